@@ -1,0 +1,7 @@
+"""`python -m hwprof`."""
+
+import sys
+
+from hwprof.cli import main
+
+sys.exit(main())

@@ -1,0 +1,238 @@
+"""What goes with FPS, per framework: correlations over networks, given the size of the network.
+
+Every count grows with the network, so that even one without influence has r = -0.9 with FPS. Therefore: collapse to
+one value per network, take out log MACs and log instructions per frame, and test only events per frame. The numbers
+of networks below which nothing is said, and what is one family of tests, are written into every result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from hwprof.analysis import metrics as kinds
+from hwprof.analysis import strata
+from hwprof.analysis.findings import Analysis, Correlation, Points
+from hwprof.analysis.metrics import Disguise, Kind, Metric
+from hwprof.analysis.partial import (
+    Floats,
+    Partial,
+    benjamini_hochberg,
+    leave_one_out,
+    partial,
+    rank_partial,
+    take_out,
+)
+from hwprof.analysis.shared import group_of, groups, shared
+from hwprof.analysis.strata import VARIANT, Stratum
+
+RELIABLE = 0.8
+EMULATED = "an emulator's clock follows its instructions (IPC is 1.00 by construction): FPS explains nothing there"
+
+
+_UNTESTED = {
+    Kind.DEFINITIONAL: "made of time, cycles or instructions only: 1/FPS in disguise, in the identity",
+    Kind.COMPONENT: "a part of the cycles: a share, not a cause",
+    Kind.RATE: "per second or per cycle: dividing by time makes correlation",
+    Kind.GAUGE: "a level, not a count per frame",
+}
+
+
+def analyse(frame: pd.DataFrame) -> list[Analysis]:
+    """Correlations of every stratum of a results frame; pure. Raises ResultsError for a frame without its columns."""
+    known = kinds.classify(frame)
+    return [_stratum(s, part, known) for s, part in strata.split(strata.label(frame))]
+
+
+def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric]) -> Analysis:
+    unchecked = int((strata.is_ok(part) & strata.is_unchecked(part) & strata.is_native(part)).sum())
+    rows = strata.usable(part)
+    present = {n: m for n, m in known.items() if len(rows) and pd.to_numeric(rows[n], errors="coerce").notna().any()}
+    untested = tuple((m, _UNTESTED[m.kind]) for m in present.values() if m.kind in _UNTESTED)
+    if rows.empty or not rows["fps"].notna().any():
+        return Analysis(stratum, untested=untested, refused="no case has a usable FPS", unchecked=unchecked)
+    variants = tuple(sorted(str(v) for v in rows.loc[rows["fps"].notna(), VARIANT].unique()))
+    if any(m.emulated for m in present.values()):
+        return Analysis(stratum, variants, untested=untested, refused=EMULATED, unchecked=unchecked)
+    found: list[Correlation] = []
+    disguised: list[tuple[str, str, Disguise]] = []
+    for variant in variants:
+        for metric in present.values():
+            if metric.kind is not Kind.EXPLANATORY:
+                continue
+            hidden = _disguise(rows, variant, metric)
+            if hidden is not None and hidden.found:
+                disguised.append((variant, metric.name, hidden))
+                continue
+            one = correlate(rows, variant, metric, present)
+            if one is not None:
+                found.append(one)
+    found, families = _with_q(found)
+    grouping = groups(found)
+    found = [replace(c, group=group_of(grouping, c.metric.name)) for c in found]
+    hidden_names = {name for _, name, _ in disguised}
+    pooled = shared(rows, [c for c in found if c.metric.name not in hidden_names], variants, grouping)
+    return Analysis(stratum, variants, tuple(found), pooled, tuple(disguised), untested, families, grouping, unchecked)
+
+
+def _disguise(rows: pd.DataFrame, variant: str, metric: Metric) -> Disguise | None:
+    both = strata.collapse(rows, variant, ["fps", metric.name])
+    return kinds.disguise(both.values[:, 0], both.values[:, 1]) if both.networks else None
+
+
+def covariates(rows: pd.DataFrame, variant: str, metric: Metric, known: Mapping[str, Metric]) -> tuple[str, ...]:
+    """What size is measured by, for one metric: macs and the nearest instructions per frame that can be had.
+
+    Instructions of the metric's own domain and origin first, then user+kernel, user-only, callgrind's; one is taken
+    only if it is there for every network that the metric is there for, so that it costs no network.
+    """
+    own = kinds.instructions_for(metric.name, known)
+    candidates = [own, "instructions", "instructions:u", "instructions@callgrind"]
+    base = ["fps", metric.name, *(["macs"] if "macs" in rows.columns else [])]
+    networks = strata.collapse(rows, variant, base).networks
+    for name in dict.fromkeys(c for c in candidates if c in known):
+        if networks and strata.collapse(rows, variant, [*base, str(name)]).networks == networks:
+            return (*base[2:], str(name))
+    return tuple(base[2:])
+
+
+def correlate(rows: pd.DataFrame, variant: str, metric: Metric, known: Mapping[str, Metric]) -> Correlation | None:
+    """One metric against log FPS in one framework; None where this framework never measured it together with FPS."""
+    part = rows[rows[VARIANT] == variant]
+    values = part[metric.name].astype(float)
+    if not values.notna().any():
+        return None
+    zeros = int((values <= 0).sum())
+    notes: list[str] = []
+    if zeros:
+        return _by_rank(part, variant, metric, zeros)
+    plain = strata.collapse(part, variant, ["fps", metric.name])
+    if not plain.networks:
+        return None
+    chosen = covariates(rows, variant, metric, known)
+    nothing = np.empty((len(plain.networks), 0))
+    raw = partial(plain.values[:, 1], plain.values[:, 0], nothing)
+    base = Correlation(variant, metric, raw, raw, cells=plain.cells, batches=plain.batches)
+    base = replace(base, spread=_spread(plain.values[:, 1]))
+    if "macs" not in chosen:
+        return replace(base, given=Partial(raw.n, 0, why="MACs are unknown: the size can't be taken out"))
+    both = strata.collapse(part, variant, ["fps", metric.name, *chosen])
+    if len(both.networks) < len(plain.networks):
+        left = sorted(set(plain.networks) - set(both.networks))
+        notes.append(f"left out for unknown MACs: {', '.join(left)}")
+    if not both.networks:
+        return replace(base, given=Partial(0, 0, why="MACs are unknown: the size can't be taken out"))
+    y, x, z = both.values[:, 0], both.values[:, 1], both.values[:, 2:]
+    given = partial(x, y, z)
+    if len(chosen) == 1:
+        notes.append("instructions are not counted for all its networks: given MACs only")
+    rx, k = take_out(x, z)
+    ry, _ = take_out(y, z)
+    reliability = _reliability(part, metric.name, rx, k)
+    if reliability is None:
+        notes.append("reliability unknown: one round")
+    elif reliability < RELIABLE:
+        notes.append(f"reliability {reliability:.2f}: more rounds")
+    out = replace(
+        base,
+        given=given,
+        covariates=chosen,
+        cells=both.cells,
+        batches=both.batches,
+        reliability=reliability,
+        points=Points(both.networks, x, y, rx, ry) if given.r is not None else None,
+    )
+    if given.r is not None and given.n >= 5:
+        out = replace(out, leave_out=_leave_out(x, y, z, both.networks, given.r))
+        if out.leave_out is not None and min(out.leave_out[:2]) < 0 < max(out.leave_out[:2]):
+            notes.append(f"the sign hangs on one network: {out.leave_out[2]}")
+    return replace(out, notes=(*notes, *_marks(metric)))
+
+
+def _marks(metric: Metric) -> list[str]:
+    marks = ["simulated"] if metric.simulated else []
+    marks += ["user mode only"] if metric.user_only else []
+    marks += ["partly extrapolated (multiplexed)"] if "scaled" in metric.exactness else []
+    return marks + (["suspect"] if "suspect" in metric.exactness else [])
+
+
+def _by_rank(part: pd.DataFrame, variant: str, metric: Metric, zeros: int) -> Correlation | None:
+    """Zeros have no logarithm: ranks within each batch, averaged over batches, given the ranks of the MACs."""
+    needed = ["fps", "macs"] if "macs" in part.columns else ["fps"]
+    table = pd.DataFrame({metric.name: strata.cells(part, metric.name, log=False)})
+    for column in needed:
+        table[column] = strata.cells(part, column)
+    table = table.dropna().reset_index()
+    if table.empty:
+        return None
+    names = [metric.name, *needed]
+    ranks = table.groupby("batch")[names].rank(pct=True)
+    mean = ranks.groupby(table[strata.NETWORK]).mean()
+    x, y = mean[metric.name].to_numpy(float), mean["fps"].to_numpy(float)
+    raw = rank_partial(x, y, np.empty((len(x), 0)))
+    if "macs" in needed:
+        given = rank_partial(x, y, mean[["macs"]].to_numpy(float))
+    else:
+        given = Partial(len(x), 0, why="MACs are unknown: the size can't be taken out")
+    count = int(part[metric.name].notna().sum())
+    note = f"{zeros} of {count} values are 0 and have no logarithm: ranks (Spearman), given MACs only"
+    return Correlation(
+        variant,
+        metric,
+        raw,
+        given,
+        ("macs",) if "macs" in needed else (),
+        "spearman",
+        len(table),
+        tuple(sorted(int(b) for b in table["batch"].unique())),
+        zeros,
+        notes=(note, *_marks(metric)),
+    )
+
+
+def _spread(logs: Floats) -> float:
+    return float(np.exp(np.quantile(logs, 0.9) - np.quantile(logs, 0.1)))
+
+
+def _leave_out(x: Floats, y: Floats, z: Floats, names: Sequence[str], r: float) -> tuple[float, float, str] | None:
+    without = leave_one_out(x, y, z)
+    if not np.isfinite(without).any():
+        return None
+    most = int(np.nanargmax(np.abs(without - r)))
+    return float(np.nanmin(without)), float(np.nanmax(without)), names[most]
+
+
+def _reliability(part: pd.DataFrame, column: str, residual: Floats, k: int) -> float | None:
+    """1 - s2_e / (R s2_total): s2_e between rounds, R values behind a network, s2_total of what is correlated.
+
+    s2_total is taken after the covariates, for that is the variance which the coefficient lives on.
+    """
+    values: pd.Series = part[column].astype(float).transform(np.log)
+    groups = values.groupby([part[strata.NETWORK], part["batch"]])
+    df = int((groups.count() - 1).clip(lower=0).sum())
+    if df < 1 or len(residual) - 1 - k < 1:
+        return None
+    error = float(((values - groups.transform("mean")) ** 2).sum()) / df
+    counts = values.groupby(part[strata.NETWORK]).count()
+    behind = float(stats.hmean(counts[counts > 0]))
+    total = float((residual**2).sum()) / (len(residual) - 1 - k)
+    return max(0.0, 1 - error / (behind * total)) if total > 0 else 0.0
+
+
+def _with_q(found: Sequence[Correlation]) -> tuple[list[Correlation], dict[tuple[str, ...], int]]:
+    """q-values: one family is all tests (framework x metric) of a stratum that have the same covariates."""
+    out, families = list(found), {}
+    for family in sorted({c.covariates for c in found}):
+        at = [
+            i for i, c in enumerate(found) if c.covariates == family and c.status == "tested" and c.given.p is not None
+        ]
+        q = benjamini_hochberg(np.array([found[i].given.p for i in at], dtype=np.float64))
+        for i, value in zip(at, q, strict=True):
+            out[i] = replace(found[i], q=float(value), family=len(at))
+        if at:
+            families[family] = len(at)
+    return out, families

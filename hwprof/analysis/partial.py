@@ -1,0 +1,129 @@
+"""Partial correlation of a few networks: coefficient, interval, p, slope, and when there is none.
+
+Arrays hold one value per network. Nothing here knows of frames or frameworks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Floats = NDArray[np.float64]
+
+MIN_NETWORKS = 4  # fewer: no coefficient
+MIN_TESTED = 7  # fewer: no q-value, "exploratory"
+Z95 = 1.96
+# Fieller's factor on the variance of atanh of a rank correlation.
+FIELLER = 1.06
+# What remains of a variance once the covariates are taken out, below which nothing remains but rounding.
+NOTHING = 1e-10
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """A correlation of `n` networks given `k` covariates; None where it can't be had, and then `why` says why.
+
+    `slope` is that of y on x in the units of the arrays (logs: an elasticity).
+    """
+
+    n: int
+    k: int
+    r: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    slope: float | None = None
+    why: str = ""
+
+    @property
+    def excludes_zero(self) -> bool:
+        """The interval exists and does not contain 0."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+
+def take_out(values: Floats, covariates: Floats) -> tuple[Floats, int]:
+    """Residuals of `values` (n,) on an intercept and `covariates` (n, k), and how many covariates count.
+
+    A covariate that is constant or a combination of others takes no degree of freedom.
+    """
+    centred = covariates - covariates.mean(axis=0)
+    scale = np.sqrt((centred**2).sum(axis=0))
+    centred = centred[:, scale > 1e-9] / scale[scale > 1e-9]
+    out = values - values.mean()
+    if centred.shape[1] == 0:
+        return out, 0
+    left, strength, _ = np.linalg.svd(centred, full_matrices=False)
+    basis = left[:, strength > 1e-7 * strength[0]]
+    return out - basis @ (basis.T @ out), int(basis.shape[1])
+
+
+def fisher_interval(r: float, n: int, k: int, inflation: float = 1.0) -> tuple[float, float] | None:
+    """tanh(atanh(r) +- 1.96 / sqrt(n - k - 3)); None where n - k - 3 <= 0. `inflation`: of the variance."""
+    if n - k - 3 <= 0:
+        return None
+    half = Z95 * np.sqrt(inflation / (n - k - 3))
+    z = np.arctanh(np.clip(r, -1 + 1e-15, 1 - 1e-15))
+    return float(np.tanh(z - half)), float(np.tanh(z + half))
+
+
+def partial(x: Floats, y: Floats, covariates: Floats, inflation: float = 1.0) -> Partial:
+    """Correlation of x and y (n,) given `covariates` (n, k), with Fisher-z interval and p from t(n - 2 - k).
+
+    Missing, with the reason, below four networks, where no degree of freedom is left, or where x does not vary.
+    The p-value is that of x in the regression of y on x and the covariates.
+    """
+    n = len(x)
+    rx, k = take_out(x, covariates)
+    ry, _ = take_out(y, covariates)
+    if n < MIN_NETWORKS:
+        return Partial(n, k, why=f"{n} network{'s' if n != 1 else ''}: at least {MIN_NETWORKS} are needed")
+    df = n - 2 - k
+    if df < 1:
+        return Partial(n, k, why=f"{n} networks and {k} covariates leave no degree of freedom")
+    sx, sy = float(rx @ rx), float(ry @ ry)
+    for name, left, before in (("the metric", sx, x), ("FPS", sy, y)):
+        total = float(((before - before.mean()) ** 2).sum())
+        if total < 1e-18 or left < NOTHING * total:
+            what = "once the covariates are taken out" if total >= 1e-18 else "between networks"
+            return Partial(n, k, why=f"{name} does not vary {what}")
+    r = float(np.clip(rx @ ry / np.sqrt(sx * sy), -1, 1))
+    interval = fisher_interval(r, n, k, inflation)
+    p = float(2 * stats.t.sf(abs(r) * np.sqrt(df / max(1 - r * r, 1e-300)), df))
+    slope = float(rx @ ry / sx)
+    if interval is None:
+        return Partial(n, k, r, p=p, slope=slope, why=f"no interval: {n} networks - {k} covariates - 3 is not above 0")
+    return Partial(n, k, r, interval[0], interval[1], p, slope)
+
+
+def rank_partial(x: Floats, y: Floats, covariates: Floats) -> Partial:
+    """Spearman's correlation given covariates: `partial` of the ranks, interval with Fieller's 1.06, no slope."""
+    ranked = np.apply_along_axis(stats.rankdata, 0, covariates) if covariates.size else covariates
+    out = partial(stats.rankdata(x), stats.rankdata(y), ranked, FIELLER)
+    return Partial(out.n, out.k, out.r, out.low, out.high, out.p, None, out.why)
+
+
+def leave_one_out(x: Floats, y: Floats, covariates: Floats) -> Floats:
+    """The coefficient without each network in turn, shape (n,); NaN where the rest has none."""
+    out = np.full(len(x), np.nan)
+    for i in range(len(x)):
+        rest = np.arange(len(x)) != i
+        r = partial(x[rest], y[rest], covariates[rest]).r
+        out[i] = np.nan if r is None else r
+    return out
+
+
+def benjamini_hochberg(p: Floats) -> Floats:
+    """q-values of one family of tests, (m,) -> (m,), by scipy."""
+    return np.asarray(stats.false_discovery_control(p, method="bh"), dtype=np.float64) if len(p) else p
+
+
+def t_interval(values: Floats) -> tuple[float, float] | None:
+    """95 % t interval of the mean of independent `values`; None below two."""
+    n = len(values)
+    if n < 2:
+        return None
+    half = float(stats.t.ppf(0.975, n - 1)) * float(np.std(values, ddof=1)) / np.sqrt(n)
+    return float(values.mean() - half), float(values.mean() + half)

@@ -1,0 +1,133 @@
+"""Slopes over all frameworks at once: what differs between frameworks on the same network goes with speed?
+
+Two-way centring (network and framework) takes out everything that belongs to the network alone, MACs included, and
+everything that belongs to the framework alone. What is left is framework x network, and the networks are the units:
+the error comes from leaving out one network at a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Slopes:
+    """Arrays of shape (metrics,); NaN where there is none. `n`: networks that at least two frameworks share."""
+
+    slope: Floats
+    se: Floats
+    low: Floats
+    high: Floats
+    p: Floats
+    n: NDArray[np.int64]
+
+
+def centre(values: Floats, mask: Bools, tolerance: float = 1e-10) -> Floats:
+    """`values` (..., networks, frameworks) without network and framework means, 0 where `mask` is False.
+
+    A complete table takes one step; one with gaps is the least-squares fit, by alternating projections.
+    """
+    out = np.where(mask, values, 0.0)
+    rows = np.maximum(mask.sum(axis=-1, keepdims=True), 1)
+    columns = np.maximum(mask.sum(axis=-2, keepdims=True), 1)
+    steps = 1 if mask.all() else 500
+    for _ in range(steps):
+        step = out.sum(axis=-1, keepdims=True) / rows
+        out = np.where(mask, out - step, 0.0)
+        change = out.sum(axis=-2, keepdims=True) / columns
+        out = np.where(mask, out - change, 0.0)
+        if max(np.abs(change).max(initial=0), np.abs(step).max(initial=0)) < tolerance:
+            break
+    return out
+
+
+def _residuals(x: Floats, y: Floats, z: Floats | None) -> tuple[Floats, Floats, Floats]:
+    """x, y (J, N, F) centred over the cells that have all, and without the one covariate z (J, N, F)."""
+    mask = np.isfinite(x) & np.isfinite(y)
+    if z is not None:
+        mask = mask & np.isfinite(z)
+    cx, cy = centre(x, mask), centre(y, mask)
+    total = (cx**2).sum(axis=(-1, -2))
+    if z is not None:
+        cz = centre(z, mask)
+        szz = (cz**2).sum(axis=(-1, -2))
+        szz = np.where(szz < 1e-18, np.inf, szz)
+        cx = cx - cz * ((cx * cz).sum(axis=(-1, -2)) / szz)[..., None, None]
+        cy = cy - cz * ((cy * cz).sum(axis=(-1, -2)) / szz)[..., None, None]
+    return cx, cy, total
+
+
+def _slope(x: Floats, y: Floats, z: Floats | None) -> Floats:
+    cx, cy, total = _residuals(x, y, z)
+    sxx = (cx**2).sum(axis=(-1, -2))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where((sxx > 1e-10 * total) & (sxx > 1e-18), (cx * cy).sum(axis=(-1, -2)) / sxx, np.nan)
+
+
+def slopes(x: Floats, y: Floats, z: Floats | None = None) -> Slopes:
+    """Slopes of y on each of x, shape (metrics, networks, frameworks), given one covariate z.
+
+    y and z may be of shape (networks, frameworks), the same for all metrics. Logs in, elasticities out; NaN: missing. Variance (N-1)/N sum (b_-i - b)^2 over networks left out, each time
+    centred anew; interval and p from t(N - 1). NaN below four networks or two frameworks.
+    """
+    y, z = np.broadcast_to(y, x.shape), None if z is None else np.broadcast_to(z, x.shape)
+    count = x.shape[1]
+    b = _slope(x, y, z)
+    left_out = np.full((count, len(x)), np.nan)
+    counts = _networks(x, y, z)
+    for i in range(count):
+        rest = np.arange(count) != i
+        left_out[i] = _slope(x[:, rest], y[:, rest], None if z is None else z[:, rest])
+    shared = counts.T  # (networks, metrics)
+    n = shared.sum(axis=0)
+    squares = np.where(shared, (left_out - b) ** 2, 0.0).sum(axis=0)
+    enough = n >= 4
+    with np.errstate(divide="ignore", invalid="ignore"):
+        se = np.where(enough, np.sqrt((n - 1) / n * squares), np.nan)
+        b = np.where(enough, b, np.nan)
+        df = np.maximum(n - 1, 1)
+        half = stats.t.ppf(0.975, df) * se
+        p = np.where(se > 0, 2 * stats.t.sf(np.abs(b) / se, df), np.nan)
+    return Slopes(b, se, b - half, b + half, p, n.astype(np.int64))
+
+
+def _networks(x: Floats, y: Floats, z: Floats | None) -> Bools:
+    """(metrics, networks): True where at least two frameworks have all values; a network of one says nothing."""
+    mask = np.isfinite(x) & np.isfinite(y)
+    if z is not None:
+        mask = mask & np.isfinite(z)
+    return np.asarray(mask.sum(axis=-1) >= 2)
+
+
+def max_t(x: Floats, y: Floats, z: Floats | None = None, draws: int = 999, seed: int = 7) -> Floats:
+    """Family-wise p of each metric: how often the largest |r| of the family beats it when networks are shuffled.
+
+    Freedman-Lane: the residuals of y move as whole networks, jointly over frameworks and metrics. Shape (metrics,).
+    """
+    y, z = np.broadcast_to(y, x.shape), None if z is None else np.broadcast_to(z, x.shape)
+    cx, cy, _ = _residuals(x, y, z)
+    observed = _abs_r(cx, cy)
+    reduced = _residuals(y, y, z)[1]
+    reduced = np.where(np.isfinite(y), reduced, np.nan)
+    rng = np.random.default_rng(seed)
+    beaten = np.ones(len(x))
+    for _ in range(draws):
+        order = rng.permutation(x.shape[1])
+        px, py, _ = _residuals(x, reduced[:, order], z)
+        largest = np.nanmax(_abs_r(px, py), initial=0.0)
+        beaten += largest >= np.where(np.isfinite(observed), observed, np.inf) - 1e-12
+    return np.where(np.isfinite(observed), beaten / (draws + 1), np.nan)
+
+
+def _abs_r(cx: Floats, cy: Floats) -> Floats:
+    sxx, syy = (cx**2).sum(axis=(-1, -2)), (cy**2).sum(axis=(-1, -2))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r = np.abs((cx * cy).sum(axis=(-1, -2))) / np.sqrt(sxx * syy)
+    return np.where((sxx > 1e-18) & (syy > 1e-18), r, np.nan)

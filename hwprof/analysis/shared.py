@@ -1,0 +1,136 @@
+"""What several metrics, or several frameworks, have in common: groups, pooled slopes, signs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.cluster import hierarchy
+from scipy.spatial.distance import squareform
+
+from hwprof.analysis import pooled, strata
+from hwprof.analysis.findings import Analysis, Correlation, Shared
+from hwprof.analysis.partial import MIN_TESTED, benjamini_hochberg
+
+SAME = 0.7  # |r| above which two metrics can't be told apart
+
+
+def group_of(grouping: Sequence[Sequence[str]], name: str) -> int:
+    """Index of the group that metric `name` is in; -1: in none."""
+    return next((i for i, group in enumerate(grouping) if name in group), -1)
+
+
+def groups(found: Sequence[Correlation]) -> tuple[tuple[str, ...], ...]:
+    """Metrics that can't be told apart: average linkage on 1 - |r| of what is left given size, cut at |r| = .7."""
+    residuals: dict[str, dict[tuple[str, str], float]] = {}
+    for c in found:
+        if c.points is not None:
+            scale = float(np.sqrt((c.points.rx**2).mean())) or 1.0
+            row = residuals.setdefault(c.metric.name, {})
+            row.update(
+                {(c.framework, n): float(v) / scale for n, v in zip(c.points.networks, c.points.rx, strict=True)}
+            )
+    names = sorted({c.metric.name for c in found})
+    with_points = [n for n in names if n in residuals]
+    alone = [(n,) for n in names if n not in residuals]
+    if len(with_points) < 2:
+        return tuple(sorted([*alone, *((n,) for n in with_points)]))
+    r = pd.DataFrame(residuals)[with_points].corr(min_periods=5).fillna(0.0).to_numpy(float)
+    distance = np.clip(1 - np.abs(r), 0, 1)
+    np.fill_diagonal(distance, 0)
+    tree = hierarchy.linkage(squareform(distance, checks=False), "average")
+    labels = hierarchy.fcluster(tree, t=1 - SAME, criterion="distance")
+    clusters: dict[int, list[str]] = {}
+    for name, number in zip(with_points, labels, strict=True):
+        clusters.setdefault(int(number), []).append(name)
+    return tuple(sorted([*alone, *(tuple(v) for v in clusters.values())]))
+
+
+def shared(
+    rows: pd.DataFrame, found: Sequence[Correlation], variants: Sequence[str], grouping: Sequence[Sequence[str]]
+) -> tuple[Shared, ...]:
+    """Pooled slopes of the metrics that at least two frameworks have, a family per covariate (see `pooled`)."""
+    by_metric: dict[str, list[Correlation]] = {}
+    for c in found:
+        if c.points is not None:
+            by_metric.setdefault(c.metric.name, []).append(c)
+    families: dict[str, list[str]] = {}
+    for name, several in by_metric.items():
+        instructions = {c.covariates[1:] for c in several}
+        if len(several) >= 2:
+            covariate = next(iter(instructions))[0] if len(instructions) == 1 and next(iter(instructions)) else ""
+            families.setdefault(covariate, []).append(name)
+    out: list[Shared] = []
+    for covariate, names in sorted(families.items()):
+        out += _family(rows, covariate, [by_metric[n] for n in sorted(names)], variants, grouping)
+    return tuple(out)
+
+
+def _family(
+    rows: pd.DataFrame,
+    covariate: str,
+    members: Sequence[Sequence[Correlation]],
+    variants: Sequence[str],
+    grouping: Sequence[Sequence[str]],
+) -> list[Shared]:
+    networks = sorted({str(n) for n in rows[strata.NETWORK].unique()})
+    shape = (len(members), len(networks), len(variants))
+    x, y = np.full(shape, np.nan), np.full(shape, np.nan)
+    z = np.full(shape, np.nan) if covariate else None
+    for j, several in enumerate(members):
+        for c in several:
+            columns = ["fps", c.metric.name, *([covariate] if covariate else [])]
+            both = strata.collapse(rows, c.framework, columns)
+            at = [networks.index(n) for n in both.networks]
+            f = variants.index(c.framework)
+            y[j, at, f], x[j, at, f] = both.values[:, 0], both.values[:, 1]
+            if z is not None:
+                z[j, at, f] = both.values[:, 2]
+    fit = pooled.slopes(x, y, z)
+    tested = np.isfinite(fit.p) & (fit.n >= MIN_TESTED)
+    q = np.full(len(members), np.nan)
+    q[tested] = benjamini_hochberg(fit.p[tested])
+    family_p = np.full(len(members), np.nan)
+    if tested.any():
+        family_p[tested] = pooled.max_t(x[tested], y[tested], None if z is None else z[tested])
+    out = []
+    for j, several in enumerate(members):
+        signs = [np.sign(c.given.r) for c in several if c.given.r]
+        agree = int(max(sum(s > 0 for s in signs), sum(s < 0 for s in signs))) if signs else 0
+        numbers = [_number(v[j]) for v in (fit.slope, fit.low, fit.high, fit.p, q, family_p)]
+        why = (
+            "" if numbers[0] is not None else f"{int(fit.n[j])} networks shared by two frameworks, or no variation left"
+        )
+        name = several[0].metric.name
+        out.append(
+            Shared(
+                several[0].metric,
+                int(fit.n[j]),
+                len(several),
+                covariate,
+                *numbers[:4],
+                numbers[4],
+                numbers[5],
+                int(tested.sum()),
+                (agree, len(signs)),
+                group_of(grouping, name),
+                why,
+            )  # fmt: skip
+        )
+    return out
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def sign_flips(analyses: Sequence[Analysis]) -> list[tuple[str, str, str]]:
+    """(metric, where positive, where negative) for coefficients whose intervals both exclude 0 on opposite sides."""
+    sides: dict[str, dict[bool, str]] = {}
+    for analysis in analyses:
+        for c in analysis.correlations:
+            if c.given.excludes_zero and c.given.r is not None:
+                where = f"{c.framework} ({analysis.stratum.title})"
+                sides.setdefault(c.metric.label, {}).setdefault(c.given.r > 0, where)
+    return [(name, s[True], s[False]) for name, s in sorted(sides.items()) if len(s) == 2]

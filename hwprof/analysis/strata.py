@@ -1,0 +1,207 @@
+"""Which rows may be compared with which, and their collapse to one value per framework and network.
+
+Rows of different machines, affinities, numbers of threads, precisions or input sizes are never pooled: each
+combination is a stratum of its own, and every result says of which stratum it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hwprof.errors import ResultsError
+
+Floats = NDArray[np.float64]
+
+REQUIRED = ("framework", "network", "batch", "round", "status", "fps")
+# Columns that `label` adds: a framework with those of its options that vary, and a network with its recipe where
+# one name stands for several contents.
+VARIANT, NETWORK = "variant", "net"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Stratum:
+    """What all rows of one comparison have in common. `size`: '224 px', or the range where each network has one."""
+
+    machine: str
+    threads: str
+    cpus: str
+    precision: str
+    size: str
+
+    @property
+    def title(self) -> str:
+        """The stratum in words."""
+        threads = f"{self.threads} thread{'' if self.threads == '1' else 's'}"
+        pinned = f"CPUs {self.cpus}" if self.cpus else "not pinned"
+        parts = [f"machine {self.machine}" if self.machine else "", threads, pinned, self.precision, self.size]
+        return " · ".join(p for p in parts if p)
+
+
+@dataclass(frozen=True, slots=True)
+class Collapsed:
+    """One log value per network, of shape (networks, columns); `cells` are network x batch cells behind them."""
+
+    networks: tuple[str, ...]
+    values: Floats
+    cells: int
+    batches: tuple[int, ...]
+
+
+def require(frame: pd.DataFrame, columns: Sequence[str] = REQUIRED) -> None:
+    """Raise ResultsError where a column that the analysis rests on is not there."""
+    lacking = [c for c in columns if c not in frame.columns]
+    if lacking:
+        raise ResultsError(f"the frame lacks {', '.join(lacking)}", "take it from Results.frame()")
+
+
+def label(frame: pd.DataFrame) -> pd.DataFrame:
+    """A copy with the columns `variant` and `net`; a framework's options appear only where they vary within it."""
+    require(frame)
+    out = frame.copy()
+    out.attrs = dict(frame.attrs)
+    options = sorted(c for c in frame.columns if c.startswith("option."))
+    names = frame["framework"].astype(str)
+    for column in options:
+        text = frame[column].map(lambda v: "" if v is None or v != v else str(v))
+        varies = text.groupby(frame["framework"]).transform("nunique") > 1
+        suffix = " " + column.removeprefix("option.") + "=" + text.where(text != "", "default")
+        names = names + suffix.where(varies, "")
+    out[VARIANT] = names
+    nets = frame["network"].astype(str)
+    if "recipe" in frame.columns:
+        recipes = frame["recipe"].fillna("").astype(str)
+        several = recipes.groupby(frame["network"]).transform("nunique") > 1
+        nets = nets + (" [" + recipes.str.slice(0, 8) + "]").where(several, "")
+    out[NETWORK] = nets
+    return out
+
+
+def _text(value: object) -> str:
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return ""
+    if isinstance(value, list | tuple | np.ndarray):
+        return ",".join(str(v) for v in value)
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _sizes(group: pd.DataFrame) -> pd.Series:
+    """The size policy of each row: one size per network is one policy; a network at several sizes splits by size."""
+    if "size" not in group.columns:
+        return pd.Series("", index=group.index)
+    if int(group.groupby(NETWORK)["size"].nunique().max()) > 1:
+        return group["size"].map(lambda v: f"{_text(v)} px")
+    known = sorted({int(v) for v in group["size"].dropna() if v})
+    if not known:
+        return pd.Series("", index=group.index)
+    one = f"{known[0]} px" if len(known) == 1 else f"one size per network, {known[0]} to {known[-1]} px"
+    return pd.Series(one, index=group.index)
+
+
+def split(frame: pd.DataFrame) -> list[tuple[Stratum, pd.DataFrame]]:
+    """The strata of a labelled frame, in a stable order; each with its own rows."""
+    if frame.empty:
+        return []
+    keys = pd.DataFrame(index=frame.index)
+    for column in ("machine", "threads", "cpus", "precision"):
+        keys[column] = frame[column].map(_text) if column in frame.columns else ""
+    parts: list[pd.Series] = []
+    by = list(keys.columns)
+    for _, group in keys.groupby(by, sort=True):
+        parts.append(_sizes(frame.loc[group.index]))
+    keys["size"] = pd.concat(parts).reindex(frame.index)
+    out = []
+    for key, group in keys.groupby([*by, "size"], sort=True):
+        part = frame.loc[group.index].copy()
+        part.attrs = dict(frame.attrs)
+        machine, threads, cpus, precision, size = (str(k) for k in key)
+        out.append((Stratum(machine, threads, cpus, precision, size), part))
+    return out
+
+
+def is_ok(frame: pd.DataFrame) -> pd.Series:
+    """True where the run succeeded."""
+    return frame["status"].astype(str) == "ok"
+
+
+def is_unfaithful(frame: pd.DataFrame) -> pd.Series:
+    """True where the outputs were compared with the reference and are beyond tolerance (unchecked: False)."""
+    if "faithful" not in frame.columns:
+        return pd.Series(False, index=frame.index)
+    return frame["faithful"].map(lambda v: v is not None and v == v and not bool(v)).astype(bool)
+
+
+def is_unchecked(frame: pd.DataFrame) -> pd.Series:
+    """True where nothing compared the outputs with the reference."""
+    if "faithful" not in frame.columns:
+        return pd.Series(True, index=frame.index)
+    return frame["faithful"].map(lambda v: v is None or v != v).astype(bool)
+
+
+def is_native(frame: pd.DataFrame) -> pd.Series:
+    """True where the run was not slowed down by a simulator, so that its FPS means something."""
+    if "kind" not in frame.columns:
+        return pd.Series(True, index=frame.index)
+    return frame["kind"].astype(str).isin(["native", "nan", "None"])
+
+
+def usable(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows that may enter a correlation: succeeded and not unfaithful; FPS of simulated runs is blanked.
+
+    A cell (framework variant, network, batch) with one unfaithful run is out altogether, its simulated runs too.
+    """
+    cell = [VARIANT, NETWORK, "batch"]
+    bad = is_unfaithful(frame).groupby([frame[c] for c in cell]).transform("any")
+    out = frame[is_ok(frame) & ~bad].copy()
+    out.attrs = dict(frame.attrs)
+    out["fps"] = out["fps"].astype(float).where(is_native(out))
+    return out
+
+
+def cells(frame: pd.DataFrame, column: str, log: bool = True) -> pd.Series:
+    """Mean over rounds of the log (or of the plain value) per (variant, net, batch); values <= 0 have no log: NaN."""
+    values: pd.Series = frame[column].astype(float)
+    if log:
+        values = values.where(values > 0).transform(np.log)
+    return values.groupby([frame[VARIANT], frame[NETWORK], frame["batch"]]).mean()
+
+
+def network_effects(networks: Sequence[str], batches: Sequence[int], values: Floats) -> Collapsed:
+    """Centre batches and average: the network effects of the additive model network + batch, least squares.
+
+    `values` has shape (cells, columns), without NaN; `networks` and `batches` name each cell. With a complete table
+    this is the plain mean over batches. Where the table falls apart (no batch links two networks), only the batch
+    with most networks is used: `batches` of the result says which were.
+    """
+    names = tuple(sorted(set(networks)))
+    sizes = tuple(sorted(set(batches)))
+    row = np.array([names.index(n) for n in networks])
+    column = np.array([sizes.index(b) for b in batches])
+    design = np.zeros((len(row), len(names) + max(0, len(sizes) - 1)))
+    design[np.arange(len(row)), row] = 1
+    if len(sizes) > 1:
+        # effects that sum to zero over batches, so that a network's effect is its mean over batches
+        codes = np.vstack([np.eye(len(sizes) - 1), -np.ones(len(sizes) - 1)])
+        design[:, len(names) :] = codes[column]
+        if np.linalg.matrix_rank(design) < design.shape[1]:
+            best = max(range(len(sizes)), key=lambda j: (int((column == j).sum()), -j))
+            keep = [int(i) for i in np.flatnonzero(column == best)]
+            return network_effects([networks[i] for i in keep], [batches[i] for i in keep], values[keep])
+    effects: Floats = np.linalg.lstsq(design, values, rcond=None)[0][: len(names)].astype(np.float64)
+    return Collapsed(names, effects, len(row), sizes)
+
+
+def collapse(frame: pd.DataFrame, variant: str, columns: Sequence[str]) -> Collapsed:
+    """One log value per network for each of `columns`, of one framework variant, over the cells that have them all."""
+    part = frame[frame[VARIANT] == variant]
+    table = pd.DataFrame({c: cells(part, c) for c in columns}).dropna()
+    if table.empty:
+        return Collapsed((), np.empty((0, len(columns))), 0, ())
+    nets = [str(n) for n in table.index.get_level_values(1)]
+    return network_effects(nets, [int(b) for b in table.index.get_level_values(2)], table.to_numpy(float))

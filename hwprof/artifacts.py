@@ -1,0 +1,164 @@
+"""What a measured case needs on disk, made once in jobs of their own and kept in the cache.
+
+Three kinds: the network with its weights, each framework's own form of it, and the reference outputs. Every entry is a
+folder named by the hash of all that it depends on, made beside its place and renamed into it: one that exists is whole.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hwprof.cases import Planned, versions
+from hwprof.errors import HwprofError
+from hwprof.jobs import REFERENCE_IMAGES, Job, Task
+from hwprof.launcher import Launcher, Outcome
+from hwprof.records import Failure
+
+# Raised whenever the meaning of a cached file changes.
+CACHE_FORMAT = 1
+
+
+class PreparationFailed(Exception):
+    """A job before the measurement failed; `failure` says how."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+@dataclass(frozen=True, slots=True)
+class Artifacts:
+    """Paths a measuring job needs."""
+
+    source: Path
+    artifact: Path
+    reference: Path
+
+
+def default_cache() -> Path:
+    """HWPROF_CACHE, else XDG_CACHE_HOME/hwprof, else ~/.cache/hwprof."""
+    if given := os.environ.get("HWPROF_CACHE"):
+        return Path(given)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "hwprof"
+
+
+@dataclass(slots=True)
+class Workshop:
+    """Makes artifacts, each at most once; a failure is remembered too, so that it is not repeated for every round."""
+
+    launcher: Launcher
+    seed: int
+    timeout_s: float = 600.0
+    cache: Path = field(default_factory=default_cache)
+    failures: dict[str, Failure] = field(default_factory=dict)
+
+    def get(self, planned: Planned) -> Artifacts:
+        """Everything for one case. Raises PreparationFailed."""
+        source = self.network(planned)
+        reference = self.reference(planned, source)
+        return Artifacts(source, self.converted(planned, source), reference)
+
+    def network(self, planned: Planned) -> Path:
+        """The .onnx with weights."""
+        key = {"what": "network", "network": planned.source_key, "versions": versions(("numpy", "onnx"))}
+        folder = self._entry("networks", planned.case.network, key, planned, Task.NETWORK, "network.onnx")
+        return folder / "network.onnx"
+
+    def reference(self, planned: Planned, source: Path) -> Path:
+        """Outputs of the reference images, .npy of shape (images, classes ...)."""
+        key = {
+            "what": "reference",
+            "network": planned.source_key,
+            "shape": planned.spec.shape[1:],
+            "images": REFERENCE_IMAGES,
+            "seed": self.seed,
+            "versions": versions(("numpy", "onnxruntime")),
+        }
+        name = f"{planned.case.network}-{planned.case.size}"
+        folder = self._entry("references", name, key, planned, Task.REFERENCE, "outputs.npy", source)
+        return folder / "outputs.npy"
+
+    def converted(self, planned: Planned, source: Path) -> Path:
+        """The framework's own form; the source itself where the framework reads it as it is."""
+        adapter = planned.adapter
+        key = {
+            "what": "artifact",
+            "network": planned.source_key,
+            "adapter": planned.adapter_path,
+            "case": adapter.cache_key(planned.case),
+            "shape": planned.spec.shape,
+            "versions": versions((*adapter.environment.distributions, "onnx", "hwprof")),
+        }
+        name = f"{adapter.name}-{planned.case.network}"
+        folder = self._entry("artifacts", name, key, planned, Task.PREPARE, "", source)
+        told = json.loads((folder / "artifact.json").read_text())
+        return source if told["path"] is None else folder / told["path"]
+
+    def _entry(
+        self,
+        kind: str,
+        name: str,
+        key: Mapping[str, Any],
+        planned: Planned,
+        task: Task,
+        file: str,
+        source: Path | None = None,
+    ) -> Path:
+        text = json.dumps({**key, "format": CACHE_FORMAT}, sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:20]
+        place = self.cache / kind / f"{Path(name).stem}-{digest}"
+        if place.is_dir():
+            return place
+        if digest in self.failures:
+            raise PreparationFailed(self.failures[digest])
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            half = Path(tempfile.mkdtemp(prefix=".half-", dir=place.parent))
+        except OSError as error:
+            raise HwprofError(
+                f"cannot write the cache {self.cache}: {error.strerror}", "set HWPROF_CACHE to a folder with room"
+            ) from error
+        try:
+            self._make(planned, task, half, file, source, digest)
+            (half / "key.json").write_text(text)
+            try:
+                half.rename(place)
+            except OSError:
+                if not place.is_dir():  # else: another launcher was faster, and its entry is as good
+                    raise
+        finally:
+            shutil.rmtree(half, ignore_errors=True)
+        return place
+
+    def _make(self, planned: Planned, task: Task, half: Path, file: str, source: Path | None, digest: str) -> None:
+        case = dataclasses.replace(planned.case, cpus=())
+        job = Job(
+            task,
+            case,
+            planned.network.name if planned.network.path is None else str(planned.network.path),
+            self.seed,
+            planned.spec,
+            adapter=planned.adapter_path,
+            source=str(source or ""),
+            output=str(half / file if file else half),
+        )
+        environ = planned.adapter.environ(case) if task is Task.PREPARE else {}
+        outcome: Outcome = self.launcher.run(job, self.timeout_s, environ)
+        if outcome.failure is not None or outcome.result is None:
+            failure = outcome.failure or Failure("internal", "the worker gave no result", "", task.value)
+            self.failures[digest] = failure
+            raise PreparationFailed(failure)
+        if task is Task.PREPARE:
+            path = Path(str(outcome.result["artifact"]))
+            relative = str(path.relative_to(half)) if path.is_relative_to(half) else None
+            (half / "artifact.json").write_text(json.dumps({"path": relative}))

@@ -1,0 +1,120 @@
+"""From the choices of an experiment to cases: names looked up, sizes and cores checked, before anything is measured."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from hwprof.errors import UsageError
+from hwprof.experiment import Choice, Experiment
+from hwprof.frameworks.protocol import InputSpec
+from hwprof.records import Case
+
+if TYPE_CHECKING:
+    from hwprof.frameworks.protocol import Adapter
+    from hwprof.networks import Network
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A case with all that is needed to run it."""
+
+    case: Case
+    network: Network
+    adapter: Adapter = field(compare=False)
+    adapter_path: str  # "module:attribute"
+    spec: InputSpec
+    source_key: str  # identifies the network's content
+    macs: int | None  # per frame
+    params: int | None
+
+
+def plan(experiment: Experiment) -> tuple[Planned, ...]:
+    """Every choice of the experiment as a case. Raises on the first name, size, core or option that can't be."""
+    from hwprof.machine import check_cpus, default_cpus, parse_cpus
+
+    asked = parse_cpus(experiment.cpus) if experiment.cpus else ()
+    if asked:
+        check_cpus(asked)
+    return tuple(
+        _planned(choice, experiment.seed, asked or default_cpus(choice.threads)) for choice in experiment.choices
+    )
+
+
+def _planned(choice: Choice, seed: int, cpus: Sequence[int]) -> Planned:
+    from hwprof import plugins
+
+    adapter = plugins.adapter(choice.framework)
+    options = checked_options(adapter, choice.options)
+    if choice.precision not in adapter.precisions:
+        raise UsageError(
+            f"{adapter.name} computes no '{choice.precision}' here", f"it knows {', '.join(adapter.precisions)}"
+        )
+    network = _network(choice.network)
+    spec = network.input_spec(choice.size or None, choice.batch)
+    size = choice.size or network.default_size or 0
+    macs, params = _counts(choice.network, size)
+    case = Case(
+        framework=adapter.name,
+        network=network.name,
+        recipe=f"{network.recipe} seed {seed}" if network.recipe.startswith("builtin") else network.recipe,
+        size=size,
+        batch=choice.batch,
+        threads=choice.threads,
+        cpus=tuple(cpus),
+        precision=choice.precision,
+        options=options,
+    )
+    return Planned(
+        case=case,
+        network=network,
+        adapter=adapter,
+        adapter_path=plugins.adapter_path(adapter.name),
+        spec=spec,
+        source_key=network.identity(seed, size),
+        macs=macs,
+        params=params,
+    )
+
+
+@lru_cache(maxsize=256)
+def _network(name: str) -> Network:
+    from hwprof import networks
+
+    return networks.resolve(name)
+
+
+@lru_cache(maxsize=256)
+def _counts(name: str, size: int) -> tuple[int | None, int | None]:
+    """MACs per frame at this size, and parameters."""
+    network = _network(name)
+    return network.macs(size or None, 1), network.params()
+
+
+def checked_options(adapter: Adapter, given: Sequence[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:
+    """Options in canonical order. Raises UsageError for a name or value that the adapter doesn't know."""
+    for name, value in given:
+        if name not in adapter.options:
+            known = ", ".join(sorted(adapter.options)) or "none"
+            raise UsageError(f"{adapter.name} has no option '{name}'", f"it knows: {known}")
+        if value not in adapter.options[name]:
+            values = ", ".join(str(v) for v in adapter.options[name])
+            raise UsageError(f"{adapter.name} knows no {name} = {value!r}", f"one of: {values}")
+    return tuple(sorted(given))
+
+
+@lru_cache(maxsize=64)
+def version(distribution: str) -> str | None:
+    """Installed version of a distribution; None: not installed."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def versions(distributions: Sequence[str]) -> Mapping[str, str | None]:
+    """Name -> version, None where it isn't installed."""
+    return {name: version(name) for name in distributions}

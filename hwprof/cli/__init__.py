@@ -1,0 +1,80 @@
+"""The `hwprof` program: one small module per command; this is the only place that turns errors into exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+# command -> what the overview says. The module of the same name has the command's help in its docstring.
+COMMANDS = {
+    "run": "measure one case, as easy as perf stat",
+    "sweep": "measure an experiment: frameworks x networks x batches x threads",
+    "report": "correlations per framework, FPS table, figures",
+    "doctor": "what this machine can measure, and what to do about what it can't",
+    "events": "events this machine offers, each probed by opening it",
+    "networks": "built-in networks with MACs, parameters and input shape",
+    "frameworks": "frameworks: version, or how to install",
+    "export": "results as CSV, Parquet or JSON",
+    "merge": "take in another results file",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, run the command, return its exit code. Every HwprofError becomes one line on stderr."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words in (["--version"], ["-V"]):  # before argparse: scripts ask this often
+        from hwprof._version import __version__
+
+        print(f"hwprof {__version__}")
+        return 0
+    from hwprof.errors import EXIT_INTERRUPTED, HwprofError
+
+    try:
+        return _dispatch(words)
+    except HwprofError as error:
+        print(f"hwprof: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("hwprof: interrupted; what was measured is saved", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # `hwprof ... | head`
+        sys.stderr.close()
+        return 0
+    except OSError as error:
+        if error.errno != 28:
+            raise
+        print("hwprof: no space left on the device. What was saved before is whole; free some space", file=sys.stderr)
+        return HwprofError.exit_code
+
+
+def _dispatch(words: Sequence[str]) -> int:
+    import argparse
+    import importlib
+    import inspect
+
+    name = words[0] if words and words[0] in COMMANDS else None
+    if name is None:
+        parser = argparse.ArgumentParser("hwprof", description="Hardware counters, power and memory of inference.")
+        parser.add_argument("-V", "--version", action="store_true", help="print the version")
+        commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+        for command, says in COMMANDS.items():
+            commands.add_parser(command, help=says, add_help=False)
+        if words and not words[0].startswith("-"):
+            from hwprof.errors import UnknownNameError
+
+            raise type("UnknownCommand", (UnknownNameError,), {"kind": "command", "listing": "`hwprof --help`"})(
+                words[0], COMMANDS
+            )
+        parser.parse_args(list(words))
+        parser.print_help()
+        return 0 if not words else 2
+    module = importlib.import_module(f"hwprof.cli.{name}")
+    parser = argparse.ArgumentParser(
+        f"hwprof {name}",
+        description=inspect.cleandoc(module.__doc__ or ""),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    code: int = module.main(parser.parse_args(list(words[1:])))
+    sys.stdout.flush()
+    return code

@@ -1,0 +1,154 @@
+"""List the events this machine offers, the canonical ones first, each probed by opening it.
+
+PATTERN is a shell pattern or a part of a name. Tracepoints are listed only where it has a colon (sched:*).
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hwprof.collectors.perf import PerfCollector
+from hwprof.collectors.perf.catalog import CANONICAL
+from hwprof.collectors.perf.events import TRACING
+from hwprof.collectors.perf.names import CACHE, HARDWARE, SOFTWARE, describe
+from hwprof.collectors.protocol import Available
+from hwprof.errors import EXIT_OK, UnknownEvent, UsageError
+
+# Two and a half thousand tracepoints would take a while to open.
+MOST_TRACEPOINTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One event. `available` False: `reason` and `remedy` say why not."""
+
+    name: str
+    kind: str  # canonical | hardware | software | cache | vendor | sysfs | tracepoint
+    available: bool
+    meaning: str
+    source: str = ""
+    reason: str = ""
+    remedy: str = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `hwprof events`."""
+    parser.add_argument(
+        "pattern", nargs="?", metavar="PATTERN", help="shell pattern or part of a name; a:b tracepoints"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print the list. UnknownEvent where nothing matches the pattern."""
+    collector = PerfCollector()
+    rows = list(listing(collector, args.pattern))
+    if not rows:
+        raise UnknownEvent(args.pattern, collector.parser.names())
+    if args.json:
+        print(json.dumps(document(collector, rows), indent=2))
+    else:
+        print(table(collector, rows, shutil.get_terminal_size().columns if sys.stdout.isatty() else 0))
+    return EXIT_OK
+
+
+def names(collector: PerfCollector, pattern: str | None) -> Iterator[tuple[str, str]]:
+    """(kind, name) of every event that matches, in the order they are shown."""
+    if pattern and ":" in pattern:
+        yield from (("tracepoint", name) for name in _tracepoints(collector.catalog.root, pattern))
+        return
+    catalog = collector.catalog
+    kinds: list[tuple[str, list[str]]] = [
+        ("canonical", list(CANONICAL)),
+        ("hardware", list(HARDWARE)),
+        ("software", list(SOFTWARE)),
+        ("cache", list(CACHE)),
+        ("vendor", list(catalog.table.vendor) if catalog.table else []),
+        ("sysfs", [f"{p.name}/{e}/" for p in catalog.pmus.values() for e in p.events]),
+    ]
+    for kind, members in kinds:
+        yield from ((kind, name) for name in members if matches(name, pattern))
+
+
+def matches(name: str, pattern: str | None) -> bool:
+    """A shell pattern must fit the whole name, plain text a part of it; case does not matter."""
+    if not pattern:
+        return True
+    if any(c in pattern for c in "*?["):
+        return fnmatch.fnmatch(name.lower(), pattern.lower())
+    return pattern.lower() in name.lower()
+
+
+def _tracepoints(root: Path, pattern: str) -> list[str]:
+    found: list[str] = []
+    for place in TRACING:
+        try:
+            events = sorted((root / place / "events").glob("*/*/id"))
+        except OSError:
+            continue
+        found = [name for p in events if matches(name := f"{p.parts[-3]}:{p.parts[-2]}", pattern)]
+        if found:
+            break
+    if len(found) > MOST_TRACEPOINTS:
+        raise UsageError(f"{len(found)} tracepoints match '{pattern}'", f"narrow it to {MOST_TRACEPOINTS} or fewer")
+    # Not mounted, or no such tracepoint: a full name is probed all the same, and says which.
+    return found or ([] if any(c in pattern for c in "*?[") else [pattern])
+
+
+def listing(collector: PerfCollector, pattern: str | None = None) -> Iterator[Row]:
+    """Every matching event, probed."""
+    for kind, name in names(collector, pattern):
+        event = collector.parser.event(name)
+        found = collector.probe_event(event)
+        if isinstance(found, Available):
+            yield Row(name, kind, True, found.meaning or describe(name), found.source)
+        else:
+            meaning = event.meaning or describe(name)
+            yield Row(name, kind, False, meaning, event.source, found.reason, found.remedy)
+
+
+def document(collector: PerfCollector, rows: list[Row]) -> dict[str, object]:
+    """The JSON form."""
+    table = collector.catalog.table
+    return {
+        "format": 1,
+        "cpu": list(collector.catalog.ids),
+        "table": {"name": table.name, "verified": table.verified, "quirks": list(table.quirks)} if table else None,
+        "paranoid": collector.rights.paranoid,
+        "privileged": collector.rights.privileged,
+        "events": [{f: getattr(row, f) for f in Row.__slots__} for row in rows],
+    }
+
+
+def table(collector: PerfCollector, rows: list[Row], columns: int = 0) -> str:
+    """Aligned text, cut to `columns` (0: not cut). Each reason is spelled out once, below."""
+    width = max(len(row.name) for row in rows)
+    reasons: dict[tuple[str, str], int] = {}
+    lines: list[str] = []
+    kind = ""
+    for row in rows:
+        if row.kind != kind:
+            kind = row.kind
+            lines += ["", f"{kind}:"] if lines else [f"{kind}:"]
+        number = 0 if row.available else reasons.setdefault((row.reason, row.remedy), len(reasons) + 1)
+        state = f"no ({number})" if number else "yes"
+        line = f"  {row.name:<{width}}  {state:<7} {row.meaning}".rstrip()
+        lines.append(line if not columns or len(line) <= columns else line[: columns - 3] + "...")
+    if reasons:
+        lines += ["", "why not:"]
+    for (reason, remedy), number in reasons.items():
+        lines.append(f"  ({number}) {reason}")
+        if remedy:
+            lines.append(f"      {remedy}")
+    found = collector.catalog.table
+    lines += ["", f"CPU {collector.catalog.table_name}" + ("" if found else ": no event table of its own")]
+    if found:
+        lines.append(f"table from {found.verified}" + "".join(f"\n  {quirk}" for quirk in found.quirks))
+    return "\n".join(lines)

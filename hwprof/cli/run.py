@@ -1,0 +1,128 @@
+"""Measure one case: a network in a framework, with hardware events, power and memory around it.
+
+Every round is a fresh process: warm-up until latency is steady, then bare windows (counters disabled) and counted
+ones in turn. An event that this machine can't count is shown as <not available> with the reason; --strict makes that
+an error. The result is saved and can be compared and reported on later.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from hwprof.cli.options import add_results, parse_option, split_events
+from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, EXIT_UNAVAILABLE, NotInstalled, UsageError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `hwprof run`."""
+    add = parser.add_argument
+    add("-e", "--events", action="append", metavar="EVENTS", help="as perf stat -e takes them (default: auto)")
+    add("-f", "--framework", default="onnxruntime", help="default: onnxruntime")
+    add("-n", "--network", default="mobilenet_v2", help="built-in name or path of an .onnx (default: mobilenet_v2)")
+    add("-b", "--batch", type=int, default=1)
+    add("-t", "--threads", type=int, default=1)
+    add("-r", "--rounds", type=int, default=3, help="fresh processes (default: 3)")
+    add("-w", "--warm-up", type=int, metavar="N", help="warm-up iterations (default: until steady)")
+    add("-s", "--size", type=int, default=0, help="side of the input in pixels (default: the network's own)")
+    add("--precision", default="fp32")
+    add("--option", action="append", default=[], metavar="NAME=VALUE", help="of the framework, as mode=eager")
+    add("--cpus", default="", help="cores to run on, as 2 or 0,2-3 (default: chosen)")
+    add("--iterations", type=int, metavar="N", help="per window (default: as many as fit in --window)")
+    add("--window", type=float, default=1.0, metavar="S", help="seconds per window (default: 1)")
+    add("--timeout", type=float, default=600.0, metavar="S", help="for one round (default: 600)")
+    add("--seed", type=int, default=0, help="of weights and inputs")
+    add("--simulate", action="store_true", help="add a run under callgrind (batch 1 only)")
+    add("--multiplex", action="store_true", help="all events in one pass, scaled")
+    add("--strict", action="store_true", help="fail (exit 3) when a named event can't be counted")
+    add("--meter", default="", metavar="CSV", help="log of an external power meter")
+    add("--json", action="store_true", help="the runs as one JSON document")
+    add("--no-save", action="store_true", help="don't write the results file")
+    add_results(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Measure, save, print."""
+    from hwprof import store
+    from hwprof.records import to_json
+    from hwprof.reports.run import render
+    from hwprof.runner import Runner
+
+    spec = experiment_of(args)
+    runs = []
+    results: Any = None
+    if not args.no_save:
+        results = store.Results.open(store.default_path(args.results), create=True)
+        results.ensure_writable()
+    runner = Runner(spec, results)
+    try:
+        for step in runner.run():
+            runs.append(step.run)
+            done = f"round {step.run.round + 1}" if step.run.kind == "native" else "simulation"
+            print(f"hwprof: {step.run.case.title}: {done} done", file=sys.stderr)
+    finally:
+        if results is not None:
+            results.close()
+    if args.json:
+        print(json.dumps([to_json(run) for run in runs]))
+    else:
+        print(render(runs))
+        if results is not None:
+            path = store.default_path(args.results)
+            print(f"\nrun {runs[0].uid} -> {path}    all: hwprof report {path}")
+    failures = [run.failure for run in runs if run.failure is not None and run.kind == "native"]
+    if not failures:
+        return EXIT_OK
+    if all(f.code in ("not-installed", "unavailable") for f in failures):
+        return EXIT_UNAVAILABLE
+    return EXIT_CASES_FAILED
+
+
+def experiment_of(args: argparse.Namespace) -> Any:
+    """The one-case experiment that the options describe, checked; a new one each time (never resumed)."""
+    import secrets
+
+    from hwprof.experiment import Choice, Simulation, single
+    from hwprof.frameworks.interpreters import probe
+    from hwprof.jobs import Plan
+    from hwprof.plugins import adapter
+
+    events = split_events(args.events)
+    check_events(events)
+    if args.window <= 0 or args.timeout <= 0:
+        raise UsageError("--window and --timeout must be above 0")
+    options = tuple(sorted(parse_option(text) for text in args.option))
+    choice = Choice(args.framework, args.network, args.size, args.batch, args.threads, args.precision, options)
+    plan = Plan(
+        window_s=args.window,
+        iterations=args.iterations,
+        min_iterations=10,
+        warmup_iterations=args.warm_up,
+        events=events,
+        multiplex=args.multiplex,
+    )
+    spec = single(
+        choice,
+        plan,
+        seed=args.seed,
+        rounds=args.rounds,
+        cpus=args.cpus,
+        timeout_s=args.timeout,
+        require=tuple(e for e in events if e != "auto") if args.strict else (),
+        simulation=Simulation("always" if args.simulate else "never", (), args.timeout),
+        meter=args.meter,
+        text=f"# hwprof run, {secrets.token_hex(4)}",
+    )
+    found = adapter(args.framework)
+    if probe(found.environment.module) is None:
+        raise NotInstalled(found.name, found.environment.install)
+    return spec
+
+
+def check_events(events: tuple[str, ...]) -> None:
+    """Raise UnknownEvent before anything else is done."""
+    from hwprof.collectors.perf import PerfCollector
+
+    PerfCollector().probe(list(events))

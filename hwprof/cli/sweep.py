@@ -1,0 +1,71 @@
+"""Measure an experiment: every case of a matrix, in interleaved rounds, each saved as it ends.
+
+NAME is a built-in experiment (quick) or the path of a .toml. Stop it at any time and start it again: what is done is
+not repeated. A case that fails costs itself only; it is tried once more, and again with --retry-failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from hwprof.cli.options import add_results
+from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `hwprof sweep`."""
+    parser.add_argument("experiment", metavar="NAME", help="built-in name or path of a .toml")
+    parser.add_argument("--retry-failed", action="store_true", help="try failed rounds again")
+    parser.add_argument("--dry-run", action="store_true", help="list the cases and stop")
+    add_results(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the sweep with a line of progress per run on stderr; a summary on stdout."""
+    from hwprof import experiment, store
+    from hwprof.cases import plan
+    from hwprof.runner import Runner
+
+    spec = experiment.load(args.experiment)
+    if args.dry_run:
+        for planned in plan(spec):
+            print(planned.case.title)
+        return EXIT_OK
+    path = store.default_path(args.results)
+    failed, count = {}, 0
+    with store.Results.open(path, create=True) as results:
+        results.ensure_writable()
+        runner = Runner(spec, results, retry_failed=args.retry_failed)
+        for step in runner.run():
+            count += 1
+            print(progress(step), file=sys.stderr, flush=True)
+            if step.run.kind == "native":
+                key = (step.run.case.title, step.run.round)
+                failed.pop(key, None)
+                if step.run.failure is not None:
+                    failed[key] = step.run.failure
+    print(f"{count} runs measured -> {path}" if count else f"nothing left to measure in {path}")
+    for (title, _), failure in failed.items():
+        print(f"  failed: {title}: {failure.message}")
+    print(f"next: hwprof report {path}")
+    return EXIT_CASES_FAILED if failed else EXIT_OK
+
+
+def progress(step: object) -> str:
+    """[12/96 2:10 left] onnxruntime mobilenet_v2 ... 8.21 ms."""
+    from hwprof.analysis.performance import latency_ns
+    from hwprof.records import Role
+    from hwprof.runner import Progress
+
+    assert isinstance(step, Progress)
+    run = step.run
+    left = "" if step.left_s is None else f" {int(step.left_s) // 60}:{int(step.left_s) % 60:02d} left"
+    head = f"[{step.done}/{step.total}{left}] {run.case.title}"
+    if run.failure is not None:
+        return f"{head}: {run.failure.code}: {run.failure.message}"
+    if run.kind == "simulated":
+        return f"{head}: simulated"
+    bare = [t for w in run.windows if w.role is Role.BARE for t in w.latencies_ns]
+    unfaithful = "" if run.fidelity is None or run.fidelity.faithful else "  UNFAITHFUL"
+    return f"{head}: {latency_ns(bare) / 1e6:.2f} ms{unfaithful}"

@@ -1,0 +1,136 @@
+"""The perf collector: hardware and kernel events of this process, or of the threads another one has now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from hwprof.collectors.perf.abi import Kernel, LinuxKernel, read_rights
+from hwprof.collectors.perf.catalog import Catalog
+from hwprof.collectors.perf.events import Event, Parser
+from hwprof.collectors.perf.names import ANCHORS
+from hwprof.collectors.perf.opening import Countable, KernelGroup, Opener, OpenFailed
+from hwprof.collectors.perf.passes import Layout, Members, Planner
+from hwprof.collectors.perf.session import PerfSession
+from hwprof.collectors.protocol import Available, Target, Unavailable
+from hwprof.errors import HwprofError, NotAvailable
+
+
+class TaskSession(PerfSession):
+    """Counters of the threads that a process had when they were opened; threads those start are counted too."""
+
+    def __init__(
+        self, collector: PerfCollector, pid: int, before: tuple[int, ...], after: tuple[int, ...], base: PerfSession
+    ) -> None:
+        super().__init__(base._by_pass, base.unavailable, base._one_kind)
+        self._kernel = collector.kernel
+        self._pid = pid
+        self._tasks = before
+        self._moved = before != after
+
+    def tasks_changed(self) -> bool:
+        """Whether threads came or went since opening began: then some of their work may be missing from the counts."""
+        self._moved = self._moved or self._kernel.tasks(self._pid) != self._tasks
+        return self._moved
+
+
+class PerfCollector:
+    """Events by perf_event_open; a `hwprof.collectors.protocol.Collector`.
+
+    `root`: where /proc and /sys are; `kernel`: who opens (a fake in tests); `multiplex`: let the kernel rotate events
+    that do not fit together, which makes the values SCALED, instead of counting them in several passes.
+    """
+
+    name = "perf"
+
+    def __init__(self, root: Path = Path("/"), kernel: Kernel | None = None, multiplex: bool = False) -> None:
+        self.catalog = Catalog(root)
+        self.parser = Parser(self.catalog)
+        self.kernel: Kernel = LinuxKernel() if kernel is None else kernel
+        self.rights = read_rights(root)
+        self._multiplex = multiplex
+        self._opener = Opener(self.kernel, self.catalog, self.rights)
+        self._layouts: dict[tuple[str, ...], Layout] = {}
+
+    def probe(self, requests: Sequence[str]) -> Mapping[str, Available | Unavailable]:
+        """Each event opened alone on this thread. Raises UnknownEvent, UsageError."""
+        return {event.metric: self.probe_event(event) for unit in self.parser.parse(requests) for event in unit}
+
+    def probe_event(self, event: Event) -> Available | Unavailable:
+        """One event opened alone on this thread."""
+        found = self._opener.resolve(event)
+        if isinstance(found, Unavailable):
+            return found
+        counter = found.counter
+        restricted = "" if counter.domain == "user+kernel" else f"{counter.domain} only"
+        return Available(counter.source, "; ".join(filter(None, (counter.meaning, restricted))))
+
+    def layout(self, requests: Sequence[str]) -> Layout:
+        """Which events are counted together, by trial on this thread; found once for a set of requests."""
+        key = tuple(requests)
+        if key not in self._layouts:
+            units = self.parser.parse(requests)
+            anchors = {name: self.parser.event(name) for name in ANCHORS}
+            self._layouts[key] = Planner(self._opener, self._multiplex).plan(units, anchors)
+        return self._layouts[key]
+
+    def open(self, target: Target, requests: Sequence[str]) -> AbstractContextManager[PerfSession]:
+        """Open what can be had, disabled; the rest is in `Session.unavailable`.
+
+        For this process it must happen before the first thread is started (importing numpy starts some): HwprofError
+        otherwise, for threads that exist would go uncounted. For a pid: the threads it has now; NotAvailable where it
+        is gone or not to be observed. Raises UnknownEvent and UsageError for names.
+        """
+        if target.pid is None:
+            return self._open_own(requests)
+        return self.open_tasks(target.pid, requests)
+
+    @contextmanager
+    def _open_own(self, requests: Sequence[str]) -> Iterator[PerfSession]:
+        tasks = self.kernel.tasks(None)
+        if len(tasks) != 1:
+            raise HwprofError(
+                f"counters must be open before the first thread exists, and this process has {len(tasks)} threads",
+                "open them before importing numpy or a framework; hwprof.Profile counts threads that exist",
+            )
+        session = self._session(self.layout(requests), (0,))
+        try:
+            yield session
+        finally:
+            session.close()
+
+    @contextmanager
+    def open_tasks(self, pid: int, requests: Sequence[str]) -> Iterator[TaskSession]:
+        """Counters on every thread that `pid` has now, with inheritance; `tasks_changed()` says whether that held."""
+        layout = self.layout(requests)
+        before = self.kernel.tasks(pid)
+        if not before:
+            raise NotAvailable(f"there is no process {pid}", "look it up with ps")
+        base = self._session(layout, before)
+        session = TaskSession(self, pid, before, self.kernel.tasks(pid), base)
+        try:
+            yield session
+        finally:
+            session.close()
+
+    def _session(self, layout: Layout, tasks: tuple[int, ...]) -> PerfSession:
+        opened: list[KernelGroup] = []
+
+        def group(members: Members) -> KernelGroup:
+            opened.append(self._opener.group(members, tasks))
+            return opened[-1]
+
+        try:
+            shared = [group(members) for members in (layout.software, *layout.others) if members]
+            by_pass = [[*(group(members) for members in groups), *shared] for groups in layout.passes]
+        except OpenFailed as error:
+            for done in opened:
+                done.close()
+            why = self._opener.explain(error.event, error.code, foreign=tasks != (0,))
+            raise NotAvailable(f"{error.event.metric}: {why.reason}", why.remedy) from error
+        one_kind = frozenset(m.metric for g in opened for m in g.members if m.event.one_kind)
+        return PerfSession(by_pass, layout.unavailable, one_kind)
+
+
+__all__ = ["Countable", "PerfCollector", "TaskSession"]

@@ -1,0 +1,246 @@
+"""From names, as `perf stat -e` takes them, to what perf_event_open is asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from hwprof.collectors.perf.abi import Type
+from hwprof.collectors.perf.catalog import CANONICAL, Catalog
+from hwprof.collectors.perf.names import ALIASES, CACHE, CLOCKS, HARDWARE, KERNEL_ONLY, SOFTWARE
+from hwprof.collectors.perf.sysfs import Pmu
+from hwprof.collectors.protocol import Unavailable
+from hwprof.errors import UnknownEvent, UsageError
+from hwprof.records import Origin
+
+# core: the CPU core's counters, of which there are few. software: the kernel's. other: any other PMU, tracepoints.
+Kind = Literal["core", "software", "other"]
+
+_MODIFIERS = re.compile(r"[a-zA-Z]{1,4}")
+TRACING = ("sys/kernel/tracing", "sys/kernel/debug/tracing")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event to be opened. `refused`: known, and yet not to be counted here."""
+
+    metric: str
+    kind: Kind
+    type: int = 0
+    config: int = 0
+    config1: int = 0
+    config2: int = 0
+    config3: int = 0
+    modifiers: str = ""  # any of u, k, h; empty: all there may be
+    source: str = ""
+    meaning: str = ""
+    unit: str = ""
+    scale: float = 1.0
+    origin: Origin = Origin.KERNEL
+    per_socket: bool = False
+    one_kind: bool = False  # counts on one of several kinds of core only
+    refused: Unavailable | None = None
+
+    @property
+    def base(self) -> str:
+        """The metric without its modifiers."""
+        return self.metric.removesuffix(f":{self.modifiers}") if self.modifiers else self.metric
+
+
+def split(text: str) -> Iterator[str]:
+    """Items of a list separated by commas, where commas inside `{...}` and `pmu/.../` separate nothing."""
+    item, braces, slashed = "", 0, False
+    for letter in text:
+        if letter == "/":
+            slashed = not slashed
+        elif letter == "{" and not slashed:
+            braces += 1
+        elif letter == "}" and not slashed:
+            braces -= 1
+        if letter == "," and not slashed and braces == 0:
+            yield item.strip()
+            item = ""
+        else:
+            item += letter
+        if braces not in (0, 1):
+            break
+    if slashed or braces:
+        raise UsageError(
+            f"'{text}': a brace or slash is not closed", "write {a,b} for a group, pmu/term=1/ for a PMU's event"
+        )
+    yield item.strip()
+
+
+class Parser:
+    """Resolves names on one machine."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+
+    def parse(self, requests: Sequence[str]) -> tuple[tuple[Event, ...], ...]:
+        """Units in the order asked: a group {a,b} is one unit, every other event its own. What is repeated is dropped.
+
+        Raises UnknownEvent for a name nobody knows and UsageError for a malformed one.
+        """
+        units: list[tuple[Event, ...]] = []
+        seen: set[str] = set()
+        for request in requests:
+            for item in split(request):
+                if not item:
+                    raise UsageError(f"'{request}': an event name is empty", "separate names by single commas")
+                for unit in self._unit(item):
+                    fresh = tuple({e.metric: e for e in unit if e.metric not in seen}.values())
+                    seen.update(e.metric for e in fresh)
+                    if fresh:
+                        units.append(fresh)
+        return tuple(units)
+
+    def _unit(self, item: str) -> list[tuple[Event, ...]]:
+        if item == "auto":
+            return [(self.event(name),) for name in self.catalog.auto]
+        if item.startswith("{"):
+            inner, brace, modifiers = item[1:].rpartition("}")
+            if not brace or (modifiers and not modifiers.startswith(":")):
+                raise UsageError(f"'{item}' is no group", "write {a,b} or {a,b}:u")
+            return [tuple(self.event(name + modifiers) for name in split(inner))]
+        return [(self.event(item),)]
+
+    def event(self, name: str) -> Event:
+        """One event by its name."""
+        base, modifiers = _modifiers(name)
+        found = self._resolve(base, name)
+        if not modifiers:
+            return found
+        found = replace(found, metric=f"{found.metric}:{modifiers}", modifiers=modifiers)
+        if "k" not in modifiers and found.kind == "software" and found.base in KERNEL_ONLY and not found.refused:
+            return replace(found, refused=KERNEL_ONLY_REFUSAL)
+        return found
+
+    def _resolve(self, base: str, name: str) -> Event:
+        base = ALIASES.get(base, base)
+        if base in SOFTWARE:
+            unit = "ns" if base in CLOCKS else ""
+            return Event(base, "software", Type.SOFTWARE, SOFTWARE[base][0], source=f"perf:{base}", unit=unit)
+        if base in HARDWARE or base in CACHE:
+            kind, (config, _) = (Type.HARDWARE, HARDWARE[base]) if base in HARDWARE else (Type.HW_CACHE, CACHE[base])
+            meaning, refused = self.catalog.generic(base)
+            return self._core(base, kind, config, meaning=meaning, refused=refused, source=f"perf:{base}")
+        if base in CANONICAL:
+            return self._canonical(base)
+        if re.fullmatch(r"r[0-9a-fA-F]{1,16}", base):
+            return self._core(base, Type.RAW, int(base[1:], 16), source=f"perf:{base}", meaning="raw code of this CPU")
+        if "/" in base:
+            return self._pmu_event(base, name)
+        if ":" in base:
+            return self._tracepoint(base)
+        for pmu in sorted(self.catalog.pmus.values(), key=lambda p: not p.core):
+            if pmu.event_terms(base) is not None:
+                return self._encoded(pmu, base, base)
+        table = self.catalog.table
+        if table and base in table.vendor:
+            code = table.vendor[base]
+            return self._core(base, Type.RAW, code, source=f"perf:r{code:x}", meaning=f"{table.name}'s own event")
+        raise UnknownEvent(name, self.names())
+
+    def _core(self, metric: str, kind: int, config: int, **fields: object) -> Event:
+        event = Event(metric, "core", kind, config, origin=self.catalog.origin, one_kind=self.catalog.hybrid)
+        return replace(event, **fields)  # type: ignore[arg-type]
+
+    def _canonical(self, name: str) -> Event:
+        found = self.catalog.canonical(name)
+        if isinstance(found, Unavailable):
+            return self._core(name, Type.RAW, 0, meaning=CANONICAL[name], source=f"perf:{name}", refused=found)
+        meaning = f"{found.meaning} ({found.caveat})" if found.caveat else found.meaning
+        source = (
+            f"perf:r{found.config:x}" if found.type == Type.RAW else f"perf:type={found.type},config={found.config:#x}"
+        )
+        return self._core(
+            name, found.type, found.config, config1=found.config1, source=source, meaning=meaning, unit=found.unit
+        )
+
+    def _pmu_event(self, base: str, name: str) -> Event:
+        match = re.fullmatch(r"([^/]+)/([^/]*)/", base)
+        if not match:
+            raise UsageError(f"'{name}' is no PMU event", "write cpu/event=0x3c,umask=0/")
+        pmu = self.catalog.pmus.get(match[1])
+        if pmu is not None:
+            return self._encoded(pmu, match[2], base)
+        if re.fullmatch(r"cpu(_core|_atom)?|armv\d\w*", match[1]):
+            refused = Unavailable(f"this machine has no PMU named '{match[1]}'", "ls /sys/bus/event_source/devices")
+            return Event(base, "core", source=f"perf:{base}", refused=refused, origin=self.catalog.origin)
+        raise UnknownEvent(name, [f"{p}/{e}/" for p, pmu in self.catalog.pmus.items() for e in pmu.events])
+
+    def _encoded(self, pmu: Pmu, terms: str, metric: str) -> Event:
+        fields, display, scale, unit = pmu.encode(terms)
+        return Event(
+            display or metric,
+            "core" if pmu.core else "other",
+            pmu.type,
+            fields["config"],
+            fields["config1"],
+            fields["config2"],
+            fields["config3"],
+            source=f"perf:{pmu.name}/{terms}/",
+            scale=scale,
+            unit=unit,
+            per_socket=pmu.per_socket,
+            one_kind=pmu.core and self.catalog.hybrid,
+            origin=self.catalog.origin if pmu.core else Origin.HARDWARE,
+        )
+
+    def _tracepoint(self, base: str) -> Event:
+        system, _, point = base.partition(":")
+        event = Event(base, "other", Type.TRACEPOINT, source=f"perf:{base}", meaning="kernel tracepoint")
+        if "/" in base or ".." in base or not system or not point:
+            raise UnknownEvent(base, self.names())
+        try:
+            mounted = next(d for t in TRACING if (d := self.catalog.root / t / "events").is_dir())
+        except (StopIteration, PermissionError):
+            return replace(event, refused=NO_TRACEFS)
+        path: Path = mounted / system / point / "id"
+        try:
+            return replace(event, config=int(path.read_text()))
+        except PermissionError:
+            return replace(event, refused=NO_TRACEFS)
+        except OSError:
+            choices = [f"{system}:{p.name}" for p in (mounted / system).glob("*") if p.is_dir()]
+            raise UnknownEvent(base, choices or [f"{d.name}:" for d in mounted.glob("*")]) from None
+
+    def names(self) -> tuple[str, ...]:
+        """Every name this machine's catalogue knows, canonical ones first; no tracepoints."""
+        table = self.catalog.table
+        found = [*CANONICAL, *HARDWARE, *SOFTWARE, *CACHE]
+        for pmu in self.catalog.pmus.values():
+            found += pmu.events if pmu.core else [f"{pmu.name}/{e}/" for e in pmu.events]
+        return tuple(dict.fromkeys([*found, *(table.vendor if table else ())]))
+
+
+KERNEL_ONLY_REFUSAL = Unavailable(
+    "happens in the kernel: counted without the kernel it would read 0",
+    "take it from /proc (the cpu collector does), or get the right to count the kernel: "
+    "sudo sysctl kernel.perf_event_paranoid=1",
+)
+NO_TRACEFS = Unavailable(
+    "tracefs is not mounted, or not readable by this user",
+    "sudo mount -t tracefs nodev /sys/kernel/tracing; tracepoints need root",
+)
+
+
+def _modifiers(name: str) -> tuple[str, str]:
+    """(name without modifiers, modifiers in the order u, k, h). `cpu/.../u` and `name:u` are the same."""
+    if "/" in name:
+        head, _, tail = name.rpartition("/")
+        base, letters = f"{head}/", tail.removeprefix(":")
+    else:
+        base, colon, letters = name.rpartition(":")
+        if not colon or not base or not _MODIFIERS.fullmatch(letters) or set(letters) - set("ukhGHpPSDIWeb"):
+            return name, ""
+    if wrong := set(letters) - set("ukh"):
+        raise UsageError(
+            f"'{name}': modifier '{''.join(sorted(wrong))}' is not supported",
+            "u, k and h count in user, kernel, hypervisor",
+        )
+    return base, "".join(m for m in "ukh" if m in letters)

@@ -1,0 +1,124 @@
+"""Open counters of one target: select a pass, read, look over what was read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from hwprof.collectors.perf.names import ANCHORS, NEVER_ZERO
+from hwprof.collectors.perf.opening import KernelGroup
+from hwprof.collectors.protocol import Group, Pass, Unavailable
+from hwprof.records import Exactness, Origin, Reading, Snapshot, missing
+
+# Below this share of the window an extrapolation is a guess.
+FEW = 0.01
+_ZERO = "opened, but read 0 for all hardware events, anchors included"
+_BY_HARDWARE = (Origin.HARDWARE, Origin.EMULATED)
+
+
+class PerfSession:
+    """Counters of this process or of the tasks of another; a `hwprof.collectors.protocol.Session`.
+
+    `tasks_at_open` are the observed threads (empty: this process, whose later threads inherit the counters).
+    """
+
+    def __init__(
+        self,
+        by_pass: Sequence[Sequence[KernelGroup]],
+        unavailable: Mapping[str, Unavailable],
+        one_kind: frozenset[str] = frozenset(),
+    ) -> None:
+        self.unavailable: Mapping[str, Unavailable] = dict(unavailable)
+        self._by_pass = tuple(tuple(groups) for groups in by_pass)
+        self._one_kind = one_kind
+        self.groups: Sequence[Group] = tuple(
+            Group(tuple(m.counter for m in group.members), index)
+            for index, groups in enumerate(self._by_pass)
+            for group in groups
+        )
+        self.passes: Sequence[Pass] = tuple(
+            Pass(index, tuple(m.metric for group in groups for m in group.members))
+            for index, groups in enumerate(self._by_pass)
+        )
+        # In the order of `groups`; the software group stands there once for each pass.
+        self._flat = tuple(group for groups in self._by_pass for group in groups)
+        self._unique = tuple(dict.fromkeys(self._flat))
+
+    def select(self, pass_: Pass | None) -> None:
+        """Enable exactly this pass's groups; None: all disabled."""
+        wanted = self._by_pass[pass_.index] if pass_ is not None and pass_.index < len(self._by_pass) else ()
+        for group in self._unique:
+            if group.enabled and group not in wanted:
+                group.switch(False)
+        for group in wanted:
+            if not group.enabled:
+                group.switch(True)
+
+    def read(self) -> tuple[Snapshot, ...]:
+        """One snapshot per group, in the order of `groups`. Disabled groups cost nothing."""
+        if len(self._unique) == 1:
+            return (self._unique[0].snapshot(),) * len(self._flat)
+        taken = {group: group.snapshot() for group in self._unique}
+        return tuple([taken[group] for group in self._flat])
+
+    def review(self, readings: Sequence[Reading]) -> Sequence[Reading]:
+        """Readings of one window: what can't be true becomes MISSING or SUSPECT, with the reason.
+
+        All anchors of the hardware zero: none of the hardware's values is believed. One anchor zero: that one is not.
+        Zero from an emulator's PMU, a share of the window below 1 %, or a count on one of two kinds of core: SUSPECT.
+        """
+        hardware = [r for r in readings if r.origin in _BY_HARDWARE and r.value is not None]
+        anchors = [r for r in hardware if _base(r) in ANCHORS]
+        ran = any(r.value for r in readings if _base(r) in ("task-clock", "cpu-clock")) or any(
+            r.value for r in hardware
+        )
+        dead = bool(anchors) and not any(r.value for r in hardware) and (ran or len(hardware) > 1)
+        return [self._look(r, dead, ran) for r in readings]
+
+    def _look(self, reading: Reading, dead: bool, ran: bool) -> Reading:
+        if reading.value is None or reading.origin not in _BY_HARDWARE:
+            return reading
+        if dead:
+            return _missing(reading, _ZERO)
+        if reading.value == 0 and ran and _base(reading) in NEVER_ZERO and "user" in reading.domain:
+            return _missing(reading, "read 0 in a window in which the program ran")
+        if reading.metric in self._one_kind and reading.exactness is Exactness.SCALED:
+            return _suspect(
+                reading, "ran in part on cores of the other kind, which this event does not count", reading.raw
+            )
+        if reading.running is not None and reading.running < FEW:
+            return _suspect(reading, f"counted during only {reading.running:.2%} of the window")
+        if reading.value == 0 and reading.origin is Origin.EMULATED:
+            return _suspect(reading, "an emulator's PMU reads 0 for what it does not model")
+        return reading
+
+    def close(self) -> None:
+        """Close all descriptors."""
+        for group in self._unique:
+            group.close()
+
+
+def _base(reading: Reading) -> str:
+    return reading.metric.partition(":")[0]
+
+
+def _suspect(reading: Reading, why: str, value: float | None = None) -> Reading:
+    return replace(
+        reading, exactness=Exactness.SUSPECT, why=why, value=reading.value if value is None else float(value)
+    )
+
+
+def _missing(reading: Reading, why: str) -> Reading:
+    return missing(
+        reading.metric,
+        why,
+        unit=reading.unit,
+        origin=reading.origin,
+        domain=reading.domain,
+        source=reading.source,
+        meaning=reading.meaning,
+        running=reading.running,
+        raw=reading.raw,
+        enabled_ns=reading.enabled_ns,
+        running_ns=reading.running_ns,
+    )

@@ -1,0 +1,132 @@
+"""Reasons to distrust a run: found by pure functions, each with its advice."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+
+from hwprof.records import Doubt, Exactness, Role, Run, Window
+
+# code -> (what it says, with {fields} of the doubt's detail, what to do)
+ADVICE: Mapping[str, tuple[str, str]] = {
+    "not-steady": ("the warm-up ended before latency was steady", "a longer warm-up (warmup_max_s, -w)"),
+    "threads-changed": (
+        "the framework had {before} threads before the windows and {after} after",
+        "counts of threads that came later are included, but their start is too",
+    ),
+    "multiplexed": (
+        "{count} events shared counters and were scaled up",
+        "ask for fewer events, or leave multiplexing off",
+    ),
+    "user-only": (
+        "hardware events count user space only",
+        "sysctl kernel.perf_event_paranoid=1 (or CAP_PERFMON) adds the kernel's share",
+    ),
+    "noisy": (
+        "latency scattered: p90 is {ratio:.2f} times the median",
+        "a quiet machine, a pinned core (--cpus), more rounds (-r)",
+    ),
+    "drift": (
+        "bare windows of one run differ by {percent:.1f} %",
+        "a fixed clock (cpupower frequency-set -g performance), more rounds (-r)",
+    ),
+    "observer": (
+        "counting costs {percent:.1f} % of the speed",
+        "fewer events per pass, or a larger batch",
+    ),
+    "spin-waiting": (
+        "{cpus:.2f} CPUs busy throughout for {threads} threads: threads may be spinning while they wait",
+        "compare with spin = false; counts per frame include the spinning",
+    ),
+    "container-limit": (
+        "the cgroup held the process back {times:g} times in a window",
+        "raise cpu.max of the container",
+    ),
+    "swapped": ("part of the process lies in swap ({mib:.0f} MiB)", "free memory, or a smaller batch"),
+    "throttled": ("the CPU throttled itself while measuring", "cool it, or lower the clock"),
+    "frequency-drift": ("the clock moved between {low_ghz:.2f} and {high_ghz:.2f} GHz", "fix the governor"),
+    "sampler-shares-core": (
+        "no core to spare: the sampler of power and memory runs on the measured cores",
+        "leave one core free (--cpus), or lower gauges.hz",
+    ),
+    "gauge-failed": ("a sensor stopped answering: {reason}", "its values are missing"),
+    "other-load": (
+        "the process waited {percent:.1f} % of the window for a CPU",
+        "something else runs on its cores: stop it, or pin elsewhere (--cpus)",
+    ),
+    "steal": ("the hypervisor took {percent:.1f} % of CPU time away", "a quieter host; more rounds"),
+    "few-iterations": ("only {count} iterations in a window", "longer windows (window_s) or --iterations"),
+}
+
+
+def text(doubt: Doubt) -> str:
+    """One line: what is doubtful, and what to do."""
+    says, advice = ADVICE.get(doubt.code, (doubt.code, ""))
+    try:
+        says = says.format(**doubt.detail)
+    except (KeyError, ValueError, IndexError):  # written by another version: show what there is
+        says = f"{doubt.code} {dict(doubt.detail)}"
+    return f"{says}: {advice}" if advice else says
+
+
+def of_run(run: Run, physical_cpus: int) -> list[Doubt]:
+    """Doubts that follow from the windows of one run."""
+    found: list[Doubt] = []
+    found += _latency(run)
+    found += _counters(run.windows)
+    found += _contention(run, physical_cpus)
+    return found
+
+
+def _medians(windows: Sequence[Window], role: Role) -> list[float]:
+    return [statistics.median(w.latencies_ns) for w in windows if w.role is role and w.latencies_ns]
+
+
+def _latency(run: Run) -> list[Doubt]:
+    found = []
+    bare = _medians(run.windows, Role.BARE)
+    if len(bare) > 1 and max(bare) > 1.05 * min(bare):
+        found.append(Doubt("drift", {"percent": 100 * (max(bare) / min(bare) - 1)}))
+    pooled = sorted(t for w in run.windows if w.role is Role.BARE for t in w.latencies_ns)
+    if len(pooled) >= 10:
+        ratio = pooled[int(0.9 * len(pooled))] / statistics.median(pooled)
+        if ratio > 1.2:
+            found.append(Doubt("noisy", {"ratio": ratio}))
+    if pooled and min(len(w.latencies_ns) for w in run.windows) < 10:
+        found.append(Doubt("few-iterations", {"count": min(len(w.latencies_ns) for w in run.windows)}))
+    counted = _medians(run.windows, Role.COUNTED)
+    if bare and counted:
+        cost = statistics.median(counted) / statistics.median(bare) - 1
+        if cost > 0.05:
+            found.append(Doubt("observer", {"percent": 100 * cost}))
+    return found
+
+
+def _counters(windows: Sequence[Window]) -> list[Doubt]:
+    found = []
+    readings = [r for w in windows for r in w.readings]
+    scaled = {r.metric for r in readings if r.exactness is Exactness.SCALED}
+    if scaled:
+        found.append(Doubt("multiplexed", {"count": len(scaled), "metrics": sorted(scaled)}))
+    if any(r.domain == "user" and r.origin.value == "hardware" and r.value is not None for r in readings):
+        found.append(Doubt("user-only", {}))
+    return found
+
+
+def _contention(run: Run, physical_cpus: int) -> list[Doubt]:
+    found = []
+    waits, busy = [], []
+    for w in run.windows:
+        values = {r.metric: r.value for r in w.readings if r.value is not None}
+        if w.elapsed_s <= 0:
+            continue
+        if "run-queue-wait" in values:
+            waits.append(values["run-queue-wait"] / (w.elapsed_s * run.case.threads))
+        if {"cpu-user-time", "cpu-system-time"} <= values.keys():
+            busy.append((values["cpu-user-time"] + values["cpu-system-time"]) / w.elapsed_s)
+    if waits and statistics.median(waits) > 0.02:
+        found.append(Doubt("other-load", {"percent": 100 * statistics.median(waits)}))
+    threads = run.case.threads
+    if threads > 1 and busy and statistics.median(busy) > 0.97 * min(threads, physical_cpus):
+        found.append(Doubt("spin-waiting", {"cpus": statistics.median(busy), "threads": threads}))
+    return found

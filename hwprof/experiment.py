@@ -1,0 +1,305 @@
+"""Experiment files: TOML to cases and a schedule. An unknown key is an error, never ignored."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import itertools
+import json
+import random
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from hwprof.errors import BadExperiment, UsageError
+from hwprof.jobs import Plan
+
+FORMAT = 1
+# key -> (type, default); a list's elements are checked against the type in the list
+SECTIONS: Mapping[str, Mapping[str, tuple[Any, Any]]] = {
+    "": {
+        "format": (int, FORMAT),
+        "name": (str, ""),
+        "seed": (int, 0),
+        "rounds": (int, 3),
+    },
+    "matrix": {
+        "frameworks": ([str, dict], None),
+        "networks": ([str], None),
+        "size": ([int], [0]),
+        "batch": ([int], [1]),
+        "threads": ([int], [1]),
+        "cpus": (str, ""),
+        "precision": ([str], ["fp32"]),
+        "exclude": ([dict], []),
+    },
+    "measure": {
+        "window_s": (float, 1.0),
+        "iterations": (int, 0),
+        "min_iterations": (int, 30),
+        "warmup_max_s": (float, 5.0),
+        "warmup_iterations": (int, 0),
+        "timeout_s": (float, 120.0),
+    },
+    "counters": {"events": ([str], ["auto"]), "require": ([str], []), "multiplex": (bool, False)},
+    "simulate": {
+        "when": (str, "never"),
+        "networks": ([str], []),
+        "budget_s": (float, 240.0),
+    },
+    "gauges": {"hz": (float, 10.0), "idle_baseline_s": (float, 5.0), "meter": (str, "")},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One point of the matrix, before names are looked up. `size` 0: the network's own."""
+
+    framework: str
+    network: str
+    size: int
+    batch: int
+    threads: int
+    precision: str
+    options: tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """When to add a simulated run: never | no-pmu | always; for which networks (empty: all), within how long."""
+
+    when: str = "never"
+    networks: tuple[str, ...] = ()
+    budget_s: float = 240.0
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A checked experiment. `choices` in the order of the file; `text` is the file as it was."""
+
+    name: str
+    choices: tuple[Choice, ...]
+    seed: int = 0
+    rounds: int = 3
+    cpus: str = ""
+    plan: Plan = field(default_factory=Plan)
+    timeout_s: float = 120.0
+    require: tuple[str, ...] = ()
+    simulation: Simulation = field(default_factory=Simulation)
+    gauge_hz: float = 10.0
+    idle_baseline_s: float = 5.0
+    meter: str = ""
+    text: str = ""
+
+    @property
+    def plan_hash(self) -> str:
+        """Identifies what is to be measured and how: the same plan is resumed, another one starts anew."""
+        import dataclasses
+
+        plain = dataclasses.asdict(dataclasses.replace(self, text=""))
+        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+
+    def schedule(self) -> Iterator[tuple[int, int]]:
+        """(round, index into choices): every case once per round, each round in its own seeded order.
+
+        So a drift of the machine spreads over all cases and does not become a difference between frameworks.
+        """
+        for number in range(self.rounds):
+            order = list(range(len(self.choices)))
+            random.Random(f"{self.seed}/{number}").shuffle(order)
+            yield from ((number, index) for index in order)
+
+
+def built_in() -> tuple[str, ...]:
+    """Names of the experiments that come with hwprof."""
+    folder = resources.files("hwprof.configs") / "experiments"
+    return tuple(sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml")))
+
+
+def load(name_or_path: str) -> Experiment:
+    """A built-in experiment by name, or a file. Raises BadExperiment with what is wrong and what would be right."""
+    if "/" not in name_or_path and not name_or_path.endswith(".toml"):
+        if name_or_path not in built_in():
+            near = difflib.get_close_matches(name_or_path, built_in(), n=1)
+            hint = f"did you mean '{near[0]}'? " if near else ""
+            raise BadExperiment(
+                f"no experiment '{name_or_path}'", f"{hint}Built in: {', '.join(built_in())}; or the path of a .toml"
+            )
+        text = (resources.files("hwprof.configs") / "experiments" / f"{name_or_path}.toml").read_text()
+        return parse(text, name_or_path)
+    path = Path(name_or_path)
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        raise BadExperiment(f"no experiment file {path}", f"built in: {', '.join(built_in())}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadExperiment(f"{path}: {error}", "an experiment is a text file in TOML") from error
+    return parse(text, str(path), base=path.parent)
+
+
+def parse(text: str, origin: str, base: Path | None = None) -> Experiment:
+    """Check and expand the text of an experiment; `origin` is named in errors, `base`: where relative paths start."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadExperiment(f"{origin}: not valid TOML: {error}") from error
+    values = {section: _section(data, section, origin) for section in SECTIONS}
+    top, matrix, measure, counters = (values[s] for s in ("", "matrix", "measure", "counters"))
+    if top["format"] != FORMAT:
+        raise BadExperiment(f"{origin}: format {top['format']} is unknown", f"this hwprof reads format {FORMAT}")
+    launch = _launch(data.get("launch", {}), origin)
+    choices = tuple(_choices(matrix, launch, origin, base))
+    if not choices:
+        raise BadExperiment(f"{origin}: the matrix holds no case", "check [matrix] and its exclude list")
+    _at_least(1, top, ["rounds"], origin)
+    _at_least(1, measure, ["min_iterations"], origin)
+    for key in ("window_s", "warmup_max_s", "timeout_s"):
+        if measure[key] <= 0:
+            raise BadExperiment(f"{origin}: {key} must be above 0, not {measure[key]:g}")
+    simulate, gauges = values["simulate"], values["gauges"]
+    if simulate["when"] not in ("never", "no-pmu", "always"):
+        raise BadExperiment(f"{origin}: simulate.when = '{simulate['when']}'", "never, no-pmu or always")
+    if not 0 < gauges["hz"] <= 1000:
+        raise BadExperiment(f"{origin}: gauges.hz must be above 0 and at most 1000")
+    return Experiment(
+        name=top["name"] or Path(origin).stem,
+        choices=choices,
+        seed=top["seed"],
+        rounds=top["rounds"],
+        cpus=matrix["cpus"],
+        plan=Plan(
+            window_s=measure["window_s"],
+            iterations=measure["iterations"] or None,
+            min_iterations=measure["min_iterations"],
+            warmup_s=measure["warmup_max_s"],
+            warmup_iterations=measure["warmup_iterations"] or None,
+            events=tuple(counters["events"]),
+            multiplex=counters["multiplex"],
+        ),
+        timeout_s=measure["timeout_s"],
+        require=tuple(counters["require"]),
+        simulation=Simulation(simulate["when"], tuple(simulate["networks"]), simulate["budget_s"]),
+        gauge_hz=gauges["hz"],
+        idle_baseline_s=gauges["idle_baseline_s"],
+        meter=gauges["meter"],
+        text=text,
+    )
+
+
+def _section(data: Mapping[str, Any], section: str, origin: str) -> dict[str, Any]:
+    known = SECTIONS[section]
+    given = data if not section else data.get(section, {})
+    if not isinstance(given, dict):
+        raise BadExperiment(f"{origin}: [{section}] must be a table")
+    nested = {name for name in SECTIONS if name} | {"launch"} if not section else set()
+    unknown = [key for key in given if key not in known and key not in nested]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], [*known, *nested], n=1)
+        where = f" in [{section}]" if section else ""
+        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(sorted([*known, *nested]))}"
+        raise BadExperiment(f"{origin}: unknown key '{unknown[0]}'{where}", hint)
+    values = {}
+    for key, (kind, default) in known.items():
+        if key not in given and default is None:
+            raise BadExperiment(f"{origin}: [{section}] needs '{key}'")
+        values[key] = _typed(given.get(key, default), kind, f"{origin}: {section + '.' if section else ''}{key}")
+    return values
+
+
+def _typed(value: Any, kind: Any, where: str) -> Any:
+    if isinstance(kind, list):
+        entries = value if isinstance(value, list) else [value]
+        allowed = tuple(kind)
+        for entry in entries:
+            if not isinstance(entry, allowed) or isinstance(entry, bool):
+                raise BadExperiment(f"{where}: {entry!r} is not of the type {' or '.join(t.__name__ for t in allowed)}")
+        return entries
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise BadExperiment(f"{where}: {value!r} is not of the type {kind.__name__}")
+    return value
+
+
+def _launch(data: Mapping[str, Any], origin: str) -> dict[str, dict[str, Any]]:
+    policy = data.get("policy", "default")
+    if policy != "default":
+        raise BadExperiment(f"{origin}: launch.policy = '{policy}'", "this version knows 'default'")
+    options = {key: value for key, value in data.items() if key != "policy"}
+    for name, value in options.items():
+        if not isinstance(value, dict):
+            raise BadExperiment(f"{origin}: launch.{name} must be a table of options, as in {name} = {{spin = false}}")
+    return options
+
+
+def _at_least(minimum: int, values: Mapping[str, Any], keys: Sequence[str], origin: str) -> None:
+    for key in keys:
+        entries = values[key] if isinstance(values[key], list) else [values[key]]
+        for entry in entries:
+            if entry < minimum:
+                raise BadExperiment(f"{origin}: {key} must be at least {minimum}, not {entry}")
+
+
+def _choices(
+    matrix: Mapping[str, Any], launch: Mapping[str, Mapping[str, Any]], origin: str, base: Path | None
+) -> Iterator[Choice]:
+    _at_least(1, matrix, ["batch", "threads"], origin)
+    _at_least(0, matrix, ["size"], origin)
+    variants = [variant for entry in matrix["frameworks"] for variant in _variants(entry, launch, origin)]
+    names = {framework for framework, _ in variants}
+    stray = [name for name in launch if name not in names]
+    if stray:
+        raise BadExperiment(f"{origin}: [launch] speaks of '{stray[0]}', which [matrix] does not measure")
+    seen = set()
+    axes = (matrix["networks"], matrix["size"], matrix["batch"], matrix["threads"], matrix["precision"])
+    for (framework, options), *rest in itertools.product(variants, *axes):
+        network, size, batch, threads, precision = rest
+        if base is not None and network.endswith(".onnx"):
+            network = str((base / network).resolve())
+        choice = Choice(framework, network, size, batch, threads, precision, options)
+        if choice in seen or any(_matches(choice, rule, origin) for rule in matrix["exclude"]):
+            continue
+        seen.add(choice)
+        yield choice
+
+
+def _variants(
+    entry: str | Mapping[str, Any], launch: Mapping[str, Mapping[str, Any]], origin: str
+) -> Iterator[tuple[str, tuple[tuple[str, Any], ...]]]:
+    given = {"name": entry} if isinstance(entry, str) else dict(entry)
+    name = given.pop("name", None)
+    if not isinstance(name, str):
+        raise BadExperiment(f"{origin}: a framework needs a name, as in {{name = 'pytorch', mode = 'eager'}}")
+    options = {**launch.get(name, {}), **given}
+    lists = [value if isinstance(value, list) else [value] for value in options.values()]
+    for values in itertools.product(*lists):
+        yield name, tuple(sorted(zip(options, values, strict=True)))
+
+
+def _matches(choice: Choice, rule: Mapping[str, Any], origin: str) -> bool:
+    plain = {"framework", "network", "size", "batch", "threads", "precision"}
+    options = dict(choice.options)
+    for key, wanted in rule.items():
+        if key not in plain and key not in options and key != "mode":
+            raise BadExperiment(f"{origin}: exclude knows no '{key}'", f"known: {', '.join(sorted(plain))}")
+        value = getattr(choice, key) if key in plain else options.get(key)
+        if value != wanted and not (isinstance(wanted, list) and value in wanted):
+            return False
+    return True
+
+
+def single(choice: Choice, plan: Plan, **fields: Any) -> Experiment:
+    """The experiment behind `hwprof run`: one case. Raises UsageError for impossible numbers."""
+    for what, value in (("batch", choice.batch), ("threads", choice.threads)):
+        if value < 1:
+            raise UsageError(f"{what} must be at least 1, not {value}")
+    if fields.get("rounds", 1) < 1:
+        raise UsageError(f"rounds must be at least 1, not {fields['rounds']}")
+    if choice.size < 0:
+        raise UsageError(f"size must be above 0, not {choice.size}")
+    if plan.iterations is not None and plan.iterations < 1:
+        raise UsageError(f"iterations must be at least 1, not {plan.iterations}")
+    return Experiment(name="run", choices=(choice,), plan=plan, **fields)

@@ -1,0 +1,84 @@
+"""What a framework adapter is. Its module imports no framework at top level: the launcher imports it too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hwprof.records import Case
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """The network's one input: `shape` includes the batch, e.g. (4, 3, 224, 224)."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """How to get the framework: distributions whose versions are recorded, and the command that installs it."""
+
+    distributions: tuple[str, ...]
+    install: str
+    module: str  # what is imported to find out whether it is there
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareJob:
+    """Turn `source` (an .onnx with weights) into what `load` takes, below `directory`. Runs in a process of its own."""
+
+    source: Path
+    case: Case
+    input: InputSpec
+    directory: Path
+    seed: int = 0
+
+
+class Model(Protocol):
+    """A loaded network, ready to infer."""
+
+    def bind(self, batch: Array) -> Any:
+        """The framework's own input for this batch; conversion happens here, outside the timer."""
+
+    def infer(self, bound: Any) -> Any:
+        """One inference, complete when it returns."""
+
+    def numpy(self, out: Any) -> Array:
+        """The output as an array of shape (batch, ...), valid after further inferences (copied where needed)."""
+
+    def facts(self) -> Mapping[str, Any]:
+        """Read back, not assumed: threads, precision, SIMD backend, spin, providers, version, build."""
+
+
+class Adapter(Protocol):
+    """One framework."""
+
+    name: str
+    consumes: tuple[str, ...]  # formats load() takes: "onnx", ...
+    precisions: tuple[str, ...]
+    options: Mapping[str, tuple[Any, ...]]  # what a case may ask for: name -> values, the default first
+    environment: Environment
+
+    def environ(self, case: Case) -> Mapping[str, str]:
+        """Variables that must exist before the process does (OMP_NUM_THREADS, ...)."""
+
+    def prepare(self, job: PrepareJob) -> Path:
+        """Make the artifact; the source itself where the framework reads it as it is. Raises UnsupportedModel."""
+
+    def cache_key(self, case: Case) -> str:
+        """What of the case changes the artifact ("" when only the source matters)."""
+
+    def load(self, artifact: Path, case: Case, spec: InputSpec) -> AbstractContextManager[Model]:
+        """Load it. Raises UnsupportedModel naming operator and node where the framework tells."""

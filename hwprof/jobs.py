@@ -1,0 +1,123 @@
+"""What the launcher asks of a worker, and the line protocol between them. Standard library only.
+
+One JSON document per line, both ways, over one socket pair that is neither stdin nor stdout:
+
+    launcher -> worker   {"job": Job}                      first line
+    worker -> launcher   {"say": "stage", "stage": ...}    before each stage, so that a death can be placed
+    worker -> launcher   {"say": "ready", "window": i, "role": ..., "pass": p}
+    launcher -> worker   {"go": true}
+    worker -> launcher   {"say": "done", "window": i, "t0_ns": ..., "t1_ns": ...}
+    worker -> launcher   {"say": "result", ...} or {"say": "failure", "failure": Failure}
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hwprof.frameworks.protocol import InputSpec
+from hwprof.records import Case
+
+# Images in the ring of inputs; the first REFERENCE_IMAGES of them are those the reference output was made from.
+RING_IMAGES = 32
+REFERENCE_IMAGES = 8
+
+
+class Task(enum.StrEnum):
+    """What a worker is started for. Each in a fresh process."""
+
+    NETWORK = "network"  # write the filled .onnx of a network
+    PREPARE = "prepare"  # turn it into a framework's artifact
+    REFERENCE = "reference"  # outputs of the reference
+    MEASURE = "measure"
+    SIMULATE = "simulate"  # the same case under a simulator: no timing
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to measure one case. Times in seconds; `iterations` per window, None: as many as fit in `window_s`."""
+
+    window_s: float = 1.0
+    iterations: int | None = None
+    min_iterations: int = 30
+    warmup_s: float = 5.0
+    warmup_iterations: int | None = None
+    events: tuple[str, ...] = ("auto",)
+    multiplex: bool = False
+    counted_first: bool = False  # in odd rounds, so that order is no difference between bare and counted
+    closed_window: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One task for one worker. Paths are absolute; `adapter` is "module:attribute"."""
+
+    task: Task
+    case: Case
+    network: str
+    seed: int
+    spec: InputSpec
+    adapter: str = ""
+    source: str = ""  # the .onnx with weights
+    artifact: str = ""  # what the framework loads
+    output: str = ""  # where this task writes
+    reference: str = ""  # .npy of reference outputs; empty: no comparison
+    tolerance: float = 0.0
+    plan: Plan = field(default_factory=Plan)
+    cpus: tuple[int, ...] = ()
+    timed_out_s: float = 0.0
+
+
+class Link:
+    """One end of the line protocol. Raises EOFError when the other end is gone."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._buffer = bytearray()
+
+    def fileno(self) -> int:
+        """For select()."""
+        return self._socket.fileno()
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send one message."""
+        try:
+            self._socket.sendall(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise EOFError("the other end is gone") from error
+
+    def receive(self) -> dict[str, Any]:
+        """Wait for one message. TimeoutError where the socket has a timeout and it passes."""
+        while True:
+            message = self.pop()
+            if message is not None:
+                return message
+            self.fill()
+
+    def fill(self) -> None:
+        """Read what is there (blocks if nothing is)."""
+        try:
+            chunk = self._socket.recv(1 << 20)
+        except ConnectionResetError:
+            chunk = b""
+        if not chunk:
+            raise EOFError("the other end is gone")
+        self._buffer += chunk
+
+    def pop(self) -> dict[str, Any] | None:
+        """The next whole message already received, or None."""
+        end = self._buffer.find(b"\n")
+        if end < 0:
+            return None
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()

@@ -1,0 +1,204 @@
+"""Starts one worker per job, talks to it, watches it, and makes a failure record of every way it can end.
+
+The launcher never imports a framework. A worker that dies, hangs, floods its output or eats the memory costs its own
+job and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import hwprof
+from hwprof.jobs import Job, Link
+from hwprof.records import Failure, from_json, to_json
+from hwprof.worker import BOOTSTRAP
+
+# What a worker may say on stdout and stderr: the first part is kept, then the file is cut back again and again.
+LOG_KEEP = 64 << 10
+LOG_LIMIT = 1 << 20
+TICK_S = 0.1
+# A worker is stopped while this much memory is still free, before the kernel's OOM killer chooses for itself.
+MEMORY_RESERVE = 256 << 20
+
+
+class Wrapper(Protocol):
+    """Something that changes the worker's command line and is told the edges (callgrind, perf stat, qemu-user)."""
+
+    def argv(self, command: Sequence[str]) -> list[str]: ...
+
+    def start(self, pid: int, window: int) -> None: ...
+
+    def stop(self, pid: int, window: int) -> None: ...
+
+
+class Watcher(Protocol):
+    """Told of the worker's life; the sampler of gauges sits behind it."""
+
+    def started(self, pid: int) -> None: ...
+
+    def ready(self, pid: int, window: int) -> None: ...
+
+    def done(self, pid: int, window: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended: `result` as the worker sent it, or `failure`. `log`: the end of what it printed."""
+
+    result: Mapping[str, Any] | None
+    failure: Failure | None
+    log: str = ""
+
+
+@dataclass(slots=True)
+class Launcher:
+    """Runs jobs. `python`: the interpreter of the workers; `headroom`: bytes of memory left, None: not known."""
+
+    python: str = sys.executable
+    headroom: Callable[[], int | None] = lambda: None
+    clock: Callable[[], float] = time.monotonic
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    def run(
+        self,
+        job: Job,
+        timeout_s: float,
+        environ: Mapping[str, str] | None = None,
+        wrapper: Wrapper | None = None,
+        watcher: Watcher | None = None,
+    ) -> Outcome:
+        """Start a worker for `job`, follow it to its end, kill what is left of it."""
+        ours, theirs = socket.socketpair()
+        with tempfile.TemporaryFile("a+b", prefix="hwprof-log-") as log:
+            package = str(Path(hwprof.__file__).parent)
+            command = [self.python, "-P", "-c", BOOTSTRAP, package, str(theirs.fileno()), str(os.getpid())]
+            process = subprocess.Popen(
+                wrapper.argv(command) if wrapper else command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[theirs.fileno()],
+                env={**self.environ, **(environ or {})},
+                start_new_session=True,
+            )
+            theirs.close()
+            link = Link(ours)
+            talk = _Talk(self, process, link, log.fileno(), wrapper, watcher)
+            try:
+                link.send({"job": to_json(job)})
+                result, failure = talk.follow(self.clock() + timeout_s, timeout_s)
+            except EOFError:
+                result, failure = None, talk.death()
+            finally:
+                kill(process)
+                link.close()
+            text = tail(log.fileno())
+            if failure is not None and not failure.log:
+                failure = Failure(failure.code, failure.message, failure.remedy, failure.stage, text)
+            return Outcome(result, failure, text)
+
+
+@dataclass(slots=True)
+class _Talk:
+    """The conversation with one worker."""
+
+    launcher: Launcher
+    process: subprocess.Popen[bytes]
+    link: Link
+    log: int
+    wrapper: Wrapper | None
+    watcher: Watcher | None
+    stage: str = "start"
+    starved: bool = False
+
+    def follow(self, deadline: float, timeout_s: float) -> tuple[Mapping[str, Any] | None, Failure | None]:
+        """Answer until there is a result or a failure. Raises EOFError when the worker hangs up without one."""
+        pid = self.process.pid
+        if self.watcher:
+            self.watcher.started(pid)
+        while True:
+            message = self.link.pop()
+            if message is None:
+                self.wait(deadline)
+                if self.starved:
+                    return None, Failure(
+                        "memory", "stopped before the machine ran out of memory", "a smaller batch or size", self.stage
+                    )
+                if self.launcher.clock() > deadline:
+                    return None, Failure(
+                        "timeout",
+                        f"no result within {timeout_s:g} s, stopped during '{self.stage}'",
+                        "raise timeout_s, or ask for fewer iterations",
+                        self.stage,
+                    )
+                continue
+            say = message["say"]
+            if say == "stage":
+                self.stage = str(message["stage"])
+            elif say == "ready":
+                self.edge(pid, int(message["window"]), first=True)
+                self.link.send({"go": True})
+            elif say == "done":
+                self.edge(pid, int(message["window"]), first=False)
+            elif say == "failure":
+                return None, from_json(Failure, message["failure"])
+            else:
+                return message, None
+
+    def edge(self, pid: int, window: int, first: bool) -> None:
+        """A window is about to begin or has ended."""
+        if self.wrapper:
+            (self.wrapper.start if first else self.wrapper.stop)(pid, window)
+        if self.watcher:
+            (self.watcher.ready if first else self.watcher.done)(pid, window)
+
+    def wait(self, deadline: float) -> None:
+        """Until there is something to read, in ticks; between them look after the log and the memory."""
+        left = max(0.0, deadline - self.launcher.clock())
+        readable, _, _ = select.select([self.link], [], [], min(TICK_S, left))
+        if readable:
+            self.link.fill()
+            return
+        if os.fstat(self.log).st_size > LOG_LIMIT:
+            os.ftruncate(self.log, LOG_KEEP)  # opened for appending: the worker goes on at the new end
+        free = self.launcher.headroom()
+        self.starved = free is not None and free < MEMORY_RESERVE
+
+    def death(self) -> Failure:
+        """The worker hung up without an answer: how did it end?"""
+        try:
+            code = self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return Failure("killed", f"the worker hung up during '{self.stage}'", "", self.stage)
+        if code >= 0:
+            return Failure("killed", f"the worker ended with exit code {code} during '{self.stage}'", "", self.stage)
+        name = signal.Signals(-code).name
+        remedy = "a crash in the framework's own code: its output says more"
+        if -code == signal.SIGKILL:
+            remedy = "perhaps the kernel ran out of memory (dmesg tells): try a smaller batch or size"
+        return Failure("killed", f"the worker died of {name} during '{self.stage}'", remedy, self.stage)
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """End the worker and everything it started."""
+    with contextlib.suppress(ProcessLookupError):  # it has ended by itself, with all its children
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def tail(descriptor: int, limit: int = 4000) -> str:
+    """The end of the log as text."""
+    size = os.fstat(descriptor).st_size
+    return os.pread(descriptor, limit, max(0, size - limit)).decode(errors="replace").strip()

@@ -1,0 +1,149 @@
+"""The loop: warm-up until steady, then windows of back-to-back inferences, each latency kept.
+
+Standard library only (numpy starts threads at import, and counters must be open before that).
+Requests run one after the other; the next starts when the previous has finished.
+"""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from hwprof.collectors.protocol import Group, Pass, Session
+from hwprof.jobs import Plan
+from hwprof.records import Reading, Role, Snapshot, Window, between
+
+Clock = Callable[[], int]
+
+# Warm-up is steady when the medians of two successive blocks differ by less than this.
+STEADY = 0.02
+BLOCK_S = 0.1
+BLOCK_MIN = 5
+
+
+def clock_ns() -> int:
+    """CLOCK_MONOTONIC_RAW in ns: not slewed by NTP."""
+    return time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Inference to be repeated: `infer(ring[i mod n])`."""
+
+    infer: Callable[[Any], Any]
+    ring: Sequence[Any]
+    clock: Clock = clock_ns
+
+    def run(self, iterations: int | None, seconds: float, at_least: int = 1) -> tuple[int, int, array[int]]:
+        """Exactly `iterations`, or as many as begin within `seconds` but `at_least`; (t0_ns, t1_ns, latencies_ns)."""
+        infer, ring, clock = self.infer, self.ring, self.clock
+        size, count, latencies = len(ring), 0, array("q")
+        append = latencies.append
+        t0 = now = clock()
+        deadline = t0 + int(seconds * 1e9)
+        wanted = at_least if iterations is None else iterations
+        while count < wanted or (iterations is None and now < deadline):
+            bound = ring[count % size]
+            start = clock()
+            infer(bound)
+            now = clock()
+            append(now - start)
+            count += 1
+        return t0, now, latencies
+
+
+@dataclass(frozen=True, slots=True)
+class Warmup:
+    """What the warm-up took. `steady` None: a fixed number of iterations was asked for."""
+
+    iterations: int
+    seconds: float
+    steady: bool | None
+    first_ns: int
+
+
+def warm_up(loop: Loop, max_s: float, iterations: int | None = None) -> Warmup:
+    """Repeat until the medians of two successive blocks agree within 2 %, or `max_s` is over, or as often as asked."""
+    if iterations is not None:
+        t0, t1, latencies = loop.run(iterations, 0.0)
+        return Warmup(iterations, (t1 - t0) / 1e9, None, latencies[0] if latencies else 0)
+    start = loop.clock()
+    total, previous, steady, first = 0, None, False, 0
+    while not steady:
+        _, now, latencies = loop.run(None, BLOCK_S, BLOCK_MIN)
+        first = first or latencies[0]
+        total += len(latencies)
+        median = statistics.median(latencies)
+        steady = previous is not None and abs(median - previous) <= STEADY * previous
+        previous = median
+        if (now - start) / 1e9 >= max_s:
+            break
+    return Warmup(total, (loop.clock() - start) / 1e9, steady, first)
+
+
+def schedule(passes: Sequence[Pass], counted_first: bool, closed: bool) -> Iterator[tuple[Role, Pass | None]]:
+    """Bare and counted windows in turn, one pair for each pass; at the end one with every event closed."""
+    for pass_ in passes:
+        pair: list[tuple[Role, Pass | None]] = [(Role.BARE, None), (Role.COUNTED, pass_)]
+        yield from reversed(pair) if counted_first else pair
+    if not passes:
+        yield Role.BARE, None
+    if closed:
+        yield Role.CLOSED, None
+
+
+def readings_between(
+    groups: Sequence[Group], before: Sequence[Snapshot], after: Sequence[Snapshot], pass_: int
+) -> list[Reading]:
+    """Readings of every group that counts in pass `pass_` (groups of pass -1 count in all).
+
+    Between passes (`pass_` -1) a group that is switched off was not meant to count: no readings, not missing ones.
+    """
+    return [
+        between(counter, b, a, index)
+        for group, b, a in zip(groups, before, after, strict=True)
+        if group.pass_ in (-1, pass_) and not (pass_ == -1 and a.enabled_ns == b.enabled_ns)
+        for index, counter in enumerate(group.counters)
+    ]
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Collect now, and not in the window."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+def window(index: int, role: Role, pass_: Pass | None, loop: Loop, plan: Plan, sessions: Sequence[Session]) -> Window:
+    """One window. `sessions` in the order slow to fast: the last one's edges lie closest to the loop.
+
+    In a bare window the counters are open and disabled, and only those that cost nothing to leave on are read
+    (groups of pass -1); in a closed one `sessions` holds no perf session at all.
+    """
+    chosen = -1 if pass_ is None else pass_.index
+    for session in sessions:
+        session.select(pass_)
+    before = [session.read() for session in sessions]
+    with no_garbage_collection():
+        t0, t1, latencies = loop.run(plan.iterations, plan.window_s, plan.min_iterations)
+    after = [session.read() for session in reversed(sessions)]
+    after.reverse()
+    for session in sessions:
+        session.select(None)
+    readings: list[Reading] = []
+    for session, b, a in zip(sessions, before, after, strict=True):
+        counted = readings_between(session.groups, b, a, chosen)
+        readings += session.review(counted)
+    return Window(index, role, chosen, t0, t1, tuple(latencies), tuple(readings))

@@ -1,0 +1,330 @@
+"""The data model: immutable records, each value with its exactness and origin, and their JSON form.
+
+Standard library only: the measured process imports this before anything else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import hashlib
+import json
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
+
+# Format of the JSON form. 1: first edition.
+FORMAT = 1
+
+T = TypeVar("T")
+Scalar = str | int | float | bool
+
+
+class Exactness(enum.StrEnum):
+    """How far a value can be trusted."""
+
+    EXACT = "exact"
+    SCALED = "scaled"  # extrapolated from the share of time the counter ran
+    SUSPECT = "suspect"  # counted, but something says it may be wrong
+    MISSING = "missing"  # not counted; never the same as zero
+
+
+class Origin(enum.StrEnum):
+    """Who counted."""
+
+    HARDWARE = "hardware"
+    KERNEL = "kernel"
+    EMULATED = "emulated"  # a PMU that an emulator provides
+    SIMULATED = "simulated"  # callgrind, qemu-user: a model of a machine, not this one
+
+
+class Role(enum.StrEnum):
+    """What a window is for."""
+
+    BARE = "bare"  # counters open but disabled
+    COUNTED = "counted"
+    CLOSED = "closed"  # every event closed: what having them open costs
+    SIMULATED = "simulated"
+    LAYERS = "layers"
+
+
+class Kind(enum.StrEnum):
+    """What a run is."""
+
+    NATIVE = "native"
+    SIMULATED = "simulated"
+    LAYERS = "layers"
+    COMMAND = "command"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One configuration to be measured. `options` are sorted (name, value) pairs: framework mode, launch parameters.
+
+    `network` is a built-in name or a file's name, `recipe` says which content it stands for (recipe version and seed,
+    or a hash of the file). `size` is the side of the square input in pixels; 0: the network has no such size.
+    `cpus` empty: not pinned.
+    """
+
+    framework: str
+    network: str
+    recipe: str
+    size: int
+    batch: int = 1
+    threads: int = 1
+    cpus: tuple[int, ...] = ()
+    precision: str = "fp32"
+    options: tuple[tuple[str, Scalar], ...] = ()
+
+    def option(self, name: str, default: Scalar | None = None) -> Scalar | None:
+        """Value of one option, or `default`."""
+        return dict(self.options).get(name, default)
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of the canonical JSON form: two cases are the same if and only if their keys are."""
+        text = json.dumps(to_json(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def title(self) -> str:
+        """Short text for people: framework, mode, network, size, batch, threads, precision."""
+        options = "".join(f" {k}={v}" for k, v in self.options)
+        return f"{self.framework}{options} {self.network} {self.size}px b{self.batch} t{self.threads} {self.precision}"
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A monotonic count of one thing. `modulus` raw values, then it wraps; value = raw difference x `scale`."""
+
+    metric: str
+    unit: str = ""
+    domain: str = "user+kernel"  # user+kernel | user | kernel | system | process
+    source: str = ""  # perf:cpu/event=0x3c/, proc:stat, ...: where exactly the number comes from
+    meaning: str = ""  # what the generic name means on this CPU
+    origin: Origin = Origin.KERNEL
+    modulus: int = 1 << 64
+    scale: float = 1.0
+
+
+class Snapshot(NamedTuple):
+    """One group of counters read at one moment. `raw` is in the order of the group; None: could not be read."""
+
+    at_ns: int
+    raw: tuple[int | None, ...]
+    enabled_ns: int
+    running_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One value in one window. value None if and only if exactness is MISSING, and then `why` says why."""
+
+    metric: str
+    value: float | None
+    unit: str = ""
+    exactness: Exactness = Exactness.EXACT
+    origin: Origin = Origin.KERNEL
+    domain: str = "user+kernel"
+    source: str = ""
+    meaning: str = ""
+    running: float | None = None  # share of the window in which the counter ran, 0 to 1
+    raw: int | None = None
+    enabled_ns: int | None = None
+    running_ns: int | None = None
+    why: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.value is None) != (self.exactness is Exactness.MISSING):
+            raise ValueError(f"{self.metric}: a value is None if and only if it is missing")
+
+
+def missing(metric: str, why: str, **fields: Any) -> Reading:
+    """A reading that does not exist, and why."""
+    return Reading(metric, None, exactness=Exactness.MISSING, why=why, **fields)
+
+
+def between(counter: Counter, before: Snapshot, after: Snapshot, index: int) -> Reading:
+    """What `counter`, at `index` of its group, counted between two snapshots.
+
+    Undoes one wrap-around (difference modulo `counter.modulus`), scales by enabled/running where the counter ran only
+    part of the time (then SCALED), and is MISSING where it never ran or could not be read.
+    """
+    common: dict[str, Any] = {
+        "unit": counter.unit,
+        "origin": counter.origin,
+        "domain": counter.domain,
+        "source": counter.source,
+        "meaning": counter.meaning,
+    }
+    first, last = before.raw[index], after.raw[index]
+    if first is None or last is None:
+        return missing(counter.metric, "could not be read at a window edge", **common)
+    enabled, running = after.enabled_ns - before.enabled_ns, after.running_ns - before.running_ns
+    common |= {"enabled_ns": enabled, "running_ns": running}
+    if enabled <= 0:
+        return missing(counter.metric, "was not enabled in this window", **common)
+    if running <= 0:
+        return missing(counter.metric, "opened, but the kernel never ran it", running=0.0, **common)
+    raw = (last - first) % counter.modulus
+    common |= {"raw": raw, "running": min(1.0, running / enabled)}
+    if running < enabled:
+        return Reading(counter.metric, raw * counter.scale * enabled / running, exactness=Exactness.SCALED, **common)
+    return Reading(counter.metric, raw * counter.scale, **common)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of back-to-back inferences. Times are CLOCK_MONOTONIC_RAW; one latency per iteration."""
+
+    index: int
+    role: Role
+    pass_: int  # which pass of the counters was enabled; -1: none
+    t0_ns: int
+    t1_ns: int
+    latencies_ns: tuple[int, ...]
+    readings: tuple[Reading, ...] = ()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Length of the window in seconds."""
+        return (self.t1_ns - self.t0_ns) / 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One gauge over time. `at_ns` CLOCK_MONOTONIC_RAW, `values` of equal length; None: the sensor did not answer.
+
+    `cumulative`: the values are a running total (energy, events), not a level.
+    """
+
+    metric: str
+    unit: str
+    label: str = ""  # which core, rail or zone
+    source: str = ""
+    origin: Origin = Origin.KERNEL
+    cumulative: bool = False
+    interval_ns: int = 0  # how often the sensor itself has a new value; 0: unknown
+    at_ns: tuple[int, ...] = ()
+    values: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A reason to distrust a run, with its figures. `window`: index, or None for the whole run."""
+
+    code: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    window: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a case has no result. `stage`: prepare, load, warmup, ...; `log`: the end of what the framework said."""
+
+    code: str  # killed | timeout | memory | model | not-installed | unavailable | internal
+    message: str
+    remedy: str = ""
+    stage: str = ""
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fidelity:
+    """Outputs against the reference (ONNX Runtime FP32, graph optimisation off) on the same seeded inputs.
+
+    `max_rel` is max |y - r| / max |r|; `top1` the share of inputs whose largest output is the same class.
+    """
+
+    max_abs: float
+    max_rel: float
+    top1: float
+    inputs: int
+    tolerance: float  # of max_rel
+    is_reference: bool = False
+
+    @property
+    def faithful(self) -> bool:
+        """Within tolerance."""
+        return self.max_rel <= self.tolerance
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One case measured once, in one fresh process."""
+
+    uid: str
+    case: Case
+    kind: Kind = Kind.NATIVE
+    round: int = 0
+    attempt: int = 1
+    started_utc: str = ""
+    load_ns: int | None = None
+    windows: tuple[Window, ...] = ()
+    series: tuple[Series, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)  # what was set for this process: OMP_*, ...
+    facts: Mapping[str, Any] = field(default_factory=dict)  # read back from the framework and the process
+    fidelity: Fidelity | None = None
+    doubts: tuple[Doubt, ...] = ()
+    failure: Failure | None = None
+    macs: int | None = None
+    params: int | None = None
+    machine: Mapping[str, Any] = field(default_factory=dict)  # hardware facts (hashed to an id by the store)
+    host_state: Mapping[str, Any] = field(default_factory=dict)
+    software: Mapping[str, Any] = field(default_factory=dict)
+
+
+def to_json(value: Any) -> Any:
+    """Plain lists, dicts and scalars of any record; a record carries no type name, `from_json` is told it."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {str(k): to_json(v) for k, v in value.items()}
+    if isinstance(value, str | int | float | bool) or value is None:
+        return value
+    if isinstance(value, Sequence):
+        return [to_json(v) for v in value]
+    raise TypeError(f"no JSON form for {type(value).__name__}")
+
+
+def from_json(cls: type[T], data: Any) -> T:
+    """The record of type `cls` that `to_json` made `data` from. Raises TypeError or KeyError on foreign data."""
+    return typing.cast(T, _decode(cls, data))
+
+
+def _decode(kind: Any, data: Any) -> Any:
+    origin = typing.get_origin(kind)
+    if kind is Any or kind is None:
+        return data
+    if origin in (types.UnionType, typing.Union):
+        if data is None:
+            return None
+        options = [a for a in typing.get_args(kind) if a is not types.NoneType]
+        return _decode(options[0], data) if len(options) == 1 else data
+    if origin is tuple:
+        args = typing.get_args(kind)
+        if len(args) == 2 and args[1] is Ellipsis:
+            # lists of plain numbers (latencies) can be long: no recursion for them
+            return tuple(data) if args[0] in (int, float, str) else tuple(_decode(args[0], v) for v in data)
+        return tuple(_decode(a, v) for a, v in zip(args, data, strict=True))
+    if origin is not None and issubclass(origin, Mapping):
+        return dict(data)
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return kind(data)
+    if dataclasses.is_dataclass(kind):
+        hints = _hints(typing.cast(type, kind))
+        return typing.cast(Any, kind)(**{k: _decode(hints[k], v) for k, v in data.items()})
+    return data
+
+
+_HINTS: dict[type, dict[str, Any]] = {}
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    if cls not in _HINTS:
+        _HINTS[cls] = typing.get_type_hints(cls)
+    return _HINTS[cls]

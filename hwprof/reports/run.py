@@ -1,0 +1,208 @@
+"""The terminal picture of one case: what `hwprof run` prints. Reads records only."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+
+from hwprof import doubts
+from hwprof.analysis import performance
+from hwprof.records import Exactness, Kind, Reading, Role, Run, Window
+
+# Levels: shown as they are, not per frame.
+LEVEL_UNITS = frozenset({"W", "Hz", "degC", "B", "bytes", "share", "%", "ratio", "CPUs", "cores"})
+# Read for the identity and for doubts; the table shows what was asked for.
+TIME_UNITS = {"ns": 1e-6, "s": 1e3}
+
+
+def render(runs: Sequence[Run]) -> str:
+    """Text of all rounds of one case, and of its simulated run where there is one."""
+    native = [r for r in runs if r.kind is Kind.NATIVE]
+    good = [r for r in native if r.failure is None]
+    lines = [heading(native[0], len(good))] if native else []
+    for run in native:
+        if run.failure is not None:
+            lines.append(f"  round {run.round + 1} failed: {run.failure.code}: {run.failure.message}")
+            if run.failure.remedy:
+                lines.append(f"    {run.failure.remedy}")
+            if run.failure.log:
+                lines += [f"    | {line}" for line in run.failure.log.splitlines()[-5:]]
+    if good:
+        lines += ["", *speed(good), "", *counters(good)]
+    for run in runs:
+        if run.kind is Kind.SIMULATED:
+            lines += ["", *simulated(run)]
+    if good:
+        lines += doubt_lines(good)
+    return "\n".join(lines)
+
+
+def heading(run: Run, good: int) -> str:
+    """What was measured, where and how often."""
+    case = run.case
+    side = f"{case.batch}x3x{case.size}x{case.size}" if case.size else f"batch {case.batch}"
+    version = next((v for v in run.software.get("distributions", {}).values() if v), "")
+    options = "".join(f" {name}={value}" for name, value in case.options)
+    cpus = ",".join(map(str, case.cpus)) or "any"
+    first = (
+        f"{case.network} {side} {case.precision} · {case.framework} {version}{options} · "
+        f"{case.threads} thread{'s' * (case.threads > 1)} on cpu {cpus}"
+    )
+    windows = [w.role.value for w in run.windows]
+    counts = ", ".join(f"{windows.count(role)} {role}" for role in dict.fromkeys(windows))
+    iterations = sum(len(w.latencies_ns) for w in run.windows)
+    second = f"{good} round{'s' * (good != 1)} x ({counts or 'no'} window) · {iterations:,} iterations in the first"
+    return f"{first}\n{second}"
+
+
+def bare_latencies(run: Run) -> list[int]:
+    """Latencies of a run's bare windows, ns."""
+    return [t for w in run.windows if w.role is Role.BARE for t in w.latencies_ns]
+
+
+def speed(runs: Sequence[Run]) -> list[str]:
+    """FPS, throughput, latency, load, memory, cost of counting, fidelity."""
+    batch = runs[0].case.batch
+    fps = [performance.fps(batch, performance.latency_ns(bare_latencies(r))) for r in runs]
+    mean, low, high = performance.between_rounds(fps)
+    interval = f"[{low:.1f} ... {high:.1f}]" if low is not None and high is not None else "(one round: no interval)"
+    pooled = [t for r in runs for t in bare_latencies(r)]
+    windows = [w for r in runs for w in r.windows if w.role is Role.BARE]
+    frames = batch * sum(len(w.latencies_ns) for w in windows)
+    throughput = frames / sum(w.elapsed_s for w in windows)
+    p90, p99 = (performance.percentile(pooled, q) / 1e6 for q in (90, 99))
+    lines = [
+        f"  FPS         {mean:>10,.1f}  {interval}    batch / median latency, 95 % between rounds",
+        f"  throughput  {throughput:>10,.1f} frames/s    all frames / elapsed",
+        f"  latency     {performance.latency_ns(pooled) / 1e6:>10.3f} ms   p90 {p90:.3f}   p99 {p99:.3f}   "
+        f"({performance.outliers(pooled)} of {len(pooled):,} beyond 3 sigma)",
+    ]
+    loads = [r.load_ns for r in runs if r.load_ns is not None]
+    peaks = [r.facts["peak_rss_bytes"] for r in runs if "peak_rss_bytes" in r.facts]
+    if loads and peaks:
+        lines.append(
+            f"  load        {statistics.median(loads) / 1e6:>10.0f} ms   peak RSS {max(peaks) / 2**20:,.0f} MiB"
+        )
+    cost = counting_cost(runs)
+    fidelity = runs[0].fidelity
+    if fidelity is None:
+        said = "not compared"
+    elif fidelity.is_reference:
+        said = "is the reference"
+    else:
+        verdict = "faithful" if fidelity.faithful else "UNFAITHFUL"
+        said = f"{verdict}, max error {fidelity.max_rel:.1e} of the largest output, top-1 {fidelity.top1:.0%}"
+    lines.append(f"  counting    {cost}    outputs: {said}")
+    return lines
+
+
+def counting_cost(runs: Sequence[Run]) -> str:
+    """Counted against bare windows, median over rounds."""
+    ratios = []
+    for run in runs:
+        medians = {
+            role: statistics.median([t for w in run.windows if w.role is role for t in w.latencies_ns])
+            for role in (Role.BARE, Role.COUNTED)
+            if any(w.role is role for w in run.windows)
+        }
+        if len(medians) == 2:
+            ratios.append(medians[Role.COUNTED] / medians[Role.BARE])
+    return f"{100 * (statistics.median(ratios) - 1):+9.1f} %" if ratios else "   (no counted window)"
+
+
+def counted(runs: Iterable[Run]) -> list[tuple[Window, int]]:
+    """Counted windows with their frames."""
+    return [(w, len(w.latencies_ns) * r.case.batch) for r in runs for w in r.windows if w.role is Role.COUNTED]
+
+
+def counters(runs: Sequence[Run]) -> list[str]:
+    """The table of events: per frame, per thousand instructions, share of time counted, exactness."""
+    found: dict[str, list[tuple[Reading, int]]] = {}
+    for window, frames in counted(runs):
+        for reading in window.readings:
+            found.setdefault(reading.metric, []).append((reading, frames))
+    per_frame = {name: median_per_frame(pairs) for name, pairs in found.items()}
+    instructions = per_frame.get("instructions")
+    lines = [f"  {'per frame':>16}  {'event':<26}{'per k-insn':>11}  {'running':>7}  exactness"]
+    absent = []
+    for name, pairs in found.items():
+        value, reading = per_frame[name], pairs[0][0]
+        if value is None:
+            absent.append(reading)
+            continue
+        level = reading.unit in LEVEL_UNITS
+        shown, unit = amount(reading, value, level, pairs)
+        ratio = "-" if level or not instructions or reading.unit in TIME_UNITS else f"{1000 * value / instructions:.2f}"
+        worst = max((r.exactness for r, _ in pairs), key=list(Exactness).index)
+        running = [r.running for r, _ in pairs if r.running is not None]
+        share = f"{100 * min(running):.0f} %" if running else "-"
+        domain = "" if reading.domain in ("user+kernel", "process", "system") else f":{reading.domain[0]}"
+        note = f"  # {reading.meaning}" if reading.meaning else ""
+        origin = "" if reading.origin.value in ("hardware", "kernel") else f" ({reading.origin.value})"
+        lines.append(f"  {shown:>16}  {name + domain + unit:<26}{ratio:>11}  {share:>7}  {worst.value}{origin}{note}")
+    for why, names in grouped(absent).items():
+        lines.append(f"  {'<not available>':>16}  {', '.join(names)}")
+        lines.append(f"  {'':>16}    {why}")
+    return lines
+
+
+def grouped(absent: Iterable[Reading]) -> dict[str, list[str]]:
+    """Reason -> metrics, so that one missing PMU is one line and not twenty."""
+    reasons: dict[str, list[str]] = {}
+    for reading in absent:
+        reasons.setdefault(reading.why, []).append(reading.metric)
+    return reasons
+
+
+def median_per_frame(pairs: Sequence[tuple[Reading, int]]) -> float | None:
+    """Median over windows of value / frames (of the value itself for levels); None where it is missing in all."""
+    values = [
+        r.value if r.unit in LEVEL_UNITS else r.value / frames for r, frames in pairs if r.value is not None and frames
+    ]
+    return statistics.median(values) if values else None
+
+
+def amount(reading: Reading, value: float, level: bool, pairs: Sequence[tuple[Reading, int]]) -> tuple[str, str]:
+    """The number as text, and the unit to be written behind the name."""
+    if reading.unit in TIME_UNITS:
+        return f"{value * TIME_UNITS[reading.unit]:,.3f}", " ms"
+    if reading.unit in ("B", "bytes"):
+        return f"{value / 2**20:,.1f}", " MiB"
+    if reading.unit == "Hz":
+        return f"{value / 1e9:,.3f}", " GHz"
+    unit = f" {reading.unit}" if reading.unit and reading.unit not in ("count", "events") else ""
+    if level:
+        return f"{value:,.3f}", unit
+    return (f"{value:,.0f}" if value >= 1000 else f"{value:,.3f}"), unit
+
+
+def simulated(run: Run) -> list[str]:
+    """Counts of a simulated run, marked as such, with what the simulator offers and the CPU has besides."""
+    if run.failure is not None:
+        return [f"  simulation (callgrind): none: {run.failure.message}. {run.failure.remedy}".rstrip()]
+    lines = ["  simulated by callgrind: one inference after one to warm the simulated caches"]
+    for window in run.windows:
+        frames = len(window.latencies_ns) * run.case.batch
+        lines += [
+            f"  {reading.value / frames:>16,.0f}  {reading.metric}@callgrind  # {reading.meaning}"
+            for reading in window.readings
+            if reading.value is not None
+        ]
+    inside, outside = set(run.facts.get("cpu_features", ())), set(run.facts.get("native_cpu_features", ()))
+    if lost := sorted(outside - inside):
+        lines.append(f"    instruction sets of this CPU that the simulator lacks: {', '.join(lost)};")
+        lines.append("    kernels may differ from those of the native run")
+    return lines
+
+
+def doubt_lines(runs: Sequence[Run]) -> list[str]:
+    """Every doubt once, with how many rounds raised it."""
+    said: dict[str, tuple[str, set[int]]] = {}
+    for run in runs:
+        for doubt in run.doubts:
+            _, rounds = said.setdefault(doubt.code, (doubts.text(doubt), set()))
+            rounds.add(run.round)
+    if not said:
+        return []
+    of = f" of {len(runs)} rounds" if len(runs) > 1 else ""
+    return ["", "  Doubts", *(f"    {text}" + (f" ({len(n)}{of})" if of else "") for text, n in said.values())]

@@ -1,0 +1,288 @@
+"""Runs the cases of an experiment: in rounds, interleaved, resumed where they stopped, each saved as it ends."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import os
+import secrets
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof import doubts
+from hwprof.artifacts import Artifacts, PreparationFailed, Workshop
+from hwprof.cases import Planned, plan
+from hwprof.collectors.protocol import Unavailable
+from hwprof.collectors.wrappers import Callgrind, callgrind_available
+from hwprof.errors import CaseFailed, NotAvailable
+from hwprof.experiment import Experiment
+from hwprof.frameworks.fidelity import tolerance
+from hwprof.jobs import Job, Task
+from hwprof.launcher import Launcher, Outcome
+from hwprof.records import Doubt, Failure, Fidelity, Kind, Reading, Run, Window, from_json, missing
+from hwprof.watching import GaugeWatcher
+
+if TYPE_CHECKING:
+    from hwprof.store import Results
+
+# Failures that will be the same next time: the other rounds of the case are not tried.
+PERMANENT = frozenset({"model", "not-installed", "unavailable", "usage"})
+ATTEMPTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a sweep is. `left_s` None: not known yet."""
+
+    done: int
+    total: int
+    run: Run
+    left_s: float | None
+
+
+@dataclass(slots=True)
+class Runner:
+    """One experiment on this machine. `results` None: nothing is saved."""
+
+    experiment: Experiment
+    results: Results | None = None
+    launcher: Launcher = field(default_factory=Launcher)
+    retry_failed: bool = False
+    facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        from hwprof.collectors.memory import headroom
+
+        if not self.facts:
+            self.facts = machine_facts()
+        self.launcher.headroom = headroom
+
+    def run(self) -> Iterator[Progress]:
+        """Measure what is not yet in the results, then simulate; every run is saved before the next begins."""
+        cases = plan(self.experiment)
+        self.require(cases)
+        workshop = Workshop(self.launcher, self.experiment.seed)
+        identity = self._begin()
+        todo = self._todo(cases, identity)
+        total, started = len(todo), self.clock()
+        dead: set[str] = set()
+        finished = 0
+        while todo:
+            number, planned, attempt = todo.pop(0)
+            if planned.case.key in dead:
+                total -= 1
+                continue
+            run = self.measure(planned, workshop, number, attempt)
+            self._save(run, identity)
+            finished += 1
+            if run.failure is not None:
+                if run.failure.code in PERMANENT:
+                    dead.add(planned.case.key)
+                elif attempt < ATTEMPTS:
+                    todo.append((number, planned, attempt + 1))
+                    total += 1
+            left = (self.clock() - started) / finished * len(todo)
+            yield Progress(finished, total, run, left)
+        yield from self._simulations(cases, workshop, identity, dead)
+
+    def _begin(self) -> int:
+        if self.results is None:
+            return 0
+        e = self.experiment
+        return self.results.begin_experiment(e.name, e.text, e.plan_hash, e.seed)
+
+    def _save(self, run: Run, identity: int) -> None:
+        if self.results is not None:
+            self.results.add(run, identity)
+
+    def _todo(self, cases: Sequence[Planned], identity: int) -> list[tuple[int, Planned, int]]:
+        """(round, case, attempt) in the seeded order, without what is done or has failed often enough."""
+        done = self.results.done(identity) if self.results else set()
+        failed = self.results.failed(identity) if self.results else {}
+        todo = []
+        for number, index in self.experiment.schedule():
+            key = (cases[index].case.key, Kind.NATIVE.value, number)
+            attempts = failed.get(key, 0)
+            if key in done or (attempts >= ATTEMPTS and not self.retry_failed):
+                continue
+            todo.append((number, cases[index], attempts + 1))
+        return todo
+
+    def require(self, cases: Sequence[Planned]) -> None:
+        """Raise NotAvailable before anything is measured where a required event can't be counted here."""
+        if not self.experiment.require or not cases:
+            return
+        from hwprof.collectors.perf import PerfCollector
+
+        for name, state in PerfCollector().probe(list(self.experiment.require)).items():
+            if isinstance(state, Unavailable):
+                raise NotAvailable(f"required event '{name}' can't be counted here: {state.reason}", state.remedy)
+
+    def measure(self, planned: Planned, workshop: Workshop, number: int, attempt: int = 1) -> Run:
+        """One case in one fresh process; a run with a failure where it could not be done."""
+        case, environ = planned.case, dict(planned.adapter.environ(planned.case))
+        base = self._blank(planned, number, attempt, Kind.NATIVE, environ)
+        try:
+            paths = workshop.get(planned)
+        except PreparationFailed as error:
+            return dataclasses.replace(base, failure=error.failure)
+        measuring = dataclasses.replace(self.experiment.plan, counted_first=number % 2 == 1)
+        job = dataclasses.replace(self._job(planned, paths, Task.MEASURE), plan=measuring)
+        with GaugeWatcher(self.experiment.gauge_hz, case.cpus, self.experiment.meter) as watcher:
+            outcome = self.launcher.run(job, self.experiment.timeout_s, environ, watcher=watcher)
+        if outcome.result is None:
+            return dataclasses.replace(base, failure=outcome.failure)
+        return self._complete(base, outcome, watcher)
+
+    def _blank(self, planned: Planned, number: int, attempt: int, kind: Kind, environ: Mapping[str, str]) -> Run:
+        from hwprof.machine import software
+
+        return Run(
+            uid=secrets.token_hex(4),
+            case=planned.case,
+            kind=kind,
+            round=number,
+            attempt=attempt,
+            started_utc=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            env=environ,
+            macs=planned.macs,
+            params=planned.params,
+            machine=self.facts["hardware"],
+            host_state=self.facts["host_state"],
+            software=software((*planned.adapter.environment.distributions, "numpy")),
+        )
+
+    def _job(self, planned: Planned, paths: Artifacts, task: Task) -> Job:
+        return Job(
+            task,
+            planned.case,
+            planned.network.name,
+            self.experiment.seed,
+            planned.spec,
+            adapter=planned.adapter_path,
+            source=str(paths.source),
+            artifact=str(paths.artifact),
+            reference=str(paths.reference),
+            tolerance=tolerance(planned.case.precision),
+            plan=self.experiment.plan,
+            cpus=planned.case.cpus,
+        )
+
+    def _complete(self, base: Run, outcome: Outcome, watcher: GaugeWatcher) -> Run:
+        """The worker's answer and the gauges' as one run."""
+        result = outcome.result or {}
+        absent = tuple(
+            missing(name, f"{told['reason']}. {told['remedy']}".rstrip(". "), source="perf")
+            for name, told in result["unavailable"].items()
+        )
+        windows = []
+        for data in result["windows"]:
+            window = from_json(Window, data)
+            extra = (*watcher.readings(window), *(absent if window.role.value == "counted" else ()))
+            windows.append(dataclasses.replace(window, readings=(*window.readings, *extra)))
+        facts = dict(result["facts"])
+        run = dataclasses.replace(
+            base,
+            load_ns=facts.get("load_ns"),
+            windows=tuple(windows),
+            series=watcher.series(),
+            facts={**facts, **watcher.facts()},
+            fidelity=None if result["fidelity"] is None else from_json(Fidelity, result["fidelity"]),
+        )
+        found = [from_json(Doubt, d) for d in result["doubts"]]
+        found += watcher.doubts(windows)
+        found += doubts.of_run(run, os.cpu_count() or 1)
+        return dataclasses.replace(run, doubts=tuple(found))
+
+    def _simulations(
+        self, cases: Sequence[Planned], workshop: Workshop, identity: int, dead: set[str]
+    ) -> Iterator[Progress]:
+        """Simulated runs of the batch-1 cases, several at once (time doesn't matter there), within the budget."""
+        wanted = self.experiment.simulation
+        if not self.simulates():
+            return
+        if isinstance(callgrind_available(), Unavailable):
+            return  # `hwprof doctor` and the report say what is missing and how to get it
+        done = self.results.done(identity) if self.results else set()
+        failed = self.results.failed(identity) if self.results else {}
+        todo = [
+            p
+            for p in cases
+            if p.case.batch == 1
+            and p.case.key not in dead
+            and (not wanted.networks or p.case.network in wanted.networks)
+            and (p.case.key, Kind.SIMULATED.value, 0) not in done
+            and (self.retry_failed or failed.get((p.case.key, Kind.SIMULATED.value, 0), 0) < ATTEMPTS)
+        ]
+        # the lightest first: what does not fit into the budget should be the least
+        todo.sort(key=lambda p: (p.macs or 0, p.case.framework))
+        deadline = self.clock() + wanted.budget_s
+        workers = max(1, len(os.sched_getaffinity(0)))
+        with ThreadPoolExecutor(workers) as pool:
+            jobs = [pool.submit(self.simulate, p, workshop, deadline) for p in todo]
+            for count, future in enumerate(as_completed(jobs), 1):
+                run = future.result()
+                self._save(run, identity)
+                left = max(0.0, deadline - self.clock())
+                yield Progress(count, len(jobs), run, left)
+
+    def simulates(self) -> bool:
+        """Whether this experiment asks for simulation on this machine."""
+        when = self.experiment.simulation.when
+        if when == "no-pmu":
+            from hwprof.collectors.perf import PerfCollector
+
+            return isinstance(PerfCollector().probe(["cycles"])["cycles"], Unavailable)
+        return when == "always"
+
+    def simulate(self, planned: Planned, workshop: Workshop, deadline: float) -> Run:
+        """One inference of a case under callgrind; what doesn't fit before `deadline` is a failed run that says so."""
+        environ = dict(planned.adapter.environ(planned.case))
+        base = self._blank(planned, 0, 1, Kind.SIMULATED, environ)
+        left = deadline - self.clock()
+        if left <= 0:
+            return dataclasses.replace(
+                base, failure=Failure("budget", "the simulation budget was used up", "raise simulate.budget_s")
+            )
+        try:
+            paths = workshop.get(planned)
+        except PreparationFailed as error:
+            return dataclasses.replace(base, failure=error.failure)
+        with tempfile.TemporaryDirectory(prefix="hwprof-callgrind-") as folder:
+            wrapper = Callgrind(Path(folder))
+            job = dataclasses.replace(self._job(planned, paths, Task.SIMULATE), cpus=())
+            try:
+                outcome = self.launcher.run(job, left, environ, wrapper=wrapper)
+                counts: list[Reading] = wrapper.parse() if outcome.result else []
+            except CaseFailed as error:
+                return dataclasses.replace(base, failure=Failure("simulator", error.message, error.remedy, "window"))
+        if outcome.result is None:
+            failure = outcome.failure
+            if failure is not None and failure.code == "timeout":
+                failure = Failure("budget", "did not fit into the simulation budget", "raise simulate.budget_s")
+            return dataclasses.replace(base, failure=failure)
+        windows = tuple(
+            dataclasses.replace(from_json(Window, w), readings=tuple(counts)) for w in outcome.result["windows"]
+        )
+        facts = {**outcome.result["facts"], "simulator": "callgrind", "native_cpu_features": native_features()}
+        return dataclasses.replace(base, windows=windows, facts=facts)
+
+
+def native_features() -> list[str]:
+    """Instruction sets outside the simulator, to be laid beside those seen inside."""
+    from hwprof.worker import cpu_features
+
+    return cpu_features()
+
+
+def machine_facts() -> dict[str, Mapping[str, Any]]:
+    """What is the same for every run of a session."""
+    from hwprof.machine import hardware, host_state
+
+    return {"hardware": hardware(), "host_state": host_state()}

@@ -1,0 +1,349 @@
+"""One job in one fresh process, started by the launcher through `BOOTSTRAP`.
+
+Order matters: standard library, then the counters (while the process has exactly one task), then numpy and the one
+framework. The launcher is told every stage, so that it can say where a worker died.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof.collectors.protocol import Session, Target
+from hwprof.errors import CaseFailed, HwprofError, NotAvailable, NotInstalled, UnsupportedModel, UsageError
+from hwprof.jobs import REFERENCE_IMAGES, RING_IMAGES, Job, Link, Task
+from hwprof.measure import Loop, clock_ns, schedule, warm_up, window
+from hwprof.records import Doubt, Failure, Fidelity, Role, Window, from_json, to_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hwprof.frameworks.protocol import Adapter, InputSpec, Model
+
+# Run by any interpreter of 3.11 or later with `-P -c`, arguments: the package's folder, the socket's number, the
+# launcher's pid. It exposes the hwprof package and nothing else of the launcher's environment.
+BOOTSTRAP = """
+import importlib.util, sys
+folder = sys.argv[1]
+spec = importlib.util.spec_from_file_location("hwprof", folder + "/__init__.py", submodule_search_locations=[folder])
+package = sys.modules["hwprof"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(package)
+from hwprof.worker import main
+main(int(sys.argv[2]), int(sys.argv[3]))
+"""
+
+PR_SET_PDEATHSIG = 1
+LIBRARIES_NOT_HERE = ("pandas", "sqlalchemy", "scipy", "statsmodels", "matplotlib", "rich")
+
+
+def main(descriptor: int, launcher: int) -> None:
+    """Entry of the process: one job, one answer, then out without running the frameworks' exit handlers."""
+    die_with(launcher)
+    link = Link(socket.socket(fileno=descriptor))
+    job = from_json(Job, link.receive()["job"])
+    if job.cpus:
+        os.sched_setaffinity(0, job.cpus)
+    stage = Stage(link)
+    code = 0
+    try:
+        TASKS[job.task](job, link, stage)
+    except EOFError:
+        code = 1  # nobody is listening any more
+    except BaseException as error:  # noqa: BLE001  the one place where a failure of any kind becomes an answer
+        traceback.print_exc()
+        sys.stderr.flush()
+        link.send({"say": "failure", "failure": to_json(describe(error, stage.name))})
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Thread pools of frameworks may hang or crash in their destructors; the answer is out already.
+    os._exit(code)
+
+
+class Stage:
+    """Tells the launcher what is being done."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self.name = "start"
+
+    def __call__(self, name: str) -> None:
+        self.name = name
+        self._link.send({"say": "stage", "stage": name})
+
+
+def die_with(launcher: int) -> None:
+    """Never outlive the launcher, and be the first that the kernel kills when memory runs out."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != launcher:  # it died between fork and prctl
+        os._exit(1)
+    try:
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    except OSError as error:
+        print(f"oom_score_adj not raised: {error}", file=sys.stderr)
+
+
+def describe(error: BaseException, stage: str) -> Failure:
+    """A failure record of any exception: its class decides the code, its text the message."""
+    text = str(error).strip() or type(error).__name__
+    line = text.splitlines()[0][:400]
+    if isinstance(error, HwprofError):
+        codes: Sequence[tuple[type[HwprofError], str]] = (
+            (NotInstalled, "not-installed"),
+            (UnsupportedModel, "model"),
+            (NotAvailable, "unavailable"),
+            (UsageError, "usage"),
+            (CaseFailed, "framework"),
+        )
+        code = next((c for kind, c in codes if isinstance(error, kind)), "framework")
+        return Failure(code, error.message, error.remedy, stage)
+    if isinstance(error, MemoryError):
+        return Failure("memory", f"out of memory: {line}", "a smaller batch or size needs less", stage)
+    if isinstance(error, OSError) and error.errno == 28:
+        return Failure("disk", f"no space left on the device: {error.filename or ''}", "free some space", stage)
+    return Failure("framework", f"{type(error).__name__}: {line}", "the end of the worker's output says more", stage)
+
+
+def adapter_of(job: Job) -> Adapter:
+    """The adapter a job names."""
+    import importlib
+
+    module, _, attribute = job.adapter.partition(":")
+    adapter: Adapter = getattr(importlib.import_module(module), attribute)
+    return adapter
+
+
+def images(job: Job, count: int) -> list[NDArray[np.float32]]:
+    """`count` seeded inputs of batch 1; the same for every framework and batch size."""
+    import dataclasses
+
+    from hwprof.networks import synthetic_inputs
+
+    single = dataclasses.replace(job.spec, shape=(1, *job.spec.shape[1:]))
+    return synthetic_inputs(single, count, job.seed)
+
+
+def batches(job: Job, count: int) -> list[NDArray[np.float32]]:
+    """The ring: images cut into batches of the case; at least one batch, images repeated where they are too few."""
+    import numpy as np
+
+    batch = job.spec.shape[0]
+    pool = images(job, max(REFERENCE_IMAGES, min(count, RING_IMAGES)))
+    return [
+        np.ascontiguousarray(np.concatenate([pool[(i * batch + j) % len(pool)] for j in range(batch)]))
+        for i in range(max(1, count // batch))
+    ]
+
+
+def make_network(job: Job, link: Link, stage: Stage) -> None:
+    """Task NETWORK: write the .onnx with its weights."""
+    stage("network")
+    from hwprof.networks import resolve
+
+    resolve(job.network).write(Path(job.output), job.seed)
+    link.send({"say": "result"})
+
+
+def prepare(job: Job, link: Link, stage: Stage) -> None:
+    """Task PREPARE: the framework's own artifact."""
+    stage("prepare")
+    from hwprof.frameworks import convert
+    from hwprof.frameworks.protocol import PrepareJob
+
+    task = PrepareJob(Path(job.source), job.case, job.spec, Path(job.output), job.seed)
+    path = convert.prepare(adapter_of(job), task)
+    link.send({"say": "result", "artifact": str(path)})
+
+
+def reference(job: Job, link: Link, stage: Stage) -> None:
+    """Task REFERENCE: outputs of ONNX Runtime FP32 without graph optimisation, on the first images of the ring."""
+    stage("reference")
+    from hwprof.frameworks import fidelity
+
+    fidelity.write_reference(Path(job.source), images(job, REFERENCE_IMAGES), Path(job.output))
+    link.send({"say": "result"})
+
+
+@contextmanager
+def loaded(job: Job, stage: Stage) -> Iterator[tuple[Model, list[Any], dict[str, Any]]]:
+    """The network in its framework with the ring bound, and what importing and loading cost."""
+    stage("import")
+    adapter = adapter_of(job)
+    import numpy  # noqa: F401  so that its import is not part of the load time
+
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    resident = rss_bytes()
+    started = clock_ns()
+    stage("load")
+    with adapter.load(Path(job.artifact), job.case, job.spec) as model:
+        load_ns = clock_ns() - started
+        after = resource.getrusage(resource.RUSAGE_SELF)
+        facts = {
+            "load_ns": load_ns,
+            "load_rss_bytes": rss_bytes() - resident,
+            "load_minor_faults": after.ru_minflt - before.ru_minflt,
+            "load_major_faults": after.ru_majflt - before.ru_majflt,
+        }
+        stage("bind")
+        ring = [model.bind(batch) for batch in batches(job, RING_IMAGES)]
+        yield model, ring, facts
+
+
+def rss_bytes() -> int:
+    """Resident set now."""
+    fields = Path("/proc/self/statm").read_text().split()
+    return int(fields[1]) * resource.getpagesize()
+
+
+def tasks() -> int:
+    """Threads of this process."""
+    return len(os.listdir("/proc/self/task"))  # noqa: PTH208  no Path objects needed here
+
+
+def measure(job: Job, link: Link, stage: Stage) -> None:
+    """Task MEASURE: counters, load, warm-up, windows, and only then the outputs against the reference."""
+    stage("counters")
+    with ExitStack() as closing, ExitStack() as perf_closing:
+        perf, sessions, missing = open_counters(job, closing, perf_closing)
+        with loaded(job, stage) as (model, ring, facts):
+            loop = Loop(model.infer, ring)
+            stage("warmup")
+            warmup = warm_up(loop, job.plan.warmup_s, job.plan.warmup_iterations)
+            stage("window")
+            threads = tasks()
+            windows: list[Window] = []
+            plan = list(schedule(perf.passes, job.plan.counted_first, job.plan.closed_window))
+            for index, (role, pass_) in enumerate(plan):
+                if role is Role.CLOSED:
+                    perf_closing.close()
+                    sessions = [s for s in sessions if s is not perf]
+                windows.append(one_window(link, index, role, pass_, loop, job, sessions))
+            facts |= dict(model.facts()) | {
+                "warmup": to_json(warmup_facts(warmup)),
+                "tasks": tasks(),
+                "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                "cpu_features": cpu_features(),
+            }
+            doubts = process_doubts(warmup.steady, threads, tasks())
+            stage("fidelity")
+            fidelity = compare(job, model, ring)
+    result = {
+        "say": "result",
+        "windows": to_json(windows),
+        "facts": to_json(facts),
+        "doubts": to_json(doubts),
+        "fidelity": to_json(fidelity),
+        "unavailable": {name: {"reason": u.reason, "remedy": u.remedy} for name, u in missing.items()},
+        "libraries": [name for name in LIBRARIES_NOT_HERE if name in sys.modules],
+    }
+    link.send(result)
+
+
+def open_counters(
+    job: Job, closing: ExitStack, perf_closing: ExitStack
+) -> tuple[Session, list[Session], Mapping[str, Any]]:
+    """Every in-process collector, slowest first and perf last, opened while this process is a single task."""
+    from hwprof.collectors.cpu import CpuCollector
+    from hwprof.collectors.perf import PerfCollector
+
+    if "numpy" in sys.modules or tasks() != 1:
+        raise CaseFailed(f"counters must be opened first, but {tasks()} tasks run already")
+    perf = perf_closing.enter_context(PerfCollector(multiplex=job.plan.multiplex).open(Target(), list(job.plan.events)))
+    cpu = closing.enter_context(CpuCollector().open(Target(), []))
+    return perf, [cpu, perf], perf.unavailable
+
+
+def one_window(
+    link: Link, index: int, role: Role, pass_: Any, loop: Loop, job: Job, sessions: Sequence[Session]
+) -> Window:
+    """Announce, wait for the launcher, measure, say when it was."""
+    link.send({"say": "ready", "window": index, "role": role.value, "pass": -1 if pass_ is None else pass_.index})
+    link.receive()
+    done = window(index, role, pass_, loop, job.plan, sessions)
+    link.send({"say": "done", "window": index, "t0_ns": done.t0_ns, "t1_ns": done.t1_ns})
+    return done
+
+
+def simulate(job: Job, link: Link, stage: Stage) -> None:
+    """Task SIMULATE: the launcher switches a simulator on for one inference; its counts are read from outside.
+
+    Window 0 warms the simulated caches, window 1 is the one that counts.
+    """
+    with loaded(job, stage) as (model, ring, facts):
+        loop = Loop(model.infer, ring)
+        stage("warmup")
+        loop.run(1, 0.0)
+        stage("window")
+        windows = [one_window(link, index, Role.SIMULATED, None, loop, simulated_plan(job), []) for index in range(2)]
+        facts |= dict(model.facts()) | {"cpu_features": cpu_features(), "tasks": tasks()}
+    link.send({"say": "result", "windows": to_json(windows[1:]), "facts": to_json(facts)})
+
+
+def simulated_plan(job: Job) -> Any:
+    """One iteration, whatever the plan says for real time."""
+    import dataclasses
+
+    return dataclasses.replace(job.plan, iterations=1)
+
+
+def warmup_facts(warmup: Any) -> dict[str, Any]:
+    """The warm-up as facts of the run."""
+    return {
+        "iterations": warmup.iterations,
+        "seconds": round(warmup.seconds, 3),
+        "steady": warmup.steady,
+        "first_ns": warmup.first_ns,
+    }
+
+
+def process_doubts(steady: bool | None, before: int, after: int) -> list[Doubt]:
+    """What the worker itself can say against its numbers."""
+    doubts = []
+    if steady is False:
+        doubts.append(Doubt("not-steady", {}))
+    if before != after:
+        doubts.append(Doubt("threads-changed", {"before": before, "after": after}))
+    return doubts
+
+
+def compare(job: Job, model: Model, ring: Sequence[Any]) -> Fidelity | None:
+    """Outputs of the reference images against the reference's; None where no reference was asked for."""
+    if not job.reference:
+        return None
+    import numpy as np
+
+    from hwprof.frameworks import fidelity
+
+    batch = job.spec.shape[0]
+    needed = -(-REFERENCE_IMAGES // batch)
+    outputs = np.concatenate([model.numpy(model.infer(ring[i % len(ring)])) for i in range(needed)])
+    return fidelity.compare(outputs[:REFERENCE_IMAGES], np.load(job.reference), job.tolerance)
+
+
+def cpu_features() -> list[str]:
+    """Instruction sets that CPUID offers to this process, as numpy finds them: inside valgrind they differ."""
+    import numpy
+
+    core = getattr(numpy, "_core", None) or numpy.core
+    found: Mapping[str, bool] = core._multiarray_umath.__cpu_features__
+    return sorted(name for name, there in found.items() if there)
+
+
+TASKS: Mapping[Task, Callable[[Job, Link, Stage], None]] = {
+    Task.NETWORK: make_network,
+    Task.PREPARE: prepare,
+    Task.REFERENCE: reference,
+    Task.MEASURE: measure,
+    Task.SIMULATE: simulate,
+}

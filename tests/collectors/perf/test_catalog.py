@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hwprof.collectors.perf.catalog import CANONICAL, Catalog, cpu_ids, is_emulated, load_tables, parse_table
+from hwprof.collectors.perf.events import Parser
+from hwprof.collectors.protocol import Unavailable
+from hwprof.errors import HwprofError
+from hwprof.records import Origin
+
+BPI_F3 = Path(__file__).parents[2] / "machines" / "bpi-f3"
+PI4 = "".join(f"processor\t: {n}\nCPU implementer\t: 0x41\nCPU part\t: 0xd08\n\n" for n in range(2))
+
+
+def machine(tmp_path: Path, cpuinfo: str) -> Path:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text(cpuinfo)
+    return tmp_path
+
+
+def test_x60_is_known_by_its_vendor_ids() -> None:
+    catalog = Catalog(BPI_F3)
+    assert catalog.ids == ("0x710-0x8000000058000001-0x1000000049772200",)
+    assert catalog.table is not None
+    assert catalog.table.name == "SpacemiT X60"
+    assert catalog.table.counters == 16
+
+
+@pytest.mark.parametrize(("name", "code"), [("vector-instructions", 0x3B), ("l1d-misses", 0xAB), ("l2-accesses", 0xB8)])
+def test_canonical_names_become_raw_codes_on_x60(name: str, code: int) -> None:
+    event = Parser(Catalog(BPI_F3)).event(name)
+    assert (event.type, event.config, event.kind) == (4, code, "core")
+
+
+def test_a_canonical_name_without_meaning_is_unavailable_and_nothing_near_it() -> None:
+    event = Parser(Catalog(BPI_F3)).event("llc-misses")
+    assert event.refused is not None
+    assert "X60" in event.refused.reason
+
+
+def test_a_generic_name_the_core_lacks_is_refused_with_the_reason() -> None:
+    event = Parser(Catalog(BPI_F3)).event("cache-misses")
+    assert event.refused is not None
+    assert "X60" in event.refused.reason
+
+
+def test_a_vendor_name_resolves_through_the_table() -> None:
+    event = Parser(Catalog(BPI_F3)).event("vector_micro_op")
+    assert (event.type, event.config, event.metric) == (4, 0x97, "vector_micro_op")
+
+
+def test_the_same_generic_name_says_what_it_means_on_each_cpu(tmp_path: Path) -> None:
+    catalog = Catalog(machine(tmp_path, PI4))
+    assert catalog.table_name == "Arm Cortex-A72"
+    assert "L1D refills" in catalog.generic("cache-misses")[0]
+    assert isinstance(catalog.canonical("stalls-backend"), Unavailable)
+
+
+def test_x86_ids_are_family_in_decimal_and_model_in_hexadecimal() -> None:
+    text = "vendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 94\n\n"
+    assert cpu_ids(text * 2) == ("GenuineIntel-6-5e",)
+
+
+def test_zen3_and_zen4_share_a_family_and_not_a_table(tmp_path: Path) -> None:
+    info = "vendor_id\t: AuthenticAMD\ncpu family\t: 25\nmodel\t\t: {}\n"
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    assert Catalog(machine(tmp_path / "a", info.format(1))).table_name == "AMD Zen 3"
+    assert Catalog(machine(tmp_path / "b", info.format(97))).table_name == "AMD Zen 4"
+
+
+def test_cores_of_two_kinds_have_no_common_table(tmp_path: Path) -> None:
+    catalog = Catalog(machine(tmp_path, PI4 + "\nprocessor\t: 2\nCPU implementer\t: 0x41\nCPU part\t: 0xd03\n"))
+    assert catalog.ids == ("0x41-0xd08", "0x41-0xd03")
+    assert catalog.table is None
+
+
+def test_on_a_hybrid_generic_names_are_refused_and_pmu_names_are_not(tmp_path: Path) -> None:
+    for number, kind in ((4, "cpu_core"), (10, "cpu_atom")):
+        device = tmp_path / "sys/bus/event_source/devices" / kind
+        (device / "format").mkdir(parents=True)
+        (device / "type").write_text(f"{number}\n")
+        (device / "cpus").write_text("0-3\n")
+        (device / "format/event").write_text("config:0-7\n")
+    parser = Parser(Catalog(tmp_path))
+    refused = parser.event("cycles").refused
+    assert refused is not None
+    assert "cpu_atom" in refused.remedy
+    event = parser.event("cpu_atom/event=0x3c/")
+    assert (event.type, event.config, event.one_kind, event.refused) == (10, 0x3C, True, None)
+
+
+def test_every_table_says_something_of_every_canonical_name() -> None:
+    for table in load_tables():
+        assert set(table.events) | set(table.absent) == set(CANONICAL), table.name
+        assert not set(table.events) & set(table.absent), table.name
+        assert table.verified == "documents"
+
+
+def test_no_two_tables_claim_one_cpu() -> None:
+    patterns = [p for table in load_tables() for p in table.match]
+    assert len(patterns) == len(set(patterns))
+
+
+def test_every_auto_name_of_every_table_resolves(tmp_path: Path) -> None:
+    for number, table in enumerate(load_tables()):
+        root = tmp_path / str(number)
+        root.mkdir()
+        catalog = Catalog(root)
+        catalog.table = table
+        parser = Parser(catalog)
+        for name in table.auto:
+            assert parser.event(name).refused is None, f"{table.name}: {name}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name = ",
+        'name = "x"\nverified = "documents"',
+        'name = "x"\nverified = "documents"\n[match]\nids = []\n[events.cycels]\ncode = 1',
+        'name = "x"\nverified = "documents"\n[match]\nids = []\n[events.loads]\nkode = 1',
+        'name = "x"\nverified = "documents"\ncolour = 1\n[match]\nids = []',
+    ],
+)
+def test_a_broken_table_names_its_file(text: str) -> None:
+    with pytest.raises(HwprofError, match=r"mine\.toml"):
+        parse_table(text, "mine.toml")
+
+
+def test_a_code_too_large_for_toml_may_be_a_string() -> None:
+    text = 'name = "x"\nverified = "documents"\n[match]\nids = []\n[events.loads]\ncode = "0x8000000000000005"'
+    assert parse_table(text, "x").events["loads"].config == 0x8000000000000005
+
+
+@pytest.mark.parametrize("compatible", ["linux,dummy-virt\0", "riscv-virtio,qemu\0"])
+def test_qemu_boards_count_as_emulated(tmp_path: Path, compatible: str) -> None:
+    base = tmp_path / "sys/firmware/devicetree/base"
+    base.mkdir(parents=True)
+    (base / "compatible").write_text(compatible)
+    assert is_emulated(tmp_path)
+    assert Catalog(tmp_path).origin is Origin.EMULATED
+
+
+def test_a_board_is_not_emulated() -> None:
+    assert not is_emulated(BPI_F3)
+    assert Catalog(BPI_F3).origin is Origin.HARDWARE
+
+
+def test_a_kvm_guest_on_x86_is_not_emulated(tmp_path: Path) -> None:
+    root = machine(tmp_path, "model name\t: AMD EPYC Processor\n")
+    (root / "sys/class/dmi/id").mkdir(parents=True)
+    (root / "sys/class/dmi/id/sys_vendor").write_text("QEMU\n")
+    assert not is_emulated(root)
+    (root / "proc/cpuinfo").write_text("model name\t: QEMU Virtual CPU version 2.5+\n")
+    assert is_emulated(root)
+
+
+def test_auto_on_a_cpu_without_a_table_names_the_generic_events(tmp_path: Path) -> None:
+    auto = Catalog(tmp_path).auto
+    assert auto[:3] == ("task-clock", "cycles", "instructions")
+    assert {"cache-misses", "page-faults", "context-switches"} <= set(auto)

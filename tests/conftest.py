@@ -1,0 +1,40 @@
+"""Suites that need more than the test environment say so by a marker, and are skipped only where nobody meant them."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+# CI names here what must run: a missing part is then a failure, not a skip.
+MUST_RUN = frozenset(filter(None, os.environ.get("HWPROF_MUST_RUN", "").split(",")))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip marked tests whose part is not on this machine, unless HWPROF_MUST_RUN names it."""
+    there = {
+        "torch": importlib.util.find_spec("torch") is not None,
+        "valgrind": shutil.which("valgrind") is not None,
+    }
+    for item in items:
+        for name, is_there in there.items():
+            if item.get_closest_marker(name) and not is_there and name not in MUST_RUN:
+                item.add_marker(pytest.mark.skip(reason=f"{name} is not installed"))
+
+
+@pytest.fixture
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of artifacts shared by the whole test session, and never the user's own."""
+    folder = tmp_path_factory.getbasetemp() / "hwprof-cache"
+    monkeypatch.setenv("HWPROF_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the user's results, or has a cache of its own making outside tmp_path."""
+    monkeypatch.delenv("HWPROF_RESULTS", raising=False)
+    monkeypatch.setenv("HWPROF_CACHE", str(tmp_path / "cache"))
