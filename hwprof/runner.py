@@ -25,7 +25,7 @@ from hwprof.frameworks.fidelity import tolerance
 from hwprof.jobs import Job, Task
 from hwprof.launcher import Launcher, Outcome
 from hwprof.records import Doubt, Failure, Fidelity, Kind, Reading, Run, Window, from_json, missing
-from hwprof.watching import GaugeWatcher
+from hwprof.watching import GaugeWatcher, idle_power
 
 if TYPE_CHECKING:
     from hwprof.store import Results
@@ -55,6 +55,7 @@ class Runner:
     retry_failed: bool = False
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
+    idle_w: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         from hwprof.collectors.memory import headroom
@@ -70,6 +71,8 @@ class Runner:
         workshop = Workshop(self.launcher, self.experiment.seed)
         identity = self._begin()
         todo = self._todo(cases, identity)
+        if todo:
+            self.idle_w = idle_power(self.experiment.idle_baseline_s, self.experiment.gauge_hz)
         total, started = len(todo), self.clock()
         dead: set[str] = set()
         finished = 0
@@ -134,7 +137,7 @@ class Runner:
             return dataclasses.replace(base, failure=error.failure)
         measuring = dataclasses.replace(self.experiment.plan, counted_first=number % 2 == 1)
         job = dataclasses.replace(self._job(planned, paths, Task.MEASURE), plan=measuring)
-        with GaugeWatcher(self.experiment.gauge_hz, case.cpus, self.experiment.meter) as watcher:
+        with GaugeWatcher(self.experiment.gauge_hz, case.cpus, self.experiment.meter, self.idle_w) as watcher:
             outcome = self.launcher.run(job, self.experiment.timeout_s, environ, watcher=watcher)
         if outcome.result is None:
             return dataclasses.replace(base, failure=outcome.failure)

@@ -7,6 +7,7 @@ framework. The launcher is told every stage, so that it can say where a worker d
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import os
 import resource
 import signal
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hwprof.frameworks.protocol import Adapter, InputSpec, Model
+    from hwprof.frameworks.protocol import Adapter, Model
 
 # Run by any interpreter of 3.11 or later with `-P -c`, arguments: the package's folder, the socket's number, the
 # launcher's pid. It exposes the hwprof package and nothing else of the launcher's environment.
@@ -126,8 +127,6 @@ def adapter_of(job: Job) -> Adapter:
 
 def images(job: Job, count: int) -> list[NDArray[np.float32]]:
     """`count` seeded inputs of batch 1; the same for every framework and batch size."""
-    import dataclasses
-
     from hwprof.networks import synthetic_inputs
 
     single = dataclasses.replace(job.spec, shape=(1, *job.spec.shape[1:]))
@@ -151,18 +150,17 @@ def make_network(job: Job, link: Link, stage: Stage) -> None:
     stage("network")
     from hwprof.networks import resolve
 
-    resolve(job.network).write(Path(job.output), job.seed)
+    resolve(job.network).write(Path(job.output), job.seed, job.case.size or None)
     link.send({"say": "result"})
 
 
 def prepare(job: Job, link: Link, stage: Stage) -> None:
     """Task PREPARE: the framework's own artifact."""
     stage("prepare")
-    from hwprof.frameworks import convert
     from hwprof.frameworks.protocol import PrepareJob
 
     task = PrepareJob(Path(job.source), job.case, job.spec, Path(job.output), job.seed)
-    path = convert.prepare(adapter_of(job), task)
+    path = adapter_of(job).prepare(task)
     link.send({"say": "result", "artifact": str(path)})
 
 
@@ -292,8 +290,6 @@ def simulate(job: Job, link: Link, stage: Stage) -> None:
 
 def simulated_plan(job: Job) -> Any:
     """One iteration, whatever the plan says for real time."""
-    import dataclasses
-
     return dataclasses.replace(job.plan, iterations=1)
 
 
@@ -328,7 +324,8 @@ def compare(job: Job, model: Model, ring: Sequence[Any]) -> Fidelity | None:
     batch = job.spec.shape[0]
     needed = -(-REFERENCE_IMAGES // batch)
     outputs = np.concatenate([model.numpy(model.infer(ring[i % len(ring)])) for i in range(needed)])
-    return fidelity.compare(outputs[:REFERENCE_IMAGES], np.load(job.reference), job.tolerance)
+    found = fidelity.compare(outputs[:REFERENCE_IMAGES], np.load(job.reference), job.tolerance)
+    return dataclasses.replace(found, is_reference=fidelity.is_reference(job.case))
 
 
 def cpu_features() -> list[str]:

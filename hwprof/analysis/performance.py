@@ -1,0 +1,134 @@
+"""Latency, FPS, throughput and their intervals from the durations of single inferences. Pure functions.
+
+Definitions (see docs/method.md): latency is the median of what one pass of the 3-sigma rule leaves; FPS = batch /
+latency; throughput = frames / elapsed. Percentiles of the tail are taken over *all* durations: a tail that was
+trimmed away is no tail. All durations are in nanoseconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+SIGMAS = 3.0
+CONFIDENCE = 0.95
+
+
+class Interval(NamedTuple):
+    """A central value with its bounds; None where there is too little to tell them."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+def three_sigma(latencies: ArrayLike) -> NDArray[np.bool_]:
+    """Which durations lie within 3 standard deviations of the mean of all; one pass, not repeated.
+
+    Shape (n,) in, boolean mask of shape (n,) out. The deviation is that of a sample (n - 1 in the denominator); the
+    bounds themselves belong to what is kept. With fewer than 11 values nothing can lie outside: the largest possible
+    distance is (n - 1) / sqrt(n) deviations.
+    """
+    values = _values(latencies)
+    if len(values) < 2:
+        return np.ones(len(values), dtype=np.bool_)
+    distance = np.abs(values - values.mean())
+    # equal values have a deviation of some rounding errors, and must all be kept
+    limit = SIGMAS * values.std(ddof=1) + 1e-9 * abs(float(values.mean()))
+    return np.asarray(distance <= limit, dtype=np.bool_)
+
+
+def outliers(latencies: ArrayLike) -> int:
+    """How many durations lie beyond 3 sigma."""
+    return int((~three_sigma(latencies)).sum())
+
+
+def latency_ns(latencies: ArrayLike) -> float:
+    """Median of the durations that one 3-sigma pass leaves. Raises ValueError for none at all."""
+    values = _some(latencies)
+    return float(np.median(values[three_sigma(values)]))
+
+
+def percentile(latencies: ArrayLike, q: float) -> float:
+    """The q-th percentile (0 to 100) of *all* durations, linear between neighbours. ValueError for none at all."""
+    return float(np.percentile(_some(latencies), q))
+
+
+def fps(batch: int, latency: float) -> float:
+    """Frames per second: batch / latency, with the latency in nanoseconds."""
+    if not latency > 0:
+        raise ValueError(f"a latency must be above 0, not {latency}")
+    return batch * 1e9 / latency
+
+
+def throughput(frames: int, elapsed_ns: float) -> float:
+    """Frames per second of elapsed time: everything between the first request and the last answer."""
+    if not elapsed_ns > 0:
+        raise ValueError(f"elapsed time must be above 0, not {elapsed_ns}")
+    return frames * 1e9 / elapsed_ns
+
+
+def within_run_interval(latencies: ArrayLike) -> Interval:
+    """Median of the kept durations, with a 95 % interval *within this run*, from order statistics.
+
+    The bounds are the l-th smallest and l-th largest value, l the largest rank with P(Binomial(n, 1/2) < l) <= 2.5 %
+    (Conover, Practical Nonparametric Statistics, on quantiles): no distribution is assumed, independence is, which
+    back-to-back inferences hardly have. It says nothing about another process: `between_rounds` does. Fewer than 6
+    values: no bounds.
+    """
+    values = np.sort(_some(latencies))
+    values = values[three_sigma(values)]
+    rank = _median_rank(len(values))
+    middle = float(np.median(values))
+    if rank == 0:
+        return Interval(middle, None, None)
+    return Interval(middle, float(values[rank - 1]), float(values[-rank]))
+
+
+def between_rounds(values: Sequence[float]) -> Interval:
+    """Geometric mean over rounds with a 95 % t interval of the logarithms, as factors back on the scale of FPS.
+
+    `values`: one positive number per round, NaN left out. Fewer than 2: no bounds. Raises ValueError for none, or for
+    one that is not above 0.
+    """
+    data = np.asarray(values, dtype=np.float64)
+    data = data[~np.isnan(data)]
+    if len(data) == 0:
+        raise ValueError("no rounds")
+    if not (data > 0).all():
+        raise ValueError("a logarithm needs values above 0")
+    logs = np.log(data)
+    mean = float(logs.mean())
+    if len(logs) < 2:
+        return Interval(math.exp(mean), None, None)
+    from scipy.special import stdtrit  # the rest of this module needs numpy alone
+
+    quantile = float(stdtrit(len(logs) - 1, 0.5 + CONFIDENCE / 2))
+    half = quantile * float(logs.std(ddof=1)) / math.sqrt(len(logs))
+    return Interval(math.exp(mean), math.exp(mean - half), math.exp(mean + half))
+
+
+def _values(latencies: ArrayLike) -> NDArray[np.float64]:
+    return np.asarray(latencies, dtype=np.float64).ravel()
+
+
+def _some(latencies: ArrayLike) -> NDArray[np.float64]:
+    values = _values(latencies)
+    if len(values) == 0:
+        raise ValueError("no latencies")
+    return values
+
+
+def _median_rank(n: int) -> int:
+    """Largest l with P(Binomial(n, 1/2) < l) <= 2.5 %; 0: there is none."""
+    if n == 0:
+        return 0
+    k = np.arange(n, dtype=np.float64)
+    # log of the binomial coefficients by their ratio, so that n may be large
+    logs = np.concatenate([[0.0], np.cumsum(np.log(n - k) - np.log(k + 1))]) - n * math.log(2)
+    below = np.cumsum(np.exp(logs))  # below[i] = P(X <= i) = P(X < i + 1)
+    return int((below <= (1 - CONFIDENCE) / 2).sum())

@@ -1,0 +1,115 @@
+"""What all gauges share: channels that are files, and readings of a window from series."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from hwprof.collectors.protocol import Channel
+from hwprof.records import Exactness, Reading, Series, Window, missing
+
+# A level or an energy is refused for a window of fewer sensor intervals than this.
+LEAST_INTERVALS = 5
+
+
+@dataclass(slots=True)
+class Sensors:
+    """A gauge of independent channels, each with a function that reads its raw value (None: no answer)."""
+
+    name: str
+    channels: Sequence[Channel]
+    readers: Sequence[Callable[[], float | None]]
+    _last: list[float | None] = field(default_factory=list)
+    _offset: list[float] = field(default_factory=list)
+
+    def sample(self) -> list[float | None]:
+        """One value per channel in its unit; running totals are unwrapped."""
+        if not self._last:
+            self._last, self._offset = [None] * len(self.channels), [0.0] * len(self.channels)
+        values: list[float | None] = []
+        for index, (channel, reader) in enumerate(zip(self.channels, self.readers, strict=True)):
+            raw = reader()
+            if raw is None:
+                values.append(None)
+                continue
+            last = self._last[index]
+            if channel.cumulative and channel.modulus and last is not None and raw < last:
+                self._offset[index] += channel.modulus
+            self._last[index] = raw
+            values.append((raw + self._offset[index]) * channel.scale)
+        return values
+
+    def readings(self, series: Sequence[Series], window: Window) -> list[Reading]:
+        """One reading per channel: difference of a running total, mean of a level."""
+        return [reading(one, window) for one in series]
+
+
+def reading(series: Series, window: Window) -> Reading:
+    """What one series says about a window; MISSING with the reason where it can't tell."""
+    name = f"{series.metric}[{series.label}]" if series.label else series.metric
+    common = {"unit": series.unit, "origin": series.origin, "domain": "system", "source": series.source}
+    known = [(at, value) for at, value in zip(series.at_ns, series.values, strict=True) if value is not None]
+    if not known:
+        return missing(name, "the sensor did not answer", **common)
+    length = window.t1_ns - window.t0_ns
+    if series.interval_ns and length < LEAST_INTERVALS * series.interval_ns:
+        why = (
+            f"the window of {length / 1e9:.2f} s is shorter than {LEAST_INTERVALS} intervals "
+            f"of the sensor ({series.interval_ns / 1e9:g} s each)"
+        )
+        return missing(name, why, **common)
+    first, last = at_edges(known, window) if series.cumulative else (None, None)
+    if series.cumulative:
+        if first is None or last is None:
+            return missing(name, "no sample on both sides of the window", **common)
+        return Reading(name, last - first, **common)  # type: ignore[arg-type]
+    values = inside(known, window)
+    if not values:
+        return missing(name, "no sample within the window", **common)
+    return Reading(name, statistics.fmean(values), **common)  # type: ignore[arg-type]
+
+
+def inside(known: Sequence[tuple[int, float]], window: Window) -> list[float]:
+    """Values sampled within a window."""
+    times = [at for at, _ in known]
+    return [value for _, value in known[bisect_left(times, window.t0_ns) : bisect_right(times, window.t1_ns)]]
+
+
+def at_edges(known: Sequence[tuple[int, float]], window: Window) -> tuple[float | None, float | None]:
+    """Values at both edges of a window by linear interpolation; None where no samples enclose an edge."""
+    return interpolate(known, window.t0_ns), interpolate(known, window.t1_ns)
+
+
+def interpolate(known: Sequence[tuple[int, float]], at: int) -> float | None:
+    """Value at a moment between two samples; None outside of them."""
+    times = [t for t, _ in known]
+    right = bisect_left(times, at)
+    if right < len(known) and times[right] == at:
+        return known[right][1]
+    if right == 0 or right == len(known):
+        return None
+    (t0, v0), (t1, v1) = known[right - 1], known[right]
+    return v0 + (v1 - v0) * (at - t0) / (t1 - t0)
+
+
+def integral(known: Sequence[tuple[int, float]], window: Window) -> float | None:
+    """Trapezoidal integral of a level over a window, in unit x seconds; None where samples don't enclose it."""
+    first, last = at_edges(known, window)
+    if first is None or last is None:
+        return None
+    points = [(window.t0_ns, first)]
+    points += [(at, v) for at, v in known if window.t0_ns < at < window.t1_ns]
+    points.append((window.t1_ns, last))
+    return sum((t1 - t0) / 1e9 * (v0 + v1) / 2 for (t0, v0), (t1, v1) in itertools.pairwise(points))
+
+
+def suspect(found: Reading, why: str) -> Reading:
+    """The same reading, marked."""
+    import dataclasses
+
+    if found.exactness is Exactness.MISSING:
+        return found
+    return dataclasses.replace(found, exactness=Exactness.SUSPECT, why=why)

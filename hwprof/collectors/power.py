@@ -1,0 +1,199 @@
+"""Power and energy from the sensors a machine has; never a TDP in place of a reading.
+
+Sources: powercap (RAPL energy counters per package), hwmon (energy, power, or volts x amperes, INA3221 per channel),
+power_supply (batteries, USB-C inputs), and the log of an external meter. Each reading names its sensor: parts of a
+whole (a core domain within its package) have labels of their own and are never added to it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hwprof.collectors import files
+from hwprof.collectors.gauge import Sensors, integral
+from hwprof.collectors.gauge import reading as plain
+from hwprof.collectors.protocol import Available, Channel, Gauge, Unavailable
+from hwprof.records import Reading, Series, Window, missing
+
+RAPL_INTERVAL_NS = 1_000_000
+HWMON_INTERVAL_NS = 35_000_000  # INA226 by default; the file update_interval says otherwise
+SUPPLY_INTERVAL_NS = 1_000_000_000
+Found = tuple[Channel, Callable[[], float | None]]
+
+
+@dataclass(slots=True)
+class PowerSensors(Sensors):
+    """Sensors whose power becomes energy and whose energy becomes power, one of each per window and label."""
+
+    def readings(self, series: Sequence[Series], window: Window) -> list[Reading]:
+        """`energy[label]` in J and `power[label]` in W of one window, from whichever of the two the sensor gives."""
+        found = []
+        for one in series:
+            first = plain(one, window)
+            found.append(first)
+            other = "power" if one.metric == "energy" else "energy"
+            unit = "W" if other == "power" else "J"
+            name = first.metric.replace(one.metric, other, 1)
+            common = {"unit": unit, "origin": one.origin, "domain": "system", "source": one.source}
+            if first.value is None:
+                found.append(missing(name, first.why, **common))
+            elif other == "power":
+                found.append(Reading(name, first.value / window.elapsed_s, **common))  # type: ignore[arg-type]
+            else:
+                known = [(at, v) for at, v in zip(one.at_ns, one.values, strict=True) if v is not None]
+                joules = integral(known, window)
+                if joules is None:
+                    found.append(missing(name, "no sample on both sides of the window", **common))
+                else:
+                    found.append(Reading(name, joules, **common))  # type: ignore[arg-type]
+        return found
+
+
+def gauges(pid: int | None, root: str = "/") -> Sequence[Gauge]:
+    """The power sensors of this machine; none where there are none that can be read."""
+    base = Path(root)
+    found = [*rapl(base), *hwmon(base), *supplies(base)]
+    readable = [(channel, reader) for channel, reader in found if reader() is not None]
+    if not readable:
+        return []
+    return [PowerSensors("power", [c for c, _ in readable], [r for _, r in readable])]
+
+
+def probe(root: Path = Path("/")) -> Mapping[str, Available | Unavailable]:
+    """Each sensor with unit and interval, or why there is none."""
+    state: dict[str, Available | Unavailable] = {}
+    for channel, reader in [*rapl(root), *hwmon(root), *supplies(root)]:
+        name = f"{channel.metric}[{channel.label}]"
+        if reader() is not None:
+            state[name] = Available(channel.source, f"{channel.unit}, every {channel.interval_ns / 1e6:g} ms")
+        elif "powercap" in channel.source:
+            state[name] = Unavailable(
+                f"{channel.source} can be read by root only",
+                "run as root, or: chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj",
+            )
+        else:
+            state[name] = Unavailable(f"{channel.source} does not answer")
+    if not state:
+        state["power"] = Unavailable(
+            "no power sensor: neither powercap, hwmon nor power_supply offers one",
+            "log an external meter and give its file: --meter LOG.csv",
+        )
+    return state
+
+
+def rapl(root: Path) -> list[Found]:
+    """Energy counters of powercap. Where two providers (MSR, MMIO) count the same package, the first is taken."""
+    found: list[Found] = []
+    seen: set[str] = set()
+    for zone in sorted(
+        (root / "sys/class/powercap").glob("*:*"), key=lambda p: (":" in p.name and "mmio" in p.name, p)
+    ):
+        name = files.text(zone / "name")
+        modulus = files.number(zone / "max_energy_range_uj")
+        if name is None or not (zone / "energy_uj").exists():
+            continue
+        parent = zone.name.rsplit(":", 1)[0]
+        whole = files.text(zone.parent / parent / "name") if parent.count(":") else None
+        label = f"{whole}/{name}" if whole else name
+        if label in seen:
+            continue
+        seen.add(label)
+        channel = Channel(
+            "energy",
+            "J",
+            label,
+            f"powercap:{zone.name}",
+            cumulative=True,
+            modulus=None if modulus is None else modulus + 1,
+            scale=1e-6,
+            interval_ns=RAPL_INTERVAL_NS,
+        )
+        found.append((channel, lambda path=zone / "energy_uj": files.number(path)))
+    return found
+
+
+def hwmon(root: Path) -> list[Found]:
+    """energyN in uJ, else powerN in uW, else inN (mV) x currN (mA) of each hwmon chip."""
+    found: list[Found] = []
+    for chip in sorted((root / "sys/class/hwmon").glob("hwmon*")):
+        name = files.text(chip / "name") or chip.name
+        update = files.number(chip / "update_interval")
+        interval = HWMON_INTERVAL_NS if update is None else update * 1_000_000
+        if chip_energy := [_energy(chip, name, p, interval) for p in _inputs(chip, "energy")]:
+            found += chip_energy
+            continue
+        powers = [_power(chip, name, p, interval) for p in _inputs(chip, "power")]
+        found += powers or _volts_amperes(chip, name, interval)
+    return found
+
+
+def _inputs(chip: Path, kind: str) -> list[Path]:
+    return sorted(chip.glob(f"{kind}[0-9]*_input")) or sorted(chip.glob(f"{kind}[0-9]*_average"))
+
+
+def _label(chip: Path, name: str, path: Path) -> str:
+    stem = path.name.rsplit("_", 1)[0]
+    return f"{name}/{files.text(chip / f'{stem}_label') or stem}"
+
+
+def _energy(chip: Path, name: str, path: Path, interval: int) -> Found:
+    channel = Channel(
+        "energy", "J", _label(chip, name, path), f"hwmon:{name}", cumulative=True, scale=1e-6, interval_ns=interval
+    )
+    return channel, lambda: files.number(path)
+
+
+def _power(chip: Path, name: str, path: Path, interval: int) -> Found:
+    channel = Channel("power", "W", _label(chip, name, path), f"hwmon:{name}", scale=1e-6, interval_ns=interval)
+    return channel, lambda: files.number(path)
+
+
+def _volts_amperes(chip: Path, name: str, interval: int) -> list[Found]:
+    """Channels of an INA3221 and the like: bus volts inN with the current currN of the same number."""
+    found: list[Found] = []
+    for current in _inputs(chip, "curr"):
+        index = re.sub(r"\D", "", current.name)
+        volts = chip / f"in{index}_input"
+        text = files.text(chip / f"in{index}_label") or files.text(chip / f"curr{index}_label") or f"channel {index}"
+        # A chip's sum of shunts has no bus voltage; an unconnected channel is switched off or reads no volts.
+        off = files.number(chip / f"in{index}_enable") == 0 or not files.number(volts)
+        if off or "sum" in text.lower() or text.upper() == "NC":
+            continue
+
+        def read(volts: Path = volts, current: Path = current) -> float | None:
+            v, i = files.number(volts), files.number(current)
+            return None if v is None or i is None else v * i
+
+        source = f"hwmon:{name} in{index} x curr{index}"
+        found.append((Channel("power", "W", f"{name}/{text}", source, scale=1e-6, interval_ns=interval), read))
+    return found
+
+
+def supplies(root: Path) -> list[Found]:
+    """power_now, else voltage_now x current_now (uV x uA) of what supplies the machine."""
+    found: list[Found] = []
+    for supply in sorted((root / "sys/class/power_supply").glob("*")):
+        label, source = supply.name, f"power_supply:{supply.name}"
+        if files.number(supply / "power_now") is not None:
+            channel = Channel("power", "W", label, source, scale=1e-6, interval_ns=SUPPLY_INTERVAL_NS)
+            found.append((channel, lambda path=supply / "power_now": files.number(path)))
+        elif files.number(supply / "voltage_now") and files.number(supply / "current_now") is not None:
+
+            def read(supply: Path = supply) -> float | None:
+                v, i = files.number(supply / "voltage_now"), files.number(supply / "current_now")
+                return None if v is None or i is None else v * abs(i)
+
+            channel = Channel("power", "W", label, source, scale=1e-12, interval_ns=SUPPLY_INTERVAL_NS)
+            found.append((channel, read))
+    return found
+
+
+def above_idle(reading: Reading, idle_w: float, window: Window) -> Reading:
+    """Energy of a window without what the machine takes when idle (`idle_w`, measured before)."""
+    name = reading.metric.replace("energy", "energy-above-idle", 1)
+    if reading.value is None:
+        return replace(reading, metric=name)
+    return replace(reading, metric=name, value=reading.value - idle_w * window.elapsed_s)

@@ -1,0 +1,76 @@
+"""Are a framework's outputs those of the network? Runs in the worker; numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hwprof.errors import NotInstalled, UsageError
+from hwprof.records import Case, Fidelity
+
+if TYPE_CHECKING:
+    from hwprof.frameworks.protocol import Array
+
+# Largest error allowed, as a share of the reference's largest output. FP32: 24 bits of mantissa are 6e-8 per operation;
+# sums of thousands of terms in another order, Winograd and FFT forms of convolutions stay well below 1e-3. bf16 keeps 8
+# bits (4e-3 per value), fp16 11 (5e-4); through tens of layers errors add up. INT8: the step of 1/255 of each range.
+TOLERANCE = {"fp32": 1e-3, "fp16": 2e-2, "bf16": 1e-1, "int8": 3e-1}
+
+
+def tolerance(precision: str) -> float:
+    """Largest max_rel that counts as faithful. Raises UsageError for a precision nobody knows."""
+    if precision not in TOLERANCE:
+        raise UsageError(f"unknown precision '{precision}'", f"one of: {', '.join(TOLERANCE)}")
+    return TOLERANCE[precision]
+
+
+def compare(outputs: Array, reference: Array, allowed: float) -> Fidelity:
+    """Outputs of shape (images, ...) against the reference's: max abs, max abs / max |reference|, top-1 agreement.
+
+    An output that is not finite makes the errors infinite: never faithful. So does another shape.
+    """
+    import numpy as np
+
+    count = len(reference)
+    if outputs.shape != reference.shape or not np.isfinite(outputs).all():
+        return Fidelity(float("inf"), float("inf"), 0.0, count, allowed)
+    y, r = outputs.reshape(count, -1).astype(np.float64), reference.reshape(count, -1).astype(np.float64)
+    error = float(np.abs(y - r).max())
+    largest = float(np.abs(r).max())
+    relative = error / largest if largest > 0 else (0.0 if error == 0 else float("inf"))
+    agreement = float((y.argmax(axis=1) == r.argmax(axis=1)).mean())
+    return Fidelity(error, relative, agreement, count, allowed)
+
+
+def is_reference(case: Case) -> bool:
+    """Whether a case is computed exactly as the reference is."""
+    return case.framework == "onnxruntime" and case.precision == "fp32" and case.option("graph") == "disabled"
+
+
+def write_reference(source: Path, images: Sequence[Array], path: Path) -> None:
+    """Outputs of ONNX Runtime FP32 with graph optimisation off, one thread, as .npy. Raises NotInstalled."""
+    import numpy as np
+
+    try:
+        import onnxruntime as ort
+    except ImportError as error:
+        raise NotInstalled(
+            "onnxruntime (the reference for every framework's outputs)", "pip install 'hwprof[onnxruntime]'"
+        ) from error
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    session = ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+    shape = session.get_inputs()[0].shape
+    name, out = session.get_inputs()[0].name, session.get_outputs()[0].name
+    if isinstance(shape[0], int) and shape[0] > 1:  # a user's network of a fixed batch: images in its portions
+        batch = shape[0]
+        padded = [images[i % len(images)] for i in range(-(-len(images) // batch) * batch)]
+        portions = [np.concatenate(padded[i : i + batch]) for i in range(0, len(padded), batch)]
+    else:
+        portions = list(images)
+    outputs = np.concatenate([session.run([out], {name: p})[0] for p in portions])[: len(images)]
+    with path.open("wb") as stream:
+        np.save(stream, outputs)

@@ -1,0 +1,71 @@
+"""Frameworks, collectors and gauges by entry point: the built-in ones come through the same door as anyone's."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from hwprof.errors import UnknownFramework
+
+if TYPE_CHECKING:
+    from hwprof.frameworks.protocol import Adapter
+
+# What pyproject.toml declares, for a source tree that was never installed (then there are no entry points to read).
+BUILT_IN: Mapping[str, Mapping[str, str]] = {
+    "hwprof.frameworks": {
+        "onnxruntime": "hwprof.frameworks.onnxruntime:ADAPTER",
+        "opencv": "hwprof.frameworks.opencv:ADAPTER",
+        "pytorch": "hwprof.frameworks.pytorch:ADAPTER",
+    },
+    "hwprof.collectors": {
+        "cpu": "hwprof.collectors.cpu:CpuCollector",
+        "perf": "hwprof.collectors.perf:PerfCollector",
+    },
+    "hwprof.gauges": {
+        "cpu": "hwprof.collectors.cpu:gauges",
+        "memory": "hwprof.collectors.memory:gauges",
+        "power": "hwprof.collectors.power:gauges",
+        "thermal": "hwprof.collectors.thermal:gauges",
+    },
+}
+
+
+@lru_cache(maxsize=8)
+def paths(group: str) -> Mapping[str, str]:
+    """Name -> "module:attribute" of everything registered in a group, sorted by name; nothing is imported."""
+    found = dict(BUILT_IN.get(group, {}))
+    found |= {entry.name: entry.value for entry in importlib.metadata.entry_points(group=group)}
+    return dict(sorted(found.items()))
+
+
+def load(path: str) -> Any:
+    """The object at "module:attribute"."""
+    module, _, attribute = path.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def framework_names() -> tuple[str, ...]:
+    """Every framework with an adapter."""
+    return tuple(paths("hwprof.frameworks"))
+
+
+def adapter_path(name: str) -> str:
+    """Where a framework's adapter is. Raises UnknownFramework with the nearest names."""
+    known = paths("hwprof.frameworks")
+    if name not in known:
+        raise UnknownFramework(name, known)
+    return known[name]
+
+
+def adapter(name: str) -> Adapter:
+    """A framework's adapter; imports the adapter's module, not the framework. Raises UnknownFramework."""
+    found: Adapter = load(adapter_path(name))
+    return found
+
+
+def gauge_factories() -> Mapping[str, Any]:
+    """Name -> factory of gauges."""
+    return {name: load(path) for name, path in paths("hwprof.gauges").items()}

@@ -1,0 +1,108 @@
+"""From readings to columns of the frame: how a metric's column is called and what its numbers are per."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwprof.records import Exactness, Origin, Role
+
+Floats = NDArray[np.float64]
+
+# Units of levels: mean over time, never divided by frames. Bytes are levels too (RSS), unless a PMU counted them.
+LEVEL_UNITS = frozenset(
+    "w mw v mv a ma hz khz mhz ghz b bytes kb kib mib gib % percent ratio share cores cpus k °c c degc threads".split()
+)
+PEAK = re.compile(r"(^|[-_.])(peak|max|hwm)([-_.]|$)")
+# Counts of what happens now and then, whatever the number of frames.
+PER_WINDOW = re.compile(r"throttl", re.IGNORECASE)
+MODIFIERS = re.compile(r":[ukhGHpPSDWe]+$")
+SUFFIX = {"user": ":u", "kernel": ":k", "hypervisor": ":h"}
+# Which windows a number is taken from: the first role in which there is one.
+ROLES = (Role.COUNTED, Role.SIMULATED, Role.BARE, Role.CLOSED, Role.LAYERS)
+WORST = (Exactness.EXACT, Exactness.SCALED, Exactness.SUSPECT, Exactness.MISSING)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A row of the metric table."""
+
+    name: str
+    unit: str
+    domain: str
+    source: str
+    meaning: str
+
+
+@dataclass(slots=True)
+class Column:
+    """One metric column. `values` has one element per run, NaN: missing."""
+
+    name: str
+    unit: str
+    per: str
+    values: Floats
+    origins: set[str] = field(default_factory=set)
+    exactness: set[str] = field(default_factory=set)
+    sources: dict[str, None] = field(default_factory=dict)
+    meanings: dict[str, None] = field(default_factory=dict)
+    domains: dict[str, None] = field(default_factory=dict)
+    why: dict[str, None] = field(default_factory=dict)
+
+    def attributes(self) -> dict[str, Any]:
+        """What `df.attrs["metrics"]` says of the column."""
+        there = int(np.isfinite(self.values).sum())
+        worst = max(self.exactness, key=lambda e: WORST.index(Exactness(e)), default=Exactness.MISSING.value)
+        return {
+            "unit": self.unit,
+            "origin": "+".join(sorted(self.origins)),
+            "exactness": worst,
+            "source": "; ".join(self.sources),
+            "meaning": "; ".join(self.meanings),
+            "domain": "; ".join(self.domains),
+            "per": self.per,
+            "runs": there,
+            "missing": len(self.values) - there,
+            "why": "; ".join(list(self.why)[:3]),
+        }
+
+
+def column_name(metric: Metric, origin: str) -> str:
+    """`cycles`, `cycles:u` for user space alone, `cycles@callgrind` for simulated counts (always user space)."""
+    if origin == Origin.SIMULATED:
+        tool = re.match(r"[\w-]+", metric.source)
+        return f"{MODIFIERS.sub('', metric.name)}@{tool[0] if tool else 'simulated'}"
+    parts = metric.domain.split("+")
+    if metric.domain == "user+kernel" or MODIFIERS.search(metric.name) or not set(parts) <= set(SUFFIX):
+        return metric.name
+    return metric.name + ":" + "".join(SUFFIX[part][1:] for part in parts)
+
+
+def per_of(metric: Metric) -> str:
+    """ "frame" for counts, "level" for what has a value at every moment, "window" for rare happenings."""
+    if metric.source.startswith("perf"):
+        return "frame"  # a PMU's bytes are traffic
+    if metric.unit.lower() in LEVEL_UNITS:
+        return "level"
+    return "window" if PER_WINDOW.search(metric.name) else "frame"
+
+
+def reduce_of(metric: Metric, per: str) -> str:
+    """How the windows of a run become one number: sum / frames, time-weighted mean, largest, mean per window."""
+    if per == "level":
+        return "peak" if PEAK.search(metric.name) else "level"
+    return per
+
+
+# Sums over the windows of one run, role and metric -> the number. Rows: total, count, frames, ns, total x ns, largest.
+REDUCE: Mapping[str, Callable[[Floats, Floats, Floats, Floats, Floats, Floats], Floats]] = {
+    "frame": lambda total, count, frames, ns, weighted, largest: total / frames,
+    "level": lambda total, count, frames, ns, weighted, largest: np.where(ns > 0, weighted / ns, total / count),
+    "peak": lambda total, count, frames, ns, weighted, largest: largest,
+    "window": lambda total, count, frames, ns, weighted, largest: total / count,
+}

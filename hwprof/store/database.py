@@ -1,0 +1,158 @@
+"""One SQLite file behind SQLAlchemy: connections, transactions, and every way it can fail as one line.
+
+The journal is SQLite's rollback journal with full synchronisation, not the write-ahead log: a results file is then one
+file at any moment between transactions (it is copied off boards), it works on network file systems, and a killed
+process leaves whole transactions only. A connection lives for one transaction: a file that was removed under a running
+sweep is noticed at the next write, not lost silently.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event, exc
+from sqlalchemy.pool import NullPool
+
+from hwprof.errors import ResultsError
+
+T = TypeVar("T")
+# How long to wait for another process that is writing, and how often to begin again after that.
+TIMEOUT_S = 30.0
+TRIES = 2
+MAGIC = b"SQLite format 3\x00"
+_WRITES = "hwprof_writes"
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+class Database:
+    """Transactions on one file. `timeout_s`: how long to wait for a lock."""
+
+    def __init__(self, path: Path, timeout_s: float = TIMEOUT_S) -> None:
+        self.path = path
+        self.timeout_s = timeout_s
+        self._engine = self._make()
+        self._writing = self._engine.execution_options(**{_WRITES: True})
+
+    def _make(self) -> Engine:
+        def connect() -> sqlite3.Connection:
+            # mode=rw: never create a file by merely looking at it
+            address = f"file:{quote(os.fspath(self.path.absolute()))}?mode=rw"
+            connection = sqlite3.connect(
+                address, uri=True, timeout=self.timeout_s, isolation_level=None, check_same_thread=False
+            )
+            connection.execute("PRAGMA foreign_keys = ON")
+            return connection
+
+        engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+
+        # sqlite3 is told to leave transactions alone (isolation_level=None), so they are begun here. A writing one
+        # takes its lock at once: one that read first could not wait for another writer without a deadlock.
+        @event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            writes = connection.get_execution_options().get(_WRITES)
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+        return engine
+
+    @property
+    def engine(self) -> Engine:
+        """For tests that reach below."""
+        return self._engine
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent view; keep it short, a writer waits for it."""
+        with reported(self.path), self._engine.begin() as connection:
+            yield connection
+
+    def write(self, action: Callable[[Connection], T]) -> T:
+        """Do `action` in one transaction: all of it or nothing. Begun again when the file stayed locked."""
+        for attempt in range(1, TRIES + 1):
+            try:
+                with reported(self.path), self._writing.begin() as connection:
+                    return action(connection)
+            except Locked:
+                if attempt == TRIES:
+                    raise
+        raise AssertionError("unreachable")
+
+    def close(self) -> None:
+        """Release everything."""
+        self._engine.dispose()
+
+
+class Locked(ResultsError):
+    """Another process kept the file locked."""
+
+
+def check_file(path: Path) -> bool:
+    """Whether a SQLite file lies at `path`; an empty file does not count. ResultsError for anything else there."""
+    try:
+        if path.is_dir():
+            raise ResultsError(f"{path} is a directory", "name the results file itself")
+        with path.open("rb") as file:
+            head = file.read(len(MAGIC))
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise ResultsError(f"{path} can't be read: {error.strerror}", "check its permissions") from error
+    if head and head != MAGIC:
+        raise not_ours(path)
+    return bool(head)
+
+
+def make_file(path: Path) -> None:
+    """An empty file at `path` if there is none. ResultsError where it can't be written."""
+    try:
+        path.open("ab").close()
+    except FileNotFoundError:
+        raise ResultsError(f"{path.parent} does not exist", "make the folder, or name another --results FILE") from None
+    except OSError as error:
+        raise ResultsError(f"{path} can't be written: {error.strerror}", "name another --results FILE") from error
+
+
+def not_ours(path: Path) -> ResultsError:
+    """The error for a file of another program."""
+    return ResultsError(f"{path} is no hwprof results file", "name another one with --results FILE")
+
+
+@contextmanager
+def reported(path: Path) -> Iterator[None]:
+    """Turn what the database says into a ResultsError with a remedy."""
+    try:
+        yield
+    except exc.DBAPIError as error:
+        raise _translated(path, error.orig or error) from error
+    except sqlite3.Error as error:
+        raise _translated(path, error) from error
+    except UnicodeEncodeError as error:
+        raise ResultsError(f"{path}: a name is not valid text: {error.object!r}", "rename the file") from error
+
+
+def _translated(path: Path, error: Any) -> ResultsError:
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = code & 0xFF if isinstance(code, int) else None
+    says = str(error)
+    if primary == sqlite3.SQLITE_NOTADB:
+        return not_ours(path)
+    if primary == sqlite3.SQLITE_FULL:
+        return ResultsError(
+            f"{path}: the disk is full ({says})", "free some space and start again: what was saved is whole"
+        )
+    if primary in _BUSY:
+        return Locked(f"{path} is locked by another process", "wait until it is done, or use another --results FILE")
+    if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+        return ResultsError(f"{path} can't be written ({says})", "check its permissions, or use another --results FILE")
+    if primary == sqlite3.SQLITE_CANTOPEN:
+        return ResultsError(f"{path} can't be opened ({says})", "check that it and its folder exist and are writable")
+    if primary == sqlite3.SQLITE_CORRUPT:
+        return ResultsError(f"{path} is damaged ({says})", f"`sqlite3 {path} .recover` saves what can be saved")
+    if primary == sqlite3.SQLITE_IOERR:
+        return ResultsError(f"{path}: reading or writing failed ({says})", "check the disk; what was saved is whole")
+    return ResultsError(f"{path}: {says}", "the file may be of another version; name another with --results FILE")

@@ -1,0 +1,151 @@
+"""Takes the runs of one results file into another: whole rows of every table, ids translated.
+
+Rows are copied as they are, not by way of records: what only later versions of the program fill goes along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Table, insert, select
+
+from hwprof.store import schema
+from hwprof.store.writer import AlreadyDone, MetricKey, done_already, metric_ids
+
+# Tables whose rows belong to one run, parents first.
+OF_RUN = ("window", "reading", "iteration_counts", "series", "layer", "layer_reading", "doubt")
+# Tables about machines, taken over where this file has no row of the same key.
+OF_MACHINE = ("validation", "tuning", "ceiling")
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What became of the other file's runs. `rivals`: uids left out, as the same round of the same case is here."""
+
+    added: int
+    known: int
+    rivals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One run with everything it refers to, as plain rows."""
+
+    run: Mapping[str, Any]
+    parents: Mapping[str, Mapping[str, Any] | None]
+    children: Mapping[str, Sequence[Mapping[str, Any]]]
+    metrics: Mapping[int, MetricKey]
+
+
+def pack(connection: Connection, run_id: int) -> Parcel:
+    """Everything about one run of the other file."""
+    run = _row(connection, schema.run, run_id) or {}
+    parents = {
+        table: _row(connection, schema.metadata.tables[table], run[column])
+        for table, column in (
+            ("machine", "machine_id"),
+            ("host_state", "host_state_id"),
+            ("software", "software_id"),
+            ("cases", "case_id"),
+            ("experiment", "experiment_id"),
+        )
+    }
+    children = {}
+    for name in OF_RUN:
+        table = schema.metadata.tables[name]
+        children[name] = _rows(connection, table, table.c.run_id == run_id)
+    return Parcel(run, parents, children, _metrics(connection, [r for rows in children.values() for r in rows]))
+
+
+def unpack(connection: Connection, parcel: Parcel) -> bool | None:
+    """Insert one run: True if it was added, False if its uid is here, None if another run holds its place."""
+    r = schema.run
+    if connection.scalar(select(r.c.id).where(r.c.uid == parcel.run["uid"])) is not None:
+        return False
+    row = {name: value for name, value in parcel.run.items() if name != "id"}
+    for name, column, unique in (
+        ("machine", "machine_id", "id"),
+        ("host_state", "host_state_id", "id"),
+        ("software", "software_id", "id"),
+        ("cases", "case_id", "sha256"),
+        ("experiment", "experiment_id", "plan_hash"),
+    ):
+        parent = parcel.parents[name]
+        row[column] = None if parent is None else _parent(connection, schema.metadata.tables[name], parent, unique)
+    try:
+        done_already(connection, row)
+    except AlreadyDone:
+        return None
+    key = connection.execute(insert(r), row).inserted_primary_key
+    assert key is not None
+    ids = _translation(connection, parcel.metrics)
+    for name in OF_RUN:
+        rows = [_renamed(child, ids) | {"run_id": int(key[0])} for child in parcel.children[name]]
+        if rows:
+            connection.execute(insert(schema.metadata.tables[name]), rows)
+    return True
+
+
+def machine_rows(connection: Connection) -> tuple[dict[str, list[Mapping[str, Any]]], Mapping[int, MetricKey]]:
+    """The other file's validations, tunings and ceilings, the machines they are of, and the metrics they name."""
+    names = ("machine", "host_state", *OF_MACHINE)
+    found = {name: _rows(connection, schema.metadata.tables[name]) for name in names}
+    return found, _metrics(connection, [row for rows in found.values() for row in rows])
+
+
+def add_machine_rows(
+    connection: Connection, tables: Mapping[str, Sequence[Mapping[str, Any]]], metrics: Mapping[int, MetricKey]
+) -> None:
+    """Insert those whose key is not here yet."""
+    ids = _translation(connection, metrics)
+    for name, rows in tables.items():
+        table = schema.metadata.tables[name]
+        for row in rows:
+            new = _renamed(row, ids)
+            same = [column == new[column.name] for column in table.primary_key]
+            if connection.execute(select(*table.primary_key).where(*same)).first() is None:
+                connection.execute(insert(table), new)
+
+
+def _row(connection: Connection, table: Table, identity: int | None) -> Mapping[str, Any] | None:
+    found = connection.execute(select(table).where(table.c.id == identity)).mappings().first()
+    return None if found is None else dict(found)
+
+
+def _rows(connection: Connection, table: Table, *where: Any) -> list[Mapping[str, Any]]:
+    query = select(table).where(*where).order_by(*table.primary_key)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _metrics(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[int, MetricKey]:
+    wanted = sorted({row["metric_id"] for row in rows if "metric_id" in row})
+    table, found = schema.metric, {}
+    for start in range(0, len(wanted), 500):
+        query = select(table).where(table.c.id.in_(wanted[start : start + 500]))
+        for row in connection.execute(query):
+            found[row.id] = (row.name, row.unit, row.domain, row.source, row.meaning, row.config)
+    return found
+
+
+def _translation(connection: Connection, metrics: Mapping[int, MetricKey]) -> dict[int, int]:
+    mine = metric_ids(connection, metrics.values())
+    return {other: mine[key] for other, key in metrics.items()}
+
+
+def _renamed(row: Mapping[str, Any], metrics: Mapping[int, int]) -> dict[str, Any]:
+    new = dict(row)
+    if "metric_id" in new:
+        new["metric_id"] = metrics[new["metric_id"]]
+    return new
+
+
+def _parent(connection: Connection, table: Table, row: Mapping[str, Any], unique: str) -> int:
+    found = connection.scalar(select(table.c.id).where(table.c[unique] == row[unique]))
+    if found is not None:
+        return int(found)
+    new = dict(row) if unique == "id" else {name: value for name, value in row.items() if name != "id"}
+    key = connection.execute(insert(table), new).inserted_primary_key
+    assert key is not None
+    return int(key[0])

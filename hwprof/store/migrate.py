@@ -1,0 +1,68 @@
+"""Brings a results file to the schema of today, one version after the other, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, select, update
+
+from hwprof._version import __version__
+from hwprof.errors import ResultsError
+from hwprof.store import schema
+from hwprof.store.database import Database, not_ours
+
+# Version -> what turns a file of that version into one of the next. A step uses plain SQL of its own time, never the
+# tables of schema.py, which move on.
+Step = Callable[[Connection], None]
+STEPS: Mapping[int, Step] = {}
+
+
+def version_of(connection: Connection, path: Path) -> int | None:
+    """Schema version of the file; None for an empty database. ResultsError for another program's."""
+    names = set(inspect(connection).get_table_names())
+    if not names:
+        return None
+    if "meta" not in names:
+        raise not_ours(path)
+    if {column["name"] for column in inspect(connection).get_columns("meta")} != {"key", "value"}:
+        raise not_ours(path)
+    said = {str(key): str(value) for key, value in connection.execute(select(schema.meta))}
+    if said.get("format") != schema.FORMAT or not said.get("schema_version", "").isdecimal():
+        raise not_ours(path)
+    return int(said["schema_version"])
+
+
+def bring_up_to_date(
+    database: Database, create: bool, steps: Mapping[int, Step] | None = None, target: int | None = None
+) -> None:
+    """Create the tables in an empty file (only with `create`), migrate an old one, refuse a newer one."""
+    path, steps, aim = database.path, STEPS if steps is None else steps, schema.VERSION if target is None else target
+    with database.read() as connection:
+        version = version_of(connection, path)
+    if version == aim:
+        return
+    if version is not None and version > aim:
+        raise ResultsError(
+            f"{path} was written by a newer hwprof (schema {version}, this one knows {aim})",
+            "pip install --upgrade hwprof",
+        )
+    if version is None and not create:
+        raise ResultsError(f"{path} holds no results", "measure something first: hwprof sweep quick")
+
+    def change(connection: Connection) -> None:
+        now = version_of(connection, path)  # another process may have been quicker
+        if now is None:
+            schema.metadata.create_all(connection)
+            values = {"format": schema.FORMAT, "schema_version": str(aim), "created_by": f"hwprof {__version__}"}
+            connection.execute(schema.meta.insert(), [{"key": k, "value": v} for k, v in values.items()])
+            return
+        for step in range(now, aim):
+            if step not in steps:
+                raise ResultsError(
+                    f"{path} has schema {now}, from which no way leads to {aim}", "read it with the hwprof it is from"
+                )
+            steps[step](connection)
+        connection.execute(update(schema.meta).where(schema.meta.c.key == "schema_version").values(value=str(aim)))
+
+    database.write(change)

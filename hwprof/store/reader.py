@@ -1,0 +1,198 @@
+"""Records from rows: runs as they were added, in bulk."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, Table, func, select
+
+from hwprof.errors import ResultsError
+from hwprof.records import (
+    Case,
+    Doubt,
+    Exactness,
+    Failure,
+    Fidelity,
+    Kind,
+    Origin,
+    Reading,
+    Role,
+    Run,
+    Series,
+    Window,
+    from_json,
+)
+from hwprof.store import schema
+
+# How many runs are read at once when they are streamed: a reading transaction is short, memory is small.
+CHUNK = 64
+
+
+@dataclass(frozen=True, slots=True)
+class StoredExperiment:
+    """An experiment in the results, with how many of its runs are ok and how many attempts failed."""
+
+    id: int
+    name: str
+    toml: str
+    plan_hash: str
+    seed: int
+    ok: int
+    failed: int
+
+
+def experiments(connection: Connection) -> list[StoredExperiment]:
+    """All experiments, the oldest first."""
+    e, r = schema.experiment, schema.run
+    counts: dict[tuple[int | None, str], int] = {
+        (row[0], row[1]): row[2]
+        for row in connection.execute(
+            select(r.c.experiment_id, r.c.status, func.count()).group_by(r.c.experiment_id, r.c.status)
+        )
+    }
+    columns = (e.c.id, e.c.name, e.c.toml, e.c.plan_hash, e.c.seed)
+    return [
+        StoredExperiment(*row, ok=counts.get((row[0], "ok"), 0), failed=counts.get((row[0], "failed"), 0))
+        for row in connection.execute(select(*columns).order_by(e.c.id))
+    ]
+
+
+def id_of(connection: Connection, prefix: str) -> int:
+    """Row id of the one run whose uid begins with `prefix`. ResultsError for none and for several."""
+    prefix = prefix.strip().lower()
+    table = schema.run
+    if not prefix:
+        raise ResultsError("an empty run id", "`hwprof run` prints the id of a run")
+    found = connection.execute(
+        select(table.c.id, table.c.uid).where(table.c.uid.startswith(prefix, autoescape=True)).order_by(table.c.id)
+    ).all()
+    exact = [row for row in found if row.uid == prefix]
+    if len(found) == 1 or exact:
+        return int((exact or found)[0].id)
+    if not found:
+        raise ResultsError(f"no run '{prefix}' in the results", "`hwprof export --format csv` lists them (column run)")
+    names = ", ".join(row.uid for row in found[:4]) + (", ..." if len(found) > 4 else "")
+    raise ResultsError(f"'{prefix}' is ambiguous: {len(found)} runs begin with it ({names})", "give more letters")
+
+
+def runs(connection: Connection, ids: Sequence[int]) -> Iterator[Run]:
+    """The runs of these row ids, in this order."""
+    r, c = schema.run, schema.cases
+    query: Select[Any] = (
+        select(
+            r,
+            *(c.c[name].label(f"case_{name}") for name in _CASE),
+            c.c.macs,
+            c.c.params,
+            schema.machine.c.facts.label("machine"),
+            schema.host_state.c.facts.label("host_state"),
+            schema.software.c.facts.label("software"),
+        )
+        .join(c, r.c.case_id == c.c.id)
+        .join(schema.machine, r.c.machine_id == schema.machine.c.id)
+        .join(schema.host_state, r.c.host_state_id == schema.host_state.c.id)
+        .join(schema.software, r.c.software_id == schema.software.c.id)
+        .where(r.c.id.in_(ids))
+    )
+    rows = {row.id: row for row in connection.execute(query)}
+    windows, series, doubts = _windows(connection, ids), _series(connection, ids), _doubts(connection, ids)
+    for identity in ids:
+        row = rows[identity]
+        yield Run(
+            uid=row.uid,
+            case=_case(row),
+            kind=Kind(row.kind),
+            round=row.round,
+            attempt=row.attempt,
+            started_utc=row.started_utc,
+            load_ns=row.load_ns,
+            windows=tuple(windows[identity]),
+            series=tuple(series[identity]),
+            env=row.env,
+            facts=row.facts,
+            fidelity=None if row.fidelity is None else from_json(Fidelity, row.fidelity),
+            doubts=tuple(doubts[identity]),
+            failure=None if row.failure is None else from_json(Failure, row.failure),
+            macs=row.macs,
+            params=row.params,
+            machine=row.machine,
+            host_state=row.host_state,
+            software=row.software,
+        )
+
+
+_CASE = ("framework", "network", "recipe", "size", "batch", "threads", "cpus", "precision", "options")
+
+
+def _case(row: Row[Any]) -> Case:
+    fields = {name: getattr(row, f"case_{name}") for name in _CASE}
+    fields["cpus"] = tuple(fields["cpus"])
+    fields["options"] = tuple((name, value) for name, value in fields["options"])
+    return Case(**fields)
+
+
+def _of_runs(connection: Connection, table: Table, ids: Sequence[int], order: Sequence[str]) -> Iterator[Any]:
+    query: Select[Any] = select(table).where(table.c.run_id.in_(ids))
+    if "metric_id" in table.c:
+        m = schema.metric
+        named = (m.c.name, m.c.unit, m.c.domain, m.c.source, m.c.meaning)
+        query = query.add_columns(*named).join(m, table.c.metric_id == m.c.id)
+    yield from connection.execute(query.order_by(table.c.run_id, *(table.c[name] for name in order)))
+
+
+def _windows(connection: Connection, ids: Sequence[int]) -> dict[int, list[Window]]:
+    readings: dict[tuple[int, int], list[Reading]] = defaultdict(list)
+    for row in _of_runs(connection, schema.reading, ids, ("window_idx", "seq")):
+        readings[row.run_id, row.window_idx].append(
+            Reading(
+                row.name,
+                row.value,
+                row.unit,
+                Exactness(row.exactness),
+                Origin(row.origin),
+                row.domain,
+                row.source,
+                row.meaning,
+                row.running,
+                row.raw if row.raw_wide is None else int(row.raw_wide),
+                row.enabled_ns,
+                row.running_ns,
+                row.why,
+            )
+        )
+    found: dict[int, list[Window]] = defaultdict(list)
+    for row in _of_runs(connection, schema.window, ids, ("idx",)):
+        latencies = schema.unpack_ints(row.latencies)
+        own = tuple(readings[row.run_id, row.idx])
+        pass_ = row._mapping["pass"]
+        found[row.run_id].append(Window(row.idx, Role(row.role), pass_, row.t0_ns, row.t1_ns, latencies, own))
+    return found
+
+
+def _series(connection: Connection, ids: Sequence[int]) -> dict[int, list[Series]]:
+    found: dict[int, list[Series]] = defaultdict(list)
+    for row in _of_runs(connection, schema.series, ids, ("seq",)):
+        found[row.run_id].append(
+            Series(
+                row.name,
+                row.unit,
+                row.label,
+                row.source,
+                Origin(row.origin),
+                bool(row.cumulative),
+                row.interval_ns,
+                schema.unpack_ints(row.at_ns),
+                schema.unpack_floats(row.vals),
+            )
+        )
+    return found
+
+
+def _doubts(connection: Connection, ids: Sequence[int]) -> dict[int, list[Doubt]]:
+    found: dict[int, list[Doubt]] = defaultdict(list)
+    for row in _of_runs(connection, schema.doubt, ids, ("seq",)):
+        found[row.run_id].append(Doubt(row.code, row.detail, row.window_idx))
+    return found

@@ -1,0 +1,217 @@
+"""A results file: what was measured, saved run by run, read back as records or as a DataFrame."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Select, delete, func, insert, select
+
+from hwprof.errors import ResultsError
+from hwprof.records import Kind, Run, to_json
+from hwprof.store import merge, migrate, reader, schema, writer
+from hwprof.store.database import TIMEOUT_S, Database, check_file, make_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# (key of the case, kind, round); kinds compare equal to their names
+Key = tuple[str, Kind, int]
+
+DEFAULT = "hwprof.db"
+VARIABLE = "HWPROF_RESULTS"
+
+
+def default_path(explicit: str | None = None) -> Path:
+    """Where results lie: --results, else HWPROF_RESULTS, else hwprof.db in the working directory."""
+    return Path(explicit or os.environ.get(VARIABLE) or DEFAULT)
+
+
+class Results:
+    """An open results file. Several processes may write into the same one; every run is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], create: bool = False, timeout_s: float = TIMEOUT_S) -> Results:
+        """Open the file at `path`, made if it is missing or empty and `create` says so; an old one is migrated.
+
+        `timeout_s`: how long to wait for another writer. Raises ResultsError for a file that is missing, can't be
+        read or written, is locked, is no results file, or is of a newer hwprof.
+        """
+        place = Path(path)
+        if not check_file(place):
+            if not place.exists() and not create:
+                raise ResultsError(f"no results file {place}", "name one with --results FILE, or measure first")
+            if create:
+                make_file(place)
+        database = Database(place, timeout_s)
+        try:
+            migrate.bring_up_to_date(database, create)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database)
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], timeout_s: float = TIMEOUT_S) -> Results:
+        """A new results file. Raises ResultsError where there is something already."""
+        if check_file(Path(path)):
+            raise ResultsError(f"{path} exists already", "open it, or name another file")
+        return cls.open(path, create=True, timeout_s=timeout_s)
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies."""
+        return self._database.path
+
+    @property
+    def database(self) -> Database:
+        """For bulk queries."""
+        return self._database
+
+    def close(self) -> None:
+        """Release the file. Everything added is saved already."""
+        self._database.close()
+
+    def __enter__(self) -> Results:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Results({os.fspath(self.path)!r})"
+
+    def ensure_writable(self) -> None:
+        """Really write something; ResultsError if that can't be done. To be called before a long sweep."""
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+        def touch(connection: Any) -> None:
+            connection.execute(delete(schema.meta).where(schema.meta.c.key == "last_opened_utc"))
+            connection.execute(insert(schema.meta), {"key": "last_opened_utc", "value": now})
+
+        self._database.write(touch)
+
+    # ---- writing
+
+    def begin_experiment(self, name: str, toml: str, plan_hash: str, seed: int) -> int:
+        """Id of the experiment with this plan; the one that was begun before is resumed."""
+        table = schema.experiment
+
+        def begin(connection: Any) -> int:
+            known = connection.scalar(select(table.c.id).where(table.c.plan_hash == plan_hash))
+            if known is not None:
+                return int(known)
+            row = {"name": name, "toml": toml, "plan_hash": plan_hash, "seed": seed}
+            return int(connection.execute(insert(table), row).inserted_primary_key[0])
+
+        return self._database.write(begin)
+
+    def add(self, run: Run, experiment_id: int | None = None) -> int:
+        """Save one run with everything in it, in one transaction; its row id.
+
+        Raises AlreadyDone where this round of this case has a good run in the experiment, ResultsError where the uid
+        is known or the file can't be written; the file is then as it was before.
+        """
+        return self._database.write(lambda connection: writer.add_run(connection, run, experiment_id))
+
+    def merge(self, other: str | os.PathLike[str]) -> merge.Merged:
+        """Take in the runs of another results file; those known by their uid are skipped. Can be repeated.
+
+        Experiments of the same plan become one. One transaction per run: what was taken in before an error stays.
+        """
+        place = Path(other)
+        if place.exists() and self.path.exists() and place.samefile(self.path):
+            raise ResultsError(f"{place} is the file itself", "name another results file")
+        added, known = 0, 0
+        rivals: list[str] = []
+        with Results.open(place, timeout_s=self._database.timeout_s) as source:
+            with source._database.read() as connection:
+                ids = list(connection.scalars(select(schema.run.c.id).order_by(schema.run.c.id)))
+                tables, metrics = merge.machine_rows(connection)
+            self._database.write(lambda connection: merge.add_machine_rows(connection, tables, metrics))
+            for identity in ids:
+                with source._database.read() as connection:
+                    parcel = merge.pack(connection, identity)
+                done = self._database.write(functools.partial(merge.unpack, parcel=parcel))
+                added += done is True
+                known += done is False
+                if done is None:
+                    rivals.append(parcel.run["uid"])
+        return merge.Merged(added, known, tuple(rivals))
+
+    # ---- reading
+
+    def done(self, experiment_id: int, machine: Mapping[str, Any] | None = None) -> set[Key]:
+        """What has a good run: (key of the case, kind, round). `machine`: only runs of this hardware."""
+        return set(self._count(experiment_id, "ok", machine))
+
+    def failed(self, experiment_id: int, machine: Mapping[str, Any] | None = None) -> dict[Key, int]:
+        """Attempts so far of what has failed and has no good run: (key of the case, kind, round) -> number."""
+        done = self.done(experiment_id, machine)
+        return {key: n for key, n in self._count(experiment_id, "failed", machine).items() if key not in done}
+
+    def _count(self, experiment_id: int, status: str, machine: Mapping[str, Any] | None) -> dict[Key, int]:
+        r, c = schema.run, schema.cases
+        query = (
+            select(c.c.sha256, r.c.kind, r.c.round, func.count())
+            .join(c, r.c.case_id == c.c.id)
+            .where(r.c.experiment_id == experiment_id, r.c.status == status)
+            .group_by(c.c.sha256, r.c.kind, r.c.round)
+        )
+        if machine is not None:
+            query = query.where(r.c.machine_id == schema.content_id(to_json(machine)))
+        with self._database.read() as connection:
+            return {(key, Kind(kind), number): count for key, kind, number, count in connection.execute(query)}
+
+    def find(self, prefix: str) -> Run:
+        """The run whose uid begins with `prefix`. ResultsError where none or several do."""
+        with self._database.read() as connection:
+            return next(reader.runs(connection, [reader.id_of(connection, prefix)]))
+
+    def runs(
+        self,
+        kind: str | None = None,
+        experiment: int | None = None,
+        status: str | None = None,
+        framework: str | None = None,
+        network: str | None = None,
+    ) -> Iterator[Run]:
+        """Runs as records, in the order in which they were saved; streamed, so that the file may be large."""
+        r, c = schema.run, schema.cases
+        query: Select[Any] = select(r.c.id).join(c, r.c.case_id == c.c.id).order_by(r.c.id)
+        for column, value in (
+            (r.c.kind, kind),
+            (r.c.experiment_id, experiment),
+            (r.c.status, status),
+            (c.c.framework, framework),
+            (c.c.network, network),
+        ):
+            if value is not None:
+                query = query.where(column == value)
+        with self._database.read() as connection:
+            ids = list(connection.scalars(query))
+        for start in range(0, len(ids), reader.CHUNK):
+            with self._database.read() as connection:
+                chunk = list(reader.runs(connection, ids[start : start + reader.CHUNK]))
+            yield from chunk
+
+    def experiments(self) -> list[reader.StoredExperiment]:
+        """All experiments, the oldest first."""
+        with self._database.read() as connection:
+            return reader.experiments(connection)
+
+    def frame(self, kind: str | None = "native") -> pd.DataFrame:
+        """One row per run with tidy columns (see hwprof.store.frame); `kind` None: runs of every kind."""
+        from hwprof.store.frame import build
+
+        return build(self._database, kind)

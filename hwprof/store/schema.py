@@ -1,0 +1,338 @@
+"""The tables of a results file. Portable SQL: no column type or constraint that only one database knows.
+
+Integer keys (text ids tripled the size). Ids of machines, host states and software are 63 bits of the SHA-256 of
+their facts, so that two files agree on them when they are merged. Blobs are little-endian int64 (ns) or float64.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import struct
+import sys
+from array import array
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+# History: 1: first edition.
+VERSION = 1
+# What `meta` says of a file that is ours.
+FORMAT = "hwprof results"
+
+# SQLite makes only an INTEGER key an alias of its row number; everybody else needs 64 bits asked for.
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+class JSONText(TypeDecorator[Any]):
+    """JSON in a TEXT column, canonical (sorted keys), integers of any size. Infinities and NaN are kept as
+    {"$float": "inf"}: JSON itself has none, and databases reject them."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        """To the database."""
+        return None if value is None else dumps(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """From the database."""
+        return None if value is None else loads(value)
+
+
+def dumps(value: Any) -> str:
+    """Canonical JSON: the same text for equal values."""
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        return json.dumps(_marked(value), sort_keys=True, separators=(",", ":"))
+
+
+def loads(text: str) -> Any:
+    """What `dumps` was given (tuples come back as lists)."""
+    return json.loads(text, object_hook=_unmarked)
+
+
+def _marked(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"$float": repr(value)}
+    if isinstance(value, Mapping):
+        return {str(k): _marked(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_marked(v) for v in value]
+    return value
+
+
+def _unmarked(value: dict[str, Any]) -> Any:
+    return float(value["$float"]) if value.keys() == {"$float"} else value
+
+
+def content_id(value: Any) -> int:
+    """63 bits of the SHA-256 of the canonical JSON form: fits a signed 64-bit key."""
+    return int.from_bytes(hashlib.sha256(dumps(value).encode()).digest()[:8], "big") >> 1
+
+
+def pack_ints(values: Iterable[int]) -> bytes:
+    """Little-endian int64."""
+    return _little(array("q", values)).tobytes()
+
+
+def unpack_ints(blob: bytes) -> tuple[int, ...]:
+    """What `pack_ints` was given."""
+    return tuple(_little(array("q", blob)))
+
+
+def pack_floats(values: Iterable[float | None]) -> bytes:
+    """Little-endian float64; None becomes NaN."""
+    return _little(array("d", (math.nan if v is None else v for v in values))).tobytes()
+
+
+def unpack_floats(blob: bytes) -> tuple[float | None, ...]:
+    """What `pack_floats` was given: NaN becomes None, a sensor that did not answer."""
+    return tuple(v if v == v else None for v in _little(array("d", blob)))
+
+
+def _little(values: array[Any]) -> array[Any]:
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values
+
+
+assert struct.calcsize("q") == array("q").itemsize == 8
+
+metadata = MetaData()
+
+meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
+
+machine = Table(
+    "machine",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),  # of the facts
+    Column("label", Text, nullable=False),
+    Column("facts", JSONText, nullable=False),
+)
+host_state = Table(
+    "host_state",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),  # of machine_id and facts
+    Column("machine_id", Id, ForeignKey("machine.id"), nullable=False),
+    Column("facts", JSONText, nullable=False),
+)
+software = Table(
+    "software",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("facts", JSONText, nullable=False),
+)
+experiment = Table(
+    "experiment",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("toml", Text, nullable=False),
+    Column("plan_hash", Text, nullable=False, unique=True),
+    Column("seed", BigInteger, nullable=False),
+)
+cases = Table(
+    "cases",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("sha256", Text, nullable=False, unique=True),
+    Column("framework", Text, nullable=False),
+    Column("network", Text, nullable=False),
+    Column("recipe", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("batch", Integer, nullable=False),
+    Column("threads", Integer, nullable=False),
+    Column("cpus", JSONText, nullable=False),  # list
+    Column("precision", Text, nullable=False),
+    Column("options", JSONText, nullable=False),  # list of pairs
+    Column("macs", BigInteger),
+    Column("params", BigInteger),
+)
+run = Table(
+    "run",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("uid", Text, nullable=False, unique=True),
+    Column("experiment_id", Id, ForeignKey("experiment.id")),  # NULL: on its own
+    Column("case_id", Id, ForeignKey("cases.id"), nullable=False),
+    Column("machine_id", Id, ForeignKey("machine.id"), nullable=False),
+    Column("host_state_id", Id, ForeignKey("host_state.id"), nullable=False),
+    Column("software_id", Id, ForeignKey("software.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("status", Text, nullable=False),  # ok | failed
+    Column("failure", JSONText),
+    Column("started_utc", Text, nullable=False),
+    Column("load_ns", BigInteger),
+    Column("env", JSONText, nullable=False),
+    Column("facts", JSONText, nullable=False),
+    Column("fidelity", JSONText),
+    # derived from the bare windows by analysis/performance.py; NULL where there is none
+    Column("latency_ns", Float(53)),
+    Column("fps", Float(53)),
+    Column("throughput", Float(53)),
+)
+_ok = text("status = 'ok'")
+Index(
+    "run_done",
+    run.c.experiment_id,
+    run.c.case_id,
+    run.c.machine_id,
+    run.c.kind,
+    run.c.round,
+    unique=True,
+    sqlite_where=_ok,
+    postgresql_where=_ok,
+)
+Index("run_of_case", run.c.case_id, run.c.kind)
+
+window = Table(
+    "window",
+    metadata,
+    Column("run_id", Id, ForeignKey("run.id"), primary_key=True),
+    Column("idx", Integer, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("pass", Integer, nullable=False),
+    Column("t0_ns", BigInteger, nullable=False),
+    Column("t1_ns", BigInteger, nullable=False),
+    Column("iterations", Integer, nullable=False),
+    Column("latencies", LargeBinary, nullable=False),  # int64 ns
+)
+metric = Table(
+    "metric",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("domain", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("meaning", Text, nullable=False),
+    Column("config", Text, nullable=False),  # an event's code as text: those of RISC-V reach beyond 2^63
+    UniqueConstraint("name", "unit", "domain", "source", "meaning", "config", name="metric_once"),
+)
+
+
+def _of_window() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["run_id", "window_idx"], ["window.run_id", "window.idx"])
+
+
+reading = Table(
+    "reading",
+    metadata,
+    Column("run_id", Id, primary_key=True),
+    Column("window_idx", Integer, primary_key=True),
+    Column("seq", Integer, primary_key=True),  # the order in which they came
+    Column("metric_id", Id, ForeignKey("metric.id"), nullable=False),
+    Column("value", Float(53)),  # NULL if and only if it is missing
+    Column("raw", BigInteger),
+    Column("raw_wide", Text),  # decimal digits, where 64 signed bits don't hold the raw count
+    Column("enabled_ns", BigInteger),
+    Column("running_ns", BigInteger),
+    Column("running", Float(53)),
+    Column("exactness", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    _of_window(),
+    sqlite_with_rowid=False,
+)
+iteration_counts = Table(
+    "iteration_counts",
+    metadata,
+    Column("run_id", Id, primary_key=True),
+    Column("window_idx", Integer, primary_key=True),
+    Column("metric_id", Id, ForeignKey("metric.id"), primary_key=True),
+    Column("vals", LargeBinary, nullable=False),  # float64, one per iteration
+    _of_window(),
+)
+series = Table(
+    "series",
+    metadata,
+    Column("run_id", Id, ForeignKey("run.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("metric_id", Id, ForeignKey("metric.id"), nullable=False),
+    Column("label", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("cumulative", Integer, nullable=False),  # 0 or 1
+    Column("interval_ns", BigInteger, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("at_ns", LargeBinary, nullable=False),  # int64
+    Column("vals", LargeBinary, nullable=False),  # float64, NaN: no answer
+)
+layer = Table(
+    "layer",
+    metadata,
+    Column("run_id", Id, ForeignKey("run.id"), primary_key=True),
+    Column("idx", Integer, primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("origin_node", Text),
+    Column("op", Text, nullable=False),
+    Column("ns", BigInteger),
+    Column("macs", BigInteger),
+)
+layer_reading = Table(
+    "layer_reading",
+    metadata,
+    Column("run_id", Id, primary_key=True),
+    Column("layer_idx", Integer, primary_key=True),
+    Column("metric_id", Id, ForeignKey("metric.id"), primary_key=True),
+    Column("value", Float(53)),
+    Column("exactness", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    ForeignKeyConstraint(["run_id", "layer_idx"], ["layer.run_id", "layer.idx"]),
+)
+doubt = Table(
+    "doubt",
+    metadata,
+    Column("run_id", Id, ForeignKey("run.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("window_idx", Integer),  # NULL: of the whole run
+    Column("code", Text, nullable=False),
+    Column("detail", JSONText, nullable=False),
+)
+validation = Table(
+    "validation",
+    metadata,
+    Column("host_state_id", Id, ForeignKey("host_state.id"), primary_key=True),
+    Column("metric_id", Id, ForeignKey("metric.id"), primary_key=True),
+    Column("verdict", Text, nullable=False),
+    Column("evidence", JSONText, nullable=False),
+)
+tuning = Table(
+    "tuning",
+    metadata,
+    Column("machine_id", Id, ForeignKey("machine.id"), primary_key=True),
+    Column("case_key", Text, primary_key=True),
+    Column("winner", JSONText, nullable=False),
+    Column("evidence", JSONText, nullable=False),
+)
+ceiling = Table(
+    "ceiling",
+    metadata,
+    Column("host_state_id", Id, ForeignKey("host_state.id"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", Float(53), nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("evidence", JSONText, nullable=False),
+)

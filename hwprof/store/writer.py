@@ -1,0 +1,242 @@
+"""Rows from records: what one transaction of `Results.add` does."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Table, insert, select, update
+
+from hwprof.analysis import performance
+from hwprof.errors import ResultsError
+from hwprof.records import Case, Exactness, Reading, Role, Run, to_json
+from hwprof.store import schema
+
+INT64 = range(-(1 << 63), 1 << 63)
+MetricKey = tuple[str, str, str, str, str, str]
+
+
+class AlreadyDone(ResultsError):
+    """This round of this case has a good run in this experiment already."""
+
+
+def add_run(connection: Connection, run: Run, experiment_id: int | None) -> int:
+    """Insert one run with all that belongs to it; its row id. Raises AlreadyDone and ResultsError."""
+    check(connection, run, experiment_id)
+    machine_id = _hashed(connection, schema.machine, to_json(run.machine), label=machine_label(run.machine))
+    state = to_json(run.host_state)
+    host_id = schema.content_id([machine_id, state])
+    _once(connection, schema.host_state, host_id, {"machine_id": machine_id, "facts": state})
+    row = {
+        "uid": run.uid,
+        "experiment_id": experiment_id,
+        "case_id": case_id(connection, run.case, run.macs, run.params),
+        "machine_id": machine_id,
+        "host_state_id": host_id,
+        "software_id": _hashed(connection, schema.software, to_json(run.software)),
+        "kind": run.kind.value,
+        "round": run.round,
+        "attempt": run.attempt,
+        "status": "ok" if run.failure is None else "failed",
+        "failure": to_json(run.failure),
+        "started_utc": run.started_utc,
+        "load_ns": run.load_ns,
+        "env": to_json(run.env),
+        "facts": to_json(run.facts),
+        "fidelity": to_json(run.fidelity),
+        **speed(run),
+    }
+    done_already(connection, row)
+    identity = _insert_one(connection, schema.run, row)
+    _add_windows(connection, identity, run)
+    _add_series(connection, identity, run)
+    _insert(
+        connection,
+        schema.doubt,
+        (
+            {"run_id": identity, "seq": seq, "window_idx": d.window, "code": d.code, "detail": to_json(d.detail)}
+            for seq, d in enumerate(run.doubts)
+        ),
+    )
+    return identity
+
+
+def check(connection: Connection, run: Run, experiment_id: int | None) -> None:
+    """Raise ResultsError for what the database would refuse with less helpful words."""
+    if connection.scalar(select(schema.run.c.id).where(schema.run.c.uid == run.uid)) is not None:
+        raise ResultsError(f"run {run.uid} is in the results already", "every run needs a uid of its own")
+    if experiment_id is not None:
+        known = select(schema.experiment.c.id).where(schema.experiment.c.id == experiment_id)
+        if connection.scalar(known) is None:
+            raise ResultsError(f"there is no experiment {experiment_id} in the results", "begin_experiment() makes one")
+    indices = [w.index for w in run.windows]
+    if len(set(indices)) != len(indices):
+        raise ResultsError(f"run {run.uid} has two windows of the same index")
+
+
+def done_already(connection: Connection, row: Mapping[str, Any]) -> None:
+    """Raise AlreadyDone where a good run of the same experiment, case, machine, kind and round exists."""
+    if row["status"] != "ok" or row["experiment_id"] is None:
+        return
+    table = schema.run
+    same = [table.c[name] == row[name] for name in ("experiment_id", "case_id", "machine_id", "kind", "round")]
+    other = connection.scalar(select(table.c.uid).where(*same, table.c.status == "ok"))
+    if other is not None:
+        raise AlreadyDone(
+            f"round {row['round']} of this case is done already (run {other})",
+            "another sweep of the same experiment may be writing into this file: stop one of them",
+        )
+
+
+def speed(run: Run) -> dict[str, float | None]:
+    """latency_ns, fps and throughput over the bare windows; None where there are none."""
+    bare = [w for w in run.windows if w.role is Role.BARE and w.latencies_ns]
+    none = {"latency_ns": None, "fps": None, "throughput": None}
+    if not bare:
+        return dict(none)
+    latency = performance.latency_ns(np.concatenate([np.asarray(w.latencies_ns, dtype=np.int64) for w in bare]))
+    elapsed = sum(w.t1_ns - w.t0_ns for w in bare)
+    frames = run.case.batch * sum(len(w.latencies_ns) for w in bare)
+    if latency <= 0 or elapsed <= 0:
+        return dict(none)  # a clock that stood still measured nothing
+    return {
+        "latency_ns": latency,
+        "fps": performance.fps(run.case.batch, latency),
+        "throughput": performance.throughput(frames, elapsed),
+    }
+
+
+def machine_label(facts: Mapping[str, Any]) -> str:
+    """What people call this machine: its label, else its model, else its CPU; "" when nothing says."""
+    for key in ("label", "name", "model", "board", "cpu_model", "cpu"):
+        value = facts.get(key)
+        if isinstance(value, str) and value.strip():
+            return value.strip()
+    return ""
+
+
+def case_id(connection: Connection, case: Case, macs: int | None, params: int | None) -> int:
+    """Id of the case, made if new. MACs and parameters belong to the case: known by one run, known for all."""
+    table = schema.cases
+    key = case.key
+    found = connection.execute(select(table.c.id, table.c.macs, table.c.params).where(table.c.sha256 == key)).first()
+    known = {name: value for name, value in (("macs", macs), ("params", params)) if value is not None}
+    if found is None:
+        fields = {f.name: getattr(case, f.name) for f in dataclasses.fields(case)}
+        fields |= {"cpus": list(case.cpus), "options": [list(pair) for pair in case.options]}
+        return _insert_one(connection, table, {"sha256": key, **fields, "macs": None, "params": None, **known})
+    if any(getattr(found, name) != value for name, value in known.items()):
+        connection.execute(update(table).where(table.c.id == found.id).values(known))
+    return int(found.id)
+
+
+def metric_ids(connection: Connection, keys: Iterable[MetricKey]) -> dict[MetricKey, int]:
+    """Ids of metrics (name, unit, domain, source, meaning, config), new ones made."""
+    wanted = dict.fromkeys(keys)
+    table = schema.metric
+    columns = (table.c.name, table.c.unit, table.c.domain, table.c.source, table.c.meaning, table.c.config)
+    found: dict[MetricKey, int] = {}
+    names = sorted({key[0] for key in wanted})
+    for start in range(0, len(names), 500):  # databases limit the number of parameters
+        rows = connection.execute(select(table.c.id, *columns).where(table.c.name.in_(names[start : start + 500])))
+        for row in rows:
+            found[row.name, row.unit, row.domain, row.source, row.meaning, row.config] = row.id
+    for key in wanted:
+        if key not in found:
+            named = dict(zip([c.name for c in columns], key, strict=True))
+            found[key] = _insert_one(connection, table, named)
+    return {key: found[key] for key in wanted}
+
+
+def _metric_key(reading: Reading) -> MetricKey:
+    return (reading.metric, reading.unit, reading.domain, reading.source, reading.meaning, "")
+
+
+def _add_windows(connection: Connection, run_id: int, run: Run) -> None:
+    windows = (
+        {
+            "run_id": run_id,
+            "idx": w.index,
+            "role": w.role.value,
+            "pass": w.pass_,
+            "t0_ns": w.t0_ns,
+            "t1_ns": w.t1_ns,
+            "iterations": len(w.latencies_ns),
+            "latencies": schema.pack_ints(w.latencies_ns),
+        }
+        for w in run.windows
+    )
+    _insert(connection, schema.window, windows)
+    ids = metric_ids(connection, (_metric_key(r) for w in run.windows for r in w.readings))
+    rows = [
+        {"run_id": run_id, "window_idx": w.index, "seq": seq, "metric_id": ids[_metric_key(r)], **_reading(r)}
+        for w in run.windows
+        for seq, r in enumerate(w.readings)
+    ]
+    _insert(connection, schema.reading, rows)
+
+
+def _reading(reading: Reading) -> dict[str, Any]:
+    value, exactness, why = reading.value, reading.exactness, reading.why
+    if value is not None and not math.isfinite(value):
+        # no number, so not there: databases would make it NULL without saying so
+        value, exactness, why = None, Exactness.MISSING, f"the collector gave {value}" + (f": {why}" if why else "")
+    wide = reading.raw is not None and reading.raw not in INT64
+    return {
+        "value": value,
+        "raw": None if wide else reading.raw,
+        "raw_wide": str(reading.raw) if wide else None,
+        "enabled_ns": reading.enabled_ns,
+        "running_ns": reading.running_ns,
+        "running": reading.running,
+        "exactness": exactness.value,
+        "origin": reading.origin.value,
+        "why": why,
+    }
+
+
+def _add_series(connection: Connection, run_id: int, run: Run) -> None:
+    keys: list[MetricKey] = [(s.metric, s.unit, "", s.source, "", "") for s in run.series]
+    ids = metric_ids(connection, keys)
+    rows = [
+        {
+            "run_id": run_id,
+            "seq": seq,
+            "metric_id": ids[key],
+            "label": s.label,
+            "origin": s.origin.value,
+            "cumulative": int(s.cumulative),
+            "interval_ns": s.interval_ns,
+            "n": len(s.at_ns),
+            "at_ns": schema.pack_ints(s.at_ns),
+            "vals": schema.pack_floats(s.values),
+        }
+        for seq, (s, key) in enumerate(zip(run.series, keys, strict=True))
+    ]
+    _insert(connection, schema.series, rows)
+
+
+def _hashed(connection: Connection, table: Table, facts: Any, **fields: Any) -> int:
+    identity = schema.content_id(facts)
+    _once(connection, table, identity, {"facts": facts, **fields})
+    return identity
+
+
+def _once(connection: Connection, table: Table, identity: int, fields: Mapping[str, Any]) -> None:
+    if connection.scalar(select(table.c.id).where(table.c.id == identity)) is None:
+        connection.execute(insert(table), {"id": identity, **fields})
+
+
+def _insert_one(connection: Connection, table: Table, row: Mapping[str, Any]) -> int:
+    key = connection.execute(insert(table), dict(row)).inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+def _insert(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    many: Sequence[dict[str, Any]] = [dict(row) for row in rows]
+    if many:
+        connection.execute(insert(table), many)

@@ -1,0 +1,146 @@
+"""Stands between the launcher and the sampler: follows one worker, and says what the gauges saw in its windows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from hwprof import plugins
+from hwprof.collectors import gauge, memory, meter, power, thermal
+from hwprof.measure import clock_ns
+from hwprof.records import Doubt, Reading, Series, Window
+from hwprof.sampler import Sampler
+
+SWAPPED_BYTES = 1 << 20
+
+
+@dataclass(slots=True)
+class GaugeWatcher:
+    """Samples every gauge of this machine while a worker lives. `idle_w`: label -> power before anything ran."""
+
+    hz: float
+    cpus: Sequence[int]
+    meter_log: str = ""
+    idle_w: Mapping[str, float] = field(default_factory=dict)
+    factories: Callable[[], Mapping[str, Any]] = plugins.gauge_factories
+    _sampler: Sampler | None = None
+    _memory: dict[str, int] = field(default_factory=dict)
+    _offset: int = 0
+
+    def __enter__(self) -> GaugeWatcher:
+        self._offset = clock_ns() - time.time_ns()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        if self._sampler is not None:
+            self._sampler.stop()
+
+    def started(self, pid: int) -> None:
+        """The worker lives: begin."""
+        gauges = [g for make in self.factories().values() for g in make(pid)]
+        self._sampler = Sampler(gauges, self.hz, self.cpus)
+        self._sampler.start()
+
+    def ready(self, pid: int, window: int) -> None:
+        """Between windows: a sample close to the edge, and the costly look at memory."""
+        self._memory |= memory.pss(pid)
+        if self._sampler:
+            self._sampler.tick()
+
+    def done(self, pid: int, window: int) -> None:
+        """After a window: a sample close to its end."""
+        if self._sampler:
+            self._sampler.tick()
+
+    def series(self) -> tuple[Series, ...]:
+        """Everything sampled, and the meter's log."""
+        own = self._sampler.series() if self._sampler else ()
+        return (*own, *self._meter(own))
+
+    def _meter(self, own: Sequence[Series]) -> list[Series]:
+        """The part of the meter's log that lies around this worker's life."""
+        if not self.meter_log:
+            return []
+        log = meter.read(Path(self.meter_log), self._offset)
+        times = [at for s in own for at in s.at_ns]
+        low, high = (min(times) - log.interval_ns, max(times) + log.interval_ns) if times else (0, 1 << 63)
+        kept = [(at, v) for at, v in zip(log.at_ns, log.values, strict=True) if low <= at <= high]
+        import dataclasses
+
+        return [dataclasses.replace(log, at_ns=tuple(at for at, _ in kept), values=tuple(v for _, v in kept))]
+
+    def readings(self, window: Window) -> tuple[Reading, ...]:
+        """Every gauge over one window, the meter too, and energy above idle where idle power was measured."""
+        found = list(self._sampler.readings(window)) if self._sampler else []
+        for log in self._meter(self._sampler.series() if self._sampler else ()):
+            found += power.PowerSensors("meter", [], []).readings([log], window)
+        for reading in list(found):
+            label = reading.metric.partition("[")[2].rstrip("]")
+            if reading.metric.startswith("energy[") and label in self.idle_w:
+                found.append(power.above_idle(reading, self.idle_w[label], window))
+        return tuple(found)
+
+    def facts(self) -> dict[str, int]:
+        """Proportional and unique set size as last seen between windows."""
+        return dict(self._memory)
+
+    def doubts(self, windows: Sequence[Window]) -> list[Doubt]:
+        """What the gauges have against this run."""
+        if self._sampler is None:
+            return []
+        series = self._sampler.series()
+        found = [*self._sampler.doubts(), *thermal.doubts(series, windows, self.cpus)]
+        swapped = _largest(series, windows, "swap")
+        if swapped is not None and swapped > SWAPPED_BYTES:
+            found.append(Doubt("swapped", {"mib": swapped / 2**20}))
+        readings = [r for w in windows for r in w.readings if r.value is not None]
+        held = max((r.value or 0.0 for r in readings if r.metric == "cgroup-throttled"), default=0.0)
+        if held > 0:
+            found.append(Doubt("container-limit", {"times": held}))
+        steal = sum(r.value or 0.0 for r in readings if r.metric.startswith("cpu-steal[") and self._ours(r.metric))
+        elapsed = sum(w.elapsed_s for w in windows) * max(1, len(self.cpus))
+        if elapsed and steal / elapsed > 0.02:
+            found.append(Doubt("steal", {"percent": 100 * steal / elapsed}))
+        return found
+
+    def _ours(self, metric: str) -> bool:
+        return not self.cpus or any(metric.endswith(f"[cpu{cpu}]") for cpu in self.cpus)
+
+
+def _largest(series: Sequence[Series], windows: Sequence[Window], metric: str) -> float | None:
+    values = []
+    for one in series:
+        if one.metric == metric:
+            known = [(at, v) for at, v in zip(one.at_ns, one.values, strict=True) if v is not None]
+            values += [v for w in windows for v in gauge.inside(known, w)]
+    return max(values, default=None)
+
+
+def idle_power(
+    seconds: float, hz: float, factories: Callable[[], Mapping[str, Any]] = plugins.gauge_factories
+) -> dict[str, float]:
+    """Mean power per sensor while nothing of ours runs, W; empty at once where there is no power sensor."""
+    gauges = [g for name, make in factories().items() if name == "power" for g in make(None)]
+    if not gauges or seconds <= 0:
+        return {}
+    sampler = Sampler(gauges, hz)
+    sampler.start()
+    begin = clock_ns()
+    time.sleep(seconds)
+    end = clock_ns()
+    sampler.stop()
+    from hwprof.records import Role
+
+    window = Window(0, Role.BARE, -1, begin, end, ())
+    readings = sampler.readings(window)
+    return {
+        r.metric.partition("[")[2].rstrip("]"): r.value
+        for r in readings
+        if r.metric.startswith("power[") and r.value is not None
+    }
