@@ -138,7 +138,7 @@ def batches(job: Job, count: int) -> list[NDArray[np.float32]]:
     import numpy as np
 
     batch = job.spec.shape[0]
-    pool = images(job, max(REFERENCE_IMAGES, min(count, RING_IMAGES)))
+    pool = images(job, count)
     return [
         np.ascontiguousarray(np.concatenate([pool[(i * batch + j) % len(pool)] for j in range(batch)]))
         for i in range(max(1, count // batch))
@@ -174,7 +174,7 @@ def reference(job: Job, link: Link, stage: Stage) -> None:
 
 
 @contextmanager
-def loaded(job: Job, stage: Stage) -> Iterator[tuple[Model, list[Any], dict[str, Any]]]:
+def loaded(job: Job, stage: Stage, images: int = RING_IMAGES) -> Iterator[tuple[Model, list[Any], dict[str, Any]]]:
     """The network in its framework with the ring bound, and what importing and loading cost."""
     stage("import")
     adapter = adapter_of(job)
@@ -194,7 +194,7 @@ def loaded(job: Job, stage: Stage) -> Iterator[tuple[Model, list[Any], dict[str,
             "load_major_faults": after.ru_majflt - before.ru_majflt,
         }
         stage("bind")
-        ring = [model.bind(batch) for batch in batches(job, RING_IMAGES)]
+        ring = [model.bind(batch) for batch in batches(job, images)]
         yield model, ring, facts
 
 
@@ -278,19 +278,13 @@ def simulate(job: Job, link: Link, stage: Stage) -> None:
 
     Window 0 warms the simulated caches, window 1 is the one that counts.
     """
-    with loaded(job, stage) as (model, ring, facts):
+    with loaded(job, stage, images=1) as (model, ring, facts):
         loop = Loop(model.infer, ring)
-        stage("warmup")
-        loop.run(1, 0.0)
         stage("window")
-        windows = [one_window(link, index, Role.SIMULATED, None, loop, simulated_plan(job), []) for index in range(2)]
+        once = dataclasses.replace(job, plan=dataclasses.replace(job.plan, iterations=1))
+        windows = [one_window(link, index, Role.SIMULATED, None, loop, once, []) for index in range(2)]
         facts |= dict(model.facts()) | {"cpu_features": cpu_features(), "tasks": tasks()}
     link.send({"say": "result", "windows": to_json(windows[1:]), "facts": to_json(facts)})
-
-
-def simulated_plan(job: Job) -> Any:
-    """One iteration, whatever the plan says for real time."""
-    return dataclasses.replace(job.plan, iterations=1)
 
 
 def warmup_facts(warmup: Any) -> dict[str, Any]:

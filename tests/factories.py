@@ -186,7 +186,7 @@ def make_run(
         "doubts": tuple(doubts),
     }
     if failure is not None:
-        return Run(uid, case, failure=failure, facts=dict(facts or {}), **common)
+        return Run(uid, case, failure=failure, facts=dict(facts or {}), macs=macs, params=params, **common)
     latency = int(1e9 * case.batch / fps + 0.5)
     seed = int(uid[:8], 16)
     bare = make_latencies(latency, iterations, seed=seed)

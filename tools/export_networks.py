@@ -203,11 +203,13 @@ def calibrate(empty: onnx.ModelProto, name: str, size: int) -> dict[str, Any]:
     order = [n.output[0] for n in nodes if n.output[0] in scales]
     watched = [norms.get(layer, layer) for layer in order]
     last = nodes[-1].output[0]
+    frozen = 0  # layers from the first on that are right and stay as they are: what follows sees a fixed input
     for _ in range(ROUNDS):
         model = sized(empty, size, 224)
         fill.fill(model, scales, 0)
-        worst = 0.0
-        for layer, value in zip(order, outputs_of(model, watched, image), strict=True):
+        for index, (layer, value) in enumerate(zip(order, outputs_of(model, watched, image), strict=True)):
+            if index < frozen:
+                continue
             if layer in norms:
                 new = [float(value.mean(dtype=np.float64)), float(value.var(dtype=np.float64))]
                 change = abs(new[1] / scales[layer][1] - 1)
@@ -216,12 +218,13 @@ def calibrate(empty: onnx.ModelProto, name: str, size: int) -> dict[str, Any]:
                 factor = (2.0 if layer == last else 1.0) / float(value.std(dtype=np.float64))
                 change = abs(factor - 1)
                 scales[layer] *= factor
-            worst = max(worst, change)
-            if change > 0.5:  # what comes after it saw the wrong input: next round
+            if change < 0.02 and index == frozen:
+                frozen += 1
+            elif change > 0.5:  # what comes after it saw the wrong input: next round
                 break
-        if worst < 0.01:
+        if frozen == len(order):
             break
-    print(f"{name}: last change {worst:.4f}", flush=True)
+    print(f"{name}: {frozen} of {len(order)} layers calibrated", flush=True)
     return {k: float(f"{v:.4g}") if isinstance(v, float) else [float(f"{x:.4g}") for x in v] for k, v in scales.items()}
 
 

@@ -93,6 +93,8 @@ def experiment_of(args: argparse.Namespace) -> Any:
     check_events(events)
     if args.window <= 0 or args.timeout <= 0:
         raise UsageError("--window and --timeout must be above 0")
+    if args.simulate and args.batch != 1:
+        raise UsageError("--simulate is of batch 1 only", "a simulated inference is slow: leave --batch away")
     options = tuple(sorted(parse_option(text) for text in args.option))
     choice = Choice(args.framework, args.network, args.size, args.batch, args.threads, args.precision, options)
     plan = Plan(

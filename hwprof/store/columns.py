@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,10 @@ Floats = NDArray[np.float64]
 
 # Units of levels: mean over time, never divided by frames. Bytes are levels too (RSS), unless a PMU counted them.
 LEVEL_UNITS = frozenset(
-    "w mw v mv a ma hz khz mhz ghz b bytes kb kib mib gib % percent ratio share cores cpus k °c c degc threads".split()
+    (
+        *("w", "mw", "v", "mv", "a", "ma", "hz", "khz", "mhz", "ghz", "k", "°c", "c", "degc"),
+        *("b", "bytes", "kb", "kib", "mib", "gib", "%", "percent", "ratio", "share", "cores", "cpus", "threads"),
+    )
 )
 PEAK = re.compile(r"(^|[-_.])(peak|max|hwm)([-_.]|$)")
 # Counts of what happens now and then, whatever the number of frames.
@@ -99,10 +102,26 @@ def reduce_of(metric: Metric, per: str) -> str:
     return per
 
 
-# Sums over the windows of one run, role and metric -> the number. Rows: total, count, frames, ns, total x ns, largest.
-REDUCE: Mapping[str, Callable[[Floats, Floats, Floats, Floats, Floats, Floats], Floats]] = {
-    "frame": lambda total, count, frames, ns, weighted, largest: total / frames,
-    "level": lambda total, count, frames, ns, weighted, largest: np.where(ns > 0, weighted / ns, total / count),
-    "peak": lambda total, count, frames, ns, weighted, largest: largest,
-    "window": lambda total, count, frames, ns, weighted, largest: total / count,
+class Summed(Protocol):
+    """Sums over the windows of a run; arrays of one element per run."""
+
+    @property
+    def total(self) -> Floats: ...
+    @property
+    def count(self) -> Floats: ...
+    @property
+    def frames(self) -> Floats: ...
+    @property
+    def ns(self) -> Floats: ...
+    @property
+    def weighted(self) -> Floats: ...
+    @property
+    def largest(self) -> Floats: ...
+
+
+REDUCE: Mapping[str, Callable[[Summed], Floats]] = {
+    "frame": lambda s: s.total / s.frames,
+    "level": lambda s: np.where(s.ns > 0, s.weighted / s.ns, s.total / s.count),
+    "peak": lambda s: s.largest,
+    "window": lambda s: s.total / s.count,
 }

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Connection, Row, Select, and_, case, func, or_, select
+from sqlalchemy import Connection, Row, Select, case, func, select
 
 from hwprof.analysis import performance
 from hwprof.records import Exactness, Fidelity, Kind, Origin, Role, from_json
@@ -22,11 +25,14 @@ from hwprof.store.columns import REDUCE, ROLES, WORST, Column, Floats, Metric, c
 from hwprof.store.database import Database
 
 MIB = float(1 << 20)
+SLICE = 20_000  # rows fetched at a time
+ORIGINS = tuple(Origin)
 RUN_COLUMNS = (
-    "run experiment kind framework network recipe size batch threads cpus precision machine machine_id round attempt "
-    "status failure started_utc fps throughput counted_throughput latency_ms p90_ms p99_ms outliers iterations load_ms "
-    "peak_rss_mib max_rel top1 faithful macs params"
-).split()
+    *("run", "experiment", "kind", "framework", "network", "recipe", "size", "batch", "threads", "cpus", "precision"),
+    *("machine", "machine_id", "round", "attempt", "status", "failure", "started_utc"),
+    *("fps", "throughput", "counted_throughput", "latency_ms", "p90_ms", "p99_ms", "outliers", "iterations"),
+    *("load_ms", "peak_rss_mib", "max_rel", "top1", "faithful", "macs", "params"),
+)
 
 
 def build(database: Database, kind: str | None) -> pd.DataFrame:
@@ -42,10 +48,11 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
         }
         columns: dict[str, Column] = {}
         targets = {identity: [index] for identity, index in rows.items()}
-        _fill(columns, _readings(connection, kind), metrics, targets, len(runs))
+        whys = _whys(connection)
+        _fill(columns, _readings(connection, kind), metrics, whys, targets, len(runs))
         if kind == Kind.NATIVE:
             partners = _simulated(connection, runs)
-            _fill(columns, _readings(connection, Kind.SIMULATED), metrics, partners, len(runs))
+            _fill(columns, _readings(connection, Kind.SIMULATED), metrics, whys, partners, len(runs))
     taken = set(base)
     named = {(f"metric.{n}" if n in taken else n): column for n, column in sorted(columns.items())}
     frame = pd.DataFrame({**base, **{name: column.values for name, column in named.items()}})
@@ -60,7 +67,7 @@ def _of_kind(query: Select[Any], kind: str | None) -> Select[Any]:
 
 def _runs(connection: Connection, kind: str | None) -> Sequence[Row[Any]]:
     r, c = schema.run, schema.cases
-    case_columns = [column.label(f"case_{column.name}") for column in c.c]
+    case_columns = [column.label(f"case_{column.name}") for column in c.c if column is not c.c.id]
     query = select(r, *case_columns).join(c, r.c.case_id == c.c.id).order_by(r.c.id)
     return connection.execute(_of_kind(query, kind)).all()
 
@@ -79,7 +86,7 @@ def _labels(connection: Connection) -> dict[int, str]:
     found = {row.id: row.label for row in connection.execute(select(m.c.id, m.c.label))}
     names = list(found.values())
     return {
-        i: name if name and names.count(name) == 1 else f"{name} {i:016x}"[:-8].strip() for i, name in found.items()
+        i: name if name and names.count(name) == 1 else f"{name} {i >> 31:08x}".strip() for i, name in found.items()
     }
 
 
@@ -168,78 +175,157 @@ def _speed(
     return out
 
 
-def _readings(connection: Connection, kind: str | None) -> dict[tuple[int, str, str], Any]:
-    """(metric id, role, origin) -> (run ids, sums over the windows of a run): arrays of one element per run."""
-    v, w, r, c = schema.reading, schema.window, schema.run, schema.cases
-    there = v.c.value.is_not(None)
-    length = w.c.t1_ns - w.c.t0_ns
-    rank = case({e.value: position for position, e in enumerate(WORST)}, value=v.c.exactness)
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Sums over the windows of one role in one run, of one metric of one origin; arrays of one element per run."""
 
-    def where_there(expression: Any) -> Any:
-        return func.sum(case((there, expression), else_=0))
+    metric_id: int
+    role: Role
+    origin: Origin
+    run: Floats  # row id of the run
+    total: Floats
+    count: Floats  # windows in which there is a value
+    frames: Floats  # of these windows
+    ns: Floats
+    weighted: Floats  # value x ns
+    largest: Floats
+    rank: Floats  # place of the worst exactness in WORST; -1: there is no value
 
+    @property
+    def known(self) -> bool:
+        """Whether any run has a value."""
+        return bool((self.count > 0).any())
+
+
+def _readings(connection: Connection, kind: str | None) -> list[Sums]:
+    """All readings of all runs, fetched in slices as plain numbers and summed here: the database is slower at it."""
+    v, r = schema.reading, schema.run
     query = (
         select(
-            v.c.metric_id,
-            w.c.role,
-            v.c.origin,
             v.c.run_id,
-            func.sum(v.c.value),
-            func.count(v.c.value),
-            where_there(w.c.iterations * c.c.batch),
-            where_there(length),
-            func.sum(v.c.value * length),
-            func.max(v.c.value),
-            func.max(case((there, rank), else_=-1)),
-            func.max(v.c.why),
+            v.c.window_idx,
+            v.c.metric_id,
+            func.coalesce(v.c.value, 0.0),
+            _code(v.c.exactness, WORST),
+            _code(v.c.origin, ORIGINS),
         )
-        .join(w, and_(v.c.run_id == w.c.run_id, v.c.window_idx == w.c.idx))
         .join(r, v.c.run_id == r.c.id)
-        .join(c, r.c.case_id == c.c.id)
-        .group_by(v.c.run_id, w.c.role, v.c.metric_id, v.c.origin)
+        .order_by(v.c.run_id, v.c.window_idx, v.c.seq)
     )
-    found: dict[tuple[int, str, str], list[Any]] = defaultdict(list)
-    for row in connection.execute(_of_kind(query, kind)):
-        found[row[0], row[1], row[2]].append(row[3:])
+    table = _numbers(connection, _of_kind(query, kind), 6)
+    if not len(table):
+        return []
+    run, window, metric, value, exactness, origin = table.T
+    role, frames, ns = _windows(connection, kind, run, window)
+    order = np.lexsort((run, origin, role, metric))
+    keys = np.stack([metric, role, origin, run])[:, order]
+    changes = (np.diff(keys, axis=1) != 0).any(axis=0)
+    first = np.concatenate([[0], np.flatnonzero(changes) + 1])
+    there = exactness[order] != WORST.index(Exactness.MISSING)
+    value, frames, ns, exactness = (array[order] for array in (value, frames, ns, exactness))
+
+    def total(values: Floats) -> Floats:
+        return np.asarray(np.add.reduceat(np.where(there, values, 0.0), first), dtype=np.float64)
+
+    sums = (
+        total(value),
+        total(np.ones_like(value)),
+        total(frames),
+        total(ns),
+        total(value * ns),
+        np.maximum.reduceat(np.where(there, value, -np.inf), first),
+        np.maximum.reduceat(np.where(there, exactness, -1.0), first),
+    )
+    keys = keys[:, first]
+    edges = np.flatnonzero((np.diff(keys[:3], axis=1) != 0).any(axis=0)) + 1
+    found = []
+    for start, stop in pairwise([0, *edges.tolist(), keys.shape[1]]):
+        metric_id, role_code, origin_code = (int(code) for code in keys[:3, start])
+        own = [array[start:stop] for array in (keys[3], *sums)]
+        found.append(Sums(metric_id, ROLES[role_code], ORIGINS[origin_code], *own))
     return found
+
+
+def _windows(connection: Connection, kind: str | None, run: Floats, index: Floats) -> tuple[Floats, Floats, Floats]:
+    """Role (place in ROLES), frames and length in ns of the window that each reading belongs to."""
+    w, r, c = schema.window, schema.run, schema.cases
+    query = (
+        select(w.c.run_id, w.c.idx, _code(w.c.role, ROLES), w.c.iterations * c.c.batch, w.c.t1_ns - w.c.t0_ns)
+        .join(r, w.c.run_id == r.c.id)
+        .join(c, r.c.case_id == c.c.id)
+        .order_by(w.c.run_id, w.c.idx)
+    )
+    table = _numbers(connection, _of_kind(query, kind), 5)
+    # both are sorted by run and index, so that a pair of them is one number that grows
+    width = 1 + max(table[:, 1].max(), 0)
+    place = np.searchsorted(table[:, 0] * width + table[:, 1], run * width + index)
+    role, frames, ns = table[place, 2:].T
+    return role, frames, ns
+
+
+def _code(column: Any, values: Sequence[StrEnum]) -> Any:
+    return case({e.value: position for position, e in enumerate(values)}, value=column)
+
+
+def _numbers(connection: Connection, query: Select[Any], columns: int) -> Floats:
+    """A query without NULLs as an array of shape (rows, columns)."""
+    result = connection.execution_options(yield_per=SLICE).execute(query)
+    slices = [np.fromiter(chain.from_iterable(part), dtype=np.float64) for part in result.partitions()]
+    return np.concatenate([np.empty(0), *slices]).reshape(-1, columns)
 
 
 def _fill(
     columns: dict[str, Column],
-    readings: Mapping[tuple[int, str, str], Sequence[Any]],
+    readings: Sequence[Sums],
     metrics: Mapping[int, Metric],
+    whys: Mapping[int, Sequence[str]],
     targets: Mapping[int, Sequence[int]],
     n: int,
 ) -> None:
     """Put readings into their columns. `targets`: run id -> the rows it belongs to."""
-    priority = {role.value: position for position, role in enumerate(ROLES)}
-    # the best role first: what is there is not overwritten by what comes from a lesser window
-    order = sorted(readings, key=lambda key: (priority[key[1]], not _known(readings[key]), key[0]))
-    for key in order:
-        metric_id, _, origin = key
-        metric = metrics[metric_id]
-        own = [row for row in readings[key] if targets.get(row[0])]
-        if not own:
+
+    # the best window first, a PMU before /proc: what is there is not overwritten by what is second best
+    def place(sums: Sums) -> tuple[bool, int, bool, int]:
+        perf = metrics[sums.metric_id].source.startswith("perf")
+        return not sums.known, ROLES.index(sums.role), not perf, sums.metric_id
+
+    for sums in sorted(readings, key=place):
+        metric = metrics[sums.metric_id]
+        pairs = [(i, row) for i, run in enumerate(sums.run) for row in targets.get(int(run), ())]
+        if not pairs:
             continue
-        column = _column(columns, metric, origin, n, _known(own))
-        table = np.array([[_number(v) for v in row[1:7]] for row in own]).T
+        source, rows = np.array(pairs, dtype=np.int64).T
+        column = _column(columns, metric, sums.origin, n, sums.known)
         with np.errstate(divide="ignore", invalid="ignore"):
-            values = REDUCE[reduce_of(metric, column.per)](*table)
-        for row, value in zip(own, values, strict=True):
-            if row[7] >= 0 and np.isfinite(value):
-                for index in targets[row[0]]:
-                    if np.isnan(column.values[index]):
-                        column.values[index] = value
-                        column.exactness.add(WORST[row[7]].value)
-                        column.origins.add(origin)
-                        column.sources[metric.source] = column.meanings[metric.meaning] = None
-                        column.domains[metric.domain] = None
-            elif row[8]:
-                column.why[row[8]] = None
+            values = REDUCE[reduce_of(metric, column.per)](sums)[source]
+        fresh = (sums.rank[source] >= 0) & np.isfinite(values) & np.isnan(column.values[rows])
+        column.values[rows[fresh]] = values[fresh]
+        if fresh.any():
+            column.exactness |= {WORST[int(rank)].value for rank in np.unique(sums.rank[source][fresh])}
+            column.origins.add(sums.origin.value)
+            for said, text in (
+                (column.sources, metric.source),
+                (column.meanings, metric.meaning),
+                (column.domains, metric.domain),
+            ):
+                if text:
+                    said[text] = None
+        column.why |= dict.fromkeys(whys.get(sums.metric_id, ()))
 
 
-def _known(rows: Sequence[Any]) -> bool:
-    return any(row[2] for row in rows)
+def _whys(connection: Connection) -> dict[int, list[str]]:
+    """Why a metric is missing where it is; the most frequent reason first."""
+    v = schema.reading
+    query = (
+        select(v.c.metric_id, v.c.why)
+        .where(v.c.value.is_(None), v.c.why != "")
+        .group_by(v.c.metric_id, v.c.why)
+        .order_by(func.count().desc(), v.c.why)
+    )
+    found: dict[int, list[str]] = defaultdict(list)
+    for metric_id, why in connection.execute(query):
+        found[metric_id].append(why)
+    return found
 
 
 def _column(columns: dict[str, Column], metric: Metric, origin: str, n: int, known: bool) -> Column:
@@ -247,7 +333,7 @@ def _column(columns: dict[str, Column], metric: Metric, origin: str, n: int, kno
     name = column_name(metric, origin)
     column = columns.get(name)
     if column is not None and known and column.unit != metric.unit:
-        if not column.sources:  # so far it was only missing, and a missing value needs no unit
+        if not column.origins:  # so far it was only missing, and a missing value needs no unit
             column.unit, column.per = metric.unit, per_of(metric)
             return column
         name = f"{name} [{metric.unit}]"

@@ -1,0 +1,41 @@
+"""Say what this machine can measure, and for each thing it can't: why, and the command that changes it.
+
+Nothing is changed. Every event is probed by opening it: what tools list and what the kernel does differ at times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+
+MARK = {"ok": "+", "limited": "~", "missing": "-"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `hwprof doctor`."""
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.add_argument("--summary", action="store_true", help="a few lines only")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print the findings by area."""
+    from hwprof import doctor
+
+    findings = doctor.examine(doctor.probe())
+    if args.json:
+        print(json.dumps([dataclasses.asdict(f) for f in findings], indent=2))
+        return 0
+    if args.summary:
+        print("\n".join(doctor.summary(findings)))
+        return 0
+    area = ""
+    for finding in findings:
+        if finding.area != area:
+            area = finding.area
+            print(f"{area}")
+        print(f"  {MARK[finding.status]} {finding.what}: {finding.detail}")
+        if finding.remedy:
+            print(f"      -> {finding.remedy}")
+    print("\n+ fine   ~ limited   - missing")
+    return 0

@@ -1,0 +1,39 @@
+"""Write results as CSV, Parquet or JSON.
+
+CSV and Parquet hold one row per run: what was run, FPS, latency, and every metric per frame (levels such as watts as
+they are). Missing is an empty field, never 0; simulated counts have columns named metric@callgrind. JSON holds every
+run in full: windows, latencies, readings, gauges, doubts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from hwprof.errors import EXIT_OK
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `hwprof export`."""
+    add = parser.add_argument
+    add("results", nargs="?", metavar="RESULTS", help="results file (default: HWPROF_RESULTS or ./hwprof.db)")
+    add("--format", choices=("csv", "parquet", "json"), help="default: by the name of FILE, else csv")
+    add("-o", "--output", default="-", metavar="FILE", help="where to write (default: stdout)")
+    add(
+        "--kind",
+        choices=("native", "simulated", "layers", "command", "all"),
+        help="which runs (default: native; JSON: all)",
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Write the file; say on stderr what is in it."""
+    from hwprof.reports.export import STDOUT, export, format_of
+    from hwprof.store import Results, default_path
+
+    chosen = format_of(args.format, args.output)
+    with Results.open(default_path(args.results)) as results:
+        count = export(results, chosen, args.output, args.kind)
+    if args.output != STDOUT:
+        print(f"{count} run{'' if count == 1 else 's'} -> {args.output}", file=sys.stderr)
+    return EXIT_OK

@@ -1,0 +1,117 @@
+"""PyTorch on the CPU: eager, compiled by inductor, or TorchScript."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof.errors import NotAvailable, NotInstalled
+from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
+from hwprof.records import Case
+
+if TYPE_CHECKING:
+    from hwprof.frameworks.protocol import Array
+
+INSTALL = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
+
+
+class TorchModel:
+    """A module that is called under inference mode."""
+
+    def __init__(self, module: Any, torch: Any, mode: str) -> None:
+        self._module, self._torch, self._mode = module, torch, mode
+
+    def bind(self, batch: Array) -> Any:
+        """A tensor on the array's memory."""
+        return self._torch.from_numpy(batch)
+
+    def infer(self, bound: Any) -> Any:
+        """One call; the CPU backend is synchronous."""
+        with self._torch.inference_mode():
+            return self._module(bound)
+
+    def numpy(self, out: Any) -> Array:
+        """A copy."""
+        array: Array = out.numpy().copy()
+        return array
+
+    def facts(self) -> Mapping[str, Any]:
+        """Threads, SIMD level, libraries, and the precision that products are computed in."""
+        torch = self._torch
+        return {
+            "version": torch.__version__,
+            "mode": self._mode,
+            "threads": torch.get_num_threads(),
+            "inter_op_threads": torch.get_num_interop_threads(),
+            "simd": torch.backends.cpu.get_cpu_capability(),
+            "matmul_precision": torch.get_float32_matmul_precision(),
+            "mkldnn": torch.backends.mkldnn.is_available(),
+            "build": torch.__config__.show(),
+            "precision": "fp32",
+        }
+
+
+class PyTorch:
+    """Adapter of PyTorch: rebuilds the network from .onnx as torch.nn modules."""
+
+    name = "pytorch"
+    consumes = ("onnx",)
+    precisions = ("fp32",)
+    options: Mapping[str, tuple[Any, ...]] = {"mode": ("eager", "inductor", "torchscript")}
+    environment = Environment(("torch",), INSTALL, "torch")
+
+    def environ(self, case: Case) -> Mapping[str, str]:
+        """The OpenMP pool's size; compiling needs no more processes than one."""
+        threads = str(case.threads)
+        return {
+            "OMP_NUM_THREADS": threads,
+            "MKL_NUM_THREADS": threads,
+            "OPENBLAS_NUM_THREADS": "1",
+            "TORCHINDUCTOR_COMPILE_THREADS": "1",
+        }
+
+    def prepare(self, job: PrepareJob) -> Path:
+        """Nothing to convert: modules are built when loading."""
+        return job.source
+
+    def cache_key(self, case: Case) -> str:
+        """The artifact is the source."""
+        return ""
+
+    @contextmanager
+    def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[TorchModel]:
+        """Modules with `case.threads` threads, compiled where the mode says so (in the load time, not the warm-up).
+
+        Raises NotInstalled, UnsupportedModel with operator and node, NotAvailable without a C++ compiler.
+        """
+        try:
+            import torch
+        except ImportError as error:
+            raise NotInstalled("pytorch", self.environment.install) from error
+        from hwprof.frameworks.torch_graph import build
+
+        mode = str(case.option("mode", "eager"))
+        if mode == "inductor" and not (shutil.which("g++") or shutil.which("clang++")):
+            raise NotAvailable("inductor compiles C++, and there is no compiler", "apt-get install g++")
+        torch.set_num_threads(case.threads)
+        torch.set_num_interop_threads(1)
+        torch.set_float32_matmul_precision("highest")  # no bf16 in disguise
+        module: Any = build(artifact)
+        example = torch.zeros(spec.shape)
+        with torch.inference_mode():
+            if mode == "torchscript":
+                traced = torch.jit.trace(module, example)
+                module = torch.jit.optimize_for_inference(torch.jit.freeze(traced))
+            elif mode == "inductor":
+                import torch._inductor.config as inductor
+
+                inductor.freezing = True
+                module = torch.compile(module, backend="inductor", fullgraph=True)
+            module(example)
+        yield TorchModel(module, torch, mode)
+
+
+ADAPTER = PyTorch()
