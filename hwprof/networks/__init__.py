@@ -54,9 +54,9 @@ _TABLE = {
         NetworkInfo("mobilenet_v3_small", "MobileNetV3-Small", 224, 56_510_416, 2_542_856, "Howard et al. 2019"),
         NetworkInfo("resnet18", "ResNet-18", 224, 1_814_073_344, 11_689_512, "He et al. 2016"),
         NetworkInfo("resnet50", "ResNet-50", 224, 4_089_184_256, 25_557_032, "He et al. 2016"),
-        NetworkInfo("shufflenet_v2_x1_0", "ShuffleNetV2 x1.0", 224, 144_794_088, 2_278_604, "Ma et al. 2018"),
+        NetworkInfo("shufflenet_v2_x1_0", "ShuffleNetV2 x1.0", 224, 144_907_992, 2_278_604, "Ma et al. 2018"),
         NetworkInfo("squeezenet1_1", "SqueezeNet 1.1", 224, 349_151_936, 1_235_496, "Iandola et al. 2016"),
-        NetworkInfo("tiny_cnn", "a network for tests and emulated boards", 32, 0, 0, "hwprof"),
+        NetworkInfo("tiny_cnn", "a network for tests and emulated boards", 32, 2_814_592, 32_858, "hwprof"),
     )
 }
 

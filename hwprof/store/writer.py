@@ -110,8 +110,8 @@ def speed(run: Run) -> dict[str, float | None]:
 
 
 def machine_label(facts: Mapping[str, Any]) -> str:
-    """What people call this machine: its label, else its model, else its CPU; "" when nothing says."""
-    for key in ("label", "name", "model", "board", "cpu_model", "cpu"):
+    """What people call this machine: its label, else its board, else the model of its CPU; "" when nothing says."""
+    for key in ("label", "board", "model"):
         value = facts.get(key)
         if isinstance(value, str) and value.strip():
             return value.strip()

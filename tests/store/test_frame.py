@@ -11,6 +11,7 @@ import pytest
 
 from hwprof.records import Exactness, Failure, Fidelity, Kind, Origin, Reading, Role, Run, Window, missing
 from hwprof.store import Results
+from hwprof.store.columns import ROLES, WORST
 from tests.factories import make_case, make_reading, make_run, make_simulated_run, make_window
 
 
@@ -257,3 +258,8 @@ def test_an_empty_file_gives_an_empty_frame(results: Results) -> None:
     assert len(df) == 0
     assert {"run", "framework", "network", "batch", "round", "status", "fps"} <= set(df.columns)
     assert df.attrs["metrics"] == {}
+
+
+def test_every_role_and_exactness_has_its_place() -> None:
+    assert set(ROLES) == set(Role)
+    assert set(WORST) == set(Exactness)
