@@ -133,12 +133,12 @@ def window(index: int, role: Role, pass_: Pass | None, loop: Loop, plan: Plan, s
     (groups of pass -1); in a closed one `sessions` holds no perf session at all.
     """
     chosen = -1 if pass_ is None else pass_.index
-    for session in sessions:
-        session.select(pass_)
-    before = [session.read() for session in sessions]
-    with no_garbage_collection():
+    with no_garbage_collection():  # its own work must lie before the first edge
+        for session in sessions:
+            session.select(pass_)
+        before = [session.read() for session in sessions]
         t0, t1, latencies = loop.run(plan.iterations, plan.window_s, plan.min_iterations)
-    after = [session.read() for session in reversed(sessions)]
+        after = [session.read() for session in reversed(sessions)]
     after.reverse()
     for session in sessions:
         session.select(None)

@@ -106,8 +106,8 @@ class Runner:
 
     def _todo(self, cases: Sequence[Planned], identity: int) -> list[tuple[int, Planned, int]]:
         """(round, case, attempt) in the seeded order, without what is done or has failed often enough."""
-        done = self.results.done(identity) if self.results else set()
-        failed = self.results.failed(identity) if self.results else {}
+        done = self.results.done(identity, self.facts["hardware"]) if self.results else set()
+        failed = self.results.failed(identity, self.facts["hardware"]) if self.results else {}
         todo = []
         for number, index in self.experiment.schedule():
             key = (cases[index].case.key, Kind.NATIVE.value, number)
@@ -212,8 +212,8 @@ class Runner:
             return
         if isinstance(callgrind_available(), Unavailable):
             return  # `hwprof doctor` and the report say what is missing and how to get it
-        done = self.results.done(identity) if self.results else set()
-        failed = self.results.failed(identity) if self.results else {}
+        done = self.results.done(identity, self.facts["hardware"]) if self.results else set()
+        failed = self.results.failed(identity, self.facts["hardware"]) if self.results else {}
         todo = [
             p
             for p in cases

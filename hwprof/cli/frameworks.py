@@ -1,4 +1,4 @@
-"""List the frameworks: version (found by importing it in a child) or how to install it, formats, precisions, options."""
+"""List the frameworks: version (found by importing in a child) or how to install, formats, precisions, options."""
 
 from __future__ import annotations
 

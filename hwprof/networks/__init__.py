@@ -51,7 +51,7 @@ _TABLE = {
         NetworkInfo("efficientnet_b0", "EfficientNet-B0", 224, 385_814_752, 5_288_548, "Tan and Le 2019"),
         NetworkInfo("googlenet", "GoogLeNet", 224, 1_498_376_192, 6_624_904, "Szegedy et al. 2015"),
         NetworkInfo("mobilenet_v2", "MobileNetV2", 224, 300_774_272, 3_504_872, "Sandler et al. 2018"),
-        NetworkInfo("mobilenet_v3_small", "MobileNetV3-Small", 224, 56_510_416, 2_542_856, "Howard et al. 2019"),
+        NetworkInfo("mobilenet_v3_small", "MobileNetV3-Small", 224, 56_510_400, 2_542_856, "Howard et al. 2019"),
         NetworkInfo("resnet18", "ResNet-18", 224, 1_814_073_344, 11_689_512, "He et al. 2016"),
         NetworkInfo("resnet50", "ResNet-50", 224, 4_089_184_256, 25_557_032, "He et al. 2016"),
         NetworkInfo("shufflenet_v2_x1_0", "ShuffleNetV2 x1.0", 224, 144_907_992, 2_278_604, "Ma et al. 2018"),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # (key of the case, kind, round); kinds compare equal to their names
-Key = tuple[str, Kind, int]
+Key = tuple[str, str, int]
 
 DEFAULT = "hwprof.db"
 VARIABLE = "HWPROF_RESULTS"

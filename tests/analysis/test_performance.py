@@ -100,7 +100,9 @@ def test_between_rounds_is_the_t_interval_of_the_logs() -> None:
 
 
 def test_one_round_has_no_interval() -> None:
-    assert performance.between_rounds([40.0]) == (pytest.approx(40.0), None, None)
+    found = performance.between_rounds([40.0])
+    assert found.value == pytest.approx(40.0)
+    assert (found.low, found.high) == (None, None)
     assert performance.between_rounds([40.0, float("nan")])[1:] == (None, None)
 
 

@@ -1,0 +1,136 @@
+"""Throughput as a product, and the ratio of two cases as a product of factors.
+
+    throughput = parallelism x clock x IPC / work per frame
+    (frames/s)   (CPU-s / s)  (cycles / CPU-s)  (instructions / cycle)  (instructions / frame)
+
+is exact when all four come from the same window and domain. FPS (batch / median latency) adds `tail` = FPS /
+throughput of the bare windows, and the comparison of bare and counted windows adds `observer`. A machine that counts
+no cycles has a shorter product: throughput = parallelism / CPU seconds per frame.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hwprof.analysis import performance
+from hwprof.records import Exactness, Reading, Role, Run, Window
+
+FULL = ("parallelism", "clock", "ipc", "work")
+CLOCKLESS = ("parallelism", "cpu time per frame")
+# Factors that divide: more of them is slower.
+DIVISORS = frozenset({"work", "cpu time per frame"})
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One run's factors. `factors` multiply (divisors divide) to `throughput` of its counted windows, frames/s.
+
+    `fps`, `tail` and `observer` stand apart: fps = throughput x observer x tail.
+    """
+
+    factors: Mapping[str, float]
+    throughput: float
+    fps: float
+    tail: float
+    observer: float
+    merged: str = ""  # which factors could not be told apart, and why
+
+    def product(self) -> float:
+        """Throughput out of the factors."""
+        return math.prod(1 / v if name in DIVISORS else v for name, v in self.factors.items())
+
+
+def _exact(window: Window) -> dict[str, Reading]:
+    """Readings that may enter a product: exact, and of both user and kernel mode."""
+    return {
+        r.metric: r
+        for r in window.readings
+        if r.value is not None and r.exactness is Exactness.EXACT and r.domain in ("user+kernel", "process")
+    }
+
+
+def _seconds(reading: Reading) -> float:
+    value = reading.value or 0.0
+    return value * 1e-9 if reading.unit == "ns" else value
+
+
+def identity(run: Run) -> Identity | None:
+    """The factors of a native run; None where not even CPU time was counted or a kind of window is absent."""
+    counted = [w for w in run.windows if w.role is Role.COUNTED]
+    bare = [w for w in run.windows if w.role is Role.BARE]
+    if run.failure is not None or not counted or not bare:
+        return None
+    readings = [_exact(w) for w in counted]
+    if any("task-clock" not in r for r in readings):
+        return None
+    batch = run.case.batch
+    frames = batch * sum(len(w.latencies_ns) for w in counted)
+    elapsed = sum(w.elapsed_s for w in counted)
+    cpu = sum(_seconds(r["task-clock"]) for r in readings)
+    if min(frames, elapsed, cpu) <= 0:
+        return None
+    throughput = frames / elapsed
+    factors: dict[str, float] = {"parallelism": cpu / elapsed}
+    merged = ""
+    cycles = _sum(readings, "cycles")
+    instructions = _sum(readings, "instructions")
+    if cycles and instructions:
+        factors |= {"clock": cycles / cpu, "ipc": instructions / cycles, "work": instructions / frames}
+    else:
+        factors["cpu time per frame"] = cpu / frames
+        merged = "clock, IPC and work per frame can't be told apart without cycles and instructions of both modes"
+    bare_throughput = batch * sum(len(w.latencies_ns) for w in bare) / sum(w.elapsed_s for w in bare)
+    latencies = [t for w in bare for t in w.latencies_ns]
+    fps = performance.fps(batch, performance.latency_ns(latencies))
+    return Identity(factors, throughput, fps, fps / bare_throughput, bare_throughput / throughput, merged)
+
+
+def _sum(readings: Sequence[Mapping[str, Reading]], metric: str) -> float | None:
+    """Total over the windows; None where it is not in all of them, for then it is of other windows than the rest."""
+    values = [r[metric].value for r in readings if metric in r]
+    return sum(v or 0.0 for v in values) if len(values) == len(readings) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """One factor of a ratio A / B with its 95 % interval from rounds (None below two rounds each)."""
+
+    name: str
+    ratio: float
+    low: float | None
+    high: float | None
+
+
+def ratio(a: Sequence[Identity], b: Sequence[Identity]) -> tuple[Factor, ...]:
+    """FPS of A over FPS of B as factors whose logarithms add up; the last one is the FPS ratio itself.
+
+    A factor above 1 speeds A up: divisors are turned round. Means of logs over rounds; intervals by Welch. Raises
+    ValueError where the two have different factors.
+    """
+    names = tuple(a[0].factors)
+    if any(tuple(i.factors) != names for i in (*a, *b)):
+        raise ValueError("the two cases have different factors")
+    logs = {name: (_logs(a, name), _logs(b, name)) for name in (*names, "observer", "tail", "fps")}
+    return tuple(_factor(name, x, y) for name, (x, y) in logs.items())
+
+
+def _logs(identities: Sequence[Identity], name: str) -> list[float]:
+    if name in ("observer", "tail", "fps"):
+        return [math.log(getattr(i, name)) for i in identities]
+    sign = -1 if name in DIVISORS else 1
+    return [sign * math.log(i.factors[name]) for i in identities]
+
+
+def _factor(name: str, x: Sequence[float], y: Sequence[float]) -> Factor:
+    difference = statistics.fmean(x) - statistics.fmean(y)
+    if min(len(x), len(y)) < 2:
+        return Factor(name, math.exp(difference), None, None)
+    if statistics.pvariance(x) == statistics.pvariance(y) == 0:
+        return Factor(name, math.exp(difference), math.exp(difference), math.exp(difference))
+    from scipy import stats
+
+    interval = stats.ttest_ind(x, y, equal_var=False).confidence_interval()
+    return Factor(name, math.exp(difference), math.exp(float(interval.low)), math.exp(float(interval.high)))

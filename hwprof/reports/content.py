@@ -1,0 +1,335 @@
+"""What a report says, as tables and sentences; how it looks is the business of the renderers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from hwprof import doubts
+from hwprof.analysis import correlation, decomposition, performance, strata
+from hwprof.analysis.findings import Analysis, Correlation
+from hwprof.analysis.strata import NETWORK, VARIANT
+from hwprof.records import Kind, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of text under a title; `note` below it."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All of it, in the order in which it is read."""
+
+    summary: tuple[str, ...]
+    tables: tuple[Table, ...]
+    analyses: tuple[Analysis, ...] = ()
+    fps: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+def build(frame: pd.DataFrame, runs: Iterable[Run]) -> Report:
+    """The report of a results frame and the runs behind it (the frame for speed, the runs for identity and doubts)."""
+    everything = list(runs)
+    if frame.empty:
+        return Report(("There is no run in these results: hwprof sweep quick measures some.",), ())
+    fps = speeds(frame)
+    analyses = tuple(correlation.analyse(frame)) if len(fps) else ()
+    tables = [fps_table(fps)] if len(fps) else []
+    for analysis in analyses:
+        tables += correlation_tables(analysis)
+    tables += [t for t in (identity_table(everything), doubt_table(everything), failure_table(everything)) if t.rows]
+    return Report(tuple(summary(fps, analyses, everything)), tuple(tables), analyses, fps)
+
+
+def speeds(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row per stratum, variant, network and batch: fps, low, high, rounds, latency_ms, macs, faithful, max_rel."""
+    labelled = strata.label(frame)
+    good = labelled[strata.is_ok(labelled) & strata.is_native(labelled) & labelled["fps"].notna()]
+    rows = []
+    keys = ["machine", "threads", "cpus", "precision", "size", "batch", NETWORK, VARIANT]
+    for key, group in good.groupby(keys, dropna=False, sort=True):
+        mean, low, high = performance.between_rounds([float(v) for v in group["fps"]])
+        rows.append(
+            {
+                **dict(zip(keys, key, strict=True)),
+                "fps": mean,
+                "low": low,
+                "high": high,
+                "rounds": len(group),
+                "latency_ms": float(group["latency_ms"].median()),
+                "macs": group["macs"].iloc[0],
+                "faithful": not bool(strata.is_unfaithful(group).any()),
+                "max_rel": group["max_rel"].max(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A few significant digits; a dash where there is no value."""
+    if value is None or value != value:
+        return "-"
+    if value == 0:
+        return "0"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{min(decimals, 4)}f}"
+
+
+def interval(low: float | None, high: float | None, digits: int = 3) -> str:
+    """`[low ... high]`, or a dash."""
+    if low is None or high is None or low != low:
+        return "-"
+    return f"[{number(low, digits)} ... {number(high, digits)}]"
+
+
+def fps_table(fps: pd.DataFrame) -> Table:
+    """Network x batch down, frameworks across: FPS with its interval."""
+    variants = sorted(fps[VARIANT].unique())
+    rows = []
+    for (network, size, batch, threads), group in fps.groupby([NETWORK, "size", "batch", "threads"], sort=True):
+        cells = []
+        best = group["fps"].max()
+        for variant in variants:
+            one = group[group[VARIANT] == variant]
+            if one.empty:
+                cells.append("-")
+                continue
+            row = one.iloc[0]
+            mark = " *" if row["fps"] == best and len(group) > 1 else ""
+            unfaithful = "" if row["faithful"] else " UNFAITHFUL"
+            cells.append(f"{number(row['fps'])} {interval(row['low'], row['high'])}{mark}{unfaithful}")
+        rows.append((str(network), f"{int(size)} px", str(batch), str(threads), *cells))
+    return Table(
+        "Frames per second",
+        ("network", "input", "batch", "threads", *variants),
+        tuple(rows),
+        "FPS = batch / median latency after one 3-sigma pass, geometric mean over rounds; in brackets the 95 % t "
+        "interval between rounds. * the fastest of its row.",
+    )
+
+
+def correlation_tables(analysis: Analysis) -> list[Table]:
+    """One table per framework of a stratum, strongest first; what has no coefficient last, with the reason."""
+    if analysis.refused:
+        return [Table(f"Correlation with FPS: {analysis.stratum.title}", ("",), (), analysis.refused)]
+    tables = []
+    for framework in analysis.frameworks:
+        found = [c for c in analysis.correlations if c.framework == framework]
+        said = [c for c in found if c.given.r is not None]
+        said.sort(key=lambda c: (c.q if c.q is not None else 2.0, -abs(c.given.r or 0.0), c.metric.name))
+        silent: dict[str, list[str]] = {}
+        for c in found:
+            if c.given.r is None:
+                silent.setdefault(c.given.why, []).append(c.metric.name)
+        notes = [f"{', '.join(names)}: {why}." for why, names in silent.items()]
+        notes += [f"{name} ({kind}) follows FPS itself." for v, name, kind in _disguised(analysis) if v == framework]
+        family = next((c.family for c in said if c.family), 0)
+        head = (
+            "r given: partial correlation of log FPS with the log of the metric per frame, given the covariates; "
+            f"q: Benjamini-Hochberg{f' over {family} tests of this kind' if family else ''}, from 7 networks on; "
+            "r raw is mostly network size."
+        )
+        tables.append(
+            Table(
+                f"What goes with FPS in {framework} ({analysis.stratum.title})",
+                ("metric", "origin", "N", "r raw", "r given", "95 %", "q", "+10 % goes with", "given", "note"),
+                tuple(_row(c) for c in said),
+                " ".join([head, *notes]),
+            )
+        )
+    return tables
+
+
+def _disguised(analysis: Analysis) -> list[tuple[str, str, str]]:
+    return [(v, name, "made of FPS") for v, name, _ in analysis.disguised]
+
+
+def _row(c: Correlation) -> tuple[str, ...]:
+    origin = "/".join(c.metric.origins) or "-"
+    name = c.metric.name if c.status == "tested" else f"{c.metric.name} (exploratory)"
+    elasticity = "-" if c.elasticity is None else f"{c.elasticity:+.1f} % FPS"
+    return (
+        name,
+        origin,
+        str(c.given.n),
+        _r(c.raw.r),
+        _r(c.given.r),
+        interval_r(c),
+        "-" if c.q is None else f"{c.q:.3f}{c.stars}",
+        elasticity,
+        ", ".join(c.covariates) or "-",
+        "; ".join(c.notes),
+    )
+
+
+def _r(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.2f}"
+
+
+def interval_r(c: Correlation) -> str:
+    """Interval of the partial coefficient, or why there is none."""
+    if c.given.low is None or c.given.high is None:
+        return c.given.why or "-"
+    return f"[{c.given.low:+.2f} ... {c.given.high:+.2f}]"
+
+
+def identity_table(runs: Sequence[Run]) -> Table:
+    """Throughput of each case in its factors, median over rounds."""
+    cases: dict[str, list[Run]] = {}
+    for run in runs:
+        if run.kind is Kind.NATIVE and run.failure is None:
+            cases.setdefault(run.case.key, []).append(run)
+    rows, names, merged = [], (), ""
+    for group in cases.values():
+        found = [i for i in map(decomposition.identity, group) if i is not None]
+        if not found:
+            continue
+        names = tuple(found[0].factors)
+        merged = merged or found[0].merged
+        middle = sorted(found, key=lambda i: i.throughput)[len(found) // 2]
+        factors = "  ".join(f"{n} {_factor(n, middle.factors[n])}" for n in names)
+        rows.append(
+            (
+                group[0].case.title,
+                number(middle.throughput),
+                factors,
+                f"x{middle.observer:.3f}",
+                f"x{middle.tail:.3f}",
+                number(middle.fps),
+            )
+        )
+    note = (
+        "FPS = throughput x observer x tail; all factors of a row from the counted windows of one (the median) round."
+    )
+    return Table(
+        "Throughput in its factors",
+        ("case", "throughput", "factors", "observer", "tail", "FPS"),
+        tuple(sorted(rows)),
+        f"{note} {merged}".strip(),
+    )
+
+
+def _factor(name: str, value: float) -> str:
+    if name == "clock":
+        return f"{value / 1e9:.2f} GHz"
+    if name == "cpu time per frame":
+        return f"{1e3 * value:.3f} ms"
+    return f"{value / 1e6:,.2f} M" if name == "work" else f"{value:.2f}"
+
+
+def doubt_table(runs: Sequence[Run]) -> Table:
+    """Each doubt once: how many runs it concerns, an example, the advice."""
+    seen: dict[str, list[tuple[Run, str]]] = {}
+    native = [run for run in runs if run.kind is Kind.NATIVE and run.failure is None]
+    for run in native:
+        for doubt in run.doubts:
+            seen.setdefault(doubt.code, []).append((run, doubts.text(doubt)))
+    rows = [
+        (code, f"{len({r.uid for r, _ in found})} of {len(native)}", found[0][1], found[0][0].case.title)
+        for code, found in sorted(seen.items(), key=lambda item: -len(item[1]))
+    ]
+    return Table("Doubts", ("doubt", "runs", "for example", "in"), tuple(rows))
+
+
+def failure_table(runs: Sequence[Run]) -> Table:
+    """What has no result, and why; a case that succeeded on a later attempt is none."""
+    done = {(r.case.key, r.kind, r.round) for r in runs if r.failure is None}
+    rows = {
+        (r.case.title, r.kind.value, f"{r.failure.code}: {r.failure.message}", r.failure.remedy)
+        for r in runs
+        if r.failure is not None and (r.case.key, r.kind, r.round) not in done
+    }
+    return Table("Without a result", ("case", "kind", "reason", "what to do"), tuple(sorted(rows)))
+
+
+def summary(fps: pd.DataFrame, analyses: Sequence[Analysis], runs: Sequence[Run]) -> list[str]:
+    """The findings in sentences, each as strong as its numbers."""
+    lines = []
+    failed = len(failure_table(runs).rows)
+    if fps.empty:
+        return [f"No case has a usable FPS; {failed} have no result at all (see below)."]
+    networks, variants = fps[NETWORK].nunique(), sorted(fps[VARIANT].unique())
+    lines.append(
+        f"{len(fps)} cases: {networks} network{'s' * (networks != 1)}, {len(variants)} framework"
+        f"{'s' * (len(variants) != 1)} ({', '.join(variants)}), up to {int(fps['rounds'].max())} rounds."
+    )
+    lines += _fastest(fps, variants)
+    for analysis in analyses:
+        lines += _strongest(analysis)
+    simulated = [r for r in runs if r.kind is Kind.SIMULATED and r.failure is None]
+    if simulated:
+        lines.append(
+            f"Counts marked @callgrind are simulated ({len(simulated)} cases, batch 1): those of a model of a CPU with "
+            "simulated caches, and of the kernels that a framework chooses inside the simulator."
+        )
+    unfaithful = fps[~fps["faithful"]]
+    if len(unfaithful):
+        lines.append(f"{len(unfaithful)} cases are unfaithful to the reference and stay out of the correlations.")
+    if failed:
+        lines.append(f"{failed} have no result: see the last table.")
+    return lines
+
+
+def _fastest(fps: pd.DataFrame, variants: Sequence[str]) -> list[str]:
+    """Each pair of frameworks over the cases both have: geometric mean ratio with a t interval over networks."""
+    lines = []
+    keys = ["machine", "threads", "cpus", "precision", "size", "batch", NETWORK]
+    wide = fps.pivot_table(index=keys, columns=VARIANT, values="fps")
+    for index, a in enumerate(variants):
+        for b in variants[index + 1 :]:
+            both = wide[[a, b]].dropna()
+            if both.empty:
+                continue
+            per_network = (both[a] / both[b]).groupby(level=NETWORK).apply(lambda r: float(r.prod() ** (1 / len(r))))
+            mean, low, high = performance.between_rounds([float(v) for v in per_network])
+            fast, slow = (a, b) if mean >= 1 else (b, a)
+            if mean < 1:
+                mean, low, high = 1 / mean, None if high is None else 1 / high, None if low is None else 1 / low
+            wins = int((per_network > 1).sum()) if fast == a else int((per_network < 1).sum())
+            bounds = f", 95 % over networks {interval(low, high)}" if low is not None else ""
+            sure = "" if low is not None and low > 1 else " (the interval includes 1)" if low is not None else ""
+            lines.append(
+                f"{fast} is x{mean:.2f} as fast as {slow} (geometric mean{bounds}){sure}; "
+                f"faster on {wins} of {len(per_network)} networks."
+            )
+    return lines
+
+
+def _strongest(analysis: Analysis) -> list[str]:
+    if analysis.refused:
+        return [f"{analysis.stratum.title}: no correlation: {analysis.refused}."]
+    lines = []
+    for framework in analysis.frameworks:
+        found = [c for c in analysis.correlations if c.framework == framework]
+        sure = sorted((c for c in found if c.q is not None and c.q < 0.05), key=lambda c: (c.q or 0.0, c.metric.name))
+        tested = [c for c in found if c.status == "tested"]
+        if sure:
+            c = sure[0]
+            more = f" (+10 % goes with {c.elasticity:+.1f} % FPS)" if c.elasticity is not None else ""
+            lines.append(
+                f"{framework}: given the size of the network, {c.metric.label} per frame goes with FPS: "
+                f"r {_r(c.given.r)} {interval_r(c)}, q {c.q:.3f}, {c.given.n} networks{more}. "
+                "That is an association, not a cause."
+            )
+        elif tested:
+            lines.append(
+                f"{framework}: none of {len(tested)} tested metrics goes with FPS beyond the size of the network "
+                "(q < 0.05)."
+            )
+        else:
+            most = max((c.given.n for c in found), default=0)
+            lines.append(
+                f"{framework}: nothing can be tested: {most} networks with a metric that varies, 7 are needed "
+                "(4 for an exploratory coefficient)."
+            )
+    return lines

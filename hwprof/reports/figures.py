@@ -1,0 +1,250 @@
+"""Figures of a report by matplotlib, each as SVG and PNG with its data as CSV beside it.
+
+No global state (no pyplot), no dates and a fixed hash salt: the same results give the same files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from hwprof.analysis.findings import Analysis, Correlation
+from hwprof.analysis.partial import MIN_TESTED
+from hwprof.analysis.strata import NETWORK, VARIANT
+
+# Okabe and Ito's palette: told apart by colour-blind readers too; markers differ as well.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+STYLE = {
+    "svg.hashsalt": "hwprof",
+    "svg.fonttype": "none",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+}
+SCATTERS = 4
+
+
+def write(fps: pd.DataFrame, analyses: Sequence[Analysis], folder: Path) -> dict[str, str]:
+    """Every figure that the results allow into `folder`; caption -> PNG file name, in reading order."""
+    made: dict[str, str] = {}
+    with mpl.rc_context(STYLE):
+        if len(fps):
+            made["FPS per network and framework"] = _save(dots(fps), fps, folder, "fps")
+        known = fps[fps["macs"].notna()] if len(fps) else fps
+        if len(known) and known[NETWORK].nunique() > 1:
+            made["FPS against the size of the network"] = _save(against_macs(known), known, folder, "fps-macs")
+        for index, analysis in enumerate(analyses):
+            suffix = "" if len(analyses) == 1 else f"-{index + 1}"
+            where = "" if len(analyses) == 1 else f" ({analysis.stratum.title})"
+            table = coefficients(analysis)
+            if len(table):
+                name = _save(heat_map(table), table, folder, f"correlations{suffix}")
+                made[f"Correlation with FPS, given the size of the network{where}"] = name
+            chosen = strongest(analysis)
+            if chosen:
+                points = pd.concat([_points(c) for c in chosen])
+                name = _save(scatters(chosen), points, folder, f"scatters{suffix}")
+                made[f"Behind the strongest coefficients{where}"] = name
+    return made
+
+
+def _save(figure: Figure, data: pd.DataFrame, folder: Path, name: str) -> str:
+    figure.savefig(folder / f"{name}.svg", metadata={"Date": None}, bbox_inches="tight")
+    figure.savefig(folder / f"{name}.png", dpi=130, metadata={"Software": None}, bbox_inches="tight")
+    data.to_csv(folder / f"{name}.csv", index=False)
+    return f"{name}.png"
+
+
+def _styles(variants: Sequence[str]) -> dict[str, dict[str, Any]]:
+    return {
+        v: {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]} for i, v in enumerate(variants)
+    }
+
+
+def dots(fps: pd.DataFrame) -> Figure:
+    """FPS with 95 % intervals between rounds: one panel per batch, a row per network, log axis."""
+    batches = sorted(fps["batch"].unique())
+    order = fps.groupby(NETWORK)["fps"].median().sort_values().index.tolist()
+    variants = sorted(fps[VARIANT].unique())
+    styles = _styles(variants)
+    figure = Figure(figsize=(4.2 * len(batches) + 1.5, 0.42 * len(order) + 1.6), layout="constrained")
+    panels = figure.subplots(1, len(batches), sharey=True, sharex=True, squeeze=False)[0]
+    for panel, batch in zip(panels, batches, strict=True):
+        for offset, variant in enumerate(variants):
+            part = fps[(fps["batch"] == batch) & (fps[VARIANT] == variant)]
+            if part.empty:
+                continue
+            shift = 0.6 * ((offset + 0.5) / len(variants) - 0.5)
+            y = np.array([order.index(n) for n in part[NETWORK]]) + shift
+            x = part["fps"].to_numpy(float)
+            # no interval (one round): no bar, which is not the same as a bar of no length
+            low = np.nan_to_num(x - part["low"].astype(float).to_numpy())
+            high = np.nan_to_num(part["high"].astype(float).to_numpy() - x)
+            panel.errorbar(
+                x,
+                y,
+                xerr=[np.maximum(low, 0), np.maximum(high, 0)],
+                fmt="none",
+                ecolor=styles[variant]["color"],
+                lw=1.2,
+            )
+            faces = [styles[variant]["color"] if faithful else "white" for faithful in part["faithful"]]
+            panel.scatter(
+                x, y, s=26, c=faces, edgecolors=styles[variant]["color"], marker=styles[variant]["marker"], zorder=3
+            )
+            panel.scatter([], [], label=variant, **styles[variant])
+        panel.set_xscale("log")
+        panel.set_title(f"batch {batch}")
+        panel.set_xlabel("frames per second (log)")
+        panel.set_yticks(range(len(order)), order)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=min(4, len(variants)))
+    return figure
+
+
+def against_macs(fps: pd.DataFrame) -> Figure:
+    """FPS against MACs per frame, both logarithmic, the smallest batch, labelled by network."""
+    batch = int(fps["batch"].min())
+    part = fps[fps["batch"] == batch]
+    variants = sorted(part[VARIANT].unique())
+    styles = _styles(variants)
+    figure = Figure(figsize=(7.2, 4.6), layout="constrained")
+    axes = figure.subplots()
+    for variant in variants:
+        rows = part[part[VARIANT] == variant]
+        axes.scatter(rows["macs"].astype(float) / 1e6, rows["fps"], label=variant, s=30, zorder=3, **styles[variant])
+    top = part.groupby(NETWORK).agg(macs=("macs", "first"), fps=("fps", "max")).sort_values("macs")
+    for index, (network, row) in enumerate(top.iterrows()):
+        above = 8 + 11 * (index % 2)  # neighbours of like size at two heights
+        axes.annotate(
+            str(network), (float(row["macs"]) / 1e6, row["fps"]), (0, above), textcoords="offset points", ha="center",
+            fontsize=7.5,
+        )  # fmt: skip
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.margins(0.12)
+    axes.set_xlabel("million multiply-accumulates per frame (log)")
+    axes.set_ylabel(f"frames per second, batch {batch} (log)")
+    axes.legend(loc="lower left")
+    return figure
+
+
+def coefficients(analysis: Analysis) -> pd.DataFrame:
+    """What the heat map shows, one row per metric and framework: r, low, high, n, status; metrics that vary only."""
+    shown = {c.metric.name for c in analysis.correlations if c.given.r is not None}
+    return pd.DataFrame(
+        [
+            {
+                "framework": c.framework,
+                "metric": c.metric.label,
+                "r": c.given.r,
+                "low": c.given.low,
+                "high": c.given.high,
+                "n": c.given.n,
+                "status": c.status,
+                "why": c.given.why,
+            }
+            for c in analysis.correlations
+            if c.metric.name in shown
+        ]
+    )
+
+
+def heat_map(table: pd.DataFrame) -> Figure:
+    """Partial r with N in each cell; hatched: interval includes 0, or too few networks; grey: none, N tells why."""
+    metrics, frameworks = sorted(table["metric"].unique()), sorted(table["framework"].unique())
+    figure = Figure(figsize=(1.5 * len(frameworks) + 4.6, 0.38 * len(metrics) + 1.8), layout="constrained")
+    axes = figure.subplots()
+    axes.grid(visible=False)
+    grid = np.full((len(metrics), len(frameworks)), np.nan)
+    for _, row in table.iterrows():
+        i, j = metrics.index(row["metric"]), frameworks.index(row["framework"])
+        if row["r"] is not None and row["r"] == row["r"]:
+            grid[i, j] = row["r"]
+        sure = row["low"] is not None and row["low"] == row["low"] and (row["low"] > 0 or row["high"] < 0)
+        if grid[i, j] == grid[i, j] and (not sure or row["n"] < MIN_TESTED):
+            axes.add_patch(
+                mpl.patches.Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, hatch="////", edgecolor="#666666", lw=0)
+            )
+        text = f"{grid[i, j]:+.2f}\nN {row['n']}" if grid[i, j] == grid[i, j] else f"N {row['n']}"
+        axes.text(
+            j, i, text, ha="center", va="center", fontsize=7.5, zorder=5,
+            bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.0},
+        )  # fmt: skip
+    colours = mpl.colormaps["RdBu_r"].with_extremes(bad="#d9d9d9")
+    image = axes.imshow(np.ma.masked_invalid(grid), cmap=colours, vmin=-1, vmax=1, aspect="auto")
+    axes.set_xticks(range(len(frameworks)), frameworks)
+    axes.set_yticks(range(len(metrics)), metrics)
+    axes.set_xlabel(
+        "hatched: the 95 % interval includes 0, or fewer than 7 networks; grey: no coefficient", fontsize=7.5
+    )
+    figure.colorbar(image, ax=axes, label="r given size", shrink=0.8)
+    return figure
+
+
+def strongest(analysis: Analysis) -> list[Correlation]:
+    """The few with points to show, lowest q first; one per group of metrics that can't be told apart."""
+    found = [c for c in analysis.correlations if c.points is not None]
+    found.sort(key=lambda c: (c.q if c.q is not None else 2.0, -abs(c.given.r or 0.0), c.metric.name))
+    chosen: list[Correlation] = []
+    for c in found:
+        if all((c.framework, c.group) != (o.framework, o.group) or c.group < 0 for o in chosen):
+            chosen.append(c)
+    return chosen[:SCATTERS]
+
+
+def _points(c: Correlation) -> pd.DataFrame:
+    assert c.points is not None
+    return pd.DataFrame(
+        {
+            "framework": c.framework,
+            "metric": c.metric.label,
+            "network": c.points.networks,
+            "log_metric": c.points.x,
+            "log_fps": c.points.y,
+            "metric_given": c.points.rx,
+            "fps_given": c.points.ry,
+        }
+    )
+
+
+def scatters(chosen: Sequence[Correlation]) -> Figure:
+    """Added-variable plots: what is left of log FPS against what is left of the log metric, given the covariates."""
+    columns = min(2, len(chosen))
+    rows = -(-len(chosen) // columns)
+    figure = Figure(figsize=(4.6 * columns, 3.7 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for panel in panels[len(chosen) :]:
+        panel.set_visible(False)
+    for panel, c in zip(panels, chosen, strict=False):
+        assert c.points is not None
+        panel.axhline(0, color="#999999", lw=0.6)
+        panel.axvline(0, color="#999999", lw=0.6)
+        panel.scatter(c.points.rx, c.points.ry, color=COLOURS[0], s=26, zorder=3)
+        middle = float(np.median(c.points.rx))
+        for name, x, y in zip(c.points.networks, c.points.rx, c.points.ry, strict=True):
+            left = x > middle
+            panel.annotate(
+                name,
+                (x, y),
+                (-5 if left else 5, 4),
+                textcoords="offset points",
+                fontsize=7,
+                ha="right" if left else "left",
+            )
+        if c.given.slope is not None:
+            ends = np.array([c.points.rx.min(), c.points.rx.max()])
+            panel.plot(ends, c.given.slope * ends, color=COLOURS[1], lw=1)
+        panel.margins(0.18)
+        panel.set_title(f"{c.framework}: {c.metric.label}\nr {c.given.r:+.2f}, N {c.given.n}, {c.status}", fontsize=8.5)
+        panel.set_xlabel("log metric per frame, given size", fontsize=8)
+        panel.set_ylabel("log FPS, given size", fontsize=8)
+    return figure
