@@ -74,8 +74,9 @@ def _slope(x: Floats, y: Floats, z: Floats | None) -> Floats:
 def slopes(x: Floats, y: Floats, z: Floats | None = None) -> Slopes:
     """Slopes of y on each of x, shape (metrics, networks, frameworks), given one covariate z.
 
-    y and z may be of shape (networks, frameworks), the same for all metrics. Logs in, elasticities out; NaN: missing. Variance (N-1)/N sum (b_-i - b)^2 over networks left out, each time
-    centred anew; interval and p from t(N - 1). NaN below four networks or two frameworks.
+    y and z may be of shape (networks, frameworks), the same for all metrics. Logs in, elasticities out; NaN: missing.
+    Variance (N-1)/N sum (b_-i - b)^2 over networks left out, each time centred anew; interval and p from t(N - 1).
+    NaN below four networks or two frameworks.
     """
     y, z = np.broadcast_to(y, x.shape), None if z is None else np.broadcast_to(z, x.shape)
     count = x.shape[1]

@@ -98,25 +98,24 @@ def _family(
     for j, several in enumerate(members):
         signs = [np.sign(c.given.r) for c in several if c.given.r]
         agree = int(max(sum(s > 0 for s in signs), sum(s < 0 for s in signs))) if signs else 0
-        numbers = [_number(v[j]) for v in (fit.slope, fit.low, fit.high, fit.p, q, family_p)]
-        why = (
-            "" if numbers[0] is not None else f"{int(fit.n[j])} networks shared by two frameworks, or no variation left"
-        )
-        name = several[0].metric.name
+        slope = _number(fit.slope[j])
         out.append(
             Shared(
-                several[0].metric,
-                int(fit.n[j]),
-                len(several),
-                covariate,
-                *numbers[:4],
-                numbers[4],
-                numbers[5],
-                int(tested.sum()),
-                (agree, len(signs)),
-                group_of(grouping, name),
-                why,
-            )  # fmt: skip
+                metric=several[0].metric,
+                n=int(fit.n[j]),
+                frameworks=len(several),
+                covariate=covariate,
+                slope=slope,
+                low=_number(fit.low[j]),
+                high=_number(fit.high[j]),
+                p=_number(fit.p[j]),
+                q=_number(q[j]),
+                p_family=_number(family_p[j]),
+                family=int(tested.sum()),
+                same_sign=(agree, len(signs)),
+                group=group_of(grouping, several[0].metric.name),
+                why="" if slope is not None else f"{int(fit.n[j])} networks in two frameworks, or no variation left",
+            )
         )
     return out
 

@@ -230,12 +230,13 @@ def scatters(chosen: Sequence[Correlation]) -> Figure:
         panel.axvline(0, color="#999999", lw=0.6)
         panel.scatter(c.points.rx, c.points.ry, color=COLOURS[0], s=26, zorder=3)
         middle = float(np.median(c.points.rx))
-        for name, x, y in zip(c.points.networks, c.points.rx, c.points.ry, strict=True):
+        order = np.argsort(np.argsort(c.points.ry))  # neighbours in height: one label above, the next below
+        for name, x, y, rank in zip(c.points.networks, c.points.rx, c.points.ry, order, strict=True):
             left = x > middle
             panel.annotate(
                 name,
                 (x, y),
-                (-5 if left else 5, 4),
+                (-5 if left else 5, 4 if rank % 2 else -9),
                 textcoords="offset points",
                 fontsize=7,
                 ha="right" if left else "left",

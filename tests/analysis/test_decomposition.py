@@ -1,0 +1,82 @@
+"""The product is exact, and ratios of products add up in logarithms."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+
+from hwprof.analysis import decomposition
+from hwprof.records import Case, Exactness, Reading, Role, Run, Window
+
+CASE = Case("f", "n", "", 32, batch=2)
+
+
+def run_of(elapsed_ns: int = 10**9, cpu_ns: float = 9e8, cycles: float = 2e9, instructions: float = 3e9) -> Run:
+    readings = (
+        Reading("task-clock", cpu_ns, "ns"),
+        Reading("cycles", cycles),
+        Reading("instructions", instructions),
+    )
+    bare = Window(0, Role.BARE, -1, 0, elapsed_ns, (elapsed_ns // 12,) * 10)
+    return Run("1", CASE, windows=(bare, Window(1, Role.COUNTED, 0, 0, elapsed_ns, (elapsed_ns // 10,) * 10, readings)))
+
+
+def identity_of(run: Run) -> decomposition.Identity:
+    found = decomposition.identity(run)
+    assert found is not None
+    return found
+
+
+def test_the_four_factors_multiply_to_the_throughput() -> None:
+    found = identity_of(run_of())
+    assert found.factors == pytest.approx({"parallelism": 0.9, "clock": 2e9 / 0.9, "ipc": 1.5, "work": 1.5e8})
+    assert found.throughput == 20
+    assert found.product() == pytest.approx(found.throughput, rel=1e-12)
+
+
+def test_fps_is_throughput_times_observer_times_tail() -> None:
+    found = identity_of(run_of())
+    assert found.throughput * found.observer * found.tail == pytest.approx(found.fps, rel=1e-12)
+
+
+def test_without_cycles_the_rest_is_one_factor_and_said_so() -> None:
+    run = run_of()
+    counted = dataclasses.replace(run.windows[1], readings=run.windows[1].readings[:1])
+    found = identity_of(dataclasses.replace(run, windows=(run.windows[0], counted)))
+    assert tuple(found.factors) == decomposition.CLOCKLESS
+    assert found.product() == pytest.approx(found.throughput, rel=1e-12)
+    assert "can't be told apart" in found.merged
+
+
+@pytest.mark.parametrize("change", [{"domain": "user"}, {"exactness": Exactness.SCALED}])
+def test_user_only_and_scaled_cycles_never_meet_total_cpu_time(change: dict[str, object]) -> None:
+    run = run_of()
+    clock, cycles, instructions = run.windows[1].readings
+    readings = (clock, dataclasses.replace(cycles, **change), instructions)  # type: ignore[arg-type]
+    counted = dataclasses.replace(run.windows[1], readings=readings)
+    found = identity_of(dataclasses.replace(run, windows=(run.windows[0], counted)))
+    assert "clock" not in found.factors
+
+
+def test_logarithms_of_the_factors_add_up_to_that_of_the_ratio() -> None:
+    a = [identity_of(run_of(cpu_ns=8e8 + i * 1e7, cycles=2e9 + i * 3e7)) for i in range(3)]
+    b = [identity_of(run_of(10**9 + i * 10**7, instructions=4e9 - i * 1e8)) for i in range(3)]
+    factors = {f.name: f for f in decomposition.ratio(a, b)}
+    total = math.log(factors.pop("fps").ratio)
+    assert sum(math.log(f.ratio) for f in factors.values()) == pytest.approx(total, abs=1e-9)
+    assert factors["work"].ratio > 1  # fewer instructions per frame speed A up
+    assert factors["clock"].low is not None
+
+
+def test_one_round_has_a_ratio_and_no_interval() -> None:
+    factor = decomposition.ratio([identity_of(run_of())], [identity_of(run_of(cycles=4e9))])[1]
+    assert factor.name == "clock"
+    assert factor.ratio == pytest.approx(0.5)
+    assert factor.low is None
+
+
+def test_a_failed_or_uncounted_run_has_no_identity() -> None:
+    run = run_of()
+    assert decomposition.identity(dataclasses.replace(run, windows=run.windows[:1])) is None

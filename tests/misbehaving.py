@@ -1,0 +1,77 @@
+"""Adapters that fail in each of the ways a framework can; the workers of the launcher's tests load them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hwprof.errors import UnsupportedModel
+
+
+class Model:
+    """Sums its input; `trouble` happens at the first inference."""
+
+    def __init__(self, trouble: str) -> None:
+        self.trouble, self.calls = trouble, 0
+
+    def bind(self, batch: Any) -> Any:
+        return batch
+
+    def infer(self, bound: Any) -> Any:
+        self.calls += 1
+        if self.calls == 1:
+            make_trouble(self.trouble)
+        return bound.sum(axis=(1, 2, 3)).reshape(-1, 1)
+
+    def numpy(self, out: Any) -> Any:
+        return out.copy()
+
+    def facts(self) -> Mapping[str, Any]:
+        return {"threads": 1, "affinity": sorted(os.sched_getaffinity(0))}
+
+
+def make_trouble(kind: str) -> None:
+    """One of the ways to fail."""
+    if kind == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif kind == "segfault":
+        ctypes.string_at(0)
+    elif kind == "hang":
+        threading.Event().wait()
+    elif kind == "chatter":
+        for _ in range(10):
+            sys.stdout.write("all work and no play " * 50_000)
+            os.write(2, b"x" * 100_000)
+        sys.stdout.write("the end of it")
+    elif kind == "memory":
+        raise MemoryError("cannot allocate 64 TiB")
+    elif kind == "exits":
+        os._exit(7)
+    elif kind == "raises":
+        raise RuntimeError("the kernel is not amused")
+    elif kind == "child":
+        if os.fork() == 0:
+            time.sleep(600)
+        Path(os.environ["HWPROF_TEST_PIDS"]).write_text(str(os.getpid()))
+
+
+class Adapter:
+    """A framework whose option `trouble` says how it fails."""
+
+    @contextmanager
+    def load(self, artifact: Path, case: Any, spec: Any) -> Iterator[Model]:
+        trouble = str(case.option("trouble", ""))
+        if trouble == "unsupported":
+            raise UnsupportedModel("operator Foo of node bar is not supported", "another framework")
+        yield Model(trouble)
+
+
+ADAPTER = Adapter()

@@ -1,0 +1,93 @@
+"""Experiment files: what is expanded, and every mistake named."""
+
+from __future__ import annotations
+
+import pytest
+
+from hwprof import experiment
+from hwprof.errors import BadExperiment, UsageError
+from hwprof.experiment import Choice, parse, single
+from hwprof.jobs import Plan
+
+GOOD = """
+format = 1
+name = "mine"
+seed = 3
+rounds = 2
+[matrix]
+frameworks = ["onnxruntime", {name = "pytorch", mode = ["eager", "inductor"]}]
+networks = ["resnet18", "alexnet"]
+batch = [1, 4]
+exclude = [{framework = "pytorch", batch = 4}]
+[launch]
+onnxruntime = {spin = false}
+"""
+
+
+def test_a_matrix_is_expanded_with_modes_options_and_exclusions() -> None:
+    found = parse(GOOD, "x.toml")
+    assert len(found.choices) == 2 * 2 + 2 * 2 * 1
+    assert {c.options for c in found.choices if c.framework == "onnxruntime"} == {(("spin", False),)}
+    assert {dict(c.options)["mode"] for c in found.choices if c.framework == "pytorch"} == {"eager", "inductor"}
+    assert {c.batch for c in found.choices if c.framework == "pytorch"} == {1}
+
+
+def test_every_round_holds_every_case_in_an_order_of_its_own_that_a_seed_repeats() -> None:
+    found = parse(GOOD, "x.toml")
+    order = list(found.schedule())
+    rounds = [[i for n, i in order if n == number] for number in range(2)]
+    assert [sorted(r) for r in rounds] == [list(range(8))] * 2
+    assert rounds[0] != rounds[1]
+    assert order == list(parse(GOOD, "x.toml").schedule())
+
+
+def test_the_plan_hash_follows_what_is_measured_and_not_the_comments() -> None:
+    base = parse(GOOD, "x.toml").plan_hash
+    assert parse(GOOD + "# a comment\n", "x.toml").plan_hash == base
+    assert parse(GOOD.replace("rounds = 2", "rounds = 3"), "x.toml").plan_hash != base
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("rounds = 2", "round = 2", "unknown key 'round'. did you mean 'rounds'?"),
+        ("batch = [1, 4]", "batches = [1, 4]", "unknown key 'batches' in [matrix]. did you mean 'batch'?"),
+        ("batch = [1, 4]", "batch = [0]", "batch must be at least 1, not 0"),
+        ("batch = [1, 4]", 'batch = ["one"]', "'one' is not of the type int"),
+        ("rounds = 2", "rounds = 0", "rounds must be at least 1"),
+        ("format = 1", "format = 9", "format 9 is unknown"),
+        ("spin = false}", 'spin = false}\npolicy = "fast"', "launch.policy = 'fast'"),
+        ("[launch]\nonnxruntime", "[launch]\ncaffe", "[launch] speaks of 'caffe'"),
+        ("exclude = [{framework", "exclude = [{frame", "exclude knows no 'frame'"),
+        ('"onnxruntime", {', '"onnxruntime", {nam = "x"}, {', "a framework needs a name"),
+        ("rounds = 2", "rounds = ", "not valid TOML"),
+        ("[matrix]", "[matriz]", "unknown key 'matriz'. did you mean 'matrix'?"),
+    ],
+)
+def test_a_mistake_is_named_with_what_would_be_right(old: str, new: str, says: str) -> None:
+    assert old in GOOD
+    with pytest.raises(BadExperiment) as caught:
+        parse(GOOD.replace(old, new), "x.toml")
+    assert says in str(caught.value)
+
+
+def test_a_missing_experiment_names_those_that_exist() -> None:
+    with pytest.raises(BadExperiment, match="did you mean 'quick'"):
+        experiment.load("quik")
+    with pytest.raises(BadExperiment, match="no experiment file"):
+        experiment.load("nowhere/at/all.toml")
+
+
+def test_quick_sweeps_eight_networks_two_frameworks_and_two_batches() -> None:
+    quick = experiment.load("quick")
+    assert len({c.network for c in quick.choices}) >= 8
+    assert len({c.framework for c in quick.choices}) == 2
+    assert {c.batch for c in quick.choices} == {1, 4}
+    assert quick.simulation.when == "no-pmu"
+
+
+@pytest.mark.parametrize(("field", "value"), [("batch", 0), ("threads", -3), ("size", -1)])
+def test_a_single_case_with_impossible_numbers_is_refused(field: str, value: int) -> None:
+    plain = {"framework": "x", "network": "y", "size": 0, "batch": 1, "threads": 1, "precision": "fp32", "options": ()}
+    with pytest.raises(UsageError, match=str(value)):
+        single(Choice(**{**plain, field: value}), Plan())  # type: ignore[arg-type]

@@ -1,0 +1,143 @@
+"""Real workers that fail for real; each costs its own job and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hwprof.frameworks.protocol import InputSpec
+from hwprof.jobs import Job, Plan, Task
+from hwprof.launcher import LOG_LIMIT, Launcher, Outcome
+from hwprof.records import Case, Role, Window, from_json
+
+PLAN = Plan(window_s=0.0, iterations=3, warmup_iterations=1, events=("task-clock", "page-faults"))
+
+
+def job(trouble: str = "", plan: Plan = PLAN, cpus: tuple[int, ...] = ()) -> Job:
+    case = Case("test", "none", "", 8, options=(("trouble", trouble),))
+    spec = InputSpec("input", (1, 3, 8, 8))
+    return Job(Task.MEASURE, case, "none", 0, spec, adapter="misbehaving:ADAPTER", plan=plan, cpus=cpus)
+
+
+def launch(trouble: str = "", timeout_s: float = 60, launcher: Launcher | None = None, **fields: object) -> Outcome:
+    environ = {"PYTHONPATH": str(Path(__file__).parent)}
+    return (launcher or Launcher()).run(job(trouble, **fields), timeout_s, environ)  # type: ignore[arg-type]
+
+
+def test_a_worker_measures_bare_counted_and_closed_windows() -> None:
+    outcome = launch()
+    assert outcome.failure is None
+    assert outcome.result is not None
+    windows = [from_json(Window, w) for w in outcome.result["windows"]]
+    assert [w.role for w in windows] == [Role.BARE, Role.COUNTED, Role.CLOSED]
+    assert all(len(w.latencies_ns) == 3 and w.t1_ns > w.t0_ns for w in windows)
+    counted = {r.metric: r for r in windows[1].readings}
+    assert counted["task-clock"].value > 0  # type: ignore[operator]
+    assert "task-clock" not in {r.metric for r in windows[0].readings}
+
+
+def test_the_worker_imports_nothing_of_the_launchers_side() -> None:
+    outcome = launch()
+    assert outcome.result is not None
+    assert outcome.result["libraries"] == []
+
+
+def test_cpu_time_of_a_window_is_not_more_than_the_window() -> None:
+    plan = Plan(window_s=0.2, min_iterations=1, warmup_iterations=1, events=("task-clock",))
+    outcome = launch(plan=plan)
+    assert outcome.result is not None
+    window = next(w for w in (from_json(Window, d) for d in outcome.result["windows"]) if w.role is Role.COUNTED)
+    clock = next(r for r in window.readings if r.metric == "task-clock")
+    # the edges lie outside of t0 and t1: a little more is possible, a garbage collection's worth is not
+    assert clock.value <= 1.05 * (window.t1_ns - window.t0_ns)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code", "says"),
+    [
+        ("killed", "killed", "SIGKILL"),
+        ("segfault", "killed", "SIGSEGV"),
+        ("exits", "killed", "exit code 7"),
+        ("memory", "memory", "64 TiB"),
+        ("raises", "framework", "not amused"),
+        ("unsupported", "model", "operator Foo of node bar"),
+    ],
+)
+def test_each_way_to_fail_is_one_failure_with_its_stage(trouble: str, code: str, says: str) -> None:
+    outcome = launch(trouble)
+    assert outcome.result is None
+    assert outcome.failure is not None
+    assert outcome.failure.code == code
+    assert says in outcome.failure.message
+    assert outcome.failure.stage == ("load" if trouble == "unsupported" else "warmup")
+
+
+def test_a_hung_worker_is_stopped_and_says_where() -> None:
+    outcome = launch("hang", timeout_s=3)
+    assert outcome.failure is not None
+    assert (outcome.failure.code, outcome.failure.stage) == ("timeout", "warmup")
+
+
+def test_ten_megabytes_of_chatter_neither_hang_nor_pile_up() -> None:
+    outcome = launch("chatter")
+    assert outcome.failure is None
+    assert outcome.log.endswith("the end of it")
+    assert len(outcome.log) <= LOG_LIMIT
+
+
+def test_a_worker_is_stopped_before_memory_runs_out() -> None:
+    outcome = launch("hang", launcher=Launcher(headroom=lambda: 1 << 20))
+    assert outcome.failure is not None
+    assert outcome.failure.code == "memory"
+
+
+def test_children_of_a_worker_end_with_it(tmp_path: Path) -> None:
+    pids = tmp_path / "pid"
+    environ = {"PYTHONPATH": str(Path(__file__).parent), "HWPROF_TEST_PIDS": str(pids)}
+    outcome = Launcher().run(job("child"), 60, environ)
+    assert outcome.failure is None
+    group = int(pids.read_text())
+    alive = [p for p in psutil.process_iter(["status"]) if _group(p.pid) == group and p.status() != "zombie"]
+    assert alive == []
+
+
+def _group(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return -1
+
+
+def test_a_killed_launcher_leaves_no_worker_behind(tmp_path: Path) -> None:
+    pids = tmp_path / "pid"
+    program = f"""
+import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from tests.test_launcher import Launcher, job
+class Watch:
+    def started(self, pid): open({str(pids)!r}, "w").write(str(pid))
+    def ready(self, pid, window): print("ready", flush=True); import time; time.sleep(600)
+    def done(self, pid, window): pass
+Launcher().run(job(), 600, {{"PYTHONPATH": {str(Path(__file__).parent)!r}}}, watcher=Watch())
+"""
+    launcher = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert launcher.stdout is not None
+    assert launcher.stdout.readline() == b"ready\n"
+    worker = psutil.Process(int(pids.read_text()))
+    launcher.send_signal(signal.SIGKILL)
+    launcher.wait()
+    worker.wait(timeout=30)
+    assert not worker.is_running()
+
+
+def test_a_worker_runs_on_the_cores_it_was_given() -> None:
+    core = min(os.sched_getaffinity(0))
+    plan = Plan(window_s=0.0, iterations=1, warmup_iterations=1, events=("task-clock",))
+    outcome = launch(plan=plan, cpus=(core,))
+    assert outcome.result is not None
+    assert outcome.result["facts"]["affinity"] == [core]

@@ -1,0 +1,59 @@
+"""The tree as drawn, and the package as built."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("name", ["collectors", "frameworks", "analysis", "configs", "reports"])
+def test_each_room_at_top_level_is_a_link_into_the_package(name: str) -> None:
+    link = ROOT / name
+    assert link.is_symlink()
+    assert not link.readlink().is_absolute()
+    assert link.resolve() == (ROOT / "hwprof" / name).resolve()
+
+
+def test_entry_points_of_the_table_are_those_of_the_project() -> None:
+    from hwprof.plugins import BUILT_IN, load
+
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
+    assert {group: dict(entries) for group, entries in BUILT_IN.items()} == declared
+    for entries in declared.values():
+        for path in entries.values():
+            assert load(path) is not None
+
+
+def test_the_wheel_holds_the_package_with_its_data_and_nothing_else(tmp_path: Path) -> None:
+    setuptools = pytest.importorskip("setuptools")
+    if int(setuptools.__version__.split(".")[0]) < 77:
+        pytest.skip("needs setuptools 77, as a build of its own would install")
+    source = tmp_path / "source"
+    words = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(tmp_path)]
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        (source / name).write_bytes((ROOT / name).read_bytes())
+    subprocess.run(["cp", "-a", str(ROOT / "hwprof"), str(source / "hwprof")], check=True)
+    subprocess.run([*words, str(source)], check=True, cwd=tmp_path)
+    names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
+    assert {n.split("/")[0] for n in names if ".dist-info" not in n} == {"hwprof"}
+    for wanted in (
+        "configs/experiments/quick.toml",
+        "configs/metrics.toml",
+        "networks/graphs/resnet18.onnx.gz",
+        "py.typed",
+    ):
+        assert f"hwprof/{wanted}" in names
+    assert any(n.startswith("hwprof/configs/cpus/") for n in names)
+
+
+def test_long_files_are_few() -> None:
+    long = [p for p in (ROOT / "hwprof").rglob("*.py") if len(p.read_text().splitlines()) > 400]
+    assert long == []
