@@ -1,0 +1,132 @@
+"""The engine on frames with planted truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hwprof.analysis import correlation
+from hwprof.analysis.findings import Analysis, Correlation
+
+
+def frame(
+    networks: int = 10, rounds: int = 3, batches: tuple[int, ...] = (1, 4), seed: int = 1, origin: str = "hardware"
+) -> pd.DataFrame:
+    """FPS goes as 1 / (macs x driver^0.6): `driver` varies beyond size, `null` is size and noise only."""
+    rng = np.random.default_rng(seed)
+    size = rng.normal(18, 1.2, networks)
+    driver, null = rng.normal(0, 0.4, networks), rng.normal(0, 0.4, networks)
+    other = rng.normal(0, 0.05, networks)
+    rows = []
+    for n in range(networks):
+        for batch in batches:
+            for number in range(rounds):
+                noise = rng.normal(0, 0.02, 4)
+                rows.append(
+                    {
+                        "run": f"{n}-{batch}-{number}",
+                        "framework": "f",
+                        "network": f"net{n}",
+                        "recipe": "r",
+                        "size": 224,
+                        "batch": batch,
+                        "threads": 1,
+                        "cpus": "1",
+                        "precision": "fp32",
+                        "machine": "m",
+                        "round": number,
+                        "status": "ok",
+                        "kind": "native",
+                        "faithful": True,
+                        "fps": np.exp(20 - size[n] - 0.6 * driver[n] + other[n] + noise[0]),
+                        "macs": np.exp(size[n]),
+                        "instructions": np.exp(size[n] - 2 + 0.05 * null[n] + noise[1]),
+                        "driver": np.exp(size[n] - 5 + driver[n] + noise[2]),
+                        "null": np.exp(size[n] - 5 + null[n] + noise[3]),
+                        "cycles": np.exp(size[n] + driver[n] + noise[0]),
+                    }
+                )
+    made = pd.DataFrame(rows)
+    plain = {"unit": "", "origin": origin, "exactness": "exact", "source": "", "meaning": "", "per": "frame"}
+    made.attrs["metrics"] = {name: dict(plain) for name in ("instructions", "driver", "null", "cycles")}
+    return made
+
+
+def analysed(data: pd.DataFrame) -> Analysis:
+    found = correlation.analyse(data)
+    assert len(found) == 1
+    return found[0]
+
+
+def of(analysis: Analysis, metric: str) -> Correlation:
+    return next(c for c in analysis.correlations if c.metric.name == metric)
+
+
+def test_what_drives_fps_is_found_given_the_size_and_what_does_not_is_not() -> None:
+    analysis = analysed(frame())
+    driver, null = of(analysis, "driver"), of(analysis, "null")
+    assert driver.given.r is not None
+    assert driver.given.r < -0.8
+    assert driver.given.excludes_zero
+    assert driver.q is not None
+    assert driver.q < 0.01
+    assert driver.covariates == ("macs", "instructions")
+    assert null.raw.r is not None
+    assert null.raw.r < -0.6  # the size of the network, nothing else
+    assert not null.given.excludes_zero
+
+
+def test_ten_percent_more_of_the_driver_goes_with_its_elasticity() -> None:
+    assert of(analysed(frame()), "driver").elasticity == pytest.approx(100 * (1.1**-0.6 - 1), abs=1.5)
+
+
+def test_definitional_metrics_are_never_ranked() -> None:
+    analysis = analysed(frame())
+    assert {c.metric.name for c in analysis.correlations} == {"driver", "null"}
+    assert {m.name for m, _ in analysis.untested} >= {"cycles", "instructions"}
+
+
+def test_rounds_and_batches_are_not_networks() -> None:
+    assert of(analysed(frame(rounds=5, batches=(1, 2, 4, 8))), "driver").given.n == 10
+
+
+@pytest.mark.parametrize(("networks", "status"), [(3, "missing"), (6, "exploratory"), (7, "tested")])
+def test_the_number_of_networks_decides_what_may_be_said(networks: int, status: str) -> None:
+    found = of(analysed(frame(networks)), "driver")
+    assert found.status == status
+    assert (found.q is None) == (status != "tested")
+
+
+def test_an_unfaithful_case_stays_out() -> None:
+    data = frame()
+    data.loc[data["network"] == "net0", "faithful"] = False
+    assert of(analysed(data), "driver").given.n == 9
+
+
+def test_other_machines_threads_and_precisions_are_strata_of_their_own() -> None:
+    one = frame()
+    both = pd.concat([one, one.assign(threads=2, fps=one["fps"] * 2)], ignore_index=True)
+    both.attrs = one.attrs
+    assert len(correlation.analyse(both)) == 2
+
+
+def test_fps_is_not_correlated_where_an_emulator_counts() -> None:
+    analysis = analysed(frame(origin="emulated"))
+    assert analysis.correlations == ()
+    assert "IPC" in analysis.refused
+
+
+def test_zeros_have_no_logarithm_and_are_ranked() -> None:
+    data = frame()
+    data.loc[data["network"] == "net1", "null"] = 0.0
+    found = of(analysed(data), "null")
+    assert "spearman" in found.method
+    assert found.excluded == 6
+
+
+def test_without_instructions_the_covariate_is_said_to_be_macs_alone() -> None:
+    data = frame().drop(columns="instructions")
+    found = of(analysed(data), "driver")
+    assert found.covariates == ("macs",)
+    assert any("given MACs only" in note for note in found.notes)
