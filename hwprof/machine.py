@@ -20,8 +20,10 @@ from hwprof.errors import UsageError
 
 ROOT = Path("/")
 # Extensions that decide which kernels a framework takes.
-X86_EXTENSIONS = ("sse4_2", "avx", "f16c", "fma", "avx2", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni")
-X86_EXTENSIONS += ("avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16", "amx_int8")
+X86_EXTENSIONS = (
+    *("sse4_2", "avx", "f16c", "fma", "avx2", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni"),
+    *("avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16", "amx_int8"),
+)
 ARM_EXTENSIONS = ("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2", "sme")
 SYSCTLS = {
     "perf_event_paranoid": "kernel/perf_event_paranoid",

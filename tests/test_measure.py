@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -81,7 +81,7 @@ class Counting:
     def __init__(self) -> None:
         self.passes: Sequence[Pass] = (Pass(0, ("cycles",)),)
         self.groups: Sequence[Group] = (Group((Counter("faults"),)), Group((Counter("cycles"),), 0))
-        self.unavailable: dict[str, Unavailable] = {}
+        self.unavailable: Mapping[str, Unavailable] = {}
         self.on = False
         self.reads = 0
         self.enabled = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import Any
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +17,7 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.frameworks.interpreters import probe
     from hwprof.plugins import adapter, framework_names
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in framework_names():
         found = adapter(name)
         rows.append(

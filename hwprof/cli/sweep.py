@@ -25,6 +25,7 @@ def main(args: argparse.Namespace) -> int:
     """Run the sweep with a line of progress per run on stderr; a summary on stdout."""
     from hwprof import experiment, store
     from hwprof.cases import plan
+    from hwprof.records import Failure
     from hwprof.runner import Runner
 
     spec = experiment.load(args.experiment)
@@ -33,7 +34,8 @@ def main(args: argparse.Namespace) -> int:
             print(planned.case.title)
         return EXIT_OK
     path = store.default_path(args.results)
-    failed, count = {}, 0
+    failed: dict[tuple[str, int], Failure] = {}
+    count = 0
     with store.Results.open(path, create=True) as results:
         results.ensure_writable()
         runner = Runner(spec, results, retry_failed=args.retry_failed)

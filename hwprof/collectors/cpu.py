@@ -10,6 +10,7 @@ import re
 import resource
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from time import clock_gettime_ns
 
@@ -145,7 +146,7 @@ def gauges(pid: int | None, root: str = "/") -> Sequence[Gauge]:
         for cpu in cpus:
             for metric in ("cpu-busy", "cpu-steal"):
                 channels.append(Channel(metric, "s", cpu, "proc:stat", cumulative=True, scale=tick))
-                readers.append(lambda cpu=cpu, metric=metric: reader.get(cpu, metric))
+                readers.append(partial(reader.get, cpu, metric))
         found.append(Sensors("cpu", channels, readers))
     group = cgroup(base, pid)
     if group is not None and (group / "cpu.stat").exists():
@@ -155,10 +156,14 @@ def gauges(pid: int | None, root: str = "/") -> Sequence[Gauge]:
             Sensors(
                 "cgroup",
                 [Channel(m, unit, "", "cgroup:cpu.stat", cumulative=True, scale=s) for m, unit, s in there.values()],
-                [lambda key=key: files.fields(files.text(group / "cpu.stat")).get(key) for key in there],
+                [partial(_field, group / "cpu.stat", key) for key in there],
             )
         )
     return found
+
+
+def _field(path: Path, key: str) -> float | None:
+    return files.fields(files.text(path)).get(key)
 
 
 class _Stat:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from hwprof.collectors import files
@@ -111,7 +112,7 @@ def rapl(root: Path) -> list[Found]:
             scale=1e-6,
             interval_ns=RAPL_INTERVAL_NS,
         )
-        found.append((channel, lambda path=zone / "energy_uj": files.number(path)))
+        found.append((channel, partial(files.number, zone / "energy_uj")))
     return found
 
 
@@ -179,7 +180,7 @@ def supplies(root: Path) -> list[Found]:
         label, source = supply.name, f"power_supply:{supply.name}"
         if files.number(supply / "power_now") is not None:
             channel = Channel("power", "W", label, source, scale=1e-6, interval_ns=SUPPLY_INTERVAL_NS)
-            found.append((channel, lambda path=supply / "power_now": files.number(path)))
+            found.append((channel, partial(files.number, supply / "power_now")))
         elif files.number(supply / "voltage_now") and files.number(supply / "current_now") is not None:
 
             def read(supply: Path = supply) -> float | None:

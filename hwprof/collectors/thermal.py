@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from hwprof.collectors import files
@@ -20,19 +21,19 @@ def gauges(pid: int | None, root: str = "/") -> Sequence[Gauge]:
     """cpufreq per core in Hz, thermal zones in degrees Celsius, throttle counters and states."""
     base = Path(root)
     channels: list[Channel] = []
-    readers = []
+    readers: list[Callable[[], float | None]] = []
     for file in sorted((base / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq")):
         label = file.parents[1].name
         channels.append(Channel("cpu-frequency", "Hz", label, "cpufreq", scale=1e3))
-        readers.append(lambda file=file: files.number(file))
+        readers.append(partial(files.number, file))
     for zone in sorted((base / "sys/class/thermal").glob("thermal_zone*")):
         label = files.text(zone / "type") or zone.name
         channels.append(Channel("temperature", "degC", label, f"thermal:{zone.name}", scale=1e-3))
-        readers.append(lambda zone=zone: files.number(zone / "temp"))
+        readers.append(partial(files.number, zone / "temp"))
     for file in sorted((base / "sys/devices/system/cpu").glob("cpu[0-9]*/thermal_throttle/core_throttle_count")):
         label = file.parents[1].name
         channels.append(Channel("throttle-events", "", label, "thermal_throttle", cumulative=True))
-        readers.append(lambda file=file: files.number(file))
+        readers.append(partial(files.number, file))
     pi = base / "sys/devices/platform/soc/soc:firmware/get_throttled"
     if pi.exists():
         channels.append(Channel("throttled", "share", "firmware", "get_throttled"))

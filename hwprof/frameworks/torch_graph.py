@@ -84,7 +84,8 @@ def build(path: Path) -> Graph:
         except (KeyError, ValueError, IndexError, TypeError, AttributeError) as error:
             raise UnsupportedModel(f"PyTorch: operator {node.op_type} of node {label}: {error}") from error
         graph.add(function, tuple(inputs), tuple(node.output), f"{number:03d}_{label.strip('/').replace('.', '_')}")
-    return graph.eval()
+    graph.eval()
+    return graph
 
 
 def _pads(attributes: Attributes, dims: int) -> tuple[list[int], list[int] | None]:

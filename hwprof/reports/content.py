@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
 from hwprof import doubts
@@ -108,7 +109,7 @@ def fps_table(fps: pd.DataFrame) -> Table:
             mark = " *" if row["fps"] == best and len(group) > 1 else ""
             unfaithful = "" if row["faithful"] else " UNFAITHFUL"
             cells.append(f"{number(row['fps'])} {interval(row['low'], row['high'])}{mark}{unfaithful}")
-        rows.append((str(network), f"{int(size)} px", str(batch), str(threads), *cells))
+        rows.append((str(network), f"{size} px", str(batch), str(threads), *cells))
     return Table(
         "Frames per second",
         ("network", "input", "batch", "threads", *variants),
@@ -189,7 +190,8 @@ def identity_table(runs: Sequence[Run]) -> Table:
     for run in runs:
         if run.kind is Kind.NATIVE and run.failure is None:
             cases.setdefault(run.case.key, []).append(run)
-    rows, names, merged = [], (), ""
+    rows: list[tuple[str, ...]] = []
+    merged = ""
     for group in cases.values():
         found = [i for i in map(decomposition.identity, group) if i is not None]
         if not found:
@@ -290,7 +292,8 @@ def _fastest(fps: pd.DataFrame, variants: Sequence[str]) -> list[str]:
             both = wide[[a, b]].dropna()
             if both.empty:
                 continue
-            per_network = (both[a] / both[b]).groupby(level=NETWORK).apply(lambda r: float(r.prod() ** (1 / len(r))))
+            logs: pd.Series = (both[a] / both[b]).astype(float).transform(np.log)
+            per_network = logs.groupby(level=NETWORK).mean().transform(np.exp)
             mean, low, high = performance.between_rounds([float(v) for v in per_network])
             fast, slow = (a, b) if mean >= 1 else (b, a)
             if mean < 1:

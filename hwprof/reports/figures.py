@@ -21,7 +21,7 @@ from hwprof.analysis.strata import NETWORK, VARIANT
 # Okabe and Ito's palette: told apart by colour-blind readers too; markers differ as well.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-STYLE = {
+STYLE: Any = {
     "svg.hashsalt": "hwprof",
     "svg.fonttype": "none",
     "font.size": 9,

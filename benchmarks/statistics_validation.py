@@ -1,0 +1,196 @@
+"""Does the correlation engine keep its promises? Planted drivers, many draws, and what the engine says of them.
+
+    x_jnf = b_j M_n + a_jn + u_jf + w_jnf          y_nf = -M_n + A_n + U_f - g (x_driver1 + x_driver2) + s_n e_nf
+
+per network n, framework f, metric j: 8 blocks of 5 metrics that go together (r .8), three rounds of 3 %, ten windows
+of 1 %, 5 % of the values missing. Two metrics of different blocks drive FPS (g = 1), or none does (g = 0).
+
+    python benchmarks/statistics_validation.py [--draws 300] [--seed 1]
+
+Prints a table and exits 1 where a figure is outside its bounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwprof.analysis import pooled
+from hwprof.analysis.partial import benjamini_hochberg, partial
+
+Floats = NDArray[np.float64]
+
+BLOCKS, PER_BLOCK = 8, 5
+METRICS = BLOCKS * PER_BLOCK
+DRIVERS = (0, PER_BLOCK)  # the first metric of the first two blocks
+TRUE_BLOCKS = (0, 1)
+ALPHA = 0.05
+EFFECT_SD, NETWORK_SD, ERROR_SD, FRAMEWORK_SD = 0.22, 0.2, 0.12, 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """x (metrics, networks, frameworks), NaN: missing; y (networks, frameworks); size (networks,). All logs."""
+
+    x: Floats
+    y: Floats
+    size: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One promise: `value` must lie within `low` and `high`; `se`: Monte-Carlo standard error, counted in its favour."""
+
+    what: str
+    value: float
+    low: float
+    high: float
+    se: float = 0.0
+
+    @property
+    def kept(self) -> bool:
+        """Within bounds, give or take two standard errors of the simulation."""
+        return self.low - 2 * self.se <= self.value <= self.high + 2 * self.se
+
+
+def _blocks(rng: np.random.Generator, sd: float, *shape: int) -> Floats:
+    """(metrics, *shape) normal with r .8 within a block."""
+    common = np.repeat(rng.standard_normal((BLOCKS, *shape)), PER_BLOCK, axis=0)
+    return np.asarray(sd * (np.sqrt(0.8) * common + np.sqrt(0.2) * rng.standard_normal((METRICS, *shape))))
+
+
+def draw(rng: np.random.Generator, networks: int, frameworks: int, g: float, gaps: float = 0.05) -> Draw:
+    """One data set, already collapsed to network means (what rounds and windows leave is added as noise)."""
+    size = rng.normal(0, 1.2, networks)
+    x = rng.normal(1, 0.3, METRICS)[:, None, None] * size[:, None]
+    x = x + _blocks(rng, NETWORK_SD, networks)[:, :, None] + _blocks(rng, FRAMEWORK_SD, frameworks)[:, None, :]
+    x = x + _blocks(rng, EFFECT_SD, networks, frameworks)
+    noise = np.exp(rng.normal(0, 0.3, networks))[:, None] * rng.normal(0, ERROR_SD, (networks, frameworks))
+    y = -size[:, None] + rng.normal(0, NETWORK_SD, networks)[:, None] + rng.normal(0, FRAMEWORK_SD, frameworks)
+    y = y - g * sum(x[d] for d in DRIVERS) + noise
+    measured = np.sqrt(0.03**2 / 3 + 0.01**2 / 30)
+    x, y = x + rng.normal(0, measured, x.shape), y + rng.normal(0, measured, y.shape)
+    return Draw(np.where(rng.random(x.shape) < gaps, np.nan, x), y, size)
+
+
+def claims(data: Draw) -> tuple[NDArray[np.bool_], Floats]:
+    """What the engine would call associated (q < .05 of the pooled slopes), and the p-values, per metric."""
+    p = pooled.slopes(data.x, data.y).p
+    q = np.full(METRICS, np.nan)
+    finite = np.isfinite(p)
+    q[finite] = benjamini_hochberg(p[finite])
+    return np.asarray(q < ALPHA), p
+
+
+def _share(hits: list[bool]) -> tuple[float, float]:
+    value = float(np.mean(hits))
+    return value, float(np.sqrt(max(value * (1 - value), 0.25 / len(hits)) / len(hits)))
+
+
+def discovery(rng: np.random.Generator, draws: int, networks: int, frameworks: int, power: float) -> list[Row]:
+    """False discoveries, power for a driver's block and whether such a block comes first; then claims of nothing."""
+    block = np.arange(METRICS) // PER_BLOCK
+    false_share, found, first, nothing = [], [], [], []
+    for _ in range(draws):
+        claimed, p = claims(draw(rng, networks, frameworks, 1.0))
+        false_share.append(float(np.isin(block[claimed], TRUE_BLOCKS, invert=True).mean()) if claimed.any() else 0.0)
+        found += [bool(claimed[block == b].any()) for b in TRUE_BLOCKS]
+        first.append(bool(block[int(np.nanargmin(p))] in TRUE_BLOCKS))
+        nothing.append(bool(claims(draw(rng, networks, frameworks, 0.0))[0].any()))
+    where = f"{networks} networks x {frameworks} frameworks"
+    fdr_se = float(np.std(false_share) / np.sqrt(draws))
+    rows = [Row(f"false discovery rate, {where}", float(np.mean(false_share)), 0.0, 0.12, fdr_se)]
+    for what, hits, low, high in (
+        ("power for a driver's block", found, power, 1.0),
+        ("a driver's block comes first", first, 0.95, 1.0),
+        ("any claim where nothing drives", nothing, 0.0, 0.12),
+    ):
+        value, se = _share(hits)
+        rows.append(Row(f"{what}, {where}", value, low, high, se))
+    return rows
+
+
+def pooled_coverage(rng: np.random.Generator, draws: int, networks: int, frameworks: int = 4) -> Row:
+    """How often the 95 % interval of the driver's pooled slope holds the planted -1."""
+    hits = []
+    for _ in range(draws):
+        data = draw(rng, networks, frameworks, 1.0)
+        fit = pooled.slopes(data.x[list(DRIVERS)], data.y)
+        hits += [bool(lo <= -1 <= hi) for lo, hi in zip(fit.low, fit.high, strict=True) if np.isfinite(lo)]
+    value, se = _share(hits)
+    high = 1.0 if networks < 6 else 0.98
+    return Row(f"coverage of the pooled slope, {networks} networks x {frameworks}", value, 0.93, high, se)
+
+
+def fisher_coverage(rng: np.random.Generator, draws: int, networks: int) -> Row:
+    """How often the Fisher-z interval of one framework, given size, holds the population's partial correlation."""
+    metric = NETWORK_SD**2 + EFFECT_SD**2
+    spread = np.exp(2 * 0.3**2)  # mean of s_n squared
+    truth = -metric / np.sqrt(metric * (NETWORK_SD**2 + 2 * metric + spread * ERROR_SD**2))
+    hits = []
+    for _ in range(draws):
+        data = draw(rng, networks, 1, 1.0, gaps=0.0)
+        one = partial(data.x[0, :, 0], data.y[:, 0], data.size[:, None])
+        hits.append(one.low is not None and one.high is not None and bool(one.low <= truth <= one.high))
+    value, se = _share(hits)
+    return Row(f"coverage of r given size (Fisher-z), {networks} networks", value, 0.93, 0.98, se)
+
+
+def size_alone(rng: np.random.Generator, draws: int, networks: int = 10) -> list[Row]:
+    """A metric without influence: r as it is, and how often it is called significant given size."""
+    raw, false = [], []
+    for _ in range(draws):
+        data = draw(rng, networks, 1, 0.0, gaps=0.0)
+        x, y = data.x[METRICS - 1, :, 0], data.y[:, 0]
+        r, p = partial(x, y, np.empty((networks, 0))).r, partial(x, y, data.size[:, None]).p
+        raw.append(r if r is not None else np.nan)
+        false.append(p is not None and p < ALPHA)
+    value, se = _share(false)
+    return [
+        Row("raw r of a metric without influence (size alone)", float(np.nanmean(raw)), -1.0, -0.8),
+        Row("the same given size, rejected at 5 %", value, 0.0, 0.08, se),
+    ]
+
+
+def family_wise(rng: np.random.Generator, draws: int, shuffles: int = 199) -> Row:
+    """max-T where nothing drives: how often any metric of the family is below .05."""
+    hits = []
+    for _ in range(draws):
+        data = draw(rng, 10, 4, 0.0, gaps=0.0)
+        seed = int(rng.integers(1 << 31))
+        hits.append(bool((pooled.max_t(data.x, data.y, draws=shuffles, seed=seed) < ALPHA).any()))
+    value, se = _share(hits)
+    return Row("any max-T claim where nothing drives, 10 networks x 4", value, 0.0, 0.08, se)
+
+
+def validate(draws: int, seed: int = 1) -> list[Row]:
+    """All promises on `draws` data sets each (max-T on a tenth)."""
+    rng = np.random.default_rng(seed)
+    rows = size_alone(rng, draws)
+    rows += [fisher_coverage(rng, draws, n) for n in (6, 10)]
+    rows += [pooled_coverage(rng, draws, n) for n in (4, 6, 10)]
+    rows += discovery(rng, draws, 12, 6, 0.85)
+    rows += discovery(rng, draws, 10, 4, 0.5)
+    return [*rows, family_wise(rng, max(5, draws // 10))]
+
+
+def main() -> int:
+    """Print the table; 1 where a promise is broken."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--draws", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    rows = validate(args.draws, args.seed)
+    width = max(len(r.what) for r in rows)
+    print(f"{'':{width}}   value    +- se   bounds           {args.draws} draws, seed {args.seed}")
+    for r in rows:
+        print(f"{r.what:{width}}  {r.value:6.3f}  {r.se:6.3f}   {r.low:5.2f} ... {r.high:4.2f}   {'ok' if r.kept else 'BROKEN'}")
+    return 0 if all(r.kept for r in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
