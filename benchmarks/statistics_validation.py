@@ -188,7 +188,9 @@ def main() -> int:
     width = max(len(r.what) for r in rows)
     print(f"{'':{width}}   value    +- se   bounds           {args.draws} draws, seed {args.seed}")
     for r in rows:
-        print(f"{r.what:{width}}  {r.value:6.3f}  {r.se:6.3f}   {r.low:5.2f} ... {r.high:4.2f}   {'ok' if r.kept else 'BROKEN'}")
+        print(
+            f"{r.what:{width}}  {r.value:6.3f}  {r.se:6.3f}   {r.low:5.2f} ... {r.high:4.2f}   {'ok' if r.kept else 'BROKEN'}"
+        )
     return 0 if all(r.kept for r in rows) else 1
 
 

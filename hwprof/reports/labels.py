@@ -1,0 +1,85 @@
+"""Names beside points, placed so that no two of them overlap and none hides a point."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+# Where a name may go, in points from its point: beside it, then above and below, then farther away with a line.
+_NEAR = [(6, 4, "left"), (-6, 4, "right"), (6, -10, "left"), (-6, -10, "right"), (0, 8, "center"), (0, -14, "center")]
+_RINGS = (18, 30, 42, 56, 72)
+POINT_RADIUS = 4.0
+
+
+def _places() -> list[tuple[float, float, str]]:
+    far = [
+        (dx * ring, dy * ring, "left" if dx > 0 else "right" if dx < 0 else "center")
+        for ring in _RINGS
+        for dx, dy in ((0.6, 0.8), (-0.6, 0.8), (0.6, -0.8), (-0.6, -0.8), (0, 1), (0, -1), (1, 0.2), (-1, 0.2))
+    ]
+    return [*((float(x), float(y), side) for x, y, side in _NEAR), *far]
+
+
+def place(
+    axes: Axes,
+    points: Sequence[tuple[str, float, float]],
+    others: Sequence[tuple[float, float]] = (),
+    size: float = 7.5,
+) -> None:
+    """Label `points` (name, x, y in data units); `others` are further points to keep clear of.
+
+    Greedy: each name takes the first place where it touches no name, no point and stays inside the axes; where there
+    is none, the place that touches least. Same input, same places. Call it when limits and scales are final.
+    """
+    figure: Any = axes.figure
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # settles the layout, without which pixels mean nothing
+    renderer = canvas.get_renderer()
+    inside = axes.get_window_extent(renderer)
+    radius = POINT_RADIUS * figure.dpi / 72
+    at = axes.transData.transform([*((x, y) for _, x, y in points), *others])
+    taken = [Bbox.from_extents(x - radius, y - radius, x + radius, y + radius) for x, y in at]
+    for name, x, y in points:
+        best: tuple[float, tuple[float, float, str]] | None = None
+        for dx, dy, side in _places():
+            text = _annotate(axes, name, x, y, dx, dy, side, size)
+            box = _text_box(text, renderer)
+            text.remove()
+            cost = sum(_overlap(box, other) for other in taken) + _outside(box, inside)
+            if best is None or cost < best[0]:
+                best = (cost, (dx, dy, side))
+            if cost == 0:
+                break
+        assert best is not None
+        chosen = _annotate(axes, name, x, y, *best[1], size)
+        # the text alone: the line to a far point may cross other things
+        taken.append(_text_box(chosen, renderer))
+
+
+def _annotate(axes: Axes, name: str, x: float, y: float, dx: float, dy: float, side: str, size: float) -> Any:
+    far = dx * dx + dy * dy > 15**2
+    line = {"arrowstyle": "-", "color": "#999999", "lw": 0.5, "shrinkA": 0, "shrinkB": 3} if far else None
+    return axes.annotate(
+        name, (x, y), (dx, dy), textcoords="offset points", ha=side, fontsize=size, arrowprops=line, annotation_clip=False
+    )  # fmt: skip
+
+
+def _text_box(annotation: Any, renderer: Any) -> Bbox:
+    annotation.update_positions(renderer)
+    return Text.get_window_extent(annotation, renderer)
+
+
+def _overlap(a: Bbox, b: Bbox) -> float:
+    width, height = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
+    return width * height if width > 0 and height > 0 else 0.0
+
+
+def _outside(box: Bbox, frame: Bbox) -> float:
+    """Area of the box that sticks out of the frame."""
+    inner = Bbox.intersection(box, frame)
+    return float(box.width * box.height - (inner.width * inner.height if inner is not None else 0.0))

@@ -1,0 +1,76 @@
+"""The examples of the documentation run as they stand there."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hwprof.records import Case
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """Code blocks of a page."""
+    return re.findall(rf"```{language}\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
+
+
+def example(page: str, name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The object of a page's entry point, from its own python block saved as a module."""
+    from hwprof.plugins import load
+
+    declared = next(tomllib.loads(b) for b in blocks(page, "toml") if "entry-points" in b)
+    (path,) = next(iter(declared["project"]["entry-points"].values())).values()
+    (folder / f"{path.partition(':')[0]}.py").write_text(blocks(page, "python")[0])
+    monkeypatch.syspath_prepend(str(folder))
+    assert name in path
+    return load(path)
+
+
+def test_the_example_framework_computes_what_the_reference_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hwprof.frameworks import fidelity
+    from hwprof.networks import resolve, synthetic_inputs
+
+    adapter = example("adding-a-framework.md", "onnx_reference", tmp_path, monkeypatch)
+    network = resolve("tiny_cnn")
+    spec = network.input_spec(None, 1)
+    source = tmp_path / "n.onnx"
+    network.write(source, 0)
+    images = synthetic_inputs(spec, 2, 0)
+    fidelity.write_reference(source, images, tmp_path / "r.npy")
+    case = Case(adapter.name, "tiny_cnn", "", 32)
+    with adapter.load(source, case, spec) as model:
+        outputs = np.concatenate([model.numpy(model.infer(model.bind(i))) for i in images])
+        assert model.facts()["threads"] == 1
+    assert fidelity.compare(outputs, np.load(tmp_path / "r.npy"), 1e-3).faithful
+
+
+def test_the_example_gauge_is_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hwprof.sampler import Sampler
+
+    gauges = example("adding-a-collector.md", "my_sensors", tmp_path, monkeypatch)
+    root = tmp_path / "root"
+    assert gauges(None, root=str(root)) == []
+    fan = root / "sys/class/hwmon/hwmon0/fan1_input"
+    fan.parent.mkdir(parents=True)
+    fan.write_text("1500\n")
+    sampler = Sampler(gauges(None, root=str(root)), clock=lambda: 5)
+    sampler.tick()
+    (series,) = sampler.series()
+    assert (series.metric, series.unit, series.values) == ("fan-speed", "rpm", (1500.0,))
+
+
+def test_the_example_cpu_table_is_read() -> None:
+    from hwprof.collectors.perf.catalog import parse_table
+
+    text = next(b for b in blocks("adding-a-collector.md", "toml") if "[events" in b)
+    table = parse_table(text, "example")
+    assert table.events["vector-instructions"].config == 0x3B
+    assert table.absent["llc-misses"]
