@@ -43,7 +43,7 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One promise: `value` must lie within `low` and `high`; `se`: Monte-Carlo standard error, counted in its favour."""
+    """One promise: `value` must lie within `low` and `high`; `se`: Monte-Carlo standard error, in its favour."""
 
     what: str
     value: float
@@ -188,9 +188,8 @@ def main() -> int:
     width = max(len(r.what) for r in rows)
     print(f"{'':{width}}   value    +- se   bounds           {args.draws} draws, seed {args.seed}")
     for r in rows:
-        print(
-            f"{r.what:{width}}  {r.value:6.3f}  {r.se:6.3f}   {r.low:5.2f} ... {r.high:4.2f}   {'ok' if r.kept else 'BROKEN'}"
-        )
+        verdict = "ok" if r.kept else "BROKEN"
+        print(f"{r.what:{width}}  {r.value:6.3f}  {r.se:6.3f}   {r.low:5.2f} ... {r.high:4.2f}   {verdict}")
     return 0 if all(r.kept for r in rows) else 1
 
 

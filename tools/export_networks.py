@@ -215,7 +215,7 @@ def calibrate(empty: onnx.ModelProto, name: str, size: int) -> dict[str, Any]:
                 change = abs(new[1] / scales[layer][1] - 1)
                 scales[layer] = new
             else:
-                factor = (2.0 if layer == last else 1.0) / float(value.std(dtype=np.float64))
+                factor = (0.7 if layer == last else 1.0) / float(value.std(dtype=np.float64))
                 change = abs(factor - 1)
                 scales[layer] *= factor
             if change < 0.02 and index == frozen:

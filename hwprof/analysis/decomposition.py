@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from hwprof.analysis import performance
 from hwprof.records import Exactness, Reading, Role, Run, Window
 
+SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 FULL = ("parallelism", "clock", "ipc", "work")
 CLOCKLESS = ("parallelism", "cpu time per frame")
 # Factors that divide: more of them is slower.
@@ -53,8 +54,7 @@ def _exact(window: Window) -> dict[str, Reading]:
 
 
 def _seconds(reading: Reading) -> float:
-    value = reading.value or 0.0
-    return value * 1e-9 if reading.unit == "ns" else value
+    return (reading.value or 0.0) * SECONDS[reading.unit]
 
 
 def identity(run: Run) -> Identity | None:

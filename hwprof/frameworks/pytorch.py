@@ -97,7 +97,8 @@ class PyTorch:
         if mode == "inductor" and not (shutil.which("g++") or shutil.which("clang++")):
             raise NotAvailable("inductor compiles C++, and there is no compiler", "apt-get install g++")
         torch.set_num_threads(case.threads)
-        torch.set_num_interop_threads(1)
+        if torch.get_num_interop_threads() != 1:  # can be set once per process only
+            torch.set_num_interop_threads(1)
         torch.set_float32_matmul_precision("highest")  # no bf16 in disguise
         module: Any = build(artifact)
         example = torch.zeros(spec.shape)

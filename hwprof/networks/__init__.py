@@ -288,7 +288,7 @@ def synthetic_inputs(spec: InputSpec, count: int, seed: int) -> list[NDArray[np.
             coarse = rng.standard_normal((batch, channels, 8, 8))
             grown = np.repeat(np.repeat(coarse, -(-height // 8), axis=2), -(-width // 8), axis=3)
             tint = rng.standard_normal((batch, channels, 1, 1))
-            contrast = np.exp(0.7 * rng.standard_normal((batch, channels, 1, 1)))
+            contrast = np.exp(0.3 * rng.standard_normal((batch, channels, 1, 1)))
             image = contrast * (0.4 * image + 0.8 * grown[:, :, :height, :width]) + tint
         made.append(np.ascontiguousarray(image, dtype=np.float32))
     return made

@@ -50,9 +50,10 @@ def tensor(name: str, shape: tuple[int, ...], role: str, scale: Any, seed: int) 
     if role == "weight":
         fan_in = int(np.prod(shape[1:]))
         axes = tuple(range(1, len(shape)))
-        if shape[1] > 1:  # not for depthwise filters: nothing but edges would pass
-            draw = draw - draw.mean(axis=axes, keepdims=True)
-        draw = draw * np.sqrt(2.0 / fan_in) * scale
+        draw = (draw - draw.mean(axis=axes, keepdims=True)) * np.sqrt(2.0 / fan_in)
+        if shape[1] == 1:  # depthwise: the same mean for every channel lets more than edges pass
+            draw = draw + 1.0 / fan_in
+        draw = draw * scale
     elif role == "bias":
         draw = 0.05 * draw
     elif role == "scale":

@@ -97,7 +97,10 @@ def fps_table(fps: pd.DataFrame) -> Table:
     """Network x batch down, frameworks across: FPS with its interval."""
     variants = sorted(fps[VARIANT].unique())
     rows = []
-    for (network, size, batch, threads), group in fps.groupby([NETWORK, "size", "batch", "threads"], sort=True):
+    # what differs between rows gets a column: rows of two machines or precisions are never one row
+    differing = [c for c in ("machine", "cpus", "precision") if fps[c].astype(str).nunique() > 1]
+    keys = [NETWORK, "size", "batch", "threads", *differing]
+    for (network, size, batch, threads, *rest), group in fps.groupby(keys, sort=True, dropna=False):
         cells = []
         best = group["fps"].max()
         for variant in variants:
@@ -109,10 +112,10 @@ def fps_table(fps: pd.DataFrame) -> Table:
             mark = " *" if row["fps"] == best and len(group) > 1 else ""
             unfaithful = "" if row["faithful"] else " UNFAITHFUL"
             cells.append(f"{number(row['fps'])} {interval(row['low'], row['high'])}{mark}{unfaithful}")
-        rows.append((str(network), f"{size} px", str(batch), str(threads), *cells))
+        rows.append((str(network), f"{size} px", str(batch), str(threads), *(str(r) for r in rest), *cells))
     return Table(
         "Frames per second",
-        ("network", "input", "batch", "threads", *variants),
+        ("network", "input", "batch", "threads", *differing, *variants),
         tuple(rows),
         "FPS = batch / median latency after one 3-sigma pass, geometric mean over rounds; in brackets the 95 % t "
         "interval between rounds. * the fastest of its row.",

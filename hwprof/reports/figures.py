@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from hwprof.analysis.findings import Analysis, Correlation
 from hwprof.analysis.partial import MIN_TESTED
 from hwprof.analysis.strata import NETWORK, VARIANT
+from hwprof.reports import labels
 
 # Okabe and Ito's palette: told apart by colour-blind readers too; markers differ as well.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -122,18 +123,17 @@ def against_macs(fps: pd.DataFrame) -> Figure:
         rows = part[part[VARIANT] == variant]
         axes.scatter(rows["macs"].astype(float) / 1e6, rows["fps"], label=variant, s=30, zorder=3, **styles[variant])
     top = part.groupby(NETWORK).agg(macs=("macs", "first"), fps=("fps", "max")).sort_values("macs")
-    for index, (network, row) in enumerate(top.iterrows()):
-        above = 8 + 11 * (index % 2)  # neighbours of like size at two heights
-        axes.annotate(
-            str(network), (float(row["macs"]) / 1e6, row["fps"]), (0, above), textcoords="offset points", ha="center",
-            fontsize=7.5,
-        )  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.margins(0.12)
     axes.set_xlabel("million multiply-accumulates per frame (log)")
     axes.set_ylabel(f"frames per second, batch {batch} (log)")
     axes.legend(loc="lower left")
+    labels.place(
+        axes,
+        [(str(n), float(r["macs"]) / 1e6, float(r["fps"])) for n, r in top.iterrows()],
+        [(float(m) / 1e6, float(f)) for m, f in zip(part["macs"], part["fps"], strict=True)],
+    )
     return figure
 
 
@@ -229,18 +229,6 @@ def scatters(chosen: Sequence[Correlation]) -> Figure:
         panel.axhline(0, color="#999999", lw=0.6)
         panel.axvline(0, color="#999999", lw=0.6)
         panel.scatter(c.points.rx, c.points.ry, color=COLOURS[0], s=26, zorder=3)
-        middle = float(np.median(c.points.rx))
-        order = np.argsort(np.argsort(c.points.ry))  # neighbours in height: one label above, the next below
-        for name, x, y, rank in zip(c.points.networks, c.points.rx, c.points.ry, order, strict=True):
-            left = x > middle
-            panel.annotate(
-                name,
-                (x, y),
-                (-5 if left else 5, 4 if rank % 2 else -9),
-                textcoords="offset points",
-                fontsize=7,
-                ha="right" if left else "left",
-            )
         if c.given.slope is not None:
             ends = np.array([c.points.rx.min(), c.points.rx.max()])
             panel.plot(ends, c.given.slope * ends, color=COLOURS[1], lw=1)
@@ -248,4 +236,8 @@ def scatters(chosen: Sequence[Correlation]) -> Figure:
         panel.set_title(f"{c.framework}: {c.metric.label}\nr {c.given.r:+.2f}, N {c.given.n}, {c.status}", fontsize=8.5)
         panel.set_xlabel("log metric per frame, given size", fontsize=8)
         panel.set_ylabel("log FPS, given size", fontsize=8)
+    for panel, c in zip(panels, chosen, strict=False):
+        assert c.points is not None
+        named = zip(c.points.networks, c.points.rx, c.points.ry, strict=True)
+        labels.place(panel, [(name, float(x), float(y)) for name, x, y in named], size=7)
     return figure

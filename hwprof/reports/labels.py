@@ -37,7 +37,7 @@ def place(
     is none, the place that touches least. Same input, same places. Call it when limits and scales are final.
     """
     figure: Any = axes.figure
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()  # settles the layout, without which pixels mean nothing
     renderer = canvas.get_renderer()
     inside = axes.get_window_extent(renderer)
@@ -65,8 +65,15 @@ def _annotate(axes: Axes, name: str, x: float, y: float, dx: float, dy: float, s
     far = dx * dx + dy * dy > 15**2
     line = {"arrowstyle": "-", "color": "#999999", "lw": 0.5, "shrinkA": 0, "shrinkB": 3} if far else None
     return axes.annotate(
-        name, (x, y), (dx, dy), textcoords="offset points", ha=side, fontsize=size, arrowprops=line, annotation_clip=False
-    )  # fmt: skip
+        name,
+        (x, y),
+        (dx, dy),
+        textcoords="offset points",
+        ha=side,
+        fontsize=size,
+        arrowprops=line,
+        annotation_clip=False,
+    )
 
 
 def _text_box(annotation: Any, renderer: Any) -> Bbox:

@@ -1,0 +1,73 @@
+"""Kinds follow from what a metric is made of; FPS in disguise is recognised."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hwprof.analysis import metrics
+from hwprof.analysis.metrics import Kind
+from hwprof.errors import ResultsError
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes", "kind"),
+    [
+        ("cycles", {}, Kind.DEFINITIONAL),
+        ("cycles:u", {}, Kind.DEFINITIONAL),
+        ("instructions@callgrind", {}, Kind.DEFINITIONAL),
+        ("task-clock", {"unit": "ns"}, Kind.DEFINITIONAL),
+        ("something-new", {"unit": "ns"}, Kind.DEFINITIONAL),
+        ("something-new", {"unit": "J"}, Kind.DEFINITIONAL),
+        ("something-new", {}, Kind.EXPLANATORY),
+        ("something-new", {"per": "level"}, Kind.GAUGE),
+        ("something-new", {"per": "window"}, Kind.RATE),
+        ("cache-misses", {}, Kind.EXPLANATORY),
+        ("page-faults", {}, Kind.EXPLANATORY),
+        ("stalled-cycles-backend", {}, Kind.COMPONENT),
+    ],
+)
+def test_kind_of_a_metric(name: str, attributes: dict[str, str], kind: Kind) -> None:
+    assert metrics.metric_of(name, attributes).kind is kind
+
+
+def test_normalised_events_are_rates() -> None:
+    assert metrics.kind_of({"event": 1, "instructions": -1}) is Kind.RATE
+    assert metrics.kind_of({"event": 1, "cycles": -1}) is Kind.RATE
+    assert metrics.kind_of({"instructions": 1, "cycles": -1}) is Kind.DEFINITIONAL
+
+
+def test_simulated_says_so_and_by_what() -> None:
+    assert "simulated (callgrind)" in metrics.metric_of("L1D-misses@callgrind", {"origin": "simulated"}).label
+    assert metrics.metric_of("L1D-misses", {"origin": "hardware"}).label == "L1D-misses"
+
+
+def test_fps_in_disguise_is_found_and_a_mere_correlate_is_not() -> None:
+    rng = np.random.default_rng(1)
+    fps = rng.normal(0, 1, 10)
+    assert metrics.disguise(fps, -fps + rng.normal(0, 0.005, 10)).found
+    assert not metrics.disguise(fps, -2 * fps).found  # exact, but another power
+    assert not metrics.disguise(fps, -fps + rng.normal(0, 0.3, 10)).found
+    assert not metrics.disguise(fps[:3], -fps[:3]).found  # three networks decide nothing
+
+
+def test_derived_values_keep_domains_apart() -> None:
+    frame = pd.DataFrame(
+        {"throughput": [10.0], "cycles": [3e9], "instructions:u": [6e9], "task-clock": [1e8], "misses:u": [6e6]}
+    )
+    frame.attrs["metrics"] = {
+        "cycles": {},
+        "instructions:u": {},
+        "task-clock": {"unit": "ns"},
+        "misses:u": {},
+    }
+    derived = metrics.derive(frame)
+    assert "ipc" not in derived  # user-only instructions never meet cycles of both modes
+    assert derived["misses:u /k-insn"].iloc[0] == pytest.approx(1.0)
+    assert derived["parallelism"].iloc[0] == pytest.approx(1.0)
+
+
+def test_a_frame_that_does_not_name_its_metrics_is_refused() -> None:
+    with pytest.raises(ResultsError, match="metrics"):
+        metrics.classify(pd.DataFrame({"cycles": [1.0]}))

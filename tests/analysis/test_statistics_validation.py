@@ -1,0 +1,39 @@
+"""The engine keeps its promises on planted data (the full simulation: benchmarks/statistics_validation.py)."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+PATH = Path(__file__).parents[2] / "benchmarks" / "statistics_validation.py"
+
+
+@pytest.fixture(scope="module")
+def validation() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("statistics_validation", PATH)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["statistics_validation"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_promises_are_kept(validation: ModuleType) -> None:
+    rows = validation.validate(draws=20, seed=4)
+    assert len(rows) > 10
+    assert [r.what for r in rows if not r.kept] == []
+
+
+def test_taking_rows_for_units_would_break_them(validation: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bounds can fail: p-values that ignore networks claim what is not there."""
+    monkeypatch.setattr(
+        validation.pooled, "slopes", lambda x, y: type("Naive", (), {"p": np.full(len(x), 0.001), "n": 10})()
+    )
+    rows = validation.discovery(np.random.default_rng(1), 10, 10, 4, 0.5)
+    assert not all(r.kept for r in rows)

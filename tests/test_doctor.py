@@ -1,0 +1,160 @@
+"""What doctor makes of a machine: plain words, and the command that changes it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hwprof import doctor, machine
+from hwprof.collectors import power
+from hwprof.collectors.perf import PerfCollector
+from hwprof.collectors.perf.abi import Attr
+from hwprof.collectors.protocol import Available, Unavailable
+from hwprof.doctor import Finding, Probe
+
+MACHINES = Path(__file__).parent / "machines"
+NAMES = sorted(path.name for path in MACHINES.iterdir() if (path / "proc/cpuinfo").exists())
+ASKED = ["cycles", "instructions", "task-clock", "page-faults"]
+
+
+class Refusing:
+    """A kernel on which hardware events fail with one errno, kernel ones open."""
+
+    def __init__(self, code: int, software: bool = True) -> None:
+        self.code = code
+        self.software = software
+
+    def open(self, attr: Attr, pid: int, cpu: int, group_fd: int, flags: int) -> int:
+        """perf_event_open; type 1: the kernel's own events."""
+        if self.code and not (self.software and attr.type == 1):
+            raise OSError(self.code, "refused")
+        return 9
+
+    def control(self, fd: int, request: int) -> None:
+        """ioctl."""
+
+    def read(self, fd: int, size: int) -> bytes:
+        """Nothing is read by probing."""
+        raise AssertionError("probing reads nothing")
+
+    def close(self, fd: int) -> None:
+        """close."""
+
+    def tasks(self, pid: int | None) -> tuple[int, ...]:
+        """One thread."""
+        return (1,)
+
+    def spin(self) -> None:
+        """No trial."""
+
+
+def found_on(name: str, code: int = 0, software: bool = True) -> Probe:
+    """A recorded machine as doctor sees it, with a kernel that answers `code` to hardware events."""
+    root = MACHINES / name
+    return Probe(
+        root=root,
+        hardware=machine.hardware(root),
+        host=machine.host_state(root),
+        events=PerfCollector(root, Refusing(code, software)).probe(ASKED),
+        power=power.probe(root),
+        simulator=Unavailable("valgrind is not installed", "apt-get install valgrind"),
+        compiler=None,
+        frameworks={"onnxruntime": ("1.21.0", "pip install onnxruntime"), "pytorch": (None, "pip install torch")},
+    )
+
+
+def only(findings: list[Finding], what: str) -> Finding:
+    """The one finding about something."""
+    (one,) = [f for f in findings if f.what == what]
+    return one
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("code", [0, 1, 2, 13, 22])
+def test_whatever_is_missing_has_a_reason(name: str, code: int) -> None:
+    findings = doctor.examine(found_on(name, code))
+    assert {f.status for f in findings} <= {doctor.OK, doctor.LIMITED, doctor.MISSING}
+    assert all(f.detail and f.area and f.what for f in findings)
+    assert 3 <= len(doctor.summary(findings)) <= 8
+
+
+def test_the_table_of_a_known_board_is_found() -> None:
+    finding = only(doctor.examine(found_on("bpi-f3")), "event table")
+    assert finding.status == doctor.OK
+    assert "X60" in finding.detail
+
+
+def test_an_unknown_cpu_is_told_with_its_ids(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    cpuinfo = "processor\t: 0\nisa\t: rv64gc\nmvendorid\t: 0x123\nmarchid\t: 0x4\nmimpid\t: 0x5\n"
+    (tmp_path / "proc/cpuinfo").write_text(cpuinfo)
+    finding = only(doctor.examine(replace(found_on("vm", 2), root=tmp_path)), "event table")
+    assert finding.status == doctor.LIMITED
+    assert "0x123-0x4-0x5" in finding.detail
+    assert "configs/cpus" in finding.remedy
+
+
+def test_container_that_forbids_counting_is_not_told_to_set_a_sysctl() -> None:
+    refused = next(f for f in doctor.examine(found_on("ryzen", 1)) if f.status == doctor.MISSING)
+    assert "seccomp" in refused.remedy
+    assert "a sysctl does not help" in refused.remedy
+
+
+def test_pmu_without_exclusion_is_a_dead_end_without_rights() -> None:
+    class NoExclusion(Refusing):
+        def open(self, attr: Attr, pid: int, cpu: int, group_fd: int, flags: int) -> int:
+            if attr.type != 1:
+                raise OSError(22 if attr.flags & 0x30 else 13, "refused")
+            return 9
+
+    root = MACHINES / "visionfive2"
+    events = PerfCollector(root, NoExclusion(0)).probe(ASKED)
+    findings = doctor.examine(replace(found_on("visionfive2"), events=events))
+    refused = next(f for f in findings if "cycles" in f.detail and f.status == doctor.MISSING)
+    assert "can't count user code alone" in refused.detail
+    assert "perf_event_paranoid" in refused.remedy
+
+
+def test_nmi_watchdog_takes_a_counter() -> None:
+    finding = only(doctor.examine(found_on("xeon")), "NMI watchdog")
+    assert "kernel.nmi_watchdog=0" in finding.remedy
+    assert not [f for f in doctor.examine(found_on("vm", 2)) if f.what == "NMI watchdog"]
+
+
+def test_clock_that_moves_has_its_command() -> None:
+    findings = doctor.examine(found_on("xeon"))
+    assert "performance" in only(findings, "governor").remedy
+    assert "intel_pstate/no_turbo" in only(findings, "boost").remedy
+    assert "cpufreq/boost" in only(doctor.examine(found_on("ryzen")), "boost").remedy
+
+
+def test_missing_clock_is_not_taken_for_a_fixed_one() -> None:
+    assert only(doctor.examine(found_on("vm", 2)), "cpufreq").status == doctor.LIMITED
+
+
+def test_swap_is_told_only_where_there_is_some() -> None:
+    assert "swapoff" in only(doctor.examine(found_on("rpi4")), "swap").remedy
+    assert not [f for f in doctor.examine(found_on("vm", 2)) if f.what == "swap"]
+
+
+def test_board_without_power_sensor_is_told_of_a_meter(tmp_path: Path) -> None:
+    probe = replace(found_on("bpi-f3"), power=power.probe(tmp_path))
+    finding = only(doctor.examine(probe), "power")
+    assert finding.status == doctor.MISSING
+    assert "--meter" in finding.remedy
+
+
+def test_power_sensor_is_told_with_unit_and_interval() -> None:
+    there = {"power[vin]": Available("hwmon:ina226", "W, every 35 ms")}
+    finding = only(doctor.examine(replace(found_on("rpi4"), power=there)), "power[vin]")
+    assert finding.detail == "hwmon:ina226: W, every 35 ms"
+
+
+def test_frameworks_and_tools_that_are_absent_say_how_to_get_them() -> None:
+    findings = doctor.examine(found_on("rpi4"))
+    assert only(findings, "onnxruntime") == Finding("frameworks", "onnxruntime", doctor.OK, "1.21.0")
+    assert only(findings, "pytorch").remedy == "pip install torch"
+    assert only(findings, "simulation").remedy == "apt-get install valgrind"
+    assert only(findings, "C compiler").status == doctor.MISSING
