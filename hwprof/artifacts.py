@@ -145,7 +145,7 @@ class Workshop:
         job = Job(
             task,
             case,
-            planned.network.name if planned.network.path is None else str(planned.network.path),
+            planned.network.source,
             self.seed,
             planned.spec,
             adapter=planned.adapter_path,

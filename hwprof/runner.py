@@ -165,7 +165,7 @@ class Runner:
         return Job(
             task,
             planned.case,
-            planned.network.name,
+            planned.network.source,
             self.experiment.seed,
             planned.spec,
             adapter=planned.adapter_path,

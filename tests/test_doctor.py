@@ -158,3 +158,32 @@ def test_frameworks_and_tools_that_are_absent_say_how_to_get_them() -> None:
     assert only(findings, "pytorch").remedy == "pip install torch"
     assert only(findings, "simulation").remedy == "apt-get install valgrind"
     assert only(findings, "C compiler").status == doctor.MISSING
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "what", "remedy"),
+    [
+        ("vm", 2, "", "vPMU"),
+        ("rpi4", 13, "kernel.perf_event_paranoid", "sysctl"),
+        ("xeon", 0, "governor", "cpupower"),
+        ("xeon", 0, "NMI watchdog", "nmi_watchdog=0"),
+        ("xeon", 0, "boost", "no_turbo"),
+        ("bpi-f3", 0, "power", "--meter"),
+        ("bpi-f3", 0, "simulation", "apt-get"),
+        ("bpi-f3", 0, "C compiler", "apt-get install gcc"),
+        ("bpi-f3", 0, "pytorch", "pip install torch"),
+    ],
+)
+def test_each_lack_has_its_remedy(name: str, code: int, what: str, remedy: str) -> None:
+    findings = [f for f in doctor.examine(found_on(name, code)) if f.status != doctor.OK]
+    assert any(remedy in f.remedy for f in findings if what in ("", f.what))
+
+
+def test_a_good_machine_is_told_so() -> None:
+    found = found_on("rpi4")
+    host = {**found.host, "governors": ["performance"], "perf_event_paranoid": "1"}
+    good = replace(found, host=host, compiler="/usr/bin/cc", simulator=Available("callgrind"))
+    findings = doctor.examine(good)
+    for what in ("event table", "hardware events", "kernel events", "governor", "simulation", "C compiler"):
+        assert only(findings, what).status == doctor.OK
+    assert not [f for f in findings if f.area == "counters" and f.status != doctor.OK]

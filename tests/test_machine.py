@@ -167,3 +167,27 @@ def test_absent_distribution_has_no_version() -> None:
     assert said["distributions"]["pytest"] == pytest.__version__
     assert said["distributions"]["no-such-distribution"] is None
     assert said["python"].count(".") == 2
+
+
+def test_a_riscv_board_is_known_by_its_vendor_ids() -> None:
+    assert machine.hardware(MACHINES / "bpi-f3")["ids"] == ["0x710-0x8000000058000001-0x1000000049772200"]
+    assert machine.hardware(MACHINES / "visionfive2")["ids"] == ["0x489-0x8000000000000007-0x4210427"]
+
+
+def test_a_virtual_machine_is_recognised() -> None:
+    virtual = {name for name in NAMES if "virtualisation" in machine.host_state(MACHINES / name)}
+    assert virtual == {"vm"}
+
+
+def test_host_state_tells_the_governor_and_what_may_be_counted() -> None:
+    state = machine.host_state(MACHINES / "rpi4")
+    assert state["governors"] == ["ondemand"]
+    assert state["perf_event_paranoid"] == "2"
+    assert state["kernel"] == "6.6.51+rpt-rpi-v8"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_tree_has_an_id_and_a_label(name: str) -> None:
+    facts = machine.hardware(MACHINES / name)
+    assert len(machine.machine_id(facts)) == 12
+    assert f"{facts['cpus']} CPUs" in machine.label(facts)

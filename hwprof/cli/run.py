@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-r", "--rounds", type=int, default=3, help="fresh processes (default: 3)")
     add("-w", "--warm-up", type=int, metavar="N", help="warm-up iterations (default: until steady)")
     add("-s", "--size", type=int, default=0, help="side of the input in pixels (default: the network's own)")
+    add("--pretrained", action="store_true", help="torchvision's weights instead of seeded ones (needs torchvision)")
     add("--precision", default="fp32")
     add("--option", action="append", default=[], metavar="NAME=VALUE", help="of the framework, as mode=eager")
     add("--cpus", default="", help="cores to run on, as 2 or 0,2-3 (default: chosen)")
@@ -96,7 +97,8 @@ def experiment_of(args: argparse.Namespace) -> Any:
     if args.simulate and args.batch != 1:
         raise UsageError("--simulate is of batch 1 only", "a simulated inference is slow: leave --batch away")
     options = tuple(sorted(parse_option(text) for text in args.option))
-    choice = Choice(args.framework, args.network, args.size, args.batch, args.threads, args.precision, options)
+    network = f"{args.network}:pretrained" if args.pretrained else args.network
+    choice = Choice(args.framework, network, args.size, args.batch, args.threads, args.precision, options)
     plan = Plan(
         window_s=args.window,
         iterations=args.iterations,

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # Raised when a graph, the filling or the scales change: results of different recipes are different networks.
 RECIPE = 1
+# Behind a built-in name: torchvision's real weights instead of seeded ones.
+REAL = ":pretrained"
 SMALLEST = 32
 
 
@@ -106,6 +108,14 @@ class Network:
     input_name: str = "input"
     fixed_batch: int | None = None
     fixed_shape: tuple[int, ...] | None = None  # a user's input without the batch, where it is fixed
+    real: bool = False  # torchvision's weights
+
+    @property
+    def source(self) -> str:
+        """What `resolve` made this network from."""
+        if self.path is not None:
+            return str(self.path)
+        return self.name + (REAL if self.real else "")
 
     def input_spec(self, size: int | None, batch: int) -> InputSpec:
         """The input for this side (None: its own) and batch. Raises UsageError where the network can't take them."""
@@ -140,8 +150,8 @@ class Network:
 
     def identity(self, seed: int, size: int | None) -> str:
         """What a cached file of this network depends on."""
-        if self.path is not None:
-            return self.recipe
+        if self.path is not None or self.real:
+            return f"{self.name} {self.recipe} size {size or self.default_size}"
         return f"{self.name} {self.recipe} seed {seed} size {size or self.default_size}"
 
     def model(self, size: int | None = None) -> Any:
@@ -192,6 +202,9 @@ class Network:
 
         from hwprof.networks.fill import fill
 
+        if self.real:
+            pretrained(self.name, path, size)
+            return
         model = self.model(size)
         if self.path is None:
             fill(model, self.scales(), seed)
@@ -217,6 +230,9 @@ def resolve(name_or_path: str) -> Network:
     """A built-in network, or a user's .onnx. Raises UnknownNetwork or BadModel."""
     if name_or_path in _TABLE:
         return Network(name_or_path, f"builtin-{RECIPE}", _TABLE[name_or_path].size)
+    name = name_or_path.removesuffix(REAL)
+    if name in _TABLE and name != "tiny_cnn":
+        return Network(name, "torchvision-default", _TABLE[name].size, real=True)
     if not name_or_path.endswith(".onnx") and "/" not in name_or_path:
         raise UnknownNetwork(name_or_path, _TABLE)
     return _users(Path(name_or_path))
@@ -294,7 +310,7 @@ def synthetic_inputs(spec: InputSpec, count: int, seed: int) -> list[NDArray[np.
     return made
 
 
-def pretrained(name: str, path: Path) -> None:
+def pretrained(name: str, path: Path, size: int | None = None) -> None:
     """Write a built-in network with torchvision's real weights. Raises NotInstalled, or NotAvailable offline."""
     try:
         import torch
@@ -318,17 +334,16 @@ def pretrained(name: str, path: Path) -> None:
         raise NotAvailable(
             f"the weights of {name} could not be downloaded: {error}", "go online once, or leave --pretrained away"
         ) from error
-    from_state(name, module.state_dict(), path)
+    from_state(name, module.state_dict(), path, size)
 
 
-def from_state(name: str, state: Any, path: Path) -> None:
+def from_state(name: str, state: Any, path: Path, size: int | None = None) -> None:
     """Write a built-in network with the tensors of a torchvision state_dict. Raises BadModel where one is missing."""
     import onnx
 
     from hwprof.networks.fill import is_empty
 
-    network = resolve(name)
-    model = network.model()
+    model = resolve(name).model(size)
     for initializer in model.graph.initializer:
         if not is_empty(initializer):
             continue

@@ -180,12 +180,20 @@ def test_real_weights_without_torchvision_name_the_extra(tmp_path: Path, monkeyp
         networks.pretrained("resnet18", tmp_path / "x.onnx")
 
 
+def test_real_weights_are_another_network_than_seeded_ones() -> None:
+    real, seeded = networks.resolve("resnet18:pretrained"), networks.resolve("resnet18")
+    assert real.source == "resnet18:pretrained"
+    assert (real.name, real.recipe) == ("resnet18", "torchvision-default")
+    assert real.identity(0, 224) != seeded.identity(0, 224)
+    assert real.macs(None, 1) == seeded.macs(None, 1)
+
+
 @pytest.mark.torch
 @pytest.mark.parametrize("name", ["mobilenet_v2", "shufflenet_v2_x1_0", "squeezenet1_1"])
 def test_real_weights_go_to_their_places(name: str, tmp_path: Path) -> None:
     import torch
 
-    with pytest.raises((NotInstalled, Exception)):  # declares the operators; offline there are no weights to download
+    with pytest.raises(UsageError, match="no weights"):  # declares the operators that torchvision's import wants
         networks.pretrained("tiny_cnn", tmp_path / "x.onnx")
     from torchvision import models
 
