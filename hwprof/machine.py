@@ -15,16 +15,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hwprof import cores as names
+from hwprof import virtualisation as virtual
 from hwprof._version import __version__
 from hwprof.errors import UsageError
 
 ROOT = Path("/")
-# Extensions that decide which kernels a framework takes.
-X86_EXTENSIONS = (
-    *("sse4_2", "avx", "f16c", "fma", "avx2", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni"),
-    *("avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16", "amx_int8"),
-)
-ARM_EXTENSIONS = ("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2", "sme")
+# What firmware says where its maker said nothing
+NO_NAME = frozenset({"", "to be filled by o.e.m.", "system manufacturer", "system product name", "default string"})
 SYSCTLS = {
     "perf_event_paranoid": "kernel/perf_event_paranoid",
     "nmi_watchdog": "kernel/nmi_watchdog",
@@ -54,22 +52,50 @@ def cpu_blocks(root: Path = ROOT) -> list[dict[str, str]]:
 
 
 def hardware(root: Path = ROOT, architecture: str | None = None) -> dict[str, Any]:
-    """What doesn't change while the machine is the same: no clock, no serial number, no name of the host."""
+    """What doesn't change while the machine is the same: no clock, no serial number, no name of the host.
+
+    `cpus` counts those that are on. Cores of several kinds are in `kinds`, the fastest first, with their CPUs.
+    """
     blocks = cpu_blocks(root)
-    processors = [b for b in blocks if "processor" in b]
+    processors = [b for b in blocks if b.get("processor", "").isdigit()]
+    kinds = core_kinds(processors, root)
     facts: dict[str, Any] = {
-        "architecture": architecture or platform.machine(),
-        "model": model_name(blocks, root),
-        "ids": sorted({identity(b) for b in processors} - {""}),
+        "architecture": architecture or _architecture(processors, root),
+        "model": " + ".join(kind["model"] for kind in kinds) or next(filter(None, map(names.name, blocks)), None),
+        "ids": sorted({names.identity(b) for b in processors} - {""}),
+        "kinds": kinds if len(kinds) > 1 else [],
         "board": board(root),
         "cpus": len(processors) or len(online(root)),
         "cores": cores(root),
         "caches": caches(root),
-        "extensions": extensions(processors),
+        "extensions": list(dict.fromkeys(word for b in processors for word in names.extensions(b))),
         "memory_gib": memory_gib(root),
         "numa_nodes": len(list((root / "sys/devices/system/node").glob("node[0-9]*"))) or None,
     }
     return {key: value for key, value in facts.items() if value not in (None, "", [], {})}
+
+
+def _architecture(processors: Sequence[Mapping[str, str]], root: Path) -> str:
+    if root == ROOT:
+        return platform.machine()
+    first = processors[0] if processors else {}
+    if "isa" in first:
+        return "riscv64" if first["isa"].startswith("rv64") else "riscv32"
+    return "x86_64" if "vendor_id" in first else "aarch64" if "CPU implementer" in first else "unknown"
+
+
+def core_kinds(processors: Sequence[Mapping[str, str]], root: Path) -> list[dict[str, Any]]:
+    """Kinds of core with model, ids and CPUs, the fastest first. Only the kernel's PMUs tell x86 hybrids apart."""
+    small = read(root / "sys/devices/cpu_atom/cpus")
+    atoms = set(parse_cpus(small)) if small else set()
+    found: dict[tuple[str, bool], dict[str, Any]] = {}
+    for block in processors:
+        cpu, ids = int(block["processor"]), names.identity(block)
+        model = names.name(block) or "unknown CPU"
+        if atoms:
+            model += " (E-core)" if cpu in atoms else " (P-core)"
+        found.setdefault((ids, cpu in atoms), {"model": model, "ids": ids, "cpus": []})["cpus"].append(cpu)
+    return sorted(found.values(), key=lambda kind: (-max(speed(root, cpu) for cpu in kind["cpus"]), kind["cpus"]))
 
 
 def machine_id(facts: Mapping[str, Any]) -> str:
@@ -78,35 +104,15 @@ def machine_id(facts: Mapping[str, Any]) -> str:
 
 
 def label(facts: Mapping[str, Any]) -> str:
-    """For people: model, CPUs, board."""
-    parts = [str(facts.get("model") or facts.get("architecture", "unknown CPU")), f"{facts.get('cpus', '?')} CPUs"]
+    """For people: model (each kind of core where there are several), CPUs, sockets, board."""
+    kinds = [f"{kind['model']} x{len(kind['cpus'])}" for kind in facts.get("kinds", ())]
+    model = " + ".join(kinds) or str(facts.get("model") or facts.get("architecture", "unknown CPU"))
+    parts = [model, f"{facts.get('cpus', '?')} CPUs"]
+    if facts.get("cores", {}).get("sockets", 1) > 1:
+        parts.append(f"{facts['cores']['sockets']} sockets")
     if facts.get("board"):
         parts.append(str(facts["board"]))
     return ", ".join(parts)
-
-
-def identity(block: Mapping[str, str]) -> str:
-    """Vendor ids of one processor: family-model-stepping, MIDR's parts, or mvendorid-marchid-mimpid."""
-    if "mvendorid" in block:
-        return "-".join(block.get(key, "?") for key in ("mvendorid", "marchid", "mimpid"))
-    if "CPU implementer" in block:
-        keys = ("CPU implementer", "CPU architecture", "CPU variant", "CPU part", "CPU revision")
-        return "-".join(block.get(key, "?") for key in keys)
-    if "cpu family" in block:
-        return "-".join(block.get(key, "?") for key in ("vendor_id", "cpu family", "model", "stepping"))
-    return ""
-
-
-def model_name(blocks: Sequence[Mapping[str, str]], root: Path) -> str | None:
-    """Name of the CPU: from /proc/cpuinfo, else from the table that its ids match."""
-    for block in blocks:
-        for key in ("model name", "uarch", "Model"):
-            if key in block:
-                return block[key]
-    from hwprof.collectors.perf.catalog import Catalog
-
-    table = Catalog(root).table
-    return table.name if table else None
 
 
 def board(root: Path) -> str | None:
@@ -114,8 +120,8 @@ def board(root: Path) -> str | None:
     tree = read(root / "proc/device-tree/model") or read(root / "sys/firmware/devicetree/base/model")
     if tree:
         return tree
-    vendor, product = (read(root / f"sys/class/dmi/id/{name}") for name in ("sys_vendor", "product_name"))
-    return " ".join(filter(None, (vendor, product))) or None
+    dmi = [read(root / f"sys/class/dmi/id/{name}") or "" for name in ("sys_vendor", "product_name")]
+    return " ".join(text for text in dmi if text.lower() not in NO_NAME) or None
 
 
 def cores(root: Path) -> dict[str, int]:
@@ -138,40 +144,27 @@ def cores(root: Path) -> dict[str, int]:
 
 
 def caches(root: Path) -> list[dict[str, Any]]:
-    """Caches of the first CPU of each kind: level, type, KiB, how many CPUs share it."""
-    found = []
-    for index in sorted((root / "sys/devices/system/cpu/cpu0/cache").glob("index*")):
-        size = read(index / "size") or ""
-        if not size.endswith(("K", "M")):
-            continue
-        kib = int(size[:-1]) * (1024 if size.endswith("M") else 1)
-        shared = read(index / "shared_cpu_list")
-        found.append(
-            {
-                "level": int(read(index / "level") or 0),
-                "type": read(index / "type"),
-                "kib": kib,
-                "shared_by": len(parse_cpus(shared)) if shared else None,
-            }
-        )
-    return found
-
-
-def extensions(processors: Sequence[Mapping[str, str]]) -> list[str]:
-    """Instruction sets that matter for inference; on RISC-V the isa string."""
-    if not processors:
-        return []
-    first = processors[0]
-    if "isa" in first:
-        return sorted({p["isa"] for p in processors if "isa" in p})
-    flags = set(first.get("flags", first.get("Features", "")).split())
-    return [name for name in (*X86_EXTENSIONS, *ARM_EXTENSIONS) if name in flags]
+    """Caches by level, type and size: how many CPUs share one, and how many of them there are."""
+    found: dict[tuple[int, str, int, int], set[str]] = {}
+    for cpu in online(root):
+        for index in (root / f"sys/devices/system/cpu/cpu{cpu}/cache").glob("index*"):
+            size = read(index / "size") or ""
+            if not re.fullmatch(r"\d+[KM]", size):
+                continue
+            kib = int(size[:-1]) * (1024 if size.endswith("M") else 1)
+            shared = read(index / "shared_cpu_list") or str(cpu)
+            key = (int(read(index / "level") or 0), read(index / "type") or "", kib, len(parse_cpus(shared)))
+            found.setdefault(key, set()).add(shared)
+    return [
+        {"level": level, "type": kind, "kib": kib, "shared_by": sharers, "count": len(shared)}
+        for (level, kind, kib, sharers), shared in sorted(found.items())
+    ]
 
 
 def memory_gib(root: Path) -> float | None:
     """Memory, rounded to a quarter GiB (the kernel's own share differs from boot to boot)."""
-    found = re.search(r"^MemTotal:\s+(\d+) kB", read(root / "proc/meminfo") or "", re.MULTILINE)
-    return round(int(found[1]) / 2**20 * 4) / 4 if found else None
+    total = _meminfo(root).get("MemTotal")
+    return None if total is None else round(total / 2**20 * 4) / 4
 
 
 def online(root: Path = ROOT) -> tuple[int, ...]:
@@ -183,44 +176,81 @@ def online(root: Path = ROOT) -> tuple[int, ...]:
 def host_state(root: Path = ROOT) -> dict[str, Any]:
     """How the machine is set now: kernel, clock policy, virtualisation, sysctls, sensors. No load, no clock."""
     cpu = root / "sys/devices/system/cpu"
+    sensors = root / "sys/class"
     state: dict[str, Any] = {
         "kernel": read(root / "proc/sys/kernel/osrelease"),
-        "virtualisation": virtualisation(root),
+        "kernel_build": read(root / "proc/sys/kernel/version"),
+        "microcode": next((b["microcode"] for b in cpu_blocks(root) if "microcode" in b), None),
+        "virtualisation": virtual.virtual_machine(root),
+        "container": virtual.container(root),
+        "cpufreq_drivers": _each(cpu.glob("cpufreq/policy*/scaling_driver")),
         "governors": _each(cpu.glob("cpufreq/policy*/scaling_governor")),
         "min_khz": _each(cpu.glob("cpufreq/policy*/scaling_min_freq")),
         "max_khz": _each(cpu.glob("cpufreq/policy*/scaling_max_freq")),
+        "hardware_max_khz": _each(cpu.glob("cpufreq/policy*/cpuinfo_max_freq")),
         "boost": read(cpu / "cpufreq/boost"),
         "no_turbo": read(cpu / "intel_pstate/no_turbo"),
         "smt": read(cpu / "smt/control"),
         "isolated": read(cpu / "isolated"),
         "clocksource": read(root / "sys/devices/system/clocksource/clocksource0/current_clocksource"),
-        "transparent_hugepage": read(root / "sys/kernel/mm/transparent_hugepage/enabled"),
-        "cgroup_cpu_max": read(root / "sys/fs/cgroup/cpu.max"),
-        "sensors": sorted(filter(None, (read(p) for p in (root / "sys/class/hwmon").glob("hwmon*/name")))),
-        "thermal_zones": sorted(filter(None, (read(p) for p in (root / "sys/class/thermal").glob("*/type")))),
+        "transparent_hugepage": _chosen(read(root / "sys/kernel/mm/transparent_hugepage/enabled")),
+        "swap_mib": (_meminfo(root).get("SwapTotal", 0) // 1024) or None,
+        "cgroup_cpu_max": cpu_limit(root),
+        "sensors": _each(sensors.glob("hwmon/hwmon*/name")),
+        "powercap": _each(sensors.glob("powercap/*/name")),
+        "power_supplies": sorted(path.parent.name for path in sensors.glob("power_supply/*/type")),
+        "thermal_zones": _each(sensors.glob("thermal/thermal_zone*/type")),
+        "pmus": sorted(path.parent.name for path in root.glob("sys/bus/event_source/devices/*/type")),
+        "mitigations": {path.name: read(path) for path in sorted(cpu.glob("vulnerabilities/*"))},
         **{name: read(root / "proc/sys" / path) for name, path in SYSCTLS.items()},
     }
     return {key: value for key, value in state.items() if value not in (None, "", [], {})}
 
 
+def volatile(root: Path = ROOT) -> dict[str, Any]:
+    """What is different a moment later, and so belongs to a run and not to the host's state.
+
+    `load`: runnable tasks, mean of the last minute; `swap_used_mib`; `available_mib` of memory; `khz` per CPU.
+    """
+    memory = _meminfo(root)
+    clocks = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq")
+    load = (read(root / "proc/loadavg") or "").split()
+    moment: dict[str, Any] = {
+        "load": float(load[0]) if load else None,
+        "swap_used_mib": (memory["SwapTotal"] - memory["SwapFree"]) // 1024 if "SwapFree" in memory else None,
+        "available_mib": memory["MemAvailable"] // 1024 if "MemAvailable" in memory else None,
+        "khz": {path.parents[1].name: int(text) for path in sorted(clocks) if (text := read(path))},
+    }
+    return {key: value for key, value in moment.items() if value not in (None, {})}
+
+
+def cpu_limit(root: Path = ROOT) -> str | None:
+    """`quota period` in microseconds: the tightest of the process's control group and those above; None: no limit."""
+    from hwprof.collectors.cpu import cgroup
+
+    group, top = cgroup(root, None), root / "sys/fs/cgroup"
+    tightest: tuple[float, str] | None = None
+    while group is not None and group.is_relative_to(top):
+        quota, period = read(group / "cpu.cfs_quota_us"), read(group / "cpu.cfs_period_us")  # version 1
+        text = read(group / "cpu.max") or f"{quota} {period}"
+        limit = re.fullmatch(r"(\d+) ([1-9]\d*)", text)  # no limit is "max" or -1
+        if limit and (tightest is None or int(limit[1]) / int(limit[2]) < tightest[0]):
+            tightest = int(limit[1]) / int(limit[2]), text
+        group = group.parent
+    return tightest[1] if tightest else None
+
+
+def _meminfo(root: Path) -> dict[str, int]:
+    return {k: int(v) for k, v in re.findall(r"^(\w+):\s+(\d+)", read(root / "proc/meminfo") or "", re.MULTILINE)}
+
+
+def _chosen(text: str | None) -> str | None:
+    found = re.search(r"\[(\w+)\]", text or "")
+    return found[1] if found else text
+
+
 def _each(paths: Any) -> list[str]:
     return sorted({text for text in (read(p) for p in paths) if text})
-
-
-def virtualisation(root: Path = ROOT) -> str | None:
-    """Hypervisor or emulator as far as files tell; None: none seen."""
-    vendor = f"{read(root / 'sys/class/dmi/id/sys_vendor')} {read(root / 'sys/class/dmi/id/product_name')}"
-    known = {"QEMU": "qemu", "KVM": "kvm", "VMware": "vmware", "innotek": "virtualbox", "Microsoft": "hyper-v"}
-    known |= {"Xen": "xen", "Amazon EC2": "amazon"}
-    for word, name in known.items():
-        if word in vendor:
-            return name
-    tree = read(root / "proc/device-tree/compatible") or read(root / "sys/firmware/devicetree/base/compatible") or ""
-    if "dummy-virt" in tree or "riscv-virtio" in tree:
-        return "qemu"
-    if any("hypervisor" in b.get("flags", "").split() for b in cpu_blocks(root)[:1]):
-        return "hypervisor"
-    return None
 
 
 def software(distributions: Sequence[str] = ()) -> dict[str, Any]:
@@ -257,30 +287,53 @@ def allowed_cpus() -> tuple[int, ...]:
     return tuple(sorted(os.sched_getaffinity(0)))
 
 
-def check_cpus(cpus: Sequence[int], allowed: Sequence[int] | None = None) -> None:
-    """Raise UsageError for a core that doesn't exist or isn't ours."""
-    ours = allowed_cpus() if allowed is None else allowed
+def _ours(allowed: Sequence[int] | None, root: Path) -> tuple[int, ...]:
+    if allowed is not None:
+        return tuple(allowed)
+    # the affinity of this process says nothing about a recorded machine
+    return allowed_cpus() if root == ROOT else online(root)
+
+
+def check_cpus(cpus: Sequence[int], allowed: Sequence[int] | None = None, root: Path = ROOT) -> None:
+    """Raise UsageError for a core that doesn't exist, is off, or isn't ours."""
+    ours = _ours(allowed, root)
     wrong = [cpu for cpu in cpus if cpu not in ours]
     if wrong:
-        raise UsageError(f"core {wrong[0]} doesn't exist or isn't allowed here", f"cores: {','.join(map(str, ours))}")
+        there = wrong[0] in online(root)
+        fault = "isn't allowed here (affinity or cpuset)" if there else "doesn't exist or is off"
+        raise UsageError(f"core {wrong[0]} {fault}", f"cores: {','.join(map(str, ours))}")
+
+
+def speed(root: Path, cpu: int) -> int:
+    """A figure to rank cores by: the scheduler's capacity, else the highest clock in kHz; 0: unknown."""
+    base = root / f"sys/devices/system/cpu/cpu{cpu}"
+    text = read(base / "cpu_capacity") or read(base / "cpufreq/cpuinfo_max_freq") or ""
+    return int(text) if text.isdigit() else 0
 
 
 def default_cpus(threads: int, root: Path = ROOT, allowed: Sequence[int] | None = None) -> tuple[int, ...]:
-    """Cores for a case: one per thread, no SMT siblings while there are cores, the fastest kind first, the highest
-    numbers (interrupts prefer the low ones), and one left over for the sampler where there is one to spare.
+    """Cores for a case: one per thread, and one left over for the sampler where there is one to spare.
+
+    No SMT siblings while there are cores; the fastest kind first; within one cluster, else one socket, where they
+    fit, so that no thread is far from the others' data; the highest numbers, since interrupts prefer the low ones.
     """
-    ours = list(allowed_cpus() if allowed is None else allowed)
+    ours = _ours(allowed, root)
     if threads >= len(ours):
         return tuple(ours)
-    groups: dict[str, list[int]] = {}
-    for cpu in ours:
-        siblings = read(root / f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list") or str(cpu)
-        groups.setdefault(siblings, []).append(cpu)
-    firsts = {members[0] for members in groups.values()}
-
-    def order(cpu: int) -> tuple[bool, int, int]:
-        base = root / f"sys/devices/system/cpu/cpu{cpu}"
-        speed = read(base / "cpu_capacity") or read(base / "cpufreq/cpuinfo_max_freq") or "0"
-        return cpu not in firsts, -int(speed), -cpu
-
-    return tuple(sorted(sorted(ours, key=order)[:threads]))
+    topology = {cpu: root / f"sys/devices/system/cpu/cpu{cpu}/topology" for cpu in ours}
+    firsts: dict[str, int] = {}
+    for cpu in sorted(ours):
+        firsts.setdefault(read(topology[cpu] / "thread_siblings_list") or str(cpu), cpu)
+    single = set(firsts.values())
+    # cores of one kind differ a little in the boost they are allowed; another kind differs by more
+    speeds = {cpu: speed(root, cpu) for cpu in ours}
+    fastest = {cpu for cpu in ours if speeds[cpu] >= 0.85 * max(speeds.values())}
+    order = sorted(ours, key=lambda cpu: (cpu not in single, cpu not in fastest, -cpu))
+    for fields in (("physical_package_id", "cluster_id"), ("physical_package_id",)):
+        groups: dict[tuple[str | None, ...], list[int]] = {}
+        for cpu in (cpu for cpu in order if cpu in single & fastest):
+            groups.setdefault(tuple(read(topology[cpu] / field) for field in fields), []).append(cpu)
+        fitting = next((members for members in groups.values() if len(members) >= threads), None)
+        if fitting:
+            return tuple(sorted(fitting[:threads]))
+    return tuple(sorted(order[:threads]))

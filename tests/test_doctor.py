@@ -10,7 +10,7 @@ import pytest
 from hwprof import doctor, machine
 from hwprof.collectors import power
 from hwprof.collectors.perf import PerfCollector
-from hwprof.collectors.perf.abi import Attr
+from hwprof.collectors.perf.abi import Attr, Rights
 from hwprof.collectors.protocol import Available, Unavailable
 from hwprof.doctor import Finding, Probe
 
@@ -53,10 +53,13 @@ class Refusing:
 def found_on(name: str, code: int = 0, software: bool = True) -> Probe:
     """A recorded machine as doctor sees it, with a kernel that answers `code` to hardware events."""
     root = MACHINES / name
+    level = int((root / "proc/sys/kernel/perf_event_paranoid").read_text())
     return Probe(
         root=root,
         hardware=machine.hardware(root),
         host=machine.host_state(root),
+        moment=machine.volatile(root),
+        rights=Rights(level, privileged=False),
         events=PerfCollector(root, Refusing(code, software)).probe(ASKED),
         power=power.probe(root),
         simulator=Unavailable("valgrind is not installed", "apt-get install valgrind"),
@@ -181,9 +184,58 @@ def test_each_lack_has_its_remedy(name: str, code: int, what: str, remedy: str) 
 
 def test_a_good_machine_is_told_so() -> None:
     found = found_on("rpi4")
-    host = {**found.host, "governors": ["performance"], "perf_event_paranoid": "1"}
-    good = replace(found, host=host, compiler="/usr/bin/cc", simulator=Available("callgrind"))
+    host = {**found.host, "governors": ["performance"], "boost": "0"}
+    rights = Rights(1, privileged=False)
+    good = replace(found, host=host, rights=rights, compiler="/usr/bin/cc", simulator=Available("callgrind"))
     findings = doctor.examine(good)
     for what in ("event table", "hardware events", "kernel events", "governor", "simulation", "C compiler"):
         assert only(findings, what).status == doctor.OK
     assert not [f for f in findings if f.area == "counters" and f.status != doctor.OK]
+
+
+def test_vm_without_counters_says_what_works_and_what_to_do() -> None:
+    finding = only(doctor.examine(found_on("vm", 2)), "hardware events")
+    assert finding.status == doctor.MISSING
+    assert "no hardware counters in this VM" in finding.detail
+    assert "page faults" in finding.detail
+    for way in ("-cpu host,pmu=on", "bare-metal", "--simulate", "apt-get install valgrind"):
+        assert way in finding.remedy
+
+
+def test_board_without_a_pmu_node_is_not_called_a_vm() -> None:
+    finding = only(doctor.examine(found_on("rpi5", 2)), "hardware events")
+    assert "VM" not in finding.detail
+    assert "device tree" in finding.remedy
+
+
+def test_paranoid_does_not_bind_the_privileged() -> None:
+    name = "kernel.perf_event_paranoid"
+    root = replace(found_on("xeon"), rights=Rights(3, privileged=True))
+    assert only(doctor.examine(root), name).status == doctor.OK
+    assert only(doctor.examine(found_on("xeon")), name).status == doctor.MISSING
+    assert only(doctor.examine(found_on("rpi4")), name).status == doctor.LIMITED
+
+
+def test_in_a_container_the_sysctl_is_the_hosts() -> None:
+    found = found_on("rpi4")
+    inside = replace(found, host={**found.host, "container": "docker"})
+    assert only(doctor.examine(inside), "kernel.perf_event_paranoid").remedy.startswith("on the container's host: ")
+
+
+def test_lowered_clock_is_told_with_what_the_cpu_can_do() -> None:
+    found = found_on("rpi5")
+    assert only(doctor.examine(found), "limits").status == doctor.OK
+    lowered = replace(found, host={**found.host, "max_khz": ["1800000"]})
+    assert "can do 2.4" in only(doctor.examine(lowered), "limits").detail
+
+
+def test_limit_of_the_control_group_is_told_in_cpus() -> None:
+    found = found_on("rpi4")
+    held = replace(found, host={**found.host, "cgroup_cpu_max": "150000 100000"})
+    assert "gets 1.5 CPUs" in only(doctor.examine(held), "control group").detail
+
+
+def test_other_programs_are_told() -> None:
+    busy = replace(found_on("rpi4"), moment={"load": 3.5})
+    assert only(doctor.examine(busy), "load").status == doctor.LIMITED
+    assert not [f for f in doctor.examine(found_on("rpi4")) if f.what == "load"]

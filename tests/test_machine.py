@@ -191,3 +191,116 @@ def test_every_tree_has_an_id_and_a_label(name: str) -> None:
     facts = machine.hardware(MACHINES / name)
     assert len(machine.machine_id(facts)) == 12
     assert f"{facts['cpus']} CPUs" in machine.label(facts)
+
+
+@pytest.mark.parametrize(
+    ("name", "architecture", "label"),
+    [
+        ("bpi-f3", "riscv64", "SpacemiT X60, 8 CPUs, spacemit k1-x deb1 board"),
+        ("visionfive2", "riscv64", "SiFive U74, 4 CPUs, StarFive VisionFive 2 v1.3B"),
+        ("rpi4", "aarch64", "Cortex-A72, 4 CPUs, Raspberry Pi 4 Model B Rev 1.4"),
+        ("rpi5", "aarch64", "Cortex-A76, 4 CPUs, Raspberry Pi 5 Model B Rev 1.0"),
+        ("xeon", "x86_64", "Intel Xeon Gold 6334, 32 CPUs, 2 sockets, Supermicro SYS-620P-TRT"),
+        ("ryzen", "x86_64", "AMD Ryzen 7 7700, 16 CPUs"),  # its firmware has a placeholder for a name
+        ("vm", "x86_64", "AMD EPYC, 2 CPUs"),
+    ],
+)
+def test_a_tree_is_named_by_its_own_files(name: str, architecture: str, label: str) -> None:
+    facts = machine.hardware(MACHINES / name)
+    assert facts["architecture"] == architecture
+    assert machine.label(facts) == label
+
+
+def test_caches_are_counted_with_who_shares_them() -> None:
+    caches = {(c["level"], c["type"]): c for c in machine.hardware(MACHINES / "bpi-f3")["caches"]}
+    assert caches[1, "Data"] == {"level": 1, "type": "Data", "kib": 32, "shared_by": 1, "count": 8}
+    assert caches[2, "Unified"] == {"level": 2, "type": "Unified", "kib": 512, "shared_by": 4, "count": 2}
+
+
+def test_vector_extension_is_named_with_its_version() -> None:
+    assert "rvv1.0" in machine.hardware(MACHINES / "bpi-f3")["extensions"]
+    assert not any("rvv" in word for word in machine.hardware(MACHINES / "visionfive2")["extensions"])
+
+
+def test_draft_vector_extension_is_not_taken_for_the_standard(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    block = "processor\t: 0\nisa\t\t: rv64imafdcv\nmvendorid\t: 0x5b7\nmarchid\t\t: 0x0\nmimpid\t\t: 0x0\n"
+    (tmp_path / "proc/cpuinfo").write_text(block)
+    assert machine.hardware(tmp_path)["extensions"] == ["rv64imafdc", "rvv0.7.1"]
+
+
+def test_kinds_of_core_are_listed_the_fastest_first(tmp_path: Path) -> None:
+    blocks = []
+    for cpu, (part, capacity) in enumerate([("0xd05", 381)] * 4 + [("0xd0b", 1024)] * 2):
+        ids = f"CPU implementer\t: 0x41\nCPU architecture: 8\nCPU variant\t: 0x1\nCPU part\t: {part}\nCPU revision\t: 0"
+        blocks.append(f"processor\t: {cpu}\nFeatures\t: asimd\n{ids}")
+        folder = tmp_path / f"sys/devices/system/cpu/cpu{cpu}"
+        folder.mkdir(parents=True)
+        (folder / "cpu_capacity").write_text(str(capacity))
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text("\n\n".join(blocks))
+    assert machine.label(machine.hardware(tmp_path)) == "Cortex-A76 x2 + Cortex-A55 x4, 6 CPUs"
+
+
+def test_another_socket_is_not_overlooked(xeon: Path) -> None:
+    before = identity(xeon)
+    (xeon / "sys/devices/system/cpu/cpu8/cache/index3/size").write_text("24576K\n")
+    assert identity(xeon) != before
+
+
+def test_default_cores_stay_in_one_socket_though_numbers_alternate(tmp_path: Path) -> None:
+    for cpu in range(8):
+        folder = tmp_path / f"sys/devices/system/cpu/cpu{cpu}/topology"
+        folder.mkdir(parents=True)
+        (folder / "physical_package_id").write_text(str(cpu % 2))
+    assert machine.default_cpus(3, tmp_path, range(8)) == (3, 5, 7)
+
+
+def test_a_core_that_is_not_ours_is_told_from_one_that_is_not_there() -> None:
+    with pytest.raises(UsageError, match="core 3 isn't allowed"):
+        machine.check_cpus((3,), allowed=(0, 1), root=MACHINES / "rpi4")
+    with pytest.raises(UsageError, match="core 4 doesn't exist"):
+        machine.check_cpus((4,), root=MACHINES / "rpi4")
+
+
+def test_metal_in_a_cloud_is_no_virtual_machine(xeon: Path) -> None:
+    (xeon / "sys/class/dmi/id/sys_vendor").write_text("Amazon EC2\n")
+    (xeon / "sys/class/dmi/id/product_name").write_text("c6i.metal\n")
+    assert "virtualisation" not in machine.host_state(xeon)
+    cpuinfo = xeon / "proc/cpuinfo"
+    cpuinfo.write_text(cpuinfo.read_text().replace("flags\t\t: fpu", "flags\t\t: hypervisor fpu"))
+    assert machine.host_state(xeon)["virtualisation"] == "amazon"
+
+
+def test_emulated_board_is_a_virtual_machine(tmp_path: Path) -> None:
+    (tmp_path / "proc/device-tree").mkdir(parents=True)
+    (tmp_path / "proc/device-tree/compatible").write_bytes(b"riscv-virtio\0")
+    assert machine.host_state(tmp_path)["virtualisation"] == "qemu"
+
+
+def test_container_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/.containerenv").touch()
+    assert machine.host_state(tmp_path)["container"] == "podman"
+
+
+def test_the_tightest_limit_of_the_control_groups_counts(tmp_path: Path) -> None:
+    inner = tmp_path / "sys/fs/cgroup/outer/inner"
+    inner.mkdir(parents=True)
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text("0::/outer/inner\n")
+    (inner / "cpu.stat").write_text("nr_throttled 0\n")
+    (inner / "cpu.max").write_text("max 100000\n")
+    (inner.parent / "cpu.max").write_text("max 100000\n")
+    assert machine.cpu_limit(tmp_path) is None
+    (inner.parent / "cpu.max").write_text("150000 100000\n")
+    assert machine.cpu_limit(tmp_path) == "150000 100000"
+    (inner / "cpu.max").write_text("400000 100000\n")
+    assert machine.cpu_limit(tmp_path) == "150000 100000"
+
+
+def test_load_and_clock_are_of_the_moment() -> None:
+    said = machine.volatile(MACHINES / "rpi4")
+    assert said["load"] == 0.08
+    assert said["khz"]["cpu3"] == 600000
+    assert said["swap_used_mib"] == 0

@@ -1,0 +1,84 @@
+"""Is this a virtual machine, a container? Told from files alone, in the order in which they can be trusted."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from hwprof.collectors import files
+
+ROOT = Path("/")
+# How DMI strings begin, and whose they are
+DMI = (
+    ("KVM", "kvm"),
+    ("OpenStack", "kvm"),
+    ("KubeVirt", "kvm"),
+    ("Google Compute Engine", "google"),
+    ("Amazon EC2", "amazon"),
+    ("QEMU", "qemu"),
+    ("Bochs", "qemu"),
+    ("VMware", "vmware"),
+    ("innotek GmbH", "virtualbox"),
+    ("VirtualBox", "virtualbox"),
+    ("Xen", "xen"),
+    ("Parallels", "parallels"),
+    ("BHYVE", "bhyve"),
+    ("Virtual Machine", "hyper-v"),
+    ("Apple Virtualization", "apple"),
+)
+CLOCKS = {"kvm-clock": "kvm", "xen": "xen", "hyperv_clocksource_tsc_page": "hyper-v"}
+ENGINES = {"docker": "docker", "kubepods": "kubernetes", "libpod": "podman", "lxc": "lxc"}
+
+
+def virtual_machine(root: Path = ROOT) -> str | None:
+    """Name of the hypervisor or emulator, `hypervisor` where it hides its name; None: none seen.
+
+    On x86 a cloud's bare-metal machine carries its vendor's DMI strings too, but not CPUID's hypervisor bit: without
+    the bit the strings say nothing. Other architectures have no such bit and the strings decide, but for products
+    that call themselves metal.
+    """
+    cpuinfo = files.text(root / "proc/cpuinfo") or ""
+    x86, flagged = "vendor_id" in cpuinfo, bool(re.search(r"^flags\s*:.*\bhypervisor\b", cpuinfo, re.MULTILINE))
+    if "control_d" in (files.text(root / "proc/xen/capabilities") or ""):
+        return "xen"
+    told = files.text(root / "sys/hypervisor/type") or _devicetree(root)
+    if told:
+        return told
+    product = files.text(root / "sys/class/dmi/id/product_name") or ""
+    if flagged or (not x86 and ".metal" not in product):
+        for field in ("product_name", "sys_vendor", "board_vendor", "bios_vendor"):
+            content = files.text(root / "sys/class/dmi/id" / field) or ""
+            for start, name in DMI:
+                if content.startswith(start):
+                    return name
+    clock = files.text(root / "sys/devices/system/clocksource/clocksource0/current_clocksource") or ""
+    if clock in CLOCKS:
+        return CLOCKS[clock]
+    if re.search(r"microsoft|WSL", files.text(root / "proc/sys/kernel/osrelease") or ""):
+        return "wsl"
+    return "hypervisor" if flagged else None
+
+
+def _devicetree(root: Path) -> str | None:
+    for base in (root / "proc/device-tree", root / "sys/firmware/devicetree/base"):
+        node = files.text(base / "hypervisor/compatible")
+        if node:
+            return "kvm" if "kvm" in node else "xen" if "xen" in node else "hypervisor"
+        compatible = files.text(base / "compatible") or ""
+        # The names of QEMU's `virt` boards, arm64 and riscv64
+        if "dummy-virt" in compatible or "riscv-virtio" in compatible:
+            return "qemu"
+    return None
+
+
+def container(root: Path = ROOT) -> str | None:
+    """Name of the container engine; None: none seen."""
+    told = files.text(root / "run/systemd/container")
+    if told:
+        return told
+    if (root / "run/.containerenv").exists():
+        return "podman"
+    if (root / ".dockerenv").exists():
+        return "docker"
+    groups = files.text(root / "proc/self/cgroup") or ""
+    return next((name for mark, name in ENGINES.items() if f"/{mark}" in groups), None)
