@@ -77,6 +77,12 @@ def speed(runs: Sequence[Run]) -> list[str]:
         f"  latency     {performance.latency_ns(pooled) / 1e6:>10.3f} ms   p90 {p90:.3f}   p99 {p99:.3f}   "
         f"({performance.outliers(pooled)} of {len(pooled):,} beyond 3 sigma)",
     ]
+    _, low_ns, high_ns = performance.within_run_interval(bare_latencies(runs[0]))
+    if low_ns is not None and high_ns is not None:
+        lines.append(
+            f"              within the first round [{low_ns / 1e6:.3f} ... {high_ns / 1e6:.3f}] ms, 95 % of the median: "
+            "says nothing of another process"
+        )
     loads = [r.load_ns for r in runs if r.load_ns is not None]
     peaks = [r.facts["peak_rss_bytes"] for r in runs if "peak_rss_bytes" in r.facts]
     if loads and peaks:

@@ -1,0 +1,97 @@
+"""`hwprof report` on results of every sort: it says what there is, and in words what there is not."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from hwprof.cli import main
+from hwprof.records import Doubt, Failure, Run
+from hwprof.reports import run as picture
+from hwprof.store import Results
+from tests.factories import make_run, make_simulated_run
+
+NETWORKS = ("mobilenet_v2", "resnet18", "resnet50", "googlenet", "densenet121", "alexnet", "squeezenet1_1")
+
+
+def stored(path: Path, runs: Sequence[Run]) -> Path:
+    with Results.open(path, create=True) as results:
+        identity = results.begin_experiment("synthetic", "", "hash", 0)
+        for run in runs:
+            results.add(run, identity)
+    return path
+
+
+def report(path: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    assert main(["report", str(path), "-o", str(folder)]) == 0
+    return capsys.readouterr().out
+
+
+def some_runs(networks: Sequence[str] = NETWORKS) -> list[Run]:
+    return [
+        make_run(framework, network, fps=(60 - 5 * n) * speed * (1 + 0.01 * number), round=number, metrics=metrics)
+        for n, network in enumerate(networks)
+        for framework, speed in (("onnxruntime", 2.0), ("opencv", 1.0))
+        for number in range(3)
+        for metrics in ({"instructions": 1e8 * (n + 2), "l1d-misses": 1e5 * (n + 1) ** 1.5, "task-clock": 2e7},)
+    ]
+
+
+def test_a_full_report_has_its_tables_figures_and_their_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "out"
+    said = report(stored(tmp_path / "r.db", some_runs()), folder, capsys)
+    assert "onnxruntime is x2.00 as fast as opencv" in said
+    assert "Frames per second" in said
+    assert "What goes with FPS in onnxruntime" in said
+    assert "l1d-misses" in said
+    names = {p.name for p in folder.iterdir()}
+    assert {"report.md", "fps.svg", "fps.png", "fps.csv", "fps-macs.png", "correlations.svg"} <= names
+    assert "![FPS per network and framework](fps.png)" in (folder / "report.md").read_text()
+
+
+def test_the_same_results_give_the_same_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = stored(tmp_path / "r.db", some_runs(NETWORKS[:4]))
+    said = [report(path, tmp_path / name, capsys).replace(str(tmp_path / name), "") for name in ("a", "b")]
+    assert said[0] == said[1]
+    for file in sorted(p.name for p in (tmp_path / "a").iterdir()):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
+
+
+def test_too_few_networks_are_told_how_many_are_needed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = report(stored(tmp_path / "r.db", some_runs(NETWORKS[:2])), tmp_path / "out", capsys)
+    assert "7 are needed" in said
+
+
+def test_empty_results_and_results_of_failures_are_said_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "no run in these results" in report(stored(tmp_path / "e.db", []), tmp_path / "out", capsys)
+    failed = dataclasses.replace(make_run(), windows=(), failure=Failure("killed", "the worker died of SIGSEGV"))
+    said = report(stored(tmp_path / "f.db", [failed]), tmp_path / "out", capsys)
+    assert "the worker died of SIGSEGV" in said
+
+
+def test_a_picture_of_a_run_shows_what_is_missing_and_what_is_simulated() -> None:
+    native = make_run(metrics={"page-faults": 0.0, "cycles": None})
+    native = dataclasses.replace(native, doubts=(Doubt("noisy", {"ratio": 1.5}),))
+    shown = picture.render([native, make_simulated_run(metrics={"instructions": 123456.0})])
+    assert "<not available>  cycles" in shown
+    assert "page-faults" in shown
+    assert "123,456  instructions@callgrind" in shown
+    assert "simulated by callgrind" in shown
+    assert "p90 is 1.50 times the median" in shown
+
+
+def test_a_picture_of_a_failed_run_shows_the_reason_and_the_log() -> None:
+    failed = dataclasses.replace(
+        make_run(), windows=(), failure=Failure("model", "operator Foo", "use another", log="line of the framework")
+    )
+    shown = picture.render([failed])
+    assert "operator Foo" in shown
+    assert "use another" in shown
+    assert "| line of the framework" in shown
