@@ -30,8 +30,8 @@ def rate(done: Window) -> float:
 
 def main() -> None:
     """Open the counters first, as a worker does; then the framework."""
-    name, size, pairs = (*sys.argv[1:4], *("mobilenet_v2", "128", "250")[len(sys.argv) - 1 :])
-    plan = Plan(window_s=0.06, min_iterations=10)
+    name, size, pairs = (*sys.argv[1:4], *("squeezenet1_1", "96", "600")[len(sys.argv) - 1 :])
+    plan = Plan(window_s=0.03, min_iterations=10)
     with PerfCollector().open(Target(), ["auto"]) as perf, CpuCollector().open(Target(), []) as cpu:
         from hwprof.analysis.performance import between_rounds
         from hwprof.frameworks.onnxruntime import ADAPTER
