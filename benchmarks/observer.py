@@ -35,7 +35,8 @@ def main() -> None:
     with PerfCollector().open(Target(), ["auto"]) as perf, CpuCollector().open(Target(), []) as cpu:
         from hwprof.analysis.performance import between_rounds
         from hwprof.frameworks.onnxruntime import ADAPTER
-        from hwprof.networks import resolve, synthetic_inputs
+        from hwprof.networks import resolve
+        from hwprof.networks.images import synthetic_inputs
 
         network = resolve(name)
         spec = network.input_spec(int(size), 1)

@@ -127,7 +127,7 @@ def adapter_of(job: Job) -> Adapter:
 
 def images(job: Job, count: int) -> list[NDArray[np.float32]]:
     """`count` seeded inputs of batch 1; the same for every framework and batch size."""
-    from hwprof.networks import synthetic_inputs
+    from hwprof.networks.images import synthetic_inputs
 
     single = dataclasses.replace(job.spec, shape=(1, *job.spec.shape[1:]))
     return synthetic_inputs(single, count, job.seed)

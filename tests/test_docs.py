@@ -36,7 +36,8 @@ def test_the_example_framework_computes_what_the_reference_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from hwprof.frameworks import fidelity
-    from hwprof.networks import resolve, synthetic_inputs
+    from hwprof.networks import resolve
+    from hwprof.networks.images import synthetic_inputs
 
     adapter = example("adding-a-framework.md", "onnx_reference", tmp_path, monkeypatch)
     network = resolve("tiny_cnn")

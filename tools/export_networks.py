@@ -1,8 +1,8 @@
-"""Export the architectures of torchvision as graphs without weights, and find their scales. Run once per recipe.
+"""Export the architectures of torchvision as graphs without weights, and find their gains. Run once per recipe.
 
     python tools/export_networks.py [NAME ...]
 
-Needs torch, torchvision, onnx and onnxruntime. Writes hwprof/networks/graphs/NAME.onnx.gz and NAME.json. Batch
+Needs torch, torchvision and onnx. Writes hwprof/networks/graphs/NAME.onnx.gz and NAME.json. Batch
 normalisation stays in the graph (training=PRESERVE), so that parameters count as torchvision counts them and each
 framework folds it by its own means.
 """
@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference.ops import op_conv, op_gemm
 
-from hwprof.frameworks.protocol import InputSpec
-from hwprof.networks import fill, synthetic_inputs
+from hwprof import networks
+from hwprof.networks import fill
 
 # A CPU build of torch has no torchvision::nms; declaring it is enough for the import.
 LIBRARY = torch.library.Library("torchvision", "FRAGMENT")
@@ -47,9 +47,6 @@ NAMES = (
     "shufflenet_v2_x1_0",
 )
 GRAPHS = Path(__file__).parents[1] / "hwprof" / "networks" / "graphs"
-CALIBRATION_SIZE = 160
-CALIBRATION_IMAGES = 8
-ROUNDS = 1000
 
 
 def shuffle(x: torch.Tensor, groups: int) -> torch.Tensor:
@@ -176,56 +173,43 @@ def tiny() -> onnx.ModelProto:
     return finished(graph)
 
 
-def outputs_of(model: onnx.ModelProto, names: list[str], image: np.ndarray) -> list[np.ndarray]:
-    """Values of inner tensors."""
-    probe = onnx.ModelProto()
-    probe.CopyFrom(model)
-    del probe.graph.output[:]
-    probe.graph.output.extend(helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in names)
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(probe.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return list(session.run(names, {"input": image}))
+def calibrate(empty: onnx.ModelProto, name: str) -> dict[str, float]:
+    """A gain for each layer that no BatchNormalization follows, in one pass: each is right before the next sees it.
 
-
-def calibrate(empty: onnx.ModelProto, name: str, size: int) -> dict[str, Any]:
-    """Scales by repetition: each round sets all layers from what they saw; a layer is right once those before are."""
-    from hwprof.networks import sized
-
-    spec = InputSpec("input", (CALIBRATION_IMAGES, 3, size, size))
-    image = synthetic_inputs(spec, 1, 1000)[0]
+    The last layer's outputs get a standard deviation of 0.7, what opens a gate one of 0.25 (a gate that follows the
+    amplitude would raise the power with which the network follows it), all others 1.
+    """
     nodes = empty.graph.node
     normalised = {n.input[0] for n in nodes if n.op_type == "BatchNormalization"}
-    gains = [n.output[0] for n in nodes if n.op_type in ("Conv", "Gemm") and n.output[0] not in normalised]
-    norms = {n.output[0]: n.input[0] for n in nodes if n.op_type == "BatchNormalization"}
-    scales: dict[str, Any] = {**dict.fromkeys(gains, 1.0), **{layer: [0.0, 1.0] for layer in norms}}
-    order = [n.output[0] for n in nodes if n.output[0] in scales]
-    watched = [norms.get(layer, layer) for layer in order]
-    last = nodes[-1].output[0]
-    frozen = 0  # layers from the first on that are right and stay as they are: what follows sees a fixed input
-    for _ in range(ROUNDS):
-        model = sized(empty, size, 224)
-        fill.fill(model, scales, 0)
-        for index, (layer, value) in enumerate(zip(order, outputs_of(model, watched, image), strict=True)):
-            if index < frozen:
-                continue
-            if layer in norms:
-                new = [float(value.mean(dtype=np.float64)), float(value.var(dtype=np.float64))]
-                change = abs(new[1] / scales[layer][1] - 1)
-                scales[layer] = new
-            else:
-                factor = (0.7 if layer == last else 1.0) / float(value.std(dtype=np.float64))
-                change = abs(factor - 1)
-                scales[layer] *= factor
-            if change < 0.02 and index == frozen:
-                frozen += 1
-            elif change > 0.5:  # what comes after it saw the wrong input: next round
-                break
-        if frozen == len(order):
-            break
-    print(f"{name}: {frozen} of {len(order)} layers calibrated", flush=True)
-    return {k: float(f"{v:.4g}") if isinstance(v, float) else [float(f"{x:.4g}") for x in v] for k, v in scales.items()}
+    gates = {n.input[0] for n in nodes if n.op_type in ("Sigmoid", "HardSigmoid")}
+    aims = {n.output[0]: 0.25 if n.output[0] in gates else 1.0 for n in nodes if n.op_type in ("Conv", "Gemm")}
+    aims[nodes[-1].output[0]] = 0.7
+    gains: dict[str, float] = {}
+
+    def scaled(node: Any, out: np.ndarray) -> tuple[np.ndarray]:
+        layer = node.output[0]
+        if layer in normalised:
+            return (out,)
+        gains[layer] = float(f"{aims[layer] / out.std():.4g}")
+        return (out * gains[layer],)
+
+    class Conv(op_conv.Conv):
+        op_domain = ""
+
+        def _run(self, *inputs: Any, **attributes: Any) -> tuple[np.ndarray]:
+            return scaled(self.onnx_node, super()._run(*inputs, **attributes)[0])
+
+    class Gemm(op_gemm.Gemm_7):
+        op_domain = ""
+
+        def _run(self, *inputs: Any, **attributes: Any) -> tuple[np.ndarray]:
+            return scaled(self.onnx_node, super()._run(*inputs, **attributes)[0])
+
+    fixed = networks.info(name).sizes
+    recorded = networks.info(name).size
+    fill.weights(networks.sized(empty, fixed[0] if fixed else fill.SIZE, recorded), {}, 0, [Conv, Gemm])
+    print(f"{name}: {len(gains)} gains", flush=True)
+    return gains
 
 
 def main() -> None:
@@ -233,10 +217,9 @@ def main() -> None:
     GRAPHS.mkdir(exist_ok=True)
     for name in sys.argv[1:] or [*NAMES, "tiny_cnn"]:
         model = tiny() if name == "tiny_cnn" else tidy(export(name), name)
-        size = {"tiny_cnn": 32, "alexnet": 224}.get(name, CALIBRATION_SIZE)
-        scales = calibrate(model, name, size)
+        gains = calibrate(model, name)
         (GRAPHS / f"{name}.onnx.gz").write_bytes(gzip.compress(model.SerializeToString(deterministic=True), 9, mtime=0))
-        (GRAPHS / f"{name}.json").write_text(json.dumps(scales, indent=0, sort_keys=True) + "\n")
+        (GRAPHS / f"{name}.json").write_text(json.dumps(gains, indent=0, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":

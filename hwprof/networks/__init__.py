@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import hashlib
 import json
 import os
 import tempfile
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Raised when a graph, the filling or the scales change: results of different recipes are different networks.
-RECIPE = 1
+RECIPE = 2
 # Behind a built-in name: torchvision's real weights instead of seeded ones.
 REAL = ":pretrained"
 SMALLEST = 32
@@ -164,11 +163,18 @@ class Network:
         shipped = onnx.load_from_string(gzip.decompress((folder / f"{self.name}.onnx.gz").read_bytes()))
         return sized(shipped, size or _TABLE[self.name].size, _TABLE[self.name].size)
 
-    def scales(self) -> dict[str, Any]:
-        """Calibration of a built-in network: layer -> gain, or (mean, variance)."""
+    def gains(self) -> dict[str, float]:
+        """Calibration of a built-in network: layer -> factor on its weights."""
         text = (resources.files("hwprof.networks") / "graphs" / f"{self.name}.json").read_text()
-        found: dict[str, Any] = json.loads(text)
+        found: dict[str, float] = json.loads(text)
         return found
+
+    def weights(self, seed: int) -> dict[str, NDArray[np.float32]]:
+        """Tensor -> its seeded values, the same for every size."""
+        from hwprof.networks import fill
+
+        fixed = _TABLE[self.name].sizes
+        return fill.weights(self.model(fixed[0] if fixed else fill.SIZE), self.gains(), seed)
 
     def macs(self, size: int | None, batch: int) -> int | None:
         """Multiply-accumulates of one batch; None where the graph doesn't tell."""
@@ -200,14 +206,14 @@ class Network:
         """Write the .onnx with its weights; all of it or nothing. A user's file is written as it is, in one piece."""
         import onnx
 
-        from hwprof.networks.fill import fill
+        from hwprof.networks.fill import put
 
         if self.real:
             pretrained(self.name, path, size)
             return
         model = self.model(size)
         if self.path is None:
-            fill(model, self.scales(), seed)
+            put(model, self.weights(seed))
         with whole(path) as half:
             onnx.save(model, str(half))
 
@@ -235,79 +241,9 @@ def resolve(name_or_path: str) -> Network:
         return Network(name, "torchvision-default", _TABLE[name].size, real=True)
     if not name_or_path.endswith(".onnx") and "/" not in name_or_path:
         raise UnknownNetwork(name_or_path, _TABLE)
-    return _users(Path(name_or_path))
+    from hwprof.networks.users import users_network
 
-
-def _users(path: Path) -> Network:
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    if not path.is_file():
-        raise BadModel(path, "no such file", "check the path")
-    try:
-        light = onnx.load(str(path), load_external_data=False)
-        tensors = list(light.graph.initializer)
-        onnx.load(str(path)) if any(t.external_data for t in tensors) else None
-        if not light.graph.node:
-            raise BadModel(path, "is no ONNX model", "hwprof reads .onnx files with a graph and weights")
-        onnx.checker.check_model(str(path))
-    except (DecodeError, ValueError, OSError, onnx.checker.ValidationError) as error:
-        said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BadModel(path, f"is no valid ONNX model ({said[:160]})", "hwprof reads .onnx files") from error
-    learned = {t.name for t in tensors}
-    inputs = [i for i in light.graph.input if i.name not in learned]
-    if len(inputs) != 1 or inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
-        raise BadModel(path, "needs exactly one float32 input", "export the network without its pre-processing")
-    dims = [d.dim_value for d in inputs[0].type.tensor_type.shape.dim]
-    if len(dims) < 2:
-        raise BadModel(path, "has no batch dimension", "export it with shape (batch, ...)")
-    rest = tuple(dims[1:])
-    if not all(rest) and (len(rest) != 3 or not rest[0]):
-        raise BadModel(path, f"has an input of unknown shape {dims}", "only height and width may be open")
-    return Network(
-        name=path.stem,
-        recipe=f"sha256:{_digest(path, tensors)}",
-        default_size=rest[-1] if len(rest) == 3 and all(rest) else None,
-        path=path.resolve(),
-        channels=rest[0],
-        input_name=inputs[0].name,
-        fixed_batch=dims[0] or None,
-        fixed_shape=rest if all(rest) else None,
-    )
-
-
-def _digest(path: Path, tensors: list[Any]) -> str:
-    """Hash of the file and of the files that its tensors lie in."""
-    beside = {entry.value for t in tensors for entry in t.external_data if entry.key == "location"}
-    digest = hashlib.sha256()
-    for file in [path, *(path.parent / name for name in sorted(beside))]:
-        with file.open("rb") as stream:
-            while chunk := stream.read(1 << 20):
-                digest.update(chunk)
-    return digest.hexdigest()[:24]
-
-
-def synthetic_inputs(spec: InputSpec, count: int, seed: int) -> list[NDArray[np.float32]]:
-    """`count` seeded batches of shape `spec.shape`, like normalised images: coarse structure, detail, a tint each.
-
-    The cost of a forward pass does not depend on pixel values; that outputs differ between images does.
-    """
-    import numpy as np
-
-    made = []
-    for number in range(count):
-        rng = np.random.Generator(np.random.PCG64([seed, number]))
-        batch, *rest = spec.shape
-        image = rng.standard_normal((batch, *rest))
-        if len(rest) == 3:
-            channels, height, width = rest
-            coarse = rng.standard_normal((batch, channels, 8, 8))
-            grown = np.repeat(np.repeat(coarse, -(-height // 8), axis=2), -(-width // 8), axis=3)
-            tint = rng.standard_normal((batch, channels, 1, 1))
-            contrast = np.exp(0.3 * rng.standard_normal((batch, channels, 1, 1)))
-            image = contrast * (0.4 * image + 0.8 * grown[:, :, :height, :width]) + tint
-        made.append(np.ascontiguousarray(image, dtype=np.float32))
-    return made
+    return users_network(Path(name_or_path))
 
 
 def pretrained(name: str, path: Path, size: int | None = None) -> None:

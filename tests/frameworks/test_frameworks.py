@@ -15,6 +15,7 @@ from hwprof import networks, plugins
 from hwprof.errors import UnknownFramework, UnsupportedModel
 from hwprof.frameworks import fidelity
 from hwprof.frameworks.protocol import InputSpec, PrepareJob
+from hwprof.networks.images import synthetic_inputs
 from hwprof.records import Case
 
 BOTH = ("onnxruntime", "opencv")
@@ -30,7 +31,7 @@ def computed(framework: str, network: str, folder: Path, batch: int = 1, **optio
     source = folder / "network.onnx"
     resolved.write(source, 0, 64)
     single, spec = resolved.input_spec(64, 1), resolved.input_spec(64, batch)
-    images = networks.synthetic_inputs(single, 4, 0)
+    images = synthetic_inputs(single, 4, 0)
     fidelity.write_reference(source, images, folder / "reference.npy")
     adapter, chosen = plugins.adapter(framework), case(framework, network, batch, **options)
     artifact = adapter.prepare(PrepareJob(source, chosen, spec, folder))
@@ -127,7 +128,15 @@ def test_no_adapter_imports_its_framework_before_it_loads() -> None:
 @pytest.mark.parametrize("mode", ["eager", "torchscript"])
 @pytest.mark.parametrize(
     "network",
-    ["tiny_cnn", "mobilenet_v3_small", "shufflenet_v2_x1_0", "squeezenet1_1", "efficientnet_b0", "googlenet", "resnet18"],
+    [
+        "tiny_cnn",
+        "mobilenet_v3_small",
+        "shufflenet_v2_x1_0",
+        "squeezenet1_1",
+        "efficientnet_b0",
+        "googlenet",
+        "resnet18",
+    ],
 )
 def test_torch_modules_compute_the_reference(mode: str, network: str, tmp_path: Path) -> None:
     outputs, reference, facts = computed("pytorch", network, tmp_path, batch=2, mode=mode)

@@ -17,6 +17,7 @@ from hwprof.frameworks.onnxruntime import ADAPTER as ONNXRUNTIME
 from hwprof.frameworks.opencv import ADAPTER as OPENCV
 from hwprof.frameworks.protocol import InputSpec, PrepareJob
 from hwprof.networks.graph import layers, totals
+from hwprof.networks.images import synthetic_inputs
 from hwprof.records import Case
 
 # torchvision 0.28, meta of each network's weights: num_params, and _ops in 10^9 multiply-accumulates at 224 pixels.
@@ -42,7 +43,7 @@ def outputs(name: str, folder: Path, seed: int = 0, size: int = 64, images: int 
     network.write(path, seed, size)
     spec = network.input_spec(size, 1)
     with ONNXRUNTIME.load(path, Case("onnxruntime", name, "", size), spec) as model:
-        made = networks.synthetic_inputs(spec, images, seed)
+        made = synthetic_inputs(spec, images, seed)
         return np.concatenate([model.numpy(model.infer(model.bind(i))) for i in made])
 
 
@@ -60,13 +61,13 @@ def test_the_small_network_is_listed_with_its_own_counts() -> None:
 
 
 @pytest.mark.parametrize("name", LIGHT)
-@pytest.mark.parametrize("seed", [0, 3])
-def test_outputs_are_of_order_one_and_depend_on_the_image(name: str, seed: int, tmp_path: Path) -> None:
-    found = outputs(name, tmp_path, seed)
+@pytest.mark.parametrize(("seed", "size"), [(0, 64), (1, 64), (2, 64), (3, 64), (4, 64), (0, 32), (1, 128)])
+def test_outputs_are_of_order_one_and_depend_on_the_image(name: str, seed: int, size: int, tmp_path: Path) -> None:
+    found = outputs(name, tmp_path, seed, size)
     assert np.isfinite(found).all()
-    assert 0.1 < np.abs(found).max() < 30
-    # more than the tolerance of FP32, or a framework that ignores its input would pass for faithful
-    assert found.std(axis=0).mean() > 0.002 * found.std()
+    assert 0.1 < np.abs(found).max() < 15
+    # far more than the tolerance of FP32, or a framework that ignores its input would pass for faithful
+    assert found.std(axis=0).mean() > 0.005 * found.std()
     smallest = np.abs(found[found != 0]).min()
     assert smallest > np.finfo(np.float32).tiny  # not denormal
 
@@ -87,7 +88,7 @@ def test_opencv_computes_the_same_network_at_batch_2(name: str, tmp_path: Path) 
     spec = network.input_spec(64, 2)
     case = Case("opencv", name, "", 64, batch=2)
     artifact = OPENCV.prepare(PrepareJob(tmp_path / f"{name}.onnx", case, spec, tmp_path))
-    images = networks.synthetic_inputs(network.input_spec(64, 1), 2, 0)
+    images = synthetic_inputs(network.input_spec(64, 1), 2, 0)
     with OPENCV.load(artifact, case, spec) as model:
         found = model.numpy(model.infer(model.bind(np.concatenate(images))))
     assert np.abs(found - reference[:2]).max() < 1e-3 * np.abs(reference).max()
@@ -206,7 +207,7 @@ def test_real_weights_go_to_their_places(name: str, tmp_path: Path) -> None:
     path = tmp_path / "n.onnx"
     networks.from_state(name, module.state_dict(), path)
     spec = networks.resolve(name).input_spec(224, 1)
-    image = networks.synthetic_inputs(spec, 1, 0)[0]
+    image = synthetic_inputs(spec, 1, 0)[0]
     with ONNXRUNTIME.load(path, Case("onnxruntime", name, "", 224), spec) as model, torch.inference_mode():
         ours = model.numpy(model.infer(model.bind(image)))
         theirs = module(torch.from_numpy(image)).numpy()
