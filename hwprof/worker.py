@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import os
+import re
 import resource
 import signal
 import socket
@@ -95,6 +96,12 @@ def die_with(launcher: int) -> None:
         print(f"oom_score_adj not raised: {error}", file=sys.stderr)
 
 
+# What allocators of ONNX Runtime, PyTorch, OpenCV and C++'s new say when there is no more.
+OUT_OF_MEMORY = re.compile(
+    r"allocate memory|not enough memory|out of memory|insufficient memory|bad_alloc", re.IGNORECASE
+)
+
+
 def describe(error: BaseException, stage: str) -> Failure:
     """A failure record of any exception: its class decides the code, its text the message."""
     text = str(error).strip() or type(error).__name__
@@ -109,11 +116,18 @@ def describe(error: BaseException, stage: str) -> Failure:
         )
         code = next((c for kind, c in codes if isinstance(error, kind)), "framework")
         return Failure(code, error.message, error.remedy, stage)
-    if isinstance(error, MemoryError):
-        return Failure("memory", f"out of memory: {line}", "a smaller batch or size needs less", stage)
+    if isinstance(error, MemoryError) or OUT_OF_MEMORY.search(line):
+        # the end of a line tells how much was asked for
+        said = line if len(line) <= 160 else f"... {line[-150:]}"
+        return Failure("memory", f"out of memory: {said}", "a smaller batch or size needs less", stage)
     if isinstance(error, OSError) and error.errno == 28:
         return Failure("disk", f"no space left on the device: {error.filename or ''}", "free some space", stage)
-    return Failure("framework", f"{type(error).__name__}: {line}", "the end of the worker's output says more", stage)
+    return Failure(
+        "framework",
+        f"{type(error).__name__}: {line}",
+        "what the worker printed is in the results: --json shows it as log",
+        stage,
+    )
 
 
 def adapter_of(job: Job) -> Adapter:

@@ -53,6 +53,8 @@ def make_trouble(kind: str) -> None:
         sys.stdout.write("the end of it")
     elif kind == "memory":
         raise MemoryError("cannot allocate 64 TiB")
+    elif kind == "arena":
+        exhaust_onnxruntime()
     elif kind == "exits":
         os._exit(7)
     elif kind == "raises":
@@ -61,6 +63,30 @@ def make_trouble(kind: str) -> None:
         if os.fork() == 0:
             time.sleep(600)
         Path(os.environ["HWPROF_TEST_PIDS"]).write_text(str(os.getpid()))
+
+
+def exhaust_onnxruntime() -> None:
+    """Ask the real framework for 16 GiB with one left."""
+    import resource
+
+    import numpy as np
+    import onnxruntime
+    from onnx import TensorProto, helper
+
+    graph = helper.make_graph(
+        [helper.make_node("Expand", ["x", "shape"], ["y"])],
+        "huge",
+        [
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, [1]),
+            helper.make_tensor_value_info("shape", TensorProto.INT64, [1]),
+        ],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n"])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30),) * 2)
+    session.run(None, {"x": np.zeros(1, np.float32), "shape": np.array([1 << 32])})
 
 
 class Adapter:

@@ -65,6 +65,7 @@ def test_cpu_time_of_a_window_is_not_more_than_the_window() -> None:
         ("segfault", "killed", "SIGSEGV"),
         ("exits", "killed", "exit code 7"),
         ("memory", "memory", "64 TiB"),
+        ("arena", "memory", "17179869184"),
         ("raises", "framework", "not amused"),
         ("unsupported", "model", "operator Foo of node bar"),
     ],

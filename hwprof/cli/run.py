@@ -62,7 +62,8 @@ def main(args: argparse.Namespace) -> int:
         for step in runner.run():
             runs.append(step.run)
             done = f"round {step.run.round + 1}" if step.run.kind == "native" else "simulation"
-            print(f"hwprof: {step.run.case.title}: {done} done", file=sys.stderr)
+            ended = "done" if step.run.failure is None else "failed"
+            print(f"hwprof: {step.run.case.title}: {done} {ended}", file=sys.stderr)
     finally:
         if results is not None:
             results.close()

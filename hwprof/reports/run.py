@@ -20,13 +20,7 @@ def render(runs: Sequence[Run]) -> str:
     native = [r for r in runs if r.kind is Kind.NATIVE]
     good = [r for r in native if r.failure is None]
     lines = [heading(native[0], len(good))] if native else []
-    for run in native:
-        if run.failure is not None:
-            lines.append(f"  round {run.round + 1} failed: {run.failure.code}: {run.failure.message}")
-            if run.failure.remedy:
-                lines.append(f"    {run.failure.remedy}")
-            if run.failure.log:
-                lines += [f"    | {line}" for line in run.failure.log.splitlines()[-5:]]
+    lines += failures(native)
     if good:
         lines += ["", *speed(good), "", *counters(good)]
     for run in runs:
@@ -35,6 +29,20 @@ def render(runs: Sequence[Run]) -> str:
     if good:
         lines += doubt_lines(good)
     return "\n".join(lines)
+
+
+def failures(runs: Sequence[Run]) -> list[str]:
+    """Each way of failing once; what a worker printed last only where the message is not an exception's own."""
+    lines = []
+    failed = [run.failure for run in runs if run.failure is not None]
+    for code, message in dict.fromkeys((f.code, f.message) for f in failed):
+        alike = [f for f in failed if (f.code, f.message) == (code, message)]
+        lines.append(f"  {len(alike)} of {len(runs)} attempts failed: {code}: {message}")
+        if alike[-1].remedy:
+            lines.append(f"    {alike[-1].remedy}")
+        if code not in ("memory", "framework"):
+            lines += [f"    | {line}" for line in alike[-1].log.splitlines()[-5:]]
+    return lines
 
 
 def heading(run: Run, good: int) -> str:

@@ -1,0 +1,28 @@
+"""What `hwprof run` prints of rounds that failed."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from tests.factories import make_run
+
+from hwprof.records import Failure
+from hwprof.reports.run import render
+
+MEMORY = Failure("memory", "out of memory: 64 TiB", "a smaller batch or size needs less", "load", "Traceback ...")
+KILLED = Failure("killed", "the worker died of SIGSEGV", "its output says more", "load", "terminate called")
+
+
+def test_a_failure_of_every_round_is_said_once_without_the_workers_traceback() -> None:
+    runs = [dataclasses.replace(make_run(round=i), windows=(), failure=MEMORY) for i in range(3)]
+    shown = render(runs)
+    assert shown.count("64 TiB") == 1
+    assert "3 of 3 attempts failed: memory" in shown
+    assert "Traceback" not in shown
+
+
+def test_a_crash_shows_what_the_worker_said_last() -> None:
+    good = make_run()
+    shown = render([good, dataclasses.replace(good, round=1, windows=(), failure=KILLED)])
+    assert "1 of 2 attempts failed: killed" in shown
+    assert "| terminate called" in shown
