@@ -7,13 +7,13 @@ job and nothing else.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import select
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,9 +25,10 @@ from hwprof.jobs import Job, Link
 from hwprof.records import Failure, from_json, to_json
 from hwprof.worker import BOOTSTRAP
 
-# What a worker may say on stdout and stderr: the first part is kept, then the file is cut back again and again.
+# What is held of a worker's stdout and stderr: beyond the limit everything but the end is given back.
 LOG_KEEP = 64 << 10
 LOG_LIMIT = 1 << 20
+PUNCH_HOLE = 0x02 | 0x01  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE of linux/falloc.h
 TICK_S = 0.1
 # A worker is stopped while this much memory is still free, before the kernel's OOM killer chooses for itself.
 MEMORY_RESERVE = 256 << 20
@@ -81,7 +82,8 @@ class Launcher:
     ) -> Outcome:
         """Start a worker for `job`, follow it to its end, kill what is left of it."""
         ours, theirs = socket.socketpair()
-        with tempfile.TemporaryFile("a+b", prefix="hwprof-log-") as log:
+        # In memory: what a framework prints must not write to a board's slow card in the middle of a window.
+        with os.fdopen(os.memfd_create("hwprof-log"), "w+b") as log:
             package = str(Path(hwprof.__file__).parent)
             command = [self.python, "-P", "-c", BOOTSTRAP, package, str(theirs.fileno()), str(os.getpid())]
             process = subprocess.Popen(
@@ -171,8 +173,7 @@ class _Talk:
         if readable:
             self.link.fill()
             return
-        if os.fstat(self.log).st_size > LOG_LIMIT:
-            os.ftruncate(self.log, LOG_KEEP)  # opened for appending: the worker goes on at the new end
+        forget(self.log)
         free = self.launcher.headroom()
         self.starved = free is not None and free < MEMORY_RESERVE
 
@@ -196,6 +197,16 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):  # it has ended by itself, with all its children
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def forget(descriptor: int) -> None:
+    """Free all but the end of a log that has grown too large; its writer goes on undisturbed and nothing moves."""
+    status = os.fstat(descriptor)
+    if status.st_blocks * 512 > LOG_LIMIT:
+        libc = ctypes.CDLL(None, use_errno=True)
+        length = ctypes.c_int64(status.st_size - LOG_KEEP)
+        if libc.fallocate(descriptor, PUNCH_HOLE, ctypes.c_int64(0), length) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), "the worker's log")
 
 
 def tail(descriptor: int, limit: int = 4000) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from hwprof.frameworks.protocol import InputSpec
 from hwprof.jobs import Job, Plan, Task
-from hwprof.launcher import LOG_LIMIT, Launcher, Outcome
+from hwprof.launcher import LOG_LIMIT, Launcher, Outcome, forget, tail
 from hwprof.records import Case, Role, Window, from_json
 
 PLAN = Plan(window_s=0.0, iterations=3, warmup_iterations=1, events=("task-clock", "page-faults"))
@@ -90,6 +90,18 @@ def test_ten_megabytes_of_chatter_neither_hang_nor_pile_up() -> None:
     assert outcome.failure is None
     assert outcome.log.endswith("the end of it")
     assert len(outcome.log) <= LOG_LIMIT
+
+
+def test_a_long_log_keeps_its_end_and_gives_back_the_rest() -> None:
+    with os.fdopen(os.memfd_create("log"), "w+b") as log:
+        log.write(b"all work and no play " * 500_000 + b"the end of it")
+        log.flush()
+        forget(log.fileno())
+        assert os.fstat(log.fileno()).st_blocks * 512 <= LOG_LIMIT
+        assert tail(log.fileno()).endswith("no play the end of it")
+        log.write(b" and more")
+        log.flush()
+        assert tail(log.fileno()).endswith("the end of it and more")
 
 
 def test_a_worker_is_stopped_before_memory_runs_out() -> None:
