@@ -70,7 +70,7 @@ def names(collector: PerfCollector, pattern: str | None) -> Iterator[tuple[str, 
         ("hardware", list(HARDWARE)),
         ("software", list(SOFTWARE)),
         ("cache", list(CACHE)),
-        ("vendor", list(catalog.table.vendor) if catalog.table else []),
+        ("vendor", list(dict.fromkeys(name for k in catalog.kinds if k.table for name in k.table.vendor))),
         ("sysfs", [f"{p.name}/{e}/" for p in catalog.pmus.values() for e in p.events]),
     ]
     for kind, members in kinds:
@@ -105,22 +105,23 @@ def _tracepoints(root: Path, pattern: str) -> list[str]:
 def listing(collector: PerfCollector, pattern: str | None = None) -> Iterator[Row]:
     """Every matching event, probed."""
     for kind, name in names(collector, pattern):
-        event = collector.parser.event(name)
-        found = collector.probe_event(event)
-        if isinstance(found, Available):
-            yield Row(name, kind, True, found.meaning or describe(name), found.source)
-        else:
-            meaning = event.meaning or describe(name)
-            yield Row(name, kind, False, meaning, event.source, found.reason, found.remedy)
+        for event in collector.parser.events(name):
+            found = collector.probe_event(event)
+            shown = event.metric if event.cluster and event.whole else name
+            if isinstance(found, Available):
+                yield Row(shown, kind, True, found.meaning or describe(name), found.source)
+            else:
+                meaning = event.meaning or describe(name)
+                yield Row(shown, kind, False, meaning, event.source, found.reason, found.remedy)
 
 
 def document(collector: PerfCollector, rows: list[Row]) -> dict[str, object]:
     """The JSON form."""
-    table = collector.catalog.table
+    tables = [kind.table for kind in collector.catalog.kinds if kind.table]
     return {
         "format": 1,
         "cpu": list(collector.catalog.ids),
-        "table": {"name": table.name, "verified": table.verified, "quirks": list(table.quirks)} if table else None,
+        "tables": [{"name": t.name, "verified": t.verified, "quirks": list(t.quirks)} for t in tables],
         "paranoid": collector.rights.paranoid,
         "privileged": collector.rights.privileged,
         "events": [{f: getattr(row, f) for f in Row.__slots__} for row in rows],
@@ -147,8 +148,8 @@ def table(collector: PerfCollector, rows: list[Row], columns: int = 0) -> str:
         lines.append(f"  ({number}) {reason}")
         if remedy:
             lines.append(f"      {remedy}")
-    found = collector.catalog.table
-    lines += ["", f"CPU {collector.catalog.table_name}" + ("" if found else ": no event table of its own")]
-    if found:
-        lines.append(f"table from {found.verified}" + "".join(f"\n  {quirk}" for quirk in found.quirks))
+    for core in collector.catalog.kinds:
+        lines += ["", f"CPU {core.title}" + ("" if core.table else ": no event table of its own")]
+        if core.table:
+            lines.append(f"table from {core.table.verified}" + "".join(f"\n  {q}" for q in core.table.quirks))
     return "\n".join(lines)

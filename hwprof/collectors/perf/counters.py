@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from hwprof.collectors.perf.abi import Kernel, LinuxKernel, read_rights
 from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.events import Event, Parser
+from hwprof.collectors.perf.hybrid import AnyCpu, LinuxScheduler, Scheduler, on_kind
 from hwprof.collectors.perf.names import ANCHORS
 from hwprof.collectors.perf.opening import Countable, KernelGroup, Opener, OpenFailed
 from hwprof.collectors.perf.passes import Layout, Members, Planner
@@ -23,7 +25,7 @@ class TaskSession(PerfSession):
     def __init__(
         self, collector: PerfCollector, pid: int, before: tuple[int, ...], after: tuple[int, ...], base: PerfSession
     ) -> None:
-        super().__init__(base._by_pass, base.unavailable, base._one_kind)
+        super().__init__(base._by_pass, base.unavailable, base._sums, base._multiplexed)
         self._kernel = collector.kernel
         self._pid = pid
         self._tasks = before
@@ -39,19 +41,27 @@ class PerfCollector:
     """Events by perf_event_open; a `hwprof.collectors.protocol.Collector`.
 
     `root`: where /proc and /sys are; `kernel`: who opens (a fake in tests); `multiplex`: let the kernel rotate events
-    that do not fit together, which makes the values SCALED, instead of counting them in several passes.
+    that do not fit together, which makes the values SCALED, instead of counting them in several passes; `scheduler`:
+    who says which cores may be used (a fake in tests).
     """
 
     name = "perf"
 
-    def __init__(self, root: Path = Path("/"), kernel: Kernel | None = None, multiplex: bool = False) -> None:
+    def __init__(
+        self,
+        root: Path = Path("/"),
+        kernel: Kernel | None = None,
+        multiplex: bool = False,
+        scheduler: Scheduler | None = None,
+    ) -> None:
         self.catalog = Catalog(root)
         self.parser = Parser(self.catalog)
         self.kernel: Kernel = LinuxKernel() if kernel is None else kernel
         self.rights = read_rights(root)
         self._multiplex = multiplex
         self._opener = Opener(self.kernel, self.catalog, self.rights)
-        self._layouts: dict[tuple[str, ...], Layout] = {}
+        self._scheduler: Scheduler = scheduler or (LinuxScheduler() if kernel is None else AnyCpu())
+        self._layouts: dict[tuple[tuple[str, ...], frozenset[str]], Layout] = {}
 
     def probe(self, requests: Sequence[str]) -> Mapping[str, Available | Unavailable]:
         """Each event opened alone on this thread. Raises UnknownEvent, UsageError."""
@@ -66,14 +76,39 @@ class PerfCollector:
         restricted = "" if counter.domain == "user+kernel" else f"{counter.domain} only"
         return Available(counter.source, "; ".join(filter(None, (counter.meaning, restricted))))
 
-    def layout(self, requests: Sequence[str]) -> Layout:
-        """Which events are counted together, by trial on this thread; found once for a set of requests."""
-        key = tuple(requests)
+    def layout(self, requests: Sequence[str], pid: int | None = None) -> Layout:
+        """Which events are counted together, by trial on this thread; found once for a set of requests.
+
+        Where there are several kinds of core, those that the process may run on are counted.
+        """
+        used = self._used_kinds(pid)
+        key = tuple(requests), used
         if key not in self._layouts:
-            units = self.parser.parse(requests)
-            anchors = {name: self.parser.event(name) for name in ANCHORS}
-            self._layouts[key] = Planner(self._opener, self._multiplex).plan(units, anchors)
+            units = [self._within(unit, used) for unit in self.parser.parse(requests)]
+            found = [self._within(self.parser.events(name), used) for name in ANCHORS]
+            anchors = {event.metric: event for unit in found for event in unit}
+            planner = Planner(self._opener, self._multiplex, self._pin)
+            self._layouts[key] = planner.plan([unit for unit in units if unit], anchors)
         return self._layouts[key]
+
+    def _used_kinds(self, pid: int | None) -> frozenset[str]:
+        allowed = self._scheduler.allowed(pid)
+        kinds = self.catalog.kinds
+        return frozenset(k.name for k in kinds if allowed is None or not k.cpus or allowed & set(k.cpus))
+
+    def _within(self, unit: Sequence[Event], used: frozenset[str]) -> tuple[Event, ...]:
+        """The unit without the kinds of core that are not used: part of a sum is left out, what was named is refused."""
+        kept = [e for e in unit if not e.cluster or e.cluster in used or not e.whole]
+        why = "the process may not run on these cores"
+        return tuple(
+            replace(e, refused=Unavailable(why, "choose others with --cpus"))
+            if e.cluster and e.cluster not in used
+            else e
+            for e in kept
+        )
+
+    def _pin(self, cluster: str) -> AbstractContextManager[bool]:
+        return on_kind(self._scheduler, self.catalog.kind(cluster) if cluster else None)
 
     def open(self, target: Target, requests: Sequence[str]) -> AbstractContextManager[PerfSession]:
         """Open what can be had, disabled; the rest is in `Session.unavailable`.
@@ -103,8 +138,8 @@ class PerfCollector:
     @contextmanager
     def open_tasks(self, pid: int, requests: Sequence[str]) -> Iterator[TaskSession]:
         """Counters on every thread that `pid` has now, with inheritance; `tasks_changed()` says whether that held."""
-        layout = self.layout(requests)
         before = self.kernel.tasks(pid)
+        layout = self.layout(requests, pid)
         if not before:
             raise NotAvailable(f"there is no process {pid}", "look it up with ps")
         base = self._session(layout, before)
@@ -129,8 +164,7 @@ class PerfCollector:
                 done.close()
             why = self._opener.explain(error.event, error.code, foreign=tasks != (0,))
             raise NotAvailable(f"{error.event.metric}: {why.reason}", why.remedy) from error
-        one_kind = frozenset(m.metric for g in opened for m in g.members if m.event.one_kind)
-        return PerfSession(by_pass, layout.unavailable, one_kind)
+        return PerfSession(by_pass, layout.unavailable, layout.sums, self._multiplex)
 
 
 __all__ = ["Countable", "PerfCollector", "TaskSession"]

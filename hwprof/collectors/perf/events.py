@@ -10,6 +10,7 @@ from typing import Literal
 
 from hwprof.collectors.perf.abi import Type
 from hwprof.collectors.perf.catalog import CANONICAL, Catalog
+from hwprof.collectors.perf.kinds import CoreKind
 from hwprof.collectors.perf.names import ALIASES, CACHE, CLOCKS, HARDWARE, KERNEL_ONLY, SOFTWARE
 from hwprof.collectors.perf.sysfs import Pmu
 from hwprof.collectors.protocol import Unavailable
@@ -20,6 +21,7 @@ from hwprof.records import Origin
 Kind = Literal["core", "software", "other"]
 
 _MODIFIERS = re.compile(r"[a-zA-Z]{1,4}")
+_RAW = re.compile(r"r[0-9a-fA-F]{1,16}")
 TRACING = ("sys/kernel/tracing", "sys/kernel/debug/tracing")
 
 
@@ -41,13 +43,15 @@ class Event:
     scale: float = 1.0
     origin: Origin = Origin.KERNEL
     per_socket: bool = False
-    one_kind: bool = False  # counts on one of several kinds of core only
+    cluster: str = ""  # the PMU of the one kind of core it counts on, where there are several kinds
+    whole: str = ""  # the metric that is the sum of this one and its likes on the other kinds
     refused: Unavailable | None = None
 
     @property
     def base(self) -> str:
-        """The metric without its modifiers."""
-        return self.metric.removesuffix(f":{self.modifiers}") if self.modifiers else self.metric
+        """The metric without its modifiers and its kind of core."""
+        name = self.metric.removesuffix(f"@{self.cluster}") if self.cluster else self.metric
+        return name.removesuffix(f":{self.modifiers}") if self.modifiers else name
 
 
 def split(text: str) -> Iterator[str]:
@@ -100,17 +104,66 @@ class Parser:
 
     def _unit(self, item: str) -> list[tuple[Event, ...]]:
         if item == "auto":
-            return [(self.event(name),) for name in self.catalog.auto]
+            return [self.events(name) for name in self.catalog.auto]
         if item.startswith("{"):
             inner, brace, modifiers = item[1:].rpartition("}")
             if not brace or (modifiers and not modifiers.startswith(":")):
                 raise UsageError(f"'{item}' is no group", "write {a,b} or {a,b}:u")
-            return [tuple(self.event(name + modifiers) for name in split(inner))]
-        return [(self.event(item),)]
+            return [tuple(event for name in split(inner) for event in self.events(name + modifiers))]
+        return [self.events(item)]
 
     def event(self, name: str) -> Event:
-        """One event by its name."""
+        """One event by its name; where there are several kinds of core, that of the first."""
+        return self.events(name)[0]
+
+    def events(self, name: str) -> tuple[Event, ...]:
+        """What a name stands for: one event, or one for each kind of core. `name@PMU` is that of one kind alone."""
+        whole, at, kind = name.rpartition("@")
+        if at and self.catalog.hybrid and (only := self.catalog.kind(kind)):
+            base, modifiers = _modifiers(whole)
+            return (replace(self._on(only, ALIASES.get(base, base), modifiers), whole=""),)
         base, modifiers = _modifiers(name)
+        base = ALIASES.get(base, base)
+        if not self.catalog.hybrid or not self._per_kind(base):
+            return (self._single(base, modifiers, name),)
+        parts = tuple(self._on(kind, base, modifiers) for kind in self.catalog.kinds)
+        if not _RAW.fullmatch(base):
+            return parts
+        why = Unavailable(
+            "a raw code may mean another thing on each kind of core, so that there is no sum",
+            f"see {' and '.join(part.metric for part in parts)}",
+        )
+        asked = Event(parts[0].whole, "core", source=f"perf:{base}", refused=why, origin=self.catalog.origin)
+        return (asked, *(replace(part, whole="") for part in parts))
+
+    def _per_kind(self, base: str) -> bool:
+        if base in HARDWARE or base in CACHE or base in CANONICAL or _RAW.fullmatch(base):
+            return True
+        return "/" not in base and ":" not in base and any(kind.knows(base) for kind in self.catalog.kinds)
+
+    def _on(self, kind: CoreKind, base: str, modifiers: str) -> Event:
+        whole = f"{base}:{modifiers}" if modifiers else base
+        event = Event(
+            f"{whole}@{kind.name}",
+            "core",
+            modifiers=modifiers,
+            source=f"perf:{kind.name}/{base}/",
+            meaning=CANONICAL.get(base, ""),
+            origin=self.catalog.origin,
+            cluster=kind.name,
+            whole=whole,
+        )
+        code = kind.encode(base)
+        if isinstance(code, Unavailable):
+            return replace(event, refused=code)
+        if kind.pmu and code.type == kind.pmu.type:
+            event = replace(event, source=f"perf:{kind.name}/config={code.config:#x}/")
+        meaning = code.meaning or event.meaning
+        return replace(
+            event, type=code.type, config=code.config, config1=code.config1, meaning=meaning, unit=code.unit
+        )
+
+    def _single(self, base: str, modifiers: str, name: str) -> Event:
         found = self._resolve(base, name)
         if not modifiers:
             return found
@@ -120,7 +173,6 @@ class Parser:
         return found
 
     def _resolve(self, base: str, name: str) -> Event:
-        base = ALIASES.get(base, base)
         if base in SOFTWARE:
             unit = "ns" if base in CLOCKS else ""
             return Event(base, "software", Type.SOFTWARE, SOFTWARE[base][0], source=f"perf:{base}", unit=unit)
@@ -130,7 +182,7 @@ class Parser:
             return self._core(base, kind, config, meaning=meaning, refused=refused, source=f"perf:{base}")
         if base in CANONICAL:
             return self._canonical(base)
-        if re.fullmatch(r"r[0-9a-fA-F]{1,16}", base):
+        if _RAW.fullmatch(base):
             return self._core(base, Type.RAW, int(base[1:], 16), source=f"perf:{base}", meaning="raw code of this CPU")
         if "/" in base:
             return self._pmu_event(base, name)
@@ -146,7 +198,7 @@ class Parser:
         raise UnknownEvent(name, self.names())
 
     def _core(self, metric: str, kind: int, config: int, **fields: object) -> Event:
-        event = Event(metric, "core", kind, config, origin=self.catalog.origin, one_kind=self.catalog.hybrid)
+        event = Event(metric, "core", kind, config, origin=self.catalog.origin)
         return replace(event, **fields)  # type: ignore[arg-type]
 
     def _canonical(self, name: str) -> Event:
@@ -187,7 +239,7 @@ class Parser:
             scale=scale,
             unit=unit,
             per_socket=pmu.per_socket,
-            one_kind=pmu.core and self.catalog.hybrid,
+            cluster=pmu.name if pmu.core and self.catalog.hybrid else "",
             origin=self.catalog.origin if pmu.core else Origin.HARDWARE,
         )
 
@@ -211,11 +263,11 @@ class Parser:
 
     def names(self) -> tuple[str, ...]:
         """Every name this machine's catalogue knows, canonical ones first; no tracepoints."""
-        table = self.catalog.table
         found = [*CANONICAL, *HARDWARE, *SOFTWARE, *CACHE]
         for pmu in self.catalog.pmus.values():
             found += pmu.events if pmu.core else [f"{pmu.name}/{e}/" for e in pmu.events]
-        return tuple(dict.fromkeys([*found, *(table.vendor if table else ())]))
+        vendor = [name for kind in self.catalog.kinds if kind.table for name in kind.table.vendor]
+        return tuple(dict.fromkeys([*found, *vendor]))
 
 
 KERNEL_ONLY_REFUSAL = Unavailable(

@@ -37,6 +37,8 @@ ALIASES = {
     "faults": "page-faults",
     "cs": "context-switches",
     "migrations": "cpu-migrations",
+    "stalls-backend": "backend-stalls",
+    "stalls-frontend": "frontend-stalls",
 }
 # Counted in the kernel's own code: with the kernel excluded they read 0 with running == enabled, a lie.
 KERNEL_ONLY = frozenset({"context-switches", "cpu-migrations", "cgroup-switches"})

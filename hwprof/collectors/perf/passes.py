@@ -12,8 +12,9 @@ A group is believed only if in a trial over a busy loop it ran all the time that
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass, field
 
 from hwprof.collectors.perf.events import Event
 from hwprof.collectors.perf.names import ANCHORS, NEVER_ZERO, NEVER_ZERO_IN_TRIAL
@@ -21,7 +22,13 @@ from hwprof.collectors.perf.opening import Countable, Opener, OpenFailed
 from hwprof.collectors.protocol import Unavailable
 
 Members = tuple[Countable, ...]
+# Keeps this thread on one kind of core while it is tried; gives False where it may not run there.
+Pin = Callable[[str], AbstractContextManager[bool]]
 _TRIALS = 3
+
+
+def _nowhere_else(cluster: str) -> AbstractContextManager[bool]:
+    return nullcontext(True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,7 @@ class Layout:
     software: Members
     others: tuple[Members, ...]
     unavailable: Mapping[str, Unavailable]
+    sums: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # metric -> those of each kind of core
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +59,10 @@ FULL = Unavailable(
 class Planner:
     """Finds the layout for a set of events by trying."""
 
-    def __init__(self, opener: Opener, multiplex: bool = False) -> None:
+    def __init__(self, opener: Opener, multiplex: bool = False, pin: Pin = _nowhere_else) -> None:
         self._opener = opener
         self._multiplex = multiplex
+        self._pin = pin
         self._unavailable: dict[str, Unavailable] = {}
 
     def plan(self, units: Sequence[tuple[Event, ...]], anchors: Mapping[str, Event]) -> Layout:
@@ -71,7 +80,7 @@ class Planner:
 
         software = tuple(c for c in found.values() if c.event.kind == "software")
         others: tuple[Members, ...] = tuple((c,) for c in found.values() if c.event.kind == "other")
-        core_anchors = tuple(c for c in found.values() if c.event.kind == "core" and c.metric in ANCHORS)
+        core_anchors = tuple(c for c in found.values() if c.event.kind == "core" and _is_anchor(c))
         taken = {c.metric for c in core_anchors}
         core_units = []
         for unit in units:
@@ -86,7 +95,23 @@ class Planner:
         others = tuple(kept for group in others if (kept := self._kept(group)))
         if not passes and (software or others):
             passes = ((),)
-        return Layout(passes, software, others, {m: u for m, u in self._unavailable.items() if m in asked})
+        sums = self._sums(e for unit in units for e in unit)
+        asked |= {e.whole for unit in units for e in unit}
+        unavailable = {m: u for m, u in self._unavailable.items() if m in asked}
+        return Layout(passes, software, others, unavailable, {**sums, **self._sums(anchors.values())})
+
+    def _sums(self, events: Iterable[Event]) -> dict[str, tuple[str, ...]]:
+        """What is the sum over kinds of core, and of what; a part that can't be counted leaves no sum."""
+        parts: dict[str, dict[str, None]] = {}
+        for event in events:
+            if event.whole:
+                parts.setdefault(event.whole, {})[event.metric] = None
+        for whole, metrics in parts.items():
+            lost = next((m for m in metrics if m in self._unavailable), None)
+            if lost:
+                why = self._unavailable[lost]
+                self._unavailable[whole] = Unavailable(f"{lost}: {why.reason}", why.remedy)
+        return {whole: tuple(metrics) for whole, metrics in parts.items() if whole not in self._unavailable}
 
     def _kept(self, members: Members) -> Members:
         """The group, or nothing (with the reason kept) where it can't be opened or does not run."""
@@ -104,7 +129,7 @@ class Planner:
     def _multiplexed(self, anchors: Members, units: Sequence[Members]) -> tuple[tuple[Members, ...], ...]:
         """One pass, in which the kernel rotates the groups. Only opening can be tried: running less is the deal."""
         groups = []
-        for members in ((anchors,) if anchors else ()) + tuple(units):
+        for members in (part for unit in (anchors, *units) for part in clusters(unit)):
             try:
                 self._opener.group(members).close()
             except OpenFailed as error:
@@ -118,11 +143,20 @@ class Planner:
         packed = self._halved(anchors, [*left, *units])
         if not packed and anchors:
             packed = [anchors]
-        return tuple((members,) for members in packed)
+        return tuple(clusters(members) for members in packed)
 
     def _working(self, anchors: Members) -> tuple[Members, list[Members]]:
-        """The anchors that count together, and those that count only without the others."""
-        if not anchors or self.trial(anchors).why is None:
+        """The anchors that count together, and those that count only without the others; for each kind of core."""
+        together: Members = ()
+        left: list[Members] = []
+        for members in clusters(anchors):
+            first, rest = self._working_on(members)
+            together += first
+            left += rest
+        return together, left
+
+    def _working_on(self, anchors: Members) -> tuple[Members, list[Members]]:
+        if self.trial(anchors).why is None:
             return anchors, []
         alone = []
         for member in anchors:
@@ -137,14 +171,17 @@ class Planner:
         if not units:
             return []
         members = (*anchors, *(c for unit in units for c in unit))
-        verdict = self.trial(members)
-        if verdict.why is None:
+        failed = {group[0].event.cluster: why for group in clusters(members) if (why := self.trial(group).why)}
+        if not failed:
             return [members]
         if len(units) > 1:
             middle = (len(units) + 1) // 2
             return self._halved(anchors, units[:middle]) + self._halved(anchors, units[middle:])
-        self._refuse(units[0], verdict.why)
-        return []
+        for member in units[0]:
+            if member.event.cluster in failed:
+                self._refuse((member,), failed[member.event.cluster])
+        kept = tuple(c for c in units[0] if c.event.cluster not in failed)
+        return [(*anchors, *kept)] if kept else []
 
     def trial(self, members: Members) -> Verdict:
         """Count a busy loop with the group. A few tries: somebody else may hold the counters for a moment."""
@@ -154,13 +191,13 @@ class Planner:
                 group = self._opener.group(members)
             except OpenFailed as error:
                 return Verdict(self._why(error, members))
-            try:
+            with closing(group), self._pin(members[0].event.cluster) as there:
+                if not there:
+                    return Verdict(None)  # this thread can't go there to try: the target may
                 group.switch(True)
                 self._opener.kernel.spin()
                 group.switch(False)
                 snapshot = group.snapshot()
-            finally:
-                group.close()
             verdict = _judge(members, snapshot.raw, snapshot.enabled_ns, snapshot.running_ns)
             if verdict.why is None:
                 break
@@ -171,6 +208,18 @@ class Planner:
         if error.code in (errno.EINVAL, errno.ENOSPC) and len(members) > 1:
             return FULL
         return self._opener.explain(error.event, error.code)
+
+
+def clusters(members: Members) -> tuple[Members, ...]:
+    """Members by the kind of core they count on: PMUs share no group. One kind: one group."""
+    found: dict[str, list[Countable]] = {}
+    for member in members:
+        found.setdefault(member.event.cluster, []).append(member)
+    return tuple(tuple(group) for group in found.values())
+
+
+def _is_anchor(member: Countable) -> bool:
+    return (member.event.whole or member.metric) in ANCHORS
 
 
 def _judge(members: Members, raw: tuple[int | None, ...], enabled_ns: int, running_ns: int) -> Verdict:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from hwprof.collectors.perf.hybrid import settle
 from hwprof.collectors.perf.names import ANCHORS, NEVER_ZERO
 from hwprof.collectors.perf.opening import KernelGroup
 from hwprof.collectors.protocol import Group, Pass, Unavailable
@@ -26,23 +27,30 @@ class PerfSession:
         self,
         by_pass: Sequence[Sequence[KernelGroup]],
         unavailable: Mapping[str, Unavailable],
-        one_kind: frozenset[str] = frozenset(),
+        sums: Mapping[str, tuple[str, ...]] | None = None,
+        multiplexed: bool = False,
     ) -> None:
         self.unavailable: Mapping[str, Unavailable] = dict(unavailable)
         self._by_pass = tuple(tuple(groups) for groups in by_pass)
-        self._one_kind = one_kind
+        self._sums, self._multiplexed = dict(sums or {}), multiplexed
+        self._clusters = {m.metric: m.event.cluster for groups in by_pass for g in groups for m in g.members}
         self.groups: Sequence[Group] = tuple(
             Group(tuple(m.counter for m in group.members), index)
             for index, groups in enumerate(self._by_pass)
             for group in groups
         )
         self.passes: Sequence[Pass] = tuple(
-            Pass(index, tuple(m.metric for group in groups for m in group.members))
+            Pass(index, self._metrics(m.metric for group in groups for m in group.members))
             for index, groups in enumerate(self._by_pass)
         )
         # In the order of `groups`; the software group stands there once for each pass.
         self._flat = tuple(group for groups in self._by_pass for group in groups)
         self._unique = tuple(dict.fromkeys(self._flat))
+
+    def _metrics(self, counted: Iterable[str]) -> tuple[str, ...]:
+        """Metrics of a pass: what its groups count, and the sums of it over kinds of core."""
+        names = tuple(counted)
+        return (*names, *(whole for whole, parts in self._sums.items() if set(parts) <= set(names)))
 
     def select(self, pass_: Pass | None) -> None:
         """Enable exactly this pass's groups; None: all disabled."""
@@ -65,8 +73,10 @@ class PerfSession:
         """Readings of one window: what can't be true becomes MISSING or SUSPECT, with the reason.
 
         All anchors of the hardware zero: none of the hardware's values is believed. One anchor zero: that one is not.
-        Zero from an emulator's PMU, a share of the window below 1 %, or a count on one of two kinds of core: SUSPECT.
+        Zero from an emulator's PMU or a share of the window below 1 %: SUSPECT. Where there are several kinds of core,
+        the counts of each are not scaled, and their sums are added.
         """
+        readings = settle(readings, self._clusters, self._sums, self._multiplexed)
         hardware = [r for r in readings if r.origin in _BY_HARDWARE and r.value is not None]
         anchors = [r for r in hardware if _base(r) in ANCHORS]
         ran = any(r.value for r in readings if _base(r) in ("task-clock", "cpu-clock")) or any(
@@ -80,12 +90,12 @@ class PerfSession:
             return reading
         if dead:
             return _missing(reading, _ZERO)
+        if self._clusters.get(reading.metric) and reading.running == 0:
+            return reading  # of the other kind of core: nothing ran there
         if reading.value == 0 and ran and _base(reading) in NEVER_ZERO and "user" in reading.domain:
             return _missing(reading, "read 0 in a window in which the program ran")
-        if reading.metric in self._one_kind and reading.exactness is Exactness.SCALED:
-            return _suspect(
-                reading, "ran in part on cores of the other kind, which this event does not count", reading.raw
-            )
+        if self._clusters.get(reading.metric) and reading.exactness is Exactness.EXACT:
+            return reading
         if reading.running is not None and reading.running < FEW:
             return _suspect(reading, f"counted during only {reading.running:.2%} of the window")
         if reading.value == 0 and reading.origin is Origin.EMULATED:
@@ -99,13 +109,11 @@ class PerfSession:
 
 
 def _base(reading: Reading) -> str:
-    return reading.metric.partition(":")[0]
+    return reading.metric.partition("@")[0].partition(":")[0]
 
 
-def _suspect(reading: Reading, why: str, value: float | None = None) -> Reading:
-    return replace(
-        reading, exactness=Exactness.SUSPECT, why=why, value=reading.value if value is None else float(value)
-    )
+def _suspect(reading: Reading, why: str) -> Reading:
+    return replace(reading, exactness=Exactness.SUSPECT, why=why)
 
 
 def _missing(reading: Reading, why: str) -> Reading:

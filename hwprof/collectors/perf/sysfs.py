@@ -63,6 +63,7 @@ class Pmu:
     core: bool  # counts what a CPU's own core does
     per_socket: bool  # has a cpumask: counts for a socket or package, not for a task
     formats: Mapping[str, Format] = field(default_factory=dict)
+    cpus: tuple[int, ...] = ()  # cores it counts on, where it is one of several kinds
 
     @property
     def events(self) -> tuple[str, ...]:
@@ -127,6 +128,14 @@ def _number(text: str, term: str) -> int:
         raise UsageError(f"'{term}' is no number", "write it as 0x3c or 60") from None
 
 
+def cpu_list(text: str | None) -> tuple[int, ...]:
+    """`0-3,8` as sysfs writes it; what is not understood is left out."""
+    found: list[int] = []
+    for match in re.finditer(r"(\d+)(?:-(\d+))?", text or ""):
+        found += range(int(match[1]), int(match[2] or match[1]) + 1)
+    return tuple(found)
+
+
 def _text(path: Path) -> str | None:
     try:
         return path.read_text().strip()
@@ -156,5 +165,6 @@ def read_pmus(root: Path = Path("/")) -> dict[str, Pmu]:
                 formats[file.name] = parse_format(text)
         # x86 and RISC-V call the core's PMU `cpu`; where there are several kinds, each has a list of its `cpus`.
         core = path.name == "cpu" or (path / "cpus").exists() or bool(re.match(r"(cpu_(core|atom)|armv\d)", path.name))
-        found[path.name] = Pmu(path.name, int(number), path, core, (path / "cpumask").exists(), formats)
+        per_socket, cpus = (path / "cpumask").exists(), cpu_list(_text(path / "cpus"))
+        found[path.name] = Pmu(path.name, int(number), path, core, per_socket, formats, cpus)
     return found

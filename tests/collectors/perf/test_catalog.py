@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from hwprof.collectors.perf.catalog import CANONICAL, Catalog, cpu_ids, is_emulated, load_tables, parse_table
 from hwprof.collectors.perf.events import Parser
+from hwprof.collectors.perf.kinds import CoreKind
+from hwprof.collectors.perf.names import CACHE, HARDWARE
+from hwprof.collectors.perf.tables import KERNELS_OWN, unit_of
 from hwprof.collectors.protocol import Unavailable
 from hwprof.errors import HwprofError
 from hwprof.records import Origin
@@ -55,7 +59,7 @@ def test_the_same_generic_name_says_what_it_means_on_each_cpu(tmp_path: Path) ->
     catalog = Catalog(machine(tmp_path, PI4))
     assert catalog.table_name == "Arm Cortex-A72"
     assert "L1D refills" in catalog.generic("cache-misses")[0]
-    assert isinstance(catalog.canonical("stalls-backend"), Unavailable)
+    assert isinstance(catalog.canonical("backend-stalls"), Unavailable)
 
 
 def test_x86_ids_are_family_in_decimal_and_model_in_hexadecimal() -> None:
@@ -77,19 +81,15 @@ def test_cores_of_two_kinds_have_no_common_table(tmp_path: Path) -> None:
     assert catalog.table is None
 
 
-def test_on_a_hybrid_generic_names_are_refused_and_pmu_names_are_not(tmp_path: Path) -> None:
+def test_on_a_hybrid_a_pmus_own_event_counts_on_its_kind_alone(tmp_path: Path) -> None:
     for number, kind in ((4, "cpu_core"), (10, "cpu_atom")):
         device = tmp_path / "sys/bus/event_source/devices" / kind
         (device / "format").mkdir(parents=True)
         (device / "type").write_text(f"{number}\n")
         (device / "cpus").write_text("0-3\n")
         (device / "format/event").write_text("config:0-7\n")
-    parser = Parser(Catalog(tmp_path))
-    refused = parser.event("cycles").refused
-    assert refused is not None
-    assert "cpu_atom" in refused.remedy
-    event = parser.event("cpu_atom/event=0x3c/")
-    assert (event.type, event.config, event.one_kind, event.refused) == (10, 0x3C, True, None)
+    event = Parser(Catalog(tmp_path)).event("cpu_atom/event=0x3c/")
+    assert (event.type, event.config, event.cluster, event.whole) == (10, 0x3C, "cpu_atom", "")
 
 
 def test_every_table_says_something_of_every_canonical_name() -> None:
@@ -99,9 +99,47 @@ def test_every_table_says_something_of_every_canonical_name() -> None:
         assert table.verified == "documents"
 
 
+def test_every_table_says_what_the_kernels_own_names_are_on_it() -> None:
+    for table in load_tables():
+        assert set(KERNELS_OWN) <= set(table.generic), table.name
+        assert table.sources, table.name
+        assert table.match, table.name
+        assert set(table.generic) <= set(HARDWARE) | set(CACHE), table.name
+
+
+def test_canonical_names_have_units() -> None:
+    assert {unit_of(name) for name in (*CANONICAL, *KERNELS_OWN)} == {
+        "accesses",
+        "branches",
+        "cycles",
+        "instructions",
+        "misses",
+        "operations",
+    }
+    assert unit_of("frontend-stalls") == "cycles"
+    assert unit_of("fp-operations") == "operations"
+
+
 def test_no_two_tables_claim_one_cpu() -> None:
-    patterns = [p for table in load_tables() for p in table.match]
-    assert len(patterns) == len(set(patterns))
+    x86 = [f"{v}-{f}-{m:x}" for v, f in (("GenuineIntel", 6), ("AuthenticAMD", 25)) for m in range(256)]
+    arm = [f"{vendor:#x}-{part:#x}" for vendor in (0x41, 0x46, 0xC0) for part in range(0x1000)]
+    written = [re.sub(r":.*|\*", "", p).replace("?", "0") for table in load_tables() for p in table.match]
+    riscv = [re.sub(r"\[(.).*?\]", r"\1", name) for name in written]
+    for cpu in (*x86, *arm, *riscv):
+        for pmu in ("cpu", "cpu_core", "cpu_atom", "cpu_lowpower"):
+            claiming = [table.name for table in load_tables() if table.matches(cpu, pmu)]
+            assert len(claiming) <= 1, f"{cpu} {pmu}: {claiming}"
+
+
+def test_a_tables_codes_differ() -> None:
+    for table in load_tables():
+        codes: dict[int, list[str]] = {}
+        for name, event in table.events.items():
+            codes.setdefault(event.config, []).append(name)
+        same = [names for names in codes.values() if len(names) > 1]
+        # Where the L2 is the last level, the two names are one event.
+        allowed = [["llc-accesses", "l2-accesses"], ["llc-misses", "l2-misses"]]
+        assert [sorted(n) for n in same if sorted(n) not in [sorted(a) for a in allowed]] == [], table.name
 
 
 def test_every_auto_name_of_every_table_resolves(tmp_path: Path) -> None:
@@ -109,7 +147,7 @@ def test_every_auto_name_of_every_table_resolves(tmp_path: Path) -> None:
         root = tmp_path / str(number)
         root.mkdir()
         catalog = Catalog(root)
-        catalog.table = table
+        catalog.kinds = (CoreKind(None, (), table),)
         parser = Parser(catalog)
         for name in table.auto:
             assert parser.event(name).refused is None, f"{table.name}: {name}"
