@@ -139,6 +139,8 @@ def test_default_cores_are_no_siblings_while_there_are_cores(threads: int) -> No
 def test_default_cores_leave_core_0_to_the_others() -> None:
     for name in NAMES:
         root = MACHINES / name
+        if machine.online(root) == (0,):
+            continue  # the only one there is
         assert 0 not in machine.default_cpus(1, root, machine.online(root))
 
 

@@ -64,8 +64,20 @@ class PerfCollector:
         self._layouts: dict[tuple[tuple[str, ...], frozenset[str]], Layout] = {}
 
     def probe(self, requests: Sequence[str]) -> Mapping[str, Available | Unavailable]:
-        """Each event opened alone on this thread. Raises UnknownEvent, UsageError."""
-        return {event.metric: self.probe_event(event) for unit in self.parser.parse(requests) for event in unit}
+        """Each event opened alone on this thread; where there are several kinds of core, on each, and what is their sum.
+
+        Raises UnknownEvent, UsageError.
+        """
+        events = [event for unit in self.parser.parse(requests) for event in unit]
+        found = {event.metric: self.probe_event(event) for event in events}
+        for event in events:
+            if event.whole and not isinstance(found.get(event.whole), Unavailable):
+                state = found[event.metric]
+                if isinstance(state, Unavailable):
+                    found[event.whole] = Unavailable(f"{event.metric}: {state.reason}", state.remedy)
+                else:
+                    found[event.whole] = Available("perf:sum over kinds of core", state.meaning)
+        return found
 
     def probe_event(self, event: Event) -> Available | Unavailable:
         """One event opened alone on this thread."""
