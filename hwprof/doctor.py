@@ -4,48 +4,20 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from hwprof import machine
+from hwprof import advice, limits, machine
+from hwprof.advice import LIMITED, MISSING, OK, Finding, Probe
 from hwprof.collectors import power
-from hwprof.collectors.perf.abi import Rights, read_rights
+from hwprof.collectors.perf.abi import read_rights
 from hwprof.collectors.perf.catalog import Catalog
-from hwprof.collectors.protocol import Available, Unavailable
+from hwprof.collectors.perf.skeleton import skeleton
+from hwprof.collectors.protocol import Available
 from hwprof.collectors.wrappers import callgrind_available
 
 ROOT = Path("/")
-OK, LIMITED, MISSING = "ok", "limited", "missing"
-States = Mapping[str, Available | Unavailable]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of advice. `status`: ok | limited | missing; `remedy` empty: nothing to do, or nothing can be done."""
-
-    area: str
-    what: str
-    status: str
-    detail: str
-    remedy: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """What was read from the machine, so that its meaning can be worked out (and tested) apart from it."""
-
-    root: Path
-    hardware: Mapping[str, Any]
-    host: Mapping[str, Any]
-    moment: Mapping[str, Any]
-    rights: Rights
-    events: States
-    power: States
-    simulator: Available | Unavailable
-    compiler: str | None
-    frameworks: Mapping[str, tuple[str | None, str]]  # name -> (version, how to install)
+__all__ = ["LIMITED", "MISSING", "OK", "Finding", "Probe", "examine", "probe", "summary", "table_skeletons"]
 
 
 def probe(root: Path = ROOT) -> Probe:
@@ -54,6 +26,7 @@ def probe(root: Path = ROOT) -> Probe:
     from hwprof.frameworks.interpreters import probe as imports
     from hwprof.plugins import adapter, framework_names
 
+    collector = PerfCollector(root)
     environments = {name: adapter(name).environment for name in framework_names()}
     return Probe(
         root,
@@ -61,128 +34,34 @@ def probe(root: Path = ROOT) -> Probe:
         machine.host_state(root),
         machine.volatile(root),
         read_rights(root),
-        PerfCollector(root).probe(["auto"]),
+        collector.probe(["auto"]),
         power.probe(root),
         callgrind_available(),
         shutil.which("cc") or shutil.which("gcc") or shutil.which("clang"),
         {name: (imports(e.module), e.install) for name, e in environments.items()},
+        collector.permission(),
+        collector.free_counters(),
     )
+
+
+def table_skeletons(root: Path = ROOT) -> str:
+    """A table to fill in for each kind of core that has none; else for each there is."""
+    catalog = Catalog(root)
+    model = "" if catalog.hybrid else str(machine.hardware(root).get("model", ""))
+    kinds = [kind for kind in catalog.kinds if kind.table is None] or list(catalog.kinds)
+    return "\n".join(skeleton(kind, catalog, model) for kind in kinds)
 
 
 def examine(found: Probe) -> list[Finding]:
     """Every finding, in the order in which they matter."""
-    return [*_cpu(found), *_events(found), *_clock(found), *_sensors(found), *_system(found), *_tools(found)]
-
-
-def _cpu(found: Probe) -> Iterator[Finding]:
-    catalog = Catalog(found.root)
-    yield Finding("CPU", "machine", OK, f"{machine.label(found.hardware)} [{machine.machine_id(found.hardware)}]")
-    table = catalog.table
-    if table is None:
-        ids = ", ".join(catalog.ids) or "no ids in /proc/cpuinfo"
-        yield Finding(
-            "CPU",
-            "event table",
-            LIMITED,
-            f"none for {ids}: generic names only",
-            "add hwprof/configs/cpus/NAME.toml with these ids (docs/adding-a-collector.md)",
-        )
-        return
-    said = f"{table.name} ({table.verified}): canonical names such as l1d-misses can be used"
-    yield Finding("CPU", "event table", OK, said)
-    if table.counters:
-        watched = str(found.host.get("nmi_watchdog", "0")) == "1"
-        free = f"{table.counters} programmable{', one of them taken by the NMI watchdog' if watched else ''}"
-        yield Finding("CPU", "counters", OK, f"{free}; more events are counted in several passes")
-    for quirk in table.quirks:
-        yield Finding("CPU", "quirk", OK, quirk)
-
-
-def _events(found: Probe) -> Iterator[Finding]:
-    there = {name: state for name, state in found.events.items() if isinstance(state, Available)}
-    absent = {name: state for name, state in found.events.items() if isinstance(state, Unavailable)}
-    kernel = [name for name in there if _is_software(name)]
-    hardware = [name for name in there if name not in kernel]
-    if hardware:
-        yield Finding("counters", "hardware events", OK if not absent else LIMITED, f"{len(hardware)} can be counted")
-    elif not Catalog(found.root).core_pmus:
-        yield _no_pmu(found)
-        absent = {name: state for name, state in absent.items() if _is_software(name)}
-    for reason, remedy in dict.fromkeys((s.reason, s.remedy) for s in absent.values()):
-        names = [name for name, s in absent.items() if s.reason == reason]
-        yield Finding("counters", "not available", MISSING, f"{', '.join(names)}: {reason}", remedy)
-    if kernel:
-        yield Finding("counters", "kernel events", OK, f"{len(kernel)} can be counted: {', '.join(kernel)}")
-    user = [name for name in hardware if "user only" in there[name].meaning]
-    if user:
-        yield Finding(
-            "counters",
-            "user code only",
-            LIMITED,
-            f"{', '.join(user)}: what the kernel does for the process is not in the counts",
-            _on_host(found, "sysctl kernel.perf_event_paranoid=1"),
-        )
-    yield from _permission(found)
-    if str(found.host.get("nmi_watchdog", "0")) == "1":
-        remedy = _on_host(found, "sysctl kernel.nmi_watchdog=0")
-        yield Finding("counters", "NMI watchdog", LIMITED, "occupies one hardware counter", remedy)
-    access = found.host.get("perf_user_access")
-    if access is not None:
-        said = f"is {access}: for reading counters without a system call, which hwprof does not need"
-        yield Finding("counters", "kernel.perf_user_access", OK, said)
-
-
-def _no_pmu(found: Probe) -> Finding:
-    works = "still there: time, FPS, CPU time, page faults, context switches, memory; cycles, IPC and misses are not"
-    simulate = "or simulate: hwprof run --simulate"
-    if not isinstance(found.simulator, Available):
-        simulate += f" ({found.simulator.remedy})"
-    virtual = found.host.get("virtualisation")
-    if virtual:
-        return Finding(
-            "counters",
-            "hardware events",
-            MISSING,
-            f"no hardware counters in this VM ({virtual}); {works}",
-            f"give the guest a vPMU (QEMU: -cpu host,pmu=on); in a cloud: a bare-metal instance; {simulate}",
-        )
-    return Finding(
-        "counters",
-        "hardware events",
-        MISSING,
-        f"the kernel shows no PMU (no node for it in the device tree, or no driver); {works}",
-        f"the board vendor's kernel, or a device tree with a PMU node; {simulate}",
-    )
-
-
-def _permission(found: Probe) -> Iterator[Finding]:
-    name, level = "kernel.perf_event_paranoid", found.rights.paranoid
-    if level is None:
-        yield Finding("counters", name, MISSING, "is not there: this kernel has no perf events", "another kernel")
-    elif found.rights.kernel and any(isinstance(state, Available) for state in found.events.values()):
-        why = "root or CAP_PERFMON: it does not bind this process" if level > 1 else "user and kernel may be counted"
-        yield Finding("counters", name, OK, f"is {level}; {why}")
-    else:
-        allowed = "nothing may be counted" if level > 2 else "only user code may be counted"
-        yield Finding(
-            "counters",
-            name,
-            MISSING if level > 2 else LIMITED,
-            f"is {level}: {allowed}; a PMU that can't tell user from kernel counts nothing then",
-            _on_host(found, "sysctl kernel.perf_event_paranoid=1")
-            + (", or CAP_PERFMON" if level <= 2 else ", or root")
-            + "; for good: a line in /etc/sysctl.d/",
-        )
-
-
-def _on_host(found: Probe, command: str) -> str:
-    return f"on the container's host: {command}" if found.host.get("container") else f"sudo {command}"
-
-
-def _is_software(name: str) -> bool:
-    from hwprof.collectors.perf.names import SOFTWARE
-
-    return name in SOFTWARE
+    return [
+        *advice.cpu(found),
+        *advice.counters(found),
+        *_clock(found),
+        *_sensors(found),
+        *_system(found),
+        *_tools(found),
+    ]
 
 
 def _clock(found: Probe) -> Iterator[Finding]:
@@ -239,6 +118,14 @@ def _system(found: Probe) -> Iterator[Finding]:
         quota, period = (int(word) for word in limit.split())
         said = f"the process gets {quota / period:g} CPUs and is held back beyond that"
         yield Finding("system", "control group", LIMITED, said, "raise the limit (docker --cpus, systemd CPUQuota=)")
+    memory = limits.memory_limit(found.root)
+    if memory:
+        said = f"memory is limited to {memory / 2**20:,.0f} MiB: beyond that the process is killed, or swaps"
+        yield Finding("system", "memory limit", LIMITED, said, "raise it (docker --memory, systemd MemoryMax=)")
+    ours, every = limits.allowed_cores(found.root), machine.online(found.root)
+    if ours and every and len(ours) < len(every):
+        said = f"this process may use {len(ours)} of {len(every)} cores: {','.join(map(str, ours))}"
+        yield Finding("system", "cores allowed", LIMITED, said, "taskset, docker --cpuset-cpus or systemd AllowedCPUs=")
     if host.get("swap_mib"):
         used = found.moment.get("swap_used_mib", 0)
         said = f"is on, {used} of {host['swap_mib']} MiB used: a run that swaps measures the disk"

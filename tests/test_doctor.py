@@ -116,8 +116,10 @@ def test_pmu_without_exclusion_is_a_dead_end_without_rights() -> None:
     events = PerfCollector(root, NoExclusion(0)).probe(ASKED)
     findings = doctor.examine(replace(found_on("visionfive2"), events=events))
     refused = next(f for f in findings if "cycles" in f.detail and f.status == doctor.MISSING)
-    assert "can't count user code alone" in refused.detail
-    assert "perf_event_paranoid" in refused.remedy
+    assert refused.what == "dead end"
+    assert "user and kernel together or not at all" in refused.detail
+    assert "perf_event_paranoid=1" in refused.remedy
+    assert "nothing less helps" in refused.remedy
 
 
 def test_nmi_watchdog_takes_a_counter() -> None:

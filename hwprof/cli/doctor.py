@@ -15,6 +15,7 @@ MARK = {"ok": "+", "limited": "~", "missing": "-"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `hwprof doctor`."""
     parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.add_argument("--table", action="store_true", help="an event table to fill in for this CPU (TOML)")
     parser.add_argument("--summary", action="store_true", help="a few lines only")
 
 
@@ -22,6 +23,9 @@ def main(args: argparse.Namespace) -> int:
     """Print the findings by area."""
     from hwprof import doctor
 
+    if args.table:
+        print(doctor.table_skeletons(), end="")
+        return 0
     findings = doctor.examine(doctor.probe())
     if args.json:
         print(json.dumps([dataclasses.asdict(f) for f in findings], indent=2))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from hwprof.collectors.perf.abi import Kernel, LinuxKernel, read_rights
+from hwprof.collectors.perf import abi
+from hwprof.collectors.perf.abi import Attr, Kernel, LinuxKernel, Type, read_rights
 from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.events import Event, Parser
 from hwprof.collectors.perf.hybrid import AnyCpu, LinuxScheduler, Scheduler, on_kind
@@ -77,6 +79,37 @@ class PerfCollector:
                     found[event.whole] = Unavailable(f"{event.metric}: {state.reason}", state.remedy)
                 else:
                     found[event.whole] = Available("perf:sum over kinds of core", state.meaning)
+        return found
+
+    def permission(self) -> int:
+        """errno of opening the least there is, this thread's CPU time in user code; 0: events may be opened."""
+        attr = Attr(type=Type.SOFTWARE, config=1, flags=abi.DISABLED | abi.EXCLUDE_KERNEL | abi.EXCLUDE_HV)
+        try:
+            fd = self.kernel.open(attr, 0, -1, -1, abi.FLAG_FD_CLOEXEC)
+        except OSError as error:
+            return error.errno or errno.EIO
+        self.kernel.close(fd)
+        return 0
+
+    def free_counters(self) -> Mapping[str, tuple[int, int]]:
+        """PMU -> (counters that can be had now, counters it has), by trial; of kinds whose table says how many.
+
+        Events of the table, none of which has a counter of its own, are counted together: fewer and fewer until they
+        ran all the time.
+        """
+        planner = Planner(self._opener, False, self._pin)
+        found = {}
+        for kind in self.catalog.kinds:
+            if kind.table is None or not kind.table.counters:
+                continue
+            names = [n for n, e in kind.table.events.items() if e.type == Type.RAW][: kind.table.counters]
+            on = f"@{kind.name}" if self.catalog.hybrid else ""
+            resolved = (self._opener.resolve(self.parser.event(name + on)) for name in names)
+            members = tuple(m for m in resolved if not isinstance(m, Unavailable))
+            while members and (why := planner.trial(members).why) and "read 0" not in why.reason:
+                members = members[:-1]
+            if members:
+                found[kind.name] = (len(members), len(names))
         return found
 
     def probe_event(self, event: Event) -> Available | Unavailable:

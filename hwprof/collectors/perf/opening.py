@@ -20,6 +20,10 @@ _USER_ONLY = abi.EXCLUDE_KERNEL | abi.EXCLUDE_HV
 _READ_FORMAT = abi.FORMAT_GROUP | abi.FORMAT_TIME_ENABLED | abi.FORMAT_TIME_RUNNING
 _HEAD = 3  # nr, time enabled, time running
 _THIS_THREAD = (0,)
+# The dead end of an unprivileged user: nothing but the right to count the kernel helps.
+NO_EXCLUSION = Unavailable(
+    "this PMU can't count user code alone, and this process has no right to count the kernel", abi.ALLOW_KERNEL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +135,7 @@ class Opener:
         if code == 0:
             return Countable(event, _USER_ONLY, "user+kernel" if event.base in CLOCKS else "user")
         if code == errno.EINVAL:
-            return Unavailable(
-                "this PMU can't count user code alone, and this process has no right to count the kernel",
-                abi.ALLOW_KERNEL,
-            )
+            return NO_EXCLUSION
         return self.explain(event, code, _USER_ONLY)
 
     def group(self, members: Sequence[Countable], tasks: Sequence[int] = _THIS_THREAD) -> KernelGroup:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -148,5 +149,10 @@ def load_tables(directory: Path = TABLES) -> tuple[Table, ...]:
 
 
 def find_table(cpu: str, pmu: str = "", stepping: str = "", directory: Path = TABLES) -> Table | None:
-    """The table for a core, by its id and the name of its PMU. None: there is none."""
-    return next((t for t in load_tables(directory) if t.matches(cpu, pmu, stepping)), None)
+    """The table for a core, by its id and the name of its PMU. None: there is none.
+
+    The folder named by HWPROF_CPUS, if any, holds tables of the user's own, which come first.
+    """
+    own = os.environ.get("HWPROF_CPUS")
+    tables = (*(load_tables(Path(own)) if own else ()), *load_tables(directory))
+    return next((t for t in tables if t.matches(cpu, pmu, stepping)), None)

@@ -1,0 +1,269 @@
+"""What doctor says of the CPU and its counters: what was read from the machine goes in, findings come out."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hwprof import limits, machine
+from hwprof.collectors.perf.abi import Rights
+from hwprof.collectors.perf.catalog import Catalog
+from hwprof.collectors.perf.kinds import CoreKind
+from hwprof.collectors.perf.names import SOFTWARE
+from hwprof.collectors.perf.opening import NO_EXCLUSION
+from hwprof.collectors.perf.skeleton import file_name, pattern
+from hwprof.collectors.protocol import Available, Unavailable
+
+OK, LIMITED, MISSING = "ok", "limited", "missing"
+States = Mapping[str, Available | Unavailable]
+PARANOID = "kernel.perf_event_paranoid"
+# How each engine lets a container count.
+LET_COUNT = {
+    "docker": "docker run --cap-add PERFMON (before 20.10.8: --security-opt seccomp=unconfined too)",
+    "podman": "podman run --cap-add PERFMON --security-opt seccomp=unconfined",
+    "kubernetes": "securityContext: capabilities: add: [PERFMON], and a seccompProfile that allows perf_event_open",
+    "lxc": "lxc.seccomp.profile without perf_event_open",
+    "systemd-nspawn": "systemd-nspawn --system-call-filter=perf_event_open --capability=CAP_PERFMON",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of advice. `status`: ok | limited | missing; `remedy` empty: nothing to do, or nothing can be done."""
+
+    area: str
+    what: str
+    status: str
+    detail: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What was read from the machine, so that its meaning can be worked out (and tested) apart from it."""
+
+    root: Path
+    hardware: Mapping[str, Any]
+    host: Mapping[str, Any]
+    moment: Mapping[str, Any]
+    rights: Rights
+    events: States
+    power: States
+    simulator: Available | Unavailable
+    compiler: str | None
+    frameworks: Mapping[str, tuple[str | None, str]]  # name -> (version, how to install)
+    opening: int = 0  # errno of opening the least event there is; 0: it opens
+    counters: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # PMU -> (free now, those it has)
+
+
+def on_host(found: Probe, command: str) -> str:
+    """A command that root gives, and where."""
+    return f"on the container's host: {command}" if found.host.get("container") else f"sudo {command}"
+
+
+def cpu(found: Probe) -> Iterator[Finding]:
+    """The machine, and for each kind of core its table and counters."""
+    catalog = Catalog(found.root)
+    yield Finding("CPU", "machine", OK, f"{machine.label(found.hardware)} [{machine.machine_id(found.hardware)}]")
+    for kind in catalog.kinds:
+        yield _table(found, catalog, kind)
+        if kind.table is None or kind.pmu is None:
+            continue
+        yield from _counters(found, kind, f" of {kind.name}" if catalog.hybrid else "")
+        for quirk in kind.table.quirks:
+            yield Finding("CPU", "quirk", OK, quirk)
+    if catalog.hybrid:
+        said = ", ".join(f"{k.name} on {_ranges(k.cpus)}" for k in catalog.kinds)
+        one = max(catalog.kinds, key=lambda kind: max((machine.speed(found.root, c) for c in kind.cpus), default=0))
+        yield Finding(
+            "CPU",
+            "kinds of core",
+            LIMITED,
+            f"{said}: an event is counted on each, apart (cycles@{one.name}) and summed; frameworks mix the kinds",
+            f"compare like with like: --cpus {_ranges(one.cpus)} for one kind alone",
+        )
+
+
+def _table(found: Probe, catalog: Catalog, kind: CoreKind) -> Finding:
+    if kind.table:
+        whose = f"{kind.name}: " if catalog.hybrid else ""
+        by = "from documents, not yet checked on a machine" if kind.table.verified == "documents" else "checked on "
+        by += "" if kind.table.verified == "documents" else kind.table.verified
+        said = f"{whose}{kind.table.name} ({by}): canonical names such as l1d-misses can be used"
+        return Finding("CPU", "event table", OK, said)
+    if len(kind.ids) > 1:
+        said = f"cores of several kinds ({', '.join(kind.ids)}) behind one PMU: no table can be for all of them"
+        return Finding(
+            "CPU", "event table", LIMITED, said, "a kernel or device tree with one PMU for each kind of core"
+        )
+    ids = ", ".join(kind.ids)
+    if not ids:
+        said = "/proc/cpuinfo gives no vendor ids: generic names only"
+        return Finding("CPU", "event table", LIMITED, said, "a newer kernel (RISC-V: 6.1 and later print them)")
+    name = file_name(kind, machine_name(found, catalog))
+    return Finding(
+        "CPU",
+        "event table",
+        LIMITED,
+        f"none for {ids}: generic names only",
+        f"hwprof doctor --table > hwprof/configs/cpus/{name} prints one to fill in from the manual, with "
+        f'[match] ids = ["{pattern(kind, catalog)}"]; or keep it in a folder of your own, named by HWPROF_CPUS '
+        "(docs/adding-a-cpu.md)",
+    )
+
+
+def machine_name(found: Probe, catalog: Catalog) -> str:
+    """The model of the CPU where all cores are alike and /proc names it."""
+    return "" if catalog.hybrid else str(found.hardware.get("model", ""))
+
+
+def _counters(found: Probe, kind: CoreKind, whose: str) -> Iterator[Finding]:
+    assert kind.table is not None
+    count = kind.table.counters
+    if not count:
+        return
+    watched = str(found.host.get("nmi_watchdog", "0")) == "1"
+    several = "more events than that are counted in several passes"
+    if kind.name not in found.counters:
+        taken = ", one of them taken by the NMI watchdog" if watched else ""
+        yield Finding("CPU", f"counters{whose}", OK, f"{count} programmable{taken}; {several}")
+        return
+    free, tried = found.counters[kind.name]
+    if free >= tried:
+        yield Finding("CPU", f"counters{whose}", OK, f"{free} of {count} programmable ones are free; {several}")
+        return
+    users = "the NMI watchdog has one" if watched else "somebody else has the rest"
+    if watched and tried - free > 1:
+        users += ", somebody else the others"
+    remedy = "stop other profilers (perf, a monitoring agent, a BPF program); a hypervisor may keep some for itself"
+    remedy = f"{on_host(found, 'sysctl kernel.nmi_watchdog=0')}; {remedy}" if watched else remedy
+    yield Finding("CPU", f"counters{whose}", LIMITED, f"{free} of {tried} are free: {users}; {several}", remedy)
+
+
+def _ranges(cpus: tuple[int, ...]) -> str:
+    parts: list[list[int]] = []
+    for number in cpus:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    return ",".join(str(p[0]) if len(p) == 1 else f"{p[0]}-{p[-1]}" for p in parts)
+
+
+def counters(found: Probe) -> Iterator[Finding]:
+    """What can be counted, what can't and why, and whose permission that needs."""
+    # Of an event on several kinds of core: the sum where there is one, else the kind that lacks it.
+    sums = {name.partition("@")[0] for name in found.events if "@" in name}
+    there = {n: s for n, s in found.events.items() if isinstance(s, Available) and "@" not in n}
+    absent = {n: s for n, s in found.events.items() if isinstance(s, Unavailable) and n not in sums}
+    kernel = [name for name in there if name in SOFTWARE]
+    hardware = [name for name in there if name not in kernel]
+    if hardware:
+        yield Finding("counters", "hardware events", OK if not absent else LIMITED, f"{len(hardware)} can be counted")
+    elif not Catalog(found.root).core_pmus:
+        yield _no_pmu(found)
+        absent = {name: state for name, state in absent.items() if name in SOFTWARE}
+    for state in dict.fromkeys(absent.values()):
+        names = [name for name, s in absent.items() if s == state]
+        what = "dead end" if state == NO_EXCLUSION else "not available"
+        yield Finding("counters", what, MISSING, f"{', '.join(names)}: {_plainly(state)}", _way_out(found, state))
+    if kernel:
+        yield Finding("counters", "kernel events", OK, f"{len(kernel)} can be counted: {', '.join(kernel)}")
+    user = [name for name in hardware if "user only" in there[name].meaning]
+    if user:
+        yield Finding(
+            "counters",
+            "user code only",
+            LIMITED,
+            f"{', '.join(user)}: what the kernel does for the process is not in the counts",
+            on_host(found, f"sysctl {PARANOID}=1"),
+        )
+    yield from _permission(found)
+    if str(found.host.get("nmi_watchdog", "0")) == "1":
+        remedy = on_host(found, "sysctl kernel.nmi_watchdog=0")
+        yield Finding("counters", "NMI watchdog", LIMITED, "occupies one hardware counter", remedy)
+    access = found.host.get("perf_user_access")
+    if access is not None:
+        said = f"is {access}: for reading counters without a system call, which hwprof does not need"
+        yield Finding("counters", "kernel.perf_user_access", OK, said)
+
+
+def _plainly(state: Unavailable) -> str:
+    if state == NO_EXCLUSION:
+        return (
+            "a dead end for this user. The PMU counts user and kernel together or not at all (RISC-V without "
+            "Sscofpmf), and this user may not count the kernel: no hardware event can be had, and :u does not help"
+        )
+    return state.reason
+
+
+def _way_out(found: Probe, state: Unavailable) -> str:
+    if state == NO_EXCLUSION:
+        return f"{on_host(found, f'sysctl {PARANOID}=1')}, or run as root, or with CAP_PERFMON; nothing less helps"
+    if state.reason.startswith(PARANOID):
+        return f"see {PARANOID} below"
+    return state.remedy
+
+
+def _no_pmu(found: Probe) -> Finding:
+    works = "still there: time, FPS, CPU time, page faults, context switches, memory; cycles, IPC and misses are not"
+    simulate = "or simulate: hwprof run --simulate"
+    if not isinstance(found.simulator, Available):
+        simulate += f" ({found.simulator.remedy})"
+    virtual = found.host.get("virtualisation")
+    if virtual:
+        said = f"no hardware counters in this VM ({virtual}); {works}"
+        way = f"give the guest a vPMU (QEMU: -cpu host,pmu=on); in a cloud: a bare-metal instance; {simulate}"
+    else:
+        said = f"the kernel shows no PMU (no node for it in the device tree, or no driver); {works}"
+        way = f"the board vendor's kernel, or a device tree with a PMU node; {simulate}"
+    return Finding("counters", "hardware events", MISSING, said, way)
+
+
+def _permission(found: Probe) -> Iterator[Finding]:
+    level, code = found.rights.paranoid, found.opening
+    if code == errno.EPERM:
+        yield _forbidden(found)
+    elif code == errno.ENOSYS:
+        said = "is not there (ENOSYS): a kernel without CONFIG_PERF_EVENTS, or a sandbox such as gVisor in its place"
+        way = "a kernel with CONFIG_PERF_EVENTS; in gVisor: another runtime (docker run --runtime=runc)"
+        yield Finding("counters", "perf_event_open", MISSING, said, way)
+    if level is None:
+        yield Finding("counters", PARANOID, MISSING, "is not there: this kernel has no perf events", "another kernel")
+        return
+    can = any(isinstance(state, Available) for state in found.events.values())
+    if code in (errno.EPERM, errno.ENOSYS):
+        said = f"is {level}, and is not what stops it: the call is refused before it is looked at"
+        yield Finding("counters", PARANOID, OK if level <= 1 else LIMITED, said)
+    elif found.rights.kernel and can:
+        why = "root or CAP_PERFMON: it does not bind this process" if level > 1 else "user and kernel may be counted"
+        yield Finding("counters", PARANOID, OK, f"is {level}; {why}")
+    else:
+        yield _paranoid(found, level)
+
+
+def _paranoid(found: Probe, level: int) -> Finding:
+    allowed = "nothing may be counted (EACCES)" if level > 2 else "only user code may be counted"
+    lower = on_host(found, f"sysctl {PARANOID}=1")
+    apart = limits.can_exclude(found.root)
+    if apart is False:
+        allowed += "; this PMU can't tell user code from the kernel (no Sscofpmf), so that 2 would allow nothing either"
+    elif apart is None and Catalog(found.root).core_pmus and level > 2:
+        lower += " (2 is enough for user code alone)"
+    # Debian's and Ubuntu's levels 3 and 4 are beyond CAP_PERFMON.
+    other = "or CAP_PERFMON: sudo setcap cap_perfmon+ep $(readlink -f $(which python3))" if level <= 2 else "or root"
+    remedy = f"{lower}, {other}; for good: echo {PARANOID}=1 | sudo tee /etc/sysctl.d/99-perf.conf"
+    return Finding("counters", PARANOID, MISSING if level > 2 else LIMITED, f"is {level}: {allowed}", remedy)
+
+
+def _forbidden(found: Probe) -> Finding:
+    engine = found.host.get("container")
+    who = f"{engine}'s seccomp profile" if engine else "a seccomp filter or a security module"
+    told = " (Seccomp: 2 in /proc/self/status)" if limits.filtered(found.root) else ""
+    said = f"is forbidden (EPERM) by {who}{told}, whatever {PARANOID} says"
+    ways = "start the container with --cap-add PERFMON --security-opt seccomp=unconfined"
+    way = LET_COUNT.get(str(engine), ways if engine else "leave the sandbox, or let its profile allow perf_event_open")
+    return Finding("counters", "perf_event_open", MISSING, said, f"{way}; a sysctl does not help")
