@@ -71,7 +71,7 @@ def test_the_example_gauge_is_sampled(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_the_example_cpu_table_is_read() -> None:
     from hwprof.collectors.perf.catalog import parse_table
 
-    text = next(b for b in blocks("adding-a-collector.md", "toml") if "[events" in b)
+    text = next(b for b in blocks("adding-a-cpu.md", "toml") if "[events" in b)
     table = parse_table(text, "example")
     assert table.events["vector-instructions"].config == 0x3B
     assert table.absent["llc-misses"]
