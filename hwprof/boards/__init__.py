@@ -1,0 +1,16 @@
+"""Boards without hardware: Debian 13 guests in QEMU whose kernels count real perf events.
+
+    image = ensure_image("riscv64", packages=("onnxruntime",))      # built once, cached
+    result = run_guest(image, folder, "python3 -m hwprof doctor")   # boots, runs as root in /job, powers off
+
+machines: the two virtual machines and their QEMU command lines; image: build and cache; guest: boot, run one job.
+What they count is the emulator's: its origin is EMULATED.
+"""
+
+from __future__ import annotations
+
+from hwprof.boards.guest import GuestResult, run_guest
+from hwprof.boards.image import PACKAGE_SETS, ensure_image
+from hwprof.boards.machines import MACHINES, Image
+
+__all__ = ["MACHINES", "PACKAGE_SETS", "GuestResult", "Image", "ensure_image", "run_guest"]
