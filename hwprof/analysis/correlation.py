@@ -31,7 +31,10 @@ from hwprof.analysis.shared import group_of, groups, shared
 from hwprof.analysis.strata import VARIANT, Stratum
 
 RELIABLE = 0.8
-EMULATED = "an emulator's clock follows its instructions (IPC is 1.00 by construction): FPS explains nothing there"
+EMULATED = (
+    "origin EMULATED: an emulator counted. IPC is fixed there (1.00 by construction) and time follows instructions, so "
+    "FPS is correlated neither with its counters nor with those of another origin"
+)
 
 
 _UNTESTED = {
@@ -56,8 +59,10 @@ def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric]) 
     if rows.empty or not rows["fps"].notna().any():
         return Analysis(stratum, untested=untested, refused="no case has a usable FPS", unchecked=unchecked)
     variants = tuple(sorted(str(v) for v in rows.loc[rows["fps"].notna(), VARIANT].unique()))
-    if any(m.emulated for m in present.values()):
+    if _is_emulated(rows, present):
         return Analysis(stratum, variants, untested=untested, refused=EMULATED, unchecked=unchecked)
+    # What an emulated board counted under the same name, in rows of another stratum, is not behind these values.
+    present = {n: replace(m, origins=tuple(o for o in m.origins if o != "emulated")) for n, m in present.items()}
     found: list[Correlation] = []
     disguised: list[tuple[str, str, Disguise]] = []
     for variant in variants:
@@ -77,6 +82,12 @@ def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric]) 
     hidden_names = {name for _, name, _ in disguised}
     pooled = shared(rows, [c for c in found if c.metric.name not in hidden_names], variants, grouping)
     return Analysis(stratum, variants, tuple(found), pooled, tuple(disguised), untested, families, grouping, unchecked)
+
+
+def _is_emulated(rows: pd.DataFrame, present: Mapping[str, Metric]) -> bool:
+    if "emulated" in rows.columns:
+        return bool(rows["emulated"].astype(bool).any())
+    return any(m.emulated for m in present.values())
 
 
 def _disguise(rows: pd.DataFrame, variant: str, metric: Metric) -> Disguise | None:

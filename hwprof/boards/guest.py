@@ -25,19 +25,20 @@ from hwprof.errors import CaseFailed, UsageError
 
 PR_SET_PDEATHSIG = 1
 TICK_S = 0.1
-CONSOLE_LINES = 12
+CACHE = "/root/.cache/hwprof"
+SHARE = "trans=virtio,version=9p2000.L,msize=524288"
 # A name for the program, so that a command line that works at home works in the guest.
 PROGRAM = '#!/bin/sh\nexec python3 -m hwprof "$@"\n'
 
 
 class GuestFailed(CaseFailed):
-    """A guest that hung, panicked or ended without an answer. `console`: what its kernel said."""
+    """A guest that hung, panicked or ended without an answer. `console`: what its kernel said; `stdout`, `stderr`."""
 
-    def __init__(self, message: str, remedy: str, console: str) -> None:
-        lines = [line for line in console.splitlines() if line.strip()][-CONSOLE_LINES:]
-        said = "".join(f"\n    {line}" for line in lines) or " nothing"
-        super().__init__(message, f"{remedy}. Its console's last lines:{said}")
+    def __init__(self, message: str, remedy: str, console: str, stdout: str = "", stderr: str = "") -> None:
+        super().__init__(message, remedy)
         self.console = console
+        self.stdout = stdout
+        self.stderr = stderr
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class GuestResult:
     stderr: str = ""
 
 
-Follow = Callable[[str, str], None]  # is told ("stdout" or "stderr", text) as it comes
+Follow = Callable[[str, bytes], None]  # is told ("stdout" or "stderr", what was written) as it comes
 
 
 def run_guest(
@@ -96,7 +97,11 @@ def boot(
     with tempfile.TemporaryDirectory(prefix="hwprof-board-") as folder:
         control = Path(folder)
         _prepare(control, image, script, environ or {})
-        words = command(image, hardware, {"job": job_dir.resolve(), "control": control}, writable)
+        # Networks and conversions that guests make are kept as at home, but apart: versions and kernels differ.
+        cache = image.folder.parent / f"made-on-{image.machine.arch}"
+        cache.mkdir(exist_ok=True)
+        shares = {"job": job_dir.resolve(), "control": control, "cache": cache}
+        words = command(image, hardware, shares, writable)
         console_file = control.parent / f"{control.name}.console"
         started = time.monotonic()
         try:
@@ -110,13 +115,15 @@ def boot(
         if answer:
             return GuestResult(int(answer), console, seconds, out, err)
         what = f"the {image.machine.arch} guest"
+        last = next((line.strip() for line in reversed(console.splitlines()) if line.strip()), "nothing")
         if ended is None:
-            raise GuestFailed(f"{what} gave no answer within {timeout_s:g} s", "it hangs, or needs longer", console)
-        if "Kernel panic" in console:
-            raise GuestFailed(f"{what}'s kernel panicked", "perhaps it has too little memory", console)
-        raise GuestFailed(
-            f"{what} ended without an answer (QEMU's exit code {ended})", "QEMU or the guest's init failed", console
-        )
+            what += f" was not done after {timeout_s:g} s and was killed"
+            remedy = "a job that hangs, or that needs longer (--timeout, timeout_s)"
+        elif "Kernel panic" in console:
+            what, remedy = f"{what}'s kernel panicked", f"with more memory, perhaps not. Its last line: {last}"
+        else:
+            what, remedy = f"{what} ended without an answer", f"QEMU's exit code is {ended}, its last line: {last}"
+        raise GuestFailed(what, remedy, console, out, err)
 
 
 def _prepare(control: Path, image: Image, script: str, environ: Mapping[str, str]) -> None:
@@ -130,6 +137,7 @@ def _prepare(control: Path, image: Image, script: str, environ: Mapping[str, str
     settings = {
         "PATH": "/control/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": "/root",
+        "HWPROF_CACHE": CACHE,
         "LANG": "C.UTF-8",
         "PYTHONPATH": "/control/python",
         # Written below the root: bytecode beside the sources of Debian's packages would be looked for in vain.
@@ -138,7 +146,8 @@ def _prepare(control: Path, image: Image, script: str, environ: Mapping[str, str
         **environ,
     }
     lines = [f"export {name}={shlex.quote(value)}" for name, value in settings.items()]
-    (control / "start").write_text("\n".join([*lines, "cd /job", "exec /usr/bin/bash /control/script", ""]))
+    lines += [f"mkdir -p {CACHE}", f"busybox mount -t 9p -o {SHARE} cache {CACHE}", "cd /job"]
+    (control / "start").write_text("\n".join([*lines, "exec /usr/bin/bash /control/script", ""]))
     (control / "script").write_text(script + "\n")
     # Others in the guest (`nobody`) read them too.
     control.chmod(0o755)
@@ -157,7 +166,7 @@ def _emulate(words: list[str], console: Path, control: Path, timeout_s: float, f
             os._exit(1)
 
     deadline = time.monotonic() + timeout_s
-    said = {name: _Tail(control / name) for name in ("stdout", "stderr")} if follow else {}
+    said = {name: (control / name).open("rb") for name in ("stdout", "stderr")} if follow else {}
     with console.open("wb") as file:
         process = subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=file, stderr=file, preexec_fn=die_with_parent
@@ -170,26 +179,14 @@ def _emulate(words: list[str], console: Path, control: Path, timeout_s: float, f
                     if time.monotonic() >= deadline:
                         return None
                 finally:
-                    for name, tail in said.items():
-                        if follow and (text := tail.new()):
-                            follow(name, text)
+                    for name, opened in said.items():
+                        if follow and (new := opened.read()):
+                            follow(name, new)
         finally:
             process.kill()
             process.wait()
-
-
-class _Tail:
-    """What is added to a file, as text."""
-
-    def __init__(self, path: Path) -> None:
-        import codecs
-
-        self._file = path.open("rb")
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-
-    def new(self) -> str:
-        """Text since the last call."""
-        return self._decoder.decode(self._file.read())
+            for opened in said.values():
+                opened.close()
 
 
 def _text(path: Path) -> str:
@@ -199,8 +196,9 @@ def _text(path: Path) -> str:
         return ""
 
 
-def to_terminal(name: str, text: str) -> None:
-    """A `follow` that passes the guest's output on."""
+def to_terminal(name: str, new: bytes) -> None:
+    """A `follow` that passes the guest's output on as it is."""
     stream = sys.stdout if name == "stdout" else sys.stderr
-    stream.write(text)
+    stream.flush()
+    stream.buffer.write(new)
     stream.flush()

@@ -40,22 +40,21 @@ BASE = (
 
 @dataclass(frozen=True, slots=True)
 class PackageSet:
-    """What `--with NAME` adds: Debian packages; modules that are imported once while the image is made.
+    """What `--with NAME` adds: Debian packages, and lines of modules that are imported while the image is made.
 
-    So it is known that they work, and their bytecode is in the image: compiling it takes a guest half a minute.
+    So it is known that they work, and their bytecode is in the image: compiling it takes a guest half a minute. The
+    lines are imported side by side, each in a process of its own.
     """
 
     packages: tuple[str, ...]
     imports: tuple[str, ...]
 
 
-# What `hwprof run` and `hwprof sweep` need themselves
+# What `hwprof run` and `hwprof sweep` need themselves: reports are made at home.
 _SELF = PackageSet(
-    (
-        *("python3-onnx", "python3-onnxruntime", "python3-sqlalchemy", "python3-rich"),
-        *("python3-scipy", "python3-pandas", "python3-psutil"),
-    ),
-    ("numpy", "onnx.reference", "onnxruntime", "sqlalchemy", "rich.table", "scipy.stats", "pandas", "psutil"),
+    ("python3-onnx", "python3-onnxruntime", "python3-sqlalchemy"),
+    # Apart: where the two share Debian's libonnx, the reference evaluator can't be loaded beside the runtime.
+    ("numpy, onnxruntime", "onnx.reference, sqlalchemy"),
 )
 PACKAGE_SETS: Mapping[str, PackageSet] = {
     "base": PackageSet((), ("numpy",)),
@@ -94,7 +93,7 @@ def contents_of(sets: Sequence[str]) -> PackageSet:
         raise UsageError(f"unknown package set '{unknown[0]}'", f"there are {', '.join(PACKAGE_SETS)}")
     chosen = [PACKAGE_SETS[name] for name in ("base", *sets)]
     packages = {*BASE, *(package for one in chosen for package in one.packages)}
-    return PackageSet(tuple(sorted(packages)), tuple(dict.fromkeys(name for one in chosen for name in one.imports)))
+    return PackageSet(tuple(sorted(packages)), tuple(sorted({line for one in chosen for line in one.imports})))
 
 
 def ensure_image(
@@ -282,7 +281,8 @@ def _warm(image: Image, imports: Sequence[str]) -> None:
     """Import what runs will import, once, in a guest that may write to the disk: bytecode stays in the image."""
     from hwprof.boards.guest import boot
 
-    lines = ["set -e", "ldconfig", *(f"python3 -c 'import {name}'" for name in imports), "python3 -m hwprof doctor"]
+    lines = ["set -e", "ldconfig", *(f"python3 -c 'import {line}' & jobs+=($!)" for line in imports)]
+    lines += ["hwprof doctor >/dev/null", 'for job in "${jobs[@]}"; do wait "$job"; done']
     job = image.folder / "warm"
     job.mkdir()
     result = boot(image, job, "\n".join(lines), Hardware(smp=2, icount=False), timeout_s=900, writable=True)

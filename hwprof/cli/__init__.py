@@ -16,6 +16,7 @@ COMMANDS = {
     "frameworks": "frameworks: version, or how to install",
     "export": "results as CSV, Parquet or JSON",
     "merge": "take in another results file",
+    "board": "run a command on an emulated riscv64 or arm64 board",
 }
 
 

@@ -51,7 +51,7 @@ def build(frame: pd.DataFrame, runs: Iterable[Run]) -> Report:
 
 
 def speeds(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row per stratum, variant, network and batch: fps, low, high, rounds, latency_ms, macs, faithful, max_rel."""
+    """One row per stratum, variant, network, batch: fps, low, high, rounds, latency_ms, macs, faithful, max_rel, emulated."""
     labelled = strata.label(frame)
     good = labelled[strata.is_ok(labelled) & strata.is_native(labelled) & labelled["fps"].notna()]
     rows = []
@@ -69,6 +69,7 @@ def speeds(frame: pd.DataFrame) -> pd.DataFrame:
                 "macs": group["macs"].iloc[0],
                 "faithful": not bool(strata.is_unfaithful(group).any()),
                 "max_rel": group["max_rel"].max(),
+                "emulated": "emulated" in group and bool(group["emulated"].any()),
             }
         )
     return pd.DataFrame(rows)
@@ -110,15 +111,16 @@ def fps_table(fps: pd.DataFrame) -> Table:
                 continue
             row = one.iloc[0]
             mark = " *" if row["fps"] == best and len(group) > 1 else ""
-            unfaithful = "" if row["faithful"] else " UNFAITHFUL"
-            cells.append(f"{number(row['fps'])} {interval(row['low'], row['high'])}{mark}{unfaithful}")
+            marks = mark + ("" if row["faithful"] else " UNFAITHFUL") + (" EMULATED" if row["emulated"] else "")
+            cells.append(f"{number(row['fps'])} {interval(row['low'], row['high'])}{marks}")
         rows.append((str(network), f"{size} px", str(batch), str(threads), *(str(r) for r in rest), *cells))
     return Table(
         "Frames per second",
         ("network", "input", "batch", "threads", *differing, *variants),
         tuple(rows),
         "FPS = batch / median latency after one 3-sigma pass, geometric mean over rounds; in brackets the 95 % t "
-        "interval between rounds. * the fastest of its row.",
+        "interval between rounds. * the fastest of its row."
+        + (" EMULATED: an emulator's time, no machine's speed." if fps["emulated"].any() else ""),
     )
 
 
@@ -268,7 +270,7 @@ def summary(fps: pd.DataFrame, analyses: Sequence[Analysis], runs: Sequence[Run]
         f"{len(fps)} cases: {networks} network{'s' * (networks != 1)}, {len(variants)} framework"
         f"{'s' * (len(variants) != 1)} ({', '.join(variants)}), up to {int(fps['rounds'].max())} rounds."
     )
-    lines += _fastest(fps, variants)
+    lines += _fastest(fps[~fps["emulated"]], variants)  # an emulator's time says nothing of which is faster
     for analysis in analyses:
         lines += _strongest(analysis)
     simulated = [r for r in runs if r.kind is Kind.SIMULATED and r.failure is None]
@@ -290,8 +292,9 @@ def _fastest(fps: pd.DataFrame, variants: Sequence[str]) -> list[str]:
     lines = []
     keys = ["machine", "threads", "cpus", "precision", "size", "batch", NETWORK]
     wide = fps.pivot_table(index=keys, columns=VARIANT, values="fps")
-    for index, a in enumerate(variants):
-        for b in variants[index + 1 :]:
+    compared = [v for v in variants if v in wide.columns]
+    for index, a in enumerate(compared):
+        for b in compared[index + 1 :]:
             both = wide[[a, b]].dropna()
             if both.empty:
                 continue

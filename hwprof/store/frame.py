@@ -16,7 +16,7 @@ import pandas as pd
 from sqlalchemy import Connection, Row, func, select
 
 from hwprof.analysis import performance
-from hwprof.records import Fidelity, Kind, Role, from_json
+from hwprof.records import Fidelity, Kind, Origin, Role, from_json
 from hwprof.store import schema
 from hwprof.store.columns import REDUCE, ROLES, WORST, Column, Floats, Metric, column_name, per_of, reduce_of
 from hwprof.store.database import Database
@@ -27,7 +27,7 @@ RUN_COLUMNS = (
     *("run", "experiment", "kind", "framework", "network", "recipe", "size", "batch", "threads", "cpus", "precision"),
     *("machine", "machine_id", "round", "attempt", "status", "failure", "started_utc"),
     *("fps", "throughput", "counted_throughput", "latency_ms", "p90_ms", "p99_ms", "outliers", "iterations"),
-    *("load_ms", "peak_rss_mib", "max_rel", "top1", "faithful", "macs", "params"),
+    *("load_ms", "peak_rss_mib", "max_rel", "top1", "faithful", "macs", "params", "emulated"),
 )
 
 
@@ -38,6 +38,8 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
         rows = {run.id: index for index, run in enumerate(runs)}
         base = _identity(runs, _experiments(connection), _labels(connection))
         base |= _speed(connection, kind, runs, rows)
+        counted_by_emulator = _emulated(connection)
+        base["emulated"] = np.array([run.id in counted_by_emulator for run in runs], dtype=bool)
         metrics = {
             row.id: Metric(row.name, row.unit, row.domain, row.source, row.meaning)
             for row in connection.execute(select(schema.metric))
@@ -80,6 +82,12 @@ def _labels(connection: Connection) -> dict[int, str]:
     return {
         i: name if name and names.count(name) == 1 else f"{name} {i >> 31:08x}".strip() for i, name in found.items()
     }
+
+
+def _emulated(connection: Connection) -> frozenset[int]:
+    """Runs of which an emulator's PMU counted something: their time follows their instructions."""
+    v = schema.reading
+    return frozenset(connection.scalars(select(v.c.run_id).where(v.c.origin == Origin.EMULATED.value).distinct()))
 
 
 def _number(value: Any) -> float:

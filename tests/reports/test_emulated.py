@@ -1,0 +1,76 @@
+"""Results of an emulated board beside those of a machine: said as what they are, and never mixed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hwprof.records import Origin, Run
+from hwprof.reports import content
+from hwprof.store import Results
+from tests.factories import MACHINE, NETWORKS, make_run, make_window
+
+BOARD = {"label": "emulated board", "cpus": 1}
+
+
+def emulated(run: Run) -> Run:
+    """The same run, counted by an emulator's PMU."""
+    import dataclasses
+
+    windows = [
+        make_window(
+            w.index,
+            w.role,
+            w.latencies_ns,
+            [dataclasses.replace(r, origin=Origin.EMULATED) if r.origin is Origin.HARDWARE else r for r in w.readings],
+            w.pass_,
+        )
+        for w in run.windows
+    ]
+    return dataclasses.replace(run, windows=tuple(windows))
+
+
+def report(tmp_path: Path, *, board: bool, machine: bool) -> content.Report:
+    tmp_path.mkdir(exist_ok=True)
+    with Results.create(tmp_path / "x.db") as results:
+        for number, network in enumerate(sorted(NETWORKS)[:8]):
+            for framework, fps in (("onnxruntime", 40.0), ("opencv", 20.0)):
+                metrics = {"instructions": 1e9 / fps, "cycles": 1e9 / fps, "cache-misses": 1e4 * (number % 3 + 1)}
+                if machine:
+                    results.add(make_run(framework, network, fps=fps + number, metrics=metrics))
+                if board:
+                    # the emulator is fast where the machine is slow
+                    run = make_run(framework, network, fps=100 - fps, metrics=metrics, machine=BOARD)
+                    results.add(emulated(run))
+        return content.build(results.frame(), results.runs())
+
+
+def test_the_report_of_a_board_says_emulated_and_correlates_nothing(tmp_path: Path) -> None:
+    made = report(tmp_path, board=True, machine=False)
+    said = " ".join(made.summary)
+    assert "EMULATED" in said
+    assert "IPC is fixed" in said
+    assert not any(analysis.correlations for analysis in made.analyses)
+    assert all(cell.endswith("EMULATED") for row in made.tables[0].rows for cell in row[-2:])
+
+
+def test_an_emulators_time_is_not_compared_between_frameworks(tmp_path: Path) -> None:
+    assert not any("as fast as" in line for line in report(tmp_path, board=True, machine=False).summary)
+
+
+def test_a_machine_beside_a_board_is_still_analysed_with_its_own_counts_only(tmp_path: Path) -> None:
+    alone = report(tmp_path / "alone", board=False, machine=True)
+    both = report(tmp_path / "both", board=True, machine=True)
+    mine = next(a for a in both.analyses if a.stratum.machine == MACHINE["label"])
+    other = next(a for a in both.analyses if a.stratum.machine == BOARD["label"])
+    assert not mine.refused
+    assert mine.correlations
+    assert {origin for c in mine.correlations for origin in c.metric.origins} == {"hardware"}
+    assert "EMULATED" in other.refused
+    assert [c.given.r for c in mine.correlations] == pytest.approx(
+        [c.given.r for c in alone.analyses[0].correlations], nan_ok=True
+    )
+    fastest = [line for line in both.summary if "as fast as" in line]
+    assert fastest == [line for line in alone.summary if "as fast as" in line]
+    assert len(fastest) == 1
