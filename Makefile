@@ -1,6 +1,6 @@
 # For developers. Users need ./run and ./test only.
 PY ?= .venv/bin/python
-.PHONY: check format lint types test test-frameworks bench
+.PHONY: check format lint types test test-frameworks test-boards test-boards-long bench
 
 check: lint types test ## format, lint, types, fast tests
 
@@ -16,10 +16,16 @@ types:
 	$(PY) -m mypy
 
 test:
-	$(PY) -m pytest -q -m "not torch and not slow"
+	$(PY) -m pytest -q -m "not torch and not slow and not board and not board_long"
 
 test-frameworks: ## needs PyTorch (and torchvision for --pretrained)
 	$(PY) -m pytest -q -m torch
+
+test-boards: ## riscv64 and arm64 guests with a PMU; needs tools/boards-packages.sh, 2 GB of cache and ten minutes
+	HWPROF_MUST_RUN=board $(PY) -m pytest -q -m "board and not board_long" --durations=5
+
+test-boards-long: ## PyTorch on riscv64
+	HWPROF_MUST_RUN=board,board_long $(PY) -m pytest -q -m board_long --durations=5
 
 bench: ## what hwprof itself costs; minutes
 	$(PY) benchmarks/window_edge.py

@@ -183,6 +183,7 @@ def host_state(root: Path = ROOT) -> dict[str, Any]:
         "microcode": next((b["microcode"] for b in cpu_blocks(root) if "microcode" in b), None),
         "virtualisation": virtual.virtual_machine(root),
         "container": virtual.container(root),
+        "emulator_counts": os.environ.get("HWPROF_BOARD_COUNTS") if root == ROOT else None,
         "cpufreq_drivers": _each(cpu.glob("cpufreq/policy*/scaling_driver")),
         "governors": _each(cpu.glob("cpufreq/policy*/scaling_governor")),
         "min_khz": _each(cpu.glob("cpufreq/policy*/scaling_min_freq")),

@@ -18,11 +18,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     there = {
         "torch": importlib.util.find_spec("torch") is not None,
         "valgrind": shutil.which("valgrind") is not None,
+        # Minutes of building and emulating, installed or not: only who names them means them (make test-boards).
+        "board": False,
+        "board_long": False,
     }
     for item in items:
         for name, is_there in there.items():
             if item.get_closest_marker(name) and not is_there and name not in MUST_RUN:
-                item.add_marker(pytest.mark.skip(reason=f"{name} is not installed"))
+                item.add_marker(pytest.mark.skip(reason=f"{name} is not installed, or not asked for"))
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import hwprof
 from hwprof.boards.machines import Hardware, Image, command
+from hwprof.collectors.perf.session import BOARD_COUNTS
 from hwprof.errors import CaseFailed, UsageError
 
 PR_SET_PDEATHSIG = 1
@@ -96,7 +97,8 @@ def boot(
         raise UsageError(f"{job_dir} is no folder", "the job's folder must exist")
     with tempfile.TemporaryDirectory(prefix="hwprof-board-") as folder:
         control = Path(folder)
-        _prepare(control, image, script, environ or {})
+        counts = "exact" if hardware.icount else "ticks"
+        _prepare(control, script, {BOARD_COUNTS: counts, **(environ or {})})
         # Networks and conversions that guests make are kept as at home, but apart: versions and kernels differ.
         cache = image.folder.parent / f"made-on-{image.machine.arch}"
         cache.mkdir(exist_ok=True)
@@ -126,7 +128,7 @@ def boot(
         raise GuestFailed(what, remedy, console, out, err)
 
 
-def _prepare(control: Path, image: Image, script: str, environ: Mapping[str, str]) -> None:
+def _prepare(control: Path, script: str, environ: Mapping[str, str]) -> None:
     """Lay out /control: this package, a name for it, environment, script."""
     package = Path(hwprof.__file__).parent
     shutil.copytree(package, control / "python/hwprof", ignore=shutil.ignore_patterns("__pycache__"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from hwprof.boards import image, machines
 from hwprof.boards.machines import MACHINES, Hardware, Image
 from hwprof.cli import main
+from hwprof.errors import NotInstalled
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,7 @@ def test_bad_input_is_one_line_before_any_image_is_made(
 def test_without_an_emulator_the_package_is_named(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(machines.shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
     assert main(["board", "arm64", "--folder", str(tmp_path), "--", "true"]) == 3
     said = capsys.readouterr().err
     assert "tools/boards-packages.sh" in said
@@ -57,7 +59,7 @@ def test_an_emulator_that_ignores_user_only_counting_is_refused(
     old.write_text(f"#!/bin/sh\necho '{version}'\n")
     old.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    with pytest.raises(machines.NotInstalled, match="10 or later"):
+    with pytest.raises(NotInstalled, match="10 or later"):
         machines.require_qemu(MACHINES["riscv64"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -14,6 +15,9 @@ from hwprof.records import Exactness, Origin, Reading, Snapshot, missing
 # Below this share of the window an extrapolation is a guess.
 FEW = 0.01
 _ZERO = "opened, but read 0 for all hardware events, anchors included"
+# Set in the guest by hwprof.boards: "exact" or "ticks". Of an emulator started by someone else nothing is known.
+BOARD_COUNTS = "HWPROF_BOARD_COUNTS"
+_TICKS = "the emulator runs without exact counts: this is a clock of its host"
 _BY_HARDWARE = (Origin.HARDWARE, Origin.EMULATED)
 
 
@@ -73,8 +77,8 @@ class PerfSession:
         """Readings of one window: what can't be true becomes MISSING or SUSPECT, with the reason.
 
         All anchors of the hardware zero: none of the hardware's values is believed. One anchor zero: that one is not.
-        Zero from an emulator's PMU or a share of the window below 1 %: SUSPECT. Where there are several kinds of core,
-        the counts of each are not scaled, and their sums are added.
+        Zero from an emulator's PMU, ticks of an emulator's host or a share of the window below 1 %: SUSPECT. Where there
+        are several kinds of core, the counts of each are not scaled, and their sums are added.
         """
         readings = settle(readings, self._clusters, self._sums, self._multiplexed)
         hardware = [r for r in readings if r.origin in _BY_HARDWARE and r.value is not None]
@@ -100,6 +104,8 @@ class PerfSession:
             return _suspect(reading, f"counted during only {reading.running:.2%} of the window")
         if reading.value == 0 and reading.origin is Origin.EMULATED:
             return _suspect(reading, "an emulator's PMU reads 0 for what it does not model")
+        if reading.origin is Origin.EMULATED and _base(reading) in ANCHORS and os.environ.get(BOARD_COUNTS) == "ticks":
+            return _suspect(reading, _TICKS)
         return reading
 
     def close(self) -> None:

@@ -190,6 +190,20 @@ def test_zero_on_an_emulated_pmu_is_suspect(root: Path) -> None:
     assert found["cycles"].exactness is Exactness.EXACT
 
 
+@pytest.mark.parametrize(("counts", "exactness"), [("ticks", Exactness.SUSPECT), ("exact", Exactness.EXACT)])
+def test_ticks_of_an_emulators_host_are_suspect(
+    root: Path, monkeypatch: pytest.MonkeyPatch, counts: str, exactness: Exactness
+) -> None:
+    (root / "sys/firmware/devicetree/base").mkdir(parents=True)
+    (root / "sys/firmware/devicetree/base/compatible").write_text("linux,dummy-virt\0")
+    monkeypatch.setenv("HWPROF_BOARD_COUNTS", counts)
+    kernel = FakeKernel()
+    with PerfCollector(root, kernel).open(Target(), ["branches"]) as session:
+        found = window(session, kernel)
+    assert found["cycles"].exactness is found["instructions"].exactness is exactness
+    assert found["branches"].exactness is found["task-clock"].exactness is Exactness.EXACT
+
+
 def test_running_for_a_sliver_of_the_window_is_suspect(root: Path) -> None:
     kernel = FakeKernel()
     with PerfCollector(root, kernel).open(Target(), ["branches"]) as session:

@@ -1,0 +1,105 @@
+"""Emulated boards for tests: images built once per cache, and each board booted twice per session.
+
+`board_image(arch)` is for everybody who has a job for a guest: `run_guest(board_image("riscv64"), folder, script)`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from hwprof.artifacts import default_cache
+from hwprof.boards import Image, ensure_image, run_guest
+
+ARCHITECTURES = ("riscv64", "arm64")
+PACKAGES = ("onnxruntime", "opencv")
+# As it was before any test got a cache of its own.
+CACHE = default_cache()
+
+EXPERIMENT = """
+format = 1
+name = "board"
+seed = 7
+rounds = 3
+[matrix]
+frameworks = ["onnxruntime", "opencv"]
+networks = ["tiny_cnn", "squeezenet1_1"]
+size = [32]
+[measure]
+iterations = 2
+min_iterations = 2
+warmup_iterations = 2
+timeout_s = 600
+[counters]
+events = ["cycles", "instructions", "dTLB-load-misses", "branch-misses", "task-clock", "page-faults"]
+[gauges]
+idle_baseline_s = 0.0
+"""
+
+EXACT = """
+uname -m
+hwprof doctor --json >doctor.json
+hwprof sweep ./board.toml --results sweep.db
+echo "sweep ended with $?"
+hwprof run -n tiny_cnn -r 1 --iterations 2 -w 1 -e cycles,instructions --results again.db
+echo "run ended with $?" >&2
+exit 7
+"""
+
+# Two threads of one process at once, on two CPUs: what is counted must be both of them.
+TWO = """
+grep -c ^processor /proc/cpuinfo
+hwprof run -f onnxruntime -n squeezenet1_1 -s 64 -t 2 --cpus 0,1 -r 1 --iterations 5 -w 2 \
+  -e cycles,instructions,task-clock,context-switches --option spin=true --results two.db
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a job left: its exit code, what it said, and its folder."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    folder: Path
+
+
+@pytest.fixture(scope="session")
+def board_image() -> Callable[..., Image]:
+    """`board_image(arch)`: the image that all tests share; `board_image(arch, packages)`: another one."""
+
+    def image(arch: str, packages: tuple[str, ...] = PACKAGES) -> Image:
+        return ensure_image(arch, packages, cache=CACHE)
+
+    return image
+
+
+@pytest.fixture(scope="session", params=ARCHITECTURES)
+def exact(
+    request: pytest.FixtureRequest, board_image: Callable[..., Image], tmp_path_factory: pytest.TempPathFactory
+) -> Outcome:
+    """A board of one CPU with exact counts, after a sweep."""
+    folder = tmp_path_factory.mktemp(request.param)
+    (folder / "board.toml").write_text(EXPERIMENT)
+    result = run_guest(board_image(request.param), folder, EXACT, timeout_s=1200)
+    return Outcome(result.exit_code, result.stdout, result.stderr, folder)
+
+
+@pytest.fixture(scope="session", params=ARCHITECTURES)
+def two(
+    request: pytest.FixtureRequest, board_image: Callable[..., Image], tmp_path_factory: pytest.TempPathFactory
+) -> Outcome:
+    """A board of two CPUs without exact counts, as a user starts it."""
+    board_image(request.param)
+    folder = tmp_path_factory.mktemp(f"{request.param}-two")
+    words = [sys.executable, "-m", "hwprof", "board", request.param, "--smp", "2", "--with", ",".join(PACKAGES)]
+    words += ["--timeout", "900", "--", "bash", "-c", TWO]
+    environ = {**os.environ, "HWPROF_CACHE": str(CACHE), "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(words, cwd=folder, env=environ, capture_output=True, text=True, check=False)
+    return Outcome(done.returncode, done.stdout, done.stderr, folder)
