@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
 from collections import defaultdict
@@ -40,16 +39,17 @@ def counted(run: Run) -> dict[str, list[Reading]]:
 def test_the_job_ran_on_that_architecture_and_its_exit_code_came_back(exact: Outcome) -> None:
     assert exact.stdout.splitlines()[0] == MACHINES[arch_of(exact)]
     assert exact.exit_code == 7, exact.stderr
+    assert "this is stderr" in exact.stderr
+    assert "this is stderr" not in exact.stdout
 
 
 def test_every_case_of_the_sweep_was_measured(exact: Outcome) -> None:
     assert "sweep ended with 0" in exact.stdout, exact.stderr
-    assert "run ended with 0" in exact.stderr
     runs = runs_of(exact.folder / "sweep.db")
     assert [run.failure for run in runs if run.failure is not None] == []
     cases = {(run.case.framework, run.case.network) for run in runs}
     assert cases == {(f, n) for f in ("onnxruntime", "opencv") for n in ("tiny_cnn", "squeezenet1_1")}
-    assert len(runs) == 12
+    assert len(runs) == 8
     assert all(run.fidelity is not None and run.fidelity.faithful for run in runs)
 
 
@@ -96,7 +96,6 @@ def test_the_board_says_what_it_is(exact: Outcome) -> None:
     (run, *_) = runs_of(exact.folder / "sweep.db")
     assert run.host_state["virtualisation"] == "qemu"
     assert run.host_state["emulator_counts"] == "exact"
-    assert json.loads((exact.folder / "doctor.json").read_text())
 
 
 @pytest.fixture(scope="session")
@@ -108,11 +107,11 @@ def gathered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_results_come_home_and_the_report_says_that_they_are_emulated(
     exact: Outcome, gathered: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    words = ["merge", str(exact.folder / "sweep.db"), str(exact.folder / "again.db"), "--results", os.fspath(gathered)]
+    words = ["merge", str(exact.folder / "sweep.db"), "--results", os.fspath(gathered)]
     assert main(words) == 0
-    assert "12 runs added" in capsys.readouterr().out
+    assert "8 runs added" in capsys.readouterr().out
     assert main(words) == 0
-    assert "0 runs added, 12 known" in capsys.readouterr().out
+    assert "0 runs added, 8 known" in capsys.readouterr().out
     assert main(["report", os.fspath(gathered), "-o", str(tmp_path / "report")]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "origin EMULATED" in said
