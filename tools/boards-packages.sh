@@ -58,6 +58,7 @@ if [ -z "$main_missing" ] && ! old_qemu; then
 fi
 [ "$(id -u)" = 0 ] || { say "needs root: sudo $0"; exit 2; }
 
+attempt apt update # without its lists, as in a fresh container, apt can't name its sources
 case $release in
 bookworm)
     if ! have_backports; then
@@ -66,6 +67,7 @@ bookworm)
         printf 'Types: deb\nURIs: %s\nSuites: %s-backports\nComponents: main\nSigned-By: %s\n' \
             "${uri%/}" "$release" "$keyring" >"$source_file"
         say "added $release-backports from ${uri%/} ($source_file)"
+        attempt apt update
     fi
     target=$release-backports
     ;;
@@ -76,7 +78,6 @@ trixie) target=$release ;;
     ;;
 esac
 
-attempt apt update
 # shellcheck disable=SC2086
 [ -z "$main_missing" ] || attempt apt install -y --no-install-recommends $main_missing
 # shellcheck disable=SC2086
