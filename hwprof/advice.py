@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hwprof import limits, machine
-from hwprof.collectors.perf.abi import Rights
+from hwprof.collectors.perf.abi import Rights, in_user_namespace
 from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.kinds import CoreKind
 from hwprof.collectors.perf.names import SOFTWARE
@@ -22,7 +22,7 @@ States = Mapping[str, Available | Unavailable]
 PARANOID = "kernel.perf_event_paranoid"
 # How each engine lets a container count.
 LET_COUNT = {
-    "docker": "docker run --cap-add PERFMON (before 20.10.8: --security-opt seccomp=unconfined too)",
+    "docker": "docker run --cap-add PERFMON (older engines: --security-opt seccomp=unconfined too)",
     "podman": "podman run --cap-add PERFMON --security-opt seccomp=unconfined",
     "kubernetes": "securityContext: capabilities: add: [PERFMON], and a seccompProfile that allows perf_event_open",
     "lxc": "lxc.seccomp.profile without perf_event_open",
@@ -169,7 +169,8 @@ def counters(found: Probe) -> Iterator[Finding]:
     for state in dict.fromkeys(absent.values()):
         names = [name for name, s in absent.items() if s == state]
         what = "dead end" if state == NO_EXCLUSION else "not available"
-        yield Finding("counters", what, MISSING, f"{', '.join(names)}: {_plainly(state)}", _way_out(found, state))
+        way = _way_out(found, state)
+        yield Finding("counters", what, MISSING, f"{', '.join(names)}: {_plainly(state)}", way)
     if kernel:
         yield Finding("counters", "kernel events", OK, f"{len(kernel)} can be counted: {', '.join(kernel)}")
     user = [name for name in hardware if "user only" in there[name].meaning]
@@ -203,6 +204,8 @@ def _plainly(state: Unavailable) -> str:
 def _way_out(found: Probe, state: Unavailable) -> str:
     if state == NO_EXCLUSION:
         return f"{on_host(found, f'sysctl {PARANOID}=1')}, or run as root, or with CAP_PERFMON; nothing less helps"
+    if found.opening in (errno.EPERM, errno.ENOSYS):
+        return "see perf_event_open below"
     if state.reason.startswith(PARANOID):
         return f"see {PARANOID} below"
     return state.remedy
@@ -238,6 +241,10 @@ def _permission(found: Probe) -> Iterator[Finding]:
     if code in (errno.EPERM, errno.ENOSYS):
         said = f"is {level}, and is not what stops it: the call is refused before it is looked at"
         yield Finding("counters", PARANOID, OK if level <= 1 else LIMITED, said)
+    elif found.rights.kernel and code == errno.EACCES:
+        said = f"is {level} and does not bind this process, and yet it is refused (EACCES): by a security module"
+        way = "SELinux: allow the domain the class perf_event; lockdown: not in its confidentiality mode"
+        yield Finding("counters", PARANOID, MISSING, said, way)
     elif found.rights.kernel and can:
         why = "root or CAP_PERFMON: it does not bind this process" if level > 1 else "user and kernel may be counted"
         yield Finding("counters", PARANOID, OK, f"is {level}; {why}")
@@ -247,6 +254,8 @@ def _permission(found: Probe) -> Iterator[Finding]:
 
 def _paranoid(found: Probe, level: int) -> Finding:
     allowed = "nothing may be counted (EACCES)" if level > 2 else "only user code may be counted"
+    if in_user_namespace(found.root):
+        allowed += "; root of a user namespace (a rootless container) has no more rights than its user outside"
     lower = on_host(found, f"sysctl {PARANOID}=1")
     apart = limits.can_exclude(found.root)
     if apart is False:

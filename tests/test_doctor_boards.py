@@ -11,7 +11,7 @@ import pytest
 from hwprof import doctor, limits, machine
 from hwprof.cli import doctor as command
 from hwprof.collectors.perf import PerfCollector
-from hwprof.collectors.perf.abi import EXCLUDE_KERNEL, EXCLUDE_USER, Attr, Rights
+from hwprof.collectors.perf.abi import EXCLUDE_KERNEL, EXCLUDE_USER, Attr, Rights, read_rights
 from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.skeleton import file_name, pattern, skeleton
 from hwprof.collectors.perf.tables import CANONICAL, find_table, parse_table
@@ -215,6 +215,30 @@ def test_a_container_that_forbids_the_call_is_told_its_engines_way(engine: str, 
     assert way in refused.remedy
     assert "a sysctl does not help" in refused.remedy
     assert "not what stops it" in only(findings, "kernel.perf_event_paranoid").detail
+    assert {f.remedy for f in findings if f.what == "not available"} == {"see perf_event_open below"}
+
+
+def test_a_refusal_in_spite_of_the_right_is_a_security_modules() -> None:
+    kernel = Kernel(errno.EACCES, software=False)
+    level = only(seen("rpi4", kernel, rights=Rights(2, privileged=True)), "kernel.perf_event_paranoid")
+    assert level.status == MISSING
+    assert "security module" in level.detail
+    assert "SELinux" in level.remedy
+
+
+@pytest.mark.parametrize(("uid_map", "privileged"), [("0 0 4294967295", True), ("0 1000 1", False), (None, True)])
+def test_root_of_a_rootless_container_has_no_rights(tmp_path: Path, uid_map: str | None, privileged: bool) -> None:
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/sys/kernel").mkdir(parents=True)
+    (tmp_path / "proc/sys/kernel/perf_event_paranoid").write_text("2\n")
+    (tmp_path / "proc/self/status").write_text("CapEff:\t000001ffffffffff\n")
+    if uid_map:
+        (tmp_path / "proc/self/uid_map").write_text(f"{uid_map:>30}\n")
+    rights = read_rights(tmp_path)
+    assert rights == Rights(2, privileged)
+    if not privileged:
+        found = replace(found_on("bpi-f3"), root=tmp_path, rights=rights)
+        assert "user namespace" in only(doctor.examine(found), "kernel.perf_event_paranoid").detail
 
 
 def test_a_kernel_without_perf_events_is_told_apart() -> None:

@@ -189,7 +189,7 @@ class Rights:
     """What decides whether counting is allowed: kernel.perf_event_paranoid (None: unreadable) and capabilities."""
 
     paranoid: int | None
-    privileged: bool  # CAP_PERFMON or CAP_SYS_ADMIN is effective
+    privileged: bool  # CAP_PERFMON or CAP_SYS_ADMIN is effective, and the machine's own
 
     @property
     def kernel(self) -> bool:
@@ -211,7 +211,17 @@ def read_rights(root: Path = Path("/")) -> Rights:
     except (OSError, ValueError, IndexError):
         effective = 0
     cap_sys_admin, cap_perfmon = 21, 38
-    return Rights(paranoid, bool(effective & (1 << cap_sys_admin | 1 << cap_perfmon)))
+    capable = bool(effective & (1 << cap_sys_admin | 1 << cap_perfmon))
+    return Rights(paranoid, capable and not in_user_namespace(root))
+
+
+def in_user_namespace(root: Path = Path("/")) -> bool:
+    """Whether this process's capabilities are those of a user namespace (a rootless container), void for perf."""
+    try:
+        words = (root / "proc/self/uid_map").read_text().split()
+    except OSError:
+        return False
+    return words != ["0", "0", "4294967295"]
 
 
 ALLOW_USER = "sudo sysctl kernel.perf_event_paranoid=2"
