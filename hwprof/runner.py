@@ -123,7 +123,8 @@ class Runner:
             return
         from hwprof.collectors.perf import PerfCollector
 
-        for name, state in PerfCollector().probe(list(self.experiment.require)).items():
+        cpus = {cpu for planned in cases for cpu in planned.case.cpus}
+        for name, state in PerfCollector().probe(list(self.experiment.require), cpus).items():
             if isinstance(state, Unavailable):
                 raise NotAvailable(f"required event '{name}' can't be counted here: {state.reason}", state.remedy)
 

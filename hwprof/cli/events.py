@@ -18,6 +18,7 @@ from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.catalog import CANONICAL
 from hwprof.collectors.perf.events import TRACING
 from hwprof.collectors.perf.names import CACHE, HARDWARE, SOFTWARE, describe
+from hwprof.collectors.perf.tables import KERNELS_OWN, unit_of
 from hwprof.collectors.protocol import Available
 from hwprof.errors import EXIT_OK, UnknownEvent, UsageError
 
@@ -36,6 +37,7 @@ class Row:
     source: str = ""
     reason: str = ""
     remedy: str = ""
+    unit: str = ""  # of canonical names: what is counted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -108,11 +110,12 @@ def listing(collector: PerfCollector, pattern: str | None = None) -> Iterator[Ro
         for event in collector.parser.events(name):
             found = collector.probe_event(event)
             shown = event.metric if event.cluster and event.whole else name
+            unit = unit_of(name) if name in CANONICAL or name in KERNELS_OWN else ""
             if isinstance(found, Available):
-                yield Row(shown, kind, True, found.meaning or describe(name), found.source)
+                yield Row(shown, kind, True, found.meaning or describe(name), found.source, unit=unit)
             else:
                 meaning = event.meaning or describe(name)
-                yield Row(shown, kind, False, meaning, event.source, found.reason, found.remedy)
+                yield Row(shown, kind, False, meaning, event.source, found.reason, found.remedy, unit)
 
 
 def document(collector: PerfCollector, rows: list[Row]) -> dict[str, object]:

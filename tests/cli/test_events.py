@@ -35,6 +35,21 @@ def test_canonical_names_come_first_and_each_is_probed() -> None:
     assert "do not count this event" in found["vector-loads"].reason
     assert found["task-clock"].available
     assert found["vector_micro_op"].kind == "vendor"
+    assert [found[n].unit for n in ("vector-instructions", "l2-misses", "cycles")] == [
+        "instructions",
+        "misses",
+        "cycles",
+    ]
+
+
+def test_on_a_hybrid_each_kind_of_core_has_a_line() -> None:
+    root = BPI_F3.parent / "alderlake"
+    rows = {r.name: r for r in events.listing(PerfCollector(root, FakeKernel(events={(4, 0xFCC7): 1})), "vector-i*")}
+    assert rows["vector-instructions@cpu_core"].available
+    assert "no event" in rows["vector-instructions@cpu_atom"].reason
+    text = events.table(PerfCollector(root, FakeKernel()), list(rows.values()))
+    assert "CPU Intel Golden Cove (hybrid)" in text
+    assert "CPU Intel Gracemont" in text
 
 
 def test_a_pattern_selects() -> None:

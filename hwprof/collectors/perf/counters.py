@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -65,12 +65,14 @@ class PerfCollector:
         self._scheduler: Scheduler = scheduler or (LinuxScheduler() if kernel is None else AnyCpu())
         self._layouts: dict[tuple[tuple[str, ...], frozenset[str]], Layout] = {}
 
-    def probe(self, requests: Sequence[str]) -> Mapping[str, Available | Unavailable]:
+    def probe(self, requests: Sequence[str], cpus: Collection[int] = ()) -> Mapping[str, Available | Unavailable]:
         """Each event opened alone on this thread; where there are several kinds of core, on each, and what is their sum.
 
-        Raises UnknownEvent, UsageError.
+        `cpus`: where it is to be counted, which may be on one kind alone; empty: wherever this process may run. Raises
+        UnknownEvent, UsageError.
         """
-        events = [event for unit in self.parser.parse(requests) for event in unit]
+        used = self._used_kinds(None, cpus)
+        events = [event for unit in self.parser.parse(requests) for event in self._within(unit, used)]
         found = {event.metric: self.probe_event(event) for event in events}
         for event in events:
             if event.whole and not isinstance(found.get(event.whole), Unavailable):
@@ -136,8 +138,8 @@ class PerfCollector:
             self._layouts[key] = planner.plan([unit for unit in units if unit], anchors)
         return self._layouts[key]
 
-    def _used_kinds(self, pid: int | None) -> frozenset[str]:
-        allowed = self._scheduler.allowed(pid)
+    def _used_kinds(self, pid: int | None, cpus: Collection[int] = ()) -> frozenset[str]:
+        allowed = frozenset(cpus) or self._scheduler.allowed(pid)
         kinds = self.catalog.kinds
         return frozenset(k.name for k in kinds if allowed is None or not k.cpus or allowed & set(k.cpus))
 

@@ -253,6 +253,14 @@ def test_probing_says_it_for_each_kind_and_for_the_sum() -> None:
     assert isinstance(found["vector-instructions"], Unavailable)
 
 
+def test_an_event_of_one_kind_can_be_had_where_the_run_stays_on_it() -> None:
+    collector = PerfCollector(RK3399, FakeKernel(events={(9, 0x74): 5}))
+    assert isinstance(collector.probe(["vector-instructions"])["vector-instructions"], Unavailable)
+    on_the_large = collector.probe(["vector-instructions"], [4, 5])
+    assert isinstance(on_the_large["vector-instructions"], Available)
+    assert "vector-instructions@armv8_cortex_a53" not in on_the_large
+
+
 def test_arm_clusters_use_the_codes_their_pmus_show() -> None:
     little, big = Catalog(RK3399).kinds
     assert (little.title, little.cpus) == ("Arm Cortex-A53", (0, 1, 2, 3))
