@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.events import Parser
-from hwprof.collectors.perf.hybrid import on_kind
+from hwprof.collectors.perf.hybrid import LinuxScheduler, on_kind
 from hwprof.collectors.perf.session import PerfSession
 from hwprof.collectors.protocol import Available, Target, Unavailable
 from hwprof.measure import readings_between
@@ -195,6 +195,18 @@ def test_a_kind_that_only_the_target_may_use_is_counted_untried() -> None:
     with board.collector().open(Target(pid=7), ["cycles"]) as session:
         assert {"cycles@cpu_core", "cycles@cpu_atom", "cycles"} <= set(session.passes[0].metrics)
     assert set(board.pinned) == {frozenset({0})}
+
+
+def test_the_real_scheduler_pins_this_thread_and_lets_it_go() -> None:
+    scheduler = LinuxScheduler()
+    mine = scheduler.allowed(None)
+    assert mine
+    kind = replace(Catalog(ALDERLAKE).kinds[0], cpus=(max(mine), 4095))
+    with on_kind(scheduler, kind) as there:
+        assert there
+        assert scheduler.allowed(None) == {max(mine)}
+    assert scheduler.allowed(None) == mine
+    assert scheduler.allowed(2**22) == frozenset()  # beyond the largest pid there is
 
 
 def test_a_raw_code_is_counted_apart_and_never_summed() -> None:
