@@ -204,7 +204,7 @@ def test_the_real_scheduler_pins_this_thread_and_lets_it_go() -> None:
     kind = replace(Catalog(ALDERLAKE).kinds[0], cpus=(max(mine), 4095))
     with on_kind(scheduler, kind) as there:
         assert there
-        assert scheduler.allowed(None) == {max(mine)}
+        assert scheduler.allowed(None) == frozenset({max(mine)})
     assert scheduler.allowed(None) == mine
     assert scheduler.allowed(2**22) == frozenset()  # beyond the largest pid there is
 
