@@ -80,17 +80,22 @@ def board_image() -> Callable[..., Image]:
 
 
 @pytest.fixture(scope="session")
-def _swept(board_image: Callable[..., Image], tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Outcome]:
-    """Both boards side by side, from making the image on: an exact one keeps no more than one core of the host busy."""
+def _swept(
+    request: pytest.FixtureRequest, board_image: Callable[..., Image], tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, Outcome]:
+    """The boards that the chosen tests want, side by side: an exact one keeps one core of the host busy."""
 
     def sweep(arch: str, folder: Path) -> Outcome:
         (folder / "board.toml").write_text(EXPERIMENT)
         result = run_guest(board_image(arch), folder, EXACT, timeout_s=1200)
         return Outcome(result.exit_code, result.stdout, result.stderr, folder)
 
-    folders = [tmp_path_factory.mktemp(arch) for arch in ARCHITECTURES]
-    with ThreadPoolExecutor(len(ARCHITECTURES)) as pool:
-        return dict(zip(ARCHITECTURES, pool.map(sweep, ARCHITECTURES, folders), strict=True))
+    chosen = [getattr(item, "callspec", None) for item in request.session.items]
+    asked = {spec.params.get("exact") for spec in chosen if spec is not None}
+    wanted = [arch for arch in ARCHITECTURES if arch in asked]
+    folders = [tmp_path_factory.mktemp(arch) for arch in wanted]
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        return dict(zip(wanted, pool.map(sweep, wanted, folders), strict=True))
 
 
 @pytest.fixture(scope="session", params=ARCHITECTURES)
