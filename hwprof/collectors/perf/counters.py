@@ -123,6 +123,18 @@ class PerfCollector:
         restricted = "" if counter.domain == "user+kernel" else f"{counter.domain} only"
         return Available(counter.source, "; ".join(filter(None, (counter.meaning, restricted))))
 
+    def countable(self, event: Event) -> Countable | Unavailable:
+        """How one event can be counted here, found by opening it alone on this thread; or why it can't."""
+        return self._opener.resolve(event)
+
+    def group(self, members: Members, pid: int) -> KernelGroup:
+        """One group on every thread that `pid` has now, disabled, and not tried out before. Raises OpenFailed."""
+        return self._opener.group(members, self.kernel.tasks(pid))
+
+    def why(self, error: OpenFailed) -> Unavailable:
+        """Reason and remedy of a group that could not be opened on another process."""
+        return self._opener.explain(error.event, error.code, foreign=True)
+
     def layout(self, requests: Sequence[str], pid: int | None = None) -> Layout:
         """Which events are counted together, by trial on this thread; found once for a set of requests.
 

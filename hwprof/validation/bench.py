@@ -1,0 +1,178 @@
+"""Counts the programs of known answer, one event at a time, by the collector that measures everything else."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hwprof.collectors.perf import PerfCollector
+from hwprof.collectors.perf.events import Event
+from hwprof.collectors.perf.names import ANCHORS
+from hwprof.collectors.perf.opening import Countable, OpenFailed
+from hwprof.collectors.protocol import Unavailable
+from hwprof.errors import HwprofError
+from hwprof.records import Counter, Origin, between
+from hwprof.validation.expected import Machine, Trial, trials
+from hwprof.validation.verdicts import Finding, Judged, Sample, Verdict, combine, judge
+
+REPETITIONS = 5
+TIMEOUT_S = 120.0
+
+
+class Unsupported(Exception):
+    """The program can't do it on this machine, and said why."""
+
+
+class Program:
+    """A run of `truth` that waits for its word: `go(n)` does n units of work and returns what it said."""
+
+    def __init__(self, path: Path, mode: str, argument: int = 0) -> None:
+        words = [os.fspath(path), mode, "1", str(argument), "--wait"]
+        try:
+            self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        except OSError as error:
+            raise HwprofError(f"cannot run {path}: {error.strerror}", "is it compiled for this machine?") from error
+        self._left = b""
+        try:
+            self.pid = int(self._answer()["ready"])
+        except BaseException:
+            self.close()
+            raise
+
+    def go(self, amount: int) -> Mapping[str, Any]:
+        """Do it. Raises Unsupported and HwprofError."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"go %d\n" % amount)
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        pipe = self._process.stdout.fileno()
+        deadline = time.monotonic() + TIMEOUT_S
+        while b"\n" not in self._left:
+            if not select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                raise HwprofError(f"a program of known answer said nothing for {TIMEOUT_S:g} s")
+            new = os.read(pipe, 4096)
+            if not new:
+                raise HwprofError(f"a program of known answer ended with code {self._process.wait()}")
+            self._left += new
+        line, _, self._left = self._left.partition(b"\n")
+        said: dict[str, Any] = json.loads(line)
+        if "unsupported" in said:
+            raise Unsupported(str(said["unsupported"]))
+        return said
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.communicate()
+
+    def __enter__(self) -> Program:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+Start = Callable[[str, int], Program]  # mode, argument
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An event and what was found. `counter` None: it can't be opened here."""
+
+    judged: Judged
+    counter: Counter | None
+    origin: Origin
+
+
+class Bench:
+    """Validates events. `start` runs a program (a fake in tests)."""
+
+    def __init__(
+        self, collector: PerfCollector, machine: Machine, start: Start, repetitions: int = REPETITIONS
+    ) -> None:
+        self._collector = collector
+        self._machine = machine
+        self._start = start
+        self._repetitions = repetitions
+
+    def validate(self, events: Sequence[Event]) -> Iterator[Result]:
+        """One result per event, in their order. What can't be opened is MISSING, with reason and remedy."""
+        anchors = self._anchors()
+        for event in events:
+            found = self._collector.countable(event)
+            if isinstance(found, Unavailable):
+                judged = Judged(event.metric, Verdict.MISSING, why=found.reason, remedy=found.remedy)
+                yield Result(judged, None, event.origin)
+                continue
+            emulated = found.counter.origin is Origin.EMULATED
+            findings = [self._finding(trial, (found,)) for trial in trials(event.base, self._machine)]
+            judged = combine(event.metric, findings, emulated)
+            if not judged.verdict.failed and event.kind == "core":
+                judged = self._beside(judged, found, anchors)
+            yield Result(judged, found.counter, found.counter.origin)
+
+    def _anchors(self) -> tuple[Countable, ...]:
+        found = (self._collector.countable(self._collector.parser.event(name)) for name in ANCHORS)
+        return tuple(f for f in found if isinstance(f, Countable) and f.event.kind == "core")
+
+    def _beside(self, judged: Judged, event: Countable, anchors: Sequence[Countable]) -> Judged:
+        """Say so where an event that counts alone does not count in one group with cycles and instructions."""
+        others = tuple(a for a in anchors if a.metric != event.metric)
+        moved = next((f for f in judged.findings if f.verdict is Verdict.RIGHT and f.expected), None)
+        trial = moved and next(t for t in trials(event.event.base, self._machine) if t.name == moved.program)
+        if not trial or not others:
+            return judged
+        names = ", ".join(a.metric for a in others)
+        finding = replace(self._finding(trial, (*others, event)), program=f"{trial.name}, beside {names}")
+        if finding.verdict is Verdict.RIGHT:
+            return replace(judged, findings=(*judged.findings, finding))
+        note = f"alone only: beside {names} {finding.why}"
+        why = "; ".join(filter(None, (judged.why, note)))
+        return replace(judged, why=why, findings=(*judged.findings, finding))
+
+    def _finding(self, trial: Trial, members: tuple[Countable, ...]) -> Finding:
+        """What one program says about the last of `members`, which are counted as one group."""
+        try:
+            with self._start(trial.program, trial.argument) as program:
+                program.go(trial.amounts[0])  # warms up
+                with self._counting(program.pid, members) as count:
+                    samples = [
+                        count(program, trial, amount) for _ in range(self._repetitions) for amount in trial.amounts
+                    ]
+        except Unsupported as error:
+            return Finding(trial.name, Verdict.MISSING, why=str(error))
+        except OpenFailed as error:
+            return Finding(trial.name, Verdict.MISSING, why=self._collector.why(error).reason)
+        return judge(trial.name, trial.known, samples)
+
+    @contextmanager
+    def _counting(self, pid: int, members: tuple[Countable, ...]) -> Iterator[Callable[[Program, Trial, int], Sample]]:
+        group = self._collector.group(members, pid)
+        last = len(members) - 1
+
+        def count(program: Program, trial: Trial, amount: int) -> Sample:
+            group.switch(True)
+            before = group.snapshot()
+            said = program.go(amount)
+            after = group.snapshot()
+            group.switch(False)
+            reading = between(members[last].counter, before, after, last)
+            running = 1.0 if reading.running is None else reading.running
+            units = int(said.get("lanes", 1)) if trial.lanes else 1
+            return Sample(amount, reading.value, running, reading.why, units)
+
+        try:
+            yield count
+        finally:
+            group.close()

@@ -1,0 +1,220 @@
+"""Which programs have an answer for an event, and which answer. Pure: the machine's caches are handed in.
+
+Per unit of work the programs do (programs/kernels.h): `chain` 100 dependent additions and the loop, 102 instructions;
+`loads`, `stores`, `branches`, `fp`, `vector*` 8 of what they are named after and the loop, 10 instructions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hwprof.validation.verdicts import Known
+
+CHAIN, REPEAT, LOOP = 100, 8, 2  # of kernels.h
+LOOSE, ROUGH = 0.15, 0.3  # where replacement, prefetching and neighbours have a say
+MOST_CHASE = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What decides about working sets and amounts. `emulated`: every memory access takes an emulator a while.
+
+    `caches` as `hwprof.machine.caches` has them; `widths`: arguments of the vector programs.
+    """
+
+    caches: Sequence[Mapping[str, Any]] = ()
+    emulated: bool = False
+    architecture: str = "x86_64"
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Bits of a vector; on RISC-V, whose width the CPU knows, LMUL."""
+        return {"x86_64": (128, 256, 512), "riscv64": (1, 2, 4, 8)}.get(self.architecture, (128,))
+
+    def level(self, level: int) -> int | None:
+        """Bytes of the data cache of a level, 0: the last one; None where there is none or sysfs doesn't say."""
+        sizes = {int(c["level"]): int(c["kib"]) << 10 for c in self.caches if c["type"] in ("Data", "Unified")}
+        return sizes.get(level or max(sizes, default=0))
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A program run with two amounts of work, and what the event must then count."""
+
+    program: str
+    amounts: tuple[int, int]
+    known: Known
+    argument: int = 0
+    lanes: bool = False  # the known slope is per lane of the vector
+    label: str = field(default="")
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return self.label or self.program
+
+
+def trials(base: str, machine: Machine) -> tuple[Trial, ...]:
+    """Those for an event by its name without modifiers. Where no program has an answer: those that may move it."""
+    found = _Trials(machine).of(base)
+    return found if found is not None else _Trials(machine).moving()
+
+
+class _Trials:
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._small = machine.emulated
+
+    def of(self, base: str) -> tuple[Trial, ...] | None:
+        """Trials of a name that means something here; None for any other."""
+        if base in _KERNEL:
+            program, amounts, slope, tolerance = _KERNEL[base]
+            slack = 4.0 if tolerance == 0 else 1e6
+            return (Trial(program, amounts, Known(slope, tolerance, slack)),)
+        makers: dict[str, Callable[[], tuple[Trial, ...]]] = {
+            "cycles": lambda: (self._chain(CHAIN + LOOP / 2, 0.04),),
+            "instructions": self._instructions,
+            "branches": self._branches,
+            "branch-loads": self._branches,
+            "branch-misses": self._mispredicted,
+            "branch-mispredictions": self._mispredicted,
+            "branch-load-misses": self._mispredicted,
+            "loads": lambda: (self._eight("loads"), self._none("chain")),
+            "stores": lambda: (self._eight("stores"), self._none("chain")),
+            "l1d-accesses": lambda: (self._eight("loads", 0.05), self._eight("stores", 0.05), self._none("chain")),
+            "L1-dcache-loads": lambda: (self._eight("loads", 0.05), self._none("chain")),
+            "L1-dcache-stores": lambda: (self._eight("stores", 0.05), self._none("chain")),
+            "dTLB-loads": lambda: (self._eight("loads", 0.05), self._none("chain")),
+            "dTLB-stores": lambda: (self._eight("stores", 0.05), self._none("chain")),
+            "L1-dcache-load-misses": lambda: self._beyond(1),
+            "l1d-misses": lambda: self._beyond(1),
+            "l2-accesses": lambda: self._beyond(1, ROUGH),
+            "l2-misses": lambda: self._beyond(2, ROUGH),
+            "LLC-loads": lambda: self._beyond(2, ROUGH),
+            "llc-accesses": lambda: self._beyond(2, ROUGH),
+            "LLC-load-misses": lambda: self._beyond(0, ROUGH),
+            "llc-misses": lambda: self._beyond(0, ROUGH),
+            # of an unknown level: a walk beyond the last one misses, and so refers to, each of them once
+            "cache-misses": lambda: self._beyond(0, ROUGH),
+            "cache-references": lambda: self._beyond(0, ROUGH),
+            "dTLB-load-misses": lambda: (self._pages("tlb"), self._none("chain")),
+            "dTLB-store-misses": lambda: (self._pages("tlbstore"), self._none("chain")),
+            "dtlb-misses": lambda: (self._pages("tlb"), self._pages("tlbstore"), self._none("chain")),
+            "iTLB-load-misses": lambda: (self._pages("itlb", ROUGH), self._none("chain")),
+            "itlb-misses": lambda: (self._pages("itlb", ROUGH), self._none("chain")),
+            "L1-icache-load-misses": lambda: (self._pages("itlb", at_least=0.7), self._none("chain")),
+            "l1i-misses": lambda: (self._pages("itlb", at_least=0.7), self._none("chain")),
+            "fp-instructions": self._fp_instructions,
+            "fp-operations": lambda: (self._eight("fp"), *self._vectors("vectorfp", lanes=True), self._none("chain")),
+            "vector-instructions": self._vector_instructions,
+            "vector-loads": lambda: (*self._vectors("vectorload"), self._none("chain")),
+            "vector-stores": lambda: (*self._vectors("vectorstore"), self._none("chain")),
+            "ref-cycles": lambda: (self._chain(CHAIN / 10, at_least=True),),
+            "bus-cycles": lambda: (self._chain(CHAIN / 1000, at_least=True),),
+            "stalled-cycles-backend": self._stalls,
+            "stalls-backend": self._stalls,
+            "stalled-cycles-frontend": lambda: (self._random(0.05, at_least=True),),
+            "stalls-frontend": lambda: (self._random(0.05, at_least=True),),
+        }
+        return makers[base]() if base in makers else None
+
+    def moving(self) -> tuple[Trial, ...]:
+        """Programs for an event that nobody here knows: what each adds to it, without a judgement."""
+        unknown = Known(None)
+        tight = [Trial(name, self._tight, unknown) for name in ("loads", "stores", "branches", "fp")]
+        return (Trial("chain", self._chained, unknown), *tight, *(self._sets((0,), unknown)))
+
+    @property
+    def _chained(self) -> tuple[int, int]:
+        return (5_000, 25_000)
+
+    @property
+    def _tight(self) -> tuple[int, int]:
+        return (20_000, 100_000)
+
+    def _chain(self, slope: float, tolerance: float = 0.01, at_least: bool = False) -> Trial:
+        return Trial("chain", self._chained, Known(slope, tolerance, at_least=at_least))
+
+    def _none(self, program: str) -> Trial:
+        amounts = self._chained if program == "chain" else self._tight
+        return Trial(program, amounts, Known(0.0, slack=0.01 * CHAIN * (amounts[1] - amounts[0])))
+
+    def _eight(self, program: str, tolerance: float = 0.01) -> Trial:
+        return Trial(program, self._tight, Known(REPEAT, tolerance))
+
+    def _instructions(self) -> tuple[Trial, ...]:
+        tight = [Trial(name, self._tight, Known(REPEAT + LOOP)) for name in ("loads", "branches")]
+        return (self._chain(CHAIN + LOOP), *tight)
+
+    def _branches(self) -> tuple[Trial, ...]:
+        return (Trial("branches", self._tight, Known(REPEAT + 1)), Trial("loads", self._tight, Known(1)))
+
+    def _random(self, slope: float, tolerance: float = LOOSE, at_least: bool = False) -> Trial:
+        return Trial("mispredict", (10_000, 50_000), Known(slope, tolerance, at_least=at_least))
+
+    def _mispredicted(self) -> tuple[Trial, ...]:
+        return (self._random(0.5), self._none("branches"))
+
+    def _fp_instructions(self) -> tuple[Trial, ...]:
+        # Arm's event for scalar and that for vector operations are different ones.
+        vectors = () if self._machine.architecture == "aarch64" else self._vectors("vectorfp")
+        return (self._eight("fp"), *vectors, self._none("chain"))
+
+    def _vector_instructions(self) -> tuple[Trial, ...]:
+        # Intel's and AMD's events see vectors of floating-point numbers only.
+        integers = () if self._machine.architecture == "x86_64" else self._vectors("vector")
+        return (*self._vectors("vectorfp"), *integers, self._none("chain"))
+
+    def _vectors(self, program: str, lanes: bool = False) -> tuple[Trial, ...]:
+        unit = "LMUL {}" if self._machine.architecture == "riscv64" else "{} bits"
+        return tuple(
+            Trial(program, self._tight, Known(REPEAT), width, lanes, f"{program}, {unit.format(width)}")
+            for width in self._machine.widths
+        )
+
+    def _pages(self, program: str, tolerance: float = LOOSE, at_least: float = 0.0) -> Trial:
+        known = Known(at_least or 1.0, tolerance, at_least=bool(at_least))
+        # An emulator forgets all translations whenever another process runs: each page is new, however few there are.
+        pages = (2048 if program == "itlb" else 4096) if self._small else 0
+        return Trial(program, (300, 1500) if self._small else (2_000, 10_000), known, pages)
+
+    def _beyond(self, level: int, tolerance: float = LOOSE) -> tuple[Trial, ...]:
+        """A walk over four times a cache (one miss a step), and one within half of the first (none)."""
+        amounts = (20_000, 100_000)
+        return (*self._sets((level,), Known(1.0, tolerance)), *self._within(amounts))
+
+    def _within(self, amounts: tuple[int, int]) -> tuple[Trial, ...]:
+        first = self._machine.level(1)
+        if first is None:
+            return ()
+        known = Known(0.0, slack=0.05 * (amounts[1] - amounts[0]))
+        return (Trial("chase", amounts, known, first // 2, label=f"chase, {first // 2 >> 10} KiB"),)
+
+    def _sets(self, levels: Sequence[int], known: Known) -> tuple[Trial, ...]:
+        found = []
+        for level in levels:
+            size = self._machine.level(level)
+            if size is not None and 4 * size <= MOST_CHASE:
+                found.append(Trial("chase", (20_000, 100_000), known, 4 * size, label=f"chase, {4 * size >> 10} KiB"))
+        return tuple(found)
+
+    def _stalls(self) -> tuple[Trial, ...]:
+        known = Known(1.0, at_least=True)
+        return self._sets((0,), known) or (self._pages("tlb", at_least=1.0),)
+
+
+# name -> program, amounts, slope, tolerance (0: to the event, but for a few that happen by chance)
+_KERNEL: Mapping[str, tuple[str, tuple[int, int], float, float]] = {
+    "task-clock": ("busy", (4, 20), 1e6, 0.05),
+    "cpu-clock": ("busy", (4, 20), 1e6, 0.05),
+    "page-faults": ("faults", (100, 500), 1.0, 0.0),
+    "minor-faults": ("faults", (100, 500), 1.0, 0.0),
+    "major-faults": ("faults", (100, 500), 0.0, 0.0),
+    "context-switches": ("switches", (20, 100), 1.0, 0.0),
+    "cpu-migrations": ("migrations", (10, 50), 1.0, 0.0),
+    "alignment-faults": ("loads", (20_000, 100_000), 0.0, 0.0),
+    "emulation-faults": ("fp", (20_000, 100_000), 0.0, 0.0),
+    "cgroup-switches": ("faults", (100, 500), 0.0, 0.0),
+}
