@@ -12,6 +12,7 @@ COMMANDS = {
     "report": "correlations per framework, FPS table, figures",
     "doctor": "what this machine can measure, and what to do about what it can't",
     "events": "events this machine offers, each probed by opening it",
+    "validate": "check events by programs of known counts: right, off by a factor, dead, lying",
     "networks": "built-in networks with MACs, parameters and input shape",
     "frameworks": "frameworks: version, or how to install",
     "export": "results as CSV, Parquet or JSON",

@@ -14,6 +14,7 @@ from hwprof.analysis import correlation, decomposition, performance, strata
 from hwprof.analysis.findings import Analysis, Correlation
 from hwprof.analysis.strata import NETWORK, VARIANT
 from hwprof.records import Kind, Run
+from hwprof.reports import validation
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,9 @@ def build(frame: pd.DataFrame, runs: Iterable[Run]) -> Report:
     tables = [fps_table(fps)] if len(fps) else []
     for analysis in analyses:
         tables += correlation_tables(analysis)
-    tables += [t for t in (identity_table(everything), doubt_table(everything), failure_table(everything)) if t.rows]
+    validated = Table("Events that failed validation", validation.HEADER, validation.rows(frame), validation.NOTE)
+    last = (identity_table(everything), validated, doubt_table(everything), failure_table(everything))
+    tables += [t for t in last if t.rows]
     return Report(tuple(summary(fps, analyses, everything)), tuple(tables), analyses, fps)
 
 

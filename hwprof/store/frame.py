@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,12 @@ import pandas as pd
 from sqlalchemy import Connection, Row, func, select
 
 from hwprof.analysis import performance
-from hwprof.records import Fidelity, Kind, Origin, Role, from_json
+from hwprof.records import Exactness, Fidelity, Kind, Origin, Role, from_json
 from hwprof.store import schema
 from hwprof.store.columns import REDUCE, ROLES, WORST, Column, Floats, Metric, column_name, per_of, reduce_of
 from hwprof.store.database import Database
 from hwprof.store.readings import Sums, of_kind, summed
+from hwprof.store.validation import Suspects, latest
 
 MIB = float(1 << 20)
 RUN_COLUMNS = (
@@ -47,15 +49,19 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
         columns: dict[str, Column] = {}
         targets = {identity: [index] for identity, index in rows.items()}
         whys = _whys(connection)
-        _fill(columns, summed(connection, kind), metrics, whys, targets, len(runs))
+        suspects = Suspects(connection)
+        hosts = [run.host_state_id for run in runs]
+        _fill(columns, summed(connection, kind), metrics, whys, targets, suspects, hosts)
         if kind == Kind.NATIVE:
             partners = _simulated(connection, runs)
-            _fill(columns, summed(connection, Kind.SIMULATED), metrics, whys, partners, len(runs))
+            _fill(columns, summed(connection, Kind.SIMULATED), metrics, whys, partners, suspects, hosts)
+        verdicts = [stored for events in latest(connection).values() for stored in events.values()]
     taken = set(base)
     named = {(f"metric.{n}" if n in taken else n): column for n, column in sorted(columns.items())}
     frame = pd.DataFrame({**base, **{name: column.values for name, column in named.items()}})
     frame.attrs["metrics"] = {name: column.attributes() for name, column in named.items()}
     frame.attrs["results"] = str(database.path)
+    frame.attrs["validation"] = [asdict(stored) for stored in verdicts]
     return frame
 
 
@@ -181,9 +187,10 @@ def _fill(
     metrics: Mapping[int, Metric],
     whys: Mapping[int, Sequence[str]],
     targets: Mapping[int, Sequence[int]],
-    n: int,
+    suspects: Suspects,
+    hosts: Sequence[int],
 ) -> None:
-    """Put readings into their columns. `targets`: run id -> the rows it belongs to."""
+    """Put readings into their columns. `targets`: run id -> the rows it belongs to; `hosts`: host state of each row."""
 
     # the best window first, a PMU before /proc: what is there is not overwritten by what is second best
     def place(sums: Sums) -> tuple[bool, int, bool, int]:
@@ -196,7 +203,7 @@ def _fill(
         if not pairs:
             continue
         source, rows = np.array(pairs, dtype=np.int64).T
-        column = _column(columns, metric, sums.origin, n, sums.known)
+        column = _column(columns, metric, sums.origin, len(hosts), sums.known)
         with np.errstate(divide="ignore", invalid="ignore"):
             values = REDUCE[reduce_of(metric, column.per)](sums)[source]
         fresh = (sums.rank[source] >= 0) & np.isfinite(values) & np.isnan(column.values[rows])
@@ -211,6 +218,10 @@ def _fill(
             ):
                 if text:
                     said[text] = None
+            if suspects:
+                doubted = {suspects.why(hosts[row], metric.name, metric.source) for row in rows[fresh]} - {""}
+                column.exactness |= {Exactness.SUSPECT.value} if doubted else set()
+                column.why = {**dict.fromkeys(sorted(doubted)), **column.why}
         column.why |= dict.fromkeys(whys.get(sums.metric_id, ()))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from hwprof.records import (
     from_json,
 )
 from hwprof.store import schema
+from hwprof.store.validation import Suspects
 
 # How many runs are read at once when they are streamed: a reading transaction is short, memory is small.
 CHUNK = 64
@@ -98,7 +99,8 @@ def runs(connection: Connection, ids: Sequence[int]) -> Iterator[Run]:
         .where(r.c.id.in_(ids))
     )
     rows = {row.id: row for row in connection.execute(query)}
-    windows, series, doubts = _windows(connection, ids), _series(connection, ids), _doubts(connection, ids)
+    windows = _windows(connection, {identity: row.host_state_id for identity, row in rows.items()})
+    series, doubts = _series(connection, ids), _doubts(connection, ids)
     for identity in ids:
         row = rows[identity]
         yield Run(
@@ -143,26 +145,27 @@ def _of_runs(connection: Connection, table: Table, ids: Sequence[int], order: Se
     yield from connection.execute(query.order_by(table.c.run_id, *(table.c[name] for name in order)))
 
 
-def _windows(connection: Connection, ids: Sequence[int]) -> dict[int, list[Window]]:
+def _windows(connection: Connection, hosts: Mapping[int, int]) -> dict[int, list[Window]]:
+    """Windows by run. `hosts`: run -> its host state. Readings of events that failed validation there are SUSPECT."""
+    ids, suspects = tuple(hosts), Suspects(connection)
     readings: dict[tuple[int, int], list[Reading]] = defaultdict(list)
     for row in _of_runs(connection, schema.reading, ids, ("window_idx", "seq")):
-        readings[row.run_id, row.window_idx].append(
-            Reading(
-                row.name,
-                row.value,
-                row.unit,
-                Exactness(row.exactness),
-                Origin(row.origin),
-                row.domain,
-                row.source,
-                row.meaning,
-                row.running,
-                row.raw if row.raw_wide is None else int(row.raw_wide),
-                row.enabled_ns,
-                row.running_ns,
-                row.why,
-            )
+        reading = Reading(
+            row.name,
+            row.value,
+            row.unit,
+            Exactness(row.exactness),
+            Origin(row.origin),
+            row.domain,
+            row.source,
+            row.meaning,
+            row.running,
+            row.raw if row.raw_wide is None else int(row.raw_wide),
+            row.enabled_ns,
+            row.running_ns,
+            row.why,
         )
+        readings[row.run_id, row.window_idx].append(suspects.mark(hosts[row.run_id], reading))
     found: dict[int, list[Window]] = defaultdict(list)
     for row in _of_runs(connection, schema.window, ids, ("idx",)):
         latencies = schema.unpack_ints(row.latencies)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import functools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from sqlalchemy import Select, delete, func, insert, select
 
 from hwprof.errors import ResultsError
 from hwprof.records import Kind, Run, to_json
-from hwprof.store import merge, migrate, reader, schema, writer
+from hwprof.store import merge, migrate, reader, schema, validation, writer
 from hwprof.store.database import TIMEOUT_S, Database, check_file, make_file
 
 if TYPE_CHECKING:
@@ -123,6 +123,12 @@ class Results:
         is known or the file can't be written; the file is then as it was before.
         """
         return self._database.write(lambda connection: writer.add_run(connection, run, experiment_id))
+
+    def add_validation(
+        self, machine: Mapping[str, Any], host_state: Mapping[str, Any], found: Sequence[validation.Validated]
+    ) -> None:
+        """Keep verdicts on events with their host; readings of what failed there are SUSPECT from now on."""
+        self._database.write(lambda connection: validation.add(connection, machine, host_state, found))
 
     def merge(self, other: str | os.PathLike[str]) -> merge.Merged:
         """Take in the runs of another results file; those known by their uid are skipped. Can be repeated.

@@ -137,7 +137,7 @@ class Bench:
         finding = replace(self._finding(trial, (*others, event)), program=f"{trial.name}, beside {names}")
         if finding.verdict is Verdict.RIGHT:
             return replace(judged, findings=(*judged.findings, finding))
-        note = f"alone only: beside {names} {finding.why}"
+        note = f"alone only: in one group with {names} it {finding.why}"
         why = "; ".join(filter(None, (judged.why, note)))
         return replace(judged, why=why, findings=(*judged.findings, finding))
 

@@ -62,6 +62,11 @@ def trials(base: str, machine: Machine) -> tuple[Trial, ...]:
     return found if found is not None else _Trials(machine).moving()
 
 
+def has_answer(base: str) -> bool:
+    """Whether the name means something to the programs."""
+    return _Trials(Machine()).of(base) is not None
+
+
 class _Trials:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine

@@ -1,0 +1,161 @@
+"""Check events by programs whose counts are known by arithmetic: each is right, off by a factor, dead or lying.
+
+A PMU may open an event and count nothing, or something else. The verdicts are kept with this host, and reports mark
+readings of what failed as suspect. `unproven`: no program has an answer for it. `missing`: it can't be opened here.
+A C compiler is needed, or the program, compiled elsewhere:
+
+    CC=riscv64-linux-gnu-gcc hwprof validate --compile truth-riscv64     # at home
+    hwprof validate --program truth-riscv64                              # on the board
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime
+import json
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof.cli.options import add_results, split_events
+from hwprof.collectors.perf import PerfCollector
+from hwprof.collectors.perf.catalog import CANONICAL
+from hwprof.collectors.perf.events import Event
+from hwprof.collectors.perf.names import CACHE, HARDWARE, SOFTWARE
+from hwprof.errors import EXIT_OK, UsageError
+
+if TYPE_CHECKING:
+    from hwprof.validation.bench import Result
+
+ORDER = ("right", "off by a factor", "lying", "dead", "unproven")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `hwprof validate`."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "-e", "--events", action="append", metavar="LIST", help="default: every event with a known answer"
+    )
+    parser.add_argument("-r", "--repetitions", type=int, default=5, metavar="N", help="of each amount (default: 5)")
+    parser.add_argument("--program", metavar="FILE", help="the compiled program, where there is no C compiler")
+    parser.add_argument("--compile", metavar="FILE", help="compile the program with $CC (else cc) to FILE, and stop")
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.add_argument("--no-save", action="store_true", help="do not keep the verdicts")
+    add_results(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Compile, count, judge, keep."""
+    from hwprof import machine
+    from hwprof.artifacts import default_cache
+    from hwprof.validation import build, expected
+    from hwprof.validation.bench import Bench, Program
+
+    if args.repetitions < 1:
+        raise UsageError(f"{args.repetitions} repetitions", "at least one: -r 5")
+    if args.compile:
+        shutil.copy(build.build(default_cache() / "truth"), args.compile)
+        return EXIT_OK
+    if args.program and not Path(args.program).is_file():
+        raise UsageError(f"there is no program {args.program}", "`hwprof validate --compile FILE` makes it")
+    collector = PerfCollector()
+    events = chosen(collector, args.events)
+    facts, state = machine.hardware(), machine.host_state()
+    program = Path(args.program).resolve() if args.program else build.build(default_cache() / "truth")
+    here = expected.Machine(
+        facts.get("caches", ()), collector.catalog.origin == "emulated", str(facts.get("architecture", ""))
+    )
+    bench = Bench(collector, here, lambda mode, argument: Program(program, mode, argument), args.repetitions)
+    results = []
+    for result in bench.validate(events):
+        results.append(result)
+        if sys.stderr.isatty():
+            print(f"\r\033[K{len(results)}/{len(events)} {result.judged.metric}", end="", file=sys.stderr)
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr)
+    if args.json:
+        print(json.dumps(document(results, facts), indent=2))
+    else:
+        print(table(results))
+    if not args.no_save:
+        save(results, facts, state, args.results, quiet=args.json)
+    return EXIT_OK
+
+
+def chosen(collector: PerfCollector, asked: list[str] | None) -> list[Event]:
+    """The events asked for; else all with names of their own that mean something to the programs."""
+    if asked:
+        return [event for unit in collector.parser.parse(split_events(asked)) for event in unit]
+    from hwprof.validation.expected import has_answer
+
+    return [collector.parser.event(n) for n in (*HARDWARE, *CACHE, *SOFTWARE, *CANONICAL) if has_answer(n)]
+
+
+def document(results: Sequence[Result], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON form. `expected` and `counted` are of the larger amount of work less the smaller."""
+    events = []
+    for r in results:
+        counter = None if r.counter is None else {k: getattr(r.counter, k) for k in ("source", "domain", "meaning")}
+        events.append({**dataclasses.asdict(r.judged), "origin": r.origin.value, **(counter or {})})
+    return {"format": 1, "machine": dict(facts), "events": events}
+
+
+def table(results: Sequence[Result]) -> str:
+    """A row per event, the worst program's figures beside the verdict; what is missing below, by reason."""
+    lines: list[str] = []
+    width = max((len(r.judged.metric) for r in results), default=0)
+    for verdict in ORDER:
+        for r in results:
+            if r.judged.verdict == verdict:
+                figures = _figures(r)
+                why = f"  {r.judged.why}" if r.judged.why else ""
+                lines.append(f"  {verdict:<15}  {r.judged.metric:<{width}}  {figures}{why}".rstrip())
+    missing: dict[tuple[str, str], list[str]] = {}
+    for r in results:
+        if r.judged.verdict == "missing":
+            missing.setdefault((r.judged.why, r.judged.remedy), []).append(r.judged.metric)
+    for (why, remedy), names in missing.items():
+        lines.append(f"  {'missing':<15}  {', '.join(names)}: {why}" + (f". {remedy}" if remedy else ""))
+    failed = sum(r.judged.verdict.failed for r in results)
+    opened = sum(r.judged.verdict != "missing" for r in results)
+    lines += ["", f"  {opened} of {len(results)} events can be opened here, {failed} of them failed"]
+    return "\n".join(lines)
+
+
+def _figures(result: Result) -> str:
+    """What the program that is furthest from its answer counted of how much."""
+    told = [f for f in result.judged.findings if f.expected and f.counted is not None and "beside" not in f.program]
+    if not told:
+        return ""
+    worst = max(told, key=lambda f: abs((f.ratio or 0.0) - 1.0))
+    return f"{worst.counted:,.0f} of {worst.expected:,.0f} ({worst.program})"
+
+
+def save(
+    results: Sequence[Result], facts: Mapping[str, Any], state: Mapping[str, Any], path: str | None, quiet: bool
+) -> None:
+    """Keep the verdicts on events that can be opened in the results file."""
+    from hwprof.store import Results, default_path
+    from hwprof.store.validation import Validated
+
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    found = [
+        Validated(
+            r.counter,
+            r.judged.verdict.value,
+            r.judged.verdict.failed,
+            r.judged.why,
+            now,
+            {"factor": r.judged.factor, "findings": [dataclasses.asdict(f) for f in r.judged.findings]},
+        )
+        for r in results
+        if r.counter is not None
+    ]
+    place = default_path(path)
+    with Results.open(place, create=True) as stored:
+        stored.add_validation(facts, state, found)
+    if not quiet:
+        print(f"  {len(found)} verdicts kept with this host in {place}")

@@ -1,0 +1,115 @@
+"""A verdict concerns every run of that machine and kernel, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hwprof.records import Counter, Exactness, Reading, Role, Run, missing
+from hwprof.reports import content
+from hwprof.store import Results
+from hwprof.store.validation import Validated
+from tests.factories import HOST_STATE, MACHINE, make_case, make_run, make_window
+
+FAILED = "failed validation: dead, read 0 whatever was done"
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Iterator[Results]:
+    with Results.create(tmp_path / "x.db") as opened:
+        yield opened
+
+
+def verdict(failed: bool = True, at: str = "2024-01-01T00:00:00+00:00", domain: str = "user+kernel") -> Validated:
+    counter = Counter("loads", domain=domain, source="perf:loads")
+    name, why = ("dead", "read 0 whatever was done") if failed else ("right", "")
+    return Validated(counter, name, failed, why, at, {"findings": []})
+
+
+def run(
+    reading: Reading | None = None,
+    uid: str = "aa",
+    state: Mapping[str, Any] = HOST_STATE,
+    machine: Mapping[str, Any] = MACHINE,
+) -> Run:
+    reading = reading or Reading("loads", 5.0, source="perf:loads")
+    windows = (
+        make_window(0, Role.BARE, [1_000_000] * 10),
+        make_window(1, Role.COUNTED, [1_000_000] * 10, (reading,), 0),
+    )
+    return Run(uid, make_case(), windows=windows, machine=machine, host_state=state)
+
+
+def told(results: Results) -> list[tuple[Exactness, str]]:
+    return [(r.exactness, r.why) for run in results.runs() for w in run.windows for r in w.readings]
+
+
+def test_what_failed_is_suspect_in_runs_and_frame(results: Results) -> None:
+    results.add(run())
+    results.add_validation(MACHINE, HOST_STATE, [verdict()])
+    assert told(results) == [(Exactness.SUSPECT, FAILED)]
+    metric = results.frame().attrs["metrics"]["loads"]
+    assert (metric["exactness"], metric["why"]) == ("suspect", FAILED)
+    assert results.frame()["loads"].to_list() == [0.5]
+
+
+def test_what_is_right_stays_exact(results: Results) -> None:
+    results.add(run())
+    results.add_validation(MACHINE, HOST_STATE, [verdict(failed=False)])
+    assert told(results) == [(Exactness.EXACT, "")]
+    assert results.frame().attrs["metrics"]["loads"]["exactness"] == "exact"
+
+
+def test_another_setting_of_the_host_is_concerned_another_kernel_or_machine_is_not(results: Results) -> None:
+    results.add(run(uid="aa", state={**HOST_STATE, "governor": "powersave"}))
+    results.add(run(uid="bb", state={**HOST_STATE, "kernel": "7.0"}))
+    results.add(run(uid="cc", machine={**MACHINE, "label": "another"}))
+    results.add_validation(MACHINE, HOST_STATE, [verdict()])
+    assert [exactness for exactness, _ in told(results)] == [Exactness.SUSPECT, Exactness.EXACT, Exactness.EXACT]
+
+
+def test_the_last_verdict_counts(results: Results) -> None:
+    results.add(run())
+    results.add_validation(MACHINE, HOST_STATE, [verdict()])
+    results.add_validation(MACHINE, HOST_STATE, [verdict(failed=False)])
+    assert told(results)[0][0] is Exactness.EXACT
+    other = {**HOST_STATE, "governor": "powersave"}
+    results.add_validation(MACHINE, other, [verdict(at="2023-01-01T00:00:00+00:00")])
+    assert told(results)[0][0] is Exactness.EXACT, "an older verdict from another setting"
+    results.add_validation(MACHINE, other, [verdict(at="2025-01-01T00:00:00+00:00")])
+    assert told(results)[0][0] is Exactness.SUSPECT
+
+
+def test_a_verdict_holds_with_modifiers_and_for_users_without_rights(results: Results) -> None:
+    results.add(run(Reading("loads:u", 5.0, source="perf:loads", domain="user"), uid="aa"))
+    results.add(run(Reading("loads", 5.0, source="perf:loads", domain="user"), uid="bb"))
+    results.add(run(Reading("loads", 5.0, source="perf:r81d0"), uid="cc"))
+    results.add_validation(MACHINE, HOST_STATE, [verdict()])
+    assert [e for e, _ in told(results)] == [Exactness.SUSPECT, Exactness.SUSPECT, Exactness.EXACT]
+
+
+def test_a_missing_reading_stays_missing_with_its_own_reason(results: Results) -> None:
+    results.add(run(missing("loads", "no counter", source="perf:loads")))
+    results.add_validation(MACHINE, HOST_STATE, [verdict()])
+    assert told(results) == [(Exactness.MISSING, "no counter")]
+
+
+def test_verdicts_come_along_when_results_are_merged(results: Results, tmp_path: Path) -> None:
+    with Results.create(tmp_path / "board.db") as board:
+        board.add(run())
+        board.add_validation(MACHINE, HOST_STATE, [verdict()])
+    results.merge(tmp_path / "board.db")
+    assert told(results) == [(Exactness.SUSPECT, FAILED)]
+
+
+def test_the_report_says_what_failed(results: Results) -> None:
+    results.add(make_run(metrics={"loads": 5.0}))
+    title = "Events that failed validation"
+    assert title not in [t.title for t in content.build(results.frame(), results.runs()).tables]
+    results.add_validation(MACHINE, HOST_STATE, [verdict()])
+    report = content.build(results.frame(), results.runs())
+    table = next(t for t in report.tables if t.title == title)
+    assert table.rows == (("synthetic board", "loads", "dead", "read 0 whatever was done"),)
