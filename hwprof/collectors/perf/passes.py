@@ -6,7 +6,8 @@ They are two kernel groups on purpose: when a PMU lies or is taken by somebody e
 The software group is opened once and belongs to every pass.
 
 A group is believed only if in a trial over a busy loop it ran all the time that it was enabled, and what can't be zero
-(cycles, instructions, branches, page faults) is not. Else the events are halved, down to one beside the anchors.
+(cycles, instructions, branches, page faults) is not. Else the events are halved, down to one beside the anchors, and
+at last to one without them.
 """
 
 from __future__ import annotations
@@ -141,8 +142,8 @@ class Planner:
     def _packed(self, anchors: Members, units: Sequence[Members]) -> tuple[tuple[Members, ...], ...]:
         anchors, left = self._working(anchors)
         packed = self._halved(anchors, [*left, *units])
-        if not packed and anchors:
-            packed = [anchors]
+        if anchors and not any(members[0] is anchors[0] for members in packed):
+            packed.append(anchors)
         return tuple(clusters(members) for members in packed)
 
     def _working(self, anchors: Members) -> tuple[Members, list[Members]]:
@@ -177,11 +178,17 @@ class Planner:
         if len(units) > 1:
             middle = (len(units) + 1) // 2
             return self._halved(anchors, units[:middle]) + self._halved(anchors, units[middle:])
-        for member in units[0]:
-            if member.event.cluster in failed:
-                self._refuse((member,), failed[member.event.cluster])
+        found: list[Members] = []
+        for part in clusters(units[0]):
+            why = failed.get(part[0].event.cluster)
+            # What the anchors leave no counter for (a PMU with one for instructions, and instructions:u) counts without
+            # them.
+            if why and anchors and why is not FULL and self.trial(part).why is None:
+                found.append(part)
+            elif why:
+                self._refuse(part, why)
         kept = tuple(c for c in units[0] if c.event.cluster not in failed)
-        return [(*anchors, *kept)] if kept else []
+        return [(*anchors, *kept), *found] if kept else found
 
     def trial(self, members: Members) -> Verdict:
         """Count a busy loop with the group. A few tries: somebody else may hold the counters for a moment."""
