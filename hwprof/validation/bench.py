@@ -25,6 +25,7 @@ from hwprof.validation.verdicts import Finding, Judged, Sample, Verdict, combine
 
 REPETITIONS = 5
 TIMEOUT_S = 120.0
+SETTLE_S = 0.0002
 
 
 class Unsupported(Exception):
@@ -69,7 +70,16 @@ class Program:
         said: dict[str, Any] = json.loads(line)
         if "unsupported" in said:
             raise Unsupported(str(said["unsupported"]))
+        while not self._waits():
+            time.sleep(SETTLE_S)
         return said
+
+    def _waits(self) -> bool:
+        """Whether it waits for its next word: what it does after an answer belongs to the counts of that answer."""
+        try:
+            return Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(") ")[2].startswith(("S", "Z"))
+        except OSError:
+            return True  # it has ended
 
     def close(self) -> None:
         """End it."""

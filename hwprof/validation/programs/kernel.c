@@ -4,12 +4,14 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 /* n page faults: the first write to each of n small pages. */
@@ -60,6 +62,28 @@ void work_migrations(word n) {
 void work_busy(word n) {
     word end = now(CLOCK_THREAD_CPUTIME_ID) + n * 1000000u;
     while (now(CLOCK_THREAD_CPUTIME_ID) < end) chain(10);
+}
+
+static void skip(int number, siginfo_t *info, void *context) {
+    (void)number, (void)info;
+    ucontext_t *interrupted = context;
+#if defined(__x86_64__)
+    interrupted->uc_mcontext.gregs[REG_RIP] += ILLEGAL_SIZE;
+#elif defined(__aarch64__)
+    interrupted->uc_mcontext.pc += ILLEGAL_SIZE;
+#else
+    interrupted->uc_mcontext.__gregs[REG_PC] += ILLEGAL_SIZE;
+#endif
+}
+
+void prepare_illegal(void) {
+    struct sigaction action = {.sa_sigaction = skip, .sa_flags = SA_SIGINFO};
+    sigaction(SIGILL, &action, NULL);
+}
+
+/* n illegal instructions, each trapped and skipped. On RISC-V the firmware sees them first. */
+void work_illegal(word n) {
+    for (word i = 0; i < n; i++) __asm__ volatile(ILLEGAL ::: "memory");
 }
 
 /* The argument is 100 x threads started before `ready` + threads started after `go`; each does chain(n) and touch(n). */

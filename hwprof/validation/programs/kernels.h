@@ -13,6 +13,8 @@
 
 #if defined(__x86_64__)
 #define ARCHITECTURE "x86_64"
+#define ILLEGAL "ud2"
+#define ILLEGAL_SIZE 2
 #define RETURN "\xc3"
 #define ROUND "\n  dec %[n]\n  jnz 1b\n"
 #define ADD "  add %[b], %[a]\n"
@@ -28,6 +30,8 @@
 #define INCREMENT "  add $1, %[c]\n"
 #elif defined(__aarch64__)
 #define ARCHITECTURE "aarch64"
+#define ILLEGAL "udf #0"
+#define ILLEGAL_SIZE 4
 #define RETURN "\xc0\x03\x5f\xd6"
 #define ROUND "\n  subs %[n], %[n], #1\n  b.ne 1b\n"
 #define ADD "  add %[a], %[a], %[b]\n"
@@ -42,6 +46,8 @@
 #define INCREMENT "  add %[c], %[c], #1\n"
 #elif defined(__riscv) && __riscv_xlen == 64
 #define ARCHITECTURE "riscv64"
+#define ILLEGAL "csrw 0xc00, zero"
+#define ILLEGAL_SIZE 4
 #define RETURN "\x67\x80\x00\x00"
 #define ROUND "\n  addi %[n], %[n], -1\n  bnez %[n], 1b\n"
 #define ADD "  add %[a], %[a], %[b]\n"

@@ -36,6 +36,8 @@ void work_switches(word n);
 void prepare_migrations(void);
 void work_migrations(word n);
 void work_busy(word n);
+void prepare_illegal(void);
+void work_illegal(word n);
 void prepare_threads(void);
 void work_threads(word n);
 void work_fork(word n);

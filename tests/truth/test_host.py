@@ -1,0 +1,115 @@
+"""What every kernel counts, here and now: the kernel's own events, by our collector and by `perf stat`."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+
+from hwprof.collectors.perf import PerfCollector
+from hwprof.collectors.protocol import Target, Unavailable
+from hwprof.errors import NotInstalled
+from hwprof.records import between
+from hwprof.validation import build, expected
+from hwprof.validation.bench import Bench, Program
+from hwprof.validation.verdicts import Verdict
+from tests.truth import parts
+
+EVENTS = "page-faults,context-switches,task-clock"
+
+
+@pytest.fixture(scope="module")
+def truth(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if isinstance(PerfCollector().countable(PerfCollector().parser.event("page-faults")), Unavailable):
+        pytest.skip("this process may not count")
+    try:
+        return build.build(tmp_path_factory.mktemp("truth"))
+    except NotInstalled as error:
+        pytest.skip(str(error))
+
+
+def counted(collector: PerfCollector, program: Program, events: str, amount: int) -> dict[str, float | None]:
+    with collector.open(Target(program.pid), [events]) as session:
+        session.select(session.passes[0])
+        before = session.read()
+        program.go(amount)
+        after = session.read()
+        return {
+            c.metric: between(c, b, a, i).value
+            for g, b, a in zip(session.groups, before, after, strict=True)
+            for i, c in enumerate(g.counters)
+        }
+
+
+@pytest.mark.parametrize(
+    ("mode", "argument", "each"), [("faults", 0, 1), ("threads", 203, 5), ("fork", 0, 1), ("exec", 0, 1)]
+)
+def test_page_faults_are_counted_to_the_last_one(truth: Path, mode: str, argument: int, each: int) -> None:
+    collector = PerfCollector()
+    with Program(truth, mode, argument) as program:
+        few, many = (counted(collector, program, "page-faults", n)["page-faults"] for n in (500, 2500))
+    assert few is not None
+    assert many is not None
+    # a new program's own start faults a few times more or less, as its stack lies
+    assert many - few == pytest.approx(2000 * each, abs=8 if mode == "exec" else 3)
+
+
+def test_verdicts_on_the_kernels_own_events(truth: Path) -> None:
+    collector = PerfCollector()
+    bench = Bench(collector, expected.Machine(), lambda mode, argument: Program(truth, mode, argument), 3)
+    names = ("page-faults", "minor-faults", "task-clock", "major-faults")
+    found = {r.judged.metric: r for r in bench.validate([collector.parser.event(name) for name in names])}
+    verdicts = {name: r.judged.verdict for name, r in found.items()}
+    assert verdicts == {
+        "page-faults": Verdict.RIGHT,
+        "minor-faults": Verdict.RIGHT,
+        "task-clock": Verdict.RIGHT,
+        "major-faults": Verdict.UNPROVEN,
+    }
+    (finding,) = found["page-faults"].judged.findings
+    assert finding.expected == 400
+    assert finding.counted == pytest.approx(400, abs=4)
+
+
+COMMAND = """
+import sys, zlib
+print(flush=True)
+sys.stdin.readline()
+print(zlib.crc32(zlib.compress(bytes(range(256)) * 40_000)))
+"""
+
+
+def test_hwprof_and_perf_stat_agree_about_a_real_command(truth: Path) -> None:
+    perf = shutil.which("perf")
+    if perf is None or subprocess.run([perf, "stat", "-e", "page-faults", "true"], capture_output=True).returncode:
+        pytest.skip("perf is not installed, or may not count")
+    words = [sys.executable, "-S", "-c", COMMAND]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as command:
+        assert command.stdin is not None
+        assert command.stdout is not None
+        command.stdout.readline()
+        parts.wait_until_asleep(command.pid)
+        watcher = parts.Perf(command.pid, EVENTS)
+        with PerfCollector().open(Target(command.pid), [EVENTS]) as session:
+            watcher.say("enable")
+            session.select(session.passes[0])
+            before = session.read()
+            command.stdin.write(b"\n")
+            command.stdin.close()
+            said = command.stdout.read()
+            command.wait()
+            after = session.read()
+            ours = {
+                c.metric: between(c, b, a, i).value
+                for g, b, a in zip(session.groups, before, after, strict=True)
+                for i, c in enumerate(g.counters)
+            }
+        theirs = watcher.counts()
+    assert int(said) == zlib.crc32(zlib.compress(bytes(range(256)) * 40_000))
+    assert ours["page-faults"] == theirs["page-faults"] > 0
+    assert ours["context-switches"] == theirs["context-switches"] > 0
+    assert ours["task-clock"] == pytest.approx(theirs["task-clock"] * 1e6, rel=0.01)  # perf says milliseconds
