@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.events import Event
@@ -93,7 +93,17 @@ class Program:
         self.close()
 
 
-Start = Callable[[str, int], Program]  # mode, argument
+class Runs(Protocol):
+    """A program that waits for its word; what `Program` is, and a test's own."""
+
+    pid: int
+
+    def go(self, amount: int) -> Mapping[str, Any]: ...
+    def __enter__(self) -> Runs: ...
+    def __exit__(self, *exception: object) -> None: ...
+
+
+Start = Callable[[str, int], Runs]  # mode, argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +177,11 @@ class Bench:
         return judge(trial.name, trial.known, samples)
 
     @contextmanager
-    def _counting(self, pid: int, members: tuple[Countable, ...]) -> Iterator[Callable[[Program, Trial, int], Sample]]:
+    def _counting(self, pid: int, members: tuple[Countable, ...]) -> Iterator[Callable[[Runs, Trial, int], Sample]]:
         group = self._collector.group(members, pid)
         last = len(members) - 1
 
-        def count(program: Program, trial: Trial, amount: int) -> Sample:
+        def count(program: Runs, trial: Trial, amount: int) -> Sample:
             group.switch(True)
             before = group.snapshot()
             said = program.go(amount)

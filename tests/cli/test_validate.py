@@ -1,0 +1,103 @@
+"""`hwprof validate`: verdicts on the kernel's own events here; in words what to do where it can't."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from hwprof import cli
+from hwprof.cli import validate
+from hwprof.collectors.perf import PerfCollector
+from hwprof.collectors.protocol import Unavailable
+from hwprof.records import Counter, Origin
+from hwprof.store import Results
+from hwprof.store.validation import latest
+from hwprof.validation.bench import Result
+from hwprof.validation.verdicts import Finding, Judged, Verdict
+
+
+def may_count() -> bool:
+    collector = PerfCollector()
+    return not isinstance(collector.countable(collector.parser.event("page-faults")), Unavailable)
+
+
+needs_cc = pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler")
+needs_perf = pytest.mark.skipif(not may_count(), reason="this process may not count")
+
+
+@needs_cc
+@needs_perf
+def test_verdicts_are_printed_and_kept_with_this_host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "x.db"
+    assert cli.main(["validate", "-e", "page-faults,major-faults", "-r", "2", "--results", str(file)]) == 0
+    said = capsys.readouterr().out
+    assert "right" in said
+    assert "400 of 400 (faults)" in said
+    assert "2 verdicts kept with this host" in said
+    with Results.open(file) as results, results.database.read() as connection:
+        ((key, events),) = latest(connection).items()
+    assert {name: stored.verdict for (name, _), stored in events.items()} == {
+        "page-faults": "right",
+        "major-faults": "unproven",
+    }
+    assert key[1], "with the kernel's release"
+
+
+@needs_cc
+@needs_perf
+def test_json_has_the_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = tmp_path / "truth"
+    assert cli.main(["validate", "--compile", str(program)]) == 0
+    words = ["validate", "-e", "page-faults", "-r", "2", "--program", str(program), "--json", "--no-save"]
+    assert cli.main(words) == 0
+    (event,) = json.loads(capsys.readouterr().out)["events"]
+    assert (event["verdict"], event["origin"], event["source"]) == ("right", "kernel", "perf:page-faults")
+    assert (event["findings"][0]["expected"], event["findings"][0]["program"]) == (400, "faults")
+
+
+def test_without_a_compiler_it_says_so_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert cli.main(["validate", "--no-save"]) == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("hwprof: a C compiler is not installed. sudo apt-get install gcc")
+
+
+def test_a_compiler_that_fails_is_quoted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compiler = tmp_path / "cc"
+    compiler.write_text("#!/bin/sh\necho 'truth.c:1: error: no such header' >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CC", str(compiler))
+    assert cli.main(["validate", "--no-save"]) == 2
+    assert "truth.c:1: error: no such header" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [(["-r", "0"], "at least one"), (["--program", "/none"], "there is no program /none")]
+)
+def test_bad_words_are_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["validate", "--no-save", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_worst_program_stands_beside_the_verdict_and_reasons_are_told_once() -> None:
+    good = Finding("chain", Verdict.RIGHT, 100.0, 100.0, ratio=1.0)
+    bad = Finding("loads", Verdict.FACTOR, 100.0, 200.0, ratio=2.0)
+    counter = Counter("loads")
+    results = [
+        Result(Judged("loads", Verdict.FACTOR, 2.0, "counts 2 times", findings=(good, bad)), counter, Origin.HARDWARE),
+        Result(Judged("cycles", Verdict.RIGHT, findings=(good,)), Counter("cycles"), Origin.HARDWARE),
+        *(Result(Judged(n, Verdict.MISSING, why="none", remedy="buy"), None, Origin.HARDWARE) for n in ("a", "b")),
+    ]
+    lines = validate.table(results).splitlines()
+    assert lines[0].split() == ["right", "cycles", "100", "of", "100", "(chain)"]
+    assert lines[1].split()[4:] == ["loads", "200", "of", "100", "(loads)", "counts", "2", "times"]
+    assert lines[2].split(maxsplit=1) == ["missing", "a, b: none. buy"]
+    assert lines[-1].strip() == "2 of 4 events can be opened here, 1 of them failed"
