@@ -22,8 +22,8 @@ from typing import Any
 
 from hwprof import Profile
 from hwprof.collectors.perf import PerfCollector, abi
-from hwprof.collectors.protocol import Target
-from hwprof.records import Reading, between
+from hwprof.collectors.protocol import Session, Target
+from hwprof.records import Reading, Snapshot, between
 from hwprof.validation.bench import Program
 
 HERE = Path(__file__).resolve().parent
@@ -168,21 +168,48 @@ def multiplexed() -> Any:
     return count(",".join(MANY), "chain", (4_000_000,), multiplex=True)
 
 
+BLOCKS = (("instructions:u", "chain", (100_000, 300_000)), ("page-faults", "faults", (2000, 6000)))
+
+
+def child(mode: str, amount: int) -> None:
+    subprocess.run([TRUTH, mode, str(amount)], check=True, stdout=subprocess.DEVNULL)
+
+
 @part
 def profile() -> Any:
     """A block of this process, with the program as its child."""
-    found = {}
-    for events, mode, amounts in (
-        (("instructions:u",), "chain", (100_000, 300_000)),
-        (("page-faults",), "faults", (2000, 6000)),
-    ):
-        values = []
+    found: dict[str, Any] = {}
+    for event, mode, amounts in BLOCKS:
         for amount in amounts:
-            with Profile(events=events) as block:
-                subprocess.run([TRUTH, mode, str(amount)], check=True, stdout=subprocess.DEVNULL)
-            values.append(plain(block[events[0]]))
-        found[events[0]] = values
+            with Profile(events=[event]) as block:
+                child(mode, amount)
+            found.setdefault(event, []).append(plain(block[event]))
     return found
+
+
+@part
+def own() -> Any:
+    """Counters opened on this process while it is one thread, as a worker does; the program is its child."""
+    found: dict[str, Any] = {}
+    for event, mode, amounts in BLOCKS:
+        with COLLECTORS[False].open(Target(), [event]) as session:
+            session.select(session.passes[0])
+            for amount in amounts:
+                before = session.read()
+                child(mode, amount)
+                found.setdefault(event, []).append(plain(between_of(session, before, event)))
+    return found
+
+
+def between_of(session: Session, before: Sequence[Snapshot], event: str) -> Reading:
+    """What the event of the first pass counted since `before`."""
+    found = (
+        between(counter, b, a, index)
+        for group_, b, a in zip(session.groups, before, session.read(), strict=True)
+        if group_.pass_ == 0
+        for index, counter in enumerate(group_.counters)
+    )
+    return next(r for r in found if r.metric == event)
 
 
 def as_nobody(action: Callable[[], Any], perfmon: bool = False) -> Any:
