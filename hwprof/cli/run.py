@@ -60,7 +60,8 @@ def main(args: argparse.Namespace) -> int:
     runner = Runner(spec, results)
     try:
         for step in runner.run():
-            runs.append(step.run)
+            # as it is read back: what failed validation on this host is suspect then
+            runs.append(step.run if results is None else results.find(step.run.uid))
             done = f"round {step.run.round + 1}" if step.run.kind == "native" else "simulation"
             ended = "done" if step.run.failure is None else "failed"
             print(f"hwprof: {step.run.case.title}: {done} {ended}", file=sys.stderr)

@@ -151,7 +151,9 @@ def counters(runs: Sequence[Run]) -> list[str]:
         running = [r.running for r, _ in pairs if r.running is not None]
         share = f"{100 * min(running):.0f} %" if running else "-"
         domain = "" if reading.domain in ("user+kernel", "process", "system") else f":{reading.domain[0]}"
-        note = f"  # {reading.meaning}" if reading.meaning else ""
+        doubted = next((r.why for r, _ in pairs if r.exactness is Exactness.SUSPECT), "")
+        remarks = "; ".join(filter(None, (doubted, reading.meaning)))
+        note = f"  # {remarks}" if remarks else ""
         origin = "" if reading.origin.value in ("hardware", "kernel") else f" ({reading.origin.value})"
         lines.append(f"  {shown:>16}  {name + domain + unit:<26}{ratio:>11}  {share:>7}  {worst.value}{origin}{note}")
     for why, names in grouped(absent).items():

@@ -10,6 +10,7 @@ import pytest
 
 from hwprof.records import Counter, Exactness, Reading, Role, Run, missing
 from hwprof.reports import content
+from hwprof.reports.run import counters
 from hwprof.store import Results
 from hwprof.store.validation import Validated
 from tests.factories import HOST_STATE, MACHINE, make_case, make_run, make_window
@@ -113,3 +114,10 @@ def test_the_report_says_what_failed(results: Results) -> None:
     report = content.build(results.frame(), results.runs())
     table = next(t for t in report.tables if t.title == title)
     assert table.rows == (("synthetic board", "loads", "dead", "read 0 whatever was done"),)
+
+
+def test_what_is_printed_of_a_run_says_why_it_is_suspect(results: Results) -> None:
+    results.add(run())
+    results.add_validation(MACHINE, HOST_STATE, [verdict()])
+    (line,) = (line for line in counters([results.find("aa")]) if " loads " in line)
+    assert line.endswith(f"suspect  # {FAILED}")

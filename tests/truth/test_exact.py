@@ -104,4 +104,5 @@ def test_threads_and_processes_on_two_cpus_are_counted_whole(two_cpus: Guest) ->
     assert more(two_cpus["threads"]["page-faults"], "page-faults") == THREADS * PAGES
     for way in ("fork", "exec_"):
         assert more(two_cpus[way]["page-faults"], "page-faults") == pytest.approx(PAGES, abs=3)
-    assert readings(two_cpus["threads"]["instructions:u"], "instructions:u")[0]["origin"] == "emulated"
+    instructions = readings(two_cpus["threads"]["instructions:u"], "instructions:u")[0]
+    assert (instructions["origin"], instructions["exactness"]) == ("emulated", "suspect"), "ticks of the host"
