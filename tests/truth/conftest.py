@@ -19,7 +19,7 @@ from hwprof.validation import build
 HERE = Path(__file__).parent
 CACHE = default_cache()  # as it was before any test got a cache of its own
 PACKAGES = ("onnxruntime", "opencv")  # as in tests/board: one image does for both
-TIMEOUT_S = 600
+TIMEOUT_S = 1500
 EVERYWHERE = (
     *("programs", "group", "user", "threads", "fork", "exec_", "profile", "own", "rights", "sampling"),
     "validate",

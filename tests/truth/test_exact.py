@@ -7,7 +7,7 @@ import pytest
 from tests.truth.conftest import Guest
 from tests.truth.readings import more, readings, values
 
-pytestmark = [pytest.mark.board, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.board, pytest.mark.timeout(3000)]
 
 MORE = 40_000  # units of work between the two amounts
 PAGES = 4000

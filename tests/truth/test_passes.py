@@ -8,7 +8,7 @@ from tests.truth.conftest import Guest
 from tests.truth.parts import MANY
 from tests.truth.readings import values
 
-pytestmark = [pytest.mark.board, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.board, pytest.mark.timeout(3000)]
 
 COUNTERS = 7  # of QEMU's armv8_pmuv3
 CHAIN = 102

@@ -6,7 +6,7 @@ import pytest
 
 from tests.truth.conftest import Guest
 
-pytestmark = [pytest.mark.board, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.board, pytest.mark.timeout(3000)]
 
 WORK = {"chain": 50_000 * 102, "branches": 500_000 * 10}
 

@@ -9,7 +9,7 @@ import pytest
 from tests.truth.conftest import Guest
 from tests.truth.readings import readings
 
-pytestmark = [pytest.mark.board, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.board, pytest.mark.timeout(3000)]
 
 HARDWARE = "cycles"
 

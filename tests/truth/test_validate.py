@@ -8,7 +8,7 @@ import pytest
 
 from tests.truth.conftest import Guest
 
-pytestmark = [pytest.mark.board, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.board, pytest.mark.timeout(3000)]
 
 
 def verdicts(guest: Guest) -> dict[str, Any]:
