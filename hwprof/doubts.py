@@ -55,6 +55,14 @@ ADVICE: Mapping[str, tuple[str, str]] = {
         "something else runs on its cores: stop it, or pin elsewhere (--cpus)",
     ),
     "steal": ("the hypervisor took {percent:.1f} % of CPU time away", "a quieter host; more rounds"),
+    "passes-differ": (
+        "the executions of a round, one per pass, differ by {percent:.1f} % in {anchor}",
+        "counts of different passes don't belong to the same work: fewer events, or --multiplex",
+    ),
+    "threads-missed": (
+        "threads came or went while counters were being opened on the process",
+        "their work is missing from the counts; attach again when it has settled",
+    ),
     "few-iterations": ("only {count} iterations in a window", "longer windows (window_s) or --iterations"),
 }
 

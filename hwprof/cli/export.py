@@ -34,6 +34,8 @@ def main(args: argparse.Namespace) -> int:
     chosen = format_of(args.format, args.output)
     with Results.open(default_path(args.results)) as results:
         count = export(results, chosen, args.output, args.kind)
+        if not count and args.kind is None and next(iter(results.runs(kind="command")), None) is not None:
+            print("hwprof: no native runs; those of commands: --kind command", file=sys.stderr)
     if args.output != STDOUT:
         print(f"{count} run{'' if count == 1 else 's'} -> {args.output}", file=sys.stderr)
     return EXIT_OK

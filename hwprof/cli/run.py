@@ -3,6 +3,8 @@
 Every round is a fresh process: warm-up until latency is steady, then bare windows (counters disabled) and counted
 ones in turn. An event that this machine can't count is shown as <not available> with the reason; --strict makes that
 an error. The result is saved and can be compared and reported on later.
+
+With a command behind --, or with --pid, any program is observed instead: hwprof run -e cycles -- ./bench --size 224
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import sys
 from typing import Any
 
 from hwprof.cli.options import add_results, parse_option, split_events
+from hwprof.commands import cli as commands
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, EXIT_UNAVAILABLE, NotInstalled, UsageError
 
 
@@ -24,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-n", "--network", default="mobilenet_v2", help="built-in name or path of an .onnx (default: mobilenet_v2)")
     add("-b", "--batch", type=int, default=1)
     add("-t", "--threads", type=int, default=1)
-    add("-r", "--rounds", type=int, default=3, help="fresh processes (default: 3)")
+    add("-r", "--rounds", type=int, help="fresh processes (default: 3; of a command: 1)")
     add("-w", "--warm-up", type=int, metavar="N", help="warm-up iterations (default: until steady)")
     add("-s", "--size", type=int, default=0, help="side of the input in pixels (default: the network's own)")
     add("--pretrained", action="store_true", help="torchvision's weights instead of seeded ones (needs torchvision)")
@@ -42,10 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="the runs as one JSON document")
     add("--no-save", action="store_true", help="don't write the results file")
     add_results(parser)
+    commands.add_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     """Measure, save, print."""
+    if commands.asked(args):
+        return commands.main(args)
     from hwprof import store
     from hwprof.records import to_json
     from hwprof.reports.run import render
@@ -113,7 +119,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
         choice,
         plan,
         seed=args.seed,
-        rounds=args.rounds,
+        rounds=3 if args.rounds is None else args.rounds,
         cpus=args.cpus,
         timeout_s=args.timeout,
         require=tuple(e for e in events if e != "auto") if args.strict else (),

@@ -14,7 +14,7 @@ from hwprof.analysis import correlation, decomposition, performance, strata
 from hwprof.analysis.findings import Analysis, Correlation
 from hwprof.analysis.strata import NETWORK, VARIANT
 from hwprof.records import Kind, Run
-from hwprof.reports import validation
+from hwprof.reports import command, validation
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,8 @@ class Report:
 def build(frame: pd.DataFrame, runs: Iterable[Run]) -> Report:
     """The report of a results frame and the runs behind it (the frame for speed, the runs for identity and doubts)."""
     everything = list(runs)
-    if frame.empty:
+    commands = Table("Commands", command.HEADER, command.rows(everything))
+    if frame.empty and not commands.rows:
         return Report(("There is no run in these results: hwprof sweep quick measures some.",), ())
     fps = speeds(frame)
     analyses = tuple(correlation.analyse(frame)) if len(fps) else ()
@@ -48,7 +49,7 @@ def build(frame: pd.DataFrame, runs: Iterable[Run]) -> Report:
     for analysis in analyses:
         tables += correlation_tables(analysis)
     validated = Table("Events that failed validation", validation.HEADER, validation.rows(frame), validation.NOTE)
-    last = (identity_table(everything), validated, doubt_table(everything), failure_table(everything))
+    last = (commands, identity_table(everything), validated, doubt_table(everything), failure_table(everything))
     tables += [t for t in last if t.rows]
     return Report(tuple(summary(fps, analyses, everything)), tuple(tables), analyses, fps)
 
@@ -267,7 +268,9 @@ def summary(fps: pd.DataFrame, analyses: Sequence[Analysis], runs: Sequence[Run]
     lines = []
     failed = len(failure_table(runs).rows)
     if fps.empty:
-        return [f"No case has a usable FPS; {failed} have no result at all (see below)."]
+        observed = len({run.case.key for run in runs if run.kind is Kind.COMMAND})
+        others = f"{observed} commands or processes were observed. " if observed else ""
+        return [f"{others}No network has a usable FPS; {failed} cases have no result at all (see below)."]
     networks, variants = fps[NETWORK].nunique(), sorted(fps[VARIANT].unique())
     lines.append(
         f"{len(fps)} cases: {networks} network{'s' * (networks != 1)}, {len(variants)} framework"

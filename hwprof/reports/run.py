@@ -129,7 +129,7 @@ def counted(runs: Iterable[Run]) -> list[tuple[Window, int]]:
     return [(w, len(w.latencies_ns) * r.case.batch) for r in runs for w in r.windows if w.role is Role.COUNTED]
 
 
-def counters(runs: Sequence[Run]) -> list[str]:
+def counters(runs: Sequence[Run], per: str = "per frame") -> list[str]:
     """The table of events: per frame, per thousand instructions, share of time counted, exactness."""
     found: dict[str, list[tuple[Reading, int]]] = {}
     for window, frames in counted(runs):
@@ -137,7 +137,7 @@ def counters(runs: Sequence[Run]) -> list[str]:
             found.setdefault(reading.metric, []).append((reading, frames))
     per_frame = {name: median_per_frame(pairs) for name, pairs in found.items()}
     instructions = per_frame.get("instructions")
-    lines = [f"  {'per frame':>16}  {'event':<26}{'per k-insn':>11}  {'running':>7}  exactness"]
+    lines = [f"  {per:>16}  {'event':<26}{'per k-insn':>11}  {'running':>7}  exactness"]
     absent = []
     for name, pairs in found.items():
         value, reading = per_frame[name], pairs[0][0]

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Table, insert, select, update
 
 from hwprof.analysis import performance
 from hwprof.errors import ResultsError
-from hwprof.records import Case, Exactness, Reading, Role, Run, to_json
+from hwprof.records import Case, Exactness, Kind, Reading, Role, Run, to_json
 from hwprof.store import schema
 
 INT64 = range(-(1 << 63), 1 << 63)
@@ -92,7 +92,11 @@ def done_already(connection: Connection, row: Mapping[str, Any]) -> None:
 
 
 def speed(run: Run) -> dict[str, float | None]:
-    """latency_ns, fps and throughput over the bare windows; None where there are none."""
+    """latency_ns, fps and throughput over the bare windows; None where there are none. Of a command: as it says."""
+    if run.kind is Kind.COMMAND:
+        lengths = [w.t1_ns - w.t0_ns for w in run.windows]
+        told = {name: run.facts.get(name) for name in ("fps", "throughput")}
+        return {"latency_ns": float(np.median(lengths)) if lengths else None, **told}
     bare = [w for w in run.windows if w.role is Role.BARE and w.latencies_ns]
     none = {"latency_ns": None, "fps": None, "throughput": None}
     if not bare:

@@ -1,0 +1,215 @@
+"""Observe a process that runs already: every thread it has, and those they will start."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import os
+import secrets
+import selectors
+import shlex
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hwprof import doubts
+from hwprof.collectors.perf import PerfCollector, TaskSession
+from hwprof.commands.command import FRAMEWORK, digest, name_of
+from hwprof.commands.counting import Counting, absent
+from hwprof.commands.interrupts import Forwarding
+from hwprof.commands.perfstat import PerfStat
+from hwprof.errors import NotAvailable, UsageError
+from hwprof.measure import clock_ns
+from hwprof.records import Case, Doubt, Kind, Reading, Role, Run, Window, between
+from hwprof.watching import GaugeWatcher
+
+POLL_S = 0.05
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What to observe. `duration_s` None: until the process ends, or Ctrl-C."""
+
+    pid: int
+    duration_s: float | None = None
+    name: str = ""
+    hz: float = 10.0
+    meter: str = ""
+
+    def __post_init__(self) -> None:
+        if self.pid < 1:
+            raise UsageError(f"--pid must be a process id, not {self.pid}")
+        if self.duration_s is not None and self.duration_s <= 0:
+            raise UsageError(f"--duration must be above 0, not {self.duration_s:g}")
+
+
+class TaskCounting:
+    """All events at once on the tasks of a process: it does not run a second time, so there are no passes.
+
+    What does not fit on the counters is rotated by the kernel and SCALED.
+    """
+
+    def __init__(self, session: TaskSession) -> None:
+        self.session = session
+        self.missed = session.tasks_changed()  # some of their threads started before they were observed themselves
+        session.select(session.passes[0] if session.passes else None)
+        self._before = session.read()
+
+    def finish(self) -> Sequence[Reading]:
+        """Readings since it was opened. Closes the counters."""
+        after = self.session.read()
+        found = [
+            between(counter, first, last, index)
+            for group, first, last in zip(self.session.groups, self._before, after, strict=True)
+            for index, counter in enumerate(group.counters)
+        ]
+        readings = self.session.review(found)
+        self.close()
+        return readings
+
+    def close(self) -> None:
+        """Close all descriptors."""
+        self.session.close()
+
+
+def counters(pid: int, events: Sequence[str], stack: ExitStack) -> TaskCounting:
+    """Counters on every task of `pid`, opened anew while threads come and go; running when this returns."""
+    collector = PerfCollector()
+    if len(collector.layout(tuple(events)).passes) > 1:
+        collector = PerfCollector(multiplex=True)
+    for left in reversed(range(_TRIES)):
+        with ExitStack() as opening:
+            session = opening.enter_context(collector.open_tasks(pid, list(events)))
+            if not left or not session.tasks_changed():
+                stack.push(opening.pop_all())
+                break
+    return TaskCounting(session)
+
+
+def observe(what: Observation, events: Sequence[str], backend: PerfStat | None = None) -> Run:
+    """Count from now until the process ends, the time is over, or Ctrl-C. Raises NotAvailable.
+
+    `backend`: perf stat in the place of hwprof's own counters.
+    """
+    from hwprof.machine import software
+    from hwprof.runner import machine_facts
+
+    case = case_of(what.pid, what.name)
+    facts = machine_facts()
+    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    with ExitStack() as stack:
+        wake, waker = os.pipe()
+        stack.callback(os.close, wake)
+        stack.callback(os.close, waker)
+        ended = _pidfd(what.pid)
+        stack.callback(os.close, ended)
+        signals = stack.enter_context(Forwarding(0, react=lambda: _put(waker)))
+        watcher = stack.enter_context(GaugeWatcher(what.hz, (), what.meter))
+        counting: Counting
+        if backend is None:
+            counting = own = counters(what.pid, events, stack)
+            unavailable, missed = own.session.unavailable, own.missed
+        else:
+            counting, unavailable, missed = backend.attach(what.pid, 0), backend.unavailable, False
+            stack.callback(counting.close)
+        t0 = clock_ns()
+        watcher.started(what.pid)
+        gone = _wait((ended, wake), what.duration_s) == ended
+        t1 = clock_ns()
+        readings = [*counting.finish(), *absent(unavailable)]
+        watcher.__exit__(None, None, None)
+    window = Window(0, Role.COUNTED, 0, t0, t1, (t1 - t0,))
+    window = dataclasses.replace(window, readings=(*readings, *watcher.readings(window)))
+    execution: dict[str, Any] = {"pid": what.pid, "elapsed_ns": t1 - t0, "ended": gone}
+    if signals.heard:
+        execution["interrupted"] = signals.heard
+    run = Run(
+        uid=secrets.token_hex(4),
+        case=case,
+        kind=Kind.COMMAND,
+        started_utc=started,
+        windows=(window,),
+        series=watcher.series(),
+        facts={
+            "pid": what.pid,
+            "backend": "native" if backend is None else backend.name,
+            "fps": None,
+            "fps_source": "",
+            "throughput": None,
+            "executions": [execution],
+        },
+        machine=facts["hardware"],
+        host_state=facts["host_state"],
+        software=software(),
+    )
+    found = [*watcher.doubts([window]), *doubts.of_run(run, os.cpu_count() or 1)]
+    if missed:
+        found.append(Doubt("threads-missed"))
+    return dataclasses.replace(run, doubts=tuple(found))
+
+
+def case_of(pid: int, name: str = "") -> Case:
+    """The case that a running process is. Raises NotAvailable where there is none."""
+    argv = command_line(pid)
+    try:
+        program = Path(f"/proc/{pid}/exe")
+        recipe = f"file {digest(program)}"
+    except OSError:
+        recipe = "unreadable"
+    options: Mapping[str, Any] = {"attached": True, "command": shlex.join(argv)}
+    return Case(
+        framework=FRAMEWORK,
+        network=name or name_of(argv),
+        recipe=recipe,
+        size=0,
+        threads=0,
+        precision="unknown",
+        options=tuple(sorted(options.items())),
+    )
+
+
+def command_line(pid: int) -> tuple[str, ...]:
+    """Its words; the kernel's own threads have a name only. Raises NotAvailable where there is no such process."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+        if words == [b""]:
+            words = [Path(f"/proc/{pid}/comm").read_bytes().strip()]
+    except OSError as error:
+        raise NotAvailable(f"there is no process {pid}", "look it up with ps or pgrep") from error
+    return tuple(os.fsdecode(word) for word in words)
+
+
+def _pidfd(pid: int) -> int:
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError as error:
+        raise NotAvailable(f"there is no process {pid}", "look it up with ps or pgrep") from error
+    except OSError as error:
+        if error.errno == 22:
+            raise UsageError(f"{pid} is a thread, not a process", f"--pid {_leader(pid)} has it") from error
+        raise NotAvailable(f"process {pid} can't be followed: {error.strerror}") from error
+
+
+def _leader(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("Tgid:"):
+            return int(line.split()[1])
+    return pid
+
+
+def _put(pipe: int) -> None:
+    with contextlib.suppress(OSError):
+        os.write(pipe, b".")
+
+
+def _wait(ends: Sequence[int], seconds: float | None) -> int | None:
+    """The first of the descriptors that can be read; None: the time is over."""
+    with selectors.DefaultSelector() as selector:
+        for end in ends:
+            selector.register(end, selectors.EVENT_READ)
+        ready = selector.select(seconds)
+    return ready[0][0].fd if ready else None

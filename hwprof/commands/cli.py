@@ -1,0 +1,180 @@
+"""`hwprof run -- COMMAND` and `hwprof run --pid PID`: the options, and the way from them to saved runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK, NotAvailable, UsageError
+from hwprof.records import Run
+
+# Options of the network case, which mean nothing here: saying so beats ignoring them.
+FOREIGN = (
+    *("framework", "network", "batch", "threads", "warm_up", "size", "pretrained", "precision", "option"),
+    *("iterations", "window", "timeout", "seed", "simulate"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `hwprof run` that have to do with commands and processes."""
+    group = parser.add_argument_group(
+        "any program", "hwprof run [-e EVENTS] [-r ROUNDS] -- COMMAND ARGS..., or --pid PID; see docs/commands.md"
+    )
+    add = group.add_argument
+    add("command", nargs="*", metavar="-- COMMAND", help="a program to be run and counted, with its arguments")
+    add("--name", default="", help="what to call it in the results (default: the program's name)")
+    add("--frames", type=int, metavar="N", help="inferences that one execution does: gives FPS, counts per frame")
+    add("--fps-from", default="", metavar="REGEX", help="FPS is what its one group matches in the output, last match")
+    add("--pid", type=int, help="observe a running process, all its threads, until it ends or Ctrl-C")
+    add("--duration", type=float, metavar="S", help="with --pid: so many seconds")
+    group.add_argument(
+        "--backend",
+        choices=("native", "perf"),
+        default="native",
+        help="who counts: hwprof, or perf stat (default: native)",
+    )
+
+
+def asked(args: argparse.Namespace) -> bool:
+    """Whether a command or a process is to be observed, not a network. Raises UsageError for a mixture."""
+    if not args.command and args.pid is None:
+        lost = [f"--{n.replace('_', '-')}" for n in ("name", "frames", "fps_from", "duration") if getattr(args, n)]
+        if lost:
+            raise UsageError(f"{lost[0]} is for commands", "put the command behind --, as in hwprof run -- ./bench")
+        return False
+    if args.command and args.pid is not None:
+        raise UsageError("a command and --pid at once", "one of them")
+    return True
+
+
+def check(args: argparse.Namespace) -> None:
+    """Raise UsageError for options that don't belong to what is observed."""
+    parser = argparse.ArgumentParser()
+    from hwprof.cli import run
+
+    run.add_arguments(parser)
+    for name in FOREIGN:
+        if hasattr(args, name) and getattr(args, name) != parser.get_default(name):
+            raise UsageError(
+                f"--{name.replace('_', '-')} is for networks, not for commands",
+                "the command's own options belong behind its name; hwprof's -r, -e, --cpus, --frames come before --",
+            )
+    if args.pid is not None:
+        for name in ("frames", "fps_from", "cpus", "rounds"):
+            if getattr(args, name):
+                raise UsageError(f"--{name.replace('_', '-')} is not for --pid", "the process runs already, once")
+    elif args.duration is not None:
+        raise UsageError("--duration is for --pid", "a command is observed to its end; `timeout 10 COMMAND` ends it")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Observe, save, print. The exit code says whether the command ended well, not what it returned."""
+    from hwprof import store
+    from hwprof.records import to_json
+    from hwprof.reports.command import render
+
+    check(args)
+    runs = runs_of(args)
+    done: list[Run] = []
+    results: Any = None
+    identity = 0
+    if not args.no_save:
+        results = store.Results.open(store.default_path(args.results), create=True)
+        results.ensure_writable()
+    try:
+        for run in runs:
+            if results is not None:
+                identity = identity or begin(results, run)
+                results.add(run, identity)
+            done.append(run)
+    finally:
+        if results is not None:
+            results.close()
+    sys.stdout.flush()
+    if args.json:
+        print(json.dumps([to_json(run) for run in done]))
+    else:
+        # stdout is the command's own
+        print(render(done), file=sys.stderr)
+        if results is not None:
+            path = store.default_path(args.results)
+            print(f"\nrun {done[0].uid} -> {path}    all: hwprof report {path}", file=sys.stderr)
+    return exit_code(done)
+
+
+def begin(results: Any, run: Run) -> int:
+    """An experiment of its own for these rounds, so that the same command can be measured again."""
+    text = f"# hwprof run, {run.uid}"
+    return int(results.begin_experiment("command", text, run.uid, 0))
+
+
+def exit_code(runs: list[Run]) -> int:
+    """0; 4 and one line where a command failed; 130 where Ctrl-C ended it before its time."""
+    from hwprof.commands.command import interrupted
+
+    failed = next((run.failure for run in runs if run.failure is not None), None)
+    attached = any(run.case.option("attached") for run in runs)
+    if not attached and any(interrupted(run) == signal.SIGINT for run in runs):
+        print("hwprof: interrupted; what was counted is kept", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    if failed is not None:
+        print(f"hwprof: {failed.message}. {failed.remedy}".rstrip(". "), file=sys.stderr)
+        return EXIT_CASES_FAILED
+    return EXIT_OK
+
+
+def runs_of(args: argparse.Namespace) -> Iterator[Run]:
+    """The runs as they are measured; everything that can be refused is refused before the first."""
+    from hwprof.cli.options import split_events
+    from hwprof.commands.attach import Observation, command_line, observe
+    from hwprof.commands.child import find
+    from hwprof.commands.command import CommandRunner, Order
+    from hwprof.machine import check_cpus, parse_cpus
+
+    events = split_events(args.events)
+    if args.pid is not None:
+        what = Observation(args.pid, args.duration, args.name, meter=args.meter)
+        command_line(args.pid)
+        backend = _backend(args, events)
+        _require(args, events, backend)
+        return (observe(what, events, backend if args.backend == "perf" else None) for _ in range(1))
+    cpus = tuple(parse_cpus(args.cpus)) if args.cpus else ()
+    check_cpus(cpus)
+    order = Order(
+        tuple(args.command),
+        name=args.name,
+        rounds=1 if args.rounds is None else args.rounds,
+        frames=args.frames,
+        fps_from=args.fps_from,
+        cpus=cpus,
+        meter=args.meter,
+        out_to_stderr=args.json,
+    )
+    find(order.argv)
+    backend = _backend(args, events)
+    _require(args, events, backend)
+    return CommandRunner(order, backend).run()
+
+
+def _require(args: argparse.Namespace, events: tuple[str, ...], backend: Any) -> None:
+    """--strict: raise NotAvailable where a named event can't be counted."""
+    for name, why in backend.unavailable.items() if args.strict else ():
+        if events != ("auto",):
+            raise NotAvailable(f"required event '{name}' can't be counted here: {why.reason}", why.remedy)
+
+
+def _backend(args: argparse.Namespace, events: tuple[str, ...]) -> Any:
+    from hwprof.commands.counting import Native
+    from hwprof.commands.perfstat import PerfStat, may_count
+
+    if args.backend == "perf":
+        return PerfStat(events)
+    native = Native(events, args.multiplex)
+    refused = [name for name, why in native.unavailable.items() if "perf_event_paranoid" in why.reason + why.remedy]
+    if refused and may_count():
+        print(f"hwprof: {', '.join(refused)}: perf has the right to count here: try --backend perf", file=sys.stderr)
+    return native

@@ -1,0 +1,313 @@
+"""Wrap any program as a case: counted from its exec to its end, with power, memory and CPU use beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import os
+import secrets
+import shlex
+import signal
+import statistics
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hwprof import doubts
+from hwprof.collectors.cpu import RUSAGE
+from hwprof.commands.child import Child, Ended, Usage
+from hwprof.commands.counting import Backend, absent
+from hwprof.commands.interrupts import Forwarding
+from hwprof.commands.output import Follower, Search, compiled
+from hwprof.errors import UsageError
+from hwprof.records import Case, Doubt, Failure, Kind, Reading, Role, Run, Series, Window
+from hwprof.watching import GaugeWatcher
+
+FRAMEWORK = "command"
+# Passes of one round are executions of their own; their common events may differ by this much without a word.
+UNLIKE = 0.05
+# Programs whose name says nothing about the work: the script behind them does.
+_INTERPRETERS = ("python", "pypy", "sh", "bash", "dash", "perl", "ruby", "node", "java", "lua")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to run. `frames` per execution, `fps_from` a regular expression with one group: how its FPS is known."""
+
+    argv: tuple[str, ...]
+    name: str = ""  # instead of the program's
+    rounds: int = 1
+    frames: int | None = None
+    fps_from: str = ""
+    cpus: tuple[int, ...] = ()
+    hz: float = 10.0
+    meter: str = ""
+    out_to_stderr: bool = False  # stdout belongs to somebody else (--json)
+    environ: Mapping[str, str] = field(default_factory=dict)  # in addition to this process's own
+
+    def __post_init__(self) -> None:
+        if self.rounds < 1:
+            raise UsageError(f"rounds must be at least 1, not {self.rounds}")
+        if self.frames is not None and self.frames < 1:
+            raise UsageError(f"--frames must be at least 1, not {self.frames}")
+        if self.frames is not None and self.fps_from:
+            raise UsageError("--frames and --fps-from at once", "one of them says how FPS is known")
+        if self.fps_from:
+            compiled(self.fps_from)
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """The command, run once."""
+
+    window: Window
+    ended: Ended
+    fps: float | None
+    series: tuple[Series, ...]
+    doubts: tuple[Doubt, ...]
+    facts: Mapping[str, Any]
+    failure: Failure | None
+
+
+@dataclass(slots=True)
+class CommandRunner:
+    """Runs an order round by round; each round executes the command once per pass of the counters."""
+
+    order: Order
+    backend: Backend
+    facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def run(self) -> Iterator[Run]:
+        """One Run per round; the last one has a failure where the command failed. Raises where it can't be run."""
+        from hwprof.runner import machine_facts
+
+        self.facts = self.facts or machine_facts()
+        case = case_of(self.order.argv, self.order.frames, self.order.cpus, self.order.name)
+        for number in range(self.order.rounds):
+            run = self.round(case, number)
+            yield run
+            if run.failure is not None or interrupted(run):
+                return
+
+    def round(self, case: Case, number: int) -> Run:
+        """One round: as many executions as there are passes, fewer when one fails."""
+        started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        done: list[Execution] = []
+        for index in range(self.backend.passes):
+            done.append(self.execute(index))
+            if done[-1].failure is not None or "interrupted" in done[-1].facts:
+                break
+        return self._run(case, number, started, done)
+
+    def execute(self, index: int) -> Execution:
+        """Run the command once, with pass `index` of the counters."""
+        order = self.order
+        with ExitStack() as stack:
+            pipes, stdout, stderr = self._pipes(stack)
+            environ = {**os.environ, **order.environ}
+            child = stack.enter_context(Child(order.argv, environ, order.cpus, stdout, stderr, self.backend.stop))
+            for fd in {fd for fd in (stdout, stderr) if fd is not None and fd > 2}:
+                os.close(fd)  # the child has its own: the pipe ends when the last of its users ends
+            signals = stack.enter_context(Forwarding(child.pid))
+            watcher = stack.enter_context(GaugeWatcher(order.hz, order.cpus, order.meter))
+            if not self.backend.stop:
+                counting = self.backend.attach(child.pid, index)
+                stack.callback(counting.close)
+            watcher.started(child.pid)
+            t0 = child.release()
+            if self.backend.stop:
+                counting = self.backend.attach(child.pid, index)
+                stack.callback(counting.close)
+                t0 = child.resume()
+            search = Search(compiled(order.fps_from) if order.fps_from else None)
+            Follower(pipes, search).follow(child.pid, child.over)
+            ended = child.wait()
+            signals.pid = 0
+            watcher.__exit__(None, None, None)  # one more sample, behind the edge
+            readings = [*counting.finish(), *used(child.used, ended.usage), *absent(self.backend.unavailable)]
+        window = Window(index, Role.COUNTED, index, t0, ended.at_ns, (ended.at_ns - t0,))
+        window = dataclasses.replace(window, readings=(*readings, *watcher.readings(window)))
+        fps = search.value if order.fps_from else None
+        if order.frames is not None:
+            fps = order.frames / window.elapsed_s
+        series = watcher.series()
+        facts = {
+            "pid": child.pid,
+            "exit_code": ended.exit_code,
+            "elapsed_ns": ended.at_ns - t0,
+            "fps": fps,
+            **peak_rss(child.used, ended.usage, series, window),
+        }
+        if order.fps_from:
+            facts["fps_matches"] = search.matches
+        if signals.heard:
+            facts["interrupted"] = signals.heard
+        failure = failure_of(order.argv[0], ended) or self._no_fps(search)
+        return Execution(window, ended, fps, series, tuple(watcher.doubts([window])), facts, failure)
+
+    def _pipes(self, stack: ExitStack) -> tuple[dict[int, int], int | None, int | None]:
+        """Where the output goes: straight through, unless it is searched."""
+        err = 2
+        out = err if self.order.out_to_stderr else 1
+        if not self.order.fps_from:
+            return {}, (None if out == 1 else out), None
+        sys.stdout.flush()
+        pipes, ends = {}, []
+        for to in (out, err):
+            read, write = os.pipe()
+            stack.callback(os.close, read)
+            pipes[read] = to
+            ends.append(write)
+        return pipes, ends[0], ends[1]
+
+    def _no_fps(self, search: Search) -> Failure | None:
+        if search.pattern is None or search.value is not None:
+            return None
+        if search.wrong:
+            message = f"--fps-from took '{search.wrong}' from the output, which is no speed"
+        else:
+            message = f"nothing the command printed matches --fps-from '{search.pattern.pattern}'"
+        return Failure("no-fps", message, "try the expression on its output with grep -P", "output")
+
+    def _run(self, case: Case, number: int, started: str, done: Sequence[Execution]) -> Run:
+        from hwprof.machine import software
+
+        fps = [e.fps for e in done if e.fps is not None]
+        frames = self.order.frames
+        facts: dict[str, Any] = {
+            "argv": list(self.order.argv),
+            "cwd": str(Path.cwd()),
+            "backend": self.backend.name,
+            "exit_code": next((e.ended.exit_code for e in done if e.ended.status), 0),
+            "fps": statistics.median(fps) if fps else None,
+            "fps_source": "frames" if frames else "output" if self.order.fps_from else "",
+            "throughput": statistics.median(fps) if fps and frames else None,
+            "executions": [dict(e.facts) for e in done],
+        }
+        if peaks := [e.facts["peak_rss_bytes"] for e in done if "peak_rss_bytes" in e.facts]:
+            facts["peak_rss_bytes"] = max(peaks)
+        run = Run(
+            uid=secrets.token_hex(4),
+            case=case,
+            kind=Kind.COMMAND,
+            round=number,
+            started_utc=started,
+            windows=tuple(e.window for e in done),
+            series=joined([e.series for e in done]),
+            env=dict(self.order.environ),
+            facts=facts,
+            failure=next((e.failure for e in done if e.failure is not None), None),
+            machine=self.facts["hardware"],
+            host_state=self.facts["host_state"],
+            software=software(),
+        )
+        found = {d.code: d for e in done for d in e.doubts}
+        found |= {d.code: d for d in (*doubts.of_run(run, os.cpu_count() or 1), *unlike(run.windows))}
+        return dataclasses.replace(run, doubts=tuple(found.values()))
+
+
+def interrupted(run: Run) -> int:
+    """The signal that was sent to hwprof while it observed; 0: none."""
+    return max((int(e.get("interrupted", 0)) for e in run.facts.get("executions", ())), default=0)
+
+
+def unlike(windows: Sequence[Window]) -> list[Doubt]:
+    """A doubt where the executions of one round, each with a pass of its own, did unlike work."""
+    for anchor in ("instructions", "task-clock"):
+        values = [r.value for w in windows for r in w.readings if r.metric == anchor and r.value]
+        if len(values) > 1 and max(values) > (1 + UNLIKE) * min(values):
+            return [Doubt("passes-differ", {"anchor": anchor, "percent": 100 * (max(values) / min(values) - 1)})]
+    return []
+
+
+def case_of(argv: Sequence[str], frames: int | None = None, cpus: Sequence[int] = (), name: str = "") -> Case:
+    """The case that a command is. `batch`: frames per execution, 1 where that is not known; 0 threads: its own."""
+    from hwprof.commands.child import find
+
+    return Case(
+        framework=FRAMEWORK,
+        network=name or name_of(argv),
+        recipe=f"file {digest(Path(find(argv)))}",
+        size=0,
+        batch=frames or 1,
+        threads=0,
+        cpus=tuple(cpus),
+        precision="unknown",
+        options=(("command", shlex.join(argv)),),
+    )
+
+
+def name_of(argv: Sequence[str]) -> str:
+    """What people call it: the program's name, and the script's behind an interpreter's."""
+    name = Path(argv[0]).name
+    if name.rstrip("0123456789.") in _INTERPRETERS:
+        script = next((w for w in argv[1:] if not w.startswith("-") and Path(w).is_file()), None)
+        if script is not None and "-c" not in argv[1 : argv.index(script)]:
+            return f"{name} {Path(script).name}"
+    return name
+
+
+def digest(path: Path) -> str:
+    """First half of the SHA-256 of a program's file: built anew, it is another case. "unreadable" where it is."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    except OSError:
+        return "unreadable"
+
+
+def used(before: Usage, after: Usage) -> list[Reading]:
+    """rusage of the command and the children it waited for; the waiting process's own share is taken off."""
+
+    def part(usage: Usage) -> tuple[float, ...]:
+        times = (usage.ru_utime, usage.ru_stime)
+        return (*times, usage.ru_minflt, usage.ru_majflt, usage.ru_nvcsw, usage.ru_nivcsw)
+
+    meaning = "with the exec itself and children that were waited for"
+    return [
+        Reading(c.metric, max(0.0, late - early), unit=c.unit, domain=c.domain, source=c.source, meaning=meaning)
+        for c, early, late in zip(RUSAGE, part(before), part(after), strict=True)
+    ]
+
+
+def peak_rss(before: Usage, after: Usage, series: Sequence[Series], window: Window) -> dict[str, Any]:
+    """Largest resident set in bytes. The kernel keeps one peak over exec: when that may be the waiting process's, the
+    largest sample within the window is taken, and nothing where there is none.
+    """
+    if after.ru_maxrss > before.ru_maxrss:
+        return {"peak_rss_bytes": after.ru_maxrss * 1024}
+    sampled = [
+        value
+        for one in series
+        if one.metric == "peak-rss"
+        for at, value in zip(one.at_ns, one.values, strict=True)
+        if value is not None and window.t0_ns < at < window.t1_ns
+    ]
+    return {"peak_rss_bytes": max(sampled), "peak_rss_sampled": True} if sampled else {}
+
+
+def failure_of(word: str, ended: Ended) -> Failure | None:
+    """A command that did not end well."""
+    if ended.signal:
+        name = signal.Signals(ended.signal).name if ended.signal in set(signal.Signals) else f"signal {ended.signal}"
+        remedy = "perhaps the kernel ran out of memory (dmesg tells)" if ended.signal == signal.SIGKILL else ""
+        return Failure("killed", f"'{word}' was killed by {name}", remedy, "command")
+    if ended.status:
+        return Failure("exit", f"'{word}' ended with exit code {ended.exit_code}", "its output says why", "command")
+    return None
+
+
+def joined(parts: Sequence[Sequence[Series]]) -> tuple[Series, ...]:
+    """Series of several executions as one per channel."""
+    found: dict[tuple[str, str, str], Series] = {}
+    for one in (one for part in parts for one in part):
+        key = (one.metric, one.label, one.source)
+        if key in found:
+            first = found[key]
+            one = dataclasses.replace(one, at_ns=first.at_ns + one.at_ns, values=first.values + one.values)
+        found[key] = one
+    return tuple(found.values())

@@ -1,0 +1,114 @@
+"""Counters on a process that is about to exec: opened before, enabled by the exec itself, read when it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from hwprof.collectors.perf import PerfCollector, abi
+from hwprof.collectors.perf.abi import Attr
+from hwprof.collectors.perf.events import Event
+from hwprof.collectors.perf.opening import KernelGroup, Opener, OpenFailed
+from hwprof.collectors.perf.passes import Members
+from hwprof.collectors.perf.session import PerfSession
+from hwprof.collectors.protocol import Unavailable
+from hwprof.errors import NotAvailable
+from hwprof.records import Reading, Snapshot, between, missing
+
+
+class Counting(Protocol):
+    """Counters of one execution."""
+
+    def finish(self) -> Sequence[Reading]:
+        """After its end: what they say. Closes them."""
+
+    def close(self) -> None:
+        """Nothing was counted: let go of everything. Does no harm after `finish`."""
+
+
+class Backend(Protocol):
+    """Who counts. `stop`: it needs the command held after its exec, for it can't count from exec on by itself."""
+
+    name: str
+    stop: bool
+    passes: int
+    unavailable: Mapping[str, Unavailable]
+
+    def attach(self, pid: int, pass_: int) -> Counting:
+        """Open the counters of one pass on a process that waits. Raises NotAvailable."""
+
+
+class ExecOpener(Opener):
+    """Opens groups that the exec of their task enables, so that nothing before it is counted."""
+
+    def attr(self, event: Event, flags: int, leader: bool = True) -> Attr:
+        """As Opener's; members run when their leader does."""
+        attr = super().attr(event, flags, leader)
+        if leader:
+            attr.flags |= abi.ENABLE_ON_EXEC
+        return attr
+
+
+class ExecCounting:
+    """One pass on one process, inherited by all it starts."""
+
+    def __init__(self, groups: Sequence[KernelGroup], one_kind: frozenset[str]) -> None:
+        self._session = PerfSession([groups], {}, one_kind)
+        self._groups = groups
+        for group in groups:
+            group.enabled = True  # by the kernel, at exec: each reading is then a new one
+        self._before: Sequence[Snapshot] = self._session.read()
+
+    def finish(self) -> Sequence[Reading]:
+        """Readings from exec to end, looked over as those of any window."""
+        after = self._session.read()
+        found = [
+            between(counter, first, last, index)
+            for group, first, last in zip(self._session.groups, self._before, after, strict=True)
+            for index, counter in enumerate(group.counters)
+        ]
+        self.close()
+        return self._session.review(found)
+
+    def close(self) -> None:
+        """Close all descriptors."""
+        self._session.close()
+
+
+class Native:
+    """hwprof's own counters; one execution for each pass."""
+
+    name = "native"
+    stop = False
+
+    def __init__(self, events: Sequence[str], multiplex: bool = False, collector: PerfCollector | None = None) -> None:
+        self._collector = collector or PerfCollector(multiplex=multiplex)
+        self._layout = self._collector.layout(tuple(events))
+        self._opener = ExecOpener(self._collector.kernel, self._collector.catalog, self._collector.rights)
+        self.unavailable: Mapping[str, Unavailable] = self._layout.unavailable
+        self.passes = max(1, len(self._layout.passes))
+
+    def attach(self, pid: int, pass_: int) -> ExecCounting:
+        """Open pass `pass_` on `pid`, to be enabled by its exec."""
+        core: Sequence[Members] = self._layout.passes[pass_] if self._layout.passes else ()
+        opened: list[KernelGroup] = []
+        try:
+            for members in filter(None, (*core, self._layout.software, *self._layout.others)):
+                opened.append(self._opener.group(members, (pid,)))  # noqa: PERF401  those before a failure are closed
+        except OpenFailed as error:
+            for group in opened:
+                group.close()
+            why = self._opener.explain(error.event, error.code, foreign=True)
+            raise NotAvailable(f"{error.event.metric}: {why.reason}", why.remedy) from error
+        one_kind = frozenset(m.metric for g in opened for m in g.members if m.event.one_kind)
+        return ExecCounting(opened, one_kind)
+
+
+def absent(unavailable: Mapping[str, Unavailable], source: str = "perf") -> tuple[Reading, ...]:
+    """What can't be counted, as readings that say why."""
+    return tuple(missing(name, sentence(why), source=source) for name, why in unavailable.items())
+
+
+def sentence(why: Unavailable) -> str:
+    """Reason and remedy in one line."""
+    return f"{why.reason}. {why.remedy}".rstrip(". ")

@@ -1,0 +1,270 @@
+"""`perf stat` as the counter, for machines on which only perf may open events (a capability on its file, say).
+
+    perf stat -j -o FILE -D -1 --control fd:CTL,ACK -e EVENTS -p PID
+
+perf opens the events disabled on a process that is held after its exec; `enable` and its `ack` are the edge. All events
+go in one pass: where they do not fit on the counters, perf rotates them, and what it says of that makes them SCALED.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import stat
+import struct
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hwprof.collectors.perf import PerfCollector
+from hwprof.collectors.perf.abi import Type
+from hwprof.collectors.perf.events import Event
+from hwprof.collectors.perf.names import ALIASES, CACHE, CLOCKS, HARDWARE, KERNEL_ONLY
+from hwprof.collectors.protocol import Unavailable
+from hwprof.commands.errors import PerfMissing
+from hwprof.errors import NotAvailable
+from hwprof.records import Exactness, Origin, Reading, missing
+
+TIMEOUT_S = 20.0
+CAP_SYS_ADMIN, CAP_PERFMON = 21, 38
+NOT_SUPPORTED = "perf stat: <not supported>: this machine does not count it, or this user may not"
+NOT_COUNTED = "perf stat: <not counted>: the kernel never ran it (too short a run, or no free counter)"
+NOT_THERE = "perf stat did not report it"
+# The kernel-only ones without the kernel: perf prints 0, which is no count.
+KERNEL_LEFT_OUT = "happens in the kernel, which perf had to leave out (:u): its 0 is no count"
+_NANOSECONDS = {"msec": 1e6, "ms": 1e6, "usec": 1e3, "nsec": 1.0, "ns": 1.0, "sec": 1e9, "s": 1e9}
+_NO_NUMBER = re.compile(r":\s*(-?(?:nan|inf|infinity))\b", re.IGNORECASE)
+
+
+def perf_name(event: Event) -> str:
+    """How perf is asked for an event; by raw code where hwprof's name is its own."""
+    modifiers = event.modifiers
+    if event.kind == "software" or event.base in HARDWARE or event.base in CACHE:
+        name = event.base
+    elif event.type == Type.RAW:
+        name = f"r{event.config:x}"
+    elif event.type in (Type.HARDWARE, Type.HW_CACHE):
+        table = HARDWARE if event.type == Type.HARDWARE else CACHE
+        name = next((n for n, (config, _) in table.items() if config == event.config), event.base)
+    else:
+        name = event.source.removeprefix("perf:") or event.base
+        if name.endswith("/"):
+            return name + modifiers
+    return f"{name}:{modifiers}" if modifiers else name
+
+
+def numbers(lines: Iterable[str]) -> list[Mapping[str, Any]]:
+    """The objects of `perf stat -j`, one per line; comments and what is no object are left out."""
+    found = []
+    for line in lines:
+        text = line.strip()
+        if not text.startswith("{"):
+            continue
+        try:
+            found.append(json.loads(_NO_NUMBER.sub(": null", text)))
+        except json.JSONDecodeError:
+            continue  # a line cut off, as when perf is killed: the event is then MISSING
+    return found
+
+
+def parse(text: str, asked: Mapping[str, Event], origin: Origin = Origin.HARDWARE) -> tuple[Reading, ...]:
+    """Readings of what `perf stat -j` wrote. `asked`: perf's name of each event -> the event. All of them come back.
+
+    A name may come back with a modifier that perf added (`cycles:u` where the kernel may not be counted).
+    """
+    found: dict[str, Reading] = {}
+    for entry in numbers(text.splitlines()):
+        name = entry.get("event")
+        if not isinstance(name, str) or "counter-value" not in entry:
+            continue  # a derived metric's line
+        event, added = _asked(name, asked)
+        if event is not None and event.metric not in found:
+            found[event.metric] = reading(entry, event, added, origin)
+    for event in asked.values():
+        found.setdefault(event.metric, missing(event.metric, NOT_THERE, unit=event.unit, source=_source(event)))
+    return tuple(found[event.metric] for event in asked.values())
+
+
+def _asked(name: str, asked: Mapping[str, Event]) -> tuple[Event | None, str]:
+    """The event that a printed name stands for, and the modifiers that perf added to it."""
+    for candidate in (name, ALIASES.get(name, name)):
+        if candidate in asked:
+            return asked[candidate], ""
+    base, colon, modifiers = name.rpartition(":")
+    if colon and set(modifiers) <= set("ukhp"):
+        for candidate in (base, ALIASES.get(base, base)):
+            if candidate in asked:
+                return asked[candidate], modifiers
+    return None, ""
+
+
+def _source(event: Event) -> str:
+    return f"perf-stat:{event.source.removeprefix('perf:')}"
+
+
+def reading(entry: Mapping[str, Any], event: Event, added: str, origin: Origin) -> Reading:
+    """One object of `perf stat -j` as a record."""
+    modifiers = event.modifiers or added
+    user_only = bool(modifiers) and "k" not in modifiers
+    names = {"u": "user", "k": "kernel", "h": "hypervisor"}
+    domain = "+".join(names[m] for m in "ukh" if m in modifiers) or "user+kernel"
+    common: dict[str, Any] = {
+        "unit": event.unit,
+        "origin": Origin.KERNEL if event.kind == "software" else origin,
+        "domain": "user+kernel" if event.base in CLOCKS else domain,
+        "source": _source(event),
+        "meaning": event.meaning,
+    }
+    raw = str(entry["counter-value"]).strip()
+    if raw == "<not supported>":
+        return missing(event.metric, NOT_SUPPORTED, **common)
+    ran_ns, share = _number(entry.get("event-runtime")), _number(entry.get("pcnt-running"))
+    if raw == "<not counted>" or share == 0:
+        return missing(event.metric, NOT_COUNTED, running=0.0, **common)
+    value = _number(raw)
+    if value is None:
+        return missing(event.metric, f"perf stat printed '{raw}'", **common)
+    if user_only and event.base in KERNEL_ONLY:
+        return missing(event.metric, KERNEL_LEFT_OUT, **common)
+    printed = str(entry.get("unit") or "")
+    if event.unit == "ns" and printed in _NANOSECONDS:
+        value = float(round(value * _NANOSECONDS[printed]))
+    elif printed and printed not in _NANOSECONDS:
+        common["unit"] = printed
+    if share is not None:
+        common["running"] = min(1.0, share / 100)
+        if ran_ns:
+            common |= {"running_ns": int(ran_ns), "enabled_ns": int(ran_ns * 100 / share)}
+    if share is not None and share < 100:
+        return Reading(event.metric, value, exactness=Exactness.SCALED, **common)
+    return Reading(event.metric, value, **common)
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(str(value))
+    except ValueError:
+        return None
+    return number if abs(number) != float("inf") and number == number else None
+
+
+def program() -> str:
+    """Path of perf. Raises PerfMissing."""
+    found = shutil.which("perf")
+    if found is None:
+        raise PerfMissing()
+    return found
+
+
+def may_count() -> bool:
+    """Whether perf's own file gives it rights that this process may lack: setuid root, CAP_PERFMON, CAP_SYS_ADMIN."""
+    found = shutil.which("perf")
+    if found is None:
+        return False
+    path = Path(found).resolve()
+    status = path.stat()
+    if status.st_uid == 0 and status.st_mode & stat.S_ISUID:
+        return True
+    try:
+        data = os.getxattr(path, "security.capability")
+    except OSError:
+        return False
+    # struct vfs_cap_data (linux/capability.h): magic, then permitted and inheritable of the low and of the high half
+    words = struct.unpack(f"<{len(data) // 4}I", data[: len(data) // 4 * 4])
+    permitted = words[1] | (words[3] << 32 if len(words) > 3 else 0)
+    return bool(permitted & (1 << CAP_SYS_ADMIN | 1 << CAP_PERFMON))
+
+
+class PerfStatCounting:
+    """One running `perf stat`."""
+
+    def __init__(self, command: Sequence[str], asked: Mapping[str, Event], origin: Origin) -> None:
+        self._asked, self._origin = asked, origin
+        self._folder = tempfile.TemporaryDirectory(prefix="hwprof-perf-")
+        self._file = Path(self._folder.name) / "stat.json"
+        ctl_read, self._ctl = os.pipe()
+        self._ack, ack_write = os.pipe()
+        control = [f"--control=fd:{ctl_read},{ack_write}", "-o", str(self._file)]
+        with (Path(self._folder.name) / "said").open("w+b") as said:
+            self._process = subprocess.Popen(
+                [*command[:2], *control, *command[2:]],
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                pass_fds=[ctl_read, ack_write],
+                env={**os.environ, "LC_ALL": "C"},
+                process_group=0,  # Ctrl-C is the command's: perf has to see it end
+            )
+        os.close(ctl_read)
+        os.close(ack_write)
+        try:
+            self.say("enable")
+        except BaseException:
+            self.close()
+            raise
+
+    def say(self, word: str) -> None:
+        """One control word, and wait for perf's `ack`. Raises NotAvailable with perf's own words where none comes."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._ctl, f"{word}\n".encode())
+        ready, _, _ = select.select([self._ack], [], [], TIMEOUT_S)
+        if not ready or b"ack" not in os.read(self._ack, 64):
+            raise NotAvailable(f"perf stat would not {word}: {self._said()}", "hwprof's own counters: --backend native")
+
+    def _said(self) -> str:
+        if self._process.poll() is None:
+            return f"no answer within {TIMEOUT_S:g} s"
+        lines = (Path(self._folder.name) / "said").read_text(errors="replace").splitlines()
+        told = [line.strip() for line in lines if line.strip() and not set(line.strip()) <= set("\\_^ ")]
+        return "; ".join(told[:2]) or f"it ended with code {self._process.returncode}"
+
+    def finish(self) -> Sequence[Reading]:
+        """Have perf write its counts, and read them."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)  # else it looks only once a second whether the process lives
+        try:
+            self._process.wait(TIMEOUT_S)
+            text = self._file.read_text(errors="replace") if self._file.exists() else ""
+        finally:
+            self.close()
+        return parse(text, self._asked, self._origin)
+
+    def close(self) -> None:
+        """End it, whatever it was doing."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        for name in ("_ctl", "_ack"):
+            if (fd := getattr(self, name)) >= 0:
+                os.close(fd)
+                setattr(self, name, -1)
+        self._folder.cleanup()
+
+
+class PerfStat:
+    """Backend by `perf stat`; see `hwprof.commands.counting.Backend`."""
+
+    name = "perf-stat"
+    stop = True
+    passes = 1
+
+    def __init__(self, events: Sequence[str], collector: PerfCollector | None = None) -> None:
+        self._perf = program()
+        self._collector = collector or PerfCollector()
+        wanted = [e for unit in self._collector.parser.parse(tuple(events)) for e in unit]
+        self.unavailable: Mapping[str, Unavailable] = {e.metric: e.refused for e in wanted if e.refused}
+        self._asked = {perf_name(e): e for e in wanted if not e.refused}
+
+    def attach(self, pid: int, pass_: int) -> PerfStatCounting:
+        """Start perf on a process and its children to come; counting when this returns."""
+        if not self._asked:
+            raise NotAvailable("none of the events can be counted here", "`hwprof events` says why")
+        command = [self._perf, "stat", "-j", "-D", "-1", "-e", ",".join(self._asked), "-p", str(pid)]
+        return PerfStatCounting(command, self._asked, self._collector.catalog.origin)

@@ -1,0 +1,99 @@
+"""What `hwprof run -- COMMAND` prints, and what a report says of commands. Reads records only."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from hwprof.analysis import performance
+from hwprof.records import Kind, Run
+from hwprof.reports.run import counters, doubt_lines
+
+SOURCES = {"frames": "--frames / elapsed", "output": "from the command's own output"}
+
+
+def render(runs: Sequence[Run]) -> str:
+    """Text of all rounds of one command or process."""
+    good = [r for r in runs if r.failure is None]
+    lines = [heading(runs)]
+    for run in runs:
+        if run.failure is not None:
+            lines.append(f"  round {run.round + 1} failed: {run.failure.message}")
+    # a command that failed was counted all the same
+    shown = good or list(runs)
+    per = "per frame" if runs[0].facts.get("fps_source") == "frames" else "per execution"
+    if runs[0].case.option("attached"):
+        per = "while observed"
+    lines += ["", *speed(shown), "", *counters(shown, per), *doubt_lines(shown)]
+    return "\n".join(lines)
+
+
+def heading(runs: Sequence[Run]) -> str:
+    """The command, who counted, how often it was executed."""
+    run = runs[0]
+    told = str(run.case.option("command", run.case.network))
+    if run.case.option("attached"):
+        return f"process {run.facts['pid']}: {told}\ncounted by {run.facts['backend']}"
+    executions = sum(len(r.facts["executions"]) for r in runs)
+    cpus = ",".join(map(str, run.case.cpus)) or "any"
+    rounds, passes = len(runs), len(run.facts["executions"])
+    times = f"{rounds} round{'s' * (rounds != 1)}" + (f" of {passes} passes: {executions} executions" if passes > 1 else "")
+    return f"{told}\n{times} · cpu {cpus} · counted by {run.facts['backend']}"
+
+
+def elapsed_s(runs: Sequence[Run]) -> list[float]:
+    """Seconds of each round: median over its executions."""
+    return [statistics.median(e["elapsed_ns"] for e in r.facts["executions"]) / 1e9 for r in runs]
+
+
+def speed(runs: Sequence[Run]) -> list[str]:
+    """FPS where it is known, elapsed time, peak memory."""
+    lines = []
+    fps = [r.facts["fps"] for r in runs if r.facts.get("fps")]
+    if fps:
+        source = SOURCES.get(str(runs[0].facts["fps_source"]), "")
+        lines.append(f"  FPS       {_interval(fps)}    {source}")
+    lines.append(f"  elapsed   {_interval(elapsed_s(runs))} s")
+    if peaks := [r.facts["peak_rss_bytes"] for r in runs if "peak_rss_bytes" in r.facts]:
+        lines.append(f"  peak RSS  {max(peaks) / 2**20:>12,.1f} MiB")
+    return lines
+
+
+def _interval(values: Sequence[float]) -> str:
+    mean, low, high = performance.between_rounds(list(values))
+    bounds = "" if low is None or high is None else f"  [{low:,.3f} ... {high:,.3f}], 95 % between rounds"
+    return f"{mean:>12,.3f}{bounds}"
+
+
+def rows(runs: Sequence[Run]) -> tuple[tuple[str, ...], ...]:
+    """One row per command for the report's table: title, rounds, FPS, elapsed, CPU time, peak RSS, IPC."""
+    cases: dict[str, list[Run]] = {}
+    for run in runs:
+        if run.kind is Kind.COMMAND and run.failure is None:
+            cases.setdefault(run.case.key, []).append(run)
+    found = []
+    for group in cases.values():
+        fps = [r.facts["fps"] for r in group if r.facts.get("fps")]
+        clock, cycles, work = (_median(group, name) for name in ("task-clock", "cycles", "instructions"))
+        peaks = [r.facts["peak_rss_bytes"] for r in group if "peak_rss_bytes" in r.facts]
+        found.append(
+            (
+                group[0].case.network,
+                str(group[0].case.option("command", "")),
+                str(len(group)),
+                _interval(fps).strip() if fps else "-",
+                f"{_interval(elapsed_s(group)).strip()} s",
+                "-" if clock is None else f"{clock / 1e9:,.3f} s",
+                "-" if not cycles or work is None else f"{work / cycles:.2f}",
+                f"{max(peaks) / 2**20:,.0f} MiB" if peaks else "-",
+            )
+        )
+    return tuple(sorted(found))
+
+
+HEADER = ("name", "command", "rounds", "FPS", "elapsed", "CPU time", "IPC", "peak RSS")
+
+
+def _median(runs: Sequence[Run], metric: str) -> float | None:
+    values = [x.value for r in runs for w in r.windows for x in w.readings if x.metric == metric and x.value is not None]
+    return statistics.median(values) if values else None
