@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime
 import os
@@ -26,7 +25,6 @@ from hwprof.measure import clock_ns
 from hwprof.records import Case, Doubt, Kind, Reading, Role, Run, Window, between
 from hwprof.watching import GaugeWatcher
 
-POLL_S = 0.05
 _TRIES = 5
 
 
@@ -102,12 +100,9 @@ def observe(what: Observation, events: Sequence[str], backend: PerfStat | None =
     facts = machine_facts()
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with ExitStack() as stack:
-        wake, waker = os.pipe()
-        stack.callback(os.close, wake)
-        stack.callback(os.close, waker)
         ended = _pidfd(what.pid)
         stack.callback(os.close, ended)
-        signals = stack.enter_context(Forwarding(0, react=lambda: _put(waker)))
+        signals = stack.enter_context(Forwarding(0))
         watcher = stack.enter_context(GaugeWatcher(what.hz, (), what.meter))
         counting: Counting
         if backend is None:
@@ -118,7 +113,7 @@ def observe(what: Observation, events: Sequence[str], backend: PerfStat | None =
             stack.callback(counting.close)
         t0 = clock_ns()
         watcher.started(what.pid)
-        gone = _wait((ended, wake), what.duration_s) == ended
+        gone = _ended(ended, signals, what.duration_s)
         t1 = clock_ns()
         readings = [*counting.finish(), *absent(unavailable)]
         watcher.__exit__(None, None, None)
@@ -201,15 +196,17 @@ def _leader(pid: int) -> int:
     return pid
 
 
-def _put(pipe: int) -> None:
-    with contextlib.suppress(OSError):
-        os.write(pipe, b".")
-
-
-def _wait(ends: Sequence[int], seconds: float | None) -> int | None:
-    """The first of the descriptors that can be read; None: the time is over."""
+def _ended(process: int, signals: Forwarding, seconds: float | None) -> bool:
+    """Whether the process ended before the time was over or a signal came."""
+    deadline = None if seconds is None else clock_ns() + int(seconds * 1e9)
     with selectors.DefaultSelector() as selector:
-        for end in ends:
-            selector.register(end, selectors.EVENT_READ)
-        ready = selector.select(seconds)
-    return ready[0][0].fd if ready else None
+        selector.register(process, selectors.EVENT_READ)
+        selector.register(signals.wake, selectors.EVENT_READ)
+        while not signals.heard:
+            left = None if deadline is None else (deadline - clock_ns()) / 1e9
+            if left is not None and left <= 0:
+                return False
+            if process in {key.fd for key, _ in selector.select(left)}:
+                return True
+            signals.drain()
+    return False

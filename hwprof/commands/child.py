@@ -125,8 +125,7 @@ class Child:
         theirs.set_inheritable(True)
         actions = [(os.POSIX_SPAWN_DUP2, fd, to) for fd, to in ((stdout, 1), (stderr, 2)) if fd is not None]
         command = [sys.executable, "-I", "-S", "-c", STUB, str(theirs.fileno())]
-        # unblocked: what this process waits for (see interrupts) the command shall get as ever
-        self.pid = os.posix_spawn(sys.executable, command, os.environ, file_actions=actions, setsigmask=())
+        self.pid = os.posix_spawn(sys.executable, command, os.environ, file_actions=actions)
         theirs.close()
         self._link = ours
         job = {

@@ -124,7 +124,7 @@ class CommandRunner:
                 stack.callback(counting.close)
                 t0 = child.resume()
             search = Search(compiled(order.fps_from) if order.fps_from else None)
-            Follower(pipes, search).follow(child.pid, child.over)
+            Follower(pipes, search).follow(child.pid, child.over, signals)
             ended = child.wait()
             signals.pid = 0
             watcher.__exit__(None, None, None)  # one more sample, behind the edge

@@ -6,52 +6,70 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
 
 TERMINATING = (signal.SIGINT, signal.SIGTERM)
-# Ends the thread that waits. Not one of the above: what a shell has us ignore (`hwprof ... &`) is never delivered.
-_STOP = signal.SIGRTMIN + 2
-# siginfo.si_code (asm-generic/siginfo.h) of what the terminal's driver sends, to the whole foreground group.
-_SI_KERNEL = 0x80
 
 
 @dataclass(slots=True)
 class Forwarding:
     """While this is entered, SIGINT and SIGTERM don't end hwprof. `heard`: the last one that came, 0: none.
 
-    A signal sent to hwprof alone is passed on to `pid` (0: to nobody any more); what the terminal sends (Ctrl-C) has
-    reached it already. What hwprof was started to ignore it goes on ignoring.
-    `react` is called instead of passing on, where it is given: to stop observing a process that is not ours.
-    To be entered before any other thread is started: the signals are blocked, and threads inherit that.
+    They are passed on to `pid` (0: to nobody), except the first Ctrl-C of a terminal, which tells its whole foreground
+    group and so the command too. What hwprof was started to ignore it goes on ignoring. `wake` can be read when one
+    has come: it may have interrupted a library's thread and not the one that waits.
     """
 
     pid: int
-    react: Callable[[], None] | None = None
     heard: int = 0
-    _mask: set[int] = field(default_factory=set)
-    _thread: threading.Thread | None = None
+    wake: int = -1
+    _waker: int = -1
+    _before: dict[int, Any] = field(default_factory=dict)
+    _fd_before: int = -1
 
     def __enter__(self) -> Forwarding:
+        self.wake, self._waker = os.pipe()
+        os.set_blocking(self.wake, False)
+        os.set_blocking(self._waker, False)
         if threading.current_thread() is threading.main_thread():
-            waited_for = {s for s in TERMINATING if signal.getsignal(s) is not signal.SIG_IGN} | {_STOP}
-            self._mask = set(signal.pthread_sigmask(signal.SIG_BLOCK, waited_for))
-            self._thread = threading.Thread(target=self._wait, args=(waited_for,), name="hwprof-signals", daemon=True)
-            self._thread.start()
+            self._fd_before = signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
+            for number in TERMINATING:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._hear)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._thread is not None and self._thread.ident is not None:
-            signal.pthread_kill(self._thread.ident, _STOP)
-            self._thread.join()
-            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
-            self._thread = None
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if threading.current_thread() is threading.main_thread():
+            signal.set_wakeup_fd(self._fd_before)
+        os.close(self.wake)
+        os.close(self._waker)
 
-    def _wait(self, waited_for: set[int]) -> None:
-        while (told := signal.sigwaitinfo(waited_for)).si_signo != _STOP:
-            self.heard = told.si_signo
-            if self.react is not None:
-                self.react()
-            elif self.pid and told.si_code != _SI_KERNEL:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(self.pid, told.si_signo)
+    def drain(self) -> None:
+        """Make `wake` wait for the next one."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.wake, 512)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        known = number == signal.SIGINT and not self.heard and in_foreground()
+        self.heard = number
+        if self.pid and not known:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+
+def in_foreground() -> bool:
+    """Whether a terminal sends its Ctrl-C to this process and to those it starts."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False  # none: what comes was sent to this process
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)

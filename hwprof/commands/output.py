@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from hwprof.commands.interrupts import Forwarding
 from hwprof.errors import UsageError
 
 # A line longer than this is searched in parts: a program that writes no line ends must not eat the memory.
@@ -86,7 +87,7 @@ class Follower:
     pipes: dict[int, int]
     search: Search
 
-    def follow(self, pid: int, over: Callable[[], bool]) -> None:
+    def follow(self, pid: int, over: Callable[[], bool], signals: Forwarding) -> None:
         """Until the child is over and everything it wrote is shown. What its own children still write is not waited
         for.
         """
@@ -94,13 +95,16 @@ class Follower:
             for pipe in self.pipes:
                 os.set_blocking(pipe, False)
                 selector.register(pipe, selectors.EVENT_READ)
+            selector.register(signals.wake, selectors.EVENT_READ)
             handle = _pidfd(pid)
             if handle is not None:
                 selector.register(handle, selectors.EVENT_READ)
             try:
                 while not over():
                     for key, _ in selector.select(None if handle is not None else POLL_S):
-                        if key.fd in self.pipes and not self._pass(key.fd):
+                        if key.fd == signals.wake:
+                            signals.drain()
+                        elif key.fd in self.pipes and not self._pass(key.fd):
                             selector.unregister(key.fd)
             finally:
                 if handle is not None:
