@@ -8,6 +8,7 @@ from collections.abc import Sequence
 # command -> what the overview says. The module of the same name has the command's help in its docstring.
 COMMANDS = {
     "run": "measure one case, as easy as perf stat",
+    "record": "where the time goes: hottest functions and libraries, flame graph",
     "sweep": "measure an experiment: frameworks x networks x batches x threads",
     "report": "correlations per framework, FPS table, figures",
     "doctor": "what this machine can measure, and what to do about what it can't",

@@ -100,8 +100,8 @@ def observe(what: Observation, events: Sequence[str], backend: PerfStat | None =
     facts = machine_facts()
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with ExitStack() as stack:
-        ended = _pidfd(what.pid)
-        stack.callback(os.close, ended)
+        handle = pidfd(what.pid)
+        stack.callback(os.close, handle)
         signals = stack.enter_context(Forwarding(0))
         watcher = stack.enter_context(GaugeWatcher(what.hz, (), what.meter))
         counting: Counting
@@ -113,7 +113,7 @@ def observe(what: Observation, events: Sequence[str], backend: PerfStat | None =
             stack.callback(counting.close)
         t0 = clock_ns()
         watcher.started(what.pid)
-        gone = _ended(ended, signals, what.duration_s)
+        gone = ended(handle, signals, what.duration_s)
         t1 = clock_ns()
         readings = [*counting.finish(), *absent(unavailable)]
         watcher.__exit__(None, None, None)
@@ -178,7 +178,8 @@ def command_line(pid: int) -> tuple[str, ...]:
     return tuple(os.fsdecode(word) for word in words)
 
 
-def _pidfd(pid: int) -> int:
+def pidfd(pid: int) -> int:
+    """A descriptor that can be read when the process has ended. Raises NotAvailable, UsageError for a thread."""
     try:
         return os.pidfd_open(pid)
     except ProcessLookupError as error:
@@ -196,7 +197,7 @@ def _leader(pid: int) -> int:
     return pid
 
 
-def _ended(process: int, signals: Forwarding, seconds: float | None) -> bool:
+def ended(process: int, signals: Forwarding, seconds: float | None) -> bool:
     """Whether the process ended before the time was over or a signal came."""
     deadline = None if seconds is None else clock_ns() + int(seconds * 1e9)
     with selectors.DefaultSelector() as selector:

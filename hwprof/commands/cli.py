@@ -169,7 +169,8 @@ def _require(args: argparse.Namespace, events: tuple[str, ...], backend: Any) ->
 
 def _backend(args: argparse.Namespace, events: tuple[str, ...]) -> Any:
     from hwprof.commands.counting import Native
-    from hwprof.commands.perfstat import PerfStat, may_count
+    from hwprof.commands.perf import may_count
+    from hwprof.commands.perfstat import PerfStat
 
     if args.backend == "perf":
         return PerfStat(events)

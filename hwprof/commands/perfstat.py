@@ -8,19 +8,9 @@ go in one pass: where they do not fit on the counters, perf rotates them, and wh
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
-import select
-import shutil
-import signal
-import stat
-import struct
-import subprocess
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from hwprof.collectors.perf import PerfCollector
@@ -28,12 +18,10 @@ from hwprof.collectors.perf.abi import Type
 from hwprof.collectors.perf.events import Event
 from hwprof.collectors.perf.names import ALIASES, CACHE, CLOCKS, HARDWARE, KERNEL_ONLY
 from hwprof.collectors.protocol import Unavailable
-from hwprof.commands.errors import PerfMissing
+from hwprof.commands.perf import Controlled, program
 from hwprof.errors import NotAvailable
 from hwprof.records import Exactness, Origin, Reading, missing
 
-TIMEOUT_S = 20.0
-CAP_SYS_ADMIN, CAP_PERFMON = 21, 38
 NOT_SUPPORTED = "perf stat: <not supported>: this machine does not count it, or this user may not"
 NOT_COUNTED = "perf stat: <not counted>: the kernel never ran it (too short a run, or no free counter)"
 NOT_THERE = "perf stat did not report it"
@@ -155,97 +143,36 @@ def _number(value: Any) -> float | None:
     return number if abs(number) != float("inf") and number == number else None
 
 
-def program() -> str:
-    """Path of perf. Raises PerfMissing."""
-    found = shutil.which("perf")
-    if found is None:
-        raise PerfMissing()
-    return found
-
-
-def may_count() -> bool:
-    """Whether perf's own file gives it rights that this process may lack: setuid root, CAP_PERFMON, CAP_SYS_ADMIN."""
-    found = shutil.which("perf")
-    if found is None:
-        return False
-    path = Path(found).resolve()
-    status = path.stat()
-    if status.st_uid == 0 and status.st_mode & stat.S_ISUID:
-        return True
-    try:
-        data = os.getxattr(path, "security.capability")
-    except OSError:
-        return False
-    # struct vfs_cap_data (linux/capability.h): magic, then permitted and inheritable of the low and of the high half
-    words = struct.unpack(f"<{len(data) // 4}I", data[: len(data) // 4 * 4])
-    permitted = words[1] | (words[3] << 32 if len(words) > 3 else 0)
-    return bool(permitted & (1 << CAP_SYS_ADMIN | 1 << CAP_PERFMON))
-
-
 class PerfStatCounting:
     """One running `perf stat`."""
 
-    def __init__(self, command: Sequence[str], asked: Mapping[str, Event], origin: Origin) -> None:
+    def __init__(self, perf: str, pid: int, asked: Mapping[str, Event], origin: Origin) -> None:
         self._asked, self._origin = asked, origin
-        self._folder = tempfile.TemporaryDirectory(prefix="hwprof-perf-")
-        self._file = Path(self._folder.name) / "stat.json"
-        ctl_read, self._ctl = os.pipe()
-        self._ack, ack_write = os.pipe()
-        control = [f"--control=fd:{ctl_read},{ack_write}", "-o", str(self._file)]
-        with (Path(self._folder.name) / "said").open("w+b") as said:
-            self._process = subprocess.Popen(
-                [*command[:2], *control, *command[2:]],
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-                pass_fds=[ctl_read, ack_write],
-                env={**os.environ, "LC_ALL": "C"},
-                process_group=0,  # Ctrl-C is the command's: perf has to see it end
-            )
-        os.close(ctl_read)
-        os.close(ack_write)
+        options = ["-j", "-e", ",".join(asked), "-p", str(pid)]
+        self._perf = Controlled([perf, "stat"], options, "stat.json", "hwprof's own counters: --backend native")
         try:
-            self.say("enable")
+            self._perf.say("enable")
         except BaseException:
             self.close()
             raise
 
-    def say(self, word: str) -> None:
-        """One control word, and wait for perf's `ack`. Raises NotAvailable with perf's own words where none comes."""
-        with contextlib.suppress(BrokenPipeError):
-            os.write(self._ctl, f"{word}\n".encode())
-        ready, _, _ = select.select([self._ack], [], [], TIMEOUT_S)
-        if not ready or b"ack" not in os.read(self._ack, 64):
-            raise NotAvailable(f"perf stat would not {word}: {self._said()}", "hwprof's own counters: --backend native")
-
-    def _said(self) -> str:
-        if self._process.poll() is None:
-            return f"no answer within {TIMEOUT_S:g} s"
-        lines = (Path(self._folder.name) / "said").read_text(errors="replace").splitlines()
-        told = [line.strip() for line in lines if line.strip() and not set(line.strip()) <= set("\\_^ ")]
-        return "; ".join(told[:2]) or f"it ended with code {self._process.returncode}"
+    def stop(self) -> None:
+        """Count no more; what is counted is kept."""
+        self._perf.say("disable")
 
     def finish(self) -> Sequence[Reading]:
         """Have perf write its counts, and read them."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)  # else it looks only once a second whether the process lives
         try:
-            self._process.wait(TIMEOUT_S)
-            text = self._file.read_text(errors="replace") if self._file.exists() else ""
+            self._perf.end()
+            file = self._perf.file
+            text = file.read_text(errors="replace") if file.exists() else ""
         finally:
             self.close()
         return parse(text, self._asked, self._origin)
 
     def close(self) -> None:
         """End it, whatever it was doing."""
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-        for name in ("_ctl", "_ack"):
-            if (fd := getattr(self, name)) >= 0:
-                os.close(fd)
-                setattr(self, name, -1)
-        self._folder.cleanup()
+        self._perf.close()
 
 
 class PerfStat:
@@ -266,5 +193,4 @@ class PerfStat:
         """Start perf on a process and its children to come; counting when this returns."""
         if not self._asked:
             raise NotAvailable("none of the events can be counted here", "`hwprof events` says why")
-        command = [self._perf, "stat", "-j", "-D", "-1", "-e", ",".join(self._asked), "-p", str(pid)]
-        return PerfStatCounting(command, self._asked, self._collector.catalog.origin)
+        return PerfStatCounting(self._perf, pid, self._asked, self._collector.catalog.origin)

@@ -1,0 +1,143 @@
+"""Where the time goes: sample a case, a command or a running process with perf record; hottest code, flame graph.
+
+  hwprof record -n mobilenet_v2 -f onnxruntime       a case, in its measured windows (neither loading nor warm-up)
+  hwprof record -- ./benchmark --size 224            a command, from its exec to its end, with all it starts
+  hwprof record --pid 4711 --duration 10             a process that runs, until it ends, the time is over, or Ctrl-C
+
+Sampled by the CPU's cycles (on a core whose cycles raise no interrupt by the event that its table names), where there
+is no PMU by the kernel's timer, cpu-clock. Symbols and libraries are printed; the flame graph is one SVG file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof.cli.options import parse_option
+from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, ResultsError, UsageError
+
+if TYPE_CHECKING:
+    from hwprof.commands.recording import Recorded, Sampling
+
+TOP = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `hwprof record`."""
+    add = parser.add_argument
+    add("command", nargs="*", metavar="-- COMMAND", help="a program with its arguments")
+    add("--pid", type=int, help="a running process")
+    add("--duration", type=float, metavar="S", help="with --pid: so many seconds (default: until it ends, or Ctrl-C)")
+    add("-f", "--framework", help="of a case (default: onnxruntime)")
+    add("-n", "--network", help="of a case: built-in name or path of an .onnx")
+    add("-b", "--batch", type=int, default=1)
+    add("-t", "--threads", type=int, default=1)
+    add("-s", "--size", type=int, default=0, help="side of the input in pixels (default: the network's own)")
+    add("--option", action="append", default=[], metavar="NAME=VALUE", help="of the framework, as mode=eager")
+    add("--cpus", default="", help="cores for a case to run on")
+    add("--window", type=float, default=2.0, metavar="S", help="of a case: seconds to sample (default: 2)")
+    add("-e", "--event", default="", help="event to sample by, as perf record -e takes it (default: chosen)")
+    add("-F", "--frequency", type=int, default=999, metavar="HZ", help="samples per second and thread (default: 999)")
+    add(
+        "--call-graph",
+        choices=("fp", "dwarf", "lbr"),
+        default="fp",
+        help="how stacks are found: frame pointers (cheap), dwarf (right without them, costly), lbr (Intel)",
+    )
+    add("--top", type=int, default=TOP, metavar="N", help=f"rows of the table (default: {TOP})")
+    add("-o", "--output", default="hwprof-flame.svg", metavar="FILE", help="default: hwprof-flame.svg")
+    add("--perf-data", metavar="FILE", help="keep perf's own file too, for perf report and perf annotate")
+    add("--json", action="store_true", help="the tables as one JSON document on stdout")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Sample, write the flame graph, print the tables."""
+    from hwprof.commands.perf import program
+    from hwprof.commands.recording import Sampling, choose
+
+    check(args)
+    perf = program()
+    sampling = Sampling(choose(perf, args.event), args.frequency, args.call_graph)
+    found = record(args, perf, sampling)
+    if not found.samples:
+        raise CaseFailed(
+            f"not a single sample of {found.what} in {found.seconds:.2f} s",
+            "it hardly used a CPU: let it work longer, or sample more often (-F 9999)",
+        )
+    path = Path(args.output)
+    write(path, found, sampling)
+    from hwprof.reports import hotspots
+
+    if args.json:
+        print(json.dumps(hotspots.document(found, sampling, path)))
+    else:
+        print(hotspots.text(found, sampling, args.top, path))
+    if found.ended is not None and found.ended.exit_code:
+        how = f"was killed by signal {found.ended.signal}" if found.ended.signal else "failed"
+        print(f"hwprof: the command {how} (exit code {found.ended.exit_code})", file=sys.stderr)
+        return EXIT_CASES_FAILED
+    return EXIT_OK
+
+
+def check(args: argparse.Namespace) -> None:
+    """Raise UsageError where it is not exactly one of case, command and process."""
+    asked = [bool(args.command), args.pid is not None, bool(args.network or args.framework)]
+    if sum(asked) != 1:
+        raise UsageError("one of a case (-n, -f), a command (behind --) and --pid", "hwprof record --help has examples")
+    if args.duration is not None and (args.pid is None or args.duration <= 0):
+        raise UsageError("--duration goes with --pid, and is above 0", "of a case: --window S")
+    if args.top < 1 or args.window <= 0:
+        raise UsageError("--top and --window must be above 0")
+    if not Path(args.output).resolve().parent.is_dir():
+        raise ResultsError(f"cannot write {args.output}: no such folder", "name another file with -o")
+
+
+def record(args: argparse.Namespace, perf: str, sampling: Sampling) -> Recorded:
+    """Samples of what was asked for."""
+    from hwprof.commands import recording
+
+    keep = Path(args.perf_data) if args.perf_data else None
+    if args.command:
+        return recording.of_command(perf, sampling, args.command, to_stderr=args.json, keep=keep)
+    if args.pid is not None:
+        return recording.of_process(perf, sampling, args.pid, args.duration, keep)
+    launcher = recording.RecordingLauncher(perf=perf, sampling=sampling, keep=keep)
+    run = measured(args, launcher)
+    if run.failure is not None:
+        raise CaseFailed(f"{run.case.title}: {run.failure.message}", run.failure.remedy)
+    seconds = sum(w.elapsed_s for w in run.windows)
+    return recording.Recorded(run.case.title, launcher.samples, seconds)
+
+
+def measured(args: argparse.Namespace, launcher: Any) -> Any:
+    """One round of the case with no more than the kernel's clock counted."""
+    from hwprof.experiment import Choice, Simulation, single
+    from hwprof.jobs import Plan
+    from hwprof.runner import Runner
+
+    options = tuple(sorted(parse_option(text) for text in args.option))
+    framework, network = args.framework or "onnxruntime", args.network or "mobilenet_v2"
+    choice = Choice(framework, network, args.size, args.batch, args.threads, "fp32", options)
+    plan = Plan(window_s=args.window, min_iterations=1, events=("task-clock",), closed_window=False)
+    spec = single(
+        choice, plan, rounds=1, cpus=args.cpus, simulation=Simulation("never", (), 0.0), text="# hwprof record"
+    )
+    steps = list(Runner(spec, None, launcher).run())
+    return steps[-1].run
+
+
+def write(path: Path, found: Recorded, sampling: Sampling) -> None:
+    """The flame graph. Raises ResultsError where it can't be written."""
+    from hwprof.commands.samples import folded
+    from hwprof.reports import flamegraph
+
+    title = found.what if len(found.what) < 100 else f"{shlex.split(found.what[:60])[0]} ..."
+    subtitle = f"{len(found.samples):,} samples by {sampling.event} in {found.seconds:.2f} s"
+    try:
+        path.write_text(flamegraph.svg(folded(found.samples), title, subtitle), encoding="utf-8")
+    except OSError as error:
+        raise ResultsError(f"cannot write {path}: {error.strerror}", "name another file with -o") from error

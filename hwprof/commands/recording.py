@@ -1,0 +1,231 @@
+"""`perf record` on a command, a running process, or the measured windows of a case; samples from what it wrote."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hwprof.collectors.perf import PerfCollector
+from hwprof.commands.child import Child, Ended
+from hwprof.commands.interrupts import Forwarding
+from hwprof.commands.output import Follower, Search
+from hwprof.commands.perf import Controlled
+from hwprof.commands.samples import FIELDS, Sample, parse
+from hwprof.errors import NotAvailable, UsageError
+from hwprof.jobs import Job, Task
+from hwprof.launcher import Launcher, Outcome, Watcher, Wrapper
+
+# The kernel's timer: where no counter can interrupt. The same on every machine.
+CLOCK = "cpu-clock"
+# A core whose cycles raise no interrupt has another event to be led by, named in its table.
+LEADERS = ("u_mode_cycle",)
+GRAPHS = ("fp", "dwarf", "lbr")
+_REMEDY = (
+    "sampling needs kernel.perf_event_paranoid at most 2 (sudo sysctl kernel.perf_event_paranoid=1 adds the kernel), "
+    "or root; in a container --cap-add PERFMON and a seccomp profile that allows perf_event_open"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to sample. `event` empty: what this machine can interrupt by."""
+
+    event: str = ""
+    hz: int = 999  # no round number: it would run in step with what happens 1000 times a second
+    graph: str = "fp"
+
+    def __post_init__(self) -> None:
+        if self.hz < 1:
+            raise UsageError(f"--frequency must be at least 1, not {self.hz}")
+
+
+def candidates(collector: PerfCollector | None = None) -> list[str]:
+    """Events to sample by, the best first: the table's leader, else cycles; the timer last."""
+    catalog = (collector or PerfCollector()).catalog
+    vendor = catalog.table.vendor if catalog.table else {}
+    led = [f"r{vendor[name]:x}" for name in LEADERS if name in vendor]
+    return [*(led or ["cycles"]), CLOCK]
+
+
+def choose(perf: str, asked: str = "") -> str:
+    """The first event that perf can really sample by here, found by doing it. Raises NotAvailable with its words."""
+    said = ""
+    for event in [asked] if asked else candidates():
+        with tempfile.TemporaryDirectory(prefix="hwprof-perf-") as folder:
+            command = [perf, "record", "-q", "-e", event, "-o", f"{folder}/data", "--", "true"]
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=environment()
+            )
+        if done.returncode == 0:
+            return event
+        said = "; ".join(line.strip() for line in done.stderr.splitlines() if line.strip() not in ("", "Error:"))
+    raise NotAvailable(f"perf can't sample by {asked or 'any event'} here: {said[:300].rstrip('. ')}", _REMEDY)
+
+
+def environment() -> dict[str, str]:
+    """This process's, in plain English: what perf says is read."""
+    return {**os.environ, "LC_ALL": "C"}
+
+
+class Recorder:
+    """One `perf record` on the tasks of a process and all they will start; sampling when this returns."""
+
+    def __init__(self, perf: str, pid: int, sampling: Sampling) -> None:
+        self._program = perf
+        options = ["-q", "-e", sampling.event, "-F", str(sampling.hz), "--call-graph", sampling.graph, "-p", str(pid)]
+        self._perf = Controlled([perf, "record"], options, "perf.data", _REMEDY)
+        try:
+            self._perf.say("enable")
+        except BaseException:
+            self.close()
+            raise
+
+    def switch(self, on: bool) -> None:
+        """Sample, or pause."""
+        self._perf.say("enable" if on else "disable")
+
+    def finish(self, keep: Path | None = None) -> list[Sample]:
+        """End it; the samples. `keep`: where to leave perf's own file."""
+        try:
+            self._perf.end()
+            file = self._perf.file
+            if not file.exists() or not file.stat().st_size:
+                raise NotAvailable(f"perf record left no data: {self._perf.said()}", _REMEDY)
+            samples = read(self._program, file)
+            if keep is not None:
+                keep.write_bytes(file.read_bytes())
+            return samples
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End it, whatever it was doing."""
+        self._perf.close()
+
+
+def read(perf: str, file: Path) -> list[Sample]:
+    """The samples of a perf.data. Raises NotAvailable where perf can't read it."""
+    command = [perf, "script", "--no-inline", "-F", FIELDS, "-i", str(file)]
+    with (
+        tempfile.TemporaryFile("w+", errors="replace") as said,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+            errors="replace",
+            env=environment(),
+        ) as process,
+    ):
+        assert process.stdout is not None
+        samples = list(parse(process.stdout))
+        code = process.wait()
+        said.seek(0)
+        words = said.read().strip().splitlines()
+    if code and not samples:
+        raise NotAvailable(f"perf script failed: {words[0] if words else code}", f"{perf} script -i {file} says more")
+    return samples
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What was sampled of what, and over how long. `ended` None: not a command of ours."""
+
+    what: str
+    samples: Sequence[Sample]
+    seconds: float
+    ended: Ended | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def of_command(
+    perf: str, sampling: Sampling, argv: Sequence[str], to_stderr: bool = False, keep: Path | None = None
+) -> Recorded:
+    """From the command's exec to its end, with all it starts."""
+    with ExitStack() as stack:
+        child = stack.enter_context(Child(argv, stdout=2 if to_stderr else None, stop=True))
+        signals = stack.enter_context(Forwarding(child.pid))
+        child.release()
+        recorder = Recorder(perf, child.pid, sampling)
+        stack.callback(recorder.close)
+        started = time.monotonic()
+        child.resume()
+        Follower({}, Search(None)).follow(child.pid, child.over, signals)
+        seconds = time.monotonic() - started
+        samples = recorder.finish(keep)  # before the child is reaped: perf still finds its name
+        ended = child.wait()
+    return Recorded(" ".join(argv), samples, seconds, ended)
+
+
+def of_process(perf: str, sampling: Sampling, pid: int, duration_s: float | None, keep: Path | None = None) -> Recorded:
+    """A running process, until it ends, the time is over, or Ctrl-C."""
+    from hwprof.commands.attach import command_line, ended, pidfd
+
+    argv = command_line(pid)
+    with ExitStack() as stack:
+        handle = pidfd(pid)
+        stack.callback(os.close, handle)
+        signals = stack.enter_context(Forwarding(0))
+        recorder = Recorder(perf, pid, sampling)
+        stack.callback(recorder.close)
+        started = time.monotonic()
+        ended(handle, signals, duration_s)
+        seconds = time.monotonic() - started
+        samples = recorder.finish(keep)
+    return Recorded(f"process {pid}: {' '.join(argv)}", samples, seconds)
+
+
+@dataclass(slots=True)
+class RecordingLauncher(Launcher):
+    """Records the measuring worker in its windows: neither import, load and warm-up, nor the comparison of outputs."""
+
+    perf: str = ""
+    sampling: Sampling = field(default_factory=Sampling)
+    keep: Path | None = None
+    samples: list[Sample] = field(default_factory=list)
+    _recorder: Recorder | None = None
+
+    def run(
+        self,
+        job: Job,
+        timeout_s: float,
+        environ: Mapping[str, str] | None = None,
+        wrapper: Wrapper | None = None,
+        watcher: Watcher | None = None,
+    ) -> Outcome:
+        """As Launcher's; the samples of a MEASURE job are added to `samples`."""
+        if job.task is not Task.MEASURE:
+            return Launcher.run(self, job, timeout_s, environ, wrapper, watcher)
+        try:
+            outcome = Launcher.run(self, job, timeout_s, environ, self, watcher)
+            if self._recorder is not None:
+                self.samples += self._recorder.finish(self.keep)
+            return outcome
+        finally:
+            if self._recorder is not None:
+                self._recorder.close()
+                self._recorder = None
+
+    def argv(self, command: Sequence[str]) -> list[str]:
+        """The worker is started as ever."""
+        return list(command)
+
+    def start(self, pid: int, window: int) -> None:
+        """Before a window."""
+        if self._recorder is None:
+            self._recorder = Recorder(self.perf, pid, self.sampling)
+        else:
+            self._recorder.switch(True)
+
+    def stop(self, pid: int, window: int) -> None:
+        """Behind a window."""
+        if self._recorder is not None:
+            self._recorder.switch(False)

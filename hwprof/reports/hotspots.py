@@ -1,0 +1,67 @@
+"""What `hwprof record` prints: the hottest functions and libraries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof.commands import samples
+from hwprof.commands.samples import UNKNOWN
+
+if TYPE_CHECKING:
+    from hwprof.commands.recording import Recorded, Sampling
+
+# Format of the JSON document. 1: first edition.
+FORMAT = 1
+LONGEST = 72
+
+
+def text(found: Recorded, sampling: Sampling, top: int, path: Path) -> str:
+    """Two tables and where the flame graph is."""
+    hot = samples.hottest(found.samples)
+    lines = [
+        found.what,
+        f"{len(found.samples):,} samples by {sampling.event} at {sampling.hz} Hz in {found.seconds:.2f} s",
+        "",
+        f"  {'self':>7}  {'total':>7}  function",
+    ]
+    for row in [h for h in hot if h.self_ > 0][:top]:
+        name = row.symbol if len(row.symbol) <= LONGEST else f"{row.symbol[: LONGEST - 1]}…"
+        lines.append(f"  {row.self_:>7.2%}  {row.total:>7.2%}  {name}  [{samples.short(row.library).strip('[]')}]")
+    lines += ["", f"  {'self':>7}  library"]
+    for name, share, _ in samples.libraries(found.samples)[:top]:
+        lines.append(f"  {share:>7.2%}  {samples.short(name)}")
+    unknown = sum(h.self_ for h in hot if h.symbol == UNKNOWN)
+    if unknown > 0.2:
+        lines += ["", f"  {unknown:.0%} without a name: code made at run time, or stripped libraries (debug symbols help)"]
+    if found.samples and _shallow(found):
+        lines += ["", "  most stacks are one or two frames deep: built without frame pointers? --call-graph dwarf"]
+    lines += ["", f"flame graph: {path}"]
+    return "\n".join(lines)
+
+
+def _shallow(found: Recorded) -> bool:
+    return sum(len(s.stack) <= 2 for s in found.samples) > len(found.samples) / 2
+
+
+def document(found: Recorded, sampling: Sampling, path: Path) -> dict[str, Any]:
+    """The same for programs; shares are of the weight (period) of all samples."""
+    return {
+        "format": FORMAT,
+        "what": found.what,
+        "event": sampling.event,
+        "frequency_hz": sampling.hz,
+        "call_graph": sampling.graph,
+        "seconds": found.seconds,
+        "samples": len(found.samples),
+        "exit_code": None if found.ended is None else found.ended.exit_code,
+        "flame_graph": str(path),
+        "symbols": [
+            {"symbol": h.symbol, "library": h.library, "self": h.self_, "total": h.total, "samples": h.samples}
+            for h in samples.hottest(found.samples)
+        ],
+        "libraries": [
+            {"library": name, "self": share, "samples": count}
+            for name, share, count in samples.libraries(found.samples)
+        ],
+    }
