@@ -22,6 +22,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         # Minutes of building and emulating, installed or not: only who names them means them (make test-boards).
         "board": False,
         "board_long": False,
+        "perf": shutil.which("perf") is not None,
+        "cc": shutil.which("cc") is not None,
     }
     for item in items:
         for name, is_there in there.items():

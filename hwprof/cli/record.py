@@ -110,7 +110,7 @@ def record(args: argparse.Namespace, perf: str, sampling: Sampling) -> Recorded:
     if run.failure is not None:
         raise CaseFailed(f"{run.case.title}: {run.failure.message}", run.failure.remedy)
     seconds = sum(w.elapsed_s for w in run.windows)
-    return recording.Recorded(run.case.title, launcher.samples, seconds)
+    return recording.Recorded(run.case.title, recording.within(launcher.samples, run.windows), seconds)
 
 
 def measured(args: argparse.Namespace, launcher: Any) -> Any:

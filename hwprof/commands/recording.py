@@ -21,6 +21,7 @@ from hwprof.commands.samples import FIELDS, Sample, parse
 from hwprof.errors import NotAvailable, UsageError
 from hwprof.jobs import Job, Task
 from hwprof.launcher import Launcher, Outcome, Watcher, Wrapper
+from hwprof.records import Window
 
 # The kernel's timer: where no counter can interrupt. The same on every machine.
 CLOCK = "cpu-clock"
@@ -63,15 +64,34 @@ def choose(perf: str, asked: str = "") -> str:
             done = subprocess.run(
                 command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=environment()
             )
-        if done.returncode == 0:
-            return event
-        said = "; ".join(line.strip() for line in done.stderr.splitlines() if line.strip() not in ("", "Error:"))
-    raise NotAvailable(f"perf can't sample by {asked or 'any event'} here: {said[:300].rstrip('. ')}", _REMEDY)
+            used = sampled_by(perf, Path(folder) / "data") if done.returncode == 0 else ""
+        # where there is no such counter, perf takes its clock without a word
+        if used and not (asked and used == CLOCK != asked):
+            return used
+        said = (
+            f"it would take {CLOCK} in its place"
+            if used
+            else "; ".join(line.strip() for line in done.stderr.splitlines() if line.strip() not in ("", "Error:"))
+        )
+    remedy = "leave -e away" if CLOCK in said else _REMEDY
+    raise NotAvailable(f"perf can't sample by {asked or 'any event'} here: {said[:300].rstrip('. ')}", remedy)
+
+
+def sampled_by(perf: str, file: Path) -> str:
+    """The event of a perf.data as perf has it: with what it added (:u), or what it took in place of another."""
+    command = [perf, "evlist", "-i", str(file)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    return next((line.strip() for line in done.stdout.splitlines() if not line.startswith("#")), "")
 
 
 def environment() -> dict[str, str]:
     """This process's, in plain English: what perf says is read."""
     return {**os.environ, "LC_ALL": "C"}
+
+
+def within(samples: Sequence[Sample], windows: Sequence[Window]) -> list[Sample]:
+    """The samples that were taken in one of the windows."""
+    return [s for s in samples if any(w.t0_ns <= s.at_ns <= w.t1_ns for w in windows)]
 
 
 class Recorder:
@@ -80,6 +100,7 @@ class Recorder:
     def __init__(self, perf: str, pid: int, sampling: Sampling) -> None:
         self._program = perf
         options = ["-q", "-e", sampling.event, "-F", str(sampling.hz), "--call-graph", sampling.graph, "-p", str(pid)]
+        options += ["-k", "CLOCK_MONOTONIC_RAW"]  # the clock of the windows
         self._perf = Controlled([perf, "record"], options, "perf.data", _REMEDY)
         try:
             self._perf.say("enable")
@@ -112,7 +133,7 @@ class Recorder:
 
 def read(perf: str, file: Path) -> list[Sample]:
     """The samples of a perf.data. Raises NotAvailable where perf can't read it."""
-    command = [perf, "script", "--no-inline", "-F", FIELDS, "-i", str(file)]
+    command = [perf, "script", "--no-inline", "--ns", "-F", FIELDS, "-i", str(file)]
     with (
         tempfile.TemporaryFile("w+", errors="replace") as said,
         subprocess.Popen(
@@ -185,7 +206,10 @@ def of_process(perf: str, sampling: Sampling, pid: int, duration_s: float | None
 
 @dataclass(slots=True)
 class RecordingLauncher(Launcher):
-    """Records the measuring worker in its windows: neither import, load and warm-up, nor the comparison of outputs."""
+    """Records the measuring worker in its windows: neither import, load and warm-up, nor the comparison of outputs.
+
+    perf is told the edges a moment before and behind; `within` leaves out what lies there.
+    """
 
     perf: str = ""
     sampling: Sampling = field(default_factory=Sampling)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 UNKNOWN = "[unknown]"
-# `perf script -F comm,pid,period,ip,sym,dso`: a line for the sample, then a line for each frame, the innermost first.
-FIELDS = "comm,pid,period,ip,sym,dso"
-_HEAD = re.compile(r"^(?P<comm>\S.*?)\s+(?P<pid>-?\d+)\s+(?P<period>\d+)\s*$")
+# `perf script --ns -F ...`: a line for the sample, then a line for each frame, the innermost first.
+FIELDS = "comm,pid,time,period,ip,sym,dso"
+_HEAD = re.compile(r"^(?P<comm>\S.*?)\s+(?P<pid>-?\d+)\s+(?P<s>\d+)\.(?P<ns>\d{9}):\s+(?P<period>\d+)\s*$")
 _FRAME = re.compile(r"^\s+(?P<ip>[0-9a-f]+) (?P<symbol>.*) \((?P<dso>[^()]*(?: \(deleted\))?)\)$")
 
 
@@ -29,6 +29,7 @@ class Sample:
     program: str
     weight: int
     stack: tuple[Frame, ...]
+    at_ns: int = 0  # CLOCK_MONOTONIC_RAW
 
 
 class Hot(NamedTuple):
@@ -58,7 +59,8 @@ def parse(lines: Iterable[str]) -> Iterator[Sample]:
 
 
 def _sample(head: re.Match[str], stack: Sequence[Frame]) -> Sample:
-    return Sample(head["comm"], int(head["period"]), tuple(stack) or (Frame(UNKNOWN, UNKNOWN),))
+    at_ns = int(head["s"]) * 1_000_000_000 + int(head["ns"])
+    return Sample(head["comm"], int(head["period"]), tuple(stack) or (Frame(UNKNOWN, UNKNOWN),), at_ns)
 
 
 def short(library: str) -> str:

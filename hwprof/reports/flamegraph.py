@@ -118,7 +118,8 @@ def _rectangle(node: Node, x: float, y: float, width: float, all_: int) -> str:
     symbol, library = node.frame
     where = f" ({library})" if library else ""
     told = escape(f"{symbol}{where}: {100 * node.weight / all_:.2f} %")
-    label = _cut(symbol, width - 6)
+    nameless = symbol == UNKNOWN and library not in ("", UNKNOWN)
+    label = _cut(f"[{short(library).strip('[]')}]" if nameless else symbol, width - 6)
     text = f'<text x="{x + 3:.1f}" y="{y + 12:.1f}">{escape(label)}</text>' if label else ""
     return (
         f'<g><title>{told}</title><rect x="{x:.2f}" y="{y:.1f}" width="{width:.2f}" height="{ROW - 1:g}" rx="1" '
