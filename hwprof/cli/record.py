@@ -11,6 +11,7 @@ is no PMU by the kernel's timer, cpu-clock. Symbols and libraries are printed; t
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import shlex
 import sys
@@ -61,7 +62,8 @@ def main(args: argparse.Namespace) -> int:
 
     check(args)
     perf = program()
-    sampling = Sampling(choose(perf, args.event), args.frequency, args.call_graph)
+    wanted = Sampling(args.event, args.frequency, args.call_graph)
+    sampling = dataclasses.replace(wanted, event=choose(perf, wanted.event))
     found = record(args, perf, sampling)
     if not found.samples:
         raise CaseFailed(

@@ -245,7 +245,7 @@ def name_of(argv: Sequence[str]) -> str:
     """What people call it: the program's name, and the script's behind an interpreter's."""
     name = Path(argv[0]).name
     if name.rstrip("0123456789.") in _INTERPRETERS:
-        script = next((w for w in argv[1:] if not w.startswith("-") and Path(w).is_file()), None)
+        script = next((w for w in argv[1:] if not w.startswith("-") and os.path.isfile(w)), None)  # noqa: PTH113  no word is too long for it
         if script is not None and "-c" not in argv[1 : argv.index(script)]:
             return f"{name} {Path(script).name}"
     return name

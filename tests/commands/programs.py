@@ -36,7 +36,9 @@ BURN = """
 #include <pthread.h>
 #include <stdlib.h>
 volatile unsigned long sink;
-__attribute__((noinline)) void burn_here(long n) { for (long i = 0; i < n; i++) sink += i * i; }
+__attribute__((noinline)) void tick(void) { sink++; }
+/* no leaf: compilers leave the frame pointer out of those, and the caller would be lost */
+__attribute__((noinline)) void burn_here(long n) { tick(); for (long i = 0; i < n; i++) sink += i * i; }
 __attribute__((noinline)) void caller_of_burn(long n) { burn_here(n); sink++; }
 static void *second(void *n) { caller_of_burn((long)n); return 0; }
 int main(int argc, char **argv) {

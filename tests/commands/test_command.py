@@ -193,27 +193,21 @@ def test_a_script_is_named_and_not_only_its_interpreter(argv: tuple[str, ...], n
 
 
 def test_a_signal_sent_to_hwprof_ends_the_command_and_keeps_what_was_counted(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    # the child itself says when it runs; the signal is this process's own, from a thread that reads its word
-    read, write = os.pipe()
-    os.set_inheritable(write, True)
+    # the child itself says when it runs
+    word = tmp_path / "word"
+    os.mkfifo(word)
 
     def send() -> None:
-        os.read(read, 1)
+        word.read_bytes()
         os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr("hwprof.commands.interrupts.in_foreground", lambda: False)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        thread = threading.Thread(target=send)
-        thread.start()
-        done = run(("sh", "-c", f"echo x >&{write}; exec sleep 100"))
-        thread.join()
-    finally:
-        signal.signal(signal.SIGINT, before)
-        os.close(read)
-        os.close(write)
+    thread = threading.Thread(target=send)
+    thread.start()
+    done = run(("sh", "-c", f"echo x > {word}; exec sleep 100"))
+    thread.join()
     assert done.failure is not None
     assert "SIGINT" in done.failure.message
     assert done.facts["executions"][0]["interrupted"] == signal.SIGINT

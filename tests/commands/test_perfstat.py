@@ -1,0 +1,237 @@
+"""`perf stat` as the counter: the same records, and nothing that is missing becomes a number."""
+
+from __future__ import annotations
+
+import json
+import struct
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from hwprof.collectors.perf import PerfCollector
+from hwprof.collectors.perf.events import Event
+from hwprof.commands import perf
+from hwprof.commands.attach import Observation, TaskCounting, counters, observe
+from hwprof.commands.child import Child
+from hwprof.commands.command import CommandRunner, Order
+from hwprof.commands.errors import PerfMissing
+from hwprof.commands.perfstat import PerfStat, parse, perf_name
+from hwprof.errors import NotAvailable, UsageError
+from hwprof.records import Exactness, Origin, Reading
+from tests.commands import programs
+
+MACHINES = Path(__file__).parents[1] / "machines"
+
+
+def events(*names: str, machine: str = "xeon") -> dict[str, Event]:
+    parser = PerfCollector(MACHINES / machine).parser
+    return {perf_name(e): e for e in map(parser.event, names)}
+
+
+def line(event: str, value: str, share: float = 100.0, ran: int = 1000, unit: str = "") -> str:
+    told = {"counter-value": value, "unit": unit, "event": event, "event-runtime": ran, "pcnt-running": share}
+    return json.dumps(told)
+
+
+def one(text: str, name: str) -> Reading:
+    [found] = parse(text, events(name))
+    return found
+
+
+def test_a_count_is_exact() -> None:
+    found = one(line("instructions", "1234.000000"), "instructions")
+    assert (found.value, found.exactness, found.origin) == (1234.0, Exactness.EXACT, Origin.HARDWARE)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"), [("<not supported>", "not supported"), ("<not counted>", "never ran it"), ("nan", "nan")]
+)
+def test_what_perf_did_not_count_is_missing_with_the_reason(value: str, says: str) -> None:
+    found = one(line("cycles", value, ran=0), "cycles")
+    assert found.value is None
+    assert says in found.why
+
+
+def test_a_share_of_the_time_makes_it_scaled_and_none_makes_it_missing() -> None:
+    found = one(line("branches", "1000", share=25.0, ran=500), "branches")
+    assert (found.value, found.exactness, found.running) == (1000.0, Exactness.SCALED, 0.25)
+    assert (found.running_ns, found.enabled_ns) == (500, 2000)
+    assert one(line("branches", "0", share=0.0, ran=0), "branches").value is None
+
+
+def test_clocks_are_nanoseconds_whatever_perf_prints() -> None:
+    found = one(line("task-clock", "12.345678", unit="msec"), "task-clock")
+    assert (found.value, found.unit, found.origin) == (12345678.0, "ns", Origin.KERNEL)
+
+
+def test_a_modifier_that_perf_added_is_the_domain_and_no_other_event() -> None:
+    assert one(line("instructions:u", "7"), "instructions").domain == "user"
+    found = one(line("context-switches:u", "0"), "context-switches")
+    assert found.value is None
+    assert "kernel" in found.why
+
+
+def test_an_event_that_perf_left_out_is_missing() -> None:
+    text = line("cycles", "5") + '\n# comment\n{"counter-value": '
+    found = {r.metric: r for r in parse(text, events("cycles", "page-faults"))}
+    assert found["cycles"].value == 5
+    assert found["page-faults"].value is None
+
+
+def test_a_name_of_our_own_is_asked_for_by_its_code() -> None:
+    [name] = events("vector-instructions", machine="bpi-f3")
+    assert name == "r3b"
+    [found] = parse(line("r3b", "9"), events("vector-instructions", machine="bpi-f3"))
+    assert (found.metric, found.value) == ("vector-instructions", 9)
+
+
+def test_without_perf_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert not perf.may_count()
+    with pytest.raises(PerfMissing, match="apt-get install linux-perf"):
+        PerfStat(("task-clock",))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "may"),
+    [(1 << perf.CAP_SYS_ADMIN, 0, True), (0, 1 << (perf.CAP_PERFMON - 32), True), (1 << 12, 0, False), (0, 0, False)],
+)
+def test_capabilities_of_perfs_own_file_are_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, low: int, high: int, may: bool
+) -> None:
+    file = tmp_path / "perf"
+    file.touch()
+    data = struct.pack("<5I", 0x02000001, low, 0, high, 0)
+    monkeypatch.setattr("shutil.which", lambda name: str(file))
+    monkeypatch.setattr("os.getxattr", lambda path, name: data)
+    assert perf.may_count() is may
+
+
+# ---- with the real perf
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return programs.compiled(programs.PAGES, tmp_path_factory.mktemp("pages"), "pages")
+
+
+@pytest.mark.perf
+@pytest.mark.cc
+def test_perf_and_hwprof_watching_the_same_process_agree(pages: str) -> None:
+    asked = ("task-clock", "page-faults", "context-switches")
+    with ExitStack() as stack:
+        child = stack.enter_context(Child((pages, "3000", "1000"), stop=True))
+        child.release()
+        theirs = PerfStat(asked).attach(child.pid, 0)
+        ours = counters(child.pid, asked, stack)
+        child.resume()
+        child.wait()
+        a = {r.metric: r.value for r in ours.finish()}
+        b = {r.metric: r.value for r in theirs.finish()}
+    assert a["page-faults"] == b["page-faults"]
+    assert a["page-faults"] is not None
+    assert a["page-faults"] >= 4000
+    assert a["context-switches"] == pytest.approx(b["context-switches"], abs=2)
+    assert a["task-clock"] == pytest.approx(b["task-clock"], rel=0.05)
+
+
+@pytest.mark.perf
+@pytest.mark.cc
+def test_a_command_counted_by_perf_is_the_same_kind_of_run(pages: str) -> None:
+    backend = PerfStat(("page-faults", "context-switches:u"))
+    runner = CommandRunner(
+        Order((pages, "500", "500"), fps_from="FPS: (.*)"), backend, {"hardware": {}, "host_state": {}}
+    )
+    done = next(runner.run())
+    found = {r.metric: r for r in done.windows[0].readings}
+    assert found["page-faults"].value is not None
+    assert 1000 <= found["page-faults"].value < 1600
+    assert found["context-switches:u"].exactness is Exactness.MISSING
+    assert (done.facts["backend"], done.facts["fps"]) == ("perf-stat", 12.5)
+
+
+@pytest.mark.perf
+def test_perfs_own_words_are_passed_on() -> None:
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    with pytest.raises(NotAvailable, match="perf would not enable"):
+        PerfStat(("task-clock",)).attach(gone.pid, 0)
+
+
+# ---- a process that runs already
+
+THREADS = """
+import sys, threading
+go = threading.Event()
+def work():
+    go.wait()
+    sum(i & 3 for i in range(400_000))
+threads = [threading.Thread(target=work) for _ in range(3)]
+for t in threads: t.start()
+print("ready", flush=True)
+sys.stdin.readline()
+go.set()
+for t in threads: t.join()
+"""
+
+
+@pytest.fixture
+def process() -> Iterator[subprocess.Popen[str]]:
+    """Three threads that wait for a line, then work and end."""
+    with subprocess.Popen(
+        programs.python("-c", THREADS), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as started:
+        assert started.stdout is not None
+        assert started.stdout.readline() == "ready\n"
+        yield started
+        started.kill()
+
+
+def finish(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.close()
+    process.wait()
+
+
+def test_threads_that_exist_already_are_counted(process: subprocess.Popen[str]) -> None:
+    with ExitStack() as stack:
+        counting: TaskCounting = counters(process.pid, ("task-clock",), stack)
+        assert not counting.missed
+        finish(process)
+        [clock] = [r.value for r in counting.finish() if r.metric == "task-clock"]
+    assert clock is not None
+    # each thread alone needs several milliseconds for its loop; the main thread, which only waits, does not
+    assert clock > 10e6
+
+
+def test_observing_ends_with_the_process(process: subprocess.Popen[str]) -> None:
+    timer = threading.Timer(0.3, lambda: process.stdin and (process.stdin.write("\n"), process.stdin.close()))
+    timer.start()
+    done = observe(Observation(process.pid, name="threads"), ("task-clock",))
+    timer.join()
+    assert done.failure is None
+    assert done.case.network == "threads"
+    assert done.case.option("attached") is True
+    assert done.facts["executions"][0]["ended"] is True
+
+
+def test_a_duration_ends_it_too(process: subprocess.Popen[str]) -> None:
+    done = observe(Observation(process.pid, duration_s=0.05), ("task-clock",))
+    assert done.facts["executions"][0]["ended"] is False
+    assert process.poll() is None
+
+
+def test_no_such_process_and_threads_are_refused() -> None:
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    with pytest.raises(NotAvailable, match="there is no process"):
+        observe(Observation(gone.pid), ("task-clock",))
+    with pytest.raises(UsageError, match="process id"):
+        Observation(0)
+    with pytest.raises(UsageError, match="duration"):
+        Observation(1, 0.0)

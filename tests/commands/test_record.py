@@ -1,0 +1,131 @@
+"""From what perf script prints to tables and a flame graph."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from hwprof.collectors.perf import PerfCollector
+from hwprof.commands import perf, recording, samples
+from hwprof.commands.recording import Sampling
+from hwprof.commands.samples import UNKNOWN, Frame
+from hwprof.errors import NotAvailable
+from hwprof.records import Role, Window
+from hwprof.reports import flamegraph
+from tests.commands import programs
+
+MACHINES = Path(__file__).parents[1] / "machines"
+SCRIPT = """
+my program  4711  12.000000100:    3000
+\t    7f00aa inner<(int)5>(char const*) (/usr/lib/libwork.so.1)
+\t    55001b main (/opt/my program)
+
+my program  4711  12.000000200:    1000
+\tffffffff81 handle_mm_fault ([kernel.kallsyms])
+\t    7f00aa inner<(int)5>(char const*) (/usr/lib/libwork.so.1)
+\t    55001b main (/opt/my program)
+
+my program  4712  12.000000300:    1000
+\t    7f00cc [unknown] (/tmp/jit (deleted))
+"""
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def parsed() -> list[samples.Sample]:
+    return list(samples.parse(SCRIPT.splitlines()))
+
+
+def test_stacks_are_read_with_programs_and_names_that_hold_spaces_and_brackets() -> None:
+    first, second, third = parsed()
+    assert (first.program, first.weight, first.at_ns) == ("my program", 3000, 12_000_000_100)
+    assert first.stack == (
+        Frame("inner<(int)5>(char const*)", "/usr/lib/libwork.so.1"),
+        Frame("main", "/opt/my program"),
+    )
+    assert second.stack[0] == Frame("handle_mm_fault", "[kernel.kallsyms]")
+    assert third.stack == (Frame(UNKNOWN, "/tmp/jit"),)
+
+
+def test_shares_are_of_weight_not_of_samples() -> None:
+    rows = {h.symbol: h for h in samples.hottest(parsed())}
+    inner, main = rows["inner<(int)5>(char const*)"], rows["main"]
+    assert (inner.self_, inner.total, inner.samples) == (0.6, 0.8, 1)
+    assert (main.self_, main.total) == (0.0, 0.8)
+    assert samples.libraries(parsed())[0] == ("/usr/lib/libwork.so.1", 0.6, 1)
+
+
+def test_a_recursive_function_is_not_more_than_everything() -> None:
+    again = samples.Sample("p", 10, (Frame("f", "x"), Frame("f", "x"), Frame("g", "x")))
+    assert max(h.total for h in samples.hottest([again])) == 1.0
+
+
+def test_only_what_lies_in_a_window_belongs_to_a_case() -> None:
+    window = Window(0, Role.BARE, -1, 12_000_000_150, 12_000_000_250, (1,))
+    assert [s.at_ns for s in recording.within(parsed(), [window])] == [12_000_000_200]
+
+
+def test_the_flame_graph_is_well_formed_and_as_wide_as_the_weights() -> None:
+    text = flamegraph.svg(samples.folded(parsed()), "a <b> & c")
+    root = ET.fromstring(text)
+    widths = {}
+    for group in root.iter(f"{SVG}g"):
+        title, rectangle = group.find(f"{SVG}title"), group.find(f"{SVG}rect")
+        assert title is not None
+        assert rectangle is not None
+        widths[(title.text or "").partition(" (/")[0]] = float(rectangle.get("width", ""))
+    whole = widths["all: 100.00 %"]
+    assert widths["main"] == pytest.approx(0.8 * whole, abs=0.01)
+    assert widths["inner<(int)5>(char const*)"] == pytest.approx(0.8 * whole, abs=0.01)
+    assert root.findtext(f"{SVG}title") == "a <b> & c"
+
+
+def test_the_same_samples_make_the_same_file_in_any_order() -> None:
+    folded = samples.folded(parsed())
+    assert flamegraph.svg(folded, "x") == flamegraph.svg(dict(reversed(folded.items())), "x")
+    assert flamegraph.colour("/a/libx.so") == flamegraph.colour("/b/libx.so") != flamegraph.colour("/a/liby.so")
+
+
+def test_a_deep_stack_needs_no_recursion() -> None:
+    deep = samples.Sample("p", 1, tuple(Frame(f"f{i}", "x") for i in range(5000)))
+    assert "f4999" in flamegraph.svg(samples.folded([deep]), "deep")
+
+
+def test_the_x60_is_led_by_the_event_that_can_interrupt() -> None:
+    assert recording.candidates(PerfCollector(MACHINES / "bpi-f3")) == ["r22", "cpu-clock"]
+    assert recording.candidates(PerfCollector(MACHINES / "xeon")) == ["cycles", "cpu-clock"]
+
+
+@pytest.mark.perf
+def test_an_event_that_perf_would_replace_without_a_word_is_refused() -> None:
+    with pytest.raises(NotAvailable, match="can't sample by no-such-event"):
+        recording.choose(perf.program(), "no-such-event")
+    assert recording.choose(perf.program(), "cpu-clock") == "cpu-clock"
+
+
+@pytest.mark.perf
+@pytest.mark.cc
+def test_the_function_that_burns_the_cpu_is_the_hottest_in_every_thread(tmp_path: Path) -> None:
+    program = programs.compiled(programs.BURN, tmp_path, "burn")
+    found = recording.of_command(perf.program(), Sampling("cpu-clock"), (program, "60000000"))
+    assert len(found.samples) > 20
+    hottest = samples.hottest(found.samples)[0]
+    assert (hottest.symbol, samples.short(hottest.library)) == ("burn_here", "burn")
+    assert hottest.self_ > 0.5
+    callers = [s.stack[1].symbol for s in found.samples if s.stack[0].symbol == "burn_here" and len(s.stack) > 1]
+    assert callers.count("caller_of_burn") > len(callers) / 2
+    assert {f.symbol for s in found.samples for f in s.stack} >= {"main", "second"}
+    assert found.ended is not None
+    assert found.ended.exit_code == 0
+
+
+@pytest.mark.perf
+def test_a_stripped_rights_error_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    refusing = tmp_path / "perf"
+    refusing.write_text(
+        "#!/bin/sh\necho 'Error:' >&2; echo 'Access to performance monitoring is limited.' >&2; exit 255\n"
+    )
+    refusing.chmod(0o755)
+    with pytest.raises(NotAvailable, match=r"Access to performance.*perf_event_paranoid"):
+        recording.choose(str(refusing))
