@@ -59,6 +59,10 @@ ADVICE: Mapping[str, tuple[str, str]] = {
         "the executions of a round, one per pass, differ by {percent:.1f} % in {anchor}",
         "counts of different passes don't belong to the same work: fewer events, or --multiplex",
     ),
+    "wide-edges": (
+        "perf stat counted a window shorter than {seconds:g} s from outside: its edges are a millisecond wide",
+        "longer windows (--window), or hwprof's own counters (--backend native)",
+    ),
     "threads-missed": (
         "threads came or went while counters were being opened on the process",
         "their work is missing from the counts; attach again when it has settled",

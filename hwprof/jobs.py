@@ -50,6 +50,7 @@ class Plan:
     multiplex: bool = False
     counted_first: bool = False  # in odd rounds, so that order is no difference between bare and counted
     closed_window: bool = True
+    external: bool = False  # somebody outside the worker counts (perf stat): it opens no counters itself
 
 
 @dataclass(frozen=True, slots=True)

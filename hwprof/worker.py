@@ -20,7 +20,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.collectors.protocol import Session, Target
+from hwprof.collectors.protocol import Collector, Session, Target
 from hwprof.errors import CaseFailed, HwprofError, NotAvailable, NotInstalled, UnsupportedModel, UsageError
 from hwprof.jobs import REFERENCE_IMAGES, RING_IMAGES, Job, Link, Task
 from hwprof.measure import Loop, clock_ns, schedule, warm_up, window
@@ -267,11 +267,13 @@ def open_counters(
 ) -> tuple[Session, list[Session], Mapping[str, Any]]:
     """Every in-process collector, slowest first and perf last, opened while this process is a single task."""
     from hwprof.collectors.cpu import CpuCollector
+    from hwprof.collectors.external import External
     from hwprof.collectors.perf import PerfCollector
 
     if "numpy" in sys.modules or tasks() != 1:
         raise CaseFailed(f"counters must be opened first, but {tasks()} tasks run already")
-    perf = perf_closing.enter_context(PerfCollector(multiplex=job.plan.multiplex).open(Target(), list(job.plan.events)))
+    collector: Collector = External() if job.plan.external else PerfCollector(multiplex=job.plan.multiplex)
+    perf = perf_closing.enter_context(collector.open(Target(), list(job.plan.events)))
     cpu = closing.enter_context(CpuCollector().open(Target(), []))
     return perf, [cpu, perf], perf.unavailable
 

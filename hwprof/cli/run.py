@@ -63,7 +63,7 @@ def main(args: argparse.Namespace) -> int:
     if not args.no_save:
         results = store.Results.open(store.default_path(args.results), create=True)
         results.ensure_writable()
-    runner = Runner(spec, results)
+    runner = Runner(spec, results, commands.launcher(args))
     try:
         for step in runner.run():
             # as it is read back: what failed validation on this host is suspect then
@@ -114,6 +114,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
         warmup_iterations=args.warm_up,
         events=events,
         multiplex=args.multiplex,
+        external=args.backend == "perf",
     )
     spec = single(
         choice,

@@ -7,10 +7,13 @@ import json
 import signal
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK, NotAvailable, UsageError
 from hwprof.records import Run
+
+if TYPE_CHECKING:
+    from hwprof.launcher import Launcher
 
 # Options of the network case, which mean nothing here: saying so beats ignoring them.
 FOREIGN = (
@@ -110,6 +113,21 @@ def begin(results: Any, run: Run) -> int:
     """An experiment of its own for these rounds, so that the same command can be measured again."""
     text = f"# hwprof run, {run.uid}"
     return int(results.begin_experiment("command", text, run.uid, 0))
+
+
+def launcher(args: argparse.Namespace) -> Launcher:
+    """Who starts the workers of a network case: with --backend perf one that has perf stat count their windows."""
+    from hwprof.cli.options import split_events
+    from hwprof.launcher import Launcher
+
+    if args.backend == "native":
+        return Launcher()
+    if args.strict:
+        raise UsageError("--strict is for hwprof's own counters", "leave --strict or --backend perf away")
+    from hwprof.commands.outside import PerfStatLauncher
+    from hwprof.commands.perfstat import PerfStat
+
+    return PerfStatLauncher(backend=PerfStat(split_events(args.events)))
 
 
 def exit_code(runs: list[Run]) -> int:

@@ -1,0 +1,43 @@
+"""No counters in the worker: one pass that somebody outside counts, told the window's edges by the launcher."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from hwprof.collectors.protocol import Available, Group, Pass, Target, Unavailable
+from hwprof.records import Reading, Snapshot
+
+
+class ExternalSession:
+    """Nothing open, nothing read."""
+
+    passes: Sequence[Pass] = (Pass(0, ()),)
+    groups: Sequence[Group] = ()
+    unavailable: Mapping[str, Unavailable] = {}
+
+    def select(self, pass_: Pass | None) -> None:
+        """Nothing to switch."""
+
+    def read(self) -> tuple[Snapshot, ...]:
+        """Nothing to read."""
+        return ()
+
+    def review(self, readings: Sequence[Reading]) -> Sequence[Reading]:
+        """Nothing to look over."""
+        return readings
+
+
+class External:
+    """Stands in the perf collector's place."""
+
+    name = "external"
+
+    def probe(self, requests: Sequence[str]) -> Mapping[str, Available | Unavailable]:
+        """It counts nothing itself."""
+        return dict.fromkeys(requests, Unavailable("counted from outside the worker"))
+
+    @contextmanager
+    def open(self, target: Target, requests: Sequence[str]) -> Iterator[ExternalSession]:
+        """Whatever is requested is counted outside."""
+        yield ExternalSession()
