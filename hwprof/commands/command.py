@@ -267,9 +267,16 @@ def used(before: Usage, after: Usage) -> list[Reading]:
         times = (usage.ru_utime, usage.ru_stime)
         return (*times, usage.ru_minflt, usage.ru_majflt, usage.ru_nvcsw, usage.ru_nivcsw)
 
-    meaning = "with the exec itself and children that were waited for"
+    children = "with the exec itself and children that were waited for"
     return [
-        Reading(c.metric, max(0.0, late - early), unit=c.unit, domain=c.domain, source=c.source, meaning=meaning)
+        Reading(
+            c.metric,
+            max(0.0, late - early),
+            unit=c.unit,
+            domain=c.domain,
+            source=c.source,
+            meaning=c.meaning or children,
+        )
         for c, early, late in zip(RUSAGE, part(before), part(after), strict=True)
     ]
 
