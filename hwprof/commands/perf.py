@@ -90,7 +90,10 @@ class Controlled:
             return f"no answer within {TIMEOUT_S:g} s"
         lines = (Path(self._folder.name) / "said").read_text(errors="replace").splitlines()
         told = [line.strip() for line in lines if line.strip() and not set(line.strip()) <= set("\\_^ ")]
-        return "; ".join(line for line in told if line != "Error:")[:400] or f"it ended with code {self.code}"
+        return (
+            "; ".join([line.rstrip(".;") for line in told if line != "Error:"][:2])[:300]
+            or f"it ended with code {self.code}"
+        )
 
     @property
     def code(self) -> int | None:

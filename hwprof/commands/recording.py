@@ -66,7 +66,7 @@ def choose(perf: str, asked: str = "") -> str:
             )
             used = sampled_by(perf, Path(folder) / "data") if done.returncode == 0 else ""
         # where there is no such counter, perf takes its clock without a word
-        if used and not (asked and used == CLOCK != asked):
+        if used and not (asked and _base(used) == CLOCK != _base(asked)):
             return used
         said = (
             f"it would take {CLOCK} in its place"
@@ -75,6 +75,10 @@ def choose(perf: str, asked: str = "") -> str:
         )
     remedy = "leave -e away" if CLOCK in said else _REMEDY
     raise NotAvailable(f"perf can't sample by {asked or 'any event'} here: {said[:300].rstrip('. ')}", remedy)
+
+
+def _base(event: str) -> str:
+    return event.partition(":")[0]
 
 
 def sampled_by(perf: str, file: Path) -> str:

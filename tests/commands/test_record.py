@@ -121,7 +121,16 @@ def test_the_function_that_burns_the_cpu_is_the_hottest_in_every_thread(tmp_path
 
 
 @pytest.mark.perf
-def test_a_stripped_rights_error_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_clock_in_the_place_of_the_event_asked_for_is_refused_and_named_otherwise(tmp_path: Path) -> None:
+    falling_back = tmp_path / "perf"
+    falling_back.write_text("#!/bin/sh\ntest $1 = record || echo cpu-clock:uH\n")
+    falling_back.chmod(0o755)
+    with pytest.raises(NotAvailable, match=r"by cycles here: it would take cpu-clock in its place. leave -e away"):
+        recording.choose(str(falling_back), "cycles")
+    assert recording.choose(str(falling_back)) == "cpu-clock:uH"
+
+
+def test_missing_rights_are_one_sentence_with_a_remedy(tmp_path: Path) -> None:
     refusing = tmp_path / "perf"
     refusing.write_text(
         "#!/bin/sh\necho 'Error:' >&2; echo 'Access to performance monitoring is limited.' >&2; exit 255\n"
