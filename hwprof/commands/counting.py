@@ -52,8 +52,10 @@ class ExecOpener(Opener):
 class ExecCounting:
     """One pass on one process, inherited by all it starts."""
 
-    def __init__(self, groups: Sequence[KernelGroup], one_kind: frozenset[str]) -> None:
-        self._session = PerfSession([groups], {}, one_kind)
+    def __init__(
+        self, groups: Sequence[KernelGroup], sums: Mapping[str, tuple[str, ...]] | None = None, multiplex: bool = False
+    ) -> None:
+        self._session = PerfSession([groups], {}, sums, multiplex)
         self._groups = groups
         for group in groups:
             group.enabled = True  # by the kernel, at exec: each reading is then a new one
@@ -82,6 +84,7 @@ class Native:
     stop = False
 
     def __init__(self, events: Sequence[str], multiplex: bool = False, collector: PerfCollector | None = None) -> None:
+        self._multiplex = multiplex
         self._collector = collector or PerfCollector(multiplex=multiplex)
         self._layout = self._collector.layout(tuple(events))
         self._opener = ExecOpener(self._collector.kernel, self._collector.catalog, self._collector.rights)
@@ -100,8 +103,7 @@ class Native:
                 group.close()
             why = self._opener.explain(error.event, error.code, foreign=True)
             raise NotAvailable(f"{error.event.metric}: {why.reason}", why.remedy) from error
-        one_kind = frozenset(m.metric for g in opened for m in g.members if m.event.one_kind)
-        return ExecCounting(opened, one_kind)
+        return ExecCounting(opened, self._layout.sums, self._multiplex)
 
 
 def absent(unavailable: Mapping[str, Unavailable], source: str = "perf") -> tuple[Reading, ...]:

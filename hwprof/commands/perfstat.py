@@ -16,6 +16,7 @@ from typing import Any
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.abi import Type
 from hwprof.collectors.perf.events import Event
+from hwprof.collectors.perf.hybrid import settle
 from hwprof.collectors.perf.names import ALIASES, CACHE, CLOCKS, HARDWARE, KERNEL_ONLY
 from hwprof.collectors.protocol import Unavailable
 from hwprof.commands.perf import Controlled, program
@@ -34,6 +35,8 @@ _NO_NUMBER = re.compile(r":\s*(-?(?:nan|inf|infinity))\b", re.IGNORECASE)
 def perf_name(event: Event) -> str:
     """How perf is asked for an event; by raw code where hwprof's name is its own."""
     modifiers = event.modifiers
+    if event.cluster:
+        return _on_kind(event) + modifiers
     if event.kind == "software" or event.base in HARDWARE or event.base in CACHE:
         name = event.base
     elif event.type == Type.RAW:
@@ -46,6 +49,17 @@ def perf_name(event: Event) -> str:
         if name.endswith("/"):
             return name + modifiers
     return f"{name}:{modifiers}" if modifiers else name
+
+
+def _on_kind(event: Event) -> str:
+    """An event of one of several kinds of core, by that kind's PMU."""
+    table = {Type.HARDWARE: HARDWARE, Type.HW_CACHE: CACHE}.get(Type(event.type)) if event.type in set(Type) else None
+    if table is not None:
+        code = event.config & 0xFFFFFFFF  # above it the kernel is told the PMU
+        name = next((n for n, (config, _) in table.items() if config == code), event.base)
+        return f"{event.cluster}/{name}/"
+    more = f",config1={event.config1:#x}" if event.config1 else ""
+    return f"{event.cluster}/config={event.config:#x}{more}/"
 
 
 def numbers(lines: Iterable[str]) -> list[Mapping[str, Any]]:
@@ -129,6 +143,8 @@ def reading(entry: Mapping[str, Any], event: Event, added: str, origin: Origin) 
     if share is not None:
         common["running"] = min(1.0, share / 100)
         if ran_ns:
+            if event.unit != "ns":
+                common["raw"] = round(value * share / 100)  # perf has scaled it already
             common |= {"running_ns": int(ran_ns), "enabled_ns": int(ran_ns * 100 / share)}
     if share is not None and share < 100:
         return Reading(event.metric, value, exactness=Exactness.SCALED, **common)
@@ -148,6 +164,10 @@ class PerfStatCounting:
 
     def __init__(self, perf: str, pid: int, asked: Mapping[str, Event], origin: Origin) -> None:
         self._asked, self._origin = asked, origin
+        self._sums: dict[str, tuple[str, ...]] = {}
+        for event in asked.values():
+            if event.whole:
+                self._sums[event.whole] = (*self._sums.get(event.whole, ()), event.metric)
         options = ["-j", "-e", ",".join(asked), "-p", str(pid)]
         self._perf = Controlled([perf, "stat"], options, "stat.json", "hwprof's own counters: --backend native")
         try:
@@ -168,7 +188,8 @@ class PerfStatCounting:
             text = file.read_text(errors="replace") if file.exists() else ""
         finally:
             self.close()
-        return parse(text, self._asked, self._origin)
+        clusters = {e.metric: e.cluster for e in self._asked.values()}
+        return settle(parse(text, self._asked, self._origin), clusters, self._sums, multiplexed=True)
 
     def close(self) -> None:
         """End it, whatever it was doing."""

@@ -50,8 +50,8 @@ class Sampling:
 def candidates(collector: PerfCollector | None = None) -> list[str]:
     """Events to sample by, the best first: the table's leader, else cycles; the timer last."""
     catalog = (collector or PerfCollector()).catalog
-    vendor = catalog.table.vendor if catalog.table else {}
-    led = [f"r{vendor[name]:x}" for name in LEADERS if name in vendor]
+    tables = [kind.table for kind in catalog.kinds if kind.table]
+    led = [f"r{table.vendor[name]:x}" for table in tables for name in LEADERS if name in table.vendor]
     return [*(led or ["cycles"]), CLOCK]
 
 

@@ -89,6 +89,12 @@ def test_a_name_of_our_own_is_asked_for_by_its_code() -> None:
     assert (found.metric, found.value) == ("vector-instructions", 9)
 
 
+def test_on_several_kinds_of_core_each_is_asked_for_by_its_pmu() -> None:
+    parser = PerfCollector(MACHINES / "alderlake").parser
+    names = [perf_name(e) for e in parser.events("cycles")]
+    assert names == ["cpu_core/cycles/", "cpu_atom/cycles/"]
+
+
 def test_without_perf_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name: None)
     assert not perf.may_count()
