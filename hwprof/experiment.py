@@ -47,6 +47,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[Any, Any]]] = {
     "counters": {"events": ([str], ["auto"]), "require": ([str], []), "multiplex": (bool, False)},
     "simulate": {
         "when": (str, "never"),
+        "tool": (str, "callgrind"),
         "networks": ([str], []),
         "budget_s": (float, 240.0),
     },
@@ -69,11 +70,12 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """When to add a simulated run: never | no-pmu | always; for which networks (empty: all), within how long."""
+    """When to add a simulated run: never | no-pmu | always; of which networks (empty: all), in what time, by what."""
 
     when: str = "never"
     networks: tuple[str, ...] = ()
     budget_s: float = 240.0
+    tool: str = "callgrind"  # or riscv64, riscv64:v=false, ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,8 @@ def load(name_or_path: str) -> Experiment:
 
 def parse(text: str, origin: str, base: Path | None = None) -> Experiment:
     """Check and expand the text of an experiment; `origin` is named in errors, `base`: where relative paths start."""
+    from hwprof.simulation import simulator
+
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -162,6 +166,10 @@ def parse(text: str, origin: str, base: Path | None = None) -> Experiment:
     simulate, gauges = values["simulate"], values["gauges"]
     if simulate["when"] not in ("never", "no-pmu", "always"):
         raise BadExperiment(f"{origin}: simulate.when = '{simulate['when']}'", "never, no-pmu or always")
+    try:
+        simulator(simulate["tool"])
+    except UsageError as error:
+        raise BadExperiment(f"{origin}: simulate.tool = '{simulate['tool']}': {error.message}", error.remedy) from error
     if not 0 < gauges["hz"] <= 1000:
         raise BadExperiment(f"{origin}: gauges.hz must be above 0 and at most 1000")
     return Experiment(
@@ -181,7 +189,7 @@ def parse(text: str, origin: str, base: Path | None = None) -> Experiment:
         ),
         timeout_s=measure["timeout_s"],
         require=tuple(counters["require"]),
-        simulation=Simulation(simulate["when"], tuple(simulate["networks"]), simulate["budget_s"]),
+        simulation=Simulation(simulate["when"], tuple(simulate["networks"]), simulate["budget_s"], simulate["tool"]),
         gauge_hz=gauges["hz"],
         idle_baseline_s=gauges["idle_baseline_s"],
         meter=gauges["meter"],

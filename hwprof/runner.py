@@ -18,13 +18,13 @@ from hwprof import doubts
 from hwprof.artifacts import Artifacts, PreparationFailed, Workshop
 from hwprof.cases import Planned, plan
 from hwprof.collectors.protocol import Unavailable
-from hwprof.collectors.wrappers import Callgrind, callgrind_available
-from hwprof.errors import CaseFailed, NotAvailable
+from hwprof.errors import HwprofError, NotAvailable
 from hwprof.experiment import Experiment
 from hwprof.frameworks.fidelity import tolerance
 from hwprof.jobs import Job, Task
 from hwprof.launcher import Launcher, Outcome
-from hwprof.records import Doubt, Failure, Fidelity, Kind, Reading, Run, Window, from_json, missing
+from hwprof.records import Doubt, Failure, Fidelity, Kind, Run, Window, from_json, missing
+from hwprof.simulation import CALLGRIND, simulator
 from hwprof.watching import GaugeWatcher, idle_power
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ class Runner:
         wanted = self.experiment.simulation
         if not self.simulates():
             return
-        if isinstance(callgrind_available(), Unavailable):
+        if wanted.tool == CALLGRIND and isinstance(simulator(CALLGRIND).available(""), Unavailable):
             return  # `hwprof doctor` and the report say what is missing and how to get it
         done = self.results.done(identity, self.facts["hardware"]) if self.results else set()
         failed = self.results.failed(identity, self.facts["hardware"]) if self.results else {}
@@ -246,9 +246,13 @@ class Runner:
         return when == "always"
 
     def simulate(self, planned: Planned, workshop: Workshop, deadline: float) -> Run:
-        """One inference of a case under callgrind; what doesn't fit before `deadline` is a failed run that says so."""
+        """One inference of a case in a simulator; what doesn't fit before `deadline` is a failed run that says so."""
         environ = dict(planned.adapter.environ(planned.case))
         base = self._blank(planned, 0, 1, Kind.SIMULATED, environ)
+        tool = simulator(self.experiment.simulation.tool)
+        state = tool.available(planned.case.framework)
+        if isinstance(state, Unavailable):
+            return dataclasses.replace(base, failure=Failure("unavailable", state.reason, state.remedy, "simulate"))
         left = deadline - self.clock()
         if left <= 0:
             return dataclasses.replace(
@@ -258,13 +262,14 @@ class Runner:
             paths = workshop.get(planned)
         except PreparationFailed as error:
             return dataclasses.replace(base, failure=error.failure)
-        with tempfile.TemporaryDirectory(prefix="hwprof-callgrind-") as folder:
-            wrapper = Callgrind(Path(folder))
+        launcher = dataclasses.replace(self.launcher, environ=tool.environ(self.launcher.environ))
+        with tempfile.TemporaryDirectory(prefix="hwprof-simulation-") as folder:
             job = dataclasses.replace(self._job(planned, paths, Task.SIMULATE), cpus=())
             try:
-                outcome = self.launcher.run(job, left, environ, wrapper=wrapper)
-                counts: list[Reading] = wrapper.parse() if outcome.result else []
-            except CaseFailed as error:
+                wrapper = tool.wrapper(Path(folder), planned.case.framework)
+                outcome = launcher.run(job, left, environ, wrapper=wrapper)
+                counts = tool.readings(wrapper) if outcome.result else []
+            except HwprofError as error:
                 return dataclasses.replace(base, failure=Failure("simulator", error.message, error.remedy, "window"))
         if outcome.result is None:
             failure = outcome.failure
@@ -272,17 +277,11 @@ class Runner:
                 failure = Failure("budget", "did not fit into the simulation budget", "raise simulate.budget_s")
             return dataclasses.replace(base, failure=failure)
         windows = tuple(
-            dataclasses.replace(from_json(Window, w), readings=tuple(counts)) for w in outcome.result["windows"]
+            dataclasses.replace(w, readings=(*w.readings, *counts))
+            for w in (from_json(Window, data) for data in outcome.result["windows"])
         )
-        facts = {**outcome.result["facts"], "simulator": "callgrind", "native_cpu_features": native_features()}
+        facts = {**outcome.result["facts"], **tool.facts()}
         return dataclasses.replace(base, windows=windows, facts=facts)
-
-
-def native_features() -> list[str]:
-    """Instruction sets outside the simulator, to be laid beside those seen inside."""
-    from hwprof.worker import cpu_features
-
-    return cpu_features()
 
 
 def machine_facts() -> dict[str, Mapping[str, Any]]:

@@ -18,7 +18,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     there = {
         "torch": importlib.util.find_spec("torch") is not None,
         "valgrind": shutil.which("valgrind") is not None,
-        "perf": shutil.which("perf") is not None,
         # Minutes of building and emulating, installed or not: only who names them means them (make test-boards).
         "board": False,
         "board_long": False,

@@ -3,7 +3,7 @@
 # OpenSBI from bookworm-backports (7.2 of main does not honour the :u filter). Run as root; safe to run again.
 set -eu
 
-main_packages="mmdebstrap e2fsprogs cpio xz-utils zstd debian-archive-keyring
+main_packages="qemu-user gcc libc6-dev mmdebstrap e2fsprogs cpio xz-utils zstd debian-archive-keyring
     gcc-riscv64-linux-gnu gcc-aarch64-linux-gnu libc6-dev-riscv64-cross libc6-dev-arm64-cross"
 backports_packages="qemu-system-riscv qemu-system-arm opensbi"
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg

@@ -123,7 +123,7 @@ def ensure_image(
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise HwprofError(f"cannot write {home}: {error.strerror}", "set HWPROF_CACHE to a folder with room") from error
-    with _alone(home / f".lock-{digest}"):
+    with alone(home / f".lock-{digest}"):
         if place.is_dir():
             return image
         _check_room(home)
@@ -140,13 +140,13 @@ def ensure_image(
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def alone(path: Path) -> Iterator[None]:
     """Hold the lock at `path`; it goes with the process that holds it."""
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("hwprof: another process is building this image, waiting for it", file=sys.stderr)
+            print("hwprof: another process is making the same thing, waiting for it", file=sys.stderr)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -179,7 +179,8 @@ def _build(image: Image, imports: Sequence[str], suite: str) -> None:
     """Everything of an image in its folder."""
     print(f"hwprof: making the {image.machine.arch} image ({', '.join(image.packages)})", file=sys.stderr)
     root = image.folder / "root"
-    _extract(image.machine, image.packages, suite, root, image.folder / "mmdebstrap.log")
+    wanted = (*image.packages, f"linux-image-{image.machine.arch}")
+    extract(image.machine.arch, wanted, suite, root, image.folder / "mmdebstrap.log")
     shutil.copyfile(_one(root / "boot", "vmlinu[xz]-*"), image.kernel)
     _initrd(root, image)
     for unneeded in ("boot", "usr/lib/modules", "var/lib/apt", "var/cache/apt", "usr/share/doc", "usr/share/man"):
@@ -190,15 +191,18 @@ def _build(image: Image, imports: Sequence[str], suite: str) -> None:
     _warm(image, imports)
 
 
-def _extract(machine: Machine, packages: Sequence[str], suite: str, root: Path, log: Path) -> None:
-    """Download and unpack the packages, with the kernel among them."""
+def extract(arch: str, packages: Sequence[str], suite: str, root: Path, log: Path) -> None:
+    """Download the packages and what they depend on, and unpack them into `root`, replacing it; nothing of them is run.
+
+    Raises NotInstalled, NotAvailable and HwprofError with the end of what mmdebstrap said (all of it is in `log`).
+    """
     if not KEYRING.exists():
         raise NotAvailable(f"no {KEYRING} to check Debian's packages by", "apt-get install debian-archive-keyring")
     source = f"deb [signed-by={KEYRING}] {mirror()} {suite} main"
     words = [require("mmdebstrap"), f"--mode={'root' if os.geteuid() == 0 else 'unshare'}", "--variant=extract"]
-    words += [f"--architectures={machine.arch}", "--aptopt=APT::Install-Recommends false"]
+    words += [f"--architectures={arch}", "--aptopt=APT::Install-Recommends false"]
     words += ["--aptopt=Acquire::Retries 5", "--aptopt=Acquire::Languages none"]
-    words += [f"--include={','.join([*packages, f'linux-image-{machine.arch}'])}"]
+    words += [f"--include={','.join(packages)}"]
     for attempt in range(1, ATTEMPTS + 1):
         shutil.rmtree(root, ignore_errors=True)
         root.mkdir()

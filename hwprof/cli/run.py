@@ -16,7 +16,7 @@ from typing import Any
 
 from hwprof.cli.options import add_results, parse_option, split_events
 from hwprof.commands import cli as commands
-from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, EXIT_UNAVAILABLE, NotInstalled, UsageError
+from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, EXIT_UNAVAILABLE, NotAvailable, NotInstalled, UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--window", type=float, default=1.0, metavar="S", help="seconds per window (default: 1)")
     add("--timeout", type=float, default=600.0, metavar="S", help="for one round (default: 600)")
     add("--seed", type=int, default=0, help="of weights and inputs")
-    add("--simulate", action="store_true", help="add a run under callgrind (batch 1 only)")
+    add(
+        *("--simulate",),
+        nargs="?",
+        const="callgrind",
+        metavar="TOOL",
+        help="add a simulated run, batch 1 only: callgrind (default), or riscv64, riscv64:v=false, riscv64:vlen=128: "
+        "Debian's riscv64 build in QEMU, instructions counted by class",
+    )
     add("--multiplex", action="store_true", help="all events in one pass, scaled")
     add("--strict", action="store_true", help="fail (exit 3) when a named event can't be counted")
     add("--meter", default="", metavar="CSV", help="log of an external power meter")
@@ -93,10 +100,12 @@ def experiment_of(args: argparse.Namespace) -> Any:
     """The one-case experiment that the options describe, checked; a new one each time (never resumed)."""
     import secrets
 
+    from hwprof.collectors.protocol import Unavailable
     from hwprof.experiment import Choice, Simulation, single
     from hwprof.frameworks.interpreters import probe
     from hwprof.jobs import Plan
     from hwprof.plugins import adapter
+    from hwprof.simulation import simulator
 
     events = split_events(args.events)
     check_events(events)
@@ -104,6 +113,8 @@ def experiment_of(args: argparse.Namespace) -> Any:
         raise UsageError("--window and --timeout must be above 0")
     if args.simulate and args.batch != 1:
         raise UsageError("--simulate is of batch 1 only", "a simulated inference is slow: leave --batch away")
+    if args.simulate and isinstance(state := simulator(args.simulate).available(args.framework), Unavailable):
+        raise NotAvailable(f"--simulate {args.simulate}: {state.reason}", state.remedy)
     options = tuple(sorted(parse_option(text) for text in args.option))
     network = f"{args.network}:pretrained" if args.pretrained else args.network
     choice = Choice(args.framework, network, args.size, args.batch, args.threads, args.precision, options)
@@ -124,7 +135,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
         cpus=args.cpus,
         timeout_s=args.timeout,
         require=tuple(e for e in events if e != "auto") if args.strict else (),
-        simulation=Simulation("always" if args.simulate else "never", (), args.timeout),
+        simulation=Simulation("always" if args.simulate else "never", (), args.timeout, args.simulate or "callgrind"),
         meter=args.meter,
         text=f"# hwprof run, {secrets.token_hex(4)}",
     )

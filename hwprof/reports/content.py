@@ -15,6 +15,7 @@ from hwprof.analysis.findings import Analysis, Correlation
 from hwprof.analysis.strata import NETWORK, VARIANT
 from hwprof.records import Kind, Run
 from hwprof.reports import command, validation
+from hwprof.reports.run import simulations
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,12 +280,7 @@ def summary(fps: pd.DataFrame, analyses: Sequence[Analysis], runs: Sequence[Run]
     lines += _fastest(fps[~fps["emulated"]], variants)  # an emulator's time says nothing of which is faster
     for analysis in analyses:
         lines += _strongest(analysis)
-    simulated = [r for r in runs if r.kind is Kind.SIMULATED and r.failure is None]
-    if simulated:
-        lines.append(
-            f"Counts marked @callgrind are simulated ({len(simulated)} cases, batch 1): those of a model of a CPU with "
-            "simulated caches, and of the kernels that a framework chooses inside the simulator."
-        )
+    lines += simulations(runs)
     unfaithful = fps[~fps["faithful"]]
     if len(unfaithful):
         lines.append(f"{len(unfaithful)} cases are unfaithful to the reference and stay out of the correlations.")

@@ -195,12 +195,17 @@ def amount(reading: Reading, value: float, level: bool, pairs: Sequence[tuple[Re
 def simulated(run: Run) -> list[str]:
     """Counts of a simulated run, marked as such, with what the simulator offers and the CPU has besides."""
     if run.failure is not None:
-        return [f"  simulation (callgrind): none: {run.failure.message}. {run.failure.remedy}".rstrip()]
-    lines = ["  simulated by callgrind: one inference after one to warm the simulated caches"]
+        return [f"  simulation: none: {run.failure.message}. {run.failure.remedy}".rstrip()]
+    tool = str(run.facts.get("simulator", "callgrind"))
+    if tool.startswith("riscv64"):
+        cpu, program = run.facts.get("simulator_cpu", ""), run.facts.get("simulator_version", "")
+        lines = [f"  simulated riscv64 ({cpu}; {program}): one inference after three to warm up"]
+    else:
+        lines = ["  simulated by callgrind: one inference after one to warm the simulated caches"]
     for window in run.windows:
         frames = len(window.latencies_ns) * run.case.batch
         lines += [
-            f"  {reading.value / frames:>16,.0f}  {reading.metric}@callgrind  # {reading.meaning}"
+            f"  {_per_frame(reading, frames)}  {reading.metric}@{tool}  # {reading.meaning}"
             for reading in window.readings
             if reading.value is not None
         ]
@@ -209,6 +214,30 @@ def simulated(run: Run) -> list[str]:
         lines.append(f"    instruction sets of this CPU that the simulator lacks: {', '.join(lost)};")
         lines.append("    kernels may differ from those of the native run")
     return lines
+
+
+def simulations(runs: Sequence[Run]) -> list[str]:
+    """What counts of a simulator are, for each that was used."""
+    cases: dict[str, int] = {}
+    for run in runs:
+        if run.kind is Kind.SIMULATED and run.failure is None:
+            tool = str(run.facts.get("simulator", "callgrind"))
+            cases[tool] = cases.get(tool, 0) + 1
+    lines = []
+    for tool, count in cases.items():
+        what = (
+            "Debian's riscv64 build of the framework in QEMU, every instruction of user space"
+            if tool.startswith("riscv64")
+            else "those of a model of a CPU with simulated caches, and of the kernels that a framework chooses inside the "
+            "simulator"
+        )
+        lines.append(f"Counts marked @{tool} are simulated ({count} case{'s' * (count != 1)}, batch 1): {what}.")
+    return lines
+
+
+def _per_frame(reading: Reading, frames: int) -> str:
+    assert reading.value is not None
+    return f"{reading.value:>16.4%}" if reading.unit == "ratio" else f"{reading.value / frames:>16,.0f}"
 
 
 def doubt_lines(runs: Sequence[Run]) -> list[str]:

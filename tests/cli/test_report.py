@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hwprof.cli import main
-from hwprof.records import Doubt, Failure, Run
+from hwprof.records import Doubt, Failure, Origin, Reading, Run
 from hwprof.reports import run as picture
 from hwprof.store import Results
 from tests.factories import make_run, make_simulated_run
@@ -85,6 +85,21 @@ def test_a_picture_of_a_run_shows_what_is_missing_and_what_is_simulated() -> Non
     assert "123,456  instructions@callgrind" in shown
     assert "simulated by callgrind" in shown
     assert "p90 is 1.50 times the median" in shown
+
+
+def test_a_run_simulated_on_riscv64_names_its_cpu_and_shows_the_share_as_one() -> None:
+    share = Reading("vector-share", 0.0456, "ratio", origin=Origin.SIMULATED, domain="user", source="riscv64-no-v:x")
+    run = make_simulated_run(metrics={"instructions": 123456.0})
+    window = dataclasses.replace(run.windows[0], readings=(*run.windows[0].readings, share))
+    facts = {"simulator": "riscv64-no-v", "simulator_cpu": "rv64,v=false", "simulator_version": "qemu 7.2"}
+    run = dataclasses.replace(run, windows=(window,), facts=facts)
+    shown = picture.render([make_run(), run])
+    assert "simulated riscv64 (rv64,v=false; qemu 7.2)" in shown
+    assert "123,456  instructions@riscv64-no-v" in shown
+    assert "4.5600%  vector-share@riscv64-no-v" in shown
+    assert "callgrind" not in shown
+    (line,) = picture.simulations([make_run(), run])
+    assert "@riscv64-no-v are simulated (1 case, batch 1): Debian's riscv64 build" in line
 
 
 def test_a_picture_of_a_failed_run_shows_the_reason_and_the_log() -> None:

@@ -1,0 +1,112 @@
+"""Which simulator a simulated run is made in: callgrind (this machine's code on a model of a CPU) or riscv64 (Debian's
+riscv64 build of the framework in QEMU, instructions counted by class)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from hwprof.collectors.protocol import Available, Unavailable
+from hwprof.collectors.riscv.simulator import Cpu, QemuUser, check, environment, parse
+from hwprof.collectors.wrappers import Callgrind, callgrind_available
+from hwprof.errors import HwprofError
+from hwprof.launcher import Wrapper
+from hwprof.records import Reading
+
+CALLGRIND = "callgrind"
+
+
+class Simulator(Protocol):
+    """How a case is simulated."""
+
+    @property
+    def label(self) -> str:
+        """What its metrics are marked with: instructions@LABEL."""
+
+    def available(self, framework: str) -> Available | Unavailable:
+        """Whether it can be used here, for this framework."""
+
+    def wrapper(self, directory: Path, framework: str) -> Wrapper:
+        """What is put around the worker; `directory` is this run's own."""
+
+    def environ(self, base: Mapping[str, str]) -> Mapping[str, str]:
+        """What of the launcher's environment `base` the worker gets."""
+
+    def readings(self, wrapper: Wrapper) -> list[Reading]:
+        """What the wrapper counted, beside what the worker itself read."""
+
+    def facts(self) -> Mapping[str, Any]:
+        """What simulated, for the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallgrindSimulator:
+    """callgrind."""
+
+    label: str = CALLGRIND
+
+    def available(self, framework: str) -> Available | Unavailable:
+        """Wherever valgrind is."""
+        return callgrind_available()
+
+    def wrapper(self, directory: Path, framework: str) -> Wrapper:
+        """valgrind in front."""
+        return Callgrind(directory)
+
+    def environ(self, base: Mapping[str, str]) -> Mapping[str, str]:
+        """All of it: the program is this machine's."""
+        return base
+
+    def readings(self, wrapper: Wrapper) -> list[Reading]:
+        """From the dump of the window."""
+        assert isinstance(wrapper, Callgrind)
+        return wrapper.parse()
+
+    def facts(self) -> Mapping[str, Any]:
+        """Its name, and the instruction sets outside, to be laid beside those seen inside."""
+        from hwprof.worker import cpu_features
+
+        return {"simulator": CALLGRIND, "native_cpu_features": cpu_features()}
+
+
+@dataclass(frozen=True, slots=True)
+class RiscvSimulator:
+    """riscv64 in QEMU's user mode."""
+
+    cpu: Cpu = field(default_factory=Cpu)
+
+    @property
+    def label(self) -> str:
+        """riscv64, riscv64-no-v, ..."""
+        return self.cpu.label
+
+    def available(self, framework: str) -> Available | Unavailable:
+        """Where there are a QEMU with plugins, a C compiler and a riscv64 package of the framework."""
+        try:
+            check(framework)
+        except HwprofError as error:
+            return Unavailable(error.message, error.remedy)
+        return Available(self.label)
+
+    def wrapper(self, directory: Path, framework: str) -> Wrapper:
+        """QEMU in front."""
+        return QemuUser(directory, framework, self.cpu)
+
+    def environ(self, base: Mapping[str, str]) -> Mapping[str, str]:
+        """Nothing that speaks of this machine's libraries."""
+        return environment(base)
+
+    def readings(self, wrapper: Wrapper) -> list[Reading]:
+        """None: the worker reads the counters at the edges of its window."""
+        return []
+
+    def facts(self) -> Mapping[str, Any]:
+        """QEMU, its version, and the CPU it was told to be."""
+        return self.cpu.facts()
+
+
+def simulator(tool: str) -> Simulator:
+    """`callgrind` or `riscv64[:OPTIONS]`. Raises UsageError."""
+    return CallgrindSimulator() if tool == CALLGRIND else RiscvSimulator(parse(tool))
