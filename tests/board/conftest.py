@@ -87,7 +87,7 @@ def _swept(
 
     def sweep(arch: str, folder: Path) -> Outcome:
         (folder / "board.toml").write_text(EXPERIMENT)
-        result = run_guest(board_image(arch), folder, EXACT, timeout_s=1200)
+        result = run_guest(board_image(arch), folder, EXACT, timeout_s=2400)
         return Outcome(result.exit_code, result.stdout, result.stderr, folder)
 
     chosen = [getattr(item, "callspec", None) for item in request.session.items]
@@ -112,7 +112,7 @@ def two(
     board_image(request.param)
     folder = tmp_path_factory.mktemp(f"{request.param}-two")
     words = [sys.executable, "-m", "hwprof", "board", request.param, "--smp", "2", "--with", ",".join(PACKAGES)]
-    words += ["--timeout", "900", "--", "bash", "-c", TWO]
+    words += ["--timeout", "1800", "--", "bash", "-c", TWO]
     environ = {**os.environ, "HWPROF_CACHE": str(CACHE), "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(words, cwd=folder, env=environ, capture_output=True, text=True, check=False)
     return Outcome(done.returncode, done.stdout, done.stderr, folder)

@@ -14,7 +14,7 @@ from hwprof.records import Exactness, Origin, Reading, Role
 from hwprof.store import Results
 from tests.board.conftest import Outcome
 
-pytestmark = [pytest.mark.board, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.board, pytest.mark.timeout(3600)]
 
 
 def seconds(reading: Reading) -> float:

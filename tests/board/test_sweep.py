@@ -14,7 +14,7 @@ from hwprof.records import Exactness, Origin, Reading, Role, Run
 from hwprof.store import Results
 from tests.board.conftest import Outcome
 
-pytestmark = [pytest.mark.board, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.board, pytest.mark.timeout(3600)]
 MACHINES = {"riscv64": "riscv64", "arm64": "aarch64"}
 
 
