@@ -110,9 +110,8 @@ def table(results: Sequence[Result]) -> str:
     for verdict in ORDER:
         for r in results:
             if r.judged.verdict == verdict:
-                figures = _figures(r)
-                why = f"  {r.judged.why}" if r.judged.why else ""
-                lines.append(f"  {verdict:<15}  {r.judged.metric:<{width}}  {figures}{why}".rstrip())
+                words = (f"{verdict:<15}", f"{r.judged.metric:<{width}}", _figures(r), r.judged.why)
+                lines.append("  " + "  ".join(filter(None, words)).rstrip())
     missing: dict[tuple[str, str], list[str]] = {}
     for r in results:
         if r.judged.verdict == "missing":

@@ -171,7 +171,7 @@ class Bench:
                         count(program, trial, amount) for _ in range(self._repetitions) for amount in trial.amounts
                     ]
         except Unsupported as error:
-            return Finding(trial.name, Verdict.MISSING, why=str(error))
+            return Finding(trial.name, Verdict.UNPROVEN, why=str(error))
         except OpenFailed as error:
             return Finding(trial.name, Verdict.MISSING, why=self._collector.why(error).reason)
         return judge(trial.name, trial.known, samples)

@@ -133,11 +133,11 @@ class _Trials:
 
     @property
     def _chained(self) -> tuple[int, int]:
-        return (5_000, 25_000)
+        return (10_000, 50_000)
 
     @property
     def _tight(self) -> tuple[int, int]:
-        return (20_000, 100_000)
+        return (40_000, 200_000)
 
     def _chain(self, slope: float, tolerance: float = 0.01, at_least: bool = False) -> Trial:
         return Trial("chain", self._chained, Known(slope, tolerance, at_least=at_least))

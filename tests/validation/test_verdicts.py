@@ -125,10 +125,12 @@ def test_what_nobody_knows_is_unproven_unless_an_emulator_reads_zero() -> None:
 
 
 def test_a_program_that_cannot_run_here_says_nothing() -> None:
-    absent = Finding("vector, 512 bits", Verdict.MISSING, why="no vectors of this width")
+    absent = Finding("vector, 512 bits", Verdict.UNPROVEN, why="no vectors of this width")
     assert combine("vector-instructions", [RIGHT, absent]).verdict is Verdict.RIGHT
     assert combine("vector-instructions", [absent, STILL]).verdict is Verdict.UNPROVEN
-    assert combine("vector-instructions", [absent]).verdict is Verdict.MISSING
+    judged = combine("vector-instructions", [absent])
+    assert (judged.verdict, judged.why) == (Verdict.UNPROVEN, "no vectors of this width")
+    assert combine("loads", [found(None, None)]).verdict is Verdict.MISSING
 
 
 def test_only_failed_verdicts_fail() -> None:
