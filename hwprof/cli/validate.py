@@ -91,7 +91,8 @@ def chosen(collector: PerfCollector, asked: list[str] | None) -> list[Event]:
         return [event for unit in collector.parser.parse(split_events(asked)) for event in unit]
     from hwprof.validation.expected import has_answer
 
-    return [collector.parser.event(n) for n in (*HARDWARE, *CACHE, *SOFTWARE, *CANONICAL) if has_answer(n)]
+    known = (name for name in (*HARDWARE, *CACHE, *SOFTWARE, *CANONICAL) if has_answer(name))
+    return [event for name in known for event in collector.parser.events(name)]
 
 
 def document(results: Sequence[Result], facts: Mapping[str, Any]) -> dict[str, Any]:

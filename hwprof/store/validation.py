@@ -121,6 +121,8 @@ class Suspects:
         """Why an event is not to be believed on this host; empty: nothing speaks against it."""
         events = self._by_host.get(host_state_id, {})
         stored = events.get((name, source)) or events.get((MODIFIERS.sub("", name), source))
+        if stored is None:  # the sum over kinds of core is as good as its parts
+            stored = next((s for (event, _), s in events.items() if event.startswith(f"{name}@")), None)
         return f"failed validation: {stored.verdict}, {stored.why}" if stored else ""
 
     def mark(self, host_state_id: int, reading: Reading) -> Reading:

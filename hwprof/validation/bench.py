@@ -55,6 +55,16 @@ class Program:
         self._process.stdin.flush()
         return self._answer()
 
+    def pin(self, cpus: Sequence[int]) -> None:
+        """Keep it on these CPUs: an event of one kind of core counts nothing elsewhere. Raises HwprofError."""
+        try:
+            os.sched_setaffinity(self.pid, cpus)
+        except OSError as error:
+            numbers = ", ".join(map(str, cpus))
+            raise HwprofError(
+                f"a program can't run on CPUs {numbers}: {error.strerror}", "see taskset -p $$"
+            ) from error
+
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         pipe = self._process.stdout.fileno()
@@ -99,6 +109,7 @@ class Runs(Protocol):
     pid: int
 
     def go(self, amount: int) -> Mapping[str, Any]: ...
+    def pin(self, cpus: Sequence[int]) -> None: ...
     def __enter__(self) -> Runs: ...
     def __exit__(self, *exception: object) -> None: ...
 
@@ -143,12 +154,13 @@ class Bench:
             yield Result(judged, found.counter, found.counter.origin)
 
     def _anchors(self) -> tuple[Countable, ...]:
-        found = (self._collector.countable(self._collector.parser.event(name)) for name in ANCHORS)
+        events = (event for name in ANCHORS for event in self._collector.parser.events(name))
+        found = (self._collector.countable(event) for event in events)
         return tuple(f for f in found if isinstance(f, Countable) and f.event.kind == "core")
 
     def _beside(self, judged: Judged, event: Countable, anchors: Sequence[Countable]) -> Judged:
         """Say so where an event that counts alone does not count in one group with cycles and instructions."""
-        others = tuple(a for a in anchors if a.metric != event.metric)
+        others = tuple(a for a in anchors if a.metric != event.metric and a.event.cluster == event.event.cluster)
         moved = next((f for f in judged.findings if f.verdict is Verdict.RIGHT and f.expected), None)
         trial = moved and next(t for t in trials(event.event.base, self._machine) if t.name == moved.program)
         if not trial or not others:
@@ -165,6 +177,8 @@ class Bench:
         """What one program says about the last of `members`, which are counted as one group."""
         try:
             with self._start(trial.program, trial.argument) as program:
+                if (kind := self._collector.catalog.kind(members[-1].event.cluster)) and kind.cpus:
+                    program.pin(kind.cpus)
                 program.go(trial.amounts[0])  # warms up
                 with self._counting(program.pid, members) as count:
                     samples = [

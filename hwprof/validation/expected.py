@@ -119,9 +119,9 @@ class _Trials:
             "ref-cycles": lambda: (self._chain(CHAIN / 10, at_least=True),),
             "bus-cycles": lambda: (self._chain(CHAIN / 1000, at_least=True),),
             "stalled-cycles-backend": self._stalls,
-            "stalls-backend": self._stalls,
+            "backend-stalls": self._stalls,
             "stalled-cycles-frontend": lambda: (self._random(0.05, at_least=True),),
-            "stalls-frontend": lambda: (self._random(0.05, at_least=True),),
+            "frontend-stalls": lambda: (self._random(0.05, at_least=True),),
         }
         return makers[base]() if base in makers else None
 

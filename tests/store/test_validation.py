@@ -92,6 +92,13 @@ def test_a_verdict_holds_with_modifiers_and_for_users_without_rights(results: Re
     assert [e for e, _ in told(results)] == [Exactness.SUSPECT, Exactness.SUSPECT, Exactness.EXACT]
 
 
+def test_a_sum_over_kinds_of_core_is_as_good_as_its_parts(results: Results) -> None:
+    results.add(run(Reading("loads", 5.0, source="perf:loads"), uid="aa"))
+    part = Validated(Counter("loads@cpu_atom", source="perf:cpu_atom/loads/"), "lying", True, "", "2024", {})
+    results.add_validation(MACHINE, HOST_STATE, [part])
+    assert told(results)[0][0] is Exactness.SUSPECT
+
+
 def test_a_missing_reading_stays_missing_with_its_own_reason(results: Results) -> None:
     results.add(run(missing("loads", "no counter", source="perf:loads")))
     results.add_validation(MACHINE, HOST_STATE, [verdict()])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,10 @@ class Working:
         if mode in ("tlb", "chase"):
             raise Unsupported("too small a machine")
         self._kernel, self._counts, self._mode = kernel, counts, mode
+        self.cpus: tuple[int, ...] = ()
+
+    def pin(self, cpus: Sequence[int]) -> None:
+        self.cpus = tuple(cpus)
 
     def go(self, amount: int) -> Mapping[str, Any]:
         for key, count in self._counts.items():
@@ -116,3 +120,26 @@ def test_every_file_is_closed(root: Path) -> None:
     kernel = FakeKernel()
     validated(root, {INSTRUCTIONS: honest}, "instructions", "branches", kernel=kernel)
     assert kernel.opened == {}
+
+
+def test_a_program_runs_on_the_kind_of_core_whose_event_is_counted() -> None:
+    root = Path(__file__).parents[1] / "machines" / "alderlake"
+    kernel = FakeKernel(refuse=lambda attr, pid: 0)
+    collector = PerfCollector(root, kernel)
+    events = collector.parser.events("instructions")
+    assert len(events) == 2
+    kernel.events |= {
+        (e.type, e.config): 1 for name in ("cycles", "instructions") for e in collector.parser.events(name)
+    }
+    counts = {(e.type, e.config): honest for e in events}
+    started: list[Working] = []
+
+    def start(mode: str, argument: int) -> Working:
+        started.append(Working(kernel, counts, mode))
+        return started[-1]
+
+    results = list(Bench(collector, Machine(), start, 2).validate(events))
+    assert [r.judged.verdict for r in results] == [Verdict.RIGHT, Verdict.RIGHT]
+    kinds = {kind.cpus for kind in collector.catalog.kinds}
+    assert {program.cpus for program in started} == kinds
+    assert all(kinds)
