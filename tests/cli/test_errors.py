@@ -96,7 +96,7 @@ def test_an_event_that_must_be_counted_and_cannot_is_exit_code_3(
     from hwprof.collectors.protocol import Unavailable
 
     no_permission = Unavailable("kernel.perf_event_paranoid is 3", "sysctl kernel.perf_event_paranoid=1")
-    monkeypatch.setattr(PerfCollector, "probe", lambda self, names: dict.fromkeys(names, no_permission))
+    monkeypatch.setattr(PerfCollector, "probe", lambda self, names, cpus=(): dict.fromkeys(names, no_permission))
     said = refused(capsys, [*RUN, "-e", "cycles", "--strict"], 3)
     assert "required event 'cycles'" in said
     assert "sysctl" in said
