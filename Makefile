@@ -24,7 +24,7 @@ test-frameworks: ## needs PyTorch (and torchvision for --pretrained)
 test-boards: ## riscv64 and arm64 guests with a PMU; needs tools/boards-packages.sh, 2 GB of cache and ten minutes
 	HWPROF_MUST_RUN=board $(PY) -m pytest -q -m "board and not board_long" --durations=5
 
-test-boards-long: ## PyTorch on riscv64
+test-boards-long: ## PyTorch and OpenCV on riscv64
 	HWPROF_MUST_RUN=board,board_long $(PY) -m pytest -q -m board_long --durations=5
 
 bench: ## what hwprof itself costs; minutes

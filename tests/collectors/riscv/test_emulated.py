@@ -85,9 +85,14 @@ def values(run: Run) -> dict[str, float]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-@pytest.mark.board
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("framework", ["onnxruntime", "opencv"])
+@pytest.mark.parametrize(
+    "framework",
+    [
+        pytest.param("onnxruntime", marks=pytest.mark.board),
+        pytest.param("opencv", marks=pytest.mark.board_long),  # 320 MB to download
+    ],
+)
 def test_debians_riscv64_framework_runs_and_is_counted(framework: str, monkeypatch: pytest.MonkeyPatch) -> None:
     run = simulated(framework, "riscv64", monkeypatch)
     found = values(run)
