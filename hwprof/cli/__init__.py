@@ -78,6 +78,21 @@ def _dispatch(words: Sequence[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.add_arguments(parser)
-    code: int = module.main(parser.parse_args(list(words[1:])))
+    # Whole, and not by argparse: which of several "--" it takes out differs between Python's versions.
+    own, behind = split(words[1:])
+    args = parser.parse_args(list(own))
+    if behind is not None:
+        if not hasattr(args, "command"):
+            parser.error(f"no command can follow -- here: {' '.join(behind)}")
+        args.command = [*args.command, *behind]
+    code: int = module.main(args)
     sys.stdout.flush()
     return code
+
+
+def split(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str] | None]:
+    """The words before and behind the first "--"; None: there is none."""
+    if "--" not in words:
+        return words, None
+    at = list(words).index("--")
+    return words[:at], words[at + 1 :]

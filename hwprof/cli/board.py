@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `hwprof board`."""
     add = parser.add_argument
     add("arch", metavar="ARCH", help="riscv64 or arm64")
-    add("command", nargs="+", metavar="COMMAND", help="program and arguments, after --")
+    add("command", nargs="*", metavar="-- COMMAND", help="program and arguments, after --")
     add("--smp", type=int, default=1, metavar="N", help="CPUs of the board (default: 1)")
     add(
         "--exact",
@@ -53,6 +53,8 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.boards.machines import machine_of
 
     machine_of(args.arch)
+    if not args.command:
+        raise UsageError("no command for the board", "as in hwprof board riscv64 -- hwprof doctor")
     packages = tuple(word.strip() for word in args.packages.split(","))
     contents_of(packages)
     exact = args.smp == 1 if args.exact is None else args.exact

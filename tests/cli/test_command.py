@@ -38,6 +38,18 @@ def test_the_output_of_the_command_is_stdout_and_ours_is_stderr(
     assert frame["task-clock"][0] == pytest.approx(clock / 10)
 
 
+def test_everything_behind_the_first_dashes_is_the_commands_own(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main([*QUICK, "--", "sh", "-c", 'printf "%s " "$@"', "-r", "-n", "--", "x", "--json"]) == 0
+    assert capfd.readouterr().out == "-n -- x --json "
+
+
+def test_a_command_that_nobody_can_run_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["doctor", "--", "ls"])
+    assert end.value.code == 2
+    assert "no command can follow" in capsys.readouterr().err
+
+
 def test_report_and_export_see_commands(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = str(tmp_path / "r.db")
     assert main(["run", "-e", "task-clock", "--results", file, "--name", "bench", "--", "true"]) == 0
