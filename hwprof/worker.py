@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import os
-import re
 import resource
 import signal
 import socket
@@ -21,10 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.collectors.protocol import Collector, Session, Target
-from hwprof.errors import CaseFailed, HwprofError, NotAvailable, NotInstalled, UnsupportedModel, UsageError
+from hwprof.errors import CaseFailed
+from hwprof.failures import describe
 from hwprof.jobs import REFERENCE_IMAGES, RING_IMAGES, Job, Link, Task
 from hwprof.measure import Loop, clock_ns, schedule, warm_up, window
-from hwprof.records import Doubt, Failure, Fidelity, Role, Window, from_json, to_json
+from hwprof.records import Doubt, Fidelity, Role, Window, from_json, to_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,40 +96,6 @@ def die_with(launcher: int) -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
     except OSError as error:
         print(f"oom_score_adj not raised: {error}", file=sys.stderr)
-
-
-# What allocators of ONNX Runtime, PyTorch, OpenCV and C++'s new say when there is no more.
-OUT_OF_MEMORY = re.compile(
-    r"allocate memory|not enough memory|out of memory|insufficient memory|bad_alloc", re.IGNORECASE
-)
-
-
-def describe(error: BaseException, stage: str) -> Failure:
-    """A failure record of any exception: its class decides the code, its text the message."""
-    text = str(error).strip() or type(error).__name__
-    line = text.splitlines()[0][:400]
-    if isinstance(error, HwprofError):
-        codes: Sequence[tuple[type[HwprofError], str]] = (
-            (NotInstalled, "not-installed"),
-            (UnsupportedModel, "model"),
-            (NotAvailable, "unavailable"),
-            (UsageError, "usage"),
-            (CaseFailed, "framework"),
-        )
-        code = next((c for kind, c in codes if isinstance(error, kind)), "framework")
-        return Failure(code, error.message, error.remedy, stage)
-    if isinstance(error, MemoryError) or OUT_OF_MEMORY.search(line):
-        # the end of a line tells how much was asked for
-        said = line if len(line) <= 160 else f"... {line[-150:]}"
-        return Failure("memory", f"out of memory: {said}", "a smaller batch or size needs less", stage)
-    if isinstance(error, OSError) and error.errno == 28:
-        return Failure("disk", f"no space left on the device: {error.filename or ''}", "free some space", stage)
-    return Failure(
-        "framework",
-        f"{type(error).__name__}: {line}",
-        "what the worker printed is in the results: --json shows it as log",
-        stage,
-    )
 
 
 def adapter_of(job: Job) -> Adapter:
