@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hwprof.validation.verdicts import Known
+from hwprof.validation.verdicts import TOLERANCE, Known
 
 CHAIN, REPEAT, LOOP = 100, 8, 2  # of kernels.h
 LOOSE, ROUGH = 0.15, 0.3  # where replacement, prefetching and neighbours have a say
@@ -139,14 +139,14 @@ class _Trials:
     def _tight(self) -> tuple[int, int]:
         return (40_000, 200_000)
 
-    def _chain(self, slope: float, tolerance: float = 0.01, at_least: bool = False) -> Trial:
+    def _chain(self, slope: float, tolerance: float = TOLERANCE, at_least: bool = False) -> Trial:
         return Trial("chain", self._chained, Known(slope, tolerance, at_least=at_least))
 
     def _none(self, program: str) -> Trial:
         amounts = self._chained if program == "chain" else self._tight
         return Trial(program, amounts, Known(0.0, slack=0.01 * CHAIN * (amounts[1] - amounts[0])))
 
-    def _eight(self, program: str, tolerance: float = 0.01) -> Trial:
+    def _eight(self, program: str, tolerance: float = TOLERANCE) -> Trial:
         return Trial(program, self._tight, Known(REPEAT, tolerance))
 
     def _instructions(self) -> tuple[Trial, ...]:

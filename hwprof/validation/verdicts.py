@@ -13,6 +13,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+# Of what is counted by instruction: an interrupt in a run of a millisecond is one or two hundredths of it.
+TOLERANCE = 0.03
 FEW = 0.01  # below this share of the time an extrapolation is a guess
 SCALED_TOLERANCE = 0.1  # of a value that was extrapolated
 REPEATABLE = 0.2  # relative scatter beyond which a count follows nothing
@@ -44,7 +46,7 @@ class Known:
     """
 
     slope: float | None
-    tolerance: float = 0.01
+    tolerance: float = TOLERANCE
     slack: float = 4.0
     at_least: bool = False
 
