@@ -52,9 +52,12 @@ def boot(name: str, folder: Path) -> Guest:
     """Have a board count its parts in `folder`."""
     arch, parts, cpu, cpus = BOARDS[name]
     shutil.copy(build.build(CACHE / "truth", COMPILERS[arch]), folder / "truth")
-    shutil.copy(HERE / "parts.py", folder)
+    package = folder / "tests" / "truth"
+    package.mkdir(parents=True)
+    for name in ("__init__.py", "parts.py", "watcher.py"):
+        shutil.copy(HERE / name, package)
     image = ensure_image(arch, PACKAGES, CACHE)
-    script = f"python3 parts.py {' '.join(parts)}"
+    script = f"python3 -m tests.truth.parts {' '.join(parts)}"
     result = run_guest(image, folder, script, smp=cpus, icount=cpus == 1, cpu_options=cpu, timeout_s=TIMEOUT_S)
     assert result.exit_code == 0, result.stderr + result.console
     return Guest(arch, json.loads((folder / "out.json").read_text()))

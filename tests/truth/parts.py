@@ -1,7 +1,7 @@
-"""What is counted in a guest, through the collector's own doors. Run there as `python3 parts.py PART...`.
+"""What is counted in a guest, through the collector's own doors. Run there as `python3 -m tests.truth.parts PART...`.
 
 Each part returns plain data, which is added to out.json as it comes; what is to be thought of it the tests say.
-`truth` lies beside this file. Standard library and hwprof only.
+`truth` lies in the working directory. Standard library and hwprof only.
 """
 
 from __future__ import annotations
@@ -10,11 +10,8 @@ import ctypes
 import errno
 import json
 import os
-import signal
 import subprocess
 import sys
-import tempfile
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,8 +22,9 @@ from hwprof.collectors.perf import PerfCollector, abi
 from hwprof.collectors.protocol import Session, Target
 from hwprof.records import Reading, Snapshot, between
 from hwprof.validation.bench import Program
+from tests.truth.watcher import Perf
 
-HERE = Path(__file__).resolve().parent
+HERE = Path.cwd()
 TRUTH = HERE / "truth"
 SMALL, LARGE = 20_000, 60_000  # as many digits, so that reading the number costs the same
 PARANOID = Path("/proc/sys/kernel/perf_event_paranoid")
@@ -282,45 +280,6 @@ def sampling() -> Any:
         why = abi.explain(code, abi.Asked(hardware=True, has_pmu=True, rights=rights_))
         return {"errno": errno.errorcode[code], "why": why.reason}
     return {"errno": "", "why": ""}
-
-
-def wait_until_asleep(pid: int) -> None:
-    """Return once the process waits for something."""
-    while Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "S":
-        time.sleep(0.001)
-
-
-class Perf:
-    """`perf stat` on a process, switched on and off from here."""
-
-    def __init__(self, pid: int, events: str) -> None:
-        self._folder = Path(tempfile.mkdtemp())
-        fifos = [self._folder / name for name in ("control", "ack")]
-        for fifo in fifos:
-            os.mkfifo(fifo)
-        words = ["perf", "stat", "-j", "-D", "-1", "-e", events, "-p", str(pid), "-o", str(self._folder / "out")]
-        words += ["--control", f"fifo:{fifos[0]},{fifos[1]}"]
-        self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
-        self._control = fifos[0].open("w", buffering=1)
-        self._ack = fifos[1].open("r")
-
-    def say(self, word: str) -> None:
-        """enable or disable; done when this returns."""
-        self._control.write(f"{word}\n")
-        answer = self._ack.readline().strip("\0\n")
-        if answer != "ack":
-            raise RuntimeError(f"perf said {answer!r}")
-
-    def counts(self) -> dict[str, float]:
-        """End perf, unless its process has ended and perf with it; its counts."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
-            self._process.wait(60)
-        self._control.close()
-        self._ack.close()
-        lines = (self._folder / "out").read_text().splitlines()
-        found = [json.loads(line) for line in lines if line.startswith("{")]
-        return {line["event"]: float(line["counter-value"]) for line in found}
 
 
 @part

@@ -16,7 +16,7 @@ from hwprof.records import between
 from hwprof.validation import build, expected
 from hwprof.validation.bench import Bench, Program
 from hwprof.validation.verdicts import Verdict
-from tests.truth import parts
+from tests.truth import watcher
 
 EVENTS = "page-faults,context-switches,task-clock"
 
@@ -92,10 +92,10 @@ def test_hwprof_and_perf_stat_agree_about_a_real_command(truth: Path) -> None:
         assert command.stdin is not None
         assert command.stdout is not None
         command.stdout.readline()
-        parts.wait_until_asleep(command.pid)
-        watcher = parts.Perf(command.pid, EVENTS)
+        watcher.wait_until_asleep(command.pid)
+        perf = watcher.Perf(command.pid, EVENTS)
         with collector.open(Target(command.pid), [EVENTS]) as session:
-            watcher.say("enable")
+            perf.say("enable")
             session.select(session.passes[0])
             before = session.read()
             command.stdin.write(b"\n")
@@ -108,7 +108,7 @@ def test_hwprof_and_perf_stat_agree_about_a_real_command(truth: Path) -> None:
                 for g, b, a in zip(session.groups, before, after, strict=True)
                 for i, c in enumerate(g.counters)
             }
-        theirs = watcher.counts()
+        theirs = perf.counts()
     assert int(said) == zlib.crc32(zlib.compress(bytes(range(256)) * 40_000))
     assert ours["page-faults"] == theirs["page-faults"] > 0
     assert ours["context-switches"] == theirs["context-switches"] > 0
