@@ -27,6 +27,7 @@ from hwprof.errors import CaseFailed, UsageError
 PR_SET_PDEATHSIG = 1
 TICK_S = 0.1
 CACHE = "/root/.cache/hwprof"
+APPLETS = "/tmp/.busybox"  # grep, sed and so on, last on the path
 SHARE = "trans=virtio,version=9p2000.L,msize=524288"
 # A name for the program, so that a command line that works at home works in the guest.
 PROGRAM = '#!/bin/sh\nexec python3 -m hwprof "$@"\n'
@@ -137,7 +138,7 @@ def _prepare(control: Path, script: str, environ: Mapping[str, str]) -> None:
     program.write_text(PROGRAM)
     program.chmod(0o755)
     settings = {
-        "PATH": "/control/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PATH": f"/control/bin:/usr/sbin:/usr/bin:/sbin:/bin:{APPLETS}",
         "HOME": "/root",
         "HWPROF_CACHE": CACHE,
         "LANG": "C.UTF-8",
@@ -148,7 +149,8 @@ def _prepare(control: Path, script: str, environ: Mapping[str, str]) -> None:
         **environ,
     }
     lines = [f"export {name}={shlex.quote(value)}" for name, value in settings.items()]
-    lines += [f"mkdir -p {CACHE}", f"busybox mount -t 9p -o {SHARE} cache {CACHE}", "cd /job"]
+    lines += [f"mkdir -p {CACHE} {APPLETS}", f"busybox --install -s {APPLETS}"]
+    lines += [f"busybox mount -t 9p -o {SHARE} cache {CACHE}", "cd /job"]
     (control / "start").write_text("\n".join([*lines, "exec /usr/bin/bash /control/script", ""]))
     (control / "script").write_text(script + "\n")
     # Others in the guest (`nobody`) read them too.
