@@ -241,6 +241,15 @@ def test_root_of_a_rootless_container_has_no_rights(tmp_path: Path, uid_map: str
         assert "user namespace" in only(doctor.examine(found), "kernel.perf_event_paranoid").detail
 
 
+@pytest.mark.parametrize(("level", "privileged"), [(2, True), (3, False), (4, False)])
+def test_cap_perfmon_is_a_right_up_to_level_2_only(tmp_path: Path, level: int, privileged: bool) -> None:
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/sys/kernel").mkdir(parents=True)
+    (tmp_path / "proc/sys/kernel/perf_event_paranoid").write_text(f"{level}\n")
+    (tmp_path / "proc/self/status").write_text(f"CapEff:\t{1 << 38:016x}\n")
+    assert read_rights(tmp_path) == Rights(level, privileged)
+
+
 def test_a_kernel_without_perf_events_is_told_apart() -> None:
     refused = only(seen("ryzen", Kernel(errno.ENOSYS, software=False)), "perf_event_open")
     assert "ENOSYS" in refused.detail

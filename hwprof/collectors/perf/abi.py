@@ -189,7 +189,7 @@ class Rights:
     """What decides whether counting is allowed: kernel.perf_event_paranoid (None: unreadable) and capabilities."""
 
     paranoid: int | None
-    privileged: bool  # CAP_PERFMON or CAP_SYS_ADMIN is effective, and the machine's own
+    privileged: bool  # CAP_SYS_ADMIN, or up to level 2 CAP_PERFMON, is effective, and the machine's own
 
     @property
     def kernel(self) -> bool:
@@ -211,7 +211,9 @@ def read_rights(root: Path = Path("/")) -> Rights:
     except (OSError, ValueError, IndexError):
         effective = 0
     cap_sys_admin, cap_perfmon = 21, 38
-    capable = bool(effective & (1 << cap_sys_admin | 1 << cap_perfmon))
+    # Debian's and Ubuntu's levels 3 and 4 refuse CAP_PERFMON too.
+    enough = paranoid is None or paranoid <= 2
+    capable = bool(effective & 1 << cap_sys_admin or (enough and effective & 1 << cap_perfmon))
     return Rights(paranoid, capable and not in_user_namespace(root))
 
 
