@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from hwprof import doubts
+from hwprof import doubts, machine
 from hwprof.analysis import correlation, decomposition, performance, strata
 from hwprof.analysis.findings import Analysis, Correlation
 from hwprof.analysis.strata import NETWORK, VARIANT
@@ -195,24 +195,22 @@ def interval_r(c: Correlation) -> str:
 
 
 def identity_table(runs: Sequence[Run]) -> Table:
-    """Throughput of each case in its factors, median over rounds."""
-    cases: dict[str, list[Run]] = {}
+    """Throughput of each case on each machine in its factors, median over rounds."""
+    cases: dict[tuple[str, ...], list[tuple[Run, decomposition.Identity]]] = {}
     for run in runs:
-        if run.kind is Kind.NATIVE and run.failure is None:
-            cases.setdefault(run.case.key, []).append(run)
+        if run.kind is Kind.NATIVE and (found := decomposition.identity(run)) is not None:
+            # rounds with and without cycles have other factors: what may be counted can change between them
+            cases.setdefault((run.case.key, machine.machine_id(run.machine), *found.factors), []).append((run, found))
+    several = len({key[1] for key in cases}) > 1
     rows: list[tuple[str, ...]] = []
     merged = ""
     for group in cases.values():
-        found = [i for i in map(decomposition.identity, group) if i is not None]
-        if not found:
-            continue
-        names = tuple(found[0].factors)
-        merged = merged or found[0].merged
-        middle = sorted(found, key=lambda i: i.throughput)[len(found) // 2]
-        factors = "  ".join(f"{n} {_factor(n, middle.factors[n])}" for n in names)
+        run, middle = sorted(group, key=lambda pair: pair[1].throughput)[len(group) // 2]
+        merged = merged or middle.merged
+        factors = "  ".join(f"{n} {_factor(n, v)}" for n, v in middle.factors.items())
         rows.append(
             (
-                group[0].case.title,
+                f"{run.case.title} on {machine.label(run.machine)}" if several else run.case.title,
                 number(middle.throughput),
                 factors,
                 f"x{middle.observer:.3f}",

@@ -49,7 +49,7 @@ def test_every_case_of_the_sweep_was_measured(exact: Outcome) -> None:
     assert [run.failure for run in runs if run.failure is not None] == []
     cases = {(run.case.framework, run.case.network) for run in runs}
     assert cases == {(f, n) for f in ("onnxruntime", "opencv") for n in ("tiny_cnn", "squeezenet1_1")}
-    assert len(runs) == 8
+    assert len(runs) == 4
     assert all(run.fidelity is not None and run.fidelity.faithful for run in runs)
 
 
@@ -74,14 +74,18 @@ def test_an_event_that_the_board_lacks_is_missing_with_the_reason(exact: Outcome
         assert all(r.value is None and r.exactness is Exactness.MISSING and r.why for r in readings)
 
 
-def test_instructions_repeat_from_process_to_process(exact: Outcome) -> None:
+def test_instructions_of_user_mode_repeat_from_process_to_process(exact: Outcome) -> None:
+    assert "second sweep ended with 0" in exact.stdout, exact.stderr
     per_case: dict[str, list[float]] = defaultdict(list)
-    for run in runs_of(exact.folder / "sweep.db"):
-        windows = [w for w in run.windows if w.role is Role.COUNTED]
-        total = sum(r.value or 0 for r in counted(run)["instructions"])
-        per_case[run.case.title].append(total / sum(len(w.latencies_ns) for w in windows))
+    for run in runs_of(exact.folder / "user.db"):
+        readings = [
+            r for r in (r for found in counted(run).values() for r in found) if r.source == "perf:instructions:u"
+        ]
+        assert {(r.domain, r.exactness) for r in readings} == {("user", Exactness.EXACT)}
+        frames = sum(len(w.latencies_ns) for w in run.windows if w.role is Role.COUNTED)
+        per_case[run.case.title].append(sum(r.value or 0 for r in readings) / frames)
     spread = {title: (max(v) - min(v)) / statistics.mean(v) for title, v in per_case.items()}
-    assert len(spread) == 4
+    assert [len(v) for v in per_case.values()] == [3, 3]
     assert {title: s for title, s in spread.items() if s > 1e-4} == {}
 
 
@@ -107,11 +111,12 @@ def gathered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_results_come_home_and_the_report_says_that_they_are_emulated(
     exact: Outcome, gathered: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    words = ["merge", str(exact.folder / "sweep.db"), "--results", os.fspath(gathered)]
+    words = ["merge", *(str(exact.folder / n) for n in ("sweep.db", "user.db")), "--results", os.fspath(gathered)]
     assert main(words) == 0
-    assert "8 runs added" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert ("4 runs added" in said, "6 runs added" in said) == (True, True)
     assert main(words) == 0
-    assert "0 runs added, 8 known" in capsys.readouterr().out
+    assert "0 runs added, 4 known" in capsys.readouterr().out
     assert main(["report", os.fspath(gathered), "-o", str(tmp_path / "report")]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "origin EMULATED" in said

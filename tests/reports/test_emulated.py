@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hwprof import machine
 from hwprof.records import Origin, Run
 from hwprof.reports import content
 from hwprof.store import Results
@@ -74,3 +75,17 @@ def test_a_machine_beside_a_board_is_still_analysed_with_its_own_counts_only(tmp
     fastest = [line for line in both.summary if "as fast as" in line]
     assert fastest == [line for line in alone.summary if "as fast as" in line]
     assert len(fastest) == 1
+
+
+def test_a_case_on_two_machines_has_two_rows_of_factors(tmp_path: Path) -> None:
+    with Results.create(tmp_path / "x.db") as results:
+        counted = {"cycles": 2e7, "instructions": 4e7, "task-clock": 25.0}
+        results.add(make_run(fps=40, metrics=counted))
+        results.add(emulated(make_run(fps=10, metrics=counted, machine=BOARD)))
+        results.add(emulated(make_run(fps=10, metrics={"task-clock": 100.0}, machine=BOARD, round=1)))
+        table = content.identity_table(list(results.runs()))
+    assert {(row[0].rpartition(" on ")[2], "ipc" in row[2]) for row in table.rows} == {
+        (machine.label(MACHINE), True),
+        (machine.label(BOARD), True),
+        (machine.label(BOARD), False),
+    }
