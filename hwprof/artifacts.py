@@ -19,6 +19,7 @@ from typing import Any
 
 from hwprof.cases import Planned, versions
 from hwprof.errors import HwprofError
+from hwprof.frameworks import interpreters
 from hwprof.jobs import REFERENCE_IMAGES, Job, Task
 from hwprof.launcher import Launcher, Outcome
 from hwprof.records import Failure
@@ -97,7 +98,10 @@ class Workshop:
             "adapter": planned.adapter_path,
             "case": adapter.cache_key(planned.case),
             "shape": planned.spec.shape,
-            "versions": versions((*adapter.environment.distributions, "onnx", "hwprof")),
+            "versions": interpreters.software(
+                planned.converter,
+                (*adapter.environment.distributions, *adapter.environment.converts_with, "onnx", "hwprof"),
+            )["distributions"],
         }
         name = f"{adapter.name}-{planned.case.network}"
         folder = self._entry("artifacts", name, key, planned, Task.PREPARE, "", source)
@@ -153,7 +157,8 @@ class Workshop:
             output=str(half / file if file else half),
         )
         environ = planned.adapter.environ(case) if task is Task.PREPARE else {}
-        outcome: Outcome = self.launcher.run(job, self.timeout_s, environ)
+        python = planned.converter if task is Task.PREPARE else ""
+        outcome: Outcome = self.launcher.run(job, self.timeout_s, environ, python=python)
         if outcome.failure is not None or outcome.result is None:
             failure = outcome.failure or Failure("internal", "the worker gave no result", "", task.value)
             self.failures[digest] = failure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import UsageError
 from hwprof.experiment import Choice, Experiment
+from hwprof.frameworks import interpreters
 from hwprof.frameworks.protocol import InputSpec
 from hwprof.records import Case
 
@@ -30,6 +32,12 @@ class Planned:
     source_key: str  # identifies the network's content
     macs: int | None  # per frame
     params: int | None
+    python: str = sys.executable  # runs the framework
+    converter: str = sys.executable  # makes its artifact
+
+    def software(self) -> Mapping[str, Any]:
+        """What the run's interpreter is and has."""
+        return interpreters.software(self.python, (*self.adapter.environment.distributions, "numpy"))
 
 
 def plan(experiment: Experiment) -> tuple[Planned, ...]:
@@ -57,6 +65,7 @@ def _planned(choice: Choice, seed: int, cpus: Sequence[int]) -> Planned:
     spec = network.input_spec(choice.size or None, choice.batch)
     size = choice.size or network.default_size or 0
     macs, params = _counts(choice.network, size)
+    python = interpreters.registered(adapter.name) or sys.executable
     case = Case(
         framework=adapter.name,
         network=network.name,
@@ -77,7 +86,17 @@ def _planned(choice: Choice, seed: int, cpus: Sequence[int]) -> Planned:
         source_key=network.identity(seed, size),
         macs=macs,
         params=params,
+        python=python,
+        converter=converter_of(adapter, python),
     )
+
+
+def converter_of(adapter: Adapter, python: str) -> str:
+    """The interpreter that makes the framework's artifacts, which may need another environment than the run."""
+    wanted = adapter.environment.converter
+    if wanted in ("", adapter.name):
+        return python
+    return (None if wanted == "hwprof" else interpreters.registered(wanted)) or sys.executable
 
 
 @lru_cache(maxsize=256)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import hwprof
+from hwprof.frameworks.interpreters import clean_environ
 from hwprof.jobs import Job, Link
 from hwprof.records import Failure, from_json, to_json
 from hwprof.worker import BOOTSTRAP
@@ -79,20 +80,22 @@ class Launcher:
         environ: Mapping[str, str] | None = None,
         wrapper: Wrapper | None = None,
         watcher: Watcher | None = None,
+        python: str = "",
     ) -> Outcome:
-        """Start a worker for `job`, follow it to its end, kill what is left of it."""
+        """Start a worker for `job`, follow it to its end, kill what is left of it. `python`: another interpreter."""
+        python = python or self.python
         ours, theirs = socket.socketpair()
         # In memory: what a framework prints must not write to a board's slow card in the middle of a window.
         with os.fdopen(os.memfd_create("hwprof-log"), "w+b") as log:
             package = str(Path(hwprof.__file__).parent)
-            command = [self.python, "-P", "-c", BOOTSTRAP, package, str(theirs.fileno()), str(os.getpid())]
+            command = [python, "-P", "-c", BOOTSTRAP, package, str(theirs.fileno()), str(os.getpid())]
             process = subprocess.Popen(
                 wrapper.argv(command) if wrapper else command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 pass_fds=[theirs.fileno()],
-                env={**self.environ, **(environ or {})},
+                env={**clean_environ(python, self.environ), **(environ or {})},
                 start_new_session=True,
             )
             theirs.close()

@@ -19,6 +19,9 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "onnxruntime": "hwprof.frameworks.onnxruntime:ADAPTER",
         "opencv": "hwprof.frameworks.opencv:ADAPTER",
         "pytorch": "hwprof.frameworks.pytorch:ADAPTER",
+        "openvino": "hwprof.frameworks.openvino:ADAPTER",
+        "ncnn": "hwprof.frameworks.ncnn:ADAPTER",
+        "mnn": "hwprof.frameworks.mnn:ADAPTER",
     },
     "hwprof.collectors": {
         "cpu": "hwprof.collectors.cpu:CpuCollector",

@@ -139,14 +139,12 @@ class Runner:
         measuring = dataclasses.replace(self.experiment.plan, counted_first=number % 2 == 1)
         job = dataclasses.replace(self._job(planned, paths, Task.MEASURE), plan=measuring)
         with GaugeWatcher(self.experiment.gauge_hz, case.cpus, self.experiment.meter, self.idle_w) as watcher:
-            outcome = self.launcher.run(job, self.experiment.timeout_s, environ, watcher=watcher)
+            outcome = self.launcher.run(job, self.experiment.timeout_s, environ, watcher=watcher, python=planned.python)
         if outcome.result is None:
             return dataclasses.replace(base, failure=outcome.failure)
         return self._complete(base, outcome, watcher)
 
     def _blank(self, planned: Planned, number: int, attempt: int, kind: Kind, environ: Mapping[str, str]) -> Run:
-        from hwprof.machine import software
-
         return Run(
             uid=secrets.token_hex(4),
             case=planned.case,
@@ -159,7 +157,7 @@ class Runner:
             params=planned.params,
             machine=self.facts["hardware"],
             host_state=self.facts["host_state"],
-            software=software((*planned.adapter.environment.distributions, "numpy")),
+            software=planned.software(),
         )
 
     def _job(self, planned: Planned, paths: Artifacts, task: Task) -> Job:
@@ -267,7 +265,7 @@ class Runner:
             job = dataclasses.replace(self._job(planned, paths, Task.SIMULATE), cpus=())
             try:
                 wrapper = tool.wrapper(Path(folder), planned.case.framework)
-                outcome = launcher.run(job, left, environ, wrapper=wrapper)
+                outcome = launcher.run(job, left, environ, wrapper=wrapper, python=planned.python)
                 counts = tool.readings(wrapper) if outcome.result else []
             except HwprofError as error:
                 return dataclasses.replace(base, failure=Failure("simulator", error.message, error.remedy, "window"))

@@ -16,6 +16,7 @@ COMMANDS = {
     "validate": "check events by programs of known counts: right, off by a factor, dead, lying",
     "networks": "built-in networks with MACs, parameters and input shape",
     "frameworks": "frameworks: version, or how to install",
+    "env": "environments of frameworks that can't share this interpreter",
     "export": "results as CSV, Parquet or JSON",
     "merge": "take in another results file",
     "board": "run a command on an emulated riscv64 or arm64 board",

@@ -14,17 +14,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print the table."""
-    from hwprof.frameworks.interpreters import probe
+    from hwprof.frameworks import interpreters
     from hwprof.plugins import adapter, framework_names
 
     rows: list[dict[str, Any]] = []
     for name in framework_names():
         found = adapter(name)
+        where = interpreters.find(name, found.environment)
         rows.append(
             {
                 "name": name,
-                "version": probe(found.environment.module),
-                "install": found.environment.install,
+                "version": None if where.error else where.version,
+                "python": where.python,
+                "error": where.error,
+                "install": found.environment.install or f"hwprof env create {name}",
                 "formats": list(found.consumes),
                 "precisions": list(found.precisions),
                 "options": {key: list(values) for key, values in found.options.items()},

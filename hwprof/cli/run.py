@@ -16,7 +16,7 @@ from typing import Any
 
 from hwprof.cli.options import add_results, parse_option, split_events
 from hwprof.commands import cli as commands
-from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, EXIT_UNAVAILABLE, NotAvailable, NotInstalled, UsageError
+from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, EXIT_UNAVAILABLE, NotAvailable, UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -102,7 +102,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
 
     from hwprof.collectors.protocol import Unavailable
     from hwprof.experiment import Choice, Simulation, single
-    from hwprof.frameworks.interpreters import probe
+    from hwprof.frameworks import interpreters
     from hwprof.jobs import Plan
     from hwprof.plugins import adapter
     from hwprof.simulation import simulator
@@ -140,8 +140,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
         text=f"# hwprof run, {secrets.token_hex(4)}",
     )
     found = adapter(args.framework)
-    if probe(found.environment.module) is None:
-        raise NotInstalled(found.name, found.environment.install)
+    interpreters.require(found.name, found.environment)
     return spec
 
 

@@ -1,19 +1,170 @@
-"""Is a framework there? Found out by importing it in a child: a broken installation must not break hwprof."""
+"""Which interpreter runs a framework, and what is in it. Found out in a child: a broken installation must not break hwprof.
+
+A framework is looked for in this order: an environment of its own (`hwprof env create NAME`), then hwprof's interpreter.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
-PROGRAM = "import importlib, sys; m = importlib.import_module(sys.argv[1]); print(getattr(m, '__version__', '?'))"
+from hwprof.errors import NotInstalled
+from hwprof.frameworks.protocol import Environment
+
+# What a foreign interpreter needs for hwprof's worker: a language version and an array library.
+OLDEST_PYTHON = (3, 11)
+# The last line of its output; frameworks print what they like before it.
+PROGRAM = """
+import importlib, json, platform, sys
+from importlib.metadata import PackageNotFoundError, version
+def of(name):
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+told = {"python": list(sys.version_info[:3]), "implementation": platform.python_implementation(), "error": None}
+told["distributions"] = {name: of(name) for name in sys.argv[2:]}
+try:
+    module = importlib.import_module(sys.argv[1])
+    import numpy
+    told["version"] = str(getattr(module, "__version__", "?"))
+except Exception as error:
+    told["error"] = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+print()
+print(json.dumps(told))
+sys.stdout.flush()
+import os
+os._exit(0)  # some frameworks' exit handlers crash
+"""
 
 
-@lru_cache(maxsize=64)
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """A Python that a framework runs in. `error`: why the framework can't be imported there; None: it can."""
+
+    python: str
+    version: str = ""  # the framework's, as its module tells
+    python_version: str = ""
+    distributions: Mapping[str, str | None] = field(default_factory=dict)
+    error: str | None = None
+
+    @property
+    def own(self) -> bool:
+        """It is hwprof's own."""
+        return self.python == sys.executable
+
+
+def home() -> Path:
+    """Where environments are: HWPROF_ENVIRONMENTS, else XDG_DATA_HOME/hwprof/environments, else below ~/.local/share."""
+    if given := os.environ.get("HWPROF_ENVIRONMENTS"):
+        return Path(given)
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local/share") / "hwprof/environments"
+
+
+def registered(name: str) -> str | None:
+    """The interpreter of the environment of this name; None: there is none."""
+    try:
+        return str(json.loads((home() / name / "environment.json").read_text())["python"])
+    except FileNotFoundError:
+        return None
+
+
+def clean_environ(python: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` for a child run by `python`: a foreign interpreter must not be led to our packages."""
+    ours = () if python == sys.executable else ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
+    return {name: value for name, value in environ.items() if name not in ours}
+
+
+@lru_cache(maxsize=128)
+def look(module: str, python: str = sys.executable, distributions: Sequence[str] = ()) -> Interpreter:
+    """Import `module` in `python` and read versions there. Never raises: `error` tells."""
+    command = [python, "-P", "-c", PROGRAM, module, *distributions]
+    environ = clean_environ(python, os.environ)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environ)
+    except OSError as error:
+        return Interpreter(python, error=f"{python} can't be run: {error.strerror}")
+    except subprocess.TimeoutExpired:
+        return Interpreter(python, error=f"importing {module} took longer than 5 minutes")
+    try:
+        told = json.loads(done.stdout.strip().splitlines()[-1])
+    except (IndexError, ValueError):
+        said = done.stderr.strip().splitlines()
+        how = f"died of signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
+        return Interpreter(python, error=f"importing {module}: {how}{': ' + said[-1][:200] if said else ''}")
+    wrong = told["error"]
+    if tuple(told["python"]) < OLDEST_PYTHON:
+        wrong = f"Python {'.'.join(map(str, told['python']))}, a worker needs 3.11 or later"
+    number = ".".join(map(str, told["python"]))
+    version = told.get("version", "")
+    if version == "?":  # a module without __version__
+        version = next((v for v in told["distributions"].values() if v), "?")
+    return Interpreter(python, version, number, told["distributions"], wrong)
+
+
+# Without importing the framework: asked before every round's record is made.
+SOFTWARE = """
+import json, platform, sys
+from importlib.metadata import PackageNotFoundError, version
+def of(name):
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+print(json.dumps({
+    "python": platform.python_version(), "implementation": platform.python_implementation(),
+    "compiler": platform.python_compiler(), "libc": " ".join(platform.libc_ver()).strip(),
+    "distributions": {name: of(name) for name in sys.argv[1:]},
+}))
+"""
+
+
+@lru_cache(maxsize=128)
+def software(python: str, distributions: Sequence[str]) -> Mapping[str, Any]:
+    """Interpreter, C library, hwprof, and versions of the distributions there (None: not installed). Raises NotInstalled."""
+    from hwprof import machine
+    from hwprof._version import __version__
+
+    if python == sys.executable:
+        return machine.software(distributions)
+    try:
+        done = subprocess.run(
+            [python, "-P", "-c", SOFTWARE, *distributions],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+            env=clean_environ(python, os.environ),
+        )
+        return {"hwprof": __version__, **json.loads(done.stdout)}
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        raise NotInstalled(f"a working interpreter at {python}", f"it can't be run: {error}") from error
+
+
 def probe(module: str, python: str = sys.executable) -> str | None:
     """The version a module tells when imported by `python`; None: it can't be imported."""
-    done = subprocess.run(
-        [python, "-P", "-c", PROGRAM, module], capture_output=True, text=True, timeout=300, check=False
-    )
-    lines = done.stdout.strip().splitlines()
-    return lines[-1] if done.returncode == 0 and lines else None
+    found = look(module, python)
+    return None if found.error else found.version
+
+
+def find(name: str, environment: Environment) -> Interpreter:
+    """The interpreter of a framework, with `error` set where it can't be imported there."""
+    return look(environment.module, registered(name) or sys.executable, environment.distributions)
+
+
+def require(name: str, environment: Environment) -> Interpreter:
+    """As `find`. Raises NotInstalled with the command that installs the framework."""
+    found = find(name, environment)
+    if found.error is None:
+        return found
+    if found.own:
+        raise NotInstalled(name, environment.install)
+    raise NotInstalled(f"{name} ({found.python}: {found.error})", f"hwprof env create {name} makes it anew")

@@ -33,6 +33,14 @@ class Environment:
     distributions: tuple[str, ...]
     install: str
     module: str  # what is imported to find out whether it is there
+    # For an environment of its own (`hwprof env create`): pip's requirements, and the Python versions that they exist for.
+    requirements: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()  # installed after them, without what they say they depend on
+    pythons: str = ">=3.11,<3.14"
+    # Where the conversion runs when not in the run's own environment: the name of another environment; "": the same;
+    # "hwprof": hwprof's own interpreter.
+    converter: str = ""
+    converts_with: tuple[str, ...] = ()  # further distributions that the artifact depends on
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,115 @@
+"""MNN on its CPU backend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
+from hwprof.records import Case
+
+if TYPE_CHECKING:
+    from hwprof.frameworks.protocol import Array
+
+# getSessionInfo's codes: memory in MB, multiply-accumulates in 10^6 per second counted by MNN, backend.
+MEMORY_MB, MFLOPS = 0, 1
+
+
+class MnnModel:
+    """A session; its input is copied into MNN's own layout by each inference, its output back out of it."""
+
+    def __init__(self, interpreter: Any, session: Any, module: Any, case: Case) -> None:
+        self._interpreter, self._session, self._module, self._case = interpreter, session, module, case
+        self._input = interpreter.getSessionInput(session)
+        self._output = interpreter.getSessionOutput(session)
+        self._kept: list[Any] = []
+
+    def bind(self, batch: Array) -> Any:
+        """A host tensor in NCHW order."""
+        module = self._module
+        self._kept.append(batch)
+        return module.Tensor(batch.shape, module.Halide_Type_Float, batch, module.Tensor_DimensionType_Caffe)
+
+    def infer(self, bound: Any) -> Any:
+        """Copy in, run."""
+        self._input.copyFrom(bound)
+        self._interpreter.runSession(self._session)
+        return self._output
+
+    def numpy(self, out: Any) -> Array:
+        """The output copied out of MNN's layout."""
+        import numpy as np
+
+        module, shape = self._module, out.getShape()
+        place = np.zeros(shape, np.float32)
+        host = module.Tensor(shape, module.Halide_Type_Float, place, module.Tensor_DimensionType_Caffe)
+        out.copyToHostTensor(host)
+        return np.array(host.getNumpyData(), np.float32).reshape(shape)
+
+    def facts(self) -> Mapping[str, Any]:
+        """MNN tells its memory and work, but not its threads: what was asked for is marked so."""
+        told = self._interpreter.getSessionInfo
+        return {
+            "version": self._module.version(),
+            "threads_asked": self._case.threads,
+            "memory_mb": told(self._session, MEMORY_MB),
+            "mflops": told(self._session, MFLOPS),
+            "precision": self._case.precision,
+        }
+
+
+class Mnn:
+    """Adapter of MNN: .onnx by its own converter."""
+
+    name = "mnn"
+    consumes = ("mnn",)
+    precisions = ("fp32",)
+    options: Mapping[str, tuple[Any, ...]] = {}
+    environment = Environment(
+        ("MNN",), "pip install 'hwprof[mnn]'", "MNN", requirements=("MNN==3.6.1", "numpy")
+    )
+
+    def environ(self, case: Case) -> Mapping[str, str]:
+        """Threads are MNN's own."""
+        return {"OMP_NUM_THREADS": str(case.threads), "OPENBLAS_NUM_THREADS": "1"}
+
+    def prepare(self, job: PrepareJob) -> Path:
+        """An .mnn file. Raises UnsupportedModel."""
+        try:
+            # Not MNN.tools.mnnconvert, which installs a package for its maker's telemetry when it is imported.
+            import _tools
+        except ImportError as error:
+            raise NotInstalled(self.name, self.environment.install) from error
+        path = job.directory / "network.mnn"
+        words = ["mnnconvert", "-f", "ONNX", "--modelFile", str(job.source), "--MNNModel", str(path)]
+        _tools.mnnconvert([*words, "--bizCode", "hwprof", "--keepInputFormat", "1"])
+        if not path.exists():
+            raise UnsupportedModel("MNN's converter made no file; the worker's output names the operator")
+        return path
+
+    def cache_key(self, case: Case) -> str:
+        """The file is the same for every case."""
+        return ""
+
+    @contextmanager
+    def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[MnnModel]:
+        """A session of `case.threads` threads in full precision. Raises UnsupportedModel, NotInstalled."""
+        try:
+            import MNN
+        except ImportError as error:
+            raise NotInstalled(self.name, self.environment.install) from error
+        interpreter = MNN.Interpreter(str(artifact))
+        session = interpreter.createSession({"backend": "CPU", "precision": "high", "numThread": case.threads})
+        if session is None:
+            raise UnsupportedModel("MNN can't make a session of the network; the worker's output says more")
+        entry = interpreter.getSessionInput(session)
+        if tuple(entry.getShape()) != spec.shape:
+            interpreter.resizeTensor(entry, spec.shape)
+            interpreter.resizeSession(session)
+        yield MnnModel(interpreter, session, MNN, case)
+
+
+ADAPTER = Mnn()
