@@ -22,6 +22,8 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "openvino": "hwprof.frameworks.openvino:ADAPTER",
         "ncnn": "hwprof.frameworks.ncnn:ADAPTER",
         "mnn": "hwprof.frameworks.mnn:ADAPTER",
+        "tensorflow": "hwprof.frameworks.tensorflow:ADAPTER",
+        "litert": "hwprof.frameworks.litert:ADAPTER",
     },
     "hwprof.collectors": {
         "cpu": "hwprof.collectors.cpu:CpuCollector",

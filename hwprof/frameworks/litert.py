@@ -1,0 +1,117 @@
+"""LiteRT (TensorFlow Lite) with its XNNPACK delegate or with its own kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
+from hwprof.frameworks.tensorflow import QUIET
+from hwprof.records import Case
+
+if TYPE_CHECKING:
+    from hwprof.frameworks.protocol import Array
+
+
+class LiteRtModel:
+    """An interpreter with its tensors allocated; the input is copied into it by each inference."""
+
+    def __init__(self, interpreter: Any, module: Any, case: Case) -> None:
+        self._interpreter, self._module, self._case = interpreter, module, case
+        self._input = interpreter.get_input_details()[0]["index"]
+        self._output = interpreter.get_output_details()[0]["index"]
+
+    def bind(self, batch: Array) -> Array:
+        """The images channels last."""
+        import numpy as np
+
+        return np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
+
+    def infer(self, bound: Array) -> int:
+        """Copy in, run."""
+        self._interpreter.set_tensor(self._input, bound)
+        self._interpreter.invoke()
+        return int(self._output)
+
+    def numpy(self, out: int) -> Array:
+        """A copy of the output; a feature map is brought back to (batch, channels, height, width)."""
+        array: Array = self._interpreter.get_tensor(out)
+        return array.transpose(0, 3, 1, 2) if array.ndim == 4 else array
+
+    def facts(self) -> Mapping[str, Any]:
+        """Whether the delegate took the graph shows in its operators; threads are not told, what was asked is marked so."""
+        operators = [told["op_name"] for told in self._interpreter._get_ops_details()]
+        return {
+            "version": self._module.__version__,
+            "threads_asked": self._case.threads,
+            "delegates": sum(name == "DELEGATE" for name in operators),
+            "operators": len(operators),
+            "precision": "fp32",
+        }
+
+
+class LiteRt:
+    """Adapter of LiteRT: .onnx by TensorFlow operators and TensorFlow's converter, in TensorFlow's environment."""
+
+    name = "litert"
+    consumes = ("tflite",)
+    precisions = ("fp32",)
+    options: Mapping[str, tuple[Any, ...]] = {"xnnpack": (True, False)}
+    environment = Environment(
+        ("ai-edge-litert",),
+        "pip install 'hwprof[litert]'",
+        "ai_edge_litert.interpreter",
+        requirements=("ai-edge-litert==2.3.0", "numpy"),
+        converter="tensorflow",
+        converts_with=("tensorflow-cpu", "tensorflow"),
+    )
+
+    def environ(self, case: Case) -> Mapping[str, str]:
+        """Threads are given to the interpreter."""
+        return {**QUIET, "OMP_NUM_THREADS": str(case.threads), "OPENBLAS_NUM_THREADS": "1"}
+
+    def prepare(self, job: PrepareJob) -> Path:
+        """A .tflite of the case's shape. Raises NotInstalled, UnsupportedModel with operator and node."""
+        try:
+            import tensorflow as tf
+        except ImportError as error:
+            raise NotInstalled("tensorflow, which converts to .tflite,", "hwprof env create tensorflow") from error
+        from hwprof.frameworks.tensorflow_graph import Network
+
+        network = Network(job.source, job.input.shape)
+        function = tf.function(network.walk, input_signature=[network.signature]).get_concrete_function()
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([function], network)
+        path = job.directory / "network.tflite"
+        try:
+            path.write_bytes(converter.convert())
+        except Exception as error:  # its converter raises what it likes
+            said = str(error).strip().splitlines() or ["no reason given"]
+            raise UnsupportedModel(f"TensorFlow's converter can't convert the network: {said[0][:300]}") from error
+        return path
+
+    def cache_key(self, case: Case) -> str:
+        """The shape, which is part of every key already."""
+        return "static shape"
+
+    @contextmanager
+    def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[LiteRtModel]:
+        """An interpreter of `case.threads` threads. Raises NotInstalled, UnsupportedModel."""
+        try:
+            import ai_edge_litert
+            from ai_edge_litert import interpreter as lite
+        except ImportError as error:
+            raise NotInstalled(self.name, self.environment.install) from error
+        resolver = lite.OpResolverType
+        kind = resolver.AUTO if case.option("xnnpack", True) else resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        try:
+            made = lite.Interpreter(str(artifact), num_threads=case.threads, experimental_op_resolver_type=kind)
+            made.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise UnsupportedModel(f"LiteRT can't load the network: {str(error).splitlines()[0][:300]}") from error
+        yield LiteRtModel(made, ai_edge_litert, case)
+
+
+ADAPTER = LiteRt()
