@@ -24,6 +24,9 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "mnn": "hwprof.frameworks.mnn:ADAPTER",
         "tensorflow": "hwprof.frameworks.tensorflow:ADAPTER",
         "litert": "hwprof.frameworks.litert:ADAPTER",
+        "tvm": "hwprof.frameworks.tvm:ADAPTER",
+        "executorch": "hwprof.frameworks.executorch:ADAPTER",
+        "mxnet": "hwprof.frameworks.mxnet:ADAPTER",
     },
     "hwprof.collectors": {
         "cpu": "hwprof.collectors.cpu:CpuCollector",

@@ -1,0 +1,113 @@
+"""ExecuTorch with the XNNPACK delegate or with its portable kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
+from hwprof.records import Case
+
+if TYPE_CHECKING:
+    from hwprof.frameworks.protocol import Array
+
+
+class ExecuTorchModel:
+    """The program's method `forward`."""
+
+    def __init__(self, method: Any, torch: Any, case: Case, facts: Mapping[str, Any]) -> None:
+        self._method, self._torch, self._case, self._facts = method, torch, case, facts
+
+    def bind(self, batch: Array) -> list[Any]:
+        """The argument list, a tensor on the array's memory in it."""
+        return [self._torch.from_numpy(batch)]
+
+    def infer(self, bound: list[Any]) -> Any:
+        """One call; complete when it returns."""
+        return self._method.execute(bound)
+
+    def numpy(self, out: Any) -> Array:
+        """A copy of the first output."""
+        array: Array = out[0].numpy().copy()
+        return array
+
+    def facts(self) -> Mapping[str, Any]:
+        """Threads of the pool as it has them, and what the program delegates."""
+        return {**self._facts, "precision": "fp32", "backend": self._case.option("backend", "xnnpack")}
+
+
+class ExecuTorch:
+    """Adapter of ExecuTorch: the network as torch modules, exported and lowered."""
+
+    name = "executorch"
+    consumes = ("pte",)
+    precisions = ("fp32",)
+    options: Mapping[str, tuple[Any, ...]] = {"backend": ("xnnpack", "portable")}
+    environment = Environment(
+        ("executorch", "torch"),
+        "hwprof env create executorch",
+        "executorch",
+        requirements=("torch==2.13.0", "executorch==1.5.1", "torchao>=0.18,<0.19", "onnx>=1.17", "numpy"),
+    )
+
+    def environ(self, case: Case) -> Mapping[str, str]:
+        """The pool's size is set by a call."""
+        return {"OMP_NUM_THREADS": str(case.threads), "OPENBLAS_NUM_THREADS": "1"}
+
+    def prepare(self, job: PrepareJob) -> Path:
+        """A .pte for the case's shape. Raises NotInstalled, UnsupportedModel with operator and node."""
+        try:
+            import torch
+            from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+            from executorch.exir import to_edge_transform_and_lower
+        except ImportError as error:
+            raise NotInstalled(self.name, self.environment.install) from error
+        from hwprof.frameworks.torch_graph import build
+
+        module = build(job.source)
+        example = (torch.zeros(job.input.shape),)
+        partitioner = [XnnpackPartitioner()] if job.case.option("backend", "xnnpack") == "xnnpack" else []
+        try:
+            with torch.no_grad():
+                exported = torch.export.export(module, example)
+                program = to_edge_transform_and_lower(exported, partitioner=partitioner).to_executorch()
+        except Exception as error:  # the exporter and the passes raise what they like
+            said = str(error).strip().splitlines() or [type(error).__name__]
+            raise UnsupportedModel(f"ExecuTorch can't lower the network: {said[0][:300]}") from error
+        path = job.directory / "network.pte"
+        path.write_bytes(program.buffer)
+        return path
+
+    def cache_key(self, case: Case) -> str:
+        """The backend decides how the program is lowered."""
+        return str(case.option("backend", "xnnpack"))
+
+    @contextmanager
+    def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[ExecuTorchModel]:
+        """The program with a pool of `case.threads` threads. Raises NotInstalled, UnsupportedModel."""
+        try:
+            import torch
+            from executorch.extension.pybindings import portable_lib
+            from executorch.runtime import Runtime
+        except ImportError as error:
+            raise NotInstalled(self.name, self.environment.install) from error
+        portable_lib._unsafe_reset_threadpool(case.threads)
+        runtime = Runtime.get()
+        try:
+            program = runtime.load_program(artifact)
+            method = program.load_method("forward")
+        except RuntimeError as error:
+            raise UnsupportedModel(f"ExecuTorch can't load the network: {str(error).splitlines()[0][:300]}") from error
+        facts = {
+            "version": getattr(__import__("executorch"), "__version__", None),
+            "threads": portable_lib._threadpool_get_thread_count(),
+            "backends": list(runtime.backend_registry.registered_backend_names),
+            "torch": torch.__version__,
+        }
+        yield ExecuTorchModel(method, torch, case, facts)
+
+
+ADAPTER = ExecuTorch()

@@ -1,0 +1,125 @@
+"""Apache TVM: the network compiled ahead of time by Relax for this CPU."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
+from hwprof.records import Case
+
+if TYPE_CHECKING:
+    from hwprof.frameworks.protocol import Array
+
+
+class TvmModel:
+    """A virtual machine with its main function."""
+
+    def __init__(self, machine: Any, module: Any, case: Case, target: Mapping[str, str]) -> None:
+        self._main, self._module, self._case, self._target = machine["main"], module, case, target
+
+    def bind(self, batch: Array) -> Any:
+        """A tensor of TVM's own."""
+        return self._module.runtime.tensor(batch)
+
+    def infer(self, bound: Any) -> Any:
+        """One call; complete when it returns on a CPU."""
+        return self._main(bound)
+
+    def numpy(self, out: Any) -> Array:
+        """A copy of the first output."""
+        first = out if hasattr(out, "numpy") else out[0]
+        array: Array = first.numpy().copy()
+        return array
+
+    def facts(self) -> Mapping[str, Any]:
+        """The target that the code was made for, and the size of the thread pool as TVM tells it."""
+        threads = self._module.get_global_func("runtime.config_threadpool", allow_missing=True)
+        count = self._module.get_global_func("runtime.NumThreads", allow_missing=True)
+        return {
+            "version": self._module.__version__,
+            "target": self._target,
+            "threads": int(count()) if count else None,
+            "threads_asked": self._case.threads,
+            "pool_configurable": threads is not None,
+            "level": self._case.option("level", 3),
+            "precision": "fp32",
+        }
+
+
+class Tvm:
+    """Adapter of Apache TVM: .onnx through Relax, compiled by LLVM, untuned."""
+
+    name = "tvm"
+    consumes = ("tvm",)
+    precisions = ("fp32",)
+    options: Mapping[str, tuple[Any, ...]] = {"level": (3, 0, 1, 2)}
+    environment = Environment(
+        ("apache-tvm", "apache-tvm-ffi"),
+        "hwprof env create tvm",
+        "tvm",
+        # later builds of its foreign function interface crash when tuning
+        requirements=("apache-tvm==0.27.0.post1", "apache-tvm-ffi==0.1.14.post0", "onnx>=1.17", "numpy"),
+    )
+
+    def environ(self, case: Case) -> Mapping[str, str]:
+        """The pool reads its size when it is made."""
+        threads = str(case.threads)
+        return {"TVM_NUM_THREADS": threads, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": "1"}
+
+    def prepare(self, job: PrepareJob) -> Path:
+        """A shared library for the case's shape and this CPU. Raises NotInstalled, UnsupportedModel."""
+        try:
+            import tvm
+            from tvm import relax
+            from tvm.relax.frontend import onnx as frontend
+        except ImportError as error:
+            raise NotInstalled(self.name, self.environment.install) from error
+        import onnx
+
+        model = onnx.load(str(job.source))
+        name = model.graph.input[0].name
+        try:
+            module = frontend.from_onnx(model, shape_dict={name: list(job.input.shape)}, keep_params_in_input=False)
+            module = relax.transform.DecomposeOpsForInference()(module)
+            with tvm.transform.PassContext(opt_level=int(job.case.option("level", 3))):
+                built = tvm.compile(module, target=tvm.target.Target(target(tvm)))
+        except (tvm.error.TVMError, NotImplementedError, ValueError, TypeError, AssertionError) as error:
+            said = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no reason given"]
+            raise UnsupportedModel(f"TVM can't compile the network: {said[-1][:300]}") from error
+        path = job.directory / "network.so"
+        built.export_library(str(path))
+        (job.directory / "target.json").write_text(json.dumps(target(tvm)))
+        return path
+
+    def cache_key(self, case: Case) -> str:
+        """The level, and the CPU that the code is for."""
+        from hwprof.machine import hardware
+
+        return f"level {case.option('level', 3)} for {platform.machine()} {hardware().get('model', '')}"
+
+    @contextmanager
+    def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[TvmModel]:
+        """A virtual machine on the CPU. Raises NotInstalled."""
+        try:
+            import tvm
+            from tvm import relax
+        except ImportError as error:
+            raise NotInstalled(self.name, self.environment.install) from error
+        machine = relax.VirtualMachine(tvm.runtime.load_module(str(artifact)), tvm.cpu())
+        yield TvmModel(machine, tvm, case, json.loads((artifact.parent / "target.json").read_text()))
+
+
+def target(module: Any) -> dict[str, str]:
+    """What the code is compiled for: this very CPU, as LLVM calls it."""
+    host = module.get_global_func("target.llvm_get_system_cpu", allow_missing=True)
+    name = str(host()) if host else ""
+    return {"kind": "llvm", **({"mcpu": name} if name else {})}
+
+
+ADAPTER = Tvm()
