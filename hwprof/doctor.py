@@ -23,7 +23,7 @@ __all__ = ["LIMITED", "MISSING", "OK", "Finding", "Probe", "examine", "probe", "
 def probe(root: Path = ROOT) -> Probe:
     """Read the machine; events are probed by opening them, frameworks by importing them in a child."""
     from hwprof.collectors.perf import PerfCollector
-    from hwprof.frameworks.interpreters import probe as imports
+    from hwprof.frameworks import interpreters
     from hwprof.plugins import adapter, framework_names
 
     collector = PerfCollector(root)
@@ -38,7 +38,7 @@ def probe(root: Path = ROOT) -> Probe:
         power.probe(root),
         callgrind_available(),
         shutil.which("cc") or shutil.which("gcc") or shutil.which("clang"),
-        {name: (imports(e.module), e.install) for name, e in environments.items()},
+        {name: (interpreters.version(name, e), e.install) for name, e in environments.items()},
         collector.permission(),
         collector.free_counters(),
     )

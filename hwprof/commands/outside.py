@@ -37,15 +37,16 @@ class PerfStatLauncher(Launcher):
         environ: Mapping[str, str] | None = None,
         wrapper: Wrapper | None = None,
         watcher: Watcher | None = None,
+        python: str = "",
     ) -> Outcome:
         """As Launcher's; perf's readings are put into the counted window of the worker's answer."""
         if job.task is not Task.MEASURE:
-            return Launcher.run(self, job, timeout_s, environ, wrapper, watcher)
+            return Launcher.run(self, job, timeout_s, environ, wrapper, watcher, python)
         assert self.backend is not None
         # see measure.schedule: one pair of windows for the one pass
         self._counted, self._readings = (0 if job.plan.counted_first else 1), []
         try:
-            outcome = Launcher.run(self, job, timeout_s, environ, self, watcher)
+            outcome = Launcher.run(self, job, timeout_s, environ, self, watcher, python)
         finally:
             if self._counting is not None:
                 self._counting.close()

@@ -228,12 +228,13 @@ class RecordingLauncher(Launcher):
         environ: Mapping[str, str] | None = None,
         wrapper: Wrapper | None = None,
         watcher: Watcher | None = None,
+        python: str = "",
     ) -> Outcome:
         """As Launcher's; the samples of a MEASURE job are added to `samples`."""
         if job.task is not Task.MEASURE:
-            return Launcher.run(self, job, timeout_s, environ, wrapper, watcher)
+            return Launcher.run(self, job, timeout_s, environ, wrapper, watcher, python)
         try:
-            outcome = Launcher.run(self, job, timeout_s, environ, self, watcher)
+            outcome = Launcher.run(self, job, timeout_s, environ, self, watcher, python)
             if self._recorder is not None:
                 self.samples += self._recorder.finish(self.keep)
             return outcome

@@ -149,15 +149,15 @@ def software(python: str, distributions: Sequence[str]) -> Mapping[str, Any]:
         raise NotInstalled(f"a working interpreter at {python}", f"it can't be run: {error}") from error
 
 
-def probe(module: str, python: str = sys.executable) -> str | None:
-    """The version a module tells when imported by `python`; None: it can't be imported."""
-    found = look(module, python)
-    return None if found.error else found.version
-
-
 def find(name: str, environment: Environment) -> Interpreter:
     """The interpreter of a framework, with `error` set where it can't be imported there."""
     return look(environment.module, registered(name) or sys.executable, environment.distributions)
+
+
+def version(name: str, environment: Environment) -> str | None:
+    """A framework's version where it would run; None: it can't be imported there."""
+    found = find(name, environment)
+    return None if found.error else found.version
 
 
 def require(name: str, environment: Environment) -> Interpreter:

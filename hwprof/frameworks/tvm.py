@@ -87,7 +87,7 @@ class Tvm:
         try:
             module = frontend.from_onnx(model, shape_dict={name: list(job.input.shape)}, keep_params_in_input=False)
             module = relax.transform.DecomposeOpsForInference()(module)
-            with tvm.transform.PassContext(opt_level=int(job.case.option("level", 3))):
+            with tvm.transform.PassContext(opt_level=int(job.case.option("level", 3) or 0)):
                 built = tvm.compile(module, target=tvm.target.Target(target(tvm)))
         except (tvm.error.TVMError, NotImplementedError, ValueError, TypeError, AssertionError) as error:
             said = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no reason given"]

@@ -85,7 +85,8 @@ def test_a_framework_that_is_not_installed_is_exit_code_3(
 ) -> None:
     from hwprof.frameworks import interpreters
 
-    monkeypatch.setattr(interpreters, "probe", lambda module: None)
+    absent = interpreters.Interpreter(sys.executable, error="No module named 'onnxruntime'")
+    monkeypatch.setattr(interpreters, "find", lambda name, environment: absent)
     assert "pip install" in refused(capsys, RUN, 3)
 
 
