@@ -27,6 +27,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "tvm": "hwprof.frameworks.tvm:ADAPTER",
         "executorch": "hwprof.frameworks.executorch:ADAPTER",
         "mxnet": "hwprof.frameworks.mxnet:ADAPTER",
+        "caffe": "hwprof.frameworks.caffe:ADAPTER",
     },
     "hwprof.collectors": {
         "cpu": "hwprof.collectors.cpu:CpuCollector",

@@ -71,7 +71,8 @@ class Mxnet:
             "MXNET_CPU_WORKER_NTHREADS": "1",
             "MXNET_ONEDNN_ENABLED": "1" if case.option("onednn", True) else "0",
             "MXNET_MKLDNN_ENABLED": "1" if case.option("onednn", True) else "0",
-            "MXNET_SUBGRAPH_BACKEND": "ONEDNN" if case.option("onednn", True) else "NONE",
+            # operators are fused when the symbol is loaded, see load(); not once more when it is bound
+            "MXNET_SUBGRAPH_BACKEND": "NONE",
             "OPENBLAS_NUM_THREADS": "1",
         }
 
@@ -112,7 +113,7 @@ class Mxnet:
                 {n: v for n, v in parameters.items() if n in arguments},
                 {n: v for n, v in parameters.items() if n not in arguments},
             )
-        except mx.MXNetError as error:
+        except (mx.MXNetError, RuntimeError) as error:
             raise UnsupportedModel(f"MXNet can't bind the network: {str(error).strip().splitlines()[-1][:300]}") from error
         yield MxnetModel(executor, mx, name, case)
 
@@ -249,7 +250,7 @@ def _reshape(mx: Any, a: Attributes, given: Inputs, label: str) -> Any:
 def _split(mx: Any, a: Attributes, given: Inputs, label: str) -> Any:
     sizes = [int(v) for v in (given[1].value if len(given) > 1 else a["split"])]
     edges = [sum(sizes[:i]) for i in range(len(sizes))]
-    return mx.sym.split_v2(given[0].symbol, tuple(edges[1:]), axis=a.get("axis", 0), name=label)
+    return mx.sym.split_v2(given[0].symbol, tuple(edges[1:]), axis=a.get("axis", 0))
 
 
 def _activation(kind: str) -> Callable[..., Any]:

@@ -105,14 +105,18 @@ class OpenCv:
         cv2.setNumThreads(case.threads)
         try:
             net = cv2.dnn.readNetFromONNX(str(artifact))
-            net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
-            net.setPreferableTarget(cv2.dnn.DNN_TARGET_CPU)
-            net.enableFusion(bool(case.option("fusion", True)))
-            if hasattr(net, "enableWinograd"):
-                net.enableWinograd(bool(case.option("winograd", True)))
+            self.configure(net, cv2, case)
         except cv2.error as error:
             raise UnsupportedModel(f"OpenCV can't read the network: {explain(str(error))}") from error
         yield OpenCvModel(net, cv2, case)
+
+    def configure(self, net: Any, cv2: Any, case: Case) -> None:
+        """Backend, target and the options of the case."""
+        net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
+        net.setPreferableTarget(cv2.dnn.DNN_TARGET_CPU)
+        net.enableFusion(bool(case.option("fusion", True)))
+        if hasattr(net, "enableWinograd"):
+            net.enableWinograd(bool(case.option("winograd", True)))
 
 
 def explain(text: str) -> str:

@@ -1,0 +1,196 @@
+"""An ONNX graph as Caffe's two files: .prototxt (layers as text) and .caffemodel (weights, protocol buffers).
+
+The fields are those of caffe.proto: NetParameter.layer = 100; LayerParameter.name = 1, type = 2, blobs = 7;
+BlobProto.data = 5, shape = 7; BlobShape.dim = 1. An operator that Caffe has no layer for raises UnsupportedModel.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof.errors import UnsupportedModel
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float32]
+
+Attributes = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Layer:
+    """One layer: `parameters` is text below its name; `blobs` its weights."""
+
+    kind: str
+    parameters: str = ""
+    blobs: Sequence[Array] = field(default_factory=list)
+
+
+def convert(source: Path, shape: Sequence[int], folder: Path) -> Path:
+    """Write network.prototxt and network.caffemodel for an input of `shape`; the former's path. Raises UnsupportedModel."""
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load(str(source))
+    constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    entry = next(i.name for i in model.graph.input if i.name not in constants)
+    text = [f'name: "network"\nlayer {{ name: "{entry}" type: "Input" top: "{entry}"']
+    text += [f"  input_param {{ shape: {{ {' '.join(f'dim: {d}' for d in shape)} }} }} }}"]
+    binary = [_bytes(1, b"network")]
+    for number, node in enumerate(model.graph.node):
+        label = node.name or f"{node.op_type}_{number}"
+        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        given = [constants.get(name) for name in node.input]
+        make = LAYERS.get(node.op_type)
+        if make is None or node.domain not in ("", "ai.onnx"):
+            raise UnsupportedModel(f"Caffe has no layer for operator {node.op_type} of node {label}")
+        bottoms = [name for name, value in zip(node.input, given, strict=True) if value is None and name]
+        try:
+            layers = list(make(attributes, given))
+        except (KeyError, ValueError, IndexError, TypeError) as error:
+            raise UnsupportedModel(f"Caffe: operator {node.op_type} of node {label}: {error}") from error
+        for index, layer in enumerate(layers):
+            last = index == len(layers) - 1
+            top = node.output[0] if last else f"{node.output[0]}/{index}"
+            name = f"{label}/{layer.kind}"
+            lines = [f'layer {{ name: "{name}" type: "{layer.kind}"', *(f'  bottom: "{b}"' for b in bottoms)]
+            text += [*lines, f'  top: "{top}"', f"  {layer.parameters} }}"]
+            blobs = b"".join(_bytes(7, _blob(value)) for value in layer.blobs)
+            binary.append(_bytes(100, _bytes(1, name.encode()) + _bytes(2, layer.kind.encode()) + blobs))
+            bottoms = [top]
+    path = folder / "network.prototxt"
+    path.write_text("\n".join(text) + "\n")
+    path.with_suffix(".caffemodel").write_bytes(b"".join(binary))
+    return path
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while True:
+        value, low = value >> 7, value & 0x7F
+        out.append(low | (0x80 if value else 0))
+        if not value:
+            return bytes(out)
+
+
+def _bytes(number: int, payload: bytes) -> bytes:
+    """A length-delimited field of the wire format."""
+    return _varint(number << 3 | 2) + _varint(len(payload)) + payload
+
+
+def _blob(value: Array) -> bytes:
+    dims = b"".join(_varint(d) for d in value.shape)
+    data = value.astype("<f4", copy=False).tobytes()
+    return _bytes(7, _bytes(1, dims)) + _bytes(5, data)
+
+
+def _sides(a: Attributes, name: str, default: int) -> str:
+    high, wide = (list(a.get(name, [])) or [default, default])[:2]
+    return f"{high} {wide}"
+
+
+def _pads(a: Attributes) -> tuple[int, int]:
+    pads = list(a.get("pads", [0, 0, 0, 0]))
+    if pads[:2] != pads[2:] or a.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
+        raise ValueError("padding that differs between the sides")
+    return pads[0], pads[1]
+
+
+def _conv(a: Attributes, given: Sequence[Any]) -> Iterator[Layer]:
+    weight = given[1]
+    kernel, strides = weight.shape[2:], list(a.get("strides", [1, 1]))
+    dilations, pads = set(a.get("dilations", [1, 1])), _pads(a)
+    if len(dilations) > 1:
+        raise ValueError("dilations that differ")
+    words = f"num_output: {weight.shape[0]} kernel_h: {kernel[0]} kernel_w: {kernel[1]} group: {a.get('group', 1)}"
+    words += f" stride_h: {strides[0]} stride_w: {strides[1]} pad_h: {pads[0]} pad_w: {pads[1]}"
+    words += f" dilation: {dilations.pop()} bias_term: {'true' if len(given) > 2 else 'false'}"
+    yield Layer("Convolution", f"convolution_param {{ {words} }}", [v for v in given[1:] if v is not None])
+
+
+def _batch_norm(a: Attributes, given: Sequence[Any]) -> Iterator[Layer]:
+    """Caffe's BatchNorm normalises only; what follows is a Scale. Its third blob divides the others."""
+    import numpy as np
+
+    scale, shift, mean, variance = given[1:5]
+    epsilon = f"{a.get('epsilon', 1e-5):g}"
+    one = np.ones(1, np.float32)
+    yield Layer("BatchNorm", f"batch_norm_param {{ use_global_stats: true eps: {epsilon} }}", [mean, variance, one])
+    yield Layer("Scale", "scale_param { bias_term: true }", [scale, shift])
+
+
+def _gemm(a: Attributes, given: Sequence[Any]) -> Iterator[Layer]:
+    if a.get("transA", 0) or a.get("alpha", 1.0) != 1.0 or a.get("beta", 1.0) != 1.0:
+        raise ValueError("transA, alpha and beta are not supported")
+    weight = given[1] if a.get("transB", 0) else given[1].T
+    bias = "true" if len(given) > 2 else "false"
+    words = f"inner_product_param {{ num_output: {weight.shape[0]} bias_term: {bias} }}"
+    yield Layer("InnerProduct", words, [weight, *(v.reshape(-1) for v in given[2:] if v is not None)])
+
+
+def _pool(kind: str) -> Callable[[Attributes, Sequence[Any]], Iterator[Layer]]:
+    def make(a: Attributes, given: Sequence[Any]) -> Iterator[Layer]:
+        kernel, strides, pads = list(a["kernel_shape"]), list(a.get("strides", [1, 1])), _pads(a)
+        if kind == "AVE" and any(pads):
+            raise ValueError("averages with padding")
+        words = f"pool: {kind} kernel_h: {kernel[0]} kernel_w: {kernel[1]} stride_h: {strides[0]} stride_w: {strides[1]}"
+        words += f" pad_h: {pads[0]} pad_w: {pads[1]} ceil_mode: {'true' if a.get('ceil_mode', 0) else 'false'}"
+        yield Layer("Pooling", f"pooling_param {{ {words} }}")
+
+    return make
+
+
+def _clip(a: Attributes, given: Sequence[Any]) -> Iterator[Layer]:
+    low = float(given[1]) if len(given) > 1 else a["min"]
+    high = float(given[2]) if len(given) > 2 else a["max"]
+    if (low, high) != (0.0, 6.0):
+        raise ValueError(f"limits {low:g} and {high:g}: only 0 and 6 are a layer")
+    yield Layer("ReLU6")
+
+
+def _plain(kind: str, parameters: str = "") -> Callable[[Attributes, Sequence[Any]], Iterator[Layer]]:
+    def make(a: Attributes, given: Sequence[Any]) -> Iterator[Layer]:
+        yield Layer(kind, parameters)
+
+    return make
+
+
+def _eltwise(operation: str) -> Callable[[Attributes, Sequence[Any]], Iterator[Layer]]:
+    def make(a: Attributes, given: Sequence[Any]) -> Iterator[Layer]:
+        if any(value is not None for value in given):
+            raise ValueError("a constant operand")
+        yield Layer("Eltwise", f"eltwise_param {{ operation: {operation} }}")
+
+    return make
+
+
+def _axis(kind: str, name: str, default: int) -> Callable[[Attributes, Sequence[Any]], Iterator[Layer]]:
+    def make(a: Attributes, given: Sequence[Any]) -> Iterator[Layer]:
+        yield Layer(kind, f"{name} {{ axis: {a.get('axis', default)} }}")
+
+    return make
+
+
+LAYERS: Mapping[str, Callable[[Attributes, Sequence[Any]], Iterator[Layer]]] = {
+    "Conv": _conv,
+    "BatchNormalization": _batch_norm,
+    "Gemm": _gemm,
+    "MaxPool": _pool("MAX"),
+    "AveragePool": _pool("AVE"),
+    "GlobalAveragePool": _plain("Pooling", "pooling_param { pool: AVE global_pooling: true }"),
+    "Clip": _clip,
+    "Relu": _plain("ReLU"),
+    "Sigmoid": _plain("Sigmoid"),
+    "Tanh": _plain("TanH"),
+    "Dropout": _plain("Dropout"),
+    "Add": _eltwise("SUM"),
+    "Concat": _axis("Concat", "concat_param", 1),
+    "Flatten": _axis("Flatten", "flatten_param", 1),
+    "Softmax": _axis("Softmax", "softmax_param", -1),
+}
