@@ -1,6 +1,6 @@
 # For developers. Users need ./run and ./test only.
 PY ?= .venv/bin/python
-.PHONY: check format lint types test test-frameworks test-boards test-boards-long bench
+.PHONY: check format lint types test test-frameworks test-environments test-boards test-boards-long bench
 
 check: lint types test ## format, lint, types, fast tests
 
@@ -20,6 +20,9 @@ test:
 
 test-frameworks: ## needs PyTorch (and torchvision for --pretrained)
 	$(PY) -m pytest -q -m torch
+
+test-environments: ## every framework in an environment of its own: 2 GB to download, 5 on disk
+	HWPROF_MUST_RUN=environments $(PY) -m pytest -q -m environments --durations=5
 
 test-boards: ## riscv64 and arm64 guests with a PMU; needs tools/boards-packages.sh, 2 GB of cache and ten minutes
 	HWPROF_MUST_RUN=board $(PY) -m pytest -q -m "board and not board_long" --durations=5

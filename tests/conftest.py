@@ -21,6 +21,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         # Minutes of building and emulating, installed or not: only who names them means them (make test-boards).
         "board": False,
         "board_long": False,
+        # Gigabytes of frameworks in environments of their own (make test-environments).
+        "environments": False,
         "perf": shutil.which("perf") is not None,
         "cc": shutil.which("cc") is not None,
     }
@@ -43,3 +45,4 @@ def _nothing_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     """No test reads or writes the user's results, or has a cache of its own making outside tmp_path."""
     monkeypatch.delenv("HWPROF_RESULTS", raising=False)
     monkeypatch.setenv("HWPROF_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HWPROF_ENVIRONMENTS", str(tmp_path / "environments"))

@@ -18,7 +18,7 @@ from hwprof.frameworks.protocol import InputSpec, PrepareJob
 from hwprof.networks.images import synthetic_inputs
 from hwprof.records import Case
 
-BOTH = ("onnxruntime", "opencv")
+BOTH = ("onnxruntime", "opencv", "caffe")
 
 
 def case(framework: str, network: str = "tiny_cnn", batch: int = 1, threads: int = 1, **options: Any) -> Case:
@@ -84,9 +84,10 @@ def strange(path: Path) -> Path:
 
 @pytest.mark.parametrize("framework", [*BOTH, pytest.param("pytorch", marks=pytest.mark.torch)])
 def test_an_operator_that_a_framework_lacks_is_named(framework: str, tmp_path: Path) -> None:
-    adapter = plugins.adapter(framework)
+    adapter, spec = plugins.adapter(framework), InputSpec("input", (1, 3, 8, 8))
     with pytest.raises(UnsupportedModel, match="Frobnicate"):
-        with adapter.load(strange(tmp_path / "s.onnx"), case(framework), InputSpec("input", (1, 3, 8, 8))):
+        artifact = adapter.prepare(PrepareJob(strange(tmp_path / "s.onnx"), case(framework), spec, tmp_path))
+        with adapter.load(artifact, case(framework), spec):
             pytest.fail("a network that can't be loaded was")
 
 

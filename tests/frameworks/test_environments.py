@@ -1,0 +1,158 @@
+"""Frameworks in interpreters that are not hwprof's own: found, made, taken as they are, and said no to."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hwprof import plugins
+from hwprof.cli import main
+from hwprof.errors import CaseFailed, NotInstalled, UsageError
+from hwprof.frameworks import environments, interpreters
+from hwprof.frameworks.environments import admits
+from hwprof.frameworks.protocol import Environment
+
+ONNXRUNTIME = plugins.adapter("onnxruntime")
+RUN = ["run", "-n", "tiny_cnn", "--iterations", "3", "-w", "1", "-r", "1", "--no-save", "--json"]
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    """An interpreter that is not ours, which writes down that it was started; it has this one's packages."""
+    path = tmp_path / "vendor-python"
+    path.write_text(f'#!/bin/sh\necho started >>{tmp_path / "starts"}\nexec {sys.executable} "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("wanted", "version", "fits"),
+    [(">=3.11,<3.14", "3.13", True), (">=3.11,<3.12", "3.12", False), ("==3.12", "3.12", True), (">3.11", "3.11", False)],
+)
+def test_python_versions_are_compared_as_numbers(wanted: str, version: str, fits: bool) -> None:
+    assert admits(wanted, version) is fits
+    assert admits(">=3.9", "3.11")
+
+
+def test_an_interpreter_of_the_users_own_runs_the_framework_from_then_on(
+    foreign: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], cache: Path
+) -> None:
+    assert main(["env", "create", "onnxruntime", "--python", str(foreign)]) == 0
+    assert "onnxruntime" in capsys.readouterr().out
+    started = (tmp_path / "starts").read_text().count("started")
+    assert main(RUN) == 0
+    (run,) = json.loads(capsys.readouterr().out)
+    assert run["failure"] is None
+    assert run["software"]["distributions"]["onnxruntime"]
+    assert (tmp_path / "starts").read_text().count("started") > started
+    assert main(["env", "list", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["name"], row["python"], row["foreign"], row["error"]) == ("onnxruntime", str(foreign), True, None)
+    assert main(["env", "remove", "onnxruntime"]) == 0
+    assert interpreters.registered("onnxruntime") is None
+    assert foreign.exists()
+
+
+def test_an_interpreter_without_the_framework_is_not_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
+    assert main(["env", "create", "onnxruntime", "--python", str(tmp_path / "bare/bin/python")]) == 3
+    assert "No module named 'onnxruntime'" in capsys.readouterr().err
+    assert interpreters.registered("onnxruntime") is None
+    assert list(interpreters.home().iterdir()) == []
+
+
+def test_an_environment_that_broke_is_said_to_be_broken(foreign: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["env", "create", "onnxruntime", "--python", str(foreign)]) == 0
+    foreign.write_text("#!/bin/sh\nexit 7\n")
+    interpreters.look.cache_clear()
+    capsys.readouterr()
+    assert main(RUN) == 3
+    said = capsys.readouterr().err
+    assert "exit code 7" in said
+    assert "hwprof env create onnxruntime" in said
+
+
+def test_a_framework_that_crashes_when_imported_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "crashing.py").write_text("import os\nos.abort()\n")
+    wrapper = tmp_path / "python"
+    wrapper.write_text(f"#!/bin/sh\nPYTHONPATH={tmp_path} exec {sys.executable} \"$@\"\n")
+    wrapper.chmod(0o755)
+    found = interpreters.look("crashing", str(wrapper))
+    assert found.error is not None
+    assert "signal 6" in found.error
+
+
+def test_our_packages_are_not_handed_to_a_foreign_interpreter() -> None:
+    environ = {"PYTHONPATH": "/ours", "HOME": "/h"}
+    assert interpreters.clean_environ("/usr/bin/python3", environ) == {"HOME": "/h"}
+    assert interpreters.clean_environ(sys.executable, environ) == environ
+
+
+def test_what_cannot_be_installed_gives_the_installers_reason_and_leaves_nothing(tmp_path: Path) -> None:
+    absent = tmp_path / "no-such-distribution-1.0-py3-none-any.whl"
+    broken = Environment(("onnxruntime",), "", "onnxruntime", requirements=(str(absent),))
+
+    class Broken:
+        name = "broken"
+        environment = broken
+
+    with pytest.raises(CaseFailed, match="no-such-distribution|No such file"):
+        environments.create(Broken(), say=lambda line: None)  # type: ignore[arg-type]
+    assert list(interpreters.home().iterdir()) == []
+
+
+def test_a_framework_without_pins_wants_an_interpreter() -> None:
+    with pytest.raises(UsageError, match="name --python PATH"):
+        environments.create(ONNXRUNTIME)
+
+
+def test_a_python_that_is_nowhere_is_named() -> None:
+    with pytest.raises(NotInstalled, match="Python ==3.99"):
+        environments.fit_python("==3.99")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["create"], 2, "wants the name of a framework"),
+        (["create", "onnxrutime"], 2, "Did you mean onnxruntime"),
+        (["remove", "ncnn"], 2, "unknown environment 'ncnn'"),
+        (["create", "onnxruntime", "--python", "/no/python"], 2, "there is no interpreter"),
+    ],
+)
+def test_wrong_words_get_one_line(words: list[str], code: int, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["env", *words]) == code
+    said = capsys.readouterr().err
+    assert says in said
+    assert said.count("\n") == 1
+
+
+def test_every_adapter_says_how_to_get_it() -> None:
+    for name in plugins.framework_names():
+        environment = plugins.adapter(name).environment
+        assert environment.install, name
+        if environment.install.startswith("hwprof env create"):
+            assert environment.requirements, name
+
+
+def test_a_conversion_elsewhere_is_made_by_that_environments_interpreter(
+    foreign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path
+) -> None:
+    from hwprof.cases import plan
+    from hwprof.experiment import Choice, single
+    from hwprof.jobs import Plan
+
+    adapter = ONNXRUNTIME
+    monkeypatch.setattr(type(adapter), "environment", replace(adapter.environment, converter="opencv"))
+    assert main(["env", "create", "opencv", "--python", str(foreign)]) == 0
+    (planned,) = plan(single(Choice("onnxruntime", "tiny_cnn", 0, 1, 1, "fp32", ()), Plan()))
+    assert (planned.python, planned.converter) == (sys.executable, str(foreign))
+    assert os.access(planned.converter, os.X_OK)
