@@ -18,6 +18,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "hwprof.frameworks": {
         "onnxruntime": "hwprof.frameworks.onnxruntime:ADAPTER",
         "opencv": "hwprof.frameworks.opencv:ADAPTER",
+        "opencv5": "hwprof.frameworks.opencv5:ADAPTER",
         "pytorch": "hwprof.frameworks.pytorch:ADAPTER",
         "openvino": "hwprof.frameworks.openvino:ADAPTER",
         "ncnn": "hwprof.frameworks.ncnn:ADAPTER",

@@ -20,7 +20,7 @@ from typing import Any
 
 from hwprof.errors import CaseFailed, NotAvailable, NotInstalled, UnknownNameError, UsageError
 from hwprof.frameworks import interpreters
-from hwprof.frameworks.interpreters import Interpreter
+from hwprof.frameworks.interpreters import Interpreter, admits
 from hwprof.frameworks.protocol import Adapter
 
 ATTEMPTS = 3
@@ -91,7 +91,7 @@ def create(adapter: Adapter, python: str = "", base: str = "", say: Callable[[st
 
 
 def _checked(adapter: Adapter, python: str) -> Interpreter:
-    found = interpreters.look(adapter.environment.module, python, adapter.environment.distributions)
+    found = interpreters.within(adapter.environment, python)
     if found.error is not None:
         raise NotInstalled(f"{adapter.name} for {python}", found.error)
     return found
@@ -171,20 +171,6 @@ def fit_python(wanted: str) -> str:
     raise NotInstalled(f"a Python {wanted}", "install one, or name it with --base PATH")
 
 
-def admits(wanted: str, version: str) -> bool:
-    """`version` ("3.12") lies within `wanted` (">=3.11,<3.13")."""
-    number = tuple(map(int, version.split(".")))
-    for part in wanted.split(","):
-        match = re.fullmatch(r"\s*(>=|<=|<|>|==)\s*(\d+(?:\.\d+)*)\s*", part)
-        if match is None:
-            raise ValueError(f"no version range: {wanted!r}")
-        bound = tuple(map(int, match[2].split(".")))
-        fits = {">=": number >= bound, "<=": number <= bound, "<": number < bound, ">": number > bound}
-        if not fits.get(match[1], number == bound):
-            return False
-    return True
-
-
 def everything() -> Iterator[Made]:
     """The environments, by name. An unfinished one is none."""
     from hwprof import plugins
@@ -192,7 +178,7 @@ def everything() -> Iterator[Made]:
     for path in sorted(interpreters.home().glob(f"[!.]*/{RECORD}")):
         record: dict[str, Any] = json.loads(path.read_text())
         adapter = plugins.adapter(record["framework"])
-        found = interpreters.look(adapter.environment.module, record["python"], adapter.environment.distributions)
+        found = interpreters.within(adapter.environment, record["python"])
         size = sum(p.lstat().st_size for p in path.parent.rglob("*") if p.is_file() and not p.is_symlink())
         yield Made(path.parent.name, found, bool(record["foreign"]), size)
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -151,7 +152,16 @@ def software(python: str, distributions: Sequence[str]) -> Mapping[str, Any]:
 
 def find(name: str, environment: Environment) -> Interpreter:
     """The interpreter of a framework, with `error` set where it can't be imported there."""
-    return look(environment.module, registered(name) or sys.executable, environment.distributions)
+    return within(environment, registered(name) or sys.executable)
+
+
+def within(environment: Environment, python: str) -> Interpreter:
+    """What of a framework `python` has; a version that the adapter can't drive is an error."""
+    found = look(environment.module, python, environment.distributions)
+    number = re.match(r"\d+(\.\d+)?", found.version)
+    if found.error is None and environment.versions and number and not admits(environment.versions, number[0]):
+        return replace(found, error=f"version {found.version} is there, {environment.versions} is wanted")
+    return found
 
 
 def version(name: str, environment: Environment) -> str | None:
@@ -168,3 +178,17 @@ def require(name: str, environment: Environment) -> Interpreter:
     if found.own:
         raise NotInstalled(name, environment.install)
     raise NotInstalled(f"{name} ({found.python}: {found.error})", f"hwprof env create {name} makes it anew")
+
+
+def admits(wanted: str, version: str) -> bool:
+    """`version` ("3.12") lies within `wanted` (">=3.11,<3.13")."""
+    number = tuple(map(int, version.split(".")))
+    for part in wanted.split(","):
+        match = re.fullmatch(r"\s*(>=|<=|<|>|==)\s*(\d+(?:\.\d+)*)\s*", part)
+        if match is None:
+            raise ValueError(f"no version range: {wanted!r}")
+        bound = tuple(map(int, match[2].split(".")))
+        fits = {">=": number >= bound, "<=": number <= bound, "<": number < bound, ">": number > bound}
+        if not fits.get(match[1], number == bound):
+            return False
+    return True

@@ -35,6 +35,7 @@ class Environment:
     module: str  # what is imported to find out whether it is there
     # For an environment of its own (`hwprof env create`): pip's requirements, and the Python versions that they exist for.
     requirements: tuple[str, ...] = ()
+    versions: str = ""  # of the framework that the adapter can drive, as ">=5"; "": any
     alone: tuple[str, ...] = ()  # installed after them, without what they say they depend on
     pythons: str = ">=3.11,<3.14"
     # Where the conversion runs when not in the run's own environment: the name of another environment; "": the same;

@@ -61,7 +61,7 @@ class PyTorch:
     consumes = ("onnx",)
     precisions = ("fp32",)
     options: Mapping[str, tuple[Any, ...]] = {"mode": ("eager", "inductor", "torchscript")}
-    environment = Environment(("torch",), INSTALL, "torch")
+    environment = Environment(("torch",), INSTALL, "torch", requirements=("torch==2.13.0", "onnx>=1.17", "numpy"))
 
     def environ(self, case: Case) -> Mapping[str, str]:
         """The OpenMP pool's size; compiling needs no more processes than one."""

@@ -15,7 +15,7 @@ from hwprof import plugins
 from hwprof.cli import main
 from hwprof.errors import CaseFailed, NotInstalled, UsageError
 from hwprof.frameworks import environments, interpreters
-from hwprof.frameworks.environments import admits
+from hwprof.frameworks.interpreters import admits
 from hwprof.frameworks.protocol import Environment
 
 ONNXRUNTIME = plugins.adapter("onnxruntime")
@@ -133,6 +133,13 @@ def test_wrong_words_get_one_line(words: list[str], code: int, says: str, capsys
     said = capsys.readouterr().err
     assert says in said
     assert said.count("\n") == 1
+
+
+def test_a_version_that_an_adapter_cannot_drive_is_not_there() -> None:
+    found = interpreters.find("opencv5", plugins.adapter("opencv5").environment)
+    assert found.error is not None
+    assert ">=5 is wanted" in found.error
+    assert interpreters.find("opencv", plugins.adapter("opencv").environment).error is None
 
 
 def test_every_adapter_says_how_to_get_it() -> None:
