@@ -78,9 +78,7 @@ def test_instructions_of_user_mode_repeat_from_process_to_process(exact: Outcome
     assert "second sweep ended with 0" in exact.stdout, exact.stderr
     per_case: dict[str, list[float]] = defaultdict(list)
     for run in runs_of(exact.folder / "user.db"):
-        readings = [
-            r for r in (r for found in counted(run).values() for r in found) if r.source == "perf:instructions:u"
-        ]
+        readings = counted(run)["instructions"]
         assert {(r.domain, r.exactness) for r in readings} == {("user", Exactness.EXACT)}
         frames = sum(len(w.latencies_ns) for w in run.windows if w.role is Role.COUNTED)
         per_case[run.case.title].append(sum(r.value or 0 for r in readings) / frames)
