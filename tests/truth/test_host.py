@@ -75,9 +75,11 @@ def test_verdicts_on_the_kernels_own_events(truth: Path) -> None:
 
 
 COMMAND = """
-import sys, zlib
+import sys, time, zlib
 print(flush=True)
 sys.stdin.readline()
+for _ in range(5):
+    time.sleep(0.001)
 print(zlib.crc32(zlib.compress(bytes(range(256)) * 40_000)))
 """
 
@@ -111,5 +113,5 @@ def test_hwprof_and_perf_stat_agree_about_a_real_command(truth: Path) -> None:
         theirs = perf.counts()
     assert int(said) == zlib.crc32(zlib.compress(bytes(range(256)) * 40_000))
     assert ours["page-faults"] == theirs["page-faults"] > 0
-    assert ours["context-switches"] == theirs["context-switches"] > 0
+    assert ours["context-switches"] == theirs["context-switches"] >= 5
     assert ours["task-clock"] == pytest.approx(theirs["task-clock"] * 1e6, rel=0.01)  # perf says milliseconds

@@ -114,9 +114,9 @@ def test_each_errno_has_a_reason(code: int, fields: dict[str, object], words: st
 def test_rights_are_read_from_proc(tmp_path: Path) -> None:
     (tmp_path / "proc/sys/kernel").mkdir(parents=True)
     (tmp_path / "proc/self").mkdir()
-    (tmp_path / "proc/sys/kernel/perf_event_paranoid").write_text("4\n")
+    (tmp_path / "proc/sys/kernel/perf_event_paranoid").write_text("2\n")
     (tmp_path / "proc/self/status").write_text("Name:\tx\nCapEff:\t0000004000000000\n")
-    assert read_rights(tmp_path) == Rights(4, True)
+    assert read_rights(tmp_path) == Rights(2, True)
     (tmp_path / "proc/self/status").write_text("CapEff:\t0000000000000000\n")
-    assert read_rights(tmp_path) == Rights(4, False)
+    assert read_rights(tmp_path) == Rights(2, False)
     assert read_rights(tmp_path / "nowhere") == Rights(None, False)
