@@ -50,11 +50,12 @@ class PackageSet:
     imports: tuple[str, ...]
 
 
-# What `hwprof run` and `hwprof sweep` need themselves: reports are made at home.
+# What `hwprof run` and `hwprof sweep` need themselves (scipy for the interval of several rounds): reports are made at
+# home.
 _SELF = PackageSet(
-    ("python3-onnx", "python3-onnxruntime", "python3-sqlalchemy"),
+    ("python3-onnx", "python3-onnxruntime", "python3-scipy", "python3-sqlalchemy"),
     # Apart: where the two share Debian's libonnx, the reference evaluator can't be loaded beside the runtime.
-    ("numpy, onnxruntime", "onnx.reference, sqlalchemy"),
+    ("numpy, onnxruntime", "onnx.reference, sqlalchemy, scipy.special"),
 )
 PACKAGE_SETS: Mapping[str, PackageSet] = {
     "base": PackageSet((), ("numpy",)),
