@@ -114,4 +114,4 @@ def test_hwprof_and_perf_stat_agree_about_a_real_command(truth: Path) -> None:
     assert int(said) == zlib.crc32(zlib.compress(bytes(range(256)) * 40_000))
     assert ours["page-faults"] == theirs["page-faults"] > 0
     assert ours["context-switches"] == theirs["context-switches"] >= 5
-    assert ours["task-clock"] == pytest.approx(theirs["task-clock"] * 1e6, rel=0.01)  # perf says milliseconds
+    assert ours["task-clock"] == pytest.approx(theirs["task-clock"] * 1e6, rel=0.02)  # perf says milliseconds

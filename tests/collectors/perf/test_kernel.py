@@ -110,8 +110,9 @@ def test_threads_started_later_are_counted() -> None:
     )
     (clock_ns, exactness), process_s = found
     assert exactness == "exact"
-    assert clock_ns >= 150e6
-    assert clock_ns / 1e9 <= process_s * 1.02
+    # perf's clock and the thread's own differ by the switches in between; without inheritance nothing of it is counted
+    assert clock_ns >= 0.9 * 150e6
+    assert clock_ns / 1e9 <= process_s * 1.1
 
 
 def test_threads_that_run_already_are_stopped_and_started_by_select() -> None:
