@@ -183,6 +183,7 @@ def host_state(root: Path = ROOT) -> dict[str, Any]:
         "microcode": next((b["microcode"] for b in cpu_blocks(root) if "microcode" in b), None),
         "virtualisation": virtual.virtual_machine(root),
         "container": virtual.container(root),
+        "emulated": virtual.is_emulated(root),
         "emulator_counts": os.environ.get("HWPROF_BOARD_COUNTS") if root == ROOT else None,
         "cpufreq_drivers": _each(cpu.glob("cpufreq/policy*/scaling_driver")),
         "governors": _each(cpu.glob("cpufreq/policy*/scaling_governor")),

@@ -82,3 +82,20 @@ def container(root: Path = ROOT) -> str | None:
         return "docker"
     groups = files.text(root / "proc/self/cgroup") or ""
     return next((name for mark, name in ENGINES.items() if f"/{mark}" in groups), None)
+
+
+def is_emulated(root: Path = ROOT) -> bool:
+    """Whether this machine is an emulator's: then its PMU counts what the emulator invents.
+
+    Arm's and RISC-V's QEMU boards say so in the device tree, x86 in the CPU's name. KVM guests on Arm use the same
+    board name: their PMU is real, but can't be told apart here.
+    """
+    base = root / "sys/firmware/devicetree/base"
+    for name in ("model", "compatible"):
+        text = (files.text(base / name) or "").lower()
+        if "qemu" in text or "dummy-virt" in text:
+            return True
+    vendor, cpuinfo = (files.text(root / n) or "" for n in ("sys/class/dmi/id/sys_vendor", "proc/cpuinfo"))
+    return "QEMU" in vendor and bool(
+        re.search(r"model name\s*:.*(QEMU|TCG)|uarch\s*:.*qemu", cpuinfo) or "mvendorid" in cpuinfo
+    )

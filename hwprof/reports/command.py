@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from hwprof.analysis import performance
 from hwprof.records import Kind, Run
-from hwprof.reports.run import counters, doubt_lines
+from hwprof.reports.run import counters, doubt_lines, emulation
 
 SOURCES = {"frames": "--frames / elapsed", "output": "from the command's own output"}
 
@@ -15,7 +15,7 @@ SOURCES = {"frames": "--frames / elapsed", "output": "from the command's own out
 def render(runs: Sequence[Run]) -> str:
     """Text of all rounds of one command or process."""
     good = [r for r in runs if r.failure is None]
-    lines = [heading(runs)]
+    lines = [heading(runs), *emulation(runs[0])]
     for run in runs:
         if run.failure is not None:
             lines.append(f"  round {run.round + 1} failed: {run.failure.message}")

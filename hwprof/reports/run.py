@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from hwprof import doubts
 from hwprof.analysis import performance
-from hwprof.records import Exactness, Kind, Reading, Role, Run, Window
+from hwprof.records import Exactness, Kind, Origin, Reading, Role, Run, Window
 
 # Levels: shown as they are, not per frame.
 LEVEL_UNITS = frozenset({"W", "Hz", "degC", "B", "bytes", "share", "%", "ratio", "CPUs", "cores"})
@@ -49,7 +49,9 @@ def heading(run: Run, good: int) -> str:
     """What was measured, where and how often."""
     case = run.case
     side = f"{case.batch}x3x{case.size}x{case.size}" if case.size else f"batch {case.batch}"
-    version = next((v for v in run.software.get("distributions", {}).values() if v), "")
+    # numpy is recorded beside the framework's distributions, of which a vendor's build may have none
+    own = (v for name, v in run.software.get("distributions", {}).items() if v and name != "numpy")
+    version = run.facts.get("version") or next(own, "")
     options = "".join(f" {name}={value}" for name, value in case.options)
     cpus = ",".join(map(str, case.cpus)) or "any"
     first = (
@@ -60,7 +62,15 @@ def heading(run: Run, good: int) -> str:
     counts = ", ".join(f"{windows.count(role)} {role}" for role in dict.fromkeys(windows))
     iterations = sum(len(w.latencies_ns) for w in run.windows)
     second = f"{good} round{'s' * (good != 1)} x ({counts or 'no'} window) · {iterations:,} iterations in the first"
-    return f"{first}\n{second}"
+    return "\n".join([first, second, *emulation(run)])
+
+
+def emulation(run: Run) -> list[str]:
+    """What has to be said beside every time and speed of an emulated machine."""
+    counted = any(r.origin is Origin.EMULATED for w in run.windows for r in w.readings)
+    if not counted and not run.host_state.get("emulated"):
+        return []
+    return ["EMULATED: FPS, latency and all other times are the emulator's, no machine's"]
 
 
 def bare_latencies(run: Run) -> list[int]:

@@ -91,9 +91,11 @@ def _labels(connection: Connection) -> dict[int, str]:
 
 
 def _emulated(connection: Connection) -> frozenset[int]:
-    """Runs of which an emulator's PMU counted something: their time follows their instructions."""
-    v = schema.reading
-    return frozenset(connection.scalars(select(v.c.run_id).where(v.c.origin == Origin.EMULATED.value).distinct()))
+    """Runs on an emulated machine, whether or not its PMU counted anything: their time is the emulator's."""
+    v, r, h = schema.reading, schema.run, schema.host_state
+    counted = connection.scalars(select(v.c.run_id).where(v.c.origin == Origin.EMULATED.value).distinct())
+    hosts = [row.id for row in connection.execute(select(h.c.id, h.c.facts)) if (row.facts or {}).get("emulated")]
+    return frozenset(counted) | frozenset(connection.scalars(select(r.c.id).where(r.c.host_state_id.in_(hosts))))
 
 
 def _number(value: Any) -> float:

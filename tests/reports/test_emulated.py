@@ -89,3 +89,14 @@ def test_a_case_on_two_machines_has_two_rows_of_factors(tmp_path: Path) -> None:
         (machine.label(BOARD), True),
         (machine.label(BOARD), False),
     }
+
+
+def test_a_board_is_emulated_even_where_its_pmu_counted_nothing(tmp_path: Path) -> None:
+    import dataclasses
+
+    with Results.create(tmp_path / "x.db") as results:
+        results.add(make_run(fps=40, metrics={"page-faults": 3.0}))
+        board = make_run(fps=10, metrics={"page-faults": 3.0}, machine=BOARD)
+        results.add(dataclasses.replace(board, host_state={"emulated": True}))
+        frame = results.frame()
+    assert dict(zip(frame["machine"], frame["emulated"], strict=True)) == {MACHINE["label"]: False, BOARD["label"]: True}

@@ -26,3 +26,16 @@ def test_a_crash_shows_what_the_worker_said_last() -> None:
     shown = render([good, dataclasses.replace(good, round=1, windows=(), failure=KILLED)])
     assert "1 of 2 attempts failed: killed" in shown
     assert "| terminate called" in shown
+
+
+def test_an_emulated_machines_speed_is_marked_even_where_its_pmu_counted_nothing() -> None:
+    run = dataclasses.replace(make_run(metrics={"page-faults": 3.0}), host_state={"emulated": True})
+    assert "EMULATED: FPS" in render([run])
+    assert "EMULATED" not in render([make_run()])
+
+
+def test_numpys_version_is_not_the_frameworks() -> None:
+    software = {"distributions": {"onnxruntime": None, "numpy": "2.2.4"}}
+    assert "2.2.4" not in render([dataclasses.replace(make_run(), software=software)])
+    told = dataclasses.replace(make_run(), software=software, facts={"version": "1.21.0"})
+    assert "onnxruntime 1.21.0" in render([told])

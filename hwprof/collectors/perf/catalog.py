@@ -12,29 +12,12 @@ from hwprof.collectors.perf.sysfs import Pmu, read_pmus
 from hwprof.collectors.perf.tables import CANONICAL, TABLES, Table, TableEvent, load_tables, parse_table
 from hwprof.collectors.protocol import Unavailable
 from hwprof.records import Origin
+from hwprof.virtualisation import is_emulated
 
 
 def cpu_ids(cpuinfo: str) -> tuple[str, ...]:
     """Vendor ids of all kinds of core in a /proc/cpuinfo text, without repetition; their forms: `read_cores`."""
     return tuple(dict.fromkeys(core.id for core in read_cores(cpuinfo)))
-
-
-def is_emulated(root: Path = Path("/")) -> bool:
-    """Whether this machine is an emulator's: then its PMU counts what the emulator invents.
-
-    Arm's and RISC-V's QEMU boards say so in the device tree, x86 in the CPU's name. KVM guests on Arm use the same
-    board name: their PMU is real, but can't be told apart here.
-    """
-    base = root / "sys/firmware/devicetree/base"
-    for name in ("model", "compatible"):
-        text = _read(base / name).lower()
-        if "qemu" in text or "dummy-virt" in text:
-            return True
-    vendor = _read(root / "sys/class/dmi/id/sys_vendor")
-    return "QEMU" in vendor and bool(
-        re.search(r"model name\s*:.*(QEMU|TCG)|uarch\s*:.*qemu", _read(root / "proc/cpuinfo"))
-        or "mvendorid" in _read(root / "proc/cpuinfo")
-    )
 
 
 def _read(path: Path) -> str:
@@ -114,4 +97,4 @@ class Catalog:
         return tuple(dict.fromkeys((*ANCHORS, *(name for names in chosen for name in names), *AUTO_SOFTWARE)))
 
 
-__all__ = ["CANONICAL", "TABLES", "Catalog", "Table", "TableEvent", "cpu_ids", "is_emulated", "load_tables", "parse_table"]
+__all__ = ["CANONICAL", "TABLES", "Catalog", "Table", "TableEvent", "cpu_ids", "load_tables", "parse_table"]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.collectors.perf.catalog import CANONICAL, Catalog, cpu_ids, is_emulated, load_tables, parse_table
+from hwprof.collectors.perf.catalog import CANONICAL, Catalog, cpu_ids, load_tables, parse_table
+from hwprof.virtualisation import is_emulated
 from hwprof.collectors.perf.events import Parser
 from hwprof.collectors.perf.kinds import CoreKind
 from hwprof.collectors.perf.names import CACHE, HARDWARE
