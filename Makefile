@@ -21,10 +21,10 @@ test:
 test-frameworks: ## needs PyTorch (and torchvision for --pretrained)
 	$(PY) -m pytest -q -m torch
 
-test-environments: ## every framework in an environment of its own: 2 GB to download, 5 on disk
+test-environments: ## every framework in an environment of its own: gigabytes, ten minutes
 	HWPROF_MUST_RUN=environments $(PY) -m pytest -q -m environments --durations=5
 
-test-boards: ## riscv64 and arm64 guests with a PMU; needs tools/boards-packages.sh, 2 GB of cache and ten minutes
+test-boards: ## riscv64 and arm64 guests with a PMU; needs tools/boards-packages.sh, gigabytes of cache and twenty minutes
 	HWPROF_MUST_RUN=board $(PY) -m pytest -q -m "board and not board_long" --durations=5
 
 test-boards-long: ## PyTorch and OpenCV on riscv64

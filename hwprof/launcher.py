@@ -89,16 +89,22 @@ class Launcher:
         with os.fdopen(os.memfd_create("hwprof-log"), "w+b") as log:
             package = str(Path(hwprof.__file__).parent)
             command = [python, "-P", "-c", BOOTSTRAP, package, str(theirs.fileno()), str(os.getpid())]
-            process = subprocess.Popen(
-                wrapper.argv(command) if wrapper else command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=[theirs.fileno()],
-                env={**clean_environ(python, self.environ), **(environ or {})},
-                start_new_session=True,
-            )
-            theirs.close()
+            try:
+                process = subprocess.Popen(
+                    wrapper.argv(command) if wrapper else command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=[theirs.fileno()],
+                    env={**clean_environ(python, self.environ), **(environ or {})},
+                    start_new_session=True,
+                )
+            except OSError as error:
+                ours.close()
+                said = f"{error.filename or python} can't be started: {error.strerror}"
+                return Outcome(None, Failure("not-installed", said, "`hwprof env list` tells what is wrong", "start"))
+            finally:
+                theirs.close()
             link = Link(ours)
             talk = _Talk(self, process, link, log.fileno(), wrapper, watcher)
             try:

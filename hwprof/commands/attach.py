@@ -150,11 +150,7 @@ def observe(what: Observation, events: Sequence[str], backend: PerfStat | None =
 def case_of(pid: int, name: str = "") -> Case:
     """The case that a running process is. Raises NotAvailable where there is none."""
     argv = command_line(pid)
-    try:
-        program = Path(f"/proc/{pid}/exe")
-        recipe = f"file {digest(program)}"
-    except OSError:
-        recipe = "unreadable"
+    recipe = f"file {digest(Path(f'/proc/{pid}/exe'))}"
     options: Mapping[str, Any] = {"attached": True, "command": shlex.join(argv)}
     return Case(
         framework=FRAMEWORK,

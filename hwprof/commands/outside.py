@@ -1,9 +1,8 @@
 """A network case whose counted window is counted from outside, by `perf stat` on the worker's tasks.
 
 The worker opens nothing. Before the window perf is attached to all its tasks and enabled, behind it disabled; each edge
-waits for perf's ack. The edge behind lies a moment after the window: the worker's word has to come through first. A
-millisecond or so of the worker's own work is counted with it: under 1 % of a window of a second, and said as a doubt
-in shorter ones.
+waits for perf's ack. The edge behind lies a moment after the window: the worker's word has to come through first. Some
+of the worker's own work is counted with it, by estimate a millisecond's; in short windows that is said as a doubt.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def create(adapter: Adapter, python: str = "", base: str = "", say: Callable[[st
     """
     home = interpreters.home()
     home.mkdir(parents=True, exist_ok=True)
-    place = home / adapter.name
+    place, aside = home / adapter.name, home / f".before-{adapter.name}"
     if python:
         path = shutil.which(python)
         if path is None:
@@ -68,8 +68,11 @@ def create(adapter: Adapter, python: str = "", base: str = "", say: Callable[[st
                 f"{adapter.name} declares nothing to install", f"{adapter.environment.install}; or name --python PATH"
             )
         base = base or fit_python(adapter.environment.pythons)
-        # A virtual environment can't be moved: it is made in its place, whose record says when it is whole.
-        remove_tree(place)
+        # A virtual environment works in its own place only: it is made there, and its record says when it is whole.
+        # What was there before is put aside, and back where the new one fails.
+        remove_tree(aside)
+        if place.exists():
+            place.rename(aside)
         place.mkdir()
         half = place
     try:
@@ -84,7 +87,10 @@ def create(adapter: Adapter, python: str = "", base: str = "", say: Callable[[st
             half.rename(place)
     except BaseException:
         remove_tree(half)
+        if half == place and aside.exists():
+            aside.rename(place)
         raise
+    remove_tree(aside)
     interpreters.look.cache_clear()
     interpreters.software.cache_clear()
     return next(made for made in everything() if made.name == adapter.name)

@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from hwprof.errors import NotInstalled
+from hwprof.errors import NotAvailable, NotInstalled
 from hwprof.frameworks.protocol import Environment
 
 # What a foreign interpreter needs for hwprof's worker: a language version and an array library.
@@ -72,10 +72,13 @@ def home() -> Path:
 
 def registered(name: str) -> str | None:
     """The interpreter of the environment of this name; None: there is none."""
+    path = home() / name / "environment.json"
     try:
-        return str(json.loads((home() / name / "environment.json").read_text())["python"])
+        return str(json.loads(path.read_text())["python"])
     except FileNotFoundError:
         return None
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise NotAvailable(f"{path} can't be read: {error}", f"hwprof env create {name} makes it anew") from error
 
 
 def clean_environ(python: str, environ: Mapping[str, str]) -> dict[str, str]:
@@ -130,7 +133,10 @@ print(json.dumps({
 
 @lru_cache(maxsize=128)
 def software(python: str, distributions: Sequence[str]) -> Mapping[str, Any]:
-    """Interpreter, C library, hwprof, and versions of the distributions there (None: not installed). Raises NotInstalled."""
+    """Interpreter, C library, hwprof, and versions of the distributions there (None: not installed).
+
+    An interpreter that can't be run says so under `error`: its worker will fail, and cost its own case only.
+    """
     from hwprof import machine
     from hwprof._version import __version__
 
@@ -147,7 +153,8 @@ def software(python: str, distributions: Sequence[str]) -> Mapping[str, Any]:
         )
         return {"hwprof": __version__, **json.loads(done.stdout)}
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        raise NotInstalled(f"a working interpreter at {python}", f"it can't be run: {error}") from error
+        absent = dict.fromkeys(distributions)
+        return {"hwprof": __version__, "distributions": absent, "error": f"{python} can't be run: {error}"}
 
 
 def find(name: str, environment: Environment) -> Interpreter:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 # Its defaults lose precision: all of these are off in an FP32 case.
 REDUCED = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_packed", "use_bf16_storage")
-FP16 = REDUCED[:3]
 
 
 class NcnnModel:
@@ -74,7 +73,7 @@ class Ncnn:
 
     name = "ncnn"
     consumes = ("ncnn",)
-    precisions = ("fp32", "fp16")
+    precisions = ("fp32",)
     options: Mapping[str, tuple[Any, ...]] = {
         "winograd": (True, False),
         "packing": (True, False),
@@ -141,7 +140,7 @@ class Ncnn:
         net.opt.num_threads = case.threads
         for name in REDUCED:
             if hasattr(net.opt, name):
-                setattr(net.opt, name, case.precision == "fp16" and name in FP16)
+                setattr(net.opt, name, False)
         net.opt.use_winograd_convolution = bool(case.option("winograd", True))
         net.opt.use_packing_layout = bool(case.option("packing", True))
         if net.load_param(str(artifact)) != 0 or net.load_model(str(artifact.with_suffix(".bin"))) != 0:

@@ -109,6 +109,52 @@ def test_what_cannot_be_installed_gives_the_installers_reason_and_leaves_nothing
     assert list(interpreters.home().iterdir()) == []
 
 
+def test_an_environment_that_worked_stays_when_its_successor_fails(tmp_path: Path) -> None:
+    place = interpreters.home() / "broken"
+    place.mkdir(parents=True)
+    (place / "environment.json").write_text(json.dumps({"python": sys.executable}))
+
+    class Broken:
+        name = "broken"
+        environment = Environment(("x",), "", "x", requirements=(str(tmp_path / "absent-1.0-py3-none-any.whl"),))
+
+    with pytest.raises(CaseFailed):
+        environments.create(Broken(), say=lambda line: None)  # type: ignore[arg-type]
+    assert interpreters.registered("broken") == sys.executable
+
+
+def test_a_record_that_cannot_be_read_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    place = interpreters.home() / "onnxruntime"
+    place.mkdir(parents=True)
+    (place / "environment.json").write_text("{")
+    assert main(RUN) == 3
+    said = capsys.readouterr().err
+    assert "environment.json can't be read" in said
+    assert "Traceback" not in said
+
+
+def test_an_interpreter_that_vanished_costs_its_own_cases_only(
+    foreign: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], cache: Path
+) -> None:
+    from hwprof.store import Results
+
+    assert main(["env", "create", "opencv", "--python", str(foreign)]) == 0
+    foreign.unlink()
+    interpreters.look.cache_clear()
+    interpreters.software.cache_clear()
+    (tmp_path / "two.toml").write_text(
+        'format = 1\nname = "two"\nrounds = 1\n[matrix]\nframeworks = ["opencv", "onnxruntime"]\n'
+        'networks = ["tiny_cnn"]\n[measure]\niterations = 3\nmin_iterations = 3\nwarmup_iterations = 1\n'
+        '[gauges]\nidle_baseline_s = 0.0\n[simulate]\nwhen = "never"\n'
+    )
+    assert main(["sweep", str(tmp_path / "two.toml"), "--results", str(tmp_path / "x.db")]) == 4
+    with Results.open(tmp_path / "x.db") as results:
+        found = {run.case.framework: run.failure for run in results.runs()}
+    assert found["onnxruntime"] is None
+    assert found["opencv"] is not None
+    assert "can't be started" in found["opencv"].message
+
+
 def test_a_framework_without_pins_wants_an_interpreter() -> None:
     with pytest.raises(UsageError, match="name --python PATH"):
         environments.create(ONNXRUNTIME)
