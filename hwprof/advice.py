@@ -52,7 +52,7 @@ class Probe:
     rights: Rights
     events: States
     power: States
-    simulator: Available | Unavailable
+    simulators: Mapping[str, Available | Unavailable]  # by the name that --simulate takes
     compiler: str | None
     frameworks: Mapping[str, tuple[str | None, str]]  # name -> (version, how to install)
     opening: int = 0  # errno of opening the least event there is; 0: it opens
@@ -214,8 +214,9 @@ def _way_out(found: Probe, state: Unavailable) -> str:
 def _no_pmu(found: Probe) -> Finding:
     works = "still there: time, FPS, CPU time, page faults, context switches, memory; cycles, IPC and misses are not"
     simulate = "or simulate: hwprof run --simulate"
-    if not isinstance(found.simulator, Available):
-        simulate += f" ({found.simulator.remedy})"
+    callgrind = found.simulators["callgrind"]
+    if not isinstance(callgrind, Available):
+        simulate += f" ({callgrind.remedy})"
     virtual = found.host.get("virtualisation")
     if virtual:
         said = f"no hardware counters in this VM ({virtual}); {works}"

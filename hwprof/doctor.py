@@ -14,9 +14,15 @@ from hwprof.collectors.perf.abi import read_rights
 from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.skeleton import skeleton
 from hwprof.collectors.protocol import Available
-from hwprof.collectors.wrappers import callgrind_available
+from hwprof.simulation import probe as simulators
 
 ROOT = Path("/")
+
+# What each simulator is good for.
+SIMULATES = {
+    "callgrind": "valgrind: --simulate counts instructions and misses of a model CPU",
+    "riscv64": "QEMU: --simulate riscv64 counts the vector and other instructions of Debian's riscv64 build",
+}
 __all__ = ["LIMITED", "MISSING", "OK", "Finding", "Probe", "examine", "probe", "summary", "table_skeletons"]
 
 
@@ -36,7 +42,7 @@ def probe(root: Path = ROOT) -> Probe:
         read_rights(root),
         collector.probe(["auto"]),
         power.probe(root),
-        callgrind_available(),
+        simulators(),
         shutil.which("cc") or shutil.which("gcc") or shutil.which("clang"),
         {name: (interpreters.version(name, e), e.install) for name, e in environments.items()},
         collector.permission(),
@@ -146,10 +152,12 @@ def _system(found: Probe) -> Iterator[Finding]:
 
 
 def _tools(found: Probe) -> Iterator[Finding]:
-    if isinstance(found.simulator, Available):
-        yield Finding("tools", "simulation", OK, "valgrind: --simulate counts instructions and misses of a model CPU")
-    else:
-        yield Finding("tools", "simulation", MISSING, found.simulator.reason, found.simulator.remedy)
+    for name, simulator in found.simulators.items():
+        what = f"simulation: {name}"
+        if isinstance(simulator, Available):
+            yield Finding("tools", what, OK, SIMULATES[name])
+        else:
+            yield Finding("tools", what, MISSING, simulator.reason, simulator.remedy)
     yield Finding("tools", "Python", OK, f"{platform.python_implementation()} {platform.python_version()}")
     if found.compiler:
         yield Finding("tools", "C compiler", OK, found.compiler)
@@ -175,9 +183,10 @@ def summary(findings: list[Finding]) -> list[str]:
         lines.append(f"          no hardware events: {absent.detail.split(': ', 1)[1]}")
     sensors = [f for f in findings if f.area == "sensors" and f.status == OK]
     lines.append(f"sensors   {', '.join(f.what for f in sensors) or 'none for power or temperature'}")
-    simulation = next(f for f in findings if f.what == "simulation")
-    remedy = f" ({simulation.remedy})" if simulation.remedy else ""
-    lines.append(f"simulate  {'callgrind' if simulation.status == OK else simulation.detail + remedy}")
+    simulators = {f.what.removeprefix("simulation: "): f for f in findings if f.what.startswith("simulation: ")}
+    ready = [name for name, finding in simulators.items() if finding.status == OK]
+    first = next(iter(simulators.values()))
+    lines.append(f"simulate  {', '.join(ready) or f'{first.detail} ({first.remedy})'}")
     there = [f"{f.what} {f.detail}" for f in findings if f.area == "frameworks" and f.status == OK]
     lines.append(f"run       {', '.join(there)}    (all of it: hwprof doctor)")
     return lines

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hwprof.collectors.protocol import Available, Unavailable
-from hwprof.collectors.riscv.simulator import Cpu, QemuUser, check, environment, parse
+from hwprof.collectors.riscv.simulator import Cpu, QemuUser, check, environment, here, parse
 from hwprof.collectors.wrappers import Callgrind, callgrind_available
 from hwprof.errors import HwprofError
 from hwprof.launcher import Wrapper
@@ -105,6 +105,18 @@ class RiscvSimulator:
     def facts(self) -> Mapping[str, Any]:
         """QEMU, its version, and the CPU it was told to be."""
         return self.cpu.facts()
+
+
+def probe() -> Mapping[str, Available | Unavailable]:
+    """Each simulator by name: whether this machine has what it needs, whatever the framework. Nothing is made."""
+    riscv = RiscvSimulator()
+    try:
+        here()
+    except HwprofError as error:
+        found: Available | Unavailable = Unavailable(error.message, error.remedy)
+    else:
+        found = Available(riscv.label)
+    return {CALLGRIND: callgrind_available(), riscv.label: found}
 
 
 def simulator(tool: str) -> Simulator:

@@ -62,7 +62,10 @@ def found_on(name: str, code: int = 0, software: bool = True) -> Probe:
         rights=Rights(level, privileged=False),
         events=PerfCollector(root, Refusing(code, software)).probe(ASKED),
         power=power.probe(root),
-        simulator=Unavailable("valgrind is not installed", "apt-get install valgrind"),
+        simulators={
+            "callgrind": Unavailable("valgrind is not installed", "apt-get install valgrind"),
+            "riscv64": Unavailable("qemu-riscv64 can't load plugins", "apt-get install qemu-user on Debian 12"),
+        },
         compiler=None,
         frameworks={"onnxruntime": ("1.21.0", "pip install onnxruntime"), "pytorch": (None, "pip install torch")},
     )
@@ -161,7 +164,8 @@ def test_frameworks_and_tools_that_are_absent_say_how_to_get_them() -> None:
     findings = doctor.examine(found_on("rpi4"))
     assert only(findings, "onnxruntime") == Finding("frameworks", "onnxruntime", doctor.OK, "1.21.0")
     assert only(findings, "pytorch").remedy == "pip install torch"
-    assert only(findings, "simulation").remedy == "apt-get install valgrind"
+    assert only(findings, "simulation: callgrind").remedy == "apt-get install valgrind"
+    assert "qemu-user" in only(findings, "simulation: riscv64").remedy
     assert only(findings, "C compiler").status == doctor.MISSING
 
 
@@ -174,7 +178,7 @@ def test_frameworks_and_tools_that_are_absent_say_how_to_get_them() -> None:
         ("xeon", 0, "NMI watchdog", "nmi_watchdog=0"),
         ("xeon", 0, "boost", "no_turbo"),
         ("bpi-f3", 0, "power", "--meter"),
-        ("bpi-f3", 0, "simulation", "apt-get"),
+        ("bpi-f3", 0, "simulation: callgrind", "apt-get"),
         ("bpi-f3", 0, "C compiler", "apt-get install gcc"),
         ("bpi-f3", 0, "pytorch", "pip install torch"),
     ],
@@ -188,9 +192,10 @@ def test_a_good_machine_is_told_so() -> None:
     found = found_on("rpi4")
     host = {**found.host, "governors": ["performance"], "boost": "0"}
     rights = Rights(1, privileged=False)
-    good = replace(found, host=host, rights=rights, compiler="/usr/bin/cc", simulator=Available("callgrind"))
+    both = {name: Available(name) for name in ("callgrind", "riscv64")}
+    good = replace(found, host=host, rights=rights, compiler="/usr/bin/cc", simulators=both)
     findings = doctor.examine(good)
-    for what in ("event table", "hardware events", "kernel events", "governor", "simulation", "C compiler"):
+    for what in ("event table", "hardware events", "kernel events", "governor", "simulation: riscv64", "C compiler"):
         assert only(findings, what).status == doctor.OK
     assert not [f for f in findings if f.area == "counters" and f.status != doctor.OK]
 

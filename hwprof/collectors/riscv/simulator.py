@@ -12,7 +12,7 @@ from typing import Any
 
 from hwprof.artifacts import default_cache
 from hwprof.boards.machines import require
-from hwprof.collectors.riscv.build import interface, plugin
+from hwprof.collectors.riscv.build import compiler, interface, plugin
 from hwprof.collectors.riscv.counters import LABEL, LABEL_VARIABLE, VARIABLE
 from hwprof.collectors.riscv.root import library_path, place, root
 from hwprof.errors import NotAvailable, NotInstalled, UsageError
@@ -52,7 +52,6 @@ class Cpu:
         return {"simulator": self.label, "simulator_cpu": self.option, "simulator_version": version(qemu())}
 
 
-
 def parse(text: str) -> Cpu:
     """`riscv64`, `riscv64:v=false`, `riscv64:vlen=128` as a CPU. Raises UsageError."""
     name, _, options = text.partition(":")
@@ -83,6 +82,13 @@ def qemu() -> str:
     if "-plugin" not in told:
         raise NotAvailable(f"{found} can't load plugins", REMEDY)
     return found
+
+
+def here() -> None:
+    """Raise what any simulation on this machine lacks: QEMU with plugins, a compiler, the packages' loader. Makes nothing."""
+    interface(qemu())
+    compiler()
+    require("mmdebstrap")
 
 
 def check(framework: str) -> None:
