@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.fleet import Fleet
 
 # CI names here what must run: a missing part is then a failure, not a skip.
 MUST_RUN = frozenset(filter(None, os.environ.get("HWPROF_MUST_RUN", "").split(",")))
@@ -46,3 +49,11 @@ def _nothing_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.delenv("HWPROF_RESULTS", raising=False)
     monkeypatch.setenv("HWPROF_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HWPROF_ENVIRONMENTS", str(tmp_path / "environments"))
+
+
+@pytest.fixture(scope="session")
+def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """The emulated boards that this session's tests ask for, all of them under way from here on."""
+    made = Fleet(request.session.items, tmp_path_factory.mktemp)
+    yield made
+    made.close()

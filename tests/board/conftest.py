@@ -1,4 +1,4 @@
-"""Emulated boards for tests: images built once per cache, and each board booted twice per session.
+"""Boards that run hwprof itself: each architecture with one CPU and exact counts, and with two.
 
 `board_image(arch)` is for everybody who has a job for a guest: `run_guest(board_image("riscv64"), folder, script)`.
 """
@@ -8,20 +8,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from hwprof.artifacts import default_cache
 from hwprof.boards import Image, ensure_image, run_guest
+from tests.fleet import CACHE, PACKAGES, Fleet, Guest, register, shared_image
 
 ARCHITECTURES = ("riscv64", "arm64")
-PACKAGES = ("onnxruntime", "opencv")
-# As it was before any test got a cache of its own.
-CACHE = default_cache()
 
 EXPERIMENT = """
 format = 1
@@ -81,6 +78,41 @@ class Outcome:
     folder: Path
 
 
+def swept(arch: str, folder: Path) -> Outcome:
+    """A board of one CPU, on which two sweeps run."""
+    board = {"name": "board", "rounds": 1, "networks": '["tiny_cnn", "squeezenet1_1"]', "window": "iterations = 4"}
+    # 300 million instructions: what Python does once in a window, some 7,000, is then noise
+    user = {"name": "user", "rounds": 3, "networks": '["tiny_cnn"]', "window": "window_s = 0.3"}
+    for words in (board, user):
+        (folder / f"{words['name']}.toml").write_text(EXPERIMENT.format(**words))
+    result = run_guest(shared_image(arch), folder, EXACT, timeout_s=2400)
+    return Outcome(result.exit_code, result.stdout, result.stderr, folder)
+
+
+def of_two(arch: str, folder: Path) -> Outcome:
+    """A board of two CPUs without exact counts, as a user starts it."""
+    shared_image(arch)
+    words = [sys.executable, "-m", "hwprof", "board", arch, "--smp", "2", "--with", ",".join(PACKAGES)]
+    words += ["--timeout", "1800", "--", "bash", "-c", TWO]
+    environ = {**os.environ, "HWPROF_CACHE": str(CACHE), "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(words, cwd=folder, env=environ, capture_output=True, text=True, check=False)
+    return Outcome(done.returncode, done.stdout, done.stderr, folder)
+
+
+def asks(fixture: str, arch: str) -> Callable[[pytest.Item], bool]:
+    """Whether a test has this fixture for this architecture."""
+    return lambda item: (spec := getattr(item, "callspec", None)) is not None and spec.params.get(fixture) == arch
+
+
+for arch in ARCHITECTURES:
+    register(
+        [
+            Guest(f"{arch}-swept", partial(swept, arch), asks("exact", arch), 5),
+            Guest(f"{arch}-two", partial(of_two, arch), asks("two", arch), 2),
+        ]
+    )
+
+
 @pytest.fixture(scope="session")
 def board_image() -> Callable[..., Image]:
     """`board_image(arch)`: the image that all tests share; `board_image(arch, packages)`: another one."""
@@ -91,44 +123,15 @@ def board_image() -> Callable[..., Image]:
     return image
 
 
-@pytest.fixture(scope="session")
-def _swept(
-    request: pytest.FixtureRequest, board_image: Callable[..., Image], tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[str, Outcome]:
-    """The boards that the chosen tests want, side by side: an exact one keeps one core of the host busy."""
-
-    def sweep(arch: str, folder: Path) -> Outcome:
-        board = {"name": "board", "rounds": 1, "networks": '["tiny_cnn", "squeezenet1_1"]', "window": "iterations = 4"}
-        # 300 million instructions: what Python does once in a window, some 7,000, is then noise
-        user = {"name": "user", "rounds": 3, "networks": '["tiny_cnn"]', "window": "window_s = 0.3"}
-        for words in (board, user):
-            (folder / f"{words['name']}.toml").write_text(EXPERIMENT.format(**words))
-        result = run_guest(board_image(arch), folder, EXACT, timeout_s=2400)
-        return Outcome(result.exit_code, result.stdout, result.stderr, folder)
-
-    chosen = [getattr(item, "callspec", None) for item in request.session.items]
-    asked = {spec.params.get("exact") for spec in chosen if spec is not None}
-    wanted = [arch for arch in ARCHITECTURES if arch in asked]
-    folders = [tmp_path_factory.mktemp(arch) for arch in wanted]
-    with ThreadPoolExecutor(len(wanted)) as pool:
-        return dict(zip(wanted, pool.map(sweep, wanted, folders), strict=True))
-
-
 @pytest.fixture(scope="session", params=ARCHITECTURES)
-def exact(request: pytest.FixtureRequest, _swept: Mapping[str, Outcome]) -> Outcome:
+def exact(request: pytest.FixtureRequest, fleet: Fleet) -> Outcome:
     """A board of one CPU with exact counts, after a sweep."""
-    return _swept[request.param]
+    outcome: Outcome = fleet.result(f"{request.param}-swept")
+    return outcome
 
 
 @pytest.fixture(scope="session", params=ARCHITECTURES)
-def two(
-    request: pytest.FixtureRequest, board_image: Callable[..., Image], tmp_path_factory: pytest.TempPathFactory
-) -> Outcome:
-    """A board of two CPUs without exact counts, as a user starts it."""
-    board_image(request.param)
-    folder = tmp_path_factory.mktemp(f"{request.param}-two")
-    words = [sys.executable, "-m", "hwprof", "board", request.param, "--smp", "2", "--with", ",".join(PACKAGES)]
-    words += ["--timeout", "1800", "--", "bash", "-c", TWO]
-    environ = {**os.environ, "HWPROF_CACHE": str(CACHE), "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(words, cwd=folder, env=environ, capture_output=True, text=True, check=False)
-    return Outcome(done.returncode, done.stdout, done.stderr, folder)
+def two(request: pytest.FixtureRequest, fleet: Fleet) -> Outcome:
+    """A board of two CPUs, after a run of two threads."""
+    outcome: Outcome = fleet.result(f"{request.param}-two")
+    return outcome

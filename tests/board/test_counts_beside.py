@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.board.conftest import CACHE, PACKAGES
+from tests.fleet import CACHE, PACKAGES
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 100_000

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hwprof.artifacts import default_cache
-from hwprof.boards import ensure_image, run_guest
+from hwprof.boards import run_guest
 from hwprof.validation import build
+from tests import fleet
+from tests.fleet import CACHE, Fleet, register, shared_image
 
 HERE = Path(__file__).parent
-CACHE = default_cache()  # as it was before any test got a cache of its own
-PACKAGES = ("onnxruntime", "opencv")  # as in tests/board: one image does for both
 TIMEOUT_S = 1500
 EVERYWHERE = (
     *("programs", "group", "user", "threads", "fork", "exec_", "profile", "own", "rights", "sampling"),
@@ -31,7 +30,6 @@ BOARDS: dict[str, tuple[str, tuple[str, ...], dict[str, bool], int]] = {
     "riscv64_plain": ("riscv64", ("user", "rights", "sampling"), {"sscofpmf": False}, 1),
     "two_cpus": ("riscv64", ("threads", "fork", "exec_"), {}, 2),
 }
-AT_ONCE = 2
 COMPILERS = {"riscv64": build.CROSS["riscv64"], "arm64": build.CROSS["aarch64"]}
 
 
@@ -56,50 +54,54 @@ def boot(name: str, folder: Path) -> Guest:
     package.mkdir(parents=True)
     for name in ("__init__.py", "parts.py", "watcher.py"):
         shutil.copy(HERE / name, package)
-    image = ensure_image(arch, PACKAGES, CACHE)
     script = f"python3 -m tests.truth.parts {' '.join(parts)}"
-    result = run_guest(image, folder, script, smp=cpus, icount=cpus == 1, cpu_options=cpu, timeout_s=TIMEOUT_S)
+    result = run_guest(
+        shared_image(arch), folder, script, smp=cpus, icount=cpus == 1, cpu_options=cpu, timeout_s=TIMEOUT_S
+    )
     assert result.exit_code == 0, result.stderr + result.console
     return Guest(arch, json.loads((folder / "out.json").read_text()))
 
 
-@pytest.fixture(scope="session")
-def boards(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """Every board that a selected test asks for, booting side by side."""
-    asked: set[str] = set()
-    for item in request.session.items:
-        asked.update(getattr(item, "fixturenames", ()))
+def asks(name: str) -> Callable[[pytest.Item], bool]:
+    """Whether a test of this folder has the board as a fixture, or as the value of one."""
+
+    def asked(item: pytest.Item) -> bool:
+        if HERE not in item.path.parents:
+            return False
         call = getattr(item, "callspec", None)
-        asked.update(str(value) for value in (call.params.values() if call else ()))
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        folders = {name: tmp_path_factory.mktemp(name) for name in BOARDS if name in asked}
-        yield {name: pool.submit(boot, name, folder) for name, folder in folders.items()}
-        pool.shutdown(cancel_futures=True)
+        return name in (*getattr(item, "fixturenames", ()), *(call.params.values() if call else ()))
+
+    return asked
+
+
+register(
+    fleet.Guest(f"{name}-truth", partial(boot, name), asks(name), 3 if name in COMPILERS else 1) for name in BOARDS
+)
 
 
 @pytest.fixture(scope="session")
-def riscv64(boards: dict[str, Any]) -> Guest:
+def riscv64(fleet: Fleet) -> Guest:
     """With Sscofpmf; counts exactly."""
-    found: Guest = boards["riscv64"].result()
+    found: Guest = fleet.result("riscv64-truth")
     return found
 
 
 @pytest.fixture(scope="session")
-def arm64(boards: dict[str, Any]) -> Guest:
+def arm64(fleet: Fleet) -> Guest:
     """Counts exactly; seven counters that multiplex."""
-    found: Guest = boards["arm64"].result()
+    found: Guest = fleet.result("arm64-truth")
     return found
 
 
 @pytest.fixture(scope="session")
-def riscv64_plain(boards: dict[str, Any]) -> Guest:
+def riscv64_plain(fleet: Fleet) -> Guest:
     """Without Sscofpmf: no exclusion, no sampling."""
-    found: Guest = boards["riscv64_plain"].result()
+    found: Guest = fleet.result("riscv64_plain-truth")
     return found
 
 
 @pytest.fixture(scope="session")
-def two_cpus(boards: dict[str, Any]) -> Guest:
+def two_cpus(fleet: Fleet) -> Guest:
     """Two CPUs, where instructions can't be counted exactly, and page faults can."""
-    found: Guest = boards["two_cpus"].result()
+    found: Guest = fleet.result("two_cpus-truth")
     return found
