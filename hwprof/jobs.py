@@ -35,6 +35,7 @@ class Task(enum.StrEnum):
     REFERENCE = "reference"  # outputs of the reference
     MEASURE = "measure"
     SIMULATE = "simulate"  # the same case under a simulator: no timing
+    LAYERS = "layers"  # the same case with the framework's own profile: its speed is not the case's
 
 
 @dataclass(frozen=True, slots=True)

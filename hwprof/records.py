@@ -252,6 +252,22 @@ class Fidelity:
 
 
 @dataclass(frozen=True, slots=True)
+class Layer:
+    """One step of a framework's own profile. `ns` per inference (None: the framework told no time).
+
+    `origins`: the nodes of the network whose work it is, in the graph's order; empty for work that the network does
+    not have (a change of layout, say). `macs` per batch, of these nodes.
+    """
+
+    name: str
+    op: str
+    ns: float | None
+    origins: tuple[str, ...] = ()
+    macs: int | None = None
+    readings: tuple[Reading, ...] = ()  # per inference
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One case measured once, in one fresh process."""
 
@@ -274,6 +290,7 @@ class Run:
     machine: Mapping[str, Any] = field(default_factory=dict)  # hardware facts (hashed to an id by the store)
     host_state: Mapping[str, Any] = field(default_factory=dict)
     software: Mapping[str, Any] = field(default_factory=dict)
+    layers: tuple[Layer, ...] = ()  # of a run of kind LAYERS
 
 
 def to_json(value: Any) -> Any:

@@ -69,7 +69,7 @@ class Runner:
         cases = plan(self.experiment)
         self.require(cases)
         workshop = Workshop(self.launcher, self.experiment.seed)
-        identity = self._begin()
+        identity = self.begin()
         todo = self._todo(cases, identity)
         if todo:
             self.idle_w = idle_power(self.experiment.idle_baseline_s, self.experiment.gauge_hz)
@@ -82,7 +82,7 @@ class Runner:
                 total -= 1
                 continue
             run = self.measure(planned, workshop, number, attempt)
-            self._save(run, identity)
+            self.save(run, identity)
             finished += 1
             if run.failure is not None:
                 if run.failure.code in PERMANENT:
@@ -94,13 +94,15 @@ class Runner:
             yield Progress(finished, total, run, left)
         yield from self._simulations(cases, workshop, identity, dead)
 
-    def _begin(self) -> int:
+    def begin(self) -> int:
+        """The experiment in the results; 0 where nothing is saved."""
         if self.results is None:
             return 0
         e = self.experiment
         return self.results.begin_experiment(e.name, e.text, e.plan_hash, e.seed)
 
-    def _save(self, run: Run, identity: int) -> None:
+    def save(self, run: Run, identity: int) -> None:
+        """Write one run; nothing where nothing is saved."""
         if self.results is not None:
             self.results.add(run, identity)
 
@@ -131,20 +133,21 @@ class Runner:
     def measure(self, planned: Planned, workshop: Workshop, number: int, attempt: int = 1) -> Run:
         """One case in one fresh process; a run with a failure where it could not be done."""
         case, environ = planned.case, dict(planned.adapter.environ(planned.case))
-        base = self._blank(planned, number, attempt, Kind.NATIVE, environ)
+        base = self.blank(planned, number, attempt, Kind.NATIVE, environ)
         try:
             paths = workshop.get(planned)
         except PreparationFailed as error:
             return dataclasses.replace(base, failure=error.failure)
         measuring = dataclasses.replace(self.experiment.plan, counted_first=number % 2 == 1)
-        job = dataclasses.replace(self._job(planned, paths, Task.MEASURE), plan=measuring)
+        job = dataclasses.replace(self.job(planned, paths, Task.MEASURE), plan=measuring)
         with GaugeWatcher(self.experiment.gauge_hz, case.cpus, self.experiment.meter, self.idle_w) as watcher:
             outcome = self.launcher.run(job, self.experiment.timeout_s, environ, watcher=watcher, python=planned.python)
         if outcome.result is None:
             return dataclasses.replace(base, failure=outcome.failure)
         return self._complete(base, outcome, watcher)
 
-    def _blank(self, planned: Planned, number: int, attempt: int, kind: Kind, environ: Mapping[str, str]) -> Run:
+    def blank(self, planned: Planned, number: int, attempt: int, kind: Kind, environ: Mapping[str, str]) -> Run:
+        """A run of this case without any results."""
         return Run(
             uid=secrets.token_hex(4),
             case=planned.case,
@@ -160,7 +163,8 @@ class Runner:
             software=planned.software(),
         )
 
-    def _job(self, planned: Planned, paths: Artifacts, task: Task) -> Job:
+    def job(self, planned: Planned, paths: Artifacts, task: Task) -> Job:
+        """A job for this case."""
         return Job(
             task,
             planned.case,
@@ -230,7 +234,7 @@ class Runner:
             jobs = [pool.submit(self.simulate, p, workshop, deadline) for p in todo]
             for count, future in enumerate(as_completed(jobs), 1):
                 run = future.result()
-                self._save(run, identity)
+                self.save(run, identity)
                 left = max(0.0, deadline - self.clock())
                 yield Progress(count, len(jobs), run, left)
 
@@ -246,7 +250,7 @@ class Runner:
     def simulate(self, planned: Planned, workshop: Workshop, deadline: float) -> Run:
         """One inference of a case in a simulator; what doesn't fit before `deadline` is a failed run that says so."""
         environ = dict(planned.adapter.environ(planned.case))
-        base = self._blank(planned, 0, 1, Kind.SIMULATED, environ)
+        base = self.blank(planned, 0, 1, Kind.SIMULATED, environ)
         tool = simulator(self.experiment.simulation.tool)
         state = tool.available(planned.case.framework)
         if isinstance(state, Unavailable):
@@ -262,7 +266,7 @@ class Runner:
             return dataclasses.replace(base, failure=error.failure)
         launcher = dataclasses.replace(self.launcher, environ=tool.environ(self.launcher.environ))
         with tempfile.TemporaryDirectory(prefix="hwprof-simulation-") as folder:
-            job = dataclasses.replace(self._job(planned, paths, Task.SIMULATE), cpus=())
+            job = dataclasses.replace(self.job(planned, paths, Task.SIMULATE), cpus=())
             try:
                 wrapper = tool.wrapper(Path(folder), planned.case.framework)
                 outcome = launcher.run(job, left, environ, wrapper=wrapper, python=planned.python)

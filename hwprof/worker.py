@@ -275,6 +275,13 @@ def simulate(job: Job, link: Link, stage: Stage) -> None:
     link.send({"say": "result", "windows": to_json(windows[1:]), "facts": to_json(facts)})
 
 
+def layers(job: Job, link: Link, stage: Stage) -> None:
+    """Task LAYERS: the framework's own profile of as many inferences as the plan says."""
+    from hwprof import stepping
+
+    link.send({"say": "result", **stepping.profile(job, link, stage)})
+
+
 def warmup_facts(warmup: Any) -> dict[str, Any]:
     """The warm-up as facts of the run."""
     return {
@@ -325,4 +332,5 @@ TASKS: Mapping[Task, Callable[[Job, Link, Stage], None]] = {
     Task.REFERENCE: reference,
     Task.MEASURE: measure,
     Task.SIMULATE: simulate,
+    Task.LAYERS: layers,
 }

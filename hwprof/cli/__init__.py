@@ -15,6 +15,7 @@ COMMANDS = {
     "events": "events this machine offers, each probed by opening it",
     "validate": "check events by programs of known counts: right, off by a factor, dead, lying",
     "networks": "built-in networks with MACs, parameters and input shape",
+    "layers": "time per layer, frameworks side by side",
     "frameworks": "frameworks: version, or how to install",
     "env": "environments of frameworks that can't share this interpreter",
     "export": "results as CSV, Parquet or JSON",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -91,3 +91,24 @@ class Adapter(Protocol):
 
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> AbstractContextManager[Model]:
         """Load it. Raises UnsupportedModel naming operator and node where the framework tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a framework's own profile. `ns` per inference; `tells`: names of the network's nodes or tensors."""
+
+    name: str
+    op: str
+    ns: float | None
+    tells: tuple[str, ...] = ()
+    counts: Mapping[str, float] = field(default_factory=dict)  # metric -> per inference, where it was stepped
+
+
+class Profiled(Model, Protocol):
+    """A loaded network whose framework tells the time of each step."""
+
+    def begin(self) -> None:
+        """Forget what was profiled so far (the warm-up)."""
+
+    def steps(self) -> Sequence[Step]:
+        """What was profiled since `begin`, in the order of execution; called once, after the last inference."""

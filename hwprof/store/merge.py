@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, Table, insert, select
 
 from hwprof.store import schema
-from hwprof.store.writer import AlreadyDone, MetricKey, done_already, metric_ids
+from hwprof.store.metrics import MetricKey, metric_ids
+from hwprof.store.writer import AlreadyDone, done_already
 
 # Tables whose rows belong to one run, parents first.
 OF_RUN = ("window", "reading", "iteration_counts", "series", "layer", "layer_reading", "doubt")

@@ -25,7 +25,7 @@ from hwprof.records import (
     Window,
     from_json,
 )
-from hwprof.store import schema
+from hwprof.store import layers, schema
 from hwprof.store.validation import Suspects
 
 # How many runs are read at once when they are streamed: a reading transaction is short, memory is small.
@@ -101,6 +101,7 @@ def runs(connection: Connection, ids: Sequence[int]) -> Iterator[Run]:
     rows = {row.id: row for row in connection.execute(query)}
     windows = _windows(connection, {identity: row.host_state_id for identity, row in rows.items()})
     series, doubts = _series(connection, ids), _doubts(connection, ids)
+    profiled = layers.of_runs(connection, [identity for identity in ids if rows[identity].kind == Kind.LAYERS])
     for identity in ids:
         row = rows[identity]
         yield Run(
@@ -118,6 +119,7 @@ def runs(connection: Connection, ids: Sequence[int]) -> Iterator[Run]:
             fidelity=None if row.fidelity is None else from_json(Fidelity, row.fidelity),
             doubts=tuple(doubts[identity]),
             failure=None if row.failure is None else from_json(Failure, row.failure),
+            layers=tuple(profiled.get(identity, ())),
             macs=row.macs,
             params=row.params,
             machine=row.machine,

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, delete, insert, select
 from hwprof.records import Counter, Exactness, Reading, to_json
 from hwprof.store import schema
 from hwprof.store.columns import MODIFIERS
-from hwprof.store.writer import MetricKey, machine_label, metric_ids
+from hwprof.store.metrics import MetricKey, metric_ids
+from hwprof.store.writer import machine_label
 
 Event = tuple[str, str]  # name, source
 

@@ -13,10 +13,10 @@ from sqlalchemy import Connection, Table, insert, select, update
 from hwprof.analysis import performance
 from hwprof.errors import ResultsError
 from hwprof.records import Case, Exactness, Kind, Reading, Role, Run, to_json
-from hwprof.store import schema
+from hwprof.store import layers, schema
+from hwprof.store.metrics import MetricKey, insert_one, metric_ids, metric_key
 
 INT64 = range(-(1 << 63), 1 << 63)
-MetricKey = tuple[str, str, str, str, str, str]
 
 
 class AlreadyDone(ResultsError):
@@ -50,9 +50,10 @@ def add_run(connection: Connection, run: Run, experiment_id: int | None) -> int:
         **speed(run),
     }
     done_already(connection, row)
-    identity = _insert_one(connection, schema.run, row)
+    identity = insert_one(connection, schema.run, row)
     _add_windows(connection, identity, run)
     _add_series(connection, identity, run)
+    layers.add(connection, identity, run)
     _insert(
         connection,
         schema.doubt,
@@ -131,32 +132,10 @@ def case_id(connection: Connection, case: Case, macs: int | None, params: int | 
     if found is None:
         fields = {f.name: getattr(case, f.name) for f in dataclasses.fields(case)}
         fields |= {"cpus": list(case.cpus), "options": [list(pair) for pair in case.options]}
-        return _insert_one(connection, table, {"sha256": key, **fields, "macs": None, "params": None, **known})
+        return insert_one(connection, table, {"sha256": key, **fields, "macs": None, "params": None, **known})
     if any(getattr(found, name) != value for name, value in known.items()):
         connection.execute(update(table).where(table.c.id == found.id).values(known))
     return int(found.id)
-
-
-def metric_ids(connection: Connection, keys: Iterable[MetricKey]) -> dict[MetricKey, int]:
-    """Ids of metrics (name, unit, domain, source, meaning, config), new ones made."""
-    wanted = dict.fromkeys(keys)
-    table = schema.metric
-    columns = (table.c.name, table.c.unit, table.c.domain, table.c.source, table.c.meaning, table.c.config)
-    found: dict[MetricKey, int] = {}
-    names = sorted({key[0] for key in wanted})
-    for start in range(0, len(names), 500):  # databases limit the number of parameters
-        rows = connection.execute(select(table.c.id, *columns).where(table.c.name.in_(names[start : start + 500])))
-        for row in rows:
-            found[row.name, row.unit, row.domain, row.source, row.meaning, row.config] = row.id
-    for key in wanted:
-        if key not in found:
-            named = dict(zip([c.name for c in columns], key, strict=True))
-            found[key] = _insert_one(connection, table, named)
-    return {key: found[key] for key in wanted}
-
-
-def _metric_key(reading: Reading) -> MetricKey:
-    return (reading.metric, reading.unit, reading.domain, reading.source, reading.meaning, "")
 
 
 def _add_windows(connection: Connection, run_id: int, run: Run) -> None:
@@ -174,9 +153,9 @@ def _add_windows(connection: Connection, run_id: int, run: Run) -> None:
         for w in run.windows
     )
     _insert(connection, schema.window, windows)
-    ids = metric_ids(connection, (_metric_key(r) for w in run.windows for r in w.readings))
+    ids = metric_ids(connection, (metric_key(r) for w in run.windows for r in w.readings))
     rows = [
-        {"run_id": run_id, "window_idx": w.index, "seq": seq, "metric_id": ids[_metric_key(r)], **_reading(r)}
+        {"run_id": run_id, "window_idx": w.index, "seq": seq, "metric_id": ids[metric_key(r)], **_reading(r)}
         for w in run.windows
         for seq, r in enumerate(w.readings)
     ]
@@ -232,12 +211,6 @@ def _hashed(connection: Connection, table: Table, facts: Any, **fields: Any) -> 
 def _once(connection: Connection, table: Table, identity: int, fields: Mapping[str, Any]) -> None:
     if connection.scalar(select(table.c.id).where(table.c.id == identity)) is None:
         connection.execute(insert(table), {"id": identity, **fields})
-
-
-def _insert_one(connection: Connection, table: Table, row: Mapping[str, Any]) -> int:
-    key = connection.execute(insert(table), dict(row)).inserted_primary_key
-    assert key is not None
-    return int(key[0])
 
 
 def _insert(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:

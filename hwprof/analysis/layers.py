@@ -1,0 +1,150 @@
+"""Whose work each step of a framework's profile is, and frameworks side by side, node by node.
+
+Frameworks name a step by the first node it was made of (OpenCV), by the last tensor that it gives (ONNX Runtime), or
+list all of them (OpenVINO). What is named is taken at its word; a node that nobody names was fused: a light one
+(BatchNormalization, an activation, an addition) into the step that gives its input, a heavy one into the step that its
+output goes to.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hwprof.records import Layer
+
+HEAVY = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node of the network: its name (made up where it has none), operator, tensors, and MACs per batch."""
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    macs: int | None = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A step as its framework told it: `tells` are names of nodes or tensors, the surest first."""
+
+    name: str
+    op: str
+    ns: float | None
+    tells: tuple[str, ...] = ()
+
+
+def owners(nodes: Sequence[Node], steps: Sequence[Told]) -> list[tuple[str, ...]]:
+    """For each step the nodes whose work it is, in the graph's order; () where it is nobody's (a change of layout).
+
+    A node belongs to one step at most: the first that names it.
+    """
+    by_name = {node.name: node for node in nodes} | {out: node for node in nodes for out in node.outputs}
+    owner: dict[str, int] = {}
+    for number, step in enumerate(steps):
+        for tell in step.tells:
+            named = by_name.get(tell)
+            if named is not None:
+                owner.setdefault(named.name, number)
+    consumers: dict[str, list[Node]] = defaultdict(list)
+    producer = {out: node for node in nodes for out in node.outputs}
+    for node in nodes:
+        for tensor in node.inputs:
+            consumers[tensor].append(node)
+    for node in reversed(nodes):  # heavy ones, by what their output goes to
+        if node.name not in owner and node.op in HEAVY and (index := _behind(node, consumers, owner)) is not None:
+            owner[node.name] = index
+    for node in nodes:  # light ones, by what gives their input
+        if node.name in owner or node.op in HEAVY:
+            continue
+        for tensor in node.inputs:
+            source = producer.get(tensor)
+            if source is not None and source.name in owner:
+                owner[node.name] = owner[source.name]
+                break
+    found: list[list[str]] = [[] for _ in steps]
+    for node in nodes:
+        if node.name in owner:
+            found[owner[node.name]].append(node.name)
+    return [tuple(names) for names in found]
+
+
+def _behind(node: Node, consumers: Mapping[str, list[Node]], owner: Mapping[str, int]) -> int | None:
+    """The step of the first named node behind this one, through light nodes with one consumer each."""
+    while True:
+        users = [user for out in node.outputs for user in consumers[out]]
+        if len(users) != 1:
+            return None
+        (node,) = users
+        if node.name in owner:
+            return owner[node.name]
+        if node.op in HEAVY:
+            return None
+
+
+def located(nodes: Sequence[Node], steps: Sequence[Told]) -> list[Layer]:
+    """The steps as layers: whose work they are, and its MACs (None where a node's are not known)."""
+    macs = {node.name: node.macs for node in nodes}
+    layers = []
+    for step, origins in zip(steps, owners(nodes, steps), strict=True):
+        known = [macs[name] for name in origins]
+        total = None if not origins or None in known else sum(m for m in known if m is not None)
+        layers.append(Layer(step.name, step.op, step.ns, origins, total))
+    return layers
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One part of the network: nodes that no framework took apart. `ns` by framework, None: it told no time for it."""
+
+    nodes: tuple[str, ...]
+    macs: int | None
+    ns: Mapping[str, float | None]
+
+
+def side_by_side(nodes: Sequence[Node], told: Mapping[str, Sequence[Layer]]) -> list[Row]:
+    """Parts of the network in its order, with every framework's time for each.
+
+    Steps are joined until no framework's step reaches over the edge of a part: only so can they be compared. The last
+    rows, without nodes, hold what each framework does beside the network's work, and its sum.
+    """
+    parent = {node.name: node.name for node in nodes}
+
+    def root(name: str) -> str:
+        while parent[name] != name:
+            name = parent[name]
+        return name
+
+    for layers in told.values():
+        for layer in layers:
+            for name in layer.origins[1:]:
+                parent[root(name)] = root(layer.origins[0])
+    parts: dict[str, list[Node]] = defaultdict(list)
+    for node in nodes:
+        parts[root(node.name)].append(node)
+    rows = []
+    for members in parts.values():
+        names = {node.name for node in members}
+        ns = {framework: _time(layers, names) for framework, layers in told.items()}
+        if all(value is None for value in ns.values()):
+            continue
+        macs = [node.macs for node in members]
+        total = None if None in macs else sum(m for m in macs if m is not None)
+        rows.append(Row(tuple(node.name for node in members), total, ns))
+    beside = {framework: _sum(layer.ns for layer in layers if not layer.origins) for framework, layers in told.items()}
+    if any(value is not None for value in beside.values()):
+        rows.append(Row((), None, beside))
+    return rows
+
+
+def _time(layers: Iterable[Layer], names: set[str]) -> float | None:
+    return _sum(layer.ns for layer in layers if layer.origins and layer.origins[0] in names)
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None

@@ -1,0 +1,159 @@
+"""Time per layer, frameworks side by side: which part of the network costs which framework how much.
+
+Each framework's own profile is switched on in processes of their own, beside ordinary runs, so that its cost is known
+and never in the FPS. Steps are mapped back to the network's nodes; what a framework has fused is compared with the
+same nodes of the others. PyTorch (eager) is stepped: with -e its counters are read between the steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from hwprof.cli.options import add_results, parse_option, split_events
+from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, NotAvailable, UsageError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `hwprof layers`."""
+    add = parser.add_argument
+    add("-f", "--framework", action="append", metavar="NAMES", help="one or several, as onnxruntime,opencv")
+    add("-n", "--network", default="mobilenet_v2", help="built-in name or path of an .onnx (default: mobilenet_v2)")
+    add("-b", "--batch", type=int, default=1)
+    add("-t", "--threads", type=int, default=1)
+    add("-s", "--size", type=int, default=0, help="side of the input in pixels (default: the network's own)")
+    add("-r", "--rounds", type=int, default=3, help="fresh processes for each framework, in turn (default: 3)")
+    add("-e", "--events", action="append", metavar="EVENTS", help="for frameworks that are stepped (default: none)")
+    add(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of the framework; given to those that know it",
+    )
+    add("--iterations", type=int, default=30, metavar="N", help="per window (default: 30)")
+    add(
+        "--top",
+        type=int,
+        default=20,
+        metavar="N",
+        help="parts shown, the slowest first; 0: all, in order (default: 20)",
+    )
+    add("--cpus", default="", help="cores to run on, as 2 or 0,2-3 (default: chosen)")
+    add("--seed", type=int, default=0)
+    add("--timeout", type=float, default=600.0, metavar="S", help="for one process (default: 600)")
+    add("--json", action="store_true", help="one JSON document")
+    add("--no-save", action="store_true", help="don't write the results file")
+    add_results(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Measure in turn, save, print."""
+    from hwprof import layers, store
+    from hwprof.artifacts import Workshop
+    from hwprof.cases import plan
+    from hwprof.records import Run
+    from hwprof.reports.layers import document, render
+    from hwprof.runner import Runner
+
+    spec = experiment_of(args)
+    cases = plan(spec)
+    results: Any = None
+    if not args.no_save:
+        results = store.Results.open(store.default_path(args.results), create=True)
+        results.ensure_writable()
+    runs: list[Run] = []
+    try:
+        runner = Runner(spec, results)
+        workshop = Workshop(runner.launcher, spec.seed)
+        identity = runner.begin()
+        failed: set[str] = set()
+        for number in range(spec.rounds):
+            for planned in cases:
+                if planned.case.key in failed:
+                    continue
+                for run in (
+                    runner.measure(planned, workshop, number),
+                    layers.measure(runner, planned, workshop, number),
+                ):
+                    runner.save(run, identity)
+                    runs.append(run)
+                    ended = "done" if run.failure is None else f"failed: {run.failure.message}"
+                    print(f"hwprof: {run.case.title}: round {number + 1} {run.kind.value} {ended}", file=sys.stderr)
+                    if run.failure is not None:
+                        failed.add(planned.case.key)
+                        break
+    finally:
+        if results is not None:
+            results.close()
+    nodes = network_nodes(cases[0], workshop)
+    if args.json:
+        print(json.dumps(document(runs, nodes)))
+    else:
+        print(render(runs, nodes, args.top))
+        if results is not None:
+            print(f"\nsaved to {store.default_path(args.results)}")
+    return EXIT_CASES_FAILED if failed else EXIT_OK
+
+
+def network_nodes(planned: Any, workshop: Any) -> Sequence[Any]:
+    """The network's nodes; none where not even the network could be written."""
+    from hwprof.artifacts import PreparationFailed
+    from hwprof.layers import nodes
+
+    try:
+        return nodes(workshop.network(planned), planned.case.batch)
+    except PreparationFailed:
+        return ()
+
+
+def experiment_of(args: argparse.Namespace) -> Any:
+    """One case per framework, checked before anything is measured."""
+    import secrets
+
+    from hwprof.experiment import Choice, single
+    from hwprof.frameworks import interpreters
+    from hwprof.frameworks.profiles import profile_of, tells
+    from hwprof.jobs import Plan
+    from hwprof.plugins import adapter, framework_names
+
+    if args.iterations < 1 or args.rounds < 1 or args.timeout <= 0:
+        raise UsageError("--iterations and --rounds must be at least 1, --timeout above 0")
+    given = [name for text in args.framework or [] for name in text.split(",") if name]
+    names = given or [n for n in framework_names() if tells(adapter(n)) and _there(adapter(n))]
+    if not names:
+        raise NotAvailable("no installed framework tells its layers", "pip install 'hwprof[onnxruntime]'")
+    options = [parse_option(text) for text in args.option]
+    choices = []
+    for name in dict.fromkeys(names):
+        found = adapter(name)
+        profile_of(found)
+        interpreters.require(found.name, found.environment)
+        own = tuple(sorted((key, value) for key, value in options if key in found.options))
+        choices.append(Choice(found.name, args.network, args.size, args.batch, args.threads, "fp32", own))
+    known = {key for name in names for key in adapter(name).options}
+    for key, _ in options:
+        if key not in known:
+            raise UsageError(f"none of {', '.join(names)} has an option '{key}'")
+    events = split_events(args.events) if args.events else ("task-clock",)
+    plan = Plan(iterations=args.iterations, min_iterations=1, events=events, closed_window=False)
+    spec = single(
+        choices[0],
+        plan,
+        seed=args.seed,
+        rounds=args.rounds,
+        cpus=args.cpus,
+        timeout_s=args.timeout,
+        text=f"# hwprof layers, {secrets.token_hex(4)}",
+    )
+    return dataclasses.replace(spec, choices=tuple(choices))
+
+
+def _there(adapter: Any) -> bool:
+    from hwprof.frameworks import interpreters
+
+    return interpreters.version(adapter.name, adapter.environment) is not None

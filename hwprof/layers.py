@@ -1,0 +1,55 @@
+"""Per-layer runs: the framework's own profile in a process of its own, mapped back to the network's nodes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from hwprof.analysis.layers import Node, Told, located
+from hwprof.artifacts import PreparationFailed, Workshop
+from hwprof.cases import Planned
+from hwprof.jobs import Task
+from hwprof.records import Kind, Reading, Run, Window, from_json
+from hwprof.runner import Runner
+
+
+def measure(runner: Runner, planned: Planned, workshop: Workshop, number: int) -> Run:
+    """One profiled window of a case, as a run of kind LAYERS; with a failure where it could not be done."""
+    environ = dict(planned.adapter.environ(planned.case))
+    base = runner.blank(planned, number, 1, Kind.LAYERS, environ)
+    try:
+        paths = workshop.get(planned)
+    except PreparationFailed as error:
+        return dataclasses.replace(base, failure=error.failure)
+    job = runner.job(planned, paths, Task.LAYERS)
+    outcome = runner.launcher.run(job, runner.experiment.timeout_s, environ, python=planned.python)
+    if outcome.result is None:
+        return dataclasses.replace(base, failure=outcome.failure)
+    result = outcome.result
+    steps = [Told(s["name"], s["op"], s["ns"], tuple(s["tells"])) for s in result["steps"]]
+    layers = located(nodes(paths.source, planned.case.batch), steps)
+    return dataclasses.replace(
+        base,
+        windows=tuple(from_json(Window, data) for data in result["windows"]),
+        facts=dict(result["facts"]),
+        layers=tuple(
+            dataclasses.replace(layer, readings=tuple(from_json(Reading, r) for r in step["readings"]))
+            for layer, step in zip(layers, result["steps"], strict=True)
+        ),
+    )
+
+
+def nodes(source: Path, batch: int) -> Sequence[Node]:
+    """The network's nodes in their order, each with its MACs per batch; constants are none."""
+    import onnx
+
+    from hwprof.networks.graph import layers
+
+    model = onnx.load(str(source))
+    counted = layers(model, batch)
+    return [
+        Node(layer.name, layer.op, tuple(filter(None, node.input)), tuple(node.output), layer.macs)
+        for node, layer in zip(model.graph.node, counted, strict=True)
+        if node.op_type != "Constant"
+    ]

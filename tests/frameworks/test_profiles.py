@@ -1,0 +1,115 @@
+"""Profiles of real frameworks on a small network, mapped back to its nodes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hwprof.analysis.layers import HEAVY
+from hwprof.cli import main
+from hwprof.frameworks.profiles import tells
+from hwprof.frameworks.profiles.onnxruntime import names_in, steps_of
+from hwprof.plugins import adapter
+from hwprof.records import Kind
+from hwprof.store import Results
+
+SMALL = ["-n", "squeezenet1_1", "-s", "32", "-r", "1", "--iterations", "3"]
+
+
+def heavy(nodes: list[str]) -> set[str]:
+    return {name for name in nodes if name.rsplit("/", 1)[-1].split("_")[0] in HEAVY}
+
+
+@pytest.fixture
+def measured(tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]) -> tuple[Path, dict[str, object]]:
+    path = tmp_path / "x.db"
+    assert main(["layers", "-f", "onnxruntime,opencv", *SMALL, "--results", str(path), "--json"]) == 0
+    document: dict[str, object] = json.loads(capsys.readouterr().out)
+    return path, document
+
+
+def test_every_convolution_has_its_time_in_both_frameworks(measured: tuple[Path, dict[str, object]]) -> None:
+    _, document = measured
+    parts: list[dict[str, object]] = document["parts"]  # type: ignore[assignment]
+    convolutions = [part for part in parts if heavy(part["nodes"])]  # type: ignore[arg-type]
+    assert len({name for part in convolutions for name in heavy(part["nodes"])}) == 26  # type: ignore[arg-type]
+    for part in convolutions:
+        assert part["macs"]
+        times: dict[str, float | None] = part["ns"]  # type: ignore[assignment]
+        assert all(ns is not None and ns > 0 for ns in times.values()), part
+
+
+def test_profiled_runs_are_stored_apart_and_never_in_the_speed(measured: tuple[Path, dict[str, object]]) -> None:
+    path, document = measured
+    with Results.open(path) as results:
+        runs = list(results.runs())
+        native = results.frame()
+    assert sorted(run.kind for run in runs) == [Kind.LAYERS, Kind.LAYERS, Kind.NATIVE, Kind.NATIVE]
+    assert len(native) == 2
+    for run in runs:
+        assert bool(run.layers) == (run.kind is Kind.LAYERS)
+    layers: dict[str, list[dict[str, object]]] = document["layers"]  # type: ignore[assignment]
+    stored = {run.case.framework: [layer.name for layer in run.layers] for run in runs if run.layers}
+    assert stored == {name: [layer["name"] for layer in found] for name, found in layers.items()}
+
+
+def test_the_table_says_what_profiling_cost(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["layers", "-f", "opencv", *SMALL, "--no-save", "--top", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "profiling costs" in said
+    assert "more: --top 0" in said
+
+
+@pytest.mark.torch
+def test_pytorch_is_stepped_with_counters_between_its_steps(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["layers", "-f", "pytorch", *SMALL, "-e", "task-clock,page-faults", "--no-save", "--json"]) == 0
+    layers = json.loads(capsys.readouterr().out)["layers"]["pytorch"]
+    clocks = [r["value"] for layer in layers for r in layer["readings"] if r["metric"] == "task-clock"]
+    assert len(clocks) == len(layers)
+    assert all(value > 0 for value in clocks)
+    # what the CPU worked within the steps is not more than the time they took, on one thread, but for the clocks' edges
+    assert sum(clocks) < 1.5 * sum(layer["ns"] for layer in layers)
+
+
+@pytest.mark.torch
+def test_a_compiled_graph_is_refused_in_words(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["layers", "-f", "pytorch", *SMALL, "--option", "mode=torchscript", "--no-save"]) == 4
+    assert "can't be stepped" in capsys.readouterr().out
+
+
+def test_a_framework_that_tells_nothing_is_refused_before_anything_is_measured(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert not tells(adapter("ncnn"))
+    assert main(["layers", "-f", "ncnn", *SMALL]) == 3
+    assert "tells no time per layer" in capsys.readouterr().err
+
+
+def test_an_option_that_no_framework_knows_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["layers", "-f", "onnxruntime", *SMALL, "--option", "colour=red"]) == 2
+    assert "'colour'" in capsys.readouterr().err
+
+
+def event(name: str, at: float, took: float, cat: str = "Node") -> dict[str, object]:
+    return {"cat": cat, "name": name, "ts": at, "dur": took, "args": {"op_name": "Conv"}}
+
+
+def test_runs_of_the_warm_up_are_left_out_of_onnx_runtimes_profile() -> None:
+    events = [
+        event("model_run", 0, 50, "Session"),
+        event("a_kernel_time", 1, 40),
+        event("model_run", 100, 50, "Session"),
+        event("a_kernel_time", 101, 10),
+        event("b_kernel_time", 111, 4),
+        event("model_run", 200, 50, "Session"),
+        event("a_kernel_time", 201, 20),
+        event("b_kernel_time", 221, 6),
+        event("b_fence_before", 221, 600),
+    ]
+    assert [(step.name, step.ns) for step in steps_of(events, 1)] == [("a", 15_000.0), ("b", 5_000.0)]
+
+
+def test_names_of_the_optimiser_lead_back_to_the_tensor() -> None:
+    assert "/features/Relu_output_0" in names_in("/features/Relu_output_0_nchwc")
