@@ -43,6 +43,7 @@ class Artifacts:
     source: Path
     artifact: Path
     reference: Path
+    steps: tuple[Mapping[str, Any], ...] = ()  # of the conversion, each with its seconds; none: read as it is
 
 
 def default_cache() -> Path:
@@ -67,7 +68,8 @@ class Workshop:
         """Everything for one case. Raises PreparationFailed."""
         source = self.network(planned)
         reference = self.reference(planned, source)
-        return Artifacts(source, self.converted(planned, source), reference)
+        artifact, steps = self.conversion(planned, source)
+        return Artifacts(source, artifact, reference, steps)
 
     def network(self, planned: Planned) -> Path:
         """The .onnx with weights."""
@@ -91,6 +93,10 @@ class Workshop:
 
     def converted(self, planned: Planned, source: Path) -> Path:
         """The framework's own form; the source itself where the framework reads it as it is."""
+        return self.conversion(planned, source)[0]
+
+    def conversion(self, planned: Planned, source: Path) -> tuple[Path, tuple[Mapping[str, Any], ...]]:
+        """The framework's own form, and the steps that made it with their seconds."""
         adapter = planned.adapter
         key = {
             "what": "artifact",
@@ -106,7 +112,8 @@ class Workshop:
         name = f"{adapter.name}-{planned.case.network}"
         folder = self._entry("artifacts", name, key, planned, Task.PREPARE, "", source)
         told = json.loads((folder / "artifact.json").read_text())
-        return source if told["path"] is None else folder / told["path"]
+        # an entry of an earlier version of hwprof tells no steps
+        return (source if told["path"] is None else folder / told["path"]), tuple(told.get("steps", ()))
 
     def _entry(
         self,
@@ -166,4 +173,5 @@ class Workshop:
         if task is Task.PREPARE:
             path = Path(str(outcome.result["artifact"]))
             relative = str(path.relative_to(half)) if path.is_relative_to(half) else None
-            (half / "artifact.json").write_text(json.dumps({"path": relative}))
+            told = {"path": relative, "framework": case.framework, "steps": outcome.result.get("steps", [])}
+            (half / "artifact.json").write_text(json.dumps(told))

@@ -33,6 +33,7 @@ class Task(enum.StrEnum):
     NETWORK = "network"  # write the filled .onnx of a network
     PREPARE = "prepare"  # turn it into a framework's artifact
     REFERENCE = "reference"  # outputs of the reference
+    CHECK = "check"  # load, infer the reference images, compare: nothing is timed
     MEASURE = "measure"
     SIMULATE = "simulate"  # the same case under a simulator: no timing
     LAYERS = "layers"  # the same case with the framework's own profile: its speed is not the case's

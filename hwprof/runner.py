@@ -144,7 +144,7 @@ class Runner:
             outcome = self.launcher.run(job, self.experiment.timeout_s, environ, watcher=watcher, python=planned.python)
         if outcome.result is None:
             return dataclasses.replace(base, failure=outcome.failure)
-        return self._complete(base, outcome, watcher)
+        return self._complete(base, outcome, watcher, {"conversion": list(paths.steps)})
 
     def blank(self, planned: Planned, number: int, attempt: int, kind: Kind, environ: Mapping[str, str]) -> Run:
         """A run of this case without any results."""
@@ -180,7 +180,7 @@ class Runner:
             cpus=planned.case.cpus,
         )
 
-    def _complete(self, base: Run, outcome: Outcome, watcher: GaugeWatcher) -> Run:
+    def _complete(self, base: Run, outcome: Outcome, watcher: GaugeWatcher, made: Mapping[str, Any]) -> Run:
         """The worker's answer and the gauges' as one run."""
         result = outcome.result or {}
         absent = tuple(
@@ -198,7 +198,7 @@ class Runner:
             load_ns=facts.get("load_ns"),
             windows=tuple(windows),
             series=watcher.series(),
-            facts={**facts, **watcher.facts()},
+            facts={**facts, **watcher.facts(), **made},
             fidelity=None if result["fidelity"] is None else from_json(Fidelity, result["fidelity"]),
         )
         found = [from_json(Doubt, d) for d in result["doubts"]]

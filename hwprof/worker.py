@@ -139,11 +139,16 @@ def make_network(job: Job, link: Link, stage: Stage) -> None:
 def prepare(job: Job, link: Link, stage: Stage) -> None:
     """Task PREPARE: the framework's own artifact."""
     stage("prepare")
+    from hwprof import conversions
     from hwprof.frameworks.protocol import PrepareJob
 
+    adapter = adapter_of(job)
     task = PrepareJob(Path(job.source), job.case, job.spec, Path(job.output), job.seed)
-    path = adapter_of(job).prepare(task)
-    link.send({"say": "result", "artifact": str(path)})
+    clock = conversions.start(conversions.way(adapter) or (), stage)
+    path = adapter.prepare(task)
+    if path != task.source:
+        clock.reached(conversions.given(adapter))
+    link.send({"say": "result", "artifact": str(path), "steps": clock.done})
 
 
 def reference(job: Job, link: Link, stage: Stage) -> None:
@@ -228,6 +233,15 @@ def measure(job: Job, link: Link, stage: Stage) -> None:
         "libraries": [name for name in LIBRARIES_NOT_HERE if name in sys.modules],
     }
     link.send(result)
+
+
+def check(job: Job, link: Link, stage: Stage) -> None:
+    """Task CHECK: the outputs against the reference's, and what the framework tells of itself."""
+    with loaded(job, stage, images=REFERENCE_IMAGES) as (model, ring, facts):
+        stage("infer")
+        fidelity = compare(job, model, ring)
+        facts |= dict(model.facts())
+    link.send({"say": "result", "facts": to_json(facts), "fidelity": to_json(fidelity)})
 
 
 def open_counters(
@@ -330,6 +344,7 @@ TASKS: Mapping[Task, Callable[[Job, Link, Stage], None]] = {
     Task.NETWORK: make_network,
     Task.PREPARE: prepare,
     Task.REFERENCE: reference,
+    Task.CHECK: check,
     Task.MEASURE: measure,
     Task.SIMULATE: simulate,
     Task.LAYERS: layers,

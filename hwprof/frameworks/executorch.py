@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwprof.conversions import reached
 from hwprof.errors import NotInstalled, UnsupportedModel
 from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
 from hwprof.records import Case
@@ -68,11 +69,13 @@ class ExecuTorch:
         from hwprof.frameworks.torch_graph import build
 
         module = build(job.source)
+        reached("torch")
         example = (torch.zeros(job.input.shape),)
         partitioner = [XnnpackPartitioner()] if job.case.option("backend", "xnnpack") == "xnnpack" else []
         try:
             with torch.no_grad():
                 exported = torch.export.export(module, example)
+                reached("exported")
                 program = to_edge_transform_and_lower(exported, partitioner=partitioner).to_executorch()
         except Exception as error:  # the exporter and the passes raise what they like
             said = str(error).strip().splitlines() or [type(error).__name__]

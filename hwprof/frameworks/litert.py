@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwprof.conversions import reached
 from hwprof.errors import NotInstalled, UnsupportedModel
 from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
 from hwprof.frameworks.tensorflow import QUIET
@@ -83,6 +84,7 @@ class LiteRt:
 
         network = Network(job.source, job.input.shape)
         function = tf.function(network.walk, input_signature=[network.signature]).get_concrete_function()
+        reached("tf-function")
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function], network)
         path = job.directory / "network.tflite"
         try:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwprof.conversions import reached
 from hwprof.errors import NotInstalled
 from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
 from hwprof.records import Case
@@ -90,7 +91,9 @@ class TensorFlow:
         path = job.directory / "savedmodel"
         function = tf.function(network.walk, input_signature=[network.signature])
         network.serve = function
-        tf.saved_model.save(network, str(path), signatures=function.get_concrete_function())
+        concrete = function.get_concrete_function()
+        reached("tf-function")
+        tf.saved_model.save(network, str(path), signatures=concrete)
         return path
 
     def cache_key(self, case: Case) -> str:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwprof.conversions import reached
 from hwprof.errors import NotInstalled, UnsupportedModel
 from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
 from hwprof.records import Case
@@ -86,6 +87,7 @@ class Tvm:
         name = model.graph.input[0].name
         try:
             module = frontend.from_onnx(model, shape_dict={name: list(job.input.shape)}, keep_params_in_input=False)
+            reached("relax")
             module = relax.transform.DecomposeOpsForInference()(module)
             with tvm.transform.PassContext(opt_level=int(job.case.option("level", 3) or 0)):
                 built = tvm.compile(module, target=tvm.target.Target(target(tvm)))

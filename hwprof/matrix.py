@@ -1,0 +1,215 @@
+"""Every network in every framework: does it convert, does it load, is it faithful? Found out by doing it, in workers.
+
+A cell is kept in the cache under all that its answer depends on (the network's content, the shape, the versions on both
+sides of the conversion), so that a matrix that was stopped goes on where it was, and a new version asks anew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hwprof import networks, plugins
+from hwprof.artifacts import PreparationFailed, Workshop
+from hwprof.cases import Planned, plan
+from hwprof.errors import HwprofError, UsageError
+from hwprof.experiment import Choice, Experiment
+from hwprof.frameworks import interpreters
+from hwprof.frameworks.fidelity import tolerance
+from hwprof.jobs import REFERENCE_IMAGES, Job, Task
+from hwprof.launcher import Launcher
+from hwprof.records import Failure, Fidelity, from_json, to_json
+
+# Raised whenever a kept cell would mean something else.
+CELL_FORMAT = 1
+# What depends on the machine's state rather than on network and versions: asked again next time.
+PASSING = frozenset({"memory", "timeout", "disk", "killed", "internal"})
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A framework as it is asked for: `name` as "pytorch:mode=inductor", its options, where it runs and its version."""
+
+    name: str
+    framework: str
+    options: tuple[tuple[str, Any], ...] = ()
+    version: str = ""
+    missing: str = ""  # why it can't run here, with the remedy
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What became of one network in one framework. `converts` and `loads` None: it did not come to that."""
+
+    network: str
+    size: int
+    column: str
+    converts: bool | None
+    loads: bool | None
+    fidelity: Fidelity | None = None
+    failure: Failure | None = None
+    steps: tuple[Mapping[str, Any], ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def faithful(self) -> bool:
+        """It runs, and its outputs are the reference's within the precision's tolerance."""
+        return self.fidelity is not None and self.fidelity.faithful
+
+
+def columns(asked: Sequence[str] = ()) -> tuple[Column, ...]:
+    """The frameworks to try: `asked` as "name" or "name:option=value:...", else all. Raises on a name nobody knows."""
+    from hwprof.cases import checked_options
+    from hwprof.cli.options import parse_option
+
+    found = []
+    for word in asked or plugins.framework_names():
+        name, *options = word.split(":")
+        adapter = plugins.adapter(name)
+        chosen = checked_options(adapter, [parse_option(text) for text in options])
+        where = interpreters.find(name, adapter.environment)
+        remedy = adapter.environment.install or f"hwprof env create {name}"
+        missing = "" if where.error is None else f"{where.error}. {remedy}"
+        found.append(Column(word, name, chosen, where.version, missing))
+    return tuple(found)
+
+
+def choices(names: Sequence[str], size: int) -> tuple[tuple[str, int], ...]:
+    """(network, side): `size` where the network admits it, else its own. Raises UnknownNetwork, UsageError."""
+    found = []
+    for name in names or networks.names():
+        network = networks.resolve(name)
+        try:
+            network.input_spec(size or None, 1)
+            found.append((name, size or network.default_size or 0))
+        except UsageError:
+            if network.default_size is None:
+                raise
+            network.input_spec(None, 1)
+            found.append((name, network.default_size))
+    return tuple(found)
+
+
+@dataclass(slots=True)
+class Matrix:
+    """Fills the cells one after the other. `again`: failed cells of an earlier call are tried once more."""
+
+    columns: Sequence[Column]
+    rows: Sequence[tuple[str, int]]
+    precision: str = "fp32"
+    batch: int = 1
+    seed: int = 0
+    timeout_s: float = 900.0
+    again: bool = False
+    launcher: Launcher = field(default_factory=Launcher)
+
+    def run(self) -> Iterator[tuple[Cell, bool]]:
+        """(cell, kept from an earlier call?), network by network. Frameworks that are not here are left out."""
+        from hwprof.collectors.memory import headroom
+
+        self.launcher.headroom = headroom
+        workshop = Workshop(self.launcher, self.seed, self.timeout_s)
+        for network, size in self.rows:
+            for column in self.columns:
+                if column.missing:
+                    continue
+                choice = Choice(column.framework, network, size, self.batch, 1, self.precision, column.options)
+                try:
+                    planned = plan(Experiment("matrix", (choice,), seed=self.seed))[0]
+                except UsageError as error:
+                    failure = Failure("usage", error.message, error.remedy, "plan")
+                    yield Cell(network, size, column.name, None, None, failure=failure), False
+                    continue
+                place = workshop.cache / "matrix" / f"{self.digest(planned)}.json"
+                kept = read(place, column.name)
+                if kept is not None and not (self.again and kept.failure is not None):
+                    yield kept, True
+                    continue
+                cell = self.fill(planned, workshop, column, size)
+                if cell.failure is None or cell.failure.code not in PASSING:
+                    write(place, cell)
+                yield cell, False
+
+    def digest(self, planned: Planned) -> str:
+        """Hash of all that a cell depends on."""
+        adapter = planned.adapter
+        wanted = (*adapter.environment.distributions, *adapter.environment.converts_with, "onnx", "numpy")
+        key = {
+            "format": CELL_FORMAT,
+            "network": planned.source_key,
+            "case": planned.case.key if not planned.case.cpus else dataclasses.replace(planned.case, cpus=()).key,
+            "adapter": planned.adapter_path,
+            "seed": self.seed,
+            "images": REFERENCE_IMAGES,
+            "tolerance": tolerance(self.precision),
+            "run": interpreters.software(planned.python, wanted)["distributions"],
+            "conversion": interpreters.software(planned.converter, (*wanted, "hwprof"))["distributions"],
+        }
+        return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:20]
+
+    def fill(self, planned: Planned, workshop: Workshop, column: Column, size: int) -> Cell:
+        """One cell: convert, load, infer, compare."""
+        name = planned.network.source
+        blank = Cell(name, size, column.name, None, None)
+        try:
+            source = workshop.network(planned)
+            reference = workshop.reference(planned, source)
+        except PreparationFailed as error:
+            return dataclasses.replace(blank, failure=error.failure)
+        try:
+            artifact, steps = workshop.conversion(planned, source)
+        except PreparationFailed as error:
+            return dataclasses.replace(blank, converts=False, failure=error.failure)
+        blank = dataclasses.replace(blank, converts=True, steps=steps)
+        job = Job(
+            Task.CHECK,
+            planned.case,
+            name,
+            self.seed,
+            planned.spec,
+            adapter=planned.adapter_path,
+            source=str(source),
+            artifact=str(artifact),
+            reference=str(reference),
+            tolerance=tolerance(self.precision),
+            cpus=planned.case.cpus,
+        )
+        environ = planned.adapter.environ(planned.case)
+        outcome = self.launcher.run(job, self.timeout_s, environ, python=planned.python)
+        if outcome.result is None:
+            failure = outcome.failure or Failure("internal", "the worker gave no result", "", "check")
+            return dataclasses.replace(blank, loads=failure.stage == "infer", failure=failure)
+        told = outcome.result["fidelity"]
+        found = None if told is None else from_json(Fidelity, told)
+        return dataclasses.replace(blank, loads=True, fidelity=found, facts=dict(outcome.result["facts"]))
+
+
+def read(place: Path, column: str) -> Cell | None:
+    """A kept cell, under the name that is asked for now; None: there is none, or it is no longer readable."""
+    try:
+        return dataclasses.replace(from_json(Cell, json.loads(place.read_text())), column=column)
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError):  # of another version of hwprof
+        return None
+
+
+def write(place: Path, cell: Cell) -> None:
+    """Keep a cell: whole or not at all. Raises HwprofError where the cache can't be written."""
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        handle, half = tempfile.mkstemp(prefix=".half-", dir=place.parent)
+        with os.fdopen(handle, "w") as stream:
+            json.dump(to_json(cell), stream)
+        Path(half).replace(place)
+    except OSError as error:
+        raise HwprofError(
+            f"cannot write the cache {place.parent}: {error.strerror}", "set HWPROF_CACHE to a folder with room"
+        ) from error

@@ -1,0 +1,210 @@
+"""The conversion graph and the matrix of networks and frameworks as text, Markdown and JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hwprof.records import to_json
+
+if TYPE_CHECKING:
+    from hwprof.matrix import Cell, Matrix
+
+
+def verdict(cell: Cell) -> str:
+    """One cell in a few words; a failure with where it happened and why."""
+    if cell.failure is not None:
+        where = "converting" if cell.converts is False else "running" if cell.loads else cell.failure.stage or "loading"
+        return f"fails while {where}: {cell.failure.message}"
+    if cell.fidelity is None:
+        return "runs; not compared"
+    error = f"{cell.fidelity.max_rel:.1e}"
+    return f"faithful, {error}" if cell.faithful else f"UNFAITHFUL, {error}, top-1 {cell.fidelity.top1:.0%}"
+
+
+def mark(cell: Cell) -> str:
+    """One cell in a table."""
+    if cell.failure is not None:
+        return "convert ✗" if cell.converts is False else "run ✗" if cell.loads else "load ✗" if cell.converts else "✗"
+    if cell.fidelity is None:
+        return "?"
+    return f"{cell.fidelity.max_rel:.0e}" + ("" if cell.faithful else " !")
+
+
+def seconds(cell: Cell) -> str:
+    """The steps of a cell's conversion with their times."""
+    return " · ".join(f"{step['target']} {step['seconds']:.1f} s" for step in cell.steps)
+
+
+def table(work: Matrix, cells: Sequence[Cell]) -> list[list[str]]:
+    """Header and rows: a network per row, a framework that is here per column."""
+    there = [column.name for column in work.columns if not column.missing]
+    by = {(cell.network, cell.column): cell for cell in cells}
+    rows = [["network", "px", *there]]
+    for network, size in work.rows:
+        found = [by.get((network, name)) for name in there]
+        rows.append([network, str(size), *("" if cell is None else mark(cell) for cell in found)])
+    return rows
+
+
+def text(work: Matrix, cells: Sequence[Cell]) -> str:
+    """For a terminal."""
+    rows = table(work, cells)
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(f"{word:<{width}}" for word, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines += ["", legend(work)]
+    lines += [f"  {cell.network} in {cell.column}: {verdict(cell)}" for cell in cells if not cell.faithful]
+    lines += [f"  {column.name} is not here: {column.missing}" for column in work.columns if column.missing]
+    return "\n".join(lines)
+
+
+def legend(work: Matrix) -> str:
+    """What a cell's number is."""
+    return (
+        f"Cells: largest error against the reference as a share of its largest output, {work.precision}, batch "
+        f"{work.batch}, one thread; ! beyond tolerance, ✗ where it ends."
+    )
+
+
+def command(work: Matrix) -> str:
+    """The call that makes the same matrix again."""
+    sizes = {size for _, size in work.rows}
+    words = ["hwprof frameworks --matrix"]
+    if len(sizes) > 1 or sizes != {0}:
+        words.append(f"--size {min(sizes - {0}, default=0)}")
+    if work.precision != "fp32":
+        words.append(f"--precision {work.precision}")
+    return " ".join(words)
+
+
+def markdown(work: Matrix, cells: Sequence[Cell]) -> str:
+    """A page of its own, without a date: the same versions and networks give the same page."""
+    rows = table(work, cells)
+    lines = [
+        "# What converts and runs",
+        "",
+        f"Made by `{command(work)} -o FILE`, not by hand: every cell was converted, loaded and run in a process of its own,",
+        f"and compared with the reference (ONNX Runtime, FP32, no graph optimisation) on the same seeded images (seed {work.seed}).",
+        "",
+        legend(work),
+        "",
+        "| " + " | ".join(rows[0]) + " |",
+        "|" + "---|" * len(rows[0]),
+        *("| " + " | ".join(row) + " |" for row in rows[1:]),
+        "",
+    ]
+    bad = [cell for cell in cells if not cell.faithful]
+    if bad:
+        lines += ["## What does not, and why", "", "| network | framework | ends | reason |", "|---|---|---|---|"]
+        lines += [f"| {c.network} | {c.column} | {mark(c)} | {escaped(reason(c))} |" for c in bad] + [""]
+    absent = [column for column in work.columns if column.missing]
+    if absent:
+        lines += ["## Not tried: not here", "", *(f"- {c.name}: {c.missing}" for c in absent), ""]
+    lines += ["## Versions", "", "| framework | version | way from ONNX | seconds per conversion, median |", "|---|---|---|---|"]
+    lines += [version_row(column.name, column.version, cells) for column in work.columns if not column.missing]
+    return "\n".join(lines) + "\n"
+
+
+def reason(cell: Cell) -> str:
+    """Why a cell is not faithful."""
+    return verdict(cell) if cell.failure is None else cell.failure.message
+
+
+def escaped(words: str) -> str:
+    """For a cell of a Markdown table."""
+    return words.replace("|", "\\|").replace("\n", " ")
+
+
+def version_row(name: str, version: str, cells: Sequence[Cell]) -> str:
+    """A framework with its way, and what the way took over all networks."""
+    mine = [cell for cell in cells if cell.column == name and cell.steps]
+    if not mine:
+        return f"| {name} | {version} | read as it is | |"
+    way = " → ".join(str(step["target"]) for step in mine[0].steps)
+    took = statistics.median(sum(float(step["seconds"]) for step in cell.steps) for cell in mine)
+    return f"| {name} | {version} | {way} | {took:.1f} |"
+
+
+def as_json(work: Matrix, cells: Sequence[Cell]) -> dict[str, Any]:
+    """Everything; a number that is not finite is null."""
+    return {
+        "precision": work.precision,
+        "batch": work.batch,
+        "seed": work.seed,
+        "frameworks": [to_json(column) for column in work.columns],
+        "cells": [finite({**to_json(cell), "faithful": cell.faithful}) for cell in cells],
+    }
+
+
+def finite(value: Any) -> Any:
+    """The same with None for infinities and NaN."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    return [finite(inner) for inner in value] if isinstance(value, list) else value
+
+
+def ways(names: Sequence[str]) -> list[dict[str, Any]]:
+    """Each framework's way from ONNX: steps, the interpreter of each, whether it is there, seconds seen in this cache."""
+    from hwprof import conversions
+    from hwprof.cases import converter_of
+    from hwprof.frameworks import interpreters
+    from hwprof.plugins import adapter
+
+    seen, found = times(), []
+    for name in names:
+        one = adapter(name)
+        where = interpreters.find(name, one.environment)
+        python = converter_of(one, where.python)
+        steps = conversions.way(one)
+        told = [
+            {
+                "source": step.source,
+                "target": step.target,
+                "by": step.by,
+                "seconds": seen.get((name, step.target), []),
+            }
+            for step in steps or ()
+        ]
+        wrong = where.error
+        if one.environment.converter not in ("", "hwprof", name):
+            wrong = wrong or interpreters.find(one.environment.converter, adapter(one.environment.converter).environment).error
+        form = conversions.given(one)
+        means = conversions.FORMATS.get(form, "")
+        found.append({"framework": name, "form": form, "means": means, "python": python, "steps": told, "missing": wrong})
+    return found
+
+
+def times() -> Mapping[tuple[str, str], list[float]]:
+    """(framework, form) -> seconds of every conversion in the cache."""
+    from hwprof.artifacts import default_cache
+
+    seen: dict[tuple[str, str], list[float]] = {}
+    for path in sorted((default_cache() / "artifacts").glob("*/artifact.json")):
+        try:
+            told = json.loads(path.read_text())
+        except (OSError, ValueError):
+            continue
+        for step in told.get("steps", ()):
+            seen.setdefault((str(told.get("framework", "")), str(step["target"])), []).append(float(step["seconds"]))
+    return seen
+
+
+def ways_text(told: Sequence[Mapping[str, Any]]) -> str:
+    """For a terminal."""
+    lines = []
+    for one in told:
+        lines.append(f"{one['framework']:<12} {one['form']}: {one['means']}")
+        if not one["steps"]:
+            lines.append(f"{'':<12}   reads the ONNX file as it is")
+        for step in one["steps"]:
+            took = step["seconds"]
+            seen = f"   median {statistics.median(took):.2f} s of {len(took)}" if took else ""
+            lines.append(f"{'':<12}   {step['source']} -> {step['target']}: {step['by']}{seen}")
+        if one["missing"]:
+            lines.append(f"{'':<12}   not possible here: {one['missing']}")
+    return "\n".join(lines)
