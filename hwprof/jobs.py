@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hwprof.frameworks.protocol import InputSpec
+from hwprof.networks.preprocess import Preprocess
 from hwprof.records import Case
 
 # Images in the ring of inputs; the first REFERENCE_IMAGES of them are those the reference output was made from.
@@ -34,6 +35,9 @@ class Task(enum.StrEnum):
     PREPARE = "prepare"  # turn it into a framework's artifact
     REFERENCE = "reference"  # outputs of the reference
     CHECK = "check"  # load, infer the reference images, compare: nothing is timed
+    EVALUATE = "evaluate"  # the reference images by onnx's evaluator in double precision
+    IMAGES = "images"  # decode, resize and crop image files
+    PREDICT = "predict"  # what a framework answers to them
     MEASURE = "measure"
     SIMULATE = "simulate"  # the same case under a simulator: no timing
     LAYERS = "layers"  # the same case with the framework's own profile: its speed is not the case's
@@ -73,6 +77,7 @@ class Job:
     plan: Plan = field(default_factory=Plan)
     cpus: tuple[int, ...] = ()
     timed_out_s: float = 0.0
+    preprocess: Preprocess = field(default_factory=Preprocess)
 
 
 class Link:

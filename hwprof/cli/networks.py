@@ -18,10 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Print the table."""
     from hwprof import networks
+    from hwprof.networks import preprocess
 
     infos = [networks.info(name) for name in networks.names()]
     if args.json:
-        print(json.dumps([dataclasses.asdict(info) for info in infos], indent=2))
+        rows = [{**dataclasses.asdict(i), "preprocess": dataclasses.asdict(preprocess.of(i.name))} for i in infos]
+        print(json.dumps(rows, indent=2))
         return 0
     width = max(len(info.name) for info in infos)
     print(f"{'network':<{width}}  {'input':<12} {'MACs':>9} {'params':>9}  source")

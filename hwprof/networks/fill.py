@@ -115,6 +115,8 @@ def settled(model: Any, operators: Sequence[Any] = ()) -> dict[str, NDArray[np.f
     from onnx.reference import ReferenceEvaluator
     from onnx.reference.op_run import OpRun
 
+    from hwprof.networks.evaluate import operators as pools
+
     found: dict[str, NDArray[np.float64]] = {}
 
     class BatchNormalization(OpRun):  # type: ignore[misc]  # onnx has no types
@@ -129,30 +131,9 @@ def settled(model: Any, operators: Sequence[Any] = ()) -> dict[str, NDArray[np.f
             factor = scale / np.sqrt(variance + epsilon)
             return (x * factor.reshape(along) + (shift - mean * factor).reshape(along),)
 
-    class MaxPool(OpRun):  # type: ignore[misc]
-        """Of our own: onnx's (1.17 to 1.20) gives a wrong shape with ceil_mode, padding and stride 1."""
-
-        op_domain = ""
-
-        def _run(
-            self, x: Any, *, kernel_shape: Any, strides: Any, pads: Any = None, ceil_mode: int = 0, **_: Any
-        ) -> Any:
-            before, widths = [(0, 0), (0, 0)], []
-            for axis, (kernel, stride) in enumerate(zip(kernel_shape, strides, strict=True)):
-                first, last = (pads[axis], pads[axis + 2]) if pads else (0, 0)
-                free = x.shape[axis + 2] + first + last - kernel
-                steps = -(-free // stride) if ceil_mode else free // stride
-                if ceil_mode and steps * stride >= x.shape[axis + 2] + first:
-                    steps -= 1  # a window must begin in the image, not in the padding behind it
-                before.append((first, max(0, steps * stride + kernel - x.shape[axis + 2] - first)))
-                widths.append(steps + 1)
-            padded = np.pad(x, before, constant_values=-np.inf)
-            seen = np.lib.stride_tricks.sliding_window_view(padded, tuple(kernel_shape), axis=(2, 3))
-            return (seen[:, :, :: strides[0], :: strides[1]][:, :, : widths[0], : widths[1]].max(axis=(4, 5)),)
-
     sides = [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim[1:]]
     image = synthetic_inputs(InputSpec("input", (IMAGES, *sides)), 1, SEED)[0].astype(np.float64)
-    ReferenceEvaluator(model, new_ops=[BatchNormalization, MaxPool, *operators]).run(None, {"input": image})
+    ReferenceEvaluator(model, new_ops=[BatchNormalization, *pools(), *operators]).run(None, {"input": image})
     return found
 
 

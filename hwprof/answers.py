@@ -1,0 +1,117 @@
+"""Tasks of a worker in which nothing is timed: is it faithful, what does it answer, what should it answer?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof.jobs import REFERENCE_IMAGES, Job, Link, Task
+from hwprof.records import to_json
+from hwprof.worker import Stage, compare, images, loaded
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+TOP = 5
+
+
+def check(job: Job, link: Link, stage: Stage) -> None:
+    """Task CHECK: the outputs against the reference's, and what the framework tells of itself."""
+    with loaded(job, stage, images=REFERENCE_IMAGES) as (model, ring, facts):
+        stage("infer")
+        fidelity = compare(job, model, ring)
+        facts |= dict(model.facts())
+    link.send({"say": "result", "facts": to_json(facts), "fidelity": to_json(fidelity)})
+
+
+def evaluate(job: Job, link: Link, stage: Stage) -> None:
+    """Task EVALUATE: the reference images through onnx's own evaluator in double precision, as .npy."""
+    stage("evaluate")
+    import numpy as np
+
+    from hwprof.networks.evaluate import in_double
+
+    outputs = in_double(Path(job.source), images(job, REFERENCE_IMAGES))
+    with Path(job.output).open("wb") as stream:
+        np.save(stream, outputs)
+    link.send({"say": "result"})
+
+
+def crop(job: Job, link: Link, stage: Stage) -> None:
+    """Task IMAGES: files as uint8 crops (images, channels, height, width) in .npy, and which files are broken.
+
+    `job.source`: a JSON document {"library": ..., "images": [paths]}; a broken image's place stays 0.
+    """
+    stage("images")
+    import numpy as np
+
+    from hwprof.networks.preprocess import BadImage, pixels
+
+    told = json.loads(Path(job.source).read_text())
+    _, channels, height, width = job.spec.shape
+    folder = Path(job.output)
+    shape = (len(told["images"]), channels, height, width)
+    crops = np.lib.format.open_memmap(folder / "crops.npy", mode="w+", dtype=np.uint8, shape=shape)
+    broken = {}
+    for index, path in enumerate(told["images"]):
+        try:
+            crops[index] = pixels(Path(path), job.preprocess, (channels, height, width), told["library"])
+        except BadImage as error:
+            broken[str(index)] = error.message
+    crops.flush()
+    (folder / "broken.json").write_text(json.dumps(broken))
+    link.send({"say": "result"})
+
+
+def predict(job: Job, link: Link, stage: Stage) -> None:
+    """Task PREDICT: what a framework answers to the crops at `job.reference`, in the case's batches.
+
+    Writes outputs.npy (images, classes) float32 and top.npy (images, 5): classes by falling output, of equal ones the
+    first; -1 where the output is not finite or there are fewer classes. The last batch is filled up by its last image.
+    """
+    import numpy as np
+
+    from hwprof.networks.preprocess import normalised
+
+    crops = np.load(job.reference, mmap_mode="r")
+    batch, count, folder = job.spec.shape[0], len(crops), Path(job.output)
+    outputs: np.memmap[Any, np.dtype[np.float32]] | None = None
+    with loaded(job, stage, images=1) as (model, _, facts):
+        stage("infer")
+        for start in range(0, count, batch):
+            some = np.asarray(crops[start : start + batch])
+            if len(some) < batch:
+                some = np.concatenate([some, np.repeat(some[-1:], batch - len(some), axis=0)])
+            answer = model.numpy(model.infer(model.bind(normalised(some, job.preprocess)))).reshape(batch, -1)
+            if outputs is None:
+                place, shape = folder / "outputs.npy", (count, answer.shape[1])
+                outputs = np.lib.format.open_memmap(place, mode="w+", dtype=np.float32, shape=shape)
+            outputs[start : start + batch] = answer[: count - start]
+        facts |= dict(model.facts())
+    assert outputs is not None  # there is at least one image: the launcher sees to it
+    outputs.flush()
+    np.save(folder / "top.npy", top(outputs))
+    (folder / "facts.json").write_text(json.dumps(to_json(facts)))
+    link.send({"say": "result"})
+
+
+def top(outputs: NDArray[np.float32]) -> NDArray[np.int32]:
+    """(images, 5) classes by falling output, of equal outputs the first; -1 where there is none."""
+    import numpy as np
+
+    found = np.full((len(outputs), TOP), -1, np.int32)
+    order = np.argsort(-outputs, axis=1, kind="stable")[:, :TOP]
+    found[:, : order.shape[1]] = order
+    found[~np.isfinite(outputs).all(axis=1)] = -1
+    return found
+
+
+TASKS: Mapping[Task, Callable[[Job, Link, Stage], None]] = {
+    Task.CHECK: check,
+    Task.EVALUATE: evaluate,
+    Task.IMAGES: crop,
+    Task.PREDICT: predict,
+}

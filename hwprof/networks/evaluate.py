@@ -1,0 +1,97 @@
+"""A network in double precision by onnx's reference evaluator: what every framework's reference is checked against.
+
+It shares no code with ONNX Runtime, and where that rounds to 24 bits it rounds to 53. The two must not be loaded into
+one process: on riscv64 (Debian 13) that crashes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# A reference may be off by a tenth of what it allows the frameworks that it judges (FP32: 1e-3).
+TOLERANCE = 1e-4
+
+
+def in_double(source: Path, images: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+    """Outputs (images, ...) of the .onnx at `source`, its weights and the images cast to float64."""
+    import numpy as np
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+
+    model = double(onnx.load(str(source)))
+    evaluator = ReferenceEvaluator(model, new_ops=operators())
+    dims = model.graph.input[0].type.tensor_type.shape.dim
+    batch = dims[0].dim_value or 1
+    padded = [images[i % len(images)] for i in range(-(-len(images) // batch) * batch)]
+    name = model.graph.input[0].name
+    made = []
+    for start in range(0, len(padded), batch):
+        portion = np.concatenate(padded[start : start + batch]).astype(np.float64)
+        made.append(evaluator.run(None, {name: portion})[0])
+    outputs: NDArray[np.float64] = np.concatenate(made)[: len(images)]
+    if outputs.dtype != np.float64:
+        raise TypeError(f"the evaluator gave {outputs.dtype}, not float64")
+    return outputs
+
+
+def double(model: Any) -> Any:
+    """A copy of an onnx.ModelProto in which every float32 is a float64: weights, constants, casts, inputs, outputs."""
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, numpy_helper
+
+    def cast(tensor: Any) -> None:
+        if tensor.data_type == TensorProto.FLOAT:
+            values = numpy_helper.to_array(tensor).astype(np.float64)
+            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    del copy.graph.value_info[:]
+    for value in (*copy.graph.input, *copy.graph.output):
+        if value.type.tensor_type.elem_type == TensorProto.FLOAT:
+            value.type.tensor_type.elem_type = TensorProto.DOUBLE
+    for tensor in copy.graph.initializer:
+        cast(tensor)
+    for node in copy.graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                cast(attribute.t)
+            elif node.op_type == "Cast" and attribute.name == "to" and attribute.i == TensorProto.FLOAT:
+                attribute.i = TensorProto.DOUBLE
+    return copy
+
+
+def operators() -> list[Any]:
+    """Operators of our own, where onnx's are wrong."""
+    import numpy as np
+    from onnx.reference.op_run import OpRun
+
+    class MaxPool(OpRun):  # type: ignore[misc]  # onnx has no types
+        """onnx's (1.17 to 1.20) gives a wrong shape with ceil_mode, padding and stride 1."""
+
+        op_domain = ""
+
+        def _run(
+            self, x: Any, *, kernel_shape: Any, strides: Any, pads: Any = None, ceil_mode: int = 0, **_: Any
+        ) -> Any:
+            before, widths = [(0, 0), (0, 0)], []
+            for axis, (kernel, stride) in enumerate(zip(kernel_shape, strides, strict=True)):
+                first, last = (pads[axis], pads[axis + 2]) if pads else (0, 0)
+                free = x.shape[axis + 2] + first + last - kernel
+                steps = -(-free // stride) if ceil_mode else free // stride
+                if ceil_mode and steps * stride >= x.shape[axis + 2] + first:
+                    steps -= 1  # a window must begin in the image, not in the padding behind it
+                before.append((first, max(0, steps * stride + kernel - x.shape[axis + 2] - first)))
+                widths.append(steps + 1)
+            padded = np.pad(x, before, constant_values=-np.inf)
+            seen = np.lib.stride_tricks.sliding_window_view(padded, tuple(kernel_shape), axis=(2, 3))
+            return (seen[:, :, :: strides[0], :: strides[1]][:, :, : widths[0], : widths[1]].max(axis=(4, 5)),)
+
+    return [MaxPool]
