@@ -74,7 +74,7 @@ class Workshop:
     def network(self, planned: Planned) -> Path:
         """The .onnx with weights."""
         key = {"what": "network", "network": planned.source_key, "versions": versions(("numpy", "onnx"))}
-        folder = self._entry("networks", planned.case.network, key, planned, Task.NETWORK, "network.onnx")
+        folder = self.entry("networks", planned.case.network, key, planned, Task.NETWORK, "network.onnx")
         return folder / "network.onnx"
 
     def reference(self, planned: Planned, source: Path) -> Path:
@@ -88,7 +88,7 @@ class Workshop:
             "versions": versions(("numpy", "onnxruntime")),
         }
         name = f"{planned.case.network}-{planned.case.size}"
-        folder = self._entry("references", name, key, planned, Task.REFERENCE, "outputs.npy", source)
+        folder = self.entry("references", name, key, planned, Task.REFERENCE, "outputs.npy", source)
         return folder / "outputs.npy"
 
     def converted(self, planned: Planned, source: Path) -> Path:
@@ -110,12 +110,26 @@ class Workshop:
             )["distributions"],
         }
         name = f"{adapter.name}-{planned.case.network}"
-        folder = self._entry("artifacts", name, key, planned, Task.PREPARE, "", source)
+        folder = self.entry("artifacts", name, key, planned, Task.PREPARE, "", source)
         told = json.loads((folder / "artifact.json").read_text())
         # an entry of an earlier version of hwprof tells no steps
         return (source if told["path"] is None else folder / told["path"]), tuple(told.get("steps", ()))
 
-    def _entry(
+    def evaluated(self, planned: Planned, source: Path) -> Path:
+        """As `reference`, in double precision by onnx's own evaluator (.npy of float64)."""
+        key = {
+            "what": "evaluated",
+            "network": planned.source_key,
+            "shape": planned.spec.shape[1:],
+            "images": REFERENCE_IMAGES,
+            "seed": self.seed,
+            "versions": versions(("numpy", "onnx", "hwprof")),
+        }
+        name = f"{planned.case.network}-{planned.case.size}"
+        folder = self.entry("evaluated", name, key, planned, Task.EVALUATE, "outputs.npy", source)
+        return folder / "outputs.npy"
+
+    def entry(
         self,
         kind: str,
         name: str,
@@ -124,7 +138,9 @@ class Workshop:
         task: Task,
         file: str,
         source: Path | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> Path:
+        """The folder of `key` below `kind`, made by one job where it isn't there; `more`: fields of that job."""
         text = json.dumps({**key, "format": CACHE_FORMAT}, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:20]
         place = self.cache / kind / f"{Path(name).stem}-{digest}"
@@ -140,7 +156,7 @@ class Workshop:
                 f"cannot write the cache {self.cache}: {error.strerror}", "set HWPROF_CACHE to a folder with room"
             ) from error
         try:
-            self._make(planned, task, half, file, source, digest)
+            self._make(planned, task, half, file, source, digest, more or {})
             (half / "key.json").write_text(text)
             try:
                 half.rename(place)
@@ -151,7 +167,16 @@ class Workshop:
             shutil.rmtree(half, ignore_errors=True)
         return place
 
-    def _make(self, planned: Planned, task: Task, half: Path, file: str, source: Path | None, digest: str) -> None:
+    def _make(
+        self,
+        planned: Planned,
+        task: Task,
+        half: Path,
+        file: str,
+        source: Path | None,
+        digest: str,
+        more: Mapping[str, Any],
+    ) -> None:
         case = dataclasses.replace(planned.case, cpus=())
         job = Job(
             task,
@@ -163,8 +188,9 @@ class Workshop:
             source=str(source or ""),
             output=str(half / file if file else half),
         )
-        environ = planned.adapter.environ(case) if task is Task.PREPARE else {}
-        python = planned.converter if task is Task.PREPARE else ""
+        job = dataclasses.replace(job, **more)
+        environ = planned.adapter.environ(case) if task in (Task.PREPARE, Task.PREDICT) else {}
+        python = {Task.PREPARE: planned.converter, Task.PREDICT: planned.python}.get(task, "")
         outcome: Outcome = self.launcher.run(job, self.timeout_s, environ, python=python)
         if outcome.failure is not None or outcome.result is None:
             failure = outcome.failure or Failure("internal", "the worker gave no result", "", task.value)

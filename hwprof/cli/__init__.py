@@ -17,6 +17,7 @@ COMMANDS = {
     "networks": "built-in networks with MACs, parameters and input shape",
     "layers": "time per layer, frameworks side by side",
     "frameworks": "frameworks: version, or how to install",
+    "accuracy": "top-1 and top-5 over labelled images, between frameworks",
     "env": "environments of frameworks that can't share this interpreter",
     "export": "results as CSV, Parquet or JSON",
     "merge": "take in another results file",

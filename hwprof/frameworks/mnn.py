@@ -25,17 +25,15 @@ class MnnModel:
         self._interpreter, self._session, self._module, self._case = interpreter, session, module, case
         self._input = interpreter.getSessionInput(session)
         self._output = interpreter.getSessionOutput(session)
-        self._kept: list[Any] = []
 
-    def bind(self, batch: Array) -> Any:
-        """A host tensor in NCHW order."""
+    def bind(self, batch: Array) -> tuple[Any, Array]:
+        """A host tensor in NCHW order, with the array to keep its memory alive."""
         module = self._module
-        self._kept.append(batch)
-        return module.Tensor(batch.shape, module.Halide_Type_Float, batch, module.Tensor_DimensionType_Caffe)
+        return module.Tensor(batch.shape, module.Halide_Type_Float, batch, module.Tensor_DimensionType_Caffe), batch
 
-    def infer(self, bound: Any) -> Any:
+    def infer(self, bound: tuple[Any, Array]) -> Any:
         """Copy in, run."""
-        self._input.copyFrom(bound)
+        self._input.copyFrom(bound[0])
         self._interpreter.runSession(self._session)
         return self._output
 

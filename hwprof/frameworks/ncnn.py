@@ -27,19 +27,15 @@ class NcnnModel:
     def __init__(self, net: Any, module: Any, case: Case) -> None:
         self._net, self._module, self._case = net, module, case
         self._input, self._output = net.input_names()[0], net.output_names()[0]
-        self._kept: list[Any] = []
 
-    def bind(self, batch: Array) -> Any:
-        """A matrix on the array's memory, which is kept alive; a single image has no batch axis."""
-        self._kept.append(batch)
-        if batch.shape[0] == 1:
-            return self._module.Mat(batch[0])
-        return self._module.Mat(batch, 0)
+    def bind(self, batch: Array) -> tuple[Any, Array]:
+        """A matrix on the array's memory, with the array to keep it alive; a single image has no batch axis."""
+        return (self._module.Mat(batch[0]) if batch.shape[0] == 1 else self._module.Mat(batch, 0)), batch
 
-    def infer(self, bound: Any) -> Any:
+    def infer(self, bound: tuple[Any, Array]) -> Any:
         """One pass."""
         extractor = self._net.create_extractor()
-        extractor.input(self._input, bound)
+        extractor.input(self._input, bound[0])
         code, out = extractor.extract(self._output)
         if code != 0:
             raise UnsupportedModel(f"ncnn ended with code {code}", "-100: not enough memory")

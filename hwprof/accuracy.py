@@ -1,0 +1,190 @@
+"""Top-1 and top-5 of a network in several frameworks on the same crops of labelled images.
+
+Images are decoded and cropped once, in a worker of hwprof's own interpreter; every framework is given the same bytes,
+in a worker of its own. Crops and answers are kept in the cache under their content: what was done is not repeated.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof.analysis import accuracy as statistics
+from hwprof.artifacts import PreparationFailed, Workshop
+from hwprof.cases import Planned
+from hwprof.errors import UsageError
+from hwprof.frameworks import interpreters
+from hwprof.jobs import Task
+from hwprof.networks.labelled import Labelled
+from hwprof.networks.preprocess import Preprocess
+from hwprof.records import Failure
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# Raised whenever a kept crop or answer would mean something else.
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Crops:
+    """Images as every framework gets them. `broken`: (file, reason) of those that are left out of every count."""
+
+    path: Path
+    digest: str
+    kept: tuple[int, ...]  # indices into the set's images
+    broken: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What one framework said; `failure` where it did not."""
+
+    name: str
+    top: NDArray[np.int32] | None = None
+    classes: int = 0
+    facts: dict[str, Any] = field(default_factory=dict)
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Everything that is said of one network on one set."""
+
+    network: str
+    size: int
+    folder: str
+    images: int
+    classes: int
+    preprocess: Preprocess
+    decoder: str
+    unused: int
+    broken: tuple[tuple[str, str], ...]
+    scores: tuple[statistics.Score, ...]
+    pairs: tuple[statistics.Pair, ...]
+    failures: tuple[tuple[str, Failure], ...]
+
+
+def crops(
+    workshop: Workshop, planned: Planned, images: Sequence[Path], how: Preprocess, library: tuple[str, str]
+) -> Crops:
+    """Decode and crop, once per content. Raises PreparationFailed; broken images are told, not raised."""
+    content = hashlib.sha256()
+    for path in images:
+        try:
+            content.update(hashlib.sha256(path.read_bytes()).digest())
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror}", "every image of the set must be readable") from error
+    key = {
+        "what": "crops",
+        "content": content.hexdigest(),
+        "geometry": [how.resize, how.crop, how.interpolation],
+        "shape": planned.spec.shape[1:],
+        "decoder": library,
+        "format": FORMAT,
+    }
+    handle, name = tempfile.mkstemp(prefix="hwprof-images-", suffix=".json")
+    try:
+        with os.fdopen(handle, "w") as stream:
+            json.dump({"library": library[0], "images": [str(path.resolve()) for path in images]}, stream)
+        more = {"preprocess": how, "source": name}
+        folder = workshop.entry("crops", "images", key, planned, Task.IMAGES, "", more=more)
+    finally:
+        Path(name).unlink()
+    told = {int(i): reason for i, reason in json.loads((folder / "broken.json").read_text()).items()}
+    # Reasons begin with the path that the file had when the crops were made.
+    broken = tuple((str(images[i]), reason.partition(": ")[2] or reason) for i, reason in sorted(told.items()))
+    kept = tuple(i for i in range(len(images)) if i not in told)
+    return Crops(folder / "crops.npy", folder.name, kept, broken)
+
+
+def answers(workshop: Workshop, planned: Planned, name: str, given: Crops, how: Preprocess) -> Answers:
+    """What one framework says to the crops; never raises for what its worker or its conversion did."""
+    import numpy as np
+
+    adapter = planned.adapter
+    try:
+        source = workshop.network(planned)
+        artifact = workshop.converted(planned, source)
+        wanted = (*adapter.environment.distributions, "numpy")
+        key = {
+            "what": "answers",
+            "network": planned.source_key,
+            "case": dataclasses.replace(planned.case, cpus=()).key,
+            "adapter": planned.adapter_path,
+            # an artifact's folder is named by all that it depends on
+            "artifact": artifact.relative_to(workshop.cache).parts[:2],
+            "crops": given.digest,
+            "normalised": [how.mean, how.std],
+            "versions": interpreters.software(planned.python, wanted)["distributions"],
+            "format": FORMAT,
+        }
+        more = {"preprocess": how, "reference": str(given.path), "artifact": str(artifact), "cpus": planned.case.cpus}
+        folder = workshop.entry(
+            "answers", f"{adapter.name}-{planned.case.network}", key, planned, Task.PREDICT, "", source, more
+        )
+    except PreparationFailed as error:
+        return Answers(name, failure=error.failure)
+    classes = int(np.load(folder / "outputs.npy", mmap_mode="r").shape[1])
+    top = np.load(folder / "top.npy")[list(given.kept)]
+    return Answers(name, top, classes, json.loads((folder / "facts.json").read_text()))
+
+
+def measure(
+    workshop: Workshop,
+    cases: Sequence[tuple[str, Planned]],
+    data: Labelled,
+    how: Preprocess,
+    library: tuple[str, str],
+    say: Callable[[str], None] = lambda line: None,
+    strict: bool = False,
+) -> Result:
+    """Ask every case, score it, compare each two. Raises UsageError for a set without a whole image."""
+    import numpy as np
+
+    first = cases[0][1]
+    source = workshop.network(first)
+    # what the network has for outputs is known before the long part begins
+    classes = int(np.prod(np.load(workshop.reference(first, source), mmap_mode="r").shape[1:]))
+    data.fit(classes)
+    given = crops(workshop, first, data.images, how, library)
+    for path, reason in given.broken:
+        say(f"{path}: {reason}: left out of every count")
+    if strict and given.broken:
+        raise UsageError(f"{len(given.broken)} of {len(data.images)} images are broken", "--strict refuses such a set")
+    if not given.kept:
+        raise UsageError(f"none of the {len(data.images)} images can be read", "are they images?")
+    labels = np.asarray([data.labels[i] for i in given.kept], np.int64)
+    tops, scores, failures = {}, [], []
+    for name, planned in cases:
+        found = answers(workshop, planned, name, given, how)
+        if found.failure is not None or found.top is None:
+            failure = found.failure or Failure("internal", "no answers", "", "predict")
+            failures.append((name, failure))
+            say(f"{name}: {failure.message}")
+            continue
+        tops[name] = found.top
+        scores.append(statistics.score(name, found.top, labels, found.classes))
+        say(f"{name}: {scores[-1].top1.right} of {len(labels)} right")
+    return Result(
+        first.network.source,
+        first.case.size,
+        str(data.folder),
+        len(labels),
+        classes,
+        how,
+        " ".join(library),
+        data.unused,
+        given.broken,
+        tuple(scores),
+        statistics.pairs(tops, labels),
+        tuple(failures),
+    )

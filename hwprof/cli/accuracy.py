@@ -1,0 +1,154 @@
+"""Top-1 and top-5 over a folder of labelled images, in one framework or several, with intervals and McNemar's test.
+
+  hwprof accuracy --images imagenet/val -n mobilenet_v2 --pretrained -f onnxruntime,openvino,ncnn
+  hwprof accuracy --images val --labels ILSVRC2012_validation_ground_truth.txt --synsets meta.mat -n ./mine.onnx
+
+DIR has a folder per class, or images that --labels names. Every framework is given the same crops, made as the
+network's own preprocessing says. A broken image is named and left out of every count; --strict refuses such a set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, UsageError
+
+if TYPE_CHECKING:
+    from hwprof.cases import Planned
+    from hwprof.networks.preprocess import Preprocess
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `hwprof accuracy`."""
+    add = parser.add_argument
+    add("--images", required=True, metavar="DIR", help="a folder per class, or one of images with --labels")
+    add("--labels", metavar="FILE", help="'name class' per line, or one class per line in the order of names")
+    add("--synsets", metavar="FILE", help="which class a synset is: LOC_synset_mapping.txt, map_clsloc.txt, meta.mat")
+    add("--first-class", type=int, default=0, metavar="N", help="the number of the first class in FILE (default: 0)")
+    add("-n", "--network", default="mobilenet_v2", help="built-in name or path of an .onnx (default: mobilenet_v2)")
+    add(
+        "-f",
+        "--frameworks",
+        default="onnxruntime",
+        metavar="NAMES",
+        help="with commas, as opencv,pytorch:mode=inductor",
+    )
+    add("--precision", default="fp32", metavar="NAMES", help="with commas, as fp32,int8 (default: fp32)")
+    add("-b", "--batch", type=int, default=16)
+    add("-t", "--threads", type=int, default=1)
+    add("-s", "--size", type=int, default=0, help="side of the crop in pixels (default: the network's own)")
+    add("--pretrained", action="store_true", help="torchvision's weights instead of seeded ones (needs torchvision)")
+    add("--limit", type=int, default=0, metavar="N", help="so many images, evenly over the whole set")
+    add("--resize", type=int, metavar="PX", help="shorter side before the crop, instead of the network's own")
+    add("--interpolation", choices=("bilinear", "bicubic"), help="of resizing, instead of the network's own")
+    add("--mean", metavar="R,G,B", help="instead of the network's own")
+    add("--std", metavar="R,G,B", help="instead of the network's own")
+    add("--decoder", default="auto", help="pillow or opencv (default: pillow where it is)")
+    add("--seed", type=int, default=0, help="of seeded weights")
+    add("--timeout", type=float, default=0.0, metavar="S", help="per framework (default: 10 minutes and 2 s per image)")
+    add("--strict", action="store_true", help="refuse a set with broken images")
+    add("--json", action="store_true", help="one JSON document")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Read the set, ask every framework, print scores and pairs."""
+    from hwprof import accuracy
+    from hwprof.artifacts import PreparationFailed, Workshop
+    from hwprof.collectors.memory import headroom
+    from hwprof.errors import CaseFailed
+    from hwprof.launcher import Launcher
+    from hwprof.networks import labelled, preprocess
+    from hwprof.reports import accuracy as report
+
+    if args.limit < 0:
+        raise UsageError(f"--limit {args.limit}", "a number of images")
+    labels, synsets = (None if name is None else Path(name) for name in (args.labels, args.synsets))
+    data = labelled.read(Path(args.images), labels, synsets, args.first_class).spread(args.limit)
+    library = preprocess.decoder(args.decoder)
+    cases, refused = cases_of(args)
+    if not cases:
+        raise UsageError("; ".join(refused))
+    for line in refused:
+        say(line)
+    timeout = args.timeout or 600 + 2.0 * len(data.images)
+    workshop = Workshop(Launcher(headroom=headroom), args.seed, timeout)
+    how = preprocess_of(args, cases[0][1].case.network, cases[0][1].spec.shape)
+    try:
+        result = accuracy.measure(workshop, cases, data, how, library, say, args.strict)
+    except PreparationFailed as error:
+        raise CaseFailed(error.failure.message, error.failure.remedy) from error
+    print(json.dumps(report.as_json(result), indent=2) if args.json else report.render(result))
+    return EXIT_CASES_FAILED if result.failures or refused else EXIT_OK
+
+
+def say(line: str) -> None:
+    """Progress."""
+    print(f"hwprof: {line}", file=sys.stderr, flush=True)
+
+
+def cases_of(args: argparse.Namespace) -> tuple[list[tuple[str, Planned]], list[str]]:
+    """(name, planned case) of every framework and precision, and a line for each that knows no such precision."""
+    from hwprof.cases import plan
+    from hwprof.experiment import Choice, Experiment
+    from hwprof.frameworks import fidelity, interpreters
+    from hwprof.matrix import columns
+    from hwprof.networks import REAL
+    from hwprof.plugins import adapter
+
+    network = args.network + (REAL if args.pretrained else "")
+    found: list[tuple[str, Planned]] = []
+    refused = []
+    frameworks = [word.strip() for word in args.frameworks.split(",") if word.strip()]
+    for precision in [word.strip() for word in args.precision.split(",") if word.strip()]:
+        fidelity.tolerance(precision)
+        for column in columns(frameworks):
+            one = adapter(column.framework)
+            interpreters.require(column.framework, one.environment)
+            if precision not in one.precisions:
+                known = ", ".join(one.precisions)
+                refused.append(f"{column.name} computes no {precision} here; it knows {known}")
+                continue
+            choice = Choice(column.framework, network, args.size, args.batch, args.threads, precision, column.options)
+            planned = plan(Experiment("accuracy", (choice,), seed=args.seed))[0]
+            found.append((f"{column.name} {precision}", planned))
+    return found, refused
+
+
+def preprocess_of(args: argparse.Namespace, network: str, shape: tuple[int, ...]) -> Preprocess:
+    """The network's own preprocessing with what the command line says instead. Raises UsageError."""
+    from hwprof.networks import preprocess
+
+    how = preprocess.of(network)
+    if len(shape) != 4:
+        raise UsageError(f"{network} takes no images, but an input of {'x'.join(map(str, shape))}")
+    if shape[1] == 1 and len(how.mean) == 3:  # what ImageNet's numbers are for grey images, on the average
+        how = dataclasses.replace(how, mean=(0.449,), std=(0.226,))
+    if args.resize is not None:
+        crop = max(shape[2:])
+        if args.resize < crop:
+            raise UsageError(f"--resize {args.resize} is less than the crop of {crop} pixels")
+        how = dataclasses.replace(how, resize=args.resize, crop=crop)
+    if args.interpolation:
+        how = dataclasses.replace(how, interpolation=args.interpolation)
+    if args.mean is not None:
+        how = dataclasses.replace(how, mean=numbers("mean", args.mean, shape[1]))
+    if args.std is not None:
+        how = dataclasses.replace(how, std=numbers("std", args.std, shape[1]))
+    return how
+
+
+def numbers(name: str, text: str, count: int) -> tuple[float, ...]:
+    """`0.5,0.5,0.5`; one number stands for every channel."""
+    try:
+        found = tuple(float(word) for word in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"--{name} {text}", "numbers with commas, as 0.5,0.5,0.5") from error
+    found = found * count if len(found) == 1 else found
+    if len(found) != count or (name == "std" and min(found) <= 0):
+        raise UsageError(f"--{name} {text}", f"{count} numbers{' above 0' if name == 'std' else ''}, one per channel")
+    return found
