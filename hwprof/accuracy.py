@@ -60,7 +60,7 @@ class Result:
     """Everything that is said of one network on one set."""
 
     network: str
-    size: int
+    shape: tuple[int, ...]  # of one input: channels, height, width
     folder: str
     images: int
     classes: int
@@ -176,7 +176,7 @@ def measure(
         say(f"{name}: {scores[-1].top1.right} of {len(labels)} right")
     return Result(
         first.network.source,
-        first.case.size,
+        first.spec.shape[1:],
         str(data.folder),
         len(labels),
         classes,

@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hwprof.cases import Planned, versions
+from hwprof.cases import Planned, plan, versions
 from hwprof.errors import HwprofError
 from hwprof.frameworks import interpreters
 from hwprof.jobs import REFERENCE_IMAGES, Job, Task
 from hwprof.launcher import Launcher, Outcome
-from hwprof.records import Failure
+from hwprof.records import Failure, Fidelity
 
 # Raised whenever the meaning of a cached file changes.
 CACHE_FORMAT = 1
@@ -128,6 +128,20 @@ class Workshop:
         name = f"{planned.case.network}-{planned.case.size}"
         folder = self.entry("evaluated", name, key, planned, Task.EVALUATE, "outputs.npy", source)
         return folder / "outputs.npy"
+
+    def checked(self, name: str, size: int) -> Fidelity:
+        """The reference of a network against its evaluation in double precision. Raises PreparationFailed."""
+        import numpy as np
+
+        from hwprof.experiment import Choice, Experiment
+        from hwprof.frameworks import fidelity
+        from hwprof.networks.evaluate import TOLERANCE
+
+        choice = Choice("onnxruntime", name, size, 1, 1, "fp32", ())
+        planned = plan(Experiment("check", (choice,), seed=self.seed))[0]
+        source = self.network(planned)
+        made, truth = self.reference(planned, source), self.evaluated(planned, source)
+        return fidelity.compare(np.load(made), np.load(truth), TOLERANCE)
 
     def entry(
         self,

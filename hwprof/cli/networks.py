@@ -1,6 +1,11 @@
 """List the built-in networks: input shape, multiply-accumulates per frame (MACs) and parameters.
 
 MACs are those of convolutions and matrix products at the network's own input size, batch 1.
+
+  hwprof networks --check resnet18 --size 64   the reference of every framework's outputs, itself checked
+
+The check runs the reference images through onnx's own evaluator in double precision, which shares no code with the
+reference (ONNX Runtime, FP32, no graph optimisation) and is slow: seconds at 64 pixels, minutes at 224.
 """
 
 from __future__ import annotations
@@ -8,15 +13,24 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from typing import Any
+
+from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `hwprof networks`."""
-    parser.add_argument("--json", action="store_true", help="one JSON document")
+    add = parser.add_argument
+    add("--check", default="", metavar="NAMES", help="check the reference of these (with commas, or .onnx files; all)")
+    add("--size", type=int, default=0, metavar="PX", help="check: side of the input (default: the network's own)")
+    add("--seed", type=int, default=0, help="check: of weights and inputs")
+    add("--json", action="store_true", help="one JSON document")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print the table."""
+    """Print the table, or check references."""
+    if args.check:
+        return check(args)
     from hwprof import networks
     from hwprof.networks import preprocess
 
@@ -33,3 +47,33 @@ def main(args: argparse.Namespace) -> int:
         print(f"{info.name:<{width}}  {side:<12} {macs:>9} {params:>9}  {info.source}")
     print("\nAny .onnx file with one image-like float input works too: hwprof run -n ./mine.onnx")
     return 0
+
+
+def check(args: argparse.Namespace) -> int:
+    """A line per network; exit code 4 where a reference is off, or could not be made."""
+    from hwprof.artifacts import PreparationFailed, Workshop
+    from hwprof.collectors.memory import headroom
+    from hwprof.launcher import Launcher
+    from hwprof.matrix import choices
+    from hwprof.records import to_json
+    from hwprof.reports.matrix import finite
+
+    asked = () if args.check == "all" else tuple(word.strip() for word in args.check.split(",") if word.strip())
+    workshop = Workshop(Launcher(headroom=headroom), args.seed, timeout_s=3600.0)
+    told: list[dict[str, Any]] = []
+    for name, size in choices(asked, args.size):
+        row: dict[str, Any] = {"network": name, "size": size}
+        try:
+            found = workshop.checked(name, size)
+            row |= {"correct": found.faithful, "fidelity": to_json(found), "failure": None}
+            said = f"off by {found.max_rel:.1e} of its largest output, top-1 {found.top1:.0%}: "
+            said += "correct" if found.faithful else f"WRONG, at most {found.tolerance:.0e} is allowed"
+        except PreparationFailed as error:
+            row |= {"correct": False, "fidelity": None, "failure": to_json(error.failure)}
+            said = f"not checked: {error.failure.message}"
+        told.append(finite(row))
+        if not args.json:
+            print(f"{name} {size}px: {said}", flush=True)
+    if args.json:
+        print(json.dumps(told, indent=2))
+    return EXIT_OK if all(row["correct"] for row in told) else EXIT_CASES_FAILED

@@ -41,10 +41,9 @@ class Preprocess:
         wanted = max(height, width)
         return max(wanted, round(self.resize * wanted / self.crop))
 
-    @property
-    def title(self) -> str:
-        """For people."""
-        return f"resize {self.resize} {self.interpolation}, crop {self.crop}"
+    def title(self, height: int, width: int) -> str:
+        """What is done for a crop of this size, for people."""
+        return f"shorter side {self.shorter(height, width)} {self.interpolation}, crop {height}x{width}"
 
 
 # Of torchvision's current default weights, where they differ.

@@ -24,8 +24,8 @@ def percent(found: Share | None) -> str:
 def render(result: Result) -> str:
     """For a terminal: what was shown, a line per framework, a line per pair, what was left out."""
     lines = [
-        f"{result.network} {result.size}px · {result.images:,} images of {result.folder} · {result.classes} classes",
-        f"{result.preprocess.title} · {result.decoder} · intervals: 95 %, Wilson",
+        f"{result.network} {'x'.join(map(str, result.shape))} · {result.images:,} images of {result.folder} · {result.classes} classes",
+        f"{result.preprocess.title(*result.shape[1:])} · {result.decoder} · intervals: 95 %, Wilson",
         "",
     ]
     width = max([len("framework"), *(len(one.name) for one in result.scores)])
@@ -67,7 +67,8 @@ def notes(result: Result) -> list[str]:
     if result.broken:
         named = ", ".join(path.rsplit("/", 1)[-1] for path, _ in result.broken[:SHOWN])
         more = ", ..." if len(result.broken) > SHOWN else ""
-        told.append(f"{len(result.broken)} broken images left out of every count: {named}{more}")
+        images = "image" if len(result.broken) == 1 else "images"
+        told.append(f"{len(result.broken)} broken {images} left out of every count: {named}{more}")
     if result.unused:
         told.append(f"{result.unused:,} labels of images that are not in the folder")
     return told
