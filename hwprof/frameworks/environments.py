@@ -1,32 +1,30 @@
 """Environments of their own for frameworks that can't share an interpreter, or that a user wants apart.
 
-Each is a folder below `interpreters.home()` with a virtual environment, or only with the path of an interpreter of the
-user's, and `environment.json`, which is written last: one without it was never finished.
+Each is a folder below `interpreters.home()` with `environment.json`, which is written last: one without it was never
+finished. It names the interpreter: the user's own, or that of a virtual environment in a folder beside it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-import re
 import shutil
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hwprof.errors import CaseFailed, NotAvailable, NotInstalled, UnknownNameError, UsageError
+from hwprof.errors import NotAvailable, NotInstalled, UnknownNameError, UsageError
 from hwprof.frameworks import interpreters
-from hwprof.frameworks.interpreters import Interpreter, admits
+from hwprof.frameworks.installing import fit_python, install
+from hwprof.frameworks.interpreters import Interpreter
 from hwprof.frameworks.protocol import Adapter
 
-ATTEMPTS = 3
 RECORD = "environment.json"
-# PyTorch's builds without CUDA; used only where it answers.
-CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
+LOCK = ".lock"
 
 
 class UnknownEnvironment(UnknownNameError):
@@ -50,131 +48,93 @@ def create(adapter: Adapter, python: str = "", base: str = "", say: Callable[[st
     """Make the environment of a framework, check that the framework can be imported there, and register it.
 
     `python`: an interpreter that has the framework already, taken as it is; `base`: the interpreter to make a virtual
-    environment from. Raises NotInstalled (no fit Python), CaseFailed (the installer's last words) and UsageError.
+    environment from. Raises NotInstalled (no fit Python), CaseFailed (the installer's last words), NotAvailable
+    (another hwprof is at it) and UsageError.
     """
-    home = interpreters.home()
-    home.mkdir(parents=True, exist_ok=True)
-    place, aside = home / adapter.name, home / f".before-{adapter.name}"
     if python:
         path = shutil.which(python)
         if path is None:
             raise UsageError(f"there is no interpreter {python}", "--python takes the path of a python3")
         python = str(Path(path).absolute())
-        found = _checked(adapter, python)
-        half = Path(tempfile.mkdtemp(prefix=".half-", dir=home))
+    elif not adapter.environment.requirements:
+        raise UsageError(
+            f"{adapter.name} declares nothing to install", f"{adapter.environment.install}; or name --python PATH"
+        )
     else:
-        if not adapter.environment.requirements:
-            raise UsageError(
-                f"{adapter.name} declares nothing to install", f"{adapter.environment.install}; or name --python PATH"
-            )
         base = base or fit_python(adapter.environment.pythons)
-        # A virtual environment works in its own place only: it is made there, and its record says when it is whole.
-        # What was there before is put aside, and back where the new one fails.
-        remove_tree(aside)
-        if place.exists():
-            place.rename(aside)
-        place.mkdir()
-        half = place
-    try:
+    with claimed(interpreters.home() / adapter.name) as place:
+        folder = ""
         if not python:
-            say(f"making {place} with {base}")
+            # A virtual environment works in its own place only, so that it is made there; it counts as soon as the
+            # record names it, and until then the one before does.
+            half = Path(tempfile.mkdtemp(prefix="venv-", dir=place))
+            folder = half.name
+            say(f"making {half} with {base}")
             python = install(half, base, adapter.environment.requirements, adapter.environment.alone, say)
-            found = _checked(adapter, python)
-        record = {"python": python, "framework": adapter.name, "version": found.version, "foreign": half != place}
-        (half / RECORD).write_text(json.dumps(record, indent=1))
-        if half != place:
-            remove_tree(place)
-            half.rename(place)
-    except BaseException:
-        remove_tree(half)
-        if half == place and aside.exists():
-            aside.rename(place)
-        raise
-    remove_tree(aside)
+        found = interpreters.within(adapter.environment, python)
+        if found.error is not None:
+            raise NotInstalled(f"{adapter.name} for {python}", found.error)
+        record = {"python": python, "framework": adapter.name, "version": found.version, "foreign": not folder}
+        written = place / f"{RECORD}.new"
+        written.write_text(json.dumps({**record, "folder": folder}, indent=1))
+        written.replace(place / RECORD)
     interpreters.look.cache_clear()
     interpreters.software.cache_clear()
     return next(made for made in everything() if made.name == adapter.name)
 
 
-def _checked(adapter: Adapter, python: str) -> Interpreter:
-    found = interpreters.within(adapter.environment, python)
-    if found.error is not None:
-        raise NotInstalled(f"{adapter.name} for {python}", found.error)
-    return found
+@contextmanager
+def claimed(place: Path) -> Iterator[Path]:
+    """The folder of an environment, for us alone. What its record doesn't name is deleted before and after.
 
-
-def install(
-    folder: Path,
-    base: str,
-    requirements: Sequence[str],
-    alone: Sequence[str] = (),
-    say: Callable[[str], None] = print,
-) -> str:
-    """A virtual environment in `folder` with the requirements, by uv where there is one, else venv and pip.
-
-    `alone`: further ones, without their dependencies.
-
-    The path of its interpreter. A download that fails is tried three times.
+    So what a creation leaves that was killed is never taken for an environment, and goes with the next one.
     """
-    python = str(folder / "bin/python")
-    uv = shutil.which("uv")
-    if uv:
-        _call([uv, "venv", "--quiet", "--python", base, "--allow-existing", str(folder)])
-        words = [uv, "pip", "install", "--quiet", "--python", python]
-    else:
-        _call([base, "-m", "venv", str(folder)])
-        words = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    if any(re.match(r"torch\b", r) for r in requirements) and answers(CPU_WHEELS):
-        words += ["--extra-index-url", CPU_WHEELS]
-    for wanted in ([*requirements], ["--no-deps", *alone]):
-        if wanted[-1] == "--no-deps":
-            continue
-        say(f"installing {' '.join(wanted)}")
-        for number in range(1, ATTEMPTS + 1):
-            try:
-                _call([*words, *wanted], environ=uv_environ() if uv else None)
-                break
-            except CaseFailed:
-                if number == ATTEMPTS:
-                    raise
-    return python
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise NotAvailable(f"another hwprof is making {place}", "let it end, or end it") from None
+        if os.fstat(lock.fileno()).st_nlink == 0:
+            raise NotAvailable(f"another hwprof has just deleted {place}", "once more")
+        try:
+            tidy(place)
+            yield place
+        finally:
+            tidy(place)
+            if not (place / RECORD).exists():
+                remove_tree(place)
 
 
-def uv_environ() -> dict[str, str]:
-    """uv doesn't read pip's setting of further places to look in."""
-    links = os.environ.get("PIP_FIND_LINKS")
-    return {**os.environ, **({"UV_FIND_LINKS": links} if links and "UV_FIND_LINKS" not in os.environ else {})}
-
-
-def answers(url: str) -> bool:
-    """The index can be reached from here."""
-    from urllib import request
-
+def tidy(place: Path) -> None:
+    """Delete in an environment's folder what its record doesn't name."""
     try:
-        with request.urlopen(f"{url}/", timeout=5):
-            return True
-    except OSError:
-        return False
+        record = json.loads((place / RECORD).read_text())
+    except FileNotFoundError:
+        record = {"folder": ""}
+    except ValueError:  # can't be read: so whoever looks is told, and nothing is lost that was there
+        record = {}
+    for path in place.iterdir():
+        # a record without a folder is of a time when the environment lay beside it
+        if path.name not in (RECORD, LOCK, record.get("folder")) and ("folder" in record or path.match("venv-*")):
+            remove_tree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
-def _call(words: Sequence[str], environ: dict[str, str] | None = None) -> None:
-    environ = environ or interpreters.clean_environ(words[0], os.environ)
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=environ)
-    if done.returncode != 0:
-        said = [line for line in (done.stderr or done.stdout).strip().splitlines() if line.strip()]
-        wrong = next((line for line in said if line.lower().startswith("error")), said[-1] if said else "no word")
-        raise CaseFailed(f"{Path(words[0]).name} failed: {wrong[:300]}", "is the package index reachable, the disk full?")
+def absent(names: Iterable[str]) -> list[Adapter]:
+    """Those of the frameworks (and of those that convert for them) which run nowhere yet, but can be installed."""
+    from hwprof import plugins
 
-
-def fit_python(wanted: str) -> str:
-    """An interpreter of the versions wanted (as ">=3.11,<3.12"): hwprof's own if it is fit. Raises NotInstalled."""
-    own = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    if admits(wanted, own):
-        return sys.executable
-    for minor in range(30, 10, -1):
-        if admits(wanted, f"3.{minor}") and (path := shutil.which(f"python3.{minor}")):
-            return path
-    raise NotInstalled(f"a Python {wanted}", "install one, or name it with --base PATH")
+    wanted: dict[str, Adapter] = {}
+    for name in names:
+        adapter = plugins.adapter(name)
+        wanted[name] = adapter
+        if adapter.environment.converter not in ("", "hwprof"):
+            wanted[adapter.environment.converter] = plugins.adapter(adapter.environment.converter)
+    return [
+        adapter
+        for name, adapter in wanted.items()
+        if adapter.environment.requirements and interpreters.find(name, adapter.environment).error is not None
+    ]
 
 
 def everything() -> Iterator[Made]:
@@ -189,14 +149,19 @@ def everything() -> Iterator[Made]:
         yield Made(path.parent.name, found, bool(record["foreign"]), size)
 
 
+def unfinished() -> list[str]:
+    """Names of folders that are no environment: one is being made, or its making was killed."""
+    return sorted(p.name for p in interpreters.home().glob("[!.]*") if p.is_dir() and not (p / RECORD).exists())
+
+
 def remove(name: str) -> None:
-    """Delete an environment; a user's own interpreter is only forgotten. Raises UnknownEnvironment."""
+    """Delete an environment, whole or not; a user's own interpreter is only forgotten. Raises UnknownEnvironment."""
     home = interpreters.home()
-    names = [path.parent.name for path in home.glob(f"[!.]*/{RECORD}")]
+    names = [path.name for path in home.glob("[!.]*") if path.is_dir()]
     if name not in names:
         raise UnknownEnvironment(name, names)
-    (home / name / RECORD).unlink()
-    remove_tree(home / name)
+    with claimed(home / name) as place:
+        (place / RECORD).unlink(missing_ok=True)
 
 
 def remove_tree(path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from hwprof import plugins
 from hwprof.cli import main
 from hwprof.errors import CaseFailed, NotInstalled, UsageError
-from hwprof.frameworks import environments, interpreters
+from hwprof.frameworks import environments, installing, interpreters
 from hwprof.frameworks.interpreters import admits
 from hwprof.frameworks.protocol import Environment
 
@@ -33,7 +33,12 @@ def foreign(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("wanted", "version", "fits"),
-    [(">=3.11,<3.14", "3.13", True), (">=3.11,<3.12", "3.12", False), ("==3.12", "3.12", True), (">3.11", "3.11", False)],
+    [
+        (">=3.11,<3.14", "3.13", True),
+        (">=3.11,<3.12", "3.12", False),
+        ("==3.12", "3.12", True),
+        (">3.11", "3.11", False),
+    ],
 )
 def test_python_versions_are_compared_as_numbers(wanted: str, version: str, fits: bool) -> None:
     assert admits(wanted, version) is fits
@@ -59,9 +64,7 @@ def test_an_interpreter_of_the_users_own_runs_the_framework_from_then_on(
     assert foreign.exists()
 
 
-def test_an_interpreter_without_the_framework_is_not_taken(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_interpreter_without_the_framework_is_not_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
     assert main(["env", "create", "onnxruntime", "--python", str(tmp_path / "bare/bin/python")]) == 3
     assert "No module named 'onnxruntime'" in capsys.readouterr().err
@@ -83,7 +86,7 @@ def test_an_environment_that_broke_is_said_to_be_broken(foreign: Path, capsys: p
 def test_a_framework_that_crashes_when_imported_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "crashing.py").write_text("import os\nos.abort()\n")
     wrapper = tmp_path / "python"
-    wrapper.write_text(f"#!/bin/sh\nPYTHONPATH={tmp_path} exec {sys.executable} \"$@\"\n")
+    wrapper.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path} exec {sys.executable} "$@"\n')
     wrapper.chmod(0o755)
     found = interpreters.look("crashing", str(wrapper))
     assert found.error is not None
@@ -162,7 +165,7 @@ def test_a_framework_without_pins_wants_an_interpreter() -> None:
 
 def test_a_python_that_is_nowhere_is_named() -> None:
     with pytest.raises(NotInstalled, match="Python ==3.99"):
-        environments.fit_python("==3.99")
+        installing.fit_python("==3.99")
 
 
 @pytest.mark.parametrize(
