@@ -12,9 +12,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from hwprof.errors import UsageError
+from hwprof.errors import HwprofError, UsageError
+
+if TYPE_CHECKING:
+    from hwprof.frameworks.protocol import Adapter
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,13 +49,51 @@ def main(args: argparse.Namespace) -> int:
     if args.python and len(args.name) > 1:
         raise UsageError("--python is for one framework at a time")
     for adapter in [plugins.adapter(name) for name in args.name]:
-
-        def say(line: str, name: str = adapter.name) -> None:
-            print(f"hwprof: {name}: {line}", file=sys.stderr)
-
-        made = environments.create(adapter, args.python, args.base, say)
-        print(f"{made.name} {made.interpreter.version} · Python {made.interpreter.python_version} · {place(made.size)}")
+        print(create(adapter, args.python, args.base))
     return 0
+
+
+def create(adapter: Adapter, python: str = "", base: str = "") -> str:
+    """Make one, with progress on stderr, and say what it is. Ctrl-C, `kill` and a lost terminal leave nothing of it."""
+    from hwprof.frameworks import environments
+
+    def say(line: str) -> None:
+        print(f"hwprof: {adapter.name}: {line}", file=sys.stderr, flush=True)
+
+    def end(number: int, frame: object) -> None:
+        raise Ended(number)
+
+    # what hwprof was started to ignore (nohup) it goes on ignoring
+    heard = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, end) for number in heard}
+    try:
+        made = environments.create(adapter, python, base, say)
+    except Ended as ended:
+        say("interrupted; what was half-made is deleted")
+        raise SystemExit(128 + ended.number) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return f"{made.name} {made.interpreter.version} · Python {made.interpreter.python_version} · {place(made.size)}"
+
+
+def create_missing(frameworks: Iterable[str]) -> None:
+    """The environments of frameworks that run nowhere yet. One that can't be made is told and costs its own cases."""
+    from hwprof.frameworks import environments
+
+    for adapter in environments.absent(frameworks):
+        try:
+            print(create(adapter), file=sys.stderr)
+        except HwprofError as error:
+            print(f"hwprof: {adapter.name}: {error}", file=sys.stderr)
+
+
+class Ended(BaseException):
+    """A signal asked hwprof to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def listing(as_json: bool) -> int:
@@ -79,6 +123,8 @@ def listing(as_json: bool) -> int:
         state = m.interpreter.error or m.interpreter.version
         size = "an interpreter of yours" if m.foreign else place(m.size)
         print(f"{m.name:<14} {state:<18} Python {m.interpreter.python_version:<8} {size:<24} {m.interpreter.python}")
+    for name in environments.unfinished():
+        print(f"{name:<14} unfinished         hwprof env create {name}, or hwprof env remove {name}")
     return 0
 
 

@@ -1,7 +1,8 @@
 """Measure an experiment: every case of a matrix, in interleaved rounds, each saved as it ends.
 
-NAME is a built-in experiment (quick) or the path of a .toml. Stop it at any time and start it again: what is done is
-not repeated. A case that fails costs itself only; it is tried once more, and again with --retry-failed.
+NAME is a built-in experiment (quick, every-framework) or the path of a .toml. Stop it at any time and start it again:
+what is done is not repeated. A case that fails costs itself only; it is tried once more, and again with --retry-failed.
+--create-environments first makes those of frameworks that are nowhere yet, as `hwprof env create` does.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `hwprof sweep`."""
     parser.add_argument("experiment", metavar="NAME", help="built-in name or path of a .toml")
     parser.add_argument("--retry-failed", action="store_true", help="try failed rounds again")
+    parser.add_argument("--create-environments", action="store_true", help="install frameworks that are not there yet")
     parser.add_argument("--dry-run", action="store_true", help="list the cases and stop")
     add_results(parser)
 
@@ -33,6 +35,11 @@ def main(args: argparse.Namespace) -> int:
         for planned in plan(spec):
             print(planned.case.title)
         return EXIT_OK
+    if args.create_environments:
+        from hwprof.cli.env import create_missing
+
+        plan(spec)  # a wrong name or option must not show up after gigabytes
+        create_missing(choice.framework for choice in spec.choices)
     path = store.default_path(args.results)
     failed: dict[tuple[str, int], Failure] = {}
     count = 0
