@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,7 +106,7 @@ class ExecuTorch:
         except RuntimeError as error:
             raise UnsupportedModel(f"ExecuTorch can't load the network: {str(error).splitlines()[0][:300]}") from error
         facts = {
-            "version": getattr(__import__("executorch"), "__version__", None),
+            "version": importlib.metadata.version("executorch"),  # its modules don't tell
             "threads": portable_lib._threadpool_get_thread_count(),
             "backends": list(runtime.backend_registry.registered_backend_names),
             "torch": torch.__version__,
