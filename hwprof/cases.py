@@ -13,9 +13,10 @@ from hwprof.errors import UsageError
 from hwprof.experiment import Choice, Experiment
 from hwprof.frameworks import interpreters
 from hwprof.frameworks.protocol import InputSpec
-from hwprof.records import Case
+from hwprof.records import Case, Kind
 
 if TYPE_CHECKING:
+    from hwprof.commands.declared import Declared
     from hwprof.frameworks.protocol import Adapter
     from hwprof.networks import Network
 
@@ -34,6 +35,12 @@ class Planned:
     params: int | None
     python: str = sys.executable  # runs the framework
     converter: str = sys.executable  # makes its artifact
+    declared: Declared | None = None  # the runner that measures it; None: a worker does
+
+    @property
+    def kind(self) -> Kind:
+        """What its runs are."""
+        return Kind.NATIVE if self.declared is None else Kind.COMMAND
 
     def software(self) -> Mapping[str, Any]:
         """What the run's interpreter is and has."""
@@ -55,19 +62,24 @@ def plan(experiment: Experiment) -> tuple[Planned, ...]:
 def _planned(choice: Choice, seed: int, cpus: Sequence[int]) -> Planned:
     from hwprof import plugins
 
-    adapter = plugins.adapter(choice.framework)
-    options = checked_options(adapter, choice.options)
-    if choice.precision not in adapter.precisions:
-        raise UsageError(
-            f"{adapter.name} computes no '{choice.precision}' here", f"it knows {', '.join(adapter.precisions)}"
-        )
+    adapter, declared = measured_by(choice)
+    options = checked_options(adapter, choice.options) if declared is None else declared.checked_options(choice.options)
+    name, precisions = adapter.name, adapter.precisions
+    if declared is not None:
+        name, precisions = declared.name, tuple(declared.precision)
+        if declared.batch and choice.batch not in declared.batch:
+            raise UsageError(
+                f"{name} does no batch of {choice.batch}", f"it does {', '.join(map(str, declared.batch))}"
+            )
+    if choice.precision not in precisions:
+        raise UsageError(f"{name} computes no '{choice.precision}' here", f"it knows {', '.join(precisions)}")
     network = _network(choice.network)
     spec = network.input_spec(choice.size or None, choice.batch)
     size = choice.size or network.default_size or 0
     macs, params = _counts(choice.network, size)
     python = interpreters.registered(adapter.name) or sys.executable
     case = Case(
-        framework=adapter.name,
+        framework=choice.framework,
         network=network.name,
         recipe=f"{network.recipe} seed {seed}" if network.recipe.startswith("builtin") else network.recipe,
         size=size,
@@ -88,7 +100,19 @@ def _planned(choice: Choice, seed: int, cpus: Sequence[int]) -> Planned:
         params=params,
         python=python,
         converter=converter_of(adapter, python),
+        declared=declared,
     )
+
+
+def measured_by(choice: Choice) -> tuple[Adapter, Declared | None]:
+    """The framework's adapter, and the runner that was asked for; UnknownFramework, UnknownRunner, UsageError."""
+    from hwprof import plugins
+    from hwprof.commands import declared
+
+    if choice.framework != declared.FRAMEWORK:
+        return plugins.adapter(choice.framework), None
+    runner = declared.find(dict(choice.options).get("runner"))
+    return plugins.adapter(runner.framework), runner
 
 
 def converter_of(adapter: Adapter, python: str) -> str:

@@ -41,6 +41,7 @@ class Task(enum.StrEnum):
     MEASURE = "measure"
     SIMULATE = "simulate"  # the same case under a simulator: no timing
     LAYERS = "layers"  # the same case with the framework's own profile: its speed is not the case's
+    COMMAND = "command"  # watch a declared runner measure the case
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Job:
     cpus: tuple[int, ...] = ()
     timed_out_s: float = 0.0
     preprocess: Preprocess = field(default_factory=Preprocess)
+    order: Mapping[str, Any] = field(default_factory=dict)  # of COMMAND: a commands.command.Order
 
 
 class Link:

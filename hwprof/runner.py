@@ -112,7 +112,7 @@ class Runner:
         failed = self.results.failed(identity, self.facts["hardware"]) if self.results else {}
         todo = []
         for number, index in self.experiment.schedule():
-            key = (cases[index].case.key, Kind.NATIVE.value, number)
+            key = (cases[index].case.key, cases[index].kind.value, number)
             attempts = failed.get(key, 0)
             if key in done or (attempts >= ATTEMPTS and not self.retry_failed):
                 continue
@@ -133,13 +133,17 @@ class Runner:
     def measure(self, planned: Planned, workshop: Workshop, number: int, attempt: int = 1) -> Run:
         """One case in one fresh process; a run with a failure where it could not be done."""
         case, environ = planned.case, dict(planned.adapter.environ(planned.case))
-        base = self.blank(planned, number, attempt, Kind.NATIVE, environ)
+        base = self.blank(planned, number, attempt, planned.kind, environ)
         try:
             paths = workshop.get(planned)
         except PreparationFailed as error:
             return dataclasses.replace(base, failure=error.failure)
         measuring = dataclasses.replace(self.experiment.plan, counted_first=number % 2 == 1)
         job = dataclasses.replace(self.job(planned, paths, Task.MEASURE), plan=measuring)
+        if planned.declared is not None:
+            from hwprof.commands.measuring import told
+
+            return told(base, planned, job, self.experiment, self.launcher)
         with GaugeWatcher(self.experiment.gauge_hz, case.cpus, self.experiment.meter, self.idle_w) as watcher:
             outcome = self.launcher.run(job, self.experiment.timeout_s, environ, watcher=watcher, python=planned.python)
         if outcome.result is None:
@@ -221,6 +225,7 @@ class Runner:
             p
             for p in cases
             if p.case.batch == 1
+            and p.declared is None
             and p.case.key not in dead
             and (not wanted.networks or p.case.network in wanted.networks)
             and (p.case.key, Kind.SIMULATED.value, 0) not in done

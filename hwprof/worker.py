@@ -294,6 +294,20 @@ def layers(job: Job, link: Link, stage: Stage) -> None:
     link.send({"say": "result", **stepping.profile(job, link, stage)})
 
 
+def command(job: Job, link: Link, stage: Stage) -> None:
+    """Task COMMAND: a declared runner, once per pass of the counters. It shares this process's group and log, so that
+    the launcher's limits of time and memory are its own too.
+    """
+    stage("counters")
+    from hwprof.commands.command import CommandRunner, Order
+    from hwprof.commands.counting import Native
+
+    backend = Native(job.plan.events, job.plan.multiplex)
+    runner = CommandRunner(from_json(Order, job.order), backend, {"hardware": {}, "host_state": {}})
+    stage("command")
+    link.send({"say": "result", "run": to_json(runner.round(job.case, 0))})
+
+
 def warmup_facts(warmup: Any) -> dict[str, Any]:
     """The warm-up as facts of the run."""
     return {
@@ -346,4 +360,5 @@ TASKS: Mapping[Task, Callable[[Job, Link, Stage], None]] = {
     Task.MEASURE: measure,
     Task.SIMULATE: simulate,
     Task.LAYERS: layers,
+    Task.COMMAND: command,
 }

@@ -52,6 +52,8 @@ def main(args: argparse.Namespace) -> int:
         print(f"{told['name']:<12} {told['version'] or 'not installed: ' + str(told['install'])}")
         options = "; ".join(f"{k} = {', '.join(map(str, v))}" for k, v in adapter(str(told["name"])).options.items())
         print(f"{'':<12} reads {', '.join(told['formats'])}; {', '.join(told['precisions'])}; {options}")
+        if told["runners"]:
+            print(f"{'':<12} runners: {', '.join(told['runners'])} (-f command --option runner=NAME)")
     return 0
 
 
@@ -62,9 +64,11 @@ def words(text: str) -> tuple[str, ...]:
 
 def row(name: str) -> dict[str, Any]:
     """One framework as the listing tells it."""
+    from hwprof.commands import declared
     from hwprof.frameworks import interpreters
     from hwprof.plugins import adapter
 
+    runners = [declared.load(path) for path in declared.names().values()]
     found = adapter(name)
     where = interpreters.find(name, found.environment)
     return {
@@ -76,6 +80,7 @@ def row(name: str) -> dict[str, Any]:
         "formats": list(found.consumes),
         "precisions": list(found.precisions),
         "options": {key: list(values) for key, values in found.options.items()},
+        "runners": [runner.name for runner in runners if runner.framework == name],
     }
 
 

@@ -23,7 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `hwprof run`."""
     add = parser.add_argument
     add("-e", "--events", action="append", metavar="EVENTS", help="as perf stat -e takes them (default: auto)")
-    add("-f", "--framework", default="onnxruntime", help="default: onnxruntime")
+    add(
+        "-f",
+        "--framework",
+        default="onnxruntime",
+        help="default: onnxruntime; command: a program, --option runner=NAME",
+    )
     add("-n", "--network", default="mobilenet_v2", help="built-in name or path of an .onnx (default: mobilenet_v2)")
     add("-b", "--batch", type=int, default=1)
     add("-t", "--threads", type=int, default=1)
@@ -65,6 +70,8 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.runner import Runner
 
     spec = experiment_of(args)
+    from hwprof.reports import command
+
     runs = []
     results: Any = None
     if not args.no_save:
@@ -75,7 +82,7 @@ def main(args: argparse.Namespace) -> int:
         for step in runner.run():
             # as it is read back: what failed validation on this host is suspect then
             runs.append(step.run if results is None else results.find(step.run.uid))
-            done = f"round {step.run.round + 1}" if step.run.kind == "native" else "simulation"
+            done = f"round {step.run.round + 1}" if step.run.kind != "simulated" else "simulation"
             ended = "done" if step.run.failure is None else "failed"
             print(f"hwprof: {step.run.case.title}: {done} {ended}", file=sys.stderr)
     finally:
@@ -84,11 +91,11 @@ def main(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([to_json(run) for run in runs]))
     else:
-        print(render(runs))
+        print(command.render(runs) if runs[0].kind == "command" else render(runs))
         if results is not None:
             path = store.default_path(args.results)
             print(f"\nrun {runs[0].uid} -> {path}    all: hwprof report {path}")
-    failures = [run.failure for run in runs if run.failure is not None and run.kind == "native"]
+    failures = [run.failure for run in runs if run.failure is not None and run.kind != "simulated"]
     if not failures:
         return EXIT_OK
     if all(f.code in ("not-installed", "unavailable") for f in failures):
@@ -100,11 +107,11 @@ def experiment_of(args: argparse.Namespace) -> Any:
     """The one-case experiment that the options describe, checked; a new one each time (never resumed)."""
     import secrets
 
+    from hwprof.cases import measured_by
     from hwprof.collectors.protocol import Unavailable
     from hwprof.experiment import Choice, Simulation, single
     from hwprof.frameworks import interpreters
     from hwprof.jobs import Plan
-    from hwprof.plugins import adapter
     from hwprof.simulation import simulator
 
     events = split_events(args.events)
@@ -139,7 +146,11 @@ def experiment_of(args: argparse.Namespace) -> Any:
         meter=args.meter,
         text=f"# hwprof run, {secrets.token_hex(4)}",
     )
-    found = adapter(args.framework)
+    found, declared = measured_by(choice)
+    if declared is not None and (args.simulate or args.backend == "perf"):
+        raise UsageError(
+            "a runner is neither simulated nor counted by perf stat", "leave --simulate and --backend away"
+        )
     interpreters.require(found.name, found.environment)
     return spec
 

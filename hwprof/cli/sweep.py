@@ -49,7 +49,7 @@ def main(args: argparse.Namespace) -> int:
         for step in runner.run():
             count += 1
             print(progress(step), file=sys.stderr, flush=True)
-            if step.run.kind == "native":
+            if step.run.kind != "simulated":
                 key = (step.run.case.title, step.run.round)
                 failed.pop(key, None)
                 if step.run.failure is not None:
@@ -75,6 +75,9 @@ def progress(step: object) -> str:
         return f"{head}: {run.failure.code}: {run.failure.message}"
     if run.kind == "simulated":
         return f"{head}: simulated"
+    if run.kind == "command":
+        fps = run.facts.get("fps")
+        return f"{head}: {'no figure' if fps is None else f'{fps:.1f} FPS, as it told'}"
     bare = [t for w in run.windows if w.role is Role.BARE for t in w.latencies_ns]
     unfaithful = "" if run.fidelity is None or run.fidelity.faithful else "  UNFAITHFUL"
     return f"{head}: {latency_ns(bare) / 1e6:.2f} ms{unfaithful}"

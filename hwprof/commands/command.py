@@ -43,6 +43,7 @@ class Order:
     rounds: int = 1
     frames: int | None = None
     fps_from: str = ""
+    figures: Mapping[str, str] = field(default_factory=dict)  # name -> expression: what else to look for in the output
     cpus: tuple[int, ...] = ()
     hz: float = 10.0
     meter: str = ""
@@ -124,7 +125,8 @@ class CommandRunner:
                 stack.callback(counting.close)
                 t0 = child.resume()
             search = Search(compiled(order.fps_from) if order.fps_from else None)
-            Follower(pipes, search).follow(child.pid, child.over, signals)
+            figures = {name: Search(compiled(text)) for name, text in order.figures.items()}
+            Follower(pipes, search, tuple(figures.values())).follow(child.pid, child.over, signals)
             ended = child.wait()
             signals.pid = 0
             watcher.__exit__(None, None, None)  # one more sample, behind the edge
@@ -144,6 +146,8 @@ class CommandRunner:
         }
         if order.fps_from:
             facts["fps_matches"] = search.matches
+        if figures:
+            facts["figures"] = {name: one.value for name, one in figures.items()}
         if signals.heard:
             facts["interrupted"] = signals.heard
         failure = failure_of(order.argv[0], ended) or self._no_fps(search)
@@ -153,7 +157,7 @@ class CommandRunner:
         """Where the output goes: straight through, unless it is searched."""
         err = 2
         out = err if self.order.out_to_stderr else 1
-        if not self.order.fps_from:
+        if not self.order.fps_from and not self.order.figures:
             return {}, (None if out == 1 else out), None
         sys.stdout.flush()
         pipes, ends = {}, []

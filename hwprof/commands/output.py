@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import selectors
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -86,6 +86,7 @@ class Follower:
 
     pipes: dict[int, int]
     search: Search
+    others: Sequence[Search] = ()  # look at the same output for something else
 
     def follow(self, pid: int, over: Callable[[], bool], signals: Forwarding) -> None:
         """Until the child is over and everything it wrote is shown. What its own children still write is not waited
@@ -112,7 +113,8 @@ class Follower:
         for pipe in self.pipes:
             while self._pass(pipe):
                 pass
-        self.search.end()
+        for search in (self.search, *self.others):
+            search.end()
 
     def _pass(self, pipe: int) -> bool:
         """One piece; False: nothing there now, or the end."""
@@ -121,7 +123,8 @@ class Follower:
         except BlockingIOError:
             return False
         if data:
-            self.search.feed(pipe, data)
+            for search in (self.search, *self.others):
+                search.feed(pipe, data)
             with suppress(BrokenPipeError):  # nobody looks any more: the measurement goes on
                 _write(self.pipes[pipe], data)
         return bool(data)

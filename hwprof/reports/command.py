@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import statistics
 from collections.abc import Sequence
 
@@ -9,6 +10,7 @@ from hwprof.analysis import performance
 from hwprof.records import Kind, Run
 from hwprof.reports.run import counters, doubt_lines, emulation
 
+HIDDEN = ("runner", "declared")
 SOURCES = {"frames": "--frames / elapsed", "output": "from the command's own output"}
 
 
@@ -19,6 +21,9 @@ def render(runs: Sequence[Run]) -> str:
     for run in runs:
         if run.failure is not None:
             lines.append(f"  round {run.round + 1} failed: {run.failure.message}")
+            lines += [f"    | {line}" for line in run.failure.log.splitlines()[-5:]]
+    if not any(run.windows for run in runs):
+        return "\n".join(lines)
     # a command that failed was counted all the same
     shown = good or list(runs)
     per = "per frame" if runs[0].facts.get("fps_source") == "frames" else "per execution"
@@ -32,13 +37,28 @@ def heading(runs: Sequence[Run]) -> str:
     """The command, who counted, how often it was executed."""
     run = runs[0]
     told = str(run.case.option("command", run.case.network))
+    if run.case.option("runner"):
+        told = declared(run)
     if run.case.option("attached"):
         return f"process {run.facts['pid']}: {told}\ncounted by {run.facts['backend']}"
-    executions = sum(len(r.facts["executions"]) for r in runs)
+    executions = sum(len(r.facts.get("executions", ())) for r in runs)
     cpus = ",".join(map(str, run.case.cpus)) or "any"
-    rounds, passes = len(runs), len(run.facts["executions"])
+    rounds, passes = len(runs), len(run.facts.get("executions", ()))
     times = f"{rounds} round{'s' * (rounds != 1)}" + (f" of {passes} passes: {executions} executions" if passes > 1 else "")
-    return f"{told}\n{times} · cpu {cpus} · counted by {run.facts['backend']}"
+    return f"{told}\n{times} · cpu {cpus} · counted by {run.facts.get('backend', 'nobody')}"
+
+
+def declared(run: Run) -> str:
+    """A network in a framework's own benchmark program, and how that was called."""
+    case = run.case
+    side = f"{case.batch}x3x{case.size}x{case.size}" if case.size else f"batch {case.batch}"
+    options = "".join(f" {k}={v}" for k, v in case.options if k not in HIDDEN)
+    threads = f"{case.threads} thread{'s' * (case.threads > 1)}"
+    version = run.facts.get("version") or ""
+    lines = [f"{case.network} {side} {case.precision} · {case.option('runner')} {version}{options} · {threads}"]
+    if "argv" in run.facts:
+        lines.append(shlex.join(run.facts["argv"]))
+    return "\n".join(lines)
 
 
 def elapsed_s(runs: Sequence[Run]) -> list[float]:
@@ -51,7 +71,8 @@ def speed(runs: Sequence[Run]) -> list[str]:
     lines = []
     fps = [r.facts["fps"] for r in runs if r.facts.get("fps")]
     if fps:
-        source = SOURCES.get(str(runs[0].facts["fps_source"]), "")
+        told = str(runs[0].facts["fps_source"])
+        source = SOURCES.get(told, told)
         lines.append(f"  FPS       {_interval(fps)}    {source}")
     lines.append(f"  elapsed   {_interval(elapsed_s(runs))} s")
     if peaks := [r.facts["peak_rss_bytes"] for r in runs if "peak_rss_bytes" in r.facts]:
@@ -79,7 +100,7 @@ def rows(runs: Sequence[Run]) -> tuple[tuple[str, ...], ...]:
         found.append(
             (
                 group[0].case.network,
-                str(group[0].case.option("command", "")),
+                title(group[0]),
                 str(len(group)),
                 _interval(fps).strip() if fps else "-",
                 f"{_interval(elapsed_s(group)).strip()} s",
@@ -89,6 +110,15 @@ def rows(runs: Sequence[Run]) -> tuple[tuple[str, ...], ...]:
             )
         )
     return tuple(sorted(found))
+
+
+def title(run: Run) -> str:
+    """The command line; of a declared runner its name and the case."""
+    case = run.case
+    if case.option("runner"):
+        side = f"{case.size}px b{case.batch} t{case.threads} {case.precision}"
+        return " ".join([str(case.option("runner")), side, *(f"{k}={v}" for k, v in case.options if k not in HIDDEN)])
+    return str(case.option("command", ""))
 
 
 HEADER = ("name", "command", "rounds", "FPS", "elapsed", "CPU time", "IPC", "peak RSS")

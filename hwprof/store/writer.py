@@ -97,7 +97,9 @@ def speed(run: Run) -> dict[str, float | None]:
     if run.kind is Kind.COMMAND:
         lengths = [w.t1_ns - w.t0_ns for w in run.windows]
         told = {name: run.facts.get(name) for name in ("fps", "throughput")}
-        return {"latency_ns": float(np.median(lengths)) if lengths else None, **told}
+        # of a declared runner the latency that it told, of any other program how long it took
+        latency = run.facts.get("latency_ns") if "latency_ns" in run.facts else np.median(lengths) if lengths else None
+        return {"latency_ns": None if latency is None else float(latency), **told}
     bare = [w for w in run.windows if w.role is Role.BARE and w.latencies_ns]
     none = {"latency_ns": None, "fps": None, "throughput": None}
     if not bare:

@@ -1,0 +1,89 @@
+"""A case measured by a declared runner: the order for the worker that watches it, and the run that comes of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof.commands.command import Order, digest
+from hwprof.commands.declared import Declared, version
+from hwprof.errors import NotInstalled
+from hwprof.failures import describe
+from hwprof.frameworks.interpreters import clean_environ
+from hwprof.jobs import Job, Task
+from hwprof.records import Failure, Run, from_json, to_json
+
+if TYPE_CHECKING:
+    from hwprof.cases import Planned
+    from hwprof.experiment import Experiment
+    from hwprof.launcher import Launcher
+
+LOG = 4000  # the end of what it printed is kept with the run
+
+
+def told(base: Run, planned: Planned, job: Job, experiment: Experiment, launcher: Launcher) -> Run:
+    """One round: the runner executed in a worker of hwprof's own, whose limits it shares; FPS as it told it."""
+    runner = planned.declared
+    assert runner is not None
+    environ = {**base.env, **runner.environment}
+    base = dataclasses.replace(base, env=environ)
+    if job.plan.external:
+        said = "perf stat counts no declared runner"
+        return dataclasses.replace(base, failure=Failure("usage", said, "leave --backend perf away", "command"))
+    try:
+        argv = runner.argv(planned.case, planned.spec, job.plan, Path(job.artifact), planned.python)
+    except NotInstalled as error:
+        return dataclasses.replace(base, failure=describe(error, "command"))
+    order = Order(
+        argv,
+        figures=runner.figures,
+        cpus=planned.case.cpus,
+        hz=experiment.gauge_hz,
+        meter=experiment.meter,
+    )
+    # The worker watches from any core; the runner is bound to those of the case by its order.
+    watching = dataclasses.replace(job, task=Task.COMMAND, cpus=(), order=to_json(order))
+    # It starts with the environment that a worker of this framework would get.
+    clean = dataclasses.replace(launcher, environ=clean_environ(planned.python, launcher.environ))
+    outcome = clean.run(watching, experiment.timeout_s, environ)
+    if outcome.result is None:
+        return dataclasses.replace(base, failure=outcome.failure)
+    seen = from_json(Run, outcome.result["run"])
+    return completed(base, seen, runner, planned, job, outcome.log)
+
+
+def completed(base: Run, seen: Run, runner: Declared, planned: Planned, job: Job, log: str) -> Run:
+    """What was seen of the executions, with the runner's figures as the run's speed."""
+    figures = medians(seen.facts["executions"], runner)
+    speed = runner.speed(figures, planned.case, job.plan)
+    facts = {
+        **seen.facts,
+        **speed,
+        "runner": runner.name,
+        "figures": figures,
+        "patterns": dict(runner.figures),
+        "statistic": runner.statistic,
+        "version": version(runner.version, planned.python, runner.name),
+        "program": digest(Path(seen.facts["argv"][0])),
+    }
+    failure = seen.failure
+    if failure is None and speed["fps"] is None:
+        missed = ", ".join(f"{name} = '{pattern}'" for name, pattern in runner.figures.items())
+        failure = Failure("no-fps", f"nothing that {runner.name} printed matches {missed}", "see its log", "output")
+    if failure is not None and not failure.log:
+        failure = dataclasses.replace(failure, log=log[-LOG:])
+    return dataclasses.replace(
+        base, windows=seen.windows, series=seen.series, facts=facts, doubts=seen.doubts, failure=failure
+    )
+
+
+def medians(executions: Sequence[dict[str, Any]], runner: Declared) -> dict[str, float | None]:
+    """Each figure over the executions of the round (one per pass); None where none told it."""
+    found: dict[str, float | None] = {}
+    for name in runner.figures:
+        values = [e["figures"][name] for e in executions if e["figures"][name] is not None]
+        found[name] = statistics.median(values) if values else None
+    return found
