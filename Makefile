@@ -1,6 +1,6 @@
 # For developers. Users need ./run and ./test only.
 PY ?= .venv/bin/python
-.PHONY: check format lint types test test-frameworks test-environments test-boards test-boards-long bench
+.PHONY: check format lint types test test-frameworks test-environments test-boards test-boards-long bench bench-outside
 
 check: lint types test ## format, lint, types, fast tests
 
@@ -34,3 +34,6 @@ bench: ## what hwprof itself costs; minutes
 	$(PY) benchmarks/window_edge.py
 	$(PY) benchmarks/observer.py
 	$(PY) benchmarks/startup.py
+
+bench-outside: ## beside the frameworks' own benchmark programs, in their environments (hwprof env create openvino litert tensorflow)
+	$(PY) benchmarks/outside_tools.py -b 1 4
