@@ -44,7 +44,7 @@ class Identity:
         return math.prod(1 / v if name in DIVISORS else v for name, v in self.factors.items())
 
 
-def _exact(window: Window) -> dict[str, Reading]:
+def exact(window: Window) -> dict[str, Reading]:
     """Readings that may enter a product: exact, and of both user and kernel mode."""
     return {
         r.metric: r
@@ -53,7 +53,8 @@ def _exact(window: Window) -> dict[str, Reading]:
     }
 
 
-def _seconds(reading: Reading) -> float:
+def seconds(reading: Reading) -> float:
+    """A reading in a unit of time, as seconds."""
     return (reading.value or 0.0) * SECONDS[reading.unit]
 
 
@@ -63,20 +64,20 @@ def identity(run: Run) -> Identity | None:
     bare = [w for w in run.windows if w.role is Role.BARE]
     if run.failure is not None or not counted or not bare:
         return None
-    readings = [_exact(w) for w in counted]
+    readings = [exact(w) for w in counted]
     if any("task-clock" not in r for r in readings):
         return None
     batch = run.case.batch
     frames = batch * sum(len(w.latencies_ns) for w in counted)
     elapsed = sum(w.elapsed_s for w in counted)
-    cpu = sum(_seconds(r["task-clock"]) for r in readings)
+    cpu = sum(seconds(r["task-clock"]) for r in readings)
     if min(frames, elapsed, cpu) <= 0:
         return None
     throughput = frames / elapsed
     factors: dict[str, float] = {"parallelism": cpu / elapsed}
     merged = ""
-    cycles = _sum(readings, "cycles")
-    instructions = _sum(readings, "instructions")
+    cycles = total(readings, "cycles")
+    instructions = total(readings, "instructions")
     if cycles and instructions:
         factors |= {"clock": cycles / cpu, "ipc": instructions / cycles, "work": instructions / frames}
     else:
@@ -88,7 +89,7 @@ def identity(run: Run) -> Identity | None:
     return Identity(factors, throughput, fps, fps / bare_throughput, bare_throughput / throughput, merged)
 
 
-def _sum(readings: Sequence[Mapping[str, Reading]], metric: str) -> float | None:
+def total(readings: Sequence[Mapping[str, Reading]], metric: str) -> float | None:
     """Total over the windows; None where it is not in all of them, for then it is of other windows than the rest."""
     values = [r[metric].value for r in readings if metric in r]
     return sum(v or 0.0 for v in values) if len(values) == len(readings) else None
@@ -114,7 +115,7 @@ def ratio(a: Sequence[Identity], b: Sequence[Identity]) -> tuple[Factor, ...]:
     if any(tuple(i.factors) != names for i in (*a, *b)):
         raise ValueError("the two cases have different factors")
     logs = {name: (_logs(a, name), _logs(b, name)) for name in (*names, "observer", "tail", "fps")}
-    return tuple(_factor(name, x, y) for name, (x, y) in logs.items())
+    return tuple(factor(name, x, y) for name, (x, y) in logs.items())
 
 
 def _logs(identities: Sequence[Identity], name: str) -> list[float]:
@@ -124,13 +125,18 @@ def _logs(identities: Sequence[Identity], name: str) -> list[float]:
     return [sign * math.log(i.factors[name]) for i in identities]
 
 
-def _factor(name: str, x: Sequence[float], y: Sequence[float]) -> Factor:
+def factor(name: str, x: Sequence[float], y: Sequence[float], paired: bool = False) -> Factor:
+    """Ratio of two cases from the logs of their rounds; 95 % by Welch's t, or the paired t (rounds in order)."""
     difference = statistics.fmean(x) - statistics.fmean(y)
     if min(len(x), len(y)) < 2:
         return Factor(name, math.exp(difference), None, None)
-    if statistics.pvariance(x) == statistics.pvariance(y) == 0:
+    spread = [i - j for i, j in zip(x, y, strict=True)] if paired else []
+    if (paired and max(spread) == min(spread)) or (max(x) == min(x) and max(y) == min(y)):
         return Factor(name, math.exp(difference), math.exp(difference), math.exp(difference))
     from scipy import stats
 
-    interval = stats.ttest_ind(x, y, equal_var=False).confidence_interval()
+    if paired:
+        interval = stats.ttest_rel(x, y).confidence_interval()
+    else:
+        interval = stats.ttest_ind(x, y, equal_var=False).confidence_interval()
     return Factor(name, math.exp(difference), math.exp(float(interval.low)), math.exp(float(interval.high)))

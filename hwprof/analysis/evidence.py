@@ -1,0 +1,220 @@
+"""What was counted of one case, over its rounds, with how far each number can be trusted. Pure functions on runs.
+
+A `Quantity` is per frame (counts), or a level (watts, hertz); `per_second` is its rate of wall time in the same
+windows. Names are those of the results' columns: `cycles`, `cycles:u` of user mode alone, `cycles@callgrind` simulated.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hwprof.analysis import performance
+from hwprof.analysis.performance import Interval
+from hwprof.records import Case, Exactness, Kind, Origin, Reading, Role, Run, Window
+from hwprof.store.columns import WORST, Metric, column_name, per_of
+
+TIME = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """One metric of one case. `value`: mean over rounds; `rounds`: one value each; both in `unit`."""
+
+    name: str
+    value: float
+    unit: str
+    per: str  # frame | level | window
+    origin: Origin
+    exactness: Exactness
+    domain: str
+    per_second: float = math.nan
+    rounds: tuple[float, ...] = ()
+    meaning: str = ""
+    why: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """A time per frame, in seconds."""
+        return self.value * TIME[self.unit]
+
+    @property
+    def caution(self) -> str:
+        """Why this number is weaker than a count of the real machine; "" where it isn't."""
+        if self.exactness is Exactness.SUSPECT:
+            return f"{self.name} is SUSPECT" + (f" ({self.why})" if self.why else "")
+        if self.origin is Origin.SIMULATED:
+            return f"{self.name} is SIMULATED"
+        if self.origin is Origin.EMULATED:
+            return f"{self.name} is EMULATED"
+        if self.exactness is Exactness.SCALED:
+            return f"{self.name} is SCALED (multiplexed)"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One case: its speed and everything that was counted. `missing`: metric -> why it isn't there."""
+
+    case: Case
+    rounds: int
+    fps: Interval
+    throughput: float  # frames per second of the counted windows
+    quantities: Mapping[str, Quantity]
+    missing: Mapping[str, str]
+    doubts: Mapping[str, Mapping[str, Any]]
+    facts: Mapping[str, Any]
+    machine: Mapping[str, Any]
+    host: Mapping[str, Any]
+    software: Mapping[str, Any]
+    macs: int | None
+    params: int | None
+    series: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # gauge -> lowest, highest in windows
+
+    @property
+    def emulated(self) -> bool:
+        """Times are an emulator's."""
+        return bool(self.host.get("emulated")) or any(q.origin is Origin.EMULATED for q in self.quantities.values())
+
+    def get(self, *names: str) -> Quantity | None:
+        """The first of these that is there."""
+        return next((self.quantities[n] for n in names if n in self.quantities), None)
+
+    def pair(self, above: str, below: str) -> tuple[Quantity, Quantity] | None:
+        """Two counts of one domain and origin, best first: both modes, user mode, simulated."""
+        tools = sorted({n.partition("@")[2] for n in self.quantities if "@" in n})
+        for suffix in ("", ":u", *(f"@{tool}" for tool in tools)):
+            x, y = self.quantities.get(above + suffix), self.quantities.get(below + suffix)
+            if x is not None and y is not None and y.value > 0:
+                return x, y
+        return None
+
+    def best(self, name: str, simulated: bool = True) -> Quantity | None:
+        """A count in the best domain there is: both modes, user mode, simulated."""
+        found = self.get(name, f"{name}:u")
+        if found is None and simulated:
+            found = next((q for n, q in sorted(self.quantities.items()) if n.startswith(f"{name}@")), None)
+        return found
+
+    def why_missing(self, name: str) -> str:
+        """Why a metric isn't there, for a sentence."""
+        why = self.missing.get(name) or self.missing.get(f"{name}:u")
+        return f"{name} ({why.rstrip('.')})" if why else name
+
+
+def collect(runs: Iterable[Run]) -> Evidence | None:
+    """Evidence from all runs of one case (native rounds, and its simulated run); None without a round that ran."""
+    good = [r for r in runs if r.failure is None]
+    native = sorted((r for r in good if r.kind is Kind.NATIVE), key=lambda r: (r.round, r.started_utc))
+    native = [r for r in native if any(w.latencies_ns for w in r.windows)]
+    if not native:
+        return None
+    found: dict[str, list[tuple[Reading, float, float]]] = defaultdict(list)
+    absent: dict[str, str] = {}
+    for run in (*native, *(r for r in good if r.kind is Kind.SIMULATED)):
+        for name, (reading, value, rate) in _of_run(run, absent).items():
+            found[name].append((reading, value, rate))
+    speeds = [f for r in native if (f := _fps(r)) is not None]
+    counted = [t for r in native if (t := _throughput(r)) is not None]
+    last = native[-1]
+    return Evidence(
+        last.case,
+        len(native),
+        performance.between_rounds(speeds) if speeds else Interval(math.nan, None, None),
+        statistics.geometric_mean(counted) if counted else math.nan,
+        {name: _quantity(name, values) for name, values in sorted(found.items())},
+        {name: why for name, why in sorted(absent.items()) if name not in found},
+        {d.code: d.detail for r in native for d in r.doubts},
+        last.facts,
+        last.machine,
+        last.host_state,
+        last.software,
+        last.macs,
+        last.params,
+        _ranges(native),
+    )
+
+
+def _windows(run: Run) -> list[Window]:
+    """The windows that counts are taken from."""
+    for role in (Role.COUNTED, Role.SIMULATED, Role.BARE):
+        some = [w for w in run.windows if w.role is role and w.latencies_ns]
+        if some:
+            return some
+    return []
+
+
+def _fps(run: Run) -> float | None:
+    latencies = [t for w in run.windows if w.role is Role.BARE for t in w.latencies_ns]
+    return performance.fps(run.case.batch, performance.latency_ns(latencies)) if latencies else None
+
+
+def _throughput(run: Run) -> float | None:
+    windows = _windows(run)
+    elapsed = sum(w.elapsed_s for w in windows)
+    return run.case.batch * sum(len(w.latencies_ns) for w in windows) / elapsed if elapsed > 0 else None
+
+
+def _of_run(run: Run, absent: dict[str, str]) -> dict[str, tuple[Reading, float, float]]:
+    """Column name -> (a reading, value per frame or level, value per second) of one run."""
+    gathered: dict[str, list[tuple[Reading, Window]]] = defaultdict(list)
+    for window in _windows(run):
+        for reading in window.readings:
+            name = column_name(_metric(reading), reading.origin)
+            if reading.value is None:
+                absent.setdefault(name, reading.why)
+            else:
+                gathered[name].append((reading, window))
+    out = {}
+    for name, several in gathered.items():
+        worst = max((r for r, _ in several), key=lambda r: WORST.index(r.exactness))
+        elapsed = sum(w.elapsed_s for _, w in several)
+        frames = run.case.batch * sum(len(w.latencies_ns) for _, w in several)
+        total = sum(r.value or 0.0 for r, _ in several)
+        per = per_of(_metric(worst))
+        value = total / frames if per == "frame" else total / len(several)
+        out[name] = (worst, value, total / elapsed if per != "level" and elapsed > 0 else math.nan)
+    return out
+
+
+def _metric(r: Reading) -> Metric:
+    return Metric(r.metric, r.unit, r.domain, r.source, r.meaning)
+
+
+def _quantity(name: str, values: Sequence[tuple[Reading, float, float]]) -> Quantity:
+    worst = max((r for r, _, _ in values), key=lambda r: WORST.index(r.exactness))
+    numbers = tuple(v for _, v, _ in values)
+    # counts vary by factors: their mean is geometric where none is 0
+    mean = statistics.geometric_mean(numbers) if min(numbers) > 0 else statistics.fmean(numbers)
+    rate = statistics.fmean(r for _, _, r in values)
+    return Quantity(
+        name,
+        mean,
+        worst.unit,
+        per_of(_metric(worst)),
+        worst.origin,
+        worst.exactness,
+        worst.domain,
+        rate,
+        numbers,
+        worst.meaning,
+        worst.why,
+    )
+
+
+def _ranges(runs: Sequence[Run]) -> dict[str, tuple[float, float]]:
+    """Lowest and highest level of each gauge while windows were open, on the case's own cores where it has some."""
+    values: dict[str, list[float]] = defaultdict(list)
+    for run in runs:
+        ours = {f"cpu{c}" for c in run.case.cpus}
+        for one in run.series:
+            if one.cumulative or (ours and one.label.startswith("cpu") and one.label not in ours):
+                continue
+            for at, value in zip(one.at_ns, one.values, strict=True):
+                if value is not None and any(w.t0_ns <= at <= w.t1_ns for w in run.windows):
+                    values[one.metric].append(value)
+    return {name: (min(v), max(v)) for name, v in sorted(values.items())}
