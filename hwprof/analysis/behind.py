@@ -6,6 +6,7 @@ Nothing here is a cause: words of cause are for interventions (hwprof.analysis.i
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -27,11 +28,15 @@ class Clue:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two: its name for sentences, its evidence, and its throughput per round at each thread count."""
+    """One of the two: its name for sentences, its evidence, and the same case at every thread count there is.
+
+    `threads`: thread count -> throughput of each round; `alone`: CPU seconds per frame with one thread, per round.
+    """
 
     label: str
     evidence: Evidence
     threads: Mapping[int, Sequence[float]] = field(default_factory=dict)
+    alone: Sequence[float] = ()
 
 
 def clues(a: Side, b: Side, latencies: Mapping[str, float] | None = None) -> list[Clue]:
@@ -48,8 +53,8 @@ def _ratio(a: Side, b: Side, *names: str) -> tuple[str, decomposition.Factor, st
             x, y = a.evidence.quantities[column], b.evidence.quantities[column]
             if min((*x.rounds, *y.rounds), default=0) <= 0 or x.meaning != y.meaning:
                 continue
-            logs = [[math.log(v) for v in q.rounds] for q in (x, y)]
-            return column, decomposition.factor(column, *logs), slots.cautions(x, y)
+            p, q = [math.log(v) for v in x.rounds], [math.log(v) for v in y.rounds]
+            return column, decomposition.factor(column, p, q), slots.cautions(x, y)
     return None
 
 
@@ -80,13 +85,13 @@ def work(a: Side, b: Side) -> Iterator[Clue]:
     if found is not None:
         column, ratio, caution = found
         simulated = "@" in column
-        how = "a simulator counts" if simulated else "there are"
         limit = (
-            "user mode of a simulated CPU, where frameworks may take other code paths than on this one"
+            f"SIMULATED by {column.partition('@')[2]}, user mode; frameworks may take other code "
+            "paths there than on this CPU"
             if simulated
             else caution
         )
-        text = f"{how} x{ratio.ratio:.2f} the instructions per frame in {a.label}{_aside(limit)}"
+        text = f"{a.label} executes x{ratio.ratio:.2f} the instructions per frame of {b.label}{_aside(limit)}"
         yield Clue(WORK, "instructions", text, {column: ratio.ratio})
     per_mac = [_per_mac(s.evidence) for s in (a, b)]
     if all(v is not None for v in per_mac):
@@ -109,7 +114,7 @@ def work(a: Side, b: Side) -> Iterator[Clue]:
         found = _ratio(a, b, metric)
         if found is not None:
             column, ratio, caution = found
-            text = f"{what} per frame: x{ratio.ratio:.2f} in {a.label}{_aside(caution)}"
+            text = f"{what} per frame: {a.label} x{ratio.ratio:.2f} of {b.label}{_aside(caution)}"
             yield Clue(WORK, metric, text, {column: ratio.ratio})
 
 
@@ -158,9 +163,9 @@ def ipc(a: Side, b: Side, latencies: Mapping[str, float] | None = None) -> Itera
         for item in found_misses:
             if item is not None and "@" in item[0]:
                 what = slots.WHAT[item[0].partition("@")[0]]
-                text = f"a simulator counts x{item[1].ratio:.2f} the {what} per frame in {a.label}"
+                text = f"{what} per frame: {a.label} x{item[1].ratio:.2f} of {b.label}"
                 yield Clue(
-                    IPC, item[0], f"{text} (simulated caches and predictor, not this CPU's)", {item[0]: item[1].ratio}
+                    IPC, item[0], f"{text} (SIMULATED caches and predictor, not this CPU's)", {item[0]: item[1].ratio}
                 )
 
 
@@ -212,11 +217,10 @@ def parallelism(a: Side, b: Side) -> Iterator[Clue]:
 
 def inflation(side: Side) -> float | None:
     """CPU time per frame over that with one thread; None without both."""
-    one = side.threads.get(-1)  # CPU seconds per frame with one thread, put there by `explain`
     now = cpu_per_frame(side.evidence)
-    if not one or now is None or side.evidence.case.threads < 2:
+    if not side.alone or now is None or side.evidence.case.threads < 2:
         return None
-    return now / math.exp(sum(math.log(v) for v in one) / len(one))
+    return now / statistics.geometric_mean(side.alone)
 
 
 def cpu_per_frame(evidence: Evidence) -> float | None:
@@ -251,7 +255,7 @@ def _parallel(side: Side) -> Iterator[Clue]:
     if case.threads > 1 and used is not None:
         text = f"{side.label}: {used:.2f} CPUs busy of {case.threads} threads"
         yield Clue(PARALLELISM, "cpus-used", text, {"CPUs": used, "threads": case.threads})
-    found = scaling({p: v for p, v in side.threads.items() if p > 0})
+    found = scaling(side.threads)
     if found is not None and case.threads in found.efficiency and case.threads > 1:
         share, low, high = found.serial
         bounds = "" if low is None or high is None else f" [{low:.0%} ... {high:.0%}]"

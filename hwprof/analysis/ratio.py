@@ -1,4 +1,4 @@
-"""The ratio of two cases' speed as a product of factors: which factors can be told apart, their intervals, their shares.
+"""The ratio of two cases' speed as a product of factors: which can be told apart, their intervals, their shares.
 
 How finely a ratio can be split depends on what *both* sides counted; the finest level that every round of both has is
 taken (`LEVELS`, finest first). What can't be split is one factor with a name that says so:

@@ -145,7 +145,7 @@ def vector_share(evidence: Evidence) -> tuple[float, str, str] | None:
 
 
 def scalar_fp_share(evidence: Evidence) -> tuple[float, str] | None:
-    """(share of scalar floating-point instructions, caution); where the event counts vectors too, they are taken out."""
+    """(share of scalar floating-point instructions, caution); vectors are taken out where the event counts them too."""
     pair = evidence.pair("fp-instructions", "instructions")
     if pair is None:
         return None

@@ -38,7 +38,7 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
     with database.read() as connection:
         runs = _runs(connection, kind)
         rows = {run.id: index for index, run in enumerate(runs)}
-        base = _identity(runs, _experiments(connection), _labels(connection))
+        base = _identity(runs, _experiments(connection), labels(connection))
         base |= _speed(connection, kind, runs, rows)
         counted_by_emulator = _emulated(connection)
         base["emulated"] = np.array([run.id in counted_by_emulator for run in runs], dtype=bool)
@@ -80,7 +80,7 @@ def _experiments(connection: Connection) -> dict[int, str]:
     return {i: name if names.count(name) == 1 else f"{name} #{i}" for i, name in found.items()}
 
 
-def _labels(connection: Connection) -> dict[int, str]:
+def labels(connection: Connection) -> dict[int, str]:
     """What machines are called; two boards of one model must not be taken for one."""
     m = schema.machine
     found = {row.id: row.label for row in connection.execute(select(m.c.id, m.c.label))}

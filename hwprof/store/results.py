@@ -191,8 +191,12 @@ class Results:
         status: str | None = None,
         framework: str | None = None,
         network: str | None = None,
+        ids: Sequence[int] | None = None,
     ) -> Iterator[Run]:
-        """Runs as records, in the order in which they were saved; streamed, so that the file may be large."""
+        """Runs as records, in the order in which they were saved; streamed, so that the file may be large.
+
+        `ids`: only these rows (`hwprof.store.listing.Entry.order`).
+        """
         r, c = schema.run, schema.cases
         query: Select[Any] = select(r.c.id).join(c, r.c.case_id == c.c.id).order_by(r.c.id)
         for column, value in (
@@ -205,10 +209,13 @@ class Results:
             if value is not None:
                 query = query.where(column == value)
         with self._database.read() as connection:
-            ids = list(connection.scalars(query))
-        for start in range(0, len(ids), reader.CHUNK):
+            found = list(connection.scalars(query))
+        if ids is not None:
+            wanted = set(ids)
+            found = [identity for identity in found if identity in wanted]
+        for start in range(0, len(found), reader.CHUNK):
             with self._database.read() as connection:
-                chunk = list(reader.runs(connection, ids[start : start + reader.CHUNK]))
+                chunk = list(reader.runs(connection, found[start : start + reader.CHUNK]))
             yield from chunk
 
     def experiments(self) -> list[reader.StoredExperiment]:
