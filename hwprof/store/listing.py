@@ -1,0 +1,130 @@
+"""What is in a results file, without reading it all: one light entry per run, ceilings, layers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from hwprof.records import Case
+from hwprof.store import schema
+from hwprof.store.database import Database
+from hwprof.store.frame import labels
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One run. `order`: rises with time of saving; `version`: the framework's; `experiment` 0: on its own."""
+
+    uid: str
+    order: int
+    case: Case
+    kind: str
+    round: int
+    ok: bool
+    experiment: int
+    machine: str  # label
+    machine_id: int
+    host_state_id: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """A limit of one machine, measured."""
+
+    name: str
+    value: float
+    unit: str
+    evidence: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One step of a framework's execution: `origin` the node of the original network, where known."""
+
+    node: str
+    origin: str | None
+    op: str
+    ns: int | None
+    macs: int | None
+
+
+def entries(database: Database) -> list[Entry]:
+    """One entry per run, in the order in which they were saved."""
+    r, c, s = schema.run, schema.cases, schema.software
+    query = (
+        select(
+            *(r.c.id, r.c.uid, r.c.kind, r.c.round, r.c.status, r.c.experiment_id, r.c.machine_id, r.c.host_state_id),
+            *(r.c.case_id, r.c.software_id),
+        )
+    ).order_by(r.c.id)
+    with database.read() as connection:
+        names = labels(connection)
+        cases = {row.id: _case(row) for row in connection.execute(select(c))}
+        software = {row.id: row.facts or {} for row in connection.execute(select(s))}
+        return [
+            Entry(
+                row.uid,
+                row.id,
+                cases[row.case_id],
+                row.kind,
+                row.round,
+                row.status == "ok",
+                row.experiment_id or 0,
+                names[row.machine_id],
+                row.machine_id,
+                row.host_state_id,
+                _version(software[row.software_id]),
+            )
+            for row in connection.execute(query)
+        ]
+
+
+def _case(row: Any) -> Case:
+    return Case(
+        row.framework,
+        row.network,
+        row.recipe,
+        row.size,
+        row.batch,
+        row.threads,
+        tuple(row.cpus),
+        row.precision,
+        tuple((name, value) for name, value in row.options),
+    )
+
+
+def _version(software: Mapping[str, Any]) -> str:
+    """The framework's version: of the first of its distributions that is there (numpy stands beside them)."""
+    found = software.get("distributions", {})
+    return next((str(v) for name, v in found.items() if v and name != "numpy"), "")
+
+
+def ceilings(database: Database) -> dict[int, list[Ceiling]]:
+    """Host state id -> its measured ceilings."""
+    found: dict[int, list[Ceiling]] = defaultdict(list)
+    with database.read() as connection:
+        for row in connection.execute(select(schema.ceiling)):
+            found[row.host_state_id].append(Ceiling(row.name, row.value, row.unit, row.evidence or {}))
+    return dict(found)
+
+
+def layers(database: Database, uids: Sequence[str]) -> dict[str, list[Layer]]:
+    """Run uid -> its layers in order; runs without any are left out."""
+    r, table = schema.run, schema.layer
+    found: dict[str, list[Layer]] = defaultdict(list)
+    with database.read() as connection:
+        for start in range(0, len(uids), 500):
+            query = (
+                select(r.c.uid, table)
+                .join(r, table.c.run_id == r.c.id)
+                .where(r.c.uid.in_(uids[start : start + 500]))
+                .order_by(table.c.run_id, table.c.idx)
+            )
+            for row in connection.execute(query):
+                found[row.uid].append(Layer(row.node, row.origin_node, row.op, row.ns, row.macs))
+    return dict(found)
