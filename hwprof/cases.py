@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Adapter
     from hwprof.networks import Network
 
+# Options of this prefix are variables of the worker's environment: env.OPENCV_CPU_DISABLE=AVX2
+ENVIRONMENT = "env."
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -42,6 +45,10 @@ class Planned:
         """What its runs are."""
         return Kind.NATIVE if self.declared is None else Kind.COMMAND
 
+    def environ(self) -> dict[str, str]:
+        """Variables of the worker: what the framework needs, then what the case asks for."""
+        return {**self.adapter.environ(self.case), **environ_of(self.case)}
+
     def software(self) -> Mapping[str, Any]:
         """What the run's interpreter is and has."""
         return interpreters.software(self.python, (*self.adapter.environment.distributions, "numpy"))
@@ -51,12 +58,13 @@ def plan(experiment: Experiment) -> tuple[Planned, ...]:
     """Every choice of the experiment as a case. Raises on the first name, size, core or option that can't be."""
     from hwprof.machine import check_cpus, default_cpus, parse_cpus
 
-    asked = parse_cpus(experiment.cpus) if experiment.cpus else ()
-    if asked:
+    cpus = []
+    for choice in experiment.choices:
+        text = choice.cpus or experiment.cpus
+        asked = parse_cpus(text) if text else ()
         check_cpus(asked)
-    return tuple(
-        _planned(choice, experiment.seed, asked or default_cpus(choice.threads)) for choice in experiment.choices
-    )
+        cpus.append(asked or default_cpus(choice.threads))
+    return tuple(_planned(c, experiment.seed, cores) for c, cores in zip(experiment.choices, cpus, strict=True))
 
 
 def _planned(choice: Choice, seed: int, cpus: Sequence[int]) -> Planned:
@@ -140,13 +148,26 @@ def _counts(name: str, size: int) -> tuple[int | None, int | None]:
 def checked_options(adapter: Adapter, given: Sequence[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:
     """Options in canonical order. Raises UsageError for a name or value that the adapter doesn't know."""
     for name, value in given:
+        if name.startswith(ENVIRONMENT) and len(name) > len(ENVIRONMENT):
+            continue
         if name not in adapter.options:
             known = ", ".join(sorted(adapter.options)) or "none"
-            raise UsageError(f"{adapter.name} has no option '{name}'", f"it knows: {known}")
+            raise UsageError(
+                f"{adapter.name} has no option '{name}'", f"it knows: {known}; and {ENVIRONMENT}NAME=VALUE"
+            )
         if value not in adapter.options[name]:
             values = ", ".join(str(v) for v in adapter.options[name])
             raise UsageError(f"{adapter.name} knows no {name} = {value!r}", f"one of: {values}")
     return tuple(sorted(given))
+
+
+def environ_of(case: Case) -> dict[str, str]:
+    """Variables that the case's own options set: a framework's switches that it reads from its environment."""
+    return {
+        name.removeprefix(ENVIRONMENT): str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in case.options
+        if name.startswith(ENVIRONMENT)
+    }
 
 
 @lru_cache(maxsize=64)

@@ -57,7 +57,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[Any, Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One point of the matrix, before names are looked up. `size` 0: the network's own."""
+    """One point of the matrix, before names are looked up. `size` 0: the network's own; `cpus` "": the experiment's."""
 
     framework: str
     network: str
@@ -66,6 +66,7 @@ class Choice:
     threads: int
     precision: str
     options: tuple[tuple[str, Any], ...]
+    cpus: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,9 @@ class Experiment:
         import dataclasses
 
         plain = dataclasses.asdict(dataclasses.replace(self, text=""))
+        for choice in plain["choices"]:
+            if not choice["cpus"]:  # plans from before there was such a field keep their hash
+                del choice["cpus"]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
 
     def schedule(self) -> Iterator[tuple[int, int]]:

@@ -16,7 +16,7 @@ from hwprof.runner import Runner
 
 def measure(runner: Runner, planned: Planned, workshop: Workshop, number: int) -> Run:
     """One profiled window of a case, as a run of kind LAYERS; with a failure where it could not be done."""
-    environ = dict(planned.adapter.environ(planned.case))
+    environ = planned.environ()
     base = runner.blank(planned, number, 1, Kind.LAYERS, environ)
     try:
         paths = workshop.get(planned)

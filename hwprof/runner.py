@@ -132,7 +132,7 @@ class Runner:
 
     def measure(self, planned: Planned, workshop: Workshop, number: int, attempt: int = 1) -> Run:
         """One case in one fresh process; a run with a failure where it could not be done."""
-        case, environ = planned.case, dict(planned.adapter.environ(planned.case))
+        case, environ = planned.case, planned.environ()
         base = self.blank(planned, number, attempt, planned.kind, environ)
         try:
             paths = workshop.get(planned)
@@ -254,7 +254,7 @@ class Runner:
 
     def simulate(self, planned: Planned, workshop: Workshop, deadline: float) -> Run:
         """One inference of a case in a simulator; what doesn't fit before `deadline` is a failed run that says so."""
-        environ = dict(planned.adapter.environ(planned.case))
+        environ = planned.environ()
         base = self.blank(planned, 0, 1, Kind.SIMULATED, environ)
         tool = simulator(self.experiment.simulation.tool)
         state = tool.available(planned.case.framework)

@@ -1,0 +1,285 @@
+"""Which runs `explain A B` is about: selectors, and the pairs of cases that differ only in what was named.
+
+A selector is words with commas between: `onnxruntime`, `framework=opencv`, `threads=2`, `network=resnet18`, `spin=false`,
+a machine's name, a version, a run's id. What both name with different values is compared; what only one names narrows
+both; everything else must be equal on both sides of a pair.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hwprof.errors import ResultsError, UsageError
+from hwprof.records import Case, Kind
+from hwprof.store.listing import Entry
+
+FIELDS = ("framework", "network", "recipe", "size", "batch", "threads", "cpus", "precision", "machine", "version")
+# Naming one of these lets others differ too: they follow from it.
+FOLLOWS: Mapping[str, tuple[str, ...]] = {
+    "framework": ("version", "options"),
+    "threads": ("cpus",),
+    "machine": ("cpus", "version", "machine"),
+    "network": ("recipe", "size"),
+}
+FEWEST = 2  # letters of a run's id
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Parsed words: field -> value as text; `run`: the uid prefix of one run, which stands for its case."""
+
+    text: str
+    where: Mapping[str, str]
+    run: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """All good native rounds of one case on one machine with one version of the framework."""
+
+    entries: tuple[Entry, ...]
+
+    @property
+    def case(self) -> Case:
+        """The case."""
+        return self.entries[0].case
+
+    @property
+    def last(self) -> Entry:
+        """The run saved last."""
+        return self.entries[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A and B. `differs`: the fields they differ in; `together`: rounds interleaved in one experiment.
+
+    `passed_over`: titles of cases that matched as well.
+    """
+
+    a: Cell
+    b: Cell
+    differs: tuple[str, ...]
+    together: bool
+    passed_over: tuple[str, ...] = ()
+
+
+def value(entry: Entry, name: str) -> str:
+    """A field or an option of a run as text; "" for an option that it hasn't."""
+    case = entry.case
+    if name in ("machine", "version"):
+        return str(getattr(entry, name))
+    if name == "cpus":
+        return ",".join(map(str, case.cpus))
+    if name in FIELDS:
+        return str(getattr(case, name))
+    found = case.option(name, "")
+    return str(found).lower() if isinstance(found, bool) else str(found)
+
+
+def parse(text: str, entries: Sequence[Entry]) -> Selector:
+    """Words to fields; a bare word is looked up among what the results hold. UsageError names what there is."""
+    where: dict[str, str] = {}
+    run = ""
+    for word in filter(None, (w.strip() for w in text.split(","))):
+        name, equals, wanted = word.partition("=")
+        if equals:
+            if name == "run":
+                run = wanted
+                continue
+            name = name.removeprefix("option.")
+            known = {n for e in entries for n, _ in e.case.options} | set(FIELDS)
+            if name not in known:
+                raise UsageError(f"unknown field '{name}' in '{text}'", f"known: {', '.join(sorted(known))}, run")
+            where[name] = wanted
+            continue
+        found = _bare(word, entries)
+        if found == "run":
+            run = word
+        else:
+            where[found] = word
+    if not where and not run:
+        raise UsageError(f"an empty selector '{text}'", "as in hwprof explain onnxruntime opencv")
+    return Selector(text, where, run)
+
+
+def _bare(word: str, entries: Sequence[Entry]) -> str:
+    """The field that a bare word is a value of."""
+    for name in ("framework", "network", "version", "precision"):
+        if any(value(e, name).lower() == word.lower() for e in entries):
+            return name
+    if any(word.lower() in e.machine.lower() for e in entries):
+        return "machine"
+    if len(word) >= FEWEST and any(e.uid.startswith(word.lower()) for e in entries):
+        return "run"
+    there = sorted({value(e, name) for e in entries for name in ("framework", "network")})
+    raise UsageError(
+        f"'{word}' is no framework, network, version, machine or run of these results",
+        f"there: {', '.join(there) or 'nothing'}",
+    )
+
+
+def matches(entry: Entry, where: Mapping[str, str]) -> bool:
+    """Whether a run has all these values. A machine is named by any part of its label."""
+    for name, wanted in where.items():
+        has = value(entry, name).lower()
+        if has != wanted.lower() and not (name == "machine" and wanted.lower() in has):
+            return False
+    return True
+
+
+def cells(entries: Iterable[Entry]) -> list[Cell]:
+    """Good native runs by case, machine and version, each in the order of saving."""
+    groups: dict[tuple[Case, int, str], list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if entry.ok and entry.kind == Kind.NATIVE:
+            groups[entry.case, entry.machine_id, entry.version].append(entry)
+    return [Cell(tuple(group)) for group in groups.values()]
+
+
+def pairs(
+    a: Selector, b: Selector, entries_a: Sequence[Entry], entries_b: Sequence[Entry], same_file: bool = True
+) -> list[Pair]:
+    """Every matched pair. UsageError where nothing is compared, ResultsError where nothing matches."""
+    if a.run or b.run:
+        return [_by_run(a, b, entries_a, entries_b, same_file)]
+    options = {n for n in (*a.where, *b.where) if n not in FIELDS}
+    contrast = {n for n in {*a.where} & {*b.where} if a.where[n].lower() != b.where[n].lower()}
+    contrast |= {n for n in options if a.where.get(n) != b.where.get(n)}
+    if not contrast and same_file:
+        raise UsageError(
+            f"'{a.text}' and '{b.text}' name nothing that differs", "as in onnxruntime opencv, or threads=1 threads=2"
+        )
+    common = {n: v for s in (a, b) for n, v in s.where.items() if n not in contrast and n in FIELDS}
+    free = contrast | {f for n in contrast for f in FOLLOWS.get(n, ())}
+    if not same_file:
+        free |= {"version", "machine", "cpus"}
+    sides = []
+    for selector, entries in ((a, entries_a), (b, entries_b)):
+        where = {**common, **{n: selector.where.get(n, "") for n in contrast if n in selector.where or n in options}}
+        chosen = cells(e for e in entries if matches(e, where))
+        if not chosen:
+            raise ResultsError(f"no good run matches '{selector.text}'", "`hwprof export --format csv` lists what there is")
+        grouped: dict[tuple[str, ...], list[Cell]] = defaultdict(list)
+        for cell in chosen:
+            grouped[_key(cell, free, options)].append(cell)
+        sides.append(grouped)
+    found = []
+    for key in sides[0]:
+        if key in sides[1]:
+            found.append(_closest(sides[0][key], sides[1][key], same_file))
+    if not found:
+        raise ResultsError(
+            f"'{a.text}' and '{b.text}' have no case in common",
+            "they must agree in everything that isn't named: network, size, batch, threads, cores, precision, machine",
+        )
+    return found
+
+
+def _key(cell: Cell, free: set[str], options: set[str]) -> tuple[str, ...]:
+    """What must be equal on both sides."""
+    last = cell.last
+    key = [value(last, n) if n not in free else "" for n in FIELDS if n != "machine"]
+    key.append(str(last.machine_id) if "machine" not in free else "")
+    if "options" not in free:
+        key += [f"{n}={v}" for n, v in cell.case.options if n not in options]
+    return tuple(key)
+
+
+def _closest(a: Sequence[Cell], b: Sequence[Cell], same_file: bool) -> Pair:
+    """Of several variants those that were measured together, then those with the fewest options, then the latest."""
+
+    def rank(pair: tuple[Cell, Cell]) -> tuple[int, bool, int]:
+        x, y = pair
+        shared = {e.experiment for e in x.entries} & {e.experiment for e in y.entries} - {0}
+        fewest = len(x.case.options) + len(y.case.options)
+        return fewest, not (same_file and bool(shared)), -(x.last.order + y.last.order)
+
+    x, y = min(((x, y) for x in a for y in b), key=rank)
+    passed = tuple(dict.fromkeys(c.case.title for c in (*a, *b) if c not in (x, y)))
+    return pair_of(x, y, same_file, passed)
+
+
+def pair_of(a: Cell, b: Cell, same_file: bool = True, passed_over: tuple[str, ...] = ()) -> Pair:
+    """Two cells, cut down to the latest experiment that has both where there is one."""
+    differs = tuple(n for n in FIELDS if value(a.last, n) != value(b.last, n) and n != "recipe")
+    differs += tuple(
+        n
+        for n in sorted({n for c in (a, b) for n, _ in c.case.options})
+        if a.case.option(n, "") != b.case.option(n, "")
+    )
+    shared = {e.experiment for e in a.entries} & {e.experiment for e in b.entries} - {0} if same_file else set()
+    if not shared:
+        return Pair(a, b, differs, False, passed_over)
+
+    def rounds(experiment: int) -> tuple[bool, int]:
+        fewest = min(sum(e.experiment == experiment for e in c.entries) for c in (a, b))
+        return fewest > 1, experiment  # one that gives an interval, then the latest
+
+    chosen = max(shared, key=rounds)
+    x, y = (Cell(tuple(e for e in c.entries if e.experiment == chosen)) for c in (a, b))
+    return Pair(x, y, differs, True, passed_over)
+
+
+def _by_run(a: Selector, b: Selector, entries_a: Sequence[Entry], entries_b: Sequence[Entry], same_file: bool) -> Pair:
+    """A run's id stands for all rounds of its case in its experiment."""
+    sides = []
+    for selector, entries in ((a, entries_a), (b, entries_b)):
+        if not selector.run:
+            raise UsageError(f"'{selector.text}' names no run while the other selector does", "give two run ids")
+        found = [e for e in entries if e.uid.startswith(selector.run.lower())]
+        if len(found) != 1:
+            said = "no run" if not found else f"{len(found)} runs"
+            raise UsageError(f"{said} whose id begins with '{selector.run}'", "`hwprof export --format csv` lists them")
+        if not found[0].ok or found[0].kind != Kind.NATIVE:
+            raise UsageError(f"run {found[0].uid} failed or is simulated: it has no speed", "name a good native run")
+        one = found[0]
+        alike = [e for e in entries if (e.case, e.machine_id, e.version) == (one.case, one.machine_id, one.version)]
+        sides.append(cells(e for e in alike if e.experiment == one.experiment)[0])
+    if sides[0].entries == sides[1].entries and same_file:
+        raise UsageError(f"'{a.run}' and '{b.run}' are rounds of one case", "name runs of two cases")
+    return pair_of(sides[0], sides[1], same_file)
+
+
+def variants(cell: Cell, entries: Iterable[Entry]) -> list[Cell]:
+    """The same case with other options or cores, from the same experiment: what an intervention changed."""
+
+    def core(case: Case) -> tuple[object, ...]:
+        return case.framework, case.network, case.recipe, case.size, case.batch, case.threads, case.precision
+
+    last = cell.last
+    return [
+        c
+        for c in cells(
+            e
+            for e in entries
+            if e.experiment == last.experiment
+            and core(e.case) == core(last.case)
+            and e.case != last.case
+            and (e.machine_id, e.version) == (last.machine_id, last.version)
+        )
+        if last.experiment
+    ]
+
+
+def other_threads(cell: Cell, entries: Iterable[Entry]) -> list[Cell]:
+    """The same case at other thread counts (their cores may differ), of the same experiment where it has some."""
+
+    def core(case: Case) -> tuple[object, ...]:
+        return case.framework, case.network, case.recipe, case.size, case.batch, case.precision, case.options
+
+    last = cell.last
+    alike = [
+        e
+        for e in entries
+        if core(e.case) == core(last.case)
+        and e.case.threads != last.case.threads
+        and (e.machine_id, e.version) == (last.machine_id, last.version)
+    ]
+    own = [e for e in alike if e.experiment == last.experiment]
+    newest: dict[int, Cell] = {}
+    for found in cells(own or alike):
+        newest[found.case.threads] = found
+    return [newest[p] for p in sorted(newest)]
