@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from hwprof.analysis import decomposition, slots
 from hwprof.analysis.evidence import Evidence
 from hwprof.analysis.ratio import CLOCK, IPC, PARALLELISM, WORK
-from hwprof.analysis.scaling import scaling
+from hwprof.analysis.amdahl import scaling
 
 
 @dataclass(frozen=True, slots=True)

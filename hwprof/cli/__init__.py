@@ -11,6 +11,7 @@ COMMANDS = {
     "record": "where the time goes: hottest functions and libraries, flame graph",
     "sweep": "measure an experiment: frameworks x networks x batches x threads",
     "report": "correlations per framework, FPS table, figures",
+    "explain": "why A is faster than B: the ratio in factors, and what stands behind them",
     "doctor": "what this machine can measure, and what to do about what it can't",
     "events": "events this machine offers, each probed by opening it",
     "validate": "check events by programs of known counts: right, off by a factor, dead, lying",

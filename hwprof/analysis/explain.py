@@ -1,0 +1,305 @@
+"""Why A is faster than B: one explanation per matched pair, and a summary over networks. Pure functions on runs."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hwprof.analysis import behind, ratio
+from hwprof.analysis.behind import Clue, Side
+from hwprof.analysis.decomposition import Factor, factor
+from hwprof.analysis.evidence import Evidence, collect
+from hwprof.analysis.ratio import Decomposition, Speeds
+from hwprof.errors import ResultsError
+from hwprof.records import Kind, Run
+
+NEARLY = 0.97  # of the CPUs busy throughout: threads that wait may be spinning
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What an intervention did to one side. `speed`: FPS as it is over FPS changed; `cpu`: the same of CPU time per frame.
+
+    `spin-waiting makes A x1.2 as fast` is a `speed` of 1.2.
+    """
+
+    kind: str  # spin | affinity | simd
+    side: str  # A or B
+    label: str
+    changed: str  # what was changed
+    speed: Factor
+    cpu: Factor | None
+    limit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Intervention:
+    """One intervention on a pair: effects on the sides, and the ratio of the changed pair.
+
+    `chain`: A / B as (A / A') x factors of (A' / B') x (B' / B), whose logs add up to that of the FPS ratio.
+    """
+
+    kind: str
+    effects: tuple[Effect, ...]
+    changed: Decomposition
+    chain: tuple[Factor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One pair. `context`: what both have in common; `headline`: the first thing to be said."""
+
+    a: Side
+    b: Side
+    context: str
+    differs: tuple[str, ...]
+    decomposition: Decomposition
+    headline: str
+    clues: tuple[Clue, ...]
+    interventions: tuple[Intervention, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """The runs of one side after an intervention."""
+
+    kind: str
+    changed: str
+    runs: Sequence[Run]
+    limit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """All runs about one side: its rounds, its simulated run, other thread counts, and after interventions."""
+
+    label: str
+    runs: Sequence[Run]
+    threads: Sequence[Run] = ()
+    variants: Sequence[Variant] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Factors over networks: geometric mean of one value per network, with a t interval over networks."""
+
+    networks: int
+    pairs: int
+    fps: Factor
+    factors: tuple[Factor, ...] = field(default=())
+    note: str = ""
+
+
+def rounds(runs: Sequence[Run]) -> list[Speeds]:
+    """Factors of the native rounds in order."""
+    native = sorted((r for r in runs if r.kind is Kind.NATIVE), key=lambda r: (r.round, r.started_utc))
+    return [s for r in native if (s := ratio.speeds(r)) is not None]
+
+
+def may_spin(evidence: Evidence) -> bool:
+    """Whether threads of this case may spin while they wait: all CPUs busy, and nothing says that spinning is off."""
+    if evidence.case.threads < 2 or evidence.facts.get("spin") is False:
+        return False
+    used = behind.cpus_used(evidence)
+    cpus = min(evidence.case.threads, len(evidence.case.cpus) or evidence.case.threads)
+    return "spin-waiting" in evidence.doubts or (used is not None and used > NEARLY * cpus)
+
+
+def side(given: Given) -> Side:
+    """Evidence of one side with its other thread counts. ResultsError where no round has a speed."""
+    evidence = collect(given.runs)
+    if evidence is None or not rounds(given.runs):
+        raise ResultsError(f"{given.label}: no round of it has a speed", "measure it: hwprof run")
+    threads: dict[int, list[float]] = defaultdict(list)
+    alone: list[float] = []
+    for run in (*given.runs, *given.threads):
+        speed = ratio.speeds(run) if run.kind is Kind.NATIVE else None
+        if speed is not None:
+            threads[run.case.threads].append(math.exp(speed.throughput))
+            level = speed.levels.get("clockless")
+            if run.case.threads == 1 and level is not None:
+                alone.append(math.exp(-level[ratio.CPU_TIME]))
+    return Side(given.label, evidence, dict(threads), tuple(alone))
+
+
+def explain(
+    a: Given,
+    b: Given,
+    context: str = "",
+    differs: Sequence[str] = (),
+    together: bool = True,
+    paired: bool = False,
+    latencies: Mapping[str, float] | None = None,
+    notes: Sequence[str] = (),
+) -> Explanation:
+    """A over B. `together`: rounds of both were interleaved; `latencies`: measured cycles per miss event."""
+    x, y = side(a), side(b)
+    spinning = may_spin(x.evidence) or may_spin(y.evidence)
+    found = ratio.decompose(rounds(a.runs), rounds(b.runs), spinning, paired and together)
+    interventions = tuple(
+        i
+        for kind in ("spin", "affinity", "simd")
+        if (i := _intervention(kind, a, b, found, paired and together)) is not None
+    )
+    said = [*notes]
+    if not together:
+        said.append("A and B were not measured in turn: a drift of the machine between them is in no interval")
+    if min(found.rounds) < 2:
+        said.append("one round on a side: no interval, so a difference may be chance")
+    for s in (x, y):
+        if s.evidence.emulated:
+            said.append(f"{s.label}: EMULATED: times are the emulator's, and so is every factor made of them")
+    if found.level == "user":
+        said.append("cycles and instructions are of user mode alone; task-clock is of both modes")
+    return Explanation(
+        x,
+        y,
+        context,
+        tuple(differs),
+        found,
+        headline(x.label, y.label, found, interventions),
+        tuple(behind.clues(x, y, latencies)),
+        interventions,
+        tuple(said),
+    )
+
+
+def headline(a: str, b: str, found: Decomposition, interventions: Sequence[Intervention] = ()) -> str:
+    """The first thing to be said: which is faster, by how much, and the factor that most of it lies in."""
+    fps = found.fps
+    fast, slow, times = (a, b, fps.ratio) if fps.ratio >= 1 else (b, a, 1 / fps.ratio)
+    if fps.low is None:
+        text = f"{fast} is x{times:.2f} as fast as {slow} (one round: no interval)"
+    elif not found.decided:
+        return f"{a} and {b} can't be told apart by these rounds: x{fps.ratio:.2f} [{fps.low:.2f} ... {fps.high:.2f}]"
+    else:
+        low, high = sorted((fps.low, fps.high or fps.low), key=lambda v: v if fps.ratio >= 1 else 1 / v)
+        bounds = (low, high) if fps.ratio >= 1 else (1 / low, 1 / high)
+        text = f"{fast} is x{times:.2f} [{bounds[0]:.2f} ... {bounds[1]:.2f}] as fast as {slow}"
+    for done in interventions:
+        strongest = max(done.effects, key=lambda e: abs(math.log(e.speed.ratio)))
+        before, after = abs(math.log(fps.ratio)), abs(math.log(done.changed.fps.ratio))
+        if ratio.excludes_one(strongest.speed) and before > 0 and after < 0.5 * before:
+            return (
+                f"{text}, because of {CAUSES[done.kind]}: with {strongest.changed} the ratio is "
+                f"x{done.changed.fps.ratio:.2f} (rerun)"
+            )
+    return f"{text}: {_where(found)}"
+
+
+CAUSES: Mapping[str, str] = {
+    "spin": "spin-waiting",
+    "affinity": "the cores it ran on",
+    "simd": "wide vector instructions",
+}
+
+
+def _where(found: Decomposition) -> str:
+    """Which terms the ratio lies in: those on its side that carry most of it, and those against it."""
+    whole = math.log(found.fps.ratio)
+    terms = sorted(found.terms, key=lambda f: -math.log(f.ratio) * math.copysign(1, whole))
+    with_it = [f for f in terms if math.log(f.ratio) * whole > 0]
+    carried, chosen = 0.0, []
+    for term in with_it:
+        if chosen and abs(carried) >= 0.8 * abs(whole):
+            break
+        if abs(math.log(term.ratio)) > 0.1 * abs(whole):
+            chosen.append(term)
+            carried += math.log(term.ratio)
+    against = [f for f in reversed(terms) if math.log(f.ratio) * whole < 0 and abs(math.log(f.ratio)) > 0.2 * abs(whole)]
+    up = whole > 0
+    text = " and ".join(phrase(f, up) for f in chosen) or "no single factor"
+    if against:
+        text += ", against " + " and ".join(phrase(f, up) for f in against)
+    return text
+
+
+WORDS: Mapping[str, str] = {
+    "parallelism": "CPUs used",
+    "clock": "clock",
+    "ipc": "instructions per cycle",
+    "work": "instructions per frame",
+    ratio.USER_CLOCK: "clock and share of user mode together",
+    ratio.RATE: "instructions per CPU-second (clock and IPC together)",
+    ratio.CPU_TIME: "CPU time per frame (clock, IPC and work together)",
+    "observer": "the cost of counting",
+    "tail": "slow outliers (median against mean)",
+    "throughput": "everything together: nothing can be told apart",
+}
+
+
+def name_of(factor_name: str) -> str:
+    """A factor in words; a merged one says what is merged."""
+    if factor_name in WORDS:
+        return WORDS[factor_name]
+    return f"{factor_name.replace(' x ', ', ')} together"
+
+
+def phrase(f: Factor, up: bool) -> str:
+    """`instructions per frame x1.40`, seen from the faster side."""
+    return f"{name_of(f.name)} x{f.ratio if up else 1 / f.ratio:.2f}"
+
+
+def _intervention(kind: str, a: Given, b: Given, base: Decomposition, paired: bool) -> Intervention | None:
+    """What one kind of intervention showed; None where neither side was rerun so."""
+    changed = {s: next((v for v in g.variants if v.kind == kind and rounds(v.runs)), None) for s, g in (("A", a), ("B", b))}
+    if not any(changed.values()):
+        return None
+    effects = tuple(_effect(kind, s, g, v) for s, g in (("A", a), ("B", b)) if (v := changed[s]) is not None)
+    x = changed["A"].runs if changed["A"] is not None else a.runs
+    y = changed["B"].runs if changed["B"] is not None else b.runs
+    evidence = [e for runs in (x, y) if (e := collect(runs)) is not None]
+    spinning = kind != "spin" and any(may_spin(e) for e in evidence)
+    found = ratio.decompose(rounds(x), rounds(y), spinning, paired)
+    chain: list[Factor] = []
+    for e in effects:
+        chain.append(e.speed if e.side == "A" else _inverse(e.speed))
+    chain = [Factor(f"{CAUSES[kind]} of {e.label}", *_values(f)) for e, f in zip(effects, chain, strict=True)]
+    return Intervention(kind, effects, found, (*chain, *found.terms))
+
+
+def _values(f: Factor) -> tuple[float, float | None, float | None]:
+    return f.ratio, f.low, f.high
+
+
+def _inverse(f: Factor) -> Factor:
+    low = None if f.high is None else 1 / f.high
+    high = None if f.low is None else 1 / f.low
+    return Factor(f.name, 1 / f.ratio, low, high)
+
+
+def _effect(kind: str, which: str, given: Given, variant: Variant) -> Effect:
+    now, then = rounds(given.runs), rounds(variant.runs)
+    speed = factor("fps", [s.fps for s in now], [s.fps for s in then])
+    cpu = None
+    if all("clockless" in s.levels for s in (*now, *then)):
+        logs = [[-s.levels["clockless"][ratio.CPU_TIME] for s in several] for several in (now, then)]
+        cpu = factor("cpu time per frame", logs[0], logs[1])
+    return Effect(kind, which, given.label, variant.changed, speed, cpu, variant.limit)
+
+
+def summarise(explanations: Sequence[Explanation]) -> Summary | None:
+    """Geometric means over networks (batches and threads of one network averaged first); None below two networks."""
+    networks: dict[str, list[Explanation]] = defaultdict(list)
+    for e in explanations:
+        networks[e.a.evidence.case.network].append(e)
+    if len(networks) < 2:
+        return None
+
+    def over(name: str, value: Mapping[int, float]) -> Factor:
+        means = [
+            math.exp(sum(math.log(value[id(e)]) for e in several) / len(several)) for several in networks.values()
+        ]
+        return ratio.geometric(name, means)
+
+    fps = over("fps", {id(e): e.decomposition.fps.ratio for e in explanations})
+    names = [tuple(f.name for f in e.decomposition.terms) for e in explanations]
+    if len(set(names)) > 1:
+        return Summary(len(networks), len(explanations), fps, (), "the pairs can't all be split into the same factors")
+    factors = tuple(
+        over(name, {id(e): e.decomposition.terms[i].ratio for e in explanations}) for i, name in enumerate(names[0])
+    )
+    return Summary(len(networks), len(explanations), fps, factors)

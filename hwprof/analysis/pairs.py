@@ -1,0 +1,145 @@
+"""Explanations of what two selectors match in results: reads only the runs that are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from hwprof import interventions
+from hwprof.analysis import ceilings, selecting
+from hwprof.analysis.explain import Explanation, Given, Variant, explain
+from hwprof.analysis.selecting import Cell, Pair
+from hwprof.errors import ResultsError
+from hwprof.records import Case, Kind, Run
+from hwprof.store import Results
+from hwprof.store.listing import Ceiling, Entry, entries
+from hwprof.store.listing import ceilings as read_ceilings
+
+QUIET = ("version", "cpus", "size")  # named in a label only where nothing else differs
+
+
+@dataclass(slots=True)
+class Source:
+    """One results file with the list of what is in it."""
+
+    results: Results
+    entries: Sequence[Entry] = ()
+    ceilings: dict[int, list[Ceiling]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the list anew: something was measured."""
+        self.entries = entries(self.results.database)
+        self.ceilings = read_ceilings(self.results.database)
+
+    def runs(self, chosen: Sequence[Entry]) -> list[Run]:
+        """These runs."""
+        return list(self.results.runs(ids=[e.order for e in chosen])) if chosen else []
+
+    def given(self, cell: Cell, label: str, together: bool) -> Given:
+        """Everything about one side. Interventions count only where rounds were interleaved with its own."""
+        simulated = [
+            e
+            for e in self.entries
+            if e.ok and e.kind == Kind.SIMULATED and e.case == cell.case and e.machine_id == cell.last.machine_id
+        ]
+        others = selecting.other_threads(cell, self.entries)
+        found = selecting.variants(cell, self.entries) if together else []
+        changed = [(c, kind) for c in found if (kind := interventions.kind_of(cell.case, c.case))]
+        return Given(
+            label,
+            self.runs([*cell.entries, *simulated[-1:]]),
+            self.runs([e for c in others for e in c.entries]),
+            [
+                Variant(
+                    kind,
+                    described(cell.case, c.case),
+                    self.runs(c.entries),
+                    interventions.LIMITS.get((kind, cell.case.framework), ""),
+                )
+                for c, kind in changed
+            ],
+        )
+
+
+def described(base: Case, other: Case) -> str:
+    """What differs between a case and its changed form, as it was asked for."""
+    if base.cpus != other.cpus:
+        return f"cores {','.join(map(str, other.cpus)) or 'any'} for {','.join(map(str, base.cpus)) or 'any'}"
+    pairs = [f"{n}={str(v).lower() if isinstance(v, bool) else v}" for n, v in other.options if base.option(n) != v]
+    return " ".join(p.removeprefix("env.") for p in pairs)
+
+
+def find(a: str, b: str, source: Source, other: Source | None = None) -> list[Pair]:
+    """Every pair that two selectors match; `other`: where B is, if in another file."""
+    second = other or source
+    same = other is None
+    return selecting.pairs(
+        selecting.parse(a, source.entries), selecting.parse(b, second.entries), source.entries, second.entries, same
+    )
+
+
+def labels(pair: Pair) -> tuple[str, str]:
+    """Short names of the two for sentences: what they differ in."""
+    shown = [n for n in pair.differs if n not in QUIET] or list(pair.differs)
+
+    def one(cell: Cell) -> str:
+        parts = []
+        for name in shown:
+            has = selecting.value(cell.last, name)
+            if name in ("framework", "network", "machine"):
+                parts.append(has)
+            elif name in selecting.FIELDS:
+                parts.append(f"{name}={has}")
+            elif has or "framework" not in pair.differs:
+                parts.append(f"{name.removeprefix('env.')}={has or 'default'}")
+        return " ".join(parts)
+
+    a, b = one(pair.a), one(pair.b)
+    return (a, b) if a != b and a and b else (f"A ({a})".replace(" ()", ""), f"B ({b})".replace(" ()", ""))
+
+
+def context(pair: Pair) -> str:
+    """What both have in common, in a line."""
+    case, words = pair.a.case, []
+    if "framework" not in pair.differs:
+        words.append(f"{case.framework} {pair.a.last.version}".strip())
+    if "network" not in pair.differs:
+        words.append(case.network)
+    for name, text in (
+        ("size", f"{case.size} px" if case.size else ""),
+        ("batch", f"batch {case.batch}"),
+        ("threads", f"{case.threads} thread{'s' * (case.threads > 1)}"),
+        ("cpus", f"cpu {','.join(map(str, case.cpus))}" if case.cpus else "not pinned"),
+        ("precision", case.precision),
+        ("machine", pair.a.last.machine),
+    ):
+        if name not in pair.differs and text:
+            words.append(text)
+    return " · ".join(words)
+
+
+def explanations(pairs: Sequence[Pair], source: Source, other: Source | None = None, paired: bool = False) -> list[Explanation]:
+    """One explanation per pair. ResultsError where a side has no round with a speed."""
+    out = []
+    for pair in pairs:
+        a, b = labels(pair)
+        notes = [f"also there, and left out: {title}" for title in pair.passed_over]
+        limits = source.ceilings.get(pair.a.last.host_state_id, [])
+        out.append(
+            explain(
+                source.given(pair.a, a, pair.together),
+                (other or source).given(pair.b, b, pair.together),
+                context(pair),
+                pair.differs,
+                pair.together,
+                paired,
+                ceilings.latencies(limits),
+                notes,
+            )
+        )
+    if not out:
+        raise ResultsError("no pair to explain", "name two frameworks, networks, machines, batches or runs")
+    return out

@@ -1,0 +1,180 @@
+"""Explanations as text for the terminal, and as plain data for --json."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from hwprof.analysis import behind
+from hwprof.analysis.decomposition import Factor
+from hwprof.analysis.explain import CAUSES, Explanation, Intervention, Summary, name_of
+from hwprof.analysis.ratio import excludes_one
+from hwprof.records import to_json
+
+ORDER = ("parallelism", "clock", "ipc", "work")
+
+
+def terminal(explanations: Sequence[Explanation], summary: Summary | None, width: int | None = None) -> str:
+    """Every pair, the summary first where there is one."""
+    columns = width or max(70, min(120, shutil.get_terminal_size((100, 24)).columns))
+    blocks = [summarised(summary, explanations)] if summary is not None else []
+    blocks += [one(e, columns) for e in explanations]
+    return "\n\n".join(blocks)
+
+
+def summarised(s: Summary, explanations: Sequence[Explanation]) -> str:
+    """Geometric means over networks."""
+    a, b = explanations[0].a.label, explanations[0].b.label
+    lines = [f"{a} over {b}: {s.networks} networks, {s.pairs} pairs; geometric means, 95 % over networks"]
+    lines += [f"  {_bar(f)}  {name_of(f.name)}" for f in s.factors]
+    lines += [f"  {_bar(s.fps)}  = FPS"]
+    return "\n".join([*lines, *([f"  {s.note}"] if s.note else [])])
+
+
+def one(e: Explanation, columns: int = 100) -> str:
+    """One pair: headline, factors, what stands behind them, interventions, notes."""
+    d = e.decomposition
+    lines = [e.context, *textwrap.wrap(e.headline, columns), ""]
+    lines.append(f"  {e.a.label} over {e.b.label}; above 1: {e.a.label} is faster by it")
+    shares = d.shares or {}
+    for f in d.factors:
+        share = f"  {shares[f.name]:.0f} % of it" if f.name in shares else ""
+        lines.append(f"  {_bar(f)}  {name_of(f.name)}{_values(f.name, e)}{share}")
+    if len(d.factors) > 1:
+        lines.append(f"  {_bar(d.throughput)}  = throughput while counting")
+    lines += [f"  {_bar(d.observer)}  cost of counting", f"  {_bar(d.tail)}  slow outliers (median against mean)"]
+    x, y = e.a.evidence, e.b.evidence
+    lines.append(f"  {_bar(d.fps)}  = FPS ({_number(x.fps.value)} against {_number(y.fps.value)})")
+    how = "paired t over rounds" if d.paired else "Welch's t over rounds"
+    interval = f"95 % by {how}, {d.rounds[0]} and {d.rounds[1]}" if min(d.rounds) > 1 else "no intervals"
+    lines += _wrapped(interval + (f"; not told apart: {d.merged}" if d.merged else "") + ".", columns, "  ")
+    clues = sorted(e.clues, key=lambda c: ORDER.index(c.factor))
+    for factor in dict.fromkeys(c.factor for c in clues):
+        lines += ["", f"  Behind {name_of(factor)} (observed, not shown to be the cause)"]
+        for clue in (c for c in clues if c.factor == factor):
+            lines += _wrapped(clue.text, columns, "    - ")
+    for done in e.interventions:
+        lines += ["", *intervention(done, e, columns)]
+    if e.notes:
+        lines += ["", "  Notes"]
+        for note in e.notes:
+            lines += _wrapped(note, columns, "    - ")
+    return "\n".join(lines)
+
+
+def intervention(done: Intervention, e: Explanation, columns: int) -> list[str]:
+    """What a rerun showed: the only place where something is said to be a cause."""
+    lines = [f"  Rerun with {CAUSES[done.kind]} changed"]
+    for effect in done.effects:
+        bounds = _interval(effect.speed)
+        if excludes_one(effect.speed):
+            verb = f"makes {effect.label} x{effect.speed.ratio:.2f}{bounds} as fast"
+        else:
+            verb = f"makes no difference to {effect.label} that these rounds can show: x{effect.speed.ratio:.2f}{bounds}"
+        text = f"{_cause(done.kind)} {verb}"
+        if effect.cpu is not None:
+            text += f", at x{effect.cpu.ratio:.2f}{_interval(effect.cpu)} the CPU time per frame"
+        text += f" (against {effect.changed}" + (f"; {effect.limit}" if effect.limit else "") + ")"
+        lines += _wrapped(text, columns, "    - ")
+    lines.append(f"    {e.a.label} over {e.b.label} as a product with it:")
+    lines += [f"    {_bar(f)}  {name_of(f.name)}" for f in done.chain]
+    lines.append(f"    {_bar(e.decomposition.fps)}  = FPS")
+    if done.changed.merged:
+        lines += _wrapped(f"not told apart: {done.changed.merged}.", columns, "    ")
+    return lines
+
+
+def _cause(kind: str) -> str:
+    return {"spin": "Spin-waiting", "affinity": "Where it runs", "simd": "Vectors wider than the cap"}[kind]
+
+
+def _bar(f: Factor) -> str:
+    """`x1.32 [1.28 ... 1.36]` in columns, with a small bar of the logarithm."""
+    cells = round(8 * min(1.0, abs(math.log2(f.ratio)) / 2))
+    left = ("<" * cells).rjust(8) if f.ratio < 1 else " " * 8
+    right = (">" * cells).ljust(8) if f.ratio >= 1 else " " * 8
+    return f"x{f.ratio:<6.3f} {_interval(f).strip():<17} {left}|{right}"
+
+
+def _interval(f: Factor) -> str:
+    return "" if f.low is None or f.high is None else f" [{f.low:.2f} ... {f.high:.2f}]"
+
+
+def _values(name: str, e: Explanation) -> str:
+    """The factor itself on both sides, where it is a number people know."""
+    if name == "parallelism":
+        found = [behind.cpus_used(s.evidence) for s in (e.a, e.b)]
+        form = "{:.2f}"
+    elif name.endswith("ipc x work") and name.startswith("clock"):
+        found = [None if (t := behind.cpu_per_frame(s.evidence)) is None else 1e3 * t for s in (e.a, e.b)]
+        form = "{:.3g} ms"
+    elif name == "work":
+        found = [None if (q := s.evidence.best("instructions", False)) is None else q.value / 1e6 for s in (e.a, e.b)]
+        form = "{:.4g} M"
+    else:
+        return ""
+    return f" ({form.format(found[0])} against {form.format(found[1])})" if None not in found else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+
+
+def _wrapped(text: str, columns: int, indent: str) -> list[str]:
+    return textwrap.wrap(text, columns, initial_indent=indent, subsequent_indent=" " * len(indent))
+
+
+def data(explanations: Sequence[Explanation], summary: Summary | None) -> dict[str, Any]:
+    """For --json: factors with intervals and logs, clues, interventions, notes."""
+    return {
+        "explanations": [_plain(e) for e in explanations],
+        "summary": None
+        if summary is None
+        else {
+            "networks": summary.networks,
+            "pairs": summary.pairs,
+            "fps": _factor(summary.fps),
+            "factors": [_factor(f) for f in summary.factors],
+            "note": summary.note,
+        },
+    }
+
+
+def _plain(e: Explanation) -> dict[str, Any]:
+    d = e.decomposition
+    return {
+        "a": {"label": e.a.label, "case": to_json(e.a.evidence.case), "fps": e.a.evidence.fps.value},
+        "b": {"label": e.b.label, "case": to_json(e.b.evidence.case), "fps": e.b.evidence.fps.value},
+        "context": e.context,
+        "differs": list(e.differs),
+        "headline": e.headline,
+        "level": d.level,
+        "factors": [_factor(f) for f in d.factors],
+        **{n: _factor(getattr(d, n)) for n in ("throughput", "observer", "tail", "fps")},
+        "shares": None if d.shares is None else dict(d.shares),
+        "merged": d.merged,
+        "paired": d.paired,
+        "rounds": list(d.rounds),
+        "clues": [{"factor": c.factor, "code": c.code, "text": c.text, "numbers": dict(c.numbers)} for c in e.clues],
+        "interventions": [
+            {
+                "kind": i.kind,
+                "effects": [
+                    {"side": x.side, "changed": x.changed, "speed": _factor(x.speed), "limit": x.limit}
+                    | {"cpu": None if x.cpu is None else _factor(x.cpu)}
+                    for x in i.effects
+                ],
+                "ratio": _factor(i.changed.fps),
+                "chain": [_factor(f) for f in i.chain],
+            }
+            for i in e.interventions
+        ],
+        "notes": list(e.notes),
+    }
+
+
+def _factor(f: Factor) -> dict[str, Any]:
+    return {"name": f.name, "ratio": f.ratio, "low": f.low, "high": f.high, "log": math.log(f.ratio)}
