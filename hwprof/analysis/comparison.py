@@ -1,0 +1,273 @@
+"""Two sets of results, case by case: the ratio of speeds with its interval, what is significant, what is missing.
+
+The unit is the round (a fresh process): windows of one process share too much (their intervals cover .40 instead of
+.95). Ratios are of geometric means. Where the rounds of both sides were interleaved they share the machine's drift and
+are paired; else Welch's t interval on the logarithms. The p-values of one comparison are one family
+(Benjamini-Hochberg).
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hwprof.analysis.differences import Difference, differences
+from hwprof.analysis.measured import BESIDE, Measured
+from hwprof.records import Case
+
+THRESHOLD = 0.05
+ALPHA = 0.05
+FEWEST_PAIRS = 3
+FEWEST_NETWORKS = 4
+LARGE_SPREAD = 0.1
+EQUAL = 1e-9  # logarithms that differ by rounding errors
+Key = tuple[object, ...]
+
+
+class Verdict(enum.StrEnum):
+    """What may be said about a case."""
+
+    REGRESSION = "regression"  # slower by more than the threshold, and significantly
+    SLOWER = "slower"  # significantly, within the threshold
+    FASTER = "faster"  # significantly
+    SAME = "same"  # the whole interval lies within the threshold
+    UNCLEAR = "unclear"  # neither a difference nor its absence is shown
+    UNTESTED = "one round"  # no interval
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One case. `ratio` = speed in NEW / speed in OLD, above 1: faster now. Interval 95 %; q within the family."""
+
+    case: Case
+    old: tuple[float, ...]
+    new: tuple[float, ...]
+    ratio: float
+    low: float | None
+    high: float | None
+    p: float | None
+    paired: bool
+    counts: Mapping[str, float]
+    doubts: tuple[str, ...]
+    q: float | None = None
+    verdict: Verdict = Verdict.UNTESTED
+
+
+@dataclass(frozen=True, slots=True)
+class Overall:
+    """Geometric mean of the ratios, cases of one network averaged first; interval over networks (t), from four on."""
+
+    ratio: float
+    low: float | None
+    high: float | None
+    networks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All of it. `only_old`, `only_new`: cases that the other side lacks. `common`: all cases moved alike by this."""
+
+    changes: tuple[Change, ...]
+    only_old: tuple[Case, ...]
+    only_new: tuple[Case, ...]
+    differences: tuple[Difference, ...]
+    overall: Overall | None
+    common: float | None
+    threshold: float
+    alpha: float
+    tested: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def regressions(self) -> tuple[Change, ...]:
+        """The cases for which a CI job must fail."""
+        return tuple(c for c in self.changes if c.verdict is Verdict.REGRESSION)
+
+
+def compare(
+    old: Sequence[Measured], new: Sequence[Measured], threshold: float = THRESHOLD, alpha: float = ALPHA
+) -> Comparison:
+    """Match cases, take ratios, judge. Several machines on a side: cases are matched machine by machine."""
+    key, notes = _matching(old, new)
+    before, after = _cells(old, key), _cells(new, key)
+    both = sorted((k for k in before if k in after), key=lambda k: before[k][0].case.title)
+    changes = [_change(before[k], after[k]) for k in both]
+    if any(m.emulated for m in (*old, *new)):
+        notes.append("measured on an emulated machine: its time is the emulator's, compare instructions instead")
+    tested = [i for i, c in enumerate(changes) if c.p is not None]
+    if tested:
+        from scipy.stats import false_discovery_control
+
+        qs = false_discovery_control([changes[i].p for i in tested])
+        for i, q in zip(tested, qs, strict=True):
+            changes[i] = replace(changes[i], q=float(q))
+    changes = [replace(c, verdict=judge(c, threshold, alpha)) for c in changes]
+    return Comparison(
+        tuple(changes),
+        tuple(before[k][0].case for k in before if k not in after),
+        tuple(after[k][0].case for k in after if k not in before),
+        differences([(before[k][0], after[k][0]) for k in both]),
+        overall(changes),
+        common_shift([math.log(c.ratio) for c in changes]),
+        threshold,
+        alpha,
+        len(tested),
+        tuple(notes),
+    )
+
+
+def judge(change: Change, threshold: float, alpha: float) -> Verdict:
+    """The verdict on one case with its q."""
+    if change.q is None or change.low is None or change.high is None:
+        return Verdict.UNTESTED
+    if change.q <= alpha:
+        if change.ratio >= 1:
+            return Verdict.FASTER
+        return Verdict.REGRESSION if change.ratio < 1 - threshold else Verdict.SLOWER
+    within = change.low >= 1 - threshold and change.high <= 1 / (1 - threshold)
+    return Verdict.SAME if within else Verdict.UNCLEAR
+
+
+def _matching(old: Sequence[Measured], new: Sequence[Measured]) -> tuple[Callable[[Measured], Key], list[str]]:
+    """How cases of both sides are matched, and what must be said about it."""
+    machines = [{repr(sorted(m.machine.items())) for m in side} for side in (old, new)]
+    several = max(len(side) for side in machines) > 1
+
+    def full(m: Measured) -> Key:
+        c = m.case
+        what = (m.kind, c.framework, c.network, c.recipe, c.size, c.batch, c.threads, c.precision, c.options)
+        return (*what, repr(sorted(m.machine.items())) if several else "")
+
+    cases = [{full(m) for m in side} for side in (old, new)]
+    if len(cases[0]) == len(cases[1]) == 1 and cases[0] != cases[1]:
+        return (lambda m: ()), ["one case on each side, and not the same one: see what differs"]
+    return full, ["several machines: cases are matched machine by machine"] if several else []
+
+
+def _cells(side: Sequence[Measured], key: Callable[[Measured], Key]) -> dict[Key, list[Measured]]:
+    cells: dict[Key, list[Measured]] = defaultdict(list)
+    for m in side:
+        cells[key(m)].append(m)
+    return dict(cells)
+
+
+def interleaved(old: Sequence[Measured], new: Sequence[Measured]) -> bool:
+    """Whether round r of both sides was over before round r + 1 of either began: they share the machine's drift."""
+    if not all(m.started_utc for m in (*old, *new)) or repr(old[0].machine) != repr(new[0].machine):
+        return False
+    rounds = sorted({m.round for m in old})
+    if len(rounds) < FEWEST_PAIRS or sorted(m.round for m in old) != rounds or sorted(m.round for m in new) != rounds:
+        return False
+    times = [[m.started_utc for m in (*old, *new) if m.round == r] for r in rounds]
+    return all(max(a) < min(b) for a, b in zip(times, times[1:], strict=False))
+
+
+def _change(old: Sequence[Measured], new: Sequence[Measured]) -> Change:
+    old, new = sorted(old, key=lambda m: m.round), sorted(new, key=lambda m: m.round)
+    paired = interleaved(old, new)
+    x, y = [math.log(m.speed) for m in old], [math.log(m.speed) for m in new]
+    difference, low, high, p = _paired(x, y) if paired else _welch(x, y)
+    beside = {
+        name: _mean(m.counts[name] for m in new) / _mean(m.counts[name] for m in old)
+        for name in BESIDE
+        if all(name in m.counts for m in (*old, *new))
+    }
+    doubts = _doubts(old, new)
+    if old[0].case.cpus != new[0].case.cpus:
+        cores = (",".join(map(str, m[0].case.cpus)) or "any" for m in (old, new))
+        doubts.append("CPUs {} -> {}".format(*cores))
+    return Change(
+        new[0].case,
+        tuple(m.speed for m in old),
+        tuple(m.speed for m in new),
+        math.exp(difference),
+        None if low is None else math.exp(low),
+        None if high is None else math.exp(high),
+        p,
+        paired,
+        beside,
+        tuple(doubts),
+    )
+
+
+def _mean(values: object) -> float:
+    return statistics.geometric_mean(values)  # type: ignore[arg-type]
+
+
+def _doubts(old: Sequence[Measured], new: Sequence[Measured]) -> list[str]:
+    """What is doubtful on either side: `noisy (old 2/3, new)`, in so many of its rounds where not in all."""
+    counted: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for at, side in enumerate((old, new)):
+        for word in (w for m in side for w in m.doubts):
+            counted[word][at] += 1
+    words = []
+    for word, times in sorted(counted.items(), key=lambda item: -sum(item[1])):
+        sides = zip(("old", "new"), times, (len(old), len(new)), strict=True)
+        told = [name if n == of else f"{name} {n}/{of}" for name, n, of in sides if n]
+        words.append(f"{word} ({', '.join(told)})")
+    spreads = [max(m.speed for m in side) / min(m.speed for m in side) - 1 for side in (old, new)]
+    if max(spreads) > LARGE_SPREAD:
+        words.append("rounds differ by {:.0f} % (old), {:.0f} % (new)".format(*(100 * s for s in spreads)))
+    return words
+
+
+Estimate = tuple[float, float | None, float | None, float | None]  # log ratio, bounds, p
+
+
+def _welch(x: Sequence[float], y: Sequence[float]) -> Estimate:
+    """Mean of y less mean of x by Welch's t; no bounds where a side has one round."""
+    difference = statistics.fmean(y) - statistics.fmean(x)
+    if min(len(x), len(y)) < 2:
+        return difference, None, None, None
+    if max(np.ptp(x), np.ptp(y)) < EQUAL:
+        return difference, difference, difference, 1.0 if abs(difference) < EQUAL else 0.0
+    from scipy import stats
+
+    found = stats.ttest_ind(y, x, equal_var=False)
+    interval = found.confidence_interval()
+    return difference, float(interval.low), float(interval.high), float(found.pvalue)
+
+
+def _paired(x: Sequence[float], y: Sequence[float]) -> Estimate:
+    """Mean difference round by round, by the paired t."""
+    differences_ = np.subtract(y, x)
+    mean = float(differences_.mean())
+    if np.ptp(differences_) < EQUAL:
+        return mean, mean, mean, 1.0 if abs(mean) < EQUAL else 0.0
+    from scipy import stats
+
+    found = stats.ttest_1samp(differences_, 0.0)
+    interval = found.confidence_interval()
+    return mean, float(interval.low), float(interval.high), float(found.pvalue)
+
+
+def overall(changes: Sequence[Change]) -> Overall | None:
+    """Mean over networks; None for no case at all."""
+    by_network: dict[str, list[float]] = defaultdict(list)
+    for c in changes:
+        by_network[c.case.network].append(math.log(c.ratio))
+    means = [statistics.fmean(v) for v in by_network.values()]
+    if not means:
+        return None
+    middle = statistics.fmean(means)
+    if len(means) < FEWEST_NETWORKS:
+        return Overall(math.exp(middle), None, None, len(means))
+    from scipy.stats import t
+
+    half = float(t.ppf(0.975, len(means) - 1)) * statistics.stdev(means) / math.sqrt(len(means))
+    return Overall(math.exp(middle), math.exp(middle - half), math.exp(middle + half), len(means))
+
+
+def common_shift(logs: Sequence[float]) -> float | None:
+    """The factor by which all cases moved alike; None where they didn't: four cases, and a mean of twice the spread."""
+    if len(logs) < FEWEST_NETWORKS:
+        return None
+    mean = statistics.fmean(logs)
+    alike = abs(mean) > 0.02 and abs(mean) > 2 * statistics.stdev(logs)
+    return math.exp(mean) if alike else None

@@ -1,0 +1,110 @@
+"""What a comparison needs of a run: its speed, its counts per frame, what is doubtful, and where it ran. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hwprof.analysis import noise, performance
+from hwprof.records import Case, Kind, Origin, Role, Run, Scalar
+
+# Doubts that make a ratio of speeds doubtful, with the word for them.
+NOISE: Mapping[str, str] = {
+    "not-steady": "not warm",
+    "noisy": "noisy",
+    "drift": "drift",
+    "throttled": "throttled",
+    "frequency-drift": "clock moved",
+    "container-limit": "held back by its cgroup",
+    "other-load": "other load",
+    "steal": "steal",
+    "swapped": "swapped",
+    "few-iterations": "few iterations",
+    "spin-waiting": "spin-waiting",
+}
+# Counted per frame and laid beside the speed.
+BESIDE = ("instructions", "instructions:u", "task-clock", "cycles", "cycles:u")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One good run. `speed`: frames per second; of a command that counts no frames, executions per second.
+
+    `counts`: metric -> value per frame, over its counted windows. `doubts`: words for what was noisy.
+    """
+
+    uid: str
+    case: Case
+    kind: Kind
+    round: int
+    started_utc: str
+    speed: float
+    counts: Mapping[str, float] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
+    emulated: bool = False
+    machine: Mapping[str, Any] = field(default_factory=dict)
+    host_state: Mapping[str, Any] = field(default_factory=dict)
+    software: Mapping[str, Any] = field(default_factory=dict)
+
+
+def measured(run: Run, speed: Mapping[str, float | None]) -> Measured | None:
+    """`run` with its `speed` (fps, latency_ns) as the results have it; None where it has no speed."""
+    value = speed.get("fps")
+    if value is None and run.kind is Kind.COMMAND and speed.get("latency_ns"):
+        value = 1e9 / float(speed["latency_ns"] or 0)
+    if run.failure is not None or run.kind not in (Kind.NATIVE, Kind.COMMAND) or not value:
+        return None
+    origins = {r.origin for w in run.windows for r in w.readings}
+    return Measured(
+        uid=run.uid,
+        case=run.case,
+        kind=run.kind,
+        round=run.round,
+        started_utc=run.started_utc,
+        speed=float(value),
+        counts=counts(run),
+        doubts=doubtful(run),
+        emulated=bool(run.host_state.get("emulated")) or Origin.EMULATED in origins,
+        machine=run.machine,
+        host_state=run.host_state,
+        software=run.software,
+    )
+
+
+def counts(run: Run) -> dict[str, float]:
+    """Value per frame of the metrics of BESIDE, over the windows that have them."""
+    found: dict[str, tuple[float, int]] = {}
+    for window in run.windows:
+        if window.role is not Role.COUNTED:
+            continue
+        frames = run.case.batch * max(1, len(window.latencies_ns))
+        for reading in window.readings:
+            if reading.metric in BESIDE and reading.value is not None:
+                value, over = found.get(reading.metric, (0.0, 0))
+                found[reading.metric] = (value + reading.value, over + frames)
+    return {name: value / over for name, (value, over) in found.items() if over and value > 0}
+
+
+def doubtful(run: Run) -> tuple[str, ...]:
+    """What speaks against a run's latency, in words."""
+    words = [NOISE[d.code] for d in run.doubts if d.code in NOISE]
+    bare: Sequence[Sequence[int]] = [w.latencies_ns for w in run.windows if w.role is Role.BARE and w.latencies_ns]
+    pooled = np.concatenate([np.asarray(part, dtype=np.float64) for part in bare]) if bare else np.empty(0)
+    if noise.bimodal(pooled) is not None:
+        words.append("bimodal")
+    if len(pooled) >= noise.FEWEST and noise.outlier_share(pooled) > noise.MANY_OUTLIERS:
+        words.append("outliers")
+    return tuple(dict.fromkeys(words))
+
+
+def latency_ns(fps: float, batch: int) -> float:
+    """The latency behind an FPS, in ns: the inverse of `performance.fps`."""
+    return performance.fps(batch, 1.0) / fps
+
+
+def options_text(options: Sequence[tuple[str, Scalar]]) -> str:
+    """Options for people."""
+    return " ".join(f"{name}={value}" for name, value in options)

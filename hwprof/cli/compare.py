@@ -1,0 +1,54 @@
+"""Compare two sets of results case by case: faster, slower, the same, or can't tell.
+
+OLD and NEW are results files, or runs or experiments inside one: FILE, FILE:EXPERIMENT, FILE:RUN, or EXPERIMENT and
+RUN in the default results file. A run stands for all its rounds. The exit code is 1 where a case is slower by more
+than --threshold and significantly so (for CI), else 0.
+
+    hwprof compare main.db branch.db --threshold 3        hwprof compare 7f3a 91bc
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from hwprof.cli.options import add_results
+from hwprof.errors import EXIT_OK, EXIT_REGRESSION, EXIT_UNAVAILABLE, ResultsError, UsageError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `hwprof compare`."""
+    add = parser.add_argument
+    add("old", metavar="OLD", help="what it was: FILE, FILE:EXPERIMENT, FILE:RUN, EXPERIMENT or RUN")
+    add("new", metavar="NEW", help="what it is now")
+    add("--threshold", type=float, default=5.0, metavar="PERCENT", help="slower by more is a regression (default: 5)")
+    add("--alpha", type=float, default=0.05, metavar="Q", help="false discovery rate (default: 0.05)")
+    add("--strict", action="store_true", help="exit 3 where NEW lacks a case of OLD")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON document")
+    form.add_argument("--markdown", action="store_true", help="Markdown, for a pull request")
+    add_results(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Read both sides, compare, print."""
+    from hwprof.analysis.comparison import compare
+    from hwprof.reports import comparison, text
+    from hwprof.store.sides import side
+
+    if not 0 <= args.threshold < 100:
+        raise UsageError(f"--threshold {args.threshold:g}", "a percentage, as in --threshold 5")
+    if not 0 < args.alpha < 1:
+        raise UsageError(f"--alpha {args.alpha:g}", "between 0 and 1, as in --alpha 0.05")
+    old, new = side(args.old, args.results), side(args.new, args.results)
+    found = compare(old.runs, new.runs, args.threshold / 100, args.alpha)
+    if args.json:
+        print(json.dumps(comparison.document(found, old.title, new.title, new.failed), indent=2))
+    else:
+        report = comparison.report(found, old.title, new.title, new.failed)
+        print(text.markdown(report, {}, "Comparison") if args.markdown else text.terminal(report))
+    if not found.changes:
+        raise ResultsError("OLD and NEW have no case in common", "they must hold the same networks, frameworks, ...")
+    if found.regressions:
+        return EXIT_REGRESSION
+    return EXIT_UNAVAILABLE if args.strict and found.only_old else EXIT_OK
