@@ -67,6 +67,10 @@ ADVICE: Mapping[str, tuple[str, str]] = {
         "threads came or went while counters were being opened on the process",
         "their work is missing from the counts; attach again when it has settled",
     ),
+    "imported": (
+        "measured by another program and imported ({format})",
+        "its way of measuring is its own: compare imported runs with imported ones",
+    ),
     "few-iterations": ("only {count} iterations in a window", "longer windows (window_s) or --iterations"),
 }
 

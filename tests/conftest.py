@@ -28,6 +28,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "environments": False,
         "perf": shutil.which("perf") is not None,
         "cc": shutil.which("cc") is not None,
+        "pyperf": importlib.util.find_spec("pyperf") is not None,
+        "openpyxl": importlib.util.find_spec("openpyxl") is not None,
     }
     for item in items:
         for name, is_there in there.items():

@@ -21,7 +21,8 @@ COMMANDS = {
     "frameworks": "frameworks: version, or how to install",
     "accuracy": "top-1 and top-5 over labelled images, between frameworks",
     "env": "environments of frameworks that can't share this interpreter",
-    "export": "results as CSV, Parquet or JSON",
+    "export": "results as CSV, Parquet, JSON or pyperf's JSON",
+    "import": "take in tables of DLI (CSV, XLSX) and files of pyperf",
     "merge": "take in another results file",
     "board": "run a command on an emulated riscv64 or arm64 board",
 }
@@ -59,6 +60,7 @@ def _dispatch(words: Sequence[str]) -> int:
     import argparse
     import importlib
     import inspect
+    import keyword
 
     name = words[0] if words and words[0] in COMMANDS else None
     if name is None:
@@ -76,7 +78,7 @@ def _dispatch(words: Sequence[str]) -> int:
         parser.parse_args(list(words))
         parser.print_help()
         return 0 if not words else 2
-    module = importlib.import_module(f"hwprof.cli.{name}")
+    module = importlib.import_module(f"hwprof.cli.{name}{'_' * keyword.iskeyword(name)}")
     parser = argparse.ArgumentParser(
         f"hwprof {name}",
         description=inspect.cleandoc(module.__doc__ or ""),

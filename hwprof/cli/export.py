@@ -1,8 +1,8 @@
-"""Write results as CSV, Parquet or JSON.
+"""Write results as CSV, Parquet, JSON or pyperf's JSON.
 
 CSV and Parquet hold one row per run: what was run, FPS, latency, and every metric per frame (levels such as watts as
 they are). Missing is an empty field, never 0; simulated counts have columns named metric@callgrind. JSON holds every
-run in full: windows, latencies, readings, gauges, doubts.
+run in full: windows, latencies, readings, gauges, doubts. pyperf holds latencies for `pyperf compare_to` and `stats`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `hwprof export`."""
     add = parser.add_argument
     add("results", nargs="?", metavar="RESULTS", help="results file (default: HWPROF_RESULTS or ./hwprof.db)")
-    add("--format", choices=("csv", "parquet", "json"), help="default: by the name of FILE, else csv")
+    add("--format", choices=("csv", "parquet", "json", "pyperf"), help="default: by the name of FILE, else csv")
     add("-o", "--output", default="-", metavar="FILE", help="where to write (default: stdout)")
     add(
         "--kind",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # Format of the JSON document. 1: first edition.
 FORMAT = 1
 SUFFIXES = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".json": "json"}
-FORMATS = ("csv", "parquet", "json")
+FORMATS = ("csv", "parquet", "json", "pyperf")
 STDOUT = "-"
 
 
@@ -53,6 +53,8 @@ def export(results: Results, format_: str, output: str, kind: str | None = None)
             raise UsageError("Parquet is no text", "name a file with -o FILE")
     if format_ == "json":
         return _put(output, lambda file: write_json(results, file, None if kind in (None, "all") else kind))
+    if format_ == "pyperf":
+        return _put(output, lambda file: write_pyperf(results, file))
     frame = results.frame(None if kind == "all" else kind or Kind.NATIVE)
     return _put(output, lambda file: (write_csv if format_ == "csv" else write_parquet)(frame, file))
 
@@ -109,6 +111,17 @@ def write_json(results: Results, file: IO[bytes], kind: str | None = None) -> in
             count += 1
         text.write("\n]}\n")
     return count
+
+
+def write_pyperf(results: Results, file: IO[bytes]) -> int:
+    """Latencies of native runs as pyperf's JSON; how many runs are in it."""
+    import json
+
+    from hwprof.exchange import pyperf
+
+    document = pyperf.document(results.runs(kind=Kind.NATIVE, status="ok"))
+    file.write(json.dumps(document, separators=(",", ":")).encode() + b"\n")
+    return sum(len(b["runs"]) for b in document["benchmarks"])
 
 
 def _runs(results: Results, kind: str | None) -> Iterator[Run]:

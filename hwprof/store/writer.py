@@ -93,13 +93,17 @@ def done_already(connection: Connection, row: Mapping[str, Any]) -> None:
 
 
 def speed(run: Run) -> dict[str, float | None]:
-    """latency_ns, fps and throughput over the bare windows; None where there are none. Of a command: as it says."""
+    """latency_ns, fps and throughput over the bare windows; None where there are none. Of a command or an
+    imported run: as it says."""
     if run.kind is Kind.COMMAND:
         lengths = [w.t1_ns - w.t0_ns for w in run.windows]
         told = {name: run.facts.get(name) for name in ("fps", "throughput")}
         # of a declared runner the latency that it told, of any other program how long it took
         latency = run.facts.get("latency_ns") if "latency_ns" in run.facts else np.median(lengths) if lengths else None
         return {"latency_ns": None if latency is None else float(latency), **told}
+        return {"latency_ns": float(np.median(lengths)) if lengths else None, **told}
+    if (imported := run.facts.get("imported")) and run.failure is None:
+        return {name: imported.get(name) for name in ("latency_ns", "fps", "throughput")}
     bare = [w for w in run.windows if w.role is Role.BARE and w.latencies_ns]
     none = {"latency_ns": None, "fps": None, "throughput": None}
     if not bare:

@@ -1,0 +1,61 @@
+"""Results of other programs as runs, and runs for other programs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hwprof.records import Case, Doubt, Failure, Run, to_json
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """Runs out of a foreign file. `left_out`: what could not be taken in, and why, one line each."""
+
+    runs: tuple[Run, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def imported_run(
+    case: Case,
+    told: Mapping[str, Any],
+    *,
+    round: int = 0,
+    uid: str = "",
+    started_utc: str = "",
+    failure: Failure | None = None,
+    machine: Mapping[str, Any],
+    host_state: Mapping[str, Any],
+    software: Mapping[str, Any],
+) -> Run:
+    """A run that another program measured. `told`: format, and fps, throughput, latency_ns where they are known.
+
+    It has no windows: what was not told is missing. The id follows from what the run says, so that the same file
+    taken in twice is known.
+    """
+    text = json.dumps([to_json(case), to_json(told), round, to_json(machine), started_utc], sort_keys=True)
+    return Run(
+        uid or hashlib.sha256(text.encode()).hexdigest()[:12],
+        case,
+        round=round,
+        started_utc=started_utc,
+        facts={"imported": dict(told)},
+        doubts=(Doubt("imported", {"format": told["format"]}),),
+        failure=failure,
+        machine=machine,
+        host_state=host_state,
+        software=software,
+    )
+
+
+def numbered(cases: Sequence[Case], machines: Sequence[str]) -> list[int]:
+    """The round of each row: how often its case on its machine came before."""
+    seen: dict[tuple[Case, str], int] = {}
+    out = []
+    for key in zip(cases, machines, strict=True):
+        out.append(seen.get(key, 0))
+        seen[key] = out[-1] + 1
+    return out

@@ -1,0 +1,257 @@
+"""Result tables of DLI, the Deep Learning Inference Benchmark (github.com/itlab-vision/dl-benchmark).
+
+Two forms: the benchmark's own CSV, one row per measurement (columns as its src/benchmark/output.py names them), and
+the XLSX that its csv2xlsx makes of them for publication, one column per machine x framework x device x precision x
+mode x parameters, FPS in the cells. DLI's FPS is batch / median latency, as here; in mode Async there is no latency of
+a request, and the figure is a throughput. `BATCH FPS` is images / total time: a throughput too.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hwprof.errors import NotInstalled, ResultsError
+from hwprof.exchange import Imported, imported_run, numbered
+from hwprof.records import Case, Failure, Scalar
+
+REQUIRED = ("Topology name", "Inference Framework", "Batch size", "FPS")
+# DLI's name of a framework -> (ours, its language where it is not Python)
+FRAMEWORKS: Mapping[str, tuple[str, str]] = {
+    "OpenVINO DLDT": ("openvino", ""),
+    "ONNX Runtime": ("onnxruntime", "cpp"),
+    "ONNX Runtime Python": ("onnxruntime", ""),
+    "TensorFlow": ("tensorflow", ""),
+    "TensorFlowLite": ("litert", ""),
+    "TensorFlowLite Cpp": ("litert", "cpp"),
+    "OpenCV DNN Python": ("opencv", ""),
+    "OpenCV DNN Cpp": ("opencv", "cpp"),
+    "PyTorch": ("pytorch", ""),
+    "PyTorch Cpp": ("pytorch", "cpp"),
+    "ExecuTorch": ("executorch", ""),
+    "ExecuTorch Cpp": ("executorch", "cpp"),
+    "TVM": ("tvm", ""),
+    "MXNet": ("mxnet", ""),
+    "ncnn": ("ncnn", ""),
+    "Caffe": ("caffe", ""),
+}
+# "Name: value, Name: value": a comma in a value is not followed by a name and a colon
+FIELDS = re.compile(r",\s*(?=[A-Z][\w ()]*:)")
+# Head rows of the published table, from above; the last one is not in the older ones
+HEAD = ("Infrastructure", "Inference Framework", "Device", "Precision", "Mode", "Parameters")
+BODY = ("Task type", "Topology name", "Framework", "Input blob sizes", "Batch size")
+
+Row = Mapping[str, str]
+
+
+def read(path: Path) -> Imported:
+    """The measurements of a CSV or XLSX. Raises ResultsError for another table, NotInstalled without openpyxl."""
+    where = path.name
+    found = list(_xlsx(path) if path.suffix.lower() == ".xlsx" else _csv(path))
+    if not found:
+        raise ResultsError(f"{path} holds no measurement")
+    cases, told, kept, left_out = [], [], [], []
+    for place, row in found:
+        try:
+            cases.append(case_of(row))
+        except ValueError as error:
+            left_out.append(f"{where} {place}: {error}")
+            continue
+        told.append(speeds(row))
+        kept.append((place, row))
+    machines = [row.get("Infrastructure", "") for _, row in kept]
+    runs = []
+    for case, said, number, (place, row) in zip(cases, told, numbered(cases, machines), kept, strict=True):
+        failure = failed(row)
+        if failure is None and not {"fps", "throughput"} & said.keys():
+            left_out.append(f"{where} {place}: no FPS ('{row.get('FPS', '')}')")
+            continue
+        machine, state, software = infrastructure(row.get("Infrastructure", ""))
+        facts = {"format": "DLI", "file": path.name, "row": dict(row), **said}
+        runs.append(
+            imported_run(
+                case, facts, round=number, failure=failure, machine=machine, host_state=state, software=software
+            )
+        )
+    return Imported(tuple(runs), tuple(left_out))
+
+
+def _csv(path: Path) -> Iterator[tuple[str, Row]]:
+    raw = path.read_bytes()
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")  # as DLI's own converter reads it
+    first = text.partition("\n")[0]
+    delimiter = max(";,\t", key=first.count)
+    reader = csv.DictReader(io.StringIO(text), delimiter=delimiter)
+    _check(path, reader.fieldnames or ())
+    for row in reader:
+        yield f"line {reader.line_num}", {k: (v or "").strip() for k, v in row.items() if k}
+
+
+def _check(path: Path, names: Sequence[str]) -> None:
+    lacking = [name for name in REQUIRED if name not in names]
+    if lacking:
+        raise ResultsError(
+            f"{path} is no table of DLI: it has no column {', '.join(lacking)}", "DLI's CSV or published XLSX"
+        )
+
+
+def _xlsx(path: Path) -> Iterator[tuple[str, Row]]:
+    try:
+        import openpyxl
+    except ImportError as error:
+        raise NotInstalled("openpyxl, which reads XLSX,", "pip install 'hwprof[xlsx]', or save it as CSV") from error
+    import zipfile
+
+    try:
+        book = openpyxl.load_workbook(path, data_only=True)
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise ResultsError(f"{path} is no XLSX: {error}") from error
+    for sheet in book.worksheets:
+        grid = [[_text(v) for v in row] for row in sheet.iter_rows(values_only=True)]
+        if not grid:
+            continue
+        if set(REQUIRED) <= set(grid[0]):
+            for number, cells in enumerate(grid[1:], 2):
+                yield f"{sheet.title} row {number}", dict(zip(grid[0], cells, strict=False))
+        else:
+            _check_published(path, grid[0])
+            yield from _published(sheet.title, grid)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def _check_published(path: Path, first: Sequence[str]) -> None:
+    if tuple(first[: len(BODY)]) != BODY:
+        raise ResultsError(
+            f"{path} is no table of DLI: it begins with {', '.join(first[:5])}", f"not {', '.join(BODY)}"
+        )
+
+
+def _published(title: str, grid: Sequence[Sequence[str]]) -> Iterator[tuple[str, Row]]:
+    """One measurement per cell. Merged cells hold their value in the first one: filled to the right and downwards."""
+    depth = next((i for i, row in enumerate(grid) if i and row[len(BODY) - 1]), len(grid))
+    heads = [_filled(row[len(BODY) :]) for row in grid[:depth]]
+    names: list[str] = [""] * len(BODY)
+    for number, row in enumerate(grid[depth:], depth + 1):
+        names = [now or before for now, before in zip(row[: len(BODY)], names, strict=True)]
+        for column, value in enumerate(row[len(BODY) :]):
+            if value in ("", "Undefined"):  # not measured
+                continue
+            told = {name: head[column] for name, head in zip(HEAD, heads, strict=False)}
+            device = told.pop("Device", "")
+            told["Parameters"] = ", ".join(filter(None, (f"Device: {device}", told.get("Parameters", ""))))
+            status = "Failed" if value == "NaN" else "Success"
+            yield (
+                f"{title} row {number} column {column + len(BODY) + 1}",
+                {"Status": status, **dict(zip(BODY, names, strict=True)), **told, "FPS": value},
+            )
+
+
+def _filled(row: Sequence[str]) -> list[str]:
+    out: list[str] = []
+    for value in row:
+        out.append(value or (out[-1] if out else ""))
+    return out
+
+
+def fields(text: str) -> dict[str, str]:
+    """`Device: CPU, Thread count: 4` as a mapping."""
+    parts = (part.partition(":") for part in FIELDS.split(text) if ":" in part)
+    return {name.strip(): value.strip() for name, _, value in parts}
+
+
+def case_of(row: Row) -> Case:
+    """The case of a row. Raises ValueError where network, framework or batch is not told.
+
+    `threads` 0: DLI did not say (it then leaves them to the framework). What else it set becomes options.
+    """
+    network, framework, batch = (row.get(k, "") for k in ("Topology name", "Inference Framework", "Batch size"))
+    if not network or not framework:
+        raise ValueError("no network or no framework")
+    if not re.fullmatch(r"[1-9]\d*(\.0)?", batch):
+        raise ValueError(f"batch size '{batch}'")
+    told = fields(row.get("Parameters", ""))
+    told.pop("Iteration count", None)
+    threads = told.pop("Thread count", None) or told.pop("Intra threads", None) or "0"
+    name, language = FRAMEWORKS.get(framework, (framework.lower().replace(" ", "-"), ""))
+    options: dict[str, Scalar] = {k.lower().replace(" ", "_"): v for k, v in told.items() if v not in ("", "None")}
+    if options.get("device") == "CPU":
+        del options["device"]
+    if language:
+        options["api"] = language
+    if row.get("Mode", "Sync") not in ("Sync", ""):
+        options["mode"] = row["Mode"].lower()
+    return Case(
+        framework=name,
+        network=network,
+        recipe=f"dli from {row.get('Framework', '') or 'unknown'}",
+        size=side(row.get("Input blob sizes", "")),
+        batch=int(float(batch)),
+        threads=int(threads) if threads.isdigit() else 0,
+        precision=row.get("Precision", "").lower() or "unknown",
+        options=tuple(sorted(options.items())),
+    )
+
+
+def side(shape: str) -> int:
+    """The side of a square image in `1x3x224x224` or `[1, 224, 224, 3]`; 0: no such thing."""
+    sides = [int(n) for n in re.findall(r"\d+", shape)]
+    return next((a for a, b in itertools.pairwise(sides[1:]) if a == b and a > 4), 0)
+
+
+def speeds(row: Row) -> dict[str, float]:
+    """fps, throughput, latency_ns, as far as the row tells them. Its own latency is rounded to ms: not taken."""
+    value, total = number(row.get("FPS", "")), number(row.get("BATCH FPS", ""))
+    found: dict[str, float] = {}
+    if row.get("Mode", "Sync") in ("Sync", ""):
+        batch = number(row.get("Batch size", ""))
+        if value and batch:
+            found |= {"fps": value, "latency_ns": 1e9 * batch / value}
+    else:
+        total = value
+    return found | ({"throughput": total} if total else {})
+
+
+def number(text: str) -> float | None:
+    """A number above 0, or None for N/A and the like."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 < value < float("inf") else None
+
+
+def failed(row: Row) -> Failure | None:
+    """The failure of a row that is not a success."""
+    if row.get("Status", "Success") == "Success":
+        return None
+    code = row.get("Error type", "") or "not told"
+    return Failure("internal", f"failed in DLI: {code}", stage="imported")
+
+
+def infrastructure(text: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Machine, host state and software of DLI's `CPU: ..., RAM size: ... kB, OS version: ..., Python version: ...`."""
+    told = fields(text)
+    memory = re.fullmatch(r"(\d+) kB", told.get("RAM size", ""))
+    machine: dict[str, Any] = {
+        "model": told.get("CPU") or "unknown CPU",
+        "architecture": told.get("CPU family"),
+        "gpu": told.get("GPU"),
+        "memory_gib": round(int(memory[1]) / 2**20 * 4) / 4 if memory else None,
+        "imported": "DLI",
+    }
+    state = {"os": told.get("OS family"), "kernel": told.get("OS version")}
+    software = {"python": told.get("Python version")}
+    clean = ({k: v for k, v in part.items() if v not in (None, "", "Undefined")} for part in (machine, state, software))
+    one, two, three = clean
+    return one, two, three

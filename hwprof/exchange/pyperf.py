@@ -1,0 +1,150 @@
+"""pyperf's JSON (format 1.0), both ways: `pyperf stats`, `hist`, `compare_to` read what is written here.
+
+A benchmark is a case, a run a round (a process), a value the latency of one bare window in seconds: the median that
+hwprof calls latency, of that window alone. A case with more than one machine is one benchmark per machine.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import statistics
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hwprof._version import __version__
+from hwprof.analysis import performance
+from hwprof.errors import ResultsError
+from hwprof.exchange import Imported, imported_run
+from hwprof.records import Case, Kind, Role, Run, from_json, to_json
+
+VERSION = "1.0"
+VERSIONS = ("1.0",)
+# Where the case itself stands, so that it comes back as it was
+CASE = "hwprof_case"
+
+
+def document(runs: Iterable[Run]) -> dict[str, Any]:
+    """The JSON form of good native runs. Raises ResultsError where there is none."""
+    cells: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        if run.kind is Kind.NATIVE and run.failure is None and values(run):
+            cells.setdefault((run.case.key, machine_name(run.machine)), []).append(run)
+    if not cells:
+        raise ResultsError("no good native run with a latency: pyperf has no file without a benchmark")
+    titles = [found[0].case.title for found in cells.values()]
+    benchmarks = []
+    for (_, machine), found in cells.items():
+        case, title = found[0].case, found[0].case.title
+        name = title if titles.count(title) == 1 else f"{title} on {machine} cpus {','.join(map(str, case.cpus))}"
+        common = {
+            "name": name,
+            "unit": "second",
+            "cpu_model_name": machine,
+            "hwprof_version": __version__,
+            "hwprof_value": "median latency of one bare window",
+            "hwprof_batch": case.batch,
+            CASE: json.dumps(to_json(case), sort_keys=True),
+        }
+        metadata = {k: v for k, v in common.items() if v != ""}
+        benchmarks.append({"metadata": metadata, "runs": [_run(r) for r in sorted(found, key=lambda r: r.round)]})
+    return {"version": VERSION, "metadata": {}, "benchmarks": benchmarks}
+
+
+def values(run: Run) -> list[float]:
+    """Latency of each bare window in s; of an imported run, what it told."""
+    told = run.facts.get("imported", {})
+    if "latency_ns" in told:
+        return [v for v in told.get("values_s", [told["latency_ns"] / 1e9]) if v > 0]
+    bare = (w.latencies_ns for w in run.windows if w.role is Role.BARE and w.latencies_ns)
+    return [v for v in (performance.latency_ns(part) / 1e9 for part in bare) if v > 0]
+
+
+def _run(run: Run) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"hwprof_uid": run.uid, "hwprof_round": run.round}
+    if run.started_utc:
+        metadata["date"] = run.started_utc.partition("+")[0].removesuffix("Z").replace("T", " ")
+    if run.doubts:
+        metadata["hwprof_doubts"] = ", ".join(sorted({d.code for d in run.doubts}))
+    return {"metadata": metadata, "values": values(run)}
+
+
+def machine_name(machine: Mapping[str, Any]) -> str:
+    """What pyperf calls cpu_model_name."""
+    return str(machine.get("model") or machine.get("label") or "")
+
+
+def read(path: Path) -> Imported:
+    """Runs of a pyperf file, .json or .json.gz: hwprof's own come back with their case, others under 'pyperf'.
+
+    A benchmark in other units than seconds, and runs that only calibrate, are left out and named. Raises ResultsError.
+    """
+    try:
+        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        data = json.loads(raw)
+    except (ValueError, OSError, EOFError) as error:
+        raise ResultsError(f"{path} is no JSON of pyperf: {error}") from error
+    if not isinstance(data, dict) or not isinstance(data.get("benchmarks"), list):
+        raise ResultsError(f"{path} is no file of pyperf: it has no benchmarks")
+    if data.get("version") not in VERSIONS:
+        raise ResultsError(
+            f"{path} has pyperf's format {data.get('version')}",
+            f"known: {', '.join(VERSIONS)}; pyperf converts older ones",
+        )
+    runs: list[Run] = []
+    left_out: list[str] = []
+    for benchmark in data["benchmarks"]:
+        try:
+            _benchmark(path, {**data.get("metadata", {}), **benchmark.get("metadata", {})}, benchmark, runs, left_out)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ResultsError(f"{path} is no file of pyperf: {type(error).__name__} {error}") from error
+    return Imported(tuple(runs), tuple(left_out))
+
+
+def _benchmark(
+    path: Path, common: Mapping[str, Any], benchmark: Mapping[str, Any], runs: list[Run], left_out: list[str]
+) -> None:
+    number = 0
+    for entry in benchmark["runs"]:
+        told = {**common, **entry.get("metadata", {})}
+        name = str(told.get("name", "unnamed"))
+        seconds = [float(v) for v in entry.get("values", ())]
+        if told.get("unit", "second") != "second":
+            left_out.append(f"{name}: its unit is {told['unit']}, not second")
+            return
+        if not seconds:  # calibration only
+            continue
+        if not all(v > 0 and math.isfinite(v) for v in seconds):
+            raise ValueError(f"{name}: a duration must be above 0")
+        case = from_json(Case, json.loads(told[CASE])) if CASE in told else foreign(name)
+        latency = statistics.median(seconds) * 1e9
+        facts = {
+            "format": "pyperf",
+            "file": path.name,
+            "latency_ns": latency,
+            "fps": performance.fps(case.batch, latency),
+            "values_s": seconds,
+            "loops": told.get("loops", 1),
+        }
+        machine = {"model": told.get("cpu_model_name"), "cpus": told.get("cpu_count"), "imported": "pyperf"}
+        state = {"platform": told.get("platform"), "cpu_config": told.get("cpu_config"), "boot": told.get("boot_time")}
+        software = {"python": told.get("python_version"), "implementation": told.get("python_implementation")}
+        runs.append(
+            imported_run(
+                case,
+                facts,
+                round=int(told.get("hwprof_round", number)),
+                started_utc=str(told.get("date", "")).replace(" ", "T"),
+                machine={k: v for k, v in machine.items() if v is not None},
+                host_state={k: v for k, v in state.items() if v is not None},
+                software={k: v for k, v in software.items() if v is not None},
+            )
+        )
+        number += 1
+
+
+def foreign(name: str) -> Case:
+    """A benchmark of somebody else: its name is all that is known."""
+    return Case("pyperf", name, "pyperf", 0)

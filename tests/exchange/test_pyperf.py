@@ -1,0 +1,111 @@
+"""pyperf's JSON, both ways; pyperf itself is the judge of what is written."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hwprof.analysis.comparison import compare
+from hwprof.cli import main
+from hwprof.errors import ResultsError
+from hwprof.exchange import pyperf
+from hwprof.records import Failure, Run
+from hwprof.store import Results
+from hwprof.store.sides import side
+from tests.factories import MACHINE, make_run, make_simulated_run
+
+
+def rounds(fps: float, network: str = "alexnet", **fields: Any) -> list[Run]:
+    return [make_run(network=network, fps=fps * (1 + 0.002 * i), round=i, **fields) for i in range(3)]
+
+
+def write(folder: Path, runs: Sequence[Run], name: str) -> Path:
+    with Results.open(folder / f"{name}.db", create=True) as results:
+        for run in runs:
+            results.add(run)
+    path = folder / f"{name}.json"
+    assert main(["export", str(folder / f"{name}.db"), "--format", "pyperf", "-o", str(path)]) == 0
+    return path
+
+
+def test_a_value_is_the_latency_of_a_window(tmp_path: Path) -> None:
+    data = json.loads(write(tmp_path, rounds(40), "one").read_text())
+    (benchmark,) = data["benchmarks"]
+    assert benchmark["metadata"]["unit"] == "second"
+    assert [len(r["values"]) for r in benchmark["runs"]] == [1, 1, 1]
+    assert benchmark["runs"][0]["values"][0] == pytest.approx(1 / 40)
+
+
+def test_what_goes_out_comes_back_with_its_case_and_speed(tmp_path: Path) -> None:
+    runs = rounds(40, options={"mode": "eager"}) + rounds(30, "resnet18", batch=4)
+    back = pyperf.read(write(tmp_path, runs, "out"))
+    assert not back.left_out
+    assert {r.case for r in back.runs} == {r.case for r in runs}
+    assert main(["import", str(tmp_path / "out.json"), "--results", str(tmp_path / "in.db")]) == 0
+    found = compare(side(str(tmp_path / "out.db")).runs, side(str(tmp_path / "in.db")).runs)
+    assert [c.ratio for c in found.changes] == pytest.approx([1, 1], rel=1e-6)
+
+
+def test_two_machines_are_two_benchmarks(tmp_path: Path) -> None:
+    there = {**MACHINE, "model": "Another"}
+    data = json.loads(write(tmp_path, rounds(40) + rounds(20, machine=there), "two").read_text())
+    assert len({b["metadata"]["name"] for b in data["benchmarks"]}) == 2
+
+
+def test_simulated_and_failed_runs_have_no_time() -> None:
+    with pytest.raises(ResultsError, match="no good native run"):
+        pyperf.document([make_simulated_run(metrics={}), make_run(failure=Failure("killed", "died"))])
+
+
+def test_foreign_files_come_in_under_their_benchmarks_name(tmp_path: Path) -> None:
+    data = {
+        "version": "1.0",
+        "metadata": {"python_version": "3.11.2 (64-bit)", "cpu_count": 2},
+        "benchmarks": [
+            {
+                "metadata": {"name": "telco", "loops": 4},
+                "runs": [{"warmups": [[1, 0.1]]}, {"values": [0.02, 0.021, 0.025]}, {"values": [0.02]}],
+            },
+            {"metadata": {"name": "memory", "unit": "byte"}, "runs": [{"values": [10]}]},
+        ],
+    }
+    path = tmp_path / "theirs.json.gz"
+    path.write_bytes(gzip.compress(json.dumps(data).encode()))
+    found = pyperf.read(path)
+    assert [(r.case.network, r.round, r.facts["imported"]["fps"]) for r in found.runs] == [
+        ("telco", 0, pytest.approx(1 / 0.021)),
+        ("telco", 1, pytest.approx(50)),
+    ]
+    assert found.left_out == ("memory: its unit is byte, not second",)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"benchmarks": [], "version": "9"}', '{"version":"1.0","benchmarks":[{}]}']
+)
+def test_what_is_no_file_of_pyperf_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(ResultsError):
+        pyperf.read(tmp_path / "x.json")
+
+
+def ask_pyperf(*words: str) -> str:
+    done = subprocess.run([sys.executable, "-m", "pyperf", *words], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.pyperf
+def test_pyperf_compares_and_describes_what_is_written(tmp_path: Path) -> None:
+    old, new = write(tmp_path, rounds(40), "old"), write(tmp_path, rounds(20), "new")
+    said = ask_pyperf("compare_to", str(old), str(new))
+    assert "2.00x slower" in said
+    described = ask_pyperf("stats", str(old))
+    assert "Total number of values: 3" in described
+    assert "median latency of one bare window" in ask_pyperf("metadata", str(old))
