@@ -1,0 +1,257 @@
+"""Does anything besides MACs help to predict FPS? Models of log FPS, judged on networks they have not seen. Pure.
+
+Predictors are few: log MACs, and then what lowers the error on networks left out, chosen anew within every fold, so
+that the choice is not paid with its own coin. A model that is not better than MACs alone is called that.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from hwprof.analysis import metrics as kinds
+from hwprof.analysis import strata
+from hwprof.analysis.metrics import Kind
+from hwprof.analysis.regression import COLLINEAR, Data, best_penalty, fit, inflation, jackknife, left_out, rms
+from hwprof.analysis.strata import Stratum
+
+BASE = "macs"
+FEWEST = 4  # networks, for any model
+ENOUGH = 7  # networks, for more than MACs
+PER_PREDICTOR = 3  # networks beyond the first two that each predictor needs
+LEVEL = 0.05
+# Counts of what happens per second on a shared machine: per frame they are the time of a frame in disguise.
+TIME_DRIVEN = ("context-switches", "cpu-migrations", "cgroup-switches", "run-queue")
+
+
+@dataclass(frozen=True, slots=True)
+class Coefficient:
+    """An elasticity: FPS goes as predictor ^ value. Interval 95 %, by networks left out, t(N - 1)."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    vif: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """The same by statsmodels' MixedLM, networks as random intercepts: a second view only (coverage .90)."""
+
+    coefficients: Mapping[str, tuple[float, float, float]]
+    network_sd: float
+    residual_sd: float
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """One stratum. Errors are RMS of log FPS on networks left out; exp() of them is a typical factor.
+
+    `error` is of the whole procedure, choice of predictors included. `refused`: why there is no model.
+    """
+
+    stratum: Stratum
+    networks: int
+    frameworks: tuple[str, ...]
+    candidates: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
+    coefficients: tuple[Coefficient, ...] = ()
+    base_error: float = math.nan
+    error: float = math.nan
+    p: float | None = None  # of the errors of both being equal, signed ranks over networks
+    penalty: float = 0.0
+    mixed: Mixed | None = None
+    verdict: str = ""
+    refused: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def assess(frame: pd.DataFrame, extra: Mapping[tuple[str, int], Mapping[str, float]] | None = None) -> list[Assessment]:
+    """Models of every stratum. `extra`: further facts of a (network, size), such as activations. ResultsError: no frame.
+
+    On an emulated machine FPS is the emulator's: refused.
+    """
+    out = []
+    for stratum, part in strata.split(strata.label(frame)):
+        rows = strata.usable(part)
+        if "emulated" in rows.columns and bool(rows["emulated"].astype(bool).any()):
+            out.append(Assessment(stratum, 0, (), refused="an emulator's time is not modelled"))
+            continue
+        data = table(rows, candidates(rows, frame), extra)
+        out.append(_assess(stratum, data))
+    return out
+
+
+def candidates(rows: pd.DataFrame, frame: pd.DataFrame) -> list[str]:
+    """Columns that may explain: events per frame, positive in every row; none that is made of time."""
+    known = kinds.classify(frame) if "metrics" in frame.attrs else {}
+    found = []
+    for name, metric in known.items():
+        values = pd.to_numeric(rows.loc[rows["fps"].notna(), name], errors="coerce")
+        if kinds.base_name(name).startswith(TIME_DRIVEN):
+            continue
+        if metric.kind is Kind.EXPLANATORY and len(values) and bool((values > 0).all()):
+            found.append(name)
+    return found
+
+
+def table(
+    rows: pd.DataFrame,
+    columns: Sequence[str],
+    extra: Mapping[tuple[str, int], Mapping[str, float]] | None = None,
+) -> Data:
+    """One row per network and framework, logs of FPS, MACs, parameters and `columns`, cells averaged (see strata)."""
+    rows = rows.copy()
+    names = [BASE, *(["params"] if "params" in rows.columns else []), *columns]
+    for fact in sorted({f for facts in (extra or {}).values() for f in facts}):
+        pairs = zip(rows["network"].astype(str), rows["size"].astype(int), strict=True)
+        rows[fact] = [(extra or {}).get(pair, {}).get(fact, math.nan) for pair in pairs]
+        names.append(fact)
+    names = [n for n in names if n in rows.columns and bool((pd.to_numeric(rows[n], errors="coerce") > 0).all())]
+    if BASE not in names or rows.empty or not rows["fps"].notna().any():
+        return Data((), (), np.empty(0), np.empty((0, 1)), (BASE,))
+    networks: list[str] = []
+    frameworks: list[str] = []
+    values = []
+    for variant in sorted(rows.loc[rows["fps"].notna(), strata.VARIANT].unique()):
+        found = strata.collapse(rows, str(variant), ["fps", *names])
+        networks += found.networks
+        frameworks += [str(variant)] * len(found.networks)
+        values.append(found.values)
+    both = np.vstack(values)
+    return Data(tuple(networks), tuple(frameworks), both[:, 0], both[:, 1:], tuple(names))
+
+
+def _assess(stratum: Stratum, data: Data) -> Assessment:
+    n, frameworks = len(data.clusters), tuple(dict.fromkeys(data.frameworks))
+    base = Assessment(stratum, n, frameworks)
+    if n < FEWEST:
+        return _with(base, refused=f"{n} network{'s' * (n != 1)} with MACs and FPS: a model needs {FEWEST}")
+    notes = [f"exploratory: {n} networks, {ENOUGH} are needed for more than MACs"] if n < ENOUGH else []
+    chosen = choose(data)
+    picked = data.only(chosen)
+    plain, nested = left_out(data.only((BASE,))), procedure(data)
+    vif = inflation(picked)
+    penalty = best_penalty(picked) if max(vif.values()) > COLLINEAR else 0.0
+    if penalty:
+        notes.append(f"collinear predictors (VIF above {COLLINEAR:g}): ridge with penalty {penalty:g}")
+    p = compare_errors(plain, nested)
+    return _with(
+        base,
+        candidates=data.names,
+        chosen=chosen,
+        coefficients=coefficients(picked, vif, penalty),
+        base_error=rms(plain),
+        error=rms(nested),
+        p=p,
+        penalty=penalty,
+        mixed=mixed(picked),
+        verdict=verdict(rms(plain), rms(nested), p, chosen),
+        notes=tuple(notes),
+    )
+
+
+def _with(assessment: Assessment, **fields: object) -> Assessment:
+    from dataclasses import replace
+
+    return replace(assessment, **fields)  # type: ignore[arg-type]
+
+
+def choose(data: Data) -> tuple[str, ...]:
+    """MACs, then one predictor after the other while it lowers the error on networks left out by a tenth."""
+    n = len(data.clusters)
+    most = 1 if n < ENOUGH else max(1, (n - 2) // PER_PREDICTOR)
+    chosen: tuple[str, ...] = (BASE,)
+    error = rms(left_out(data.only(chosen)))
+    while len(chosen) < most:
+        trials = {name: rms(left_out(data.only((*chosen, name)))) for name in data.names if name not in chosen}
+        best = min(trials, key=lambda name: trials[name], default=None)
+        if best is None or not trials[best] < 0.9 * error:
+            break
+        chosen, error = (*chosen, best), trials[best]
+    return chosen
+
+
+def procedure(data: Data) -> dict[str, float]:
+    """Errors on networks left out, with the predictors chosen anew without each of them."""
+    errors: dict[str, float] = {}
+    for network in data.clusters:
+        train, test = data.without(network)
+        picked = train.only(choose(train))
+        penalty = best_penalty(picked) if max(inflation(picked).values()) > COLLINEAR else 0.0
+        model = fit(picked, penalty)
+        rows = test.only(picked.names)
+        squares = [
+            (float(y) - model.predict(f, x)) ** 2
+            for f, y, x in zip(rows.frameworks, rows.y, rows.x, strict=True)
+            if f in model.intercepts
+        ]
+        if squares:
+            errors[network] = float(np.mean(squares))
+    return errors
+
+
+def compare_errors(plain: Mapping[str, float], nested: Mapping[str, float]) -> float | None:
+    """p of equal errors, Wilcoxon's signed ranks over networks; None where they are the same, or too few."""
+    both = [n for n in plain if n in nested]
+    difference = np.array([plain[n] - nested[n] for n in both])
+    if len(both) < FEWEST or float(np.ptp(difference)) < 1e-12:
+        return None
+    from scipy import stats
+
+    return float(stats.wilcoxon(difference).pvalue)
+
+
+def verdict(base: float, error: float, p: float | None, chosen: Sequence[str]) -> str:
+    """What may be said of the model beside MACs alone."""
+    if tuple(chosen) == (BASE,):
+        return "nothing predicts unseen networks better than MACs alone"
+    if error >= base:
+        return "not better than MACs alone on networks it has not seen: don't use the further predictors"
+    if p is None or p > LEVEL:
+        return "lower error than MACs alone, but not shown to be better (too few networks, or too alike)"
+    return "better than MACs alone on networks it has not seen"
+
+
+def coefficients(data: Data, vif: Mapping[str, float], penalty: float) -> tuple[Coefficient, ...]:
+    """Elasticities with intervals by networks left out."""
+    from scipy import stats
+
+    model, errors = fit(data, penalty), jackknife(data, penalty)
+    t = float(stats.t.ppf(0.975, len(data.clusters) - 1))
+    return tuple(
+        Coefficient(name, float(b), float(b - t * e), float(b + t * e), vif[name])
+        for name, b, e in zip(data.names, model.coefficients, errors, strict=True)
+    )
+
+
+def mixed(data: Data) -> Mixed | None:
+    """Networks as random intercepts, by statsmodels; None with one framework, where they can't be told from noise."""
+    if len(set(data.frameworks)) < 2 or len(data.y) <= len(data.names) + len(set(data.frameworks)) + 1:
+        return None
+    import statsmodels.api as sm
+
+    from hwprof.analysis.regression import design
+
+    columns, frameworks = design(data)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            result = sm.MixedLM(data.y, columns, groups=list(data.networks)).fit(reml=True)
+            interval = np.asarray(result.conf_int())
+        except np.linalg.LinAlgError as error:
+            return Mixed({}, math.nan, math.nan, (f"did not converge: {error}",))
+    at = len(frameworks)
+    found = {
+        name: (float(result.fe_params[at + i]), float(interval[at + i][0]), float(interval[at + i][1]))
+        for i, name in enumerate(data.names)
+    }
+    said = tuple(dict.fromkeys(str(w.message).partition("\n")[0] for w in caught))
+    return Mixed(found, float(np.sqrt(np.asarray(result.cov_re)[0, 0])), float(np.sqrt(result.scale)), said)

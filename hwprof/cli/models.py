@@ -1,0 +1,45 @@
+"""Does anything besides MACs predict FPS? Models of the results, judged on networks they have not seen.
+
+log FPS on log MACs and few further predictors (parameters, activations and layers of the graph, events per frame),
+errors clustered by network, ridge where predictors are collinear. Below 4 networks there is no model, below 7 only
+MACs. `hwprof predict` uses them on a network that was not measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from hwprof.cli.options import add_results
+from hwprof.errors import EXIT_OK
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `hwprof models`."""
+    parser.add_argument(
+        "file", nargs="?", metavar="RESULTS", help="results file (default: HWPROF_RESULTS, ./hwprof.db)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    add_results(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Read, fit, print."""
+    from hwprof import store
+    from hwprof.analysis import models
+    from hwprof.networks import traffic
+    from hwprof.records import to_json
+    from hwprof.reports import models as rendered
+    from hwprof.reports import text
+
+    with store.Results.open(store.default_path(args.file or args.results)) as results:
+        frame = results.frame()
+    pairs = zip(frame["network"].astype(str), frame["size"].astype(int), strict=True)
+    found = models.assess(frame, traffic.facts(pairs))
+    if args.json:
+        from hwprof.store.schema import dumps
+
+        print(json.dumps(json.loads(dumps({"format": 1, "models": to_json(found)})), indent=2))
+    else:
+        print(text.terminal(rendered.report(found)))
+    return EXIT_OK

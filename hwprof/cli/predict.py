@@ -1,0 +1,80 @@
+"""Predict the FPS of a network that has not been measured, with its 95 % interval.
+
+From the network's graph (MACs, parameters, activations, layers) and what other networks did in the same framework in
+the results. At least 4 networks must have been measured there; 7 allow more than MACs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from hwprof.cli.options import add_results
+from hwprof.errors import EXIT_OK, NotAvailable, UnknownFramework
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `hwprof predict`."""
+    add = parser.add_argument
+    add("-n", "--network", required=True, help="built-in name or path of an .onnx")
+    add("-f", "--framework", required=True, help="as it stands in the results")
+    add("-s", "--size", type=int, default=0, help="side of the input in pixels (default: the network's own)")
+    add("-b", "--batch", type=int, default=1, help="default: 1")
+    add("-t", "--threads", type=int, help="default: every number of threads in the results")
+    add("--json", action="store_true", help="one JSON document")
+    add_results(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Read, fit, predict."""
+    from hwprof import networks, store
+    from hwprof.analysis import models, prediction, strata
+    from hwprof.networks import traffic
+    from hwprof.records import to_json
+
+    network = networks.resolve(args.network)
+    size = args.size or network.default_size or 0
+    facts: dict[str, float] = {"macs": float(network.macs(size or None, 1) or 0), "params": float(network.params())}
+    facts |= traffic.facts([(args.network, size)]).get((args.network, size), {})
+    with store.Results.open(store.default_path(args.results)) as results:
+        frame = results.frame()
+    if args.framework not in set(frame["framework"].astype(str)):
+        raise UnknownFramework(args.framework, frame["framework"].astype(str))
+    rows = frame[(frame["batch"] == args.batch) & (frame["framework"] == args.framework)]
+    if args.threads:
+        rows = rows[rows["threads"] == args.threads]
+    rows = rows[rows["network"] != network.name]  # measured: that is no prediction
+    measured = bool((frame["network"] == network.name).any())
+    pairs = zip(rows["network"].astype(str), rows["size"].astype(int), strict=True)
+    extra = traffic.facts(pairs)
+    said: list[dict[str, Any]] = []
+    for stratum, part in strata.split(strata.label(rows)):
+        usable = strata.usable(part)
+        data = models.table(usable, [], extra)
+        for variant in dict.fromkeys(data.frameworks):
+            found = prediction.predict(data, variant, facts)
+            title = f"{variant} · {stratum.title} · batch {args.batch}"
+            if isinstance(found, prediction.Refusal):
+                print(f"hwprof: {title}: {found.why}", file=sys.stderr)
+                continue
+            said.append({"case": title, **to_json(found)})
+    if not said:
+        raise NotAvailable(
+            f"no prediction for {args.network} with {args.framework}", "measure more networks: hwprof sweep quick"
+        )
+    if args.json:
+        print(json.dumps({"format": 1, "network": network.name, "facts": facts, "predictions": said}, indent=2))
+        return EXIT_OK
+    known = " (its own runs are left out)" if measured else ""
+    print(f"{network.name} {size}px: {', '.join(f'{k} {v:,.0f}' for k, v in facts.items() if v)}{known}")
+    for one in said:
+        print(f"  {one['case']}")
+        print(
+            f"    FPS {one['fps']:.4g}  [{one['low']:.4g} ... {one['high']:.4g}]  95 % for a new network, "
+            f"from {one['networks']} networks by {' + '.join(one['predictors'])}"
+        )
+        for note in one["notes"]:
+            print(f"    {note}")
+    return EXIT_OK

@@ -1,0 +1,75 @@
+"""What a network must at least move through memory, counted from its ONNX graph."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+# These compute; what stands between them (activations, batch normalisation, additions) can be done on the way.
+COMPUTE = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Elements per batch: `weights` read once, `activations` read and written by convolutions and matrix products.
+
+    A lower bound: every such layer reads its input and writes its output once, everything else is fused into it, and
+    no activation stays in a cache between layers.
+    """
+
+    weights: int
+    activations: int
+    layers: int
+
+    def bytes(self, element: int = 4) -> int:
+        """Bytes at `element` bytes each (4: FP32)."""
+        return element * (self.weights + self.activations)
+
+
+def traffic(model: Any, batch: int = 1) -> Traffic | None:
+    """The compulsory traffic of an ONNX model at its own input size; None where a shape is unknown."""
+    import onnx
+
+    from hwprof.networks.graph import _shape, _with_batch
+
+    inferred = onnx.shape_inference.infer_shapes(_with_batch(model, batch))
+    shapes = {v.name: _shape(v) for v in [*inferred.graph.value_info, *inferred.graph.output, *inferred.graph.input]}
+    weights = {i.name: math.prod(i.dims) for i in inferred.graph.initializer}
+    shapes |= {i.name: tuple(i.dims) for i in inferred.graph.initializer}
+    read = moved = layers = 0
+    for node in inferred.graph.node:
+        if node.op_type not in COMPUTE:
+            continue
+        layers += 1
+        read += sum(weights.get(name, 0) for name in node.input)
+        for name in (*(n for n in node.input if n and n not in weights), node.output[0]):
+            shape = shapes.get(name)
+            if shape is None:
+                return None
+            moved += math.prod(shape)
+    return Traffic(read, moved, layers)
+
+
+@lru_cache(maxsize=256)
+def of_network(name: str, size: int, batch: int = 1) -> Traffic | None:
+    """Traffic of a built-in network or a user's .onnx at `size`; None where it isn't here any more, or unknown."""
+    from hwprof import networks
+    from hwprof.errors import HwprofError
+
+    try:
+        return traffic(networks.resolve(name)._shaped(size or None), batch)
+    except HwprofError:
+        return None
+
+
+def facts(pairs: Iterable[tuple[str, int]]) -> dict[tuple[str, int], dict[str, float]]:
+    """(network, size) -> activations and layers per frame, for those whose graph is here."""
+    found = {}
+    for name, size in sorted(set(pairs)):
+        one = of_network(name, size)
+        if one is not None:
+            found[name, size] = {"activations": float(one.activations), "layers": float(one.layers)}
+    return found

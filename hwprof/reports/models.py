@@ -1,0 +1,53 @@
+"""Models and predictions as words and tables. Renders only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from hwprof.analysis.models import Assessment
+from hwprof.reports.content import Report, Table
+
+HEADER = ("predictor", "elasticity", "95 %", "VIF", "mixed model (secondary)")
+NOTE = (
+    "elasticity: FPS goes as predictor^e; interval by leaving out whole networks, t(N - 1); frameworks have intercepts "
+    "of their own. VIF: variance inflation by the other predictors. mixed model: statsmodels' MixedLM with networks as "
+    "random intercepts, whose intervals are too narrow (coverage .90): a second view only."
+)
+
+
+def report(found: Sequence[Assessment]) -> Report:
+    """A summary line and a table for each stratum."""
+    if not found:
+        return Report(("There is no run in these results: hwprof sweep quick measures some.",), ())
+    summary, tables = [], []
+    for a in found:
+        summary.append(f"{a.stratum.title}: {a.refused or sentence(a)}")
+        summary += [f"  {note}" for note in a.notes]
+        if a.coefficients:
+            rows = tuple(
+                (c.name, f"{c.value:+.2f}", f"{c.low:+.2f} ... {c.high:+.2f}", f"{c.vif:.1f}", second(a, c.name))
+                for c in a.coefficients
+            )
+            warned = f" MixedLM warned: {'; '.join(a.mixed.warnings)}." if a.mixed and a.mixed.warnings else ""
+            tables.append(Table(f"Model of FPS · {a.stratum.title}", HEADER, rows, NOTE + warned))
+    return Report(tuple(summary), tuple(tables))
+
+
+def sentence(a: Assessment) -> str:
+    """The verdict with its figures."""
+    frameworks = f"{a.networks} networks, {len(a.frameworks)} framework{'s' * (len(a.frameworks) != 1)}"
+    errors = (
+        f"typical error on networks left out x{math.exp(a.base_error):.2f} by MACs alone, "
+        f"x{math.exp(a.error):.2f} by {' + '.join(a.chosen)} (chosen anew in every fold)"
+    )
+    p = "" if a.p is None else f", p = {a.p:.2g} that they are equal"
+    return f"{a.verdict}. {frameworks}; {errors}{p}"
+
+
+def second(a: Assessment, name: str) -> str:
+    """What the mixed model says of a predictor."""
+    if a.mixed is None or name not in a.mixed.coefficients:
+        return ""
+    value, low, high = a.mixed.coefficients[name]
+    return f"{value:+.2f} [{low:+.2f} ... {high:+.2f}]"

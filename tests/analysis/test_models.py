@@ -1,0 +1,126 @@
+"""Models of FPS on planted truth: they find what is there, and say so where there is nothing."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hwprof.analysis import models
+from hwprof.analysis.prediction import Prediction, Refusal, predict
+from hwprof.analysis.strata import label
+from tests.analysis.test_regression import data
+
+
+def frame(n: int = 10, gain: float = 0.0, noise: float = 0.05, seed: int = 0, frameworks: int = 3) -> pd.DataFrame:
+    """FPS falls with MACs; with `gain`, also with parameters. Network names, sizes and figures are invented."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for i in range(n):
+        macs, params = rng.normal(20, 1.2), rng.normal(15, 1.0)
+        for f in range(frameworks):
+            y = 25 - macs - gain * params + 0.3 * f + rng.normal(0, noise)
+            for r in range(2):
+                rows.append(
+                    {
+                        "framework": f"f{f}",
+                        "network": f"n{i}",
+                        "size": 224,
+                        "batch": 1,
+                        "threads": 1,
+                        "round": r,
+                        "status": "ok",
+                        "kind": "native",
+                        "fps": math.exp(y + rng.normal(0, 0.01)),
+                        "macs": math.exp(macs),
+                        "params": math.exp(params),
+                        "cache-misses": math.exp(macs + rng.normal(0, 0.3)),
+                        "context-switches": math.exp(-y),
+                        "task-clock": math.exp(-y),
+                    }
+                )
+    out = pd.DataFrame(rows)
+    per_frame = {"unit": "", "per": "frame", "origin": "hardware"}
+    out.attrs["metrics"] = {"cache-misses": per_frame, "context-switches": per_frame, "task-clock": {**per_frame, "unit": "ns"}}
+    return out
+
+
+def test_what_drives_fps_is_found_with_its_elasticity() -> None:
+    (found,) = models.assess(frame(gain=0.6))
+    assert found.chosen == ("macs", "params")
+    by_name = {c.name: c for c in found.coefficients}
+    assert by_name["params"].low < -0.6 < by_name["params"].high
+    assert found.error < 0.5 * found.base_error
+    assert found.verdict == "better than MACs alone on networks it has not seen"
+
+
+def test_where_only_macs_matter_no_model_is_called_better() -> None:
+    called = [models.assess(frame(seed=s))[0].verdict for s in range(6)]
+    assert sum(v.startswith("better") for v in called) <= 1
+    assert sum(v.startswith("nothing predicts") for v in called) >= 3
+
+
+def test_what_is_made_of_time_is_no_candidate() -> None:
+    (found,) = models.assess(frame())
+    assert set(found.candidates) == {"macs", "params", "cache-misses"}
+
+
+def test_gates_by_number_of_networks() -> None:
+    (three,) = models.assess(frame(3))
+    assert three.refused == "3 networks with MACs and FPS: a model needs 4"
+    (five,) = models.assess(frame(5, gain=0.6))
+    assert five.chosen == ("macs",)
+    assert "exploratory" in five.notes[0]
+
+
+def test_an_emulators_time_is_not_modelled() -> None:
+    one = frame()
+    one["emulated"] = True
+    assert "emulator" in models.assess(one)[0].refused
+
+
+def test_collinear_predictors_go_to_ridge(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = frame(gain=0.6)
+    one["params"] = one["macs"] ** 1.02
+    monkeypatch.setattr(models, "choose", lambda d: ("macs", "params"))
+    (found,) = models.assess(one)
+    assert found.penalty > 0
+    assert max(c.vif for c in found.coefficients) > 10
+    assert "ridge" in found.notes[-1]
+
+
+def test_the_mixed_model_is_statsmodels_and_agrees() -> None:
+    one = data(12, 3, (-0.9, 0.3))
+    found = models.mixed(one)
+    assert found is not None
+    value, low, high = found.coefficients["macs"]
+    assert low < -0.9 < high
+    assert value == pytest.approx(-0.9, abs=0.15)
+    assert found.network_sd == pytest.approx(0.1, abs=0.06)
+    assert models.mixed(data(12, 1)) is None
+
+
+def test_predictions_cover_networks_that_were_not_measured() -> None:
+    hits = total = 0
+    for seed in range(60):
+        whole = models.table(label(frame(9, 0.4, 0.15, seed, 1)), [])
+        train, test = whole.without("n8")
+        found = predict(train, "f0", dict(zip(test.names, np.exp(test.x[0]), strict=True)))
+        assert isinstance(found, Prediction)
+        hits += found.low <= math.exp(float(test.y[0])) <= found.high
+        total += 1
+    assert hits >= 0.90 * total
+    assert hits < total  # an interval that holds everything says nothing
+
+
+def test_extrapolation_is_said_and_too_few_networks_refuse() -> None:
+    one = models.table(label(frame(8)), [])
+    far = predict(one, "f0", {"macs": math.exp(40), "params": math.exp(15)})
+    assert isinstance(far, Prediction)
+    assert any("extrapolated" in note for note in far.notes)
+    few = predict(models.table(label(frame(3)), []), "f0", {"macs": 1e9})
+    assert few == Refusal("3 networks measured with f0: a prediction needs 4")
+    assert isinstance(predict(one, "absent", {"macs": 1e9}), Refusal)
+    assert predict(one, "f0", {"params": 1e6}) == Refusal("the network's MACs are unknown")
