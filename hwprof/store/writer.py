@@ -101,7 +101,6 @@ def speed(run: Run) -> dict[str, float | None]:
         # of a declared runner the latency that it told, of any other program how long it took
         latency = run.facts.get("latency_ns") if "latency_ns" in run.facts else np.median(lengths) if lengths else None
         return {"latency_ns": None if latency is None else float(latency), **told}
-        return {"latency_ns": float(np.median(lengths)) if lengths else None, **told}
     if (imported := run.facts.get("imported")) and run.failure is None:
         return {name: imported.get(name) for name in ("latency_ns", "fps", "throughput")}
     bare = [w for w in run.windows if w.role is Role.BARE and w.latencies_ns]
