@@ -56,7 +56,7 @@ def build(frame: pd.DataFrame, runs: Iterable[Run]) -> Report:
 
 
 def speeds(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row per stratum, variant, network, batch: fps, low, high, rounds, latency_ms, macs, faithful, max_rel, emulated."""
+    """One row per stratum, variant, network, batch: fps, low, high, rounds, latency_ms, macs, params, faithful, max_rel, emulated."""
     labelled = strata.label(frame)
     good = labelled[strata.is_ok(labelled) & strata.is_native(labelled) & labelled["fps"].notna()]
     rows = []
@@ -72,6 +72,7 @@ def speeds(frame: pd.DataFrame) -> pd.DataFrame:
                 "rounds": len(group),
                 "latency_ms": float(group["latency_ms"].median()),
                 "macs": group["macs"].iloc[0],
+                "params": group["params"].iloc[0],
                 "faithful": not bool(strata.is_unfaithful(group).any()),
                 "max_rel": group["max_rel"].max(),
                 "emulated": "emulated" in group and bool(group["emulated"].any()),

@@ -79,8 +79,8 @@ def id_of(connection: Connection, prefix: str) -> int:
     raise ResultsError(f"'{prefix}' is ambiguous: {len(found)} runs begin with it ({names})", "give more letters")
 
 
-def runs(connection: Connection, ids: Sequence[int]) -> Iterator[Run]:
-    """The runs of these row ids, in this order."""
+def runs(connection: Connection, ids: Sequence[int], metrics: Sequence[str] | None = None) -> Iterator[Run]:
+    """The runs of these row ids, in this order. `metrics`: with these readings only, and without series."""
     r, c = schema.run, schema.cases
     query: Select[Any] = (
         select(
@@ -99,8 +99,9 @@ def runs(connection: Connection, ids: Sequence[int]) -> Iterator[Run]:
         .where(r.c.id.in_(ids))
     )
     rows = {row.id: row for row in connection.execute(query)}
-    windows = _windows(connection, {identity: row.host_state_id for identity, row in rows.items()})
-    series, doubts = _series(connection, ids), _doubts(connection, ids)
+    windows = _windows(connection, {identity: row.host_state_id for identity, row in rows.items()}, metrics)
+    series = _series(connection, ids) if metrics is None else defaultdict(list)
+    doubts = _doubts(connection, ids)
     profiled = layers.of_runs(connection, [identity for identity in ids if rows[identity].kind == Kind.LAYERS])
     for identity in ids:
         row = rows[identity]
@@ -138,8 +139,12 @@ def _case(row: Row[Any]) -> Case:
     return Case(**fields)
 
 
-def _of_runs(connection: Connection, table: Table, ids: Sequence[int], order: Sequence[str]) -> Iterator[Any]:
+def _of_runs(
+    connection: Connection, table: Table, ids: Sequence[int], order: Sequence[str], metrics: Sequence[str] | None = None
+) -> Iterator[Any]:
     query: Select[Any] = select(table).where(table.c.run_id.in_(ids))
+    if metrics is not None:
+        query = query.where(table.c.metric_id.in_(select(schema.metric.c.id).where(schema.metric.c.name.in_(metrics))))
     if "metric_id" in table.c:
         m = schema.metric
         named = (m.c.name, m.c.unit, m.c.domain, m.c.source, m.c.meaning)
@@ -147,11 +152,13 @@ def _of_runs(connection: Connection, table: Table, ids: Sequence[int], order: Se
     yield from connection.execute(query.order_by(table.c.run_id, *(table.c[name] for name in order)))
 
 
-def _windows(connection: Connection, hosts: Mapping[int, int]) -> dict[int, list[Window]]:
+def _windows(
+    connection: Connection, hosts: Mapping[int, int], metrics: Sequence[str] | None
+) -> dict[int, list[Window]]:
     """Windows by run. `hosts`: run -> its host state. Readings of events that failed validation there are SUSPECT."""
     ids, suspects = tuple(hosts), Suspects(connection)
     readings: dict[tuple[int, int], list[Reading]] = defaultdict(list)
-    for row in _of_runs(connection, schema.reading, ids, ("window_idx", "seq")):
+    for row in _of_runs(connection, schema.reading, ids, ("window_idx", "seq"), metrics):
         reading = Reading(
             row.name,
             row.value,

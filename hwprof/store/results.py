@@ -192,10 +192,12 @@ class Results:
         framework: str | None = None,
         network: str | None = None,
         ids: Sequence[int] | None = None,
+        metrics: Sequence[str] | None = None,
     ) -> Iterator[Run]:
         """Runs as records, in the order in which they were saved; streamed, so that the file may be large.
 
-        `ids`: only these rows (`hwprof.store.listing.Entry.order`).
+        `ids`: only these rows (`hwprof.store.listing.Entry.order`). `metrics`: with the readings of these alone and
+        without series, for who needs no more of many runs.
         """
         r, c = schema.run, schema.cases
         query: Select[Any] = select(r.c.id).join(c, r.c.case_id == c.c.id).order_by(r.c.id)
@@ -215,7 +217,7 @@ class Results:
             found = [identity for identity in found if identity in wanted]
         for start in range(0, len(found), reader.CHUNK):
             with self._database.read() as connection:
-                chunk = list(reader.runs(connection, found[start : start + reader.CHUNK]))
+                chunk = list(reader.runs(connection, found[start : start + reader.CHUNK], metrics))
             yield from chunk
 
     def experiments(self) -> list[reader.StoredExperiment]:

@@ -1,0 +1,246 @@
+"""Tables and sentences of the correlation analysis in full: a page per framework, and what all frameworks share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from hwprof.analysis.findings import Analysis, Correlation
+from hwprof.analysis.partial import MIN_NETWORKS, MIN_TESTED
+from hwprof.analysis.shared import sign_flips
+from hwprof.reports.content import Table, interval_r
+
+SURE = 0.05
+COLUMNS = (
+    *("metric", "group", "kind", "origin", "N (cases)", "p90/p10", "r raw", "r given", "95 %", "elasticity"),
+    *("without one network", "q", "same sign", "reliability", "given", "note"),
+)
+READ = (
+    "r given: partial correlation of log FPS with the log of the metric per frame, given the covariates in 'given', over "
+    "network means; 95 % by Fisher's z. r raw is mostly network size. group: metrics with one number can't be told "
+    "apart (|r| > .7). p90/p10: spread between networks. 'without one network': the range of r as each network is left "
+    "out, and the one that moves it most. q: Benjamini-Hochberg. same sign: in k of F frameworks. reliability: share of "
+    "the variance that is not noise between rounds; below .8 more rounds are needed."
+)
+
+
+def elasticity(c: Correlation) -> str:
+    """In words: what goes with 10 % more of the metric."""
+    return "-" if c.elasticity is None else f"+10 % ↔ {c.elasticity:+.1f} % FPS".replace("-", "−")
+
+
+def origin(c: Correlation) -> str:
+    """Where the values come from and how exact they are; whatever can't be taken as it stands is in capitals."""
+    loud = {"simulated", "emulated", "suspect", "scaled", "missing"}
+    words = [*c.metric.origins, *c.metric.exactness.split("+")]
+    said = [w.upper() if w in loud else w for w in words if w]
+    return ", ".join([*said, *(["user mode only"] if c.metric.user_only else [])]) or "-"
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.2f}"
+
+
+def _rank(c: Correlation) -> tuple[bool, float, float, str]:
+    return c.given.r is None, c.q if c.q is not None else 2.0, -abs(c.given.r or 0.0), c.metric.name
+
+
+def framework_table(analysis: Analysis, framework: str) -> Table:
+    """Every metric of one framework: coefficients strongest first, then what has none, with the reason."""
+    found = sorted((c for c in analysis.correlations if c.framework == framework), key=_rank)
+    signs: dict[str, list[float]] = {}
+    for c in analysis.correlations:
+        if c.given.r:
+            signs.setdefault(c.metric.name, []).append(c.given.r)
+    rows = [_row(c, signs.get(c.metric.name, [])) for c in found]
+    blank = ("-",) * 11
+    rows += [(name, "-", "made of FPS", *blank, "-", f"follows FPS itself (R² {d.r2:.3f}, slope {d.slope:+.2f})")
+             for v, name, d in analysis.disguised if v == framework]  # fmt: skip
+    rows += [(m.label, "-", m.kind.value, *blank, "-", why) for m, why in analysis.untested]
+    return Table(f"Metrics of {framework}", COLUMNS, tuple(rows), READ)
+
+
+def _row(c: Correlation, signs: Sequence[float]) -> tuple[str, ...]:
+    positive = sum(r > 0 for r in signs)
+    agree = positive if (c.given.r or 0) > 0 else len(signs) - positive
+    leave = "-" if c.leave_out is None else f"{c.leave_out[0]:+.2f} … {c.leave_out[1]:+.2f} ({c.leave_out[2]})"
+    exploratory = " (exploratory)" if c.status == "exploratory" else ""
+    return (
+        c.metric.label,
+        "-" if c.group < 0 else str(c.group + 1),
+        c.metric.kind.value,
+        origin(c),
+        f"{c.given.n} ({c.cells})",
+        "-" if c.spread is None else f"×{c.spread:.1f}",
+        _signed(c.raw.r),
+        _signed(c.given.r) + exploratory,
+        interval_r(c),
+        elasticity(c),
+        leave,
+        "-" if c.q is None else f"{c.q:.3f}{c.stars}",
+        "-" if c.given.r is None else f"{agree} of {len(signs)}",
+        "-" if c.reliability is None else f"{c.reliability:.2f}",
+        ", ".join(c.covariates) or "-",
+        "; ".join([*c.notes, *([c.given.why] if c.given.r is None and c.given.why else [])]),
+    )
+
+
+def gates(analysis: Analysis) -> list[str]:
+    """Which statistics the number of networks or frameworks stops, in one sentence each."""
+    if analysis.refused:
+        return [f"No correlation: {analysis.refused}."]
+    counts = [c.given.n for c in analysis.correlations]
+    most, lines = max(counts, default=0), []
+    if most < MIN_NETWORKS:
+        lines.append(f"{most} networks: below {MIN_NETWORKS} there is no coefficient (gate).")
+    elif most < MIN_TESTED:
+        lines.append(f"{most} networks: coefficients are exploratory; q-values begin at {MIN_TESTED} (gate).")
+    else:
+        few = sorted({c.metric.label for c in analysis.correlations if c.given.n < MIN_TESTED})
+        if few:
+            lines.append(f"Fewer than {MIN_TESTED} networks, no q-value (gate): {_some(few)}.")
+    count = len(analysis.frameworks)
+    if count < 2:
+        lines.append("One framework: no pooled slopes, which live on differences between frameworks.")
+    if count < 5:
+        lines.append(f"{count} framework{'s' * (count != 1)}: no test between frameworks below 5 (gate).")
+    if analysis.unchecked:
+        lines.append(f"{analysis.unchecked} runs had no reference to compare their outputs with.")
+    return lines
+
+
+def _some(names: Sequence[str], most: int = 6) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def pooled_table(analysis: Analysis) -> Table:
+    """Slopes over all frameworks with leave-one-network-out intervals."""
+    rows = []
+    for s in sorted(analysis.shared, key=lambda s: (s.p if s.p is not None else 2.0, s.metric.name)):
+        known = s.slope is not None and s.low is not None and s.high is not None
+        words = "-" if s.slope is None else f"+10 % ↔ {100 * (1.1**s.slope - 1):+.1f} % FPS".replace("-", "−")
+        rows.append(
+            (
+                s.metric.label,
+                "-" if s.group < 0 else str(s.group + 1),
+                str(s.n),
+                str(s.frameworks),
+                _signed(s.slope),
+                f"[{s.low:+.2f} ... {s.high:+.2f}]" if known else "-",
+                words,
+                "-" if s.q is None else f"{s.q:.3f}",
+                "-" if s.p_family is None else f"{s.p_family:.3f}",
+                f"{s.same_sign[0]} of {s.same_sign[1]}",
+                s.covariate or "-",
+                s.why,
+            )
+        )
+    return Table(
+        "Over all frameworks: pooled slopes",
+        (
+            "metric",
+            "group",
+            "N",
+            "frameworks",
+            "slope",
+            "95 %",
+            "elasticity",
+            "q",
+            "p family-wise",
+            "same sign",
+            "given",
+            "note",
+        ),
+        tuple(rows),
+        "Slope of log FPS on the log of the metric per frame after two-way centring (network and framework); intervals "
+        "and p by leaving out one network at a time and centring anew, t(N - 1). p family-wise: max-T over the family, "
+        "whole networks permuted jointly over frameworks and metrics (Freedman-Lane). q and p from 7 networks on.",
+    )
+
+
+def groups_table(analysis: Analysis) -> Table:
+    """Metrics that can't be told apart, as groups."""
+    several = [(i, names) for i, names in enumerate(analysis.groups) if len(names) > 1]
+    rows = tuple((str(i + 1), str(len(names)), ", ".join(names)) for i, names in several)
+    return Table(
+        "Metrics that can't be told apart",
+        ("group", "metrics", "which"),
+        rows,
+        "Average linkage on 1 - |r| of what is left given size, cut at |r| = .7: what is said of one may be due to another.",
+    )
+
+
+def influence_table(analysis: Analysis) -> Table:
+    """How often each network is the one that moves a coefficient most, and the worst case."""
+    found: dict[str, list[tuple[float, Correlation]]] = {}
+    for c in analysis.correlations:
+        if c.leave_out is not None and c.given.r is not None:
+            low, high, name = c.leave_out
+            found.setdefault(name, []).append((max(abs(low - c.given.r), abs(high - c.given.r)), c))
+    rows = []
+    for name, moved in sorted(found.items(), key=lambda item: (-len(item[1]), item[0])):
+        shift, worst = max(moved, key=lambda pair: pair[0])
+        turned = sum(1 for _, c in moved if c.leave_out and c.leave_out[0] < 0 < c.leave_out[1])
+        example = (
+            f"{worst.metric.label} in {worst.framework}: r {_signed(worst.given.r)}, without it moved by {shift:.2f}"
+        )
+        rows.append((name, str(len(moved)), str(turned), example))
+    return Table(
+        "Influence of each network",
+        ("network", "moves most", "sign hangs on it", "largest"),
+        tuple(rows),
+        "In how many coefficients leaving out this network moves r most, and in how many of them the sign changes.",
+    )
+
+
+def flips_table(analyses: Sequence[Analysis]) -> Table:
+    """Metrics that go with more FPS here and with less there."""
+    return Table(
+        "Signs that differ between frameworks or strata",
+        ("metric", "positive in", "negative in"),
+        tuple(sign_flips(analyses)),
+        "Only where both 95 % intervals exclude 0.",
+    )
+
+
+def pooled_sentences(analysis: Analysis) -> list[str]:
+    """What the summary says of all frameworks together: only what max-T leaves."""
+    tested = [s for s in analysis.shared if s.p_family is not None]
+    if not tested:
+        return []
+    sure = sorted((s for s in tested if (s.p_family or 0) < SURE), key=lambda s: (s.p_family or 0, s.p or 0))
+    if not sure:
+        return [
+            f"Over all frameworks: of {len(tested)} metrics, none differs between frameworks together with FPS on the same "
+            "network (max-T, family-wise p < .05)."
+        ]
+    s = sure[0]
+    assert s.slope is not None and s.low is not None and s.high is not None
+    others = "" if len(sure) == 1 else f" {len(sure) - 1} more: see the pooled slopes."
+    return [
+        f"Over all frameworks: on the same network, +10 % {s.metric.label} per frame goes with "
+        f"{100 * (1.1**s.slope - 1):+.1f} % FPS (95 % {100 * (1.1**s.low - 1):+.1f} to {100 * (1.1**s.high - 1):+.1f} %, "
+        f"{s.n} networks, family-wise p {s.p_family:.3f}). An association, not a cause.{others}"
+    ]
+
+
+def warnings(analysis: Analysis, framework: str, doubts: pd.Series) -> list[str]:
+    """What to keep in mind with one framework's page. `doubts`: code -> share of its runs that have it."""
+    found = [c for c in analysis.correlations if c.framework == framework]
+    lines = []
+    for what, hit in (
+        (
+            "reliability below .8 (more rounds needed)",
+            [c for c in found if c.reliability is not None and c.reliability < 0.8],
+        ),
+        ("the sign hangs on one network", [c for c in found if c.leave_out and c.leave_out[0] < 0 < c.leave_out[1]]),
+        ("SIMULATED, never pooled with counts of the machine", [c for c in found if c.metric.simulated]),
+        ("counted in user mode only", [c for c in found if c.metric.user_only]),
+        ("SCALED: events shared counters (multiplexed)", [c for c in found if "scaled" in c.metric.exactness]),
+        ("SUSPECT: failed validation on this machine", [c for c in found if "suspect" in c.metric.exactness]),
+    ):
+        if hit:
+            lines.append(f"{what}: {_some([c.metric.label for c in hit])}.")
+    lines += [f"{code}: {share:.0%} of its runs." for code, share in doubts.items() if share >= 0.1]
+    return lines

@@ -1,0 +1,189 @@
+"""Charts of what goes with FPS: the map of coefficients, the scatter behind each, pooled slopes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hwprof.analysis.findings import Analysis, Correlation, Shared
+from hwprof.analysis.partial import MIN_TESTED
+from hwprof.reports.html.model import Figure, Scatter
+from hwprof.reports.html.speed import place
+from hwprof.reports.html.svg import LETTER, Drawing, axis, point
+
+MOST = 40  # metrics in a map, and slopes in a chart: the rest is in the tables
+ADDED = 3  # added-variable plots per framework
+
+
+def key_of(stratum: int, index: int) -> str:
+    """What the map, the table and the script call one scatter."""
+    return f"{stratum}-{index}"
+
+
+def said(c: Correlation) -> str:
+    """A coefficient in words."""
+    if c.given.r is None:
+        return f"{c.framework}, {c.metric.label}: no coefficient: {c.given.why}"
+    bounds = "" if c.given.low is None or c.given.high is None else f" [{c.given.low:+.2f} … {c.given.high:+.2f}]"
+    q = "" if c.q is None else f", q {c.q:.3f}"
+    return f"{c.framework}, {c.metric.label}: r {c.given.r:+.2f}{bounds} given size, N {c.given.n}{q}, {c.status}"
+
+
+def scatters(analysis: Analysis, stratum: int) -> list[Scatter]:
+    """Every coefficient with points behind it."""
+    out = []
+    for index, c in enumerate(analysis.correlations):
+        if c.points is None:
+            continue
+        p = c.points
+        x, y, rx, ry = (tuple(float(v) for v in values) for values in (p.rx, p.ry, p.x, p.y))
+        out.append(
+            Scatter(
+                key_of(stratum, index), c.framework, c.metric.label, said(c), p.networks, x, y, rx, ry, c.given.slope
+            )
+        )
+    return out
+
+
+def unsure(c: Correlation) -> bool:
+    """The interval includes 0, or too few networks for a test."""
+    return not c.given.excludes_zero or c.given.n < MIN_TESTED
+
+
+def heat_map(analysis: Analysis, stratum: int, where: str) -> Figure | None:
+    """Partial r with N in each cell; hatched: unsure. A cell with points leads to the scatter behind it."""
+    strength: dict[str, float] = {}
+    for c in analysis.correlations:
+        if c.given.r is not None:
+            strength[c.metric.name] = max(strength.get(c.metric.name, 0.0), abs(c.given.r))
+    if not strength:
+        return None
+    metrics = sorted(sorted(strength, key=lambda n: -strength[n])[:MOST])
+    labels = {c.metric.name: c.metric.label for c in analysis.correlations}
+    frameworks = list(analysis.frameworks)
+    left = 12 + LETTER * max(len(labels[n]) for n in metrics)
+    cell, high = max(74.0, 12 + LETTER * max(map(len, frameworks))), 32.0
+    draw = Drawing(left + cell * len(frameworks) + 8, 0, f"Correlation with FPS given the size of the network {where}")
+    for j, name in enumerate(frameworks):
+        draw.text(left + cell * (j + 0.5), 16, name, "t", "middle")
+    top = 24.0
+    for i, name in enumerate(metrics):
+        draw.text(left - 8, top + high * i + 20, labels[name], "t", "end")
+    for index, c in enumerate(analysis.correlations):
+        if c.metric.name not in metrics:
+            continue
+        x, y = left + cell * frameworks.index(c.framework), top + high * metrics.index(c.metric.name)
+        draw.parts.append(_cell(c, x, y, cell, high, key_of(stratum, index)))
+    draw.height = top + high * len(metrics) + 8
+    rows = tuple(
+        (
+            c.framework,
+            c.metric.label,
+            c.raw.r,
+            c.given.r,
+            c.given.low,
+            c.given.high,
+            c.given.n,
+            c.q,
+            c.status,
+            c.given.why,
+        )
+        for c in analysis.correlations
+    )
+    header = ("framework", "metric", "r raw", "r given", "low", "high", "networks", "q", "status", "why not")
+    more = (
+        f" The {MOST} metrics with the largest |r| of {len(strength)}; the tables have all."
+        if len(strength) > MOST
+        else ""
+    )
+    note = (
+        "r given size, N networks below it. Hatched: the 95 % interval includes 0, or fewer than 7 networks; no colour: "
+        "no coefficient. Click a cell, or press Enter on it, for the scatter behind it." + more
+    )
+    return Figure(f"map-{stratum}", f"Correlation with FPS{where}", draw.render(), header, rows, note)
+
+
+def _cell(c: Correlation, x: float, y: float, width: float, height: float, key: str) -> str:
+    inner = Drawing(0, 0, "")
+    box: dict[str, Any] = {"x": x + 1, "y": y + 1, "width": width - 2, "height": height - 2, "rx": 3}
+    r = c.given.r
+    if r is None:
+        inner.add("rect", class_="none", **box)
+        inner.text(x + width / 2, y + 20, f"N {c.given.n}", "m", "middle")
+    else:
+        inner.add("rect", class_="cell plus" if r > 0 else "cell minus", fill_opacity=0.08 + 0.72 * abs(r), **box)
+        if unsure(c):
+            inner.add("rect", class_="hatch", **box)
+        inner.text(x + width / 2, y + 15, f"{r:+.2f}", "t on", "middle")
+        inner.text(x + width / 2, y + 26, f"N {c.given.n}", "m on", "middle")
+    title = said(c) + ("" if c.points is None else ". Enter: the scatter behind it")
+    more = {} if c.points is None else {"data_scatter": key}
+    shape = point("".join(inner.parts), title, **more)
+    return shape.replace('role="img"', 'role="button"') if c.points is not None else shape
+
+
+def added_variable(c: Correlation, key: str) -> Figure:
+    """What is left of log FPS against what is left of the log metric, given size, each point with its network."""
+    assert c.points is not None
+    xs, ys = [float(v) for v in c.points.rx], [float(v) for v in c.points.ry]
+    draw = Drawing(420, 312, said(c))
+    x, y = axis(xs, 56, 410), axis(ys, 262, 34)
+    draw.y_axis(y, 56, 410, "log FPS, given size")
+    draw.x_axis(x, 262, 34, "log metric per frame, given size", 5)
+    if c.given.slope is not None:
+        ends = (min(xs), max(xs))
+        draw.line(x.at(ends[0]), y.at(c.given.slope * ends[0]), x.at(ends[1]), y.at(c.given.slope * ends[1]), "bar s1")
+    at = [(x.at(a), y.at(b)) for a, b in zip(xs, ys, strict=True)]
+    for name, a, b in place([(n, *p) for n, p in zip(c.points.networks, at, strict=True)], at, 410):
+        draw.text(a, b, name, "m")
+    for name, (a, b), vx, vy in zip(c.points.networks, at, xs, ys, strict=True):
+        draw.marker(a, b, 0, f"{name}: metric {vx:+.3f}, FPS {vy:+.3f} (logs, given size)")
+    rows = tuple(zip(c.points.networks, xs, ys, map(float, c.points.x), map(float, c.points.y), strict=True))
+    header = ("network", "log metric given size", "log FPS given size", "log metric", "log FPS")
+    return Figure(key, f"{c.metric.label} in {c.framework}", draw.render(), header, rows, said(c))
+
+
+def chosen(found: Sequence[Correlation]) -> list[Correlation]:
+    """The few whose points are worth a picture: lowest q first, one per group of metrics that can't be told apart."""
+    ranked = [c for c in found if c.points is not None]
+    ranked.sort(key=lambda c: (c.q if c.q is not None else 2.0, -abs(c.given.r or 0.0), c.metric.name))
+    out: list[Correlation] = []
+    for c in ranked:
+        if c.group < 0 or all(c.group != o.group for o in out):
+            out.append(c)
+    return out[:ADDED]
+
+
+def slopes(shared: Sequence[Shared], stratum: int, where: str) -> Figure | None:
+    """Pooled slopes as elasticities with leave-one-network-out intervals."""
+    known = [s for s in shared if s.slope is not None]
+    known.sort(key=lambda s: (s.p if s.p is not None else 2.0, s.metric.name))
+    shown = known[:MOST]
+    if not shown:
+        return None
+    left = 12 + LETTER * max(len(s.metric.label) for s in shown)
+    draw = Drawing(left + 470, 0, f"Pooled slopes {where}")
+    x = axis([v for s in shown for v in (s.slope, s.low, s.high) if v is not None], left, left + 450, zero=True)
+    top, bottom = 12.0, 12.0 + 22 * len(shown)
+    draw.x_axis(x, bottom, top, "elasticity: % FPS that goes with +1 % of the metric per frame")
+    draw.line(x.at(0), top, x.at(0), bottom, "zero")
+    for index, s in enumerate(shown):
+        y = top + 22 * index + 11
+        draw.text(left - 8, y + 4, s.metric.label, "t", "end")
+        assert s.slope is not None
+        text = f"{s.metric.label}: {s.slope:+.2f}"
+        if s.low is not None and s.high is not None:
+            draw.line(x.at(s.low), y, x.at(s.high), y, "bar s0")
+            text += f" [{s.low:+.2f} … {s.high:+.2f}]"
+        family = "" if s.p_family is None else f", family-wise p {s.p_family:.3f}"
+        draw.marker(x.at(s.slope), y, 0, f"{text}, {s.n} networks, {s.frameworks} frameworks{family}", s.n < MIN_TESTED)
+    draw.height = bottom + 38
+    rows = tuple(
+        (s.metric.label, s.slope, s.low, s.high, s.n, s.frameworks, s.q, s.p_family, s.covariate) for s in known
+    )
+    header = ("metric", "slope", "low", "high", "networks", "frameworks", "q", "p family-wise", "given")
+    note = (
+        "Slope of log FPS on the log metric after two-way centring: only what differs between frameworks on the same "
+        "network. 95 % t interval from leaving out one network at a time; hollow: fewer than 7 networks."
+    )
+    return Figure(f"slopes-{stratum}", f"Over all frameworks{where}", draw.render(), header, rows, note)

@@ -1,0 +1,105 @@
+"""What a page is made from, read from a results file: only as much of it as a page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import func, select
+
+from hwprof.analysis import strata
+from hwprof.analysis.strata import NETWORK, VARIANT
+from hwprof.records import Run
+from hwprof.reports import content
+from hwprof.store import Results, schema
+
+# What the identity and the table of commands need; the frame has all metrics.
+ANCHORS = ("task-clock", "cycles", "instructions")
+TIMELINES = 6
+LAYERED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Time of one layer of a run."""
+
+    node: str
+    op: str
+    ns: int
+    macs: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """`frame` is labelled (strata.label); `runs` have the readings of ANCHORS only, `timelines` are whole."""
+
+    report: content.Report
+    frame: pd.DataFrame
+    runs: Sequence[Run]
+    source: str
+    timelines: Sequence[Run] = ()
+    ceilings: Sequence[Mapping[str, Any]] = ()
+    layers: Mapping[str, Sequence[Layer]] = field(default_factory=dict)  # title of the run -> its layers
+
+    @property
+    def variants(self) -> list[str]:
+        """Frameworks with those of their options that vary, in the order of their colours."""
+        return sorted(self.report.fps[VARIANT].unique()) if len(self.report.fps) else []
+
+
+def gather(results: Results) -> Material:
+    """Read and analyse."""
+    frame = results.frame()
+    runs = list(results.runs(metrics=ANCHORS))
+    report = content.build(frame, runs)
+    labelled = strata.label(frame)
+    timelines = [results.find(uid) for uid in typical(labelled)]
+    return Material(report, labelled, runs, results.path.name, timelines, _ceilings(results), _layers(results))
+
+
+def typical(frame: pd.DataFrame) -> list[str]:
+    """For each framework's variant the round of median FPS of its largest network at its largest batch: a long run."""
+    good = frame[strata.is_ok(frame) & strata.is_native(frame) & frame["fps"].notna()]
+    out = []
+    for _, group in good.groupby(VARIANT, sort=True):
+        heavy = group.assign(_work=group["macs"].fillna(0) * group["batch"]).sort_values(
+            ["_work", NETWORK], kind="stable"
+        )
+        last = heavy.iloc[-1]
+        same = heavy[(heavy[NETWORK] == last[NETWORK]) & (heavy["batch"] == last["batch"])]
+        same = same[same["threads"] == last["threads"]].sort_values("fps", kind="stable")
+        out.append(str(same["run"].iloc[len(same) // 2]))
+    return out[:TIMELINES]
+
+
+def _ceilings(results: Results) -> list[Mapping[str, Any]]:
+    c = schema.ceiling
+    with results.database.read() as connection:
+        found = connection.execute(select(c.c.name, c.c.value, c.c.unit).order_by(c.c.name)).all()
+    return [dict(row._mapping) for row in found]
+
+
+def _layers(results: Results) -> dict[str, list[Layer]]:
+    """Layers of the runs that have most time in them."""
+    t, r, c = schema.layer, schema.run, schema.cases
+    total = (
+        select(t.c.run_id, r.c.uid, r.c.round, c.c.framework, c.c.network, c.c.batch, c.c.threads)
+        .join(r, t.c.run_id == r.c.id)
+        .join(c, r.c.case_id == c.c.id)
+        .group_by(t.c.run_id, r.c.uid, r.c.round, c.c.framework, c.c.network, c.c.batch, c.c.threads)
+        .order_by(func.sum(t.c.ns).desc())
+        .limit(LAYERED)
+    )
+    out: dict[str, list[Layer]] = {}
+    with results.database.read() as connection:
+        for run in connection.execute(total).all():
+            rows = connection.execute(
+                select(t.c.node, t.c.op, t.c.ns, t.c.macs)
+                .where(t.c.run_id == run.run_id, t.c.ns.is_not(None))
+                .order_by(t.c.idx)
+            )
+            title = f"{run.framework} {run.network} b{run.batch} t{run.threads}, round {run.round + 1} ({run.uid})"
+            out[title] = [Layer(*row) for row in rows]
+    return {title: layers for title, layers in out.items() if layers}

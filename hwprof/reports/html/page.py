@@ -1,0 +1,226 @@
+"""What stands where on the page. Every section says in one line why something that belongs in it is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from hwprof._version import __version__
+from hwprof.analysis.findings import Analysis
+from hwprof.analysis.strata import VARIANT
+from hwprof.records import Kind
+from hwprof.reports import content, detail
+from hwprof.reports.content import Table
+from hwprof.reports.html import association, factors, hardware, speed, tables
+from hwprof.reports.html.gather import Material
+from hwprof.reports.html.model import Figure, Page, Scatter, Section
+
+METHOD = (
+    "FPS = batch / median latency after one 3-sigma pass; throughput = frames / elapsed. Intervals are between rounds, "
+    "each round a fresh process.",
+    "Correlations: logs, one value per framework and network (means over rounds, then batches); given log MACs and, where "
+    "counted, log instructions per frame; Fisher's z. Below 4 networks no coefficient, 4 to 6 exploratory, q-values from 7.",
+    "Machines, threads, affinities, precisions and input sizes are never pooled. EMULATED: an emulator's time and counts. "
+    "SIMULATED: a model's counts, in columns of their own. SUSPECT: failed validation here. SCALED: shared a counter.",
+)
+
+
+def build(material: Material) -> Page:
+    """The page of a results file."""
+    report = material.report
+    scatters: list[Scatter] = []
+    sections = [_speed(material), *_associations(material, scatters)]
+    if len(report.fps):
+        sections += [
+            _factors(material),
+            _hardware(material),
+            _energy(material),
+            _timelines(material),
+            _layers(material),
+        ]
+    sections += [_machine(material), _doubts(material)]
+    if len(material.frame):
+        sections.append(Section("runs", "Runs", tables=(tables.runs_table(material.frame),)))
+    summary = (*report.summary, *(s for a in report.analyses for s in detail.pooled_sentences(a)))
+    made = f"hwprof {__version__} from {material.source}: {len(material.runs)} runs"
+    return Page("What goes with inference speed", made, summary, tuple(s for s in sections if s), tuple(scatters))
+
+
+def _speed(material: Material) -> Section:
+    fps, variants = material.report.fps, material.variants
+    if not len(fps):
+        return Section("speed", "Speed", absent=("No network has a usable FPS.",))
+    figures: list[Figure] = []
+    absent = []
+    for number, (where, part) in enumerate(speed.places(fps)):
+        figures.append(speed.dots(part, variants, f"fps-{number}", where))
+    for column, advice in (("batch", "-b, or batch = [1, 4]"), ("threads", "-t, or threads = [1, 2]")):
+        figure = speed.against(fps, column, variants, f"fps-{column}")
+        if figure is None:
+            absent.append(
+                f"No chart of FPS against {column}: every case has one {column} value ({advice} measures more)."
+            )
+        else:
+            figures.append(figure)
+    known = fps[fps["macs"].notna() & (fps["macs"].astype(float) > 0)]
+    if len(known) and known["net"].nunique() > 1:
+        least = known[(known["batch"] == known["batch"].min()) & (known["threads"] == known["threads"].min())]
+        title = (
+            f"FPS against the size of the network, batch {least['batch'].iloc[0]}, {least['threads'].iloc[0]} threads"
+        )
+        figures.append(
+            speed.cloud(
+                least,
+                "macs",
+                "million MACs per frame",
+                1e-6,
+                variants,
+                "fps-macs",
+                title.replace(", 1 threads", ", 1 thread"),
+            )
+        )
+    return Section("speed", "Speed", figures=tuple(figures), tables=(content.fps_table(fps),), absent=tuple(absent))
+
+
+def _where(material: Material, analysis: Analysis) -> str:
+    return f" · {analysis.stratum.title}" if len(material.report.analyses) > 1 else ""
+
+
+def _associations(material: Material, scatters: list[Scatter]) -> list[Section]:
+    """What goes with FPS: the map and what all frameworks share, then a page per framework, for each stratum."""
+    analyses = material.report.analyses
+    out: list[Section] = []
+    for stratum, analysis in enumerate(analyses):
+        where = _where(material, analysis)
+        scatters += association.scatters(analysis, stratum)
+        figures = [association.heat_map(analysis, stratum, where), association.slopes(analysis.shared, stratum, where)]
+        found = [detail.pooled_table(analysis), detail.groups_table(analysis), detail.influence_table(analysis)]
+        words = (f"{analysis.stratum.title}.", *detail.gates(analysis))
+        absent = [f"No {t.title.lower()}: nothing to say here." for t in found if not t.rows and not analysis.refused]
+        shown = tuple(t for t in found if t.rows)
+        title = f"What goes with FPS{where}"
+        pictures = tuple(f for f in figures if f)
+        out.append(Section(f"with-fps-{stratum}", title, words, pictures, shown, tuple(absent), scatter=bool(pictures)))
+        if not analysis.refused:
+            out += [_framework(material, analysis, stratum, name) for name in analysis.frameworks]
+    flips = detail.flips_table(analyses)
+    if flips.rows:
+        out.append(Section("flips", "Signs that differ", tables=(flips,)))
+    elif analyses:
+        why = "No metric goes with more FPS in one framework or stratum and with less in another (both intervals without 0)."
+        out.append(Section("flips", "Signs that differ", absent=(why,)))
+    return out
+
+
+def _framework(material: Material, analysis: Analysis, stratum: int, framework: str) -> Section:
+    found = [c for c in analysis.correlations if c.framework == framework]
+    figures = tuple(
+        association.added_variable(c, f"added-{stratum}-{framework}-{i}")
+        for i, c in enumerate(association.chosen(found))
+    )
+    words = [f"Warning: {w}" for w in detail.warnings(analysis, framework, _shares(material, framework))]
+    absent = () if figures else ("No added-variable plot: no metric has a coefficient (see the reasons in the table).",)
+    title = f"{framework}{_where(material, analysis)}"
+    table = detail.framework_table(analysis, framework)
+    return Section(f"framework-{stratum}-{framework}", title, tuple(words), figures, (table,), absent, level=3)
+
+
+def _shares(material: Material, variant: str) -> pd.Series:
+    """Doubt -> share of the variant's runs that have it."""
+    own = set(material.frame.loc[material.frame[VARIANT] == variant, "run"])
+    runs = [r for r in material.runs if r.uid in own and r.failure is None]
+    codes = pd.Series([code for r in runs for code in {d.code for d in r.doubts}], dtype=object)
+    return codes.value_counts() / max(1, len(runs))
+
+
+def _factors(material: Material) -> Section:
+    frame = material.frame
+    variants = dict(zip(frame["run"].astype(str), frame[VARIANT].astype(str), strict=True))
+    emulated = frozenset(frame.loc[frame["emulated"].astype(bool), "run"].astype(str))
+    found = factors.pairs(material.runs, variants, emulated)
+    figures = tuple(factors.waterfall(p, f"factors-{i}") for i, p in enumerate(factors.shown(found)))
+    rows = [factors.table(found)] if found else []
+    identity = content.identity_table(material.runs)
+    absent = (
+        () if found else ("No two frameworks measured the same case with the same factors: nothing to take apart.",)
+    )
+    words = (
+        (factors.NOTE, "One waterfall per two frameworks, of the case where they are farthest apart.") if found else ()
+    )
+    shown = tuple(t for t in (*rows, identity) if t.rows)
+    return Section("factors", "Why one is faster: the factors", words, figures, shown, absent)
+
+
+def _hardware(material: Material) -> Section:
+    figures, absent = [], []
+    columns = hardware.topdown_columns(material.frame)
+    if columns:
+        figures.append(hardware.topdown(material.frame, columns, "topdown"))
+    else:
+        absent.append(
+            "No top-down bars: no run counted the four slots of level 1 (retiring, bad speculation, front end, back end)."
+        )
+    roof = hardware.roofline(material.report.fps, material.ceilings, material.variants, None, "roofline")
+    if roof is not None:
+        figures.append(roof)
+    elif not material.ceilings:
+        absent.append("No roofline: these results hold no measured ceilings of the machine (hwprof calibrate).")
+    else:
+        absent.append("No roofline: MACs and parameters of the networks, or a ceiling of either sort, are unknown.")
+    return Section("hardware", "Pipeline and ceilings", figures=tuple(figures), absent=tuple(absent))
+
+
+def _energy(material: Material) -> Section:
+    frame = material.frame
+    described = frame.attrs.get("metrics", {})
+    column = next(
+        (n for n, a in described.items() if n.startswith("energy") and a["per"] == "frame" and frame[n].notna().any()),
+        None,
+    )
+    if column is None:
+        why = "No energy per frame: no power sensor was read (hwprof doctor says what this machine has)."
+        return Section("energy", "Energy", absent=(why,))
+    keys = ["machine", "threads", "cpus", "precision", "size", "batch", "net", VARIANT]
+    joules = frame.groupby(keys, dropna=False)[column].mean().rename("energy").reset_index()
+    both = material.report.fps.merge(joules, on=keys).query("energy > 0")
+    title, note = "Energy per frame against FPS", "Up and to the left is better: no point there is beaten in both."
+    figure = speed.cloud(both, "energy", "J per frame", 1.0, material.variants, "energy", title, note)
+    return Section("energy", "Energy", figures=(figure,))
+
+
+def _timelines(material: Material) -> Section:
+    names = dict(zip(material.frame["run"].astype(str), material.frame[VARIANT].astype(str), strict=True))
+    drawn = [hardware.timeline(r, names[r.uid], f"time-{i}") for i, r in enumerate(material.timelines)]
+    figures = tuple(f for f in drawn if f is not None)
+    words = ("One run per framework: the median round of its largest network and batch.",) if figures else ()
+    gauges = {s.metric for r in material.timelines for s in r.series}
+    absent = [] if figures else ["No timeline: no gauge gave three values in a run."]
+    for gauge, hints in (("power", ("power", "energy")), ("frequency", ("freq",)), ("temperature", ("temp",))):
+        if figures and not any(g.startswith(h) for g in gauges for h in hints):
+            absent.append(f"No {gauge}: no sensor of this machine says it (hwprof doctor).")
+    return Section("timeline", "During a run", words, figures, absent=tuple(absent))
+
+
+def _layers(material: Material) -> Section:
+    drawn = tuple(tables.layer_bars(t, layers, f"layers-{i}") for i, (t, layers) in enumerate(material.layers.items()))
+    absent = () if drawn else ("No bars per layer: these results hold no times of layers.",)
+    return Section("layers", "Per layer", figures=drawn, absent=absent)
+
+
+def _machine(material: Material) -> Section:
+    found = tables.machines(material.runs)
+    rows = [Table(label, ("fact", "value"), facts) for label, facts in found]
+    return Section("machine", "Machine and method", METHOD, tables=tuple(rows))
+
+
+def _doubts(material: Material) -> Section:
+    titles = ("Doubts", "Without a result", "Events that failed validation", "Commands")
+    found = [t for t in material.report.tables if t.title in titles]
+    natives = sum(r.kind is Kind.NATIVE and r.failure is None for r in material.runs)
+    absent = [] if any(t.title == "Doubts" for t in found) else [f"None of {natives} runs raised a doubt."]
+    return Section("doubts", "Warnings and doubts", tables=_ordered(found, titles), absent=tuple(absent))
+
+
+def _ordered(found: Sequence[Table], titles: Sequence[str]) -> tuple[Table, ...]:
+    return tuple(sorted(found, key=lambda t: titles.index(t.title)))

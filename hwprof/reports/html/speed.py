@@ -1,0 +1,186 @@
+"""Charts of speed: FPS with intervals, against batch and threads, against MACs and against energy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from hwprof.analysis.strata import NETWORK, VARIANT
+from hwprof.reports.content import number
+from hwprof.reports.html.model import Cell, Figure
+from hwprof.reports.html.svg import LETTER, Drawing, axis
+
+# What makes rows of the speed table comparable: one chart for each combination.
+PLACE = ("machine", "threads", "cpus", "precision")
+DATA = ("network", "size", "batch", "framework", "fps", "low", "high", "rounds", "faithful", "emulated")
+
+
+def places(fps: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The speeds of each machine, number of threads, affinity and precision; what differs between them in words."""
+    differing = [c for c in PLACE if fps[c].astype(str).nunique() > 1]
+    if not differing:
+        return [("", fps)]
+    out = []
+    for key, group in fps.groupby(differing, sort=True, dropna=False):
+        words = [_word(c, v) for c, v in zip(differing, key, strict=True)]
+        out.append((" · ".join(words), group))
+    return out
+
+
+def _word(column: str, value: Any) -> str:
+    if column == "threads":
+        return f"{value} thread{'' if value == 1 else 's'}"
+    if column == "cpus":
+        return f"CPUs {value}" if value else "not pinned"
+    return str(value)
+
+
+def said(row: Any) -> str:
+    """One speed in words, for a point."""
+    bounds = (
+        "" if row["low"] != row["low"] or row["low"] is None else f" [{number(row['low'])} … {number(row['high'])}]"
+    )
+    marks = ("" if row["faithful"] else ", UNFAITHFUL") + (", EMULATED" if row["emulated"] else "")
+    where = (
+        f"{row[NETWORK]} {row['size']} px, batch {row['batch']}, {row['threads']} thread{'s' * (row['threads'] != 1)}"
+    )
+    return f"{row[VARIANT]}, {where}: {number(row['fps'])} FPS{bounds}, {row['rounds']} rounds{marks}"
+
+
+def _data(part: pd.DataFrame) -> tuple[tuple[Cell, ...], ...]:
+    columns = [NETWORK, "size", "batch", VARIANT, "fps", "low", "high", "rounds", "faithful", "emulated"]
+    return tuple(tuple(row) for row in part[columns].itertuples(index=False, name=None))
+
+
+def dots(part: pd.DataFrame, variants: Sequence[str], key: str, where: str) -> Figure:
+    """FPS with 95 % intervals between rounds: a panel per batch, a row per network, logarithmic."""
+    batches = sorted(int(b) for b in part["batch"].unique())
+    order = part.groupby(NETWORK)["fps"].median().sort_values(ascending=False).index.tolist()
+    height = max(16, 11 * len(variants) + 5)
+    left = 12 + LETTER * max(len(str(n)) for n in order)
+    panel = max(190.0, min(420.0, 720.0 / len(batches)))
+    draw = Drawing(left + len(batches) * (panel + 14) + 8, 0, f"FPS per network and framework {where}".strip())
+    top = draw.legend(variants, left, 14, len(batches) * (panel + 14)) + 16
+    bottom = top + height * len(order)
+    ends = [v for c in ("fps", "low", "high") for v in part[c].dropna().astype(float)]
+    for index, batch in enumerate(batches):
+        start = left + index * (panel + 14)
+        x = axis(ends, start, start + panel, log=True)
+        draw.text(start, top - 6, f"batch {batch}", "m")
+        draw.x_axis(x, bottom, top, "frames per second (log)", 5)
+        for number_, network in enumerate(order):
+            y0 = top + height * number_
+            if index == 0:
+                draw.text(left - 8, y0 + height / 2 + 4, str(network), "t", "end")
+            draw.line(start, y0, start + panel, y0, "rule")
+            rows = part[(part[NETWORK] == network) & (part["batch"] == batch)]
+            for row in rows.to_dict("records"):
+                series = variants.index(row[VARIANT])
+                y = y0 + 8 + 11 * series
+                if row["low"] == row["low"] and row["low"] is not None:
+                    draw.line(x.at(row["low"]), y, x.at(row["high"]), y, f"bar s{series % 8}")
+                draw.marker(x.at(row["fps"]), y, series, said(row), hollow=not row["faithful"] or row["emulated"])
+    draw.height = bottom + 38
+    title = f"FPS per network and framework{f' · {where}' if where else ''}"
+    note = "95 % t interval between rounds; no bar: one round. Hollow: unfaithful to the reference, or emulated."
+    return Figure(key, title, draw.render(), DATA, _data(part), note)
+
+
+def against(fps: pd.DataFrame, column: str, variants: Sequence[str], key: str) -> Figure | None:
+    """FPS against `column` (batch or threads), a panel per network; None where no framework has several values."""
+    others = [c for c in (*PLACE, "batch", "size") if c != column]
+    lines: dict[str, list[tuple[str, pd.DataFrame]]] = {}
+    for group_key, group in fps.groupby([NETWORK, VARIANT, *others], sort=True, dropna=False):
+        if group[column].nunique() > 1:
+            lines.setdefault(str(group_key[0]), []).append((str(group_key[1]), group.sort_values(column)))
+    if not lines:
+        return None
+    used = pd.concat([g for several in lines.values() for _, g in several])
+    shown = [v for v in variants if v in set(used[VARIANT])]
+    columns, wide, high = min(4, len(lines)), 196.0, 130.0
+    rows = -(-len(lines) // columns)
+    draw = Drawing(columns * (wide + 50) + 10, 0, f"FPS against {column}")
+    top = 4.0
+    for index, name in enumerate(variants):
+        if name in shown:
+            draw.marker(50, top + 10, index)
+            draw.text(60, top + 14, name)
+            top += 17
+    top += 26
+    ticks = sorted({int(v) for v in used[column]})
+    for index, (network, several) in enumerate(sorted(lines.items())):
+        x0, y0 = 44 + (index % columns) * (wide + 50), top + (index // columns) * (high + 62)
+        x = axis([float(t) for t in ticks], x0, x0 + wide, log=True)
+        y = axis([float(v) for _, g in several for v in g["fps"]], y0 + high, y0, zero=True)
+        draw.y_axis(y, x0, x0 + wide, "", 4)
+        draw.text(x0, y0 - 8, network)
+        for tick in ticks:
+            draw.text(x.at(tick), y0 + high + 14, str(tick), "m", "middle")
+        draw.text(x0 + wide, y0 + high + 28, column, "m", "end")
+        for variant, group in several:
+            series = variants.index(variant)
+            at = [(x.at(float(r[column])), y.at(float(r["fps"])), said(r)) for r in group.to_dict("records")]
+            draw.add("path", d="M" + "L".join(f"{a:.1f} {b:.1f}" for a, b, _ in at), class_=f"path s{series % 8}")
+            for a, b, text in at:
+                draw.marker(a, b, series, text)
+    draw.height = top + rows * (high + 62)
+    header = (*DATA, "threads")
+    data = tuple((*a, b) for a, b in zip(_data(used), used["threads"], strict=True))
+    note = "Each line: one framework on one network, everything else equal. FPS from 0, so that heights compare."
+    return Figure(key, f"FPS against {column}", draw.render(), header, data, note)
+
+
+def cloud(
+    part: pd.DataFrame,
+    column: str,
+    label: str,
+    scale: float,
+    variants: Sequence[str],
+    key: str,
+    title: str,
+    note: str = "",
+) -> Figure:
+    """FPS against another positive column, both logarithmic, networks named by hover and beside their best point."""
+    draw = Drawing(720, 0, title)
+    top = draw.legend(variants, 52, 14, 640) + 18
+    bottom = top + 330
+    x = axis([float(v) * scale for v in part[column]], 52, 706, log=True)
+    y = axis([float(v) for v in part["fps"]], bottom, top, log=True)
+    draw.y_axis(y, 52, 706, "frames per second (log)")
+    draw.x_axis(x, bottom, top, f"{label} (log)")
+    best = part.loc[part.groupby(NETWORK)["fps"].idxmax()]
+    names = [(str(r[NETWORK]), x.at(float(r[column]) * scale), y.at(float(r["fps"]))) for r in best.to_dict("records")]
+    points = [(x.at(float(r[column]) * scale), y.at(float(r["fps"]))) for r in part.to_dict("records")]
+    for name, a, b in place(names, points, 706):
+        draw.text(a, b, name, "m")
+    for row in part.to_dict("records"):
+        a, b = x.at(float(row[column]) * scale), y.at(float(row["fps"]))
+        hollow = not row["faithful"] or row["emulated"]
+        draw.marker(a, b, variants.index(row[VARIANT]), f"{said(row)}; {number(row[column] * scale)} {label}", hollow)
+    draw.height = bottom + 40
+    data = tuple((*a, float(b)) for a, b in zip(_data(part), part[column], strict=True))
+    return Figure(key, title, draw.render(), (*DATA, column), data, note)
+
+
+def place(
+    names: Sequence[tuple[str, float, float]], points: Sequence[tuple[float, float]], right: float
+) -> list[tuple[str, float, float]]:
+    """Where the names of points go: the first of a few places around them that hides no point and no other name."""
+    taken = [(a - 5, b - 5, a + 5, b + 5) for a, b in points]
+    out = []
+    for name, x, y in names:
+        width = 5.7 * len(name)
+        spots = [(x + 8, y + 4), (x - width - 8, y + 4), (x - width / 2, y - 9), (x - width / 2, y + 18)]
+        spots += [(x + 8, y + d) for d in (-12, 20, -26, 34)] + [(x - width - 8, y + d) for d in (-12, 20, -26, 34)]
+        boxes = [(a, b - 10, a + width, b + 2) for a, b in spots]
+        costs = [
+            sum(1 for t in taken if box[0] < t[2] and t[0] < box[2] and box[1] < t[3] and t[1] < box[3])
+            + 10 * (box[2] > right or box[0] < 50)
+            for box in boxes
+        ]
+        chosen = costs.index(min(costs))
+        taken.append(boxes[chosen])
+        out.append((name, *spots[chosen]))
+    return out

@@ -1,0 +1,117 @@
+"""Tables that only the page has: every run, the machine and the software, and bars of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from hwprof import machine
+from hwprof.analysis.strata import NETWORK, VARIANT
+from hwprof.records import Run
+from hwprof.reports.content import Table, number
+from hwprof.reports.html.gather import Layer
+from hwprof.reports.html.model import Figure
+from hwprof.reports.html.svg import LETTER, Drawing, axis
+
+BARS = 30
+
+
+def runs_table(frame: pd.DataFrame) -> Table:
+    """One row per run with what tells it from others and how fast it was."""
+    columns = {
+        "run": "run",
+        "framework": VARIANT,
+        "network": NETWORK,
+        "input": "size",
+        "batch": "batch",
+        "threads": "threads",
+        "CPUs": "cpus",
+        "precision": "precision",
+        "round": "round",
+        "FPS": "fps",
+        "latency ms": "latency_ms",
+        "p99 ms": "p99_ms",
+        "load ms": "load_ms",
+        "peak RSS MiB": "peak_rss_mib",
+    }
+    cells = []
+    for source in columns.values():
+        values = frame[source].tolist()
+        numeric = source in ("fps", "latency_ms", "p99_ms", "load_ms", "peak_rss_mib")
+        cells.append([number(v, 4) if numeric else str(v + 1 if source == "round" else v) for v in values])
+    cells.append(
+        [_state(*v) for v in zip(frame["status"], frame["faithful"], frame["emulated"], frame["failure"], strict=True)]
+    )
+    rows = tuple(zip(*cells, strict=True))
+    return Table("Every run", (*columns, "state"), rows, "All metrics of all runs: hwprof export --format csv.")
+
+
+def _state(status: Any, faithful: Any, emulated: Any, failure: Any) -> str:
+    words = [] if status == "ok" else [f"failed: {failure}"]
+    if faithful is not None and faithful == faithful and not faithful:
+        words.append("UNFAITHFUL")
+    if emulated:
+        words.append("EMULATED")
+    return ", ".join(words) or "ok"
+
+
+def machines(runs: Sequence[Run]) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
+    """Each machine with its hardware, what held while it measured, and its software; differing values side by side."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(machine.machine_id(run.machine), []).append(run)
+    out = []
+    for group in groups.values():
+        facts: dict[str, dict[str, None]] = {}
+        seen = set()
+        for run in group:
+            for part in (run.machine, run.host_state, run.software):
+                if id(part) in seen or (text := repr(part)) in seen:
+                    continue
+                seen |= {id(part), text}
+                for name, value in _flat(part):
+                    facts.setdefault(name, {})[value] = None
+        rows = tuple((name, " | ".join(values)) for name, values in facts.items())
+        out.append((machine.label(group[0].machine), rows))
+    return out
+
+
+def _flat(facts: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
+    out = []
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            out += _flat(value, f"{above}{name} ")
+        elif isinstance(value, list | tuple) and value and all(isinstance(v, Mapping) for v in value):
+            out += [(f"{above}{name}", " · ".join(" ".join(f"{k} {x}" for k, x in v.items()) for v in value))]
+        elif value is not None and value != "":
+            text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            out.append((f"{above}{name}".replace("_", " "), text))
+    return out
+
+
+def layer_bars(title: str, layers: Sequence[Layer], key: str) -> Figure:
+    """Time per layer, the longest first; what is not shown stands in one bar."""
+    ranked = sorted(layers, key=lambda layer: -layer.ns)
+    shown, rest = ranked[:BARS], ranked[BARS:]
+    total = sum(layer.ns for layer in layers) or 1
+    bars = [(f"{layer.node[-34:]} ({layer.op})", layer.ns, layer.macs) for layer in shown]
+    if rest:
+        bars.append((f"{len(rest)} others", sum(layer.ns for layer in rest), None))
+    left = 12 + LETTER * max(len(name) for name, _, _ in bars)
+    draw = Drawing(left + 430, 0, f"Time per layer: {title}")
+    x = axis([ns / 1e6 for _, ns, _ in bars], left, left + 400, zero=True)
+    bottom = 8 + 17 * len(bars)
+    draw.x_axis(x, bottom, 8, "ms per inference, with the profiler's own cost in it")
+    for index, (name, ns, macs) in enumerate(bars):
+        y = 8 + 17 * index
+        rate = "" if not macs else f", {macs / ns:.2f} GMAC/s"
+        draw.text(left - 8, y + 12, name, "t", "end")
+        said = f"{name}: {ns / 1e6:.3f} ms, {ns / total:.1%}{rate}"
+        draw.add(
+            "rect", title=said, x=left, y=y + 2, width=max(1.0, x.at(ns / 1e6) - left), height=13, class_="solid s0"
+        )
+    draw.height = bottom + 38
+    rows = tuple((layer.node, layer.op, layer.ns, layer.macs) for layer in layers)
+    return Figure(key, title, draw.render(), ("node", "op", "ns", "MACs"), rows)

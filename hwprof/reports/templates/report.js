@@ -1,0 +1,224 @@
+"use strict";
+(() => {
+  const all = (where, what) => [...where.querySelectorAll(what)];
+  const json = (where) => { const s = where.querySelector('script[type="application/json"]'); return s && JSON.parse(s.textContent); };
+
+  // ---- files: made here from what the page holds, nothing is fetched
+  function save(name, blob) {
+    const a = document.createElement("a");
+    a.href = URL.createObjectURL(blob);
+    a.download = name;
+    a.click();
+    setTimeout(() => URL.revokeObjectURL(a.href), 10000);
+  }
+  const field = (v) => v === null || v === undefined ? "" : /[",\n\r]/.test(v) ? '"' + String(v).replaceAll('"', '""') + '"' : String(v);
+  const csv = (data) => new Blob([[data.header, ...data.rows].map((r) => r.map(field).join(",")).join("\r\n") + "\r\n"], {type: "text/csv"});
+  const KEPT = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "stroke-linejoin", "paint-order", "font-family", "font-size", "font-weight"];
+  function standalone(svg) { // the style sheet's colours, as they are now, written into a copy
+    const copy = svg.cloneNode(true);
+    const from = all(svg, "*"), to = all(copy, "*");
+    from.forEach((element, i) => {
+      const style = getComputedStyle(element);
+      for (const name of KEPT) if (element.tagName !== "title") to[i].style.setProperty(name, style.getPropertyValue(name));
+    });
+    all(copy, ".hatch").forEach((e) => { e.style.fill = "url(#lines)"; });
+    const defs = document.querySelector("#lines").parentNode.cloneNode(true);
+    const paper = document.createElementNS(svg.namespaceURI, "rect");
+    for (const [k, v] of Object.entries({width: "100%", height: "100%", style: "fill:" + getComputedStyle(document.body).backgroundColor})) paper.setAttribute(k, v);
+    copy.prepend(defs, paper);
+    copy.setAttribute("xmlns", svg.namespaceURI);
+    return new XMLSerializer().serializeToString(copy);
+  }
+  function png(svg, name) {
+    const image = new Image();
+    image.onload = () => {
+      const canvas = document.createElement("canvas");
+      canvas.width = 2 * svg.width.baseVal.value;
+      canvas.height = 2 * svg.height.baseVal.value;
+      const pen = canvas.getContext("2d");
+      pen.scale(2, 2);
+      pen.drawImage(image, 0, 0);
+      canvas.toBlob((blob) => save(name, blob));
+    };
+    image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(standalone(svg));
+  }
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-get]");
+    const figure = button && button.closest("figure");
+    if (!figure) return;
+    const svg = figure.querySelector("svg"), name = (figure.id || "scatter") + "." + button.dataset.get;
+    if (button.dataset.get === "svg") save(name, new Blob([standalone(svg)], {type: "image/svg+xml"}));
+    else if (button.dataset.get === "png") png(svg, name);
+    else save(name, csv(figure.data || json(figure)));
+  });
+
+  // ---- values of points: on hover and on focus; arrow keys go from one to the next
+  const tip = document.querySelector("#tip");
+  function tell(point) {
+    tip.hidden = !point;
+    if (!point) return;
+    tip.textContent = point.querySelector("title").textContent;
+    const box = point.getBoundingClientRect(), own = tip.getBoundingClientRect();
+    tip.style.left = Math.max(4, Math.min(box.right + 8, innerWidth - own.width - 8)) + "px";
+    tip.style.top = Math.max(4, box.top - own.height - 6) + "px";
+  }
+  for (const kind of ["mouseover", "focusin"]) document.addEventListener(kind, (e) => tell(e.target.closest && e.target.closest(".pt")));
+  document.addEventListener("focusout", () => tell(null));
+  function reach(svg) { const first = svg.querySelector(".pt"); if (first) first.setAttribute("tabindex", "0"); }
+  all(document, "figure svg").forEach(reach);
+  document.addEventListener("keydown", (event) => {
+    const point = event.target.closest && event.target.closest(".pt");
+    if (event.key === "Escape") tell(null);
+    if (!point) return;
+    if ((event.key === "Enter" || event.key === " ") && point.dataset.scatter) { event.preventDefault(); show(point); return; }
+    const way = {ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1]}[event.key];
+    if (!way) return;
+    event.preventDefault();
+    const centre = (p) => { const b = p.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; };
+    const [x, y] = centre(point);
+    let best = null, least = Infinity;
+    for (const other of all(point.ownerSVGElement, ".pt")) {
+      const [a, b] = centre(other), along = (a - x) * way[0] + (b - y) * way[1], aside = Math.abs((a - x) * way[1]) + Math.abs((b - y) * way[0]);
+      if (other !== point && along > 0.5 && along + 2 * aside < least) { least = along + 2 * aside; best = other; }
+    }
+    if (best) { point.setAttribute("tabindex", "-1"); best.setAttribute("tabindex", "0"); best.focus(); }
+  });
+
+  // ---- the scatter behind a cell of the map
+  const stored = document.querySelector("#scatters"), scatters = stored ? JSON.parse(stored.textContent) : {};
+  const NS = "http://www.w3.org/2000/svg";
+  function put(parent, tag, attributes, text) {
+    const element = document.createElementNS(NS, tag);
+    for (const [k, v] of Object.entries(attributes)) element.setAttribute(k, v);
+    if (text !== undefined) element.textContent = text;
+    parent.append(element);
+    return element;
+  }
+  function scale(values, start, stop) {
+    let low = Math.min(...values), high = Math.max(...values);
+    const room = 0.08 * (high - low) || 0.5;
+    low -= room; high += room;
+    const at = (v) => start + (v - low) / (high - low) * (stop - start);
+    let step = 10 ** Math.floor(Math.log10((high - low) / 5));
+    step *= [1, 2, 5, 10].find((m) => (high - low) / (m * step) <= 5) || 10;
+    const ticks = [];
+    for (let n = Math.ceil(low / step); n * step <= high; n++) ticks.push(n * step);
+    return {at, ticks};
+  }
+  function draw(data, raw) {
+    const xs = raw ? data.raw_x : data.x, ys = raw ? data.raw_y : data.y, given = raw ? "" : ", given size";
+    const svg = document.createElementNS(NS, "svg");
+    for (const [k, v] of Object.entries({viewBox: "0 0 560 380", width: 560, height: 380, role: "group", "aria-label": data.said})) svg.setAttribute(k, v);
+    const x = scale(xs, 60, 548), y = scale(ys, 330, 30), digits = (v) => String(+v.toPrecision(3));
+    for (const t of x.ticks) { put(svg, "line", {x1: x.at(t), x2: x.at(t), y1: 30, y2: 330, class: "grid"}); put(svg, "text", {x: x.at(t), y: 346, class: "m", "text-anchor": "middle"}, digits(t)); }
+    for (const t of y.ticks) { put(svg, "line", {x1: 60, x2: 548, y1: y.at(t), y2: y.at(t), class: "grid"}); put(svg, "text", {x: 54, y: y.at(t) + 4, class: "m", "text-anchor": "end"}, digits(t)); }
+    put(svg, "text", {x: 60, y: 18, class: "m"}, "log FPS" + given);
+    put(svg, "text", {x: 304, y: 368, class: "m", "text-anchor": "middle"}, "log " + data.metric + " per frame" + given);
+    if (!raw && data.slope !== null) {
+      const a = Math.min(...xs), b = Math.max(...xs);
+      put(svg, "line", {x1: x.at(a), y1: y.at(data.slope * a), x2: x.at(b), y2: y.at(data.slope * b), class: "bar s1"});
+    }
+    const taken = xs.map((v, i) => [x.at(v) - 5, y.at(ys[i]) - 5, x.at(v) + 5, y.at(ys[i]) + 5]);
+    data.names.forEach((name, i) => {
+      const cx = x.at(xs[i]), cy = y.at(ys[i]), wide = 5.8 * name.length;
+      const spots = [[cx + 8, cy + 4], [cx - wide - 8, cy + 4], [cx - wide / 2, cy - 9], [cx - wide / 2, cy + 18], [cx + 8, cy - 12], [cx + 8, cy + 20]];
+      const cost = (s) => { const b = [s[0], s[1] - 10, s[0] + wide, s[1] + 2]; return taken.filter((t) => b[0] < t[2] && t[0] < b[2] && b[1] < t[3] && t[1] < b[3]).length + (b[2] > 556 || b[0] < 56 ? 10 : 0); };
+      const spot = spots.reduce((p, q) => cost(q) < cost(p) ? q : p);
+      taken.push([spot[0], spot[1] - 10, spot[0] + wide, spot[1] + 2]);
+      put(svg, "text", {x: spot[0], y: spot[1], class: "m"}, name);
+    });
+    data.names.forEach((name, i) => {
+      const g = put(svg, "g", {class: "pt", role: "img", tabindex: "-1"});
+      put(g, "title", {}, name + ": log metric " + digits(xs[i]) + ", log FPS " + digits(ys[i]) + given);
+      put(g, "circle", {cx: x.at(xs[i]), cy: y.at(ys[i]), r: 4.5, class: "solid s0"});
+    });
+    reach(svg);
+    return svg;
+  }
+  function show(cell) {
+    const data = scatters[cell.dataset.scatter];
+    const panel = cell.closest("section").querySelector("figure.scatter");
+    const fill = () => panel.querySelector(".scroll").replaceChildren(draw(data, panel.querySelector("input").checked));
+    panel.querySelector("input").onchange = fill;
+    panel.querySelector("[data-back]").onclick = () => cell.focus();
+    panel.data = {header: ["network", "log metric given size", "log FPS given size", "log metric", "log FPS"], rows: data.names.map((n, i) => [n, data.x[i], data.y[i], data.raw_x[i], data.raw_y[i]])};
+    panel.querySelector("figcaption").textContent = data.metric + " in " + data.framework;
+    panel.querySelector(".note").textContent = data.said;
+    panel.hidden = false;
+    fill();
+    tell(null);
+    panel.focus();
+    panel.scrollIntoView({block: "nearest"});
+  }
+  document.addEventListener("click", (event) => { const cell = event.target.closest("[data-scatter]"); if (cell) show(cell); });
+
+  // ---- tables: sort, filter, a page at a time
+  const PAGE = 100, MARK = /\b(EMULATED|SIMULATED|SUSPECT|UNFAITHFUL|SCALED|MISSING)\b/;
+  const value = (text) => { // "×1.32 [...]", "−2.1 %", "1,234": by their first number; words by their letters
+    const found = /^[^0-9A-Za-z]*?([-−+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?)/.exec(text);
+    return found ? parseFloat(found[1].replaceAll(",", "").replace("−", "-")) : null;
+  };
+  function compare(a, b) {
+    const x = value(a), y = value(b);
+    if (a === "-" || b === "-") return a === b ? 0 : a === "-" ? 2 : -2; // nothing is last, whichever way
+    return x !== null && y !== null && x !== y ? Math.sign(x - y) : a.localeCompare(b, "en", {numeric: true});
+  }
+  for (const block of all(document, "div.table")) {
+    const body = block.querySelector("tbody");
+    if (!body) continue;
+    const stored = json(block), heads = all(block, "th"), header = heads.map((h) => h.textContent);
+    const rows = stored ? stored.rows : all(body, "tr").map((tr) => all(tr, "td").map((td) => td.textContent));
+    const whole = rows.map((cells) => cells.join("\u0001").toLowerCase()), count = block.querySelector(".count");
+    let order = rows.map((_, i) => i), shown = order, page = 0, column = -1, way = 1;
+    const line = (i) => {
+      const tr = document.createElement("tr");
+      for (const cell of rows[i]) {
+        const td = document.createElement("td");
+        td.textContent = cell;
+        if (MARK.test(cell)) td.classList.add("mark");
+        if (cell.length > 70) td.classList.add("long");
+        tr.append(td);
+      }
+      return tr;
+    };
+    const pager = document.createElement("span");
+    const buttons = [["‹ before", -1], ["next ›", 1]].map(([text, step]) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = text;
+      button.onclick = () => { page += step; fill(); };
+      pager.append(button, " ");
+      return button;
+    });
+    block.querySelector(".bar").append(pager);
+    all(block, ".first").forEach((note) => note.classList.add("print"));
+    function fill() {
+      const last = Math.max(0, Math.ceil(shown.length / PAGE) - 1);
+      page = Math.min(Math.max(page, 0), last);
+      body.replaceChildren(...shown.slice(page * PAGE, (page + 1) * PAGE).map(line));
+      pager.hidden = last === 0;
+      buttons[0].disabled = page === 0;
+      buttons[1].disabled = page === last;
+      const some = last ? `rows ${page * PAGE + 1} to ${Math.min(shown.length, (page + 1) * PAGE)} of ` : "";
+      count.textContent = some + (shown.length === rows.length ? `${rows.length} rows` : `${shown.length} of ${rows.length} rows`);
+    }
+    const search = block.querySelector("input");
+    function narrow() {
+      const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+      shown = order.filter((i) => words.every((w) => whole[i].includes(w)));
+      fill();
+    }
+    search.oninput = () => { page = 0; narrow(); };
+    heads.forEach((head, i) => head.querySelector("button").addEventListener("click", () => {
+      way = column === i ? -way : 1;
+      column = i;
+      heads.forEach((h) => h.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", way > 0 ? "ascending" : "descending");
+      order = rows.map((_, k) => k).sort((a, b) => { const c = compare(rows[a][i], rows[b][i]); return (Math.abs(c) === 2 ? c : way * c) || a - b; });
+      page = 0;
+      narrow();
+    }));
+    block.querySelector("[data-get=csv]").addEventListener("click", () => save(block.id + ".csv", csv({header, rows: shown.map((i) => rows[i])})));
+    fill();
+  }
+})();
