@@ -1,6 +1,8 @@
 """Report on results: what is fastest, what goes with FPS in each framework, and what stands behind the throughput.
 
-The tables are printed; report.md with figures (SVG, PNG, and their data as CSV) is written to a folder.
+The tables are printed, and files are written to a folder: report.html (one file for any browser, which needs no
+network: figures, tables to sort and filter, everything downloadable), report.md with figures beside it (SVG, PNG, and
+their data as CSV), report.tex (the tables, for papers).
 """
 
 from __future__ import annotations
@@ -9,7 +11,10 @@ import argparse
 from pathlib import Path
 
 from hwprof.cli.options import add_results
-from hwprof.errors import EXIT_OK, ResultsError
+from hwprof.errors import EXIT_OK, ResultsError, UsageError
+
+FORMATS = ("html", "markdown", "latex")
+DEFAULT = "html,markdown"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,14 +23,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "file", nargs="?", metavar="RESULTS", help="results file (default: HWPROF_RESULTS, ./hwprof.db)"
     )
     parser.add_argument("-o", "--output", default="hwprof-report", metavar="DIR", help="default: hwprof-report")
+    parser.add_argument(
+        "--format",
+        default=DEFAULT,
+        metavar="FORMATS",
+        help=f"files to write, of {', '.join(FORMATS)}, or all (default: {DEFAULT})",
+    )
     add_results(parser)
+
+
+def formats(asked: str) -> list[str]:
+    """The formats named in `asked`, in the order of FORMATS. Raises UsageError for an unknown one."""
+    words = [word.strip() for word in asked.split(",") if word.strip()]
+    unknown = [word for word in words if word not in (*FORMATS, "all")]
+    if unknown or not words:
+        raise UsageError(f"unknown format '{', '.join(unknown)}'", f"some of {', '.join(FORMATS)}, or all")
+    return [name for name in FORMATS if name in words or "all" in words]
 
 
 def main(args: argparse.Namespace) -> int:
     """Read, analyse, print, write."""
     from hwprof import store
-    from hwprof.reports import content, text
+    from hwprof.reports import detail, files, text
+    from hwprof.reports.html.gather import gather
 
+    wanted = formats(args.format)
     path = store.default_path(args.file or args.results)
     folder = Path(args.output)
     try:
@@ -33,14 +55,11 @@ def main(args: argparse.Namespace) -> int:
     except OSError as error:
         raise ResultsError(f"cannot write {folder}: {error.strerror}", "name another folder with -o") from error
     with store.Results.open(path) as results:
-        report = content.build(results.frame(), results.runs())
-    print(text.terminal(report))
-    from hwprof.reports import figures
-
+        material = gather(results)
+    print(text.terminal(detail.extend(material.report)))
     try:
-        made = figures.write(report.fps, report.analyses, folder)
-        (folder / "report.md").write_text(text.markdown(report, made, "What goes with inference speed"))
+        made = [getattr(files, name)(material, folder) for name in wanted]
     except OSError as error:
         raise ResultsError(f"cannot write {folder}: {error.strerror}", "is there room, and permission?") from error
-    print(f"\nreport: {folder / 'report.md'}, {len(made)} figures beside it")
+    print("\n" + "\n".join(f"report: {said}" for said in made))
     return EXIT_OK

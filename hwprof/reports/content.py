@@ -284,7 +284,7 @@ def summary(fps: pd.DataFrame, analyses: Sequence[Analysis], runs: Sequence[Run]
     if len(unfaithful):
         lines.append(f"{len(unfaithful)} cases are unfaithful to the reference and stay out of the correlations.")
     if failed:
-        lines.append(f"{failed} have no result: see the last table.")
+        lines.append(f"{failed} have no result: see 'Without a result'.")
     return lines
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from hwprof.analysis.findings import Analysis, Correlation
 from hwprof.analysis.partial import MIN_NETWORKS, MIN_TESTED
 from hwprof.analysis.shared import sign_flips
-from hwprof.reports.content import Table, interval_r
+from hwprof.reports.content import Report, Table, interval_r
 
 SURE = 0.05
 COLUMNS = (
@@ -75,14 +75,14 @@ def _row(c: Correlation, signs: Sequence[float]) -> tuple[str, ...]:
         "-" if c.spread is None else f"×{c.spread:.1f}",
         _signed(c.raw.r),
         _signed(c.given.r) + exploratory,
-        interval_r(c),
+        "-" if c.given.low is None else interval_r(c),
         elasticity(c),
         leave,
         "-" if c.q is None else f"{c.q:.3f}{c.stars}",
         "-" if c.given.r is None else f"{agree} of {len(signs)}",
         "-" if c.reliability is None else f"{c.reliability:.2f}",
         ", ".join(c.covariates) or "-",
-        "; ".join([*c.notes, *([c.given.why] if c.given.r is None and c.given.why else [])]),
+        "; ".join([*c.notes, *([c.given.why] if c.given.why else [])]),
     )
 
 
@@ -242,5 +242,15 @@ def warnings(analysis: Analysis, framework: str, doubts: pd.Series) -> list[str]
     ):
         if hit:
             lines.append(f"{what}: {_some([c.metric.label for c in hit])}.")
-    lines += [f"{code}: {share:.0%} of its runs." for code, share in doubts.items() if share >= 0.1]
-    return lines
+    often = [f"{code} ({share:.0%})" for code, share in doubts.items() if share >= 0.1]
+    return lines + ([f"doubts in at least a tenth of its runs: {', '.join(often)}."] if often else [])
+
+
+def extend(report: Report) -> Report:
+    """The report with what all frameworks share: its sentences in the summary, its tables before the identity."""
+    said = [s for a in report.analyses for s in (*gates(a), *pooled_sentences(a)) if not a.refused]
+    more = [t for a in report.analyses for t in (pooled_table(a), groups_table(a), influence_table(a)) if t.rows]
+    more += [t for t in (flips_table(report.analyses),) if t.rows]
+    first = sum(t.title == "Frames per second" or " FPS" in t.title for t in report.tables)
+    tables = (*report.tables[:first], *more, *report.tables[first:])
+    return Report((*report.summary, *said), tables, report.analyses, report.fps)

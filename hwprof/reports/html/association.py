@@ -97,7 +97,7 @@ def heat_map(analysis: Analysis, stratum: int, where: str) -> Figure | None:
         else ""
     )
     note = (
-        "r given size, N networks below it. Hatched: the 95 % interval includes 0, or fewer than 7 networks; no colour: "
+        "r given size, N networks below it. Hatched and pale: the 95 % interval includes 0, or fewer than 7 networks; no colour: "
         "no coefficient. Click a cell, or press Enter on it, for the scatter behind it." + more
     )
     return Figure(f"map-{stratum}", f"Correlation with FPS{where}", draw.render(), header, rows, note)
@@ -111,7 +111,12 @@ def _cell(c: Correlation, x: float, y: float, width: float, height: float, key: 
         inner.add("rect", class_="none", **box)
         inner.text(x + width / 2, y + 20, f"N {c.given.n}", "m", "middle")
     else:
-        inner.add("rect", class_="cell plus" if r > 0 else "cell minus", fill_opacity=0.08 + 0.72 * abs(r), **box)
+        inner.add(
+            "rect",
+            class_="cell plus" if r > 0 else "cell minus",
+            fill_opacity=(0.06 + 0.74 * abs(r)) * (0.45 if unsure(c) else 1),
+            **box,
+        )
         if unsure(c):
             inner.add("rect", class_="hatch", **box)
         inner.text(x + width / 2, y + 15, f"{r:+.2f}", "t on", "middle")

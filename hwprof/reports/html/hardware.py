@@ -142,7 +142,7 @@ def timeline(run: Run, variant: str, key: str) -> Figure | None:
     """Gauges over one run, a band per metric, the windows of the run behind them; None without any."""
     bands: dict[str, list[tuple[str, Any, Any, str]]] = {}
     for series in run.series:
-        if len(series.at_ns) < 3 or (series.metric == "cpu-steal" and not _moves(series)):
+        if len(series.at_ns) < 3 or _says_nothing(series, run):
             continue
         at, values, unit = _levels(series)
         if len(at) and np.isfinite(values).any() and (not series.cumulative or np.nanmax(values) > 0):
@@ -185,14 +185,16 @@ def timeline(run: Run, variant: str, key: str) -> Figure | None:
                 draw.text(left + 150 + 62 * number_, y0 - 5, label, f"m s{number_} own")
     draw.x_axis(x, bottom - 22, top, "seconds since the first sample")
     draw.height = bottom + 14
-    note = "Shaded: measured windows (dark: bare, light: counted). Totals (CPU time, energy) as rates between samples."
+    note = "Shaded: measured windows (dark: bare, light: counted). Totals (CPU time, energy) as rates between samples; gauges that stayed at 0 are left out."
     title = f"{where}, round {run.round + 1}"
     return Figure(key, title, draw.render(), ("gauge", "label", "seconds", "value"), tuple(rows), note)
 
 
-def _moves(series: Series) -> bool:
+def _says_nothing(series: Series, run: Run) -> bool:
+    """Totals that stood still, what stayed 0, and the peak where the level itself is there."""
     values = [v for v in series.values if v is not None]
-    return bool(values) and max(values) > min(values)
+    still = not values or (max(values) == min(values) and (series.cumulative or values[0] == 0))
+    return still or (series.metric == "peak-rss" and any(s.metric == "rss" for s in run.series))
 
 
 def _path(points: Sequence[tuple[float, float]], x: Any, y: Any, series: int, said: str) -> str:
