@@ -28,7 +28,7 @@ from hwprof.analysis.partial import (
     take_out,
 )
 from hwprof.analysis.shared import group_of, groups, shared
-from hwprof.analysis.strata import VARIANT, Stratum
+from hwprof.analysis.strata import VARIANT, Logs, Stratum
 
 RELIABLE = 0.8
 EMULATED = (
@@ -54,6 +54,7 @@ def analyse(frame: pd.DataFrame) -> list[Analysis]:
 def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric]) -> Analysis:
     unchecked = int((strata.is_ok(part) & strata.is_unchecked(part) & strata.is_native(part)).sum())
     rows = strata.usable(part)
+    rows.attrs = {}  # pandas copies them deeply at every step; `known` has what they say
     present = {n: m for n, m in known.items() if len(rows) and pd.to_numeric(rows[n], errors="coerce").notna().any()}
     untested = tuple((m, _UNTESTED[m.kind]) for m in present.values() if m.kind in _UNTESTED)
     if rows.empty or not rows["fps"].notna().any():
@@ -65,22 +66,23 @@ def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric]) 
     present = {n: replace(m, origins=tuple(o for o in m.origins if o != "emulated")) for n, m in present.items()}
     found: list[Correlation] = []
     disguised: list[tuple[str, str, Disguise]] = []
+    logs = {variant: Logs(rows, variant) for variant in variants}
     for variant in variants:
         for metric in present.values():
             if metric.kind is not Kind.EXPLANATORY:
                 continue
-            hidden = _disguise(rows, variant, metric)
+            hidden = _disguise(logs[variant], metric)
             if hidden is not None and hidden.found:
                 disguised.append((variant, metric.name, hidden))
                 continue
-            one = correlate(rows, variant, metric, present)
+            one = correlate(rows, variant, metric, present, logs[variant])
             if one is not None:
                 found.append(one)
     found, families = _with_q(found)
     grouping = groups(found)
     found = [replace(c, group=group_of(grouping, c.metric.name)) for c in found]
     hidden_names = {name for _, name, _ in disguised}
-    pooled = shared(rows, [c for c in found if c.metric.name not in hidden_names], variants, grouping)
+    pooled = shared(logs, [c for c in found if c.metric.name not in hidden_names], variants, grouping)
     return Analysis(stratum, variants, tuple(found), pooled, tuple(disguised), untested, families, grouping, unchecked)
 
 
@@ -90,12 +92,12 @@ def _is_emulated(rows: pd.DataFrame, present: Mapping[str, Metric]) -> bool:
     return any(m.emulated for m in present.values())
 
 
-def _disguise(rows: pd.DataFrame, variant: str, metric: Metric) -> Disguise | None:
-    both = strata.collapse(rows, variant, ["fps", metric.name])
+def _disguise(logs: Logs, metric: Metric) -> Disguise | None:
+    both = logs.collapse(["fps", metric.name])
     return kinds.disguise(both.values[:, 0], both.values[:, 1]) if both.networks else None
 
 
-def covariates(rows: pd.DataFrame, variant: str, metric: Metric, known: Mapping[str, Metric]) -> tuple[str, ...]:
+def covariates(logs: Logs, metric: Metric, known: Mapping[str, Metric]) -> tuple[str, ...]:
     """What size is measured by, for one metric: macs and the nearest instructions per frame that can be had.
 
     Instructions of the metric's own domain and origin first, then user+kernel, user-only, callgrind's; one is taken
@@ -103,17 +105,23 @@ def covariates(rows: pd.DataFrame, variant: str, metric: Metric, known: Mapping[
     """
     own = kinds.instructions_for(metric.name, known)
     candidates = [own, "instructions", "instructions:u", "instructions@callgrind"]
-    base = ["fps", metric.name, *(["macs"] if "macs" in rows.columns else [])]
-    networks = strata.collapse(rows, variant, base).networks
+    base = ["fps", metric.name, *(["macs"] if "macs" in logs.part.columns else [])]
+    networks = logs.collapse(base).networks
     for name in dict.fromkeys(c for c in candidates if c in known):
-        if networks and strata.collapse(rows, variant, [*base, str(name)]).networks == networks:
+        if networks and logs.collapse([*base, str(name)]).networks == networks:
             return (*base[2:], str(name))
     return tuple(base[2:])
 
 
-def correlate(rows: pd.DataFrame, variant: str, metric: Metric, known: Mapping[str, Metric]) -> Correlation | None:
-    """One metric against log FPS in one framework; None where this framework never measured it together with FPS."""
-    part = rows[rows[VARIANT] == variant]
+def correlate(
+    rows: pd.DataFrame, variant: str, metric: Metric, known: Mapping[str, Metric], logs: Logs | None = None
+) -> Correlation | None:
+    """One metric against log FPS in one framework; None where this framework never measured it together with FPS.
+
+    `logs`: those of this variant, where they are there already.
+    """
+    logs = logs or Logs(rows, variant)
+    part = logs.part
     values = part[metric.name].astype(float)
     if not values.notna().any():
         return None
@@ -121,17 +129,17 @@ def correlate(rows: pd.DataFrame, variant: str, metric: Metric, known: Mapping[s
     notes: list[str] = []
     if zeros:
         return _by_rank(part, variant, metric, zeros)
-    plain = strata.collapse(part, variant, ["fps", metric.name])
+    plain = logs.collapse(["fps", metric.name])
     if not plain.networks:
         return None
-    chosen = covariates(rows, variant, metric, known)
+    chosen = covariates(logs, metric, known)
     nothing = np.empty((len(plain.networks), 0))
     raw = partial(plain.values[:, 1], plain.values[:, 0], nothing)
     base = Correlation(variant, metric, raw, raw, cells=plain.cells, batches=plain.batches)
     base = replace(base, spread=_spread(plain.values[:, 1]))
     if "macs" not in chosen:
         return replace(base, given=Partial(raw.n, 0, why="MACs are unknown: the size can't be taken out"))
-    both = strata.collapse(part, variant, ["fps", metric.name, *chosen])
+    both = logs.collapse(["fps", metric.name, *chosen])
     if len(both.networks) < len(plain.networks):
         left = sorted(set(plain.networks) - set(both.networks))
         notes.append(f"left out for unknown MACs: {', '.join(left)}")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
-from hwprof.analysis import pooled, strata
+from hwprof.analysis import pooled
 from hwprof.analysis.findings import Analysis, Correlation, Shared
 from hwprof.analysis.partial import MIN_TESTED, benjamini_hochberg
+from hwprof.analysis.strata import NETWORK, Logs
 
 SAME = 0.7  # |r| above which two metrics can't be told apart
 
@@ -48,7 +49,7 @@ def groups(found: Sequence[Correlation]) -> tuple[tuple[str, ...], ...]:
 
 
 def shared(
-    rows: pd.DataFrame, found: Sequence[Correlation], variants: Sequence[str], grouping: Sequence[Sequence[str]]
+    logs: Mapping[str, Logs], found: Sequence[Correlation], variants: Sequence[str], grouping: Sequence[Sequence[str]]
 ) -> tuple[Shared, ...]:
     """Pooled slopes of the metrics that at least two frameworks have, a family per covariate (see `pooled`)."""
     by_metric: dict[str, list[Correlation]] = {}
@@ -63,25 +64,25 @@ def shared(
             families.setdefault(covariate, []).append(name)
     out: list[Shared] = []
     for covariate, names in sorted(families.items()):
-        out += _family(rows, covariate, [by_metric[n] for n in sorted(names)], variants, grouping)
+        out += _family(logs, covariate, [by_metric[n] for n in sorted(names)], variants, grouping)
     return tuple(out)
 
 
 def _family(
-    rows: pd.DataFrame,
+    logs: Mapping[str, Logs],
     covariate: str,
     members: Sequence[Sequence[Correlation]],
     variants: Sequence[str],
     grouping: Sequence[Sequence[str]],
 ) -> list[Shared]:
-    networks = sorted({str(n) for n in rows[strata.NETWORK].unique()})
+    networks = sorted({str(n) for own in logs.values() for n in own.part[NETWORK].unique()})
     shape = (len(members), len(networks), len(variants))
     x, y = np.full(shape, np.nan), np.full(shape, np.nan)
     z = np.full(shape, np.nan) if covariate else None
     for j, several in enumerate(members):
         for c in several:
             columns = ["fps", c.metric.name, *([covariate] if covariate else [])]
-            both = strata.collapse(rows, c.framework, columns)
+            both = logs[c.framework].collapse(columns)
             at = [networks.index(n) for n in both.networks]
             f = variants.index(c.framework)
             y[j, at, f], x[j, at, f] = both.values[:, 0], both.values[:, 1]

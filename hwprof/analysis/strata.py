@@ -197,11 +197,41 @@ def network_effects(networks: Sequence[str], batches: Sequence[int], values: Flo
     return Collapsed(names, effects, len(row), sizes)
 
 
+class Logs:
+    """The rows of one framework variant and, per (net, batch), the mean log of any column: computed once, then kept.
+
+    With hundreds of metrics the same few columns are asked for hundreds of times.
+    """
+
+    def __init__(self, frame: pd.DataFrame, variant: str) -> None:
+        self.part = frame[frame[VARIANT] == variant].copy()
+        self.part.attrs = {}  # pandas copies them deeply at every step
+        keys = zip(self.part[NETWORK].astype(str), self.part["batch"].astype(int), strict=True)
+        codes, found = pd.factorize(pd.Series(list(keys), dtype=object), sort=True)
+        self._codes, self._cells = codes, [(str(n), int(b)) for n, b in found]
+        self._means: dict[str, Floats] = {}
+
+    def mean(self, column: str) -> Floats:
+        """Mean over rounds of the log of a column, one per cell; NaN where no value is above 0."""
+        if column not in self._means:
+            values = self.part[column].to_numpy(float, na_value=np.nan)
+            good = np.isfinite(values) & (values > 0)
+            size = len(self._cells)
+            sums = np.bincount(self._codes[good], np.log(values[good]), size)
+            counts = np.bincount(self._codes[good], minlength=size)
+            self._means[column] = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+        return self._means[column]
+
+    def collapse(self, columns: Sequence[str]) -> Collapsed:
+        """One log value per network for each of `columns`, over the cells that have them all."""
+        table = np.column_stack([self.mean(c) for c in columns])
+        there = np.flatnonzero(np.isfinite(table).all(axis=1))
+        if not len(there):
+            return Collapsed((), np.empty((0, len(columns))), 0, ())
+        networks, batches = zip(*(self._cells[i] for i in there), strict=True)
+        return network_effects(networks, batches, table[there])
+
+
 def collapse(frame: pd.DataFrame, variant: str, columns: Sequence[str]) -> Collapsed:
-    """One log value per network for each of `columns`, of one framework variant, over the cells that have them all."""
-    part = frame[frame[VARIANT] == variant]
-    table = pd.DataFrame({c: cells(part, c) for c in columns}).dropna()
-    if table.empty:
-        return Collapsed((), np.empty((0, len(columns))), 0, ())
-    nets = [str(n) for n in table.index.get_level_values(1)]
-    return network_effects(nets, [int(b) for b in table.index.get_level_values(2)], table.to_numpy(float))
+    """`Logs.collapse` for who asks once."""
+    return Logs(frame, variant).collapse(columns)
