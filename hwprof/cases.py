@@ -39,6 +39,7 @@ class Planned:
     python: str = sys.executable  # runs the framework
     converter: str = sys.executable  # makes its artifact
     declared: Declared | None = None  # the runner that measures it; None: a worker does
+    tuned: Mapping[str, Any] | None = None  # the tuning that its launch parameters come from
 
     @property
     def kind(self) -> Kind:

@@ -71,6 +71,7 @@ ADVICE: Mapping[str, tuple[str, str]] = {
         "measured by another program and imported ({format})",
         "its way of measuring is its own: compare imported runs with imported ones",
     ),
+    "tuned-before": ("launch parameters were tuned with other versions ({changed})", "hwprof tune --again"),
     "few-iterations": ("only {count} iterations in a window", "longer windows (window_s) or --iterations"),
 }
 

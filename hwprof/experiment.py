@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import hashlib
 import itertools
@@ -57,7 +58,9 @@ SECTIONS: Mapping[str, Mapping[str, tuple[Any, Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One point of the matrix, before names are looked up. `size` 0: the network's own; `cpus` "": the experiment's."""
+    """One point of the matrix, before names are looked up. `size` 0: the network's own; `threads` 0: as tuned;
+    `cpus` "": the experiment's.
+    """
 
     framework: str
     network: str
@@ -96,16 +99,17 @@ class Experiment:
     idle_baseline_s: float = 5.0
     meter: str = ""
     text: str = ""
+    policy: str = "default"  # or tuned: every case takes this machine's winner of `hwprof tune`
 
     @property
     def plan_hash(self) -> str:
         """Identifies what is to be measured and how: the same plan is resumed, another one starts anew."""
-        import dataclasses
-
         plain = dataclasses.asdict(dataclasses.replace(self, text=""))
         for choice in plain["choices"]:
             if not choice["cpus"]:  # plans from before there was such a field keep their hash
                 del choice["cpus"]
+        if self.policy == "default":  # so that experiments from before there was a policy are the same
+            del plain["policy"]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
 
     def schedule(self) -> Iterator[tuple[int, int]]:
@@ -158,8 +162,10 @@ def parse(text: str, origin: str, base: Path | None = None) -> Experiment:
     top, matrix, measure, counters = (values[s] for s in ("", "matrix", "measure", "counters"))
     if top["format"] != FORMAT:
         raise BadExperiment(f"{origin}: format {top['format']} is unknown", f"this hwprof reads format {FORMAT}")
-    launch = _launch(data.get("launch", {}), origin)
+    policy, launch = _launch(data.get("launch", {}), origin)
     choices = tuple(_choices(matrix, launch, origin, base))
+    if policy == "tuned" and "threads" not in data.get("matrix", {}):
+        choices = tuple(dataclasses.replace(choice, threads=0) for choice in choices)
     if not choices:
         raise BadExperiment(f"{origin}: the matrix holds no case", "check [matrix] and its exclude list")
     _at_least(1, top, ["rounds"], origin)
@@ -198,6 +204,7 @@ def parse(text: str, origin: str, base: Path | None = None) -> Experiment:
         idle_baseline_s=gauges["idle_baseline_s"],
         meter=gauges["meter"],
         text=text,
+        policy=policy,
     )
 
 
@@ -236,15 +243,17 @@ def _typed(value: Any, kind: Any, where: str) -> Any:
     return value
 
 
-def _launch(data: Mapping[str, Any], origin: str) -> dict[str, dict[str, Any]]:
+def _launch(data: Mapping[str, Any], origin: str) -> tuple[str, dict[str, dict[str, Any]]]:
     policy = data.get("policy", "default")
-    if policy != "default":
-        raise BadExperiment(f"{origin}: launch.policy = '{policy}'", "this version knows 'default'")
+    if policy not in ("default", "tuned"):
+        raise BadExperiment(
+            f"{origin}: launch.policy = '{policy}'", "'default', or 'tuned' (what hwprof tune has kept)"
+        )
     options = {key: value for key, value in data.items() if key != "policy"}
     for name, value in options.items():
         if not isinstance(value, dict):
             raise BadExperiment(f"{origin}: launch.{name} must be a table of options, as in {name} = {{spin = false}}")
-    return options
+    return str(policy), options
 
 
 def _at_least(minimum: int, values: Mapping[str, Any], keys: Sequence[str], origin: str) -> None:

@@ -57,6 +57,7 @@ class Kind(enum.StrEnum):
     SIMULATED = "simulated"
     LAYERS = "layers"
     COMMAND = "command"
+    TUNING = "tuning"  # a candidate of `hwprof tune`: a native run that was tried out, not one to report on
 
 
 @dataclass(frozen=True, slots=True)

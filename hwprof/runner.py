@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof import doubts
 from hwprof.artifacts import Artifacts, PreparationFailed, Workshop
-from hwprof.cases import Planned, plan
+from hwprof.cases import Planned
 from hwprof.collectors.protocol import Unavailable
 from hwprof.errors import HwprofError, NotAvailable
 from hwprof.experiment import Experiment
@@ -25,6 +25,7 @@ from hwprof.jobs import Job, Task
 from hwprof.launcher import Launcher, Outcome
 from hwprof.records import Doubt, Failure, Fidelity, Kind, Run, Window, from_json, missing
 from hwprof.simulation import CALLGRIND, simulator
+from hwprof.tuning import policy
 from hwprof.watching import GaugeWatcher, idle_power
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Runner:
 
     def run(self) -> Iterator[Progress]:
         """Measure what is not yet in the results, then simulate; every run is saved before the next begins."""
-        cases = plan(self.experiment)
+        cases = policy.cases(self.experiment, self.results, self.facts["hardware"])
         self.require(cases)
         workshop = Workshop(self.launcher, self.experiment.seed)
         identity = self.begin()
@@ -148,7 +149,8 @@ class Runner:
             outcome = self.launcher.run(job, self.experiment.timeout_s, environ, watcher=watcher, python=planned.python)
         if outcome.result is None:
             return dataclasses.replace(base, failure=outcome.failure)
-        return self._complete(base, outcome, watcher, {"conversion": list(paths.steps)})
+        run = self._complete(base, outcome, watcher, {"conversion": list(paths.steps)})
+        return dataclasses.replace(run, doubts=(*run.doubts, *policy.doubts(planned, run.software)))
 
     def blank(self, planned: Planned, number: int, attempt: int, kind: Kind, environ: Mapping[str, str]) -> Run:
         """A run of this case without any results."""
@@ -160,6 +162,7 @@ class Runner:
             attempt=attempt,
             started_utc=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             env=environ,
+            facts={} if planned.tuned is None else {"tuned": planned.tuned},
             macs=planned.macs,
             params=planned.params,
             machine=self.facts["hardware"],
@@ -202,7 +205,7 @@ class Runner:
             load_ns=facts.get("load_ns"),
             windows=tuple(windows),
             series=watcher.series(),
-            facts={**facts, **watcher.facts(), **made},
+            facts={**base.facts, **facts, **watcher.facts(), **made},
             fidelity=None if result["fidelity"] is None else from_json(Fidelity, result["fidelity"]),
         )
         found = [from_json(Doubt, d) for d in result["doubts"]]
@@ -287,7 +290,7 @@ class Runner:
             dataclasses.replace(w, readings=(*w.readings, *counts))
             for w in (from_json(Window, data) for data in outcome.result["windows"])
         )
-        facts = {**outcome.result["facts"], **tool.facts()}
+        facts = {**base.facts, **outcome.result["facts"], **tool.facts()}
         return dataclasses.replace(base, windows=windows, facts=facts)
 
 

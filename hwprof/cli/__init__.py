@@ -10,6 +10,8 @@ COMMANDS = {
     "run": "measure one case, as easy as perf stat",
     "record": "where the time goes: hottest functions and libraries, flame graph",
     "sweep": "measure an experiment: frameworks x networks x batches x threads",
+    "tune": "search the best launch parameters of a framework, and keep them",
+    "scaling": "FPS against threads: parallel efficiency, serial fraction",
     "report": "correlations per framework, FPS table, figures",
     "explain": "why A is faster than B: the ratio in factors, and what stands behind them",
     "compare": "two results, case by case: faster, slower, the same, or can't tell; exit code for CI",

@@ -9,9 +9,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hwprof.cli.options import add_results
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK
+
+if TYPE_CHECKING:
+    from hwprof.experiment import Experiment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,21 +31,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Run the sweep with a line of progress per run on stderr; a summary on stdout."""
     from hwprof import experiment, store
-    from hwprof.cases import plan
     from hwprof.records import Failure
     from hwprof.runner import Runner
 
     spec = experiment.load(args.experiment)
+    path = store.default_path(args.results)
     if args.dry_run:
-        for planned in plan(spec):
-            print(planned.case.title)
-        return EXIT_OK
+        return dry(spec, path)
     if args.create_environments:
+        from hwprof.cases import plan
         from hwprof.cli.env import create_missing
 
         plan(spec)  # a wrong name or option must not show up after gigabytes
         create_missing(choice.framework for choice in spec.choices)
-    path = store.default_path(args.results)
     failed: dict[tuple[str, int], Failure] = {}
     count = 0
     with store.Results.open(path, create=True) as results:
@@ -59,6 +62,22 @@ def main(args: argparse.Namespace) -> int:
         print(f"  failed: {title}: {failure.message}")
     print(f"next: hwprof report {path}")
     return EXIT_CASES_FAILED if failed else EXIT_OK
+
+
+def dry(spec: Experiment, path: Path) -> int:
+    """Print the cases; those of a tuned experiment as this machine's tunings make them."""
+    from hwprof import store
+    from hwprof.machine import hardware
+    from hwprof.tuning import policy
+
+    if spec.policy == policy.TUNED and path.exists():
+        with store.Results.open(path) as results:
+            cases = policy.cases(spec, results, hardware())
+    else:
+        cases = policy.cases(spec, None, {})
+    for planned in cases:
+        print(planned.case.title)
+    return EXIT_OK
 
 
 def progress(step: object) -> str:

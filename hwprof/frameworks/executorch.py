@@ -48,6 +48,7 @@ class ExecuTorch:
     consumes = ("pte",)
     precisions = ("fp32",)
     options: Mapping[str, tuple[Any, ...]] = {"backend": ("xnnpack", "portable")}
+    tunable = ("backend",)
     environment = Environment(
         ("executorch", "torch"),
         "hwprof env create executorch",

@@ -61,6 +61,7 @@ class LiteRt:
     consumes = ("tflite",)
     precisions = ("fp32",)
     options: Mapping[str, tuple[Any, ...]] = {"xnnpack": (True, False)}
+    tunable = ("xnnpack",)
     environment = Environment(
         ("ai-edge-litert",),
         "pip install 'hwprof[litert]'",

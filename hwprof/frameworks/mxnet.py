@@ -56,6 +56,7 @@ class Mxnet:
     consumes = ("mxnet",)
     precisions = ("fp32",)
     options: Mapping[str, tuple[Any, ...]] = {"onednn": (True, False)}
+    tunable = ("onednn",)
     environment = Environment(
         ("mxnet",),
         "hwprof env create mxnet",

@@ -75,6 +75,7 @@ class Ncnn:
         "packing": (True, False),
         "spin": (False, True),
     }
+    tunable = ("winograd", "packing", "spin")
     environment = Environment(
         ("ncnn",),
         "hwprof env create ncnn",

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.errors import NotAvailable, NotInstalled, UnsupportedModel
 from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
 from hwprof.records import Case
 
 if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Array
 
+XNNPACK = "XnnpackExecutionProvider"
 LEVELS = {
     "all": "ORT_ENABLE_ALL",
     "extended": "ORT_ENABLE_EXTENDED",
@@ -65,7 +66,8 @@ class OnnxRuntime:
     name = "onnxruntime"
     consumes = ("onnx",)
     precisions = ("fp32",)
-    options: Mapping[str, tuple[Any, ...]] = {"graph": tuple(LEVELS), "spin": (True, False)}
+    options: Mapping[str, tuple[Any, ...]] = {"graph": tuple(LEVELS), "spin": (True, False), "xnnpack": (False, True)}
+    tunable = ("graph", "spin", "xnnpack")
     environment = Environment(("onnxruntime",), "pip install 'hwprof[onnxruntime]'", "onnxruntime")
 
     def environ(self, case: Case) -> Mapping[str, str]:
@@ -96,8 +98,16 @@ class OnnxRuntime:
         spin = "1" if case.option("spin", True) else "0"
         options.add_session_config_entry("session.intra_op.allow_spinning", spin)
         options.log_severity_level = 3
+        providers: list[Any] = ["CPUExecutionProvider"]
+        if case.option("xnnpack", False):
+            if XNNPACK not in ort.get_available_providers():
+                raise NotAvailable("this build of ONNX Runtime has no XNNPACK provider", "build it with --use_xnnpack")
+            # XNNPACK has a pool of its own, and the other one must not spin beside it
+            providers.insert(0, (XNNPACK, {"intra_op_num_threads": str(case.threads)}))
+            options.intra_op_num_threads = 1
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            session = ort.InferenceSession(str(artifact), options, providers=["CPUExecutionProvider"])
+            session = ort.InferenceSession(str(artifact), options, providers=providers)
         except Exception as error:  # its exception classes differ between versions
             said = str(error).strip().splitlines()[0][:300]
             raise UnsupportedModel(f"ONNX Runtime can't load the network: {said}") from error

@@ -20,6 +20,7 @@ class OpenCv5(OpenCv):
 
     name = "opencv5"
     options: Mapping[str, tuple[Any, ...]] = {**OpenCv.options, "engine": ("auto", "new", "classic")}
+    tunable = ("winograd", "fusion", "engine")
     environment = Environment(
         ("opencv-python-headless",),
         "hwprof env create opencv5",

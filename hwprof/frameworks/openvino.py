@@ -64,7 +64,8 @@ class OpenVino:
     name = "openvino"
     consumes = ("onnx",)
     precisions = tuple(PRECISIONS)
-    options: Mapping[str, tuple[Any, ...]] = {"pinning": (True, False)}
+    options: Mapping[str, tuple[Any, ...]] = {"pinning": (True, False), "hyper_threading": (True, False)}
+    tunable = ("pinning", "hyper_threading")
     environment = Environment(
         ("openvino",), "pip install 'hwprof[openvino]'", "openvino", requirements=("openvino==2026.4.1", "numpy<2.6")
     )
@@ -95,6 +96,7 @@ class OpenVino:
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": PRECISIONS[case.precision],
             "ENABLE_CPU_PINNING": bool(case.option("pinning", True)),
+            "ENABLE_HYPER_THREADING": bool(case.option("hyper_threading", True)),
         }
         try:
             model = core.read_model(str(artifact))

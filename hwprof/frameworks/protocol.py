@@ -79,6 +79,8 @@ class Adapter(Protocol):
     precisions: tuple[str, ...]
     options: Mapping[str, tuple[Any, ...]]  # what a case may ask for: name -> values, the default first
     environment: Environment
+    # An adapter may have `tunable: tuple[str, ...]`: those of its options that change how fast it computes and not
+    # what. `hwprof tune` varies them; none where the adapter says nothing.
 
     def environ(self, case: Case) -> Mapping[str, str]:
         """Variables that must exist before the process does (OMP_NUM_THREADS, ...)."""

@@ -21,12 +21,13 @@ INSTALL = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
 class TorchModel:
     """A module that is called under inference mode."""
 
-    def __init__(self, module: Any, torch: Any, mode: str) -> None:
-        self._module, self._torch, self._mode = module, torch, mode
+    def __init__(self, module: Any, torch: Any, mode: str, channels_last: bool = False) -> None:
+        self._module, self._torch, self._mode, self._channels_last = module, torch, mode, channels_last
 
     def bind(self, batch: Array) -> Any:
-        """A tensor on the array's memory."""
-        return self._torch.from_numpy(batch)
+        """A tensor on the array's memory, or a copy with the channels last."""
+        tensor = self._torch.from_numpy(batch)
+        return tensor.to(memory_format=self._torch.channels_last) if self._channels_last else tensor
 
     def infer(self, bound: Any) -> Any:
         """One call; the CPU backend is synchronous."""
@@ -44,6 +45,7 @@ class TorchModel:
         return {
             "version": torch.__version__,
             "mode": self._mode,
+            "channels_last": self._channels_last,
             "threads": torch.get_num_threads(),
             "inter_op_threads": torch.get_num_interop_threads(),
             "simd": torch.backends.cpu.get_cpu_capability(),
@@ -60,15 +62,22 @@ class PyTorch:
     name = "pytorch"
     consumes = ("onnx",)
     precisions = ("fp32",)
-    options: Mapping[str, tuple[Any, ...]] = {"mode": ("eager", "inductor", "torchscript")}
+    options: Mapping[str, tuple[Any, ...]] = {
+        "mode": ("eager", "inductor", "torchscript"),
+        "channels_last": (False, True),
+        # what idle OpenMP threads do; unset: as the library was built
+        "wait": ("unset", "passive", "active"),
+    }
+    tunable = ("channels_last", "wait")
     environment = Environment(("torch",), INSTALL, "torch", requirements=("torch==2.13.0", "onnx>=1.17", "numpy"))
 
     def environ(self, case: Case) -> Mapping[str, str]:
         """The OpenMP pool's size; compiling needs no more processes than one."""
-        threads = str(case.threads)
+        threads, wait = str(case.threads), str(case.option("wait", "unset"))
         return {
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
+            **({} if wait == "unset" else {"OMP_WAIT_POLICY": wait}),
             "OPENBLAS_NUM_THREADS": "1",
             "TORCHINDUCTOR_COMPILE_THREADS": "1",
         }
@@ -102,6 +111,11 @@ class PyTorch:
         torch.set_float32_matmul_precision("highest")  # no bf16 in disguise
         module: Any = build(artifact)
         example = torch.zeros(spec.shape)
+        channels_last = bool(case.option("channels_last", False))
+        if channels_last:
+            if len(spec.shape) != 4:
+                raise NotAvailable(f"channels_last is for images, not for inputs of {len(spec.shape)} axes", "leave it off")
+            module, example = (x.to(memory_format=torch.channels_last) for x in (module, example))
         with torch.inference_mode():
             if mode == "torchscript":
                 traced = torch.jit.trace(module, example)
@@ -112,7 +126,7 @@ class PyTorch:
                 inductor.freezing = True
                 module = torch.compile(module, backend="inductor", fullgraph=True)
             module(example)
-        yield TorchModel(module, torch, mode)
+        yield TorchModel(module, torch, mode, channels_last)
 
 
 ADAPTER = PyTorch()

@@ -63,6 +63,7 @@ class TensorFlow:
     consumes = ("savedmodel",)
     precisions = ("fp32",)
     options: Mapping[str, tuple[Any, ...]] = {"onednn": (True, False), "xla": (False, True)}
+    tunable = ("onednn", "xla")
     environment = Environment(
         ("tensorflow-cpu", "tensorflow"),
         "pip install 'hwprof[tensorflow]'",

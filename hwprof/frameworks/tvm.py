@@ -60,6 +60,7 @@ class Tvm:
     consumes = ("tvm",)
     precisions = ("fp32",)
     options: Mapping[str, tuple[Any, ...]] = {"level": (3, 0, 1, 2)}
+    tunable = ("level",)
     environment = Environment(
         ("apache-tvm", "apache-tvm-ffi"),
         "hwprof env create tvm",

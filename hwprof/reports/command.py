@@ -125,5 +125,7 @@ HEADER = ("name", "command", "rounds", "FPS", "elapsed", "CPU time", "IPC", "pea
 
 
 def _median(runs: Sequence[Run], metric: str) -> float | None:
-    values = [x.value for r in runs for w in r.windows for x in w.readings if x.metric == metric and x.value is not None]
+    values = [
+        x.value for r in runs for w in r.windows for x in w.readings if x.metric == metric and x.value is not None
+    ]
     return statistics.median(values) if values else None

@@ -33,7 +33,10 @@ def text(found: Recorded, sampling: Sampling, top: int, path: Path) -> str:
         lines.append(f"  {share:>7.2%}  {samples.short(name)}")
     unknown = sum(h.self_ for h in hot if h.symbol == UNKNOWN)
     if unknown > 0.2:
-        lines += ["", f"  {unknown:.0%} without a name: code made at run time, or stripped libraries (debug symbols help)"]
+        lines += [
+            "",
+            f"  {unknown:.0%} without a name: code made at run time, or stripped libraries (debug symbols help)",
+        ]
     if found.samples and _shallow(found):
         lines += ["", "  most stacks are one or two frames deep: built without frame pointers? --call-graph dwarf"]
     lines += ["", f"flame graph: {path}"]

@@ -14,7 +14,7 @@ from sqlalchemy import Select, delete, func, insert, select
 
 from hwprof.errors import ResultsError
 from hwprof.records import Kind, Run, to_json
-from hwprof.store import merge, migrate, reader, schema, validation, writer
+from hwprof.store import merge, migrate, reader, schema, tuning, validation, writer
 from hwprof.store.database import TIMEOUT_S, Database, check_file, make_file
 
 if TYPE_CHECKING:
@@ -130,6 +130,12 @@ class Results:
         """Keep verdicts on events with their host; readings of what failed there are SUSPECT from now on."""
         self._database.write(lambda connection: validation.add(connection, machine, host_state, found))
 
+    def add_tuning(
+        self, machine: Mapping[str, Any], key: str, winner: Mapping[str, Any], evidence: Mapping[str, Any]
+    ) -> None:
+        """Keep what won a tuning on this machine; an earlier winner of the same subject is replaced."""
+        self._database.write(lambda connection: tuning.add(connection, machine, key, winner, evidence))
+
     def merge(self, other: str | os.PathLike[str]) -> merge.Merged:
         """Take in the runs of another results file; those known by their uid are skipped. Can be repeated.
 
@@ -224,6 +230,11 @@ class Results:
         """All experiments, the oldest first."""
         with self._database.read() as connection:
             return reader.experiments(connection)
+
+    def tunings(self, machine: Mapping[str, Any] | None = None) -> list[tuning.Tuning]:
+        """Winners of tunings. `machine`: only those of this hardware."""
+        with self._database.read() as connection:
+            return tuning.kept(connection, machine)
 
     def frame(self, kind: str | None = "native") -> pd.DataFrame:
         """One row per run with tidy columns (see hwprof.store.frame); `kind` None: runs of every kind."""

@@ -1,0 +1,198 @@
+"""Search the best launch parameters of a framework for a network and a batch on this machine, and keep them.
+
+Threads, cores and the framework's tunable options (`hwprof frameworks` lists them) are searched by successive halving:
+every candidate once, then the better half again, and so on, always in interleaved rounds of fresh processes. What leads
+meets the default again in rounds of their own; the default stays unless the interval of the ratio lies above 1.
+Unfaithful candidates can't win. What is given (-t, --cpus, --option) is not searched.
+
+Stop it at any time and start it again: it goes on. `policy = "tuned"` under [launch] of an experiment uses what is
+kept; --for EXPERIMENT tunes every case of one that lacks it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from hwprof.cli.options import add_results, parse_option
+from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
+
+if TYPE_CHECKING:
+    from hwprof.tuning.tuner import Request, Step, Tuned
+
+UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `hwprof tune`."""
+    add = parser.add_argument
+    add("-f", "--framework", default="onnxruntime", help="default: onnxruntime")
+    add("-n", "--network", default="mobilenet_v2", help="built-in name or path of an .onnx (default: mobilenet_v2)")
+    add("-b", "--batch", type=int, default=1)
+    add("-t", "--threads", type=int, default=0, help="default: searched")
+    add("-s", "--size", type=int, default=0, help="side of the input in pixels (default: the network's own)")
+    add("--precision", default="fp32")
+    add("--option", action="append", default=[], metavar="NAME=VALUE", help="given and not searched, as mode=eager")
+    add("--cpus", default="", help="cores to stay on, as 2 or 0,2-3 (default: searched)")
+    add(
+        *("--vary",),
+        action="append",
+        default=[],
+        metavar="NAME=V1,V2",
+        help="search these values: threads=1,2,4, cpus=chosen,all, or any option of the framework",
+    )
+    add("--budget", default="120s", metavar="TIME", help="as 90s, 5m (default: 120s); per case with --for")
+    add("--window", type=float, default=0.4, metavar="S", help="seconds measured in each process (default: 0.4)")
+    add("--timeout", type=float, default=60.0, metavar="S", help="for one measurement (default: 60)")
+    add("--seed", type=int, default=0, help="of weights, inputs and the order of rounds")
+    add("--for", dest="experiment", metavar="EXPERIMENT", help="tune what the cases of an experiment lack")
+    add("--again", action="store_true", help="measure anew instead of going on with an earlier search")
+    add("--list", action="store_true", help="what is kept for this machine")
+    add("--json", action="store_true", help="the evidence as one JSON document")
+    add("--no-save", action="store_true", help="don't write the results file")
+    add_results(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Tune, keep, print."""
+    from hwprof import store
+    from hwprof.reports import tuning
+
+    if args.list:
+        return listing(args)
+    if args.experiment and args.no_save:
+        raise UsageError("--for keeps what it finds", "leave --no-save away")
+    results: Any = None
+    if not args.no_save:
+        results = store.Results.open(store.default_path(args.results), create=True)
+        results.ensure_writable()
+    try:
+        requests = of_experiment(args, results) if args.experiment else [request_of(args)]
+        if not requests:
+            print("every case has a tuning already (--again measures anew)", file=sys.stderr)
+        outcomes, failed = all_of(requests, args, results)
+    finally:
+        if results is not None:
+            results.close()
+    if args.json:
+        print(json.dumps([{"winner": t.kept.winner(), "evidence": t.kept.evidence} for t in outcomes], indent=2))
+    else:
+        print("\n\n".join(tuning.render(t) for t in outcomes))
+        if results is not None and outcomes:
+            print(f'\nkept in {store.default_path(args.results)}    use it: policy = "tuned" under [launch]')
+    for error in failed:
+        print(f"hwprof: {error}", file=sys.stderr)
+    return EXIT_CASES_FAILED if failed else EXIT_OK
+
+
+def all_of(requests: Iterable[Request], args: argparse.Namespace, results: Any) -> tuple[list[Tuned], list[CaseFailed]]:
+    """Tune one after the other; a case whose default can't be measured costs itself."""
+    from hwprof.tuning.tuner import Tuner
+
+    outcomes: list[Tuned] = []
+    failed: list[CaseFailed] = []
+    for request in requests:
+        c = request.choice
+        print(f"hwprof: tuning {c.framework} {c.network} batch {c.batch}, {request.budget_s:g} s", file=sys.stderr)
+        try:
+            tuner = Tuner(request, results, again=args.again, watch=lambda step: print(line(step), file=sys.stderr))
+            outcomes.append(tuner.run())
+        except CaseFailed as error:
+            failed.append(CaseFailed(f"{c.framework} {c.network} batch {c.batch}: {error.message}", error.remedy))
+    return outcomes, failed
+
+
+def line(step: Step) -> str:
+    """One measurement for stderr."""
+    said = step.measured.failure or f"{step.measured.fps:.1f} FPS"
+    kept = " (measured before)" if step.replayed else ""
+    return f"[{step.spent_s:.0f} s] {step.stage} {step.round}: {step.title}: {said}{kept}"
+
+
+def request_of(args: argparse.Namespace) -> Request:
+    """The one tuning that the options describe, checked."""
+    import dataclasses
+
+    from hwprof.experiment import Choice, single
+    from hwprof.frameworks import interpreters
+    from hwprof.plugins import adapter
+    from hwprof.tuning.tuner import PLAN, Request
+
+    if args.window <= 0 or args.timeout <= 0:
+        raise UsageError("--window and --timeout must be above 0")
+    if args.threads < 0:
+        raise UsageError(f"threads must be at least 1, not {args.threads}")
+    options = tuple(sorted(parse_option(text) for text in args.option))
+    choice = Choice(args.framework, args.network, args.size, args.batch, args.threads, args.precision, options)
+    plan = dataclasses.replace(PLAN, window_s=args.window)
+    single(dataclasses.replace(choice, threads=choice.threads or 1), plan)  # for its checks
+    found = adapter(args.framework)
+    interpreters.require(found.name, found.environment)
+    vary = dict(varied(text) for text in args.vary)
+    return Request(choice, args.cpus, vary, seconds(args.budget), args.seed, plan, args.timeout)
+
+
+def of_experiment(args: argparse.Namespace, results: Any) -> list[Request]:
+    """A request for every case of the experiment that nothing is kept for (with --again: for every case)."""
+    import dataclasses
+
+    from hwprof import experiment
+    from hwprof.machine import hardware
+    from hwprof.tuning import policy
+    from hwprof.tuning.tuner import PLAN, Request
+
+    spec = experiment.load(args.experiment)
+    if spec.policy != "tuned":
+        raise UsageError(f"{args.experiment} uses no tuning", 'add policy = "tuned" under [launch]')
+    plan = dataclasses.replace(PLAN, window_s=args.window)
+    kept = {} if args.again else policy.known(results, hardware())
+    lacking = policy.lacking(spec, kept)
+    return [
+        Request(choice, spec.cpus, {}, seconds(args.budget), spec.seed, plan, args.timeout)
+        for choice in lacking.values()
+    ]
+
+
+def varied(text: str) -> tuple[str, tuple[Any, ...]]:
+    """`threads=1,2` -> ("threads", (1, 2))."""
+    name, equals, values = text.partition("=")
+    if not equals or not name or not all(values.split(",")):
+        raise UsageError(f"--vary {text}", "as in --vary threads=1,2,4")
+    return name, tuple(parse_option(f"{name}={value}")[1] for value in values.split(","))
+
+
+def seconds(text: str) -> float:
+    """`120s`, `2m`, `1h`, `120` -> seconds. Raises UsageError."""
+    number = text.rstrip("smhin")
+    unit = text[len(number) :] or "s"
+    try:
+        value = float(number) * UNITS[unit]
+    except (ValueError, KeyError):
+        raise UsageError(f"--budget {text}", "a time, as 120s, 5m or 1h") from None
+    if not 0 < value < 1e7:
+        raise UsageError(f"--budget {text}", "a time above 0, as 120s, 5m or 1h")
+    return value
+
+
+def listing(args: argparse.Namespace) -> int:
+    """What is kept for this machine."""
+    from hwprof import store
+    from hwprof.machine import hardware
+    from hwprof.reports import tuning
+    from hwprof.tuning.policy import known
+
+    with store.Results.open(store.default_path(args.results)) as results:
+        kept = sorted(known(results, hardware()).values(), key=lambda k: str(k.evidence["subject"]))
+    if args.json:
+        print(json.dumps([{"winner": k.winner(), "evidence": k.evidence} for k in kept], indent=2))
+        return EXIT_OK
+    for one in kept:
+        s = one.evidence["subject"]
+        name = f"{s['framework']} {s['network']} {s['size']}px b{s['batch']} {s['precision']}"
+        print(f"{name:<52} {tuning.changes(one.winner())}  {tuning.ratio(one.evidence)}  {one.evidence['at_utc']}")
+    if not kept:
+        print("nothing is kept for this machine: hwprof tune -f FRAMEWORK -n NETWORK", file=sys.stderr)
+    return EXIT_OK

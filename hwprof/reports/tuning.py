@@ -1,0 +1,84 @@
+"""What `hwprof tune` prints, and what a report says of tuned runs. Reads records and evidence only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from hwprof.records import Kind, Run
+
+if TYPE_CHECKING:
+    from hwprof.tuning.tuner import Tuned
+
+SHOWN = 12
+HEADER = ("case", "tuned to", "FPS over default", "rounds", "search", "of")
+NOTE = (
+    "Launch parameters come from `hwprof tune` on this machine: the ratio is that of the search's final, measured anew "
+    "after the winner was chosen."
+)
+
+
+def ratio(told: Mapping[str, Any]) -> str:
+    """`x1.32 [1.25 ... 1.40]`; a dash where nothing was compared."""
+    if "ratio" not in told:
+        return "-"
+    bounds = "" if told["low"] is None else f" [{told['low']:.3f} ... {told['high']:.3f}]"
+    return f"x{told['ratio']:.3f}{bounds}"
+
+
+def changes(winner: Mapping[str, Any]) -> str:
+    """`threads=2 cpus=0,1 spin=False`."""
+    options = "".join(f" {name}={value}" for name, value in winner["options"].items())
+    return f"threads={winner['threads']} cpus={','.join(map(str, winner['cpus']))}{options}"
+
+
+def render(tuned: Tuned) -> str:
+    """Text of one tuning: the candidates, what failed, the comparison that decided, what is kept."""
+    told, winner = tuned.kept.evidence, tuned.kept.winner()
+    default = " ".join(f"{k}={v}" for k, v in told["default"].items())
+    lines = [
+        tuned.subject.title,
+        f"{told['measurements']} measurements, {told['spent_s']:g} s of {told['budget_s']:g} s; default: {default}",
+        "",
+        f"  {'FPS':>9} {'(final)':>9}  {'rounds':>6}  candidate",
+    ]
+    good = [c for c in told["candidates"] if not c["failure"]]
+    for row in good[:SHOWN]:
+        lines.append(f"  {_fps(row['fps_search'])} {_fps(row['fps_final'])}  {row['rounds']:>6}  {row['changes']}")
+    if len(good) > SHOWN:
+        lines.append(f"  {'...':>9} {'':>9}  {'':>6}  {len(good) - SHOWN} slower ones (--json has all)")
+    lines += [
+        f"  {'failed':>9} {'':>9}  {r['rounds']:>6}  {r['changes']}: {r['failure']}"
+        for r in told["candidates"]
+        if r["failure"]
+    ]
+    lines += [f"  left out: {s['factor']}={s['value']}" for s in told["struck"] if s["why"].startswith("not tried")]
+    if told["untried"]:
+        lines.append(f"  not tried, the budget did not reach: {len(told['untried'])} combinations")
+    lines.append("")
+    for c in told["comparisons"]:
+        share = f"{100 * c['confidence']:.3g} % interval, {c['rounds']} paired rounds"
+        lines.append(f"  {c['candidate']} / {c['against']}: {ratio(c)}  {share}")
+    verdict = "the default stays" if not told["changes"] else "winner"
+    lines += [f"  {verdict}: {told['why']}", f"  {changes(winner)}"]
+    return "\n".join(lines)
+
+
+def _fps(value: float | None) -> str:
+    return f"{'-' if value is None else format(value, '.1f'):>9}"
+
+
+def rows(runs: Iterable[Run]) -> tuple[tuple[str, ...], ...]:
+    """A row per tuned case of a report: what it was tuned to, on which evidence."""
+    found = {}
+    for run in runs:
+        told = run.facts.get("tuned")
+        if run.kind is not Kind.NATIVE or not told:
+            continue
+        case = run.case
+        name = f"{case.framework} {case.network} {case.size}px b{case.batch} {case.precision}"
+        kept = "" if told.get("changes") else " (the default stayed)"
+        rounds = str(told.get("rounds", "-"))
+        row = (name, changes(told["winner"]) + kept, ratio(told), rounds, str(told["experiment"]), str(told["at_utc"]))
+        found[row] = None
+    return tuple(sorted(found))

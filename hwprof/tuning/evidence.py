@@ -1,0 +1,77 @@
+"""What a winner rests on, as plain JSON: kept with it, printed by `hwprof tune`, quoted by reports. Pure."""
+
+from __future__ import annotations
+
+import datetime
+import statistics
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from hwprof.records import to_json
+from hwprof.tuning.kept import Subject
+from hwprof.tuning.search import FINAL, Comparison, Found
+from hwprof.tuning.space import Candidate, Space
+
+if TYPE_CHECKING:
+    from hwprof.tuning.tuner import Request
+
+
+def evidence(
+    found: Found, space: Space, subject: Subject, search: str, request: Request, software: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Everything that was found: the comparison that decided, every candidate, what failed and what wasn't tried."""
+    default = space.default
+    decided = [c for c in found.comparisons if c.candidate == found.winner and c.against == default]
+    return {
+        "experiment": search,
+        "at_utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "subject": to_json(subject),
+        "network": request.choice.network,
+        "factors": {name: list(values) for name, values in space.factors},
+        "default": dict(default.levels),
+        "changes": dict(found.winner.changes(default)),
+        "why": found.why,
+        **(comparison(decided[0], default) if decided else {}),
+        "comparisons": [comparison(c, default) for c in found.comparisons],
+        "candidates": candidates(found, default),
+        "struck": [{"factor": name, "value": value, "why": why} for (name, value), why in found.struck.items()],
+        "untried": [c.title(default) for c in found.untried],
+        "budget_s": request.budget_s,
+        "spent_s": round(found.spent_s, 1),
+        "measurements": len(found.trials),
+        "seed": request.seed,
+        "distributions": to_json(software.get("distributions", {})),
+    }
+
+
+def comparison(c: Comparison, default: Candidate) -> dict[str, Any]:
+    """One comparison; bounds None where there are too few rounds."""
+    finite = c.rounds > 1
+    return {
+        "candidate": c.candidate.title(default),
+        "against": c.against.title(default),
+        "ratio": c.ratio,
+        "low": c.low if finite else None,
+        "high": c.high if finite else None,
+        "rounds": c.rounds,
+        "confidence": c.confidence,
+    }
+
+
+def candidates(found: Found, default: Candidate) -> list[dict[str, Any]]:
+    """Each candidate that was measured: how far it came, its FPS there (median over rounds), or how it failed."""
+    rows: dict[Candidate, dict[str, Any]] = {}
+    speeds: dict[Candidate, dict[str, list[float]]] = {}
+    for trial in found.trials:
+        row = rows.setdefault(trial.candidate, {"changes": trial.candidate.title(default), "rounds": 0, "failure": ""})
+        row["rounds"] += 1
+        row["stage"] = trial.stage
+        row["failure"] = trial.measured.failure or row["failure"]
+        if trial.measured.fps is not None:
+            part = "final" if trial.stage == FINAL else "search"
+            speeds.setdefault(trial.candidate, {}).setdefault(part, []).append(trial.measured.fps)
+    for candidate, row in rows.items():
+        for part in ("search", "final"):
+            values = speeds.get(candidate, {}).get(part, [])
+            row[f"fps_{part}"] = statistics.median(values) if values else None
+    return sorted(rows.values(), key=lambda r: -(r["fps_final"] or r["fps_search"] or 0.0))

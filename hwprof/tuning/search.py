@@ -1,0 +1,269 @@
+"""The search as a pure function of what is measured: screening, successive halving, a fresh final.
+
+Every stage goes in rounds, and each round measures every candidate of the stage once, in its own seeded order: a drift
+of the machine hits all alike. Only rounds that two candidates share are compared. The budget is counted in seconds
+that the measurements say they took, so that a search which is replayed from kept measurements takes the same way.
+
+Successive halving: Jamieson & Talwalkar, "Non-stochastic best arm identification and hyperparameter optimization",
+AISTATS 2016: the same budget for every rung, the better half goes on. The one that came out best of many is best by
+luck too (the winner's curse), so that its figures from the search count for nothing: it meets the default again in
+rounds of their own, and the default stays unless the interval of the ratio excludes 1.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from hwprof.errors import CaseFailed
+from hwprof.tuning.space import Candidate, Space
+
+SCREEN, RUNG, FINAL = "screen", "rung", "final"
+# Shares of the budget: screening may take half, the final gets at least a third.
+SCREEN_SHARE, FINAL_SHARE = 0.5, 0.35
+MIN_FINAL, MAX_FINAL = 5, 15
+# A candidate within this of the leader is as good as it, as far as the search can tell; the simpler one is tried too.
+TIE = 0.02
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One candidate, once. `fps` None: it failed or was unfaithful, and `failure` says how."""
+
+    fps: float | None
+    seconds: float
+    failure: str = ""
+
+
+# candidate, round (unique within the search), stage
+Measure = Callable[[Candidate, int, str], Measured]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A measurement with its place in the search."""
+
+    candidate: Candidate
+    stage: str
+    round: int
+    measured: Measured
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """FPS of `candidate` / FPS of `against` in the rounds of the final, with its interval."""
+
+    candidate: Candidate
+    against: Candidate
+    ratio: float
+    low: float
+    high: float
+    rounds: int
+    confidence: float
+
+
+@dataclass(slots=True)
+class Found:
+    """The outcome and everything behind it."""
+
+    default: Candidate
+    winner: Candidate
+    why: str = ""
+    comparisons: list[Comparison] = field(default_factory=list)
+    trials: list[Trial] = field(default_factory=list)
+    failed: dict[Candidate, str] = field(default_factory=dict)
+    struck: dict[tuple[str, object], str] = field(default_factory=dict)
+    untried: list[Candidate] = field(default_factory=list)
+    rungs: list[list[Candidate]] = field(default_factory=list)
+    spent_s: float = 0.0
+
+
+def search(space: Space, measure: Measure, budget_s: float, seed: int = 0) -> Found:
+    """Find the best candidate. Raises CaseFailed where the default itself can't be measured."""
+    return _Search(space, measure, budget_s, random.Random(f"tune {seed}")).run()
+
+
+class _Search:
+    def __init__(self, space: Space, measure: Measure, budget_s: float, rng: random.Random) -> None:
+        self.space, self.measure, self.budget, self.rng = space, measure, budget_s, rng
+        self.found = Found(space.default, space.default)
+        self.round = 0
+        self.logs: dict[int, dict[Candidate, float]] = {}  # round -> log FPS
+
+    def run(self) -> Found:
+        """Screen, halve, meet the default again."""
+        effects = self.screen()
+        candidates = self.affordable(effects)
+        survivors = self.halve(candidates)
+        self.final(survivors)
+        return self.found
+
+    @property
+    def cost(self) -> float:
+        """Seconds of one measurement, as it was so far."""
+        return statistics.median(t.measured.seconds for t in self.found.trials)
+
+    def one_round(self, candidates: Sequence[Candidate], stage: str, limit_s: float = math.inf) -> list[Candidate]:
+        """Measure each once, in a random order; those that there was no time for."""
+        order = [c for c in candidates if c not in self.found.failed]
+        self.rng.shuffle(order)
+        logs = self.logs.setdefault(self.round, {})
+        left: list[Candidate] = []
+        for candidate in order:
+            if self.found.spent_s >= limit_s and candidate != self.found.default:
+                left.append(candidate)
+                continue
+            measured = self.measure(candidate, self.round, stage)
+            self.found.trials.append(Trial(candidate, stage, self.round, measured))
+            self.found.spent_s += measured.seconds
+            if measured.fps is None:
+                self.found.failed[candidate] = measured.failure
+            else:
+                logs[candidate] = math.log(measured.fps)
+        self.round += 1
+        if self.found.default in self.found.failed:
+            raise CaseFailed(f"the default can't be measured: {self.found.failed[self.found.default]}")
+        return left
+
+    def screen(self) -> dict[tuple[str, object], float]:
+        """The default and each single change, once: values that fail alone are out with all their combinations.
+
+        Returns the effect of each value on log FPS, which ranks combinations where not all can be afforded.
+        """
+        default = self.space.default
+        singles = self.space.singles()
+        skipped = self.one_round([default, *singles], SCREEN, SCREEN_SHARE * self.budget)
+        logs = self.logs[0]
+        effects: dict[tuple[str, object], float] = {}
+        for single in singles:
+            (change,) = single.changes(default)
+            if single in logs:
+                effects[change] = logs[single] - logs[default]
+            elif single in skipped:
+                self.found.struck[change] = "not tried: the budget was used up"
+            else:
+                self.found.struck[change] = self.found.failed[single]
+        return effects
+
+    def affordable(self, effects: dict[tuple[str, object], float]) -> list[Candidate]:
+        """As many combinations as a first rung of one round can take, the most promising by their single effects."""
+        everything = self.space.candidates(self.found.struck)
+        default = self.space.default
+        # a halving of n candidates with a round per rung costs about 2 n measurements
+        room = max(2, int((self.search_s - self.found.spent_s) / (2 * self.cost)))
+
+        def promise(c: Candidate) -> tuple[float, int]:
+            changes = c.changes(default)
+            return (-sum(effects.get(change, 0.0) for change in changes), len(changes))
+
+        others = sorted((c for c in everything if c != default), key=promise)
+        screened = {t.candidate for t in self.found.trials}
+        self.found.untried = [c for c in others[room:] if c not in screened]
+        return [default, *others[:room]]
+
+    @property
+    def search_s(self) -> float:
+        """The share of everything before the final."""
+        return self.budget - max(FINAL_SHARE * self.budget, 3 * MIN_FINAL * self.cost)
+
+    def halve(self, candidates: list[Candidate]) -> list[Candidate]:
+        """Successive halving; the default always goes on. The survivors, the best first."""
+        default = self.space.default
+        survivors = candidates
+        while True:
+            survivors = [c for c in survivors if c not in self.found.failed]
+            self.found.rungs.append(survivors)
+            if len(survivors) <= 2 and len(self.found.rungs) > 1:
+                break
+            left = self.search_s - self.found.spent_s
+            rungs = max(1, math.ceil(math.log2(max(2, len(survivors)))) - 1)
+            first = len(self.found.rungs) == 1
+            rounds = int(left / rungs / self.cost / len(survivors))
+            if rounds < 1 and not first:
+                break
+            begin = self.round
+            for _ in range(max(1, min(rounds, MAX_FINAL))):
+                self.one_round(survivors, RUNG)
+            ranked = self.ranked([c for c in survivors if c not in self.found.failed], 1, self.round)
+            if len(ranked) <= 3 or self.round == begin:
+                survivors = ranked
+                break
+            best = ranked[: max(2, math.ceil(len(ranked) / 2))]
+            survivors = best if default in best else [*best, default]
+        return self.ranked([c for c in survivors if c not in self.found.failed], 1, self.round)
+
+    def ranked(self, candidates: Sequence[Candidate], begin: int, end: int) -> list[Candidate]:
+        """By score, the best first; of equals the simpler."""
+        scores = self.scores(candidates, begin, end)
+        default = self.space.default
+        return sorted(candidates, key=lambda c: (-scores[c], len(c.changes(default))))
+
+    def scores(self, candidates: Sequence[Candidate], begin: int, end: int) -> dict[Candidate, float]:
+        """Median over rounds of log FPS above the round's own middle, in rounds that all of them have."""
+        shared = [logs for n in range(begin, end) if all(c in (logs := self.logs.get(n, {})) for c in candidates)]
+        if not shared:
+            return dict.fromkeys(candidates, 0.0)
+        centred = [(logs, statistics.fmean(logs[c] for c in candidates)) for logs in shared]
+        return {c: statistics.median(logs[c] - middle for logs, middle in centred) for c in candidates}
+
+    def final(self, ranked: list[Candidate]) -> None:
+        """The leader, the default, and what is as good as the leader but simpler, in rounds of their own."""
+        found, default = self.found, self.space.default
+        leader = ranked[0]
+        if leader == default:
+            found.why = "nothing was faster than the default in the search"
+            return
+        finalists = [default, leader, *self.simpler(leader)]
+        rounds = int((self.budget - found.spent_s) / self.cost / len(finalists))
+        begin = self.round
+        for _ in range(max(MIN_FINAL, min(rounds, MAX_FINAL))):
+            self.one_round(finalists, FINAL)
+        self.decide([c for c in finalists if c not in found.failed], begin)
+
+    def simpler(self, leader: Candidate) -> list[Candidate]:
+        """The simplest that was as good as the leader wherever both were measured, even if it went out early."""
+        default = self.space.default
+        rounds = [logs for n, logs in self.logs.items() if n > 0 and leader in logs]
+        found: list[tuple[int, float, Candidate]] = []
+        for other in {c: None for logs in rounds for c in logs}:
+            changes = len(other.changes(default))
+            if other in (default, leader) or other in self.found.failed or changes >= len(leader.changes(default)):
+                continue
+            behind = statistics.median(logs[leader] - logs[other] for logs in rounds if other in logs)
+            if behind <= TIE:
+                found.append((changes, behind, other))
+        return [min(found, key=lambda f: f[:2])[2]] if found else []
+
+    def decide(self, finalists: list[Candidate], begin: int) -> None:
+        """The simplest that beats the default, unless a less simple one beats that too."""
+        found, default = self.found, self.space.default
+        challengers = sorted((c for c in finalists if c != default), key=lambda c: len(c.changes(default)))
+        pairs = [(c, default) for c in challengers]
+        if len(challengers) == 2:
+            pairs.append((challengers[1], challengers[0]))
+        found.comparisons = [self.compare(a, b, begin, len(pairs)) for a, b in pairs]
+        better = {(c.candidate, c.against) for c in found.comparisons if c.low > 1}
+        for challenger in challengers:
+            if (challenger, default) in better and (found.winner == default or (challenger, found.winner) in better):
+                found.winner = challenger
+        if found.winner != default:
+            found.why = "faster than the default in rounds of their own: the interval of the ratio lies above 1"
+        else:
+            found.why = "in rounds of their own nothing was surely faster than the default: the interval includes 1"
+
+    def compare(self, a: Candidate, b: Candidate, begin: int, tests: int) -> Comparison:
+        """Ratio of FPS over the rounds from `begin`, paired; t interval of the logs, Bonferroni over `tests`."""
+        from scipy.special import stdtrit
+
+        logs = [one[a] - one[b] for n, one in self.logs.items() if n >= begin and a in one and b in one]
+        confidence = 1 - (1 - CONFIDENCE) / tests
+        mean = statistics.fmean(logs)
+        half = math.inf
+        if len(logs) > 1:
+            quantile = float(stdtrit(len(logs) - 1, 0.5 + confidence / 2))
+            half = quantile * statistics.stdev(logs) / math.sqrt(len(logs))
+        return Comparison(a, b, math.exp(mean), math.exp(mean - half), math.exp(mean + half), len(logs), confidence)
