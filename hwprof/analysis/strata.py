@@ -38,6 +38,8 @@ class Stratum:
         """The stratum in words."""
         threads = f"{self.threads} thread{'' if self.threads == '1' else 's'}"
         pinned = f"CPUs {self.cpus}" if self.cpus else "not pinned"
+        if self.threads == "0":
+            threads, pinned = "threads as tuned", "CPUs as tuned"
         parts = [f"machine {self.machine}" if self.machine else "", threads, pinned, self.precision, self.size]
         return " · ".join(p for p in parts if p)
 
@@ -71,6 +73,13 @@ def label(frame: pd.DataFrame) -> pd.DataFrame:
         varies = text.groupby(frame["framework"]).transform("nunique") > 1
         suffix = " " + column.removeprefix("option.") + "=" + text.where(text != "", "default")
         names = names + suffix.where(varies, "")
+    if "tuned" in frame.columns:
+        # each case with its own best parameters is one variant, whatever they are
+        tuned = frame["tuned"].notna()
+        names = names.where(~tuned, frame["framework"].astype(str) + " " + frame["tuned"].fillna("").astype(str))
+        free = frame["threads_tuned"].astype(bool)
+        out["threads"] = frame["threads"].where(~free, 0)
+        out["cpus"] = frame["cpus"].where(~free, "tuned")
     out[VARIANT] = names
     nets = frame["network"].astype(str)
     if "recipe" in frame.columns:

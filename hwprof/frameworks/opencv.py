@@ -66,7 +66,7 @@ class OpenCv:
     consumes = ("onnx",)
     precisions = ("fp32",)
     options: Mapping[str, tuple[Any, ...]] = {"winograd": (True, False), "fusion": (True, False)}
-    tunable = ("winograd", "fusion")
+    tunable: tuple[str, ...] = ("winograd", "fusion")
     environment = Environment(("opencv-python-headless", "opencv-python"), "pip install 'hwprof[opencv]'", "cv2", versions="<5")
 
     def environ(self, case: Case) -> Mapping[str, str]:

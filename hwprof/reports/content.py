@@ -14,7 +14,7 @@ from hwprof.analysis import correlation, decomposition, performance, strata
 from hwprof.analysis.findings import Analysis, Correlation
 from hwprof.analysis.strata import NETWORK, VARIANT
 from hwprof.records import Kind, Run
-from hwprof.reports import command, validation
+from hwprof.reports import command, tuning, validation
 from hwprof.reports.run import simulations
 
 
@@ -50,7 +50,8 @@ def build(frame: pd.DataFrame, runs: Iterable[Run]) -> Report:
     for analysis in analyses:
         tables += correlation_tables(analysis)
     validated = Table("Events that failed validation", validation.HEADER, validation.rows(frame), validation.NOTE)
-    last = (commands, identity_table(everything), validated, doubt_table(everything), failure_table(everything))
+    tuned = Table("Tuned launch parameters", tuning.HEADER, tuning.rows(everything), tuning.NOTE)
+    last = (commands, tuned, identity_table(everything), validated, doubt_table(everything), failure_table(everything))
     tables += [t for t in last if t.rows]
     return Report(tuple(summary(fps, analyses, everything)), tuple(tables), analyses, fps)
 
@@ -120,7 +121,7 @@ def fps_table(fps: pd.DataFrame) -> Table:
             mark = " *" if row["fps"] == best and len(group) > 1 else ""
             marks = mark + ("" if row["faithful"] else " UNFAITHFUL") + (" EMULATED" if row["emulated"] else "")
             cells.append(f"{number(row['fps'])} {interval(row['low'], row['high'])}{marks}")
-        rows.append((str(network), f"{size} px", str(batch), str(threads), *(str(r) for r in rest), *cells))
+        rows.append((str(network), f"{size} px", str(batch), str(threads or "tuned"), *(str(r) for r in rest), *cells))
     return Table(
         "Frames per second",
         ("network", "input", "batch", "threads", *differing, *variants),
@@ -259,7 +260,7 @@ def failure_table(runs: Sequence[Run]) -> Table:
     rows = {
         (r.case.title, r.kind.value, f"{r.failure.code}: {r.failure.message}", r.failure.remedy)
         for r in runs
-        if r.failure is not None and (r.case.key, r.kind, r.round) not in done
+        if r.failure is not None and r.kind is not Kind.TUNING and (r.case.key, r.kind, r.round) not in done
     }
     return Table("Without a result", ("case", "kind", "reason", "what to do"), tuple(sorted(rows)))
 

@@ -70,7 +70,7 @@ def _fps(value: float | None) -> str:
 
 def rows(runs: Iterable[Run]) -> tuple[tuple[str, ...], ...]:
     """A row per tuned case of a report: what it was tuned to, on which evidence."""
-    found = {}
+    found: dict[tuple[str, ...], None] = {}
     for run in runs:
         told = run.facts.get("tuned")
         if run.kind is not Kind.NATIVE or not told:

@@ -30,6 +30,7 @@ RUN_COLUMNS = (
     *("machine", "machine_id", "round", "attempt", "status", "failure", "started_utc"),
     *("fps", "throughput", "counted_throughput", "latency_ms", "p90_ms", "p99_ms", "outliers", "iterations"),
     *("load_ms", "peak_rss_mib", "max_rel", "top1", "faithful", "macs", "params", "emulated"),
+    *("tuned", "threads_tuned"),
 )
 
 
@@ -138,6 +139,9 @@ def _identity(runs: Sequence[Row[Any]], experiments: Mapping[int, str], labels: 
         out[name] = np.array([getattr(r, f"case_{name}") for r in runs], dtype=np.int64)
     for name in ("round", "attempt"):
         out[name] = np.array([getattr(r, name) for r in runs], dtype=np.int64)
+    told = [r.facts.get("tuned") for r in runs]
+    out["tuned"] = texts(None if t is None else " ".join(["tuned", *t["given"]]) for t in told)
+    out["threads_tuned"] = np.array([t is not None and not t["threads_given"] for t in told], dtype=bool)
     options = [dict(r.case_options) for r in runs]
     for name in sorted({name for option in options for name in option}):
         out[f"option.{name}"] = texts(option.get(name) for option in options)

@@ -80,7 +80,12 @@ class Kept:
     def facts(self) -> dict[str, Any]:
         """What a run that uses it says of it."""
         names = ("experiment", "at_utc", "why", "changes", "ratio", "low", "high", "rounds", "default")
-        return {"winner": self.winner(), **{n: self.evidence[n] for n in names if n in self.evidence}}
+        subject = self.evidence["subject"]
+        given = {
+            "given": [f"{name}={value}" for name, value in subject["options"]],
+            "threads_given": bool(subject["threads"]),
+        }
+        return {"winner": self.winner(), **given, **{n: self.evidence[n] for n in names if n in self.evidence}}
 
 
 def subject_of(planned: Planned, threads: int, cpus: tuple[int, ...]) -> Subject:

@@ -1,0 +1,119 @@
+"""Scaling with threads: speed-up, parallel efficiency, serial fraction. Pure functions on FPS per round.
+
+S(p) = FPS(p) / FPS(1), efficiency E(p) = S(p) / p.
+Karp & Flatt, "Measuring parallel processor performance", CACM 33(5), 1990: e(p) = (1/S - 1/p) / (1 - 1/p). It is the
+serial fraction of Amdahl's law where that holds; e that grows with p tells of overhead. Amdahl: S = 1 / (s + (1-s)/p).
+Gunther's universal scalability law: S = p / (1 + a (p - 1) + b p (p - 1)), a contention, b coherence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwprof.analysis.performance import CONFIDENCE, Interval, between_rounds
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One number of threads. `speedup` is paired by round with the fewest threads; `serial` None at that number."""
+
+    threads: int
+    rounds: int
+    fps: Interval
+    speedup: Interval
+    efficiency: Interval
+    serial: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A law fitted to log speed-up. `parameters` with 95 % intervals; `why` says why there are none."""
+
+    law: str
+    parameters: Mapping[str, Interval]
+    why: str = ""
+
+
+def points(fps: Mapping[int, Mapping[int, float]]) -> list[Point]:
+    """`fps`: threads -> round -> FPS. Intervals: t over rounds of the logs. ValueError without one thread."""
+    if 1 not in fps or not fps[1]:
+        raise ValueError("speed-up is against one thread, which is not there")
+    found = []
+    for threads in sorted(fps):
+        rounds = sorted(set(fps[threads]) & set(fps[1]))
+        if not rounds:
+            continue
+        speedup = between_rounds([fps[threads][n] / fps[1][n] for n in rounds])
+        efficiency = Interval(*(None if v is None else v / threads for v in speedup))  # type: ignore[arg-type]
+        serial = None if threads == 1 else _serial(speedup, threads)
+        found.append(
+            Point(threads, len(rounds), between_rounds(list(fps[threads].values())), speedup, efficiency, serial)
+        )
+    return found
+
+
+def karp_flatt(speedup: float, threads: int) -> float:
+    """Experimentally determined serial fraction; below 0: more than linear. `threads` above 1."""
+    return (1 / speedup - 1 / threads) / (1 - 1 / threads)
+
+
+def _serial(speedup: Interval, threads: int) -> Interval:
+    # it falls as the speed-up grows, so that the bounds change places
+    low = None if speedup.high is None else karp_flatt(speedup.high, threads)
+    high = None if speedup.low is None else karp_flatt(speedup.low, threads)
+    return Interval(karp_flatt(speedup.value, threads), low, high)
+
+
+def amdahl(p: Floats, s: float) -> Floats:
+    """Log speed-up by Amdahl's law."""
+    return np.asarray(-np.log(s + (1 - s) / p))
+
+
+def usl(p: Floats, a: float, b: float) -> Floats:
+    """Log speed-up by the universal scalability law."""
+    return np.asarray(np.log(p) - np.log1p(a * (p - 1) + b * p * (p - 1)))
+
+
+def fits(fps: Mapping[int, Mapping[int, float]]) -> list[Fit]:
+    """Amdahl's law and the universal scalability law, least squares on log speed-up of every round.
+
+    A law needs a degree of freedom beyond its parameters in the *numbers of threads* above 1: two points always lie on
+    a line. Otherwise there is no fit, and it says so.
+    """
+    rounds = {t: sorted(set(values) & set(fps.get(1, {}))) for t, values in fps.items() if t > 1}
+    x = np.array([float(t) for t, ns in sorted(rounds.items()) for _ in ns])
+    y = np.array([math.log(fps[t][n] / fps[1][n]) for t, ns in sorted(rounds.items()) for n in ns])
+    counts = len({t for t, ns in rounds.items() if ns})
+    laws: Sequence[tuple[str, Callable[..., Floats], dict[str, float], Any]] = (
+        ("Amdahl", amdahl, {"serial": 0.1}, ([0.0], [1.0])),
+        ("USL", usl, {"contention": 0.1, "coherence": 0.01}, ([0.0, 0.0], [np.inf, np.inf])),
+    )
+    return [_fit(name, law, start, bounds, x, y, counts) for name, law, start, bounds in laws]
+
+
+def _fit(
+    name: str, law: Callable[..., Floats], start: Mapping[str, float], bounds: Any, x: Floats, y: Floats, counts: int
+) -> Fit:
+    needed = len(start) + 1
+    if counts < needed:
+        return Fit(name, {}, f"needs {needed} numbers of threads above 1, there are {counts}")
+    from scipy.optimize import curve_fit
+    from scipy.special import stdtrit
+
+    values, covariance = curve_fit(law, x, y, p0=list(start.values()), bounds=bounds)
+    quantile = float(stdtrit(len(x) - len(start), 0.5 + CONFIDENCE / 2))
+    halves = quantile * np.sqrt(np.diag(covariance))
+    found = {}
+    for parameter, value, half in zip(start, values, halves, strict=True):
+        known = bool(np.isfinite(half))
+        low, high = (float(value - half), float(value + half)) if known else (None, None)
+        found[parameter] = Interval(float(value), low, high)
+    return Fit(name, found)

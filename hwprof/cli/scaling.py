@@ -1,0 +1,151 @@
+"""FPS against the number of threads: speed-up, parallel efficiency, serial fraction.
+
+Every number of threads is measured once per round, in interleaved rounds of fresh processes, as any sweep does; the
+runs are saved as ordinary ones. The serial fraction is Karp and Flatt's, at each number of threads; Amdahl's law and
+the universal scalability law are fitted where there are enough numbers of threads to contradict them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof.cli.options import add_results, parse_option, split_events
+from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, ResultsError, UsageError
+
+if TYPE_CHECKING:
+    from hwprof.experiment import Experiment
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `hwprof scaling`."""
+    add = parser.add_argument
+    add("-f", "--framework", default="onnxruntime", help="default: onnxruntime")
+    add("-n", "--network", default="mobilenet_v2", help="built-in name or path of an .onnx (default: mobilenet_v2)")
+    add("-b", "--batch", type=int, default=1)
+    add("-t", "--threads", default="", metavar="1,2,4", help="default: powers of two, and all CPUs")
+    add("-s", "--size", type=int, default=0, help="side of the input in pixels (default: the network's own)")
+    add("-r", "--rounds", type=int, default=5, help="fresh processes for each number of threads (default: 5)")
+    add("-e", "--events", action="append", metavar="EVENTS", help="count these too (default: none)")
+    add("--precision", default="fp32")
+    add("--option", action="append", default=[], metavar="NAME=VALUE", help="of the framework, as spin=false")
+    add("--window", type=float, default=1.0, metavar="S", help="seconds measured in each process (default: 1)")
+    add("--timeout", type=float, default=120.0, metavar="S", help="for one round (default: 120)")
+    add("--seed", type=int, default=0, help="of weights, inputs and the order of rounds")
+    add("-o", "--output", metavar="FILE", help="a figure: FILE.svg and FILE.png")
+    add("--json", action="store_true", help="one JSON document")
+    add("--no-save", action="store_true", help="don't write the results file")
+    add_results(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Measure, save, print, draw."""
+    from hwprof import store
+    from hwprof.analysis import scaling
+    from hwprof.records import Run
+    from hwprof.reports import scaling as report
+    from hwprof.runner import Runner
+    from hwprof.store.writer import speed
+
+    spec = experiment_of(args)
+    results: Any = None
+    if not args.no_save:
+        results = store.Results.open(store.default_path(args.results), create=True)
+        results.ensure_writable()
+    runs: list[Run] = []
+    try:
+        for step in Runner(spec, results).run():
+            runs.append(step.run)
+            said = "done" if step.run.failure is None else step.run.failure.message
+            print(f"hwprof: [{step.done}/{step.total}] {step.run.case.title}: {said}", file=sys.stderr)
+    finally:
+        if results is not None:
+            results.close()
+    fps: dict[int, dict[int, float]] = {}
+    for run in runs:
+        value = speed(run)["fps"]
+        if run.failure is None and value is not None:
+            fps.setdefault(run.case.threads, {})[run.round] = value
+    if not fps.get(1):
+        why = next(
+            (r.failure.message for r in runs if r.failure is not None and r.case.threads == 1), "nothing was measured"
+        )
+        raise CaseFailed(f"one thread could not be measured, and speed-up is against it: {why}")
+    points, fits = scaling.points(fps), scaling.fits(fps)
+    case = runs[0].case
+    options = "".join(f" {k}={v}" for k, v in case.options)
+    title = f"{case.framework}{options} {case.network} {case.size}px b{case.batch} {case.precision}"
+    print(json.dumps(report.document(points, fits)) if args.json else report.render(title, points, fits))
+    if args.output:
+        draw({title: points}, Path(args.output))
+    good = {(r.case.key, r.round) for r in runs if r.failure is None}
+    return EXIT_OK if len(good) == len(spec.choices) * spec.rounds else EXIT_CASES_FAILED
+
+
+def draw(curves: Any, path: Path) -> None:
+    """The figure; ResultsError where it can't be written."""
+    from hwprof.reports import scaling as report
+
+    try:
+        report.save(curves, path)
+    except OSError as error:
+        raise ResultsError(
+            f"cannot write {path}: {error.strerror}", "is there such a folder, and permission?"
+        ) from error
+    print(f"figure: {path.with_suffix('.png')}", file=sys.stderr)
+
+
+def experiment_of(args: argparse.Namespace) -> Experiment:
+    """An experiment whose matrix is the numbers of threads; a new one each time."""
+    import dataclasses
+    import secrets
+
+    from hwprof.experiment import Choice, single
+    from hwprof.frameworks import interpreters
+    from hwprof.jobs import Plan
+    from hwprof.machine import allowed_cpus
+    from hwprof.plugins import adapter
+    from hwprof.tuning.space import thread_counts
+
+    if args.window <= 0 or args.timeout <= 0:
+        raise UsageError("--window and --timeout must be above 0")
+    available = len(allowed_cpus())
+    counts = numbers(args.threads) if args.threads else thread_counts(available)
+    if 1 not in counts:
+        raise UsageError(f"-t {args.threads}", "speed-up is against one thread: as in -t 1,2,4")
+    if max(counts) > available:
+        raise UsageError(f"{max(counts)} threads on {available} CPUs do not scale", f"-t up to {available}")
+    options = tuple(sorted(parse_option(text) for text in args.option))
+    choice = Choice(args.framework, args.network, args.size, args.batch, 1, args.precision, options)
+    events = split_events(args.events) if args.events else ()
+    plan = Plan(window_s=args.window, min_iterations=10, events=events, closed_window=bool(events))
+    first = single(
+        choice,
+        plan,
+        seed=args.seed,
+        rounds=args.rounds,
+        timeout_s=args.timeout,
+        idle_baseline_s=0.0,
+        text="# hwprof scaling",
+    )
+    found = adapter(args.framework)
+    interpreters.require(found.name, found.environment)
+    return dataclasses.replace(
+        first,
+        name=f"scaling {secrets.token_hex(4)}",
+        choices=tuple(dataclasses.replace(choice, threads=n) for n in counts),
+    )
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """`1,2,4` -> (1, 2, 4). Raises UsageError."""
+    try:
+        counts = tuple(sorted({int(word) for word in text.split(",")}))
+    except ValueError:
+        raise UsageError(f"-t {text}", "numbers of threads, as 1,2,4") from None
+    if counts[0] < 1:
+        raise UsageError(f"-t {text}", "numbers of threads start at 1")
+    return counts

@@ -1,0 +1,97 @@
+"""What `hwprof scaling` prints and draws: FPS, speed-up and efficiency against threads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hwprof.analysis.performance import Interval
+from hwprof.analysis.scaling import Fit, Point
+
+
+def render(title: str, points: Sequence[Point], fits: Sequence[Fit]) -> str:
+    """The text table, and under it the fitted laws."""
+    lines = [
+        title,
+        "",
+        f"  {'threads':>7} {'rounds':>6}  {'FPS':>26}  {'speed-up':>22}  {'efficiency':>22}  serial fraction",
+    ]
+    for p in points:
+        serial = "-" if p.serial is None else span(p.serial, 3)
+        cells = f"{span(p.fps, 1):>26}  {span(p.speedup, 3):>22}  {span(p.efficiency, 3):>22}"
+        lines.append(f"  {p.threads:>7} {p.rounds:>6}  {cells}  {serial}")
+    lines.append("")
+    for fit in fits:
+        told = ", ".join(f"{name} {span(value, 4)}" for name, value in fit.parameters.items()) or f"no fit: {fit.why}"
+        lines.append(f"  {fit.law}: {told}")
+    lines.append("  95 % between rounds; serial fraction by Karp and Flatt, each number of threads by itself")
+    return "\n".join(lines)
+
+
+def span(value: Interval, digits: int) -> str:
+    """`1.32 [1.25 ... 1.40]`."""
+    bounds = "" if value.low is None or value.high is None else f" [{value.low:.{digits}f} ... {value.high:.{digits}f}]"
+    return f"{value.value:.{digits}f}{bounds}"
+
+
+def document(points: Sequence[Point], fits: Sequence[Fit]) -> dict[str, Any]:
+    """Plain JSON."""
+
+    def plain(value: Interval | None) -> Any:
+        return None if value is None else value._asdict()
+
+    return {
+        "points": [
+            {
+                "threads": p.threads,
+                "rounds": p.rounds,
+                **{n: plain(getattr(p, n)) for n in ("fps", "speedup", "efficiency", "serial")},
+            }
+            for p in points
+        ],
+        "fits": [{"law": f.law, "why": f.why, **{n: plain(v) for n, v in f.parameters.items()}} for f in fits],
+    }
+
+
+def figure(curves: Mapping[str, Sequence[Point]]) -> Any:
+    """Speed-up (left, with the ideal) and efficiency (right) against threads, one line per name, with intervals."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    from hwprof.reports.figures import COLOURS, MARKERS, STYLE
+
+    with mpl.rc_context(STYLE):
+        drawn = Figure(figsize=(8.4, 3.6), layout="constrained")
+        left, right = drawn.subplots(1, 2)
+        counts = sorted({p.threads for points in curves.values() for p in points})
+        left.plot(counts, counts, color="#999999", lw=0.8, ls="--", label="ideal")
+        right.axhline(1.0, color="#999999", lw=0.8, ls="--")
+        for index, (name, points) in enumerate(curves.items()):
+            style = {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)]}
+            x = [p.threads for p in points]
+            for panel, values in ((left, [p.speedup for p in points]), (right, [p.efficiency for p in points])):
+                # no interval (one round): no bar
+                low = [0.0 if v.low is None else v.value - v.low for v in values]
+                high = [0.0 if v.high is None else v.high - v.value for v in values]
+                label = name if panel is left else None
+                panel.errorbar(x, [v.value for v in values], yerr=[low, high], label=label, capsize=2, **style)
+        for panel, says in ((left, "speed-up over one thread"), (right, "parallel efficiency")):
+            panel.set_xlabel("threads")
+            panel.set_ylabel(says)
+            panel.set_xticks(counts)
+            panel.set_ylim(bottom=0)
+        left.legend(fontsize=8)
+        return drawn
+
+
+def save(curves: Mapping[str, Sequence[Point]], path: Path) -> None:
+    """The figure as SVG and PNG: `path` without a suffix, or with either."""
+    import matplotlib as mpl
+
+    from hwprof.reports.figures import STYLE
+
+    drawn = figure(curves)
+    with mpl.rc_context(STYLE):
+        drawn.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+        drawn.savefig(path.with_suffix(".png"), dpi=130, metadata={"Software": None})

@@ -1,0 +1,78 @@
+"""Scaling against laws with a known answer."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwprof.analysis.scaling import fits, karp_flatt, points, usl
+from hwprof.reports import scaling as report
+
+
+def law(serial: float, counts: tuple[int, ...], noise: float = 0.0, seed: int = 0) -> dict[int, dict[int, float]]:
+    """FPS by Amdahl's law, five rounds; 100 FPS with one thread."""
+    rng = random.Random(seed)
+    return {p: {n: 100 / (serial + (1 - serial) / p) * (1 + rng.gauss(0, noise)) for n in range(5)} for p in counts}
+
+
+def test_the_serial_fraction_comes_back_at_every_number_of_threads() -> None:
+    found = points(law(0.2, (1, 2, 4, 8)))
+    assert [p.threads for p in found] == [1, 2, 4, 8]
+    assert found[0].serial is None
+    assert [p.serial.value for p in found[1:] if p.serial] == pytest.approx([0.2] * 3)
+    assert found[2].speedup.value == pytest.approx(2.5)
+    assert found[2].efficiency.value == pytest.approx(0.625)
+
+
+def test_bounds_are_in_order_and_hold_the_truth_about_as_often_as_they_say() -> None:
+    hits = 0
+    for seed in range(200):
+        (_, two) = points(law(0.3, (1, 2), 0.02, seed))
+        assert two.serial is not None
+        assert two.serial.low is not None
+        assert two.serial.high is not None
+        assert two.serial.low <= two.serial.value <= two.serial.high
+        hits += two.serial.low <= 0.3 <= two.serial.high
+    assert 180 <= hits <= 199
+
+
+def test_more_than_linear_scaling_has_a_negative_serial_fraction() -> None:
+    assert karp_flatt(2.2, 2) < 0
+
+
+def test_amdahl_is_fitted_where_numbers_of_threads_could_contradict_it() -> None:
+    (amdahl, scalability) = fits(law(0.1, (1, 2, 4), 0.005))
+    assert amdahl.parameters["serial"].value == pytest.approx(0.1, abs=0.02)
+    assert scalability.parameters == {}
+    assert scalability.why == "needs 3 numbers of threads above 1, there are 2"
+    assert fits(law(0.1, (1, 2)))[0].why == "needs 2 numbers of threads above 1, there are 1"
+
+
+def test_the_universal_law_finds_contention_and_coherence() -> None:
+    counts = np.array([1.0, 2, 4, 8, 16])
+    fps = {
+        int(p): dict.fromkeys(range(3), float(100 * np.exp(v)))
+        for p, v in zip(counts, usl(counts, 0.05, 0.01), strict=True)
+    }
+    found = fits(fps)[1].parameters
+    assert found["contention"].value == pytest.approx(0.05, rel=1e-3)
+    assert found["coherence"].value == pytest.approx(0.01, rel=1e-3)
+
+
+def test_without_one_thread_there_is_no_speed_up() -> None:
+    with pytest.raises(ValueError, match="one thread"):
+        points({2: {0: 100.0}})
+
+
+def test_one_round_has_no_bounds_and_is_drawn_all_the_same(tmp_path: Path) -> None:
+    found = points({1: {0: 100.0}, 2: {0: 150.0}})
+    assert found[1].speedup == (1.5, None, None)
+    report.save({"a": found}, tmp_path / "curve")
+    assert (tmp_path / "curve.svg").stat().st_size > 1000
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    said = report.render("title", found, fits({1: {0: 100.0}, 2: {0: 150.0}}))
+    assert "0.333" in said
+    assert report.document(found, [])["points"][1]["efficiency"]["value"] == 0.75

@@ -1,0 +1,41 @@
+"""`hwprof scaling`: ordinary runs, a table, JSON, refusals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hwprof.cli import main
+from hwprof.machine import allowed_cpus
+from hwprof.store import Results
+
+
+def test_a_curve_is_stored_as_ordinary_runs(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["scaling", "-n", "tiny_cnn", "-r", "1", "--window", "0.01", "--results", str(tmp_path / "r.db"), "--json"]
+    assert main([*words, "-o", str(tmp_path / "curve")]) == 0
+    told = json.loads(capsys.readouterr().out)
+    counts = [p["threads"] for p in told["points"]]
+    assert counts[0] == 1
+    assert counts[-1] == len(allowed_cpus())
+    assert all(fit["why"] or len(fit) > 2 for fit in told["fits"])
+    assert (tmp_path / "curve.png").exists()
+    with Results.open(tmp_path / "r.db") as results:
+        assert sorted(results.frame()["threads"]) == counts
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["-t", "2"], "speed-up is against one thread"),
+        (["-t", "1,many"], "numbers of threads, as 1,2,4"),
+        (["-t", "0,1"], "start at 1"),
+        (["-t", "1,100000"], "do not scale"),
+    ],
+)
+def test_impossible_numbers_of_threads_are_refused(
+    words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["scaling", *words, "--no-save"]) == 2
+    assert says in capsys.readouterr().err
