@@ -20,9 +20,11 @@ from typing import Any
 from hwprof.cases import Planned, plan, versions
 from hwprof.errors import HwprofError
 from hwprof.frameworks import interpreters
-from hwprof.jobs import REFERENCE_IMAGES, Job, Task
+from hwprof.frameworks.calibration import Calibration
+from hwprof.frameworks.precision import QUANTISED
+from hwprof.jobs import QUANTISED_IMAGES, REFERENCE_IMAGES, Job, Task
 from hwprof.launcher import Launcher, Outcome
-from hwprof.records import Failure, Fidelity
+from hwprof.records import Case, Failure, Fidelity
 
 # Raised whenever the meaning of a cached file changes.
 CACHE_FORMAT = 1
@@ -46,6 +48,11 @@ class Artifacts:
     steps: tuple[Mapping[str, Any], ...] = ()  # of the conversion, each with its seconds; none: read as it is
 
 
+def compared(case: Case) -> int:
+    """How many images a case's outputs are compared on."""
+    return QUANTISED_IMAGES if case.precision in QUANTISED else REFERENCE_IMAGES
+
+
 def default_cache() -> Path:
     """HWPROF_CACHE, else XDG_CACHE_HOME/hwprof, else ~/.cache/hwprof."""
     if given := os.environ.get("HWPROF_CACHE"):
@@ -61,6 +68,7 @@ class Workshop:
     launcher: Launcher
     seed: int
     timeout_s: float = 600.0
+    calibration: Calibration = field(default_factory=Calibration)
     cache: Path = field(default_factory=default_cache)
     failures: dict[str, Failure] = field(default_factory=dict)
 
@@ -83,13 +91,24 @@ class Workshop:
             "what": "reference",
             "network": planned.source_key,
             "shape": planned.spec.shape[1:],
-            "images": REFERENCE_IMAGES,
+            "images": compared(planned.case),
             "seed": self.seed,
             "versions": versions(("numpy", "onnxruntime")),
         }
         name = f"{planned.case.network}-{planned.case.size}"
         folder = self.entry("references", name, key, planned, Task.REFERENCE, "outputs.npy", source)
         return folder / "outputs.npy"
+
+    def calibrated(self, planned: Planned) -> Path:
+        """Images to quantise with, .npy of shape (images, ...)."""
+        key = {
+            "what": "calibration",
+            "shape": planned.spec.shape[1:],
+            **self.calibration.identity(self.seed),
+            "versions": versions(("numpy",)),
+        }
+        folder = self.entry("calibrations", "images", key, planned, Task.CALIBRATION, "images.npy")
+        return folder / "images.npy"
 
     def converted(self, planned: Planned, source: Path) -> Path:
         """The framework's own form; the source itself where the framework reads it as it is."""
@@ -98,6 +117,8 @@ class Workshop:
     def conversion(self, planned: Planned, source: Path) -> tuple[Path, tuple[Mapping[str, Any], ...]]:
         """The framework's own form, and the steps that made it with their seconds."""
         adapter = planned.adapter
+        quantised = planned.case.precision in QUANTISED
+        images = self.calibrated(planned) if quantised else None
         key = {
             "what": "artifact",
             "network": planned.source_key,
@@ -109,8 +130,11 @@ class Workshop:
                 (*adapter.environment.distributions, *adapter.environment.converts_with, "onnx", "hwprof"),
             )["distributions"],
         }
+        if quantised:
+            key["calibration"] = self.calibration.identity(self.seed)
         name = f"{adapter.name}-{planned.case.network}"
-        folder = self.entry("artifacts", name, key, planned, Task.PREPARE, "", source)
+        more = {"calibration_images": str(images)} if images else None
+        folder = self.entry("artifacts", name, key, planned, Task.PREPARE, "", source, more)
         told = json.loads((folder / "artifact.json").read_text())
         # an entry of an earlier version of hwprof tells no steps
         return (source if told["path"] is None else folder / told["path"]), tuple(told.get("steps", ()))
@@ -201,6 +225,8 @@ class Workshop:
             adapter=planned.adapter_path,
             source=str(source or ""),
             output=str(half / file if file else half),
+            compared=compared(case),
+            calibration=self.calibration,
         )
         job = dataclasses.replace(job, **more)
         environ = planned.adapter.environ(case) if task in (Task.PREPARE, Task.PREDICT) else {}

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from hwprof.errors import UsageError
 from hwprof.experiment import Choice, Experiment
 from hwprof.frameworks import interpreters
+from hwprof.frameworks.calibration import Calibration
+from hwprof.frameworks.precision import QUANTISED
 from hwprof.frameworks.protocol import InputSpec
 from hwprof.records import Case, Kind
 
@@ -65,10 +67,13 @@ def plan(experiment: Experiment) -> tuple[Planned, ...]:
         asked = parse_cpus(text) if text else ()
         check_cpus(asked)
         cpus.append(asked or default_cpus(choice.threads))
-    return tuple(_planned(c, experiment.seed, cores) for c, cores in zip(experiment.choices, cpus, strict=True))
+    return tuple(
+        _planned(choice, experiment.seed, cores, experiment.calibration)
+        for choice, cores in zip(experiment.choices, cpus, strict=True)
+    )
 
 
-def _planned(choice: Choice, seed: int, cpus: Sequence[int]) -> Planned:
+def _planned(choice: Choice, seed: int, cpus: Sequence[int], calibration: Calibration) -> Planned:
     from hwprof import plugins
 
     adapter, declared = measured_by(choice)
@@ -82,6 +87,8 @@ def _planned(choice: Choice, seed: int, cpus: Sequence[int]) -> Planned:
             )
     if choice.precision not in precisions:
         raise UsageError(f"{name} computes no '{choice.precision}' here", f"it knows {', '.join(precisions)}")
+    if choice.precision in QUANTISED and calibration.label:  # other images, other weights: another case
+        options = tuple(sorted((*options, ("calibration", calibration.label))))
     network = _network(choice.network)
     spec = network.input_spec(choice.size or None, choice.batch)
     size = choice.size or network.default_size or 0

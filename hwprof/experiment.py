@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from hwprof.errors import BadExperiment, UsageError
+from hwprof.frameworks.calibration import COUNT, Calibration
+from hwprof.frameworks.precision import QUANTISED
 from hwprof.jobs import Plan
 
 FORMAT = 1
@@ -52,6 +54,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[Any, Any]]] = {
         "networks": ([str], []),
         "budget_s": (float, 240.0),
     },
+    "quantise": {"images": (str, ""), "count": (int, COUNT)},
     "gauges": {"hz": (float, 10.0), "idle_baseline_s": (float, 5.0), "meter": (str, "")},
 }
 
@@ -98,6 +101,7 @@ class Experiment:
     gauge_hz: float = 10.0
     idle_baseline_s: float = 5.0
     meter: str = ""
+    calibration: Calibration = field(default_factory=Calibration)
     text: str = ""
     policy: str = "default"  # or tuned: every case takes this machine's winner of `hwprof tune`
 
@@ -110,6 +114,8 @@ class Experiment:
                 del choice["cpus"]
         if self.policy == "default":  # so that experiments from before there was a policy are the same
             del plain["policy"]
+        if not any(choice.precision in QUANTISED for choice in self.choices):
+            del plain["calibration"]  # which then changes nothing
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
 
     def schedule(self) -> Iterator[tuple[int, int]]:
@@ -203,9 +209,20 @@ def parse(text: str, origin: str, base: Path | None = None) -> Experiment:
         gauge_hz=gauges["hz"],
         idle_baseline_s=gauges["idle_baseline_s"],
         meter=gauges["meter"],
+        calibration=_calibration(values["quantise"], origin, base),
         text=text,
         policy=policy,
     )
+
+
+def _calibration(quantise: Mapping[str, Any], origin: str, base: Path | None) -> Calibration:
+    folder = quantise["images"]
+    if folder and base is not None:
+        folder = str((base / folder).resolve())
+    try:
+        return Calibration(folder, quantise["count"]).checked()
+    except UsageError as error:
+        raise BadExperiment(f"{origin}: [quantise] {error.message}", error.remedy) from error
 
 
 def _section(data: Mapping[str, Any], section: str, origin: str) -> dict[str, Any]:

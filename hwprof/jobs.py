@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hwprof.frameworks.calibration import Calibration
 from hwprof.frameworks.protocol import InputSpec
 from hwprof.networks.preprocess import Preprocess
 from hwprof.records import Case
@@ -26,6 +27,8 @@ from hwprof.records import Case
 # Images in the ring of inputs; the first REFERENCE_IMAGES of them are those the reference output was made from.
 RING_IMAGES = 32
 REFERENCE_IMAGES = 8
+# Quantised outputs differ by nature, and the share that agrees is a figure of its own: eight images say too little.
+QUANTISED_IMAGES = 64
 
 
 class Task(enum.StrEnum):
@@ -38,6 +41,7 @@ class Task(enum.StrEnum):
     EVALUATE = "evaluate"  # the reference images by onnx's evaluator in double precision
     IMAGES = "images"  # decode, resize and crop image files
     PREDICT = "predict"  # what a framework answers to them
+    CALIBRATION = "calibration"  # images to quantise with
     MEASURE = "measure"
     SIMULATE = "simulate"  # the same case under a simulator: no timing
     LAYERS = "layers"  # the same case with the framework's own profile: its speed is not the case's
@@ -75,6 +79,9 @@ class Job:
     output: str = ""  # where this task writes
     reference: str = ""  # .npy of reference outputs; empty: no comparison
     tolerance: float = 0.0
+    compared: int = REFERENCE_IMAGES  # images whose outputs the reference holds
+    calibration: Calibration | None = None  # of a quantised case
+    calibration_images: str = ""  # .npy of them, for the conversion
     plan: Plan = field(default_factory=Plan)
     cpus: tuple[int, ...] = ()
     timed_out_s: float = 0.0

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof import doubts
-from hwprof.artifacts import Artifacts, PreparationFailed, Workshop
+from hwprof.artifacts import Artifacts, PreparationFailed, Workshop, compared
 from hwprof.cases import Planned
 from hwprof.collectors.protocol import Unavailable
 from hwprof.errors import HwprofError, NotAvailable
 from hwprof.experiment import Experiment
 from hwprof.frameworks.fidelity import tolerance
+from hwprof.frameworks.precision import QUANTISED
 from hwprof.jobs import Job, Task
 from hwprof.launcher import Launcher, Outcome
 from hwprof.records import Doubt, Failure, Fidelity, Kind, Run, Window, from_json, missing
@@ -69,7 +70,7 @@ class Runner:
         """Measure what is not yet in the results, then simulate; every run is saved before the next begins."""
         cases = policy.cases(self.experiment, self.results, self.facts["hardware"])
         self.require(cases)
-        workshop = Workshop(self.launcher, self.experiment.seed)
+        workshop = Workshop(self.launcher, self.experiment.seed, calibration=self.experiment.calibration)
         identity = self.begin()
         todo = self._todo(cases, identity)
         if todo:
@@ -183,6 +184,7 @@ class Runner:
             artifact=str(paths.artifact),
             reference=str(paths.reference),
             tolerance=tolerance(planned.case.precision),
+            compared=compared(planned.case),
             plan=self.experiment.plan,
             cpus=planned.case.cpus,
         )
@@ -200,6 +202,8 @@ class Runner:
             extra = (*watcher.readings(window), *(absent if window.role.value == "counted" else ()))
             windows.append(dataclasses.replace(window, readings=(*window.readings, *extra)))
         facts = dict(result["facts"])
+        if base.case.precision in QUANTISED:
+            facts["calibration"] = self.experiment.calibration.facts()
         run = dataclasses.replace(
             base,
             load_ns=facts.get("load_ns"),

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from hwprof.collectors.protocol import Collector, Session, Target
 from hwprof.errors import CaseFailed
 from hwprof.failures import describe
-from hwprof.jobs import REFERENCE_IMAGES, RING_IMAGES, Job, Link, Task
+from hwprof.jobs import RING_IMAGES, Job, Link, Task
 from hwprof.measure import Loop, clock_ns, schedule, warm_up, window
 from hwprof.records import Doubt, Fidelity, Role, Window, from_json, to_json
 
@@ -143,7 +143,8 @@ def prepare(job: Job, link: Link, stage: Stage) -> None:
     from hwprof.frameworks.protocol import PrepareJob
 
     adapter = adapter_of(job)
-    task = PrepareJob(Path(job.source), job.case, job.spec, Path(job.output), job.seed)
+    images = Path(job.calibration_images) if job.calibration_images else None
+    task = PrepareJob(Path(job.source), job.case, job.spec, Path(job.output), job.seed, images)
     clock = conversions.start(conversions.way(adapter) or (), stage)
     path = adapter.prepare(task)
     if path != task.source:
@@ -156,7 +157,16 @@ def reference(job: Job, link: Link, stage: Stage) -> None:
     stage("reference")
     from hwprof.frameworks import fidelity
 
-    fidelity.write_reference(Path(job.source), images(job, REFERENCE_IMAGES), Path(job.output))
+    fidelity.write_reference(Path(job.source), images(job, job.compared), Path(job.output))
+    link.send({"say": "result"})
+
+
+def calibration(job: Job, link: Link, stage: Stage) -> None:
+    """Task CALIBRATION: the images to quantise with."""
+    stage("calibration")
+    from hwprof.frameworks.calibration import Calibration, write
+
+    write(job.calibration or Calibration(), job.spec, job.seed, Path(job.output))
     link.send({"say": "result"})
 
 
@@ -337,9 +347,13 @@ def compare(job: Job, model: Model, ring: Sequence[Any]) -> Fidelity | None:
     from hwprof.frameworks import fidelity
 
     batch = job.spec.shape[0]
-    needed = -(-REFERENCE_IMAGES // batch)
-    outputs = np.concatenate([model.numpy(model.infer(ring[i % len(ring)])) for i in range(needed)])
-    found = fidelity.compare(outputs[:REFERENCE_IMAGES], np.load(job.reference), job.tolerance)
+    needed = -(-job.compared // batch)
+    if job.compared > RING_IMAGES:  # more than the ring holds
+        bound = (model.bind(images) for images in batches(job, needed * batch))
+    else:
+        bound = (ring[i % len(ring)] for i in range(needed))
+    outputs = np.concatenate([model.numpy(model.infer(one)) for one in bound])
+    found = fidelity.compare(outputs[: job.compared], np.load(job.reference), job.tolerance)
     return dataclasses.replace(found, is_reference=fidelity.is_reference(job.case))
 
 
@@ -357,6 +371,7 @@ TASKS: Mapping[Task, Callable[[Job, Link, Stage], None]] = {
     Task.PREPARE: prepare,
     Task.REFERENCE: reference,
     **dict.fromkeys((Task.CHECK, Task.EVALUATE, Task.IMAGES, Task.PREDICT), answer),
+    Task.CALIBRATION: calibration,
     Task.MEASURE: measure,
     Task.SIMULATE: simulate,
     Task.LAYERS: layers,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from hwprof.cli.options import add_results, parse_option, split_events
@@ -36,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-w", "--warm-up", type=int, metavar="N", help="warm-up iterations (default: until steady)")
     add("-s", "--size", type=int, default=0, help="side of the input in pixels (default: the network's own)")
     add("--pretrained", action="store_true", help="torchvision's weights instead of seeded ones (needs torchvision)")
-    add("--precision", default="fp32")
+    add("--precision", default="fp32", help="fp32, or what `hwprof frameworks` lists: fp16, bf16, int8")
+    add("--calibration", default="", metavar="DIR", help="images to quantise int8 with (default: seeded ones)")
+    add("--calibration-count", type=int, metavar="N", help="how many of them (default: 64)")
     add("--option", action="append", default=[], metavar="NAME=VALUE", help="of the framework, as mode=eager")
     add("--cpus", default="", help="cores to run on, as 2 or 0,2-3 (default: chosen)")
     add("--iterations", type=int, metavar="N", help="per window (default: as many as fit in --window)")
@@ -122,6 +125,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
         raise UsageError("--simulate is of batch 1 only", "a simulated inference is slow: leave --batch away")
     if args.simulate and isinstance(state := simulator(args.simulate).available(args.framework), Unavailable):
         raise NotAvailable(f"--simulate {args.simulate}: {state.reason}", state.remedy)
+    calibration = calibration_of(args)
     options = tuple(sorted(parse_option(text) for text in args.option))
     network = f"{args.network}:pretrained" if args.pretrained else args.network
     choice = Choice(args.framework, network, args.size, args.batch, args.threads, args.precision, options)
@@ -144,6 +148,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
         require=tuple(e for e in events if e != "auto") if args.strict else (),
         simulation=Simulation("always" if args.simulate else "never", (), args.timeout, args.simulate or "callgrind"),
         meter=args.meter,
+        calibration=calibration,
         text=f"# hwprof run, {secrets.token_hex(4)}",
     )
     found, declared = measured_by(choice)
@@ -153,6 +158,18 @@ def experiment_of(args: argparse.Namespace) -> Any:
         )
     interpreters.require(found.name, found.environment)
     return spec
+
+
+def calibration_of(args: argparse.Namespace) -> Any:
+    """The images to quantise with. Raises UsageError for a folder without any, and where nothing is quantised."""
+    from hwprof.frameworks.calibration import COUNT, Calibration
+    from hwprof.frameworks.precision import QUANTISED
+
+    if args.precision not in QUANTISED and (args.calibration or args.calibration_count is not None):
+        raise UsageError("--calibration is for --precision int8", "nothing else is quantised")
+    count = COUNT if args.calibration_count is None else args.calibration_count
+    folder = str(Path(args.calibration).resolve()) if args.calibration else ""
+    return Calibration(folder, count).checked()
 
 
 def check_events(events: tuple[str, ...]) -> None:

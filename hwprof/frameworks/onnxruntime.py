@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import NotAvailable, NotInstalled, UnsupportedModel
+from hwprof.frameworks import calibration
+from hwprof.frameworks.precision import QUANTISED, confirmed, dot_product, int8_key, saturates, tally
 from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
 from hwprof.records import Case
 
@@ -26,8 +30,8 @@ LEVELS = {
 class OnnxRuntimeModel:
     """A session with its one input and first output."""
 
-    def __init__(self, session: Any, options: Any, module: Any, level: str) -> None:
-        self._session, self._options, self._module, self._level = session, options, module, level
+    def __init__(self, session: Any, artifact: Path, module: Any, case: Case, spec: InputSpec) -> None:
+        self._session, self._artifact, self._module, self._case, self._spec = session, artifact, module, case, spec
         self._names = [session.get_outputs()[0].name]
         self._input = session.get_inputs()[0].name
 
@@ -54,9 +58,21 @@ class OnnxRuntimeModel:
             "threads": options.intra_op_num_threads,
             "inter_op_threads": options.inter_op_num_threads,
             "providers": self._session.get_providers(),
-            "graph_level": self._level,
+            "graph_level": self._case.option("graph", "all"),
             "spin": spin == "1",
-            "precision": "fp32",
+            "precision": self._case.precision,
+            **(self._quantised() if self._case.precision in QUANTISED else {}),
+        }
+
+    def _quantised(self) -> Mapping[str, Any]:
+        """What one profiled run of a second session computed, kernel by kernel."""
+        kernels = profiled(self._module, self._artifact, self._case, self._spec)
+        computed = {p: sum(count for name, count in kernels.items() if (name, p) in PRODUCTS) for p in ("int8", "fp32")}
+        return {
+            "computed": confirmed("ONNX Runtime", "int8", computed),
+            "kernels": kernels,
+            "weight_bits": 7 if saturates() else 8,
+            "dot_product": dot_product(),
         }
 
 
@@ -65,7 +81,7 @@ class OnnxRuntime:
 
     name = "onnxruntime"
     consumes = ("onnx",)
-    precisions = ("fp32",)
+    precisions = ("fp32", "int8")
     options: Mapping[str, tuple[Any, ...]] = {"graph": tuple(LEVELS), "spin": (True, False), "xnnpack": (False, True)}
     tunable = ("graph", "spin", "xnnpack")
     environment = Environment(("onnxruntime",), "pip install 'hwprof[onnxruntime]'", "onnxruntime")
@@ -75,12 +91,14 @@ class OnnxRuntime:
         return {"OMP_NUM_THREADS": str(case.threads), "OPENBLAS_NUM_THREADS": "1"}
 
     def prepare(self, job: PrepareJob) -> Path:
-        """Nothing to convert."""
-        return job.source
+        """The source itself; for INT8 a graph with quantisation marked (QDQ), ranges from the calibration images."""
+        if job.case.precision not in QUANTISED:
+            return job.source
+        return quantise(job)
 
     def cache_key(self, case: Case) -> str:
-        """The artifact is the source, whatever the case."""
-        return ""
+        """The artifact is the source; for INT8 one for this kind of CPU."""
+        return int8_key() if case.precision in QUANTISED else ""
 
     @contextmanager
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[OnnxRuntimeModel]:
@@ -89,15 +107,7 @@ class OnnxRuntime:
             import onnxruntime as ort
         except ImportError as error:
             raise NotInstalled("onnxruntime", self.environment.install) from error
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = case.threads
-        options.inter_op_num_threads = 1
-        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-        level = str(case.option("graph", "all"))
-        options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, LEVELS[level])
-        spin = "1" if case.option("spin", True) else "0"
-        options.add_session_config_entry("session.intra_op.allow_spinning", spin)
-        options.log_severity_level = 3
+        options = options_of(ort, case)
         providers: list[Any] = ["CPUExecutionProvider"]
         if case.option("xnnpack", False):
             if XNNPACK not in ort.get_available_providers():
@@ -111,7 +121,80 @@ class OnnxRuntime:
         except Exception as error:  # its exception classes differ between versions
             said = str(error).strip().splitlines()[0][:300]
             raise UnsupportedModel(f"ONNX Runtime can't load the network: {said}") from error
-        yield OnnxRuntimeModel(session, options, ort, level)
+        yield OnnxRuntimeModel(session, artifact, ort, case, spec)
+
+
+def options_of(ort: Any, case: Case) -> Any:
+    """Session options as the case wants them."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = case.threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    level = str(case.option("graph", "all"))
+    options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, LEVELS[level])
+    spin = "1" if case.option("spin", True) else "0"
+    options.add_session_config_entry("session.intra_op.allow_spinning", spin)
+    options.log_severity_level = 3
+    return options
+
+
+def quantise(job: PrepareJob) -> Path:
+    """A QDQ graph: weights per channel and symmetric, activations unsigned. Raises NotInstalled, UnsupportedModel."""
+    try:
+        from onnxruntime import quantization as quant
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+    except ImportError as error:  # it needs onnx
+        raise NotInstalled("onnx, which quantises for ONNX Runtime,", "pip install onnx") from error
+
+    class Reader(quant.CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.feeds = ({job.input.name: images} for images in calibration.batches(job))
+
+        def get_next(self) -> Any:
+            return next(self.feeds, None)
+
+    folded, path = job.directory / "folded.onnx", job.directory / "network.onnx"
+    try:
+        # Batch normalisations become part of their convolutions first: ranges are then those of what is computed.
+        quant_pre_process(str(job.source), str(folded), skip_symbolic_shape=True)
+        quant.quantize_static(
+            str(folded),
+            str(path),
+            Reader(),
+            quant_format=quant.QuantFormat.QDQ,
+            per_channel=True,
+            reduce_range=saturates(),
+            activation_type=quant.QuantType.QUInt8,
+            weight_type=quant.QuantType.QInt8,
+        )
+    except (RuntimeError, ValueError, TypeError) as error:
+        said = str(error).strip().splitlines() or ["no reason given"]
+        raise UnsupportedModel(f"ONNX Runtime can't quantise the network: {said[0][:300]}") from error
+    folded.unlink()
+    return path
+
+
+# Kernels that multiply, and the precision they do it in.
+PRODUCTS = frozenset(
+    [(name, "int8") for name in ("QLinearConv", "QGemm", "QLinearMatMul", "MatMulInteger", "ConvInteger")]
+    + [(name, "int8") for name in ("MatMulIntegerToFloat", "DynamicQuantizeMatMul")]
+    + [(name, "fp32") for name in ("Conv", "FusedConv", "NhwcFusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul")]
+)
+
+
+def profiled(ort: Any, artifact: Path, case: Case, spec: InputSpec) -> dict[str, int]:
+    """Kernels of one inference, counted by operator, as the runtime's own profile lists them."""
+    import numpy as np
+
+    options = options_of(ort, case)
+    options.enable_profiling = True
+    with tempfile.TemporaryDirectory(prefix="hwprof-profile-") as folder:
+        options.profile_file_prefix = f"{folder}/run"
+        session = ort.InferenceSession(str(artifact), options, providers=["CPUExecutionProvider"])
+        session.run(None, {session.get_inputs()[0].name: np.zeros(spec.shape, np.float32)})
+        events = json.loads(Path(session.end_profiling()).read_text())
+    done = [e["args"]["op_name"] for e in events if e.get("cat") == "Node" and e["name"].endswith("_kernel_time")]
+    return tally(done)
 
 
 ADAPTER = OnnxRuntime()

@@ -53,6 +53,7 @@ class PrepareJob:
     input: InputSpec
     directory: Path
     seed: int = 0
+    calibration: Path | None = None  # images to quantise with, see calibration.batches
 
 
 class Model(Protocol):

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 PATCH = 16
 
 
-def synthetic_inputs(spec: InputSpec, count: int, seed: int) -> list[NDArray[np.float32]]:
-    """`count` seeded batches of shape `spec.shape`: patches of 16 pixels, detail, and each image's tint and contrast.
+def synthetic_inputs(spec: InputSpec, count: int, seed: int, first: int = 0) -> list[NDArray[np.float32]]:
+    """`count` seeded batches of shape `spec.shape`, from number `first` on: patches of 16 pixels, detail, tint, contrast.
 
     The cost of a forward pass does not depend on pixel values; that outputs differ between images does. Patches have
     their size in pixels, so that filters meet the same statistics in a small and in a large image.
@@ -22,7 +22,7 @@ def synthetic_inputs(spec: InputSpec, count: int, seed: int) -> list[NDArray[np.
     import numpy as np
 
     made = []
-    for number in range(count):
+    for number in range(first, first + count):
         rng = np.random.Generator(np.random.PCG64([seed, number]))
         batch, *rest = spec.shape
         image = rng.standard_normal((batch, *rest))
