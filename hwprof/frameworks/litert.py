@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.conversions import reached
 from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.frameworks import calibration
+from hwprof.frameworks.precision import QUANTISED, confirmed, dot_product, tally
 from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
 from hwprof.frameworks.tensorflow import QUIET
 from hwprof.records import Case
 
 if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Array
+
+
+# Operators that multiply, and the types of their tensors.
+PRODUCTS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "BATCH_MATMUL", "TRANSPOSE_CONV"})
+TYPES = {"int8": "int8", "uint8": "int8", "float32": "fp32", "float16": "fp16", "int32": "int32"}
 
 
 class LiteRtModel:
@@ -50,7 +57,26 @@ class LiteRtModel:
             "threads_asked": self._case.threads,
             "delegates": sum(name == "DELEGATE" for name in operators),
             "operators": len(operators),
-            "precision": "fp32",
+            "precision": self._case.precision,
+            **(self._quantised() if self._case.precision in QUANTISED else {}),
+        }
+
+    def _quantised(self) -> Mapping[str, Any]:
+        """Operators that multiply by the type of what they take; the delegate gets them with these types."""
+        details = {told["index"]: told["dtype"].__name__ for told in self._interpreter.get_tensor_details()}
+        products, kernels = [], []
+        for told in self._interpreter._get_ops_details():
+            kind = told["op_name"]
+            if kind == "DELEGATE":
+                continue
+            types = [TYPES.get(details.get(int(index), ""), "") for index in told["inputs"][:2]]
+            kernels.append(f"{kind} {types[0]}")
+            if kind in PRODUCTS:
+                products.append(types[0] if types[0] == types[-1] else "int8 weights only")
+        return {
+            "computed": confirmed("LiteRT", "int8", tally(products)),
+            "kernels": tally(kernels),
+            "dot_product": dot_product(),
         }
 
 
@@ -59,7 +85,7 @@ class LiteRt:
 
     name = "litert"
     consumes = ("tflite",)
-    precisions = ("fp32",)
+    precisions = ("fp32", "int8")
     options: Mapping[str, tuple[Any, ...]] = {"xnnpack": (True, False)}
     tunable = ("xnnpack",)
     environment = Environment(
@@ -87,6 +113,17 @@ class LiteRt:
         function = tf.function(network.walk, input_signature=[network.signature]).get_concrete_function()
         reached("tf-function")
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function], network)
+        if job.case.precision in QUANTISED:
+            import numpy as np
+
+            def representative() -> Iterator[list[Array]]:
+                for images in calibration.batches(job):
+                    yield [np.ascontiguousarray(images.transpose(0, 2, 3, 1))]
+
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = representative
+            # an operator without an integer kernel is an error, not one that runs in FP32 unseen
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         path = job.directory / "network.tflite"
         try:
             path.write_bytes(converter.convert())
@@ -96,8 +133,8 @@ class LiteRt:
         return path
 
     def cache_key(self, case: Case) -> str:
-        """The shape, which is part of every key already."""
-        return "static shape"
+        """The precision; the shape is part of every key already."""
+        return "int8, static shape" if case.precision in QUANTISED else "static shape"
 
     @contextmanager
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[LiteRtModel]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import NotAvailable, NotInstalled, UnsupportedModel
+from hwprof.frameworks import calibration
+from hwprof.frameworks.precision import QUANTISED, confirmed, dot_product, int8_key, require, saturates, tally
 from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
 from hwprof.records import Case
 
@@ -15,8 +17,11 @@ if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Array
 
 # What is asked of the plugin, and what it tells of itself when it does so. Unasked, it takes bf16 on cores with AMX.
-PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
-TOLD = {"f32": "fp32", "float32": "fp32", "bf16": "bf16", "bfloat16": "bf16", "f16": "fp16", "float16": "fp16"}
+# What INT8 leaves in floating point is FP32.
+PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
+# Kernels that multiply, as the plugin calls them.
+PRODUCTS = frozenset({"Convolution", "Deconvolution", "FullyConnected", "MatMul"})
+TOLD = {"u8": "int8", "i8": "int8", "f32": "fp32", "float32": "fp32", "bf16": "bf16", "bfloat16": "bf16", "f16": "fp16", "float16": "fp16"}
 
 
 class OpenVinoModel:
@@ -55,7 +60,26 @@ class OpenVinoModel:
             "denormals_are_zero": told("CPU_DENORMALS_OPTIMIZATION"),
             "simd": requirement(self._compiled, "isa"),
             "precision": self._precision,
+            **self._computed(),
         }
+
+    def _computed(self) -> Mapping[str, Any]:
+        """Kernels of the model as it runs, by the precision that the plugin says of each."""
+        found = [(k, TOLD.get(p, p)) for k, p in kernels(self._compiled)]
+        if self._precision == "fp32":
+            return {"kernels": tally(f"{kind} {precision}" for kind, precision in found)}
+        computed = confirmed("OpenVINO", self._precision, tally(p for kind, p in found if kind in PRODUCTS))
+        facts = {"computed": computed, "kernels": tally(f"{kind} {precision}" for kind, precision in found)}
+        if self._precision in QUANTISED:
+            facts |= {"overflow_fix": saturates(), "dot_product": dot_product()}
+        return facts
+
+
+def kernels(compiled: Any) -> list[tuple[str, str]]:
+    """(kind, precision) of every kernel of the graph that the plugin runs."""
+    nodes = compiled.get_runtime_model().get_ordered_ops()
+    told = [(node.get_rt_info()["layerType"], node.get_rt_info()["runtimePrecision"]) for node in nodes]
+    return [(str(kind.value), str(precision.value)) for kind, precision in told]
 
 
 class OpenVino:
@@ -67,7 +91,8 @@ class OpenVino:
     options: Mapping[str, tuple[Any, ...]] = {"pinning": (True, False), "hyper_threading": (True, False)}
     tunable = ("pinning", "hyper_threading")
     environment = Environment(
-        ("openvino",), "pip install 'hwprof[openvino]'", "openvino", requirements=("openvino==2026.4.1", "numpy<2.6")
+        ("openvino",), "pip install 'hwprof[openvino]'", "openvino", requirements=("openvino==2026.4.1", "nncf==3.4.0", "numpy<2.5"),
+        converts_with=("nncf",),
     )
 
     def environ(self, case: Case) -> Mapping[str, str]:
@@ -75,12 +100,13 @@ class OpenVino:
         return {"OMP_NUM_THREADS": str(case.threads), "OPENBLAS_NUM_THREADS": "1"}
 
     def prepare(self, job: PrepareJob) -> Path:
-        """Nothing to convert."""
-        return job.source
+        """The source itself; for INT8 OpenVINO's own format, quantised by NNCF. Raises NotInstalled, NotAvailable."""
+        require(job.case.precision)
+        return quantise(job) if job.case.precision in QUANTISED else job.source
 
     def cache_key(self, case: Case) -> str:
-        """The artifact is the source, whatever the case."""
-        return ""
+        """The artifact is the source; for INT8 one for this kind of CPU."""
+        return int8_key() if case.precision in QUANTISED else ""
 
     @contextmanager
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[OpenVinoModel]:
@@ -89,6 +115,7 @@ class OpenVino:
             import openvino
         except ImportError as error:
             raise NotInstalled(self.name, self.environment.install) from error
+        require(case.precision)
         core = openvino.Core()
         asked = {
             "INFERENCE_NUM_THREADS": case.threads,
@@ -107,12 +134,42 @@ class OpenVino:
             raise UnsupportedModel(f"OpenVINO can't load the network: {(lines or ['no reason given'])[-1][:300]}") from error
         told = compiled.get_property("INFERENCE_PRECISION_HINT")
         precision = TOLD.get(told.to_string() if hasattr(told, "to_string") else str(told), str(told))
+        if case.precision in QUANTISED:
+            precision = case.precision  # facts() tells by kernel
         if precision != case.precision:
             raise NotAvailable(
                 f"OpenVINO computes {precision} on this CPU although {case.precision} was asked for",
                 f"leave --precision {case.precision} to a CPU that has it",
             )
         yield OpenVinoModel(compiled, core, openvino, precision)
+
+
+def quantise(job: PrepareJob) -> Path:
+    """An .xml with its .bin, quantised with the calibration images. Raises NotInstalled, UnsupportedModel."""
+    try:
+        import nncf
+        import openvino
+        from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
+    except ImportError as error:
+        raise NotInstalled("nncf, which quantises for OpenVINO,", "hwprof env create openvino, or pip install nncf") from error
+    batches = list(calibration.batches(job))
+    try:
+        model = openvino.Core().read_model(str(job.source))
+        model.reshape(list(job.input.shape))
+        quantised = nncf.quantize(
+            model,
+            nncf.Dataset(batches),
+            subset_size=len(batches),
+            advanced_parameters=AdvancedQuantizationParameters(
+                overflow_fix=OverflowFix.ENABLE if saturates() else OverflowFix.DISABLE
+            ),
+        )
+    except RuntimeError as error:
+        said = str(error).strip().splitlines() or ["no reason given"]
+        raise UnsupportedModel(f"NNCF can't quantise the network: {said[-1][:300]}") from error
+    path = job.directory / "network.xml"
+    openvino.save_model(quantised, str(path), compress_to_fp16=False)
+    return path
 
 
 def requirement(compiled: Any, name: str) -> str | None:

@@ -14,7 +14,7 @@ PATCH = 16
 
 
 def synthetic_inputs(spec: InputSpec, count: int, seed: int, first: int = 0) -> list[NDArray[np.float32]]:
-    """`count` seeded batches of shape `spec.shape`, from number `first` on: patches of 16 pixels, detail, tint, contrast.
+    """`count` seeded batches of shape `spec.shape`, from number `first` on: patches of 16 pixels, detail, tint.
 
     The cost of a forward pass does not depend on pixel values; that outputs differ between images does. Patches have
     their size in pixels, so that filters meet the same statistics in a small and in a large image.
