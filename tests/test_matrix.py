@@ -1,0 +1,122 @@
+"""The matrix of networks and frameworks: done for real, kept, and honest about what fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hwprof.cli import main
+from hwprof.errors import UnknownFramework, UsageError
+from hwprof.launcher import Launcher, Outcome
+from hwprof.matrix import Cell, Column, Matrix, choices, columns
+from hwprof.records import Failure, Fidelity
+from hwprof.reports import matrix as report
+
+HERE = "caffe,onnxruntime,opencv"
+
+
+def fill(*words: str) -> int:
+    return main(["frameworks", "--matrix", "--frameworks", HERE, "--size", "32", *words])
+
+
+def test_what_converts_is_compared_and_what_does_not_names_the_operator(
+    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "matrix.md"
+    assert fill("--networks", "tiny_cnn,mobilenet_v3_small", "-o", str(page), "--json") == 4
+    shown = capsys.readouterr()
+    cells = {(c["network"], c["column"]): c for c in json.loads(shown.out)["cells"]}
+    assert len(cells) == 6
+    refused = cells["mobilenet_v3_small", "caffe"]
+    assert (refused["converts"], refused["loads"], refused["faithful"]) == (False, None, False)
+    assert "HardSwish" in refused["failure"]["message"]
+    right = [cell for key, cell in cells.items() if key != ("mobilenet_v3_small", "caffe")]
+    assert all(c["converts"] and c["loads"] and c["faithful"] and c["fidelity"]["max_rel"] < 1e-4 for c in right)
+    text = page.read_text()
+    assert "| mobilenet_v3_small | 32 | convert ✗ |" in text
+    assert "HardSwish" in text
+    assert "| caffe |" in text.split("## Versions")[1]
+    assert "[6/6]" in shown.err
+
+
+def test_a_second_call_starts_no_worker_and_says_the_same(
+    cache: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("--networks", "tiny_cnn", "--json")
+    assert fill(*words) == 0
+    first = capsys.readouterr().out
+
+    def never(*_: Any, **__: Any) -> Outcome:
+        raise AssertionError("nothing is to be done")
+
+    monkeypatch.setattr(Launcher, "run", never)
+    assert fill(*words) == 0
+    shown = capsys.readouterr()
+    assert shown.out == first
+    assert shown.err.count("(kept)") == 3
+    for place in (cache / "matrix").iterdir():  # of another version of hwprof, or cut off
+        place.write_text('{"network": "tiny_cnn"')
+    with pytest.raises(AssertionError, match="nothing is to be done"):
+        fill(*words)
+
+
+@pytest.mark.parametrize(("code", "kept"), [("model", True), ("timeout", False), ("killed", False)])
+def test_what_the_machine_did_is_tried_again_and_what_the_network_is_is_not(
+    code: str, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def failing(self: Matrix, planned: Any, workshop: Any, column: Column, size: int) -> Cell:
+        asked.append(column.name)
+        return Cell("tiny_cnn", size, column.name, False, None, failure=Failure(code, "no", "", "prepare"))
+
+    monkeypatch.setattr(Matrix, "fill", failing)
+    for again in (False, False, True):
+        list(Matrix(columns(["onnxruntime"]), [("tiny_cnn", 32)], again=again).run())
+    assert len(asked) == (2 if kept else 3)
+
+
+def test_a_network_of_one_size_keeps_it_and_others_take_the_one_asked_for() -> None:
+    assert choices(["alexnet", "resnet18"], 64) == (("alexnet", 224), ("resnet18", 64))
+    assert choices(["resnet18"], 0) == (("resnet18", 224),)
+    assert len(choices([], 64)) == 11
+
+
+def test_columns_may_have_options() -> None:
+    (found,) = columns(["onnxruntime:graph=basic:spin=false"])
+    assert found.options == (("graph", "basic"), ("spin", False))
+    assert found.version
+    with pytest.raises(UsageError, match="no option 'speed'"):
+        columns(["onnxruntime:speed=warp"])
+    with pytest.raises(UnknownFramework):
+        columns(["onyx"])
+
+
+def test_a_framework_that_is_not_here_is_said_and_not_tried() -> None:
+    column = Column("mxnet", "mxnet", missing="No module named 'mxnet'. hwprof env create mxnet")
+    work = Matrix([column], [("tiny_cnn", 32)])
+    assert list(work.run()) == []
+    assert "- mxnet: No module named 'mxnet'. hwprof env create mxnet" in report.markdown(work, [])
+
+
+def test_every_end_of_a_cell_has_a_mark_and_infinity_is_no_number_in_json() -> None:
+    blank = Cell("n", 32, "f", True, True)
+    off = Fidelity(float("inf"), float("inf"), 0.0, 8, 1e-3)
+    failed = Failure("killed", "died", "", "load")
+    cells = {
+        "2e-06": Cell("n", 32, "f", True, True, Fidelity(1.0, 2e-6, 1.0, 8, 1e-3)),
+        "2e-02 !": Cell("n", 32, "f", True, True, Fidelity(1.0, 2e-2, 1.0, 8, 1e-3)),
+        "inf !": Cell("n", 32, "f", True, True, off),
+        "load ✗": Cell("n", 32, "f", True, False, failure=failed),
+        "run ✗": Cell("n", 32, "f", True, True, failure=failed),
+        "convert ✗": Cell("n", 32, "f", False, None, failure=failed),
+        "✗": Cell("n", 32, "f", None, None, failure=failed),
+        "?": blank,
+    }
+    assert {report.mark(cell) for cell in cells.values()} == set(cells)
+    assert [report.mark(cell) for cell in cells.values()] == list(cells)
+    told = report.as_json(Matrix([], []), [cells["inf !"]])
+    assert json.loads(json.dumps(told, allow_nan=False))["cells"][0]["fidelity"]["max_rel"] is None
