@@ -18,6 +18,7 @@ from typing import Any
 
 from hwprof import networks, plugins
 from hwprof.artifacts import PreparationFailed, Workshop
+from hwprof.blame import NETWORKS_FAULT, blame
 from hwprof.cases import Planned, plan
 from hwprof.errors import HwprofError, UsageError
 from hwprof.experiment import Choice, Experiment
@@ -132,10 +133,22 @@ class Matrix:
                 if kept is not None and not (self.again and kept.failure is not None):
                     yield kept, True
                     continue
-                cell = self.fill(planned, workshop, column, size)
+                cell = self.blamed(self.fill(planned, workshop, column, size), planned, workshop)
                 if cell.failure is None or cell.failure.code not in PASSING:
                     write(place, cell)
                 yield cell, False
+
+    def blamed(self, cell: Cell, planned: Planned, workshop: Workshop) -> Cell:
+        """The cell with operator and node in its failure's message, where the framework did not name them itself."""
+        failure = cell.failure
+        if failure is None or cell.converts is None or failure.code not in NETWORKS_FAULT:
+            return cell
+        source = workshop.network(planned)
+        found = blame(planned, self.launcher, source, failure.message, self.seed, self.timeout_s)
+        if not found:
+            return cell
+        told = dataclasses.replace(failure, message=f"{failure.message} (first at {found})")
+        return dataclasses.replace(cell, failure=told)
 
     def digest(self, planned: Planned) -> str:
         """Hash of all that a cell depends on."""

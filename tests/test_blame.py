@@ -1,0 +1,99 @@
+"""The node that a framework refuses is found by converting parts of the network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from hwprof import plugins
+from hwprof.blame import Parts
+from hwprof.cli import main
+
+FLOAT = TensorProto.FLOAT
+
+
+def branched() -> Any:
+    """input -> a -> (b1 -> b2 -> b3), (c1 -> c2) -> add -> end; a constant beside."""
+    node = helper.make_node
+    nodes = [
+        node("Relu", ["input"], ["a"], name="a"),
+        node("Sigmoid", ["a"], ["b1"], name="b1"),
+        node("Tanh", ["a"], ["c1"], name="c1"),
+        node("Relu", ["b1"], ["b2"], name="b2"),
+        node("Abs", ["c1"], ["c2"], name="c2"),
+        node("Neg", ["b2"], ["b3"], name="b3"),
+        node("Neg", ["w"], ["constant"], name="constant"),
+        node("Add", ["b3", "c2"], ["sum"], name="sum"),
+        node("Mul", ["sum", "constant"], ["y"]),
+    ]
+    value = helper.make_tensor_value_info
+    weights = [numpy_helper.from_array(np.ones(1, np.float32), "w")]
+    graph = helper.make_graph(nodes, "g", [value("input", FLOAT, [1, 4])], [value("y", FLOAT, [1, 4])], weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.mark.parametrize("disliked", range(9))
+def test_the_one_node_that_is_disliked_is_found_wherever_it_is(disliked: int) -> None:
+    parts = Parts(branched())
+    asked: list[int] = []
+
+    def fails(index: int) -> bool:
+        asked.append(index)
+        return disliked in parts.needed(index)
+
+    found = parts.culprit(fails)
+    # a constant's node is refused by whoever uses it first
+    assert found == (8 if disliked == 6 else disliked)
+    assert len(asked) == len(set(asked))
+
+
+def test_of_two_disliked_nodes_one_is_found() -> None:
+    parts = Parts(branched())
+    assert parts.culprit(lambda index: bool({3, 4} & set(parts.needed(index)))) in (3, 4)
+
+
+def test_what_converts_has_no_culprit() -> None:
+    assert Parts(branched()).culprit(lambda index: False) is None
+
+
+def test_a_part_is_a_network_of_its_own_that_computes_that_node() -> None:
+    from onnx.reference import ReferenceEvaluator
+
+    parts, image = Parts(branched()), np.array([[-1.0, 0.0, 1.0, 2.0]], np.float32)
+    part = parts.part(4)
+    onnx.checker.check_model(part, full_check=True)
+    assert [node.name for node in part.graph.node] == ["a", "c1", "c2"]
+    assert not part.graph.initializer
+    assert np.allclose(ReferenceEvaluator(part).run(None, {"input": image})[0], np.tanh(np.maximum(image, 0)))
+    assert parts.title(8) == "operator Mul of node y"
+
+
+def test_a_message_that_names_operator_and_node_is_believed() -> None:
+    parts = Parts(branched())
+    assert parts.named("can't convert operator Tanh of node c1")
+    assert not parts.named("unsupported operator: Tanh")
+    assert not parts.named("the converter made no file")
+
+
+def test_the_matrix_names_what_the_framework_did_not(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    built_in = plugins.BUILT_IN["hwprof.frameworks"]
+    ours = {**plugins.BUILT_IN, "hwprof.frameworks": {**built_in, "picky": "picky:ADAPTER"}}
+    monkeypatch.setattr(plugins, "BUILT_IN", ours)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    plugins.paths.cache_clear()
+    try:
+        words = ["--frameworks", "picky", "--networks", "squeezenet1_1", "--size", "32", "--json"]
+        assert main(["frameworks", "--matrix", *words]) == 4
+    finally:
+        plugins.paths.cache_clear()
+    (cell,) = json.loads(capsys.readouterr().out)["cells"]
+    assert cell["failure"]["message"].startswith("no (first at operator Concat of node ")
