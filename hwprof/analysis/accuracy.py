@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -124,12 +124,10 @@ def paired_interval(only_first: int, only_second: int, of: int) -> tuple[float, 
 
 
 def holds(pair: Pair, points: float) -> bool | None:
-    """Whether the difference is within `points` percent: True or False where the interval says so, else None."""
+    """Whether the difference is within `points` percent: True or False where the interval says so, else None.
+
+    False also wants the test, of all pairs together: of many intervals one is off by chance.
+    """
     inside = max(abs(pair.low), abs(pair.high)) * 100 <= points
-    outside = pair.low * 100 > points or pair.high * 100 < -points
+    outside = (pair.low * 100 > points or pair.high * 100 < -points) and pair.p_holm < 1 - LEVEL
     return True if inside else False if outside else None
-
-
-def names(scores: Sequence[Score]) -> tuple[str, ...]:
-    """Of the frameworks, in order."""
-    return tuple(one.name for one in scores)

@@ -30,10 +30,10 @@ def render(result: Result) -> str:
     ]
     width = max([len("framework"), *(len(one.name) for one in result.scores)])
     if result.scores:
-        lines.append(f"  {'framework':<{width}}  {'top-1':<26}  top-5")
+        lines.append(f"  {'framework':<{width}}  {'top-1':<27}  top-5")
     for one in result.scores:
         invalid = f"   {one.invalid} answers not finite, counted as wrong" if one.invalid else ""
-        lines.append(f"  {one.name:<{width}}  {percent(one.top1):<26}  {percent(one.top5)}{invalid}")
+        lines.append(f"  {one.name:<{width}}  {percent(one.top1):<27}  {percent(one.top5)}{invalid}")
     if result.pairs:
         wide = max(len(f"{p.first} - {p.second}") for p in result.pairs)
         lines += ["", f"  {'top-1, second less first':<{wide}}  points   95 %               only 1st  only 2nd  p (McNemar)"]

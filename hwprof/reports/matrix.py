@@ -71,10 +71,17 @@ def legend(work: Matrix) -> str:
 
 def command(work: Matrix) -> str:
     """The call that makes the same matrix again."""
+    from hwprof import networks, plugins
+
     sizes = {size for _, size in work.rows}
     words = ["hwprof frameworks --matrix"]
-    if len(sizes) > 1 or sizes != {0}:
-        words.append(f"--size {min(sizes - {0}, default=0)}")
+    rows, names = [name for name, _ in work.rows], [column.name for column in work.columns]
+    if sorted(rows) != sorted(networks.names()):
+        words.append(f"--networks {','.join(rows)}")
+    if sorted(names) != sorted(plugins.framework_names()):
+        words.append(f"--frameworks {','.join(names)}")
+    if sizes:
+        words.append(f"--size {min(sizes)}")
     if work.precision != "fp32":
         words.append(f"--precision {work.precision}")
     return " ".join(words)

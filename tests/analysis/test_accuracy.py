@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -111,3 +112,4 @@ def test_few_images_neither_confirm_nor_refute_a_tenth_of_a_point(labels: Any) -
     assert accuracy.holds(same, 5.0) is True
     (other,) = accuracy.pairs({"a": answers(labels), "b": answers(labels, range(60))}, labels)
     assert accuracy.holds(other, 0.1) is False
+    assert accuracy.holds(dataclasses.replace(other, p_holm=0.2), 0.1) is None
