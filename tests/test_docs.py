@@ -39,7 +39,8 @@ def test_the_example_framework_computes_what_the_reference_does(
     from hwprof.networks import resolve
     from hwprof.networks.images import synthetic_inputs
 
-    adapter = example("adding-a-framework.md", "onnx_reference", tmp_path, monkeypatch)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # as the launcher would
+    adapter = example("adding-a-framework.md", "hwprof_onnx_reference", tmp_path, monkeypatch)
     network = resolve("tiny_cnn")
     spec = network.input_spec(None, 1)
     source = tmp_path / "n.onnx"
@@ -51,6 +52,12 @@ def test_the_example_framework_computes_what_the_reference_does(
         outputs = np.concatenate([model.numpy(model.infer(model.bind(i))) for i in images])
         assert model.facts()["threads"] == 1
     assert fidelity.compare(outputs, np.load(tmp_path / "r.npy"), 1e-3).faithful
+
+
+def test_the_page_shows_the_example_package_as_it_is() -> None:
+    package = DOCS / "examples/adapter-package"
+    assert (package / "hwprof_onnx_reference.py").read_text() in blocks("adding-a-framework.md", "python")
+    assert (package / "pyproject.toml").read_text() in blocks("adding-a-framework.md", "toml")
 
 
 def test_the_example_gauge_is_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
