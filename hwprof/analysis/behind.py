@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from hwprof.analysis import decomposition, slots
 from hwprof.analysis.evidence import Evidence
 from hwprof.analysis.ratio import CLOCK, IPC, PARALLELISM, WORK
-from hwprof.analysis.amdahl import scaling
+from hwprof.analysis.amdahl import Scaling, scaling
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def work(a: Side, b: Side) -> Iterator[Clue]:
             if simulated
             else caution
         )
-        text = f"{a.label} executes x{ratio.ratio:.2f} the instructions per frame of {b.label}{_aside(limit)}"
+        text = f"{a.label} executes x{ratio.ratio:.2f} as many instructions per frame as {b.label}{_aside(limit)}"
         yield Clue(WORK, "instructions", text, {column: ratio.ratio})
     per_mac = [_per_mac(s.evidence) for s in (a, b)]
     if all(v is not None for v in per_mac):
@@ -191,10 +191,10 @@ def clock(a: Side, b: Side) -> Iterator[Clue]:
     loose = sorted({g for several in governors for g in several} - {"performance"})
     if loose:
         yield Clue(CLOCK, "governor", f"governor {', '.join(loose)}: the clock may move with the load")
-    steal = _stolen(a.evidence), _stolen(b.evidence)
+    steal = stolen(a.evidence), stolen(b.evidence)
     virtual = a.evidence.host.get("virtualisation") or b.evidence.host.get("virtualisation")
     if virtual and a.evidence.best("cycles", simulated=False) is None and not any(steal):
-        text = f"under {virtual} the clock can't be seen: the host decides it"
+        text = f"in a virtual machine ({virtual}) the clock can't be seen: the host decides it"
         yield Clue(CLOCK, "virtual", text)
 
 
@@ -213,6 +213,21 @@ def parallelism(a: Side, b: Side) -> Iterator[Clue]:
                 "that threads share, or work done twice; --intervene spin tells the first from the others"
             )
             yield Clue(PARALLELISM, "inflation", text, {"CPU time ratio": value})
+
+
+def serial_part(found: Scaling) -> str:
+    """Amdahl's serial share in words; where it lies outside of 0 to 1 the law doesn't describe what was seen."""
+    share, low, high = found.serial
+    if share > 1:
+        text = "more threads made it slower, which no serial part explains"
+    elif low is not None and high is not None and (low <= 0 and high >= 1):
+        text = "these rounds don't determine a serial part"
+    else:
+        bounds = "" if low is None or high is None else f" [{max(0.0, low):.0%} ... {min(1.0, high):.0%}]"
+        text = f"by Amdahl's law a serial part of {max(0.0, share):.0%}{bounds}"
+    if found.usl is not None:
+        text += f"; by the USL contention {found.usl[0]:.3f}, coherence {found.usl[1]:.4f}"
+    return text
 
 
 def inflation(side: Side) -> float | None:
@@ -238,7 +253,7 @@ def cpus_used(evidence: Evidence) -> float | None:
     return None if time is None else time * evidence.throughput
 
 
-def _stolen(evidence: Evidence) -> float:
+def stolen(evidence: Evidence) -> float:
     """Share of the case's cores' time that the hypervisor took."""
     cpus = evidence.case.cpus
     found = [
@@ -257,23 +272,18 @@ def _parallel(side: Side) -> Iterator[Clue]:
         yield Clue(PARALLELISM, "cpus-used", text, {"CPUs": used, "threads": case.threads})
     found = scaling(side.threads)
     if found is not None and case.threads in found.efficiency and case.threads > 1:
-        share, low, high = found.serial
-        bounds = "" if low is None or high is None else f" [{low:.0%} ... {high:.0%}]"
-        text = (
-            f"{side.label}: x{found.efficiency[case.threads] * case.threads:.2f} with {case.threads} threads over one; "
-            f"by Amdahl's law a serial part of {share:.0%}{bounds}"
-        )
-        if found.usl is not None:
-            text += f"; by the USL contention {found.usl[0]:.3f}, coherence {found.usl[1]:.4f}"
+        share = found.serial.value
+        times = found.efficiency[case.threads] * case.threads
+        text = f"{side.label}: x{times:.2f} with {case.threads} threads over one; {serial_part(found)}"
         yield Clue(PARALLELISM, "serial", text, {"serial share": share, "efficiency": found.efficiency[case.threads]})
     waited = evidence.get("run-queue-wait")
     if waited is not None and waited.per_second / case.threads > 0.01:
         share = waited.per_second / case.threads
         text = f"{side.label}: its threads were ready and waited for a CPU {share:.0%} of the time: other load"
         yield Clue(PARALLELISM, "run-queue-wait", text, {"share": share})
-    if (stolen := _stolen(evidence)) > 0.01:
-        text = f"{side.label}: the hypervisor took {stolen:.0%} of its cores' time away"
-        yield Clue(PARALLELISM, "steal", text, {"share": stolen})
+    if (taken := stolen(evidence)) > 0.01:
+        text = f"{side.label}: the hypervisor took {taken:.0%} of its cores' time away"
+        yield Clue(PARALLELISM, "steal", text, {"share": taken})
     held = evidence.get("cgroup-throttled-time")
     if held is not None and held.per_second > 0.001:
         text = f"{side.label}: the control group's CPU limit held it back {held.per_second:.1%} of the time"

@@ -82,17 +82,6 @@ class Given:
     variants: Sequence[Variant] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Factors over networks: geometric mean of one value per network, with a t interval over networks."""
-
-    networks: int
-    pairs: int
-    fps: Factor
-    factors: tuple[Factor, ...] = field(default=())
-    note: str = ""
-
-
 def rounds(runs: Sequence[Run]) -> list[Speeds]:
     """Factors of the native rounds in order."""
     native = sorted((r for r in runs if r.kind is Kind.NATIVE), key=lambda r: (r.round, r.started_utc))
@@ -161,10 +150,24 @@ def explain(
         tuple(differs),
         found,
         headline(x.label, y.label, found, interventions),
-        tuple(behind.clues(x, y, latencies)),
+        (*behind.clues(x, y, latencies), *simulated_split(x, y, found)),
         interventions,
         tuple(said),
     )
+
+
+def simulated_split(a: Side, b: Side, found: Decomposition) -> list[Clue]:
+    """Where CPU time is one factor: what simulated instructions would make of it, if the real CPU executed as many."""
+    cpu = next((f for f in found.factors if f.name == ratio.CPU_TIME), None)
+    column = next((n for n in a.evidence.quantities if n.startswith("instructions@")), None)
+    if cpu is None or column is None or column not in b.evidence.quantities:
+        return []
+    work = b.evidence.quantities[column].value / a.evidence.quantities[column].value
+    text = (
+        f"if this CPU executed as many instructions as {column.partition('@')[2]} counted, work would be x{work:.2f} "
+        f"and clock and IPC together x{cpu.ratio / work:.2f} of the x{cpu.ratio:.2f} in CPU time (a supposition)"
+    )
+    return [Clue(ratio.WORK, "simulated-split", text, {"work": work, "rate": cpu.ratio / work})]
 
 
 def headline(a: str, b: str, found: Decomposition, interventions: Sequence[Intervention] = ()) -> str:
@@ -174,7 +177,9 @@ def headline(a: str, b: str, found: Decomposition, interventions: Sequence[Inter
     if fps.low is None:
         text = f"{fast} is x{times:.2f} as fast as {slow} (one round: no interval)"
     elif not found.decided:
-        return f"{a} and {b} can't be told apart by these rounds: x{fps.ratio:.2f} [{fps.low:.2f} ... {fps.high:.2f}]"
+        text = f"{a} and {b} can't be told apart by these rounds: x{fps.ratio:.2f} [{fps.low:.2f} ... {fps.high:.2f}]"
+        sure = [f for f in found.factors if ratio.excludes_one(f) and len(found.factors) > 1]
+        return text + (f"; what does differ: {' and '.join(phrase(f, True) for f in sure)}" if sure else "")
     else:
         low, high = sorted((fps.low, fps.high or fps.low), key=lambda v: v if fps.ratio >= 1 else 1 / v)
         bounds = (low, high) if fps.ratio >= 1 else (1 / low, 1 / high)
@@ -279,27 +284,3 @@ def _effect(kind: str, which: str, given: Given, variant: Variant) -> Effect:
         logs = [[-s.levels["clockless"][ratio.CPU_TIME] for s in several] for several in (now, then)]
         cpu = factor("cpu time per frame", logs[0], logs[1])
     return Effect(kind, which, given.label, variant.changed, speed, cpu, variant.limit)
-
-
-def summarise(explanations: Sequence[Explanation]) -> Summary | None:
-    """Geometric means over networks (batches and threads of one network averaged first); None below two networks."""
-    networks: dict[str, list[Explanation]] = defaultdict(list)
-    for e in explanations:
-        networks[e.a.evidence.case.network].append(e)
-    if len(networks) < 2:
-        return None
-
-    def over(name: str, value: Mapping[int, float]) -> Factor:
-        means = [
-            math.exp(sum(math.log(value[id(e)]) for e in several) / len(several)) for several in networks.values()
-        ]
-        return ratio.geometric(name, means)
-
-    fps = over("fps", {id(e): e.decomposition.fps.ratio for e in explanations})
-    names = [tuple(f.name for f in e.decomposition.terms) for e in explanations]
-    if len(set(names)) > 1:
-        return Summary(len(networks), len(explanations), fps, (), "the pairs can't all be split into the same factors")
-    factors = tuple(
-        over(name, {id(e): e.decomposition.terms[i].ratio for e in explanations}) for i, name in enumerate(names[0])
-    )
-    return Summary(len(networks), len(explanations), fps, factors)

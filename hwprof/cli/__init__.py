@@ -14,6 +14,7 @@ COMMANDS = {
     "scaling": "FPS against threads: parallel efficiency, serial fraction",
     "report": "correlations per framework, FPS table, figures",
     "explain": "why A is faster than B: the ratio in factors, and what stands behind them",
+    "bottlenecks": "what holds each case back, with the numbers, how sure, and what to try",
     "compare": "two results, case by case: faster, slower, the same, or can't tell; exit code for CI",
     "models": "does anything besides MACs predict FPS? judged on networks not seen",
     "predict": "FPS of a network that has not been measured, with its interval",

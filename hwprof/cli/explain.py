@@ -41,7 +41,7 @@ def main(args: argparse.Namespace) -> int:
     """Select, measure again where asked to, explain, print."""
     from hwprof import store
     from hwprof.analysis import pairs
-    from hwprof.analysis.explain import summarise
+    from hwprof.analysis.summary import summarise
     from hwprof.reports import explain as report
 
     if args.rounds < 1 or args.window <= 0:

@@ -10,8 +10,9 @@ from typing import Any
 
 from hwprof.analysis import behind
 from hwprof.analysis.decomposition import Factor
-from hwprof.analysis.explain import CAUSES, Explanation, Intervention, Summary, name_of
+from hwprof.analysis.explain import CAUSES, Explanation, Intervention, name_of
 from hwprof.analysis.ratio import excludes_one
+from hwprof.analysis.summary import Summary
 from hwprof.records import to_json
 
 ORDER = ("parallelism", "clock", "ipc", "work")

@@ -1,0 +1,185 @@
+"""Bottleneck verdicts of every case in results: gathers what the rules need of each case and of its relatives."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hwprof import interventions
+from hwprof.analysis import bottlenecks, ceilings, ratio, selecting
+from hwprof.analysis.behind import cpu_per_frame
+from hwprof.analysis.decomposition import factor
+from hwprof.analysis.evidence import Evidence, collect
+from hwprof.analysis.ratio import CPU_TIME, Speeds
+from hwprof.analysis.selecting import Cell
+from hwprof.analysis.verdicts import Context, Spin, Verdict
+from hwprof.records import Case, Kind, Run
+from hwprof.store import Results
+from hwprof.store.listing import Ceiling, Entry, Layer, entries, layers
+from hwprof.store.listing import ceilings as read_ceilings
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One case as measured: who it is, its evidence, its rounds."""
+
+    cell: Cell
+    evidence: Evidence
+    speeds: Sequence[Speeds]
+
+    @property
+    def throughput(self) -> tuple[float, ...]:
+        """Frames per second of each round while counting."""
+        return tuple(math.exp(s.throughput) for s in self.speeds)
+
+    @property
+    def cpu(self) -> tuple[float, ...]:
+        """CPU seconds per frame of each round."""
+        return tuple(math.exp(-s.levels["clockless"][CPU_TIME]) for s in self.speeds if "clockless" in s.levels)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """All verdicts on one case, found ones first."""
+
+    case: Case
+    machine: str
+    version: str
+    context: Context
+    verdicts: tuple[Verdict, ...]
+
+
+def diagnose(results: Results, where: str = "") -> list[Diagnosis]:
+    """Verdicts on every case (`where`: a selector, only of those), in the order of framework and network."""
+    listed = entries(results.database)
+    found = known(results, listed)
+    limits = read_ceilings(results.database)
+    told = layers(results.database, [e.uid for e in listed if e.ok and e.kind == Kind.LAYERS])
+    chosen = found
+    if where:
+        selector = selecting.parse(where, listed)
+        chosen = [
+            k
+            for k in found
+            if selecting.matches(k.cell.last, selector.where)
+            and (not selector.run or any(e.uid.startswith(selector.run) for e in k.cell.entries))
+        ]
+    out = []
+    for one in chosen:
+        context = context_of(one, found, limits.get(one.cell.last.host_state_id, []), _layers(one.cell, listed, told))
+        out.append(
+            Diagnosis(one.cell.case, one.cell.last.machine, one.cell.last.version, context, bottlenecks.verdicts(context))
+        )
+    return sorted(out, key=lambda d: (d.machine, d.case.framework, d.case.network, d.case.threads, d.case.batch))
+
+
+def known(results: Results, listed: Sequence[Entry]) -> list[Known]:
+    """Every case with a speed; the simulated run of the same case and machine belongs to it."""
+    simulated = {(e.case, e.machine_id): e for e in listed if e.ok and e.kind == Kind.SIMULATED}
+    out = []
+    for cell in selecting.cells(listed):
+        extra = simulated.get((cell.case, cell.last.machine_id))
+        ids = [e.order for e in cell.entries] + ([extra.order] if extra else [])
+        found = of_runs(cell, list(results.runs(ids=ids)))
+        if found is not None:
+            out.append(found)
+    return out
+
+
+def of_runs(cell: Cell, runs: Sequence[Run]) -> Known | None:
+    """A case out of its runs; None where no round has a speed."""
+    evidence = collect(runs)
+    speeds = [s for r in runs if r.kind is Kind.NATIVE and (s := ratio.speeds(r)) is not None]
+    return Known(cell, evidence, speeds) if evidence is not None and speeds else None
+
+
+def context_of(one: Known, everything: Iterable[Known], limits: Sequence[Ceiling], told: Sequence[Layer]) -> Context:
+    """What rules look at for one case: the same at other thread counts and batches, other frameworks, a spin-off rerun."""
+    threads: dict[int, tuple[float, ...]] = {one.evidence.case.threads: one.throughput}
+    batches: dict[int, tuple[float, ...]] = {}
+    alone: tuple[float, ...] = ()
+    peers: dict[str, Evidence] = {}
+    spin = None
+    me = one.cell
+    for other in everything:
+        if other.cell.last.machine_id != me.last.machine_id:
+            continue
+        case, base = other.cell.case, me.case
+        same_version = other.cell.last.version == me.last.version
+        if same_version and replace(case, threads=base.threads, cpus=base.cpus) == base:
+            threads[case.threads] = other.throughput
+            alone = other.cpu if case.threads == 1 else alone
+        if same_version and replace(case, batch=base.batch) == base:
+            batches[case.batch] = tuple(case.batch / v for v in other.throughput)
+        if case.framework != base.framework and replace(case, framework="", options=()) == replace(
+            base, framework="", options=()
+        ):
+            peers[case.framework] = other.evidence
+        together = other.cell.last.experiment == me.last.experiment != 0
+        if together and same_version and interventions.kind_of(base, case) == "spin":
+            spin = _spin(one, other) if replace(case, options=base.options) == base else spin
+    hertz = _hertz(one.evidence)
+    return Context(
+        one.evidence, limits, threads, alone, batches, peers, told, spin, ceilings.latencies(limits, hertz)
+    )
+
+
+def _hertz(evidence: Evidence) -> float | None:
+    """The clock while counting."""
+    cycles, cpu = evidence.get("cycles"), cpu_per_frame(evidence)
+    return cycles.value / cpu if cycles is not None and cpu and not evidence.emulated else None
+
+
+def _spin(now: Known, off: Known) -> Spin | None:
+    if not now.cpu or not off.cpu:
+        return None
+    speed = factor("fps", [s.fps for s in now.speeds], [s.fps for s in off.speeds])
+    cpu = factor("cpu", [math.log(v) for v in now.cpu], [math.log(v) for v in off.cpu])
+    return Spin(speed.ratio, speed.low, speed.high, cpu.ratio)
+
+
+def _layers(cell: Cell, listed: Sequence[Entry], told: dict[str, list[Layer]]) -> Sequence[Layer]:
+    """Layers of the latest run that told them for this case."""
+    found = [e for e in listed if e.uid in told and e.case == cell.case and e.machine_id == cell.last.machine_id]
+    return told[found[-1].uid] if found else ()
+
+
+def plain(found: Sequence[Diagnosis]) -> list[dict[str, Any]]:
+    """For --json."""
+    from hwprof.records import to_json
+
+    return [
+        {
+            "case": to_json(d.case),
+            "machine": d.machine,
+            "version": d.version,
+            "fps": d.context.evidence.fps.value,
+            "verdicts": [
+                {
+                    "code": v.code,
+                    "state": v.state.value,
+                    "sure": v.sure.value,
+                    "because": v.because,
+                    "numbers": [{"name": n.name, "value": n.value, "text": n.text, "caution": n.caution} for n in v.numbers],
+                    "advice": v.advice,
+                    "missing": list(v.missing),
+                }
+                for v in d.verdicts
+            ],
+        }
+        for d in found
+    ]
+
+
+def frequent(found: Sequence[Diagnosis]) -> list[tuple[str, int, int]]:
+    """(code, cases in which it was found, cases that could be judged), the most frequent first."""
+    hits: dict[str, int] = defaultdict(int)
+    judged: dict[str, int] = defaultdict(int)
+    for d in found:
+        for v in d.verdicts:
+            hits[v.code] += v.state.value in ("yes", "partly")
+            judged[v.code] += v.state.value != "can't tell"
+    return sorted(((c, hits[c], judged[c]) for c in hits), key=lambda row: (-row[1], row[0]))

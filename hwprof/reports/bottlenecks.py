@@ -1,0 +1,72 @@
+"""Bottleneck verdicts as text."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Sequence
+
+from hwprof.analysis.diagnosis import Diagnosis, frequent
+from hwprof.analysis.verdicts import State, Verdict
+
+
+def terminal(found: Sequence[Diagnosis], everything: bool = False, width: int | None = None) -> str:
+    """Every case: what was found, what can't be told and why; `everything`: also what was ruled out."""
+    columns = width or max(70, min(120, shutil.get_terminal_size((100, 24)).columns))
+    blocks = []
+    if len(found) > 1:
+        lines = [f"{len(found)} cases"]
+        for code, hits, judged in frequent(found):
+            if hits:
+                lines.append(f"  {code:<24} in {hits} of {judged} that could be judged")
+        blocks.append("\n".join(lines))
+    machines = len({d.machine for d in found}) > 1
+    blocks += [case(d, columns, everything, machines) for d in found]
+    return "\n\n".join(blocks)
+
+
+def case(d: Diagnosis, columns: int = 100, everything: bool = False, machine: bool = False) -> str:
+    """One case."""
+    fps = d.context.evidence.fps
+    bounds = f" [{fps.low:.4g} ... {fps.high:.4g}]" if fps.low is not None and fps.high is not None else ""
+    head = f"{d.case.title} · {fps.value:.4g} FPS{bounds}" + (f" · {d.machine}" if machine else "")
+    lines = [head]
+    if d.context.evidence.emulated:
+        lines.append("  EMULATED: times are the emulator's, no machine's")
+    hits = [v for v in d.verdicts if v.state in (State.YES, State.PARTLY)]
+    if not hits:
+        lines.append("  nothing found among the rules that could be judged")
+    for v in hits:
+        lines += verdict(v, columns)
+    ruled_out = [v for v in d.verdicts if v.state is State.NO]
+    if everything:
+        for v in ruled_out:
+            lines += verdict(v, columns)
+    elif ruled_out:
+        lines += _wrapped("ruled out: " + ", ".join(v.code for v in ruled_out), columns, "  ")
+    silent = [v for v in d.verdicts if v.state is State.UNKNOWN]
+    if silent:
+        lines.append("  can't tell (this is no 'no'):")
+        for v in silent:
+            numbers = "; ".join(n.text for n in v.numbers)
+            lines += _wrapped(f"{v.code}: {v.because}" + (f" ({numbers})" if numbers else ""), columns, "    ")
+    return "\n".join(lines)
+
+
+def verdict(v: Verdict, columns: int) -> list[str]:
+    """State, numbers, how sure, what to try."""
+    mark = {State.YES: "!", State.PARTLY: "~", State.NO: " ", State.UNKNOWN: "?"}[v.state]
+    lines = _wrapped(f"{mark} {v.code}: {v.state.value}, certainty {v.sure.value}: {v.because}", columns, "  ")
+    for n in v.numbers:
+        lines += _wrapped(n.text, columns, "      ")
+    for caution in v.cautions:
+        lines += _wrapped(f"weaker for it: {caution}", columns, "      ")
+    if v.missing and v.state is not State.NO:
+        lines += _wrapped(f"would settle it: {'; '.join(v.missing)}", columns, "      ")
+    if v.advice and v.state is not State.NO:
+        lines += _wrapped(f"try: {v.advice}", columns, "      ")
+    return lines
+
+
+def _wrapped(text: str, columns: int, indent: str) -> list[str]:
+    return textwrap.wrap(text, columns, initial_indent=indent, subsequent_indent=indent + "  ")
