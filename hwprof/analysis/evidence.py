@@ -100,10 +100,9 @@ class Evidence:
             found = next((q for n, q in sorted(self.quantities.items()) if n.startswith(f"{name}@")), None)
         return found
 
-    def why_missing(self, name: str) -> str:
-        """Why a metric isn't there, for a sentence."""
-        why = self.missing.get(name) or self.missing.get(f"{name}:u")
-        return f"{name} ({why.rstrip('.')})" if why else name
+    def why(self, name: str) -> str:
+        """Why a metric isn't there; "" where nothing is known."""
+        return (self.missing.get(name) or self.missing.get(f"{name}:u") or "").rstrip(".")
 
 
 def collect(runs: Iterable[Run]) -> Evidence | None:

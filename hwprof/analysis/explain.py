@@ -207,7 +207,8 @@ def _where(found: Decomposition) -> str:
     whole = math.log(found.fps.ratio)
     terms = sorted(found.terms, key=lambda f: -math.log(f.ratio) * math.copysign(1, whole))
     with_it = [f for f in terms if math.log(f.ratio) * whole > 0]
-    carried, chosen = 0.0, []
+    carried = 0.0
+    chosen: list[Factor] = []
     for term in with_it:
         if chosen and abs(carried) >= 0.8 * abs(whole):
             break
@@ -256,14 +257,14 @@ def _intervention(kind: str, a: Given, b: Given, base: Decomposition, paired: bo
     effects = tuple(_effect(kind, s, g, v) for s, g in (("A", a), ("B", b)) if (v := changed[s]) is not None)
     x = changed["A"].runs if changed["A"] is not None else a.runs
     y = changed["B"].runs if changed["B"] is not None else b.runs
-    evidence = [e for runs in (x, y) if (e := collect(runs)) is not None]
-    spinning = kind != "spin" and any(may_spin(e) for e in evidence)
-    found = ratio.decompose(rounds(x), rounds(y), spinning, paired)
+    evidence = [found for runs in (x, y) if (found := collect(runs)) is not None]
+    spinning = kind != "spin" and any(may_spin(one) for one in evidence)
+    changed_ratio = ratio.decompose(rounds(x), rounds(y), spinning, paired)
     chain: list[Factor] = []
     for e in effects:
         chain.append(e.speed if e.side == "A" else _inverse(e.speed))
     chain = [Factor(f"{CAUSES[kind]} of {e.label}", *_values(f)) for e, f in zip(effects, chain, strict=True)]
-    return Intervention(kind, effects, found, (*chain, *found.terms))
+    return Intervention(kind, effects, changed_ratio, (*chain, *changed_ratio.terms))
 
 
 def _values(f: Factor) -> tuple[float, float | None, float | None]:

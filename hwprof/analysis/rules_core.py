@@ -39,7 +39,7 @@ def compute_bound(context: Context) -> Verdict:
     top = slots.level1(e)
     if top is None:
         need = "peak FLOP/s (hwprof calibrate)" if rate is not None else "MACs of the network"
-        return unknown(code, need, "top-down events")
+        return unknown(code, need, "top-down events", because=f"not measured: {need}, nor top-down events")
     shown = (Number("retiring", top.retiring, f"{top.retiring:.0%} of the slots retire", top.caution),)
     state = State.PARTLY if top.retiring >= HIGH else State.NO
     because = "by top-down slots alone: retiring slots may be useful arithmetic or not"
@@ -77,7 +77,7 @@ def bandwidth_bound(context: Context) -> Verdict:
             because = f"at least {share:.0%} of the bandwidth"
             return Verdict(code, state, because, shown, Sure.MEDIUM, advice, weight=min(1.0, share))
         return Verdict(code, State.UNKNOWN, f"weights alone take {share:.0%}; activations weren't counted", shown, missing=("llc-misses",))
-    return unknown(code, e.why_missing("llc-misses"))
+    return unknown(code, "llc-misses")
 
 
 def _last_level_bytes(e: Evidence) -> int | None:
@@ -93,7 +93,7 @@ def latency_bound(context: Context) -> Verdict:
     metrics = ("l2-misses", "llc-misses", "dtlb-misses")
     found = [b for m in metrics if (b := slots.bound(e, m, context.latencies)) is not None]
     if not found:
-        return unknown(code, *(e.why_missing(m) for m in metrics), "cycles")
+        return unknown(code, *metrics, "cycles")
     back = slots.stalls(e, "backend-stalls")
     top = slots.level1(e)
     stalled = top.backend if top is not None else back[0] if back is not None else None
@@ -127,7 +127,7 @@ def front_end(context: Context) -> Verdict:
         return no
     top, stalled = slots.level1(e), slots.stalls(e, "frontend-stalls")
     if top is None and stalled is None:
-        return unknown(code, e.why_missing("frontend-stalls"), "top-down events")
+        return unknown(code, "frontend-stalls", "top-down events")
     share, caution = (top.frontend, top.caution) if top is not None else stalled or (0.0, "")
     what = "slots" if top is not None else "cycles"
     numbers = [Number("front end", share, f"{share:.0%} of the {what} wait for the front end", caution)]
@@ -155,7 +155,7 @@ def bad_speculation(context: Context) -> Verdict:
         return Verdict(code, state, number.text, (number,), sure, advice, weight=share)
     b = slots.bound(e, "branch-misses")
     if b is None:
-        return unknown(code, e.why_missing("branch-misses"), "cycles")
+        return unknown(code, "branch-misses", "cycles")
     text = (
         f"mispredicted branches: {b.mpki:.2f} per 1,000 instructions, consistent with up to {b.share:.0%} of the cycles "
         f"at {b.latency:.0f} cycles each (assumed)"
@@ -191,7 +191,7 @@ def under_vectorised(context: Context) -> Verdict:
         per_mac = count.value / e.macs
         numbers.append(Number("instructions per MAC", per_mac, f"{per_mac:.2f} instructions per MAC", count.caution))
     if not numbers:
-        return unknown(code, e.why_missing("vector-instructions"), e.why_missing("instructions"))
+        return unknown(code, "vector-instructions", "instructions")
     wide = lanes(e)
     sure = weakened(Sure.MEDIUM, count if share is None else None)
     if share is not None and share[1]:

@@ -68,16 +68,16 @@ def spinning(context: Context) -> Verdict:
         s = context.spin
         decided = s.speed_low is not None and s.speed_high is not None and not s.speed_low <= 1 <= s.speed_high
         speed = f"x{s.speed:.2f} the speed" if decided else "no difference in speed that the rounds can show"
-        numbers = (Number("CPU time", s.cpu, f"with spinning x{s.cpu:.2f} the CPU time per frame and {speed} (rerun)"),)
+        shown = (Number("CPU time", s.cpu, f"with spinning x{s.cpu:.2f} the CPU time per frame and {speed} (rerun)"),)
         state = State.YES if s.cpu > 1.2 else State.PARTLY if s.cpu > 1.05 else State.NO
         because = "shown by a rerun with spinning off"
-        return Verdict(code, state, because, numbers, Sure.HIGH, advice, weight=max(0.0, 1 - 1 / s.cpu))
+        return Verdict(code, state, because, shown, Sure.HIGH, advice, weight=max(0.0, 1 - 1 / s.cpu))
     if e.facts.get("spin") is False:
         return Verdict(code, State.NO, "the framework says that spinning is off", sure=Sure.HIGH)
     used, cpu = cpus_used(e), cpu_per_frame(e)
     if used is None or cpu is None:
         return unknown(code, "task-clock")
-    numbers = (Number("CPUs used", used, f"{used:.2f} CPUs busy of {e.case.threads} threads"),)
+    numbers: tuple[Number, ...] = (Number("CPUs used", used, f"{used:.2f} CPUs busy of {e.case.threads} threads"),)
     if context.alone:
         inflated = cpu / statistics.geometric_mean(context.alone)
         text = f"CPU time per frame is x{inflated:.2f} that with one thread"
@@ -141,7 +141,7 @@ def contended(context: Context) -> Verdict:
     waited = e.get("run-queue-wait")
     stolen = behind.stolen(e)
     if waited is None:
-        return unknown(code, e.why_missing("run-queue-wait"))
+        return unknown(code, "run-queue-wait")
     share = waited.per_second / e.case.threads
     numbers = (
         Number("waiting", share, f"its threads waited for a CPU {share:.1%} of the time"),
@@ -170,7 +170,7 @@ def paging(context: Context) -> Verdict:
         advice = "free memory, a smaller batch or size; on a board, more RAM or no swap on a card"
         return Verdict(code, State.YES, "memory comes from the disk", tuple(numbers), Sure.HIGH, advice, weight=0.5)
     if minor is None:
-        return unknown(code, e.why_missing("page-faults"))
+        return unknown(code, "page-faults")
     if e.emulated:
         return Verdict(code, State.UNKNOWN, "EMULATED: what a fault costs here says nothing", tuple(numbers))
     share = minor.value * FAULT_S * e.throughput

@@ -126,8 +126,8 @@ def intervene(found: Any, source: Any, args: argparse.Namespace) -> int:
         plans.append(planned)
     if not plans:
         raise refused[0][1]
-    for where, error in refused:
-        print(f"hwprof: {where}: {error.message}", file=sys.stderr)
+    for where, refusal in refused:
+        print(f"hwprof: {where}: {refusal.message}", file=sys.stderr)
     failed = 0
     for planned in plans:
         for title, why in planned.impossible.items():

@@ -22,7 +22,24 @@ def terminal(found: Sequence[Diagnosis], everything: bool = False, width: int | 
         blocks.append("\n".join(lines))
     machines = len({d.machine for d in found}) > 1
     blocks += [case(d, columns, everything, machines) for d in found]
+    reasons = _reasons(found)
+    if reasons:
+        lines = ["Why it was not measured"]
+        for why, names in reasons.items():
+            lines += _wrapped(f"{', '.join(names)}: {why}", columns, "  ")
+        blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
+
+
+def _reasons(found: Sequence[Diagnosis]) -> dict[str, list[str]]:
+    """Reason -> metrics that a rule wanted and that are missing for it, each once for all cases."""
+    reasons: dict[str, list[str]] = {}
+    for d in found:
+        for name in (m for v in d.verdicts for m in v.missing):
+            why = d.context.evidence.why(name)
+            if why and name not in reasons.setdefault(why, []):
+                reasons[why].append(name)
+    return reasons
 
 
 def case(d: Diagnosis, columns: int = 100, everything: bool = False, machine: bool = False) -> str:

@@ -1,0 +1,184 @@
+"""Explanations of planted pairs say the right thing first; only a rerun speaks of causes."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import pytest
+
+from hwprof.analysis.evidence import collect
+from hwprof.analysis.explain import Given, Variant, explain, may_spin
+from hwprof.analysis.summary import summarise
+from hwprof.errors import ResultsError
+from hwprof.records import Doubt, Kind, Origin, Role, Run, Window
+from hwprof.reports import explain as report
+from tests.analysis.planted import planted, several
+from tests.factories import make_simulated_run
+
+
+def given(label: str, runs: list[Run], **fields: Any) -> Given:
+    return Given(label, runs, **fields)
+
+
+def text_of(*explanations: Any) -> str:
+    return " ".join(report.terminal(explanations, summarise(explanations), 100).split())
+
+
+@pytest.mark.parametrize(
+    ("planted_fields", "first"),
+    [
+        ({"work": 2.5e8}, "instructions per frame x2.50"),
+        ({"clock": 1e9}, "clock x2.00"),
+        ({"ipc": 0.5}, "instructions per cycle x3.00"),
+        ({"parallelism": 0.45}, "CPUs used x2.00"),
+        ({"tail": 0.5}, "slow outliers (median against mean) x2.00"),
+    ],
+)
+def test_the_headline_names_the_factor_that_was_planted(planted_fields: dict[str, Any], first: str) -> None:
+    found = explain(given("a", several()), given("b", several(**planted_fields)))
+    assert found.headline.startswith("a is x")
+    assert found.headline.endswith(f"as fast as b: {first}")
+
+
+def test_the_slower_one_named_first_turns_the_sentence_round() -> None:
+    found = explain(given("a", several(work=2.5e8)), given("b", several()))
+    assert found.headline.startswith("b is x2.50")
+    assert found.headline.endswith("as fast as a: instructions per frame x2.50")
+
+
+def test_factors_that_oppose_are_both_said() -> None:
+    found = explain(given("a", several(work=0.25e8, ipc=1.0)), given("b", several(ipc=2.0)))
+    assert "instructions per frame x4.00, against instructions per cycle x0.50" in found.headline
+
+
+def test_what_rounds_cannot_tell_is_said_so() -> None:
+    found = explain(given("a", several(wobble=0.3)), given("b", several(work=1.05e8, wobble=0.3)))
+    assert "can't be told apart" in found.headline
+
+
+def test_spin_waiting_is_merged_until_a_rerun_shows_it() -> None:
+    # the same speed: spinning doubles CPU time and instructions, and changes nothing else
+    spin = {
+        "threads": 2,
+        "parallelism": 2.0,
+        "work": 2e8,
+        "doubts": (Doubt("spin-waiting", {"cpus": 2.0, "threads": 2}),),
+    }
+    calm = {"threads": 2, "parallelism": 1.0, "work": 1e8}
+    a, b = several(**spin), several(framework="opencv", **{**calm, "work": 2e8})
+    merged = explain(given("a", a), given("b", b))
+    assert [f.name for f in merged.decomposition.factors] == ["clock", "parallelism x ipc x work"]
+    assert "cause" not in merged.headline
+    off = Variant("spin", "spin=false", several(**calm, options={"spin": False}))
+    found = explain(given("a", a, variants=[off]), given("b", b))
+    (done,) = found.interventions
+    assert [f.name for f in done.changed.factors] == ["parallelism", "clock", "ipc", "work"]
+    assert sum(math.log(f.ratio) for f in done.chain) == pytest.approx(
+        math.log(found.decomposition.fps.ratio), abs=1e-9
+    )
+    (effect,) = done.effects
+    assert effect.speed.ratio == pytest.approx(1.0, rel=1e-6)
+    assert effect.cpu is not None
+    assert effect.cpu.ratio == pytest.approx(2.0, rel=1e-6)
+    assert "makes no difference to a that these rounds can show" in text_of(found)
+
+
+def test_a_rerun_without_vectors_that_levels_the_pair_is_called_the_cause() -> None:
+    capped = [Variant("simd", "CAP=1", several(work=3e8, wobble=0.01))]
+    found = explain(given("a", several(work=1e8), variants=capped), given("b", several(work=3.1e8)))
+    assert "because of wide vector instructions: with CAP=1" in found.headline
+    assert "Vectors wider than the cap makes a x3.00" in text_of(found).replace("make a", "makes a")
+
+
+def test_a_rerun_that_changes_nothing_is_no_cause() -> None:
+    same = [Variant("affinity", "cores 2 for 1", several(work=1e8))]
+    found = explain(given("a", several(work=1e8), variants=same), given("b", several(work=3e8)))
+    assert "because" not in found.headline
+    assert found.headline.endswith("instructions per frame x3.00")
+
+
+def test_misses_give_an_upper_bound_and_simulated_counts_say_so() -> None:
+    a = several(metrics={"llc-misses": 1e4})
+    found = explain(given("a", a), given("b", several(framework="opencv", metrics={"llc-misses": 1e5})))
+    (clue,) = [c for c in found.clues if c.code == "llc-misses"]
+    cycles = 1e8 / 1.5
+    assert clue.numbers["a"] == pytest.approx(1e4 * 300 / cycles, rel=0.01)
+    assert "consistent with up to" in clue.text
+    assert "assumed" in clue.text
+
+
+def test_simulated_instructions_split_cpu_time_as_a_supposition() -> None:
+    leave = ("cycles", "instructions")
+    runs = [
+        [*several(framework=f, leave=leave, work=w), make_simulated_run(f, metrics={"instructions": w})]
+        for f, w in (("onnxruntime", 1e8), ("opencv", 3e8))
+    ]
+    found = explain(given("a", runs[0]), given("b", runs[1]))
+    (split,) = [c for c in found.clues if c.code == "simulated-split"]
+    assert split.numbers == pytest.approx({"work": 3.0, "rate": 1.0}, rel=1e-3)
+    said = text_of(found)
+    assert "SIMULATED" in said
+    assert "a supposition" in said
+
+
+def test_emulated_times_and_user_counts_are_said() -> None:
+    found = explain(given("a", several(origin=Origin.EMULATED)), given("b", several(origin=Origin.EMULATED, work=2e8)))
+    assert any("EMULATED" in n for n in found.notes)
+    user = explain(given("a", several(domain="user")), given("b", several(domain="user")))
+    assert any("user mode alone" in n for n in user.notes)
+
+
+def test_serial_part_over_thread_counts_is_amdahls() -> None:
+    one = several(threads=1, parallelism=1.0)
+    serial = 0.25
+    two = several(threads=4, parallelism=1 / (serial + (1 - serial) / 4))
+    found = explain(given("a", two, threads=one), given("b", several(framework="opencv", threads=4)))
+    (clue,) = [c for c in found.clues if c.code == "serial"]
+    assert clue.numbers["serial share"] == pytest.approx(0.25, abs=1e-3)
+
+
+def test_waiting_and_throttling_stand_behind_parallelism_and_clock() -> None:
+    held = {"run-queue-wait": 0.3, "cgroup-throttled-time": 0.1}
+    b = several(framework="opencv", system=held, doubts=(Doubt("throttled", {}),))
+    codes = {(c.factor, c.code) for c in explain(given("a", several()), given("b", b)).clues}
+    assert {("parallelism", "run-queue-wait"), ("parallelism", "cgroup"), ("clock", "throttled")} <= codes
+
+
+def test_a_summary_counts_networks_not_cases() -> None:
+    found = [
+        explain(given("a", several(network=n, batch=b)), given("b", several("opencv", n, batch=b, work=w)))
+        for n, w in (("resnet18", 2e8), ("resnet50", 4e8))
+        for b in (1, 4)
+    ]
+    summary = summarise(found)
+    assert summary is not None
+    assert (summary.networks, summary.pairs) == (2, 4)
+    assert summary.fps.ratio == pytest.approx(math.sqrt(8), rel=1e-6)
+    assert {f.name: f.ratio for f in summary.factors}["work"] == pytest.approx(math.sqrt(8), rel=1e-6)
+    assert summarise(found[:2]) is None
+
+
+def test_a_side_without_a_speed_is_an_error() -> None:
+    run = dataclasses.replace(planted(), windows=())
+    with pytest.raises(ResultsError, match="no round"):
+        explain(given("a", [run]), given("b", several()))
+
+
+def test_only_threads_that_fill_their_cpus_may_spin() -> None:
+    for fields, expected in (
+        ({"threads": 2, "parallelism": 1.99}, True),
+        ({"threads": 2, "parallelism": 1.5}, False),
+        ({"threads": 1, "parallelism": 1.0}, False),
+        ({"threads": 2, "parallelism": 1.99, "facts": {"spin": False}}, False),
+    ):
+        evidence = collect(several(**fields))  # type: ignore[arg-type]
+        assert evidence is not None
+        assert may_spin(evidence) is expected, fields
+
+
+def test_a_command_or_simulated_window_has_no_factors() -> None:
+    window = Window(0, Role.SIMULATED, -1, 0, 10, (10,))
+    run = dataclasses.replace(planted(), kind=Kind.SIMULATED, windows=(window,))
+    assert collect([run]) is None
