@@ -57,7 +57,8 @@ def predict(data: Data, framework: str, facts: Mapping[str, float]) -> Predictio
     residual = picked.y - np.array([model.predict(framework, row) for row in picked.x])
     degrees = n - columns.shape[1]
     error = rms(left_out(picked))
-    scatter = max(math.sqrt(float(residual @ residual) / degrees), error)
+    # errors of left-out rows hold the leverage of each already, which comes again below: their mean of it taken out
+    scatter = max(math.sqrt(float(residual @ residual) / degrees), error * math.sqrt(degrees / n))
     at = np.concatenate([[1.0], x])
     leverage = float(at @ np.linalg.pinv(columns.T @ columns) @ at)
     from scipy import stats

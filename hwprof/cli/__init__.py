@@ -18,6 +18,8 @@ COMMANDS = {
     "compare": "two results, case by case: faster, slower, the same, or can't tell; exit code for CI",
     "models": "does anything besides MACs predict FPS? judged on networks not seen",
     "predict": "FPS of a network that has not been measured, with its interval",
+    "calibrate": "this machine's own ceilings: arithmetic, bandwidth and latency",
+    "roofline": "how near each case comes to what the machine can do",
     "doctor": "what this machine can measure, and what to do about what it can't",
     "events": "events this machine offers, each probed by opening it",
     "validate": "check events by programs of known counts: right, off by a factor, dead, lying",

@@ -23,6 +23,11 @@ class Traffic:
     weights: int
     activations: int
     layers: int
+    largest: int  # input and output of the layer that has most
+
+    def footprint(self, element: int = 4) -> int:
+        """Bytes that come back every frame: all weights, and the activations of the largest layer."""
+        return element * (self.weights + self.largest)
 
     def bytes(self, element: int = 4) -> int:
         """Bytes at `element` bytes each (4: FP32)."""
@@ -39,18 +44,20 @@ def traffic(model: Any, batch: int = 1) -> Traffic | None:
     shapes = {v.name: _shape(v) for v in [*inferred.graph.value_info, *inferred.graph.output, *inferred.graph.input]}
     weights = {i.name: math.prod(i.dims) for i in inferred.graph.initializer}
     shapes |= {i.name: tuple(i.dims) for i in inferred.graph.initializer}
-    read = moved = layers = 0
+    read = moved = layers = largest = 0
     for node in inferred.graph.node:
         if node.op_type not in COMPUTE:
             continue
         layers += 1
         read += sum(weights.get(name, 0) for name in node.input)
+        own = 0
         for name in (*(n for n in node.input if n and n not in weights), node.output[0]):
             shape = shapes.get(name)
             if shape is None:
                 return None
-            moved += math.prod(shape)
-    return Traffic(read, moved, layers)
+            own += math.prod(shape)
+        moved, largest = moved + own, max(largest, own)
+    return Traffic(read, moved, layers, largest)
 
 
 @lru_cache(maxsize=256)

@@ -14,7 +14,7 @@ from sqlalchemy import Select, delete, func, insert, select
 
 from hwprof.errors import ResultsError
 from hwprof.records import Kind, Run, to_json
-from hwprof.store import merge, migrate, reader, schema, tuning, validation, writer
+from hwprof.store import ceilings, merge, migrate, reader, schema, tuning, validation, writer
 from hwprof.store.database import TIMEOUT_S, Database, check_file, make_file
 
 if TYPE_CHECKING:
@@ -135,6 +135,26 @@ class Results:
     ) -> None:
         """Keep what won a tuning on this machine; an earlier winner of the same subject is replaced."""
         self._database.write(lambda connection: tuning.add(connection, machine, key, winner, evidence))
+
+    def add_ceilings(
+        self,
+        machine: Mapping[str, Any],
+        host_state: Mapping[str, Any],
+        found: Sequence[tuple[str, float, str, Mapping[str, Any]]],
+    ) -> None:
+        """Keep what this host can do at most: (name, value, unit, evidence) each."""
+        self._database.write(lambda connection: ceilings.add(connection, machine, host_state, found))
+
+    def ceilings(self) -> list[ceilings.StoredCeiling]:
+        """Every machine's ceilings, the last of each name."""
+        with self._database.read() as connection:
+            return ceilings.stored(connection)
+
+    def machines(self) -> dict[str, Mapping[str, Any]]:
+        """Hardware facts by machine_id as in the frame."""
+        m = schema.machine
+        with self._database.read() as connection:
+            return {f"{row.id:016x}": row.facts for row in connection.execute(select(m.c.id, m.c.facts))}
 
     def merge(self, other: str | os.PathLike[str]) -> merge.Merged:
         """Take in the runs of another results file; those known by their uid are skipped. Can be repeated.

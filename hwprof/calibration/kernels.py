@@ -1,0 +1,142 @@
+"""Which instruction sets to try on a CPU, and how the program is compiled for each of them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hwprof.validation.build import TIMEOUT_S, find_compiler
+
+SOURCE = Path(__file__).resolve().parent / "programs" / "ceilings.c"
+FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=fast", "-g0", "-Wall", "-Wextra", "-pthread")
+# Multiplications of vectors of integers: x86, NEON, RVV
+INT8 = r"v?pmaddwd|v?pmull[wd]|[su]mlal|[su]mull|[su]dot|\bmla\s+v|vwmacc|vwmul|vmacc|vmadd|vmul"
+SCALAR = ("-fno-tree-vectorize", "-fno-tree-slp-vectorize")
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to compile it. `vector`: what its assembly must hold where the compiler did as it was told."""
+
+    name: str
+    width: int  # bytes of a vector
+    flags: tuple[str, ...] = ()
+    vector: str = ""
+    number: str = "float"
+    kinds: tuple[str, ...] = ("fp", "int8")
+
+    @property
+    def element(self) -> int:
+        """Bytes of a number."""
+        return 2 if self.number == "_Float16" else 4
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A compiled variant. `vectorised`: whether its arithmetic is of vectors, by kind; absent: scalar on purpose."""
+
+    variant: Variant
+    path: Path | None
+    compiler: str = ""
+    vectorised: Mapping[str, bool] = field(default_factory=dict)
+    why: str = ""  # there is no program
+
+
+def variants(architecture: str, extensions: Sequence[str]) -> tuple[Variant, ...]:
+    """Scalar first, then what this CPU has, the widest last."""
+    has = set(extensions)
+    found = [Variant("scalar", 4, SCALAR)]
+    if architecture in ("x86_64", "AMD64"):
+        found.append(Variant("sse2", 16, (), r"mulps\s.*xmm"))
+        if {"avx2", "fma"} <= has:
+            found.append(Variant("avx2", 32, ("-mavx2", "-mfma"), r"vfn?madd\w+ps\s.*ymm"))
+        if {"avx512f", "avx512bw"} <= has:
+            wide = ("-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512vl", "-mprefer-vector-width=512")
+            found.append(Variant("avx512", 64, wide, r"vfn?madd\w+ps\s.*zmm"))
+            if "avx512_vnni" in has:
+                found.append(
+                    Variant(
+                        "avx512vnni",
+                        64,
+                        (*wide, "-mavx512vnni", "-DROW=uint8_t"),
+                        r"vpdpbusd|vpdpwssd",
+                        kinds=("int8",),
+                    )
+                )
+            if "avx512_fp16" in has:
+                flags = (*wide, "-mavx512fp16")
+                found.append(Variant("avx512fp16", 64, flags, r"vfn?madd\w+ph\s.*zmm", "_Float16", ("fp",)))
+        elif "avx_vnni" in has:
+            found.append(
+                Variant(
+                    "avxvnni",
+                    32,
+                    ("-mavx2", "-mfma", "-mavxvnni", "-DROW=uint8_t"),
+                    r"vpdpbusd|vpdpwssd",
+                    kinds=("int8",),
+                )
+            )
+    elif architecture in ("aarch64", "arm64"):
+        found.append(Variant("neon", 16, (), r"fml[as]\s+v\d+\.4s"))
+        if "asimddp" in has:
+            found.append(Variant("dotprod", 16, ("-march=armv8.2-a+dotprod",), r"sdot\s", kinds=("int8",)))
+        if "asimdhp" in has:
+            found.append(
+                Variant("neon-fp16", 16, ("-march=armv8.2-a+fp16",), r"fml[as]\s+v\d+\.8h", "_Float16", ("fp",))
+            )
+    elif architecture == "riscv64":
+        if "v" in has:
+            found.append(Variant("rvv", 16, ("-march=rv64gcv",), r"vfn?m(acc|add|sac|sub)\.v"))
+        if "zvfh" in has:
+            found.append(Variant("rvv-fp16", 16, ("-march=rv64gcv_zvfh",), r"vfn?m(acc|add)\.v", "_Float16", ("fp",)))
+    return tuple(found)
+
+
+def build(variant: Variant, folder: Path, compiler: str | None = None) -> Built:
+    """The program for a variant, compiled once for each compiler and text. Raises NotInstalled without a compiler."""
+    path = find_compiler(compiler)
+    said = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=TIMEOUT_S, check=False).stdout
+    version = said.partition("\n")[0]
+    words = [*FLAGS, *variant.flags, f"-DWIDTH={variant.width}", f"-DNUMBER={variant.number}"]
+    key = hashlib.sha256(" ".join([path, said, *words]).encode() + SOURCE.read_bytes()).hexdigest()[:16]
+    place = folder / key / "ceilings"
+    assembly = place.with_suffix(".s")
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
+            made, text = Path(scratch) / "ceilings", Path(scratch) / "ceilings.s"
+            for extra in (["-S", "-o", str(text)], ["-o", str(made)]):
+                command = [path, *words, str(SOURCE), *extra]
+                done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+                if done.returncode:
+                    lines = [x for x in done.stderr.splitlines() if "error" in x or "unrecognized" in x] or [""]
+                    return Built(variant, None, version, why=f"{Path(path).name} can't: {lines[0].strip()[-120:]}")
+            shutil.move(text, assembly)
+            made.replace(place)
+    return Built(variant, place, version, vectorised(variant, assembly.read_text(errors="replace")))
+
+
+def vectorised(variant: Variant, assembly: str) -> dict[str, bool]:
+    """Whether the assembly of each kind of arithmetic holds vector instructions that multiply."""
+    if not variant.vector:
+        return {}
+    patterns = {"fp": variant.vector, "int8": variant.vector if variant.kinds == ("int8",) else INT8}
+    return {k: re.search(patterns[k], function(assembly, f"{k}_work")) is not None for k in variant.kinds}
+
+
+def function(assembly: str, name: str) -> str:
+    """The lines of one function in a compiler's assembly."""
+    found = re.search(rf"^{name}:$(.*?)^\s*\.size\s+{name}\b", assembly, re.MULTILINE | re.DOTALL)
+    return found[1] if found else ""
+
+
+def cpu_extensions(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """Extensions as `machine.hardware` tells them."""
+    return tuple(str(e) for e in facts.get("extensions", ()))

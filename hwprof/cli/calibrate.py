@@ -1,0 +1,77 @@
+"""Measure this machine's own ceilings: arithmetic per instruction set, bandwidth and latency per cache level.
+
+Small C programs, compiled here for what the CPU has, on the CPUs that cases are to run on (--cpus); without a C
+compiler numpy's BLAS, and the rest is missing. Kept with this host in the results file for `hwprof roofline`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime
+import json
+import sys
+
+from hwprof.cli.options import add_results
+from hwprof.errors import EXIT_OK, UsageError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `hwprof calibrate`."""
+    add = parser.add_argument
+    add("--cpus", default="", help="cores to measure on together, as 2 or 0,2-3 (default: the one that a case gets)")
+    add("-r", "--repetitions", type=int, default=7, metavar="N", help="of each figure; the median counts (default: 7)")
+    add("--seconds", type=float, default=0.1, metavar="S", help="per repetition (default: 0.1)")
+    add("--json", action="store_true", help="one JSON document")
+    add("--no-save", action="store_true", help="do not keep the figures")
+    add_results(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Compile, measure, print, keep."""
+    from hwprof import machine
+    from hwprof.artifacts import default_cache
+    from hwprof.calibration.measure import calibrate
+    from hwprof.reports import roofline
+
+    if args.repetitions < 1 or args.seconds <= 0:
+        raise UsageError("--repetitions and --seconds must be above 0", "as in -r 7 --seconds 0.1")
+    cpus = machine.parse_cpus(args.cpus) if args.cpus else machine.default_cpus(1)
+    machine.check_cpus(cpus)
+    facts, state = machine.hardware(), machine.host_state()
+    free = machine.volatile().get("available_mib")
+    found = []
+    for one in calibrate(
+        facts,
+        cpus,
+        default_cache() / "ceilings",
+        repetitions=args.repetitions,
+        seconds=args.seconds,
+        available=None if free is None else free << 20,
+    ):
+        found.append(one)
+        if sys.stderr.isatty():
+            print(f"\r\033[K{one.name}", end="", file=sys.stderr)
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr)
+    if args.json:
+        rows = [{"name": c.name, **dataclasses.asdict(c)} for c in found]
+        print(json.dumps({"format": 1, "machine": facts, "ceilings": rows}, indent=2))
+    else:
+        print(roofline.ceilings_text(found, machine.label(facts)))
+    if args.no_save:
+        return EXIT_OK
+    from hwprof.store import Results, default_path
+
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    rows_ = [
+        (c.name, c.value, c.unit, {**c.evidence, "what": c.what, "of": c.of, "cpus": list(c.cpus), "at_utc": now})
+        for c in found
+        if c.value is not None
+    ]
+    place = default_path(args.results)
+    with Results.open(place, create=True) as results:
+        results.add_ceilings(facts, state, rows_)
+    if not args.json:
+        print(f"  {len(rows_)} ceilings kept with this host in {place}")
+    return EXIT_OK

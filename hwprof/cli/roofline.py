@@ -1,0 +1,65 @@
+"""How near each case comes to what the machine can do: the roofline, with ceilings that `hwprof calibrate` measured.
+
+Calibrate on the same CPUs that the cases ran on. Performance is 2 x MACs x FPS; bytes are counted where the CPU has an
+honest event, else the model's compulsory traffic.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from hwprof.cli.options import add_results
+from hwprof.errors import EXIT_OK, ResultsError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `hwprof roofline`."""
+    parser.add_argument(
+        "file", nargs="?", metavar="RESULTS", help="results file (default: HWPROF_RESULTS, ./hwprof.db)"
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="also draw it: .svg, .png or .pdf")
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    add_results(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Read, place, print, draw."""
+    from hwprof import store
+    from hwprof.records import to_json
+    from hwprof.reports import roofline, text
+
+    with store.Results.open(store.default_path(args.file or args.results)) as results:
+        frame, ceilings, facts = results.frame(), results.ceilings(), results.machines()
+    if not ceilings:
+        raise ResultsError("these results hold no ceilings", "hwprof calibrate measures them (--results, --cpus)")
+    good, out = roofline.placed(frame, roofline.roofs(ceilings, facts))
+    if args.output:
+        write(args.output, good)
+    if args.json:
+        cases = [{**to_json(p), "cpus": list(r.cpus)} for p, r in good]
+        print(
+            json.dumps(
+                {"format": 1, "cases": cases, "not_placed": to_json(out), "ceilings": to_json(ceilings)}, indent=2
+            )
+        )
+    else:
+        print(text.terminal(roofline.report(good, out)))
+    return EXIT_OK
+
+
+def write(name: str, good: list) -> None:  # type: ignore[type-arg]
+    """The figure of the roof that most cases are under. Raises ResultsError."""
+    from hwprof.reports import roofline
+
+    if not good:
+        raise ResultsError("no case can be placed under a roof", "leave -o away to see why")
+    under: dict[int, int] = {}
+    for _, roof in good:
+        under[id(roof)] = under.get(id(roof), 0) + 1
+    most = max(under, key=lambda i: under[i])
+    try:
+        roofline.figure(good, next(r for _, r in good if id(r) == most)).savefig(Path(name))
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{name} can't be written: {error}", "a name that ends in .svg, .png or .pdf") from error

@@ -1,0 +1,237 @@
+"""Ceilings and cases under them: text, tables, JSON and the figure. Reads stored results only."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hwprof.analysis import strata
+from hwprof.analysis.roofline import (
+    COMPULSORY,
+    COUNTED,
+    ELEMENT,
+    HONEST,
+    Placement,
+    Point,
+    Roof,
+    Unplaced,
+    counted_bytes,
+    nearest,
+    place,
+)
+from hwprof.calibration.measure import SHARE, Ceiling
+from hwprof.reports.content import Report, Table
+from hwprof.store.ceilings import StoredCeiling
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HEADER = ("case", "GFLOP/s", "FLOP/byte", "of attainable", "side", "level", "bytes")
+NOTE = (
+    "GFLOP/s: 2 x MACs x FPS. of attainable: beside min(peak, intensity x bandwidth of the level). bytes: counted on the "
+    "memory bus, or the model's compulsory traffic (weights once per batch, inputs and outputs of convolutions and matrix "
+    "products once): a lower bound, so that the intensity is an upper one. level: the smallest cache that holds weights "
+    "and the largest layer."
+)
+
+
+def quantity(value: float, unit: str) -> str:
+    """A figure with its prefix: 100 Gop/s, 31 GB/s, 4.2 ns."""
+    if unit == "s":
+        return f"{value * 1e9:.3g} ns"
+    for scale, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M")):
+        if value >= scale:
+            return f"{value / scale:.3g} {prefix}{unit}"
+    return f"{value:.3g} {unit}"
+
+
+def ceilings_text(found: Sequence[Ceiling], label: str) -> str:
+    """What `hwprof calibrate` prints."""
+    cpus = ",".join(map(str, found[0].cpus)) if found else ""
+    lines = [f"{label} · CPUs {cpus}", ""]
+    for c in found:
+        name = f"  {c.what:<10} {c.of:<12}"
+        if c.value is None:
+            lines.append(f"{name} {'<not available>':>14}  {c.why}")
+            continue
+        e = c.evidence
+        spread = f"[{quantity(e['low'], c.unit)} ... {quantity(e['high'], c.unit)}]"
+        said = [f"{e['repetitions']} repetitions"]
+        if "times_scalar" in e:
+            said.append(f"x{e['times_scalar']:.1f} of scalar")
+        if "vectorised" in e:
+            said.append("vector instructions in its code" if e["vectorised"] else "NOT VECTORISED by this compiler")
+        if "working_set_bytes" in e:
+            said.append(f"{e['working_set_bytes'] / 1024:,.0f} KiB per CPU")
+        if "by" in e:
+            said.append(f"by {e['by']}: {e['instead']}")
+        lines.append(f"{name} {quantity(c.value, c.unit):>14}  {spread}  {', '.join(said)}")
+    shares = [c.evidence["share"] for c in found if "share" in c.evidence]
+    if shares and min(shares) < SHARE:
+        lines += [
+            "",
+            f"  Doubt: it had its CPUs for {100 * min(shares):.0f} to {100 * max(shares):.0f} % of the time, something "
+            "else ran on them. Rates are per CPU time;",
+            "  those of caches and memory are disturbed all the same: repeat it on a quiet machine",
+        ]
+    return "\n".join(lines)
+
+
+def roofs(found: Sequence[StoredCeiling], facts: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Roof]]:
+    """Stored ceilings by machine; `facts`: machine_id -> hardware, for the sizes of caches."""
+    groups: dict[tuple[str, tuple[int, ...]], list[StoredCeiling]] = defaultdict(list)
+    for c in found:
+        groups[c.machine_id, tuple(c.evidence.get("cpus", ()))].append(c)
+    out: dict[str, list[Roof]] = defaultdict(list)
+    for (machine, cpus), ceilings in groups.items():
+        compute: dict[str, float] = {}
+        isa: dict[str, str] = {}
+        for c in ceilings:
+            what = str(c.evidence.get("what"))
+            if what in ("fp32", "fp16", "int8") and c.value > compute.get(what, 0):
+                compute[what], isa[what] = c.value, str(c.evidence.get("of"))
+        bandwidth = {str(c.evidence.get("of")): c.value for c in ceilings if c.evidence.get("what") == "bandwidth"}
+        caches = [c for c in facts.get(machine, {}).get("caches", ()) if c.get("type") in ("Data", "Unified")]
+        # an L1 of 32 KiB per CPU is one of 64 KiB to two threads, a shared L3 is what it is
+        capacity = {
+            f"L{c['level']}": int(c["kib"]) * 1024 * max(1, math.ceil(len(cpus) / max(1, int(c.get("shared_by", 1)))))
+            for c in caches
+        }
+        share = min((float(c.evidence.get("share", 1.0)) for c in ceilings), default=1.0)
+        out[machine].append(Roof(ceilings[0].machine, cpus, compute, isa, bandwidth, capacity, share))
+    return dict(out)
+
+
+def placed(
+    frame: pd.DataFrame, by_machine: Mapping[str, Sequence[Roof]]
+) -> tuple[list[tuple[Placement, Roof]], list[Unplaced]]:
+    """Every native case of the frame under the roof of its machine and CPUs."""
+    from hwprof.networks import traffic
+
+    good: list[tuple[Placement, Roof]] = []
+    out: list[Unplaced] = []
+    rows = strata.usable(strata.label(frame))
+    rows = rows[rows["fps"].notna()]
+    keys = ["machine_id", strata.VARIANT, strata.NETWORK, "network", "size", "batch", "threads", "cpus", "precision"]
+    for key, part in rows.groupby(keys, sort=True, dropna=False):
+        machine, variant, net, network, size, batch, threads, cpus, precision = (str(k) for k in key)
+        title = f"{variant} {net} {size}px b{batch} t{threads}"
+        if "emulated" in part.columns and bool(part["emulated"].astype(bool).any()):
+            out.append(Unplaced(title, "measured on an emulated machine: its time is the emulator's"))
+            continue
+        used = tuple(int(c) for c in str(cpus).split(",") if c.strip())
+        roof, doubt = nearest(by_machine.get(str(machine), ()), used)
+        macs = float(part["macs"].mean())
+        moved = traffic.of_network(str(network), int(size))
+        element = ELEMENT.get(str(precision), 4)
+        counts = {n: float(part[n].mean()) for n in part.columns if n.partition("@")[0] in HONEST}
+        counted = counted_bytes(counts)
+        if roof is None:
+            out.append(Unplaced(title, doubt))
+            continue
+        if macs != macs or (moved is None and counted is None):
+            out.append(Unplaced(title, "MACs or traffic are unknown: the network's graph is not here"))
+            continue
+        compulsory = element * (moved.weights / int(batch) + moved.activations) if moved else 0.0
+        point = Point(
+            title,
+            float(np.exp(np.log(part["fps"].astype(float)).mean())),
+            macs,
+            str(precision),
+            counted if counted is not None else compulsory,
+            COUNTED if counted is not None else COMPULSORY,
+            float(element * (moved.weights + moved.largest * int(batch))) if moved else None,
+        )
+        found = place(point, roof)
+        if isinstance(found, Unplaced):
+            out.append(found)
+        else:
+            good.append((_noted(found, doubt), roof))
+    return good, out
+
+
+def _noted(found: Placement, doubt: str) -> Placement:
+    from dataclasses import replace
+
+    return replace(found, notes=(*found.notes, doubt)) if doubt else found
+
+
+def report(good: Sequence[tuple[Placement, Roof]], out: Sequence[Unplaced]) -> Report:
+    """Summary, the table of cases, and what could not be placed."""
+    summary: list[str] = []
+    for roof in {id(r): r for _, r in good}.values():
+        peaks = ", ".join(f"{n} {quantity(v, 'op/s')} ({roof.isa[n]})" for n, v in roof.compute.items())
+        speeds = ", ".join(f"{n} {quantity(v, 'B/s')}" for n, v in roof.bandwidth.items())
+        summary.append(f"{roof.machine} · CPUs {','.join(map(str, roof.cpus))}: {peaks}; {speeds}")
+        if roof.share < SHARE:
+            summary.append(f"the ceilings were measured with {100 * roof.share:.0f} % of the CPU: a busy machine")
+    if good:
+        best = max((p for p, _ in good), key=lambda p: p.share)
+        worst = min((p for p, _ in good), key=lambda p: p.share)
+        sides = sum(p.side == "compute" for p, _ in good)
+        summary.append(f"{sides} of {len(good)} cases lie under the flat part of the roof (compute), the rest under memory")
+        summary.append(
+            f"nearest to the roof: {best.point.title}, {100 * best.share:.0f} %; farthest: {worst.point.title}, "
+            f"{100 * worst.share:.0f} %"
+        )
+    elif not out:
+        summary.append("There is no native run in these results: hwprof sweep quick measures some.")
+    tables = [Table("Cases under the roof", HEADER, tuple(_row(p) for p, _ in good), _notes(good))] if good else []
+    if out:
+        tables.append(Table("Not placed", ("case", "why"), tuple((u.title, u.why) for u in out)))
+    return Report(tuple(summary), tuple(tables))
+
+
+def _row(p: Placement) -> tuple[str, ...]:
+    return (
+        p.point.title,
+        f"{p.performance / 1e9:.3g}",
+        f"{p.intensity:.3g}",
+        f"{100 * p.share:.0f} %" + ("!" if p.notes else ""),
+        p.side,
+        p.level,
+        f"{p.point.bytes / 1e6:.3g} MB, {p.point.origin}",
+    )
+
+
+def _notes(good: Sequence[tuple[Placement, Roof]]) -> str:
+    said = dict.fromkeys(note for p, _ in good for note in p.notes)
+    return " ".join((NOTE, *(f"! {note}." for note in said)))
+
+
+def figure(good: Sequence[tuple[Placement, Roof]], roof: Roof) -> Figure:
+    """Log-log roofline of one roof with its cases: a marker per framework, names beside them."""
+    from matplotlib.figure import Figure
+
+    from hwprof.reports.labels import place as put
+
+    made = Figure(figsize=(8, 5), layout="constrained")
+    axes = made.add_subplot()
+    mine = [p for p, r in good if r is roof]
+    peak = max(roof.compute.values(), default=1.0)
+    slow = min(roof.bandwidth.values(), default=1.0)
+    left = min([0.5, *(0.7 * p.intensity for p in mine)])
+    right = max([4 * peak / slow, *(1.5 * p.intensity for p in mine)])
+    x = np.geomspace(left, right, 200)
+    for level, bandwidth in sorted(roof.bandwidth.items()):
+        (line,) = axes.plot(x, np.minimum(x * bandwidth, peak) / 1e9, lw=1.2)
+        axes.annotate(f"{level} {quantity(bandwidth, 'B/s')}", (left, left * bandwidth / 1e9), color=line.get_color(), fontsize=7.5)
+    for name, value in roof.compute.items():
+        axes.axhline(value / 1e9, color="#555555", lw=0.8, ls="--")
+        axes.annotate(f"{name} {roof.isa[name]} {quantity(value, 'op/s')}", (right, value / 1e9), ha="right", va="bottom", fontsize=7.5)
+    frameworks = sorted({p.point.title.partition(" ")[0] for p in mine})
+    for marker, framework in zip("os^Dv<>pP*Xh" * 3, frameworks, strict=False):
+        own = [p for p in mine if p.point.title.partition(" ")[0] == framework]
+        axes.plot([p.intensity for p in own], [p.performance / 1e9 for p in own], marker, ms=6, label=framework)
+    axes.set(xscale="log", yscale="log", xlabel="FLOP per byte", ylabel="GFLOP/s (2 x MACs x FPS)")
+    axes.set_title(f"{roof.machine} · CPUs {','.join(map(str, roof.cpus))}", fontsize=10)
+    axes.grid(True, which="major", lw=0.3)
+    if mine:
+        axes.legend(fontsize=8, loc="lower right")
+        put(axes, [(p.point.title.split(" ")[1], p.intensity, p.performance / 1e9) for p in mine], size=6.5)
+    return made
