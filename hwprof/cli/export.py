@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-o", "--output", default="-", metavar="FILE", help="where to write (default: stdout)")
     add(
         "--kind",
-        choices=("native", "simulated", "layers", "command", "all"),
+        choices=("native", "simulated", "layers", "command", "tuning", "all"),
         help="which runs (default: native; JSON: all)",
     )
 

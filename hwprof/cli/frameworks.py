@@ -52,6 +52,8 @@ def main(args: argparse.Namespace) -> int:
         print(f"{told['name']:<12} {told['version'] or 'not installed: ' + str(told['install'])}")
         options = "; ".join(f"{k} = {', '.join(map(str, v))}" for k, v in adapter(str(told["name"])).options.items())
         print(f"{'':<12} reads {', '.join(told['formats'])}; {', '.join(told['precisions'])}; {options}")
+        if told["tunable"]:
+            print(f"{'':<12} `hwprof tune` searches threads, cpus, {', '.join(told['tunable'])}")
         if told["runners"]:
             print(f"{'':<12} runners: {', '.join(told['runners'])} (-f command --option runner=NAME)")
     return 0
@@ -67,6 +69,7 @@ def row(name: str) -> dict[str, Any]:
     from hwprof.commands import declared
     from hwprof.frameworks import interpreters
     from hwprof.plugins import adapter
+    from hwprof.tuning.space import tunable
 
     runners = [declared.load(path) for path in declared.names().values()]
     found = adapter(name)
@@ -80,6 +83,7 @@ def row(name: str) -> dict[str, Any]:
         "formats": list(found.consumes),
         "precisions": list(found.precisions),
         "options": {key: list(values) for key, values in found.options.items()},
+        "tunable": list(tunable(found)),
         "runners": [runner.name for runner in runners if runner.framework == name],
     }
 
