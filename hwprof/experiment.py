@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import json
 import random
+import secrets
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -330,7 +331,7 @@ def _matches(choice: Choice, rule: Mapping[str, Any], origin: str) -> bool:
 
 
 def single(choice: Choice, plan: Plan, **fields: Any) -> Experiment:
-    """The experiment behind `hwprof run`: one case. Raises UsageError for impossible numbers."""
+    """The experiment behind `hwprof run`: one case, a new one each time. Raises UsageError for impossible numbers."""
     for what, value in (("batch", choice.batch), ("threads", choice.threads)):
         if value < 1:
             raise UsageError(f"{what} must be at least 1, not {value}")
@@ -340,4 +341,5 @@ def single(choice: Choice, plan: Plan, **fields: Any) -> Experiment:
         raise UsageError(f"size must be above 0, not {choice.size}")
     if plan.iterations is not None and plan.iterations < 1:
         raise UsageError(f"iterations must be at least 1, not {plan.iterations}")
-    return Experiment(name="run", choices=(choice,), plan=plan, **fields)
+    # the name is part of what identifies an experiment and its text is not: the same words again are measured again
+    return Experiment(name=f"run {secrets.token_hex(4)}", choices=(choice,), plan=plan, **fields)

@@ -91,3 +91,8 @@ def test_a_single_case_with_impossible_numbers_is_refused(field: str, value: int
     plain = {"framework": "x", "network": "y", "size": 0, "batch": 1, "threads": 1, "precision": "fp32", "options": ()}
     with pytest.raises(UsageError, match=str(value)):
         single(Choice(**{**plain, field: value}), Plan())  # type: ignore[arg-type]
+
+
+def test_the_same_single_case_again_is_another_experiment() -> None:
+    choice = Choice("onnxruntime", "tiny_cnn", 0, 1, 1, "fp32", ())
+    assert single(choice, Plan()).plan_hash != single(choice, Plan()).plan_hash

@@ -108,8 +108,6 @@ def main(args: argparse.Namespace) -> int:
 
 def experiment_of(args: argparse.Namespace) -> Any:
     """The one-case experiment that the options describe, checked; a new one each time (never resumed)."""
-    import secrets
-
     from hwprof.cases import measured_by
     from hwprof.collectors.protocol import Unavailable
     from hwprof.experiment import Choice, Simulation, single
@@ -149,7 +147,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
         simulation=Simulation("always" if args.simulate else "never", (), args.timeout, args.simulate or "callgrind"),
         meter=args.meter,
         calibration=calibration,
-        text=f"# hwprof run, {secrets.token_hex(4)}",
+        text="# hwprof run",
     )
     found, declared = measured_by(choice)
     if declared is not None and (args.simulate or args.backend == "perf"):

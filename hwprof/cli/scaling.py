@@ -101,7 +101,6 @@ def draw(curves: Any, path: Path) -> None:
 def experiment_of(args: argparse.Namespace) -> Experiment:
     """An experiment whose matrix is the numbers of threads; a new one each time."""
     import dataclasses
-    import secrets
 
     from hwprof.experiment import Choice, single
     from hwprof.frameworks import interpreters
@@ -135,7 +134,7 @@ def experiment_of(args: argparse.Namespace) -> Experiment:
     interpreters.require(found.name, found.environment)
     return dataclasses.replace(
         first,
-        name=f"scaling {secrets.token_hex(4)}",
+        name=first.name.replace("run", "scaling"),
         choices=tuple(dataclasses.replace(choice, threads=n) for n in counts),
     )
 

@@ -36,6 +36,7 @@ class OnnxReference:
     consumes = ("onnx",)
     precisions = ("fp32",)
     options = MappingProxyType({"blas": ("single", "threaded")})  # what a case may ask for; the default first
+    tunable = ("blas",)  # those of them that change how fast it computes and not what; `hwprof tune` varies them
     # whose versions are recorded, what installs it, what is imported to find out whether it is there
     environment = Environment(("onnx", "hwprof-onnx-reference"), "pip install hwprof-onnx-reference", "onnx.reference")
 
