@@ -1,6 +1,6 @@
 # For developers. Users need ./run and ./test only.
 PY ?= .venv/bin/python
-.PHONY: check format lint types test test-frameworks test-environments test-boards test-boards-long bench bench-outside
+.PHONY: check format lint types test test-frameworks test-environments test-browser test-boards test-boards-long bench bench-outside
 
 check: lint types test ## format, lint, types, fast tests
 
@@ -16,13 +16,16 @@ types:
 	$(PY) -m mypy
 
 test:
-	$(PY) -m pytest -q -m "not torch and not slow and not environments and not board and not board_long"
+	$(PY) -m pytest -q -m "not torch and not slow and not environments and not browser and not board and not board_long"
 
 test-frameworks: ## needs PyTorch (and torchvision for --pretrained)
 	$(PY) -m pytest -q -m torch
 
 test-environments: ## every framework in an environment of its own: gigabytes, ten minutes
 	HWPROF_MUST_RUN=environments $(PY) -m pytest -q -m environments --durations=5
+
+test-browser: ## the report in headless Chromium: apt-get install chromium, pip install '.[browser]'
+	HWPROF_MUST_RUN=browser $(PY) -m pytest -q -m browser --durations=5
 
 test-boards: ## riscv64 and arm64 guests with a PMU; needs tools/boards-packages.sh, gigabytes of cache and twenty minutes
 	HWPROF_MUST_RUN=board $(PY) -m pytest -q -m "board and not board_long" --durations=5

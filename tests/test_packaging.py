@@ -47,6 +47,9 @@ def test_the_wheel_holds_the_package_with_its_data_and_nothing_else(tmp_path: Pa
     for wanted in (
         "configs/experiments/quick.toml",
         "configs/metrics.toml",
+        "reports/templates/report.html",
+        "reports/templates/report.css",
+        "reports/templates/report.js",
         "networks/graphs/resnet18.onnx.gz",
         "py.typed",
     ):

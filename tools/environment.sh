@@ -20,7 +20,7 @@ find_python() {
 
 # On RISC-V the package registries hold no wheels, and pip would compile numpy for hours: Debian's packages serve.
 DEBIAN_PACKAGES="python3-venv python3-numpy python3-pandas python3-scipy python3-statsmodels python3-matplotlib
-python3-psutil python3-sqlalchemy python3-onnx python3-onnxruntime python3-opencv python3-rich python3-setuptools"
+python3-psutil python3-sqlalchemy python3-onnx python3-onnxruntime python3-opencv python3-rich python3-jinja2 python3-setuptools"
 
 check_debian_packages() {
     for module in numpy pandas scipy statsmodels matplotlib psutil sqlalchemy onnx onnxruntime cv2 rich setuptools; do

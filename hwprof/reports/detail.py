@@ -209,11 +209,13 @@ def pooled_sentences(analysis: Analysis) -> list[str]:
     tested = [s for s in analysis.shared if s.p_family is not None]
     if not tested:
         return []
-    sure = sorted((s for s in tested if (s.p_family or 0) < SURE), key=lambda s: (s.p_family or 0, s.p or 0))
+    # two ways of doubting must agree: networks permuted, and each network left out
+    apart = [s for s in tested if s.low is not None and s.high is not None and (s.low > 0 or s.high < 0)]
+    sure = sorted((s for s in apart if (s.p_family or 0) < SURE), key=lambda s: (s.p_family or 0, s.p or 0))
     if not sure:
         return [
             f"Over all frameworks: of {len(tested)} metrics, none differs between frameworks together with FPS on the same "
-            "network (max-T, family-wise p < .05)."
+            "network (max-T, family-wise p < .05, and an interval without 0)."
         ]
     s = sure[0]
     assert s.slope is not None and s.low is not None and s.high is not None
@@ -248,7 +250,13 @@ def warnings(analysis: Analysis, framework: str, doubts: pd.Series) -> list[str]
 
 def extend(report: Report) -> Report:
     """The report with what all frameworks share: its sentences in the summary, its tables before the identity."""
-    said = [s for a in report.analyses for s in (*gates(a), *pooled_sentences(a)) if not a.refused]
+    several = len(report.analyses) > 1
+    said = [
+        f"{a.stratum.title}: {s}" if several else s
+        for a in report.analyses
+        if not a.refused
+        for s in (*gates(a), *pooled_sentences(a))
+    ]
     more = [t for a in report.analyses for t in (pooled_table(a), groups_table(a), influence_table(a)) if t.rows]
     more += [t for t in (flips_table(report.analyses),) if t.rows]
     first = sum(t.title == "Frames per second" or " FPS" in t.title for t in report.tables)

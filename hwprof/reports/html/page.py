@@ -42,7 +42,7 @@ def build(material: Material) -> Page:
     sections += [_machine(material), _doubts(material)]
     if len(material.frame):
         sections.append(Section("runs", "Runs", tables=(tables.runs_table(material.frame),)))
-    summary = (*report.summary, *(s for a in report.analyses for s in detail.pooled_sentences(a)))
+    summary = detail.extend(report).summary
     made = f"hwprof {__version__} from {material.source}: {len(material.runs)} runs"
     return Page("What goes with inference speed", made, summary, tuple(s for s in sections if s), tuple(scatters))
 

@@ -64,7 +64,10 @@ def dots(part: pd.DataFrame, variants: Sequence[str], key: str, where: str) -> F
     draw = Drawing(left + len(batches) * (panel + 14) + 8, 0, f"FPS per network and framework {where}".strip())
     top = draw.legend(variants, left, 14, len(batches) * (panel + 14)) + 16
     bottom = top + height * len(order)
-    ends = [v for c in ("fps", "low", "high") for v in part[c].dropna().astype(float)]
+    middle = part["fps"].astype(float)
+    # an interval of two rounds may span orders of magnitude: its bar is cut, the words have it in full
+    lowest, highest = middle.min() / 3, middle.max() * 3
+    ends = [min(max(float(v), lowest), highest) for c in ("fps", "low", "high") for v in part[c].dropna()]
     for index, batch in enumerate(batches):
         start = left + index * (panel + 14)
         x = axis(ends, start, start + panel, log=True)
@@ -80,11 +83,17 @@ def dots(part: pd.DataFrame, variants: Sequence[str], key: str, where: str) -> F
                 series = variants.index(row[VARIANT])
                 y = y0 + 8 + 11 * series
                 if row["low"] == row["low"] and row["low"] is not None:
-                    draw.line(x.at(row["low"]), y, x.at(row["high"]), y, f"bar s{series % 8}")
+                    low, high = max(row["low"], x.low), min(row["high"], x.high)
+                    draw.line(x.at(low), y, x.at(high), y, f"bar s{series % 8}")
+                    if (low, high) != (row["low"], row["high"]):
+                        cut = start if low != row["low"] else start + panel
+                        draw.text(
+                            cut, y + 4, "‹" if low != row["low"] else "›", "t", "end" if low != row["low"] else "start"
+                        )
                 draw.marker(x.at(row["fps"]), y, series, said(row), hollow=not row["faithful"] or row["emulated"])
     draw.height = bottom + 38
     title = f"FPS per network and framework{f' · {where}' if where else ''}"
-    note = "95 % t interval between rounds; no bar: one round. Hollow: unfaithful to the reference, or emulated."
+    note = "95 % t interval between rounds; no bar: one round; ‹ ›: it goes on. Hollow: unfaithful to the reference, or emulated."
     return Figure(key, title, draw.render(), DATA, _data(part), note)
 
 
