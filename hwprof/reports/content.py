@@ -280,7 +280,8 @@ def summary(fps: pd.DataFrame, analyses: Sequence[Analysis], runs: Sequence[Run]
     )
     lines += _fastest(fps[~fps["emulated"]], variants)  # an emulator's time says nothing of which is faster
     for analysis in analyses:
-        lines += _strongest(analysis)
+        several = len(analyses) > 1 and not analysis.refused
+        lines += [f"{analysis.stratum.title}: {said}" if several else said for said in _strongest(analysis)]
     lines += simulations(runs)
     unfaithful = fps[~fps["faithful"]]
     if len(unfaithful):

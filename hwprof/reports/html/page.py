@@ -55,14 +55,16 @@ def _speed(material: Material) -> Section:
     absent = []
     for number, (where, part) in enumerate(speed.places(fps)):
         figures.append(speed.dots(part, variants, f"fps-{number}", where))
-    for column, advice in (("batch", "-b, or batch = [1, 4]"), ("threads", "-t, or threads = [1, 2]")):
-        figure = speed.against(fps, column, variants, f"fps-{column}")
-        if figure is None:
-            absent.append(
-                f"No chart of FPS against {column}: every case has one {column} value ({advice} measures more)."
-            )
-        else:
-            figures.append(figure)
+    batches = [(f"batch {b}", part) for b, part in fps.groupby("batch", sort=True)]
+    for column, advice, parts in (
+        ("batch", "-b, or batch = [1, 4]", speed.places(fps)),
+        ("threads", "-t, or threads = [1, 2]", batches),
+    ):
+        drawn = [speed.against(p, column, variants, f"fps-{column}-{i}", w) for i, (w, p) in enumerate(parts)]
+        figures += [f for f in drawn if f is not None]
+        if not any(drawn):
+            why = f"every case has one {column} value ({advice} measures more)"
+            absent.append(f"No chart of FPS against {column}: {why}.")
     known = fps[fps["macs"].notna() & (fps["macs"].astype(float) > 0)]
     if len(known) and known["net"].nunique() > 1:
         least = known[(known["batch"] == known["batch"].min()) & (known["threads"] == known["threads"].min())]
@@ -84,7 +86,11 @@ def _speed(material: Material) -> Section:
 
 
 def _where(material: Material, analysis: Analysis) -> str:
-    return f" · {analysis.stratum.title}" if len(material.report.analyses) > 1 else ""
+    """What tells this stratum from the others, in words."""
+    strata = [a.stratum for a in material.report.analyses]
+    differing = [c for c in (*speed.PLACE, "size") if len({getattr(s, c) for s in strata}) > 1]
+    words = [speed.word(c, getattr(analysis.stratum, c)) for c in differing]
+    return "".join(f" · {w}" for w in words)
 
 
 def _associations(material: Material, scatters: list[Scatter]) -> list[Section]:

@@ -24,14 +24,15 @@ def places(fps: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
         return [("", fps)]
     out = []
     for key, group in fps.groupby(differing, sort=True, dropna=False):
-        words = [_word(c, v) for c, v in zip(differing, key, strict=True)]
+        words = [word(c, v) for c, v in zip(differing, key, strict=True)]
         out.append((" · ".join(words), group))
     return out
 
 
-def _word(column: str, value: Any) -> str:
+def word(column: str, value: Any) -> str:
+    """One value of a column of PLACE in words."""
     if column == "threads":
-        return f"{value} thread{'' if value == 1 else 's'}"
+        return f"{value} thread{'' if str(value) == '1' else 's'}"
     if column == "cpus":
         return f"CPUs {value}" if value else "not pinned"
     return str(value)
@@ -97,9 +98,12 @@ def dots(part: pd.DataFrame, variants: Sequence[str], key: str, where: str) -> F
     return Figure(key, title, draw.render(), DATA, _data(part), note)
 
 
-def against(fps: pd.DataFrame, column: str, variants: Sequence[str], key: str) -> Figure | None:
-    """FPS against `column` (batch or threads), a panel per network; None where no framework has several values."""
-    others = [c for c in (*PLACE, "batch", "size") if c != column]
+def against(fps: pd.DataFrame, column: str, variants: Sequence[str], key: str, where: str = "") -> Figure | None:
+    """FPS against `column` (batch or threads), a panel per network; None where no framework has several values.
+
+    More threads have more CPUs: affinity may differ along a line over threads, and nothing else.
+    """
+    others = [c for c in (*PLACE, "batch", "size") if c != column and (c, column) != ("cpus", "threads")]
     lines: dict[str, list[tuple[str, pd.DataFrame]]] = {}
     for group_key, group in fps.groupby([NETWORK, VARIANT, *others], sort=True, dropna=False):
         if group[column].nunique() > 1:
@@ -138,7 +142,7 @@ def against(fps: pd.DataFrame, column: str, variants: Sequence[str], key: str) -
     header = (*DATA, "threads")
     data = tuple((*a, b) for a, b in zip(_data(used), used["threads"], strict=True))
     note = "Each line: one framework on one network, everything else equal. FPS from 0, so that heights compare."
-    return Figure(key, f"FPS against {column}", draw.render(), header, data, note)
+    return Figure(key, f"FPS against {column}{f' · {where}' if where else ''}", draw.render(), header, data, note)
 
 
 def cloud(
