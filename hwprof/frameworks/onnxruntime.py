@@ -86,6 +86,8 @@ class OnnxRuntime:
     tunable = ("graph", "spin", "xnnpack")
     environment = Environment(("onnxruntime",), "pip install 'hwprof[onnxruntime]'", "onnxruntime")
 
+    profiles_to = ""  # a prefix of files: sessions are profiled into them
+
     def environ(self, case: Case) -> Mapping[str, str]:
         """Builds with OpenMP and the BLAS of numpy obey this; the default build has a pool of its own."""
         return {"OMP_NUM_THREADS": str(case.threads), "OPENBLAS_NUM_THREADS": "1"}
@@ -108,6 +110,8 @@ class OnnxRuntime:
         except ImportError as error:
             raise NotInstalled("onnxruntime", self.environment.install) from error
         options = options_of(ort, case)
+        if self.profiles_to:
+            options.enable_profiling, options.profile_file_prefix = True, self.profiles_to
         providers: list[Any] = ["CPUExecutionProvider"]
         if case.option("xnnpack", False):
             if XNNPACK not in ort.get_available_providers():

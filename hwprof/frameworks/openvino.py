@@ -69,7 +69,7 @@ class OpenVinoModel:
         if self._precision == "fp32":
             return {"kernels": tally(f"{kind} {precision}" for kind, precision in found)}
         computed = confirmed("OpenVINO", self._precision, tally(p for kind, p in found if kind in PRODUCTS))
-        facts = {"computed": computed, "kernels": tally(f"{kind} {precision}" for kind, precision in found)}
+        facts: dict[str, Any] = {"computed": computed, "kernels": tally(f"{kind} {precision}" for kind, precision in found)}
         if self._precision in QUANTISED:
             facts |= {"overflow_fix": saturates(), "dot_product": dot_product()}
         return facts
@@ -94,6 +94,8 @@ class OpenVino:
         ("openvino",), "pip install 'hwprof[openvino]'", "openvino", requirements=("openvino==2026.4.1", "nncf==3.4.0", "numpy<2.5"),
         converts_with=("nncf",),
     )
+
+    asks: Mapping[str, Any] = {}  # of the plugin, beside what the case does (profiling)
 
     def environ(self, case: Case) -> Mapping[str, str]:
         """Threads are TBB's and given to the plugin; numpy's BLAS gets one."""
@@ -128,7 +130,7 @@ class OpenVino:
         try:
             model = core.read_model(str(artifact))
             model.reshape(list(spec.shape))
-            compiled = core.compile_model(model, "CPU", asked)
+            compiled = core.compile_model(model, "CPU", {**asked, **self.asks})
         except RuntimeError as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise UnsupportedModel(f"OpenVINO can't load the network: {(lines or ['no reason given'])[-1][:300]}") from error

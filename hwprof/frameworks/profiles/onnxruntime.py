@@ -85,20 +85,8 @@ def names_in(name: str) -> tuple[str, ...]:
 @contextmanager
 def profile(adapter: OnnxRuntime, artifact: Path, case: Case, spec: InputSpec) -> Iterator[ProfiledSession]:
     """The adapter's own session with profiling switched on."""
-    import onnxruntime as ort
-
-    plain = ort.SessionOptions
     with tempfile.TemporaryDirectory(prefix="hwprof-layers-") as folder:
-
-        def profiling() -> Any:
-            options = plain()
-            options.enable_profiling = True
-            options.profile_file_prefix = f"{folder}/profile"
-            return options
-
-        ort.SessionOptions = profiling
-        try:
-            with adapter.load(artifact, case, spec) as model:
-                yield ProfiledSession(model, model._session)
-        finally:
-            ort.SessionOptions = plain
+        profiling = type(adapter)()
+        profiling.profiles_to = f"{folder}/profile"
+        with profiling.load(artifact, case, spec) as model:
+            yield ProfiledSession(model, model._session)
