@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hwprof.errors import UnsupportedModel
+from hwprof.frameworks.protocol import Environment
 
 
 class Model:
@@ -45,6 +46,8 @@ def make_trouble(kind: str) -> None:
     elif kind == "segfault":
         ctypes.string_at(0)
     elif kind == "hang":
+        if marks := os.environ.get("HWPROF_TEST_MARKS"):
+            (Path(marks) / str(os.getpid())).touch()
         threading.Event().wait()
     elif kind == "chatter":
         for _ in range(10):
@@ -55,6 +58,11 @@ def make_trouble(kind: str) -> None:
         raise MemoryError("cannot allocate 64 TiB")
     elif kind == "arena":
         exhaust_onnxruntime()
+    elif kind == "eats":
+        eaten = []
+        while True:  # whoever watches has time to see it come
+            eaten.append(b"x" * (16 << 20))
+            time.sleep(0.02)
     elif kind == "exits":
         os._exit(7)
     elif kind == "raises":
@@ -89,15 +97,35 @@ def exhaust_onnxruntime() -> None:
     session.run(None, {"x": np.zeros(1, np.float32), "shape": np.array([1 << 32])})
 
 
+KINDS = ("none", "killed", "segfault", "hang", "chatter", "memory", "eats", "exits", "raises", "unsupported")
+
+
 class Adapter:
-    """A framework whose option `trouble` says how it fails."""
+    """A framework whose option `trouble` says how it fails, and `at` in which job."""
+
+    name = "misbehaving"
+    consumes = ("onnx",)
+    precisions = ("fp32",)
+    options: Mapping[str, tuple[Any, ...]] = {"trouble": KINDS, "at": ("infer", "prepare")}
+    environment = Environment(("numpy",), "no way", "numpy")
+
+    def environ(self, case: Any) -> Mapping[str, str]:
+        return {"PYTHONPATH": os.path.dirname(__file__)}  # noqa: PTH120  also in an interpreter of its own
+
+    def prepare(self, job: Any) -> Path:
+        if job.case.option("at") == "prepare":
+            make_trouble(str(job.case.option("trouble")))
+        return Path(job.source)
+
+    def cache_key(self, case: Any) -> str:
+        return f"{case.option('at')} {case.option('trouble')}"
 
     @contextmanager
     def load(self, artifact: Path, case: Any, spec: Any) -> Iterator[Model]:
         trouble = str(case.option("trouble", ""))
         if trouble == "unsupported":
             raise UnsupportedModel("operator Foo of node bar is not supported", "another framework")
-        yield Model(trouble)
+        yield Model("" if case.option("at") == "prepare" else trouble)
 
 
 ADAPTER = Adapter()
