@@ -137,7 +137,6 @@ def checked(runs: list[Run], path: Path) -> None:
     assert {word for title, *_ in rows for word in title.split() if "trouble=" in word} == {
         f"trouble={t}" for t in COSTS
     }
-    print(*rows, sep="\n")
 
 
 ALL = f'{{name = "misbehaving", trouble = {[*COSTS, "chatter", "none"]}}}, "onnxruntime"'

@@ -50,6 +50,7 @@ def test_the_wheel_holds_the_package_with_its_data_and_nothing_else(tmp_path: Pa
         "reports/templates/report.html",
         "reports/templates/report.css",
         "reports/templates/report.js",
+        "configs/runners/benchmark_app.toml",
         "networks/graphs/resnet18.onnx.gz",
         "py.typed",
     ):
