@@ -54,7 +54,8 @@ def render(tuned: Tuned) -> str:
     ]
     lines += [f"  left out: {s['factor']}={s['value']}" for s in told["struck"] if s["why"].startswith("not tried")]
     if told["untried"]:
-        lines.append(f"  not tried, the budget did not reach: {len(told['untried'])} combinations")
+        reach = f"--budget {told['enough_s']}s would be about enough"
+        lines.append(f"  not tried, the budget did not reach: {len(told['untried'])} combinations ({reach})")
     lines.append("")
     for c in told["comparisons"]:
         share = f"{100 * c['confidence']:.3g} % interval, {c['rounds']} paired rounds"

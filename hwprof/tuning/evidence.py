@@ -37,6 +37,7 @@ def evidence(
         "struck": [{"factor": name, "value": value, "why": why} for (name, value), why in found.struck.items()],
         "untried": [c.title(default) for c in found.untried],
         "budget_s": request.budget_s,
+        "enough_s": round(found.enough_s),
         "spent_s": round(found.spent_s, 1),
         "measurements": len(found.trials),
         "seed": request.seed,

@@ -25,6 +25,8 @@ SCREEN, RUNG, FINAL = "screen", "rung", "final"
 # Shares of the budget: screening may take half, the final gets at least a third.
 SCREEN_SHARE, FINAL_SHARE = 0.5, 0.35
 MIN_FINAL, MAX_FINAL = 5, 15
+# So many candidates are halved even if the budget is too small.
+MIN_RUNG = 4
 # A candidate within this of the leader is as good as it, as far as the search can tell; the simpler one is tried too.
 TIE = 0.02
 CONFIDENCE = 0.95
@@ -80,6 +82,7 @@ class Found:
     untried: list[Candidate] = field(default_factory=list)
     rungs: list[list[Candidate]] = field(default_factory=list)
     spent_s: float = 0.0
+    enough_s: float = 0.0  # about what it would take to try every combination
 
 
 def search(space: Space, measure: Measure, budget_s: float, seed: int = 0) -> Found:
@@ -154,7 +157,9 @@ class _Search:
         everything = self.space.candidates(self.found.struck)
         default = self.space.default
         # a halving of n candidates with a round per rung costs about 2 n measurements
-        room = max(2, int((self.search_s - self.found.spent_s) / (2 * self.cost)))
+        room = max(MIN_RUNG, int((self.search_s - self.found.spent_s) / (2 * self.cost)))
+        needed = self.found.spent_s + 2 * len(everything) * self.cost
+        self.found.enough_s = max(needed / (1 - FINAL_SHARE), needed + 3 * MIN_FINAL * self.cost)
 
         def promise(c: Candidate) -> tuple[float, int]:
             changes = c.changes(default)
