@@ -193,6 +193,8 @@ class _Search:
             begin = self.round
             for _ in range(max(1, min(rounds, MAX_FINAL))):
                 self.one_round(survivors, RUNG)
+                if self.found.spent_s >= self.search_s:  # measuring became slower than it was
+                    break
             ranked = self.ranked([c for c in survivors if c not in self.found.failed], 1, self.round)
             if len(ranked) <= 3 or self.round == begin:
                 survivors = ranked

@@ -110,6 +110,19 @@ def test_the_budget_bounds_the_search() -> None:
         assert found.spent_s == len(found.trials)
 
 
+def test_a_machine_that_becomes_slower_does_not_spend_the_final_s_share() -> None:
+    bench = Bench(truth, 1)
+
+    def measure(candidate: Candidate, round_: int, stage: str) -> Measured:
+        measured = bench(candidate, round_, stage)
+        return Measured(measured.fps, 1.0 if bench.now < 30 else 3.0)
+
+    found = search(SPACE, measure, 200.0, 1)
+    final = sum(t.measured.seconds for t in found.trials if t.stage == FINAL)
+    assert found.spent_s <= 230
+    assert final >= 3 * 2 * MIN_FINAL
+
+
 def test_a_budget_that_is_too_small_for_all_says_what_was_not_tried() -> None:
     found = find(1, budget=40.0)
     assert found.untried
