@@ -5,7 +5,7 @@ MACs are those of convolutions and matrix products at the network's own input si
   hwprof networks --check resnet18 --size 64   the reference of every framework's outputs, itself checked
 
 The check runs the reference images through onnx's own evaluator in double precision, which shares no code with the
-reference (ONNX Runtime, FP32, no graph optimisation) and is slow: seconds at 64 pixels, minutes at 224.
+reference (ONNX Runtime, FP32, no graph optimisation) and is slow: seconds at 64 pixels, far more at 224.
 """
 
 from __future__ import annotations
