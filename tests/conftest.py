@@ -27,6 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         # Gigabytes of frameworks in environments of their own (make test-environments).
         "environments": False,
         "browser": shutil.which("chromium") is not None and importlib.util.find_spec("playwright") is not None,
+        "uv": shutil.which("uv") is not None,
         "perf": shutil.which("perf") is not None,
         "cc": shutil.which("cc") is not None,
         "pyperf": importlib.util.find_spec("pyperf") is not None,
