@@ -74,7 +74,7 @@ def create(adapter: Adapter, python: str = "", base: str = "") -> str:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    return f"{made.name} {made.interpreter.version} · Python {made.interpreter.python_version} · {place(made.size)}"
+    return f"{made.name} {made.interpreter.version} · Python {made.interpreter.python_version} · {place(made.bytes)}"
 
 
 def create_missing(frameworks: Iterable[str]) -> None:
@@ -110,7 +110,7 @@ def listing(as_json: bool) -> int:
                 "python_version": m.interpreter.python_version,
                 "distributions": dict(m.interpreter.distributions),
                 "foreign": m.foreign,
-                "bytes": m.size,
+                "bytes": m.bytes,
                 "error": m.interpreter.error,
             }
             for m in found
@@ -121,7 +121,7 @@ def listing(as_json: bool) -> int:
         print(f"no environments in {interpreters.home()}; hwprof env create NAME makes one")
     for m in found:
         state = m.interpreter.error or m.interpreter.version
-        size = "an interpreter of yours" if m.foreign else place(m.size)
+        size = "an interpreter of yours" if m.foreign else place(m.bytes)
         print(f"{m.name:<14} {state:<18} Python {m.interpreter.python_version:<8} {size:<24} {m.interpreter.python}")
     for name in environments.unfinished():
         print(f"{name:<14} unfinished         hwprof env create {name}, or hwprof env remove {name}")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hwprof.errors import NotAvailable, NotInstalled, UnknownNameError, UsageError
+from hwprof.errors import NotAvailable, NotInstalled, UnknownFramework, UnknownNameError, UsageError
 from hwprof.frameworks import interpreters
 from hwprof.frameworks.installing import fit_python, install
 from hwprof.frameworks.interpreters import Interpreter
@@ -41,7 +41,7 @@ class Made:
     name: str
     interpreter: Interpreter
     foreign: bool
-    size: int  # bytes on disk
+    bytes: int  # on disk
 
 
 def create(adapter: Adapter, python: str = "", base: str = "", say: Callable[[str], None] = print) -> Made:
@@ -80,7 +80,7 @@ def create(adapter: Adapter, python: str = "", base: str = "", say: Callable[[st
         written.replace(place / RECORD)
     interpreters.look.cache_clear()
     interpreters.software.cache_clear()
-    return next(made for made in everything() if made.name == adapter.name)
+    return Made(adapter.name, found, not folder, size(interpreters.home() / adapter.name))
 
 
 @contextmanager
@@ -138,15 +138,28 @@ def absent(names: Iterable[str]) -> list[Adapter]:
 
 
 def everything() -> Iterator[Made]:
-    """The environments, by name. An unfinished one is none."""
+    """The environments, by name, whole ones only. One that is of no use says why."""
     from hwprof import plugins
 
     for path in sorted(interpreters.home().glob(f"[!.]*/{RECORD}")):
-        record: dict[str, Any] = json.loads(path.read_text())
-        adapter = plugins.adapter(record["framework"])
-        found = interpreters.within(adapter.environment, record["python"])
-        size = sum(p.lstat().st_size for p in path.parent.rglob("*") if p.is_file() and not p.is_symlink())
-        yield Made(path.parent.name, found, bool(record["foreign"]), size)
+        try:
+            record: dict[str, Any] = json.loads(path.read_text())
+            python, foreign = str(record["python"]), bool(record["foreign"])
+            adapter = plugins.adapter(record["framework"])
+        except (ValueError, KeyError) as error:
+            yield Made(
+                path.parent.name, Interpreter("", error=f"{RECORD} can't be read: {error}"), False, size(path.parent)
+            )
+        except UnknownFramework as error:  # a plug-in's, which is gone
+            found = Interpreter(python, str(record.get("version", "")), error=error.message)
+            yield Made(path.parent.name, found, foreign, size(path.parent))
+        else:
+            yield Made(path.parent.name, interpreters.within(adapter.environment, python), foreign, size(path.parent))
+
+
+def size(folder: Path) -> int:
+    """Bytes of the files below it."""
+    return sum(p.lstat().st_size for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
 
 
 def unfinished() -> list[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from hwprof.cli import main
 from hwprof.errors import NotAvailable
 from hwprof.frameworks import environments, interpreters
 from hwprof.frameworks.protocol import Environment
@@ -165,3 +166,16 @@ def test_a_disk_that_is_full_at_the_very_end_leaves_what_was_before(monkeypatch:
             environments.create(Slow(), python=sys.executable)  # type: ignore[arg-type]
     assert interpreters.registered("slow") == sys.executable
     assert {path.name for path in worked.parent.iterdir()} == {"environment.json", ".lock", "venv-before"}
+
+
+def test_an_environment_of_no_use_is_listed_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    before()  # of a framework that nobody registered
+    broken = interpreters.home() / "broken"
+    broken.mkdir()
+    (broken / "environment.json").write_text("{")
+    assert main(["env", "list", "--json"]) == 0
+    errors = {row["name"]: row["error"] for row in json.loads(capsys.readouterr().out)}
+    assert "unknown framework 'slow'" in errors["slow"]
+    assert "environment.json can't be read" in errors["broken"]
+    assert main(["env", "remove", "broken", "slow"]) == 0
+    assert list(interpreters.home().iterdir()) == []
