@@ -37,6 +37,7 @@ class Side:
     evidence: Evidence
     threads: Mapping[int, Sequence[float]] = field(default_factory=dict)
     alone: Sequence[float] = ()
+    apart: bool = False  # other thread counts are of another experiment
 
 
 def clues(a: Side, b: Side, latencies: Mapping[str, float] | None = None) -> list[Clue]:
@@ -274,11 +275,12 @@ def _parallel(side: Side) -> Iterator[Clue]:
     if found is not None and case.threads in found.efficiency and case.threads > 1:
         share = found.serial.value
         times = found.efficiency[case.threads] * case.threads
-        text = f"{side.label}: x{times:.2f} with {case.threads} threads over one; {serial_part(found)}"
+        apart = "; one thread was measured apart from these" if side.apart else ""
+        text = f"{side.label}: x{times:.2f} with {case.threads} threads over one; {serial_part(found)}{apart}"
         yield Clue(PARALLELISM, "serial", text, {"serial share": share, "efficiency": found.efficiency[case.threads]})
     waited = evidence.get("run-queue-wait")
     if waited is not None and waited.per_second / case.threads > 0.01:
-        share = waited.per_second / case.threads
+        share = min(1.0, waited.per_second / case.threads)  # helpers beside the threads asked for wait too
         text = f"{side.label}: its threads were ready and waited for a CPU {share:.0%} of the time: other load"
         yield Clue(PARALLELISM, "run-queue-wait", text, {"share": share})
     if (taken := stolen(evidence)) > 0.01:

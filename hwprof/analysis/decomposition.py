@@ -131,7 +131,7 @@ def factor(name: str, x: Sequence[float], y: Sequence[float], paired: bool = Fal
     if min(len(x), len(y)) < 2:
         return Factor(name, math.exp(difference), None, None)
     spread = [i - j for i, j in zip(x, y, strict=True)] if paired else []
-    if (paired and max(spread) == min(spread)) or (max(x) == min(x) and max(y) == min(y)):
+    if (paired and _constant(spread)) or (_constant(x) and _constant(y)):
         return Factor(name, math.exp(difference), math.exp(difference), math.exp(difference))
     from scipy import stats
 
@@ -140,3 +140,8 @@ def factor(name: str, x: Sequence[float], y: Sequence[float], paired: bool = Fal
     else:
         interval = stats.ttest_ind(x, y, equal_var=False).confidence_interval()
     return Factor(name, math.exp(difference), math.exp(float(interval.low)), math.exp(float(interval.high)))
+
+
+def _constant(values: Sequence[float]) -> bool:
+    """Equal but for rounding: a t interval of them would be made of rounding errors."""
+    return max(values) - min(values) < 1e-12

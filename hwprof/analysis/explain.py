@@ -80,6 +80,7 @@ class Given:
     runs: Sequence[Run]
     threads: Sequence[Run] = ()
     variants: Sequence[Variant] = ()
+    threads_apart: bool = False  # the other thread counts were measured in another experiment
 
 
 def rounds(runs: Sequence[Run]) -> list[Speeds]:
@@ -111,7 +112,7 @@ def side(given: Given) -> Side:
             level = speed.levels.get("clockless")
             if run.case.threads == 1 and level is not None:
                 alone.append(math.exp(-level[ratio.CPU_TIME]))
-    return Side(given.label, evidence, dict(threads), tuple(alone))
+    return Side(given.label, evidence, dict(threads), tuple(alone), given.threads_apart)
 
 
 def explain(
@@ -241,7 +242,7 @@ def name_of(factor_name: str) -> str:
     """A factor in words; a merged one says what is merged."""
     if factor_name in WORDS:
         return WORDS[factor_name]
-    return f"{factor_name.replace(' x ', ', ')} together"
+    return f"{factor_name.replace(' x ', ', ')} together" if " x " in factor_name else factor_name
 
 
 def phrase(f: Factor, up: bool) -> str:

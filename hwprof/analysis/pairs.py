@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from hwprof import interventions
 from hwprof.analysis import ceilings, selecting
-from hwprof.analysis.explain import Explanation, Given, Variant, explain
+from hwprof.analysis.explain import CAUSES, Explanation, Given, Variant, explain
 from hwprof.analysis.selecting import Cell, Pair
 from hwprof.errors import ResultsError
 from hwprof.records import Case, Kind, Run
@@ -61,6 +61,7 @@ class Source:
                 )
                 for c, kind in changed
             ],
+            any(c.last.experiment != cell.last.experiment for c in others),
         )
 
 
@@ -121,12 +122,29 @@ def context(pair: Pair) -> str:
     return " · ".join(words)
 
 
+def _alone(pair: Pair) -> list[str]:
+    """Where one switch is all that differs, and rounds were measured in turn, the ratio is that switch's effect."""
+    a, b = pair.a.case, pair.b.case
+    kind = interventions.kind_of(a, b) or interventions.kind_of(b, a)
+    if not kind or not pair.together or (pair.a.last.version, pair.a.last.machine_id) != (
+        pair.b.last.version,
+        pair.b.last.machine_id,
+    ):
+        return []
+    return [f"only {CAUSES[kind]} differs, and rounds were measured in turn: the ratio is the effect of it"]
+
+
 def explanations(pairs: Sequence[Pair], source: Source, other: Source | None = None, paired: bool = False) -> list[Explanation]:
     """One explanation per pair. ResultsError where a side has no round with a speed."""
     out = []
     for pair in pairs:
         a, b = labels(pair)
-        notes = [f"also there, and left out: {title}" for title in pair.passed_over]
+        notes = [
+            f"also there, and left out: {case.title}"
+            for case in pair.passed_over
+            if not any(interventions.kind_of(c.case, case) for c in (pair.a, pair.b))
+        ]
+        notes += _alone(pair)
         limits = source.ceilings.get(pair.a.last.host_state_id, [])
         out.append(
             explain(

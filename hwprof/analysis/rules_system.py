@@ -142,7 +142,7 @@ def contended(context: Context) -> Verdict:
     stolen = behind.stolen(e)
     if waited is None:
         return unknown(code, "run-queue-wait")
-    share = waited.per_second / e.case.threads
+    share = min(1.0, waited.per_second / e.case.threads)
     numbers = (
         Number("waiting", share, f"its threads waited for a CPU {share:.1%} of the time"),
         Number("steal", stolen, f"the hypervisor took {stolen:.1%}"),

@@ -56,14 +56,14 @@ class Cell:
 class Pair:
     """A and B. `differs`: the fields they differ in; `together`: rounds interleaved in one experiment.
 
-    `passed_over`: titles of cases that matched as well.
+    `passed_over`: cases that matched as well.
     """
 
     a: Cell
     b: Cell
     differs: tuple[str, ...]
     together: bool
-    passed_over: tuple[str, ...] = ()
+    passed_over: tuple[Case, ...] = ()
 
 
 def value(entry: Entry, name: str) -> str:
@@ -198,11 +198,11 @@ def _closest(a: Sequence[Cell], b: Sequence[Cell], same_file: bool) -> Pair:
         return fewest, not (same_file and bool(shared)), -(x.last.order + y.last.order)
 
     x, y = min(((x, y) for x in a for y in b), key=rank)
-    passed = tuple(dict.fromkeys(c.case.title for c in (*a, *b) if c not in (x, y)))
+    passed = tuple(dict.fromkeys(c.case for c in (*a, *b) if c not in (x, y)))
     return pair_of(x, y, same_file, passed)
 
 
-def pair_of(a: Cell, b: Cell, same_file: bool = True, passed_over: tuple[str, ...] = ()) -> Pair:
+def pair_of(a: Cell, b: Cell, same_file: bool = True, passed_over: tuple[Case, ...] = ()) -> Pair:
     """Two cells, cut down to the latest experiment that has both where there is one."""
     differs = tuple(n for n in FIELDS if value(a.last, n) != value(b.last, n) and n != "recipe")
     differs += tuple(

@@ -72,9 +72,9 @@ def intervention(done: Intervention, e: Explanation, columns: int) -> list[str]:
     for effect in done.effects:
         bounds = _interval(effect.speed)
         if excludes_one(effect.speed):
-            verb = f"makes {effect.label} x{effect.speed.ratio:.2f}{bounds} as fast"
+            verb = f"{effect.label} x{effect.speed.ratio:.2f}{bounds} as fast"
         else:
-            verb = f"makes no difference to {effect.label} that these rounds can show: x{effect.speed.ratio:.2f}{bounds}"
+            verb = f"no difference to {effect.label} that these rounds can show: x{effect.speed.ratio:.2f}{bounds}"
         text = f"{_cause(done.kind)} {verb}"
         if effect.cpu is not None:
             text += f", at x{effect.cpu.ratio:.2f}{_interval(effect.cpu)} the CPU time per frame"
@@ -89,7 +89,7 @@ def intervention(done: Intervention, e: Explanation, columns: int) -> list[str]:
 
 
 def _cause(kind: str) -> str:
-    return {"spin": "Spin-waiting", "affinity": "Where it runs", "simd": "Vectors wider than the cap"}[kind]
+    return {"spin": "Spin-waiting makes", "affinity": "Where it runs makes", "simd": "Vectors wider than the cap make"}[kind]
 
 
 def _bar(f: Factor) -> str:

@@ -41,10 +41,9 @@ def test_each_planted_factor_comes_back_with_its_sign() -> None:
 
 @pytest.mark.parametrize("spinning", [False, True])
 @pytest.mark.parametrize("paired", [False, True])
-@pytest.mark.parametrize(
-    "leave", [(), ("cycles",), ("cycles", "instructions"), ("cycles", "instructions", "task-clock")]
-)
-def test_logs_of_the_terms_add_up_to_the_log_of_the_ratio(spinning: bool, paired: bool, leave: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("gone", [0, 1, 2, 3])
+def test_logs_of_the_terms_add_up_to_the_log_of_the_ratio(spinning: bool, paired: bool, gone: int) -> None:
+    leave = ("cycles", "instructions", "task-clock")[:gone]
     found = both({**PLANTED, "tail": 0.9, "leave": leave}, {"leave": leave}, spinning=spinning, paired=paired)
     assert abs(logs(found) - math.log(found.fps.ratio)) < 1e-9
     main = sum(math.log(f.ratio) for f in found.factors)

@@ -1,0 +1,111 @@
+"""`hwprof explain` and `hwprof bottlenecks` on stored results: selectors, output, errors with a remedy."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from hwprof.cli import main
+from hwprof.records import Run
+from hwprof.store import Results
+from tests.analysis.planted import several
+from tests.cli.test_report import stored
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    runs = [
+        run
+        for network, work in (("resnet18", 2e8), ("resnet50", 4e8))
+        for threads in (1, 2)
+        for framework, more in (("onnxruntime", 1.0), ("opencv", 2.0))
+        for run in several(
+            framework=framework, network=network, work=work * more, threads=threads, parallelism=0.9 * threads**0.5
+        )
+    ]
+    return stored(tmp_path / "r.db", runs)
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(list(words)) == 0
+    return capsys.readouterr().out
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(list(words)) == 2
+    return capsys.readouterr().err
+
+
+def test_every_pair_that_matches_is_explained_and_summed_up(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(capsys, "explain", "onnxruntime", "opencv", str(results))
+    assert "2 networks, 4 pairs" in text
+    assert text.count("onnxruntime is x2.00 [") == 4
+    assert text.count("as fast as opencv: instructions per frame x2.00") == 4
+
+
+def test_json_holds_terms_whose_logs_add_up(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = json.loads(said(capsys, "explain", "opencv,network=resnet18", "onnxruntime", str(results), "--json"))
+    assert len(data["explanations"]) == 2
+    assert data["summary"] is None
+    for found in data["explanations"]:
+        terms = [*found["factors"], found["observer"], found["tail"]]
+        assert sum(t["log"] for t in terms) == pytest.approx(math.log(found["fps"]["ratio"]), abs=1e-9)
+        assert {f["name"]: f["ratio"] for f in found["factors"]}["work"] == pytest.approx(0.5, rel=1e-6)
+
+
+def test_what_one_selector_names_narrows_both(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(capsys, "explain", "onnxruntime,resnet18,threads=2", "threads=1", str(results))
+    assert "threads=2 is x1.41" in text
+    assert "CPUs used x1.41" in text
+    assert "by Amdahl's law a serial part of 41%" in text
+
+
+def test_two_runs_by_their_ids(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Results.open(results) as opened:
+        runs: Sequence[Run] = list(opened.runs(network="resnet18"))
+    a = next(r.uid for r in runs if r.case.framework == "onnxruntime")
+    b = next(r.uid for r in runs if r.case.framework == "opencv" and r.case.threads == 1)
+    assert "instructions per frame x2.00" in said(capsys, "explain", a, b, str(results))
+
+
+def test_an_old_and_a_new_results_file(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    new = stored(tmp_path / "new.db", several(framework="onnxruntime", network="resnet18", work=1e8))
+    text = said(capsys, "explain", f"results={new},onnxruntime,threads=1", f"results={results},onnxruntime")
+    assert "instructions per frame x2.00" in text
+    assert "not measured in turn" in text
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "message"),
+    [
+        ("onnxruntime", "onnxruntime", "nothing that differs"),
+        ("onnxruntime", "tensorflow", "is no framework, network, version, machine or run"),
+        ("onnxruntime", "colour=red", "unknown field 'colour'"),
+        ("network=resnet18,threads=1", "network=resnet50,threads=7", "no good run matches"),
+    ],
+)
+def test_a_selector_that_fits_nothing_says_what_there_is(
+    results: Path, capsys: pytest.CaptureFixture[str], a: str, b: str, message: str
+) -> None:
+    assert message in refused(capsys, "explain", a, b, str(results))
+
+
+def test_bottlenecks_says_what_was_found_and_what_cannot_be_told(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = said(capsys, "bottlenecks", str(results), "--only", "onnxruntime,threads=2")
+    assert "poorly-parallel: partly" in text
+    assert "x1.41 over one thread" in text
+    assert "can't tell (this is no 'no')" in text
+    assert "opencv resnet18" not in text
+    data = json.loads(said(capsys, "bottlenecks", str(results), "--json"))
+    assert len(data) == 8
+    assert {len(d["verdicts"]) for d in data} == {13}
+
+
+def test_empty_results_have_nothing_to_judge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "no case of" in refused(capsys, "bottlenecks", str(stored(tmp_path / "e.db", [])))

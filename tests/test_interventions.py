@@ -1,0 +1,96 @@
+"""Interventions change one thing by the framework's own switch, in the same experiment as the unchanged pair."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from hwprof import interventions
+from hwprof.cases import checked_options, environ_of, plan
+from hwprof.errors import NotAvailable, UsageError
+from hwprof.experiment import Choice, Experiment
+from hwprof.frameworks.onnxruntime import ADAPTER
+from hwprof.records import Case
+from tests.factories import make_case
+
+RECIPE = "builtin-3 seed 7"
+
+
+def case(framework: str = "onnxruntime", threads: int = 2, cpus: tuple[int, ...] = (0, 1), **options: object) -> Case:
+    return make_case(framework, threads=threads, cpus=cpus, recipe=RECIPE, options=options)  # type: ignore[arg-type]
+
+
+def planned(kind: str, a: Case, b: Case, allowed: tuple[int, ...] = (0, 1, 2, 3)) -> interventions.Planned:
+    return interventions.plan(kind, a, b, allowed, "x86_64")
+
+
+def test_spin_off_measures_both_sides_unchanged_and_changed_in_one_experiment() -> None:
+    found = planned("spin", case(), case("opencv"))
+    choices = {(c.framework, bool(c.options)) for c in found.experiment.choices}
+    assert choices == {("onnxruntime", False), ("onnxruntime", True), ("opencv", False), ("opencv", True)}
+    assert found.experiment.seed == 7
+    assert dict(next(c for c in found.experiment.choices if c.framework == "onnxruntime" and c.options).options) == {
+        "spin": False
+    }
+
+
+def test_a_side_without_a_switch_is_left_as_it_is_and_said() -> None:
+    found = planned("simd", case(), case("opencv"))
+    assert [c.framework for c in found.experiment.choices] == ["onnxruntime", "opencv", "opencv"]
+    assert "no switch" in found.impossible[case().title]
+    with pytest.raises(NotAvailable, match="neither side"):
+        planned("simd", case(), case("mnn"))
+    with pytest.raises(NotAvailable, match="nobody"):
+        planned("spin", case(threads=1), case("opencv", threads=1))
+
+
+def test_affinity_moves_to_other_cores_else_to_all() -> None:
+    one = case(threads=1, cpus=(1,))
+    assert interventions.other_cpus(one, (0, 1)) == (0,)
+    assert interventions.other_cpus(case(cpus=(0, 1)), (0, 1, 2)) == (0, 1, 2)
+    assert isinstance(interventions.other_cpus(case(cpus=(0, 1)), (0, 1)), str)
+    found = planned("affinity", one, case("opencv", threads=1, cpus=(1,)), (0, 1))
+    assert [c.cpus for c in found.experiment.choices] == ["1", "0", "1", "0"]
+
+
+@pytest.mark.parametrize("kind", ["spin", "simd"])
+def test_a_changed_case_is_recognised_again(kind: str) -> None:
+    base = case("opencv")
+    options = interventions.changed(kind, base)
+    assert not isinstance(options, str)
+    changed = dataclasses.replace(base, options=tuple(sorted(options.items())))
+    assert interventions.kind_of(base, changed) == kind
+    assert interventions.kind_of(base, dataclasses.replace(base, cpus=(3,))) == "affinity"
+    assert interventions.kind_of(base, dataclasses.replace(changed, cpus=(3,))) == ""
+    assert interventions.kind_of(base, dataclasses.replace(base, options=(("winograd", False),))) == ""
+
+
+def test_two_reruns_are_two_experiments_and_old_plans_keep_their_hash() -> None:
+    pair = (case(), case("opencv"))
+    assert planned("spin", *pair).experiment.plan_hash != planned("spin", *pair).experiment.plan_hash
+    choice = Choice("onnxruntime", "tiny_cnn", 0, 1, 1, "fp32", ())
+    plain = Experiment("e", (choice,))
+    assert plain.plan_hash != Experiment("e", (dataclasses.replace(choice, cpus="0"),)).plan_hash
+    assert plain.plan_hash == PLAIN_HASH
+
+
+# of the same plan before choices had cores of their own
+PLAIN_HASH = "b2389150996206ce"
+
+
+def test_variables_of_a_case_reach_its_worker_and_its_key() -> None:
+    options = checked_options(ADAPTER, [("env.OPENCV_CPU_DISABLE", "AVX2"), ("spin", False)])
+    assert environ_of(dataclasses.replace(case(), options=options)) == {"OPENCV_CPU_DISABLE": "AVX2"}
+    with pytest.raises(UsageError, match=r"env\.NAME"):
+        checked_options(ADAPTER, [("envOPENCV", "x")])
+    choice = Choice("onnxruntime", "tiny_cnn", 0, 1, 1, "fp32", (("env.A_SWITCH", "on"),))
+    (found,) = plan(Experiment("e", (choice,), cpus="0"))
+    assert found.environ()["A_SWITCH"] == "on"
+    assert found.environ()["OMP_NUM_THREADS"] == "1"
+
+
+def test_a_users_network_cannot_be_found_again() -> None:
+    mine = dataclasses.replace(case(), recipe="sha256:abc")
+    with pytest.raises(UsageError, match="from a file"):
+        planned("spin", mine, mine)
