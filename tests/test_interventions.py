@@ -10,7 +10,7 @@ from hwprof import interventions
 from hwprof.cases import checked_options, environ_of, plan
 from hwprof.errors import NotAvailable, UsageError
 from hwprof.experiment import Choice, Experiment
-from hwprof.frameworks.onnxruntime import ADAPTER
+from hwprof.plugins import adapter
 from hwprof.records import Case
 from tests.factories import make_case
 
@@ -80,10 +80,10 @@ PLAIN_HASH = "b2389150996206ce"
 
 
 def test_variables_of_a_case_reach_its_worker_and_its_key() -> None:
-    options = checked_options(ADAPTER, [("env.OPENCV_CPU_DISABLE", "AVX2"), ("spin", False)])
+    options = checked_options(adapter("onnxruntime"), [("env.OPENCV_CPU_DISABLE", "AVX2"), ("spin", False)])
     assert environ_of(dataclasses.replace(case(), options=options)) == {"OPENCV_CPU_DISABLE": "AVX2"}
     with pytest.raises(UsageError, match=r"env\.NAME"):
-        checked_options(ADAPTER, [("envOPENCV", "x")])
+        checked_options(adapter("onnxruntime"), [("envOPENCV", "x")])
     choice = Choice("onnxruntime", "tiny_cnn", 0, 1, 1, "fp32", (("env.A_SWITCH", "on"),))
     (found,) = plan(Experiment("e", (choice,), cpus="0"))
     assert found.environ()["A_SWITCH"] == "on"

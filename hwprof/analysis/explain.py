@@ -124,8 +124,12 @@ def explain(
     paired: bool = False,
     latencies: Mapping[str, float] | None = None,
     notes: Sequence[str] = (),
+    alone: str = "",
 ) -> Explanation:
-    """A over B. `together`: rounds of both were interleaved; `latencies`: measured cycles per miss event."""
+    """A over B. `together`: rounds of both were interleaved; `latencies`: measured cycles per miss event.
+
+    `alone`: the one switch that A and B differ in, where they differ in nothing else: then the ratio is its effect.
+    """
     x, y = side(a), side(b)
     spinning = may_spin(x.evidence) or may_spin(y.evidence)
     found = ratio.decompose(rounds(a.runs), rounds(b.runs), spinning, paired and together)
@@ -134,6 +138,9 @@ def explain(
         for kind in ("spin", "affinity", "simd")
         if (i := _intervention(kind, a, b, found, paired and together)) is not None
     )
+    first = headline(x.label, y.label, found, interventions)
+    if alone and found.decided:
+        first += f"; nothing but {alone} differs, and rounds were measured in turn: it is the effect of that"
     said = [*notes]
     if not together:
         said.append("A and B were not measured in turn: a drift of the machine between them is in no interval")
@@ -150,7 +157,7 @@ def explain(
         context,
         tuple(differs),
         found,
-        headline(x.label, y.label, found, interventions),
+        first,
         (*behind.clues(x, y, latencies), *simulated_split(x, y, found)),
         interventions,
         tuple(said),

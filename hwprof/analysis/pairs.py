@@ -38,8 +38,11 @@ class Source:
         """These runs."""
         return list(self.results.runs(ids=[e.order for e in chosen])) if chosen else []
 
-    def given(self, cell: Cell, label: str, together: bool) -> Given:
-        """Everything about one side. Interventions count only where rounds were interleaved with its own."""
+    def given(self, cell: Cell, label: str, together: bool, other: Case | None = None) -> Given:
+        """Everything about one side. Interventions count only where rounds were interleaved with its own.
+
+        `other`: the case of the other side, which is no intervention on this one.
+        """
         simulated = [
             e
             for e in self.entries
@@ -47,7 +50,7 @@ class Source:
         ]
         others = selecting.other_threads(cell, self.entries)
         found = selecting.variants(cell, self.entries) if together else []
-        changed = [(c, kind) for c in found if (kind := interventions.kind_of(cell.case, c.case))]
+        changed = [(c, kind) for c in found if c.case != other and (kind := interventions.kind_of(cell.case, c.case))]
         return Given(
             label,
             self.runs([*cell.entries, *simulated[-1:]]),
@@ -82,8 +85,15 @@ def find(a: str, b: str, source: Source, other: Source | None = None) -> list[Pa
     )
 
 
+CHANGED = {"spin": "spin-waiting off", "simd": "vectors capped"}
+
+
 def labels(pair: Pair) -> tuple[str, str]:
     """Short names of the two for sentences: what they differ in."""
+    for base, other, turned in ((pair.a, pair.b, False), (pair.b, pair.a, True)):
+        name = CHANGED.get(interventions.kind_of(base.case, other.case))
+        if name:
+            return (name, "unchanged") if turned else ("unchanged", name)
     shown = [n for n in pair.differs if n not in QUIET] or list(pair.differs)
 
     def one(cell: Cell) -> str:
@@ -122,16 +132,12 @@ def context(pair: Pair) -> str:
     return " · ".join(words)
 
 
-def _alone(pair: Pair) -> list[str]:
-    """Where one switch is all that differs, and rounds were measured in turn, the ratio is that switch's effect."""
-    a, b = pair.a.case, pair.b.case
-    kind = interventions.kind_of(a, b) or interventions.kind_of(b, a)
-    if not kind or not pair.together or (pair.a.last.version, pair.a.last.machine_id) != (
-        pair.b.last.version,
-        pair.b.last.machine_id,
-    ):
-        return []
-    return [f"only {CAUSES[kind]} differs, and rounds were measured in turn: the ratio is the effect of it"]
+def alone(pair: Pair) -> str:
+    """What is the only difference, where that is one switch and rounds were measured in turn; else ""."""
+    a, b = pair.a, pair.b
+    same = (a.last.version, a.last.machine_id) == (b.last.version, b.last.machine_id)
+    kind = interventions.kind_of(a.case, b.case) or interventions.kind_of(b.case, a.case)
+    return CAUSES[kind] if kind and same and pair.together else ""
 
 
 def explanations(pairs: Sequence[Pair], source: Source, other: Source | None = None, paired: bool = False) -> list[Explanation]:
@@ -144,18 +150,18 @@ def explanations(pairs: Sequence[Pair], source: Source, other: Source | None = N
             for case in pair.passed_over
             if not any(interventions.kind_of(c.case, case) for c in (pair.a, pair.b))
         ]
-        notes += _alone(pair)
         limits = source.ceilings.get(pair.a.last.host_state_id, [])
         out.append(
             explain(
-                source.given(pair.a, a, pair.together),
-                (other or source).given(pair.b, b, pair.together),
+                source.given(pair.a, a, pair.together, pair.b.case),
+                (other or source).given(pair.b, b, pair.together, pair.a.case),
                 context(pair),
                 pair.differs,
                 pair.together,
                 paired,
                 ceilings.latencies(limits),
                 notes,
+                alone(pair),
             )
         )
     if not out:

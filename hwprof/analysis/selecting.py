@@ -83,7 +83,7 @@ def parse(text: str, entries: Sequence[Entry]) -> Selector:
     """Words to fields; a bare word is looked up among what the results hold. UsageError names what there is."""
     where: dict[str, str] = {}
     run = ""
-    for word in filter(None, (w.strip() for w in text.split(","))):
+    for word in _words(text, entries):
         name, equals, wanted = word.partition("=")
         if equals:
             if name == "run":
@@ -103,6 +103,19 @@ def parse(text: str, entries: Sequence[Entry]) -> Selector:
     if not where and not run:
         raise UsageError(f"an empty selector '{text}'", "as in hwprof explain onnxruntime opencv")
     return Selector(text, where, run)
+
+
+def _words(text: str, entries: Sequence[Entry]) -> list[str]:
+    """Parts between commas; a stored value of an option that holds commas itself stays whole."""
+    long = sorted({f"{n}={v}" for e in entries for n, v in e.case.options if "," in str(v)}, key=len, reverse=True)
+    words = []
+    rest = text.strip()
+    while rest:
+        whole = next((w for w in long if rest.startswith(w) and rest[len(w) : len(w) + 1] in ("", ",")), None)
+        word = whole or rest.partition(",")[0]
+        rest = rest[len(word) :].lstrip(", ")
+        words.append(word.strip())
+    return [w for w in words if w]
 
 
 def _bare(word: str, entries: Sequence[Entry]) -> str:

@@ -67,7 +67,7 @@ def test_spin_waiting_is_merged_until_a_rerun_shows_it() -> None:
         "doubts": (Doubt("spin-waiting", {"cpus": 2.0, "threads": 2}),),
     }
     calm: dict[str, Any] = {"threads": 2, "parallelism": 1.0, "work": 1e8}
-    a, b = several(**spin), several(framework="opencv", **{**calm, "work": 2e8})
+    a, b = several(**spin), several(framework="opencv", threads=2, parallelism=1.0, work=2e8)
     merged = explain(given("a", a), given("b", b))
     assert [f.name for f in merged.decomposition.factors] == ["clock", "parallelism x ipc x work"]
     assert "cause" not in merged.headline

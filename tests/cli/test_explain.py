@@ -64,6 +64,19 @@ def test_what_one_selector_names_narrows_both(results: Path, capsys: pytest.Capt
     assert "by Amdahl's law a serial part of 41%" in text
 
 
+def test_a_switch_that_alone_differs_is_the_cause(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from hwprof.interventions import SIMD_CAPPED
+
+    capped = dict(SIMD_CAPPED["opencv"])
+    runs = [*several(framework="opencv"), *several(framework="opencv", work=3e8, options=capped)]
+    path = stored(tmp_path / "r.db", runs)
+    ((name, value),) = capped.items()
+    text = " ".join(said(capsys, "explain", "opencv", f"{name}={value},opencv", str(path)).split())
+    assert "instructions per frame x3.00" in text
+    assert "nothing but wide vector instructions differs, and rounds were measured in turn: it is the effect" in text
+    assert "Rerun" not in text
+
+
 def test_two_runs_by_their_ids(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Results.open(results) as opened:
         runs: Sequence[Run] = list(opened.runs(network="resnet18"))
