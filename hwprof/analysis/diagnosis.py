@@ -24,11 +24,17 @@ from hwprof.store.listing import ceilings as read_ceilings
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """One case as measured: who it is, its evidence, its rounds."""
+    """One case as measured: who it is, its evidence, its rounds, and of which experiment each round is."""
 
     cell: Cell
     evidence: Evidence
     speeds: Sequence[Speeds]
+    experiments: Sequence[int]
+
+    def of(self, experiment: int) -> Known:
+        """With the rounds of one experiment alone: those that were measured in turn with its other cases."""
+        chosen = [s for s, e in zip(self.speeds, self.experiments, strict=True) if e == experiment]
+        return replace(self, speeds=chosen, experiments=[experiment] * len(chosen))
 
     @property
     def throughput(self) -> tuple[float, ...]:
@@ -92,8 +98,11 @@ def known(results: Results, listed: Sequence[Entry]) -> list[Known]:
 def of_runs(cell: Cell, runs: Sequence[Run]) -> Known | None:
     """A case out of its runs; None where no round has a speed."""
     evidence = collect(runs)
-    speeds = [s for r in runs if r.kind is Kind.NATIVE and (s := ratio.speeds(r)) is not None]
-    return Known(cell, evidence, speeds) if evidence is not None and speeds else None
+    where = {e.uid: e.experiment for e in cell.entries}
+    found = [(s, where[r.uid]) for r in runs if r.kind is Kind.NATIVE and (s := ratio.speeds(r)) is not None]
+    if evidence is None or not found:
+        return None
+    return Known(cell, evidence, [s for s, _ in found], [e for _, e in found])
 
 
 def context_of(one: Known, everything: Iterable[Known], limits: Sequence[Ceiling], told: Sequence[Layer]) -> Context:
@@ -118,9 +127,10 @@ def context_of(one: Known, everything: Iterable[Known], limits: Sequence[Ceiling
             base, framework="", options=()
         ):
             peers[case.framework] = other.evidence
-        together = other.cell.last.experiment == me.last.experiment != 0
-        if together and same_version and interventions.kind_of(base, case) == "spin":
-            spin = _spin(one, other) if replace(case, options=base.options) == base else spin
+        shared = ({*one.experiments} & {*other.experiments}) - {0}
+        if shared and same_version and replace(case, options=base.options) == base:
+            if interventions.kind_of(base, case) == "spin":
+                spin = _spin(one.of(max(shared)), other.of(max(shared)))
     hertz = _hertz(one.evidence)
     return Context(
         one.evidence, limits, threads, alone, batches, peers, told, spin, ceilings.latencies(limits, hertz)

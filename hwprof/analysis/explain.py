@@ -15,6 +15,7 @@ from hwprof.analysis.ratio import Decomposition, Speeds
 from hwprof.errors import ResultsError
 from hwprof.records import Kind, Run
 
+INFLATED = 1.2  # CPU time per frame over that with one thread, where the framework says that it spins
 NEARLY = 0.97  # of the CPUs busy throughout: threads that wait may be spinning
 
 
@@ -98,6 +99,17 @@ def may_spin(evidence: Evidence) -> bool:
     return "spin-waiting" in evidence.doubts or (used is not None and used > NEARLY * cpus)
 
 
+def _burns(s: Side) -> bool:
+    """The framework says that its threads spin, and CPU time per frame grew with their number."""
+    return s.evidence.facts.get("spin") is True and (behind.inflation(s) or 0.0) > INFLATED
+
+
+def _shown(given: Given) -> bool:
+    """A rerun with spinning off took less CPU time per frame."""
+    effects = [_effect("spin", "", given, v) for v in given.variants if v.kind == "spin" and rounds(v.runs)]
+    return any(e.cpu is not None and e.cpu.ratio > 1 and ratio.excludes_one(e.cpu) for e in effects)
+
+
 def side(given: Given) -> Side:
     """Evidence of one side with its other thread counts. ResultsError where no round has a speed."""
     evidence = collect(given.runs)
@@ -131,7 +143,7 @@ def explain(
     `alone`: the one switch that A and B differ in, where they differ in nothing else: then the ratio is its effect.
     """
     x, y = side(a), side(b)
-    spinning = may_spin(x.evidence) or may_spin(y.evidence)
+    spinning = any(may_spin(s.evidence) or _burns(s) or _shown(g) for s, g in ((x, a), (y, b)))
     found = ratio.decompose(rounds(a.runs), rounds(b.runs), spinning, paired and together)
     interventions = tuple(
         i

@@ -49,7 +49,8 @@ def poorly_parallel(context: Context) -> Verdict:
     missing = ("the same case with one thread",)
     if share < 0.6:
         because = "threads are idle for a large part of the time"
-        return Verdict(code, State.YES, because, tuple(numbers), Sure.MEDIUM, advice, missing, 1 - share)
+        sure = Sure.LOW if {"other-load", "steal"} & {*e.doubts} else Sure.MEDIUM
+        return Verdict(code, State.YES, because, tuple(numbers), sure, advice, missing, 1 - share)
     because = "all threads are busy, but with what? One thread was not measured"
     return Verdict(code, State.UNKNOWN, because, tuple(numbers), missing=missing)
 

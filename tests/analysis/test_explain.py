@@ -180,6 +180,16 @@ def test_only_threads_that_fill_their_cpus_may_spin() -> None:
         assert may_spin(evidence) is expected, fields
 
 
+def test_a_rerun_that_saves_cpu_time_merges_what_spinning_moves() -> None:
+    # too little CPU to look busy, yet the rerun needs half of the CPU time
+    a = several(threads=2, parallelism=0.8, work=2e8)
+    plain = explain(given("a", a), given("b", several(threads=2)))
+    assert "parallelism" in [f.name for f in plain.decomposition.factors]
+    off = [Variant("spin", "spin=false", several(threads=2, parallelism=0.4, work=1e8))]
+    found = explain(given("a", a, variants=off), given("b", several(threads=2)))
+    assert [f.name for f in found.decomposition.factors] == ["clock", "parallelism x ipc x work"]
+
+
 def test_a_command_or_simulated_window_has_no_factors() -> None:
     window = Window(0, Role.SIMULATED, -1, 0, 10, (10,))
     run = dataclasses.replace(planted(), kind=Kind.SIMULATED, windows=(window,))
