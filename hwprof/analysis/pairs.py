@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from hwprof import interventions
 from hwprof.analysis import ceilings, selecting
-from hwprof.analysis.explain import CAUSES, Explanation, Given, Variant, explain
+from hwprof.analysis.explain import Explanation, Given, Variant, explain
 from hwprof.analysis.selecting import Cell, Pair
+from hwprof.analysis.wording import CAUSES
 from hwprof.errors import ResultsError
 from hwprof.records import Case, Kind, Run
 from hwprof.store import Results

@@ -10,9 +10,10 @@ from typing import Any
 
 from hwprof.analysis import behind
 from hwprof.analysis.decomposition import Factor
-from hwprof.analysis.explain import CAUSES, Explanation, Intervention, name_of
+from hwprof.analysis.explain import Explanation, Intervention
 from hwprof.analysis.ratio import excludes_one
 from hwprof.analysis.summary import Summary
+from hwprof.analysis.wording import CAUSES, name_of
 from hwprof.records import to_json
 
 ORDER = ("parallelism", "clock", "ipc", "work")
@@ -101,7 +102,11 @@ def _bar(f: Factor) -> str:
 
 
 def _interval(f: Factor) -> str:
-    return "" if f.low is None or f.high is None else f" [{f.low:.2f} ... {f.high:.2f}]"
+    return "" if f.low is None or f.high is None else f" [{_bound(f.low)} ... {_bound(f.high)}]"
+
+
+def _bound(value: float) -> str:
+    return f"{value:.2f}" if value < 1000 else "> 1000"
 
 
 def _values(name: str, e: Explanation) -> str:

@@ -60,7 +60,7 @@ def test_what_rounds_cannot_tell_is_said_so() -> None:
 
 def test_spin_waiting_is_merged_until_a_rerun_shows_it() -> None:
     # the same speed: spinning doubles CPU time and instructions, and changes nothing else
-    spin = {
+    spin: dict[str, Any] = {
         "threads": 2,
         "parallelism": 2.0,
         "work": 2e8,
