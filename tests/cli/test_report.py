@@ -50,7 +50,7 @@ def test_a_full_report_has_its_tables_figures_and_their_data(
     assert "What goes with FPS in onnxruntime" in said
     assert "l1d-misses" in said
     names = {p.name for p in folder.iterdir()}
-    assert {"report.md", "fps.svg", "fps.png", "fps.csv", "fps-macs.png", "correlations.svg"} <= names
+    assert {"report.html", "report.md", "fps.svg", "fps.png", "fps.csv", "fps-macs.png", "correlations.svg"} <= names
     assert "![FPS per network and framework](fps.png)" in (folder / "report.md").read_text()
 
 

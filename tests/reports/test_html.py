@@ -1,0 +1,139 @@
+"""The page: self-contained, escaped, every section there or excused, the pictures' geometry right."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, select
+
+from hwprof.records import Run
+from hwprof.reports.html import gather, page, render
+from hwprof.reports.html.model import Page, Section
+from hwprof.reports.html.svg import Axis, Drawing, axis, short
+from hwprof.store import Results, schema
+from tests.factories import HOST_STATE, NETWORKS, make_run, make_simulated_run
+
+TOPDOWN = {"topdown-retiring": 4e6, "topdown-bad-spec": 1e6, "topdown-fe-bound": 2e6, "topdown-be-bound": 3e6}
+
+
+def runs(**fields: object) -> list[Run]:
+    metrics = {"instructions": 1e8, "branches": 1e6, "task-clock": 2e7, "energy": 0.5, **TOPDOWN}
+    return [
+        make_run(f, n, fps=100.0 / (i + 1) * speed, round=number, metrics=metrics, **fields)  # type: ignore[arg-type]
+        for i, n in enumerate(list(NETWORKS)[:3])
+        for f, speed in (("onnxruntime", 2.0), ("opencv", 1.0))
+        for number in range(2)
+    ]
+
+
+def built(path: Path, measured: list[Run], extras: bool = False) -> Page:
+    with Results.create(path) as results:
+        for run in measured:
+            results.add(run)
+        if extras:
+            results.database.write(_extras)
+        return page.build(gather.gather(results))
+
+
+def _extras(connection: object) -> None:
+    host = connection.scalar(select(schema.host_state.c.id))  # type: ignore[attr-defined]
+    run = connection.scalar(select(schema.run.c.id))  # type: ignore[attr-defined]
+    peaks = [("peak", 5e11, "FLOP/s"), ("DRAM", 2e10, "B/s")]
+    rows = [{"host_state_id": host, "name": n, "value": v, "unit": u, "evidence": {}} for n, v, u in peaks]
+    connection.execute(insert(schema.ceiling), rows)  # type: ignore[attr-defined]
+    layers = [{"run_id": run, "idx": i, "node": f"conv{i}", "op": "Conv", "ns": 10**6 * (i + 1), "macs": 10**6} for i in range(40)]
+    connection.execute(insert(schema.layer), layers)  # type: ignore[attr-defined]
+
+
+def section(made: Page, key: str) -> Section:
+    return next(s for s in made.sections if s.key == key)
+
+
+def test_what_is_absent_is_said_in_one_line(tmp_path: Path) -> None:
+    made = built(tmp_path / "r.db", [make_run(fps=10.0, metrics={})])
+    excused = {"speed", "factors", "hardware", "energy", "timeline", "layers", "doubts"}
+    for key in excused:
+        assert section(made, key).absent, key
+        assert all("\n" not in line for line in section(made, key).absent)
+    assert "power sensor" in section(made, "energy").absent[0]
+
+
+def test_what_is_there_is_drawn(tmp_path: Path) -> None:
+    made = built(tmp_path / "r.db", runs(), extras=True)
+    assert [f.key for f in section(made, "hardware").figures] == ["topdown", "roofline"]
+    assert [f.key for f in section(made, "energy").figures] == ["energy"]
+    (layers,) = section(made, "layers").figures
+    assert len(layers.rows) == 40
+    assert "10 others" in layers.svg
+    (waterfall,) = section(made, "factors").figures
+    assert waterfall.title.startswith("Why onnxruntime is ×2.00")
+    assert [row[0] for row in waterfall.rows][-1] == "fps"
+    assert host_named(made)
+
+
+def host_named(made: Page) -> bool:
+    facts = section(made, "machine").tables[0].rows
+    return ("kernel", str(HOST_STATE["kernel"])) in facts
+
+
+def test_factors_of_a_waterfall_multiply_to_the_ratio(tmp_path: Path) -> None:
+    (waterfall,) = section(built(tmp_path / "r.db", runs()), "factors").figures
+    product = 1.0
+    for row in waterfall.rows[:-1]:
+        assert isinstance(row[1], float)
+        product *= row[1]
+    assert product == pytest.approx(waterfall.rows[-1][1], rel=1e-9)
+
+
+def test_the_file_refers_to_nothing_outside_and_escapes_names(tmp_path: Path) -> None:
+    nasty = '</script><svg onload="x">&\u2028'
+    made = built(tmp_path / "r.db", [*runs(), make_run("onnxruntime", nasty, fps=3.0, metrics={})])
+    text = render.render(made)
+    assert set(re.findall(r"https?://[^\"'\s<>)]+", text)) == {"http://www.w3.org/2000/svg"}
+    assert not re.search(r"<(?:link|script|img)[^>]*(?:src|href)=\"(?!data:)", text)
+    assert "<svg onload" not in text
+    assert nasty not in text
+    for block in re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.DOTALL):
+        json.loads(block)
+
+
+def test_marks_reach_the_page(tmp_path: Path) -> None:
+    emulated = runs(host_state={**HOST_STATE, "emulated": True})
+    text = render.render(built(tmp_path / "e.db", emulated))
+    assert re.search(r'<td class="mark">[^<]*EMULATED', text)
+    assert "hollow s0" in text
+    measured = [*runs(), *(make_simulated_run("opencv", n, metrics={"loads": 1e6}) for n in list(NETWORKS)[:3])]
+    assert re.search(r'<td class="mark">SIMULATED', render.render(built(tmp_path / "s.db", measured)))
+
+
+def test_a_long_table_is_paged_and_whole(tmp_path: Path) -> None:
+    measured = [make_run("opencv", "alexnet", fps=10.0, round=i, metrics={}) for i in range(130)]
+    text = render.render(built(tmp_path / "r.db", measured))
+    block = text[text.index("<h4>Every run</h4>") :]
+    assert block.count("<tr>") - 1 == 100
+    stored = re.search(r'<script type="application/json">(.*?)</script>', block, re.DOTALL)
+    assert stored and len(json.loads(stored[1])["rows"]) == 130
+
+
+def test_axes_put_round_ticks_where_values_are() -> None:
+    linear = Axis(0, 10, 100, 200)
+    assert linear.at(5) == 150
+    assert linear.ticks(5) == [0, 2, 4, 6, 8, 10]
+    logs = Axis(1, 100, 0, 200, log=True)
+    assert logs.at(10) == pytest.approx(100)
+    assert set(logs.ticks(6)) == {1, 3, 10, 30, 100}
+    assert axis([0.0, 5.0], 0, 100, zero=True).low == 0
+    assert [short(v) for v in (0, 1234, 2.5e6, 0.0001)] == ["0", "1.234k", "2.5M", "1e-04"]
+
+
+def test_text_in_a_picture_is_escaped() -> None:
+    draw = Drawing(10, 10, 'a "b" <c>')
+    draw.text(0, 0, "<script>")
+    draw.marker(1, 1, 0, "x & y")
+    made = draw.render()
+    assert "<script>" not in made
+    assert "&lt;script&gt;" in made
+    assert "<title>x &amp; y</title>" in made
