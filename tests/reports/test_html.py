@@ -69,7 +69,7 @@ def test_what_is_there_is_drawn(tmp_path: Path) -> None:
     assert len(layers.rows) == 40
     assert "10 others" in layers.svg
     (waterfall,) = section(made, "factors").figures
-    assert waterfall.title.startswith("Why onnxruntime is ×2.00")
+    assert waterfall.title.startswith("onnxruntime is ×2.00")
     assert [row[0] for row in waterfall.rows][-1] == "fps"
     assert host_named(made)
 
@@ -124,7 +124,8 @@ def test_axes_put_round_ticks_where_values_are() -> None:
     assert linear.ticks(5) == [0, 2, 4, 6, 8, 10]
     logs = Axis(1, 100, 0, 200, log=True)
     assert logs.at(10) == pytest.approx(100)
-    assert set(logs.ticks(6)) == {1, 3, 10, 30, 100}
+    assert logs.ticks(6) == [1, 2, 5, 10, 20, 50, 100]
+    assert logs.ticks(5) == [1, 3, 10, 30, 100]
     assert axis([0.0, 5.0], 0, 100, zero=True).low == 0
     assert [short(v) for v in (0, 1234, 2.5e6, 0.0001)] == ["0", "1.234k", "2.5M", "1e-04"]
 

@@ -62,13 +62,13 @@ def heat_map(analysis: Analysis, stratum: int, where: str) -> Figure | None:
     labels = {c.metric.name: c.metric.label for c in analysis.correlations}
     frameworks = list(analysis.frameworks)
     left = 12 + LETTER * max(len(labels[n]) for n in metrics)
-    cell, high = max(74.0, 12 + LETTER * max(map(len, frameworks))), 32.0
+    cell, high = max(74.0, 12 + LETTER * max(map(len, frameworks))), 36.0
     draw = Drawing(left + cell * len(frameworks) + 8, 0, f"Correlation with FPS given the size of the network {where}")
     for j, name in enumerate(frameworks):
         draw.text(left + cell * (j + 0.5), 16, name, "t", "middle")
     top = 24.0
     for i, name in enumerate(metrics):
-        draw.text(left - 8, top + high * i + 20, labels[name], "t", "end")
+        draw.text(left - 8, top + high * i + 22, labels[name], "t", "end")
     for index, c in enumerate(analysis.correlations):
         if c.metric.name not in metrics:
             continue
@@ -109,7 +109,7 @@ def _cell(c: Correlation, x: float, y: float, width: float, height: float, key: 
     r = c.given.r
     if r is None:
         inner.add("rect", class_="none", **box)
-        inner.text(x + width / 2, y + 20, f"N {c.given.n}", "m", "middle")
+        inner.text(x + width / 2, y + 22, f"N {c.given.n}", "m", "middle")
     else:
         inner.add(
             "rect",
@@ -119,8 +119,8 @@ def _cell(c: Correlation, x: float, y: float, width: float, height: float, key: 
         )
         if unsure(c):
             inner.add("rect", class_="hatch", **box)
-        inner.text(x + width / 2, y + 15, f"{r:+.2f}", "t on", "middle")
-        inner.text(x + width / 2, y + 26, f"N {c.given.n}", "m on", "middle")
+        inner.text(x + width / 2, y + 16, f"{r:+.2f}", "t on", "middle")
+        inner.text(x + width / 2, y + 29, f"N {c.given.n}", "m on", "middle")
     title = said(c) + ("" if c.points is None else ". Enter: the scatter behind it")
     more = {} if c.points is None else {"data_scatter": key}
     shape = point("".join(inner.parts), title, **more)

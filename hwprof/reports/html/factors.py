@@ -134,7 +134,7 @@ def waterfall(pair: Pair, key: str) -> Figure:
     draw.height = bottom + 38
     rows = tuple((f.name, f.ratio, f.low, f.high) for f in pair.factors)
     mark = " · EMULATED" if pair.emulated else ""
-    title = f"Why {pair.fast} is {says(whole)} as fast as {pair.slow}: {pair.case}{mark}"
+    title = f"{pair.fast} is {says(whole)} as fast as {pair.slow}, in factors: {pair.case}{mark}"
     return Figure(key, title, draw.render(), ("factor", "ratio", "low", "high"), rows, pair.merged)
 
 

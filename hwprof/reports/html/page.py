@@ -155,7 +155,7 @@ def _factors(material: Material) -> Section:
         (factors.NOTE, "One waterfall per two frameworks, of the case where they are farthest apart.") if found else ()
     )
     shown = tuple(t for t in (*rows, identity) if t.rows)
-    return Section("factors", "Why one is faster: the factors", words, figures, shown, absent)
+    return Section("factors", "The ratio of two frameworks in its factors", words, figures, shown, absent)
 
 
 def _hardware(material: Material) -> Section:

@@ -121,7 +121,7 @@ def against(fps: pd.DataFrame, column: str, variants: Sequence[str], key: str, w
             draw.marker(50, top + 10, index)
             draw.text(60, top + 14, name)
             top += 17
-    top += 26
+    top += 38
     ticks = sorted({int(v) for v in used[column]})
     for index, (network, several) in enumerate(sorted(lines.items())):
         x0, y0 = 44 + (index % columns) * (wide + 50), top + (index // columns) * (high + 62)
