@@ -218,9 +218,16 @@ def figure(good: Sequence[tuple[Placement, Roof]], roof: Roof) -> Figure:
     left = min([0.5, *(0.7 * p.intensity for p in mine)])
     right = max([4 * peak / slow, *(1.5 * p.intensity for p in mine)])
     x = np.geomspace(left, right, 200)
-    for level, bandwidth in sorted(roof.bandwidth.items()):
+    for number, (level, bandwidth) in enumerate(sorted(roof.bandwidth.items())):
         (line,) = axes.plot(x, np.minimum(x * bandwidth, peak) / 1e9, lw=1.2)
-        axes.annotate(f"{level} {quantity(bandwidth, 'B/s')}", (left, left * bandwidth / 1e9), color=line.get_color(), fontsize=7.5)
+        at = left * 1.5**number  # beside each other where two levels are as fast
+        axes.annotate(
+            f"{level} {quantity(bandwidth, 'B/s')}",
+            (at, min(at * bandwidth, peak) / 1e9),
+            color=line.get_color(),
+            fontsize=7.5,
+            va="bottom" if number % 2 else "top",
+        )
     for name, value in roof.compute.items():
         axes.axhline(value / 1e9, color="#555555", lw=0.8, ls="--")
         axes.annotate(f"{name} {roof.isa[name]} {quantity(value, 'op/s')}", (right, value / 1e9), ha="right", va="bottom", fontsize=7.5)
