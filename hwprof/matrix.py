@@ -100,7 +100,10 @@ def choices(names: Sequence[str], size: int) -> tuple[tuple[str, int], ...]:
 
 @dataclass(slots=True)
 class Matrix:
-    """Fills the cells one after the other. `again`: failed cells of an earlier call are tried once more."""
+    """Fills the cells one after the other. `again`: failed cells of an earlier call are tried once more.
+
+    `kept_only`: what earlier calls found out, and no worker is started.
+    """
 
     columns: Sequence[Column]
     rows: Sequence[tuple[str, int]]
@@ -109,6 +112,7 @@ class Matrix:
     seed: int = 0
     timeout_s: float = 900.0
     again: bool = False
+    kept_only: bool = False
     launcher: Launcher = field(default_factory=Launcher)
 
     def run(self) -> Iterator[tuple[Cell, bool]]:
@@ -132,6 +136,8 @@ class Matrix:
                 kept = read(place, column.name)
                 if kept is not None and not (self.again and kept.failure is not None):
                     yield kept, True
+                    continue
+                if self.kept_only:
                     continue
                 cell = self.blamed(self.fill(planned, workshop, column, size), planned, workshop)
                 if cell.failure is None or cell.failure.code not in PASSING:

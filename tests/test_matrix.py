@@ -63,6 +63,17 @@ def test_a_second_call_starts_no_worker_and_says_the_same(
         fill(*words)
 
 
+def test_what_is_kept_can_be_shown_without_trying_the_rest(
+    cache: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = ["frameworks", "--matrix", "--networks", "tiny_cnn", "--size", "40"]
+    assert main([*one, "--frameworks", "onnxruntime"]) == 0
+    capsys.readouterr()
+    monkeypatch.setattr(Launcher, "run", None)
+    assert main([*one, "--frameworks", "onnxruntime,opencv", "--kept"]) == 0
+    assert "An empty cell has not been tried yet (1 of them)." in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("code", "kept"), [("model", True), ("timeout", False), ("killed", False)])
 def test_what_the_machine_did_is_tried_again_and_what_the_network_is_is_not(
     code: str, kept: bool, monkeypatch: pytest.MonkeyPatch

@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, help="matrix: of weights and inputs")
     add("--timeout", type=float, default=900.0, metavar="S", help="matrix: for one step of one cell (default: 900)")
     add("--retry-failed", action="store_true", help="matrix: try failed cells again")
+    add("--kept", action="store_true", help="matrix: only what earlier calls found out; try nothing")
     add("-o", "--output", metavar="FILE", help="matrix: write it as Markdown")
     add("--json", action="store_true", help="one JSON document")
 
@@ -103,7 +104,15 @@ def matrix(args: argparse.Namespace) -> int:
     from hwprof.reports import matrix as report
 
     chosen, rows = columns(words(args.frameworks)), choices(words(args.networks), args.size)
-    work = Matrix(chosen, rows, args.precision, seed=args.seed, timeout_s=args.timeout, again=args.retry_failed)
+    work = Matrix(
+        chosen,
+        rows,
+        args.precision,
+        seed=args.seed,
+        timeout_s=args.timeout,
+        again=args.retry_failed,
+        kept_only=args.kept,
+    )
     total = len(rows) * sum(not column.missing for column in chosen)
     cells = []
     for cell, kept in work.run():

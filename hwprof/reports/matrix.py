@@ -55,7 +55,7 @@ def text(work: Matrix, cells: Sequence[Cell]) -> str:
     rows = table(work, cells)
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(f"{word:<{width}}" for word, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    lines += ["", legend(work)]
+    lines += ["", legend(work) + untried(work, cells)]
     lines += [f"  {cell.network} in {cell.column}: {verdict(cell)}" for cell in cells if not cell.faithful]
     lines += [f"  {column.name} is not here: {column.missing}" for column in work.columns if column.missing]
     return "\n".join(lines)
@@ -67,6 +67,12 @@ def legend(work: Matrix) -> str:
         f"Cells: largest error against the reference as a share of its largest output, {work.precision}, batch "
         f"{work.batch}, one thread; ! beyond tolerance, ✗ where it ends."
     )
+
+
+def untried(work: Matrix, cells: Sequence[Cell]) -> str:
+    """How many cells are empty because nobody has tried them yet; "" for none."""
+    missing = len(work.rows) * sum(not column.missing for column in work.columns) - len(cells)
+    return f" An empty cell has not been tried yet ({missing} of them)." if missing else ""
 
 
 def command(work: Matrix) -> str:
@@ -96,7 +102,7 @@ def markdown(work: Matrix, cells: Sequence[Cell]) -> str:
         f"Made by `{command(work)} -o FILE`, not by hand: every cell was converted, loaded and run in a process of its own,",
         f"and compared with the reference (ONNX Runtime, FP32, no graph optimisation) on the same seeded images (seed {work.seed}).",
         "",
-        legend(work),
+        legend(work) + untried(work, cells),
         "",
         "| " + " | ".join(rows[0]) + " |",
         "|" + "---|" * len(rows[0]),
