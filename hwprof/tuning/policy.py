@@ -51,7 +51,7 @@ def cases(experiment: Experiment, results: Results | None, hardware: Mapping[str
         first = next(iter(without.values()))
         if experiment.seed:
             first += f" --seed {experiment.seed}"
-        where = f" into {results.path}" if results is not None else ", and save results"
+        where = f" --results {results.path}" if results is not None else ", and name its results file"
         others = (
             f" (and {len(without) - 1} more: `hwprof tune --for EXPERIMENT` does them all)" if len(without) > 1 else ""
         )
