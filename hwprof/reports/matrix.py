@@ -34,11 +34,6 @@ def mark(cell: Cell) -> str:
     return f"{cell.fidelity.max_rel:.0e}" + ("" if cell.faithful else " !")
 
 
-def seconds(cell: Cell) -> str:
-    """The steps of a cell's conversion with their times."""
-    return " · ".join(f"{step['target']} {step['seconds']:.1f} s" for step in cell.steps)
-
-
 def table(work: Matrix, cells: Sequence[Cell]) -> list[list[str]]:
     """Header and rows: a network per row, a framework that is here per column."""
     there = [column.name for column in work.columns if not column.missing]
@@ -116,7 +111,7 @@ def markdown(work: Matrix, cells: Sequence[Cell]) -> str:
     absent = [column for column in work.columns if column.missing]
     if absent:
         lines += ["## Not tried: not here", "", *(f"- {c.name}: {c.missing}" for c in absent), ""]
-    lines += ["## Versions", "", "| framework | version | way from ONNX | seconds per conversion, median |", "|---|---|---|---|"]
+    lines += ["## Versions", "", "| framework | version | way from ONNX |", "|---|---|---|"]
     lines += [version_row(column.name, column.version, cells) for column in work.columns if not column.missing]
     return "\n".join(lines) + "\n"
 
@@ -132,13 +127,10 @@ def escaped(words: str) -> str:
 
 
 def version_row(name: str, version: str, cells: Sequence[Cell]) -> str:
-    """A framework with its way, and what the way took over all networks."""
-    mine = [cell for cell in cells if cell.column == name and cell.steps]
-    if not mine:
-        return f"| {name} | {version} | read as it is | |"
-    way = " → ".join(str(step["target"]) for step in mine[0].steps)
-    took = statistics.median(sum(float(step["seconds"]) for step in cell.steps) for cell in mine)
-    return f"| {name} | {version} | {way} | {took:.1f} |"
+    """A framework with its way; no times, which are this machine's at that hour (`--conversions` tells them)."""
+    mine = next((cell for cell in cells if cell.column == name and cell.steps), None)
+    way = "read as it is" if mine is None else " → ".join(str(step["target"]) for step in mine.steps)
+    return f"| {name} | {version} | {way} |"
 
 
 def as_json(work: Matrix, cells: Sequence[Cell]) -> dict[str, Any]:
