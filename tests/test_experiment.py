@@ -96,3 +96,14 @@ def test_a_single_case_with_impossible_numbers_is_refused(field: str, value: int
 def test_the_same_single_case_again_is_another_experiment() -> None:
     choice = Choice("onnxruntime", "tiny_cnn", 0, 1, 1, "fp32", ())
     assert single(choice, Plan()).plan_hash != single(choice, Plan()).plan_hash
+
+
+def test_the_same_run_twice_is_measured_twice() -> None:
+    import argparse
+
+    from hwprof.cli import run
+
+    parser = argparse.ArgumentParser()
+    run.add_arguments(parser)
+    args = parser.parse_args(["-n", "tiny_cnn"])
+    assert run.experiment_of(args).plan_hash != run.experiment_of(args).plan_hash

@@ -26,7 +26,7 @@ ENOUGH = 7  # networks, for more than MACs
 PER_PREDICTOR = 3  # networks beyond the first two that each predictor needs
 LEVEL = 0.05
 # Counts of what happens per second on a shared machine: per frame they are the time of a frame in disguise.
-TIME_DRIVEN = ("context-switches", "cpu-migrations", "cgroup-switches", "run-queue")
+TIME_DRIVEN = ("switches", "migrations", "run-queue")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def candidates(rows: pd.DataFrame, frame: pd.DataFrame) -> list[str]:
     found = []
     for name, metric in known.items():
         values = pd.to_numeric(rows.loc[rows["fps"].notna(), name], errors="coerce")
-        if kinds.base_name(name).startswith(TIME_DRIVEN):
+        if any(word in kinds.base_name(name) for word in TIME_DRIVEN):
             continue
         if metric.kind is Kind.EXPLANATORY and len(values) and bool((values > 0).all()):
             found.append(name)

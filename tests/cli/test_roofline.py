@@ -1,4 +1,4 @@
-"""`hwprof calibrate`, `roofline`, `models` and `predict` on small results; all figures but one calibration are invented."""
+"""`hwprof calibrate`, `roofline`, `models`, `predict` on small results; figures are invented but for a calibration."""
 
 from __future__ import annotations
 
