@@ -14,7 +14,7 @@ from hwprof.store import Results
 from tests.factories import MACHINE, make_run
 
 BOARD = {**MACHINE, "caches": [{"level": 1, "type": "Data", "kib": 32, "shared_by": 1, "count": 4}]}
-CEILINGS = [
+CEILINGS: list[tuple[str, float, str, dict[str, Any]]] = [
     ("fp32 avx2 cpus=2", 1e11, "op/s", {"what": "fp32", "of": "avx2", "cpus": [2], "share": 1.0, "at_utc": "1"}),
     ("fp32 sse2 cpus=2", 4e10, "op/s", {"what": "fp32", "of": "sse2", "cpus": [2], "share": 0.5, "at_utc": "1"}),
     ("bandwidth DRAM cpus=2", 1e10, "B/s", {"what": "bandwidth", "of": "DRAM", "cpus": [2], "at_utc": "1"}),
