@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hwprof.analysis import decomposition, slots
+from hwprof.analysis.amdahl import Scaling, scaling
 from hwprof.analysis.evidence import Evidence
 from hwprof.analysis.ratio import CLOCK, IPC, PARALLELISM, WORK
-from hwprof.analysis.amdahl import Scaling, scaling
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,9 @@ ANSWERED_BY: Mapping[str, re.Pattern[str]] = {
 
 def compute(ceilings: Sequence[Ceiling], precision: str, threads: int) -> float | None:
     """Peak FLOP/s (operations/s) of a precision at this number of threads; None: not measured."""
-    word = {"fp32": r"fp32|f32|float32|single", "fp16": r"fp16|f16|half", "bf16": "bf16", "int8": "int8|i8"}.get(precision)
+    word = {"fp32": r"fp32|f32|float32|single", "fp16": r"fp16|f16|half", "bf16": "bf16", "int8": "int8|i8"}.get(
+        precision
+    )
     if word is None:
         return None
     named = [c for c in ceilings if re.search(word, c.name, re.IGNORECASE)]

@@ -77,7 +77,9 @@ def diagnose(results: Results, where: str = "") -> list[Diagnosis]:
     for one in chosen:
         context = context_of(one, found, limits.get(one.cell.last.host_state_id, []), _layers(one.cell, listed, told))
         out.append(
-            Diagnosis(one.cell.case, one.cell.last.machine, one.cell.last.version, context, bottlenecks.verdicts(context))
+            Diagnosis(
+                one.cell.case, one.cell.last.machine, one.cell.last.version, context, bottlenecks.verdicts(context)
+            )
         )
     return sorted(out, key=lambda d: (d.machine, d.case.framework, d.case.network, d.case.threads, d.case.batch))
 
@@ -132,9 +134,7 @@ def context_of(one: Known, everything: Iterable[Known], limits: Sequence[Ceiling
             if interventions.kind_of(base, case) == "spin":
                 spin = _spin(one.of(max(shared)), other.of(max(shared)))
     hertz = _hertz(one.evidence)
-    return Context(
-        one.evidence, limits, threads, alone, batches, peers, told, spin, ceilings.latencies(limits, hertz)
-    )
+    return Context(one.evidence, limits, threads, alone, batches, peers, told, spin, ceilings.latencies(limits, hertz))
 
 
 def _hertz(evidence: Evidence) -> float | None:
@@ -173,7 +173,9 @@ def plain(found: Sequence[Diagnosis]) -> list[dict[str, Any]]:
                     "state": v.state.value,
                     "sure": v.sure.value,
                     "because": v.because,
-                    "numbers": [{"name": n.name, "value": n.value, "text": n.text, "caution": n.caution} for n in v.numbers],
+                    "numbers": [
+                        {"name": n.name, "value": n.value, "text": n.text, "caution": n.caution} for n in v.numbers
+                    ],
                     "advice": v.advice,
                     "missing": list(v.missing),
                 }

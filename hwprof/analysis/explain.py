@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hwprof.analysis import behind, ratio
 from hwprof.analysis.behind import Clue, Side
@@ -193,7 +193,9 @@ def simulated_split(a: Side, b: Side, found: Decomposition) -> list[Clue]:
 
 def _intervention(kind: str, a: Given, b: Given, base: Decomposition, paired: bool) -> Intervention | None:
     """What one kind of intervention showed; None where neither side was rerun so."""
-    changed = {s: next((v for v in g.variants if v.kind == kind and rounds(v.runs)), None) for s, g in (("A", a), ("B", b))}
+    changed = {
+        s: next((v for v in g.variants if v.kind == kind and rounds(v.runs)), None) for s, g in (("A", a), ("B", b))
+    }
     if not any(changed.values()):
         return None
     effects = tuple(_effect(kind, s, g, v) for s, g in (("A", a), ("B", b)) if (v := changed[s]) is not None)

@@ -141,7 +141,9 @@ def alone(pair: Pair) -> str:
     return CAUSES[kind] if kind and same and pair.together else ""
 
 
-def explanations(pairs: Sequence[Pair], source: Source, other: Source | None = None, paired: bool = False) -> list[Explanation]:
+def explanations(
+    pairs: Sequence[Pair], source: Source, other: Source | None = None, paired: bool = False
+) -> list[Explanation]:
     """One explanation per pair. ResultsError where a side has no round with a speed."""
     out = []
     for pair in pairs:

@@ -69,5 +69,7 @@ def predict(data: Data, framework: str, facts: Mapping[str, float]) -> Predictio
     for name, value, column in zip(chosen, x, picked.x.T, strict=True):
         if not column.min() - 0.1 <= value <= column.max() + 0.1:
             low, high = (float(np.exp(v)) for v in (column.min(), column.max()))
-            notes.append(f"extrapolated: {name} {facts[name]:.3g} lies outside what was measured, {low:.3g} to {high:.3g}")
+            notes.append(
+                f"extrapolated: {name} {facts[name]:.3g} lies outside what was measured, {low:.3g} to {high:.3g}"
+            )
     return Prediction(math.exp(y), math.exp(y - half), math.exp(y + half), n, chosen, error, tuple(notes))

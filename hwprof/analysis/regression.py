@@ -36,7 +36,9 @@ class Data:
 
     def only(self, names: Sequence[str]) -> Data:
         """With these predictors."""
-        return Data(self.networks, self.frameworks, self.y, self.x[:, [self.names.index(n) for n in names]], tuple(names))
+        return Data(
+            self.networks, self.frameworks, self.y, self.x[:, [self.names.index(n) for n in names]], tuple(names)
+        )
 
     def rows(self, keep: NDArray[np.bool_]) -> Data:
         """With these rows."""
@@ -150,7 +152,9 @@ def inflation(data: Data) -> dict[str, float]:
     if centred.shape[1] == 1:
         return {data.names[0]: 1.0}
     with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # near a copy the figure is unstable, and huge: that is the finding
+        warnings.simplefilter(
+            "ignore", UserWarning
+        )  # near a copy the figure is unstable, and huge: that is the finding
         return {name: float(variance_inflation_factor(centred, i)) for i, name in enumerate(data.names)}
 
 

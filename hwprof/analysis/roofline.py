@@ -110,9 +110,7 @@ def place(point: Point, roof: Roof) -> Placement | Unplaced:
             "or ceilings measured on a busier machine"
         )
     side = "compute" if peak <= intensity * bandwidth else "memory"
-    return Placement(
-        point, performance, intensity, level, peak, bandwidth, attainable, share, side, tuple(notes)
-    )
+    return Placement(point, performance, intensity, level, peak, bandwidth, attainable, share, side, tuple(notes))
 
 
 def counted_bytes(counts: Mapping[str, float]) -> float | None:

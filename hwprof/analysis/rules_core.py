@@ -66,7 +66,9 @@ def bandwidth_bound(context: Context) -> Verdict:
         state = State.YES if share >= HIGH else State.PARTLY if share >= LOW else State.NO
         sure = weakened(Sure.MEDIUM if state is not State.NO else Sure.LOW, misses)
         shown = (Number("bytes/s", rate, text, misses.caution), ceiling)
-        return Verdict(code, state, f"at least {share:.0%} of the bandwidth", shown, sure, advice, weight=min(1.0, share))
+        return Verdict(
+            code, state, f"at least {share:.0%} of the bandwidth", shown, sure, advice, weight=min(1.0, share)
+        )
     if weights is not None and cached is not None and weights * e.case.batch > cached:
         rate = weights * e.throughput
         share = rate / limit
@@ -76,7 +78,13 @@ def bandwidth_bound(context: Context) -> Verdict:
             state = State.YES if share >= HIGH else State.PARTLY
             because = f"at least {share:.0%} of the bandwidth"
             return Verdict(code, state, because, shown, Sure.MEDIUM, advice, weight=min(1.0, share))
-        return Verdict(code, State.UNKNOWN, f"weights alone take {share:.0%}; activations weren't counted", shown, missing=("llc-misses",))
+        return Verdict(
+            code,
+            State.UNKNOWN,
+            f"weights alone take {share:.0%}; activations weren't counted",
+            shown,
+            missing=("llc-misses",),
+        )
     return unknown(code, "llc-misses")
 
 
@@ -98,8 +106,13 @@ def latency_bound(context: Context) -> Verdict:
     top = slots.level1(e)
     stalled = top.backend if top is not None else back[0] if back is not None else None
     numbers = [
-        Number(b.metric, b.share, f"{slots.WHAT[b.metric]}: {b.mpki:.2f} per 1,000 instructions, consistent with up to "
-               f"{b.share:.0%} of the cycles at {b.latency:.0f} cycles ({'measured' if b.measured else 'assumed'})", b.caution)
+        Number(
+            b.metric,
+            b.share,
+            f"{slots.WHAT[b.metric]}: {b.mpki:.2f} per 1,000 instructions, consistent with up to "
+            f"{b.share:.0%} of the cycles at {b.latency:.0f} cycles ({'measured' if b.measured else 'assumed'})",
+            b.caution,
+        )
         for b in found
     ]
     if stalled is not None:
@@ -109,7 +122,9 @@ def latency_bound(context: Context) -> Verdict:
     used = bandwidth_bound(context)
     if most < 0.1:
         sure = Sure.HIGH if all(b.measured for b in found) else Sure.MEDIUM
-        return Verdict(code, State.NO, f"misses can't stand for more than {most:.0%} of the cycles", tuple(numbers), sure)
+        return Verdict(
+            code, State.NO, f"misses can't stand for more than {most:.0%} of the cycles", tuple(numbers), sure
+        )
     if used.state is State.YES:
         return Verdict(code, State.NO, "the bandwidth itself is used up", tuple(numbers), Sure.MEDIUM)
     if stalled is None:
@@ -133,7 +148,9 @@ def front_end(context: Context) -> Verdict:
     numbers = [Number("front end", share, f"{share:.0%} of the {what} wait for the front end", caution)]
     for metric in ("l1i-misses", "itlb-misses"):
         if (b := slots.bound(e, metric)) is not None:
-            numbers.append(Number(metric, b.mpki, f"{slots.WHAT[metric]}: {b.mpki:.2f} per 1,000 instructions", b.caution))
+            numbers.append(
+                Number(metric, b.mpki, f"{slots.WHAT[metric]}: {b.mpki:.2f} per 1,000 instructions", b.caution)
+            )
     state = State.YES if share >= 0.3 else State.PARTLY if share >= 0.15 else State.NO
     advice = "less code per frame: fewer distinct kernels, a smaller runtime between them, larger batches"
     sure = Sure.LOW if caution else Sure.MEDIUM

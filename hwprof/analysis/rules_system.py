@@ -35,7 +35,9 @@ def poorly_parallel(context: Context) -> Verdict:
         numbers.append(Number("CPUs used", used, f"{used:.2f} CPUs busy of {e.case.threads} threads"))
     if found is not None and e.case.threads in found.efficiency:
         share = found.efficiency[e.case.threads]
-        numbers.insert(0, Number("efficiency", share, f"x{share * e.case.threads:.2f} over one thread: {share:.0%} of ideal"))
+        numbers.insert(
+            0, Number("efficiency", share, f"x{share * e.case.threads:.2f} over one thread: {share:.0%} of ideal")
+        )
         numbers.append(Number("serial share", found.serial.value, behind.serial_part(found)))
         state = State.YES if share < 0.6 else State.PARTLY if share < 0.8 else State.NO
         sure = Sure.HIGH if min(len(v) for v in context.threads.values()) > 1 else Sure.MEDIUM
@@ -62,9 +64,7 @@ def spinning(context: Context) -> Verdict:
         return _one_thread(code)
     if (no := forbidden(code, e)) is not None:
         return no
-    advice = (
-        "spinning costs energy and other programs' time; it may be worth its latency: hwprof explain A B --intervene spin"
-    )
+    advice = "spinning costs energy and other programs' time; it may be worth its latency: hwprof explain A B --intervene spin"
     if context.spin is not None:
         s = context.spin
         decided = s.speed_low is not None and s.speed_high is not None and not s.speed_low <= 1 <= s.speed_high
@@ -88,12 +88,16 @@ def spinning(context: Context) -> Verdict:
         full = used > 0.9 * e.case.threads
         state = State.YES if full and inflated > 1.3 else State.PARTLY
         because = "threads add CPU time: spinning, memory that they share, or work done twice"
-        return Verdict(code, state, because, numbers, Sure.LOW, advice, ("a rerun with spinning off",), 1 - 1 / inflated)
+        return Verdict(
+            code, state, because, numbers, Sure.LOW, advice, ("a rerun with spinning off",), 1 - 1 / inflated
+        )
     if used < NEARLY * e.case.threads:
         because = "its threads sleep part of the time, and one thread was not measured"
         return Verdict(code, State.UNKNOWN, because, numbers, missing=("the same case with one thread",))
     missing = ("the same case with one thread", "a rerun with spinning off")
-    return Verdict(code, State.UNKNOWN, "all CPUs busy throughout: work or spinning", numbers, missing=missing, advice=advice)
+    return Verdict(
+        code, State.UNKNOWN, "all CPUs busy throughout: work or spinning", numbers, missing=missing, advice=advice
+    )
 
 
 def throttled(context: Context) -> Verdict:
@@ -119,13 +123,16 @@ def throttled(context: Context) -> Verdict:
         return Verdict(code, State.YES, "the CPU reported throttling", tuple(numbers), Sure.HIGH, advice, weight=lost)
     if share > 0.005 or "container-limit" in e.doubts:
         advice = "raise cpu.max of the container, or ask for fewer threads than it has CPUs"
-        return Verdict(code, State.YES, "its control group ran out of CPU time", tuple(numbers), Sure.HIGH, advice, weight=share)
+        return Verdict(
+            code, State.YES, "its control group ran out of CPU time", tuple(numbers), Sure.HIGH, advice, weight=share
+        )
     watched = {"throttle-events", "throttled"} & {*e.series, *(n.partition("[")[0] for n in e.quantities)}
     if clock is None and not watched:
         return Verdict(
             code,
             State.UNKNOWN,
-            "neither the clock nor throttle counters can be read here" + (", the control group's limit was not met" if held else ""),
+            "neither the clock nor throttle counters can be read here"
+            + (", the control group's limit was not met" if held else ""),
             tuple(numbers),
             missing=("cpu-frequency", "throttle-events"),
         )
@@ -151,7 +158,9 @@ def contended(context: Context) -> Verdict:
     whole = share + stolen
     state = State.YES if whole > 0.1 else State.PARTLY if whole > 0.02 else State.NO
     advice = "stop what else runs there, or pin elsewhere (--cpus); these results say little about the framework"
-    return Verdict(code, state, f"{whole:.1%} of the time was taken by others", numbers, Sure.HIGH, advice, weight=whole)
+    return Verdict(
+        code, state, f"{whole:.1%} of the time was taken by others", numbers, Sure.HIGH, advice, weight=whole
+    )
 
 
 def paging(context: Context) -> Verdict:
@@ -161,7 +170,9 @@ def paging(context: Context) -> Verdict:
     minor = e.get("page-faults", "rusage-minor-faults", "minor-faults")
     numbers = []
     if major is not None:
-        numbers.append(Number("major faults", major.value, f"{major.value:.3g} page faults per frame waited for the disk"))
+        numbers.append(
+            Number("major faults", major.value, f"{major.value:.3g} page faults per frame waited for the disk")
+        )
     if minor is not None:
         numbers.append(Number("faults", minor.value, f"{minor.value:.3g} page faults per frame", minor.caution))
     if "swapped" in e.doubts:
@@ -218,7 +229,9 @@ def _line(given: dict[int, list[float]]) -> tuple[float, float]:
 
     b = np.array([k for k, values in given.items() for _ in values], dtype=float)
     t = np.array([v for values in given.values() for v in values])
-    (fixed, frame), *_ = np.linalg.lstsq(np.column_stack([np.ones_like(b), b]) / t[:, None], np.ones_like(b), rcond=None)
+    (fixed, frame), *_ = np.linalg.lstsq(
+        np.column_stack([np.ones_like(b), b]) / t[:, None], np.ones_like(b), rcond=None
+    )
     return float(fixed), float(frame)
 
 
@@ -253,7 +266,9 @@ def conversion(context: Context) -> Verdict:
     if times > 1.5:
         because = "it executes many more instructions than another framework does for this network: graph or kernels"
         return Verdict(code, State.PARTLY, because, numbers, Sure.LOW, advice, missing, min(0.5, 1 - 1 / times))
-    return Verdict(code, State.UNKNOWN, "no layers were measured; the instructions are not out of line", numbers, missing=missing)
+    return Verdict(
+        code, State.UNKNOWN, "no layers were measured; the instructions are not out of line", numbers, missing=missing
+    )
 
 
 def inference_seconds(batch: int, throughput: float) -> float:

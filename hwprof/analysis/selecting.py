@@ -174,7 +174,9 @@ def pairs(
         where = {**common, **{n: selector.where.get(n, "") for n in contrast if n in selector.where or n in options}}
         chosen = cells(e for e in entries if matches(e, where))
         if not chosen:
-            raise ResultsError(f"no good run matches '{selector.text}'", "`hwprof export --format csv` lists what there is")
+            raise ResultsError(
+                f"no good run matches '{selector.text}'", "`hwprof export --format csv` lists what there is"
+            )
         grouped: dict[tuple[str, ...], list[Cell]] = defaultdict(list)
         for cell in chosen:
             grouped[_key(cell, free, options)].append(cell)

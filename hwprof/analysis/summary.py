@@ -32,9 +32,7 @@ def summarise(explanations: Sequence[Explanation]) -> Summary | None:
         return None
 
     def over(name: str, value: Mapping[int, float]) -> Factor:
-        means = [
-            math.exp(sum(math.log(value[id(e)]) for e in several) / len(several)) for several in networks.values()
-        ]
+        means = [math.exp(sum(math.log(value[id(e)]) for e in several) / len(several)) for several in networks.values()]
         return ratio.geometric(name, means)
 
     fps = over("fps", {id(e): e.decomposition.fps.ratio for e in explanations})

@@ -106,6 +106,4 @@ def forbidden(code: str, evidence: Evidence) -> Verdict | None:
     """A verdict on time is not given on an emulated machine."""
     if not evidence.emulated:
         return None
-    return Verdict(
-        code, State.UNKNOWN, "EMULATED: times and cycles are the emulator's; they say nothing of a real CPU"
-    )
+    return Verdict(code, State.UNKNOWN, "EMULATED: times and cycles are the emulator's; they say nothing of a real CPU")

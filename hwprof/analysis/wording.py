@@ -59,7 +59,9 @@ def _where(found: Decomposition) -> str:
         if abs(math.log(term.ratio)) > 0.1 * abs(whole):
             chosen.append(term)
             carried += math.log(term.ratio)
-    against = [f for f in reversed(terms) if math.log(f.ratio) * whole < 0 and abs(math.log(f.ratio)) > 0.2 * abs(whole)]
+    against = [
+        f for f in reversed(terms) if math.log(f.ratio) * whole < 0 and abs(math.log(f.ratio)) > 0.2 * abs(whole)
+    ]
     up = whole > 0
     text = " and ".join(phrase(f, up) for f in chosen) or "no single factor"
     if against:

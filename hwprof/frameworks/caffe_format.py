@@ -6,7 +6,6 @@ BlobProto.data = 5, shape = 7; BlobShape.dim = 1. An operator that Caffe has no 
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,7 +138,9 @@ def _pool(kind: str) -> Callable[[Attributes, Sequence[Any]], Iterator[Layer]]:
         kernel, strides, pads = list(a["kernel_shape"]), list(a.get("strides", [1, 1])), _pads(a)
         if kind == "AVE" and any(pads):
             raise ValueError("averages with padding")
-        words = f"pool: {kind} kernel_h: {kernel[0]} kernel_w: {kernel[1]} stride_h: {strides[0]} stride_w: {strides[1]}"
+        words = (
+            f"pool: {kind} kernel_h: {kernel[0]} kernel_w: {kernel[1]} stride_h: {strides[0]} stride_w: {strides[1]}"
+        )
         words += f" pad_h: {pads[0]} pad_w: {pads[1]} ceil_mode: {'true' if a.get('ceil_mode', 0) else 'false'}"
         yield Layer("Pooling", f"pooling_param {{ {words} }}")
 

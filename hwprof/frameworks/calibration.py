@@ -47,7 +47,9 @@ class Calibration:
     def label(self) -> str:
         """For the case's options; empty for the default, which needs no name."""
         if self.folder:
-            return f"{Path(self.folder).name}/{len(files(self.folder, self.count))}-{digest(self.folder, self.count)[:8]}"
+            return (
+                f"{Path(self.folder).name}/{len(files(self.folder, self.count))}-{digest(self.folder, self.count)[:8]}"
+            )
         return "" if self.count == COUNT else f"seeded/{self.count}"
 
     def facts(self) -> Mapping[str, Any]:
@@ -103,7 +105,9 @@ def preprocessed(path: Path, shape: tuple[int, ...]) -> Array:
     import numpy as np
 
     if len(shape) != 3 or shape[0] != 3:
-        raise UsageError(f"a network of input {'x'.join(map(str, shape))} takes no images", "calibrate with seeded ones")
+        raise UsageError(
+            f"a network of input {'x'.join(map(str, shape))} takes no images", "calibrate with seeded ones"
+        )
     height, width = shape[1:]
     pixels = decoded(path, round(height * RESIZE), round(width * RESIZE))
     top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2

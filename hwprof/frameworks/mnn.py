@@ -70,9 +70,7 @@ class Mnn:
     consumes = ("mnn",)
     precisions = ("fp32",)
     options: Mapping[str, tuple[Any, ...]] = {"winograd_level": (2, 0, 1, 3)}
-    environment = Environment(
-        ("MNN",), "pip install 'hwprof[mnn]'", "MNN", requirements=("MNN==3.6.1", "numpy")
-    )
+    environment = Environment(("MNN",), "pip install 'hwprof[mnn]'", "MNN", requirements=("MNN==3.6.1", "numpy"))
 
     def environ(self, case: Case) -> Mapping[str, str]:
         """Threads are MNN's own."""

@@ -83,7 +83,9 @@ class Mxnet:
         symbol, parameters, name = build(mx, job.source)
         path = job.directory / "network.json"
         symbol.save(str(path))
-        mx.nd.save(str(path.with_suffix(".params")), {n: mx.nd.array(v, dtype="float32") for n, v in parameters.items()})
+        mx.nd.save(
+            str(path.with_suffix(".params")), {n: mx.nd.array(v, dtype="float32") for n, v in parameters.items()}
+        )
         (job.directory / "input.txt").write_text(name)
         return path
 
@@ -115,7 +117,9 @@ class Mxnet:
                 {n: v for n, v in parameters.items() if n not in arguments},
             )
         except (mx.MXNetError, RuntimeError) as error:
-            raise UnsupportedModel(f"MXNet can't bind the network: {str(error).strip().splitlines()[-1][:300]}") from error
+            raise UnsupportedModel(
+                f"MXNet can't bind the network: {str(error).strip().splitlines()[-1][:300]}"
+            ) from error
         yield MxnetModel(executor, mx, name, case)
 
 

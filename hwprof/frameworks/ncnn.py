@@ -98,7 +98,9 @@ class Ncnn:
         """A .param and a .bin in a folder. Raises NotInstalled, UnsupportedModel with pnnx's last words."""
         found = importlib.util.find_spec("pnnx")
         places = list(found.submodule_search_locations or ()) if found else []
-        program = next((p for place in places for p in (Path(place) / "pnnx", Path(place) / "bin/pnnx") if p.is_file()), None)
+        program = next(
+            (p for place in places for p in (Path(place) / "pnnx", Path(place) / "bin/pnnx") if p.is_file()), None
+        )
         if program is None:
             raise NotInstalled("pnnx, which converts to ncnn,", self.environment.install)
         shape = ",".join(map(str, job.input.shape))

@@ -67,7 +67,9 @@ class OpenCv:
     precisions = ("fp32",)
     options: Mapping[str, tuple[Any, ...]] = {"winograd": (True, False), "fusion": (True, False)}
     tunable: tuple[str, ...] = ("winograd", "fusion")
-    environment = Environment(("opencv-python-headless", "opencv-python"), "pip install 'hwprof[opencv]'", "cv2", versions="<5")
+    environment = Environment(
+        ("opencv-python-headless", "opencv-python"), "pip install 'hwprof[opencv]'", "cv2", versions="<5"
+    )
 
     def environ(self, case: Case) -> Mapping[str, str]:
         """For builds on OpenMP; the usual ones take the number from setNumThreads."""

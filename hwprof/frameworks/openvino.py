@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 # Kernels that multiply, as the plugin calls them.
 PRODUCTS = frozenset({"Convolution", "Deconvolution", "FullyConnected", "MatMul"})
-TOLD = {"u8": "int8", "i8": "int8", "f32": "fp32", "float32": "fp32", "bf16": "bf16", "bfloat16": "bf16", "f16": "fp16", "float16": "fp16"}
+TOLD = {
+    "u8": "int8",
+    "i8": "int8",
+    "f32": "fp32",
+    "float32": "fp32",
+    "bf16": "bf16",
+    "bfloat16": "bf16",
+    "f16": "fp16",
+    "float16": "fp16",
+}
 
 
 class OpenVinoModel:
@@ -69,7 +78,10 @@ class OpenVinoModel:
         if self._precision == "fp32":
             return {"kernels": tally(f"{kind} {precision}" for kind, precision in found)}
         computed = confirmed("OpenVINO", self._precision, tally(p for kind, p in found if kind in PRODUCTS))
-        facts: dict[str, Any] = {"computed": computed, "kernels": tally(f"{kind} {precision}" for kind, precision in found)}
+        facts: dict[str, Any] = {
+            "computed": computed,
+            "kernels": tally(f"{kind} {precision}" for kind, precision in found),
+        }
         if self._precision in QUANTISED:
             facts |= {"overflow_fix": saturates(), "dot_product": dot_product()}
         return facts
@@ -91,7 +103,10 @@ class OpenVino:
     options: Mapping[str, tuple[Any, ...]] = {"pinning": (True, False), "hyper_threading": (True, False)}
     tunable = ("pinning", "hyper_threading")
     environment = Environment(
-        ("openvino",), "pip install 'hwprof[openvino]'", "openvino", requirements=("openvino==2026.4.1", "nncf==3.4.0", "numpy<2.5"),
+        ("openvino",),
+        "pip install 'hwprof[openvino]'",
+        "openvino",
+        requirements=("openvino==2026.4.1", "nncf==3.4.0", "numpy<2.5"),
         converts_with=("nncf",),
     )
 
@@ -133,7 +148,9 @@ class OpenVino:
             compiled = core.compile_model(model, "CPU", {**asked, **self.asks})
         except RuntimeError as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            raise UnsupportedModel(f"OpenVINO can't load the network: {(lines or ['no reason given'])[-1][:300]}") from error
+            raise UnsupportedModel(
+                f"OpenVINO can't load the network: {(lines or ['no reason given'])[-1][:300]}"
+            ) from error
         told = compiled.get_property("INFERENCE_PRECISION_HINT")
         precision = TOLD.get(told.to_string() if hasattr(told, "to_string") else str(told), str(told))
         if case.precision in QUANTISED:
@@ -153,7 +170,9 @@ def quantise(job: PrepareJob) -> Path:
         import openvino
         from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
     except ImportError as error:
-        raise NotInstalled("nncf, which quantises for OpenVINO,", "hwprof env create openvino, or pip install nncf") from error
+        raise NotInstalled(
+            "nncf, which quantises for OpenVINO,", "hwprof env create openvino, or pip install nncf"
+        ) from error
     batches = list(calibration.batches(job))
     try:
         model = openvino.Core().read_model(str(job.source))

@@ -114,7 +114,9 @@ class PyTorch:
         channels_last = bool(case.option("channels_last", False))
         if channels_last:
             if len(spec.shape) != 4:
-                raise NotAvailable(f"channels_last is for images, not for inputs of {len(spec.shape)} axes", "leave it off")
+                raise NotAvailable(
+                    f"channels_last is for images, not for inputs of {len(spec.shape)} axes", "leave it off"
+                )
             module, example = (x.to(memory_format=torch.channels_last) for x in (module, example))
         with torch.inference_mode():
             if mode == "torchscript":

@@ -84,7 +84,7 @@ def explicit(attributes: Attributes) -> list[list[int]]:
 
 
 def same_or(pads: list[list[int]], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> Any:
-    """"VALID" or "SAME" where they mean these pads, which more kernels know; else the pads themselves."""
+    """ "VALID" or "SAME" where they mean these pads, which more kernels know; else the pads themselves."""
     if not any(map(any, pads)):
         return "VALID"
     full = [(k - 1) * d for k, d in zip(kernel, dilations, strict=True)]
@@ -102,9 +102,7 @@ def conv(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[str]
         y = tf.nn.conv2d(x, kernel, [1, *strides, 1], padding, dilations=[1, *dilations, 1])
     elif groups == channels:
         per = weight.shape[0] // groups
-        kernel = net.variable(
-            names[1], weight.reshape(groups, per, *weight.shape[2:]).transpose(2, 3, 0, 1)
-        )
+        kernel = net.variable(names[1], weight.reshape(groups, per, *weight.shape[2:]).transpose(2, 3, 0, 1))
         y = tf.nn.depthwise_conv2d(x, kernel, [1, *strides, 1], padding, dilations=dilations)
     else:
         raise ValueError(f"{groups} groups of {channels} channels")

@@ -36,7 +36,10 @@ def render(result: Result) -> str:
         lines.append(f"  {one.name:<{width}}  {percent(one.top1):<27}  {percent(one.top5)}{invalid}")
     if result.pairs:
         wide = max(len(f"{p.first} - {p.second}") for p in result.pairs)
-        lines += ["", f"  {'top-1, second less first':<{wide}}  points   95 %               only 1st  only 2nd  p (McNemar)"]
+        lines += [
+            "",
+            f"  {'top-1, second less first':<{wide}}  points   95 %               only 1st  only 2nd  p (McNemar)",
+        ]
         lines[-1] += "  p (Holm)  same answer"
         for p in result.pairs:
             span = f"[{p.low * 100:+.2f} ... {p.high * 100:+.2f}]"

@@ -44,7 +44,9 @@ def heading(runs: Sequence[Run]) -> str:
     executions = sum(len(r.facts.get("executions", ())) for r in runs)
     cpus = ",".join(map(str, run.case.cpus)) or "any"
     rounds, passes = len(runs), len(run.facts.get("executions", ()))
-    times = f"{rounds} round{'s' * (rounds != 1)}" + (f" of {passes} passes: {executions} executions" if passes > 1 else "")
+    times = f"{rounds} round{'s' * (rounds != 1)}" + (
+        f" of {passes} passes: {executions} executions" if passes > 1 else ""
+    )
     return f"{told}\n{times} · cpu {cpus} · counted by {run.facts.get('backend', 'nobody')}"
 
 

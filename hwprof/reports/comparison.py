@@ -47,7 +47,9 @@ def summary(c: Comparison, old: str, new: str) -> list[str]:
         said.append(f"REGRESSION beyond {100 * c.threshold:g} %: {names}" + ("; ..." if len(c.regressions) > 3 else ""))
     if c.overall is not None:
         o = c.overall
-        between = "" if o.low is None or o.high is None else f" [{o.low:.3f} ... {o.high:.3f}] over {o.networks} networks"
+        between = (
+            "" if o.low is None or o.high is None else f" [{o.low:.3f} ... {o.high:.3f}] over {o.networks} networks"
+        )
         why = "" if between else f" over {o.networks} network{'s' * (o.networks != 1)}; four are needed for an interval"
         said.append(f"NEW is {factor(o.ratio)} as fast as OLD (geometric mean{between or why})")
     if c.common is not None:

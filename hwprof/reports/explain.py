@@ -90,7 +90,9 @@ def intervention(done: Intervention, e: Explanation, columns: int) -> list[str]:
 
 
 def _cause(kind: str) -> str:
-    return {"spin": "Spin-waiting makes", "affinity": "Where it runs makes", "simd": "Vectors wider than the cap make"}[kind]
+    return {"spin": "Spin-waiting makes", "affinity": "Where it runs makes", "simd": "Vectors wider than the cap make"}[
+        kind
+    ]
 
 
 def _bar(f: Factor) -> str:

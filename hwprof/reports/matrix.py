@@ -177,10 +177,15 @@ def ways(names: Sequence[str]) -> list[dict[str, Any]]:
         ]
         wrong = where.error
         if one.environment.converter not in ("", "hwprof", name):
-            wrong = wrong or interpreters.find(one.environment.converter, adapter(one.environment.converter).environment).error
+            wrong = (
+                wrong
+                or interpreters.find(one.environment.converter, adapter(one.environment.converter).environment).error
+            )
         form = conversions.given(one)
         means = conversions.FORMATS.get(form, "")
-        found.append({"framework": name, "form": form, "means": means, "python": python, "steps": told, "missing": wrong})
+        found.append(
+            {"framework": name, "form": form, "means": means, "python": python, "steps": told, "missing": wrong}
+        )
     return found
 
 

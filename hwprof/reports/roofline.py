@@ -174,7 +174,9 @@ def report(good: Sequence[tuple[Placement, Roof]], out: Sequence[Unplaced]) -> R
         best = max((p for p, _ in good), key=lambda p: p.share)
         worst = min((p for p, _ in good), key=lambda p: p.share)
         sides = sum(p.side == "compute" for p, _ in good)
-        summary.append(f"{sides} of {len(good)} cases lie under the flat part of the roof (compute), the rest under memory")
+        summary.append(
+            f"{sides} of {len(good)} cases lie under the flat part of the roof (compute), the rest under memory"
+        )
         summary.append(
             f"nearest to the roof: {best.point.title}, {100 * best.share:.0f} %; farthest: {worst.point.title}, "
             f"{100 * worst.share:.0f} %"
@@ -230,7 +232,13 @@ def figure(good: Sequence[tuple[Placement, Roof]], roof: Roof) -> Figure:
         )
     for name, value in roof.compute.items():
         axes.axhline(value / 1e9, color="#555555", lw=0.8, ls="--")
-        axes.annotate(f"{name} {roof.isa[name]} {quantity(value, 'op/s')}", (right, value / 1e9), ha="right", va="bottom", fontsize=7.5)
+        axes.annotate(
+            f"{name} {roof.isa[name]} {quantity(value, 'op/s')}",
+            (right, value / 1e9),
+            ha="right",
+            va="bottom",
+            fontsize=7.5,
+        )
     frameworks = sorted({p.point.title.partition(" ")[0] for p in mine})
     for marker, framework in zip("os^Dv<>pP*Xh" * 3, frameworks, strict=False):
         own = [p for p in mine if p.point.title.partition(" ")[0] == framework]

@@ -31,7 +31,9 @@ def of(
 
 def at(side: list[Measured], minutes: Sequence[int]) -> list[Measured]:
     """The same rounds, begun at these minutes."""
-    return [dataclasses.replace(m, started_utc=f"2000-01-01T00:{t:02d}:00Z") for m, t in zip(side, minutes, strict=True)]
+    return [
+        dataclasses.replace(m, started_utc=f"2000-01-01T00:{t:02d}:00Z") for m, t in zip(side, minutes, strict=True)
+    ]
 
 
 def test_ratio_and_interval_are_welchs_on_logarithms() -> None:
@@ -64,7 +66,9 @@ def test_rounds_on_two_machines_are_never_paired() -> None:
     assert not interleaved(at(of(fps=(1, 2, 3)), [1, 3, 5]), at(there, [2, 4, 6]))
 
 
-def sides(factor: float, noise: float = 0.001, networks: Sequence[str] = NETWORKS) -> tuple[list[Measured], list[Measured]]:
+def sides(
+    factor: float, noise: float = 0.001, networks: Sequence[str] = NETWORKS
+) -> tuple[list[Measured], list[Measured]]:
     rng = np.random.default_rng(5)
     old, new = [], []
     for i, n in enumerate(networks):

@@ -43,7 +43,11 @@ def frame(n: int = 10, gain: float = 0.0, noise: float = 0.05, seed: int = 0, fr
                 )
     out = pd.DataFrame(rows)
     per_frame = {"unit": "", "per": "frame", "origin": "hardware"}
-    out.attrs["metrics"] = {"cache-misses": per_frame, "context-switches": per_frame, "task-clock": {**per_frame, "unit": "ns"}}
+    out.attrs["metrics"] = {
+        "cache-misses": per_frame,
+        "context-switches": per_frame,
+        "task-clock": {**per_frame, "unit": "ns"},
+    }
     return out
 
 

@@ -11,7 +11,9 @@ from hwprof.analysis import regression
 from hwprof.analysis.regression import Data
 
 
-def data(n: int = 8, frameworks: int = 3, slopes: tuple[float, ...] = (-0.9, 0.3), noise: float = 0.1, seed: int = 0) -> Data:
+def data(
+    n: int = 8, frameworks: int = 3, slopes: tuple[float, ...] = (-0.9, 0.3), noise: float = 0.1, seed: int = 0
+) -> Data:
     """Rows with a network effect and framework levels; predictors vary over networks, and a little over frameworks."""
     rng = np.random.default_rng(seed)
     names = tuple(["macs", "b", "c", "d"][: len(slopes)])

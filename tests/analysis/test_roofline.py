@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from hwprof.analysis.roofline import COMPULSORY, COUNTED, Placement, Point, Roof, Unplaced, counted_bytes, level_of, nearest, place
+from hwprof.analysis.roofline import (
+    COMPULSORY,
+    COUNTED,
+    Placement,
+    Point,
+    Roof,
+    Unplaced,
+    counted_bytes,
+    level_of,
+    nearest,
+    place,
+)
 
 ROOF = Roof(
     "a board",

@@ -99,4 +99,7 @@ def test_a_board_is_emulated_even_where_its_pmu_counted_nothing(tmp_path: Path) 
         board = make_run(fps=10, metrics={"page-faults": 3.0}, machine=BOARD)
         results.add(dataclasses.replace(board, host_state={"emulated": True}))
         frame = results.frame()
-    assert dict(zip(frame["machine"], frame["emulated"], strict=True)) == {MACHINE["label"]: False, BOARD["label"]: True}
+    assert dict(zip(frame["machine"], frame["emulated"], strict=True)) == {
+        MACHINE["label"]: False,
+        BOARD["label"]: True,
+    }

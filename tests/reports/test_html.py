@@ -44,7 +44,10 @@ def _extras(connection: object) -> None:
     peaks = [("peak", 5e11, "FLOP/s"), ("DRAM", 2e10, "B/s")]
     rows = [{"host_state_id": host, "name": n, "value": v, "unit": u, "evidence": {}} for n, v, u in peaks]
     connection.execute(insert(schema.ceiling), rows)  # type: ignore[attr-defined]
-    layers = [{"run_id": run, "idx": i, "node": f"conv{i}", "op": "Conv", "ns": 10**6 * (i + 1), "macs": 10**6} for i in range(40)]
+    layers = [
+        {"run_id": run, "idx": i, "node": f"conv{i}", "op": "Conv", "ns": 10**6 * (i + 1), "macs": 10**6}
+        for i in range(40)
+    ]
     connection.execute(insert(schema.layer), layers)  # type: ignore[attr-defined]
 
 

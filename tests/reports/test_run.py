@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from tests.factories import make_run
-
 from hwprof.records import Failure
 from hwprof.reports.run import render
+from tests.factories import make_run
 
 MEMORY = Failure("memory", "out of memory: 64 TiB", "a smaller batch or size needs less", "load", "Traceback ...")
 KILLED = Failure("killed", "the worker died of SIGSEGV", "its output says more", "load", "terminate called")

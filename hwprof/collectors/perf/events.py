@@ -159,9 +159,7 @@ class Parser:
         if kind.pmu and code.type == kind.pmu.type:
             event = replace(event, source=f"perf:{kind.name}/config={code.config:#x}/")
         meaning = code.meaning or event.meaning
-        return replace(
-            event, type=code.type, config=code.config, config1=code.config1, meaning=meaning, unit=code.unit
-        )
+        return replace(event, type=code.type, config=code.config, config1=code.config1, meaning=meaning, unit=code.unit)
 
     def _single(self, base: str, modifiers: str, name: str) -> Event:
         found = self._resolve(base, name)

@@ -181,7 +181,9 @@ class InstructionSession:
         reads = [self._file.read().total() for _ in range(CALIBRATION)]
         steps = [[b[n] - a[n] for n in self._file.names] for a, b in zip(reads, reads[1:], strict=False)]
         # the interpreter specialises its bytecode within the first few
-        self.overhead = dict(zip(self._file.names, map(median_low, zip(*steps[CALIBRATION // 2 :], strict=True)), strict=True))
+        self.overhead = dict(
+            zip(self._file.names, map(median_low, zip(*steps[CALIBRATION // 2 :], strict=True)), strict=True)
+        )
 
     def select(self, pass_: Pass | None) -> None:
         """Nothing to switch: the emulator always counts."""

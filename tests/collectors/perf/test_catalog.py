@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from hwprof.collectors.perf.catalog import CANONICAL, Catalog, cpu_ids, load_tables, parse_table
-from hwprof.virtualisation import is_emulated
 from hwprof.collectors.perf.events import Parser
 from hwprof.collectors.perf.kinds import CoreKind
 from hwprof.collectors.perf.names import CACHE, HARDWARE
@@ -14,6 +13,7 @@ from hwprof.collectors.perf.tables import KERNELS_OWN, unit_of
 from hwprof.collectors.protocol import Unavailable
 from hwprof.errors import HwprofError
 from hwprof.records import Origin
+from hwprof.virtualisation import is_emulated
 
 BPI_F3 = Path(__file__).parents[2] / "machines" / "bpi-f3"
 PI4 = "".join(f"processor\t: {n}\nCPU implementer\t: 0x41\nCPU part\t: 0xd08\n\n" for n in range(2))
@@ -122,7 +122,11 @@ def test_canonical_names_have_units() -> None:
 
 
 def test_no_two_tables_claim_one_cpu() -> None:
-    x86 = [f"{v}-{f}-{m:x}" for v, f in (("GenuineIntel", 6), ("AuthenticAMD", 25), ("AuthenticAMD", 26)) for m in range(256)]
+    x86 = [
+        f"{v}-{f}-{m:x}"
+        for v, f in (("GenuineIntel", 6), ("AuthenticAMD", 25), ("AuthenticAMD", 26))
+        for m in range(256)
+    ]
     arm = [f"{vendor:#x}-{part:#x}" for vendor in (0x41, 0x46, 0xC0) for part in range(0x1000)]
     written = [re.sub(r":.*|\*", "", p).replace("?", "0") for table in load_tables() for p in table.match]
     riscv = [re.sub(r"\[(.).*?\]", r"\1", name) for name in written]

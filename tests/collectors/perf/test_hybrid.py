@@ -91,8 +91,7 @@ class Board:
                 after = session.read()
                 session.select(None)
                 found |= {
-                    r.metric: r
-                    for r in session.review(readings_between(session.groups, before, after, pass_.index))
+                    r.metric: r for r in session.review(readings_between(session.groups, before, after, pass_.index))
                 }
             return found
 
@@ -160,7 +159,11 @@ def test_time_that_no_kind_accounts_for_makes_a_lower_bound() -> None:
 def test_an_event_of_one_kind_has_no_sum() -> None:
     board = Board(split=0.5)
     with board.session("vector-instructions") as session:
-        assert {m for p in session.passes for m in p.metrics} >= {"vector-instructions@cpu_core", "cycles", "cycles@cpu_atom"}
+        assert {m for p in session.passes for m in p.metrics} >= {
+            "vector-instructions@cpu_core",
+            "cycles",
+            "cycles@cpu_atom",
+        }
         assert "vector-instructions@cpu_atom" in session.unavailable
         assert "no event counts SIMD" in session.unavailable["vector-instructions@cpu_atom"].reason
         assert "cpu_atom" in session.unavailable["vector-instructions"].reason

@@ -152,7 +152,9 @@ def test_a_forked_child_counts_nothing_into_the_parents_file(programs: Path, tmp
         ("riscv64", ["out=/nowhere/o"], "can't write /nowhere/o"),
     ],
 )
-def test_what_it_does_not_understand_it_refuses(programs: Path, tmp_path: Path, target: str, arguments: list[str], said: str) -> None:
+def test_what_it_does_not_understand_it_refuses(
+    programs: Path, tmp_path: Path, target: str, arguments: list[str], said: str
+) -> None:
     words = [*map(str, built(programs, 1)), target, *arguments]
     done = subprocess.run(words, cwd=tmp_path, input="", capture_output=True, text=True, check=False)
     assert done.returncode == 5

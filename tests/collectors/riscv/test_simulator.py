@@ -42,7 +42,15 @@ def test_a_simulator_is_named_with_its_cpu(text: str, cpu: Cpu, label: str) -> N
 
 @pytest.mark.parametrize(
     "text",
-    ["arm64", "riscv32", "riscv64:v=maybe", "riscv64:vlen=100", "riscv64:speed=1", "riscv64:v", "riscv64:v=false,vlen=128"],
+    [
+        "arm64",
+        "riscv32",
+        "riscv64:v=maybe",
+        "riscv64:vlen=100",
+        "riscv64:speed=1",
+        "riscv64:v",
+        "riscv64:v=false,vlen=128",
+    ],
 )
 def test_what_is_no_simulator_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
@@ -110,7 +118,9 @@ def test_a_sweep_says_why_a_simulation_is_missing(tmp_path: Path, monkeypatch: p
     assert "apt-get install qemu-user" in run.failure.remedy
 
 
-def test_mmdebstrap_is_needed_only_until_the_packages_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mmdebstrap_is_needed_only_until_the_packages_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(simulator.QEMU_VARIABLE, str(fake_qemu(tmp_path / "qemu")))
     monkeypatch.setattr(simulator, "plugin", lambda api: tmp_path)
     monkeypatch.setattr("shutil.which", lambda name, **_: name if "/" in name else None)
