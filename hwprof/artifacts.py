@@ -21,7 +21,7 @@ from hwprof.cases import Planned, plan, versions
 from hwprof.errors import HwprofError
 from hwprof.frameworks import interpreters
 from hwprof.frameworks.calibration import Calibration
-from hwprof.frameworks.precision import QUANTISED
+from hwprof.frameworks.precision import QUANTISED, int8_key
 from hwprof.jobs import QUANTISED_IMAGES, REFERENCE_IMAGES, Job, Task
 from hwprof.launcher import Launcher, Outcome
 from hwprof.records import Case, Failure, Fidelity
@@ -95,8 +95,13 @@ class Workshop:
             "seed": self.seed,
             "versions": versions(("numpy", "onnxruntime")),
         }
+        images = None
+        if planned.case.precision in QUANTISED:
+            images = self.calibrated(planned)
+            key |= {"calibration": self.calibration.identity(self.seed), "simulated": int8_key()}
         name = f"{planned.case.network}-{planned.case.size}"
-        folder = self.entry("references", name, key, planned, Task.REFERENCE, "outputs.npy", source)
+        more = {"calibration_images": str(images)} if images else None
+        folder = self.entry("references", name, key, planned, Task.REFERENCE, "outputs.npy", source, more)
         return folder / "outputs.npy"
 
     def calibrated(self, planned: Planned) -> Path:

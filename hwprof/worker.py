@@ -153,11 +153,20 @@ def prepare(job: Job, link: Link, stage: Stage) -> None:
 
 
 def reference(job: Job, link: Link, stage: Stage) -> None:
-    """Task REFERENCE: outputs of ONNX Runtime FP32 without graph optimisation, on the first images of the ring."""
+    """Task REFERENCE: outputs of ONNX Runtime FP32 without graph optimisation, on the first images of the ring.
+
+    For a quantised case also those of a quantised graph, whose quantisation is then simulated in floating point.
+    """
     stage("reference")
     from hwprof.frameworks import fidelity
 
     fidelity.write_reference(Path(job.source), images(job, job.compared), Path(job.output))
+    if job.calibration_images:
+        from hwprof.frameworks.protocol import PrepareJob
+
+        folder = Path(job.output).parent
+        task = PrepareJob(Path(job.source), job.case, job.spec, folder, job.seed, Path(job.calibration_images))
+        fidelity.write_simulated(task, images(job, job.compared))
     link.send({"say": "result"})
 
 
@@ -353,7 +362,7 @@ def compare(job: Job, model: Model, ring: Sequence[Any]) -> Fidelity | None:
     else:
         bound = (ring[i % len(ring)] for i in range(needed))
     outputs = np.concatenate([model.numpy(model.infer(one)) for one in bound])
-    found = fidelity.compare(outputs[: job.compared], np.load(job.reference), job.tolerance)
+    found = fidelity.against(Path(job.reference), outputs[: job.compared], job.tolerance)
     return dataclasses.replace(found, is_reference=fidelity.is_reference(job.case))
 
 

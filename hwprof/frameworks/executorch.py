@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.conversions import reached
-from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.errors import NotInstalled, UnsupportedModel, UsageError
+from hwprof.frameworks.precision import QUANTISED, confirmed, dot_product, tally
 from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
 from hwprof.records import Case
 
@@ -38,7 +40,8 @@ class ExecuTorchModel:
 
     def facts(self) -> Mapping[str, Any]:
         """Threads of the pool as it has them, and what the program delegates."""
-        return {**self._facts, "precision": "fp32", "backend": self._case.option("backend", "xnnpack")}
+        backend = self._case.option("backend", "xnnpack")
+        return {**self._facts, "precision": self._case.precision, "backend": backend}
 
 
 class ExecuTorch:
@@ -46,7 +49,7 @@ class ExecuTorch:
 
     name = "executorch"
     consumes = ("pte",)
-    precisions = ("fp32",)
+    precisions = ("fp32", "int8")
     options: Mapping[str, tuple[Any, ...]] = {"backend": ("xnnpack", "portable")}
     tunable = ("backend",)
     environment = Environment(
@@ -70,25 +73,45 @@ class ExecuTorch:
             raise NotInstalled(self.name, self.environment.install) from error
         from hwprof.frameworks.torch_graph import build
 
-        module = build(job.source)
+        module: Any = build(job.source)
         reached("torch")
         example = (torch.zeros(job.input.shape),)
-        partitioner = [XnnpackPartitioner()] if job.case.option("backend", "xnnpack") == "xnnpack" else []
+        delegated = job.case.option("backend", "xnnpack") == "xnnpack"
+        partitioner = [XnnpackPartitioner()] if delegated else []
+        if job.case.precision in QUANTISED:
+            if not delegated:
+                raise UsageError("ExecuTorch computes int8 in XNNPACK only", "leave backend=portable to fp32")
+            module = self._quantised(job, module)
         try:
             with torch.no_grad():
                 exported = torch.export.export(module, example)
                 reached("exported")
-                program = to_edge_transform_and_lower(exported, partitioner=partitioner).to_executorch()
+                edge = to_edge_transform_and_lower(exported, partitioner=partitioner)
+                found = tally(lowered(edge.exported_program().graph_module))
+                program = edge.to_executorch()
         except Exception as error:  # the exporter and the passes raise what they like
             said = str(error).strip().splitlines() or [type(error).__name__]
             raise UnsupportedModel(f"ExecuTorch can't lower the network: {said[0][:300]}") from error
         path = job.directory / "network.pte"
         path.write_bytes(program.buffer)
+        (job.directory / "products.json").write_text(json.dumps(found))
         return path
 
+    def _quantised(self, job: PrepareJob, module: Any) -> Any:
+        """Marked for XNNPACK: activations per tensor, weights per channel, both signed."""
+        from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
+            XNNPACKQuantizer,
+            get_symmetric_quantization_config,
+        )
+
+        from hwprof.frameworks.pt2e import quantised
+
+        quantizer = XNNPACKQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
+        return quantised(job, module, quantizer, self.environment.install)
+
     def cache_key(self, case: Case) -> str:
-        """The backend decides how the program is lowered."""
-        return str(case.option("backend", "xnnpack"))
+        """The backend decides how the program is lowered, the precision what it holds."""
+        return f"{case.option('backend', 'xnnpack')} {case.precision}"
 
     @contextmanager
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[ExecuTorchModel]:
@@ -112,7 +135,20 @@ class ExecuTorch:
             "backends": list(runtime.backend_registry.registered_backend_names),
             "torch": torch.__version__,
         }
+        if case.precision in QUANTISED:  # as the program was lowered: its runtime doesn't tell
+            computed = json.loads((artifact.parent / "products.json").read_text())
+            facts |= {"computed": confirmed("ExecuTorch", case.precision, computed), "dot_product": dot_product()}
         yield ExecuTorchModel(method, torch, case, facts)
+
+
+def lowered(graph: Any) -> list[str]:
+    """The precision of every convolution and matrix product of a lowered program, delegated or not."""
+    from executorch.exir.lowered_backend_module import get_lowered_submodules
+
+    from hwprof.frameworks.pt2e import products
+
+    parts = [module.original_module.graph_module for _, module, _ in get_lowered_submodules(graph)]
+    return [precision for part in (graph, *parts) for precision in products(part.graph.nodes)]
 
 
 ADAPTER = ExecuTorch()

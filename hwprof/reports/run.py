@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from hwprof import doubts
 from hwprof.analysis import performance
-from hwprof.records import Exactness, Kind, Origin, Reading, Role, Run, Window
+from hwprof.records import Exactness, Fidelity, Kind, Origin, Reading, Role, Run, Window
 
 # Levels: shown as they are, not per frame.
 LEVEL_UNITS = frozenset({"W", "Hz", "degC", "B", "bytes", "share", "%", "ratio", "CPUs", "cores"})
@@ -117,6 +117,22 @@ def speed(runs: Sequence[Run]) -> list[str]:
         verdict = "faithful" if fidelity.faithful else "UNFAITHFUL"
         said = f"{verdict}, max error {fidelity.max_rel:.1e} of the largest output, top-1 {fidelity.top1:.0%}"
     lines.append(f"  counting    {cost}    outputs: {said}")
+    lines += computed_in(runs[0], fidelity)
+    return lines
+
+
+def computed_in(run: Run, fidelity: Fidelity | None) -> list[str]:
+    """What was truly computed, where the framework was asked for another precision than FP32."""
+    computed = run.facts.get("computed")
+    if not isinstance(computed, dict):
+        return []
+    said = ", ".join(f"{count} in {precision}" for precision, count in computed.items() if count)
+    lines = [f"  computed    convolutions and matrix products: {said}"]
+    if fidelity is not None and fidelity.simulated_rel is not None and fidelity.simulated_top1 is not None:
+        lines.append(
+            f"  agreement   top-1 on {fidelity.inputs} images {fidelity.top1:.0%}; quantisation simulated in FP32: "
+            f"{fidelity.simulated_top1:.0%}, max error {fidelity.simulated_rel:.1e}"
+        )
     return lines
 
 

@@ -1,0 +1,45 @@
+"""Post-training quantisation of an exported torch graph (PT2E), shared by PyTorch's inductor and ExecuTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.frameworks import calibration
+from hwprof.frameworks.protocol import PrepareJob
+
+# Of torch's operators, those that multiply, whatever the dialect calls them.
+PRODUCTS = ("convolution", "conv2d", "conv1d", "linear", "addmm", "mm.default")
+
+
+def quantised(job: PrepareJob, module: Any, quantizer: Any, install: str) -> Any:
+    """The module with quantisation marked, its ranges from the calibration images. Raises NotInstalled, UnsupportedModel."""
+    import torch
+
+    try:
+        from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+    except ImportError as error:
+        raise NotInstalled("torchao, which quantises for PyTorch,", install) from error
+    try:
+        with torch.no_grad():
+            exported = torch.export.export(module, (torch.zeros(job.input.shape),)).module()
+            prepared = prepare_pt2e(exported, quantizer)
+            for images in calibration.batches(job):
+                prepared(torch.from_numpy(images))
+            return convert_pt2e(prepared)
+    except Exception as error:  # the exporter and the passes raise what they like
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise UnsupportedModel(f"PyTorch can't quantise the network: {said[0][:300]}") from error
+
+
+def products(nodes: Iterable[Any]) -> list[str]:
+    """The precision of every convolution and matrix product of a graph: int8 where what it takes was quantised."""
+    found = []
+    for node in nodes:
+        name = str(node.target)
+        if node.op != "call_function" or not any(word in name for word in PRODUCTS):
+            continue
+        taken = node.args[1 if "addmm" in name else 0]
+        found.append("int8" if "dequantize" in str(getattr(taken, "target", "")) else "fp32")
+    return found
