@@ -21,7 +21,7 @@ test:
 test-frameworks: ## needs PyTorch (and torchvision for --pretrained)
 	$(PY) -m pytest -q -m torch
 
-test-environments: ## every framework in an environment of its own, swept at full size: gigabytes, half an hour
+test-environments: ## every framework in an environment of its own, swept at full size: gigabytes, tens of minutes
 	HWPROF_MUST_RUN=environments $(PY) -m pytest -q -m environments --durations=5
 
 test-browser: ## the report in headless Chromium: apt-get install chromium, pip install '.[browser]'
