@@ -126,7 +126,7 @@ def call(words: Sequence[str], environ: Mapping[str, str]) -> None:
             (line for line in said if line.lower().startswith("error")), said[-1] if said else "no word"
         )
         raise CaseFailed(
-            f"{Path(words[0]).name} failed: {wrong[:300]}", "is the package index reachable, the disk full?"
+            f"{Path(words[0]).name} failed: {wrong[:300].rstrip('.')}", "is the package index reachable, the disk full?"
         )
 
 
