@@ -109,7 +109,7 @@ class LiteRt:
             raise NotInstalled("tensorflow, which converts to .tflite,", "hwprof env create tensorflow") from error
         from hwprof.frameworks.tensorflow_graph import Network
 
-        network = Network(job.source, job.input.shape)
+        network = Network(job.source, job.input.shape, pads_apart=True)
         function = tf.function(network.walk, input_signature=[network.signature]).get_concrete_function()
         reached("tf-function")
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function], network)

@@ -29,8 +29,10 @@ def axis_of(axis: int, rank: int) -> int:
 class Network(tf.Module):  # type: ignore[misc]
     """The network as a callable of one channels-last tensor."""
 
-    def __init__(self, path: Path, shape: Sequence[int]) -> None:
+    def __init__(self, path: Path, shape: Sequence[int], pads_apart: bool = False) -> None:
         super().__init__()
+        # .tflite has no maximum with pads of its own: they become an operator before it
+        self.pads_apart = pads_apart
         import onnx
         from onnx import numpy_helper
 
@@ -138,7 +140,10 @@ def max_pool(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[
             if steps * strides[i] >= int(x.shape[1 + i]) + pads[1 + i][0]:
                 steps -= 1
             pads[1 + i][1] += max(0, steps * strides[i] - room)
-    return tf.nn.max_pool2d(x, kernel, strides, same_or(pads, kernel, strides, [1, 1]))
+    padding = same_or(pads, kernel, strides, [1, 1])
+    if net.pads_apart and not isinstance(padding, str):
+        x, padding = tf.pad(x, pads, constant_values=x.dtype.min), "VALID"
+    return tf.nn.max_pool2d(x, kernel, strides, padding)
 
 
 def average_pool(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
