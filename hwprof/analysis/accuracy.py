@@ -1,4 +1,7 @@
-"""How many images are classified rightly, how sure that is, and whether two frameworks differ. Pure functions on arrays."""
+"""How many images are classified rightly, how sure that is, and whether two frameworks differ.
+
+Pure functions on arrays.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One framework on one set. `top5` None: the network has no more than five classes. `invalid`: not finite, wrong."""
+    """One framework on one set.
+
+    `top5` None: the network has no more than five classes. `invalid`: not finite, wrong.
+    """
 
     name: str
     top1: Share
@@ -43,7 +49,7 @@ class Score:
 class Pair:
     """Two frameworks on the same images, by top-1. `difference`: the second's share less the first's.
 
-    `p`: McNemar's exact test, two-sided, of the images that only one of them has right; `p_holm`: of all pairs together.
+    `p`: McNemar's exact test, two-sided, of the images that only one of them has right; `p_holm`: of all pairs.
     """
 
     first: str
@@ -114,7 +120,10 @@ def pairs(tops: Mapping[str, NDArray[np.int32]], labels: NDArray[np.int64]) -> t
 
 
 def paired_interval(only_first: int, only_second: int, of: int) -> tuple[float, float]:
-    """95 % interval of a difference of paired shares: Wald's with one image added to each cell (Bonett and Price 2012)."""
+    """95 % interval of a difference of paired shares.
+
+    Wald's with one image added to each cell (Bonett and Price 2012).
+    """
     from scipy.stats import norm
 
     first, second = (only_first + 1) / (of + 2), (only_second + 1) / (of + 2)

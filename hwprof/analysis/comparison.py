@@ -9,6 +9,7 @@ are paired; else Welch's t interval on the logarithms. The p-values of one compa
 from __future__ import annotations
 
 import enum
+import itertools
 import math
 import statistics
 from collections import defaultdict
@@ -165,7 +166,7 @@ def interleaved(old: Sequence[Measured], new: Sequence[Measured]) -> bool:
     if len(rounds) < FEWEST_PAIRS or sorted(m.round for m in old) != rounds or sorted(m.round for m in new) != rounds:
         return False
     times = [[m.started_utc for m in (*old, *new) if m.round == r] for r in rounds]
-    return all(max(a) < min(b) for a, b in zip(times, times[1:], strict=False))
+    return all(max(a) < min(b) for a, b in itertools.pairwise(times))
 
 
 def _change(old: Sequence[Measured], new: Sequence[Measured]) -> Change:

@@ -108,7 +108,10 @@ def of_runs(cell: Cell, runs: Sequence[Run]) -> Known | None:
 
 
 def context_of(one: Known, everything: Iterable[Known], limits: Sequence[Ceiling], told: Sequence[Layer]) -> Context:
-    """What rules look at for one case: the same at other thread counts and batches, other frameworks, a spin-off rerun."""
+    """What rules look at for one case.
+
+    The same at other thread counts and batches, other frameworks, a spin-off rerun.
+    """
     threads: dict[int, tuple[float, ...]] = {one.evidence.case.threads: one.throughput}
     batches: dict[int, tuple[float, ...]] = {}
     alone: tuple[float, ...] = ()
@@ -130,9 +133,9 @@ def context_of(one: Known, everything: Iterable[Known], limits: Sequence[Ceiling
         ):
             peers[case.framework] = other.evidence
         shared = ({*one.experiments} & {*other.experiments}) - {0}
-        if shared and same_version and replace(case, options=base.options) == base:
-            if interventions.kind_of(base, case) == "spin":
-                spin = _spin(one.of(max(shared)), other.of(max(shared)))
+        alike = shared and same_version and replace(case, options=base.options) == base
+        if alike and interventions.kind_of(base, case) == "spin":
+            spin = _spin(one.of(max(shared)), other.of(max(shared)))
     hertz = _hertz(one.evidence)
     return Context(one.evidence, limits, threads, alone, batches, peers, told, spin, ceilings.latencies(limits, hertz))
 

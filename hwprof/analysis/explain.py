@@ -22,7 +22,9 @@ NEARLY = 0.97  # of the CPUs busy throughout: threads that wait may be spinning
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What an intervention did to one side. `speed`: FPS as it is over FPS changed; `cpu`: the same of CPU time per frame.
+    """What an intervention did to one side.
+
+    `speed`: FPS as it is over FPS changed; `cpu`: the same of CPU time per frame.
 
     `spin-waiting makes A x1.2 as fast` is a `speed` of 1.2.
     """
@@ -159,9 +161,8 @@ def explain(
         said.append("A and B were not measured in turn: a drift of the machine between them is in no interval")
     if min(found.rounds) < 2:
         said.append("one round on a side: no interval, so a difference may be chance")
-    for s in (x, y):
-        if s.evidence.emulated:
-            said.append(f"{s.label}: EMULATED: times are the emulator's, and so is every factor made of them")
+    emulated = "EMULATED: times are the emulator's, and so is every factor made of them"
+    said += [f"{s.label}: {emulated}" for s in (x, y) if s.evidence.emulated]
     if found.level == "user":
         said.append("cycles and instructions are of user mode alone; task-clock is of both modes")
     return Explanation(
@@ -204,10 +205,8 @@ def _intervention(kind: str, a: Given, b: Given, base: Decomposition, paired: bo
     evidence = [found for runs in (x, y) if (found := collect(runs)) is not None]
     spinning = kind != "spin" and any(may_spin(one) for one in evidence)
     changed_ratio = ratio.decompose(rounds(x), rounds(y), spinning, paired)
-    chain: list[Factor] = []
-    for e in effects:
-        chain.append(e.speed if e.side == "A" else _inverse(e.speed))
-    chain = [Factor(f"{CAUSES[kind]} of {e.label}", *_values(f)) for e, f in zip(effects, chain, strict=True)]
+    speeds = [e.speed if e.side == "A" else _inverse(e.speed) for e in effects]
+    chain = [Factor(f"{CAUSES[kind]} of {e.label}", *_values(f)) for e, f in zip(effects, speeds, strict=True)]
     return Intervention(kind, effects, changed_ratio, (*chain, *changed_ratio.terms))
 
 

@@ -74,7 +74,9 @@ class Assessment:
 
 
 def assess(frame: pd.DataFrame, extra: Mapping[tuple[str, int], Mapping[str, float]] | None = None) -> list[Assessment]:
-    """Models of every stratum. `extra`: further facts of a (network, size), such as activations. ResultsError: no frame.
+    """Models of every stratum.
+
+    `extra`: further facts of a (network, size), such as activations. ResultsError: no frame.
 
     On an emulated machine FPS is the emulator's: refused.
     """

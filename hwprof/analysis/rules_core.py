@@ -146,11 +146,11 @@ def front_end(context: Context) -> Verdict:
     share, caution = (top.frontend, top.caution) if top is not None else stalled or (0.0, "")
     what = "slots" if top is not None else "cycles"
     numbers = [Number("front end", share, f"{share:.0%} of the {what} wait for the front end", caution)]
-    for metric in ("l1i-misses", "itlb-misses"):
-        if (b := slots.bound(e, metric)) is not None:
-            numbers.append(
-                Number(metric, b.mpki, f"{slots.WHAT[metric]}: {b.mpki:.2f} per 1,000 instructions", b.caution)
-            )
+    numbers += [
+        Number(metric, b.mpki, f"{slots.WHAT[metric]}: {b.mpki:.2f} per 1,000 instructions", b.caution)
+        for metric in ("l1i-misses", "itlb-misses")
+        if (b := slots.bound(e, metric)) is not None
+    ]
     state = State.YES if share >= 0.3 else State.PARTLY if share >= 0.15 else State.NO
     advice = "less code per frame: fewer distinct kernels, a smaller runtime between them, larger batches"
     sure = Sure.LOW if caution else Sure.MEDIUM
@@ -174,7 +174,8 @@ def bad_speculation(context: Context) -> Verdict:
     if b is None:
         return unknown(code, "branch-misses", "cycles")
     text = (
-        f"mispredicted branches: {b.mpki:.2f} per 1,000 instructions, consistent with up to {b.share:.0%} of the cycles "
+        f"mispredicted branches: {b.mpki:.2f} per 1,000 instructions, consistent with up to {b.share:.0%} of "
+        "the cycles "
         f"at {b.latency:.0f} cycles each (assumed)"
     )
     number = Number("branch-misses", b.share, text, b.caution)

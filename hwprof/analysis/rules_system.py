@@ -64,7 +64,10 @@ def spinning(context: Context) -> Verdict:
         return _one_thread(code)
     if (no := forbidden(code, e)) is not None:
         return no
-    advice = "spinning costs energy and other programs' time; it may be worth its latency: hwprof explain A B --intervene spin"
+    advice = (
+        "spinning costs energy and other programs' time; it may be worth its latency: hwprof "
+        "explain A B --intervene spin"
+    )
     if context.spin is not None:
         s = context.spin
         decided = s.speed_low is not None and s.speed_high is not None and not s.speed_low <= 1 <= s.speed_high
@@ -214,10 +217,16 @@ def dispatch(context: Context) -> Verdict:
     fixed, frame = _line(given)
     batch = e.case.batch
     share = max(0.0, fixed) / (fixed + frame * batch) if fixed + frame * batch > 0 else 0.0
-    text = f"{1e3 * fixed:.3g} ms per inference + {1e3 * frame:.3g} ms per frame, over batches {', '.join(map(str, sorted(given)))}"
+    text = (
+        f"{1e3 * fixed:.3g} ms per inference + {1e3 * frame:.3g} ms per frame, over batches "
+        f"{', '.join(map(str, sorted(given)))}"
+    )
     numbers.insert(0, Number("fixed share", share, text))
     state = State.YES if share > 0.3 else State.PARTLY if share > 0.15 else State.NO
-    because = f"{share:.0%} of an inference of batch {batch} doesn't depend on the batch: dispatch, waking threads, reading weights"
+    because = (
+        f"{share:.0%} of an inference of batch {batch} doesn't depend on the batch: dispatch, "
+        "waking threads, reading weights"
+    )
     sure = Sure.MEDIUM if len(given) > 2 else Sure.LOW
     advice = "larger batches; fusing layers, a compiled graph (inductor, XLA, TVM), fewer threads for small kernels"
     return Verdict(code, state, because, tuple(numbers), sure, advice, weight=share)
@@ -236,7 +245,10 @@ def _line(given: dict[int, list[float]]) -> tuple[float, float]:
 
 
 def conversion(context: Context) -> Verdict:
-    """Operators that a converter usually folds away and that still take time; else instructions beside other frameworks."""
+    """Operators that a converter usually folds away and that still take time.
+
+    Else instructions beside other frameworks.
+    """
     code, e = "conversion", context.evidence
     layers = [x for x in context.layers if x.ns]
     advice = "another conversion path or a newer converter; fuse BatchNormalization and activations before exporting"

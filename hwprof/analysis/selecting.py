@@ -1,8 +1,8 @@
 """Which runs `explain A B` is about: selectors, and the pairs of cases that differ only in what was named.
 
-A selector is words with commas between: `onnxruntime`, `framework=opencv`, `threads=2`, `network=resnet18`, `spin=false`,
-a machine's name, a version, a run's id. What both name with different values is compared; what only one names narrows
-both; everything else must be equal on both sides of a pair.
+A selector is words with commas between: `onnxruntime`, `framework=opencv`, `threads=2`, `network=resnet18`,
+`spin=false`, a machine's name, a version, a run's id. What both name with different values is compared; what only one
+names narrows both; everything else must be equal on both sides of a pair.
 """
 
 from __future__ import annotations
@@ -181,10 +181,7 @@ def pairs(
         for cell in chosen:
             grouped[_key(cell, free, options)].append(cell)
         sides.append(grouped)
-    found = []
-    for key in sides[0]:
-        if key in sides[1]:
-            found.append(_closest(sides[0][key], sides[1][key], same_file))
+    found = [_closest(sides[0][key], sides[1][key], same_file) for key in sides[0] if key in sides[1]]
     if not found:
         raise ResultsError(
             f"'{a.text}' and '{b.text}' have no case in common",

@@ -32,7 +32,10 @@ class Layer:
 
 
 def convert(source: Path, shape: Sequence[int], folder: Path) -> Path:
-    """Write network.prototxt and network.caffemodel for an input of `shape`; the former's path. Raises UnsupportedModel."""
+    """Write network.prototxt and network.caffemodel for an input of `shape`; the former's path.
+
+    Raises UnsupportedModel.
+    """
     import onnx
     from onnx import numpy_helper
 

@@ -101,7 +101,10 @@ def write(calibration: Calibration, spec: InputSpec, seed: int, path: Path) -> N
 
 
 def preprocessed(path: Path, shape: tuple[int, ...]) -> Array:
-    """An image as ImageNet's networks take it: RGB, shorter side scaled, centre cropped, normalised. Shape (3, h, w)."""
+    """An image as ImageNet's networks take it: RGB, shorter side scaled, centre cropped, normalised.
+
+    Shape (3, h, w).
+    """
     import numpy as np
 
     if len(shape) != 3 or shape[0] != 3:

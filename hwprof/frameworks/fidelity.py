@@ -49,7 +49,7 @@ def compare(outputs: Array, reference: Array, allowed: float) -> Fidelity:
 
 
 def judged(outputs: Array, reference: Array, simulated: Array, least: float) -> Fidelity:
-    """As `compare`, for quantised outputs: the error may be MARGIN times that of outputs whose quantisation was simulated.
+    """As `compare`, for quantised outputs: the error may be MARGIN times that of a simulated quantisation.
 
     Where the simulation itself errs by as much as outputs differ, the network is too sensitive for a judgement.
     """

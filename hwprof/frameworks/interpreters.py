@@ -1,6 +1,7 @@
-"""Which interpreter runs a framework, and what is in it. Found out in a child: a broken installation must not break hwprof.
+"""Which interpreter runs a framework, and what is in it.
 
-A framework is looked for in this order: an environment of its own (`hwprof env create NAME`), then hwprof's interpreter.
+Found out in a child: a broken installation must not break hwprof. A framework is looked for in this order: an
+environment of its own (`hwprof env create NAME`), then hwprof's interpreter.
 """
 
 from __future__ import annotations
@@ -63,7 +64,10 @@ class Interpreter:
 
 
 def home() -> Path:
-    """Where environments are: HWPROF_ENVIRONMENTS, else XDG_DATA_HOME/hwprof/environments, else below ~/.local/share."""
+    """Where environments are.
+
+    HWPROF_ENVIRONMENTS, else XDG_DATA_HOME/hwprof/environments, else below ~/.local/share.
+    """
     if given := os.environ.get("HWPROF_ENVIRONMENTS"):
         return Path(given)
     base = os.environ.get("XDG_DATA_HOME")

@@ -50,7 +50,10 @@ class LiteRtModel:
         return array.transpose(0, 3, 1, 2) if array.ndim == 4 else array
 
     def facts(self) -> Mapping[str, Any]:
-        """Whether the delegate took the graph shows in its operators; threads are not told, what was asked is marked so."""
+        """Whether the delegate took the graph shows in its operators.
+
+        Threads are not told, what was asked is marked so.
+        """
         operators = [told["op_name"] for told in self._interpreter._get_ops_details()]
         return {
             "version": self._module.__version__,

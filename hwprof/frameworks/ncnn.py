@@ -87,7 +87,10 @@ class Ncnn:
     )
 
     def environ(self, case: Case) -> Mapping[str, str]:
-        """Threads that spin between parallel regions made a second thread up to a hundred times slower: off unless asked."""
+        """Threads that spin between parallel regions made a second thread up to a hundred times slower.
+
+        Off unless asked.
+        """
         return {
             "OMP_NUM_THREADS": str(case.threads),
             "OMP_WAIT_POLICY": "active" if case.option("spin", False) else "passive",

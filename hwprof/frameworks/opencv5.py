@@ -16,7 +16,10 @@ ENGINES = {"new": "ENGINE_NEW", "classic": "ENGINE_CLASSIC", "auto": "ENGINE_AUT
 
 
 class OpenCv5(OpenCv):
-    """Adapter of OpenCV 5: reads .onnx as it is; a batch above 1 wants the open batch that OpenCV 4 computes wrongly."""
+    """Adapter of OpenCV 5: reads .onnx as it is.
+
+    A batch above 1 wants the open batch that OpenCV 4 computes wrongly.
+    """
 
     name = "opencv5"
     options: Mapping[str, tuple[Any, ...]] = {**OpenCv.options, "engine": ("auto", "new", "classic")}

@@ -127,7 +127,10 @@ class OpenVino:
 
     @contextmanager
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[OpenVinoModel]:
-        """One stream of `case.threads` threads. Raises UnsupportedModel, NotInstalled, NotAvailable (no such precision)."""
+        """One stream of `case.threads` threads.
+
+        Raises UnsupportedModel, NotInstalled, NotAvailable (no such precision).
+        """
         try:
             import openvino
         except ImportError as error:

@@ -33,7 +33,8 @@ class Environment:
     distributions: tuple[str, ...]
     install: str
     module: str  # what is imported to find out whether it is there
-    # For an environment of its own (`hwprof env create`): pip's requirements, and the Python versions that they exist for.
+    # For an environment of its own (`hwprof env create`): pip's requirements, and the Python versions that they
+    # exist for.
     requirements: tuple[str, ...] = ()
     versions: str = ""  # of the framework that the adapter can drive, as ">=5"; "": any
     alone: tuple[str, ...] = ()  # installed after them, without what they say they depend on

@@ -14,7 +14,10 @@ PRODUCTS = ("convolution", "conv2d", "conv1d", "linear", "addmm", "mm.default")
 
 
 def quantised(job: PrepareJob, module: Any, quantizer: Any, install: str) -> Any:
-    """The module with quantisation marked, its ranges from the calibration images. Raises NotInstalled, UnsupportedModel."""
+    """The module with quantisation marked, its ranges from the calibration images.
+
+    Raises NotInstalled, UnsupportedModel.
+    """
     import torch
 
     try:

@@ -36,7 +36,10 @@ class TorchModel:
         self._channels_last = bool(case.option("channels_last", False))
 
     def bind(self, batch: Array) -> Any:
-        """A tensor on the array's memory; a copy with the channels last, or of half precision, where the case says so."""
+        """A tensor on the array's memory.
+
+        A copy with the channels last, or of half precision, where the case says so.
+        """
         tensor = self._torch.from_numpy(batch).to(self._type)
         return tensor.to(memory_format=self._torch.channels_last) if self._channels_last else tensor
 
@@ -122,7 +125,10 @@ class PyTorch:
         }
 
     def prepare(self, job: PrepareJob) -> Path:
-        """Nothing to convert: modules are built when loading. For INT8 a quantised graph (.pt2) for the case's shape."""
+        """Nothing to convert: modules are built when loading.
+
+        For INT8 a quantised graph (.pt2) for the case's shape.
+        """
         require(job.case.precision)
         return self._quantise(job) if job.case.precision in QUANTISED else job.source
 

@@ -185,7 +185,7 @@ def reshape(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[s
         return flatten(net, {}, given, names)
     if (len(shape), len(dims)) not in ((4, 5), (5, 4)):
         raise ValueError(f"{shape} to {dims}")
-    wanted = [d for d in dims[1:]]
+    wanted = list(dims[1:])
     if -1 in wanted or [int(s) for s in shape[-2:]] != wanted[-2:]:
         raise ValueError(f"{shape} to {dims}: only channels can be split or joined")
     batch = -1 if x.shape[0] is None else int(x.shape[0])

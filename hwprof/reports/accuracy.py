@@ -24,7 +24,8 @@ def percent(found: Share | None) -> str:
 def render(result: Result) -> str:
     """For a terminal: what was shown, a line per framework, a line per pair, what was left out."""
     lines = [
-        f"{result.network} {'x'.join(map(str, result.shape))} · {result.images:,} images of {result.folder} · {result.classes} classes",
+        f"{result.network} {'x'.join(map(str, result.shape))} · {result.images:,} images of {result.folder} · "
+        f"{result.classes} classes",
         f"{result.preprocess.title(*result.shape[1:])} · {result.decoder} · intervals: 95 %, Wilson",
         "",
     ]

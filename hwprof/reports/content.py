@@ -57,7 +57,10 @@ def build(frame: pd.DataFrame, runs: Iterable[Run]) -> Report:
 
 
 def speeds(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row per stratum, variant, network, batch: fps, low, high, rounds, latency_ms, macs, params, faithful, max_rel, emulated."""
+    """One row per stratum, variant, network, batch.
+
+    Fps, low, high, rounds, latency_ms, macs, params, faithful, max_rel, emulated.
+    """
     labelled = strata.label(frame)
     labelled.attrs = {}  # pandas copies them deeply at every step
     good = labelled[strata.is_ok(labelled) & strata.is_native(labelled) & labelled["fps"].notna()]

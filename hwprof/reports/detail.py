@@ -17,10 +17,12 @@ COLUMNS = (
     *("without one network", "q", "same sign", "reliability", "given", "note"),
 )
 READ = (
-    "r given: partial correlation of log FPS with the log of the metric per frame, given the covariates in 'given', over "
+    "r given: partial correlation of log FPS with the log of the metric per frame, given the covariates in "
+    "'given', over "
     "network means; 95 % by Fisher's z. r raw is mostly network size. group: metrics with one number can't be told "
     "apart (|r| > .7). p90/p10: spread between networks. 'without one network': the range of r as each network is left "
-    "out, and the one that moves it most. q: Benjamini-Hochberg. same sign: in k of F frameworks. reliability: share of "
+    "out, and the one that moves it most. q: Benjamini-Hochberg. same sign: in k of F frameworks. reliability: "
+    "share of "
     "the variance that is not noise between rounds; below .8 more rounds are needed."
 )
 
@@ -167,7 +169,8 @@ def groups_table(analysis: Analysis) -> Table:
         "Metrics that can't be told apart",
         ("group", "metrics", "which"),
         rows,
-        "Average linkage on 1 - |r| of what is left given size, cut at |r| = .7: what is said of one may be due to another.",
+        "Average linkage on 1 - |r| of what is left given size, cut at |r| = .7: what is said of one may be due "
+        "to another.",
     )
 
 
@@ -214,15 +217,19 @@ def pooled_sentences(analysis: Analysis) -> list[str]:
     sure = sorted((s for s in apart if (s.p_family or 0) < SURE), key=lambda s: (s.p_family or 0, s.p or 0))
     if not sure:
         return [
-            f"Over all frameworks: of {len(tested)} metrics, none differs between frameworks together with FPS on the same "
+            f"Over all frameworks: of {len(tested)} metrics, none differs between frameworks together with FPS "
+            "on the same "
             "network (max-T, family-wise p < .05, and an interval without 0)."
         ]
     s = sure[0]
-    assert s.slope is not None and s.low is not None and s.high is not None
+    assert s.slope is not None
+    assert s.low is not None
+    assert s.high is not None
     others = "" if len(sure) == 1 else f" {len(sure) - 1} more: see the pooled slopes."
     return [
         f"Over all frameworks: on the same network, +10 % {s.metric.label} per frame goes with "
-        f"{100 * (1.1**s.slope - 1):+.1f} % FPS (95 % {100 * (1.1**s.low - 1):+.1f} to {100 * (1.1**s.high - 1):+.1f} %, "
+        f"{100 * (1.1**s.slope - 1):+.1f} % FPS (95 % {100 * (1.1**s.low - 1):+.1f} to "
+        f"{100 * (1.1**s.high - 1):+.1f} %, "
         f"{s.n} networks, family-wise p {s.p_family:.3f}). An association, not a cause.{others}"
     ]
 

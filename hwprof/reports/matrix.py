@@ -94,8 +94,10 @@ def markdown(work: Matrix, cells: Sequence[Cell]) -> str:
     lines = [
         "# What converts and runs",
         "",
-        f"Made by `{command(work)} -o FILE`, not by hand: every cell was converted, loaded and run in a process of its own,",
-        f"and compared with the reference (ONNX Runtime, FP32, no graph optimisation) on the same seeded images (seed {work.seed}).",
+        f"Made by `{command(work)} -o FILE`, not by hand: every cell was converted, loaded and run in a process "
+        "of its own,",
+        "and compared with the reference (ONNX Runtime, FP32, no graph optimisation) on the same seeded images "
+        f"(seed {work.seed}).",
         "",
         legend(work) + untried(work, cells),
         "",
@@ -154,7 +156,10 @@ def finite(value: Any) -> Any:
 
 
 def ways(names: Sequence[str]) -> list[dict[str, Any]]:
-    """Each framework's way from ONNX: steps, the interpreter of each, whether it is there, seconds seen in this cache."""
+    """Each framework's way from ONNX.
+
+    Steps, the interpreter of each, whether it is there, seconds seen in this cache.
+    """
     from hwprof import conversions
     from hwprof.cases import converter_of
     from hwprof.frameworks import interpreters

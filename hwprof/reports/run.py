@@ -98,7 +98,8 @@ def speed(runs: Sequence[Run]) -> list[str]:
     _, low_ns, high_ns = performance.within_run_interval(bare_latencies(runs[0]))
     if low_ns is not None and high_ns is not None:
         lines.append(
-            f"              within the first round [{low_ns / 1e6:.3f} ... {high_ns / 1e6:.3f}] ms, 95 % of the median: "
+            f"              within the first round [{low_ns / 1e6:.3f} ... {high_ns / 1e6:.3f}] ms, 95 % of the "
+            "median: "
             "says nothing of another process"
         )
     loads = [r.load_ns for r in runs if r.load_ns is not None]
@@ -254,8 +255,8 @@ def simulations(runs: Sequence[Run]) -> list[str]:
         what = (
             "Debian's riscv64 build of the framework in QEMU, every instruction of user space"
             if tool.startswith("riscv64")
-            else "those of a model of a CPU with simulated caches, and of the kernels that a framework chooses inside the "
-            "simulator"
+            else "those of a model of a CPU with simulated caches, and of the kernels that a framework chooses inside "
+            "the simulator"
         )
         lines.append(f"Counts marked @{tool} are simulated ({count} case{'s' * (count != 1)}, batch 1): {what}.")
     return lines

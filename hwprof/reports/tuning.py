@@ -43,8 +43,10 @@ def render(tuned: Tuned) -> str:
         f"  {'FPS':>9} {'(final)':>9}  {'rounds':>6}  candidate",
     ]
     good = [c for c in told["candidates"] if not c["failure"]]
-    for row in good[:SHOWN]:
-        lines.append(f"  {_fps(row['fps_search'])} {_fps(row['fps_final'])}  {row['rounds']:>6}  {row['changes']}")
+    lines += [
+        f"  {_fps(row['fps_search'])} {_fps(row['fps_final'])}  {row['rounds']:>6}  {row['changes']}"
+        for row in good[:SHOWN]
+    ]
     if len(good) > SHOWN:
         lines.append(f"  {'...':>9} {'':>9}  {'':>6}  {len(good) - SHOWN} slower ones (--json has all)")
     lines += [

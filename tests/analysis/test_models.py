@@ -23,7 +23,7 @@ def frame(n: int = 10, gain: float = 0.0, noise: float = 0.05, seed: int = 0, fr
         for f in range(frameworks):
             y = 25 - macs - gain * params + 0.3 * f + rng.normal(0, noise)
             for r in range(2):
-                rows.append(
+                rows.append(  # noqa: PERF401  three loops deep
                     {
                         "framework": f"f{f}",
                         "network": f"n{i}",

@@ -208,7 +208,8 @@ def test_memory_of_a_process(tmp_path: Path) -> None:
         tmp_path,
         {
             "proc/7/status": "Name: x\nVmHWM:\t  900 kB\nVmRSS:\t  800 kB\nVmSwap:\t 0 kB\n",
-            "proc/7/smaps_rollup": "00-ff ---p\nRss: 800 kB\nPss: 500 kB\nPrivate_Clean: 100 kB\nPrivate_Dirty: 200 kB\n",
+            "proc/7/smaps_rollup": "00-ff ---p\nRss: 800 kB\nPss: 500 kB\nPrivate_Clean: 100 kB\nPrivate_Dirty: "
+            "200 kB\n",
         },
     )
     (sensors,) = memory.gauges(7, str(root))

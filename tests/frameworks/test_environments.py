@@ -107,7 +107,7 @@ def test_what_cannot_be_installed_gives_the_installers_reason_and_leaves_nothing
         name = "broken"
         environment = broken
 
-    with pytest.raises(CaseFailed, match="no-such-distribution|No such file"):
+    with pytest.raises(CaseFailed, match=r"no-such-distribution|No such file"):
         environments.create(Broken(), say=lambda line: None)  # type: ignore[arg-type]
     assert list(interpreters.home().iterdir()) == []
 
@@ -164,7 +164,7 @@ def test_a_framework_without_pins_wants_an_interpreter() -> None:
 
 
 def test_a_python_that_is_nowhere_is_named() -> None:
-    with pytest.raises(NotInstalled, match="Python ==3.99"):
+    with pytest.raises(NotInstalled, match=r"Python ==3\.99"):
         installing.fit_python("==3.99")
 
 

@@ -118,7 +118,8 @@ def test_a_long_table_is_paged_and_whole(tmp_path: Path) -> None:
     block = text[text.index("<h4>Every run</h4>") :]
     assert block.count("<tr>") - 1 == 100
     stored = re.search(r'<script type="application/json">(.*?)</script>', block, re.DOTALL)
-    assert stored and len(json.loads(stored[1])["rows"]) == 130
+    assert stored
+    assert len(json.loads(stored[1])["rows"]) == 130
 
 
 def test_axes_put_round_ticks_where_values_are() -> None:

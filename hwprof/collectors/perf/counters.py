@@ -66,7 +66,7 @@ class PerfCollector:
         self._layouts: dict[tuple[tuple[str, ...], frozenset[str]], Layout] = {}
 
     def probe(self, requests: Sequence[str], cpus: Collection[int] = ()) -> Mapping[str, Available | Unavailable]:
-        """Each event opened alone on this thread; where there are several kinds of core, on each, and what is their sum.
+        """Each event opened alone on this thread; where there are several kinds of core, on each, and their sum.
 
         `cpus`: where it is to be counted, which may be on one kind alone; empty: wherever this process may run. Raises
         UnknownEvent, UsageError.
@@ -156,7 +156,10 @@ class PerfCollector:
         return frozenset(k.name for k in kinds if allowed is None or not k.cpus or allowed & set(k.cpus))
 
     def _within(self, unit: Sequence[Event], used: frozenset[str]) -> tuple[Event, ...]:
-        """The unit without the kinds of core that are not used: part of a sum is left out, what was named is refused."""
+        """The unit without the kinds of core that are not used.
+
+        Part of a sum is left out, what was named is refused.
+        """
         kept = [e for e in unit if not e.cluster or e.cluster in used or not e.whole]
         why = "the process may not run on these cores"
         return tuple(

@@ -77,8 +77,8 @@ class PerfSession:
         """Readings of one window: what can't be true becomes MISSING or SUSPECT, with the reason.
 
         All anchors of the hardware zero: none of the hardware's values is believed. One anchor zero: that one is not.
-        Zero from an emulator's PMU, ticks of an emulator's host or a share of the window below 1 %: SUSPECT. Where there
-        are several kinds of core, the counts of each are not scaled, and their sums are added.
+        Zero from an emulator's PMU, ticks of an emulator's host or a share of the window below 1 %: SUSPECT. Where
+        there are several kinds of core, the counts of each are not scaled, and their sums are added.
         """
         readings = settle(readings, self._clusters, self._sums, self._multiplexed)
         hardware = [r for r in readings if r.origin in _BY_HARDWARE and r.value is not None]

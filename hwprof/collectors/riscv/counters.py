@@ -5,6 +5,7 @@ Standard library only: the launcher reads it from outside, the emulated worker f
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import os
 import struct
@@ -179,7 +180,7 @@ class InstructionSession:
         )
         self._lost = 0
         reads = [self._file.read().total() for _ in range(CALIBRATION)]
-        steps = [[b[n] - a[n] for n in self._file.names] for a, b in zip(reads, reads[1:], strict=False)]
+        steps = [[b[n] - a[n] for n in self._file.names] for a, b in itertools.pairwise(reads)]
         # the interpreter specialises its bytecode within the first few
         self.overhead = dict(
             zip(self._file.names, map(median_low, zip(*steps[CALIBRATION // 2 :], strict=True)), strict=True)

@@ -85,7 +85,10 @@ def qemu() -> str:
 
 
 def here() -> None:
-    """Raise what any simulation on this machine lacks: QEMU with plugins, a compiler, the packages' loader. Makes nothing."""
+    """Raise what any simulation on this machine lacks: QEMU with plugins, a compiler, the packages' loader.
+
+    Makes nothing.
+    """
     interface(qemu())
     compiler()
     require("mmdebstrap")

@@ -97,7 +97,8 @@ def heat_map(analysis: Analysis, stratum: int, where: str) -> Figure | None:
         else ""
     )
     note = (
-        "r given size, N networks below it. Hatched and pale: the 95 % interval includes 0, or fewer than 7 networks; no colour: "
+        "r given size, N networks below it. Hatched and pale: the 95 % interval includes 0, or fewer than 7 "
+        "networks; no colour: "
         "no coefficient. Click a cell, or press Enter on it, for the scatter behind it." + more
     )
     return Figure(f"map-{stratum}", f"Correlation with FPS{where}", draw.render(), header, rows, note)

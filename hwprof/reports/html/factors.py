@@ -17,7 +17,8 @@ from hwprof.reports.html.svg import LETTER, Drawing, axis
 MOST = 6  # waterfalls: one per pair of frameworks, the widest apart first
 NOTE = (
     "A factor above 1 speeds the first one up; the factors multiply to the FPS ratio. Means of logarithms over rounds, "
-    "95 % intervals by Welch between rounds (none: one round). Causal words would need an intervention: these are parts."
+    "95 % intervals by Welch between rounds (none: one round). Causal words would need an intervention: these "
+    "are parts."
 )
 
 

@@ -185,7 +185,10 @@ def timeline(run: Run, variant: str, key: str) -> Figure | None:
                 draw.text(left + 150 + 62 * number_, y0 - 5, label, f"m s{number_} own")
     draw.x_axis(x, bottom - 22, top, "seconds since the first sample")
     draw.height = bottom + 14
-    note = "Shaded: measured windows (dark: bare, light: counted). Totals (CPU time, energy) as rates between samples; gauges that stayed at 0 are left out."
+    note = (
+        "Shaded: measured windows (dark: bare, light: counted). Totals (CPU time, energy) as rates "
+        "between samples; gauges that stayed at 0 are left out."
+    )
     title = f"{where}, round {run.round + 1}"
     return Figure(key, title, draw.render(), ("gauge", "label", "seconds", "value"), tuple(rows), note)
 

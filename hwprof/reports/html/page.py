@@ -19,9 +19,12 @@ from hwprof.reports.html.model import Figure, Page, Scatter, Section
 METHOD = (
     "FPS = batch / median latency after one 3-sigma pass; throughput = frames / elapsed. Intervals are between rounds, "
     "each round a fresh process.",
-    "Correlations: logs, one value per framework and network (means over rounds, then batches); given log MACs and, where "
-    "counted, log instructions per frame; Fisher's z. Below 4 networks no coefficient, 4 to 6 exploratory, q-values from 7.",
-    "Machines, threads, affinities, precisions and input sizes are never pooled. EMULATED: an emulator's time and counts. "
+    "Correlations: logs, one value per framework and network (means over rounds, then batches); given log MACs "
+    "and, where "
+    "counted, log instructions per frame; Fisher's z. Below 4 networks no coefficient, 4 to 6 exploratory, "
+    "q-values from 7.",
+    "Machines, threads, affinities, precisions and input sizes are never pooled. EMULATED: an emulator's time "
+    "and counts. "
     "SIMULATED: a model's counts, in columns of their own. SUSPECT: failed validation here. SCALED: shared a counter.",
 )
 
@@ -114,7 +117,10 @@ def _associations(material: Material, scatters: list[Scatter]) -> list[Section]:
     if flips.rows:
         out.append(Section("flips", "Signs that differ", tables=(flips,)))
     elif analyses:
-        why = "No metric goes with more FPS in one framework or stratum and with less in another (both intervals without 0)."
+        why = (
+            "No metric goes with more FPS in one framework or stratum and with less in another (both "
+            "intervals without 0)."
+        )
         out.append(Section("flips", "Signs that differ", absent=(why,)))
     return out
 
@@ -165,7 +171,8 @@ def _hardware(material: Material) -> Section:
         figures.append(hardware.topdown(material.frame, columns, "topdown"))
     else:
         absent.append(
-            "No top-down bars: no run counted the four slots of level 1 (retiring, bad speculation, front end, back end)."
+            "No top-down bars: no run counted the four slots of level 1 (retiring, bad speculation, front end, "
+            "back end)."
         )
     roof = hardware.roofline(material.report.fps, material.ceilings, material.variants, None, "roofline")
     if roof is not None:

@@ -94,7 +94,10 @@ def dots(part: pd.DataFrame, variants: Sequence[str], key: str, where: str) -> F
                 draw.marker(x.at(row["fps"]), y, series, said(row), hollow=not row["faithful"] or row["emulated"])
     draw.height = bottom + 38
     title = f"FPS per network and framework{f' · {where}' if where else ''}"
-    note = "95 % t interval between rounds; no bar: one round; ‹ ›: it goes on. Hollow: unfaithful to the reference, or emulated."
+    note = (
+        "95 % t interval between rounds; no bar: one round; ‹ ›: it goes on. Hollow: unfaithful to "
+        "the reference, or emulated."
+    )
     return Figure(key, title, draw.render(), DATA, _data(part), note)
 
 

@@ -159,7 +159,10 @@ def test_a_table_may_be_for_one_stepping_alone() -> None:
 
 def test_cores_of_two_kinds_behind_one_pmu_have_no_table(tmp_path: Path) -> None:
     (tmp_path / "proc").mkdir()
-    text = "processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd03\n\nprocessor\t: 1\nCPU implementer\t: 0x41\nCPU part\t: 0xd08\n"
+    text = (
+        "processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd03\n\nprocessor\t: 1\nCPU "
+        "implementer\t: 0x41\nCPU part\t: 0xd08\n"
+    )
     (tmp_path / "proc/cpuinfo").write_text(text)
     refused = Parser(Catalog(tmp_path)).event("l1d-misses").refused
     assert refused is not None
