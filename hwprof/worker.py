@@ -127,58 +127,6 @@ def batches(job: Job, count: int) -> list[NDArray[np.float32]]:
     ]
 
 
-def make_network(job: Job, link: Link, stage: Stage) -> None:
-    """Task NETWORK: write the .onnx with its weights."""
-    stage("network")
-    from hwprof.networks import resolve
-
-    resolve(job.network).write(Path(job.output), job.seed, job.case.size or None)
-    link.send({"say": "result"})
-
-
-def prepare(job: Job, link: Link, stage: Stage) -> None:
-    """Task PREPARE: the framework's own artifact."""
-    stage("prepare")
-    from hwprof import conversions
-    from hwprof.frameworks.protocol import PrepareJob
-
-    adapter = adapter_of(job)
-    images = Path(job.calibration_images) if job.calibration_images else None
-    task = PrepareJob(Path(job.source), job.case, job.spec, Path(job.output), job.seed, images)
-    clock = conversions.start(conversions.way(adapter) or (), stage)
-    path = adapter.prepare(task)
-    if path != task.source:
-        clock.reached(conversions.given(adapter))
-    link.send({"say": "result", "artifact": str(path), "steps": clock.done})
-
-
-def reference(job: Job, link: Link, stage: Stage) -> None:
-    """Task REFERENCE: outputs of ONNX Runtime FP32 without graph optimisation, on the first images of the ring.
-
-    For a quantised case also those of a quantised graph, whose quantisation is then simulated in floating point.
-    """
-    stage("reference")
-    from hwprof.frameworks import fidelity
-
-    fidelity.write_reference(Path(job.source), images(job, job.compared), Path(job.output))
-    if job.calibration_images:
-        from hwprof.frameworks.protocol import PrepareJob
-
-        folder = Path(job.output).parent
-        task = PrepareJob(Path(job.source), job.case, job.spec, folder, job.seed, Path(job.calibration_images))
-        fidelity.write_simulated(task, images(job, job.compared))
-    link.send({"say": "result"})
-
-
-def calibration(job: Job, link: Link, stage: Stage) -> None:
-    """Task CALIBRATION: the images to quantise with."""
-    stage("calibration")
-    from hwprof.frameworks.calibration import Calibration, write
-
-    write(job.calibration or Calibration(), job.spec, job.seed, Path(job.output))
-    link.send({"say": "result"})
-
-
 @contextmanager
 def loaded(job: Job, stage: Stage, images: int = RING_IMAGES) -> Iterator[tuple[Model, list[Any], dict[str, Any]]]:
     """The network in its framework with the ring bound, and what importing and loading cost."""
@@ -254,11 +202,11 @@ def measure(job: Job, link: Link, stage: Stage) -> None:
     link.send(result)
 
 
-def answer(job: Job, link: Link, stage: Stage) -> None:
-    """Tasks in which nothing is timed."""
-    from hwprof import answers
+def elsewhere(job: Job, link: Link, stage: Stage) -> None:
+    """Tasks in which nothing is timed: making files, and answering to images."""
+    from hwprof import answers, making
 
-    answers.TASKS[job.task](job, link, stage)
+    {**making.TASKS, **answers.TASKS}[job.task](job, link, stage)
 
 
 def open_counters(
@@ -376,11 +324,8 @@ def cpu_features() -> list[str]:
 
 
 TASKS: Mapping[Task, Callable[[Job, Link, Stage], None]] = {
-    Task.NETWORK: make_network,
-    Task.PREPARE: prepare,
-    Task.REFERENCE: reference,
-    **dict.fromkeys((Task.CHECK, Task.EVALUATE, Task.IMAGES, Task.PREDICT), answer),
-    Task.CALIBRATION: calibration,
+    **dict.fromkeys((Task.NETWORK, Task.PREPARE, Task.REFERENCE, Task.CALIBRATION), elsewhere),
+    **dict.fromkeys((Task.CHECK, Task.EVALUATE, Task.IMAGES, Task.PREDICT), elsewhere),
     Task.MEASURE: measure,
     Task.SIMULATE: simulate,
     Task.LAYERS: layers,
