@@ -41,15 +41,15 @@ idle_baseline_s = 0.0
 """
 
 # The second sweep lacks CAP_SYS_ADMIN (21) and CAP_PERFMON (38): it counts user mode alone, without the ticks and
-# switches of the kernel; addresses and hashes are the same in every process, since what depends on them (alignment, the
-# order of sets) moves a framework's count by some 1e-4 from one process to the next.
+# switches of the kernel; addresses and hashes are the same in every process and arrays lie at a page's beginning, since
+# what depends on them (alignment, the order of sets) moves a framework's count by some 4e-4 from one process to the next.
 EXACT = """
 uname -m
 hwprof sweep ./board.toml --results sweep.db
 echo "sweep ended with $?"
 echo 2 >/proc/sys/kernel/perf_event_paranoid
 echo 0 >/proc/sys/kernel/randomize_va_space
-export PYTHONHASHSEED=0
+export PYTHONHASHSEED=0 GLIBC_TUNABLES=glibc.malloc.mmap_threshold=4096:glibc.malloc.mmap_max=10000000
 python3 -c "
 import ctypes, os
 for capability in (21, 38):
