@@ -23,7 +23,7 @@ DEBIAN_PACKAGES="python3-venv python3-numpy python3-pandas python3-scipy python3
 python3-psutil python3-sqlalchemy python3-onnx python3-onnxruntime python3-opencv python3-rich python3-jinja2 python3-setuptools"
 
 check_debian_packages() {
-    for module in numpy pandas scipy statsmodels matplotlib psutil sqlalchemy onnx onnxruntime cv2 rich setuptools; do
+    for module in numpy pandas scipy statsmodels matplotlib psutil sqlalchemy onnx onnxruntime cv2 rich jinja2 setuptools; do
         "$1" -c "import importlib.util as u; raise SystemExit(u.find_spec('$module') is None)" ||
             fail "On riscv64 hwprof uses Debian's own Python packages; '$module' is missing:" \
                  "  apt-get install $(printf '%s' "$DEBIAN_PACKAGES" | tr '\n' ' ')"

@@ -42,7 +42,7 @@ idle_baseline_s = 0.0
 
 # The second sweep lacks CAP_SYS_ADMIN (21) and CAP_PERFMON (38): it counts user mode alone, without the ticks and
 # switches of the kernel; addresses and hashes are the same in every process and arrays lie at a page's beginning, since
-# what depends on them (alignment, the order of sets) moves a framework's count by some 4e-4 from one process to the next.
+# what depends on them (alignment, the order of sets) moves a framework's count by some 4e-4 between processes.
 EXACT = """
 uname -m
 hwprof sweep ./board.toml --results sweep.db
