@@ -23,7 +23,7 @@ SHORT = """[measure]
 iterations = 2
 min_iterations = 2
 warmup_iterations = 1
-timeout_s = 900
+timeout_s = 1800
 
 [counters]
 events = ["task-clock", "page-faults"]
