@@ -9,45 +9,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwprof.frameworks.profiles.wrapped import Wrapped
 from hwprof.frameworks.protocol import InputSpec, Step
 from hwprof.records import Case
 
 if TYPE_CHECKING:
     from hwprof.frameworks.onnxruntime import OnnxRuntime, OnnxRuntimeModel
-    from hwprof.frameworks.protocol import Array
 
 KERNEL = "_kernel_time"
 # What the runtime's optimiser appends to the names of the tensors and nodes it works on.
 ADDED = ("_nchwc", "_output_0", "_quant", "_token")
 
 
-class ProfiledSession:
+class ProfiledSession(Wrapped):
     """A session with profiling on; the events of the runs before `begin` are left out."""
 
-    def __init__(self, model: OnnxRuntimeModel, session: Any) -> None:
-        self._model, self._session = model, session
-        self._runs = self._before = 0
-
-    def bind(self, batch: Array) -> Any:
-        """As without profiling."""
-        return self._model.bind(batch)
-
-    def infer(self, bound: Any) -> Any:
-        """One run."""
-        self._runs += 1
-        return self._model.infer(bound)
-
-    def numpy(self, out: Any) -> Array:
-        """A copy."""
-        return self._model.numpy(out)
-
-    def facts(self) -> dict[str, Any]:
-        """As without profiling."""
-        return dict(self._model.facts())
-
-    def begin(self) -> None:
-        """The runs so far were warm-up."""
-        self._before = self._runs
+    def __init__(self, model: OnnxRuntimeModel) -> None:
+        super().__init__(model)
+        self._session = model._session
 
     def steps(self) -> Sequence[Step]:
         """Ends the profile and adds up its events by kernel."""
@@ -56,7 +35,7 @@ class ProfiledSession:
             events = json.loads(path.read_text())
         finally:
             path.unlink(missing_ok=True)
-        return steps_of(events, self._before)
+        return steps_of(events, self.before)
 
 
 def steps_of(events: Sequence[dict[str, Any]], before: int) -> list[Step]:
@@ -89,4 +68,4 @@ def profile(adapter: OnnxRuntime, artifact: Path, case: Case, spec: InputSpec) -
         profiling = type(adapter)()
         profiling.profiles_to = f"{folder}/profile"
         with profiling.load(artifact, case, spec) as model:
-            yield ProfiledSession(model, model._session)
+            yield ProfiledSession(model)

@@ -8,41 +8,31 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwprof.frameworks.profiles.wrapped import Wrapped
 from hwprof.frameworks.protocol import InputSpec, Step
 from hwprof.records import Case
 
 if TYPE_CHECKING:
     from hwprof.frameworks.opencv import OpenCv, OpenCvModel
-    from hwprof.frameworks.protocol import Array
 
 
-class ProfiledNet:
+class ProfiledNet(Wrapped):
     """Adds up the ticks of each forward pass, which takes a moment behind every one of them."""
 
-    def __init__(self, model: OpenCvModel, net: Any, frequency: float) -> None:
-        self._model, self._net, self._frequency = model, net, frequency
+    def __init__(self, model: OpenCvModel, frequency: float) -> None:
+        super().__init__(model)
+        self._net, self._frequency = model._net, frequency
         self._passes: list[Any] = []
-
-    def bind(self, batch: Array) -> Any:
-        """As without profiling."""
-        return self._model.bind(batch)
 
     def infer(self, bound: Any) -> Any:
         """One forward pass, and its ticks."""
-        out = self._model.infer(bound)
+        out = super().infer(bound)
         self._passes.append(self._net.getPerfProfile()[1])
         return out
 
-    def numpy(self, out: Any) -> Array:
-        """A copy."""
-        return self._model.numpy(out)
-
-    def facts(self) -> dict[str, Any]:
-        """As without profiling."""
-        return dict(self._model.facts())
-
     def begin(self) -> None:
         """The passes so far were warm-up."""
+        super().begin()
         self._passes.clear()
 
     def steps(self) -> Sequence[Step]:
@@ -65,4 +55,4 @@ def profile(adapter: OpenCv, artifact: Path, case: Case, spec: InputSpec) -> Ite
     import cv2
 
     with adapter.load(artifact, case, spec) as model:
-        yield ProfiledNet(model, model._net, cv2.getTickFrequency())
+        yield ProfiledNet(model, cv2.getTickFrequency())

@@ -9,53 +9,37 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from hwprof.frameworks.profiles.wrapped import Wrapped
 from hwprof.frameworks.protocol import InputSpec, Step
 from hwprof.records import Case
 
 if TYPE_CHECKING:
     from hwprof.frameworks.openvino import OpenVino, OpenVinoModel
-    from hwprof.frameworks.protocol import Array
 
 
-class ProfiledRequest:
+class ProfiledRequest(Wrapped):
     """A request whose profile is read before and behind the window."""
 
-    def __init__(self, model: OpenVinoModel, compiled: Any, request: Any) -> None:
-        self._model, self._request = model, request
+    def __init__(self, model: OpenVinoModel) -> None:
+        super().__init__(model)
+        self._request = model._request
+        self._warm_up: dict[tuple[str, str], float] = {}
         self._made_of = {
             op.get_friendly_name(): tuple(str(op.get_rt_info()["originalLayersNames"].astype(str)).split(","))
-            for op in compiled.get_runtime_model().get_ops()
+            for op in model._compiled.get_runtime_model().get_ops()
             if "originalLayersNames" in op.get_rt_info()
         }
-        self._inferences = self._before = 0
-        self._warm_up: dict[tuple[str, str], float] = {}
-
-    def bind(self, batch: Array) -> Any:
-        """As without profiling."""
-        return self._model.bind(batch)
-
-    def infer(self, bound: Any) -> Any:
-        """One request."""
-        self._inferences += 1
-        return self._model.infer(bound)
-
-    def numpy(self, out: Any) -> Array:
-        """A copy."""
-        return self._model.numpy(out)
-
-    def facts(self) -> dict[str, Any]:
-        """As without profiling."""
-        return dict(self._model.facts())
 
     def begin(self) -> None:
         """The requests so far were warm-up."""
-        self._before, self._warm_up = self._inferences, self._totals()
+        super().begin()
+        self._warm_up = self._totals()
 
     def steps(self) -> Sequence[Step]:
         """The executed nodes, without the warm-up's share."""
-        counted = self._inferences - self._before
+        counted = self.inferences - self.before
         return [
             Step(name, op, max(0.0, total - self._warm_up.get((name, op), 0.0)) / counted, self._tells(name))
             for (name, op), total in self._totals().items()
@@ -67,7 +51,7 @@ class ProfiledRequest:
         for info in self._request.get_profiling_info():
             if str(info.status).rsplit(".", 1)[-1] == "EXECUTED":
                 key = info.node_name, f"{info.node_type} ({info.exec_type})"
-                found[key] += info.real_time.total_seconds() * 1e9 * self._inferences
+                found[key] += info.real_time.total_seconds() * 1e9 * self.inferences
         return found
 
     def _tells(self, name: str) -> tuple[str, ...]:
@@ -80,4 +64,4 @@ def profile(adapter: OpenVino, artifact: Path, case: Case, spec: InputSpec) -> I
     profiling = type(adapter)()
     profiling.asks = {"PERF_COUNT": True}
     with profiling.load(artifact, case, spec) as model:
-        yield ProfiledRequest(model, model._compiled, model._request)
+        yield ProfiledRequest(model)

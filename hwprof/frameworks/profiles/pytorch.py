@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import NotAvailable
+from hwprof.frameworks.profiles.wrapped import Wrapped
 from hwprof.frameworks.protocol import InputSpec, Step
 from hwprof.measure import clock_ns
 from hwprof.records import Case
 
 if TYPE_CHECKING:
-    from hwprof.frameworks.protocol import Array
     from hwprof.frameworks.pytorch import PyTorch, TorchModel
 
 
-class Stepped:
+class Stepped(Wrapped):
     """Every step of the graph between two clock readings; `read` gives running totals by metric (perf), or nothing."""
 
     def __init__(self, model: TorchModel, graph: Any) -> None:
-        self._model, self._graph = model, graph
+        super().__init__(model)
+        self._graph = graph
         self.read: Callable[[], Mapping[str, float]] = dict
-        self._inferences = 0
         self._ns: dict[int, int] = defaultdict(int)
         self._counts: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(float))
         self._plain = [function for function, _, _ in graph.steps]
@@ -45,32 +45,15 @@ class Stepped:
 
         return step
 
-    def bind(self, batch: Array) -> Any:
-        """As without profiling."""
-        return self._model.bind(batch)
-
-    def infer(self, bound: Any) -> Any:
-        """One call."""
-        self._inferences += 1
-        return self._model.infer(bound)
-
-    def numpy(self, out: Any) -> Array:
-        """A copy."""
-        return self._model.numpy(out)
-
-    def facts(self) -> dict[str, Any]:
-        """As without profiling."""
-        return dict(self._model.facts())
-
     def begin(self) -> None:
         """The calls so far were warm-up."""
-        self._inferences = 0
+        super().begin()
         self._ns.clear()
         self._counts.clear()
 
     def steps(self) -> Sequence[Step]:
         """The graph's steps, named by the tensor that each gives."""
-        n = self._inferences
+        n = self.inferences - self.before
         return [
             Step(
                 outputs[0],
