@@ -5,12 +5,18 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.fleet import Fleet
+
+# A shell starts what it puts into the background with SIGINT ignored, and every child would inherit that: programs that
+# tests interrupt would not notice.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # CI names here what must run: a missing part is then a failure, not a skip.
 MUST_RUN = frozenset(filter(None, os.environ.get("HWPROF_MUST_RUN", "").split(",")))

@@ -1,7 +1,7 @@
 """What this machine can do at most, out of its measured ceilings: FLOP/s, bytes/s, latencies.
 
 Ceilings are found by unit and by words in their names (`fp32`, `int8`, `dram`, `l2`), so that more of them may come.
-`evidence` may say with how many `threads` one was measured.
+`evidence` says on which `cpus` one was measured (`hwprof calibrate`), or with how many `threads`.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ BANDWIDTHS: Mapping[str, float] = {
     "gb/s": 1e9,
     "gib/s": float(1 << 30),
 }
+SECONDS: Mapping[str, float] = {"s": 1.0, "ns": 1e-9}
 MEMORY = re.compile(r"dram|memory|\bmem\b|ram", re.IGNORECASE)
 # miss event -> the level that answers it, as names of latency ceilings may have it
 ANSWERED_BY: Mapping[str, re.Pattern[str]] = {
@@ -59,9 +60,14 @@ def bandwidth(ceilings: Sequence[Ceiling], threads: int) -> float | None:
 def _best(found: Sequence[Ceiling], units: Mapping[str, float], threads: int) -> float | None:
     """The highest of those measured with this many threads; else, where none says its threads, of all."""
     usable = [(c, c.value * units[c.unit.lower()]) for c in found if c.unit.lower() in units]
-    exact = [v for c, v in usable if c.evidence.get("threads") == threads]
-    silent = [v for c, v in usable if c.evidence.get("threads") is None]
+    exact = [v for c, v in usable if _threads(c) == threads]
+    silent = [v for c, v in usable if _threads(c) is None]
     return max(exact or silent, default=None)
+
+
+def _threads(ceiling: Ceiling) -> int | None:
+    told = ceiling.evidence
+    return len(told["cpus"]) if told.get("cpus") else told.get("threads")
 
 
 def latencies(ceilings: Sequence[Ceiling], hertz: float | None = None) -> dict[str, float]:
@@ -73,6 +79,6 @@ def latencies(ceilings: Sequence[Ceiling], hertz: float | None = None) -> dict[s
                 continue
             if c.unit.lower() in ("cycles", "cycle"):
                 out[event] = c.value
-            elif c.unit.lower() == "ns" and hertz:
-                out[event] = c.value * 1e-9 * hertz
+            elif c.unit.lower() in SECONDS and hertz:
+                out[event] = c.value * SECONDS[c.unit.lower()] * hertz
     return out

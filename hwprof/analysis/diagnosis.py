@@ -75,7 +75,7 @@ def diagnose(results: Results, where: str = "") -> list[Diagnosis]:
         ]
     out = []
     for one in chosen:
-        context = context_of(one, found, limits.get(one.cell.last.host_state_id, []), _layers(one.cell, listed, told))
+        context = context_of(one, found, limits.get(one.cell.last.machine_id, []), _layers(one.cell, listed, told))
         out.append(
             Diagnosis(
                 one.cell.case, one.cell.last.machine, one.cell.last.version, context, bottlenecks.verdicts(context)

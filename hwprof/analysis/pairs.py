@@ -153,7 +153,7 @@ def explanations(
             for case in pair.passed_over
             if not any(interventions.kind_of(c.case, case) for c in (pair.a, pair.b))
         ]
-        limits = source.ceilings.get(pair.a.last.host_state_id, [])
+        limits = source.ceilings.get(pair.a.last.machine_id, [])
         out.append(
             explain(
                 source.given(pair.a, a, pair.together, pair.b.case),

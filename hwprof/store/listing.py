@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from hwprof.records import Case
 from hwprof.store import schema
+from hwprof.store.ceilings import stored
 from hwprof.store.database import Database
 from hwprof.store.frame import labels
 
@@ -105,11 +106,11 @@ def _version(software: Mapping[str, Any]) -> str:
 
 
 def ceilings(database: Database) -> dict[int, list[Ceiling]]:
-    """Host state id -> its measured ceilings."""
+    """Machine id -> its measured ceilings, whatever the state its host was in."""
     found: dict[int, list[Ceiling]] = defaultdict(list)
     with database.read() as connection:
-        for row in connection.execute(select(schema.ceiling)):
-            found[row.host_state_id].append(Ceiling(row.name, row.value, row.unit, row.evidence or {}))
+        for one in stored(connection):
+            found[int(one.machine_id, 16)].append(Ceiling(one.name, one.value, one.unit, one.evidence))
     return dict(found)
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pandas as pd
 from sqlalchemy import func, select
 
 from hwprof.analysis import strata
+from hwprof.analysis.roofline import Placement, Roof, Unplaced
 from hwprof.analysis.strata import NETWORK, VARIANT
 from hwprof.records import Run
-from hwprof.reports import content
+from hwprof.reports import content, roofline
 from hwprof.store import Results, schema
 
 # What the identity and the table of commands need; the frame has all metrics.
@@ -40,7 +40,8 @@ class Material:
     runs: Sequence[Run]
     source: str
     timelines: Sequence[Run] = ()
-    ceilings: Sequence[Mapping[str, Any]] = ()
+    placed: Sequence[tuple[Placement, Roof]] = ()
+    unplaced: Sequence[Unplaced] = ()
     layers: Mapping[str, Sequence[Layer]] = field(default_factory=dict)  # title of the run -> its layers
 
     @property
@@ -56,7 +57,8 @@ def gather(results: Results) -> Material:
     report = content.build(frame, runs)
     labelled = strata.label(frame)
     timelines = [results.find(uid) for uid in typical(labelled)]
-    return Material(report, labelled, runs, results.path.name, timelines, _ceilings(results), _layers(results))
+    placed, unplaced = roofline.placed(frame, roofline.roofs(results.ceilings(), results.machines()))
+    return Material(report, labelled, runs, results.path.name, timelines, placed, unplaced, _layers(results))
 
 
 def typical(frame: pd.DataFrame) -> list[str]:
@@ -72,13 +74,6 @@ def typical(frame: pd.DataFrame) -> list[str]:
         same = same[same["threads"] == last["threads"]].sort_values("fps", kind="stable")
         out.append(str(same["run"].iloc[len(same) // 2]))
     return out[:TIMELINES]
-
-
-def _ceilings(results: Results) -> list[Mapping[str, Any]]:
-    c = schema.ceiling
-    with results.database.read() as connection:
-        found = connection.execute(select(c.c.name, c.c.value, c.c.unit).order_by(c.c.name)).all()
-    return [dict(row._mapping) for row in found]
 
 
 def _layers(results: Results) -> dict[str, list[Layer]]:

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hwprof.analysis.roofline import COMPULSORY, Placement, Roof
 from hwprof.analysis.strata import NETWORK, VARIANT
+from hwprof.calibration.measure import SHARE
 from hwprof.records import Role, Run, Series
 from hwprof.reports.content import number
 from hwprof.reports.html.model import Cell, Figure
@@ -69,56 +71,44 @@ def topdown(frame: pd.DataFrame, columns: Mapping[str, str], key: str) -> Figure
     return Figure(key, "Top-down, level 1", draw.render(), ("case", *columns), rows)
 
 
-def roofline(
-    fps: pd.DataFrame, ceilings: Sequence[Mapping[str, Any]], variants: Sequence[str], traffic: str | None, key: str
-) -> Figure | None:
-    """FLOP/s against FLOP/byte under the machine's own ceilings; None where they or the sizes are not known.
-
-    `ceilings`: name, value, unit (FLOP/s or B/s). `traffic`: the column with bytes per frame; None: the weights once
-    per batch, the least that must be moved, so that a case lies at or left of its (hollow) point.
-    """
-    peaks = [c for c in ceilings if str(c["unit"]).lower() in ("flop/s", "flops")]
-    bandwidths = [c for c in ceilings if str(c["unit"]).lower() in ("b/s", "bytes/s")]
-    known = fps[fps["macs"].notna()]
-    known = known[known[traffic].notna()] if traffic else known[known["params"].notna()]
-    if not peaks or not bandwidths or known.empty:
-        return None
-    moved = known[traffic].astype(float) if traffic else 4 * known["params"].astype(float) / known["batch"]
-    flop = 2 * known["macs"].astype(float)
-    intensity, rate = flop / moved, flop * known["fps"].astype(float)
+def roofline(placed: Sequence[tuple[Placement, Roof]], roof: Roof, variants: Sequence[str], key: str) -> Figure:
+    """Operations/s against operations per byte under one roof; hollow: bytes by the model, not counted."""
+    mine = [p for p, under in placed if under is roof]
     draw = Drawing(720, 0, "Roofline")
     top = draw.legend(variants, 60, 14, 640) + 18
-    peak = max(float(c["value"]) for c in peaks)
-    ridge = [peak / float(c["value"]) for c in bandwidths]
-    x = axis([*intensity, *ridge], 60, 706, log=True)
-    y = axis([*rate, *(float(c["value"]) for c in peaks)], top + 330, top, log=True)
-    draw.y_axis(y, 60, 706, "FLOP/s (log)")
-    draw.x_axis(x, top + 330, top, "FLOP per byte moved (log)")
-    for c in peaks:
-        draw.line(60, y.at(float(c["value"])), 706, y.at(float(c["value"])), "roof")
-        draw.text(
-            700, y.at(float(c["value"])) - 5, f"{c['name']} {number(float(c['value']) / 1e9)} GFLOP/s", "m", "end"
-        )
-    for c in bandwidths:
-        start, end = max(x.low, y.low / float(c["value"])), min(x.high, peak / float(c["value"]))
+    peak = max(roof.compute.values())
+    x = axis([*(p.intensity for p in mine), *(peak / b for b in roof.bandwidth.values())], 60, 706, log=True)
+    y = axis([*(p.performance for p in mine), *roof.compute.values()], top + 330, top, log=True)
+    draw.y_axis(y, 60, 706, "operations per second (2 x MACs x FPS, log)")
+    draw.x_axis(x, top + 330, top, "operations per byte moved (log)")
+    for name, value in roof.compute.items():
+        draw.line(60, y.at(value), 706, y.at(value), "roof")
+        draw.text(700, y.at(value) - 5, f"{name} {roof.isa[name]} {number(value / 1e9)} Gop/s", "m", "end")
+    for level, bandwidth in roof.bandwidth.items():
+        start, end = max(x.low, y.low / bandwidth), min(x.high, peak / bandwidth)
         if start < end:
-            a, b = (x.at(start), y.at(start * float(c["value"]))), (x.at(end), y.at(end * float(c["value"])))
+            a, b = (x.at(start), y.at(start * bandwidth)), (x.at(end), y.at(end * bandwidth))
             draw.line(*a, *b, "roof")
-            draw.text(a[0] + 4, a[1] - 6, f"{c['name']} {number(float(c['value']) / 1e9)} GB/s", "m")
-    for row, i, r in zip(known.to_dict("records"), intensity, rate, strict=True):
-        said = f"{row[VARIANT]}, {row[NETWORK]} b{row['batch']}: {number(r / 1e9)} GFLOP/s at {number(i)} FLOP/byte"
-        draw.marker(x.at(float(i)), y.at(float(r)), variants.index(row[VARIANT]), said, hollow=traffic is None)
+            draw.text(a[0] + 4, a[1] - 6, f"{level} {number(bandwidth / 1e9)} GB/s", "m")
+    for p in mine:
+        said = f"{p.point.title}: {number(p.performance / 1e9)} Gop/s at {number(p.intensity)} per byte, {p.share:.0%}"
+        series = next((i for i, name in enumerate(variants) if p.point.title.startswith(f"{name} ")), 0)
+        draw.marker(x.at(p.intensity), y.at(p.performance), series, said, hollow=p.point.origin == COMPULSORY)
     draw.height = top + 370
-    rows = tuple(
-        (n, v, int(b), float(i), float(r))
-        for n, v, b, i, r in zip(known[NETWORK], known[VARIANT], known["batch"], intensity, rate, strict=True)
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (p.point.title, p.intensity, p.performance, p.share, p.side, p.level, p.point.bytes, p.point.origin)
+        for p in mine
     )
-    note = (
-        ""
-        if traffic
-        else "Bytes are the weights once per batch, not counted: hollow points lie at or right of the truth."
-    )
-    return Figure(key, "Roofline", draw.render(), ("network", "framework", "batch", "FLOP/byte", "FLOP/s"), rows, note)
+    notes = [f"{roof.machine}, CPUs {','.join(map(str, roof.cpus))}."]
+    if any(p.point.origin == COMPULSORY for p in mine):
+        notes.append(
+            "Hollow: bytes by the model, the least that moves (compulsory traffic): the truth lies further left."
+        )
+    if roof.share < SHARE:
+        notes.append(f"The ceilings were measured with {roof.share:.0%} of the CPU: a busy machine.")
+    notes += dict.fromkeys(f"{note}." for p in mine for note in p.notes)
+    columns = ("case", "op/byte", "op/s", "share of attainable", "side", "level", "bytes per frame", "bytes")
+    return Figure(key, "Roofline", draw.render(), columns, rows, " ".join(notes))
 
 
 def _levels(series: Series) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], str]:

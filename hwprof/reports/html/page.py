@@ -174,13 +174,13 @@ def _hardware(material: Material) -> Section:
             "No top-down bars: no run counted the four slots of level 1 (retiring, bad speculation, front end, "
             "back end)."
         )
-    roof = hardware.roofline(material.report.fps, material.ceilings, material.variants, None, "roofline")
-    if roof is not None:
-        figures.append(roof)
-    elif not material.ceilings:
-        absent.append("No roofline: these results hold no measured ceilings of the machine (hwprof calibrate).")
-    else:
-        absent.append("No roofline: MACs and parameters of the networks, or a ceiling of either sort, are unknown.")
+    roofs = list({id(roof): roof for _, roof in material.placed}.values())
+    for number, roof in enumerate(roofs):
+        key = f"roofline{number or ''}"
+        figures.append(hardware.roofline(material.placed, roof, material.variants, key))
+    why = "; ".join(dict.fromkeys(one.why for one in material.unplaced))
+    if material.unplaced:
+        absent.append(f"Not under a roof: {len(material.unplaced)} cases ({why}).")
     return Section("hardware", "Pipeline and ceilings", figures=tuple(figures), absent=tuple(absent))
 
 
