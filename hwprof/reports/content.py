@@ -59,7 +59,7 @@ def build(frame: pd.DataFrame, runs: Iterable[Run]) -> Report:
 def speeds(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per stratum, variant, network, batch.
 
-    Fps, low, high, rounds, latency_ms, macs, params, faithful, max_rel, emulated.
+    Fps, low, high, rounds, latency_ms, macs, faithful, max_rel, emulated.
     """
     labelled = strata.label(frame)
     labelled.attrs = {}  # pandas copies them deeply at every step
@@ -77,7 +77,6 @@ def speeds(frame: pd.DataFrame) -> pd.DataFrame:
                 "rounds": len(group),
                 "latency_ms": float(group["latency_ms"].median()),
                 "macs": group["macs"].iloc[0],
-                "params": group["params"].iloc[0],
                 "faithful": not bool(strata.is_unfaithful(group).any()),
                 "max_rel": group["max_rel"].max(),
                 "emulated": "emulated" in group and bool(group["emulated"].any()),
