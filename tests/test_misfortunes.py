@@ -22,6 +22,8 @@ from hwprof.reports.content import failure_table
 from hwprof.runner import ATTEMPTS, Runner
 from hwprof.store import Results
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 # What all workers together may use before the launcher is told that memory runs out.
 ROOM = 700 << 20

@@ -11,6 +11,8 @@ from hwprof.cli import main
 from hwprof.machine import allowed_cpus
 from hwprof.store import Results
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_curve_is_stored_as_ordinary_runs(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["scaling", "-n", "tiny_cnn", "-r", "1", "--window", "0.01", "--results", str(tmp_path / "r.db"), "--json"]

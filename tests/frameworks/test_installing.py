@@ -19,6 +19,8 @@ from hwprof.errors import CaseFailed
 from hwprof.frameworks import environments, installing, interpreters
 from hwprof.frameworks.protocol import Environment
 
+pytestmark = pytest.mark.slow
+
 
 def wheel(folder: Path, version: str, requires: str = "") -> None:
     """A package named torch, with an array library in it, as the check of an environment wants one."""

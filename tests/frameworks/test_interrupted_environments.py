@@ -32,6 +32,8 @@ def build_wheel(directory, settings=None, metadata=None):
 """
 PLUGIN = """
 from hwprof.frameworks.protocol import Environment
+
+pytestmark = pytest.mark.slow
 class Slow:
     name = "slow"
     environment = Environment(("slow",), "hwprof env create slow", "json", requirements=({package!r},))

@@ -21,6 +21,8 @@ from hwprof.store import Results
 from hwprof.tuning import policy
 from hwprof.tuning.tuner import Request, Step, Tuned, Tuner
 
+pytestmark = pytest.mark.slow
+
 PLAN = Plan(iterations=3, min_iterations=3, warmup_iterations=1, events=(), closed_window=False)
 EXPERIMENT = """
 name = "tuned"
