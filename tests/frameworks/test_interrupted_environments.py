@@ -20,6 +20,8 @@ from hwprof.errors import NotAvailable
 from hwprof.frameworks import environments, interpreters
 from hwprof.frameworks.protocol import Environment
 
+pytestmark = pytest.mark.slow
+
 # A package whose building says that it has begun, and by whom, and then waits to be let on.
 BACKEND = """
 import os
@@ -32,8 +34,6 @@ def build_wheel(directory, settings=None, metadata=None):
 """
 PLUGIN = """
 from hwprof.frameworks.protocol import Environment
-
-pytestmark = pytest.mark.slow
 class Slow:
     name = "slow"
     environment = Environment(("slow",), "hwprof env create slow", "json", requirements=({package!r},))
