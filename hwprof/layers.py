@@ -10,7 +10,7 @@ from hwprof.analysis.layers import Node, Told, located
 from hwprof.artifacts import PreparationFailed, Workshop
 from hwprof.cases import Planned
 from hwprof.jobs import Task
-from hwprof.records import Kind, Reading, Run, Window, from_json
+from hwprof.records import Kind, Reading, Run, Window, from_json, missing
 from hwprof.runner import Runner
 
 
@@ -29,9 +29,14 @@ def measure(runner: Runner, planned: Planned, workshop: Workshop, number: int) -
     result = outcome.result
     steps = [Told(s["name"], s["op"], s["ns"], tuple(s["tells"])) for s in result["steps"]]
     layers = located(nodes(paths.source, planned.case.batch), steps)
+    absent = tuple(
+        missing(name, f"{told['reason']}. {told['remedy']}".rstrip(". "), source="perf")
+        for name, told in result["unavailable"].items()
+    )
+    windows = (from_json(Window, data) for data in result["windows"])
     return dataclasses.replace(
         base,
-        windows=tuple(from_json(Window, data) for data in result["windows"]),
+        windows=tuple(dataclasses.replace(w, readings=(*w.readings, *absent)) for w in windows),
         facts=dict(result["facts"]),
         layers=tuple(
             dataclasses.replace(layer, readings=tuple(from_json(Reading, r) for r in step["readings"]))

@@ -245,8 +245,7 @@ class Fidelity:
     inputs: int
     tolerance: float  # of max_rel
     is_reference: bool = False
-    # Of a quantised case: max_rel and top1 of quantisation that was only simulated, in FP32.
-    simulated_rel: float | None = None
+    simulated_rel: float | None = None  # of a quantised case: of quantisation that was only simulated, in FP32
     simulated_top1: float | None = None
 
     @property

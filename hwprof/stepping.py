@@ -47,6 +47,8 @@ def profile(job: Job, link: Link, stage: Stage) -> Mapping[str, Any]:
             pass_ = perf.passes[0] if counted else None
             done = window(0, Role.LAYERS, pass_, loop, job.plan, [perf])
             link.send({"say": "done", "window": 0, "t0_ns": done.t0_ns, "t1_ns": done.t1_ns})
+            absent = {name: {"reason": u.reason, "remedy": u.remedy} for name, u in unavailable.items()}
+            absent |= beyond(perf, counted)
             exact = {r.metric: r for r in done.readings if r.exactness is Exactness.EXACT} if counted else {}
             steps = [
                 {"name": s.name, "op": s.op, "ns": s.ns, "tells": list(s.tells), "readings": per_step(s.counts, exact)}
@@ -57,8 +59,18 @@ def profile(job: Job, link: Link, stage: Stage) -> Mapping[str, Any]:
         "windows": to_json([done]),
         "facts": to_json(facts),
         "steps": steps,
-        "unavailable": {name: {"reason": u.reason, "remedy": u.remedy} for name, u in unavailable.items()},
+        "unavailable": absent,
     }
+
+
+def beyond(session: Session, counted: bool) -> dict[str, dict[str, str]]:
+    """Events that could be counted here, but are not between these steps."""
+    if not counted:
+        why = {"reason": "the framework is not stepped: nothing is counted between its steps", "remedy": ""}
+        return {metric: why for pass_ in session.passes for metric in pass_.metrics}
+    here = set(session.passes[0].metrics)
+    why = {"reason": "no counter is free for it beside the others", "remedy": "fewer events"}
+    return {metric: why for pass_ in session.passes[1:] for metric in pass_.metrics if metric not in here}
 
 
 def stepped(model: Profiled, session: Session) -> bool:

@@ -12,6 +12,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from hwprof.cli.options import add_results, parse_option, split_events
@@ -76,10 +77,8 @@ def main(args: argparse.Namespace) -> int:
             for planned in cases:
                 if planned.case.key in failed:
                     continue
-                for run in (
-                    runner.measure(planned, workshop, number),
-                    layers.measure(runner, planned, workshop, number),
-                ):
+                for measure in (runner.measure, partial(layers.measure, runner)):
+                    run = measure(planned, workshop, number)
                     runner.save(run, identity)
                     runs.append(run)
                     ended = "done" if run.failure is None else f"failed: {run.failure.message}"
@@ -94,7 +93,7 @@ def main(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(document(runs, nodes)))
     else:
-        print(render(runs, nodes, args.top))
+        print(render(runs, nodes, args.top, bool(args.events)))
         if results is not None:
             print(f"\nsaved to {store.default_path(args.results)}")
     return EXIT_CASES_FAILED if failed else EXIT_OK

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from hwprof.analysis.layers import Node, Row, side_by_side
-from hwprof.records import Kind, Layer, Role, Run, to_json
+from hwprof.records import Exactness, Kind, Layer, Origin, Role, Run, to_json
+from hwprof.reports.run import emulation
 
 WIDTH = 44
 COUNTED = 20  # steps whose counters are shown where every part is
@@ -61,11 +62,14 @@ def cost(runs: Sequence[Run]) -> float | None:
     return None if not bare or profiled is None else profiled / bare - 1
 
 
-def render(runs: Sequence[Run], nodes: Sequence[Node], top: int) -> str:
-    """A table of the parts, one column per framework; what profiling cost; the share of the time it explains."""
+def render(runs: Sequence[Run], nodes: Sequence[Node], top: int, asked: bool = False) -> str:
+    """A table of the parts, one column per framework; what profiling cost; the share of the time it explains.
+
+    `asked`: events were named, and those that were not counted are said with the reason.
+    """
     by_framework = of_framework(runs)
     told = {name: medians(of) for name, of in by_framework.items()}
-    lines = [_heading(runs)]
+    lines = [_heading(runs), *emulation(runs[0])]
     failures = {r.case.framework: r.failure for r in runs if r.failure is not None}
     lines += [f"  {name} failed: {failure.message}" for name, failure in failures.items()]
     told = {name: layers for name, layers in told.items() if layers}
@@ -80,7 +84,7 @@ def render(runs: Sequence[Run], nodes: Sequence[Node], top: int) -> str:
         f"  {'part of the network':<{WIDTH}}  {macs}  " + "  ".join(f"{n + ' ms':>{width + 3}}" for n in told),
     ]
     for row in shown:
-        million = "-" if not row.macs else f"{row.macs / 1e6:,.1f}"
+        million = "unknown" if row.macs is None and row.nodes else f"{row.macs / 1e6:,.1f}" if row.macs else "-"
         cells = "  ".join(f"{_cell(row, name, told):>{width + 3}}" for name in told)
         lines.append(f"  {title(row):<{WIDTH}}  {million:>8}  {cells}")
     if len(shown) < len(rows):
@@ -91,6 +95,9 @@ def render(runs: Sequence[Run], nodes: Sequence[Node], top: int) -> str:
             lines.append(f"  {name}: {_account(of)}")
     for name, layers in told.items():
         lines += _counted(name, layers, top)
+    for name, of in by_framework.items():
+        if name in told and asked:
+            lines += _absent(name, of)
     return "\n".join(lines)
 
 
@@ -155,12 +162,25 @@ def _counted(name: str, layers: Sequence[Layer], top: int) -> list[str]:
         return []
     slowest = sorted(layers, key=lambda layer: -(layer.ns or 0.0))[: top or COUNTED]
     lines = ["", f"  {name}, counted between its steps (per inference)"]
-    lines.append(f"  {'step':<{WIDTH}}  " + "  ".join(f"{metric:>18}" for metric in metrics))
+    unreal = {r.metric for layer in layers for r in layer.readings if r.origin is Origin.EMULATED}
+    heads = (f"{metric + ' [emulated]' * (metric in unreal):>18}" for metric in metrics)
+    lines.append(f"  {'step':<{WIDTH}}  " + "  ".join(heads))
     for layer in slowest:
         values = {r.metric: r for r in layer.readings}
         cells = "  ".join(f"{_value(values.get(metric)):>18}" for metric in metrics)
         lines.append(f"  {layer.name[-WIDTH:]:<{WIDTH}}  {cells}")
     return lines
+
+
+def _absent(name: str, runs: Sequence[Run]) -> list[str]:
+    """Events without counts between the steps, by reason."""
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for run in runs:
+        for window in run.windows if run.kind is Kind.LAYERS else ():
+            for reading in window.readings:
+                if reading.exactness is Exactness.MISSING and reading.metric not in reasons[reading.why]:
+                    reasons[reading.why].append(reading.metric)
+    return [f"  {name}: <not available> {', '.join(metrics)}: {why}" for why, metrics in reasons.items()]
 
 
 def _value(reading: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ class Ceiling:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One step of a framework's execution: `origin` the node of the original network, where known."""
+    """One step of a framework's execution: `origin` the first node of the network that it is, where known."""
 
     node: str
     origin: str | None
@@ -127,5 +128,6 @@ def layers(database: Database, uids: Sequence[str]) -> dict[str, list[Layer]]:
                 .order_by(table.c.run_id, table.c.idx)
             )
             for row in connection.execute(query):
-                found[row.uid].append(Layer(row.node, row.origin_node, row.op, row.ns, row.macs))
+                origins = json.loads(row.origin_node or "[]")
+                found[row.uid].append(Layer(row.node, origins[0] if origins else None, row.op, row.ns, row.macs))
     return dict(found)

@@ -73,6 +73,15 @@ def test_pytorch_is_stepped_with_counters_between_its_steps(cache: Path, capsys:
     assert sum(clocks) < 1.5 * sum(layer["ns"] for layer in layers)
 
 
+def test_an_event_that_is_not_counted_is_said_with_the_reason(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["layers", "-f", "opencv", *SMALL, "-e", "page-faults", "--no-save"]) == 0
+    said = capsys.readouterr().out
+    (line,) = [line for line in said.splitlines() if "<not available>" in line]
+    assert "opencv" in line
+    assert "page-faults" in line
+    assert "is not stepped" in line
+
+
 @pytest.mark.torch
 def test_a_compiled_graph_is_refused_in_words(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["layers", "-f", "pytorch", *SMALL, "--option", "mode=torchscript", "--no-save"]) == 4
