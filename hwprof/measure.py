@@ -12,7 +12,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hwprof.collectors.protocol import Group, Pass, Session
@@ -147,3 +147,12 @@ def window(index: int, role: Role, pass_: Pass | None, loop: Loop, plan: Plan, s
         counted = readings_between(session.groups, b, a, chosen)
         readings += session.review(counted)
     return Window(index, role, chosen, t0, t1, tuple(latencies), tuple(readings))
+
+
+def rehearse(pass_: Pass | None, loop: Loop, plan: Plan, sessions: Sequence[Session]) -> None:
+    """One inference as in a counted window, thrown away.
+
+    What happens once on the way to a first reading (pages, the interpreter's specialised bytecode) then lies behind,
+    and a run whose counted window comes first counts no more than one whose bare window does.
+    """
+    window(-1, Role.COUNTED, pass_, loop, replace(plan, iterations=1), sessions)

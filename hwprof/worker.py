@@ -23,7 +23,7 @@ from hwprof.collectors.protocol import Collector, Session, Target
 from hwprof.errors import CaseFailed
 from hwprof.failures import describe
 from hwprof.jobs import RING_IMAGES, Job, Link, Task
-from hwprof.measure import Loop, clock_ns, schedule, warm_up, window
+from hwprof.measure import Loop, clock_ns, rehearse, schedule, warm_up, window
 from hwprof.records import Doubt, Fidelity, Role, Window, from_json, to_json
 
 if TYPE_CHECKING:
@@ -176,6 +176,7 @@ def measure(job: Job, link: Link, stage: Stage) -> None:
             threads = tasks()
             windows: list[Window] = []
             plan = list(schedule(perf.passes, job.plan.counted_first, job.plan.closed_window))
+            rehearse(perf.passes[0] if perf.passes else None, loop, job.plan, sessions)
             for index, (role, pass_) in enumerate(plan):
                 if role is Role.CLOSED:
                     perf_closing.close()

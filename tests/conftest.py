@@ -18,6 +18,7 @@ from tests.fleet import Fleet
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+GUESTS_LOG = pytest.StashKey[list[str]]()
 # CI names here what must run: a missing part is then a failure, not a skip.
 MUST_RUN = frozenset(filter(None, os.environ.get("HWPROF_MUST_RUN", "").split(",")))
 
@@ -65,5 +66,12 @@ def _nothing_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """The emulated boards that this session's tests ask for, all of them under way from here on."""
     made = Fleet(request.session.items, tmp_path_factory.mktemp)
+    request.config.stash[GUESTS_LOG] = made.log
     yield made
     made.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """When each emulated board was under way."""
+    for line in config.stash.get(GUESTS_LOG, []):
+        terminalreporter.write_line(f"guest {line}")

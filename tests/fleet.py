@@ -6,6 +6,7 @@ longest first, so that images are built side by side and no core waits while a t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -55,10 +56,19 @@ class Fleet:
         running = [item for item in items if item.get_closest_marker("skip") is None]
         wanted = [guest for guest in GUESTS.values() if any(guest.asked(item) for item in running)]
         wanted.sort(key=lambda guest: -guest.minutes)
+        self.log: list[str] = []  # which guest was under way when, for whoever waits for all of them
+        self._began = time.monotonic()
         self._pool = ThreadPoolExecutor(AT_ONCE)
         self._results: dict[str, Future[Any]] = {
-            guest.name: self._pool.submit(guest.run, folder(guest.name)) for guest in wanted
+            guest.name: self._pool.submit(self._timed, guest, folder(guest.name)) for guest in wanted
         }
+
+    def _timed(self, guest: Guest, folder: Path) -> Any:
+        start = time.monotonic() - self._began
+        try:
+            return guest.run(folder)
+        finally:
+            self.log.append(f"{guest.name}: {start:.0f} s to {time.monotonic() - self._began:.0f} s")
 
     def result(self, name: str) -> Any:
         """What the guest of this name found, once it is done. Raises what its job raised."""

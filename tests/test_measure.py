@@ -8,7 +8,7 @@ import pytest
 
 from hwprof.collectors.protocol import Group, Pass, Unavailable
 from hwprof.jobs import Plan
-from hwprof.measure import Loop, schedule, warm_up, window
+from hwprof.measure import Loop, rehearse, schedule, warm_up, window
 from hwprof.records import Counter, Reading, Role, Snapshot
 
 
@@ -106,6 +106,13 @@ def test_a_bare_window_has_no_readings_of_what_was_switched_off() -> None:
     counted = window(1, Role.COUNTED, session.passes[0], loop_of(World([10])), Plan(iterations=3), [session])
     assert {r.metric: r.value for r in counted.readings} == {"faults": 1.0, "cycles": 100.0}
     assert session.on is False
+
+
+def test_a_rehearsal_counts_one_inference_and_leaves_the_counters_off() -> None:
+    session, world = Counting(), World([10])
+    rehearse(session.passes[0], loop_of(world), Plan(iterations=3), [session])
+    assert (session.enabled, session.reads, session.on) == (200, 2, False)  # counted at both edges, then switched off
+    assert world.seen == ["a"]
 
 
 def test_garbage_collection_is_off_in_the_window_and_on_after_a_failure() -> None:

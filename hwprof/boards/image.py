@@ -57,7 +57,10 @@ class PackageSet:
 _SELF = PackageSet(
     ("python3-onnx", "python3-onnxruntime", "python3-scipy", "python3-sqlalchemy"),
     # Apart: where the two share Debian's libonnx, the reference evaluator can't be loaded beside the runtime.
-    ("numpy, onnxruntime", "onnx.reference, sqlalchemy, scipy.special"),
+    (
+        "numpy, onnxruntime, hwprof.worker, hwprof.making",
+        "onnx.reference, scipy.special, hwprof.cli, hwprof.runner, hwprof.store",
+    ),
 )
 PACKAGE_SETS: Mapping[str, PackageSet] = {
     "base": PackageSet((), ("numpy",)),
@@ -289,7 +292,7 @@ def _warm(image: Image, imports: Sequence[str]) -> None:
     from hwprof.boards.guest import boot
 
     lines = ["set -e", "ldconfig", *(f"python3 -c 'import {line}' & jobs+=($!)" for line in imports)]
-    lines += ["hwprof doctor >/dev/null", 'for job in "${jobs[@]}"; do wait "$job"; done']
+    lines += ['for job in "${jobs[@]}"; do wait "$job"; done']
     job = image.folder / "warm"
     job.mkdir()
     result = boot(image, job, "\n".join(lines), Hardware(smp=2, icount=False), timeout_s=WARM_S, writable=True)

@@ -83,7 +83,7 @@ def test_instructions_of_user_mode_repeat_from_process_to_process(exact: Outcome
         frames = sum(len(w.latencies_ns) for w in run.windows if w.role is Role.COUNTED)
         per_case[run.case.title].append(sum(r.value or 0 for r in readings) / frames)
     spread = {title: (max(v) - min(v)) / statistics.mean(v) for title, v in per_case.items()}
-    assert [len(v) for v in per_case.values()] == [3, 3]
+    assert [len(v) for v in per_case.values()] == [2, 2]
     assert {title: s for title, s in spread.items() if s > 1e-4} == {}
 
 
@@ -112,7 +112,7 @@ def test_results_come_home_and_the_report_says_that_they_are_emulated(
     words = ["merge", *(str(exact.folder / n) for n in ("sweep.db", "user.db")), "--results", os.fspath(gathered)]
     assert main(words) == 0
     said = capsys.readouterr().out
-    assert ("4 runs added" in said, "6 runs added" in said) == (True, True)
+    assert said.count("4 runs added") == 2
     assert main(words) == 0
     assert "0 runs added, 4 known" in capsys.readouterr().out
     assert main(["report", os.fspath(gathered), "-o", str(tmp_path / "report")]) == 0
