@@ -12,7 +12,6 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from hwprof.analysis import metrics as kinds
 from hwprof.analysis import strata
@@ -27,7 +26,7 @@ from hwprof.analysis.partial import (
     rank_partial,
     take_out,
 )
-from hwprof.analysis.shared import group_of, groups, shared
+from hwprof.analysis.shared import groups, shared
 from hwprof.analysis.strata import VARIANT, Logs, Stratum
 
 RELIABLE = 0.8
@@ -80,7 +79,8 @@ def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric]) 
                 found.append(one)
     found, families = _with_q(found)
     grouping = groups(found)
-    found = [replace(c, group=group_of(grouping, c.metric.name)) for c in found]
+    place = {name: i for i, names in enumerate(grouping) for name in names}
+    found = [replace(c, group=place.get(c.metric.name, -1)) for c in found]
     hidden_names = {name for _, name, _ in disguised}
     pooled = shared(logs, [c for c in found if c.metric.name not in hidden_names], variants, grouping)
     return Analysis(stratum, variants, tuple(found), pooled, tuple(disguised), untested, families, grouping, unchecked)
@@ -121,14 +121,13 @@ def correlate(
     `logs`: those of this variant, where they are there already.
     """
     logs = logs or Logs(rows, variant)
-    part = logs.part
-    values = part[metric.name].astype(float)
-    if not values.notna().any():
+    values = logs.values(metric.name)
+    if np.isnan(values).all():
         return None
     zeros = int((values <= 0).sum())
     notes: list[str] = []
     if zeros:
-        return _by_rank(part, variant, metric, zeros)
+        return _by_rank(logs.part, variant, metric, zeros)
     plain = logs.collapse(["fps", metric.name])
     if not plain.networks:
         return None
@@ -149,9 +148,9 @@ def correlate(
     given = partial(x, y, z)
     if len(chosen) == 1:
         notes.append("instructions are not counted for all its networks: given MACs only")
-    rx, k = take_out(x, z)
-    ry, _ = take_out(y, z)
-    reliability = _reliability(part, metric.name, rx, k)
+    left, k = take_out(np.column_stack([x, y]), z)
+    rx, ry = left.T.copy()
+    reliability = _reliability(logs, metric.name, rx, k)
     if reliability is None:
         notes.append("reliability unknown: one round")
     elif reliability < RELIABLE:
@@ -214,7 +213,8 @@ def _by_rank(part: pd.DataFrame, variant: str, metric: Metric, zeros: int) -> Co
 
 
 def _spread(logs: Floats) -> float:
-    return float(np.exp(np.quantile(logs, 0.9) - np.quantile(logs, 0.1)))
+    high, low = np.quantile(logs, (0.9, 0.1))
+    return float(np.exp(high - low))
 
 
 def _leave_out(x: Floats, y: Floats, z: Floats, names: Sequence[str], r: float) -> tuple[float, float, str] | None:
@@ -225,19 +225,16 @@ def _leave_out(x: Floats, y: Floats, z: Floats, names: Sequence[str], r: float) 
     return float(np.nanmin(without)), float(np.nanmax(without)), names[most]
 
 
-def _reliability(part: pd.DataFrame, column: str, residual: Floats, k: int) -> float | None:
+def _reliability(logs: Logs, column: str, residual: Floats, k: int) -> float | None:
     """1 - s2_e / (R s2_total): s2_e between rounds, R values behind a network, s2_total of what is correlated.
 
     s2_total is taken after the covariates, for that is the variance which the coefficient lives on.
     """
-    values: pd.Series = part[column].astype(float).transform(np.log)
-    groups = values.groupby([part[strata.NETWORK], part["batch"]])
-    df = int((groups.count() - 1).clip(lower=0).sum())
+    squares, df, counts = logs.noise(column)
     if df < 1 or len(residual) - 1 - k < 1:
         return None
-    error = float(((values - groups.transform("mean")) ** 2).sum()) / df
-    counts = values.groupby(part[strata.NETWORK]).count()
-    behind = float(stats.hmean(counts[counts > 0]))
+    error = squares / df
+    behind = float(len(counts) / (1 / counts).sum())  # harmonic mean
     total = float((residual**2).sum()) / (len(residual) - 1 - k)
     return max(0.0, 1 - error / (behind * total)) if total > 0 else 0.0
 

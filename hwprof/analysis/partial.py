@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
 
 Floats = NDArray[np.float64]
 
@@ -45,14 +45,14 @@ class Partial:
 
 
 def take_out(values: Floats, covariates: Floats) -> tuple[Floats, int]:
-    """Residuals of `values` (n,) on an intercept and `covariates` (n, k), and how many covariates count.
+    """Residuals of `values` (n,) or (n, m) on an intercept and `covariates` (n, k), and how many covariates count.
 
     A covariate that is constant or a combination of others takes no degree of freedom.
     """
     centred = covariates - covariates.mean(axis=0)
     scale = np.sqrt((centred**2).sum(axis=0))
     centred = centred[:, scale > 1e-9] / scale[scale > 1e-9]
-    out = values - values.mean()
+    out = values - values.mean(axis=0)
     if centred.shape[1] == 0:
         return out, 0
     left, strength, _ = np.linalg.svd(centred, full_matrices=False)
@@ -76,8 +76,8 @@ def partial(x: Floats, y: Floats, covariates: Floats, inflation: float = 1.0) ->
     The p-value is that of x in the regression of y on x and the covariates.
     """
     n = len(x)
-    rx, k = take_out(x, covariates)
-    ry, _ = take_out(y, covariates)
+    both, k = take_out(np.column_stack([x, y]), covariates)
+    rx, ry = both.T
     if n < MIN_NETWORKS:
         return Partial(n, k, why=f"{n} network{'s' if n != 1 else ''}: at least {MIN_NETWORKS} are needed")
     df = n - 2 - k
@@ -91,7 +91,7 @@ def partial(x: Floats, y: Floats, covariates: Floats, inflation: float = 1.0) ->
             return Partial(n, k, why=f"{name} does not vary {what}")
     r = float(np.clip(rx @ ry / np.sqrt(sx * sy), -1, 1))
     interval = fisher_interval(r, n, k, inflation)
-    p = float(2 * stats.t.sf(abs(r) * np.sqrt(df / max(1 - r * r, 1e-300)), df))
+    p = float(2 * special.stdtr(df, -abs(r) * np.sqrt(df / max(1 - r * r, 1e-300))))  # stats.t.sf, without its preamble
     slope = float(rx @ ry / sx)
     if interval is None:
         return Partial(n, k, r, p=p, slope=slope, why=f"no interval: {n} networks - {k} covariates - 3 is not above 0")
@@ -106,13 +106,33 @@ def rank_partial(x: Floats, y: Floats, covariates: Floats) -> Partial:
 
 
 def leave_one_out(x: Floats, y: Floats, covariates: Floats) -> Floats:
-    """The coefficient without each network in turn, shape (n,); NaN where the rest has none."""
-    out = np.full(len(x), np.nan)
-    for i in range(len(x)):
-        rest = np.arange(len(x)) != i
-        r = partial(x[rest], y[rest], covariates[rest]).r
-        out[i] = np.nan if r is None else r
-    return out
+    """The coefficient without each network in turn, shape (n,); NaN where the rest has none.
+
+    `partial(...).r` of each rest, but of all at once: n small decompositions in one call.
+    """
+    n = len(x)
+    if n - 1 < MIN_NETWORKS:
+        return np.full(n, np.nan)
+    rest = np.array([[j for j in range(n) if j != i] for i in range(n)])
+    centred = covariates[rest]  # (n, n - 1, k)
+    centred = centred - centred.mean(axis=1, keepdims=True)
+    scale = np.sqrt((centred**2).sum(axis=1, keepdims=True))
+    # what does not vary becomes a column of zeros, which has no strength and no degree of freedom
+    centred = np.where(scale > 1e-9, centred / np.where(scale > 1e-9, scale, 1.0), 0.0)
+    basis, counted = np.zeros_like(centred), np.zeros(n)
+    if centred.shape[2]:
+        left, strength, _ = np.linalg.svd(centred, full_matrices=False)
+        kept = strength > 1e-7 * strength[:, :1]
+        basis, counted = left * kept[:, None, :], kept.sum(axis=1)
+    values = np.stack([x[rest], y[rest]], axis=2)  # (n, n - 1, 2)
+    values = values - values.mean(axis=1, keepdims=True)
+    total = (values**2).sum(axis=1)
+    values = values - basis @ (basis.swapaxes(1, 2) @ values)
+    within = (values**2).sum(axis=1)
+    there = ((total >= 1e-18) & (within >= NOTHING * total)).all(axis=1) & (n - 3 - counted >= 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r = np.clip((values[..., 0] * values[..., 1]).sum(axis=1) / np.sqrt(within.prod(axis=1)), -1, 1)
+    return np.asarray(np.where(there, r, np.nan), dtype=np.float64)
 
 
 def benjamini_hochberg(p: Floats) -> Floats:

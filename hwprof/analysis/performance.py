@@ -47,6 +47,16 @@ def outliers(latencies: ArrayLike) -> int:
     return int((~three_sigma(latencies)).sum())
 
 
+def outliers_of_each(latencies: ArrayLike) -> NDArray[np.int64]:
+    """`outliers` of each row of a table of durations: shape (runs, n) in, (runs,) out."""
+    values = np.asarray(latencies, dtype=np.float64)
+    if values.shape[1] < 2:
+        return np.zeros(len(values), dtype=np.int64)
+    mean = values.mean(axis=1, keepdims=True)
+    limit = SIGMAS * values.std(axis=1, ddof=1, keepdims=True) + 1e-9 * np.abs(mean)
+    return np.asarray((np.abs(values - mean) > limit).sum(axis=1), dtype=np.int64)
+
+
 def latency_ns(latencies: ArrayLike) -> float:
     """Median of the durations that one 3-sigma pass leaves. Raises ValueError for none at all."""
     values = _some(latencies)

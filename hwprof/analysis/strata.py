@@ -7,7 +7,7 @@ combination is a stratum of its own, and every result says of which stratum it i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -218,27 +218,59 @@ class Logs:
         keys = zip(self.part[NETWORK].astype(str), self.part["batch"].astype(int), strict=True)
         codes, found = pd.factorize(pd.Series(list(keys), dtype=object), sort=True)
         self._codes, self._cells = codes, [(str(n), int(b)) for n, b in found]
+        networks = {name: at for at, name in enumerate(sorted({n for n, _ in self._cells}))}
+        self._network = np.array([networks[n] for n, _ in self._cells], dtype=np.int64)
         self._means: dict[str, Floats] = {}
+        self._there: dict[str, NDArray[np.bool_]] = {}
+        self._values: dict[str, Floats] = {}
+        self._effects: dict[bytes, Collapsed] = {}
+
+    def values(self, column: str) -> Floats:
+        """A column of `part` as plain numbers; NaN: missing."""
+        if column not in self._values:
+            self._values[column] = self.part[column].to_numpy(float, na_value=np.nan)
+        return self._values[column]
 
     def mean(self, column: str) -> Floats:
         """Mean over rounds of the log of a column, one per cell; NaN where no value is above 0."""
         if column not in self._means:
-            values = self.part[column].to_numpy(float, na_value=np.nan)
+            values = self.values(column)
             good = np.isfinite(values) & (values > 0)
             size = len(self._cells)
             sums = np.bincount(self._codes[good], np.log(values[good]), size)
             counts = np.bincount(self._codes[good], minlength=size)
             self._means[column] = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+            self._there[column] = counts > 0
         return self._means[column]
 
     def collapse(self, columns: Sequence[str]) -> Collapsed:
         """One log value per network for each of `columns`, over the cells that have them all."""
-        table = np.column_stack([self.mean(c) for c in columns])
-        there = np.flatnonzero(np.isfinite(table).all(axis=1))
-        if not len(there):
+        means = [self.mean(c) for c in columns]
+        cells = np.logical_and.reduce([self._there[c] for c in columns])
+        if not cells.any():
             return Collapsed((), np.empty((0, len(columns))), 0, ())
-        networks, batches = zip(*(self._cells[i] for i in there), strict=True)
-        return network_effects(networks, batches, table[there])
+        one = self._over(cells)
+        return replace(one, values=one.values @ np.column_stack([mean[cells] for mean in means]))
+
+    def _over(self, cells: NDArray[np.bool_]) -> Collapsed:
+        """What makes cells into network effects, (networks, cells): most metrics have the same cells, and the design
+        is solved once for them."""
+        key = cells.tobytes()
+        if key not in self._effects:
+            networks, batches = zip(*(self._cells[i] for i in np.flatnonzero(cells)), strict=True)
+            self._effects[key] = network_effects(networks, batches, np.eye(len(networks)))
+        return self._effects[key]
+
+    def noise(self, column: str) -> tuple[float, int, Floats]:
+        """(sum of squares within cells of the log of a column, its degrees of freedom, values behind each network)."""
+        values = self.values(column)
+        good = np.isfinite(values) & (values > 0)
+        codes, logs = self._codes[good], np.log(values[good])
+        counts = np.bincount(codes, minlength=len(self._cells))
+        means = np.bincount(codes, logs, len(self._cells)) / np.maximum(counts, 1)
+        squares = float(((logs - means[codes]) ** 2).sum())
+        behind = np.bincount(self._network, counts)
+        return squares, int(np.maximum(counts - 1, 0).sum()), behind[behind > 0]
 
 
 def collapse(frame: pd.DataFrame, variant: str, columns: Sequence[str]) -> Collapsed:

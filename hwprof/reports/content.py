@@ -64,22 +64,30 @@ def speeds(frame: pd.DataFrame) -> pd.DataFrame:
     labelled = strata.label(frame)
     labelled.attrs = {}  # pandas copies them deeply at every step
     good = labelled[strata.is_ok(labelled) & strata.is_native(labelled) & labelled["fps"].notna()]
-    rows = []
     keys = ["machine", "threads", "cpus", "precision", "size", "batch", NETWORK, VARIANT]
-    for key, group in good.groupby(keys, dropna=False, sort=True):
-        mean, low, high = performance.between_rounds([float(v) for v in group["fps"]])
+    columns = {n: good[n].to_numpy() for n in keys}
+    fps, latency, macs, wrong = (good[n].to_numpy(float) for n in ("fps", "latency_ms", "macs", "max_rel"))
+    faithful = ~strata.is_unfaithful(good).to_numpy()
+    emulated = good["emulated"].to_numpy(bool) if "emulated" in good else np.zeros(len(good), dtype=bool)
+    # which rows are of one case, once: a frame of each would take a millisecond, and there are thousands
+    case = good.groupby(keys, dropna=False, sort=True).ngroup().to_numpy()
+    order = np.argsort(case, kind="stable")
+    rows = []
+    for at in np.split(order, np.flatnonzero(np.diff(case[order])) + 1) if len(order) else ():
+        mean, low, high = performance.between_rounds(fps[at])
+        known = latency[at][~np.isnan(latency[at])]
         rows.append(
             {
-                **dict(zip(keys, key, strict=True)),
+                **{n: values[at[0]] for n, values in columns.items()},
                 "fps": mean,
                 "low": low,
                 "high": high,
-                "rounds": len(group),
-                "latency_ms": float(group["latency_ms"].median()),
-                "macs": group["macs"].iloc[0],
-                "faithful": not bool(strata.is_unfaithful(group).any()),
-                "max_rel": group["max_rel"].max(),
-                "emulated": "emulated" in group and bool(group["emulated"].any()),
+                "rounds": len(at),
+                "latency_ms": float(np.median(known)) if len(known) else math.nan,
+                "macs": macs[at[0]],
+                "faithful": bool(faithful[at].all()),
+                "max_rel": np.fmax.reduce(wrong[at]),
+                "emulated": bool(emulated[at].any()),
             }
         )
     return pd.DataFrame(rows)
@@ -114,12 +122,12 @@ def fps_table(fps: pd.DataFrame) -> Table:
     for (network, size, batch, threads, *rest), group in fps.groupby(keys, sort=True, dropna=False):
         cells = []
         best = group["fps"].max()
+        found = {row[VARIANT]: row for row in reversed(group.to_dict("records"))}
         for variant in variants:
-            one = group[group[VARIANT] == variant]
-            if one.empty:
+            if variant not in found:
                 cells.append("-")
                 continue
-            row = one.iloc[0]
+            row = found[variant]
             mark = " *" if row["fps"] == best and len(group) > 1 else ""
             marks = mark + ("" if row["faithful"] else " UNFAITHFUL") + (" EMULATED" if row["emulated"] else "")
             cells.append(f"{number(row['fps'])} {interval(row['low'], row['high'])}{marks}")

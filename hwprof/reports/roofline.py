@@ -121,19 +121,22 @@ def placed(
     rows = strata.usable(strata.label(frame))
     rows = rows[rows["fps"].notna()]
     keys = ["machine_id", strata.VARIANT, strata.NETWORK, "network", "size", "batch", "threads", "cpus", "precision"]
-    for key, part in rows.groupby(keys, sort=True, dropna=False):
+    honest = [n for n in rows.columns if n.partition("@")[0] in HONEST]
+    table = rows[[*keys, "macs", *honest]].assign(_fps=np.log(rows["fps"].astype(float)))
+    table["_emulated"] = rows["emulated"].astype(bool) if "emulated" in rows.columns else False
+    means = table.groupby(keys, sort=True, dropna=False)[["macs", *honest, "_fps", "_emulated"]].mean()
+    for key, part in zip(means.index, means.to_dict("records"), strict=True):
         machine, variant, net, network, size, batch, threads, cpus, precision = (str(k) for k in key)
         title = f"{variant} {net} {size}px b{batch} t{threads}"
-        if "emulated" in part.columns and bool(part["emulated"].astype(bool).any()):
+        if part["_emulated"]:
             out.append(Unplaced(title, "measured on an emulated machine: its time is the emulator's"))
             continue
         used = tuple(int(c) for c in str(cpus).split(",") if c.strip())
         roof, doubt = nearest(by_machine.get(str(machine), ()), used)
-        macs = float(part["macs"].mean())
-        moved = traffic.of_network(str(network), int(size))
+        macs = float(part["macs"])
+        moved = traffic.of_network(str(network), int(size)) if roof else None
         element = ELEMENT.get(str(precision), 4)
-        counts = {n: float(part[n].mean()) for n in part.columns if n.partition("@")[0] in HONEST}
-        counted = counted_bytes(counts)
+        counted = counted_bytes({n: float(part[n]) for n in honest})
         if roof is None:
             out.append(Unplaced(title, doubt))
             continue
@@ -143,7 +146,7 @@ def placed(
         compulsory = element * (moved.weights / int(batch) + moved.activations) if moved else 0.0
         point = Point(
             title,
-            float(np.exp(np.log(part["fps"].astype(float)).mean())),
+            math.exp(part["_fps"]),
             macs,
             str(precision),
             counted if counted is not None else compulsory,

@@ -25,6 +25,7 @@ from hwprof.store.readings import Sums, of_kind, summed
 from hwprof.store.validation import Suspects, latest
 
 MIB = float(1 << 20)
+TOGETHER = 1000  # runs whose latencies are looked at in one step
 RUN_COLUMNS = (
     *("run", "experiment", "kind", "framework", "network", "recipe", "size", "batch", "threads", "cpus", "precision"),
     *("machine", "machine_id", "round", "attempt", "status", "failure", "started_utc"),
@@ -60,10 +61,18 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
     taken = set(base)
     named = {(f"metric.{n}" if n in taken else n): column for n, column in sorted(columns.items())}
     frame = pd.DataFrame({**base, **{name: column.values for name, column in named.items()}})
-    frame.attrs["metrics"] = {name: column.attributes() for name, column in named.items()}
+    frame.attrs["metrics"] = Description({name: column.attributes() for name, column in named.items()})
     frame.attrs["results"] = str(database.path)
     frame.attrs["validation"] = [asdict(stored) for stored in verdicts]
     return frame
+
+
+class Description(dict[str, Any]):
+    """What the columns are. pandas copies `attrs` deeply at every step, which for hundreds of columns takes longer
+    than the step; nobody changes this one, so that copies of the frame share it."""
+
+    def __deepcopy__(self, memo: object) -> Description:
+        return self
 
 
 def _runs(connection: Connection, kind: str | None) -> Sequence[Row[Any]]:
@@ -155,27 +164,22 @@ def _speed(
     n, w, r = len(runs), schema.window, schema.run
     out = {name: np.full(n, np.nan) for name in ("p90_ms", "p99_ms", "outliers", "iterations", "counted_throughput")}
     bare = select(w.c.run_id, w.c.latencies).join(r, w.c.run_id == r.c.id).where(w.c.role == Role.BARE.value)
-    pooled: list[Any] = []
-
-    def settle(run_id: int) -> None:
-        values = np.concatenate(pooled)
-        pooled.clear()
-        if len(values):
-            index = rows[run_id]
-            out["p90_ms"][index], out["p99_ms"][index] = np.percentile(values, (90, 99)) / 1e6
-            out["outliers"][index] = performance.outliers(values)
-            out["iterations"][index] = len(values)
-
-    last: int | None = None
+    pooled: dict[int, list[bytes]] = {}
     for run_id, blob in connection.execution_options(yield_per=500).execute(
         of_kind(bare, kind).order_by(w.c.run_id, w.c.idx)
     ):
-        if last is not None and run_id != last:
-            settle(last)
-        pooled.append(np.frombuffer(blob, dtype="<i8"))
-        last = run_id
-    if last is not None:
-        settle(last)
+        pooled.setdefault(rows[run_id], []).append(blob)
+    alike: dict[int, list[int]] = defaultdict(list)
+    for index, blobs in pooled.items():
+        alike[sum(map(len, blobs))].append(index)
+    # runs with as many latencies form a table, so that a step is one for all of them
+    for length, indices in alike.items():
+        for start in range(0, len(indices) if length else 0, TOGETHER):
+            some = indices[start : start + TOGETHER]
+            values = np.frombuffer(b"".join(b for i in some for b in pooled[i]), dtype="<i8").reshape(len(some), -1)
+            out["p90_ms"][some], out["p99_ms"][some] = np.percentile(values, (90, 99), axis=1) / 1e6
+            out["outliers"][some] = performance.outliers_of_each(values)
+            out["iterations"][some] = values.shape[1]
     counted = select(w.c.run_id, func.sum(w.c.iterations), func.sum(w.c.t1_ns - w.c.t0_ns)).join(
         r, w.c.run_id == r.c.id
     )
@@ -203,12 +207,17 @@ def _fill(
         perf = metrics[sums.metric_id].source.startswith("perf")
         return not sums.known, ROLES.index(sums.role), not perf, sums.metric_id
 
+    pairs = [(run, row) for run in sorted(targets) for row in targets[run]]
+    known, into = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     for sums in sorted(readings, key=place):
         metric = metrics[sums.metric_id]
-        pairs = [(i, row) for i, run in enumerate(sums.run) for row in targets.get(int(run), ())]
-        if not pairs:
+        # runs are in rising order on both sides: of each run of the sums, the stretch of its rows
+        first, last = (np.searchsorted(known, sums.run.astype(np.int64), side) for side in ("left", "right"))
+        source = np.repeat(np.arange(len(first)), last - first)
+        if not len(source):
             continue
-        source, rows = np.array(pairs, dtype=np.int64).T
+        before = np.repeat(np.cumsum(last - first) - (last - first), last - first)
+        rows = into[np.repeat(first, last - first) + np.arange(len(source)) - before]
         column = _column(columns, metric, sums.origin, len(hosts), sums.known)
         with np.errstate(divide="ignore", invalid="ignore"):
             values = REDUCE[reduce_of(metric, column.per)](sums)[source]
@@ -225,7 +234,8 @@ def _fill(
                 if text:
                     said[text] = None
             if suspects:
-                doubted = {suspects.why(hosts[row], metric.name, metric.source) for row in rows[fresh]} - {""}
+                doubted = {suspects.why(h, metric.name, metric.source) for h in {hosts[row] for row in rows[fresh]}}
+                doubted -= {""}
                 column.exactness |= {Exactness.SUSPECT.value} if doubted else set()
                 column.why = {**dict.fromkeys(sorted(doubted)), **column.why}
         column.why |= dict.fromkeys(whys.get(sums.metric_id, ()))

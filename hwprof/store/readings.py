@@ -9,6 +9,7 @@ from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, Select, case, func, select
 
 from hwprof.records import Exactness, Origin, Role
@@ -17,6 +18,8 @@ from hwprof.store.columns import ROLES, WORST, Floats
 
 SLICE = 20_000  # rows fetched at a time
 ORIGINS = tuple(Origin)
+KINDS = len(WORST) * len(ORIGINS)
+WIDTH = 1 << 20  # more windows than a run has: run and window in one number, which a float64 holds for 2^33 runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +46,19 @@ class Sums:
 
 def summed(connection: Connection, kind: str | None) -> list[Sums]:
     """All readings of all runs, fetched in slices as plain numbers and summed here: the database is slower at it."""
-    v, r = schema.reading, schema.run
-    query = (
-        select(
-            v.c.run_id,
-            v.c.window_idx,
-            v.c.metric_id,
-            func.coalesce(v.c.value, 0.0),
-            _code(v.c.exactness, WORST),
-            _code(v.c.origin, ORIGINS),
-        )
-        .join(r, v.c.run_id == r.c.id)
-        .order_by(v.c.run_id, v.c.window_idx, v.c.seq)
-    )
-    table = _numbers(connection, of_kind(query, kind), 6)
+    v = schema.reading
+    # as few numbers per reading as can be: making them into objects is what takes the time
+    what = v.c.metric_id * KINDS + _code(v.c.exactness, WORST) * len(ORIGINS) + _code(v.c.origin, ORIGINS)
+    query = select(v.c.run_id * WIDTH + v.c.window_idx, what, func.coalesce(v.c.value, 0.0))
+    if kind is not None:
+        query = query.where(v.c.run_id.in_(of_kind(select(schema.run.c.id), kind)))
+    table = _numbers(connection, query.order_by(v.c.run_id, v.c.window_idx, v.c.seq), 3)
     if not len(table):
         return []
-    run, window, metric, value, exactness, origin = table.T
-    role, frames, ns = _windows(connection, kind, run, window)
+    place, codes, value = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2]
+    run, metric = (place // WIDTH).astype(np.float64), codes // KINDS
+    exactness, origin = codes % KINDS // len(ORIGINS), codes % len(ORIGINS)
+    role, frames, ns = _windows(connection, kind, place)
     order = np.lexsort((run, origin, role, metric))
     keys = np.stack([metric, role, origin, run])[:, order]
     changes = (np.diff(keys, axis=1) != 0).any(axis=0)
@@ -90,20 +88,19 @@ def summed(connection: Connection, kind: str | None) -> list[Sums]:
     return found
 
 
-def _windows(connection: Connection, kind: str | None, run: Floats, index: Floats) -> tuple[Floats, Floats, Floats]:
+def _windows(connection: Connection, kind: str | None, place: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
     """Role (place in ROLES), frames and length in ns of the window that each reading belongs to."""
     w, r, c = schema.window, schema.run, schema.cases
     query = (
-        select(w.c.run_id, w.c.idx, _code(w.c.role, ROLES), w.c.iterations * c.c.batch, w.c.t1_ns - w.c.t0_ns)
+        select(
+            w.c.run_id * WIDTH + w.c.idx, _code(w.c.role, ROLES), w.c.iterations * c.c.batch, w.c.t1_ns - w.c.t0_ns
+        )
         .join(r, w.c.run_id == r.c.id)
         .join(c, r.c.case_id == c.c.id)
         .order_by(w.c.run_id, w.c.idx)
     )
-    table = _numbers(connection, of_kind(query, kind), 5)
-    # both are sorted by run and index, so that a pair of them is one number that grows
-    width = 1 + max(table[:, 1].max(), 0)
-    place = np.searchsorted(table[:, 0] * width + table[:, 1], run * width + index)
-    role, frames, ns = table[place, 2:].T
+    table = _numbers(connection, of_kind(query, kind), 4)
+    role, frames, ns = table[np.searchsorted(table[:, 0].astype(np.int64), place), 1:].T
     return role, frames, ns
 
 
