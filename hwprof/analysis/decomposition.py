@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hwprof.analysis import performance
-from hwprof.records import Exactness, Reading, Role, Run, Window
+from hwprof.records import Exactness, Kind, Reading, Role, Run, Window
 
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 FULL = ("parallelism", "clock", "ipc", "work")
@@ -87,6 +87,12 @@ def identity(run: Run) -> Identity | None:
     latencies = [t for w in bare for t in w.latencies_ns]
     fps = performance.fps(batch, performance.latency_ns(latencies))
     return Identity(factors, throughput, fps, fps / bare_throughput, bare_throughput / throughput, merged)
+
+
+def identities(runs: Iterable[Run]) -> dict[str, Identity]:
+    """The factors of every native run that has them, by uid."""
+    found = {run.uid: identity(run) for run in runs if run.kind is Kind.NATIVE}
+    return {uid: one for uid, one in found.items() if one is not None}
 
 
 def total(readings: Sequence[Mapping[str, Reading]], metric: str) -> float | None:

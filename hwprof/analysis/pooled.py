@@ -142,8 +142,8 @@ def max_t(x: Floats, y: Floats, z: Floats | None = None, draws: int = 999, seed:
 def _shuffled(cx: Floats, ry: Floats, z: Floats | None, orders: NDArray[np.int64]) -> Floats:
     """|r| of each metric after each shuffle, (J, draws), for tables without gaps.
 
-    There nothing but y moves: its residuals `ry` (J, N, F) stay centred, cx (J, N, F) stays as it is, and every sum over
-    a shuffled table is a sum of elements of an N x N matrix of products, one per network: a matrix product.
+    There nothing but y moves: its residuals `ry` (J, N, F) stay centred, cx (J, N, F) stays as it is, and every sum
+    over a shuffled table is a sum of elements of an N x N matrix of products, one per network: a matrix product.
     """
     count, networks, _ = cx.shape
     draws = len(orders)

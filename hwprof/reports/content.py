@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,7 +39,9 @@ class Report:
     fps: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
-def build(frame: pd.DataFrame, runs: Iterable[Run]) -> Report:
+def build(
+    frame: pd.DataFrame, runs: Iterable[Run], identities: Mapping[str, decomposition.Identity] | None = None
+) -> Report:
     """The report of a results frame and the runs behind it (the frame for speed, the runs for identity and doubts)."""
     everything = list(runs)
     commands = Table("Commands", command.HEADER, command.rows(everything))
@@ -51,7 +54,14 @@ def build(frame: pd.DataFrame, runs: Iterable[Run]) -> Report:
         tables += correlation_tables(analysis)
     validated = Table("Events that failed validation", validation.HEADER, validation.rows(frame), validation.NOTE)
     tuned = Table("Tuned launch parameters", tuning.HEADER, tuning.rows(everything), tuning.NOTE)
-    last = (commands, tuned, identity_table(everything), validated, doubt_table(everything), failure_table(everything))
+    last = (
+        commands,
+        tuned,
+        identity_table(everything, identities),
+        validated,
+        doubt_table(everything),
+        failure_table(everything),
+    )
     tables += [t for t in last if t.rows]
     return Report(tuple(summary(fps, analyses, everything)), tuple(tables), analyses, fps)
 
@@ -119,10 +129,14 @@ def fps_table(fps: pd.DataFrame) -> Table:
     # what differs between rows gets a column: rows of two machines or precisions are never one row
     differing = [c for c in ("machine", "cpus", "precision") if fps[c].astype(str).nunique() > 1]
     keys = [NETWORK, "size", "batch", "threads", *differing]
-    for (network, size, batch, threads, *rest), group in fps.groupby(keys, sort=True, dropna=False):
+    groups: dict[int, list[dict[str, Any]]] = {}
+    for line, row in zip(fps.groupby(keys, sort=True, dropna=False).ngroup(), fps.to_dict("records"), strict=True):
+        groups.setdefault(line, []).append({str(k): v for k, v in row.items()})
+    for _, group in sorted(groups.items()):
+        network, size, batch, threads, *rest = (group[0][k] for k in keys)
         cells = []
-        best = group["fps"].max()
-        found = {row[VARIANT]: row for row in reversed(group.to_dict("records"))}
+        best = max(row["fps"] for row in group)
+        found = {row[VARIANT]: row for row in reversed(group)}
         for variant in variants:
             if variant not in found:
                 cells.append("-")
@@ -207,13 +221,14 @@ def interval_r(c: Correlation) -> str:
     return f"[{c.given.low:+.2f} ... {c.given.high:+.2f}]"
 
 
-def identity_table(runs: Sequence[Run]) -> Table:
-    """Throughput of each case on each machine in its factors, median over rounds."""
-    cases: dict[tuple[str, ...], list[tuple[Run, decomposition.Identity]]] = {}
+def identity_table(runs: Sequence[Run], identities: Mapping[str, decomposition.Identity] | None = None) -> Table:
+    """Throughput of each case on each machine in its factors, median over rounds. `identities`: by uid, if known."""
+    cases: dict[tuple[Any, ...], list[tuple[Run, decomposition.Identity]]] = {}
+    known = decomposition.identities(runs) if identities is None else identities
     for run in runs:
-        if run.kind is Kind.NATIVE and (found := decomposition.identity(run)) is not None:
+        if (found := known.get(run.uid)) is not None:
             # rounds with and without cycles have other factors: what may be counted can change between them
-            cases.setdefault((run.case.key, machine.machine_id(run.machine), *found.factors), []).append((run, found))
+            cases.setdefault((run.case, machine.machine_id(run.machine), *found.factors), []).append((run, found))
     several = len({key[1] for key in cases}) > 1
     rows: list[tuple[str, ...]] = []
     merged = ""
@@ -266,11 +281,11 @@ def doubt_table(runs: Sequence[Run]) -> Table:
 
 def failure_table(runs: Sequence[Run]) -> Table:
     """What has no result, and why; a case that succeeded on a later attempt is none."""
-    done = {(r.case.key, r.kind, r.round) for r in runs if r.failure is None}
+    done = {(r.case, r.kind, r.round) for r in runs if r.failure is None}
     rows = {
         (r.case.title, r.kind.value, f"{r.failure.code}: {r.failure.message}", r.failure.remedy)
         for r in runs
-        if r.failure is not None and r.kind is not Kind.TUNING and (r.case.key, r.kind, r.round) not in done
+        if r.failure is not None and r.kind is not Kind.TUNING and (r.case, r.kind, r.round) not in done
     }
     return Table("Without a result", ("case", "kind", "reason", "what to do"), tuple(sorted(rows)))
 

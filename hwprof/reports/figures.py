@@ -32,6 +32,7 @@ STYLE: Any = {
     "grid.alpha": 0.3,
 }
 SCATTERS = 4
+MOST = 40  # metrics in a heat map: more can't be read, and the CSV beside it has all
 
 
 def write(fps: pd.DataFrame, analyses: Sequence[Analysis], folder: Path) -> dict[str, str]:
@@ -48,8 +49,10 @@ def write(fps: pd.DataFrame, analyses: Sequence[Analysis], folder: Path) -> dict
             where = "" if len(analyses) == 1 else f" ({analysis.stratum.title})"
             table = coefficients(analysis)
             if len(table):
-                name = _save(heat_map(table), table, folder, f"correlations{suffix}")
-                made[f"Correlation with FPS, given the size of the network{where}"] = name
+                shown = most(table)
+                name = _save(heat_map(shown), table, folder, f"correlations{suffix}")
+                more = "" if len(shown) == len(table) else f", the {MOST} metrics with the largest |r|"
+                made[f"Correlation with FPS, given the size of the network{where}{more}"] = name
             chosen = strongest(analysis)
             if chosen:
                 points = pd.concat([_points(c) for c in chosen])
@@ -59,6 +62,7 @@ def write(fps: pd.DataFrame, analyses: Sequence[Analysis], folder: Path) -> dict
 
 
 def _save(figure: Figure, data: pd.DataFrame, folder: Path, name: str) -> str:
+    labels.settle(figure)
     figure.savefig(folder / f"{name}.svg", metadata={"Date": None}, bbox_inches="tight")
     figure.savefig(folder / f"{name}.png", dpi=130, metadata={"Software": None}, bbox_inches="tight")
     data.to_csv(folder / f"{name}.csv", index=False)
@@ -158,6 +162,13 @@ def coefficients(analysis: Analysis) -> pd.DataFrame:
     )
 
 
+def most(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the MOST metrics with the largest |r| in any framework."""
+    strength = table["r"].astype(float).abs().groupby(table["metric"]).max()
+    kept = strength.sort_values(ascending=False, kind="stable").index[:MOST]
+    return table[table["metric"].isin(kept)]
+
+
 def heat_map(table: pd.DataFrame) -> Figure:
     """Partial r with N in each cell; hatched: interval includes 0, or too few networks; grey: none, N tells why."""
     metrics, frameworks = sorted(table["metric"].unique()), sorted(table["framework"].unique())
@@ -165,7 +176,7 @@ def heat_map(table: pd.DataFrame) -> Figure:
     axes = figure.subplots()
     axes.grid(visible=False)
     grid = np.full((len(metrics), len(frameworks)), np.nan)
-    for _, row in table.iterrows():
+    for row in table.to_dict("records"):
         i, j = metrics.index(row["metric"]), frameworks.index(row["framework"])
         if row["r"] is not None and row["r"] == row["r"]:
             grid[i, j] = row["r"]
@@ -236,6 +247,7 @@ def scatters(chosen: Sequence[Correlation]) -> Figure:
         panel.set_title(f"{c.framework}: {c.metric.label}\nr {c.given.r:+.2f}, N {c.given.n}, {c.status}", fontsize=8.5)
         panel.set_xlabel("log metric per frame, given size", fontsize=8)
         panel.set_ylabel("log FPS, given size", fontsize=8)
+    labels.settle(figure)
     for panel, c in zip(panels, chosen, strict=False):
         assert c.points is not None
         named = zip(c.points.networks, c.points.rx, c.points.ry, strict=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
@@ -25,6 +26,14 @@ def _places() -> list[tuple[float, float, str]]:
     return [*((float(x), float(y), side) for x, y, side in _NEAR), *far]
 
 
+def settle(figure: Any) -> None:
+    """Lay the figure out once and keep it so: finding room for every text again is most of the work of saving it."""
+    if figure.get_layout_engine() is not None and not isinstance(figure.get_layout_engine(), PlaceHolderLayoutEngine):
+        FigureCanvasAgg(figure)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+
+
 def place(
     axes: Axes,
     points: Sequence[tuple[str, float, float]],
@@ -34,11 +43,12 @@ def place(
     """Label `points` (name, x, y in data units); `others` are further points to keep clear of.
 
     Greedy: each name takes the first place where it touches no name, no point and stays inside the axes; where there
-    is none, the place that touches least. Same input, same places. Call it when limits and scales are final.
+    is none, the place that touches least. Same input, same places. Call it when limits and scales are final: it
+    settles the layout, without which pixels mean nothing.
     """
     figure: Any = axes.figure
     canvas: Any = FigureCanvasAgg(figure)
-    canvas.draw()  # settles the layout, without which pixels mean nothing
+    settle(figure)
     renderer = canvas.get_renderer()
     inside = axes.get_window_extent(renderer)
     radius = POINT_RADIUS * figure.dpi / 72
@@ -46,10 +56,13 @@ def place(
     taken = [Bbox.from_extents(x - radius, y - radius, x + radius, y + radius) for x, y in at]
     for name, x, y in points:
         best: tuple[float, tuple[float, float, str]] | None = None
+        text = _annotate(axes, name, x, y, 0, 0, "left", size)
+        origin = _text_box(text, renderer)
+        text.remove()
         for dx, dy, side in _places():
-            text = _annotate(axes, name, x, y, dx, dy, side, size)
-            box = _text_box(text, renderer)
-            text.remove()
+            # a text has the same size wherever it stands
+            left = dx * figure.dpi / 72 - {"left": 0.0, "center": 0.5, "right": 1.0}[side] * origin.width
+            box = origin.translated(left, dy * figure.dpi / 72)
             cost = sum(_overlap(box, other) for other in taken) + _outside(box, inside)
             if best is None or cost < best[0]:
                 best = (cost, (dx, dy, side))

@@ -28,8 +28,10 @@ from hwprof.records import (
 from hwprof.store import layers, schema
 from hwprof.store.validation import Suspects
 
-# How many runs are read at once when they are streamed: a reading transaction is short, memory is small.
+# How many runs are read at once when they are streamed: a reading transaction is short, memory is small. Of runs with a
+# few readings, more.
 CHUNK = 64
+CHUNK_OF_FEW = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,17 @@ def id_of(connection: Connection, prefix: str) -> int:
     raise ResultsError(f"'{prefix}' is ambiguous: {len(found)} runs begin with it ({names})", "give more letters")
 
 
-def runs(connection: Connection, ids: Sequence[int], metrics: Sequence[str] | None = None) -> Iterator[Run]:
-    """The runs of these row ids, in this order. `metrics`: with these readings only, and without series."""
+def runs(
+    connection: Connection,
+    ids: Sequence[int],
+    metrics: Sequence[str] | None = None,
+    facts: dict[tuple[str, int], Any] | None = None,
+) -> Iterator[Run]:
+    """The runs of these row ids, in this order. `metrics`: with these readings only, and without series.
+
+    Many runs have the same long facts of machine, state and software: `facts` keeps them, so that they are one object.
+    """
+    facts = {} if facts is None else facts
     r, c = schema.run, schema.cases
     query: Select[Any] = (
         select(
@@ -88,17 +99,16 @@ def runs(connection: Connection, ids: Sequence[int], metrics: Sequence[str] | No
             *(c.c[name].label(f"case_{name}") for name in _CASE),
             c.c.macs,
             c.c.params,
-            schema.machine.c.facts.label("machine"),
-            schema.host_state.c.facts.label("host_state"),
-            schema.software.c.facts.label("software"),
         )
         .join(c, r.c.case_id == c.c.id)
-        .join(schema.machine, r.c.machine_id == schema.machine.c.id)
-        .join(schema.host_state, r.c.host_state_id == schema.host_state.c.id)
-        .join(schema.software, r.c.software_id == schema.software.c.id)
         .where(r.c.id.in_(ids))
     )
     rows = {row.id: row for row in connection.execute(query)}
+    for table in (schema.machine, schema.host_state, schema.software):
+        wanted = {getattr(row, f"{table.name}_id") for row in rows.values()}
+        unknown = [identity for identity in wanted if (table.name, identity) not in facts]
+        for found in connection.execute(select(table.c.id, table.c.facts).where(table.c.id.in_(unknown))):
+            facts[table.name, found.id] = found.facts
     windows = _windows(connection, {identity: row.host_state_id for identity, row in rows.items()}, metrics)
     series = _series(connection, ids) if metrics is None else defaultdict(list)
     doubts = _doubts(connection, ids)
@@ -123,9 +133,9 @@ def runs(connection: Connection, ids: Sequence[int], metrics: Sequence[str] | No
             layers=tuple(profiled.get(identity, ())),
             macs=row.macs,
             params=row.params,
-            machine=row.machine,
-            host_state=row.host_state,
-            software=row.software,
+            machine=facts["machine", row.machine_id],
+            host_state=facts["host_state", row.host_state_id],
+            software=facts["software", row.software_id],
         )
 
 

@@ -241,9 +241,11 @@ class Results:
         if ids is not None:
             wanted = set(ids)
             found = [identity for identity in found if identity in wanted]
-        for start in range(0, len(found), reader.CHUNK):
+        size = reader.CHUNK if metrics is None else reader.CHUNK_OF_FEW
+        facts: dict[tuple[str, int], Any] = {}
+        for start in range(0, len(found), size):
             with self._database.read() as connection:
-                chunk = list(reader.runs(connection, found[start : start + reader.CHUNK], metrics))
+                chunk = list(reader.runs(connection, found[start : start + size], metrics, facts))
             yield from chunk
 
     def experiments(self) -> list[reader.StoredExperiment]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hwprof import machine
 from hwprof.analysis import decomposition
 from hwprof.analysis.decomposition import Factor, Identity
-from hwprof.records import Kind, Run
+from hwprof.records import Run
 from hwprof.reports.content import Table
 from hwprof.reports.html.model import Figure
 from hwprof.reports.html.svg import LETTER, Drawing, axis
@@ -39,14 +39,20 @@ class Pair:
         return self.factors[-1]
 
 
-def pairs(runs: Sequence[Run], variants: Mapping[str, str], emulated: frozenset[str] = frozenset()) -> list[Pair]:
+def pairs(
+    runs: Sequence[Run],
+    variants: Mapping[str, str],
+    emulated: frozenset[str] = frozenset(),
+    identities: Mapping[str, Identity] | None = None,
+) -> list[Pair]:
     """Every pair of frameworks on every case that both have; `variants`: run uid -> name of the framework's variant.
 
-    `emulated`: uids of runs on an emulator; such a pair says so.
+    `emulated`: uids of runs on an emulator; such a pair says so. `identities`: factors of each run by uid, if known.
     """
     cases: dict[tuple[str, ...], dict[str, list[tuple[Run, Identity]]]] = {}
+    known = decomposition.identities(runs) if identities is None else identities
     for run in runs:
-        if run.kind is not Kind.NATIVE or run.uid not in variants or (found := decomposition.identity(run)) is None:
+        if run.uid not in variants or (found := known.get(run.uid)) is None:
             continue
         c = run.case
         place = f"{c.network} {c.size}px b{c.batch} t{c.threads} {c.precision}"

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 from sqlalchemy import func, select
 
-from hwprof.analysis import strata
+from hwprof.analysis import decomposition, strata
+from hwprof.analysis.decomposition import Identity
 from hwprof.analysis.roofline import Placement, Roof, Unplaced
 from hwprof.analysis.strata import NETWORK, VARIANT
 from hwprof.records import Run
@@ -43,6 +44,7 @@ class Material:
     placed: Sequence[tuple[Placement, Roof]] = ()
     unplaced: Sequence[Unplaced] = ()
     layers: Mapping[str, Sequence[Layer]] = field(default_factory=dict)  # title of the run -> its layers
+    identities: Mapping[str, Identity] | None = None  # uid of a native run -> its factors
 
     @property
     def variants(self) -> list[str]:
@@ -54,11 +56,13 @@ def gather(results: Results) -> Material:
     """Read and analyse."""
     frame = results.frame()
     runs = list(results.runs(metrics=ANCHORS))
-    report = content.build(frame, runs)
+    identities = decomposition.identities(runs)
+    report = content.build(frame, runs, identities)
     labelled = strata.label(frame)
     timelines = [results.find(uid) for uid in typical(labelled)]
     placed, unplaced = roofline.placed(frame, roofline.roofs(results.ceilings(), results.machines()))
-    return Material(report, labelled, runs, results.path.name, timelines, placed, unplaced, _layers(results))
+    layers = _layers(results)
+    return Material(report, labelled, runs, results.path.name, timelines, placed, unplaced, layers, identities)
 
 
 def typical(frame: pd.DataFrame) -> list[str]:

@@ -150,10 +150,10 @@ def _factors(material: Material) -> Section:
     frame = material.frame
     variants = dict(zip(frame["run"].astype(str), frame[VARIANT].astype(str), strict=True))
     emulated = frozenset(frame.loc[frame["emulated"].astype(bool), "run"].astype(str))
-    found = factors.pairs(material.runs, variants, emulated)
+    found = factors.pairs(material.runs, variants, emulated, material.identities)
     figures = tuple(factors.waterfall(p, f"factors-{i}") for i, p in enumerate(factors.shown(found)))
     rows = [factors.table(found)] if found else []
-    identity = content.identity_table(material.runs)
+    identity = content.identity_table(material.runs, material.identities)
     absent = (
         () if found else ("No two frameworks measured the same case with the same factors: nothing to take apart.",)
     )

@@ -69,6 +69,9 @@ def dots(part: pd.DataFrame, variants: Sequence[str], key: str, where: str) -> F
     # an interval of two rounds may span orders of magnitude: its bar is cut, the words have it in full
     lowest, highest = middle.min() / 3, middle.max() * 3
     ends = [min(max(float(v), lowest), highest) for c in ("fps", "low", "high") for v in part[c].dropna()]
+    cells: dict[tuple[str, int], list[Any]] = {}
+    for row in part.to_dict("records"):
+        cells.setdefault((row[NETWORK], row["batch"]), []).append(row)
     for index, batch in enumerate(batches):
         start = left + index * (panel + 14)
         x = axis(ends, start, start + panel, log=True)
@@ -79,8 +82,7 @@ def dots(part: pd.DataFrame, variants: Sequence[str], key: str, where: str) -> F
             if index == 0:
                 draw.text(left - 8, y0 + height / 2 + 4, str(network), "t", "end")
             draw.line(start, y0, start + panel, y0, "rule")
-            rows = part[(part[NETWORK] == network) & (part["batch"] == batch)]
-            for row in rows.to_dict("records"):
+            for row in cells.get((network, batch), ()):
                 series = variants.index(row[VARIANT])
                 y = y0 + 8 + 11 * series
                 if row["low"] == row["low"] and row["low"] is not None:
@@ -107,13 +109,18 @@ def against(fps: pd.DataFrame, column: str, variants: Sequence[str], key: str, w
     More threads have more CPUs: affinity may differ along a line over threads, and nothing else.
     """
     others = [c for c in (*PLACE, "batch", "size") if c != column and (c, column) != ("cpus", "threads")]
-    lines: dict[str, list[tuple[str, pd.DataFrame]]] = {}
-    for group_key, group in fps.groupby([NETWORK, VARIANT, *others], sort=True, dropna=False):
-        if group[column].nunique() > 1:
-            lines.setdefault(str(group_key[0]), []).append((str(group_key[1]), group.sort_values(column)))
+    keys = [NETWORK, VARIANT, *others]
+    groups: dict[int, list[Any]] = {}
+    for number_, row in zip(fps.groupby(keys, sort=True, dropna=False).ngroup(), fps.to_dict("records"), strict=True):
+        groups.setdefault(number_, []).append(row)
+    lines: dict[str, list[tuple[str, list[Any]]]] = {}
+    for _, group in sorted(groups.items()):
+        if len({row[column] for row in group}) > 1:
+            group.sort(key=lambda row: row[column])
+            lines.setdefault(str(group[0][NETWORK]), []).append((str(group[0][VARIANT]), group))
     if not lines:
         return None
-    used = pd.concat([g for several in lines.values() for _, g in several])
+    used = pd.DataFrame([row for several in lines.values() for _, group in several for row in group])
     shown = [v for v in variants if v in set(used[VARIANT])]
     columns, wide, high = min(4, len(lines)), 196.0, 130.0
     rows = -(-len(lines) // columns)
@@ -129,7 +136,7 @@ def against(fps: pd.DataFrame, column: str, variants: Sequence[str], key: str, w
     for index, (network, several) in enumerate(sorted(lines.items())):
         x0, y0 = 44 + (index % columns) * (wide + 50), top + (index // columns) * (high + 62)
         x = axis([float(t) for t in ticks], x0, x0 + wide, log=True)
-        y = axis([float(v) for _, g in several for v in g["fps"]], y0 + high, y0, zero=True)
+        y = axis([float(r["fps"]) for _, g in several for r in g], y0 + high, y0, zero=True)
         draw.y_axis(y, x0, x0 + wide, "", 4)
         draw.text(x0, y0 - 8, network)
         for tick in ticks:
@@ -137,7 +144,7 @@ def against(fps: pd.DataFrame, column: str, variants: Sequence[str], key: str, w
         draw.text(x0 + wide, y0 + high + 28, column, "m", "end")
         for variant, group in several:
             series = variants.index(variant)
-            at = [(x.at(float(r[column])), y.at(float(r["fps"])), said(r)) for r in group.to_dict("records")]
+            at = [(x.at(float(r[column])), y.at(float(r["fps"])), said(r)) for r in group]
             draw.add("path", d="M" + "L".join(f"{a:.1f} {b:.1f}" for a, b, _ in at), class_=f"path s{series % 8}")
             for a, b, text in at:
                 draw.marker(a, b, series, text)
