@@ -148,8 +148,8 @@ def correlate(
     given = partial(x, y, z)
     if len(chosen) == 1:
         notes.append("instructions are not counted for all its networks: given MACs only")
-    left, k = take_out(np.column_stack([x, y]), z)
-    rx, ry = left.T.copy()
+    residuals, k = take_out(np.column_stack([x, y]), z)
+    rx, ry = residuals.T.copy()
     reliability = _reliability(logs, metric.name, rx, k)
     if reliability is None:
         notes.append("reliability unknown: one round")

@@ -84,7 +84,7 @@ def speeds(frame: pd.DataFrame) -> pd.DataFrame:
     order = np.argsort(case, kind="stable")
     rows = []
     for at in np.split(order, np.flatnonzero(np.diff(case[order])) + 1) if len(order) else ():
-        mean, low, high = performance.between_rounds(fps[at])
+        mean, low, high = performance.between_rounds(fps[at].tolist())
         known = latency[at][~np.isnan(latency[at])]
         rows.append(
             {

@@ -56,11 +56,11 @@ def summed(connection: Connection, kind: str | None) -> list[Sums]:
     if not len(table):
         return []
     place, codes, value = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2]
-    run, metric = (place // WIDTH).astype(np.float64), codes // KINDS
-    exactness, origin = codes % KINDS // len(ORIGINS), codes % len(ORIGINS)
+    run, metric, origin = place // WIDTH, codes // KINDS, codes % len(ORIGINS)
+    exactness: Floats = (codes % KINDS // len(ORIGINS)).astype(np.float64)
     role, frames, ns = _windows(connection, kind, place)
     order = np.lexsort((run, origin, role, metric))
-    keys = np.stack([metric, role, origin, run])[:, order]
+    keys: Floats = np.stack([metric, role, origin, run]).astype(np.float64)[:, order]
     changes = (np.diff(keys, axis=1) != 0).any(axis=0)
     first = np.concatenate([[0], np.flatnonzero(changes) + 1])
     there = exactness[order] != WORST.index(Exactness.MISSING)

@@ -20,7 +20,8 @@ def table(page: Any, title: str) -> Any:
 
 
 def column(block: Any, number: int) -> list[str]:
-    return [str(t) for t in block.locator(f"tbody tr td:nth-child({number})").all_inner_texts()]
+    # not the inner text: what lies off the screen is not laid out, and has none yet
+    return [str(t) for t in block.locator(f"tbody tr td:nth-child({number})").all_text_contents()]
 
 
 def first_number(text: str) -> float:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from hwprof.reports.content import Table
 from hwprof.reports.html.model import Figure, Page, Scatter
 
 # More rows than this are shown a page at a time; all of them are in the file.
 ROWS = 100
+LONG = 70  # letters, from which on a cell is broken into lines
+SIZE = re.compile(r'<svg[^>]* width="(\d+)" height="(\d+)"')
 MARKS = re.compile(r"\b(EMULATED|SIMULATED|SUSPECT|UNFAITHFUL|SCALED|MISSING)\b")
 
 
@@ -31,9 +34,11 @@ def render(page: Page) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters["marked"] = marked
+    environment.filters["first"] = first_rows
     environment.filters["picture"] = lambda figure: Markup(figure.svg)
+    environment.filters["size"] = size
     environment.filters["data"] = data
+    environment.filters["scatters"] = scatters
     # ours, from the package: no user's text in them
     style, script = Markup(_read("report.css")), Markup(_read("report.js"))
     template = environment.get_template("report.html")
@@ -45,13 +50,52 @@ def marked(text: str) -> bool:
     return MARKS.search(text) is not None
 
 
-def data(value: Figure | Table | Scatter) -> dict[str, Any]:
-    """What the script gets of a figure, a table or a scatter, as plain JSON values."""
-    if isinstance(value, Scatter):
-        numbers = {k: [_round(v) for v in getattr(value, k)] for k in ("x", "y", "raw_x", "raw_y")}
-        said = {k: getattr(value, k) for k in ("framework", "metric", "said", "names")}
-        return {**said, **numbers, "slope": _plain(value.slope)}
+def first_rows(table: Table) -> Markup:
+    """The rows that stand in the page before its script is asked for others; every cell is escaped."""
+    lines = []
+    for row in table.rows[:ROWS]:
+        cells = []
+        for cell in row:
+            kinds = [*(["mark"] if marked(cell) else []), *(["long"] if len(cell) > LONG else [])]
+            of = f' class="{" ".join(kinds)}"' if kinds else ""
+            cells.append(f"<td{of}>{escape(cell)}</td>")
+        lines.append(f"<tr>{''.join(cells)}</tr>\n")
+    return Markup("".join(lines))
+
+
+def size(figure: Figure) -> str:
+    """Width and height of the picture, for a browser that has not drawn it yet."""
+    found = SIZE.search(figure.svg)
+    return f"{found[1]}px {found[2]}px" if found else "none"
+
+
+def data(value: Figure | Table) -> dict[str, Any]:
+    """What the script gets of a figure or a table, as plain JSON values."""
     return {"header": list(value.header), "rows": [[_plain(cell) for cell in row] for row in value.rows]}
+
+
+def scatters(found: Sequence[Scatter]) -> dict[str, Any]:
+    """All scatters as plain JSON values. What many have in common (networks, FPS) is in `shared`, and a place there."""
+    shared: dict[tuple[Any, ...], int] = {}
+
+    def place(values: Iterable[Any]) -> int:
+        return shared.setdefault(tuple(values), len(shared))
+
+    of = {
+        s.key: {
+            "framework": s.framework,
+            "metric": s.metric,
+            "said": s.said,
+            "names": place(s.names),
+            "x": [_round(v) for v in s.x],
+            "y": place(_round(v) for v in s.y),
+            "raw_x": [_round(v) for v in s.raw_x],
+            "raw_y": place(_round(v) for v in s.raw_y),
+            "slope": _plain(s.slope),
+        }
+        for s in found
+    }
+    return {"shared": [list(values) for values in shared], "of": of}
 
 
 def _round(value: float) -> float:

@@ -85,7 +85,12 @@
   });
 
   // ---- the scatter behind a cell of the map
-  const stored = document.querySelector("#scatters"), scatters = stored ? JSON.parse(stored.textContent) : {};
+  let scatters = null; // read when the first is asked for
+  function scatter(key) {
+    scatters = scatters || JSON.parse(document.querySelector("#scatters").textContent);
+    const s = scatters.of[key], shared = scatters.shared;
+    return {...s, names: shared[s.names], y: shared[s.y], raw_y: shared[s.raw_y]};
+  }
   const NS = "http://www.w3.org/2000/svg";
   function put(parent, tag, attributes, text) {
     const element = document.createElementNS(NS, tag);
@@ -136,7 +141,7 @@
     return svg;
   }
   function show(cell) {
-    const data = scatters[cell.dataset.scatter];
+    const data = scatter(cell.dataset.scatter);
     const panel = cell.closest("section").querySelector("figure.scatter");
     const fill = () => panel.querySelector(".scroll").replaceChildren(draw(data, panel.querySelector("input").checked));
     panel.querySelector("input").onchange = fill;
@@ -152,24 +157,32 @@
   }
   document.addEventListener("click", (event) => { const cell = event.target.closest("[data-scatter]"); if (cell) show(cell); });
 
-  // ---- tables: sort, filter, a page at a time
+  // ---- tables: sort, filter, a page at a time. The first rows stand in the page; nothing more is read before it is asked for
   const PAGE = 100, MARK = /\b(EMULATED|SIMULATED|SUSPECT|UNFAITHFUL|SCALED|MISSING)\b/;
+  const letters = new Intl.Collator("en", {numeric: true});
   const value = (text) => { // "×1.32 [...]", "−2.1 %", "1,234": by their first number; words by their letters
     const found = /^[^0-9A-Za-z]*?([-−+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?)/.exec(text);
     return found ? parseFloat(found[1].replaceAll(",", "").replace("−", "-")) : null;
   };
-  function compare(a, b) {
-    const x = value(a), y = value(b);
-    if (a === "-" || b === "-") return a === b ? 0 : a === "-" ? 2 : -2; // nothing is last, whichever way
-    return x !== null && y !== null && x !== y ? Math.sign(x - y) : a.localeCompare(b, "en", {numeric: true});
+  function sorted(cells, way) { // the places of the cells in their order
+    const numbers = cells.map(value);
+    return cells.map((_, k) => k).sort((i, j) => {
+      const a = cells[i], b = cells[j], x = numbers[i], y = numbers[j];
+      if (a === b) return i - j;
+      if (a === "-" || b === "-") return a === "-" ? 1 : -1; // nothing is last, whichever way
+      return way * (x !== null && y !== null && x !== y ? Math.sign(x - y) : letters.compare(a, b)) || i - j;
+    });
   }
-  for (const block of all(document, "div.table")) {
-    const body = block.querySelector("tbody");
-    if (!body) continue;
-    const stored = json(block), heads = all(block, "th"), header = heads.map((h) => h.textContent);
+  const started = new WeakMap();
+  function tableOf(block) {
+    if (!started.has(block)) started.set(block, start(block));
+    return started.get(block);
+  }
+  function start(block) {
+    const body = block.querySelector("tbody"), stored = json(block), heads = all(block, "th"), header = heads.map((h) => h.textContent);
     const rows = stored ? stored.rows : all(body, "tr").map((tr) => all(tr, "td").map((td) => td.textContent));
-    const whole = rows.map((cells) => cells.join("\u0001").toLowerCase()), count = block.querySelector(".count");
-    let order = rows.map((_, i) => i), shown = order, page = 0, column = -1, way = 1;
+    const count = block.querySelector(".count"), pager = block.querySelector(".pager"), buttons = all(pager, "button"), search = block.querySelector("input");
+    let whole = null, order = rows.map((_, i) => i), shown = order, page = 0, column = -1, way = 1;
     const line = (i) => {
       const tr = document.createElement("tr");
       for (const cell of rows[i]) {
@@ -181,17 +194,6 @@
       }
       return tr;
     };
-    const pager = document.createElement("span");
-    const buttons = [["‹ before", -1], ["next ›", 1]].map(([text, step]) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.textContent = text;
-      button.onclick = () => { page += step; fill(); };
-      pager.append(button, " ");
-      return button;
-    });
-    block.querySelector(".bar").append(pager);
-    all(block, ".first").forEach((note) => note.classList.add("print"));
     function fill() {
       const last = Math.max(0, Math.ceil(shown.length / PAGE) - 1);
       page = Math.min(Math.max(page, 0), last);
@@ -202,23 +204,35 @@
       const some = last ? `rows ${page * PAGE + 1} to ${Math.min(shown.length, (page + 1) * PAGE)} of ` : "";
       count.textContent = some + (shown.length === rows.length ? `${rows.length} rows` : `${shown.length} of ${rows.length} rows`);
     }
-    const search = block.querySelector("input");
     function narrow() {
       const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-      shown = order.filter((i) => words.every((w) => whole[i].includes(w)));
+      if (words.length) whole = whole || rows.map((cells) => cells.join("\u0001").toLowerCase());
+      shown = words.length ? order.filter((i) => words.every((w) => whole[i].includes(w))) : order;
+      page = 0;
       fill();
     }
-    search.oninput = () => { page = 0; narrow(); };
-    heads.forEach((head, i) => head.querySelector("button").addEventListener("click", () => {
+    function sort(head) {
+      const i = heads.indexOf(head);
       way = column === i ? -way : 1;
       column = i;
       heads.forEach((h) => h.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", way > 0 ? "ascending" : "descending");
-      order = rows.map((_, k) => k).sort((a, b) => { const c = compare(rows[a][i], rows[b][i]); return (Math.abs(c) === 2 ? c : way * c) || a - b; });
-      page = 0;
+      order = sorted(rows.map((cells) => cells[i]), way);
       narrow();
-    }));
-    block.querySelector("[data-get=csv]").addEventListener("click", () => save(block.id + ".csv", csv({header, rows: shown.map((i) => rows[i])})));
-    fill();
+    }
+    const turn = (step) => { page += step; fill(); };
+    const take = () => save(block.id + ".csv", csv({header, rows: shown.map((i) => rows[i])}));
+    return {narrow, sort, turn, take};
   }
+  document.addEventListener("input", (event) => {
+    const block = event.target.closest("div.table");
+    if (block) tableOf(block).narrow();
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("div.table button"), block = button && button.closest("div.table");
+    if (!block) return;
+    if (button.closest("th")) tableOf(block).sort(button.closest("th"));
+    else if (button.dataset.step) tableOf(block).turn(Number(button.dataset.step));
+    else if (button.dataset.get === "csv") tableOf(block).take();
+  });
 })();
