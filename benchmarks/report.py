@@ -2,17 +2,18 @@
 
     python benchmarks/report.py [RUNS] [METRICS] [--keep FOLDER]        default: 10000 runs x 200 metrics
 
-Invented values that vary between networks, frameworks and rounds, so that every coefficient is computed. With
-playwright and chromium there, opening is measured until the page has run its script; the median of five.
+The results are those of benchmarks/synthetic.py: a sweep over 5 frameworks, 20 networks, 5 batches, 4 numbers of
+threads and as many rounds as it takes. With playwright and chromium there (another interpreter may have them:
+--browser-python), opening is measured from asking for the page until its load event, until it is painted, and until
+the table of all runs is sorted; the median of five, beside pandas' plain HTML table of the runs. The report is timed
+beside pandas merely reading the readings.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import math
+import json
 import os
-import random
 import shutil
 import statistics
 import subprocess
@@ -21,73 +22,83 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
 
-from hwprof.records import Run
-from hwprof.store import Results
-from hwprof.store.writer import add_run
-from tests.factories import NETWORKS, make_run
+TRIES = 5
+PAINTED = "new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)))"
+SORT = """() => {
+  const block = [...document.querySelectorAll("div.table")].at(-1);
+  [...block.querySelectorAll("th button")].find((b) => b.textContent === "FPS").click();
+  return [block.querySelector("th[aria-sort]").textContent, block.querySelectorAll("tbody tr").length];
+}"""
 
-FRAMEWORKS = ("onnxruntime", "opencv", "pytorch", "litert")
-BATCHES = (1, 2, 4, 8)
-
-
-def fill(path: Path, runs: int, metrics: int) -> None:
-    """`runs` synthetic runs of 4 frameworks x 10 networks x 4 batches, as many rounds as it takes."""
-    numbers = random.Random(7)
-    cases = [(f, n, b) for f in FRAMEWORKS for n in NETWORKS for b in BATCHES]
-    effects = {(f, n, i): numbers.gauss(0, 0.3) for f in FRAMEWORKS for n in NETWORKS for i in range(metrics)}
-
-    def one(framework: str, network: str, batch: int) -> Run:
-        macs = NETWORKS[network][0]
-        values: dict[str, float | None] = {
-            f"event-{i:03d}": None
-            if i % 10 == 9
-            else macs * 1e-3 * math.exp(effects[framework, network, i] + numbers.gauss(0, 0.03))
-            for i in range(metrics - 1)
-        }
-        values["task-clock"] = macs / 20
-        fps = 2e10 / macs * math.exp(effects[framework, network, 0] + numbers.gauss(0, 0.03))
-        return make_run(framework, network, batch=batch, fps=fps, metrics=values, iterations=101)
-
-    # three unlike rounds of each case, again and again: making records is not what is measured here
-    templates = [[one(*case) for case in cases] for _ in range(3)]
-
-    with Results.create(path) as results:
-        experiment = results.begin_experiment("synthetic benchmark", "", "benchmark", 0)
-        for start in range(0, runs, 100):
-
-            def add(connection: object, start: int = start) -> None:
-                for number in range(start, min(runs, start + 100)):
-                    round_, index = divmod(number, len(cases))
-                    template = templates[round_ % 3][index]
-                    run = dataclasses.replace(template, round=round_, uid=f"{number:08x}")
-                    add_run(connection, run, experiment)  # type: ignore[arg-type]
-
-            results.database.write(add)
+# what one would do without hwprof: all readings as a table, all runs as a page
+PEER = """import sqlite3, sys, pandas
+with sqlite3.connect(sys.argv[1]) as results:
+    pandas.read_sql_query("SELECT * FROM reading", results)
+    runs = "SELECT uid, framework, network, size, batch, threads, cpus, precision, round, fps, latency_ns, throughput"
+    runs += ", load_ns, status, kind FROM run JOIN cases ON cases.id = case_id"
+    pandas.read_sql_query(runs, results).to_html(sys.argv[2])
+"""
 
 
-def opening(page: Path) -> float | None:
-    """Median seconds from asking for the page until its load event is over; None without a browser."""
-    chromium = shutil.which("chromium")
+def opening(page: Path, peer: Path) -> dict[str, list[float]] | None:
+    """Seconds from asking for the page to load event, to the first picture, to a sorted table; None: no browser.
+
+    `cpu`: of the renderer's process until the page is painted. `peer`: another page, painted.
+    """
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
         return None
+    chromium = shutil.which("chromium")
     if chromium is None:
         return None
-    times = []
+    times: dict[str, list[float]] = {name: [] for name in ("load", "painted", "sorted", "cpu", "peer")}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for _ in range(5):
+        for _ in range(TRIES):
             tab = browser.new_page()
+            session = tab.context.new_cdp_session(tab)
+            session.send("Performance.enable")
             started = time.perf_counter()
             tab.goto(page.as_uri(), wait_until="load")
-            tab.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)))")  # painted once
-            times.append(time.perf_counter() - started)
+            times["load"].append(time.perf_counter() - started)
+            tab.evaluate(PAINTED)
+            times["painted"].append(time.perf_counter() - started)
+            spent = {m["name"]: m["value"] for m in session.send("Performance.getMetrics")["metrics"]}
+            times["cpu"].append(spent["ProcessTime"])
+            said, rows = tab.evaluate(SORT)
+            assert said == "FPS", said
+            assert rows > 0
+            times["sorted"].append(time.perf_counter() - started)
+            tab.close()
+            tab = browser.new_page()
+            started = time.perf_counter()
+            tab.goto(peer.as_uri(), wait_until="load")
+            tab.evaluate(PAINTED)
+            times["peer"].append(time.perf_counter() - started)
             tab.close()
         browser.close()
-    return statistics.median(times)
+    return times
+
+
+def spent(command: list[str], environment: dict[str, str]) -> tuple[float, float, float]:
+    """(wall seconds, CPU seconds, peak MiB) of a command; ends the benchmark where it fails."""
+    started = time.perf_counter()
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
+    _, status, usage = os.wait4(child.pid, 0)
+    if status:
+        raise SystemExit(f"{command[2]} ended with {os.waitstatus_to_exitcode(status)}")
+    return time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def opened_by(python: str, page: Path, peer: Path) -> dict[str, list[float]] | None:
+    """`opening` in another interpreter."""
+    command = [python, __file__, "--only-open", str(page), str(peer)]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return {str(k): [float(t) for t in v] for k, v in found.items()} if found else None
 
 
 def main() -> None:
@@ -96,31 +107,43 @@ def main() -> None:
     parser.add_argument("runs", nargs="?", type=int, default=10_000)
     parser.add_argument("metrics", nargs="?", type=int, default=200)
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="work there and leave everything")
+    parser.add_argument("--browser-python", default=sys.executable, metavar="PYTHON", help="one that has playwright")
+    parser.add_argument("--only-open", type=Path, nargs=2, metavar="PAGE", help="open these, print seconds as JSON")
     args = parser.parse_args()
-    folder = args.keep or Path(tempfile.mkdtemp(prefix="hwprof-benchmark-"))
+    if args.only_open:
+        print(json.dumps(opening(*(page.resolve() for page in args.only_open))))
+        return
+    from benchmarks.synthetic import fill
+
+    folder = (args.keep or Path(tempfile.mkdtemp(prefix="hwprof-benchmark-"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "synthetic.db"
     if not path.exists():
-        fill(path, args.runs, args.metrics)
-    print(f"synthetic: {args.runs} runs x {args.metrics} metrics, {path.stat().st_size / 2**20:,.0f} MiB")
+        print(f"{fill(path, args.runs, args.metrics):,} readings written")
+    print(f"synthetic: {args.runs} runs x {args.metrics} metrics, {path.stat().st_size / 2**20:,.0f} MiB", flush=True)
     command = [sys.executable, "-m", "hwprof", "report", str(path), "-o", str(folder / "report")]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
-    started = time.perf_counter()
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
-    _, status, usage = os.wait4(child.pid, 0)
-    taken = time.perf_counter() - started
-    if status:
-        raise SystemExit(f"hwprof report ended with {os.waitstatus_to_exitcode(status)}")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    taken, cpu, peak = spent(command, environment)
     page = folder / "report" / "report.html"
-    print(f"hwprof report {taken:8.2f} s   {usage.ru_utime + usage.ru_stime:.2f} s of CPU")
-    print(f"peak memory   {usage.ru_maxrss / 1024:8.0f} MiB")
-    print(f"page          {page.stat().st_size / 2**20:8.2f} MiB")
-    seconds = opening(page)
+    print(f"hwprof report {taken:8.2f} s   {cpu:.2f} s of CPU")
+    print(f"peak memory   {peak:8.0f} MiB")
+    peer = folder / "peer.html"
+    _, reading, _ = spent([sys.executable, "-c", PEER, str(path), str(peer)], environment)
     print(
-        "opening       not measured: chromium or playwright is not there"
-        if seconds is None
-        else f"opening       {seconds:8.2f} s"
+        f"pandas reads  {reading:8.2f} s of CPU: the report takes x{cpu / reading:.2f} of merely reading all readings"
     )
+    print(f"page          {page.stat().st_size / 2**20:8.2f} MiB", flush=True)
+    times = opened_by(args.browser_python, page, peer)
+    if times is None:
+        print("opening       not measured: chromium or playwright is not there")
+    else:
+        middle = {name: statistics.median(values) for name, values in times.items()}
+        print(
+            f"load event    {middle['load']:8.2f} s   of {TRIES}: {min(times['load']):.2f} to {max(times['load']):.2f}"
+        )
+        print(f"painted       {middle['painted']:8.2f} s   {middle['cpu']:.2f} s of CPU in the page's process")
+        print(f"first sort    {middle['sorted']:8.2f} s   from asking for the page")
+        print(f"pandas' table {middle['peer']:8.2f} s   the page takes x{middle['painted'] / middle['peer']:.2f} of it")
     if args.keep is None:
         shutil.rmtree(folder)
 
