@@ -120,7 +120,10 @@ def _identity(runs: Sequence[Row[Any]], experiments: Mapping[int, str], labels: 
     def texts(values: Iterable[Any]) -> pd.Series:
         return pd.Series(list(values), dtype=object)
 
-    fidelity = [None if r.fidelity is None else from_json(Fidelity, r.fidelity) for r in runs]
+    # rounds of a case mostly have the same outputs
+    told = {repr(r.fidelity): r.fidelity for r in runs if r.fidelity is not None}
+    kinds = {text: from_json(Fidelity, one) for text, one in told.items()}
+    fidelity = [None if r.fidelity is None else kinds[repr(r.fidelity)] for r in runs]
     out: dict[str, Any] = dict.fromkeys(RUN_COLUMNS)
     out |= {
         "run": texts(r.uid for r in runs),
@@ -148,9 +151,9 @@ def _identity(runs: Sequence[Row[Any]], experiments: Mapping[int, str], labels: 
         out[name] = np.array([getattr(r, f"case_{name}") for r in runs], dtype=np.int64)
     for name in ("round", "attempt"):
         out[name] = np.array([getattr(r, name) for r in runs], dtype=np.int64)
-    told = [r.facts.get("tuned") for r in runs]
-    out["tuned"] = texts(None if t is None else " ".join(["tuned", *t["given"]]) for t in told)
-    out["threads_tuned"] = np.array([t is not None and not t["threads_given"] for t in told], dtype=bool)
+    tuned = [r.facts.get("tuned") for r in runs]
+    out["tuned"] = texts(None if t is None else " ".join(["tuned", *t["given"]]) for t in tuned)
+    out["threads_tuned"] = np.array([t is not None and not t["threads_given"] for t in tuned], dtype=bool)
     options = [dict(r.case_options) for r in runs]
     for name in sorted({name for option in options for name in option}):
         out[f"option.{name}"] = texts(option.get(name) for option in options)

@@ -68,7 +68,8 @@ def dumps(value: Any) -> str:
 
 def loads(text: str) -> Any:
     """What `dumps` was given (tuples come back as lists)."""
-    return json.loads(text, object_hook=_unmarked)
+    # without a hook json stays in C, and texts with a marked number are rare
+    return json.loads(text, object_hook=_unmarked) if "$float" in text else json.loads(text)
 
 
 def _marked(value: Any) -> Any:
