@@ -111,26 +111,6 @@ class Factor:
     high: float | None
 
 
-def ratio(a: Sequence[Identity], b: Sequence[Identity]) -> tuple[Factor, ...]:
-    """FPS of A over FPS of B as factors whose logarithms add up; the last one is the FPS ratio itself.
-
-    A factor above 1 speeds A up: divisors are turned round. Means of logs over rounds; intervals by Welch. Raises
-    ValueError where the two have different factors.
-    """
-    names = tuple(a[0].factors)
-    if any(tuple(i.factors) != names for i in (*a, *b)):
-        raise ValueError("the two cases have different factors")
-    logs = {name: (_logs(a, name), _logs(b, name)) for name in (*names, "observer", "tail", "fps")}
-    return tuple(factor(name, x, y) for name, (x, y) in logs.items())
-
-
-def _logs(identities: Sequence[Identity], name: str) -> list[float]:
-    if name in ("observer", "tail", "fps"):
-        return [math.log(getattr(i, name)) for i in identities]
-    sign = -1 if name in DIVISORS else 1
-    return [sign * math.log(i.factors[name]) for i in identities]
-
-
 def factor(name: str, x: Sequence[float], y: Sequence[float], paired: bool = False) -> Factor:
     """Ratio of two cases from the logs of their rounds; 95 % by Welch's t, or the paired t (rounds in order)."""
     difference = statistics.fmean(x) - statistics.fmean(y)

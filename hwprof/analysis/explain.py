@@ -102,6 +102,11 @@ def may_spin(evidence: Evidence) -> bool:
     return "spin-waiting" in evidence.doubts or (used is not None and used > NEARLY * cpus)
 
 
+def spins(s: Side, given: Given) -> bool:
+    """Whether spinning may have moved this side's factors: by its CPUs, by its thread counts, or by a rerun."""
+    return may_spin(s.evidence) or _burns(s) or _shown(given)
+
+
 def _burns(s: Side) -> bool:
     """The framework says that its threads spin, and CPU time per frame grew with their number."""
     return s.evidence.facts.get("spin") is True and (behind.inflation(s) or 0.0) > INFLATED
@@ -146,8 +151,7 @@ def explain(
     `alone`: the one switch that A and B differ in, where they differ in nothing else: then the ratio is its effect.
     """
     x, y = side(a), side(b)
-    spinning = any(may_spin(s.evidence) or _burns(s) or _shown(g) for s, g in ((x, a), (y, b)))
-    found = ratio.decompose(rounds(a.runs), rounds(b.runs), spinning, paired and together)
+    found = ratio.decompose(rounds(a.runs), rounds(b.runs), spins(x, a) or spins(y, b), paired and together)
     interventions = tuple(
         i
         for kind in ("spin", "affinity", "simd")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hwprof import interventions
@@ -21,11 +21,13 @@ QUIET = ("version", "cpus", "size")  # named in a label only where nothing else 
 
 @dataclass(slots=True)
 class Source:
-    """One results file with the list of what is in it."""
+    """One results file with the list of what is in it. `held`: runs by uid that are there and needn't be read."""
 
     results: Results
     entries: Sequence[Entry] = ()
     ceilings: dict[int, list[Ceiling]] = field(default_factory=dict)
+    held: Mapping[str, Run] = field(default_factory=dict)
+    alike: dict[tuple[object, ...], list[Entry]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.refresh()
@@ -34,23 +36,29 @@ class Source:
         """Read the list anew: something was measured."""
         self.entries = entries(self.results.database)
         self.ceilings = read_ceilings(self.results.database)
+        self.alike = {}
+        for entry in self.entries:
+            self.alike.setdefault(_core(entry), []).append(entry)
 
     def runs(self, chosen: Sequence[Entry]) -> list[Run]:
         """These runs."""
-        return list(self.results.runs(ids=[e.order for e in chosen])) if chosen else []
+        if all(e.uid in self.held for e in chosen):
+            return [self.held[e.uid] for e in chosen]
+        return list(self.results.runs(ids=[e.order for e in chosen]))
 
     def given(self, cell: Cell, label: str, together: bool, other: Case | None = None) -> Given:
         """Everything about one side. Interventions count only where rounds were interleaved with its own.
 
         `other`: the case of the other side, which is no intervention on this one.
         """
+        alike = self.alike.get(_core(cell.last), [])
         simulated = [
             e
-            for e in self.entries
+            for e in alike
             if e.ok and e.kind == Kind.SIMULATED and e.case == cell.case and e.machine_id == cell.last.machine_id
         ]
-        others = selecting.other_threads(cell, self.entries)
-        found = selecting.variants(cell, self.entries) if together else []
+        others = selecting.other_threads(cell, alike)
+        found = selecting.variants(cell, alike) if together else []
         changed = [(c, kind) for c in found if c.case != other and (kind := interventions.kind_of(cell.case, c.case))]
         return Given(
             label,
@@ -67,6 +75,12 @@ class Source:
             ],
             any(c.last.experiment != cell.last.experiment for c in others),
         )
+
+
+def _core(entry: Entry) -> tuple[object, ...]:
+    """What all runs about one side have in common, at whatever threads, cores and options."""
+    c = entry.case
+    return c.framework, c.network, c.recipe, c.size, c.batch, c.precision, entry.machine_id
 
 
 def described(base: Case, other: Case) -> str:

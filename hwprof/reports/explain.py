@@ -70,6 +70,19 @@ def one(e: Explanation, columns: int = 100) -> str:
 def intervention(done: Intervention, e: Explanation, columns: int) -> list[str]:
     """What a rerun showed: the only place where something is said to be a cause."""
     lines = [f"  Rerun with {CAUSES[done.kind]} changed"]
+    for text in effects(done):
+        lines += _wrapped(text, columns, "    - ")
+    lines.append(f"    {e.a.label} over {e.b.label} as a product with it:")
+    lines += [f"    {_bar(f)}  {name_of(f.name)}" for f in done.chain]
+    lines.append(f"    {_bar(e.decomposition.fps)}  = FPS")
+    if done.changed.merged:
+        lines += _wrapped(f"not told apart: {done.changed.merged}.", columns, "    ")
+    return lines
+
+
+def effects(done: Intervention) -> list[str]:
+    """What a rerun did to each side, a sentence each."""
+    said = []
     for effect in done.effects:
         bounds = _interval(effect.speed)
         if excludes_one(effect.speed):
@@ -79,14 +92,8 @@ def intervention(done: Intervention, e: Explanation, columns: int) -> list[str]:
         text = f"{_cause(done.kind)} {verb}"
         if effect.cpu is not None:
             text += f", at x{effect.cpu.ratio:.2f}{_interval(effect.cpu)} the CPU time per frame"
-        text += f" (against {effect.changed}" + (f"; {effect.limit}" if effect.limit else "") + ")"
-        lines += _wrapped(text, columns, "    - ")
-    lines.append(f"    {e.a.label} over {e.b.label} as a product with it:")
-    lines += [f"    {_bar(f)}  {name_of(f.name)}" for f in done.chain]
-    lines.append(f"    {_bar(e.decomposition.fps)}  = FPS")
-    if done.changed.merged:
-        lines += _wrapped(f"not told apart: {done.changed.merged}.", columns, "    ")
-    return lines
+        said.append(text + f" (against {effect.changed}" + (f"; {effect.limit}" if effect.limit else "") + ")")
+    return said
 
 
 def _cause(kind: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import pytest
 
@@ -58,23 +57,6 @@ def test_user_only_and_scaled_cycles_never_meet_total_cpu_time(change: dict[str,
     counted = dataclasses.replace(run.windows[1], readings=readings)
     found = identity_of(dataclasses.replace(run, windows=(run.windows[0], counted)))
     assert "clock" not in found.factors
-
-
-def test_logarithms_of_the_factors_add_up_to_that_of_the_ratio() -> None:
-    a = [identity_of(run_of(cpu_ns=8e8 + i * 1e7, cycles=2e9 + i * 3e7)) for i in range(3)]
-    b = [identity_of(run_of(10**9 + i * 10**7, instructions=4e9 - i * 1e8)) for i in range(3)]
-    factors = {f.name: f for f in decomposition.ratio(a, b)}
-    total = math.log(factors.pop("fps").ratio)
-    assert sum(math.log(f.ratio) for f in factors.values()) == pytest.approx(total, abs=1e-9)
-    assert factors["work"].ratio > 1  # fewer instructions per frame speed A up
-    assert factors["clock"].low is not None
-
-
-def test_one_round_has_a_ratio_and_no_interval() -> None:
-    factor = decomposition.ratio([identity_of(run_of())], [identity_of(run_of(cycles=4e9))])[1]
-    assert factor.name == "clock"
-    assert factor.ratio == pytest.approx(0.5)
-    assert factor.low is None
 
 
 def test_a_failed_or_uncounted_run_has_no_identity() -> None:

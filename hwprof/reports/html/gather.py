@@ -8,18 +8,22 @@ from dataclasses import dataclass, field
 import pandas as pd
 from sqlalchemy import func, select
 
-from hwprof.analysis import decomposition, strata
+from hwprof.analysis import apart, decomposition, strata
+from hwprof.analysis.apart import Apart
 from hwprof.analysis.decomposition import Identity
+from hwprof.analysis.explain import Explanation
+from hwprof.analysis.pairs import Source
 from hwprof.analysis.roofline import Placement, Roof, Unplaced
 from hwprof.analysis.strata import NETWORK, VARIANT
 from hwprof.records import Run
 from hwprof.reports import content, roofline
 from hwprof.store import Results, schema
 
-# What the identity and the table of commands need; the frame has all metrics.
-ANCHORS = ("task-clock", "cycles", "instructions")
+# What the factors of a ratio and the table of commands need; the frame has all metrics.
+ANCHORS = ("task-clock", "cpu-user-time", "cpu-system-time", "cycles", "instructions", "cycles:u", "instructions:u")
 TIMELINES = 6
 LAYERED = 4
+DRAWN = 6  # waterfalls: one per two frameworks, the widest apart first
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class Material:
     unplaced: Sequence[Unplaced] = ()
     layers: Mapping[str, Sequence[Layer]] = field(default_factory=dict)  # title of the run -> its layers
     identities: Mapping[str, Identity] | None = None  # uid of a native run -> its factors
+    apart: Sequence[Apart] = ()  # every two frameworks in factors
+    explained: Sequence[tuple[Apart, Explanation]] = ()  # those of them that are drawn, with what stands behind
 
     @property
     def variants(self) -> list[str]:
@@ -61,8 +67,23 @@ def gather(results: Results) -> Material:
     labelled = strata.label(frame)
     timelines = [results.find(uid) for uid in typical(labelled)]
     placed, unplaced = roofline.placed(frame, roofline.roofs(results.ceilings(), results.machines()))
-    layers = _layers(results)
-    return Material(report, labelled, runs, results.path.name, timelines, placed, unplaced, layers, identities)
+    names = dict(zip(labelled["run"].astype(str), labelled[VARIANT].astype(str), strict=True))
+    pairs = apart.every(Source(results, held={r.uid: r for r in runs}), names)
+    drawn = apart.widest(pairs, DRAWN)
+    explained = list(zip(drawn, apart.explained(drawn, Source(results)), strict=True))
+    return Material(
+        report,
+        labelled,
+        runs,
+        results.path.name,
+        timelines,
+        placed,
+        unplaced,
+        _layers(results),
+        identities,
+        pairs,
+        explained,
+    )
 
 
 def typical(frame: pd.DataFrame) -> list[str]:

@@ -147,16 +147,11 @@ def _shares(material: Material, variant: str) -> pd.Series:
 
 
 def _factors(material: Material) -> Section:
-    frame = material.frame
-    variants = dict(zip(frame["run"].astype(str), frame[VARIANT].astype(str), strict=True))
-    emulated = frozenset(frame.loc[frame["emulated"].astype(bool), "run"].astype(str))
-    found = factors.pairs(material.runs, variants, emulated, material.identities)
-    figures = tuple(factors.waterfall(p, f"factors-{i}") for i, p in enumerate(factors.shown(found)))
-    rows = [factors.table(found)] if found else []
+    found, explained = material.apart, material.explained
+    figures = tuple(factors.waterfall(p, f"factors-{i}", e.headline) for i, (p, e) in enumerate(explained))
+    rows = [factors.behind(explained), factors.table(found)] if found else []
     identity = content.identity_table(material.runs, material.identities)
-    absent = (
-        () if found else ("No two frameworks measured the same case with the same factors: nothing to take apart.",)
-    )
+    absent = () if found else ("No two frameworks measured the same case: nothing to take apart.",)
     words = (
         (factors.NOTE, "One waterfall per two frameworks, of the case where they are farthest apart.") if found else ()
     )

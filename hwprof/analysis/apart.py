@@ -1,0 +1,110 @@
+"""Every two frameworks on every case that both have, taken apart as `hwprof explain` takes them apart."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hwprof.analysis import explain, pairs, ratio, selecting
+from hwprof.analysis.behind import Side
+from hwprof.analysis.pairs import Source
+from hwprof.analysis.ratio import Decomposition, Speeds
+from hwprof.analysis.selecting import Cell, Pair
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """Two on one case, the faster one first. `names`: of the two; `case`: what they have in common, short."""
+
+    pair: Pair
+    names: tuple[str, str]
+    case: str
+    decomposition: Decomposition
+    emulated: bool
+
+
+class _Sides:
+    """What is the same for a cell in every pair that it is in, worked out once."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._sides: dict[tuple[int, ...], tuple[Side, list[Speeds]]] = {}
+
+    def of(self, pair: Pair, mine: Cell, other: Cell) -> tuple[Side, list[Speeds], bool]:
+        """(evidence, factors of its rounds, whether its threads may spin) of one side of a pair."""
+        given = self._source.given(mine, "", pair.together, other.case)
+        key = tuple(e.order for e in mine.entries)
+        if key not in self._sides:
+            self._sides[key] = explain.side(given), explain.rounds(given.runs)
+        side, rounds = self._sides[key]
+        return side, rounds, explain.spins(side, given)
+
+
+def every(source: Source, names: Mapping[str, str]) -> list[Apart]:
+    """All pairs of `names` (run uid -> what its framework is called, with those of its options that vary).
+
+    Runs that aren't named are left out. The order is that of machines and cases.
+    """
+    groups: dict[tuple[object, ...], list[Cell]] = defaultdict(list)
+    for cell in selecting.cells(e for e in source.entries if e.uid in names):
+        c = cell.case
+        place = (c.network, c.size, c.batch, c.threads, c.precision, c.cpus, c.recipe)
+        groups[(cell.last.machine_id, *place)].append(cell)
+    several = len({key[0] for key in groups}) > 1
+    sides, out = _Sides(source), []
+    for _, cells in sorted(groups.items(), key=lambda item: tuple(map(str, item[0]))):
+        called = _called(cells, names)
+        for i, a in enumerate(cells):
+            for b in cells[i + 1 :]:
+                found = _apart(sides, a, b, called, several)
+                if found is not None:
+                    out.append(found)
+    return out
+
+
+def _called(cells: Sequence[Cell], names: Mapping[str, str]) -> dict[int, str]:
+    """Names of cells by identity; two versions of one framework are told apart."""
+    own = {id(c): names[c.last.uid] for c in cells}
+    counts = Counter(own.values())
+    return {id(c): f"{own[id(c)]} {c.last.version}".strip() if counts[own[id(c)]] > 1 else own[id(c)] for c in cells}
+
+
+def _apart(sides: _Sides, a: Cell, b: Cell, called: Mapping[int, str], several: bool) -> Apart | None:
+    pair = selecting.pair_of(a, b)
+    first, second = sides.of(pair, pair.a, pair.b), sides.of(pair, pair.b, pair.a)
+    names = called[id(a)], called[id(b)]
+    if not first[1] or not second[1]:
+        return None
+    if _mean(first[1]) < _mean(second[1]):
+        pair, names = Pair(pair.b, pair.a, pair.differs, pair.together), (names[1], names[0])
+        first, second = second, first
+    found = ratio.decompose(first[1], second[1], first[2] or second[2])
+    c = a.case
+    case = f"{c.network} {c.size}px b{c.batch} t{c.threads} {c.precision}"
+    emulated = first[0].evidence.emulated or second[0].evidence.emulated
+    return Apart(pair, names, f"{case} on {a.last.machine}" if several else case, found, emulated)
+
+
+def _mean(rounds: Sequence[Speeds]) -> float:
+    return math.fsum(s.fps for s in rounds) / len(rounds)
+
+
+def widest(found: Sequence[Apart], most: int) -> list[Apart]:
+    """One per two frameworks, that with the largest ratio; the largest of these first, `most` of them."""
+    best: dict[frozenset[str], Apart] = {}
+    for one in found:
+        key = frozenset(one.names)
+        if key not in best or _distance(one) > _distance(best[key]):
+            best[key] = one
+    return sorted(best.values(), key=lambda one: -_distance(one))[:most]
+
+
+def _distance(one: Apart) -> float:
+    return abs(math.log(one.decomposition.fps.ratio))
+
+
+def explained(found: Sequence[Apart], source: Source) -> list[explain.Explanation]:
+    """The explanation of each, as `hwprof explain` gives it."""
+    return pairs.explanations([one.pair for one in found], source) if found else []
