@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import statistics
 
 import pytest
+from scipy import stats
 
 from hwprof.analysis import decomposition
 from hwprof.records import Case, Exactness, Reading, Role, Run, Window
@@ -62,3 +65,15 @@ def test_user_only_and_scaled_cycles_never_meet_total_cpu_time(change: dict[str,
 def test_a_failed_or_uncounted_run_has_no_identity() -> None:
     run = run_of()
     assert decomposition.identity(dataclasses.replace(run, windows=run.windows[:1])) is None
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_intervals_are_those_of_scipys_t_tests(paired: bool) -> None:
+    x, y = [0.10, 0.14, 0.11, 0.19], [0.01, 0.03, -0.04, 0.02] if paired else [0.01, 0.03, -0.04]
+    test = stats.ttest_rel(x, y) if paired else stats.ttest_ind(x, y, equal_var=False)
+    found = decomposition.factor("any", x, y, paired)
+    assert found.low is not None
+    assert found.high is not None
+    bounds = test.confidence_interval()
+    assert [math.log(found.low), math.log(found.high)] == pytest.approx([bounds.low, bounds.high], rel=1e-9)
+    assert math.log(found.ratio) == pytest.approx(statistics.fmean(x) - statistics.fmean(y), rel=1e-9)
