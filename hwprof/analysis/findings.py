@@ -42,6 +42,7 @@ class Correlation:
     group: int = -1
     points: Points | None = None
     notes: tuple[str, ...] = ()
+    target: str = "FPS"  # what it goes with (hwprof.analysis.targets)
 
     @property
     def status(self) -> str:
@@ -59,7 +60,7 @@ class Correlation:
 
     @property
     def elasticity(self) -> float | None:
-        """Change of FPS in percent that goes with 10 % more of the metric."""
+        """Change of the target in percent that goes with 10 % more of the metric."""
         return None if self.given.slope is None else float(100 * (1.1**self.given.slope - 1))
 
 
@@ -81,6 +82,7 @@ class Shared:
     same_sign: tuple[int, int] = (0, 0)  # k of F
     group: int = -1
     why: str = ""
+    target: str = "FPS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +99,4 @@ class Analysis:
     groups: tuple[tuple[str, ...], ...] = ()
     unchecked: int = 0
     refused: str = ""
+    target: str = "FPS"

@@ -29,6 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FORMATS",
         help=f"files to write, of {', '.join(FORMATS)}, or all (default: {DEFAULT})",
     )
+    parser.add_argument(
+        "--against",
+        default="fps,energy",
+        metavar="TARGETS",
+        help="what metrics are correlated with: fps, energy (J per frame, where a sensor gave it), or both (default)",
+    )
     add_results(parser)
 
 
@@ -41,13 +47,24 @@ def formats(asked: str) -> list[str]:
     return [name for name in FORMATS if name in words or "all" in words]
 
 
+def targets(asked: str) -> list[str]:
+    """The targets named in `asked`. Raises UsageError for an unknown one."""
+    from hwprof.analysis.targets import TARGETS
+
+    words = [word.strip().lower() for word in asked.split(",") if word.strip()]
+    unknown = [word for word in words if word not in TARGETS]
+    if unknown or not words:
+        raise UsageError(f"unknown target '{', '.join(unknown)}'", f"some of {', '.join(TARGETS)}")
+    return words
+
+
 def main(args: argparse.Namespace) -> int:
     """Read, analyse, print, write."""
     from hwprof import store
     from hwprof.reports import detail, files, text
     from hwprof.reports.html.gather import gather
 
-    wanted = formats(args.format)
+    wanted, against = formats(args.format), targets(args.against)
     path = store.default_path(args.file or args.results)
     folder = Path(args.output)
     try:
@@ -55,7 +72,7 @@ def main(args: argparse.Namespace) -> int:
     except OSError as error:
         raise ResultsError(f"cannot write {folder}: {error.strerror}", "name another folder with -o") from error
     with store.Results.open(path) as results:
-        material = gather(results)
+        material = gather(results, against)
     print(text.terminal(detail.extend(material.report)))
     try:
         made = [getattr(files, name)(material, folder) for name in wanted]

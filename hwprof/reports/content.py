@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from hwprof import doubts, machine
-from hwprof.analysis import correlation, decomposition, performance, strata
+from hwprof.analysis import correlation, decomposition, performance, strata, targets
 from hwprof.analysis.findings import Analysis, Correlation
 from hwprof.analysis.strata import NETWORK, VARIANT
 from hwprof.records import Kind, Run
 from hwprof.reports import command, tuning, validation
+from hwprof.reports.numbers import fastest, interval, number
 from hwprof.reports.run import simulations
 
 
@@ -37,20 +38,29 @@ class Report:
     tables: tuple[Table, ...]
     analyses: tuple[Analysis, ...] = ()
     fps: pd.DataFrame = field(default_factory=pd.DataFrame)
+    energy: tuple[Analysis, ...] = ()  # against energy per frame
+    energy_why: str = ""  # why there are none of these, where they were asked for
 
 
 def build(
-    frame: pd.DataFrame, runs: Iterable[Run], identities: Mapping[str, decomposition.Identity] | None = None
+    frame: pd.DataFrame,
+    runs: Iterable[Run],
+    against: Sequence[str] = tuple(targets.TARGETS),
+    identities: Mapping[str, decomposition.Identity] | None = None,
 ) -> Report:
-    """The report of a results frame and the runs behind it (the frame for speed, the runs for identity and doubts)."""
+    """The report of a results frame and the runs behind it (the frame for speed, the runs for identity and doubts).
+
+    `against`: what metrics are correlated with, of targets.TARGETS. `identities`: factors of each run by uid, if known.
+    """
     everything = list(runs)
     commands = Table("Commands", command.HEADER, command.rows(everything))
     if frame.empty and not commands.rows:
         return Report(("There is no run in these results: hwprof sweep quick measures some.",), ())
     fps = speeds(frame)
-    analyses = tuple(correlation.analyse(frame)) if len(fps) else ()
+    analyses = tuple(correlation.analyse(frame)) if len(fps) and "fps" in against else ()
+    energy = tuple(targets.against_energy(frame)) if len(fps) and "energy" in against else ()
     tables = [fps_table(fps)] if len(fps) else []
-    for analysis in analyses:
+    for analysis in (*analyses, *energy):
         tables += correlation_tables(analysis)
     validated = Table("Events that failed validation", validation.HEADER, validation.rows(frame), validation.NOTE)
     tuned = Table("Tuned launch parameters", tuning.HEADER, tuning.rows(everything), tuning.NOTE)
@@ -63,7 +73,12 @@ def build(
         failure_table(everything),
     )
     tables += [t for t in last if t.rows]
-    return Report(tuple(summary(fps, analyses, everything)), tuple(tables), analyses, fps)
+    lines = summary(fps, (*analyses, *energy), everything)
+    why = ""
+    if len(fps) and "energy" in against and not energy:
+        why = f"No correlation with energy per frame: {targets.why_no_energy(frame)}"
+        lines.append(f"{why}.")
+    return Report(tuple(lines), tuple(tables), analyses, fps, energy, why)
 
 
 def speeds(frame: pd.DataFrame) -> pd.DataFrame:
@@ -103,25 +118,6 @@ def speeds(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """A few significant digits; a dash where there is no value."""
-    if value is None or value != value:
-        return "-"
-    if value == 0:
-        return "0"
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{min(decimals, 4)}f}"
-
-
-def interval(low: float | None, high: float | None, digits: int = 3) -> str:
-    """`[low ... high]`, or a dash."""
-    if low is None or high is None or low != low:
-        return "-"
-    return f"[{number(low, digits)} ... {number(high, digits)}]"
-
-
 def fps_table(fps: pd.DataFrame) -> Table:
     """Network x batch down, frameworks across: FPS with its interval."""
     variants = sorted(fps[VARIANT].unique())
@@ -159,7 +155,7 @@ def fps_table(fps: pd.DataFrame) -> Table:
 def correlation_tables(analysis: Analysis) -> list[Table]:
     """One table per framework of a stratum, strongest first; what has no coefficient last, with the reason."""
     if analysis.refused:
-        return [Table(f"Correlation with FPS: {analysis.stratum.title}", ("",), (), analysis.refused)]
+        return [Table(f"Correlation with {analysis.target}: {analysis.stratum.title}", ("",), (), analysis.refused)]
     tables = []
     for framework in analysis.frameworks:
         found = [c for c in analysis.correlations if c.framework == framework]
@@ -170,16 +166,21 @@ def correlation_tables(analysis: Analysis) -> list[Table]:
             if c.given.r is None:
                 silent.setdefault(c.given.why, []).append(c.metric.name)
         notes = [f"{', '.join(names)}: {why}." for why, names in silent.items()]
-        notes += [f"{name} ({kind}) follows FPS itself." for v, name, kind in _disguised(analysis) if v == framework]
+        notes += [
+            f"{name} ({kind}) follows {analysis.target} itself."
+            for v, name, kind in _disguised(analysis)
+            if v == framework
+        ]
         family = next((c.family for c in said if c.family), 0)
         head = (
-            "r given: partial correlation of log FPS with the log of the metric per frame, given the covariates; "
+            f"r given: partial correlation of log {analysis.target} with the log of the metric per frame, given the "
+            "covariates; "
             f"q: Benjamini-Hochberg{f' over {family} tests of this kind' if family else ''}, from 7 networks on; "
             "r raw is mostly network size."
         )
         tables.append(
             Table(
-                f"What goes with FPS in {framework} ({analysis.stratum.title})",
+                f"What goes with {analysis.target} in {framework} ({analysis.stratum.title})",
                 ("metric", "origin", "N", "r raw", "r given", "95 %", "q", "+10 % goes with", "given", "note"),
                 tuple(_row(c) for c in said),
                 " ".join([head, *notes]),
@@ -189,13 +190,13 @@ def correlation_tables(analysis: Analysis) -> list[Table]:
 
 
 def _disguised(analysis: Analysis) -> list[tuple[str, str, str]]:
-    return [(v, name, "made of FPS") for v, name, _ in analysis.disguised]
+    return [(v, name, f"made of {analysis.target}") for v, name, _ in analysis.disguised]
 
 
 def _row(c: Correlation) -> tuple[str, ...]:
     origin = "/".join(c.metric.origins) or "-"
     name = c.metric.name if c.status == "tested" else f"{c.metric.name} (exploratory)"
-    elasticity = "-" if c.elasticity is None else f"{c.elasticity:+.1f} % FPS"
+    elasticity = "-" if c.elasticity is None else f"{c.elasticity:+.1f} % {c.target}"
     return (
         name,
         origin,
@@ -303,9 +304,9 @@ def summary(fps: pd.DataFrame, analyses: Sequence[Analysis], runs: Sequence[Run]
         f"{len(fps)} cases: {networks} network{'s' * (networks != 1)}, {len(variants)} framework"
         f"{'s' * (len(variants) != 1)} ({', '.join(variants)}), up to {int(fps['rounds'].max())} rounds."
     )
-    lines += _fastest(fps[~fps["emulated"]], variants)  # an emulator's time says nothing of which is faster
+    lines += fastest(fps[~fps["emulated"]], variants)  # an emulator's time says nothing of which is faster
     for analysis in analyses:
-        several = len(analyses) > 1 and not analysis.refused
+        several = len({a.stratum for a in analyses}) > 1 and not analysis.refused
         lines += [f"{analysis.stratum.title}: {said}" if several else said for said in _strongest(analysis)]
     lines += simulations(runs)
     unfaithful = fps[~fps["faithful"]]
@@ -316,36 +317,9 @@ def summary(fps: pd.DataFrame, analyses: Sequence[Analysis], runs: Sequence[Run]
     return lines
 
 
-def _fastest(fps: pd.DataFrame, variants: Sequence[str]) -> list[str]:
-    """Each pair of frameworks over the cases both have: geometric mean ratio with a t interval over networks."""
-    lines = []
-    keys = ["machine", "threads", "cpus", "precision", "size", "batch", NETWORK]
-    wide = fps.pivot_table(index=keys, columns=VARIANT, values="fps")
-    compared = [v for v in variants if v in wide.columns]
-    for index, a in enumerate(compared):
-        for b in compared[index + 1 :]:
-            both = wide[[a, b]].dropna()
-            if both.empty:
-                continue
-            logs: pd.Series = (both[a] / both[b]).astype(float).transform(np.log)
-            per_network = logs.groupby(level=NETWORK).mean().transform(np.exp)
-            mean, low, high = performance.between_rounds([float(v) for v in per_network])
-            fast, slow = (a, b) if mean >= 1 else (b, a)
-            if mean < 1:
-                mean, low, high = 1 / mean, None if high is None else 1 / high, None if low is None else 1 / low
-            wins = int((per_network > 1).sum()) if fast == a else int((per_network < 1).sum())
-            bounds = f", 95 % over networks {interval(low, high)}" if low is not None else ""
-            sure = "" if low is not None and low > 1 else " (the interval includes 1)" if low is not None else ""
-            lines.append(
-                f"{fast} is x{mean:.2f} as fast as {slow} (geometric mean{bounds}){sure}; "
-                f"faster on {wins} of {len(per_network)} networks."
-            )
-    return lines
-
-
 def _strongest(analysis: Analysis) -> list[str]:
     if analysis.refused:
-        return [f"{analysis.stratum.title}: no correlation: {analysis.refused}."]
+        return [f"{analysis.stratum.title}: no correlation with {analysis.target}: {analysis.refused}."]
     lines = []
     for framework in analysis.frameworks:
         found = [c for c in analysis.correlations if c.framework == framework]
@@ -353,16 +327,16 @@ def _strongest(analysis: Analysis) -> list[str]:
         tested = [c for c in found if c.status == "tested"]
         if sure:
             c = sure[0]
-            more = f" (+10 % goes with {c.elasticity:+.1f} % FPS)" if c.elasticity is not None else ""
+            more = f" (+10 % goes with {c.elasticity:+.1f} % {c.target})" if c.elasticity is not None else ""
             lines.append(
-                f"{framework}: given the size of the network, {c.metric.label} per frame goes with FPS: "
+                f"{framework}: given the size of the network, {c.metric.label} per frame goes with {c.target}: "
                 f"r {_r(c.given.r)} {interval_r(c)}, q {c.q:.3f}, {c.given.n} networks{more}. "
                 "That is an association, not a cause."
             )
         elif tested:
             lines.append(
-                f"{framework}: none of {len(tested)} tested metrics goes with FPS beyond the size of the network "
-                "(q < 0.05)."
+                f"{framework}: none of {len(tested)} tested metrics goes with {analysis.target} beyond the size of "
+                "the network (q < 0.05)."
             )
         else:
             most = max((c.given.n for c in found), default=0)

@@ -17,7 +17,7 @@ COLUMNS = (
     *("without one network", "q", "same sign", "reliability", "given", "note"),
 )
 READ = (
-    "r given: partial correlation of log FPS with the log of the metric per frame, given the covariates in "
+    "r given: partial correlation of the log of {target} with the log of the metric per frame, given the covariates in "
     "'given', over "
     "network means; 95 % by Fisher's z. r raw is mostly network size. group: metrics with one number can't be told "
     "apart (|r| > .7). p90/p10: spread between networks. 'without one network': the range of r as each network is left "
@@ -29,7 +29,7 @@ READ = (
 
 def elasticity(c: Correlation) -> str:
     """In words: what goes with 10 % more of the metric."""
-    return "-" if c.elasticity is None else f"+10 % ↔ {c.elasticity:+.1f} % FPS".replace("-", "−")
+    return "-" if c.elasticity is None else f"+10 % ↔ {c.elasticity:+.1f} % {c.target}".replace("-", "−")
 
 
 def origin(c: Correlation) -> str:
@@ -57,10 +57,11 @@ def framework_table(analysis: Analysis, framework: str) -> Table:
             signs.setdefault(c.metric.name, []).append(c.given.r)
     rows = [_row(c, signs.get(c.metric.name, [])) for c in found]
     blank = ("-",) * 11
-    rows += [(name, "-", "made of FPS", *blank, "-", f"follows FPS itself (R² {d.r2:.3f}, slope {d.slope:+.2f})")
+    of = analysis.target
+    rows += [(name, "-", f"made of {of}", *blank, "-", f"follows {of} itself (R² {d.r2:.3f}, slope {d.slope:+.2f})")
              for v, name, d in analysis.disguised if v == framework]  # fmt: skip
     rows += [(m.label, "-", m.kind.value, *blank, "-", why) for m, why in analysis.untested]
-    return Table(f"Metrics of {framework}", COLUMNS, tuple(rows), READ)
+    return Table(f"Metrics of {framework}", COLUMNS, tuple(rows), READ.replace("{target}", analysis.target))
 
 
 def _row(c: Correlation, signs: Sequence[float]) -> tuple[str, ...]:
@@ -91,7 +92,7 @@ def _row(c: Correlation, signs: Sequence[float]) -> tuple[str, ...]:
 def gates(analysis: Analysis) -> list[str]:
     """Which statistics the number of networks or frameworks stops, in one sentence each."""
     if analysis.refused:
-        return [f"No correlation: {analysis.refused}."]
+        return [f"No correlation with {analysis.target}: {analysis.refused}."]
     counts = [c.given.n for c in analysis.correlations]
     most, lines = max(counts, default=0), []
     if most < MIN_NETWORKS:
@@ -121,7 +122,7 @@ def pooled_table(analysis: Analysis) -> Table:
     rows = []
     for s in sorted(analysis.shared, key=lambda s: (s.p if s.p is not None else 2.0, s.metric.name)):
         known = s.slope is not None and s.low is not None and s.high is not None
-        words = "-" if s.slope is None else f"+10 % ↔ {100 * (1.1**s.slope - 1):+.1f} % FPS".replace("-", "−")
+        words = "-" if s.slope is None else f"+10 % ↔ {100 * (1.1**s.slope - 1):+.1f} % {s.target}".replace("-", "−")
         rows.append(
             (
                 s.metric.label,
@@ -139,7 +140,7 @@ def pooled_table(analysis: Analysis) -> Table:
             )
         )
     return Table(
-        "Over all frameworks: pooled slopes",
+        f"Over all frameworks: pooled slopes{_other(analysis)}",
         (
             "metric",
             "group",
@@ -155,10 +156,16 @@ def pooled_table(analysis: Analysis) -> Table:
             "note",
         ),
         tuple(rows),
-        "Slope of log FPS on the log of the metric per frame after two-way centring (network and framework); intervals "
-        "and p by leaving out one network at a time and centring anew, t(N - 1). p family-wise: max-T over the family, "
-        "whole networks permuted jointly over frameworks and metrics (Freedman-Lane). q and p from 7 networks on.",
+        f"Slope of log {analysis.target} on the log of the metric per frame after two-way centring (network and "
+        "framework); intervals and p by leaving out one network at a time and centring anew, t(N - 1). "
+        "p family-wise: max-T over the family, whole networks permuted jointly over frameworks and metrics "
+        "(Freedman-Lane). q and p from 7 networks on.",
     )
+
+
+def _other(analysis: Analysis) -> str:
+    """What a title says where it is not about FPS."""
+    return "" if analysis.target == "FPS" else f" ({analysis.target})"
 
 
 def groups_table(analysis: Analysis) -> Table:
@@ -166,7 +173,7 @@ def groups_table(analysis: Analysis) -> Table:
     several = [(i, names) for i, names in enumerate(analysis.groups) if len(names) > 1]
     rows = tuple((str(i + 1), str(len(names)), ", ".join(names)) for i, names in several)
     return Table(
-        "Metrics that can't be told apart",
+        f"Metrics that can't be told apart{_other(analysis)}",
         ("group", "metrics", "which"),
         rows,
         "Average linkage on 1 - |r| of what is left given size, cut at |r| = .7: what is said of one may be due "
@@ -190,7 +197,7 @@ def influence_table(analysis: Analysis) -> Table:
         )
         rows.append((name, str(len(moved)), str(turned), example))
     return Table(
-        "Influence of each network",
+        f"Influence of each network{_other(analysis)}",
         ("network", "moves most", "sign hangs on it", "largest"),
         tuple(rows),
         "In how many coefficients leaving out this network moves r most, and in how many of them the sign changes.",
@@ -217,9 +224,8 @@ def pooled_sentences(analysis: Analysis) -> list[str]:
     sure = sorted((s for s in apart if (s.p_family or 0) < SURE), key=lambda s: (s.p_family or 0, s.p or 0))
     if not sure:
         return [
-            f"Over all frameworks: of {len(tested)} metrics, none differs between frameworks together with FPS "
-            "on the same "
-            "network (max-T, family-wise p < .05, and an interval without 0)."
+            f"Over all frameworks: of {len(tested)} metrics, none differs between frameworks together with "
+            f"{analysis.target} on the same network (max-T, family-wise p < .05, and an interval without 0)."
         ]
     s = sure[0]
     assert s.slope is not None
@@ -228,7 +234,7 @@ def pooled_sentences(analysis: Analysis) -> list[str]:
     others = "" if len(sure) == 1 else f" {len(sure) - 1} more: see the pooled slopes."
     return [
         f"Over all frameworks: on the same network, +10 % {s.metric.label} per frame goes with "
-        f"{100 * (1.1**s.slope - 1):+.1f} % FPS (95 % {100 * (1.1**s.low - 1):+.1f} to "
+        f"{100 * (1.1**s.slope - 1):+.1f} % {s.target} (95 % {100 * (1.1**s.low - 1):+.1f} to "
         f"{100 * (1.1**s.high - 1):+.1f} %, "
         f"{s.n} networks, family-wise p {s.p_family:.3f}). An association, not a cause.{others}"
     ]
@@ -257,15 +263,19 @@ def warnings(analysis: Analysis, framework: str, doubts: pd.Series) -> list[str]
 
 def extend(report: Report) -> Report:
     """The report with what all frameworks share: its sentences in the summary, its tables before the identity."""
-    several = len(report.analyses) > 1
+    everything = (*report.analyses, *report.energy)
+    several = len({a.stratum for a in everything}) > 1
     said = [
         f"{a.stratum.title}: {s}" if several else s
-        for a in report.analyses
+        for a in everything
         if not a.refused
-        for s in (*gates(a), *pooled_sentences(a))
+        for s in (*(f"With {a.target}: {g}" if _other(a) else g for g in gates(a)), *pooled_sentences(a))
     ]
-    more = [t for a in report.analyses for t in (pooled_table(a), groups_table(a), influence_table(a)) if t.rows]
+    more = [t for a in everything for t in (pooled_table(a), groups_table(a), influence_table(a)) if t.rows]
     more += [t for t in (flips_table(report.analyses),) if t.rows]
-    first = sum(t.title == "Frames per second" or " FPS" in t.title for t in report.tables)
+    first = sum(
+        t.title == "Frames per second" or "What goes with" in t.title or "Correlation with" in t.title
+        for t in report.tables
+    )
     tables = (*report.tables[:first], *more, *report.tables[first:])
-    return Report((*report.summary, *said), tables, report.analyses, report.fps)
+    return Report((*report.summary, *said), tables, report.analyses, report.fps, report.energy, report.energy_why)

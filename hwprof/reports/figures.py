@@ -44,20 +44,23 @@ def write(fps: pd.DataFrame, analyses: Sequence[Analysis], folder: Path) -> dict
         known = fps[fps["macs"].notna()] if len(fps) else fps
         if len(known) and known[NETWORK].nunique() > 1:
             made["FPS against the size of the network"] = _save(against_macs(known), known, folder, "fps-macs")
-        for index, analysis in enumerate(analyses):
-            suffix = "" if len(analyses) == 1 else f"-{index + 1}"
-            where = "" if len(analyses) == 1 else f" ({analysis.stratum.title})"
+        for analysis in analyses:
+            alike = [a for a in analyses if a.target == analysis.target]
+            suffix = "" if len(alike) == 1 else f"-{next(i for i, a in enumerate(alike) if a is analysis) + 1}"
+            where = "" if len(alike) == 1 else f" ({analysis.stratum.title})"
+            of = "" if analysis.target == "FPS" else f" with {analysis.target}"
+            suffix += "" if analysis.target == "FPS" else f"-{analysis.target.replace(' ', '-')}"
             table = coefficients(analysis)
             if len(table):
                 shown = most(table)
                 name = _save(heat_map(shown), table, folder, f"correlations{suffix}")
                 more = "" if len(shown) == len(table) else f", the {MOST} metrics with the largest |r|"
-                made[f"Correlation with FPS, given the size of the network{where}{more}"] = name
+                made[f"Correlation with {analysis.target}, given the size of the network{where}{more}"] = name
             chosen = strongest(analysis)
             if chosen:
                 points = pd.concat([_points(c) for c in chosen])
                 name = _save(scatters(chosen), points, folder, f"scatters{suffix}")
-                made[f"Behind the strongest coefficients{where}"] = name
+                made[f"Behind the strongest coefficients{of}{where}"] = name
     return made
 
 
@@ -220,11 +223,15 @@ def _points(c: Correlation) -> pd.DataFrame:
             "metric": c.metric.label,
             "network": c.points.networks,
             "log_metric": c.points.x,
-            "log_fps": c.points.y,
+            f"log_{_column(c)}": c.points.y,
             "metric_given": c.points.rx,
-            "fps_given": c.points.ry,
+            f"{_column(c)}_given": c.points.ry,
         }
     )
+
+
+def _column(c: Correlation) -> str:
+    return c.target.lower().replace(" ", "_")
 
 
 def scatters(chosen: Sequence[Correlation]) -> Figure:
@@ -246,7 +253,7 @@ def scatters(chosen: Sequence[Correlation]) -> Figure:
         panel.margins(0.18)
         panel.set_title(f"{c.framework}: {c.metric.label}\nr {c.given.r:+.2f}, N {c.given.n}, {c.status}", fontsize=8.5)
         panel.set_xlabel("log metric per frame, given size", fontsize=8)
-        panel.set_ylabel("log FPS, given size", fontsize=8)
+        panel.set_ylabel(f"log {c.target}, given size", fontsize=8)
     labels.settle(figure)
     for panel, c in zip(panels, chosen, strict=False):
         assert c.points is not None

@@ -24,7 +24,7 @@ def markdown(material: Material, folder: Path) -> str:
     from hwprof.reports import figures, text
 
     report = detail.extend(material.report)
-    made = figures.write(report.fps, report.analyses, folder)
+    made = figures.write(report.fps, (*report.analyses, *report.energy), folder)
     path = folder / "report.md"
     path.write_text(text.markdown(report, made, TITLE), encoding="utf-8")
     return f"{path}, {len(made)} figures beside it"

@@ -39,7 +39,17 @@ def scatters(analysis: Analysis, stratum: int) -> list[Scatter]:
         x, y, rx, ry = (tuple(float(v) for v in values) for values in (p.rx, p.ry, p.x, p.y))
         out.append(
             Scatter(
-                key_of(stratum, index), c.framework, c.metric.label, said(c), p.networks, x, y, rx, ry, c.given.slope
+                key_of(stratum, index),
+                c.framework,
+                c.metric.label,
+                said(c),
+                p.networks,
+                x,
+                y,
+                rx,
+                ry,
+                c.given.slope,
+                c.target,
             )
         )
     return out
@@ -63,7 +73,7 @@ def heat_map(analysis: Analysis, stratum: int, where: str) -> Figure | None:
     frameworks = list(analysis.frameworks)
     left = 12 + LETTER * max(len(labels[n]) for n in metrics)
     cell, high = max(74.0, 12 + LETTER * max(map(len, frameworks))), 36.0
-    draw = Drawing(left + cell * len(frameworks) + 8, 0, f"Correlation with FPS given the size of the network {where}")
+    draw = Drawing(left + cell * len(frameworks) + 8, 0, f"Correlation with {analysis.target} given size {where}")
     for j, name in enumerate(frameworks):
         draw.text(left + cell * (j + 0.5), 16, name, "t", "middle")
     top = 24.0
@@ -101,7 +111,7 @@ def heat_map(analysis: Analysis, stratum: int, where: str) -> Figure | None:
         "networks; no colour: "
         "no coefficient. Click a cell, or press Enter on it, for the scatter behind it." + more
     )
-    return Figure(f"map-{stratum}", f"Correlation with FPS{where}", draw.render(), header, rows, note)
+    return Figure(f"map-{stratum}", f"Correlation with {analysis.target}{where}", draw.render(), header, rows, note)
 
 
 def _cell(c: Correlation, x: float, y: float, width: float, height: float, key: str) -> str:
@@ -134,7 +144,7 @@ def added_variable(c: Correlation, key: str) -> Figure:
     xs, ys = [float(v) for v in c.points.rx], [float(v) for v in c.points.ry]
     draw = Drawing(420, 312, said(c))
     x, y = axis(xs, 56, 410), axis(ys, 262, 34)
-    draw.y_axis(y, 56, 410, "log FPS, given size")
+    draw.y_axis(y, 56, 410, f"log {c.target}, given size")
     draw.x_axis(x, 262, 34, "log metric per frame, given size", 5)
     if c.given.slope is not None:
         ends = (min(xs), max(xs))
@@ -143,9 +153,9 @@ def added_variable(c: Correlation, key: str) -> Figure:
     for name, a, b in place([(n, *p) for n, p in zip(c.points.networks, at, strict=True)], at, 410):
         draw.text(a, b, name, "m")
     for name, (a, b), vx, vy in zip(c.points.networks, at, xs, ys, strict=True):
-        draw.marker(a, b, 0, f"{name}: metric {vx:+.3f}, FPS {vy:+.3f} (logs, given size)")
+        draw.marker(a, b, 0, f"{name}: metric {vx:+.3f}, {c.target} {vy:+.3f} (logs, given size)")
     rows = tuple(zip(c.points.networks, xs, ys, map(float, c.points.x), map(float, c.points.y), strict=True))
-    header = ("network", "log metric given size", "log FPS given size", "log metric", "log FPS")
+    header = ("network", "log metric given size", f"log {c.target} given size", "log metric", f"log {c.target}")
     return Figure(key, f"{c.metric.label} in {c.framework}", draw.render(), header, rows, said(c))
 
 
@@ -171,7 +181,7 @@ def slopes(shared: Sequence[Shared], stratum: int, where: str) -> Figure | None:
     draw = Drawing(left + 470, 0, f"Pooled slopes {where}")
     x = axis([v for s in shown for v in (s.slope, s.low, s.high) if v is not None], left, left + 450, zero=True)
     top, bottom = 12.0, 12.0 + 22 * len(shown)
-    draw.x_axis(x, bottom, top, "elasticity: % FPS that goes with +1 % of the metric per frame")
+    draw.x_axis(x, bottom, top, f"elasticity: % {shown[0].target} that goes with +1 % of the metric per frame")
     draw.line(x.at(0), top, x.at(0), bottom, "zero")
     for index, s in enumerate(shown):
         y = top + 22 * index + 11
@@ -189,7 +199,8 @@ def slopes(shared: Sequence[Shared], stratum: int, where: str) -> Figure | None:
     )
     header = ("metric", "slope", "low", "high", "networks", "frameworks", "q", "p family-wise", "given")
     note = (
-        "Slope of log FPS on the log metric after two-way centring: only what differs between frameworks on the same "
-        "network. 95 % t interval from leaving out one network at a time; hollow: fewer than 7 networks."
+        f"Slope of log {shown[0].target} on the log metric after two-way centring: only what differs between "
+        "frameworks on the same network. 95 % t interval from leaving out one network at a time; "
+        "hollow: fewer than 7 networks."
     )
     return Figure(f"slopes-{stratum}", f"Over all frameworks{where}", draw.render(), header, rows, note)

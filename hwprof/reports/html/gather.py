@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 from sqlalchemy import func, select
 
-from hwprof.analysis import apart, decomposition, strata
+from hwprof.analysis import apart, decomposition, strata, targets
 from hwprof.analysis.apart import Apart
 from hwprof.analysis.decomposition import Identity
 from hwprof.analysis.explain import Explanation
@@ -58,12 +58,12 @@ class Material:
         return sorted(self.report.fps[VARIANT].unique()) if len(self.report.fps) else []
 
 
-def gather(results: Results) -> Material:
-    """Read and analyse."""
+def gather(results: Results, against: Sequence[str] = tuple(targets.TARGETS)) -> Material:
+    """Read and analyse; `against`: what metrics are correlated with, of targets.TARGETS."""
     frame = results.frame()
     runs = list(results.runs(metrics=ANCHORS))
     identities = decomposition.identities(runs)
-    report = content.build(frame, runs, identities)
+    report = content.build(frame, runs, against, identities)
     labelled = strata.label(frame)
     timelines = [results.find(uid) for uid in typical(labelled)]
     placed, unplaced = roofline.placed(frame, roofline.roofs(results.ceilings(), results.machines()))

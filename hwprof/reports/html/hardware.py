@@ -13,9 +13,9 @@ from hwprof.analysis.roofline import COMPULSORY, Placement, Roof
 from hwprof.analysis.strata import NETWORK, VARIANT
 from hwprof.calibration.measure import SHARE
 from hwprof.records import Role, Run, Series
-from hwprof.reports.content import number
 from hwprof.reports.html.model import Cell, Figure
 from hwprof.reports.html.svg import LETTER, Drawing, axis
+from hwprof.reports.numbers import number
 
 LEVEL1 = {
     "retiring": "retir",

@@ -35,6 +35,7 @@ class Scatter:
     raw_x: tuple[float, ...]
     raw_y: tuple[float, ...]
     slope: float | None
+    target: str = "FPS"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 from hwprof._version import __version__
+from hwprof.analysis import targets
 from hwprof.analysis.findings import Analysis
 from hwprof.analysis.strata import VARIANT
+from hwprof.analysis.targets import ENERGY, FPS
 from hwprof.records import Kind
 from hwprof.reports import content, detail
 from hwprof.reports.content import Table
@@ -90,17 +92,18 @@ def _speed(material: Material) -> Section:
 
 def _where(material: Material, analysis: Analysis) -> str:
     """What tells this stratum from the others, in words."""
-    strata = [a.stratum for a in material.report.analyses]
+    strata = [a.stratum for a in (*material.report.analyses, *material.report.energy)]
     differing = [c for c in (*speed.PLACE, "size") if len({getattr(s, c) for s in strata}) > 1]
     words = [speed.word(c, getattr(analysis.stratum, c)) for c in differing]
     return "".join(f" · {w}" for w in words)
 
 
 def _associations(material: Material, scatters: list[Scatter]) -> list[Section]:
-    """What goes with FPS: the map and what all frameworks share, then a page per framework, for each stratum."""
-    analyses = material.report.analyses
+    """What goes with FPS, then with energy per frame: the map and what all frameworks share, then each framework."""
+    report = material.report
+    analyses = report.analyses
     out: list[Section] = []
-    for stratum, analysis in enumerate(analyses):
+    for stratum, analysis in enumerate((*analyses, *report.energy)):
         where = _where(material, analysis)
         scatters += association.scatters(analysis, stratum)
         figures = [association.heat_map(analysis, stratum, where), association.slopes(analysis.shared, stratum, where)]
@@ -108,11 +111,23 @@ def _associations(material: Material, scatters: list[Scatter]) -> list[Section]:
         words = (f"{analysis.stratum.title}.", *detail.gates(analysis))
         absent = [f"No {t.title.lower()}: nothing to say here." for t in found if not t.rows and not analysis.refused]
         shown = tuple(t for t in found if t.rows)
-        title = f"What goes with FPS{where}"
+        title = f"What goes with {analysis.target}{where}"
         pictures = tuple(f for f in figures if f)
-        out.append(Section(f"with-fps-{stratum}", title, words, pictures, shown, tuple(absent), scatter=bool(pictures)))
+        out.append(
+            Section(
+                f"{'with-energy' if stratum >= len(analyses) else 'with-fps'}-{stratum}",
+                title,
+                words,
+                pictures,
+                shown,
+                tuple(absent),
+                scatter=bool(pictures),
+            )
+        )
         if not analysis.refused:
             out += [_framework(material, analysis, stratum, name) for name in analysis.frameworks]
+    if report.energy_why:
+        out.append(Section("with-energy", f"What goes with {ENERGY}", absent=(f"{report.energy_why}.",)))
     flips = detail.flips_table(analyses)
     if flips.rows:
         out.append(Section("flips", "Signs that differ", tables=(flips,)))
@@ -133,7 +148,8 @@ def _framework(material: Material, analysis: Analysis, stratum: int, framework: 
     )
     words = [f"Warning: {w}" for w in detail.warnings(analysis, framework, _shares(material, framework))]
     absent = () if figures else ("No added-variable plot: no metric has a coefficient (see the reasons in the table).",)
-    title = f"{framework}{_where(material, analysis)}"
+    of = "" if analysis.target == FPS else f" · {analysis.target}"
+    title = f"{framework}{_where(material, analysis)}{of}"
     table = detail.framework_table(analysis, framework)
     return Section(f"framework-{stratum}-{framework}", title, tuple(words), figures, (table,), absent, level=3)
 
@@ -181,17 +197,13 @@ def _hardware(material: Material) -> Section:
 
 def _energy(material: Material) -> Section:
     frame = material.frame
-    described = frame.attrs.get("metrics", {})
-    column = next(
-        (n for n, a in described.items() if n.startswith("energy") and a["per"] == "frame" and frame[n].notna().any()),
-        None,
-    )
-    if column is None:
+    joules = targets.energy(frame)
+    if joules is None:
         why = "No energy per frame: no power sensor was read (hwprof doctor says what this machine has)."
         return Section("energy", "Energy", absent=(why,))
     keys = ["machine", "threads", "cpus", "precision", "size", "batch", "net", VARIANT]
-    joules = frame.groupby(keys, dropna=False)[column].mean().rename("energy").reset_index()
-    both = material.report.fps.merge(joules, on=keys).query("energy > 0")
+    mean = frame.assign(energy=joules).groupby(keys, dropna=False)["energy"].mean().reset_index()
+    both = material.report.fps.merge(mean, on=keys).query("energy > 0")
     title, note = "Energy per frame against FPS", "Up and to the left is better: no point there is beaten in both."
     figure = speed.cloud(both, "energy", "J per frame", 1.0, material.variants, "energy", title, note)
     return Section("energy", "Energy", figures=(figure,))

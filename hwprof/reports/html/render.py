@@ -86,6 +86,7 @@ def scatters(found: Sequence[Scatter]) -> dict[str, Any]:
             "framework": s.framework,
             "metric": s.metric,
             "said": s.said,
+            "target": s.target,
             "names": place(s.names),
             "x": [_round(v) for v in s.x],
             "y": place(_round(v) for v in s.y),

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from hwprof.analysis.strata import NETWORK, VARIANT
-from hwprof.reports.content import number
 from hwprof.reports.html.model import Cell, Figure
 from hwprof.reports.html.svg import LETTER, Drawing, axis
+from hwprof.reports.numbers import number
 
 # What makes rows of the speed table comparable: one chart for each combination.
 PLACE = ("machine", "threads", "cpus", "precision")

@@ -10,10 +10,11 @@ import pandas as pd
 from hwprof import machine
 from hwprof.analysis.strata import NETWORK, VARIANT
 from hwprof.records import Run
-from hwprof.reports.content import Table, number
+from hwprof.reports.content import Table
 from hwprof.reports.html.gather import Layer
 from hwprof.reports.html.model import Figure
 from hwprof.reports.html.svg import LETTER, Drawing, axis
+from hwprof.reports.numbers import number
 
 BARS = 30
 

@@ -117,7 +117,7 @@
     const x = scale(xs, 60, 548), y = scale(ys, 330, 30), digits = (v) => String(+v.toPrecision(3));
     for (const t of x.ticks) { put(svg, "line", {x1: x.at(t), x2: x.at(t), y1: 30, y2: 330, class: "grid"}); put(svg, "text", {x: x.at(t), y: 346, class: "m", "text-anchor": "middle"}, digits(t)); }
     for (const t of y.ticks) { put(svg, "line", {x1: 60, x2: 548, y1: y.at(t), y2: y.at(t), class: "grid"}); put(svg, "text", {x: 54, y: y.at(t) + 4, class: "m", "text-anchor": "end"}, digits(t)); }
-    put(svg, "text", {x: 60, y: 18, class: "m"}, "log FPS" + given);
+    put(svg, "text", {x: 60, y: 18, class: "m"}, "log " + data.target + given);
     put(svg, "text", {x: 304, y: 368, class: "m", "text-anchor": "middle"}, "log " + data.metric + " per frame" + given);
     if (!raw && data.slope !== null) {
       const a = Math.min(...xs), b = Math.max(...xs);
@@ -134,7 +134,7 @@
     });
     data.names.forEach((name, i) => {
       const g = put(svg, "g", {class: "pt", role: "img", tabindex: "-1"});
-      put(g, "title", {}, name + ": log metric " + digits(xs[i]) + ", log FPS " + digits(ys[i]) + given);
+      put(g, "title", {}, name + ": log metric " + digits(xs[i]) + ", log " + data.target + " " + digits(ys[i]) + given);
       put(g, "circle", {cx: x.at(xs[i]), cy: y.at(ys[i]), r: 4.5, class: "solid s0"});
     });
     reach(svg);
@@ -146,7 +146,7 @@
     const fill = () => panel.querySelector(".scroll").replaceChildren(draw(data, panel.querySelector("input").checked));
     panel.querySelector("input").onchange = fill;
     panel.querySelector("[data-back]").onclick = () => cell.focus();
-    panel.data = {header: ["network", "log metric given size", "log FPS given size", "log metric", "log FPS"], rows: data.names.map((n, i) => [n, data.x[i], data.y[i], data.raw_x[i], data.raw_y[i]])};
+    panel.data = {header: ["network", "log metric given size", "log " + data.target + " given size", "log metric", "log " + data.target], rows: data.names.map((n, i) => [n, data.x[i], data.y[i], data.raw_x[i], data.raw_y[i]])};
     panel.querySelector("figcaption").textContent = data.metric + " in " + data.framework;
     panel.querySelector(".note").textContent = data.said;
     panel.hidden = false;
