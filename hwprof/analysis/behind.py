@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hwprof.analysis import decomposition, slots
-from hwprof.analysis.amdahl import Scaling, scaling
 from hwprof.analysis.evidence import Evidence
 from hwprof.analysis.ratio import CLOCK, IPC, PARALLELISM, WORK
+from hwprof.analysis.scaling import Scaling, scaling
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +246,12 @@ def cpu_per_frame(evidence: Evidence) -> float | None:
         return clock_.seconds
     user, system = evidence.get("cpu-user-time"), evidence.get("cpu-system-time")
     return user.seconds + system.seconds if user is not None and system is not None else None
+
+
+def hertz(evidence: Evidence) -> float | None:
+    """The clock while counting: cycles per CPU second; None where they weren't counted in both modes, or emulated."""
+    cycles, cpu = evidence.get("cycles"), cpu_per_frame(evidence)
+    return cycles.value / cpu if cycles is not None and cpu and not evidence.emulated else None
 
 
 def cpus_used(evidence: Evidence) -> float | None:

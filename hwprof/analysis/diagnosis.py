@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hwprof import interventions
-from hwprof.analysis import bottlenecks, ceilings, ratio, selecting
-from hwprof.analysis.behind import cpu_per_frame
+from hwprof.analysis import behind, bottlenecks, ceilings, ratio, selecting
 from hwprof.analysis.decomposition import factor
 from hwprof.analysis.evidence import Evidence, collect
 from hwprof.analysis.ratio import CPU_TIME, Speeds
@@ -136,14 +135,8 @@ def context_of(one: Known, everything: Iterable[Known], limits: Sequence[Ceiling
         alike = shared and same_version and replace(case, options=base.options) == base
         if alike and interventions.kind_of(base, case) == "spin":
             spin = _spin(one.of(max(shared)), other.of(max(shared)))
-    hertz = _hertz(one.evidence)
+    hertz = behind.hertz(one.evidence)
     return Context(one.evidence, limits, threads, alone, batches, peers, told, spin, ceilings.latencies(limits, hertz))
-
-
-def _hertz(evidence: Evidence) -> float | None:
-    """The clock while counting."""
-    cycles, cpu = evidence.get("cycles"), cpu_per_frame(evidence)
-    return cycles.value / cpu if cycles is not None and cpu and not evidence.emulated else None
 
 
 def _spin(now: Known, off: Known) -> Spin | None:

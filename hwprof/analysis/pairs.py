@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hwprof import interventions
-from hwprof.analysis import ceilings, selecting
+from hwprof.analysis import behind, ceilings, selecting
+from hwprof.analysis.evidence import collect
 from hwprof.analysis.explain import Explanation, Given, Variant, explain
 from hwprof.analysis.selecting import Cell, Pair
 from hwprof.analysis.wording import CAUSES
@@ -168,15 +169,19 @@ def explanations(
             if not any(interventions.kind_of(c.case, case) for c in (pair.a, pair.b))
         ]
         limits = source.ceilings.get(pair.a.last.machine_id, [])
+        first = source.given(pair.a, a, pair.together, pair.b.case)
+        second = (other or source).given(pair.b, b, pair.together, pair.a.case)
+        counted = [found for given in (first, second) if (found := collect(given.runs)) is not None]
+        clocks = [hz for found in counted if (hz := behind.hertz(found)) is not None]
         out.append(
             explain(
-                source.given(pair.a, a, pair.together, pair.b.case),
-                (other or source).given(pair.b, b, pair.together, pair.a.case),
+                first,
+                second,
                 context(pair),
                 pair.differs,
                 pair.together,
                 paired,
-                ceilings.latencies(limits),
+                ceilings.latencies(limits, max(clocks, default=None)),
                 notes,
                 alone(pair),
             )

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections import Counter
 
-from hwprof.analysis import amdahl, behind
+from hwprof.analysis import behind, scaling
 from hwprof.analysis.behind import cpu_per_frame, cpus_used
 from hwprof.analysis.verdicts import Context, Number, State, Sure, Verdict, forbidden, unknown, weakened
 
@@ -28,7 +28,7 @@ def poorly_parallel(context: Context) -> Verdict:
     if (no := forbidden(code, e)) is not None:
         return no
     advice = "fewer threads and several processes, a larger batch, pinned cores; spinning and other load come first"
-    found = amdahl.scaling(context.threads)
+    found = scaling.scaling(context.threads)
     used = cpus_used(e)
     numbers = []
     if used is not None:

@@ -1,4 +1,7 @@
-"""Scaling with threads: speed-up, parallel efficiency, serial fraction. Pure functions on FPS per round.
+"""Scaling with threads: speed-up, parallel efficiency, serial fraction. Pure functions on speeds per round.
+
+`points` and `fits` pair rounds (`hwprof scaling` measures them in turn); `scaling` takes rounds as they come, for what
+`hwprof explain` finds in results. Both fit the same laws by the same least squares on logs: errors are relative.
 
 S(p) = FPS(p) / FPS(1), efficiency E(p) = S(p) / p.
 Karp & Flatt, "Measuring parallel processor performance", CACM 33(5), 1990: e(p) = (1/S - 1/p) / (1 - 1/p). It is the
@@ -9,6 +12,7 @@ Gunther's universal scalability law: S = p / (1 + a (p - 1) + b p (p - 1)), a co
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +44,22 @@ class Fit:
     law: str
     parameters: Mapping[str, Interval]
     why: str = ""
+
+
+Parameters = dict[str, Interval]
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """Throughput over thread counts. `serial`: share by Amdahl; `usl`: (sigma, kappa), None below 3 thread counts.
+
+    `efficiency`: throughput at p threads / (p x throughput at one), per thread count.
+    """
+
+    threads: tuple[int, ...]
+    efficiency: Mapping[int, float]
+    serial: Interval
+    usl: tuple[float, float] | None
 
 
 def points(fps: Mapping[int, Mapping[int, float]]) -> list[Point]:
@@ -105,15 +125,67 @@ def _fit(
     needed = len(start) + 1
     if counts < needed:
         return Fit(name, {}, f"needs {needed} numbers of threads above 1, there are {counts}")
-    from scipy.optimize import curve_fit
+    return Fit(name, _solve(law, start, bounds, x, y))
+
+
+def _solve(law: Callable[..., Floats], start: Mapping[str, float], bounds: Any, x: Floats, y: Floats) -> Parameters:
+    """Least squares with t intervals; no bounds where the data leave no degree of freedom."""
+    from scipy.optimize import OptimizeWarning, curve_fit
     from scipy.special import stdtrit
 
-    values, covariance = curve_fit(law, x, y, p0=list(start.values()), bounds=bounds)
-    quantile = float(stdtrit(len(x) - len(start), 0.5 + CONFIDENCE / 2))
-    halves = quantile * np.sqrt(np.diag(covariance))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OptimizeWarning)  # no covariance: then there are no bounds
+        values, covariance = curve_fit(law, x, y, p0=list(start.values()), bounds=bounds)
+    free = len(x) - len(start)
+    halves = np.full(len(start), np.inf)
+    if free > 0:
+        halves = float(stdtrit(free, 0.5 + CONFIDENCE / 2)) * np.sqrt(np.diag(covariance))
     found = {}
     for parameter, value, half in zip(start, values, halves, strict=True):
         known = bool(np.isfinite(half))
         low, high = (float(value - half), float(value + half)) if known else (None, None)
         found[parameter] = Interval(float(value), low, high)
-    return Fit(name, found)
+    return found
+
+
+def scaling(throughput: Mapping[int, Sequence[float]]) -> Scaling | None:
+    """Fit `throughput`: threads -> frames/s, one value per round. None without 1 thread and one more count."""
+    given = {p: [v for v in values if v > 0] for p, values in sorted(throughput.items())}
+    given = {p: values for p, values in given.items() if values}
+    if 1 not in given or len(given) < 2:
+        return None
+    means = {p: float(np.exp(np.mean(np.log(v)))) for p, v in given.items()}
+    efficiency = {p: means[p] / (p * means[1]) for p in given}
+    if len(given) == 2:
+        return Scaling(tuple(given), efficiency, _two_points(given), None)
+    x = np.array([float(k) for k, values in given.items() for _ in values])
+    y = np.log([v for values in given.values() for v in values])
+    # the speed of one thread is a parameter too; the serial part may lie outside of 0 to 1, where the law doesn't hold
+    first, least = float(y[0]), -0.999 / (max(given) - 1)
+    serial = _solve(
+        lambda p, base, s: base + amdahl(p, s),
+        {"base": first, "serial": 0.1},
+        ([-np.inf, least], [np.inf, np.inf]),
+        x,
+        y,
+    )["serial"]
+    try:
+        found = _solve(
+            lambda p, base, a, b: base + usl(p, a, b),
+            {"base": first, "contention": 0.1, "coherence": 0.01},
+            ([-np.inf, 0.0, 0.0], [np.inf, np.inf, np.inf]),
+            x,
+            y,
+        )
+    except RuntimeError:  # not found within the steps that curve_fit allows
+        return Scaling(tuple(given), efficiency, serial, None)
+    return Scaling(tuple(given), efficiency, serial, (found["contention"].value, found["coherence"].value))
+
+
+def _two_points(given: Mapping[int, Sequence[float]]) -> Interval:
+    """Solved; the bounds are those of the speed-up by Welch's t."""
+    from hwprof.analysis.decomposition import factor
+
+    one, p = sorted(given)
+    found = factor("speedup", [math.log(v) for v in given[p]], [math.log(v) for v in given[one]])
+    return _serial(Interval(found.ratio, found.low, found.high), p)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from hwprof.reports import detail
@@ -21,9 +22,12 @@ def html(material: Material, folder: Path) -> str:
 
 def markdown(material: Material, folder: Path) -> str:
     """report.md with figures, and the data of each, beside it."""
-    from hwprof.reports import figures, text
+    from hwprof.reports import figures, text, topdown
 
     report = detail.extend(material.report)
+    slots = topdown.table(material.frame)
+    if slots.rows:
+        report = dataclasses.replace(report, tables=(*report.tables, slots))
     made = figures.write(report.fps, (*report.analyses, *report.energy), folder)
     path = folder / "report.md"
     path.write_text(text.markdown(report, made, TITLE), encoding="utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwprof.analysis.scaling import fits, karp_flatt, points, usl
+from hwprof.analysis.scaling import fits, karp_flatt, points, scaling, usl
 from hwprof.reports import scaling as report
 
 
@@ -76,3 +76,23 @@ def test_one_round_has_no_bounds_and_is_drawn_all_the_same(tmp_path: Path) -> No
     said = report.render("title", found, fits({1: {0: 100.0}, 2: {0: 150.0}}))
     assert "0.333" in said
     assert report.document(found, [])["points"][1]["efficiency"]["value"] == 0.75
+
+
+@pytest.mark.parametrize(("counts", "noise"), [((1, 4), 0.0), ((1, 2, 4, 8), 0.0), ((1, 2, 4, 8), 0.01)])
+def test_rounds_as_they_come_give_the_same_serial_part(counts: tuple[int, ...], noise: float) -> None:
+    speeds = {p: list(rounds.values()) for p, rounds in law(0.25, counts, noise).items()}
+    found = scaling(speeds)
+    assert found is not None
+    assert found.serial.value == pytest.approx(0.25, abs=1e-6 if not noise else 0.03)
+    assert found.efficiency[4] == pytest.approx(1 / (0.25 + 0.75 / 4) / 4, rel=0.03)
+    if len(counts) > 2:
+        assert found.usl is not None
+        # Amdahl's law is the USL without coherence
+        assert found.usl == pytest.approx((0.25, 0.0), abs=0.05)
+    assert scaling({2: [1.0]}) is None
+
+
+def test_threads_that_slow_down_have_a_serial_part_above_one() -> None:
+    found = scaling({1: [100.0, 101.0], 2: [80.0, 81.0], 4: [60.0, 61.0]})
+    assert found is not None
+    assert found.serial.value > 1

@@ -122,3 +122,18 @@ def test_bottlenecks_says_what_was_found_and_what_cannot_be_told(
 
 def test_empty_results_have_nothing_to_judge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no case of" in refused(capsys, "bottlenecks", str(stored(tmp_path / "e.db", [])))
+
+
+def test_a_measured_latency_in_ns_becomes_cycles_by_the_clock_that_was_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a = several(clock=2e9, metrics={"llc-misses": 1e4})
+    runs = [*a, *several(framework="opencv", clock=3e9, metrics={"llc-misses": 1e5})]
+    path = stored(tmp_path / "r.db", runs)
+    with Results.open(path) as results:
+        facts = {"what": "latency", "of": "DRAM", "cpus": []}
+        results.add_ceilings(a[0].machine, a[0].host_state, [("latency DRAM", 80e-9, "s", facts)])
+    (found,) = json.loads(said(capsys, "explain", "onnxruntime", "opencv", str(path), "--json"))["explanations"]
+    (clue,) = (c for c in found["clues"] if c["code"] == "llc-misses")
+    # of two clocks the higher one, so that the bound stays one
+    assert "240 cycles each, measured here" in clue["text"]

@@ -2,73 +2,54 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from hwprof.analysis.roofline import COMPULSORY, Placement, Roof
-from hwprof.analysis.strata import NETWORK, VARIANT
 from hwprof.calibration.measure import SHARE
-from hwprof.records import Role, Run, Series
+from hwprof.records import Origin, Role, Run, Series
 from hwprof.reports.html.model import Cell, Figure
 from hwprof.reports.html.svg import LETTER, Drawing, axis
 from hwprof.reports.numbers import number
+from hwprof.reports.topdown import LEVEL1, NOTE, Bar
 
-LEVEL1 = {
-    "retiring": "retir",
-    "bad speculation": "bad.?spec",
-    "front end": r"fe.?bound|front",
-    "back end": r"be.?bound|back",
-}
 MOST = 40  # bars
 POINTS = 400  # per line of a timeline
 
 
-def topdown_columns(frame: pd.DataFrame) -> dict[str, str]:
-    """Level 1 of the top-down method -> its column; empty unless all four are there."""
-    names = [n for n in frame.attrs.get("metrics", ()) if re.match(r"top.?down|td-", n.lower())]
-    found = {}
-    for slot, pattern in LEVEL1.items():
-        fitting = sorted((n for n in names if re.search(pattern, n.lower()) and frame[n].notna().any()), key=len)
-        if not fitting:
-            return {}
-        found[slot] = fitting[0]
-    return found
-
-
-def topdown(frame: pd.DataFrame, columns: Mapping[str, str], key: str) -> Figure:
-    """Shares of the pipeline's slots, one bar per framework, network and batch (means over rounds)."""
-    cells = frame.groupby([NETWORK, "batch", "threads", VARIANT])[list(columns.values())].mean().dropna()
-    cells = cells.div(cells.sum(axis=1), axis=0).head(MOST)
-    names = [f"{n} b{b} t{t} · {v}" for n, b, t, v in cells.index]
+def topdown(bars: Sequence[Bar], key: str) -> Figure:
+    """Shares of the pipeline's slots, one bar per case and source (means over rounds); pale: EMULATED or SIMULATED."""
+    shown = bars[:MOST]
+    names = [bar.title for bar in shown]
     left = 12 + LETTER * max(map(len, names))
     draw = Drawing(left + 480, 0, "Top-down level 1")
-    top = draw.legend(list(columns), left, 14, 470) + 4
+    top = draw.legend(list(LEVEL1), left, 14, 470) + 4
     x = axis([0, 1], left, left + 450, zero=True)
-    for index, (name, shares) in enumerate(zip(names, cells.to_numpy(float), strict=True)):
+    for index, bar in enumerate(shown):
         y, at = top + 20 * index, left
-        draw.text(left - 8, y + 14, name, "t", "end")
-        for series, (slot, share) in enumerate(zip(columns, shares, strict=True)):
-            width = 450 * float(share)
+        draw.text(left - 8, y + 14, bar.title, "t", "end")
+        unreal = any(mark in ("EMULATED", "SIMULATED") for mark in bar.marks)
+        for series, (slot, share) in enumerate(zip(LEVEL1, bar.shares, strict=True)):
+            width = 450 * share
             draw.add(
                 "rect",
-                title=f"{name}: {slot} {share:.1%}",
+                title=f"{bar.title}: {slot} {share:.1%}",
                 x=at,
                 y=y + 2,
                 width=width,
                 height=15,
                 class_=f"solid s{series}",
+                fill_opacity=0.45 if unreal else 1,
             )
             at += width
     draw.x_axis(x, top + 20 * len(names), top, "share of slots")
     draw.height = top + 20 * len(names) + 38
-    rows: tuple[tuple[Cell, ...], ...] = tuple(
-        (n, *map(float, r)) for n, r in zip(names, cells.to_numpy(float), strict=True)
-    )
-    return Figure(key, "Top-down, level 1", draw.render(), ("case", *columns), rows)
+    rows: tuple[tuple[Cell, ...], ...] = tuple((bar.name, *bar.shares, " ".join(bar.marks)) for bar in bars)
+    more = f" The first {MOST} of {len(bars)}; the data have all." if len(bars) > MOST else ""
+    note = f"{NOTE}{more}"
+    return Figure(key, "Top-down, level 1", draw.render(), ("case", *LEVEL1, "marks"), rows, note)
 
 
 def roofline(placed: Sequence[tuple[Placement, Roof]], roof: Roof, variants: Sequence[str], key: str) -> Figure:
@@ -136,9 +117,7 @@ def timeline(run: Run, variant: str, key: str) -> Figure | None:
             continue
         at, values, unit = _levels(series)
         if len(at) and np.isfinite(values).any() and (not series.cumulative or np.nanmax(values) > 0):
-            bands.setdefault(f"{series.metric} ({unit})" if unit else series.metric, []).append(
-                (series.label, at, values, unit)
-            )
+            bands.setdefault(_band(series, unit), []).append((series.label, at, values, unit))
     if not bands:
         return None
     left, right, high = 64.0, 706.0, 74.0
@@ -179,8 +158,22 @@ def timeline(run: Run, variant: str, key: str) -> Figure | None:
         "Shaded: measured windows (dark: bare, light: counted). Totals (CPU time, energy) as rates "
         "between samples; gauges that stayed at 0 are left out."
     )
-    title = f"{where}, round {run.round + 1}"
+    title = f"{where}, round {run.round + 1}{_mark(run)}"
     return Figure(key, title, draw.render(), ("gauge", "label", "seconds", "value"), tuple(rows), note)
+
+
+def _band(series: Series, unit: str) -> str:
+    """What one panel of a timeline is called: gauges of unlike origin are never drawn in one."""
+    mark = f" {series.origin.value.upper()}" if series.origin in (Origin.EMULATED, Origin.SIMULATED) else ""
+    return (f"{series.metric} ({unit})" if unit else series.metric) + mark
+
+
+def _mark(run: Run) -> str:
+    """EMULATED, where the time on the axis is an emulator's; SIMULATED where a gauge's values are a model's."""
+    origins = {r.origin for w in run.windows for r in w.readings} | {s.origin for s in run.series}
+    marks = ["EMULATED"] if run.host_state.get("emulated") or Origin.EMULATED in origins else []
+    marks += ["SIMULATED"] if any(s.origin is Origin.SIMULATED for s in run.series) else []
+    return "".join(f" · {mark}" for mark in marks)
 
 
 def _says_nothing(series: Series, run: Run) -> bool:

@@ -12,7 +12,7 @@ from hwprof.analysis.findings import Analysis
 from hwprof.analysis.strata import VARIANT
 from hwprof.analysis.targets import ENERGY, FPS
 from hwprof.records import Kind
-from hwprof.reports import content, detail
+from hwprof.reports import content, detail, topdown
 from hwprof.reports.content import Table
 from hwprof.reports.html import association, factors, hardware, speed, tables
 from hwprof.reports.html.gather import Material
@@ -177,9 +177,9 @@ def _factors(material: Material) -> Section:
 
 def _hardware(material: Material) -> Section:
     figures, absent = [], []
-    columns = hardware.topdown_columns(material.frame)
-    if columns:
-        figures.append(hardware.topdown(material.frame, columns, "topdown"))
+    bars = topdown.bars(material.frame)
+    if bars:
+        figures.append(hardware.topdown(bars, "topdown"))
     else:
         absent.append(
             "No top-down bars: no run counted the four slots of level 1 (retiring, bad speculation, front end, "

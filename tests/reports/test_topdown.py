@@ -1,0 +1,87 @@
+"""Top-down bars and timelines carry the marks of how they were made, and unlike sources are never one bar."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from hwprof.records import Exactness, Origin, Run, Series
+from hwprof.reports import files, topdown
+from hwprof.reports.html import gather, hardware, page, render
+from hwprof.store import Results
+from tests.cli.test_report import stored
+from tests.factories import HOST_STATE, START_NS, make_run
+
+SLOTS = {"topdown-retiring": 4e6, "topdown-bad-spec": 1e6, "topdown-fe-bound": 2e6, "topdown-be-bound": 3e6}
+BACK = {**SLOTS, "topdown-be-bound": 13e6}
+BOARD = {"label": "emulated board", "cpus": 1}
+
+
+def marked(run: Run, **change: object) -> Run:
+    windows = tuple(
+        dataclasses.replace(w, readings=tuple(dataclasses.replace(r, **change) for r in w.readings))  # type: ignore[arg-type]
+        for w in run.windows
+    )
+    return dataclasses.replace(run, windows=windows)
+
+
+def bars(path: Path, runs: Sequence[Run]) -> list[topdown.Bar]:
+    with Results.open(stored(path, runs)) as results:
+        return topdown.bars(gather.gather(results).frame)
+
+
+def test_a_board_and_a_machine_are_two_bars_and_the_boards_says_emulated(tmp_path: Path) -> None:
+    board = marked(make_run(metrics=BACK, machine=BOARD), origin=Origin.EMULATED)
+    found = bars(tmp_path / "r.db", [make_run(metrics=SLOTS), board])
+    assert [("emulated board" in b.name, b.marks) for b in found] == [(True, ("EMULATED",)), (False, ())]
+    assert [b.shares[3] for b in found] == pytest.approx([0.65, 0.3])
+
+
+def test_simulated_slots_are_a_bar_of_their_own_beside_counted_ones(tmp_path: Path) -> None:
+    both = make_run(metrics=SLOTS)
+    simulated = marked(make_run(metrics=BACK), origin=Origin.SIMULATED, source="callgrind")
+    windows = [
+        dataclasses.replace(w, readings=(*w.readings, *s.readings))
+        for w, s in zip(both.windows, simulated.windows, strict=True)
+    ]
+    found = bars(tmp_path / "r.db", [dataclasses.replace(both, windows=tuple(windows))])
+    assert {(b.marks, round(b.shares[3], 2)) for b in found} == {((), 0.3), (("SIMULATED",), 0.65)}
+
+
+def test_multiplexed_slots_say_scaled(tmp_path: Path) -> None:
+    (found,) = bars(tmp_path / "r.db", [make_run(metrics=SLOTS, exactness=dict.fromkeys(SLOTS, Exactness.SCALED))])
+    assert found.title.endswith("SCALED")
+
+
+def test_the_marks_reach_page_and_markdown(tmp_path: Path) -> None:
+    level = Series(
+        "frequency",
+        "Hz",
+        "cpu0",
+        "sys",
+        Origin.KERNEL,
+        False,
+        0,
+        tuple(START_NS + i * 10**9 for i in range(4)),
+        (1e9,) * 4,
+    )
+    board = make_run(metrics=SLOTS, machine=BOARD, host_state={**HOST_STATE, "emulated": True})
+    run = dataclasses.replace(marked(board, origin=Origin.EMULATED), series=(level,))
+    drawn = hardware.timeline(run, "onnxruntime", "t")
+    assert drawn is not None
+    assert drawn.title.endswith("EMULATED")
+    plain = dataclasses.replace(make_run(metrics=SLOTS), series=(dataclasses.replace(level, origin=Origin.SIMULATED),))
+    other = hardware.timeline(plain, "onnxruntime", "t")
+    assert other is not None
+    assert other.title.endswith("SIMULATED")
+    assert {row[0] for row in other.rows} == {"frequency (GHz) SIMULATED"}
+    with Results.open(stored(tmp_path / "r.db", [run])) as results:
+        material = gather.gather(results)
+    text = render.render(page.build(material))
+    assert "· onnxruntime EMULATED" in text
+    files.markdown(material, tmp_path)
+    (row,) = (line for line in (tmp_path / "report.md").read_text().splitlines() if "40.0%" in line)
+    assert row.endswith("EMULATED |")
