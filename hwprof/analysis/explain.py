@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hwprof.analysis import behind, ratio
@@ -160,6 +160,7 @@ def explain(
     first = headline(x.label, y.label, found, interventions)
     if alone and found.decided:
         first += f"; nothing but {alone} differs, and rounds were measured in turn: it is the effect of that"
+    first += "".join(beside(x, y, a, b, alone, interventions, found))
     said = [*notes]
     if not together:
         said.append("A and B were not measured in turn: a drift of the machine between them is in no interval")
@@ -180,6 +181,26 @@ def explain(
         interventions,
         tuple(said),
     )
+
+
+def beside(
+    x: Side, y: Side, a: Given, b: Given, alone: str, interventions: Sequence[Intervention], found: Decomposition
+) -> Iterator[str]:
+    """What the headline has to add where FPS doesn't show it, or where only CPU time was counted."""
+    cpu = _cpu(rounds(a.runs), rounds(b.runs))
+    if alone and not found.decided and cpu is not None and ratio.excludes_one(cpu):
+        yield (
+            f"; but {x.label} takes x{cpu.ratio:.2f} [{cpu.low:.2f} ... {cpu.high:.2f}] the CPU time per frame of "
+            f"{y.label}, and nothing but {alone} differs in rounds measured in turn: it is the effect of that"
+        )
+    for effect in (e for i in interventions if i.kind == "spin" for e in i.effects):
+        if effect.cpu is not None and ratio.excludes_one(effect.cpu):
+            yield f"; spin-waiting makes {effect.label} take x{effect.cpu.ratio:.2f} the CPU time per frame (rerun)"
+    for clue in simulated_split(x, y, found):
+        work, rate = (math.log(clue.numbers[n]) for n in ("work", "rate"))
+        if found.decided and abs(work) > abs(rate) and work * math.log(found.fps.ratio) > 0:
+            times = math.exp(abs(work))
+            yield f"; by SIMULATED instructions most of that CPU time is work, x{times:.2f} (a supposition)"
 
 
 def simulated_split(a: Side, b: Side, found: Decomposition) -> list[Clue]:
@@ -227,8 +248,12 @@ def _inverse(f: Factor) -> Factor:
 def _effect(kind: str, which: str, given: Given, variant: Variant) -> Effect:
     now, then = rounds(given.runs), rounds(variant.runs)
     speed = factor("fps", [s.fps for s in now], [s.fps for s in then])
-    cpu = None
-    if all("clockless" in s.levels for s in (*now, *then)):
-        logs = [[-s.levels["clockless"][ratio.CPU_TIME] for s in several] for several in (now, then)]
-        cpu = factor("cpu time per frame", logs[0], logs[1])
-    return Effect(kind, which, given.label, variant.changed, speed, cpu, variant.limit)
+    return Effect(kind, which, given.label, variant.changed, speed, _cpu(now, then), variant.limit)
+
+
+def _cpu(now: Sequence[Speeds], then: Sequence[Speeds]) -> Factor | None:
+    """CPU time per frame over that of the others; None where it wasn't counted."""
+    if not all("clockless" in s.levels for s in (*now, *then)):
+        return None
+    logs = [[-s.levels["clockless"][ratio.CPU_TIME] for s in several] for several in (now, then)]
+    return factor("cpu time per frame", logs[0], logs[1])

@@ -12,7 +12,7 @@ from hwprof.analysis.evidence import collect
 from hwprof.analysis.explain import Given, Variant, explain, may_spin
 from hwprof.analysis.summary import summarise
 from hwprof.errors import ResultsError
-from hwprof.records import Doubt, Kind, Origin, Role, Run, Window
+from hwprof.records import Doubt, Kind, Origin, Role, Run, Series, Window
 from hwprof.reports import explain as report
 from tests.analysis.planted import planted, several
 from tests.factories import make_simulated_run
@@ -194,3 +194,42 @@ def test_a_command_or_simulated_window_has_no_factors() -> None:
     window = Window(0, Role.SIMULATED, -1, 0, 10, (10,))
     run = dataclasses.replace(planted(), kind=Kind.SIMULATED, windows=(window,))
     assert collect([run]) is None
+
+
+LESS = ("cycles", "instructions")
+
+
+def test_a_switch_whose_effect_only_cpu_time_shows_is_named_first() -> None:
+    spin = several(threads=2, parallelism=2.0, work=2e8, leave=LESS)
+    calm = several(threads=2, parallelism=1.0, work=1e8, leave=LESS, options={"spin": False})
+    found = explain(given("a", spin), given("b", calm), alone="spin-waiting")
+    assert "can't be told apart" in found.headline
+    assert "a takes x2.00 [" in found.headline
+    assert "nothing but spin-waiting differs" in found.headline
+    assert "CPU time" not in explain(given("a", spin), given("b", calm)).headline
+    off = Variant("spin", "spin=false", calm)
+    rerun = explain(given("a", spin, variants=[off]), given("b", several(threads=2, work=1.01e8, leave=LESS)))
+    assert "spin-waiting makes a take x2.00 the CPU time per frame (rerun)" in rerun.headline
+
+
+def test_simulated_work_is_named_first_only_where_it_carries_the_cpu_time() -> None:
+    def side(work: float, simulated: float) -> list[Run]:
+        return [*several(leave=LESS, work=work), make_simulated_run(metrics={"instructions": simulated})]
+
+    carried = explain(given("a", side(1e8, 1e8)), given("b", side(3e8, 2.8e8))).headline
+    assert carried.endswith("by SIMULATED instructions most of that CPU time is work, x2.80 (a supposition)")
+    other = explain(given("a", side(1e8, 1e8)), given("b", side(3e8, 1.1e8))).headline
+    assert "SIMULATED" not in other
+
+
+def test_a_capped_frequency_is_named_by_cycles_and_stands_behind_cpu_time_without_them() -> None:
+    def side(hertz: float, **fields: Any) -> list[Run]:
+        seen = Series("cpu-frequency", "Hz", "cpu0", "sys", Origin.KERNEL, False, 0, (0, 1, 2), (hertz,) * 3)
+        return several(clock=hertz, series=[seen], **fields)
+
+    counted = explain(given("free", side(2e9)), given("capped", side(1e9)))
+    assert counted.headline.endswith("as fast as capped: clock x2.00")
+    blind = explain(given("free", side(2e9, leave=LESS)), given("capped", side(1e9, leave=LESS)))
+    assert "CPU time per frame (clock, IPC and work together) x2.00" in blind.headline
+    said = [c.text for c in blind.clues if c.code == "frequency"]
+    assert said == ["free: cores ran at 2.00 to 2.00 GHz", "capped: cores ran at 1.00 to 1.00 GHz"]
