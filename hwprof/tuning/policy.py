@@ -1,4 +1,7 @@
-"""`policy = "tuned"`: every case takes this machine's kept winner; without one, an error names the command."""
+"""`policy = "tuned"`: every case takes this machine's kept winner; without one, an error names the command.
+
+A winner of another version of the framework is none: other kernels may want other parameters.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +39,24 @@ def subjects(experiment: Experiment) -> list[tuple[Choice, Planned, Subject]]:
 
 
 def lacking(experiment: Experiment, kept: Mapping[str, Kept]) -> dict[str, Choice]:
-    """Choices that nothing is kept for, by the key of their subject."""
-    return {s.key: choice for choice, _, s in subjects(experiment) if s.key not in kept}
+    """Choices that nothing usable is kept for, by the key of their subject."""
+    return {s.key: choice for choice, planned, s in subjects(experiment) if not usable(planned, kept.get(s.key))}
+
+
+def usable(planned: Planned, kept: Kept | None) -> bool:
+    """Whether the winner is of the framework's version that would run now."""
+    return kept is not None and not outdated(planned, kept)
+
+
+def outdated(planned: Planned, kept: Kept) -> str:
+    """`onnxruntime 1.21.0 -> 1.31.1`: what of the framework itself is another one than it was tuned with."""
+    now = planned.software().get("distributions", {})
+    return changed({n: kept.evidence["distributions"].get(n) for n in planned.adapter.environment.distributions}, now)
+
+
+def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Versions of `before` that are others now."""
+    return ", ".join(f"{n} {before[n]} -> {now.get(n)}" for n in sorted(before) if before[n] != now.get(n))
 
 
 def cases(experiment: Experiment, results: Results | None, hardware: Mapping[str, Any]) -> tuple[Planned, ...]:
@@ -46,7 +65,7 @@ def cases(experiment: Experiment, results: Results | None, hardware: Mapping[str
         return plan(experiment)
     kept = known(results, hardware)
     found = subjects(experiment)
-    without = {s.key: s.command(choice.network) for choice, _, s in found if s.key not in kept}
+    without = {s.key: s.command(choice.network) for choice, p, s in found if not usable(p, kept.get(s.key))}
     if without:
         first = next(iter(without.values()))
         if experiment.seed:
@@ -55,8 +74,11 @@ def cases(experiment: Experiment, results: Results | None, hardware: Mapping[str
         others = (
             f" (and {len(without) - 1} more: `hwprof tune --for EXPERIMENT` does them all)" if len(without) > 1 else ""
         )
+        old = sorted({why for _, p, s in found if s.key in kept and (why := outdated(p, kept[s.key]))})
+        since = f" ({'; '.join(old)} since)" if old else ""
         raise NotAvailable(
-            f"no tuning of this machine is kept for {len(without)} of {len(found)} cases", f"{first}{where}{others}"
+            f"no tuning of this machine is kept for {len(without)} of {len(found)} cases{since}",
+            f"{first}{where}{others}",
         )
     return tuple(_applied(planned, kept[s.key]) for _, planned, s in found)
 
@@ -68,13 +90,9 @@ def _applied(planned: Planned, kept: Kept) -> Planned:
 
 
 def doubts(planned: Planned, software: Mapping[str, Any]) -> Sequence[Doubt]:
-    """A tuning of other versions than those that run now."""
+    """A tuning beside other versions of what is not the framework itself, as numpy."""
     if not planned.tuned:
         return []
     before, now = planned.tuned["distributions"], software.get("distributions", {})
-    changed = [
-        f"{name} {before.get(name)} -> {now.get(name)}"
-        for name in sorted({*before, *now})
-        if before.get(name) != now.get(name)
-    ]
-    return [Doubt("tuned-before", {"changed": ", ".join(changed)})] if changed else []
+    others = changed({**dict.fromkeys(now), **before}, now)
+    return [Doubt("tuned-before", {"changed": others})] if others else []

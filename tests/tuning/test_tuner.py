@@ -109,7 +109,7 @@ def test_a_tuned_experiment_takes_the_winner_and_its_runs_say_so(
     # another winner than the default, so that taking it shows; the evidence is not looked into
     winner = {"threads": 1, "cpus": outcome.kept.winner()["cpus"], "options": {"graph": "basic"}}
     told = {**outcome.kept.evidence, "ratio": 1.2, "low": 1.1, "high": 1.3, "rounds": 5, "changes": {"graph": "basic"}}
-    told["distributions"] = {**told["distributions"], "onnxruntime": "0.1"}
+    told["distributions"] = {**told["distributions"], "numpy": "0.1"}
     with Results.open(path) as results:
         results.add_tuning(hardware(), outcome.subject.key, winner, told)
         (step,) = Runner(parse(EXPERIMENT, "t.toml"), results).run()
@@ -127,6 +127,24 @@ def test_a_tuned_experiment_takes_the_winner_and_its_runs_say_so(
     assert outcome.kept.evidence["experiment"] in said
     # the candidates of the search are no results of their own
     assert list(report.fps["variant"]) == ["onnxruntime tuned"]
+
+
+def test_a_winner_of_another_version_or_machine_is_not_used(tuned: tuple[Path, Tuned, list[Step]]) -> None:
+    path, outcome, _ = tuned
+    spec = parse(EXPERIMENT, "t.toml")
+    told = outcome.kept.evidence
+    older = {**told, "distributions": {**told["distributions"], "onnxruntime": "0.1"}}
+    with Results.open(path) as results:
+        results.add_tuning(hardware(), outcome.subject.key, outcome.kept.winner(), older)
+        try:
+            with pytest.raises(NotAvailable, match=r"for 1 of 1 cases \(onnxruntime 0\.1 -> .* since\)"):
+                list(Runner(spec, results).run())
+            assert list(policy.lacking(spec, policy.known(results, hardware()))) == [outcome.subject.key]
+            with pytest.raises(NotAvailable, match="for 1 of 1 cases"):
+                policy.cases(spec, results, {"another": "machine"})
+        finally:
+            results.add_tuning(hardware(), outcome.subject.key, outcome.kept.winner(), told)
+        assert policy.lacking(spec, policy.known(results, hardware())) == {}
 
 
 def test_without_a_tuning_the_error_names_the_command(tmp_path: Path) -> None:
