@@ -32,6 +32,7 @@ class Step:
 FORMATS: Mapping[str, str] = {
     "recipe": "a shipped graph without weights, and a seed",
     "torchvision": "torchvision's trained weights",
+    "pt2": "a user's own torch module, written by torch.export.save",
     ONNX: "an ONNX file with its weights",
     "static-onnx": "ONNX of one static input shape",
     "torch": "torch.nn modules, in memory",
@@ -51,6 +52,9 @@ FORMATS: Mapping[str, str] = {
 STEPS: tuple[Step, ...] = (
     Step("recipe", ONNX, "hwprof: seeded weights"),
     Step("torchvision", ONNX, "hwprof: a state_dict's tensors", "pretrained"),
+    Step("pt2", ONNX, "torch.onnx.export", "pytorch"),
+    Step("pt2", "torch", "torch.export.load", "pytorch"),
+    Step("pt2", "torch", "torch.export.load", "executorch"),
     Step(ONNX, "static-onnx", "onnx: the shape fixed", "opencv"),
     Step(ONNX, "torch", "hwprof: a walk over the graph", "pytorch"),
     Step(ONNX, "torch", "hwprof: a walk over the graph", "executorch"),
@@ -132,11 +136,12 @@ class Clock:
             step = self.steps[len(self.done)]
             self.tell(f"prepare: {step.source} -> {step.target}")
 
-    def reached(self, target: str) -> None:
-        """A form is there."""
+    def reached(self, target: str, source: str = "") -> None:
+        """A form is there. `source`: where it came from, if not from the step before or ONNX."""
         seconds = self.now() - self.started
-        known = next((step for step in self.steps if step.target == target), None)
-        source = self.done[-1]["target"] if self.done else ONNX
+        steps = [step for step in STEPS if step.source == source] if source else self.steps
+        known = next((step for step in steps if step.target == target), None)
+        source = source or (self.done[-1]["target"] if self.done else ONNX)
         by = known.by if known else "the adapter"
         self.done.append({"source": source, "target": target, "by": by, "seconds": round(seconds, 3)})
         self.begin()
@@ -155,7 +160,7 @@ def start(
     return _clock
 
 
-def reached(target: str) -> None:
+def reached(target: str, source: str = "") -> None:
     """Said by an adapter's `prepare`: this form is there, what follows is the next step."""
     if _clock is not None:
-        _clock.reached(target)
+        _clock.reached(target, source)

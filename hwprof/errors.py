@@ -61,7 +61,7 @@ class UnknownNetwork(UnknownNameError):
     """Neither a built-in network nor a path to an .onnx file."""
 
     kind = "network"
-    listing = "`hwprof networks` lists the built-in ones; a path must end in .onnx"
+    listing = "`hwprof networks` lists the built-in ones; a path must end in .onnx or .pt2"
 
 
 class UnknownFramework(UnknownNameError):

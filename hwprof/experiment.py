@@ -296,7 +296,7 @@ def _choices(
     axes = (matrix["networks"], matrix["size"], matrix["batch"], matrix["threads"], matrix["precision"])
     for (framework, options), *rest in itertools.product(variants, *axes):
         network, size, batch, threads, precision = rest
-        if base is not None and network.endswith(".onnx"):
+        if base is not None and network.endswith((".onnx", ".pt2")):
             network = str((base / network).resolve())
         choice = Choice(framework, network, size, batch, threads, precision, options)
         if choice in seen or any(_matches(choice, rule, origin) for rule in matrix["exclude"]):

@@ -30,7 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--labels", metavar="FILE", help="'name class' per line, or one class per line in the order of names")
     add("--synsets", metavar="FILE", help="which class a synset is: LOC_synset_mapping.txt, map_clsloc.txt, meta.mat")
     add("--first-class", type=int, default=0, metavar="N", help="the number of the first class in FILE (default: 0)")
-    add("-n", "--network", default="mobilenet_v2", help="built-in name or path of an .onnx (default: mobilenet_v2)")
+    add(
+        "-n",
+        "--network",
+        default="mobilenet_v2",
+        help="built-in name or path of an .onnx or .pt2 (default: mobilenet_v2)",
+    )
     add(
         "-f",
         "--frameworks",

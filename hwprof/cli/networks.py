@@ -45,7 +45,7 @@ def main(args: argparse.Namespace) -> int:
         side = f"1x3x{info.size}x{info.size}"
         macs, params = f"{info.macs / 1e6:,.1f} M", f"{info.params / 1e6:.2f} M"
         print(f"{info.name:<{width}}  {side:<12} {macs:>9} {params:>9}  {info.source}")
-    print("\nAny .onnx file with one image-like float input works too: hwprof run -n ./mine.onnx")
+    print(print("\nAny .onnx with one image-like float input works too, or a .pt2 of torch: hwprof run -n ./mine.onnx"))
     return 0
 
 

@@ -18,7 +18,7 @@ from hwprof.errors import EXIT_OK, NotAvailable, UnknownFramework
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `hwprof predict`."""
     add = parser.add_argument
-    add("-n", "--network", required=True, help="built-in name or path of an .onnx")
+    add("-n", "--network", required=True, help="built-in name or path of an .onnx or .pt2")
     add("-f", "--framework", required=True, help="as it stands in the results")
     add("-s", "--size", type=int, default=0, help="side of the input in pixels (default: the network's own)")
     add("-b", "--batch", type=int, default=1, help="default: 1")

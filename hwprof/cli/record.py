@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--pid", type=int, help="a running process")
     add("--duration", type=float, metavar="S", help="with --pid: so many seconds (default: until it ends, or Ctrl-C)")
     add("-f", "--framework", help="of a case (default: onnxruntime)")
-    add("-n", "--network", help="of a case: built-in name or path of an .onnx")
+    add("-n", "--network", help="of a case: built-in name or path of an .onnx or .pt2")
     add("-b", "--batch", type=int, default=1)
     add("-t", "--threads", type=int, default=1)
     add("-s", "--size", type=int, default=0, help="side of the input in pixels (default: the network's own)")

@@ -30,7 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="onnxruntime",
         help="default: onnxruntime; command: a program, --option runner=NAME",
     )
-    add("-n", "--network", default="mobilenet_v2", help="built-in name or path of an .onnx (default: mobilenet_v2)")
+    add(
+        "-n",
+        "--network",
+        default="mobilenet_v2",
+        help="built-in name or path of an .onnx or .pt2 (default: mobilenet_v2)",
+    )
     add("-b", "--batch", type=int, default=1)
     add("-t", "--threads", type=int, default=1)
     add("-r", "--rounds", type=int, help="fresh processes (default: 3; of a command: 1)")

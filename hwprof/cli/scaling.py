@@ -24,7 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `hwprof scaling`."""
     add = parser.add_argument
     add("-f", "--framework", default="onnxruntime", help="default: onnxruntime")
-    add("-n", "--network", default="mobilenet_v2", help="built-in name or path of an .onnx (default: mobilenet_v2)")
+    add(
+        "-n",
+        "--network",
+        default="mobilenet_v2",
+        help="built-in name or path of an .onnx or .pt2 (default: mobilenet_v2)",
+    )
     add("-b", "--batch", type=int, default=1)
     add("-t", "--threads", default="", metavar="1,2,4", help="default: powers of two, and all CPUs")
     add("-s", "--size", type=int, default=0, help="side of the input in pixels (default: the network's own)")

@@ -30,7 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `hwprof tune`."""
     add = parser.add_argument
     add("-f", "--framework", default="onnxruntime", help="default: onnxruntime")
-    add("-n", "--network", default="mobilenet_v2", help="built-in name or path of an .onnx (default: mobilenet_v2)")
+    add(
+        "-n",
+        "--network",
+        default="mobilenet_v2",
+        help="built-in name or path of an .onnx or .pt2 (default: mobilenet_v2)",
+    )
     add("-b", "--batch", type=int, default=1)
     add("-t", "--threads", type=int, default=0, help="default: searched")
     add("-s", "--size", type=int, default=0, help="side of the input in pixels (default: the network's own)")

@@ -71,10 +71,10 @@ class ExecuTorch:
             from executorch.exir import to_edge_transform_and_lower
         except ImportError as error:
             raise NotInstalled(self.name, self.environment.install) from error
-        from hwprof.frameworks.torch_graph import build
+        from hwprof.frameworks.torch_source import module_of, origin
 
-        module: Any = build(job.source)
-        reached("torch")
+        module: Any = module_of(job.source)
+        reached("torch", "pt2" if origin(job.source) == "pt2" else "")
         example = (torch.zeros(job.input.shape),)
         delegated = job.case.option("backend", "xnnpack") == "xnnpack"
         partitioner = [XnnpackPartitioner()] if delegated else []

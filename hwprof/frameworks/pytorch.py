@@ -30,8 +30,9 @@ INSTALL = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
 class TorchModel:
     """A module that is called under inference mode."""
 
-    def __init__(self, module: Any, torch: Any, mode: str, case: Case, spec: InputSpec) -> None:
+    def __init__(self, module: Any, torch: Any, mode: str, case: Case, spec: InputSpec, origin: str) -> None:
         self._module, self._torch, self._mode, self._case, self._spec = module, torch, mode, case, spec
+        self._origin = origin
         self._type = getattr(torch, TYPES.get(case.precision, "float32"))
         self._channels_last = bool(case.option("channels_last", False))
 
@@ -59,6 +60,7 @@ class TorchModel:
         return {
             "version": torch.__version__,
             "mode": self._mode,
+            "modules_from": self._origin,
             "channels_last": self._channels_last,
             "threads": torch.get_num_threads(),
             "inter_op_threads": torch.get_num_interop_threads(),
@@ -109,7 +111,7 @@ class PyTorch:
         ("torch",),
         INSTALL,
         "torch",
-        requirements=("torch==2.13.0", "torchao>=0.18,<0.19", "onnx>=1.17", "numpy"),
+        requirements=("torch==2.13.0", "torchao>=0.18,<0.19", "onnx>=1.17", "onnxscript>=0.5,<0.8", "numpy"),
         converts_with=("torchao",),
     )
 
@@ -140,11 +142,11 @@ class PyTorch:
         except ImportError as error:
             raise NotInstalled("torchao, which quantises for PyTorch,", "hwprof env create pytorch") from error
         from hwprof.frameworks.pt2e import quantised
-        from hwprof.frameworks.torch_graph import build
+        from hwprof.frameworks.torch_source import module_of
 
         quantizer = x86.X86InductorQuantizer()
         quantizer.set_global(x86.get_default_x86_inductor_quantization_config(reduce_range=saturates()))
-        module = quantised(job, build(job.source), quantizer, "hwprof env create pytorch")
+        module = quantised(job, module_of(job.source), quantizer, "hwprof env create pytorch")
         path = job.directory / "network.pt2"
         torch.export.save(torch.export.export(module, (torch.zeros(job.input.shape),)), path)
         return path
@@ -163,7 +165,7 @@ class PyTorch:
             import torch
         except ImportError as error:
             raise NotInstalled("pytorch", self.environment.install) from error
-        from hwprof.frameworks.torch_graph import build
+        from hwprof.frameworks.torch_source import module_of, origin
 
         mode = mode_of(case)
         require(case.precision)
@@ -173,7 +175,7 @@ class PyTorch:
         if torch.get_num_interop_threads() != 1:  # can be set once per process only
             torch.set_num_interop_threads(1)
         torch.set_float32_matmul_precision("highest")  # no bf16 in disguise
-        module: Any = quantised_module(torch, artifact) if case.precision in QUANTISED else build(artifact)
+        module: Any = quantised_module(torch, artifact) if case.precision in QUANTISED else module_of(artifact)
         example = torch.zeros(spec.shape)
         channels_last = bool(case.option("channels_last", False))
         if channels_last:
@@ -196,7 +198,9 @@ class PyTorch:
                 inductor.freezing = True
                 module = torch.compile(module, backend="inductor", fullgraph=True)
             module(example)
-        yield TorchModel(module, torch, mode, case, spec)
+        yield TorchModel(
+            module, torch, mode, case, spec, "quantised" if case.precision in QUANTISED else origin(artifact)
+        )
 
 
 def mode_of(case: Case) -> str:

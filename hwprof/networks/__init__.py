@@ -9,6 +9,7 @@ import contextlib
 import gzip
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -108,12 +109,13 @@ class Network:
     fixed_batch: int | None = None
     fixed_shape: tuple[int, ...] | None = None  # a user's input without the batch, where it is fixed
     real: bool = False  # torchvision's weights
+    module: Path | None = None  # the .pt2 that `path` was exported from
 
     @property
     def source(self) -> str:
         """What `resolve` made this network from."""
         if self.path is not None:
-            return str(self.path)
+            return str(self.module or self.path)
         return self.name + (REAL if self.real else "")
 
     def input_spec(self, size: int | None, batch: int) -> InputSpec:
@@ -203,7 +205,10 @@ class Network:
         return model
 
     def write(self, path: Path, seed: int, size: int | None = None) -> None:
-        """Write the .onnx with its weights; all of it or nothing. A user's file is written as it is, in one piece."""
+        """Write the .onnx with its weights; all of it or nothing. A user's file is written as it is, in one piece.
+
+        A torch program (.pt2) goes beside it under the same name.
+        """
         import onnx
 
         from hwprof.networks.fill import put
@@ -214,6 +219,8 @@ class Network:
         model = self.model(size)
         if self.path is None:
             put(model, self.weights(seed))
+        if self.module is not None:
+            shutil.copyfile(self.module, path.with_suffix(".pt2"))
         with whole(path) as half:
             onnx.save(model, str(half))
 
@@ -233,12 +240,16 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def resolve(name_or_path: str) -> Network:
-    """A built-in network, or a user's .onnx. Raises UnknownNetwork or BadModel."""
+    """A built-in network, or a user's .onnx or .pt2. Raises UnknownNetwork, BadModel, NotInstalled."""
     if name_or_path in _TABLE:
         return Network(name_or_path, f"builtin-{RECIPE}", _TABLE[name_or_path].size)
     name = name_or_path.removesuffix(REAL)
     if name in _TABLE and name != "tiny_cnn":
         return Network(name, "torchvision-default", _TABLE[name].size, real=True)
+    if name_or_path.endswith(".pt2"):
+        from hwprof.networks.exported import exported_network
+
+        return exported_network(Path(name_or_path))
     if not name_or_path.endswith(".onnx") and "/" not in name_or_path:
         raise UnknownNetwork(name_or_path, _TABLE)
     from hwprof.networks.users import users_network

@@ -1,0 +1,121 @@
+"""Users' own torch modules, saved by torch.export.save as .pt2, as networks.
+
+The program is exported to ONNX once, in a process of its own, and kept in the cache: the graph is what MACs are counted
+on, what the reference is computed from, and what every framework but torch's own converts. PyTorch and ExecuTorch get
+the program itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from hwprof.errors import BadModel, HwprofError, NotInstalled
+from hwprof.networks import Network
+
+SUFFIX = ".pt2"
+# Raised whenever the meaning of a cached export changes.
+FORMAT = 1
+TIMEOUT_S = 900
+NEEDS = ("torch", "onnxscript", "onnx")
+SCRIPT = Path(__file__).with_name("exporting.py")
+
+
+def exported_network(path: Path) -> Network:
+    """The network of a .pt2. Raises BadModel, or NotInstalled where no interpreter has torch."""
+    from hwprof.networks.users import users_network
+
+    if not path.is_file():
+        raise BadModel(path, "no such file", "check the path")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:24]
+    graph = export(path, digest)
+    try:
+        network = users_network(graph)
+    except BadModel as error:
+        raise BadModel(path, "its export " + error.message.removeprefix(f"{graph}: "), error.remedy) from error
+    made = json.loads(graph.with_name("export.json").read_text())
+    recipe = f"sha256:{digest} by torch {made['torch']}, onnxscript {made['onnxscript']}"
+    return dataclasses.replace(network, name=path.stem, recipe=recipe, module=path.resolve())
+
+
+def interpreter() -> str:
+    """One that has torch and onnxscript, or at least torch: hwprof's own, or an environment's. Raises NotInstalled."""
+    from hwprof.frameworks import interpreters
+
+    own = [sys.executable] if importlib.util.find_spec("torch") is not None else []
+    others = [found for name in ("pytorch", "executorch") if (found := interpreters.registered(name))]
+    for python in (*own, *others):
+        if interpreters.software(python, NEEDS)["distributions"].get("onnxscript"):
+            return python
+    if not own and not others:
+        raise NotInstalled("torch, which reads .pt2,", "hwprof env create pytorch, or export the network as .onnx")
+    return (*own, *others)[0]
+
+
+def export(path: Path, digest: str) -> Path:
+    """The .onnx of a .pt2 in the cache, made where it isn't there. Raises BadModel, NotInstalled."""
+    from hwprof.artifacts import default_cache
+    from hwprof.frameworks.interpreters import clean_environ
+
+    python = interpreter()
+    text = " ".join((digest, str(FORMAT), python, *versions(python)))
+    key = hashlib.sha256(text.encode()).hexdigest()[:20]
+    place = default_cache() / "exported" / f"{path.stem}-{key}"
+    if place.is_dir():
+        return place / "network.onnx"
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        half = Path(tempfile.mkdtemp(prefix=".half-", dir=place.parent))
+    except OSError as error:
+        raise HwprofError(
+            f"cannot write the cache {place.parent}: {error.strerror}", "set HWPROF_CACHE to a folder with room"
+        ) from error
+    try:
+        command = [python, "-P", str(SCRIPT), str(path.resolve()), str(half / "network.onnx")]
+        environ = clean_environ(python, os.environ)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, env=environ)
+        except subprocess.TimeoutExpired as error:
+            raise BadModel(path, f"its export to ONNX took longer than {TIMEOUT_S} s") from error
+        told = answer(done)
+        if told.get("error"):
+            raise BadModel(path, told["error"], told.get("remedy", REMEDY))
+        (half / "export.json").write_text(json.dumps(told))
+        try:
+            half.rename(place)
+        except OSError:
+            if not place.is_dir():  # else: another launcher was faster, and its export is as good
+                raise
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
+    return place / "network.onnx"
+
+
+REMEDY = "torch.export.save(torch.export.export(module.eval(), (example,)), FILE), or give hwprof an .onnx"
+
+
+def answer(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    """The script's last line; `error` where there is none."""
+    try:
+        told: dict[str, str] = json.loads(done.stdout.strip().splitlines()[-1])
+    except (IndexError, ValueError):
+        said = done.stderr.strip().splitlines()
+        how = f"signal {-done.returncode}" if done.returncode < 0 else f"code {done.returncode}"
+        return {"error": f"its export to ONNX died ({how}{': ' + said[-1][:160] if said else ''})"}
+    return told
+
+
+def versions(python: str) -> list[str]:
+    """Of what the export depends on, in the interpreter that makes it."""
+    from hwprof.frameworks import interpreters
+
+    found = interpreters.software(python, NEEDS)["distributions"]
+    return [f"{name}=={version}" for name, version in sorted(found.items())]
