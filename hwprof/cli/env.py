@@ -50,6 +50,7 @@ def main(args: argparse.Namespace) -> int:
         raise UsageError("--python is for one framework at a time")
     for adapter in [plugins.adapter(name) for name in args.name]:
         print(create(adapter, args.python, args.base))
+    print(f"hwprof: use it: hwprof run -f {args.name[0]}", file=sys.stderr)
     return 0
 
 
