@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import random
+import statistics
 from collections.abc import Callable
 
 import pytest
 
 from hwprof.errors import CaseFailed
-from hwprof.tuning.search import FINAL, MIN_FINAL, RUNG, SCREEN, Found, Measured, search
+from hwprof.tuning.search import FINAL, MIN_FINAL, RUNG, SCREEN, Found, Measured, interval, search
 from hwprof.tuning.space import Candidate, Space
 
 SPACE = Space((("threads", (1, 2, 4)), ("graph", ("all", "extended", "basic")), ("spin", (True, False))))
@@ -173,3 +174,28 @@ def test_a_space_of_one_candidate_is_its_default() -> None:
 
 def truth_one(candidate: Candidate) -> float:
     return 100.0
+
+
+def test_one_delayed_round_does_not_hide_a_large_difference() -> None:
+    steady = [0.40, 0.41, 0.39, 0.42, 0.38, 0.40, 0.41, 0.39, 0.40]
+    _, low, high = interval([*steady, -3.0], 0.95)
+    assert 0.35 < low < 0.4 < high < 0.45
+    # and nothing is found where there is nothing
+    _, low, high = interval([0.4, -0.4, 0.1, -0.1, 0.2, -0.2, -3.0], 0.95)
+    assert low < 0 < high
+
+
+def test_an_interval_of_few_rounds_is_students_own() -> None:
+    middle, low, high = interval([0.1, 0.2, 0.3], 0.95)
+    assert middle == pytest.approx(0.2)
+    assert high - middle == pytest.approx(4.302653 * 0.1 / 3**0.5)  # t(2), sd 0.1
+    assert middle - low == pytest.approx(high - middle)
+    assert interval([0.1], 0.95) == (0.1, -math.inf, math.inf)
+
+
+def test_the_trimmed_interval_is_that_of_the_textbook() -> None:
+    # g = 2 of 10: mean of the middle six, winsorised deviation, t(5)
+    middle, _, high = interval([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0], 0.95)
+    winsorised = [3.0, 3.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 8.0, 8.0]
+    assert middle == pytest.approx(5.5)
+    assert high - middle == pytest.approx(2.570582 * statistics.stdev(winsorised) / (0.6 * 10**0.5))
