@@ -1,6 +1,6 @@
 # For developers. Users need ./run and ./test only.
 PY ?= .venv/bin/python
-.PHONY: check format lint types test test-frameworks test-environments test-browser test-boards test-boards-long bench bench-outside
+.PHONY: check format lint types test test-frameworks test-environments test-browser test-boards test-boards-long bench bench-outside bench-precisions
 
 check: lint types test ## format, lint, types, fast tests
 
@@ -41,3 +41,6 @@ bench: ## what hwprof itself costs; minutes
 
 bench-outside: ## beside the frameworks' own benchmark programs, in their environments (hwprof env create openvino litert tensorflow)
 	$(PY) benchmarks/outside_tools.py -b 1 4
+
+bench-precisions: ## INT8 beside FP32 in every framework (hwprof env create openvino litert tensorflow executorch pytorch); the first time converts
+	$(PY) benchmarks/precisions.py
