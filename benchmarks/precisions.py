@@ -204,9 +204,12 @@ HEAD += ["same top-1, fitted", "right: FP32, INT8"]
 
 
 def table(rows: Sequence[Row], args: argparse.Namespace) -> str:
-    """Markdown: how it was measured, and the table."""
+    """A page in Markdown: how it was measured, and the table."""
     cpu = hardware().get("model", "unknown CPU")
     lines = [
+        "# INT8 beside FP32",
+        "",
+        "Made by `python benchmarks/precisions.py -o FILE`; docs/precision.md tells what it means.",
         f"{cpu}; batch 1, {args.threads} thread(s), {args.rounds} interleaved rounds of fresh processes.",
         "Brackets: 95 %, bootstrap over rounds, Wilson's over images.",
         f"Seeded: 64 images; fitted: {args.images * fitted.CLASSES} pictures of {fitted.CLASSES} classes.",
