@@ -28,6 +28,8 @@ from hwprof.records import Case, Failure, Fidelity
 
 # Raised whenever the meaning of a cached file changes.
 CACHE_FORMAT = 1
+# For one conversion, where an experiment doesn't give its runs more.
+TIMEOUT_S = 600.0
 
 
 class PreparationFailed(Exception):
@@ -67,7 +69,7 @@ class Workshop:
 
     launcher: Launcher
     seed: int
-    timeout_s: float = 600.0
+    timeout_s: float = TIMEOUT_S
     calibration: Calibration = field(default_factory=Calibration)
     cache: Path = field(default_factory=default_cache)
     failures: dict[str, Failure] = field(default_factory=dict)

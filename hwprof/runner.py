@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof import doubts
-from hwprof.artifacts import Artifacts, PreparationFailed, Workshop, compared
+from hwprof.artifacts import TIMEOUT_S, Artifacts, PreparationFailed, Workshop, compared
 from hwprof.cases import Planned
 from hwprof.collectors.protocol import Unavailable
 from hwprof.errors import HwprofError, NotAvailable
@@ -70,7 +70,8 @@ class Runner:
         """Measure what is not yet in the results, then simulate; every run is saved before the next begins."""
         cases = policy.cases(self.experiment, self.results, self.facts["hardware"])
         self.require(cases)
-        workshop = Workshop(self.launcher, self.experiment.seed, calibration=self.experiment.calibration)
+        patience = max(TIMEOUT_S, self.experiment.timeout_s)  # quantising may take longer than any run
+        workshop = Workshop(self.launcher, self.experiment.seed, patience, self.experiment.calibration)
         identity = self.begin()
         todo = self._todo(cases, identity)
         if todo:

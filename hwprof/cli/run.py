@@ -49,7 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--cpus", default="", help="cores to run on, as 2 or 0,2-3 (default: chosen)")
     add("--iterations", type=int, metavar="N", help="per window (default: as many as fit in --window)")
     add("--window", type=float, default=1.0, metavar="S", help="seconds per window (default: 1)")
-    add("--timeout", type=float, default=600.0, metavar="S", help="for one round (default: 600)")
+    add(
+        "--timeout",
+        type=float,
+        default=600.0,
+        metavar="S",
+        help="for one round; conversions get as much, and 600 at least (default: 600)",
+    )
     add("--seed", type=int, default=0, help="of weights and inputs")
     add(
         *("--simulate",),

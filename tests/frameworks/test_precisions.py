@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwprof import networks, plugins
+from hwprof import networks, plugins, runner
 from hwprof.errors import BadExperiment, CaseFailed, NotAvailable, UsageError
-from hwprof.experiment import parse
+from hwprof.experiment import Experiment, parse
 from hwprof.frameworks import fidelity, precision
 from hwprof.frameworks.calibration import FIRST_SEEDED, Calibration, write
 from hwprof.frameworks.protocol import PrepareJob
@@ -109,3 +109,15 @@ def test_onnxruntime_computes_integer_kernels_close_to_their_simulation(tmp_path
     assert facts["kernels"]["QLinearConv"] == 6
     assert found.faithful
     assert found.max_rel > 0
+
+
+@pytest.mark.parametrize(("asked", "given"), [(5.0, 600.0), (3000.0, 3000.0)])
+def test_a_conversion_may_take_as_long_as_a_run(asked: float, given: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def workshop(*arguments: object) -> None:
+        made.append(arguments)
+
+    monkeypatch.setattr(runner, "Workshop", workshop)
+    assert list(runner.Runner(Experiment("none", (), timeout_s=asked, idle_baseline_s=0.0)).run()) == []
+    assert made[0][2] == given
