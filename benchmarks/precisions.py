@@ -242,12 +242,12 @@ def main() -> int:
             if not args.no_fitted:
                 agree(found, some, args)
             rows += some
+            if args.output is not None:  # after each network: whoever stops it keeps what there is
+                args.output.write_text(table(rows, args))
     except HwprofError as error:
         print(f"precisions: {error}", file=sys.stderr)
         return error.exit_code
     print(table(rows, args), end="")
-    if args.output is not None:
-        args.output.write_text(table(rows, args))
     return 4 if any(row.failure for row in rows) else 0
 
 
