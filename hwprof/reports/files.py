@@ -40,4 +40,4 @@ def latex(material: Material, folder: Path) -> str:
 
     path = folder / "report.tex"
     path.write_text(tex.tables(detail.extend(material.report)), encoding="utf-8")
-    return f"{path} (packages booktabs, longtable)"
+    return f"{path} (packages array, booktabs, longtable)"

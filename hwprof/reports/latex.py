@@ -10,7 +10,9 @@ SPECIAL = {
     "×": r"\ensuremath{\times}", "−": r"\ensuremath{-}", "↔": r"\ensuremath{\leftrightarrow}", "…": r"\ldots{}",
     "°": r"\ensuremath{^\circ}", "µ": r"\ensuremath{\mu}", "²": r"\ensuremath{^2}", "·": r"\ensuremath{\cdot}",
 }  # fmt: skip
-FREE = 40  # letters of a cell from which its column is wrapped
+FREE = 24  # letters that a column gets at most where the table has to be wrapped
+LINE = 78  # letters of \\footnotesize on a line of the article class
+SIZES = ((r"\footnotesize", 78), (r"\scriptsize", 90), (r"\tiny", 120))
 
 
 def escape(text: str) -> str:
@@ -26,11 +28,10 @@ def tables(report: Report) -> str:
 
 
 def _table(table: Table, number: int) -> str:
-    widths = [max(len(row[i]) for row in table.rows) for i in range(len(table.header))]
-    columns = "".join("p{5cm}" if width > FREE else "l" for width in widths)
+    size, columns = _columns(table)
     header = " & ".join(escape(name) for name in table.header) + r" \\"
     lines = [
-        r"{\footnotesize",
+        rf"{{{size}\setlength{{\tabcolsep}}{{3pt}}",
         rf"\begin{{longtable}}{{{columns}}}",
         rf"\caption{{{escape(table.title)}}}\label{{tab:hwprof-{number + 1}}}\\",
         r"\toprule", header, r"\midrule", r"\endfirsthead", r"\toprule", header, r"\midrule", r"\endhead",
@@ -41,6 +42,23 @@ def _table(table: Table, number: int) -> str:
     if table.note:
         lines.append(rf"\noindent {escape(table.note)}\par")
     return "\n".join([*lines, "}", ""])
+
+
+def _columns(table: Table) -> tuple[str, str]:
+    """Size of the type and the columns: as they are where they fit on the line, else each wrapped in its share of it.
+
+    A share is measured by the longest word, which can't be broken, and by no more than FREE letters of the rest.
+    """
+    cells = [[row[i] for row in (table.header, *table.rows)] for i in range(len(table.header))]
+    widths = [max(len(cell) for cell in column) for column in cells]
+    if sum(widths) + len(widths) <= LINE:
+        return r"\footnotesize", "l" * len(widths)
+    words = [max((len(word) for cell in column for word in cell.split()), default=1) for column in cells]
+    needed = [max(word, min(width, FREE)) for word, width in zip(words, widths, strict=True)]
+    room = 1 - 0.018 * len(widths)  # what the gaps between columns leave of the line
+    shares = [room * n / sum(needed) for n in needed]
+    size = next((name for name, letters in SIZES if sum(needed) <= letters), SIZES[-1][0])
+    return size, "".join(rf">{{\raggedright\arraybackslash}}p{{{share:.3f}\linewidth}}" for share in shares)
 
 
 def _row(row: tuple[str, ...]) -> str:
