@@ -269,7 +269,7 @@ class Logs:
         counts = np.bincount(codes, minlength=len(self._cells))
         means = np.bincount(codes, logs, len(self._cells)) / np.maximum(counts, 1)
         squares = float(((logs - means[codes]) ** 2).sum())
-        behind = np.bincount(self._network, counts.astype(np.float64)).astype(np.float64)
+        behind: Floats = np.bincount(self._network, counts).astype(np.float64)
         return squares, int(np.maximum(counts - 1, 0).sum()), behind[behind > 0]
 
 
