@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from hwprof.analysis.layers import Node, Told, located
+from hwprof.analysis.layers import HEAVY, Node, Told, located
 from hwprof.artifacts import PreparationFailed, Workshop
 from hwprof.cases import Planned
 from hwprof.jobs import Task
@@ -27,7 +29,7 @@ def measure(runner: Runner, planned: Planned, workshop: Workshop, number: int) -
     if outcome.result is None:
         return dataclasses.replace(base, failure=outcome.failure)
     result = outcome.result
-    steps = [Told(s["name"], s["op"], s["ns"], tuple(s["tells"])) for s in result["steps"]]
+    steps = [told(step) for step in result["steps"]]
     layers = located(nodes(paths.source, planned.case.batch), steps)
     absent = tuple(
         missing(name, f"{told['reason']}. {told['remedy']}".rstrip(". "), source="perf")
@@ -45,6 +47,14 @@ def measure(runner: Runner, planned: Planned, workshop: Workshop, number: int) -
     )
 
 
+def told(step: Mapping[str, Any]) -> Told:
+    """A step as the worker gave it."""
+    form = None if step["form"] is None else tuple(step["form"])
+    return Told(
+        step["name"], step["op"], step["ns"], tuple(step["tells"]), step["kind"], form, step["into"], step["feeds"]
+    )
+
+
 def nodes(source: Path, batch: int) -> Sequence[Node]:
     """The network's nodes in their order, each with its MACs per batch; constants are none."""
     import onnx
@@ -53,8 +63,16 @@ def nodes(source: Path, batch: int) -> Sequence[Node]:
 
     model = onnx.load(str(source))
     counted = layers(model, batch)
+    weights = {tensor.name: math.prod(tensor.dims) for tensor in model.graph.initializer}
+
+    def form(node: Any, layer: Any) -> tuple[int, ...] | None:
+        if layer.shape is None:
+            return None
+        elements = math.prod(layer.shape)
+        return (weights.get(node.input[1], 0), elements) if layer.op in HEAVY else (elements,)
+
     return [
-        Node(layer.name, layer.op, tuple(filter(None, node.input)), tuple(node.output), layer.macs)
+        Node(layer.name, layer.op, tuple(filter(None, node.input)), tuple(node.output), layer.macs, form(node, layer))
         for node, layer in zip(model.graph.node, counted, strict=True)
         if node.op_type != "Constant"
     ]

@@ -51,7 +51,13 @@ def profile(job: Job, link: Link, stage: Stage) -> Mapping[str, Any]:
             absent |= beyond(perf, counted)
             exact = {r.metric: r for r in done.readings if r.exactness is Exactness.EXACT} if counted else {}
             steps = [
-                {"name": s.name, "op": s.op, "ns": s.ns, "tells": list(s.tells), "readings": per_step(s.counts, exact)}
+                {
+                    **{
+                        name: getattr(s, name)
+                        for name in ("name", "op", "ns", "tells", "kind", "form", "into", "feeds")
+                    },
+                    "readings": per_step(s.counts, exact),
+                }
                 for s in model.steps()
             ]
             facts = dict(model.facts())

@@ -3,7 +3,7 @@
 Frameworks name a step by the first node it was made of (OpenCV), by the last tensor that it gives (ONNX Runtime), or
 list all of them (OpenVINO). What is named is taken at its word; a node that nobody names was fused: a light one
 (BatchNormalization, an activation, an addition) into the step that gives its input, a heavy one into the step that its
-output goes to.
+output goes to. Steps of frameworks that name nothing of the network (TVM, ncnn, ExecuTorch): see matching.py.
 """
 
 from __future__ import annotations
@@ -12,44 +12,61 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from hwprof.analysis.matching import HEAVY, fed, named
 from hwprof.records import Layer
 
-HEAVY = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+__all__ = ["HEAVY", "Node", "Row", "Told", "located", "owners", "side_by_side"]
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node of the network: its name (made up where it has none), operator, tensors, and MACs per batch."""
+    """One node of the network: its name (made up where it has none), operator, tensors, and MACs per batch.
+
+    `form`: elements of its weights (of convolutions and matrix products) and of its output, where known.
+    """
 
     name: str
     op: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     macs: int | None = 0
+    form: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A step as its framework told it: `tells` are names of nodes or tensors, the surest first."""
+    """A step as its framework told it: `tells` are names of nodes or tensors, the surest first.
+
+    Without names: `kind` is the operator it computes, `form` as of a Node; `into` the index of the step that it goes on
+    with where it is no node's; `feeds` a node or tensor for which it prepares the input.
+    """
 
     name: str
     op: str
     ns: float | None
     tells: tuple[str, ...] = ()
+    kind: str = ""
+    form: tuple[int, ...] | None = None
+    into: int | None = None
+    feeds: str = ""
 
 
 def owners(nodes: Sequence[Node], steps: Sequence[Told]) -> list[tuple[str, ...]]:
     """For each step the nodes whose work it is, in the graph's order; () where it is nobody's (a change of layout).
 
-    A node belongs to one step at most: the first that names it.
+    A node belongs to one step at most: the first that names it. A step that goes on with another one's work has the
+    same nodes as that.
     """
-    by_name = {node.name: node for node in nodes} | {out: node for node in nodes for out in node.outputs}
+    steps = named(nodes, steps)
+    by_name = {plain(node.name): node for node in nodes} | {node.name: node for node in nodes}
+    by_name |= {out: node for node in nodes for out in node.outputs}
     owner: dict[str, int] = {}
     for number, step in enumerate(steps):
         for tell in step.tells:
-            named = by_name.get(tell)
-            if named is not None:
-                owner.setdefault(named.name, number)
+            known = by_name.get(tell)
+            if known is not None:
+                owner.setdefault(known.name, number)
+    fed(nodes, steps, owner)
     consumers: dict[str, list[Node]] = defaultdict(list)
     producer = {out: node for node in nodes for out in node.outputs}
     for node in nodes:
@@ -70,7 +87,15 @@ def owners(nodes: Sequence[Node], steps: Sequence[Told]) -> list[tuple[str, ...]
     for node in nodes:
         if node.name in owner:
             found[owner[node.name]].append(node.name)
+    for number, step in enumerate(steps):
+        if not found[number] and step.into is not None and step.into < number:
+            found[number] = found[step.into]
     return [tuple(names) for names in found]
+
+
+def plain(name: str) -> str:
+    """A node's name as frameworks without folders in names have it."""
+    return name.strip("/").replace("/", "_")
 
 
 def _behind(node: Node, consumers: Mapping[str, list[Node]], owner: Mapping[str, int]) -> int | None:
@@ -89,9 +114,11 @@ def _behind(node: Node, consumers: Mapping[str, list[Node]], owner: Mapping[str,
 def located(nodes: Sequence[Node], steps: Sequence[Told]) -> list[Layer]:
     """The steps as layers: whose work they are, and its MACs (None where a node's are not known)."""
     macs = {node.name: node.macs for node in nodes}
+    counted: set[str] = set()
     layers = []
     for step, origins in zip(steps, owners(nodes, steps), strict=True):
-        known = [macs[name] for name in origins]
+        known = [macs[name] if name not in counted else 0 for name in origins]
+        counted.update(origins)
         total = None if not origins or None in known else sum(m for m in known if m is not None)
         layers.append(Layer(step.name, step.op, step.ns, origins, total))
     return layers

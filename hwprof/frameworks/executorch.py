@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class ExecuTorchModel:
     """The program's method `forward`."""
 
-    def __init__(self, method: Any, torch: Any, case: Case, facts: Mapping[str, Any]) -> None:
+    def __init__(self, method: Any, torch: Any, case: Case, facts: Mapping[str, Any], program: Any = None) -> None:
+        self.program = program
         self._method, self._torch, self._case, self._facts = method, torch, case, facts
 
     def bind(self, batch: Array) -> list[Any]:
@@ -52,6 +53,7 @@ class ExecuTorch:
     precisions = ("fp32", "int8")
     options: Mapping[str, tuple[Any, ...]] = {"backend": ("xnnpack", "portable")}
     tunable = ("backend",)
+    traces = False  # whether the program writes down what its operators take, see profiles/executorch.py
     environment = Environment(
         ("executorch", "torch"),
         "hwprof env create executorch",
@@ -125,7 +127,7 @@ class ExecuTorch:
         portable_lib._unsafe_reset_threadpool(case.threads)
         runtime = Runtime.get()
         try:
-            program = runtime.load_program(artifact)
+            program = runtime.load_program(artifact, enable_etdump=self.traces)
             method = program.load_method("forward")
         except RuntimeError as error:
             raise UnsupportedModel(f"ExecuTorch can't load the network: {str(error).splitlines()[0][:300]}") from error
@@ -138,7 +140,7 @@ class ExecuTorch:
         if case.precision in QUANTISED:  # as the program was lowered: its runtime doesn't tell
             computed = json.loads((artifact.parent / "products.json").read_text())
             facts |= {"computed": confirmed("ExecuTorch", case.precision, computed), "dot_product": dot_product()}
-        yield ExecuTorchModel(method, torch, case, facts)
+        yield ExecuTorchModel(method, torch, case, facts, program)
 
 
 def lowered(graph: Any) -> list[str]:

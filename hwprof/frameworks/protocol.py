@@ -99,13 +99,22 @@ class Adapter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a framework's own profile. `ns` per inference; `tells`: names of the network's nodes or tensors."""
+    """One step of a framework's own profile. `ns` per inference; `tells`: names of the network's nodes or tensors.
+
+    Where it names none: `kind` is the ONNX operator that it computes; `form` the elements of its weights (convolutions,
+    matrix products) and of its output; `into` the index of the step that it goes on with if it is no node's work;
+    `feeds` the node or tensor whose input it only prepares.
+    """
 
     name: str
     op: str
     ns: float | None
     tells: tuple[str, ...] = ()
     counts: Mapping[str, float] = field(default_factory=dict)  # metric -> per inference, where it was stepped
+    kind: str = ""
+    form: tuple[int, ...] | None = None
+    into: int | None = None
+    feeds: str = ""
 
 
 class Profiled(Model, Protocol):

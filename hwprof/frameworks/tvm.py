@@ -22,6 +22,7 @@ class TvmModel:
     """A virtual machine with its main function."""
 
     def __init__(self, machine: Any, module: Any, case: Case, target: Mapping[str, str]) -> None:
+        self.machine = machine
         self._main, self._module, self._case, self._target = machine["main"], module, case, target
 
     def bind(self, batch: Array) -> Any:

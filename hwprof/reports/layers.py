@@ -93,7 +93,7 @@ def render(runs: Sequence[Run], nodes: Sequence[Node], top: int, asked: bool = F
     for name, of in by_framework.items():
         if name in told:
             lines.append(f"  {name}: {_account(of)}")
-    for name, layers in told.items():
+    for name, layers in told.items() if asked else ():
         lines += _counted(name, layers, top)
     for name, of in by_framework.items():
         if name in told and asked:

@@ -91,9 +91,11 @@ def test_a_compiled_graph_is_refused_in_words(cache: Path, capsys: pytest.Captur
 def test_a_framework_that_tells_nothing_is_refused_before_anything_is_measured(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert not tells(adapter("ncnn"))
-    assert main(["layers", "-f", "ncnn", *SMALL]) == 3
-    assert "tells no time per layer" in capsys.readouterr().err
+    assert not tells(adapter("tensorflow"))
+    assert main(["layers", "-f", "tensorflow", *SMALL]) == 3
+    said = capsys.readouterr().err
+    assert "tells no time per layer: its profiler traces" in said
+    assert said.count("\n") == 1
 
 
 def test_an_option_that_no_framework_knows_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

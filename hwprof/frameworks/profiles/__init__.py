@@ -19,7 +19,24 @@ if TYPE_CHECKING:
 
     Profile = Callable[[Path, Case, InputSpec], AbstractContextManager[Profiled]]
 
-BUILT_IN = ("onnxruntime", "openvino", "opencv", "opencv5", "caffe", "pytorch")
+BUILT_IN = (
+    "onnxruntime",
+    "openvino",
+    "opencv",
+    "opencv5",
+    "caffe",
+    "pytorch",
+    "tvm",
+    "ncnn",
+    "mnn",
+    "mxnet",
+    "executorch",
+)
+# Why the others can't.
+REASONS = {
+    "litert": "its Python interface has no profiler, and its interpreter can't be stopped between operators",
+    "tensorflow": "its profiler traces threads and kernels of a fused function, not layers",
+}
 SAME = {"opencv5": "opencv", "caffe": "opencv"}
 
 
@@ -33,7 +50,8 @@ def profile_of(adapter: Adapter) -> Profile:
     if (own := getattr(adapter, "profile", None)) is not None:
         return cast("Profile", own)
     if adapter.name not in BUILT_IN:
-        raise NotAvailable(f"{adapter.name} tells no time per layer", f"{', '.join(BUILT_IN)} do")
+        reason = f": {REASONS[adapter.name]}" if adapter.name in REASONS else ""
+        raise NotAvailable(f"{adapter.name} tells no time per layer{reason}", f"{', '.join(BUILT_IN)} do")
     module = importlib.import_module(f"{__name__}.{SAME.get(adapter.name, adapter.name)}")
 
     def profile(artifact: Path, case: Case, spec: InputSpec) -> AbstractContextManager[Profiled]:

@@ -1,0 +1,60 @@
+"""A model whose steps are timed one by one from outside; counters are read between them where there are any."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from hwprof.frameworks.profiles.wrapped import Wrapped
+from hwprof.measure import clock_ns
+
+if TYPE_CHECKING:
+    from hwprof.frameworks.protocol import Model
+
+
+class Timed(Wrapped):
+    """Nanoseconds and counts by a step's number; `read` gives running totals by metric (perf), or nothing."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self.read: Callable[[], Mapping[str, float]] = dict
+        self._ns: dict[int, int] = defaultdict(int)
+        self._counts: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+        self._before: Mapping[str, float] = {}
+        self._start = 0
+
+    def start(self) -> None:
+        """Just before a step: the counters, then the clock."""
+        self._before, self._start = self.read(), clock_ns()
+
+    def stop(self, number: int) -> None:
+        """Just behind step `number`: the clock, then the counters."""
+        end, after = clock_ns(), self.read()
+        self._ns[number] += end - self._start
+        for metric, value in after.items():
+            self._counts[number][metric] += value - self._before[metric]
+
+    def begin(self) -> None:
+        """The inferences so far were warm-up."""
+        super().begin()
+        self._ns.clear()
+        self._counts.clear()
+
+    def ns(self, number: int) -> float:
+        """Mean nanoseconds of a step per inference."""
+        return self._ns[number] / (self.inferences - self.before)
+
+    def counts(self, number: int) -> dict[str, float]:
+        """Mean counts of a step per inference."""
+        return {metric: total / (self.inferences - self.before) for metric, total in self._counts[number].items()}
+
+
+def unique(names: list[str]) -> list[str]:
+    """Names told apart: the second `conv` is `conv #2`."""
+    seen: dict[str, int] = defaultdict(int)
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(name if seen[name] == 1 else f"{name} #{seen[name]}")
+    return found
