@@ -2,7 +2,7 @@
 
 Each framework's own profile is switched on in processes of their own, beside ordinary runs, so that its cost is known
 and never in the FPS. Steps are mapped back to the network's nodes; what a framework has fused is compared with the
-same nodes of the others. PyTorch (eager) is stepped: with -e its counters are read between the steps.
+same nodes of the others. PyTorch (eager), TVM, ncnn and MNN are stepped: with -e counters are read between the steps.
 """
 
 from __future__ import annotations

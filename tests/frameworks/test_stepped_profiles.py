@@ -1,0 +1,90 @@
+"""Profiles of TVM, ncnn, MNN, MXNet and ExecuTorch, as their real runs tell them; and each of them once for real."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hwprof.analysis.layers import Node, Told, owners
+from hwprof.cli import main
+from hwprof.errors import UnsupportedModel
+from hwprof.frameworks import interpreters
+from hwprof.frameworks.profiles import executorch, mnn, mxnet, ncnn, tvm
+
+HOME = interpreters.home()  # as it was before any test got one of its own
+# After real runs of SqueezeNet 1.1 at 64 pixels, shortened to what is read here (not recordings as they were).
+PARAM = """7767517
+47 55
+Input                    in0                      0 1 in0
+Convolution              convrelu_1               1 1 in0 3 0=16 1=1 11=1 6=1024 9=1
+Split                    splitncnn_0              1 2 3 4 5
+Convolution              convrelu_2               1 1 5 6 0=64 1=1 11=1 6=1024 9=1
+"""
+TRACE = [("Convolution (NHWC, F32) IGEMM #1", [115e3, 145e3]), ("DELEGATE_CALL", [2e6, 2e6])]
+
+
+def test_a_blob_that_is_split_leads_back_to_the_layer_that_gave_it() -> None:
+    layers = ncnn.lines(PARAM)
+    assert [layer.kind for layer in layers] == ["", "Conv", "", "Conv"]
+    assert ncnn.form(layers[1], 3600) == (1024, 3600)
+
+
+def test_a_raster_of_mnn_prepares_and_what_it_made_computes() -> None:
+    raster = mnn.step("r", ("/f.4/Conv_output_0_raster_0", "Raster"), 1.0, {})
+    pool = mnn.step("p", ("/f.5/Pool_output_0_raster_0", "Pooling"), 1.0, {})
+    assert (raster.tells, raster.feeds) == ((), "/f.4/Conv_output_0")
+    assert pool.tells == ("/f.5/Pool_output_0",)
+
+
+def test_time_around_others_is_not_counted_twice_and_inferences_must_agree() -> None:
+    (step,) = executorch.steps_of(TRACE, 2)
+    assert (step.ns, step.kind) == (130e3, "Conv")
+    with pytest.raises(UnsupportedModel):
+        executorch.steps_of(TRACE, 3)
+
+
+def test_a_bias_of_tvm_goes_on_with_its_convolution() -> None:
+    calls = [
+        tvm.Call("vm.builtin.alloc_tensor", (), None),
+        tvm.Call("conv2d", ((1, 12288), (2, 1728)), (3, 61504)),
+        tvm.Call("add", ((3, 61504), (4, 64)), (5, 61504)),
+    ]
+    conv, add, own = tvm.steps_of(calls, [(1.0, {}), (2.0, {}), (3.0, {})])
+    assert (conv.kind, conv.form) == ("Conv", (1728, 61504))
+    assert (add.kind, add.into, own.ns) == ("", 0, 1.0)
+
+
+def test_mxnets_events_in_another_order_than_the_symbol_are_refused() -> None:
+    symbol = {"nodes": [{"op": "null", "name": "x"}, {"op": "Pooling", "name": "a"}, {"op": "Concat", "name": "b"}]}
+
+    def events(*names: str) -> list[dict[str, object]]:
+        return [
+            {"name": n, "ph": ph, "ts": 10 * i + (ph == "E") * 4, "tid": 1} for i, n in enumerate(names) for ph in "BE"
+        ]
+
+    assert [s.ns for s in mxnet.steps_of(events("Pooling", "Concat", "WaitForVar"), symbol)] == [4e3, 4e3]
+    with pytest.raises(UnsupportedModel):
+        mxnet.steps_of(events("Concat", "Pooling"), symbol)
+
+
+def test_forms_lead_to_nodes_and_a_convolution_too_many_names_nothing() -> None:
+    nodes = [Node("a", "Conv", ("x",), ("t",), 1, (9, 4)), Node("b", "Conv", ("t",), ("y",), 1, (9, 8))]
+    steps = [Told("s", "", 1.0, (), "Conv", (9, 8)), Told("r", "", 1.0, (), "Conv", (9, 4))]
+    assert owners(nodes, steps) == [("b",), ("a",)]
+    assert owners(nodes, [*steps, Told("q", "", 1.0, (), "Conv", (9, 4))]) == [(), (), ()]
+
+
+@pytest.mark.environments
+@pytest.mark.parametrize("name", ["tvm", "ncnn", "mnn", "mxnet", "executorch"])
+def test_every_product_has_its_time(
+    name: str, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HWPROF_ENVIRONMENTS", str(HOME))
+    words = ["layers", "-f", name, "-n", "tiny_cnn", "-r", "1", "--iterations", "3", "--no-save", "--json"]
+    assert main(words) == 0
+    parts = json.loads(capsys.readouterr().out)["parts"]
+    products = [part for part in parts if part["macs"]]
+    assert products
+    assert all(part["ns"][name] is not None for part in products)
