@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hwprof.conversions import reached
 from hwprof.errors import NotInstalled, UnsupportedModel
 from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
+from hwprof.frameworks.tvm_tuning import FILE, TRIALS, tuned
 from hwprof.records import Case
 
 if TYPE_CHECKING:
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
 class TvmModel:
     """A virtual machine with its main function."""
 
-    def __init__(self, machine: Any, module: Any, case: Case, target: Mapping[str, str]) -> None:
+    def __init__(
+        self, machine: Any, module: Any, case: Case, target: Mapping[str, Any], tuning: Mapping[str, Any] | None
+    ) -> None:
         self.machine = machine
         self._main, self._module, self._case, self._target = machine["main"], module, case, target
+        self._tuning = tuning
 
     def bind(self, batch: Array) -> Any:
         """A tensor of TVM's own."""
@@ -50,17 +54,18 @@ class TvmModel:
             "threads_asked": self._case.threads,
             "pool_configurable": threads is not None,
             "level": self._case.option("level", 3),
+            "tuning": self._tuning,  # None: TVM's default schedules
             "precision": "fp32",
         }
 
 
 class Tvm:
-    """Adapter of Apache TVM: .onnx through Relax, compiled by LLVM, untuned."""
+    """Adapter of Apache TVM: .onnx through Relax, compiled by LLVM; tuned by meta-schedule where asked."""
 
     name = "tvm"
     consumes = ("tvm",)
     precisions = ("fp32",)
-    options: Mapping[str, tuple[Any, ...]] = {"level": (3, 0, 1, 2)}
+    options: Mapping[str, tuple[Any, ...]] = {"level": (3, 0, 1, 2), "tuning": TRIALS}
     tunable = ("level",)
     environment = Environment(
         ("apache-tvm", "apache-tvm-ffi"),
@@ -87,25 +92,32 @@ class Tvm:
 
         model = onnx.load(str(job.source))
         name = model.graph.input[0].name
+        trials = int(job.case.option("tuning", 0) or 0)
+        told = target(tvm, job.case.threads if trials else 0)
         try:
             module = frontend.from_onnx(model, shape_dict={name: list(job.input.shape)}, keep_params_in_input=False)
             reached("relax")
             module = relax.transform.DecomposeOpsForInference()(module)
+            wanted = tvm.target.Target(told)
+            if trials:
+                module = tuned(tvm, module, wanted, trials, job.seed, job.directory)
             with tvm.transform.PassContext(opt_level=int(job.case.option("level", 3) or 0)):
-                built = tvm.compile(module, target=tvm.target.Target(target(tvm)))
-        except (tvm.error.TVMError, NotImplementedError, ValueError, TypeError, AssertionError) as error:
+                built = tvm.compile(module, target=wanted)
+        except (RuntimeError, ValueError, TypeError, AssertionError) as error:  # TVM's own are RuntimeErrors
             said = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no reason given"]
             raise UnsupportedModel(f"TVM can't compile the network: {said[-1][:300]}") from error
         path = job.directory / "network.so"
         built.export_library(str(path))
-        (job.directory / "target.json").write_text(json.dumps(target(tvm)))
+        (job.directory / "target.json").write_text(json.dumps(told))
         return path
 
     def cache_key(self, case: Case) -> str:
-        """The level, and the CPU that the code is for."""
+        """The level, the CPU that the code is for, and what it was tuned for."""
         from hwprof.machine import hardware
 
-        return f"level {case.option('level', 3)} for {platform.machine()} {hardware().get('model', '')}"
+        trials = case.option("tuning", 0)
+        search = f" tuned by {trials} trials for {case.threads} threads" if trials else ""
+        return f"level {case.option('level', 3)} for {platform.machine()} {hardware().get('model', '')}{search}"
 
     @contextmanager
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[TvmModel]:
@@ -116,14 +128,16 @@ class Tvm:
         except ImportError as error:
             raise NotInstalled(self.name, self.environment.install) from error
         machine = relax.VirtualMachine(tvm.runtime.load_module(str(artifact)), tvm.cpu())
-        yield TvmModel(machine, tvm, case, json.loads((artifact.parent / "target.json").read_text()))
+        search = artifact.with_name(FILE)
+        found = json.loads(search.read_text()) if search.is_file() else None
+        yield TvmModel(machine, tvm, case, json.loads((artifact.parent / "target.json").read_text()), found)
 
 
-def target(module: Any) -> dict[str, str]:
-    """What the code is compiled for: this very CPU, as LLVM calls it."""
+def target(module: Any, cores: int = 0) -> dict[str, Any]:
+    """What the code is compiled for: this very CPU, as LLVM calls it; `cores`: a search wants to know how many."""
     host = module.get_global_func("target.llvm_get_system_cpu", allow_missing=True)
     name = str(host()) if host else ""
-    return {"kind": "llvm", **({"mcpu": name} if name else {})}
+    return {"kind": "llvm", **({"mcpu": name} if name else {}), **({"num-cores": cores} if cores else {})}
 
 
 ADAPTER = Tvm()
