@@ -9,16 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from hwprof import plugins
 from hwprof.cases import checked_options
 from hwprof.cli import main
 from hwprof.errors import UsageError
 from hwprof.frameworks import interpreters
-from hwprof.frameworks.tvm import ADAPTER, target
+from hwprof.frameworks.tvm import target
 from hwprof.frameworks.tvm_tuning import LIMIT_S, Tally, last_line
 from hwprof.records import Case
 
 # As it was before any test got one of its own.
 HOME = interpreters.home()
+ADAPTER = plugins.adapter("tvm")
 CASE = Case("tvm", "tiny_cnn", "recipe", 32)
 
 
