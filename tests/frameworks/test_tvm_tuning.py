@@ -13,7 +13,7 @@ from hwprof import plugins
 from hwprof.cases import checked_options
 from hwprof.cli import main
 from hwprof.errors import UsageError
-from hwprof.frameworks import interpreters
+from hwprof.frameworks import interpreters, tvm
 from hwprof.frameworks.tvm import target
 from hwprof.frameworks.tvm_tuning import LIMIT_S, Tally, last_line
 from hwprof.records import Case
@@ -53,7 +53,7 @@ def test_only_known_budgets_are_taken() -> None:
     assert checked_options(ADAPTER, [("tuning", 64)]) == (("tuning", 64),)
     with pytest.raises(UsageError, match="one of: 0, 32, 64"):
         checked_options(ADAPTER, [("tuning", 33)])
-    assert "tuning" not in ADAPTER.tunable  # minutes of compiling for every candidate
+    assert "tuning" not in tvm.ADAPTER.tunable  # minutes of compiling for every candidate
 
 
 def test_the_time_is_up_at_the_deadline() -> None:
