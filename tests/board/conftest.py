@@ -60,10 +60,11 @@ echo "this is stderr" >&2
 exit 7
 """
 
-# Two threads of one process at once, on two CPUs: what is counted must be both of them.
+# Two threads of one process at once, on two CPUs: what is counted must be both of them. The network and its reference
+# are those of the sweep.
 TWO = """
 grep -c ^processor /proc/cpuinfo
-hwprof run -f onnxruntime -n squeezenet1_1 -s 64 -t 2 --cpus 0,1 -r 1 --iterations 5 -w 2 \
+hwprof run -f onnxruntime -n squeezenet1_1 -s 32 -t 2 --cpus 0,1 -r 1 --iterations 5 -w 2 \
   -e cycles,instructions,task-clock,context-switches --option spin=true --results two.db
 """
 
