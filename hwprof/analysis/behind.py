@@ -277,6 +277,14 @@ def _parallel(side: Side) -> Iterator[Clue]:
     if case.threads > 1 and used is not None:
         text = f"{side.label}: {used:.2f} CPUs busy of {case.threads} threads"
         yield Clue(PARALLELISM, "cpus-used", text, {"CPUs": used, "threads": case.threads})
+    every, beside = evidence.get("run-time"), evidence.get("helper-run-time")
+    if case.threads > 1 and every is not None and beside is not None:
+        calling, share = every.per_second - beside.per_second, beside.per_second / (case.threads - 1)
+        text = (
+            f"{side.label}: the calling thread ran {calling:.0%} of the time, its helpers {share:.0%} each: "
+            "at work, or spinning while they wait for it"
+        )
+        yield Clue(PARALLELISM, "helpers", text, {"calling thread": calling, "each helper": share})
     found = scaling(side.threads)
     if found is not None and case.threads in found.efficiency and case.threads > 1:
         share = found.serial.value

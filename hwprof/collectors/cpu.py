@@ -31,6 +31,9 @@ RUSAGE = (
 SCHEDULER = (
     Counter("run-queue-wait", "s", "process", "proc:schedstat", "ready to run, but waiting for a CPU", scale=1e-9),
     Counter("run-time", "s", "process", "proc:schedstat", scale=1e-9),
+    Counter(
+        "helper-run-time", "s", "process", "proc:schedstat", "run time of all threads but the first one", scale=1e-9
+    ),
 )
 MIGRATIONS = (Counter("migrations", "", "process", "proc:sched", "moves to another CPU"),)
 
@@ -40,6 +43,7 @@ class CpuSession:
 
     def __init__(self, root: Path, pid: str) -> None:
         self._tasks = root / "proc" / pid / "task"
+        self._first = str(os.getpid()) if pid == "self" else pid  # it calls the inference
         self.passes: Sequence[Pass] = ()
         self.unavailable: Mapping[str, Unavailable] = {}
         groups = [Group(RUSAGE)]
@@ -68,7 +72,8 @@ class CpuSession:
         snapshots = [self._snapshot(raw)]
         if self._scheduler:
             found = self._sum("schedstat")
-            snapshots.append(self._snapshot((None, None) if found is None else (found[1], found[0])))
+            ran, waited, helpers = (None, None, None) if found is None else found
+            snapshots.append(self._snapshot((waited, ran, helpers)))
         if self._migrations:
             snapshots.append(self._snapshot((self._moved(),)))
         return tuple(snapshots)
@@ -82,9 +87,9 @@ class CpuSession:
         now = clock_gettime_ns(RAW_CLOCK)
         return Snapshot(now, raw, now, now)
 
-    def _sum(self, name: str) -> tuple[int, int] | None:
-        """(ran, waited) in ns over all tasks; None where the kernel keeps no such account."""
-        ran = waited = 0
+    def _sum(self, name: str) -> tuple[int, int, int] | None:
+        """(ran, waited, ran without the first) in ns over all tasks; None where the kernel keeps no such account."""
+        ran = waited = first = 0
         for task in os.listdir(self._tasks):  # noqa: PTH208  no Path per task: this is a window's edge
             content = files.text(self._tasks / task / name)
             if content is None:
@@ -93,7 +98,8 @@ class CpuSession:
                 continue  # a thread that has just ended
             words = content.split()
             ran, waited = ran + int(words[0]), waited + int(words[1])
-        return ran, waited
+            first += int(words[0]) if task == self._first else 0
+        return ran, waited, ran - first
 
     def _moved(self) -> int | None:
         total, found = 0, False

@@ -56,7 +56,7 @@ def planted(
         Reading(n, v, origin=origin, domain=domain, exactness=exactness, source="perf", meaning=n)
         for n, v in counts.items()
     ]
-    units = {"run-queue-wait": "s", "cgroup-throttled-time": "s"}
+    units = dict.fromkeys(("run-queue-wait", "run-time", "helper-run-time", "cgroup-throttled-time"), "s")
     readings += [
         Reading(n, v * elapsed, units.get(n.partition("[")[0], ""), domain="process") for n, v in (system or {}).items()
     ]

@@ -146,6 +146,15 @@ def test_waiting_and_throttling_stand_behind_parallelism_and_clock() -> None:
     assert {("parallelism", "run-queue-wait"), ("parallelism", "cgroup"), ("clock", "throttled")} <= codes
 
 
+def test_the_calling_thread_and_its_helpers_are_told_apart() -> None:
+    ran = {"run-time": 3.7, "helper-run-time": 2.85}
+    busy = several(framework="opencv", threads=4, system=ran)
+    found = explain(given("a", several(threads=4)), given("b", busy))
+    (clue,) = [c for c in found.clues if c.code == "helpers"]
+    assert clue.numbers == pytest.approx({"calling thread": 0.85, "each helper": 0.95})
+    assert "b: the calling thread ran 85% of the time, its helpers 95% each" in clue.text
+
+
 def test_a_summary_counts_networks_not_cases() -> None:
     found = [
         explain(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -252,3 +253,29 @@ def test_accounts_of_the_own_process_grow_with_its_work() -> None:
     assert total > 0
     assert session.groups[0].counters[0].metric == "cpu-user-time"
     assert (after[0].raw[0] or 0) + (after[0].raw[1] or 0) > (before[0].raw[0] or 0) + (before[0].raw[1] or 0)
+
+
+@pytest.mark.parametrize("helper_works", [True, False])
+def test_the_run_time_of_helpers_is_told_from_that_of_the_first_thread(helper_works: bool) -> None:
+    worked, ended = threading.Event(), threading.Event()
+
+    def work(amount: int) -> None:
+        assert sum(i * i for i in range(amount)) >= 0
+
+    def help_() -> None:
+        work(3_000_000 if helper_works else 0)
+        worked.set()
+        ended.wait()  # the account of a thread ends with it
+
+    with cpu.CpuCollector().open(Target(), []) as session:
+        place = next(i for i, group in enumerate(session.groups) if group.counters == cpu.SCHEDULER)
+        before = session.read()[place].raw
+        helper = threading.Thread(target=help_)
+        helper.start()
+        work(0 if helper_works else 3_000_000)
+        worked.wait()
+        after = session.read()[place].raw
+        ended.set()
+        helper.join()
+    _, ran, beside = ((b or 0) - (a or 0) for a, b in zip(before, after, strict=True))
+    assert (beside > ran / 2) is helper_works
