@@ -12,6 +12,7 @@ from hwprof.analysis.behind import Side
 from hwprof.analysis.pairs import Source
 from hwprof.analysis.ratio import Decomposition, Speeds
 from hwprof.analysis.selecting import Cell, Pair
+from hwprof.records import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +32,21 @@ class _Sides:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._sides: dict[tuple[int, ...], tuple[Side, list[Speeds]]] = {}
+        self._speeds: dict[str, Speeds | None] = {}  # a run is of its own side, and a thread count of others
 
     def of(self, pair: Pair, mine: Cell, other: Cell) -> tuple[Side, list[Speeds], bool]:
         """(evidence, factors of its rounds, whether its threads may spin) of one side of a pair."""
         given = self._source.given(mine, "", pair.together, other.case)
         key = tuple(e.order for e in mine.entries)
         if key not in self._sides:
-            self._sides[key] = explain.side(given), explain.rounds(given.runs)
+            self._sides[key] = explain.side(given, self._taken), explain.rounds(given.runs, self._taken)
         side, rounds = self._sides[key]
         return side, rounds, explain.spins(side, given)
+
+    def _taken(self, run: Run) -> Speeds | None:
+        if run.uid not in self._speeds:
+            self._speeds[run.uid] = ratio.speeds(run)
+        return self._speeds[run.uid]
 
 
 def every(source: Source, names: Mapping[str, str]) -> list[Apart]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hwprof.analysis import behind, ratio
@@ -87,10 +87,13 @@ class Given:
     threads_apart: bool = False  # the other thread counts were measured in another experiment
 
 
-def rounds(runs: Sequence[Run]) -> list[Speeds]:
+Taken = Callable[[Run], Speeds | None]  # ratio.speeds, or what remembers it
+
+
+def rounds(runs: Sequence[Run], speeds: Taken = ratio.speeds) -> list[Speeds]:
     """Factors of the native rounds in order."""
     native = sorted((r for r in runs if r.kind is Kind.NATIVE), key=lambda r: (r.round, r.started_utc))
-    return [s for r in native if (s := ratio.speeds(r)) is not None]
+    return [s for r in native if (s := speeds(r)) is not None]
 
 
 def may_spin(evidence: Evidence) -> bool:
@@ -118,15 +121,15 @@ def _shown(given: Given) -> bool:
     return any(e.cpu is not None and e.cpu.ratio > 1 and ratio.excludes_one(e.cpu) for e in effects)
 
 
-def side(given: Given) -> Side:
+def side(given: Given, speeds: Taken = ratio.speeds) -> Side:
     """Evidence of one side with its other thread counts. ResultsError where no round has a speed."""
     evidence = collect(given.runs)
-    if evidence is None or not rounds(given.runs):
+    if evidence is None or not rounds(given.runs, speeds):
         raise ResultsError(f"{given.label}: no round of it has a speed", "measure it: hwprof run")
     threads: dict[int, list[float]] = defaultdict(list)
     alone: list[float] = []
     for run in (*given.runs, *given.threads):
-        speed = ratio.speeds(run) if run.kind is Kind.NATIVE else None
+        speed = speeds(run) if run.kind is Kind.NATIVE else None
         if speed is not None:
             threads[run.case.threads].append(math.exp(speed.throughput))
             level = speed.levels.get("clockless")

