@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from hwprof.analysis.findings import Analysis, Correlation
@@ -66,8 +67,11 @@ def write(fps: pd.DataFrame, analyses: Sequence[Analysis], folder: Path) -> dict
 
 def _save(figure: Figure, data: pd.DataFrame, folder: Path, name: str) -> str:
     labels.settle(figure)
-    figure.savefig(folder / f"{name}.svg", metadata={"Date": None}, bbox_inches="tight")
-    figure.savefig(folder / f"{name}.png", dpi=130, metadata={"Software": None}, bbox_inches="tight")
+    # "tight" would draw it once more for each file
+    canvas: Any = FigureCanvasAgg(figure)
+    box = figure.get_tightbbox(canvas.get_renderer()).padded(mpl.rcParams["savefig.pad_inches"])
+    figure.savefig(folder / f"{name}.svg", metadata={"Date": None}, bbox_inches=box)
+    figure.savefig(folder / f"{name}.png", dpi=130, metadata={"Software": None}, bbox_inches=box)
     data.to_csv(folder / f"{name}.csv", index=False)
     return f"{name}.png"
 
