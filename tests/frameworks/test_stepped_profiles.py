@@ -56,6 +56,18 @@ def test_a_bias_of_tvm_goes_on_with_its_convolution() -> None:
     assert (add.kind, add.into, own.ns) == ("", 0, 1.0)
 
 
+def test_weights_that_tvm_transposes_in_every_inference_are_weights() -> None:
+    calls = [
+        tvm.Call("relu", ((1, 64),), (2, 64)),
+        tvm.Call("mean", ((2, 64),), (3, 64)),
+        tvm.Call("transpose", ((4, 640),), (2, 640)),  # where the relu was
+        tvm.Call("matmul", ((3, 64), (2, 640)), (5, 10)),
+    ]
+    *_, turned, product = tvm.steps_of(calls, [(1.0, {})] * 4)
+    assert (turned.kind, turned.into) == ("", None)
+    assert (product.kind, product.form) == ("Gemm", (640, 10))
+
+
 def test_mxnets_events_in_another_order_than_the_symbol_are_refused() -> None:
     symbol = {"nodes": [{"op": "null", "name": "x"}, {"op": "Pooling", "name": "a"}, {"op": "Concat", "name": "b"}]}
 

@@ -94,7 +94,7 @@ def steps_of(calls: Sequence[Call], times: Sequence[tuple[float, dict[str, float
     """Steps from calls in the order of execution.
 
     A call that works with something no call has written (a bias, a scale) is not the network's own addition: it goes on
-    with the step that wrote its first input.
+    with the step that wrote its first input. What is made of such values alone (transposed weights) is one of them.
     """
     writer: dict[int, int] = {}
     source = next((call.inputs[0][0] for call in calls if call.inputs), None)
@@ -115,7 +115,10 @@ def steps_of(calls: Sequence[Call], times: Sequence[tuple[float, dict[str, float
             kind = ""
         into = next((writer[address] for address, _ in call.inputs if address in writer), None)
         found.append(Step(call.name, call.name, ns, (), counts, kind, form, into))
-        writer[call.output[0]] = len(found) - 1
+        if len(learned) == len(call.inputs):
+            writer.pop(call.output[0], None)  # memory is used again
+        else:
+            writer[call.output[0]] = len(found) - 1
     names = unique([step.name for step in found])
     steps = [
         Step(name, re.sub(r"\d+$", "", s.op), s.ns, (), s.counts, s.kind, s.form, s.into)
