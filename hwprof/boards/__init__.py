@@ -3,7 +3,8 @@
     image = ensure_image("riscv64", packages=("onnxruntime",))      # built once, cached
     result = run_guest(image, folder, "python3 -m hwprof doctor")   # boots, runs as root in /job, powers off
 
-machines: the two virtual machines and their QEMU command lines; image: build and cache; guest: boot, run one job.
+machines: the two virtual machines and their QEMU command lines; image: build and cache; bytecode: of its
+Python modules, made at home; guest: boot, run one job.
 What they count is the emulator's: its origin is EMULATED.
 """
 

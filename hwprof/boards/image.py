@@ -1,7 +1,8 @@
 """Builds a Debian 13 guest image and keeps it in the cache: root file system, kernel, initial RAM file system.
 
-No foreign code runs on the host: packages are extracted, never configured, and the disk image is made straight from
-the directory, without a loop device. What the maintainers' scripts would have done and the guest needs, `_finish` does.
+Nothing of the guest runs on the host: packages are extracted, never configured, and the disk image is made straight
+from the directory, without a loop device. What the maintainers' scripts would have done and the guest needs, `_finish`
+does, and bytecode.py.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from hwprof.artifacts import default_cache
+from hwprof.boards import bytecode
 from hwprof.boards.machines import Hardware, Image, Machine, machine_of, require, require_qemu
 from hwprof.errors import HwprofError, NotAvailable, UsageError
 
@@ -28,7 +31,7 @@ SUITE = "trixie"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 MIRROR = "http://deb.debian.org/debian"
 # Raised whenever the recipe below changes in a way that its texts, which are part of the key, don't show.
-RECIPE = 1
+RECIPE = 2
 ATTEMPTS = 3
 FREE_NEEDED = 6 << 30
 # Importing takes minutes; on a host with six times as much to do as cores it took over fifteen.
@@ -44,8 +47,8 @@ BASE = (
 class PackageSet:
     """What `--with NAME` adds: Debian packages, and lines of modules that are imported while the image is made.
 
-    So it is known that they work, and their bytecode is in the image: compiling it takes a guest half a minute. The
-    lines are imported side by side, each in a process of its own.
+    So it is known that they work, and bytecode that the host could not make is in the image. The lines are imported
+    side by side, each in a process of its own.
     """
 
     packages: tuple[str, ...]
@@ -186,15 +189,25 @@ def _build(image: Image, imports: Sequence[str], suite: str) -> None:
     print(f"hwprof: making the {image.machine.arch} image ({', '.join(image.packages)})", file=sys.stderr)
     root = image.folder / "root"
     wanted = (*image.packages, f"linux-image-{image.machine.arch}")
-    extract(image.machine.arch, wanted, suite, root, image.folder / "mmdebstrap.log")
+    with ThreadPoolExecutor(1) as beside:
+        python = beside.submit(_python, image.folder.parent, suite)
+        extract(image.machine.arch, wanted, suite, root, image.folder / "mmdebstrap.log")
+        compiler = python.result()
     shutil.copyfile(_one(root / "boot", "vmlinu[xz]-*"), image.kernel)
     _initrd(root, image)
     for unneeded in ("boot", "usr/lib/modules", "var/lib/apt", "var/cache/apt", "usr/share/doc", "usr/share/man"):
         shutil.rmtree(root / unneeded, ignore_errors=True)
     _finish(root, image.machine)
+    if compiler is not None:
+        bytecode.compile_into(root, compiler)
     _disk(root, image)
     shutil.rmtree(root)
     _warm(image, imports)
+
+
+def _python(home: Path, suite: str) -> bytecode.Compiler | None:
+    with alone(home / ".lock-python"):
+        return bytecode.python(home, suite, extract)
 
 
 def extract(arch: str, packages: Sequence[str], suite: str, root: Path, log: Path) -> None:
@@ -288,7 +301,7 @@ def _disk(root: Path, image: Image) -> None:
 
 
 def _warm(image: Image, imports: Sequence[str]) -> None:
-    """Import what runs will import, once, in a guest that may write to the disk: bytecode stays in the image."""
+    """Import what runs will import, once, in a guest that may write to the disk; bytecode that it makes stays there."""
     from hwprof.boards.guest import boot
 
     lines = ["set -e", "ldconfig", *(f"python3 -c 'import {line}' & jobs+=($!)" for line in imports)]
