@@ -21,6 +21,7 @@ def test_bytecode_lies_where_the_guest_looks_and_names_its_own_files(tmp_path: P
     (modules / "__init__.py").write_text("def f():\n    return 1\n")
     (modules / "template.py").write_text("def {name}():\n")
     (modules / "tests/many.py").write_text("1\n")
+    (modules / "custom.py").symlink_to("/nowhere/custom.py")
     bytecode.compile_into(tmp_path, HERE)
     made = sorted(p.relative_to(tmp_path / "pyc/usr").as_posix() for p in (tmp_path / "pyc/usr").rglob("*.pyc"))
     tag = sys.implementation.cache_tag
