@@ -45,10 +45,10 @@ BASE = (
 
 @dataclass(frozen=True, slots=True)
 class PackageSet:
-    """What `--with NAME` adds: Debian packages, and lines of modules that are imported while the image is made.
+    """What `--with NAME` adds: Debian packages, and lines of modules that runs import.
 
-    So it is known that they work, and bytecode that the host could not make is in the image. The lines are imported
-    side by side, each in a process of its own.
+    Where the host could not make bytecode, they are imported while the image is made, side by side, each line in a
+    process of its own: compiling takes a guest half a minute in every run else.
     """
 
     packages: tuple[str, ...]
@@ -202,7 +202,7 @@ def _build(image: Image, imports: Sequence[str], suite: str) -> None:
         bytecode.compile_into(root, compiler)
     _disk(root, image)
     shutil.rmtree(root)
-    _warm(image, imports)
+    _warm(image, imports if compiler is None else ())
 
 
 def _python(home: Path, suite: str) -> bytecode.Compiler | None:
@@ -301,7 +301,7 @@ def _disk(root: Path, image: Image) -> None:
 
 
 def _warm(image: Image, imports: Sequence[str]) -> None:
-    """Import what runs will import, once, in a guest that may write to the disk; bytecode that it makes stays there."""
+    """Boot it once with a disk that it may write to: where its libraries lie, and bytecode of `imports`, stay there."""
     from hwprof.boards.guest import boot
 
     lines = ["set -e", "ldconfig", *(f"python3 -c 'import {line}' & jobs+=($!)" for line in imports)]
