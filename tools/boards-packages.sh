@@ -5,7 +5,8 @@ set -eu
 
 main_packages="qemu-user gcc libc6-dev mmdebstrap e2fsprogs cpio xz-utils zstd debian-archive-keyring
     gcc-riscv64-linux-gnu gcc-aarch64-linux-gnu libc6-dev-riscv64-cross libc6-dev-arm64-cross"
-backports_packages="qemu-system-riscv qemu-system-arm opensbi"
+# These alone, with what they share: apt's -t would draw qemu-user along, whose later builds can't load plugins.
+backports_packages="qemu-system-riscv qemu-system-arm qemu-system-common qemu-system-data opensbi"
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 source_file=/etc/apt/sources.list.d/hwprof-backports.sources
 
@@ -39,6 +40,12 @@ missing() {
     for name; do
         dpkg-query -W -f '${Status}\n' "$name" 2>/dev/null | grep -q ' installed$' || printf ' %s' "$name"
     done
+}
+
+from() { # from RELEASE PACKAGE...
+    suite=$1
+    shift
+    printf " %s/$suite" "$@"
 }
 
 old_qemu() {
@@ -81,6 +88,6 @@ esac
 # shellcheck disable=SC2086
 [ -z "$main_missing" ] || attempt apt install -y --no-install-recommends $main_missing
 # shellcheck disable=SC2086
-! old_qemu || attempt apt install -y --no-install-recommends -t "$target" $backports_packages
+! old_qemu || attempt apt install -y --no-install-recommends $(from "$target" $backports_packages)
 ! old_qemu || { say "QEMU 10 was not found in $target"; exit 1; }
 say "ready"
