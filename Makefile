@@ -27,7 +27,7 @@ test-environments: ## every framework in an environment of its own, swept at ful
 test-browser: ## the report in headless Chromium: apt-get install chromium, pip install '.[browser]'
 	HWPROF_MUST_RUN=browser $(PY) -m pytest -q -m browser --durations=5
 
-test-boards: ## riscv64 and arm64 guests with a PMU; needs tools/boards-packages.sh, gigabytes of cache and twenty minutes
+test-boards: ## riscv64 and arm64 guests with a PMU; needs tools/boards-packages.sh, gigabytes of cache and a quarter of an hour
 	HWPROF_MUST_RUN=board $(PY) -m pytest -q -m "board and not board_long" --durations=5
 
 test-boards-long: ## PyTorch and OpenCV on riscv64
