@@ -34,7 +34,7 @@ MIRROR = "http://deb.debian.org/debian"
 RECIPE = 2
 ATTEMPTS = 3
 FREE_NEEDED = 6 << 30
-# Importing takes minutes; on a host with six times as much to do as cores it took over fifteen.
+# Half a minute; with imports, on a host with six times as much to do as cores, it took over fifteen.
 WARM_S = 2400
 
 BASE = (
