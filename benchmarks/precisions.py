@@ -27,7 +27,8 @@ import fitted
 from hwprof import accuracy, plugins
 from hwprof.analysis import performance
 from hwprof.analysis.accuracy import Share, share
-from hwprof.artifacts import Artifacts, PreparationFailed, Workshop, default_cache
+from hwprof.artifacts import Artifacts, PreparationFailed, Workshop
+from hwprof.cache import default_cache
 from hwprof.cases import Planned, plan
 from hwprof.errors import HwprofError
 from hwprof.experiment import Choice, Experiment

@@ -9,16 +9,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hwprof.cache import default_cache, making
 from hwprof.cases import Planned, plan, versions
-from hwprof.errors import HwprofError
 from hwprof.frameworks import interpreters
 from hwprof.frameworks.calibration import Calibration
 from hwprof.frameworks.precision import QUANTISED, int8_key
@@ -53,14 +50,6 @@ class Artifacts:
 def compared(case: Case) -> int:
     """How many images a case's outputs are compared on."""
     return QUANTISED_IMAGES if case.precision in QUANTISED else REFERENCE_IMAGES
-
-
-def default_cache() -> Path:
-    """HWPROF_CACHE, else XDG_CACHE_HOME/hwprof, else ~/.cache/hwprof."""
-    if given := os.environ.get("HWPROF_CACHE"):
-        return Path(given)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "hwprof"
 
 
 @dataclass(slots=True)
@@ -193,23 +182,9 @@ class Workshop:
             return place
         if digest in self.failures:
             raise PreparationFailed(self.failures[digest])
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            half = Path(tempfile.mkdtemp(prefix=".half-", dir=place.parent))
-        except OSError as error:
-            raise HwprofError(
-                f"cannot write the cache {self.cache}: {error.strerror}", "set HWPROF_CACHE to a folder with room"
-            ) from error
-        try:
+        with making(place) as half:
             self._make(planned, task, half, file, source, digest, more or {})
             (half / "key.json").write_text(text)
-            try:
-                half.rename(place)
-            except OSError:
-                if not place.is_dir():  # else: another launcher was faster, and its entry is as good
-                    raise
-        finally:
-            shutil.rmtree(half, ignore_errors=True)
         return place
 
     def _make(

@@ -19,8 +19,9 @@ from typing import Any
 from hwprof import networks, plugins
 from hwprof.artifacts import PreparationFailed, Workshop
 from hwprof.blame import NETWORKS_FAULT, blame
+from hwprof.cache import unwritable
 from hwprof.cases import Planned, plan
-from hwprof.errors import HwprofError, UsageError
+from hwprof.errors import UsageError
 from hwprof.experiment import Choice, Experiment
 from hwprof.frameworks import interpreters
 from hwprof.frameworks.fidelity import tolerance
@@ -229,6 +230,4 @@ def write(place: Path, cell: Cell) -> None:
             json.dump(to_json(cell), stream)
         Path(half).replace(place)
     except OSError as error:
-        raise HwprofError(
-            f"cannot write the cache {place.parent}: {error.strerror}", "set HWPROF_CACHE to a folder with room"
-        ) from error
+        raise unwritable(place.parent, error) from error

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from hwprof.artifacts import default_cache
 from hwprof.boards import Image, ensure_image
+from hwprof.cache import default_cache
 
 # As it was before any test got a cache of its own.
 CACHE = default_cache()

@@ -22,9 +22,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hwprof.artifacts import default_cache
 from hwprof.boards import bytecode
 from hwprof.boards.machines import Hardware, Image, Machine, machine_of, require, require_qemu
+from hwprof.cache import default_cache
 from hwprof.errors import HwprofError, NotAvailable, UsageError
 
 SUITE = "trixie"

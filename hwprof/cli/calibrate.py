@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Compile, measure, print, keep."""
     from hwprof import machine
-    from hwprof.artifacts import default_cache
+    from hwprof.cache import default_cache
     from hwprof.calibration.measure import calibrate
     from hwprof.reports import roofline
 

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Compile, count, judge, keep."""
     from hwprof import machine
-    from hwprof.artifacts import default_cache
+    from hwprof.cache import default_cache
     from hwprof.validation import build, expected
     from hwprof.validation.bench import Bench, Program
 

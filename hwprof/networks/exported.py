@@ -12,13 +12,12 @@ import hashlib
 import importlib.util
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-from hwprof.errors import BadModel, HwprofError, NotInstalled
+from hwprof.cache import default_cache, making
+from hwprof.errors import BadModel, NotInstalled
 from hwprof.networks import Network
 
 SUFFIX = ".pt2"
@@ -62,7 +61,6 @@ def interpreter() -> str:
 
 def export(path: Path, digest: str) -> Path:
     """The .onnx of a .pt2 in the cache, made where it isn't there. Raises BadModel, NotInstalled."""
-    from hwprof.artifacts import default_cache
     from hwprof.frameworks.interpreters import clean_environ
 
     python = interpreter()
@@ -71,14 +69,7 @@ def export(path: Path, digest: str) -> Path:
     place = default_cache() / "exported" / f"{path.stem}-{key}"
     if place.is_dir():
         return place / "network.onnx"
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        half = Path(tempfile.mkdtemp(prefix=".half-", dir=place.parent))
-    except OSError as error:
-        raise HwprofError(
-            f"cannot write the cache {place.parent}: {error.strerror}", "set HWPROF_CACHE to a folder with room"
-        ) from error
-    try:
+    with making(place) as half:
         command = [python, "-P", str(SCRIPT), str(path.resolve()), str(half / "network.onnx")]
         environ = clean_environ(python, os.environ)
         try:
@@ -89,13 +80,6 @@ def export(path: Path, digest: str) -> Path:
         if told.get("error"):
             raise BadModel(path, told["error"], told.get("remedy", REMEDY))
         (half / "export.json").write_text(json.dumps(told))
-        try:
-            half.rename(place)
-        except OSError:
-            if not place.is_dir():  # else: another launcher was faster, and its export is as good
-                raise
-    finally:
-        shutil.rmtree(half, ignore_errors=True)
     return place / "network.onnx"
 
 

@@ -196,7 +196,7 @@ def ways(names: Sequence[str]) -> list[dict[str, Any]]:
 
 def times() -> Mapping[tuple[str, str], list[float]]:
     """(framework, form) -> seconds of every conversion in the cache."""
-    from hwprof.artifacts import default_cache
+    from hwprof.cache import default_cache
 
     seen: dict[tuple[str, str], list[float]] = {}
     for path in sorted((default_cache() / "artifacts").glob("*/artifact.json")):

@@ -12,7 +12,7 @@ import tempfile
 from importlib import resources
 from pathlib import Path
 
-from hwprof.artifacts import default_cache
+from hwprof.cache import default_cache
 from hwprof.errors import HwprofError, NotAvailable, NotInstalled
 
 SOURCES = ("plugin.c", "classify.h", "qemu_abi.h")

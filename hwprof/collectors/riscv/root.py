@@ -14,8 +14,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from hwprof.artifacts import default_cache
 from hwprof.boards.image import SUITE, alone, extract
+from hwprof.cache import default_cache
 from hwprof.errors import UsageError
 
 ARCH = "riscv64"

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hwprof.artifacts import default_cache
 from hwprof.boards.machines import require
+from hwprof.cache import default_cache
 from hwprof.collectors.riscv.build import compiler, interface, plugin
 from hwprof.collectors.riscv.counters import LABEL, LABEL_VARIABLE, VARIABLE
 from hwprof.collectors.riscv.root import library_path, place, root

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.artifacts import Workshop, default_cache
+from hwprof.artifacts import Workshop
+from hwprof.cache import default_cache
 from hwprof.cases import plan
 from hwprof.collectors.riscv.counters import CounterFile
 from hwprof.collectors.riscv.simulator import Cpu, arguments
