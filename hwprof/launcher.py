@@ -31,6 +31,8 @@ LOG_KEEP = 64 << 10
 LOG_LIMIT = 1 << 20
 PUNCH_HOLE = 0x02 | 0x01  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE of linux/falloc.h
 TICK_S = 0.1
+# A worker that hung up is on its way out; on a busy machine, or with a core to be written, that takes a while.
+ENDING_S = 60.0
 # A worker is stopped while this much memory is still free, before the kernel's OOM killer chooses for itself.
 MEMORY_RESERVE = 256 << 20
 
@@ -189,7 +191,7 @@ class _Talk:
     def death(self) -> Failure:
         """The worker hung up without an answer: how did it end?"""
         try:
-            code = self.process.wait(timeout=5)
+            code = self.process.wait(timeout=ENDING_S)
         except subprocess.TimeoutExpired:
             return Failure("killed", f"the worker hung up during '{self.stage}'", "", self.stage)
         if code >= 0:

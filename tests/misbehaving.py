@@ -17,6 +17,9 @@ from hwprof.errors import UnsupportedModel
 from hwprof.frameworks.protocol import Environment
 
 
+EATS = 1 << 30
+
+
 class Model:
     """Sums its input; `trouble` happens at the first inference."""
 
@@ -59,10 +62,12 @@ def make_trouble(kind: str) -> None:
     elif kind == "arena":
         exhaust_onnxruntime()
     elif kind == "eats":
+        # More than it may have, and no more than that: whoever watches may be late, and nobody else shall starve.
         eaten = []
-        while True:  # whoever watches has time to see it come
+        while len(eaten) < EATS // (16 << 20):
             eaten.append(b"x" * (16 << 20))
             time.sleep(0.02)
+        threading.Event().wait()
     elif kind == "exits":
         os._exit(7)
     elif kind == "raises":

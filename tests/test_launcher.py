@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -15,6 +16,7 @@ from hwprof.frameworks.protocol import InputSpec
 from hwprof.jobs import Job, Plan, Task
 from hwprof.launcher import LOG_LIMIT, Launcher, Outcome, forget, tail
 from hwprof.records import Case, Role, Window, from_json
+from tests.waiting import LONG_S, until
 
 PLAN = Plan(window_s=0.0, iterations=3, warmup_iterations=1, events=("task-clock", "page-faults"))
 
@@ -25,7 +27,7 @@ def job(trouble: str = "", plan: Plan = PLAN, cpus: tuple[int, ...] = ()) -> Job
     return Job(Task.MEASURE, case, "none", 0, spec, adapter="misbehaving:ADAPTER", plan=plan, cpus=cpus)
 
 
-def launch(trouble: str = "", timeout_s: float = 60, launcher: Launcher | None = None, **fields: object) -> Outcome:
+def launch(trouble: str = "", timeout_s: float = 200, launcher: Launcher | None = None, **fields: object) -> Outcome:
     environ = {"PYTHONPATH": str(Path(__file__).parent)}
     return (launcher or Launcher()).run(job(trouble, **fields), timeout_s, environ)  # type: ignore[arg-type]
 
@@ -54,8 +56,8 @@ def test_cpu_time_of_a_window_is_not_more_than_the_window() -> None:
     assert outcome.result is not None
     window = next(w for w in (from_json(Window, d) for d in outcome.result["windows"]) if w.role is Role.COUNTED)
     clock = next(r for r in window.readings if r.metric == "task-clock")
-    # the edges lie outside of t0 and t1: a little more is possible, a garbage collection's worth is not
-    assert clock.value <= 1.05 * (window.t1_ns - window.t0_ns)  # type: ignore[operator]
+    # The edges lie outside of t0 and t1, and whatever a hypervisor takes there is counted; nothing is counted twice.
+    assert 0 < clock.value < 1.5 * (window.t1_ns - window.t0_ns)  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(
@@ -79,8 +81,14 @@ def test_each_way_to_fail_is_one_failure_with_its_stage(trouble: str, code: str,
     assert outcome.failure.stage == ("load" if trouble == "unsupported" else "warmup")
 
 
-def test_a_hung_worker_is_stopped_and_says_where() -> None:
-    outcome = launch("hang", timeout_s=3)
+def test_a_hung_worker_is_stopped_and_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The worker leaves a mark when it hangs, and then an hour is over: however long it took to get there.
+    monkeypatch.setenv("HWPROF_TEST_MARKS", str(tmp_path))
+
+    def clock() -> float:
+        return time.monotonic() + 3600 * len(list(tmp_path.iterdir()))
+
+    outcome = launch("hang", timeout_s=200, launcher=Launcher(clock=clock))
     assert outcome.failure is not None
     assert (outcome.failure.code, outcome.failure.stage) == ("timeout", "warmup")
 
@@ -113,18 +121,18 @@ def test_a_worker_is_stopped_before_memory_runs_out() -> None:
 def test_children_of_a_worker_end_with_it(tmp_path: Path) -> None:
     pids = tmp_path / "pid"
     environ = {"PYTHONPATH": str(Path(__file__).parent), "HWPROF_TEST_PIDS": str(pids)}
-    outcome = Launcher().run(job("child"), 60, environ)
+    outcome = Launcher().run(job("child"), 200, environ)
     assert outcome.failure is None
     group = int(pids.read_text())
-    alive = [p for p in psutil.process_iter(["status"]) if _group(p.pid) == group and p.status() != "zombie"]
-    assert alive == []
+    # killed, a process is gone when the scheduler comes to it
+    assert until(lambda: not any(_lives_in(pid, group) for pid in psutil.pids()))
 
 
-def _group(pid: int) -> int:
+def _lives_in(pid: int, group: int) -> bool:
     try:
-        return os.getpgid(pid)
-    except ProcessLookupError:
-        return -1
+        return os.getpgid(pid) == group and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return False
 
 
 def test_a_killed_launcher_leaves_no_worker_behind(tmp_path: Path) -> None:
@@ -144,7 +152,7 @@ Launcher().run(job(), 600, {{"PYTHONPATH": {str(Path(__file__).parent)!r}}}, wat
     worker = psutil.Process(int(pids.read_text()))
     launcher.send_signal(signal.SIGKILL)
     launcher.wait()
-    worker.wait(timeout=30)
+    worker.wait(timeout=LONG_S)
     assert not worker.is_running()
 
 

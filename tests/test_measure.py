@@ -125,3 +125,26 @@ def test_garbage_collection_is_off_in_the_window_and_on_after_a_failure() -> Non
     with pytest.raises(RuntimeError, match="boom"):
         window(0, Role.BARE, None, Loop(fail, ["a"], lambda: 0), Plan(iterations=1), [])
     assert gc.isenabled()
+
+
+def test_garbage_is_collected_before_the_first_edge_and_not_between_the_edges() -> None:
+    import gc
+
+    told: list[str] = []
+
+    class Edges(Counting):
+        def read(self) -> tuple[Snapshot, ...]:
+            told.append("edge")
+            return super().read()
+
+    def heard(phase: str, info: dict[str, int]) -> None:
+        told.append("garbage")
+
+    gc.callbacks.append(heard)
+    try:
+        window(0, Role.BARE, None, loop_of(World([10])), Plan(iterations=3), [Edges()])
+    finally:
+        gc.callbacks.remove(heard)
+    first, last = (index for index, what in enumerate(told) if what == "edge")
+    assert "garbage" in told[:first]
+    assert last == first + 1

@@ -21,6 +21,7 @@ from hwprof.records import Failure, Run
 from hwprof.reports.content import failure_table
 from hwprof.runner import ATTEMPTS, Runner
 from hwprof.store import Results
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -115,7 +116,14 @@ def failures(runs: list[Run], trouble: str) -> list[Failure | None]:
 
 def left_behind() -> list[int]:
     """Workers that still live."""
-    return [child.pid for child in psutil.Process().children(recursive=True) if "-P" in child.cmdline()]
+    return [child.pid for child in psutil.Process().children(recursive=True) if works(child)]
+
+
+def works(process: psutil.Process) -> bool:
+    try:
+        return "-P" in process.cmdline()
+    except psutil.NoSuchProcess:  # a zombie too
+        return False
 
 
 def checked(runs: list[Run], path: Path) -> None:
@@ -131,7 +139,7 @@ def checked(runs: list[Run], path: Path) -> None:
         done = [run for run in runs if run.case.option("trouble") == healthy]
         assert [run.failure for run in done] == [None], healthy
         assert all(run.windows for run in done)
-    assert left_behind() == []
+    assert until(lambda: left_behind() == [])
     with Results.open(path) as results:
         kept = list(results.runs())
     assert {run.uid for run in kept} == {run.uid for run in runs}
@@ -172,4 +180,4 @@ def test_a_conversion_that_crashes_or_eats_costs_its_case_and_is_not_repeated(
     assert [r.failure for r in runs if r.case.framework == "onnxruntime"] == [None]
     made = list(Path(os.environ["HWPROF_CACHE"]).rglob(".half-*"))
     assert made == []
-    assert left_behind() == []
+    assert until(lambda: left_behind() == [])

@@ -120,7 +120,8 @@ def test_page_faults_are_counted() -> None:
                 area[page * mmap.PAGESIZE] = 1
     value = profile["page-faults"].value
     assert value is not None
-    assert pages <= value <= pages + 30
+    # a few of Python's own beside them, more where memory is short; not each page twice
+    assert pages <= value < 2 * pages
 
 
 @counts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ class Clock:
 
 
 def counting() -> Sensors:
-    values = iter(range(100))
+    values = itertools.count()
     return Sensors("n", [Channel("n", "")], [lambda: float(next(values))])
 
 
