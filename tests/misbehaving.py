@@ -16,7 +16,6 @@ from typing import Any
 from hwprof.errors import UnsupportedModel
 from hwprof.frameworks.protocol import Environment
 
-
 EATS = 1 << 30
 
 

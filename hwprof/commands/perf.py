@@ -17,7 +17,7 @@ from pathlib import Path
 from hwprof.commands.errors import PerfMissing
 from hwprof.errors import NotAvailable
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 CAP_SYS_ADMIN, CAP_PERFMON = 21, 38
 
 
@@ -81,7 +81,7 @@ class Controlled:
         ready, _, _ = select.select([self._ack], [], [], TIMEOUT_S)
         if not ready or b"ack" not in os.read(self._ack, 64):
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(1.0)  # it closes its end a moment before it is gone
+                self._process.wait(TIMEOUT_S if ready else 0.0)  # it closes its end a moment before it is gone
             raise NotAvailable(f"perf would not {word}: {self.said()}", self._remedy)
 
     def said(self) -> str:

@@ -108,8 +108,9 @@ def test_an_event_that_perf_would_replace_without_a_word_is_refused() -> None:
 @pytest.mark.cc
 def test_the_function_that_burns_the_cpu_is_the_hottest_in_every_thread(tmp_path: Path) -> None:
     program = programs.compiled(programs.BURN, tmp_path, "burn")
-    found = recording.of_command(perf.program(), Sampling("cpu-clock"), (program, "60000000"))
-    assert len(found.samples) > 20
+    found = recording.of_command(perf.program(), Sampling("cpu-clock"), (program, "300000000"))
+    # Some 999 a second of CPU time; fewer where the kernel finds that sampling takes too long.
+    assert len(found.samples) > 10
     hottest = samples.hottest(found.samples)[0]
     assert (hottest.symbol, samples.short(hottest.library)) == ("burn_here", "burn")
     assert hottest.self_ > 0.5
