@@ -99,7 +99,8 @@ def test_the_real_program_answers_for_every_kind(tmp_path: Path) -> None:
     for kind in ("fp", "int8", "triad", "chase"):
         lines = ask(built.path, (kind, str(1 << 16), "0.002", "3", cpus))
         assert len(lines) == 3
-        assert all(line["rate"] > 0 and 0 < line["share"] <= 1.1 for line in lines)
+        # CPU time is read within the elapsed time, by another clock; a sum over both CPUs would be 2
+        assert all(line["rate"] > 0 and 0 <= line["share"] < 1.5 for line in lines)
     with pytest.raises(HwprofError, match="may not use"):
         ask(built.path, ("fp", "0", "0.002", "1", "1000"))
 

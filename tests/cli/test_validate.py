@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -32,10 +33,10 @@ needs_perf = pytest.mark.skipif(not may_count(), reason="this process may not co
 @needs_perf
 def test_verdicts_are_printed_and_kept_with_this_host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "x.db"
-    assert cli.main(["validate", "-e", "page-faults,major-faults", "-r", "2", "--results", str(file)]) == 0
+    assert cli.main(["validate", "-e", "page-faults,major-faults", "--results", str(file)]) == 0
     said = capsys.readouterr().out
     assert "right" in said
-    assert "400 of 400 (faults)" in said
+    assert re.search(r" \d+ of 400 \(faults\)", said)  # 400 wherever nothing else faults
     assert "2 verdicts kept with this host" in said
     with Results.open(file) as results, results.database.read() as connection:
         ((key, events),) = latest(connection).items()
@@ -51,7 +52,7 @@ def test_verdicts_are_printed_and_kept_with_this_host(tmp_path: Path, capsys: py
 def test_json_has_the_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     program = tmp_path / "truth"
     assert cli.main(["validate", "--compile", str(program)]) == 0
-    words = ["validate", "-e", "page-faults", "-r", "2", "--program", str(program), "--json", "--no-save"]
+    words = ["validate", "-e", "page-faults", "-r", "3", "--program", str(program), "--json", "--no-save"]
     assert cli.main(words) == 0
     (event,) = json.loads(capsys.readouterr().out)["events"]
     assert (event["verdict"], event["origin"], event["source"]) == ("right", "kernel", "perf:page-faults")

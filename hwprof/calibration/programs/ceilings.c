@@ -146,8 +146,8 @@ static void *run(void *argument) {
             else if (rows) work[me] = int8_work((const ROW *)rows, rows + DOTS, times);
             else if (list) work[me] = chase_work((void **)list, times);
             else work[me] = fp_work(times);
+            busy[me] = now(CLOCK_THREAD_CPUTIME_ID) - c0;  // within the elapsed time: a share is not above 1
             elapsed[me] = now(CLOCK_MONOTONIC_RAW) - t0;
-            busy[me] = now(CLOCK_THREAD_CPUTIME_ID) - c0;
             if (r >= 0) break;
             if (elapsed[me] > seconds / 4) {
                 times = (size_t)((double)times * seconds / elapsed[me]) + 1;
