@@ -62,7 +62,7 @@ def make_trouble(kind: str) -> None:
         exhaust_onnxruntime()
     elif kind == "eats":
         # More than it may have, and no more than that: whoever watches may be late, and nobody else shall starve.
-        eaten = []
+        eaten: list[bytes] = []
         while len(eaten) < EATS // (16 << 20):
             eaten.append(b"x" * (16 << 20))
             time.sleep(0.02)

@@ -13,6 +13,7 @@ from hwprof.boards.guest import GuestFailed
 from hwprof.records import Exactness, Origin, Reading, Role
 from hwprof.store import Results
 from tests.board.conftest import Outcome
+from tests.waiting import command_lines
 
 pytestmark = [pytest.mark.board, pytest.mark.timeout(3600)]
 
@@ -30,10 +31,11 @@ def test_threads_on_both_cpus_are_counted(two: Outcome) -> None:
     for window in (w for w in run.windows if w.role is Role.COUNTED):
         readings = {r.metric: r for r in window.readings}
         # Seconds of CPU time. The process's own accounting knows every thread; without inheritance perf would have the
-        # first thread's alone.
-        by_perf, user, system = (seconds(readings[n]) for n in ("task-clock", "cpu-user-time", "cpu-system-time"))
-        assert by_perf == pytest.approx(user + system, rel=0.1)
-        assert by_perf > 1.2 * window.elapsed_s
+        # first thread's alone. Its edges lie a little within those of the accounts.
+        names = ("task-clock", "cpu-user-time", "cpu-system-time", "helper-run-time")
+        by_perf, user, system, helper = (seconds(readings[n]) for n in names)
+        assert helper > 0
+        assert 0.9 * (user + system - helper) + 0.5 * helper < by_perf < 1.5 * (user + system)
         cycles = readings["cycles"]
         assert cycles.origin is Origin.EMULATED
         assert cycles.value
@@ -51,13 +53,13 @@ def test_a_job_that_hangs_is_killed_at_its_deadline(board_image: Callable[..., I
     image = board_image("riscv64")
     with pytest.raises(GuestFailed, match="was not done after 8 s and was killed"):
         run_guest(image, tmp_path, "sleep 1000", timeout_s=8)
-    lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    lines = [b" ".join(words) for words in command_lines()]
     assert not [line for line in lines if b"qemu-system" in line and str(tmp_path).encode() in line]
 
 
 def test_a_board_that_cannot_start_gives_qemus_own_words(board_image: Callable[..., Image], tmp_path: Path) -> None:
     with pytest.raises(GuestFailed, match="no_such_extension"):
-        run_guest(board_image("riscv64"), tmp_path, "true", cpu_options={"no_such_extension": True}, timeout_s=60)
+        run_guest(board_image("riscv64"), tmp_path, "true", cpu_options={"no_such_extension": True}, timeout_s=300)
 
 
 @pytest.mark.board_long

@@ -33,5 +33,6 @@ def test_a_static_program_takes_as_many_instructions_in_the_plugin_as_on_the_boa
     board = many["board"] - none["board"]
     # Starting up is left out by the difference; the loop has seven vector instructions and its own two.
     assert plugin >= 9 * ROUNDS
-    assert abs(plugin - board) <= 300  # 58 were seen: digits of the number, page faults of starting up
+    # 58 were seen: digits of the number, page faults of starting up. An instruction of the loop would be ROUNDS.
+    assert abs(plugin - board) <= ROUNDS / 20
     assert many["plugin"]["vector-arith"] == 3 * ROUNDS

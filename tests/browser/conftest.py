@@ -14,6 +14,7 @@ from hwprof.cli import main
 from hwprof.records import Doubt, Series
 from hwprof.store import Results
 from tests.factories import NETWORKS, START_NS, make_run, make_simulated_run
+from tests.waiting import LONG_S
 
 
 @dataclass
@@ -70,7 +71,8 @@ def browser() -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         # the sandbox needs user namespaces, which containers seldom have; the page is ours
-        started = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        chromium = shutil.which("chromium")
+        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"], timeout=LONG_S * 1000)
         yield started
         started.close()
 
@@ -87,7 +89,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def opened(browser: Any, report: Path) -> Iterator[Opened]:
     """The report, opened at desktop size in light colours; afterwards it must have asked and complained of nothing."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True, color_scheme="light")
+    still = {"color_scheme": "light", "reduced_motion": "reduce"}  # nothing glides from under the pointer
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True, **still)
+    context.set_default_timeout(LONG_S * 1000)
     found = Opened(context.new_page())
     found.page.on("console", lambda m: found.complaints.append(m.text) if m.type in ("error", "warning") else None)
     found.page.on("pageerror", lambda e: found.complaints.append(str(e)))

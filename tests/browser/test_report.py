@@ -79,7 +79,7 @@ def test_the_scatter_is_reached_by_keyboard_and_left_again(opened: Opened) -> No
     assert "opencv" in page.locator("#tip").inner_text()
     page.keyboard.press("Enter")
     panel = page.locator("figure.scatter")
-    assert panel.is_visible()
+    panel.wait_for(state="visible")
     assert "in opencv" in panel.locator("figcaption").inner_text()
     before = panel.locator("svg").inner_html()
     panel.get_by_role("checkbox").check()
@@ -91,7 +91,7 @@ def test_the_scatter_is_reached_by_keyboard_and_left_again(opened: Opened) -> No
 def test_hovering_over_a_point_shows_its_value(opened: Opened) -> None:
     opened.page.locator("#fps-0 .pt").first.hover()
     tip = opened.page.locator("#tip")
-    assert tip.is_visible()
+    tip.wait_for(state="visible")
     assert re.search(r"FPS \[.* … .*\], 3 rounds", tip.inner_text())
 
 
@@ -114,9 +114,9 @@ def test_dark_mode_is_dark_and_legible(opened: Opened) -> None:
 
 def test_it_prints_without_its_buttons(opened: Opened) -> None:
     page = opened.page
-    assert page.locator("#fps-0 .get").is_visible()
+    page.locator("#fps-0 .get").wait_for(state="visible")
     page.emulate_media(media="print", color_scheme="dark")  # paper is white whatever the screen is
-    assert not page.locator("#fps-0 .get").is_visible()
+    page.locator("#fps-0 .get").wait_for(state="hidden")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     pdf = page.pdf(format="A4")
     assert pdf.startswith(b"%PDF-")

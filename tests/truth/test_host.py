@@ -47,9 +47,7 @@ def counted(collector: PerfCollector, program: Program, events: str, amount: int
 @pytest.mark.parametrize(
     ("mode", "argument", "each"), [("faults", 0, 1), ("threads", 203, 5), ("fork", 0, 1), ("exec", 0, 1)]
 )
-def test_page_faults_of_all_that_a_program_starts_are_counted(
-    truth: Path, mode: str, argument: int, each: int
-) -> None:
+def test_page_faults_of_all_that_a_program_starts_are_counted(truth: Path, mode: str, argument: int, each: int) -> None:
     collector = PerfCollector()
     with Program(truth, mode, argument) as program:
         few, many = (counted(collector, program, "page-faults", n)["page-faults"] for n in (500, 2500))
