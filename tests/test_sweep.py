@@ -141,11 +141,12 @@ def test_one_case_from_python(tmp_path: Path) -> None:
 
 
 @pytest.mark.valgrind
+@pytest.mark.timeout(3600)
 def test_a_simulated_run_has_an_origin_and_columns_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     text = TEXT.replace('"opencv"]', '{name = "opencv"}]').replace("batch = [1, 2]", "batch = [1]")
     text = text.replace('frameworks = ["onnxruntime", {name = "opencv"}]', 'frameworks = ["onnxruntime"]')
-    runs = sweep(path, text + '[simulate]\nwhen = "always"\nbudget_s = 600\n')
+    runs = sweep(path, text + '[simulate]\nwhen = "always"\nbudget_s = 3000\n')
     simulated = [r for r in runs if r.kind is Kind.SIMULATED]
     assert [r.failure for r in simulated] == [None]
     readings = {r.metric: r for r in simulated[0].windows[0].readings}

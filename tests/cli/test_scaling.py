@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 def test_a_curve_is_stored_as_ordinary_runs(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["scaling", "-n", "tiny_cnn", "-r", "1", "--window", "0.01", "--results", str(tmp_path / "r.db"), "--json"]
-    assert main([*words, "-o", str(tmp_path / "curve")]) == 0
+    assert main([*words, "--timeout", "600", "-o", str(tmp_path / "curve")]) == 0
     told = json.loads(capsys.readouterr().out)
     counts = [p["threads"] for p in told["points"]]
     assert counts[0] == 1

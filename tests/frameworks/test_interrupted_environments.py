@@ -51,7 +51,7 @@ class Creation:
 
     def hwprof(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "hwprof", *words]
-        return subprocess.run(command, env=self.environ, capture_output=True, text=True, check=False, timeout=120)
+        return subprocess.run(command, env=self.environ, capture_output=True, text=True, check=False, timeout=300)
 
     def end(self, number: signal.Signals) -> int:
         """Send it the signal; its exit code, when its installer has ended too."""
@@ -92,7 +92,7 @@ def creation(tmp_path: Path) -> Iterator[Creation]:
         command = [sys.executable, "-m", "hwprof", "env", "create", "slow"]
         process = subprocess.Popen(command, env=environ, stdout=said, stderr=said, text=True)
     try:
-        assert select.select([began], [], [], 200)[0], (tmp_path / "said").read_text()
+        assert select.select([began], [], [], 600)[0], (tmp_path / "said").read_text()
         yield Creation(process, int(os.read(began, 100)), environ)
     finally:
         os.close(began)

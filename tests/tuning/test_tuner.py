@@ -45,7 +45,8 @@ idle_baseline_s = 0.0
 def request(**fields: Any) -> Request:
     choice = Choice("onnxruntime", "tiny_cnn", 0, 1, fields.pop("threads", 0), "fp32", fields.pop("options", ()))
     vary = {"threads": (1,), "cpus": ("chosen",), "graph": ("all", "basic"), "spin": (True,), "xnnpack": (False,)}
-    return Request(choice, vary=fields.pop("vary", vary), budget_s=fields.pop("budget_s", 0.1), plan=PLAN, **fields)
+    fields = {"vary": vary, "budget_s": 0.1, "timeout_s": 600.0, **fields}
+    return Request(choice, plan=PLAN, **fields)
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +192,7 @@ def test_what_cannot_be_searched_is_refused(fields: dict[str, Any], says: str) -
 
 
 def test_the_command_prints_its_evidence_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["tune", "-n", "tiny_cnn", "--budget", "0.1s", "--window", "0.01"]
+    words = ["tune", "-n", "tiny_cnn", "--budget", "0.1s", "--window", "0.01", "--timeout", "600"]
     words += [
         "--vary",
         "cpus=chosen",
