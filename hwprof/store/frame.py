@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, Text, func, select, type_coerce
 
 from hwprof.analysis import performance
 from hwprof.records import Exactness, Fidelity, Kind, Origin, Role, from_json
@@ -78,7 +78,11 @@ class Description(dict[str, Any]):
 def _runs(connection: Connection, kind: str | None) -> Sequence[Row[Any]]:
     r, c = schema.run, schema.cases
     case_columns = [column.label(f"case_{column.name}") for column in c.c if column is not c.c.id]
-    query = select(r, *case_columns).join(c, r.c.case_id == c.c.id).order_by(r.c.id)
+    # rounds of a case mostly have the same outputs, so that the text is enough to begin with; nothing here needs `env`
+    run_columns = [
+        type_coerce(column, Text) if column.name == "fidelity" else column for column in r.c if column is not r.c.env
+    ]
+    query = select(*run_columns, *case_columns).join(c, r.c.case_id == c.c.id).order_by(r.c.id)
     return connection.execute(of_kind(query, kind)).all()
 
 
@@ -120,10 +124,8 @@ def _identity(runs: Sequence[Row[Any]], experiments: Mapping[int, str], labels: 
     def texts(values: Iterable[Any]) -> pd.Series:
         return pd.Series(list(values), dtype=object)
 
-    # rounds of a case mostly have the same outputs
-    told = {repr(r.fidelity): r.fidelity for r in runs if r.fidelity is not None}
-    kinds = {text: from_json(Fidelity, one) for text, one in told.items()}
-    fidelity = [None if r.fidelity is None else kinds[repr(r.fidelity)] for r in runs]
+    kinds = {text: from_json(Fidelity, schema.loads(text)) for text in {r.fidelity for r in runs} - {None}}
+    fidelity = [kinds.get(r.fidelity) for r in runs]
     out: dict[str, Any] = dict.fromkeys(RUN_COLUMNS)
     out |= {
         "run": texts(r.uid for r in runs),

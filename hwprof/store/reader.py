@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, func, select
+from sqlalchemy import Connection, Row, Select, Table, Text, func, select, type_coerce
 
 from hwprof.errors import ResultsError
 from hwprof.records import (
@@ -32,6 +32,11 @@ from hwprof.store.validation import Suspects
 # few readings, more.
 CHUNK = 64
 CHUNK_OF_FEW = 500
+# calling an enumeration takes longer than looking into a dict
+_EXACTNESS = {str(member): member for member in Exactness}
+_ORIGINS = {str(member): member for member in Origin}
+_ROLES = {str(member): member for member in Role}
+Facts = dict[tuple[str, int | str], Any]  # (table, row id) or (column, text) -> what stands there
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,25 +90,20 @@ def runs(
     connection: Connection,
     ids: Sequence[int],
     metrics: Sequence[str] | None = None,
-    facts: dict[tuple[str, int], Any] | None = None,
+    facts: Facts | None = None,
 ) -> Iterator[Run]:
     """The runs of these row ids, in this order. `metrics`: with these readings only, and without series.
 
-    Many runs have the same long facts of machine, state and software: `facts` keeps them, so that they are one object.
+    Many runs have the same case, environment and long facts of machine, state and software: `facts` keeps them, so
+    that they are one object.
     """
     facts = {} if facts is None else facts
-    r, c = schema.run, schema.cases
-    query: Select[Any] = (
-        select(
-            r,
-            *(c.c[name].label(f"case_{name}") for name in _CASE),
-            c.c.macs,
-            c.c.params,
-        )
-        .join(c, r.c.case_id == c.c.id)
-        .where(r.c.id.in_(ids))
-    )
-    rows = {row.id: row for row in connection.execute(query)}
+    r = schema.run
+    columns = (type_coerce(column, Text) if column.name in _ALIKE else column for column in r.c)
+    rows = {row.id: row for row in connection.execute(select(*columns).where(r.c.id.in_(ids))).all()}
+    wanted = {row.case_id for row in rows.values()} - {identity for name, identity in facts if name == "cases"}
+    for found in connection.execute(select(schema.cases).where(schema.cases.c.id.in_(wanted))):
+        facts["cases", found.id] = _case(found), found.macs, found.params
     for table in (schema.machine, schema.host_state, schema.software):
         wanted = {getattr(row, f"{table.name}_id") for row in rows.values()}
         unknown = [identity for identity in wanted if (table.name, identity) not in facts]
@@ -115,9 +115,10 @@ def runs(
     profiled = layers.of_runs(connection, [identity for identity in ids if rows[identity].kind == Kind.LAYERS])
     for identity in ids:
         row = rows[identity]
+        case, macs, params = facts["cases", row.case_id]
         yield Run(
             uid=row.uid,
-            case=_case(row),
+            case=case,
             kind=Kind(row.kind),
             round=row.round,
             attempt=row.attempt,
@@ -125,14 +126,14 @@ def runs(
             load_ns=row.load_ns,
             windows=tuple(windows[identity]),
             series=tuple(series[identity]),
-            env=row.env,
+            env=_alike(facts, "env", row.env, None),
             facts=row.facts,
-            fidelity=None if row.fidelity is None else from_json(Fidelity, row.fidelity),
+            fidelity=_alike(facts, "fidelity", row.fidelity, Fidelity),
             doubts=tuple(doubts[identity]),
             failure=None if row.failure is None else from_json(Failure, row.failure),
             layers=tuple(profiled.get(identity, ())),
-            macs=row.macs,
-            params=row.params,
+            macs=macs,
+            params=params,
             machine=facts["machine", row.machine_id],
             host_state=facts["host_state", row.host_state_id],
             software=facts["software", row.software_id],
@@ -140,10 +141,22 @@ def runs(
 
 
 _CASE = ("framework", "network", "recipe", "size", "batch", "threads", "cpus", "precision", "options")
+_ALIKE = ("env", "fidelity")  # mostly the same from run to run: read as text, decoded once
+
+
+def _alike(facts: Facts, name: str, text: str | None, kind: Any) -> Any:
+    """The value of a JSON text, a record of `kind` where that is given; the same object for the same text."""
+    if text is None:
+        return None
+    key = name, text
+    if key not in facts:
+        value = schema.loads(text)
+        facts[key] = value if kind is None else from_json(kind, value)
+    return facts[key]
 
 
 def _case(row: Row[Any]) -> Case:
-    fields = {name: getattr(row, f"case_{name}") for name in _CASE}
+    fields = {name: getattr(row, name) for name in _CASE}
     fields["cpus"] = tuple(fields["cpus"])
     fields["options"] = tuple((name, value) for name, value in fields["options"])
     return Case(**fields)
@@ -159,7 +172,7 @@ def _of_runs(
         m = schema.metric
         named = (m.c.name, m.c.unit, m.c.domain, m.c.source, m.c.meaning)
         query = query.add_columns(*named).join(m, table.c.metric_id == m.c.id)
-    yield from connection.execute(query.order_by(table.c.run_id, *(table.c[name] for name in order)))
+    yield from connection.execute(query.order_by(table.c.run_id, *(table.c[name] for name in order))).all()
 
 
 def _windows(
@@ -169,28 +182,30 @@ def _windows(
     ids, suspects = tuple(hosts), Suspects(connection)
     readings: dict[tuple[int, int], list[Reading]] = defaultdict(list)
     for row in _of_runs(connection, schema.reading, ids, ("window_idx", "seq"), metrics):
+        # by place: looking up each of a dozen names takes longer than the rest
+        run, at, _, _, value, raw, wide, enabled, running_ns, running, exact, origin, why, *named = row
+        name, unit, domain, source, meaning = named
         reading = Reading(
-            row.name,
-            row.value,
-            row.unit,
-            Exactness(row.exactness),
-            Origin(row.origin),
-            row.domain,
-            row.source,
-            row.meaning,
-            row.running,
-            row.raw if row.raw_wide is None else int(row.raw_wide),
-            row.enabled_ns,
-            row.running_ns,
-            row.why,
+            name,
+            value,
+            unit,
+            _EXACTNESS[exact],
+            _ORIGINS[origin],
+            domain,
+            source,
+            meaning,
+            running,
+            raw if wide is None else int(wide),
+            enabled,
+            running_ns,
+            why,
         )
-        readings[row.run_id, row.window_idx].append(suspects.mark(hosts[row.run_id], reading))
+        readings[run, at].append(suspects.mark(hosts[run], reading) if suspects else reading)
     found: dict[int, list[Window]] = defaultdict(list)
     for row in _of_runs(connection, schema.window, ids, ("idx",)):
-        latencies = schema.unpack_ints(row.latencies)
-        own = tuple(readings[row.run_id, row.idx])
-        pass_ = row._mapping["pass"]
-        found[row.run_id].append(Window(row.idx, Role(row.role), pass_, row.t0_ns, row.t1_ns, latencies, own))
+        run, at, role, pass_, t0_ns, t1_ns, _, latencies = row
+        own = tuple(readings[run, at])
+        found[run].append(Window(at, _ROLES[role], pass_, t0_ns, t1_ns, schema.unpack_ints(latencies), own))
     return found
 
 

@@ -242,7 +242,7 @@ class Results:
             wanted = set(ids)
             found = [identity for identity in found if identity in wanted]
         size = reader.CHUNK if metrics is None else reader.CHUNK_OF_FEW
-        facts: dict[tuple[str, int], Any] = {}
+        facts: reader.Facts = {}
         for start in range(0, len(found), size):
             with self._database.read() as connection:
                 chunk = list(reader.runs(connection, found[start : start + size], metrics, facts))
