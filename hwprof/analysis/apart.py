@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hwprof.analysis import explain, pairs, ratio, selecting
+from hwprof.analysis import evidence, explain, pairs, ratio, selecting
 from hwprof.analysis.behind import Side
+from hwprof.analysis.explain import Given
 from hwprof.analysis.pairs import Source
 from hwprof.analysis.ratio import Decomposition, Speeds
 from hwprof.analysis.selecting import Cell, Pair
@@ -29,30 +31,43 @@ class Apart:
 class _Sides:
     """What is the same for a cell in every pair that it is in, worked out once."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, fps: Mapping[str, float]) -> None:
         self._source = source
+        self._given: dict[tuple[bool, tuple[int, ...]], Given] = {}
         self._sides: dict[tuple[int, ...], tuple[Side, list[Speeds]]] = {}
         self._speeds: dict[str, Speeds | None] = {}  # a run is of its own side, and a thread count of others
+        self._fps = fps
 
     def of(self, pair: Pair, mine: Cell, other: Cell) -> tuple[Side, list[Speeds], bool]:
         """(evidence, factors of its rounds, whether its threads may spin) of one side of a pair."""
-        given = self._source.given(mine, "", pair.together, other.case)
         key = tuple(e.order for e in mine.entries)
+        if (pair.together, key) not in self._given:
+            self._given[pair.together, key] = self._source.given(mine, "", pair.together)
+        given = self._given[pair.together, key]
         if key not in self._sides:
-            self._sides[key] = explain.side(given, self._taken), explain.rounds(given.runs, self._taken)
+            side = explain.side(given, self._taken, self._measured)
+            self._sides[key] = side, explain.rounds(given.runs, self._taken)
         side, rounds = self._sides[key]
+        if given.variants:  # the other side is no intervention on this one
+            others = [v for v in given.variants if all(r.case != other.case for r in v.runs)]
+            given = dataclasses.replace(given, variants=others)
         return side, rounds, explain.spins(side, given)
 
     def _taken(self, run: Run) -> Speeds | None:
         if run.uid not in self._speeds:
-            self._speeds[run.uid] = ratio.speeds(run)
+            self._speeds[run.uid] = ratio.speeds(run, self._fps.get(run.uid))
         return self._speeds[run.uid]
 
+    def _measured(self, run: Run) -> float | None:
+        known = self._fps.get(run.uid)
+        return evidence.fps(run) if known is None else known
 
-def every(source: Source, names: Mapping[str, str]) -> list[Apart]:
+
+def every(source: Source, names: Mapping[str, str], fps: Mapping[str, float] | None = None) -> list[Apart]:
     """All pairs of `names` (run uid -> what its framework is called, with those of its options that vary).
 
-    Runs that aren't named are left out. The order is that of machines and cases.
+    Runs that aren't named are left out. The order is that of machines and cases. `fps`: of runs by uid, where it is
+    known already.
     """
     groups: dict[tuple[object, ...], list[Cell]] = defaultdict(list)
     for cell in selecting.cells(e for e in source.entries if e.uid in names):
@@ -60,7 +75,7 @@ def every(source: Source, names: Mapping[str, str]) -> list[Apart]:
         place = (c.network, c.size, c.batch, c.threads, c.precision, c.cpus, c.recipe)
         groups[(cell.last.machine_id, *place)].append(cell)
     several = len({key[0] for key in groups}) > 1
-    sides, out = _Sides(source), []
+    sides, out = _Sides(source, fps or {}), []
     for _, cells in sorted(groups.items(), key=lambda item: tuple(map(str, item[0]))):
         called = _called(cells, names)
         for i, a in enumerate(cells):

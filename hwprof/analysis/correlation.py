@@ -22,6 +22,7 @@ from hwprof.analysis.partial import (
     Partial,
     benjamini_hochberg,
     leave_one_out,
+    of_residuals,
     partial,
     rank_partial,
     take_out,
@@ -134,8 +135,8 @@ def correlate(
     chosen = covariates(logs, metric, known)
     nothing = np.empty((len(plain.networks), 0))
     raw = partial(plain.values[:, 1], plain.values[:, 0], nothing)
-    base = Correlation(variant, metric, raw, raw, cells=plain.cells, batches=plain.batches)
-    base = replace(base, spread=_spread(plain.values[:, 1]))
+    spread = _spread(plain.values[:, 1])
+    base = Correlation(variant, metric, raw, raw, cells=plain.cells, batches=plain.batches, spread=spread)
     if "macs" not in chosen:
         return replace(base, given=Partial(raw.n, 0, why="MACs are unknown: the size can't be taken out"))
     both = logs.collapse(["fps", metric.name, *chosen])
@@ -145,17 +146,22 @@ def correlate(
     if not both.networks:
         return replace(base, given=Partial(0, 0, why="MACs are unknown: the size can't be taken out"))
     y, x, z = both.values[:, 0], both.values[:, 1], both.values[:, 2:]
-    given = partial(x, y, z)
-    if len(chosen) == 1:
-        notes.append("instructions are not counted for all its networks: given MACs only")
     residuals, k = take_out(np.column_stack([x, y]), z)
     rx, ry = residuals.T.copy()
+    given = of_residuals(x, y, rx, ry, k)
+    if len(chosen) == 1:
+        notes.append("instructions are not counted for all its networks: given MACs only")
     reliability = _reliability(logs, metric.name, rx, k)
     if reliability is None:
         notes.append("reliability unknown: one round")
     elif reliability < RELIABLE:
         notes.append(f"reliability {reliability:.2f}: more rounds")
-    out = replace(
+    without = None
+    if given.r is not None and given.n >= 5:
+        without = _leave_out(x, y, z, both.networks, given.r)
+        if without is not None and min(without[:2]) < 0 < max(without[:2]):
+            notes.append(f"the sign hangs on one network: {without[2]}")
+    return replace(
         base,
         given=given,
         covariates=chosen,
@@ -163,12 +169,9 @@ def correlate(
         batches=both.batches,
         reliability=reliability,
         points=Points(both.networks, x, y, rx, ry) if given.r is not None else None,
+        leave_out=without,
+        notes=(*notes, *_marks(metric)),
     )
-    if given.r is not None and given.n >= 5:
-        out = replace(out, leave_out=_leave_out(x, y, z, both.networks, given.r))
-        if out.leave_out is not None and min(out.leave_out[:2]) < 0 < max(out.leave_out[:2]):
-            notes.append(f"the sign hangs on one network: {out.leave_out[2]}")
-    return replace(out, notes=(*notes, *_marks(metric)))
 
 
 def _marks(metric: Metric) -> list[str]:
@@ -213,8 +216,17 @@ def _by_rank(part: pd.DataFrame, variant: str, metric: Metric, zeros: int) -> Co
 
 
 def _spread(logs: Floats) -> float:
-    high, low = np.quantile(logs, (0.9, 0.1))
-    return float(np.exp(high - low))
+    ordered = np.sort(logs)
+    return float(np.exp(_quantile(ordered, 0.9) - _quantile(ordered, 0.1)))
+
+
+def _quantile(ordered: Floats, q: float) -> float:
+    """numpy's quantile of sorted values, linear between neighbours, without its preamble."""
+    place = q * (len(ordered) - 1)
+    below = int(place)
+    share, low = place - below, float(ordered[below])
+    high = float(ordered[min(below + 1, len(ordered) - 1)])
+    return high - (high - low) * (1 - share) if share >= 0.5 else low + (high - low) * share
 
 
 def _leave_out(x: Floats, y: Floats, z: Floats, names: Sequence[str], r: float) -> tuple[float, float, str] | None:

@@ -6,10 +6,11 @@ windows. Names are those of the results' columns: `cycles`, `cycles:u` of user m
 
 from __future__ import annotations
 
+import functools
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,8 +106,17 @@ class Evidence:
         return (self.missing.get(name) or self.missing.get(f"{name}:u") or "").rstrip(".")
 
 
-def collect(runs: Iterable[Run]) -> Evidence | None:
-    """Evidence from all runs of one case (native rounds, and its simulated run); None without a round that ran."""
+def fps(run: Run) -> float | None:
+    """Batch / median latency of the bare windows; None without any."""
+    latencies = [t for w in run.windows if w.role is Role.BARE for t in w.latencies_ns]
+    return performance.fps(run.case.batch, performance.latency_ns(latencies)) if latencies else None
+
+
+def collect(runs: Iterable[Run], speed: Callable[[Run], float | None] = fps) -> Evidence | None:
+    """Evidence from all runs of one case (native rounds, and its simulated run); None without a round that ran.
+
+    `speed`: FPS of a run, or what remembers it.
+    """
     good = [r for r in runs if r.failure is None]
     native = sorted((r for r in good if r.kind is Kind.NATIVE), key=lambda r: (r.round, r.started_utc))
     native = [r for r in native if any(w.latencies_ns for w in r.windows)]
@@ -117,7 +127,7 @@ def collect(runs: Iterable[Run]) -> Evidence | None:
     for run in (*native, *(r for r in good if r.kind is Kind.SIMULATED)):
         for name, (reading, value, rate) in _of_run(run, absent).items():
             found[name].append((reading, value, rate))
-    speeds = [f for r in native if (f := _fps(r)) is not None]
+    speeds = [f for r in native if (f := speed(r)) is not None]
     counted = [t for r in native if (t := _throughput(r)) is not None]
     last = native[-1]
     return Evidence(
@@ -147,11 +157,6 @@ def _windows(run: Run) -> list[Window]:
     return []
 
 
-def _fps(run: Run) -> float | None:
-    latencies = [t for w in run.windows if w.role is Role.BARE for t in w.latencies_ns]
-    return performance.fps(run.case.batch, performance.latency_ns(latencies)) if latencies else None
-
-
 def _throughput(run: Run) -> float | None:
     windows = _windows(run)
     elapsed = sum(w.elapsed_s for w in windows)
@@ -163,7 +168,7 @@ def _of_run(run: Run, absent: dict[str, str]) -> dict[str, tuple[Reading, float,
     gathered: dict[str, list[tuple[Reading, Window]]] = defaultdict(list)
     for window in _windows(run):
         for reading in window.readings:
-            name = column_name(_metric(reading), reading.origin)
+            name, _ = _column(reading)
             if reading.value is None:
                 absent.setdefault(name, reading.why)
             else:
@@ -174,14 +179,21 @@ def _of_run(run: Run, absent: dict[str, str]) -> dict[str, tuple[Reading, float,
         elapsed = sum(w.elapsed_s for _, w in several)
         frames = run.case.batch * sum(len(w.latencies_ns) for _, w in several)
         total = sum(r.value or 0.0 for r, _ in several)
-        per = per_of(_metric(worst))
+        _, per = _column(worst)
         value = total / frames if per == "frame" else total / len(several)
         out[name] = (worst, value, total / elapsed if per != "level" and elapsed > 0 else math.nan)
     return out
 
 
-def _metric(r: Reading) -> Metric:
-    return Metric(r.metric, r.unit, r.domain, r.source, r.meaning)
+def _column(r: Reading) -> tuple[str, str]:
+    """(name of its column, what its numbers are per)"""
+    return _column_of(r.metric, r.unit, r.domain, r.source, r.meaning, r.origin)
+
+
+@functools.lru_cache(maxsize=4096)
+def _column_of(name: str, unit: str, domain: str, source: str, meaning: str, origin: Origin) -> tuple[str, str]:
+    metric = Metric(name, unit, domain, source, meaning)
+    return column_name(metric, origin), per_of(metric)
 
 
 def _quantity(name: str, values: Sequence[tuple[Reading, float, float]]) -> Quantity:
@@ -194,7 +206,7 @@ def _quantity(name: str, values: Sequence[tuple[Reading, float, float]]) -> Quan
         name,
         mean,
         worst.unit,
-        per_of(_metric(worst)),
+        _column(worst)[1],
         worst.origin,
         worst.exactness,
         worst.domain,

@@ -11,6 +11,7 @@ from hwprof.analysis import behind, ratio
 from hwprof.analysis.behind import Clue, Side
 from hwprof.analysis.decomposition import Factor, factor
 from hwprof.analysis.evidence import Evidence, collect
+from hwprof.analysis.evidence import fps as fps_of
 from hwprof.analysis.ratio import Decomposition, Speeds
 from hwprof.analysis.wording import CAUSES, headline
 from hwprof.errors import ResultsError
@@ -121,9 +122,9 @@ def _shown(given: Given) -> bool:
     return any(e.cpu is not None and e.cpu.ratio > 1 and ratio.excludes_one(e.cpu) for e in effects)
 
 
-def side(given: Given, speeds: Taken = ratio.speeds) -> Side:
+def side(given: Given, speeds: Taken = ratio.speeds, fps: Callable[[Run], float | None] = fps_of) -> Side:
     """Evidence of one side with its other thread counts. ResultsError where no round has a speed."""
-    evidence = collect(given.runs)
+    evidence = collect(given.runs, fps)
     if evidence is None or not rounds(given.runs, speeds):
         raise ResultsError(f"{given.label}: no round of it has a speed", "measure it: hwprof run")
     threads: dict[int, list[float]] = defaultdict(list)

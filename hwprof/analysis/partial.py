@@ -5,6 +5,7 @@ Arrays hold one value per network. Nothing here knows of frames or frameworks.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,20 +45,68 @@ class Partial:
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
+class Space:
+    """What covariates (n, k) span beside an intercept. `k`: how many of them count.
+
+    A covariate that is constant or a combination of others takes no degree of freedom.
+    """
+
+    def __init__(self, covariates: Floats) -> None:
+        self._covariates = covariates
+        self._basis: Floats | None = None
+        self._without: tuple[NDArray[np.int64], Floats, Floats] | None = None
+        self.k = 0
+        centred = covariates - covariates.mean(axis=0)
+        scale = np.sqrt((centred**2).sum(axis=0))
+        centred = centred[:, scale > 1e-9] / scale[scale > 1e-9]
+        if centred.shape[1]:
+            left, strength, _ = np.linalg.svd(centred, full_matrices=False)
+            self._basis = left[:, strength > 1e-7 * strength[0]]
+            self.k = int(self._basis.shape[1])
+
+    @classmethod
+    def of(cls, covariates: Floats) -> Space:
+        """The space of these covariates; hundreds of metrics in turn have the same ones, and share it."""
+        return _space(covariates.tobytes(), covariates.shape)
+
+    def residuals(self, values: Floats) -> Floats:
+        """Of `values` (n,) or (n, m)."""
+        out: Floats = values - values.mean(axis=0)
+        if self._basis is not None:
+            out = out - self._basis @ (self._basis.T @ out)
+        return out
+
+    def without_each(self) -> tuple[NDArray[np.int64], Floats, Floats]:
+        """For n rests of n - 1 each: the places that stay (n, n - 1), a basis (n, n - 1, k), how many count (n,)."""
+        if self._without is None:
+            n = len(self._covariates)
+            rest = np.array([[j for j in range(n) if j != i] for i in range(n)])
+            centred = self._covariates[rest]  # (n, n - 1, k)
+            centred = centred - centred.mean(axis=1, keepdims=True)
+            scale = np.sqrt((centred**2).sum(axis=1, keepdims=True))
+            # what does not vary becomes a column of zeros, which has no strength and no degree of freedom
+            centred = np.where(scale > 1e-9, centred / np.where(scale > 1e-9, scale, 1.0), 0.0)
+            basis, counted = np.zeros_like(centred), np.zeros(n)
+            if centred.shape[2]:
+                left, strength, _ = np.linalg.svd(centred, full_matrices=False)
+                kept = strength > 1e-7 * strength[:, :1]
+                basis, counted = left * kept[:, None, :], kept.sum(axis=1)
+            self._without = rest, basis, counted
+        return self._without
+
+
+@functools.lru_cache(maxsize=8)
+def _space(data: bytes, shape: tuple[int, ...]) -> Space:
+    return Space(np.frombuffer(data, dtype=np.float64).reshape(shape))
+
+
 def take_out(values: Floats, covariates: Floats) -> tuple[Floats, int]:
     """Residuals of `values` (n,) or (n, m) on an intercept and `covariates` (n, k), and how many covariates count.
 
     A covariate that is constant or a combination of others takes no degree of freedom.
     """
-    centred = covariates - covariates.mean(axis=0)
-    scale = np.sqrt((centred**2).sum(axis=0))
-    centred = centred[:, scale > 1e-9] / scale[scale > 1e-9]
-    out = values - values.mean(axis=0)
-    if centred.shape[1] == 0:
-        return out, 0
-    left, strength, _ = np.linalg.svd(centred, full_matrices=False)
-    basis = left[:, strength > 1e-7 * strength[0]]
-    return out - basis @ (basis.T @ out), int(basis.shape[1])
+    space = Space.of(covariates)
+    return space.residuals(values), space.k
 
 
 def fisher_interval(r: float, n: int, k: int, inflation: float = 1.0) -> tuple[float, float] | None:
@@ -75,9 +124,13 @@ def partial(x: Floats, y: Floats, covariates: Floats, inflation: float = 1.0) ->
     Missing, with the reason, below four networks, where no degree of freedom is left, or where x does not vary.
     The p-value is that of x in the regression of y on x and the covariates.
     """
-    n = len(x)
     both, k = take_out(np.column_stack([x, y]), covariates)
-    rx, ry = both.T
+    return of_residuals(x, y, both[:, 0], both[:, 1], k, inflation)
+
+
+def of_residuals(x: Floats, y: Floats, rx: Floats, ry: Floats, k: int, inflation: float = 1.0) -> Partial:
+    """`partial` where what is left of x and y, and how many covariates counted, are known."""
+    n = len(x)
     if n < MIN_NETWORKS:
         return Partial(n, k, why=f"{n} network{'s' if n != 1 else ''}: at least {MIN_NETWORKS} are needed")
     df = n - 2 - k
@@ -113,17 +166,7 @@ def leave_one_out(x: Floats, y: Floats, covariates: Floats) -> Floats:
     n = len(x)
     if n - 1 < MIN_NETWORKS:
         return np.full(n, np.nan)
-    rest = np.array([[j for j in range(n) if j != i] for i in range(n)])
-    centred = covariates[rest]  # (n, n - 1, k)
-    centred = centred - centred.mean(axis=1, keepdims=True)
-    scale = np.sqrt((centred**2).sum(axis=1, keepdims=True))
-    # what does not vary becomes a column of zeros, which has no strength and no degree of freedom
-    centred = np.where(scale > 1e-9, centred / np.where(scale > 1e-9, scale, 1.0), 0.0)
-    basis, counted = np.zeros_like(centred), np.zeros(n)
-    if centred.shape[2]:
-        left, strength, _ = np.linalg.svd(centred, full_matrices=False)
-        kept = strength > 1e-7 * strength[:, :1]
-        basis, counted = left * kept[:, None, :], kept.sum(axis=1)
+    rest, basis, counted = Space.of(covariates).without_each()
     values = np.stack([x[rest], y[rest]], axis=2)  # (n, n - 1, 2)
     values = values - values.mean(axis=1, keepdims=True)
     total = (values**2).sum(axis=1)

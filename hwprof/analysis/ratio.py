@@ -99,8 +99,11 @@ def excludes_one(factor: Factor) -> bool:
     return factor.low is not None and factor.high is not None and not factor.low <= 1 <= factor.high
 
 
-def speeds(run: Run) -> Speeds | None:
-    """The factors of a native run on every level that it has; None where it failed or has no bare window."""
+def speeds(run: Run, fps: float | None = None) -> Speeds | None:
+    """The factors of a native run on every level that it has; None where it failed or has no bare window.
+
+    `fps`: of the run, where it is known already.
+    """
     bare = [w for w in run.windows if w.role is Role.BARE and w.latencies_ns]
     counted = [w for w in run.windows if w.role is Role.COUNTED and w.latencies_ns] or bare
     if run.failure is not None or not bare or min(w.elapsed_s for w in (*bare, *counted)) <= 0:
@@ -111,7 +114,8 @@ def speeds(run: Run) -> Speeds | None:
     throughput = math.log(frames / elapsed)
     bare_frames = batch * sum(len(w.latencies_ns) for w in bare)
     bare_throughput = math.log(bare_frames / sum(w.elapsed_s for w in bare))
-    fps = performance.fps(batch, performance.latency_ns([t for w in bare for t in w.latencies_ns]))
+    if fps is None:
+        fps = performance.fps(batch, performance.latency_ns([t for w in bare for t in w.latencies_ns]))
     levels: dict[str, Mapping[str, float]] = {"wall": {}}
     cpu = _cpu_seconds(counted)
     if cpu:

@@ -224,6 +224,7 @@ class Logs:
         self._there: dict[str, NDArray[np.bool_]] = {}
         self._values: dict[str, Floats] = {}
         self._effects: dict[bytes, Collapsed] = {}
+        self._collapsed: dict[tuple[str, ...], Collapsed] = {}
 
     def values(self, column: str) -> Floats:
         """A column of `part` as plain numbers; NaN: missing."""
@@ -245,6 +246,12 @@ class Logs:
 
     def collapse(self, columns: Sequence[str]) -> Collapsed:
         """One log value per network for each of `columns`, over the cells that have them all."""
+        key = tuple(columns)
+        if key not in self._collapsed:
+            self._collapsed[key] = self._collapse(key)
+        return self._collapsed[key]
+
+    def _collapse(self, columns: tuple[str, ...]) -> Collapsed:
         means = [self.mean(c) for c in columns]
         cells = np.logical_and.reduce([self._there[c] for c in columns])
         if not cells.any():

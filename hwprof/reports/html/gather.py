@@ -68,7 +68,8 @@ def gather(results: Results, against: Sequence[str] = tuple(targets.TARGETS)) ->
     timelines = [results.find(uid) for uid in typical(labelled)]
     placed, unplaced = roofline.placed(frame, roofline.roofs(results.ceilings(), results.machines()))
     names = dict(zip(labelled["run"].astype(str), labelled[VARIANT].astype(str), strict=True))
-    pairs = apart.every(Source(results, held={r.uid: r for r in runs}), names)
+    fps = {uid: one.fps for uid, one in identities.items()}
+    pairs = apart.every(Source(results, held={r.uid: r for r in runs}), names, fps)
     drawn = apart.widest(pairs, DRAWN)
     explained = list(zip(drawn, apart.explained(drawn, Source(results)), strict=True))
     return Material(
