@@ -12,7 +12,6 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from hwprof.analysis.findings import Analysis, Correlation
@@ -66,9 +65,8 @@ def write(fps: pd.DataFrame, analyses: Sequence[Analysis], folder: Path) -> dict
 
 
 def _save(figure: Figure, data: pd.DataFrame, folder: Path, name: str) -> str:
-    labels.settle(figure)
     # "tight" would draw it once more for each file
-    canvas: Any = FigureCanvasAgg(figure)
+    canvas: Any = figure.canvas
     box = figure.get_tightbbox(canvas.get_renderer()).padded(mpl.rcParams["savefig.pad_inches"])
     figure.savefig(folder / f"{name}.svg", metadata={"Date": None}, bbox_inches=box)
     figure.savefig(folder / f"{name}.png", dpi=130, metadata={"Software": None}, bbox_inches=box)
@@ -88,7 +86,7 @@ def dots(fps: pd.DataFrame) -> Figure:
     order = fps.groupby(NETWORK)["fps"].median().sort_values().index.tolist()
     variants = sorted(fps[VARIANT].unique())
     styles = _styles(variants)
-    figure = Figure(figsize=(4.2 * len(batches) + 1.5, 0.42 * len(order) + 1.6), layout="constrained")
+    figure = Figure(figsize=(4.2 * len(batches) + 1.5, 0.42 * len(order) + 1.6))
     panels = figure.subplots(1, len(batches), sharey=True, sharex=True, squeeze=False)[0]
     for panel, batch in zip(panels, batches, strict=True):
         for offset, variant in enumerate(variants):
@@ -119,6 +117,7 @@ def dots(fps: pd.DataFrame) -> Figure:
         panel.set_xlabel("frames per second (log)")
         panel.set_yticks(range(len(order)), order)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=min(4, len(variants)))
+    labels.settle(figure)
     return figure
 
 
@@ -128,7 +127,7 @@ def against_macs(fps: pd.DataFrame) -> Figure:
     part = fps[fps["batch"] == batch]
     variants = sorted(part[VARIANT].unique())
     styles = _styles(variants)
-    figure = Figure(figsize=(7.2, 4.6), layout="constrained")
+    figure = Figure(figsize=(7.2, 4.6))
     axes = figure.subplots()
     for variant in variants:
         rows = part[part[VARIANT] == variant]
@@ -140,6 +139,7 @@ def against_macs(fps: pd.DataFrame) -> Figure:
     axes.set_xlabel("million multiply-accumulates per frame (log)")
     axes.set_ylabel(f"frames per second, batch {batch} (log)")
     axes.legend(loc="lower left")
+    labels.settle(figure)
     labels.place(
         axes,
         [(str(n), float(r["macs"]) / 1e6, float(r["fps"])) for n, r in top.iterrows()],
@@ -179,7 +179,7 @@ def most(table: pd.DataFrame) -> pd.DataFrame:
 def heat_map(table: pd.DataFrame) -> Figure:
     """Partial r with N in each cell; hatched: interval includes 0, or too few networks; grey: none, N tells why."""
     metrics, frameworks = sorted(table["metric"].unique()), sorted(table["framework"].unique())
-    figure = Figure(figsize=(1.5 * len(frameworks) + 4.6, 0.38 * len(metrics) + 1.8), layout="constrained")
+    figure = Figure(figsize=(1.5 * len(frameworks) + 4.6, 0.38 * len(metrics) + 1.8))
     axes = figure.subplots()
     axes.grid(visible=False)
     grid = np.full((len(metrics), len(frameworks)), np.nan)
@@ -204,7 +204,8 @@ def heat_map(table: pd.DataFrame) -> Figure:
     axes.set_xlabel(
         "hatched: the 95 % interval includes 0, or fewer than 7 networks; grey: no coefficient", fontsize=7.5
     )
-    figure.colorbar(image, ax=axes, label="r given size", shrink=0.8)
+    figure.colorbar(image, ax=axes, label="r given size", shrink=0.8, use_gridspec=False)
+    labels.settle(figure)
     return figure
 
 
@@ -214,9 +215,11 @@ def strongest(analysis: Analysis) -> list[Correlation]:
     found.sort(key=lambda c: (c.q if c.q is not None else 2.0, -abs(c.given.r or 0.0), c.metric.name))
     chosen: list[Correlation] = []
     for c in found:
+        if len(chosen) == SCATTERS:
+            break
         if all((c.framework, c.group) != (o.framework, o.group) or c.group < 0 for o in chosen):
             chosen.append(c)
-    return chosen[:SCATTERS]
+    return chosen
 
 
 def _points(c: Correlation) -> pd.DataFrame:
@@ -242,7 +245,7 @@ def scatters(chosen: Sequence[Correlation]) -> Figure:
     """Added-variable plots: what is left of log FPS against what is left of the log metric, given the covariates."""
     columns = min(2, len(chosen))
     rows = -(-len(chosen) // columns)
-    figure = Figure(figsize=(4.6 * columns, 3.7 * rows), layout="constrained")
+    figure = Figure(figsize=(4.6 * columns, 3.7 * rows))
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel in panels[len(chosen) :]:
         panel.set_visible(False)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.layout_engine import PlaceHolderLayoutEngine
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
@@ -27,11 +28,10 @@ def _places() -> list[tuple[float, float, str]]:
 
 
 def settle(figure: Any) -> None:
-    """Lay the figure out once and keep it so: finding room for every text again is most of the work of saving it."""
-    if figure.get_layout_engine() is not None and not isinstance(figure.get_layout_engine(), PlaceHolderLayoutEngine):
-        FigureCanvasAgg(figure)
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+    """Lay a finished figure out, once and for good: an engine of its own would do so again at every drawing, and
+    finding room for every text is most of the work. To be called before pixels mean anything."""
+    FigureCanvasAgg(figure)
+    ConstrainedLayoutEngine().execute(figure)
 
 
 def place(
@@ -43,18 +43,17 @@ def place(
     """Label `points` (name, x, y in data units); `others` are further points to keep clear of.
 
     Greedy: each name takes the first place where it touches no name, no point and stays inside the axes; where there
-    is none, the place that touches least. Same input, same places. Call it when limits and scales are final: it
-    settles the layout, without which pixels mean nothing.
+    is none, the place that touches least. Same input, same places. Call it when limits and scales are final and the
+    figure is settled.
     """
     figure: Any = axes.figure
-    canvas: Any = FigureCanvasAgg(figure)
-    settle(figure)
-    renderer = canvas.get_renderer()
+    renderer = figure.canvas.get_renderer()
     inside = axes.get_window_extent(renderer)
     radius = POINT_RADIUS * figure.dpi / 72
     at = axes.transData.transform([*((x, y) for _, x, y in points), *others])
-    taken = [Bbox.from_extents(x - radius, y - radius, x + radius, y + radius) for x, y in at]
-    for name, x, y in points:
+    taken = np.empty((len(at) + len(points), 4))  # x0, y0, x1, y1
+    taken[: len(at)] = np.hstack([at - radius, at + radius])
+    for count, (name, x, y) in enumerate(points, len(at)):
         best: tuple[float, tuple[float, float, str]] | None = None
         text = _annotate(axes, name, x, y, 0, 0, "left", size)
         origin = _text_box(text, renderer)
@@ -63,7 +62,7 @@ def place(
             # a text has the same size wherever it stands
             left = dx * figure.dpi / 72 - {"left": 0.0, "center": 0.5, "right": 1.0}[side] * origin.width
             box = origin.translated(left, dy * figure.dpi / 72)
-            cost = sum(_overlap(box, other) for other in taken) + _outside(box, inside)
+            cost = _overlap(box, taken[:count]) + _outside(box, inside)
             if best is None or cost < best[0]:
                 best = (cost, (dx, dy, side))
             if cost == 0:
@@ -71,7 +70,7 @@ def place(
         assert best is not None
         chosen = _annotate(axes, name, x, y, *best[1], size)
         # the text alone: the line to a far point may cross other things
-        taken.append(_text_box(chosen, renderer))
+        taken[count] = _text_box(chosen, renderer).extents
 
 
 def _annotate(axes: Axes, name: str, x: float, y: float, dx: float, dy: float, side: str, size: float) -> Any:
@@ -94,9 +93,11 @@ def _text_box(annotation: Any, renderer: Any) -> Bbox:
     return Text.get_window_extent(annotation, renderer)
 
 
-def _overlap(a: Bbox, b: Bbox) -> float:
-    width, height = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
-    return width * height if width > 0 and height > 0 else 0.0
+def _overlap(box: Bbox, others: Any) -> float:
+    """Area that a box shares with others, (n, 4)."""
+    width = np.minimum(box.x1, others[:, 2]) - np.maximum(box.x0, others[:, 0])
+    height = np.minimum(box.y1, others[:, 3]) - np.maximum(box.y0, others[:, 1])
+    return float((np.maximum(width, 0) * np.maximum(height, 0)).sum())
 
 
 def _outside(box: Bbox, frame: Bbox) -> float:
