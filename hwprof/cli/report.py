@@ -73,9 +73,12 @@ def main(args: argparse.Namespace) -> int:
         raise ResultsError(f"cannot write {folder}: {error.strerror}", "name another folder with -o") from error
     with store.Results.open(path) as results:
         material = gather(results, against)
-    print(text.terminal(detail.extend(material.report)))
     try:
-        made = [getattr(files, name)(material, folder) for name in wanted]
+        with files.begun(material, folder, wanted) as figures:
+            print(text.terminal(detail.extend(material.report)), flush=True)
+            made = files.write(material, folder, wanted, figures)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise ResultsError(f"cannot write {folder}: {error.strerror}", "is there room, and permission?") from error
     print("\n" + "\n".join(f"report: {said}" for said in made))

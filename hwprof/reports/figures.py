@@ -6,6 +6,7 @@ No global state (no pyplot), no dates and a fixed hash salt: the same results gi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,43 +36,65 @@ SCATTERS = 4
 MOST = 40  # metrics in a heat map: more can't be read, and the CSV beside it has all
 
 
-def write(fps: pd.DataFrame, analyses: Sequence[Analysis], folder: Path) -> dict[str, str]:
-    """Every figure that the results allow into `folder`; caption -> PNG file name, in reading order."""
-    made: dict[str, str] = {}
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One figure to be drawn: `draw` is a function of this module, `what` its argument, `data` goes beside it.
+
+    `work`: how long it takes, beside others; a cell of a heat map is 2.
+    """
+
+    caption: str
+    name: str
+    draw: str
+    what: Any
+    data: pd.DataFrame
+    work: int
+
+
+def jobs(fps: pd.DataFrame, analyses: Sequence[Analysis]) -> list[Job]:
+    """Every figure that the results allow, in reading order."""
+    out: list[Job] = []
+    if len(fps):
+        work = 10 * (fps["batch"].nunique() * fps[VARIANT].nunique() + fps[NETWORK].nunique())
+        out.append(Job("FPS per network and framework", "fps", "dots", fps, fps, work))
+    known = fps[fps["macs"].notna()] if len(fps) else fps
+    if len(known) and known[NETWORK].nunique() > 1:
+        work = 7 * known[NETWORK].nunique()
+        out.append(Job("FPS against the size of the network", "fps-macs", "against_macs", known, known, work))
+    for analysis in analyses:
+        alike = [a for a in analyses if a.target == analysis.target]
+        suffix = "" if len(alike) == 1 else f"-{next(i for i, a in enumerate(alike) if a is analysis) + 1}"
+        where = "" if len(alike) == 1 else f" ({analysis.stratum.title})"
+        of = "" if analysis.target == "FPS" else f" with {analysis.target}"
+        suffix += "" if analysis.target == "FPS" else f"-{analysis.target.replace(' ', '-')}"
+        table = coefficients(analysis)
+        if len(table):
+            shown = most(table)
+            more = "" if len(shown) == len(table) else f", the {MOST} metrics with the largest |r|"
+            caption = f"Correlation with {analysis.target}, given the size of the network{where}{more}"
+            out.append(Job(caption, f"correlations{suffix}", "heat_map", shown, table, 2 * len(shown)))
+        chosen = strongest(analysis)
+        if chosen:
+            points = pd.concat([_points(c) for c in chosen])
+            caption = f"Behind the strongest coefficients{of}{where}"
+            out.append(Job(caption, f"scatters{suffix}", "scatters", chosen, points, 3 * len(points)))
+    return out
+
+
+def draw(job: Job, folder: Path) -> None:
+    """The figure of a job as SVG and PNG, and its data as CSV, into `folder`."""
+    functions: dict[str, Any] = {f.__name__: f for f in (dots, against_macs, heat_map, scatters)}
     with mpl.rc_context(STYLE):
-        if len(fps):
-            made["FPS per network and framework"] = _save(dots(fps), fps, folder, "fps")
-        known = fps[fps["macs"].notna()] if len(fps) else fps
-        if len(known) and known[NETWORK].nunique() > 1:
-            made["FPS against the size of the network"] = _save(against_macs(known), known, folder, "fps-macs")
-        for analysis in analyses:
-            alike = [a for a in analyses if a.target == analysis.target]
-            suffix = "" if len(alike) == 1 else f"-{next(i for i, a in enumerate(alike) if a is analysis) + 1}"
-            where = "" if len(alike) == 1 else f" ({analysis.stratum.title})"
-            of = "" if analysis.target == "FPS" else f" with {analysis.target}"
-            suffix += "" if analysis.target == "FPS" else f"-{analysis.target.replace(' ', '-')}"
-            table = coefficients(analysis)
-            if len(table):
-                shown = most(table)
-                name = _save(heat_map(shown), table, folder, f"correlations{suffix}")
-                more = "" if len(shown) == len(table) else f", the {MOST} metrics with the largest |r|"
-                made[f"Correlation with {analysis.target}, given the size of the network{where}{more}"] = name
-            chosen = strongest(analysis)
-            if chosen:
-                points = pd.concat([_points(c) for c in chosen])
-                name = _save(scatters(chosen), points, folder, f"scatters{suffix}")
-                made[f"Behind the strongest coefficients{of}{where}"] = name
-    return made
+        _save(functions[job.draw](job.what), job.data, folder, job.name)
 
 
-def _save(figure: Figure, data: pd.DataFrame, folder: Path, name: str) -> str:
+def _save(figure: Figure, data: pd.DataFrame, folder: Path, name: str) -> None:
     # "tight" would draw it once more for each file
     canvas: Any = figure.canvas
     box = figure.get_tightbbox(canvas.get_renderer()).padded(mpl.rcParams["savefig.pad_inches"])
     figure.savefig(folder / f"{name}.svg", metadata={"Date": None}, bbox_inches=box)
     figure.savefig(folder / f"{name}.png", dpi=130, metadata={"Software": None}, bbox_inches=box)
     data.to_csv(folder / f"{name}.csv", index=False)
-    return f"{name}.png"
 
 
 def _styles(variants: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -1,14 +1,47 @@
-"""The files that `hwprof report` writes, one function per format; each returns what it wrote, in words."""
+"""The files that `hwprof report` writes: `write` makes those of the formats asked for, and says so in words."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hwprof.reports import detail
 from hwprof.reports.html.gather import Material
 
+if TYPE_CHECKING:
+    from hwprof.reports.drawing import Drawing
+
 TITLE = "What goes with inference speed"
+
+
+@contextlib.contextmanager
+def begun(material: Material, folder: Path, formats: Sequence[str]) -> Iterator[Drawing | None]:
+    """Figures being drawn for `write` while something else is done; None where no format has any."""
+    if "markdown" not in formats:
+        yield None
+        return
+    from hwprof.reports import drawing, figures
+
+    report = material.report
+    with drawing.Drawing(figures.jobs(report.fps, (*report.analyses, *report.energy)), folder) as started:
+        yield started
+
+
+def write(material: Material, folder: Path, formats: Sequence[str], figures: Drawing | None = None) -> list[str]:
+    """The files of each format, of html, markdown and latex; what was written, in words. Raises OSError.
+
+    `figures`: those that `begun` began.
+    """
+    with contextlib.ExitStack() as stack:
+        figures = figures or stack.enter_context(begun(material, folder, formats))
+        made = {"html": html, "latex": latex}
+        out = {name: made[name](material, folder) for name in formats if name in made}
+        if figures is not None:
+            out["markdown"] = markdown(material, folder, figures)  # last: its figures take longest
+    return [out[name] for name in formats]
 
 
 def html(material: Material, folder: Path) -> str:
@@ -20,15 +53,15 @@ def html(material: Material, folder: Path) -> str:
     return str(path)
 
 
-def markdown(material: Material, folder: Path) -> str:
+def markdown(material: Material, folder: Path, figures: Drawing) -> str:
     """report.md with figures, and the data of each, beside it."""
-    from hwprof.reports import figures, text, topdown
+    from hwprof.reports import text, topdown
 
     report = detail.extend(material.report)
     slots = topdown.table(material.frame)
     if slots.rows:
         report = dataclasses.replace(report, tables=(*report.tables, slots))
-    made = figures.write(report.fps, (*report.analyses, *report.energy), folder)
+    made = figures.wait()
     path = folder / "report.md"
     path.write_text(text.markdown(report, made, TITLE), encoding="utf-8")
     return f"{path}, {len(made)} figures beside it"

@@ -7,14 +7,16 @@ from pathlib import Path
 import pandas as pd
 
 from hwprof.reports import content, figures
+from hwprof.reports.drawing import Drawing
 from tests.analysis.test_correlation import frame
 
 
-def made(folder: Path, data: pd.DataFrame) -> dict[str, str]:
+def made(folder: Path, data: pd.DataFrame, processes: int | None = None) -> dict[str, str]:
     folder.mkdir()
     data = data.assign(latency_ms=1e3 * data["batch"] / data["fps"], max_rel=1e-6)
     report = content.build(data, [])
-    return figures.write(report.fps, report.analyses, folder)
+    with Drawing(figures.jobs(report.fps, report.analyses), folder, processes) as drawing:
+        return drawing.wait()
 
 
 def test_every_figure_is_svg_and_png_with_its_data(tmp_path: Path) -> None:

@@ -82,6 +82,6 @@ def test_the_marks_reach_page_and_markdown(tmp_path: Path) -> None:
         material = gather.gather(results)
     text = render.render(page.build(material))
     assert "· onnxruntime EMULATED" in text
-    files.markdown(material, tmp_path)
+    files.write(material, tmp_path, ["markdown"])
     (row,) = (line for line in (tmp_path / "report.md").read_text().splitlines() if "40.0%" in line)
     assert row.endswith("EMULATED |")
