@@ -16,7 +16,7 @@ from hwprof.analysis.findings import Analysis, Correlation
 from hwprof.analysis.strata import NETWORK, VARIANT
 from hwprof.records import Kind, Run
 from hwprof.reports import command, tuning, validation
-from hwprof.reports.numbers import fastest, interval, number
+from hwprof.reports.numbers import counted, factor, fastest, interval, number
 from hwprof.reports.run import simulations
 
 
@@ -236,7 +236,7 @@ def identity_table(runs: Sequence[Run], identities: Mapping[str, decomposition.I
     for group in cases.values():
         run, middle = sorted(group, key=lambda pair: pair[1].throughput)[len(group) // 2]
         merged = merged or middle.merged
-        factors = "  ".join(f"{n} {_factor(n, v)}" for n, v in middle.factors.items())
+        factors = "  ".join(f"{n} {factor(n, v)}" for n, v in middle.factors.items())
         rows.append(
             (
                 f"{run.case.title} on {machine.label(run.machine)}" if several else run.case.title,
@@ -256,14 +256,6 @@ def identity_table(runs: Sequence[Run], identities: Mapping[str, decomposition.I
         tuple(sorted(rows)),
         f"{note} {merged}".strip(),
     )
-
-
-def _factor(name: str, value: float) -> str:
-    if name == "clock":
-        return f"{value / 1e9:.2f} GHz"
-    if name == "cpu time per frame":
-        return f"{1e3 * value:.3f} ms"
-    return f"{value / 1e6:,.2f} M" if name == "work" else f"{value:.2f}"
 
 
 def doubt_table(runs: Sequence[Run]) -> Table:
@@ -297,12 +289,15 @@ def summary(fps: pd.DataFrame, analyses: Sequence[Analysis], runs: Sequence[Run]
     failed = len(failure_table(runs).rows)
     if fps.empty:
         observed = len({run.case.key for run in runs if run.kind is Kind.COMMAND})
-        others = f"{observed} commands or processes were observed. " if observed else ""
-        return [f"{others}No network has a usable FPS; {failed} cases have no result at all (see below)."]
+        said = counted(observed, "command or process was", "commands or processes were")
+        others = f"{said} observed. " if observed else ""
+        without = f"{counted(failed, 'case has', 'cases have')} no result at all (see below)" if failed else ""
+        return [f"{others}{'; '.join(filter(None, ('No network has a usable FPS', without)))}."]
     networks, variants = fps[NETWORK].nunique(), sorted(fps[VARIANT].unique())
+    cases, rounds = counted(len(fps), "case", "cases"), counted(int(fps["rounds"].max()), "round", "rounds")
     lines.append(
-        f"{len(fps)} cases: {networks} network{'s' * (networks != 1)}, {len(variants)} framework"
-        f"{'s' * (len(variants) != 1)} ({', '.join(variants)}), up to {int(fps['rounds'].max())} rounds."
+        f"{cases}: {networks} network{'s' * (networks != 1)}, {len(variants)} framework"
+        f"{'s' * (len(variants) != 1)} ({', '.join(variants)}), up to {rounds}."
     )
     lines += fastest(fps[~fps["emulated"]], variants)  # an emulator's time says nothing of which is faster
     for analysis in analyses:
@@ -311,9 +306,10 @@ def summary(fps: pd.DataFrame, analyses: Sequence[Analysis], runs: Sequence[Run]
     lines += simulations(runs)
     unfaithful = fps[~fps["faithful"]]
     if len(unfaithful):
-        lines.append(f"{len(unfaithful)} cases are unfaithful to the reference and stay out of the correlations.")
+        cases = counted(len(unfaithful), "case is", "cases are")
+        lines.append(f"{cases} unfaithful to the reference: out of the correlations.")
     if failed:
-        lines.append(f"{failed} have no result: see 'Without a result'.")
+        lines.append(f"{counted(failed, 'case has', 'cases have')} no result: see 'Without a result'.")
     return lines
 
 

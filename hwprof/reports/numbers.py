@@ -12,6 +12,11 @@ from hwprof.analysis import performance
 from hwprof.analysis.strata import NETWORK, VARIANT
 
 
+def counted(count: int, one: str, several: str) -> str:
+    """`1 case has`, `2 cases have`."""
+    return f"{count} {one if count == 1 else several}"
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """A few significant digits; a dash where there is no value."""
     if value is None or value != value:
@@ -22,6 +27,15 @@ def number(value: float | None, digits: int = 3) -> str:
         return f"{value:,.0f}"
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     return f"{value:,.{min(decimals, 4)}f}"
+
+
+def factor(name: str, value: float) -> str:
+    """A factor of the throughput in its unit."""
+    if name == "clock":
+        return f"{value / 1e9:.2f} GHz"
+    if name == "cpu time per frame":
+        return f"{1e3 * value:.3f} ms"
+    return f"{value / 1e6:,.2f} M" if name == "work" else f"{value:.2f}"
 
 
 def interval(low: float | None, high: float | None, digits: int = 3) -> str:

@@ -60,8 +60,13 @@ def test_a_process_that_is_killed_is_told_of(tmp_path: Path) -> None:
 
 
 def test_leaving_early_ends_what_is_drawing(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), Drawing(jobs()[:1], tmp_path, 1) as drawn:
-        pid = drawn._started[0].pid
-        raise KeyboardInterrupt
+    def interrupted(drawn: Drawing) -> None:
+        with drawn:
+            pids.append(drawn._started[0].pid)
+            raise KeyboardInterrupt
+
+    pids: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(Drawing(jobs()[:1], tmp_path, 1))
     with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+        os.kill(pids[0], 0)
