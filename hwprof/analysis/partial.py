@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 Floats = NDArray[np.float64]
 
@@ -153,6 +153,8 @@ def of_residuals(x: Floats, y: Floats, rx: Floats, ry: Floats, k: int, inflation
 
 def rank_partial(x: Floats, y: Floats, covariates: Floats) -> Partial:
     """Spearman's correlation given covariates: `partial` of the ranks, interval with Fieller's 1.06, no slope."""
+    from scipy import stats  # here: who only draws what was found begins half a second earlier without it
+
     ranked = np.apply_along_axis(stats.rankdata, 0, covariates) if covariates.size else covariates
     out = partial(stats.rankdata(x), stats.rankdata(y), ranked, FIELLER)
     return Partial(out.n, out.k, out.r, out.low, out.high, out.p, None, out.why)
@@ -180,6 +182,8 @@ def leave_one_out(x: Floats, y: Floats, covariates: Floats) -> Floats:
 
 def benjamini_hochberg(p: Floats) -> Floats:
     """q-values of one family of tests, (m,) -> (m,), by scipy."""
+    from scipy import stats
+
     return np.asarray(stats.false_discovery_control(p, method="bh"), dtype=np.float64) if len(p) else p
 
 
@@ -188,5 +192,7 @@ def t_interval(values: Floats) -> tuple[float, float] | None:
     n = len(values)
     if n < 2:
         return None
+    from scipy import stats
+
     half = float(stats.t.ppf(0.975, n - 1)) * float(np.std(values, ddof=1)) / np.sqrt(n)
     return float(values.mean() - half), float(values.mean() + half)

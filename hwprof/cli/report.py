@@ -8,6 +8,9 @@ their data as CSV), report.tex (the tables, for papers).
 from __future__ import annotations
 
 import argparse
+import contextlib
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 from hwprof.cli.options import add_results
@@ -58,6 +61,19 @@ def targets(asked: str) -> list[str]:
     return words
 
 
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection: everything read of ten thousand runs is needed to the end, and Python would look at
+    each of these objects again and again."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
 def main(args: argparse.Namespace) -> int:
     """Read, analyse, print, write."""
     from hwprof import store
@@ -71,7 +87,7 @@ def main(args: argparse.Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ResultsError(f"cannot write {folder}: {error.strerror}", "name another folder with -o") from error
-    with store.Results.open(path) as results:
+    with store.Results.open(path) as results, _uncollected():
         material = gather(results, against)
     try:
         with files.begun(material, folder, wanted) as figures:

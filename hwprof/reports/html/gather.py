@@ -69,9 +69,11 @@ def gather(results: Results, against: Sequence[str] = tuple(targets.TARGETS)) ->
     placed, unplaced = roofline.placed(frame, roofline.roofs(results.ceilings(), results.machines()))
     names = dict(zip(labelled["run"].astype(str), labelled[VARIANT].astype(str), strict=True))
     fps = {uid: one.fps for uid, one in identities.items()}
-    pairs = apart.every(Source(results, held={r.uid: r for r in runs}), names, fps)
+    source = Source(results, held={r.uid: r for r in runs})
+    pairs = apart.every(source, names, fps)
     drawn = apart.widest(pairs, DRAWN)
-    explained = list(zip(drawn, apart.explained(drawn, Source(results)), strict=True))
+    source.held = {}  # an explanation needs all readings of its runs
+    explained = list(zip(drawn, apart.explained(drawn, source), strict=True))
     return Material(
         report,
         labelled,
