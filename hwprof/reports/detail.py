@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -271,7 +272,12 @@ def extend(report: Report) -> Report:
         if not a.refused
         for s in (*(f"With {a.target}: {g}" if _other(a) else g for g in gates(a)), *pooled_sentences(a))
     ]
-    more = [t for a in everything for t in (pooled_table(a), groups_table(a), influence_table(a)) if t.rows]
+    more = [
+        replace(t, title=f"{t.title} ({a.stratum.title})") if several else t
+        for a in everything
+        for t in (pooled_table(a), groups_table(a), influence_table(a))
+        if t.rows
+    ]
     more += [t for t in (flips_table(report.analyses),) if t.rows]
     first = sum(
         t.title == "Frames per second" or "What goes with" in t.title or "Correlation with" in t.title

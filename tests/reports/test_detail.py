@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
@@ -68,6 +69,14 @@ def test_a_frameworks_page_has_every_metric_with_its_reason(ten: Analysis) -> No
     assert cell(table, "slow", "same sign") == "2 of 2"
     assert "1/FPS in disguise" in cell(table, "instructions", "note")
     assert all(len(row) == len(table.header) for row in table.rows)
+
+
+def test_tables_of_two_strata_say_which(ten: Analysis) -> None:
+    other = dataclasses.replace(ten, stratum=dataclasses.replace(ten.stratum, threads="2"))
+    titles = [t.title for t in detail.extend(Report((), (), (ten, other))).tables]
+    assert len(set(titles)) == len(titles) >= 4
+    assert all(a.stratum.title in "".join(titles) for a in (ten, other))
+    assert detail.pooled_table(ten).title in {t.title for t in detail.extend(Report((), (), (ten,))).tables}
 
 
 def test_few_networks_stop_the_statistic_by_name(tmp_path_factory: pytest.TempPathFactory) -> None:
