@@ -136,8 +136,8 @@ class LiteRt:
         return path
 
     def cache_key(self, case: Case) -> str:
-        """The precision; the shape is part of every key already."""
-        return "int8, static shape" if case.precision in QUANTISED else "static shape"
+        """The precision, and the conversion's own version; the shape is part of every key already."""
+        return f"{'int8, ' if case.precision in QUANTISED else ''}static shape, conversion 2"
 
     @contextmanager
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[LiteRtModel]:

@@ -18,6 +18,9 @@ from hwprof.errors import UnsupportedModel
 Attributes = Mapping[str, Any]
 # Rank -> our order of the graph's axes. Rank 5 is a feature map whose channels were split, as for a channel shuffle.
 ORDER = {4: (0, 2, 3, 1), 5: (0, 3, 4, 1, 2)}
+# Operators whose output is never below 0, and those of which it isn't where no input is.
+NON_NEGATIVE = ("Relu", "Sigmoid", "HardSigmoid")
+KEEPS_SIGN = ("MaxPool", "AveragePool", "GlobalAveragePool", "Concat", "Identity")
 
 
 def axis_of(axis: int, rank: int) -> int:
@@ -44,6 +47,7 @@ class Network(tf.Module):  # type: ignore[misc]
         batch, channels, *sides = shape
         self.signature = tf.TensorSpec((batch, *sides, channels), tf.float32, name="input")
         self.weights: dict[str, Any] = {}
+        self.non_negative: set[str] = set()  # feature maps, as far as walked
         tf.function(self.walk, input_signature=[self.signature]).get_concrete_function()  # makes the variables
 
     def variable(self, name: str, value: np.ndarray) -> Any:
@@ -56,6 +60,7 @@ class Network(tf.Module):  # type: ignore[misc]
     def walk(self, x: Any) -> Any:
         """The graph's first output."""
         values: dict[str, Any] = {**self._constants, self._source: x}
+        self.non_negative = set()
         for number, node in enumerate(self._nodes):
             import onnx
 
@@ -70,6 +75,10 @@ class Network(tf.Module):  # type: ignore[misc]
             except (KeyError, ValueError, IndexError, TypeError) as error:
                 said = str(error).splitlines()[0][:200]
                 raise UnsupportedModel(f"TensorFlow: operator {node.op_type} of node {label}: {said}") from error
+            if node.op_type in NON_NEGATIVE or (
+                node.op_type in KEEPS_SIGN and self.non_negative.issuperset(node.input)
+            ):
+                self.non_negative.add(node.output[0])
             if isinstance(made, (list, tuple)):
                 values.update(zip(node.output, made, strict=True))
             else:
@@ -142,8 +151,22 @@ def max_pool(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[
             pads[1 + i][1] += max(0, steps * strides[i] - room)
     padding = same_or(pads, kernel, strides, [1, 1])
     if net.pads_apart and not isinstance(padding, str):
-        x, padding = tf.pad(x, pads, constant_values=x.dtype.min), "VALID"
+        x, padding = padded_for_maximum(x, pads, kernel, names[0] in net.non_negative), "VALID"
     return tf.nn.max_pool2d(x, kernel, strides, padding)
+
+
+def padded_for_maximum(x: Any, pads: list[list[int]], kernel: Sequence[int], non_negative: bool) -> Any:
+    """A map with pads that no window's maximum comes from.
+
+    The lowest number does for any map, but it would be the range of a quantised one (one scale for all values): 0 where
+    nothing lies below; else values of the map itself that lie in each window which reaches the pads, mirrored at the
+    edge (the pads are at most half a window).
+    """
+    if non_negative:
+        return tf.pad(x, pads)
+    if all(2 * max(pad) <= k for pad, k in zip(pads[1:3], kernel, strict=True)):
+        return tf.pad(x, pads, mode="SYMMETRIC")
+    return tf.pad(x, pads, constant_values=x.dtype.min)
 
 
 def average_pool(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
