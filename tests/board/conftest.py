@@ -89,7 +89,7 @@ def swept(arch: str, folder: Path) -> Outcome:
         "warmup": 2,
     }
     # Inferences enough for Python to have specialised the loop, and as many in each round.
-    user = {"name": "user", "rounds": 2, "networks": '["tiny_cnn"]', "window": "iterations = 100", "warmup": 20}
+    user = {"name": "user", "rounds": 3, "networks": '["tiny_cnn"]', "window": "iterations = 100", "warmup": 20}
     for words in (board, user):
         (folder / f"{words['name']}.toml").write_text(EXPERIMENT.format(**words))
     result = run_guest(shared_image(arch), folder, EXACT, timeout_s=2400)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import statistics
 from collections import defaultdict
 from pathlib import Path
 
@@ -82,9 +81,12 @@ def test_instructions_of_user_mode_repeat_from_process_to_process(exact: Outcome
         assert {(r.domain, r.exactness) for r in readings} == {("user", Exactness.EXACT)}
         frames = sum(len(w.latencies_ns) for w in run.windows if w.role is Role.COUNTED)
         per_case[run.case.title].append(sum(r.value or 0 for r in readings) / frames)
-    spread = {title: (max(v) - min(v)) / statistics.mean(v) for title, v in per_case.items()}
-    assert [len(v) for v in per_case.values()] == [2, 2]
-    assert {title: s for title, s in spread.items() if s > 1e-3} == {}  # below 1e-4 mostly
+    assert [len(v) for v in per_case.values()] == [3, 3]
+    for title, values in per_case.items():
+        low, middle, high = sorted(values)
+        # 2e-5 mostly; one process in a while does more, such as reclaimed pages that have to be found again
+        assert min(middle - low, high - middle) / middle <= 1e-4, (title, values)
+        assert (high - low) / middle <= 1e-3, (title, values)
 
 
 def test_an_instruction_takes_a_cycle_whatever_it_does(exact: Outcome) -> None:
