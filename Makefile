@@ -38,6 +38,7 @@ bench: ## what hwprof itself costs; minutes
 	$(PY) benchmarks/observer.py
 	$(PY) benchmarks/startup.py
 	$(PY) benchmarks/report.py
+	$(PY) benchmarks/known_causes.py
 
 bench-outside: ## beside the frameworks' own benchmark programs, in their environments (hwprof env create openvino litert tensorflow)
 	$(PY) benchmarks/outside_tools.py -b 1 4
