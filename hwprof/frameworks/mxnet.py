@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.frameworks import mxnet_int8
+from hwprof.frameworks.precision import QUANTISED
 from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
 from hwprof.records import Case
 
@@ -20,8 +22,8 @@ Attributes = Mapping[str, Any]
 class MxnetModel:
     """A bound executor; the input is copied into it by each inference."""
 
-    def __init__(self, executor: Any, mx: Any, name: str, case: Case) -> None:
-        self._executor, self._mx, self._name, self._case = executor, mx, name, case
+    def __init__(self, executor: Any, mx: Any, name: str, case: Case, symbol: Any) -> None:
+        self._executor, self._mx, self._name, self._case, self._symbol = executor, mx, name, case, symbol
 
     def bind(self, batch: Array) -> Any:
         """An array of MXNet's own."""
@@ -45,7 +47,8 @@ class MxnetModel:
             "version": self._mx.__version__,
             "threads_asked": self._case.threads,
             "features": sorted(name for name in features if features.is_enabled(name)),
-            "precision": "fp32",
+            "precision": self._case.precision,
+            **(mxnet_int8.facts(self._symbol) if self._case.precision in QUANTISED else {}),
         }
 
 
@@ -54,7 +57,7 @@ class Mxnet:
 
     name = "mxnet"
     consumes = ("mxnet",)
-    precisions = ("fp32",)
+    precisions = ("fp32", "int8")
     options: Mapping[str, tuple[Any, ...]] = {"onednn": (True, False)}
     tunable = ("onednn",)
     environment = Environment(
@@ -80,18 +83,21 @@ class Mxnet:
     def prepare(self, job: PrepareJob) -> Path:
         """A symbol (.json) and its parameters. Raises NotInstalled, UnsupportedModel with operator and node."""
         mx = self._module()
-        symbol, parameters, name = build(mx, job.source)
+        symbol, constants, name = build(mx, job.source)
+        parameters: Mapping[str, Any] = {n: mx.nd.array(v, dtype="float32") for n, v in constants.items()}
+        if job.case.precision in QUANTISED:
+            if not job.case.option("onednn", True):
+                raise mxnet_int8.needs_onednn()
+            symbol, parameters = mxnet_int8.quantised(mx, symbol, parameters, name, job)
         path = job.directory / "network.json"
         symbol.save(str(path))
-        mx.nd.save(
-            str(path.with_suffix(".params")), {n: mx.nd.array(v, dtype="float32") for n, v in parameters.items()}
-        )
+        mx.nd.save(str(path.with_suffix(".params")), dict(parameters))
         (job.directory / "input.txt").write_text(name)
         return path
 
     def cache_key(self, case: Case) -> str:
-        """The symbol is the same for every case; its shape is given when it is bound."""
-        return ""
+        """The symbol is the same for every case of a precision; its shape is given when it is bound."""
+        return "int8" if case.precision in QUANTISED else ""
 
     def _module(self) -> Any:
         try:
@@ -102,15 +108,20 @@ class Mxnet:
 
     @contextmanager
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[MxnetModel]:
-        """The symbol bound for the case's shape. Raises NotInstalled, UnsupportedModel."""
+        """The symbol bound for the case's shape. Raises NotInstalled, NotAvailable, UnsupportedModel."""
         mx = self._module()
         name = (artifact.parent / "input.txt").read_text()
         parameters = mx.nd.load(str(artifact.with_suffix(".params")))
         symbol = mx.sym.load(str(artifact))
+        types = None
+        if case.precision in QUANTISED:  # fused already, with integers among the parameters
+            if not case.option("onednn", True):
+                raise mxnet_int8.needs_onednn()
+            types = {name: "float32", **{n: v.dtype for n, v in parameters.items()}}
         try:
-            if case.option("onednn", True):
+            if types is None and case.option("onednn", True):
                 symbol = symbol.optimize_for("MKLDNN")
-            executor = symbol.simple_bind(mx.cpu(), grad_req="null", **{name: spec.shape})
+            executor = symbol.simple_bind(mx.cpu(), grad_req="null", type_dict=types, **{name: spec.shape})
             arguments = set(symbol.list_arguments())
             executor.copy_params_from(
                 {n: v for n, v in parameters.items() if n in arguments},
@@ -120,7 +131,7 @@ class Mxnet:
             raise UnsupportedModel(
                 f"MXNet can't bind the network: {str(error).strip().splitlines()[-1][:300]}"
             ) from error
-        yield MxnetModel(executor, mx, name, case)
+        yield MxnetModel(executor, mx, name, case, symbol)
 
 
 def build(mx: Any, path: Path) -> tuple[Any, dict[str, Any], str]:

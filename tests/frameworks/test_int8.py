@@ -15,13 +15,13 @@ from hwprof.store import Results
 pytestmark = [pytest.mark.environments, pytest.mark.timeout(3600)]
 # As it was before any test got one of its own.
 HOME = interpreters.home()
-MADE = ("executorch", "litert", "openvino")
+MADE = ("executorch", "litert", "mxnet", "openvino")
 PRODUCTS = 7  # convolutions and matrix products of tiny_cnn
 EXPERIMENT = """format = 1
 name = "int8"
 rounds = 1
 [matrix]
-frameworks = ["executorch", "litert", "openvino", "pytorch"]
+frameworks = ["executorch", "litert", "mxnet", "openvino", "pytorch"]
 networks = ["tiny_cnn"]
 precision = ["int8"]
 [measure]
