@@ -206,20 +206,22 @@ def heat_map(table: pd.DataFrame) -> Figure:
     axes = figure.subplots()
     axes.grid(visible=False)
     grid = np.full((len(metrics), len(frameworks)), np.nan)
+    hatched: list[Any] = []
     for row in table.to_dict("records"):
         i, j = metrics.index(row["metric"]), frameworks.index(row["framework"])
         if row["r"] is not None and row["r"] == row["r"]:
             grid[i, j] = row["r"]
         sure = row["low"] is not None and row["low"] == row["low"] and (row["low"] > 0 or row["high"] < 0)
         if grid[i, j] == grid[i, j] and (not sure or row["n"] < MIN_TESTED):
-            axes.add_patch(
-                mpl.patches.Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, hatch="////", edgecolor="#666666", lw=0)
-            )
+            hatched.append(mpl.patches.Rectangle((j - 0.5, i - 0.5), 1, 1))
         text = f"{grid[i, j]:+.2f}\nN {row['n']}" if grid[i, j] == grid[i, j] else f"N {row['n']}"
+        # inside its cell, so that no layout need ask how large it is
         axes.text(
-            j, i, text, ha="center", va="center", fontsize=7.5, zorder=5,
+            j, i, text, ha="center", va="center", fontsize=7.5, zorder=5, in_layout=False,
             bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.0},
         )  # fmt: skip
+    style: Any = {"facecolor": "none", "hatch": "////", "edgecolor": "#666666", "lw": 0}
+    axes.add_collection(mpl.collections.PatchCollection(hatched, zorder=1, **style), autolim=False)
     colours = mpl.colormaps["RdBu_r"].with_extremes(bad="#d9d9d9")
     image = axes.imshow(np.ma.masked_invalid(grid), cmap=colours, vmin=-1, vmax=1, aspect="auto")
     axes.set_xticks(range(len(frameworks)), frameworks)

@@ -53,24 +53,27 @@ def place(
     at = axes.transData.transform([*((x, y) for _, x, y in points), *others])
     taken = np.empty((len(at) + len(points), 4))  # x0, y0, x1, y1
     taken[: len(at)] = np.hstack([at - radius, at + radius])
+    probe = _annotate(axes, "", 0.0, 0.0, 0, 0, "left", size)
     for count, (name, x, y) in enumerate(points, len(at)):
-        best: tuple[float, tuple[float, float, str]] | None = None
-        text = _annotate(axes, name, x, y, 0, 0, "left", size)
-        origin = _text_box(text, renderer)
-        text.remove()
+        best: tuple[float, tuple[float, float, str], Bbox] | None = None
+        probe.set_text(name)
+        probe.xy = (x, y)
+        probe.update_positions(renderer)
+        origin = Text.get_window_extent(probe, renderer)
         for dx, dy, side in _places():
             # a text has the same size wherever it stands
             left = dx * figure.dpi / 72 - {"left": 0.0, "center": 0.5, "right": 1.0}[side] * origin.width
             box = origin.translated(left, dy * figure.dpi / 72)
             cost = _overlap(box, taken[:count]) + _outside(box, inside)
             if best is None or cost < best[0]:
-                best = (cost, (dx, dy, side))
+                best = (cost, (dx, dy, side), box)
             if cost == 0:
                 break
         assert best is not None
-        chosen = _annotate(axes, name, x, y, *best[1], size)
+        _annotate(axes, name, x, y, *best[1], size)
         # the text alone: the line to a far point may cross other things
-        taken[count] = _text_box(chosen, renderer).extents
+        taken[count] = best[2].extents
+    probe.remove()
 
 
 def _annotate(axes: Axes, name: str, x: float, y: float, dx: float, dy: float, side: str, size: float) -> Any:
@@ -86,11 +89,6 @@ def _annotate(axes: Axes, name: str, x: float, y: float, dx: float, dy: float, s
         arrowprops=line,
         annotation_clip=False,
     )
-
-
-def _text_box(annotation: Any, renderer: Any) -> Bbox:
-    annotation.update_positions(renderer)
-    return Text.get_window_extent(annotation, renderer)
 
 
 def _overlap(box: Bbox, others: Any) -> float:
