@@ -47,7 +47,8 @@ def place(
     figure is settled.
     """
     figure: Any = axes.figure
-    renderer = figure.canvas.get_renderer()
+    canvas: Any = FigureCanvasAgg(figure)
+    renderer = canvas.get_renderer()
     inside = axes.get_window_extent(renderer)
     radius = POINT_RADIUS * figure.dpi / 72
     at = axes.transData.transform([*((x, y) for _, x, y in points), *others])
