@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,17 +47,19 @@ def build(
     runs: Iterable[Run],
     against: Sequence[str] = tuple(targets.TARGETS),
     identities: Mapping[str, decomposition.Identity] | None = None,
+    correlate: Callable[[pd.DataFrame], Iterable[Analysis]] = correlation.analyse,
 ) -> Report:
     """The report of a results frame and the runs behind it (the frame for speed, the runs for identity and doubts).
 
     `against`: what metrics are correlated with, of targets.TARGETS. `identities`: factors of each run by uid, if known.
+    `correlate`: correlations with FPS, or what has them already.
     """
     everything = list(runs)
     commands = Table("Commands", command.HEADER, command.rows(everything))
     if frame.empty and not commands.rows:
         return Report(("There is no run in these results: hwprof sweep quick measures some.",), ())
     fps = speeds(frame)
-    analyses = tuple(correlation.analyse(frame)) if len(fps) and "fps" in against else ()
+    analyses = tuple(correlate(frame)) if len(fps) and "fps" in against else ()
     energy = tuple(targets.against_energy(frame)) if len(fps) and "energy" in against else ()
     tables = [fps_table(fps)] if len(fps) else []
     for analysis in (*analyses, *energy):

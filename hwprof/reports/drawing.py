@@ -6,7 +6,6 @@ process has to load matplotlib first.
 
 from __future__ import annotations
 
-import os
 import pickle
 import signal
 import subprocess
@@ -16,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from hwprof.errors import ResultsError
+from hwprof.reports import aside
 from hwprof.reports.figures import Job, draw
 
 MOST = 4  # processes; each takes some 150 MiB
@@ -31,7 +30,7 @@ class Drawing:
         self._folder = folder
         self.jobs = tuple(jobs)
         if processes is None:
-            cores = len(os.sched_getaffinity(0))
+            cores = aside.cores()
             processes = min(cores, MOST) if cores > 1 and sum(job.work for job in jobs) >= WORTH else 0
         self._shares = shares(self.jobs, processes)
         self._started: list[subprocess.Popen[bytes]] = []
@@ -59,25 +58,14 @@ class Drawing:
             for job in self.jobs:
                 draw(job, self._folder)
         for process in self._started:
-            answer, _ = process.communicate()
-            if process.returncode:
-                how = f"signal {-process.returncode}" if process.returncode < 0 else f"status {process.returncode}"
-                raise ResultsError(
-                    f"the figures: a process that drew them ended with {how}",
-                    "free some memory, or leave them out: --format html",
-                )
-            error = pickle.loads(answer)
+            error = aside.told(process, "the figures")
             if error is not None:
                 raise OSError(*error)
         return {job.caption: f"{job.name}.png" for job in self.jobs}
 
     def _end(self) -> None:
         for process in self._started:
-            if process.poll() is None:
-                process.kill()
-            if process.stdout is not None:
-                process.stdout.close()
-            process.wait()
+            aside.end(process)
         self._started = []
 
 
@@ -90,17 +78,10 @@ def shares(jobs: Sequence[Job], processes: int) -> list[list[Job]]:
 
 
 def _begin(jobs: Sequence[Job], folder: Path) -> subprocess.Popen[bytes]:
-    # the same modules as here, wherever they were found
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}  # noqa: PTH109
     with tempfile.TemporaryFile() as order:
         pickle.dump((list(jobs), folder.absolute()), order)
         order.seek(0)
-        return subprocess.Popen(
-            [sys.executable, "-c", f"from {__name__} import work; work()"],
-            stdin=order,
-            stdout=subprocess.PIPE,
-            env=environment,
-        )
+        return aside.begin(__name__, "work", order=order)
 
 
 def work() -> None:
