@@ -146,10 +146,12 @@ class _Talk:
             if message is None:
                 self.wait(deadline)
                 if self.starved:
+                    self.catch_up()
                     return None, Failure(
                         "memory", "stopped before the machine ran out of memory", "a smaller batch or size", self.stage
                     )
                 if self.launcher.clock() > deadline:
+                    self.catch_up()
                     return None, Failure(
                         "timeout",
                         f"no result within {timeout_s:g} s, stopped during '{self.stage}'",
@@ -169,6 +171,14 @@ class _Talk:
                 return None, from_json(Failure, message["failure"])
             else:
                 return message, None
+
+    def catch_up(self) -> None:
+        """The stage that the worker is in: it may have gone on since its last message was read."""
+        if select.select([self.link], [], [], 0)[0]:
+            self.link.fill()
+        while (message := self.link.pop()) is not None:
+            if message["say"] == "stage":
+                self.stage = str(message["stage"])
 
     def edge(self, pid: int, window: int, first: bool) -> None:
         """A window is about to begin or has ended."""
