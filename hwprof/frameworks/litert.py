@@ -30,7 +30,9 @@ class LiteRtModel:
     def __init__(self, interpreter: Any, module: Any, case: Case) -> None:
         self._interpreter, self._module, self._case = interpreter, module, case
         self._input = interpreter.get_input_details()[0]["index"]
-        self._output = interpreter.get_output_details()[0]["index"]
+        output = interpreter.get_output_details()[0]
+        self._output = output["index"]
+        self.output_shape: tuple[int, ...] = tuple(int(side) for side in output["shape"])
 
     def bind(self, batch: Array) -> Array:
         """The images channels last."""

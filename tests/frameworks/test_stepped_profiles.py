@@ -1,4 +1,4 @@
-"""Profiles of TVM, ncnn, MNN, MXNet and ExecuTorch, as their real runs tell them; and each of them once for real."""
+"""Profiles of TVM, ncnn, MNN, MXNet, ExecuTorch and LiteRT, as real runs tell them; and each of them once for real."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hwprof.analysis.layers import Node, Told, owners
 from hwprof.cli import main
 from hwprof.errors import UnsupportedModel
 from hwprof.frameworks import interpreters
-from hwprof.frameworks.profiles import executorch, mnn, mxnet, ncnn, tvm
+from hwprof.frameworks.profiles import executorch, litert, mnn, mxnet, ncnn, tvm
 
 HOME = interpreters.home()  # as it was before any test got one of its own
 # After real runs of SqueezeNet 1.1 at 64 pixels, shortened to what is read here (not recordings as they were).
@@ -43,6 +43,15 @@ def test_time_around_others_is_not_counted_twice_and_inferences_must_agree() -> 
     assert (step.ns, step.kind) == (130e3, "Conv")
     with pytest.raises(UnsupportedModel):
         executorch.steps_of(TRACE, 3)
+
+
+def test_operators_of_litert_are_told_without_what_lies_around_them() -> None:
+    trace = [("Invoke", 1, 99), ("Convolution (NHWC, F32) IGEMM", 8, 4), ("Copy (NC, X32)", 8, 1), ("CONV_2D", 2, 2)]
+    steps = litert.steps_of([trace, [("Invoke", 1, 9), *((tag, kind, us + 2) for tag, kind, us in trace[1:])]])
+    assert [(s.ns, s.kind) for s in steps] == [(5e3, "Conv"), (2e3, "Concat"), (3e3, "Conv")]
+    for traces in ([], [trace[:1]], [trace, trace[:-1]]):
+        with pytest.raises(UnsupportedModel):
+            litert.steps_of(traces)
 
 
 def test_a_bias_of_tvm_goes_on_with_its_convolution() -> None:
@@ -89,7 +98,7 @@ def test_forms_lead_to_nodes_and_a_convolution_too_many_names_nothing() -> None:
 
 
 @pytest.mark.environments
-@pytest.mark.parametrize("name", ["tvm", "ncnn", "mnn", "mxnet", "executorch"])
+@pytest.mark.parametrize("name", ["tvm", "ncnn", "mnn", "mxnet", "executorch", "litert"])
 def test_every_product_has_its_time(
     name: str, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

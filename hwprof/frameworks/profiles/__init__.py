@@ -31,10 +31,10 @@ BUILT_IN = (
     "mnn",
     "mxnet",
     "executorch",
+    "litert",
 )
 # Why the others can't.
 REASONS = {
-    "litert": "its Python interface has no profiler, and its interpreter can't be stopped between operators",
     "tensorflow": "its profiler traces threads and kernels of a fused function, not layers",
 }
 SAME = {"opencv5": "opencv", "caffe": "opencv"}
