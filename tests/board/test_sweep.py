@@ -114,7 +114,7 @@ def test_results_come_home_and_the_report_says_that_they_are_emulated(
     words = ["merge", *(str(exact.folder / n) for n in ("sweep.db", "user.db")), "--results", os.fspath(gathered)]
     assert main(words) == 0
     said = capsys.readouterr().out
-    assert said.count("4 runs added") == 2
+    assert (said.count("4 runs added"), said.count("6 runs added")) == (1, 1)
     assert main(words) == 0
     assert "0 runs added, 4 known" in capsys.readouterr().out
     assert main(["report", os.fspath(gathered), "-o", str(tmp_path / "report")]) == 0
