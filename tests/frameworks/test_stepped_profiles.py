@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from hwprof.analysis.layers import Node, Told, owners
 from hwprof.cli import main
-from hwprof.errors import UnsupportedModel
+from hwprof.errors import NotAvailable, UnsupportedModel
 from hwprof.frameworks import interpreters
 from hwprof.frameworks.profiles import executorch, litert, mnn, mxnet, ncnn, tvm
 
@@ -52,6 +53,15 @@ def test_operators_of_litert_are_told_without_what_lies_around_them() -> None:
     for traces in ([], [trace[:1]], [trace, trace[:-1]]):
         with pytest.raises(UnsupportedModel):
             litert.steps_of(traces)
+
+
+def test_events_of_another_form_are_refused_before_they_are_believed() -> None:
+    tag = ctypes.create_string_buffer(b"CONV_2D")
+    event = litert.Event(ctypes.addressof(tag), 2, 0, 7)
+    assert litert.told([event]) == [("CONV_2D", 2, 7)]
+    for wrong in (litert.Event(ctypes.addressof(tag), 3, 0, 7), litert.Event(0, 2, 0, 7)):
+        with pytest.raises(NotAvailable, match="another form"):
+            litert.told([event, wrong])
 
 
 def test_a_bias_of_tvm_goes_on_with_its_convolution() -> None:

@@ -7,7 +7,7 @@ time per operator is told, its speed isn't used. Within XNNPACK the delegate's o
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,8 @@ CPU = 1  # kLiteRtHwAcceleratorCpu
 READ, WRITE = 0, 2  # of a locked buffer
 # Event types: an operator of the graph, one within a delegate, one that a delegate tells as the graph's.
 OPERATORS = (2, 4, 8)
+TYPES = frozenset(1 << bit for bit in range(9))
+SOURCES = range(3)
 # The kernels without XNNPACK; those within are named as in ExecuTorch, but for copies, which join maps.
 KINDS = {
     "CONV_2D": "Conv",
@@ -49,10 +51,10 @@ KINDS = {
 
 
 class Event(ctypes.Structure):
-    """ProfiledEventData of LiteRT 2.x."""
+    """ProfiledEventData of LiteRT 2.3."""
 
     _fields_ = (
-        ("tag", ctypes.c_char_p),
+        ("tag", ctypes.c_void_p),
         ("type", ctypes.c_int),
         ("start_us", ctypes.c_uint64),
         ("elapsed_us", ctypes.c_uint64),
@@ -154,9 +156,18 @@ class Compiled:
         self._lib("LiteRtGetNumProfilerEvents", self._profiler, ctypes.byref(count))
         events = (Event * count.value)()
         self._lib("LiteRtGetProfilerEvents", self._profiler, count, events)
-        found = [((e.tag or b"").decode(), int(e.type), int(e.elapsed_us)) for e in events]
+        found = told(events)
         self._lib("LiteRtResetProfiler", self._profiler)
         return found
+
+
+def told(events: Iterable[Event]) -> list[tuple[str, int, int]]:
+    """(operator, event type, us) of each. Raises NotAvailable where they have another form than this module knows."""
+    known = list(events)
+    if any(e.type not in TYPES or e.source not in SOURCES or not e.tag for e in known):
+        reason = "this LiteRT's profiler gives events of another form than 2.3's"
+        raise NotAvailable(reason, "the pinned version: hwprof env create litert")
+    return [(ctypes.string_at(e.tag).decode(), e.type, e.elapsed_us) for e in known]
 
 
 class ProfiledModel:
