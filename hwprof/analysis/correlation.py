@@ -216,17 +216,8 @@ def _by_rank(part: pd.DataFrame, variant: str, metric: Metric, zeros: int) -> Co
 
 
 def _spread(logs: Floats) -> float:
-    ordered = np.sort(logs)
-    return float(np.exp(_quantile(ordered, 0.9) - _quantile(ordered, 0.1)))
-
-
-def _quantile(ordered: Floats, q: float) -> float:
-    """numpy's quantile of sorted values, linear between neighbours, without its preamble."""
-    place = q * (len(ordered) - 1)
-    below = int(place)
-    share, low = place - below, float(ordered[below])
-    high = float(ordered[min(below + 1, len(ordered) - 1)])
-    return high - (high - low) * (1 - share) if share >= 0.5 else low + (high - low) * share
+    high, low = np.quantile(logs, (0.9, 0.1))
+    return float(np.exp(high - low))
 
 
 def _leave_out(x: Floats, y: Floats, z: Floats, names: Sequence[str], r: float) -> tuple[float, float, str] | None:
