@@ -6,6 +6,7 @@ Arrays hold one value per network. Nothing here knows of frames or frameworks.
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,7 +72,7 @@ class Space:
 
     def residuals(self, values: Floats) -> Floats:
         """Of `values` (n,) or (n, m)."""
-        out: Floats = values - values.mean(axis=0)
+        out: Floats = values - values.sum(axis=0) / len(values)
         if self._basis is not None:
             out = out - self._basis @ (self._basis.T @ out)
         return out
@@ -113,9 +114,9 @@ def fisher_interval(r: float, n: int, k: int, inflation: float = 1.0) -> tuple[f
     """tanh(atanh(r) +- 1.96 / sqrt(n - k - 3)); None where n - k - 3 <= 0. `inflation`: of the variance."""
     if n - k - 3 <= 0:
         return None
-    half = Z95 * np.sqrt(inflation / (n - k - 3))
-    z = np.arctanh(np.clip(r, -1 + 1e-15, 1 - 1e-15))
-    return float(np.tanh(z - half)), float(np.tanh(z + half))
+    half = Z95 * math.sqrt(inflation / (n - k - 3))
+    z = math.atanh(min(max(r, -1 + 1e-15), 1 - 1e-15))
+    return math.tanh(z - half), math.tanh(z + half)
 
 
 def partial(x: Floats, y: Floats, covariates: Floats, inflation: float = 1.0) -> Partial:
@@ -138,14 +139,18 @@ def of_residuals(x: Floats, y: Floats, rx: Floats, ry: Floats, k: int, inflation
         return Partial(n, k, why=f"{n} networks and {k} covariates leave no degree of freedom")
     sx, sy = float(rx @ rx), float(ry @ ry)
     for name, left, before in (("the metric", sx, x), ("FPS", sy, y)):
-        total = float(((before - before.mean()) ** 2).sum())
+        centred = before - before.sum() / n
+        total = float(centred @ centred)
         if total < 1e-18 or left < NOTHING * total:
             what = "once the covariates are taken out" if total >= 1e-18 else "between networks"
             return Partial(n, k, why=f"{name} does not vary {what}")
-    r = float(np.clip(rx @ ry / np.sqrt(sx * sy), -1, 1))
+    sxy = float(rx @ ry)
+    r = min(max(sxy / math.sqrt(sx * sy), -1.0), 1.0)
     interval = fisher_interval(r, n, k, inflation)
-    p = float(2 * special.stdtr(df, -abs(r) * np.sqrt(df / max(1 - r * r, 1e-300))))  # stats.t.sf, without its preamble
-    slope = float(rx @ ry / sx)
+    p = float(
+        2 * special.stdtr(df, -abs(r) * math.sqrt(df / max(1 - r * r, 1e-300)))
+    )  # stats.t.sf, without its preamble
+    slope = sxy / sx
     if interval is None:
         return Partial(n, k, r, p=p, slope=slope, why=f"no interval: {n} networks - {k} covariates - 3 is not above 0")
     return Partial(n, k, r, interval[0], interval[1], p, slope)
@@ -170,7 +175,7 @@ def leave_one_out(x: Floats, y: Floats, covariates: Floats) -> Floats:
         return np.full(n, np.nan)
     rest, basis, counted = Space.of(covariates).without_each()
     values = np.stack([x[rest], y[rest]], axis=2)  # (n, n - 1, 2)
-    values = values - values.mean(axis=1, keepdims=True)
+    values = values - values.sum(axis=1, keepdims=True) / (n - 1)
     total = (values**2).sum(axis=1)
     values = values - basis @ (basis.swapaxes(1, 2) @ values)
     within = (values**2).sum(axis=1)
@@ -181,10 +186,15 @@ def leave_one_out(x: Floats, y: Floats, covariates: Floats) -> Floats:
 
 
 def benjamini_hochberg(p: Floats) -> Floats:
-    """q-values of one family of tests, (m,) -> (m,), by scipy."""
-    from scipy import stats
+    """q-values of one family of tests, (m,) -> (m,): the least of m p(j) / j over j from the place of p upwards.
 
-    return np.asarray(stats.false_discovery_control(p, method="bh"), dtype=np.float64) if len(p) else p
+    scipy.stats.false_discovery_control gives the same, once a module of a second's loading is there (ten on a board).
+    """
+    m = len(p)
+    order = np.argsort(p, kind="stable")
+    q = np.empty(m)
+    q[order] = np.minimum.accumulate((p[order] * m / np.arange(1, m + 1))[::-1])[::-1]
+    return np.minimum(q, 1.0)
 
 
 def t_interval(values: Floats) -> tuple[float, float] | None:
@@ -192,7 +202,5 @@ def t_interval(values: Floats) -> tuple[float, float] | None:
     n = len(values)
     if n < 2:
         return None
-    from scipy import stats
-
-    half = float(stats.t.ppf(0.975, n - 1)) * float(np.std(values, ddof=1)) / np.sqrt(n)
+    half = float(special.stdtrit(n - 1, 0.975)) * float(np.std(values, ddof=1)) / np.sqrt(n)
     return float(values.mean() - half), float(values.mean() + half)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -95,8 +95,8 @@ def slopes(x: Floats, y: Floats, z: Floats | None = None) -> Slopes:
         se = np.where(enough, np.sqrt((n - 1) / n * squares), np.nan)
         b = np.where(enough, b, np.nan)
         df = np.maximum(n - 1, 1)
-        half = stats.t.ppf(0.975, df) * se
-        p = np.where(se > 0, 2 * stats.t.sf(np.abs(b) / se, df), np.nan)
+        half = special.stdtrit(df, 0.975) * se
+        p = np.where(se > 0, 2 * special.stdtr(df, -np.abs(b) / se), np.nan)
     return Slopes(b, se, b - half, b + half, p, n.astype(np.int64))
 
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.cluster import hierarchy
-from scipy.spatial.distance import squareform
 
 from hwprof.analysis import pooled
 from hwprof.analysis.findings import Analysis, Correlation, Shared
@@ -40,6 +38,9 @@ def groups(found: Sequence[Correlation]) -> tuple[tuple[str, ...], ...]:
     r = pd.DataFrame(residuals)[with_points].corr(min_periods=5).fillna(0.0).to_numpy(float)
     distance = np.clip(1 - np.abs(r), 0, 1)
     np.fill_diagonal(distance, 0)
+    from scipy.cluster import hierarchy  # here: who only shows what was found begins sooner without it
+    from scipy.spatial.distance import squareform
+
     tree = hierarchy.linkage(squareform(distance, checks=False), "average")
     labels = hierarchy.fcluster(tree, t=1 - SAME, criterion="distance")
     clusters: dict[int, list[str]] = {}

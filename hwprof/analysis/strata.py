@@ -7,7 +7,7 @@ combination is a stratum of its own, and every result says of which stratum it i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -224,6 +224,7 @@ class Logs:
         self._there: dict[str, NDArray[np.bool_]] = {}
         self._values: dict[str, Floats] = {}
         self._effects: dict[bytes, Collapsed] = {}
+        self._effect: dict[tuple[bytes, str], Floats] = {}
         self._collapsed: dict[tuple[str, ...], Collapsed] = {}
 
     def values(self, column: str) -> Floats:
@@ -252,17 +253,26 @@ class Logs:
         return self._collapsed[key]
 
     def _collapse(self, columns: tuple[str, ...]) -> Collapsed:
-        means = [self.mean(c) for c in columns]
-        cells = np.logical_and.reduce([self._there[c] for c in columns])
+        cells = np.logical_and.reduce([self._has(c) for c in columns])
         if not cells.any():
             return Collapsed((), np.empty((0, len(columns))), 0, ())
-        one = self._over(cells)
-        return replace(one, values=one.values @ np.column_stack([mean[cells] for mean in means]))
+        key = cells.tobytes()
+        one = self._over(cells, key)
+        # the same target and the same covariates stand beside each of hundreds of metrics
+        for column in columns:
+            if (key, column) not in self._effect:
+                self._effect[key, column] = one.values @ self.mean(column)[cells]
+        values = np.array([self._effect[key, column] for column in columns]).T
+        return Collapsed(one.networks, values, one.cells, one.batches)
 
-    def _over(self, cells: NDArray[np.bool_]) -> Collapsed:
+    def _has(self, column: str) -> NDArray[np.bool_]:
+        """The cells in which a column has a log."""
+        self.mean(column)
+        return self._there[column]
+
+    def _over(self, cells: NDArray[np.bool_], key: bytes) -> Collapsed:
         """What makes cells into network effects, (networks, cells): most metrics have the same cells, and the design
         is solved once for them."""
-        key = cells.tobytes()
         if key not in self._effects:
             networks, batches = zip(*(self._cells[i] for i in np.flatnonzero(cells)), strict=True)
             self._effects[key] = network_effects(networks, batches, np.eye(len(networks)))

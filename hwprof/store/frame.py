@@ -42,8 +42,9 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
         rows = {run.id: index for index, run in enumerate(runs)}
         base = _identity(runs, _experiments(connection), labels(connection))
         base |= _speed(connection, kind, runs, rows)
-        counted_by_emulator = _emulated(connection)
-        base["emulated"] = np.array([run.id in counted_by_emulator for run in runs], dtype=bool)
+        readings = summed(connection, kind)
+        emulated = _emulated(connection, readings)
+        base["emulated"] = np.array([run.id in emulated for run in runs], dtype=bool)
         metrics = {
             row.id: Metric(row.name, row.unit, row.domain, row.source, row.meaning)
             for row in connection.execute(select(schema.metric))
@@ -53,7 +54,7 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
         whys = _whys(connection)
         suspects = Suspects(connection)
         hosts = [run.host_state_id for run in runs]
-        _fill(columns, summed(connection, kind), metrics, whys, targets, suspects, hosts)
+        _fill(columns, readings, metrics, whys, targets, suspects, hosts)
         if kind == Kind.NATIVE:
             partners = _simulated(connection, runs)
             _fill(columns, summed(connection, Kind.SIMULATED), metrics, whys, partners, suspects, hosts)
@@ -104,10 +105,10 @@ def labels(connection: Connection) -> dict[int, str]:
     }
 
 
-def _emulated(connection: Connection) -> frozenset[int]:
+def _emulated(connection: Connection, readings: Sequence[Sums]) -> frozenset[int]:
     """Runs on an emulated machine, whether or not its PMU counted anything: their time is the emulator's."""
-    v, r, h = schema.reading, schema.run, schema.host_state
-    counted = connection.scalars(select(v.c.run_id).where(v.c.origin == Origin.EMULATED.value).distinct())
+    r, h = schema.run, schema.host_state
+    counted = (run for sums in readings if sums.origin is Origin.EMULATED for run in sums.run.astype(np.int64).tolist())
     hosts = [row.id for row in connection.execute(select(h.c.id, h.c.facts)) if (row.facts or {}).get("emulated")]
     return frozenset(counted) | frozenset(connection.scalars(select(r.c.id).where(r.c.host_state_id.in_(hosts))))
 

@@ -236,11 +236,11 @@ class Results:
         ):
             if value is not None:
                 query = query.where(column == value)
+        wanted = None if ids is None else set(ids)
+        if wanted is not None and len(wanted) <= reader.CHUNK_OF_FEW:
+            query = query.where(r.c.id.in_(wanted))
         with self._database.read() as connection:
-            found = list(connection.scalars(query))
-        if ids is not None:
-            wanted = set(ids)
-            found = [identity for identity in found if identity in wanted]
+            found = [identity for identity in connection.scalars(query) if wanted is None or identity in wanted]
         size = reader.CHUNK if metrics is None else reader.CHUNK_OF_FEW
         facts: reader.Facts = {}
         for start in range(0, len(found), size):

@@ -78,3 +78,5 @@ def test_leaving_out_a_network_is_the_coefficient_of_the_others() -> None:
 def test_q_values_are_benjamini_and_hochbergs() -> None:
     assert benjamini_hochberg(np.array([0.01, 0.04, 0.03])) == pytest.approx([0.03, 0.04, 0.04])
     assert len(benjamini_hochberg(np.array([]))) == 0
+    p = np.concatenate([np.random.default_rng(3).uniform(size=200) ** 3, [0.0, 1.0, 0.5, 0.5]])
+    assert benjamini_hochberg(p) == pytest.approx(stats.false_discovery_control(p), rel=1e-12)
