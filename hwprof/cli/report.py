@@ -77,8 +77,8 @@ def _uncollected() -> Iterator[None]:
 def main(args: argparse.Namespace) -> int:
     """Read, analyse, print, write."""
     from hwprof import store
-    from hwprof.reports import detail, files, text
-    from hwprof.reports.html.gather import gather
+    from hwprof.reports import ahead
+    from hwprof.reports.drawing import Drawing
 
     wanted, against = formats(args.format), targets(args.against)
     path = store.default_path(args.file or args.results)
@@ -87,15 +87,20 @@ def main(args: argparse.Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ResultsError(f"cannot write {folder}: {error.strerror}", "name another folder with -o") from error
-    with store.Results.open(path) as results, _uncollected():
-        material = gather(results, against)
-    try:
-        with files.begun(material, folder, wanted) as figures:
+    with Drawing(folder) as figures:
+        with store.Results.open(path) as results, ahead.begun(results, against) as begun, _uncollected():
+            from hwprof.reports import detail, files, text  # now, beside what has begun
+            from hwprof.reports.html.gather import gather
+
+            material = gather(results, against, begun, figures.prepare if "markdown" in wanted else lambda: None)
+        try:
+            if "markdown" in wanted:
+                files.begin(material, figures)
             print(text.terminal(detail.extend(material.report)), flush=True)
             made = files.write(material, folder, wanted, figures)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise ResultsError(f"cannot write {folder}: {error.strerror}", "is there room, and permission?") from error
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise ResultsError(f"cannot write {folder}: {error.strerror}", "is there room, and permission?") from error
     print("\n" + "\n".join(f"report: {said}" for said in made))
     return EXIT_OK

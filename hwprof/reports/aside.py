@@ -1,46 +1,48 @@
-"""Processes for pieces of a large report: one piece of its analysis (`Aside`), or its figures (drawing.py).
+"""Processes for pieces of a large report: a piece of its analysis (`Aside`, see ahead.py), or its figures (drawing.py).
 
-Modules are loaded there while the readings are still being read here. Where there is one core, or little to do, there
-are no such processes: to start them takes longer than they save.
+Where there is one core, or little to do, there are no such processes: to start them takes longer than they save.
 """
 
 from __future__ import annotations
 
-import importlib
+import contextlib
+import gc
 import os
 import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-from hwprof.errors import ResultsError
+from hwprof.errors import HwprofError, ResultsError
 
-T = TypeVar("T")
 REMEDY = "free some memory, or report on fewer runs"
 
 
-def begin(module: str, function: str, *words: str, order: Any = subprocess.PIPE) -> subprocess.Popen[bytes]:
-    """A process that calls `function` of a module, with `words` in its sys.argv; `order`: what it reads."""
+def begin(module: str, function: str) -> subprocess.Popen[bytes]:
+    """A process that calls `function` of a module."""
     # the same modules as here, wherever they were found
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}  # noqa: PTH109
     return subprocess.Popen(
-        [sys.executable, "-c", f"from {module} import {function}; {function}()", *words],
-        stdin=order,
+        [sys.executable, "-c", f"from {module} import {function}; {function}()"],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environment,
     )
 
 
 def told(process: subprocess.Popen[bytes], what: str) -> Any:
-    """What the process puts on its output. ResultsError where it ended before its time."""
-    answer, _ = process.communicate()
-    if process.returncode:
-        how = f"signal {-process.returncode}" if process.returncode < 0 else f"status {process.returncode}"
-        raise ResultsError(f"{what}: a process that worked on it ended with {how}", REMEDY)
-    return pickle.loads(answer)
+    """The next thing that the process puts on its output. ResultsError where it ended before its time."""
+    assert process.stdout is not None
+    try:
+        return pickle.load(process.stdout)
+    except (EOFError, pickle.UnpicklingError):
+        status = process.wait()
+        how = f"signal {-status}" if status < 0 else f"status {status}"
+        raise ResultsError(f"{what}: a process that worked on it ended with {how}", REMEDY) from None
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -56,15 +58,23 @@ def end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-class Aside(Generic[T]):
-    """`function` of this package called in another process: `give` it its argument, and ask for its `result`."""
+class Aside:
+    """A generator function called with `order` in another process, from entering on; `take` what it yields.
 
-    def __init__(self, function: Callable[[Any], T], what: str) -> None:
+    The function is found there by its name, in a module that takes no long to load.
+    """
+
+    def __init__(self, function: Callable[[Any], Iterator[Any]], order: Any, what: str) -> None:
         """`what`: what it is about, for the error of a process that ended early."""
-        self._function, self._what = function, what
-        self._process = begin(__name__, "call", function.__module__)
+        self._order, self._what = (function, order), what
 
-    def __enter__(self) -> Aside[T]:
+    def __enter__(self) -> Aside:
+        self._process = begin(__name__, "call")
+        pipe = self._process.stdin
+        assert pipe is not None
+        with contextlib.suppress(BrokenPipeError):  # `take` tells how it ended
+            pickle.dump(self._order, pipe, protocol=5)
+            pipe.flush()
         return self
 
     def __exit__(
@@ -72,30 +82,33 @@ class Aside(Generic[T]):
     ) -> None:
         end(self._process)
 
-    def give(self, value: Any) -> None:
-        """Begin."""
-        pipe = self._process.stdin
-        assert pipe is not None
-        try:
-            pickle.dump((self._function, value), pipe, protocol=5)
-            pipe.flush()
-        except BrokenPipeError:
-            told(self._process, self._what)
-            raise
+    def take(self) -> Any:
+        """The next thing that it yields, as soon as it is there.
 
-    def result(self) -> T:
-        """What came of it. ResultsError where the process ended before its time."""
-        found: T = told(self._process, self._what)
+        Raises the HwprofError that it ended with, ResultsError where the process ended before its time.
+        """
+        found = told(self._process, self._what)
+        if isinstance(found, HwprofError):
+            raise found
         return found
 
 
 def call() -> None:
-    """What the other process does."""
+    """What the other process does. It goes on with its work while what it has found is waited for or fetched."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # who interrupts the report sees one message, not one per process
-    for module in sys.argv[1:]:
-        importlib.import_module(module)
-    function, value = pickle.load(sys.stdin.buffer)
-    pickle.dump(function(value), sys.stdout.buffer, protocol=5)
+    gc.disable()  # it would look at millions of objects again and again, in a process that soon ends
+    function, order = pickle.load(sys.stdin.buffer)
+    with ThreadPoolExecutor(1) as writer:
+        try:
+            for found in function(order):
+                writer.submit(_say, found)
+        except HwprofError as error:
+            writer.submit(_say, error)
+
+
+def _say(found: Any) -> None:
+    pickle.dump(found, sys.stdout.buffer, protocol=5)
+    sys.stdout.buffer.flush()
 
 
 def cores() -> int:

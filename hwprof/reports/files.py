@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,30 +16,23 @@ if TYPE_CHECKING:
 TITLE = "What goes with inference speed"
 
 
-@contextlib.contextmanager
-def begun(material: Material, folder: Path, formats: Sequence[str]) -> Iterator[Drawing | None]:
-    """Figures being drawn for `write` while something else is done; None where no format has any."""
-    if "markdown" not in formats:
-        yield None
-        return
-    from hwprof.reports import drawing, figures
+def begin(material: Material, figures: Drawing) -> None:
+    """Begin to draw the figures of report.md, for `write`, while something else is done."""
+    from hwprof.reports.figures import jobs
 
     report = material.report
-    with drawing.Drawing(figures.jobs(report.fps, (*report.analyses, *report.energy)), folder) as started:
-        yield started
+    figures.begin(jobs(report.fps, (*report.analyses, *report.energy)))
 
 
-def write(material: Material, folder: Path, formats: Sequence[str], figures: Drawing | None = None) -> list[str]:
+def write(material: Material, folder: Path, formats: Sequence[str], figures: Drawing) -> list[str]:
     """The files of each format, of html, markdown and latex; what was written, in words. Raises OSError.
 
-    `figures`: those that `begun` began.
+    `figures`: those that `begin` began, where Markdown is among the formats.
     """
-    with contextlib.ExitStack() as stack:
-        figures = figures or stack.enter_context(begun(material, folder, formats))
-        made = {"html": html, "latex": latex}
-        out = {name: made[name](material, folder) for name in formats if name in made}
-        if figures is not None:
-            out["markdown"] = markdown(material, folder, figures)  # last: its figures take longest
+    made = {"html": html, "latex": latex}
+    out = {name: made[name](material, folder) for name in formats if name in made}
+    if "markdown" in formats:
+        out["markdown"] = markdown(material, folder, figures)  # last: its figures take longest
     return [out[name] for name in formats]
 
 

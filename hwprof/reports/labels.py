@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
@@ -27,13 +26,6 @@ def _places() -> list[tuple[float, float, str]]:
     return [*((float(x), float(y), side) for x, y, side in _NEAR), *far]
 
 
-def settle(figure: Any) -> None:
-    """Lay a finished figure out, once and for good: an engine of its own would do so again at every drawing, and
-    finding room for every text is most of the work. To be called before pixels mean anything."""
-    FigureCanvasAgg(figure)
-    ConstrainedLayoutEngine().execute(figure)
-
-
 def place(
     axes: Axes,
     points: Sequence[tuple[str, float, float]],
@@ -43,12 +35,13 @@ def place(
     """Label `points` (name, x, y in data units); `others` are further points to keep clear of.
 
     Greedy: each name takes the first place where it touches no name, no point and stays inside the axes; where there
-    is none, the place that touches least. Same input, same places. Call it when limits and scales are final and the
-    figure is settled.
+    is none, the place that touches least. Same input, same places. Call it when limits, scales and the place of the
+    axes are final.
     """
     figure: Any = axes.figure
     canvas: Any = FigureCanvasAgg(figure)
     renderer = canvas.get_renderer()
+    axes.get_xlim(), axes.get_ylim()  # limits follow the data only when they are asked for
     inside = axes.get_window_extent(renderer)
     radius = POINT_RADIUS * figure.dpi / 72
     at = axes.transData.transform([*((x, y) for _, x, y in points), *others])
@@ -89,6 +82,7 @@ def _annotate(axes: Axes, name: str, x: float, y: float, dx: float, dy: float, s
         fontsize=size,
         arrowprops=line,
         annotation_clip=False,
+        in_layout=False,  # it is inside the axes, as far as there is room
     )
 
 

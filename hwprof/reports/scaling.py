@@ -59,7 +59,7 @@ def figure(curves: Mapping[str, Sequence[Point]]) -> Any:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    from hwprof.reports.figures import COLOURS, MARKERS, STYLE
+    from hwprof.reports.plots import COLOURS, MARKERS, STYLE
 
     with mpl.rc_context(STYLE):
         drawn = Figure(figsize=(8.4, 3.6), layout="constrained")
@@ -89,7 +89,7 @@ def save(curves: Mapping[str, Sequence[Point]], path: Path) -> None:
     """The figure as SVG and PNG: `path` without a suffix, or with either."""
     import matplotlib as mpl
 
-    from hwprof.reports.figures import STYLE
+    from hwprof.reports.plots import STYLE
 
     drawn = figure(curves)
     with mpl.rc_context(STYLE):

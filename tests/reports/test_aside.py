@@ -1,16 +1,17 @@
-"""A piece of the analysis in a process of its own: the same answer, and an end that is told of."""
+"""The analysis of a large report in a process of its own: the same answer, and an end that is told of."""
 
 from __future__ import annotations
 
 import os
+import signal
+import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from hwprof.analysis import correlation
 from hwprof.errors import ResultsError
-from hwprof.reports import aside
+from hwprof.reports import ahead, aside
 from hwprof.reports.aside import Aside
 from hwprof.reports.html import gather
 from hwprof.store import Results
@@ -27,37 +28,74 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_report_is_the_same_with_a_second_process(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def gathered() -> gather.Material:
-        with Results.open(results) as opened:
-            return gather.gather(opened)
-
-    alone = gathered()
-    asked: list[object] = []
-
-    def noted(*arguments: Any) -> Aside[Any]:
-        asked.append(arguments)
-        return Aside(*arguments)
-
-    monkeypatch.setattr(gather, "MANY", 1)
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every report is a large one, on two cores."""
+    monkeypatch.setattr(ahead, "MANY", 1)
     monkeypatch.setattr(aside, "cores", lambda: 2)
-    monkeypatch.setattr(gather, "Aside", noted)
-    both = gathered()
-    assert len(asked) == 1
+
+
+def gathered(path: Path) -> gather.Material:
+    with Results.open(path) as opened, ahead.begun(opened, ("fps", "energy")) as begun:
+        assert begun is not None
+        return gather.gather(opened, begun=begun)
+
+
+@pytest.mark.usefixtures("large")
+def test_a_report_is_the_same_with_a_second_process(results: Path) -> None:
+    with Results.open(results) as opened:
+        alone = gather.gather(opened)
+    both = gathered(results)
     assert repr(alone.report.analyses) == repr(both.report.analyses)
     assert alone.report.tables == both.report.tables
     assert alone.report.summary == both.report.summary
+    assert alone.frame.equals(both.frame)
+    assert alone.frame.attrs == both.frame.attrs
+
+
+@pytest.mark.usefixtures("large")
+def test_a_run_that_is_added_meanwhile_is_in_no_part_of_it(results: Path, tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    path.write_bytes(results.read_bytes())
+    with Results.open(path) as opened:
+        before = ahead.begun(opened, ("fps",))
+        with before as begun:
+            assert begun is not None
+            late = make_run("onnxruntime", "alexnet", fps=1.0, metrics={"misses": 1.0, "task-clock": 2e7}, batch=8)
+            opened.add(late)
+            material = gather.gather(opened, ("fps",), begun)
+    assert late.uid not in {run.uid for run in material.runs}
+    assert late.uid not in set(material.frame["run"])
+    assert repr(material.report.analyses) == repr(gathered(results).report.analyses)
+
+
+@pytest.mark.usefixtures("large")
+def test_what_goes_wrong_there_is_said_here(results: Path, tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    path.write_bytes(results.read_bytes())
+    with Results.open(path) as opened, sqlite3.connect(path) as other:
+        other.execute("DROP TABLE reading")
+        with ahead.begun(opened, ("fps",)) as begun:
+            assert begun is not None
+            with pytest.raises(ResultsError, match=r"r\.db.*reading"):
+                begun.frame()
+
+
+def endless(order: None) -> Iterator[None]:
+    """Yields nothing before it is killed."""
+    signal.pause()
+    yield order
 
 
 def test_a_process_that_is_killed_is_told_of() -> None:
-    with Aside(correlation.analyse, "the correlations") as beside:
+    with Aside(endless, None, "the correlations") as beside:
         beside._process.kill()
         with pytest.raises(ResultsError, match=r"the correlations: .* signal 9"):
-            beside.result()
+            beside.take()
 
 
 def test_leaving_early_ends_it() -> None:
-    with Aside(correlation.analyse, "the correlations") as beside:
+    with Aside(endless, None, "the correlations") as beside:
         pid = beside._process.pid
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from matplotlib.markers import CARETRIGHTBASE
 
-from hwprof.reports import content, figures
+from hwprof.reports import content, figures, plots
 from hwprof.reports.drawing import Drawing
+from hwprof.reports.jobs import Speed
 from tests.analysis.test_correlation import frame
 
 
@@ -15,7 +18,8 @@ def made(folder: Path, data: pd.DataFrame, processes: int | None = None) -> dict
     folder.mkdir()
     data = data.assign(latency_ms=1e3 * data["batch"] / data["fps"], max_rel=1e-6)
     report = content.build(data, [])
-    with Drawing(figures.jobs(report.fps, report.analyses), folder, processes) as drawing:
+    with Drawing(folder, processes) as drawing:
+        drawing.begin(figures.jobs(report.fps, report.analyses))
         return drawing.wait()
 
 
@@ -36,6 +40,44 @@ def test_same_results_same_files(tmp_path: Path) -> None:
 
 def test_one_network_has_dots_and_nothing_else(tmp_path: Path) -> None:
     assert list(made(tmp_path / "a", frame(networks=1)).values()) == ["fps.png"]
+
+
+def speeds(*parts: dict[str, Any]) -> pd.DataFrame:
+    """The table of speeds of one sweep, taken again with other columns."""
+    data = pd.concat([frame(networks=5).assign(latency_ms=1.0, max_rel=1e-6, **part) for part in parts])
+    return content.speeds(data.reset_index(drop=True))
+
+
+def test_what_differs_in_threads_is_never_in_one_row() -> None:
+    fps = speeds({"threads": 1}, {"threads": 4}, {"threads": 2})
+    found = {job.name: job for job in figures.jobs(fps, [])}
+    assert list(found) == ["fps", "fps-macs"]
+    assert found["fps"].caption == "FPS per network and framework (4 threads)"
+    assert len(found["fps"].what) == len(fps) / 3
+    assert found["fps"].data.count("\n") == len(fps) + 1  # beside it are all
+
+
+def test_every_machine_has_a_figure_of_its_own() -> None:
+    fps = speeds({"machine": "a"}, {"machine": "b"}, {"machine": "b", "threads": 4, "batch": 1})
+    found = [(job.name, job.caption) for job in figures.jobs(fps, []) if job.draw == "dots"]
+    assert found == [
+        ("fps-1", "FPS per network and framework (a · 1 thread)"),
+        ("fps-2", "FPS per network and framework (b · 1 thread)"),  # fuller than with four
+    ]
+
+
+def test_an_interval_over_orders_of_magnitude_is_cut_and_says_so() -> None:
+    def ends(high: float) -> tuple[float, list[Any]]:
+        speed = [Speed("n", "f", 1, 10.0, 9.0, 11.0, 1e6, True), Speed("o", "f", 1, 20.0, 2.0, high, 1e6, True)]
+        (axes,) = plots.dots(speed).axes
+        return axes.get_xlim()[1], [line.get_marker() for line in axes.lines]
+
+    limit, markers = ends(25.0)
+    assert limit < 40
+    assert CARETRIGHTBASE not in markers
+    limit, markers = ends(1e9)
+    assert limit < 200
+    assert CARETRIGHTBASE in markers
 
 
 def test_simulated_metrics_say_so_in_figure_and_data(tmp_path: Path) -> None:

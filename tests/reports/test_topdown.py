@@ -10,6 +10,7 @@ import pytest
 
 from hwprof.records import Exactness, Origin, Run, Series
 from hwprof.reports import files, topdown
+from hwprof.reports.drawing import Drawing
 from hwprof.reports.html import gather, hardware, page, render
 from hwprof.store import Results
 from tests.cli.test_report import stored
@@ -82,6 +83,8 @@ def test_the_marks_reach_page_and_markdown(tmp_path: Path) -> None:
         material = gather.gather(results)
     text = render.render(page.build(material))
     assert "· onnxruntime EMULATED" in text
-    files.write(material, tmp_path, ["markdown"])
+    with Drawing(tmp_path) as figures:
+        files.begin(material, figures)
+        files.write(material, tmp_path, ["markdown"], figures)
     (row,) = (line for line in (tmp_path / "report.md").read_text().splitlines() if "40.0%" in line)
     assert row.endswith("EMULATED |")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -13,19 +12,17 @@ from hwprof.analysis import apart, correlation, decomposition, strata, targets
 from hwprof.analysis.apart import Apart
 from hwprof.analysis.decomposition import Identity
 from hwprof.analysis.explain import Explanation
-from hwprof.analysis.findings import Analysis
 from hwprof.analysis.pairs import Source
 from hwprof.analysis.roofline import Placement, Roof, Unplaced
 from hwprof.analysis.strata import NETWORK, VARIANT
 from hwprof.records import Run
-from hwprof.reports import aside, content, roofline
-from hwprof.reports.aside import Aside
+from hwprof.reports import content, roofline
+from hwprof.reports.ahead import Ahead
 from hwprof.store import Results, schema
 
 # What the factors of a ratio and the table of commands need; the frame has all metrics.
 ANCHORS = ("task-clock", "cpu-user-time", "cpu-system-time", "cycles", "instructions", "cycles:u", "instructions:u")
 TIMELINES = 6
-MANY = 4000  # runs from which on correlations are worth a process
 LAYERED = 4
 DRAWN = 6  # waterfalls: one per two frameworks, the widest apart first
 
@@ -62,29 +59,25 @@ class Material:
         return sorted(self.report.fps[VARIANT].unique()) if len(self.report.fps) else []
 
 
-def gather(results: Results, against: Sequence[str] = tuple(targets.TARGETS)) -> Material:
-    """Read and analyse; `against`: what metrics are correlated with, of targets.TARGETS."""
-    with contextlib.ExitStack() as stack:
-        beside: Aside[list[Analysis]] | None = None
-        if "fps" in against and aside.cores() > 1 and _count(results) >= MANY:
-            beside = stack.enter_context(Aside(correlation.analyse, "the correlations"))
-        frame = results.frame()
-        if beside is not None:
-            beside.give(frame)
-        return _gathered(results, frame, against, beside)
-
-
-def _count(results: Results) -> int:
-    with results.database.read() as connection:
-        return int(connection.scalar(select(func.count()).select_from(schema.run)) or 0)
-
-
-def _gathered(
-    results: Results, frame: pd.DataFrame, against: Sequence[str], beside: Aside[list[Analysis]] | None
+def gather(
+    results: Results,
+    against: Sequence[str] = tuple(targets.TARGETS),
+    begun: Ahead | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Material:
-    """`beside`: where correlations are on their way."""
-    runs = list(results.runs(metrics=ANCHORS))
-    identities = decomposition.identities(runs)
+    """Read and analyse; `against`: what metrics are correlated with, of targets.TARGETS.
+
+    `begun`: what has begun in another process; `meanwhile`: called when there is nothing to do here but wait for it.
+    """
+    if begun is None:
+        frame = results.frame()  # first: what is added meanwhile may be among the runs only
+        runs = list(results.runs(metrics=ANCHORS))
+        identities = decomposition.identities(runs)
+    else:
+        runs = [run for run in results.runs(metrics=ANCHORS) if run.uid in begun.runs]
+        identities = decomposition.identities(runs)
+        meanwhile()
+        frame = begun.frame()
     labelled = strata.label(frame)
     timelines = [results.find(uid) for uid in typical(labelled)]
     placed, unplaced = roofline.placed(frame, roofline.roofs(results.ceilings(), results.machines()))
@@ -95,7 +88,7 @@ def _gathered(
     drawn = apart.widest(pairs, DRAWN)
     source.held = {}  # an explanation needs all readings of its runs
     explained = list(zip(drawn, apart.explained(drawn, source), strict=True))
-    correlate = correlation.analyse if beside is None else lambda _: beside.result()
+    correlate = correlation.analyse if begun is None else lambda _: begun.correlations()
     report = content.build(frame, runs, against, identities, correlate)
     return Material(
         report,

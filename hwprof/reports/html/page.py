@@ -12,7 +12,7 @@ from hwprof.analysis.findings import Analysis
 from hwprof.analysis.strata import VARIANT
 from hwprof.analysis.targets import ENERGY, FPS
 from hwprof.records import Kind
-from hwprof.reports import content, detail, topdown
+from hwprof.reports import content, detail, places, topdown
 from hwprof.reports.content import Table
 from hwprof.reports.html import association, factors, hardware, speed, tables
 from hwprof.reports.html.gather import Material
@@ -58,11 +58,11 @@ def _speed(material: Material) -> Section:
         return Section("speed", "Speed", absent=("No network has a usable FPS.",))
     figures: list[Figure] = []
     absent = []
-    for number, (where, part) in enumerate(speed.places(fps)):
+    for number, (where, part) in enumerate(places.places(fps)):
         figures.append(speed.dots(part, variants, f"fps-{number}", where))
     batches = [(f"batch {b}", part) for b, part in fps.groupby("batch", sort=True)]
     for column, advice, parts in (
-        ("batch", "-b, or batch = [1, 4]", speed.places(fps)),
+        ("batch", "-b, or batch = [1, 4]", places.places(fps)),
         ("threads", "-t, or threads = [1, 2]", batches),
     ):
         drawn = [speed.against(p, column, variants, f"fps-{column}-{i}", w) for i, (w, p) in enumerate(parts)]
@@ -93,8 +93,8 @@ def _speed(material: Material) -> Section:
 def _where(material: Material, analysis: Analysis) -> str:
     """What tells this stratum from the others, in words."""
     strata = [a.stratum for a in (*material.report.analyses, *material.report.energy)]
-    differing = [c for c in (*speed.PLACE, "size") if len({getattr(s, c) for s in strata}) > 1]
-    words = [speed.word(c, getattr(analysis.stratum, c)) for c in differing]
+    differing = [c for c in (*places.PLACE, "size") if len({getattr(s, c) for s in strata}) > 1]
+    words = [places.word(c, getattr(analysis.stratum, c)) for c in differing]
     return "".join(f" · {w}" for w in words)
 
 

@@ -11,31 +11,9 @@ from hwprof.analysis.strata import NETWORK, VARIANT
 from hwprof.reports.html.model import Cell, Figure
 from hwprof.reports.html.svg import LETTER, Drawing, axis
 from hwprof.reports.numbers import number
+from hwprof.reports.places import PLACE
 
-# What makes rows of the speed table comparable: one chart for each combination.
-PLACE = ("machine", "threads", "cpus", "precision")
 DATA = ("network", "size", "batch", "framework", "fps", "low", "high", "rounds", "faithful", "emulated")
-
-
-def places(fps: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """The speeds of each machine, number of threads, affinity and precision; what differs between them in words."""
-    differing = [c for c in PLACE if fps[c].astype(str).nunique() > 1]
-    if not differing:
-        return [("", fps)]
-    out = []
-    for key, group in fps.groupby(differing, sort=True, dropna=False):
-        words = [word(c, v) for c, v in zip(differing, key, strict=True)]
-        out.append((" · ".join(words), group))
-    return out
-
-
-def word(column: str, value: Any) -> str:
-    """One value of a column of PLACE in words."""
-    if column == "threads":
-        return f"{value} thread{'' if str(value) == '1' else 's'}"
-    if column == "cpus":
-        return f"CPUs {value}" if value else "not pinned"
-    return str(value)
 
 
 def said(row: Any) -> str:
