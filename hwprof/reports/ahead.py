@@ -54,7 +54,7 @@ def begun(results: Results, against: Sequence[str]) -> Iterator[Ahead | None]:
         yield None
         return
     order = _Order(results.path.absolute(), runs, "fps" in against)
-    with Aside(_found, order, "the correlations") as process:
+    with Aside(_found, order, "reading and correlating the runs") as process:
         yield Ahead(process, runs)
 
 

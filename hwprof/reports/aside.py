@@ -61,7 +61,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 class Aside:
     """A generator function called with `order` in another process, from entering on; `take` what it yields.
 
-    The function is found there by its name, in a module that takes no long to load.
+    The function is found there by its name: its module should load quickly, and import the rest when it is called.
     """
 
     def __init__(self, function: Callable[[Any], Iterator[Any]], order: Any, what: str) -> None:
@@ -101,14 +101,15 @@ def call() -> None:
     with ThreadPoolExecutor(1) as writer:
         try:
             for found in function(order):
-                writer.submit(_say, found)
+                writer.submit(_say, pickle.dumps(found, protocol=5))
         except HwprofError as error:
-            writer.submit(_say, error)
+            writer.submit(_say, pickle.dumps(error))
 
 
-def _say(found: Any) -> None:
-    pickle.dump(found, sys.stdout.buffer, protocol=5)
-    sys.stdout.buffer.flush()
+def _say(found: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError):  # who asked is gone
+        sys.stdout.buffer.write(found)
+        sys.stdout.buffer.flush()
 
 
 def cores() -> int:

@@ -101,7 +101,7 @@ def shares(jobs: Sequence[Job], processes: int) -> list[list[Job]]:
 def work() -> None:
     """What a process does: draws what lies in the file named on its standard input, and says how that went."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # who interrupts the report sees one message, not one per process
-    gc.disable()  # of the little that there is, nothing is worth looking for
+    gc.disable()  # a few figures, with which the process ends
     from hwprof.reports import plots  # noqa: F401 (now, while there is nothing to draw)
 
     order = sys.stdin.readline().rstrip("\n")
