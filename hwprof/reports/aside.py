@@ -27,7 +27,7 @@ def begin(module: str, function: str) -> subprocess.Popen[bytes]:
     # the same modules as here, wherever they were found
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}  # noqa: PTH109
     return subprocess.Popen(
-        [sys.executable, "-c", f"from {module} import {function}; {function}()"],
+        [sys.executable, "-P", "-c", f"from {module} import {function}; {function}()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environment,

@@ -94,6 +94,20 @@ def test_a_process_that_is_killed_is_told_of() -> None:
             beside.take()
 
 
+def once(order: str) -> Iterator[str]:
+    """Yields its order."""
+    yield order
+
+
+def test_files_of_the_working_directory_are_not_taken_for_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pickle.py").write_text("raise SystemExit(9)\n")
+    monkeypatch.chdir(tmp_path)
+    with Aside(once, "a", "it") as beside:
+        assert beside.take() == "a"
+
+
 def test_leaving_early_ends_it() -> None:
     with Aside(endless, None, "the correlations") as beside:
         pid = beside._process.pid
