@@ -202,7 +202,7 @@ def by_numpy(cpus: tuple[int, ...], repetitions: int, seconds: float, why: str) 
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     env = {**os.environ, **dict.fromkeys(names, str(len(cpus)))}
     done = subprocess.run(
-        [sys.executable, "-c", text], env=env, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        [sys.executable, "-P", "-c", text], env=env, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
     if done.returncode:
         raise HwprofError(f"numpy could not measure ceilings: {done.stderr.strip().rpartition(chr(10))[2]}")
