@@ -22,6 +22,7 @@ def jobs(fps: pd.DataFrame, analyses: Sequence[Analysis]) -> list[Job]:
     several = places.fullest(fps) if len(fps) else []
     for number, (where, part) in enumerate(several, 1):
         suffix, where = "" if len(several) == 1 else f"-{number}", f" ({where})" if where else ""
+        where += " EMULATED" if part["emulated"].any() else ""
         data, shown = _csv(fps), speeds(part)
         work = 14 * part["batch"].nunique() * part[VARIANT].nunique() + 5 * part[NETWORK].nunique()
         out.append(Job(f"FPS per network and framework{where}", f"fps{suffix}", "dots", shown, data, work))
@@ -58,8 +59,9 @@ def _csv(table: pd.DataFrame) -> str:
 def speeds(part: pd.DataFrame) -> list[Speed]:
     """Rows of the table of speeds (content.speeds) for `dots` and `against_macs`."""
     kinds = {NETWORK: str, VARIANT: str, "batch": int, **dict.fromkeys(("fps", "low", "high", "macs"), float)}
-    columns = [part[name].astype(kind).tolist() for name, kind in {**kinds, "faithful": bool}.items()]
-    return [Speed(*row) for row in zip(*columns, strict=True)]
+    columns = [part[name].astype(kind).tolist() for name, kind in kinds.items()]
+    solid = (part["faithful"].astype(bool) & ~part["emulated"].astype(bool)).tolist()
+    return [Speed(*row) for row in zip(*columns, solid, strict=True)]
 
 
 def coefficients(analysis: Analysis) -> pd.DataFrame:

@@ -22,7 +22,10 @@ class Job:
 
 
 class Speed(NamedTuple):
-    """FPS of one framework on one network; `low` and `high` NaN: one round. `macs`: per frame, NaN: unknown."""
+    """FPS of one framework on one network; `low` and `high` NaN: one round. `macs`: per frame, NaN: unknown.
+
+    `solid`: faithful, and a real machine's; else it is drawn hollow.
+    """
 
     network: str
     variant: str
@@ -31,7 +34,7 @@ class Speed(NamedTuple):
     low: float
     high: float
     macs: float
-    faithful: bool
+    solid: bool
 
 
 class Coefficient(NamedTuple):

@@ -92,8 +92,15 @@ def _styles(variants: Sequence[str]) -> dict[str, dict[str, Any]]:
     }
 
 
+def _handles(styles: dict[str, dict[str, Any]]) -> list[Any]:
+    return [mpl.lines.Line2D([], [], ls="none", ms=6, label=v, **style) for v, style in styles.items()]
+
+
 def dots(fps: Sequence[Speed]) -> Figure:
-    """FPS with 95 % intervals between rounds: one panel per batch, a row per network, log axis; a caret: it goes on."""
+    """FPS with 95 % intervals between rounds: one panel per batch, a row per network, log axis; a caret: it goes on.
+
+    Hollow: unfaithful to the reference, or emulated.
+    """
     batches, variants = sorted({s.batch for s in fps}), sorted({s.variant for s in fps})
     of: dict[str, list[float]] = defaultdict(list)
     for s in fps:
@@ -124,16 +131,16 @@ def dots(fps: Sequence[Speed]) -> Figure:
                 if cut:
                     y = [row[s.network] + shift for s in cut]
                     panel.plot([end] * len(cut), y, ls="none", marker=caret, ms=4, color=styles[variant]["color"])
-            for faithful, face in ((True, None), (False, "white")):
-                shown = [s for s in part if s.faithful is faithful]
+            for solid, face in ((True, None), (False, "white")):
+                shown = [s for s in part if s.solid is solid]
                 y = [row[s.network] + shift for s in shown]
                 panel.plot([s.fps for s in shown], y, ls="none", ms=5, mfc=face, **styles[variant])
         panel.set_xscale("log")
         panel.set_title(f"batch {batch}")
         panel.set_xlabel("frames per second (log)")
         panel.set_yticks(range(len(order)), order)
-    handles = [mpl.lines.Line2D([], [], ls="none", ms=6, label=v, **styles[v]) for v in variants]
-    figure.legend(handles=handles, loc="upper center", ncols=across)
+        panel.set_ylim(-0.5, len(order) - 0.5)
+    figure.legend(handles=_handles(styles), loc="upper center", ncols=across)
     return figure
 
 
@@ -146,15 +153,16 @@ def against_macs(fps: Sequence[Speed]) -> Figure:
     figure, panels = _panels(1, 1, (6.5, 4.0), (0.7, 0.1, 0.5, 0.1))
     axes = panels[0, 0]
     for variant in variants:
-        own = [s for s in part if s.variant == variant]
-        x, y = [s.macs / 1e6 for s in own], [s.fps for s in own]
-        axes.plot(x, y, ls="none", ms=5.5, label=variant, zorder=3, **styles[variant])
+        for solid, face in ((True, None), (False, "white")):
+            own = [s for s in part if s.variant == variant and s.solid is solid]
+            x, y = [s.macs / 1e6 for s in own], [s.fps for s in own]
+            axes.plot(x, y, ls="none", ms=5.5, mfc=face, zorder=3, **styles[variant])
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.margins(0.12)
     axes.set_xlabel("million multiply-accumulates per frame (log)")
     axes.set_ylabel(f"frames per second, batch {batch} (log)")
-    axes.legend(loc="lower left")
+    axes.legend(handles=_handles(styles), loc="lower left")
     top: dict[str, Speed] = {}
     for s in part:
         if s.network not in top or s.fps > top[s.network].fps:

@@ -10,7 +10,7 @@ from matplotlib.markers import CARETRIGHTBASE
 
 from hwprof.reports import content, figures, plots
 from hwprof.reports.drawing import Drawing
-from hwprof.reports.jobs import Speed
+from hwprof.reports.jobs import Job, Speed
 from tests.analysis.test_correlation import frame
 
 
@@ -64,6 +64,20 @@ def test_every_machine_has_a_figure_of_its_own() -> None:
         ("fps-1", "FPS per network and framework (a · 1 thread)"),
         ("fps-2", "FPS per network and framework (b · 1 thread)"),  # fuller than with four
     ]
+
+
+def test_what_an_emulator_ran_says_so_and_is_hollow() -> None:
+    fps = speeds({"machine": "a", "emulated": False}, {"machine": "b", "emulated": True})
+    real, emulated = (job for job in figures.jobs(fps, []) if job.draw == "against_macs")
+    assert real.caption == "FPS against the size of the network (a)"
+    assert emulated.caption == "FPS against the size of the network (b) EMULATED"
+
+    def hollow(job: Job) -> int:
+        lines: list[Any] = [line for axes in plots.against_macs(job.what).axes for line in axes.lines]
+        return sum(len(line.get_xdata()) for line in lines if line.get_markerfacecolor() == "white")
+
+    assert hollow(real) == 0
+    assert hollow(emulated) == 5
 
 
 def test_an_interval_over_orders_of_magnitude_is_cut_and_says_so() -> None:
