@@ -8,6 +8,7 @@ their data as CSV), report.tex (the tables, for papers).
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import gc
 from collections.abc import Iterator
@@ -64,9 +65,10 @@ def targets(asked: str) -> list[str]:
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
     """Without garbage collection: everything read of ten thousand runs is needed to the end, and Python would look at
-    each of these objects again and again."""
+    each of these objects again and again, and twice more when it ends."""
     before = gc.isenabled()
     gc.disable()
+    atexit.register(gc.freeze)
     try:
         yield
     finally:
@@ -87,8 +89,8 @@ def main(args: argparse.Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ResultsError(f"cannot write {folder}: {error.strerror}", "name another folder with -o") from error
-    with Drawing(folder) as figures:
-        with store.Results.open(path) as results, ahead.begun(results, against) as begun, _uncollected():
+    with Drawing(folder) as figures, _uncollected():
+        with store.Results.open(path) as results, ahead.begun(results, against) as begun:
             from hwprof.reports import detail, files, text  # now, beside what has begun
             from hwprof.reports.html.gather import gather
 

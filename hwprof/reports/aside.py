@@ -104,6 +104,14 @@ def call() -> None:
                 writer.submit(_say, pickle.dumps(found, protocol=5))
         except HwprofError as error:
             writer.submit(_say, pickle.dumps(error))
+    leave()
+
+
+def leave() -> None:
+    """End this process at once: to take down what it holds, object by object, would keep a core from who waits."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _say(found: bytes) -> None:

@@ -114,6 +114,7 @@ def work() -> None:
     except OSError as raised:
         error = raised.errno, raised.strerror, raised.filename
     pickle.dump(error, sys.stdout.buffer)
+    aside.leave()
 
 
 def _draw(jobs: Sequence[Job], folder: Path) -> None:
