@@ -147,9 +147,8 @@ def of_residuals(x: Floats, y: Floats, rx: Floats, ry: Floats, k: int, inflation
     sxy = float(rx @ ry)
     r = min(max(sxy / math.sqrt(sx * sy), -1.0), 1.0)
     interval = fisher_interval(r, n, k, inflation)
-    p = float(
-        2 * special.stdtr(df, -abs(r) * math.sqrt(df / max(1 - r * r, 1e-300)))
-    )  # stats.t.sf, without its preamble
+    # stats.t.sf, without its preamble
+    p = float(2 * special.stdtr(df, -abs(r) * math.sqrt(df / max(1 - r * r, 1e-300))))
     slope = sxy / sx
     if interval is None:
         return Partial(n, k, r, p=p, slope=slope, why=f"no interval: {n} networks - {k} covariates - 3 is not above 0")
