@@ -33,6 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "board_long": False,
         # Gigabytes of frameworks in environments of their own (make test-environments).
         "environments": False,
+        # Full size, tens of minutes (make release).
+        "release": False,
         "browser": shutil.which("chromium") is not None and importlib.util.find_spec("playwright") is not None,
         "uv": shutil.which("uv") is not None,
         "perf": shutil.which("perf") is not None,

@@ -113,15 +113,18 @@ def test_pips_settings_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert (found["cert"], found["index-url"]) == ("/file", "https://mirror/simple")
 
 
-@pytest.mark.uv
 @pytest.mark.environments
 @pytest.mark.timeout(900)
-def test_uv_makes_an_environment_that_measures(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+@pytest.mark.parametrize("installer", ["pip", pytest.param("uv", marks=pytest.mark.uv)])
+def test_an_environment_from_nothing_measures(installer: str, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     from hwprof import run
 
+    if installer == "pip":
+        without_uv(monkeypatch)
+    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
     said: list[str] = []
     made = environments.create(plugins.adapter("ncnn"), say=said.append)
-    assert any("by uv" in line for line in said)
+    assert any("by uv" in line for line in said) is (installer == "uv")
     assert made.interpreter.distributions["ncnn"]
     (measured,) = run("ncnn", "tiny_cnn", rounds=1, iterations=3)
     assert measured.failure is None
