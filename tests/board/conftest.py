@@ -5,20 +5,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from hwprof.boards import Image, ensure_image, run_guest
-from tests.fleet import CACHE, PACKAGES, Fleet, Guest, register, shared_image
-
-ARCHITECTURES = ("riscv64", "arm64")
+from hwprof.boards import Image, ensure_image
+from tests.fleet import ARCHITECTURES, CACHE, ONE_CPU, PACKAGES, TWO_CPUS, Fleet, Job, Outcome, asks, register
 
 EXPERIMENT = """
 format = 1
@@ -69,18 +62,8 @@ hwprof run -f onnxruntime -n squeezenet1_1 -s 32 -t 2 --cpus 0,1 -r 1 --iteratio
 """
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a job left: its exit code, what it said, and its folder."""
-
-    exit_code: int
-    stdout: str
-    stderr: str
-    folder: Path
-
-
-def swept(arch: str, folder: Path) -> Outcome:
-    """A board of one CPU, on which two sweeps run."""
+def sweeps(folder: Path) -> str:
+    """Two sweeps, in a folder with their experiments."""
     board = {
         "name": "board",
         "rounds": 1,
@@ -92,30 +75,14 @@ def swept(arch: str, folder: Path) -> Outcome:
     user = {"name": "user", "rounds": 3, "networks": '["tiny_cnn"]', "window": "iterations = 100", "warmup": 20}
     for words in (board, user):
         (folder / f"{words['name']}.toml").write_text(EXPERIMENT.format(**words))
-    result = run_guest(shared_image(arch), folder, EXACT, timeout_s=2400)
-    return Outcome(result.exit_code, result.stdout, result.stderr, folder)
-
-
-def of_two(arch: str, folder: Path) -> Outcome:
-    """A board of two CPUs without exact counts, as a user starts it."""
-    shared_image(arch)
-    words = [sys.executable, "-m", "hwprof", "board", arch, "--smp", "2", "--with", ",".join(PACKAGES)]
-    words += ["--timeout", "1800", "--", "bash", "-c", TWO]
-    environ = {**os.environ, "HWPROF_CACHE": str(CACHE), "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(words, cwd=folder, env=environ, capture_output=True, text=True, check=False)
-    return Outcome(done.returncode, done.stdout, done.stderr, folder)
-
-
-def asks(fixture: str, arch: str) -> Callable[[pytest.Item], bool]:
-    """Whether a test has this fixture for this architecture."""
-    return lambda item: (spec := getattr(item, "callspec", None)) is not None and spec.params.get(fixture) == arch
+    return EXACT
 
 
 for arch in ARCHITECTURES:
     register(
         [
-            Guest(f"{arch}-swept", partial(swept, arch), asks("exact", arch), 5),
-            Guest(f"{arch}-two", partial(of_two, arch), asks("two", arch), 2),
+            Job(f"{arch}-swept", ONE_CPU[arch], sweeps, asks("exact", arch), 5),
+            Job(f"{arch}-two", TWO_CPUS[arch], lambda folder: TWO, asks("two", arch), 2),
         ]
     )
 
@@ -133,12 +100,10 @@ def board_image() -> Callable[..., Image]:
 @pytest.fixture(scope="session", params=ARCHITECTURES)
 def exact(request: pytest.FixtureRequest, fleet: Fleet) -> Outcome:
     """A board of one CPU with exact counts, after a sweep."""
-    outcome: Outcome = fleet.result(f"{request.param}-swept")
-    return outcome
+    return fleet.result(f"{request.param}-swept")
 
 
 @pytest.fixture(scope="session", params=ARCHITECTURES)
 def two(request: pytest.FixtureRequest, fleet: Fleet) -> Outcome:
     """A board of two CPUs, after a run of two threads."""
-    outcome: Outcome = fleet.result(f"{request.param}-two")
-    return outcome
+    return fleet.result(f"{request.param}-two")

@@ -12,7 +12,7 @@ from hwprof.boards import Image, run_guest
 from hwprof.boards.guest import GuestFailed
 from hwprof.records import Exactness, Origin, Reading, Role
 from hwprof.store import Results
-from tests.board.conftest import Outcome
+from tests.fleet import Outcome
 from tests.waiting import command_lines
 
 pytestmark = [pytest.mark.board, pytest.mark.timeout(3600)]

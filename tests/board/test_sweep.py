@@ -11,7 +11,7 @@ import pytest
 from hwprof.cli import main
 from hwprof.records import Exactness, Origin, Reading, Role, Run
 from hwprof.store import Results
-from tests.board.conftest import Outcome
+from tests.fleet import Outcome
 
 pytestmark = [pytest.mark.board, pytest.mark.timeout(3600)]
 MACHINES = {"riscv64": "riscv64", "arm64": "aarch64"}
