@@ -19,13 +19,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hwprof.analysis import energy
 from hwprof.errors import ResultsError
 
 Floats = NDArray[np.float64]
 
 QUANTITIES = ("frames", "s", "cpu_s", "cycles", "instructions", "joules", "event")
 TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-ENERGY_UNITS = {"j": 1.0, "mj": 1e-3, "uj": 1e-6, "µj": 1e-6}
 
 # The data check: a metric this close to FPS or to its inverse is FPS (found by simulation).
 DISGUISE_R2 = 0.995
@@ -172,7 +172,7 @@ def metric_of(name: str, attributes: Mapping[str, Any]) -> Metric:
     else:
         if unit.lower() in TIME_UNITS:
             exponents = {"s": 1, "frames": -1}
-        elif unit.lower() in ENERGY_UNITS:
+        elif unit.lower() in energy.JOULES:
             exponents = {"joules": 1, "frames": -1}
         else:
             exponents = {"event": 1, "frames": -1}
@@ -246,9 +246,9 @@ def derive(frame: pd.DataFrame) -> pd.DataFrame:
             parts[quantity] = frame[column].astype(float)
     if "task-clock" in metrics:
         parts["cpu_s"] = seconds(frame["task-clock"].astype(float), metrics["task-clock"].unit or "ns")
-    energy = next((m for m in metrics.values() if m.exponents.get("joules") and m.per == "frame"), None)
-    if energy is not None:
-        parts["joules"] = frame[energy.name].astype(float) * ENERGY_UNITS.get(energy.unit.lower(), 1.0)
+    joules = energy.per_frame(frame)
+    if joules is not None:
+        parts["joules"] = joules
     out: dict[str, pd.Series] = {}
     for entry in derived_table().values():
         if "event" in entry.exponents or not set(entry.exponents) <= set(parts):

@@ -12,6 +12,7 @@ import pandas as pd
 
 from hwprof import doubts, machine
 from hwprof.analysis import correlation, decomposition, performance, strata, targets
+from hwprof.analysis import energy as sensors
 from hwprof.analysis.findings import Analysis, Correlation
 from hwprof.analysis.strata import NETWORK, VARIANT
 from hwprof.records import Kind, Run
@@ -78,8 +79,10 @@ def build(
     lines = summary(fps, (*analyses, *energy), everything)
     why = ""
     if len(fps) and "energy" in against and not energy:
-        why = f"No correlation with energy per frame: {targets.why_no_energy(frame)}"
+        why = f"No correlation with energy per frame: {sensors.why_none(frame)}"
         lines.append(f"{why}.")
+    elif energy:
+        lines += sensors.sources(frame)
     return Report(tuple(lines), tuple(tables), analyses, fps, energy, why)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hwprof.analysis import correlation, targets
+from hwprof.analysis import correlation, energy, targets
 from hwprof.cli import main
 from hwprof.records import Origin, Run
 from hwprof.reports import content
@@ -87,22 +87,10 @@ def test_a_meter_that_stood_still_is_no_energy_of_zero(tmp_path: Path) -> None:
         for run in runs(2)
     ]
     frame = frame_of(tmp_path / "r.db", still)
-    joules = targets.energy(frame)
+    joules = energy.per_frame(frame)
     assert joules is not None
     assert joules.isna().all()
     assert targets.against_energy(frame) == []
-
-
-def test_packages_are_summed_and_a_missing_one_leaves_no_sum() -> None:
-    frame = pd.DataFrame(
-        {"energy[dram]": [9.0, 9.0], "energy[package-0]": [1.0, 1.0], "energy[package-1]": [500.0, np.nan]}
-    )
-    units = {"energy[dram]": "J", "energy[package-0]": "J", "energy[package-1]": "mJ"}
-    frame.attrs["metrics"] = {n: {"unit": u, "per": "frame"} for n, u in units.items()}
-    found = targets.energy(frame)
-    assert found is not None
-    assert found[0] == pytest.approx(1.5)
-    assert np.isnan(found[1])
 
 
 def test_the_report_has_a_second_map_a_table_and_a_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from hwprof._version import __version__
-from hwprof.analysis import targets
+from hwprof.analysis import energy
 from hwprof.analysis.findings import Analysis
 from hwprof.analysis.strata import VARIANT
 from hwprof.analysis.targets import ENERGY, FPS
@@ -197,16 +197,15 @@ def _hardware(material: Material) -> Section:
 
 def _energy(material: Material) -> Section:
     frame = material.frame
-    joules = targets.energy(frame)
+    joules = energy.per_frame(frame)
     if joules is None:
-        why = "No energy per frame: no power sensor was read (hwprof doctor says what this machine has)."
-        return Section("energy", "Energy", absent=(why,))
+        return Section("energy", "Energy", absent=(f"No energy per frame: {energy.why_none(frame)}.",))
     keys = ["machine", "threads", "cpus", "precision", "size", "batch", "net", VARIANT]
     mean = frame.assign(energy=joules).groupby(keys, dropna=False)["energy"].mean().reset_index()
     both = material.report.fps.merge(mean, on=keys).query("energy > 0")
     title, note = "Energy per frame against FPS", "Up and to the left is better: no point there is beaten in both."
     figure = speed.cloud(both, "energy", "J per frame", 1.0, material.variants, "energy", title, note)
-    return Section("energy", "Energy", figures=(figure,))
+    return Section("energy", "Energy", tuple(energy.sources(frame)), (figure,))
 
 
 def _timelines(material: Material) -> Section:
