@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hwprof import limits, machine
-from hwprof.collectors.perf.abi import Rights, in_user_namespace
+from hwprof.collectors.perf.abi import SETCAP, Rights, in_user_namespace
 from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.kinds import CoreKind
 from hwprof.collectors.perf.names import SOFTWARE
@@ -264,7 +264,7 @@ def _paranoid(found: Probe, level: int) -> Finding:
     elif apart is None and Catalog(found.root).core_pmus and level > 2:
         lower += " (2 is enough for user code alone)"
     # Debian's and Ubuntu's levels 3 and 4 are beyond CAP_PERFMON.
-    other = "or CAP_PERFMON: sudo setcap cap_perfmon+ep $(readlink -f $(which python3))" if level <= 2 else "or root"
+    other = f"or CAP_PERFMON: {SETCAP}" if level <= 2 else "or root"
     remedy = f"{lower}, {other}; for good: echo {PARANOID}=1 | sudo tee /etc/sysctl.d/99-perf.conf"
     return Finding("counters", PARANOID, MISSING if level > 2 else LIMITED, f"is {level}: {allowed}", remedy)
 

@@ -67,6 +67,11 @@ ADVICE: Mapping[str, tuple[str, str]] = {
         "threads came or went while counters were being opened on the process",
         "their work is missing from the counts; attach again when it has settled",
     ),
+    "counters-lost": (
+        "the counters saw {counted_ms:.1f} of {cpu_ms:.1f} ms of CPU time, for the kernel takes them away at the exec "
+        "of a program with set-uid or file capabilities, or without the right to be read",
+        "a copy of the program without these (cp; getcap and ls -l show them), or hwprof run as root",
+    ),
     "imported": (
         "measured by another program and imported ({format})",
         "its way of measuring is its own: compare imported runs with imported ones",

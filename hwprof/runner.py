@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof import doubts
+from hwprof import doubts, uncounted
 from hwprof.artifacts import TIMEOUT_S, Artifacts, PreparationFailed, Workshop, compared
 from hwprof.cases import Planned
 from hwprof.collectors.protocol import Unavailable
@@ -197,11 +197,15 @@ class Runner:
             missing(name, f"{told['reason']}. {told['remedy']}".rstrip(". "), source="perf")
             for name, told in result["unavailable"].items()
         )
-        windows = []
+        windows, lost = [], []
+        threads = max(base.case.threads, int(result["facts"].get("tasks", 1)))
         for data in result["windows"]:
             window = from_json(Window, data)
             extra = (*watcher.readings(window), *(absent if window.role.value == "counted" else ()))
-            windows.append(dataclasses.replace(window, readings=(*window.readings, *extra)))
+            window = dataclasses.replace(window, readings=(*window.readings, *extra))
+            window, found = uncounted.judge(window, threads)
+            windows.append(window)
+            lost += found
         facts = dict(result["facts"])
         if base.case.precision in QUANTISED:
             facts["calibration"] = self.experiment.calibration.facts()
@@ -214,6 +218,7 @@ class Runner:
             fidelity=None if result["fidelity"] is None else from_json(Fidelity, result["fidelity"]),
         )
         found = [from_json(Doubt, d) for d in result["doubts"]]
+        found += lost[:1]  # one stands for all
         found += watcher.doubts(windows)
         found += doubts.of_run(run, os.cpu_count() or 1)
         return dataclasses.replace(run, doubts=tuple(found))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hwprof import doubts
+from hwprof import doubts, uncounted
 from hwprof.collectors.perf import PerfCollector, TaskSession
 from hwprof.commands.command import FRAMEWORK, digest, name_of
 from hwprof.commands.counting import Counting, absent
@@ -111,14 +111,16 @@ def observe(what: Observation, events: Sequence[str], backend: PerfStat | None =
         else:
             counting, unavailable, missed = backend.attach(what.pid, 0), backend.unavailable, False
             stack.callback(counting.close)
-        t0 = clock_ns()
+        t0, used_before = clock_ns(), uncounted.cpu_time_ns(what.pid)
         watcher.started(what.pid)
         gone = ended(handle, signals, what.duration_s)
-        t1 = clock_ns()
+        t1, used_after = clock_ns(), uncounted.cpu_time_ns(what.pid)
         readings = [*counting.finish(), *absent(unavailable)]
         watcher.__exit__(None, None, None)
     window = Window(0, Role.COUNTED, 0, t0, t1, (t1 - t0,))
     window = dataclasses.replace(window, readings=(*readings, *watcher.readings(window)))
+    used = None if used_before is None or used_after is None else used_after - used_before
+    window, lost = uncounted.judge(window, cpu_ns=used)
     execution: dict[str, Any] = {"pid": what.pid, "elapsed_ns": t1 - t0, "ended": gone}
     if signals.heard:
         execution["interrupted"] = signals.heard
@@ -141,7 +143,7 @@ def observe(what: Observation, events: Sequence[str], backend: PerfStat | None =
         host_state=facts["host_state"],
         software=software(),
     )
-    found = [*watcher.doubts([window]), *doubts.of_run(run, os.cpu_count() or 1)]
+    found = [*watcher.doubts([window]), *lost, *doubts.of_run(run, os.cpu_count() or 1)]
     if missed:
         found.append(Doubt("threads-missed"))
     return dataclasses.replace(run, doubts=tuple(found))

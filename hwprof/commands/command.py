@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hwprof import doubts
+from hwprof import doubts, uncounted
 from hwprof.collectors.cpu import RUSAGE
 from hwprof.commands.child import Child, Ended, Usage
 from hwprof.commands.counting import Backend, absent
@@ -133,6 +133,7 @@ class CommandRunner:
             readings = [*counting.finish(), *used(child.used, ended.usage), *absent(self.backend.unavailable)]
         window = Window(index, Role.COUNTED, index, t0, ended.at_ns, (ended.at_ns - t0,))
         window = dataclasses.replace(window, readings=(*readings, *watcher.readings(window)))
+        window, lost = uncounted.judge(window)
         fps = search.value if order.fps_from else None
         if order.frames is not None:
             fps = order.frames / window.elapsed_s
@@ -151,7 +152,7 @@ class CommandRunner:
         if signals.heard:
             facts["interrupted"] = signals.heard
         failure = failure_of(order.argv[0], ended) or self._no_fps(search)
-        return Execution(window, ended, fps, series, tuple(watcher.doubts([window])), facts, failure)
+        return Execution(window, ended, fps, series, (*watcher.doubts([window]), *lost), facts, failure)
 
     def _pipes(self, stack: ExitStack) -> tuple[dict[int, int], int | None, int | None]:
         """Where the output goes: straight through, unless it is searched."""

@@ -209,6 +209,9 @@ class PerfStat:
         wanted = [e for unit in self._collector.parser.parse(tuple(events)) for e in unit]
         self.unavailable: Mapping[str, Unavailable] = {e.metric: e.refused for e in wanted if e.refused}
         self._asked = {perf_name(e): e for e in wanted if not e.refused}
+        if self._asked and not any(e.base == "task-clock" for e in self._asked.values()):
+            ((clock,),) = self._collector.parser.parse(("task-clock",))
+            self._asked[perf_name(clock)] = clock  # in every pass, as of hwprof's own: CPU time that was counted
 
     def attach(self, pid: int, pass_: int) -> PerfStatCounting:
         """Start perf on a process and its children to come; counting when this returns."""

@@ -254,7 +254,10 @@ def warnings(analysis: Analysis, framework: str, doubts: pd.Series) -> list[str]
         ("SIMULATED, never pooled with counts of the machine", [c for c in found if c.metric.simulated]),
         ("counted in user mode only", [c for c in found if c.metric.user_only]),
         ("SCALED: events shared counters (multiplexed)", [c for c in found if "scaled" in c.metric.exactness]),
-        ("SUSPECT: failed validation on this machine", [c for c in found if "suspect" in c.metric.exactness]),
+        (
+            "SUSPECT: failed validation on this machine, or saw a part of a run only",
+            [c for c in found if "suspect" in c.metric.exactness],
+        ),
     ):
         if hit:
             lines.append(f"{what}: {_some([c.metric.label for c in hit])}.")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from hwprof import uncounted
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.events import Event
 from hwprof.commands import attach, perf
@@ -235,6 +236,16 @@ def test_a_duration_ends_it_too(process: subprocess.Popen[str]) -> None:
     done = observe(Observation(process.pid, duration_s=0.05), ("task-clock",))
     assert done.facts["executions"][0]["ended"] is False
     assert process.poll() is None
+
+
+def test_cpu_time_of_the_process_that_was_not_counted_is_doubted(
+    process: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = iter((5, 5 + 60 * 10**9))
+    monkeypatch.setattr(uncounted, "cpu_time_ns", lambda pid: next(used))
+    monkeypatch.setattr(attach, "ended", lambda *_: bool(finish(process)))
+    done = observe(Observation(process.pid), ("task-clock",))
+    assert "counters-lost" in {d.code for d in done.doubts}
 
 
 def test_no_such_process_and_threads_are_refused() -> None:

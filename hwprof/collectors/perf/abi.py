@@ -227,10 +227,12 @@ def in_user_namespace(root: Path = Path("/")) -> bool:
 
 
 ALLOW_USER = "sudo sysctl kernel.perf_event_paranoid=2"
-ALLOW_KERNEL = (
-    "sudo sysctl kernel.perf_event_paranoid=1, or give the interpreter the right: "
-    "sudo setcap cap_perfmon+ep $(readlink -f $(which python3))"
+# A capability on a file takes the counters away from those that are observed while they exec it (fs/exec.c).
+SETCAP = (
+    "sudo setcap cap_perfmon+ep $(readlink -f $(which python3)) (then a wrapped command that starts this python, as a "
+    "shell script does, loses its counters there; the sysctl has no such effect)"
 )
+ALLOW_KERNEL = f"sudo sysctl kernel.perf_event_paranoid=1, or give the interpreter the right: {SETCAP}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ METHOD = (
     "q-values from 7.",
     "Machines, threads, affinities, precisions and input sizes are never pooled. EMULATED: an emulator's time "
     "and counts. "
-    "SIMULATED: a model's counts, in columns of their own. SUSPECT: failed validation here. SCALED: shared a counter.",
+    "SIMULATED: a model's counts, in columns of their own. SUSPECT: failed validation here, or saw a part "
+    "of the run only. SCALED: shared a counter.",
 )
 
 
