@@ -30,8 +30,8 @@ ADVICE: Mapping[str, tuple[str, str]] = {
         "bare windows of one run differ by {percent:.1f} %",
         "a fixed clock (cpupower frequency-set -g performance), more rounds (-r)",
     ),
-    "observer": (
-        "counting costs {percent:.1f} % of the speed",
+    "overhead": (
+        "counting adds {percent:.1f} % [{low:.1f} ... {high:.1f}] to the latency (95 % over {pairs} pairs of windows)",
         "fewer events per pass, or a larger batch",
     ),
     "spin-waiting": (
@@ -116,11 +116,6 @@ def _latency(run: Run) -> list[Doubt]:
             found.append(Doubt("noisy", {"ratio": ratio}))
     if pooled and min(len(w.latencies_ns) for w in run.windows) < 10:
         found.append(Doubt("few-iterations", {"count": min(len(w.latencies_ns) for w in run.windows)}))
-    counted = _medians(run.windows, Role.COUNTED)
-    if bare and counted:
-        cost = statistics.median(counted) / statistics.median(bare) - 1
-        if cost > 0.05:
-            found.append(Doubt("observer", {"percent": 100 * cost}))
     return found
 
 

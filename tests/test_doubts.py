@@ -30,7 +30,6 @@ def test_a_quiet_run_is_not_doubted() -> None:
 def test_what_scatters_drifts_or_costs_is_doubted() -> None:
     assert "noisy" in codes(run_of(window(Role.BARE, [100] * 40 + [200] * 10)))
     assert "drift" in codes(run_of(QUIET, window(Role.BARE, [110] * 50)))
-    assert "observer" in codes(run_of(QUIET, window(Role.COUNTED, [110] * 50)))
     assert "few-iterations" in codes(run_of(window(Role.BARE, [100] * 3)))
 
 

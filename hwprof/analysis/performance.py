@@ -96,8 +96,16 @@ def within_run_interval(latencies: ArrayLike) -> Interval:
     back-to-back inferences hardly have. It says nothing about another process: `between_rounds` does. Fewer than 6
     values: no bounds.
     """
-    values = np.sort(_some(latencies))
-    values = values[three_sigma(values)]
+    values = _some(latencies)
+    return median_interval(values[three_sigma(values)])
+
+
+def median_interval(values: ArrayLike) -> Interval:
+    """Median with a 95 % interval from order statistics (the sign test); fewer than 6 values: no bounds.
+
+    Shape (n,), n at least 1.
+    """
+    values = np.sort(_some(values))
     rank = _median_rank(len(values))
     middle = float(np.median(values))
     if rank == 0:

@@ -49,7 +49,9 @@ CAUSES: Mapping[str, str] = {
 def _where(found: Decomposition) -> str:
     """Which terms the ratio lies in: those on its side that carry most of it, and those against it."""
     whole = math.log(found.fps.ratio)
-    terms = sorted(found.terms, key=lambda f: -math.log(f.ratio) * math.copysign(1, whole))
+    # bare against counted windows: noise, unless its interval says otherwise
+    terms = [f for f in found.terms if f is not found.observer or ratio.excludes_one(f)]
+    terms.sort(key=lambda f: -math.log(f.ratio) * math.copysign(1, whole))
     with_it = [f for f in terms if math.log(f.ratio) * whole > 0]
     carried = 0.0
     chosen: list[Factor] = []
@@ -77,7 +79,7 @@ WORDS: Mapping[str, str] = {
     ratio.USER_CLOCK: "clock and share of user mode together",
     ratio.RATE: "instructions per CPU-second (clock and IPC together)",
     ratio.CPU_TIME: "CPU time per frame (clock, IPC and work together)",
-    "observer": "the cost of counting",
+    "observer": "bare against counted windows",
     "tail": "slow outliers (median against mean)",
     "throughput": "everything together: nothing can be told apart",
 }

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from hwprof import doubts, machine
-from hwprof.analysis import correlation, decomposition, performance, strata, targets
+from hwprof.analysis import correlation, decomposition, overhead, performance, strata, targets
 from hwprof.analysis import energy as sensors
 from hwprof.analysis.findings import Analysis, Correlation
 from hwprof.analysis.strata import NETWORK, VARIANT
@@ -252,12 +252,10 @@ def identity_table(runs: Sequence[Run], identities: Mapping[str, decomposition.I
                 number(middle.fps),
             )
         )
-    note = (
-        "FPS = throughput x observer x tail; all factors of a row from the counted windows of one (the median) round."
-    )
+    note = "FPS = throughput x bare/counted (with its noise) x tail; all from the windows of one (the median) round."
     return Table(
         "Throughput in its factors",
-        ("case", "throughput", "factors", "observer", "tail", "FPS"),
+        ("case", "throughput", "factors", "bare/counted", "tail", "FPS"),
         tuple(sorted(rows)),
         f"{note} {merged}".strip(),
     )
@@ -270,6 +268,8 @@ def doubt_table(runs: Sequence[Run]) -> Table:
     for run in native:
         for doubt in run.doubts:
             seen.setdefault(doubt.code, []).append((run, doubts.text(doubt)))
+    for run, doubt in overhead.of_cases(native):
+        seen.setdefault(doubt.code, []).append((run, doubts.text(doubt)))
     rows = [
         (code, f"{len({r.uid for r, _ in found})} of {len(native)}", found[0][1], found[0][0].case.title)
         for code, found in sorted(seen.items(), key=lambda item: -len(item[1]))

@@ -47,7 +47,7 @@ def one(e: Explanation, columns: int = 100) -> str:
         lines.append(f"  {_bar(f)}  {name_of(f.name)}{_values(f.name, e)}{share}")
     if len(d.factors) > 1:
         lines.append(f"  {_bar(d.throughput)}  = throughput while counting")
-    lines += [f"  {_bar(d.observer)}  cost of counting", f"  {_bar(d.tail)}  slow outliers (median against mean)"]
+    lines += [f"  {_bar(f)}  {name_of(f.name)}" for f in (d.observer, d.tail)]
     x, y = e.a.evidence, e.b.evidence
     lines.append(f"  {_bar(d.fps)}  = FPS ({_number(x.fps.value)} against {_number(y.fps.value)})")
     how = "paired t over rounds" if d.paired else "Welch's t over rounds"

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from hwprof import doubts
-from hwprof.analysis import performance
+from hwprof.analysis import overhead, performance
 from hwprof.records import Exactness, Fidelity, Kind, Origin, Reading, Role, Run, Window
 
 # Levels: shown as they are, not per frame.
@@ -79,7 +79,7 @@ def bare_latencies(run: Run) -> list[int]:
 
 
 def speed(runs: Sequence[Run]) -> list[str]:
-    """FPS, throughput, latency, load, memory, cost of counting, fidelity."""
+    """FPS, throughput, latency, load, memory, measurement overhead, fidelity."""
     batch = runs[0].case.batch
     fps = [performance.fps(batch, performance.latency_ns(bare_latencies(r))) for r in runs]
     mean, low, high = performance.between_rounds(fps)
@@ -108,7 +108,6 @@ def speed(runs: Sequence[Run]) -> list[str]:
         lines.append(
             f"  load        {statistics.median(loads) / 1e6:>10.0f} ms   peak RSS {max(peaks) / 2**20:,.0f} MiB"
         )
-    cost = counting_cost(runs)
     fidelity = runs[0].fidelity
     if fidelity is None:
         said = "not compared"
@@ -117,7 +116,7 @@ def speed(runs: Sequence[Run]) -> list[str]:
     else:
         verdict = "faithful" if fidelity.faithful else "UNFAITHFUL"
         said = f"{verdict}, max error {fidelity.max_rel:.1e} of the largest output, top-1 {fidelity.top1:.0%}"
-    lines.append(f"  counting    {cost}    outputs: {said}")
+    lines.append(f"  counting    {overhead.of_runs(runs)}    outputs: {said}")
     lines += computed_in(runs[0], fidelity)
     return lines
 
@@ -135,20 +134,6 @@ def computed_in(run: Run, fidelity: Fidelity | None) -> list[str]:
             f"{fidelity.simulated_top1:.0%}, max error {fidelity.simulated_rel:.1e}"
         )
     return lines
-
-
-def counting_cost(runs: Sequence[Run]) -> str:
-    """Counted against bare windows, median over rounds."""
-    ratios = []
-    for run in runs:
-        medians = {
-            role: statistics.median([t for w in run.windows if w.role is role for t in w.latencies_ns])
-            for role in (Role.BARE, Role.COUNTED)
-            if any(w.role is role for w in run.windows)
-        }
-        if len(medians) == 2:
-            ratios.append(medians[Role.COUNTED] / medians[Role.BARE])
-    return f"{100 * (statistics.median(ratios) - 1):+9.1f} %" if ratios else "   (no counted window)"
 
 
 def counted(runs: Iterable[Run]) -> list[tuple[Window, int]]:
@@ -274,6 +259,8 @@ def doubt_lines(runs: Sequence[Run]) -> list[str]:
         for doubt in run.doubts:
             _, rounds = said.setdefault(doubt.code, (doubts.text(doubt), set()))
             rounds.add(run.round)
+    for doubt in overhead.doubts(runs):
+        said[doubt.code] = (doubts.text(doubt), {run.round for run in runs})
     if not said:
         return []
     of = f" of {len(runs)} rounds" if len(runs) > 1 else ""

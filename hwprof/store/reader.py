@@ -32,6 +32,8 @@ from hwprof.store.validation import Suspects
 # few readings, more.
 CHUNK = 64
 CHUNK_OF_FEW = 500
+# Doubts of earlier versions that are not repeated: "observer" told a cost of counting from one pair of windows.
+WITHDRAWN = frozenset({"observer"})
 # calling an enumeration takes longer than looking into a dict
 _EXACTNESS = {str(member): member for member in Exactness}
 _ORIGINS = {str(member): member for member in Origin}
@@ -231,5 +233,6 @@ def _series(connection: Connection, ids: Sequence[int]) -> dict[int, list[Series
 def _doubts(connection: Connection, ids: Sequence[int]) -> dict[int, list[Doubt]]:
     found: dict[int, list[Doubt]] = defaultdict(list)
     for row in _of_runs(connection, schema.doubt, ids, ("seq",)):
-        found[row.run_id].append(Doubt(row.code, row.detail, row.window_idx))
+        if row.code not in WITHDRAWN:
+            found[row.run_id].append(Doubt(row.code, row.detail, row.window_idx))
     return found

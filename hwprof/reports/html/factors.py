@@ -18,10 +18,10 @@ from hwprof.reports.html.model import Figure
 from hwprof.reports.html.svg import LETTER, Drawing, axis
 
 NOTE = (
-    "A factor above 1 speeds the first one up; the factors multiply to the FPS ratio (observer: the cost of counting; "
-    "tail: slow outliers, median against mean). Means of logarithms over rounds, 95 % intervals by Welch between "
-    "rounds (none: one round). Factors that can't be told apart are one, with a name that says so. These are parts: "
-    "words of cause are for reruns (hwprof explain A B --intervene)."
+    "A factor above 1 speeds the first one up; the factors multiply to the FPS ratio (observer: bare against counted "
+    "windows, noise and all; tail: slow outliers, median against mean). Means of logarithms over rounds, 95 % "
+    "intervals by Welch between rounds (none: one round). Factors that can't be told apart are one, with a name that "
+    "says so. These are parts: words of cause are for reruns (hwprof explain A B --intervene)."
 )
 
 
