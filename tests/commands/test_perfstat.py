@@ -243,7 +243,12 @@ def test_cpu_time_of_the_process_that_was_not_counted_is_doubted(
 ) -> None:
     used = iter((5, 5 + 60 * 10**9))
     monkeypatch.setattr(uncounted, "cpu_time_ns", lambda pid: next(used))
-    monkeypatch.setattr(attach, "ended", lambda *_: bool(finish(process)))
+
+    def worked(*_: object) -> bool:
+        finish(process)
+        return True
+
+    monkeypatch.setattr(attach, "ended", worked)
     done = observe(Observation(process.pid), ("task-clock",))
     assert "counters-lost" in {d.code for d in done.doubts}
 

@@ -77,6 +77,7 @@ def test_eacces_at_paranoid_3_names_the_level_and_the_sysctl() -> None:
 def test_eacces_at_paranoid_2_offers_the_capability() -> None:
     why = explain(errno.EACCES, asked(rights=Rights(2, False)))
     assert "cap_perfmon" in why.remedy
+    assert "loses its counters" in why.remedy
 
 
 def test_eperm_blames_the_container_and_not_the_sysctl() -> None:
