@@ -1,7 +1,8 @@
 """What goes with FPS, per framework: correlations over networks, given the size of the network.
 
 Every count grows with the network, so that even one without influence has r = -0.9 with FPS. Therefore: collapse to
-one value per network, take out log MACs and log instructions per frame, and test only events per frame. The numbers
+one value per network, take out log MACs and log instructions per frame, and test only events per frame. Where one of
+these covariates is missing the network is left out, never the covariate; without any there is no test. The numbers
 of networks below which nothing is said, and what is one family of tests, are written into every result.
 """
 
@@ -15,12 +16,14 @@ import pandas as pd
 
 from hwprof.analysis import metrics as kinds
 from hwprof.analysis import strata
+from hwprof.analysis.covariates import NEVER_COUNTED, SIZE, Covariates, omitted
 from hwprof.analysis.findings import Analysis, Correlation, Points
 from hwprof.analysis.metrics import Disguise, Kind, Metric
 from hwprof.analysis.partial import (
     Floats,
     Partial,
     benjamini_hochberg,
+    described,
     leave_one_out,
     of_residuals,
     partial,
@@ -31,6 +34,7 @@ from hwprof.analysis.shared import groups, shared
 from hwprof.analysis.strata import VARIANT, Logs, Stratum
 
 RELIABLE = 0.8
+UNKNOWN_SIZE = "MACs are unknown: the size can't be taken out"
 EMULATED = (
     "origin EMULATED: an emulator counted. IPC is fixed there (1.00 by construction) and time follows instructions, so "
     "FPS is correlated neither with its counters nor with those of another origin"
@@ -67,6 +71,7 @@ def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric]) 
     found: list[Correlation] = []
     disguised: list[tuple[str, str, Disguise]] = []
     logs = {variant: Logs(rows, variant) for variant in variants}
+    sizes = Covariates(logs, present)
     for variant in variants:
         for metric in present.values():
             if metric.kind is not Kind.EXPLANATORY:
@@ -75,7 +80,7 @@ def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric]) 
             if hidden is not None and hidden.found:
                 disguised.append((variant, metric.name, hidden))
                 continue
-            one = correlate(rows, variant, metric, present, logs[variant])
+            one = correlate(logs[variant], variant, metric, sizes.of(metric.name))
             if one is not None:
                 found.append(one)
     found, families = _with_q(found)
@@ -98,59 +103,38 @@ def _disguise(logs: Logs, metric: Metric) -> Disguise | None:
     return kinds.disguise(both.values[:, 0], both.values[:, 1]) if both.networks else None
 
 
-def covariates(logs: Logs, metric: Metric, known: Mapping[str, Metric]) -> tuple[str, ...]:
-    """What size is measured by, for one metric: macs and the nearest instructions per frame that can be had.
+def correlate(logs: Logs, variant: str, metric: Metric, chosen: Sequence[str]) -> Correlation | None:
+    """One metric against log FPS in one framework, controlling for the covariates `chosen`.
 
-    Instructions of the metric's own domain and origin first, then user+kernel, user-only, callgrind's; one is taken
-    only if it is there for every network that the metric is there for, so that it costs no network.
+    None where this framework never measured the metric together with FPS. Without instructions it is described only.
     """
-    own = kinds.instructions_for(metric.name, known)
-    candidates = [own, "instructions", "instructions:u", "instructions@callgrind"]
-    base = ["fps", metric.name, *(["macs"] if "macs" in logs.part.columns else [])]
-    networks = logs.collapse(base).networks
-    for name in dict.fromkeys(c for c in candidates if c in known):
-        if networks and logs.collapse([*base, str(name)]).networks == networks:
-            return (*base[2:], str(name))
-    return tuple(base[2:])
-
-
-def correlate(
-    rows: pd.DataFrame, variant: str, metric: Metric, known: Mapping[str, Metric], logs: Logs | None = None
-) -> Correlation | None:
-    """One metric against log FPS in one framework; None where this framework never measured it together with FPS.
-
-    `logs`: those of this variant, where they are there already.
-    """
-    logs = logs or Logs(rows, variant)
     values = logs.values(metric.name)
     if np.isnan(values).all():
         return None
     zeros = int((values <= 0).sum())
-    notes: list[str] = []
     if zeros:
-        return _by_rank(logs.part, variant, metric, zeros)
+        return _by_rank(logs, variant, metric, zeros, chosen)
     plain = logs.collapse(["fps", metric.name])
     if not plain.networks:
         return None
-    chosen = covariates(logs, metric, known)
     nothing = np.empty((len(plain.networks), 0))
     raw = partial(plain.values[:, 1], plain.values[:, 0], nothing)
     spread = _spread(plain.values[:, 1])
     base = Correlation(variant, metric, raw, raw, cells=plain.cells, batches=plain.batches, spread=spread)
-    if "macs" not in chosen:
-        return replace(base, given=Partial(raw.n, 0, why="MACs are unknown: the size can't be taken out"))
+    if SIZE not in chosen:
+        return replace(base, given=Partial(raw.n, 0, why=UNKNOWN_SIZE))
+    chosen, untested = _usable(logs, ["fps", metric.name], chosen)
     both = logs.collapse(["fps", metric.name, *chosen])
-    if len(both.networks) < len(plain.networks):
-        left = sorted(set(plain.networks) - set(both.networks))
-        notes.append(f"left out for unknown MACs: {', '.join(left)}")
     if not both.networks:
-        return replace(base, given=Partial(0, 0, why="MACs are unknown: the size can't be taken out"))
+        return replace(base, given=Partial(0, 0, why=UNKNOWN_SIZE))
+    left = omitted(logs, ["fps", metric.name], chosen)
+    notes = _left_out(left)
     y, x, z = both.values[:, 0], both.values[:, 1], both.values[:, 2:]
     residuals, k = take_out(np.column_stack([x, y]), z)
     rx, ry = residuals.T.copy()
     given = of_residuals(x, y, rx, ry, k)
-    if len(chosen) == 1:
-        notes.append("instructions are not counted for all its networks: given MACs only")
+    if untested:
+        given = described(given, untested)
     reliability = _reliability(logs, metric.name, rx, k)
     if reliability is None:
         notes.append("reliability unknown: one round")
@@ -164,14 +148,34 @@ def correlate(
     return replace(
         base,
         given=given,
-        covariates=chosen,
+        covariates=tuple(chosen),
         cells=both.cells,
         batches=both.batches,
         reliability=reliability,
         points=Points(both.networks, x, y, rx, ry) if given.r is not None else None,
         leave_out=without,
+        omitted=left,
         notes=(*notes, *_marks(metric)),
     )
+
+
+def _usable(logs: Logs, base: Sequence[str], chosen: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """The covariates that some network of this framework has, and why there is no test ("": there may be one)."""
+    if len(chosen) < 2:
+        return tuple(chosen), NEVER_COUNTED
+    size, instructions = chosen
+    if logs.collapse([*base, *chosen]).networks or not logs.collapse([*base, size]).networks:
+        return (size, instructions), ""
+    return (size,), f"not tested: no network of this framework has {instructions}, and MACs alone do not control"
+
+
+def _left_out(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """Which networks lack a covariate, one note for each covariate."""
+    return [
+        f"left out for {'unknown MACs' if covariate == SIZE else f'missing or zero {covariate}'}: "
+        + ", ".join(network for network, lacks in pairs if lacks == covariate)
+        for covariate in dict.fromkeys(lacks for _, lacks in pairs)
+    ]
 
 
 def _marks(metric: Metric) -> list[str]:
@@ -181,37 +185,43 @@ def _marks(metric: Metric) -> list[str]:
     return marks + (["suspect"] if "suspect" in metric.exactness else [])
 
 
-def _by_rank(part: pd.DataFrame, variant: str, metric: Metric, zeros: int) -> Correlation | None:
-    """Zeros have no logarithm: ranks within each batch, averaged over batches, given the ranks of the MACs."""
-    needed = ["fps", "macs"] if "macs" in part.columns else ["fps"]
-    table = pd.DataFrame({metric.name: strata.cells(part, metric.name, log=False)})
-    for column in needed:
+def _by_rank(logs: Logs, variant: str, metric: Metric, zeros: int, chosen: Sequence[str]) -> Correlation | None:
+    """Zeros have no logarithm: ranks within each batch, averaged over batches, given the ranks of the covariates."""
+    part, untested = logs.part, UNKNOWN_SIZE
+    table = pd.DataFrame({metric.name: strata.cells(part, metric.name, log=False), "fps": strata.cells(part, "fps")})
+    if SIZE in chosen:
+        chosen, untested = _usable(logs, ["fps"], chosen)
+    plain = set(table.dropna().index.get_level_values(strata.NETWORK))
+    for column in chosen:
         table[column] = strata.cells(part, column)
     table = table.dropna().reset_index()
     if table.empty:
         return None
-    names = [metric.name, *needed]
+    names = [metric.name, "fps", *chosen]
     ranks = table.groupby("batch")[names].rank(pct=True)
     mean = ranks.groupby(table[strata.NETWORK]).mean()
     x, y = mean[metric.name].to_numpy(float), mean["fps"].to_numpy(float)
     raw = rank_partial(x, y, np.empty((len(x), 0)))
-    if "macs" in needed:
-        given = rank_partial(x, y, mean[["macs"]].to_numpy(float))
+    if SIZE in chosen:
+        given = rank_partial(x, y, mean[list(chosen)].to_numpy(float))
+        given = described(given, untested) if untested else given
     else:
-        given = Partial(len(x), 0, why="MACs are unknown: the size can't be taken out")
+        given = Partial(len(x), 0, why=UNKNOWN_SIZE)
+    left = tuple(pair for pair in omitted(logs, ["fps"], chosen) if pair[0] in plain)
     count = int(part[metric.name].notna().sum())
-    note = f"{zeros} of {count} values are 0 and have no logarithm: ranks (Spearman), given MACs only"
+    note = f"{zeros} of {count} values are 0 and have no logarithm: ranks (Spearman)"
     return Correlation(
         variant,
         metric,
         raw,
         given,
-        ("macs",) if "macs" in needed else (),
+        tuple(chosen),
         "spearman",
         len(table),
         tuple(sorted(int(b) for b in table["batch"].unique())),
         zeros,
-        notes=(note, *_marks(metric)),
+        omitted=left,
+        notes=(note, *_left_out(left), *_marks(metric)),
     )
 
 

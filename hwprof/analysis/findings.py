@@ -43,12 +43,15 @@ class Correlation:
     points: Points | None = None
     notes: tuple[str, ...] = ()
     target: str = "FPS"  # what it goes with (hwprof.analysis.targets)
+    omitted: tuple[tuple[str, str], ...] = ()  # (network, covariate that it lacks)
 
     @property
     def status(self) -> str:
-        """missing (no coefficient) | exploratory (4 to 6 networks) | tested."""
+        """missing (no coefficient) | descriptive (size not controlled for) | exploratory (4 to 6 networks) | tested."""
         if self.given.r is None:
             return "missing"
+        if self.given.p is None:
+            return "descriptive"
         return "tested" if self.given.n >= MIN_TESTED else "exploratory"
 
     @property

@@ -155,6 +155,11 @@ def of_residuals(x: Floats, y: Floats, rx: Floats, ry: Floats, k: int, inflation
     return Partial(n, k, r, interval[0], interval[1], p, slope)
 
 
+def described(found: Partial, why: str) -> Partial:
+    """`found` as a description that is not tested: without interval and p, and with the reason."""
+    return found if found.r is None else Partial(found.n, found.k, found.r, slope=found.slope, why=why)
+
+
 def rank_partial(x: Floats, y: Floats, covariates: Floats) -> Partial:
     """Spearman's correlation given covariates: `partial` of the ranks, interval with Fieller's 1.06, no slope."""
     from scipy import stats  # here: who only draws what was found begins half a second earlier without it

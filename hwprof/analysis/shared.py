@@ -57,15 +57,17 @@ def shared(
     for c in found:
         if c.points is not None:
             by_metric.setdefault(c.metric.name, []).append(c)
-    families: dict[str, list[str]] = {}
-    for name, several in by_metric.items():
-        instructions = {c.covariates[1:] for c in several}
-        if len(several) >= 2:
-            covariate = next(iter(instructions))[0] if len(instructions) == 1 and next(iter(instructions)) else ""
-            families.setdefault(covariate, []).append(name)
+    families: dict[str, list[list[Correlation]]] = {}
+    for _, several in sorted(by_metric.items()):
+        # a metric has the same covariates in every framework where it is tested: those that lack them don't join
+        controlled = [c for c in several if c.status != "descriptive"]
+        chosen = controlled if len(controlled) >= 2 else several
+        if len(chosen) >= 2:
+            covariate = "".join(chosen[0].covariates[1:]) if chosen is controlled else ""
+            families.setdefault(covariate, []).append(chosen)
     out: list[Shared] = []
-    for covariate, names in sorted(families.items()):
-        out += _family(logs, covariate, [by_metric[n] for n in sorted(names)], variants, grouping)
+    for covariate, members in sorted(families.items()):
+        out += _family(logs, covariate, members, variants, grouping)
     return tuple(out)
 
 
@@ -90,7 +92,7 @@ def _family(
             if z is not None:
                 z[j, at, f] = both.values[:, 2]
     fit = pooled.slopes(x, y, z)
-    tested = np.isfinite(fit.p) & (fit.n >= MIN_TESTED)
+    tested = np.isfinite(fit.p) & (fit.n >= MIN_TESTED) & bool(covariate)
     q = np.full(len(members), np.nan)
     q[tested] = benjamini_hochberg(fit.p[tested])
     family_p = np.full(len(members), np.nan)
@@ -108,18 +110,24 @@ def _family(
                 frameworks=len(several),
                 covariate=covariate,
                 slope=slope,
-                low=_number(fit.low[j]),
-                high=_number(fit.high[j]),
-                p=_number(fit.p[j]),
+                low=_number(fit.low[j]) if covariate else None,
+                high=_number(fit.high[j]) if covariate else None,
+                p=_number(fit.p[j]) if covariate else None,
                 q=_number(q[j]),
                 p_family=_number(family_p[j]),
                 family=int(tested.sum()),
                 same_sign=(agree, len(signs)),
                 group=group_of(grouping, several[0].metric.name),
-                why="" if slope is not None else f"{int(fit.n[j])} networks in two frameworks, or no variation left",
+                why=_why(slope, int(fit.n[j]), covariate),
             )
         )
     return out
+
+
+def _why(slope: float | None, networks: int, covariate: str) -> str:
+    if slope is None:
+        return f"{networks} networks in two frameworks, or no variation left"
+    return "" if covariate else "not tested: no two frameworks have instructions to control for"
 
 
 def _number(value: float) -> float | None:

@@ -168,7 +168,7 @@ def correlation_tables(analysis: Analysis) -> list[Table]:
         said.sort(key=lambda c: (c.q if c.q is not None else 2.0, -abs(c.given.r or 0.0), c.metric.name))
         silent: dict[str, list[str]] = {}
         for c in found:
-            if c.given.r is None:
+            if c.status in ("missing", "descriptive"):
                 silent.setdefault(c.given.why, []).append(c.metric.name)
         notes = [f"{', '.join(names)}: {why}." for why, names in silent.items()]
         notes += [
@@ -200,7 +200,7 @@ def _disguised(analysis: Analysis) -> list[tuple[str, str, str]]:
 
 def _row(c: Correlation) -> tuple[str, ...]:
     origin = "/".join(c.metric.origins) or "-"
-    name = c.metric.name if c.status == "tested" else f"{c.metric.name} (exploratory)"
+    name = c.metric.name if c.status == "tested" else f"{c.metric.name} ({c.status})"
     elasticity = "-" if c.elasticity is None else f"{c.elasticity:+.1f} % {c.target}"
     return (
         name,
@@ -222,6 +222,8 @@ def _r(value: float | None) -> str:
 
 def interval_r(c: Correlation) -> str:
     """Interval of the partial coefficient, or why there is none."""
+    if c.status == "descriptive":
+        return "not tested"  # the reason stands once below the table
     if c.given.low is None or c.given.high is None:
         return c.given.why or "-"
     return f"[{c.given.low:+.2f} ... {c.given.high:+.2f}]"
@@ -339,10 +341,12 @@ def _strongest(analysis: Analysis) -> list[str]:
                 f"{framework}: none of {len(tested)} tested metrics goes with {analysis.target} beyond the size of "
                 "the network (q < 0.05)."
             )
+        elif why := next((c.given.why for c in found if c.status == "descriptive"), ""):
+            lines.append(f"{framework}: {why}. Coefficients are a description.")
         else:
             most = max((c.given.n for c in found), default=0)
             lines.append(
-                f"{framework}: nothing can be tested: {most} networks with a metric that varies, 7 are needed "
+                f"{framework}: nothing can be tested: {most} networks with all covariates, 7 are needed "
                 "(4 for an exploratory coefficient)."
             )
     return lines

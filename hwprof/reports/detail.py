@@ -69,7 +69,7 @@ def _row(c: Correlation, signs: Sequence[float]) -> tuple[str, ...]:
     positive = sum(r > 0 for r in signs)
     agree = positive if (c.given.r or 0) > 0 else len(signs) - positive
     leave = "-" if c.leave_out is None else f"{c.leave_out[0]:+.2f} … {c.leave_out[1]:+.2f} ({c.leave_out[2]})"
-    exploratory = " (exploratory)" if c.status == "exploratory" else ""
+    weak = f" ({c.status})" if c.status in ("exploratory", "descriptive") else ""
     return (
         c.metric.label,
         "-" if c.group < 0 else str(c.group + 1),
@@ -78,7 +78,7 @@ def _row(c: Correlation, signs: Sequence[float]) -> tuple[str, ...]:
         f"{c.given.n} ({c.cells})",
         "-" if c.spread is None else f"×{c.spread:.1f}",
         _signed(c.raw.r),
-        _signed(c.given.r) + exploratory,
+        _signed(c.given.r) + weak,
         "-" if c.given.low is None else interval_r(c),
         elasticity(c),
         leave,
@@ -104,6 +104,7 @@ def gates(analysis: Analysis) -> list[str]:
         few = sorted({c.metric.label for c in analysis.correlations if c.given.n < MIN_TESTED})
         if few:
             lines.append(f"Fewer than {MIN_TESTED} networks, no q-value (gate): {_some(few)}.")
+    lines += _without_covariates(analysis)
     count = len(analysis.frameworks)
     if count < 2:
         lines.append("One framework: no pooled slopes, which live on differences between frameworks.")
@@ -112,6 +113,25 @@ def gates(analysis: Analysis) -> list[str]:
     if analysis.unchecked:
         lines.append(f"{analysis.unchecked} runs had no reference to compare their outputs with.")
     return lines
+
+
+def _without_covariates(analysis: Analysis) -> list[str]:
+    """Which networks are left out of a framework for want of a covariate, and what is described for want of one."""
+    lines = []
+    for framework in analysis.frameworks:
+        found = [c for c in analysis.correlations if c.framework == framework]
+        lacking: dict[str, set[str]] = {}
+        for network, covariate in (pair for c in found for pair in c.omitted):
+            lacking.setdefault(covariate, set()).add(network)
+        lines += [
+            f"{framework}: left out because {covariate} is missing or zero: {', '.join(sorted(names))}."
+            for covariate, names in sorted(lacking.items())
+        ]
+    reasons: dict[str, set[str]] = {}
+    for c in analysis.correlations:
+        if c.status == "descriptive":
+            reasons.setdefault(c.given.why, set()).add(c.metric.label)
+    return lines + [f"{_some(sorted(names))}: {why}." for why, names in sorted(reasons.items())]
 
 
 def _some(names: Sequence[str], most: int = 6) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from hwprof.analysis import correlation
 from hwprof.analysis.findings import Analysis, Correlation
+from hwprof.reports import content, detail
 
 
 def frame(
@@ -125,8 +126,81 @@ def test_zeros_have_no_logarithm_and_are_ranked() -> None:
     assert found.excluded == 6
 
 
-def test_without_instructions_the_covariate_is_said_to_be_macs_alone() -> None:
-    data = frame().drop(columns="instructions")
+@pytest.mark.parametrize("value", [np.nan, 0.0, np.inf])
+def test_a_network_without_instructions_is_left_out_by_name_and_the_covariate_stays(value: float) -> None:
+    data = frame()
+    data.loc[data["network"] == "net3", "instructions"] = value
     found = of(analysed(data), "driver")
+    assert found.covariates == ("macs", "instructions")
+    assert found.given.n == 9
+    assert found.q is not None
+    assert found.omitted == (("net3", "instructions"),)
+    assert "left out for missing or zero instructions: net3" in found.notes
+
+
+def test_one_framework_that_lacks_a_value_changes_nothing_in_the_others() -> None:
+    one = frame()
+    gap = one.assign(framework="g", instructions=one["instructions"].where(one["network"] != "net3"))
+    both = pd.concat([one, gap], ignore_index=True)
+    both.attrs = one.attrs
+    analysis = analysed(both)
+    assert {c.covariates for c in analysis.correlations} == {("macs", "instructions")}
+    assert {s.covariate for s in analysis.shared} == {"instructions"}
+    assert {(c.framework, c.given.n) for c in analysis.correlations} == {("f", 10), ("g", 9)}
+    (said,) = (line for line in detail.gates(analysis) if "left out" in line)
+    assert said == "g: left out because instructions is missing or zero: net3."
+
+
+def test_the_number_of_networks_is_judged_after_those_without_instructions_are_left_out() -> None:
+    data = frame()
+    data.loc[data["network"].isin([f"net{n}" for n in range(4)]), "instructions"] = np.nan
+    found = of(analysed(data), "driver")
+    assert (found.given.n, found.status, found.q) == (6, "exploratory", None)
+
+
+def test_without_instructions_the_correlation_is_described_and_not_tested() -> None:
+    data = frame().drop(columns="instructions")
+    other = data.assign(framework="g", driver=data["driver"] ** 1.3)
+    both = pd.concat([data, other], ignore_index=True)
+    both.attrs = data.attrs
+    analysis = analysed(both)
+    found = of(analysis, "driver")
     assert found.covariates == ("macs",)
-    assert any("given MACs only" in note for note in found.notes)
+    assert (found.status, found.q, found.given.p, found.given.low) == ("descriptive", None, None, None)
+    assert found.given.r is not None
+    assert "instructions were not counted" in found.given.why
+    assert all((s.p, s.q, s.p_family, s.low) == (None,) * 4 for s in analysis.shared)
+    slope = next(s for s in analysis.shared if s.metric.name == "driver")
+    assert slope.slope is not None
+    assert slope.why.startswith("not tested")
+    assert detail.pooled_sentences(analysis) == []
+    (said, _) = content._strongest(analysis)
+    assert said.startswith("f: not tested: instructions were not counted")
+    assert any("instructions were not counted" in line for line in detail.gates(analysis))
+
+
+def test_a_framework_without_any_instructions_is_described_beside_one_that_is_tested() -> None:
+    one = frame()
+    both = pd.concat([one, one.assign(framework="g", instructions=np.nan)], ignore_index=True)
+    both.attrs = one.attrs
+    analysis = analysed(both)
+    assert {(c.framework, c.status) for c in analysis.correlations} == {("f", "tested"), ("g", "descriptive")}
+    assert all(s.p_family is None for s in analysis.shared)
+
+
+def test_callgrinds_instructions_stand_in_where_the_machine_counts_none() -> None:
+    data = frame().rename(columns={"instructions": "instructions@callgrind"})
+    data.loc[data["network"] == "net3", "instructions@callgrind"] = 0.0
+    described = data.attrs["metrics"]
+    described["instructions@callgrind"] = described.pop("instructions") | {"origin": "simulated"}
+    found = of(analysed(data), "driver")
+    assert found.covariates == ("macs", "instructions@callgrind")
+    assert found.omitted == (("net3", "instructions@callgrind"),)
+
+
+def test_ranks_have_the_same_covariates() -> None:
+    data = frame()
+    data.loc[data["network"] == "net1", "null"] = 0.0
+    assert of(analysed(data), "null").covariates == ("macs", "instructions")
+    found = of(analysed(data.drop(columns="instructions")), "null")
+    assert (found.status, found.q) == ("descriptive", None)

@@ -37,3 +37,14 @@ def test_taking_rows_for_units_would_break_them(validation: ModuleType, monkeypa
     )
     rows = validation.discovery(np.random.default_rng(1), 10, 10, 4, 0.5)
     assert not all(r.kept for r in rows)
+
+
+def test_the_plant_is_claimed_without_the_control_for_instructions(
+    validation: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plant can fail: with MACs alone taken out, size is found in every metric."""
+    monkeypatch.setattr(validation.correlation.Covariates, "of", lambda self, metric: ("macs",))
+    monkeypatch.setattr(validation.correlation, "described", lambda found, why: found)
+    found, sentences, _ = validation.control(np.random.default_rng(5), 5, "counted")
+    assert found.value > 0.3
+    assert sentences.value > 0.3

@@ -26,7 +26,8 @@ def said(c: Correlation) -> str:
         return f"{c.framework}, {c.metric.label}: no coefficient: {c.given.why}"
     bounds = "" if c.given.low is None or c.given.high is None else f" [{c.given.low:+.2f} … {c.given.high:+.2f}]"
     q = "" if c.q is None else f", q {c.q:.3f}"
-    return f"{c.framework}, {c.metric.label}: r {c.given.r:+.2f}{bounds} given size, N {c.given.n}{q}, {c.status}"
+    given = f"given {', '.join(c.covariates)} only" if c.status == "descriptive" else "given size"
+    return f"{c.framework}, {c.metric.label}: r {c.given.r:+.2f}{bounds} {given}, N {c.given.n}{q}, {c.status}"
 
 
 def scatters(analysis: Analysis, stratum: int) -> list[Scatter]:
@@ -107,9 +108,9 @@ def heat_map(analysis: Analysis, stratum: int, where: str) -> Figure | None:
         else ""
     )
     note = (
-        "r given size, N networks below it. Hatched and pale: the 95 % interval includes 0, or fewer than 7 "
-        "networks; no colour: "
-        "no coefficient. Click a cell, or press Enter on it, for the scatter behind it." + more
+        "r given size, N networks below it. Hatched and pale: the 95 % interval includes 0, fewer than 7 "
+        "networks, or no test because instructions are missing; no colour: no coefficient. Click a cell, or press "
+        "Enter on it, for the scatter behind it." + more
     )
     return Figure(f"map-{stratum}", f"Correlation with {analysis.target}{where}", draw.render(), header, rows, note)
 
