@@ -22,25 +22,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `hwprof import`."""
     parser.add_argument("files", nargs="+", metavar="FILE", help=".csv or .xlsx of DLI, .json or .json.gz of pyperf")
     parser.add_argument("--format", choices=KINDS, help="default: by the name of FILE")
+    parser.add_argument(
+        "--dli-fps",
+        choices=("latency", "total"),
+        help="what FPS is in a table of DLI that does not show it: batch / median latency (DLI until June 2023) or "
+        "images / total time (since)",
+    )
     add_results(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     """Read all files, then save."""
-    from hwprof.exchange import dli, pyperf
+    from hwprof.exchange import dli, pyperf, read_differently
     from hwprof.store import Results, default_path
 
-    read = {"dli": dli.read, "pyperf": pyperf.read}
     found = []
     for name in args.files:  # before anything is written
         path = Path(name)
         if not path.is_file():
             raise ResultsError(f"there is no file {path}")
-        found.append((path, read[args.format or kind_of(path)](path)))
+        foreign = (args.format or kind_of(path)) == "dli"
+        found.append((path, dli.read(path, args.dli_fps) if foreign else pyperf.read(path)))
+    if args.dli_fps and not any((args.format or kind_of(path)) == "dli" for path, _ in found):
+        raise UsageError("--dli-fps is for tables of DLI, and no FILE is one", "Leave it out, or say --format dli.")
     place = default_path(args.results)
     with Results.open(place, create=True) as results:
         results.ensure_writable()
-        known = {run.uid for run in results.runs()}
+        known, stored = set(), []
+        for run in results.runs():
+            known.add(run.uid)
+            if "imported" in run.facts:
+                stored.append(run)
+        for path, imported in found:
+            if other := read_differently(stored, imported.runs):
+                raise ResultsError(
+                    f"{place} holds {other} rows of {path.name} that were read in another way (what DLI's FPS is)",
+                    "Import the table into a new file: --results NEW.db.",
+                )
         for path, imported in found:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             experiment = results.begin_experiment(f"import {path.name}", "", digest, 0)
@@ -49,6 +67,8 @@ def main(args: argparse.Namespace) -> int:
                 results.add(run, experiment)
                 known.add(run.uid)
             print(f"{path}: {len(fresh)} runs added, {len(imported.runs) - len(fresh)} known -> {place}")
+            for note in imported.notes:
+                print(f"{path}: {note}.")
             for line in imported.left_out[:MOST_LINES]:
                 print(f"hwprof: left out: {line}", file=sys.stderr)
             if len(imported.left_out) > MOST_LINES:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,14 @@ from hwprof.records import Case, Doubt, Failure, Run, to_json
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """Runs out of a foreign file. `left_out`: what could not be taken in, and why, one line each."""
+    """Runs out of a foreign file.
+
+    `left_out`: what could not be taken in, and why, one line each. `notes`: how the file was read.
+    """
 
     runs: tuple[Run, ...]
     left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def imported_run(
@@ -34,9 +38,10 @@ def imported_run(
     """A run that another program measured. `told`: format, and fps, throughput, latency_ns where they are known.
 
     It has no windows: what was not told is missing. The id follows from what the run says, so that the same file
-    taken in twice is known.
+    taken in twice is known; `reading`, why the figures were read as they were, is no part of it.
     """
-    text = json.dumps([to_json(case), to_json(told), round, to_json(machine), started_utc], sort_keys=True)
+    figures = {name: value for name, value in told.items() if name != "reading"}
+    text = json.dumps([to_json(case), to_json(figures), round, to_json(machine), started_utc], sort_keys=True)
     return Run(
         uid or hashlib.sha256(text.encode()).hexdigest()[:12],
         case,
@@ -59,3 +64,15 @@ def numbered(cases: Sequence[Case], machines: Sequence[str]) -> list[int]:
         out.append(seen.get(key, 0))
         seen[key] = out[-1] + 1
     return out
+
+
+def read_differently(stored: Iterable[Run], fresh: Iterable[Run]) -> int:
+    """How many of the fresh runs are stored with other speeds: the same row of the same file, read by other rules."""
+    known = {key: run.uid for run in stored if (key := _row_of(run))}
+    return sum(known.get(key, run.uid) != run.uid for run in fresh if (key := _row_of(run)))
+
+
+def _row_of(run: Run) -> str:
+    """What a run was read from, and its round; "": no row was kept."""
+    said = run.facts.get("imported", {})
+    return json.dumps([said["file"], said["row"], run.round], sort_keys=True) if "row" in said else ""

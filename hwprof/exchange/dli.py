@@ -2,22 +2,24 @@
 
 Two forms: the benchmark's own CSV, one row per measurement (columns as its src/benchmark/output.py names them), and
 the XLSX that its csv2xlsx makes of them for publication, one column per machine x framework x device x precision x
-mode x parameters, FPS in the cells. DLI's FPS is batch / median latency, as here; in mode Async there is no latency of
-a request, and the figure is a throughput. `BATCH FPS` is images / total time: a throughput too.
+mode x parameters, FPS in the cells. What FPS is depends on DLI's version: see hwprof.exchange.dli_speeds.
 """
 
 from __future__ import annotations
 
 import csv
+import datetime
 import io
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hwprof.errors import NotInstalled, ResultsError
 from hwprof.exchange import Imported, imported_run, numbered
+from hwprof.exchange.dli_speeds import WORDS, FpsMeaning, Row, of_columns, of_date, settle, speeds, synchronous
 from hwprof.records import Case, Failure, Scalar
 
 REQUIRED = ("Topology name", "Inference Framework", "Batch size", "FPS")
@@ -46,30 +48,41 @@ FIELDS = re.compile(r",\s*(?=[A-Z][\w ()]*:)")
 HEAD = ("Infrastructure", "Inference Framework", "Device", "Precision", "Mode", "Parameters")
 BODY = ("Task type", "Topology name", "Framework", "Input blob sizes", "Batch size")
 
-Row = Mapping[str, str]
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Rows with their places, and what FPS means in them with the evidence (None: the table does not show it)."""
+
+    name: str
+    meaning: tuple[FpsMeaning, str] | None
+    rows: tuple[tuple[str, Row], ...]
 
 
-def read(path: Path) -> Imported:
-    """The measurements of a CSV or XLSX. Raises ResultsError for another table, NotInstalled without openpyxl."""
-    where = path.name
-    found = list(_xlsx(path) if path.suffix.lower() == ".xlsx" else _csv(path))
-    if not found:
+def read(path: Path, fps: str | None = None) -> Imported:
+    """The measurements of a CSV or XLSX. `fps`: what FPS is (a FpsMeaning), for tables that don't show it.
+
+    Raises ResultsError for another table or where nobody says what FPS is, NotInstalled without openpyxl.
+    """
+    kept: list[tuple[str, Row, Case, dict[str, Any]]] = []
+    left_out, notes = [], []
+    for sheet in _xlsx(path) if path.suffix.lower() == ".xlsx" else [_csv(path)]:
+        meaning, note = _meaning(sheet, fps)
+        notes += [note] if note else []
+        for place, row in sheet.rows:
+            try:
+                case = case_of(row)
+                said = {} if failed(row) else {"reading": note, **speeds(row, meaning)}
+                kept.append((place, row, case, said))
+            except ValueError as error:
+                left_out.append(f"{path.name} {place}: {error}")
+    if not kept and not left_out:
         raise ResultsError(f"{path} holds no measurement")
-    cases, told, kept, left_out = [], [], [], []
-    for place, row in found:
-        try:
-            cases.append(case_of(row))
-        except ValueError as error:
-            left_out.append(f"{where} {place}: {error}")
-            continue
-        told.append(speeds(row))
-        kept.append((place, row))
-    machines = [row.get("Infrastructure", "") for _, row in kept]
+    rounds = numbered([case for _, _, case, _ in kept], [row.get("Infrastructure", "") for _, row, _, _ in kept])
     runs = []
-    for case, said, number, (place, row) in zip(cases, told, numbered(cases, machines), kept, strict=True):
+    for (place, row, case, said), number in zip(kept, rounds, strict=True):
         failure = failed(row)
         if failure is None and not {"fps", "throughput"} & said.keys():
-            left_out.append(f"{where} {place}: no FPS ('{row.get('FPS', '')}')")
+            left_out.append(f"{path.name} {place}: no FPS ('{row.get('FPS', '')}')")
             continue
         machine, state, software = infrastructure(row.get("Infrastructure", ""))
         facts = {"format": "DLI", "file": path.name, "row": dict(row), **said}
@@ -78,10 +91,22 @@ def read(path: Path) -> Imported:
                 case, facts, round=number, failure=failure, machine=machine, host_state=state, software=software
             )
         )
-    return Imported(tuple(runs), tuple(left_out))
+    if coarse := sum(synchronous(row) and "throughput" in said and "fps" not in said for _, row, _, said in kept):
+        notes.append(
+            f"{coarse} synchronous rows have a throughput only: no latency, or one that is rounded too coarsely"
+        )
+    return Imported(tuple(runs), tuple(left_out), tuple(dict.fromkeys(notes)))
 
 
-def _csv(path: Path) -> Iterator[tuple[str, Row]]:
+def _meaning(sheet: Sheet, asked: str | None) -> tuple[FpsMeaning, str]:
+    """What FPS is in the rows of a sheet, and that in words; no words where no row depends on it."""
+    if not any(synchronous(row) and not failed(row) for _, row in sheet.rows):
+        return FpsMeaning.TOTAL, ""
+    meaning, evidence = settle(sheet.name, sheet.meaning, asked)
+    return meaning, f"{WORDS[meaning]} ({evidence})"
+
+
+def _csv(path: Path) -> Sheet:
     raw = path.read_bytes()
     try:
         text = raw.decode("utf-8-sig")
@@ -90,9 +115,10 @@ def _csv(path: Path) -> Iterator[tuple[str, Row]]:
     first = text.partition("\n")[0]
     delimiter = max(";,\t", key=first.count)
     reader = csv.DictReader(io.StringIO(text), delimiter=delimiter)
-    _check(path, reader.fieldnames or ())
-    for row in reader:
-        yield f"line {reader.line_num}", {k: (v or "").strip() for k, v in row.items() if k}
+    names = reader.fieldnames or ()
+    _check(path, names)
+    rows = [(f"line {reader.line_num}", {k: (v or "").strip() for k, v in row.items() if k}) for row in reader]
+    return Sheet(path.name, of_columns(names), tuple(rows))
 
 
 def _check(path: Path, names: Sequence[str]) -> None:
@@ -103,7 +129,7 @@ def _check(path: Path, names: Sequence[str]) -> None:
         )
 
 
-def _xlsx(path: Path) -> Iterator[tuple[str, Row]]:
+def _xlsx(path: Path) -> Iterator[Sheet]:
     try:
         import openpyxl
     except ImportError as error:
@@ -114,16 +140,21 @@ def _xlsx(path: Path) -> Iterator[tuple[str, Row]]:
         book = openpyxl.load_workbook(path, data_only=True)
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise ResultsError(f"{path} is no XLSX: {error}") from error
+    created = book.properties.created
+    day = created.date() if isinstance(created, datetime.datetime) else None
     for sheet in book.worksheets:
         grid = [[_text(v) for v in row] for row in sheet.iter_rows(values_only=True)]
         if not grid:
             continue
         if set(REQUIRED) <= set(grid[0]):
-            for number, cells in enumerate(grid[1:], 2):
-                yield f"{sheet.title} row {number}", dict(zip(grid[0], cells, strict=False))
+            rows = [
+                (f"{sheet.title} row {n}", dict(zip(grid[0], cells, strict=False)))
+                for n, cells in enumerate(grid[1:], 2)
+            ]
+            yield Sheet(path.name, of_columns(grid[0]), tuple(rows))
         else:
             _check_published(path, grid[0])
-            yield from _published(sheet.title, grid)
+            yield Sheet(path.name, of_date(day), tuple(_published(sheet.title, grid)))
 
 
 def _text(value: Any) -> str:
@@ -207,28 +238,6 @@ def side(shape: str) -> int:
     """The side of a square image in `1x3x224x224` or `[1, 224, 224, 3]`; 0: no such thing."""
     sides = [int(n) for n in re.findall(r"\d+", shape)]
     return next((a for a, b in itertools.pairwise(sides[1:]) if a == b and a > 4), 0)
-
-
-def speeds(row: Row) -> dict[str, float]:
-    """fps, throughput, latency_ns, as far as the row tells them. Its own latency is rounded to ms: not taken."""
-    value, total = number(row.get("FPS", "")), number(row.get("BATCH FPS", ""))
-    found: dict[str, float] = {}
-    if row.get("Mode", "Sync") in ("Sync", ""):
-        batch = number(row.get("Batch size", ""))
-        if value and batch:
-            found |= {"fps": value, "latency_ns": 1e9 * batch / value}
-    else:
-        total = value
-    return found | ({"throughput": total} if total else {})
-
-
-def number(text: str) -> float | None:
-    """A number above 0, or None for N/A and the like."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if 0 < value < float("inf") else None
 
 
 def failed(row: Row) -> Failure | None:
