@@ -40,7 +40,7 @@ class Trial:
 
     def hwprof(self, *words: str) -> str:
         """Standard output. Exits with the command's own words where it fails."""
-        command = [sys.executable, "-m", "hwprof", *words, "--results", str(self.path)]
+        command = [sys.executable, "-P", "-m", "hwprof", *words, "--results", str(self.path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"hwprof {' '.join(words)}: exit {done.returncode}\n{done.stderr.strip()}")
@@ -64,7 +64,7 @@ def first_term(found: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def busy(core: int, loops: int) -> Any:
     """Loops that never sleep, on that core."""
-    running = [subprocess.Popen([sys.executable, "-c", SPIN % core]) for _ in range(loops)]
+    running = [subprocess.Popen([sys.executable, "-P", "-c", SPIN % core]) for _ in range(loops)]
     try:
         yield
     finally:

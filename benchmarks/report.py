@@ -163,13 +163,13 @@ def main() -> None:
     if not path.exists():
         print(f"{fill(path, args.runs, args.metrics):,} readings written")
     print(f"synthetic: {args.runs} runs x {args.metrics} metrics, {path.stat().st_size / 2**20:,.0f} MiB", flush=True)
-    command = [sys.executable, "-m", "hwprof", "report", str(path), "-o", str(folder / "report")]
+    command = [sys.executable, "-P", "-m", "hwprof", "report", str(path), "-o", str(folder / "report")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     page, peer = folder / "report" / "report.html", folder / "peer.html"
     reports, reads = [], []
     for number in range(args.rounds):
         reports.append(spent(command, environment))
-        reads.append(spent([sys.executable, "-c", PEER, str(path), str(peer)], environment))
+        reads.append(spent([sys.executable, "-P", "-c", PEER, str(path), str(peer)], environment))
         load = "{:.1f} {:.1f} {:.1f}".format(*os.getloadavg())
         print(
             f"round {number + 1}: report {reports[-1].wall:.2f} s, {reports[-1].cpu:.2f} s of CPU; "

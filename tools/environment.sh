@@ -1,14 +1,14 @@
 # Sourced by ./run and ./test: finds a fit Python, makes .venv, installs what is asked for, once.
-# POSIX sh. Sets PY to the environment's interpreter.
+# POSIX sh. -P and -I: no Python runs a file of the working directory. Sets PY to the environment's interpreter.
 
 fail() { printf '%s\n' "$@" >&2; exit 3; }
 
 find_python() {
     for candidate in ${PYTHON:+"$PYTHON"} python3 python3.13 python3.12 python3.11; do
         command -v "$candidate" >/dev/null 2>&1 || continue
-        "$candidate" -c 'import sys; raise SystemExit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || continue
-        if ! "$candidate" -c 'import venv, ensurepip' 2>/dev/null; then
-            version=$("$candidate" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+        "$candidate" -P -c 'import sys; raise SystemExit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || continue
+        if ! "$candidate" -P -c 'import venv, ensurepip' 2>/dev/null; then
+            version=$("$candidate" -P -c 'import sys; print("%d.%d" % sys.version_info[:2])')
             fail "$candidate has no venv module. On Debian and Ubuntu:" "  apt-get install python$version-venv"
         fi
         printf '%s\n' "$candidate"
@@ -24,7 +24,7 @@ python3-psutil python3-sqlalchemy python3-onnx python3-onnxruntime python3-openc
 
 check_debian_packages() {
     for module in numpy pandas scipy statsmodels matplotlib psutil sqlalchemy onnx onnxruntime cv2 rich jinja2 setuptools; do
-        "$1" -c "import importlib.util as u; raise SystemExit(u.find_spec('$module') is None)" ||
+        "$1" -P -c "import importlib.util as u; raise SystemExit(u.find_spec('$module') is None)" ||
             fail "On riscv64 hwprof uses Debian's own Python packages; '$module' is missing:" \
                  "  apt-get install $(printf '%s' "$DEBIAN_PACKAGES" | tr '\n' ' ')"
     done
@@ -32,7 +32,7 @@ check_debian_packages() {
 
 install() { # tries again: downloads fail now and then
     for attempt in 1 2 3; do
-        "$PY" -m pip install --quiet --disable-pip-version-check --no-input "$@" && return
+        "$PY" -I -m pip install --quiet --disable-pip-version-check --no-input "$@" && return
         printf 'installing failed (attempt %s of 3)\n' "$attempt" >&2
     done
     fail "could not install: pip install $*" "Is the package registry reachable? Then run the same command again."
@@ -42,24 +42,24 @@ install() { # tries again: downloads fail now and then
 environment() {
     extra=$1
     base=$(find_python) || exit $?
-    wanted="$extra $("$base" -c 'import sys; print(sys.version)' | tr '\n' ' ') $(cat pyproject.toml constraints.txt | cksum) $(pwd)"
+    wanted="$extra $("$base" -P -c 'import sys; print(sys.version)' | tr '\n' ' ') $(cat pyproject.toml constraints.txt | cksum) $(pwd)"
     stamp=.venv/.hwprof-$extra
     PY=.venv/bin/python
-    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && "$PY" -c 'import hwprof' 2>/dev/null; then
+    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && "$PY" -P -c 'import hwprof' 2>/dev/null; then
         return
     fi
     printf 'setting up .venv (hwprof[%s]) ...\n' "$extra" >&2
     if [ "$(uname -m)" = riscv64 ]; then
         check_debian_packages "$base"
-        [ -x "$PY" ] || "$base" -m venv --system-site-packages .venv
+        [ -x "$PY" ] || "$base" -I -m venv --system-site-packages .venv
         install --no-deps --no-build-isolation -e .
         [ "$extra" = default ] || install pytest pytest-timeout
     else
         # another extra of a whole environment is added to it; anything half-made or of another Python is made anew
-        if ! ls .venv/.hwprof-* >/dev/null 2>&1 || ! "$PY" -c 'import sys' 2>/dev/null ||
-            [ "$("$PY" -c 'import sys; print(sys.version)')" != "$("$base" -c 'import sys; print(sys.version)')" ]; then
+        if ! ls .venv/.hwprof-* >/dev/null 2>&1 || ! "$PY" -P -c 'import sys' 2>/dev/null ||
+            [ "$("$PY" -P -c 'import sys; print(sys.version)')" != "$("$base" -P -c 'import sys; print(sys.version)')" ]; then
             rm -rf .venv
-            "$base" -m venv .venv || fail "could not make .venv"
+            "$base" -I -m venv .venv || fail "could not make .venv"
         fi
         rm -f "$stamp"
         install -c constraints.txt -e ".[$extra]"

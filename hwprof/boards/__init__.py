@@ -1,7 +1,7 @@
 """Boards without hardware: Debian 13 guests in QEMU whose kernels count real perf events.
 
     image = ensure_image("riscv64", packages=("onnxruntime",))      # built once, cached
-    result = run_guest(image, folder, "python3 -m hwprof doctor")   # boots, runs as root in /job, powers off
+    result = run_guest(image, folder, "hwprof doctor")   # boots, runs as root in /job, powers off
 
 machines: the two virtual machines and their QEMU command lines; image: build and cache; bytecode: of its
 Python modules, made at home; guest: boot, run one job.

@@ -84,7 +84,7 @@ def compile_into(root: Path, compiler: Compiler) -> None:
     environ = {"PYTHONHOME": str(compiler.prefix), "PATH": os.environ.get("PATH", "")}
     parts = os.cpu_count() or 1
     for source, seen in sources:
-        words = [*compiler.words, "-S", "-c", COMPILE, str(source), seen, str(root / "pyc")]
+        words = [*compiler.words, "-P", "-S", "-c", COMPILE, str(source), seen, str(root / "pyc")]
         started = [
             subprocess.Popen([*words, str(part), str(parts)], env=environ, stderr=subprocess.PIPE, text=True)
             for part in range(parts)

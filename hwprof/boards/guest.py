@@ -30,7 +30,7 @@ CACHE = "/root/.cache/hwprof"
 APPLETS = "/tmp/.busybox"  # grep, sed and so on, last on the path
 SHARE = "trans=virtio,version=9p2000.L,msize=524288"
 # A name for the program, so that a command line that works at home works in the guest.
-PROGRAM = '#!/bin/sh\nexec python3 -m hwprof "$@"\n'
+PROGRAM = '#!/bin/sh\nexec python3 -P -m hwprof "$@"\n'
 
 
 class GuestFailed(CaseFailed):

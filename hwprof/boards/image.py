@@ -304,7 +304,7 @@ def _warm(image: Image, imports: Sequence[str]) -> None:
     """Boot it once with a disk that it may write to: where its libraries lie, and bytecode of `imports`, stay there."""
     from hwprof.boards.guest import boot
 
-    lines = ["set -e", "ldconfig", *(f"python3 -c 'import {line}' & jobs+=($!)" for line in imports)]
+    lines = ["set -e", "ldconfig", *(f"python3 -P -c 'import {line}' & jobs+=($!)" for line in imports)]
     lines += ['for job in "${jobs[@]}"; do wait "$job"; done']
     job = image.folder / "warm"
     job.mkdir()

@@ -170,7 +170,10 @@ def version(command: Sequence[str], python: str, runner: str) -> str | None:
         return None
     words = [word.format_map({"python": python}) for word in command]
     try:
+        interpreted = words[0] == python
         words[0] = program(words[0], python, runner)
+        if interpreted:  # a module of that name in the working directory is not asked
+            words.insert(1, "-P")
         done = subprocess.run(
             words, capture_output=True, text=True, timeout=60, check=False, env=clean_environ(python, os.environ)
         )

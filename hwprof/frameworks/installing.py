@@ -50,8 +50,10 @@ def install(
         words = [uv, "pip", "install", "--quiet", "--python", python, "--index-strategy", "unsafe-best-match"]
     else:
         environ = clean_environ(base, os.environ)
-        call([base, "-m", "venv", str(folder)], environ)
-        words = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        # -I: neither a venv.py of the working directory is run, nor is a package that PYTHONPATH or the user's
+        # site-packages show taken for one that the new environment has.
+        call([base, "-I", "-m", "venv", str(folder)], environ)
+        words = [python, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if any(re.match(r"torch\b", r) for r in requirements) and answers(CPU_WHEELS):
         words += ["--extra-index-url", CPU_WHEELS]
     for wanted in ([*requirements], ["--no-deps", *alone]):
@@ -70,7 +72,7 @@ def install(
 
 def pip_settings(base: str) -> dict[str, str]:
     """pip's settings, by files and variables, as the pip of the interpreter `base` has them; {} where it has none."""
-    words = [base, "-m", "pip", "config", "list"]
+    words = [base, "-P", "-m", "pip", "config", "list"]  # not -I: that pip may be one of `pip install --user`
     done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     found = {}
     for line in done.stdout.splitlines():  # as global.find-links='/a /b', user.cert='...', :env:.cert='...'
