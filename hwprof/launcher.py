@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,6 +67,44 @@ class Outcome:
     log: str = ""
 
 
+class Stopped(BaseException):
+    """All workers were ended from outside. It is no failure of a job, so that nothing may take it for one."""
+
+
+@dataclass(slots=True)
+class Workers:
+    """The workers that are alive, those of all threads: whoever holds this can end them."""
+
+    stopped: bool = False
+    _alive: set[subprocess.Popen[bytes]] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def stop(self) -> None:
+        """End every worker and everything it started, and let no other begin. Their threads get Stopped."""
+        with self._lock:
+            self.stopped = True
+            for process in self._alive:
+                if process.returncode is None:  # not waited for: the number is still its own
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGKILL)
+
+    def check(self) -> None:
+        """Raise Stopped after `stop`."""
+        if self.stopped:
+            raise Stopped
+
+    def add(self, process: subprocess.Popen[bytes]) -> None:
+        """One that has just been started. Raises Stopped."""
+        with self._lock:
+            self.check()
+            self._alive.add(process)
+
+    def remove(self, process: subprocess.Popen[bytes]) -> None:
+        """One that is about to be ended and waited for."""
+        with self._lock:
+            self._alive.discard(process)
+
+
 @dataclass(slots=True)
 class Launcher:
     """Runs jobs. `python`: the interpreter of the workers; `headroom`: bytes of memory left, None: not known."""
@@ -74,6 +113,7 @@ class Launcher:
     headroom: Callable[[], int | None] = lambda: None
     clock: Callable[[], float] = time.monotonic
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    workers: Workers = field(default_factory=Workers)
 
     def run(
         self,
@@ -85,6 +125,7 @@ class Launcher:
         python: str = "",
     ) -> Outcome:
         """Start a worker for `job`, follow it to its end, kill what is left of it. `python`: another interpreter."""
+        self.workers.check()
         python = python or self.python
         ours, theirs = socket.socketpair()
         # In memory: what a framework prints must not write to a board's slow card in the middle of a window.
@@ -110,13 +151,16 @@ class Launcher:
             link = Link(ours)
             talk = _Talk(self, process, link, log.fileno(), wrapper, watcher)
             try:
+                self.workers.add(process)
                 link.send({"job": to_json(job)})
                 result, failure = talk.follow(self.clock() + timeout_s, timeout_s)
             except EOFError:
                 result, failure = None, talk.death()
             finally:
+                self.workers.remove(process)
                 kill(process)
                 link.close()
+                self.workers.check()  # whatever came of it, it was not the worker's own end
             text = tail(log.fileno())
             if failure is not None and not failure.log:
                 failure = Failure(failure.code, failure.message, failure.remedy, failure.stage, text)

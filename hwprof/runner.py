@@ -8,8 +8,8 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from hwprof.experiment import Experiment
 from hwprof.frameworks.fidelity import tolerance
 from hwprof.frameworks.precision import QUANTISED
 from hwprof.jobs import Job, Task
-from hwprof.launcher import Launcher, Outcome
+from hwprof.launcher import Launcher, Outcome, Workers
 from hwprof.records import Doubt, Failure, Fidelity, Kind, Run, Window, from_json, missing
 from hwprof.simulation import CALLGRIND, simulator
 from hwprof.tuning import policy
@@ -58,6 +58,7 @@ class Runner:
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
     idle_w: Mapping[str, float] = field(default_factory=dict)
+    saved: int = 0  # runs of this session that are in the results
 
     def __post_init__(self) -> None:
         from hwprof.collectors.memory import headroom
@@ -66,8 +67,11 @@ class Runner:
             self.facts = machine_facts()
         self.launcher.headroom = headroom
 
-    def run(self) -> Iterator[Progress]:
-        """Measure what is not yet in the results, then simulate; every run is saved before the next begins."""
+    def run(self) -> Generator[Progress, None, None]:
+        """Measure what is not yet in the results, then simulate; every run is saved before the next begins.
+
+        An interrupt, or closing this, ends all workers at once; what is finished is saved.
+        """
         cases = policy.cases(self.experiment, self.results, self.facts["hardware"])
         self.require(cases)
         patience = max(TIMEOUT_S, self.experiment.timeout_s)  # quantising may take longer than any run
@@ -108,6 +112,7 @@ class Runner:
         """Write one run; nothing where nothing is saved."""
         if self.results is not None:
             self.results.add(run, identity)
+            self.saved += 1
 
     def _todo(self, cases: Sequence[Planned], identity: int) -> list[tuple[int, Planned, int]]:
         """(round, case, attempt) in the seeded order, without what is done or has failed often enough."""
@@ -248,13 +253,32 @@ class Runner:
         todo.sort(key=lambda p: (p.macs or 0, p.case.framework))
         deadline = self.clock() + wanted.budget_s
         workers = max(1, len(os.sched_getaffinity(0)))
-        with ThreadPoolExecutor(workers) as pool:
-            jobs = [pool.submit(self.simulate, p, workshop, deadline) for p in todo]
+        self.launcher.workers = Workers()
+        pool = ThreadPoolExecutor(workers)
+        jobs = [pool.submit(self.simulate, p, workshop, deadline) for p in todo]
+        try:
             for count, future in enumerate(as_completed(jobs), 1):
                 run = future.result()
                 self.save(run, identity)
                 left = max(0.0, deadline - self.clock())
                 yield Progress(count, len(jobs), run, left)
+        except BaseException:  # an interrupt, or whoever asked for the runs wants no more
+            self.launcher.workers.stop()
+            pool.shutdown(cancel_futures=True)
+            self._keep_finished(jobs, identity)
+            raise
+        pool.shutdown()
+
+    def _keep_finished(self, jobs: Sequence[Future[Run]], identity: int) -> None:
+        """Save the good runs that ended at the same moment as the sweep and are not in the results."""
+        if self.results is None:
+            return
+        done = self.results.done(identity, self.facts["hardware"])
+        for job in jobs:
+            if job.done() and not job.cancelled() and job.exception() is None:
+                run = job.result()
+                if run.failure is None and (run.case.key, run.kind.value, run.round) not in done:
+                    self.save(run, identity)
 
     def simulates(self) -> bool:
         """Whether this experiment asks for simulation on this machine."""

@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"hwprof: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("hwprof: interrupted; what was measured is saved", file=sys.stderr)
+        print("hwprof: interrupted; what was saved before is whole", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # `hwprof ... | head`
         sys.stderr.close()

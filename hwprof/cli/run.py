@@ -92,14 +92,16 @@ def main(args: argparse.Namespace) -> int:
         results = store.Results.open(store.default_path(args.results), create=True)
         results.ensure_writable()
     runner = Runner(spec, results, commands.launcher(args))
+    steps = runner.run()
     try:
-        for step in runner.run():
+        for step in steps:
             # as it is read back: what failed validation on this host is suspect then
             runs.append(step.run if results is None else results.find(step.run.uid))
             done = f"round {step.run.round + 1}" if step.run.kind != "simulated" else "simulation"
             ended = "done" if step.run.failure is None else "failed"
             print(f"hwprof: {step.run.case.title}: {done} {ended}", file=sys.stderr)
     finally:
+        steps.close()  # an interrupt ends the simulated runs that are under way
         if results is not None:
             results.close()
     if args.json:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwprof.cli.options import add_results
-from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK
+from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK
 
 if TYPE_CHECKING:
     from hwprof.experiment import Experiment
@@ -49,19 +50,30 @@ def main(args: argparse.Namespace) -> int:
     with store.Results.open(path, create=True) as results:
         results.ensure_writable()
         runner = Runner(spec, results, retry_failed=args.retry_failed)
-        for step in runner.run():
-            count += 1
-            print(progress(step), file=sys.stderr, flush=True)
-            if step.run.kind != "simulated":
-                key = (step.run.case.title, step.run.round)
-                failed.pop(key, None)
-                if step.run.failure is not None:
-                    failed[key] = step.run.failure
+        try:
+            with closing(runner.run()) as steps:  # ends the workers before the results are closed
+                for step in steps:
+                    count += 1
+                    print(progress(step), file=sys.stderr, flush=True)
+                    if step.run.kind != "simulated":
+                        key = (step.run.case.title, step.run.round)
+                        failed.pop(key, None)
+                        if step.run.failure is not None:
+                            failed[key] = step.run.failure
+        except KeyboardInterrupt:
+            print(interrupted(runner.saved, path), file=sys.stderr)
+            return EXIT_INTERRUPTED
     print(f"{count} runs measured -> {path}" if count else f"nothing left to measure in {path}")
     for (title, _), failure in failed.items():
         print(f"  failed: {title}: {failure.message}")
     print(f"next: hwprof report {path}")
     return EXIT_CASES_FAILED if failed else EXIT_OK
+
+
+def interrupted(saved: int, path: Path) -> str:
+    """What a sweep that was ended before its time says."""
+    kept = f"{saved} run{'' if saved == 1 else 's'} of this sweep {'is' if saved == 1 else 'are'} saved in {path}"
+    return f"hwprof: interrupted; {kept if saved else 'nothing was measured yet'}. The same command goes on from there"
 
 
 def dry(spec: Experiment, path: Path) -> int:
