@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import select
 import signal
@@ -130,6 +131,8 @@ class Launcher:
         ours, theirs = socket.socketpair()
         # In memory: what a framework prints must not write to a board's slow card in the middle of a window.
         with os.fdopen(os.memfd_create("hwprof-log"), "w+b") as log:
+            # A program that opens /dev/stderr anew empties the log; what others write then goes to its new end.
+            fcntl.fcntl(log, fcntl.F_SETFL, os.O_APPEND)
             package = str(Path(hwprof.__file__).parent)
             command = [python, "-P", "-c", BOOTSTRAP, package, str(theirs.fileno()), str(os.getpid())]
             try:
@@ -267,10 +270,11 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 def forget(descriptor: int) -> None:
     """Free all but the end of a log that has grown too large; its writer goes on undisturbed and nothing moves."""
     status = os.fstat(descriptor)
-    if status.st_blocks * 512 > LOG_LIMIT:
+    length = status.st_size - LOG_KEEP
+    # A file in huge pages takes 2 MiB from its first byte on.
+    if status.st_blocks * 512 > LOG_LIMIT and length > 0:
         libc = ctypes.CDLL(None, use_errno=True)
-        length = ctypes.c_int64(status.st_size - LOG_KEEP)
-        if libc.fallocate(descriptor, PUNCH_HOLE, ctypes.c_int64(0), length) != 0:
+        if libc.fallocate(descriptor, PUNCH_HOLE, ctypes.c_int64(0), ctypes.c_int64(length)) != 0:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), "the worker's log")
 
 

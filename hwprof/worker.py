@@ -25,6 +25,7 @@ from hwprof.failures import describe
 from hwprof.jobs import RING_IMAGES, Job, Link, Task
 from hwprof.measure import Loop, clock_ns, rehearse, schedule, warm_up, window
 from hwprof.records import Doubt, Fidelity, Role, Window, from_json, to_json
+from hwprof.worker_output import AnsweringLink, buffer_lines, flush
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,7 +54,8 @@ LIBRARIES_NOT_HERE = ("pandas", "sqlalchemy", "scipy", "statsmodels", "matplotli
 def main(descriptor: int, launcher: int) -> None:
     """Entry of the process: one job, one answer, then out without running the frameworks' exit handlers."""
     die_with(launcher)
-    link = Link(socket.socket(fileno=descriptor))
+    buffer_lines()
+    link = AnsweringLink(socket.socket(fileno=descriptor))
     job = from_json(Job, link.receive()["job"])
     if job.cpus:
         os.sched_setaffinity(0, job.cpus)
@@ -65,11 +67,9 @@ def main(descriptor: int, launcher: int) -> None:
         code = 1  # nobody is listening any more
     except BaseException as error:  # noqa: BLE001  the one place where a failure of any kind becomes an answer
         traceback.print_exc()
-        sys.stderr.flush()
         link.send({"say": "failure", "failure": to_json(describe(error, stage.name))})
         code = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush()
     # Thread pools of frameworks may hang or crash in their destructors; the answer is out already.
     os._exit(code)
 

@@ -60,6 +60,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 def _nothing_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the user's results, or has a cache of its own making outside tmp_path."""
     monkeypatch.delenv("HWPROF_RESULTS", raising=False)
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # set, it hides what a killed process loses
     monkeypatch.setenv("HWPROF_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HWPROF_ENVIRONMENTS", str(tmp_path / "environments"))
 

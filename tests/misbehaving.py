@@ -15,6 +15,7 @@ from typing import Any
 
 from hwprof.errors import UnsupportedModel
 from hwprof.frameworks.protocol import Environment
+from hwprof.jobs import Link
 
 EATS = 1 << 30
 
@@ -56,6 +57,18 @@ def make_trouble(kind: str) -> None:
             sys.stdout.write("all work and no play " * 50_000)
             os.write(2, b"x" * 100_000)
         sys.stdout.write("the end of it")
+    elif kind == "preempted":
+        never_run_after_the_answer()
+        speak()
+    elif kind == "mute":
+        speak()
+        ctypes.string_at(0)
+    elif kind == "reopens":
+        os.write(1, b"before it " * 1000)
+        Path("/dev/stderr").write_text("opened anew\n")
+        os.write(1, b"and after it")
+    elif kind == "closes":
+        sys.stdout.close()
     elif kind == "memory":
         raise MemoryError("cannot allocate 64 TiB")
     elif kind == "arena":
@@ -75,6 +88,24 @@ def make_trouble(kind: str) -> None:
         if os.fork() == 0:
             time.sleep(600)
         Path(os.environ["HWPROF_TEST_PIDS"]).write_text(str(os.getpid()))
+
+
+def speak() -> None:
+    """Last words in both of a process's buffers for stdout: Python's and the C library's."""
+    sys.stdout.write("last words of Python\n")
+    ctypes.CDLL(None).puts(b"last words of C")
+
+
+def never_run_after_the_answer() -> None:
+    """What a loaded machine may do: the launcher has the answer and stops the worker before it runs again."""
+    send = Link.send
+
+    def send_and_wait(link: Link, message: Mapping[str, Any]) -> None:
+        send(link, message)
+        if message["say"] in ("result", "failure"):
+            threading.Event().wait()
+
+    Link.send = send_and_wait  # type: ignore[method-assign]
 
 
 def exhaust_onnxruntime() -> None:

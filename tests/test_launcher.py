@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -16,6 +17,8 @@ from hwprof.jobs import Job, Plan, Task
 from hwprof.launcher import LOG_LIMIT, Launcher, Outcome, forget, tail
 from hwprof.records import Case, Role, Window, from_json
 from tests.waiting import LONG_S, until
+
+KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE of linux/falloc.h
 
 PLAN = Plan(window_s=0.0, iterations=3, warmup_iterations=1, events=("task-clock", "page-faults"))
 
@@ -101,6 +104,35 @@ def test_ten_megabytes_of_chatter_neither_hang_nor_pile_up() -> None:
     assert outcome.failure is None
     assert outcome.log.endswith("the end of it")
     assert len(outcome.log) <= LOG_LIMIT
+
+
+@pytest.mark.parametrize("trouble", ["preempted", "mute"])
+def test_nothing_printed_is_lost_however_a_worker_is_stopped(trouble: str) -> None:
+    outcome = launch(trouble)
+    assert (outcome.failure is None) is (trouble == "preempted")
+    assert "last words of Python" in outcome.log
+    assert "last words of C" in outcome.log
+
+
+def test_a_framework_may_close_the_workers_output() -> None:
+    outcome = launch("closes")
+    assert outcome.failure is None
+    assert "Traceback" not in outcome.log
+
+
+def test_a_log_that_a_program_opens_anew_goes_on_at_its_new_end() -> None:
+    assert launch("reopens").log == "opened anew\nand after it"
+
+
+def test_a_short_log_in_a_large_page_is_kept() -> None:
+    with os.fdopen(os.memfd_create("log"), "w+b") as log:
+        libc = ctypes.CDLL(None)
+        assert libc.fallocate(log.fileno(), KEEP_SIZE, ctypes.c_int64(0), ctypes.c_int64(2 * LOG_LIMIT)) == 0
+        log.write(b"a few words")
+        log.flush()
+        assert os.fstat(log.fileno()).st_blocks * 512 > LOG_LIMIT
+        forget(log.fileno())
+        assert tail(log.fileno()) == "a few words"
 
 
 def test_a_long_log_keeps_its_end_and_gives_back_the_rest() -> None:
