@@ -36,6 +36,8 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.exchange import dli, pyperf, read_differently
     from hwprof.store import Results, default_path
 
+    if args.dli_fps and all((args.format or kind_of(Path(name))) != "dli" for name in args.files):
+        raise UsageError("--dli-fps is for tables of DLI, and no FILE is one", "Leave it out, or say --format dli.")
     found = []
     for name in args.files:  # before anything is written
         path = Path(name)
@@ -43,8 +45,6 @@ def main(args: argparse.Namespace) -> int:
             raise ResultsError(f"there is no file {path}")
         foreign = (args.format or kind_of(path)) == "dli"
         found.append((path, dli.read(path, args.dli_fps) if foreign else pyperf.read(path)))
-    if args.dli_fps and not any((args.format or kind_of(path)) == "dli" for path, _ in found):
-        raise UsageError("--dli-fps is for tables of DLI, and no FILE is one", "Leave it out, or say --format dli.")
     place = default_path(args.results)
     with Results.open(place, create=True) as results:
         results.ensure_writable()

@@ -247,3 +247,10 @@ def test_rows_that_an_earlier_hwprof_read_otherwise_are_not_joined_by_the_same_r
     assert "holds 1 rows of dli.csv that were read in another way" in capsys.readouterr().err
     with Results.open(place) as results:
         assert len(list(results.runs())) == 1
+
+
+def test_what_dlis_fps_is_can_only_be_said_of_dlis_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "other.json"
+    path.write_text('{"version": "1.0", "benchmarks": [], "metadata": {}}')
+    assert main(["import", str(path), "--dli-fps", "total", "--results", str(tmp_path / "r.db")]) == 2
+    assert "--dli-fps is for tables of DLI" in capsys.readouterr().err
