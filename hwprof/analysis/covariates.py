@@ -34,8 +34,9 @@ class Covariates:
         Instructions of the metric's own domain and origin come first, then user+kernel, user-only, callgrind's: the
         first with which some framework has enough networks for a test, or else the first that was counted at all.
         """
-        candidates = (kinds.instructions_for(metric, self._known), *INSTRUCTIONS)
-        counted = [c for c in dict.fromkeys(candidates) if c in self._known and self._networks(c)]
+        own = kinds.instructions_for(metric, self._known)
+        candidates = dict.fromkeys((*([own] if own else []), *INSTRUCTIONS))
+        counted = [c for c in candidates if c in self._known and self._networks(c)]
         enough = [c for c in counted if self._networks(c) >= MIN_TESTED]
         return (*([SIZE] if self._has_size else []), *(enough or counted)[:1])
 

@@ -61,17 +61,17 @@ def settle(where: str, shown: tuple[FpsMeaning, str] | None, asked: str | None) 
 
     Raises ResultsError where neither says it, or where they contradict each other.
     """
-    if shown is None and asked is None:
-        raise ResultsError(
-            f"{where} does not show what its FPS is: batch / median latency (DLI until June 2023) or images / total "
-            "time (since)",
-            "Say which: --dli-fps latency or --dli-fps total.",
-        )
-    if shown is None:
-        return FpsMeaning(asked), f"--dli-fps {asked}"
-    if asked is not None and asked != shown[0]:
+    if shown is not None and asked in (None, shown[0]):
+        return shown
+    if shown is not None:
         raise ResultsError(f"{where} is not what --dli-fps {asked} says: {shown[1]}", "Leave the option out.")
-    return shown
+    if asked is not None:
+        return FpsMeaning(asked), f"--dli-fps {asked}"
+    raise ResultsError(
+        f"{where} does not show what its FPS is: batch / median latency (DLI until June 2023) or images / total "
+        "time (since)",
+        "Say which: --dli-fps latency or --dli-fps total.",
+    )
 
 
 def number(text: str) -> float | None:
