@@ -6,7 +6,8 @@ import importlib.util
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 GUESTS_LOG = pytest.StashKey[list[str]]()
 # CI names here what must run: a missing part is then a failure, not a skip.
+ABSENT = " is not installed, or not asked for"
 MUST_RUN = frozenset(filter(None, os.environ.get("HWPROF_MUST_RUN", "").split(",")))
+
+
+def skips(reasons: Iterable[str]) -> str:
+    """How many tests were skipped, in one line: by marker, then for other reasons; the most frequent first."""
+    counts = Counter(reason.removeprefix("Skipped: ") for reason in reasons)
+    parts = [f"{reason.removesuffix(ABSENT)} {n}" for reason, n in counts.most_common() if reason.endswith(ABSENT)]
+    found = [f"{', '.join(parts)}: not installed or not asked for"] if parts else []
+    found += [f"{n} x {reason}" for reason, n in counts.most_common() if not reason.endswith(ABSENT)]
+    return f"skipped: {counts.total()} ({'; '.join(found)})"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,13 +50,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "uv": shutil.which("uv") is not None,
         "perf": shutil.which("perf") is not None,
         "cc": shutil.which("cc") is not None,
+        "pdflatex": shutil.which("pdflatex") is not None,
         "pyperf": importlib.util.find_spec("pyperf") is not None,
         "openpyxl": importlib.util.find_spec("openpyxl") is not None,
     }
     for item in items:
         for name, is_there in there.items():
             if item.get_closest_marker(name) and not is_there and name not in MUST_RUN:
-                item.add_marker(pytest.mark.skip(reason=f"{name} is not installed, or not asked for"))
+                item.add_marker(pytest.mark.skip(reason=name + ABSENT))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Processes of `-n auto`: a core for each that this process may use; many measure, and more than four disturb."""
+    return min(len(os.sched_getaffinity(0)), 4)
 
 
 @pytest.fixture
@@ -61,6 +79,7 @@ def _nothing_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     """No test reads or writes the user's results, or has a cache of its own making outside tmp_path."""
     monkeypatch.delenv("HWPROF_RESULTS", raising=False)
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # set, it hides what a killed process loses
+    monkeypatch.setenv("COLUMNS", "110")  # what is printed has the same lines in every terminal, and without one
     monkeypatch.setenv("HWPROF_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HWPROF_ENVIRONMENTS", str(tmp_path / "environments"))
 
@@ -75,6 +94,8 @@ def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """When each emulated board was under way."""
+    """What was skipped and why, in one line; when each emulated board was under way."""
+    if skipped := terminalreporter.stats.get("skipped"):
+        terminalreporter.write_line(skips([str(report.longrepr[2]) for report in skipped]))
     for line in config.stash.get(GUESTS_LOG, []):
         terminalreporter.write_line(f"guest {line}")

@@ -153,7 +153,7 @@ class Adapter:
         return Path(job.source)
 
     def cache_key(self, case: Any) -> str:
-        return f"{case.option('at')} {case.option('trouble')}"
+        return f"prepare {case.option('trouble')}" if case.option("at") == "prepare" else ""
 
     @contextmanager
     def load(self, artifact: Path, case: Any, spec: Any) -> Iterator[Model]:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -50,9 +51,24 @@ def _shared_cache(cache: Path) -> None:
     """Artifacts are made once for this file."""
 
 
-def test_a_sweep_is_complete_faithful_and_read_back(tmp_path: Path) -> None:
-    path = tmp_path / "r.db"
-    runs = sweep(path)
+@dataclass(frozen=True)
+class Swept:
+    """A finished sweep: its results file and what it yielded."""
+
+    path: Path
+    runs: list[hwprof.Run]
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Swept:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HWPROF_CACHE", str(tmp_path_factory.getbasetemp() / "hwprof-cache"))
+        path = tmp_path_factory.mktemp("swept") / "r.db"
+        return Swept(path, sweep(path))
+
+
+def test_a_sweep_is_complete_faithful_and_read_back(swept: Swept) -> None:
+    path, runs = swept.path, swept.runs
     assert len(runs) == 8
     assert [r.failure for r in runs] == [None] * 8
     assert all(r.fidelity is not None and r.fidelity.faithful for r in runs)
@@ -66,8 +82,8 @@ def test_a_sweep_is_complete_faithful_and_read_back(tmp_path: Path) -> None:
     assert (frame["task-clock"] > 0).all()
 
 
-def test_every_reading_says_how_exact_it_is_and_who_counted(tmp_path: Path) -> None:
-    run = sweep(tmp_path / "r.db")[0]
+def test_every_reading_says_how_exact_it_is_and_who_counted(swept: Swept) -> None:
+    run = swept.runs[0]
     counted = next(w for w in run.windows if w.role is Role.COUNTED)
     readings = {r.metric: r for r in counted.readings}
     assert readings["task-clock"].origin is Origin.KERNEL
@@ -77,10 +93,8 @@ def test_every_reading_says_how_exact_it_is_and_who_counted(tmp_path: Path) -> N
     assert cycles.value is not None or cycles.why
 
 
-def test_a_finished_sweep_measures_nothing_again(tmp_path: Path) -> None:
-    path = tmp_path / "r.db"
-    sweep(path)
-    assert sweep(path) == []
+def test_a_finished_sweep_measures_nothing_again(swept: Swept) -> None:
+    assert sweep(swept.path) == []
 
 
 def test_a_network_that_fails_costs_only_its_own_cases_and_is_not_tried_for_ever(tmp_path: Path) -> None:
@@ -146,6 +160,7 @@ def test_a_simulated_run_has_an_origin_and_columns_of_its_own(tmp_path: Path) ->
     path = tmp_path / "r.db"
     text = TEXT.replace('"opencv"]', '{name = "opencv"}]').replace("batch = [1, 2]", "batch = [1]")
     text = text.replace('frameworks = ["onnxruntime", {name = "opencv"}]', 'frameworks = ["onnxruntime"]')
+    text = text.replace("rounds = 2", "rounds = 1")
     runs = sweep(path, text + '[simulate]\nwhen = "always"\nbudget_s = 3000\n')
     simulated = [r for r in runs if r.kind is Kind.SIMULATED]
     assert [r.failure for r in simulated] == [None]

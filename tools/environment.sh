@@ -53,7 +53,7 @@ environment() {
         check_debian_packages "$base"
         [ -x "$PY" ] || "$base" -I -m venv --system-site-packages .venv
         install --no-deps --no-build-isolation -e .
-        [ "$extra" = default ] || install pytest pytest-timeout
+        [ "$extra" = default ] || install pytest pytest-timeout pytest-xdist
     else
         # another extra of a whole environment is added to it; anything half-made or of another Python is made anew
         if ! ls .venv/.hwprof-* >/dev/null 2>&1 || ! "$PY" -P -c 'import sys' 2>/dev/null ||

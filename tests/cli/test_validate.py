@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -25,11 +24,10 @@ def may_count() -> bool:
     return not isinstance(collector.countable(collector.parser.event("page-faults")), Unavailable)
 
 
-needs_cc = pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler")
 needs_perf = pytest.mark.skipif(not may_count(), reason="this process may not count")
 
 
-@needs_cc
+@pytest.mark.cc
 @needs_perf
 def test_verdicts_are_printed_and_kept_with_this_host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "x.db"
@@ -47,7 +45,7 @@ def test_verdicts_are_printed_and_kept_with_this_host(tmp_path: Path, capsys: py
     assert key[1], "with the kernel's release"
 
 
-@needs_cc
+@pytest.mark.cc
 @needs_perf
 def test_json_has_the_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     program = tmp_path / "truth"

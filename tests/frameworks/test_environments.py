@@ -112,18 +112,24 @@ def test_what_cannot_be_installed_gives_the_installers_reason_and_leaves_nothing
     assert list(interpreters.home().iterdir()) == []
 
 
-def test_an_environment_that_worked_stays_when_its_successor_fails(tmp_path: Path) -> None:
+def test_an_environment_that_worked_stays_when_its_successor_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(folder: Path, *_: object) -> str:
+        (folder / "bin").mkdir()
+        raise CaseFailed("no such distribution")
+
     place = interpreters.home() / "broken"
     place.mkdir(parents=True)
     (place / "environment.json").write_text(json.dumps({"python": sys.executable}))
 
     class Broken:
         name = "broken"
-        environment = Environment(("x",), "", "x", requirements=(str(tmp_path / "absent-1.0-py3-none-any.whl"),))
+        environment = Environment(("x",), "", "x", requirements=("x",))
 
+    monkeypatch.setattr(environments, "install", failing)
     with pytest.raises(CaseFailed):
         environments.create(Broken(), say=lambda line: None)  # type: ignore[arg-type]
     assert interpreters.registered("broken") == sys.executable
+    assert {path.name for path in place.iterdir()} == {"environment.json", ".lock"}
 
 
 def test_a_record_that_cannot_be_read_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -112,9 +112,15 @@ def before() -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_nothing_is_left_of_a_creation_that_was_ended(number: signal.Signals, code: int, creation: Creation) -> None:
-    assert creation.end(number) == code
+def test_two_at_once_are_one_too_many_and_nothing_is_left_of_one_that_was_ended(creation: Creation) -> None:
+    class Slow:
+        name = "slow"
+        environment = Environment(("slow",), "", "json")
+
+    with pytest.raises(NotAvailable, match="another hwprof is making"):
+        environments.create(Slow(), python=sys.executable)  # type: ignore[arg-type]
+    assert creation.process.poll() is None
+    assert creation.end(signal.SIGINT) == 130
     assert list(interpreters.home().iterdir()) == []
 
 
@@ -127,11 +133,13 @@ def test_a_killed_creation_is_no_environment_and_can_be_removed(creation: Creati
     assert list(interpreters.home().iterdir()) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_what_worked_before_works_on(number: signal.Signals, creation: Creation) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)])
+def test_what_worked_before_works_on(number: signal.Signals, code: int, creation: Creation) -> None:
     # put there while the installer is at work: what is asked of the end is the same
     worked = before()
-    creation.end(number)
+    assert creation.end(number) == code
+    if number == signal.SIGTERM:  # nothing else is left
+        assert {path.name for path in worked.parent.iterdir()} == {"environment.json", ".lock", worked.name}
     assert interpreters.registered("slow") == sys.executable
     assert (worked / "marker").exists()
     (listed,) = json.loads(creation.hwprof("env", "list", "--json").stdout)
@@ -139,16 +147,6 @@ def test_what_worked_before_works_on(number: signal.Signals, creation: Creation)
     # the next one takes what was left with it
     assert creation.hwprof("env", "create", "slow", "--python", sys.executable).returncode == 0
     assert {path.name for path in worked.parent.iterdir()} == {"environment.json", ".lock"}
-
-
-def test_two_at_once_are_one_too_many(creation: Creation) -> None:
-    class Slow:
-        name = "slow"
-        environment = Environment(("slow",), "", "json")
-
-    with pytest.raises(NotAvailable, match="another hwprof is making"):
-        environments.create(Slow(), python=sys.executable)  # type: ignore[arg-type]
-    assert creation.process.poll() is None
 
 
 def test_a_disk_that_is_full_at_the_very_end_leaves_what_was_before(monkeypatch: pytest.MonkeyPatch) -> None:

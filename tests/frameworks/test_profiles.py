@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from pathlib import Path
 
@@ -22,11 +24,15 @@ def heavy(nodes: list[str]) -> set[str]:
     return {name for name in nodes if name.rsplit("/", 1)[-1].split("_")[0] in HEAVY}
 
 
-@pytest.fixture
-def measured(tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]) -> tuple[Path, dict[str, object]]:
-    path = tmp_path / "x.db"
-    assert main(["layers", "-f", "onnxruntime,opencv", *SMALL, "--results", str(path), "--json"]) == 0
-    document: dict[str, object] = json.loads(capsys.readouterr().out)
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, object]]:
+    """The results file of both frameworks' profiles, and what the command said of them as JSON."""
+    path = tmp_path_factory.mktemp("measured") / "x.db"
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+        patch.setenv("HWPROF_CACHE", str(tmp_path_factory.getbasetemp() / "hwprof-cache"))
+        assert main(["layers", "-f", "onnxruntime,opencv", *SMALL, "--results", str(path), "--json"]) == 0
+    document: dict[str, object] = json.loads(said.getvalue())
     return path, document
 
 

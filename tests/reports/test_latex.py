@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -32,7 +31,7 @@ def test_a_table_that_fits_is_left_as_it_is_and_a_wide_one_is_wrapped_within_the
     assert 0.8 < sum(shares) < 1
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed (texlive-latex-recommended)")
+@pytest.mark.pdflatex
 def test_pdflatex_sets_the_tables_within_the_line(tmp_path: Path) -> None:
     (tmp_path / "report.tex").write_text(latex.tables(Report(("said",), (WIDE, NARROW))), encoding="utf-8")
     document = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{array,booktabs,longtable}"

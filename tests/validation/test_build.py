@@ -12,11 +12,10 @@ from hwprof.validation.bench import Program, Unsupported
 
 @pytest.fixture(scope="module")
 def truth(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if not shutil.which("cc"):
-        pytest.skip("needs a C compiler")
     return build.build(tmp_path_factory.mktemp("truth"))
 
 
+@pytest.mark.cc
 def test_it_is_compiled_once_and_again_for_other_texts(
     tmp_path: Path, truth: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -29,6 +28,7 @@ def test_it_is_compiled_once_and_again_for_other_texts(
     assert build.build(tmp_path) != first
 
 
+@pytest.mark.cc
 def test_what_a_program_needs_and_cannot_have_is_said(truth: Path) -> None:
     for words in (["nothing", "1"], ["chain"], ["chain", "x"], ["chain", "1", "2", "3"]):
         assert subprocess.run([truth, *words], capture_output=True, check=False).returncode == 2

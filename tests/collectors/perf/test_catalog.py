@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fnmatch
 import re
 from pathlib import Path
 
@@ -130,7 +131,11 @@ def test_no_two_tables_claim_one_cpu() -> None:
     arm = [f"{vendor:#x}-{part:#x}" for vendor in (0x41, 0x46, 0xC0) for part in range(0x1000)]
     written = [re.sub(r":.*|\*", "", p).replace("?", "0") for table in load_tables() for p in table.match]
     riscv = [re.sub(r"\[(.).*?\]", r"\1", name) for name in written]
-    for cpu in (*x86, *arm, *riscv):
+    # Most ids match no pattern at all: only the others are asked for one by one.
+    patterns = {pattern.partition(":")[0] for table in load_tables() for pattern in table.match}
+    known = {cpu for pattern in patterns for cpu in fnmatch.filter([*x86, *arm, *riscv], pattern)}
+    assert len(known) > len(load_tables())
+    for cpu in sorted(known):
         for pmu in ("cpu", "cpu_core", "cpu_atom", "cpu_lowpower"):
             claiming = [table.name for table in load_tables() if table.matches(cpu, pmu)]
             assert len(claiming) <= 1, f"{cpu} {pmu}: {claiming}"

@@ -32,7 +32,7 @@ def test_what_a_failing_compiler_says_is_passed_on(tmp_path: Path, monkeypatch: 
     assert not list((tmp_path / "cache").rglob("*.so"))
 
 
-@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+@pytest.mark.cc
 def test_built_once_and_anew_for_another_compiler_or_interface(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = tmp_path / "log"
     real = shutil.which("cc")

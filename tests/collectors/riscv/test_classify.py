@@ -27,8 +27,6 @@ int main(void)
 }
 """
 
-needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
-
 
 def classified(folder: Path, words: list[str]) -> tuple[list[str], list[str]]:
     """The names of the counters, and the class of each word (hex; four digits: compressed)."""
@@ -42,21 +40,21 @@ def classified(folder: Path, words: list[str]) -> tuple[list[str], list[str]]:
     return head.split(), classes
 
 
-@needs_compiler
+@pytest.mark.cc
 def test_every_instruction_is_of_its_class(tmp_path: Path) -> None:
     _, classes = classified(tmp_path, [word for word, _, _ in ALL])
     wrong = [(text, got, wanted) for (_, wanted, text), got in zip(ALL, classes, strict=True) if got != wanted]
     assert wrong == []
 
 
-@needs_compiler
+@pytest.mark.cc
 def test_every_class_has_an_example_and_every_metric_names_classes_that_exist(tmp_path: Path) -> None:
     names, _ = classified(tmp_path, [])
     assert set(names) == {"instructions", *(wanted for _, wanted, _ in ALL)}
     assert {c for classes, _ in METRICS.values() for c in classes} <= set(names)
 
 
-@needs_compiler
+@pytest.mark.cc
 def test_widths_of_fp_loads_and_stores_are_split_between_scalar_and_vector_without_rest(tmp_path: Path) -> None:
     scalar = {1: "half", 2: "single", 3: "double", 4: "quad"}  # the manual's table of widths
     words = [f"{base | width << 12:08x}" for base in (0x07, 0x27) for width in range(8)]
@@ -65,7 +63,7 @@ def test_widths_of_fp_loads_and_stores_are_split_between_scalar_and_vector_witho
     assert classes == loads + [name.replace("load", "store") for name in loads]
 
 
-@needs_compiler
+@pytest.mark.cc
 def test_of_the_eight_kinds_of_vector_operation_only_the_last_sets_the_length(tmp_path: Path) -> None:
     _, classes = classified(tmp_path, [f"{0x57 | kind << 12:08x}" for kind in range(8)])
     assert classes == ["vector-arith"] * 7 + ["vset"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ import pytest
 from hwprof.collectors.riscv import build
 from hwprof.collectors.riscv.counters import CounterFile
 
-pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+pytestmark = pytest.mark.cc
 
 VFADD, VLE, VSE, VSETVLI, ADD, C_LW = "022190d7", "02056407", "02056427", "0d0572d7", "00c58533", "41c8"
 APIS = [api for _, api in build.INTERFACES]

@@ -88,6 +88,7 @@ def test_a_framework_without_a_riscv64_package_is_refused_by_name() -> None:
 
 
 def test_whether_it_can_be_had_is_known_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulator, "require", lambda program: program)
     monkeypatch.setenv(simulator.QEMU_VARIABLE, str(tmp_path / "absent"))
     state = simulation.simulator("riscv64").available("opencv")
     assert isinstance(state, Unavailable)
