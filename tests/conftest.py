@@ -62,8 +62,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Processes of `-n auto`: a core for each that this process may use; many measure, and more than four disturb."""
-    return min(len(os.sched_getaffinity(0)), 4)
+    """Processes of `-n auto`; 0: this one alone. Four at most, since many tests measure; emulated boards are shared."""
+    cores = min(len(os.sched_getaffinity(0)), 4)
+    return 0 if cores == 1 or MUST_RUN & {"board", "board_long"} else cores
 
 
 @pytest.fixture

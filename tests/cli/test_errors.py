@@ -63,7 +63,7 @@ def test_a_file_that_is_no_onnx(capsys: pytest.CaptureFixture[str], tmp_path: Pa
 def test_a_results_file_that_is_no_database(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = tmp_path / "notes.db"
     file.write_text("dear diary\n" * 200)
-    assert "notes.db" in refused(capsys, ["report", str(file)], 2)
+    assert "notes.db" in refused(capsys, ["report", str(file), "-o", str(tmp_path / "out")], 2)
     assert file.read_text().startswith("dear diary")
 
 
