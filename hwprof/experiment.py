@@ -7,21 +7,27 @@ import difflib
 import hashlib
 import itertools
 import json
+import math
 import random
 import secrets
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from hwprof import bounds
 from hwprof.errors import BadExperiment, UsageError
 from hwprof.frameworks.calibration import COUNT, Calibration
 from hwprof.frameworks.precision import QUANTISED
 from hwprof.jobs import Plan
 
 FORMAT = 1
+# How bounds.RANGES calls a key, and the keys whose 0 says that nothing is asked for.
+NAMES = {"warmup_max_s": "warmup_s"}
+ZERO_IS_UNSET = frozenset({"iterations", "warmup_iterations"})
+PLANNED = ("window_s", "iterations", "min_iterations", "warmup_s", "warmup_iterations")
 # key -> (type, default); a list's elements are checked against the type in the list
 SECTIONS: Mapping[str, Mapping[str, tuple[Any, Any]]] = {
     "": {
@@ -175,11 +181,6 @@ def parse(text: str, origin: str, base: Path | None = None) -> Experiment:
         choices = tuple(dataclasses.replace(choice, threads=0) for choice in choices)
     if not choices:
         raise BadExperiment(f"{origin}: the matrix holds no case", "check [matrix] and its exclude list")
-    _at_least(1, top, ["rounds"], origin)
-    _at_least(1, measure, ["min_iterations"], origin)
-    for key in ("window_s", "warmup_max_s", "timeout_s"):
-        if measure[key] <= 0:
-            raise BadExperiment(f"{origin}: {key} must be above 0, not {measure[key]:g}")
     simulate, gauges = values["simulate"], values["gauges"]
     if simulate["when"] not in ("never", "no-pmu", "always"):
         raise BadExperiment(f"{origin}: simulate.when = '{simulate['when']}'", "never, no-pmu or always")
@@ -187,8 +188,6 @@ def parse(text: str, origin: str, base: Path | None = None) -> Experiment:
         simulator(simulate["tool"])
     except UsageError as error:
         raise BadExperiment(f"{origin}: simulate.tool = '{simulate['tool']}': {error.message}", error.remedy) from error
-    if not 0 < gauges["hz"] <= 1000:
-        raise BadExperiment(f"{origin}: gauges.hz must be above 0 and at most 1000")
     return Experiment(
         name=top["name"] or Path(origin).stem,
         choices=choices,
@@ -242,7 +241,12 @@ def _section(data: Mapping[str, Any], section: str, origin: str) -> dict[str, An
     for key, (kind, default) in known.items():
         if key not in given and default is None:
             raise BadExperiment(f"{origin}: [{section}] needs '{key}'")
-        values[key] = _typed(given.get(key, default), kind, f"{origin}: {section + '.' if section else ''}{key}")
+        where = f"{origin}: {section + '.' if section else ''}{key}"
+        values[key] = _typed(given.get(key, default), kind, where)
+        if (what := NAMES.get(key, key)) in bounds.RANGES:
+            for value in values[key] if isinstance(values[key], list) else [values[key]]:
+                if value or key not in ZERO_IS_UNSET:
+                    bounds.check(what, value, where, BadExperiment)
     return values
 
 
@@ -255,7 +259,10 @@ def _typed(value: Any, kind: Any, where: str) -> Any:
                 raise BadExperiment(f"{where}: {entry!r} is not of the type {' or '.join(t.__name__ for t in allowed)}")
         return entries
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:  # hundreds of digits
+            return math.inf
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise BadExperiment(f"{where}: {value!r} is not of the type {kind.__name__}")
     return value
@@ -274,19 +281,9 @@ def _launch(data: Mapping[str, Any], origin: str) -> tuple[str, dict[str, dict[s
     return str(policy), options
 
 
-def _at_least(minimum: int, values: Mapping[str, Any], keys: Sequence[str], origin: str) -> None:
-    for key in keys:
-        entries = values[key] if isinstance(values[key], list) else [values[key]]
-        for entry in entries:
-            if entry < minimum:
-                raise BadExperiment(f"{origin}: {key} must be at least {minimum}, not {entry}")
-
-
 def _choices(
     matrix: Mapping[str, Any], launch: Mapping[str, Mapping[str, Any]], origin: str, base: Path | None
 ) -> Iterator[Choice]:
-    _at_least(1, matrix, ["batch", "threads"], origin)
-    _at_least(0, matrix, ["size"], origin)
     variants = [variant for entry in matrix["frameworks"] for variant in _variants(entry, launch, origin)]
     names = {framework for framework, _ in variants}
     stray = [name for name in launch if name not in names]
@@ -332,14 +329,10 @@ def _matches(choice: Choice, rule: Mapping[str, Any], origin: str) -> bool:
 
 def single(choice: Choice, plan: Plan, **fields: Any) -> Experiment:
     """The experiment behind `hwprof run`: one case, a new one each time. Raises UsageError for impossible numbers."""
-    for what, value in (("batch", choice.batch), ("threads", choice.threads)):
-        if value < 1:
-            raise UsageError(f"{what} must be at least 1, not {value}")
-    if fields.get("rounds", 1) < 1:
-        raise UsageError(f"rounds must be at least 1, not {fields['rounds']}")
-    if choice.size < 0:
-        raise UsageError(f"size must be above 0, not {choice.size}")
-    if plan.iterations is not None and plan.iterations < 1:
-        raise UsageError(f"iterations must be at least 1, not {plan.iterations}")
+    given = {name: getattr(choice, name) for name in ("batch", "threads", "size")}
+    given |= {name: getattr(plan, name) for name in PLANNED if getattr(plan, name) is not None}
+    for name, value in {**given, **fields}.items():
+        if name in bounds.RANGES:
+            bounds.check(name, value, name)
     # the name is part of what identifies an experiment and its text is not: the same words again are measured again
     return Experiment(name=f"run {secrets.token_hex(4)}", choices=(choice,), plan=plan, **fields)

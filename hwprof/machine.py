@@ -18,6 +18,7 @@ from typing import Any
 from hwprof import cores as names
 from hwprof import virtualisation as virtual
 from hwprof._version import __version__
+from hwprof.bounds import MOST_CPUS
 from hwprof.errors import UsageError
 
 ROOT = Path("/")
@@ -277,10 +278,12 @@ def parse_cpus(text: str) -> tuple[int, ...]:
     """`0,2-3` -> (0, 2, 3). Raises UsageError."""
     cpus: set[int] = set()
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
-        if not match or (match[2] and int(match[2]) < int(match[1])):
-            raise UsageError(f"cpus '{text}'", "as in --cpus 2 or --cpus 0,2-3")
-        cpus |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
+        match = re.fullmatch(r"\s*(\d{1,9})(?:-(\d{1,12}))?\s*", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if last < first or last >= MOST_CPUS:  # before it is expanded: ten digits would fill the memory
+            shown = text if len(text) < 60 else f"{text[:56]} ..."
+            raise UsageError(f"cpus '{shown}'", f"as in --cpus 2 or --cpus 0,2-3, numbers below {MOST_CPUS}")
+        cpus |= set(range(first, last + 1))
     return tuple(sorted(cpus))
 
 

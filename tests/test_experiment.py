@@ -52,9 +52,9 @@ def test_the_plan_hash_follows_what_is_measured_and_not_the_comments() -> None:
     [
         ("rounds = 2", "round = 2", "unknown key 'round'. did you mean 'rounds'?"),
         ("batch = [1, 4]", "batches = [1, 4]", "unknown key 'batches' in [matrix]. did you mean 'batch'?"),
-        ("batch = [1, 4]", "batch = [0]", "batch must be at least 1, not 0"),
+        ("batch = [1, 4]", "batch = [0]", "matrix.batch must be a whole number from 1 to 65536, not 0"),
         ("batch = [1, 4]", 'batch = ["one"]', "'one' is not of the type int"),
-        ("rounds = 2", "rounds = 0", "rounds must be at least 1"),
+        ("rounds = 2", "rounds = 0", "rounds must be a whole number from 1 to 100000, not 0"),
         ("format = 1", "format = 9", "format 9 is unknown"),
         ("spin = false}", 'spin = false}\npolicy = "fast"', "launch.policy = 'fast'"),
         ("[launch]\nonnxruntime", "[launch]\ncaffe", "[launch] speaks of 'caffe'"),

@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwprof.cli.options import Number
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
@@ -44,18 +45,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with commas, as opencv,pytorch:mode=inductor",
     )
     add("--precision", default="fp32", metavar="NAMES", help="with commas, as fp32,int8 (default: fp32)")
-    add("-b", "--batch", type=int, default=16)
-    add("-t", "--threads", type=int, default=1)
-    add("-s", "--size", type=int, default=0, help="side of the crop in pixels (default: the network's own)")
+    add("-b", "--batch", action=Number, default=16)
+    add("-t", "--threads", action=Number, default=1)
+    add("-s", "--size", action=Number, default=0, help="side of the crop in pixels (default: the network's own)")
     add("--pretrained", action="store_true", help="torchvision's weights instead of seeded ones (needs torchvision)")
-    add("--limit", type=int, default=0, metavar="N", help="so many images, evenly over the whole set")
+    add("--limit", action=Number, default=0, metavar="N", help="so many images, evenly over the whole set")
     add("--resize", type=int, metavar="PX", help="shorter side before the crop, instead of the network's own")
     add("--interpolation", choices=("bilinear", "bicubic"), help="of resizing, instead of the network's own")
     add("--mean", metavar="R,G,B", help="instead of the network's own")
     add("--std", metavar="R,G,B", help="instead of the network's own")
     add("--decoder", default="auto", help="pillow or opencv (default: pillow where it is)")
-    add("--seed", type=int, default=0, help="of seeded weights")
-    add("--timeout", type=float, default=0.0, metavar="S", help="per framework (default: 10 minutes and 2 s per image)")
+    add("--seed", action=Number, default=0, help="of seeded weights")
+    add(
+        "--timeout",
+        action=Number,
+        of="timeout_s",
+        default=0.0,
+        metavar="S",
+        help="per framework (default: 10 minutes and 2 s per image)",
+    )
     add("--strict", action="store_true", help="refuse a set with broken images")
     add("--json", action="store_true", help="one JSON document")
 

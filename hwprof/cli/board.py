@@ -16,6 +16,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from hwprof.cli.options import Number
 from hwprof.errors import UsageError
 
 MOST_CPUS = 8
@@ -41,7 +42,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what is installed: onnxruntime, opencv, torch; base is Python and NumPy alone (default: onnxruntime)",
     )
     add("--memory", default="3G", metavar="SIZE", help="as 3G or 1536M (default: 3G)")
-    add("--timeout", type=float, default=3600.0, metavar="S", help="kill the board after so long (default: 3600)")
+    add(
+        "--timeout",
+        action=Number,
+        of="timeout_s",
+        default=3600.0,
+        metavar="S",
+        help="kill the board after so long (default: 3600)",
+    )
     add("--folder", type=Path, default=Path(), metavar="DIR", help="shared with the board (default: this one)")
 
 

@@ -12,16 +12,23 @@ import datetime
 import json
 import sys
 
-from hwprof.cli.options import add_results
-from hwprof.errors import EXIT_OK, UsageError
+from hwprof.cli.options import Number, add_results
+from hwprof.errors import EXIT_OK
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `hwprof calibrate`."""
     add = parser.add_argument
     add("--cpus", default="", help="cores to measure on together, as 2 or 0,2-3 (default: the one that a case gets)")
-    add("-r", "--repetitions", type=int, default=7, metavar="N", help="of each figure; the median counts (default: 7)")
-    add("--seconds", type=float, default=0.1, metavar="S", help="per repetition (default: 0.1)")
+    add(
+        "-r",
+        "--repetitions",
+        action=Number,
+        default=7,
+        metavar="N",
+        help="of each figure; the median counts (default: 7)",
+    )
+    add("--seconds", action=Number, of="window_s", default=0.1, metavar="S", help="per repetition (default: 0.1)")
     add("--json", action="store_true", help="one JSON document")
     add("--no-save", action="store_true", help="do not keep the figures")
     add_results(parser)
@@ -34,8 +41,6 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.calibration.measure import calibrate
     from hwprof.reports import roofline
 
-    if args.repetitions < 1 or args.seconds <= 0:
-        raise UsageError("--repetitions and --seconds must be above 0", "as in -r 7 --seconds 0.1")
     cpus = machine.parse_cpus(args.cpus) if args.cpus else machine.default_cpus(1)
     machine.check_cpus(cpus)
     facts, state = machine.hardware(), machine.host_state()

@@ -19,7 +19,7 @@ import sys
 from contextlib import ExitStack
 from typing import Any
 
-from hwprof.cli.options import add_results
+from hwprof.cli.options import Number, add_results
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, UsageError
 
 
@@ -30,8 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("b", metavar="B", help="selector of the second")
     add("file", nargs="?", metavar="RESULTS", help="results file (default: HWPROF_RESULTS or ./hwprof.db)")
     add("--intervene", choices=("spin", "affinity", "simd"), help="measure the pairs again with this changed")
-    add("-r", "--rounds", type=int, default=4, help="rounds of --intervene (default: 4)")
-    add("--window", type=float, default=1.0, metavar="S", help="seconds per window of --intervene (default: 1)")
+    add("-r", "--rounds", action=Number, default=4, help="rounds of --intervene (default: 4)")
+    add(
+        "--window",
+        action=Number,
+        of="window_s",
+        default=1.0,
+        metavar="S",
+        help="seconds per window of --intervene (default: 1)",
+    )
     add("--paired", action="store_true", help="paired intervals: rounds of A and B share a drift")
     add("--json", action="store_true", help="as one JSON document")
     add_results(parser)
@@ -44,8 +51,6 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.analysis.summary import summarise
     from hwprof.reports import explain as report
 
-    if args.rounds < 1 or args.window <= 0:
-        raise UsageError("--rounds and --window must be above 0")
     default = args.file or args.results
     (path_a, a), (path_b, b) = _file(args.a), _file(args.b)
     failed = 0

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from hwprof.cli.options import Number
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, HwprofError, UsageError
 
 
@@ -24,10 +25,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--matrix", action="store_true", help="try every network in every framework that is here")
     add("--networks", default="", metavar="NAMES", help="matrix: only these, with commas; or .onnx files")
     add("--frameworks", default="", metavar="NAMES", help="only these, as onnxruntime,pytorch:mode=inductor")
-    add("--size", type=int, default=0, metavar="PX", help="matrix: side of the input, where a network admits it")
+    add("--size", action=Number, default=0, metavar="PX", help="matrix: side of the input, where a network admits it")
     add("--precision", default="fp32", help="matrix: default fp32")
-    add("--seed", type=int, default=0, help="matrix: of weights and inputs")
-    add("--timeout", type=float, default=900.0, metavar="S", help="matrix: for one step of one cell (default: 900)")
+    add("--seed", action=Number, default=0, help="matrix: of weights and inputs")
+    add(
+        "--timeout",
+        action=Number,
+        of="timeout_s",
+        default=900.0,
+        metavar="S",
+        help="matrix: for one step of one cell (default: 900)",
+    )
     add("--retry-failed", action="store_true", help="matrix: try failed cells again")
     add("--kept", action="store_true", help="matrix: only what earlier calls found out; try nothing")
     add("-o", "--output", metavar="FILE", help="matrix: write it as Markdown")

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from hwprof.cli.options import add_results, parse_option, split_events
+from hwprof.cli.options import Number, add_results, parse_option, split_events
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, NotAvailable, UsageError
 
 
@@ -29,10 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="mobilenet_v2",
         help="built-in name or path of an .onnx or .pt2 (default: mobilenet_v2)",
     )
-    add("-b", "--batch", type=int, default=1)
-    add("-t", "--threads", type=int, default=1)
-    add("-s", "--size", type=int, default=0, help="side of the input in pixels (default: the network's own)")
-    add("-r", "--rounds", type=int, default=3, help="fresh processes for each framework, in turn (default: 3)")
+    add("-b", "--batch", action=Number, default=1)
+    add("-t", "--threads", action=Number, default=1)
+    add("-s", "--size", action=Number, default=0, help="side of the input in pixels (default: the network's own)")
+    add("-r", "--rounds", action=Number, default=3, help="fresh processes for each framework, in turn (default: 3)")
     add("-e", "--events", action="append", metavar="EVENTS", help="for frameworks that are stepped (default: none)")
     add(
         "--option",
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="of the framework; given to those that know it",
     )
-    add("--iterations", type=int, default=30, metavar="N", help="per window (default: 30)")
+    add("--iterations", action=Number, default=30, metavar="N", help="per window (default: 30)")
     add(
         "--top",
         type=int,
@@ -50,8 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="parts shown, the slowest first; 0: all, in order (default: 20)",
     )
     add("--cpus", default="", help="cores to run on, as 2 or 0,2-3 (default: chosen)")
-    add("--seed", type=int, default=0)
-    add("--timeout", type=float, default=600.0, metavar="S", help="for one process (default: 600)")
+    add("--seed", action=Number, default=0)
+    add("--timeout", action=Number, of="timeout_s", default=600.0, metavar="S", help="for one process (default: 600)")
     add("--json", action="store_true", help="one JSON document")
     add("--no-save", action="store_true", help="don't write the results file")
     add_results(parser)
@@ -125,8 +125,6 @@ def experiment_of(args: argparse.Namespace) -> Any:
     from hwprof.jobs import Plan
     from hwprof.plugins import adapter, framework_names
 
-    if args.iterations < 1 or args.rounds < 1 or args.timeout <= 0:
-        raise UsageError("--iterations and --rounds must be at least 1, --timeout above 0")
     given = [name for text in args.framework or [] for name in text.split(",") if name]
     names = given or [n for n in framework_names() if tells(adapter(n)) and _there(adapter(n))]
     if not names:

@@ -15,6 +15,7 @@ import dataclasses
 import json
 from typing import Any
 
+from hwprof.cli.options import Number
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK
 
 
@@ -22,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `hwprof networks`."""
     add = parser.add_argument
     add("--check", default="", metavar="NAMES", help="check the reference of these (with commas, or .onnx files; all)")
-    add("--size", type=int, default=0, metavar="PX", help="check: side of the input (default: the network's own)")
-    add("--seed", type=int, default=0, help="check: of weights and inputs")
+    add("--size", action=Number, default=0, metavar="PX", help="check: side of the input (default: the network's own)")
+    add("--seed", action=Number, default=0, help="check: of weights and inputs")
     add("--json", action="store_true", help="one JSON document")
 
 

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
+from hwprof import bounds
 from hwprof.errors import UsageError
+
+
+class Number(argparse.Action):
+    """An option that takes a number; `of` names its range in `bounds.RANGES` (default: as the option is called)."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, of: str = "", **others: Any) -> None:
+        super().__init__(option_strings, dest, **others)
+        self.of = of or dest
+
+    def __call__(self, parser: object, namespace: argparse.Namespace, values: Any, option_string: Any = None) -> None:
+        """Raises UsageError with the option and what it allows."""
+        setattr(namespace, self.dest, bounds.parsed(self.of, str(values), self.option_strings[-1]))
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ import json
 import sys
 from typing import Any
 
-from hwprof.cli.options import add_results
+from hwprof.cli.options import Number, add_results
 from hwprof.errors import EXIT_OK, NotAvailable, UnknownFramework
 
 
@@ -20,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("-n", "--network", required=True, help="built-in name or path of an .onnx or .pt2")
     add("-f", "--framework", required=True, help="as it stands in the results")
-    add("-s", "--size", type=int, default=0, help="side of the input in pixels (default: the network's own)")
-    add("-b", "--batch", type=int, default=1, help="default: 1")
-    add("-t", "--threads", type=int, help="default: every number of threads in the results")
+    add("-s", "--size", action=Number, default=0, help="side of the input in pixels (default: the network's own)")
+    add("-b", "--batch", action=Number, default=1, help="default: 1")
+    add("-t", "--threads", action=Number, help="default: every number of threads in the results")
     add("--json", action="store_true", help="one JSON document")
     add_results(parser)
 

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import parse_option
+from hwprof.cli.options import Number, parse_option
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, ResultsError, UsageError
 
 if TYPE_CHECKING:
@@ -32,15 +32,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("command", nargs="*", metavar="-- COMMAND", help="a program with its arguments")
     add("--pid", type=int, help="a running process")
-    add("--duration", type=float, metavar="S", help="with --pid: so many seconds (default: until it ends, or Ctrl-C)")
+    add(
+        "--duration",
+        action=Number,
+        of="duration_s",
+        metavar="S",
+        help="with --pid: so many seconds (default: until it ends, or Ctrl-C)",
+    )
     add("-f", "--framework", help="of a case (default: onnxruntime)")
     add("-n", "--network", help="of a case: built-in name or path of an .onnx or .pt2")
-    add("-b", "--batch", type=int, default=1)
-    add("-t", "--threads", type=int, default=1)
-    add("-s", "--size", type=int, default=0, help="side of the input in pixels (default: the network's own)")
+    add("-b", "--batch", action=Number, default=1)
+    add("-t", "--threads", action=Number, default=1)
+    add("-s", "--size", action=Number, default=0, help="side of the input in pixels (default: the network's own)")
     add("--option", action="append", default=[], metavar="NAME=VALUE", help="of the framework, as mode=eager")
     add("--cpus", default="", help="cores for a case to run on")
-    add("--window", type=float, default=2.0, metavar="S", help="of a case: seconds to sample (default: 2)")
+    add(
+        "--window",
+        action=Number,
+        of="window_s",
+        default=2.0,
+        metavar="S",
+        help="of a case: seconds to sample (default: 2)",
+    )
     add("-e", "--event", default="", help="event to sample by, as perf record -e takes it (default: chosen)")
     add("-F", "--frequency", type=int, default=999, metavar="HZ", help="samples per second and thread (default: 999)")
     add(

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hwprof.cli.options import add_results, parse_option, split_events
+from hwprof.cli.options import Number, add_results, parse_option, split_events
 from hwprof.commands import cli as commands
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, EXIT_UNAVAILABLE, NotAvailable, UsageError
 
@@ -36,27 +36,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="mobilenet_v2",
         help="built-in name or path of an .onnx or .pt2 (default: mobilenet_v2)",
     )
-    add("-b", "--batch", type=int, default=1)
-    add("-t", "--threads", type=int, default=1)
-    add("-r", "--rounds", type=int, help="fresh processes (default: 3; of a command: 1)")
-    add("-w", "--warm-up", type=int, metavar="N", help="warm-up iterations (default: until steady)")
-    add("-s", "--size", type=int, default=0, help="side of the input in pixels (default: the network's own)")
+    add("-b", "--batch", action=Number, default=1)
+    add("-t", "--threads", action=Number, default=1)
+    add("-r", "--rounds", action=Number, help="fresh processes (default: 3; of a command: 1)")
+    add(
+        "-w",
+        "--warm-up",
+        action=Number,
+        of="warmup_iterations",
+        metavar="N",
+        help="warm-up iterations (default: until steady)",
+    )
+    add("-s", "--size", action=Number, default=0, help="side of the input in pixels (default: the network's own)")
     add("--pretrained", action="store_true", help="torchvision's weights instead of seeded ones (needs torchvision)")
     add("--precision", default="fp32", help="fp32, or what `hwprof frameworks` lists: fp16, bf16, int8")
     add("--calibration", default="", metavar="DIR", help="images to quantise int8 with (default: seeded ones)")
-    add("--calibration-count", type=int, metavar="N", help="how many of them (default: 64)")
+    add("--calibration-count", action=Number, of="count", metavar="N", help="how many of them (default: 64)")
     add("--option", action="append", default=[], metavar="NAME=VALUE", help="of the framework, as mode=eager")
     add("--cpus", default="", help="cores to run on, as 2 or 0,2-3 (default: chosen)")
-    add("--iterations", type=int, metavar="N", help="per window (default: as many as fit in --window)")
-    add("--window", type=float, default=1.0, metavar="S", help="seconds per window (default: 1)")
+    add("--iterations", action=Number, metavar="N", help="per window (default: as many as fit in --window)")
+    add("--window", action=Number, of="window_s", default=1.0, metavar="S", help="seconds per window (default: 1)")
     add(
         "--timeout",
-        type=float,
+        action=Number,
+        of="timeout_s",
         default=600.0,
         metavar="S",
         help="for one round; conversions get as much, and 600 at least (default: 600)",
     )
-    add("--seed", type=int, default=0, help="of weights and inputs")
+    add("--seed", action=Number, default=0, help="of weights and inputs")
     add(
         *("--simulate",),
         nargs="?",
@@ -130,8 +138,6 @@ def experiment_of(args: argparse.Namespace) -> Any:
 
     events = split_events(args.events)
     check_events(events)
-    if args.window <= 0 or args.timeout <= 0:
-        raise UsageError("--window and --timeout must be above 0")
     if args.simulate and args.batch != 1:
         raise UsageError("--simulate is of batch 1 only", "a simulated inference is slow: leave --batch away")
     if args.simulate and isinstance(state := simulator(args.simulate).available(args.framework), Unavailable):

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import add_results, parse_option, split_events
+from hwprof.cli.options import Number, add_results, parse_option, split_events
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, ResultsError, UsageError
 
 if TYPE_CHECKING:
@@ -30,16 +30,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="mobilenet_v2",
         help="built-in name or path of an .onnx or .pt2 (default: mobilenet_v2)",
     )
-    add("-b", "--batch", type=int, default=1)
+    add("-b", "--batch", action=Number, default=1)
     add("-t", "--threads", default="", metavar="1,2,4", help="default: powers of two, and all CPUs")
-    add("-s", "--size", type=int, default=0, help="side of the input in pixels (default: the network's own)")
-    add("-r", "--rounds", type=int, default=5, help="fresh processes for each number of threads (default: 5)")
+    add("-s", "--size", action=Number, default=0, help="side of the input in pixels (default: the network's own)")
+    add("-r", "--rounds", action=Number, default=5, help="fresh processes for each number of threads (default: 5)")
     add("-e", "--events", action="append", metavar="EVENTS", help="count these too (default: none)")
     add("--precision", default="fp32")
     add("--option", action="append", default=[], metavar="NAME=VALUE", help="of the framework, as spin=false")
-    add("--window", type=float, default=1.0, metavar="S", help="seconds measured in each process (default: 1)")
-    add("--timeout", type=float, default=120.0, metavar="S", help="for one round (default: 120)")
-    add("--seed", type=int, default=0, help="of weights, inputs and the order of rounds")
+    add(
+        "--window",
+        action=Number,
+        of="window_s",
+        default=1.0,
+        metavar="S",
+        help="seconds measured in each process (default: 1)",
+    )
+    add("--timeout", action=Number, of="timeout_s", default=120.0, metavar="S", help="for one round (default: 120)")
+    add("--seed", action=Number, default=0, help="of weights, inputs and the order of rounds")
     add("-o", "--output", metavar="FILE", help="a figure: FILE.svg and FILE.png")
     add("--json", action="store_true", help="one JSON document")
     add("--no-save", action="store_true", help="don't write the results file")
@@ -114,8 +121,6 @@ def experiment_of(args: argparse.Namespace) -> Experiment:
     from hwprof.plugins import adapter
     from hwprof.tuning.space import thread_counts
 
-    if args.window <= 0 or args.timeout <= 0:
-        raise UsageError("--window and --timeout must be above 0")
     available = len(allowed_cpus())
     counts = numbers(args.threads) if args.threads else thread_counts(available)
     if 1 not in counts:

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import add_results, parse_option
+from hwprof.cli.options import Number, add_results, parse_option
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="mobilenet_v2",
         help="built-in name or path of an .onnx or .pt2 (default: mobilenet_v2)",
     )
-    add("-b", "--batch", type=int, default=1)
-    add("-t", "--threads", type=int, default=0, help="default: searched")
-    add("-s", "--size", type=int, default=0, help="side of the input in pixels (default: the network's own)")
+    add("-b", "--batch", action=Number, default=1)
+    add("-t", "--threads", action=Number, default=0, help="default: searched")
+    add("-s", "--size", action=Number, default=0, help="side of the input in pixels (default: the network's own)")
     add("--precision", default="fp32")
     add("--option", action="append", default=[], metavar="NAME=VALUE", help="given and not searched, as mode=eager")
     add("--cpus", default="", help="cores to stay on, as 2 or 0,2-3 (default: searched)")
@@ -50,9 +50,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="search these values: threads=1,2,4, cpus=chosen,all, or any option of the framework",
     )
     add("--budget", default="120s", metavar="TIME", help="as 90s, 5m (default: 120s); per case with --for")
-    add("--window", type=float, default=0.4, metavar="S", help="seconds measured in each process (default: 0.4)")
-    add("--timeout", type=float, default=60.0, metavar="S", help="for one measurement (default: 60)")
-    add("--seed", type=int, default=0, help="of weights, inputs and the order of rounds")
+    add(
+        "--window",
+        action=Number,
+        of="window_s",
+        default=0.4,
+        metavar="S",
+        help="seconds measured in each process (default: 0.4)",
+    )
+    add("--timeout", action=Number, of="timeout_s", default=60.0, metavar="S", help="for one measurement (default: 60)")
+    add("--seed", action=Number, default=0, help="of weights, inputs and the order of rounds")
     add("--for", dest="experiment", metavar="EXPERIMENT", help="tune what the cases of an experiment lack")
     add("--again", action="store_true", help="measure anew instead of going on with an earlier search")
     add("--list", action="store_true", help="what is kept for this machine")
@@ -126,10 +133,6 @@ def request_of(args: argparse.Namespace) -> Request:
     from hwprof.plugins import adapter
     from hwprof.tuning.tuner import PLAN, Request
 
-    if args.window <= 0 or args.timeout <= 0:
-        raise UsageError("--window and --timeout must be above 0")
-    if args.threads < 0:
-        raise UsageError(f"threads must be at least 1, not {args.threads}")
     options = tuple(sorted(parse_option(text) for text in args.option))
     choice = Choice(args.framework, args.network, args.size, args.batch, args.threads, args.precision, options)
     plan = dataclasses.replace(PLAN, window_s=args.window)

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import add_results, split_events
+from hwprof.cli.options import Number, add_results, split_events
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.catalog import CANONICAL
 from hwprof.collectors.perf.events import Event
@@ -39,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-e", "--events", action="append", metavar="LIST", help="default: every event with a known answer"
     )
-    parser.add_argument("-r", "--repetitions", type=int, default=5, metavar="N", help="of each amount (default: 5)")
+    parser.add_argument(
+        "-r", "--repetitions", action=Number, default=5, metavar="N", help="of each amount (default: 5)"
+    )
     parser.add_argument("--program", metavar="FILE", help="the compiled program, where there is no C compiler")
     parser.add_argument("--compile", metavar="FILE", help="compile the program with $CC (else cc) to FILE, and stop")
     parser.add_argument("--json", action="store_true", help="one JSON document")
@@ -54,8 +56,6 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.validation import build, expected
     from hwprof.validation.bench import Bench, Program
 
-    if args.repetitions < 1:
-        raise UsageError(f"{args.repetitions} repetitions", "at least one: -r 5")
     if args.compile:
         shutil.copy(build.build(default_cache() / "truth"), args.compile)
         return EXIT_OK

@@ -24,16 +24,18 @@ FOREIGN = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `hwprof run` that have to do with commands and processes."""
+    from hwprof.cli.options import Number
+
     group = parser.add_argument_group(
         "any program", "hwprof run [-e EVENTS] [-r ROUNDS] -- COMMAND ARGS..., or --pid PID; see docs/commands.md"
     )
     add = group.add_argument
     add("command", nargs="*", metavar="-- COMMAND", help="a program to be run and counted, with its arguments")
     add("--name", default="", help="what to call it in the results (default: the program's name)")
-    add("--frames", type=int, metavar="N", help="inferences that one execution does: gives FPS, counts per frame")
+    add("--frames", action=Number, metavar="N", help="inferences that one execution does: gives FPS, counts per frame")
     add("--fps-from", default="", metavar="REGEX", help="FPS is what its one group matches in the output, last match")
     add("--pid", type=int, help="observe a running process, all its threads, until it ends or Ctrl-C")
-    add("--duration", type=float, metavar="S", help="with --pid: so many seconds")
+    add("--duration", action=Number, of="duration_s", metavar="S", help="with --pid: so many seconds")
     group.add_argument(
         "--backend",
         choices=("native", "perf"),

@@ -20,6 +20,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwprof import bounds
 from hwprof.commands.output import compiled
 from hwprof.errors import BadExperiment, NotInstalled, UnknownNameError, UsageError
 from hwprof.frameworks.interpreters import clean_environ
@@ -257,6 +258,11 @@ def _check(table: Mapping[str, Any], path: str) -> None:
     for key, value in table.items():
         if not isinstance(value, KEYS[key]) or isinstance(value, bool):
             raise BadExperiment(f"{path}: {key} is not of the type {KEYS[key].__name__}")
+    for key, what in (("iterations", "iterations"), ("warmup", "warmup_iterations")):
+        if key in table:
+            bounds.check(what, table[key], f"{path}: {key}", BadExperiment)
+    for batch in table.get("batch", ()):
+        bounds.check("batch", batch, f"{path}: batch", BadExperiment)
     if table.get("format", FORMAT) != FORMAT:
         raise BadExperiment(f"{path}: format {table['format']} is unknown", f"this hwprof reads format {FORMAT}")
     figures = table["figures"]

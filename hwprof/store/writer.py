@@ -16,6 +16,9 @@ from hwprof.records import Case, Exactness, Kind, Reading, Role, Run, to_json
 from hwprof.store import layers, schema
 from hwprof.store.metrics import MetricKey, insert_one, metric_ids, metric_key
 
+# Kinds of runs that are nothing without latencies.
+TIMED = (Kind.NATIVE, Kind.TUNING)
+NO_LATENCY = "a run that measured nothing is saved with its failure"
 INT64 = range(-(1 << 63), 1 << 63)
 
 
@@ -73,6 +76,13 @@ def check(connection: Connection, run: Run, experiment_id: int | None) -> None:
         known = select(schema.experiment.c.id).where(schema.experiment.c.id == experiment_id)
         if connection.scalar(known) is None:
             raise ResultsError(f"there is no experiment {experiment_id} in the results", "begin_experiment() makes one")
+    if (
+        run.failure is None
+        and run.kind in TIMED
+        and not run.facts.get("imported")
+        and not any(w.latencies_ns for w in run.windows)
+    ):
+        raise ResultsError(f"run {run.uid} of {run.case.title} is said to be good and has no latency", NO_LATENCY)
     indices = [w.index for w in run.windows]
     if len(set(indices)) != len(indices):
         raise ResultsError(f"run {run.uid} has two windows of the same index")

@@ -24,8 +24,8 @@ from hwprof.errors import NotInstalled
         (["riscv64", "--with", "", "--", "true"], "unknown package set ''"),
         (["riscv64", "--memory", "lots", "--", "true"], "--memory lots. as 3G or 1536M"),
         (["riscv64", "--memory", "64M", "--", "true"], "512M to 64G"),
-        (["riscv64", "--timeout", "0", "--", "true"], "--timeout 0. seconds, above 0"),
-        (["riscv64", "--timeout", "nan", "--", "true"], "--timeout nan"),
+        (["riscv64", "--timeout", "0", "--", "true"], "--timeout must be a number above 0"),
+        (["riscv64", "--timeout", "nan", "--", "true"], "--timeout must be a number above 0"),
         (["riscv64", "--folder", "nowhere", "--", "true"], "--folder nowhere is no folder"),
     ],
 )

@@ -104,7 +104,7 @@ def test_a_run_comes_back_as_it_was_added(results: Results) -> None:
 
 
 def test_an_empty_and_a_failed_run_come_back(results: Results) -> None:
-    empty = Run("aa", Case("f", "n", "", 0))
+    empty = Run("aa", Case("f", "n", "", 0), kind=Kind.COMMAND)
     failed = make_run(failure=KILLED)
     results.add(empty)
     results.add(failed)
@@ -214,8 +214,10 @@ def test_the_database_itself_refuses_a_second_good_run(results: Results) -> None
     [
         (make_run(uid="aa01"), None, "in the results already"),
         (make_run(uid="bb"), 17, "no experiment 17"),
-        (Run("cc", make_case(), windows=(Window(0, Role.BARE, -1, 0, 1, ()),) * 2), None, "same index"),
-        (Run("dd", make_case(network="n\udc80", size=8)), None, "not valid text"),
+        (Run("cc", make_case(), windows=(Window(0, Role.BARE, -1, 0, 1, (1,)),) * 2), None, "same index"),
+        (Run("dd", make_case(network="n\udc80", size=8), failure=KILLED), None, "not valid text"),
+        (Run("ee", make_case()), None, "has no latency"),
+        (Run("ff", make_case(), windows=(Window(0, Role.BARE, -1, 0, 1, ()),)), None, "has no latency"),
     ],
 )
 def test_a_run_that_can_not_be_saved_leaves_nothing_behind(

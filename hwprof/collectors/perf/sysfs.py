@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hwprof.bounds import MOST_CPUS
 from hwprof.errors import UsageError
 
 DEVICES = "sys/bus/event_source/devices"
@@ -131,8 +132,8 @@ def _number(text: str, term: str) -> int:
 def cpu_list(text: str | None) -> tuple[int, ...]:
     """`0-3,8` as sysfs writes it; what is not understood is left out."""
     found: list[int] = []
-    for match in re.finditer(r"(\d+)(?:-(\d+))?", text or ""):
-        found += range(int(match[1]), int(match[2] or match[1]) + 1)
+    for match in re.finditer(r"(\d{1,18})(?:-(\d{1,18}))?", text or ""):
+        found += range(int(match[1]), min(int(match[2] or match[1]) + 1, MOST_CPUS))
     return tuple(found)
 
 
