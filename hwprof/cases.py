@@ -52,9 +52,15 @@ class Planned:
         """Variables of the worker: what the framework needs, then what the case asks for."""
         return {**self.adapter.environ(self.case), **environ_of(self.case)}
 
+    @property
+    def call(self) -> str:
+        """How an inference is called; "": as from the first, or not by an adapter."""
+        return "" if self.declared is not None else str(getattr(self.adapter, "call", ""))
+
     def software(self) -> Mapping[str, Any]:
-        """What the run's interpreter is and has."""
-        return interpreters.software(self.python, (*self.adapter.environment.distributions, "numpy"))
+        """What the run's interpreter is and has, and how the framework is called."""
+        found = interpreters.software(self.python, (*self.adapter.environment.distributions, "numpy"))
+        return {**found, "call": self.call} if self.call else found
 
 
 def plan(experiment: Experiment) -> tuple[Planned, ...]:

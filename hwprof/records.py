@@ -18,6 +18,9 @@ from typing import Any, NamedTuple, TypeVar
 # Format of the JSON form. 1: first edition.
 FORMAT = 1
 
+# The call of a run that doesn't say how its framework was called, see `call_of`.
+UNRECORDED = "unrecorded"
+
 T = TypeVar("T")
 Scalar = str | int | float | bool
 
@@ -294,6 +297,14 @@ class Run:
     host_state: Mapping[str, Any] = field(default_factory=dict)
     software: Mapping[str, Any] = field(default_factory=dict)
     layers: tuple[Layer, ...] = ()  # of a run of kind LAYERS
+
+
+def call_of(software: Mapping[str, Any]) -> str:
+    """How the adapter called its framework, as the software of a run says.
+
+    "": not recorded, as by versions of hwprof from before any call had changed, and by other programs.
+    """
+    return str(software.get("call", ""))
 
 
 def to_json(value: Any) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
+import json
 import os
 import secrets
 import tempfile
@@ -76,7 +78,7 @@ class Runner:
         self.require(cases)
         patience = max(TIMEOUT_S, self.experiment.timeout_s)  # quantising may take longer than any run
         workshop = Workshop(self.launcher, self.experiment.seed, patience, self.experiment.calibration)
-        identity = self.begin()
+        identity = self.begin(cases)
         todo = self._todo(cases, identity)
         if todo:
             self.idle_w = idle_power(self.experiment.idle_baseline_s, self.experiment.gauge_hz)
@@ -101,12 +103,12 @@ class Runner:
             yield Progress(finished, total, run, left)
         yield from self._simulations(cases, workshop, identity, dead)
 
-    def begin(self) -> int:
+    def begin(self, cases: Sequence[Planned]) -> int:
         """The experiment in the results; 0 where nothing is saved."""
         if self.results is None:
             return 0
         e = self.experiment
-        return self.results.begin_experiment(e.name, e.text, e.plan_hash, e.seed)
+        return self.results.begin_experiment(e.name, e.text, plan_key(e.plan_hash, cases), e.seed)
 
     def save(self, run: Run, identity: int) -> None:
         """Write one run; nothing where nothing is saved."""
@@ -326,6 +328,17 @@ class Runner:
         )
         facts = {**base.facts, **outcome.result["facts"], **tool.facts()}
         return dataclasses.replace(base, windows=windows, facts=facts)
+
+
+def plan_key(plan_hash: str, cases: Sequence[Planned]) -> str:
+    """Identifies what is resumed: the plan, and how its frameworks are called.
+
+    Where a call has changed since, all rounds are measured anew: they are compared because they were interleaved.
+    """
+    calls = sorted({(p.case.framework, p.call) for p in cases if p.call})
+    if not calls:  # as from the first
+        return plan_hash
+    return hashlib.sha256(json.dumps([plan_hash, calls]).encode()).hexdigest()[:16]
 
 
 def machine_facts() -> dict[str, Mapping[str, Any]]:

@@ -20,7 +20,7 @@ import numpy as np
 
 from hwprof.analysis.differences import Difference, differences
 from hwprof.analysis.measured import BESIDE, Measured
-from hwprof.records import Case
+from hwprof.records import Case, call_of
 
 THRESHOLD = 0.05
 ALPHA = 0.05
@@ -139,16 +139,29 @@ def _matching(old: Sequence[Measured], new: Sequence[Measured]) -> tuple[Callabl
     """How cases of both sides are matched, and what must be said about it."""
     machines = [{repr(sorted(m.machine.items())) for m in side} for side in (old, new)]
     several = max(len(side) for side in machines) > 1
+    called = {name for side in (old, new) for name in _called_differently(side)}
 
     def full(m: Measured) -> Key:
         c = m.case
         what = (m.kind, c.framework, c.network, c.recipe, c.size, c.batch, c.threads, c.precision, c.options)
-        return (*what, repr(sorted(m.machine.items())) if several else "")
+        call = call_of(m.software) if c.framework in called else ""
+        return (*what, repr(sorted(m.machine.items())) if several else "", call)
 
     cases = [{full(m) for m in side} for side in (old, new)]
     if len(cases[0]) == len(cases[1]) == 1 and cases[0] != cases[1]:
         return (lambda m: ()), ["one case on each side, and not the same one: see what differs"]
-    return full, ["several machines: cases are matched machine by machine"] if several else []
+    notes = ["several machines: cases are matched machine by machine"] if several else []
+    if called:
+        notes.append(f"{', '.join(sorted(called))} was called in several ways: cases are matched call by call")
+    return full, notes
+
+
+def _called_differently(side: Sequence[Measured]) -> set[str]:
+    """Frameworks that the runs of one side call in more than one way; such runs are never pooled."""
+    calls: dict[str, set[str]] = defaultdict(set)
+    for m in side:
+        calls[m.case.framework].add(call_of(m.software))
+    return {framework for framework, found in calls.items() if len(found) > 1}
 
 
 def _cells(side: Sequence[Measured], key: Callable[[Measured], Key]) -> dict[Key, list[Measured]]:

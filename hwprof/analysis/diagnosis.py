@@ -84,11 +84,11 @@ def diagnose(results: Results, where: str = "") -> list[Diagnosis]:
 
 
 def known(results: Results, listed: Sequence[Entry]) -> list[Known]:
-    """Every case with a speed; the simulated run of the same case and machine belongs to it."""
-    simulated = {(e.case, e.machine_id): e for e in listed if e.ok and e.kind == Kind.SIMULATED}
+    """Every case with a speed; the simulated run of the same case, machine, version and call belongs to it."""
+    simulated = {(e.case, e.place): e for e in listed if e.ok and e.kind == Kind.SIMULATED}
     out = []
     for cell in selecting.cells(listed):
-        extra = simulated.get((cell.case, cell.last.machine_id))
+        extra = simulated.get((cell.case, cell.last.place))
         ids = [e.order for e in cell.entries] + ([extra.order] if extra else [])
         found = of_runs(cell, list(results.runs(ids=ids)))
         if found is not None:
@@ -121,19 +121,19 @@ def context_of(one: Known, everything: Iterable[Known], limits: Sequence[Ceiling
         if other.cell.last.machine_id != me.last.machine_id:
             continue
         case, base = other.cell.case, me.case
-        same_version = other.cell.last.version == me.last.version
-        if same_version and replace(case, threads=base.threads, cpus=base.cpus) == base:
+        alike = other.cell.last.place == me.last.place
+        if alike and replace(case, threads=base.threads, cpus=base.cpus) == base:
             threads[case.threads] = other.throughput
             alone = other.cpu if case.threads == 1 else alone
-        if same_version and replace(case, batch=base.batch) == base:
+        if alike and replace(case, batch=base.batch) == base:
             batches[case.batch] = tuple(case.batch / v for v in other.throughput)
         if case.framework != base.framework and replace(case, framework="", options=()) == replace(
             base, framework="", options=()
         ):
             peers[case.framework] = other.evidence
         shared = ({*one.experiments} & {*other.experiments}) - {0}
-        alike = shared and same_version and replace(case, options=base.options) == base
-        if alike and interventions.kind_of(base, case) == "spin":
+        changed = shared and alike and replace(case, options=base.options) == base
+        if changed and interventions.kind_of(base, case) == "spin":
             spin = _spin(one.of(max(shared)), other.of(max(shared)))
     hertz = behind.hertz(one.evidence)
     return Context(one.evidence, limits, threads, alone, batches, peers, told, spin, ceilings.latencies(limits, hertz))

@@ -17,7 +17,7 @@ from hwprof.store import Results
 from hwprof.store.listing import Ceiling, Entry, entries
 from hwprof.store.listing import ceilings as read_ceilings
 
-QUIET = ("version", "cpus", "size")  # named in a label only where nothing else differs
+QUIET = ("version", "call", "cpus", "size")  # named in a label only where nothing else differs
 
 
 @dataclass(slots=True)
@@ -54,9 +54,7 @@ class Source:
         """
         alike = self.alike.get(_core(cell.last), [])
         simulated = [
-            e
-            for e in alike
-            if e.ok and e.kind == Kind.SIMULATED and e.case == cell.case and e.machine_id == cell.last.machine_id
+            e for e in alike if e.ok and e.kind == Kind.SIMULATED and e.case == cell.case and e.place == cell.last.place
         ]
         others = selecting.other_threads(cell, alike)
         found = selecting.variants(cell, alike) if together else []
@@ -151,7 +149,7 @@ def context(pair: Pair) -> str:
 def alone(pair: Pair) -> str:
     """What is the only difference, where that is one switch and rounds were measured in turn; else ""."""
     a, b = pair.a, pair.b
-    same = (a.last.version, a.last.machine_id) == (b.last.version, b.last.machine_id)
+    same = a.last.place == b.last.place
     kind = interventions.kind_of(a.case, b.case) or interventions.kind_of(b.case, a.case)
     return CAUSES[kind] if kind and same and pair.together else ""
 

@@ -12,13 +12,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hwprof.errors import ResultsError, UsageError
-from hwprof.records import Case, Kind
+from hwprof.records import UNRECORDED, Case, Kind
 from hwprof.store.listing import Entry
 
-FIELDS = ("framework", "network", "recipe", "size", "batch", "threads", "cpus", "precision", "machine", "version")
+FIELDS = (
+    *("framework", "network", "recipe", "size", "batch", "threads", "cpus", "precision"),
+    *("machine", "version", "call"),  # of the run, not of its case
+)
 # Naming one of these lets others differ too: they follow from it.
 FOLLOWS: Mapping[str, tuple[str, ...]] = {
-    "framework": ("version", "options"),
+    "framework": ("version", "call", "options"),
     "threads": ("cpus",),
     "machine": ("cpus", "version", "machine"),
     "network": ("recipe", "size"),
@@ -37,7 +40,7 @@ class Selector:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """All good native rounds of one case on one machine with one version of the framework."""
+    """All good native rounds of one case on one machine with one version of the framework, called in one way."""
 
     entries: tuple[Entry, ...]
 
@@ -69,6 +72,8 @@ class Pair:
 def value(entry: Entry, name: str) -> str:
     """A field or an option of a run as text; "" for an option that it hasn't."""
     case = entry.case
+    if name == "call":
+        return entry.call or UNRECORDED
     if name in ("machine", "version"):
         return str(getattr(entry, name))
     if name == "cpus":
@@ -144,11 +149,11 @@ def matches(entry: Entry, where: Mapping[str, str]) -> bool:
 
 
 def cells(entries: Iterable[Entry]) -> list[Cell]:
-    """Good native runs by case, machine and version, each in the order of saving."""
-    groups: dict[tuple[Case, int, str], list[Entry]] = defaultdict(list)
+    """Good native runs by case, machine, version and call, each in the order of saving."""
+    groups: dict[tuple[Case, tuple[int, str, str]], list[Entry]] = defaultdict(list)
     for entry in entries:
         if entry.ok and entry.kind == Kind.NATIVE:
-            groups[entry.case, entry.machine_id, entry.version].append(entry)
+            groups[entry.case, entry.place].append(entry)
     return [Cell(tuple(group)) for group in groups.values()]
 
 
@@ -168,7 +173,7 @@ def pairs(
     common = {n: v for s in (a, b) for n, v in s.where.items() if n not in contrast and n in FIELDS}
     free = contrast | {f for n in contrast for f in FOLLOWS.get(n, ())}
     if not same_file:
-        free |= {"version", "machine", "cpus"}
+        free |= {"version", "call", "machine", "cpus"}
     sides = []
     for selector, entries in ((a, entries_a), (b, entries_b)):
         where = {**common, **{n: selector.where.get(n, "") for n in contrast if n in selector.where or n in options}}
@@ -248,7 +253,7 @@ def _by_run(a: Selector, b: Selector, entries_a: Sequence[Entry], entries_b: Seq
         if not found[0].ok or found[0].kind != Kind.NATIVE:
             raise UsageError(f"run {found[0].uid} failed or is simulated: it has no speed", "name a good native run")
         one = found[0]
-        alike = [e for e in entries if (e.case, e.machine_id, e.version) == (one.case, one.machine_id, one.version)]
+        alike = [e for e in entries if (e.case, e.place) == (one.case, one.place)]
         sides.append(cells(e for e in alike if e.experiment == one.experiment)[0])
     if sides[0].entries == sides[1].entries and same_file:
         raise UsageError(f"'{a.run}' and '{b.run}' are rounds of one case", "name runs of two cases")
@@ -270,7 +275,7 @@ def variants(cell: Cell, entries: Iterable[Entry]) -> list[Cell]:
             if e.experiment == last.experiment
             and core(e.case) == core(last.case)
             and e.case != last.case
-            and (e.machine_id, e.version) == (last.machine_id, last.version)
+            and e.place == last.place
         )
         if last.experiment
     ]
@@ -286,9 +291,7 @@ def other_threads(cell: Cell, entries: Iterable[Entry]) -> list[Cell]:
     alike = [
         e
         for e in entries
-        if core(e.case) == core(last.case)
-        and e.case.threads != last.case.threads
-        and (e.machine_id, e.version) == (last.machine_id, last.version)
+        if core(e.case) == core(last.case) and e.case.threads != last.case.threads and e.place == last.place
     ]
     own = [e for e in alike if e.experiment == last.experiment]
     newest: dict[int, Cell] = {}

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hwprof.errors import ResultsError
+from hwprof.records import UNRECORDED
 
 Floats = NDArray[np.float64]
 
@@ -80,7 +81,7 @@ def label(frame: pd.DataFrame) -> pd.DataFrame:
         free = frame["threads_tuned"].astype(bool)
         out["threads"] = frame["threads"].where(~free, 0)
         out["cpus"] = frame["cpus"].where(~free, "tuned")
-    out[VARIANT] = names
+    out[VARIANT] = names + calls(frame)
     nets = frame["network"].astype(str)
     if "recipe" in frame.columns:
         recipes = frame["recipe"].fillna("").astype(str)
@@ -88,6 +89,15 @@ def label(frame: pd.DataFrame) -> pd.DataFrame:
         nets = nets + (" [" + recipes.str.slice(0, 8) + "]").where(several, "")
     out[NETWORK] = nets
     return out
+
+
+def calls(frame: pd.DataFrame) -> pd.Series:
+    """` call=NAME` behind each framework that was called in several ways: what a call costs is part of its speed."""
+    if "call" not in frame.columns:
+        return pd.Series("", index=frame.index)
+    text = frame["call"].fillna("").astype(str)
+    several = text.groupby(frame["framework"]).transform("nunique") > 1
+    return (" call=" + text.where(text != "", UNRECORDED)).where(several, "")
 
 
 def _text(value: object) -> str:

@@ -76,7 +76,7 @@ def main(args: argparse.Namespace) -> int:
     try:
         runner = Runner(spec, results)
         workshop = Workshop(runner.launcher, spec.seed)
-        identity = runner.begin()
+        identity = runner.begin(cases)
         failed: set[str] = set()
         for number in range(spec.rounds):
             for planned in cases:

@@ -1,7 +1,8 @@
 """pyperf's JSON (format 1.0), both ways: `pyperf stats`, `hist`, `compare_to` read what is written here.
 
 A benchmark is a case, a run a round (a process), a value the latency of one bare window in seconds: the median that
-hwprof calls latency, of that window alone. A case with more than one machine is one benchmark per machine.
+hwprof calls latency, of that window alone. A case with more than one machine is one benchmark per machine, one whose
+framework was called in several ways one per call.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import gzip
 import json
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from hwprof._version import __version__
 from hwprof.analysis import performance
 from hwprof.errors import ResultsError
 from hwprof.exchange import Imported, imported_run
-from hwprof.records import Case, Kind, Role, Run, from_json, to_json
+from hwprof.records import UNRECORDED, Case, Kind, Role, Run, call_of, from_json, to_json
 
 VERSION = "1.0"
 VERSIONS = ("1.0",)
@@ -28,17 +30,21 @@ CASE = "hwprof_case"
 
 def document(runs: Iterable[Run]) -> dict[str, Any]:
     """The JSON form of good native runs. Raises ResultsError where there is none."""
-    cells: dict[tuple[str, str], list[Run]] = {}
+    cells: dict[tuple[str, str, str], list[Run]] = {}
     for run in runs:
         if run.kind is Kind.NATIVE and run.failure is None and values(run):
-            cells.setdefault((run.case.key, machine_name(run.machine)), []).append(run)
+            place = run.case.key, machine_name(run.machine), call_of(run.software)
+            cells.setdefault(place, []).append(run)
     if not cells:
         raise ResultsError("no good native run with a latency: pyperf has no file without a benchmark")
     titles = [found[0].case.title for found in cells.values()]
     benchmarks = []
-    for (_, machine), found in cells.items():
+    several = Counter((key, machine) for key, machine, _ in cells)
+    for (key, machine, call), found in cells.items():
         case, title = found[0].case, found[0].case.title
         name = title if titles.count(title) == 1 else f"{title} on {machine} cpus {','.join(map(str, case.cpus))}"
+        if several[key, machine] > 1:
+            name += f" call {call or UNRECORDED}"
         common = {
             "name": name,
             "unit": "second",

@@ -83,6 +83,8 @@ class Adapter(Protocol):
     environment: Environment
     # An adapter may have `tunable: tuple[str, ...]`: those of its options that change how fast it computes and not
     # what. `hwprof tune` varies them; none where the adapter says nothing.
+    # And `call: str`, how `infer` calls the framework, from the day on which that changes what an inference costs.
+    # Runs of different calls are never pooled; see `records.call_of`.
 
     def environ(self, case: Case) -> Mapping[str, str]:
         """Variables that must exist before the process does (OMP_NUM_THREADS, ...)."""

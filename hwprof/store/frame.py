@@ -17,7 +17,7 @@ import pandas as pd
 from sqlalchemy import Connection, Row, Text, func, select, type_coerce
 
 from hwprof.analysis import performance
-from hwprof.records import Exactness, Fidelity, Kind, Origin, Role, from_json
+from hwprof.records import Exactness, Fidelity, Kind, Origin, Role, call_of, from_json
 from hwprof.store import schema
 from hwprof.store.columns import REDUCE, ROLES, WORST, Column, Floats, Metric, column_name, per_of, reduce_of
 from hwprof.store.database import Database
@@ -31,7 +31,7 @@ RUN_COLUMNS = (
     *("machine", "machine_id", "round", "attempt", "status", "failure", "started_utc"),
     *("fps", "throughput", "counted_throughput", "latency_ms", "p90_ms", "p99_ms", "outliers", "iterations"),
     *("load_ms", "peak_rss_mib", "max_rel", "top1", "faithful", "macs", "params", "emulated"),
-    *("tuned", "threads_tuned"),
+    *("tuned", "threads_tuned", "call"),
 )
 
 
@@ -40,7 +40,8 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
     with database.read() as connection:
         runs = _runs(connection, kind)
         rows = {run.id: index for index, run in enumerate(runs)}
-        base = _identity(runs, _experiments(connection), labels(connection))
+        calls = _calls(connection)
+        base = _identity(runs, _experiments(connection), labels(connection), calls)
         base |= _speed(connection, kind, runs, rows)
         readings = summed(connection, kind)
         emulated = _emulated(connection, readings)
@@ -56,7 +57,7 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
         hosts = [run.host_state_id for run in runs]
         _fill(columns, readings, metrics, whys, targets, suspects, hosts)
         if kind == Kind.NATIVE:
-            partners = _simulated(connection, runs)
+            partners = _simulated(connection, runs, calls)
             _fill(columns, summed(connection, Kind.SIMULATED), metrics, whys, partners, suspects, hosts)
         verdicts = [stored for events in latest(connection).values() for stored in events.values()]
     taken = set(base)
@@ -113,6 +114,12 @@ def _emulated(connection: Connection, readings: Sequence[Sums]) -> frozenset[int
     return frozenset(counted) | frozenset(connection.scalars(select(r.c.id).where(r.c.host_state_id.in_(hosts))))
 
 
+def _calls(connection: Connection) -> dict[int, str]:
+    """Software id -> how the framework was called; "" where that isn't recorded."""
+    s = schema.software
+    return {row.id: call_of(row.facts or {}) for row in connection.execute(select(s.c.id, s.c.facts))}
+
+
 def _number(value: Any) -> float:
     return float("nan") if value is None else float(value)
 
@@ -121,7 +128,9 @@ def _floats(values: Iterable[Any]) -> Floats:
     return np.array([_number(value) for value in values], dtype=np.float64)
 
 
-def _identity(runs: Sequence[Row[Any]], experiments: Mapping[int, str], labels: Mapping[int, str]) -> dict[str, Any]:
+def _identity(
+    runs: Sequence[Row[Any]], experiments: Mapping[int, str], labels: Mapping[int, str], calls: Mapping[int, str]
+) -> dict[str, Any]:
     def texts(values: Iterable[Any]) -> pd.Series:
         return pd.Series(list(values), dtype=object)
 
@@ -131,6 +140,7 @@ def _identity(runs: Sequence[Row[Any]], experiments: Mapping[int, str], labels: 
     out |= {
         "run": texts(r.uid for r in runs),
         "experiment": texts(experiments.get(r.experiment_id) for r in runs),
+        "call": texts(calls[r.software_id] for r in runs),
         "cpus": texts(",".join(str(cpu) for cpu in r.case_cpus) for r in runs),
         "machine": texts(labels[r.machine_id] for r in runs),
         "machine_id": texts(f"{r.machine_id:016x}" for r in runs),
@@ -277,18 +287,22 @@ def _column(columns: dict[str, Column], metric: Metric, origin: str, n: int, kno
     return column
 
 
-def _simulated(connection: Connection, runs: Sequence[Row[Any]]) -> dict[int, list[int]]:
-    """Simulated run id -> rows of the native runs of the same case, machine and experiment; the latest one counts."""
+def _simulated(connection: Connection, runs: Sequence[Row[Any]], calls: Mapping[int, str]) -> dict[int, list[int]]:
+    """Simulated run id -> rows of the native runs of the same case, machine, experiment and call; the latest counts."""
     r = schema.run
     query = (
-        select(r.c.id, r.c.case_id, r.c.machine_id, r.c.experiment_id)
+        select(r.c.id, r.c.case_id, r.c.machine_id, r.c.experiment_id, r.c.software_id)
         .where(r.c.kind == Kind.SIMULATED.value, r.c.status == "ok")
         .order_by(r.c.id)
     )
-    latest = {(row.case_id, row.machine_id, row.experiment_id): row.id for row in connection.execute(query)}
+
+    def place(run: Row[Any]) -> tuple[Any, ...]:
+        return run.case_id, run.machine_id, run.experiment_id, calls[run.software_id]
+
+    latest = {place(row): row.id for row in connection.execute(query)}
     partners: dict[int, list[int]] = defaultdict(list)
     for index, run in enumerate(runs):
-        partner = latest.get((run.case_id, run.machine_id, run.experiment_id))
+        partner = latest.get(place(run))
         if partner is not None:
             partners[partner].append(index)
     return partners

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from hwprof.records import Case
+from hwprof.records import Case, call_of
 from hwprof.store import schema
 from hwprof.store.ceilings import stored
 from hwprof.store.database import Database
@@ -19,7 +19,10 @@ from hwprof.store.frame import labels
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One run. `order`: rises with time of saving; `version`: the framework's; `experiment` 0: on its own."""
+    """One run. `order`: rises with time of saving; `version`: the framework's; `experiment` 0: on its own.
+
+    `call`: how the adapter called the framework, "" where that isn't recorded.
+    """
 
     uid: str
     order: int
@@ -32,6 +35,12 @@ class Entry:
     machine_id: int
     host_state_id: int
     version: str
+    call: str = ""
+
+    @property
+    def place(self) -> tuple[int, str, str]:
+        """What runs of a case must have in common to be pooled."""
+        return self.machine_id, self.version, self.call
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,7 @@ def entries(database: Database) -> list[Entry]:
                 row.machine_id,
                 row.host_state_id,
                 _version(software[row.software_id]),
+                call_of(software[row.software_id]),
             )
             for row in connection.execute(query)
         ]
