@@ -14,6 +14,7 @@ import pytest
 
 import hwprof
 from hwprof.experiment import Experiment, parse
+from hwprof.frameworks.onnxruntime import OnnxRuntime
 from hwprof.records import Exactness, Kind, Origin, Role
 from hwprof.runner import Runner
 from hwprof.store import Results
@@ -173,3 +174,23 @@ def test_a_simulated_run_has_an_origin_and_columns_of_its_own(tmp_path: Path) ->
         frame = results.frame()
     assert (frame["instructions@callgrind"] == readings["instructions"].value).all()
     assert "instructions" not in frame.columns or frame["instructions"].isna().all()
+
+
+def test_rounds_of_an_earlier_call_are_not_done_for_the_call_of_today(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, text = tmp_path / "r.db", TEXT.replace("rounds = 2", "rounds = 1").replace("batch = [1, 2]", "batch = [1]")
+    with monkeypatch.context() as before:
+        before.delattr(OnnxRuntime, "call")
+        earlier = sweep(path, text)
+        assert sweep(path, text) == []
+    today = sweep(path, text)
+    assert sweep(path, text) == []
+    assert [len(earlier), len(today)] == [2, 2]
+    assert {r.software.get("call") for r in earlier} == {None}
+    assert {r.case.framework: r.software.get("call") for r in today} == {
+        "onnxruntime": OnnxRuntime.call,
+        "opencv": None,
+    }
+    with Results.open(path) as results:
+        assert len(results.experiments()) == 2
