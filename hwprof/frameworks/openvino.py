@@ -34,25 +34,26 @@ TOLD = {
 
 
 class OpenVinoModel:
-    """A compiled model with one request."""
+    """A compiled model with a request for each input."""
 
     def __init__(self, compiled: Any, core: Any, module: Any, precision: str) -> None:
         self._compiled, self._core, self._module, self._precision = compiled, core, module, precision
-        self._request = compiled.create_infer_request()
 
-    def bind(self, batch: Array) -> Any:
-        """A tensor on the array's memory."""
-        return self._module.Tensor(batch, shared_memory=True)
+    def bind(self, batch: Array) -> tuple[Any, Any]:
+        """A request of its own, with its input: a tensor on the array's memory, which the request doesn't keep alive."""
+        request, tensor = self._compiled.create_infer_request(), self._module.Tensor(batch, shared_memory=True)
+        request.set_input_tensor(tensor)
+        return request, tensor
 
-    def infer(self, bound: Any) -> Any:
-        """One synchronous request."""
-        self._request.set_input_tensor(bound)
-        self._request.infer()
-        return self._request.get_output_tensor(0)
+    def infer(self, bound: tuple[Any, Any]) -> Any:
+        """One synchronous request; without `share_outputs` it copies every output."""
+        request = bound[0]
+        request.infer(share_outputs=True)
+        return request
 
     def numpy(self, out: Any) -> Array:
-        """A copy: the request writes its next output to the same place."""
-        array: Array = out.data.copy()
+        """A copy of the first output: the request writes its next one to the same place."""
+        array: Array = out.get_output_tensor(0).data.copy()
         return array
 
     def facts(self) -> Mapping[str, Any]:
@@ -102,6 +103,7 @@ class OpenVino:
     precisions = tuple(PRECISIONS)
     options: Mapping[str, tuple[Any, ...]] = {"pinning": (True, False), "hyper_threading": (True, False)}
     tunable = ("pinning", "hyper_threading")
+    call = "infer(share_outputs)"  # until it was this, one request was given each input, and its outputs were copied
     environment = Environment(
         ("openvino",),
         "pip install 'hwprof[openvino]'",

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hwprof.frameworks.profiles.wrapped import Wrapped
 from hwprof.frameworks.protocol import InputSpec, Step
@@ -20,17 +20,22 @@ if TYPE_CHECKING:
 
 
 class ProfiledRequest(Wrapped):
-    """A request whose profile is read before and behind the window."""
+    """Requests whose profile, which is that of the model, is read before and behind the window."""
 
     def __init__(self, model: OpenVinoModel) -> None:
         super().__init__(model)
-        self._request = model._request
+        self._request: Any = None
         self._warm_up: dict[tuple[str, str], float] = {}
         self._made_of = {
             op.get_friendly_name(): tuple(str(op.get_rt_info()["originalLayersNames"].astype(str)).split(","))
             for op in model._compiled.get_runtime_model().get_ops()
             if "originalLayersNames" in op.get_rt_info()
         }
+
+    def infer(self, bound: Any) -> Any:
+        """One inference; any request that has run tells of all."""
+        self._request = bound[0]
+        return super().infer(bound)
 
     def begin(self) -> None:
         """The requests so far were warm-up."""
@@ -48,7 +53,7 @@ class ProfiledRequest(Wrapped):
     def _totals(self) -> dict[tuple[str, str], float]:
         """Nanoseconds of each node since the model was compiled: what it tells is the mean of all inferences, in us."""
         found: dict[tuple[str, str], float] = defaultdict(float)
-        for info in self._request.get_profiling_info():
+        for info in self._request.get_profiling_info() if self._request is not None else ():
             if str(info.status).rsplit(".", 1)[-1] == "EXECUTED":
                 key = info.node_name, f"{info.node_type} ({info.exec_type})"
                 found[key] += info.real_time.total_seconds() * 1e9 * self.inferences
