@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.analysis import accuracy as statistics
-from hwprof.artifacts import PreparationFailed, Workshop
+from hwprof.artifacts import PreparationFailed, Workshop, several
 from hwprof.cases import Planned
 from hwprof.errors import UsageError
 from hwprof.frameworks import interpreters
@@ -126,6 +126,7 @@ def answers(workshop: Workshop, planned: Planned, name: str, given: Crops, how: 
             "normalised": [how.mean, how.std],
             "versions": interpreters.software(planned.python, wanted)["distributions"],
             "format": FORMAT,
+            **several(planned),
         }
         more = {"preprocess": how, "reference": str(given.path), "artifact": str(artifact), "cpus": planned.case.cpus}
         folder = workshop.entry(
@@ -136,6 +137,17 @@ def answers(workshop: Workshop, planned: Planned, name: str, given: Crops, how: 
     classes = int(np.load(folder / "outputs.npy", mmap_mode="r").shape[1])
     top = np.load(folder / "top.npy")[list(given.kept)]
     return Answers(name, top, classes, json.loads((folder / "facts.json").read_text()))
+
+
+def classes_of(reference: Path) -> int:
+    """Values per image of a network's first output, which classes are looked for in."""
+    import numpy as np
+
+    from hwprof.frameworks import named_outputs
+
+    if reference.suffix == named_outputs.ENDING:
+        return int(next(iter(named_outputs.load(reference).values()))[0].size)
+    return int(np.prod(np.load(reference, mmap_mode="r").shape[1:]))
 
 
 def measure(
@@ -153,7 +165,7 @@ def measure(
     first = cases[0][1]
     source = workshop.network(first)
     # what the network has for outputs is known before the long part begins
-    classes = int(np.prod(np.load(workshop.reference(first, source), mmap_mode="r").shape[1:]))
+    classes = classes_of(workshop.reference(first, source))
     data.fit(classes)
     given = crops(workshop, first, data.images, how, library)
     for path, reason in given.broken:

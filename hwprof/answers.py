@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hwprof.jobs import REFERENCE_IMAGES, Job, Link, Task
 from hwprof.records import to_json
@@ -14,6 +14,8 @@ from hwprof.worker import Stage, compare, images, loaded
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from hwprof.frameworks.protocol import Model, SeveralOutputs
 
 TOP = 5
 
@@ -28,15 +30,20 @@ def check(job: Job, link: Link, stage: Stage) -> None:
 
 
 def evaluate(job: Job, link: Link, stage: Stage) -> None:
-    """Task EVALUATE: the reference images through onnx's own evaluator in double precision, as .npy."""
+    """Task EVALUATE: the reference images through onnx's own evaluator in double precision, as the reference's."""
     stage("evaluate")
     import numpy as np
 
-    from hwprof.networks.evaluate import in_double
+    from hwprof.frameworks import named_outputs
+    from hwprof.networks.evaluate import in_double, portions
 
-    outputs = in_double(Path(job.source), images(job, REFERENCE_IMAGES))
-    with Path(job.output).open("wb") as stream:
-        np.save(stream, outputs)
+    source, given, place = Path(job.source), images(job, REFERENCE_IMAGES), Path(job.output)
+    if job.spec.outputs:
+        made, batch = portions(source, given)
+        named_outputs.save(place, named_outputs.by_image(job.spec.outputs, made, batch, len(given)))
+    else:
+        with place.open("wb") as stream:
+            np.save(stream, in_double(source, given))
     link.send({"say": "result"})
 
 
@@ -85,7 +92,7 @@ def predict(job: Job, link: Link, stage: Stage) -> None:
             some = np.asarray(crops[start : start + batch])
             if len(some) < batch:
                 some = np.concatenate([some, np.repeat(some[-1:], batch - len(some), axis=0)])
-            answer = model.numpy(model.infer(model.bind(normalised(some, job.preprocess)))).reshape(batch, -1)
+            answer = first(model, job, model.infer(model.bind(normalised(some, job.preprocess)))).reshape(batch, -1)
             if outputs is None:
                 place, shape = folder / "outputs.npy", (count, answer.shape[1])
                 outputs = np.lib.format.open_memmap(place, mode="w+", dtype=np.float32, shape=shape)
@@ -96,6 +103,11 @@ def predict(job: Job, link: Link, stage: Stage) -> None:
     np.save(folder / "top.npy", top(outputs))
     (folder / "facts.json").write_text(json.dumps(to_json(facts)))
     link.send({"say": "result"})
+
+
+def first(model: Model, job: Job, out: Any) -> NDArray[np.float32]:
+    """The network's first output, which classes are looked for in."""
+    return cast("SeveralOutputs", model).outputs(out)[0] if job.spec.outputs else model.numpy(out)
 
 
 def top(outputs: NDArray[np.float32]) -> NDArray[np.int32]:

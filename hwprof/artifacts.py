@@ -12,8 +12,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from hwprof import plugins
 from hwprof.cache import default_cache, making
 from hwprof.cases import Planned, plan, versions
 from hwprof.frameworks import interpreters
@@ -22,6 +23,9 @@ from hwprof.frameworks.precision import QUANTISED, int8_key
 from hwprof.jobs import QUANTISED_IMAGES, REFERENCE_IMAGES, Job, Task
 from hwprof.launcher import Launcher, Outcome
 from hwprof.records import Case, Failure, Fidelity
+
+if TYPE_CHECKING:
+    from hwprof.frameworks.protocol import Adapter
 
 # Raised whenever the meaning of a cached file changes.
 CACHE_FORMAT = 1
@@ -47,6 +51,21 @@ class Artifacts:
     steps: tuple[Mapping[str, Any], ...] = ()  # of the conversion, each with its seconds; none: read as it is
 
 
+def gives_every_output(adapter: Adapter) -> bool:
+    """Whether an adapter computes and hands over all of several outputs. One that does not say so does not."""
+    return bool(getattr(adapter, "every_output", False))
+
+
+def several(planned: Planned) -> dict[str, Any]:
+    """The outputs as part of a file's key. One output adds nothing, so that older files stay valid."""
+    return {"outputs": planned.spec.outputs} if planned.spec.outputs else {}
+
+
+def outputs_file(planned: Planned) -> str:
+    """Name of a file of outputs, whose ending says how many there are."""
+    return "outputs.npz" if planned.spec.outputs else "outputs.npy"
+
+
 def compared(case: Case) -> int:
     """How many images a case's outputs are compared on."""
     return QUANTISED_IMAGES if case.precision in QUANTISED else REFERENCE_IMAGES
@@ -65,10 +84,21 @@ class Workshop:
 
     def get(self, planned: Planned) -> Artifacts:
         """Everything for one case. Raises PreparationFailed."""
+        self.admit(planned)
         source = self.network(planned)
         reference = self.reference(planned, source)
         artifact, steps = self.conversion(planned, source)
         return Artifacts(source, artifact, reference, steps)
+
+    def admit(self, planned: Planned) -> None:
+        """Refuse a network with more outputs than the framework's adapter handles. Raises PreparationFailed."""
+        count, name = len(planned.spec.outputs), planned.adapter.name
+        if count and not gives_every_output(planned.adapter):
+            built_in = plugins.BUILT_IN["hwprof.frameworks"]
+            able = ", ".join(framework for framework in built_in if gives_every_output(plugins.adapter(framework)))
+            message = f"{planned.case.network} has {count} outputs, and hwprof's adapter of {name} handles only one"
+            remedy = f"frameworks with every output: {able}; or export the network with one output"
+            raise PreparationFailed(Failure("model", message, remedy, "prepare"))
 
     def network(self, planned: Planned) -> Path:
         """The .onnx with weights."""
@@ -77,7 +107,7 @@ class Workshop:
         return folder / "network.onnx"
 
     def reference(self, planned: Planned, source: Path) -> Path:
-        """Outputs of the reference images, .npy of shape (images, classes ...)."""
+        """Outputs of the reference images: .npy of shape (images, classes ...); of several outputs .npz."""
         key = {
             "what": "reference",
             "network": planned.source_key,
@@ -85,6 +115,7 @@ class Workshop:
             "images": compared(planned.case),
             "seed": self.seed,
             "versions": versions(("numpy", "onnxruntime")),
+            **several(planned),
         }
         images = None
         if planned.case.precision in QUANTISED:
@@ -92,8 +123,8 @@ class Workshop:
             key |= {"calibration": self.calibration.identity(self.seed), "simulated": int8_key()}
         name = f"{planned.case.network}-{planned.case.size}"
         more = {"calibration_images": str(images)} if images else None
-        folder = self.entry("references", name, key, planned, Task.REFERENCE, "outputs.npy", source, more)
-        return folder / "outputs.npy"
+        file = outputs_file(planned)
+        return self.entry("references", name, key, planned, Task.REFERENCE, file, source, more) / file
 
     def calibrated(self, planned: Planned) -> Path:
         """Images to quantise with, .npy of shape (images, ...)."""
@@ -108,6 +139,7 @@ class Workshop:
 
     def converted(self, planned: Planned, source: Path) -> Path:
         """The framework's own form; the source itself where the framework reads it as it is."""
+        self.admit(planned)
         return self.conversion(planned, source)[0]
 
     def conversion(self, planned: Planned, source: Path) -> tuple[Path, tuple[Mapping[str, Any], ...]]:
@@ -125,6 +157,7 @@ class Workshop:
                 planned.converter,
                 (*adapter.environment.distributions, *adapter.environment.converts_with, "onnx", "hwprof"),
             )["distributions"],
+            **several(planned),
         }
         if quantised:
             key["calibration"] = self.calibration.identity(self.seed)
@@ -136,7 +169,7 @@ class Workshop:
         return (source if told["path"] is None else folder / told["path"]), tuple(told.get("steps", ()))
 
     def evaluated(self, planned: Planned, source: Path) -> Path:
-        """As `reference`, in double precision by onnx's own evaluator (.npy of float64)."""
+        """As `reference`, in double precision by onnx's own evaluator (float64)."""
         key = {
             "what": "evaluated",
             "network": planned.source_key,
@@ -144,23 +177,26 @@ class Workshop:
             "images": REFERENCE_IMAGES,
             "seed": self.seed,
             "versions": versions(("numpy", "onnx", "hwprof")),
+            **several(planned),
         }
         name = f"{planned.case.network}-{planned.case.size}"
-        folder = self.entry("evaluated", name, key, planned, Task.EVALUATE, "outputs.npy", source)
-        return folder / "outputs.npy"
+        file = outputs_file(planned)
+        return self.entry("evaluated", name, key, planned, Task.EVALUATE, file, source) / file
 
     def checked(self, name: str, size: int) -> Fidelity:
         """The reference of a network against its evaluation in double precision. Raises PreparationFailed."""
         import numpy as np
 
         from hwprof.experiment import Choice, Experiment
-        from hwprof.frameworks import fidelity
+        from hwprof.frameworks import fidelity, named_outputs
         from hwprof.networks.evaluate import TOLERANCE
 
         choice = Choice("onnxruntime", name, size, 1, 1, "fp32", ())
         planned = plan(Experiment("check", (choice,), seed=self.seed))[0]
         source = self.network(planned)
         made, truth = self.reference(planned, source), self.evaluated(planned, source)
+        if planned.spec.outputs:
+            return named_outputs.compare(named_outputs.load(made), named_outputs.load(truth), TOLERANCE)
         return fidelity.compare(np.load(made), np.load(truth), TOLERANCE)
 
     def entry(

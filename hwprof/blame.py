@@ -77,8 +77,9 @@ class Parts:
                 known[index] = fails(index)
             return known[index]
 
-        last = self._maker[self.model.graph.output[0].name]
-        if not bad(last):
+        ends = [self._maker[output.name] for output in self.model.graph.output if output.name in self._maker]
+        last = next((end for end in ends if bad(end)), None)
+        if last is None:
             return None
         while True:
             order = [i for i in self.needed(last) if self.depends(i)]
@@ -132,7 +133,7 @@ def works(planned: Planned, launcher: Launcher, folder: Path, seed: int, timeout
         case,
         planned.network.source,
         seed,
-        planned.spec,
+        dataclasses.replace(planned.spec, outputs=()),  # a part has one output of its own
         adapter=planned.adapter_path,
         source=str(source),
         output=str(folder),

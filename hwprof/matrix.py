@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hwprof import networks, plugins
-from hwprof.artifacts import PreparationFailed, Workshop
+from hwprof.artifacts import PreparationFailed, Workshop, several
 from hwprof.blame import NETWORKS_FAULT, blame
 from hwprof.cache import unwritable
 from hwprof.cases import Planned, plan
@@ -171,6 +171,7 @@ class Matrix:
             "tolerance": tolerance(self.precision),
             "run": interpreters.software(planned.python, wanted)["distributions"],
             "conversion": interpreters.software(planned.converter, (*wanted, "hwprof"))["distributions"],
+            **several(planned),
         }
         return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:20]
 
@@ -179,6 +180,7 @@ class Matrix:
         name = planned.network.source
         blank = Cell(name, size, column.name, None, None)
         try:
+            workshop.admit(planned)
             source = workshop.network(planned)
             reference = workshop.reference(planned, source)
         except PreparationFailed as error:

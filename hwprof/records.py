@@ -15,11 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
-# Format of the JSON form. 1: first edition.
-FORMAT = 1
-
-# The call of a run that doesn't say how its framework was called, see `call_of`.
-UNRECORDED = "unrecorded"
+FORMAT = 1  # of the JSON form; 1: first edition
+UNRECORDED = "unrecorded"  # the call of a run that doesn't say how its framework was called, see `call_of`
 
 T = TypeVar("T")
 Scalar = str | int | float | bool
@@ -239,17 +236,19 @@ class Failure:
 class Fidelity:
     """Outputs against the reference (ONNX Runtime FP32, graph optimisation off) on the same seeded inputs.
 
-    `max_rel` is max |y - r| / max |r|; `top1` the share of inputs whose largest output is the same class.
+    `max_rel` is max |y - r| / max |r|; `top1` the share of inputs whose largest value is the same class. Of several
+    outputs all figures are those of `output`, the worst one for its tolerance, and there is no `top1`.
     """
 
     max_abs: float
     max_rel: float
-    top1: float
+    top1: float | None
     inputs: int
     tolerance: float  # of max_rel
     is_reference: bool = False
     simulated_rel: float | None = None  # of a quantised case: of quantisation that was only simulated, in FP32
     simulated_top1: float | None = None
+    output: str = ""
 
     @property
     def faithful(self) -> bool:

@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hwprof.collectors.protocol import Collector, Session, Target
 from hwprof.errors import CaseFailed
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hwprof.frameworks.protocol import Adapter, Model
+    from hwprof.frameworks.protocol import Adapter, Model, SeveralOutputs
 
 # Run by any interpreter of 3.11 or later with `-P -c`, arguments: the package's folder, the socket's number, the
 # launcher's pid. It exposes the hwprof package and nothing else of the launcher's environment.
@@ -302,7 +302,7 @@ def compare(job: Job, model: Model, ring: Sequence[Any]) -> Fidelity | None:
         return None
     import numpy as np
 
-    from hwprof.frameworks import fidelity
+    from hwprof.frameworks import fidelity, named_outputs
 
     batch = job.spec.shape[0]
     needed = -(-job.compared // batch)
@@ -310,8 +310,14 @@ def compare(job: Job, model: Model, ring: Sequence[Any]) -> Fidelity | None:
         bound = (model.bind(images) for images in batches(job, needed * batch))
     else:
         bound = (ring[i % len(ring)] for i in range(needed))
-    outputs = np.concatenate([model.numpy(model.infer(one)) for one in bound])
-    found = fidelity.against(Path(job.reference), outputs[: job.compared], job.tolerance)
+    made, path, names = map(model.infer, bound), Path(job.reference), job.spec.outputs
+    if names:
+        portions = (cast("SeveralOutputs", model).outputs(out) for out in made)
+        named = named_outputs.by_image(names, portions, batch, job.compared)
+        found = named_outputs.against(path, named, job.tolerance)
+    else:
+        outputs = np.concatenate([model.numpy(out) for out in made])
+        found = fidelity.against(path, outputs[: job.compared], job.tolerance)
     return dataclasses.replace(found, is_reference=fidelity.is_reference(job.case))
 
 

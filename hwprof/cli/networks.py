@@ -58,6 +58,7 @@ def check(args: argparse.Namespace) -> int:
     from hwprof.matrix import choices
     from hwprof.records import to_json
     from hwprof.reports.matrix import finite
+    from hwprof.reports.run import value_of
 
     asked = () if args.check == "all" else tuple(word.strip() for word in args.check.split(",") if word.strip())
     workshop = Workshop(Launcher(headroom=headroom), args.seed, timeout_s=3600.0)
@@ -67,7 +68,7 @@ def check(args: argparse.Namespace) -> int:
         try:
             found = workshop.checked(name, size)
             row |= {"correct": found.faithful, "fidelity": to_json(found), "failure": None}
-            said = f"off by {found.max_rel:.1e} of its largest output, top-1 {found.top1:.0%}: "
+            said = f"off by {found.max_rel:.1e} of its largest {value_of(found)}: "
             said += "correct" if found.faithful else f"WRONG, at most {found.tolerance:.0e} is allowed"
         except PreparationFailed as error:
             row |= {"correct": False, "fidelity": None, "failure": to_json(error.failure)}

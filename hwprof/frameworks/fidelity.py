@@ -72,10 +72,12 @@ def against(path: Path, outputs: Array, allowed: float) -> Fidelity:
 
 def write_simulated(job: PrepareJob, images: Sequence[Array]) -> None:
     """Outputs of ONNX Runtime's quantised graph with its optimisation off, which computes in FP32 between roundings."""
+    from hwprof.frameworks import named_outputs
     from hwprof.frameworks.onnxruntime import quantise
 
     graph = quantise(job)
-    write_reference(graph, images, job.directory / SIMULATED)
+    path = job.directory / SIMULATED
+    write_reference(graph, images, path.with_suffix(named_outputs.ENDING) if job.input.outputs else path)
     graph.unlink()
 
 
@@ -85,8 +87,13 @@ def is_reference(case: Case) -> bool:
 
 
 def write_reference(source: Path, images: Sequence[Array], path: Path) -> None:
-    """Outputs of ONNX Runtime FP32 with graph optimisation off, one thread, as .npy. Raises NotInstalled."""
+    """Outputs of ONNX Runtime FP32 with graph optimisation off, one thread. Raises NotInstalled, UnsupportedModel.
+
+    An .npy is of the first output, of shape (images, ...); an .npz has all of them, see named_outputs.
+    """
     import numpy as np
+
+    from hwprof.frameworks import named_outputs
 
     try:
         import onnxruntime as ort
@@ -100,13 +107,18 @@ def write_reference(source: Path, images: Sequence[Array], path: Path) -> None:
     options.log_severity_level = 3
     session = ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
     shape = session.get_inputs()[0].shape
-    name, out = session.get_inputs()[0].name, session.get_outputs()[0].name
+    name, outs = session.get_inputs()[0].name, [out.name for out in session.get_outputs()]
+    batch = 1
     if isinstance(shape[0], int) and shape[0] > 1:  # a user's network of a fixed batch: images in its portions
         batch = shape[0]
         padded = [images[i % len(images)] for i in range(-(-len(images) // batch) * batch)]
         portions = [np.concatenate(padded[i : i + batch]) for i in range(0, len(padded), batch)]
     else:
         portions = list(images)
-    outputs = np.concatenate([session.run([out], {name: p})[0] for p in portions])[: len(images)]
+    if path.suffix == named_outputs.ENDING:
+        made = (session.run(outs, {name: p}) for p in portions)
+        named_outputs.save(path, named_outputs.by_image(outs, made, batch, len(images)))
+        return
+    outputs = np.concatenate([session.run(outs[:1], {name: p})[0] for p in portions])[: len(images)]
     with path.open("wb") as stream:
         np.save(stream, outputs)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.frameworks.named_outputs import require_outputs
 from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
 from hwprof.records import Case
 
@@ -24,10 +25,11 @@ WINOGRAD_LEVEL = 3
 class MnnModel:
     """A session; its input is copied into MNN's own layout by each inference, its output back out of it."""
 
-    def __init__(self, interpreter: Any, session: Any, module: Any, case: Case) -> None:
+    def __init__(self, interpreter: Any, session: Any, module: Any, case: Case, outputs: Sequence[str] = ()) -> None:
         self._interpreter, self._session, self._module, self._case = interpreter, session, module, case
         self._input = interpreter.getSessionInput(session)
         self._output = interpreter.getSessionOutput(session)
+        self._outputs = [interpreter.getSessionOutput(session, name) for name in outputs]
 
     def bind(self, batch: Array) -> tuple[Any, Array]:
         """A host tensor in NCHW order, with the array to keep its memory alive."""
@@ -44,11 +46,26 @@ class MnnModel:
         """The output copied out of MNN's layout."""
         import numpy as np
 
-        module, shape = self._module, out.getShape()
-        place = np.zeros(shape, np.float32)
-        host = module.Tensor(shape, module.Halide_Type_Float, place, module.Tensor_DimensionType_Caffe)
-        out.copyToHostTensor(host)
-        return np.array(host.getNumpyData(), np.float32).reshape(shape)
+        return self._copied(out, self._module.Halide_Type_Float, np.float32)
+
+    def _copied(self, tensor: Any, kind: Any, dtype: Any) -> Array:
+        import numpy as np
+
+        module, shape = self._module, tensor.getShape()
+        place = np.zeros(shape, dtype)
+        host = module.Tensor(shape, kind, place, module.Tensor_DimensionType_Caffe)
+        tensor.copyToHostTensor(host)
+        return np.array(host.getNumpyData(), dtype).reshape(shape)
+
+    def outputs(self, out: Any) -> list[Array]:
+        """All outputs copied out of MNN's layout, float32 or int32; a session computes every one."""
+        import numpy as np
+
+        whole = self._module.Halide_Type_Int
+        return [
+            self._copied(tensor, whole, np.int32) if tensor.getDataType() == whole else self.numpy(tensor)
+            for tensor in self._outputs
+        ]
 
     def facts(self) -> Mapping[str, Any]:
         """MNN tells its memory and work, but not its threads: what was asked for is marked so."""
@@ -70,6 +87,7 @@ class Mnn:
     consumes = ("mnn",)
     precisions = ("fp32",)
     options: Mapping[str, tuple[Any, ...]] = {"winograd_level": (2, 0, 1, 3)}
+    every_output = True
     environment = Environment(("MNN",), "pip install 'hwprof[mnn]'", "MNN", requirements=("MNN==3.6.1", "numpy"))
 
     def environ(self, case: Case) -> Mapping[str, str]:
@@ -110,7 +128,8 @@ class Mnn:
         if tuple(entry.getShape()) != spec.shape:
             interpreter.resizeTensor(entry, spec.shape)
             interpreter.resizeSession(session)
-        yield MnnModel(interpreter, session, MNN, case)
+        require_outputs("MNN", spec.outputs, interpreter.getSessionOutputAll(session))
+        yield MnnModel(interpreter, session, MNN, case, spec.outputs)
 
 
 ADAPTER = Mnn()

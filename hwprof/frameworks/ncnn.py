@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.frameworks.named_outputs import require_outputs
 from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
 from hwprof.records import Case
 
@@ -22,11 +23,14 @@ REDUCED = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf
 
 
 class NcnnModel:
-    """A net; each inference takes an extractor of its own, as the library wants."""
+    """A net; each inference takes an extractor of its own, as the library wants.
 
-    def __init__(self, net: Any, module: Any, case: Case) -> None:
-        self._net, self._module, self._case = net, module, case
-        self._input, self._output = net.input_names()[0], net.output_names()[0]
+    An extractor computes what is asked of it and no more: every output is asked for.
+    """
+
+    def __init__(self, net: Any, module: Any, case: Case, outputs: Sequence[str]) -> None:
+        self._net, self._module, self._case, self._outputs = net, module, case, outputs
+        self._input = net.input_names()[0]
 
     def bind(self, batch: Array) -> tuple[Any, Array]:
         """A matrix on the array's memory, with the array to keep it alive; a single image has no batch axis."""
@@ -36,17 +40,21 @@ class NcnnModel:
         """One pass."""
         extractor = self._net.create_extractor()
         extractor.input(self._input, bound[0])
-        code, out = extractor.extract(self._output)
-        if code != 0:
-            raise UnsupportedModel(f"ncnn ended with code {code}", "-100: not enough memory")
-        return out
+        found = []
+        for name in self._outputs:
+            code, out = extractor.extract(name)
+            if code != 0:
+                raise UnsupportedModel(f"ncnn ended with code {code}", "-100: not enough memory")
+            found.append(out)
+        return found
 
     def numpy(self, out: Any) -> Array:
-        """A copy of shape (batch, ...)."""
-        import numpy as np
+        """A copy of the first output, of shape (batch, ...)."""
+        return batched(out[0])
 
-        images = [np.array(out.batch(i)) for i in range(out.n)] if out.n > 1 else [np.array(out)]
-        return np.stack(images).astype(np.float32, copy=False)
+    def outputs(self, out: Any) -> list[Array]:
+        """Copies of all outputs, each of shape (batch, ...)."""
+        return [batched(matrix) for matrix in out]
 
     def facts(self) -> Mapping[str, Any]:
         """Options as the net has them."""
@@ -64,6 +72,26 @@ class NcnnModel:
         }
 
 
+def batched(matrix: Any) -> Array:
+    """A copy of an ncnn matrix with its batch axis, which ncnn keeps apart."""
+    import numpy as np
+
+    images = [np.array(matrix.batch(i)) for i in range(matrix.n)] if matrix.n > 1 else [np.array(matrix)]
+    return np.stack(images).astype(np.float32, copy=False)
+
+
+def outputs_of(net: Any, names: Sequence[str]) -> list[str]:
+    """The net's blobs for the network's outputs `names`, or for its one. Raises UnsupportedModel where one is missing.
+
+    pnnx numbers them out0, out1, ... in the network's order; ncnn lists them in the order of its layers.
+    """
+    if not names:
+        return [net.output_names()[0]]
+    blobs = [f"out{number}" for number in range(len(names))]
+    require_outputs("ncnn", blobs, net.output_names())
+    return blobs
+
+
 class Ncnn:
     """Adapter of ncnn: .onnx by pnnx, for the shape of the case."""
 
@@ -76,6 +104,7 @@ class Ncnn:
         "spin": (False, True),
     }
     tunable = ("winograd", "packing", "spin")
+    every_output = True
     environment = Environment(
         ("ncnn",),
         "hwprof env create ncnn",
@@ -148,7 +177,7 @@ class Ncnn:
         if net.load_param(str(artifact)) != 0 or net.load_model(str(artifact.with_suffix(".bin"))) != 0:
             raise UnsupportedModel("ncnn can't load the network; the worker's output names the layer")
         try:
-            yield NcnnModel(net, ncnn, case)
+            yield NcnnModel(net, ncnn, case, outputs_of(net, spec.outputs))
         finally:
             net.clear()
 

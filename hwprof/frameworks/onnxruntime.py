@@ -32,7 +32,7 @@ class OnnxRuntimeModel:
 
     def __init__(self, session: Any, artifact: Path, module: Any, case: Case, spec: InputSpec) -> None:
         self._session, self._artifact, self._module, self._case, self._spec = session, artifact, module, case, spec
-        self._names = [output.name for output in session.get_outputs()]
+        self._names = list(spec.outputs) or [output.name for output in session.get_outputs()]
         self._input = session.get_inputs()[0].name
 
     def bind(self, batch: Array) -> Any:
@@ -55,6 +55,10 @@ class OnnxRuntimeModel:
         """A copy of the first output: the binding's next run writes to the same place."""
         array: Array = out.get_outputs()[0].numpy().copy()
         return array
+
+    def outputs(self, out: Any) -> list[Array]:
+        """Copies of all outputs."""
+        return [value.numpy().copy() for value in out.get_outputs()]
 
     def facts(self) -> Mapping[str, Any]:
         """What the session says of itself."""
@@ -94,6 +98,7 @@ class OnnxRuntime:
     tunable = ("graph", "spin", "xnnpack")
     # Until it was this, `run_with_ort_values`, which throws and catches a C++ exception in every call.
     call = "run_with_iobinding"
+    every_output = True
     environment = Environment(("onnxruntime",), "pip install 'hwprof[onnxruntime]'", "onnxruntime")
 
     profiles_to = ""  # a prefix of files: sessions are profiled into them

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.frameworks.named_outputs import require_outputs
 from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
 from hwprof.records import Case
 
@@ -26,22 +27,26 @@ FACTS = {
 class OpenCvModel:
     """A net; its input must be set before each forward pass, which is part of an inference."""
 
-    def __init__(self, net: Any, cv2: Any, case: Case) -> None:
-        self._net, self._cv2, self._case = net, cv2, case
+    def __init__(self, net: Any, cv2: Any, case: Case, outputs: Sequence[str] = ()) -> None:
+        self._net, self._cv2, self._case, self._outputs = net, cv2, case, list(outputs)
 
     def bind(self, batch: Array) -> Array:
         """The array itself: setInput takes it as it is."""
         return batch
 
     def infer(self, bound: Array) -> Any:
-        """setInput and forward."""
+        """setInput and forward, which computes the last output only unless it is told of the others."""
         self._net.setInput(bound)
-        return self._net.forward()
+        return self._net.forward(self._outputs) if self._outputs else self._net.forward()
 
     def numpy(self, out: Any) -> Array:
         """A copy: the net writes its next output to the same place."""
         array: Array = out.copy()
         return array
+
+    def outputs(self, out: Any) -> list[Array]:
+        """Copies of all outputs."""
+        return [array.copy() for array in out]
 
     def facts(self) -> Mapping[str, Any]:
         """Threads as OpenCV has them now, and how it was built."""
@@ -67,6 +72,7 @@ class OpenCv:
     precisions = ("fp32",)
     options: Mapping[str, tuple[Any, ...]] = {"winograd": (True, False), "fusion": (True, False)}
     tunable: tuple[str, ...] = ("winograd", "fusion")
+    every_output = True
     environment = Environment(
         ("opencv-python-headless", "opencv-python"), "pip install 'hwprof[opencv]'", "cv2", versions="<5"
     )
@@ -111,7 +117,8 @@ class OpenCv:
             self.configure(net, cv2, case)
         except cv2.error as error:
             raise UnsupportedModel(f"OpenCV can't read the network: {explain(str(error))}") from error
-        yield OpenCvModel(net, cv2, case)
+        require_outputs("OpenCV", spec.outputs, net.getUnconnectedOutLayersNames())
+        yield OpenCvModel(net, cv2, case, spec.outputs)
 
     def configure(self, net: Any, cv2: Any, case: Case) -> None:
         """Backend, target and the options of the case."""

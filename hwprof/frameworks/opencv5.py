@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.frameworks.named_outputs import require_outputs
 from hwprof.frameworks.opencv import OpenCv, OpenCvModel, explain
 from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
 from hwprof.records import Case
@@ -57,7 +58,8 @@ class OpenCv5(OpenCv):
             self.configure(net, cv2, case)
         except cv2.error as error:
             raise UnsupportedModel(f"OpenCV can't read the network: {explain(str(error))}") from error
-        yield OpenCvModel(net, cv2, case)
+        require_outputs("OpenCV 5", spec.outputs, net.getUnconnectedOutLayersNames())
+        yield OpenCvModel(net, cv2, case, spec.outputs)
 
 
 ADAPTER = OpenCv5()

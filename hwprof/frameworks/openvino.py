@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import NotAvailable, NotInstalled, UnsupportedModel
 from hwprof.frameworks import calibration
+from hwprof.frameworks.named_outputs import require_outputs
 from hwprof.frameworks.precision import QUANTISED, confirmed, dot_product, int8_key, require, saturates, tally
 from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
 from hwprof.records import Case
@@ -36,11 +37,12 @@ TOLD = {
 class OpenVinoModel:
     """A compiled model with a request for each input."""
 
-    def __init__(self, compiled: Any, core: Any, module: Any, precision: str) -> None:
+    def __init__(self, compiled: Any, core: Any, module: Any, precision: str, outputs: Sequence[str] = ()) -> None:
         self._compiled, self._core, self._module, self._precision = compiled, core, module, precision
+        self._ports = [compiled.output(name) for name in outputs]
 
     def bind(self, batch: Array) -> tuple[Any, Any]:
-        """A request of its own, with its input: a tensor on the array's memory, which the request doesn't keep alive."""
+        """A request of its own with its input, a tensor on the array's memory, which the request doesn't keep alive."""
         request, tensor = self._compiled.create_infer_request(), self._module.Tensor(batch, shared_memory=True)
         request.set_input_tensor(tensor)
         return request, tensor
@@ -55,6 +57,10 @@ class OpenVinoModel:
         """A copy of the first output: the request writes its next one to the same place."""
         array: Array = out.get_output_tensor(0).data.copy()
         return array
+
+    def outputs(self, out: Any) -> list[Array]:
+        """Copies of all outputs."""
+        return [out.get_tensor(port).data.copy() for port in self._ports]
 
     def facts(self) -> Mapping[str, Any]:
         """What the plugin says that it does."""
@@ -104,6 +110,7 @@ class OpenVino:
     options: Mapping[str, tuple[Any, ...]] = {"pinning": (True, False), "hyper_threading": (True, False)}
     tunable = ("pinning", "hyper_threading")
     call = "infer(share_outputs)"  # until it was this, one request was given each input, and its outputs were copied
+    every_output = True
     environment = Environment(
         ("openvino",),
         "pip install 'hwprof[openvino]'",
@@ -165,7 +172,8 @@ class OpenVino:
                 f"OpenVINO computes {precision} on this CPU although {case.precision} was asked for",
                 f"leave --precision {case.precision} to a CPU that has it",
             )
-        yield OpenVinoModel(compiled, core, openvino, precision)
+        require_outputs("OpenVINO", spec.outputs, [name for port in compiled.outputs for name in port.get_names()])
+        yield OpenVinoModel(compiled, core, openvino, precision, spec.outputs)
 
 
 def quantise(job: PrepareJob) -> Path:

@@ -24,6 +24,7 @@ class InputSpec:
     name: str
     shape: tuple[int, ...]
     dtype: str = "float32"
+    outputs: tuple[str, ...] = ()  # names of what the network gives, in its order, where that is more than one
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,13 @@ class Model(Protocol):
         """Read back, not assumed: threads, precision, SIMD backend, spin, providers, version, build."""
 
 
+class SeveralOutputs(Model, Protocol):
+    """A loaded network whose `infer` computes every output of `InputSpec.outputs`."""
+
+    def outputs(self, out: Any) -> Sequence[Array]:
+        """Every output, in the order of `InputSpec.outputs`, valid after further inferences (copied where needed)."""
+
+
 class Adapter(Protocol):
     """One framework."""
 
@@ -85,6 +93,8 @@ class Adapter(Protocol):
     # what. `hwprof tune` varies them; none where the adapter says nothing.
     # And `call: str`, how `infer` calls the framework, from the day on which that changes what an inference costs.
     # Runs of different calls are never pooled; see `records.call_of`.
+    # An adapter may have `every_output = True`: of a network with several outputs its artifact has them all, and its
+    # models are `SeveralOutputs`. Without it such a network is refused before anything is converted.
 
     def environ(self, case: Case) -> Mapping[str, str]:
         """Variables that must exist before the process does (OMP_NUM_THREADS, ...)."""

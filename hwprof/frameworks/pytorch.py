@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.errors import NotAvailable, NotInstalled, UsageError
+from hwprof.errors import NotAvailable, NotInstalled, UnsupportedModel, UsageError
 from hwprof.frameworks.precision import QUANTISED, confirmed, dot_product, int8_key, require, saturates, tally
 from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
 from hwprof.records import Case
@@ -52,6 +52,11 @@ class TorchModel:
         """A copy."""
         array: Array = out.float().numpy().copy()
         return array
+
+    def outputs(self, out: Any) -> list[Array]:
+        """Copies of all outputs."""
+        tensors = self._torch.utils._pytree.tree_leaves(out)
+        return [(t.float() if t.is_floating_point() else t).numpy().copy() for t in tensors]
 
     def facts(self) -> Mapping[str, Any]:
         """Threads, SIMD level, libraries, and the precision that products are computed in."""
@@ -107,6 +112,7 @@ class PyTorch:
     }
     tunable = ("channels_last", "wait")
     call = "module(tensor)"  # until it was this, inference mode was entered and left in every call
+    every_output = True
     environment = Environment(
         ("torch",),
         INSTALL,
@@ -198,7 +204,9 @@ class PyTorch:
 
                 inductor.freezing = True
                 module = torch.compile(module, backend="inductor", fullgraph=True)
-            module(example)
+            out = module(example)
+            if spec.outputs and (given := len(torch.utils._pytree.tree_leaves(out))) != len(spec.outputs):
+                raise UnsupportedModel(f"the torch module gives {given} tensors for {len(spec.outputs)} outputs")
             yield TorchModel(
                 module, torch, mode, case, spec, "quantised" if case.precision in QUANTISED else origin(artifact)
             )

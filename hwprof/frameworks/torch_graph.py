@@ -23,9 +23,9 @@ Make = Callable[[Attributes, Sequence[Any], int], Callable[..., Any]]
 class Graph(nn.Module):  # type: ignore[misc]
     """Runs its steps in order; `steps`: (function, names of its inputs, names of its outputs)."""
 
-    def __init__(self, source: str, result: str) -> None:
+    def __init__(self, source: str, results: Sequence[str]) -> None:
         super().__init__()
-        self.source, self.result = source, result
+        self.source, self.results = source, tuple(results)
         self.steps: list[tuple[Any, tuple[Any, ...], tuple[str, ...]]] = []
         self.last_use: dict[str, int] = {}
 
@@ -38,8 +38,8 @@ class Graph(nn.Module):  # type: ignore[misc]
                 self.last_use[used] = len(self.steps)
         self.steps.append((function, inputs, outputs))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The network's first output."""
+    def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        """The network's output, or all of them in its order."""
         values: dict[str, Any] = {self.source: x}
         for index, (function, inputs, outputs) in enumerate(self.steps):
             found = function(*(values[i] if isinstance(i, str) else i for i in inputs))
@@ -48,10 +48,10 @@ class Graph(nn.Module):  # type: ignore[misc]
             else:
                 values.update(zip(outputs, found, strict=False))
             for used in inputs:  # as eager code would: an intermediate dies with its last use
-                if isinstance(used, str) and self.last_use[used] == index and used != self.result:
+                if isinstance(used, str) and self.last_use[used] == index and used not in self.results:
                     values.pop(used, None)
-        result: torch.Tensor = values[self.result]
-        return result
+        found = tuple(values[name] for name in self.results)
+        return found if len(found) > 1 else found[0]
 
 
 def build(path: Path) -> Graph:
@@ -65,7 +65,7 @@ def build(path: Path) -> Graph:
     }
     opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
     source = next(i.name for i in model.graph.input if i.name not in constants)
-    graph = Graph(source, model.graph.output[0].name)
+    graph = Graph(source, [output.name for output in model.graph.output])
     for number, node in enumerate(model.graph.node):
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         if node.op_type == "Constant":

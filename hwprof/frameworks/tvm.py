@@ -43,6 +43,10 @@ class TvmModel:
         array: Array = first.numpy().copy()
         return array
 
+    def outputs(self, out: Any) -> list[Array]:
+        """Copies of all outputs, which the function returns in the network's order."""
+        return [value.numpy().copy() for value in out]
+
     def facts(self) -> Mapping[str, Any]:
         """The target that the code was made for, and the size of the thread pool as TVM tells it."""
         threads = self._module.get_global_func("runtime.config_threadpool", allow_missing=True)
@@ -67,6 +71,7 @@ class Tvm:
     precisions = ("fp32",)
     options: Mapping[str, tuple[Any, ...]] = {"level": (3, 0, 1, 2), "tuning": TRIALS}
     tunable = ("level",)
+    every_output = True
     environment = Environment(
         ("apache-tvm", "apache-tvm-ffi"),
         "hwprof env create tvm",

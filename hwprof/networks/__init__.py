@@ -110,6 +110,7 @@ class Network:
     fixed_shape: tuple[int, ...] | None = None  # a user's input without the batch, where it is fixed
     real: bool = False  # torchvision's weights
     module: Path | None = None  # the .pt2 that `path` was exported from
+    outputs: tuple[str, ...] = ()  # their names, where a user's network has several
 
     @property
     def source(self) -> str:
@@ -135,10 +136,10 @@ class Network:
                     f"{self.name} takes {'x'.join(map(str, self.fixed_shape))} only, not {size} pixels",
                     "leave --size away, or export it for that size",
                 )
-            return InputSpec(self.input_name, (batch, *self.fixed_shape))
+            return InputSpec(self.input_name, (batch, *self.fixed_shape), outputs=self.outputs)
         if not size:
             raise UsageError(f"{self.name} takes any size: say which", "as in --size 224")
-        return InputSpec(self.input_name, (batch, self.channels, size, size))
+        return InputSpec(self.input_name, (batch, self.channels, size, size), outputs=self.outputs)
 
     def _sides(self, size: int | None) -> tuple[int, int]:
         known = _TABLE[self.name]

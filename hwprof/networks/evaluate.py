@@ -19,7 +19,18 @@ TOLERANCE = 1e-4
 
 
 def in_double(source: Path, images: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
-    """Outputs (images, ...) of the .onnx at `source`, its weights and the images cast to float64."""
+    """First outputs (images, ...) of the .onnx at `source`, its weights and the images cast to float64."""
+    import numpy as np
+
+    made, _ = portions(source, images)
+    outputs: NDArray[np.float64] = np.concatenate([outputs[0] for outputs in made])[: len(images)]
+    if outputs.dtype != np.float64:
+        raise TypeError(f"the evaluator gave {outputs.dtype}, not float64")
+    return outputs
+
+
+def portions(source: Path, images: Sequence[NDArray[np.float32]]) -> tuple[list[list[Any]], int]:
+    """(all outputs of one batch after the other, the batch) in float64; the last batch is filled up from the first."""
     import numpy as np
     import onnx
     from onnx.reference import ReferenceEvaluator
@@ -33,11 +44,8 @@ def in_double(source: Path, images: Sequence[NDArray[np.float32]]) -> NDArray[np
     made = []
     for start in range(0, len(padded), batch):
         portion = np.concatenate(padded[start : start + batch]).astype(np.float64)
-        made.append(evaluator.run(None, {name: portion})[0])
-    outputs: NDArray[np.float64] = np.concatenate(made)[: len(images)]
-    if outputs.dtype != np.float64:
-        raise TypeError(f"the evaluator gave {outputs.dtype}, not float64")
-    return outputs
+        made.append(evaluator.run(None, {name: portion}))
+    return made, batch
 
 
 def double(model: Any) -> Any:

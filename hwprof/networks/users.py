@@ -35,6 +35,7 @@ def users_network(path: Path) -> Network:
     if len(dims) < 2:
         raise BadModel(path, "has no batch dimension", "export it with shape (batch, ...)")
     rest = tuple(dims[1:])
+    outputs = tuple(o.name for o in light.graph.output)
     if not all(rest) and (len(rest) != 3 or not rest[0]):
         raise BadModel(path, f"has an input of unknown shape {dims}", "only height and width may be open")
     return Network(
@@ -46,6 +47,7 @@ def users_network(path: Path) -> Network:
         input_name=inputs[0].name,
         fixed_batch=dims[0] or None,
         fixed_shape=rest if all(rest) else None,
+        outputs=outputs if len(outputs) > 1 else (),
     )
 
 

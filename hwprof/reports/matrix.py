@@ -22,7 +22,11 @@ def verdict(cell: Cell) -> str:
     if cell.fidelity is None:
         return "runs; not compared"
     error = f"{cell.fidelity.max_rel:.1e}"
-    return f"faithful, {error}" if cell.faithful else f"UNFAITHFUL, {error}, top-1 {cell.fidelity.top1:.0%}"
+    if cell.fidelity.output:
+        error += f" in output {cell.fidelity.output}"
+    if cell.fidelity.top1 is not None and not cell.faithful:
+        error += f", top-1 {cell.fidelity.top1:.0%}"
+    return f"faithful, {error}" if cell.faithful else f"UNFAITHFUL, {error}"
 
 
 def mark(cell: Cell) -> str:

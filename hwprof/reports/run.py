@@ -115,10 +115,17 @@ def speed(runs: Sequence[Run]) -> list[str]:
         said = "is the reference"
     else:
         verdict = "faithful" if fidelity.faithful else "UNFAITHFUL"
-        said = f"{verdict}, max error {fidelity.max_rel:.1e} of the largest output, top-1 {fidelity.top1:.0%}"
+        said = f"{verdict}, max error {fidelity.max_rel:.1e} of the largest {value_of(fidelity)}"
     lines.append(f"  counting    {overhead.of_runs(runs)}    outputs: {said}")
     lines += computed_in(runs[0], fidelity)
     return lines
+
+
+def value_of(fidelity: Fidelity) -> str:
+    """What an error is a share of: the output, with the agreement on classes; of several outputs the worst one."""
+    if fidelity.output:
+        return f"value of output {fidelity.output}, the worst one"
+    return "output" if fidelity.top1 is None else f"output, top-1 {fidelity.top1:.0%}"
 
 
 def computed_in(run: Run, fidelity: Fidelity | None) -> list[str]:
@@ -128,7 +135,11 @@ def computed_in(run: Run, fidelity: Fidelity | None) -> list[str]:
         return []
     said = ", ".join(f"{count} in {precision}" for precision, count in computed.items() if count)
     lines = [f"  computed    convolutions and matrix products: {said}"]
-    if fidelity is not None and fidelity.simulated_rel is not None and fidelity.simulated_top1 is not None:
+    if fidelity is None or fidelity.simulated_rel is None:
+        return lines
+    if fidelity.top1 is None or fidelity.simulated_top1 is None:
+        lines.append(f"  agreement   quantisation simulated in FP32: max error {fidelity.simulated_rel:.1e}")
+    else:
         lines.append(
             f"  agreement   top-1 on {fidelity.inputs} images {fidelity.top1:.0%}; quantisation simulated in FP32: "
             f"{fidelity.simulated_top1:.0%}, max error {fidelity.simulated_rel:.1e}"

@@ -92,7 +92,7 @@ class SteppedNet(Timed):
         self._elements: list[int] = []
 
     def infer(self, bound: tuple[Any, Any]) -> Any:
-        """One pass, layer by layer. The output comes unpacked, as without profiling."""
+        """One pass, layer by layer. The outputs come unpacked, as without profiling."""
         self.inferences += 1
         extractor = self._ncnn._net.create_extractor()
         extractor.input(self._ncnn._input, bound[0])
@@ -101,7 +101,7 @@ class SteppedNet(Timed):
             top = layer.tops[0]
             out = None  # what nobody else holds can be computed in place, as without profiling
             self.start()
-            code, out = extractor.extract(top, 0 if top == self._ncnn._output else AS_IT_IS)
+            code, out = extractor.extract(top, 0 if top in self._ncnn._outputs else AS_IT_IS)
             self.stop(number)
             if code != 0:
                 raise UnsupportedModel(f"ncnn ended with code {code} at layer {layer.name}")
