@@ -27,7 +27,7 @@ from hwprof.frameworks.precision import QUANTISED
 from hwprof.jobs import Job, Task
 from hwprof.launcher import Launcher, Outcome, Workers
 from hwprof.records import Doubt, Failure, Fidelity, Kind, Run, Window, from_json, missing
-from hwprof.simulation import CALLGRIND, simulator
+from hwprof.simulation import CALLGRIND, inferences, simulator
 from hwprof.tuning import policy
 from hwprof.watching import GaugeWatcher, idle_power
 
@@ -292,7 +292,7 @@ class Runner:
         return when == "always"
 
     def simulate(self, planned: Planned, workshop: Workshop, deadline: float) -> Run:
-        """One inference of a case in a simulator; what doesn't fit before `deadline` is a failed run that says so."""
+        """A case in a simulator; what doesn't fit before `deadline` is a failed run that says so."""
         environ = planned.environ()
         base = self.blank(planned, 0, 1, Kind.SIMULATED, environ)
         tool = simulator(self.experiment.simulation.tool)
@@ -310,7 +310,8 @@ class Runner:
             return dataclasses.replace(base, failure=error.failure)
         launcher = dataclasses.replace(self.launcher, environ=tool.environ(self.launcher.environ))
         with tempfile.TemporaryDirectory(prefix="hwprof-simulation-") as folder:
-            job = dataclasses.replace(self.job(planned, paths, Task.SIMULATE), cpus=())
+            plan = dataclasses.replace(self.experiment.plan, iterations=inferences(planned.macs))
+            job = dataclasses.replace(self.job(planned, paths, Task.SIMULATE), cpus=(), plan=plan)
             try:
                 wrapper = tool.wrapper(Path(folder), planned.case.framework)
                 outcome = launcher.run(job, left, environ, wrapper=wrapper, python=planned.python)

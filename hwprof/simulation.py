@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from hwprof.collectors import modelled_caches, wrappers
 from hwprof.collectors.protocol import Available, Unavailable
 from hwprof.collectors.riscv.simulator import Cpu, QemuUser, check, environment, here, parse
 from hwprof.collectors.wrappers import Callgrind, callgrind_available
@@ -16,6 +17,17 @@ from hwprof.launcher import Wrapper
 from hwprof.records import Reading
 
 CALLGRIND = "callgrind"
+# With random seeds the interpreter's own instructions differ by up to 4 % of a small inference from start to start.
+REPEATABLE = {"PYTHONHASHSEED": "0"}
+# A simulated inference takes about 40 ns of CPU time per multiply-accumulate (valgrind emulates FMA in software): of
+# small networks several are counted, for an allocator's housekeeping makes one of them up to 5 % dearer than the next.
+MACS = 100_000_000
+INFERENCES = 10
+
+
+def inferences(macs: int | None) -> int:
+    """How many inferences callgrind counts: as many as MACS allow, ten at most; one where the size is not known."""
+    return max(1, min(INFERENCES, -(-MACS // macs))) if macs else 1
 
 
 class Simulator(Protocol):
@@ -57,18 +69,24 @@ class CallgrindSimulator:
 
     def environ(self, base: Mapping[str, str]) -> Mapping[str, str]:
         """All of it: the program is this machine's."""
-        return base
+        return {**base, **REPEATABLE}
 
     def readings(self, wrapper: Wrapper) -> list[Reading]:
-        """From the dump of the window."""
+        """From the dumps of the windows."""
         assert isinstance(wrapper, Callgrind)
         return wrapper.parse()
 
     def facts(self) -> Mapping[str, Any]:
-        """Its name, and the instruction sets outside, to be laid beside those seen inside."""
+        """Its name, its caches, and the instruction sets outside, to be laid beside those seen inside."""
         from hwprof.worker import cpu_features
 
-        return {"simulator": CALLGRIND, "native_cpu_features": cpu_features()}
+        return {
+            "simulator": CALLGRIND,
+            "simulator_version": wrappers.version(),
+            "simulator_edition": wrappers.EDITION,
+            "simulator_caches": modelled_caches.facts(modelled_caches.geometry()),
+            "native_cpu_features": cpu_features(),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +114,7 @@ class RiscvSimulator:
 
     def environ(self, base: Mapping[str, str]) -> Mapping[str, str]:
         """Nothing that speaks of this machine's libraries."""
-        return environment(base)
+        return {**environment(base), **REPEATABLE}
 
     def readings(self, wrapper: Wrapper) -> list[Reading]:
         """None: the worker reads the counters at the edges of its window."""

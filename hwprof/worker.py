@@ -238,21 +238,27 @@ def one_window(
 
 
 def simulate(job: Job, link: Link, stage: Stage) -> None:
-    """Task SIMULATE: one inference in a simulator. callgrind is switched on by the launcher and read from outside; in
-    QEMU the counters are read here, like any other collector's.
+    """Task SIMULATE: inferences in a simulator, after some to warm up (the process, simulated caches).
 
-    Window 0 warms up (the simulated caches; an interpreter that specialises its bytecode), window 1 counts.
+    callgrind is asked from here to dump its counts, which the launcher reads (`client_requests`); in QEMU the counters
+    are read here, like any other collector's.
     """
+    from hwprof.collectors import client_requests
     from hwprof.collectors.riscv.counters import emulated
 
     with emulated() as sessions, loaded(job, stage, images=1) as (model, ring, facts):
         loop = Loop(model.infer, ring)
         stage("window")
-        iterations = (EMULATED_WARMUP if sessions else 1, 1)
-        jobs = [dataclasses.replace(job, plan=dataclasses.replace(job.plan, iterations=n)) for n in iterations]
-        windows = [one_window(link, i, Role.SIMULATED, None, loop, one, sessions) for i, one in enumerate(jobs)]
-        facts |= dict(model.facts()) | {"cpu_features": cpu_features(), "tasks": tasks()}
-    link.send({"say": "result", "windows": to_json(windows[1:]), "facts": to_json(facts)})
+        if sessions:
+            warm, count = EMULATED_WARMUP, 1
+            jobs = [dataclasses.replace(job, plan=dataclasses.replace(job.plan, iterations=n)) for n in (warm, count)]
+            windows = [one_window(link, i, Role.SIMULATED, None, loop, one, sessions) for i, one in enumerate(jobs)]
+        else:
+            warm = job.plan.iterations or 1
+            windows = [client_requests.count(client_requests.connect(), loop, warm)]
+        facts |= dict(model.facts()) | {"cpu_features": cpu_features(), "tasks": tasks(), "simulator_warmup": warm}
+        facts["hash_seed"] = "random" if sys.flags.hash_randomization else os.environ.get("PYTHONHASHSEED", "")
+    link.send({"say": "result", "windows": to_json(windows[-1:]), "facts": to_json(facts)})
 
 
 def layers(job: Job, link: Link, stage: Stage) -> None:

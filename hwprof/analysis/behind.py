@@ -94,14 +94,10 @@ def work(a: Side, b: Side) -> Iterator[Clue]:
         )
         text = f"{a.label} executes x{ratio.ratio:.2f} as many instructions per frame as {b.label}{_aside(limit)}"
         yield Clue(WORK, "instructions", text, {column: ratio.ratio})
-    per_mac = [_per_mac(s.evidence) for s in (a, b)]
-    if all(v is not None for v in per_mac):
-        yield Clue(
-            WORK,
-            "per-mac",
-            "instructions per MAC of the network: " + _said(a, b, per_mac[0], per_mac[1], "{:.2f}"),
-            {s.label: v for s, v in zip((a, b), per_mac, strict=True) if v is not None},
-        )
+    x, y = (_per_mac(s.evidence) for s in (a, b))
+    if x is not None and y is not None and x[0] == y[0]:
+        text = "instructions per MAC of the network: " + _said(a, b, x[1], y[1], "{:.2f}")
+        yield Clue(WORK, "per-mac", text, {a.label: x[1], b.label: y[1]})
     x, y, caution = _both(a, b, lambda e: v[:2] if (v := slots.vector_share(e)) is not None else None)
     if x is not None or y is not None:
         meaning = next((v[2] for s in (a, b) if (v := slots.vector_share(s.evidence)) is not None), "")
@@ -119,9 +115,10 @@ def work(a: Side, b: Side) -> Iterator[Clue]:
             yield Clue(WORK, metric, text, {column: ratio.ratio})
 
 
-def _per_mac(evidence: Evidence) -> float | None:
+def _per_mac(evidence: Evidence) -> tuple[str, float] | None:
+    """(who counted the instructions: a column, instructions per MAC)"""
     count = evidence.best("instructions")
-    return count.value / evidence.macs if count is not None and evidence.macs else None
+    return (count.name, count.value / evidence.macs) if count is not None and evidence.macs else None
 
 
 def _numbers(a: Side, b: Side, x: float | None, y: float | None) -> dict[str, float]:

@@ -1,11 +1,13 @@
 """Programs put around the worker that count for it: callgrind.
 
-callgrind executes the worker on a simulated CPU with simulated caches and a branch predictor: its counts repeat to
-about 0.01 % and its time means nothing. They are never merged with counts of the real CPU.
+callgrind executes the worker on a simulated CPU with simulated caches and a branch predictor: its counts repeat and
+its time means nothing. They are never merged with counts of the real CPU. The worker itself asks for the edges of its
+window (`client_requests`); what it dumped is read here.
 """
 
 from __future__ import annotations
 
+import platform
 import re
 import shutil
 import subprocess
@@ -13,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hwprof.collectors.client_requests import CODE, COUNTED, EMPTY
+from hwprof.collectors.modelled_caches import Cache, geometry, options
 from hwprof.collectors.protocol import Available, Unavailable
 from hwprof.errors import CaseFailed
 from hwprof.records import Origin, Reading
@@ -31,24 +35,37 @@ METRICS: Mapping[str, tuple[tuple[str, ...], str]] = {
 }
 
 
-def callgrind_available(path: str | None = None) -> Available | Unavailable:
-    """Whether valgrind and its control program are on the PATH."""
-    if shutil.which("valgrind", path=path) and shutil.which("callgrind_control", path=path):
+# How callgrind's counts came about; part of every reading's source, for counts of two editions are never compared.
+# 1 (sources without an edition): switched on and off from outside, with 8 to 10 million instructions of the worker's
+# own work between the edges. 2: from within, by client requests around the loop, an empty loop subtracted.
+EDITION = 2
+
+
+def callgrind_available(path: str | None = None, machine: str = "") -> Available | Unavailable:
+    """Whether valgrind is on the PATH, and the worker can speak to it on this kind of machine."""
+    machine = machine or platform.machine()
+    if machine not in CODE:
+        return Unavailable(f"callgrind's client requests are not known for {machine}", f"known: {', '.join(CODE)}")
+    if shutil.which("valgrind", path=path):
         return Available("callgrind")
     return Unavailable("valgrind is not installed", "apt-get install valgrind")
 
 
-@dataclass(slots=True)
-class Callgrind:
-    """Runs the worker under callgrind with collection off, and switches it on from outside for each window.
+def version() -> str:
+    """What valgrind calls itself; "" where it gives no answer."""
+    done = subprocess.run(["valgrind", "--version"], capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout.strip()
 
-    `directory` must exist and be this run's own. The first window warms the simulated caches; its counts are zeroed
-    before the next one begins.
+
+@dataclass(frozen=True, slots=True)
+class Callgrind:
+    """Runs the worker under callgrind, instrumentation off until the worker asks for it.
+
+    `directory` must exist and be this run's own: callgrind dumps into it.
     """
 
     directory: Path
-    origin: Origin = Origin.SIMULATED
-    dumped: list[int] = field(default_factory=list)
+    caches: Mapping[str, Cache] = field(default_factory=geometry)
 
     def argv(self, command: Sequence[str]) -> list[str]:
         """The command line with callgrind in front."""
@@ -58,58 +75,44 @@ class Callgrind:
             "--instr-atstart=no",
             "--cache-sim=yes",
             "--branch-sim=yes",
+            *options(self.caches),
             f"--callgrind-out-file={self.directory}/callgrind.out",
-            f"--vgdb-prefix={self.directory}/vgdb",
+            "--vgdb=no",
             "--quiet",
             *command,
         ]
 
     def start(self, pid: int, window: int) -> None:
-        """Instrumentation on; what an earlier window counted is dropped."""
-        if window > 0:
-            self._control(pid, "-z")
-        self._control(pid, "-i", "on")
+        """Nothing to switch: the worker asks callgrind itself."""
 
     def stop(self, pid: int, window: int) -> None:
-        """Keep the counts of this window on disk. Instrumentation stays on, so that the caches stay warm."""
-        if window > 0:
-            self._control(pid, "-d", f"window {window}")
-            self.dumped.append(window)
-
-    def _control(self, pid: int, *words: str) -> None:
-        command = ["callgrind_control", f"--vgdb-prefix={self.directory}/vgdb", *words, str(pid)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        if done.returncode != 0 or "Error" in done.stdout + done.stderr:
-            said = (done.stderr or done.stdout).strip().splitlines()
-            raise CaseFailed(f"callgrind_control {' '.join(words)} failed: {said[-1] if said else 'no word'}")
+        """As `start`."""
 
     def parse(self) -> list[Reading]:
-        """Readings of the last dumped window, summed over threads. Raises CaseFailed where there is no dump."""
-        dumps = [p for p in self.directory.glob("callgrind.out.*") if b"window" in p.read_bytes()[:4096]]
-        if not dumps:
-            raise CaseFailed("callgrind left no dump of the window")
-        counts = _merge([totals(p.read_text(errors="replace")) for p in dumps])
-        return readings(counts)
+        """Readings of the counted window less the empty one, over all threads. CaseFailed where a dump is missing."""
+        counted, empty = self._dump(COUNTED), self._dump(EMPTY)
+        return readings({name: max(0, count - empty.get(name, 0)) for name, count in counted.items()})
+
+    def _dump(self, tag: str) -> dict[str, int]:
+        """Counts of the dump that the worker called `tag`; the one at the end of the program has no tag."""
+        line = f"desc: Trigger: Client Request: {tag}\n"
+        for path in self.directory.glob("callgrind.out*"):
+            text = path.read_text(errors="replace")
+            if line in text[:4096]:
+                return totals(text)
+        raise CaseFailed(f"callgrind left no dump of the window '{tag}'", "free space in TMPDIR, and try again")
 
 
 def totals(text: str) -> dict[str, int]:
-    """Event name -> count of one callgrind dump (its `events:` and `totals:` or `summary:` lines)."""
+    """Event name -> count of one callgrind dump (its `events:` and `totals:` lines). CaseFailed where it is cut off."""
     events = re.search(r"^events: (.+)$", text, re.MULTILINE)
-    values = re.search(r"^(?:totals|summary): (.+)$", text, re.MULTILINE)
+    values = re.search(r"^totals: ([\d ]+)$", text, re.MULTILINE)
     if not events or not values:
-        raise CaseFailed("a callgrind dump without events or totals")
+        raise CaseFailed("a callgrind dump without events or totals", "free space in TMPDIR, and try again")
     counts = [int(v) for v in values[1].split()]
     names = events[1].split()
     # callgrind leaves trailing zeros away
     return dict(zip(names, counts + [0] * (len(names) - len(counts)), strict=True))
-
-
-def _merge(parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
-    merged: dict[str, int] = {}
-    for part in parts:
-        for name, count in part.items():
-            merged[name] = merged.get(name, 0) + count
-    return merged
 
 
 def readings(counts: Mapping[str, int]) -> list[Reading]:
@@ -120,7 +123,7 @@ def readings(counts: Mapping[str, int]) -> list[Reading]:
             float(sum(counts[e] for e in events)),
             origin=Origin.SIMULATED,
             domain="user",
-            source=f"callgrind:{'+'.join(events)}",
+            source=f"callgrind:v{EDITION}:{'+'.join(events)}",
             meaning=meaning,
             raw=sum(counts[e] for e in events),
         )

@@ -7,12 +7,15 @@ from collections.abc import Iterable, Sequence
 
 from hwprof import doubts
 from hwprof.analysis import overhead, performance
+from hwprof.collectors import modelled_caches
 from hwprof.records import Exactness, Fidelity, Kind, Origin, Reading, Role, Run, Window
+from hwprof.store.columns import simulator_of
 
 # Levels: shown as they are, not per frame.
 LEVEL_UNITS = frozenset({"W", "Hz", "degC", "B", "bytes", "share", "%", "ratio", "CPUs", "cores"})
 # Read for the identity and for doubts; the table shows what was asked for.
 TIME_UNITS = {"ns": 1e-6, "s": 1e3}
+FIRST_EDITION = "Counted by an earlier hwprof, with 8 to 10 million instructions of its own worker in each run."
 
 
 def render(runs: Sequence[Run]) -> str:
@@ -219,12 +222,13 @@ def simulated(run: Run) -> list[str]:
     """Counts of a simulated run, marked as such, with what the simulator offers and the CPU has besides."""
     if run.failure is not None:
         return [f"  simulation: none: {run.failure.message}. {run.failure.remedy}".rstrip()]
-    tool = str(run.facts.get("simulator", "callgrind"))
+    tool = simulated_by(run)
     if tool.startswith("riscv64"):
         cpu, program = run.facts.get("simulator_cpu", ""), run.facts.get("simulator_version", "")
         lines = [f"  simulated riscv64 ({cpu}; {program}): one inference after three to warm up"]
     else:
-        lines = ["  simulated by callgrind: one inference after one to warm the simulated caches"]
+        lines = [f"  simulated by {tool}: {_counted(run)}"]
+        lines += [f"    {FIRST_EDITION}"] if tool == "callgrind-v1" else []
     for window in run.windows:
         frames = len(window.latencies_ns) * run.case.batch
         lines += [
@@ -232,6 +236,8 @@ def simulated(run: Run) -> list[str]:
             for reading in window.readings
             if reading.value is not None
         ]
+    if caches := modelled_caches.described(run.facts.get("simulator_caches", {})):
+        lines.append(f"    simulated caches: {caches}")
     inside, outside = set(run.facts.get("cpu_features", ())), set(run.facts.get("native_cpu_features", ()))
     if lost := sorted(outside - inside):
         lines.append(f"    instruction sets of this CPU that the simulator lacks: {', '.join(lost)};")
@@ -239,13 +245,31 @@ def simulated(run: Run) -> list[str]:
     return lines
 
 
+def simulated_by(run: Run) -> str:
+    """What a simulated run's counts are marked with, as their columns are."""
+    tool = str(run.facts.get("simulator", "callgrind"))
+    marks = (simulator_of(r.source) for w in run.windows for r in w.readings if r.origin is Origin.SIMULATED)
+    return next((mark for mark in marks if mark.startswith(tool)), tool)
+
+
+def _counted(run: Run) -> str:
+    """How many inferences callgrind counted."""
+    count = sum(len(w.latencies_ns) for w in run.windows)
+    if count == 1:
+        return "one inference after one to warm the simulated caches"
+    return f"mean of {count} inferences after {run.facts.get('simulator_warmup', '?')} to warm up"
+
+
 def simulations(runs: Sequence[Run]) -> list[str]:
     """What counts of a simulator are, for each that was used."""
     cases: dict[str, int] = {}
+    caches: dict[str, dict[str, None]] = {}
     for run in runs:
         if run.kind is Kind.SIMULATED and run.failure is None:
-            tool = str(run.facts.get("simulator", "callgrind"))
+            tool = simulated_by(run)
             cases[tool] = cases.get(tool, 0) + 1
+            modelled = modelled_caches.described(run.facts.get("simulator_caches", {}))
+            caches.setdefault(tool, {}).update({modelled: None} if modelled else {})
     lines = []
     for tool, count in cases.items():
         what = (
@@ -255,6 +279,10 @@ def simulations(runs: Sequence[Run]) -> list[str]:
             "the simulator"
         )
         lines.append(f"Counts marked @{tool} are simulated ({count} case{'s' * (count != 1)}, batch 1): {what}.")
+        if tool == "callgrind-v1":
+            lines[-1] += f" {FIRST_EDITION}"
+        if caches[tool]:
+            lines[-1] += f" Simulated caches: {'; or '.join(caches[tool])}."
     return lines
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hwprof.collectors.wrappers import EDITION
 from hwprof.records import Exactness, Origin, Role
 
 Floats = NDArray[np.float64]
@@ -78,12 +79,23 @@ class Column:
 def column_name(metric: Metric, origin: str) -> str:
     """`cycles`, `cycles:u` for user space alone, `cycles@callgrind` for simulated counts (always user space)."""
     if origin == Origin.SIMULATED:
-        tool = re.match(r"[\w-]+", metric.source)
-        return f"{MODIFIERS.sub('', metric.name)}@{tool[0] if tool else 'simulated'}"
+        return f"{MODIFIERS.sub('', metric.name)}@{simulator_of(metric.source)}"
     parts = metric.domain.split("+")
     if metric.domain == "user+kernel" or MODIFIERS.search(metric.name) or not set(parts) <= set(SUFFIX):
         return metric.name
     return metric.name + ":" + "".join(SUFFIX[part][1:] for part in parts)
+
+
+def simulator_of(source: str) -> str:
+    """What simulated, out of a reading's source. What was counted in another way has another name, so that it never
+    gets into one column: `callgrind:Ir` of the first edition, which counted the worker's own work too, is callgrind-v1.
+    """
+    tool = re.match(r"[\w-]+", source)
+    if tool is None:
+        return "simulated"
+    edition = re.match(r"callgrind:(?:v(\d+):)?", source)
+    number = int(edition[1] or 1) if edition else EDITION
+    return tool[0] if number == EDITION else f"{tool[0]}-v{number}"
 
 
 def per_of(metric: Metric) -> str:

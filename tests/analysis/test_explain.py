@@ -123,6 +123,22 @@ def test_simulated_instructions_split_cpu_time_as_a_supposition() -> None:
     assert "a supposition" in said
 
 
+def test_simulated_counts_of_two_editions_are_never_laid_side_by_side() -> None:
+    def side(framework: str, source: str) -> list[Run]:
+        run = make_simulated_run(framework, metrics={"instructions": 1e8, "loads": 4e7})
+        readings = tuple(dataclasses.replace(r, source=source) for r in run.windows[0].readings)
+        windows = (dataclasses.replace(run.windows[0], readings=readings),)
+        native = several(framework=framework, leave=("cycles", "instructions"), work=1e8)
+        return [*native, dataclasses.replace(run, windows=windows)]
+
+    old, new = "callgrind:Ir", "callgrind:v2:Ir"
+    mixed = explain(given("a", side("onnxruntime", old)), given("b", side("opencv", new)))
+    codes = {"simulated-split", "instructions", "per-mac", "loads"}
+    assert not codes & {c.code for c in mixed.clues}
+    alike = explain(given("a", side("onnxruntime", new)), given("b", side("opencv", new)))
+    assert codes <= {c.code for c in alike.clues}
+
+
 def test_emulated_times_and_user_counts_are_said() -> None:
     found = explain(given("a", several(origin=Origin.EMULATED)), given("b", several(origin=Origin.EMULATED, work=2e8)))
     assert any("EMULATED" in n for n in found.notes)

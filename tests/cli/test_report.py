@@ -85,6 +85,29 @@ def test_a_picture_of_a_run_shows_what_is_missing_and_what_is_simulated() -> Non
     assert "p90 is 1.50 times the median" in shown
 
 
+def test_how_and_on_which_caches_callgrind_counted_is_shown() -> None:
+    run = make_simulated_run(metrics={"instructions": 1e6})
+    window = dataclasses.replace(run.windows[0], latencies_ns=(1,) * 5)
+    caches = {"LL": {"size": 8 << 20, "ways": 16, "line": 64, "origin": "default"}}
+    run = dataclasses.replace(run, windows=(window,), facts={"simulator_caches": caches, "simulator_warmup": 5})
+    shown = picture.render([make_run(), run])
+    assert "simulated by callgrind: mean of 5 inferences after 5 to warm up" in shown
+    assert "simulated caches: LL 8 MiB 16-way (a default: sysfs has none)" in shown
+    (line,) = picture.simulations([run, run])
+    assert line.endswith("Simulated caches: LL 8 MiB 16-way (a default: sysfs has none).")
+
+
+def test_counts_of_an_earlier_edition_say_what_is_in_them() -> None:
+    run = make_simulated_run(metrics={"instructions": 9e6})
+    reading = dataclasses.replace(run.windows[0].readings[0], source="callgrind:Ir")
+    run = dataclasses.replace(run, windows=(dataclasses.replace(run.windows[0], readings=(reading,)),))
+    shown = picture.render([make_run(), run])
+    assert "9,000,000  instructions@callgrind-v1" in shown
+    assert "8 to 10 million instructions of its own worker" in shown
+    (line,) = picture.simulations([run])
+    assert line.startswith("Counts marked @callgrind-v1 are simulated")
+
+
 def test_a_run_simulated_on_riscv64_names_its_cpu_and_shows_the_share_as_one() -> None:
     share = Reading("vector-share", 0.0456, "ratio", origin=Origin.SIMULATED, domain="user", source="riscv64-no-v:x")
     run = make_simulated_run(metrics={"instructions": 123456.0})

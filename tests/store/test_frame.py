@@ -177,6 +177,19 @@ def test_a_simulated_run_of_another_experiment_does_not_count(results: Results) 
     assert "instructions@callgrind" not in df.columns
 
 
+def test_simulated_counts_of_an_earlier_edition_have_columns_of_their_own(results: Results) -> None:
+    """They hold millions of instructions of the worker: one file that was begun then and went on now has both."""
+    mine = results.begin_experiment("e", "", "a", 0)
+    runs = [make_run(network=n, metrics={"cycles": 1.0}) for n in ("alexnet", "resnet18")]
+    for network, source, count in (("alexnet", "callgrind:Ir", 9e6), ("resnet18", "callgrind:v2:Ir", 1e6)):
+        run = make_simulated_run(network=network, metrics={})
+        reading = Reading("instructions", count, origin=Origin.SIMULATED, domain="user", source=source)
+        runs.append(dataclasses.replace(run, windows=(dataclasses.replace(run.windows[0], readings=(reading,)),)))
+    df = frame(results, *runs, experiment=mine)
+    assert df["instructions@callgrind-v1"].fillna(-1).to_list() == [9e6, -1]
+    assert df["instructions@callgrind"].fillna(-1).to_list() == [-1, 1e6]
+
+
 def test_runs_of_another_kind_have_a_frame_too(results: Results) -> None:
     runs = [make_run(metrics={"cycles": 1.0}), make_simulated_run(metrics={"instructions": 1e8})]
     df = frame(results, *runs, kind="simulated")
