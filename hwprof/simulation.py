@@ -19,9 +19,9 @@ from hwprof.records import Reading
 CALLGRIND = "callgrind"
 # With random seeds the interpreter's own instructions differ by up to 4 % of a small inference from start to start.
 REPEATABLE = {"PYTHONHASHSEED": "0"}
-# A simulated inference takes about 40 ns of CPU time per multiply-accumulate (valgrind emulates FMA in software): of
+# A simulated inference takes about 50 ns of CPU time per multiply-accumulate (valgrind emulates FMA in software): of
 # small networks several are counted, for an allocator's housekeeping makes one of them up to 5 % dearer than the next.
-MACS = 100_000_000
+MACS = 60_000_000
 INFERENCES = 10
 
 

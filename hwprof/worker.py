@@ -254,8 +254,9 @@ def simulate(job: Job, link: Link, stage: Stage) -> None:
             jobs = [dataclasses.replace(job, plan=dataclasses.replace(job.plan, iterations=n)) for n in (warm, count)]
             windows = [one_window(link, i, Role.SIMULATED, None, loop, one, sessions) for i, one in enumerate(jobs)]
         else:
-            warm = job.plan.iterations or 1
-            windows = [client_requests.count(client_requests.connect(), loop, warm)]
+            count = job.plan.iterations or 1
+            warm = max(client_requests.WARMUP, count)
+            windows = [client_requests.count(client_requests.connect(), loop, count)]
         facts |= dict(model.facts()) | {"cpu_features": cpu_features(), "tasks": tasks(), "simulator_warmup": warm}
         facts["hash_seed"] = "random" if sys.flags.hash_randomization else os.environ.get("PYTHONHASHSEED", "")
     link.send({"say": "result", "windows": to_json(windows[-1:]), "facts": to_json(facts)})

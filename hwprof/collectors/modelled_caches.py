@@ -93,9 +93,5 @@ def facts(caches: Mapping[str, Cache]) -> dict[str, Any]:
 def described(found: Mapping[str, Mapping[str, Any]]) -> str:
     """What `facts` recorded, for people; "" where nothing is recorded."""
     caches = {name: Cache(**found[name]) for name in TYPES if name in found}
-    origins = {
-        "sysfs": "this machine's",
-        "sysfs rounded": "this machine's, rounded to powers of two",
-        "default": "a default: sysfs has none",
-    }
-    return ", ".join(f"{name} {cache.text} ({origins[cache.origin]})" for name, cache in caches.items())
+    remarks = {"sysfs rounded": " (sets rounded to a power of two)", "default": " (a default: sysfs has none)"}
+    return ", ".join(f"{name} {cache.text}{remarks.get(cache.origin, '')}" for name, cache in caches.items())

@@ -237,7 +237,7 @@ def simulated(run: Run) -> list[str]:
             if reading.value is not None
         ]
     if caches := modelled_caches.described(run.facts.get("simulator_caches", {})):
-        lines.append(f"    simulated caches: {caches}")
+        lines.append(f"    simulated caches, as sysfs has them: {caches}")
     inside, outside = set(run.facts.get("cpu_features", ())), set(run.facts.get("native_cpu_features", ()))
     if lost := sorted(outside - inside):
         lines.append(f"    instruction sets of this CPU that the simulator lacks: {', '.join(lost)};")
@@ -255,9 +255,8 @@ def simulated_by(run: Run) -> str:
 def _counted(run: Run) -> str:
     """How many inferences callgrind counted."""
     count = sum(len(w.latencies_ns) for w in run.windows)
-    if count == 1:
-        return "one inference after one to warm the simulated caches"
-    return f"mean of {count} inferences after {run.facts.get('simulator_warmup', '?')} to warm up"
+    counted = "one inference" if count == 1 else f"mean of {count} inferences"
+    return f"{counted} after {run.facts.get('simulator_warmup', 1)} to warm up"
 
 
 def simulations(runs: Sequence[Run]) -> list[str]:

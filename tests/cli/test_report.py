@@ -92,7 +92,7 @@ def test_how_and_on_which_caches_callgrind_counted_is_shown() -> None:
     run = dataclasses.replace(run, windows=(window,), facts={"simulator_caches": caches, "simulator_warmup": 5})
     shown = picture.render([make_run(), run])
     assert "simulated by callgrind: mean of 5 inferences after 5 to warm up" in shown
-    assert "simulated caches: LL 8 MiB 16-way (a default: sysfs has none)" in shown
+    assert "simulated caches, as sysfs has them: LL 8 MiB 16-way (a default: sysfs has none)" in shown
     (line,) = picture.simulations([run, run])
     assert line.endswith("Simulated caches: LL 8 MiB 16-way (a default: sysfs has none).")
 

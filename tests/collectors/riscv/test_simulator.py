@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,10 +15,14 @@ from hwprof.cases import plan
 from hwprof.cli import main
 from hwprof.collectors.protocol import Available, Unavailable
 from hwprof.collectors.riscv import root, simulator
+from hwprof.collectors.riscv.counters import VARIABLE
 from hwprof.collectors.riscv.simulator import Cpu, QemuUser, parse
 from hwprof.errors import BadExperiment, NotAvailable, NotInstalled, UsageError
 from hwprof.experiment import parse as parse_experiment
+from hwprof.records import Reading
 from hwprof.runner import Runner
+from hwprof.worker import EMULATED_WARMUP
+from tests.collectors.riscv.test_counters import COUNTS, write
 
 
 def fake_qemu(path: Path, help_: str = "-plugin FILE", version: str = "7.2.22") -> Path:
@@ -151,7 +158,7 @@ def test_the_worker_is_started_in_qemu_with_the_packages_python(
 
 def test_the_emulated_process_gets_nothing_of_this_machines_libraries() -> None:
     base = {"PATH": "/bin", "HOME": "/root", "LD_PRELOAD": "x.so", "LD_LIBRARY_PATH": "/opt", "PYTHONPATH": "/src"}
-    assert simulation.simulator("riscv64").environ(base) == {"PATH": "/bin", "HOME": "/root"}
+    assert simulation.simulator("riscv64").environ(base) == {"PATH": "/bin", "HOME": "/root", **simulation.REPEATABLE}
     assert simulation.simulator("callgrind").environ(base) == base
 
 
@@ -164,3 +171,52 @@ def test_links_of_the_tree_stay_in_it(tmp_path: Path) -> None:
     assert (tmp_path / "usr/lib/absolute.so").resolve() == (tmp_path / "usr/lib/real.so").resolve()
     assert (tmp_path / "lib").readlink() == Path("usr/lib")
     assert (tmp_path / "usr/lib/elsewhere").readlink() == Path("/not/in/the/tree")
+
+
+@dataclass
+class Emulator:
+    """As RiscvSimulator, around a worker of this machine: its counters stand still in a file."""
+
+    counters: Path
+    label: str = "riscv64"
+
+    def available(self, framework: str) -> Available:
+        return Available(self.label)
+
+    def wrapper(self, directory: Path, framework: str) -> Emulator:
+        return self
+
+    def argv(self, command: Sequence[str]) -> list[str]:
+        return list(command)
+
+    def start(self, pid: int, window: int) -> None:
+        """Nothing to switch."""
+
+    stop = start
+
+    def environ(self, base: Mapping[str, str]) -> Mapping[str, str]:
+        return {**base, **simulation.RiscvSimulator().environ(base), VARIABLE: str(self.counters)}
+
+    def readings(self, wrapper: object) -> list[Reading]:
+        return []
+
+    def facts(self) -> Mapping[str, str]:
+        return {"simulator": self.label}
+
+
+def test_an_emulated_worker_reads_its_own_counters_around_one_inference(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither valgrind nor its requests have a part in it, and its hash seed is fixed too."""
+    emulator = Emulator(write(tmp_path / "counters", [COUNTS]))
+    monkeypatch.setattr("hwprof.runner.simulator", lambda tool: emulator)
+    runner = Runner(parse_experiment('[matrix]\nframeworks = ["onnxruntime"]\nnetworks = ["tiny_cnn"]\n', "x"))
+    (planned,) = plan(runner.experiment)
+    run = runner.simulate(planned, Workshop(runner.launcher, 0), time.monotonic() + 600)
+    assert run.failure is None
+    (window,) = run.windows
+    assert len(window.latencies_ns) == 1
+    assert {r.source.partition(":")[0] for r in window.readings} == {"riscv64"}
+    assert "instructions" in {r.metric for r in window.readings}
+    assert run.facts["hash_seed"] == "0"
+    assert run.facts["simulator_warmup"] == EMULATED_WARMUP
