@@ -79,7 +79,8 @@ def test_a_compiler_that_fails_is_quoted(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"), [(["-r", "0"], "must be a whole number from 1"), (["--program", "/none"], "there is no program /none")]
+    ("words", "said"),
+    [(["-r", "0"], "must be a whole number from 1"), (["--program", "/none"], "there is no program /none")],
 )
 def test_bad_words_are_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["validate", "--no-save", *words]) == 2
