@@ -7,6 +7,7 @@ the error comes from leaving out one network at a time.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,9 +34,17 @@ class Slopes:
 def centre(values: Floats, mask: Bools, tolerance: float = 1e-10) -> Floats:
     """`values` (..., networks, frameworks) without network and framework means, 0 where `mask` is False.
 
-    A complete table takes one step; one with gaps is the least-squares fit, by alternating projections.
+    A complete table takes one step; one with gaps is the least-squares fit, in one product where all tables have the
+    same gaps, else by alternating projections.
     """
     out = np.where(mask, values, 0.0)
+    tables = mask.reshape(-1, *mask.shape[-2:])
+    if not mask.all() and len(tables) > 1 and bool((tables == tables[0]).all()):
+        at = np.flatnonzero(tables[0])
+        basis = _means(tables[0].tobytes(), tables[0].shape)
+        flat = out.reshape(len(tables), -1)
+        flat[:, at] -= (flat[:, at] @ basis) @ basis.T
+        return flat.reshape(out.shape)
     rows = np.maximum(mask.sum(axis=-1, keepdims=True), 1)
     columns = np.maximum(mask.sum(axis=-2, keepdims=True), 1)
     steps = 1 if mask.all() else 500
@@ -47,6 +56,15 @@ def centre(values: Floats, mask: Bools, tolerance: float = 1e-10) -> Floats:
         if max(np.abs(change).max(initial=0), np.abs(step).max(initial=0)) < tolerance:
             break
     return out
+
+
+@functools.lru_cache(maxsize=1024)
+def _means(mask: bytes, shape: tuple[int, int]) -> Floats:
+    """An orthonormal basis of network and framework means over the cells of a table with gaps, (cells, rank)."""
+    network, framework = np.nonzero(np.frombuffer(mask, dtype=np.bool_).reshape(shape))
+    design = np.hstack([np.eye(shape[0])[network], np.eye(shape[1])[framework]])
+    left, strength, _ = np.linalg.svd(design, full_matrices=False)
+    return np.asarray(left[:, strength > 1e-9 * strength.max(initial=0.0)], dtype=np.float64)
 
 
 def _residuals(x: Floats, y: Floats, z: Floats | None) -> tuple[Floats, Floats, Floats]:

@@ -77,3 +77,12 @@ def test_max_t_finds_the_driver_and_nothing_else() -> None:
     assert p[0] < 0.05
     assert (p[1:] > 0.05).all()
     assert (pooled.max_t(x, y, draws=199) == p).all()  # seeded
+
+
+def test_tables_with_the_same_gaps_are_centred_as_each_of_them_alone() -> None:
+    rng = np.random.default_rng(8)
+    values = rng.normal(size=(3, 8, 4))
+    mask = np.broadcast_to(rng.random((8, 4)) > 0.2, values.shape)
+    assert not mask.all()
+    alone = [pooled.centre(v, m, 1e-13) for v, m in zip(values, mask, strict=True)]
+    assert pooled.centre(values, mask) == pytest.approx(np.array(alone), abs=1e-9)
