@@ -94,10 +94,10 @@ def work(a: Side, b: Side) -> Iterator[Clue]:
         )
         text = f"{a.label} executes x{ratio.ratio:.2f} as many instructions per frame as {b.label}{_aside(limit)}"
         yield Clue(WORK, "instructions", text, {column: ratio.ratio})
-    x, y = (_per_mac(s.evidence) for s in (a, b))
-    if x is not None and y is not None and x[0] == y[0]:
-        text = "instructions per MAC of the network: " + _said(a, b, x[1], y[1], "{:.2f}")
-        yield Clue(WORK, "per-mac", text, {a.label: x[1], b.label: y[1]})
+    of_a, of_b = (_per_mac(s.evidence) for s in (a, b))
+    if of_a is not None and of_b is not None and of_a[0] == of_b[0]:
+        text = "instructions per MAC of the network: " + _said(a, b, of_a[1], of_b[1], "{:.2f}")
+        yield Clue(WORK, "per-mac", text, {a.label: of_a[1], b.label: of_b[1]})
     x, y, caution = _both(a, b, lambda e: v[:2] if (v := slots.vector_share(e)) is not None else None)
     if x is not None or y is not None:
         meaning = next((v[2] for s in (a, b) if (v := slots.vector_share(s.evidence)) is not None), "")
