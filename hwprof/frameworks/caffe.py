@@ -26,7 +26,7 @@ class Caffe(OpenCv):
 
     name = "caffe"
     consumes = ("caffe",)
-    every_output = False  # OpenCV's reader gives them, the conversion to .prototxt does not name them
+    every_output = False  # in Caffe's format only what no layer takes is an output
 
     def prepare(self, job: PrepareJob) -> Path:
         """The two files, for the shape of the case. Raises UnsupportedModel with operator and node."""

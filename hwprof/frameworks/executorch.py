@@ -39,6 +39,10 @@ class ExecuTorchModel:
         array: Array = out[0].numpy().copy()
         return array
 
+    def outputs(self, out: Any) -> list[Array]:
+        """Copies of all outputs, which the method returns in the network's order."""
+        return [tensor.numpy().copy() for tensor in out]
+
     def facts(self) -> Mapping[str, Any]:
         """Threads of the pool as it has them, and what the program delegates."""
         backend = self._case.option("backend", "xnnpack")
@@ -53,6 +57,7 @@ class ExecuTorch:
     precisions = ("fp32", "int8")
     options: Mapping[str, tuple[Any, ...]] = {"backend": ("xnnpack", "portable")}
     tunable = ("backend",)
+    every_output = True
     traces = False  # whether the program writes down what its operators take, see profiles/executorch.py
     environment = Environment(
         ("executorch", "torch"),

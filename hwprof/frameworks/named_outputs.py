@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import UnsupportedModel
 from hwprof.frameworks import fidelity
@@ -50,7 +50,7 @@ def save(path: Path, outputs: Outputs) -> None:
     """Write an .npz. Raises UnsupportedModel for an output that is no tensor of numbers."""
     import numpy as np
 
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for number, (name, images) in enumerate(outputs.items()):
         if any(getattr(array, "dtype", np.dtype(object)).kind not in "biuf" for array in images):
             raise UnsupportedModel(
@@ -59,7 +59,7 @@ def save(path: Path, outputs: Outputs) -> None:
             )
         arrays |= {f"{number}.{index}": array for index, array in enumerate(images)}
     with path.open("wb") as stream:
-        np.savez(stream, names=np.array(list(outputs)), **arrays)  # type: ignore[arg-type]  # all are keys of ours
+        np.savez(stream, names=np.array(list(outputs)), **arrays)
 
 
 def load(path: Path) -> Outputs:

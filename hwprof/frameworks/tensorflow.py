@@ -37,9 +37,12 @@ class TensorFlowModel:
 
     def numpy(self, out: Any) -> Array:
         """A copy of the first output; a feature map is brought back to (batch, channels, height, width)."""
-        value = out[0] if isinstance(out, (list, tuple)) else out
-        array: Array = value.numpy().copy()
-        return array.transpose(0, 3, 1, 2) if array.ndim == 4 else array
+        return self.outputs(out)[0]
+
+    def outputs(self, out: Any) -> list[Array]:
+        """Copies of all outputs, feature maps as `numpy` gives them."""
+        arrays = [value.numpy().copy() for value in (out if isinstance(out, (list, tuple)) else [out])]
+        return [array.transpose(0, 3, 1, 2) if array.ndim == 4 else array for array in arrays]
 
     def facts(self) -> Mapping[str, Any]:
         """Threads as TensorFlow has them, and how it was built."""
@@ -64,6 +67,7 @@ class TensorFlow:
     precisions = ("fp32",)
     options: Mapping[str, tuple[Any, ...]] = {"onednn": (True, False), "xla": (False, True)}
     tunable = ("onednn", "xla")
+    every_output = True
     environment = Environment(
         ("tensorflow-cpu", "tensorflow"),
         "pip install 'hwprof[tensorflow]'",

@@ -43,7 +43,7 @@ class Network(tf.Module):  # type: ignore[misc]
         self._nodes = list(model.graph.node)
         self._constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
         self._source = next(i.name for i in model.graph.input if i.name not in self._constants)
-        self._result = model.graph.output[0].name
+        self._results = [output.name for output in model.graph.output]
         batch, channels, *sides = shape
         self.signature = tf.TensorSpec((batch, *sides, channels), tf.float32, name="input")
         self.weights: dict[str, Any] = {}
@@ -58,7 +58,7 @@ class Network(tf.Module):  # type: ignore[misc]
         return self.weights[name]
 
     def walk(self, x: Any) -> Any:
-        """The graph's first output."""
+        """The graph's output, or all of them in its order."""
         values: dict[str, Any] = {**self._constants, self._source: x}
         self.non_negative = set()
         for number, node in enumerate(self._nodes):
@@ -83,7 +83,8 @@ class Network(tf.Module):  # type: ignore[misc]
                 values.update(zip(node.output, made, strict=True))
             else:
                 values[node.output[0]] = made
-        return tf.identity(values[self._result], name="output")
+        found = tuple(tf.identity(values[name], name="output") for name in self._results)
+        return found if len(found) > 1 else found[0]
 
 
 def explicit(attributes: Attributes) -> list[list[int]]:

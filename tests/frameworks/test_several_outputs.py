@@ -113,16 +113,17 @@ def test_each_output_has_a_scale_of_its_own_and_the_worst_is_named() -> None:
 
 
 def test_an_output_of_another_shape_is_never_faithful_but_axes_of_one_are_no_difference() -> None:
-    reference = {"a": [np.ones((1, 4, 2))], "label": [np.array([3])]}
-    kept = {"a": [np.ones((4, 2))], "label": [np.array([[3.0]], np.float32)]}
+    reference: Any = {"a": [np.ones((1, 4, 2))], "label": [np.array([3])]}
+    kept: Any = {"a": [np.ones((4, 2))], "label": [np.array([[3.0]], np.float32)]}
     assert named_outputs.compare(kept, reference, 1e-3).faithful
-    for bad in (np.ones((1, 2, 4)), np.ones((1, 4)), np.full((1, 4, 2), np.nan)):
+    strange: list[Any] = [np.ones((1, 2, 4)), np.ones((1, 4)), np.full((1, 4, 2), np.nan)]
+    for bad in strange:
         found = named_outputs.compare({**kept, "a": [bad]}, reference, 1e9)
         assert (found.output, found.max_rel, found.faithful) == ("a", float("inf"), False)
 
 
 def test_what_a_detector_does_not_find_is_no_error() -> None:
-    empty = {"boxes": [np.zeros((0, 4), np.float32)] * 2, "counts": [np.zeros(1, np.int64)] * 2}
+    empty: Any = {"boxes": [np.zeros((0, 4), np.float32)] * 2, "counts": [np.zeros(1, np.int64)] * 2}
     assert named_outputs.compare(empty, empty, 1e-3).max_rel == 0.0
 
 
@@ -303,7 +304,7 @@ class Net:
 def test_ncnn_is_asked_for_every_output_in_the_order_of_the_network() -> None:
     net = Net("out1", "out2", "out0")
     model = NcnnModel(net, None, Case("ncnn", "n", "", SIDE), outputs_of(net, ["a", "b", "c"]))
-    found = model.outputs(model.infer((None, np.zeros(1))))
+    found = model.outputs(model.infer((None, np.zeros(1, np.float32))))
     assert net.asked == ["out0", "out1", "out2"]
     assert [array.shape for array in found] == [(1, 1)] * 3
     assert outputs_of(net, ()) == ["out1"]  # of one output whatever it is called
