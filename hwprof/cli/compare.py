@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from hwprof.cli.options import add_results
+from hwprof.cli.options import add_results, add_unmasked
 from hwprof.errors import EXIT_OK, EXIT_REGRESSION, EXIT_UNAVAILABLE, ResultsError, UsageError
 
 
@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON document")
     form.add_argument("--markdown", action="store_true", help="Markdown, for a pull request")
+    add_unmasked(parser)
     add_results(parser)
 
 
@@ -34,6 +35,7 @@ def main(args: argparse.Namespace) -> int:
     """Read both sides, compare, print."""
     from hwprof.analysis.comparison import compare
     from hwprof.reports import comparison, text
+    from hwprof.store.masking import Masker
     from hwprof.store.sides import side
 
     if not 0 <= args.threshold < 100:
@@ -42,11 +44,17 @@ def main(args: argparse.Namespace) -> int:
         raise UsageError(f"--alpha {args.alpha:g}", "between 0 and 1, as in --alpha 0.05")
     old, new = side(args.old, args.results), side(args.new, args.results)
     found = compare(old.runs, new.runs, args.threshold / 100, args.alpha)
+    # cases are told apart by what they are, so that only what is shown of them is masked
+    masker = Masker().learn(m.case.options for s in (old, new) for m in s.runs)
     if args.json:
-        print(json.dumps(comparison.document(found, old.title, new.title, new.failed), indent=2))
+        document = comparison.document(found, old.title, new.title, new.failed)
+        print(json.dumps(document if args.unmasked else masker.data(document), indent=2))
     else:
         report = comparison.report(found, old.title, new.title, new.failed)
-        print(text.markdown(report, {}, "Comparison") if args.markdown else text.terminal(report))
+        if args.markdown:
+            print(text.markdown(report if args.unmasked else text.masked(report, masker), {}, "Comparison"))
+        else:
+            print(text.terminal(report))
     if not found.changes:
         raise ResultsError("OLD and NEW have no case in common", "they must hold the same networks, frameworks, ...")
     if found.regressions:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from hwprof.cli.options import add_unmasked
 from hwprof.errors import EXIT_OK
 
 
@@ -24,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("native", "simulated", "layers", "command", "tuning", "all"),
         help="which runs (default: native; JSON: all)",
     )
+    add_unmasked(parser)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -32,7 +34,7 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.store import Results, default_path
 
     chosen = format_of(args.format, args.output)
-    with Results.open(default_path(args.results)) as results:
+    with Results.open(default_path(args.results), masked=not args.unmasked) as results:
         count = export(results, chosen, args.output, args.kind)
         if not count and args.kind is None and next(iter(results.runs(kind="command")), None) is not None:
             print("hwprof: no native runs; those of commands: --kind command", file=sys.stderr)

@@ -27,6 +27,12 @@ def add_results(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", metavar="FILE", help="results file (default: HWPROF_RESULTS or ./hwprof.db)")
 
 
+def add_unmasked(parser: argparse.ArgumentParser) -> None:
+    """--unmasked."""
+    says = "show secrets in commands, home folders and other programs' arguments as they are (docs/report.md)"
+    parser.add_argument("--unmasked", action="store_true", help=says)
+
+
 def split_events(given: list[str] | None) -> tuple[str, ...]:
     """All -e arguments as one list of event words; groups {a,b} and PMU terms cpu/x=1,y=2/ keep their commas."""
     words: list[str] = []

@@ -13,12 +13,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import Number, parse_option
+from hwprof.cli.options import Number, add_unmasked, parse_option
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, ResultsError, UsageError
 
 if TYPE_CHECKING:
@@ -66,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-o", "--output", default="hwprof-flame.svg", metavar="FILE", help="default: hwprof-flame.svg")
     add("--perf-data", metavar="FILE", help="keep perf's own file too, for perf report and perf annotate")
     add("--json", action="store_true", help="the tables as one JSON document on stdout")
+    add_unmasked(parser)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -84,7 +84,7 @@ def main(args: argparse.Namespace) -> int:
             "it hardly used a CPU: let it work longer, or sample more often (-F 9999)",
         )
     path = Path(args.output)
-    write(path, found, sampling)
+    write(path, found if args.unmasked else shown(args, found), sampling)
     from hwprof.reports import hotspots
 
     if args.json:
@@ -145,12 +145,31 @@ def measured(args: argparse.Namespace, launcher: Any) -> Any:
     return steps[-1].run
 
 
+def shown(args: argparse.Namespace, found: Recorded) -> Recorded:
+    """What was sampled, as others may see it: the flame graph is shown to them."""
+    from hwprof.store.masking import Masker
+
+    masker = Masker()
+    if args.command:
+        what = " ".join(masker.words(args.command))
+    elif args.pid is None:
+        what = masker.text(found.what)
+    else:
+        process, _, command = found.what.partition(": ")
+        what = f"{process}: {masker.command(command, other=True)}"
+    samples = tuple(
+        dataclasses.replace(s, stack=tuple(f._replace(library=masker.text(f.library)) for f in s.stack))
+        for s in found.samples
+    )
+    return dataclasses.replace(found, what=what, samples=samples)
+
+
 def write(path: Path, found: Recorded, sampling: Sampling) -> None:
     """The flame graph. Raises ResultsError where it can't be written."""
     from hwprof.commands.samples import folded
     from hwprof.reports import flamegraph
 
-    title = found.what if len(found.what) < 100 else f"{shlex.split(found.what[:60])[0]} ..."
+    title = found.what if len(found.what) < 100 else f"{found.what.split()[0]} ..."
     subtitle = f"{len(found.samples):,} samples by {sampling.event} in {found.seconds:.2f} s"
     try:
         path.write_text(flamegraph.svg(folded(found.samples), title, subtitle), encoding="utf-8")

@@ -14,7 +14,7 @@ import gc
 from collections.abc import Iterator
 from pathlib import Path
 
-from hwprof.cli.options import add_results
+from hwprof.cli.options import add_results, add_unmasked
 from hwprof.errors import EXIT_OK, ResultsError, UsageError
 
 FORMATS = ("html", "markdown", "latex")
@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TARGETS",
         help="what metrics are correlated with: fps, energy (J per frame, where a sensor gave it), or both (default)",
     )
+    add_unmasked(parser)
     add_results(parser)
 
 
@@ -90,7 +91,7 @@ def main(args: argparse.Namespace) -> int:
     except OSError as error:
         raise ResultsError(f"cannot write {folder}: {error.strerror}", "name another folder with -o") from error
     with Drawing(folder) as figures, _uncollected():
-        with store.Results.open(path) as results, ahead.begun(results, against) as begun:
+        with store.Results.open(path, masked=not args.unmasked) as results, ahead.begun(results, against) as begun:
             from hwprof.reports import detail, files, text  # now, beside what has begun
             from hwprof.reports.html.gather import gather
 

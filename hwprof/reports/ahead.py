@@ -25,6 +25,7 @@ class _Order(NamedTuple):
     path: Path
     runs: frozenset[str]  # uids; what is added while a report is made is in none of its parts
     correlate: bool
+    masked: bool
 
 
 class Ahead:
@@ -53,14 +54,14 @@ def begun(results: Results, against: Sequence[str]) -> Iterator[Ahead | None]:
     if aside.cores() == 1 or len(runs) < MANY:
         yield None
         return
-    order = _Order(results.path.absolute(), runs, "fps" in against)
+    order = _Order(results.path.absolute(), runs, "fps" in against, results.database.masker is not None)
     with Aside(_found, order, "reading and correlating the runs") as process:
         yield Ahead(process, runs)
 
 
 def _found(order: _Order) -> Iterator[pd.DataFrame | list[Analysis]]:
     """What the other process does."""
-    with Results.open(order.path) as results:
+    with Results.open(order.path, masked=order.masked) as results:
         frame = results.frame()
     if not frame["run"].isin(order.runs).all():
         frame = frame[frame["run"].isin(order.runs)].reset_index(drop=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from hwprof.reports.content import Report, Table
+from hwprof.store.masking import Masker
 
 NARROW = 60
 
@@ -41,6 +43,19 @@ def _aligned(table: Table, columns: int) -> list[str]:
         if number == 0:
             lines.append("  " + "  ".join("-" * width for width in (*widths[:-1], min(widths[-1], max(4, room)))))
     return lines
+
+
+def masked(report: Report, masker: Masker) -> Report:
+    """The tables and sentences as others may see them."""
+
+    def row(cells: Iterable[str]) -> tuple[str, ...]:
+        return tuple(map(masker.text, cells))
+
+    tables = (
+        replace(t, title=masker.text(t.title), rows=tuple(map(row, t.rows)), note=masker.text(t.note))
+        for t in report.tables
+    )
+    return replace(report, summary=row(report.summary), tables=tuple(tables))
 
 
 def markdown(report: Report, figures: Mapping[str, str], title: str) -> str:

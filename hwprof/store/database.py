@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, exc
 from sqlalchemy.pool import NullPool
 
 from hwprof.errors import ResultsError
+from hwprof.store.masking import Masker
 
 T = TypeVar("T")
 # How long to wait for another process that is writing, and how often to begin again after that.
@@ -36,6 +37,7 @@ class Database:
     def __init__(self, path: Path, timeout_s: float = TIMEOUT_S) -> None:
         self.path = path
         self.timeout_s = timeout_s
+        self.masker: Masker | None = None  # changes what is read for others to see
         self._engine = self._make()
         self._writing = self._engine.execution_options(**{_WRITES: True})
 

@@ -75,7 +75,8 @@ def entries(database: Database) -> list[Entry]:
     ).order_by(r.c.id)
     with database.read() as connection:
         names = labels(connection)
-        cases = {row.id: _case(row) for row in connection.execute(select(c))}
+        shown = (lambda case: case) if database.masker is None else database.masker.case
+        cases = {row.id: shown(_case(row)) for row in connection.execute(select(c))}
         software = {row.id: row.facts or {} for row in connection.execute(select(s))}
         return [
             Entry(

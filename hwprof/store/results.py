@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import functools
 import os
@@ -16,6 +17,7 @@ from hwprof.errors import ResultsError
 from hwprof.records import Kind, Run, to_json
 from hwprof.store import ceilings, merge, migrate, reader, schema, tuning, validation, writer
 from hwprof.store.database import TIMEOUT_S, Database, check_file, make_file
+from hwprof.store.masking import Masker
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,10 +41,13 @@ class Results:
         self._database = database
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], create: bool = False, timeout_s: float = TIMEOUT_S) -> Results:
+    def open(
+        cls, path: str | os.PathLike[str], create: bool = False, timeout_s: float = TIMEOUT_S, masked: bool = False
+    ) -> Results:
         """Open the file at `path`, made if it is missing or empty and `create` says so; an old one is migrated.
 
-        `timeout_s`: how long to wait for another writer. Raises ResultsError for a file that is missing, can't be
+        `timeout_s`: how long to wait for another writer; `masked`: what is read hides secrets, home folders and other
+        programs' arguments (hwprof.store.masking). Raises ResultsError for a file that is missing, can't be
         read or written, is locked, is no results file, or is of a newer hwprof.
         """
         place = Path(path)
@@ -54,6 +59,10 @@ class Results:
         database = Database(place, timeout_s)
         try:
             migrate.bring_up_to_date(database, create)
+            if masked:
+                with database.read() as connection:
+                    known = connection.scalars(select(schema.cases.c.options).order_by(schema.cases.c.id)).all()
+                database.masker = Masker().learn([(str(n), v) for n, v in options] for options in known)
         except BaseException:
             database.close()
             raise
@@ -148,7 +157,9 @@ class Results:
     def ceilings(self) -> list[ceilings.StoredCeiling]:
         """Every machine's ceilings, the last of each name."""
         with self._database.read() as connection:
-            return ceilings.stored(connection)
+            found = ceilings.stored(connection)
+        masker = self._database.masker
+        return [dataclasses.replace(c, evidence=masker.data(c.evidence)) for c in found] if masker else found
 
     def machines(self) -> dict[str, Mapping[str, Any]]:
         """Hardware facts by machine_id as in the frame."""
@@ -208,7 +219,7 @@ class Results:
     def find(self, prefix: str) -> Run:
         """The run whose uid begins with `prefix`. ResultsError where none or several do."""
         with self._database.read() as connection:
-            return next(reader.runs(connection, [reader.id_of(connection, prefix)]))
+            return self.shown(next(reader.runs(connection, [reader.id_of(connection, prefix)])))
 
     def runs(
         self,
@@ -246,12 +257,19 @@ class Results:
         for start in range(0, len(found), size):
             with self._database.read() as connection:
                 chunk = list(reader.runs(connection, found[start : start + size], metrics, facts))
-            yield from chunk
+            yield from map(self.shown, chunk)
 
     def experiments(self) -> list[reader.StoredExperiment]:
         """All experiments, the oldest first."""
         with self._database.read() as connection:
-            return reader.experiments(connection)
+            found = reader.experiments(connection)
+        if (masker := self._database.masker) is None:
+            return found
+        return [dataclasses.replace(e, name=masker.text(e.name), toml=masker.text(e.toml)) for e in found]
+
+    def shown(self, run: Run) -> Run:
+        """A run as whoever asks may see it."""
+        return run if self._database.masker is None else self._database.masker.run(run)
 
     def tunings(self, machine: Mapping[str, Any] | None = None) -> list[tuning.Tuning]:
         """Winners of tunings. `machine`: only those of this hardware."""
@@ -262,4 +280,5 @@ class Results:
         """One row per run with tidy columns (see hwprof.store.frame); `kind` None: runs of every kind."""
         from hwprof.store.frame import build
 
-        return build(self._database, kind)
+        frame = build(self._database, kind)
+        return frame if self._database.masker is None else self._database.masker.frame(frame)

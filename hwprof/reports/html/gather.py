@@ -139,6 +139,7 @@ def _layers(results: Results) -> dict[str, list[Layer]]:
                 .where(t.c.run_id == run.run_id, t.c.ns.is_not(None))
                 .order_by(t.c.idx)
             )
-            title = f"{run.framework} {run.network} b{run.batch} t{run.threads}, round {run.round + 1} ({run.uid})"
+            network = masker.text(run.network) if (masker := results.database.masker) else run.network
+            title = f"{run.framework} {network} b{run.batch} t{run.threads}, round {run.round + 1} ({run.uid})"
             out[title] = [Layer(*row) for row in rows]
     return {title: layers for title, layers in out.items() if layers}
