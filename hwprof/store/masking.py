@@ -209,7 +209,7 @@ class Masker:
     def frame(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Columns of text of the frame of a results file."""
         commands = f"option.{COMMAND}"
-        for column in frame.select_dtypes(include=["object"]).columns:
+        for column in [name for name, kind in frame.dtypes.items() if kind.kind == "O"]:
             name = str(column).removeprefix("option.")
             if column == commands and f"option.{ATTACHED}" in frame:
                 others = [value is True for value in frame[f"option.{ATTACHED}"]]
