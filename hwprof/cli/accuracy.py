@@ -78,8 +78,6 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.networks import labelled, preprocess
     from hwprof.reports import accuracy as report
 
-    if args.limit < 0:
-        raise UsageError(f"--limit {args.limit}", "a number of images")
     labels, synsets = (None if name is None else Path(name) for name in (args.labels, args.synsets))
     data = labelled.read(Path(args.images), labels, synsets, args.first_class).spread(args.limit)
     library = preprocess.decoder(args.decoder)
