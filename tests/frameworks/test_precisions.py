@@ -66,7 +66,7 @@ def test_artifacts_depend_on_the_calibration_images(tmp_path: Path) -> None:
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no image below"):
         Calibration(str(tmp_path)).checked()
-    with pytest.raises(BadExperiment, match=r"\[quantise\] calibration needs at least 1"):
+    with pytest.raises(BadExperiment, match=r"quantise\.count must be a whole number from 1"):
         parse(EXPERIMENT + "[quantise]\ncount = 0\n", "x.toml")
 
 
