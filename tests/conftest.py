@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from hwprof.collectors.perf import PerfCollector
+from hwprof.collectors.protocol import Available
 from tests.fleet import Fleet
 
 # A shell starts what it puts into the background with SIGINT ignored, and every child would inherit that: programs that
@@ -54,10 +56,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "pyperf": importlib.util.find_spec("pyperf") is not None,
         "openpyxl": importlib.util.find_spec("openpyxl") is not None,
     }
+    there |= counting()
     for item in items:
         for name, is_there in there.items():
             if item.get_closest_marker(name) and not is_there and name not in MUST_RUN:
                 item.add_marker(pytest.mark.skip(reason=name + ABSENT))
+
+
+def counting() -> dict[str, bool]:
+    """Whether this kernel counts for this user: software events at all, and those that happen inside the kernel."""
+    found = PerfCollector().probe(["page-faults", "context-switches"])
+    names = {"counting": "page-faults", "counting_kernel": "context-switches"}
+    return {marker: isinstance(found[event], Available) for marker, event in names.items()}
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -34,6 +34,7 @@ def launch(trouble: str = "", timeout_s: float = 200, launcher: Launcher | None 
     return (launcher or Launcher()).run(job(trouble, **fields), timeout_s, environ)  # type: ignore[arg-type]
 
 
+@pytest.mark.counting
 def test_a_worker_measures_bare_counted_and_closed_windows() -> None:
     outcome = launch()
     assert outcome.failure is None
@@ -52,6 +53,7 @@ def test_the_worker_imports_nothing_of_the_launchers_side() -> None:
     assert outcome.result["libraries"] == []
 
 
+@pytest.mark.counting
 def test_cpu_time_of_a_window_is_not_more_than_the_window() -> None:
     plan = Plan(window_s=0.2, min_iterations=1, warmup_iterations=1, events=("task-clock",))
     outcome = launch(plan=plan)

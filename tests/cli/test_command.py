@@ -16,6 +16,7 @@ from tests.commands import programs
 QUICK = ["run", "--no-save", "-e", "task-clock"]
 
 
+@pytest.mark.counting
 def test_the_output_of_the_command_is_stdout_and_ours_is_stderr(
     capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -10,8 +10,6 @@ import pytest
 
 from hwprof import cli
 from hwprof.cli import validate
-from hwprof.collectors.perf import PerfCollector
-from hwprof.collectors.protocol import Unavailable
 from hwprof.records import Counter, Origin
 from hwprof.store import Results
 from hwprof.store.validation import latest
@@ -19,16 +17,8 @@ from hwprof.validation.bench import Result
 from hwprof.validation.verdicts import Finding, Judged, Verdict
 
 
-def may_count() -> bool:
-    collector = PerfCollector()
-    return not isinstance(collector.countable(collector.parser.event("page-faults")), Unavailable)
-
-
-needs_perf = pytest.mark.skipif(not may_count(), reason="this process may not count")
-
-
 @pytest.mark.cc
-@needs_perf
+@pytest.mark.counting
 def test_verdicts_are_printed_and_kept_with_this_host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "x.db"
     assert cli.main(["validate", "-e", "page-faults,major-faults", "--results", str(file)]) == 0
@@ -46,7 +36,7 @@ def test_verdicts_are_printed_and_kept_with_this_host(tmp_path: Path, capsys: py
 
 
 @pytest.mark.cc
-@needs_perf
+@pytest.mark.counting
 def test_json_has_the_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     program = tmp_path / "truth"
     assert cli.main(["validate", "--compile", str(program)]) == 0

@@ -63,12 +63,14 @@ def test_rusage_and_the_events_tell_the_same_faults(pages: str) -> None:
     assert value(done, "rusage-minor-faults") == pytest.approx(value(done, "minor-faults"), abs=300)
 
 
+@pytest.mark.counting_kernel
 def test_each_sleep_is_a_switch() -> None:
     done = run(programs.python("-c", programs.SLEEPS, "60"), ("context-switches",))
     assert value(done, "context-switches") >= 60
     assert value(done, "voluntary-switches") >= 60
 
 
+@pytest.mark.counting
 def test_the_run_is_a_case_of_its_own_kind_with_time_and_memory() -> None:
     done = run(("sh", "-c", "exit 0"))
     assert done.kind is Kind.COMMAND
@@ -83,6 +85,7 @@ def test_the_run_is_a_case_of_its_own_kind_with_time_and_memory() -> None:
     assert {s.metric for s in done.series} >= {"rss", "cpu-busy"}
 
 
+@pytest.mark.counting
 @pytest.mark.parametrize(
     ("script", "code", "says"),
     [("exit 7", "exit", "exit code 7"), ("kill -SEGV $$", "killed", "SIGSEGV"), ("kill -KILL $$", "killed", "SIGKILL")],
@@ -130,6 +133,7 @@ def test_fps_is_taken_from_the_output_which_still_comes_through(pages: str, capf
     assert "FPS: 12.5" in capfd.readouterr().out
 
 
+@pytest.mark.counting
 def test_fps_that_the_output_does_not_hold_is_a_failure_and_no_zero() -> None:
     done = run(("sh", "-c", "echo done"), fps_from="FPS: ([0-9.]+)")
     assert done.failure is not None
@@ -152,6 +156,7 @@ def test_expressions_without_exactly_one_group_are_refused(text: str) -> None:
         compiled(text)
 
 
+@pytest.mark.counting
 def test_events_that_do_not_fit_together_are_counted_in_executions_of_their_own(tmp_path: Path) -> None:
     native = Native(("task-clock", "page-faults"))
     native.passes = 2  # as where the counters are too few; there is no PMU to have too few of
@@ -192,6 +197,7 @@ def test_a_script_is_named_and_not_only_its_interpreter(argv: tuple[str, ...], n
     assert name_of(argv) == name
 
 
+@pytest.mark.counting
 def test_a_signal_sent_to_hwprof_ends_the_command_and_keeps_what_was_counted(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -206,6 +206,7 @@ def sweep(path: Path, frameworks: str, **fields: object) -> list[Run]:
         return [step.run for step in Runner(parse(text, "toy.toml"), results).run()]
 
 
+@pytest.mark.counting
 def test_in_a_sweep_it_is_a_case_beside_the_others_with_counts_and_its_own_fps(
     toy: Path, tmp_path: Path, cache: Path
 ) -> None:

@@ -206,6 +206,7 @@ def finish(process: subprocess.Popen[str]) -> None:
     process.wait()
 
 
+@pytest.mark.counting
 def test_threads_that_exist_already_are_counted(process: subprocess.Popen[str]) -> None:
     with ExitStack() as stack:
         counting: TaskCounting = counters(process.pid, ("task-clock",), stack)

@@ -89,6 +89,7 @@ def test_pytorch_is_stepped_with_counters_between_its_steps(
     assert clocks != sorted(clocks)
 
 
+@pytest.mark.counting
 def test_an_event_that_is_not_counted_is_said_with_the_reason(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["layers", "-f", "opencv", *SMALL, "-e", "page-faults", "--no-save"]) == 0
     said = capsys.readouterr().out
