@@ -20,6 +20,7 @@ from hwprof.collectors.wrappers import Callgrind
 from hwprof.experiment import Experiment, parse
 from hwprof.records import Origin, Run
 from hwprof.runner import Runner
+from hwprof.simulation import REPEATABLE
 
 ROUNDS = 500_000
 # A loop of 2 x ROUNDS instructions as the "network", executed by as many threads as asked for.
@@ -72,7 +73,7 @@ def test_a_loop_of_known_length_is_counted_exactly_in_all_threads(
 ) -> None:
     wrapper = Callgrind(tmp_path, DEFAULTS)
     command = wrapper.argv([sys.executable, "-c", ARITHMETIC, str(threads), str(iterations)])
-    subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "0"})
+    subprocess.run(command, check=True, env={**os.environ, **REPEATABLE})
     found = {r.metric: r.value for r in wrapper.parse()}
     known = 2 * ROUNDS * threads * iterations
     rest = (found["instructions"] or 0) - known
@@ -87,7 +88,7 @@ def total(folder: Path, framework: str, artifact: Path, count: int) -> int:
     out = folder / f"bare.{count}"
     options = ["--tool=callgrind", f"--callgrind-out-file={out}", "--vgdb=no", "--quiet"]
     program = [sys.executable, "-c", BARE, framework, str(artifact), str(count)]
-    single = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    single = {**REPEATABLE, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     subprocess.run(["valgrind", *options, *program], check=True, env={**os.environ, **single})
     found = re.search(r"^totals: (\d+)$", out.read_text(errors="replace"), re.MULTILINE)
     assert found is not None
