@@ -14,6 +14,7 @@ PARTS='
 every-framework | 30 min with environments from nothing | $PY -m pytest -q -m release tests/frameworks/test_every_framework.py --durations=5
 conversion-matrix | not timed yet | $PY -m hwprof frameworks --matrix --size 64 -o $OUT/conversion-matrix.md
 precisions | not timed yet | $PY benchmarks/precisions.py
+adapter-calls | not timed yet | $PY benchmarks/adapter_calls.py
 outside-tools | not timed yet | $PY benchmarks/outside_tools.py -b 1 4 -r 6
 boards-long | 15 min with images from nothing | HWPROF_MUST_RUN=board,board_long $PY -m pytest -q -m board_long --durations=5
 statistics | not timed yet | $PY benchmarks/statistics_validation.py --draws 300

@@ -42,7 +42,7 @@ class OpenVinoModel:
         self._ports = [compiled.output(name) for name in outputs]
 
     def bind(self, batch: Array) -> tuple[Any, Any]:
-        """A request of its own with its input, a tensor on the array's memory, which the request doesn't keep alive."""
+        """A request of its own, with its input: a tensor on the array's memory, which no request keeps alive."""
         request, tensor = self._compiled.create_infer_request(), self._module.Tensor(batch, shared_memory=True)
         request.set_input_tensor(tensor)
         return request, tensor

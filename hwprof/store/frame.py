@@ -296,7 +296,7 @@ def _simulated(connection: Connection, runs: Sequence[Row[Any]], calls: Mapping[
         .order_by(r.c.id)
     )
 
-    def place(run: Row[Any]) -> tuple[Any, ...]:
+    def place(run: Any) -> tuple[Any, ...]:
         return run.case_id, run.machine_id, run.experiment_id, calls[run.software_id]
 
     latest = {place(row): row.id for row in connection.execute(query)}
