@@ -136,6 +136,9 @@ class ExecuTorch:
             method = program.load_method("forward")
         except RuntimeError as error:
             raise UnsupportedModel(f"ExecuTorch can't load the network: {str(error).splitlines()[0][:300]}") from error
+        given = method.metadata.num_outputs()
+        if spec.outputs and given != len(spec.outputs):
+            raise UnsupportedModel(f"the program gives {given} of the network's {len(spec.outputs)} outputs")
         facts = {
             "version": importlib.metadata.version("executorch"),  # its modules don't tell
             "threads": portable_lib._threadpool_get_thread_count(),
