@@ -31,7 +31,7 @@ class Row:
     """One event. `available` False: `reason` and `remedy` say why not."""
 
     name: str
-    kind: str  # canonical | hardware | software | cache | vendor | sysfs | tracepoint
+    kind: str  # canonical | hardware | software | cache | vendor | sysfs | tracepoint | unreadable
     available: bool
     meaning: str
     source: str = ""
@@ -51,7 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Print the list. UnknownEvent where nothing matches the pattern."""
     collector = PerfCollector()
-    rows = list(listing(collector, args.pattern))
+    collector.catalog.lenient = True
+    rows = [*listing(collector, args.pattern), *unreadable(collector, args.pattern)]
     if not rows:
         raise UnknownEvent(args.pattern, collector.parser.names())
     if args.json:
@@ -107,7 +108,14 @@ def _tracepoints(root: Path, pattern: str) -> list[str]:
 def listing(collector: PerfCollector, pattern: str | None = None) -> Iterator[Row]:
     """Every matching event, probed."""
     for kind, name in names(collector, pattern):
-        for event in collector.parser.events(name):
+        try:
+            events = collector.parser.events(name)
+        except UsageError as error:
+            if name == pattern:  # a full name of a tracepoint, which nobody listed
+                raise
+            yield Row(name, kind, False, "", reason=error.message, remedy=error.remedy)
+            continue
+        for event in events:
             found = collector.probe_event(event)
             shown = event.metric if event.cluster and event.whole else name
             unit = unit_of(name) if name in CANONICAL or name in KERNELS_OWN else ""
@@ -116,6 +124,13 @@ def listing(collector: PerfCollector, pattern: str | None = None) -> Iterator[Ro
             else:
                 meaning = event.meaning or describe(name)
                 yield Row(shown, kind, False, meaning, event.source, found.reason, found.remedy, unit)
+
+
+def unreadable(collector: PerfCollector, pattern: str | None = None) -> Iterator[Row]:
+    """A row for everything that can't be read: it would hide what it stands for, and ends nothing."""
+    for name, why in collector.catalog.unreadable.items():
+        if matches(name, pattern):
+            yield Row(name, "unreadable", False, "", reason=why)
 
 
 def document(collector: PerfCollector, rows: list[Row]) -> dict[str, object]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from hwprof.cli import events
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.catalog import CANONICAL
-from hwprof.errors import UnknownEvent
+from hwprof.errors import HwprofError, UnknownEvent
 from tests.collectors.perf.fake import SOFTWARE, FakeKernel
 
 BPI_F3 = Path(__file__).parents[1] / "machines" / "bpi-f3"
@@ -103,3 +104,88 @@ def test_tracepoints_are_listed_only_for_a_pattern_with_a_colon(tmp_path: Path) 
 def test_without_tracefs_a_tracepoint_says_how_to_mount_it(tmp_path: Path) -> None:
     (row,) = events.listing(PerfCollector(tmp_path, FakeKernel()), "sched:sched_switch")
     assert "mount -t tracefs" in row.remedy
+
+
+GOOD = {"type": "33\n", "format/event": "config:0-7\n", "events/good": "event=0x1\n"}
+
+
+def pmu(root: Path, files: dict[str, str | bytes]) -> PerfCollector:
+    """The board of `x60` with one more PMU, `odd`, of these files."""
+    machine = root / "machine"
+    shutil.copytree(BPI_F3, machine)
+    for name, content in {**GOOD, **files}.items():
+        path = machine / "sys/bus/event_source/devices/odd" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    collector = PerfCollector(machine, FakeKernel(events=SOFTWARE))
+    collector.catalog.lenient = True
+    return collector
+
+
+@pytest.mark.parametrize(
+    ("files", "named", "why"),
+    [
+        ({"format/strange": "config:0-7:junk"}, "odd/format/strange", "unreadable PMU format"),
+        ({"format/strange": "config:7-0", "events/bad": "strange=1"}, "odd/bad/", "'strange' of the PMU odd can't"),
+        ({"format/strange": "config:0-99999999999999999999"}, "odd/format/strange", "unreadable PMU format"),
+        ({"format/strange": b"\xff\xfe"}, "odd/format/strange", "can't be read"),
+        ({"events/bad": "nosuch=0x1"}, "odd/bad/", "no term or event 'nosuch'"),
+        ({"events/bad": "event=?"}, "odd/bad/", "'event=?' is no number"),
+        ({"events/bad": "event=0xfffff"}, "odd/bad/", "does not fit"),
+        ({"events/bad": "config=-1"}, "odd/bad/", "does not fit"),
+        ({"events/bad": "event=1,period=200"}, "odd/bad/", "for sampling"),
+        ({"events/bad": "bad"}, "odd/bad/", "no term or event 'bad'"),
+        ({"events/bad": b"\xff\xfe=1"}, "odd/bad/", "the event 'bad' of the PMU odd can't be read"),
+        ({"events/bad/inside": "event=1"}, "odd/bad/", "the event 'bad' of the PMU odd can't be read"),
+        ({"events/a,b": "event=1"}, "odd/a,b/", "no term or event 'a'"),
+        ({"type": "\N{SUPERSCRIPT TWO}"}, "odd", "holds no PMU's number"),
+        ({"type": "99999999999"}, "odd", "holds no PMU's number"),
+    ],
+)
+def test_what_can_not_be_read_is_named_and_the_rest_is_listed(
+    tmp_path: Path, files: dict[str, str | bytes], named: str, why: str
+) -> None:
+    collector = pmu(tmp_path, files)
+    rows = [*events.listing(collector), *events.unreadable(collector)]
+    found = {row.name: row for row in rows}
+    assert why in found[named].reason
+    assert not found[named].available
+    assert {*CANONICAL, "page-faults", "vector_micro_op"} <= {*found}
+    assert ("odd/good/" in found) == ("type" not in files)
+    assert named in events.table(collector, rows)
+
+
+def test_an_entry_or_a_file_of_the_users_tables_that_can_not_be_read_costs_itself_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = 'name = "mine"\nverified = "never"\n[match]\nids = ["0x710-*"]\n'
+    texts = {
+        "a.toml": f'{head}[events.loads]\ncode = 1\n[events.stores]\ncode = "zz"\n[events]\nl2-misses = 3\n',
+        "b.toml": "name = ",
+    }
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    (folder / "d.toml").write_bytes(b"\xff")
+    monkeypatch.setenv("HWPROF_CPUS", str(folder))
+    collector = pmu(tmp_path, {})
+    rows = {row.name: row for row in [*events.listing(collector), *events.unreadable(collector)]}
+    assert {"a.toml: stores", "a.toml: l2-misses", "b.toml", "d.toml"} <= {*rows}
+    assert rows["loads"].source == "perf:r1"
+    assert "its entry in" in rows["stores"].reason
+    with pytest.raises(HwprofError, match=r"a\.toml"):  # what is to be counted must not change in silence
+        PerfCollector(BPI_F3, FakeKernel()).probe(["loads"])
+
+
+def test_an_odd_tracepoint_is_named_and_an_unknown_one_is_still_an_error(tmp_path: Path) -> None:
+    traced = "machine/sys/kernel/tracing/events/sched"
+    for name, text in (("switch", "7"), ("wakeup", "junk")):
+        (tmp_path / traced / name).mkdir(parents=True)
+        (tmp_path / traced / name / "id").write_text(text)
+    collector = PerfCollector(tmp_path / "machine", FakeKernel(events={(2, 7): 1}))
+    rows = {row.name: row for row in events.listing(collector, "sched:*")}
+    assert rows["sched:switch"].available
+    assert "holds no number" in rows["sched:wakeup"].reason
+    with pytest.raises(UnknownEvent):
+        list(events.listing(collector, "sched:nobody"))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from hwprof.collectors.perf.kinds import CoreKind, read_cores, read_kinds
 from hwprof.collectors.perf.names import ANCHORS, AUTO_HARDWARE, AUTO_SOFTWARE, SOFTWARE
-from hwprof.collectors.perf.sysfs import Pmu, read_pmus
-from hwprof.collectors.perf.tables import CANONICAL, TABLES, Table, TableEvent, load_tables, parse_table
+from hwprof.collectors.perf.sysfs import Pmu, read_pmus, unreadable_pmus
+from hwprof.collectors.perf.tables import CANONICAL, TABLES, Table, TableEvent, load_tables, own_tables, parse_table
 from hwprof.collectors.protocol import Unavailable
 from hwprof.records import Origin
 from hwprof.virtualisation import is_emulated
@@ -31,6 +31,7 @@ class Catalog:
 
     def __init__(self, root: Path = Path("/"), tables: Path = TABLES) -> None:
         self.root = root
+        self.lenient = False  # True: do without what can't be read of the user's tables, for a list of all there is
         self._tables = tables
 
     @cached_property
@@ -48,9 +49,17 @@ class Catalog:
         return read_pmus(self.root)
 
     @cached_property
+    def unreadable(self) -> dict[str, str]:
+        """What there is and can't be used: PMUs, terms of PMUs, tables of the user's -> why."""
+        found = unreadable_pmus(self.root)
+        for pmu in self.pmus.values():
+            found |= {f"{pmu.name}/format/{term}": why for term, why in pmu.unreadable.items()}
+        return found | own_tables()[1]
+
+    @cached_property
     def kinds(self) -> tuple[CoreKind, ...]:
         """Kinds of core, each with its PMU and table; one where all are alike."""
-        return read_kinds(self._cpuinfo, self.pmus, self._tables)
+        return read_kinds(self._cpuinfo, self.pmus, self._tables, self.lenient)
 
     @property
     def table(self) -> Table | None:

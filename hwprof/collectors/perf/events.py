@@ -255,6 +255,8 @@ class Parser:
             return replace(event, config=int(path.read_text()))
         except PermissionError:
             return replace(event, refused=NO_TRACEFS)
+        except ValueError:
+            return replace(event, refused=Unavailable(f"{path} holds no number"))
         except OSError:
             choices = [f"{system}:{p.name}" for p in (mounted / system).glob("*") if p.is_dir()]
             raise UnknownEvent(base, choices or [f"{d.name}:" for d in mounted.glob("*")]) from None

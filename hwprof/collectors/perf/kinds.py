@@ -181,22 +181,30 @@ class CoreKind:
         return Code(kind, config | pmu.type << PMU_SHIFT, meaning=meaning)
 
 
-def read_kinds(cpuinfo: str, pmus: Mapping[str, Pmu], directory: Path) -> tuple[CoreKind, ...]:
-    """The kinds of core of a machine, those with the lowest CPU numbers first; exactly one where all are alike."""
+def read_kinds(cpuinfo: str, pmus: Mapping[str, Pmu], directory: Path, lenient: bool = False) -> tuple[CoreKind, ...]:
+    """The kinds of core of a machine, those with the lowest CPU numbers first; exactly one where all are alike.
+
+    `lenient`: without tables that can't be read, see `find_table`.
+    """
     cores = read_cores(cpuinfo)
     core_pmus = [p for p in pmus.values() if p.core]
     if len(core_pmus) < 2:
         pmu = core_pmus[0] if core_pmus else None
-        return (_kind(pmu, cores, (), directory),)
+        return (_kind(pmu, cores, (), directory, lenient),)
     kinds = []
     for pmu in core_pmus:
         mine = [c for c in cores if c.cpu in pmu.cpus]
         # Cores that are off are not in cpuinfo; where all are of one id, that is theirs too.
-        kinds.append(_kind(pmu, mine or (cores if len({c.id for c in cores}) == 1 else []), pmu.cpus, directory))
+        kinds.append(
+            _kind(pmu, mine or (cores if len({c.id for c in cores}) == 1 else []), pmu.cpus, directory, lenient)
+        )
     return tuple(sorted(kinds, key=lambda k: (k.cpus[:1] or (1 << 30,), k.name)))
 
 
-def _kind(pmu: Pmu | None, cores: tuple[Core, ...] | list[Core], cpus: tuple[int, ...], directory: Path) -> CoreKind:
+def _kind(
+    pmu: Pmu | None, cores: tuple[Core, ...] | list[Core], cpus: tuple[int, ...], directory: Path, lenient: bool
+) -> CoreKind:
     ids = tuple(dict.fromkeys(c.id for c in cores))
-    table = find_table(ids[0], pmu.name if pmu else "", cores[0].stepping, directory) if len(ids) == 1 else None
+    name = pmu.name if pmu else ""
+    table = find_table(ids[0], name, cores[0].stepping, directory, lenient) if len(ids) == 1 else None
     return CoreKind(pmu, ids, table, cpus)

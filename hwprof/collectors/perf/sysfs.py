@@ -12,6 +12,7 @@ from hwprof.errors import UsageError
 
 DEVICES = "sys/bus/event_source/devices"
 FIELDS = ("config", "config1", "config2", "config3")
+BITS = 64  # of each field
 # Terms that configure sampling or perf's output, not what is counted.
 _NOT_FOR_COUNTING = frozenset(
     {"period", "freq", "call-graph", "stack-size", "time", "branch_type", "percore", "aux-output"}
@@ -50,7 +51,10 @@ def parse_format(text: str) -> Format:
     ranges = []
     for part in match[2].split(","):
         low, _, high = part.partition("-")
-        ranges.append((int(low), int(high or low)))
+        first, last = (min(int(bit), BITS) for bit in (low, high or low))
+        if not first <= last < BITS:
+            raise UsageError(f"unreadable PMU format '{text.strip()}'")
+        ranges.append((first, last))
     return Format(match[1], tuple(ranges))
 
 
@@ -65,6 +69,7 @@ class Pmu:
     per_socket: bool  # has a cpumask: counts for a socket or package, not for a task
     formats: Mapping[str, Format] = field(default_factory=dict)
     cpus: tuple[int, ...] = ()  # cores it counts on, where it is one of several kinds
+    unreadable: Mapping[str, str] = field(default_factory=dict)  # terms whose format can't be used -> why
 
     @property
     def events(self) -> tuple[str, ...]:
@@ -89,19 +94,20 @@ class Pmu:
         except ValueError:
             return 1.0, unit or ""
 
-    def encode(self, terms: str) -> tuple[dict[str, int], str | None, float, str]:
+    def encode(self, terms: str, inside: bool = False) -> tuple[dict[str, int], str | None, float, str]:
         """(config fields, display name or None, scale, unit) of `event=0x3c,umask=0` or a named event.
 
-        A bare term means 1. Raises UsageError for a term the PMU does not have.
+        A bare term means 1. `inside`: of a named event's file, which names terms only. Raises UsageError for a term
+        the PMU does not have, or that can't be read.
         """
         fields = dict.fromkeys(FIELDS, 0)
         display, scale, unit = None, 1.0, ""
         for term in filter(None, (t.strip() for t in terms.split(","))):
             key, equals, text = term.partition("=")
             key = key.strip()
-            named = None if equals else self.event_terms(key)
+            named = None if equals or inside else self.event_terms(key)
             if named is not None:
-                inner, _, _, _ = self.encode(named)
+                inner, _, _, _ = self.encode(named, inside=True)
                 fields = {f: fields[f] | inner[f] for f in FIELDS}
                 scale, unit = self.event_scale(key)
                 continue
@@ -115,7 +121,11 @@ class Pmu:
                 where = self.formats[key]
                 fields[where.field] |= where.scatter(value)
             elif key in FIELDS and equals:
-                fields[key] |= value
+                fields[key] |= Format(key, ((0, BITS - 1),)).scatter(value)
+            elif key in self.unreadable:
+                raise UsageError(f"the term '{key}' of the PMU {self.name} can't be used: {self.unreadable[key]}")
+            elif not equals and not inside and key in self.events:
+                raise UsageError(f"the event '{key}' of the PMU {self.name} can't be read from {self.path / 'events'}")
             else:
                 known = ", ".join(sorted({*self.formats, *self.events})) or "none"
                 raise UsageError(f"the PMU {self.name} has no term or event '{key}'", f"It has: {known}")
@@ -144,28 +154,48 @@ def _text(path: Path) -> str | None:
         return None
 
 
+def pmu_type(path: Path) -> int | None:
+    """attr.type of the PMU in this directory; None where its file can't be read, or holds no such number."""
+    text = _text(path / "type") or ""
+    return int(text) if re.fullmatch(r"[0-9]{1,10}", text) and int(text) < 1 << 32 else None
+
+
+def unreadable_pmus(root: Path = Path("/")) -> dict[str, str]:
+    """PMUs that `read_pmus` leaves out -> why."""
+    try:
+        directories = sorted((root / DEVICES).iterdir())
+    except OSError:
+        return {}
+    return {path.name: f"{path / 'type'} holds no PMU's number" for path in directories if pmu_type(path) is None}
+
+
 def read_pmus(root: Path = Path("/")) -> dict[str, Pmu]:
-    """All PMUs below `root`, by name; empty where sysfs has none."""
+    """All PMUs below `root` whose number can be read, by name; empty where sysfs has none."""
     found: dict[str, Pmu] = {}
     try:
         directories = sorted((root / DEVICES).iterdir())
     except OSError:
         return found
     for path in directories:
-        number = _text(path / "type")
-        if number is None or not number.isdigit():
+        number = pmu_type(path)
+        if number is None:
             continue
-        formats = {}
+        formats, unreadable = {}, {}
         try:
             files = sorted((path / "format").iterdir())
         except OSError:
             files = []
         for file in files:
             text = _text(file)
-            if text and re.match(r"config[123]?:", text):
-                formats[file.name] = parse_format(text)
+            if text is None:
+                unreadable[file.name] = f"{file} can't be read"
+            elif re.match(r"config[123]?:", text):
+                try:
+                    formats[file.name] = parse_format(text)
+                except UsageError as error:
+                    unreadable[file.name] = error.message
         # x86 and RISC-V call the core's PMU `cpu`; where there are several kinds, each has a list of its `cpus`.
         core = path.name == "cpu" or (path / "cpus").exists() or bool(re.match(r"(cpu_(core|atom)|armv\d)", path.name))
         per_socket, cpus = (path / "cpumask").exists(), cpu_list(_text(path / "cpus"))
-        found[path.name] = Pmu(path.name, int(number), path, core, per_socket, formats, cpus)
+        found[path.name] = Pmu(path.name, number, path, core, per_socket, formats, cpus, unreadable)
     return found

@@ -101,14 +101,24 @@ _EVENT_KEYS = {"type", "code", "config", "config1", "meaning", "caveat", "unit"}
 _TYPES = {"hardware": Type.HARDWARE, "cache": Type.HW_CACHE, "raw": Type.RAW}
 
 
-def parse_table(text: str, source: str) -> Table:
-    """A table from TOML. Raises HwprofError, naming the file and the key, where it breaks the schema."""
+def parse_table(text: str, source: str, unreadable: dict[str, str] | None = None) -> Table:
+    """A table from TOML. Raises HwprofError, naming the file and the key, where it breaks the schema.
+
+    `unreadable`: takes the reason of each single event that does (name -> why), which the table then lacks.
+    """
     try:
         data = tomllib.loads(text)
         if unknown := set(data) - _KEYS:
             raise ValueError(f"unknown key {', '.join(sorted(unknown))}")
-        events = {name: _table_event(name, entry) for name, entry in data.get("events", {}).items()}
-        if unknown := (set(events) | set(data.get("absent", {}))) - set(CANONICAL):
+        events, absent = {}, dict(data.get("absent", {}))
+        for name, entry in data.get("events", {}).items():
+            try:
+                events[name] = _table_event(name, entry)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                if unreadable is None:
+                    raise
+                unreadable[name] = absent[name] = f"its entry in {source} can't be read: {error}"
+        if unknown := (set(events) | set(absent)) - set(CANONICAL):
             raise ValueError(f"{', '.join(sorted(unknown))}: no canonical name")
         return Table(
             name=data["name"],
@@ -120,10 +130,10 @@ def parse_table(text: str, source: str) -> Table:
             auto=tuple(data.get("auto", ())),
             generic=data.get("generic", {}),
             events=events,
-            absent=data.get("absent", {}),
+            absent=absent,
             vendor=data.get("vendor", {}),
         )
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise HwprofError(f"{source}: {error}", "compare it with the other tables of hwprof/configs/cpus") from error
 
 
@@ -132,9 +142,12 @@ def _table_event(name: str, entry: Mapping[str, Any]) -> TableEvent:
         raise ValueError(f"{name}: unknown key {', '.join(sorted(unknown))}")
     # A code of 2^63 and more (SBI firmware events) is no TOML integer: it may be written as a string.
     config = entry["config"] if "config" in entry else entry["code"]
+    config = int(config, 0) if isinstance(config, str) else int(config)
+    if not 0 <= config < 1 << 64:
+        raise ValueError(f"{name}: {config:#x} does not fit into 64 bits")
     return TableEvent(
         type=_TYPES[entry.get("type", "raw")],
-        config=int(config, 0) if isinstance(config, str) else int(config),
+        config=config,
         config1=int(entry.get("config1", 0)),
         meaning=entry.get("meaning", CANONICAL.get(name, "")),
         caveat=entry.get("caveat", ""),
@@ -145,14 +158,40 @@ def _table_event(name: str, entry: Mapping[str, Any]) -> TableEvent:
 @lru_cache
 def load_tables(directory: Path = TABLES) -> tuple[Table, ...]:
     """Every table of `directory`, by file name."""
-    return tuple(parse_table(p.read_text(encoding="utf-8"), str(p)) for p in sorted(directory.glob("*.toml")))
+    return tuple(_load(p) for p in sorted(directory.glob("*.toml")))
 
 
-def find_table(cpu: str, pmu: str = "", stepping: str = "", directory: Path = TABLES) -> Table | None:
+def _load(path: Path, unreadable: dict[str, str] | None = None) -> Table:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise HwprofError(f"{path} can't be read: {error}", "compare it with the other tables") from error
+    return parse_table(text, str(path), unreadable)
+
+
+def own_tables() -> tuple[tuple[Table, ...], dict[str, str]]:
+    """The user's own tables (HWPROF_CPUS) as far as they can be read; file or event -> why it can't."""
+    found, unreadable = [], {}
+    own = os.environ.get("HWPROF_CPUS")
+    for path in sorted(Path(own).glob("*.toml")) if own else ():
+        bad: dict[str, str] = {}
+        try:
+            found.append(_load(path, bad))
+        except HwprofError as error:
+            unreadable[path.name] = error.message
+        unreadable |= {f"{path.name}: {name}": why for name, why in bad.items()}
+    return tuple(found), unreadable
+
+
+def find_table(
+    cpu: str, pmu: str = "", stepping: str = "", directory: Path = TABLES, lenient: bool = False
+) -> Table | None:
     """The table for a core, by its id and the name of its PMU. None: there is none.
 
-    The folder named by HWPROF_CPUS, if any, holds tables of the user's own, which come first.
+    The folder named by HWPROF_CPUS, if any, holds tables of the user's own, which come first. One that breaks the
+    schema raises HwprofError; `lenient`: it is done without, as far as it can't be read (`own_tables` says why).
     """
     own = os.environ.get("HWPROF_CPUS")
-    tables = (*(load_tables(Path(own)) if own else ()), *load_tables(directory))
+    first = own_tables()[0] if lenient else load_tables(Path(own)) if own else ()
+    tables = (*first, *load_tables(directory))
     return next((t for t in tables if t.matches(cpu, pmu, stepping)), None)
