@@ -22,6 +22,7 @@ from hwprof.frameworks.calibration import Calibration
 from hwprof.frameworks.precision import QUANTISED, int8_key
 from hwprof.jobs import QUANTISED_IMAGES, REFERENCE_IMAGES, Job, Task
 from hwprof.launcher import Launcher, Outcome
+from hwprof.printable import encodable
 from hwprof.records import Case, Failure, Fidelity
 
 if TYPE_CHECKING:
@@ -213,7 +214,9 @@ class Workshop:
         """The folder of `key` below `kind`, made by one job where it isn't there; `more`: fields of that job."""
         text = json.dumps({**key, "format": CACHE_FORMAT}, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:20]
-        place = self.cache / kind / f"{Path(name).stem}-{digest}"
+        # frameworks take no path with a byte that is no UTF-8, file systems no name of more than 255 bytes
+        stem = encodable(Path(name).stem[:50]).replace("\\", "_")
+        place = self.cache / kind / f"{stem}-{digest}"
         if place.is_dir():
             return place
         if digest in self.failures:

@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
+from hwprof.printable import printable
+
 FORMAT = 1  # of the JSON form; 1: first edition
 UNRECORDED = "unrecorded"  # the call of a run that doesn't say how its framework was called, see `call_of`
 
@@ -93,7 +95,8 @@ class Case:
     def title(self) -> str:
         """Short text for people: framework, mode, network, size, batch, threads, precision."""
         options = "".join(f" {k}={v}" for k, v in self.options)
-        return f"{self.framework}{options} {self.network} {self.size}px b{self.batch} t{self.threads} {self.precision}"
+        text = f"{self.framework}{options} {self.network} {self.size}px b{self.batch} t{self.threads} {self.precision}"
+        return printable(text)
 
 
 @dataclass(frozen=True, slots=True)

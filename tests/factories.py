@@ -87,7 +87,7 @@ def network_facts(network: str) -> tuple[int, int, int]:
     """(macs, params, side) of a network; the same figures for the same name."""
     if network in NETWORKS:
         return NETWORKS[network]
-    number = int(hashlib.sha256(network.encode()).hexdigest()[:8], 16)
+    number = int(hashlib.sha256(network.encode(errors="surrogatepass")).hexdigest()[:8], 16)
     return 50_000_000 + number % 4_000_000_000, 1_000_000 + number % 50_000_000, 224
 
 

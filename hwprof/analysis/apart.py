@@ -14,6 +14,7 @@ from hwprof.analysis.explain import Given
 from hwprof.analysis.pairs import Source
 from hwprof.analysis.ratio import Decomposition, Speeds
 from hwprof.analysis.selecting import Cell, Pair
+from hwprof.printable import printable
 from hwprof.records import Run
 
 
@@ -34,20 +35,25 @@ class _Sides:
     def __init__(self, source: Source, fps: Mapping[str, float]) -> None:
         self._source = source
         self._given: dict[tuple[bool, tuple[int, ...]], Given] = {}
-        self._sides: dict[tuple[int, ...], tuple[Side, list[Speeds]]] = {}
+        self._sides: dict[tuple[int, ...], tuple[Side, list[Speeds]] | None] = {}
         self._speeds: dict[str, Speeds | None] = {}  # a run is of its own side, and a thread count of others
         self._fps = fps
 
-    def of(self, pair: Pair, mine: Cell, other: Cell) -> tuple[Side, list[Speeds], bool]:
-        """(evidence, factors of its rounds, whether its threads may spin) of one side of a pair."""
+    def of(self, pair: Pair, mine: Cell, other: Cell) -> tuple[Side, list[Speeds], bool] | None:
+        """(evidence, factors of its rounds, whether its threads may spin) of one side of a pair; None: no round of it
+        has a speed."""
         key = tuple(e.order for e in mine.entries)
         if (pair.together, key) not in self._given:
             self._given[pair.together, key] = self._source.given(mine, "", pair.together)
         given = self._given[pair.together, key]
         if key not in self._sides:
-            side = explain.side(given, self._taken, self._measured)
-            self._sides[key] = side, explain.rounds(given.runs, self._taken)
-        side, rounds = self._sides[key]
+            rounds = explain.rounds(given.runs, self._taken)
+            side = explain.side(given, self._taken, self._measured) if rounds else None
+            self._sides[key] = None if side is None else (side, rounds)
+        known = self._sides[key]
+        if known is None:
+            return None
+        side, rounds = known
         if given.variants:  # the other side is no intervention on this one
             others = [v for v in given.variants if all(r.case != other.case for r in v.runs)]
             given = dataclasses.replace(given, variants=others)
@@ -66,8 +72,8 @@ class _Sides:
 def every(source: Source, names: Mapping[str, str], fps: Mapping[str, float] | None = None) -> list[Apart]:
     """All pairs of `names` (run uid -> what its framework is called, with those of its options that vary).
 
-    Runs that aren't named are left out. The order is that of machines and cases. `fps`: of runs by uid, where it is
-    known already.
+    Runs that aren't named are left out, as are cases without a speed. The order is that of machines and cases. `fps`:
+    of runs by uid, where it is known already.
     """
     groups: dict[tuple[object, ...], list[Cell]] = defaultdict(list)
     for cell in selecting.cells(e for e in source.entries if e.uid in names):
@@ -97,14 +103,14 @@ def _apart(sides: _Sides, a: Cell, b: Cell, called: Mapping[int, str], several: 
     pair = selecting.pair_of(a, b)
     first, second = sides.of(pair, pair.a, pair.b), sides.of(pair, pair.b, pair.a)
     names = called[id(a)], called[id(b)]
-    if not first[1] or not second[1]:
-        return None
+    if first is None or second is None:
+        return None  # the report names what has no speed (content.omission_table)
     if _mean(first[1]) < _mean(second[1]):
         pair, names = Pair(pair.b, pair.a, pair.differs, pair.together), (names[1], names[0])
         first, second = second, first
     found = ratio.decompose(first[1], second[1], first[2] or second[2])
     c = a.case
-    case = f"{c.network} {c.size}px b{c.batch} t{c.threads} {c.precision}"
+    case = printable(f"{c.network} {c.size}px b{c.batch} t{c.threads} {c.precision}")
     emulated = first[0].evidence.emulated or second[0].evidence.emulated
     return Apart(pair, names, f"{case} on {a.last.machine}" if several else case, found, emulated)
 
@@ -129,4 +135,4 @@ def _distance(one: Apart) -> float:
 
 def explained(found: Sequence[Apart], source: Source) -> list[explain.Explanation]:
     """The explanation of each, as `hwprof explain` gives it."""
-    return pairs.explanations([one.pair for one in found], source) if found else []
+    return pairs.explanations([one.pair for one in found], source)[0]

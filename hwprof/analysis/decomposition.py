@@ -60,7 +60,7 @@ def seconds(reading: Reading) -> float:
 
 
 def identity(run: Run) -> Identity | None:
-    """The factors of a native run; None where not even CPU time was counted or a kind of window is absent."""
+    """The factors of a native run; None where not even CPU time was counted, or a kind of window is absent or empty."""
     counted = [w for w in run.windows if w.role is Role.COUNTED]
     bare = [w for w in run.windows if w.role is Role.BARE]
     if run.failure is not None or not counted or not bare:
@@ -84,9 +84,13 @@ def identity(run: Run) -> Identity | None:
     else:
         factors["cpu time per frame"] = cpu / frames
         merged = "clock, IPC and work per frame can't be told apart without cycles and instructions of both modes"
-    bare_throughput = batch * sum(len(w.latencies_ns) for w in bare) / sum(w.elapsed_s for w in bare)
     latencies = [t for w in bare for t in w.latencies_ns]
-    fps = performance.fps(batch, performance.latency_ns(latencies))
+    bare_s = sum(w.elapsed_s for w in bare)
+    latency = performance.latency_ns(latencies) if latencies else 0.0
+    if min(latency, bare_s) <= 0:
+        return None
+    bare_throughput = batch * len(latencies) / bare_s
+    fps = performance.fps(batch, latency)
     return Identity(factors, throughput, fps, fps / bare_throughput, bare_throughput / throughput, merged)
 
 

@@ -12,6 +12,7 @@ from hwprof import interventions
 from hwprof.analysis import behind, bottlenecks, ceilings, ratio, selecting
 from hwprof.analysis.decomposition import factor
 from hwprof.analysis.evidence import Evidence, collect
+from hwprof.analysis.omissions import Omission, why_no_speed
 from hwprof.analysis.ratio import CPU_TIME, Speeds
 from hwprof.analysis.selecting import Cell
 from hwprof.analysis.verdicts import Context, Spin, Verdict
@@ -57,10 +58,11 @@ class Diagnosis:
     verdicts: tuple[Verdict, ...]
 
 
-def diagnose(results: Results, where: str = "") -> list[Diagnosis]:
-    """Verdicts on every case (`where`: a selector, only of those), in the order of framework and network."""
+def diagnose(results: Results, where: str = "") -> tuple[list[Diagnosis], list[Omission]]:
+    """Verdicts on every case (`where`: a selector, only of those), in the order of framework and network; and the
+    cases without a speed."""
     listed = entries(results.database)
-    found = known(results, listed)
+    found, omitted = known(results, listed)
     limits = read_ceilings(results.database)
     told = layers(results.database, [e.uid for e in listed if e.ok and e.kind == Kind.LAYERS])
     chosen = found
@@ -80,20 +82,26 @@ def diagnose(results: Results, where: str = "") -> list[Diagnosis]:
                 one.cell.case, one.cell.last.machine, one.cell.last.version, context, bottlenecks.verdicts(context)
             )
         )
-    return sorted(out, key=lambda d: (d.machine, d.case.framework, d.case.network, d.case.threads, d.case.batch))
+    out.sort(key=lambda d: (d.machine, d.case.framework, d.case.network, d.case.threads, d.case.batch))
+    return out, omitted
 
 
-def known(results: Results, listed: Sequence[Entry]) -> list[Known]:
-    """Every case with a speed; the simulated run of the same case, machine, version and call belongs to it."""
+def known(results: Results, listed: Sequence[Entry]) -> tuple[list[Known], list[Omission]]:
+    """Every case with a speed, and those without; the simulated run of the same case, machine, version and call belongs
+    to it.
+    """
     simulated = {(e.case, e.place): e for e in listed if e.ok and e.kind == Kind.SIMULATED}
-    out = []
+    out, omitted = [], []
     for cell in selecting.cells(listed):
         extra = simulated.get((cell.case, cell.last.place))
         ids = [e.order for e in cell.entries] + ([extra.order] if extra else [])
-        found = of_runs(cell, list(results.runs(ids=ids)))
+        runs = list(results.runs(ids=ids))
+        found = of_runs(cell, runs)
         if found is not None:
             out.append(found)
-    return out
+        else:
+            omitted.append(Omission(cell.case.title, why_no_speed(runs)))
+    return out, omitted
 
 
 def of_runs(cell: Cell, runs: Sequence[Run]) -> Known | None:

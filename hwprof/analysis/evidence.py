@@ -109,7 +109,8 @@ class Evidence:
 def fps(run: Run) -> float | None:
     """Batch / median latency of the bare windows; None without any."""
     latencies = [t for w in run.windows if w.role is Role.BARE for t in w.latencies_ns]
-    return performance.fps(run.case.batch, performance.latency_ns(latencies)) if latencies else None
+    latency = performance.latency_ns(latencies) if latencies else 0.0
+    return performance.fps(run.case.batch, latency) if latency > 0 else None
 
 
 def collect(runs: Iterable[Run], speed: Callable[[Run], float | None] = fps) -> Evidence | None:

@@ -12,6 +12,7 @@ from hwprof.analysis.behind import Clue, Side
 from hwprof.analysis.decomposition import Factor, factor
 from hwprof.analysis.evidence import Evidence, collect
 from hwprof.analysis.evidence import fps as fps_of
+from hwprof.analysis.omissions import why_no_speed
 from hwprof.analysis.ratio import Decomposition, Speeds
 from hwprof.analysis.wording import CAUSES, headline
 from hwprof.errors import ResultsError
@@ -126,7 +127,7 @@ def side(given: Given, speeds: Taken = ratio.speeds, fps: Callable[[Run], float 
     """Evidence of one side with its other thread counts. ResultsError where no round has a speed."""
     evidence = collect(given.runs, fps)
     if evidence is None or not rounds(given.runs, speeds):
-        raise ResultsError(f"{given.label}: no round of it has a speed", "measure it: hwprof run")
+        raise ResultsError(f"{given.label or 'one side'}: {why_no_speed(given.runs)}", "measure it: hwprof run")
     threads: dict[int, list[float]] = defaultdict(list)
     alone: list[float] = []
     for run in (*given.runs, *given.threads):

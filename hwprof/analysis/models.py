@@ -86,9 +86,46 @@ def assess(frame: pd.DataFrame, extra: Mapping[tuple[str, int], Mapping[str, flo
         if "emulated" in rows.columns and bool(rows["emulated"].astype(bool).any()):
             out.append(Assessment(stratum, 0, (), refused="an emulator's time is not modelled"))
             continue
-        data = table(rows, candidates(rows, frame), extra)
-        out.append(_assess(stratum, data))
+        sized, lacking = by_size(rows)
+        data = table(sized, candidates(sized, frame), extra)
+        notes = [f"left out for unknown MACs: {', '.join(lacking)}"] if lacking else []
+        out.append(_assess(stratum, data, [*notes, *_unknown_facts(sized, extra)]))
     return out
+
+
+def by_size(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The rows whose MACs are known, and the networks with FPS that a model has to do without."""
+    if BASE not in rows.columns:
+        return rows.iloc[:0], tuple(sorted(set(rows.loc[rows["fps"].notna(), strata.NETWORK].astype(str))))
+    known = pd.to_numeric(rows[BASE], errors="coerce") > 0
+    lacking = rows.loc[rows["fps"].notna() & ~known, strata.NETWORK].astype(str)
+    sized = rows[known]
+    return sized, tuple(sorted(set(lacking) - set(sized[strata.NETWORK].astype(str))))
+
+
+def _unknown_facts(rows: pd.DataFrame, extra: Mapping[tuple[str, int], Mapping[str, float]] | None) -> list[str]:
+    """Facts of the graph that can't be predictors, because some networks lack them."""
+    known = _with_facts(rows, extra)
+    lacking: dict[str, list[str]] = {}
+    for name in ("params", *_facts(extra)):
+        there = pd.to_numeric(known[name], errors="coerce") > 0 if name in known.columns else pd.Series(dtype=bool)
+        if there.any() and not there.all():
+            networks = sorted(set(known.loc[~there, strata.NETWORK].astype(str)))
+            lacking.setdefault(", ".join(networks), []).append(name)
+    return [f"no predictor, as it is unknown of {networks}: {', '.join(names)}" for networks, names in lacking.items()]
+
+
+def _facts(extra: Mapping[tuple[str, int], Mapping[str, float]] | None) -> list[str]:
+    return sorted({f for facts in (extra or {}).values() for f in facts})
+
+
+def _with_facts(rows: pd.DataFrame, extra: Mapping[tuple[str, int], Mapping[str, float]] | None) -> pd.DataFrame:
+    """A copy with a column for each fact of `extra`; NaN: unknown."""
+    rows = rows.copy()
+    for fact in _facts(extra):
+        pairs = zip(rows["network"].astype(str), rows["size"].astype(int), strict=True)
+        rows[fact] = [(extra or {}).get(pair, {}).get(fact, math.nan) for pair in pairs]
+    return rows
 
 
 def candidates(rows: pd.DataFrame, frame: pd.DataFrame) -> list[str]:
@@ -109,13 +146,12 @@ def table(
     columns: Sequence[str],
     extra: Mapping[tuple[str, int], Mapping[str, float]] | None = None,
 ) -> Data:
-    """One row per network and framework, logs of FPS, MACs, parameters and `columns`, cells averaged (see strata)."""
-    rows = rows.copy()
-    names = [BASE, *(["params"] if "params" in rows.columns else []), *columns]
-    for fact in sorted({f for facts in (extra or {}).values() for f in facts}):
-        pairs = zip(rows["network"].astype(str), rows["size"].astype(int), strict=True)
-        rows[fact] = [(extra or {}).get(pair, {}).get(fact, math.nan) for pair in pairs]
-        names.append(fact)
+    """One row per network and framework, logs of FPS, MACs, parameters and `columns`, cells averaged (see strata).
+
+    Without networks whose MACs are unknown (`by_size` names them), and without predictors that any of the others lacks.
+    """
+    rows = _with_facts(by_size(rows)[0], extra)
+    names = [BASE, *(["params"] if "params" in rows.columns else []), *columns, *_facts(extra)]
     names = [n for n in names if n in rows.columns and bool((pd.to_numeric(rows[n], errors="coerce") > 0).all())]
     if BASE not in names or rows.empty or not rows["fps"].notna().any():
         return Data((), (), np.empty(0), np.empty((0, 1)), (BASE,))
@@ -131,12 +167,12 @@ def table(
     return Data(tuple(networks), tuple(frameworks), both[:, 0], both[:, 1:], tuple(names))
 
 
-def _assess(stratum: Stratum, data: Data) -> Assessment:
+def _assess(stratum: Stratum, data: Data, notes: Sequence[str] = ()) -> Assessment:
     n, frameworks = len(data.clusters), tuple(dict.fromkeys(data.frameworks))
-    base = Assessment(stratum, n, frameworks)
+    base = Assessment(stratum, n, frameworks, notes=tuple(notes))
     if n < FEWEST:
         return _with(base, refused=f"{n} network{'s' * (n != 1)} with MACs and FPS: a model needs {FEWEST}")
-    notes = [f"exploratory: {n} networks, {ENOUGH} are needed for more than MACs"] if n < ENOUGH else []
+    notes = [*notes, *([f"exploratory: {n} networks, {ENOUGH} are needed for more than MACs"] if n < ENOUGH else [])]
     chosen = choose(data)
     picked = data.only(chosen)
     plain, nested = left_out(data.only((BASE,))), procedure(data)

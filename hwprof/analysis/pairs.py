@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from hwprof import interventions
 from hwprof.analysis import behind, ceilings, selecting
 from hwprof.analysis.evidence import collect
-from hwprof.analysis.explain import Explanation, Given, Variant, explain
+from hwprof.analysis.explain import Explanation, Given, Variant, explain, rounds
+from hwprof.analysis.omissions import Omission, why_no_speed
 from hwprof.analysis.selecting import Cell, Pair
 from hwprof.analysis.wording import CAUSES
-from hwprof.errors import ResultsError
+from hwprof.printable import printable
 from hwprof.records import Case, Kind, Run
 from hwprof.store import Results
 from hwprof.store.listing import Ceiling, Entry, entries
@@ -87,7 +88,7 @@ def described(base: Case, other: Case) -> str:
     if base.cpus != other.cpus:
         return f"cores {','.join(map(str, other.cpus)) or 'any'} for {','.join(map(str, base.cpus)) or 'any'}"
     pairs = [f"{n}={str(v).lower() if isinstance(v, bool) else v}" for n, v in other.options if base.option(n) != v]
-    return " ".join(p.removeprefix("env.") for p in pairs)
+    return printable(" ".join(p.removeprefix("env.") for p in pairs))
 
 
 def find(a: str, b: str, source: Source, other: Source | None = None) -> list[Pair]:
@@ -122,7 +123,7 @@ def labels(pair: Pair) -> tuple[str, str]:
                 parts.append(f"{name.removeprefix('env.')}={has or 'default'}")
         return " ".join(parts)
 
-    a, b = one(pair.a), one(pair.b)
+    a, b = printable(one(pair.a)), printable(one(pair.b))
     return (a, b) if a != b and a and b else (f"A ({a})".replace(" ()", ""), f"B ({b})".replace(" ()", ""))
 
 
@@ -143,7 +144,7 @@ def context(pair: Pair) -> str:
     ):
         if name not in pair.differs and text:
             words.append(text)
-    return " · ".join(words)
+    return printable(" · ".join(words))
 
 
 def alone(pair: Pair) -> str:
@@ -156,9 +157,9 @@ def alone(pair: Pair) -> str:
 
 def explanations(
     pairs: Sequence[Pair], source: Source, other: Source | None = None, paired: bool = False
-) -> list[Explanation]:
-    """One explanation per pair. ResultsError where a side has no round with a speed."""
-    out = []
+) -> tuple[list[Explanation], list[Omission]]:
+    """One explanation per pair, and the sides without a speed, whose pairs are left out."""
+    out, omitted = [], []
     for pair in pairs:
         a, b = labels(pair)
         notes = [
@@ -169,6 +170,10 @@ def explanations(
         limits = source.ceilings.get(pair.a.last.machine_id, [])
         first = source.given(pair.a, a, pair.together, pair.b.case)
         second = (other or source).given(pair.b, b, pair.together, pair.a.case)
+        silent = [(given, cell) for given, cell in ((first, pair.a), (second, pair.b)) if not rounds(given.runs)]
+        if silent:
+            omitted += [Omission(cell.case.title, why_no_speed(given.runs)) for given, cell in silent]
+            continue
         counted = [found for given in (first, second) if (found := collect(given.runs)) is not None]
         clocks = [hz for found in counted if (hz := behind.hertz(found)) is not None]
         out.append(
@@ -184,6 +189,4 @@ def explanations(
                 alone(pair),
             )
         )
-    if not out:
-        raise ResultsError("no pair to explain", "name two frameworks, networks, machines, batches or runs")
-    return out
+    return out, omitted

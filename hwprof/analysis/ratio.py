@@ -100,7 +100,7 @@ def excludes_one(factor: Factor) -> bool:
 
 
 def speeds(run: Run, fps: float | None = None) -> Speeds | None:
-    """The factors of a native run on every level that it has; None where it failed or has no bare window.
+    """The factors of a native run on every level that it has; None where it failed or has no bare window with times.
 
     `fps`: of the run, where it is known already.
     """
@@ -115,7 +115,10 @@ def speeds(run: Run, fps: float | None = None) -> Speeds | None:
     bare_frames = batch * sum(len(w.latencies_ns) for w in bare)
     bare_throughput = math.log(bare_frames / sum(w.elapsed_s for w in bare))
     if fps is None:
-        fps = performance.fps(batch, performance.latency_ns([t for w in bare for t in w.latencies_ns]))
+        latency = performance.latency_ns([t for w in bare for t in w.latencies_ns])
+        if latency <= 0:
+            return None  # a clock that stood still measured nothing
+        fps = performance.fps(batch, latency)
     levels: dict[str, Mapping[str, float]] = {"wall": {}}
     cpu = _cpu_seconds(counted)
     if cpu:

@@ -44,7 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"hwprof {__version__}")
         return 0
     from hwprof.errors import EXIT_INTERRUPTED, HwprofError
+    from hwprof.printable import accept_everything
 
+    accept_everything(sys.stdout)
+    accept_everything(sys.stderr)
     try:
         return _dispatch(words)
     except HwprofError as error:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 
 from hwprof.cli.options import add_results
 from hwprof.errors import EXIT_OK, ResultsError
+from hwprof.printable import encodable_data
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,13 +29,16 @@ def main(args: argparse.Namespace) -> int:
     """Judge every case, print."""
     from hwprof import store
     from hwprof.analysis import diagnosis
+    from hwprof.analysis.omissions import lines
     from hwprof.reports import bottlenecks
 
     path = store.default_path(args.file or args.results)
     with store.Results.open(path) as results:
-        found = diagnosis.diagnose(results, args.only)
+        found, omitted = diagnosis.diagnose(results, args.only)
+    for line in lines(omitted):
+        print(f"hwprof: {line}", file=sys.stderr)
     if args.json:
-        print(json.dumps(diagnosis.plain(found)))
+        print(json.dumps(encodable_data(diagnosis.plain(found))))
         return EXIT_OK
     if not found:
         raise ResultsError(f"no case of {path} has a speed to judge", "hwprof run or hwprof sweep measures some")

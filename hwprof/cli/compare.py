@@ -14,6 +14,7 @@ import json
 
 from hwprof.cli.options import add_results, add_unmasked
 from hwprof.errors import EXIT_OK, EXIT_REGRESSION, EXIT_UNAVAILABLE, ResultsError, UsageError
+from hwprof.printable import encodable_data
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +48,7 @@ def main(args: argparse.Namespace) -> int:
     # cases are told apart by what they are, so that only what is shown of them is masked
     masker = Masker().learn(m.case.options for s in (old, new) for m in s.runs)
     if args.json:
-        document = comparison.document(found, old.title, new.title, new.failed)
+        document = encodable_data(comparison.document(found, old.title, new.title, new.failed))
         print(json.dumps(document if args.unmasked else masker.data(document), indent=2))
     else:
         report = comparison.report(found, old.title, new.title, new.failed)

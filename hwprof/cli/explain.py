@@ -20,7 +20,8 @@ from contextlib import ExitStack
 from typing import Any
 
 from hwprof.cli.options import Number, add_results
-from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, UsageError
+from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, ResultsError, UsageError
+from hwprof.printable import encodable_data
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +49,9 @@ def main(args: argparse.Namespace) -> int:
     """Select, measure again where asked to, explain, print."""
     from hwprof import store
     from hwprof.analysis import pairs
+    from hwprof.analysis.omissions import lines
     from hwprof.analysis.summary import summarise
+    from hwprof.records import to_json
     from hwprof.reports import explain as report
 
     default = args.file or args.results
@@ -68,10 +71,15 @@ def main(args: argparse.Namespace) -> int:
             failed = intervene(found, source, args)
             source.refresh()
             found = pairs.find(a, b, source)
-        explanations = pairs.explanations(found, source, other, args.paired)
+        explanations, omitted = pairs.explanations(found, source, other, args.paired)
+    for line in lines(omitted):
+        print(f"hwprof: {line}", file=sys.stderr)
+    if not explanations:
+        raise ResultsError("no pair to explain", "name two frameworks, networks, machines, batches or runs")
     summary = summarise(explanations)
     if args.json:
-        print(json.dumps(report.data(explanations, summary)))
+        told = {**report.data(explanations, summary), "left_out": to_json(omitted)}
+        print(json.dumps(encodable_data(told)))
     else:
         print(report.terminal(explanations, summary))
     return EXIT_CASES_FAILED if failed else EXIT_OK

@@ -17,6 +17,7 @@ from typing import Any
 
 from hwprof.cli.options import Number, add_results, parse_option, split_events
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, NotAvailable, UsageError
+from hwprof.printable import encodable_data
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -96,7 +97,7 @@ def main(args: argparse.Namespace) -> int:
             results.close()
     nodes = network_nodes(cases[0], workshop)
     if args.json:
-        print(json.dumps(document(runs, nodes)))
+        print(json.dumps(encodable_data(document(runs, nodes))))
     else:
         print(render(runs, nodes, args.top, bool(args.events)))
         if results is not None:

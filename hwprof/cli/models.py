@@ -12,6 +12,7 @@ import json
 
 from hwprof.cli.options import add_results
 from hwprof.errors import EXIT_OK
+from hwprof.printable import encodable_data
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +40,7 @@ def main(args: argparse.Namespace) -> int:
     if args.json:
         from hwprof.store.schema import dumps
 
-        print(json.dumps(json.loads(dumps({"format": 1, "models": to_json(found)})), indent=2))
+        print(json.dumps(encodable_data(json.loads(dumps({"format": 1, "models": to_json(found)}))), indent=2))
     else:
         print(text.terminal(rendered.report(found)))
     return EXIT_OK

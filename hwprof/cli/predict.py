@@ -13,6 +13,7 @@ from typing import Any
 
 from hwprof.cli.options import Number, add_results
 from hwprof.errors import EXIT_OK, NotAvailable, UnknownFramework
+from hwprof.printable import encodable_data, printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,13 +46,15 @@ def main(args: argparse.Namespace) -> int:
     rows = frame[(frame["batch"] == args.batch) & (frame["framework"] == args.framework)]
     if args.threads:
         rows = rows[rows["threads"] == args.threads]
-    rows = rows[rows["network"] != network.name]  # measured: that is no prediction
-    measured = bool((frame["network"] == network.name).any())
+    rows = rows[rows["network"] != printable(network.name)]  # measured: that is no prediction
+    measured = bool((frame["network"] == printable(network.name)).any())
     pairs = zip(rows["network"].astype(str), rows["size"].astype(int), strict=True)
     extra = traffic.facts(pairs)
     said: list[dict[str, Any]] = []
     for stratum, part in strata.split(strata.label(rows)):
-        usable = strata.usable(part)
+        usable, lacking = models.by_size(strata.usable(part))
+        if lacking:
+            print(f"hwprof: {stratum.title}: left out for unknown MACs: {', '.join(lacking)}", file=sys.stderr)
         data = models.table(usable, [], extra)
         for variant in dict.fromkeys(data.frameworks):
             found = prediction.predict(data, variant, facts)
@@ -65,7 +68,8 @@ def main(args: argparse.Namespace) -> int:
             f"no prediction for {args.network} with {args.framework}", "measure more networks: hwprof sweep quick"
         )
     if args.json:
-        print(json.dumps({"format": 1, "network": network.name, "facts": facts, "predictions": said}, indent=2))
+        told = {"format": 1, "network": network.name, "facts": facts, "predictions": said}
+        print(json.dumps(encodable_data(told), indent=2))
         return EXIT_OK
     known = " (its own runs are left out)" if measured else ""
     print(f"{network.name} {size}px: {', '.join(f'{k} {v:,.0f}' for k, v in facts.items() if v)}{known}")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.cli.options import Number, add_unmasked, parse_option
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, ResultsError, UsageError
+from hwprof.printable import ESCAPE, encodable_data
 
 if TYPE_CHECKING:
     from hwprof.commands.recording import Recorded, Sampling
@@ -88,7 +89,7 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.reports import hotspots
 
     if args.json:
-        print(json.dumps(hotspots.document(found, sampling, path)))
+        print(json.dumps(encodable_data(hotspots.document(found, sampling, path))))
     else:
         print(hotspots.text(found, sampling, args.top, path))
     if found.ended is not None and found.ended.exit_code:
@@ -172,6 +173,6 @@ def write(path: Path, found: Recorded, sampling: Sampling) -> None:
     title = found.what if len(found.what) < 100 else f"{found.what.split()[0]} ..."
     subtitle = f"{len(found.samples):,} samples by {sampling.event} in {found.seconds:.2f} s"
     try:
-        path.write_text(flamegraph.svg(folded(found.samples), title, subtitle), encoding="utf-8")
+        path.write_text(flamegraph.svg(folded(found.samples), title, subtitle), encoding="utf-8", errors=ESCAPE)
     except OSError as error:
         raise ResultsError(f"cannot write {path}: {error.strerror}", "name another file with -o") from error

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from hwprof.cli.options import add_results
 from hwprof.errors import EXIT_OK, ResultsError
+from hwprof.printable import encodable_data
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,11 +40,8 @@ def main(args: argparse.Namespace) -> int:
         write(args.output, good)
     if args.json:
         cases = [{**to_json(p), "cpus": list(r.cpus)} for p, r in good]
-        print(
-            json.dumps(
-                {"format": 1, "cases": cases, "not_placed": to_json(out), "ceilings": to_json(ceilings)}, indent=2
-            )
-        )
+        told = {"format": 1, "cases": cases, "not_placed": to_json(out), "ceilings": to_json(ceilings)}
+        print(json.dumps(encodable_data(told), indent=2))
     else:
         print(text.terminal(roofline.report(good, out)))
     return EXIT_OK

@@ -18,6 +18,7 @@ from typing import Any
 from hwprof.cli.options import Number, add_results, parse_option, split_events
 from hwprof.commands import cli as commands
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, EXIT_UNAVAILABLE, NotAvailable, UsageError
+from hwprof.printable import encodable_data
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -113,7 +114,7 @@ def main(args: argparse.Namespace) -> int:
         if results is not None:
             results.close()
     if args.json:
-        print(json.dumps([to_json(run) for run in runs]))
+        print(json.dumps(encodable_data([to_json(run) for run in runs])))
     else:
         print(command.render(runs) if runs[0].kind == "command" else render(runs))
         if results is not None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK, NotAvailable, UsageError
+from hwprof.printable import encodable_data
 from hwprof.records import Run
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def main(args: argparse.Namespace) -> int:
             results.close()
     sys.stdout.flush()
     if args.json:
-        print(json.dumps([to_json(run) for run in done]))
+        print(json.dumps(encodable_data([to_json(run) for run in done])))
     else:
         # stdout is the command's own
         print(render(done), file=sys.stderr)

@@ -8,6 +8,7 @@ from typing import Any
 
 from hwprof.errors import BadModel
 from hwprof.networks import Network
+from hwprof.printable import encodable
 
 
 def users_network(path: Path) -> Network:
@@ -23,7 +24,8 @@ def users_network(path: Path) -> Network:
         onnx.load(str(path)) if any(t.external_data for t in tensors) else None
         if not light.graph.node:
             raise BadModel(path, "is no ONNX model", "hwprof reads .onnx files with a graph and weights")
-        onnx.checker.check_model(str(path))
+        # the checker takes no path with a byte that is no UTF-8
+        onnx.checker.check_model(str(path) if encodable(str(path)) == str(path) else onnx.load(str(path)))
     except (DecodeError, ValueError, OSError, onnx.checker.ValidationError) as error:
         said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BadModel(path, f"is no valid ONNX model ({said[:160]})", "hwprof reads .onnx files") from error

@@ -64,8 +64,9 @@ def declared(run: Run) -> str:
 
 
 def elapsed_s(runs: Sequence[Run]) -> list[float]:
-    """Seconds of each round: median over its executions."""
-    return [statistics.median(e["elapsed_ns"] for e in r.facts["executions"]) / 1e9 for r in runs]
+    """Seconds of each round that says so: median over its executions."""
+    told = [[e["elapsed_ns"] for e in r.facts.get("executions", ()) if "elapsed_ns" in e] for r in runs]
+    return [statistics.median(times) / 1e9 for times in told if times]
 
 
 def speed(runs: Sequence[Run]) -> list[str]:
@@ -97,6 +98,7 @@ def rows(runs: Sequence[Run]) -> tuple[tuple[str, ...], ...]:
     found = []
     for group in cases.values():
         fps = [r.facts["fps"] for r in group if r.facts.get("fps")]
+        elapsed = elapsed_s(group)
         clock, cycles, work = (_median(group, name) for name in ("task-clock", "cycles", "instructions"))
         peaks = [r.facts["peak_rss_bytes"] for r in group if "peak_rss_bytes" in r.facts]
         found.append(
@@ -105,7 +107,7 @@ def rows(runs: Sequence[Run]) -> tuple[tuple[str, ...], ...]:
                 title(group[0]),
                 str(len(group)),
                 _interval(fps).strip() if fps else "-",
-                f"{_interval(elapsed_s(group)).strip()} s",
+                f"{_interval(elapsed).strip()} s" if elapsed else "-",
                 "-" if clock is None else f"{clock / 1e9:,.3f} s",
                 "-" if not cycles or work is None else f"{work / cycles:.2f}",
                 f"{max(peaks) / 2**20:,.0f} MiB" if peaks else "-",

@@ -15,8 +15,9 @@ from hwprof.analysis import correlation, decomposition, overhead, performance, s
 from hwprof.analysis import energy as sensors
 from hwprof.analysis.findings import Analysis, Correlation
 from hwprof.analysis.strata import NETWORK, VARIANT
+from hwprof.printable import printable_cells
 from hwprof.records import Kind, Run
-from hwprof.reports import command, tuning, validation
+from hwprof.reports import command, omissions, tuning, validation
 from hwprof.reports.numbers import counted, factor, fastest, interval, number
 from hwprof.reports.run import simulations
 
@@ -29,6 +30,10 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("title", "header", "rows", "note"):  # names and messages come from outside
+            object.__setattr__(self, name, printable_cells(getattr(self, name)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +70,12 @@ def build(
     tables = [fps_table(fps)] if len(fps) else []
     for analysis in (*analyses, *energy):
         tables += correlation_tables(analysis)
-    validated = Table("Events that failed validation", validation.HEADER, validation.rows(frame), validation.NOTE)
-    tuned = Table("Tuned launch parameters", tuning.HEADER, tuning.rows(everything), tuning.NOTE)
     last = (
         commands,
-        tuned,
+        Table("Tuned launch parameters", tuning.HEADER, tuning.rows(everything), tuning.NOTE),
         identity_table(everything, identities),
-        validated,
+        Table("Events that failed validation", validation.HEADER, validation.rows(frame), validation.NOTE),
+        Table("Left out", omissions.HEADER, omissions.rows(everything, identities or ())),
         doubt_table(everything),
         failure_table(everything),
     )

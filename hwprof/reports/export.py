@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from hwprof._version import __version__
 from hwprof.errors import NotInstalled, ResultsError, UsageError
+from hwprof.printable import ESCAPE, encodable_data
 from hwprof.records import FORMAT as RECORDS_FORMAT
 from hwprof.records import Kind, Run, to_json
 
@@ -75,7 +76,7 @@ def write_csv(frame: pd.DataFrame, file: IO[bytes]) -> int:
 def write_parquet(frame: pd.DataFrame, file: IO[bytes]) -> int:
     """The frame with its description (`attrs`) in the file's metadata. Columns of mixed options become text."""
     plain = frame.copy()
-    plain.attrs = dict(frame.attrs)
+    plain.attrs = encodable_data(dict(frame.attrs))
     for name in plain.columns:
         if plain[name].dtype == object:
             kinds = {type(value) for value in plain[name] if value is not None}
@@ -91,7 +92,7 @@ def write_json(results: Results, file: IO[bytes], kind: str | None = None) -> in
     """Every run in full as one versioned JSON document, one run per line, streamed.
 
     `hwprof.records.from_json(Run, document["runs"][i])` gives the record back. Infinities and NaN, which JSON lacks,
-    are {"$float": "inf"}.
+    are {"$float": "inf"}. A byte that is no UTF-8 is escaped: other programs' parsers refuse a lone surrogate.
     """
     import dataclasses
 
@@ -101,13 +102,16 @@ def write_json(results: Results, file: IO[bytes], kind: str | None = None) -> in
         "format": FORMAT,
         "records_format": RECORDS_FORMAT,
         "hwprof": __version__,
-        "experiments": [dataclasses.asdict(e) for e in results.experiments()],
+        "experiments": [encodable_data(dataclasses.asdict(e)) for e in results.experiments()],
     }
     count = 0
     with _text(file) as text:
         text.write(dumps(head)[:-1] + ',"runs":[')
         for run in _runs(results, kind):
-            text.write(("," if count else "") + "\n" + dumps(to_json(run)))
+            line = dumps(to_json(run))
+            if "\\ud" in line:
+                line = dumps(encodable_data(to_json(run)))
+            text.write(("," if count else "") + "\n" + line)
             count += 1
         text.write("\n]}\n")
     return count
@@ -131,7 +135,7 @@ def _runs(results: Results, kind: str | None) -> Iterator[Run]:
 @contextlib.contextmanager
 def _text(file: IO[bytes]) -> Iterator[io.TextIOWrapper]:
     """Text over `file`, which stays open."""
-    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    text = io.TextIOWrapper(file, encoding="utf-8", errors=ESCAPE, newline="")
     try:
         yield text
         text.flush()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwprof.printable import ESCAPE
 from hwprof.reports import detail
 from hwprof.reports.html.gather import Material
 
@@ -41,7 +42,7 @@ def html(material: Material, folder: Path) -> str:
     from hwprof.reports.html import page, render
 
     path = folder / "report.html"
-    path.write_text(render.render(page.build(material)), encoding="utf-8")
+    path.write_text(render.render(page.build(material)), encoding="utf-8", errors=ESCAPE)
     return str(path)
 
 
@@ -55,7 +56,7 @@ def markdown(material: Material, folder: Path, figures: Drawing) -> str:
         report = dataclasses.replace(report, tables=(*report.tables, slots))
     made = figures.wait()
     path = folder / "report.md"
-    path.write_text(text.markdown(report, made, TITLE), encoding="utf-8")
+    path.write_text(text.markdown(report, made, TITLE), encoding="utf-8", errors=ESCAPE)
     return f"{path}, {len(made)} figures beside it"
 
 
@@ -64,5 +65,5 @@ def latex(material: Material, folder: Path) -> str:
     from hwprof.reports import latex as tex
 
     path = folder / "report.tex"
-    path.write_text(tex.tables(detail.extend(material.report)), encoding="utf-8")
+    path.write_text(tex.tables(detail.extend(material.report)), encoding="utf-8", errors=ESCAPE)
     return f"{path} (packages array, booktabs, longtable)"

@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from hwprof.printable import ESCAPE
 from hwprof.reports import labels
 from hwprof.reports.jobs import Added, Coefficient, Job, Speed
 
@@ -40,8 +41,18 @@ def draw(job: Job, folder: Path) -> None:
     """The figure of a job as SVG and PNG, and its data as CSV, into `folder`."""
     functions: dict[str, Any] = {f.__name__: f for f in (dots, against_macs, heat_map, scatters)}
     with mpl.rc_context(STYLE):
-        _save(functions[job.draw](job.what), folder / job.name)
-    (folder / f"{job.name}.csv").write_text(job.data, encoding="utf-8")
+        _save(functions[job.draw]([literal(record) for record in job.what]), folder / job.name)
+    (folder / f"{job.name}.csv").write_text(job.data, encoding="utf-8", errors=ESCAPE)
+
+
+def literal(record: Any) -> Any:
+    """A record whose texts stand for themselves: two dollar signs in a name would begin and end a formula."""
+    if isinstance(record, str):
+        return record.replace("$", r"\$")
+    if isinstance(record, tuple):
+        texts = map(literal, record)
+        return record._make(texts) if hasattr(record, "_make") else tuple(texts)
+    return record
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -217,6 +217,7 @@ def figure(good: Sequence[tuple[Placement, Roof]], roof: Roof) -> Figure:
     from matplotlib.figure import Figure
 
     from hwprof.reports.labels import place as put
+    from hwprof.reports.plots import literal
 
     made = Figure(figsize=(8, 5), layout="constrained")
     axes = made.add_subplot()
@@ -248,11 +249,13 @@ def figure(good: Sequence[tuple[Placement, Roof]], roof: Roof) -> Figure:
     frameworks = sorted({p.point.title.partition(" ")[0] for p in mine})
     for marker, framework in zip("os^Dv<>pP*Xh" * 3, frameworks, strict=False):
         own = [p for p in mine if p.point.title.partition(" ")[0] == framework]
-        axes.plot([p.intensity for p in own], [p.performance / 1e9 for p in own], marker, ms=6, label=framework)
+        axes.plot(
+            [p.intensity for p in own], [p.performance / 1e9 for p in own], marker, ms=6, label=literal(framework)
+        )
     axes.set(xscale="log", yscale="log", xlabel="FLOP per byte", ylabel="GFLOP/s (2 x MACs x FPS)")
-    axes.set_title(f"{roof.machine} · CPUs {','.join(map(str, roof.cpus))}", fontsize=10)
+    axes.set_title(f"{literal(roof.machine)} · CPUs {','.join(map(str, roof.cpus))}", fontsize=10)
     axes.grid(True, which="major", lw=0.3)
     if mine:
         axes.legend(fontsize=8, loc="lower right")
-        put(axes, [(p.point.title.split(" ")[1], p.intensity, p.performance / 1e9) for p in mine], size=6.5)
+        put(axes, [(literal(p.point.title.split(" ")[1]), p.intensity, p.performance / 1e9) for p in mine], size=6.5)
     return made

@@ -59,7 +59,7 @@ def figure(curves: Mapping[str, Sequence[Point]]) -> Any:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    from hwprof.reports.plots import COLOURS, MARKERS, STYLE
+    from hwprof.reports.plots import COLOURS, MARKERS, STYLE, literal
 
     with mpl.rc_context(STYLE):
         drawn = Figure(figsize=(8.4, 3.6), layout="constrained")
@@ -74,7 +74,7 @@ def figure(curves: Mapping[str, Sequence[Point]]) -> Any:
                 # no interval (one round): no bar
                 low = [0.0 if v.low is None else v.value - v.low for v in values]
                 high = [0.0 if v.high is None else v.high - v.value for v in values]
-                label = name if panel is left else None
+                label = literal(name) if panel is left else None
                 panel.errorbar(x, [v.value for v in values], yerr=[low, high], label=label, capsize=2, **style)
         for panel, says in ((left, "speed-up over one thread"), (right, "parallel efficiency")):
             panel.set_xlabel("threads")

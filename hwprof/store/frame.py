@@ -1,8 +1,9 @@
 """`Results.frame()`: one row per run, by bulk queries; nothing is done row by row in the database.
 
 Counts are per frame (value / (iterations x batch) of the windows they were counted in), levels as they are. Missing
-is NaN. Simulated counts have columns of their own, taken from the simulated run of the same case, machine and
-experiment. `df.attrs["metrics"]` describes every metric column.
+is NaN. Texts are printable: a name may hold a line end, or a byte that is no UTF-8. Simulated counts have columns of
+their own, taken from the simulated run of the same case, machine and experiment. `df.attrs["metrics"]` describes every
+metric column.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pandas as pd
 from sqlalchemy import Connection, Row, Text, func, select, type_coerce
 
 from hwprof.analysis import performance
+from hwprof.printable import printable
 from hwprof.records import Exactness, Fidelity, Kind, Origin, Role, call_of, from_json
 from hwprof.store import schema
 from hwprof.store.columns import REDUCE, ROLES, WORST, Column, Floats, Metric, column_name, per_of, reduce_of
@@ -132,7 +134,7 @@ def _identity(
     runs: Sequence[Row[Any]], experiments: Mapping[int, str], labels: Mapping[int, str], calls: Mapping[int, str]
 ) -> dict[str, Any]:
     def texts(values: Iterable[Any]) -> pd.Series:
-        return pd.Series(list(values), dtype=object)
+        return pd.Series([printable(v) if isinstance(v, str) else v for v in values], dtype=object)
 
     kinds = {text: from_json(Fidelity, schema.loads(text)) for text in {r.fidelity for r in runs} - {None}}
     fidelity = [kinds.get(r.fidelity) for r in runs]
@@ -169,7 +171,7 @@ def _identity(
     out["threads_tuned"] = np.array([t is not None and not t["threads_given"] for t in tuned], dtype=bool)
     options = [dict(r.case_options) for r in runs]
     for name in sorted({name for option in options for name in option}):
-        out[f"option.{name}"] = texts(option.get(name) for option in options)
+        out[f"option.{printable(name)}"] = texts(option.get(name) for option in options)
     return out
 
 

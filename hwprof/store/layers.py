@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, insert, select
 
+from hwprof.printable import encodable
 from hwprof.records import Exactness, Layer, Origin, Reading, Run
 from hwprof.store import schema
 from hwprof.store.metrics import metric_ids, metric_key
@@ -46,7 +47,7 @@ def add(connection: Connection, run_id: int, run: Run) -> None:
                 "value": reading.value,
                 "exactness": reading.exactness.value,
                 "origin": reading.origin.value,
-                "why": reading.why,
+                "why": encodable(reading.why),
             }
             for index, reading in readings
         ],

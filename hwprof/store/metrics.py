@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, insert, select
 
+from hwprof.printable import encodable
 from hwprof.records import Reading
 from hwprof.store import schema
 
@@ -33,7 +34,13 @@ def metric_ids(connection: Connection, keys: Iterable[MetricKey]) -> dict[Metric
 
 def metric_key(reading: Reading) -> MetricKey:
     """What identifies the metric of a reading."""
-    return (reading.metric, reading.unit, reading.domain, reading.source, reading.meaning, "")
+    return described((reading.metric, reading.unit, reading.domain, reading.source, reading.meaning, ""))
+
+
+def described(key: MetricKey) -> MetricKey:
+    """A key as it is stored: a byte that is no UTF-8 (in the path of a meter's log, say) is escaped."""
+    name, unit, domain, source, meaning, config = map(encodable, key)
+    return name, unit, domain, source, meaning, config
 
 
 def insert_one(connection: Connection, table: Table, row: Mapping[str, Any]) -> int:

@@ -33,6 +33,8 @@ from sqlalchemy import (
     text,
 )
 
+from hwprof.store.words import Words
+
 # History: 1: first edition.
 VERSION = 1
 # What `meta` says of a file that is ours.
@@ -127,7 +129,7 @@ machine = Table(
     "machine",
     metadata,
     Column("id", Id, primary_key=True, autoincrement=False),  # of the facts
-    Column("label", Text, nullable=False),
+    Column("label", Words, nullable=False),
     Column("facts", JSONText, nullable=False),
 )
 host_state = Table(
@@ -147,8 +149,8 @@ experiment = Table(
     "experiment",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("toml", Text, nullable=False),
+    Column("name", Words, nullable=False),
+    Column("toml", Words, nullable=False),
     Column("plan_hash", Text, nullable=False, unique=True),
     Column("seed", BigInteger, nullable=False),
 )
@@ -157,14 +159,14 @@ cases = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("sha256", Text, nullable=False, unique=True),
-    Column("framework", Text, nullable=False),
-    Column("network", Text, nullable=False),
-    Column("recipe", Text, nullable=False),
+    Column("framework", Words, nullable=False),
+    Column("network", Words, nullable=False),
+    Column("recipe", Words, nullable=False),
     Column("size", Integer, nullable=False),
     Column("batch", Integer, nullable=False),
     Column("threads", Integer, nullable=False),
     Column("cpus", JSONText, nullable=False),  # list
-    Column("precision", Text, nullable=False),
+    Column("precision", Words, nullable=False),
     Column("options", JSONText, nullable=False),  # list of pairs
     Column("macs", BigInteger),
     Column("params", BigInteger),
@@ -285,9 +287,9 @@ layer = Table(
     metadata,
     Column("run_id", Id, ForeignKey("run.id"), primary_key=True),
     Column("idx", Integer, primary_key=True),
-    Column("node", Text, nullable=False),
+    Column("node", Words, nullable=False),
     Column("origin_node", Text),
-    Column("op", Text, nullable=False),
+    Column("op", Words, nullable=False),
     Column("ns", BigInteger),
     Column("macs", BigInteger),
 )

@@ -12,9 +12,10 @@ from sqlalchemy import Connection, Table, insert, select, update
 
 from hwprof.analysis import performance
 from hwprof.errors import ResultsError
+from hwprof.printable import encodable
 from hwprof.records import Case, Exactness, Kind, Reading, Role, Run, to_json
 from hwprof.store import layers, schema
-from hwprof.store.metrics import MetricKey, insert_one, metric_ids, metric_key
+from hwprof.store.metrics import described, insert_one, metric_ids, metric_key
 
 # Kinds of runs that are nothing without latencies.
 TIMED = (Kind.NATIVE, Kind.TUNING)
@@ -192,19 +193,19 @@ def _reading(reading: Reading) -> dict[str, Any]:
         "running": reading.running,
         "exactness": exactness.value,
         "origin": reading.origin.value,
-        "why": why,
+        "why": encodable(why),
     }
 
 
 def _add_series(connection: Connection, run_id: int, run: Run) -> None:
-    keys: list[MetricKey] = [(s.metric, s.unit, "", s.source, "", "") for s in run.series]
+    keys = [described((s.metric, s.unit, "", s.source, "", "")) for s in run.series]
     ids = metric_ids(connection, keys)
     rows = [
         {
             "run_id": run_id,
             "seq": seq,
             "metric_id": ids[key],
-            "label": s.label,
+            "label": encodable(s.label),
             "origin": s.origin.value,
             "cumulative": int(s.cumulative),
             "interval_ns": s.interval_ns,

@@ -126,3 +126,26 @@ def test_extrapolation_is_said_and_too_few_networks_refuse() -> None:
     assert few == Refusal("3 networks measured with f0: a prediction needs 4")
     assert isinstance(predict(one, "absent", {"macs": 1e9}), Refusal)
     assert predict(one, "f0", {"params": 1e6}) == Refusal("the network's MACs are unknown")
+
+
+def test_a_network_without_macs_is_left_out_by_name_and_costs_no_other() -> None:
+    whole = frame(gain=0.6)
+    more = whole[whole["network"] == "n0"].assign(network="mystery", macs=math.nan, params=math.nan)
+    both = pd.concat([whole, more], ignore_index=True)
+    both.attrs = whole.attrs
+    (alone,), (found,) = models.assess(whole), models.assess(both)
+    assert found.notes == ("left out for unknown MACs: mystery",)
+    assert (found.networks, found.coefficients) == (alone.networks, alone.coefficients)
+
+
+def test_a_fact_that_one_network_lacks_is_no_predictor_and_is_named() -> None:
+    data = frame(gain=0.6)
+    data.loc[data["network"] == "n3", "params"] = math.nan
+    extra = {(f"n{i}", 224): {"layers": 5.0 + i} for i in range(9)}
+    (found,) = models.assess(data, extra)
+    assert found.networks == 10
+    assert not {"params", "layers"} & {*found.candidates}
+    assert [n for n in found.notes if n.startswith("no predictor")] == [
+        "no predictor, as it is unknown of n3: params",
+        "no predictor, as it is unknown of n9: layers",
+    ]

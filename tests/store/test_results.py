@@ -18,6 +18,7 @@ from hwprof.records import (
     Failure,
     Fidelity,
     Kind,
+    Layer,
     Origin,
     Reading,
     Role,
@@ -215,7 +216,7 @@ def test_the_database_itself_refuses_a_second_good_run(results: Results) -> None
         (make_run(uid="aa01"), None, "in the results already"),
         (make_run(uid="bb"), 17, "no experiment 17"),
         (Run("cc", make_case(), windows=(Window(0, Role.BARE, -1, 0, 1, (1,)),) * 2), None, "same index"),
-        (Run("dd", make_case(network="n\udc80", size=8), failure=KILLED), None, "not valid text"),
+        (Run("d\udc80", make_case(), failure=KILLED), None, "not valid text"),
         (Run("ee", make_case()), None, "has no latency"),
         (Run("ff", make_case(), windows=(Window(0, Role.BARE, -1, 0, 1, ()),)), None, "has no latency"),
     ],
@@ -292,3 +293,23 @@ def test_default_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HWPROF_RESULTS", "/data/r.db")
     assert default_path() == Path("/data/r.db")
     assert default_path("mine.db") == Path("mine.db")
+
+
+def test_names_that_are_no_utf8_are_kept_as_they_came(results: Results, tmp_path: Path) -> None:
+    odd = "mod\udce8le"
+    machine = {"label": f"{odd} board"}
+    step = Layer(odd, odd, 5.0, (odd,))
+    reading = Reading("power", 3.0, "W", source=f"meter:{odd}", why=odd)
+    window = Window(0, Role.COUNTED, 0, 0, 10, (10,), (reading,))
+    case = make_case(odd, f"{odd}.onnx", size=8, recipe=odd, options={"path": odd})
+    run = Run("aa", case, windows=(window,), machine=machine, layers=(step,), kind=Kind.LAYERS)
+    results.add(run)
+    (found,) = results.runs(network=f"{odd}.onnx", framework=odd)
+    assert (found.case, found.machine, found.layers) == (run.case, machine, (step,))
+    assert found.case.key == case.key
+    assert found.windows[0].readings[0].source == r"meter:mod\xe8le"  # a description: escaped when it is stored
+    frame = results.frame("layers")
+    assert (frame["network"].item(), frame["machine"].item()) == (r"mod\xe8le.onnx", r"mod\xe8le board")
+    with Results.create(tmp_path / "other.db") as other:
+        assert other.merge(results.path).added == 1
+        assert list(other.runs()) == [found]

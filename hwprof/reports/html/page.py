@@ -235,7 +235,7 @@ def _machine(material: Material) -> Section:
 
 
 def _doubts(material: Material) -> Section:
-    titles = ("Doubts", "Without a result", "Events that failed validation", "Commands")
+    titles = ("Doubts", "Without a result", "Left out", "Events that failed validation", "Commands")
     found = [t for t in material.report.tables if t.title in titles]
     natives = sum(r.kind is Kind.NATIVE and r.failure is None for r in material.runs)
     absent = [] if any(t.title == "Doubts" for t in found) else [f"None of {natives} runs raised a doubt."]

@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from hwprof.printable import printable
 from hwprof.reports.content import Table
 from hwprof.reports.html.model import Figure, Page, Scatter
 
@@ -33,6 +34,7 @@ def render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_shown,
     )
     environment.filters["first"] = first_rows
     environment.filters["picture"] = lambda figure: Markup(figure.svg)
@@ -43,6 +45,11 @@ def render(page: Page) -> str:
     style, script = Markup(_read("report.css")), Markup(_read("report.js"))
     template = environment.get_template("report.html")
     return template.render(page=page, style=style, script=script, rows=ROWS)
+
+
+def _shown(value: Any) -> Any:
+    """What an expression of the template puts into the page; Markup is text that was escaped where it was made."""
+    return printable(value) if type(value) is str else value
 
 
 def marked(text: str) -> bool:
@@ -106,4 +113,6 @@ def _round(value: float) -> float:
 def _plain(cell: Any) -> Any:
     if isinstance(cell, float):
         return cell if math.isfinite(cell) else None
+    if isinstance(cell, str):
+        return printable(cell)
     return cell.item() if hasattr(cell, "item") else cell

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape, quoteattr
 
+from hwprof.printable import printable
+
 SERIES = 8  # colours s0 to s7 in the style sheet; markers differ too, for those who can't tell the colours apart
 LETTER = 6.1  # width of a letter at 11 px, enough to leave room for text that only the browser measures
 
@@ -87,7 +89,7 @@ class Drawing:
 
     def add(self, tag: str, text: str | None = None, title: str = "", **attributes: object) -> None:
         """One element; `class_` is the class, underscores become dashes; `title` makes it a point with a value."""
-        body = escape(text) if text is not None else ""
+        body = escape(printable(text)) if text is not None else ""
         shape = f"<{tag}{_attributes(attributes)}>{body}</{tag}>" if body else f"<{tag}{_attributes(attributes)}/>"
         self.parts.append(point(shape, title) if title else shape)
 
@@ -134,20 +136,20 @@ class Drawing:
         """The whole as text."""
         w, h = round(self.width), round(self.height)
         head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="group"'
-        return f"{head} aria-label={quoteattr(self.label)}>{''.join(self.parts)}</svg>"
+        return f"{head} aria-label={quoteattr(printable(self.label))}>{''.join(self.parts)}</svg>"
 
 
 def point(shape: str, title: str, **attributes: object) -> str:
     """A shape with a value: shown on hover, and on focus by the page's script (arrow keys go from one to the next)."""
     more = _attributes(attributes)
-    return f'<g class="pt" role="img" tabindex="-1"{more}><title>{escape(title)}</title>{shape}</g>'
+    return f'<g class="pt" role="img" tabindex="-1"{more}><title>{escape(printable(title))}</title>{shape}</g>'
 
 
 def _attributes(attributes: dict[str, object]) -> str:
     out = []
     for name, value in attributes.items():
         text = f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
-        out.append(f" {name.rstrip('_').replace('_', '-')}={quoteattr(text)}")
+        out.append(f" {name.rstrip('_').replace('_', '-')}={quoteattr(printable(text))}")
     return "".join(out)
 
 
