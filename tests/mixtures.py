@@ -179,7 +179,7 @@ CEILINGS: list[tuple[str, float, str, dict[str, Any]]] = [
 
 def odd() -> list[Run]:
     """What no measurement should give, and some results hold: one framework, a network for each oddity."""
-    plain = {"metrics": COUNTS}
+    plain: dict[str, Any] = {"metrics": COUNTS}
     return [
         dataclasses.replace(make_run("onnxruntime", "without_macs", **plain), macs=None, params=None),
         dataclasses.replace(make_run("onnxruntime", "without_params", **plain), params=None),
