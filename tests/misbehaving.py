@@ -105,7 +105,7 @@ def never_run_after_the_answer() -> None:
         if message["say"] in ("result", "failure"):
             threading.Event().wait()
 
-    Link.send = send_and_wait  # type: ignore[method-assign]
+    Link.send = send_and_wait  # type: ignore[method-assign, assignment]
 
 
 def exhaust_onnxruntime() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -36,10 +37,17 @@ TORCHVISION = {
 LIGHT = ("squeezenet1_1", "mobilenet_v2", "mobilenet_v3_small", "shufflenet_v2_x1_0", "efficientnet_b0", "resnet18")
 
 
-def outputs(name: str, folder: Path, seed: int = 0, size: int = 64, images: int = 4) -> np.ndarray:
-    """Outputs of ONNX Runtime, (images, classes)."""
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the networks of this file lie."""
+    return tmp_path_factory.mktemp("networks")
+
+
+@cache
+def outputs(name: str, folder: Path, seed: int, size: int, images: int = 4) -> np.ndarray:
+    """Outputs of ONNX Runtime, (images, classes), of the network written to NAME-SEED-SIZE.onnx."""
     network = networks.resolve(name)
-    path = folder / f"{name}.onnx"
+    path = folder / f"{name}-{seed}-{size}.onnx"
     network.write(path, seed, size)
     spec = network.input_spec(size, 1)
     with ONNXRUNTIME.load(path, Case("onnxruntime", name, "", size), spec) as model:
@@ -62,8 +70,8 @@ def test_the_small_network_is_listed_with_its_own_counts() -> None:
 
 @pytest.mark.parametrize("name", LIGHT)
 @pytest.mark.parametrize(("seed", "size"), [(0, 64), (1, 64), (2, 64), (3, 64), (4, 64), (0, 32), (1, 128)])
-def test_outputs_are_of_order_one_and_depend_on_the_image(name: str, seed: int, size: int, tmp_path: Path) -> None:
-    found = outputs(name, tmp_path, seed, size)
+def test_outputs_are_of_order_one_and_depend_on_the_image(name: str, seed: int, size: int, folder: Path) -> None:
+    found = outputs(name, folder, seed, size)
     assert np.isfinite(found).all()
     assert 0.1 < np.abs(found).max() < 15
     # far more than the tolerance of FP32, or a framework that ignores its input would pass for faithful
@@ -82,12 +90,12 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another(tmp_path:
 
 
 @pytest.mark.parametrize("name", LIGHT)
-def test_opencv_computes_the_same_network_at_batch_2(name: str, tmp_path: Path) -> None:
-    reference = outputs(name, tmp_path)
+def test_opencv_computes_the_same_network_at_batch_2(name: str, folder: Path, tmp_path: Path) -> None:
+    reference = outputs(name, folder, 0, 64)
     network = networks.resolve(name)
     spec = network.input_spec(64, 2)
     case = Case("opencv", name, "", 64, batch=2)
-    artifact = OPENCV.prepare(PrepareJob(tmp_path / f"{name}.onnx", case, spec, tmp_path))
+    artifact = OPENCV.prepare(PrepareJob(folder / f"{name}-0-64.onnx", case, spec, tmp_path))
     images = synthetic_inputs(network.input_spec(64, 1), 2, 0)
     with OPENCV.load(artifact, case, spec) as model:
         found = model.numpy(model.infer(model.bind(np.concatenate(images))))

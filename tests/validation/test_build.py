@@ -38,6 +38,7 @@ def test_what_a_program_needs_and_cannot_have_is_said(truth: Path) -> None:
         Program(truth, "chase", 0)
 
 
+@pytest.mark.cc
 def test_a_program_works_as_often_as_it_is_told(truth: Path) -> None:
     with Program(truth, "mispredict") as program:
         shares = [program.go(n)["not_taken"] / n for n in (1000, 4000)]
