@@ -73,7 +73,8 @@ def test_two_calls_are_two_cells(results: Results) -> None:
     save(results, *rounds(OLD, 100), *rounds(NEW, 150))
     cells = selecting.cells(entries(results.database))
     assert [(len(c.entries), c.last.call) for c in cells] == [(3, OLD), (3, NEW)]
-    assert [len(k.speeds) for k in diagnosis.known(results, entries(results.database))] == [3, 3]
+    known, _ = diagnosis.known(results, entries(results.database))
+    assert [len(k.speeds) for k in known] == [3, 3]
 
 
 def test_two_calls_can_be_explained_and_the_call_is_what_differs(results: Results) -> None:
@@ -94,7 +95,8 @@ def test_counts_of_another_call_are_missing_rather_than_wrong(results: Results) 
     save(results, *rounds(OLD, 100), *rounds(NEW, 150), counted(OLD, 1.2e6))
     frame = results.frame()
     assert frame["instructions@callgrind"].isna().tolist() == (frame["call"] == NEW).tolist()
-    known = {k.cell.last.call: k for k in diagnosis.known(results, entries(results.database))}
+    found, _ = diagnosis.known(results, entries(results.database))
+    known = {k.cell.last.call: k for k in found}
     assert "callgrind" in str(known[OLD].evidence)
     assert "callgrind" not in str(known[NEW].evidence)
 
