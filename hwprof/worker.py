@@ -255,7 +255,7 @@ def simulate(job: Job, link: Link, stage: Stage) -> None:
             windows = [one_window(link, i, Role.SIMULATED, None, loop, one, sessions) for i, one in enumerate(jobs)]
         else:
             count = job.plan.iterations or 1
-            warm = max(client_requests.WARMUP, count)
+            warm = client_requests.warmup(count)
             windows = [client_requests.count(client_requests.connect(), loop, count)]
         facts |= dict(model.facts()) | {"cpu_features": cpu_features(), "tasks": tasks(), "simulator_warmup": warm}
         facts["hash_seed"] = "random" if sys.flags.hash_randomization else os.environ.get("PYTHONHASHSEED", "")

@@ -101,15 +101,19 @@ def connect(machine: str = "") -> Requests:
     return requests
 
 
+def warmup(iterations: int) -> int:
+    """How many inferences come before `iterations` that are counted."""
+    return max(WARMUP, -(-iterations // 2))
+
+
 def count(requests: Requests, loop: Loop, iterations: int) -> Window:
     """The window of `iterations` inferences; its counts are in the dump COUNTED less those in the dump EMPTY.
 
-    As many inferences, WARMUP at least, warm the process up, the last of them the simulated caches too. The empty
-    window is the same loop around nothing, so that what is left is the inferences alone; the first one pays for what
-    happens once.
+    Others warm the process up, the last of them the simulated caches too. The empty window is the same loop around
+    nothing, so that what is left is the inferences alone; the first one pays for what happens once.
     """
     nothing = Loop(_nothing, loop.ring, loop.clock)
-    loop.run(max(WARMUP, iterations) - 1, 0.0)
+    loop.run(warmup(iterations) - 1, 0.0)
     requests.start()
     requests.window(IGNORED, nothing, iterations)
     requests.window(IGNORED, loop, 1)

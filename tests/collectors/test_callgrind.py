@@ -113,6 +113,7 @@ def simulated(framework: str) -> tuple[Run, Path]:
 def test_an_inference_takes_what_a_bare_program_says_by_differences(
     tmp_path: Path, cache: Path, framework: str
 ) -> None:
+    """The same ten inferences of a process, the sixth to the fifteenth: early ones still differ by 1 %."""
     run, artifact = simulated(framework)
     assert run.failure is None
     with ThreadPoolExecutor(2) as pool:
@@ -122,5 +123,6 @@ def test_an_inference_takes_what_a_bare_program_says_by_differences(
     counted = (readings["instructions"].value or 0) / len(window.latencies_ns)
     assert counted == pytest.approx((many - few) / 10, rel=0.005)
     assert {r.origin for r in readings.values()} == {Origin.SIMULATED}
+    assert (run.facts["simulator_warmup"], len(window.latencies_ns)) == (5, 10)
     assert run.facts["hash_seed"] == "0"
     assert set(run.facts["simulator_caches"]) == {"I1", "D1", "LL"}
