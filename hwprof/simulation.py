@@ -18,8 +18,7 @@ from hwprof.records import Reading
 
 CALLGRIND = "callgrind"
 # With random seeds the interpreter's own instructions differ by up to 4 % of a small inference from start to start.
-# ONNX Runtime from 1.29 on has a thread for telemetry, whose instructions would be counted too.
-REPEATABLE = {"PYTHONHASHSEED": "0", "ORT_DISABLE_TELEMETRY": "1"}
+REPEATABLE = {"PYTHONHASHSEED": "0"}
 # A simulated inference takes about 50 ns of CPU time per multiply-accumulate (valgrind emulates FMA in software). Of
 # small networks several are counted, for one inference can differ by 0.1 to 1 % from the next.
 MACS = 60_000_000

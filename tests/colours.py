@@ -79,7 +79,7 @@ class Framework(OnnxRuntime):
             changed = NoBlue.__new__(NoBlue)
             changed.__dict__.update(vars(model))  # the same session
             if case.option("numb", False):
-                changed.numpy = lambda out: out[0].numpy() * float("nan")  # type: ignore[method-assign]
+                changed.numpy = lambda out: out.get_outputs()[0].numpy() * float("nan")  # type: ignore[method-assign]
             yield changed
 
 

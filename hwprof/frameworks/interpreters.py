@@ -85,10 +85,15 @@ def registered(name: str) -> str | None:
         raise NotAvailable(f"{path} can't be read: {error}", f"hwprof env create {name} makes it anew") from error
 
 
+# ONNX Runtime from 1.29 on starts a thread for it when it is imported, which would be measured too, and keeps an id of
+# this device.
+NO_TELEMETRY = {"ORT_DISABLE_TELEMETRY": "1"}
+
+
 def clean_environ(python: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """`environ` for a child run by `python`: a foreign interpreter must not be led to our packages."""
+    """`environ` for a child run by `python`: no telemetry, and a foreign interpreter is not led to our packages."""
     ours = () if python == sys.executable else ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
-    return {name: value for name, value in environ.items() if name not in ours}
+    return {**NO_TELEMETRY, **{name: value for name, value in environ.items() if name not in ours}}
 
 
 @lru_cache(maxsize=128)

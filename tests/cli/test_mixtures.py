@@ -28,7 +28,7 @@ def commands(path: Path, folder: Path) -> dict[str, list[str]]:
     return {
         "report": ["report", file, "-o", str(folder / "report"), "--format", "all"],
         "export-csv": ["export", file, "--kind", "all", "-o", str(folder / "all.csv")],
-        "export-json": ["export", file, "-o", str(folder / "all.json")],
+        "export-json": ["export", file, "--unmasked", "-o", str(folder / "all.json")],
         "export-pyperf": ["export", file, "--format", "pyperf", "-o", str(folder / "pyperf.json")],
         "explain": ["explain", "onnxruntime", "opencv", file],
         "explain-json": ["explain", "onnxruntime", "opencv", file, "--json"],

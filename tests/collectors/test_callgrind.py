@@ -18,6 +18,7 @@ from hwprof.cases import Planned, plan
 from hwprof.collectors.modelled_caches import DEFAULTS
 from hwprof.collectors.wrappers import Callgrind
 from hwprof.experiment import Experiment, parse
+from hwprof.frameworks.interpreters import NO_TELEMETRY
 from hwprof.records import Origin, Run
 from hwprof.runner import Runner
 from hwprof.simulation import REPEATABLE
@@ -88,7 +89,7 @@ def total(folder: Path, framework: str, artifact: Path, count: int) -> int:
     out = folder / f"bare.{count}"
     options = ["--tool=callgrind", f"--callgrind-out-file={out}", "--vgdb=no", "--quiet"]
     program = [sys.executable, "-c", BARE, framework, str(artifact), str(count)]
-    single = {**REPEATABLE, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    single = {**REPEATABLE, **NO_TELEMETRY, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     subprocess.run(["valgrind", *options, *program], check=True, env={**os.environ, **single})
     found = re.search(r"^totals: (\d+)$", out.read_text(errors="replace"), re.MULTILINE)
     assert found is not None

@@ -95,8 +95,10 @@ def test_a_framework_that_crashes_when_imported_is_not_there(tmp_path: Path) -> 
 
 def test_our_packages_are_not_handed_to_a_foreign_interpreter() -> None:
     environ = {"PYTHONPATH": "/ours", "HOME": "/h"}
-    assert interpreters.clean_environ("/usr/bin/python3", environ) == {"HOME": "/h"}
-    assert interpreters.clean_environ(sys.executable, environ) == environ
+    assert interpreters.clean_environ("/usr/bin/python3", environ) == {"HOME": "/h", **interpreters.NO_TELEMETRY}
+    assert interpreters.clean_environ(sys.executable, environ) == {**environ, **interpreters.NO_TELEMETRY}
+    asked = {"ORT_DISABLE_TELEMETRY": "0"}
+    assert interpreters.clean_environ(sys.executable, asked) == asked
 
 
 def test_what_cannot_be_installed_gives_the_installers_reason_and_leaves_nothing(tmp_path: Path) -> None:
