@@ -69,7 +69,7 @@ def test_the_small_network_is_listed_with_its_own_counts() -> None:
 
 
 @pytest.mark.parametrize("name", LIGHT)
-@pytest.mark.parametrize(("seed", "size"), [(0, 64), (1, 64), (2, 64), (3, 64), (4, 64), (0, 32), (1, 128)])
+@pytest.mark.parametrize(("seed", "size"), [(0, 64), (1, 32), (2, 64), (3, 128)])
 def test_outputs_are_of_order_one_and_depend_on_the_image(name: str, seed: int, size: int, folder: Path) -> None:
     found = outputs(name, folder, seed, size)
     assert np.isfinite(found).all()
