@@ -137,7 +137,8 @@ def correlate(logs: Logs, variant: str, metric: Metric, chosen: Sequence[str]) -
         given = described(given, untested)
     reliability = _reliability(logs, metric.name, rx, k)
     if reliability is None:
-        notes.append("reliability unknown: one round")
+        one_round = logs.noise(metric.name)[1] < 1
+        notes.append(f"reliability unknown: {'one round' if one_round else 'too few networks for the covariates'}")
     elif reliability < RELIABLE:
         notes.append(f"reliability {reliability:.2f}: more rounds")
     without = None

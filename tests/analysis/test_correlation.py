@@ -99,6 +99,14 @@ def test_the_number_of_networks_decides_what_may_be_said(networks: int, status: 
     assert (found.q is None) == (status != "tested")
 
 
+@pytest.mark.parametrize(
+    ("networks", "rounds", "why"), [(8, 1, "one round"), (3, 3, "too few networks for the covariates")]
+)
+def test_why_reliability_is_unknown_is_said(networks: int, rounds: int, why: str) -> None:
+    found = of(analysed(frame(networks, rounds)), "driver")
+    assert [note for note in found.notes if "reliability" in note] == [f"reliability unknown: {why}"]
+
+
 def test_an_unfaithful_case_stays_out() -> None:
     data = frame()
     data.loc[data["network"] == "net0", "faithful"] = False
