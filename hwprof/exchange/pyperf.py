@@ -126,11 +126,14 @@ def _benchmark(
             raise ValueError(f"{name}: a duration must be above 0")
         case = from_json(Case, json.loads(told[CASE])) if CASE in told else foreign(name)
         latency = statistics.median(seconds) * 1e9
+        fps = performance.fps(case.batch, latency)
+        if not all(0 < v < math.inf for v in (latency, fps)):
+            raise ValueError(f"{name}: a duration of {latency / 1e9:g} s gives no speed")
         facts = {
             "format": "pyperf",
             "file": path.name,
             "latency_ns": latency,
-            "fps": performance.fps(case.batch, latency),
+            "fps": fps,
             "values_s": seconds,
             "loops": told.get("loops", 1),
         }

@@ -95,6 +95,14 @@ def test_what_is_no_file_of_pyperf_is_refused(tmp_path: Path, text: str) -> None
         pyperf.read(tmp_path / "x.json")
 
 
+@pytest.mark.parametrize("seconds", [1e300, 5e-324])
+def test_a_duration_without_a_speed_is_refused(tmp_path: Path, seconds: float) -> None:
+    benchmark = {"metadata": {"name": "odd"}, "runs": [{"values": [0.02]}, {"values": [seconds]}]}
+    (tmp_path / "x.json").write_text(json.dumps({"version": "1.0", "benchmarks": [benchmark]}))
+    with pytest.raises(ResultsError, match=r"odd: a duration of .* gives no speed"):
+        pyperf.read(tmp_path / "x.json")
+
+
 def ask_pyperf(*words: str) -> str:
     done = subprocess.run([sys.executable, "-m", "pyperf", *words], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
