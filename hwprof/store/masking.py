@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from hwprof.printable import encodable, printable
 from hwprof.records import Case, Run
 
 if TYPE_CHECKING:
@@ -89,6 +90,11 @@ def quoted(word: str) -> str:
     """As a shell takes it, but for our marks, which need no quotes to be read."""
     plain = re.sub(r"\[hidden(-\d+)?\]|~", "x", word)
     return word if shlex.quote(plain) == plain else shlex.quote(word)
+
+
+def _forms(value: str) -> tuple[Callable[[str], str], ...]:
+    """How `value` may stand in a text: as it is, or as people and other programs see what can't be printed."""
+    return (str,) if value.isprintable() else (str, encodable, printable)
 
 
 @dataclass(slots=True)
@@ -172,7 +178,7 @@ class Masker:
         if isinstance(value, str):
             return self.hidden(value) if value and name and is_secret(name, in_facts=True) else self.text(value)
         if isinstance(value, Mapping):
-            return {key: self.data(one, str(key)) for key, one in value.items()}
+            return {self.text(str(key)): self.data(one, str(key)) for key, one in value.items()}
         if isinstance(value, list | tuple):
             if name == "argv" and all(isinstance(word, str) for word in value):
                 return self.words(value)
@@ -249,14 +255,17 @@ class Masker:
     def _masked(self, text: str) -> str:
         for key in sorted(self._commands, key=len, reverse=True):  # one that holds another first
             whole = key.partition(" ")[2]
-            if len(whole) >= SHORTEST and whole in text and " " in whole:
-                text = text.replace(whole, self._commands[key])
+            if len(whole) >= SHORTEST and " " in whole:
+                for form in _forms(whole):
+                    text = text.replace(form(whole), form(self._commands[key]))
         text = TOKENS.sub(lambda m: self.hidden(m[0]), text)
         for pattern in (*PATTERNS, *NAMED):
             text = pattern.sub(self._part, text)
         for (kind, value), mark in list(self._marks.items()):
-            if kind == HIDDEN and len(value) >= SHORTEST and value in text:
-                text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", lambda _, m=mark: m, text)  # type: ignore[misc]
+            if kind == HIDDEN and len(value) >= SHORTEST:
+                for known in {form(value) for form in _forms(value)}:
+                    if known in text:
+                        text = re.sub(rf"(?<!\w){re.escape(known)}(?!\w)", lambda _, m=mark: m, text)  # type: ignore[misc]
         text = HOMES.sub(self._home, text)
         return AFTER_SCHEME.sub(lambda m: "/" + self._home(m), text)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from hwprof.cli import main, record
 from hwprof.commands.recording import Recorded
 from hwprof.commands.samples import Frame, Sample
+from hwprof.printable import encodable, printable
 from hwprof.records import Case, Failure
 from hwprof.store import Results
 from hwprof.store.masking import Masker, is_secret
@@ -78,6 +80,19 @@ def test_a_secret_that_is_known_is_hidden_wherever_it_is_printed() -> None:
     masker = Masker().learn([(("command", "prog --password hunter2"), ("attached", False))])
     assert masker.text("login with hunter2 failed") == "login with [hidden] failed"
     assert masker.text("hunter22 and ahunter2") == "hunter22 and ahunter2"
+
+
+@pytest.mark.parametrize("shown", [str, encodable, printable])
+def test_what_cant_be_printed_is_found_in_the_form_in_which_it_is_shown(shown: Callable[[str], str]) -> None:
+    """A byte that is no UTF-8, and a line end, in a secret and among the arguments of another program."""
+    ours, theirs = "prog '--password=two\udcff words\n'", "/bin/nginx -c hush\udcff"
+    masker = Masker().learn([[("command", ours)], [("attached", True), ("command", theirs)]])
+    assert masker.text(shown(f"{ours} beside {theirs}")) == "prog --password=[hidden] beside nginx"
+    assert masker.text(shown("login with two\udcff words\n failed")) == "login with [hidden] failed"
+
+
+def test_names_in_tables_are_texts_too() -> None:
+    assert Masker().data({"prog --password=hunter2": "it failed"}) == {"prog --password=[hidden]": "it failed"}
 
 
 def test_of_another_program_only_the_name_is_shown_and_two_of_them_stay_two() -> None:
