@@ -40,7 +40,7 @@ KEYS = frozenset(
 # Programs -> options that take a secret: `-p VALUE` or `-pVALUE`.
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("mysql", "mysqldump", "mysqladmin", "mariadb", "sshpass", "mongo", "mongosh"), ("-p",)),
-    **dict.fromkeys(("curl",), ("-u", "-U")),
+    **dict.fromkeys(("curl",), ("-u", "-U", "--user", "--proxy-user", "--oauth2-bearer", "--pass", "--proxy-pass")),
     **dict.fromkeys(("redis-cli",), ("-a",)),
     **dict.fromkeys(("zip", "unzip", "sqlcmd", "isql"), ("-P",)),
     **dict.fromkeys(("ldapsearch", "ldapmodify", "ldapadd"), ("-w",)),
@@ -57,19 +57,20 @@ TOKENS = re.compile(
 PATTERNS = (
     re.compile(r"[a-z][\w+.-]*://[^/\s:@]*:(?P<secret>[^/\s@]+)@", re.IGNORECASE),
     re.compile(
-        r"\bauthorization['\"]?\s*[:=]\s*['\"]?(?:(?:basic|bearer|token|digest)\s+)?(?P<secret>[^\s'\"]+)", re.I
+        r"(?:\b|(?<=-H))authorization['\"]?\s*[:=]\s*['\"]?(?:(?:basic|bearer|token|digest)\s+)?(?P<secret>[^\s'\"]+)",
+        re.I,
     ),
     re.compile(r"\bbearer\s+(?P<secret>(?=\S*\d)[\w.~+/-]{12,}=*)", re.IGNORECASE),
 )
-# `name` is asked whether it is a secret's.
+# `name` is asked whether it is a secret's; if not, `secret` is searched in turn (--env=TOKEN=...).
 NAMED = (
     re.compile(r"(?<![\w.-])(?P<name>-{0,2}[A-Za-z][\w.-]*)=(?P<secret>\"[^\"]*\"|'[^']*'|[^\s&;,'\"]+)"),
-    re.compile(r"(?<!\S)(?P<name>--?[A-Za-z][\w-]*)\s+(?P<secret>(?!-)[^\s'\"]+)"),
+    re.compile(r"(?<!\S)(?P<name>--?[A-Za-z][\w-]*)\s+(?P<secret>\"[^\"]*\"|\$?'[^']*'|(?!-)[^\s'\"]+)"),
     re.compile(r"(?P<quote>[\"'])(?P<name>[\w.-]+)(?P=quote)\s*:\s*[\"'](?P<secret>[^\"']+)"),
-    re.compile(r"(?<![\w.-])(?P<name>[A-Za-z][\w-]*-[\w-]*[A-Za-z]):\s+(?P<secret>[^\s'\"]+)"),
+    re.compile(r"(?:(?<![\w.-])|(?<=-H))(?P<name>[A-Za-z][\w-]*-[\w-]*[A-Za-z]):\s*(?P<secret>[^\s'\"]+)"),
 )
 HOMES = re.compile(
-    r"(?<![\w./~-])(?:/[\w.-]+){0,2}?/(?:home|Users)/(?P<who>[^/\s:'\"=,;]+)|(?<![\w./~-])/root(?![\w.-])"
+    r"(?:(?<![\w./~-])|(?<=-[A-Z]))(?:(?:/[\w.-]+){0,2}?/(?:home|Users)/(?P<who>[^/\s:'\"=,;]+)|/root(?![\w.-]))"
 )
 AFTER_SCHEME = re.compile(r"(?<=://)/(?:home|Users)/(?P<who>[^/\s:'\"=,;]+)")
 SHORTEST = 4  # a known secret of fewer letters is not looked for in other texts
@@ -151,10 +152,10 @@ class Masker:
             attached = next((o for o in short if word.startswith(o) and word != o and o != "-pass"), None)
             if secret_next and not word.startswith("-"):
                 shown.append(self.hidden(word))
-                short = ()  # sshpass -p SECRET ssh -p 22
+                short = short if len(short) > 1 else ()  # sshpass -p SECRET ssh -p 22
             elif attached and not word.startswith("--"):
                 shown.append(attached + self.hidden(word.removeprefix(attached)))
-                short = ()
+                short = short if len(short) > 1 else ()
             elif (equals := re.fullmatch(r"(-{0,2}[A-Za-z][\w.-]*)=(.+)", word, re.DOTALL)) and is_secret(equals[1]):
                 shown.append(f"{equals[1]}={self.hidden(equals[2])}")
             else:
@@ -270,11 +271,13 @@ class Masker:
         return AFTER_SCHEME.sub(lambda m: "/" + self._home(m), text)
 
     def _part(self, match: re.Match[str]) -> str:
-        name = match.groupdict().get("name")
-        if name is not None and not is_secret(name):
-            return match[0]
+        name, secret = match.groupdict().get("name"), match["secret"]
+        if name is None or is_secret(name):
+            secret = self.hidden(secret.removeprefix("$'").strip("'\""))
+        else:
+            secret = match.re.sub(self._part, secret)
         start, end = (at - match.start() for at in match.span("secret"))
-        return match[0][:start] + self.hidden(match["secret"].strip("'\"")) + match[0][end:]
+        return match[0][:start] + secret + match[0][end:]
 
     def _home(self, match: re.Match[str]) -> str:
         return self._mark(HOME, match[0], "~{}")

@@ -40,6 +40,20 @@ SK = "sk-" + "abcdefghijklmnopqrstuvwx"
         ("curl -u me:S3cret https://host", "curl -u [hidden] https://host"),
         ("curl -H 'Authorization: Basic bWU6cHc='", "curl -H 'Authorization: Basic [hidden]'"),
         ("curl -H 'X-Api-Key: abc'", "curl -H 'X-Api-Key: [hidden]'"),
+        (
+            "curl '-HAuthorization: Bearer abc' -HX-Api-Key:d1",
+            "curl '-HAuthorization: Bearer [hidden]' -HX-Api-Key:[hidden-2]",
+        ),
+        (
+            "curl --user me:S1 --proxy-user me:S2 --user-agent x",
+            "curl --user [hidden] --proxy-user [hidden-2] --user-agent x",
+        ),
+        (
+            "docker run --env=TOKEN=abc --set=db.password=d1",
+            "docker run --env=TOKEN=[hidden] --set=db.password=[hidden-2]",
+        ),
+        ("sh -c 'prog --token \"a b\" --size 8'", "sh -c 'prog --token [hidden] --size 8'"),
+        ("cc -I/home/alice/include -L/root/lib", "cc -I~/include -L~2/lib"),
         ("git clone https://me:pw@host/x.git", "git clone https://me:[hidden]@host/x.git"),
         ("get 'https://host/x?access_token=abc&size=4'", "get 'https://host/x?access_token=[hidden]&size=4'"),
         (f"prog {GHP} {JWT} {AWS} {SK}", "prog [hidden] [hidden-2] [hidden-3] [hidden-4]"),
