@@ -47,6 +47,8 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("7z", "7za"), ("-p",)),
     **dict.fromkeys(("openssl",), ("-passin", "-passout", "-pass")),
 }
+# `SHELL -c TEXT`: the text holds command lines of its own.
+SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh"})
 # Secrets by their form alone.
 TOKENS = re.compile(
     r"\b(?:gh[opusr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|hf_[A-Za-z0-9]{20,}|npm_\w{30,}|pypi-[\w-]{20,}"
@@ -146,11 +148,14 @@ class Masker:
         """The words of a command line; a secret may be a word of its own."""
         shown: list[str] = []
         short: tuple[str, ...] = ()
-        secret_next = False
+        secret_next = shell = script_next = False
         for word in words:
+            shell = shell or PurePosixPath(word).name in SHELLS
             short = OPTIONS.get(PurePosixPath(word).name, short)
             attached = next((o for o in short if word.startswith(o) and word != o and o != "-pass"), None)
-            if secret_next and not word.startswith("-"):
+            if script_next:
+                shown.append(self.script(word))
+            elif secret_next and not word.startswith("-"):
                 shown.append(self.hidden(word))
                 short = short if len(short) > 1 else ()  # sshpass -p SECRET ssh -p 22
             elif attached and not word.startswith("--"):
@@ -161,7 +166,14 @@ class Masker:
             else:
                 shown.append(self.text(word))
             secret_next = word in short or (bool(re.fullmatch(r"--?[A-Za-z][\w-]*", word)) and is_secret(word))
+            script_next = shell and bool(re.fullmatch(r"-[a-z]*c", word))
         return shown
+
+    def script(self, text: str) -> str:
+        """What a shell is given to execute: secrets as in any text, then in its words; white space stays."""
+        parts = re.split(r"(\s+)", self.text(text))
+        parts[::2] = self.words(parts[::2])
+        return "".join(parts)
 
     def options(self, options: Sequence[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:
         """Options of a case: its command, and what it was given by name."""

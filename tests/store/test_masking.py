@@ -53,6 +53,7 @@ SK = "sk-" + "abcdefghijklmnopqrstuvwx"
             "docker run --env=TOKEN=[hidden] --set=db.password=[hidden-2]",
         ),
         ("sh -c 'prog --token \"a b\" --size 8'", "sh -c 'prog --token [hidden] --size 8'"),
+        ("bash -lc 'mysql -psecretG; curl -u me:S2 x'", "bash -lc 'mysql -p[hidden] curl -u [hidden-2] x'"),
         ("cc -I/home/alice/include -L/root/lib", "cc -I~/include -L~2/lib"),
         ("git clone https://me:pw@host/x.git", "git clone https://me:[hidden]@host/x.git"),
         ("get 'https://host/x?access_token=abc&size=4'", "get 'https://host/x?access_token=[hidden]&size=4'"),
