@@ -273,7 +273,7 @@ class Masker:
                     text = text.replace(form(whole), form(self._commands[key]))
         text = TOKENS.sub(lambda m: self.hidden(m[0]), text)
         for pattern in (*PATTERNS, *NAMED):
-            text = pattern.sub(self._part, text)
+            text = self._parts(pattern, text)
         for (kind, value), mark in list(self._marks.items()):
             if kind == HIDDEN and len(value) >= SHORTEST:
                 for known in {form(value) for form in _forms(value)}:
@@ -282,14 +282,15 @@ class Masker:
         text = HOMES.sub(self._home, text)
         return AFTER_SCHEME.sub(lambda m: "/" + self._home(m), text)
 
-    def _part(self, match: re.Match[str]) -> str:
-        name, secret = match.groupdict().get("name"), match["secret"]
-        if name is None or is_secret(name):
-            secret = self.hidden(secret.removeprefix("$'").strip("'\""))
-        else:
-            secret = match.re.sub(self._part, secret)
-        start, end = (at - match.start() for at in match.span("secret"))
-        return match[0][:start] + secret + match[0][end:]
+    def _parts(self, pattern: re.Pattern[str], text: str) -> str:
+        shown, done, at = [], 0, 0
+        while match := pattern.search(text, at):
+            at = match.start("secret")
+            name = match.groupdict().get("name")
+            if name is None or is_secret(name):
+                shown += [text[done:at], self.hidden(match["secret"].removeprefix("$'").strip("'\""))]
+                done = at = match.end("secret")
+        return "".join([*shown, text[done:]])
 
     def _home(self, match: re.Match[str]) -> str:
         return self._mark(HOME, match[0], "~{}")

@@ -106,6 +106,10 @@ def test_what_cant_be_printed_is_found_in_the_form_in_which_it_is_shown(shown: C
     assert masker.text(shown("login with two\udcff words\n failed")) == "login with [hidden] failed"
 
 
+def test_many_names_in_a_row_are_no_depth() -> None:
+    assert Masker().text("a=" * 2000 + "token=abc") == "a=" * 2000 + "token=[hidden]"
+
+
 def test_names_in_tables_are_texts_too() -> None:
     assert Masker().data({"prog --password=hunter2": "it failed"}) == {"prog --password=[hidden]": "it failed"}
 
