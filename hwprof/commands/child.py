@@ -125,8 +125,16 @@ class Child:
         theirs.set_inheritable(True)
         actions = [(os.POSIX_SPAWN_DUP2, fd, to) for fd, to in ((stdout, 1), (stderr, 2)) if fd is not None]
         command = [sys.executable, "-I", "-S", "-c", STUB, str(theirs.fileno())]
-        self.pid = os.posix_spawn(sys.executable, command, os.environ, file_actions=actions)
-        theirs.close()
+        try:
+            self.pid = os.posix_spawn(sys.executable, command, os.environ, file_actions=actions)
+        except OSError as error:
+            ours.close()
+            raise NotAvailable(
+                f"{sys.executable} can't be started: {error.strerror}",
+                "it starts the command; its folders must be open to this user",
+            ) from error
+        finally:
+            theirs.close()
         self._link = ours
         job = {
             "path": self.path,

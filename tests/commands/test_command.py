@@ -15,7 +15,7 @@ from hwprof.commands.counting import Native
 from hwprof.commands.errors import CommandNotExecutable, CommandNotFound
 from hwprof.commands.interrupts import Forwarding
 from hwprof.commands.output import Search, compiled
-from hwprof.errors import UsageError
+from hwprof.errors import NotAvailable, UsageError
 from hwprof.records import Exactness, Kind, Reading, Role, Run, Window
 from tests.commands import programs
 
@@ -118,6 +118,13 @@ def test_missing_and_unexecutable_programs_are_told_apart(tmp_path: Path) -> Non
         run((str(text),))
     with pytest.raises(CommandNotExecutable, match="is a directory"):
         run((str(tmp_path),))
+
+
+def test_an_interpreter_that_this_user_may_not_start_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "python").write_text("")
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    with pytest.raises(NotAvailable, match=r"python can't be started: Permission denied"):
+        Child(("true",))
 
 
 def test_frames_make_fps_and_counts_per_frame() -> None:
