@@ -195,6 +195,7 @@ def odd() -> list[Run]:
         make_run("ncnn", "alexnet", options={"path": "plain.param"}, **plain),
         make_run("tvm", "alexnet", failure=Failure("killed", f"no {BYTE}", BYTE, "load", BYTE)),
         make_run("ncnn", "resnet18", machine={"label": f"{BYTE} board"}, software={"python": BYTE}, **plain),
+        _imported(Case("pyperf", "endless", "pyperf", 0), {"format": "pyperf", "fps": 0.0, "latency_ns": math.inf}),
         *command(("./infer", f"{BYTE}.bin", HOSTILE)),
         *(dataclasses.replace(run, facts={}, uid=f"d{run.uid}") for run in command(("./silent",))),
         *(dataclasses.replace(run, windows=(), uid=f"e{run.uid}") for run in command(("./unseen",))),

@@ -130,6 +130,12 @@ def _floats(values: Iterable[Any]) -> Floats:
     return np.array([_number(value) for value in values], dtype=np.float64)
 
 
+def _speeds(values: Iterable[Any]) -> Floats:
+    """NaN for what is no speed and no time: 0, infinite, as other programs' files had it taken in."""
+    found = _floats(values)
+    return np.where(np.isfinite(found) & (found > 0), found, np.nan)
+
+
 def _identity(
     runs: Sequence[Row[Any]], experiments: Mapping[int, str], labels: Mapping[int, str], calls: Mapping[int, str]
 ) -> dict[str, Any]:
@@ -147,9 +153,9 @@ def _identity(
         "machine": texts(labels[r.machine_id] for r in runs),
         "machine_id": texts(f"{r.machine_id:016x}" for r in runs),
         "failure": texts(None if r.failure is None else r.failure["code"] for r in runs),
-        "fps": _floats(r.fps for r in runs),
-        "throughput": _floats(r.throughput for r in runs),
-        "latency_ms": _floats(r.latency_ns for r in runs) / 1e6,
+        "fps": _speeds(r.fps for r in runs),
+        "throughput": _speeds(r.throughput for r in runs),
+        "latency_ms": _speeds(r.latency_ns for r in runs) / 1e6,
         "load_ms": _floats(r.load_ns for r in runs) / 1e6,
         "peak_rss_mib": _floats(r.facts.get("peak_rss_bytes") for r in runs) / MIB,
         "max_rel": _floats(None if f is None else f.max_rel for f in fidelity),

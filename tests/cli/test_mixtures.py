@@ -147,7 +147,7 @@ def test_odd_runs_are_left_out_by_name_and_the_rest_is_analysed(tmp_path: Path, 
     for name in ("report.html", "report.md", "all.csv", "all.json", "figures"):
         assert mixtures.SHOWN in files[name].replace("\\\\", "\\"), name
     assert r"mod\textbackslash{}xe8le" in files["report.tex"]
-    for name in ("without_macs", "no_time"):
+    for name in ("without_macs", "no_time", "endless"):
         assert name in files["report.html"].partition("Left out")[2], name
     with Results.open(path) as results:
         networks = {run.case.network for run in results.runs()}
