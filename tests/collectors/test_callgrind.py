@@ -122,7 +122,8 @@ def test_an_inference_takes_what_a_bare_program_says_by_differences(
     (window,) = run.windows
     readings = {r.metric: r for r in window.readings}
     counted = (readings["instructions"].value or 0) / len(window.latencies_ns)
-    assert counted == pytest.approx((many - few) / 10, rel=0.005)
+    # 0.1 to 0.6 % were seen: variables and arguments move the memory of a process, and alignment moves a kernel's count
+    assert counted == pytest.approx((many - few) / 10, rel=0.02)
     assert {r.origin for r in readings.values()} == {Origin.SIMULATED}
     assert (run.facts["simulator_warmup"], len(window.latencies_ns)) == (5, 10)
     assert run.facts["hash_seed"] == "0"
