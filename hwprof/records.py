@@ -5,22 +5,20 @@ Standard library only: the measured process imports this before anything else.
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import hashlib
 import json
-import types
-import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
+from hwprof.json_form import from_json as from_json
+from hwprof.json_form import to_json as to_json
 from hwprof.printable import printable
 
 FORMAT = 1  # of the JSON form; 1: first edition
 UNRECORDED = "unrecorded"  # the call of a run that doesn't say how its framework was called, see `call_of`
 
-T = TypeVar("T")
 Scalar = str | int | float | bool
 
 
@@ -307,57 +305,3 @@ def call_of(software: Mapping[str, Any]) -> str:
     "": not recorded, as by versions of hwprof from before any call had changed, and by other programs.
     """
     return str(software.get("call", ""))
-
-
-def to_json(value: Any) -> Any:
-    """Plain lists, dicts and scalars of any record; a record carries no type name, `from_json` is told it."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, enum.Enum):
-        return value.value
-    if isinstance(value, Mapping):
-        return {str(k): to_json(v) for k, v in value.items()}
-    if isinstance(value, str | int | float | bool) or value is None:
-        return value
-    if isinstance(value, Sequence):
-        return [to_json(v) for v in value]
-    raise TypeError(f"no JSON form for {type(value).__name__}")
-
-
-def from_json(cls: type[T], data: Any) -> T:
-    """The record of type `cls` that `to_json` made `data` from. Raises TypeError or KeyError on foreign data."""
-    return typing.cast(T, _decode(cls, data))
-
-
-def _decode(kind: Any, data: Any) -> Any:
-    origin = typing.get_origin(kind)
-    if kind is Any or kind is None:
-        return data
-    if origin in (types.UnionType, typing.Union):
-        if data is None:
-            return None
-        options = [a for a in typing.get_args(kind) if a is not types.NoneType]
-        return _decode(options[0], data) if len(options) == 1 else data
-    if origin is tuple:
-        args = typing.get_args(kind)
-        if len(args) == 2 and args[1] is Ellipsis:
-            # lists of plain numbers (latencies) can be long: no recursion for them
-            return tuple(data) if args[0] in (int, float, str) else tuple(_decode(args[0], v) for v in data)
-        return tuple(_decode(a, v) for a, v in zip(args, data, strict=True))
-    if origin is not None and issubclass(origin, Mapping):
-        return dict(data)
-    if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return kind(data)
-    if dataclasses.is_dataclass(kind):
-        hints = _hints(typing.cast(type, kind))
-        return typing.cast(Any, kind)(**{k: _decode(hints[k], v) for k, v in data.items()})
-    return data
-
-
-_HINTS: dict[type, dict[str, Any]] = {}
-
-
-def _hints(cls: type) -> dict[str, Any]:
-    if cls not in _HINTS:
-        _HINTS[cls] = typing.get_type_hints(cls)
-    return _HINTS[cls]
