@@ -274,6 +274,31 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
+class Ceiling:
+    """What a machine can do at most, measured: `what` of `of` on `cpus` (empty: not recorded which).
+
+    `what`: fp32, fp16, int8 (op/s) of an instruction set; bandwidth (B/s) or latency (s) of a level, L1 to DRAM.
+    `value` None: it could not be measured, and `why`. `evidence`: repetitions, spread, share of the CPU, compiler.
+    `machine_id` (as in the frame) and `machine`, its label: of a stored one.
+    """
+
+    what: str
+    of: str
+    cpus: tuple[int, ...]
+    value: float | None
+    unit: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    why: str = ""
+    machine_id: str = ""
+    machine: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its key in the results."""
+        return f"{self.what} {self.of} cpus={','.join(map(str, self.cpus))}"
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One case measured once, in one fresh process."""
 

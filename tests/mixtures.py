@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hwprof.exchange import imported_run
-from hwprof.records import Case, Doubt, Failure, Fidelity, Kind, Layer, Role, Run, missing
+from hwprof.records import Case, Ceiling, Doubt, Failure, Fidelity, Kind, Layer, Role, Run, missing
 from hwprof.store import Results
 from tests.factories import HOST_STATE, MACHINE, SOFTWARE, make_case, make_reading, make_run, make_simulated_run
 from tests.factories import make_window as window
@@ -171,9 +171,9 @@ def of(*kinds: str) -> list[Run]:
 BYTE = "mod\udce8le"  # what Python makes of b"mod\xe8le"
 SHOWN = r"mod\xe8le"
 HOSTILE = "../$a^$\x1b[31m|\n<b>&"
-CEILINGS: list[tuple[str, float, str, dict[str, Any]]] = [
-    ("fp32 avx2 cpus=", 1e11, "op/s", {"what": "fp32", "of": "avx2", "cpus": [], "share": 1.0, "at_utc": "1"}),
-    ("bandwidth DRAM cpus=", 1e10, "B/s", {"what": "bandwidth", "of": "DRAM", "cpus": [], "at_utc": "1"}),
+CEILINGS = [
+    Ceiling("fp32", "avx2", (), 1e11, "op/s", {"share": 1.0, "at_utc": "1"}),
+    Ceiling("bandwidth", "DRAM", (), 1e10, "B/s", {"at_utc": "1"}),
 ]
 
 

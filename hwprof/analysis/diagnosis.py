@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from hwprof import interventions
-from hwprof.analysis import behind, bottlenecks, ceilings, ratio, selecting
+from hwprof.analysis import behind, bottlenecks, ratio, roofline, selecting
 from hwprof.analysis.decomposition import factor
 from hwprof.analysis.evidence import Evidence, collect
 from hwprof.analysis.omissions import Omission, why_no_speed
 from hwprof.analysis.ratio import CPU_TIME, Speeds
+from hwprof.analysis.roofline import Roof
 from hwprof.analysis.selecting import Cell
 from hwprof.analysis.verdicts import Context, Spin, Verdict
-from hwprof.records import Case, Kind, Run
-from hwprof.store import Results
-from hwprof.store.listing import Ceiling, Entry, Layer, entries, layers
-from hwprof.store.listing import ceilings as read_ceilings
+from hwprof.records import Case, Kind, Layer, Run
+from hwprof.store import Results, layers
+from hwprof.store.listing import Entry, entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ def diagnose(results: Results, where: str = "") -> tuple[list[Diagnosis], list[O
     cases without a speed."""
     listed = entries(results.database)
     found, omitted = known(results, listed)
-    limits = read_ceilings(results.database)
-    told = layers(results.database, [e.uid for e in listed if e.ok and e.kind == Kind.LAYERS])
+    roofs = roofline.roofs(results.ceilings(), results.machines())
+    told = layers.stored(results.database, [e.order for e in listed if e.ok and e.kind == Kind.LAYERS])
     chosen = found
     if where:
         selector = selecting.parse(where, listed)
@@ -76,7 +76,7 @@ def diagnose(results: Results, where: str = "") -> tuple[list[Diagnosis], list[O
         ]
     out = []
     for one in chosen:
-        context = context_of(one, found, limits.get(one.cell.last.machine_id, []), _layers(one.cell, listed, told))
+        context = context_of(one, found, roofs.get(one.cell.last.machine_key, ()), _layers(one.cell, listed, told))
         out.append(
             Diagnosis(
                 one.cell.case, one.cell.last.machine, one.cell.last.version, context, bottlenecks.verdicts(context)
@@ -114,7 +114,7 @@ def of_runs(cell: Cell, runs: Sequence[Run]) -> Known | None:
     return Known(cell, evidence, [s for s, _ in found], [e for _, e in found])
 
 
-def context_of(one: Known, everything: Iterable[Known], limits: Sequence[Ceiling], told: Sequence[Layer]) -> Context:
+def context_of(one: Known, everything: Iterable[Known], roofs: Sequence[Roof], told: Sequence[Layer]) -> Context:
     """What rules look at for one case.
 
     The same at other thread counts and batches, other frameworks, a spin-off rerun.
@@ -143,8 +143,10 @@ def context_of(one: Known, everything: Iterable[Known], limits: Sequence[Ceiling
         changed = shared and alike and replace(case, options=base.options) == base
         if changed and interventions.kind_of(base, case) == "spin":
             spin = _spin(one.of(max(shared)), other.of(max(shared)))
-    hertz = behind.hertz(one.evidence)
-    return Context(one.evidence, limits, threads, alone, batches, peers, told, spin, ceilings.latencies(limits, hertz))
+    case = me.case
+    roof, doubt = roofline.nearest(roofs, case.cpus, case.threads)
+    latencies = roofline.latencies(roofs, case.cpus, behind.hertz(one.evidence))
+    return Context(one.evidence, roof, doubt, threads, alone, batches, peers, told, spin, latencies)
 
 
 def _spin(now: Known, off: Known) -> Spin | None:
@@ -155,10 +157,10 @@ def _spin(now: Known, off: Known) -> Spin | None:
     return Spin(speed.ratio, speed.low, speed.high, cpu.ratio)
 
 
-def _layers(cell: Cell, listed: Sequence[Entry], told: dict[str, list[Layer]]) -> Sequence[Layer]:
+def _layers(cell: Cell, listed: Sequence[Entry], told: Mapping[int, Sequence[Layer]]) -> Sequence[Layer]:
     """Layers of the latest run that told them for this case."""
-    found = [e for e in listed if e.uid in told and e.case == cell.case and e.machine_id == cell.last.machine_id]
-    return told[found[-1].uid] if found else ()
+    found = [e for e in listed if e.order in told and e.case == cell.case and e.machine_id == cell.last.machine_id]
+    return told[found[-1].order] if found else ()
 
 
 def plain(found: Sequence[Diagnosis]) -> list[dict[str, Any]]:

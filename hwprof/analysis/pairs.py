@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from hwprof import interventions
-from hwprof.analysis import behind, ceilings, selecting
+from hwprof.analysis import behind, roofline, selecting
 from hwprof.analysis.evidence import collect
 from hwprof.analysis.explain import Explanation, Given, Variant, explain, rounds
 from hwprof.analysis.omissions import Omission, why_no_speed
+from hwprof.analysis.roofline import Roof
 from hwprof.analysis.selecting import Cell, Pair
 from hwprof.analysis.wording import CAUSES
 from hwprof.printable import printable
 from hwprof.records import Case, Kind, Run
 from hwprof.store import Results
-from hwprof.store.listing import Ceiling, Entry, entries
-from hwprof.store.listing import ceilings as read_ceilings
+from hwprof.store.listing import Entry, entries
 
 QUIET = ("version", "call", "cpus", "size")  # named in a label only where nothing else differs
 
@@ -27,7 +28,7 @@ class Source:
 
     results: Results
     entries: Sequence[Entry] = ()
-    ceilings: dict[int, list[Ceiling]] = field(default_factory=dict)
+    roofs: Mapping[str, Sequence[Roof]] = field(default_factory=dict)  # by machine_id as in the frame
     held: Mapping[str, Run] = field(default_factory=dict)
     alike: dict[tuple[object, ...], list[Entry]] = field(default_factory=dict)
 
@@ -37,7 +38,7 @@ class Source:
     def refresh(self) -> None:
         """Read the list anew: something was measured."""
         self.entries = entries(self.results.database)
-        self.ceilings = read_ceilings(self.results.database)
+        self.roofs = roofline.roofs(self.results.ceilings(), self.results.machines())
         self.alike = {}
         for entry in self.entries:
             self.alike.setdefault(_core(entry), []).append(entry)
@@ -155,6 +156,12 @@ def alone(pair: Pair) -> str:
     return CAUSES[kind] if kind and same and pair.together else ""
 
 
+def _latencies(sides: Iterable[tuple[Source, Cell]], hertz: float | None) -> dict[str, float]:
+    """Measured cycles per miss event; of two sides on other cores the higher figure, so that the bound stays one."""
+    found = [roofline.latencies(s.roofs.get(c.last.machine_key, ()), c.case.cpus, hertz) for s, c in sides]
+    return {event: max(own[event] for own in found if event in own) for event in dict.fromkeys(chain(*found))}
+
+
 def explanations(
     pairs: Sequence[Pair], source: Source, other: Source | None = None, paired: bool = False
 ) -> tuple[list[Explanation], list[Omission]]:
@@ -167,7 +174,6 @@ def explanations(
             for case in pair.passed_over
             if not any(interventions.kind_of(c.case, case) for c in (pair.a, pair.b))
         ]
-        limits = source.ceilings.get(pair.a.last.machine_id, [])
         first = source.given(pair.a, a, pair.together, pair.b.case)
         second = (other or source).given(pair.b, b, pair.together, pair.a.case)
         silent = [(given, cell) for given, cell in ((first, pair.a), (second, pair.b)) if not rounds(given.runs)]
@@ -176,6 +182,8 @@ def explanations(
             continue
         counted = [found for given in (first, second) if (found := collect(given.runs)) is not None]
         clocks = [hz for found in counted if (hz := behind.hertz(found)) is not None]
+        sides = ((source, pair.a), (other or source, pair.b))
+        latencies = _latencies(sides, max(clocks, default=None))
         out.append(
             explain(
                 first,
@@ -184,7 +192,7 @@ def explanations(
                 pair.differs,
                 pair.together,
                 paired,
-                ceilings.latencies(limits, max(clocks, default=None)),
+                latencies,
                 notes,
                 alone(pair),
             )

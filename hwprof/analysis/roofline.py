@@ -1,4 +1,7 @@
-"""Where a case stands under its machine's roof (Williams, Waterman, Patterson 2009). Pure functions.
+"""What the cores of a case can do at most, and where it stands under that roof (Williams, Waterman, Patterson 2009).
+
+Ceilings are measured (`hwprof calibrate`) on named CPUs. `nearest` says which of them are those of a case, to whoever
+needs one: the roofline, the rules of `bottlenecks`, the bounds of `explain`.
 
 Performance is 2 x MACs x frames per second; intensity is FLOP per byte. Bytes are counted where the CPU has an honest
 event (one that sees prefetches too), else they are the model's compulsory traffic: weights once per batch, inputs and
@@ -7,8 +10,18 @@ outputs of convolutions and matrix products once. That is a lower bound, so that
 
 from __future__ import annotations
 
+import math
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hwprof.analysis import strata
+from hwprof.networks import traffic
+from hwprof.records import Ceiling
 
 # Metrics that count what crosses the memory bus, prefetches included -> bytes of one count
 HONEST: Mapping[str, float] = {
@@ -21,16 +34,20 @@ HONEST: Mapping[str, float] = {
     "uncore_imc/cas_count_write/": 64.0,
 }
 ELEMENT = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
-ARITHMETIC = {"fp32": "fp32", "fp16": "fp16", "int8": "int8"}
+UNITS = {"fp32": "op/s", "fp16": "op/s", "int8": "op/s", "bandwidth": "B/s", "latency": "s"}
+MEMORY = "DRAM"
+# Miss event -> the level that answers it
+ANSWERED_BY: Mapping[str, str] = {"l1d-misses": "L2", "l2-misses": "L3", "llc-misses": MEMORY}
 COUNTED, COMPULSORY = "counted", "compulsory traffic"
 ABOVE = 1.05
 
 
 @dataclass(frozen=True, slots=True)
 class Roof:
-    """Ceilings of one affinity. `compute`: arithmetic -> op/s, the best instruction set; `bandwidth`: level -> B/s.
+    """Ceilings of one affinity (`cpus` empty: not recorded). `compute`: arithmetic -> op/s, the best instruction set.
 
-    `capacity`: level -> bytes, without DRAM. `shared`: measured with less than the whole CPU.
+    `bandwidth`: level -> B/s; `capacity`: level -> bytes, without DRAM; `share` of their time in which the program had
+    the CPUs; `latency`: level -> s; `kinds`: CPU -> kind of core, on a machine with several kinds.
     """
 
     machine: str
@@ -40,6 +57,16 @@ class Roof:
     bandwidth: Mapping[str, float]
     capacity: Mapping[str, int]
     share: float = 1.0
+    latency: Mapping[str, float] = field(default_factory=dict)
+    kinds: Mapping[int, int] = field(default_factory=dict)
+
+    def kind(self, cpu: int) -> int | None:
+        """Kind of a core; None: all are of one kind, or it is not known."""
+        return self.kinds.get(cpu)
+
+    def resembles(self, cpus: Sequence[int]) -> bool:
+        """Its cores are of the kinds of (some of) these; not pinned: of any."""
+        return not cpus or Counter(map(self.kind, self.cpus)) <= Counter(map(self.kind, cpus))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +111,16 @@ def level_of(footprint: float | None, capacity: Mapping[str, int], bandwidth: Ma
     for level, size in sorted(capacity.items(), key=lambda item: item[1]):
         if footprint is not None and footprint <= size and level in bandwidth:
             return level
-    return "DRAM"
+    return MEMORY
 
 
 def place(point: Point, roof: Roof) -> Placement | Unplaced:
     """Under which part of the roof the point is, and how near."""
-    arithmetic = ARITHMETIC.get(point.precision)
-    peak = roof.compute.get(arithmetic or "")
+    peak = roof.compute.get(point.precision)
     if peak is None:
         return Unplaced(point.title, f"no ceiling for {point.precision}: hwprof calibrate")
     # what was counted on the memory bus is DRAM's by definition
-    level = "DRAM" if point.origin == COUNTED else level_of(point.footprint, roof.capacity, roof.bandwidth)
+    level = MEMORY if point.origin == COUNTED else level_of(point.footprint, roof.capacity, roof.bandwidth)
     bandwidth = roof.bandwidth.get(level)
     if bandwidth is None:
         return Unplaced(point.title, f"no bandwidth of {level} measured: hwprof calibrate")
@@ -119,13 +145,118 @@ def counted_bytes(counts: Mapping[str, float]) -> float | None:
     return sum(found) if found else None
 
 
-def nearest(roofs: Sequence[Roof], cpus: Sequence[int]) -> tuple[Roof | None, str]:
-    """The roof measured on these CPUs, else one on as many, which must be said; (None, why) for none."""
-    same = next((r for r in roofs if tuple(r.cpus) == tuple(cpus)), None)
-    if same is not None:
+def roofs(found: Sequence[Ceiling], facts: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Roof]]:
+    """Stored ceilings by machine_id; `facts`: machine_id -> hardware, for the sizes of caches and the kinds of core."""
+    groups: dict[tuple[str, tuple[int, ...]], list[Ceiling]] = defaultdict(list)
+    for c in found:
+        groups[c.machine_id, c.cpus].append(c)
+    out: dict[str, list[Roof]] = defaultdict(list)
+    for (machine, cpus), ceilings in groups.items():
+        compute: dict[str, float] = {}
+        isa: dict[str, str] = {}
+        levels: dict[str, dict[str, float]] = {"bandwidth": {}, "latency": {}}
+        for c in ceilings:
+            value = c.value or 0.0
+            if value <= 0 or c.unit != UNITS.get(c.what):
+                continue
+            if c.what in levels:
+                levels[c.what][c.of] = value
+            elif value > compute.get(c.what, 0.0):
+                compute[c.what], isa[c.what] = value, c.of
+        hardware = facts.get(machine, {})
+        # an L1 of 32 KiB per CPU is one of 64 KiB to two threads, a shared L3 is what it is
+        capacity = {
+            f"L{c['level']}": int(c["kib"]) * 1024 * max(1, math.ceil(len(cpus) / max(1, int(c.get("shared_by", 1)))))
+            for c in hardware.get("caches", ())
+            if c.get("type") in ("Data", "Unified")
+        }
+        share = min((float(c.evidence.get("share", 1.0)) for c in ceilings), default=1.0)
+        kinds = {cpu: number for number, kind in enumerate(hardware.get("kinds", ())) for cpu in kind["cpus"]}
+        label = ceilings[0].machine
+        out[machine].append(
+            Roof(label, cpus, compute, isa, levels["bandwidth"], capacity, share, levels["latency"], kinds)
+        )
+    return dict(out)
+
+
+def nearest(roofs: Sequence[Roof], cpus: Sequence[int], threads: int) -> tuple[Roof | None, str]:
+    """The roof of the cores that a case used: as many of `cpus` as it has `threads`; no `cpus`: it was not pinned.
+
+    Measured on these CPUs, else on as many of the same kinds, else on more or on CPUs that were not recorded; all but
+    the first with a doubt in words. (None, why) for none.
+    """
+    used = min(len(cpus), threads) if cpus else threads
+    named = ",".join(map(str, cpus)) or "any"
+    same = next((r for r in roofs if cpus and r.cpus == tuple(cpus)), None)
+    if same is not None and used == len(cpus):
         return same, ""
-    alike = next((r for r in roofs if len(r.cpus) == max(1, len(cpus))), None)
-    told = ",".join(map(str, cpus)) or "any"
-    if alike is not None:
-        return alike, f"the ceilings are of CPUs {','.join(map(str, alike.cpus))}, the case ran on {told}"
-    return None, f"no ceilings for CPUs {told}: hwprof calibrate --cpus {told if cpus else 'N'}"
+    for roof in roofs:
+        if len(roof.cpus) == used and roof.resembles(cpus):
+            return roof, f"the ceilings are of CPUs {','.join(map(str, roof.cpus))}, the case ran on {named}"
+    if same is not None:
+        return same, f"the ceilings are of CPUs {named} together, the case had {used} of them at a time"
+    for roof in roofs:
+        if not roof.cpus:
+            return roof, "the CPUs of the ceilings were not recorded"
+    return None, f"no ceilings for CPUs {named}: hwprof calibrate --cpus {named if cpus else 'N'}"
+
+
+def latencies(roofs: Sequence[Roof], cpus: Sequence[int], hertz: float | None) -> dict[str, float]:
+    """Miss event -> cycles that it costs at most on these CPUs at this clock, measured; without a clock none.
+
+    A roof's latencies are of the first of its CPUs: one of the case's, else one of the same kind of core.
+    """
+    timed = [r for r in roofs if r.latency and (not cpus or not r.cpus or r.kind(r.cpus[0]) in map(r.kind, cpus))]
+    if not timed or not hertz:
+        return {}
+    roof = max(timed, key=lambda r: (r.cpus == tuple(cpus), len({*r.cpus[:1]} & {*cpus})))
+    return {event: roof.latency[level] * hertz for event, level in ANSWERED_BY.items() if level in roof.latency}
+
+
+def placed(
+    frame: pd.DataFrame, by_machine: Mapping[str, Sequence[Roof]]
+) -> tuple[list[tuple[Placement, Roof]], list[Unplaced]]:
+    """Every native case of the frame under the roof of its machine and CPUs."""
+    good: list[tuple[Placement, Roof]] = []
+    out: list[Unplaced] = []
+    rows = strata.usable(strata.label(frame))
+    rows = rows[rows["fps"].notna()]
+    keys = ["machine_id", strata.VARIANT, strata.NETWORK, "network", "size", "batch", "threads", "cpus", "precision"]
+    honest = [n for n in rows.columns if n.partition("@")[0] in HONEST]
+    table = rows[[*keys, "macs", *honest]].assign(_fps=np.log(rows["fps"].astype(float)))
+    table["_emulated"] = rows["emulated"].astype(bool) if "emulated" in rows.columns else False
+    means = table.groupby(keys, sort=True, dropna=False)[["macs", *honest, "_fps", "_emulated"]].mean()
+    for key, part in zip(means.index, means.to_dict("records"), strict=True):
+        machine, variant, net, network, size, batch, threads, cpus, precision = (str(k) for k in key)
+        title = f"{variant} {net} {size}px b{batch} t{threads}"
+        if part["_emulated"]:
+            out.append(Unplaced(title, "measured on an emulated machine: its time is the emulator's"))
+            continue
+        used = tuple(int(c) for c in cpus.split(",") if c.strip())
+        roof, doubt = nearest(by_machine.get(machine, ()), used, int(threads))
+        macs = float(part["macs"])
+        moved = traffic.of_network(network, int(size)) if roof else None
+        element = ELEMENT.get(precision, 4)
+        counted = counted_bytes({n: float(part[n]) for n in honest})
+        if roof is None:
+            out.append(Unplaced(title, doubt))
+            continue
+        if macs != macs or (moved is None and counted is None):
+            out.append(Unplaced(title, "MACs or traffic are unknown: the network's graph is not here"))
+            continue
+        compulsory = element * (moved.weights / int(batch) + moved.activations) if moved else 0.0
+        point = Point(
+            title,
+            math.exp(part["_fps"]),
+            macs,
+            precision,
+            counted if counted is not None else compulsory,
+            COUNTED if counted is not None else COMPULSORY,
+            float(element * (moved.weights + moved.largest * int(batch))) if moved else None,
+        )
+        found = place(point, roof)
+        if isinstance(found, Unplaced):
+            out.append(found)
+        else:
+            good.append((replace(found, notes=(*found.notes, doubt)) if doubt else found, roof))
+    return good, out

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-from hwprof.analysis import ceilings, slots
+from hwprof.analysis import slots
 from hwprof.analysis.evidence import Evidence
-from hwprof.analysis.verdicts import Context, Number, State, Sure, Verdict, forbidden, unknown, weakened
+from hwprof.analysis.roofline import MEMORY
+from hwprof.analysis.verdicts import LOWER, Context, Number, State, Sure, Verdict, forbidden, unknown, weakened
 
 HIGH, LOW = 0.6, 0.35  # of a ceiling: bound by it; not bound by it
 LINE = 64
@@ -20,22 +21,27 @@ def _flop_rate(evidence: Evidence) -> float | None:
     return 2.0 * evidence.macs * evidence.throughput
 
 
+def _under(context: Context, sure: Sure) -> Sure:
+    """One step less sure where the ceilings are of other cores than the case ran on."""
+    return LOWER[sure] if context.roof_doubt else sure
+
+
 def compute_bound(context: Context) -> Verdict:
     """The arithmetic of the graph against the machine's measured peak; else the share of slots that retire."""
     code, e = "compute-bound", context.evidence
     if (no := forbidden(code, e)) is not None:
         return no
     advice = "fewer MACs or a narrower type (INT8, FP16): this framework already uses the arithmetic units"
-    rate, peak = _flop_rate(e), ceilings.compute(context.ceilings, e.case.precision, e.case.threads)
+    rate, peak = _flop_rate(e), context.roof.compute.get(e.case.precision) if context.roof else None
     if rate is not None and peak:
         share = rate / peak
         numbers = (
             Number("FLOP/s", rate, f"{rate / 1e9:.1f} GFLOP/s by the graph's MACs"),
-            Number("peak", peak, f"{peak / 1e9:.1f} GFLOP/s measured on this machine"),
+            Number("peak", peak, f"{peak / 1e9:.1f} GFLOP/s measured on this machine", context.roof_doubt),
         )
         because = f"{share:.0%} of the measured peak"
         state = State.YES if share >= HIGH else State.NO if share < LOW else State.PARTLY
-        return Verdict(code, state, because, numbers, Sure.HIGH, advice, weight=min(1.0, share))
+        return Verdict(code, state, because, numbers, _under(context, Sure.HIGH), advice, weight=min(1.0, share))
     top = slots.level1(e)
     if top is None:
         need = "peak FLOP/s (hwprof calibrate)" if rate is not None else "MACs of the network"
@@ -51,20 +57,20 @@ def bandwidth_bound(context: Context) -> Verdict:
     code, e = "memory-bandwidth-bound", context.evidence
     if (no := forbidden(code, e)) is not None:
         return no
-    limit = ceilings.bandwidth(context.ceilings, e.case.threads)
+    limit = context.roof.bandwidth.get(MEMORY) if context.roof else None
     misses = e.best("llc-misses", simulated=False)
     cached = _last_level_bytes(e)
     weights = e.params * FLOAT / e.case.batch if e.params else None
     if limit is None:
         return unknown(code, "memory bandwidth (hwprof calibrate)")
     advice = "a larger batch shares the weights between frames; a narrower type; fusing layers that only move data"
-    ceiling = Number("bandwidth", limit, f"{limit / 1e9:.1f} GB/s measured on this machine")
+    ceiling = Number("bandwidth", limit, f"{limit / 1e9:.1f} GB/s measured on this machine", context.roof_doubt)
     if misses is not None:
         rate = misses.value * LINE * e.throughput
         share = rate / limit
         text = f"{rate / 1e9:.2f} GB/s by last-level misses x {LINE} B (prefetched lines may be missing: at least)"
         state = State.YES if share >= HIGH else State.PARTLY if share >= LOW else State.NO
-        sure = weakened(Sure.MEDIUM if state is not State.NO else Sure.LOW, misses)
+        sure = _under(context, weakened(Sure.MEDIUM if state is not State.NO else Sure.LOW, misses))
         shown = (Number("bytes/s", rate, text, misses.caution), ceiling)
         return Verdict(
             code, state, f"at least {share:.0%} of the bandwidth", shown, sure, advice, weight=min(1.0, share)
@@ -77,7 +83,7 @@ def bandwidth_bound(context: Context) -> Verdict:
         if share >= LOW:
             state = State.YES if share >= HIGH else State.PARTLY
             because = f"at least {share:.0%} of the bandwidth"
-            return Verdict(code, state, because, shown, Sure.MEDIUM, advice, weight=min(1.0, share))
+            return Verdict(code, state, because, shown, _under(context, Sure.MEDIUM), advice, weight=min(1.0, share))
         return Verdict(
             code,
             State.UNKNOWN,

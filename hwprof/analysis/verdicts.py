@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hwprof.analysis.evidence import Evidence, Quantity
-from hwprof.store.listing import Ceiling, Layer
+from hwprof.analysis.roofline import Roof
+from hwprof.records import Layer
 
 
 class State(enum.StrEnum):
@@ -75,11 +76,13 @@ class Context:
 
     `threads`: throughput of each round per thread count; `alone`: CPU s per frame with one thread, per round;
     `batches`: seconds per inference of each round per batch; `peers`: the same case in other frameworks;
-    `layers`: of a run that told its layers; `latencies`: cycles per miss event, measured here.
+    `layers`: of a run that told its layers; `latencies`: cycles per miss event, measured here. `roof`: of the cores
+    that it ran on; `roof_doubt`: why that is not sure.
     """
 
     evidence: Evidence
-    ceilings: Sequence[Ceiling] = ()
+    roof: Roof | None = None
+    roof_doubt: str = ""
     threads: Mapping[int, Sequence[float]] = field(default_factory=dict)
     alone: Sequence[float] = ()
     batches: Mapping[int, Sequence[float]] = field(default_factory=dict)

@@ -12,13 +12,14 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hwprof.calibration import kernels
 from hwprof.calibration.kernels import Built
 from hwprof.errors import HwprofError, NotInstalled
+from hwprof.records import Ceiling
 
 REPETITIONS = 7
 SECONDS = 0.1
@@ -27,27 +28,6 @@ TIMEOUT_S = 300.0
 DRAM_LEAST = 64 << 20
 DRAM_FACTOR = 4
 SHARE = 0.95
-
-
-@dataclass(frozen=True, slots=True)
-class Ceiling:
-    """`what` (fp32, fp16, int8, bandwidth, latency) of `of` (an instruction set, a cache level) on `cpus`.
-
-    `value` in `unit`, None where it could not be measured: `why`. `evidence`: repetitions, spread, share, compiler.
-    """
-
-    what: str
-    of: str
-    cpus: tuple[int, ...]
-    value: float | None
-    unit: str
-    evidence: Mapping[str, Any] = field(default_factory=dict)
-    why: str = ""
-
-    @property
-    def name(self) -> str:
-        """Its key in the results."""
-        return f"{self.what} {self.of} cpus={','.join(map(str, self.cpus))}"
 
 
 Ask = Callable[[Path, Sequence[str]], list[Mapping[str, float]]]
@@ -114,15 +94,7 @@ def calibrate(
 
 
 def _with(ceiling: Ceiling, **more: Any) -> Ceiling:
-    return Ceiling(
-        ceiling.what,
-        ceiling.of,
-        ceiling.cpus,
-        ceiling.value,
-        ceiling.unit,
-        {**ceiling.evidence, **more},
-        ceiling.why,
-    )
+    return replace(ceiling, evidence={**ceiling.evidence, **more})
 
 
 def _ceiling(

@@ -60,7 +60,8 @@ def main(args: argparse.Namespace) -> int:
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     if args.json:
-        rows = [{"name": c.name, **dataclasses.asdict(c)} for c in found]
+        keys = ("name", "what", "of", "cpus", "value", "unit", "evidence", "why")
+        rows = [{key: getattr(c, key) for key in keys} for c in found]
         print(json.dumps({"format": 1, "machine": facts, "ceilings": rows}, indent=2))
     else:
         print(roofline.ceilings_text(found, machine.label(facts)))
@@ -69,14 +70,10 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.store import Results, default_path
 
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    rows_ = [
-        (c.name, c.value, c.unit, {**c.evidence, "what": c.what, "of": c.of, "cpus": list(c.cpus), "at_utc": now})
-        for c in found
-        if c.value is not None
-    ]
+    kept = [dataclasses.replace(c, evidence={**c.evidence, "at_utc": now}) for c in found if c.value is not None]
     place = default_path(args.results)
     with Results.open(place, create=True) as results:
-        results.add_ceilings(facts, state, rows_)
+        results.add_ceilings(facts, state, kept)
     if not args.json:
-        print(f"  {len(rows_)} ceilings kept with this host in {place}")
+        print(f"  {len(kept)} ceilings kept with this host in {place}")
     return EXIT_OK

@@ -28,20 +28,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Read, place, print, draw."""
     from hwprof import store
-    from hwprof.records import to_json
+    from hwprof.analysis.roofline import placed, roofs
     from hwprof.reports import roofline, text
 
     with store.Results.open(store.default_path(args.file or args.results)) as results:
         frame, ceilings, facts = results.frame(), results.ceilings(), results.machines()
     if not ceilings:
         raise ResultsError("these results hold no ceilings", "hwprof calibrate measures them (--results, --cpus)")
-    good, out = roofline.placed(frame, roofline.roofs(ceilings, facts))
+    good, out = placed(frame, roofs(ceilings, facts))
     if args.output:
         write(args.output, good)
     if args.json:
-        cases = [{**to_json(p), "cpus": list(r.cpus)} for p, r in good]
-        told = {"format": 1, "cases": cases, "not_placed": to_json(out), "ceilings": to_json(ceilings)}
-        print(json.dumps(encodable_data(told), indent=2))
+        print(json.dumps(encodable_data(roofline.document(good, out, ceilings)), indent=2))
     else:
         print(text.terminal(roofline.report(good, out)))
     return EXIT_OK

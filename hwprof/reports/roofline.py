@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from hwprof.analysis import strata
-from hwprof.analysis.roofline import (
-    COMPULSORY,
-    COUNTED,
-    ELEMENT,
-    HONEST,
-    Placement,
-    Point,
-    Roof,
-    Unplaced,
-    counted_bytes,
-    nearest,
-    place,
-)
-from hwprof.calibration.measure import SHARE, Ceiling
+from hwprof.analysis.roofline import Placement, Roof, Unplaced
+from hwprof.calibration.measure import SHARE
+from hwprof.records import Ceiling, to_json
 from hwprof.reports.content import Report, Table
-from hwprof.store.ceilings import StoredCeiling
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -85,86 +69,22 @@ def ceilings_text(found: Sequence[Ceiling], label: str) -> str:
     return "\n".join(lines)
 
 
-def roofs(found: Sequence[StoredCeiling], facts: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Roof]]:
-    """Stored ceilings by machine; `facts`: machine_id -> hardware, for the sizes of caches."""
-    groups: dict[tuple[str, tuple[int, ...]], list[StoredCeiling]] = defaultdict(list)
-    for c in found:
-        groups[c.machine_id, tuple(c.evidence.get("cpus", ()))].append(c)
-    out: dict[str, list[Roof]] = defaultdict(list)
-    for (machine, cpus), ceilings in groups.items():
-        compute: dict[str, float] = {}
-        isa: dict[str, str] = {}
-        for c in ceilings:
-            what = str(c.evidence.get("what"))
-            if what in ("fp32", "fp16", "int8") and c.value > compute.get(what, 0):
-                compute[what], isa[what] = c.value, str(c.evidence.get("of"))
-        bandwidth = {str(c.evidence.get("of")): c.value for c in ceilings if c.evidence.get("what") == "bandwidth"}
-        caches = [c for c in facts.get(machine, {}).get("caches", ()) if c.get("type") in ("Data", "Unified")]
-        # an L1 of 32 KiB per CPU is one of 64 KiB to two threads, a shared L3 is what it is
-        capacity = {
-            f"L{c['level']}": int(c["kib"]) * 1024 * max(1, math.ceil(len(cpus) / max(1, int(c.get("shared_by", 1)))))
-            for c in caches
-        }
-        share = min((float(c.evidence.get("share", 1.0)) for c in ceilings), default=1.0)
-        out[machine].append(Roof(ceilings[0].machine, cpus, compute, isa, bandwidth, capacity, share))
-    return dict(out)
-
-
-def placed(
-    frame: pd.DataFrame, by_machine: Mapping[str, Sequence[Roof]]
-) -> tuple[list[tuple[Placement, Roof]], list[Unplaced]]:
-    """Every native case of the frame under the roof of its machine and CPUs."""
-    from hwprof.networks import traffic
-
-    good: list[tuple[Placement, Roof]] = []
-    out: list[Unplaced] = []
-    rows = strata.usable(strata.label(frame))
-    rows = rows[rows["fps"].notna()]
-    keys = ["machine_id", strata.VARIANT, strata.NETWORK, "network", "size", "batch", "threads", "cpus", "precision"]
-    honest = [n for n in rows.columns if n.partition("@")[0] in HONEST]
-    table = rows[[*keys, "macs", *honest]].assign(_fps=np.log(rows["fps"].astype(float)))
-    table["_emulated"] = rows["emulated"].astype(bool) if "emulated" in rows.columns else False
-    means = table.groupby(keys, sort=True, dropna=False)[["macs", *honest, "_fps", "_emulated"]].mean()
-    for key, part in zip(means.index, means.to_dict("records"), strict=True):
-        machine, variant, net, network, size, batch, threads, cpus, precision = (str(k) for k in key)
-        title = f"{variant} {net} {size}px b{batch} t{threads}"
-        if part["_emulated"]:
-            out.append(Unplaced(title, "measured on an emulated machine: its time is the emulator's"))
-            continue
-        used = tuple(int(c) for c in str(cpus).split(",") if c.strip())
-        roof, doubt = nearest(by_machine.get(str(machine), ()), used)
-        macs = float(part["macs"])
-        moved = traffic.of_network(str(network), int(size)) if roof else None
-        element = ELEMENT.get(str(precision), 4)
-        counted = counted_bytes({n: float(part[n]) for n in honest})
-        if roof is None:
-            out.append(Unplaced(title, doubt))
-            continue
-        if macs != macs or (moved is None and counted is None):
-            out.append(Unplaced(title, "MACs or traffic are unknown: the network's graph is not here"))
-            continue
-        compulsory = element * (moved.weights / int(batch) + moved.activations) if moved else 0.0
-        point = Point(
-            title,
-            math.exp(part["_fps"]),
-            macs,
-            str(precision),
-            counted if counted is not None else compulsory,
-            COUNTED if counted is not None else COMPULSORY,
-            float(element * (moved.weights + moved.largest * int(batch))) if moved else None,
-        )
-        found = place(point, roof)
-        if isinstance(found, Unplaced):
-            out.append(found)
-        else:
-            good.append((_noted(found, doubt), roof))
-    return good, out
-
-
-def _noted(found: Placement, doubt: str) -> Placement:
-    from dataclasses import replace
-
-    return replace(found, notes=(*found.notes, doubt)) if doubt else found
+def document(
+    good: Sequence[tuple[Placement, Roof]], out: Sequence[Unplaced], ceilings: Sequence[Ceiling]
+) -> dict[str, Any]:
+    """For --json."""
+    return {
+        "format": 1,
+        "cases": [{**to_json(p), "cpus": list(r.cpus)} for p, r in good],
+        "not_placed": to_json(out),
+        "ceilings": [
+            {
+                **{key: getattr(c, key) for key in ("machine_id", "machine", "name", "value", "unit")},
+                "evidence": to_json({**c.evidence, "what": c.what, "of": c.of, "cpus": c.cpus}),
+            }
+            for c in ceilings
+        ],
+    }
 
 
 def report(good: Sequence[tuple[Placement, Roof]], out: Sequence[Unplaced]) -> Report:

@@ -6,12 +6,15 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from hwprof.printable import encodable
 from hwprof.records import Exactness, Layer, Origin, Reading, Run
 from hwprof.store import schema
+from hwprof.store.database import Database
 from hwprof.store.metrics import metric_ids, metric_key
+
+CHUNK = 500  # runs per query
 
 
 def add(connection: Connection, run_id: int, run: Run) -> None:
@@ -80,3 +83,22 @@ def of_runs(connection: Connection, ids: Sequence[int]) -> dict[int, list[Layer]
         own = tuple(readings[row.run_id, row.idx])
         found[row.run_id].append(Layer(row.node, row.op, row.ns, origins, row.macs, own))
     return found
+
+
+def stored(database: Database, ids: Sequence[int]) -> dict[int, list[Layer]]:
+    """Layers of these runs (`listing.Entry.order`), in their order; runs without any are left out."""
+    found: dict[int, list[Layer]] = {}
+    with database.read() as connection:
+        for start in range(0, len(ids), CHUNK):
+            found |= of_runs(connection, ids[start : start + CHUNK])
+    return found
+
+
+def longest(database: Database, most: int) -> dict[int, list[Layer]]:
+    """Layers of the `most` runs that have most time in them, by run (`listing.Entry.order`), the longest first."""
+    table = schema.layer
+    query = select(table.c.run_id).group_by(table.c.run_id).order_by(func.sum(table.c.ns).desc()).limit(most)
+    with database.read() as connection:
+        ids = list(connection.scalars(query))
+        found = of_runs(connection, ids)
+    return {identity: found[identity] for identity in ids}

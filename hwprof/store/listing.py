@@ -1,10 +1,8 @@
-"""What is in a results file, without reading it all: one light entry per run, ceilings, layers."""
+"""What is in a results file, without reading it all: one light entry per run."""
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +10,6 @@ from sqlalchemy import select
 
 from hwprof.records import Case, call_of
 from hwprof.store import schema
-from hwprof.store.ceilings import stored
 from hwprof.store.database import Database
 from hwprof.store.frame import labels
 
@@ -42,26 +39,10 @@ class Entry:
         """What runs of a case must have in common to be pooled."""
         return self.machine_id, self.version, self.call
 
-
-@dataclass(frozen=True, slots=True)
-class Ceiling:
-    """A limit of one machine, measured."""
-
-    name: str
-    value: float
-    unit: str
-    evidence: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One step of a framework's execution: `origin` the first node of the network that it is, where known."""
-
-    node: str
-    origin: str | None
-    op: str
-    ns: int | None
-    macs: int | None
+    @property
+    def machine_key(self) -> str:
+        """`machine_id` as the frame and ceilings have it."""
+        return f"{self.machine_id:016x}"
 
 
 def entries(database: Database) -> list[Entry]:
@@ -115,30 +96,3 @@ def _version(software: Mapping[str, Any]) -> str:
     """The framework's version: of the first of its distributions that is there (numpy stands beside them)."""
     found = software.get("distributions", {})
     return next((str(v) for name, v in found.items() if v and name != "numpy"), "")
-
-
-def ceilings(database: Database) -> dict[int, list[Ceiling]]:
-    """Machine id -> its measured ceilings, whatever the state its host was in."""
-    found: dict[int, list[Ceiling]] = defaultdict(list)
-    with database.read() as connection:
-        for one in stored(connection):
-            found[int(one.machine_id, 16)].append(Ceiling(one.name, one.value, one.unit, one.evidence))
-    return dict(found)
-
-
-def layers(database: Database, uids: Sequence[str]) -> dict[str, list[Layer]]:
-    """Run uid -> its layers in order; runs without any are left out."""
-    r, table = schema.run, schema.layer
-    found: dict[str, list[Layer]] = defaultdict(list)
-    with database.read() as connection:
-        for start in range(0, len(uids), 500):
-            query = (
-                select(r.c.uid, table)
-                .join(r, table.c.run_id == r.c.id)
-                .where(r.c.uid.in_(uids[start : start + 500]))
-                .order_by(table.c.run_id, table.c.idx)
-            )
-            for row in connection.execute(query):
-                origins = json.loads(row.origin_node or "[]")
-                found[row.uid].append(Layer(row.node, origins[0] if origins else None, row.op, row.ns, row.macs))
-    return dict(found)

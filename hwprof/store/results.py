@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Select, delete, func, insert, select
 
 from hwprof.errors import ResultsError
-from hwprof.records import Kind, Run, to_json
-from hwprof.store import ceilings, merge, migrate, reader, schema, tuning, validation, writer
+from hwprof.records import Ceiling, Kind, Run, to_json
+from hwprof.store import machines, merge, migrate, reader, schema, validation, writer
 from hwprof.store.database import TIMEOUT_S, Database, check_file, make_file
+from hwprof.store.machines import Tuning
 from hwprof.store.masking import Masker
 
 if TYPE_CHECKING:
@@ -143,23 +144,22 @@ class Results:
         self, machine: Mapping[str, Any], key: str, winner: Mapping[str, Any], evidence: Mapping[str, Any]
     ) -> None:
         """Keep what won a tuning on this machine; an earlier winner of the same subject is replaced."""
-        self._database.write(lambda connection: tuning.add(connection, machine, key, winner, evidence))
+        self._database.write(lambda connection: machines.add_tuning(connection, machine, key, winner, evidence))
 
-    def add_ceilings(
-        self,
-        machine: Mapping[str, Any],
-        host_state: Mapping[str, Any],
-        found: Sequence[tuple[str, float, str, Mapping[str, Any]]],
-    ) -> None:
-        """Keep what this host can do at most: (name, value, unit, evidence) each."""
-        self._database.write(lambda connection: ceilings.add(connection, machine, host_state, found))
+    def add_ceilings(self, machine: Mapping[str, Any], host_state: Mapping[str, Any], found: Sequence[Ceiling]) -> None:
+        """Keep what this host can do at most; what could not be measured is no row."""
+        self._database.write(lambda connection: machines.add_ceilings(connection, machine, host_state, found))
 
-    def ceilings(self) -> list[ceilings.StoredCeiling]:
+    def ceilings(self) -> list[Ceiling]:
         """Every machine's ceilings, the last of each name."""
         with self._database.read() as connection:
-            found = ceilings.stored(connection)
-        masker = self._database.masker
-        return [dataclasses.replace(c, evidence=masker.data(c.evidence)) for c in found] if masker else found
+            found = machines.ceilings(connection)
+        if (masker := self._database.masker) is None:
+            return found
+        return [
+            dataclasses.replace(c, what=masker.text(c.what), of=masker.text(c.of), evidence=masker.data(c.evidence))
+            for c in found
+        ]
 
     def machines(self) -> dict[str, Mapping[str, Any]]:
         """Hardware facts by machine_id as in the frame."""
@@ -271,10 +271,10 @@ class Results:
         """A run as whoever asks may see it."""
         return run if self._database.masker is None else self._database.masker.run(run)
 
-    def tunings(self, machine: Mapping[str, Any] | None = None) -> list[tuning.Tuning]:
+    def tunings(self, machine: Mapping[str, Any] | None = None) -> list[Tuning]:
         """Winners of tunings. `machine`: only those of this hardware."""
         with self._database.read() as connection:
-            return tuning.kept(connection, machine)
+            return machines.tunings(connection, machine)
 
     def frame(self, kind: str | None = "native") -> pd.DataFrame:
         """One row per run with tidy columns (see hwprof.store.frame); `kind` None: runs of every kind."""

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, delete, insert, select
 from hwprof.records import Counter, Exactness, Reading, to_json
 from hwprof.store import schema
 from hwprof.store.columns import MODIFIERS
+from hwprof.store.machines import add_host
 from hwprof.store.metrics import MetricKey, metric_ids
-from hwprof.store.writer import machine_label
 
 Event = tuple[str, str]  # name, source
 
@@ -47,11 +47,7 @@ def add(
     connection: Connection, machine: Mapping[str, Any], host_state: Mapping[str, Any], found: Sequence[Validated]
 ) -> None:
     """Keep the verdicts with this host; those it had before for the same events are replaced."""
-    facts, state = to_json(machine), to_json(host_state)
-    machine_id = schema.content_id(facts)
-    host_id = schema.content_id([machine_id, state])
-    _once(connection, schema.machine, {"id": machine_id, "label": machine_label(machine), "facts": facts})
-    _once(connection, schema.host_state, {"id": host_id, "machine_id": machine_id, "facts": state})
+    host_id = add_host(connection, machine, host_state)
     keys: list[MetricKey] = [
         (v.counter.metric, v.counter.unit, v.counter.domain, v.counter.source, v.counter.meaning, "") for v in found
     ]
@@ -63,11 +59,6 @@ def add(
         evidence = {**to_json(v.evidence), "failed": v.failed, "why": v.why, "at_utc": v.at_utc}
         row = {"host_state_id": host_id, "metric_id": ids[key], "verdict": v.verdict, "evidence": evidence}
         connection.execute(insert(table), row)
-
-
-def _once(connection: Connection, table: Any, row: Mapping[str, Any]) -> None:
-    if connection.scalar(select(table.c.id).where(table.c.id == row["id"])) is None:
-        connection.execute(insert(table), dict(row))
 
 
 def latest(connection: Connection) -> dict[tuple[int, str], dict[Event, Stored]]:

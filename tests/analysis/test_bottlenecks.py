@@ -11,9 +11,9 @@ import pytest
 
 from hwprof.analysis import bottlenecks, rules_core, rules_system
 from hwprof.analysis.evidence import collect
-from hwprof.analysis.verdicts import Context, Spin, State, Sure
-from hwprof.records import Doubt, Exactness, Origin, Reading, Run, Series
-from hwprof.store.listing import Ceiling, Layer
+from hwprof.analysis.roofline import Roof
+from hwprof.analysis.verdicts import LOWER, Context, Spin, State, Sure
+from hwprof.records import Doubt, Exactness, Layer, Origin, Reading, Run, Series
 from tests.analysis.planted import several
 from tests.factories import MACHINE, make_simulated_run
 
@@ -27,9 +27,9 @@ def context(extra: Sequence[Run] = (), about: dict[str, Any] | None = None, **fi
 
 
 def ceilings(gflops: float = 0, gigabytes: float = 0) -> dict[str, Any]:
-    found = [Ceiling("peak fp32", gflops, "GFLOP/s", {"threads": 1})] if gflops else []
-    found += [Ceiling("bandwidth dram", gigabytes, "GB/s", {"threads": 1})] if gigabytes else []
-    return {"ceilings": found}
+    compute = {"fp32": gflops * 1e9} if gflops else {}
+    bandwidth = {"DRAM": gigabytes * 1e9} if gigabytes else {}
+    return {"roof": Roof("synthetic board", (0,), compute, {}, bandwidth, {})}
 
 
 def test_compute_bound_is_a_share_of_the_measured_peak() -> None:
@@ -39,8 +39,17 @@ def test_compute_bound_is_a_share_of_the_measured_peak() -> None:
         assert found.state is state, peak
         assert found.numbers[0].value == pytest.approx(16.2e9, rel=1e-3)
     assert rules_core.compute_bound(context()).state is UNKNOWN
-    other = {"ceilings": [Ceiling("peak fp32", 20, "GFLOP/s", {"threads": 8})]}
-    assert rules_core.compute_bound(context(about=other)).state is UNKNOWN
+    assert rules_core.compute_bound(context(about=ceilings(gigabytes=20))).state is UNKNOWN
+
+
+def test_ceilings_of_other_cores_than_the_case_ran_on_make_a_verdict_less_sure() -> None:
+    about = ceilings(gflops=20, gigabytes=10)
+    counted: dict[str, Any] = {"metrics": {"llc-misses": 5e6}}
+    for rule in (rules_core.compute_bound, rules_core.bandwidth_bound):
+        sure = rule(context(about=about, **counted))
+        less = rule(context(about={**about, "roof_doubt": "the ceilings are of CPUs 2, the case ran on 3"}, **counted))
+        assert less.sure is LOWER[sure.sure]
+        assert "the ceilings are of CPUs 2, the case ran on 3" in less.cautions
 
 
 def test_bandwidth_bound_by_counted_misses_or_by_weights_that_do_not_fit() -> None:
@@ -186,7 +195,7 @@ def test_dispatch_overhead_is_the_intercept_over_batches() -> None:
 
 def test_unfolded_operators_and_instructions_beside_other_frameworks() -> None:
     def layers(op: str) -> dict[str, Any]:
-        return {"layers": [Layer("a", "a", "Conv", 700_000, None), Layer("b", "b", op, 300_000, None)]}
+        return {"layers": [Layer("a", "Conv", 700_000), Layer("b", op, 300_000)]}
 
     assert rules_system.conversion(context(about=layers("BatchNormalization"))).state is YES
     assert rules_system.conversion(context(about=layers("Conv"))).state is NO

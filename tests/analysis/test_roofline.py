@@ -12,10 +12,13 @@ from hwprof.analysis.roofline import (
     Roof,
     Unplaced,
     counted_bytes,
+    latencies,
     level_of,
     nearest,
     place,
+    roofs,
 )
+from hwprof.records import Ceiling
 
 ROOF = Roof(
     "a board",
@@ -79,9 +82,68 @@ def test_what_has_no_ceiling_is_not_placed() -> None:
     assert isinstance(place(point(0, 1), ROOF), Unplaced)
 
 
+def one(cpus: tuple[int, ...], latency: float = 1e-7) -> Roof:
+    """On a board of two little cores, 0 and 1, and two big ones, 2 and 3."""
+    kinds = {0: 1, 1: 1, 2: 0, 3: 0}
+    return Roof("big.LITTLE", cpus, {"fp32": 1e9}, {}, {}, {}, latency={"DRAM": latency}, kinds=kinds)
+
+
 def test_ceilings_of_other_cpus_are_used_only_with_a_word() -> None:
-    assert nearest([ROOF], (2,)) == (ROOF, "")
-    roof, doubt = nearest([ROOF], (3,))
+    assert nearest([ROOF], (2,), 1) == (ROOF, "")
+    roof, doubt = nearest([ROOF], (3,), 1)
     assert roof is ROOF
     assert "of CPUs 2, the case ran on 3" in doubt
-    assert nearest([ROOF], (0, 1)) == (None, "no ceilings for CPUs 0,1: hwprof calibrate --cpus 0,1")
+    assert nearest([ROOF], (0, 1), 2) == (None, "no ceilings for CPUs 0,1: hwprof calibrate --cpus 0,1")
+
+
+def test_ceilings_of_another_kind_of_core_are_not_used() -> None:
+    big, little, both = one((2,)), one((0,)), one((1, 2))
+    assert nearest([big, little], (0,), 1) == (little, "")
+    assert nearest([big, little], (1,), 1)[0] is little
+    assert nearest([big], (0,), 1)[0] is None
+    assert nearest([big, little, both], (0, 3), 2)[0] is both
+    assert nearest([both], (2, 3), 2)[0] is None
+
+
+def test_a_case_has_the_ceilings_of_as_many_cores_as_it_has_threads() -> None:
+    single, four = one((2,)), Roof("a board", (0, 1, 2, 3), {}, {}, {}, {})
+    assert nearest([single, four], (), 4)[0] is four  # not pinned
+    assert nearest([four, single], (0, 1, 2, 3), 1)[0] is single
+    roof, doubt = nearest([four], (0, 1, 2, 3), 1)
+    assert roof is four
+    assert "of CPUs 0,1,2,3 together, the case had 1 of them at a time" in doubt
+    assert nearest([four], (0, 1, 2, 3), 8) == (four, "")
+
+
+def test_ceilings_whose_cpus_were_not_recorded_are_the_last_choice() -> None:
+    silent = one(())
+    assert nearest([silent, one((2,))], (), 1)[0] is not silent
+    roof, doubt = nearest([silent, one((2, 3))], (2,), 1)
+    assert roof is silent
+    assert "not recorded" in doubt
+
+
+def test_a_latency_is_that_of_the_cores_that_the_case_ran_on() -> None:
+    fast, slow = one((2, 3), 1e-7), one((0,), 3e-7)
+    for several in ([fast, slow], [slow, fast]):
+        assert latencies(several, (0,), 1e9) == {"llc-misses": pytest.approx(300)}
+        assert latencies(several, (1,), 1e9) == {"llc-misses": pytest.approx(300)}
+        assert latencies(several, (3,), 1e9) == {"llc-misses": pytest.approx(100)}
+    assert latencies([fast], (0,), 1e9) == {}
+    assert latencies([fast], (2,), None) == {}
+    assert latencies([one(())], (0,), 1e9) == {"llc-misses": pytest.approx(100)}
+
+
+def test_a_roof_is_the_ceilings_of_one_set_of_cpus_in_known_units() -> None:
+    found = [
+        Ceiling("fp32", "sse2", (2,), 4e10, "op/s", {"share": 0.5}, machine_id="m", machine="a board"),
+        Ceiling("fp32", "avx2", (2,), 8e10, "op/s", machine_id="m", machine="a board"),
+        Ceiling("fp32", "avx2", (0,), 2e10, "op/s", machine_id="m", machine="a board"),
+        Ceiling("bandwidth", "DRAM", (2,), 9.0, "GB/s", machine_id="m", machine="a board"),
+        Ceiling("bandwidth", "L2", (2,), 0.0, "B/s", machine_id="m", machine="a board"),
+        Ceiling("latency", "DRAM", (2,), 1e-7, "s", machine_id="m", machine="a board"),
+    ]
+    facts = {"m": {"kinds": [{"model": "big", "cpus": [2]}, {"model": "little", "cpus": [0]}]}}
+    big, little = roofs(found, facts)["m"]
+    assert big == Roof("a board", (2,), {"fp32": 8e10}, {"fp32": "avx2"}, {}, {}, 0.5, {"DRAM": 1e-7}, {2: 0, 0: 1})
+    assert (little.cpus, little.compute, little.share) == ((0,), {"fp32": 2e10}, 1.0)

@@ -10,8 +10,9 @@ import pytest
 
 from hwprof.calibration import kernels
 from hwprof.calibration.kernels import Built, Variant
-from hwprof.calibration.measure import Ceiling, ask, by_numpy, calibrate, levels
+from hwprof.calibration.measure import ask, by_numpy, calibrate, levels
 from hwprof.errors import HwprofError, NotInstalled
+from hwprof.records import Ceiling
 
 CACHES = [
     {"level": 1, "type": "Data", "kib": 32, "shared_by": 1, "count": 4},

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from hwprof.cli import main
-from hwprof.records import Run
+from hwprof.records import Ceiling, Run
 from hwprof.store import Results
 from tests.analysis.planted import several
 from tests.cli.test_report import stored
+from tests.factories import MACHINE
 
 
 @pytest.fixture
@@ -131,9 +132,27 @@ def test_a_measured_latency_in_ns_becomes_cycles_by_the_clock_that_was_counted(
     runs = [*a, *several(framework="opencv", clock=3e9, metrics={"llc-misses": 1e5})]
     path = stored(tmp_path / "r.db", runs)
     with Results.open(path) as results:
-        facts = {"what": "latency", "of": "DRAM", "cpus": []}
-        results.add_ceilings(a[0].machine, a[0].host_state, [("latency DRAM", 80e-9, "s", facts)])
+        results.add_ceilings(a[0].machine, a[0].host_state, [Ceiling("latency", "DRAM", (), 80e-9, "s")])
     (found,) = json.loads(said(capsys, "explain", "onnxruntime", "opencv", str(path), "--json"))["explanations"]
     (clue,) = (c for c in found["clues"] if c["code"] == "llc-misses")
     # of two clocks the higher one, so that the bound stays one
     assert "240 cycles each, measured here" in clue["text"]
+
+
+def test_a_measured_latency_is_that_of_the_cores_of_both_sides(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = {**MACHINE, "kinds": [{"model": "Big", "cpus": [4, 5]}, {"model": "Little", "cpus": [0, 1]}]}
+    runs = [
+        run
+        for cpus in ((5,), (4,), (0,))
+        for run in several(clock=1e9, metrics={"llc-misses": 1e4}, cpus=cpus, machine=board)
+    ]
+    path = stored(tmp_path / "r.db", runs)
+    with Results.open(path) as results:
+        found = [Ceiling("latency", "DRAM", (cpu,), seconds, "s") for cpu, seconds in ((4, 100e-9), (0, 300e-9))]
+        results.add_ceilings(board, runs[0].host_state, found)
+    for other, cycles in (("cpus=4", 100), ("cpus=0", 300)):
+        (explained,) = json.loads(said(capsys, "explain", "cpus=5", other, str(path), "--json"))["explanations"]
+        (clue,) = (c for c in explained["clues"] if c["code"] == "llc-misses")
+        assert f"{cycles} cycles each, measured here" in clue["text"]

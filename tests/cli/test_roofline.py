@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -10,14 +11,15 @@ from typing import Any
 import pytest
 
 from hwprof.cli import main
+from hwprof.records import Ceiling
 from hwprof.store import Results
 from tests.factories import MACHINE, make_run
 
 BOARD = {**MACHINE, "caches": [{"level": 1, "type": "Data", "kib": 32, "shared_by": 1, "count": 4}]}
-CEILINGS: list[tuple[str, float, str, dict[str, Any]]] = [
-    ("fp32 avx2 cpus=2", 1e11, "op/s", {"what": "fp32", "of": "avx2", "cpus": [2], "share": 1.0, "at_utc": "1"}),
-    ("fp32 sse2 cpus=2", 4e10, "op/s", {"what": "fp32", "of": "sse2", "cpus": [2], "share": 0.5, "at_utc": "1"}),
-    ("bandwidth DRAM cpus=2", 1e10, "B/s", {"what": "bandwidth", "of": "DRAM", "cpus": [2], "at_utc": "1"}),
+CEILINGS = [
+    Ceiling("fp32", "avx2", (2,), 1e11, "op/s", {"share": 1.0, "at_utc": "1"}),
+    Ceiling("fp32", "sse2", (2,), 4e10, "op/s", {"share": 0.5, "at_utc": "1"}),
+    Ceiling("bandwidth", "DRAM", (2,), 1e10, "B/s", {"at_utc": "1"}),
 ]
 
 
@@ -45,6 +47,29 @@ def test_cases_are_placed_under_the_best_instruction_set(tmp_path: Path, capsys:
     assert "measured with 50 % of the CPU" in capsys.readouterr().out
 
 
+def test_roofline_and_bottlenecks_take_the_ceilings_of_the_cores_that_a_case_ran_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinds = [{"model": "Big", "cpus": [4, 5]}, {"model": "Little", "cpus": [0, 1]}]
+    board = {**MACHINE, "kinds": kinds}
+    with Results.open(tmp_path / "r.db", create=True) as stored:
+        for r in range(2):
+            # 26.6 frames/s x 300.8 MMAC x 2 = 16 GFLOP/s: 16 % of what a big core can do, 80 % of a little one
+            stored.add(make_run(network="mobilenet_v2", fps=26.6, round=r, cpus=(0,), machine=board))
+        for cpu, peak in ((4, 1e11), (0, 2e10)):
+            memory = Ceiling("bandwidth", "DRAM", (cpu,), 1e12, "B/s")
+            stored.add_ceilings(board, {"kernel": "1"}, [Ceiling("fp32", "vector", (cpu,), peak, "op/s"), memory])
+    assert main(["roofline", str(tmp_path / "r.db"), "--json"]) == 0
+    (case,) = json.loads(capsys.readouterr().out)["cases"]
+    assert main(["bottlenecks", str(tmp_path / "r.db"), "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    (verdict,) = (v for v in found["verdicts"] if v["code"] == "compute-bound")
+    peak = next(n["value"] for n in verdict["numbers"] if n["name"] == "peak")
+    assert peak == case["peak"] == 2e10
+    assert case["share"] == pytest.approx(0.8, abs=0.01)
+    assert (verdict["state"], verdict["sure"]) == ("yes", "high")
+
+
 def test_without_ceilings_there_is_a_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Results.open(tmp_path / "r.db", create=True) as stored:
         stored.add(make_run())
@@ -63,9 +88,9 @@ def test_the_emulated_are_not_placed(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_the_last_calibration_of_a_machine_counts(tmp_path: Path) -> None:
     path = results(tmp_path / "r.db")
     with Results.open(path) as stored:
-        later = {**CEILINGS[0][3], "at_utc": "2"}
-        stored.add_ceilings(BOARD, {"kernel": "2"}, [("fp32 avx2 cpus=2", 9e10, "op/s", later)])
-        stored.add_ceilings(BOARD, {"kernel": "1"}, [("fp32 avx2 cpus=2", 1.0, "op/s", CEILINGS[0][3])])
+        later = dataclasses.replace(CEILINGS[0], value=9e10, evidence={"at_utc": "2"})
+        stored.add_ceilings(BOARD, {"kernel": "2"}, [later])
+        stored.add_ceilings(BOARD, {"kernel": "1"}, [dataclasses.replace(CEILINGS[0], value=1.0)])
         found = {c.name: c.value for c in stored.ceilings()}
     assert found["fp32 avx2 cpus=2"] == 9e10
     assert len(found) == 3

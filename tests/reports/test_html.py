@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select
 
-from hwprof.records import Run
+from hwprof.records import Ceiling, Run
 from hwprof.reports.html import gather, page, render
 from hwprof.reports.html.model import Page, Section
 from hwprof.reports.html.svg import Axis, Drawing, axis, short
@@ -35,9 +35,8 @@ def built(path: Path, measured: list[Run], extras: bool = False) -> Page:
             results.add(run)
         if extras:
             results.database.write(_extras)
-            facts = {"what": "fp32", "of": "avx2", "cpus": list(measured[0].case.cpus)}
-            memory = {**facts, "what": "bandwidth", "of": "DRAM"}
-            found = [("fp32 avx2", 5e11, "op/s", facts), ("bandwidth DRAM", 2e10, "B/s", memory)]
+            cpus = measured[0].case.cpus
+            found = [Ceiling("fp32", "avx2", cpus, 5e11, "op/s"), Ceiling("bandwidth", "DRAM", cpus, 2e10, "B/s")]
             results.add_ceilings(measured[0].machine, measured[0].host_state, found)
         return page.build(gather.gather(results))
 

@@ -6,35 +6,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
-from sqlalchemy import func, select
 
-from hwprof.analysis import apart, correlation, decomposition, strata, targets
+from hwprof.analysis import apart, correlation, decomposition, roofline, strata, targets
 from hwprof.analysis.apart import Apart
 from hwprof.analysis.decomposition import Identity
 from hwprof.analysis.explain import Explanation
 from hwprof.analysis.pairs import Source
 from hwprof.analysis.roofline import Placement, Roof, Unplaced
 from hwprof.analysis.strata import NETWORK, VARIANT
-from hwprof.records import Run
-from hwprof.reports import content, roofline
+from hwprof.records import Layer, Run
+from hwprof.reports import content
 from hwprof.reports.ahead import Ahead
-from hwprof.store import Results, schema
+from hwprof.store import Results, layers
 
 # What the factors of a ratio and the table of commands need; the frame has all metrics.
 ANCHORS = ("task-clock", "cpu-user-time", "cpu-system-time", "cycles", "instructions", "cycles:u", "instructions:u")
 TIMELINES = 6
 LAYERED = 4
 DRAWN = 6  # waterfalls: one per two frameworks, the widest apart first
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """Time of one layer of a run."""
-
-    node: str
-    op: str
-    ns: int
-    macs: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +87,7 @@ def gather(
         timelines,
         placed,
         unplaced,
-        _layers(results),
+        profiles(source),
         identities,
         pairs,
         explained,
@@ -120,26 +109,12 @@ def typical(frame: pd.DataFrame) -> list[str]:
     return out[:TIMELINES]
 
 
-def _layers(results: Results) -> dict[str, list[Layer]]:
-    """Layers of the runs that have most time in them."""
-    t, r, c = schema.layer, schema.run, schema.cases
-    total = (
-        select(t.c.run_id, r.c.uid, r.c.round, c.c.framework, c.c.network, c.c.batch, c.c.threads)
-        .join(r, t.c.run_id == r.c.id)
-        .join(c, r.c.case_id == c.c.id)
-        .group_by(t.c.run_id, r.c.uid, r.c.round, c.c.framework, c.c.network, c.c.batch, c.c.threads)
-        .order_by(func.sum(t.c.ns).desc())
-        .limit(LAYERED)
-    )
+def profiles(source: Source) -> dict[str, list[Layer]]:
+    """Layers with a time of the runs that have most time in them, by the title of the run."""
+    entries = {entry.order: entry for entry in source.entries}
     out: dict[str, list[Layer]] = {}
-    with results.database.read() as connection:
-        for run in connection.execute(total).all():
-            rows = connection.execute(
-                select(t.c.node, t.c.op, t.c.ns, t.c.macs)
-                .where(t.c.run_id == run.run_id, t.c.ns.is_not(None))
-                .order_by(t.c.idx)
-            )
-            network = masker.text(run.network) if (masker := results.database.masker) else run.network
-            title = f"{run.framework} {network} b{run.batch} t{run.threads}, round {run.round + 1} ({run.uid})"
-            out[title] = [Layer(*row) for row in rows]
-    return {title: layers for title, layers in out.items() if layers}
+    for order, found in layers.longest(source.results.database, LAYERED).items():
+        if (run := entries.get(order)) is not None and (timed := [layer for layer in found if layer.ns is not None]):
+            c = run.case
+            out[f"{c.framework} {c.network} b{c.batch} t{c.threads}, round {run.round + 1} ({run.uid})"] = timed
+    return out

@@ -9,9 +9,8 @@ import pandas as pd
 
 from hwprof import machine
 from hwprof.analysis.strata import NETWORK, VARIANT
-from hwprof.records import Run
+from hwprof.records import Layer, Run
 from hwprof.reports.content import Table
-from hwprof.reports.html.gather import Layer
 from hwprof.reports.html.model import Figure
 from hwprof.reports.html.svg import LETTER, Drawing, axis
 from hwprof.reports.numbers import number
@@ -93,13 +92,14 @@ def _flat(facts: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
 
 
 def layer_bars(title: str, layers: Sequence[Layer], key: str) -> Figure:
-    """Time per layer, the longest first; what is not shown stands in one bar."""
-    ranked = sorted(layers, key=lambda layer: -layer.ns)
+    """Time per layer, the longest first; what is not shown stands in one bar. Only layers with a time."""
+    timed = [(layer, layer.ns) for layer in layers if layer.ns is not None]
+    ranked = sorted(timed, key=lambda item: -item[1])
     shown, rest = ranked[:BARS], ranked[BARS:]
-    total = sum(layer.ns for layer in layers) or 1
-    bars = [(f"{layer.node[-34:]} ({layer.op})", layer.ns, layer.macs) for layer in shown]
+    total = sum(ns for _, ns in timed) or 1
+    bars = [(f"{layer.name[-34:]} ({layer.op})", ns, layer.macs) for layer, ns in shown]
     if rest:
-        bars.append((f"{len(rest)} others", sum(layer.ns for layer in rest), None))
+        bars.append((f"{len(rest)} others", sum(ns for _, ns in rest), None))
     left = 12 + LETTER * max(len(name) for name, _, _ in bars)
     draw = Drawing(left + 430, 0, f"Time per layer: {title}")
     x = axis([ns / 1e6 for _, ns, _ in bars], left, left + 400, zero=True)
@@ -114,5 +114,5 @@ def layer_bars(title: str, layers: Sequence[Layer], key: str) -> Figure:
             "rect", title=said, x=left, y=y + 2, width=max(1.0, x.at(ns / 1e6) - left), height=13, class_="solid s0"
         )
     draw.height = bottom + 38
-    rows = tuple((layer.node, layer.op, layer.ns, layer.macs) for layer in layers)
+    rows = tuple((layer.name, layer.op, ns, layer.macs) for layer, ns in timed)
     return Figure(key, title, draw.render(), ("node", "op", "ns", "MACs"), rows)

@@ -1,0 +1,110 @@
+"""What is kept with a machine and not with a run: its ceilings (`hwprof calibrate`) and the winners of its tunings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Table, delete, insert, select
+
+from hwprof.records import Ceiling, to_json
+from hwprof.store import schema
+from hwprof.store.writer import machine_label
+
+# `Ceiling.name`, which older and foreign rows may have alone
+NAME = re.compile(r"(?P<what>\S+)(?: (?P<of>.*?))??(?: cpus=(?P<cpus>[\d,]*))?")
+
+
+class Tuning(NamedTuple):
+    """One row, with the machine's label."""
+
+    machine: str
+    machine_id: int
+    key: str
+    winner: Mapping[str, Any]
+    evidence: Mapping[str, Any]
+
+
+def _once(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
+    """Add the row unless one of its id is there."""
+    if connection.scalar(select(table.c.id).where(table.c.id == row["id"])) is None:
+        connection.execute(insert(table), row)
+
+
+def add_machine(connection: Connection, machine: Mapping[str, Any]) -> int:
+    """Id of the machine with these facts, which is kept from now on."""
+    facts = to_json(machine)
+    identity = schema.content_id(facts)
+    _once(connection, schema.machine, {"id": identity, "label": machine_label(machine), "facts": facts})
+    return identity
+
+
+def add_host(connection: Connection, machine: Mapping[str, Any], host_state: Mapping[str, Any]) -> int:
+    """Id of the machine in this state, which is kept from now on."""
+    machine_id, state = add_machine(connection, machine), to_json(host_state)
+    identity = schema.content_id([machine_id, state])
+    _once(connection, schema.host_state, {"id": identity, "machine_id": machine_id, "facts": state})
+    return identity
+
+
+def add_ceilings(
+    connection: Connection, machine: Mapping[str, Any], host_state: Mapping[str, Any], found: Sequence[Ceiling]
+) -> None:
+    """Keep those that have a value with this host; those of the same names are replaced."""
+    host_id, table = add_host(connection, machine, host_state), schema.ceiling
+    for one in found:
+        if one.value is None:
+            continue
+        connection.execute(delete(table).where(table.c.host_state_id == host_id, table.c.name == one.name))
+        evidence = to_json({**one.evidence, "what": one.what, "of": one.of, "cpus": one.cpus})
+        row = {"host_state_id": host_id, "name": one.name, "value": one.value, "unit": one.unit, "evidence": evidence}
+        connection.execute(insert(table), row)
+
+
+def ceilings(connection: Connection) -> list[Ceiling]:
+    """All ceilings; of one machine and name the one measured last."""
+    c, h, m = schema.ceiling, schema.host_state, schema.machine
+    query = (
+        select(h.c.machine_id, m.c.label, c.c.name, c.c.value, c.c.unit, c.c.evidence)
+        .join(h, c.c.host_state_id == h.c.id)
+        .join(m, h.c.machine_id == m.c.id)
+    )
+    latest: dict[tuple[str, str], Ceiling] = {}
+    for row in connection.execute(query):
+        one = _ceiling(row)
+        before = latest.get((one.machine_id, one.name))
+        if before is None or str(before.evidence.get("at_utc", "")) <= str(one.evidence.get("at_utc", "")):
+            latest[one.machine_id, one.name] = one
+    return list(latest.values())
+
+
+def _ceiling(row: Any) -> Ceiling:
+    """The record of a row: what its evidence says, else what its name does."""
+    named = NAME.fullmatch(row.name)
+    parts = named.groupdict() if named else {"what": row.name}
+    evidence = dict(row.evidence or {})
+    what, of = (str(evidence.pop(key, parts.get(key) or "")) for key in ("what", "of"))
+    cpus = evidence.pop("cpus", [n for n in (parts.get("cpus") or "").split(",") if n])
+    used = tuple(int(cpu) for cpu in cpus or ())
+    return Ceiling(what, of, used, row.value, row.unit, evidence, "", f"{row.machine_id:016x}", row.label)
+
+
+def add_tuning(
+    connection: Connection, machine: Mapping[str, Any], key: str, winner: Mapping[str, Any], evidence: Mapping[str, Any]
+) -> None:
+    """Keep it; what was kept before for the same machine and key is replaced."""
+    identity, table = add_machine(connection, machine), schema.tuning
+    connection.execute(delete(table).where(table.c.machine_id == identity, table.c.case_key == key))
+    row = {"machine_id": identity, "case_key": key, "winner": to_json(winner), "evidence": to_json(evidence)}
+    connection.execute(insert(table), row)
+
+
+def tunings(connection: Connection, machine: Mapping[str, Any] | None = None) -> list[Tuning]:
+    """All that is kept, of this machine or of every one."""
+    t, m = schema.tuning, schema.machine
+    query = select(m.c.label, t.c.machine_id, t.c.case_key, t.c.winner, t.c.evidence)
+    query = query.join(m, t.c.machine_id == m.c.id).order_by(t.c.machine_id, t.c.case_key)
+    if machine is not None:
+        query = query.where(t.c.machine_id == schema.content_id(to_json(machine)))
+    return [Tuning(*row) for row in connection.execute(query)]
