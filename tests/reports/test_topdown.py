@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from hwprof.analysis import topdown
+from hwprof.analysis.topdown import Bar
 from hwprof.records import Exactness, Origin, Run, Series
-from hwprof.reports import files, topdown
+from hwprof.reports import files
 from hwprof.reports.drawing import Drawing
 from hwprof.reports.html import gather, hardware, page, render
+from hwprof.reports.topdown import sources
 from hwprof.store import Results
 from tests.cli.test_report import stored
 from tests.factories import HOST_STATE, START_NS, make_run
@@ -29,9 +32,10 @@ def marked(run: Run, **change: object) -> Run:
     return dataclasses.replace(run, windows=windows)
 
 
-def bars(path: Path, runs: Sequence[Run]) -> list[topdown.Bar]:
+def bars(path: Path, runs: Sequence[Run]) -> list[Bar]:
     with Results.open(stored(path, runs)) as results:
-        return topdown.bars(gather.gather(results).frame)
+        frame = gather.gather(results).frame
+        return topdown.bars(frame, sources(frame))
 
 
 def test_a_board_and_a_machine_are_two_bars_and_the_boards_says_emulated(tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from hwprof.analysis.roofline import COMPULSORY, Placement, Roof
+from hwprof.analysis.topdown import Bar
 from hwprof.calibration.measure import SHARE
 from hwprof.records import Origin, Role, Run, Series
 from hwprof.reports.html.model import Cell, Figure
 from hwprof.reports.html.svg import LETTER, Drawing, axis
 from hwprof.reports.numbers import number
-from hwprof.reports.topdown import LEVEL1, NOTE, Bar
+from hwprof.reports.topdown import LEVEL1, NOTE
 
 MOST = 40  # bars
 POINTS = 400  # per line of a timeline

@@ -11,12 +11,14 @@ from hwprof.analysis import energy
 from hwprof.analysis.findings import Analysis
 from hwprof.analysis.strata import VARIANT
 from hwprof.analysis.targets import ENERGY, FPS
+from hwprof.analysis.topdown import bars
 from hwprof.records import Kind
-from hwprof.reports import content, detail, places, topdown
+from hwprof.reports import content, detail, places
 from hwprof.reports.content import Table
 from hwprof.reports.html import association, factors, hardware, speed, tables
 from hwprof.reports.html.gather import Material
 from hwprof.reports.html.model import Figure, Page, Scatter, Section
+from hwprof.reports.topdown import sources
 
 METHOD = (
     "FPS = batch / median latency after one 3-sigma pass; throughput = frames / elapsed. Intervals are between rounds, "
@@ -178,9 +180,9 @@ def _factors(material: Material) -> Section:
 
 def _hardware(material: Material) -> Section:
     figures, absent = [], []
-    bars = topdown.bars(material.frame)
-    if bars:
-        figures.append(hardware.topdown(bars, "topdown"))
+    slots = bars(material.frame, sources(material.frame))
+    if slots:
+        figures.append(hardware.topdown(slots, "topdown"))
     else:
         absent.append(
             "No top-down bars: no run counted the four slots of level 1 (retiring, bad speculation, front end, "
