@@ -20,9 +20,10 @@ from hwprof import networks, plugins
 from hwprof.artifacts import PreparationFailed, Workshop, several
 from hwprof.blame import NETWORKS_FAULT, blame
 from hwprof.cache import unwritable
-from hwprof.cases import Planned, plan
+from hwprof.cases import Planned, checked_options, plan
 from hwprof.errors import UsageError
 from hwprof.experiment import Choice, Experiment
+from hwprof.experiment_options import parse_option
 from hwprof.frameworks import interpreters
 from hwprof.frameworks.fidelity import tolerance
 from hwprof.jobs import REFERENCE_IMAGES, Job, Task
@@ -68,9 +69,6 @@ class Cell:
 
 def columns(asked: Sequence[str] = ()) -> tuple[Column, ...]:
     """The frameworks to try: `asked` as "name" or "name:option=value:...", else all. Raises on a name nobody knows."""
-    from hwprof.cases import checked_options
-    from hwprof.cli.options import parse_option
-
     found = []
     for word in asked or plugins.framework_names():
         name, *options = word.split(":")

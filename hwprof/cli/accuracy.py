@@ -13,10 +13,11 @@ import argparse
 import dataclasses
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwprof.cli.options import Number
+from hwprof.cli.options import Number, add_case
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
@@ -26,46 +27,33 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `hwprof accuracy`."""
-    add = parser.add_argument
+    add, case = parser.add_argument, partial(add_case, parser)
     add("--images", required=True, metavar="DIR", help="a folder per class, or one of images with --labels")
     add("--labels", metavar="FILE", help="'name class' per line, or one class per line in the order of names")
     add("--synsets", metavar="FILE", help="which class a synset is: LOC_synset_mapping.txt, map_clsloc.txt, meta.mat")
     add("--first-class", type=int, default=0, metavar="N", help="the number of the first class in FILE (default: 0)")
+    case("network")
     add(
-        "-n",
-        "--network",
-        default="mobilenet_v2",
-        help="built-in name or path of an .onnx or .pt2 (default: mobilenet_v2)",
-    )
-    add(
-        "-f",
-        "--frameworks",
+        *("-f", "--frameworks"),
         default="onnxruntime",
         metavar="NAMES",
         help="with commas, as opencv,pytorch:mode=inductor",
     )
-    add("--precision", default="fp32", metavar="NAMES", help="with commas, as fp32,int8 (default: fp32)")
-    add("-b", "--batch", action=Number, default=16)
-    add("-t", "--threads", action=Number, default=1)
-    add("-s", "--size", action=Number, default=0, help="side of the crop in pixels (default: the network's own)")
-    add("--pretrained", action="store_true", help="torchvision's weights instead of seeded ones (needs torchvision)")
+    case("precision", metavar="NAMES", help="with commas, as fp32,int8 (default: fp32)")
+    case("batch", default=16)
+    case("threads")
+    case("size", help="side of the crop in pixels (default: the network's own)")
+    case("pretrained")
     add("--limit", action=Number, default=0, metavar="N", help="so many images, evenly over the whole set")
     add("--resize", type=int, metavar="PX", help="shorter side before the crop, instead of the network's own")
     add("--interpolation", choices=("bilinear", "bicubic"), help="of resizing, instead of the network's own")
     add("--mean", metavar="R,G,B", help="instead of the network's own")
     add("--std", metavar="R,G,B", help="instead of the network's own")
     add("--decoder", default="auto", help="pillow or opencv (default: pillow where it is)")
-    add("--seed", action=Number, default=0, help="of seeded weights")
-    add(
-        "--timeout",
-        action=Number,
-        of="timeout_s",
-        default=0.0,
-        metavar="S",
-        help="per framework (default: 10 minutes and 2 s per image)",
-    )
+    case("seed", help="of seeded weights")
+    case("timeout", default=0.0, help="per framework (default: 10 minutes and 2 s per image)")
     add("--strict", action="store_true", help="refuse a set with broken images")
-    add("--json", action="store_true", help="one JSON document")
+    case("json")
 
 
 def main(args: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ import datetime
 import json
 import sys
 
-from hwprof.cli.options import Number, add_results
+from hwprof.cli.options import Number, add_case, add_results
 from hwprof.errors import EXIT_OK
 
 
@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of each figure; the median counts (default: 7)",
     )
     add("--seconds", action=Number, of="window_s", default=0.1, metavar="S", help="per repetition (default: 0.1)")
-    add("--json", action="store_true", help="one JSON document")
-    add("--no-save", action="store_true", help="do not keep the figures")
+    add_case(parser, "json")
+    add_case(parser, "no_save", help="do not keep the figures")
     add_results(parser)
 
 

@@ -11,35 +11,29 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hwprof.cli.options import Number
+from hwprof.cli.options import Number, add_case
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, HwprofError, UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `hwprof frameworks`."""
-    add = parser.add_argument
+    add, case = parser.add_argument, partial(add_case, parser)
     add("--conversions", action="store_true", help="the steps from ONNX to each framework's form, with times seen here")
     add("--matrix", action="store_true", help="try every network in every framework that is here")
     add("--networks", default="", metavar="NAMES", help="matrix: only these, with commas; or .onnx files")
     add("--frameworks", default="", metavar="NAMES", help="only these, as onnxruntime,pytorch:mode=inductor")
     add("--size", action=Number, default=0, metavar="PX", help="matrix: side of the input, where a network admits it")
-    add("--precision", default="fp32", help="matrix: default fp32")
-    add("--seed", action=Number, default=0, help="matrix: of weights and inputs")
-    add(
-        "--timeout",
-        action=Number,
-        of="timeout_s",
-        default=900.0,
-        metavar="S",
-        help="matrix: for one step of one cell (default: 900)",
-    )
+    case("precision", help="matrix: default fp32")
+    case("seed", help="matrix: of weights and inputs")
+    case("timeout", default=900.0, help="matrix: for one step of one cell (default: 900)")
     add("--retry-failed", action="store_true", help="matrix: try failed cells again")
     add("--kept", action="store_true", help="matrix: only what earlier calls found out; try nothing")
     add("-o", "--output", metavar="FILE", help="matrix: write it as Markdown")
-    add("--json", action="store_true", help="one JSON document")
+    case("json")
 
 
 def main(args: argparse.Namespace) -> int:

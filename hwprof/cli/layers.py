@@ -15,34 +15,21 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from hwprof.cli.options import Number, add_results, parse_option, split_events
+from hwprof.cli.options import Number, add_case, add_results, results_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, NotAvailable, UsageError
+from hwprof.experiment_options import parse_option, split_events
 from hwprof.printable import encodable_data
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `hwprof layers`."""
-    add = parser.add_argument
-    add("-f", "--framework", action="append", metavar="NAMES", help="one or several, as onnxruntime,opencv")
-    add(
-        "-n",
-        "--network",
-        default="mobilenet_v2",
-        help="built-in name or path of an .onnx or .pt2 (default: mobilenet_v2)",
-    )
-    add("-b", "--batch", action=Number, default=1)
-    add("-t", "--threads", action=Number, default=1)
-    add("-s", "--size", action=Number, default=0, help="side of the input in pixels (default: the network's own)")
+    add, case = parser.add_argument, partial(add_case, parser)
+    case("framework", action="append", default=None, metavar="NAMES", help="one or several, as onnxruntime,opencv")
+    case("network", "batch", "threads", "size")
     add("-r", "--rounds", action=Number, default=3, help="fresh processes for each framework, in turn (default: 3)")
     add("-e", "--events", action="append", metavar="EVENTS", help="for frameworks that are stepped (default: none)")
-    add(
-        "--option",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="of the framework; given to those that know it",
-    )
-    add("--iterations", action=Number, default=30, metavar="N", help="per window (default: 30)")
+    case("option", help="of the framework; given to those that know it")
+    case("iterations", default=30, help="per window (default: 30)")
     add(
         "--top",
         type=int,
@@ -50,11 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="parts shown, the slowest first; 0: all, in order (default: 20)",
     )
-    add("--cpus", default="", help="cores to run on, as 2 or 0,2-3 (default: chosen)")
-    add("--seed", action=Number, default=0)
-    add("--timeout", action=Number, of="timeout_s", default=600.0, metavar="S", help="for one process (default: 600)")
-    add("--json", action="store_true", help="one JSON document")
-    add("--no-save", action="store_true", help="don't write the results file")
+    case("cpus")
+    case("seed", help=None)
+    case("timeout", help="for one process (default: 600)")
+    case("json", "no_save")
     add_results(parser)
 
 
@@ -69,12 +55,8 @@ def main(args: argparse.Namespace) -> int:
 
     spec = experiment_of(args)
     cases = plan(spec)
-    results: Any = None
-    if not args.no_save:
-        results = store.Results.open(store.default_path(args.results), create=True)
-        results.ensure_writable()
     runs: list[Run] = []
-    try:
+    with results_of(args) as results:
         runner = Runner(spec, results)
         workshop = Workshop(runner.launcher, spec.seed)
         identity = runner.begin(cases)
@@ -92,9 +74,6 @@ def main(args: argparse.Namespace) -> int:
                     if run.failure is not None:
                         failed.add(planned.case.key)
                         break
-    finally:
-        if results is not None:
-            results.close()
     nodes = network_nodes(cases[0], workshop)
     if args.json:
         print(json.dumps(encodable_data(document(runs, nodes))))

@@ -9,22 +9,23 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from functools import partial
 from typing import Any
 
-from hwprof.cli.options import Number, add_results
+from hwprof.cli.options import add_case, add_results
 from hwprof.errors import EXIT_OK, NotAvailable, UnknownFramework
 from hwprof.printable import encodable_data, printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `hwprof predict`."""
-    add = parser.add_argument
-    add("-n", "--network", required=True, help="built-in name or path of an .onnx or .pt2")
-    add("-f", "--framework", required=True, help="as it stands in the results")
-    add("-s", "--size", action=Number, default=0, help="side of the input in pixels (default: the network's own)")
-    add("-b", "--batch", action=Number, default=1, help="default: 1")
-    add("-t", "--threads", action=Number, help="default: every number of threads in the results")
-    add("--json", action="store_true", help="one JSON document")
+    case = partial(add_case, parser)
+    case("network", required=True, default=None, help="built-in name or path of an .onnx or .pt2")
+    case("framework", required=True, default=None, help="as it stands in the results")
+    case("size")
+    case("batch", help="default: 1")
+    case("threads", default=None, help="default: every number of threads in the results")
+    case("json")
     add_results(parser)
 
 

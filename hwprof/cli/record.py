@@ -14,11 +14,13 @@ import argparse
 import dataclasses
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import Number, add_unmasked, parse_option
+from hwprof.cli.options import Number, add_case, add_unmasked
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, ResultsError, UsageError
+from hwprof.experiment_options import parse_option
 from hwprof.printable import ESCAPE, encodable_data
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ TOP = 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `hwprof record`."""
-    add = parser.add_argument
+    add, case = parser.add_argument, partial(add_case, parser)
     add("command", nargs="*", metavar="-- COMMAND", help="a program with its arguments")
     add("--pid", type=int, help="a running process")
     add(
@@ -39,21 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="with --pid: so many seconds (default: until it ends, or Ctrl-C)",
     )
-    add("-f", "--framework", help="of a case (default: onnxruntime)")
-    add("-n", "--network", help="of a case: built-in name or path of an .onnx or .pt2")
-    add("-b", "--batch", action=Number, default=1)
-    add("-t", "--threads", action=Number, default=1)
-    add("-s", "--size", action=Number, default=0, help="side of the input in pixels (default: the network's own)")
-    add("--option", action="append", default=[], metavar="NAME=VALUE", help="of the framework, as mode=eager")
-    add("--cpus", default="", help="cores for a case to run on")
-    add(
-        "--window",
-        action=Number,
-        of="window_s",
-        default=2.0,
-        metavar="S",
-        help="of a case: seconds to sample (default: 2)",
-    )
+    case("framework", default=None, help="of a case (default: onnxruntime)")
+    case("network", default=None, help="of a case: built-in name or path of an .onnx or .pt2")
+    case("batch", "threads", "size", "option")
+    case("cpus", help="cores for a case to run on")
+    case("window", default=2.0, help="of a case: seconds to sample (default: 2)")
     add("-e", "--event", default="", help="event to sample by, as perf record -e takes it (default: chosen)")
     add("-F", "--frequency", type=int, default=999, metavar="HZ", help="samples per second and thread (default: 999)")
     add(
@@ -65,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--top", type=int, default=TOP, metavar="N", help=f"rows of the table (default: {TOP})")
     add("-o", "--output", default="hwprof-flame.svg", metavar="FILE", help="default: hwprof-flame.svg")
     add("--perf-data", metavar="FILE", help="keep perf's own file too, for perf report and perf annotate")
-    add("--json", action="store_true", help="the tables as one JSON document on stdout")
+    case("json", help="the tables as one JSON document on stdout")
     add_unmasked(parser)
 
 

@@ -12,73 +12,44 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hwprof.cli.options import Number, add_results, parse_option, split_events
+from hwprof.cli.options import Number, add_case, add_results, results_of
 from hwprof.commands import cli as commands
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, EXIT_UNAVAILABLE, NotAvailable, UsageError
+from hwprof.experiment_options import parse_option, split_events
 from hwprof.printable import encodable_data
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `hwprof run`."""
-    add = parser.add_argument
+    add, case = parser.add_argument, partial(add_case, parser)
     add("-e", "--events", action="append", metavar="EVENTS", help="as perf stat -e takes them (default: auto)")
-    add(
-        "-f",
-        "--framework",
-        default="onnxruntime",
-        help="default: onnxruntime; command: a program, --option runner=NAME",
-    )
-    add(
-        "-n",
-        "--network",
-        default="mobilenet_v2",
-        help="built-in name or path of an .onnx or .pt2 (default: mobilenet_v2)",
-    )
-    add("-b", "--batch", action=Number, default=1)
-    add("-t", "--threads", action=Number, default=1)
+    case("framework", help="default: onnxruntime; command: a program, --option runner=NAME")
+    case("network", "batch", "threads")
     add("-r", "--rounds", action=Number, help="fresh processes (default: 3; of a command: 1)")
-    add(
-        "-w",
-        "--warm-up",
-        action=Number,
-        of="warmup_iterations",
-        metavar="N",
-        help="warm-up iterations (default: until steady)",
-    )
-    add("-s", "--size", action=Number, default=0, help="side of the input in pixels (default: the network's own)")
-    add("--pretrained", action="store_true", help="torchvision's weights instead of seeded ones (needs torchvision)")
-    add("--precision", default="fp32", help="fp32, or what `hwprof frameworks` lists: fp16, bf16, int8")
+    case("warm_up", "size", "pretrained")
+    case("precision", help="fp32, or what `hwprof frameworks` lists: fp16, bf16, int8")
     add("--calibration", default="", metavar="DIR", help="images to quantise int8 with (default: seeded ones)")
     add("--calibration-count", action=Number, of="count", metavar="N", help="how many of them (default: 64)")
-    add("--option", action="append", default=[], metavar="NAME=VALUE", help="of the framework, as mode=eager")
-    add("--cpus", default="", help="cores to run on, as 2 or 0,2-3 (default: chosen)")
-    add("--iterations", action=Number, metavar="N", help="per window (default: as many as fit in --window)")
-    add("--window", action=Number, of="window_s", default=1.0, metavar="S", help="seconds per window (default: 1)")
-    add(
-        "--timeout",
-        action=Number,
-        of="timeout_s",
-        default=600.0,
-        metavar="S",
-        help="for one round; conversions get as much, and 600 at least (default: 600)",
-    )
-    add("--seed", action=Number, default=0, help="of weights and inputs")
-    add(
-        *("--simulate",),
-        nargs="?",
-        const="callgrind",
-        metavar="TOOL",
+    case("option", "cpus")
+    case("iterations", help="per window (default: as many as fit in --window)")
+    case("window")
+    case("timeout", help="for one round; conversions get as much, and 600 at least (default: 600)")
+    case("seed")
+    case(
+        "simulate",
         help="add a simulated run, batch 1 only: callgrind (default), or riscv64, riscv64:v=false, riscv64:vlen=128: "
         "Debian's riscv64 build in QEMU, instructions counted by class",
     )
     add("--multiplex", action="store_true", help="all events in one pass, scaled")
     add("--strict", action="store_true", help="fail (exit 3) when a named event can't be counted")
     add("--meter", default="", metavar="CSV", help="log of an external power meter")
-    add("--json", action="store_true", help="the runs as one JSON document")
-    add("--no-save", action="store_true", help="don't write the results file")
+    case("json", help="the runs as one JSON document")
+    case("no_save")
     add_results(parser)
     commands.add_arguments(parser)
 
@@ -96,23 +67,15 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.reports import command
 
     runs = []
-    results: Any = None
-    if not args.no_save:
-        results = store.Results.open(store.default_path(args.results), create=True)
-        results.ensure_writable()
-    runner = Runner(spec, results, commands.launcher(args))
-    steps = runner.run()
-    try:
-        for step in steps:
-            # as it is read back: what failed validation on this host is suspect then
-            runs.append(step.run if results is None else results.find(step.run.uid))
-            done = f"round {step.run.round + 1}" if step.run.kind != "simulated" else "simulation"
-            ended = "done" if step.run.failure is None else "failed"
-            print(f"hwprof: {step.run.case.title}: {done} {ended}", file=sys.stderr)
-    finally:
-        steps.close()  # an interrupt ends the simulated runs that are under way
-        if results is not None:
-            results.close()
+    with results_of(args) as results:
+        # closed before the results: an interrupt ends the simulated runs that are under way
+        with closing(Runner(spec, results, commands.launcher(args)).run()) as steps:
+            for step in steps:
+                # as it is read back: what failed validation on this host is suspect then
+                runs.append(step.run if results is None else results.find(step.run.uid))
+                done = f"round {step.run.round + 1}" if step.run.kind != "simulated" else "simulation"
+                ended = "done" if step.run.failure is None else "failed"
+                print(f"hwprof: {step.run.case.title}: {done} {ended}", file=sys.stderr)
     if args.json:
         print(json.dumps(encodable_data([to_json(run) for run in runs])))
     else:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import Number, add_results, parse_option, split_events
+from hwprof.cli.options import Number, add_case, add_results, results_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, ResultsError, UsageError
+from hwprof.experiment_options import parse_option, split_events
 
 if TYPE_CHECKING:
     from hwprof.experiment import Experiment
@@ -22,40 +24,24 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `hwprof scaling`."""
-    add = parser.add_argument
-    add("-f", "--framework", default="onnxruntime", help="default: onnxruntime")
-    add(
-        "-n",
-        "--network",
-        default="mobilenet_v2",
-        help="built-in name or path of an .onnx or .pt2 (default: mobilenet_v2)",
-    )
-    add("-b", "--batch", action=Number, default=1)
-    add("-t", "--threads", default="", metavar="1,2,4", help="default: powers of two, and all CPUs")
-    add("-s", "--size", action=Number, default=0, help="side of the input in pixels (default: the network's own)")
+    add, case = parser.add_argument, partial(add_case, parser)
+    case("framework", "network", "batch")
+    case("threads", action="store", default="", metavar="1,2,4", help="default: powers of two, and all CPUs")
+    case("size")
     add("-r", "--rounds", action=Number, default=5, help="fresh processes for each number of threads (default: 5)")
     add("-e", "--events", action="append", metavar="EVENTS", help="count these too (default: none)")
-    add("--precision", default="fp32")
-    add("--option", action="append", default=[], metavar="NAME=VALUE", help="of the framework, as spin=false")
-    add(
-        "--window",
-        action=Number,
-        of="window_s",
-        default=1.0,
-        metavar="S",
-        help="seconds measured in each process (default: 1)",
-    )
-    add("--timeout", action=Number, of="timeout_s", default=120.0, metavar="S", help="for one round (default: 120)")
-    add("--seed", action=Number, default=0, help="of weights, inputs and the order of rounds")
+    case("precision")
+    case("option", help="of the framework, as spin=false")
+    case("window", help="seconds measured in each process (default: 1)")
+    case("timeout", default=120.0, help="for one round (default: 120)")
+    case("seed", help="of weights, inputs and the order of rounds")
     add("-o", "--output", metavar="FILE", help="a figure: FILE.svg and FILE.png")
-    add("--json", action="store_true", help="one JSON document")
-    add("--no-save", action="store_true", help="don't write the results file")
+    case("json", "no_save")
     add_results(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     """Measure, save, print, draw."""
-    from hwprof import store
     from hwprof.analysis import scaling
     from hwprof.records import Run
     from hwprof.reports import scaling as report
@@ -63,19 +49,12 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.store.writer import speed
 
     spec = experiment_of(args)
-    results: Any = None
-    if not args.no_save:
-        results = store.Results.open(store.default_path(args.results), create=True)
-        results.ensure_writable()
     runs: list[Run] = []
-    try:
+    with results_of(args) as results:
         for step in Runner(spec, results).run():
             runs.append(step.run)
             said = "done" if step.run.failure is None else step.run.failure.message
             print(f"hwprof: [{step.done}/{step.total}] {step.run.case.title}: {said}", file=sys.stderr)
-    finally:
-        if results is not None:
-            results.close()
     fps: dict[int, dict[int, float]] = {}
     for run in runs:
         value = speed(run)["fps"]

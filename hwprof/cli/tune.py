@@ -15,10 +15,12 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import Number, add_results, parse_option
+from hwprof.cli.options import add_case, add_results, results_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
+from hwprof.experiment_options import parse_option
 
 if TYPE_CHECKING:
     from hwprof.tuning.tuner import Request, Step, Tuned
@@ -28,20 +30,12 @@ UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `hwprof tune`."""
-    add = parser.add_argument
-    add("-f", "--framework", default="onnxruntime", help="default: onnxruntime")
-    add(
-        "-n",
-        "--network",
-        default="mobilenet_v2",
-        help="built-in name or path of an .onnx or .pt2 (default: mobilenet_v2)",
-    )
-    add("-b", "--batch", action=Number, default=1)
-    add("-t", "--threads", action=Number, default=0, help="default: searched")
-    add("-s", "--size", action=Number, default=0, help="side of the input in pixels (default: the network's own)")
-    add("--precision", default="fp32")
-    add("--option", action="append", default=[], metavar="NAME=VALUE", help="given and not searched, as mode=eager")
-    add("--cpus", default="", help="cores to stay on, as 2 or 0,2-3 (default: searched)")
+    add, case = parser.add_argument, partial(add_case, parser)
+    case("framework", "network", "batch")
+    case("threads", default=0, help="default: searched")
+    case("size", "precision")
+    case("option", help="given and not searched, as mode=eager")
+    case("cpus", help="cores to stay on, as 2 or 0,2-3 (default: searched)")
     add(
         *("--vary",),
         action="append",
@@ -50,21 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="search these values: threads=1,2,4, cpus=chosen,all, or any option of the framework",
     )
     add("--budget", default="120s", metavar="TIME", help="as 90s, 5m (default: 120s); per case with --for")
-    add(
-        "--window",
-        action=Number,
-        of="window_s",
-        default=0.4,
-        metavar="S",
-        help="seconds measured in each process (default: 0.4)",
-    )
-    add("--timeout", action=Number, of="timeout_s", default=60.0, metavar="S", help="for one measurement (default: 60)")
-    add("--seed", action=Number, default=0, help="of weights, inputs and the order of rounds")
+    case("window", default=0.4, help="seconds measured in each process (default: 0.4)")
+    case("timeout", default=60.0, help="for one measurement (default: 60)")
+    case("seed", help="of weights, inputs and the order of rounds")
     add("--for", dest="experiment", metavar="EXPERIMENT", help="tune what the cases of an experiment lack")
     add("--again", action="store_true", help="measure anew instead of going on with an earlier search")
     add("--list", action="store_true", help="what is kept for this machine")
-    add("--json", action="store_true", help="the evidence as one JSON document")
-    add("--no-save", action="store_true", help="don't write the results file")
+    case("json", help="the evidence as one JSON document")
+    case("no_save")
     add_results(parser)
 
 
@@ -77,18 +64,11 @@ def main(args: argparse.Namespace) -> int:
         return listing(args)
     if args.experiment and args.no_save:
         raise UsageError("--for keeps what it finds", "leave --no-save away")
-    results: Any = None
-    if not args.no_save:
-        results = store.Results.open(store.default_path(args.results), create=True)
-        results.ensure_writable()
-    try:
+    with results_of(args) as results:
         requests = of_experiment(args, results) if args.experiment else [request_of(args)]
         if not requests:
             print("every case has a tuning already (--again measures anew)", file=sys.stderr)
         outcomes, failed = all_of(requests, args, results)
-    finally:
-        if results is not None:
-            results.close()
     if args.json:
         print(json.dumps([{"winner": t.kept.winner(), "evidence": t.kept.evidence} for t in outcomes], indent=2))
     else:

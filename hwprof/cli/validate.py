@@ -20,12 +20,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import Number, add_results, split_events
+from hwprof.cli.options import Number, add_case, add_results
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.catalog import CANONICAL
 from hwprof.collectors.perf.events import Event
 from hwprof.collectors.perf.names import CACHE, HARDWARE, SOFTWARE
 from hwprof.errors import EXIT_OK, UsageError
+from hwprof.experiment_options import split_events
 
 if TYPE_CHECKING:
     from hwprof.validation.bench import Result
@@ -44,8 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--program", metavar="FILE", help="the compiled program, where there is no C compiler")
     parser.add_argument("--compile", metavar="FILE", help="compile the program with $CC (else cc) to FILE, and stop")
-    parser.add_argument("--json", action="store_true", help="one JSON document")
-    parser.add_argument("--no-save", action="store_true", help="do not keep the verdicts")
+    add_case(parser, "json")
+    add_case(parser, "no_save", help="do not keep the verdicts")
     add_results(parser)
 
 

@@ -9,7 +9,9 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from hwprof.cli.options import CASE, Number, results_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK, NotAvailable, UsageError
+from hwprof.experiment_options import split_events
 from hwprof.printable import encodable_data
 from hwprof.records import Run
 
@@ -25,8 +27,6 @@ FOREIGN = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `hwprof run` that have to do with commands and processes."""
-    from hwprof.cli.options import Number
-
     group = parser.add_argument_group(
         "any program", "hwprof run [-e EVENTS] [-r ROUNDS] -- COMMAND ARGS..., or --pid PID; see docs/commands.md"
     )
@@ -59,12 +59,8 @@ def asked(args: argparse.Namespace) -> bool:
 
 def check(args: argparse.Namespace) -> None:
     """Raise UsageError for options that don't belong to what is observed."""
-    parser = argparse.ArgumentParser()
-    from hwprof.cli import run
-
-    run.add_arguments(parser)
     for name in FOREIGN:
-        if hasattr(args, name) and getattr(args, name) != parser.get_default(name):
+        if getattr(args, name) != CASE[name][1]["default"]:
             raise UsageError(
                 f"--{name.replace('_', '-')} is for networks, not for commands",
                 "the command's own options belong behind its name; hwprof's -r, -e, --cpus, --frames come before --",
@@ -86,20 +82,13 @@ def main(args: argparse.Namespace) -> int:
     check(args)
     runs = runs_of(args)
     done: list[Run] = []
-    results: Any = None
     identity = 0
-    if not args.no_save:
-        results = store.Results.open(store.default_path(args.results), create=True)
-        results.ensure_writable()
-    try:
+    with results_of(args) as results:
         for run in runs:
             if results is not None:
                 identity = identity or begin(results, run)
                 results.add(run, identity)
             done.append(run)
-    finally:
-        if results is not None:
-            results.close()
     sys.stdout.flush()
     if args.json:
         print(json.dumps(encodable_data([to_json(run) for run in done])))
@@ -120,7 +109,6 @@ def begin(results: Any, run: Run) -> int:
 
 def launcher(args: argparse.Namespace) -> Launcher:
     """Who starts the workers of a network case: with --backend perf one that has perf stat count their windows."""
-    from hwprof.cli.options import split_events
     from hwprof.launcher import Launcher
 
     if args.backend == "native":
@@ -150,7 +138,6 @@ def exit_code(runs: list[Run]) -> int:
 
 def runs_of(args: argparse.Namespace) -> Iterator[Run]:
     """The runs as they are measured; everything that can be refused is refused before the first."""
-    from hwprof.cli.options import split_events
     from hwprof.commands.attach import Observation, command_line, observe
     from hwprof.commands.child import find
     from hwprof.commands.command import CommandRunner, Order

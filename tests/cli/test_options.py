@@ -1,0 +1,49 @@
+"""The options that commands share, and the results file that they open."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from hwprof.cli import run
+from hwprof.cli.options import CASE, results_of
+from hwprof.commands.cli import FOREIGN
+from hwprof.errors import ResultsError
+from hwprof.store import Results
+
+
+def of(path: Path, no_save: bool = False) -> argparse.Namespace:
+    return argparse.Namespace(results=str(path), no_save=no_save)
+
+
+def test_run_keeps_the_defaults_that_a_command_is_checked_against() -> None:
+    parser = argparse.ArgumentParser()
+    run.add_arguments(parser)
+    assert {name: parser.get_default(name) for name in FOREIGN} == {name: CASE[name][1]["default"] for name in FOREIGN}
+
+
+def test_results_are_closed_where_measuring_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[Results] = []
+    monkeypatch.setattr(Results, "close", lambda results: closed.append(results))
+    with pytest.raises(RuntimeError, match="worker"), results_of(of(tmp_path / "r.db")) as results:
+        raise RuntimeError("worker")
+    assert closed == [results]
+
+
+def test_no_save_makes_no_file(tmp_path: Path) -> None:
+    with results_of(of(tmp_path / "r.db", no_save=True)) as results:
+        assert results is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_takes_nothing_is_refused_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Results) -> None:
+        raise ResultsError("read-only")
+
+    monkeypatch.setattr(Results, "ensure_writable", refuse)
+    with pytest.raises(ResultsError, match="read-only"), results_of(of(tmp_path / "r.db")):
+        pytest.fail("something was measured")
