@@ -24,7 +24,7 @@ from typing import Any, Protocol
 
 import hwprof
 from hwprof.frameworks.interpreters import clean_environ
-from hwprof.jobs import Job, Link
+from hwprof.jobs import Job, Link, Task
 from hwprof.records import Failure, from_json, to_json
 from hwprof.worker import BOOTSTRAP
 
@@ -66,6 +66,26 @@ class Outcome:
     result: Mapping[str, Any] | None
     failure: Failure | None
     log: str = ""
+
+
+class Observer:
+    """Told of each measuring worker: its job, the edges of its windows as a Wrapper is, its outcome. This one rests."""
+
+    def begin(self, job: Job) -> None:
+        """Before the worker is started."""
+
+    def start(self, pid: int, window: int) -> None:
+        """Before a window."""
+
+    def stop(self, pid: int, window: int) -> None:
+        """After a window."""
+
+    def end(self, outcome: Outcome) -> Outcome:
+        """The worker has ended; the outcome with what was observed."""
+        return outcome
+
+    def close(self) -> None:
+        """Always the last, whatever failed."""
 
 
 class Stopped(BaseException):
@@ -115,6 +135,7 @@ class Launcher:
     clock: Callable[[], float] = time.monotonic
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     workers: Workers = field(default_factory=Workers)
+    observer: Observer = field(default_factory=Observer)
 
     def run(
         self,
@@ -128,9 +149,11 @@ class Launcher:
         """Start a worker for `job`, follow it to its end, kill what is left of it. `python`: another interpreter."""
         self.workers.check()
         python = python or self.python
+        observer = self.observer if job.task is Task.MEASURE else Observer()
+        observer.begin(job)
         ours, theirs = socket.socketpair()
         # In memory: what a framework prints must not write to a board's slow card in the middle of a window.
-        with os.fdopen(os.memfd_create("hwprof-log"), "w+b") as log:
+        with os.fdopen(os.memfd_create("hwprof-log"), "w+b") as log, contextlib.closing(observer):
             # A program that opens /dev/stderr anew empties the log; what others write then goes to its new end.
             fcntl.fcntl(log, fcntl.F_SETFL, os.O_APPEND)
             package = str(Path(hwprof.__file__).parent)
@@ -152,7 +175,7 @@ class Launcher:
             finally:
                 theirs.close()
             link = Link(ours)
-            talk = _Talk(self, process, link, log.fileno(), wrapper, watcher)
+            talk = _Talk(self, process, link, log.fileno(), wrapper, watcher, observer)
             try:
                 self.workers.add(process)
                 link.send({"job": to_json(job)})
@@ -167,7 +190,7 @@ class Launcher:
             text = tail(log.fileno())
             if failure is not None and not failure.log:
                 failure = Failure(failure.code, failure.message, failure.remedy, failure.stage, text)
-            return Outcome(result, failure, text)
+            return observer.end(Outcome(result, failure, text))
 
 
 @dataclass(slots=True)
@@ -180,6 +203,7 @@ class _Talk:
     log: int
     wrapper: Wrapper | None
     watcher: Watcher | None
+    observer: Observer
     stage: str = "start"
     starved: bool = False
 
@@ -231,6 +255,7 @@ class _Talk:
         """A window is about to begin or has ended."""
         if self.wrapper:
             (self.wrapper.start if first else self.wrapper.stop)(pid, window)
+        (self.observer.start if first else self.observer.stop)(pid, window)
         if self.watcher:
             (self.watcher.ready if first else self.watcher.done)(pid, window)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 from hwprof.frameworks.protocol import InputSpec
 from hwprof.jobs import Job, Plan, Task
-from hwprof.launcher import LOG_LIMIT, Launcher, Outcome, forget, tail
+from hwprof.launcher import LOG_LIMIT, Launcher, Observer, Outcome, forget, tail
 from hwprof.records import Case, Role, Window, from_json
 from tests.waiting import LONG_S, until
 
@@ -199,3 +200,52 @@ def test_a_worker_runs_on_the_cores_it_was_given() -> None:
     outcome = launch(plan=plan, cpus=(core,))
     assert outcome.result is not None
     assert outcome.result["facts"]["affinity"] == [core]
+
+
+class Diary(Observer):
+    """Writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def begin(self, job: Job) -> None:
+        self.lines.append(f"begin {job.task.value}")
+
+    def start(self, pid: int, window: int) -> None:
+        self.lines.append(f"start {window}")
+
+    def stop(self, pid: int, window: int) -> None:
+        self.lines.append(f"stop {window}")
+
+    def end(self, outcome: Outcome) -> Outcome:
+        self.lines.append("end")
+        return dataclasses.replace(outcome, log="seen")
+
+    def close(self) -> None:
+        self.lines.append("close")
+
+
+def test_an_observer_sees_job_windows_and_outcome_of_a_measuring_worker() -> None:
+    diary = Diary()
+    plan = Plan(window_s=0.0, iterations=1, warmup_iterations=1, events=("task-clock",), closed_window=False)
+    assert launch(plan=plan, launcher=Launcher(observer=diary)).log == "seen"
+    assert diary.lines == ["begin measure", "start 0", "stop 0", "start 1", "stop 1", "end", "close"]
+
+
+def test_an_observer_is_closed_when_it_fails_itself() -> None:
+    class Failing(Diary):
+        def start(self, pid: int, window: int) -> None:
+            raise RuntimeError("no right to observe")
+
+    diary = Failing()
+    with pytest.raises(RuntimeError, match="no right"):
+        launch(launcher=Launcher(observer=diary))
+    assert diary.lines == ["begin measure", "close"]
+
+
+def test_an_observer_is_not_told_of_workers_that_measure_nothing() -> None:
+    diary = Diary()
+    environ = {"PYTHONPATH": str(Path(__file__).parent)}
+    other = dataclasses.replace(job(), task=Task.SIMULATE)
+    Launcher(observer=diary).run(other, LONG_S, environ)
+    assert diary.lines == []

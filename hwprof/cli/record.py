@@ -16,7 +16,7 @@ import json
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hwprof.cli.options import Number, add_case, add_unmasked
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, ResultsError, UsageError
@@ -25,6 +25,8 @@ from hwprof.printable import ESCAPE, encodable_data
 
 if TYPE_CHECKING:
     from hwprof.commands.recording import Recorded, Sampling
+    from hwprof.launcher import Observer
+    from hwprof.records import Run
 
 TOP = 20
 
@@ -113,18 +115,19 @@ def record(args: argparse.Namespace, perf: str, sampling: Sampling) -> Recorded:
         return recording.of_command(perf, sampling, args.command, to_stderr=args.json, keep=keep)
     if args.pid is not None:
         return recording.of_process(perf, sampling, args.pid, args.duration, keep)
-    launcher = recording.RecordingLauncher(perf=perf, sampling=sampling, keep=keep)
-    run = measured(args, launcher)
+    observer = recording.RecordingObserver(perf, sampling, keep)
+    run = measured(args, observer)
     if run.failure is not None:
         raise CaseFailed(f"{run.case.title}: {run.failure.message}", run.failure.remedy)
     seconds = sum(w.elapsed_s for w in run.windows)
-    return recording.Recorded(run.case.title, recording.within(launcher.samples, run.windows), seconds)
+    return recording.Recorded(run.case.title, recording.within(observer.samples, run.windows), seconds)
 
 
-def measured(args: argparse.Namespace, launcher: Any) -> Any:
+def measured(args: argparse.Namespace, observer: Observer) -> Run:
     """One round of the case with no more than the kernel's clock counted."""
     from hwprof.experiment import Choice, Simulation, single
     from hwprof.jobs import Plan
+    from hwprof.launcher import Launcher
     from hwprof.runner import Runner
 
     options = tuple(sorted(parse_option(text) for text in args.option))
@@ -134,7 +137,7 @@ def measured(args: argparse.Namespace, launcher: Any) -> Any:
     spec = single(
         choice, plan, rounds=1, cpus=args.cpus, simulation=Simulation("never", (), 0.0), text="# hwprof record"
     )
-    steps = list(Runner(spec, None, launcher).run())
+    steps = list(Runner(spec, None, Launcher(observer=observer)).run())
     return steps[-1].run
 
 

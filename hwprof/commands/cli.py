@@ -115,10 +115,10 @@ def launcher(args: argparse.Namespace) -> Launcher:
         return Launcher()
     if args.strict:
         raise UsageError("--strict is for hwprof's own counters", "leave --strict or --backend perf away")
-    from hwprof.commands.outside import PerfStatLauncher
+    from hwprof.commands.outside import PerfStatObserver
     from hwprof.commands.perfstat import PerfStat
 
-    return PerfStatLauncher(backend=PerfStat(split_events(args.events)))
+    return Launcher(observer=PerfStatObserver(PerfStat(split_events(args.events))))
 
 
 def exit_code(runs: list[Run]) -> int:

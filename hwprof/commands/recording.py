@@ -19,8 +19,7 @@ from hwprof.commands.output import Follower, Search
 from hwprof.commands.perf import Controlled
 from hwprof.commands.samples import FIELDS, Sample, parse
 from hwprof.errors import NotAvailable, UsageError
-from hwprof.jobs import Job, Task
-from hwprof.launcher import Launcher, Outcome, Watcher, Wrapper
+from hwprof.launcher import Observer, Outcome
 from hwprof.records import Window
 
 # The kernel's timer: where no counter can interrupt. The same on every machine.
@@ -209,43 +208,17 @@ def of_process(perf: str, sampling: Sampling, pid: int, duration_s: float | None
 
 
 @dataclass(slots=True)
-class RecordingLauncher(Launcher):
+class RecordingObserver(Observer):
     """Records the measuring worker in its windows: neither import, load and warm-up, nor the comparison of outputs.
 
     perf is told the edges a moment before and behind; `within` leaves out what lies there.
     """
 
-    perf: str = ""
-    sampling: Sampling = field(default_factory=Sampling)
+    perf: str
+    sampling: Sampling
     keep: Path | None = None
     samples: list[Sample] = field(default_factory=list)
     _recorder: Recorder | None = None
-
-    def run(
-        self,
-        job: Job,
-        timeout_s: float,
-        environ: Mapping[str, str] | None = None,
-        wrapper: Wrapper | None = None,
-        watcher: Watcher | None = None,
-        python: str = "",
-    ) -> Outcome:
-        """As Launcher's; the samples of a MEASURE job are added to `samples`."""
-        if job.task is not Task.MEASURE:
-            return Launcher.run(self, job, timeout_s, environ, wrapper, watcher, python)
-        try:
-            outcome = Launcher.run(self, job, timeout_s, environ, self, watcher, python)
-            if self._recorder is not None:
-                self.samples += self._recorder.finish(self.keep)
-            return outcome
-        finally:
-            if self._recorder is not None:
-                self._recorder.close()
-                self._recorder = None
-
-    def argv(self, command: Sequence[str]) -> list[str]:
-        """The worker is started as ever."""
-        return list(command)
 
     def start(self, pid: int, window: int) -> None:
         """Before a window."""
@@ -255,6 +228,18 @@ class RecordingLauncher(Launcher):
             self._recorder.switch(True)
 
     def stop(self, pid: int, window: int) -> None:
-        """Behind a window."""
+        """After a window."""
         if self._recorder is not None:
             self._recorder.switch(False)
+
+    def end(self, outcome: Outcome) -> Outcome:
+        """What was sampled is added to `samples`."""
+        if self._recorder is not None:
+            self.samples += self._recorder.finish(self.keep)
+        return outcome
+
+    def close(self) -> None:
+        """End a perf that still samples."""
+        if self._recorder is not None:
+            self._recorder.close()
+            self._recorder = None
