@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 from hwprof.errors import HwprofError
 
 
 def default_cache() -> Path:
     """HWPROF_CACHE, else XDG_CACHE_HOME/hwprof, else ~/.cache/hwprof."""
-    if given := os.environ.get("HWPROF_CACHE"):
-        return Path(given)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "hwprof"
+    given = os.environ.get("HWPROF_CACHE")
+    return Path(given) if given else user_cache_path("hwprof")
 
 
 def unwritable(folder: Path, error: OSError) -> HwprofError:

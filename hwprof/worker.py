@@ -48,7 +48,7 @@ main(int(sys.argv[2]), int(sys.argv[3]))
 PR_SET_PDEATHSIG = 1
 # PyTorch's first inference in QEMU takes 7 % more instructions than later ones, the second 0.4 %.
 EMULATED_WARMUP = 3
-LIBRARIES_NOT_HERE = ("pandas", "sqlalchemy", "scipy", "statsmodels", "matplotlib", "rich", "jinja2")
+LIBRARIES_NOT_HERE = ("pandas", "sqlalchemy", "scipy", "statsmodels", "matplotlib", "jinja2", "platformdirs")
 
 
 def main(descriptor: int, launcher: int) -> None:

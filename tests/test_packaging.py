@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import tomllib
@@ -9,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 
@@ -56,6 +58,27 @@ def test_the_wheel_holds_the_package_with_its_data_and_nothing_else(tmp_path: Pa
     ):
         assert f"hwprof/{wanted}" in names
     assert any(n.startswith("hwprof/configs/cpus/") for n in names)
+
+
+def dependencies() -> set[str]:
+    """Distributions that hwprof can't be installed without, in lower case."""
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    return {Requirement(text).name.lower() for text in wanted}
+
+
+def test_every_dependency_is_imported_by_the_package() -> None:
+    nodes = [n for path in (ROOT / "hwprof").rglob("*.py") for n in ast.walk(ast.parse(path.read_text()))]
+    imported = {n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.module}
+    imported |= {alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names}
+    assert dependencies() - {name.partition(".")[0] for name in imported} == set()
+
+
+def test_riscv_is_asked_for_debians_package_of_every_dependency() -> None:
+    script = (ROOT / "tools/environment.sh").read_text()
+    packages = set(script.partition('DEBIAN_PACKAGES="')[2].partition('"')[0].split())
+    modules = set(script.partition("for module in ")[2].partition(";")[0].split())
+    assert {f"python3-{name}" for name in dependencies()} - packages == set()
+    assert dependencies() - modules == set()
 
 
 def test_long_files_are_few() -> None:

@@ -39,7 +39,7 @@ WARM_S = 2400
 
 BASE = (
     *("bash", "coreutils", "busybox-static", "libc6", "libc-bin", "python3", "linux-perf"),
-    *("python3-numpy", "libopenblas0-pthread"),
+    *("python3-numpy", "libopenblas0-pthread", "python3-packaging", "python3-platformdirs"),
 )
 
 

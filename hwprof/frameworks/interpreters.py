@@ -17,6 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from platformdirs import user_data_path
+
 from hwprof.errors import NotAvailable, NotInstalled
 from hwprof.frameworks.protocol import Environment
 
@@ -68,10 +70,8 @@ def home() -> Path:
 
     HWPROF_ENVIRONMENTS, else XDG_DATA_HOME/hwprof/environments, else below ~/.local/share.
     """
-    if given := os.environ.get("HWPROF_ENVIRONMENTS"):
-        return Path(given)
-    base = os.environ.get("XDG_DATA_HOME")
-    return (Path(base) if base else Path.home() / ".local/share") / "hwprof/environments"
+    given = os.environ.get("HWPROF_ENVIRONMENTS")
+    return Path(given) if given else user_data_path("hwprof") / "environments"
 
 
 def registered(name: str) -> str | None:
@@ -174,7 +174,7 @@ def find(name: str, environment: Environment) -> Interpreter:
 def within(environment: Environment, python: str) -> Interpreter:
     """What of a framework `python` has; a version that the adapter can't drive is an error."""
     found = look(environment.module, python, environment.distributions)
-    number = re.match(r"\d+(\.\d+)?", found.version)
+    number = re.match(r"\d+(\.\d+)*", found.version)  # a pre-release or build ("5.0.0-dev") counts as its release
     if found.error is None and environment.versions and number and not admits(environment.versions, number[0]):
         return replace(found, error=f"version {found.version} is there, {environment.versions} is wanted")
     return found
@@ -197,14 +197,7 @@ def require(name: str, environment: Environment) -> Interpreter:
 
 
 def admits(wanted: str, version: str) -> bool:
-    """`version` ("3.12") lies within `wanted` (">=3.11,<3.13")."""
-    number = tuple(map(int, version.split(".")))
-    for part in wanted.split(","):
-        match = re.fullmatch(r"\s*(>=|<=|<|>|==)\s*(\d+(?:\.\d+)*)\s*", part)
-        if match is None:
-            raise ValueError(f"no version range: {wanted!r}")
-        bound = tuple(map(int, match[2].split(".")))
-        fits = {">=": number >= bound, "<=": number <= bound, "<": number < bound, ">": number > bound}
-        if not fits.get(match[1], number == bound):
-            return False
-    return True
+    """`version` ("3.12") lies within `wanted` (">=3.11,<3.13"). Raises ValueError for what is no range of versions."""
+    from packaging.specifiers import SpecifierSet  # here: slow to load, and asked for few frameworks
+
+    return SpecifierSet(wanted).contains(version)

@@ -15,7 +15,7 @@ from hwprof import plugins
 from hwprof.cli import main
 from hwprof.errors import CaseFailed, NotInstalled, UsageError
 from hwprof.frameworks import environments, installing, interpreters
-from hwprof.frameworks.interpreters import admits
+from hwprof.frameworks.interpreters import admits, home, within
 from hwprof.frameworks.protocol import Environment
 
 ONNXRUNTIME = plugins.adapter("onnxruntime")
@@ -38,11 +38,37 @@ def foreign(tmp_path: Path) -> Path:
         (">=3.11,<3.12", "3.12", False),
         ("==3.12", "3.12", True),
         (">3.11", "3.11", False),
+        (">=3.0", "3", True),
+        ("==3.12", "3.12.0", True),
     ],
 )
 def test_python_versions_are_compared_as_numbers(wanted: str, version: str, fits: bool) -> None:
     assert admits(wanted, version) is fits
     assert admits(">=3.9", "3.11")
+
+
+def test_a_version_is_compared_in_all_its_parts() -> None:
+    import numpy
+
+    wanted = Environment(("numpy",), "pip install numpy", "numpy", versions=f">={numpy.__version__}")
+    assert within(wanted, sys.executable).error is None
+    later = replace(wanted, versions=f">{numpy.__version__}")
+    assert f">{numpy.__version__} is wanted" in str(within(later, sys.executable).error)
+
+
+def test_what_is_no_range_of_versions_is_refused() -> None:
+    with pytest.raises(ValueError, match="about 3"):
+        admits("about 3", "3.11")
+
+
+@pytest.mark.parametrize(("variable", "expected"), [("/data", "/data/hwprof/environments"), ("", "{home}")])
+def test_environments_are_where_the_desktop_keeps_data(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, expected: str
+) -> None:
+    monkeypatch.delenv("HWPROF_ENVIRONMENTS", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", variable)
+    assert home() == Path(expected.format(home=tmp_path / ".local/share/hwprof/environments"))
 
 
 def test_an_interpreter_of_the_users_own_runs_the_framework_from_then_on(
