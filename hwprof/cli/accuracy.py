@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--first-class", type=int, default=0, metavar="N", help="the number of the first class in FILE (default: 0)")
     case("network")
     add(
-        *("-f", "--frameworks"),
+        "-f",
+        "--frameworks",
         default="onnxruntime",
         metavar="NAMES",
         help="with commas, as opencv,pytorch:mode=inductor",

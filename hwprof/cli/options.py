@@ -33,7 +33,8 @@ def _option(*flags: str, **told: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
 CASE = {
     "framework": _option("-f", "--framework", default="onnxruntime", help="default: onnxruntime"),
     "network": _option(
-        *("-n", "--network"),
+        "-n",
+        "--network",
         default="mobilenet_v2",
         help="built-in name or path of an .onnx or .pt2 (default: mobilenet_v2)",
     ),
@@ -43,7 +44,7 @@ CASE = {
         "-s", "--size", action=Number, default=0, help="side of the input in pixels (default: the network's own)"
     ),
     "pretrained": _option(
-        *("--pretrained",),
+        "--pretrained",
         action="store_true",
         default=False,
         help="torchvision's weights instead of seeded ones (needs torchvision)",
@@ -54,7 +55,8 @@ CASE = {
     ),
     "cpus": _option("--cpus", default="", help="cores to run on, as 2 or 0,2-3 (default: chosen)"),
     "warm_up": _option(
-        *("-w", "--warm-up"),
+        "-w",
+        "--warm-up",
         action=Number,
         of="warmup_iterations",
         default=None,

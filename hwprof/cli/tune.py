@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     case("option", help="given and not searched, as mode=eager")
     case("cpus", help="cores to stay on, as 2 or 0,2-3 (default: searched)")
     add(
-        *("--vary",),
+        "--vary",
         action="append",
         default=[],
         metavar="NAME=V1,V2",
