@@ -62,6 +62,17 @@ def _on_kind(event: Event) -> str:
     return f"{event.cluster}/config={event.config:#x}{more}/"
 
 
+def listed(asked: Mapping[str, Event]) -> str:
+    """The list for `-e`. An event that needs a leader stands in braces behind it."""
+    groups: dict[str, list[str]] = {}
+    for name, event in asked.items():
+        leader = perf_name(event.leader) if event.leader else name
+        groups.setdefault(leader, [leader])
+        if leader != name:
+            groups[leader].append(name)
+    return ",".join(f"{{{','.join(names)}}}" if len(names) > 1 else names[0] for names in groups.values())
+
+
 def numbers(lines: Iterable[str]) -> list[Mapping[str, Any]]:
     """The objects of `perf stat -j`, one per line; comments and what is no object are left out."""
     found = []
@@ -168,7 +179,7 @@ class PerfStatCounting:
         for event in asked.values():
             if event.whole:
                 self._sums[event.whole] = (*self._sums.get(event.whole, ()), event.metric)
-        options = ["-j", "-e", ",".join(asked), "-p", str(pid)]
+        options = ["-j", "-e", listed(asked), "-p", str(pid)]
         self._perf = Controlled([perf, "stat"], options, "stat.json", "hwprof's own counters: --backend native")
         try:
             self._perf.say("enable")

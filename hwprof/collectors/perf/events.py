@@ -22,6 +22,10 @@ Kind = Literal["core", "software", "other"]
 
 _MODIFIERS = re.compile(r"[a-zA-Z]{1,4}")
 _RAW = re.compile(r"r[0-9a-fA-F]{1,16}")
+# Intel's PERF_METRICS (Ice Lake and later): slots by what became of them, in configs of the PMU that has `slots`. The
+# kernel opens them only in a group that `slots` leads (intel_pmu_hw_config in arch/x86/events/intel/core.c).
+_SLOTS = "slots"
+_SHARES_OF_SLOTS = frozenset(range(0x8000, 0x8800, 0x100))
 TRACING = ("sys/kernel/tracing", "sys/kernel/debug/tracing")
 
 
@@ -46,6 +50,7 @@ class Event:
     cluster: str = ""  # the PMU of the one kind of core it counts on, where there are several kinds
     whole: str = ""  # the metric that is the sum of this one and its likes on the other kinds
     refused: Unavailable | None = None
+    leader: Event | None = None  # what must lead its group
 
     @property
     def base(self) -> str:
@@ -100,7 +105,19 @@ class Parser:
                     seen.update(e.metric for e in fresh)
                     if fresh:
                         units.append(fresh)
-        return tuple(units)
+        return self._led(units)
+
+    def _led(self, units: Sequence[tuple[Event, ...]]) -> tuple[tuple[Event, ...], ...]:
+        """The units, those events that need a leader in one unit behind it, whether it was asked for or not."""
+        asked = {e.metric: e for unit in units for e in unit}
+        groups: dict[str, dict[str, Event]] = {}
+        for event in asked.values():
+            if event.leader:
+                name = event.leader.metric
+                groups.setdefault(name, {name: asked.get(name, event.leader)})[event.metric] = event
+        taken = {metric for group in groups.values() for metric in group}
+        rest = (tuple(e for e in unit if e.metric not in taken) for unit in units)
+        return (*(tuple(group.values()) for group in groups.values()), *(unit for unit in rest if unit))
 
     def _unit(self, item: str) -> list[tuple[Event, ...]]:
         if item == "auto":
@@ -159,14 +176,23 @@ class Parser:
         if kind.pmu and code.type == kind.pmu.type:
             event = replace(event, source=f"perf:{kind.name}/config={code.config:#x}/")
         meaning = code.meaning or event.meaning
-        return replace(event, type=code.type, config=code.config, config1=code.config1, meaning=meaning, unit=code.unit)
+        found = replace(
+            event, type=code.type, config=code.config, config1=code.config1, meaning=meaning, unit=code.unit
+        )
+        return replace(found, leader=self._leader(found))
 
     def _single(self, base: str, modifiers: str, name: str) -> Event:
         found = self._resolve(base, name)
-        if not modifiers:
-            return found
-        found = replace(found, metric=f"{found.metric}:{modifiers}", modifiers=modifiers)
-        if "k" not in modifiers and found.kind == "software" and found.base in KERNEL_ONLY and not found.refused:
+        if modifiers:
+            found = replace(found, metric=f"{found.metric}:{modifiers}", modifiers=modifiers)
+        found = replace(found, leader=self._leader(found))
+        if (
+            modifiers
+            and "k" not in modifiers
+            and found.kind == "software"
+            and found.base in KERNEL_ONLY
+            and not found.refused
+        ):
             return replace(found, refused=KERNEL_ONLY_REFUSAL)
         return found
 
@@ -240,6 +266,14 @@ class Parser:
             cluster=pmu.name if pmu.core and self.catalog.hybrid else "",
             origin=self.catalog.origin if pmu.core else Origin.HARDWARE,
         )
+
+    def _leader(self, event: Event) -> Event | None:
+        """What must lead the group of an event, in the same modes and on the same kind of core."""
+        pmu = next((p for p in self.catalog.core_pmus if p.type == event.type), None)
+        if event.config not in _SHARES_OF_SLOTS or pmu is None or pmu.event_terms(_SLOTS) is None:
+            return None
+        name = f"{_SLOTS}:{event.modifiers}" if event.modifiers else _SLOTS
+        return self.event(f"{name}@{pmu.name}" if self.catalog.hybrid else name)
 
     def _tracepoint(self, base: str) -> Event:
         system, _, point = base.partition(":")

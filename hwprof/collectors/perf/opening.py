@@ -96,16 +96,20 @@ class Opener:
         )
 
     def _try(self, event: Event, flags: int) -> int:
-        """errno of opening the event alone on this thread; 0: it opens."""
+        """errno of opening the event on this thread, alone or behind the leader that it must have; 0: it opens."""
+        fds: list[int] = []
         try:
-            fd = self.kernel.open(self.attr(event, flags), 0, -1, -1, abi.FLAG_FD_CLOEXEC)
+            for member in filter(None, (event.leader, event)):
+                attr, leader = self.attr(member, flags, leader=not fds), fds[0] if fds else -1
+                fds.append(self.kernel.open(attr, 0, -1, leader, abi.FLAG_FD_CLOEXEC))
         except OSError as error:
             return error.errno or errno.EIO
-        self.kernel.close(fd)
+        finally:
+            self._close(fds)
         return 0
 
     def resolve(self, event: Event) -> Countable | Unavailable:
-        """How the event can be counted here, found by opening it alone; or why it can't."""
+        """How the event can be counted here, found by opening it without others; or why it can't."""
         if event.refused:
             return event.refused
         return self._resolve_modified(event) if event.modifiers else self._resolve_plain(event)
@@ -139,7 +143,12 @@ class Opener:
         return self.explain(event, code, _USER_ONLY)
 
     def group(self, members: Sequence[Countable], tasks: Sequence[int] = _THIS_THREAD) -> KernelGroup:
-        """One group on each task (0: this thread), disabled. Raises OpenFailed; an ended task is left out."""
+        """One group on each task (0: this thread), disabled. Raises OpenFailed; an ended task is left out.
+
+        A member that another one needs as its leader comes first.
+        """
+        leaders = {member.event.leader.metric for member in members if member.event.leader}
+        members = sorted(members, key=lambda member: member.metric not in leaders)
         opened: list[tuple[int, ...]] = []
         try:
             for task in tasks:

@@ -205,7 +205,7 @@ class Planner:
                 self._opener.kernel.spin()
                 group.switch(False)
                 snapshot = group.snapshot()
-            verdict = _judge(members, snapshot.raw, snapshot.enabled_ns, snapshot.running_ns)
+            verdict = _judge(group.members, snapshot.raw, snapshot.enabled_ns, snapshot.running_ns)
             if verdict.why is None:
                 break
         return verdict
