@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 
 from hwprof.collectors import gauge
+from hwprof.collectors.vocabulary import Name
 from hwprof.records import Doubt, Reading, Window
 
 # What may be missing without a word: the account begins before the exec and, of a worker, a little outside of the
@@ -42,9 +43,9 @@ def judge(window: Window, threads: int = 1, cpu_ns: float | None = None) -> tupl
     `threads`: how many could run beside the window's edges, where the account of CPU time is wider than the counts.
     `cpu_ns`: CPU time of the span; where it is not given, that of rusage in the window's own readings.
     """
-    counted = _ns(window, "task-clock")
+    counted = _ns(window, Name.TASK_CLOCK)
     if cpu_ns is None:
-        user, system = _ns(window, "cpu-user-time"), _ns(window, "cpu-system-time")
+        user, system = _ns(window, Name.CPU_USER_TIME), _ns(window, Name.CPU_SYSTEM_TIME)
         cpu_ns = None if user is None or system is None else user + system
     if counted is None or cpu_ns is None or not shortfall(counted, cpu_ns, threads):
         return window, []

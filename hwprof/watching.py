@@ -11,6 +11,7 @@ from typing import Any
 
 from hwprof import plugins
 from hwprof.collectors import gauge, memory, meter, power, thermal
+from hwprof.collectors.vocabulary import Name
 from hwprof.measure import clock_ns
 from hwprof.records import Doubt, Reading, Series, Window
 from hwprof.sampler import Sampler
@@ -96,11 +97,11 @@ class GaugeWatcher:
             return []
         series = self._sampler.series()
         found = [*self._sampler.doubts(), *thermal.doubts(series, windows, self.cpus)]
-        swapped = _largest(series, windows, "swap")
+        swapped = _largest(series, windows, Name.SWAP)
         if swapped is not None and swapped > SWAPPED_BYTES:
             found.append(Doubt("swapped", {"mib": swapped / 2**20}))
         readings = [r for w in windows for r in w.readings if r.value is not None]
-        held = max((r.value or 0.0 for r in readings if r.metric == "cgroup-throttled"), default=0.0)
+        held = max((r.value or 0.0 for r in readings if r.metric == Name.CGROUP_THROTTLED), default=0.0)
         if held > 0:
             found.append(Doubt("container-limit", {"times": held}))
         steal = sum(r.value or 0.0 for r in readings if r.metric.startswith("cpu-steal[") and self._ours(r.metric))

@@ -14,6 +14,7 @@ from hwprof.analysis import decomposition, slots
 from hwprof.analysis.evidence import Evidence
 from hwprof.analysis.ratio import CLOCK, IPC, PARALLELISM, WORK
 from hwprof.analysis.scaling import Scaling, scaling
+from hwprof.collectors.vocabulary import Name
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def clues(a: Side, b: Side, latencies: Mapping[str, float] | None = None) -> lis
     return [*parallelism(a, b), *clock(a, b), *ipc(a, b, latencies), *work(a, b)]
 
 
-def _ratio(a: Side, b: Side, *names: str) -> tuple[str, decomposition.Factor, str] | None:
+def _ratio(a: Side, b: Side, *names: Name) -> tuple[str, decomposition.Factor, str] | None:
     """(column, A / B, caution) of the first of these metrics that both sides have in one domain and origin."""
     for name in names:
         for column in sorted({*a.evidence.quantities} & {*b.evidence.quantities}):
@@ -82,7 +83,7 @@ def _aside(*texts: str) -> str:
 
 def work(a: Side, b: Side) -> Iterator[Clue]:
     """Instructions, their mix, and what they are per MAC."""
-    found = _ratio(a, b, "instructions")
+    found = _ratio(a, b, Name.INSTRUCTIONS)
     if found is not None:
         column, ratio, caution = found
         simulated = "@" in column
@@ -107,17 +108,17 @@ def work(a: Side, b: Side) -> Iterator[Clue]:
     if x is not None or y is not None:
         text = f"scalar floating point is {_said(a, b, x, y, '{:.1%}')} of all instructions{_aside(caution)}"
         yield Clue(WORK, "scalar-fp", text, _numbers(a, b, x, y))
-    for metric, what in (("branches", "branches"), ("loads", "loads"), ("stores", "stores")):
+    for metric in (Name.BRANCHES, Name.LOADS, Name.STORES):
         found = _ratio(a, b, metric)
         if found is not None:
             column, ratio, caution = found
-            text = f"{what} per frame: {a.label} x{ratio.ratio:.2f} of {b.label}{_aside(caution)}"
+            text = f"{metric} per frame: {a.label} x{ratio.ratio:.2f} of {b.label}{_aside(caution)}"
             yield Clue(WORK, metric, text, {column: ratio.ratio})
 
 
 def _per_mac(evidence: Evidence) -> tuple[str, float] | None:
     """(who counted the instructions: a column, instructions per MAC)"""
-    count = evidence.best("instructions")
+    count = evidence.best(Name.INSTRUCTIONS)
     return (count.name, count.value / evidence.macs) if count is not None and evidence.macs else None
 
 
@@ -139,7 +140,7 @@ def ipc(a: Side, b: Side, latencies: Mapping[str, float] | None = None) -> Itera
             )
             shares = {"retiring": top.retiring, "frontend": top.frontend, "backend": top.backend}
             yield Clue(IPC, "top-down", text, {**shares, "bad speculation": top.bad_speculation})
-    for name, what in (("frontend-stalls", "front end"), ("backend-stalls", "back end")):
+    for name, what in zip(slots.STALLS, ("front end", "back end"), strict=True):
         x, y, caution = _both(a, b, lambda e, n=name: slots.stalls(e, n))  # type: ignore[misc]
         if x is not None or y is not None:
             text = f"cycles stalled in the {what}: {_said(a, b, x, y)}{_aside(caution)}"
@@ -156,12 +157,11 @@ def ipc(a: Side, b: Side, latencies: Mapping[str, float] | None = None) -> Itera
         text = f"{what} per 1,000 instructions: {per}; consistent with up to this share of the cycles: {most}"
         text += _aside(assumed, *dict.fromkeys(v.caution for _, v in there))
         yield Clue(IPC, metric, text, {s.label: v.share for s, v in there})
-    if not any(tops) and all(s.evidence.best("cycles", simulated=False) is None for s in (a, b)):
-        found_misses = [_ratio(a, b, m) for m in ("l1d-misses", "llc-misses", "branch-misses")]
-        for item in found_misses:
+    if not any(tops) and all(s.evidence.best(Name.CYCLES, simulated=False) is None for s in (a, b)):
+        for metric in (Name.L1D_MISSES, Name.LLC_MISSES, Name.BRANCH_MISSES):
+            item = _ratio(a, b, metric)
             if item is not None and "@" in item[0]:
-                what = slots.WHAT[item[0].partition("@")[0]]
-                text = f"{what} per frame: {a.label} x{item[1].ratio:.2f} of {b.label}"
+                text = f"{slots.WHAT[metric]} per frame: {a.label} x{item[1].ratio:.2f} of {b.label}"
                 yield Clue(
                     IPC, item[0], f"{text} (SIMULATED caches and predictor, not this CPU's)", {item[0]: item[1].ratio}
                 )
@@ -176,12 +176,12 @@ def clock(a: Side, b: Side) -> Iterator[Clue]:
         doubts = side.evidence.doubts
         if "throttled" in doubts:
             yield Clue(CLOCK, "throttled", f"{side.label}: the CPU throttled itself while measuring")
-        seen = side.evidence.series.get("cpu-frequency")
+        seen = side.evidence.series.get(Name.CPU_FREQUENCY)
         if seen is not None:
             low, high = seen[0] / 1e9, seen[1] / 1e9
             text = f"{side.label}: cores ran at {low:.2f} to {high:.2f} GHz"
             yield Clue(CLOCK, "frequency", text, {"low GHz": low, "high GHz": high})
-        heat = side.evidence.series.get("temperature")
+        heat = side.evidence.series.get(Name.TEMPERATURE)
         if heat is not None:
             text = f"{side.label}: the warmest sensor went up to {heat[1]:.0f} degrees Celsius"
             yield Clue(CLOCK, "temperature", text, {"degC": heat[1]})
@@ -191,7 +191,7 @@ def clock(a: Side, b: Side) -> Iterator[Clue]:
         yield Clue(CLOCK, "governor", f"governor {', '.join(loose)}: the clock may move with the load")
     steal = stolen(a.evidence), stolen(b.evidence)
     virtual = a.evidence.host.get("virtualisation") or b.evidence.host.get("virtualisation")
-    if virtual and a.evidence.best("cycles", simulated=False) is None and not any(steal):
+    if virtual and a.evidence.best(Name.CYCLES, simulated=False) is None and not any(steal):
         text = f"in a virtual machine ({virtual}) the clock can't be seen: the host decides it"
         yield Clue(CLOCK, "virtual", text)
 
@@ -238,16 +238,16 @@ def inflation(side: Side) -> float | None:
 
 def cpu_per_frame(evidence: Evidence) -> float | None:
     """CPU seconds per frame, of all threads."""
-    clock_ = evidence.get("task-clock")
+    clock_ = evidence.get(Name.TASK_CLOCK)
     if clock_ is not None:
         return clock_.seconds
-    user, system = evidence.get("cpu-user-time"), evidence.get("cpu-system-time")
+    user, system = evidence.get(Name.CPU_USER_TIME), evidence.get(Name.CPU_SYSTEM_TIME)
     return user.seconds + system.seconds if user is not None and system is not None else None
 
 
 def hertz(evidence: Evidence) -> float | None:
     """The clock while counting: cycles per CPU second; None where they weren't counted in both modes, or emulated."""
-    cycles, cpu = evidence.get("cycles"), cpu_per_frame(evidence)
+    cycles, cpu = evidence.get(Name.CYCLES), cpu_per_frame(evidence)
     return cycles.value / cpu if cycles is not None and cpu and not evidence.emulated else None
 
 
@@ -263,7 +263,7 @@ def stolen(evidence: Evidence) -> float:
     found = [
         q.per_second
         for n, q in evidence.quantities.items()
-        if n.startswith("cpu-steal[") and (not cpus or any(n == f"cpu-steal[cpu{c}]" for c in cpus))
+        if n.startswith(f"{Name.CPU_STEAL}[") and (not cpus or any(n == f"{Name.CPU_STEAL}[cpu{c}]" for c in cpus))
     ]
     return sum(found) / len(found) if found else 0.0
 
@@ -274,7 +274,7 @@ def _parallel(side: Side) -> Iterator[Clue]:
     if case.threads > 1 and used is not None:
         text = f"{side.label}: {used:.2f} CPUs busy of {case.threads} threads"
         yield Clue(PARALLELISM, "cpus-used", text, {"CPUs": used, "threads": case.threads})
-    every, beside = evidence.get("run-time"), evidence.get("helper-run-time")
+    every, beside = evidence.get(Name.RUN_TIME), evidence.get(Name.HELPER_RUN_TIME)
     if case.threads > 1 and every is not None and beside is not None:
         calling, share = every.per_second - beside.per_second, beside.per_second / (case.threads - 1)
         text = (
@@ -289,7 +289,7 @@ def _parallel(side: Side) -> Iterator[Clue]:
         apart = "; one thread was measured apart from these" if side.apart else ""
         text = f"{side.label}: x{times:.2f} with {case.threads} threads over one; {serial_part(found)}{apart}"
         yield Clue(PARALLELISM, "serial", text, {"serial share": share, "efficiency": found.efficiency[case.threads]})
-    waited = evidence.get("run-queue-wait")
+    waited = evidence.get(Name.RUN_QUEUE_WAIT)
     if waited is not None and waited.per_second / case.threads > 0.01:
         share = min(1.0, waited.per_second / case.threads)  # helpers beside the threads asked for wait too
         text = f"{side.label}: its threads were ready and waited for a CPU {share:.0%} of the time: other load"
@@ -297,7 +297,7 @@ def _parallel(side: Side) -> Iterator[Clue]:
     if (taken := stolen(evidence)) > 0.01:
         text = f"{side.label}: the hypervisor took {taken:.0%} of its cores' time away"
         yield Clue(PARALLELISM, "steal", text, {"share": taken})
-    held = evidence.get("cgroup-throttled-time")
+    held = evidence.get(Name.CGROUP_THROTTLED_TIME)
     if held is not None and held.per_second > 0.001:
         text = f"{side.label}: the control group's CPU limit held it back {held.per_second:.1%} of the time"
         yield Clue(PARALLELISM, "cgroup", text, {"share": held.per_second})

@@ -13,10 +13,11 @@ from hwprof.analysis import metrics as kinds
 from hwprof.analysis.metrics import Metric
 from hwprof.analysis.partial import MIN_TESTED
 from hwprof.analysis.strata import Logs
+from hwprof.collectors.vocabulary import Name
 
 SIZE = "macs"
 # After those of the metric's own domain and origin, in this order.
-INSTRUCTIONS = ("instructions", "instructions:u", "instructions@callgrind")
+INSTRUCTIONS = (Name.INSTRUCTIONS, Name.INSTRUCTIONS.user, "instructions@callgrind")
 NEVER_COUNTED = "not tested: instructions were not counted, and MACs alone do not control for the size of a network"
 
 

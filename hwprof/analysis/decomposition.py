@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hwprof.analysis import performance
+from hwprof.collectors.vocabulary import Name
 from hwprof.records import Exactness, Kind, Reading, Role, Run, Window
 
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
@@ -66,19 +67,19 @@ def identity(run: Run) -> Identity | None:
     if run.failure is not None or not counted or not bare:
         return None
     readings = [exact(w) for w in counted]
-    if any("task-clock" not in r for r in readings):
+    if any(Name.TASK_CLOCK not in r for r in readings):
         return None
     batch = run.case.batch
     frames = batch * sum(len(w.latencies_ns) for w in counted)
     elapsed = sum(w.elapsed_s for w in counted)
-    cpu = sum(seconds(r["task-clock"]) for r in readings)
+    cpu = sum(seconds(r[Name.TASK_CLOCK]) for r in readings)
     if min(frames, elapsed, cpu) <= 0:
         return None
     throughput = frames / elapsed
     factors: dict[str, float] = {"parallelism": cpu / elapsed}
     merged = ""
-    cycles = total(readings, "cycles")
-    instructions = total(readings, "instructions")
+    cycles = total(readings, Name.CYCLES)
+    instructions = total(readings, Name.INSTRUCTIONS)
     if cycles and instructions:
         factors |= {"clock": cycles / cpu, "ipc": instructions / cycles, "work": instructions / frames}
     else:

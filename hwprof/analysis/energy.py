@@ -14,6 +14,8 @@ from typing import Any
 
 import pandas as pd
 
+from hwprof.collectors.vocabulary import Name
+
 JOULES: Mapping[str, float] = {"j": 1.0, "mj": 1e-3, "uj": 1e-6, "µj": 1e-6}
 # Labels of sensors of the whole machine. The first kind that is there stands for all others.
 WHOLE = (
@@ -62,7 +64,7 @@ def chosen(frame: pd.DataFrame) -> list[Chosen]:
     columns = [
         n
         for n, a in sorted(described.items())
-        if n.partition("[")[0] == "energy" and (a.get("per") or "frame") == "frame" and _unit(a) in JOULES
+        if n.partition("[")[0] == Name.ENERGY and (a.get("per") or "frame") == "frame" and _unit(a) in JOULES
     ]
     found = []
     for machine, rows in _machines(frame):
@@ -116,7 +118,7 @@ def why_none(frame: pd.DataFrame) -> str:
             return _undecided(one)
     described: Mapping[str, Mapping[str, Any]] = frame.attrs.get("metrics", {})
     return next(
-        (str(a["why"]) for n, a in sorted(described.items()) if n.startswith("energy") and a.get("why")), ""
+        (str(a["why"]) for n, a in sorted(described.items()) if n.startswith(Name.ENERGY) and a.get("why")), ""
     ) or (NO_SENSOR)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from hwprof.analysis import performance
 from hwprof.analysis.performance import Interval
+from hwprof.collectors.vocabulary import Name
 from hwprof.records import Case, Exactness, Kind, Origin, Reading, Role, Run, Window
 from hwprof.store.columns import WORST, Metric, column_name, per_of
 
@@ -81,11 +82,11 @@ class Evidence:
         """Times are an emulator's."""
         return bool(self.host.get("emulated")) or any(q.origin is Origin.EMULATED for q in self.quantities.values())
 
-    def get(self, *names: str) -> Quantity | None:
+    def get(self, *names: Name) -> Quantity | None:
         """The first of these that is there."""
         return next((self.quantities[n] for n in names if n in self.quantities), None)
 
-    def pair(self, above: str, below: str) -> tuple[Quantity, Quantity] | None:
+    def pair(self, above: Name, below: Name) -> tuple[Quantity, Quantity] | None:
         """Two counts of one domain and origin, best first: both modes, user mode, simulated."""
         tools = sorted({n.partition("@")[2] for n in self.quantities if "@" in n})
         for suffix in ("", ":u", *(f"@{tool}" for tool in tools)):
@@ -94,9 +95,9 @@ class Evidence:
                 return x, y
         return None
 
-    def best(self, name: str, simulated: bool = True) -> Quantity | None:
+    def best(self, name: Name, simulated: bool = True) -> Quantity | None:
         """A count in the best domain there is: both modes, user mode, simulated."""
-        found = self.get(name, f"{name}:u")
+        found = self.get(name) or self.quantities.get(name.user)
         if found is None and simulated:
             found = next((q for n, q in sorted(self.quantities.items()) if n.startswith(f"{name}@")), None)
         return found

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hwprof.analysis import noise, performance
+from hwprof.collectors.vocabulary import Name
 from hwprof.records import Case, Kind, Origin, Role, Run, Scalar
 
 # Doubts that make a ratio of speeds doubtful, with the word for them.
@@ -26,7 +27,7 @@ NOISE: Mapping[str, str] = {
     "spin-waiting": "spin-waiting",
 }
 # Counted per frame and laid beside the speed.
-BESIDE = ("instructions", "instructions:u", "task-clock", "cycles", "cycles:u")
+BESIDE = (Name.INSTRUCTIONS, Name.INSTRUCTIONS.user, Name.TASK_CLOCK, Name.CYCLES, Name.CYCLES.user)
 
 
 @dataclass(frozen=True, slots=True)

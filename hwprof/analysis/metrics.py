@@ -20,6 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hwprof.analysis import energy
+from hwprof.collectors.vocabulary import Name
 from hwprof.errors import ResultsError
 
 Floats = NDArray[np.float64]
@@ -220,7 +221,7 @@ def instructions_for(name: str, columns: Mapping[str, Any] | pd.Index) -> str | 
     """The instructions column of the same domain and origin as metric `name`; None where there is none."""
     _, at, tool = name.partition("@")
     domain = name.partition("@")[0].partition(":")[2]
-    wanted = "instructions" + (f":{domain}" if domain else "") + (f"@{tool}" if at else "")
+    wanted = Name.INSTRUCTIONS + (f":{domain}" if domain else "") + (f"@{tool}" if at else "")
     return wanted if wanted in columns else None
 
 
@@ -241,11 +242,11 @@ def derive(frame: pd.DataFrame) -> pd.DataFrame:
     parts: dict[str, pd.Series] = {"frames": pd.Series(1.0, index=frame.index)}
     if "throughput" in frame:
         parts["s"] = 1 / frame["throughput"].where(frame["throughput"] > 0).astype(float)
-    for quantity, column in (("cycles", "cycles"), ("instructions", "instructions")):
+    for column in (Name.CYCLES, Name.INSTRUCTIONS):
         if column in metrics and not metrics[column].simulated:
-            parts[quantity] = frame[column].astype(float)
-    if "task-clock" in metrics:
-        parts["cpu_s"] = seconds(frame["task-clock"].astype(float), metrics["task-clock"].unit or "ns")
+            parts[column] = frame[column].astype(float)
+    if Name.TASK_CLOCK in metrics:
+        parts["cpu_s"] = seconds(frame[Name.TASK_CLOCK].astype(float), metrics[Name.TASK_CLOCK].unit or "ns")
     joules = energy.per_frame(frame)
     if joules is not None:
         parts["joules"] = joules

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from hwprof.analysis import decomposition as parts
 from hwprof.analysis import performance
 from hwprof.analysis.decomposition import Factor
+from hwprof.collectors.vocabulary import Name
 from hwprof.records import Exactness, Origin, Reading, Role, Run, Window
 
 PARALLELISM, CLOCK, IPC, WORK = parts.FULL
@@ -129,9 +130,9 @@ def speeds(run: Run, fps: float | None = None) -> Speeds | None:
 def _cpu_seconds(windows: Sequence[Window]) -> float | None:
     """CPU time of all windows: task-clock, else what rusage says; None where neither is in each of them."""
     readings = [parts.exact(w) for w in windows]
-    if all("task-clock" in r for r in readings):
-        return sum(parts.seconds(r["task-clock"]) for r in readings)
-    user, system = parts.total(readings, "cpu-user-time"), parts.total(readings, "cpu-system-time")
+    if all(Name.TASK_CLOCK in r for r in readings):
+        return sum(parts.seconds(r[Name.TASK_CLOCK]) for r in readings)
+    user, system = parts.total(readings, Name.CPU_USER_TIME), parts.total(readings, Name.CPU_SYSTEM_TIME)
     return user + system if user is not None and system is not None else None
 
 
@@ -144,14 +145,14 @@ def _levels(
     }
     for domain, level, clock in (("user+kernel", "full", CLOCK), ("user", "user", USER_CLOCK)):
         readings = [_of_domain(w, domain) for w in windows]
-        instructions = parts.total(readings, "instructions")
-        cycles = parts.total(readings, "cycles")
+        instructions = parts.total(readings, Name.INSTRUCTIONS)
+        cycles = parts.total(readings, Name.CYCLES)
         if not instructions:
             continue
         work = -math.log(instructions / frames)
         if domain == "user+kernel":
             levels["rate"] = {PARALLELISM: parallelism, RATE: math.log(instructions / cpu), WORK: work}
-        unreal = emulated or any(r[m].origin is Origin.EMULATED for r in readings for m in ("cycles",) if m in r)
+        unreal = emulated or any(r[Name.CYCLES].origin is Origin.EMULATED for r in readings if Name.CYCLES in r)
         if cycles and not unreal:
             rate, ipc = math.log(cycles / cpu), math.log(instructions / cycles)
             levels[level] = {PARALLELISM: parallelism, clock: rate, IPC: ipc, WORK: work}
@@ -166,7 +167,7 @@ def _of_domain(window: Window, domain: str) -> dict[str, Reading]:
         if r.value is not None
         and r.exactness is Exactness.EXACT
         and r.domain == domain
-        and r.metric.partition(":")[0] in ("cycles", "instructions")
+        and r.metric.partition(":")[0] in (Name.CYCLES, Name.INSTRUCTIONS)
     }
 
 

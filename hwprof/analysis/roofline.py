@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from hwprof.analysis import strata
+from hwprof.collectors.vocabulary import Name
 from hwprof.networks import traffic
 from hwprof.records import Ceiling
 
@@ -37,7 +38,7 @@ ELEMENT = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
 UNITS = {"fp32": "op/s", "fp16": "op/s", "int8": "op/s", "bandwidth": "B/s", "latency": "s"}
 MEMORY = "DRAM"
 # Miss event -> the level that answers it
-ANSWERED_BY: Mapping[str, str] = {"l1d-misses": "L2", "l2-misses": "L3", "llc-misses": MEMORY}
+ANSWERED_BY: Mapping[str, str] = {Name.L1D_MISSES: "L2", Name.L2_MISSES: "L3", Name.LLC_MISSES: MEMORY}
 COUNTED, COMPULSORY = "counted", "compulsory traffic"
 ABOVE = 1.05
 

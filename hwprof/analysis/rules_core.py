@@ -8,6 +8,7 @@ from hwprof.analysis import slots
 from hwprof.analysis.evidence import Evidence
 from hwprof.analysis.roofline import MEMORY
 from hwprof.analysis.verdicts import LOWER, Context, Number, State, Sure, Verdict, forbidden, unknown, weakened
+from hwprof.collectors.vocabulary import Name
 
 HIGH, LOW = 0.6, 0.35  # of a ceiling: bound by it; not bound by it
 LINE = 64
@@ -58,7 +59,7 @@ def bandwidth_bound(context: Context) -> Verdict:
     if (no := forbidden(code, e)) is not None:
         return no
     limit = context.roof.bandwidth.get(MEMORY) if context.roof else None
-    misses = e.best("llc-misses", simulated=False)
+    misses = e.best(Name.LLC_MISSES, simulated=False)
     cached = _last_level_bytes(e)
     weights = e.params * FLOAT / e.case.batch if e.params else None
     if limit is None:
@@ -89,9 +90,9 @@ def bandwidth_bound(context: Context) -> Verdict:
             State.UNKNOWN,
             f"weights alone take {share:.0%}; activations weren't counted",
             shown,
-            missing=("llc-misses",),
+            missing=(Name.LLC_MISSES,),
         )
-    return unknown(code, "llc-misses")
+    return unknown(code, Name.LLC_MISSES)
 
 
 def _last_level_bytes(e: Evidence) -> int | None:
@@ -104,11 +105,11 @@ def latency_bound(context: Context) -> Verdict:
     code, e = "memory-latency-bound", context.evidence
     if (no := forbidden(code, e)) is not None:
         return no
-    metrics = ("l2-misses", "llc-misses", "dtlb-misses")
+    metrics = (Name.L2_MISSES, Name.LLC_MISSES, Name.DTLB_MISSES)
     found = [b for m in metrics if (b := slots.bound(e, m, context.latencies)) is not None]
     if not found:
-        return unknown(code, *metrics, "cycles")
-    back = slots.stalls(e, "backend-stalls")
+        return unknown(code, *metrics, Name.CYCLES)
+    back = slots.stalls(e, Name.BACKEND_STALLS)
     top = slots.level1(e)
     stalled = top.backend if top is not None else back[0] if back is not None else None
     numbers = [
@@ -135,7 +136,7 @@ def latency_bound(context: Context) -> Verdict:
         return Verdict(code, State.NO, "the bandwidth itself is used up", tuple(numbers), Sure.MEDIUM)
     if stalled is None:
         because = "misses could explain a large part, but no stall event says that cores wait"
-        return Verdict(code, State.PARTLY, because, tuple(numbers), Sure.LOW, advice, ("backend-stalls",), most / 2)
+        return Verdict(code, State.PARTLY, because, tuple(numbers), Sure.LOW, advice, (Name.BACKEND_STALLS,), most / 2)
     state = State.YES if most >= 0.3 and stalled >= 0.3 else State.PARTLY
     because = f"cores wait for the back end ({stalled:.0%}) and misses can explain up to {most:.0%} of the cycles"
     return Verdict(code, state, because, tuple(numbers), Sure.MEDIUM, advice, weight=min(most, stalled))
@@ -146,15 +147,15 @@ def front_end(context: Context) -> Verdict:
     code, e = "front-end-bound", context.evidence
     if (no := forbidden(code, e)) is not None:
         return no
-    top, stalled = slots.level1(e), slots.stalls(e, "frontend-stalls")
+    top, stalled = slots.level1(e), slots.stalls(e, Name.FRONTEND_STALLS)
     if top is None and stalled is None:
-        return unknown(code, "frontend-stalls", "top-down events")
+        return unknown(code, Name.FRONTEND_STALLS, "top-down events")
     share, caution = (top.frontend, top.caution) if top is not None else stalled or (0.0, "")
     what = "slots" if top is not None else "cycles"
     numbers = [Number("front end", share, f"{share:.0%} of the {what} wait for the front end", caution)]
     numbers += [
         Number(metric, b.mpki, f"{slots.WHAT[metric]}: {b.mpki:.2f} per 1,000 instructions", b.caution)
-        for metric in ("l1i-misses", "itlb-misses")
+        for metric in (Name.L1I_MISSES, Name.ITLB_MISSES)
         if (b := slots.bound(e, metric)) is not None
     ]
     state = State.YES if share >= 0.3 else State.PARTLY if share >= 0.15 else State.NO
@@ -176,9 +177,9 @@ def bad_speculation(context: Context) -> Verdict:
         number = Number("bad speculation", share, f"{share:.0%} of the slots are thrown away", top.caution)
         sure = Sure.LOW if top.caution else Sure.HIGH
         return Verdict(code, state, number.text, (number,), sure, advice, weight=share)
-    b = slots.bound(e, "branch-misses")
+    b = slots.bound(e, Name.BRANCH_MISSES)
     if b is None:
-        return unknown(code, "branch-misses", "cycles")
+        return unknown(code, Name.BRANCH_MISSES, Name.CYCLES)
     text = (
         f"mispredicted branches: {b.mpki:.2f} per 1,000 instructions, consistent with up to {b.share:.0%} of "
         "the cycles "
@@ -201,7 +202,7 @@ def lanes(e: Evidence) -> int | None:
 def under_vectorised(context: Context) -> Verdict:
     """Few vector instructions, or about as many instructions per MAC as scalar code needs."""
     code, e = "under-vectorised", context.evidence
-    share, count = slots.vector_share(e), e.best("instructions")
+    share, count = slots.vector_share(e), e.best(Name.INSTRUCTIONS)
     advice = (
         "a build for this CPU's vectors (facts: hwprof doctor), another kernel library, a layout that suits it; "
         "hwprof explain A B --intervene simd shows what vectors are worth"
@@ -215,7 +216,7 @@ def under_vectorised(context: Context) -> Verdict:
         per_mac = count.value / e.macs
         numbers.append(Number("instructions per MAC", per_mac, f"{per_mac:.2f} instructions per MAC", count.caution))
     if not numbers:
-        return unknown(code, "vector-instructions", "instructions")
+        return unknown(code, Name.VECTOR_INSTRUCTIONS, Name.INSTRUCTIONS)
     wide = lanes(e)
     sure = weakened(Sure.MEDIUM, count if share is None else None)
     if share is not None and share[1]:
@@ -229,7 +230,7 @@ def under_vectorised(context: Context) -> Verdict:
         return Verdict(code, State.NO, "vectors do the work", tuple(numbers), sure)
     if share is None and vector:
         because = "fewer instructions per MAC than scalar code can do with"
-        return Verdict(code, State.NO, because, tuple(numbers), sure, missing=("vector-instructions",))
+        return Verdict(code, State.NO, because, tuple(numbers), sure, missing=(Name.VECTOR_INSTRUCTIONS,))
     if scalar:
         lane = f" where this CPU has {wide} FP32 lanes" if wide else ""
         because = f"as many instructions per MAC as scalar code needs{lane}; depthwise layers and overhead add to it"

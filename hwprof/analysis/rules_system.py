@@ -9,6 +9,7 @@ from collections import Counter
 from hwprof.analysis import behind, scaling
 from hwprof.analysis.behind import cpu_per_frame, cpus_used
 from hwprof.analysis.verdicts import Context, Number, State, Sure, Verdict, forbidden, unknown, weakened
+from hwprof.collectors.vocabulary import Name
 
 NEARLY = 0.97
 FAULT_S = 0.5e-6  # what a page fault served from memory costs at least, typically
@@ -46,7 +47,7 @@ def poorly_parallel(context: Context) -> Verdict:
             numbers.append(Number("other load", 1.0, "something else ran on its cores", "other load while measuring"))
         return Verdict(code, state, f"{share:.0%} of ideal scaling", tuple(numbers), sure, advice, weight=1 - share)
     if used is None:
-        return unknown(code, "the same case with one thread", "task-clock")
+        return unknown(code, "the same case with one thread", Name.TASK_CLOCK)
     share = used / e.case.threads
     missing = ("the same case with one thread",)
     if share < 0.6:
@@ -80,7 +81,7 @@ def spinning(context: Context) -> Verdict:
         return Verdict(code, State.NO, "the framework says that spinning is off", sure=Sure.HIGH)
     used, cpu = cpus_used(e), cpu_per_frame(e)
     if used is None or cpu is None:
-        return unknown(code, "task-clock")
+        return unknown(code, Name.TASK_CLOCK)
     numbers: tuple[Number, ...] = (Number("CPUs used", used, f"{used:.2f} CPUs busy of {e.case.threads} threads"),)
     if context.alone:
         inflated = cpu / statistics.geometric_mean(context.alone)
@@ -109,15 +110,15 @@ def throttled(context: Context) -> Verdict:
     if (no := forbidden(code, e)) is not None:
         return no
     numbers = []
-    held = e.get("cgroup-throttled-time")
+    held = e.get(Name.CGROUP_THROTTLED_TIME)
     share = held.per_second if held is not None else 0.0
     if held is not None:
         numbers.append(Number("cgroup", share, f"the control group held it back {share:.1%} of the time"))
-    clock = e.series.get("cpu-frequency")
+    clock = e.series.get(Name.CPU_FREQUENCY)
     if clock is not None:
         text = f"cores at {clock[0] / 1e9:.2f} to {clock[1] / 1e9:.2f} GHz"
         numbers.append(Number("clock", clock[0], text))
-    heat = e.series.get("temperature")
+    heat = e.series.get(Name.TEMPERATURE)
     if heat is not None:
         numbers.append(Number("temperature", heat[1], f"up to {heat[1]:.0f} degrees Celsius"))
     if "throttled" in e.doubts:
@@ -129,7 +130,7 @@ def throttled(context: Context) -> Verdict:
         return Verdict(
             code, State.YES, "its control group ran out of CPU time", tuple(numbers), Sure.HIGH, advice, weight=share
         )
-    watched = {"throttle-events", "throttled"} & {*e.series, *(n.partition("[")[0] for n in e.quantities)}
+    watched = {Name.THROTTLE_EVENTS, Name.THROTTLED} & {*e.series, *(n.partition("[")[0] for n in e.quantities)}
     if clock is None and not watched:
         return Verdict(
             code,
@@ -137,7 +138,7 @@ def throttled(context: Context) -> Verdict:
             "neither the clock nor throttle counters can be read here"
             + (", the control group's limit was not met" if held else ""),
             tuple(numbers),
-            missing=("cpu-frequency", "throttle-events"),
+            missing=(Name.CPU_FREQUENCY, Name.THROTTLE_EVENTS),
         )
     if clock is not None and clock[0] < 0.9 * clock[1]:
         advice = "fix the governor: cpupower frequency-set -g performance"
@@ -149,10 +150,10 @@ def throttled(context: Context) -> Verdict:
 def contended(context: Context) -> Verdict:
     """Ready threads that waited for a CPU, and time that a hypervisor took: not the framework's doing."""
     code, e = "other-load", context.evidence
-    waited = e.get("run-queue-wait")
+    waited = e.get(Name.RUN_QUEUE_WAIT)
     stolen = behind.stolen(e)
     if waited is None:
-        return unknown(code, "run-queue-wait")
+        return unknown(code, Name.RUN_QUEUE_WAIT)
     share = min(1.0, waited.per_second / e.case.threads)
     numbers = (
         Number("waiting", share, f"its threads waited for a CPU {share:.1%} of the time"),
@@ -169,8 +170,8 @@ def contended(context: Context) -> Verdict:
 def paging(context: Context) -> Verdict:
     """Waiting for the disk, swapping, and memory that is given back and faulted in again with every inference."""
     code, e = "paging", context.evidence
-    major = e.get("rusage-major-faults", "major-faults")
-    minor = e.get("page-faults", "rusage-minor-faults", "minor-faults")
+    major = e.get(Name.RUSAGE_MAJOR_FAULTS, Name.MAJOR_FAULTS)
+    minor = e.get(Name.PAGE_FAULTS, Name.RUSAGE_MINOR_FAULTS, Name.MINOR_FAULTS)
     numbers = []
     if major is not None:
         numbers.append(
@@ -185,7 +186,7 @@ def paging(context: Context) -> Verdict:
         advice = "free memory, a smaller batch or size; on a board, more RAM or no swap on a card"
         return Verdict(code, State.YES, "memory comes from the disk", tuple(numbers), Sure.HIGH, advice, weight=0.5)
     if minor is None:
-        return unknown(code, "page-faults")
+        return unknown(code, Name.PAGE_FAULTS)
     if e.emulated:
         return Verdict(code, State.UNKNOWN, "EMULATED: what a fault costs here says nothing", tuple(numbers))
     share = minor.value * FAULT_S * e.throughput
@@ -261,7 +262,7 @@ def conversion(context: Context) -> Verdict:
         state = State.YES if share > 0.1 else State.PARTLY if share > 0.03 else State.NO
         because = "operators that are usually folded into their neighbours run on their own" if left else "all folded"
         return Verdict(code, state, because, numbers, Sure.HIGH, advice, weight=share)
-    own = e.best("instructions")
+    own = e.best(Name.INSTRUCTIONS)
     rivals = {}
     for name, peer in context.peers.items():
         count = peer.quantities.get(own.name) if own is not None else None

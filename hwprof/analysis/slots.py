@@ -10,25 +10,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hwprof.analysis.evidence import Evidence, Quantity
+from hwprof.collectors.vocabulary import LEVEL1, Name
 
 # Cycles that a miss may cost at most, where the machine's own latency was not measured: typical of current cores.
-ASSUMED_CYCLES: Mapping[str, float] = {
-    "l1d-misses": 15.0,
-    "l2-misses": 60.0,
-    "llc-misses": 300.0,
-    "l1i-misses": 20.0,
-    "dtlb-misses": 40.0,
-    "itlb-misses": 40.0,
-    "branch-misses": 20.0,
+ASSUMED_CYCLES: Mapping[Name, float] = {
+    Name.L1D_MISSES: 15.0,
+    Name.L2_MISSES: 60.0,
+    Name.LLC_MISSES: 300.0,
+    Name.L1I_MISSES: 20.0,
+    Name.DTLB_MISSES: 40.0,
+    Name.ITLB_MISSES: 40.0,
+    Name.BRANCH_MISSES: 20.0,
 }
-WHAT: Mapping[str, str] = {
-    "l1d-misses": "L1D misses",
-    "l2-misses": "L2 misses",
-    "llc-misses": "last-level misses",
-    "l1i-misses": "L1I misses",
-    "dtlb-misses": "DTLB misses",
-    "itlb-misses": "ITLB misses",
-    "branch-misses": "mispredicted branches",
+WHAT: Mapping[Name, str] = {
+    Name.L1D_MISSES: "L1D misses",
+    Name.L2_MISSES: "L2 misses",
+    Name.LLC_MISSES: "last-level misses",
+    Name.L1I_MISSES: "L1I misses",
+    Name.DTLB_MISSES: "DTLB misses",
+    Name.ITLB_MISSES: "ITLB misses",
+    Name.BRANCH_MISSES: "mispredicted branches",
+}
+# A table's event -> the kernel's own of the same meaning.
+STALLS: Mapping[Name, Name] = {
+    Name.FRONTEND_STALLS: Name.STALLED_CYCLES_FRONTEND,
+    Name.BACKEND_STALLS: Name.STALLED_CYCLES_BACKEND,
 }
 
 
@@ -47,7 +53,7 @@ class Slots:
 class Bound:
     """A miss event: per 1,000 instructions, and the largest share of the cycles that it can stand for."""
 
-    metric: str
+    metric: Name
     mpki: float
     share: float
     latency: float  # cycles, at most
@@ -56,58 +62,34 @@ class Bound:
 
 
 def level1(evidence: Evidence) -> Slots | None:
-    """Top-down level 1 by the perf metrics of Ice Lake and later, or by the events of Skylake; None without them.
+    """Top-down level 1 by the events that a core counts in slots; None without all four of them in one domain.
 
     Yasin, A Top-Down Method for Performance Analysis and Counters Architecture, 2014.
     """
-    metrics = _all(evidence, "topdown-retiring", "topdown-bad-spec", "topdown-fe-bound", "topdown-be-bound")
-    if metrics:
-        retiring, bad, front, back = (q.value for q in metrics)
-        whole = retiring + bad + front + back
-        if whole > 0:
-            return Slots(retiring / whole, bad / whole, front / whole, back / whole, cautions(*metrics))
-    events = _all(
-        evidence,
-        "cycles",
-        "idq_uops_not_delivered.core",
-        "uops_retired.retire_slots",
-        "uops_issued.any",
-        "int_misc.recovery_cycles",
-    )
-    if events:
-        cycles, starved, retired, issued, recovery = (q.value for q in events)
-        slots = 4 * cycles
-        front, retiring = starved / slots, retired / slots
-        bad = max(0.0, (issued - retired + 4 * recovery) / slots)
-        return Slots(retiring, bad, front, max(0.0, 1 - front - retiring - bad), cautions(*events))
-    return None
-
-
-def _all(evidence: Evidence, *names: str) -> list[Quantity] | None:
-    """All of them in one domain, or None."""
     for suffix in ("", ":u"):
-        found = [evidence.quantities.get(name + suffix) for name in names]
-        if all(q is not None for q in found):
-            return [q for q in found if q is not None]
+        found = [q for name in LEVEL1.values() if (q := evidence.quantities.get(name + suffix)) is not None]
+        whole = sum(q.value for q in found)
+        if len(found) == len(LEVEL1) and whole > 0:
+            retiring, bad, front, back = (q.value / whole for q in found)
+            return Slots(retiring, bad, front, back, cautions(*found))
     return None
 
 
-def stalls(evidence: Evidence, name: str) -> tuple[float, str] | None:
-    """Share of cycles stalled: `frontend-stalls` or `backend-stalls` over cycles; with what weakens it."""
-    generic = {"frontend-stalls": "stalled-cycles-frontend", "backend-stalls": "stalled-cycles-backend"}[name]
-    pair = evidence.pair(name, "cycles") or evidence.pair(generic, "cycles")
+def stalls(evidence: Evidence, name: Name) -> tuple[float, str] | None:
+    """Share of cycles stalled: a key of STALLS over cycles; with what weakens it."""
+    pair = evidence.pair(name, Name.CYCLES) or evidence.pair(STALLS[name], Name.CYCLES)
     if pair is None or evidence.emulated:
         return None
     return pair[0].value / pair[1].value, cautions(*pair)
 
 
-def bound(evidence: Evidence, metric: str, latencies: Mapping[str, float] | None = None) -> Bound | None:
+def bound(evidence: Evidence, metric: Name, latencies: Mapping[str, float] | None = None) -> Bound | None:
     """The largest share of cycles that a miss event can stand for. `latencies`: metric -> cycles, measured here.
 
     None without the event, cycles and instructions of one domain; never from simulated or emulated counts.
     """
-    misses, cycles = evidence.pair(metric, "cycles") or (None, None)
-    pair = evidence.pair(metric, "instructions")
+    misses, cycles = evidence.pair(metric, Name.CYCLES) or (None, None)
+    pair = evidence.pair(metric, Name.INSTRUCTIONS)
     if misses is None or cycles is None or pair is None or "@" in misses.name or evidence.emulated:
         return None
     measured = (latencies or {}).get(metric)
@@ -138,7 +120,8 @@ def vector_share(evidence: Evidence) -> tuple[float, str, str] | None:
 
     Simulated shares (`vector-share@riscv64`) count where nothing else does, and their name says so.
     """
-    pair = evidence.pair("vector-instructions", "inst_spec") or evidence.pair("vector-instructions", "instructions")
+    vector = Name.VECTOR_INSTRUCTIONS
+    pair = evidence.pair(vector, Name.INST_SPEC) or evidence.pair(vector, Name.INSTRUCTIONS)
     if pair is None:
         return None
     return pair[0].value / pair[1].value, cautions(*pair), pair[0].meaning
@@ -146,7 +129,7 @@ def vector_share(evidence: Evidence) -> tuple[float, str, str] | None:
 
 def scalar_fp_share(evidence: Evidence) -> tuple[float, str] | None:
     """(share of scalar floating-point instructions, caution); vectors are taken out where the event counts them too."""
-    pair = evidence.pair("fp-instructions", "instructions")
+    pair = evidence.pair(Name.FP_INSTRUCTIONS, Name.INSTRUCTIONS)
     if pair is None:
         return None
     fp, whole = pair

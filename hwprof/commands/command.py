@@ -19,6 +19,7 @@ from typing import Any
 
 from hwprof import doubts, uncounted
 from hwprof.collectors.cpu import RUSAGE
+from hwprof.collectors.vocabulary import Name
 from hwprof.commands.child import Child, Ended, Usage
 from hwprof.commands.counting import Backend, absent
 from hwprof.commands.interrupts import Forwarding
@@ -222,7 +223,7 @@ def interrupted(run: Run) -> int:
 
 def unlike(windows: Sequence[Window]) -> list[Doubt]:
     """A doubt where the executions of one round, each with a pass of its own, did unlike work."""
-    for anchor in ("instructions", "task-clock"):
+    for anchor in (Name.INSTRUCTIONS, Name.TASK_CLOCK):
         values = [r.value for w in windows for r in w.readings if r.metric == anchor and r.value]
         if len(values) > 1 and max(values) > (1 + UNLIKE) * min(values):
             return [Doubt("passes-differ", {"anchor": anchor, "percent": 100 * (max(values) / min(values) - 1)})]
@@ -295,7 +296,7 @@ def peak_rss(before: Usage, after: Usage, series: Sequence[Series], window: Wind
     sampled = [
         value
         for one in series
-        if one.metric == "peak-rss"
+        if one.metric == Name.PEAK_RSS
         for at, value in zip(one.at_ns, one.values, strict=True)
         if value is not None and window.t0_ns < at < window.t1_ns
     ]

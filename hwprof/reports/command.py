@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Sequence
 
 from hwprof.analysis import performance
+from hwprof.collectors.vocabulary import Name
 from hwprof.records import Kind, Run
 from hwprof.reports.run import counters, doubt_lines, emulation
 
@@ -99,7 +100,7 @@ def rows(runs: Sequence[Run]) -> tuple[tuple[str, ...], ...]:
     for group in cases.values():
         fps = [r.facts["fps"] for r in group if r.facts.get("fps")]
         elapsed = elapsed_s(group)
-        clock, cycles, work = (_median(group, name) for name in ("task-clock", "cycles", "instructions"))
+        clock, cycles, work = (_median(group, name) for name in (Name.TASK_CLOCK, Name.CYCLES, Name.INSTRUCTIONS))
         peaks = [r.facts["peak_rss_bytes"] for r in group if "peak_rss_bytes" in r.facts]
         found.append(
             (

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hwprof.analysis.comparison import Change, Comparison, Verdict
+from hwprof.collectors.vocabulary import Name
 from hwprof.records import to_json
 from hwprof.reports.content import Report, Table
 
@@ -86,7 +87,7 @@ def note(c: Comparison) -> str:
 def row(x: Change) -> tuple[str, ...]:
     """One line of the table."""
     interval = "" if x.low is None or x.high is None else f"{x.low:.3f} ... {x.high:.3f}"
-    instructions = x.counts.get("instructions", x.counts.get("instructions:u"))
+    instructions = x.counts.get(Name.INSTRUCTIONS, x.counts.get(Name.INSTRUCTIONS.user))
     return (
         x.verdict.value,
         x.case.title,
@@ -96,7 +97,7 @@ def row(x: Change) -> tuple[str, ...]:
         interval,
         "" if x.q is None else f"{x.q:.2g}",
         "" if instructions is None else factor(instructions),
-        "" if "task-clock" not in x.counts else factor(x.counts["task-clock"]),
+        "" if Name.TASK_CLOCK not in x.counts else factor(x.counts[Name.TASK_CLOCK]),
         "; ".join(x.doubts),
     )
 

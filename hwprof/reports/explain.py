@@ -14,6 +14,7 @@ from hwprof.analysis.explain import Explanation, Intervention
 from hwprof.analysis.ratio import excludes_one
 from hwprof.analysis.summary import Summary
 from hwprof.analysis.wording import CAUSES, name_of
+from hwprof.collectors.vocabulary import Name
 from hwprof.records import to_json
 
 ORDER = ("parallelism", "clock", "ipc", "work")
@@ -127,7 +128,9 @@ def _values(name: str, e: Explanation) -> str:
         found = [None if (t := behind.cpu_per_frame(s.evidence)) is None else 1e3 * t for s in (e.a, e.b)]
         form = "{:.3g} ms"
     elif name == "work":
-        found = [None if (q := s.evidence.best("instructions", False)) is None else q.value / 1e6 for s in (e.a, e.b)]
+        found = [
+            None if (q := s.evidence.best(Name.INSTRUCTIONS, False)) is None else q.value / 1e6 for s in (e.a, e.b)
+        ]
         form = "{:.4g} M"
     else:
         return ""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from hwprof import doubts
 from hwprof.analysis import overhead, performance
 from hwprof.collectors import modelled_caches
+from hwprof.collectors.vocabulary import Name
 from hwprof.records import Exactness, Fidelity, Kind, Origin, Reading, Role, Run, Window
 from hwprof.store.columns import simulator_of
 
@@ -162,7 +163,7 @@ def counters(runs: Sequence[Run], per: str = "per frame") -> list[str]:
         for reading in window.readings:
             found.setdefault(reading.metric, []).append((reading, frames))
     per_frame = {name: median_per_frame(pairs) for name, pairs in found.items()}
-    instructions = per_frame.get("instructions")
+    instructions = per_frame.get(Name.INSTRUCTIONS)
     lines = [f"  {per:>16}  {'event':<26}{'per k-insn':>11}  {'running':>7}  exactness"]
     absent = []
     for name, pairs in found.items():

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select
 
-from hwprof.records import Ceiling, Run
+from hwprof.records import Ceiling, Origin, Run, Series
 from hwprof.reports.html import gather, page, render
 from hwprof.reports.html.model import Page, Section
 from hwprof.reports.html.svg import Axis, Drawing, axis, short
 from hwprof.store import Results, schema
-from tests.factories import HOST_STATE, NETWORKS, make_run, make_simulated_run
+from tests.factories import HOST_STATE, NETWORKS, START_NS, make_run, make_simulated_run
 
 TOPDOWN = {"topdown-retiring": 4e6, "topdown-bad-spec": 1e6, "topdown-fe-bound": 2e6, "topdown-be-bound": 3e6}
 
@@ -61,6 +61,13 @@ def test_what_is_absent_is_said_in_one_line(tmp_path: Path) -> None:
         assert section(made, key).absent, key
         assert all("\n" not in line for line in section(made, key).absent)
     assert "power sensor" in section(made, "energy").absent[0]
+
+
+def test_a_clock_that_was_sampled_is_not_called_missing(tmp_path: Path) -> None:
+    at = tuple(START_NS + i * 10**9 for i in range(4))
+    clock = Series("cpu-frequency", "Hz", "cpu0", "cpufreq", Origin.KERNEL, False, 0, at, (1e9, 1.1e9, 1e9, 1e9))
+    absent = section(built(tmp_path / "r.db", [make_run(series=[clock])]), "timeline").absent
+    assert [line.partition(":")[0] for line in absent] == ["No power", "No temperature"]
 
 
 def test_what_is_there_is_drawn(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from hwprof.records import Exactness, Origin, Run, Series
 from hwprof.reports import files
 from hwprof.reports.drawing import Drawing
 from hwprof.reports.html import gather, hardware, page, render
-from hwprof.reports.topdown import sources
 from hwprof.store import Results
 from tests.cli.test_report import stored
 from tests.factories import HOST_STATE, START_NS, make_run
@@ -35,7 +34,7 @@ def marked(run: Run, **change: object) -> Run:
 def bars(path: Path, runs: Sequence[Run]) -> list[Bar]:
     with Results.open(stored(path, runs)) as results:
         frame = gather.gather(results).frame
-        return topdown.bars(frame, sources(frame))
+        return topdown.bars(frame)
 
 
 def test_a_board_and_a_machine_are_two_bars_and_the_boards_says_emulated(tmp_path: Path) -> None:
@@ -54,6 +53,17 @@ def test_simulated_slots_are_a_bar_of_their_own_beside_counted_ones(tmp_path: Pa
     ]
     found = bars(tmp_path / "r.db", [dataclasses.replace(both, windows=tuple(windows))])
     assert {(b.marks, round(b.shares[3], 2)) for b in found} == {((), 0.3), (("SIMULATED",), 0.65)}
+
+
+def test_slots_of_one_kind_of_core_say_which(tmp_path: Path) -> None:
+    parts = {f"{name}@cpu_core": value for name, value in BACK.items()}
+    found = bars(tmp_path / "r.db", [make_run(metrics={**SLOTS, **parts})])
+    assert {(b.marks, round(b.shares[3], 2)) for b in found} == {((), 0.3), (("cpu_core only",), 0.65)}
+
+
+def test_a_part_of_the_slots_makes_no_bar(tmp_path: Path) -> None:
+    named_alike = {"topdown-slots-retired": 4e6, "topdown-fetch-bubbles": 2e6, "topdown-be-bound": 3e6}
+    assert not bars(tmp_path / "r.db", [make_run(metrics={**named_alike, "topdown-bad-spec": 1e6, "td-front": 1e6})])
 
 
 def test_multiplexed_slots_say_scaled(tmp_path: Path) -> None:

@@ -14,13 +14,22 @@ from hwprof.analysis.explain import Explanation
 from hwprof.analysis.pairs import Source
 from hwprof.analysis.roofline import Placement, Roof, Unplaced
 from hwprof.analysis.strata import NETWORK, VARIANT
+from hwprof.collectors.vocabulary import Name
 from hwprof.records import Layer, Run
 from hwprof.reports import content
 from hwprof.reports.ahead import Ahead
 from hwprof.store import Results, layers
 
 # What the factors of a ratio and the table of commands need; the frame has all metrics.
-ANCHORS = ("task-clock", "cpu-user-time", "cpu-system-time", "cycles", "instructions", "cycles:u", "instructions:u")
+ANCHORS = (
+    Name.TASK_CLOCK,
+    Name.CPU_USER_TIME,
+    Name.CPU_SYSTEM_TIME,
+    Name.CYCLES,
+    Name.INSTRUCTIONS,
+    Name.CYCLES.user,
+    Name.INSTRUCTIONS.user,
+)
 TIMELINES = 6
 LAYERED = 4
 DRAWN = 6  # waterfalls: one per two frameworks, the widest apart first

@@ -10,11 +10,12 @@ import numpy as np
 from hwprof.analysis.roofline import COMPULSORY, Placement, Roof
 from hwprof.analysis.topdown import Bar
 from hwprof.calibration.measure import SHARE
+from hwprof.collectors.vocabulary import LEVEL1, Name
 from hwprof.records import Origin, Role, Run, Series
 from hwprof.reports.html.model import Cell, Figure
 from hwprof.reports.html.svg import LETTER, Drawing, axis
 from hwprof.reports.numbers import number
-from hwprof.reports.topdown import LEVEL1, NOTE
+from hwprof.reports.topdown import NOTE
 
 MOST = 40  # bars
 POINTS = 400  # per line of a timeline
@@ -181,7 +182,7 @@ def _says_nothing(series: Series, run: Run) -> bool:
     """Totals that stood still, what stayed 0, and the peak where the level itself is there."""
     values = [v for v in series.values if v is not None]
     still = not values or (max(values) == min(values) and (series.cumulative or values[0] == 0))
-    return still or (series.metric == "peak-rss" and any(s.metric == "rss" for s in run.series))
+    return still or (series.metric == Name.PEAK_RSS and any(s.metric == Name.RSS for s in run.series))
 
 
 def _path(points: Sequence[tuple[float, float]], x: Any, y: Any, series: int, said: str) -> str:

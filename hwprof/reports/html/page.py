@@ -12,13 +12,13 @@ from hwprof.analysis.findings import Analysis
 from hwprof.analysis.strata import VARIANT
 from hwprof.analysis.targets import ENERGY, FPS
 from hwprof.analysis.topdown import bars
+from hwprof.collectors.vocabulary import Name
 from hwprof.records import Kind
 from hwprof.reports import content, detail, places
 from hwprof.reports.content import Table
 from hwprof.reports.html import association, factors, hardware, speed, tables
 from hwprof.reports.html.gather import Material
 from hwprof.reports.html.model import Figure, Page, Scatter, Section
-from hwprof.reports.topdown import sources
 
 METHOD = (
     "FPS = batch / median latency after one 3-sigma pass; throughput = frames / elapsed. Intervals are between rounds, "
@@ -32,6 +32,12 @@ METHOD = (
     "SIMULATED: a model's counts, in columns of their own. SUSPECT: failed validation here, or saw a part "
     "of the run only. SCALED: shared a counter.",
 )
+# What a run's timeline should show -> the gauges that show it.
+GAUGES = {
+    "power": (Name.POWER, Name.ENERGY),
+    "frequency": (Name.CPU_FREQUENCY,),
+    "temperature": (Name.TEMPERATURE,),
+}
 
 
 def build(material: Material) -> Page:
@@ -180,7 +186,7 @@ def _factors(material: Material) -> Section:
 
 def _hardware(material: Material) -> Section:
     figures, absent = [], []
-    slots = bars(material.frame, sources(material.frame))
+    slots = bars(material.frame)
     if slots:
         figures.append(hardware.topdown(slots, "topdown"))
     else:
@@ -218,9 +224,9 @@ def _timelines(material: Material) -> Section:
     words = ("One run per framework: the median round of its largest network and batch.",) if figures else ()
     gauges = {s.metric for r in material.timelines for s in r.series}
     absent = [] if figures else ["No timeline: no gauge gave three values in a run."]
-    for gauge, hints in (("power", ("power", "energy")), ("frequency", ("freq",)), ("temperature", ("temp",))):
-        if figures and not any(g.startswith(h) for g in gauges for h in hints):
-            absent.append(f"No {gauge}: no sensor of this machine says it (hwprof doctor).")
+    for what, metrics in GAUGES.items():
+        if figures and not gauges.intersection(metrics):
+            absent.append(f"No {what}: no sensor of this machine says it (hwprof doctor).")
     return Section("timeline", "During a run", words, figures, absent=tuple(absent))
 
 

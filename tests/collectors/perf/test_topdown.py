@@ -46,9 +46,9 @@ class IceLake(FakeKernel):
         return super().open(attr, pid, cpu, group_fd, flags)
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    cpu = tmp_path / "sys/bus/event_source/devices/cpu"
+def ice_lake(root: Path) -> Path:
+    """A machine whose one PMU shows slots and the four shares of them, below `root`."""
+    cpu = root / "sys/bus/event_source/devices/cpu"
     files = {"type": "4", "format/event": "config:0-7", "format/umask": "config:8-15"}
     files |= {
         f"events/{name}": f"event=0x00,umask={code >> 8:#x}" for name, code in (("slots", SLOTS), *SHARES.items())
@@ -56,7 +56,12 @@ def root(tmp_path: Path) -> Path:
     for name, text in files.items():
         (cpu / name).parent.mkdir(parents=True, exist_ok=True)
         (cpu / name).write_text(f"{text}\n")
-    return tmp_path
+    return root
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return ice_lake(tmp_path)
 
 
 @pytest.mark.parametrize("asked", [tuple(SHARES), ("cycles,instructions", f"{{slots,{','.join(SHARES)}}}")])
