@@ -3,9 +3,10 @@
 Ceilings are measured (`hwprof calibrate`) on named CPUs. `nearest` says which of them are those of a case, to whoever
 needs one: the roofline, the rules of `bottlenecks`, the bounds of `explain`.
 
-Performance is 2 x MACs x frames per second; intensity is FLOP per byte. Bytes are counted where the CPU has an honest
-event (one that sees prefetches too), else they are the model's compulsory traffic: weights once per batch, inputs and
-outputs of convolutions and matrix products once. That is a lower bound, so that the intensity is an upper one.
+Performance is 2 x MACs x frames per second; intensity is FLOP per byte. Bytes are the model's compulsory traffic:
+weights once per batch, inputs and outputs of convolutions and matrix products once. That is a lower bound, so that the
+intensity is an upper one. No counter gives the bytes of a process: misses lack what was prefetched, and the counters of
+a memory controller, which see it, count a whole socket.
 """
 
 from __future__ import annotations
@@ -24,22 +25,12 @@ from hwprof.collectors.vocabulary import Name
 from hwprof.networks import traffic
 from hwprof.records import Ceiling
 
-# Metrics that count what crosses the memory bus, prefetches included -> bytes of one count
-HONEST: Mapping[str, float] = {
-    "dram-bytes": 1.0,
-    "dram-read-bytes": 1.0,
-    "dram-write-bytes": 1.0,
-    "uncore_imc/data_reads/": 64.0,
-    "uncore_imc/data_writes/": 64.0,
-    "uncore_imc/cas_count_read/": 64.0,
-    "uncore_imc/cas_count_write/": 64.0,
-}
 ELEMENT = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
 UNITS = {"fp32": "op/s", "fp16": "op/s", "int8": "op/s", "bandwidth": "B/s", "latency": "s"}
 MEMORY = "DRAM"
 # Miss event -> the level that answers it
 ANSWERED_BY: Mapping[str, str] = {Name.L1D_MISSES: "L2", Name.L2_MISSES: "L3", Name.LLC_MISSES: MEMORY}
-COUNTED, COMPULSORY = "counted", "compulsory traffic"
+COMPULSORY = "compulsory traffic"
 ABOVE = 1.05
 
 
@@ -79,7 +70,7 @@ class Point:
     macs: float
     precision: str
     bytes: float
-    origin: str  # counted | compulsory traffic
+    origin: str = COMPULSORY
     footprint: float | None = None
 
 
@@ -120,8 +111,7 @@ def place(point: Point, roof: Roof) -> Placement | Unplaced:
     peak = roof.compute.get(point.precision)
     if peak is None:
         return Unplaced(point.title, f"no ceiling for {point.precision}: hwprof calibrate")
-    # what was counted on the memory bus is DRAM's by definition
-    level = MEMORY if point.origin == COUNTED else level_of(point.footprint, roof.capacity, roof.bandwidth)
+    level = level_of(point.footprint, roof.capacity, roof.bandwidth)
     bandwidth = roof.bandwidth.get(level)
     if bandwidth is None:
         return Unplaced(point.title, f"no bandwidth of {level} measured: hwprof calibrate")
@@ -138,12 +128,6 @@ def place(point: Point, roof: Roof) -> Placement | Unplaced:
         )
     side = "compute" if peak <= intensity * bandwidth else "memory"
     return Placement(point, performance, intensity, level, peak, bandwidth, attainable, share, side, tuple(notes))
-
-
-def counted_bytes(counts: Mapping[str, float]) -> float | None:
-    """Bytes per frame out of a case's counts per frame; None where no honest event was counted."""
-    found = [HONEST[n.partition("@")[0]] * v for n, v in counts.items() if n in HONEST and v == v and v > 0]
-    return sum(found) if found else None
 
 
 def roofs(found: Sequence[Ceiling], facts: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Roof]]:
@@ -223,10 +207,9 @@ def placed(
     rows = strata.usable(strata.label(frame))
     rows = rows[rows["fps"].notna()]
     keys = ["machine_id", strata.VARIANT, strata.NETWORK, "network", "size", "batch", "threads", "cpus", "precision"]
-    honest = [n for n in rows.columns if n.partition("@")[0] in HONEST]
-    table = rows[[*keys, "macs", *honest]].assign(_fps=np.log(rows["fps"].astype(float)))
+    table = rows[[*keys, "macs"]].assign(_fps=np.log(rows["fps"].astype(float)))
     table["_emulated"] = rows["emulated"].astype(bool) if "emulated" in rows.columns else False
-    means = table.groupby(keys, sort=True, dropna=False)[["macs", *honest, "_fps", "_emulated"]].mean()
+    means = table.groupby(keys, sort=True, dropna=False)[["macs", "_fps", "_emulated"]].mean()
     for key, part in zip(means.index, means.to_dict("records"), strict=True):
         machine, variant, net, network, size, batch, threads, cpus, precision = (str(k) for k in key)
         title = f"{variant} {net} {size}px b{batch} t{threads}"
@@ -238,22 +221,19 @@ def placed(
         macs = float(part["macs"])
         moved = traffic.of_network(network, int(size)) if roof else None
         element = ELEMENT.get(precision, 4)
-        counted = counted_bytes({n: float(part[n]) for n in honest})
         if roof is None:
             out.append(Unplaced(title, doubt))
             continue
-        if macs != macs or (moved is None and counted is None):
+        if macs != macs or moved is None:
             out.append(Unplaced(title, "MACs or traffic are unknown: the network's graph is not here"))
             continue
-        compulsory = element * (moved.weights / int(batch) + moved.activations) if moved else 0.0
         point = Point(
             title,
             math.exp(part["_fps"]),
             macs,
             precision,
-            counted if counted is not None else compulsory,
-            COUNTED if counted is not None else COMPULSORY,
-            float(element * (moved.weights + moved.largest * int(batch))) if moved else None,
+            element * (moved.weights / int(batch) + moved.activations),
+            footprint=float(element * (moved.weights + moved.largest * int(batch))),
         )
         found = place(point, roof)
         if isinstance(found, Unplaced):

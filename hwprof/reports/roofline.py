@@ -17,13 +17,9 @@ if TYPE_CHECKING:
 
 HEADER = ("case", "GFLOP/s", "FLOP/byte", "of attainable", "side", "level", "bytes")
 NOTE = (
-    "GFLOP/s: 2 x MACs x FPS. of attainable: beside min(peak, intensity x bandwidth of the level). bytes: "
-    "counted on the "
-    "memory bus, or the model's compulsory traffic (weights once per batch, inputs and outputs of convolutions "
-    "and matrix "
-    "products once): a lower bound, so that the intensity is an upper one. level: the smallest cache that holds "
-    "weights "
-    "and the largest layer."
+    "GFLOP/s: 2 x MACs x FPS. of attainable: beside min(peak, intensity x bandwidth of the level). bytes: the model's "
+    "compulsory traffic (weights once per batch, inputs and outputs of convolutions and matrix products once): a lower "
+    "bound, so that the intensity is an upper one. level: the smallest cache that holds weights and the largest layer."
 )
 
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 import pytest
 
 from hwprof.analysis.roofline import (
-    COMPULSORY,
-    COUNTED,
     Placement,
     Point,
     Roof,
     Unplaced,
-    counted_bytes,
     latencies,
     level_of,
     nearest,
@@ -30,8 +27,8 @@ ROOF = Roof(
 )
 
 
-def point(macs: float, moved: float, fps: float = 10, origin: str = COMPULSORY, footprint: float | None = 1e9) -> Point:
-    return Point("case", fps, macs, "fp32", moved, origin, footprint)
+def point(macs: float, moved: float, fps: float = 10, footprint: float | None = 1e9) -> Point:
+    return Point("case", fps, macs, "fp32", moved, footprint=footprint)
 
 
 def placed(one: Point) -> Placement:
@@ -61,20 +58,13 @@ def test_the_level_is_the_smallest_cache_that_holds_the_footprint() -> None:
     assert level_of(1, {"L3": 1 << 30}, {"DRAM": 1.0}) == "DRAM"  # no bandwidth of that cache was measured
 
 
-def test_counted_bytes_are_of_memory_whatever_fits_into_a_cache() -> None:
-    assert placed(point(1e6, 1e6, origin=COUNTED, footprint=20 << 10)).level == "DRAM"
-    assert counted_bytes({"uncore_imc/cas_count_read/": 1e6, "dram-write-bytes": 5.0, "llc-misses": 9e9}) == 64e6 + 5
-    assert counted_bytes({"llc-misses": 1e6}) is None  # a prefetcher's lines are not in it
-    assert counted_bytes({"dram-bytes": float("nan")}) is None
-
-
 def test_above_the_roof_is_said() -> None:
     assert "above the roof" in placed(point(1e9, 1e7, fps=60)).notes[0]
     assert placed(point(1e9, 1e7, fps=40)).notes == ()
 
 
 def test_what_has_no_ceiling_is_not_placed() -> None:
-    found = place(Point("case", 1, 1, "int4", 1, COMPULSORY), ROOF)
+    found = place(Point("case", 1, 1, "int4", 1), ROOF)
     assert isinstance(found, Unplaced)
     assert "no ceiling for int4" in found.why
     bare = Roof("a board", (2,), {"fp32": 1.0}, {"fp32": "x"}, {}, {})

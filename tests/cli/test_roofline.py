@@ -70,6 +70,17 @@ def test_roofline_and_bottlenecks_take_the_ceilings_of_the_cores_that_a_case_ran
     assert (verdict["state"], verdict["sure"]) == ("yes", "high")
 
 
+def test_what_a_socket_moved_is_not_taken_for_the_bytes_of_a_case(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases = []
+    for name, metrics in (("bare", {}), ("counted", {"uncore_imc/data_reads/": 5.0, "llc-misses": 1e6})):
+        assert main(["roofline", str(results(tmp_path / f"{name}.db", metrics=metrics)), "--json"]) == 0
+        cases.append(json.loads(capsys.readouterr().out)["cases"])
+    assert cases[0]
+    assert cases[1] == cases[0]
+
+
 def test_without_ceilings_there_is_a_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Results.open(tmp_path / "r.db", create=True) as stored:
         stored.add(make_run())

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hwprof.analysis.roofline import COMPULSORY, Placement, Roof
+from hwprof.analysis.roofline import Placement, Roof
 from hwprof.analysis.topdown import Bar
 from hwprof.calibration.measure import SHARE
 from hwprof.collectors.vocabulary import LEVEL1, Name
@@ -55,7 +55,7 @@ def topdown(bars: Sequence[Bar], key: str) -> Figure:
 
 
 def roofline(placed: Sequence[tuple[Placement, Roof]], roof: Roof, variants: Sequence[str], key: str) -> Figure:
-    """Operations/s against operations per byte under one roof; hollow: bytes by the model, not counted."""
+    """Operations/s against operations per byte under one roof; hollow: bytes by the model."""
     mine = [p for p, under in placed if under is roof]
     draw = Drawing(720, 0, "Roofline")
     top = draw.legend(variants, 60, 14, 640) + 18
@@ -76,17 +76,14 @@ def roofline(placed: Sequence[tuple[Placement, Roof]], roof: Roof, variants: Seq
     for p in mine:
         said = f"{p.point.title}: {number(p.performance / 1e9)} Gop/s at {number(p.intensity)} per byte, {p.share:.0%}"
         series = next((i for i, name in enumerate(variants) if p.point.title.startswith(f"{name} ")), 0)
-        draw.marker(x.at(p.intensity), y.at(p.performance), series, said, hollow=p.point.origin == COMPULSORY)
+        draw.marker(x.at(p.intensity), y.at(p.performance), series, said, hollow=True)
     draw.height = top + 370
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (p.point.title, p.intensity, p.performance, p.share, p.side, p.level, p.point.bytes, p.point.origin)
         for p in mine
     )
     notes = [f"{roof.machine}, CPUs {','.join(map(str, roof.cpus))}."]
-    if any(p.point.origin == COMPULSORY for p in mine):
-        notes.append(
-            "Hollow: bytes by the model, the least that moves (compulsory traffic): the truth lies further left."
-        )
+    notes.append("Hollow: bytes by the model, the least that moves (compulsory traffic): the truth lies further left.")
     if roof.share < SHARE:
         notes.append(f"The ceilings were measured with {roof.share:.0%} of the CPU: a busy machine.")
     notes += dict.fromkeys(f"{note}." for p in mine for note in p.notes)
