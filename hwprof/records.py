@@ -40,6 +40,14 @@ class Origin(enum.StrEnum):
     SIMULATED = "simulated"  # callgrind, qemu-user: a model of a machine, not this one
 
 
+class Shape(enum.StrEnum):
+    """What a number is of, and so how windows become one number."""
+
+    COUNT = "count"  # of the frames: the sum over the windows / frames
+    LEVEL = "level"  # what has a value at every moment: the mean over time
+    TOTAL = "total"  # of the window, whatever the number of frames: the mean over windows
+
+
 class Role(enum.StrEnum):
     """What a window is for."""
 
@@ -109,6 +117,7 @@ class Counter:
     origin: Origin = Origin.KERNEL
     modulus: int = 1 << 64
     scale: float = 1.0
+    shape: Shape = Shape.COUNT
 
 
 class Snapshot(NamedTuple):
@@ -137,6 +146,7 @@ class Reading:
     enabled_ns: int | None = None
     running_ns: int | None = None
     why: str = ""
+    shape: Shape | None = None  # None: not recorded; `store.columns.shape_of` then derives it
 
     def __post_init__(self) -> None:
         if (self.value is None) != (self.exactness is Exactness.MISSING):
@@ -160,6 +170,7 @@ def between(counter: Counter, before: Snapshot, after: Snapshot, index: int) -> 
         "domain": counter.domain,
         "source": counter.source,
         "meaning": counter.meaning,
+        "shape": counter.shape,
     }
     first, last = before.raw[index], after.raw[index]
     if first is None or last is None:
@@ -211,6 +222,7 @@ class Series:
     interval_ns: int = 0  # how often the sensor itself has a new value; 0: unknown
     at_ns: tuple[int, ...] = ()
     values: tuple[float | None, ...] = ()
+    shape: Shape | None = None  # of its readings; None: COUNT where cumulative, else LEVEL
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,7 @@ class Sampler:
                 channel.interval_ns,
                 tuple(self._at[index]),
                 tuple(values),
+                channel.shape,
             )
             for channel, values in zip(self.gauges[index].channels, self._values[index], strict=True)
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import tomllib
 from pathlib import Path
@@ -73,6 +74,36 @@ def test_the_example_gauge_is_sampled(tmp_path: Path, monkeypatch: pytest.Monkey
     sampler.tick()
     (series,) = sampler.series()
     assert (series.metric, series.unit, series.values) == ("fan-speed", "rpm", (1500.0,))
+
+
+def test_the_example_gauge_shows_its_speed_and_not_a_share_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the file of the board by way of a run and its results to the table and the terminal: 1500 rpm."""
+    from hwprof.records import Role, Run, Window
+    from hwprof.reports.run import render
+    from hwprof.sampler import Sampler
+    from hwprof.store import Results
+
+    gauges = example("adding-a-collector.md", "my_sensors", tmp_path, monkeypatch)
+    fan = tmp_path / "root/sys/class/hwmon/hwmon0/fan1_input"
+    fan.parent.mkdir(parents=True)
+    fan.write_text("1500\n")
+    seconds = iter(range(10))
+    sampler = Sampler(gauges(None, root=str(tmp_path / "root")), clock=lambda: next(seconds) * 10**9)
+    for _ in range(10):
+        sampler.tick()
+    window = Window(0, Role.COUNTED, 0, 10**9, 8 * 10**9, (200_000_000,) * 31)
+    bare = Window(1, Role.BARE, -1, 8 * 10**9, 9 * 10**9, (200_000_000,) * 31)
+    window = dataclasses.replace(window, readings=sampler.readings(window))
+    run = Run("aa", Case("onnxruntime", "tiny_cnn", "", 32), windows=(window, bare), series=sampler.series())
+    with Results.create(tmp_path / "x.db") as results:
+        results.add(run)
+        frame, (read,) = results.frame(), results.runs()
+    assert frame["fan-speed"].to_list() == [1500.0]
+    assert frame.attrs["metrics"]["fan-speed"]["per"] == "level"
+    assert read == run
+    assert "1,500.000  fan-speed rpm" in render([read])
 
 
 def test_the_example_cpu_table_is_read() -> None:

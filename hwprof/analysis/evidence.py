@@ -17,8 +17,8 @@ from typing import Any
 from hwprof.analysis import performance
 from hwprof.analysis.performance import Interval
 from hwprof.collectors.vocabulary import Name
-from hwprof.records import Case, Exactness, Kind, Origin, Reading, Role, Run, Window
-from hwprof.store.columns import WORST, Metric, column_name, per_of
+from hwprof.records import Case, Exactness, Kind, Origin, Reading, Role, Run, Shape, Window
+from hwprof.store.columns import WORST, column_name, metric_of
 
 TIME = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 
@@ -189,13 +189,15 @@ def _of_run(run: Run, absent: dict[str, str]) -> dict[str, tuple[Reading, float,
 
 def _column(r: Reading) -> tuple[str, str]:
     """(name of its column, what its numbers are per)"""
-    return _column_of(r.metric, r.unit, r.domain, r.source, r.meaning, r.origin)
+    return _column_of(r.shape, r.metric, r.unit, r.domain, r.source, r.meaning, r.origin)
 
 
 @functools.lru_cache(maxsize=4096)
-def _column_of(name: str, unit: str, domain: str, source: str, meaning: str, origin: Origin) -> tuple[str, str]:
-    metric = Metric(name, unit, domain, source, meaning)
-    return column_name(metric, origin), per_of(metric)
+def _column_of(
+    shape: Shape | None, name: str, unit: str, domain: str, source: str, meaning: str, origin: Origin
+) -> tuple[str, str]:
+    metric = metric_of(shape, name, unit, domain, source, meaning)
+    return column_name(metric, origin), metric.per
 
 
 def _quantity(name: str, values: Sequence[tuple[Reading, float, float]]) -> Quantity:

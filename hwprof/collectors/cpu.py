@@ -17,7 +17,7 @@ from time import clock_gettime_ns
 from hwprof.collectors import files
 from hwprof.collectors.gauge import Sensors
 from hwprof.collectors.protocol import Available, Channel, Gauge, Group, Pass, Target, Unavailable
-from hwprof.records import Counter, Reading, Snapshot
+from hwprof.records import Counter, Reading, Shape, Snapshot
 
 RAW_CLOCK = 4  # CLOCK_MONOTONIC_RAW
 RUSAGE = (
@@ -161,7 +161,10 @@ def gauges(pid: int | None, root: str = "/") -> Sequence[Gauge]:
         found.append(
             Sensors(
                 "cgroup",
-                [Channel(m, unit, "", "cgroup:cpu.stat", cumulative=True, scale=s) for m, unit, s in there.values()],
+                [
+                    Channel(m, unit, "", "cgroup:cpu.stat", cumulative=True, scale=s, shape=Shape.TOTAL)
+                    for m, unit, s in there.values()
+                ],
                 [partial(_field, group / "cpu.stat", key) for key in there],
             )
         )

@@ -7,9 +7,10 @@ import statistics
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from hwprof.collectors.protocol import Channel
-from hwprof.records import Exactness, Reading, Series, Window, missing
+from hwprof.records import Exactness, Reading, Series, Shape, Window, missing
 
 # A level or an energy is refused for a window of fewer sensor intervals than this.
 LEAST_INTERVALS = 5
@@ -50,7 +51,13 @@ class Sensors:
 def reading(series: Series, window: Window) -> Reading:
     """What one series says about a window; MISSING with the reason where it can't tell."""
     name = f"{series.metric}[{series.label}]" if series.label else series.metric
-    common = {"unit": series.unit, "origin": series.origin, "domain": "system", "source": series.source}
+    common: dict[str, Any] = {
+        "unit": series.unit,
+        "origin": series.origin,
+        "domain": "system",
+        "source": series.source,
+        "shape": series.shape or (Shape.COUNT if series.cumulative else Shape.LEVEL),
+    }
     known = [(at, value) for at, value in zip(series.at_ns, series.values, strict=True) if value is not None]
     if not known:
         return missing(name, "the sensor did not answer", **common)
@@ -65,11 +72,11 @@ def reading(series: Series, window: Window) -> Reading:
     if series.cumulative:
         if first is None or last is None:
             return missing(name, "no sample on both sides of the window", **common)
-        return Reading(name, last - first, **common)  # type: ignore[arg-type]
+        return Reading(name, last - first, **common)
     values = inside(known, window)
     if not values:
         return missing(name, "no sample within the window", **common)
-    return Reading(name, statistics.fmean(values), **common)  # type: ignore[arg-type]
+    return Reading(name, statistics.fmean(values), **common)
 
 
 def inside(known: Sequence[tuple[int, float]], window: Window) -> list[float]:

@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from hwprof.collectors import files
 from hwprof.collectors.gauge import Sensors, integral
 from hwprof.collectors.gauge import reading as plain
 from hwprof.collectors.protocol import Available, Channel, Gauge, Unavailable
-from hwprof.records import Reading, Series, Window, missing
+from hwprof.records import Reading, Series, Shape, Window, missing
 
 RAPL_INTERVAL_NS = 1_000_000
 HWMON_INTERVAL_NS = 35_000_000  # INA226 by default; the file update_interval says otherwise
@@ -38,18 +39,20 @@ class PowerSensors(Sensors):
             other = "power" if one.metric == "energy" else "energy"
             unit = "W" if other == "power" else "J"
             name = first.metric.replace(one.metric, other, 1)
-            common = {"unit": unit, "origin": one.origin, "domain": "system", "source": one.source}
+            shape = Shape.LEVEL if other == "power" else Shape.COUNT
+            common: dict[str, Any] = {"unit": unit, "origin": one.origin, "domain": "system", "source": one.source}
+            common["shape"] = shape
             if first.value is None:
                 found.append(missing(name, first.why, **common))
             elif other == "power":
-                found.append(Reading(name, first.value / window.elapsed_s, **common))  # type: ignore[arg-type]
+                found.append(Reading(name, first.value / window.elapsed_s, **common))
             else:
                 known = [(at, v) for at, v in zip(one.at_ns, one.values, strict=True) if v is not None]
                 joules = integral(known, window)
                 if joules is None:
                     found.append(missing(name, "no sample on both sides of the window", **common))
                 else:
-                    found.append(Reading(name, joules, **common))  # type: ignore[arg-type]
+                    found.append(Reading(name, joules, **common))
         return found
 
 

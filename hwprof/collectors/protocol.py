@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from hwprof.records import Counter, Origin, Reading, Series, Snapshot, Window
+from hwprof.records import Counter, Origin, Reading, Series, Shape, Snapshot, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,8 @@ class Channel:
     """One thing a gauge can tell. `interval_ns`: how often the sensor has a new value, 0 if unknown.
 
     `cumulative` with `modulus`: a running total that wraps (RAPL's max_energy_range_uj), in raw units;
-    value = raw x scale.
+    value = raw x scale. `shape` of its readings; None: COUNT where cumulative, else LEVEL. TOTAL is for a running
+    total that has nothing to do with the number of frames. Raises ValueError where the two contradict each other.
     """
 
     metric: str
@@ -100,6 +101,11 @@ class Channel:
     modulus: int | None = None
     scale: float = 1.0
     interval_ns: int = 0
+    shape: Shape | None = None
+
+    def __post_init__(self) -> None:
+        if self.shape is not None and (self.shape is Shape.LEVEL) == self.cumulative:
+            raise ValueError(f"{self.metric}: a channel is a level if and only if it is not cumulative")
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ from pathlib import Path
 from hwprof.collectors import files
 from hwprof.collectors.gauge import Sensors, inside
 from hwprof.collectors.protocol import Channel, Gauge
-from hwprof.records import Doubt, Series, Window
+from hwprof.records import Doubt, Series, Shape, Window
 
 # Raspberry Pi firmware, get_throttled: under-voltage, capped, throttled, soft temperature limit. Bits 16 to 19 say the
 # same of the time since boot, which is not this window's.
@@ -32,7 +32,7 @@ def gauges(pid: int | None, root: str = "/") -> Sequence[Gauge]:
         readers.append(partial(files.number, zone / "temp"))
     for file in sorted((base / "sys/devices/system/cpu").glob("cpu[0-9]*/thermal_throttle/core_throttle_count")):
         label = file.parents[1].name
-        channels.append(Channel("throttle-events", "", label, "thermal_throttle", cumulative=True))
+        channels.append(Channel("throttle-events", "", label, "thermal_throttle", cumulative=True, shape=Shape.TOTAL))
         readers.append(partial(files.number, file))
     pi = base / "sys/devices/platform/soc/soc:firmware/get_throttled"
     if pi.exists():

@@ -19,7 +19,7 @@ from hwprof.collectors.client_requests import CODE, COUNTED, EMPTY
 from hwprof.collectors.modelled_caches import Cache, geometry, options
 from hwprof.collectors.protocol import Available, Unavailable
 from hwprof.errors import CaseFailed
-from hwprof.records import Origin, Reading
+from hwprof.records import Origin, Reading, Shape
 
 # canonical metric -> the events of callgrind that add up to it, and what the number means
 # (valgrind manual, "Cachegrind" and "Callgrind": Ir, Dr, Dw, I1mr, D1mr, D1mw, ILmr, DLmr, DLmw, Bc, Bcm, Bi, Bim)
@@ -126,6 +126,7 @@ def readings(counts: Mapping[str, int]) -> list[Reading]:
             source=f"callgrind:v{EDITION}:{'+'.join(events)}",
             meaning=meaning,
             raw=sum(counts[e] for e in events),
+            shape=Shape.COUNT,
         )
         for metric, (events, meaning) in METRICS.items()
         if all(e in counts for e in events)

@@ -282,6 +282,7 @@ def used(before: Usage, after: Usage) -> list[Reading]:
             domain=c.domain,
             source=c.source,
             meaning=c.meaning or children,
+            shape=c.shape,
         )
         for c, early, late in zip(RUSAGE, part(before), part(after), strict=True)
     ]

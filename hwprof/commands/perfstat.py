@@ -21,7 +21,7 @@ from hwprof.collectors.perf.names import ALIASES, CACHE, CLOCKS, HARDWARE, KERNE
 from hwprof.collectors.protocol import Unavailable
 from hwprof.commands.perf import Controlled, program
 from hwprof.errors import NotAvailable
-from hwprof.records import Exactness, Origin, Reading, missing
+from hwprof.records import Exactness, Origin, Reading, Shape, missing
 
 NOT_SUPPORTED = "perf stat: <not supported>: this machine does not count it, or this user may not"
 NOT_COUNTED = "perf stat: <not counted>: the kernel never ran it (too short a run, or no free counter)"
@@ -134,6 +134,7 @@ def reading(entry: Mapping[str, Any], event: Event, added: str, origin: Origin) 
         "domain": "user+kernel" if event.base in CLOCKS else domain,
         "source": _source(event),
         "meaning": event.meaning,
+        "shape": Shape.COUNT,
     }
     raw = str(entry["counter-value"]).strip()
     if raw == "<not supported>":

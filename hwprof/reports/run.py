@@ -9,11 +9,9 @@ from hwprof import doubts
 from hwprof.analysis import overhead, performance
 from hwprof.collectors import modelled_caches
 from hwprof.collectors.vocabulary import Name
-from hwprof.records import Exactness, Fidelity, Kind, Origin, Reading, Role, Run, Window
-from hwprof.store.columns import simulator_of
+from hwprof.records import Exactness, Fidelity, Kind, Origin, Reading, Role, Run, Shape, Window
+from hwprof.store.columns import shape_of, simulator_of
 
-# Levels: shown as they are, not per frame.
-LEVEL_UNITS = frozenset({"W", "Hz", "degC", "B", "bytes", "share", "%", "ratio", "CPUs", "cores"})
 # Read for the identity and for doubts; the table shows what was asked for.
 TIME_UNITS = {"ns": 1e-6, "s": 1e3}
 FIRST_EDITION = "Counted by an earlier hwprof, with 8 to 10 million instructions of its own worker in each run."
@@ -171,15 +169,17 @@ def counters(runs: Sequence[Run], per: str = "per frame") -> list[str]:
         if value is None:
             absent.append(reading)
             continue
-        level = reading.unit in LEVEL_UNITS
-        shown, unit = amount(reading, value, level, pairs)
-        ratio = "-" if level or not instructions or reading.unit in TIME_UNITS else f"{1000 * value / instructions:.2f}"
+        shape = shape_of(reading)
+        shown, unit = amount(reading, value)
+        events = shape is Shape.COUNT and reading.unit not in TIME_UNITS
+        ratio = f"{1000 * value / instructions:.2f}" if events and instructions else "-"
         worst = max((r.exactness for r, _ in pairs), key=list(Exactness).index)
         running = [r.running for r, _ in pairs if r.running is not None]
         share = f"{100 * min(running):.0f} %" if running else "-"
         domain = "" if reading.domain in ("user+kernel", "process", "system") else f":{reading.domain[0]}"
         doubted = next((r.why for r, _ in pairs if r.exactness is Exactness.SUSPECT), "")
-        remarks = "; ".join(filter(None, (doubted, reading.meaning)))
+        per_window = "per window" if shape is Shape.TOTAL else ""
+        remarks = "; ".join(filter(None, (doubted, per_window, reading.meaning)))
         note = f"  # {remarks}" if remarks else ""
         origin = "" if reading.origin.value in ("hardware", "kernel") else f" ({reading.origin.value})"
         lines.append(f"  {shown:>16}  {name + domain + unit:<26}{ratio:>11}  {share:>7}  {worst.value}{origin}{note}")
@@ -198,14 +198,16 @@ def grouped(absent: Iterable[Reading]) -> dict[str, list[str]]:
 
 
 def median_per_frame(pairs: Sequence[tuple[Reading, int]]) -> float | None:
-    """Median over windows of value / frames (of the value itself for levels); None where it is missing in all."""
+    """Median over windows of value / frames (of levels and totals: the value); None where it is missing in all."""
     values = [
-        r.value if r.unit in LEVEL_UNITS else r.value / frames for r, frames in pairs if r.value is not None and frames
+        r.value / frames if shape_of(r) is Shape.COUNT else r.value
+        for r, frames in pairs
+        if r.value is not None and frames
     ]
     return statistics.median(values) if values else None
 
 
-def amount(reading: Reading, value: float, level: bool, pairs: Sequence[tuple[Reading, int]]) -> tuple[str, str]:
+def amount(reading: Reading, value: float) -> tuple[str, str]:
     """The number as text, and the unit to be written behind the name."""
     if reading.unit in TIME_UNITS:
         return f"{value * TIME_UNITS[reading.unit]:,.3f}", " ms"
@@ -214,9 +216,8 @@ def amount(reading: Reading, value: float, level: bool, pairs: Sequence[tuple[Re
     if reading.unit == "Hz":
         return f"{value / 1e9:,.3f}", " GHz"
     unit = f" {reading.unit}" if reading.unit and reading.unit not in ("count", "events") else ""
-    if level:
-        return f"{value:,.3f}", unit
-    return (f"{value:,.0f}" if value >= 1000 else f"{value:,.3f}"), unit
+    large = value >= 1000 and shape_of(reading) is not Shape.LEVEL
+    return (f"{value:,.0f}" if large else f"{value:,.3f}"), unit
 
 
 def simulated(run: Run) -> list[str]:
@@ -288,7 +289,8 @@ def simulations(runs: Sequence[Run]) -> list[str]:
 
 def _per_frame(reading: Reading, frames: int) -> str:
     assert reading.value is not None
-    return f"{reading.value:>16.4%}" if reading.unit == "ratio" else f"{reading.value / frames:>16,.0f}"
+    value = reading.value / frames if shape_of(reading) is Shape.COUNT else reading.value
+    return f"{value:>16.4%}" if reading.unit == "ratio" else f"{value:>16,.0f}"
 
 
 def doubt_lines(runs: Sequence[Run]) -> list[str]:

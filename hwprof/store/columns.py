@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,20 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwprof.collectors.wrappers import EDITION
-from hwprof.records import Exactness, Origin, Role
+from hwprof.records import Exactness, Origin, Reading, Role, Shape
 
 Floats = NDArray[np.float64]
 
-# Units of levels: mean over time, never divided by frames. Bytes are levels too (RSS), unless a PMU counted them.
+# Units of levels where the shape was not recorded. Bytes are levels too (RSS), unless a PMU counted them.
 LEVEL_UNITS = frozenset(
     (
-        *("w", "mw", "v", "mv", "a", "ma", "hz", "khz", "mhz", "ghz", "k", "°c", "c", "degc"),
+        *("w", "mw", "v", "mv", "a", "ma", "hz", "khz", "mhz", "ghz", "rpm", "k", "°c", "c", "degc"),
         *("b", "bytes", "kb", "kib", "mib", "gib", "%", "percent", "ratio", "share", "cores", "cpus", "threads"),
     )
 )
 PEAK = re.compile(r"(^|[-_.])(peak|max|hwm)([-_.]|$)")
-# Counts of what happens now and then, whatever the number of frames.
-PER_WINDOW = re.compile(r"throttl", re.IGNORECASE)
+# Names of totals where the shape was not recorded.
+TOTALS = re.compile(r"throttl", re.IGNORECASE)
+PER: Mapping[Shape, str] = {Shape.COUNT: "frame", Shape.LEVEL: "level", Shape.TOTAL: "window"}
 MODIFIERS = re.compile(r":[ukhGHpPSDWe]+$")
 SUFFIX = {"user": ":u", "kernel": ":k", "hypervisor": ":h"}
 # Which windows a number is taken from: the first role in which there is one.
@@ -41,6 +43,12 @@ class Metric:
     domain: str
     source: str
     meaning: str
+    shape: Shape
+
+    @property
+    def per(self) -> str:
+        """What its numbers in the frame are per: "frame" for counts, "level" for levels, "window" for totals."""
+        return PER[self.shape]
 
 
 @dataclass(slots=True)
@@ -98,20 +106,34 @@ def simulator_of(source: str) -> str:
     return tool[0] if number == EDITION else f"{tool[0]}-v{number}"
 
 
-def per_of(metric: Metric) -> str:
-    """ "frame" for counts, "level" for what has a value at every moment, "window" for rare happenings."""
-    if metric.source.startswith("perf"):
-        return "frame"  # a PMU's bytes are traffic
-    if metric.unit.lower() in LEVEL_UNITS:
-        return "level"
-    return "window" if PER_WINDOW.search(metric.name) else "frame"
+def metric_of(shape: str | None, name: str, unit: str, domain: str, source: str, meaning: str) -> Metric:
+    """A metric of the recorded `shape`; None: derived."""
+    known = Shape(shape) if shape else unrecorded_shape(name, unit, source)
+    return Metric(name, unit, domain, source, meaning, known)
 
 
-def reduce_of(metric: Metric, per: str) -> str:
+def shape_of(reading: Reading) -> Shape:
+    """The recorded shape of a reading, else the one that `unrecorded_shape` derives."""
+    return reading.shape or unrecorded_shape(reading.metric, reading.unit, reading.source)
+
+
+@functools.lru_cache(maxsize=4096)
+def unrecorded_shape(name: str, unit: str, source: str) -> Shape:
+    """The shape of a metric that does not say it: results of schema 1, and gauges that make readings without it.
+
+    Everything that perf counts is a COUNT (a PMU's bytes are traffic). Else the unit tells a LEVEL, and the name a
+    TOTAL; the rest are COUNTs. The one place where a shape is derived.
+    """
+    if source.startswith("perf"):
+        return Shape.COUNT
+    if unit.lower() in LEVEL_UNITS:
+        return Shape.LEVEL
+    return Shape.TOTAL if TOTALS.search(name) else Shape.COUNT
+
+
+def reduce_of(metric: Metric) -> str:
     """How the windows of a run become one number: sum / frames, time-weighted mean, largest, mean per window."""
-    if per == "level":
-        return "peak" if PEAK.search(metric.name) else "level"
-    return per
+    return "peak" if metric.shape is Shape.LEVEL and PEAK.search(metric.name) else metric.per
 
 
 class Summed(Protocol):

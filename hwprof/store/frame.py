@@ -21,7 +21,7 @@ from hwprof.analysis import performance
 from hwprof.printable import printable
 from hwprof.records import Exactness, Fidelity, Kind, Origin, Role, call_of, from_json
 from hwprof.store import schema
-from hwprof.store.columns import REDUCE, ROLES, WORST, Column, Floats, Metric, column_name, per_of, reduce_of
+from hwprof.store.columns import REDUCE, ROLES, WORST, Column, Floats, Metric, column_name, metric_of, reduce_of
 from hwprof.store.database import Database
 from hwprof.store.readings import Sums, of_kind, summed
 from hwprof.store.validation import Suspects, latest
@@ -49,7 +49,7 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
         emulated = _emulated(connection, readings)
         base["emulated"] = np.array([run.id in emulated for run in runs], dtype=bool)
         metrics = {
-            row.id: Metric(row.name, row.unit, row.domain, row.source, row.meaning)
+            row.id: metric_of(row.shape, row.name, row.unit, row.domain, row.source, row.meaning)
             for row in connection.execute(select(schema.metric))
         }
         columns: dict[str, Column] = {}
@@ -244,7 +244,7 @@ def _fill(
         rows = into[np.repeat(first, last - first) + np.arange(len(source)) - before]
         column = _column(columns, metric, sums.origin, len(hosts), sums.known)
         with np.errstate(divide="ignore", invalid="ignore"):
-            values = REDUCE[reduce_of(metric, column.per)](sums)[source]
+            values = REDUCE[reduce_of(metric)](sums)[source]
         fresh = (sums.rank[source] >= 0) & np.isfinite(values) & np.isnan(column.values[rows])
         column.values[rows[fresh]] = values[fresh]
         if fresh.any():
@@ -281,17 +281,17 @@ def _whys(connection: Connection) -> dict[int, list[str]]:
 
 
 def _column(columns: dict[str, Column], metric: Metric, origin: str, n: int, known: bool) -> Column:
-    """The column of a metric. A metric of the same name in another unit gets one of its own."""
+    """The column of a metric. A metric of the same name in another unit, or of another shape, gets one of its own."""
     name = column_name(metric, origin)
     column = columns.get(name)
-    if column is not None and known and column.unit != metric.unit:
+    if column is not None and known and (column.unit, column.per) != (metric.unit, metric.per):
         if not column.origins:  # so far it was only missing, and a missing value needs no unit
-            column.unit, column.per = metric.unit, per_of(metric)
+            column.unit, column.per = metric.unit, metric.per
             return column
-        name = f"{name} [{metric.unit}]"
+        name = f"{name} [{metric.unit if column.unit != metric.unit else metric.shape}]"
         column = columns.get(name)
     if column is None:
-        column = columns[name] = Column(name, metric.unit, per_of(metric), np.full(n, np.nan))
+        column = columns[name] = Column(name, metric.unit, metric.per, np.full(n, np.nan))
     return column
 
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, func, insert, select
 
 from hwprof.printable import encodable
-from hwprof.records import Exactness, Layer, Origin, Reading, Run
+from hwprof.records import Exactness, Layer, Origin, Reading, Run, Shape
 from hwprof.store import schema
 from hwprof.store.database import Database
-from hwprof.store.metrics import metric_ids, metric_key
+from hwprof.store.metrics import metric_ids, metric_key, shapes_of
 
 CHUNK = 500  # runs per query
 
@@ -39,7 +39,8 @@ def add(connection: Connection, run_id: int, run: Run) -> None:
     readings = [(index, reading) for index, layer in enumerate(run.layers) for reading in layer.readings]
     if not readings:
         return
-    ids = metric_ids(connection, [metric_key(reading) for _, reading in readings])
+    shapes = shapes_of(reading for _, reading in readings)
+    ids = metric_ids(connection, shapes, shapes)
     connection.execute(
         insert(schema.layer_reading),
         [
@@ -61,7 +62,9 @@ def of_runs(connection: Connection, ids: Sequence[int]) -> dict[int, list[Layer]
     """Layers by run, in their order."""
     v, m = schema.layer_reading, schema.metric
     readings: dict[tuple[int, int], list[Reading]] = defaultdict(list)
-    named = select(v, m.c.name, m.c.unit, m.c.domain, m.c.source, m.c.meaning).join(m, v.c.metric_id == m.c.id)
+    named = select(v, m.c.name, m.c.unit, m.c.domain, m.c.source, m.c.meaning, m.c.shape).join(
+        m, v.c.metric_id == m.c.id
+    )
     for row in connection.execute(named.where(v.c.run_id.in_(ids)).order_by(v.c.run_id, v.c.layer_idx, m.c.id)):
         readings[row.run_id, row.layer_idx].append(
             Reading(
@@ -74,6 +77,7 @@ def of_runs(connection: Connection, ids: Sequence[int]) -> dict[int, list[Layer]
                 row.source,
                 row.meaning,
                 why=row.why,
+                shape=row.shape and Shape(row.shape),
             )
         )
     t = schema.layer

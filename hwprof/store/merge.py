@@ -19,6 +19,7 @@ from hwprof.store.writer import AlreadyDone, done_already
 OF_RUN = ("window", "reading", "iteration_counts", "series", "layer", "layer_reading", "doubt")
 # Tables about machines, taken over where this file has no row of the same key.
 OF_MACHINE = ("validation", "tuning", "ceiling")
+Metrics = Mapping[int, tuple[MetricKey, str | None]]  # id in the other file -> the metric and its recorded shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Parcel:
     run: Mapping[str, Any]
     parents: Mapping[str, Mapping[str, Any] | None]
     children: Mapping[str, Sequence[Mapping[str, Any]]]
-    metrics: Mapping[int, MetricKey]
+    metrics: Metrics
 
 
 def pack(connection: Connection, run_id: int) -> Parcel:
@@ -89,7 +90,7 @@ def unpack(connection: Connection, parcel: Parcel) -> bool | None:
     return True
 
 
-def machine_rows(connection: Connection) -> tuple[dict[str, list[Mapping[str, Any]]], Mapping[int, MetricKey]]:
+def machine_rows(connection: Connection) -> tuple[dict[str, list[Mapping[str, Any]]], Metrics]:
     """The other file's validations, tunings and ceilings, the machines they are of, and the metrics they name."""
     names = ("machine", "host_state", *OF_MACHINE)
     found = {name: _rows(connection, schema.metadata.tables[name]) for name in names}
@@ -97,7 +98,7 @@ def machine_rows(connection: Connection) -> tuple[dict[str, list[Mapping[str, An
 
 
 def add_machine_rows(
-    connection: Connection, tables: Mapping[str, Sequence[Mapping[str, Any]]], metrics: Mapping[int, MetricKey]
+    connection: Connection, tables: Mapping[str, Sequence[Mapping[str, Any]]], metrics: Metrics
 ) -> None:
     """Insert those whose key is not here yet."""
     ids = _translation(connection, metrics)
@@ -120,19 +121,22 @@ def _rows(connection: Connection, table: Table, *where: Any) -> list[Mapping[str
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _metrics(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[int, MetricKey]:
+def _metrics(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Metrics:
     wanted = sorted({row["metric_id"] for row in rows if "metric_id" in row})
-    table, found = schema.metric, {}
+    table = schema.metric
+    found: dict[int, tuple[MetricKey, str | None]] = {}
     for start in range(0, len(wanted), 500):
         query = select(table).where(table.c.id.in_(wanted[start : start + 500]))
         for row in connection.execute(query):
-            found[row.id] = (row.name, row.unit, row.domain, row.source, row.meaning, row.config)
+            key = (row.name, row.unit, row.domain, row.source, row.meaning, row.config)
+            found[row.id] = key, row.shape
     return found
 
 
-def _translation(connection: Connection, metrics: Mapping[int, MetricKey]) -> dict[int, int]:
-    mine = metric_ids(connection, metrics.values())
-    return {other: mine[key] for other, key in metrics.items()}
+def _translation(connection: Connection, metrics: Metrics) -> dict[int, int]:
+    shapes = dict(metrics.values())
+    mine = metric_ids(connection, shapes, shapes)
+    return {other: mine[key] for other, (key, _) in metrics.items()}
 
 
 def _renamed(row: Mapping[str, Any], metrics: Mapping[int, int]) -> dict[str, Any]:

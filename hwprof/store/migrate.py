@@ -14,8 +14,10 @@ from hwprof.store.database import Database, not_ours
 
 # Version -> what turns a file of that version into one of the next. A step uses plain SQL of its own time, never the
 # tables of schema.py, which move on.
-Step = Callable[[Connection], None]
-STEPS: Mapping[int, Step] = {}
+Step = Callable[[Connection], object]
+STEPS: Mapping[int, Step] = {
+    1: lambda connection: connection.exec_driver_sql("ALTER TABLE metric ADD COLUMN shape TEXT"),
+}
 
 
 def version_of(connection: Connection, path: Path) -> int | None:

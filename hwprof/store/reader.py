@@ -22,6 +22,7 @@ from hwprof.records import (
     Role,
     Run,
     Series,
+    Shape,
     Window,
     from_json,
 )
@@ -38,6 +39,7 @@ WITHDRAWN = frozenset({"observer"})
 _EXACTNESS = {str(member): member for member in Exactness}
 _ORIGINS = {str(member): member for member in Origin}
 _ROLES = {str(member): member for member in Role}
+_SHAPES: dict[str | None, Shape | None] = {None: None, **{str(member): member for member in Shape}}
 Facts = dict[tuple[str, int | str], Any]  # (table, row id) or (column, text) -> what stands there
 
 
@@ -172,7 +174,7 @@ def _of_runs(
         query = query.where(table.c.metric_id.in_(select(schema.metric.c.id).where(schema.metric.c.name.in_(metrics))))
     if "metric_id" in table.c:
         m = schema.metric
-        named = (m.c.name, m.c.unit, m.c.domain, m.c.source, m.c.meaning)
+        named = (m.c.name, m.c.unit, m.c.domain, m.c.source, m.c.meaning, m.c.shape)
         query = query.add_columns(*named).join(m, table.c.metric_id == m.c.id)
     yield from connection.execute(query.order_by(table.c.run_id, *(table.c[name] for name in order))).all()
 
@@ -186,7 +188,7 @@ def _windows(
     for row in _of_runs(connection, schema.reading, ids, ("window_idx", "seq"), metrics):
         # by place: looking up each of a dozen names takes longer than the rest
         run, at, _, _, value, raw, wide, enabled, running_ns, running, exact, origin, why, *named = row
-        name, unit, domain, source, meaning = named
+        name, unit, domain, source, meaning, shape = named
         reading = Reading(
             name,
             value,
@@ -201,6 +203,7 @@ def _windows(
             enabled,
             running_ns,
             why,
+            _SHAPES[shape],
         )
         readings[run, at].append(suspects.mark(hosts[run], reading) if suspects else reading)
     found: dict[int, list[Window]] = defaultdict(list)
@@ -225,6 +228,7 @@ def _series(connection: Connection, ids: Sequence[int]) -> dict[int, list[Series
                 row.interval_ns,
                 schema.unpack_ints(row.at_ns),
                 schema.unpack_floats(row.vals),
+                _SHAPES[row.shape],
             )
         )
     return found

@@ -35,8 +35,8 @@ from sqlalchemy import (
 
 from hwprof.store.words import Words
 
-# History: 1: first edition.
-VERSION = 1
+# History: 1: first edition. 2: metric.shape.
+VERSION = 2
 # What `meta` says of a file that is ours.
 FORMAT = "hwprof results"
 
@@ -232,6 +232,7 @@ metric = Table(
     Column("source", Text, nullable=False),
     Column("meaning", Text, nullable=False),
     Column("config", Text, nullable=False),  # an event's code as text: those of RISC-V reach beyond 2^63
+    Column("shape", Text),  # NULL: not recorded (files of version 1), see columns.shape_of
     UniqueConstraint("name", "unit", "domain", "source", "meaning", "config", name="metric_once"),
 )
 

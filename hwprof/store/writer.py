@@ -15,7 +15,7 @@ from hwprof.errors import ResultsError
 from hwprof.printable import encodable
 from hwprof.records import Case, Exactness, Kind, Reading, Role, Run, to_json
 from hwprof.store import layers, schema
-from hwprof.store.metrics import described, insert_one, metric_ids, metric_key
+from hwprof.store.metrics import described, insert_one, metric_ids, metric_key, shapes_of
 
 # Kinds of runs that are nothing without latencies.
 TIMED = (Kind.NATIVE, Kind.TUNING)
@@ -169,7 +169,8 @@ def _add_windows(connection: Connection, run_id: int, run: Run) -> None:
         for w in run.windows
     )
     _insert(connection, schema.window, windows)
-    ids = metric_ids(connection, (metric_key(r) for w in run.windows for r in w.readings))
+    shapes = shapes_of(r for w in run.windows for r in w.readings)
+    ids = metric_ids(connection, shapes, shapes)
     rows = [
         {"run_id": run_id, "window_idx": w.index, "seq": seq, "metric_id": ids[metric_key(r)], **_reading(r)}
         for w in run.windows
@@ -199,7 +200,8 @@ def _reading(reading: Reading) -> dict[str, Any]:
 
 def _add_series(connection: Connection, run_id: int, run: Run) -> None:
     keys = [described((s.metric, s.unit, "", s.source, "", "")) for s in run.series]
-    ids = metric_ids(connection, keys)
+    shapes = {key: s.shape for s, key in zip(run.series, keys, strict=True)}
+    ids = metric_ids(connection, keys, shapes)
     rows = [
         {
             "run_id": run_id,

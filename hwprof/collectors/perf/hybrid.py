@@ -132,6 +132,7 @@ def _sum(whole: str, parts: Sequence[Reading], clusters: Sequence[str]) -> Readi
         "unit": first.unit,
         "origin": first.origin,
         "domain": first.domain,
+        "shape": first.shape,
         "source": f"perf:sum over {', '.join(clusters)}",
         "meaning": "; ".join(f"{c}: {p.meaning}" for c, p in zip(clusters, parts, strict=True) if p.meaning),
         "running": min(1.0, sum(p.running or 0.0 for p in parts)),

@@ -131,6 +131,7 @@ def _missing(reading: Reading, why: str) -> Reading:
         domain=reading.domain,
         source=reading.source,
         meaning=reading.meaning,
+        shape=reading.shape,
         running=reading.running,
         raw=reading.raw,
         enabled_ns=reading.enabled_ns,

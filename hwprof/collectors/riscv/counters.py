@@ -18,7 +18,7 @@ from statistics import median_low
 
 from hwprof.collectors.protocol import Group, Pass, Session, Unavailable
 from hwprof.errors import CaseFailed
-from hwprof.records import Counter, Exactness, Origin, Reading, Snapshot, missing
+from hwprof.records import Counter, Exactness, Origin, Reading, Shape, Snapshot, missing
 
 # Tell the emulated worker where its counters are, and what they are called (`riscv64`, `riscv64-no-v`, ...).
 VARIABLE = "HWPROF_QEMU_COUNTERS"
@@ -134,6 +134,7 @@ def readings(counts: Mapping[str, int], lost: int = 0, label: str = LABEL) -> li
             source=f"{label}:{'+'.join(classes)}",
             meaning=meaning,
             raw=sum(counts[c] for c in classes),
+            shape=Shape.COUNT,
         )
         for metric, (classes, meaning) in METRICS.items()
     ]
@@ -154,6 +155,7 @@ def share(made: Sequence[Reading], label: str = LABEL) -> Reading:
         domain="user",
         source=f"{label}:vector-instructions/instructions",
         meaning="share of the instructions that are RVV arithmetic, loads and stores",
+        shape=Shape.LEVEL,
     )
 
 
