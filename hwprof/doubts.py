@@ -50,6 +50,7 @@ ADVICE: Mapping[str, tuple[str, str]] = {
         "leave one core free (--cpus), or lower gauges.hz",
     ),
     "gauge-failed": ("a sensor stopped answering: {reason}", "its values are missing"),
+    "collector-failed": ("the collector {collector} failed: {reason}", "its values are missing"),
     "other-load": (
         "the process waited {percent:.1f} % of the window for a CPU",
         "something else runs on its cores: stop it, or pin elsewhere (--cpus)",

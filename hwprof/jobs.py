@@ -22,6 +22,7 @@ from typing import Any
 from hwprof.frameworks.calibration import Calibration
 from hwprof.frameworks.protocol import InputSpec
 from hwprof.networks.preprocess import Preprocess
+from hwprof.plugins import BUILT_IN
 from hwprof.records import Case
 
 # Images in the ring of inputs; the first REFERENCE_IMAGES of them are those the reference output was made from.
@@ -83,6 +84,7 @@ class Job:
     calibration: Calibration | None = None  # of a quantised case
     calibration_images: str = ""  # .npy of them, for the conversion
     plan: Plan = field(default_factory=Plan)
+    collectors: Mapping[str, str] = field(default_factory=lambda: BUILT_IN["hwprof.collectors"])  # "module:attribute"
     cpus: tuple[int, ...] = ()
     timed_out_s: float = 0.0
     preprocess: Preprocess = field(default_factory=Preprocess)

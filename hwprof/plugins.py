@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -46,6 +45,8 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
 @lru_cache(maxsize=8)
 def paths(group: str) -> Mapping[str, str]:
     """Name -> "module:attribute" of everything registered in a group, sorted by name; nothing is imported."""
+    import importlib.metadata  # not in a worker: it takes as long as all else that a worker begins with
+
     found = dict(BUILT_IN.get(group, {}))
     found |= {entry.name: entry.value for entry in importlib.metadata.entry_points(group=group)}
     return dict(sorted(found.items()))

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof import doubts, uncounted
+from hwprof import doubts, plugins, uncounted
 from hwprof.artifacts import TIMEOUT_S, Artifacts, PreparationFailed, Workshop, compared
 from hwprof.cases import Planned
 from hwprof.collectors.protocol import Unavailable
@@ -194,6 +194,7 @@ class Runner:
             tolerance=tolerance(planned.case.precision),
             compared=compared(planned.case),
             plan=self.experiment.plan,
+            collectors=plugins.paths("hwprof.collectors") if task is Task.MEASURE else {},
             cpus=planned.case.cpus,
         )
 

@@ -19,6 +19,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from hwprof import plugins
+from hwprof.collectors.guarded import Guarded
 from hwprof.collectors.protocol import Collector, Session, Target
 from hwprof.errors import CaseFailed
 from hwprof.failures import describe
@@ -100,10 +102,7 @@ def die_with(launcher: int) -> None:
 
 def adapter_of(job: Job) -> Adapter:
     """The adapter a job names."""
-    import importlib
-
-    module, _, attribute = job.adapter.partition(":")
-    adapter: Adapter = getattr(importlib.import_module(module), attribute)
+    adapter: Adapter = plugins.load(job.adapter)
     return adapter
 
 
@@ -168,6 +167,7 @@ def measure(job: Job, link: Link, stage: Stage) -> None:
     stage("counters")
     with ExitStack() as closing, ExitStack() as perf_closing:
         perf, sessions, missing = open_counters(job, closing, perf_closing)
+        guarded = [session for session in sessions if isinstance(session, Guarded)]
         with loaded(job, stage) as (model, ring, facts):
             loop = Loop(model.infer, ring)
             stage("warmup")
@@ -191,6 +191,7 @@ def measure(job: Job, link: Link, stage: Stage) -> None:
             doubts = process_doubts(warmup.steady, threads, tasks())
             stage("fidelity")
             fidelity = compare(job, model, ring)
+    doubts += [doubt for session in guarded for doubt in session.doubts()]
     result = {
         "say": "result",
         "windows": to_json(windows),
@@ -213,8 +214,11 @@ def elsewhere(job: Job, link: Link, stage: Stage) -> None:
 def open_counters(
     job: Job, closing: ExitStack, perf_closing: ExitStack
 ) -> tuple[Session, list[Session], Mapping[str, Any]]:
-    """Every in-process collector, slowest first and perf last, opened while this process is a single task."""
-    from hwprof.collectors.cpu import CpuCollector
+    """Every in-process collector. perf is opened first, while this process is a single task, and read last.
+
+    The sessions in the order in which they are read at the beginning of a window: others' collectors, the built-in
+    ones, perf.
+    """
     from hwprof.collectors.external import External
     from hwprof.collectors.perf import PerfCollector
 
@@ -222,8 +226,12 @@ def open_counters(
         raise CaseFailed(f"counters must be opened first, but {tasks()} tasks run already")
     collector: Collector = External() if job.plan.external else PerfCollector(multiplex=job.plan.multiplex)
     perf = perf_closing.enter_context(collector.open(Target(), list(job.plan.events)))
-    cpu = closing.enter_context(CpuCollector().open(Target(), []))
-    return perf, [cpu, perf], perf.unavailable
+    built_in = plugins.BUILT_IN["hwprof.collectors"]
+    names = sorted(job.collectors.keys() - {"perf"}, key=lambda name: (name in built_in, name))
+    others = [Guarded(name, job.collectors[name]) for name in names]
+    for session in others:
+        closing.callback(session.close)
+    return perf, [*others, perf], perf.unavailable
 
 
 def one_window(

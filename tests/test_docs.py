@@ -55,10 +55,31 @@ def test_the_example_framework_computes_what_the_reference_does(
     assert fidelity.compare(outputs, np.load(tmp_path / "r.npy"), 1e-3).faithful
 
 
-def test_the_page_shows_the_example_package_as_it_is() -> None:
-    package = DOCS / "examples/adapter-package"
-    assert (package / "hwprof_onnx_reference.py").read_text() in blocks("adding-a-framework.md", "python")
-    assert (package / "pyproject.toml").read_text() in blocks("adding-a-framework.md", "toml")
+def test_the_pages_show_the_example_packages_as_they_are() -> None:
+    for page, package, module in (
+        ("adding-a-framework.md", "adapter-package", "hwprof_onnx_reference.py"),
+        ("adding-a-collector.md", "collector-package", "hwprof_proc_io.py"),
+    ):
+        assert (DOCS / "examples" / package / module).read_text() in blocks(page, "python")
+        assert (DOCS / "examples" / package / "pyproject.toml").read_text() in blocks(page, "toml")
+
+
+def test_the_example_collector_says_what_it_cannot_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hwprof.collectors.protocol import Target, Unavailable
+    from hwprof.plugins import load
+
+    monkeypatch.syspath_prepend(str(DOCS / "examples/collector-package"))
+    make = load("hwprof_proc_io:ProcIo")
+    file = tmp_path / "proc/self/io"
+    file.parent.mkdir(parents=True)
+    file.write_text("rchar: 7\nsyscr: 2\n")
+    collector = make(tmp_path)
+    assert isinstance(collector.probe([])["disk-bytes"], Unavailable)
+    with collector.open(Target(), []) as session:
+        assert [snapshot.raw for snapshot in session.read()] == [(2, 7)]
+        file.unlink()
+        assert [snapshot.raw for snapshot in session.read()] == [(None, None)]
+        assert set(session.unavailable) == {"disk-bytes"}
 
 
 def test_the_example_gauge_is_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,41 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.packages import ROOT, hwprof, install
+
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "docs/examples/adapter-package"
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the package as pip installs it, entry points and all; no network is needed."""
-    setuptools = pytest.importorskip("setuptools")
-    if int(setuptools.__version__.split(".")[0]) < 77:
-        pytest.skip("needs setuptools 77, as a build of its own would install")
-    folder = tmp_path_factory.mktemp("third-party")
-    source = folder / "source"  # a build leaves files beside its source
-    shutil.copytree(PACKAGE, source)
-    words = ["install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(folder / "site")]
-    subprocess.run([sys.executable, "-m", "pip", *words, str(source)], check=True, cwd=folder)
-    return folder / "site"
-
-
-def hwprof(site: Path, *words: str, where: Path) -> subprocess.CompletedProcess[str]:
-    """A command of hwprof with the folder on its path, as a site-packages would be."""
-    environ: Mapping[str, str] = {**os.environ, "PYTHONPATH": f"{site}{os.pathsep}{ROOT}"}
-    command = [sys.executable, "-m", "hwprof", *words]
-    return subprocess.run(command, env=environ, cwd=where, capture_output=True, text=True, check=False)
+    """A folder with the package as pip installs it."""
+    return install(PACKAGE, tmp_path_factory.mktemp("third-party"))
 
 
 def test_it_is_listed_with_its_version_and_options(installed: Path, tmp_path: Path) -> None:
