@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import UnknownFramework
@@ -78,5 +78,9 @@ def adapter(name: str) -> Adapter:
 
 
 def gauge_factories() -> Mapping[str, Any]:
-    """Name -> factory of gauges."""
-    return {name: load(path) for name, path in paths("hwprof.gauges").items()}
+    """Name -> factory of gauges, imported when it is called: one that can't be must not stop the others."""
+    return {name: partial(_gauges, path) for name, path in paths("hwprof.gauges").items()}
+
+
+def _gauges(path: str, *arguments: Any, **named: Any) -> Any:
+    return load(path)(*arguments, **named)

@@ -12,6 +12,12 @@ from hwprof.measure import clock_ns
 from hwprof.records import Doubt, Reading, Series, Window
 
 
+def failed(name: str, error: Exception) -> Doubt:
+    """The doubt that a gauge leaves behind."""
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return Doubt("gauge-failed", {"gauge": name, "reason": reason})
+
+
 @dataclass(slots=True)
 class Sampler:
     """Samples `gauges` `hz` times a second from a thread of the launcher, or once per `tick()` without one.
@@ -26,7 +32,7 @@ class Sampler:
     allowed: Callable[[], set[int]] = lambda: os.sched_getaffinity(0)
     _at: list[list[int]] = field(default_factory=list)
     _values: list[list[list[float | None]]] = field(default_factory=list)
-    _failed: dict[int, str] = field(default_factory=dict)
+    _failed: set[int] = field(default_factory=set)
     _doubts: list[Doubt] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -70,14 +76,20 @@ class Sampler:
                 if index in self._failed:
                     continue
                 try:
-                    values = gauge.sample()
+                    values = [None if value is None else float(value) for value in gauge.sample()]
+                    if len(values) != len(gauge.channels):
+                        raise ValueError(f"{len(values)} values for {len(gauge.channels)} channels")
                 except Exception as error:  # noqa: BLE001  a third party's gauge may raise anything
-                    self._failed[index] = f"{type(error).__name__}: {error}"
-                    self._doubts.append(Doubt("gauge-failed", {"gauge": gauge.name, "reason": self._failed[index]}))
+                    self._lose(index, error)
                     continue
                 self._at[index].append(self.clock())
                 for channel, value in zip(self._values[index], values, strict=True):
                     channel.append(value)
+
+    def _lose(self, index: int, error: Exception) -> None:
+        if index not in self._failed:
+            self._failed.add(index)
+            self._doubts.append(failed(self.gauges[index].name, error))
 
     def series(self) -> tuple[Series, ...]:
         """Everything sampled so far, one series per channel."""
@@ -105,9 +117,13 @@ class Sampler:
         """What each gauge says about one window."""
         with self._lock:
             by_gauge = [self._series_of(index) for index in range(len(self.gauges))]
-        return tuple(
-            r for gauge, series in zip(self.gauges, by_gauge, strict=True) for r in gauge.readings(series, window)
-        )
+        found: list[Reading] = []
+        for index, (gauge, series) in enumerate(zip(self.gauges, by_gauge, strict=True)):
+            try:
+                found += gauge.readings(series, window)
+            except Exception as error:  # noqa: BLE001  as in `tick`
+                self._lose(index, error)
+        return tuple(found)
 
     def doubts(self) -> list[Doubt]:
         """Cores shared with the measurement, gauges that failed."""

@@ -30,7 +30,7 @@ def profile(job: Job, link: Link, stage: Stage) -> Mapping[str, Any]:
 
     with ExitStack() as stack:
         stage("counters")
-        perf, _, unavailable = worker.open_counters(job, stack, stack)
+        perf, _ = worker.open_counters(job, stack, stack)
         stage("load")
         load = profile_of(worker.adapter_of(job))
         with load(Path(job.artifact), job.case, job.spec) as model:
@@ -47,7 +47,7 @@ def profile(job: Job, link: Link, stage: Stage) -> Mapping[str, Any]:
             pass_ = perf.passes[0] if counted else None
             done = window(0, Role.LAYERS, pass_, loop, job.plan, [perf])
             link.send({"say": "done", "window": 0, "t0_ns": done.t0_ns, "t1_ns": done.t1_ns})
-            absent = {name: {"reason": u.reason, "remedy": u.remedy} for name, u in unavailable.items()}
+            absent = {name: {"reason": u.reason, "remedy": u.remedy} for name, u in perf.unavailable.items()}
             absent |= beyond(perf, counted)
             exact = {r.metric: r for r in done.readings if r.exactness is Exactness.EXACT} if counted else {}
             steps = [

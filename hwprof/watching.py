@@ -11,10 +11,11 @@ from typing import Any
 
 from hwprof import plugins
 from hwprof.collectors import gauge, memory, meter, power, thermal
+from hwprof.collectors.protocol import Gauge
 from hwprof.collectors.vocabulary import Name
 from hwprof.measure import clock_ns
 from hwprof.records import Doubt, Reading, Series, Window
-from hwprof.sampler import Sampler
+from hwprof.sampler import Sampler, failed
 
 SWAPPED_BYTES = 1 << 20
 
@@ -29,6 +30,7 @@ class GaugeWatcher:
     idle_w: Mapping[str, float] = field(default_factory=dict)
     factories: Callable[[], Mapping[str, Any]] = plugins.gauge_factories
     _sampler: Sampler | None = None
+    _failed: list[Doubt] = field(default_factory=list)
     _memory: dict[str, int] = field(default_factory=dict)
     _offset: int = 0
 
@@ -44,7 +46,12 @@ class GaugeWatcher:
 
     def started(self, pid: int) -> None:
         """The worker lives: begin."""
-        gauges = [g for make in self.factories().values() for g in make(pid)]
+        gauges: list[Gauge] = []
+        for name, make in self.factories().items():
+            try:
+                gauges += make(pid)
+            except Exception as error:  # noqa: BLE001  a third party's gauge may raise anything
+                self._failed.append(failed(name, error))
         self._sampler = Sampler(gauges, self.hz, self.cpus)
         self._sampler.start()
 
@@ -96,7 +103,7 @@ class GaugeWatcher:
         if self._sampler is None:
             return []
         series = self._sampler.series()
-        found = [*self._sampler.doubts(), *thermal.doubts(series, windows, self.cpus)]
+        found = [*self._failed, *self._sampler.doubts(), *thermal.doubts(series, windows, self.cpus)]
         swapped = _largest(series, windows, Name.SWAP)
         if swapped is not None and swapped > SWAPPED_BYTES:
             found.append(Doubt("swapped", {"mib": swapped / 2**20}))

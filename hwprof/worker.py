@@ -166,7 +166,7 @@ def measure(job: Job, link: Link, stage: Stage) -> None:
     """Task MEASURE: counters, load, warm-up, windows, and only then the outputs against the reference."""
     stage("counters")
     with ExitStack() as closing, ExitStack() as perf_closing:
-        perf, sessions, missing = open_counters(job, closing, perf_closing)
+        perf, sessions = open_counters(job, closing, perf_closing)
         guarded = [session for session in sessions if isinstance(session, Guarded)]
         with loaded(job, stage) as (model, ring, facts):
             loop = Loop(model.infer, ring)
@@ -198,7 +198,7 @@ def measure(job: Job, link: Link, stage: Stage) -> None:
         "facts": to_json(facts),
         "doubts": to_json(doubts),
         "fidelity": to_json(fidelity),
-        "unavailable": {name: {"reason": u.reason, "remedy": u.remedy} for name, u in missing.items()},
+        "unavailable": {name: {"reason": u.reason, "remedy": u.remedy} for name, u in perf.unavailable.items()},
         "libraries": [name for name in LIBRARIES_NOT_HERE if name in sys.modules],
     }
     link.send(result)
@@ -211,14 +211,8 @@ def elsewhere(job: Job, link: Link, stage: Stage) -> None:
     {**making.TASKS, **answers.TASKS}[job.task](job, link, stage)
 
 
-def open_counters(
-    job: Job, closing: ExitStack, perf_closing: ExitStack
-) -> tuple[Session, list[Session], Mapping[str, Any]]:
-    """Every in-process collector. perf is opened first, while this process is a single task, and read last.
-
-    The sessions in the order in which they are read at the beginning of a window: others' collectors, the built-in
-    ones, perf.
-    """
+def open_counters(job: Job, closing: ExitStack, perf_closing: ExitStack) -> tuple[Session, list[Session]]:
+    """perf, opened first, while this process is a single task; all sessions: others', built-in ones, perf last."""
     from hwprof.collectors.external import External
     from hwprof.collectors.perf import PerfCollector
 
@@ -227,11 +221,11 @@ def open_counters(
     collector: Collector = External() if job.plan.external else PerfCollector(multiplex=job.plan.multiplex)
     perf = perf_closing.enter_context(collector.open(Target(), list(job.plan.events)))
     built_in = plugins.BUILT_IN["hwprof.collectors"]
-    names = sorted(job.collectors.keys() - {"perf"}, key=lambda name: (name in built_in, name))
-    others = [Guarded(name, job.collectors[name]) for name in names]
+    named = sorted(job.collectors.items(), key=lambda item: (item[0] in built_in, *item))
+    others = [Guarded(name, path) for name, path in named if name != "perf"]
     for session in others:
         closing.callback(session.close)
-    return perf, [*others, perf], perf.unavailable
+    return perf, [*others, perf]
 
 
 def one_window(

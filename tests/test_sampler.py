@@ -6,6 +6,9 @@ import itertools
 import os
 import threading
 from collections.abc import Sequence
+from typing import Any
+
+import pytest
 
 from hwprof.collectors.gauge import Sensors
 from hwprof.collectors.protocol import Channel
@@ -61,6 +64,33 @@ def test_a_gauge_that_fails_is_doubted_and_the_others_go_on() -> None:
     sampler.tick()
     assert [(d.code, d.detail["reason"]) for d in sampler.doubts()] == [("gauge-failed", "OSError: sensor fell off")]
     assert [len(s.values) for s in sampler.series()] == [0, 2]
+
+
+class Talker(Broken):
+    def __init__(self, values: Any, readings: Any = ()) -> None:
+        self.values, self.told = values, readings
+
+    def sample(self) -> Sequence[float | None]:
+        return [*self.values]
+
+    def readings(self, series: Sequence[Series], window: Window) -> Sequence[object]:
+        return list(self.told)
+
+
+@pytest.mark.parametrize(
+    ("gauge", "reason"),
+    [
+        (Talker([1.0, 2.0]), "ValueError: 2 values for 1 channels"),
+        (Talker(["hot"]), "ValueError: could not convert string to float: 'hot'"),
+        (Talker([1.0], readings=3), "TypeError: 'int' object is not iterable"),
+    ],
+)
+def test_a_gauge_that_talks_nonsense_is_one_that_fails(gauge: Talker, reason: str) -> None:
+    sampler = Sampler([gauge, counting()], clock=Clock())  # type: ignore[list-item]
+    for _ in range(3):
+        sampler.tick()
+    assert [r.metric for r in sampler.readings(Window(0, Role.BARE, -1, 0, 65, ()))] == ["n"]
+    assert [d.detail["reason"] for d in sampler.doubts()] == [reason]
 
 
 def test_without_a_core_to_spare_there_is_a_doubt() -> None:

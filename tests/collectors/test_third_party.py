@@ -74,10 +74,12 @@ ENTRIES = {**{name.lower(): f"some_collectors:{name}" for name in CLASSES}, "abs
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path, str]:
-    """A run with the example package and five broken collectors installed: its record, its results, stderr."""
+    """A run with the example package and broken collectors and gauges installed: its record, its results, stderr."""
     folder = tmp_path_factory.mktemp("third-party")
     site = install(ROOT / "docs/examples/collector-package", folder)
     register(site, "some_collectors", COLLECTORS, "hwprof.collectors", ENTRIES)
+    gauges = {"bus": "some_gauges:gauges", "gone": "no_such_module:gauges"}
+    register(site, "some_gauges", "def gauges(pid, root='/'):\n    raise OSError('no bus')\n", "hwprof.gauges", gauges)
     done = hwprof(site, *RUN, where=folder)
     assert done.returncode == 0, done.stderr
     (told,) = json.loads(done.stdout)
@@ -139,3 +141,9 @@ def test_a_broken_collector_costs_its_own_counts_and_says_so(run: tuple[Run, Pat
     assert {r.exactness for r in lost} == {Exactness.MISSING}
     assert {r.why.partition(":")[0] for r in lost} == {"the collector failed"}
     assert "Traceback" not in stderr
+
+
+def test_a_gauge_that_cannot_be_made_costs_no_run_either(run: tuple[Run, Path, str]) -> None:
+    told = {d.detail["gauge"]: d.detail["reason"] for d in run[0].doubts if d.code == "gauge-failed"}
+    assert told == {"bus": "OSError: no bus", "gone": "ModuleNotFoundError: No module named 'no_such_module'"}
+    assert any(series.metric == "rss" for series in run[0].series)
