@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import random
+import sqlite3
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from hwprof.records import (
@@ -244,3 +246,12 @@ def make_uid(case: Case, kind: Kind, round: int, attempt: int, machine: Mapping[
     """12 hex digits that follow from what the run is."""
     text = f"{case.key} {kind.value} {round} {attempt} {sorted(machine.items())}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def with_schema_1(path: Path) -> None:
+    """Turn a results file of today into one of before, when no shape was recorded."""
+    connection = sqlite3.connect(path)
+    connection.execute("ALTER TABLE metric DROP COLUMN shape")
+    connection.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
+    connection.commit()
+    connection.close()

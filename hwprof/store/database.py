@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, exc
@@ -38,13 +39,15 @@ class Database:
         self.path = path
         self.timeout_s = timeout_s
         self.masker: Masker | None = None  # changes what is read for others to see
+        self._copy: IO[bytes] | None = None
+        self._mode = "rw"  # never create a file by merely looking at it
         self._engine = self._make()
         self._writing = self._engine.execution_options(**{_WRITES: True})
 
     def _make(self) -> Engine:
         def connect() -> sqlite3.Connection:
-            # mode=rw: never create a file by merely looking at it
-            address = f"file:{quote(os.fspath(self.path.absolute()))}?mode=rw"
+            file = os.fspath(self.path.absolute()) if self._copy is None else self._copy.name
+            address = f"file:{quote(file)}?mode={self._mode}"
             connection = sqlite3.connect(
                 address, uri=True, timeout=self.timeout_s, isolation_level=None, check_same_thread=False
             )
@@ -84,13 +87,31 @@ class Database:
                     raise
         raise AssertionError("unreachable")
 
+    @contextmanager
+    def copied(self) -> Iterator[None]:
+        """Let a file that may not be written be changed as a private copy, which is then read in its place."""
+        copy = tempfile.NamedTemporaryFile(prefix="hwprof-", suffix=".db")  # noqa: SIM115  closed with all else
+        address = f"file:{quote(os.fspath(self.path.absolute()))}?mode=ro"
+        with reported(self.path), closing(sqlite3.connect(address, uri=True)) as source:
+            with closing(sqlite3.connect(copy.name)) as target:
+                source.backup(target)
+        self._copy = copy
+        yield
+        self._mode = "ro"
+
     def close(self) -> None:
         """Release everything."""
         self._engine.dispose()
+        if self._copy is not None:
+            self._copy.close()
 
 
 class Locked(ResultsError):
     """Another process kept the file locked."""
+
+
+class NotWritable(ResultsError):
+    """The file, or its folder, may not be written."""
 
 
 def check_file(path: Path) -> bool:
@@ -150,9 +171,9 @@ def _translated(path: Path, error: Any) -> ResultsError:
     if primary in _BUSY:
         return Locked(f"{path} is locked by another process", "wait until it is done, or use another --results FILE")
     if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
-        return ResultsError(f"{path} can't be written ({says})", "check its permissions, or use another --results FILE")
+        return NotWritable(f"{path} can't be written ({says})", "check its permissions, or use another --results FILE")
     if primary == sqlite3.SQLITE_CANTOPEN:
-        return ResultsError(f"{path} can't be opened ({says})", "check that it and its folder exist and are writable")
+        return NotWritable(f"{path} can't be opened ({says})", "check that it and its folder exist and are writable")
     if primary == sqlite3.SQLITE_CORRUPT:
         return ResultsError(f"{path} is damaged ({says})", f"`sqlite3 {path} .recover` saves what can be saved")
     if primary == sqlite3.SQLITE_IOERR:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect, select, update
 from hwprof._version import __version__
 from hwprof.errors import ResultsError
 from hwprof.store import schema
-from hwprof.store.database import Database, not_ours
+from hwprof.store.database import Database, NotWritable, not_ours
 
 # Version -> what turns a file of that version into one of the next. A step uses plain SQL of its own time, never the
 # tables of schema.py, which move on.
@@ -38,7 +38,10 @@ def version_of(connection: Connection, path: Path) -> int | None:
 def bring_up_to_date(
     database: Database, create: bool, steps: Mapping[int, Step] | None = None, target: int | None = None
 ) -> None:
-    """Create the tables in an empty file (only with `create`), migrate an old one, refuse a newer one."""
+    """Create the tables in an empty file (only with `create`), migrate an old one, refuse a newer one.
+
+    An old file that may not be written is read as a migrated copy.
+    """
     path, steps, aim = database.path, STEPS if steps is None else steps, schema.VERSION if target is None else target
     with database.read() as connection:
         version = version_of(connection, path)
@@ -67,4 +70,10 @@ def bring_up_to_date(
             steps[step](connection)
         connection.execute(update(schema.meta).where(schema.meta.c.key == "schema_version").values(value=str(aim)))
 
-    database.write(change)
+    try:
+        database.write(change)
+    except NotWritable:
+        if version is None:
+            raise
+        with database.copied():
+            database.write(change)

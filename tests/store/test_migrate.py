@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
@@ -12,7 +14,7 @@ from sqlalchemy import Connection
 from hwprof.errors import ResultsError
 from hwprof.store import Results, migrate, schema
 from hwprof.store.database import Database
-from tests.factories import make_run
+from tests.factories import make_run, with_schema_1
 
 
 @pytest.fixture
@@ -110,6 +112,32 @@ def test_a_newer_file_is_refused_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match="newer hwprof") as caught:
         Results.open(path, create=True)
     assert "upgrade" in caught.value.remedy
+
+
+def test_an_old_file_that_may_not_be_written_is_read_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.db"
+    run = make_run(metrics={"cycles": 1.0})
+    with Results.create(path) as results:
+        results.add(run)
+    with_schema_1(path)
+    before = path.read_bytes()
+    real = sqlite3.connect
+
+    def connect(address: str, **words: Any) -> sqlite3.Connection:  # root may write everywhere: SQLite is told not to
+        connection: sqlite3.Connection = real(address.replace(f"{path}?mode=rw", f"{path}?mode=ro"), **words)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with Results.open(path) as results:
+        assert list(results.runs()) == [run]
+        assert results.frame()["cycles"].to_list() == [1.0]
+        with pytest.raises(ResultsError, match=r"x\.db can't be written"):
+            results.add(make_run(round=1))
+    assert path.read_bytes() == before
+    assert list(tmp_path.glob("hwprof-*")) == []
 
 
 def test_there_is_a_step_from_every_version_to_the_next() -> None:

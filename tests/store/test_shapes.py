@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -28,7 +27,7 @@ from hwprof.records import (
 )
 from hwprof.reports.run import render
 from hwprof.store import Results
-from tests.factories import make_case, make_window
+from tests.factories import make_case, make_window, with_schema_1
 
 FRAMES = 31
 
@@ -42,15 +41,6 @@ def printed(run: Run, metric: str) -> str:
     """The number that the terminal shows of a metric."""
     (line,) = (line for line in render([run]).splitlines() if f" {metric}" in line)
     return line.split()[0]
-
-
-def with_schema_1(path: Path) -> None:
-    """Turn a file of today into one of before, when no shape was recorded."""
-    connection = sqlite3.connect(path)
-    connection.execute("ALTER TABLE metric DROP COLUMN shape")
-    connection.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
-    connection.commit()
-    connection.close()
 
 
 @pytest.mark.parametrize(
