@@ -12,7 +12,7 @@ from hwprof.measure import clock_ns
 from hwprof.records import Doubt, Reading, Series, Window
 
 
-def failed(name: str, error: Exception) -> Doubt:
+def gauge_failure(name: str, error: Exception) -> Doubt:
     """The doubt that a gauge leaves behind."""
     reason = " ".join(f"{type(error).__name__}: {error}".split())
     return Doubt("gauge-failed", {"gauge": name, "reason": reason})
@@ -89,7 +89,7 @@ class Sampler:
     def _lose(self, index: int, error: Exception) -> None:
         if index not in self._failed:
             self._failed.add(index)
-            self._doubts.append(failed(self.gauges[index].name, error))
+            self._doubts.append(gauge_failure(self.gauges[index].name, error))
 
     def series(self) -> tuple[Series, ...]:
         """Everything sampled so far, one series per channel."""

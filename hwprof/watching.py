@@ -15,7 +15,7 @@ from hwprof.collectors.protocol import Gauge
 from hwprof.collectors.vocabulary import Name
 from hwprof.measure import clock_ns
 from hwprof.records import Doubt, Reading, Series, Window
-from hwprof.sampler import Sampler, failed
+from hwprof.sampler import Sampler, gauge_failure
 
 SWAPPED_BYTES = 1 << 20
 
@@ -51,7 +51,7 @@ class GaugeWatcher:
             try:
                 gauges += make(pid)
             except Exception as error:  # noqa: BLE001  a third party's gauge may raise anything
-                self._failed.append(failed(name, error))
+                self._failed.append(gauge_failure(name, error))
         self._sampler = Sampler(gauges, self.hz, self.cpus)
         self._sampler.start()
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from hwprof import plugins
-from hwprof.collectors.guarded import Guarded
+from hwprof.collectors.guard import GuardedSession
 from hwprof.collectors.protocol import Collector, Session, Target
 from hwprof.errors import CaseFailed
 from hwprof.failures import describe
@@ -167,7 +167,7 @@ def measure(job: Job, link: Link, stage: Stage) -> None:
     stage("counters")
     with ExitStack() as closing, ExitStack() as perf_closing:
         perf, sessions = open_counters(job, closing, perf_closing)
-        guarded = [session for session in sessions if isinstance(session, Guarded)]
+        others = [session for session in sessions if isinstance(session, GuardedSession)]
         with loaded(job, stage) as (model, ring, facts):
             loop = Loop(model.infer, ring)
             stage("warmup")
@@ -191,7 +191,7 @@ def measure(job: Job, link: Link, stage: Stage) -> None:
             doubts = process_doubts(warmup.steady, threads, tasks())
             stage("fidelity")
             fidelity = compare(job, model, ring)
-    doubts += [doubt for session in guarded for doubt in session.doubts()]
+    doubts += [doubt for session in others for doubt in session.doubts()]
     result = {
         "say": "result",
         "windows": to_json(windows),
@@ -222,7 +222,7 @@ def open_counters(job: Job, closing: ExitStack, perf_closing: ExitStack) -> tupl
     perf = perf_closing.enter_context(collector.open(Target(), list(job.plan.events)))
     built_in = plugins.BUILT_IN["hwprof.collectors"]
     named = sorted(job.collectors.items(), key=lambda item: (item[0] in built_in, *item))
-    others = [Guarded(name, path) for name, path in named if name != "perf"]
+    others = [GuardedSession(name, path) for name, path in named if name != "perf"]
     for session in others:
         closing.callback(session.close)
     return perf, [*others, perf]

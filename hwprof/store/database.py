@@ -88,7 +88,7 @@ class Database:
         raise AssertionError("unreachable")
 
     @contextmanager
-    def copied(self) -> Iterator[None]:
+    def private_copy(self) -> Iterator[None]:
         """Let a file that may not be written be changed as a private copy, which is then read in its place."""
         copy = tempfile.NamedTemporaryFile(prefix="hwprof-", suffix=".db")  # noqa: SIM115  closed with all else
         address = f"file:{quote(os.fspath(self.path.absolute()))}?mode=ro"

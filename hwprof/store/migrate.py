@@ -75,5 +75,5 @@ def bring_up_to_date(
     except NotWritable:
         if version is None:
             raise
-        with database.copied():
+        with database.private_copy():
             database.write(change)

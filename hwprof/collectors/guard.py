@@ -16,7 +16,7 @@ from hwprof.records import Counter, Doubt, Exactness, Reading, Snapshot, from_js
 T = TypeVar("T")
 
 
-class Guarded:
+class GuardedSession:
     """The session of the collector at "module:attribute". After its first error all that it counts is MISSING.
 
     Its groups count in every window (pass -1): passes are perf's.
