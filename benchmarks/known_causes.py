@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hwprof.interventions import SIMD_CAPPED
+from hwprof.frameworks.opencv import ADAPTER as OPENCV
 from hwprof.machine import allowed_cpus
 
 SPIN = "import os\nos.sched_setaffinity(0, {%d})\nwhile True: pass"
@@ -75,7 +75,7 @@ def busy(core: int, loops: int) -> Any:
 
 def vectors_off(trial: Trial) -> tuple[bool, str]:
     """The same arithmetic without wide vectors takes more instructions."""
-    ((name, value),) = SIMD_CAPPED["opencv"].items()
+    ((name, value),) = OPENCV.switches["simd"].options.items()
     trial.measure("-f", "opencv")
     trial.measure("-f", "opencv", "--option", f"{name}={value}")
     found = trial.explain("opencv", f"opencv,{name}={value}")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from hwprof import plugins
 from hwprof.cache import default_cache, making
 from hwprof.cases import Planned, plan, versions
-from hwprof.frameworks import interpreters
+from hwprof.frameworks import fidelity, interpreters
 from hwprof.frameworks.calibration import Calibration
 from hwprof.frameworks.precision import QUANTISED, int8_key
 from hwprof.jobs import QUANTISED_IMAGES, REFERENCE_IMAGES, Job, Task
@@ -95,8 +95,8 @@ class Workshop:
         """Refuse a network with more outputs than the framework's adapter handles. Raises PreparationFailed."""
         count, name = len(planned.spec.outputs), planned.adapter.name
         if count and not gives_every_output(planned.adapter):
-            built_in = plugins.BUILT_IN["hwprof.frameworks"]
-            able = ", ".join(framework for framework in built_in if gives_every_output(plugins.adapter(framework)))
+            names = plugins.framework_names()
+            able = ", ".join(framework for framework in names if gives_every_output(plugins.adapter(framework)))
             message = f"{planned.case.network} has {count} outputs, and hwprof's adapter of {name} handles only one"
             remedy = f"frameworks with every output: {able}; or export the network with one output"
             raise PreparationFailed(Failure("model", message, remedy, "prepare"))
@@ -115,7 +115,7 @@ class Workshop:
             "shape": planned.spec.shape[1:],
             "images": compared(planned.case),
             "seed": self.seed,
-            "versions": versions(("numpy", "onnxruntime")),
+            "versions": versions(("numpy", fidelity.REFERENCE)),
             **several(planned),
         }
         images = None
@@ -189,10 +189,10 @@ class Workshop:
         import numpy as np
 
         from hwprof.experiment import Choice, Experiment
-        from hwprof.frameworks import fidelity, named_outputs
+        from hwprof.frameworks import named_outputs
         from hwprof.networks.evaluate import TOLERANCE
 
-        choice = Choice("onnxruntime", name, size, 1, 1, "fp32", ())
+        choice = Choice(fidelity.REFERENCE, name, size, 1, 1, "fp32", ())
         planned = plan(Experiment("check", (choice,), seed=self.seed))[0]
         source = self.network(planned)
         made, truth = self.reference(planned, source), self.evaluated(planned, source)

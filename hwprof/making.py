@@ -21,13 +21,13 @@ def make_network(job: Job, link: Link, stage: Stage) -> None:
 def prepare(job: Job, link: Link, stage: Stage) -> None:
     """Task PREPARE: the framework's own artifact."""
     stage("prepare")
-    from hwprof import conversions
+    from hwprof.frameworks import conversions
     from hwprof.frameworks.protocol import PrepareJob
 
     adapter = adapter_of(job)
     images = Path(job.calibration_images) if job.calibration_images else None
     task = PrepareJob(Path(job.source), job.case, job.spec, Path(job.output), job.seed, images)
-    clock = conversions.start(conversions.way(adapter) or (), stage)
+    clock = conversions.start(conversions.way(adapter) or (), stage, graph=conversions.steps_of([adapter]))
     path = adapter.prepare(task)
     if path != task.source:
         clock.reached(conversions.given(adapter))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import UnknownFramework
@@ -12,22 +13,12 @@ from hwprof.errors import UnknownFramework
 if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Adapter
 
-# What pyproject.toml declares, for a source tree that was never installed (then there are no entry points to read).
+# What pyproject.toml declares, for a source tree that was never installed (then there are no entry points to read). A
+# framework of hwprof's own is a folder with an adapter.
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "hwprof.frameworks": {
-        "onnxruntime": "hwprof.frameworks.onnxruntime:ADAPTER",
-        "opencv": "hwprof.frameworks.opencv:ADAPTER",
-        "opencv5": "hwprof.frameworks.opencv5:ADAPTER",
-        "pytorch": "hwprof.frameworks.pytorch:ADAPTER",
-        "openvino": "hwprof.frameworks.openvino:ADAPTER",
-        "ncnn": "hwprof.frameworks.ncnn:ADAPTER",
-        "mnn": "hwprof.frameworks.mnn:ADAPTER",
-        "tensorflow": "hwprof.frameworks.tensorflow:ADAPTER",
-        "litert": "hwprof.frameworks.litert:ADAPTER",
-        "tvm": "hwprof.frameworks.tvm:ADAPTER",
-        "executorch": "hwprof.frameworks.executorch:ADAPTER",
-        "mxnet": "hwprof.frameworks.mxnet:ADAPTER",
-        "caffe": "hwprof.frameworks.caffe:ADAPTER",
+        path.parent.name: f"hwprof.frameworks.{path.parent.name}:ADAPTER"
+        for path in sorted(Path(__file__).parent.glob("frameworks/*/adapter.py"))
     },
     "hwprof.collectors": {
         "cpu": "hwprof.collectors.cpu:CpuCollector",
@@ -75,6 +66,12 @@ def adapter(name: str) -> Adapter:
     """A framework's adapter; imports the adapter's module, not the framework. Raises UnknownFramework."""
     found: Adapter = load(adapter_path(name))
     return found
+
+
+def declared(attribute: str) -> Mapping[str, Any]:
+    """Framework -> what its adapter has under `attribute`, of those that have it and in which it is not empty."""
+    found = {name: getattr(adapter(name), attribute, None) for name in framework_names()}
+    return {name: value for name, value in found.items() if value}
 
 
 def gauge_factories() -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hwprof.frameworks.onnxruntime import OnnxRuntime, OnnxRuntimeModel
+from hwprof.frameworks.onnxruntime.adapter import OnnxRuntime, OnnxRuntimeModel
 
 # Corners of the cube of colours: class k is the one whose red, green and blue are the bits of k.
 CLASSES = 8

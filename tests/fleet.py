@@ -20,6 +20,7 @@ import pytest
 
 from hwprof.boards import Image, ensure_image, run_guest
 from hwprof.cache import default_cache
+from hwprof.frameworks.debian import sets_of
 
 # As it was before any test got a cache of its own.
 CACHE = default_cache()
@@ -32,7 +33,7 @@ AT_ONCE = 2
 
 def shared_image(arch: str) -> Image:
     """The image that all tests share."""
-    return ensure_image(arch, PACKAGES, CACHE)
+    return ensure_image(arch, sets_of(PACKAGES), CACHE)
 
 
 @dataclass(frozen=True)

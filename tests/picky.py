@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hwprof.errors import UnsupportedModel
-from hwprof.frameworks.onnxruntime import OnnxRuntime
+from hwprof.frameworks.onnxruntime.adapter import OnnxRuntime
 from hwprof.frameworks.protocol import PrepareJob
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from hwprof import conversions, plugins
+from hwprof import plugins
 from hwprof.artifacts import PreparationFailed, Workshop
 from hwprof.cases import Planned, plan
 from hwprof.cli import main
-from hwprof.conversions import Step, given, reached, shortest, start, steps_of, way
 from hwprof.experiment import Choice, Experiment
+from hwprof.frameworks import conversions
+from hwprof.frameworks.conversions import Step, given, reached, shortest, start, steps_of, way
 from hwprof.launcher import Launcher
 
 EVERY = [plugins.adapter(name) for name in plugins.framework_names()]
@@ -30,7 +31,7 @@ def test_every_framework_has_a_way_from_onnx_to_what_it_loads(adapter: Any) -> N
     assert steps is not None
     assert ([step.target for step in steps] or ["onnx"])[-1] == given(adapter)
     assert all(one.target == two.source for one, two in itertools.pairwise(steps))
-    assert given(adapter) in conversions.FORMATS
+    assert conversions.meaning(adapter)
 
 
 def test_litert_is_converted_where_tensorflow_is() -> None:

@@ -10,6 +10,7 @@ from hwprof import interventions
 from hwprof.cases import checked_options, environ_of, plan
 from hwprof.errors import NotAvailable, UsageError
 from hwprof.experiment import Choice, Experiment
+from hwprof.frameworks import switches
 from hwprof.plugins import adapter
 from hwprof.records import Case
 from tests.factories import make_case
@@ -57,13 +58,13 @@ def test_affinity_moves_to_other_cores_else_to_all() -> None:
 @pytest.mark.parametrize("kind", ["spin", "simd"])
 def test_a_changed_case_is_recognised_again(kind: str) -> None:
     base = case("opencv")
-    options = interventions.changed(kind, base)
+    options = switches.changed(kind, base)
     assert not isinstance(options, str)
     changed = dataclasses.replace(base, options=tuple(sorted(options.items())))
-    assert interventions.kind_of(base, changed) == kind
-    assert interventions.kind_of(base, dataclasses.replace(base, cpus=(3,))) == "affinity"
-    assert interventions.kind_of(base, dataclasses.replace(changed, cpus=(3,))) == ""
-    assert interventions.kind_of(base, dataclasses.replace(base, options=(("winograd", False),))) == ""
+    assert switches.kind_of(base, changed) == kind
+    assert switches.kind_of(base, dataclasses.replace(base, cpus=(3,))) == "affinity"
+    assert switches.kind_of(base, dataclasses.replace(changed, cpus=(3,))) == ""
+    assert switches.kind_of(base, dataclasses.replace(base, options=(("winograd", False),))) == ""
 
 
 def test_two_reruns_are_two_experiments_and_old_plans_keep_their_hash() -> None:

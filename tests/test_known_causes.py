@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from hwprof.cli import main
-from hwprof.interventions import SIMD_CAPPED
+from hwprof.frameworks.opencv import ADAPTER as OPENCV
 from hwprof.machine import allowed_cpus
 from hwprof.store import Results
 
@@ -42,7 +42,7 @@ def first_term(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_vectors_off_is_work_or_the_factor_that_holds_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ((name, value),) = SIMD_CAPPED["opencv"].items()
+    ((name, value),) = OPENCV.switches["simd"].options.items()
     found = explained(recorded("vectors-off", tmp_path), capsys, "opencv", f"opencv,{name}={value}")
     first = first_term(found)
     assert first["name"] == "clock x ipc x work"

@@ -14,7 +14,7 @@ import pytest
 
 import hwprof
 from hwprof.experiment import Experiment, parse
-from hwprof.frameworks.onnxruntime import OnnxRuntime
+from hwprof.frameworks.onnxruntime.adapter import OnnxRuntime
 from hwprof.records import Exactness, Kind, Origin, Role
 from hwprof.runner import Runner
 from hwprof.store import Results

@@ -22,7 +22,11 @@ open({marker!r}, "a").write(os.path.basename(__file__) + chr(10))
 raise SystemExit("a file of the working directory was run")
 """
 # Words of other programs that look like Python's -m and -c: (file below the root, the word).
-OTHERS = {("hwprof/boards/machines.py", "-m"), ("hwprof/validation/build.py", "-c"), ("hwprof/frameworks/tvm.py", "-c")}
+OTHERS = {
+    ("hwprof/boards/machines.py", "-m"),
+    ("hwprof/validation/build.py", "-c"),
+    ("hwprof/frameworks/tvm/adapter.py", "-c"),
+}
 SAFE = {"-P", "-I"}
 
 

@@ -24,6 +24,7 @@ from hwprof.boards import Image, ensure_image, run_guest
 from hwprof.collectors.riscv.counters import CounterFile
 from hwprof.collectors.riscv.simulator import Cpu, arguments
 from hwprof.errors import CaseFailed, HwprofError
+from hwprof.frameworks.debian import sets_of
 
 EVENT = "instructions:u"
 
@@ -74,7 +75,7 @@ def main() -> int:
     commands, cpu = [shlex.split(command) for command in args.commands], Cpu(vlen=args.vlen)
     try:
         ours = [in_user_mode(command, cpu) for command in commands]
-        theirs = on_a_board(commands, cpu, ensure_image("riscv64", tuple(args.sets.split(","))))
+        theirs = on_a_board(commands, cpu, ensure_image("riscv64", sets_of(args.sets.split(","))))
     except HwprofError as error:
         print(f"riscv_counts: {error}", file=sys.stderr)
         return error.exit_code

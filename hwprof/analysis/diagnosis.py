@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hwprof import interventions
 from hwprof.analysis import behind, bottlenecks, ratio, roofline, selecting
 from hwprof.analysis.decomposition import factor
 from hwprof.analysis.evidence import Evidence, collect
@@ -17,6 +16,7 @@ from hwprof.analysis.ratio import CPU_TIME, Speeds
 from hwprof.analysis.roofline import Roof
 from hwprof.analysis.selecting import Cell
 from hwprof.analysis.verdicts import Context, Spin, Verdict
+from hwprof.frameworks import switches
 from hwprof.records import Case, Kind, Layer, Run
 from hwprof.store import Results, layers
 from hwprof.store.listing import Entry, entries
@@ -141,7 +141,7 @@ def context_of(one: Known, everything: Iterable[Known], roofs: Sequence[Roof], t
             peers[case.framework] = other.evidence
         shared = ({*one.experiments} & {*other.experiments}) - {0}
         changed = shared and alike and replace(case, options=base.options) == base
-        if changed and interventions.kind_of(base, case) == "spin":
+        if changed and switches.kind_of(base, case) == "spin":
             spin = _spin(one.of(max(shared)), other.of(max(shared)))
     case = me.case
     roof, doubt = roofline.nearest(roofs, case.cpus, case.threads)

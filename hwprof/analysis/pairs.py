@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from hwprof import interventions
 from hwprof.analysis import behind, roofline, selecting
 from hwprof.analysis.evidence import collect
 from hwprof.analysis.explain import Explanation, Given, Variant, explain, rounds
@@ -14,6 +13,7 @@ from hwprof.analysis.omissions import Omission, why_no_speed
 from hwprof.analysis.roofline import Roof
 from hwprof.analysis.selecting import Cell, Pair
 from hwprof.analysis.wording import CAUSES
+from hwprof.frameworks import switches
 from hwprof.printable import printable
 from hwprof.records import Case, Kind, Run
 from hwprof.store import Results
@@ -60,7 +60,7 @@ class Source:
         ]
         others = selecting.other_threads(cell, alike)
         found = selecting.variants(cell, alike) if together else []
-        changed = [(c, kind) for c in found if c.case != other and (kind := interventions.kind_of(cell.case, c.case))]
+        changed = [(c, kind) for c in found if c.case != other and (kind := switches.kind_of(cell.case, c.case))]
         return Given(
             label,
             self.runs([*cell.entries, *simulated[-1:]]),
@@ -70,7 +70,7 @@ class Source:
                     kind,
                     described(cell.case, c.case),
                     self.runs(c.entries),
-                    interventions.LIMITS.get((kind, cell.case.framework), ""),
+                    switches.limit_of(kind, cell.case.framework),
                 )
                 for c, kind in changed
             ],
@@ -107,7 +107,7 @@ CHANGED = {"spin": "spin-waiting off", "simd": "vectors capped"}
 def labels(pair: Pair) -> tuple[str, str]:
     """Short names of the two for sentences: what they differ in."""
     for base, other, turned in ((pair.a, pair.b, False), (pair.b, pair.a, True)):
-        name = CHANGED.get(interventions.kind_of(base.case, other.case))
+        name = CHANGED.get(switches.kind_of(base.case, other.case))
         if name:
             return (name, "unchanged") if turned else ("unchanged", name)
     shown = [n for n in pair.differs if n not in QUIET] or list(pair.differs)
@@ -152,7 +152,7 @@ def alone(pair: Pair) -> str:
     """What is the only difference, where that is one switch and rounds were measured in turn; else ""."""
     a, b = pair.a, pair.b
     same = a.last.place == b.last.place
-    kind = interventions.kind_of(a.case, b.case) or interventions.kind_of(b.case, a.case)
+    kind = switches.kind_of(a.case, b.case) or switches.kind_of(b.case, a.case)
     return CAUSES[kind] if kind and same and pair.together else ""
 
 
@@ -172,7 +172,7 @@ def explanations(
         notes = [
             f"also there, and left out: {case.title}"
             for case in pair.passed_over
-            if not any(interventions.kind_of(c.case, case) for c in (pair.a, pair.b))
+            if not any(switches.kind_of(c.case, case) for c in (pair.a, pair.b))
         ]
         first = source.given(pair.a, a, pair.together, pair.b.case)
         second = (other or source).given(pair.b, b, pair.together, pair.a.case)

@@ -16,7 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from pathlib import Path
 from hwprof.boards import bytecode
 from hwprof.boards.machines import Hardware, Image, Machine, machine_of, require, require_qemu
 from hwprof.cache import default_cache
-from hwprof.errors import HwprofError, NotAvailable, UsageError
+from hwprof.errors import HwprofError, NotAvailable
 
 SUITE = "trixie"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -45,7 +45,7 @@ BASE = (
 
 @dataclass(frozen=True, slots=True)
 class PackageSet:
-    """What `--with NAME` adds: Debian packages, and lines of modules that runs import.
+    """What an image holds beside Python and NumPy: Debian packages, and lines of modules that runs import.
 
     Where the host could not make bytecode, they are imported while the image is made, side by side, each line in a
     process of its own: compiling takes a guest half a minute in every run else.
@@ -55,22 +55,6 @@ class PackageSet:
     imports: tuple[str, ...]
 
 
-# What `hwprof run` and `hwprof sweep` need themselves (scipy for the interval of several rounds): reports are made at
-# home.
-_SELF = PackageSet(
-    ("python3-onnx", "python3-onnxruntime", "python3-scipy", "python3-sqlalchemy"),
-    # Apart: where the two share Debian's libonnx, the reference evaluator can't be loaded beside the runtime.
-    (
-        "numpy, onnxruntime, hwprof.worker, hwprof.making",
-        "onnx.reference, scipy.special, hwprof.cli, hwprof.runner, hwprof.store",
-    ),
-)
-PACKAGE_SETS: Mapping[str, PackageSet] = {
-    "base": PackageSet((), ("numpy",)),
-    "onnxruntime": _SELF,
-    "opencv": PackageSet((*_SELF.packages, "python3-opencv"), (*_SELF.imports, "cv2")),
-    "torch": PackageSet((*_SELF.packages, "python3-torch"), (*_SELF.imports, "torch")),
-}
 # What Debian's kernels need to reach a virtio disk with ext4 and a 9p share, in the order of loading; what a kernel has
 # built in is not there as a file.
 MODULES = (
@@ -95,26 +79,22 @@ echo $? >/mnt/control/exit-code.half; sync; umount /mnt/tmp; mount -o remount,ro
 """
 
 
-def contents_of(sets: Sequence[str]) -> PackageSet:
-    """Everything of the named sets together; `base` is always in. Raises UsageError for an unknown name."""
-    unknown = [name for name in sets if name not in PACKAGE_SETS]
-    if unknown:
-        raise UsageError(f"unknown package set '{unknown[0]}'", f"there are {', '.join(PACKAGE_SETS)}")
-    chosen = [PACKAGE_SETS[name] for name in ("base", *sets)]
-    packages = {*BASE, *(package for one in chosen for package in one.packages)}
-    return PackageSet(tuple(sorted(packages)), tuple(sorted({line for one in chosen for line in one.imports})))
+def contents_of(sets: Sequence[PackageSet]) -> PackageSet:
+    """Everything of the sets together, and what every image holds."""
+    packages = {*BASE, *(package for one in sets for package in one.packages)}
+    return PackageSet(
+        tuple(sorted(packages)), tuple(sorted({"numpy", *(line for one in sets for line in one.imports)}))
+    )
 
 
-def ensure_image(
-    arch: str, packages: Sequence[str] = ("onnxruntime",), cache: Path | None = None, suite: str = SUITE
-) -> Image:
+def ensure_image(arch: str, sets: Sequence[PackageSet] = (), cache: Path | None = None, suite: str = SUITE) -> Image:
     """The image of an architecture with these package sets; built on first use (a minute and 60 to 400 MB to download).
 
-    Two builders of the same image wait for each other. Raises UnknownBoard, UsageError, NotInstalled, NotAvailable
+    Two builders of the same image wait for each other. Raises UnknownBoard, NotInstalled, NotAvailable
     (no mirror) and HwprofError (a program failed: the end of what it said).
     """
     machine = machine_of(arch)
-    contents = contents_of(packages)
+    contents = contents_of(sets)
     names = contents.packages
     recipe = [RECIPE, INIT, MODULES, APPLETS]
     key = {"arch": arch, "suite": suite, "packages": names, "imports": contents.imports, "recipe": recipe}

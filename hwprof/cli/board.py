@@ -57,17 +57,16 @@ def main(args: argparse.Namespace) -> int:
     """Check, make the image if it isn't there, run, hand back the exit code."""
     from hwprof.boards import ensure_image, run_guest
     from hwprof.boards.guest import to_terminal
-    from hwprof.boards.image import contents_of
     from hwprof.boards.machines import machine_of
+    from hwprof.frameworks.debian import sets_of
 
     machine_of(args.arch)
     if not args.command:
         raise UsageError("no command for the board", "as in hwprof board riscv64 -- hwprof doctor")
-    packages = tuple(word.strip() for word in args.packages.split(","))
-    contents_of(packages)
+    sets = sets_of([word.strip() for word in args.packages.split(",")])
     exact = args.smp == 1 if args.exact is None else args.exact
     check(args.smp, exact, args.memory, args.timeout, args.folder)
-    image = ensure_image(args.arch, packages)
+    image = ensure_image(args.arch, sets)
     how = "exact counts" if exact else "counts do not repeat"
     print(f"hwprof: booting {args.arch}, {args.smp} CPU{'s' * (args.smp > 1)}, {how}", file=sys.stderr, flush=True)
     result = run_guest(

@@ -14,34 +14,17 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from hwprof import plugins
 from hwprof.errors import NotInstalled, ResultsError
 from hwprof.exchange import Imported, imported_run, numbered
 from hwprof.exchange.dli_speeds import WORDS, FpsMeaning, Row, of_columns, of_date, settle, speeds, synchronous
 from hwprof.records import Case, Failure, Scalar
 
 REQUIRED = ("Topology name", "Inference Framework", "Batch size", "FPS")
-# DLI's name of a framework -> (ours, its language where it is not Python)
-FRAMEWORKS: Mapping[str, tuple[str, str]] = {
-    "OpenVINO DLDT": ("openvino", ""),
-    "ONNX Runtime": ("onnxruntime", "cpp"),
-    "ONNX Runtime Python": ("onnxruntime", ""),
-    "TensorFlow": ("tensorflow", ""),
-    "TensorFlowLite": ("litert", ""),
-    "TensorFlowLite Cpp": ("litert", "cpp"),
-    "OpenCV DNN Python": ("opencv", ""),
-    "OpenCV DNN Cpp": ("opencv", "cpp"),
-    "PyTorch": ("pytorch", ""),
-    "PyTorch Cpp": ("pytorch", "cpp"),
-    "ExecuTorch": ("executorch", ""),
-    "ExecuTorch Cpp": ("executorch", "cpp"),
-    "TVM": ("tvm", ""),
-    "MXNet": ("mxnet", ""),
-    "ncnn": ("ncnn", ""),
-    "Caffe": ("caffe", ""),
-}
 # "Name: value, Name: value": a comma in a value is not followed by a name and a colon
 FIELDS = re.compile(r",\s*(?=[A-Z][\w ()]*:)")
 # Head rows of the published table, from above; the last one is not in the older ones
@@ -201,6 +184,13 @@ def fields(text: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in parts}
 
 
+@lru_cache(maxsize=1)
+def frameworks() -> Mapping[str, tuple[str, str]]:
+    """DLI's name of a framework -> (ours, its language where it is not Python), as adapters say it (`dli`)."""
+    own = plugins.declared("dli").items()
+    return {theirs: (name, language) for name, names in own for theirs, language in names.items()}
+
+
 def case_of(row: Row) -> Case:
     """The case of a row. Raises ValueError where network, framework or batch is not told.
 
@@ -214,7 +204,7 @@ def case_of(row: Row) -> Case:
     told = fields(row.get("Parameters", ""))
     told.pop("Iteration count", None)
     threads = told.pop("Thread count", None) or told.pop("Intra threads", None) or "0"
-    name, language = FRAMEWORKS.get(framework, (framework.lower().replace(" ", "-"), ""))
+    name, language = frameworks().get(framework, (framework.lower().replace(" ", "-"), ""))
     options: dict[str, Scalar] = {k.lower().replace(" ", "_"): v for k, v in told.items() if v not in ("", "None")}
     if options.get("device") == "CPU":
         del options["device"]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 TOLERANCE = {"fp32": 1e-3, "fp16": 2e-2, "bf16": 1e-1, "int8": 5e-2}
 # A framework may quantise otherwise than the simulation: other ranges, other roundings, other layers.
 MARGIN = 2.0
+# The framework that computes the reference, and the distribution that it is.
+REFERENCE = "onnxruntime"
 # Beside the reference: outputs of a graph quantised with the same images and computed in FP32.
 SIMULATED = "simulated.npy"
 
@@ -73,7 +75,7 @@ def against(path: Path, outputs: Array, allowed: float) -> Fidelity:
 def write_simulated(job: PrepareJob, images: Sequence[Array]) -> None:
     """Outputs of ONNX Runtime's quantised graph with its optimisation off, which computes in FP32 between roundings."""
     from hwprof.frameworks import named_outputs
-    from hwprof.frameworks.onnxruntime import quantise
+    from hwprof.frameworks.onnxruntime.adapter import quantise
 
     graph = quantise(job)
     path = job.directory / SIMULATED
@@ -83,7 +85,7 @@ def write_simulated(job: PrepareJob, images: Sequence[Array]) -> None:
 
 def is_reference(case: Case) -> bool:
     """Whether a case is computed exactly as the reference is."""
-    return case.framework == "onnxruntime" and case.precision == "fp32" and case.option("graph") == "disabled"
+    return case.framework == REFERENCE and case.precision == "fp32" and case.option("graph") == "disabled"
 
 
 def write_reference(source: Path, images: Sequence[Array], path: Path) -> None:

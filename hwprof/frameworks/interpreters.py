@@ -6,6 +6,7 @@ environment of its own (`hwprof env create NAME`), then hwprof's interpreter.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -83,6 +84,15 @@ def registered(name: str) -> str | None:
         return None
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise NotAvailable(f"{path} can't be read: {error}", f"hwprof env create {name} makes it anew") from error
+
+
+def every() -> list[str]:
+    """The interpreters of all environments, by the environments' names; one whose record can't be read is left out."""
+    found = []
+    for path in sorted(home().glob("[!.]*/environment.json")):
+        with contextlib.suppress(NotAvailable):
+            found.append(registered(path.parent.name))
+    return [python for python in found if python]
 
 
 # ONNX Runtime from 1.29 on starts a thread for it when it is imported, which would be measured too, and keeps an id of

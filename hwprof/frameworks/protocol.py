@@ -89,12 +89,20 @@ class Adapter(Protocol):
     precisions: tuple[str, ...]
     options: Mapping[str, tuple[Any, ...]]  # what a case may ask for: name -> values, the default first
     environment: Environment
-    # An adapter may have `tunable: tuple[str, ...]`: those of its options that change how fast it computes and not
-    # what. `hwprof tune` varies them; none where the adapter says nothing.
-    # And `call: str`, how `infer` calls the framework, from the day on which that changes what an inference costs.
-    # Runs of different calls are never pooled; see `records.call_of`.
-    # An adapter may have `every_output = True`: of a network with several outputs its artifact has them all, and its
-    # models are `SeveralOutputs`. Without it such a network is refused before anything is converted.
+    # What follows an adapter may have or not: whoever asks has a default.
+    # `tunable: tuple[str, ...]`: those of its options that change how fast it computes and not what. `hwprof tune`
+    # varies them; none where the adapter says nothing.
+    # `call: str`, how `infer` calls the framework, from the day on which that changes what an inference costs. Runs of
+    # different calls are never pooled; see `records.call_of`.
+    # `every_output = True`: of a network with several outputs its artifact has them all, and its models are
+    # `SeveralOutputs`. Without it such a network is refused before anything is converted.
+    # `switches: Mapping[str, switches.Switch]`: by "spin" and "simd" the options that stop its threads from spinning
+    # while they wait, and that keep it from wide vectors on x86. `hwprof explain --intervene` reruns cases with them.
+    # `conversions: tuple[conversions.Step, ...]`: the steps of `prepare`; `form`: the target of the last one, where it
+    # is not `consumes[0]`; `form_means`: what it is, in words.
+    # `profile(artifact, case, spec)`: as `load`, of a model that is `Profiled`; `no_profile`: why there is none.
+    # `debian: tuple[str, ...]`: its packages in Debian, for emulated boards and for the simulator of riscv64.
+    # `dli: Mapping[str, str]`: its names in the tables of the DLI benchmark -> the language where that is not Python.
 
     def environ(self, case: Case) -> Mapping[str, str]:
         """Variables that must exist before the process does (OMP_NUM_THREADS, ...)."""

@@ -50,13 +50,11 @@ def interpreter() -> str:
     from hwprof.frameworks import interpreters
 
     own = [sys.executable] if importlib.util.find_spec("torch") is not None else []
-    others = [found for name in ("pytorch", "executorch") if (found := interpreters.registered(name))]
-    for python in (*own, *others):
-        if interpreters.software(python, NEEDS)["distributions"].get("onnxscript"):
-            return python
-    if not own and not others:
+    found = {p: interpreters.software(p, NEEDS)["distributions"] for p in (*own, *interpreters.every())}
+    able = [python for python, there in found.items() if python in own or there["torch"]]
+    if not able:
         raise NotInstalled("torch, which reads .pt2,", "hwprof env create pytorch, or export the network as .onnx")
-    return (*own, *others)[0]
+    return next((python for python in able if found[python]["onnxscript"]), able[0])
 
 
 def export(path: Path, digest: str) -> Path:

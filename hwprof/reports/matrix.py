@@ -164,9 +164,8 @@ def ways(names: Sequence[str]) -> list[dict[str, Any]]:
 
     Steps, the interpreter of each, whether it is there, seconds seen in this cache.
     """
-    from hwprof import conversions
     from hwprof.cases import converter_of
-    from hwprof.frameworks import interpreters
+    from hwprof.frameworks import conversions, interpreters
     from hwprof.plugins import adapter
 
     seen, found = times(), []
@@ -191,7 +190,7 @@ def ways(names: Sequence[str]) -> list[dict[str, Any]]:
                 or interpreters.find(one.environment.converter, adapter(one.environment.converter).environment).error
             )
         form = conversions.given(one)
-        means = conversions.FORMATS.get(form, "")
+        means = conversions.meaning(one)
         found.append(
             {"framework": name, "form": form, "means": means, "python": python, "steps": told, "missing": wrong}
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hwprof.boards import Image, ensure_image
+from hwprof.frameworks.debian import sets_of
 from tests.fleet import ARCHITECTURES, CACHE, ONE_CPU, PACKAGES, TWO_CPUS, Fleet, Job, Outcome, asks, register
 
 EXPERIMENT = """
@@ -92,7 +93,7 @@ def board_image() -> Callable[..., Image]:
     """`board_image(arch)`: the image that all tests share; `board_image(arch, packages)`: another one."""
 
     def image(arch: str, packages: tuple[str, ...] = PACKAGES) -> Image:
-        return ensure_image(arch, packages, cache=CACHE)
+        return ensure_image(arch, sets_of(packages), cache=CACHE)
 
     return image
 

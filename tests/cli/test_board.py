@@ -11,6 +11,7 @@ from hwprof.boards import image, machines
 from hwprof.boards.machines import MACHINES, Hardware, Image
 from hwprof.cli import main
 from hwprof.errors import NotInstalled
+from hwprof.frameworks.debian import sets_of
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_the_command_line_says_what_was_asked_for(
 
 
 def test_an_image_has_python_and_a_blas_whatever_is_asked_for() -> None:
-    base, more = image.contents_of(["base"]), image.contents_of(["opencv", "torch"])
+    base, more = image.contents_of(sets_of(["base"])), image.contents_of(sets_of(["opencv", "torch"]))
     assert {"python3-numpy", "libopenblas0-pthread", "linux-perf"} <= set(base.packages) < set(more.packages)
     assert {"cv2", "torch"} <= set(more.imports)
-    assert image.contents_of(["torch", "opencv"]) == more
+    assert image.contents_of(sets_of(["pytorch", "opencv"])) == more

@@ -66,9 +66,9 @@ def test_what_one_selector_names_narrows_both(results: Path, capsys: pytest.Capt
 
 
 def test_a_switch_that_alone_differs_is_the_cause(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from hwprof.interventions import SIMD_CAPPED
+    from hwprof.frameworks.opencv import ADAPTER as OPENCV
 
-    capped = dict(SIMD_CAPPED["opencv"])
+    capped = dict(OPENCV.switches["simd"].options)
     runs = [*several(framework="opencv"), *several(framework="opencv", work=3e8, options=capped)]
     path = stored(tmp_path / "r.db", runs)
     ((name, value),) = capped.items()

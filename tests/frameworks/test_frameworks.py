@@ -158,7 +158,7 @@ def test_inductor_computes_the_reference(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.torch
 def test_parameters_of_the_torch_module_are_those_of_the_graph(tmp_path: Path) -> None:
-    from hwprof.frameworks.torch_graph import build
+    from hwprof.frameworks.pytorch.graph import build
 
     network = networks.resolve("mobilenet_v2")
     network.write(tmp_path / "n.onnx", 0, 64)

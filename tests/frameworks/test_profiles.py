@@ -11,8 +11,8 @@ import pytest
 
 from hwprof.analysis.layers import HEAVY
 from hwprof.cli import main
+from hwprof.frameworks.onnxruntime.profile import names_in, steps_of
 from hwprof.frameworks.profiles import tells
-from hwprof.frameworks.profiles.onnxruntime import names_in, steps_of
 from hwprof.plugins import adapter
 from hwprof.records import Kind
 from hwprof.store import Results

@@ -22,8 +22,8 @@ from hwprof.cli import main
 from hwprof.errors import UnsupportedModel
 from hwprof.experiment import Choice, Experiment, parse
 from hwprof.frameworks import fidelity, named_outputs
-from hwprof.frameworks.ncnn import NcnnModel, outputs_of
-from hwprof.frameworks.opencv import OpenCv
+from hwprof.frameworks.ncnn.adapter import NcnnModel, outputs_of
+from hwprof.frameworks.opencv.adapter import OpenCv
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.launcher import Launcher
 from hwprof.networks.images import synthetic_inputs

@@ -12,7 +12,12 @@ from hwprof.analysis.layers import Node, Told, owners
 from hwprof.cli import main
 from hwprof.errors import NotAvailable, UnsupportedModel
 from hwprof.frameworks import interpreters
-from hwprof.frameworks.profiles import executorch, litert, mnn, mxnet, ncnn, tvm
+from hwprof.frameworks.executorch import profile as executorch
+from hwprof.frameworks.litert import profile as litert
+from hwprof.frameworks.mnn import profile as mnn
+from hwprof.frameworks.mxnet import profile as mxnet
+from hwprof.frameworks.ncnn import profile as ncnn
+from hwprof.frameworks.tvm import profile as tvm
 
 HOME = interpreters.home()  # as it was before any test got one of its own
 # After real runs of SqueezeNet 1.1 at 64 pixels, shortened to what is read here (not recordings as they were).

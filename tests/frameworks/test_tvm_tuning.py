@@ -14,8 +14,8 @@ from hwprof.cases import checked_options
 from hwprof.cli import main
 from hwprof.errors import UsageError
 from hwprof.frameworks import interpreters, tvm
-from hwprof.frameworks.tvm import target
-from hwprof.frameworks.tvm_tuning import LIMIT_S, Tally, last_line
+from hwprof.frameworks.tvm.adapter import target
+from hwprof.frameworks.tvm.tuning import LIMIT_S, Tally, last_line
 from hwprof.records import Case
 
 # As it was before any test got one of its own.

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from hwprof import plugins
 from hwprof.boards.image import SUITE, alone, extract
 from hwprof.cache import default_cache
 from hwprof.errors import UsageError
@@ -21,12 +22,6 @@ from hwprof.errors import UsageError
 ARCH = "riscv64"
 # What a worker imports, and no more: the guests of hwprof.boards hold ten times as much.
 BASE = ("libc6", "python3", "python3-minimal", "python3-numpy", "python3-onnx", "libopenblas0-pthread")
-# framework -> its packages in Debian
-PACKAGES: Mapping[str, tuple[str, ...]] = {
-    "onnxruntime": ("python3-onnxruntime",),
-    "opencv": ("python3-opencv",),
-    "pytorch": ("python3-torch",),
-}
 TRIPLET = "riscv64-linux-gnu"
 # Raised whenever `finish` does something else.
 FORMAT = 1
@@ -34,10 +29,12 @@ FORMAT = 1
 
 def packages(framework: str) -> tuple[str, ...]:
     """What a root file system for `framework` holds. Raises UsageError for one that Debian has no package of."""
-    if framework not in PACKAGES:
-        known = ", ".join(PACKAGES)
-        raise UsageError(f"Debian has no riscv64 package of {framework}", f"simulated on riscv64 can be: {known}")
-    return (*BASE, *PACKAGES[framework])
+    known: Mapping[str, tuple[str, ...]] = plugins.declared("debian")
+    if framework not in known:
+        raise UsageError(
+            f"Debian has no riscv64 package of {framework}", f"simulated on riscv64 can be: {', '.join(known)}"
+        )
+    return (*BASE, *known[framework])
 
 
 def place(framework: str, cache: Path | None = None) -> Path:

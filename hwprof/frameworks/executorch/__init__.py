@@ -1,0 +1,5 @@
+"""ExecuTorch. Import ADAPTER from here."""
+
+from hwprof.frameworks.executorch.adapter import ADAPTER
+
+__all__ = ["ADAPTER"]

@@ -1,0 +1,178 @@
+"""ExecuTorch with the XNNPACK delegate or with its portable kernels."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof.errors import NotInstalled, UnsupportedModel, UsageError
+from hwprof.frameworks.conversions import ONNX, Step, reached
+from hwprof.frameworks.precision import QUANTISED, confirmed, dot_product, tally
+from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
+from hwprof.records import Case
+
+if TYPE_CHECKING:
+    from hwprof.frameworks.protocol import Array, Profiled
+
+
+class ExecuTorchModel:
+    """The program's method `forward`."""
+
+    def __init__(self, method: Any, torch: Any, case: Case, facts: Mapping[str, Any], program: Any = None) -> None:
+        self.program = program
+        self._method, self._torch, self._case, self._facts = method, torch, case, facts
+
+    def bind(self, batch: Array) -> list[Any]:
+        """The argument list, a tensor on the array's memory in it."""
+        return [self._torch.from_numpy(batch)]
+
+    def infer(self, bound: list[Any]) -> Any:
+        """One call; complete when it returns."""
+        return self._method.execute(bound)
+
+    def numpy(self, out: Any) -> Array:
+        """A copy of the first output."""
+        array: Array = out[0].numpy().copy()
+        return array
+
+    def outputs(self, out: Any) -> list[Array]:
+        """Copies of all outputs, which the method returns in the network's order."""
+        return [tensor.numpy().copy() for tensor in out]
+
+    def facts(self) -> Mapping[str, Any]:
+        """Threads of the pool as it has them, and what the program delegates."""
+        backend = self._case.option("backend", "xnnpack")
+        return {**self._facts, "precision": self._case.precision, "backend": backend}
+
+
+class ExecuTorch:
+    """Adapter of ExecuTorch: the network as torch modules, exported and lowered."""
+
+    name = "executorch"
+    consumes = ("pte",)
+    precisions = ("fp32", "int8")
+    options: Mapping[str, tuple[Any, ...]] = {"backend": ("xnnpack", "portable")}
+    tunable = ("backend",)
+    every_output = True
+    traces = False  # whether the program writes down what its operators take, see profile.py
+    environment = Environment(
+        ("executorch", "torch"),
+        "hwprof env create executorch",
+        "executorch",
+        requirements=("torch==2.13.0", "executorch==1.5.1", "torchao>=0.18,<0.19", "onnx>=1.17", "numpy"),
+    )
+    form_means = "ExecuTorch's program"
+    conversions = (
+        Step("pt2", "torch", "torch.export.load", "executorch"),
+        Step(ONNX, "torch", "hwprof: a walk over the graph", "executorch"),
+        Step("torch", "exported", "torch.export", "executorch"),
+        Step("exported", "pte", "ExecuTorch: lowered", "executorch"),
+    )
+    dli: Mapping[str, str] = {"ExecuTorch": "", "ExecuTorch Cpp": "cpp"}
+
+    def environ(self, case: Case) -> Mapping[str, str]:
+        """The pool's size is set by a call."""
+        return {"OMP_NUM_THREADS": str(case.threads), "OPENBLAS_NUM_THREADS": "1"}
+
+    def prepare(self, job: PrepareJob) -> Path:
+        """A .pte for the case's shape. Raises NotInstalled, UnsupportedModel with operator and node."""
+        try:
+            import torch
+            from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+            from executorch.exir import to_edge_transform_and_lower
+        except ImportError as error:
+            raise NotInstalled(self.name, self.environment.install) from error
+        from hwprof.frameworks.pytorch.source import module_of, origin
+
+        module: Any = module_of(job.source)
+        reached("torch", "pt2" if origin(job.source) == "pt2" else "")
+        example = (torch.zeros(job.input.shape),)
+        delegated = job.case.option("backend", "xnnpack") == "xnnpack"
+        partitioner = [XnnpackPartitioner()] if delegated else []
+        if job.case.precision in QUANTISED:
+            if not delegated:
+                raise UsageError("ExecuTorch computes int8 in XNNPACK only", "leave backend=portable to fp32")
+            module = self._quantised(job, module)
+        try:
+            with torch.no_grad():
+                exported = torch.export.export(module, example)
+                reached("exported")
+                edge = to_edge_transform_and_lower(exported, partitioner=partitioner)
+                found = tally(lowered(edge.exported_program().graph_module))
+                program = edge.to_executorch()
+        except Exception as error:  # the exporter and the passes raise what they like
+            said = str(error).strip().splitlines() or [type(error).__name__]
+            raise UnsupportedModel(f"ExecuTorch can't lower the network: {said[0][:300]}") from error
+        path = job.directory / "network.pte"
+        path.write_bytes(program.buffer)
+        (job.directory / "products.json").write_text(json.dumps(found))
+        return path
+
+    def _quantised(self, job: PrepareJob, module: Any) -> Any:
+        """Marked for XNNPACK: activations per tensor, weights per channel, both signed."""
+        from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
+            XNNPACKQuantizer,
+            get_symmetric_quantization_config,
+        )
+
+        from hwprof.frameworks.pytorch.pt2e import quantised
+
+        quantizer = XNNPACKQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
+        return quantised(job, module, quantizer, self.environment.install)
+
+    def cache_key(self, case: Case) -> str:
+        """The backend decides how the program is lowered, the precision what it holds."""
+        return f"{case.option('backend', 'xnnpack')} {case.precision}"
+
+    @contextmanager
+    def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[ExecuTorchModel]:
+        """The program with a pool of `case.threads` threads. Raises NotInstalled, UnsupportedModel."""
+        try:
+            import torch
+            from executorch.extension.pybindings import portable_lib
+            from executorch.runtime import Runtime
+        except ImportError as error:
+            raise NotInstalled(self.name, self.environment.install) from error
+        portable_lib._unsafe_reset_threadpool(case.threads)
+        runtime = Runtime.get()
+        try:
+            program = runtime.load_program(artifact, enable_etdump=self.traces)
+            method = program.load_method("forward")
+        except RuntimeError as error:
+            raise UnsupportedModel(f"ExecuTorch can't load the network: {str(error).splitlines()[0][:300]}") from error
+        given = method.metadata.num_outputs()
+        if spec.outputs and given != len(spec.outputs):
+            raise UnsupportedModel(f"the program gives {given} of the network's {len(spec.outputs)} outputs")
+        facts = {
+            "version": importlib.metadata.version("executorch"),  # its modules don't tell
+            "threads": portable_lib._threadpool_get_thread_count(),
+            "backends": list(runtime.backend_registry.registered_backend_names),
+            "torch": torch.__version__,
+        }
+        if case.precision in QUANTISED:  # as the program was lowered: its runtime doesn't tell
+            computed = json.loads((artifact.parent / "products.json").read_text())
+            facts |= {"computed": confirmed("ExecuTorch", case.precision, computed), "dot_product": dot_product()}
+        yield ExecuTorchModel(method, torch, case, facts, program)
+
+    def profile(self, artifact: Path, case: Case, spec: InputSpec) -> AbstractContextManager[Profiled]:
+        """See profile.py, which a measured run does not load."""
+        from hwprof.frameworks.executorch.profile import profile
+
+        return profile(self, artifact, case, spec)
+
+
+def lowered(graph: Any) -> list[str]:
+    """The precision of every convolution and matrix product of a lowered program, delegated or not."""
+    from executorch.exir.lowered_backend_module import get_lowered_submodules
+
+    from hwprof.frameworks.pytorch.pt2e import products
+
+    parts = [module.original_module.graph_module for _, module, _ in get_lowered_submodules(graph)]
+    return [precision for part in (graph, *parts) for precision in products(part.graph.nodes)]
+
+
+ADAPTER = ExecuTorch()

@@ -1,0 +1,5 @@
+"""LiteRT, the former TensorFlow Lite. Import ADAPTER from here."""
+
+from hwprof.frameworks.litert.adapter import ADAPTER
+
+__all__ = ["ADAPTER"]

@@ -1,0 +1,174 @@
+"""LiteRT (TensorFlow Lite) with its XNNPACK delegate or with its own kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.frameworks import calibration
+from hwprof.frameworks.conversions import ONNX, Step, reached
+from hwprof.frameworks.precision import QUANTISED, confirmed, dot_product, tally
+from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
+from hwprof.frameworks.tensorflow.adapter import QUIET
+from hwprof.records import Case
+
+if TYPE_CHECKING:
+    from hwprof.frameworks.protocol import Array, Profiled
+
+
+# Operators that multiply, and the types of their tensors.
+PRODUCTS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "BATCH_MATMUL", "TRANSPOSE_CONV"})
+TYPES = {"int8": "int8", "uint8": "int8", "float32": "fp32", "float16": "fp16", "int32": "int32"}
+
+
+class LiteRtModel:
+    """An interpreter with its tensors allocated; the input is copied into it by each inference."""
+
+    def __init__(self, interpreter: Any, module: Any, case: Case) -> None:
+        self._interpreter, self._module, self._case = interpreter, module, case
+        self._input = interpreter.get_input_details()[0]["index"]
+        output = interpreter.get_output_details()[0]
+        self._output = output["index"]
+        self.output_shape: tuple[int, ...] = tuple(int(side) for side in output["shape"])
+
+    def bind(self, batch: Array) -> Array:
+        """The images channels last."""
+        import numpy as np
+
+        return np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
+
+    def infer(self, bound: Array) -> int:
+        """Copy in, run."""
+        self._interpreter.set_tensor(self._input, bound)
+        self._interpreter.invoke()
+        return int(self._output)
+
+    def numpy(self, out: int) -> Array:
+        """A copy of the output; a feature map is brought back to (batch, channels, height, width)."""
+        array: Array = self._interpreter.get_tensor(out)
+        return array.transpose(0, 3, 1, 2) if array.ndim == 4 else array
+
+    def facts(self) -> Mapping[str, Any]:
+        """Whether the delegate took the graph shows in its operators.
+
+        Threads are not told, what was asked is marked so.
+        """
+        operators = [told["op_name"] for told in self._interpreter._get_ops_details()]
+        return {
+            "version": self._module.__version__,
+            "threads_asked": self._case.threads,
+            "delegates": sum(name == "DELEGATE" for name in operators),
+            "operators": len(operators),
+            "precision": self._case.precision,
+            **(self._quantised() if self._case.precision in QUANTISED else {}),
+        }
+
+    def _quantised(self) -> Mapping[str, Any]:
+        """Operators that multiply by the type of what they take; the delegate gets them with these types."""
+        details = {told["index"]: told["dtype"].__name__ for told in self._interpreter.get_tensor_details()}
+        products, kernels = [], []
+        for told in self._interpreter._get_ops_details():
+            kind = told["op_name"]
+            if kind == "DELEGATE":
+                continue
+            types = [TYPES.get(details.get(int(index), ""), "") for index in told["inputs"][:2]]
+            kernels.append(f"{kind} {types[0]}")
+            if kind in PRODUCTS:
+                products.append(types[0] if types[0] == types[-1] else "int8 weights only")
+        return {
+            "computed": confirmed("LiteRT", "int8", tally(products)),
+            "kernels": tally(kernels),
+            "dot_product": dot_product(),
+        }
+
+
+class LiteRt:
+    """Adapter of LiteRT: .onnx by TensorFlow operators and TensorFlow's converter, in TensorFlow's environment."""
+
+    name = "litert"
+    consumes = ("tflite",)
+    precisions = ("fp32", "int8")
+    options: Mapping[str, tuple[Any, ...]] = {"xnnpack": (True, False)}
+    tunable = ("xnnpack",)
+    environment = Environment(
+        ("ai-edge-litert",),
+        "pip install 'hwprof[litert]'",
+        "ai_edge_litert.interpreter",
+        requirements=("ai-edge-litert==2.3.0", "numpy"),
+        converter="tensorflow",
+        converts_with=("tensorflow-cpu", "tensorflow"),
+    )
+    form_means = "LiteRT's flatbuffer"
+    conversions = (
+        Step(ONNX, "tf-function", "hwprof: a walk over the graph", "tensorflow"),
+        Step("tf-function", "tflite", "TensorFlow's converter", "tensorflow"),
+    )
+    dli: Mapping[str, str] = {"TensorFlowLite": "", "TensorFlowLite Cpp": "cpp"}
+
+    def environ(self, case: Case) -> Mapping[str, str]:
+        """Threads are given to the interpreter."""
+        return {**QUIET, "OMP_NUM_THREADS": str(case.threads), "OPENBLAS_NUM_THREADS": "1"}
+
+    def prepare(self, job: PrepareJob) -> Path:
+        """A .tflite of the case's shape. Raises NotInstalled, UnsupportedModel with operator and node."""
+        try:
+            import tensorflow as tf
+        except ImportError as error:
+            raise NotInstalled("tensorflow, which converts to .tflite,", "hwprof env create tensorflow") from error
+        from hwprof.frameworks.tensorflow.graph import Network
+
+        network = Network(job.source, job.input.shape, pads_apart=True)
+        function = tf.function(network.walk, input_signature=[network.signature]).get_concrete_function()
+        reached("tf-function")
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([function], network)
+        if job.case.precision in QUANTISED:
+            import numpy as np
+
+            def representative() -> Iterator[list[Array]]:
+                for images in calibration.batches(job):
+                    yield [np.ascontiguousarray(images.transpose(0, 2, 3, 1))]
+
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = representative
+            # an operator without an integer kernel is an error, not one that runs in FP32 unseen
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        path = job.directory / "network.tflite"
+        try:
+            path.write_bytes(converter.convert())
+        except Exception as error:  # its converter raises what it likes
+            said = str(error).strip().splitlines() or ["no reason given"]
+            raise UnsupportedModel(f"TensorFlow's converter can't convert the network: {said[0][:300]}") from error
+        return path
+
+    def cache_key(self, case: Case) -> str:
+        """The precision, and the conversion's own version; the shape is part of every key already."""
+        return f"{'int8, ' if case.precision in QUANTISED else ''}static shape, conversion 2"
+
+    @contextmanager
+    def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[LiteRtModel]:
+        """An interpreter of `case.threads` threads. Raises NotInstalled, UnsupportedModel."""
+        try:
+            import ai_edge_litert
+            from ai_edge_litert import interpreter as lite
+        except ImportError as error:
+            raise NotInstalled(self.name, self.environment.install) from error
+        resolver = lite.OpResolverType
+        kind = resolver.AUTO if case.option("xnnpack", True) else resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        try:
+            made = lite.Interpreter(str(artifact), num_threads=case.threads, experimental_op_resolver_type=kind)
+            made.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise UnsupportedModel(f"LiteRT can't load the network: {str(error).splitlines()[0][:300]}") from error
+        yield LiteRtModel(made, ai_edge_litert, case)
+
+    def profile(self, artifact: Path, case: Case, spec: InputSpec) -> AbstractContextManager[Profiled]:
+        """See profile.py, which a measured run does not load."""
+        from hwprof.frameworks.litert.profile import profile
+
+        return profile(self, artifact, case, spec)
+
+
+ADAPTER = LiteRt()

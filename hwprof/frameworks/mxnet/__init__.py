@@ -1,0 +1,5 @@
+"""Apache MXNet. Import ADAPTER from here."""
+
+from hwprof.frameworks.mxnet.adapter import ADAPTER
+
+__all__ = ["ADAPTER"]

@@ -1,0 +1,325 @@
+"""Apache MXNet 1.9.1 (retired, but the source of many published figures): a symbol built from the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.frameworks.conversions import ONNX, Step
+from hwprof.frameworks.mxnet import int8
+from hwprof.frameworks.precision import QUANTISED
+from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
+from hwprof.frameworks.switches import ONEDNN, OPENMP, Switch
+from hwprof.records import Case
+
+if TYPE_CHECKING:
+    from hwprof.frameworks.protocol import Array, Profiled
+
+Attributes = Mapping[str, Any]
+
+
+class MxnetModel:
+    """A bound executor; the input is copied into it by each inference."""
+
+    def __init__(self, executor: Any, mx: Any, name: str, case: Case, symbol: Any) -> None:
+        self._executor, self._mx, self._name, self._case, self._symbol = executor, mx, name, case, symbol
+        self._place = executor.arg_dict[name]
+
+    def bind(self, batch: Array) -> Any:
+        """An array of MXNet's own."""
+        return self._mx.nd.array(batch, dtype="float32")
+
+    def infer(self, bound: Any) -> Any:
+        """Copy in, one pass; MXNet computes behind the caller's back, so that it is waited for."""
+        bound.copyto(self._place)
+        out = self._executor.forward(is_train=False)[0]
+        out.wait_to_read()
+        return out
+
+    def numpy(self, out: Any) -> Array:
+        """A copy."""
+        array: Array = out.asnumpy()
+        return array
+
+    def facts(self) -> Mapping[str, Any]:
+        """Version and what the build has; its threads are OpenMP's, which it doesn't tell."""
+        features = self._mx.runtime.Features()
+        return {
+            "version": self._mx.__version__,
+            "threads_asked": self._case.threads,
+            "features": sorted(name for name in features if features.is_enabled(name)),
+            "precision": self._case.precision,
+            **(int8.facts(self._symbol) if self._case.precision in QUANTISED else {}),
+        }
+
+
+class Mxnet:
+    """Adapter of MXNet: .onnx as a symbol and its parameters."""
+
+    name = "mxnet"
+    consumes = ("mxnet",)
+    precisions = ("fp32", "int8")
+    options: Mapping[str, tuple[Any, ...]] = {"onednn": (True, False)}
+    tunable = ("onednn",)
+    call = "copyto, forward"  # until it was this, `forward` was given the input, which it assigns by way of a slice
+    environment = Environment(
+        ("mxnet",),
+        "hwprof env create mxnet",
+        "mxnet",
+        requirements=("mxnet==1.9.1", "numpy<1.24", "onnx>=1.15"),
+        pythons=">=3.11,<3.12",
+    )
+    switches: Mapping[str, Switch] = {"spin": Switch(OPENMP), "simd": Switch(ONEDNN, "oneDNN's kernels alone")}
+    form_means = "a symbol and its parameters"
+    conversions = (Step(ONNX, "mxnet", "hwprof: a walk over the graph", "mxnet"),)
+    dli: Mapping[str, str] = {"MXNet": ""}
+
+    def environ(self, case: Case) -> Mapping[str, str]:
+        """Threads are OpenMP's; the engine gets no more than one of its own."""
+        return {
+            "OMP_NUM_THREADS": str(case.threads),
+            "MXNET_CPU_WORKER_NTHREADS": "1",
+            "MXNET_ONEDNN_ENABLED": "1" if case.option("onednn", True) else "0",
+            "MXNET_MKLDNN_ENABLED": "1" if case.option("onednn", True) else "0",
+            # operators are fused when the symbol is loaded, see load(); not once more when it is bound
+            "MXNET_SUBGRAPH_BACKEND": "NONE",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+
+    def prepare(self, job: PrepareJob) -> Path:
+        """A symbol (.json) and its parameters. Raises NotInstalled, UnsupportedModel with operator and node."""
+        mx = self._module()
+        symbol, constants, name = build(mx, job.source)
+        parameters: Mapping[str, Any] = {n: mx.nd.array(v, dtype="float32") for n, v in constants.items()}
+        if job.case.precision in QUANTISED:
+            if not job.case.option("onednn", True):
+                raise int8.needs_onednn()
+            symbol, parameters = int8.quantised(mx, symbol, parameters, name, job)
+        path = job.directory / "network.json"
+        symbol.save(str(path))
+        mx.nd.save(str(path.with_suffix(".params")), dict(parameters))
+        (job.directory / "input.txt").write_text(name)
+        return path
+
+    def cache_key(self, case: Case) -> str:
+        """The symbol is the same for every case of a precision; its shape is given when it is bound."""
+        return "int8" if case.precision in QUANTISED else ""
+
+    def _module(self) -> Any:
+        try:
+            import mxnet
+        except ImportError as error:
+            raise NotInstalled(self.name, self.environment.install) from error
+        return mxnet
+
+    @contextmanager
+    def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[MxnetModel]:
+        """The symbol bound for the case's shape. Raises NotInstalled, NotAvailable, UnsupportedModel."""
+        mx = self._module()
+        name = (artifact.parent / "input.txt").read_text()
+        parameters = mx.nd.load(str(artifact.with_suffix(".params")))
+        symbol = mx.sym.load(str(artifact))
+        types = None
+        if case.precision in QUANTISED:  # fused already, with integers among the parameters
+            if not case.option("onednn", True):
+                raise int8.needs_onednn()
+            types = {name: "float32", **{n: v.dtype for n, v in parameters.items()}}
+        try:
+            if types is None and case.option("onednn", True):
+                symbol = symbol.optimize_for("MKLDNN")
+            executor = symbol.simple_bind(mx.cpu(), grad_req="null", type_dict=types, **{name: spec.shape})
+            arguments = set(symbol.list_arguments())
+            executor.copy_params_from(
+                {n: v for n, v in parameters.items() if n in arguments},
+                {n: v for n, v in parameters.items() if n not in arguments},
+            )
+        except (mx.MXNetError, RuntimeError) as error:
+            raise UnsupportedModel(
+                f"MXNet can't bind the network: {str(error).strip().splitlines()[-1][:300]}"
+            ) from error
+        yield MxnetModel(executor, mx, name, case, symbol)
+
+    def profile(self, artifact: Path, case: Case, spec: InputSpec) -> AbstractContextManager[Profiled]:
+        """See profile.py, which a measured run does not load."""
+        from hwprof.frameworks.mxnet.profile import profile
+
+        return profile(self, artifact, case, spec)
+
+
+def build(mx: Any, path: Path) -> tuple[Any, dict[str, Any], str]:
+    """(symbol, parameters by name, the input's name) of an .onnx file. Raises UnsupportedModel."""
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load(str(path))
+    constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    source = next(i.name for i in model.graph.input if i.name not in constants)
+    values: dict[str, Any] = {source: mx.sym.Variable(source)}
+    used: dict[str, Any] = {}
+
+    def weight(name: str) -> Any:
+        used[name] = constants[name]
+        return mx.sym.Variable(name, shape=constants[name].shape)
+
+    for number, node in enumerate(model.graph.node):
+        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        label = (node.name or f"{node.op_type}_{number}").strip("/").replace("/", "_")
+        make = OPERATORS.get(node.op_type)
+        if make is None or node.domain not in ("", "ai.onnx"):
+            raise UnsupportedModel(f"MXNet: no conversion of operator {node.op_type} of node {label}")
+        try:
+            made = make(mx, attributes, [Given(n, values.get(n), constants.get(n), weight) for n in node.input], label)
+        except (KeyError, ValueError, IndexError, TypeError) as error:
+            raise UnsupportedModel(f"MXNet: operator {node.op_type} of node {label}: {error}") from error
+        for index, name in enumerate(node.output):
+            values[name] = made[index] if len(node.output) > 1 else made
+    return values[model.graph.output[0].name], used, source
+
+
+class Given:
+    """An input of a node: a symbol, or a constant that becomes a variable where it is used as one."""
+
+    def __init__(self, name: str, symbol: Any, value: Any, weight: Callable[[str], Any]) -> None:
+        self.name, self._symbol, self.value, self._weight = name, symbol, value, weight
+
+    @property
+    def symbol(self) -> Any:
+        return self._symbol if self._symbol is not None else self._weight(self.name)
+
+
+Inputs = Sequence[Given]
+
+
+def _pads(a: Attributes) -> tuple[int, ...]:
+    pads = list(a.get("pads", [0, 0, 0, 0]))
+    if pads[:2] != pads[2:] or a.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
+        raise ValueError("padding that differs between the sides")
+    return tuple(pads[:2])
+
+
+def _conv(mx: Any, a: Attributes, given: Inputs, label: str) -> Any:
+    weight = given[1].value
+    return mx.sym.Convolution(
+        given[0].symbol,
+        *[g.symbol for g in given[1:]],
+        kernel=tuple(weight.shape[2:]),
+        num_filter=weight.shape[0],
+        stride=tuple(a.get("strides", [1, 1])),
+        dilate=tuple(a.get("dilations", [1, 1])),
+        pad=_pads(a),
+        num_group=a.get("group", 1),
+        no_bias=len(given) < 3,
+        name=label,
+    )
+
+
+def _batch_norm(mx: Any, a: Attributes, given: Inputs, label: str) -> Any:
+    return mx.sym.BatchNorm(
+        *[g.symbol for g in given[:5]],
+        eps=a.get("epsilon", 1e-5),
+        fix_gamma=False,
+        use_global_stats=True,
+        name=label,
+    )
+
+
+def _gemm(mx: Any, a: Attributes, given: Inputs, label: str) -> Any:
+    if a.get("transA", 0) or not a.get("transB", 0) or a.get("alpha", 1.0) != 1.0 or a.get("beta", 1.0) != 1.0:
+        raise ValueError("only transB = 1 without factors is supported")
+    hidden = given[1].value.shape[0]
+    symbols = [g.symbol for g in given]
+    return mx.sym.FullyConnected(*symbols, num_hidden=hidden, no_bias=len(given) < 3, flatten=False, name=label)
+
+
+def _pool(kind: str) -> Callable[..., Any]:
+    def make(mx: Any, a: Attributes, given: Inputs, label: str) -> Any:
+        pads = _pads(a)
+        ceil = bool(a.get("ceil_mode", 0))
+        if kind == "avg" and any(pads) and not a.get("count_include_pad", 0):
+            raise ValueError("averages without their padding")
+        return mx.sym.Pooling(
+            given[0].symbol,
+            kernel=tuple(a["kernel_shape"]),
+            stride=tuple(a.get("strides", [1, 1])),
+            pad=pads,
+            pool_type=kind,
+            # "full" is a ceiling
+            pooling_convention="full" if ceil else "valid",
+            name=label,
+        )
+
+    return make
+
+
+def _clip(mx: Any, a: Attributes, given: Inputs, label: str) -> Any:
+    low = float(given[1].value) if len(given) > 1 else a["min"]
+    high = float(given[2].value) if len(given) > 2 else a["max"]
+    return mx.sym.clip(given[0].symbol, low, high, name=label)
+
+
+def _hard_sigmoid(mx: Any, a: Attributes, given: Inputs, label: str) -> Any:
+    return mx.sym.hard_sigmoid(given[0].symbol, alpha=a.get("alpha", 0.2), beta=a.get("beta", 0.5), name=label)
+
+
+def _hard_swish(mx: Any, a: Attributes, given: Inputs, label: str) -> Any:
+    x = given[0].symbol
+    return mx.sym.broadcast_mul(x, mx.sym.hard_sigmoid(x, alpha=1 / 6, beta=0.5), name=label)
+
+
+def _mean(mx: Any, a: Attributes, given: Inputs, label: str) -> Any:
+    axes = tuple(a["axes"]) if "axes" in a else tuple(int(v) for v in given[1].value)
+    return mx.sym.mean(given[0].symbol, axis=axes, keepdims=bool(a.get("keepdims", 1)), name=label)
+
+
+def _reshape(mx: Any, a: Attributes, given: Inputs, label: str) -> Any:
+    return mx.sym.reshape(given[0].symbol, shape=tuple(int(v) for v in given[1].value), name=label)
+
+
+def _split(mx: Any, a: Attributes, given: Inputs, label: str) -> Any:
+    sizes = [int(v) for v in (given[1].value if len(given) > 1 else a["split"])]
+    edges = [sum(sizes[:i]) for i in range(len(sizes))]
+    return mx.sym.split_v2(given[0].symbol, tuple(edges[1:]), axis=a.get("axis", 0))
+
+
+def _activation(kind: str) -> Callable[..., Any]:
+    return lambda mx, a, given, label: mx.sym.Activation(given[0].symbol, act_type=kind, name=label)
+
+
+def _binary(name: str) -> Callable[..., Any]:
+    return lambda mx, a, given, label: getattr(mx.sym, name)(given[0].symbol, given[1].symbol, name=label)
+
+
+OPERATORS: Mapping[str, Callable[..., Any]] = {
+    "Conv": _conv,
+    "BatchNormalization": _batch_norm,
+    "Gemm": _gemm,
+    "MaxPool": _pool("max"),
+    "AveragePool": _pool("avg"),
+    "GlobalAveragePool": lambda mx, a, given, label: mx.sym.Pooling(
+        given[0].symbol, global_pool=True, pool_type="avg", kernel=(1, 1), name=label
+    ),
+    "ReduceMean": _mean,
+    "Clip": _clip,
+    "HardSigmoid": _hard_sigmoid,
+    "HardSwish": _hard_swish,
+    "Relu": _activation("relu"),
+    "Sigmoid": _activation("sigmoid"),
+    "Tanh": _activation("tanh"),
+    "Softmax": lambda mx, a, given, label: mx.sym.softmax(given[0].symbol, axis=a.get("axis", -1), name=label),
+    "Dropout": lambda mx, a, given, label: mx.sym.identity(given[0].symbol, name=label),
+    "Identity": lambda mx, a, given, label: mx.sym.identity(given[0].symbol, name=label),
+    "Add": _binary("broadcast_add"),
+    "Sub": _binary("broadcast_sub"),
+    "Mul": _binary("broadcast_mul"),
+    "Div": _binary("broadcast_div"),
+    "Concat": lambda mx, a, given, label: mx.sym.concat(*[g.symbol for g in given], dim=a["axis"], name=label),
+    "Reshape": _reshape,
+    "Transpose": lambda mx, a, given, label: mx.sym.transpose(given[0].symbol, axes=tuple(a["perm"]), name=label),
+    "Flatten": lambda mx, a, given, label: mx.sym.flatten(given[0].symbol, name=label),
+    "Split": _split,
+}
+
+ADAPTER = Mxnet()

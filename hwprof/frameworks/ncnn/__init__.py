@@ -1,0 +1,5 @@
+"""ncnn. Import ADAPTER from here."""
+
+from hwprof.frameworks.ncnn.adapter import ADAPTER
+
+__all__ = ["ADAPTER"]

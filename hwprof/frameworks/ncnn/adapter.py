@@ -1,0 +1,197 @@
+"""ncnn on the CPU."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.frameworks.conversions import ONNX, Step
+from hwprof.frameworks.named_outputs import require_outputs
+from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
+from hwprof.frameworks.switches import Switch
+from hwprof.records import Case
+
+if TYPE_CHECKING:
+    from hwprof.frameworks.protocol import Array, Profiled
+
+# Its defaults lose precision: all of these are off in an FP32 case.
+REDUCED = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_packed", "use_bf16_storage")
+
+
+class NcnnModel:
+    """A net; each inference takes an extractor of its own, as the library wants.
+
+    An extractor computes what is asked of it and no more: every output is asked for.
+    """
+
+    def __init__(self, net: Any, module: Any, case: Case, outputs: Sequence[str]) -> None:
+        self._net, self._module, self._case, self._outputs = net, module, case, outputs
+        self._input = net.input_names()[0]
+
+    def bind(self, batch: Array) -> tuple[Any, Array]:
+        """A matrix on the array's memory, with the array to keep it alive; a single image has no batch axis."""
+        return (self._module.Mat(batch[0]) if batch.shape[0] == 1 else self._module.Mat(batch, 0)), batch
+
+    def infer(self, bound: tuple[Any, Array]) -> Any:
+        """One pass."""
+        extractor = self._net.create_extractor()
+        extractor.input(self._input, bound[0])
+        found = []
+        for name in self._outputs:
+            code, out = extractor.extract(name)
+            if code != 0:
+                raise UnsupportedModel(f"ncnn ended with code {code}", "-100: not enough memory")
+            found.append(out)
+        return found
+
+    def numpy(self, out: Any) -> Array:
+        """A copy of the first output, of shape (batch, ...)."""
+        return batched(out[0])
+
+    def outputs(self, out: Any) -> list[Array]:
+        """Copies of all outputs, each of shape (batch, ...)."""
+        return [batched(matrix) for matrix in out]
+
+    def facts(self) -> Mapping[str, Any]:
+        """Options as the net has them."""
+        options = self._net.opt
+        return {
+            "version": self._module.__version__,
+            "threads": options.num_threads,
+            "openmp_blocktime": options.openmp_blocktime,
+            "packing": options.use_packing_layout,
+            "winograd": options.use_winograd_convolution,
+            "sgemm": options.use_sgemm_convolution,
+            "vulkan": options.use_vulkan_compute,
+            "reduced": [name for name in REDUCED if getattr(options, name, False)],
+            "precision": self._case.precision,
+        }
+
+
+def batched(matrix: Any) -> Array:
+    """A copy of an ncnn matrix with its batch axis, which ncnn keeps apart."""
+    import numpy as np
+
+    images = [np.array(matrix.batch(i)) for i in range(matrix.n)] if matrix.n > 1 else [np.array(matrix)]
+    return np.stack(images).astype(np.float32, copy=False)
+
+
+def outputs_of(net: Any, names: Sequence[str]) -> list[str]:
+    """The net's blobs for the network's outputs `names`, or for its one. Raises UnsupportedModel where one is missing.
+
+    pnnx numbers them out0, out1, ... in the network's order; ncnn lists them in the order of its layers.
+    """
+    if not names:
+        return [net.output_names()[0]]
+    blobs = [f"out{number}" for number in range(len(names))]
+    require_outputs("ncnn", blobs, net.output_names())
+    return blobs
+
+
+class Ncnn:
+    """Adapter of ncnn: .onnx by pnnx, for the shape of the case."""
+
+    name = "ncnn"
+    consumes = ("ncnn",)
+    precisions = ("fp32",)
+    options: Mapping[str, tuple[Any, ...]] = {
+        "winograd": (True, False),
+        "packing": (True, False),
+        "spin": (False, True),
+    }
+    tunable = ("winograd", "packing", "spin")
+    every_output = True
+    environment = Environment(
+        ("ncnn",),
+        "hwprof env create ncnn",
+        "ncnn",
+        requirements=("ncnn==1.0.20261020", "numpy"),
+        # its Python side wants torch, of which the converter itself, a program, has no need
+        alone=("pnnx==20261020",),
+        converts_with=("pnnx",),
+    )
+    switches: Mapping[str, Switch] = {"spin": Switch({"spin": False})}
+    form_means = ".param and .bin"
+    conversions = (Step(ONNX, "ncnn", "pnnx", "ncnn"),)
+    dli: Mapping[str, str] = {"ncnn": ""}
+
+    def environ(self, case: Case) -> Mapping[str, str]:
+        """Threads that spin between parallel regions made a second thread up to a hundred times slower.
+
+        Off unless asked.
+        """
+        return {
+            "OMP_NUM_THREADS": str(case.threads),
+            "OMP_WAIT_POLICY": "active" if case.option("spin", False) else "passive",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+
+    def prepare(self, job: PrepareJob) -> Path:
+        """A .param and a .bin in a folder. Raises NotInstalled, UnsupportedModel with pnnx's last words."""
+        found = importlib.util.find_spec("pnnx")
+        places = list(found.submodule_search_locations or ()) if found else []
+        program = next(
+            (p for place in places for p in (Path(place) / "pnnx", Path(place) / "bin/pnnx") if p.is_file()), None
+        )
+        if program is None:
+            raise NotInstalled("pnnx, which converts to ncnn,", self.environment.install)
+        shape = ",".join(map(str, job.input.shape))
+        names = ("pnnxparam", "pnnxbin", "pnnxpy", "pnnxonnx", "ncnnpy")
+        words = [str(program), str(job.source), f"inputshape=[{shape}]", "fp16=0"]
+        words += [f"ncnnparam={job.directory / 'network.param'}", f"ncnnbin={job.directory / 'network.bin'}"]
+        words += [f"{name}={job.directory / name}" for name in names]
+        # It writes a simplified copy of the network beside its source.
+        local = job.directory / "source.onnx"
+        local.symlink_to(job.source)
+        words[1] = str(local)
+        done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=job.directory)
+        print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
+        if done.returncode != 0 or not (job.directory / "network.bin").exists():
+            said = (done.stdout + done.stderr).strip().splitlines()
+            raise UnsupportedModel(f"pnnx can't convert the network: {said[-1][:300] if said else 'no word'}")
+        for name in names:
+            (job.directory / name).unlink(missing_ok=True)
+        for path in job.directory.glob("source*.onnx"):
+            path.unlink()
+        return job.directory / "network.param"
+
+    def cache_key(self, case: Case) -> str:
+        """The shape, which is part of every key already."""
+        return "static shape"
+
+    @contextmanager
+    def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[NcnnModel]:
+        """A net of `case.threads` threads. Raises UnsupportedModel naming the layer where ncnn does, NotInstalled."""
+        try:
+            import ncnn
+        except ImportError as error:
+            raise NotInstalled(self.name, self.environment.install) from error
+        net = ncnn.Net()
+        net.opt.use_vulkan_compute = False
+        net.opt.num_threads = case.threads
+        for name in REDUCED:
+            if hasattr(net.opt, name):
+                setattr(net.opt, name, False)
+        net.opt.use_winograd_convolution = bool(case.option("winograd", True))
+        net.opt.use_packing_layout = bool(case.option("packing", True))
+        if net.load_param(str(artifact)) != 0 or net.load_model(str(artifact.with_suffix(".bin"))) != 0:
+            raise UnsupportedModel("ncnn can't load the network; the worker's output names the layer")
+        try:
+            yield NcnnModel(net, ncnn, case, outputs_of(net, spec.outputs))
+        finally:
+            net.clear()
+
+    def profile(self, artifact: Path, case: Case, spec: InputSpec) -> AbstractContextManager[Profiled]:
+        """See profile.py, which a measured run does not load."""
+        from hwprof.frameworks.ncnn.profile import profile
+
+        return profile(self, artifact, case, spec)
+
+
+ADAPTER = Ncnn()

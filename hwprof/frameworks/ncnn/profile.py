@@ -1,0 +1,143 @@
+"""ncnn, stepped: one extractor per inference is asked for each layer's output in turn.
+
+An extractor keeps the blobs it has, so that each request computes exactly the layers that are still missing: one. Its
+layers of type Split copy nothing and are left to the layer behind them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof.errors import UnsupportedModel
+from hwprof.frameworks.profiles.timed import Timed
+from hwprof.frameworks.protocol import InputSpec, Step
+from hwprof.records import Case
+
+if TYPE_CHECKING:
+    from hwprof.frameworks.ncnn.adapter import Ncnn, NcnnModel
+
+AS_IT_IS = 1  # of extract: the blob in ncnn's own packing, not unpacked for the caller
+# Where a layer's parameters say how many elements its weights have.
+WEIGHTS = {"Convolution": 6, "ConvolutionDepthWise": 6, "Deconvolution": 6, "InnerProduct": 2}
+KINDS = {
+    "Convolution": "Conv",
+    "ConvolutionDepthWise": "Conv",
+    "Deconvolution": "ConvTranspose",
+    "InnerProduct": "Gemm",
+    "ReLU": "Relu",
+    "ReLU6": "Clip",
+    "Clip": "Clip",
+    "HardSwish": "HardSwish",
+    "HardSigmoid": "HardSigmoid",
+    "Sigmoid": "Sigmoid",
+    "Softmax": "Softmax",
+    "BatchNorm": "BatchNormalization",
+    "Concat": "Concat",
+    "Slice": "Split",
+    "Permute": "Transpose",
+    "Reshape": "Reshape",
+    "Flatten": "Flatten",
+    "Reduction": "ReduceMean",
+    "Padding": "Pad",
+}
+BINARY = {0: "Add", 1: "Sub", 2: "Mul", 3: "Div"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One layer of a .param file: the blobs that go in and come out, and its parameters."""
+
+    type: str
+    name: str
+    bottoms: tuple[str, ...]
+    tops: tuple[str, ...]
+    parameters: Mapping[int, str]
+
+    @property
+    def kind(self) -> str:
+        """The ONNX operator that it computes; "": none that we know."""
+        if self.type == "BinaryOp":
+            return BINARY.get(int(self.parameters.get(0, "0")), "")
+        if self.type == "Pooling":
+            pool = "AveragePool" if self.parameters.get(0, "0") == "1" else "MaxPool"
+            return f"Global{pool}" if self.parameters.get(4, "0") == "1" else pool
+        return KINDS.get(self.type, "")
+
+
+def lines(text: str) -> list[Line]:
+    """The layers of a .param file in their order."""
+    found = []
+    for words in (line.split() for line in text.splitlines()[2:]):
+        if len(words) < 4:
+            continue
+        first, second = int(words[2]), int(words[2]) + int(words[3])
+        blobs, rest = words[4 : 4 + second], words[4 + second :]
+        parameters = {int(k): v for k, _, v in (word.partition("=") for word in rest)}
+        found.append(Line(words[0], words[1], tuple(blobs[:first]), tuple(blobs[first:]), parameters))
+    return found
+
+
+class SteppedNet(Timed):
+    """A net whose blobs are extracted in turn."""
+
+    def __init__(self, model: NcnnModel, layers: Sequence[Line]) -> None:
+        super().__init__(model)
+        self._ncnn = model
+        self._source = {top: layer.bottoms[0] for layer in layers if layer.type == "Split" for top in layer.tops}
+        self._layers = [layer for layer in layers if layer.type not in ("Input", "Split")]
+        self._elements: list[int] = []
+
+    def infer(self, bound: tuple[Any, Any]) -> Any:
+        """One pass, layer by layer. The outputs come unpacked, as without profiling."""
+        self.inferences += 1
+        extractor = self._ncnn._net.create_extractor()
+        extractor.input(self._ncnn._input, bound[0])
+        out = None
+        for number, layer in enumerate(self._layers):
+            top = layer.tops[0]
+            out = None  # what nobody else holds can be computed in place, as without profiling
+            self.start()
+            code, out = extractor.extract(top, 0 if top in self._ncnn._outputs else AS_IT_IS)
+            self.stop(number)
+            if code != 0:
+                raise UnsupportedModel(f"ncnn ended with code {code} at layer {layer.name}")
+            if len(self._elements) == number:
+                self._elements.append(out.w * out.h * out.d * out.c * out.elempack * getattr(out, "n", 1))
+        return out
+
+    def steps(self) -> Sequence[Step]:
+        """The net's layers; one without a node of its own goes on with the layer that gives its first input."""
+        made: dict[str, int] = {}
+        found = []
+        for number, layer in enumerate(self._layers):
+            bottom = self._source.get(layer.bottoms[0], layer.bottoms[0]) if layer.bottoms else ""
+            found.append(
+                Step(
+                    layer.name,
+                    layer.type,
+                    self.ns(number),
+                    counts=self.counts(number),
+                    kind=layer.kind,
+                    form=form(layer, self._elements[number]),
+                    into=made.get(bottom),
+                )
+            )
+            made |= dict.fromkeys(layer.tops, number)
+        return found
+
+
+def form(layer: Line, elements: int) -> tuple[int, ...]:
+    """What the layer has in common with its node: elements of its weights, and of its output."""
+    place = WEIGHTS.get(layer.type)
+    return (elements,) if place is None else (int(layer.parameters.get(place, "0")), elements)
+
+
+@contextmanager
+def profile(adapter: Ncnn, artifact: Path, case: Case, spec: InputSpec) -> Iterator[SteppedNet]:
+    """The adapter's own net, stepped."""
+    with adapter.load(artifact, case, spec) as model:
+        yield SteppedNet(model, lines(artifact.read_text()))

@@ -1,0 +1,229 @@
+"""ONNX Runtime on its CPU provider."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof.errors import NotAvailable, NotInstalled, UnsupportedModel
+from hwprof.frameworks import calibration
+from hwprof.frameworks.precision import QUANTISED, confirmed, dot_product, int8_key, saturates, tally
+from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
+from hwprof.frameworks.switches import Switch
+from hwprof.records import Case
+
+if TYPE_CHECKING:
+    from hwprof.frameworks.protocol import Array, Profiled
+
+XNNPACK = "XnnpackExecutionProvider"
+LEVELS = {
+    "all": "ORT_ENABLE_ALL",
+    "extended": "ORT_ENABLE_EXTENDED",
+    "basic": "ORT_ENABLE_BASIC",
+    "disabled": "ORT_DISABLE_ALL",
+}
+
+
+class OnnxRuntimeModel:
+    """A session with its one input and all of its outputs bound."""
+
+    def __init__(self, session: Any, artifact: Path, module: Any, case: Case, spec: InputSpec) -> None:
+        self._session, self._artifact, self._module, self._case, self._spec = session, artifact, module, case, spec
+        self._names = list(spec.outputs) or [output.name for output in session.get_outputs()]
+        self._input = session.get_inputs()[0].name
+
+    def bind(self, batch: Array) -> Any:
+        """An IOBinding on the array's memory, which it keeps alive.
+
+        The first run allocates the outputs, further runs of the same binding write to the same place.
+        """
+        binding = self._session.io_binding()
+        binding.bind_cpu_input(self._input, batch)
+        for name in self._names:
+            binding.bind_output(name)
+        return binding
+
+    def infer(self, bound: Any) -> Any:
+        """One run; complete when it returns. The outputs are the binding's, in the order of the graph."""
+        self._session.run_with_iobinding(bound)
+        return bound
+
+    def numpy(self, out: Any) -> Array:
+        """A copy of the first output: the binding's next run writes to the same place."""
+        array: Array = out.get_outputs()[0].numpy().copy()
+        return array
+
+    def outputs(self, out: Any) -> list[Array]:
+        """Copies of all outputs."""
+        return [value.numpy().copy() for value in out.get_outputs()]
+
+    def facts(self) -> Mapping[str, Any]:
+        """What the session says of itself."""
+        options = self._session.get_session_options()
+        spin = options.get_session_config_entry("session.intra_op.allow_spinning")
+        return {
+            "version": self._module.__version__,
+            "build": self._module.get_build_info(),
+            "threads": options.intra_op_num_threads,
+            "inter_op_threads": options.inter_op_num_threads,
+            "providers": self._session.get_providers(),
+            "graph_level": self._case.option("graph", "all"),
+            "spin": spin == "1",
+            "precision": self._case.precision,
+            **(self._quantised() if self._case.precision in QUANTISED else {}),
+        }
+
+    def _quantised(self) -> Mapping[str, Any]:
+        """What one profiled run of a second session computed, kernel by kernel."""
+        kernels = profiled(self._module, self._artifact, self._case, self._spec)
+        computed = {p: sum(count for name, count in kernels.items() if (name, p) in PRODUCTS) for p in ("int8", "fp32")}
+        return {
+            "computed": confirmed("ONNX Runtime", "int8", computed),
+            "kernels": kernels,
+            "weight_bits": 7 if saturates() else 8,
+            "dot_product": dot_product(),
+        }
+
+
+class OnnxRuntime:
+    """Adapter of ONNX Runtime: reads .onnx as it is."""
+
+    name = "onnxruntime"
+    consumes = ("onnx",)
+    precisions = ("fp32", "int8")
+    options: Mapping[str, tuple[Any, ...]] = {"graph": tuple(LEVELS), "spin": (True, False), "xnnpack": (False, True)}
+    tunable = ("graph", "spin", "xnnpack")
+    # Until it was this, `run_with_ort_values`, which throws and catches a C++ exception in every call.
+    call = "run_with_iobinding"
+    every_output = True
+    environment = Environment(("onnxruntime",), "pip install 'hwprof[onnxruntime]'", "onnxruntime")
+    switches: Mapping[str, Switch] = {"spin": Switch({"spin": False})}
+    debian = ("python3-onnxruntime",)
+    dli: Mapping[str, str] = {"ONNX Runtime": "cpp", "ONNX Runtime Python": ""}
+
+    profiles_to = ""  # a prefix of files: sessions are profiled into them
+
+    def environ(self, case: Case) -> Mapping[str, str]:
+        """Builds with OpenMP and the BLAS of numpy obey this; the default build has a pool of its own."""
+        return {"OMP_NUM_THREADS": str(case.threads), "OPENBLAS_NUM_THREADS": "1"}
+
+    def prepare(self, job: PrepareJob) -> Path:
+        """The source itself; for INT8 a graph with quantisation marked (QDQ), ranges from the calibration images."""
+        if job.case.precision not in QUANTISED:
+            return job.source
+        return quantise(job)
+
+    def cache_key(self, case: Case) -> str:
+        """The artifact is the source; for INT8 one for this kind of CPU."""
+        return int8_key() if case.precision in QUANTISED else ""
+
+    @contextmanager
+    def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[OnnxRuntimeModel]:
+        """A session with `case.threads` threads on the CPU provider. Raises UnsupportedModel, NotInstalled."""
+        try:
+            import onnxruntime as ort
+        except ImportError as error:
+            raise NotInstalled("onnxruntime", self.environment.install) from error
+        options = options_of(ort, case)
+        if self.profiles_to:
+            options.enable_profiling, options.profile_file_prefix = True, self.profiles_to
+        providers: list[Any] = ["CPUExecutionProvider"]
+        if case.option("xnnpack", False):
+            if XNNPACK not in ort.get_available_providers():
+                raise NotAvailable("this build of ONNX Runtime has no XNNPACK provider", "build it with --use_xnnpack")
+            # XNNPACK has a pool of its own, and the other one must not spin beside it
+            providers.insert(0, (XNNPACK, {"intra_op_num_threads": str(case.threads)}))
+            options.intra_op_num_threads = 1
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            session = ort.InferenceSession(str(artifact), options, providers=providers)
+        except Exception as error:  # its exception classes differ between versions
+            said = str(error).strip().splitlines()[0][:300]
+            raise UnsupportedModel(f"ONNX Runtime can't load the network: {said}") from error
+        yield OnnxRuntimeModel(session, artifact, ort, case, spec)
+
+    def profile(self, artifact: Path, case: Case, spec: InputSpec) -> AbstractContextManager[Profiled]:
+        """See profile.py, which a measured run does not load."""
+        from hwprof.frameworks.onnxruntime.profile import profile
+
+        return profile(self, artifact, case, spec)
+
+
+def options_of(ort: Any, case: Case) -> Any:
+    """Session options as the case wants them."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = case.threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    level = str(case.option("graph", "all"))
+    options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, LEVELS[level])
+    spin = "1" if case.option("spin", True) else "0"
+    options.add_session_config_entry("session.intra_op.allow_spinning", spin)
+    options.log_severity_level = 3
+    return options
+
+
+def quantise(job: PrepareJob) -> Path:
+    """A QDQ graph: weights per channel and symmetric, activations unsigned. Raises NotInstalled, UnsupportedModel."""
+    try:
+        from onnxruntime import quantization as quant
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+    except ImportError as error:  # it needs onnx
+        raise NotInstalled("onnx, which quantises for ONNX Runtime,", "pip install onnx") from error
+
+    class Reader(quant.CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.feeds = ({job.input.name: images} for images in calibration.batches(job))
+
+        def get_next(self) -> Any:
+            return next(self.feeds, None)
+
+    folded, path = job.directory / "folded.onnx", job.directory / "network.onnx"
+    try:
+        # Batch normalisations become part of their convolutions first: ranges are then those of what is computed.
+        quant_pre_process(str(job.source), str(folded), skip_symbolic_shape=True)
+        quant.quantize_static(
+            str(folded),
+            str(path),
+            Reader(),
+            quant_format=quant.QuantFormat.QDQ,
+            per_channel=True,
+            reduce_range=saturates(),
+            activation_type=quant.QuantType.QUInt8,
+            weight_type=quant.QuantType.QInt8,
+        )
+    except (RuntimeError, ValueError, TypeError) as error:
+        said = str(error).strip().splitlines() or ["no reason given"]
+        raise UnsupportedModel(f"ONNX Runtime can't quantise the network: {said[0][:300]}") from error
+    folded.unlink()
+    return path
+
+
+# Kernels that multiply, and the precision they do it in.
+PRODUCTS = frozenset(
+    [(name, "int8") for name in ("QLinearConv", "QGemm", "QLinearMatMul", "MatMulInteger", "ConvInteger")]
+    + [(name, "int8") for name in ("MatMulIntegerToFloat", "DynamicQuantizeMatMul")]
+    + [(name, "fp32") for name in ("Conv", "FusedConv", "NhwcFusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul")]
+)
+
+
+def profiled(ort: Any, artifact: Path, case: Case, spec: InputSpec) -> dict[str, int]:
+    """Kernels of one inference, counted by operator, as the runtime's own profile lists them."""
+    import numpy as np
+
+    options = options_of(ort, case)
+    options.enable_profiling = True
+    with tempfile.TemporaryDirectory(prefix="hwprof-profile-") as folder:
+        options.profile_file_prefix = f"{folder}/run"
+        session = ort.InferenceSession(str(artifact), options, providers=["CPUExecutionProvider"])
+        session.run(None, {session.get_inputs()[0].name: np.zeros(spec.shape, np.float32)})
+        events = json.loads(Path(session.end_profiling()).read_text())
+    done = [e["args"]["op_name"] for e in events if e.get("cat") == "Node" and e["name"].endswith("_kernel_time")]
+    return tally(done)
+
+
+ADAPTER = OnnxRuntime()

@@ -1,0 +1,5 @@
+"""OpenCV 4's DNN module. Import ADAPTER from here."""
+
+from hwprof.frameworks.opencv.adapter import ADAPTER
+
+__all__ = ["ADAPTER"]

@@ -1,0 +1,5 @@
+"""OpenCV 5's DNN module. Import ADAPTER from here."""
+
+from hwprof.frameworks.opencv5.adapter import ADAPTER
+
+__all__ = ["ADAPTER"]

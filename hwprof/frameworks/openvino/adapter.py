@@ -1,0 +1,231 @@
+"""OpenVINO on its CPU plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof.errors import NotAvailable, NotInstalled, UnsupportedModel
+from hwprof.frameworks import calibration
+from hwprof.frameworks.named_outputs import require_outputs
+from hwprof.frameworks.precision import QUANTISED, confirmed, dot_product, int8_key, require, saturates, tally
+from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
+from hwprof.frameworks.switches import ONEDNN, Switch
+from hwprof.records import Case
+
+if TYPE_CHECKING:
+    from hwprof.frameworks.protocol import Array, Profiled
+
+# What is asked of the plugin, and what it tells of itself when it does so. Unasked, it takes bf16 on cores with AMX.
+# What INT8 leaves in floating point is FP32.
+PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
+# Kernels that multiply, as the plugin calls them.
+PRODUCTS = frozenset({"Convolution", "Deconvolution", "FullyConnected", "MatMul"})
+TOLD = {
+    "u8": "int8",
+    "i8": "int8",
+    "f32": "fp32",
+    "float32": "fp32",
+    "bf16": "bf16",
+    "bfloat16": "bf16",
+    "f16": "fp16",
+    "float16": "fp16",
+}
+
+
+class OpenVinoModel:
+    """A compiled model with a request for each input."""
+
+    def __init__(self, compiled: Any, core: Any, module: Any, precision: str, outputs: Sequence[str] = ()) -> None:
+        self._compiled, self._core, self._module, self._precision = compiled, core, module, precision
+        self._ports = [compiled.output(name) for name in outputs]
+
+    def bind(self, batch: Array) -> tuple[Any, Any]:
+        """A request of its own, with its input: a tensor on the array's memory, which no request keeps alive."""
+        request, tensor = self._compiled.create_infer_request(), self._module.Tensor(batch, shared_memory=True)
+        request.set_input_tensor(tensor)
+        return request, tensor
+
+    def infer(self, bound: tuple[Any, Any]) -> Any:
+        """One synchronous request; without `share_outputs` it copies every output."""
+        request = bound[0]
+        request.infer(share_outputs=True)
+        return request
+
+    def numpy(self, out: Any) -> Array:
+        """A copy of the first output: the request writes its next one to the same place."""
+        array: Array = out.get_output_tensor(0).data.copy()
+        return array
+
+    def outputs(self, out: Any) -> list[Array]:
+        """Copies of all outputs."""
+        return [out.get_tensor(port).data.copy() for port in self._ports]
+
+    def facts(self) -> Mapping[str, Any]:
+        """What the plugin says that it does."""
+        told = self._compiled.get_property
+        return {
+            "version": self._module.__version__,
+            "plugin": self._core.get_versions("CPU")["CPU"].build_number,
+            "threads": told("INFERENCE_NUM_THREADS"),
+            "streams": told("NUM_STREAMS"),
+            "hint": str(told("PERFORMANCE_HINT")).rsplit(".", 1)[-1],
+            "pinning": told("ENABLE_CPU_PINNING"),
+            "hyper_threading": told("ENABLE_HYPER_THREADING"),
+            "denormals_are_zero": told("CPU_DENORMALS_OPTIMIZATION"),
+            "simd": requirement(self._compiled, "isa"),
+            "precision": self._precision,
+            **self._computed(),
+        }
+
+    def _computed(self) -> Mapping[str, Any]:
+        """Kernels of the model as it runs, by the precision that the plugin says of each."""
+        found = [(k, TOLD.get(p, p)) for k, p in kernels(self._compiled)]
+        if self._precision == "fp32":
+            return {"kernels": tally(f"{kind} {precision}" for kind, precision in found)}
+        computed = confirmed("OpenVINO", self._precision, tally(p for kind, p in found if kind in PRODUCTS))
+        facts: dict[str, Any] = {
+            "computed": computed,
+            "kernels": tally(f"{kind} {precision}" for kind, precision in found),
+        }
+        if self._precision in QUANTISED:
+            facts |= {"overflow_fix": saturates(), "dot_product": dot_product()}
+        return facts
+
+
+def kernels(compiled: Any) -> list[tuple[str, str]]:
+    """(kind, precision) of every kernel of the graph that the plugin runs."""
+    nodes = compiled.get_runtime_model().get_ordered_ops()
+    told = [(node.get_rt_info()["layerType"], node.get_rt_info()["runtimePrecision"]) for node in nodes]
+    return [(str(kind.value), str(precision.value)) for kind, precision in told]
+
+
+class OpenVino:
+    """Adapter of OpenVINO: reads .onnx as it is, for the shape of the case."""
+
+    name = "openvino"
+    consumes = ("onnx",)
+    precisions = tuple(PRECISIONS)
+    options: Mapping[str, tuple[Any, ...]] = {"pinning": (True, False), "hyper_threading": (True, False)}
+    tunable = ("pinning", "hyper_threading")
+    call = "infer(share_outputs)"  # until it was this, one request was given each input, and its outputs were copied
+    every_output = True
+    environment = Environment(
+        ("openvino",),
+        "pip install 'hwprof[openvino]'",
+        "openvino",
+        requirements=("openvino==2026.4.1", "nncf==3.4.0", "numpy<2.5"),
+        converts_with=("nncf",),
+    )
+    switches: Mapping[str, Switch] = {"simd": Switch(ONEDNN, "SSE4.1 stays; reorders and its own kernels may not obey")}
+    dli: Mapping[str, str] = {"OpenVINO DLDT": ""}
+
+    asks: Mapping[str, Any] = {}  # of the plugin, beside what the case does (profiling)
+
+    def environ(self, case: Case) -> Mapping[str, str]:
+        """Threads are TBB's and given to the plugin; numpy's BLAS gets one."""
+        return {"OMP_NUM_THREADS": str(case.threads), "OPENBLAS_NUM_THREADS": "1"}
+
+    def prepare(self, job: PrepareJob) -> Path:
+        """The source itself; for INT8 OpenVINO's own format, quantised by NNCF. Raises NotInstalled, NotAvailable."""
+        require(job.case.precision)
+        return quantise(job) if job.case.precision in QUANTISED else job.source
+
+    def cache_key(self, case: Case) -> str:
+        """The artifact is the source; for INT8 one for this kind of CPU."""
+        return f"{int8_key()}, ranges of all images" if case.precision in QUANTISED else ""
+
+    @contextmanager
+    def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[OpenVinoModel]:
+        """One stream of `case.threads` threads.
+
+        Raises UnsupportedModel, NotInstalled, NotAvailable (no such precision).
+        """
+        try:
+            import openvino
+        except ImportError as error:
+            raise NotInstalled(self.name, self.environment.install) from error
+        require(case.precision)
+        core = openvino.Core()
+        asked = {
+            "INFERENCE_NUM_THREADS": case.threads,
+            "NUM_STREAMS": 1,
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": PRECISIONS[case.precision],
+            "ENABLE_CPU_PINNING": bool(case.option("pinning", True)),
+            "ENABLE_HYPER_THREADING": bool(case.option("hyper_threading", True)),
+        }
+        try:
+            model = core.read_model(str(artifact))
+            model.reshape(list(spec.shape))
+            compiled = core.compile_model(model, "CPU", {**asked, **self.asks})
+        except RuntimeError as error:
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            raise UnsupportedModel(
+                f"OpenVINO can't load the network: {(lines or ['no reason given'])[-1][:300]}"
+            ) from error
+        told = compiled.get_property("INFERENCE_PRECISION_HINT")
+        precision = TOLD.get(told.to_string() if hasattr(told, "to_string") else str(told), str(told))
+        if case.precision in QUANTISED:
+            precision = case.precision  # facts() tells by kernel
+        if precision != case.precision:
+            raise NotAvailable(
+                f"OpenVINO computes {precision} on this CPU although {case.precision} was asked for",
+                f"leave --precision {case.precision} to a CPU that has it",
+            )
+        require_outputs("OpenVINO", spec.outputs, [name for port in compiled.outputs for name in port.get_names()])
+        yield OpenVinoModel(compiled, core, openvino, precision, spec.outputs)
+
+    def profile(self, artifact: Path, case: Case, spec: InputSpec) -> AbstractContextManager[Profiled]:
+        """See profile.py, which a measured run does not load."""
+        from hwprof.frameworks.openvino.profile import profile
+
+        return profile(self, artifact, case, spec)
+
+
+def quantise(job: PrepareJob) -> Path:
+    """An .xml with its .bin, quantised with the calibration images. Raises NotInstalled, UnsupportedModel."""
+    try:
+        import nncf
+        import openvino
+        from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
+        from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+    except ImportError as error:
+        raise NotInstalled(
+            "nncf, which quantises for OpenVINO,", "hwprof env create openvino, or pip install nncf"
+        ) from error
+    batches = list(calibration.batches(job))
+    try:
+        model = openvino.Core().read_model(str(job.source))
+        model.reshape(list(job.input.shape))
+        quantised = nncf.quantize(
+            model,
+            nncf.Dataset(batches),
+            subset_size=len(batches),
+            advanced_parameters=AdvancedQuantizationParameters(
+                overflow_fix=OverflowFix.ENABLE if saturates() else OverflowFix.DISABLE,
+                # its default averages the extremes of the images, which cuts off what the brightest ones have; the
+                # other frameworks' tools take the extremes of all
+                activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
+            ),
+        )
+    except RuntimeError as error:
+        said = str(error).strip().splitlines() or ["no reason given"]
+        raise UnsupportedModel(f"NNCF can't quantise the network: {said[-1][:300]}") from error
+    path = job.directory / "network.xml"
+    openvino.save_model(quantised, str(path), compress_to_fp16=False)
+    return path
+
+
+def requirement(compiled: Any, name: str) -> str | None:
+    """A word of what the compiled model requires at run time, e.g. its instruction set; None where it isn't told."""
+    try:
+        words = str(compiled.get_property("RUNTIME_REQUIREMENTS")).split(";")
+    except RuntimeError:  # older than 2025
+        return None
+    return dict(word.partition("=")[::2] for word in words).get(name)
+
+
+ADAPTER = OpenVino()

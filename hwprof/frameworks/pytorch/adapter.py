@@ -1,0 +1,254 @@
+"""PyTorch on the CPU: eager, compiled by inductor, or TorchScript."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof.errors import NotAvailable, NotInstalled, UnsupportedModel, UsageError
+from hwprof.frameworks.conversions import ONNX, Step
+from hwprof.frameworks.precision import QUANTISED, confirmed, dot_product, int8_key, require, saturates, tally
+from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
+from hwprof.frameworks.switches import ONEDNN, OPENMP, Switch
+from hwprof.records import Case
+
+if TYPE_CHECKING:
+    from hwprof.frameworks.protocol import Array, Profiled
+
+TYPES = {"bf16": "bfloat16", "fp16": "float16"}
+# As the profiler calls the kernels that multiply: those that call no other.
+PRODUCT = re.compile(
+    r"^(onednn::q(conv|linear)\w*|mkldnn::_(convolution|linear)_pointwise\w*|aten::(mkldnn_convolution|addmm|mm"
+    r"|thnn_conv2d|_slow_conv2d_forward|_conv_depthwise2d))$"
+)
+QUANTISED_PRODUCT = re.compile(r"^onednn::q")
+INSTALL = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
+
+
+class TorchModel:
+    """A module that is called under inference mode."""
+
+    def __init__(self, module: Any, torch: Any, mode: str, case: Case, spec: InputSpec, origin: str) -> None:
+        self._module, self._torch, self._mode, self._case, self._spec = module, torch, mode, case, spec
+        self._origin = origin
+        self._type = getattr(torch, TYPES.get(case.precision, "float32"))
+        self._channels_last = bool(case.option("channels_last", False))
+
+    def bind(self, batch: Array) -> Any:
+        """A tensor on the array's memory.
+
+        A copy with the channels last, or of half precision, where the case says so.
+        """
+        tensor = self._torch.from_numpy(batch).to(self._type)
+        return tensor.to(memory_format=self._torch.channels_last) if self._channels_last else tensor
+
+    def infer(self, bound: Any) -> Any:
+        """One call; the CPU backend is synchronous. `load` has entered inference mode."""
+        return self._module(bound)
+
+    def numpy(self, out: Any) -> Array:
+        """A copy."""
+        array: Array = out.float().numpy().copy()
+        return array
+
+    def outputs(self, out: Any) -> list[Array]:
+        """Copies of all outputs."""
+        tensors = self._torch.utils._pytree.tree_leaves(out)
+        return [(t.float() if t.is_floating_point() else t).numpy().copy() for t in tensors]
+
+    def facts(self) -> Mapping[str, Any]:
+        """Threads, SIMD level, libraries, and the precision that products are computed in."""
+        torch = self._torch
+        return {
+            "version": torch.__version__,
+            "mode": self._mode,
+            "modules_from": self._origin,
+            "channels_last": self._channels_last,
+            "threads": torch.get_num_threads(),
+            "inter_op_threads": torch.get_num_interop_threads(),
+            "simd": torch.backends.cpu.get_cpu_capability(),
+            "matmul_precision": torch.get_float32_matmul_precision(),
+            "mkldnn": torch.backends.mkldnn.is_available(),
+            "build": torch.__config__.show(),
+            "precision": self._case.precision,
+            **(self._computed() if self._case.precision != "fp32" else {}),
+        }
+
+    def _computed(self) -> Mapping[str, Any]:
+        """Kernels that multiply, of one inference under torch's own profiler."""
+        torch, example = self._torch, self.bind(zeros(self._spec.shape))
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            self.infer(example)
+        counts = {event.key: event.count for event in profile.key_averages()}
+        kernels = {key: count for key, count in sorted(counts.items()) if PRODUCT.search(key)}
+        told: list[str] = []
+        for key, count in kernels.items():
+            plain = "fp32" if self._case.precision in QUANTISED else self._case.precision
+            told += ["int8" if QUANTISED_PRODUCT.search(key) else plain] * count
+        computed = confirmed("PyTorch", self._case.precision, tally(told))
+        return {"computed": computed, "kernels": kernels, "dot_product": dot_product(), "reduced_range": saturates()}
+
+
+def zeros(shape: tuple[int, ...]) -> Array:
+    """An image that says nothing."""
+    import numpy as np
+
+    return np.zeros(shape, np.float32)
+
+
+class PyTorch:
+    """Adapter of PyTorch: rebuilds the network from .onnx as torch.nn modules."""
+
+    name = "pytorch"
+    consumes = ("onnx",)
+    precisions = ("fp32", "bf16", "fp16", "int8")
+    options: Mapping[str, tuple[Any, ...]] = {
+        "mode": ("eager", "inductor", "torchscript"),
+        "channels_last": (False, True),
+        # what idle OpenMP threads do; unset: as the library was built
+        "wait": ("unset", "passive", "active"),
+    }
+    tunable = ("channels_last", "wait")
+    call = "module(tensor)"  # until it was this, inference mode was entered and left in every call
+    every_output = True
+    environment = Environment(
+        ("torch",),
+        INSTALL,
+        "torch",
+        requirements=("torch==2.13.0", "torchao>=0.18,<0.19", "onnx>=1.17", "onnxscript>=0.5,<0.8", "numpy"),
+        converts_with=("torchao",),
+    )
+    switches: Mapping[str, Switch] = {
+        "spin": Switch(OPENMP),
+        "simd": Switch({"env.ATEN_CPU_CAPABILITY": "default", **ONEDNN}, "SSE4.1 stays"),
+    }
+    form, form_means = "torch", "torch.nn modules, in memory"
+    conversions = (
+        Step("pt2", "torch", "torch.export.load", "pytorch"),
+        Step(ONNX, "torch", "hwprof: a walk over the graph", "pytorch"),
+    )
+    debian = ("python3-torch",)
+    dli: Mapping[str, str] = {"PyTorch": "", "PyTorch Cpp": "cpp"}
+
+    def environ(self, case: Case) -> Mapping[str, str]:
+        """The OpenMP pool's size; compiling needs no more processes than one."""
+        threads, wait = str(case.threads), str(case.option("wait", "unset"))
+        return {
+            "OMP_NUM_THREADS": threads,
+            "MKL_NUM_THREADS": threads,
+            **({} if wait == "unset" else {"OMP_WAIT_POLICY": wait}),
+            "OPENBLAS_NUM_THREADS": "1",
+            "TORCHINDUCTOR_COMPILE_THREADS": "1",
+        }
+
+    def prepare(self, job: PrepareJob) -> Path:
+        """Nothing to convert: modules are built when loading.
+
+        For INT8 a quantised graph (.pt2) for the case's shape.
+        """
+        require(job.case.precision)
+        return self._quantise(job) if job.case.precision in QUANTISED else job.source
+
+    def _quantise(self, job: PrepareJob) -> Path:
+        mode_of(job.case)
+        try:
+            import torch
+            from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
+        except ImportError as error:
+            raise NotInstalled("torchao, which quantises for PyTorch,", "hwprof env create pytorch") from error
+        from hwprof.frameworks.pytorch.pt2e import quantised
+        from hwprof.frameworks.pytorch.source import module_of
+
+        quantizer = x86.X86InductorQuantizer()
+        quantizer.set_global(x86.get_default_x86_inductor_quantization_config(reduce_range=saturates()))
+        module = quantised(job, module_of(job.source), quantizer, "hwprof env create pytorch")
+        path = job.directory / "network.pt2"
+        torch.export.save(torch.export.export(module, (torch.zeros(job.input.shape),)), path)
+        return path
+
+    def cache_key(self, case: Case) -> str:
+        """The artifact is the source; for INT8 one for this kind of CPU."""
+        return int8_key() if case.precision in QUANTISED else ""
+
+    @contextmanager
+    def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[TorchModel]:
+        """Modules with `case.threads` threads, compiled where the mode says so (in the load time, not the warm-up).
+
+        Raises NotInstalled, UnsupportedModel with operator and node, NotAvailable without a C++ compiler.
+        """
+        try:
+            import torch
+        except ImportError as error:
+            raise NotInstalled("pytorch", self.environment.install) from error
+        from hwprof.frameworks.pytorch.source import module_of, origin
+
+        mode = mode_of(case)
+        require(case.precision)
+        if mode == "inductor" and not (shutil.which("g++") or shutil.which("clang++")):
+            raise NotAvailable("inductor compiles C++, and there is no compiler", "apt-get install g++")
+        torch.set_num_threads(case.threads)
+        if torch.get_num_interop_threads() != 1:  # can be set once per process only
+            torch.set_num_interop_threads(1)
+        torch.set_float32_matmul_precision("highest")  # no bf16 in disguise
+        module: Any = quantised_module(torch, artifact) if case.precision in QUANTISED else module_of(artifact)
+        example = torch.zeros(spec.shape)
+        channels_last = bool(case.option("channels_last", False))
+        if channels_last:
+            if len(spec.shape) != 4:
+                raise NotAvailable(
+                    f"channels_last is for images, not for inputs of {len(spec.shape)} axes", "leave it off"
+                )
+            if case.precision in QUANTISED:
+                raise UsageError("PyTorch's int8 has a layout of its own", "leave channels_last off")
+            module, example = (x.to(memory_format=torch.channels_last) for x in (module, example))
+        if case.precision in TYPES:
+            module, example = (thing.to(getattr(torch, TYPES[case.precision])) for thing in (module, example))
+        with torch.inference_mode():  # until the end: to enter it costs every call some microseconds
+            example = example.clone()  # of inference mode, as the inputs will be
+            if mode == "torchscript":
+                traced = torch.jit.trace(module, example)
+                module = torch.jit.optimize_for_inference(torch.jit.freeze(traced))
+            elif mode == "inductor":
+                import torch._inductor.config as inductor
+
+                inductor.freezing = True
+                module = torch.compile(module, backend="inductor", fullgraph=True)
+            out = module(example)
+            if spec.outputs and (given := len(torch.utils._pytree.tree_leaves(out))) != len(spec.outputs):
+                raise UnsupportedModel(f"the torch module gives {given} tensors for {len(spec.outputs)} outputs")
+            yield TorchModel(
+                module, torch, mode, case, spec, "quantised" if case.precision in QUANTISED else origin(artifact)
+            )
+
+    def profile(self, artifact: Path, case: Case, spec: InputSpec) -> AbstractContextManager[Profiled]:
+        """See profile.py, which a measured run does not load."""
+        from hwprof.frameworks.pytorch.profile import profile
+
+        return profile(self, artifact, case, spec)
+
+
+def mode_of(case: Case) -> str:
+    """Eager unless asked otherwise; INT8 exists compiled only. Raises UsageError."""
+    quantised = case.precision in QUANTISED
+    mode = str(case.option("mode", "inductor" if quantised else "eager"))
+    if quantised and mode != "inductor":
+        raise UsageError(
+            f"PyTorch computes int8 in compiled code, not in mode {mode}", "mode=inductor, or leave it away"
+        )
+    return mode
+
+
+def quantised_module(torch: Any, artifact: Path) -> Any:
+    """The quantised graph; its operators are declared by torchao. Raises NotInstalled."""
+    try:
+        import torchao.quantization.pt2e.quantizer.x86_inductor_quantizer  # noqa: F401
+    except ImportError as error:
+        raise NotInstalled("torchao, which quantises for PyTorch,", "hwprof env create pytorch") from error
+    return torch.export.load(artifact).module()
+
+
+ADAPTER = PyTorch()

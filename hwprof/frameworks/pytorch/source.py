@@ -1,0 +1,28 @@
+"""The torch module of a network: the user's own program where the network is a .pt2, else rebuilt from its ONNX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hwprof.errors import UnsupportedModel
+
+
+def origin(source: Path) -> str:
+    """`pt2` or `onnx`: what the modules of a network that lies at `source` are made of."""
+    return "pt2" if source.with_suffix(".pt2").is_file() and source.suffix == ".onnx" else "onnx"
+
+
+def module_of(source: Path) -> Any:
+    """The module of `network.onnx`, or of the `network.pt2` that lies beside it. Raises UnsupportedModel."""
+    if origin(source) == "onnx":
+        from hwprof.frameworks.pytorch.graph import build
+
+        return build(source)
+    import torch
+
+    try:
+        return torch.export.load(source.with_suffix(".pt2")).module()
+    except Exception as error:  # another torch's file: the reader raises what it likes
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise UnsupportedModel(f"torch {torch.__version__} can't read the .pt2: {said[0][:240]}") from error

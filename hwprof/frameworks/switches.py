@@ -1,0 +1,88 @@
+"""The switches of frameworks for spinning threads and for vector instructions, as their adapters declare them.
+
+Standard library only at import: the measured worker loads this with every adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hwprof.records import Case
+
+if TYPE_CHECKING:
+    from hwprof.frameworks.protocol import Adapter
+
+KINDS = ("spin", "affinity", "simd")
+# kind -> what a framework's switch of this kind turns off
+SWITCHED: Mapping[str, str] = {"spin": "spin-waiting", "simd": "vector instructions"}
+X86 = ("x86_64", "AMD64", "i686")
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Options of a case that turn something off; `limit`: what they leave as it is, reported with the result."""
+
+    options: Mapping[str, Any]
+    limit: str = ""
+
+
+# What libraries obey that several frameworks use.
+OPENMP: Mapping[str, Any] = {"env.OMP_WAIT_POLICY": "passive", "env.GOMP_SPINCOUNT": "0", "env.KMP_BLOCKTIME": "0"}
+ONEDNN: Mapping[str, Any] = {"env.ONEDNN_MAX_CPU_ISA": "SSE41", "env.DNNL_MAX_CPU_ISA": "SSE41"}
+
+
+def switch_of(kind: str, framework: str) -> Switch | None:
+    """The framework's switch of a kind. None without one, or without its adapter: results come from elsewhere too."""
+    adapter = _adapter(framework)
+    found: Switch | None = getattr(adapter, "switches", {}).get(kind)
+    return found
+
+
+def _adapter(framework: str) -> Adapter | None:
+    from hwprof import plugins  # not at import: it loads importlib.metadata
+
+    if framework not in plugins.framework_names():
+        return None
+    try:
+        return plugins.adapter(framework)
+    except ImportError:  # a package that is half removed
+        return None
+
+
+def changed(kind: str, case: Case, architecture: str = "x86_64") -> Mapping[str, Any] | str:
+    """Options of the changed case; text: why there is no such change for it."""
+    if kind == "simd" and architecture not in X86:
+        return f"hwprof knows no switch for vectors on {architecture}"
+    switch = switch_of(kind, case.framework)
+    if switch is None:
+        return f"{case.framework} has no switch for {SWITCHED[kind]} that hwprof knows"
+    if kind == "spin" and case.threads < 2:
+        return "one thread waits for nobody"
+    values = getattr(_adapter(case.framework), "options", {})
+    defaults = {name: values[name][0] for name in switch.options if name in values}
+    if all(case.option(name, defaults.get(name)) == value for name, value in switch.options.items()):
+        return (
+            "it doesn't spin unless asked to" if kind == "spin" and defaults == switch.options else "it is so already"
+        )
+    return switch.options
+
+
+def kind_of(base: Case, other: Case) -> str:
+    """Which intervention makes `other` of `base`; "": none that hwprof knows."""
+    if base.options == other.options:
+        return "affinity" if base.cpus != other.cpus else ""
+    if base.cpus != other.cpus:
+        return ""
+    for kind in SWITCHED:
+        switch = switch_of(kind, base.framework)
+        if switch and dict(other.options) == {**dict(base.options), **switch.options}:
+            return kind
+    return ""
+
+
+def limit_of(kind: str, framework: str) -> str:
+    """What the framework's switch of a kind leaves as it is; "": nothing that hwprof knows."""
+    switch = switch_of(kind, framework)
+    return switch.limit if switch else ""

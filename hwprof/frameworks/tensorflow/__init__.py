@@ -1,0 +1,5 @@
+"""TensorFlow, and what LiteRT needs of it too (graph). Import ADAPTER from here."""
+
+from hwprof.frameworks.tensorflow.adapter import ADAPTER
+
+__all__ = ["ADAPTER"]

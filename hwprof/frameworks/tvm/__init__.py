@@ -1,0 +1,5 @@
+"""Apache TVM. Import ADAPTER from here."""
+
+from hwprof.frameworks.tvm.adapter import ADAPTER
+
+__all__ = ["ADAPTER"]

@@ -1,0 +1,159 @@
+"""Apache TVM: the network compiled ahead of time by Relax for this CPU."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.frameworks.conversions import ONNX, Step, reached
+from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
+from hwprof.frameworks.switches import Switch
+from hwprof.frameworks.tvm.tuning import FILE, TRIALS, tuned
+from hwprof.records import Case
+
+if TYPE_CHECKING:
+    from hwprof.frameworks.protocol import Array, Profiled
+
+
+class TvmModel:
+    """A virtual machine with its main function."""
+
+    def __init__(
+        self, machine: Any, module: Any, case: Case, target: Mapping[str, Any], tuning: Mapping[str, Any] | None
+    ) -> None:
+        self.machine = machine
+        self._main, self._module, self._case, self._target = machine["main"], module, case, target
+        self._tuning = tuning
+
+    def bind(self, batch: Array) -> Any:
+        """A tensor of TVM's own."""
+        return self._module.runtime.tensor(batch)
+
+    def infer(self, bound: Any) -> Any:
+        """One call; complete when it returns on a CPU."""
+        return self._main(bound)
+
+    def numpy(self, out: Any) -> Array:
+        """A copy of the first output."""
+        first = out if hasattr(out, "numpy") else out[0]
+        array: Array = first.numpy().copy()
+        return array
+
+    def outputs(self, out: Any) -> list[Array]:
+        """Copies of all outputs, which the function returns in the network's order."""
+        return [value.numpy().copy() for value in out]
+
+    def facts(self) -> Mapping[str, Any]:
+        """The target that the code was made for, and the size of the thread pool as TVM tells it."""
+        threads = self._module.get_global_func("runtime.config_threadpool", allow_missing=True)
+        count = self._module.get_global_func("runtime.NumThreads", allow_missing=True)
+        return {
+            "version": self._module.__version__,
+            "target": self._target,
+            "threads": int(count()) if count else None,
+            "threads_asked": self._case.threads,
+            "pool_configurable": threads is not None,
+            "level": self._case.option("level", 3),
+            "tuning": self._tuning,  # None: TVM's default schedules
+            "precision": "fp32",
+        }
+
+
+class Tvm:
+    """Adapter of Apache TVM: .onnx through Relax, compiled by LLVM; tuned by meta-schedule where asked."""
+
+    name = "tvm"
+    consumes = ("tvm",)
+    precisions = ("fp32",)
+    options: Mapping[str, tuple[Any, ...]] = {"level": (3, 0, 1, 2), "tuning": TRIALS}
+    tunable = ("level",)
+    every_output = True
+    environment = Environment(
+        ("apache-tvm", "apache-tvm-ffi"),
+        "hwprof env create tvm",
+        "tvm",
+        # later builds of its foreign function interface crash when tuning
+        requirements=("apache-tvm==0.27.0.post1", "apache-tvm-ffi==0.1.14.post0", "onnx>=1.17", "numpy"),
+    )
+    switches: Mapping[str, Switch] = {"spin": Switch({"env.TVM_THREAD_POOL_SPIN_COUNT": "0"})}
+    form_means = "machine code for this CPU in a shared library"
+    conversions = (Step(ONNX, "relax", "TVM's ONNX frontend", "tvm"), Step("relax", "tvm", "LLVM", "tvm"))
+    dli: Mapping[str, str] = {"TVM": ""}
+
+    def environ(self, case: Case) -> Mapping[str, str]:
+        """The pool reads its size when it is made."""
+        threads = str(case.threads)
+        return {"TVM_NUM_THREADS": threads, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": "1"}
+
+    def prepare(self, job: PrepareJob) -> Path:
+        """A shared library for the case's shape and this CPU. Raises NotInstalled, UnsupportedModel."""
+        try:
+            import tvm
+            from tvm import relax
+            from tvm.relax.frontend import onnx as frontend
+        except ImportError as error:
+            raise NotInstalled(self.name, self.environment.install) from error
+        import onnx
+
+        model = onnx.load(str(job.source))
+        name = model.graph.input[0].name
+        trials = int(job.case.option("tuning", 0) or 0)
+        told = target(tvm, job.case.threads if trials else 0)
+        try:
+            module = frontend.from_onnx(model, shape_dict={name: list(job.input.shape)}, keep_params_in_input=False)
+            reached("relax")
+            module = relax.transform.DecomposeOpsForInference()(module)
+            wanted = tvm.target.Target(told)
+            if trials:
+                module = tuned(tvm, module, wanted, trials, job.seed, job.directory)
+            with tvm.transform.PassContext(opt_level=int(job.case.option("level", 3) or 0)):
+                built = tvm.compile(module, target=wanted)
+        except (RuntimeError, ValueError, TypeError, AssertionError) as error:  # TVM's own are RuntimeErrors
+            said = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no reason given"]
+            raise UnsupportedModel(f"TVM can't compile the network: {said[-1][:300]}") from error
+        path = job.directory / "network.so"
+        built.export_library(str(path))
+        (job.directory / "target.json").write_text(json.dumps(told))
+        return path
+
+    def cache_key(self, case: Case) -> str:
+        """The level, the CPU that the code is for, and what it was tuned for."""
+        from hwprof.machine import hardware
+
+        trials = case.option("tuning", 0)
+        search = f" tuned by {trials} trials for {case.threads} threads" if trials else ""
+        return f"level {case.option('level', 3)} for {platform.machine()} {hardware().get('model', '')}{search}"
+
+    @contextmanager
+    def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[TvmModel]:
+        """A virtual machine on the CPU. Raises NotInstalled."""
+        try:
+            import tvm
+            from tvm import relax
+        except ImportError as error:
+            raise NotInstalled(self.name, self.environment.install) from error
+        machine = relax.VirtualMachine(tvm.runtime.load_module(str(artifact)), tvm.cpu())
+        search = artifact.with_name(FILE)
+        found = json.loads(search.read_text()) if search.is_file() else None
+        yield TvmModel(machine, tvm, case, json.loads((artifact.parent / "target.json").read_text()), found)
+
+    def profile(self, artifact: Path, case: Case, spec: InputSpec) -> AbstractContextManager[Profiled]:
+        """See profile.py, which a measured run does not load."""
+        from hwprof.frameworks.tvm.profile import profile
+
+        return profile(self, artifact, case, spec)
+
+
+def target(module: Any, cores: int = 0) -> dict[str, Any]:
+    """What the code is compiled for: this very CPU, as LLVM calls it; `cores`: a search wants to know how many."""
+    host = module.get_global_func("target.llvm_get_system_cpu", allow_missing=True)
+    name = str(host()) if host else ""
+    return {"kind": "llvm", **({"mcpu": name} if name else {}), **({"num-cores": cores} if cores else {})}
+
+
+ADAPTER = Tvm()
