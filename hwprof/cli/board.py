@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="packages",
         default="onnxruntime",
         metavar="LIST",
-        help="what is installed: onnxruntime, opencv, torch; base is Python and NumPy alone (default: onnxruntime)",
+        help="what is installed: onnxruntime, opencv, pytorch; base is Python and NumPy alone (default: onnxruntime)",
     )
     add("--memory", default="3G", metavar="SIZE", help="as 3G or 1536M (default: 3G)")
     add(

@@ -35,20 +35,14 @@ ONEDNN: Mapping[str, Any] = {"env.ONEDNN_MAX_CPU_ISA": "SSE41", "env.DNNL_MAX_CP
 
 def switch_of(kind: str, framework: str) -> Switch | None:
     """The framework's switch of a kind. None without one, or without its adapter: results come from elsewhere too."""
-    adapter = _adapter(framework)
-    found: Switch | None = getattr(adapter, "switches", {}).get(kind)
+    found: Switch | None = getattr(_adapter(framework), "switches", {}).get(kind)
     return found
 
 
 def _adapter(framework: str) -> Adapter | None:
     from hwprof import plugins  # not at import: it loads importlib.metadata
 
-    if framework not in plugins.framework_names():
-        return None
-    try:
-        return plugins.adapter(framework)
-    except ImportError:  # a package that is half removed
-        return None
+    return plugins.adapter_here(framework)
 
 
 def changed(kind: str, case: Case, architecture: str = "x86_64") -> Mapping[str, Any] | str:

@@ -46,6 +46,79 @@ def test_it_is_measured_faithful_and_recorded(installed: Path, tmp_path: Path, c
     assert (tmp_path / "hwprof.db").exists()
 
 
+TINY = ("-n", "tiny_cnn", "-s", "32", "-t", "2")
+SHORT = ("-r", "2", "-w", "1", "--iterations", "2", "-e", "task-clock")
+
+
+def test_its_switch_is_an_intervention_and_its_results_outlive_it(installed: Path, tmp_path: Path, cache: Path) -> None:
+    for name in ("onnx-reference", "onnxruntime"):
+        done = hwprof(installed, "run", "-f", name, *TINY, *SHORT, where=tmp_path)
+        assert done.returncode == 0, done.stderr
+    pair = ("explain", "onnx-reference", "onnxruntime", "--json")
+    done = hwprof(installed, *pair, "--intervene", "simd", "--rounds", "3", "--window", "0.05", where=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "onnxruntime" in done.stderr
+    assert "has no switch for vector instructions" in done.stderr
+    (rerun,) = json.loads(done.stdout)["explanations"][0]["interventions"]
+    (effect,) = rerun["effects"]
+    assert (rerun["kind"], effect["side"]) == ("simd", "A")
+    assert effect["changed"] == "OPENBLAS_CORETYPE=Prescott"
+    assert effect["limit"] == "NumPy's own loops keep their vectors"
+    without = hwprof(tmp_path, *pair, where=tmp_path)
+    assert without.returncode == 0, without.stderr
+    (left,) = json.loads(without.stdout)["explanations"]
+    assert (left["a"]["label"], left["interventions"]) == ("onnx-reference", [])
+
+
+def test_its_layers_are_timed_and_lead_to_nodes_of_the_network(installed: Path, tmp_path: Path, cache: Path) -> None:
+    words = ("layers", "-f", "onnx-reference", *TINY, "-r", "1", "--iterations", "2", "--json", "--no-save")
+    done = hwprof(installed, *words, where=tmp_path)
+    assert done.returncode == 0, done.stderr
+    layers = json.loads(done.stdout)["layers"]["onnx-reference"]
+    assert {"Conv", "Gemm"} <= {layer["op"] for layer in layers}
+    assert all(layer["ns"] > 0 and layer["origins"] for layer in layers)
+
+
+def test_it_is_a_column_of_the_matrix_with_its_conversion(installed: Path, tmp_path: Path, cache: Path) -> None:
+    chosen = ("frameworks", "--frameworks", "onnx-reference", "--json")
+    done = hwprof(installed, *chosen, "--matrix", "--networks", "tiny_cnn", "--size", "32", where=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (cell,) = json.loads(done.stdout)["cells"]
+    assert (cell["column"], cell["faithful"]) == ("onnx-reference", True)
+    (way,) = json.loads(hwprof(installed, *chosen, "--conversions", where=tmp_path).stdout)
+    assert (way["form"], way["means"]) == ("inlined-onnx", "ONNX without functions of its own")
+    assert [(step["source"], step["target"], step["by"]) for step in way["steps"]] == [
+        ("onnx", "inlined-onnx", "onnx.inliner")
+    ]
+    assert way["steps"][0]["seconds"], "the matrix has converted a network"
+
+
+def test_doctor_and_env_know_it(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HWPROF_ENVIRONMENTS", str(tmp_path / "environments"))
+    made = hwprof(installed, "env", "create", "onnx-reference", "--python", sys.executable, where=tmp_path)
+    assert made.returncode == 0, made.stderr
+    listed = hwprof(installed, "env", "list", where=tmp_path)
+    assert "onnx-reference" in listed.stdout
+    told = json.loads(hwprof(installed, "doctor", "--json", where=tmp_path).stdout)
+    (row,) = (finding for finding in told if finding["what"] == "onnx-reference")
+    assert (row["area"], row["status"]) == ("frameworks", "ok")
+    gone = hwprof(tmp_path, "env", "list", where=tmp_path)
+    assert "unknown framework" in gone.stdout
+    assert hwprof(installed, "env", "remove", "onnx-reference", where=tmp_path).returncode == 0
+
+
+def test_boards_and_the_riscv64_simulator_know_its_packages(installed: Path, tmp_path: Path) -> None:
+    program = (
+        "from hwprof.boards.image import contents_of; from hwprof.collectors.riscv import root;"
+        "from hwprof.frameworks.debian import sets_of;"
+        "print(*root.packages('onnx-reference')); print(*contents_of(sets_of(['onnx-reference'])).packages)"
+    )
+    environ = {**os.environ, "PYTHONPATH": f"{installed}{os.pathsep}{ROOT}"}
+    done = subprocess.run([sys.executable, "-c", program], env=environ, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert all("python3-onnx" in line.split() for line in done.stdout.splitlines())
+
+
 def test_an_option_it_does_not_declare_is_refused(installed: Path, tmp_path: Path) -> None:
     done = hwprof(installed, "run", "-f", "onnx-reference", "-n", "tiny_cnn", "--option", "mode=fast", where=tmp_path)
     assert done.returncode == 2

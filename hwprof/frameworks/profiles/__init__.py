@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from hwprof import plugins
 from hwprof.errors import NotAvailable
 
 if TYPE_CHECKING:
@@ -30,6 +29,8 @@ def profile_of(adapter: Adapter) -> Profile:
     """What loads a network of this framework for profiling. Raises NotAvailable where it tells nothing."""
     if tells(adapter):
         return cast("Profile", adapter.profile)  # type: ignore[attr-defined]
+    from hwprof import plugins  # not at import: an adapter may import `timed`, and the measured worker with it
+
     reason = f": {why}" if (why := getattr(adapter, "no_profile", "")) else ""
     raise NotAvailable(
         f"{adapter.name} tells no time per layer{reason}", f"{', '.join(plugins.declared('profile'))} do"
