@@ -13,7 +13,7 @@ import pytest
 from hwprof.cli import main
 from hwprof.errors import BadModel, NotInstalled, UsageError
 from hwprof.frameworks import interpreters
-from hwprof.networks import exporting, resolve
+from hwprof.networks import exported, exporting, resolve
 
 RUN = ["--iterations", "3", "-w", "1", "-r", "1", "--no-save", "--json"]
 
@@ -53,6 +53,28 @@ def test_without_torch_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(interpreters, "registered", lambda name: None)
     with pytest.raises(NotInstalled, match="hwprof env create pytorch"):
         resolve(str(path))
+
+
+def test_any_environment_with_torch_can_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there: dict[str, dict[str, Any]] = {
+        "/a": {"torch": None},
+        "/b": {"torch": "2.13.0"},
+        "/c": {"torch": "2.13.0", "onnxscript": "0.5"},
+    }
+    monkeypatch.setenv("HWPROF_ENVIRONMENTS", str(tmp_path))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(
+        interpreters,
+        "software",
+        lambda python, names: {"distributions": {**dict.fromkeys(names), **there[python]}},
+    )
+    for name, text in (("numbers", '{"python": "/a"}'), ("broken", "{"), ("one-with-torch", '{"python": "/b"}')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "environment.json").write_text(text)
+    assert exported.interpreter() == "/b"
+    (tmp_path / "z").mkdir()
+    (tmp_path / "z" / "environment.json").write_text('{"python": "/c"}')
+    assert exported.interpreter() == "/c"  # it has the exporter's other half too
 
 
 def test_a_missing_file_is_named_before_torch_is_looked_for(tmp_path: Path) -> None:

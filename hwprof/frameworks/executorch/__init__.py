@@ -1,5 +1,3 @@
 """ExecuTorch. Import ADAPTER from here."""
 
-from hwprof.frameworks.executorch.adapter import ADAPTER
-
-__all__ = ["ADAPTER"]
+from hwprof.frameworks.executorch.adapter import ADAPTER as ADAPTER

@@ -1,5 +1,3 @@
 """LiteRT, the former TensorFlow Lite. Import ADAPTER from here."""
 
-from hwprof.frameworks.litert.adapter import ADAPTER
-
-__all__ = ["ADAPTER"]
+from hwprof.frameworks.litert.adapter import ADAPTER as ADAPTER

@@ -1,5 +1,3 @@
 """MNN. Import ADAPTER from here."""
 
-from hwprof.frameworks.mnn.adapter import ADAPTER
-
-__all__ = ["ADAPTER"]
+from hwprof.frameworks.mnn.adapter import ADAPTER as ADAPTER

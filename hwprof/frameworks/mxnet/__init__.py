@@ -1,5 +1,3 @@
 """Apache MXNet. Import ADAPTER from here."""
 
-from hwprof.frameworks.mxnet.adapter import ADAPTER
-
-__all__ = ["ADAPTER"]
+from hwprof.frameworks.mxnet.adapter import ADAPTER as ADAPTER

@@ -1,5 +1,3 @@
 """ncnn. Import ADAPTER from here."""
 
-from hwprof.frameworks.ncnn.adapter import ADAPTER
-
-__all__ = ["ADAPTER"]
+from hwprof.frameworks.ncnn.adapter import ADAPTER as ADAPTER

@@ -1,5 +1,3 @@
 """ONNX Runtime. Import ADAPTER from here."""
 
-from hwprof.frameworks.onnxruntime.adapter import ADAPTER
-
-__all__ = ["ADAPTER"]
+from hwprof.frameworks.onnxruntime.adapter import ADAPTER as ADAPTER

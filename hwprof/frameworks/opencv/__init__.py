@@ -1,5 +1,3 @@
 """OpenCV 4's DNN module. Import ADAPTER from here."""
 
-from hwprof.frameworks.opencv.adapter import ADAPTER
-
-__all__ = ["ADAPTER"]
+from hwprof.frameworks.opencv.adapter import ADAPTER as ADAPTER

@@ -1,5 +1,3 @@
 """OpenVINO. Import ADAPTER from here."""
 
-from hwprof.frameworks.openvino.adapter import ADAPTER
-
-__all__ = ["ADAPTER"]
+from hwprof.frameworks.openvino.adapter import ADAPTER as ADAPTER

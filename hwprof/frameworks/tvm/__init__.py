@@ -1,5 +1,3 @@
 """Apache TVM. Import ADAPTER from here."""
 
-from hwprof.frameworks.tvm.adapter import ADAPTER
-
-__all__ = ["ADAPTER"]
+from hwprof.frameworks.tvm.adapter import ADAPTER as ADAPTER
