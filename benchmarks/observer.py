@@ -33,10 +33,10 @@ def main() -> None:
     name, size, pairs = (*sys.argv[1:4], *("squeezenet1_1", "96", "600")[len(sys.argv) - 1 :])
     plan = Plan(window_s=0.03, min_iterations=10)
     with PerfCollector().open(Target(), ["auto"]) as perf, CpuCollector().open(Target(), []) as cpu:
-        from hwprof.analysis.performance import between_rounds
         from hwprof.frameworks.onnxruntime import ADAPTER
         from hwprof.networks import resolve
         from hwprof.networks.images import synthetic_inputs
+        from hwprof.speed import between_rounds
 
         network = resolve(name)
         spec = network.input_spec(int(size), 1)

@@ -17,7 +17,7 @@ import statistics
 import sys
 from collections.abc import Sequence
 
-from hwprof.analysis import performance
+from hwprof import speed
 from hwprof.artifacts import Workshop
 from hwprof.cases import Planned, plan
 from hwprof.commands import declared
@@ -27,7 +27,7 @@ from hwprof.experiment import Choice, Experiment
 from hwprof.frameworks import interpreters
 from hwprof.jobs import Plan
 from hwprof.plugins import adapter
-from hwprof.records import Role, Run
+from hwprof.records import Run
 from hwprof.runner import Runner
 
 AIM = 0.05
@@ -45,8 +45,8 @@ def latencies_ms(run: Run) -> tuple[float, float]:
         least = run.facts["figures"].get("minimum")
         ns = UNITS_NS[declared.find(run.facts["runner"]).unit]
         return float(run.facts["latency_ns"]) / 1e6, float("nan") if least is None else least * ns / 1e6
-    bare = [t for w in run.windows if w.role is Role.BARE for t in w.latencies_ns]
-    return performance.latency_ns(bare) / 1e6, min(bare) / 1e6
+    bare = speed.bare_latencies(run)
+    return speed.latency_ns(bare) / 1e6, min(bare) / 1e6
 
 
 def ratio(rounds: Sequence[Sequence[float]], above: Sequence[int], below: Sequence[int]) -> tuple[float, float, float]:

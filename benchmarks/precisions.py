@@ -24,8 +24,7 @@ from pathlib import Path
 
 import fitted
 
-from hwprof import accuracy, plugins
-from hwprof.analysis import performance
+from hwprof import accuracy, plugins, speed
 from hwprof.analysis.accuracy import Share, share
 from hwprof.artifacts import Artifacts, PreparationFailed, Workshop
 from hwprof.cache import default_cache
@@ -37,7 +36,7 @@ from hwprof.jobs import Job, Plan, Task
 from hwprof.machine import hardware
 from hwprof.matrix import Column, columns
 from hwprof.networks import labelled, preprocess
-from hwprof.records import Fidelity, Role, Run
+from hwprof.records import Fidelity, Run
 from hwprof.runner import Runner
 
 NETWORKS = ("mobilenet_v2", "resnet50", "squeezenet1_1")
@@ -92,7 +91,7 @@ def say(line: str) -> None:
 
 def latency_ms(run: Run) -> float:
     """Median latency over the bare windows."""
-    return performance.latency_ns([t for w in run.windows if w.role is Role.BARE for t in w.latencies_ns]) / 1e6
+    return speed.latency_ns(speed.bare_latencies(run)) / 1e6
 
 
 def computed(run: Run) -> str:

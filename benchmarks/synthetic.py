@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Table, insert, select
 
-from hwprof.analysis import performance
+from hwprof import speed
 from hwprof.records import Exactness, Kind, Role
 from hwprof.store import Results, schema
 from hwprof.store.metrics import metric_ids, metric_key
@@ -102,15 +102,15 @@ def _add(connection: Connection, sweep: Sweep, chunk: list[tuple[int, int, str, 
         latencies = (1e9 * batch / fps * np.exp(noise)).astype("<i8")
         lengths = [int(own.sum() * 1.01) for own in latencies]
         bare = latencies[[i for i, (role, _) in enumerate(ROLES) if role is Role.BARE]].ravel()
-        latency = performance.latency_ns(bare)
+        latency = speed.latency_ns(bare)
         own = {
             "id": run_id,
             "uid": f"{number:012x}",
             "case_id": key,
             "round": round_,
             "latency_ns": latency,
-            "fps": performance.fps(batch, latency),
-            "throughput": performance.throughput(batch * len(bare), int(bare.sum() * 1.01)),
+            "fps": speed.fps(batch, latency),
+            "throughput": speed.throughput(batch * len(bare), int(bare.sum() * 1.01)),
         }
         rows[r].append({**like, **own})
         for index, (role, pass_) in enumerate(ROLES):

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hwprof.analysis import evidence, explain, pairs, ratio, selecting
+from hwprof.analysis import explain, pairs, ratio, selecting
 from hwprof.analysis.behind import Side
 from hwprof.analysis.explain import Given
 from hwprof.analysis.pairs import Source
@@ -16,6 +16,7 @@ from hwprof.analysis.ratio import Decomposition, Speeds
 from hwprof.analysis.selecting import Cell, Pair
 from hwprof.printable import printable
 from hwprof.records import Run
+from hwprof.speed import Speed, of_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,9 @@ class _Sides:
             self._speeds[run.uid] = ratio.speeds(run, self._fps.get(run.uid))
         return self._speeds[run.uid]
 
-    def _measured(self, run: Run) -> float | None:
+    def _measured(self, run: Run) -> Speed:
         known = self._fps.get(run.uid)
-        return evidence.fps(run) if known is None else known
+        return of_run(run) if known is None else Speed(fps=known)
 
 
 def every(source: Source, names: Mapping[str, str], fps: Mapping[str, float] | None = None) -> list[Apart]:

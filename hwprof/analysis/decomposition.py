@@ -15,7 +15,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from hwprof.analysis import performance
+from hwprof import speed
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Exactness, Kind, Reading, Role, Run, Window
 
@@ -87,11 +87,11 @@ def identity(run: Run) -> Identity | None:
         merged = "clock, IPC and work per frame can't be told apart without cycles and instructions of both modes"
     latencies = [t for w in bare for t in w.latencies_ns]
     bare_s = sum(w.elapsed_s for w in bare)
-    latency = performance.latency_ns(latencies) if latencies else 0.0
+    latency = speed.latency_ns(latencies) if latencies else 0.0
     if min(latency, bare_s) <= 0:
         return None
     bare_throughput = batch * len(latencies) / bare_s
-    fps = performance.fps(batch, latency)
+    fps = speed.fps(batch, latency)
     return Identity(factors, throughput, fps, fps / bare_throughput, bare_throughput / throughput, merged)
 
 

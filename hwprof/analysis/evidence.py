@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hwprof.analysis import performance
 from hwprof.analysis.performance import Interval
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Case, Exactness, Kind, Origin, Reading, Role, Run, Shape, Window
+from hwprof.speed import Interval, Speed, between_rounds, of_run
 from hwprof.store.columns import WORST, column_name, metric_of
 
 TIME = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
@@ -107,17 +107,10 @@ class Evidence:
         return (self.missing.get(name) or self.missing.get(f"{name}:u") or "").rstrip(".")
 
 
-def fps(run: Run) -> float | None:
-    """Batch / median latency of the bare windows; None without any."""
-    latencies = [t for w in run.windows if w.role is Role.BARE for t in w.latencies_ns]
-    latency = performance.latency_ns(latencies) if latencies else 0.0
-    return performance.fps(run.case.batch, latency) if latency > 0 else None
-
-
-def collect(runs: Iterable[Run], speed: Callable[[Run], float | None] = fps) -> Evidence | None:
+def collect(runs: Iterable[Run], speed: Callable[[Run], Speed] = of_run) -> Evidence | None:
     """Evidence from all runs of one case (native rounds, and its simulated run); None without a round that ran.
 
-    `speed`: FPS of a run, or what remembers it.
+    `speed`: `of_run`, or what remembers it.
     """
     good = [r for r in runs if r.failure is None]
     native = sorted((r for r in good if r.kind is Kind.NATIVE), key=lambda r: (r.round, r.started_utc))
@@ -129,13 +122,13 @@ def collect(runs: Iterable[Run], speed: Callable[[Run], float | None] = fps) -> 
     for run in (*native, *(r for r in good if r.kind is Kind.SIMULATED)):
         for name, (reading, value, rate) in _of_run(run, absent).items():
             found[name].append((reading, value, rate))
-    speeds = [f for r in native if (f := speed(r)) is not None]
+    speeds = [f for r in native if (f := speed(r).fps) is not None]
     counted = [t for r in native if (t := _throughput(r)) is not None]
     last = native[-1]
     return Evidence(
         last.case,
         len(native),
-        performance.between_rounds(speeds) if speeds else Interval(math.nan, None, None),
+        between_rounds(speeds) if speeds else Interval(math.nan, None, None),
         statistics.geometric_mean(counted) if counted else math.nan,
         {name: _quantity(name, values) for name, values in sorted(found.items())},
         {name: why for name, why in sorted(absent.items()) if name not in found},

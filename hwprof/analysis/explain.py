@@ -11,12 +11,12 @@ from hwprof.analysis import behind, ratio
 from hwprof.analysis.behind import Clue, Side
 from hwprof.analysis.decomposition import Factor, factor
 from hwprof.analysis.evidence import Evidence, collect
-from hwprof.analysis.evidence import fps as fps_of
 from hwprof.analysis.omissions import why_no_speed
 from hwprof.analysis.ratio import Decomposition, Speeds
 from hwprof.analysis.wording import CAUSES, headline
 from hwprof.errors import ResultsError
 from hwprof.records import Kind, Run
+from hwprof.speed import Speed, of_run
 
 INFLATED = 1.2  # CPU time per frame over that with one thread, where the framework says that it spins
 NEARLY = 0.97  # of the CPUs busy throughout: threads that wait may be spinning
@@ -123,18 +123,18 @@ def _shown(given: Given) -> bool:
     return any(e.cpu is not None and e.cpu.ratio > 1 and ratio.excludes_one(e.cpu) for e in effects)
 
 
-def side(given: Given, speeds: Taken = ratio.speeds, fps: Callable[[Run], float | None] = fps_of) -> Side:
+def side(given: Given, speeds: Taken = ratio.speeds, speed: Callable[[Run], Speed] = of_run) -> Side:
     """Evidence of one side with its other thread counts. ResultsError where no round has a speed."""
-    evidence = collect(given.runs, fps)
+    evidence = collect(given.runs, speed)
     if evidence is None or not rounds(given.runs, speeds):
         raise ResultsError(f"{given.label or 'one side'}: {why_no_speed(given.runs)}", "measure it: hwprof run")
     threads: dict[int, list[float]] = defaultdict(list)
     alone: list[float] = []
     for run in (*given.runs, *given.threads):
-        speed = speeds(run) if run.kind is Kind.NATIVE else None
-        if speed is not None:
-            threads[run.case.threads].append(math.exp(speed.throughput))
-            level = speed.levels.get("clockless")
+        found = speeds(run) if run.kind is Kind.NATIVE else None
+        if found is not None:
+            threads[run.case.threads].append(math.exp(found.throughput))
+            level = found.levels.get("clockless")
             if run.case.threads == 1 and level is not None:
                 alone.append(math.exp(-level[ratio.CPU_TIME]))
     return Side(given.label, evidence, dict(threads), tuple(alone), given.threads_apart)

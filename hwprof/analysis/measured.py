@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from hwprof.analysis import noise, performance
+from hwprof.analysis import noise
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Case, Kind, Origin, Role, Run, Scalar
+from hwprof.speed import bare_latencies, of_run
 
 # Doubts that make a ratio of speeds doubtful, with the word for them.
 NOISE: Mapping[str, str] = {
@@ -51,11 +52,12 @@ class Measured:
     software: Mapping[str, Any] = field(default_factory=dict)
 
 
-def measured(run: Run, speed: Mapping[str, float | None]) -> Measured | None:
-    """`run` with its `speed` (fps, latency_ns) as the results have it; None where it has no speed."""
-    value = speed.get("fps")
-    if value is None and run.kind is Kind.COMMAND and speed.get("latency_ns"):
-        value = 1e9 / float(speed["latency_ns"] or 0)
+def measured(run: Run) -> Measured | None:
+    """`run` with its speed; None where it has none."""
+    found = of_run(run)
+    value = found.fps
+    if value is None and run.kind is Kind.COMMAND and found.latency_ns:
+        value = 1e9 / found.latency_ns
     if run.failure is not None or run.kind not in (Kind.NATIVE, Kind.COMMAND) or not value:
         return None
     origins = {r.origin for w in run.windows for r in w.readings}
@@ -92,8 +94,7 @@ def counts(run: Run) -> dict[str, float]:
 def doubtful(run: Run) -> tuple[str, ...]:
     """What speaks against a run's latency, in words."""
     words = [NOISE[d.code] for d in run.doubts if d.code in NOISE]
-    bare: Sequence[Sequence[int]] = [w.latencies_ns for w in run.windows if w.role is Role.BARE and w.latencies_ns]
-    pooled = np.concatenate([np.asarray(part, dtype=np.float64) for part in bare]) if bare else np.empty(0)
+    pooled = bare_latencies(run).astype(np.float64)
     if noise.bimodal(pooled) is not None:
         words.append("bimodal")
     if len(pooled) >= noise.FEWEST and noise.outlier_share(pooled) > noise.MANY_OUTLIERS:
@@ -102,8 +103,8 @@ def doubtful(run: Run) -> tuple[str, ...]:
 
 
 def latency_ns(fps: float, batch: int) -> float:
-    """The latency behind an FPS, in ns: the inverse of `performance.fps`."""
-    return performance.fps(batch, 1.0) / fps
+    """The latency behind an FPS, in ns: the inverse of `speed.fps`."""
+    return batch * 1e9 / fps
 
 
 def options_text(options: Sequence[tuple[str, Scalar]]) -> str:

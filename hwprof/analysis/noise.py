@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hwprof.analysis import performance
+from hwprof import speed
 
 # Of durations that fall apart into two groups: the smaller group's least share, how far apart in latency, and the most
 # that may lie in the middle third between them (a normal distribution has 18 % there, a uniform one 17 %).
@@ -27,7 +27,7 @@ def bimodal(latencies: ArrayLike) -> float | None:
     values = values[values > 0]
     if len(values) < FEWEST:
         return None
-    logs = np.sort(np.log(values[performance.three_sigma(values)]))
+    logs = np.sort(np.log(values[speed.three_sigma(values)]))
     n = len(logs)
     left = np.arange(1, n)
     sums = np.cumsum(logs)
@@ -47,4 +47,4 @@ def bimodal(latencies: ArrayLike) -> float | None:
 def outlier_share(latencies: ArrayLike) -> float:
     """Share of the durations beyond 3 sigma; 0 for none at all."""
     values = np.asarray(latencies, dtype=np.float64).ravel()
-    return performance.outliers(values) / len(values) if len(values) else 0.0
+    return speed.outliers(values) / len(values) if len(values) else 0.0

@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from hwprof.analysis import performance
+from hwprof import speed
 from hwprof.machine import machine_id
 from hwprof.records import Doubt, Kind, Role, Run
 
@@ -44,7 +44,7 @@ def of_runs(runs: Iterable[Run]) -> Overhead:
     first = sum(counted_first for counted_first, _ in found)
     if 3 * min(first, len(found) - first) < len(found) or not found:
         return Overhead(len(found))
-    middle, low, high = performance.median_interval(logs)
+    middle, low, high = speed.median_interval(logs)
     if low is None or high is None:
         return Overhead(len(found))
     return Overhead(len(found), *(100 * math.expm1(v) for v in (middle, low, high)))

@@ -19,8 +19,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hwprof import speed
 from hwprof.analysis import decomposition as parts
-from hwprof.analysis import performance
 from hwprof.analysis.decomposition import Factor
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Exactness, Origin, Reading, Role, Run, Window
@@ -116,10 +116,10 @@ def speeds(run: Run, fps: float | None = None) -> Speeds | None:
     bare_frames = batch * sum(len(w.latencies_ns) for w in bare)
     bare_throughput = math.log(bare_frames / sum(w.elapsed_s for w in bare))
     if fps is None:
-        latency = performance.latency_ns([t for w in bare for t in w.latencies_ns])
+        latency = speed.latency_ns([t for w in bare for t in w.latencies_ns])
         if latency <= 0:
             return None  # a clock that stood still measured nothing
-        fps = performance.fps(batch, latency)
+        fps = speed.fps(batch, latency)
     levels: dict[str, Mapping[str, float]] = {"wall": {}}
     cpu = _cpu_seconds(counted)
     if cpu:
@@ -241,4 +241,4 @@ def _factor(name: str, x: Sequence[float], y: Sequence[float], paired: bool) -> 
 
 def geometric(name: str, ratios: Sequence[float]) -> Factor:
     """Geometric mean of one ratio per network, with a t interval of the logs over networks (none for one network)."""
-    return Factor(name, *performance.between_rounds(ratios))
+    return Factor(name, *speed.between_rounds(ratios))

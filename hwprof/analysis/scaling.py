@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwprof.analysis.performance import CONFIDENCE, Interval, between_rounds
+from hwprof.speed import CONFIDENCE, Interval, between_rounds
 
 Floats = NDArray[np.float64]
 

@@ -46,7 +46,7 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.records import Run
     from hwprof.reports import scaling as report
     from hwprof.runner import Runner
-    from hwprof.store.writer import speed
+    from hwprof.speed import of_run
 
     spec = experiment_of(args)
     runs: list[Run] = []
@@ -57,7 +57,7 @@ def main(args: argparse.Namespace) -> int:
             print(f"hwprof: [{step.done}/{step.total}] {step.run.case.title}: {said}", file=sys.stderr)
     fps: dict[int, dict[int, float]] = {}
     for run in runs:
-        value = speed(run)["fps"]
+        value = of_run(run).fps
         if run.failure is None and value is not None:
             fps.setdefault(run.case.threads, {})[run.round] = value
     if not fps.get(1):

@@ -94,8 +94,7 @@ def dry(spec: Experiment, path: Path) -> int:
 
 def progress(step: object) -> str:
     """[12/96 2:10 left] onnxruntime mobilenet_v2 ... 8.21 ms."""
-    from hwprof.analysis.performance import latency_ns
-    from hwprof.records import Role
+    from hwprof import speed
     from hwprof.runner import Progress
 
     assert isinstance(step, Progress)
@@ -109,6 +108,7 @@ def progress(step: object) -> str:
     if run.kind == "command":
         fps = run.facts.get("fps")
         return f"{head}: {'no figure' if fps is None else f'{fps:.1f} FPS, as it told'}"
-    bare = [t for w in run.windows if w.role is Role.BARE for t in w.latencies_ns]
+    latency = speed.of_run(run).latency_ns
+    took = "no latency" if latency is None else f"{latency / 1e6:.2f} ms"
     unfaithful = "" if run.fidelity is None or run.fidelity.faithful else "  UNFAITHFUL"
-    return f"{head}: {latency_ns(bare) / 1e6:.2f} ms{unfaithful}"
+    return f"{head}: {took}{unfaithful}"

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from hwprof import speed
 from hwprof._version import __version__
-from hwprof.analysis import performance
 from hwprof.errors import ResultsError
 from hwprof.exchange import Imported, imported_run
 from hwprof.records import UNRECORDED, Case, Kind, Role, Run, call_of, from_json, to_json
@@ -65,7 +65,7 @@ def values(run: Run) -> list[float]:
     if "latency_ns" in told:
         return [v for v in told.get("values_s", [told["latency_ns"] / 1e9]) if v > 0]
     bare = (w.latencies_ns for w in run.windows if w.role is Role.BARE and w.latencies_ns)
-    return [v for v in (performance.latency_ns(part) / 1e9 for part in bare) if v > 0]
+    return [v for v in (speed.latency_ns(part) / 1e9 for part in bare) if v > 0]
 
 
 def _run(run: Run) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def _benchmark(
             raise ValueError(f"{name}: a duration must be above 0")
         case = from_json(Case, json.loads(told[CASE])) if CASE in told else foreign(name)
         latency = statistics.median(seconds) * 1e9
-        fps = performance.fps(case.batch, latency)
+        fps = speed.fps(case.batch, latency)
         if not all(0 < v < math.inf for v in (latency, fps)):
             raise ValueError(f"{name}: a duration of {latency / 1e9:g} s gives no speed")
         facts = {

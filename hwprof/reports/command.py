@@ -6,10 +6,10 @@ import shlex
 import statistics
 from collections.abc import Sequence
 
-from hwprof.analysis import performance
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Kind, Run
 from hwprof.reports.run import counters, doubt_lines, emulation
+from hwprof.speed import between_rounds
 
 HIDDEN = ("runner", "declared")
 SOURCES = {"frames": "--frames / elapsed", "output": "from the command's own output"}
@@ -85,7 +85,7 @@ def speed(runs: Sequence[Run]) -> list[str]:
 
 
 def _interval(values: Sequence[float]) -> str:
-    mean, low, high = performance.between_rounds(list(values))
+    mean, low, high = between_rounds(list(values))
     bounds = "" if low is None or high is None else f"  [{low:,.3f} ... {high:,.3f}], 95 % between rounds"
     return f"{mean:>12,.3f}{bounds}"
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hwprof import doubts, machine
-from hwprof.analysis import correlation, decomposition, overhead, performance, strata, targets
+from hwprof import doubts, machine, speed
+from hwprof.analysis import correlation, decomposition, overhead, strata, targets
 from hwprof.analysis import energy as sensors
 from hwprof.analysis.findings import Analysis, Correlation
 from hwprof.analysis.strata import NETWORK, VARIANT
@@ -108,7 +108,7 @@ def speeds(frame: pd.DataFrame) -> pd.DataFrame:
     order = np.argsort(case, kind="stable")
     rows = []
     for at in np.split(order, np.flatnonzero(np.diff(case[order])) + 1) if len(order) else ():
-        mean, low, high = performance.between_rounds(fps[at].tolist())
+        mean, low, high = speed.between_rounds(fps[at].tolist())
         known = latency[at][~np.isnan(latency[at])]
         rows.append(
             {

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from hwprof.analysis import performance
+from hwprof import speed
 from hwprof.analysis.strata import NETWORK, VARIANT
 
 
@@ -58,7 +58,7 @@ def fastest(fps: pd.DataFrame, variants: Sequence[str]) -> list[str]:
                 continue
             logs: pd.Series = (both[a] / both[b]).astype(float).transform(np.log)
             per_network = logs.groupby(level=NETWORK).mean().transform(np.exp)
-            mean, low, high = performance.between_rounds([float(v) for v in per_network])
+            mean, low, high = speed.between_rounds([float(v) for v in per_network])
             fast, slow = (a, b) if mean >= 1 else (b, a)
             if mean < 1:
                 mean, low, high = 1 / mean, None if high is None else 1 / high, None if low is None else 1 / low

@@ -5,11 +5,15 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from hwprof import doubts
-from hwprof.analysis import overhead, performance
+from hwprof.analysis import overhead
+from hwprof.analysis.omissions import why_no_speed
 from hwprof.collectors import modelled_caches
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Exactness, Fidelity, Kind, Origin, Reading, Role, Run, Shape, Window
+from hwprof.speed import bare_latencies, between_rounds, latency_ns, of_run, outliers, percentile, within_run_interval
 from hwprof.store.columns import shape_of, simulator_of
 
 # Read for the identity and for doubts; the table shows what was asked for.
@@ -75,29 +79,26 @@ def emulation(run: Run) -> list[str]:
     return ["EMULATED: FPS, latency and all other times are the emulator's, no machine's"]
 
 
-def bare_latencies(run: Run) -> list[int]:
-    """Latencies of a run's bare windows, ns."""
-    return [t for w in run.windows if w.role is Role.BARE for t in w.latencies_ns]
-
-
 def speed(runs: Sequence[Run]) -> list[str]:
     """FPS, throughput, latency, load, memory, measurement overhead, fidelity."""
     batch = runs[0].case.batch
-    fps = [performance.fps(batch, performance.latency_ns(bare_latencies(r))) for r in runs]
-    mean, low, high = performance.between_rounds(fps)
+    timed = [r for r in runs if of_run(r).fps is not None]
+    if not timed:
+        return [f"  no speed: {why_no_speed(runs)}"]
+    mean, low, high = between_rounds([of_run(r).fps or 0.0 for r in timed])
     interval = f"[{low:.1f} ... {high:.1f}]" if low is not None and high is not None else "(one round: no interval)"
-    pooled = [t for r in runs for t in bare_latencies(r)]
-    windows = [w for r in runs for w in r.windows if w.role is Role.BARE]
+    pooled = np.concatenate([bare_latencies(r) for r in timed])
+    windows = [w for r in timed for w in r.windows if w.role is Role.BARE and w.latencies_ns]
     frames = batch * sum(len(w.latencies_ns) for w in windows)
     throughput = frames / sum(w.elapsed_s for w in windows)
-    p90, p99 = (performance.percentile(pooled, q) / 1e6 for q in (90, 99))
+    p90, p99 = (percentile(pooled, q) / 1e6 for q in (90, 99))
     lines = [
         f"  FPS         {mean:>10,.1f}  {interval}    batch / median latency, 95 % between rounds",
         f"  throughput  {throughput:>10,.1f} frames/s    all frames / elapsed",
-        f"  latency     {performance.latency_ns(pooled) / 1e6:>10.3f} ms   p90 {p90:.3f}   p99 {p99:.3f}   "
-        f"({performance.outliers(pooled)} of {len(pooled):,} beyond 3 sigma)",
+        f"  latency     {latency_ns(pooled) / 1e6:>10.3f} ms   p90 {p90:.3f}   p99 {p99:.3f}   "
+        f"({outliers(pooled)} of {len(pooled):,} beyond 3 sigma)",
     ]
-    _, low_ns, high_ns = performance.within_run_interval(bare_latencies(runs[0]))
+    _, low_ns, high_ns = within_run_interval(bare_latencies(timed[0]))
     if low_ns is not None and high_ns is not None:
         lines.append(
             f"              within the first round [{low_ns / 1e6:.3f} ... {high_ns / 1e6:.3f}] ms, 95 % of the "

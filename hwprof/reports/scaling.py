@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hwprof.analysis.performance import Interval
 from hwprof.analysis.scaling import Fit, Point
+from hwprof.speed import Interval
 
 
 def render(title: str, points: Sequence[Point], fits: Sequence[Fit]) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import Connection, Row, Text, func, select, type_coerce
 
-from hwprof.analysis import performance
+from hwprof import speed
 from hwprof.printable import printable
 from hwprof.records import Exactness, Fidelity, Kind, Origin, Role, call_of, from_json
 from hwprof.store import schema
@@ -202,7 +202,7 @@ def _speed(
             some = indices[start : start + TOGETHER]
             values = np.frombuffer(b"".join(b for i in some for b in pooled[i]), dtype="<i8").reshape(len(some), -1)
             out["p90_ms"][some], out["p99_ms"][some] = np.percentile(values, (90, 99), axis=1) / 1e6
-            out["outliers"][some] = performance.outliers_of_each(values)
+            out["outliers"][some] = speed.outliers_of_each(values)
             out["iterations"][some] = values.shape[1]
     counted = select(w.c.run_id, func.sum(w.c.iterations), func.sum(w.c.t1_ns - w.c.t0_ns)).join(
         r, w.c.run_id == r.c.id
@@ -211,7 +211,7 @@ def _speed(
     for run_id, iterations, elapsed in connection.execute(of_kind(counted, kind)):
         if elapsed > 0:
             index = rows[run_id]
-            out["counted_throughput"][index] = performance.throughput(iterations * runs[index].case_batch, elapsed)
+            out["counted_throughput"][index] = speed.throughput(iterations * runs[index].case_batch, elapsed)
     return out
 
 

@@ -191,7 +191,7 @@ run = Table(
     Column("env", JSONText, nullable=False),
     Column("facts", JSONText, nullable=False),
     Column("fidelity", JSONText),
-    # derived from the bare windows by analysis/performance.py; NULL where there is none
+    # derived from the bare windows by hwprof/speed.py; NULL where there is none
     Column("latency_ns", Float(53)),
     Column("fps", Float(53)),
     Column("throughput", Float(53)),

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from hwprof.analysis.measured import Measured, measured
 from hwprof.errors import ResultsError
 from hwprof.records import Run
-from hwprof.store import reader, schema, writer
+from hwprof.store import reader, schema
 from hwprof.store.results import Results, default_path
 
 
@@ -32,7 +32,7 @@ def side(word: str, default: str | None = None) -> Side:
     path, what = split(word, default)
     with Results.open(path) as results:
         records, title = _runs(results, what)
-    good = tuple(m for m in (measured(r, _speed(r)) for r in records) if m is not None)
+    good = tuple(m for m in (measured(r) for r in records) if m is not None)
     done = {m.case for m in good}
     failed = {r.case.title: r.failure.message for r in records if r.failure is not None and r.case not in done}
     if not good:
@@ -78,7 +78,3 @@ def _runs(results: Results, what: str) -> tuple[list[Run], str]:
         found = list(reader.runs(connection, ids))
     rounds = f", {len(found)} rounds" if len(found) > 1 else ""
     return found, f"run {row.uid[:8]} ({found[0].case.title}{rounds}) of {results.path}"
-
-
-def _speed(run: Run) -> dict[str, float | None]:
-    return writer.speed(run)

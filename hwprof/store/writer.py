@@ -7,13 +7,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Connection, Table, insert, select, update
 
-from hwprof.analysis import performance
+from hwprof import speed
 from hwprof.errors import ResultsError
 from hwprof.printable import encodable
-from hwprof.records import Case, Exactness, Kind, Reading, Role, Run, to_json
+from hwprof.records import Case, Exactness, Kind, Reading, Run, to_json
 from hwprof.store import layers, schema
 from hwprof.store.metrics import described, insert_one, metric_ids, metric_key, shapes_of
 
@@ -51,7 +50,7 @@ def add_run(connection: Connection, run: Run, experiment_id: int | None) -> int:
         "env": to_json(run.env),
         "facts": to_json(run.facts),
         "fidelity": to_json(run.fidelity),
-        **speed(run),
+        **speed.of_run(run)._asdict(),
     }
     done_already(connection, row)
     identity = insert_one(connection, schema.run, row)
@@ -101,33 +100,6 @@ def done_already(connection: Connection, row: Mapping[str, Any]) -> None:
             f"round {row['round']} of this case is done already (run {other})",
             "another sweep of the same experiment may be writing into this file: stop one of them",
         )
-
-
-def speed(run: Run) -> dict[str, float | None]:
-    """latency_ns, fps and throughput over the bare windows; None where there are none. Of a command or an
-    imported run: as it says."""
-    if run.kind is Kind.COMMAND:
-        lengths = [w.t1_ns - w.t0_ns for w in run.windows]
-        told = {name: run.facts.get(name) for name in ("fps", "throughput")}
-        # of a declared runner the latency that it told, of any other program how long it took
-        latency = run.facts.get("latency_ns") if "latency_ns" in run.facts else np.median(lengths) if lengths else None
-        return {"latency_ns": None if latency is None else float(latency), **told}
-    if (imported := run.facts.get("imported")) and run.failure is None:
-        return {name: imported.get(name) for name in ("latency_ns", "fps", "throughput")}
-    bare = [w for w in run.windows if w.role is Role.BARE and w.latencies_ns]
-    none = {"latency_ns": None, "fps": None, "throughput": None}
-    if not bare:
-        return dict(none)
-    latency = performance.latency_ns(np.concatenate([np.asarray(w.latencies_ns, dtype=np.int64) for w in bare]))
-    elapsed = sum(w.t1_ns - w.t0_ns for w in bare)
-    frames = run.case.batch * sum(len(w.latencies_ns) for w in bare)
-    if latency <= 0 or elapsed <= 0:
-        return dict(none)  # a clock that stood still measured nothing
-    return {
-        "latency_ns": latency,
-        "fps": performance.fps(run.case.batch, latency),
-        "throughput": performance.throughput(frames, elapsed),
-    }
 
 
 def machine_label(facts: Mapping[str, Any]) -> str:

@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hwprof.analysis import performance
+from hwprof import speed
 from hwprof.artifacts import Workshop
 from hwprof.cases import Planned, plan
 from hwprof.experiment import Choice, Experiment
 from hwprof.jobs import Plan
 from hwprof.launcher import Launcher
 from hwprof.machine import allowed_cpus, check_cpus, parse_cpus
-from hwprof.records import Kind, Role, Run
+from hwprof.records import Kind, Run
 from hwprof.runner import ATTEMPTS, PERMANENT, Runner
 from hwprof.tuning import space as spaces
 from hwprof.tuning.evidence import evidence
@@ -229,5 +229,5 @@ def outcome(runs: list[Run]) -> Measured:
     if not run.fidelity.faithful:
         beyond = f"max error {run.fidelity.max_rel:.2g} of the largest output, {run.fidelity.tolerance:.2g} allowed"
         return Measured(None, seconds, f"unfaithful: {beyond}")
-    bare = [t for w in run.windows if w.role is Role.BARE for t in w.latencies_ns]
-    return Measured(performance.fps(run.case.batch, performance.latency_ns(bare)), seconds)
+    fps = speed.of_run(run).fps
+    return Measured(fps, seconds, "" if fps is not None else "no speed: no bare window has times above 0")

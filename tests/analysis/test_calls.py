@@ -18,7 +18,6 @@ from hwprof.records import Run, call_of
 from hwprof.reports.content import speeds
 from hwprof.store import Results
 from hwprof.store.listing import entries
-from hwprof.store.writer import speed
 from tests.factories import SOFTWARE, make_run, make_simulated_run
 
 OLD, NEW = "", "run_with_iobinding"
@@ -102,7 +101,7 @@ def test_counts_of_another_call_are_missing_rather_than_wrong(results: Results) 
 
 
 def side(runs: list[Run]) -> list[Measured]:
-    found = [measured(run, speed(run)) for run in runs]
+    found = [measured(run) for run in runs]
     assert None not in found
     return [one for one in found if one is not None]
 

@@ -13,7 +13,6 @@ from scipy import stats
 from hwprof.analysis.comparison import Comparison, Verdict, common_shift, compare, interleaved
 from hwprof.analysis.measured import Measured, measured
 from hwprof.records import Doubt, Failure
-from hwprof.store.writer import speed
 from tests.factories import MACHINE, SOFTWARE, make_run, make_simulated_run
 
 NETWORKS = ("alexnet", "resnet18", "resnet50", "googlenet", "densenet121", "mobilenet_v2")
@@ -24,7 +23,7 @@ def of(
 ) -> list[Measured]:
     """Rounds of one case with these FPS."""
     run = make_run(framework, network, **fields)  # type: ignore[arg-type]
-    one = measured(run, speed(run))
+    one = measured(run)
     assert one is not None
     return [dataclasses.replace(one, speed=float(f), round=i) for i, f in enumerate(fps)]
 
@@ -122,8 +121,8 @@ def test_missing_cases_are_named_on_either_side() -> None:
 def test_failed_and_simulated_runs_have_no_speed() -> None:
     failed = make_run(failure=Failure("killed", "died"))
     simulated = make_simulated_run(metrics={"instructions": 1e9})
-    assert measured(failed, speed(failed)) is None
-    assert measured(simulated, speed(simulated)) is None
+    assert measured(failed) is None
+    assert measured(simulated) is None
 
 
 def test_what_differs_is_named_with_both_values() -> None:

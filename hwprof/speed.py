@@ -1,8 +1,8 @@
-"""Latency, FPS, throughput and their intervals from the durations of single inferences. Pure functions.
+"""Latency, FPS and throughput of a run, and their intervals, from the durations of single inferences. Pure functions.
 
 Definitions (see docs/method.md): latency is the median of what one pass of the 3-sigma rule leaves; FPS = batch /
-latency; throughput = frames / elapsed. Percentiles of the tail are taken over *all* durations: a tail that was
-trimmed away is no tail. All durations are in nanoseconds.
+latency; throughput = frames / elapsed. A run's own are those of its bare windows, pooled. Percentiles of the tail are
+taken over *all* durations: a tail that was trimmed away is no tail. All durations are in nanoseconds.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hwprof.records import Kind, Role, Run
+
 SIGMAS = 3.0
 CONFIDENCE = 0.95
 
@@ -24,6 +26,42 @@ class Interval(NamedTuple):
     value: float
     low: float | None
     high: float | None
+
+
+class Speed(NamedTuple):
+    """A run's latency in ns, and FPS and throughput in frames/s; None: not known."""
+
+    latency_ns: float | None = None
+    fps: float | None = None
+    throughput: float | None = None
+
+
+def bare_latencies(run: Run) -> NDArray[np.int64]:
+    """Durations of the single inferences of all bare windows in order, ns. Shape (n,), n may be 0."""
+    parts = [np.asarray(w.latencies_ns, dtype=np.int64) for w in run.windows if w.role is Role.BARE]
+    return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+
+def of_run(run: Run) -> Speed:
+    """Speed of a run in its bare windows: nothing where there are none, or where the clock stood still in them.
+
+    Of an observed program (`Kind.COMMAND`) or an imported run it is what that reported. Where a program reported no
+    latency, the median time that it took stands in its place.
+    """
+    if run.kind is Kind.COMMAND:
+        lengths = [w.t1_ns - w.t0_ns for w in run.windows]
+        latency = run.facts.get("latency_ns") if "latency_ns" in run.facts else np.median(lengths) if lengths else None
+        return Speed(None if latency is None else float(latency), run.facts.get("fps"), run.facts.get("throughput"))
+    if (imported := run.facts.get("imported")) and run.failure is None:
+        return Speed(*(imported.get(name) for name in Speed._fields))
+    latencies = bare_latencies(run)
+    if len(latencies) == 0:
+        return Speed()
+    latency = latency_ns(latencies)
+    elapsed = sum(w.t1_ns - w.t0_ns for w in run.windows if w.role is Role.BARE and w.latencies_ns)
+    if latency <= 0 or elapsed <= 0:
+        return Speed()
+    return Speed(latency, fps(run.case.batch, latency), throughput(run.case.batch * len(latencies), elapsed))
 
 
 def three_sigma(latencies: ArrayLike) -> NDArray[np.bool_]:
