@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from hwprof.analysis import explain, pairs, ratio, selecting
 from hwprof.analysis.behind import Side
+from hwprof.analysis.decomposition import Identity, identity
 from hwprof.analysis.explain import Given
 from hwprof.analysis.pairs import Source
-from hwprof.analysis.ratio import Decomposition, Speeds
+from hwprof.analysis.ratio import Decomposition
 from hwprof.analysis.selecting import Cell, Pair
 from hwprof.printable import printable
 from hwprof.records import Run
@@ -33,14 +34,13 @@ class Apart:
 class _Sides:
     """What is the same for a cell in every pair that it is in, worked out once."""
 
-    def __init__(self, source: Source, fps: Mapping[str, float]) -> None:
+    def __init__(self, source: Source, known: Mapping[str, Identity]) -> None:
         self._source = source
         self._given: dict[tuple[bool, tuple[int, ...]], Given] = {}
-        self._sides: dict[tuple[int, ...], tuple[Side, list[Speeds]] | None] = {}
-        self._speeds: dict[str, Speeds | None] = {}  # a run is of its own side, and a thread count of others
-        self._fps = fps
+        self._sides: dict[tuple[int, ...], tuple[Side, list[Identity]] | None] = {}
+        self._factors: dict[str, Identity | None] = dict(known)  # a run may be of several sides
 
-    def of(self, pair: Pair, mine: Cell, other: Cell) -> tuple[Side, list[Speeds], bool] | None:
+    def of(self, pair: Pair, mine: Cell, other: Cell) -> tuple[Side, list[Identity], bool] | None:
         """(evidence, factors of its rounds, whether its threads may spin) of one side of a pair; None: no round of it
         has a speed."""
         key = tuple(e.order for e in mine.entries)
@@ -48,8 +48,8 @@ class _Sides:
             self._given[pair.together, key] = self._source.given(mine, "", pair.together)
         given = self._given[pair.together, key]
         if key not in self._sides:
-            rounds = explain.rounds(given.runs, self._taken)
-            side = explain.side(given, self._taken, self._measured) if rounds else None
+            rounds = explain.rounds(given.runs, self._factors_of)
+            side = explain.side(given, self._factors_of, self._speed_of) if rounds else None
             self._sides[key] = None if side is None else (side, rounds)
         known = self._sides[key]
         if known is None:
@@ -60,21 +60,21 @@ class _Sides:
             given = dataclasses.replace(given, variants=others)
         return side, rounds, explain.spins(side, given)
 
-    def _taken(self, run: Run) -> Speeds | None:
-        if run.uid not in self._speeds:
-            self._speeds[run.uid] = ratio.speeds(run, self._fps.get(run.uid))
-        return self._speeds[run.uid]
+    def _factors_of(self, run: Run) -> Identity | None:
+        if run.uid not in self._factors:
+            self._factors[run.uid] = identity(run)
+        return self._factors[run.uid]
 
-    def _measured(self, run: Run) -> Speed:
-        known = self._fps.get(run.uid)
-        return of_run(run) if known is None else Speed(fps=known)
+    def _speed_of(self, run: Run) -> Speed:
+        known = self._factors_of(run)
+        return of_run(run) if known is None else Speed(fps=math.exp(known.fps))
 
 
-def every(source: Source, names: Mapping[str, str], fps: Mapping[str, float] | None = None) -> list[Apart]:
+def every(source: Source, names: Mapping[str, str], known: Mapping[str, Identity]) -> list[Apart]:
     """All pairs of `names` (run uid -> what its framework is called, with those of its options that vary).
 
-    Runs that aren't named are left out, as are cases without a speed. The order is that of machines and cases. `fps`:
-    of runs by uid, where it is known already.
+    Runs that aren't named are left out, as are cases without a speed. The order is that of machines and cases.
+    `known`: factors of runs by uid, as far as they are known already.
     """
     groups: dict[tuple[object, ...], list[Cell]] = defaultdict(list)
     for cell in selecting.cells(e for e in source.entries if e.uid in names):
@@ -82,7 +82,7 @@ def every(source: Source, names: Mapping[str, str], fps: Mapping[str, float] | N
         place = (c.network, c.size, c.batch, c.threads, c.precision, c.cpus, c.recipe)
         groups[(cell.last.machine_id, *place)].append(cell)
     several = len({key[0] for key in groups}) > 1
-    sides, out = _Sides(source, fps or {}), []
+    sides, out = _Sides(source, known), []
     for _, cells in sorted(groups.items(), key=lambda item: tuple(map(str, item[0]))):
         called = _called(cells, names)
         for i, a in enumerate(cells):
@@ -116,7 +116,7 @@ def _apart(sides: _Sides, a: Cell, b: Cell, called: Mapping[int, str], several: 
     return Apart(pair, names, f"{case} on {a.last.machine}" if several else case, found, emulated)
 
 
-def _mean(rounds: Sequence[Speeds]) -> float:
+def _mean(rounds: Sequence[Identity]) -> float:
     return math.fsum(s.fps for s in rounds) / len(rounds)
 
 

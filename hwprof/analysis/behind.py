@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hwprof.analysis import decomposition, slots
+from hwprof.analysis.decomposition import CLOCK, IPC, PARALLELISM, WORK
 from hwprof.analysis.evidence import Evidence
-from hwprof.analysis.ratio import CLOCK, IPC, PARALLELISM, WORK
 from hwprof.analysis.scaling import Scaling, scaling
 from hwprof.collectors.vocabulary import Name
 

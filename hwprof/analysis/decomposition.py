@@ -1,11 +1,19 @@
-"""Throughput as a product, and the ratio of two cases as a product of factors.
+"""Throughput of one run as a product, and one factor of a ratio of two cases.
 
     throughput = parallelism x clock x IPC / work per frame
     (frames/s)   (CPU-s / s)  (cycles / CPU-s)  (instructions / cycle)  (instructions / frame)
 
-is exact when all four come from the same window and domain. FPS (batch / median latency) adds `tail` = FPS /
-throughput of the bare windows, and the comparison of bare and counted windows adds `observer`. A machine that counts
-no cycles has a shorter product: throughput = parallelism / CPU seconds per frame.
+is exact when all four come from the same windows and domain. How finely a run can be split depends on what it counted
+(`LEVELS`, finest first). What can't be split is one factor with a name that says so:
+
+    full       parallelism x clock x IPC / work                      cycles and instructions of user and kernel mode
+    user       parallelism x (clock x user share) x IPC / work       cycles and instructions of user mode alone
+    rate       parallelism x (clock x IPC) / work                    instructions alone, or an emulator's cycles
+    clockless  parallelism x (clock x IPC / work)                    CPU time alone
+    wall       (everything)                                          not even that
+
+FPS (batch / median latency) adds `tail` = FPS / throughput of the bare windows, and the comparison of bare and counted
+windows adds `observer`.
 """
 
 from __future__ import annotations
@@ -17,33 +25,66 @@ from dataclasses import dataclass
 
 from hwprof import speed
 from hwprof.collectors.vocabulary import Name
-from hwprof.records import Exactness, Kind, Reading, Role, Run, Window
+from hwprof.records import Exactness, Kind, Origin, Reading, Role, Run, Window
 
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
-FULL = ("parallelism", "clock", "ipc", "work")
-CLOCKLESS = ("parallelism", "cpu time per frame")
-# Factors that divide: more of them is slower.
-DIVISORS = frozenset({"work", "cpu time per frame"})
+PARALLELISM, CLOCK, IPC, WORK = "parallelism", "clock", "ipc", "work"
+USER_CLOCK = "clock x user share"
+RATE = "clock x ipc"
+CPU_TIME = "clock x ipc x work"
+LEVELS: Mapping[str, tuple[str, ...]] = {
+    "full": (PARALLELISM, CLOCK, IPC, WORK),
+    "user": (PARALLELISM, USER_CLOCK, IPC, WORK),
+    "rate": (PARALLELISM, RATE, WORK),
+    "clockless": (PARALLELISM, CPU_TIME),
+    "wall": (),
+}
+WHY: Mapping[str, str] = {
+    "full": "",
+    "user": "cycles and instructions were counted in user mode alone, CPU time in both modes: the clock can't be told "
+    "from the share of time spent in user mode",
+    "rate": "without cycles of a real CPU, clock and IPC can't be told apart",
+    "clockless": "without cycles and instructions of {of}, clock, IPC and work per frame can't be told apart",
+    "wall": "without CPU time of {of} nothing can be told apart",
+}
+# Factors that divide, as they are known: more of them is slower.
+DIVISORS: Mapping[str, str] = {WORK: "work", CPU_TIME: "cpu time per frame"}
 LARGEST = 700.0  # logs beyond it have no exponential: two rounds may leave an interval without an end
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One run's factors. `factors` multiply (divisors divide) to `throughput` of its counted windows, frames/s.
+    """One run: logs of its factors, a larger one always faster; they add up to log `throughput` (counted windows).
 
-    `fps`, `tail` and `observer` stand apart: fps = throughput x observer x tail.
+    log fps = throughput + observer + tail. `counted`: whether there are counted windows; without them the factors are
+    of the bare ones, and `observer` says nothing.
     """
 
-    factors: Mapping[str, float]
+    levels: Mapping[str, Mapping[str, float]]
     throughput: float
-    fps: float
-    tail: float
     observer: float
-    merged: str = ""  # which factors could not be told apart, and why
+    tail: float
+    counted: bool = True
 
-    def product(self) -> float:
-        """Throughput out of the factors."""
-        return math.prod(1 / v if name in DIVISORS else v for name, v in self.factors.items())
+    @property
+    def fps(self) -> float:
+        """Log of batch / median latency of the bare windows."""
+        return self.throughput + self.observer + self.tail
+
+    @property
+    def level(self) -> str:
+        """The finest level that the run has."""
+        return next(level for level in LEVELS if level in self.levels)
+
+    def factors(self) -> dict[str, float]:
+        """Those of the finest level in their own units, work and CPU time per frame: these two divide."""
+        logs = self.levels[self.level]
+        return {DIVISORS.get(name, name): math.exp(-v if name in DIVISORS else v) for name, v in logs.items()}
+
+
+def why(level: str, of: str) -> str:
+    """Why factors are merged on a level, half a sentence. `of`: what has to be counted of, as `both modes`."""
+    return WHY[level].format(of=of)
 
 
 def exact(window: Window) -> dict[str, Reading]:
@@ -61,44 +102,77 @@ def seconds(reading: Reading) -> float:
 
 
 def identity(run: Run) -> Identity | None:
-    """The factors of a native run; None where not even CPU time was counted, or a kind of window is absent or empty."""
-    counted = [w for w in run.windows if w.role is Role.COUNTED]
-    bare = [w for w in run.windows if w.role is Role.BARE]
-    if run.failure is not None or not counted or not bare:
+    """The factors of a run on every level that it has; None where it failed or has no speed of its own."""
+    bare, counted = (_timed(run, role) for role in (Role.BARE, Role.COUNTED))
+    if run.failure is not None or not bare:
         return None
-    readings = [exact(w) for w in counted]
-    if any(Name.TASK_CLOCK not in r for r in readings):
-        return None
-    batch = run.case.batch
-    frames = batch * sum(len(w.latencies_ns) for w in counted)
-    elapsed = sum(w.elapsed_s for w in counted)
-    cpu = sum(seconds(r[Name.TASK_CLOCK]) for r in readings)
-    if min(frames, elapsed, cpu) <= 0:
-        return None
-    throughput = frames / elapsed
-    factors: dict[str, float] = {"parallelism": cpu / elapsed}
-    merged = ""
-    cycles = total(readings, Name.CYCLES)
-    instructions = total(readings, Name.INSTRUCTIONS)
-    if cycles and instructions:
-        factors |= {"clock": cycles / cpu, "ipc": instructions / cycles, "work": instructions / frames}
-    else:
-        factors["cpu time per frame"] = cpu / frames
-        merged = "clock, IPC and work per frame can't be told apart without cycles and instructions of both modes"
-    latencies = [t for w in bare for t in w.latencies_ns]
-    bare_s = sum(w.elapsed_s for w in bare)
-    latency = speed.latency_ns(latencies) if latencies else 0.0
-    if min(latency, bare_s) <= 0:
-        return None
-    bare_throughput = batch * len(latencies) / bare_s
-    fps = speed.fps(batch, latency)
-    return Identity(factors, throughput, fps, fps / bare_throughput, bare_throughput / throughput, merged)
+    found = speed.of_run(run)
+    windows = counted or bare
+    elapsed = sum(w.elapsed_s for w in windows)
+    if not found.fps or not found.throughput or elapsed <= 0:
+        return None  # a clock that stood still measured nothing
+    frames = run.case.batch * sum(len(w.latencies_ns) for w in windows)
+    throughput, bare_throughput = math.log(frames / elapsed), math.log(found.throughput)
+    levels: dict[str, Mapping[str, float]] = {"wall": {}}
+    cpu = _cpu_seconds(windows)
+    if cpu:
+        levels |= _levels(windows, frames, elapsed, cpu, bool(run.host_state.get("emulated")))
+    tail = math.log(found.fps) - bare_throughput
+    return Identity(levels, throughput, bare_throughput - throughput, tail, bool(counted))
 
 
 def identities(runs: Iterable[Run]) -> dict[str, Identity]:
     """The factors of every native run that has them, by uid."""
     found = {run.uid: identity(run) for run in runs if run.kind is Kind.NATIVE}
     return {uid: one for uid, one in found.items() if one is not None}
+
+
+def _timed(run: Run, role: Role) -> list[Window]:
+    return [w for w in run.windows if w.role is role and w.latencies_ns]
+
+
+def _cpu_seconds(windows: Sequence[Window]) -> float | None:
+    """CPU time of all windows: task-clock, else what rusage says; None where neither is in each of them."""
+    readings = [exact(w) for w in windows]
+    if all(Name.TASK_CLOCK in r for r in readings):
+        return sum(seconds(r[Name.TASK_CLOCK]) for r in readings)
+    user, system = total(readings, Name.CPU_USER_TIME), total(readings, Name.CPU_SYSTEM_TIME)
+    return user + system if user is not None and system is not None else None
+
+
+def _levels(
+    windows: Sequence[Window], frames: int, elapsed: float, cpu: float, emulated: bool
+) -> dict[str, Mapping[str, float]]:
+    parallelism = math.log(cpu / elapsed)
+    levels: dict[str, Mapping[str, float]] = {
+        "clockless": {PARALLELISM: parallelism, CPU_TIME: math.log(frames / cpu)},
+    }
+    for domain, level, clock in (("user+kernel", "full", CLOCK), ("user", "user", USER_CLOCK)):
+        readings = [_of_domain(w, domain) for w in windows]
+        instructions = total(readings, Name.INSTRUCTIONS)
+        cycles = total(readings, Name.CYCLES)
+        if not instructions:
+            continue
+        work = -math.log(instructions / frames)
+        if domain == "user+kernel":
+            levels["rate"] = {PARALLELISM: parallelism, RATE: math.log(instructions / cpu), WORK: work}
+        unreal = emulated or any(r[m].origin is Origin.EMULATED for r in readings for m in (Name.CYCLES,) if m in r)
+        if cycles and not unreal:
+            rate, ipc = math.log(cycles / cpu), math.log(instructions / cycles)
+            levels[level] = {PARALLELISM: parallelism, clock: rate, IPC: ipc, WORK: work}
+    return levels
+
+
+def _of_domain(window: Window, domain: str) -> dict[str, Reading]:
+    """Exact cycles and instructions of one domain; `cycles:u` goes by its own name in some sources."""
+    return {
+        r.metric.partition(":")[0]: r
+        for r in window.readings
+        if r.value is not None
+        and r.exactness is Exactness.EXACT
+        and r.domain == domain
+        and r.metric.partition(":")[0] in (Name.CYCLES, Name.INSTRUCTIONS)
+    }
 
 
 def total(readings: Sequence[Mapping[str, Reading]], metric: str) -> float | None:

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hwprof.analysis import behind, bottlenecks, ratio, roofline, selecting
-from hwprof.analysis.decomposition import factor
+from hwprof.analysis import behind, bottlenecks, roofline, selecting
+from hwprof.analysis.decomposition import CPU_TIME, Identity, factor, identity
 from hwprof.analysis.evidence import Evidence, collect
 from hwprof.analysis.omissions import Omission, why_no_speed
-from hwprof.analysis.ratio import CPU_TIME, Speeds
 from hwprof.analysis.roofline import Roof
 from hwprof.analysis.selecting import Cell
 from hwprof.analysis.verdicts import Context, Spin, Verdict
@@ -28,7 +27,7 @@ class Known:
 
     cell: Cell
     evidence: Evidence
-    speeds: Sequence[Speeds]
+    speeds: Sequence[Identity]
     experiments: Sequence[int]
 
     def of(self, experiment: int) -> Known:
@@ -108,7 +107,7 @@ def of_runs(cell: Cell, runs: Sequence[Run]) -> Known | None:
     """A case out of its runs; None where no round has a speed."""
     evidence = collect(runs)
     where = {e.uid: e.experiment for e in cell.entries}
-    found = [(s, where[r.uid]) for r in runs if r.kind is Kind.NATIVE and (s := ratio.speeds(r)) is not None]
+    found = [(s, where[r.uid]) for r in runs if r.kind is Kind.NATIVE and (s := identity(r)) is not None]
     if evidence is None or not found:
         return None
     return Known(cell, evidence, [s for s, _ in found], [e for _, e in found])

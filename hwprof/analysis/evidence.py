@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hwprof.analysis.performance import Interval
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Case, Exactness, Kind, Origin, Reading, Role, Run, Shape, Window
 from hwprof.speed import Interval, Speed, between_rounds, of_run

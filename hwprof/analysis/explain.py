@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from hwprof.analysis import behind, ratio
 from hwprof.analysis.behind import Clue, Side
-from hwprof.analysis.decomposition import Factor, factor
+from hwprof.analysis.decomposition import CPU_TIME, WORK, Factor, Identity, factor, identity
 from hwprof.analysis.evidence import Evidence, collect
 from hwprof.analysis.omissions import why_no_speed
-from hwprof.analysis.ratio import Decomposition, Speeds
+from hwprof.analysis.ratio import Decomposition
 from hwprof.analysis.wording import CAUSES, headline
 from hwprof.errors import ResultsError
 from hwprof.records import Kind, Run
@@ -89,13 +89,13 @@ class Given:
     threads_apart: bool = False  # the other thread counts were measured in another experiment
 
 
-Taken = Callable[[Run], Speeds | None]  # ratio.speeds, or what remembers it
+Factors = Callable[[Run], Identity | None]  # decomposition.identity, or what remembers it
 
 
-def rounds(runs: Sequence[Run], speeds: Taken = ratio.speeds) -> list[Speeds]:
+def rounds(runs: Sequence[Run], factors: Factors = identity) -> list[Identity]:
     """Factors of the native rounds in order."""
     native = sorted((r for r in runs if r.kind is Kind.NATIVE), key=lambda r: (r.round, r.started_utc))
-    return [s for r in native if (s := speeds(r)) is not None]
+    return [s for r in native if (s := factors(r)) is not None]
 
 
 def may_spin(evidence: Evidence) -> bool:
@@ -123,20 +123,20 @@ def _shown(given: Given) -> bool:
     return any(e.cpu is not None and e.cpu.ratio > 1 and ratio.excludes_one(e.cpu) for e in effects)
 
 
-def side(given: Given, speeds: Taken = ratio.speeds, speed: Callable[[Run], Speed] = of_run) -> Side:
+def side(given: Given, factors: Factors = identity, speed: Callable[[Run], Speed] = of_run) -> Side:
     """Evidence of one side with its other thread counts. ResultsError where no round has a speed."""
     evidence = collect(given.runs, speed)
-    if evidence is None or not rounds(given.runs, speeds):
+    if evidence is None or not rounds(given.runs, factors):
         raise ResultsError(f"{given.label or 'one side'}: {why_no_speed(given.runs)}", "measure it: hwprof run")
     threads: dict[int, list[float]] = defaultdict(list)
     alone: list[float] = []
     for run in (*given.runs, *given.threads):
-        found = speeds(run) if run.kind is Kind.NATIVE else None
+        found = factors(run) if run.kind is Kind.NATIVE else None
         if found is not None:
             threads[run.case.threads].append(math.exp(found.throughput))
             level = found.levels.get("clockless")
             if run.case.threads == 1 and level is not None:
-                alone.append(math.exp(-level[ratio.CPU_TIME]))
+                alone.append(math.exp(-level[CPU_TIME]))
     return Side(given.label, evidence, dict(threads), tuple(alone), given.threads_apart)
 
 
@@ -210,7 +210,7 @@ def beside(
 
 def simulated_split(a: Side, b: Side, found: Decomposition) -> list[Clue]:
     """Where CPU time is one factor: what simulated instructions would make of it, if the real CPU executed as many."""
-    cpu = next((f for f in found.factors if f.name == ratio.CPU_TIME), None)
+    cpu = next((f for f in found.factors if f.name == CPU_TIME), None)
     column = next((n for n in a.evidence.quantities if n.startswith("instructions@")), None)
     if cpu is None or column is None or column not in b.evidence.quantities:
         return []
@@ -219,7 +219,7 @@ def simulated_split(a: Side, b: Side, found: Decomposition) -> list[Clue]:
         f"if this CPU executed as many instructions as {column.partition('@')[2]} counted, work would be x{work:.2f} "
         f"and clock and IPC together x{cpu.ratio / work:.2f} of the x{cpu.ratio:.2f} in CPU time (a supposition)"
     )
-    return [Clue(ratio.WORK, "simulated-split", text, {"work": work, "rate": cpu.ratio / work})]
+    return [Clue(WORK, "simulated-split", text, {"work": work, "rate": cpu.ratio / work})]
 
 
 def _intervention(kind: str, a: Given, b: Given, base: Decomposition, paired: bool) -> Intervention | None:
@@ -256,9 +256,9 @@ def _effect(kind: str, which: str, given: Given, variant: Variant) -> Effect:
     return Effect(kind, which, given.label, variant.changed, speed, _cpu(now, then), variant.limit)
 
 
-def _cpu(now: Sequence[Speeds], then: Sequence[Speeds]) -> Factor | None:
+def _cpu(now: Sequence[Identity], then: Sequence[Identity]) -> Factor | None:
     """CPU time per frame over that of the others; None where it wasn't counted."""
     if not all("clockless" in s.levels for s in (*now, *then)):
         return None
-    logs = [[-s.levels["clockless"][ratio.CPU_TIME] for s in several] for several in (now, then)]
+    logs = [[-s.levels["clockless"][CPU_TIME] for s in several] for several in (now, then)]
     return factor("cpu time per frame", logs[0], logs[1])

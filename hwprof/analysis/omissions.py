@@ -25,7 +25,7 @@ def lines(found: Iterable[Omission]) -> list[str]:
 
 
 def why_no_speed(runs: Sequence[Run]) -> str:
-    """Why good native rounds give no latency of hwprof's own; for those that `ratio.speeds` knows nothing of."""
+    """Why good native rounds give no latency of hwprof's own; for those without factors."""
     native = [run for run in runs if run.kind is Kind.NATIVE]
     told = {str(run.facts["imported"].get("format", "")) for run in native if run.facts.get("imported")}
     if told:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hwprof.analysis import ratio
-from hwprof.analysis.decomposition import Factor
+from hwprof.analysis.decomposition import CPU_TIME, RATE, USER_CLOCK, Factor
 from hwprof.analysis.ratio import Decomposition
 
 if TYPE_CHECKING:
@@ -76,9 +76,9 @@ WORDS: Mapping[str, str] = {
     "clock": "clock",
     "ipc": "instructions per cycle",
     "work": "instructions per frame",
-    ratio.USER_CLOCK: "clock and share of user mode together",
-    ratio.RATE: "instructions per CPU-second (clock and IPC together)",
-    ratio.CPU_TIME: "CPU time per frame (clock, IPC and work together)",
+    USER_CLOCK: "clock and share of user mode together",
+    RATE: "instructions per CPU-second (clock and IPC together)",
+    CPU_TIME: "CPU time per frame (clock, IPC and work together)",
     "observer": "bare against counted windows",
     "tail": "slow outliers (median against mean)",
     "throughput": "everything together: nothing can be told apart",

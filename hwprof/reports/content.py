@@ -64,6 +64,7 @@ def build(
     commands = Table("Commands", command.HEADER, command.rows(everything))
     if frame.empty and not commands.rows:
         return Report(("There is no run in these results: hwprof sweep quick measures some.",), ())
+    factors = decomposition.identities(everything) if identities is None else identities
     fps = speeds(frame)
     analyses = tuple(correlate(frame)) if len(fps) and "fps" in against else ()
     energy = tuple(targets.against_energy(frame)) if len(fps) and "energy" in against else ()
@@ -73,9 +74,9 @@ def build(
     last = (
         commands,
         Table("Tuned launch parameters", tuning.HEADER, tuning.rows(everything), tuning.NOTE),
-        identity_table(everything, identities),
+        identity_table(everything, factors),
         Table("Events that failed validation", validation.HEADER, validation.rows(frame), validation.NOTE),
-        Table("Left out", omissions.HEADER, omissions.rows(everything, identities or ())),
+        Table("Left out", omissions.HEADER, omissions.rows(everything, factors)),
         doubt_table(everything),
         failure_table(everything),
     )
@@ -233,29 +234,28 @@ def interval_r(c: Correlation) -> str:
     return f"[{c.given.low:+.2f} ... {c.given.high:+.2f}]"
 
 
-def identity_table(runs: Sequence[Run], identities: Mapping[str, decomposition.Identity] | None = None) -> Table:
-    """Throughput of each case on each machine in its factors, median over rounds. `identities`: by uid, if known."""
+def identity_table(runs: Sequence[Run], identities: Mapping[str, decomposition.Identity]) -> Table:
+    """Throughput of each case on each machine in its factors, median over rounds. `identities`: by uid."""
     cases: dict[tuple[Any, ...], list[tuple[Run, decomposition.Identity]]] = {}
-    known = decomposition.identities(runs) if identities is None else identities
     for run in runs:
-        if (found := known.get(run.uid)) is not None:
+        if (found := identities.get(run.uid)) is not None and found.level != "wall":
             # rounds with and without cycles have other factors: what may be counted can change between them
-            cases.setdefault((run.case, machine.machine_id(run.machine), *found.factors), []).append((run, found))
+            cases.setdefault((run.case, machine.machine_id(run.machine), found.level), []).append((run, found))
     several = len({key[1] for key in cases}) > 1
     rows: list[tuple[str, ...]] = []
-    merged = ""
+    merged: dict[str, None] = {}
     for group in cases.values():
         run, middle = sorted(group, key=lambda pair: pair[1].throughput)[len(group) // 2]
-        merged = merged or middle.merged
-        factors = "  ".join(f"{n} {factor(n, v)}" for n, v in middle.factors.items())
+        merged[decomposition.why(middle.level, "both modes")] = None
+        factors = "  ".join(f"{n} {factor(n, v)}" for n, v in middle.factors().items())
         rows.append(
             (
                 f"{run.case.title} on {machine.label(run.machine)}" if several else run.case.title,
-                number(middle.throughput),
+                number(math.exp(middle.throughput)),
                 factors,
-                f"x{middle.observer:.3f}",
-                f"x{middle.tail:.3f}",
-                number(middle.fps),
+                f"x{math.exp(middle.observer):.3f}" if middle.counted else "-",
+                f"x{math.exp(middle.tail):.3f}",
+                number(math.exp(middle.fps)),
             )
         )
     note = "FPS = throughput x bare/counted (with its noise) x tail; all from the windows of one (the median) round."
@@ -263,7 +263,7 @@ def identity_table(runs: Sequence[Run], identities: Mapping[str, decomposition.I
         "Throughput in its factors",
         ("case", "throughput", "factors", "bare/counted", "tail", "FPS"),
         tuple(sorted(rows)),
-        f"{note} {merged}".strip(),
+        f"{note} {'; '.join(filter(None, merged))}".strip(),
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 
 from hwprof import machine
-from hwprof.analysis import ratio
 from hwprof.analysis.omissions import why_no_speed
 from hwprof.records import Case, Kind, Run
 
@@ -13,10 +12,10 @@ HEADER = ("case", "rounds", "left out of", "because")
 WITHOUT_MACS = "the number of its MACs is unknown"
 
 
-def rows(runs: Sequence[Run], factored: Container[str] = ()) -> tuple[tuple[str, ...], ...]:
+def rows(runs: Sequence[Run], factored: Container[str]) -> tuple[tuple[str, ...], ...]:
     """Good native cases of which an analysis can say nothing: in how many rounds, which analysis, and why.
 
-    `factored`: uids of runs whose factors are known already.
+    `factored`: uids of runs that have factors.
     """
     cases: dict[tuple[Case, str], list[Run]] = {}
     for run in runs:
@@ -24,7 +23,7 @@ def rows(runs: Sequence[Run], factored: Container[str] = ()) -> tuple[tuple[str,
             cases.setdefault((run.case, machine.machine_id(run.machine)), []).append(run)
     found = []
     for (case, _), group in cases.items():
-        silent = [run for run in group if run.uid not in factored and ratio.speeds(run) is None]
+        silent = [run for run in group if run.uid not in factored]
         if silent:
             rounds = f"{len(silent)} of {len(group)}"
             found.append((case.title, rounds, "factors, explanations, bottlenecks", why_no_speed(silent)))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 import statistics
+from typing import Any
 
 import pytest
 from scipy import stats
 
+from hwprof import speed
 from hwprof.analysis import decomposition
-from hwprof.records import Case, Exactness, Reading, Role, Run, Window
+from hwprof.records import Case, Exactness, Failure, Origin, Reading, Role, Run, Window
 
 CASE = Case("f", "n", "", 32, batch=2)
 
@@ -25,46 +27,68 @@ def run_of(elapsed_ns: int = 10**9, cpu_ns: float = 9e8, cycles: float = 2e9, in
     return Run("1", CASE, windows=(bare, Window(1, Role.COUNTED, 0, 0, elapsed_ns, (elapsed_ns // 10,) * 10, readings)))
 
 
+def with_readings(window: Window, readings: tuple[Reading, ...]) -> Window:
+    return dataclasses.replace(window, readings=readings)
+
+
 def identity_of(run: Run) -> decomposition.Identity:
     found = decomposition.identity(run)
     assert found is not None
     return found
 
 
+def product(found: decomposition.Identity) -> float:
+    divide = decomposition.DIVISORS.values()
+    return math.prod(1 / v if name in divide else v for name, v in found.factors().items())
+
+
 def test_the_four_factors_multiply_to_the_throughput() -> None:
     found = identity_of(run_of())
-    assert found.factors == pytest.approx({"parallelism": 0.9, "clock": 2e9 / 0.9, "ipc": 1.5, "work": 1.5e8})
-    assert found.throughput == 20
-    assert found.product() == pytest.approx(found.throughput, rel=1e-12)
+    assert found.factors() == pytest.approx({"parallelism": 0.9, "clock": 2e9 / 0.9, "ipc": 1.5, "work": 1.5e8})
+    assert math.exp(found.throughput) == pytest.approx(20)
+    assert product(found) == pytest.approx(20, rel=1e-12)
 
 
 def test_fps_is_throughput_times_observer_times_tail() -> None:
-    found = identity_of(run_of())
-    assert found.throughput * found.observer * found.tail == pytest.approx(found.fps, rel=1e-12)
-
-
-def test_without_cycles_the_rest_is_one_factor_and_said_so() -> None:
     run = run_of()
-    counted = dataclasses.replace(run.windows[1], readings=run.windows[1].readings[:1])
-    found = identity_of(dataclasses.replace(run, windows=(run.windows[0], counted)))
-    assert tuple(found.factors) == decomposition.CLOCKLESS
-    assert found.product() == pytest.approx(found.throughput, rel=1e-12)
-    assert "can't be told apart" in found.merged
+    assert math.exp(identity_of(run).fps) == pytest.approx(speed.of_run(run).fps, rel=1e-12)
 
 
-@pytest.mark.parametrize("change", [{"domain": "user"}, {"exactness": Exactness.SCALED}])
-def test_user_only_and_scaled_cycles_never_meet_total_cpu_time(change: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("kept", "change", "level"),
+    [
+        (1, {}, "clockless"),
+        (2, {}, "clockless"),
+        (3, {"domain": "user"}, "user"),
+        (3, {"exactness": Exactness.SCALED}, "clockless"),
+        (3, {"origin": Origin.EMULATED}, "rate"),
+    ],
+)
+def test_what_can_not_be_told_apart_is_one_factor_and_said_so(kept: int, change: dict[str, Any], level: str) -> None:
+    run = run_of()
+    clock, *counts = run.windows[1].readings[:kept]
+    readings = (clock, *(dataclasses.replace(r, **change) for r in counts))
+    found = identity_of(dataclasses.replace(run, windows=(run.windows[0], with_readings(run.windows[1], readings))))
+    assert found.level == level
+    assert product(found) == pytest.approx(20, rel=1e-12)
+    assert "can't be told" in decomposition.why(level, "both modes")
+
+
+def test_cycles_of_one_domain_never_meet_instructions_of_another() -> None:
     run = run_of()
     clock, cycles, instructions = run.windows[1].readings
-    readings = (clock, dataclasses.replace(cycles, **change), instructions)  # type: ignore[arg-type]
-    counted = dataclasses.replace(run.windows[1], readings=readings)
-    found = identity_of(dataclasses.replace(run, windows=(run.windows[0], counted)))
-    assert "clock" not in found.factors
+    mixed = with_readings(run.windows[1], (clock, dataclasses.replace(cycles, domain="user"), instructions))
+    found = identity_of(dataclasses.replace(run, windows=(run.windows[0], mixed)))
+    assert found.level == "rate"
 
 
-def test_a_failed_or_uncounted_run_has_no_identity() -> None:
+def test_a_failed_run_has_no_identity_and_one_that_counted_nothing_no_factors() -> None:
     run = run_of()
-    assert decomposition.identity(dataclasses.replace(run, windows=run.windows[:1])) is None
+    assert decomposition.identity(dataclasses.replace(run, failure=Failure("killed", "died"))) is None
+    assert decomposition.identity(dataclasses.replace(run, windows=run.windows[1:])) is None
+    bare = identity_of(dataclasses.replace(run, windows=run.windows[:1]))
+    assert bare.level == "wall"
+    assert not bare.counted
 
 
 @pytest.mark.parametrize("paired", [False, True])

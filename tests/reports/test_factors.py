@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hwprof.analysis.decomposition import DIVISORS
 from hwprof.cli import main
-from hwprof.records import Doubt
+from hwprof.records import Doubt, Exactness, Origin
+from hwprof.reports import content
 from hwprof.reports.html import factors, gather, page
 from hwprof.reports.html.gather import Material
 from hwprof.store import Results
@@ -50,6 +53,34 @@ def test_page_and_command_give_the_same_factors(
     assert row[4:] == tuple(factors.says(f) for f in found.explained[0][1].decomposition.terms)
     clues = {row[4] for row in factors.behind(found.explained).rows}
     assert {c["text"] for c in said["clues"]} | set(said["notes"]) == clues
+
+
+@pytest.mark.parametrize(
+    "counted",
+    [
+        {},
+        {"domain": "user"},
+        {"origin": Origin.EMULATED},
+        {"exactness": Exactness.SCALED},
+        {"leave": ("cycles",)},
+        {"leave": ("cycles", "instructions")},
+    ],
+    ids=str,
+)
+def test_the_table_of_runs_has_the_factors_of_the_explanation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], counted: dict[str, Any]
+) -> None:
+    runs = [*several(framework="onnxruntime", **counted), *several(framework="opencv", work=2e8, **counted)]
+    path = stored(tmp_path / "r.db", runs)
+    assert main(["explain", "onnxruntime", "opencv", str(path), "--json"]) == 0
+    (said,) = json.loads(capsys.readouterr().out)["explanations"]
+    read = material(path)
+    table = content.identity_table(read.runs, read.identities)
+    names = [DIVISORS.get(f["name"], f["name"]) for f in said["factors"]]
+    assert len(table.rows) == 2
+    for row in table.rows:
+        assert [re.sub(r" [\d.,]+( \D+)?$", "", part) for part in row[2].split("  ")] == names
+    assert said["merged"].replace("both sides", "both modes") in table.note
 
 
 def test_variants_of_a_framework_are_sides_of_their_own_and_reruns_are_said(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ class Material:
     placed: Sequence[tuple[Placement, Roof]] = ()
     unplaced: Sequence[Unplaced] = ()
     layers: Mapping[str, Sequence[Layer]] = field(default_factory=dict)  # title of the run -> its layers
-    identities: Mapping[str, Identity] | None = None  # uid of a native run -> its factors
+    identities: Mapping[str, Identity] = field(default_factory=dict)  # uid of a native run -> its factors
     apart: Sequence[Apart] = ()  # every two frameworks in factors
     explained: Sequence[tuple[Apart, Explanation]] = ()  # those of them that are drawn, with what stands behind
 
@@ -80,9 +80,8 @@ def gather(
     timelines = [results.find(uid) for uid in typical(labelled)]
     placed, unplaced = roofline.placed(frame, roofline.roofs(results.ceilings(), results.machines()))
     names = dict(zip(labelled["run"].astype(str), labelled[VARIANT].astype(str), strict=True))
-    fps = {uid: one.fps for uid, one in identities.items()}
     source = Source(results, held={r.uid: r for r in runs})
-    pairs = apart.every(source, names, fps)
+    pairs = apart.every(source, names, identities)
     drawn = apart.widest(pairs, DRAWN)
     source.held = {}  # an explanation needs all readings of its runs
     explained = list(zip(drawn, apart.explained(drawn, source), strict=True))
