@@ -53,7 +53,7 @@ class Probe:
     events: States
     power: States
     simulators: Mapping[str, Available | Unavailable]  # by the name that --simulate takes
-    compiler: str | None
+    compiler: Available | Unavailable
     frameworks: Mapping[str, tuple[str | None, str]]  # name -> (version, how to install)
     opening: int = 0  # errno of opening the least event there is; 0: it opens
     counters: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # PMU -> (free now, those it has)

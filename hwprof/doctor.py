@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import platform
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from hwprof import advice, limits, machine
+from hwprof import advice, compiler, limits, machine
 from hwprof.advice import LIMITED, MISSING, OK, Finding, Probe
 from hwprof.collectors import power
 from hwprof.collectors.perf.abi import read_rights
 from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.skeleton import skeleton
-from hwprof.collectors.protocol import Available
+from hwprof.collectors.protocol import Available, Unavailable
+from hwprof.errors import NotAvailable
 from hwprof.simulation import probe as simulators
 
 ROOT = Path("/")
@@ -43,11 +43,22 @@ def probe(root: Path = ROOT) -> Probe:
         collector.probe(["auto"]),
         power.probe(root),
         simulators(),
-        shutil.which("cc") or shutil.which("gcc") or shutil.which("clang"),
+        c_compiler(),
         {name: (interpreters.version(name, e), e.install) for name, e in environments.items()},
         collector.permission(),
         collector.free_counters(),
     )
+
+
+def c_compiler() -> Available | Unavailable:
+    """The host's C compiler, or why there is none that runs."""
+    try:
+        found = compiler.find()
+    except NotAvailable as error:
+        return Unavailable(error.message, error.remedy)
+    if found.fault:
+        return Unavailable(f"{found.title} does not run: {found.fault}", compiler.REMEDY)
+    return Available(found.title)
 
 
 def table_skeletons(root: Path = ROOT) -> str:
@@ -159,10 +170,10 @@ def _tools(found: Probe) -> Iterator[Finding]:
         else:
             yield Finding("tools", what, MISSING, simulator.reason, simulator.remedy)
     yield Finding("tools", "Python", OK, f"{platform.python_implementation()} {platform.python_version()}")
-    if found.compiler:
-        yield Finding("tools", "C compiler", OK, found.compiler)
+    if isinstance(found.compiler, Available):
+        yield Finding("tools", "C compiler", OK, found.compiler.source)
     else:
-        yield Finding("tools", "C compiler", MISSING, "none found", "apt-get install gcc")
+        yield Finding("tools", "C compiler", MISSING, found.compiler.reason, found.compiler.remedy)
     for name, (version, install) in found.frameworks.items():
         if version:
             yield Finding("frameworks", name, OK, version)

@@ -66,7 +66,7 @@ def found_on(name: str, code: int = 0, software: bool = True) -> Probe:
             "callgrind": Unavailable("valgrind is not installed", "apt-get install valgrind"),
             "riscv64": Unavailable("qemu-riscv64 can't load plugins", "apt-get install qemu-user on Debian 12"),
         },
-        compiler=None,
+        compiler=Unavailable("a C compiler is not installed", "sudo apt-get install gcc libc6-dev"),
         frameworks={"onnxruntime": ("1.21.0", "pip install onnxruntime"), "pytorch": (None, "pip install torch")},
     )
 
@@ -193,7 +193,7 @@ def test_a_good_machine_is_told_so() -> None:
     host = {**found.host, "governors": ["performance"], "boost": "0"}
     rights = Rights(1, privileged=False)
     both = {name: Available(name) for name in ("callgrind", "riscv64")}
-    good = replace(found, host=host, rights=rights, compiler="/usr/bin/cc", simulators=both)
+    good = replace(found, host=host, rights=rights, compiler=Available("/usr/bin/cc"), simulators=both)
     findings = doctor.examine(good)
     for what in ("event table", "hardware events", "kernel events", "governor", "simulation: riscv64", "C compiler"):
         assert only(findings, what).status == doctor.OK

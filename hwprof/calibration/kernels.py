@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hwprof.validation.build import TIMEOUT_S, find_compiler
+from hwprof import compiler
 
 SOURCE = Path(__file__).resolve().parent / "programs" / "ceilings.c"
 FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=fast", "-g0", "-Wall", "-Wextra", "-pthread")
@@ -99,28 +95,22 @@ def variants(architecture: str, extensions: Sequence[str]) -> tuple[Variant, ...
     return tuple(found)
 
 
-def build(variant: Variant, folder: Path, compiler: str | None = None) -> Built:
-    """The program for a variant, compiled once for each compiler and text. Raises NotInstalled without a compiler."""
-    path = find_compiler(compiler)
-    said = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=TIMEOUT_S, check=False).stdout
-    version = said.partition("\n")[0]
-    words = [*FLAGS, *variant.flags, f"-DWIDTH={variant.width}", f"-DNUMBER={variant.number}"]
-    key = hashlib.sha256(" ".join([path, said, *words]).encode() + SOURCE.read_bytes()).hexdigest()[:16]
-    place = folder / key / "ceilings"
-    assembly = place.with_suffix(".s")
-    if not place.exists():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
-            made, text = Path(scratch) / "ceilings", Path(scratch) / "ceilings.s"
-            for extra in (["-S", "-o", str(text)], ["-o", str(made)]):
-                command = [path, *words, str(SOURCE), *extra]
-                done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-                if done.returncode:
-                    lines = [x for x in done.stderr.splitlines() if "error" in x or "unrecognized" in x] or [""]
-                    return Built(variant, None, version, why=f"{Path(path).name} can't: {lines[0].strip()[-120:]}")
-            shutil.move(text, assembly)
-            made.replace(place)
-    return Built(variant, place, version, vectorised(variant, assembly.read_text(errors="replace")))
+def build(variant: Variant, folder: Path, named: str | None = None) -> Built:
+    """The program for a variant, compiled once for each compiler and text. Raises NotInstalled without a compiler.
+
+    `named`: the words of another compiler than the host's.
+    """
+    found = compiler.find(named)
+    version = found.version.partition("\n")[0]
+    flags = [*FLAGS, *variant.flags, f"-DWIDTH={variant.width}", f"-DNUMBER={variant.number}"]
+    outputs = {"ceilings.s": ("-S",), "ceilings": ()}
+    try:
+        place = found.build(folder, [SOURCE], outputs, flags, f"the arithmetic of {variant.name}")
+    except compiler.NotCompiled as error:
+        name = " ".join([Path(found.words[0]).name, *found.words[1:]])
+        return Built(variant, None, version, why=f"{name} can't: {error.complaint[-120:]}")
+    assembly = (place / "ceilings.s").read_text(errors="replace")
+    return Built(variant, place / "ceilings", version, vectorised(variant, assembly))
 
 
 def vectorised(variant: Variant, assembly: str) -> dict[str, bool]:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hwprof import compiler
 from hwprof.boards.machines import require
 from hwprof.cache import default_cache
-from hwprof.collectors.riscv.build import compiler, interface, plugin
+from hwprof.collectors.riscv.build import interface, plugin
 from hwprof.collectors.riscv.counters import LABEL, LABEL_VARIABLE, VARIABLE
 from hwprof.collectors.riscv.root import library_path, place, root
 from hwprof.errors import NotAvailable, NotInstalled, UsageError
@@ -90,7 +91,7 @@ def here() -> None:
     Makes nothing.
     """
     interface(qemu())
-    compiler()
+    compiler.find()
     require("mmdebstrap")
 
 
