@@ -67,7 +67,7 @@ def on_host(found: Probe, command: str) -> str:
 def cpu(found: Probe) -> Iterator[Finding]:
     """The machine, and for each kind of core its table and counters."""
     catalog = Catalog(found.root)
-    yield Finding("CPU", "machine", OK, f"{machine.label(found.hardware)} [{machine.machine_id(found.hardware)}]")
+    yield Finding("CPU", "machine", OK, f"{machine.description(found.hardware)} [{machine.machine_id(found.hardware)}]")
     for kind in catalog.kinds:
         yield _table(found, catalog, kind)
         if kind.table is None or kind.pmu is None:

@@ -105,10 +105,18 @@ def machine_id(facts: Mapping[str, Any]) -> str:
 
 
 def label(facts: Mapping[str, Any]) -> str:
-    """For people: model (each kind of core where there are several), CPUs, sockets, board."""
+    """What the machine is called: the label it was given, else its board, else the model of its CPU; "" if unknown."""
+    names = (facts.get(key) for key in ("label", "board", "model"))
+    return next((name.strip() for name in names if isinstance(name, str) and name.strip()), "")
+
+
+def description(facts: Mapping[str, Any]) -> str:
+    """For people: the label it was given, model (each kind of core where there are several), CPUs, sockets, board."""
     kinds = [f"{kind['model']} x{len(kind['cpus'])}" for kind in facts.get("kinds", ())]
     model = " + ".join(kinds) or str(facts.get("model") or facts.get("architecture", "unknown CPU"))
     parts = [model, f"{facts.get('cpus', '?')} CPUs"]
+    if facts.get("label"):
+        parts.insert(0, label(facts))
     if facts.get("cores", {}).get("sockets", 1) > 1:
         parts.append(f"{facts['cores']['sockets']} sockets")
     if facts.get("board"):

@@ -192,11 +192,11 @@ def test_host_state_tells_the_governor_and_what_may_be_counted() -> None:
 def test_every_tree_has_an_id_and_a_label(name: str) -> None:
     facts = machine.hardware(MACHINES / name)
     assert len(machine.machine_id(facts)) == 12
-    assert f"{facts['cpus']} CPUs" in machine.label(facts)
+    assert f"{facts['cpus']} CPUs" in machine.description(facts)
 
 
 @pytest.mark.parametrize(
-    ("name", "architecture", "label"),
+    ("name", "architecture", "described"),
     [
         ("bpi-f3", "riscv64", "SpacemiT X60, 8 CPUs, spacemit k1-x deb1 board"),
         ("visionfive2", "riscv64", "SiFive U74, 4 CPUs, StarFive VisionFive 2 v1.3B"),
@@ -207,10 +207,10 @@ def test_every_tree_has_an_id_and_a_label(name: str) -> None:
         ("vm", "x86_64", "AMD EPYC, 2 CPUs"),
     ],
 )
-def test_a_tree_is_named_by_its_own_files(name: str, architecture: str, label: str) -> None:
+def test_a_tree_is_named_by_its_own_files(name: str, architecture: str, described: str) -> None:
     facts = machine.hardware(MACHINES / name)
     assert facts["architecture"] == architecture
-    assert machine.label(facts) == label
+    assert machine.description(facts) == described
 
 
 def test_caches_are_counted_with_who_shares_them() -> None:
@@ -241,7 +241,7 @@ def test_kinds_of_core_are_listed_the_fastest_first(tmp_path: Path) -> None:
         (folder / "cpu_capacity").write_text(str(capacity))
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc/cpuinfo").write_text("\n\n".join(blocks))
-    assert machine.label(machine.hardware(tmp_path)) == "Cortex-A76 x2 + Cortex-A55 x4, 6 CPUs"
+    assert machine.description(machine.hardware(tmp_path)) == "Cortex-A76 x2 + Cortex-A55 x4, 6 CPUs"
 
 
 def test_another_socket_is_not_overlooked(xeon: Path) -> None:
@@ -306,3 +306,17 @@ def test_load_and_clock_are_of_the_moment() -> None:
     assert said["load"] == 0.08
     assert said["khz"]["cpu3"] == 600000
     assert said["swap_used_mib"] == 0
+
+
+@pytest.mark.parametrize(
+    ("facts", "called"),
+    [
+        ({"label": " bench 3 ", "board": "Raspberry Pi 4", "model": "Cortex-A72"}, "bench 3"),
+        ({"label": "", "board": "Raspberry Pi 4", "model": "Cortex-A72"}, "Raspberry Pi 4"),
+        ({"model": "AMD EPYC"}, "AMD EPYC"),
+        ({"architecture": "riscv64"}, ""),
+    ],
+)
+def test_a_machine_is_called_by_what_it_was_given_its_board_or_its_cpu(facts: dict[str, str], called: str) -> None:
+    assert machine.label(facts) == called
+    assert called in machine.description(facts)

@@ -64,7 +64,7 @@ def main(args: argparse.Namespace) -> int:
         rows = [{key: getattr(c, key) for key in keys} for c in found]
         print(json.dumps({"format": 1, "machine": facts, "ceilings": rows}, indent=2))
     else:
-        print(roofline.ceilings_text(found, machine.label(facts)))
+        print(roofline.ceilings_text(found, machine.description(facts)))
     if args.no_save:
         return EXIT_OK
     from hwprof.store import Results, default_path

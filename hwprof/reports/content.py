@@ -74,7 +74,7 @@ def build(
     last = (
         commands,
         Table("Tuned launch parameters", tuning.HEADER, tuning.rows(everything), tuning.NOTE),
-        identity_table(everything, factors),
+        identity_table(frame, everything, factors),
         Table("Events that failed validation", validation.HEADER, validation.rows(frame), validation.NOTE),
         Table("Left out", omissions.HEADER, omissions.rows(everything, factors)),
         doubt_table(everything),
@@ -234,8 +234,9 @@ def interval_r(c: Correlation) -> str:
     return f"[{c.given.low:+.2f} ... {c.given.high:+.2f}]"
 
 
-def identity_table(runs: Sequence[Run], identities: Mapping[str, decomposition.Identity]) -> Table:
+def identity_table(frame: pd.DataFrame, runs: Sequence[Run], identities: Mapping[str, decomposition.Identity]) -> Table:
     """Throughput of each case on each machine in its factors, median over rounds. `identities`: by uid."""
+    called = dict(zip(frame["run"], frame["machine"], strict=True)) if len(frame) else {}
     cases: dict[tuple[Any, ...], list[tuple[Run, decomposition.Identity]]] = {}
     for run in runs:
         if (found := identities.get(run.uid)) is not None and found.level != "wall":
@@ -250,7 +251,7 @@ def identity_table(runs: Sequence[Run], identities: Mapping[str, decomposition.I
         factors = "  ".join(f"{n} {factor(n, v)}" for n, v in middle.factors().items())
         rows.append(
             (
-                f"{run.case.title} on {machine.label(run.machine)}" if several else run.case.title,
+                f"{run.case.title} on {called.get(run.uid, machine.label(run.machine))}" if several else run.case.title,
                 number(math.exp(middle.throughput)),
                 factors,
                 f"x{math.exp(middle.observer):.3f}" if middle.counted else "-",

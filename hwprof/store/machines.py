@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table, delete, insert, select
 
+from hwprof.machine import label as machine_label
 from hwprof.records import Ceiling, to_json
 from hwprof.store import schema
-from hwprof.store.writer import machine_label
 
 # `Ceiling.name`, which older and foreign rows may have alone
 NAME = re.compile(r"(?P<what>\S+)(?: (?P<of>.*?))??(?: cpus=(?P<cpus>[\d,]*))?")

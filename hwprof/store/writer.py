@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, insert, select, update
 
-from hwprof import speed
+from hwprof import machine, speed
 from hwprof.errors import ResultsError
 from hwprof.printable import encodable
 from hwprof.records import Case, Exactness, Kind, Reading, Run, to_json
@@ -29,7 +29,7 @@ class AlreadyDone(ResultsError):
 def add_run(connection: Connection, run: Run, experiment_id: int | None) -> int:
     """Insert one run with all that belongs to it; its row id. Raises AlreadyDone and ResultsError."""
     check(connection, run, experiment_id)
-    machine_id = _hashed(connection, schema.machine, to_json(run.machine), label=machine_label(run.machine))
+    machine_id = _hashed(connection, schema.machine, to_json(run.machine), label=machine.label(run.machine))
     state = to_json(run.host_state)
     host_id = schema.content_id([machine_id, state])
     _once(connection, schema.host_state, host_id, {"machine_id": machine_id, "facts": state})
@@ -100,15 +100,6 @@ def done_already(connection: Connection, row: Mapping[str, Any]) -> None:
             f"round {row['round']} of this case is done already (run {other})",
             "another sweep of the same experiment may be writing into this file: stop one of them",
         )
-
-
-def machine_label(facts: Mapping[str, Any]) -> str:
-    """What people call this machine: its label, else its board, else the model of its CPU; "" when nothing says."""
-    for key in ("label", "board", "model"):
-        value = facts.get(key)
-        if isinstance(value, str) and value.strip():
-            return value.strip()
-    return ""
 
 
 def case_id(connection: Connection, case: Case, macs: int | None, params: int | None) -> int:

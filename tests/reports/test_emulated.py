@@ -86,7 +86,7 @@ def test_a_case_on_two_machines_has_two_rows_of_factors(tmp_path: Path) -> None:
         results.add(emulated(make_run(fps=10, metrics=counted, machine=BOARD)))
         results.add(emulated(make_run(fps=10, metrics={"task-clock": 100.0}, machine=BOARD, round=1)))
         runs = list(results.runs())
-    table = content.identity_table(runs, identities(runs))
+        table = content.identity_table(results.frame(), runs, identities(runs))
     # an emulator's cycles are no clock, in the table no more than in `hwprof explain`
     assert {(row[0].rpartition(" on ")[2], re.sub(r" [\d.,]+.*", "", row[2].split("  ")[1])) for row in table.rows} == {
         (machine.label(MACHINE), "clock"),
@@ -107,3 +107,17 @@ def test_a_board_is_emulated_even_where_its_pmu_counted_nothing(tmp_path: Path) 
         MACHINE["label"]: False,
         BOARD["label"]: True,
     }
+
+
+def test_the_factors_call_machines_what_all_other_tables_call_them(tmp_path: Path) -> None:
+    counted = {"cycles": 2e7, "instructions": 4e7, "task-clock": 25.0}
+    alike = [{**MACHINE, "memory_gib": gib} for gib in (4, 8)]
+    with Results.create(tmp_path / "x.db") as results:
+        for facts in (*alike, {**MACHINE, "label": "", "board": "Board 9"}):
+            results.add(make_run(metrics=counted, machine=facts))
+        frame, runs = results.frame(), list(results.runs())
+    table = content.identity_table(frame, runs, identities(runs))
+    called = {row[0].rpartition(" on ")[2] for row in table.rows}
+    assert called == set(frame["machine"])
+    assert len(called) == 3
+    assert "Board 9" in called

@@ -75,7 +75,7 @@ def test_the_table_of_runs_has_the_factors_of_the_explanation(
     assert main(["explain", "onnxruntime", "opencv", str(path), "--json"]) == 0
     (said,) = json.loads(capsys.readouterr().out)["explanations"]
     read = material(path)
-    table = content.identity_table(read.runs, read.identities)
+    table = content.identity_table(read.frame, read.runs, read.identities)
     names = [DIVISORS.get(f["name"], f["name"]) for f in said["factors"]]
     assert len(table.rows) == 2
     for row in table.rows:

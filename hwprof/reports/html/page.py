@@ -175,7 +175,7 @@ def _factors(material: Material) -> Section:
     found, explained = material.apart, material.explained
     figures = tuple(factors.waterfall(p, f"factors-{i}", e.headline) for i, (p, e) in enumerate(explained))
     rows = [factors.behind(explained), factors.table(found)] if found else []
-    identity = content.identity_table(material.runs, material.identities)
+    identity = content.identity_table(material.frame, material.runs, material.identities)
     absent = () if found else ("No two frameworks measured the same case: nothing to take apart.",)
     words = (
         (factors.NOTE, "One waterfall per two frameworks, of the case where they are farthest apart.") if found else ()

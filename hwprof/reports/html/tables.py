@@ -74,7 +74,7 @@ def machines(runs: Sequence[Run]) -> list[tuple[str, tuple[tuple[str, str], ...]
                 for name, value in _flat(part):
                     facts.setdefault(name, {})[value] = None
         rows = tuple((name, " | ".join(values)) for name, values in facts.items())
-        out.append((machine.label(group[0].machine), rows))
+        out.append((machine.description(group[0].machine), rows))
     return out
 
 
