@@ -86,7 +86,6 @@ class Job:
     plan: Plan = field(default_factory=Plan)
     collectors: Mapping[str, str] = field(default_factory=lambda: BUILT_IN["hwprof.collectors"])  # "module:attribute"
     cpus: tuple[int, ...] = ()
-    timed_out_s: float = 0.0
     preprocess: Preprocess = field(default_factory=Preprocess)
     order: Mapping[str, Any] = field(default_factory=dict)  # of COMMAND: a commands.command.Order
 

@@ -199,12 +199,3 @@ def benjamini_hochberg(p: Floats) -> Floats:
     q = np.empty(m)
     q[order] = np.minimum.accumulate((p[order] * m / np.arange(1, m + 1))[::-1])[::-1]
     return np.minimum(q, 1.0)
-
-
-def t_interval(values: Floats) -> tuple[float, float] | None:
-    """95 % t interval of the mean of independent `values`; None below two."""
-    n = len(values)
-    if n < 2:
-        return None
-    half = float(special.stdtrit(n - 1, 0.975)) * float(np.std(values, ddof=1)) / np.sqrt(n)
-    return float(values.mean() - half), float(values.mean() + half)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections import Counter
 
@@ -282,8 +281,3 @@ def conversion(context: Context) -> Verdict:
     return Verdict(
         code, State.UNKNOWN, "no layers were measured; the instructions are not out of line", numbers, missing=missing
     )
-
-
-def inference_seconds(batch: int, throughput: float) -> float:
-    """Seconds per inference out of frames per second."""
-    return batch / throughput if throughput > 0 and math.isfinite(throughput) else math.nan

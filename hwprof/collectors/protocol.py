@@ -120,9 +120,3 @@ class Gauge(Protocol):
 
     def readings(self, series: Sequence[Series], window: Window) -> Sequence[Reading]:
         """What this gauge says about one window, from its own series; MISSING with the reason where it can't tell."""
-
-
-class GaugeFactory(Protocol):
-    """The door of the `hwprof.gauges` entry points: the gauges this machine has, for a given measured process."""
-
-    def __call__(self, pid: int | None, root: str = "/") -> Sequence[Gauge]: ...

@@ -56,7 +56,6 @@ class ExecCounting:
         self, groups: Sequence[KernelGroup], sums: Mapping[str, tuple[str, ...]] | None = None, multiplex: bool = False
     ) -> None:
         self._session = PerfSession([groups], {}, sums, multiplex)
-        self._groups = groups
         for group in groups:
             group.enabled = True  # by the kernel, at exec: each reading is then a new one
         self._before: Sequence[Snapshot] = self._session.read()

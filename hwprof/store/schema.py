@@ -260,6 +260,7 @@ reading = Table(
     _of_window(),
     sqlite_with_rowid=False,
 )
+# Nothing fills it: it is here so that all files have one form, and a merge takes along what one of them holds
 iteration_counts = Table(
     "iteration_counts",
     metadata,

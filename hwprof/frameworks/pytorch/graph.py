@@ -17,7 +17,6 @@ from torch.nn import functional
 from hwprof.errors import UnsupportedModel
 
 Attributes = Mapping[str, Any]
-Make = Callable[[Attributes, Sequence[Any], int], Callable[..., Any]]
 
 
 class Graph(nn.Module):  # type: ignore[misc]
