@@ -6,20 +6,18 @@ BlobProto.data = 5, shape = 7; BlobShape.dim = 1. An operator that Caffe has no 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.errors import UnsupportedModel
+from hwprof.frameworks.walk import Attributes, OnnxGraph, check_product, clip_limits, even_pads
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     Array = NDArray[np.float32]
-
-Attributes = Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -31,36 +29,26 @@ class Layer:
     blobs: Sequence[Array] = field(default_factory=list)
 
 
+Make = Callable[[Attributes, Sequence[Any]], list[Layer]]
+
+
 def convert(source: Path, shape: Sequence[int], folder: Path) -> Path:
     """Write network.prototxt and network.caffemodel for an input of `shape`; the former's path.
 
     Raises UnsupportedModel.
     """
-    import onnx
-    from onnx import numpy_helper
-
-    model = onnx.load(str(source))
-    constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
-    entry = next(i.name for i in model.graph.input if i.name not in constants)
-    text = [f'name: "network"\nlayer {{ name: "{entry}" type: "Input" top: "{entry}"']
+    graph = OnnxGraph(source, "Caffe", LAYERS)
+    text = [f'name: "network"\nlayer {{ name: "{graph.source}" type: "Input" top: "{graph.source}"']
     text += [f"  input_param {{ shape: {{ {' '.join(f'dim: {d}' for d in shape)} }} }} }}"]
     binary = [_bytes(1, b"network")]
-    for number, node in enumerate(model.graph.node):
-        label = node.name or f"{node.op_type}_{number}"
-        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-        given = [constants.get(name) for name in node.input]
-        make = LAYERS.get(node.op_type)
-        if make is None or node.domain not in ("", "ai.onnx"):
-            raise UnsupportedModel(f"Caffe has no layer for operator {node.op_type} of node {label}")
-        bottoms = [name for name, value in zip(node.input, given, strict=True) if value is None and name]
-        try:
-            layers = list(make(attributes, given))
-        except (KeyError, ValueError, IndexError, TypeError) as error:
-            raise UnsupportedModel(f"Caffe: operator {node.op_type} of node {label}: {error}") from error
+    for node in graph.nodes:
+        given = [graph.constants.get(name) for name in node.inputs]
+        bottoms = [name for name, value in zip(node.inputs, given, strict=True) if value is None and name]
+        layers = graph.convert(node, node.attributes, given)
         for index, layer in enumerate(layers):
             last = index == len(layers) - 1
-            top = node.output[0] if last else f"{node.output[0]}/{index}"
-            name = f"{label}/{layer.kind}"
+            top = node.outputs[0] if last else f"{node.outputs[0]}/{index}"
+            name = f"{node.label}/{layer.kind}"
             lines = [f'layer {{ name: "{name}" type: "{layer.kind}"', *(f'  bottom: "{b}"' for b in bottoms)]
             text += [*lines, f'  top: "{top}"', f"  {layer.parameters} }}"]
             blobs = b"".join(_bytes(7, _blob(value)) for value in layer.blobs)
@@ -97,91 +85,78 @@ def _sides(a: Attributes, name: str, default: int) -> str:
     return f"{high} {wide}"
 
 
-def _pads(a: Attributes) -> tuple[int, int]:
-    pads = list(a.get("pads", [0, 0, 0, 0]))
-    if pads[:2] != pads[2:] or a.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
-        raise ValueError("padding that differs between the sides")
-    return pads[0], pads[1]
-
-
-def _conv(a: Attributes, given: Sequence[Any]) -> Iterator[Layer]:
+def _conv(a: Attributes, given: Sequence[Any]) -> list[Layer]:
     weight = given[1]
     kernel, strides = weight.shape[2:], list(a.get("strides", [1, 1]))
-    dilations, pads = set(a.get("dilations", [1, 1])), _pads(a)
+    dilations, pads = set(a.get("dilations", [1, 1])), even_pads(a)
     if len(dilations) > 1:
         raise ValueError("dilations that differ")
     words = f"num_output: {weight.shape[0]} kernel_h: {kernel[0]} kernel_w: {kernel[1]} group: {a.get('group', 1)}"
     words += f" stride_h: {strides[0]} stride_w: {strides[1]} pad_h: {pads[0]} pad_w: {pads[1]}"
     words += f" dilation: {dilations.pop()} bias_term: {'true' if len(given) > 2 else 'false'}"
-    yield Layer("Convolution", f"convolution_param {{ {words} }}", [v for v in given[1:] if v is not None])
+    return [Layer("Convolution", f"convolution_param {{ {words} }}", [v for v in given[1:] if v is not None])]
 
 
-def _batch_norm(a: Attributes, given: Sequence[Any]) -> Iterator[Layer]:
+def _batch_norm(a: Attributes, given: Sequence[Any]) -> list[Layer]:
     """Caffe's BatchNorm normalises only; what follows is a Scale. Its third blob divides the others."""
     import numpy as np
 
     scale, shift, mean, variance = given[1:5]
     epsilon = f"{a.get('epsilon', 1e-5):g}"
     one = np.ones(1, np.float32)
-    yield Layer("BatchNorm", f"batch_norm_param {{ use_global_stats: true eps: {epsilon} }}", [mean, variance, one])
-    yield Layer("Scale", "scale_param { bias_term: true }", [scale, shift])
+    return [
+        Layer("BatchNorm", f"batch_norm_param {{ use_global_stats: true eps: {epsilon} }}", [mean, variance, one]),
+        Layer("Scale", "scale_param { bias_term: true }", [scale, shift]),
+    ]
 
 
-def _gemm(a: Attributes, given: Sequence[Any]) -> Iterator[Layer]:
-    if a.get("transA", 0) or a.get("alpha", 1.0) != 1.0 or a.get("beta", 1.0) != 1.0:
-        raise ValueError("transA, alpha and beta are not supported")
+def _gemm(a: Attributes, given: Sequence[Any]) -> list[Layer]:
+    check_product(a)
     weight = given[1] if a.get("transB", 0) else given[1].T
     bias = "true" if len(given) > 2 else "false"
     words = f"inner_product_param {{ num_output: {weight.shape[0]} bias_term: {bias} }}"
-    yield Layer("InnerProduct", words, [weight, *(v.reshape(-1) for v in given[2:] if v is not None)])
+    return [Layer("InnerProduct", words, [weight, *(v.reshape(-1) for v in given[2:] if v is not None)])]
 
 
-def _pool(kind: str) -> Callable[[Attributes, Sequence[Any]], Iterator[Layer]]:
-    def make(a: Attributes, given: Sequence[Any]) -> Iterator[Layer]:
-        kernel, strides, pads = list(a["kernel_shape"]), list(a.get("strides", [1, 1])), _pads(a)
+def _pool(kind: str) -> Make:
+    def make(a: Attributes, given: Sequence[Any]) -> list[Layer]:
+        kernel, strides, pads = list(a["kernel_shape"]), list(a.get("strides", [1, 1])), even_pads(a)
         if kind == "AVE" and any(pads):
             raise ValueError("averages with padding")
         words = (
             f"pool: {kind} kernel_h: {kernel[0]} kernel_w: {kernel[1]} stride_h: {strides[0]} stride_w: {strides[1]}"
         )
         words += f" pad_h: {pads[0]} pad_w: {pads[1]} ceil_mode: {'true' if a.get('ceil_mode', 0) else 'false'}"
-        yield Layer("Pooling", f"pooling_param {{ {words} }}")
+        return [Layer("Pooling", f"pooling_param {{ {words} }}")]
 
     return make
 
 
-def _clip(a: Attributes, given: Sequence[Any]) -> Iterator[Layer]:
-    low = float(given[1]) if len(given) > 1 else a["min"]
-    high = float(given[2]) if len(given) > 2 else a["max"]
+def _clip(a: Attributes, given: Sequence[Any]) -> list[Layer]:
+    low, high = clip_limits(a, given)
     if (low, high) != (0.0, 6.0):
         raise ValueError(f"limits {low:g} and {high:g}: only 0 and 6 are a layer")
-    yield Layer("ReLU6")
+    return [Layer("ReLU6")]
 
 
-def _plain(kind: str, parameters: str = "") -> Callable[[Attributes, Sequence[Any]], Iterator[Layer]]:
-    def make(a: Attributes, given: Sequence[Any]) -> Iterator[Layer]:
-        yield Layer(kind, parameters)
-
-    return make
+def _plain(kind: str, parameters: str = "") -> Make:
+    return lambda a, given: [Layer(kind, parameters)]
 
 
-def _eltwise(operation: str) -> Callable[[Attributes, Sequence[Any]], Iterator[Layer]]:
-    def make(a: Attributes, given: Sequence[Any]) -> Iterator[Layer]:
+def _eltwise(operation: str) -> Make:
+    def make(a: Attributes, given: Sequence[Any]) -> list[Layer]:
         if any(value is not None for value in given):
             raise ValueError("a constant operand")
-        yield Layer("Eltwise", f"eltwise_param {{ operation: {operation} }}")
+        return [Layer("Eltwise", f"eltwise_param {{ operation: {operation} }}")]
 
     return make
 
 
-def _axis(kind: str, name: str, default: int) -> Callable[[Attributes, Sequence[Any]], Iterator[Layer]]:
-    def make(a: Attributes, given: Sequence[Any]) -> Iterator[Layer]:
-        yield Layer(kind, f"{name} {{ axis: {a.get('axis', default)} }}")
-
-    return make
+def _axis(kind: str, name: str, default: int) -> Make:
+    return lambda a, given: [Layer(kind, f"{name} {{ axis: {a.get('axis', default)} }}")]
 
 
-LAYERS: Mapping[str, Callable[[Attributes, Sequence[Any]], Iterator[Layer]]] = {
+LAYERS: Mapping[str, Make] = {
     "Conv": _conv,
     "BatchNormalization": _batch_norm,
     "Gemm": _gemm,

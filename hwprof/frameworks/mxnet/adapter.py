@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -13,12 +14,11 @@ from hwprof.frameworks.mxnet import int8
 from hwprof.frameworks.precision import QUANTISED
 from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
 from hwprof.frameworks.switches import ONEDNN, OPENMP, Switch
+from hwprof.frameworks.walk import Attributes, OnnxGraph, check_product, clip_limits, even_pads, integers
 from hwprof.records import Case
 
 if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Array, Profiled
-
-Attributes = Mapping[str, Any]
 
 
 class MxnetModel:
@@ -151,32 +151,21 @@ class Mxnet:
 
 def build(mx: Any, path: Path) -> tuple[Any, dict[str, Any], str]:
     """(symbol, parameters by name, the input's name) of an .onnx file. Raises UnsupportedModel."""
-    import onnx
-    from onnx import numpy_helper
-
-    model = onnx.load(str(path))
-    constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
-    source = next(i.name for i in model.graph.input if i.name not in constants)
-    values: dict[str, Any] = {source: mx.sym.Variable(source)}
+    graph = OnnxGraph(path, "MXNet", OPERATORS)
+    constants = graph.constants
+    values: dict[str, Any] = {graph.source: mx.sym.Variable(graph.source)}
     used: dict[str, Any] = {}
 
     def weight(name: str) -> Any:
         used[name] = constants[name]
         return mx.sym.Variable(name, shape=constants[name].shape)
 
-    for number, node in enumerate(model.graph.node):
-        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-        label = (node.name or f"{node.op_type}_{number}").strip("/").replace("/", "_")
-        make = OPERATORS.get(node.op_type)
-        if make is None or node.domain not in ("", "ai.onnx"):
-            raise UnsupportedModel(f"MXNet: no conversion of operator {node.op_type} of node {label}")
-        try:
-            made = make(mx, attributes, [Given(n, values.get(n), constants.get(n), weight) for n in node.input], label)
-        except (KeyError, ValueError, IndexError, TypeError) as error:
-            raise UnsupportedModel(f"MXNet: operator {node.op_type} of node {label}: {error}") from error
-        for index, name in enumerate(node.output):
-            values[name] = made[index] if len(node.output) > 1 else made
-    return values[model.graph.output[0].name], used, source
+    for node in graph.nodes:
+        given = [Given(n, values.get(n), constants.get(n), weight) for n in node.inputs]
+        made = graph.convert(node, mx, node.attributes, given, node.label.strip("/").replace("/", "_"))
+        for index, name in enumerate(node.outputs):
+            values[name] = made[index] if len(node.outputs) > 1 else made
+    return values[graph.results[0]], used, graph.source
 
 
 class Given:
@@ -193,13 +182,6 @@ class Given:
 Inputs = Sequence[Given]
 
 
-def _pads(a: Attributes) -> tuple[int, ...]:
-    pads = list(a.get("pads", [0, 0, 0, 0]))
-    if pads[:2] != pads[2:] or a.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
-        raise ValueError("padding that differs between the sides")
-    return tuple(pads[:2])
-
-
 def _conv(mx: Any, a: Attributes, given: Inputs, label: str) -> Any:
     weight = given[1].value
     return mx.sym.Convolution(
@@ -209,7 +191,7 @@ def _conv(mx: Any, a: Attributes, given: Inputs, label: str) -> Any:
         num_filter=weight.shape[0],
         stride=tuple(a.get("strides", [1, 1])),
         dilate=tuple(a.get("dilations", [1, 1])),
-        pad=_pads(a),
+        pad=even_pads(a),
         num_group=a.get("group", 1),
         no_bias=len(given) < 3,
         name=label,
@@ -227,8 +209,9 @@ def _batch_norm(mx: Any, a: Attributes, given: Inputs, label: str) -> Any:
 
 
 def _gemm(mx: Any, a: Attributes, given: Inputs, label: str) -> Any:
-    if a.get("transA", 0) or not a.get("transB", 0) or a.get("alpha", 1.0) != 1.0 or a.get("beta", 1.0) != 1.0:
-        raise ValueError("only transB = 1 without factors is supported")
+    check_product(a)
+    if not a.get("transB", 0):
+        raise ValueError("transB = 0 is not supported")
     hidden = given[1].value.shape[0]
     symbols = [g.symbol for g in given]
     return mx.sym.FullyConnected(*symbols, num_hidden=hidden, no_bias=len(given) < 3, flatten=False, name=label)
@@ -236,7 +219,7 @@ def _gemm(mx: Any, a: Attributes, given: Inputs, label: str) -> Any:
 
 def _pool(kind: str) -> Callable[..., Any]:
     def make(mx: Any, a: Attributes, given: Inputs, label: str) -> Any:
-        pads = _pads(a)
+        pads = even_pads(a)
         ceil = bool(a.get("ceil_mode", 0))
         if kind == "avg" and any(pads) and not a.get("count_include_pad", 0):
             raise ValueError("averages without their padding")
@@ -255,8 +238,9 @@ def _pool(kind: str) -> Callable[..., Any]:
 
 
 def _clip(mx: Any, a: Attributes, given: Inputs, label: str) -> Any:
-    low = float(given[1].value) if len(given) > 1 else a["min"]
-    high = float(given[2].value) if len(given) > 2 else a["max"]
+    low, high = clip_limits(a, [g.value for g in given])
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError("a limit that is absent or no constant")
     return mx.sym.clip(given[0].symbol, low, high, name=label)
 
 
@@ -270,16 +254,16 @@ def _hard_swish(mx: Any, a: Attributes, given: Inputs, label: str) -> Any:
 
 
 def _mean(mx: Any, a: Attributes, given: Inputs, label: str) -> Any:
-    axes = tuple(a["axes"]) if "axes" in a else tuple(int(v) for v in given[1].value)
+    axes = tuple(integers(a, "axes", [g.value for g in given]))
     return mx.sym.mean(given[0].symbol, axis=axes, keepdims=bool(a.get("keepdims", 1)), name=label)
 
 
 def _reshape(mx: Any, a: Attributes, given: Inputs, label: str) -> Any:
-    return mx.sym.reshape(given[0].symbol, shape=tuple(int(v) for v in given[1].value), name=label)
+    return mx.sym.reshape(given[0].symbol, shape=tuple(integers(a, "shape", [g.value for g in given])), name=label)
 
 
 def _split(mx: Any, a: Attributes, given: Inputs, label: str) -> Any:
-    sizes = [int(v) for v in (given[1].value if len(given) > 1 else a["split"])]
+    sizes = integers(a, "split", [g.value for g in given])
     edges = [sum(sizes[:i]) for i in range(len(sizes))]
     return mx.sym.split_v2(given[0].symbol, tuple(edges[1:]), axis=a.get("axis", 0))
 

@@ -14,9 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from hwprof.errors import UnsupportedModel
-
-Attributes = Mapping[str, Any]
+from hwprof.frameworks.walk import Attributes, OnnxGraph, check_product, clip_limits, constant, integers, pads_of
 
 
 class Graph(nn.Module):  # type: ignore[misc]
@@ -55,44 +53,20 @@ class Graph(nn.Module):  # type: ignore[misc]
 
 def build(path: Path) -> Graph:
     """The module of an .onnx file, in evaluation mode. Raises UnsupportedModel."""
-    import onnx
-    from onnx import numpy_helper
-
-    model = onnx.load(str(path))
-    constants: dict[str, torch.Tensor] = {
-        t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in model.graph.initializer
-    }
-    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
-    source = next(i.name for i in model.graph.input if i.name not in constants)
-    graph = Graph(source, [output.name for output in model.graph.output])
-    for number, node in enumerate(model.graph.node):
-        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-        if node.op_type == "Constant":
-            constants[node.output[0]] = torch.from_numpy(numpy_helper.to_array(attributes["value"]).copy())
-            continue
-        if node.op_type == "Identity" and node.input[0] in constants:
-            constants[node.output[0]] = constants[node.input[0]]
-            continue
-        label = node.name or f"{node.op_type}_{number}"
-        make = OPERATORS.get(node.op_type)
-        if make is None or node.domain not in ("", "ai.onnx"):
-            raise UnsupportedModel(f"PyTorch: no conversion of operator {node.op_type} of node {label}")
-        given = [constants.get(name, name) if name else None for name in node.input]
-        try:
-            function, inputs = make(attributes, given, opset)
-        except (KeyError, ValueError, IndexError, TypeError, AttributeError) as error:
-            raise UnsupportedModel(f"PyTorch: operator {node.op_type} of node {label}: {error}") from error
-        graph.add(function, tuple(inputs), tuple(node.output), f"{number:03d}_{label.strip('/').replace('.', '_')}")
+    onnx = OnnxGraph(path, "PyTorch", OPERATORS)
+    constants = {name: torch.from_numpy(value.copy()) for name, value in onnx.constants.items()}
+    graph = Graph(onnx.source, onnx.results)
+    for node in onnx.nodes:
+        given = [constants.get(name, name) if name else None for name in node.inputs]
+        function, inputs = onnx.convert(node, node.attributes, given, onnx.opset)
+        graph.add(function, tuple(inputs), node.outputs, f"{node.number:03d}_{node.label.strip('/').replace('.', '_')}")
     graph.eval()
     return graph
 
 
 def _pads(attributes: Attributes, dims: int) -> tuple[list[int], list[int] | None]:
     """(symmetric padding, or zeros and what functional.pad takes where it is not symmetric)."""
-    if attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
-        raise ValueError("auto_pad is not supported")
-    pads = list(attributes.get("pads", [0] * (2 * dims)))
-    begin, end = pads[:dims], pads[dims:]
+    begin, end = pads_of(attributes, dims)
     if begin == end:
         return begin, None
     uneven = [value for pair in zip(reversed(begin), reversed(end), strict=True) for value in pair]
@@ -139,8 +113,7 @@ def _batch_norm(a: Attributes, given: Sequence[Any], opset: int) -> Any:
 
 
 def _gemm(a: Attributes, given: Sequence[Any], opset: int) -> Any:
-    if a.get("transA", 0) or a.get("alpha", 1.0) != 1.0 or a.get("beta", 1.0) != 1.0:
-        raise ValueError("transA, alpha and beta are not supported")
+    check_product(a)
     weight = given[1] if a.get("transB", 0) else given[1].t().contiguous()
     layer = nn.Linear(weight.shape[1], weight.shape[0], bias=len(given) > 2)
     layer.weight.data = weight
@@ -178,8 +151,7 @@ def _average_pool(a: Attributes, given: Sequence[Any], opset: int) -> Any:
 
 
 def _clip(a: Attributes, given: Sequence[Any], opset: int) -> Any:
-    low = float(given[1]) if len(given) > 1 and given[1] is not None else a.get("min", float("-inf"))
-    high = float(given[2]) if len(given) > 2 and given[2] is not None else a.get("max", float("inf"))
+    low, high = clip_limits(a, given)
     return (nn.ReLU6() if (low, high) == (0.0, 6.0) else nn.Hardtanh(low, high)), given[:1]
 
 
@@ -190,32 +162,26 @@ def _hard_sigmoid(a: Attributes, given: Sequence[Any], opset: int) -> Any:
     return (lambda x: torch.clamp(alpha * x + beta, 0.0, 1.0)), given[:1]
 
 
-def _axes(a: Attributes, given: Sequence[Any]) -> list[int]:
-    if "axes" in a:
-        return list(a["axes"])
-    return [int(v) for v in given[1]]
-
-
 def _reduce_mean(a: Attributes, given: Sequence[Any], opset: int) -> Any:
-    axes, keep = _axes(a, given), bool(a.get("keepdims", 1))
+    axes, keep = integers(a, "axes", given), bool(a.get("keepdims", 1))
     return (lambda x: x.mean(axes, keep)), given[:1]
 
 
 def _reshape(a: Attributes, given: Sequence[Any], opset: int) -> Any:
-    dims = [int(v) for v in given[1]]
+    dims = integers(a, "shape", given)
     return (lambda x: x.reshape([x.shape[i] if d == 0 else d for i, d in enumerate(dims)])), given[:1]
 
 
 def _split(a: Attributes, given: Sequence[Any], opset: int) -> Any:
     axis = a.get("axis", 0)
-    sizes = [int(v) for v in given[1]] if len(given) > 1 and given[1] is not None else list(a["split"])
+    sizes = integers(a, "split", given)
     return (lambda x: torch.split(x, sizes, dim=axis)), given[:1]
 
 
 def _slice(a: Attributes, given: Sequence[Any], opset: int) -> Any:
-    starts, ends = ([int(v) for v in given[i]] for i in (1, 2))
-    axes = [int(v) for v in given[3]] if len(given) > 3 and given[3] is not None else list(range(len(starts)))
-    steps = [int(v) for v in given[4]] if len(given) > 4 and given[4] is not None else [1] * len(starts)
+    starts, ends = integers(a, "starts", given, 1), integers(a, "ends", given, 2)
+    every = {"axes": range(len(starts)), "steps": [1] * len(starts), **a}
+    axes, steps = integers(every, "axes", given, 3), integers(every, "steps", given, 4)
     if any(step < 1 for step in steps):
         raise ValueError("steps below 1")
     parts = list(zip(axes, starts, ends, steps, strict=True))
@@ -238,15 +204,15 @@ def _flatten(a: Attributes, given: Sequence[Any], opset: int) -> Any:
 def _pad(a: Attributes, given: Sequence[Any], opset: int) -> Any:
     if a.get("mode", b"constant") != b"constant":
         raise ValueError("mode other than constant")
-    pads = [int(v) for v in (given[1] if len(given) > 1 else a["pads"])]
-    value = float(given[2]) if len(given) > 2 and given[2] is not None else float(a.get("value", 0.0))
-    half = len(pads) // 2
-    flat = [v for b, e in zip(reversed(pads[:half]), reversed(pads[half:]), strict=True) for v in (b, e)]
+    widths, fill = integers(a, "pads", given), constant(given, 2)
+    value = float(a.get("value", 0.0) if fill is None else fill)
+    half = len(widths) // 2
+    flat = [v for b, e in zip(reversed(widths[:half]), reversed(widths[half:]), strict=True) for v in (b, e)]
     return _Pad(flat, value), given[:1]
 
 
 def _unsqueeze(a: Attributes, given: Sequence[Any], opset: int) -> Any:
-    axes = sorted(_axes(a, given))
+    axes = sorted(integers(a, "axes", given))
 
     def grow(x: torch.Tensor) -> torch.Tensor:
         for axis in axes:
@@ -257,7 +223,7 @@ def _unsqueeze(a: Attributes, given: Sequence[Any], opset: int) -> Any:
 
 
 def _squeeze(a: Attributes, given: Sequence[Any], opset: int) -> Any:
-    axes = _axes(a, given)
+    axes = integers(a, "axes", given)
     return (lambda x: x.squeeze(axes)), given[:1]
 
 

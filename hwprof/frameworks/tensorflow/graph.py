@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from hwprof.errors import UnsupportedModel
+from hwprof.frameworks.walk import Attributes, OnnxGraph, check_product, clip_limits, integers, pads_of
 
-Attributes = Mapping[str, Any]
 # Rank -> our order of the graph's axes. Rank 5 is a feature map whose channels were split, as for a channel shuffle.
 ORDER = {4: (0, 2, 3, 1), 5: (0, 3, 4, 1, 2)}
 # Operators whose output is never below 0, and those of which it isn't where no input is.
@@ -36,19 +35,13 @@ class Network(tf.Module):  # type: ignore[misc]
         super().__init__()
         # .tflite has no maximum with pads of its own: they become an operator before it
         self.pads_apart = pads_apart
-        import onnx
-        from onnx import numpy_helper
-
-        model = onnx.load(str(path))
-        self._nodes = list(model.graph.node)
-        self._constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
-        self._source = next(i.name for i in model.graph.input if i.name not in self._constants)
-        self._results = [output.name for output in model.graph.output]
+        self._graph = OnnxGraph(path, "TensorFlow", OPERATORS)
         batch, channels, *sides = shape
         self.signature = tf.TensorSpec((batch, *sides, channels), tf.float32, name="input")
         self.weights: dict[str, Any] = {}
         self.non_negative: set[str] = set()  # feature maps, as far as walked
-        tf.function(self.walk, input_signature=[self.signature]).get_concrete_function()  # makes the variables
+        # Makes the variables. Autograph would turn an UnsupportedModel into an error of its own.
+        tf.function(self.walk, input_signature=[self.signature], autograph=False).get_concrete_function()
 
     def variable(self, name: str, value: np.ndarray) -> Any:
         """A weight, made once: a constant of this size inside of the graph would be copied by each optimiser pass."""
@@ -59,39 +52,24 @@ class Network(tf.Module):  # type: ignore[misc]
 
     def walk(self, x: Any) -> Any:
         """The graph's output, or all of them in its order."""
-        values: dict[str, Any] = {**self._constants, self._source: x}
+        values: dict[str, Any] = {**self._graph.constants, self._graph.source: x}
         self.non_negative = set()
-        for number, node in enumerate(self._nodes):
-            import onnx
-
-            attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-            label = node.name or f"{node.op_type}_{number}"
-            make = OPERATORS.get(node.op_type)
-            if make is None or node.domain not in ("", "ai.onnx"):
-                raise UnsupportedModel(f"TensorFlow: no conversion of operator {node.op_type} of node {label}")
-            given = [values[name] if name else None for name in node.input]
-            try:
-                made = make(self, attributes, given, list(node.input))
-            except (KeyError, ValueError, IndexError, TypeError) as error:
-                said = str(error).splitlines()[0][:200]
-                raise UnsupportedModel(f"TensorFlow: operator {node.op_type} of node {label}: {said}") from error
-            if node.op_type in NON_NEGATIVE or (
-                node.op_type in KEEPS_SIGN and self.non_negative.issuperset(node.input)
-            ):
-                self.non_negative.add(node.output[0])
+        for node in self._graph.nodes:
+            given = [values[name] if name else None for name in node.inputs]
+            made = self._graph.convert(node, self, node.attributes, given, node.inputs)
+            if node.op in NON_NEGATIVE or (node.op in KEEPS_SIGN and self.non_negative.issuperset(node.inputs)):
+                self.non_negative.add(node.outputs[0])
             if isinstance(made, (list, tuple)):
-                values.update(zip(node.output, made, strict=True))
+                values.update(zip(node.outputs, made, strict=True))
             else:
-                values[node.output[0]] = made
-        found = tuple(tf.identity(values[name], name="output") for name in self._results)
+                values[node.outputs[0]] = made
+        found = tuple(tf.identity(values[name], name="output") for name in self._graph.results)
         return found if len(found) > 1 else found[0]
 
 
 def explicit(attributes: Attributes) -> list[list[int]]:
     """Padding of a feature map as TensorFlow takes it."""
-    if attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
-        raise ValueError("auto_pad is not supported")
-    top, left, bottom, right = attributes.get("pads", [0, 0, 0, 0])
+    (top, left), (bottom, right) = pads_of(attributes)
     return [[0, 0], [top, bottom], [left, right], [0, 0]]
 
 
@@ -130,8 +108,7 @@ def batch_norm(net: Network, a: Attributes, given: Sequence[Any], names: Sequenc
 
 
 def gemm(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
-    if a.get("transA", 0) or a.get("alpha", 1.0) != 1.0 or a.get("beta", 1.0) != 1.0:
-        raise ValueError("transA, alpha and beta are not supported")
+    check_product(a)
     weight = given[1].T if a.get("transB", 0) else given[1]
     y = tf.matmul(given[0], net.variable(names[1], np.ascontiguousarray(weight)))
     return y if len(given) < 3 or given[2] is None else tf.nn.bias_add(y, net.variable(names[2], given[2].reshape(-1)))
@@ -180,8 +157,7 @@ def average_pool(net: Network, a: Attributes, given: Sequence[Any], names: Seque
 
 
 def clip(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
-    low = float(given[1]) if len(given) > 1 and given[1] is not None else a.get("min", float("-inf"))
-    high = float(given[2]) if len(given) > 2 and given[2] is not None else a.get("max", float("inf"))
+    low, high = clip_limits(a, given)
     return tf.nn.relu6(given[0]) if (low, high) == (0.0, 6.0) else tf.clip_by_value(given[0], low, high)
 
 
@@ -193,7 +169,7 @@ def hard_sigmoid(net: Network, a: Attributes, given: Sequence[Any], names: Seque
 
 
 def reduce_mean(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
-    axes = list(a["axes"]) if "axes" in a else [int(v) for v in given[1]]
+    axes = integers(a, "axes", given)
     rank = len(given[0].shape)
     keep = bool(a.get("keepdims", 1))
     if not keep and rank in ORDER and {x % rank for x in axes} != {2, 3}:
@@ -203,7 +179,7 @@ def reduce_mean(net: Network, a: Attributes, given: Sequence[Any], names: Sequen
 
 def reshape(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
     """Flattening, or channels split or joined, which leaves the order of the rest alone."""
-    x, dims = given[0], [int(v) for v in given[1]]
+    x, dims = given[0], integers(a, "shape", given)
     shape = [x.shape[i] for i in (ORDER_BACK[len(x.shape)] if len(x.shape) in ORDER else range(len(x.shape)))]
     if len(dims) == 2:
         return flatten(net, {}, given, names)
@@ -242,8 +218,7 @@ def flatten(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[s
 
 
 def split(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
-    sizes = given[1] if len(given) > 1 and given[1] is not None else a["split"]
-    return tf.split(given[0], [int(v) for v in sizes], axis_of(a.get("axis", 0), len(given[0].shape)))
+    return tf.split(given[0], integers(a, "split", given), axis_of(a.get("axis", 0), len(given[0].shape)))
 
 
 def binary(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
