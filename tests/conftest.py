@@ -14,6 +14,7 @@ import pytest
 
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.protocol import Available
+from tests import recorded_machines
 from tests.fleet import Fleet
 
 # A shell starts what it puts into the background with SIGINT ignored, and every child would inherit that: programs that
@@ -71,6 +72,11 @@ def counting() -> dict[str, bool]:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_unconfigure() -> None:
+    """What tests unpacked of recorded machines goes with the session."""
+    recorded_machines.remove()
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """Processes of `-n auto`; 0: this one alone. Four at most, since many tests measure; emulated boards are shared."""
     cores = min(len(os.sched_getaffinity(0)), 4)

@@ -13,9 +13,8 @@ from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.abi import Attr, Rights
 from hwprof.collectors.protocol import Available, Unavailable
 from hwprof.doctor import Finding, Probe
+from tests import recorded_machines
 
-MACHINES = Path(__file__).parent / "machines"
-NAMES = sorted(path.name for path in MACHINES.iterdir() if (path / "proc/cpuinfo").exists())
 ASKED = ["cycles", "instructions", "task-clock", "page-faults"]
 
 
@@ -52,7 +51,7 @@ class Refusing:
 
 def found_on(name: str, code: int = 0, software: bool = True) -> Probe:
     """A recorded machine as doctor sees it, with a kernel that answers `code` to hardware events."""
-    root = MACHINES / name
+    root = recorded_machines.root(name)
     level = int((root / "proc/sys/kernel/perf_event_paranoid").read_text())
     return Probe(
         root=root,
@@ -77,7 +76,7 @@ def only(findings: list[Finding], what: str) -> Finding:
     return one
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", recorded_machines.NAMES)
 @pytest.mark.parametrize("code", [0, 1, 2, 13, 22])
 def test_whatever_is_missing_has_a_reason(name: str, code: int) -> None:
     findings = doctor.examine(found_on(name, code))
@@ -115,7 +114,7 @@ def test_pmu_without_exclusion_is_a_dead_end_without_rights() -> None:
                 raise OSError(22 if attr.flags & 0x30 else 13, "refused")
             return 9
 
-    root = MACHINES / "visionfive2"
+    root = recorded_machines.root("visionfive2")
     events = PerfCollector(root, NoExclusion(0)).probe(ASKED)
     findings = doctor.examine(replace(found_on("visionfive2"), events=events))
     refused = next(f for f in findings if "cycles" in f.detail and f.status == doctor.MISSING)

@@ -16,8 +16,9 @@ from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.skeleton import file_name, pattern, skeleton
 from hwprof.collectors.perf.tables import CANONICAL, find_table, parse_table
 from hwprof.doctor import LIMITED, MISSING, OK, Finding, Probe
+from tests import recorded_machines
 from tests.collectors.perf.fake import FakeKernel, Key
-from tests.test_doctor import ASKED, MACHINES, Refusing, found_on, only
+from tests.test_doctor import ASKED, Refusing, found_on, only
 
 NEW_RISCV = (
     "processor\t: 0\nisa\t: rv64gcv_sscofpmf\nmvendorid\t: 0x123\nmarchid\t: 0x8000000000000004\nmimpid\t: 0x5\n"
@@ -42,7 +43,7 @@ class Kernel(Refusing):
 
 def seen(name: str, kernel: Refusing, **changes: object) -> list[Finding]:
     """Findings on a recorded machine whose kernel answers as `kernel` does."""
-    collector = PerfCollector(MACHINES / name, kernel)
+    collector = PerfCollector(recorded_machines.root(name), kernel)
     found = replace(found_on(name), events=collector.probe(ASKED), opening=collector.permission())
     return doctor.examine(replace(found, **changes))  # type: ignore[arg-type]
 
@@ -133,7 +134,7 @@ def test_a_board_with_two_clusters_is_told_to_use_the_fast_one() -> None:
 
 
 def test_an_event_that_one_kind_lacks_is_told_for_that_kind() -> None:
-    collector = PerfCollector(MACHINES / "rk3399", Kernel())
+    collector = PerfCollector(recorded_machines.root("rk3399"), Kernel())
     found = replace(found_on("rk3399"), events=collector.probe(["cycles", "branches"]))
     finding = only(doctor.examine(found), "not available")
     assert finding.detail.startswith("branches@armv8_cortex_a72: ")
@@ -173,12 +174,12 @@ def test_a_users_table_comes_before_a_shipped_one(tmp_path: Path, monkeypatch: p
     text = 'name = "mine"\nverified = "my board"\n[match]\nids = ["0x710-0x8000000058000001-*"]'
     (tmp_path / "x60.toml").write_text(text)
     monkeypatch.setenv("HWPROF_CPUS", str(tmp_path))
-    assert Catalog(MACHINES / "bpi-f3").table_name == "mine"
+    assert Catalog(recorded_machines.root("bpi-f3")).table_name == "mine"
     assert "checked on my board" in only(seen("bpi-f3", Kernel()), "event table").detail
 
 
 def test_the_skeleton_of_an_arm_core_has_the_codes_that_its_pmu_shows() -> None:
-    catalog = Catalog(MACHINES / "rpi3")
+    catalog = Catalog(recorded_machines.root("rpi3"))
     (kind,) = catalog.kinds
     table = parse_table(skeleton(replace(kind, table=None), catalog, "Cortex-A99"), "skeleton")
     assert table.events["l1d-misses"].config == 0x03
@@ -188,7 +189,7 @@ def test_the_skeleton_of_an_arm_core_has_the_codes_that_its_pmu_shows() -> None:
 
 
 def test_the_skeleton_of_a_hybrid_names_the_pmu() -> None:
-    catalog = Catalog(MACHINES / "alderlake")
+    catalog = Catalog(recorded_machines.root("alderlake"))
     assert [pattern(kind, catalog) for kind in catalog.kinds] == [
         "GenuineIntel-6-9a:cpu_core",
         "GenuineIntel-6-9a:cpu_atom",
@@ -264,7 +265,7 @@ def test_counters_that_somebody_holds_are_counted_by_trial() -> None:
 
     raw = {(4, code): 7 for code in range(0x10000)} | {(4, 0x400019C): 7}
     kernel = FakeKernel(events=raw, counters=99, behave=crowded)
-    assert PerfCollector(MACHINES / "skylake", kernel).free_counters() == {"cpu": (3, 4)}
+    assert PerfCollector(recorded_machines.root("skylake"), kernel).free_counters() == {"cpu": (3, 4)}
     finding = only(seen("skylake", Kernel(), counters={"cpu": (3, 4)}), "counters")
     assert finding.status == LIMITED
     assert "3 of 4 are free: the NMI watchdog has one" in finding.detail

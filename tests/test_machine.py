@@ -9,15 +9,13 @@ import pytest
 
 from hwprof import machine
 from hwprof.errors import UsageError
-
-MACHINES = Path(__file__).parent / "machines"
-NAMES = sorted(path.name for path in MACHINES.iterdir() if (path / "proc/cpuinfo").exists())
+from tests import recorded_machines
 
 
 @pytest.fixture
 def xeon(tmp_path: Path) -> Path:
     """A copy of the Xeon's tree that a test may change."""
-    return shutil.copytree(MACHINES / "xeon", tmp_path / "xeon", symlinks=True)
+    return shutil.copytree(recorded_machines.root("xeon"), tmp_path / "xeon", symlinks=True)
 
 
 def identity(root: Path) -> str:
@@ -25,15 +23,17 @@ def identity(root: Path) -> str:
     return machine.machine_id(machine.hardware(root))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", recorded_machines.NAMES)
 def test_every_tree_says_where_it_is_from(name: str) -> None:
-    said = (MACHINES / name / "SOURCE").read_text()
+    said = (recorded_machines.root(name) / "SOURCE").read_text()
     assert said.startswith(("recorded", "modelled"))
 
 
 def test_machines_have_ids_of_their_own() -> None:
-    assert len(NAMES) >= 7
-    assert len({identity(MACHINES / name) for name in NAMES}) == len(NAMES)
+    assert len(recorded_machines.NAMES) >= 7
+    assert len({identity(recorded_machines.root(name)) for name in recorded_machines.NAMES}) == len(
+        recorded_machines.NAMES
+    )
 
 
 def test_frequency_load_and_governor_do_not_change_the_machine(xeon: Path) -> None:
@@ -77,7 +77,7 @@ def test_state_does_not_move_with_clock_and_load(xeon: Path) -> None:
 
 
 def test_serial_number_is_not_recorded(tmp_path: Path) -> None:
-    root = shutil.copytree(MACHINES / "rpi5", tmp_path / "rpi5", symlinks=True)
+    root = shutil.copytree(recorded_machines.root("rpi5"), tmp_path / "rpi5", symlinks=True)
     before = identity(root)
     cpuinfo = root / "proc/cpuinfo"
     cpuinfo.write_text(cpuinfo.read_text().replace("0000000000000000", "10000000deadbeef"))
@@ -86,7 +86,7 @@ def test_serial_number_is_not_recorded(tmp_path: Path) -> None:
 
 
 def test_topology_counts_sockets_cores_and_siblings() -> None:
-    facts = machine.hardware(MACHINES / "xeon")
+    facts = machine.hardware(recorded_machines.root("xeon"))
     assert facts["cpus"] == 32
     assert facts["cores"] == {"sockets": 2, "physical": 16, "threads_per_core": 2}
     assert facts["numa_nodes"] == 2
@@ -94,7 +94,7 @@ def test_topology_counts_sockets_cores_and_siblings() -> None:
 
 def test_clusters_do_not_hide_cores_of_equal_number() -> None:
     # the K1 numbers its cores 0 to 3 in each cluster
-    assert machine.hardware(MACHINES / "bpi-f3")["cores"]["physical"] == 8
+    assert machine.hardware(recorded_machines.root("bpi-f3"))["cores"]["physical"] == 8
 
 
 def test_missing_files_give_no_entry(tmp_path: Path) -> None:
@@ -130,22 +130,22 @@ def test_cores_that_are_there_are_taken() -> None:
 
 @pytest.mark.parametrize("threads", [1, 2, 4, 8])
 def test_default_cores_are_no_siblings_while_there_are_cores(threads: int) -> None:
-    root = MACHINES / "ryzen"
+    root = recorded_machines.root("ryzen")
     cpus = machine.default_cpus(threads, root, machine.online(root))
     assert len(cpus) == threads
     assert len({cpu % 8 for cpu in cpus}) == threads
 
 
 def test_default_cores_leave_core_0_to_the_others() -> None:
-    for name in NAMES:
-        root = MACHINES / name
+    for name in recorded_machines.NAMES:
+        root = recorded_machines.root(name)
         if machine.online(root) == (0,):
             continue  # the only one there is
         assert 0 not in machine.default_cpus(1, root, machine.online(root))
 
 
 def test_default_cores_stay_in_one_socket() -> None:
-    root = MACHINES / "xeon"
+    root = recorded_machines.root("xeon")
     cpus = machine.default_cpus(4, root, machine.online(root))
     assert len({cpu // 8 for cpu in cpus}) == 1
 
@@ -160,8 +160,8 @@ def test_default_cores_are_of_the_fastest_kind(tmp_path: Path) -> None:
 
 
 def test_default_cores_are_only_the_allowed_ones() -> None:
-    assert set(machine.default_cpus(2, MACHINES / "xeon", (3, 4, 5))) <= {3, 4, 5}
-    assert machine.default_cpus(9, MACHINES / "xeon", (3, 4)) == (3, 4)
+    assert set(machine.default_cpus(2, recorded_machines.root("xeon"), (3, 4, 5))) <= {3, 4, 5}
+    assert machine.default_cpus(9, recorded_machines.root("xeon"), (3, 4)) == (3, 4)
 
 
 def test_absent_distribution_has_no_version() -> None:
@@ -172,25 +172,27 @@ def test_absent_distribution_has_no_version() -> None:
 
 
 def test_a_riscv_board_is_known_by_its_vendor_ids() -> None:
-    assert machine.hardware(MACHINES / "bpi-f3")["ids"] == ["0x710-0x8000000058000001-0x1000000049772200"]
-    assert machine.hardware(MACHINES / "visionfive2")["ids"] == ["0x489-0x8000000000000007-0x4210427"]
+    assert machine.hardware(recorded_machines.root("bpi-f3"))["ids"] == ["0x710-0x8000000058000001-0x1000000049772200"]
+    assert machine.hardware(recorded_machines.root("visionfive2"))["ids"] == ["0x489-0x8000000000000007-0x4210427"]
 
 
 def test_a_virtual_machine_is_recognised() -> None:
-    virtual = {name for name in NAMES if "virtualisation" in machine.host_state(MACHINES / name)}
+    virtual = {
+        name for name in recorded_machines.NAMES if "virtualisation" in machine.host_state(recorded_machines.root(name))
+    }
     assert virtual == {"vm"}
 
 
 def test_host_state_tells_the_governor_and_what_may_be_counted() -> None:
-    state = machine.host_state(MACHINES / "rpi4")
+    state = machine.host_state(recorded_machines.root("rpi4"))
     assert state["governors"] == ["ondemand"]
     assert state["perf_event_paranoid"] == "2"
     assert state["kernel"] == "6.6.51+rpt-rpi-v8"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", recorded_machines.NAMES)
 def test_every_tree_has_an_id_and_a_label(name: str) -> None:
-    facts = machine.hardware(MACHINES / name)
+    facts = machine.hardware(recorded_machines.root(name))
     assert len(machine.machine_id(facts)) == 12
     assert f"{facts['cpus']} CPUs" in machine.description(facts)
 
@@ -208,20 +210,20 @@ def test_every_tree_has_an_id_and_a_label(name: str) -> None:
     ],
 )
 def test_a_tree_is_named_by_its_own_files(name: str, architecture: str, described: str) -> None:
-    facts = machine.hardware(MACHINES / name)
+    facts = machine.hardware(recorded_machines.root(name))
     assert facts["architecture"] == architecture
     assert machine.description(facts) == described
 
 
 def test_caches_are_counted_with_who_shares_them() -> None:
-    caches = {(c["level"], c["type"]): c for c in machine.hardware(MACHINES / "bpi-f3")["caches"]}
+    caches = {(c["level"], c["type"]): c for c in machine.hardware(recorded_machines.root("bpi-f3"))["caches"]}
     assert caches[1, "Data"] == {"level": 1, "type": "Data", "kib": 32, "shared_by": 1, "count": 8}
     assert caches[2, "Unified"] == {"level": 2, "type": "Unified", "kib": 512, "shared_by": 4, "count": 2}
 
 
 def test_vector_extension_is_named_with_its_version() -> None:
-    assert "rvv1.0" in machine.hardware(MACHINES / "bpi-f3")["extensions"]
-    assert not any("rvv" in word for word in machine.hardware(MACHINES / "visionfive2")["extensions"])
+    assert "rvv1.0" in machine.hardware(recorded_machines.root("bpi-f3"))["extensions"]
+    assert not any("rvv" in word for word in machine.hardware(recorded_machines.root("visionfive2"))["extensions"])
 
 
 def test_draft_vector_extension_is_not_taken_for_the_standard(tmp_path: Path) -> None:
@@ -260,9 +262,9 @@ def test_default_cores_stay_in_one_socket_though_numbers_alternate(tmp_path: Pat
 
 def test_a_core_that_is_not_ours_is_told_from_one_that_is_not_there() -> None:
     with pytest.raises(UsageError, match="core 3 isn't allowed"):
-        machine.check_cpus((3,), allowed=(0, 1), root=MACHINES / "rpi4")
+        machine.check_cpus((3,), allowed=(0, 1), root=recorded_machines.root("rpi4"))
     with pytest.raises(UsageError, match="core 4 doesn't exist"):
-        machine.check_cpus((4,), root=MACHINES / "rpi4")
+        machine.check_cpus((4,), root=recorded_machines.root("rpi4"))
 
 
 def test_metal_in_a_cloud_is_no_virtual_machine(xeon: Path) -> None:
@@ -302,7 +304,7 @@ def test_the_tightest_limit_of_the_control_groups_counts(tmp_path: Path) -> None
 
 
 def test_load_and_clock_are_of_the_moment() -> None:
-    said = machine.volatile(MACHINES / "rpi4")
+    said = machine.volatile(recorded_machines.root("rpi4"))
     assert said["load"] == 0.08
     assert said["khz"]["cpu3"] == 600000
     assert said["swap_used_mib"] == 0

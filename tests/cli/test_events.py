@@ -11,9 +11,10 @@ from hwprof.cli import events
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.catalog import CANONICAL
 from hwprof.errors import HwprofError, UnknownEvent
+from tests import recorded_machines
 from tests.collectors.perf.fake import SOFTWARE, FakeKernel
 
-BPI_F3 = Path(__file__).parents[1] / "machines" / "bpi-f3"
+BPI_F3 = recorded_machines.root("bpi-f3")
 
 
 def x60(extra: dict[tuple[int, int], int] | None = None) -> PerfCollector:
@@ -44,7 +45,7 @@ def test_canonical_names_come_first_and_each_is_probed() -> None:
 
 
 def test_on_a_hybrid_each_kind_of_core_has_a_line() -> None:
-    root = BPI_F3.parent / "alderlake"
+    root = recorded_machines.root("alderlake")
     rows = {r.name: r for r in events.listing(PerfCollector(root, FakeKernel(events={(4, 0xFCC7): 1})), "vector-i*")}
     assert rows["vector-instructions@cpu_core"].available
     assert "no event" in rows["vector-instructions@cpu_atom"].reason

@@ -23,13 +23,12 @@ from hwprof.commands.interrupts import Forwarding
 from hwprof.commands.perfstat import PerfStat, parse, perf_name
 from hwprof.errors import NotAvailable, UsageError
 from hwprof.records import Exactness, Origin, Reading
+from tests import recorded_machines
 from tests.commands import programs
-
-MACHINES = Path(__file__).parents[1] / "machines"
 
 
 def events(*names: str, machine: str = "xeon") -> dict[str, Event]:
-    parser = PerfCollector(MACHINES / machine).parser
+    parser = PerfCollector(recorded_machines.root(machine)).parser
     return {perf_name(e): e for e in map(parser.event, names)}
 
 
@@ -91,7 +90,7 @@ def test_a_name_of_our_own_is_asked_for_by_its_code() -> None:
 
 
 def test_on_several_kinds_of_core_each_is_asked_for_by_its_pmu() -> None:
-    parser = PerfCollector(MACHINES / "alderlake").parser
+    parser = PerfCollector(recorded_machines.root("alderlake")).parser
     names = [perf_name(e) for e in parser.events("cycles")]
     assert names == ["cpu_core/cycles/", "cpu_atom/cycles/"]
 

@@ -14,9 +14,9 @@ from hwprof.commands.samples import UNKNOWN, Frame
 from hwprof.errors import NotAvailable
 from hwprof.records import Role, Window
 from hwprof.reports import flamegraph
+from tests import recorded_machines
 from tests.commands import programs
 
-MACHINES = Path(__file__).parents[1] / "machines"
 SCRIPT = """
 my program  4711  12.000000100:    3000
 \t    7f00aa inner<(int)5>(char const*) (/usr/lib/libwork.so.1)
@@ -93,8 +93,8 @@ def test_a_deep_stack_needs_no_recursion() -> None:
 
 
 def test_the_x60_is_led_by_the_event_that_can_interrupt() -> None:
-    assert recording.candidates(PerfCollector(MACHINES / "bpi-f3")) == ["r22", "cpu-clock"]
-    assert recording.candidates(PerfCollector(MACHINES / "xeon")) == ["cycles", "cpu-clock"]
+    assert recording.candidates(PerfCollector(recorded_machines.root("bpi-f3"))) == ["r22", "cpu-clock"]
+    assert recording.candidates(PerfCollector(recorded_machines.root("xeon"))) == ["cycles", "cpu-clock"]
 
 
 @pytest.mark.perf

@@ -13,6 +13,7 @@ from hwprof.collectors.perf.abi import Type
 from hwprof.validation.bench import Bench, Result, Unsupported
 from hwprof.validation.expected import Machine
 from hwprof.validation.verdicts import Verdict
+from tests import recorded_machines
 from tests.collectors.perf.fake import HARDWARE, SOFTWARE, FakeKernel, Key
 
 CYCLES, INSTRUCTIONS, BRANCHES = (0, 0), (0, 1), (0, 4)
@@ -123,7 +124,7 @@ def test_every_file_is_closed(root: Path) -> None:
 
 
 def test_a_program_runs_on_the_kind_of_core_whose_event_is_counted() -> None:
-    root = Path(__file__).parents[1] / "machines" / "alderlake"
+    root = recorded_machines.root("alderlake")
     kernel = FakeKernel(refuse=lambda attr, pid: 0)
     collector = PerfCollector(root, kernel)
     events = collector.parser.events("instructions")

@@ -15,8 +15,9 @@ from hwprof.collectors.protocol import Unavailable
 from hwprof.errors import HwprofError
 from hwprof.records import Origin
 from hwprof.virtualisation import is_emulated
+from tests import recorded_machines
 
-BPI_F3 = Path(__file__).parents[2] / "machines" / "bpi-f3"
+BPI_F3 = recorded_machines.root("bpi-f3")
 PI4 = "".join(f"processor\t: {n}\nCPU implementer\t: 0x41\nCPU part\t: 0xd08\n\n" for n in range(2))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import pytest
 
@@ -17,10 +16,10 @@ from hwprof.collectors.perf.session import PerfSession
 from hwprof.collectors.protocol import Available, Target, Unavailable
 from hwprof.measure import readings_between
 from hwprof.records import Exactness, Reading
+from tests import recorded_machines
 from tests.collectors.perf.fake import SOFTWARE, FakeKernel, Key
 
-MACHINES = Path(__file__).parents[2] / "machines"
-ALDERLAKE, RK3399 = MACHINES / "alderlake", MACHINES / "rk3399"
+ALDERLAKE, RK3399 = recorded_machines.root("alderlake"), recorded_machines.root("rk3399")
 CORE, ATOM = 4 << 32, 10 << 32
 INTEL: dict[Key, int] = {
     (0, CORE): 2_000_000,

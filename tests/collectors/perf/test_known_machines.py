@@ -11,10 +11,8 @@ from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.events import Parser
 from hwprof.collectors.perf.tables import find_table, parse_table
 from hwprof.collectors.protocol import Target
+from tests import recorded_machines
 from tests.collectors.perf.fake import HARDWARE, SOFTWARE, FakeKernel
-
-MACHINES = Path(__file__).parents[2] / "machines"
-NAMES = sorted(path.name for path in MACHINES.iterdir() if (path / "proc/cpuinfo").exists())
 
 TABLES = {
     "bpi-f3": "SpacemiT X60",
@@ -81,12 +79,12 @@ ABSENT = [
 
 @pytest.mark.parametrize("name", TABLES)
 def test_the_table_is_found(name: str) -> None:
-    assert Catalog(MACHINES / name).table_name == TABLES[name]
+    assert Catalog(recorded_machines.root(name)).table_name == TABLES[name]
 
 
 @pytest.mark.parametrize(("machine", "name", "code"), CODES)
 def test_a_name_becomes_the_cores_own_code(machine: str, name: str, code: int) -> None:
-    event = Parser(Catalog(MACHINES / machine)).event(name)
+    event = Parser(Catalog(recorded_machines.root(machine))).event(name)
     assert (event.refused, event.type, event.config) == (None, 4, code)
     assert event.meaning
 
@@ -94,14 +92,14 @@ def test_a_name_becomes_the_cores_own_code(machine: str, name: str, code: int) -
 @pytest.mark.parametrize(("machine", "name", "reason"), ABSENT)
 def test_a_name_without_a_meaning_is_missing_with_the_reason(machine: str, name: str, reason: str) -> None:
     kernel = FakeKernel(events=SOFTWARE | HARDWARE)  # which would open cache-misses
-    with PerfCollector(MACHINES / machine, kernel).open(Target(), [name]) as session:
+    with PerfCollector(recorded_machines.root(machine), kernel).open(Target(), [name]) as session:
         assert reason in session.unavailable[name].reason
         assert not any(name in pass_.metrics for pass_ in session.passes)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", recorded_machines.NAMES)
 def test_every_canonical_name_is_coded_or_has_a_reason(name: str) -> None:
-    catalog = Catalog(MACHINES / name)
+    catalog = Catalog(recorded_machines.root(name))
     parser = Parser(catalog)
     for canonical in parser.names():
         for event in parser.events(canonical):
@@ -112,13 +110,16 @@ def test_every_canonical_name_is_coded_or_has_a_reason(name: str) -> None:
 
 
 def test_a_tree_of_recorded_files_says_where_it_is_from() -> None:
-    for name in NAMES:
-        source = (MACHINES / name / "SOURCE").read_text()
+    for name in recorded_machines.NAMES:
+        source = (recorded_machines.root(name) / "SOURCE").read_text()
         assert source.startswith(("recorded", "modelled")), name
 
 
 def test_the_same_name_has_another_code_on_another_core() -> None:
-    codes = {n: Parser(Catalog(MACHINES / n)).event("vector-instructions").config for n in ("bpi-f3", "th1520", "rpi4")}
+    codes = {
+        n: Parser(Catalog(recorded_machines.root(n))).event("vector-instructions").config
+        for n in ("bpi-f3", "th1520", "rpi4")
+    }
     assert codes == {"bpi-f3": 0x3B, "th1520": 0x1F, "rpi4": 0x74}
 
 
