@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hwprof.analysis.layers import HEAVY, Node, Told, located
+from hwprof.analysis.layers import HEAVY, Node, located
 from hwprof.artifacts import PreparationFailed, Workshop
 from hwprof.cases import Planned
+from hwprof.frameworks.protocol import Step
 from hwprof.jobs import Task
 from hwprof.records import Kind, Reading, Run, Window, from_json, missing
 from hwprof.runner import Runner
@@ -29,11 +30,11 @@ def measure(runner: Runner, planned: Planned, workshop: Workshop, number: int) -
     if outcome.result is None:
         return dataclasses.replace(base, failure=outcome.failure)
     result = outcome.result
-    steps = [told(step) for step in result["steps"]]
+    steps = [from_json(Step, step) for step in result["steps"]]
     layers = located(nodes(paths.source, planned.case.batch), steps)
     absent = tuple(
-        missing(name, f"{told['reason']}. {told['remedy']}".rstrip(". "), source="perf")
-        for name, told in result["unavailable"].items()
+        missing(name, f"{why['reason']}. {why['remedy']}".rstrip(". "), source="perf")
+        for name, why in result["unavailable"].items()
     )
     windows = (from_json(Window, data) for data in result["windows"])
     return dataclasses.replace(
@@ -41,17 +42,9 @@ def measure(runner: Runner, planned: Planned, workshop: Workshop, number: int) -
         windows=tuple(dataclasses.replace(w, readings=(*w.readings, *absent)) for w in windows),
         facts=dict(result["facts"]),
         layers=tuple(
-            dataclasses.replace(layer, readings=tuple(from_json(Reading, r) for r in step["readings"]))
-            for layer, step in zip(layers, result["steps"], strict=True)
+            dataclasses.replace(layer, readings=tuple(from_json(Reading, r) for r in readings))
+            for layer, readings in zip(layers, result["readings"], strict=True)
         ),
-    )
-
-
-def told(step: Mapping[str, Any]) -> Told:
-    """A step as the worker gave it."""
-    form = None if step["form"] is None else tuple(step["form"])
-    return Told(
-        step["name"], step["op"], step["ns"], tuple(step["tells"]), step["kind"], form, step["into"], step["feeds"]
     )
 
 

@@ -50,21 +50,13 @@ def profile(job: Job, link: Link, stage: Stage) -> Mapping[str, Any]:
             absent = {name: {"reason": u.reason, "remedy": u.remedy} for name, u in perf.unavailable.items()}
             absent |= beyond(perf, counted)
             exact = {r.metric: r for r in done.readings if r.exactness is Exactness.EXACT} if counted else {}
-            steps = [
-                {
-                    **{
-                        name: getattr(s, name)
-                        for name in ("name", "op", "ns", "tells", "kind", "form", "into", "feeds")
-                    },
-                    "readings": per_step(s.counts, exact),
-                }
-                for s in model.steps()
-            ]
+            steps = model.steps()
             facts = dict(model.facts())
     return {
         "windows": to_json([done]),
         "facts": to_json(facts),
-        "steps": steps,
+        "steps": to_json(steps),
+        "readings": [per_step(step.counts, exact) for step in steps],  # of each step
         "unavailable": absent,
     }
 

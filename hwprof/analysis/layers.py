@@ -13,9 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hwprof.analysis.matching import HEAVY, fed, named
+from hwprof.frameworks.protocol import Step
 from hwprof.records import Layer
 
-__all__ = ["HEAVY", "Node", "Row", "Told", "located", "owners", "side_by_side"]
+__all__ = ["HEAVY", "Node", "Row", "located", "owners", "side_by_side"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +34,7 @@ class Node:
     form: tuple[int, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A step as its framework told it: `tells` are names of nodes or tensors, the surest first.
-
-    Without names: `kind` is the operator it computes, `form` as of a Node; `into` the index of the step that it goes on
-    with where it is no node's; `feeds` a node or tensor for which it prepares the input.
-    """
-
-    name: str
-    op: str
-    ns: float | None
-    tells: tuple[str, ...] = ()
-    kind: str = ""
-    form: tuple[int, ...] | None = None
-    into: int | None = None
-    feeds: str = ""
-
-
-def owners(nodes: Sequence[Node], steps: Sequence[Told]) -> list[tuple[str, ...]]:
+def owners(nodes: Sequence[Node], steps: Sequence[Step]) -> list[tuple[str, ...]]:
     """For each step the nodes whose work it is, in the graph's order; () where it is nobody's (a change of layout).
 
     A node belongs to one step at most: the first that names it. A step that goes on with another one's work has the
@@ -111,7 +94,7 @@ def _behind(node: Node, consumers: Mapping[str, list[Node]], owner: Mapping[str,
             return None
 
 
-def located(nodes: Sequence[Node], steps: Sequence[Told]) -> list[Layer]:
+def located(nodes: Sequence[Node], steps: Sequence[Step]) -> list[Layer]:
     """The steps as layers: whose work they are, and its MACs (None where a node's are not known)."""
     macs = {node.name: node.macs for node in nodes}
     counted: set[str] = set()

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hwprof.analysis.layers import Node, Told
+    from hwprof.analysis.layers import Node
+    from hwprof.frameworks.protocol import Step
 
 HEAVY = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 # Work that only moves values.
@@ -34,7 +35,7 @@ def family(op: str) -> str:
     return "product" if op in HEAVY else SAME.get(op, op)
 
 
-def named(nodes: Sequence[Node], steps: Sequence[Told]) -> list[Told]:
+def named(nodes: Sequence[Node], steps: Sequence[Step]) -> list[Step]:
     """The steps, those with a `kind` and without a name given that of their node."""
     unnamed = [step for step in steps if step.kind and not step.tells]
     sized = all(step.form is not None for step in unnamed)
@@ -61,7 +62,7 @@ def _key(op: str, form: tuple[int, ...] | None, sized: bool) -> tuple[str, ...]:
     return family(op), *(map(str, form or ("?",)) if sized else ())
 
 
-def fed(nodes: Sequence[Node], steps: Sequence[Told], owner: dict[str, int]) -> None:
+def fed(nodes: Sequence[Node], steps: Sequence[Step], owner: dict[str, int]) -> None:
     """Give steps that only prepare a node's input what of the network does that and is nobody's yet."""
     by_name = {node.name: node for node in nodes} | {out: node for node in nodes for out in node.outputs}
     for number, step in enumerate(steps):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hwprof.analysis.layers import Node, Told, located, owners, side_by_side
+from hwprof.analysis.layers import Node, located, owners, side_by_side
+from hwprof.frameworks.protocol import Step
 from hwprof.records import Layer
 
 NODES = (
@@ -19,8 +20,8 @@ NODES = (
 )
 
 
-def told(*names: str) -> list[Told]:
-    return [Told(f"step {name}", "op", 1.0, (name,)) for name in names]
+def told(*names: str) -> list[Step]:
+    return [Step(f"step {name}", "op", 1.0, (name,)) for name in names]
 
 
 def test_steps_named_by_their_first_node_take_the_light_ones_behind() -> None:
@@ -43,12 +44,12 @@ def test_steps_named_by_their_last_tensor_take_the_heavy_node_before() -> None:
 
 
 def test_steps_that_list_their_nodes_are_taken_at_their_word() -> None:
-    steps = [Told("s", "op", 1.0, ("conv1", "norm1", "relu1")), Told("t", "op", 1.0, ("add", "conv2", "norm2"))]
+    steps = [Step("s", "op", 1.0, ("conv1", "norm1", "relu1")), Step("t", "op", 1.0, ("add", "conv2", "norm2"))]
     assert owners(NODES, steps) == [("conv1", "norm1", "relu1"), ("conv2", "norm2", "add", "pool")]
 
 
 def test_a_change_of_layout_is_nobodys() -> None:
-    (first, layout, *_) = located(NODES, [*told("conv1"), Told("reorder_1", "Reorder", 3.0, ("reorder_1",))])
+    (first, layout, *_) = located(NODES, [*told("conv1"), Step("reorder_1", "Reorder", 3.0, ("reorder_1",))])
     assert first.macs == 100
     assert (layout.origins, layout.macs) == ((), None)
 

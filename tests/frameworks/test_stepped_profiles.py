@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.analysis.layers import Node, Told, owners
+from hwprof.analysis.layers import Node, owners
 from hwprof.cli import main
 from hwprof.errors import NotAvailable, UnsupportedModel
 from hwprof.frameworks import interpreters
@@ -17,6 +17,8 @@ from hwprof.frameworks.litert import profile as litert
 from hwprof.frameworks.mnn import profile as mnn
 from hwprof.frameworks.mxnet import profile as mxnet
 from hwprof.frameworks.ncnn import profile as ncnn
+from hwprof.frameworks.profiles import executorch, litert, mnn, mxnet, ncnn, tvm
+from hwprof.frameworks.protocol import Step
 from hwprof.frameworks.tvm import profile as tvm
 
 HOME = interpreters.home()  # as it was before any test got one of its own
@@ -107,9 +109,9 @@ def test_mxnets_events_in_another_order_than_the_symbol_are_refused() -> None:
 
 def test_forms_lead_to_nodes_and_a_convolution_too_many_names_nothing() -> None:
     nodes = [Node("a", "Conv", ("x",), ("t",), 1, (9, 4)), Node("b", "Conv", ("t",), ("y",), 1, (9, 8))]
-    steps = [Told("s", "", 1.0, (), "Conv", (9, 8)), Told("r", "", 1.0, (), "Conv", (9, 4))]
+    steps = [Step("s", "", 1.0, kind="Conv", form=(9, 8)), Step("r", "", 1.0, kind="Conv", form=(9, 4))]
     assert owners(nodes, steps) == [("b",), ("a",)]
-    assert owners(nodes, [*steps, Told("q", "", 1.0, (), "Conv", (9, 4))]) == [(), (), ()]
+    assert owners(nodes, [*steps, Step("q", "", 1.0, kind="Conv", form=(9, 4))]) == [(), (), ()]
 
 
 @pytest.mark.environments
