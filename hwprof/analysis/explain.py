@@ -158,9 +158,7 @@ def explain(
     x, y = side(a), side(b)
     found = ratio.decompose(rounds(a.runs), rounds(b.runs), spins(x, a) or spins(y, b), paired and together)
     interventions = tuple(
-        i
-        for kind in ("spin", "affinity", "simd")
-        if (i := _intervention(kind, a, b, found, paired and together)) is not None
+        i for kind in ("spin", "affinity", "simd") if (i := _intervention(kind, a, b, paired and together)) is not None
     )
     first = headline(x.label, y.label, found, interventions)
     if alone and found.decided:
@@ -222,7 +220,7 @@ def simulated_split(a: Side, b: Side, found: Decomposition) -> list[Clue]:
     return [Clue(WORK, "simulated-split", text, {"work": work, "rate": cpu.ratio / work})]
 
 
-def _intervention(kind: str, a: Given, b: Given, base: Decomposition, paired: bool) -> Intervention | None:
+def _intervention(kind: str, a: Given, b: Given, paired: bool) -> Intervention | None:
     """What one kind of intervention showed; None where neither side was rerun so."""
     changed = {
         s: next((v for v in g.variants if v.kind == kind and rounds(v.runs)), None) for s, g in (("A", a), ("B", b))

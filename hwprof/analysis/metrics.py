@@ -82,17 +82,6 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
-class Derived:
-    """A quantity for display: the product of per-frame quantities to their exponents, times `scale`."""
-
-    name: str
-    label: str
-    unit: str
-    exponents: Mapping[str, int]
-    scale: float
-
-
-@dataclass(frozen=True, slots=True)
 class _Rule:
     names: tuple[str, ...]
     exponents: Mapping[str, int]
@@ -120,7 +109,7 @@ def kind_of(exponents: Mapping[str, int]) -> Kind:
 
 
 @functools.cache
-def _table() -> tuple[tuple[_Rule, ...], Mapping[str, Derived]]:
+def _rules() -> tuple[_Rule, ...]:
     text = resources.files("hwprof.configs").joinpath("metrics.toml").read_text(encoding="utf-8")
     data = tomllib.loads(text)
     rules = []
@@ -130,16 +119,7 @@ def _table() -> tuple[tuple[_Rule, ...], Mapping[str, Derived]]:
             raise ResultsError(f"metrics.toml: unknown quantity in {exponents}", f"known: {', '.join(QUANTITIES)}")
         kind = Kind(entry["kind"]) if "kind" in entry else kind_of(exponents)
         rules.append(_Rule(tuple(n.lower() for n in entry["names"]), exponents, kind))
-    derived = {
-        name: Derived(name, e["label"], e["unit"], dict(e["exponents"]), float(e.get("scale", 1.0)))
-        for name, e in data["derived"].items()
-    }
-    return tuple(rules), derived
-
-
-def derived_table() -> Mapping[str, Derived]:
-    """The derived quantities of metrics.toml by name."""
-    return _table()[1]
+    return tuple(rules)
 
 
 def base_name(name: str) -> str:
@@ -161,7 +141,7 @@ def metric_of(name: str, attributes: Mapping[str, Any]) -> Metric:
     per, unit = str(attributes.get("per") or "frame"), str(attributes.get("unit") or "")
     base = base_name(name)
     exponents: Mapping[str, int]
-    rule = next((r for r in _table()[0] if any(fnmatch.fnmatchcase(base, p) for p in r.names)), None)
+    rule = next((r for r in _rules() if any(fnmatch.fnmatchcase(base, p) for p in r.names)), None)
     if rule is not None:
         exponents, kind = rule.exponents, rule.kind
         if per == "level" and kind is not Kind.COMPONENT:
@@ -223,45 +203,3 @@ def instructions_for(name: str, columns: Mapping[str, Any] | pd.Index) -> str | 
     domain = name.partition("@")[0].partition(":")[2]
     wanted = Name.INSTRUCTIONS + (f":{domain}" if domain else "") + (f"@{tool}" if at else "")
     return wanted if wanted in columns else None
-
-
-def seconds(values: pd.Series, unit: str) -> pd.Series:
-    """Times in `unit` as seconds. Raises ResultsError for a unit that is no time."""
-    if unit.lower() not in TIME_UNITS:
-        raise ResultsError(f"'{unit}' is not a unit of time", f"known: {', '.join(TIME_UNITS)}")
-    return values * TIME_UNITS[unit.lower()]
-
-
-def derive(frame: pd.DataFrame) -> pd.DataFrame:
-    """Derived quantities for display, one column per entry of metrics.toml that the frame has the parts of.
-
-    Domains are not mixed: cycles and instructions are the user+kernel columns, because task-clock includes the
-    kernel. MPKI columns are named `<metric> /k-insn` and take the instructions of the metric's own domain and origin.
-    """
-    metrics = classify(frame)
-    parts: dict[str, pd.Series] = {"frames": pd.Series(1.0, index=frame.index)}
-    if "throughput" in frame:
-        parts["s"] = 1 / frame["throughput"].where(frame["throughput"] > 0).astype(float)
-    for column in (Name.CYCLES, Name.INSTRUCTIONS):
-        if column in metrics and not metrics[column].simulated:
-            parts[column] = frame[column].astype(float)
-    if Name.TASK_CLOCK in metrics:
-        parts["cpu_s"] = seconds(frame[Name.TASK_CLOCK].astype(float), metrics[Name.TASK_CLOCK].unit or "ns")
-    joules = energy.per_frame(frame)
-    if joules is not None:
-        parts["joules"] = joules
-    out: dict[str, pd.Series] = {}
-    for entry in derived_table().values():
-        if "event" in entry.exponents or not set(entry.exponents) <= set(parts):
-            continue
-        value = pd.Series(entry.scale, index=frame.index)
-        for quantity, power in entry.exponents.items():
-            value = value * parts[quantity].where(parts[quantity] != 0) ** power
-        out[entry.name] = value
-    scale = derived_table()["mpki"].scale
-    for metric in metrics.values():
-        per = instructions_for(metric.name, metrics)
-        if metric.kind is Kind.EXPLANATORY and per is not None:
-            count = frame[per].astype(float)
-            out[f"{metric.name} /k-insn"] = scale * frame[metric.name].astype(float) / count.where(count > 0)
-    return pd.DataFrame(out, index=frame.index)

@@ -26,7 +26,6 @@ from hwprof.records import Window
 CLOCK = "cpu-clock"
 # A core whose cycles raise no interrupt has another event to be led by, named in its table.
 LEADERS = ("u_mode_cycle",)
-GRAPHS = ("fp", "dwarf", "lbr")
 _REMEDY = (
     "sampling needs kernel.perf_event_paranoid at most 2 (sudo sysctl kernel.perf_event_paranoid=1 adds the kernel), "
     "or root; in a container --cap-add PERFMON and a seccomp profile that allows perf_event_open"

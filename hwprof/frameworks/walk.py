@@ -47,7 +47,6 @@ class OnnxGraph:
 
         model = onnx.load(str(path))
         self._framework, self._operators = framework, operators
-        self.opset = next((o.version for o in model.opset_import if o.domain in DOMAINS), 0)
         self.constants: dict[str, Array] = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
         self.source: str = next(i.name for i in model.graph.input if i.name not in self.constants)
         self.results: list[str] = [output.name for output in model.graph.output]

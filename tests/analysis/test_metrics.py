@@ -52,22 +52,6 @@ def test_fps_in_disguise_is_found_and_a_mere_correlate_is_not() -> None:
     assert not metrics.disguise(fps[:3], -fps[:3]).found  # three networks decide nothing
 
 
-def test_derived_values_keep_domains_apart() -> None:
-    frame = pd.DataFrame(
-        {"throughput": [10.0], "cycles": [3e9], "instructions:u": [6e9], "task-clock": [1e8], "misses:u": [6e6]}
-    )
-    frame.attrs["metrics"] = {
-        "cycles": {},
-        "instructions:u": {},
-        "task-clock": {"unit": "ns"},
-        "misses:u": {},
-    }
-    derived = metrics.derive(frame)
-    assert "ipc" not in derived  # user-only instructions never meet cycles of both modes
-    assert derived["misses:u /k-insn"].iloc[0] == pytest.approx(1.0)
-    assert derived["parallelism"].iloc[0] == pytest.approx(1.0)
-
-
 def test_a_frame_that_does_not_name_its_metrics_is_refused() -> None:
     with pytest.raises(ResultsError, match="metrics"):
         metrics.classify(pd.DataFrame({"cycles": [1.0]}))

@@ -17,7 +17,6 @@ from hwprof.frameworks.litert import profile as litert
 from hwprof.frameworks.mnn import profile as mnn
 from hwprof.frameworks.mxnet import profile as mxnet
 from hwprof.frameworks.ncnn import profile as ncnn
-from hwprof.frameworks.profiles import executorch, litert, mnn, mxnet, ncnn, tvm
 from hwprof.frameworks.protocol import Step
 from hwprof.frameworks.tvm import profile as tvm
 

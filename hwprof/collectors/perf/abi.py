@@ -28,7 +28,6 @@ class Type(enum.IntEnum):
     TRACEPOINT = 2
     HW_CACHE = 3
     RAW = 4
-    BREAKPOINT = 5
 
 
 # attr.size of each published edition of the structure, oldest first (VER0 ... VER8).
@@ -37,20 +36,15 @@ ATTR_SIZES = (64, 72, 80, 96, 104, 112, 120, 128, 136)
 # read_format
 FORMAT_TIME_ENABLED = 1 << 0
 FORMAT_TIME_RUNNING = 1 << 1
-FORMAT_ID = 1 << 2
 FORMAT_GROUP = 1 << 3
-FORMAT_LOST = 1 << 4
 
 # bits of attr.flags
 DISABLED = 1 << 0
 INHERIT = 1 << 1
-PINNED = 1 << 2
 EXCLUDE_USER = 1 << 4
 EXCLUDE_KERNEL = 1 << 5
 EXCLUDE_HV = 1 << 6
-EXCLUDE_IDLE = 1 << 7
 ENABLE_ON_EXEC = 1 << 12
-INHERIT_THREAD = 1 << 35
 
 # _IO('$', n): neither direction nor size is encoded, so the request is the same number on all architectures we know.
 IOC_ENABLE = 0x2400

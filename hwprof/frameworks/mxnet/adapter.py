@@ -25,7 +25,7 @@ class MxnetModel:
     """A bound executor; the input is copied into it by each inference."""
 
     def __init__(self, executor: Any, mx: Any, name: str, case: Case, symbol: Any) -> None:
-        self._executor, self._mx, self._name, self._case, self._symbol = executor, mx, name, case, symbol
+        self._executor, self._mx, self._case, self._symbol = executor, mx, case, symbol
         self._place = executor.arg_dict[name]
 
     def bind(self, batch: Array) -> Any:

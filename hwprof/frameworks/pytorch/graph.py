@@ -58,7 +58,7 @@ def build(path: Path) -> Graph:
     graph = Graph(onnx.source, onnx.results)
     for node in onnx.nodes:
         given = [constants.get(name, name) if name else None for name in node.inputs]
-        function, inputs = onnx.convert(node, node.attributes, given, onnx.opset)
+        function, inputs = onnx.convert(node, node.attributes, given)
         graph.add(function, tuple(inputs), node.outputs, f"{node.number:03d}_{node.label.strip('/').replace('.', '_')}")
     graph.eval()
     return graph
@@ -73,7 +73,7 @@ def _pads(attributes: Attributes, dims: int) -> tuple[list[int], list[int] | Non
     return [0] * dims, uneven
 
 
-def _conv(a: Attributes, given: Sequence[Any], opset: int) -> Any:
+def _conv(a: Attributes, given: Sequence[Any]) -> Any:
     weight, bias = given[1], given[2] if len(given) > 2 else None
     dims = weight.dim() - 2
     padding, uneven = _pads(a, dims)
@@ -104,7 +104,7 @@ class _Pad(nn.Module):  # type: ignore[misc]
         return functional.pad(x, self.pads, value=self.value)
 
 
-def _batch_norm(a: Attributes, given: Sequence[Any], opset: int) -> Any:
+def _batch_norm(a: Attributes, given: Sequence[Any]) -> Any:
     scale, shift, mean, variance = given[1:5]
     layer = nn.BatchNorm2d(len(scale), eps=a.get("epsilon", 1e-5))
     layer.weight.data, layer.bias.data = scale, shift
@@ -112,7 +112,7 @@ def _batch_norm(a: Attributes, given: Sequence[Any], opset: int) -> Any:
     return layer, given[:1]
 
 
-def _gemm(a: Attributes, given: Sequence[Any], opset: int) -> Any:
+def _gemm(a: Attributes, given: Sequence[Any]) -> Any:
     check_product(a)
     weight = given[1] if a.get("transB", 0) else given[1].t().contiguous()
     layer = nn.Linear(weight.shape[1], weight.shape[0], bias=len(given) > 2)
@@ -122,7 +122,7 @@ def _gemm(a: Attributes, given: Sequence[Any], opset: int) -> Any:
     return layer, given[:1]
 
 
-def _max_pool(a: Attributes, given: Sequence[Any], opset: int) -> Any:
+def _max_pool(a: Attributes, given: Sequence[Any]) -> Any:
     kernel = a["kernel_shape"]
     padding, uneven = _pads(a, len(kernel))
     layer = nn.MaxPool2d(
@@ -135,7 +135,7 @@ def _max_pool(a: Attributes, given: Sequence[Any], opset: int) -> Any:
     return (nn.Sequential(_Pad(uneven, float("-inf")), layer) if uneven else layer), given[:1]
 
 
-def _average_pool(a: Attributes, given: Sequence[Any], opset: int) -> Any:
+def _average_pool(a: Attributes, given: Sequence[Any]) -> Any:
     kernel = a["kernel_shape"]
     padding, uneven = _pads(a, len(kernel))
     if uneven:
@@ -150,35 +150,35 @@ def _average_pool(a: Attributes, given: Sequence[Any], opset: int) -> Any:
     return layer, given[:1]
 
 
-def _clip(a: Attributes, given: Sequence[Any], opset: int) -> Any:
+def _clip(a: Attributes, given: Sequence[Any]) -> Any:
     low, high = clip_limits(a, given)
     return (nn.ReLU6() if (low, high) == (0.0, 6.0) else nn.Hardtanh(low, high)), given[:1]
 
 
-def _hard_sigmoid(a: Attributes, given: Sequence[Any], opset: int) -> Any:
+def _hard_sigmoid(a: Attributes, given: Sequence[Any]) -> Any:
     alpha, beta = a.get("alpha", 0.2), a.get("beta", 0.5)
     if abs(alpha - 1 / 6) < 1e-6 and beta == 0.5:
         return nn.Hardsigmoid(), given[:1]
     return (lambda x: torch.clamp(alpha * x + beta, 0.0, 1.0)), given[:1]
 
 
-def _reduce_mean(a: Attributes, given: Sequence[Any], opset: int) -> Any:
+def _reduce_mean(a: Attributes, given: Sequence[Any]) -> Any:
     axes, keep = integers(a, "axes", given), bool(a.get("keepdims", 1))
     return (lambda x: x.mean(axes, keep)), given[:1]
 
 
-def _reshape(a: Attributes, given: Sequence[Any], opset: int) -> Any:
+def _reshape(a: Attributes, given: Sequence[Any]) -> Any:
     dims = integers(a, "shape", given)
     return (lambda x: x.reshape([x.shape[i] if d == 0 else d for i, d in enumerate(dims)])), given[:1]
 
 
-def _split(a: Attributes, given: Sequence[Any], opset: int) -> Any:
+def _split(a: Attributes, given: Sequence[Any]) -> Any:
     axis = a.get("axis", 0)
     sizes = integers(a, "split", given)
     return (lambda x: torch.split(x, sizes, dim=axis)), given[:1]
 
 
-def _slice(a: Attributes, given: Sequence[Any], opset: int) -> Any:
+def _slice(a: Attributes, given: Sequence[Any]) -> Any:
     starts, ends = integers(a, "starts", given, 1), integers(a, "ends", given, 2)
     every = {"axes": range(len(starts)), "steps": [1] * len(starts), **a}
     axes, steps = integers(every, "axes", given, 3), integers(every, "steps", given, 4)
@@ -195,13 +195,13 @@ def _slice(a: Attributes, given: Sequence[Any], opset: int) -> Any:
     return cut, given[:1]
 
 
-def _flatten(a: Attributes, given: Sequence[Any], opset: int) -> Any:
+def _flatten(a: Attributes, given: Sequence[Any]) -> Any:
     if a.get("axis", 1) != 1:
         raise ValueError("axis other than 1")
     return nn.Flatten(1), given[:1]
 
 
-def _pad(a: Attributes, given: Sequence[Any], opset: int) -> Any:
+def _pad(a: Attributes, given: Sequence[Any]) -> Any:
     if a.get("mode", b"constant") != b"constant":
         raise ValueError("mode other than constant")
     widths, fill = integers(a, "pads", given), constant(given, 2)
@@ -211,7 +211,7 @@ def _pad(a: Attributes, given: Sequence[Any], opset: int) -> Any:
     return _Pad(flat, value), given[:1]
 
 
-def _unsqueeze(a: Attributes, given: Sequence[Any], opset: int) -> Any:
+def _unsqueeze(a: Attributes, given: Sequence[Any]) -> Any:
     axes = sorted(integers(a, "axes", given))
 
     def grow(x: torch.Tensor) -> torch.Tensor:
@@ -222,17 +222,17 @@ def _unsqueeze(a: Attributes, given: Sequence[Any], opset: int) -> Any:
     return grow, given[:1]
 
 
-def _squeeze(a: Attributes, given: Sequence[Any], opset: int) -> Any:
+def _squeeze(a: Attributes, given: Sequence[Any]) -> Any:
     axes = integers(a, "axes", given)
     return (lambda x: x.squeeze(axes)), given[:1]
 
 
 def _one(function: Callable[..., Any]) -> Any:
-    return lambda a, given, opset: (function, given)
+    return lambda a, given: (function, given)
 
 
 def _module(kind: Callable[[], Any]) -> Any:
-    return lambda a, given, opset: (kind(), given[:1])
+    return lambda a, given: (kind(), given[:1])
 
 
 OPERATORS: Mapping[str, Any] = {
@@ -248,13 +248,13 @@ OPERATORS: Mapping[str, Any] = {
     "Relu": _module(nn.ReLU),
     "Sigmoid": _module(nn.Sigmoid),
     "Tanh": _module(nn.Tanh),
-    "LeakyRelu": lambda a, given, opset: (nn.LeakyReLU(a.get("alpha", 0.01)), given[:1]),
-    "Softmax": lambda a, given, opset: (nn.Softmax(a.get("axis", -1)), given[:1]),
-    "LRN": lambda a, given, opset: (
+    "LeakyRelu": lambda a, given: (nn.LeakyReLU(a.get("alpha", 0.01)), given[:1]),
+    "Softmax": lambda a, given: (nn.Softmax(a.get("axis", -1)), given[:1]),
+    "LRN": lambda a, given: (
         nn.LocalResponseNorm(a["size"], a.get("alpha", 1e-4), a.get("beta", 0.75), a.get("bias", 1.0)),
         given[:1],
     ),
-    "Dropout": lambda a, given, opset: (nn.Identity(), given[:1]),
+    "Dropout": lambda a, given: (nn.Identity(), given[:1]),
     "Identity": _module(nn.Identity),
     "Add": _one(torch.add),
     "Sub": _one(torch.sub),
@@ -264,10 +264,10 @@ OPERATORS: Mapping[str, Any] = {
     "Sqrt": _one(torch.sqrt),
     "Erf": _one(torch.erf),
     "MatMul": _one(torch.matmul),
-    "Concat": lambda a, given, opset: ((lambda *parts: torch.cat(parts, a["axis"])), given),
+    "Concat": lambda a, given: ((lambda *parts: torch.cat(parts, a["axis"])), given),
     "ReduceMean": _reduce_mean,
     "Reshape": _reshape,
-    "Transpose": lambda a, given, opset: ((lambda x: x.permute(list(a["perm"]))), given[:1]),
+    "Transpose": lambda a, given: ((lambda x: x.permute(list(a["perm"]))), given[:1]),
     "Flatten": _flatten,
     "Split": _split,
     "Slice": _slice,

@@ -110,7 +110,7 @@ class Tvm:
             module = relax.transform.DecomposeOpsForInference()(module)
             wanted = tvm.target.Target(told)
             if trials:
-                module = tuned(tvm, module, wanted, trials, job.seed, job.directory)
+                module = tuned(module, wanted, trials, job.seed, job.directory)
             with tvm.transform.PassContext(opt_level=int(job.case.option("level", 3) or 0)):
                 built = tvm.compile(module, target=wanted)
         except (RuntimeError, ValueError, TypeError, AssertionError) as error:  # TVM's own are RuntimeErrors

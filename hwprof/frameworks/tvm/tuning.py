@@ -44,7 +44,7 @@ class Tally:
         return self.now() >= self.deadline
 
 
-def tuned(tvm: Any, module: Any, target: Any, trials: int, seed: int, directory: Path) -> Any:
+def tuned(module: Any, target: Any, trials: int, seed: int, directory: Path) -> Any:
     """The module with the best schedules found; the database and what was done are left in `directory`.
 
     Raises UnsupportedModel where not one schedule could be built and timed.
