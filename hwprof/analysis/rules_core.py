@@ -181,9 +181,8 @@ def bad_speculation(context: Context) -> Verdict:
     if b is None:
         return unknown(code, Name.BRANCH_MISSES, Name.CYCLES)
     text = (
-        f"mispredicted branches: {b.mpki:.2f} per 1,000 instructions, consistent with up to {b.share:.0%} of "
-        "the cycles "
-        f"at {b.latency:.0f} cycles each (assumed)"
+        f"mispredicted branches: {b.mpki:.2f} per 1,000 instructions, consistent with up to {b.share:.0%} of the "
+        f"cycles at {b.latency:.0f} cycles each (assumed)"
     )
     number = Number("branch-misses", b.share, text, b.caution)
     if b.share < 0.05:

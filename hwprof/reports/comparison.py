@@ -75,12 +75,10 @@ def note(c: Comparison) -> str:
     if paired:
         how = f"paired by round in {paired} of {len(c.changes)} cases whose rounds were interleaved, else {how}"
     return (
-        f"ratio: FPS in NEW / FPS in OLD, geometric means over rounds; 95 % interval: {how}. q: "
-        "Benjamini-Hochberg over "
-        f"the {c.tested} tested cases of this comparison. regression: q <= {c.alpha:g} and slower by more than "
-        f"{100 * c.threshold:g} %; same: the whole interval lies within that; unclear: the rounds can't tell. "
-        "insn, CPU "
-        "time: ratio of instructions and of task-clock per frame."
+        f"ratio: FPS in NEW / FPS in OLD, geometric means over rounds; 95 % interval: {how}. q: Benjamini-Hochberg "
+        f"over the {c.tested} tested cases of this comparison. regression: q <= {c.alpha:g} and slower by more than "
+        f"{100 * c.threshold:g} %; same: the whole interval lies within that; unclear: the rounds can't tell. insn, "
+        "CPU time: ratio of instructions and of task-clock per frame."
     )
 
 

@@ -184,9 +184,8 @@ def correlation_tables(analysis: Analysis) -> list[Table]:
         family = next((c.family for c in said if c.family), 0)
         head = (
             f"r given: partial correlation of log {analysis.target} with the log of the metric per frame, given the "
-            "covariates; "
-            f"q: Benjamini-Hochberg{f' over {family} tests of this kind' if family else ''}, from 7 networks on; "
-            "r raw is mostly network size."
+            f"covariates; q: Benjamini-Hochberg{f' over {family} tests of this kind' if family else ''}, from 7 "
+            "networks on; r raw is mostly network size."
         )
         tables.append(
             Table(

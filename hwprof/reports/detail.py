@@ -19,12 +19,10 @@ COLUMNS = (
 )
 READ = (
     "r given: partial correlation of the log of {target} with the log of the metric per frame, given the covariates in "
-    "'given', over "
-    "network means; 95 % by Fisher's z. r raw is mostly network size. group: metrics with one number can't be told "
-    "apart (|r| > .7). p90/p10: spread between networks. 'without one network': the range of r as each network is left "
-    "out, and the one that moves it most. q: Benjamini-Hochberg. same sign: in k of F frameworks. reliability: "
-    "share of "
-    "the variance that is not noise between rounds; below .8 more rounds are needed."
+    "'given', over network means; 95 % by Fisher's z. r raw is mostly network size. group: metrics with one number "
+    "can't be told apart (|r| > .7). p90/p10: spread between networks. 'without one network': the range of r as each "
+    "network is left out, and the one that moves it most. q: Benjamini-Hochberg. same sign: in k of F frameworks. "
+    "reliability: share of the variance that is not noise between rounds; below .8 more rounds are needed."
 )
 
 

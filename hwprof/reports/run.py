@@ -102,8 +102,7 @@ def speed(runs: Sequence[Run]) -> list[str]:
     if low_ns is not None and high_ns is not None:
         lines.append(
             f"              within the first round [{low_ns / 1e6:.3f} ... {high_ns / 1e6:.3f}] ms, 95 % of the "
-            "median: "
-            "says nothing of another process"
+            "median: says nothing of another process"
         )
     loads = [r.load_ns for r in runs if r.load_ns is not None]
     peaks = [r.facts["peak_rss_bytes"] for r in runs if "peak_rss_bytes" in r.facts]

@@ -23,14 +23,12 @@ from hwprof.reports.html.model import Figure, Page, Scatter, Section
 METHOD = (
     "FPS = batch / median latency after one 3-sigma pass; throughput = frames / elapsed. Intervals are between rounds, "
     "each round a fresh process.",
-    "Correlations: logs, one value per framework and network (means over rounds, then batches); given log MACs "
-    "and, where "
-    "counted, log instructions per frame; Fisher's z. Below 4 networks no coefficient, 4 to 6 exploratory, "
+    "Correlations: logs, one value per framework and network (means over rounds, then batches); given log MACs and, "
+    "where counted, log instructions per frame; Fisher's z. Below 4 networks no coefficient, 4 to 6 exploratory, "
     "q-values from 7.",
-    "Machines, threads, affinities, precisions and input sizes are never pooled. EMULATED: an emulator's time "
-    "and counts. "
-    "SIMULATED: a model's counts, in columns of their own. SUSPECT: failed validation here, or saw a part "
-    "of the run only. SCALED: shared a counter.",
+    "Machines, threads, affinities, precisions and input sizes are never pooled. EMULATED: an emulator's time and "
+    "counts. SIMULATED: a model's counts, in columns of their own. SUSPECT: failed validation here, or saw a part of "
+    "the run only. SCALED: shared a counter.",
 )
 # What a run's timeline should show -> the gauges that show it.
 GAUGES = {
