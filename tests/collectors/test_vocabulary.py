@@ -18,12 +18,12 @@ from hwprof.collectors.riscv import counters
 from hwprof.collectors.vocabulary import LEVEL1, Name
 from hwprof.errors import UnknownEvent
 from hwprof.records import Origin, Series
+from tests import recorded_machines
 from tests.collectors.perf.fake import FakeKernel
 from tests.collectors.perf.test_topdown import IceLake, ice_lake
 from tests.collectors.test_gauges import WINDOW, put
 
-MACHINES = Path(__file__).parents[1] / "machines"
-RECORDED = sorted(path.name for path in MACHINES.iterdir() if (path / "proc/cpuinfo").exists())
+RECORDED = [name for name in recorded_machines.NAMES if (recorded_machines.root(name) / "proc/cpuinfo").exists()]
 SIMULATED = {*wrappers.METRICS, *counters.METRICS, counters.SHARE}
 
 
@@ -45,7 +45,7 @@ def openable(root: Path, kernel: FakeKernel, name: str) -> bool:
 @pytest.fixture
 def events(tmp_path: Path) -> set[str]:
     """Names of the vocabulary that are events of a recorded machine, or of Intel's large cores since Ice Lake."""
-    places = [(MACHINES / name, FakeKernel(events=AnyEvent())) for name in RECORDED]
+    places = [(recorded_machines.root(name), FakeKernel(events=AnyEvent())) for name in RECORDED]
     places.append((ice_lake(tmp_path / "icelake"), IceLake()))
     return {name for name in Name if any(openable(root, kernel, name) for root, kernel in places)}
 
@@ -80,14 +80,14 @@ def test_every_name_that_is_asked_for_can_be_counted_somewhere(events: set[str],
 
 
 def test_what_no_machine_has_is_not_openable(tmp_path: Path) -> None:
-    assert not openable(MACHINES / "skylake", FakeKernel(events=AnyEvent()), "idq_uops_not_delivered.core")
-    assert not openable(MACHINES / "skylake", FakeKernel(events=AnyEvent()), "backend-stalls")
+    assert not openable(recorded_machines.root("skylake"), FakeKernel(events=AnyEvent()), "idq_uops_not_delivered.core")
+    assert not openable(recorded_machines.root("skylake"), FakeKernel(events=AnyEvent()), "backend-stalls")
     assert not openable(ice_lake(tmp_path), FakeKernel(), LEVEL1["retiring"])
 
 
 def test_every_pattern_of_the_table_of_metrics_fits_a_name_that_is_given(accounts: set[str]) -> None:
     known = {*accounts, *SIMULATED, *LEVEL1.values(), "slots"}
-    known |= {n for name in RECORDED for n in PerfCollector(MACHINES / name, FakeKernel()).parser.names()}
+    known |= {n for name in RECORDED for n in PerfCollector(recorded_machines.root(name), FakeKernel()).parser.names()}
     known |= {name for table in load_tables() for name in (*table.events, *table.vendor)}
     table = tomllib.loads(resources.files("hwprof.configs").joinpath("metrics.toml").read_text(encoding="utf-8"))
     patterns = {pattern for entry in table["metric"].values() for pattern in entry["names"]}

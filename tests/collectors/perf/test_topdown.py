@@ -16,9 +16,9 @@ from hwprof.collectors.perf.events import Parser
 from hwprof.collectors.protocol import Available, Target
 from hwprof.commands import perfstat
 from hwprof.records import Snapshot
+from tests import recorded_machines
 from tests.collectors.perf.fake import HARDWARE, SOFTWARE, FakeKernel, Key, error
 
-MACHINES = Path(__file__).parents[2] / "machines"
 # As arch/x86/events/intel/core.c names and codes them.
 SHARES = {
     "topdown-retiring": 0x8000,
@@ -112,7 +112,7 @@ def test_perf_stat_is_given_the_group_in_braces(root: Path) -> None:
 
 
 def test_only_the_large_cores_of_a_hybrid_need_slots_in_front() -> None:
-    (large, small) = Parser(Catalog(MACHINES / "alderlake")).events("topdown-retiring")
+    (large, small) = Parser(Catalog(recorded_machines.root("alderlake"))).events("topdown-retiring")
     assert large.leader is not None
     assert (large.leader.metric, large.leader.type, large.leader.config) == ("slots@cpu_core", 4, SLOTS)
     assert small.leader is None
