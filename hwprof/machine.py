@@ -114,14 +114,10 @@ def description(facts: Mapping[str, Any]) -> str:
     """For people: the label it was given, model (each kind of core where there are several), CPUs, sockets, board."""
     kinds = [f"{kind['model']} x{len(kind['cpus'])}" for kind in facts.get("kinds", ())]
     model = " + ".join(kinds) or str(facts.get("model") or facts.get("architecture", "unknown CPU"))
-    parts = [model, f"{facts.get('cpus', '?')} CPUs"]
-    if facts.get("label"):
-        parts.insert(0, label(facts))
-    if facts.get("cores", {}).get("sockets", 1) > 1:
-        parts.append(f"{facts['cores']['sockets']} sockets")
-    if facts.get("board"):
-        parts.append(str(facts["board"]))
-    return ", ".join(parts)
+    sockets = facts.get("cores", {}).get("sockets", 1)
+    several = f"{sockets} sockets" if sockets > 1 else ""
+    parts = (facts.get("label"), model, f"{facts.get('cpus', '?')} CPUs", several, facts.get("board"))
+    return ", ".join(str(part).strip() for part in parts if part)
 
 
 def board(root: Path) -> str | None:

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hwprof import doubts, machine, speed
+from hwprof import doubts, speed
 from hwprof.analysis import correlation, decomposition, overhead, strata, targets
 from hwprof.analysis import energy as sensors
 from hwprof.analysis.findings import Analysis, Correlation
 from hwprof.analysis.strata import NETWORK, VARIANT
 from hwprof.printable import printable_cells
 from hwprof.records import Kind, Run
-from hwprof.reports import command, omissions, tuning, validation
-from hwprof.reports.numbers import counted, factor, fastest, interval, number
+from hwprof.reports import command, identity, omissions, tuning, validation
+from hwprof.reports.numbers import counted, fastest, interval, number
 from hwprof.reports.run import simulations
 
 
@@ -234,37 +234,9 @@ def interval_r(c: Correlation) -> str:
 
 
 def identity_table(frame: pd.DataFrame, runs: Sequence[Run], identities: Mapping[str, decomposition.Identity]) -> Table:
-    """Throughput of each case on each machine in its factors, median over rounds. `identities`: by uid."""
-    called = dict(zip(frame["run"], frame["machine"], strict=True)) if len(frame) else {}
-    cases: dict[tuple[Any, ...], list[tuple[Run, decomposition.Identity]]] = {}
-    for run in runs:
-        if (found := identities.get(run.uid)) is not None and found.level != "wall":
-            # rounds with and without cycles have other factors: what may be counted can change between them
-            cases.setdefault((run.case, machine.machine_id(run.machine), found.level), []).append((run, found))
-    several = len({key[1] for key in cases}) > 1
-    rows: list[tuple[str, ...]] = []
-    merged: dict[str, None] = {}
-    for group in cases.values():
-        run, middle = sorted(group, key=lambda pair: pair[1].throughput)[len(group) // 2]
-        merged[decomposition.why(middle.level, "both modes")] = None
-        factors = "  ".join(f"{n} {factor(n, v)}" for n, v in middle.factors().items())
-        rows.append(
-            (
-                f"{run.case.title} on {called.get(run.uid, machine.label(run.machine))}" if several else run.case.title,
-                number(math.exp(middle.throughput)),
-                factors,
-                f"x{math.exp(middle.observer):.3f}" if middle.counted else "-",
-                f"x{math.exp(middle.tail):.3f}",
-                number(math.exp(middle.fps)),
-            )
-        )
-    note = "FPS = throughput x bare/counted (with its noise) x tail; all from the windows of one (the median) round."
-    return Table(
-        "Throughput in its factors",
-        ("case", "throughput", "factors", "bare/counted", "tail", "FPS"),
-        tuple(sorted(rows)),
-        f"{note} {'; '.join(filter(None, merged))}".strip(),
-    )
+    """Throughput of each case on each machine in its factors. `identities`: by uid."""
+    rows, note = identity.rows(frame, runs, identities)
+    return Table("Throughput in its factors", identity.HEADER, rows, note)
 
 
 def doubt_table(runs: Sequence[Run]) -> Table:

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from hwprof import speed
-from hwprof.analysis.decomposition import CLOCK, RATE, USER_CLOCK
 from hwprof.analysis.strata import NETWORK, VARIANT
 
 
@@ -28,17 +27,6 @@ def number(value: float | None, digits: int = 3) -> str:
         return f"{value:,.0f}"
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     return f"{value:,.{min(decimals, 4)}f}"
-
-
-def factor(name: str, value: float) -> str:
-    """A factor of the throughput in its unit."""
-    if name in (CLOCK, USER_CLOCK):
-        return f"{value / 1e9:.2f} GHz"
-    if name == RATE:
-        return f"{value / 1e9:.2f} G instructions per CPU-second"
-    if name == "cpu time per frame":
-        return f"{1e3 * value:.3f} ms"
-    return f"{value / 1e6:,.2f} M" if name == "work" else f"{value:.2f}"
 
 
 def interval(low: float | None, high: float | None, digits: int = 3) -> str:

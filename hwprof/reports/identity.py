@@ -1,0 +1,60 @@
+"""The throughput of each case in its factors, as a report's table has it. Reads records only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from hwprof import machine
+from hwprof.analysis.decomposition import CLOCK, RATE, USER_CLOCK, Identity, why
+from hwprof.records import Case, Run
+from hwprof.reports.numbers import number
+
+HEADER = ("case", "throughput", "factors", "bare/counted", "tail", "FPS")
+NOTE = "FPS = throughput x bare/counted (with its noise) x tail; all from the windows of one (the median) round."
+
+
+def rows(
+    frame: pd.DataFrame, runs: Sequence[Run], identities: Mapping[str, Identity]
+) -> tuple[tuple[tuple[str, ...], ...], str]:
+    """A row for each case on each machine, of its round of median throughput, and what is to be said of them.
+
+    `frame` says what machines are called; `identities` are by uid.
+    """
+    called = dict(zip(frame["run"], frame["machine"], strict=True)) if len(frame) else {}
+    cases: dict[tuple[Case, str, str], list[tuple[Run, Identity]]] = {}
+    for run in runs:
+        if (found := identities.get(run.uid)) is not None and found.level != "wall":
+            # rounds with and without cycles have other factors: what may be counted can change between them
+            cases.setdefault((run.case, machine.machine_id(run.machine), found.level), []).append((run, found))
+    several = len({place for _, place, _ in cases}) > 1
+    out = []
+    merged: dict[str, None] = {}
+    for group in cases.values():
+        run, middle = sorted(group, key=lambda pair: pair[1].throughput)[len(group) // 2]
+        merged[why(middle.level, "both modes")] = None
+        place = f" on {called.get(run.uid, machine.label(run.machine))}" if several else ""
+        out.append(
+            (
+                f"{run.case.title}{place}",
+                number(math.exp(middle.throughput)),
+                "  ".join(f"{name} {factor(name, value)}" for name, value in middle.factors().items()),
+                f"x{math.exp(middle.observer):.3f}" if middle.counted else "-",
+                f"x{math.exp(middle.tail):.3f}",
+                number(math.exp(middle.fps)),
+            )
+        )
+    return tuple(sorted(out)), f"{NOTE} {'; '.join(filter(None, merged))}".strip()
+
+
+def factor(name: str, value: float) -> str:
+    """A factor of the throughput in its unit."""
+    if name in (CLOCK, USER_CLOCK):
+        return f"{value / 1e9:.2f} GHz"
+    if name == RATE:
+        return f"{value / 1e9:.2f} G instructions per CPU-second"
+    if name == "cpu time per frame":
+        return f"{1e3 * value:.3f} ms"
+    return f"{value / 1e6:,.2f} M" if name == "work" else f"{value:.2f}"
