@@ -215,7 +215,7 @@ class Network:
         from hwprof.networks.fill import put
 
         if self.real:
-            pretrained(self.name, path, size)
+            pretrained(self, path, size)
             return
         model = self.model(size)
         if self.path is None:
@@ -258,7 +258,7 @@ def resolve(name_or_path: str) -> Network:
     return users_network(Path(name_or_path))
 
 
-def pretrained(name: str, path: Path, size: int | None = None) -> None:
+def pretrained(network: Network, path: Path, size: int | None = None) -> None:
     """Write a built-in network with torchvision's real weights. Raises NotInstalled, or NotAvailable offline."""
     try:
         import torch
@@ -275,28 +275,29 @@ def pretrained(name: str, path: Path, size: int | None = None) -> None:
     except ImportError as error:
         raise NotInstalled("torchvision", "pip install 'hwprof[pretrained]'") from error
     try:
-        module = models.get_model(name, weights="DEFAULT")
+        module = models.get_model(network.name, weights="DEFAULT")
     except ValueError as error:
-        raise UsageError(f"torchvision has no weights for '{name}'") from error
+        raise UsageError(f"torchvision has no weights for '{network.name}'") from error
     except OSError as error:
         raise NotAvailable(
-            f"the weights of {name} could not be downloaded: {error}", "go online once, or leave --pretrained away"
+            f"the weights of {network.name} could not be downloaded: {error}",
+            "go online once, or leave --pretrained away",
         ) from error
-    from_state(name, module.state_dict(), path, size)
+    from_state(network, module.state_dict(), path, size)
 
 
-def from_state(name: str, state: Any, path: Path, size: int | None = None) -> None:
+def from_state(network: Network, state: Any, path: Path, size: int | None = None) -> None:
     """Write a built-in network with the tensors of a torchvision state_dict. Raises BadModel where one is missing."""
     import onnx
 
     from hwprof.networks.fill import is_empty
 
-    model = resolve(name).model(size)
+    model = network.model(size)
     for initializer in model.graph.initializer:
         if not is_empty(initializer):
             continue
         if initializer.name not in state or tuple(state[initializer.name].shape) != tuple(initializer.dims):
-            raise BadModel(name, f"the weights have no fitting '{initializer.name}'")
+            raise BadModel(network.name, f"the weights have no fitting '{initializer.name}'")
         initializer.raw_data = state[initializer.name].detach().numpy().astype("<f4").tobytes()
     with whole(path) as half:
         onnx.save(model, str(half))

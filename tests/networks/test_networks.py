@@ -186,7 +186,7 @@ def test_files_that_are_no_network_are_named(tmp_path: Path) -> None:
 def test_real_weights_without_torchvision_name_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
     with pytest.raises(NotInstalled, match="hwprof\\[pretrained\\]"):
-        networks.pretrained("resnet18", tmp_path / "x.onnx")
+        networks.pretrained(networks.resolve("resnet18"), tmp_path / "x.onnx")
 
 
 def test_real_weights_are_another_network_than_seeded_ones() -> None:
@@ -203,7 +203,7 @@ def test_real_weights_go_to_their_places(name: str, tmp_path: Path) -> None:
     import torch
 
     with pytest.raises(UsageError, match="no weights"):  # declares the operators that torchvision's import wants
-        networks.pretrained("tiny_cnn", tmp_path / "x.onnx")
+        networks.pretrained(networks.resolve("tiny_cnn"), tmp_path / "x.onnx")
     from torchvision import models
 
     torch.manual_seed(0)
@@ -213,7 +213,7 @@ def test_real_weights_go_to_their_places(name: str, tmp_path: Path) -> None:
             torch.nn.init.uniform_(buffer, 0.5, 1.5)
     module.eval()
     path = tmp_path / "n.onnx"
-    networks.from_state(name, module.state_dict(), path)
+    networks.from_state(networks.resolve(name), module.state_dict(), path)
     spec = networks.resolve(name).input_spec(224, 1)
     image = synthetic_inputs(spec, 1, 0)[0]
     with ONNXRUNTIME.load(path, Case("onnxruntime", name, "", 224), spec) as model, torch.inference_mode():
