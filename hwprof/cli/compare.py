@@ -53,7 +53,7 @@ def main(args: argparse.Namespace) -> int:
     else:
         report = comparison.report(found, old.title, new.title, new.failed)
         if args.markdown:
-            print(text.markdown(report if args.unmasked else text.masked(report, masker), {}, "Comparison"))
+            print(text.markdown(report if args.unmasked else text.masked(report, masker), [], "Comparison"))
         else:
             print(text.terminal(report))
     if not found.changes:

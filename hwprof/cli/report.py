@@ -80,8 +80,7 @@ def _uncollected() -> Iterator[None]:
 def main(args: argparse.Namespace) -> int:
     """Read, analyse, print, write."""
     from hwprof import store
-    from hwprof.reports import ahead
-    from hwprof.reports.drawing import Drawing
+    from hwprof.reports import background
 
     wanted, against = formats(args.format), targets(args.against)
     path = store.default_path(args.file or args.results)
@@ -90,17 +89,21 @@ def main(args: argparse.Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ResultsError(f"cannot write {folder}: {error.strerror}", "name another folder with -o") from error
-    with Drawing(folder) as figures, _uncollected():
-        with store.Results.open(path, masked=not args.unmasked) as results, ahead.begun(results, against) as begun:
-            from hwprof.reports import detail, files, text  # now, beside what has begun
+    with contextlib.ExitStack() as held, _uncollected():
+        with (
+            store.Results.open(path, masked=not args.unmasked) as results,
+            background.begin(results, against) as begun,
+        ):
+            from hwprof.reports import detail, figures, files, text  # now, beside what has begun
             from hwprof.reports.html.gather import gather
 
-            material = gather(results, against, begun, figures.prepare if "markdown" in wanted else lambda: None)
+            drawn = figures.Figures(folder, held.enter_context(figures.processes()))
+            material = gather(results, against, begun, drawn.prepare if "markdown" in wanted else lambda: None)
         try:
             if "markdown" in wanted:
-                files.begin(material, figures)
+                files.begin(material, drawn)
             print(text.terminal(detail.extend(material.report)), flush=True)
-            made = files.write(material, folder, wanted, figures)
+            made = files.write(material, folder, wanted, drawn)
         except BrokenPipeError:
             raise
         except OSError as error:

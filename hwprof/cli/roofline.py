@@ -47,7 +47,8 @@ def main(args: argparse.Namespace) -> int:
 
 def write(name: str, good: list) -> None:  # type: ignore[type-arg]
     """The figure of the roof that most cases are under. Raises ResultsError."""
-    from hwprof.reports import roofline
+    from hwprof.reports import drawing
+    from hwprof.reports.html import hardware
 
     if not good:
         raise ResultsError("no case can be placed under a roof", "leave -o away to see why")
@@ -55,7 +56,9 @@ def write(name: str, good: list) -> None:  # type: ignore[type-arg]
     for _, roof in good:
         under[id(roof)] = under.get(id(roof), 0) + 1
     most = max(under, key=lambda i: under[i])
+    roof = next(r for _, r in good if id(r) == most)
+    frameworks = sorted({p.point.title.partition(" ")[0] for p, r in good if r is roof})
     try:
-        roofline.figure(good, next(r for _, r in good if id(r) == most)).savefig(Path(name))
+        drawing.write(hardware.roofline(good, roof, frameworks, "roofline").svg, Path(name))
     except (OSError, ValueError) as error:
         raise ResultsError(f"{name} can't be written: {error}", "a name that ends in .svg, .png or .pdf") from error

@@ -12,20 +12,19 @@ from hwprof.reports import detail
 from hwprof.reports.html.gather import Material
 
 if TYPE_CHECKING:
-    from hwprof.reports.drawing import Drawing
+    from hwprof.reports.figures import Figures
 
 TITLE = "What goes with inference speed"
 
 
-def begin(material: Material, figures: Drawing) -> None:
+def begin(material: Material, figures: Figures) -> None:
     """Begin to draw the figures of report.md, for `write`, while something else is done."""
-    from hwprof.reports.figures import jobs
+    from hwprof.reports.figures import chosen
 
-    report = material.report
-    figures.begin(jobs(report.fps, (*report.analyses, *report.energy)))
+    figures.begin(chosen(material.report, material.variants))
 
 
-def write(material: Material, folder: Path, formats: Sequence[str], figures: Drawing) -> list[str]:
+def write(material: Material, folder: Path, formats: Sequence[str], figures: Figures) -> list[str]:
     """The files of each format, of html, markdown and latex; what was written, in words. Raises OSError.
 
     `figures`: those that `begin` began, where Markdown is among the formats.
@@ -46,7 +45,7 @@ def html(material: Material, folder: Path) -> str:
     return str(path)
 
 
-def markdown(material: Material, folder: Path, figures: Drawing) -> str:
+def markdown(material: Material, folder: Path, figures: Figures) -> str:
     """report.md with figures, and the data of each, beside it."""
     from hwprof.reports import text, topdown
 
@@ -54,7 +53,7 @@ def markdown(material: Material, folder: Path, figures: Drawing) -> str:
     slots = topdown.table(material.frame)
     if slots.rows:
         report = dataclasses.replace(report, tables=(*report.tables, slots))
-    made = figures.wait()
+    made = [(f.title, f"{f.key}.svg", f.note) for f in figures.wait()]
     path = folder / "report.md"
     path.write_text(text.markdown(report, made, TITLE), encoding="utf-8", errors=ESCAPE)
     return f"{path}, {len(made)} figures beside it"

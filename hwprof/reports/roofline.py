@@ -1,19 +1,14 @@
-"""Ceilings and cases under them: text, tables, JSON and the figure. Reads stored results only."""
+"""Ceilings and cases under them: text and tables. Reads stored results only."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from hwprof.analysis.roofline import Placement, Roof, Unplaced
 from hwprof.calibration.measure import SHARE
 from hwprof.records import Ceiling, to_json
 from hwprof.reports.content import Report, Table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 HEADER = ("case", "GFLOP/s", "FLOP/byte", "of attainable", "side", "level", "bytes")
 NOTE = (
@@ -126,52 +121,3 @@ def _row(p: Placement) -> tuple[str, ...]:
 def _notes(good: Sequence[tuple[Placement, Roof]]) -> str:
     said = dict.fromkeys(note for p, _ in good for note in p.notes)
     return " ".join((NOTE, *(f"! {note}." for note in said)))
-
-
-def figure(good: Sequence[tuple[Placement, Roof]], roof: Roof) -> Figure:
-    """Log-log roofline of one roof with its cases: a marker per framework, names beside them."""
-    from matplotlib.figure import Figure
-
-    from hwprof.reports.labels import place as put
-    from hwprof.reports.plots import literal
-
-    made = Figure(figsize=(8, 5), layout="constrained")
-    axes = made.add_subplot()
-    mine = [p for p, r in good if r is roof]
-    peak = max(roof.compute.values(), default=1.0)
-    slow = min(roof.bandwidth.values(), default=1.0)
-    left = min([0.5, *(0.7 * p.intensity for p in mine)])
-    right = max([4 * peak / slow, *(1.5 * p.intensity for p in mine)])
-    x = np.geomspace(left, right, 200)
-    for number, (level, bandwidth) in enumerate(sorted(roof.bandwidth.items())):
-        (line,) = axes.plot(x, np.minimum(x * bandwidth, peak) / 1e9, lw=1.2)
-        at = left * 1.5**number  # beside each other where two levels are as fast
-        axes.annotate(
-            f"{level} {quantity(bandwidth, 'B/s')}",
-            (at, min(at * bandwidth, peak) / 1e9),
-            color=line.get_color(),
-            fontsize=7.5,
-            va="bottom" if number % 2 else "top",
-        )
-    for name, value in roof.compute.items():
-        axes.axhline(value / 1e9, color="#555555", lw=0.8, ls="--")
-        axes.annotate(
-            f"{name} {roof.isa[name]} {quantity(value, 'op/s')}",
-            (right, value / 1e9),
-            ha="right",
-            va="bottom",
-            fontsize=7.5,
-        )
-    frameworks = sorted({p.point.title.partition(" ")[0] for p in mine})
-    for marker, framework in zip("os^Dv<>pP*Xh" * 3, frameworks, strict=False):
-        own = [p for p in mine if p.point.title.partition(" ")[0] == framework]
-        axes.plot(
-            [p.intensity for p in own], [p.performance / 1e9 for p in own], marker, ms=6, label=literal(framework)
-        )
-    axes.set(xscale="log", yscale="log", xlabel="FLOP per byte", ylabel="GFLOP/s (2 x MACs x FPS)")
-    axes.set_title(f"{literal(roof.machine)} · CPUs {','.join(map(str, roof.cpus))}", fontsize=10)
-    axes.grid(True, which="major", lw=0.3)
-    if mine:
-        axes.legend(fontsize=8, loc="lower right")
-        put(axes, [(literal(p.point.title.split(" ")[1]), p.intensity, p.performance / 1e9) for p in mine], size=6.5)
-    return made

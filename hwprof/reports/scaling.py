@@ -9,6 +9,19 @@ from typing import Any
 from hwprof.analysis.scaling import Fit, Point
 from hwprof.speed import Interval
 
+# Okabe and Ito's palette: told apart by colour-blind readers too; markers differ as well.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+STYLE: Any = {
+    "svg.hashsalt": "hwprof",
+    "svg.fonttype": "none",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+}
+
 
 def render(title: str, points: Sequence[Point], fits: Sequence[Fit]) -> str:
     """The text table, and under it the fitted laws."""
@@ -59,8 +72,6 @@ def figure(curves: Mapping[str, Sequence[Point]]) -> Any:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    from hwprof.reports.plots import COLOURS, MARKERS, STYLE, literal
-
     with mpl.rc_context(STYLE):
         drawn = Figure(figsize=(8.4, 3.6), layout="constrained")
         left, right = drawn.subplots(1, 2)
@@ -74,7 +85,7 @@ def figure(curves: Mapping[str, Sequence[Point]]) -> Any:
                 # no interval (one round): no bar
                 low = [0.0 if v.low is None else v.value - v.low for v in values]
                 high = [0.0 if v.high is None else v.high - v.value for v in values]
-                label = literal(name) if panel is left else None
+                label = name.replace("$", r"\$") if panel is left else None
                 panel.errorbar(x, [v.value for v in values], yerr=[low, high], label=label, capsize=2, **style)
         for panel, says in ((left, "speed-up over one thread"), (right, "parallel efficiency")):
             panel.set_xlabel("threads")
@@ -88,8 +99,6 @@ def figure(curves: Mapping[str, Sequence[Point]]) -> Any:
 def save(curves: Mapping[str, Sequence[Point]], path: Path) -> None:
     """The figure as SVG and PNG: `path` without a suffix, or with either."""
     import matplotlib as mpl
-
-    from hwprof.reports.plots import STYLE
 
     drawn = figure(curves)
     with mpl.rc_context(STYLE):

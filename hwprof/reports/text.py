@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from hwprof.reports.content import Report, Table
@@ -58,11 +58,13 @@ def masked(report: Report, masker: Masker) -> Report:
     return replace(report, summary=row(report.summary), tables=tuple(tables))
 
 
-def markdown(report: Report, figures: Mapping[str, str], title: str) -> str:
-    """The same in Markdown; `figures`: caption -> file beside it."""
+def markdown(report: Report, figures: Sequence[tuple[str, str, str]], title: str) -> str:
+    """The same in Markdown; `figures`: caption, file beside it, note below it."""
     lines = [f"# {title}", "", *(f"- {_escape(line)}" for line in report.summary)]
-    for caption, file in figures.items():
-        lines += ["", f"## {caption}", "", f"![{caption}]({file})"]
+    for caption, file, note in figures:
+        alternative = _escape(caption).replace("[", "\\[").replace("]", "\\]")
+        lines += ["", f"## {_escape(caption)}", "", f"![{alternative}]({file})"]
+        lines += ["", _escape(note)] if note else []
     for table in report.tables:
         lines += ["", f"## {_escape(table.title)}", ""]
         if table.rows:

@@ -51,8 +51,8 @@ def test_a_full_report_has_its_tables_figures_and_their_data_and_is_the_same_eve
     assert "l1d-misses" in said
     names = {p.name for p in folder.iterdir()}
     assert {"report.html", "report.md", "fps.svg", "fps.png", "fps.csv", "fps-macs.png"} <= names
-    assert {"correlations.svg", "correlations.csv", "scatters.svg", "scatters.png"} <= names
-    assert "![FPS per network and framework](fps.png)" in (folder / "report.md").read_text()
+    assert {"correlations.svg", "correlations.csv", "scatter-1.svg", "scatter-1.png"} <= names
+    assert "![FPS per network and framework](fps.svg)" in (folder / "report.md").read_text()
 
     again = report(path, tmp_path / "b", capsys)
     assert again.replace(str(tmp_path / "b"), "") == said.replace(str(folder), "")

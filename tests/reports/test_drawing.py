@@ -1,90 +1,82 @@
-"""Figures drawn by several processes: the same files as by one, and an end that says what went wrong."""
+"""A figure of the page as files: the style sheet's colours in its SVG, and the same picture by matplotlib."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+from matplotlib.image import imread
 
-from hwprof.errors import ResultsError
-from hwprof.reports import content, drawing, figures
-from hwprof.reports.drawing import Drawing
-from hwprof.reports.jobs import Job
-from tests.analysis.test_correlation import frame
+from hwprof.reports import drawing
+from hwprof.reports.html.svg import Drawing
 
 
-def jobs() -> list[Job]:
-    data = frame()
-    data = data.assign(latency_ms=1e3 * data["batch"] / data["fps"], max_rel=1e-6)
-    report = content.build(data, [])
-    return figures.jobs(report.fps, report.analyses)
+def picture(name: str = "a $x$ & <b>") -> str:
+    draw = Drawing(200, 100, "All shapes")
+    draw.add("rect", title="a value", x=20.0, y=20.0, width=40.0, height=40.0, class_="cell plus", fill_opacity=1.0)
+    draw.add("rect", x=60.0, y=20.0, width=40.0, height=40.0, class_="hatch")
+    draw.line(0, 90, 200, 90, "grid")
+    draw.marker(150, 40, 0)
+    draw.marker(170, 40, 1, hollow=True)
+    draw.add("path", d="M150.0 70.0L190.0 70.0", class_="path s2")
+    draw.text(110, 80, name, "m on")
+    return draw.render()
 
 
-def test_two_processes_draw_the_same_as_this_one(tmp_path: Path) -> None:
-    made = []
-    for name, processes in (("a", 0), ("b", 2)):
-        (tmp_path / name).mkdir()
-        with Drawing(tmp_path / name, processes) as drawn:
-            drawn.begin(jobs()[1:3])
-            made.append(drawn.wait())
-    assert made[0] == made[1]
-    written = sorted(p.name for p in (tmp_path / "a").iterdir())
-    assert written == sorted(p.name for p in (tmp_path / "b").iterdir())
-    for name in written:
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
+def shapes(path: Path) -> dict[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = {}
+    for element in ElementTree.parse(path).iter():
+        found.setdefault(element.tag.rpartition("}")[2], []).append(element.attrib)
+    return found
 
 
-def test_work_is_shared_out_evenly_and_nobody_is_idle() -> None:
-    def job(work: int) -> Job:
-        return Job("", "", "dots", None, "", work)
-
-    found = drawing.shares([job(w) for w in (9, 1, 5, 4)], 2)
-    assert sorted(sum(j.work for j in share) for share in found) == [9, 10]
-    assert [len(share) for share in drawing.shares([job(1)], 4)] == [1]
-    assert drawing.shares([job(1)], 0) == drawing.shares([], 4) == []
-
-
-@pytest.mark.parametrize("processes", [0, 1])
-def test_a_file_that_cannot_be_written_is_an_error_of_the_system(tmp_path: Path, processes: int) -> None:
-    (tmp_path / "fps.svg").mkdir()
-    with Drawing(tmp_path, processes) as drawn:
-        drawn.begin(jobs()[:1])
-        with pytest.raises(IsADirectoryError) as raised:
-            drawn.wait()
-    assert raised.value.filename == str(tmp_path / "fps.svg")
-
-
-def test_a_process_that_is_killed_is_told_of(tmp_path: Path) -> None:
-    with Drawing(tmp_path, 1) as drawn:
-        drawn.begin(jobs()[:1])
-        drawn._started[0].kill()
-        with pytest.raises(ResultsError, match="signal 9"):
-            drawn.wait()
+def test_an_svg_stands_alone_in_the_light_colours_of_the_page(tmp_path: Path) -> None:
+    drawing.write(picture(), tmp_path / "a.svg")
+    found = shapes(tmp_path / "a.svg")
+    paper, cell, hatched = found["rect"]
+    assert (paper["fill"], cell["fill"], cell["fill-opacity"], hatched["fill"]) == (
+        "#fff",
+        "#b2182b",
+        "1",
+        "url(#lines)",
+    )
+    assert [p["fill"] for p in found["path"]] == ["#0072b2", "#fff", "none"]
+    assert [p["stroke"] for p in found["path"]] == ["#fff", "#c44e00", "#00815d"]
+    assert found["text"][0]["font-size"] == "10.5px"  # of .m, which is more special than text
+    assert found["pattern"][0]["id"] == "lines"
+    text = (tmp_path / "a.svg").read_text()
+    assert "var(" not in text
+    assert "class=" not in text
+    assert "<title>a value</title>" in text
+    assert "a $x$ &amp; &lt;b&gt;" in text
 
 
-def test_processes_that_wait_are_given_the_work_and_no_others_are_started(tmp_path: Path) -> None:
-    with Drawing(tmp_path, 2) as drawn:
-        drawn.prepare()
-        waiting = [process.pid for process in drawn._started]
-        drawn.begin(jobs()[:1])  # one of them has nothing to do, and nobody waits for it
-        assert list(drawn.wait().values()) == ["fps.png"]
-        assert [process.pid for process in drawn._started] == waiting
-    assert (tmp_path / "fps.png").stat().st_size > 0
-    for pid in waiting:
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
+def test_a_png_has_the_colours_of_the_svg_where_they_are(tmp_path: Path) -> None:
+    drawing.write(picture(), tmp_path / "a.png")
+    pixels: Any = np.round(imread(tmp_path / "a.png") * 255).astype(int)
+    scale = drawing.DPI / 96
+    assert pixels.shape[:2] == (124 * scale, 224 * scale)
+
+    def at(x: float, y: float) -> str:
+        return "#{:02x}{:02x}{:02x}".format(*pixels[int((y + 12) * scale), int((x + 12) * scale), :3])
+
+    assert at(40, 40) == "#b2182b"
+    assert at(150, 40) == "#0072b2"
+    assert at(170, 40) == at(0, 0) == "#ffffff"
+    assert at(170, 70) == "#00815d"
 
 
-def test_leaving_early_ends_what_is_drawing(tmp_path: Path) -> None:
-    def interrupted(drawn: Drawing) -> None:
-        with drawn:
-            drawn.begin(jobs()[:1])
-            pids.append(drawn._started[0].pid)
-            raise KeyboardInterrupt
+@pytest.mark.parametrize("suffix", [".svg", ".png", ".pdf"])
+def test_the_same_picture_gives_the_same_file(tmp_path: Path, suffix: str) -> None:
+    for name in "ab":
+        drawing.write(picture(), tmp_path / f"{name}{suffix}")
+    one, other = ((tmp_path / f"{name}{suffix}").read_bytes() for name in "ab")
+    assert one == other
 
-    pids: list[int] = []
-    with pytest.raises(KeyboardInterrupt):
-        interrupted(Drawing(tmp_path, 1))
-    with pytest.raises(ProcessLookupError):
-        os.kill(pids[0], 0)
+
+def test_a_format_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="xyz"):
+        drawing.write(picture(), tmp_path / "a.xyz")

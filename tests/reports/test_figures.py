@@ -2,92 +2,132 @@
 
 from __future__ import annotations
 
+import csv
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib.markers import CARETRIGHTBASE
+import pytest
 
-from hwprof.reports import content, figures, plots
-from hwprof.reports.drawing import Drawing
-from hwprof.reports.jobs import Job, Speed
+from hwprof.analysis.strata import VARIANT
+from hwprof.errors import ResultsError
+from hwprof.reports import content, figures
+from hwprof.reports.background import Processes
+from hwprof.reports.figures import Figures
+from hwprof.reports.html.model import Figure
 from tests.analysis.test_correlation import frame
 
 
-def made(folder: Path, data: pd.DataFrame, processes: int | None = None) -> dict[str, str]:
+def report(data: pd.DataFrame) -> content.Report:
+    return content.build(data.assign(latency_ms=1e3 * data["batch"] / data["fps"], max_rel=1e-6), [])
+
+
+def chosen(found: content.Report) -> list[Figure]:
+    return figures.chosen(found, sorted(found.fps[VARIANT].unique()))
+
+
+def made(folder: Path, all_figures: list[Figure], processes: int = 0) -> list[str]:
     folder.mkdir()
-    data = data.assign(latency_ms=1e3 * data["batch"] / data["fps"], max_rel=1e-6)
-    report = content.build(data, [])
-    with Drawing(folder, processes) as drawing:
-        drawing.begin(figures.jobs(report.fps, report.analyses))
-        return drawing.wait()
+    with Processes(processes, "the figures") as beside:
+        drawn = Figures(folder, beside)
+        if processes:
+            drawn.prepare()
+        drawn.begin(all_figures)
+        return [figure.key for figure in drawn.wait()]
 
 
 def test_every_figure_is_svg_and_png_with_its_data(tmp_path: Path) -> None:
-    names = made(tmp_path / "a", frame()).values()
-    assert len(names) == 4
+    names = made(tmp_path / "a", chosen(report(frame())))
+    assert names[:4] == ["fps", "fps-macs", "correlations", "scatter-1"]
     for name in names:
         for suffix in (".svg", ".png", ".csv"):
-            assert (tmp_path / "a" / name).with_suffix(suffix).stat().st_size > 0
+            assert (tmp_path / "a" / f"{name}{suffix}").stat().st_size > 0
 
 
-def test_one_network_has_dots_and_nothing_else(tmp_path: Path) -> None:
-    assert list(made(tmp_path / "a", frame(networks=1)).values()) == ["fps.png"]
+def test_two_processes_draw_the_same_as_this_one(tmp_path: Path) -> None:
+    found = chosen(report(frame()))[1:4]
+    assert made(tmp_path / "a", found) == made(tmp_path / "b", found, 2)
+    written = sorted(p.name for p in (tmp_path / "a").iterdir())
+    assert written == sorted(p.name for p in (tmp_path / "b").iterdir())
+    for name in written:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
 
 
-def speeds(*parts: dict[str, Any]) -> pd.DataFrame:
-    """The table of speeds of one sweep, taken again with other columns."""
+@pytest.mark.parametrize("processes", [0, 1])
+def test_a_file_that_cannot_be_written_is_an_error_of_the_system(tmp_path: Path, processes: int) -> None:
+    (tmp_path / "fps.png").mkdir()
+    with Processes(processes, "the figures") as beside:
+        drawn = Figures(tmp_path, beside)
+        if processes:
+            drawn.prepare()
+        drawn.begin(chosen(report(frame(networks=1))))
+        with pytest.raises(IsADirectoryError) as raised:
+            drawn.wait()
+    assert raised.value.filename == str(tmp_path / "fps.png")
+
+
+def test_a_process_that_is_killed_is_told_of(tmp_path: Path) -> None:
+    with Processes(1, "the figures") as beside:
+        drawn = Figures(tmp_path, beside)
+        drawn.prepare()
+        os.kill(next(iter(beside.started)), signal.SIGKILL)
+        with pytest.raises(ResultsError, match=r"the figures: .* signal 9"):  # noqa: PT012 (whichever sees it first)
+            drawn.begin(chosen(report(frame(networks=1))))
+            drawn.wait()
+
+
+def test_few_figures_are_drawn_without_a_process(tmp_path: Path) -> None:
+    with Processes(2, "the figures") as beside:
+        drawn = Figures(tmp_path, beside)
+        drawn.begin(chosen(report(frame(networks=1))))
+        drawn.wait()
+        assert not beside.started
+
+
+def test_one_network_has_dots_and_nothing_else() -> None:
+    assert [f.key for f in chosen(report(frame(networks=1)))] == ["fps"]
+
+
+def speeds(*parts: dict[str, Any]) -> content.Report:
+    """A report of speeds alone: one sweep, taken again with other columns."""
     data = pd.concat([frame(networks=5).assign(latency_ms=1.0, max_rel=1e-6, **part) for part in parts])
-    return content.speeds(data.reset_index(drop=True))
+    return content.Report((), (), fps=content.speeds(data.reset_index(drop=True)))
 
 
-def test_what_differs_in_threads_is_never_in_one_row() -> None:
-    fps = speeds({"threads": 1}, {"threads": 4}, {"threads": 2})
-    found = {job.name: job for job in figures.jobs(fps, [])}
-    assert list(found) == ["fps", "fps-macs"]
-    assert found["fps"].caption == "FPS per network and framework (4 threads)"
-    assert len(found["fps"].what) == len(fps) / 3
-    assert found["fps"].data.count("\n") == len(fps) + 1  # beside it are all
+def test_what_differs_in_threads_is_never_in_one_row(tmp_path: Path) -> None:
+    found = speeds({"threads": 1}, {"threads": 4}, {"threads": 2})
+    dots, sizes = chosen(found)
+    assert (dots.key, dots.title) == ("fps", "FPS per network and framework · 4 threads")
+    assert sizes.title == "FPS against the size of the network, batch 1 · 4 threads"
+    assert dots.svg.count(", 4 threads:") == len(found.fps) / 3
+    assert ", 1 thread:" not in dots.svg
+    made(tmp_path / "a", [dots])
+    with (tmp_path / "a" / "fps.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(found.fps)  # beside it are all
+    assert {row["threads"] for row in rows} == {"1", "2", "4"}
 
 
 def test_every_machine_has_a_figure_of_its_own() -> None:
-    fps = speeds({"machine": "a"}, {"machine": "b"}, {"machine": "b", "threads": 4, "batch": 1})
-    found = [(job.name, job.caption) for job in figures.jobs(fps, []) if job.draw == "dots"]
-    assert found == [
-        ("fps-1", "FPS per network and framework (a · 1 thread)"),
-        ("fps-2", "FPS per network and framework (b · 1 thread)"),  # fuller than with four
+    found = speeds({"machine": "a"}, {"machine": "b"}, {"machine": "b", "threads": 4, "batch": 1})
+    assert [(f.key, f.title) for f in chosen(found) if "macs" not in f.key] == [
+        ("fps-1", "FPS per network and framework · a · 1 thread"),
+        ("fps-2", "FPS per network and framework · b · 1 thread"),  # fuller than with four
     ]
 
 
 def test_what_an_emulator_ran_says_so_and_is_hollow() -> None:
-    fps = speeds({"machine": "a", "emulated": False}, {"machine": "b", "emulated": True})
-    real, emulated = (job for job in figures.jobs(fps, []) if job.draw == "against_macs")
-    assert real.caption == "FPS against the size of the network (a)"
-    assert emulated.caption == "FPS against the size of the network (b) EMULATED"
-
-    def hollow(job: Job) -> int:
-        lines: list[Any] = [line for axes in plots.against_macs(job.what).axes for line in axes.lines]
-        return sum(len(line.get_xdata()) for line in lines if line.get_markerfacecolor() == "white")
-
-    assert hollow(real) == 0
-    assert hollow(emulated) == 5
-
-
-def test_an_interval_over_orders_of_magnitude_is_cut_and_says_so() -> None:
-    def ends(high: float) -> tuple[float, list[Any]]:
-        speed = [Speed("n", "f", 1, 10.0, 9.0, 11.0, 1e6, True), Speed("o", "f", 1, 20.0, 2.0, high, 1e6, True)]
-        (axes,) = plots.dots(speed).axes
-        return axes.get_xlim()[1], [line.get_marker() for line in axes.lines]
-
-    limit, markers = ends(25.0)
-    assert limit < 40
-    assert CARETRIGHTBASE not in markers
-    limit, markers = ends(1e9)
-    assert limit < 200
-    assert CARETRIGHTBASE in markers
+    found = speeds({"machine": "a", "emulated": False}, {"machine": "b", "emulated": True})
+    real, emulated = (figure for figure in chosen(found) if "macs" in figure.key)
+    assert real.title.endswith("1 thread · a")
+    assert emulated.title.endswith("1 thread · b EMULATED")
+    hollow = [figure.svg.count('class="hollow') for figure in (real, emulated)]
+    assert hollow == [0, 5]
 
 
 def test_simulated_metrics_say_so_in_figure_and_data(tmp_path: Path) -> None:
-    made(tmp_path / "a", frame(origin="simulated"))
-    for name in ("correlations.csv", "correlations.svg", "scatters.csv"):
+    made(tmp_path / "a", chosen(report(frame(origin="simulated"))))
+    for name in ("correlations.csv", "correlations.svg", "scatter-1.svg"):
         assert "simulated (callgrind)" in (tmp_path / "a" / name).read_text(), name

@@ -13,8 +13,8 @@ REPORT = Report(
 
 def test_the_summary_comes_first() -> None:
     assert text.terminal(REPORT, 80).startswith("* a is x2")
-    lines = text.markdown(REPORT, {"Dots": "fps.png"}, "Title").splitlines()
-    assert lines.index("- a is x2 as fast as b.") < lines.index("![Dots](fps.png)")
+    lines = text.markdown(REPORT, [("Dots", "fps.svg", "A note.")], "Title").splitlines()
+    assert lines.index("- a is x2 as fast as b.") < lines.index("![Dots](fps.svg)")
 
 
 def test_long_notes_are_wrapped_and_nothing_is_lost() -> None:
@@ -24,7 +24,7 @@ def test_long_notes_are_wrapped_and_nothing_is_lost() -> None:
 
 
 def test_a_bar_in_a_name_does_not_make_a_column() -> None:
-    row = next(line for line in text.markdown(REPORT, {}, "T").splitlines() if "net" in line and "word" in line)
+    row = next(line for line in text.markdown(REPORT, [], "T").splitlines() if "net" in line and "word" in line)
     assert r"my\_net\*\|x" in row
 
 

@@ -12,7 +12,6 @@ from hwprof.reports.html.speed import place
 from hwprof.reports.html.svg import LETTER, Drawing, axis, point
 
 MOST = 40  # metrics in a map, and slopes in a chart: the rest is in the tables
-ADDED = 3  # added-variable plots per framework
 
 
 def key_of(stratum: int, index: int) -> str:
@@ -109,8 +108,7 @@ def heat_map(analysis: Analysis, stratum: int, where: str) -> Figure | None:
     )
     note = (
         "r given size, N networks below it. Hatched and pale: the 95 % interval includes 0, fewer than 7 "
-        "networks, or no test because instructions are missing; no colour: no coefficient. Click a cell, or press "
-        "Enter on it, for the scatter behind it." + more
+        "networks, or no test because instructions are missing; no colour: no coefficient." + more
     )
     return Figure(f"map-{stratum}", f"Correlation with {analysis.target}{where}", draw.render(), header, rows, note)
 
@@ -160,15 +158,15 @@ def added_variable(c: Correlation, key: str) -> Figure:
     return Figure(key, f"{c.metric.label} in {c.framework}", draw.render(), header, rows, said(c))
 
 
-def chosen(found: Sequence[Correlation]) -> list[Correlation]:
-    """The few whose points are worth a picture: lowest q first, one per group of metrics that can't be told apart."""
+def chosen(found: Sequence[Correlation], most: int) -> list[Correlation]:
+    """The `most` whose points are worth a picture: lowest q first, one per framework and group of metrics alike."""
     ranked = [c for c in found if c.points is not None]
     ranked.sort(key=lambda c: (c.q if c.q is not None else 2.0, -abs(c.given.r or 0.0), c.metric.name))
     out: list[Correlation] = []
     for c in ranked:
-        if c.group < 0 or all(c.group != o.group for o in out):
+        if c.group < 0 or all((c.framework, c.group) != (o.framework, o.group) for o in out):
             out.append(c)
-    return out[:ADDED]
+    return out[:most]
 
 
 def slopes(shared: Sequence[Shared], stratum: int, where: str) -> Figure | None:

@@ -16,8 +16,8 @@ from hwprof.analysis.roofline import Placement, Roof, Unplaced
 from hwprof.analysis.strata import NETWORK, VARIANT
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Layer, Run
-from hwprof.reports import content
-from hwprof.reports.ahead import Ahead
+from hwprof.reports import content, roofline
+from hwprof.reports.background import Background
 from hwprof.store import Results, layers
 
 # What the factors of a ratio and the table of commands need; the frame has all metrics.
@@ -60,7 +60,7 @@ class Material:
 def gather(
     results: Results,
     against: Sequence[str] = tuple(targets.TARGETS),
-    begun: Ahead | None = None,
+    begun: Background | None = None,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Material:
     """Read and analyse; `against`: what metrics are correlated with, of targets.TARGETS.

@@ -13,6 +13,7 @@ from hwprof.calibration.measure import SHARE
 from hwprof.collectors.vocabulary import LEVEL1, Name
 from hwprof.records import Origin, Role, Run, Series
 from hwprof.reports.html.model import Cell, Figure
+from hwprof.reports.html.speed import place
 from hwprof.reports.html.svg import LETTER, Drawing, axis
 from hwprof.reports.numbers import number
 from hwprof.reports.topdown import NOTE
@@ -55,7 +56,10 @@ def topdown(bars: Sequence[Bar], key: str) -> Figure:
 
 
 def roofline(placed: Sequence[tuple[Placement, Roof]], roof: Roof, variants: Sequence[str], key: str) -> Figure:
-    """Operations/s against operations per byte under one roof; hollow: bytes by the model."""
+    """Operations/s against operations per byte under one roof. Hollow: bytes by the model.
+
+    A network's name stands beside its fastest case.
+    """
     mine = [p for p, under in placed if under is roof]
     draw = Drawing(720, 0, "Roofline")
     top = draw.legend(variants, 60, 14, 640) + 18
@@ -64,6 +68,9 @@ def roofline(placed: Sequence[tuple[Placement, Roof]], roof: Roof, variants: Seq
     y = axis([*(p.performance for p in mine), *roof.compute.values()], top + 330, top, log=True)
     draw.y_axis(y, 60, 706, "operations per second (2 x MACs x FPS, log)")
     draw.x_axis(x, top + 330, top, "operations per byte moved (log)")
+    where = f"{roof.machine}, CPUs {','.join(map(str, roof.cpus))}"
+    modelled = any(p.point.origin == COMPULSORY for p in mine)
+    draw.text(706, top - 8, where + (" · hollow: bytes by the model" if modelled else ""), "m", "end")
     for name, value in roof.compute.items():
         draw.line(60, y.at(value), 706, y.at(value), "roof")
         draw.text(700, y.at(value) - 5, f"{name} {roof.isa[name]} {number(value / 1e9)} Gop/s", "m", "end")
@@ -73,16 +80,22 @@ def roofline(placed: Sequence[tuple[Placement, Roof]], roof: Roof, variants: Seq
             a, b = (x.at(start), y.at(start * bandwidth)), (x.at(end), y.at(end * bandwidth))
             draw.line(*a, *b, "roof")
             draw.text(a[0] + 4, a[1] - 6, f"{level} {number(bandwidth / 1e9)} GB/s", "m")
+    at = {id(p): (x.at(p.intensity), y.at(p.performance)) for p in mine}
+    best: dict[str, Placement] = {}
+    for p in sorted(mine, key=lambda p: p.performance):
+        best[p.point.title.split(" ")[-4]] = p
+    for name, left, above in place([(network, *at[id(p)]) for network, p in best.items()], [*at.values()], 706):
+        draw.text(left, above, name, "m")
     for p in mine:
         said = f"{p.point.title}: {number(p.performance / 1e9)} Gop/s at {number(p.intensity)} per byte, {p.share:.0%}"
         series = next((i for i, name in enumerate(variants) if p.point.title.startswith(f"{name} ")), 0)
-        draw.marker(x.at(p.intensity), y.at(p.performance), series, said, hollow=True)
+        draw.marker(*at[id(p)], series, said, hollow=True)
     draw.height = top + 370
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (p.point.title, p.intensity, p.performance, p.share, p.side, p.level, p.point.bytes, p.point.origin)
         for p in mine
     )
-    notes = [f"{roof.machine}, CPUs {','.join(map(str, roof.cpus))}."]
+    notes = [f"{where}."]
     notes.append("Hollow: bytes by the model, the least that moves (compulsory traffic): the truth lies further left.")
     if roof.share < SHARE:
         notes.append(f"The ceilings were measured with {roof.share:.0%} of the CPU: a busy machine.")

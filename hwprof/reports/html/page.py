@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -36,6 +37,9 @@ GAUGES = {
     "frequency": (Name.CPU_FREQUENCY,),
     "temperature": (Name.TEMPERATURE,),
 }
+
+ADDED = 3  # added-variable plots per framework
+CLICK = "Click a cell, or press Enter on it, for the scatter behind it."
 
 
 def build(material: Material) -> Page:
@@ -77,23 +81,8 @@ def _speed(material: Material) -> Section:
         if not any(drawn):
             why = f"every case has one {column} value ({advice} measures more)"
             absent.append(f"No chart of FPS against {column}: {why}.")
-    known = fps[fps["macs"].notna() & (fps["macs"].astype(float) > 0)]
-    if len(known) and known["net"].nunique() > 1:
-        least = known[(known["batch"] == known["batch"].min()) & (known["threads"] == known["threads"].min())]
-        title = (
-            f"FPS against the size of the network, batch {least['batch'].iloc[0]}, {least['threads'].iloc[0]} threads"
-        )
-        figures.append(
-            speed.cloud(
-                least,
-                "macs",
-                "million MACs per frame",
-                1e-6,
-                variants,
-                "fps-macs",
-                title.replace(", 1 threads", ", 1 thread"),
-            )
-        )
+    sizes = speed.against_macs(fps, variants, "fps-macs")
+    figures += [sizes] if sizes else []
     return Section("speed", "Speed", figures=tuple(figures), tables=(content.fps_table(fps),), absent=tuple(absent))
 
 
@@ -113,7 +102,10 @@ def _associations(material: Material, scatters: list[Scatter]) -> list[Section]:
     for stratum, analysis in enumerate((*analyses, *report.energy)):
         where = _where(material, analysis)
         scatters += association.scatters(analysis, stratum)
-        figures = [association.heat_map(analysis, stratum, where), association.slopes(analysis.shared, stratum, where)]
+        shown_map = association.heat_map(analysis, stratum, where)
+        if shown_map:
+            shown_map = replace(shown_map, note=f"{shown_map.note} {CLICK}")
+        figures = [shown_map, association.slopes(analysis.shared, stratum, where)]
         found = [detail.pooled_table(analysis), detail.groups_table(analysis), detail.influence_table(analysis)]
         words = (f"{analysis.stratum.title}.", *detail.gates(analysis))
         absent = [f"No {t.title.lower()}: nothing to say here." for t in found if not t.rows and not analysis.refused]
@@ -151,7 +143,7 @@ def _framework(material: Material, analysis: Analysis, stratum: int, framework: 
     found = [c for c in analysis.correlations if c.framework == framework]
     figures = tuple(
         association.added_variable(c, f"added-{stratum}-{framework}-{i}")
-        for i, c in enumerate(association.chosen(found))
+        for i, c in enumerate(association.chosen(found, ADDED))
     )
     words = [f"Warning: {w}" for w in detail.warnings(analysis, framework, _shares(material, framework))]
     absent = () if figures else ("No added-variable plot: no metric has a coefficient (see the reasons in the table).",)

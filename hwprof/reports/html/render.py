@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from hwprof.printable import printable
 from hwprof.reports.content import Table
 from hwprof.reports.html.model import Figure, Page, Scatter
+from hwprof.reports.html.svg import LINES
 
 # More rows than this are shown a page at a time; all of them are in the file.
 ROWS = 100
@@ -42,9 +43,9 @@ def render(page: Page) -> str:
     environment.filters["data"] = data
     environment.filters["scatters"] = scatters
     # ours, from the package: no user's text in them
-    style, script = Markup(_read("report.css")), Markup(_read("report.js"))
+    style, script = Markup(_read("figure.css") + _read("report.css")), Markup(_read("report.js"))
     template = environment.get_template("report.html")
-    return template.render(page=page, style=style, script=script, rows=ROWS)
+    return template.render(page=page, style=style, script=script, lines=Markup(LINES), rows=ROWS)
 
 
 def _shown(value: Any) -> Any:

@@ -165,6 +165,19 @@ def cloud(
     return Figure(key, title, draw.render(), (*DATA, column), data, note)
 
 
+def against_macs(fps: pd.DataFrame, variants: Sequence[str], key: str, where: str = "") -> Figure | None:
+    """FPS against MACs per frame at the smallest batch and number of threads; None with fewer than two networks."""
+    known = fps[fps["macs"].notna() & (fps["macs"].astype(float) > 0)]
+    if known["net"].nunique() < 2:
+        return None
+    least = known[(known["batch"] == known["batch"].min()) & (known["threads"] == known["threads"].min())]
+    batch, threads = int(least["batch"].iloc[0]), int(least["threads"].iloc[0])
+    title = f"FPS against the size of the network, batch {batch}"
+    title += "" if "thread" in where else f", {threads} thread{'s' * (threads != 1)}"
+    title += f" · {where}" if where else ""
+    return cloud(least, "macs", "million MACs per frame", 1e-6, variants, key, title)
+
+
 def place(
     names: Sequence[tuple[str, float, float]], points: Sequence[tuple[float, float]], right: float
 ) -> list[tuple[str, float, float]]:

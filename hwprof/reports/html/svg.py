@@ -13,6 +13,11 @@ from xml.sax.saxutils import escape, quoteattr
 from hwprof.printable import printable
 
 SERIES = 8  # colours s0 to s7 in the style sheet; markers differ too, for those who can't tell the colours apart
+# what .hatch is filled with
+LINES = (
+    '<defs><pattern id="lines" width="7" height="7" patternTransform="rotate(45)" patternUnits="userSpaceOnUse">'
+    '<line x1="0" y1="0" x2="0" y2="7" stroke="#777" stroke-width="1.5" stroke-opacity=".8"/></pattern></defs>'
+)
 LETTER = 6.1  # width of a letter at 11 px, enough to leave room for text that only the browser measures
 
 
