@@ -129,5 +129,5 @@ def test_every_end_of_a_cell_has_a_mark_and_infinity_is_no_number_in_json() -> N
     }
     assert {report.mark(cell) for cell in cells.values()} == set(cells)
     assert [report.mark(cell) for cell in cells.values()] == list(cells)
-    told = report.as_json(Matrix([], []), [cells["inf !"]])
+    told = report.document(Matrix([], []), [cells["inf !"]])
     assert json.loads(json.dumps(told, allow_nan=False))["cells"][0]["fidelity"]["max_rel"] is None

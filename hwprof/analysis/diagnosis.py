@@ -6,7 +6,6 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from hwprof.analysis import behind, bottlenecks, roofline, selecting
 from hwprof.analysis.decomposition import CPU_TIME, Identity, factor, identity
@@ -160,35 +159,6 @@ def _layers(cell: Cell, listed: Sequence[Entry], told: Mapping[int, Sequence[Lay
     """Layers of the latest run that told them for this case."""
     found = [e for e in listed if e.order in told and e.case == cell.case and e.machine_id == cell.last.machine_id]
     return told[found[-1].order] if found else ()
-
-
-def plain(found: Sequence[Diagnosis]) -> list[dict[str, Any]]:
-    """For --json."""
-    from hwprof.records import to_json
-
-    return [
-        {
-            "case": to_json(d.case),
-            "machine": d.machine,
-            "version": d.version,
-            "fps": d.context.evidence.fps.value,
-            "verdicts": [
-                {
-                    "code": v.code,
-                    "state": v.state.value,
-                    "sure": v.sure.value,
-                    "because": v.because,
-                    "numbers": [
-                        {"name": n.name, "value": n.value, "text": n.text, "caution": n.caution} for n in v.numbers
-                    ],
-                    "advice": v.advice,
-                    "missing": list(v.missing),
-                }
-                for v in d.verdicts
-            ],
-        }
-        for d in found
-    ]
 
 
 def frequent(found: Sequence[Diagnosis]) -> list[tuple[str, int, int]]:

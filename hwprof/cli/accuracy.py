@@ -82,7 +82,7 @@ def main(args: argparse.Namespace) -> int:
         result = accuracy.measure(workshop, cases, data, how, library, say, args.strict)
     except PreparationFailed as error:
         raise CaseFailed(error.failure.message, error.failure.remedy) from error
-    print(json.dumps(report.as_json(result), indent=2) if args.json else report.render(result))
+    print(json.dumps(report.document(result), indent=2) if args.json else report.text(result))
     return EXIT_CASES_FAILED if result.failures or refused else EXIT_OK
 
 

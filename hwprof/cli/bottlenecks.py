@@ -38,9 +38,9 @@ def main(args: argparse.Namespace) -> int:
     for line in lines(omitted):
         print(f"hwprof: {line}", file=sys.stderr)
     if args.json:
-        print(json.dumps(encodable_data(diagnosis.plain(found))))
+        print(json.dumps(encodable_data(bottlenecks.document(found))))
         return EXIT_OK
     if not found:
         raise ResultsError(f"no case of {path} has a speed to judge", "hwprof run or hwprof sweep measures some")
-    print(bottlenecks.terminal(found, args.all))
+    print(bottlenecks.text(found, args.all))
     return EXIT_OK

@@ -50,12 +50,11 @@ def main(args: argparse.Namespace) -> int:
     if args.json:
         document = encodable_data(comparison.document(found, old.title, new.title, new.failed))
         print(json.dumps(document if args.unmasked else masker.data(document), indent=2))
-    else:
+    elif args.markdown:
         report = comparison.report(found, old.title, new.title, new.failed)
-        if args.markdown:
-            print(text.markdown(report if args.unmasked else text.masked(report, masker), [], "Comparison"))
-        else:
-            print(text.terminal(report))
+        print(text.markdown(report if args.unmasked else text.masked(report, masker), [], "Comparison"))
+    else:
+        print(comparison.text(found, old.title, new.title, new.failed))
     if not found.changes:
         raise ResultsError("OLD and NEW have no case in common", "they must hold the same networks, frameworks, ...")
     if found.regressions:

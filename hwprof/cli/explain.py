@@ -71,10 +71,10 @@ def main(args: argparse.Namespace) -> int:
         raise ResultsError("no pair to explain", "name two frameworks, networks, machines, batches or runs")
     summary = summarise(explanations)
     if args.json:
-        told = {**report.data(explanations, summary), "left_out": to_json(omitted)}
+        told = {**report.document(explanations, summary), "left_out": to_json(omitted)}
         print(json.dumps(encodable_data(told)))
     else:
-        print(report.terminal(explanations, summary))
+        print(report.text(explanations, summary))
     return EXIT_CASES_FAILED if failed else EXIT_OK
 
 

@@ -123,7 +123,7 @@ def matrix(args: argparse.Namespace) -> int:
         line = f"[{len(cells)}/{total}] {cell.network} {cell.size}px {cell.column}: {report.verdict(cell)}{known}"
         print(line, file=sys.stderr, flush=True)
     if args.json:
-        print(json.dumps(report.as_json(work, cells), indent=2))
+        print(json.dumps(report.document(work, cells), indent=2))
     elif not args.output:
         print(report.text(work, cells))
     if args.output:

@@ -50,7 +50,7 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.artifacts import Workshop
     from hwprof.cases import plan
     from hwprof.records import Run
-    from hwprof.reports.layers import document, render
+    from hwprof.reports.layers import document, text
     from hwprof.runner import Runner
 
     spec = experiment_of(args)
@@ -78,7 +78,7 @@ def main(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(encodable_data(document(runs, nodes))))
     else:
-        print(render(runs, nodes, args.top, bool(args.events)))
+        print(text(runs, nodes, args.top, bool(args.events)))
         if results is not None:
             print(f"\nsaved to {store.default_path(args.results)}")
     return EXIT_CASES_FAILED if failed else EXIT_OK

@@ -29,18 +29,14 @@ def main(args: argparse.Namespace) -> int:
     from hwprof import store
     from hwprof.analysis import models
     from hwprof.networks import traffic
-    from hwprof.records import to_json
     from hwprof.reports import models as rendered
-    from hwprof.reports import text
 
     with store.Results.open(store.default_path(args.file or args.results)) as results:
         frame = results.frame()
     pairs = zip(frame["network"].astype(str), frame["size"].astype(int), strict=True)
     found = models.assess(frame, traffic.facts(pairs))
     if args.json:
-        from hwprof.store.schema import dumps
-
-        print(json.dumps(encodable_data(json.loads(dumps({"format": 1, "models": to_json(found)}))), indent=2))
+        print(json.dumps(encodable_data(rendered.document(found)), indent=2))
     else:
-        print(text.terminal(rendered.report(found)))
+        print(rendered.text(found))
     return EXIT_OK

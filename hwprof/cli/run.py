@@ -59,8 +59,7 @@ def main(args: argparse.Namespace) -> int:
     if commands.asked(args):
         return commands.main(args)
     from hwprof import store
-    from hwprof.records import to_json
-    from hwprof.reports.run import render
+    from hwprof.reports import run as picture
     from hwprof.runner import Runner
 
     spec = experiment_of(args)
@@ -77,9 +76,9 @@ def main(args: argparse.Namespace) -> int:
                 ended = "done" if step.run.failure is None else "failed"
                 print(f"hwprof: {step.run.case.title}: {done} {ended}", file=sys.stderr)
     if args.json:
-        print(json.dumps(encodable_data([to_json(run) for run in runs])))
+        print(json.dumps(encodable_data(picture.document(runs))))
     else:
-        print(command.render(runs) if runs[0].kind == "command" else render(runs))
+        print(command.text(runs) if runs[0].kind == "command" else picture.text(runs))
         if results is not None:
             path = store.default_path(args.results)
             print(f"\nrun {runs[0].uid} -> {path}    all: hwprof report {path}")

@@ -69,7 +69,7 @@ def main(args: argparse.Namespace) -> int:
     case = runs[0].case
     options = "".join(f" {k}={v}" for k, v in case.options)
     title = f"{case.framework}{options} {case.network} {case.size}px b{case.batch} {case.precision}"
-    print(json.dumps(report.document(points, fits)) if args.json else report.render(title, points, fits))
+    print(json.dumps(report.document(points, fits)) if args.json else report.text(title, points, fits))
     if args.output:
         draw({title: points}, Path(args.output))
     good = {(r.case.key, r.round) for r in runs if r.failure is None}

@@ -70,9 +70,9 @@ def main(args: argparse.Namespace) -> int:
             print("every case has a tuning already (--again measures anew)", file=sys.stderr)
         outcomes, failed = all_of(requests, args, results)
     if args.json:
-        print(json.dumps([{"winner": t.kept.winner(), "evidence": t.kept.evidence} for t in outcomes], indent=2))
+        print(json.dumps(tuning.document(t.kept for t in outcomes), indent=2))
     else:
-        print("\n\n".join(tuning.render(t) for t in outcomes))
+        print("\n\n".join(tuning.text(t) for t in outcomes))
         if results is not None and outcomes:
             print(f'\nkept in {store.default_path(args.results)}    use it: policy = "tuned" under [launch]')
     for error in failed:
@@ -175,7 +175,7 @@ def listing(args: argparse.Namespace) -> int:
     with store.Results.open(store.default_path(args.results)) as results:
         kept = sorted(known(results, hardware()).values(), key=lambda k: str(k.evidence["subject"]))
     if args.json:
-        print(json.dumps([{"winner": k.winner(), "evidence": k.evidence} for k in kept], indent=2))
+        print(json.dumps(tuning.document(kept), indent=2))
         return EXIT_OK
     for one in kept:
         s = one.evidence["subject"]

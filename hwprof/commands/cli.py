@@ -76,8 +76,7 @@ def check(args: argparse.Namespace) -> None:
 def main(args: argparse.Namespace) -> int:
     """Observe, save, print. The exit code says whether the command ended well, not what it returned."""
     from hwprof import store
-    from hwprof.records import to_json
-    from hwprof.reports.command import render
+    from hwprof.reports import command
 
     check(args)
     runs = runs_of(args)
@@ -91,10 +90,10 @@ def main(args: argparse.Namespace) -> int:
             done.append(run)
     sys.stdout.flush()
     if args.json:
-        print(json.dumps(encodable_data([to_json(run) for run in done])))
+        print(json.dumps(encodable_data(command.document(done))))
     else:
         # stdout is the command's own
-        print(render(done), file=sys.stderr)
+        print(command.text(done), file=sys.stderr)
         if results is not None:
             path = store.default_path(args.results)
             print(f"\nrun {done[0].uid} -> {path}    all: hwprof report {path}", file=sys.stderr)

@@ -21,7 +21,7 @@ def percent(found: Share | None) -> str:
     return f"{found.value:7.2%} [{found.low * 100:.2f} ... {found.high * 100:.2f}]".replace("%", " %")
 
 
-def render(result: Result) -> str:
+def text(result: Result) -> str:
     """For a terminal: what was shown, a line per framework, a line per pair, what was left out."""
     lines = [
         f"{result.network} {'x'.join(map(str, result.shape))} · {result.images:,} images of {result.folder} · "
@@ -78,7 +78,7 @@ def notes(result: Result) -> list[str]:
     return told
 
 
-def as_json(result: Result) -> dict[str, Any]:
+def document(result: Result) -> dict[str, Any]:
     """Everything; `right` and `of` beside each share, no share where there is none."""
     scores = [{**to_json(one), "top1_share": one.top1.value} for one in result.scores]
     for told, one in zip(scores, result.scores, strict=True):

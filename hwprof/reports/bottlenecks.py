@@ -1,16 +1,18 @@
-"""Bottleneck verdicts as text."""
+"""Bottleneck verdicts as text and as plain JSON."""
 
 from __future__ import annotations
 
 import shutil
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 from hwprof.analysis.diagnosis import Diagnosis, frequent
 from hwprof.analysis.verdicts import State, Verdict
+from hwprof.records import to_json
 
 
-def terminal(found: Sequence[Diagnosis], everything: bool = False, width: int | None = None) -> str:
+def text(found: Sequence[Diagnosis], everything: bool = False, width: int | None = None) -> str:
     """Every case: what was found, what can't be told and why; `everything`: also what was ruled out."""
     columns = width or max(70, min(120, shutil.get_terminal_size((100, 24)).columns))
     blocks = []
@@ -29,6 +31,33 @@ def terminal(found: Sequence[Diagnosis], everything: bool = False, width: int | 
             lines += _wrapped(f"{', '.join(names)}: {why}", columns, "  ")
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
+
+
+def document(found: Sequence[Diagnosis]) -> list[dict[str, Any]]:
+    """The cases with their verdicts, as plain JSON."""
+    return [
+        {
+            "case": to_json(d.case),
+            "machine": d.machine,
+            "version": d.version,
+            "fps": d.context.evidence.fps.value,
+            "verdicts": [
+                {
+                    "code": v.code,
+                    "state": v.state.value,
+                    "sure": v.sure.value,
+                    "because": v.because,
+                    "numbers": [
+                        {"name": n.name, "value": n.value, "text": n.text, "caution": n.caution} for n in v.numbers
+                    ],
+                    "advice": v.advice,
+                    "missing": list(v.missing),
+                }
+                for v in d.verdicts
+            ],
+        }
+        for d in found
+    ]
 
 
 def _reasons(found: Sequence[Diagnosis]) -> dict[str, list[str]]:

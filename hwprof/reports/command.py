@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Kind, Run
 from hwprof.reports.run import counters, doubt_lines, emulation
+from hwprof.reports.run import document as document
 from hwprof.speed import between_rounds
 
 HIDDEN = ("runner", "declared")
 SOURCES = {"frames": "--frames / elapsed", "output": "from the command's own output"}
 
 
-def render(runs: Sequence[Run]) -> str:
+def text(runs: Sequence[Run]) -> str:
     """Text of all rounds of one command or process."""
     good = [r for r in runs if r.failure is None]
     lines = [heading(runs), *emulation(runs[0])]

@@ -12,6 +12,7 @@ from hwprof.analysis.comparison import Change, Comparison, Verdict
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import to_json
 from hwprof.reports.content import Report, Table
+from hwprof.reports.text import terminal
 
 FORMAT = 1
 HEADER = ("verdict", "case", "FPS old", "FPS new", "ratio", "95 %", "q", "insn", "CPU time", "doubts")
@@ -33,6 +34,11 @@ def report(c: Comparison, old: str, new: str, failed: Sequence[tuple[str, str]] 
         more = f"{rest} more facts differ: --json has them" if rest else ""
         tables.append(Table("What differs between OLD and NEW", ("part", "fact", "old", "new", "cases"), rows, more))
     return Report(tuple(summary(c, old, new)), tuple(tables))
+
+
+def text(c: Comparison, old: str, new: str, failed: Sequence[tuple[str, str]] = ()) -> str:
+    """The report of them as the terminal shows it."""
+    return terminal(report(c, old, new, failed))
 
 
 def summary(c: Comparison, old: str, new: str) -> list[str]:
@@ -105,9 +111,9 @@ def factor(value: float) -> str:
     return f"x{value:.3f}" if 0.5 < value < 2 else f"x{value:.2f}"
 
 
-def short(text: str, most: int = 48) -> str:
+def short(value: str, most: int = 48) -> str:
     """Long facts cut in the middle."""
-    return text if len(text) <= most else f"{text[: most - 15]} ... {text[-10:]}"
+    return value if len(value) <= most else f"{value[: most - 15]} ... {value[-10:]}"
 
 
 def document(c: Comparison, old: str, new: str, failed: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:

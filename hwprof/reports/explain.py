@@ -20,7 +20,7 @@ from hwprof.records import to_json
 ORDER = ("parallelism", "clock", "ipc", "work")
 
 
-def terminal(explanations: Sequence[Explanation], summary: Summary | None, width: int | None = None) -> str:
+def text(explanations: Sequence[Explanation], summary: Summary | None, width: int | None = None) -> str:
     """Every pair, the summary first where there is one."""
     columns = width or max(70, min(120, shutil.get_terminal_size((100, 24)).columns))
     blocks = [summarised(summary, explanations)] if summary is not None else []
@@ -145,7 +145,7 @@ def _wrapped(text: str, columns: int, indent: str) -> list[str]:
     return textwrap.wrap(text, columns, initial_indent=indent, subsequent_indent=" " * len(indent))
 
 
-def data(explanations: Sequence[Explanation], summary: Summary | None) -> dict[str, Any]:
+def document(explanations: Sequence[Explanation], summary: Summary | None) -> dict[str, Any]:
     """For --json: factors with intervals and logs, clues, interventions, notes."""
     return {
         "explanations": [_plain(e) for e in explanations],

@@ -62,7 +62,7 @@ def cost(runs: Sequence[Run]) -> float | None:
     return None if not bare or profiled is None else profiled / bare - 1
 
 
-def render(runs: Sequence[Run], nodes: Sequence[Node], top: int, asked: bool = False) -> str:
+def text(runs: Sequence[Run], nodes: Sequence[Node], top: int, asked: bool = False) -> str:
     """A table of the parts, one column per framework; what profiling cost; the share of the time it explains.
 
     `asked`: events were named, and those that were not counted are said with the reason.

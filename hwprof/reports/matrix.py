@@ -139,7 +139,7 @@ def version_row(name: str, version: str, cells: Sequence[Cell]) -> str:
     return f"| {name} | {version} | {way} |"
 
 
-def as_json(work: Matrix, cells: Sequence[Cell]) -> dict[str, Any]:
+def document(work: Matrix, cells: Sequence[Cell]) -> dict[str, Any]:
     """Everything; a number that is not finite is null."""
     return {
         "precision": work.precision,

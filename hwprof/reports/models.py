@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from hwprof.analysis.models import Assessment
+from hwprof.records import to_json
 from hwprof.reports.content import Report, Table
+from hwprof.reports.text import terminal
+from hwprof.store.schema import dumps
 
 HEADER = ("predictor", "elasticity", "95 %", "VIF", "mixed model (secondary)")
 NOTE = (
@@ -32,6 +37,17 @@ def report(found: Sequence[Assessment]) -> Report:
             warned = f" MixedLM warned: {'; '.join(a.mixed.warnings)}." if a.mixed and a.mixed.warnings else ""
             tables.append(Table(f"Model of FPS · {a.stratum.title}", HEADER, rows, NOTE + warned))
     return Report(tuple(summary), tuple(tables))
+
+
+def text(found: Sequence[Assessment]) -> str:
+    """The report of them as the terminal shows it."""
+    return terminal(report(found))
+
+
+def document(found: Sequence[Assessment]) -> dict[str, Any]:
+    """Plain JSON; what is no number is null."""
+    document: dict[str, Any] = json.loads(dumps({"format": 1, "models": to_json(found)}))
+    return document
 
 
 def sentence(a: Assessment) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from hwprof.analysis import overhead
 from hwprof.analysis.omissions import why_no_speed
 from hwprof.collectors import modelled_caches
 from hwprof.collectors.vocabulary import Name
-from hwprof.records import Exactness, Fidelity, Kind, Origin, Reading, Role, Run, Shape, Window
+from hwprof.records import Exactness, Fidelity, Kind, Origin, Reading, Role, Run, Shape, Window, to_json
 from hwprof.speed import bare_latencies, between_rounds, latency_ns, of_run, outliers, percentile, within_run_interval
 from hwprof.store.columns import shape_of, simulator_of
 
@@ -21,7 +22,7 @@ TIME_UNITS = {"ns": 1e-6, "s": 1e3}
 FIRST_EDITION = "Counted by an earlier hwprof, with 8 to 10 million instructions of its own worker in each run."
 
 
-def render(runs: Sequence[Run]) -> str:
+def text(runs: Sequence[Run]) -> str:
     """Text of all rounds of one case, and of its simulated run where there is one."""
     native = [r for r in runs if r.kind is Kind.NATIVE]
     good = [r for r in native if r.failure is None]
@@ -35,6 +36,11 @@ def render(runs: Sequence[Run]) -> str:
     if good:
         lines += doubt_lines(good)
     return "\n".join(lines)
+
+
+def document(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """The records of the runs as they are stored, as plain JSON."""
+    return [to_json(run) for run in runs]
 
 
 def failures(runs: Sequence[Run]) -> list[str]:

@@ -23,7 +23,7 @@ STYLE: Any = {
 }
 
 
-def render(title: str, points: Sequence[Point], fits: Sequence[Fit]) -> str:
+def text(title: str, points: Sequence[Point], fits: Sequence[Fit]) -> str:
     """The text table, and under it the fitted laws."""
     lines = [
         title,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hwprof.records import Kind, Run
 
 if TYPE_CHECKING:
+    from hwprof.tuning.kept import Kept
     from hwprof.tuning.tuner import Tuned
 
 SHOWN = 12
@@ -32,7 +33,7 @@ def changes(winner: Mapping[str, Any]) -> str:
     return f"threads={winner['threads']} cpus={','.join(map(str, winner['cpus']))}{options}"
 
 
-def render(tuned: Tuned) -> str:
+def text(tuned: Tuned) -> str:
     """Text of one tuning: the candidates, what failed, the comparison that decided, what is kept."""
     told, winner = tuned.kept.evidence, tuned.kept.winner()
     default = " ".join(f"{k}={v}" for k, v in told["default"].items())
@@ -65,6 +66,11 @@ def render(tuned: Tuned) -> str:
     verdict = "the default stays" if not told["changes"] else "winner"
     lines += [f"  {verdict}: {told['why']}", f"  {changes(winner)}"]
     return "\n".join(lines)
+
+
+def document(kept: Iterable[Kept]) -> list[dict[str, Any]]:
+    """Each winner with what it rests on."""
+    return [{"winner": k.winner(), "evidence": k.evidence} for k in kept]
 
 
 def _fps(value: float | None) -> str:

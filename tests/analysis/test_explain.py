@@ -23,7 +23,7 @@ def given(label: str, runs: list[Run], **fields: Any) -> Given:
 
 
 def text_of(*explanations: Any) -> str:
-    return " ".join(report.terminal(explanations, summarise(explanations), 100).split())
+    return " ".join(report.text(explanations, summarise(explanations), 100).split())
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,8 @@ def of_rounds(changes: Sequence[float], alternate: bool = True, network: str = "
 def test_one_pair_far_apart_says_nothing() -> None:
     runs = of_rounds([10.697])
     assert overhead.of_runs(runs) == overhead.Overhead(1)
-    assert "not known from 1 pair of windows" in terminal.render(runs)
-    assert "%" not in terminal.render(runs).partition("counting")[2].splitlines()[0]
+    assert "not known from 1 pair of windows" in terminal.text(runs)
+    assert "%" not in terminal.text(runs).partition("counting")[2].splitlines()[0]
     assert {d.code for d in doubts.of_run(runs[0], 2)} == set()
 
 
@@ -59,7 +59,7 @@ def test_the_figure_is_the_median_with_the_bounds_of_the_sign_test() -> None:
     assert (found.low, found.high) == pytest.approx((2.0, 20.0), abs=1e-6)
     assert found.percent == pytest.approx(100 * (math.sqrt(1.06 * 1.07) - 1), abs=1e-6)
     assert str(found) == "+6.5 % [+2.0 ... +20.0], 95 % over 8 pairs of windows"
-    assert "+6.5 % [+2.0 ... +20.0]" in terminal.render(of_rounds(changes))
+    assert "+6.5 % [+2.0 ... +20.0]" in terminal.text(of_rounds(changes))
 
 
 def test_a_doubt_needs_a_lower_end_above_three_percent() -> None:
@@ -95,7 +95,7 @@ def test_the_report_doubts_the_case_whose_interval_says_so_and_no_other() -> Non
     (row,) = (r for r in content.doubt_table(runs).rows if r[0] == "overhead")
     assert row[1] == "8 of 16"
     assert "resnet18" in row[3]
-    said = terminal.render(runs[:8])
+    said = terminal.text(runs[:8])
     assert "counting adds 50.0 % [50.0 ... 50.0] to the latency (95 % over 8 pairs of windows)" in said
 
 

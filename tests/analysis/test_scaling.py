@@ -73,7 +73,7 @@ def test_one_round_has_no_bounds_and_is_drawn_all_the_same(tmp_path: Path) -> No
     report.save({"a": found}, tmp_path / "curve")
     assert (tmp_path / "curve.svg").stat().st_size > 1000
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
-    said = report.render("title", found, fits({1: {0: 100.0}, 2: {0: 150.0}}))
+    said = report.text("title", found, fits({1: {0: 100.0}, 2: {0: 150.0}}))
     assert "0.333" in said
     assert report.document(found, [])["points"][1]["efficiency"]["value"] == 0.75
 

@@ -77,7 +77,7 @@ def test_empty_results_and_results_of_failures_are_said_in_words(
 def test_a_picture_of_a_run_shows_what_is_missing_and_what_is_simulated() -> None:
     native = make_run(metrics={"page-faults": 0.0, "cycles": None})
     native = dataclasses.replace(native, doubts=(Doubt("noisy", {"ratio": 1.5}),))
-    shown = picture.render([native, make_simulated_run(metrics={"instructions": 123456.0})])
+    shown = picture.text([native, make_simulated_run(metrics={"instructions": 123456.0})])
     assert "<not available>  cycles" in shown
     assert "page-faults" in shown
     assert "123,456  instructions@callgrind" in shown
@@ -90,7 +90,7 @@ def test_how_and_on_which_caches_callgrind_counted_is_shown() -> None:
     window = dataclasses.replace(run.windows[0], latencies_ns=(1,) * 5)
     caches = {"LL": {"size": 8 << 20, "ways": 16, "line": 64, "origin": "default"}}
     run = dataclasses.replace(run, windows=(window,), facts={"simulator_caches": caches, "simulator_warmup": 5})
-    shown = picture.render([make_run(), run])
+    shown = picture.text([make_run(), run])
     assert "simulated by callgrind: mean of 5 inferences after 5 to warm up" in shown
     assert "simulated caches, as sysfs has them: LL 8 MiB 16-way (a default: sysfs has none)" in shown
     (line,) = picture.simulations([run, run])
@@ -101,7 +101,7 @@ def test_counts_of_an_earlier_edition_say_what_is_in_them() -> None:
     run = make_simulated_run(metrics={"instructions": 9e6})
     reading = dataclasses.replace(run.windows[0].readings[0], source="callgrind:Ir")
     run = dataclasses.replace(run, windows=(dataclasses.replace(run.windows[0], readings=(reading,)),))
-    shown = picture.render([make_run(), run])
+    shown = picture.text([make_run(), run])
     assert "9,000,000  instructions@callgrind-v1" in shown
     assert "8 to 10 million instructions of its own worker" in shown
     (line,) = picture.simulations([run])
@@ -114,7 +114,7 @@ def test_a_run_simulated_on_riscv64_names_its_cpu_and_shows_the_share_as_one() -
     window = dataclasses.replace(run.windows[0], readings=(*run.windows[0].readings, share))
     facts = {"simulator": "riscv64-no-v", "simulator_cpu": "rv64,v=false", "simulator_version": "qemu 7.2"}
     run = dataclasses.replace(run, windows=(window,), facts=facts)
-    shown = picture.render([make_run(), run])
+    shown = picture.text([make_run(), run])
     assert "simulated riscv64 (rv64,v=false; qemu 7.2)" in shown
     assert "123,456  instructions@riscv64-no-v" in shown
     assert "4.5600%  vector-share@riscv64-no-v" in shown
@@ -127,7 +127,7 @@ def test_a_picture_of_a_failed_run_shows_the_reason_and_the_log() -> None:
     failed = dataclasses.replace(
         make_run(), windows=(), failure=Failure("model", "operator Foo", "use another", log="line of the framework")
     )
-    shown = picture.render([failed])
+    shown = picture.text([failed])
     assert "operator Foo" in shown
     assert "use another" in shown
     assert "| line of the framework" in shown

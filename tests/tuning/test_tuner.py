@@ -15,7 +15,7 @@ from hwprof.jobs import Plan
 from hwprof.machine import hardware
 from hwprof.records import Kind
 from hwprof.reports import content, text
-from hwprof.reports.tuning import render
+from hwprof.reports import tuning as shown
 from hwprof.runner import Runner
 from hwprof.store import Results
 from hwprof.tuning import policy
@@ -100,7 +100,7 @@ def test_the_winner_is_kept_with_its_evidence(tuned: tuple[Path, Tuned, list[Ste
     assert kept.evidence["subject"]["network"] == "tiny_cnn"
     assert kept.evidence["distributions"]["onnxruntime"]
     assert {c["changes"] for c in kept.evidence["candidates"]} <= {"default", "graph=basic"}
-    assert "default" in render(outcome)
+    assert "default" in shown.text(outcome)
 
 
 def test_a_tuned_experiment_takes_the_winner_and_its_runs_say_so(
