@@ -102,7 +102,7 @@ def test_the_example_gauge_shows_its_speed_and_not_a_share_of_it(
 ) -> None:
     """From the file of the board by way of a run and its results to the table and the terminal: 1500 rpm."""
     from hwprof.records import Role, Run, Window
-    from hwprof.reports.run import render
+    from hwprof.reports.run import text
     from hwprof.sampler import Sampler
     from hwprof.store import Results
 
@@ -124,7 +124,7 @@ def test_the_example_gauge_shows_its_speed_and_not_a_share_of_it(
     assert frame["fan-speed"].to_list() == [1500.0]
     assert frame.attrs["metrics"]["fan-speed"]["per"] == "level"
     assert read == run
-    assert "1,500.000  fan-speed rpm" in render([read])
+    assert "1,500.000  fan-speed rpm" in text([read])
 
 
 def test_the_example_cpu_table_is_read() -> None:

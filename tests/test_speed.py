@@ -11,7 +11,7 @@ import pytest
 from hwprof import speed
 from hwprof.cli.sweep import progress
 from hwprof.records import Role, Run, Window
-from hwprof.reports.run import render
+from hwprof.reports.run import text
 from hwprof.runner import Progress
 from hwprof.tuning.tuner import outcome
 from tests.factories import make_case, make_run
@@ -149,7 +149,7 @@ def test_a_run_without_times_has_no_speed(latencies_ns: tuple[int, ...]) -> None
 @NOTHING_TIMED
 def test_a_run_without_times_is_printed_without_a_speed(latencies_ns: tuple[int, ...]) -> None:
     run = with_bare(make_run(), *latencies_ns)
-    assert "no speed" in render([run])
+    assert "no speed" in text([run])
     assert "no latency" in progress(Progress(1, 2, run, None))
 
 
@@ -163,4 +163,4 @@ def test_a_trial_without_times_is_out_of_the_search(latencies_ns: tuple[int, ...
 
 def test_a_round_without_times_leaves_the_others_their_speed() -> None:
     good = make_run()
-    assert render([good, with_bare(make_run(uid="2"), 0, 0)]).count("no speed") == 0
+    assert text([good, with_bare(make_run(uid="2"), 0, 0)]).count("no speed") == 0

@@ -11,7 +11,7 @@ import pytest
 from hwprof.analysis import topdown
 from hwprof.analysis.topdown import Bar
 from hwprof.records import Exactness, Origin, Run, Series
-from hwprof.reports import files, topdown
+from hwprof.reports import files
 from hwprof.reports.background import Processes
 from hwprof.reports.figures import Figures
 from hwprof.reports.html import gather, hardware, page, render

@@ -25,7 +25,7 @@ from hwprof.records import (
     between,
     missing,
 )
-from hwprof.reports.run import render
+from hwprof.reports.run import text
 from hwprof.store import Results
 from tests.factories import make_case, make_window, with_schema_1
 
@@ -39,7 +39,7 @@ def run_with(*readings: Reading, uid: str = "aa") -> Run:
 
 def printed(run: Run, metric: str) -> str:
     """The number that the terminal shows of a metric."""
-    (line,) = (line for line in render([run]).splitlines() if f" {metric}" in line)
+    (line,) = (line for line in text([run]).splitlines() if f" {metric}" in line)
     return line.split()[0]
 
 

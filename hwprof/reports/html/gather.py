@@ -16,7 +16,7 @@ from hwprof.analysis.roofline import Placement, Roof, Unplaced
 from hwprof.analysis.strata import NETWORK, VARIANT
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Layer, Run
-from hwprof.reports import content, roofline
+from hwprof.reports import content
 from hwprof.reports.background import Background
 from hwprof.store import Results, layers
 

@@ -69,8 +69,7 @@ def roofline(placed: Sequence[tuple[Placement, Roof]], roof: Roof, variants: Seq
     draw.y_axis(y, 60, 706, "operations per second (2 x MACs x FPS, log)")
     draw.x_axis(x, top + 330, top, "operations per byte moved (log)")
     where = f"{roof.machine}, CPUs {','.join(map(str, roof.cpus))}"
-    modelled = any(p.point.origin == COMPULSORY for p in mine)
-    draw.text(706, top - 8, where + (" · hollow: bytes by the model" if modelled else ""), "m", "end")
+    draw.text(706, top - 8, f"{where} · hollow: bytes by the model", "m", "end")
     for name, value in roof.compute.items():
         draw.line(60, y.at(value), 706, y.at(value), "roof")
         draw.text(700, y.at(value) - 5, f"{name} {roof.isa[name]} {number(value / 1e9)} Gop/s", "m", "end")
