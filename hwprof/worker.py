@@ -245,7 +245,8 @@ def simulate(job: Job, link: Link, stage: Stage) -> None:
     callgrind is asked from here to dump its counts, which the launcher reads (`client_requests`); in QEMU the counters
     are read here, like any other collector's.
     """
-    from hwprof.collectors import client_requests
+    from hwprof import counted_loop
+    from hwprof.collectors.client_requests import connect
     from hwprof.collectors.riscv.counters import emulated
 
     with emulated() as sessions, loaded(job, stage, images=1) as (model, ring, facts):
@@ -257,8 +258,8 @@ def simulate(job: Job, link: Link, stage: Stage) -> None:
             windows = [one_window(link, i, Role.SIMULATED, None, loop, one, sessions) for i, one in enumerate(jobs)]
         else:
             count = job.plan.iterations or 1
-            warm = client_requests.warmup(count)
-            windows = [client_requests.count(client_requests.connect(), loop, count)]
+            warm = counted_loop.warmup(count)
+            windows = [counted_loop.count(connect(), loop, count)]
         facts |= dict(model.facts()) | {"cpu_features": cpu_features(), "tasks": tasks(), "simulator_warmup": warm}
         facts["hash_seed"] = "random" if sys.flags.hash_randomization else os.environ.get("PYTHONHASHSEED", "")
     link.send({"say": "result", "windows": to_json(windows[-1:]), "facts": to_json(facts)})

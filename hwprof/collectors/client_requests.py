@@ -17,8 +17,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hwprof.errors import CaseFailed
-from hwprof.measure import Loop, no_garbage_collection
-from hwprof.records import Role, Window
 
 
 def _words(*words: int) -> bytes:
@@ -46,8 +44,6 @@ ZERO_STATS, DUMP_STATS_AT, START_INSTRUMENTATION = (0x43540000 + n for n in (1, 
 
 # What the dumps are called that are read; the others are thrown away.
 EMPTY, COUNTED, IGNORED = "hwprof empty", "hwprof counted", "hwprof ignored"
-# At least; the second inference of a session may still allocate anew (ONNX Runtime plans its memory after the first).
-WARMUP = 2
 
 
 class Requests:
@@ -79,14 +75,12 @@ class Requests:
         """Instrumentation on: the simulated caches are cold."""
         self._call(self._start)
 
-    def window(self, tag: str, loop: Loop, iterations: int) -> Window:
-        """Counts of so many iterations, and of the way from one request to the other, in a dump called `tag`."""
-        call, zero, dump = self._call, self._zero, self._dumps[tag]
-        with no_garbage_collection():
-            call(zero)
-            t0, t1, latencies = loop.run(iterations, 0.0)
-            call(dump)
-        return Window(1, Role.SIMULATED, -1, t0, t1, tuple(latencies))
+    def edges(self, tag: str) -> tuple[Callable[[Any], int], Any, Any]:
+        """How to ask, and the requests at the edges of a window: zero the counts, dump them under `tag`.
+
+        Looked up before the window, so that between its edges there is nothing but the loop.
+        """
+        return self._call, self._zero, self._dumps[tag]
 
 
 def _request(number: int, argument: int = 0) -> Any:
@@ -99,27 +93,3 @@ def connect(machine: str = "") -> Requests:
     if not requests.valgrinds():
         raise CaseFailed("client requests are not answered: this process does not run inside valgrind")
     return requests
-
-
-def warmup(iterations: int) -> int:
-    """How many inferences come before `iterations` that are counted."""
-    return max(WARMUP, -(-iterations // 2))
-
-
-def count(requests: Requests, loop: Loop, iterations: int) -> Window:
-    """The window of `iterations` inferences; its counts are in the dump COUNTED less those in the dump EMPTY.
-
-    Others warm the process up, the last of them the simulated caches too. The empty window is the same loop around
-    nothing, so that what is left is the inferences alone; the first one pays for what happens once.
-    """
-    nothing = Loop(_nothing, loop.ring, loop.clock)
-    loop.run(warmup(iterations) - 1, 0.0)
-    requests.start()
-    requests.window(IGNORED, nothing, iterations)
-    requests.window(IGNORED, loop, 1)
-    requests.window(EMPTY, nothing, iterations)
-    return requests.window(COUNTED, loop, iterations)
-
-
-def _nothing(bound: Any) -> None:
-    """An inference of no network."""

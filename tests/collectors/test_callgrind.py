@@ -28,6 +28,7 @@ ROUNDS = 500_000
 ARITHMETIC = f"""
 import ctypes, mmap, os, sys
 from concurrent.futures import ThreadPoolExecutor
+from hwprof import counted_loop
 from hwprof.collectors import client_requests
 from hwprof.measure import Loop
 
@@ -42,7 +43,7 @@ def infer(threads):
     for other in others:
         other.result()
 
-client_requests.count(client_requests.connect(), Loop(infer, [int(sys.argv[1])]), int(sys.argv[2]))
+counted_loop.count(client_requests.connect(), Loop(infer, [int(sys.argv[1])]), int(sys.argv[2]))
 os._exit(0)
 """
 
