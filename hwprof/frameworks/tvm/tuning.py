@@ -115,7 +115,7 @@ def builder(tally: Tally) -> Any:
     from tvm.s_tir.meta_schedule.builder.local_builder import default_build, default_export
 
     @derived_object
-    class Here(PyBuilder):  # type: ignore[misc]
+    class LocalBuilder(PyBuilder):  # type: ignore[misc]
         def build(self, build_inputs: Any) -> Any:
             results = []
             for one in build_inputs:
@@ -129,7 +129,7 @@ def builder(tally: Tally) -> Any:
                     results.append(BuilderResult(None, last_line(error)))
             return results
 
-    return Here()
+    return LocalBuilder()
 
 
 def runner(tally: Tally) -> Any:
@@ -152,7 +152,7 @@ def runner(tally: Tally) -> Any:
         return [float(value) for value in found]
 
     @derived_object
-    class Here(PyRunner):  # type: ignore[misc]
+    class LocalRunner(PyRunner):  # type: ignore[misc]
         def run(self, runner_inputs: Any) -> Any:
             results = []
             for one in runner_inputs:
@@ -164,7 +164,7 @@ def runner(tally: Tally) -> Any:
                     results.append(LocalRunnerFuture(error_message=last_line(error)))
             return results
 
-    return Here()
+    return LocalRunner()
 
 
 def last_line(error: Exception) -> str:
