@@ -132,9 +132,9 @@ def measured(word: str, args: argparse.Namespace) -> dict[str, Any]:
     import hwprof
     from hwprof.artifacts import PreparationFailed, Workshop
     from hwprof.cases import plan
+    from hwprof.environments import interpreters
     from hwprof.errors import CaseFailed
     from hwprof.experiment import Choice, Experiment
-    from hwprof.frameworks import interpreters
     from hwprof.jobs import Task
     from hwprof.plugins import adapter
     from hwprof.records import to_json

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwprof.networks import preprocess, whole
+from hwprof.networks import preprocess
 from hwprof.networks.fill import LEAST_VARIANCE
+from hwprof.networks.network import whole
 
 Floats = NDArray[np.float64]
 

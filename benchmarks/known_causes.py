@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from hwprof.frameworks.opencv import ADAPTER as OPENCV
-from hwprof.machine import allowed_cpus
+from hwprof.machine.cpus import allowed_cpus
 
 SPIN = "import os\nos.sched_setaffinity(0, {%d})\nwhile True: pass"
 

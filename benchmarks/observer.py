@@ -34,7 +34,7 @@ def main() -> None:
     plan = Plan(window_s=0.03, min_iterations=10)
     with PerfCollector().open(Target(), ["auto"]) as perf, CpuCollector().open(Target(), []) as cpu:
         from hwprof.frameworks.onnxruntime import ADAPTER
-        from hwprof.networks import resolve
+        from hwprof.networks.find import resolve
         from hwprof.networks.images import synthetic_inputs
         from hwprof.speed import between_rounds
 

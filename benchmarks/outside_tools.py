@@ -22,9 +22,9 @@ from hwprof.artifacts import Workshop
 from hwprof.cases import Planned, plan
 from hwprof.commands import declared
 from hwprof.commands.declared import UNITS_NS
+from hwprof.environments import interpreters
 from hwprof.errors import CaseFailed, HwprofError
 from hwprof.experiment import Choice, Experiment
-from hwprof.frameworks import interpreters
 from hwprof.jobs import Plan
 from hwprof.plugins import adapter
 from hwprof.records import Run

@@ -24,7 +24,8 @@ from pathlib import Path
 
 import fitted
 
-from hwprof import accuracy, plugins, speed
+from hwprof import accuracy, plugins
+from hwprof import speed as hwprof_speed
 from hwprof.analysis.accuracy import Share, share
 from hwprof.artifacts import Artifacts, PreparationFailed, Workshop
 from hwprof.cache import default_cache
@@ -33,7 +34,7 @@ from hwprof.errors import HwprofError
 from hwprof.experiment import Choice, Experiment
 from hwprof.frameworks.calibration import Calibration
 from hwprof.jobs import Job, Plan, Task
-from hwprof.machine import hardware
+from hwprof.machine.facts import hardware
 from hwprof.matrix import Column, columns
 from hwprof.networks import labelled, preprocess
 from hwprof.records import Fidelity, Run
@@ -91,7 +92,7 @@ def say(line: str) -> None:
 
 def latency_ms(run: Run) -> float:
     """Median latency over the bare windows."""
-    return speed.latency_ns(speed.bare_latencies(run)) / 1e6
+    return hwprof_speed.latency_ns(hwprof_speed.bare_latencies(run)) / 1e6
 
 
 def computed(run: Run) -> str:

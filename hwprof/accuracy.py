@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from hwprof.analysis import accuracy as statistics
 from hwprof.artifacts import PreparationFailed, Workshop, several
 from hwprof.cases import Planned
+from hwprof.environments import interpreters
 from hwprof.errors import UsageError
-from hwprof.frameworks import interpreters
 from hwprof.jobs import Task
 from hwprof.networks.labelled import Labelled
 from hwprof.networks.preprocess import Preprocess

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hwprof import limits, machine
 from hwprof.collectors.perf.abi import SETCAP, Rights, in_user_namespace
 from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.kinds import CoreKind
@@ -16,6 +15,8 @@ from hwprof.collectors.perf.names import SOFTWARE
 from hwprof.collectors.perf.opening import NO_EXCLUSION
 from hwprof.collectors.perf.skeleton import file_name, pattern
 from hwprof.collectors.protocol import Available, Unavailable
+from hwprof.machine import cpus as machine_cpus
+from hwprof.machine import facts, limits
 
 OK, LIMITED, MISSING = "ok", "limited", "missing"
 States = Mapping[str, Available | Unavailable]
@@ -67,7 +68,7 @@ def on_host(found: Probe, command: str) -> str:
 def cpu(found: Probe) -> Iterator[Finding]:
     """The machine, and for each kind of core its table and counters."""
     catalog = Catalog(found.root)
-    yield Finding("CPU", "machine", OK, f"{machine.description(found.hardware)} [{machine.machine_id(found.hardware)}]")
+    yield Finding("CPU", "machine", OK, f"{facts.description(found.hardware)} [{facts.machine_id(found.hardware)}]")
     for kind in catalog.kinds:
         yield _table(found, catalog, kind)
         if kind.table is None or kind.pmu is None:
@@ -77,7 +78,9 @@ def cpu(found: Probe) -> Iterator[Finding]:
             yield Finding("CPU", "quirk", OK, quirk)
     if catalog.hybrid:
         said = ", ".join(f"{k.name} on {_ranges(k.cpus)}" for k in catalog.kinds)
-        one = max(catalog.kinds, key=lambda kind: max((machine.speed(found.root, c) for c in kind.cpus), default=0))
+        one = max(
+            catalog.kinds, key=lambda kind: max((machine_cpus.speed(found.root, c) for c in kind.cpus), default=0)
+        )
         yield Finding(
             "CPU",
             "kinds of core",

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from hwprof import plugins
 from hwprof.cache import default_cache, making
 from hwprof.cases import Planned, plan, versions
-from hwprof.frameworks import fidelity, interpreters
+from hwprof.environments import interpreters
+from hwprof.frameworks import fidelity
 from hwprof.frameworks.calibration import Calibration
 from hwprof.frameworks.precision import QUANTISED, int8_key
 from hwprof.jobs import QUANTISED_IMAGES, REFERENCE_IMAGES, Job, Task

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hwprof.errors import UsageError
+from hwprof.machine.cpus import MOST_CPUS
 
-# Linux is built for at most so many CPUs (NR_CPUS, arch/x86/Kconfig); longer lists are a slip of the keyboard.
-MOST_CPUS = 8192
 DAY_S = 86_400.0
 
 

@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from hwprof.environments import interpreters
 from hwprof.errors import UsageError
 from hwprof.experiment import Choice, Experiment
-from hwprof.frameworks import interpreters
 from hwprof.frameworks.calibration import Calibration
 from hwprof.frameworks.precision import QUANTISED
-from hwprof.frameworks.protocol import InputSpec
+from hwprof.networks.graph import InputSpec
 from hwprof.records import Case, Kind
 
 if TYPE_CHECKING:
     from hwprof.commands.declared import Declared
     from hwprof.frameworks.protocol import Adapter
-    from hwprof.networks import Network
+    from hwprof.networks.network import Network
 
 # Options of this prefix are variables of the worker's environment: env.OPENCV_CPU_DISABLE=AVX2
 ENVIRONMENT = "env."
@@ -65,7 +65,7 @@ class Planned:
 
 def plan(experiment: Experiment) -> tuple[Planned, ...]:
     """Every choice of the experiment as a case. Raises on the first name, size, core or option that can't be."""
-    from hwprof.machine import check_cpus, default_cpus, parse_cpus
+    from hwprof.machine.cpus import check_cpus, default_cpus, parse_cpus
 
     cpus = []
     for choice in experiment.choices:
@@ -147,9 +147,9 @@ def converter_of(adapter: Adapter, python: str) -> str:
 
 @lru_cache(maxsize=256)
 def _network(name: str) -> Network:
-    from hwprof import networks
+    from hwprof.networks import find
 
-    return networks.resolve(name)
+    return find.resolve(name)
 
 
 @lru_cache(maxsize=256)

@@ -6,7 +6,7 @@ import platform
 from collections.abc import Iterator
 from pathlib import Path
 
-from hwprof import advice, compiler, limits, machine
+from hwprof import advice
 from hwprof.advice import LIMITED, MISSING, OK, Finding, Probe
 from hwprof.collectors import power
 from hwprof.collectors.perf.abi import read_rights
@@ -14,6 +14,8 @@ from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.skeleton import skeleton
 from hwprof.collectors.protocol import Available, Unavailable
 from hwprof.errors import NotAvailable
+from hwprof.machine import compiler, facts, limits
+from hwprof.machine import cpus as machine_cpus
 from hwprof.simulation import probe as simulators
 
 ROOT = Path("/")
@@ -29,16 +31,16 @@ __all__ = ["LIMITED", "MISSING", "OK", "Finding", "Probe", "examine", "probe", "
 def probe(root: Path = ROOT) -> Probe:
     """Read the machine; events are probed by opening them, frameworks by importing them in a child."""
     from hwprof.collectors.perf import PerfCollector
-    from hwprof.frameworks import interpreters
+    from hwprof.environments import interpreters
     from hwprof.plugins import adapter, framework_names
 
     collector = PerfCollector(root)
     environments = {name: adapter(name).environment for name in framework_names()}
     return Probe(
         root,
-        machine.hardware(root),
-        machine.host_state(root),
-        machine.volatile(root),
+        facts.hardware(root),
+        facts.host_state(root),
+        facts.volatile(root),
         read_rights(root),
         collector.probe(["auto"]),
         power.probe(root),
@@ -64,7 +66,7 @@ def c_compiler() -> Available | Unavailable:
 def table_skeletons(root: Path = ROOT) -> str:
     """A table to fill in for each kind of core that has none; else for each there is."""
     catalog = Catalog(root)
-    model = "" if catalog.hybrid else str(machine.hardware(root).get("model", ""))
+    model = "" if catalog.hybrid else str(facts.hardware(root).get("model", ""))
     kinds = [kind for kind in catalog.kinds if kind.table is None] or list(catalog.kinds)
     return "\n".join(skeleton(kind, catalog, model) for kind in kinds)
 
@@ -139,7 +141,7 @@ def _system(found: Probe) -> Iterator[Finding]:
     if memory:
         said = f"memory is limited to {memory / 2**20:,.0f} MiB: beyond that the process is killed, or swaps"
         yield Finding("system", "memory limit", LIMITED, said, "raise it (docker --memory, systemd MemoryMax=)")
-    ours, every = limits.allowed_cores(found.root), machine.online(found.root)
+    ours, every = limits.allowed_cores(found.root), machine_cpus.online(found.root)
     if ours and every and len(ours) < len(every):
         said = f"this process may use {len(ours)} of {len(every)} cores: {','.join(map(str, ours))}"
         yield Finding("system", "cores allowed", LIMITED, said, "taskset, docker --cpuset-cpus or systemd AllowedCPUs=")

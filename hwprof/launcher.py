@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import hwprof
-from hwprof.frameworks.interpreters import clean_environ
+from hwprof.environments.interpreters import clean_environ
 from hwprof.jobs import Job, Link, Task
 from hwprof.records import Failure, from_json, to_json
 from hwprof.worker import BOOTSTRAP

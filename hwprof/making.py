@@ -12,7 +12,7 @@ from hwprof.worker import Stage, adapter_of, images
 def make_network(job: Job, link: Link, stage: Stage) -> None:
     """Task NETWORK: write the .onnx with its weights."""
     stage("network")
-    from hwprof.networks import resolve
+    from hwprof.networks.find import resolve
 
     resolve(job.network).write(Path(job.output), job.seed, job.case.size or None)
     link.send({"say": "result"})

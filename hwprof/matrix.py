@@ -16,18 +16,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hwprof import networks, plugins
+from hwprof import plugins
 from hwprof.artifacts import PreparationFailed, Workshop, several
 from hwprof.blame import NETWORKS_FAULT, blame
 from hwprof.cache import unwritable
 from hwprof.cases import Planned, checked_options, plan
+from hwprof.environments import interpreters
 from hwprof.errors import UsageError
 from hwprof.experiment import Choice, Experiment
 from hwprof.experiment_options import parse_option
-from hwprof.frameworks import interpreters
 from hwprof.frameworks.fidelity import tolerance
 from hwprof.jobs import REFERENCE_IMAGES, Job, Task
 from hwprof.launcher import Launcher
+from hwprof.networks import find
+from hwprof.networks import network as networks_network
 from hwprof.records import Failure, Fidelity, from_json, to_json
 
 # Raised whenever a kept cell would mean something else.
@@ -84,8 +86,8 @@ def columns(asked: Sequence[str] = ()) -> tuple[Column, ...]:
 def choices(names: Sequence[str], size: int) -> tuple[tuple[str, int], ...]:
     """(network, side): `size` where the network admits it, else its own. Raises UnknownNetwork, UsageError."""
     found = []
-    for name in names or networks.names():
-        network = networks.resolve(name)
+    for name in names or networks_network.names():
+        network = find.resolve(name)
         try:
             network.input_spec(size or None, 1)
             found.append((name, size or network.default_size or 0))

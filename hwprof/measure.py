@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import statistics
-import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,19 +16,13 @@ from typing import Any
 
 from hwprof.collectors.protocol import Group, Pass, Session
 from hwprof.jobs import Plan
+from hwprof.machine.clock import Clock, clock_ns
 from hwprof.records import Reading, Role, Snapshot, Window, between
-
-Clock = Callable[[], int]
 
 # Warm-up is steady when the medians of two successive blocks differ by less than this.
 STEADY = 0.02
 BLOCK_S = 0.1
 BLOCK_MIN = 5
-
-
-def clock_ns() -> int:
-    """CLOCK_MONOTONIC_RAW in ns: not slewed by NTP."""
-    return time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from hwprof.frameworks.fidelity import tolerance
 from hwprof.frameworks.precision import QUANTISED
 from hwprof.jobs import Job, Task
 from hwprof.launcher import Launcher, Outcome, Workers
+from hwprof.machine.facts import machine_facts
 from hwprof.records import Doubt, Failure, Fidelity, Kind, Run, Window, from_json, missing
 from hwprof.simulation import CALLGRIND, inferences, simulator
 from hwprof.tuning import policy
@@ -341,10 +342,3 @@ def plan_key(plan_hash: str, cases: Sequence[Planned]) -> str:
     if not calls:  # as from the first
         return plan_hash
     return hashlib.sha256(json.dumps([plan_hash, calls]).encode()).hexdigest()[:16]
-
-
-def machine_facts() -> dict[str, Mapping[str, Any]]:
-    """What is the same for every run of a session."""
-    from hwprof.machine import hardware, host_state
-
-    return {"hardware": hardware(), "host_state": host_state()}

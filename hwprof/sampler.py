@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from hwprof.collectors.protocol import Gauge
-from hwprof.measure import clock_ns
+from hwprof.machine.clock import clock_ns
 from hwprof.records import Doubt, Reading, Series, Window
 
 

@@ -78,7 +78,7 @@ class CallgrindSimulator:
 
     def facts(self) -> Mapping[str, Any]:
         """Its name, its caches, and the instruction sets outside, to be laid beside those seen inside."""
-        from hwprof.worker import cpu_features
+        from hwprof.machine.features import cpu_features
 
         return {
             "simulator": CALLGRIND,

@@ -13,7 +13,7 @@ from hwprof import plugins
 from hwprof.collectors import gauge, memory, meter, power, thermal
 from hwprof.collectors.protocol import Gauge
 from hwprof.collectors.vocabulary import Name
-from hwprof.measure import clock_ns
+from hwprof.machine.clock import clock_ns
 from hwprof.records import Doubt, Reading, Series, Window
 from hwprof.sampler import Sampler, gauge_failure
 

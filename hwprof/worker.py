@@ -25,7 +25,9 @@ from hwprof.collectors.protocol import Collector, Session, Target
 from hwprof.errors import CaseFailed
 from hwprof.failures import describe
 from hwprof.jobs import RING_IMAGES, Job, Link, Task
-from hwprof.measure import Loop, clock_ns, rehearse, schedule, warm_up, window
+from hwprof.machine.clock import clock_ns
+from hwprof.machine.features import cpu_features
+from hwprof.measure import Loop, rehearse, schedule, warm_up, window
 from hwprof.records import Doubt, Fidelity, Role, Window, from_json, to_json
 from hwprof.worker_output import AnsweringLink, buffer_lines, flush
 
@@ -329,15 +331,6 @@ def compare(job: Job, model: Model, ring: Sequence[Any]) -> Fidelity | None:
         outputs = np.concatenate([model.numpy(out) for out in made])
         found = fidelity.against(path, outputs[: job.compared], job.tolerance)
     return dataclasses.replace(found, is_reference=fidelity.is_reference(job.case))
-
-
-def cpu_features() -> list[str]:
-    """Instruction sets that CPUID offers to this process, as numpy finds them: inside valgrind they differ."""
-    import numpy
-
-    core = getattr(numpy, "_core", None) or numpy.core
-    found: Mapping[str, bool] = core._multiarray_umath.__cpu_features__
-    return sorted(name for name, there in found.items() if there)
 
 
 TASKS: Mapping[Task, Callable[[Job, Link, Stage], None]] = {

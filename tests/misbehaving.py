@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hwprof.environments.interpreters import Environment
 from hwprof.errors import UnsupportedModel
-from hwprof.frameworks.protocol import Environment
 from hwprof.jobs import Link
 
 EATS = 1 << 30

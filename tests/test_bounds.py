@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 import hwprof
-from hwprof import bounds
 from hwprof.cli import main
-from hwprof.collectors.perf.sysfs import cpu_list
 from hwprof.errors import UsageError
 from hwprof.experiment import SECTIONS, parse
-from hwprof.machine import parse_cpus
+from hwprof.machine import cpus
+from hwprof.machine.cpus import cpu_list, parse_cpus
 
 WRONG = ("-5", "nan", "inf", "-inf", "1000000000000", '"many"', "true")
 # key of a file, option of `hwprof run`, argument of hwprof.run
@@ -116,6 +115,6 @@ def test_a_list_of_cpus_is_not_expanded_beyond_what_linux_knows(text: str) -> No
     tracemalloc.start()
     with pytest.raises(UsageError, match="numbers below 8192"):
         parse_cpus(text)
-    assert all(cpu < bounds.MOST_CPUS for cpu in cpu_list(text))
+    assert all(cpu < cpus.MOST_CPUS for cpu in cpu_list(text))
     assert tracemalloc.get_traced_memory()[1] < 10 << 20
     tracemalloc.stop()

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from hwprof import compiler, doctor
+from hwprof import doctor
 from hwprof.calibration import kernels
 from hwprof.collectors.protocol import Available, Unavailable
 from hwprof.collectors.riscv import build as riscv
-from hwprof.compiler import Compiler, NotCompiled
 from hwprof.errors import HwprofError, NotAvailable, NotInstalled
+from hwprof.machine import compiler
+from hwprof.machine.compiler import Compiler, NotCompiled
 from hwprof.validation import build as truth
 
 SCALAR = kernels.Variant("scalar", 4, kernels.SCALAR)

@@ -14,7 +14,7 @@ from hwprof.artifacts import PreparationFailed, Workshop
 from hwprof.cases import Planned, plan
 from hwprof.cli import main
 from hwprof.experiment import Choice, Experiment
-from hwprof.frameworks import conversions
+from hwprof.frameworks import conversions as frameworks_conversions
 from hwprof.frameworks.conversions import Step, given, reached, shortest, start, steps_of, way
 from hwprof.launcher import Launcher
 
@@ -31,7 +31,7 @@ def test_every_framework_has_a_way_from_onnx_to_what_it_loads(adapter: Any) -> N
     assert steps is not None
     assert ([step.target for step in steps] or ["onnx"])[-1] == given(adapter)
     assert all(one.target == two.source for one, two in itertools.pairwise(steps))
-    assert conversions.meaning(adapter)
+    assert frameworks_conversions.meaning(adapter)
 
 
 def test_litert_is_converted_where_tensorflow_is() -> None:
@@ -65,7 +65,7 @@ def test_a_foreign_adapter_adds_its_steps_or_is_one() -> None:
 def test_each_step_has_its_time_and_is_told_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter([0.0, 0.0, 2.5, 2.5, 3.0, 3.0])
     heard: list[str] = []
-    monkeypatch.setattr(conversions, "_clock", None)
+    monkeypatch.setattr(frameworks_conversions, "_clock", None)
     reached("nothing is being timed")
     clock = start((Step("onnx", "torch", "walk"), Step("torch", "pte", "lower")), heard.append, lambda: next(times))
     reached("torch")

@@ -37,7 +37,7 @@ def test_the_example_framework_computes_what_the_reference_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from hwprof.frameworks import fidelity
-    from hwprof.networks import resolve
+    from hwprof.networks.find import resolve
     from hwprof.networks.images import synthetic_inputs
 
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # as the launcher would

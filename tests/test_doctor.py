@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from hwprof import doctor, machine
+from hwprof import doctor
 from hwprof.collectors import power
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.abi import Attr, Rights
 from hwprof.collectors.protocol import Available, Unavailable
 from hwprof.doctor import Finding, Probe
+from hwprof.machine import facts
 from tests import recorded_machines
 
 ASKED = ["cycles", "instructions", "task-clock", "page-faults"]
@@ -55,9 +56,9 @@ def found_on(name: str, code: int = 0, software: bool = True) -> Probe:
     level = int((root / "proc/sys/kernel/perf_event_paranoid").read_text())
     return Probe(
         root=root,
-        hardware=machine.hardware(root),
-        host=machine.host_state(root),
-        moment=machine.volatile(root),
+        hardware=facts.hardware(root),
+        host=facts.host_state(root),
+        moment=facts.volatile(root),
         rights=Rights(level, privileged=False),
         events=PerfCollector(root, Refusing(code, software)).probe(ASKED),
         power=power.probe(root),

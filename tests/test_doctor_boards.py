@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hwprof import doctor, limits, machine
+from hwprof import doctor
 from hwprof.cli import doctor as command
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.abi import EXCLUDE_KERNEL, EXCLUDE_USER, Attr, Rights, read_rights
@@ -16,6 +16,7 @@ from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.skeleton import file_name, pattern, skeleton
 from hwprof.collectors.perf.tables import CANONICAL, find_table, parse_table
 from hwprof.doctor import LIMITED, MISSING, OK, Finding, Probe
+from hwprof.machine import facts, limits
 from tests import recorded_machines
 from tests.collectors.perf.fake import FakeKernel, Key
 from tests.test_doctor import ASKED, Refusing, found_on, only
@@ -51,7 +52,7 @@ def seen(name: str, kernel: Refusing, **changes: object) -> list[Finding]:
 def new_board(tmp_path: Path, cpuinfo: str) -> Probe:
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc/cpuinfo").write_text(cpuinfo)
-    return replace(found_on("bpi-f3"), root=tmp_path, hardware=machine.hardware(tmp_path))
+    return replace(found_on("bpi-f3"), root=tmp_path, hardware=facts.hardware(tmp_path))
 
 
 def test_bpi_f3_has_its_table_and_its_counters_and_no_power_sensor() -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from hwprof.cli import main
 from hwprof.frameworks.opencv import ADAPTER as OPENCV
-from hwprof.machine import allowed_cpus
+from hwprof.machine.cpus import allowed_cpus
 from hwprof.store import Results
 
 RECORDED = Path(__file__).parent / "recorded"

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hwprof import machine
 from hwprof.errors import UsageError
+from hwprof.machine import cpus as machine_cpus
+from hwprof.machine import facts as machine_facts
 from tests import recorded_machines
 
 
@@ -20,7 +21,7 @@ def xeon(tmp_path: Path) -> Path:
 
 def identity(root: Path) -> str:
     """Machine id of a tree."""
-    return machine.machine_id(machine.hardware(root))
+    return machine_facts.machine_id(machine_facts.hardware(root))
 
 
 @pytest.mark.parametrize("name", recorded_machines.NAMES)
@@ -62,18 +63,18 @@ def test_more_memory_is_another_machine(xeon: Path) -> None:
 
 
 def test_governor_is_state_and_not_hardware(xeon: Path) -> None:
-    before = machine.host_state(xeon)
+    before = machine_facts.host_state(xeon)
     for file in xeon.glob("sys/devices/system/cpu/cpufreq/policy*/scaling_governor"):
         file.write_text("performance\n")
-    after = machine.host_state(xeon)
+    after = machine_facts.host_state(xeon)
     assert (before["governors"], after["governors"]) == (["powersave"], ["performance"])
 
 
 def test_state_does_not_move_with_clock_and_load(xeon: Path) -> None:
-    before = machine.host_state(xeon)
+    before = machine_facts.host_state(xeon)
     (xeon / "proc/loadavg").write_text("31.2 20.0 10.0 40/900 4711\n")
     (xeon / "sys/devices/system/cpu/cpufreq/policy0/scaling_cur_freq").write_text("3600000\n")
-    assert machine.host_state(xeon) == before
+    assert machine_facts.host_state(xeon) == before
 
 
 def test_serial_number_is_not_recorded(tmp_path: Path) -> None:
@@ -82,11 +83,11 @@ def test_serial_number_is_not_recorded(tmp_path: Path) -> None:
     cpuinfo = root / "proc/cpuinfo"
     cpuinfo.write_text(cpuinfo.read_text().replace("0000000000000000", "10000000deadbeef"))
     assert identity(root) == before
-    assert "deadbeef" not in str(machine.hardware(root)) + str(machine.host_state(root))
+    assert "deadbeef" not in str(machine_facts.hardware(root)) + str(machine_facts.host_state(root))
 
 
 def test_topology_counts_sockets_cores_and_siblings() -> None:
-    facts = machine.hardware(recorded_machines.root("xeon"))
+    facts = machine_facts.hardware(recorded_machines.root("xeon"))
     assert facts["cpus"] == 32
     assert facts["cores"] == {"sockets": 2, "physical": 16, "threads_per_core": 2}
     assert facts["numa_nodes"] == 2
@@ -94,44 +95,44 @@ def test_topology_counts_sockets_cores_and_siblings() -> None:
 
 def test_clusters_do_not_hide_cores_of_equal_number() -> None:
     # the K1 numbers its cores 0 to 3 in each cluster
-    assert machine.hardware(recorded_machines.root("bpi-f3"))["cores"]["physical"] == 8
+    assert machine_facts.hardware(recorded_machines.root("bpi-f3"))["cores"]["physical"] == 8
 
 
 def test_missing_files_give_no_entry(tmp_path: Path) -> None:
-    facts = machine.hardware(tmp_path)
+    facts = machine_facts.hardware(tmp_path)
     assert "caches" not in facts
     assert "memory_gib" not in facts
-    assert "governors" not in machine.host_state(tmp_path)
+    assert "governors" not in machine_facts.host_state(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("text", "cpus"), [("0", (0,)), ("0,2-3", (0, 2, 3)), ("3,1", (1, 3)), ("2-2", (2,)), (" 1 , 4 ", (1, 4))]
 )
 def test_lists_of_cores(text: str, cpus: tuple[int, ...]) -> None:
-    assert machine.parse_cpus(text) == cpus
+    assert machine_cpus.parse_cpus(text) == cpus
 
 
 @pytest.mark.parametrize("text", ["", "x", "3-1", "-1", "1,,2", "1;2", "0x1"])
 def test_no_list_of_cores(text: str) -> None:
     with pytest.raises(UsageError) as error:
-        machine.parse_cpus(text)
+        machine_cpus.parse_cpus(text)
     assert error.value.remedy
 
 
 def test_a_core_that_is_not_there_is_refused_and_the_others_named() -> None:
     with pytest.raises(UsageError, match="core 7 doesn't exist") as error:
-        machine.check_cpus((1, 7), allowed=(0, 1))
+        machine_cpus.check_cpus((1, 7), allowed=(0, 1))
     assert "0,1" in error.value.remedy
 
 
 def test_cores_that_are_there_are_taken() -> None:
-    machine.check_cpus((0, 1), allowed=(0, 1))
+    machine_cpus.check_cpus((0, 1), allowed=(0, 1))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4, 8])
 def test_default_cores_are_no_siblings_while_there_are_cores(threads: int) -> None:
     root = recorded_machines.root("ryzen")
-    cpus = machine.default_cpus(threads, root, machine.online(root))
+    cpus = machine_cpus.default_cpus(threads, root, machine_cpus.online(root))
     assert len(cpus) == threads
     assert len({cpu % 8 for cpu in cpus}) == threads
 
@@ -139,14 +140,14 @@ def test_default_cores_are_no_siblings_while_there_are_cores(threads: int) -> No
 def test_default_cores_leave_core_0_to_the_others() -> None:
     for name in recorded_machines.NAMES:
         root = recorded_machines.root(name)
-        if machine.online(root) == (0,):
+        if machine_cpus.online(root) == (0,):
             continue  # the only one there is
-        assert 0 not in machine.default_cpus(1, root, machine.online(root))
+        assert 0 not in machine_cpus.default_cpus(1, root, machine_cpus.online(root))
 
 
 def test_default_cores_stay_in_one_socket() -> None:
     root = recorded_machines.root("xeon")
-    cpus = machine.default_cpus(4, root, machine.online(root))
+    cpus = machine_cpus.default_cpus(4, root, machine_cpus.online(root))
     assert len({cpu // 8 for cpu in cpus}) == 1
 
 
@@ -155,36 +156,42 @@ def test_default_cores_are_of_the_fastest_kind(tmp_path: Path) -> None:
         folder = tmp_path / f"sys/devices/system/cpu/cpu{cpu}"
         folder.mkdir(parents=True)
         (folder / "cpu_capacity").write_text(str(capacity))
-    assert machine.default_cpus(1, tmp_path, range(6)) == (1,)
-    assert machine.default_cpus(2, tmp_path, range(6)) == (0, 1)
+    assert machine_cpus.default_cpus(1, tmp_path, range(6)) == (1,)
+    assert machine_cpus.default_cpus(2, tmp_path, range(6)) == (0, 1)
 
 
 def test_default_cores_are_only_the_allowed_ones() -> None:
-    assert set(machine.default_cpus(2, recorded_machines.root("xeon"), (3, 4, 5))) <= {3, 4, 5}
-    assert machine.default_cpus(9, recorded_machines.root("xeon"), (3, 4)) == (3, 4)
+    assert set(machine_cpus.default_cpus(2, recorded_machines.root("xeon"), (3, 4, 5))) <= {3, 4, 5}
+    assert machine_cpus.default_cpus(9, recorded_machines.root("xeon"), (3, 4)) == (3, 4)
 
 
 def test_absent_distribution_has_no_version() -> None:
-    said = machine.software(["pytest", "no-such-distribution"])
+    said = machine_facts.software(["pytest", "no-such-distribution"])
     assert said["distributions"]["pytest"] == pytest.__version__
     assert said["distributions"]["no-such-distribution"] is None
     assert said["python"].count(".") == 2
 
 
 def test_a_riscv_board_is_known_by_its_vendor_ids() -> None:
-    assert machine.hardware(recorded_machines.root("bpi-f3"))["ids"] == ["0x710-0x8000000058000001-0x1000000049772200"]
-    assert machine.hardware(recorded_machines.root("visionfive2"))["ids"] == ["0x489-0x8000000000000007-0x4210427"]
+    assert machine_facts.hardware(recorded_machines.root("bpi-f3"))["ids"] == [
+        "0x710-0x8000000058000001-0x1000000049772200"
+    ]
+    assert machine_facts.hardware(recorded_machines.root("visionfive2"))["ids"] == [
+        "0x489-0x8000000000000007-0x4210427"
+    ]
 
 
 def test_a_virtual_machine_is_recognised() -> None:
     virtual = {
-        name for name in recorded_machines.NAMES if "virtualisation" in machine.host_state(recorded_machines.root(name))
+        name
+        for name in recorded_machines.NAMES
+        if "virtualisation" in machine_facts.host_state(recorded_machines.root(name))
     }
     assert virtual == {"vm"}
 
 
 def test_host_state_tells_the_governor_and_what_may_be_counted() -> None:
-    state = machine.host_state(recorded_machines.root("rpi4"))
+    state = machine_facts.host_state(recorded_machines.root("rpi4"))
     assert state["governors"] == ["ondemand"]
     assert state["perf_event_paranoid"] == "2"
     assert state["kernel"] == "6.6.51+rpt-rpi-v8"
@@ -192,9 +199,9 @@ def test_host_state_tells_the_governor_and_what_may_be_counted() -> None:
 
 @pytest.mark.parametrize("name", recorded_machines.NAMES)
 def test_every_tree_has_an_id_and_a_label(name: str) -> None:
-    facts = machine.hardware(recorded_machines.root(name))
-    assert len(machine.machine_id(facts)) == 12
-    assert f"{facts['cpus']} CPUs" in machine.description(facts)
+    facts = machine_facts.hardware(recorded_machines.root(name))
+    assert len(machine_facts.machine_id(facts)) == 12
+    assert f"{facts['cpus']} CPUs" in machine_facts.description(facts)
 
 
 @pytest.mark.parametrize(
@@ -210,27 +217,29 @@ def test_every_tree_has_an_id_and_a_label(name: str) -> None:
     ],
 )
 def test_a_tree_is_named_by_its_own_files(name: str, architecture: str, described: str) -> None:
-    facts = machine.hardware(recorded_machines.root(name))
+    facts = machine_facts.hardware(recorded_machines.root(name))
     assert facts["architecture"] == architecture
-    assert machine.description(facts) == described
+    assert machine_facts.description(facts) == described
 
 
 def test_caches_are_counted_with_who_shares_them() -> None:
-    caches = {(c["level"], c["type"]): c for c in machine.hardware(recorded_machines.root("bpi-f3"))["caches"]}
+    caches = {(c["level"], c["type"]): c for c in machine_facts.hardware(recorded_machines.root("bpi-f3"))["caches"]}
     assert caches[1, "Data"] == {"level": 1, "type": "Data", "kib": 32, "shared_by": 1, "count": 8}
     assert caches[2, "Unified"] == {"level": 2, "type": "Unified", "kib": 512, "shared_by": 4, "count": 2}
 
 
 def test_vector_extension_is_named_with_its_version() -> None:
-    assert "rvv1.0" in machine.hardware(recorded_machines.root("bpi-f3"))["extensions"]
-    assert not any("rvv" in word for word in machine.hardware(recorded_machines.root("visionfive2"))["extensions"])
+    assert "rvv1.0" in machine_facts.hardware(recorded_machines.root("bpi-f3"))["extensions"]
+    assert not any(
+        "rvv" in word for word in machine_facts.hardware(recorded_machines.root("visionfive2"))["extensions"]
+    )
 
 
 def test_draft_vector_extension_is_not_taken_for_the_standard(tmp_path: Path) -> None:
     (tmp_path / "proc").mkdir()
     block = "processor\t: 0\nisa\t\t: rv64imafdcv\nmvendorid\t: 0x5b7\nmarchid\t\t: 0x0\nmimpid\t\t: 0x0\n"
     (tmp_path / "proc/cpuinfo").write_text(block)
-    assert machine.hardware(tmp_path)["extensions"] == ["rv64imafdc", "rvv0.7.1"]
+    assert machine_facts.hardware(tmp_path)["extensions"] == ["rv64imafdc", "rvv0.7.1"]
 
 
 def test_kinds_of_core_are_listed_the_fastest_first(tmp_path: Path) -> None:
@@ -243,7 +252,7 @@ def test_kinds_of_core_are_listed_the_fastest_first(tmp_path: Path) -> None:
         (folder / "cpu_capacity").write_text(str(capacity))
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc/cpuinfo").write_text("\n\n".join(blocks))
-    assert machine.description(machine.hardware(tmp_path)) == "Cortex-A76 x2 + Cortex-A55 x4, 6 CPUs"
+    assert machine_facts.description(machine_facts.hardware(tmp_path)) == "Cortex-A76 x2 + Cortex-A55 x4, 6 CPUs"
 
 
 def test_another_socket_is_not_overlooked(xeon: Path) -> None:
@@ -257,35 +266,35 @@ def test_default_cores_stay_in_one_socket_though_numbers_alternate(tmp_path: Pat
         folder = tmp_path / f"sys/devices/system/cpu/cpu{cpu}/topology"
         folder.mkdir(parents=True)
         (folder / "physical_package_id").write_text(str(cpu % 2))
-    assert machine.default_cpus(3, tmp_path, range(8)) == (3, 5, 7)
+    assert machine_cpus.default_cpus(3, tmp_path, range(8)) == (3, 5, 7)
 
 
 def test_a_core_that_is_not_ours_is_told_from_one_that_is_not_there() -> None:
     with pytest.raises(UsageError, match="core 3 isn't allowed"):
-        machine.check_cpus((3,), allowed=(0, 1), root=recorded_machines.root("rpi4"))
+        machine_cpus.check_cpus((3,), allowed=(0, 1), root=recorded_machines.root("rpi4"))
     with pytest.raises(UsageError, match="core 4 doesn't exist"):
-        machine.check_cpus((4,), root=recorded_machines.root("rpi4"))
+        machine_cpus.check_cpus((4,), root=recorded_machines.root("rpi4"))
 
 
 def test_metal_in_a_cloud_is_no_virtual_machine(xeon: Path) -> None:
     (xeon / "sys/class/dmi/id/sys_vendor").write_text("Amazon EC2\n")
     (xeon / "sys/class/dmi/id/product_name").write_text("c6i.metal\n")
-    assert "virtualisation" not in machine.host_state(xeon)
+    assert "virtualisation" not in machine_facts.host_state(xeon)
     cpuinfo = xeon / "proc/cpuinfo"
     cpuinfo.write_text(cpuinfo.read_text().replace("flags\t\t: fpu", "flags\t\t: hypervisor fpu"))
-    assert machine.host_state(xeon)["virtualisation"] == "amazon"
+    assert machine_facts.host_state(xeon)["virtualisation"] == "amazon"
 
 
 def test_emulated_board_is_a_virtual_machine(tmp_path: Path) -> None:
     (tmp_path / "proc/device-tree").mkdir(parents=True)
     (tmp_path / "proc/device-tree/compatible").write_bytes(b"riscv-virtio\0")
-    assert machine.host_state(tmp_path)["virtualisation"] == "qemu"
+    assert machine_facts.host_state(tmp_path)["virtualisation"] == "qemu"
 
 
 def test_container_is_seen(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run/.containerenv").touch()
-    assert machine.host_state(tmp_path)["container"] == "podman"
+    assert machine_facts.host_state(tmp_path)["container"] == "podman"
 
 
 def test_the_tightest_limit_of_the_control_groups_counts(tmp_path: Path) -> None:
@@ -296,15 +305,15 @@ def test_the_tightest_limit_of_the_control_groups_counts(tmp_path: Path) -> None
     (inner / "cpu.stat").write_text("nr_throttled 0\n")
     (inner / "cpu.max").write_text("max 100000\n")
     (inner.parent / "cpu.max").write_text("max 100000\n")
-    assert machine.cpu_limit(tmp_path) is None
+    assert machine_facts.cpu_limit(tmp_path) is None
     (inner.parent / "cpu.max").write_text("150000 100000\n")
-    assert machine.cpu_limit(tmp_path) == "150000 100000"
+    assert machine_facts.cpu_limit(tmp_path) == "150000 100000"
     (inner / "cpu.max").write_text("400000 100000\n")
-    assert machine.cpu_limit(tmp_path) == "150000 100000"
+    assert machine_facts.cpu_limit(tmp_path) == "150000 100000"
 
 
 def test_load_and_clock_are_of_the_moment() -> None:
-    said = machine.volatile(recorded_machines.root("rpi4"))
+    said = machine_facts.volatile(recorded_machines.root("rpi4"))
     assert said["load"] == 0.08
     assert said["khz"]["cpu3"] == 600000
     assert said["swap_used_mib"] == 0
@@ -320,5 +329,5 @@ def test_load_and_clock_are_of_the_moment() -> None:
     ],
 )
 def test_a_machine_is_called_by_what_it_was_given_its_board_or_its_cpu(facts: dict[str, str], called: str) -> None:
-    assert machine.label(facts) == called
-    assert called in machine.description(facts)
+    assert machine_facts.label(facts) == called
+    assert called in machine_facts.description(facts)

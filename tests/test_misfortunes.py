@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from hwprof import plugins
+from hwprof.environments import interpreters
 from hwprof.experiment import parse
-from hwprof.frameworks import interpreters
 from hwprof.launcher import MEMORY_RESERVE
 from hwprof.records import Failure, Run
 from hwprof.reports.content import failure_table

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from hwprof.commands import declared
-from hwprof.frameworks import installing, interpreters
+from hwprof.environments import interpreters
+from hwprof.frameworks import installing
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("argparse", "csv", "ensurepip", "json", "numpy", "onnx", "onnxruntime", "pip", "sqlite3", "tomllib", "venv")

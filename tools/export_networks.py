@@ -22,17 +22,15 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference.ops import op_conv, op_gemm
+from torchvision import models
+from torchvision.models import shufflenetv2
 
-from hwprof import networks
-from hwprof.networks import fill
+from hwprof.networks import fill, network
 
 # A CPU build of torch has no torchvision::nms; declaring it is enough for the import.
 LIBRARY = torch.library.Library("torchvision", "FRAGMENT")
 LIBRARY.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 LIBRARY.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-
-from torchvision import models  # noqa: E402
-from torchvision.models import shufflenetv2  # noqa: E402
 
 NAMES = (
     "mobilenet_v2",
@@ -205,9 +203,9 @@ def calibrate(empty: onnx.ModelProto, name: str) -> dict[str, float]:
         def _run(self, *inputs: Any, **attributes: Any) -> tuple[np.ndarray]:
             return scaled(self.onnx_node, super()._run(*inputs, **attributes)[0])
 
-    fixed = networks.info(name).sizes
-    recorded = networks.info(name).size
-    fill.weights(networks.sized(empty, fixed[0] if fixed else fill.SIZE, recorded), {}, 0, [Conv, Gemm])
+    fixed = network.info(name).sizes
+    recorded = network.info(name).size
+    fill.weights(network.sized(empty, fixed[0] if fixed else fill.SIZE, recorded), {}, 0, [Conv, Gemm])
     print(f"{name}: {len(gains)} gains", flush=True)
     return gains
 

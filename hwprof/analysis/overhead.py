@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from hwprof import speed
-from hwprof.machine import machine_id
+from hwprof.machine.facts import machine_id
 from hwprof.records import Doubt, Kind, Role, Run
 
 # Percent of the latency that the lower end must exceed for a doubt.

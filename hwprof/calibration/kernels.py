@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hwprof import compiler
+from hwprof.machine import compiler
 
 SOURCE = Path(__file__).resolve().parent / "programs" / "ceilings.c"
 FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=fast", "-g0", "-Wall", "-Wextra", "-pthread")

@@ -94,10 +94,11 @@ def say(line: str) -> None:
 def cases_of(args: argparse.Namespace) -> tuple[list[tuple[str, Planned]], list[str]]:
     """(name, planned case) of every framework and precision, and a line for each that knows no such precision."""
     from hwprof.cases import plan
+    from hwprof.environments import interpreters
     from hwprof.experiment import Choice, Experiment
-    from hwprof.frameworks import fidelity, interpreters
+    from hwprof.frameworks import fidelity
     from hwprof.matrix import columns
-    from hwprof.networks import REAL
+    from hwprof.networks.network import REAL
     from hwprof.plugins import adapter
 
     network = args.network + (REAL if args.pretrained else "")

@@ -36,15 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Compile, measure, print, keep."""
-    from hwprof import machine
     from hwprof.cache import default_cache
     from hwprof.calibration.measure import calibrate
+    from hwprof.machine import cpus as machine_cpus
+    from hwprof.machine import facts as machine_facts
     from hwprof.reports import roofline
 
-    cpus = machine.parse_cpus(args.cpus) if args.cpus else machine.default_cpus(1)
-    machine.check_cpus(cpus)
-    facts, state = machine.hardware(), machine.host_state()
-    free = machine.volatile().get("available_mib")
+    cpus = machine_cpus.parse_cpus(args.cpus) if args.cpus else machine_cpus.default_cpus(1)
+    machine_cpus.check_cpus(cpus)
+    facts, state = machine_facts.hardware(), machine_facts.host_state()
+    free = machine_facts.volatile().get("available_mib")
     found = []
     for one in calibrate(
         facts,
@@ -64,7 +65,7 @@ def main(args: argparse.Namespace) -> int:
         rows = [{key: getattr(c, key) for key in keys} for c in found]
         print(json.dumps({"format": 1, "machine": facts, "ceilings": rows}, indent=2))
     else:
-        print(roofline.ceilings_text(found, machine.description(facts)))
+        print(roofline.ceilings_text(found, machine_facts.description(facts)))
     if args.no_save:
         return EXIT_OK
     from hwprof.store import Results, default_path

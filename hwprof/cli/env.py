@@ -99,7 +99,8 @@ class Ended(BaseException):
 
 def listing(as_json: bool) -> int:
     """Name, framework version, Python, size, and what is wrong with it."""
-    from hwprof.frameworks import environments, interpreters
+    from hwprof.environments import interpreters
+    from hwprof.frameworks import environments
 
     found = list(environments.everything())
     if as_json:

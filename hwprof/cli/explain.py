@@ -103,7 +103,8 @@ def intervene(found: Any, source: Any, args: argparse.Namespace) -> int:
     from hwprof import interventions
     from hwprof.analysis import pairs as listing
     from hwprof.errors import NotAvailable
-    from hwprof.machine import allowed_cpus, hardware
+    from hwprof.machine.cpus import allowed_cpus
+    from hwprof.machine.facts import hardware
     from hwprof.records import to_json
     from hwprof.runner import Runner
     from hwprof.store.schema import content_id

@@ -70,7 +70,7 @@ def words(text: str) -> tuple[str, ...]:
 def row(name: str) -> dict[str, Any]:
     """One framework as the listing tells it."""
     from hwprof.commands import declared
-    from hwprof.frameworks import interpreters
+    from hwprof.environments import interpreters
     from hwprof.plugins import adapter
     from hwprof.tuning.space import tunable
 

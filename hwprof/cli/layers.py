@@ -99,8 +99,8 @@ def experiment_of(args: argparse.Namespace) -> Any:
     """One case per framework, checked before anything is measured."""
     import secrets
 
+    from hwprof.environments import interpreters
     from hwprof.experiment import Choice, single
-    from hwprof.frameworks import interpreters
     from hwprof.frameworks.profiles import profile_of, tells
     from hwprof.jobs import Plan
     from hwprof.plugins import adapter, framework_names
@@ -136,6 +136,6 @@ def experiment_of(args: argparse.Namespace) -> Any:
 
 
 def _there(adapter: Any) -> bool:
-    from hwprof.frameworks import interpreters
+    from hwprof.environments import interpreters
 
     return interpreters.version(adapter.name, adapter.environment) is not None

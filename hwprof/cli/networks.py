@@ -32,10 +32,9 @@ def main(args: argparse.Namespace) -> int:
     """Print the table, or check references."""
     if args.check:
         return check(args)
-    from hwprof import networks
-    from hwprof.networks import preprocess
+    from hwprof.networks import network, preprocess
 
-    infos = [networks.info(name) for name in networks.names()]
+    infos = [network.info(name) for name in network.names()]
     if args.json:
         rows = [{**dataclasses.asdict(i), "preprocess": dataclasses.asdict(preprocess.of(i.name))} for i in infos]
         print(json.dumps(rows, indent=2))

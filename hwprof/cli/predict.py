@@ -31,12 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Read, fit, predict."""
-    from hwprof import networks, store
+    from hwprof import store
     from hwprof.analysis import models, prediction, strata
-    from hwprof.networks import traffic
+    from hwprof.networks import find, traffic
     from hwprof.records import to_json
 
-    network = networks.resolve(args.network)
+    network = find.resolve(args.network)
     size = args.size or network.default_size or 0
     facts: dict[str, float] = {"macs": float(network.macs(size or None, 1) or 0), "params": float(network.params())}
     facts |= traffic.facts([(args.network, size)]).get((args.network, size), {})

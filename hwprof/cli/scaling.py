@@ -93,10 +93,10 @@ def experiment_of(args: argparse.Namespace) -> Experiment:
     """An experiment whose matrix is the numbers of threads; a new one each time."""
     import dataclasses
 
+    from hwprof.environments import interpreters
     from hwprof.experiment import Choice, single
-    from hwprof.frameworks import interpreters
     from hwprof.jobs import Plan
-    from hwprof.machine import allowed_cpus
+    from hwprof.machine.cpus import allowed_cpus
     from hwprof.plugins import adapter
     from hwprof.tuning.space import thread_counts
 

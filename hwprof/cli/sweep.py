@@ -79,7 +79,7 @@ def interrupted(saved: int, path: Path) -> str:
 def dry(spec: Experiment, path: Path) -> int:
     """Print the cases; those of a tuned experiment as this machine's tunings make them."""
     from hwprof import store
-    from hwprof.machine import hardware
+    from hwprof.machine.facts import hardware
     from hwprof.tuning import policy
 
     if spec.policy == policy.TUNED and path.exists():

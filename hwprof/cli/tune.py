@@ -108,8 +108,8 @@ def request_of(args: argparse.Namespace) -> Request:
     """The one tuning that the options describe, checked."""
     import dataclasses
 
+    from hwprof.environments import interpreters
     from hwprof.experiment import Choice, single
-    from hwprof.frameworks import interpreters
     from hwprof.plugins import adapter
     from hwprof.tuning.tuner import PLAN, Request
 
@@ -128,7 +128,7 @@ def of_experiment(args: argparse.Namespace, results: Any) -> list[Request]:
     import dataclasses
 
     from hwprof import experiment
-    from hwprof.machine import hardware
+    from hwprof.machine.facts import hardware
     from hwprof.tuning import policy
     from hwprof.tuning.tuner import PLAN, Request
 
@@ -168,7 +168,7 @@ def seconds(text: str) -> float:
 def listing(args: argparse.Namespace) -> int:
     """What is kept for this machine."""
     from hwprof import store
-    from hwprof.machine import hardware
+    from hwprof.machine.facts import hardware
     from hwprof.reports import tuning
     from hwprof.tuning.policy import known
 

@@ -52,8 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Compile, count, judge, keep."""
-    from hwprof import machine
     from hwprof.cache import default_cache
+    from hwprof.machine import facts as machine
     from hwprof.validation import build, expected
     from hwprof.validation.bench import Bench, Program
 

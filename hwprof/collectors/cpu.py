@@ -14,9 +14,10 @@ from functools import partial
 from pathlib import Path
 from time import clock_gettime_ns
 
-from hwprof.collectors import files
 from hwprof.collectors.gauge import Sensors
 from hwprof.collectors.protocol import Available, Channel, Gauge, Group, Pass, Target, Unavailable
+from hwprof.machine import files
+from hwprof.machine.limits import cgroup
 from hwprof.records import Counter, Reading, Shape, Snapshot
 
 RAW_CLOCK = 4  # CLOCK_MONOTONIC_RAW
@@ -206,22 +207,3 @@ def stat(root: Path) -> dict[str, dict[str, int]]:
             values += [0] * (len(JIFFY_FIELDS) - len(values))
             found[words[0]] = dict(zip(JIFFY_FIELDS, values, strict=True))
     return found
-
-
-def cgroup(root: Path, pid: int | None) -> Path | None:
-    """Folder of the process's own control group (version 2; version 1: that of the cpu controller)."""
-    content = files.text(root / "proc" / ("self" if pid is None else str(pid)) / "cgroup")
-    for line in (content or "").splitlines():
-        number, controllers, path = line.split(":", 2)
-        relative = path.lstrip("/")
-        if number == "0":
-            folder = root / "sys/fs/cgroup" / relative
-        elif "cpu" in controllers.split(","):
-            folder = root / "sys/fs/cgroup/cpu" / relative
-        else:
-            continue
-        while not (folder / "cpu.stat").exists() and folder != root / "sys/fs/cgroup" and folder != root:
-            folder = folder.parent  # inside a container the path is the host's, the mount the container's
-        if (folder / "cpu.stat").exists():
-            return folder
-    return None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hwprof.collectors import files
-from hwprof.collectors.cpu import cgroup
 from hwprof.collectors.gauge import Sensors
 from hwprof.collectors.protocol import Channel, Gauge
+from hwprof.machine import files
+from hwprof.machine.limits import cgroup
 
 STATUS = {"VmRSS": "rss", "VmHWM": "peak-rss", "VmSwap": "swap"}
 

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hwprof.machine import online, read
+from hwprof.machine.cpus import online
+from hwprof.machine.files import read
 
 LARGEST = (1 << 31) - 1  # callgrind keeps the size in 32 bits with a sign
 LINE_LEAST = 16  # MIN_LINE_SIZE of valgrind's cachegrind/cg_arch.h

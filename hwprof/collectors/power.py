@@ -14,10 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hwprof.collectors import files
 from hwprof.collectors.gauge import Sensors, integral
 from hwprof.collectors.gauge import reading as plain
 from hwprof.collectors.protocol import Available, Channel, Gauge, Unavailable
+from hwprof.machine import files
 from hwprof.records import Reading, Series, Shape, Window, missing
 
 RAPL_INTERVAL_NS = 1_000_000

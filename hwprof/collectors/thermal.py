@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from hwprof.collectors import files
 from hwprof.collectors.gauge import Sensors, inside
 from hwprof.collectors.protocol import Channel, Gauge
+from hwprof.machine import files
 from hwprof.records import Doubt, Series, Shape, Window
 
 # Raspberry Pi firmware, get_throttled: under-voltage, capped, throttled, soft temperature limit. Bits 16 to 19 say the

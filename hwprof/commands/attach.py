@@ -21,7 +21,7 @@ from hwprof.commands.counting import Counting, absent
 from hwprof.commands.interrupts import Forwarding
 from hwprof.commands.perfstat import PerfStat
 from hwprof.errors import NotAvailable, UsageError
-from hwprof.measure import clock_ns
+from hwprof.machine.clock import clock_ns
 from hwprof.records import Case, Doubt, Kind, Reading, Role, Run, Window, between
 from hwprof.watching import GaugeWatcher
 
@@ -93,8 +93,7 @@ def observe(what: Observation, events: Sequence[str], backend: PerfStat | None =
 
     `backend`: perf stat in the place of hwprof's own counters.
     """
-    from hwprof.machine import software
-    from hwprof.runner import machine_facts
+    from hwprof.machine.facts import machine_facts, software
 
     case = case_of(what.pid, what.name)
     facts = machine_facts()

@@ -24,7 +24,7 @@ from typing import Any
 
 from hwprof.commands.errors import CommandNotExecutable, CommandNotFound
 from hwprof.errors import NotAvailable, UsageError
-from hwprof.measure import clock_ns
+from hwprof.machine.clock import clock_ns
 
 # Python ignores SIGPIPE and SIGXFSZ, and what is ignored stays so over exec: the command shall find the defaults.
 STUB = """

@@ -140,7 +140,7 @@ def runs_of(args: argparse.Namespace) -> Iterator[Run]:
     from hwprof.commands.attach import Observation, command_line, observe
     from hwprof.commands.child import find
     from hwprof.commands.command import CommandRunner, Order
-    from hwprof.machine import check_cpus, parse_cpus
+    from hwprof.machine.cpus import check_cpus, parse_cpus
 
     events = split_events(args.events)
     if args.pid is not None:

@@ -85,7 +85,7 @@ class CommandRunner:
 
     def run(self) -> Iterator[Run]:
         """One Run per round; the last one has a failure where the command failed. Raises where it can't be run."""
-        from hwprof.runner import machine_facts
+        from hwprof.machine.facts import machine_facts
 
         self.facts = self.facts or machine_facts()
         case = case_of(self.order.argv, self.order.frames, self.order.cpus, self.order.name)
@@ -180,7 +180,7 @@ class CommandRunner:
         return Failure("no-fps", message, "try the expression on its output with grep -P", "output")
 
     def _run(self, case: Case, number: int, started: str, done: Sequence[Execution]) -> Run:
-        from hwprof.machine import software
+        from hwprof.machine.facts import software
 
         fps = [e.fps for e in done if e.fps is not None]
         frames = self.order.frames

@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof import bounds
 from hwprof.commands.output import compiled
+from hwprof.environments.interpreters import clean_environ
 from hwprof.errors import BadExperiment, NotInstalled, UnknownNameError, UsageError
-from hwprof.frameworks.interpreters import clean_environ
 
 if TYPE_CHECKING:
-    from hwprof.frameworks.protocol import InputSpec
     from hwprof.jobs import Plan
+    from hwprof.networks.graph import InputSpec
     from hwprof.records import Case
 
 # The framework's name of all cases that a runner measures.

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.commands.command import Order, digest
 from hwprof.commands.declared import Declared, version
+from hwprof.environments.interpreters import clean_environ
 from hwprof.errors import NotInstalled
 from hwprof.failures import describe
-from hwprof.frameworks.interpreters import clean_environ
 from hwprof.jobs import Job, Task
 from hwprof.records import Failure, Run, from_json, to_json
 

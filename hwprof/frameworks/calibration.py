@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from hwprof.errors import NotInstalled, UsageError
 
 if TYPE_CHECKING:
-    from hwprof.frameworks.protocol import Array, InputSpec, PrepareJob
+    from hwprof.frameworks.protocol import Array, PrepareJob
+    from hwprof.networks.graph import InputSpec
 
 COUNT = 64
 # Seeded images have a number; these lie far from the ones that are inferred and compared.

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hwprof.environments import interpreters
+from hwprof.environments.interpreters import Interpreter
 from hwprof.errors import NotAvailable, NotInstalled, UnknownFramework, UnknownNameError, UsageError
-from hwprof.frameworks import interpreters
 from hwprof.frameworks.installing import fit_python, install
-from hwprof.frameworks.interpreters import Interpreter
 from hwprof.frameworks.protocol import Adapter
 
 RECORD = "environment.json"

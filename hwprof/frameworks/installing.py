@@ -13,8 +13,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from hwprof.environments.interpreters import admits, clean_environ
 from hwprof.errors import CaseFailed, NotInstalled
-from hwprof.frameworks.interpreters import admits, clean_environ
 
 ATTEMPTS = 3
 PR_SET_PDEATHSIG = 1  # linux/prctl.h

@@ -22,7 +22,7 @@ DOT_PRODUCTS = ("avx_vnni", "avx512_vnni", "amx_int8", "asimddp", "i8mm")
 
 def extensions(root: Path = ROOT) -> tuple[str, frozenset[str]]:
     """(x86 | arm | riscv | the machine's own name, instruction sets that Linux tells)."""
-    from hwprof.machine import hardware
+    from hwprof.machine.facts import hardware
 
     facts = hardware(root)
     machine = str(facts.get("architecture", ""))

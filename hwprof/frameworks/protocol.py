@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hwprof.environments.interpreters import Environment
+from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:
@@ -15,35 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class InputSpec:
-    """The network's one input: `shape` includes the batch, e.g. (4, 3, 224, 224)."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str = "float32"
-    outputs: tuple[str, ...] = ()  # names of what the network gives, in its order, where that is more than one
-
-
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """How to get the framework: distributions whose versions are recorded, and the command that installs it."""
-
-    distributions: tuple[str, ...]
-    install: str
-    module: str  # what is imported to find out whether it is there
-    # For an environment of its own (`hwprof env create`): pip's requirements, and the Python versions that they
-    # exist for.
-    requirements: tuple[str, ...] = ()
-    versions: str = ""  # of the framework that the adapter can drive, as ">=5"; "": any
-    alone: tuple[str, ...] = ()  # installed after them, without what they say they depend on
-    pythons: str = ">=3.11,<3.14"
-    # Where the conversion runs when not in the run's own environment: the name of another environment; "": the same;
-    # "hwprof": hwprof's own interpreter.
-    converter: str = ""
-    converts_with: tuple[str, ...] = ()  # further distributions that the artifact depends on
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from hwprof.cache import default_cache, making
 from hwprof.errors import BadModel, NotInstalled
-from hwprof.networks import Network
+from hwprof.networks.network import Network
 
 SUFFIX = ".pt2"
 # Raised whenever the meaning of a cached export changes.
@@ -47,7 +47,7 @@ def exported_network(path: Path) -> Network:
 
 def interpreter() -> str:
     """One that has torch and onnxscript, or at least torch: hwprof's own, or an environment's. Raises NotInstalled."""
-    from hwprof.frameworks import interpreters
+    from hwprof.environments import interpreters
 
     own = [sys.executable] if importlib.util.find_spec("torch") is not None else []
     found = {p: interpreters.software(p, NEEDS)["distributions"] for p in (*own, *interpreters.every())}
@@ -59,7 +59,7 @@ def interpreter() -> str:
 
 def export(path: Path, digest: str) -> Path:
     """The .onnx of a .pt2 in the cache, made where it isn't there. Raises BadModel, NotInstalled."""
-    from hwprof.frameworks.interpreters import clean_environ
+    from hwprof.environments.interpreters import clean_environ
 
     python = interpreter()
     text = " ".join((digest, str(FORMAT), python, *versions(python)))
@@ -97,7 +97,7 @@ def answer(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
 
 def versions(python: str) -> list[str]:
     """Of what the export depends on, in the interpreter that makes it."""
-    from hwprof.frameworks import interpreters
+    from hwprof.environments import interpreters
 
     found = interpreters.software(python, NEEDS)["distributions"]
     return [f"{name}=={version}" for name, version in sorted(found.items())]

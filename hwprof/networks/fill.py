@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hwprof.frameworks.protocol import InputSpec
+from hwprof.networks.graph import InputSpec
 from hwprof.networks.images import synthetic_inputs
 
 if TYPE_CHECKING:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    pass
 
 # Where the learned tensors of an operator stand among its inputs. Running statistics are no parameters.
 LEARNED = {"Conv": (1, 2), "ConvTranspose": (1, 2), "Gemm": (1, 2), "MatMul": (1,), "BatchNormalization": (1, 2)}
@@ -106,3 +109,13 @@ def reshape_for(dims: Sequence[int], size: int, default: int) -> list[int]:
             side = side_after(size, halvings)
             return [*dims[:-2], side, side]
     raise ValueError(f"no stride turns {default} into {dims[-1]}")
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """The network's one input: `shape` includes the batch, e.g. (4, 3, 224, 224)."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    outputs: tuple[str, ...] = ()  # names of what the network gives, in its order, where that is more than one

@@ -63,11 +63,11 @@ def traffic(model: Any, batch: int = 1) -> Traffic | None:
 @lru_cache(maxsize=256)
 def of_network(name: str, size: int, batch: int = 1) -> Traffic | None:
     """Traffic of a built-in network or a user's .onnx at `size`; None where it isn't here any more, or unknown."""
-    from hwprof import networks
     from hwprof.errors import HwprofError
+    from hwprof.networks import find
 
     try:
-        return traffic(networks.resolve(name)._shaped(size or None), batch)
+        return traffic(find.resolve(name)._shaped(size or None), batch)
     except HwprofError:
         return None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hwprof.errors import BadModel
-from hwprof.networks import Network
+from hwprof.networks.network import Network
 from hwprof.printable import encodable
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from hwprof import machine
 from hwprof.analysis.decomposition import CLOCK, RATE, USER_CLOCK, Identity, why
+from hwprof.machine import facts
 from hwprof.records import Case, Run
 from hwprof.reports.numbers import number
 
@@ -28,14 +28,14 @@ def rows(
     for run in runs:
         if (found := identities.get(run.uid)) is not None and found.level != "wall":
             # rounds with and without cycles have other factors: what may be counted can change between them
-            cases.setdefault((run.case, machine.machine_id(run.machine), found.level), []).append((run, found))
+            cases.setdefault((run.case, facts.machine_id(run.machine), found.level), []).append((run, found))
     several = len({place for _, place, _ in cases}) > 1
     out = []
     merged: dict[str, None] = {}
     for group in cases.values():
         run, middle = sorted(group, key=lambda pair: pair[1].throughput)[len(group) // 2]
         merged[why(middle.level, "both modes")] = None
-        place = f" on {called.get(run.uid, machine.label(run.machine))}" if several else ""
+        place = f" on {called.get(run.uid, facts.label(run.machine))}" if several else ""
         out.append(
             (
                 f"{run.case.title}{place}",

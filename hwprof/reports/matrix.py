@@ -76,7 +76,8 @@ def untried(work: Matrix, cells: Sequence[Cell]) -> str:
 
 def command(work: Matrix) -> str:
     """The call that makes the same matrix again."""
-    from hwprof import networks, plugins
+    from hwprof import plugins
+    from hwprof.networks import network as networks
 
     sizes = {size for _, size in work.rows}
     words = ["hwprof frameworks --matrix"]
@@ -165,7 +166,8 @@ def ways(names: Sequence[str]) -> list[dict[str, Any]]:
     Steps, the interpreter of each, whether it is there, seconds seen in this cache.
     """
     from hwprof.cases import converter_of
-    from hwprof.frameworks import conversions, interpreters
+    from hwprof.environments import interpreters
+    from hwprof.frameworks import conversions
     from hwprof.plugins import adapter
 
     seen, found = times(), []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 
-from hwprof import machine
 from hwprof.analysis.omissions import why_no_speed
+from hwprof.machine import facts
 from hwprof.records import Case, Kind, Run
 
 HEADER = ("case", "rounds", "left out of", "because")
@@ -20,7 +20,7 @@ def rows(runs: Sequence[Run], factored: Container[str]) -> tuple[tuple[str, ...]
     cases: dict[tuple[Case, str], list[Run]] = {}
     for run in runs:
         if run.kind is Kind.NATIVE and run.failure is None:
-            cases.setdefault((run.case, machine.machine_id(run.machine)), []).append(run)
+            cases.setdefault((run.case, facts.machine_id(run.machine)), []).append(run)
     found = []
     for (case, _), group in cases.items():
         silent = [run for run in group if run.uid not in factored]

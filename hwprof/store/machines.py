@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table, delete, insert, select
 
-from hwprof.machine import label as machine_label
+from hwprof.machine.facts import label as machine_label
 from hwprof.records import Ceiling, to_json
 from hwprof.store import schema
 

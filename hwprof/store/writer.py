@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, insert, select, update
 
-from hwprof import machine, speed
+from hwprof import speed
 from hwprof.errors import ResultsError
+from hwprof.machine import facts as machine_facts
 from hwprof.printable import encodable
 from hwprof.records import Case, Exactness, Kind, Reading, Run, to_json
 from hwprof.store import layers, schema
@@ -29,7 +30,7 @@ class AlreadyDone(ResultsError):
 def add_run(connection: Connection, run: Run, experiment_id: int | None) -> int:
     """Insert one run with all that belongs to it; its row id. Raises AlreadyDone and ResultsError."""
     check(connection, run, experiment_id)
-    machine_id = _hashed(connection, schema.machine, to_json(run.machine), label=machine.label(run.machine))
+    machine_id = _hashed(connection, schema.machine, to_json(run.machine), label=machine_facts.label(run.machine))
     state = to_json(run.host_state)
     host_id = schema.content_id([machine_id, state])
     _once(connection, schema.host_state, host_id, {"machine_id": machine_id, "facts": state})

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hwprof.cases import Planned, plan
 from hwprof.errors import NotAvailable
 from hwprof.experiment import Choice, Experiment
-from hwprof.machine import parse_cpus
+from hwprof.machine.cpus import parse_cpus
 from hwprof.records import Doubt
 from hwprof.tuning.kept import Kept, Subject, subject_of
 

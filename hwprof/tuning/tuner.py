@@ -16,7 +16,7 @@ from hwprof.cases import Planned, plan
 from hwprof.experiment import Choice, Experiment
 from hwprof.jobs import Plan
 from hwprof.launcher import Launcher
-from hwprof.machine import allowed_cpus, check_cpus, parse_cpus
+from hwprof.machine.cpus import allowed_cpus, check_cpus, parse_cpus
 from hwprof.records import Kind, Run
 from hwprof.runner import ATTEMPTS, PERMANENT, Runner
 from hwprof.tuning import space as spaces

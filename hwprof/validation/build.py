@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hwprof import compiler
+from hwprof.machine import compiler
 
 SOURCES = Path(__file__).resolve().parent / "programs"
 FLAGS = ("-std=gnu11", "-O2", "-g0", "-Wall", "-Wextra", "-pthread")

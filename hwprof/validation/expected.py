@@ -21,7 +21,7 @@ MOST_CHASE = 256 << 20
 class Machine:
     """What decides about working sets and amounts. `emulated`: every memory access takes an emulator a while.
 
-    `caches` as `hwprof.machine.caches` has them; `widths`: arguments of the vector programs.
+    `caches` as `hwprof.machine.facts.caches` has them; `widths`: arguments of the vector programs.
     """
 
     caches: Sequence[Mapping[str, Any]] = ()

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hwprof.analysis import correlation, energy, targets
+from hwprof.analysis import correlation, targets
+from hwprof.analysis import energy as analysis_energy
 from hwprof.cli import main
 from hwprof.records import Origin, Run
 from hwprof.reports import content
@@ -87,7 +88,7 @@ def test_a_meter_that_stood_still_is_no_energy_of_zero(tmp_path: Path) -> None:
         for run in runs(2)
     ]
     frame = frame_of(tmp_path / "r.db", still)
-    joules = energy.per_frame(frame)
+    joules = analysis_energy.per_frame(frame)
     assert joules is not None
     assert joules.isna().all()
     assert targets.against_energy(frame) == []

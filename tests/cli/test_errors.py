@@ -83,7 +83,7 @@ def test_an_unknown_toml_key(capsys: pytest.CaptureFixture[str], tmp_path: Path)
 def test_a_framework_that_is_not_installed_is_exit_code_3(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hwprof.frameworks import interpreters
+    from hwprof.environments import interpreters
 
     absent = interpreters.Interpreter(sys.executable, error="No module named 'onnxruntime'")
     monkeypatch.setattr(interpreters, "find", lambda name, environment: absent)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hwprof.cli import main
-from hwprof.machine import allowed_cpus
+from hwprof.machine.cpus import allowed_cpus
 from hwprof.store import Results
 
 pytestmark = pytest.mark.slow

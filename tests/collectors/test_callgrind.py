@@ -17,8 +17,8 @@ from hwprof.artifacts import Workshop
 from hwprof.cases import Planned, plan
 from hwprof.collectors.modelled_caches import DEFAULTS
 from hwprof.collectors.wrappers import Callgrind
+from hwprof.environments.interpreters import NO_TELEMETRY
 from hwprof.experiment import Experiment, parse
-from hwprof.frameworks.interpreters import NO_TELEMETRY
 from hwprof.records import Origin, Run
 from hwprof.runner import Runner
 from hwprof.simulation import REPEATABLE

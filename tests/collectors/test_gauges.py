@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.collectors import cpu, files, gauge, memory, meter, power, thermal
+from hwprof.collectors import cpu, gauge, memory, meter, power, thermal
 from hwprof.collectors.protocol import Available, Target, Unavailable
 from hwprof.errors import UsageError
+from hwprof.machine import files
 from hwprof.records import Exactness, Role, Series, Window
 
 S = 1_000_000_000

@@ -13,8 +13,8 @@ from hwprof.cli import main
 from hwprof.commands import declared
 from hwprof.errors import BadExperiment, NotInstalled, UsageError
 from hwprof.experiment import parse
-from hwprof.frameworks.protocol import InputSpec
 from hwprof.jobs import Plan
+from hwprof.networks.graph import InputSpec
 from hwprof.records import Case, Kind, Role, Run
 from hwprof.runner import Runner
 from hwprof.store import Results

@@ -14,8 +14,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from hwprof import networks, plugins
-from hwprof.frameworks.protocol import InputSpec, PrepareJob
+from hwprof import plugins
+from hwprof.frameworks.protocol import PrepareJob
+from hwprof.networks import find
+from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 SHAPE = (1, 3, 8, 8)
@@ -70,7 +72,7 @@ def images(count: int, shape: tuple[int, ...] = SHAPE) -> list[Any]:
 def test_an_inference_is_the_frameworks_call_and_nothing_else(
     framework: str, expected: list[str], tmp_path: Path
 ) -> None:
-    network = networks.resolve("tiny_cnn")
+    network = find.resolve("tiny_cnn")
     network.write(tmp_path / "network.onnx", 0, 32)
     spec = network.input_spec(32, 1)
     with loaded(framework, tmp_path / "network.onnx", spec, tmp_path) as model:

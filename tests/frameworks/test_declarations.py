@@ -11,12 +11,12 @@ import pytest
 
 from hwprof import plugins
 from hwprof.collectors.riscv import root
+from hwprof.environments.interpreters import Environment
 from hwprof.errors import NotAvailable, UsageError
 from hwprof.exchange.dli import frameworks
 from hwprof.frameworks.conversions import given, meaning, way
 from hwprof.frameworks.debian import sets_of
 from hwprof.frameworks.profiles import profile_of, tells
-from hwprof.frameworks.protocol import Environment
 from hwprof.frameworks.switches import SWITCHED, Switch, changed, kind_of, limit_of, switch_of
 from tests.factories import make_case
 

@@ -13,10 +13,10 @@ import pytest
 
 from hwprof import plugins
 from hwprof.cli import main
+from hwprof.environments import interpreters
+from hwprof.environments.interpreters import Environment, admits, home, within
 from hwprof.errors import CaseFailed, NotInstalled, UsageError
-from hwprof.frameworks import environments, installing, interpreters
-from hwprof.frameworks.interpreters import admits, home, within
-from hwprof.frameworks.protocol import Environment
+from hwprof.frameworks import environments, installing
 
 ONNXRUNTIME = plugins.adapter("onnxruntime")
 RUN = ["run", "-n", "tiny_cnn", "--iterations", "3", "-w", "1", "-r", "1", "--no-save", "--json"]

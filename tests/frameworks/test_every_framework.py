@@ -14,7 +14,7 @@ import pytest
 
 from hwprof import experiment
 from hwprof.cli import main
-from hwprof.frameworks import interpreters
+from hwprof.environments import interpreters
 from hwprof.records import Run
 from hwprof.store import Results
 

@@ -11,10 +11,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from hwprof import networks, plugins
+from hwprof import plugins
 from hwprof.errors import UnknownFramework, UnsupportedModel
 from hwprof.frameworks import fidelity
-from hwprof.frameworks.protocol import InputSpec, PrepareJob
+from hwprof.frameworks.protocol import PrepareJob
+from hwprof.networks import find
+from hwprof.networks import network as networks_network
+from hwprof.networks.graph import InputSpec
 from hwprof.networks.images import synthetic_inputs
 from hwprof.records import Case
 
@@ -27,7 +30,7 @@ def case(framework: str, network: str = "tiny_cnn", batch: int = 1, threads: int
 
 def computed(framework: str, network: str, folder: Path, batch: int = 1, **options: Any) -> Any:
     """(outputs of 4 images by the framework, the reference's, facts)."""
-    resolved = networks.resolve(network)
+    resolved = find.resolve(network)
     source = folder / "network.onnx"
     resolved.write(source, 0, 64)
     single, spec = resolved.input_spec(64, 1), resolved.input_spec(64, batch)
@@ -160,7 +163,7 @@ def test_inductor_computes_the_reference(tmp_path: Path, monkeypatch: pytest.Mon
 def test_parameters_of_the_torch_module_are_those_of_the_graph(tmp_path: Path) -> None:
     from hwprof.frameworks.pytorch.graph import build
 
-    network = networks.resolve("mobilenet_v2")
+    network = find.resolve("mobilenet_v2")
     network.write(tmp_path / "n.onnx", 0, 64)
     module = build(tmp_path / "n.onnx")
-    assert sum(p.numel() for p in module.parameters()) == networks.info("mobilenet_v2").params
+    assert sum(p.numel() for p in module.parameters()) == networks_network.info("mobilenet_v2").params

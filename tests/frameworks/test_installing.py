@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from hwprof import plugins
+from hwprof.environments import interpreters
+from hwprof.environments.interpreters import Environment
 from hwprof.errors import CaseFailed
-from hwprof.frameworks import environments, installing, interpreters
-from hwprof.frameworks.protocol import Environment
+from hwprof.frameworks import environments, installing
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,8 @@ import pytest
 
 from hwprof import plugins
 from hwprof.cli import main
-from hwprof.frameworks import environments, interpreters
+from hwprof.environments import interpreters
+from hwprof.frameworks import environments
 from hwprof.records import Run
 from hwprof.store import Results
 

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from hwprof.cli import main
+from hwprof.environments import interpreters
+from hwprof.environments.interpreters import Environment
 from hwprof.errors import NotAvailable
-from hwprof.frameworks import environments, interpreters
-from hwprof.frameworks.protocol import Environment
+from hwprof.frameworks import environments
 
 pytestmark = pytest.mark.slow
 

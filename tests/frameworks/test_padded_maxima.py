@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from hwprof.cli import main
-from hwprof.frameworks import environments, interpreters
+from hwprof.environments import interpreters
+from hwprof.frameworks import environments
 from hwprof.store import Results
 
 pytestmark = [pytest.mark.environments, pytest.mark.timeout(3600)]

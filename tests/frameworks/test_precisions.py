@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwprof import networks, plugins, runner
+from hwprof import plugins, runner
 from hwprof.errors import BadExperiment, CaseFailed, NotAvailable, UsageError
 from hwprof.experiment import Experiment, parse
 from hwprof.frameworks import fidelity, precision
 from hwprof.frameworks.calibration import FIRST_SEEDED, Calibration, write
 from hwprof.frameworks.protocol import PrepareJob
+from hwprof.networks import find
 from hwprof.networks.images import synthetic_inputs
 from hwprof.records import Case
 
@@ -88,7 +89,7 @@ def test_quantised_outputs_may_err_by_twice_what_simulated_quantisation_does() -
 
 
 def test_onnxruntime_computes_integer_kernels_close_to_their_simulation(tmp_path: Path) -> None:
-    network = networks.resolve("tiny_cnn")
+    network = find.resolve("tiny_cnn")
     source, spec = tmp_path / "source.onnx", network.input_spec(32, 1)
     network.write(source, 0, 32)
     write(Calibration(count=16), spec, 0, tmp_path / "images.npy")

@@ -13,7 +13,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from hwprof import networks, plugins
+from hwprof import plugins
 from hwprof.answers import first
 from hwprof.artifacts import PreparationFailed, Workshop, gives_every_output
 from hwprof.blame import Parts
@@ -26,6 +26,7 @@ from hwprof.frameworks.ncnn.adapter import NcnnModel, outputs_of
 from hwprof.frameworks.opencv.adapter import OpenCv
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.launcher import Launcher
+from hwprof.networks import find
 from hwprof.networks.images import synthetic_inputs
 from hwprof.records import Case, Fidelity, from_json, to_json
 from hwprof.reports.run import value_of
@@ -63,7 +64,7 @@ def network(path: Path, outputs: Sequence[str], batch: str | int = "N") -> Path:
 
 def computed(framework: str, source: Path, folder: Path, batch: int) -> tuple[Any, Any]:
     """Four images' outputs by the framework, and the reference's, both by name."""
-    known = networks.resolve(str(source))
+    known = find.resolve(str(source))
     spec = known.input_spec(None, batch)
     images = synthetic_inputs(dataclasses.replace(spec, shape=(1, *spec.shape[1:])), 4, 0)
     fidelity.write_reference(source, images, folder / "reference.npz")
@@ -245,7 +246,7 @@ def test_the_reference_itself_is_checked_by_name(
 
 def test_one_output_is_compared_kept_and_recorded_as_it_always_was(tmp_path: Path) -> None:
     source = network(tmp_path / "n.onnx", ["m"])
-    spec = networks.resolve(str(source)).input_spec(None, 1)
+    spec = find.resolve(str(source)).input_spec(None, 1)
     assert spec.outputs == ()
     images = synthetic_inputs(spec, 4, 0)
     fidelity.write_reference(source, images, tmp_path / "r.npy")
@@ -264,7 +265,7 @@ def test_a_fault_behind_a_second_output_is_found(tmp_path: Path) -> None:
 
 def test_classes_are_looked_for_in_the_first_output(tmp_path: Path) -> None:
     source = network(tmp_path / "n.onnx", ["m", "a"])
-    spec, case = networks.resolve(str(source)).input_spec(None, 1), Case("opencv", "n", "", SIDE)
+    spec, case = find.resolve(str(source)).input_spec(None, 1), Case("opencv", "n", "", SIDE)
     image = synthetic_inputs(spec, 1, 0)[0]
     with OpenCv().load(OpenCv().prepare(PrepareJob(source, case, spec, tmp_path)), case, spec) as model:
         job: Any = type("Job", (), {"spec": spec})()

@@ -10,8 +10,8 @@ import pytest
 
 from hwprof.analysis.layers import Node, owners
 from hwprof.cli import main
+from hwprof.environments import interpreters
 from hwprof.errors import NotAvailable, UnsupportedModel
-from hwprof.frameworks import interpreters
 from hwprof.frameworks.executorch import profile as executorch
 from hwprof.frameworks.litert import profile as litert
 from hwprof.frameworks.mnn import profile as mnn

@@ -12,8 +12,9 @@ import pytest
 from hwprof import plugins
 from hwprof.cases import checked_options
 from hwprof.cli import main
+from hwprof.environments import interpreters
 from hwprof.errors import UsageError
-from hwprof.frameworks import interpreters, tvm
+from hwprof.frameworks import tvm
 from hwprof.frameworks.tvm.adapter import target
 from hwprof.frameworks.tvm.tuning import LIMIT_S, Tally, last_line
 from hwprof.records import Case

@@ -14,10 +14,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from hwprof import plugins
 from hwprof.cli import main
+from hwprof.environments import interpreters
 from hwprof.errors import UnsupportedModel
-from hwprof.frameworks import environments, interpreters
-from hwprof.frameworks.protocol import InputSpec, PrepareJob
+from hwprof.frameworks import environments
+from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.walk import OnnxGraph, clip_limits, integers, pads_of
+from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 from hwprof.store import Results
 

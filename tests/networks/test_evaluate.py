@@ -10,10 +10,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from hwprof import networks
 from hwprof.artifacts import Workshop
 from hwprof.cli import main
 from hwprof.launcher import Launcher
+from hwprof.networks import network
 from hwprof.networks.evaluate import TOLERANCE, double, in_double
 
 CAST = TensorProto.FLOAT
@@ -89,7 +89,7 @@ def test_the_command_says_what_it_found(cache: Path, capsys: pytest.CaptureFixtu
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("name", [n for n in networks.names() if n not in ("tiny_cnn", "alexnet")])
+@pytest.mark.parametrize("name", [n for n in network.names() if n not in ("tiny_cnn", "alexnet")])
 def test_the_reference_of_every_network_is_right(name: str, cache: Path) -> None:
     # 32 pixels: onnx's evaluator is slow, and slowest with many small convolutions. 5e-5 was seen in ResNet-50.
     assert Workshop(Launcher(), 0, timeout_s=1800).checked(name, 32).max_rel < 1e-4

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from hwprof.cli import main
+from hwprof.environments import interpreters
 from hwprof.errors import BadModel, NotInstalled, UsageError
-from hwprof.frameworks import interpreters
-from hwprof.networks import exported, exporting, resolve
+from hwprof.networks import exported, exporting
+from hwprof.networks.find import resolve
 
 RUN = ["--iterations", "3", "-w", "1", "-r", "1", "--no-save", "--json"]
 

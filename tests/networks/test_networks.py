@@ -12,12 +12,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from hwprof import networks
 from hwprof.errors import BadModel, NotInstalled, UnknownNetwork, UsageError
 from hwprof.frameworks.onnxruntime import ADAPTER as ONNXRUNTIME
 from hwprof.frameworks.opencv import ADAPTER as OPENCV
-from hwprof.frameworks.protocol import InputSpec, PrepareJob
-from hwprof.networks.graph import layers, totals
+from hwprof.frameworks.protocol import PrepareJob
+from hwprof.networks import find
+from hwprof.networks import network as networks_network
+from hwprof.networks.graph import InputSpec, layers, totals
 from hwprof.networks.images import synthetic_inputs
 from hwprof.records import Case
 
@@ -46,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @cache
 def outputs(name: str, folder: Path, seed: int, size: int, images: int = 4) -> np.ndarray:
     """Outputs of ONNX Runtime, (images, classes), of the network written to NAME-SEED-SIZE.onnx."""
-    network = networks.resolve(name)
+    network = find.resolve(name)
     path = folder / f"{name}-{seed}-{size}.onnx"
     network.write(path, seed, size)
     spec = network.input_spec(size, 1)
@@ -57,15 +58,15 @@ def outputs(name: str, folder: Path, seed: int, size: int, images: int = 4) -> n
 
 @pytest.mark.parametrize("name", sorted(TORCHVISION))
 def test_parameters_and_macs_counted_from_the_graph_are_torchvisions(name: str) -> None:
-    macs, params = totals(networks.resolve(name).model())
+    macs, params = totals(find.resolve(name).model())
     assert macs is not None
     assert (params, round(macs / 1e9, 3)) == TORCHVISION[name]
-    assert (macs, params) == (networks.info(name).macs, networks.info(name).params)
+    assert (macs, params) == (networks_network.info(name).macs, networks_network.info(name).params)
 
 
 def test_the_small_network_is_listed_with_its_own_counts() -> None:
-    assert totals(networks.resolve("tiny_cnn").model()) == (networks.info("tiny_cnn").macs, 32_858)
-    assert set(networks.names()) == {*TORCHVISION, "tiny_cnn"}
+    assert totals(find.resolve("tiny_cnn").model()) == (networks_network.info("tiny_cnn").macs, 32_858)
+    assert set(networks_network.names()) == {*TORCHVISION, "tiny_cnn"}
 
 
 @pytest.mark.parametrize("name", LIGHT)
@@ -81,7 +82,7 @@ def test_outputs_are_of_order_one_and_depend_on_the_image(name: str, seed: int, 
 
 
 def test_the_same_seed_gives_the_same_network_and_another_seed_another(tmp_path: Path) -> None:
-    network = networks.resolve("tiny_cnn")
+    network = find.resolve("tiny_cnn")
     for label, seed in (("a", 1), ("b", 1), ("c", 2)):
         network.write(tmp_path / label, seed)
     a, b, c = ((tmp_path / label).read_bytes() for label in "abc")
@@ -92,7 +93,7 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another(tmp_path:
 @pytest.mark.parametrize("name", LIGHT)
 def test_opencv_computes_the_same_network_at_batch_2(name: str, folder: Path, tmp_path: Path) -> None:
     reference = outputs(name, folder, 0, 64)
-    network = networks.resolve(name)
+    network = find.resolve(name)
     spec = network.input_spec(64, 2)
     case = Case("opencv", name, "", 64, batch=2)
     artifact = OPENCV.prepare(PrepareJob(folder / f"{name}-0-64.onnx", case, spec, tmp_path))
@@ -103,19 +104,19 @@ def test_opencv_computes_the_same_network_at_batch_2(name: str, folder: Path, tm
 
 
 def test_a_layer_has_its_macs_and_shape() -> None:
-    first = layers(networks.resolve("resnet18").model())[0]
+    first = layers(find.resolve("resnet18").model())[0]
     assert (first.op, first.macs, first.params, first.shape) == (
         "Conv",
         112 * 112 * 64 * 3 * 49,
         64 * 3 * 49,
         (1, 64, 112, 112),
     )
-    assert totals(networks.resolve("resnet18").model(), batch=4)[0] == 4 * networks.info("resnet18").macs
+    assert totals(find.resolve("resnet18").model(), batch=4)[0] == 4 * networks_network.info("resnet18").macs
 
 
 def test_graphs_hold_no_weights_and_nothing_of_the_exporting_machine() -> None:
     folder = resources.files("hwprof.networks") / "graphs"
-    for name in networks.names():
+    for name in networks_network.names():
         packed = (folder / f"{name}.onnx.gz").read_bytes()
         assert len(packed) < 40_000
         plain = gzip.decompress(packed)
@@ -128,7 +129,7 @@ def test_graphs_hold_no_weights_and_nothing_of_the_exporting_machine() -> None:
 )
 def test_what_a_network_cannot_take_is_refused(name: str, size: int | None, batch: int, says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        networks.resolve(name).input_spec(size, batch)
+        find.resolve(name).input_spec(size, batch)
 
 
 def users_model(path: Path, batch: int | str = "batch", inputs: int = 1, side: int | str = 8) -> Path:
@@ -150,7 +151,7 @@ def users_model(path: Path, batch: int | str = "batch", inputs: int = 1, side: i
 
 
 def test_a_users_file_works_like_a_built_in_network(tmp_path: Path) -> None:
-    network = networks.resolve(str(users_model(tmp_path / "mine.onnx")))
+    network = find.resolve(str(users_model(tmp_path / "mine.onnx")))
     assert network.name == "mine"
     assert network.recipe.startswith("sha256:")
     assert network.input_spec(None, 4) == InputSpec("x0", (4, 3, 8, 8))
@@ -158,14 +159,14 @@ def test_a_users_file_works_like_a_built_in_network(tmp_path: Path) -> None:
 
 
 def test_a_users_file_of_fixed_batch_takes_no_other(tmp_path: Path) -> None:
-    network = networks.resolve(str(users_model(tmp_path / "mine.onnx", batch=1)))
+    network = find.resolve(str(users_model(tmp_path / "mine.onnx", batch=1)))
     assert network.input_spec(None, 1).shape[0] == 1
     with pytest.raises(UsageError, match="fixed batch of 1, not 4"):
         network.input_spec(None, 4)
 
 
 def test_a_users_file_of_open_size_wants_to_be_told(tmp_path: Path) -> None:
-    network = networks.resolve(str(users_model(tmp_path / "mine.onnx", side="side")))
+    network = find.resolve(str(users_model(tmp_path / "mine.onnx", side="side")))
     with pytest.raises(UsageError, match="say which"):
         network.input_spec(None, 1)
     assert network.input_spec(16, 1).shape == (1, 3, 16, 16)
@@ -176,21 +177,21 @@ def test_files_that_are_no_network_are_named(tmp_path: Path) -> None:
     (tmp_path / "empty.onnx").write_bytes(b"")
     for name, says in (("text", "no valid ONNX"), ("empty", "no ONNX model"), ("absent", "no such file")):
         with pytest.raises(BadModel, match=says):
-            networks.resolve(str(tmp_path / f"{name}.onnx"))
+            find.resolve(str(tmp_path / f"{name}.onnx"))
     with pytest.raises(BadModel, match="exactly one float32 input"):
-        networks.resolve(str(users_model(tmp_path / "two.onnx", inputs=2)))
+        find.resolve(str(users_model(tmp_path / "two.onnx", inputs=2)))
     with pytest.raises(UnknownNetwork, match="Did you mean resnet18"):
-        networks.resolve("resnet81")
+        find.resolve("resnet81")
 
 
 def test_real_weights_without_torchvision_name_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
     with pytest.raises(NotInstalled, match="hwprof\\[pretrained\\]"):
-        networks.pretrained(networks.resolve("resnet18"), tmp_path / "x.onnx")
+        networks_network.pretrained(find.resolve("resnet18"), tmp_path / "x.onnx")
 
 
 def test_real_weights_are_another_network_than_seeded_ones() -> None:
-    real, seeded = networks.resolve("resnet18:pretrained"), networks.resolve("resnet18")
+    real, seeded = find.resolve("resnet18:pretrained"), find.resolve("resnet18")
     assert real.source == "resnet18:pretrained"
     assert (real.name, real.recipe) == ("resnet18", "torchvision-default")
     assert real.identity(0, 224) != seeded.identity(0, 224)
@@ -203,7 +204,7 @@ def test_real_weights_go_to_their_places(name: str, tmp_path: Path) -> None:
     import torch
 
     with pytest.raises(UsageError, match="no weights"):  # declares the operators that torchvision's import wants
-        networks.pretrained(networks.resolve("tiny_cnn"), tmp_path / "x.onnx")
+        networks_network.pretrained(find.resolve("tiny_cnn"), tmp_path / "x.onnx")
     from torchvision import models
 
     torch.manual_seed(0)
@@ -213,8 +214,8 @@ def test_real_weights_go_to_their_places(name: str, tmp_path: Path) -> None:
             torch.nn.init.uniform_(buffer, 0.5, 1.5)
     module.eval()
     path = tmp_path / "n.onnx"
-    networks.from_state(networks.resolve(name), module.state_dict(), path)
-    spec = networks.resolve(name).input_spec(224, 1)
+    networks_network.from_state(find.resolve(name), module.state_dict(), path)
+    spec = find.resolve(name).input_spec(224, 1)
     image = synthetic_inputs(spec, 1, 0)[0]
     with ONNXRUNTIME.load(path, Case("onnxruntime", name, "", 224), spec) as model, torch.inference_mode():
         ours = model.numpy(model.infer(model.bind(image)))

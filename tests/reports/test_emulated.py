@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hwprof import machine
 from hwprof.analysis.decomposition import identities
+from hwprof.machine import facts as machine_facts
 from hwprof.records import Origin, Run
 from hwprof.reports import content
 from hwprof.store import Results
@@ -89,9 +89,9 @@ def test_a_case_on_two_machines_has_two_rows_of_factors(tmp_path: Path) -> None:
         table = content.identity_table(results.frame(), runs, identities(runs))
     # an emulator's cycles are no clock, in the table no more than in `hwprof explain`
     assert {(row[0].rpartition(" on ")[2], re.sub(r" [\d.,]+.*", "", row[2].split("  ")[1])) for row in table.rows} == {
-        (machine.label(MACHINE), "clock"),
-        (machine.label(BOARD), "clock x ipc"),
-        (machine.label(BOARD), "cpu time per frame"),
+        (machine_facts.label(MACHINE), "clock"),
+        (machine_facts.label(BOARD), "clock x ipc"),
+        (machine_facts.label(BOARD), "cpu time per frame"),
     }
 
 

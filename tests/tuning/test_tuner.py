@@ -12,7 +12,7 @@ from hwprof.cli import main
 from hwprof.errors import BadExperiment, NotAvailable, UsageError
 from hwprof.experiment import Choice, parse
 from hwprof.jobs import Plan
-from hwprof.machine import hardware
+from hwprof.machine.facts import hardware
 from hwprof.records import Kind
 from hwprof.reports import content, text
 from hwprof.reports import tuning as shown

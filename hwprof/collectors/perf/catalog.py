@@ -10,8 +10,8 @@ from hwprof.collectors.perf.names import ANCHORS, AUTO_HARDWARE, AUTO_SOFTWARE, 
 from hwprof.collectors.perf.sysfs import Pmu, read_pmus, unreadable_pmus
 from hwprof.collectors.perf.tables import CANONICAL, TABLES, Table, TableEvent, load_tables, own_tables, parse_table
 from hwprof.collectors.protocol import Unavailable
+from hwprof.machine.virtual import is_emulated
 from hwprof.records import Origin
-from hwprof.virtualisation import is_emulated
 
 
 def cpu_ids(cpuinfo: str) -> tuple[str, ...]:

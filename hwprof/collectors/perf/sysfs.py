@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hwprof.bounds import MOST_CPUS
 from hwprof.errors import UsageError
+from hwprof.machine.cpus import cpu_list
 
 DEVICES = "sys/bus/event_source/devices"
 FIELDS = ("config", "config1", "config2", "config3")
@@ -137,14 +137,6 @@ def _number(text: str, term: str) -> int:
         return int(text.strip(), 0)
     except ValueError:
         raise UsageError(f"'{term}' is no number", "write it as 0x3c or 60") from None
-
-
-def cpu_list(text: str | None) -> tuple[int, ...]:
-    """`0-3,8` as sysfs writes it; what is not understood is left out."""
-    found: list[int] = []
-    for match in re.finditer(r"(\d{1,18})(?:-(\d{1,18}))?", text or ""):
-        found += range(int(match[1]), min(int(match[2] or match[1]) + 1, MOST_CPUS))
-    return tuple(found)
 
 
 def _text(path: Path) -> str | None:

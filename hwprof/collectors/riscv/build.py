@@ -6,9 +6,9 @@ import re
 import subprocess
 from pathlib import Path
 
-from hwprof import compiler
 from hwprof.cache import default_cache
 from hwprof.errors import NotAvailable
+from hwprof.machine import compiler
 
 PROGRAMS = Path(__file__).resolve().parent
 SOURCES = ("plugin.c", "classify.h", "qemu_abi.h")

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hwprof import compiler
 from hwprof.boards.machines import require
 from hwprof.cache import default_cache
 from hwprof.collectors.riscv.build import interface, plugin
 from hwprof.collectors.riscv.counters import LABEL, LABEL_VARIABLE, VARIABLE
 from hwprof.collectors.riscv.root import library_path, place, root
 from hwprof.errors import NotAvailable, NotInstalled, UsageError
+from hwprof.machine import compiler
 
 # Names another qemu-riscv64 than that of the PATH.
 QEMU_VARIABLE = "HWPROF_QEMU_RISCV64"

@@ -10,8 +10,9 @@ from typing import Any
 from hwprof.errors import NotInstalled, UnsupportedModel
 from hwprof.frameworks.conversions import ONNX, Step
 from hwprof.frameworks.opencv.adapter import OpenCv, OpenCvModel, explain
-from hwprof.frameworks.protocol import InputSpec, PrepareJob
+from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import Switch
+from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from hwprof.errors import NotAvailable, UnsupportedModel
 from hwprof.frameworks.profiles.timed import unique
 from hwprof.frameworks.profiles.wrapped import Wrapped
-from hwprof.frameworks.protocol import InputSpec, Step
+from hwprof.frameworks.protocol import Step
+from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:

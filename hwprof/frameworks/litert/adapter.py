@@ -7,12 +7,14 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwprof.environments.interpreters import Environment
 from hwprof.errors import NotInstalled, UnsupportedModel
 from hwprof.frameworks import calibration
 from hwprof.frameworks.conversions import ONNX, Step, reached
 from hwprof.frameworks.precision import QUANTISED, confirmed, dot_product, tally
-from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
+from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.tensorflow.adapter import QUIET
+from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:

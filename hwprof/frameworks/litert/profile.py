@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from hwprof.errors import NotAvailable, NotInstalled, UnsupportedModel
 from hwprof.frameworks.executorch.profile import kind_of as kind_of_xnnpack
 from hwprof.frameworks.profiles.timed import unique
-from hwprof.frameworks.protocol import InputSpec, Step
+from hwprof.frameworks.protocol import Step
+from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:

@@ -8,13 +8,15 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwprof.environments.interpreters import Environment
 from hwprof.errors import NotInstalled, UnsupportedModel
 from hwprof.frameworks.conversions import ONNX, Step
 from hwprof.frameworks.mxnet import int8
 from hwprof.frameworks.precision import QUANTISED
-from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
+from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import ONEDNN, OPENMP, Switch
 from hwprof.frameworks.walk import Attributes, OnnxGraph, check_product, clip_limits, even_pads, integers
+from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:

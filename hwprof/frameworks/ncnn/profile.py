@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import UnsupportedModel
 from hwprof.frameworks.profiles.timed import Timed
-from hwprof.frameworks.protocol import InputSpec, Step
+from hwprof.frameworks.protocol import Step
+from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:

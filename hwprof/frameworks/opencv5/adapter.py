@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hwprof.environments.interpreters import Environment
 from hwprof.errors import NotInstalled, UnsupportedModel
 from hwprof.frameworks.conversions import ONNX
 from hwprof.frameworks.named_outputs import require_outputs
 from hwprof.frameworks.opencv.adapter import OpenCv, OpenCvModel, explain
-from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
+from hwprof.frameworks.protocol import PrepareJob
+from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 ENGINES = {"new": "ENGINE_NEW", "classic": "ENGINE_CLASSIC", "auto": "ENGINE_AUTO"}

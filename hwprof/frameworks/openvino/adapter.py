@@ -7,12 +7,14 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwprof.environments.interpreters import Environment
 from hwprof.errors import NotAvailable, NotInstalled, UnsupportedModel
 from hwprof.frameworks import calibration
 from hwprof.frameworks.named_outputs import require_outputs
 from hwprof.frameworks.precision import QUANTISED, confirmed, dot_product, int8_key, require, saturates, tally
-from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
+from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import ONEDNN, Switch
+from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:

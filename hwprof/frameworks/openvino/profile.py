@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.frameworks.profiles.wrapped import Wrapped
-from hwprof.frameworks.protocol import InputSpec, Step
+from hwprof.frameworks.protocol import Step
+from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, cast
 from hwprof.errors import NotAvailable
 
 if TYPE_CHECKING:
-    from hwprof.frameworks.protocol import Adapter, InputSpec, Profiled
+    from hwprof.frameworks.protocol import Adapter, Profiled
+    from hwprof.networks.graph import InputSpec
     from hwprof.records import Case
 
     Profile = Callable[[Path, Case, InputSpec], AbstractContextManager[Profiled]]

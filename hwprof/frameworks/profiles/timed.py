@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from hwprof.frameworks.profiles.wrapped import Wrapped
-from hwprof.measure import clock_ns
+from hwprof.machine.clock import clock_ns
 
 if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Model

@@ -9,11 +9,13 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwprof.environments.interpreters import Environment
 from hwprof.errors import NotAvailable, NotInstalled, UnsupportedModel, UsageError
 from hwprof.frameworks.conversions import ONNX, Step
 from hwprof.frameworks.precision import QUANTISED, confirmed, dot_product, int8_key, require, saturates, tally
-from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
+from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import ONEDNN, OPENMP, Switch
+from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import NotAvailable
 from hwprof.frameworks.profiles.wrapped import Wrapped
-from hwprof.frameworks.protocol import InputSpec, Step
-from hwprof.measure import clock_ns
+from hwprof.frameworks.protocol import Step
+from hwprof.machine.clock import clock_ns
+from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:

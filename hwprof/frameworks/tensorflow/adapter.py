@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwprof.environments.interpreters import Environment
 from hwprof.errors import NotInstalled
 from hwprof.frameworks.conversions import ONNX, Step, reached
-from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
+from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import ONEDNN, Switch
+from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:

@@ -9,11 +9,13 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwprof.environments.interpreters import Environment
 from hwprof.errors import NotInstalled, UnsupportedModel
 from hwprof.frameworks.conversions import ONNX, Step, reached
-from hwprof.frameworks.protocol import Environment, InputSpec, PrepareJob
+from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import Switch
 from hwprof.frameworks.tvm.tuning import FILE, TRIALS, tuned
+from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:
@@ -123,7 +125,7 @@ class Tvm:
 
     def cache_key(self, case: Case) -> str:
         """The level, the CPU that the code is for, and what it was tuned for."""
-        from hwprof.machine import hardware
+        from hwprof.machine.facts import hardware
 
         trials = case.option("tuning", 0)
         search = f" tuned by {trials} trials for {case.threads} threads" if trials else ""

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.frameworks.profiles.timed import Timed, unique
-from hwprof.frameworks.protocol import InputSpec, Step
+from hwprof.frameworks.protocol import Step
+from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from hwprof import machine
 from hwprof.analysis.strata import NETWORK, VARIANT
+from hwprof.machine import facts as machine_facts
 from hwprof.records import Layer, Run
 from hwprof.reports.content import Table
 from hwprof.reports.html.model import Figure
@@ -61,7 +61,7 @@ def machines(runs: Sequence[Run]) -> list[tuple[str, tuple[tuple[str, str], ...]
     """Each machine with its hardware, what held while it measured, and its software; differing values side by side."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        groups.setdefault(machine.machine_id(run.machine), []).append(run)
+        groups.setdefault(machine_facts.machine_id(run.machine), []).append(run)
     out = []
     for group in groups.values():
         facts: dict[str, dict[str, None]] = {}
@@ -74,7 +74,7 @@ def machines(runs: Sequence[Run]) -> list[tuple[str, tuple[tuple[str, str], ...]
                 for name, value in _flat(part):
                     facts.setdefault(name, {})[value] = None
         rows = tuple((name, " | ".join(values)) for name, values in facts.items())
-        out.append((machine.description(group[0].machine), rows))
+        out.append((machine_facts.description(group[0].machine), rows))
     return out
 
 

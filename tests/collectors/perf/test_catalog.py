@@ -13,8 +13,8 @@ from hwprof.collectors.perf.names import CACHE, HARDWARE
 from hwprof.collectors.perf.tables import KERNELS_OWN, unit_of
 from hwprof.collectors.protocol import Unavailable
 from hwprof.errors import HwprofError
+from hwprof.machine.virtual import is_emulated
 from hwprof.records import Origin
-from hwprof.virtualisation import is_emulated
 from tests import recorded_machines
 
 BPI_F3 = recorded_machines.root("bpi-f3")

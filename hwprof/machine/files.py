@@ -1,4 +1,4 @@
-"""Reading small files of /proc and /sys. Standard library only: the measured process uses it too."""
+"""Small files of /proc and /sys. A file that isn't there, or can't be read, is None."""
 
 from __future__ import annotations
 
@@ -30,3 +30,14 @@ def fields(content: str | None) -> dict[str, int]:
         if len(words) >= 2 and words[1].lstrip("-").isdigit():
             found[words[0]] = int(words[1])
     return found
+
+
+ROOT = Path("/")
+
+
+def read(path: Path) -> str | None:
+    """A file's text without the white space around it; None where it can't be read."""
+    try:
+        return path.read_text(errors="replace").strip("\0 \n\t")
+    except OSError:
+        return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from hwprof.collectors import files
+from hwprof.machine import files
 
 ROOT = Path("/")
 # How DMI strings begin, and whose they are

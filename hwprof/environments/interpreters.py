@@ -1,8 +1,4 @@
-"""Which interpreter runs a framework, and what is in it.
-
-Found out in a child: a broken installation must not break hwprof. A framework is looked for in this order: an
-environment of its own (`hwprof env create NAME`), then hwprof's interpreter.
-"""
+"""Which Python interpreter runs a framework, and what it must have installed."""
 
 from __future__ import annotations
 
@@ -16,12 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_data_path
 
 from hwprof.errors import NotAvailable, NotInstalled
-from hwprof.frameworks.protocol import Environment
+
+if TYPE_CHECKING:
+    pass
 
 # What a foreign interpreter needs for hwprof's worker: a language version and an array library.
 OLDEST_PYTHON = (3, 11)
@@ -156,11 +154,11 @@ def software(python: str, distributions: Sequence[str]) -> Mapping[str, Any]:
 
     An interpreter that can't be run says so under `error`: its worker will fail, and cost its own case only.
     """
-    from hwprof import machine
     from hwprof._version import __version__
+    from hwprof.machine import facts
 
     if python == sys.executable:
-        return machine.software(distributions)
+        return facts.software(distributions)
     try:
         done = subprocess.run(
             [python, "-P", "-c", SOFTWARE, *distributions],
@@ -211,3 +209,22 @@ def admits(wanted: str, version: str) -> bool:
     from packaging.specifiers import SpecifierSet  # here: slow to load, and asked for few frameworks
 
     return SpecifierSet(wanted).contains(version)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """How to get the framework: distributions whose versions are recorded, and the command that installs it."""
+
+    distributions: tuple[str, ...]
+    install: str
+    module: str  # what is imported to find out whether it is there
+    # For an environment of its own (`hwprof env create`): pip's requirements, and the Python versions that they
+    # exist for.
+    requirements: tuple[str, ...] = ()
+    versions: str = ""  # of the framework that the adapter can drive, as ">=5"; "": any
+    alone: tuple[str, ...] = ()  # installed after them, without what they say they depend on
+    pythons: str = ">=3.11,<3.14"
+    # Where the conversion runs when not in the run's own environment: the name of another environment; "": the same;
+    # "hwprof": hwprof's own interpreter.
+    converter: str = ""
+    converts_with: tuple[str, ...] = ()  # further distributions that the artifact depends on

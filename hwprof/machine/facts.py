@@ -15,13 +15,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hwprof import cores as names
-from hwprof import virtualisation as virtual
 from hwprof._version import __version__
-from hwprof.bounds import MOST_CPUS
-from hwprof.errors import UsageError
+from hwprof.machine import ids as machine_ids
+from hwprof.machine import virtual
+from hwprof.machine.cpus import online, parse_cpus, speed
+from hwprof.machine.files import ROOT, read
 
-ROOT = Path("/")
 # What firmware says where its maker said nothing
 NO_NAME = frozenset({"", "to be filled by o.e.m.", "system manufacturer", "system product name", "default string"})
 SYSCTLS = {
@@ -31,14 +30,6 @@ SYSCTLS = {
     "randomize_va_space": "kernel/randomize_va_space",
     "swappiness": "vm/swappiness",
 }
-
-
-def read(path: Path) -> str | None:
-    """A file's text without the white space around it; None where it can't be read."""
-    try:
-        return path.read_text(errors="replace").strip("\0 \n\t")
-    except OSError:
-        return None
 
 
 def cpu_blocks(root: Path = ROOT) -> list[dict[str, str]]:
@@ -62,14 +53,14 @@ def hardware(root: Path = ROOT, architecture: str | None = None) -> dict[str, An
     kinds = core_kinds(processors, root)
     facts: dict[str, Any] = {
         "architecture": architecture or _architecture(processors, root),
-        "model": " + ".join(kind["model"] for kind in kinds) or next(filter(None, map(names.name, blocks)), None),
-        "ids": sorted({names.identity(b) for b in processors} - {""}),
+        "model": " + ".join(kind["model"] for kind in kinds) or next(filter(None, map(machine_ids.name, blocks)), None),
+        "ids": sorted({machine_ids.identity(b) for b in processors} - {""}),
         "kinds": kinds if len(kinds) > 1 else [],
         "board": board(root),
         "cpus": len(processors) or len(online(root)),
         "cores": cores(root),
         "caches": caches(root),
-        "extensions": list(dict.fromkeys(word for b in processors for word in names.extensions(b))),
+        "extensions": list(dict.fromkeys(word for b in processors for word in machine_ids.extensions(b))),
         "memory_gib": memory_gib(root),
         "numa_nodes": len(list((root / "sys/devices/system/node").glob("node[0-9]*"))) or None,
     }
@@ -91,8 +82,8 @@ def core_kinds(processors: Sequence[Mapping[str, str]], root: Path) -> list[dict
     atoms = set(parse_cpus(small)) if small else set()
     found: dict[tuple[str, bool], dict[str, Any]] = {}
     for block in processors:
-        cpu, ids = int(block["processor"]), names.identity(block)
-        model = names.name(block) or "unknown CPU"
+        cpu, ids = int(block["processor"]), machine_ids.identity(block)
+        model = machine_ids.name(block) or "unknown CPU"
         if atoms:
             model += " (E-core)" if cpu in atoms else " (P-core)"
         found.setdefault((ids, cpu in atoms), {"model": model, "ids": ids, "cpus": []})["cpus"].append(cpu)
@@ -172,12 +163,6 @@ def memory_gib(root: Path) -> float | None:
     return None if total is None else round(total / 2**20 * 4) / 4
 
 
-def online(root: Path = ROOT) -> tuple[int, ...]:
-    """CPUs that are on."""
-    text = read(root / "sys/devices/system/cpu/online")
-    return parse_cpus(text) if text else ()
-
-
 def host_state(root: Path = ROOT) -> dict[str, Any]:
     """How the machine is set now: kernel, clock policy, virtualisation, sysctls, sensors. No load, no clock."""
     cpu = root / "sys/devices/system/cpu"
@@ -233,7 +218,7 @@ def volatile(root: Path = ROOT) -> dict[str, Any]:
 
 def cpu_limit(root: Path = ROOT) -> str | None:
     """`quota period` in microseconds: the tightest of the process's control group and those above; None: no limit."""
-    from hwprof.collectors.cpu import cgroup
+    from hwprof.machine.limits import cgroup
 
     group, top = cgroup(root, None), root / "sys/fs/cgroup"
     tightest: tuple[float, str] | None = None
@@ -278,71 +263,8 @@ def software(distributions: Sequence[str] = ()) -> dict[str, Any]:
     }
 
 
-def parse_cpus(text: str) -> tuple[int, ...]:
-    """`0,2-3` -> (0, 2, 3). Raises UsageError."""
-    cpus: set[int] = set()
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,9})(?:-(\d{1,12}))?\s*", part)
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-        if last < first or last >= MOST_CPUS:  # before it is expanded: ten digits would fill the memory
-            shown = text if len(text) < 60 else f"{text[:56]} ..."
-            raise UsageError(f"cpus '{shown}'", f"as in --cpus 2 or --cpus 0,2-3, numbers below {MOST_CPUS}")
-        cpus |= set(range(first, last + 1))
-    return tuple(sorted(cpus))
+def machine_facts() -> dict[str, Mapping[str, Any]]:
+    """What is the same for every run of a session."""
+    pass
 
-
-def allowed_cpus() -> tuple[int, ...]:
-    """Cores this process may run on."""
-    return tuple(sorted(os.sched_getaffinity(0)))
-
-
-def _ours(allowed: Sequence[int] | None, root: Path) -> tuple[int, ...]:
-    if allowed is not None:
-        return tuple(allowed)
-    # the affinity of this process says nothing about a recorded machine
-    return allowed_cpus() if root == ROOT else online(root)
-
-
-def check_cpus(cpus: Sequence[int], allowed: Sequence[int] | None = None, root: Path = ROOT) -> None:
-    """Raise UsageError for a core that doesn't exist, is off, or isn't ours."""
-    ours = _ours(allowed, root)
-    wrong = [cpu for cpu in cpus if cpu not in ours]
-    if wrong:
-        there = wrong[0] in online(root)
-        fault = "isn't allowed here (affinity or cpuset)" if there else "doesn't exist or is off"
-        raise UsageError(f"core {wrong[0]} {fault}", f"cores: {','.join(map(str, ours))}")
-
-
-def speed(root: Path, cpu: int) -> int:
-    """A figure to rank cores by: the scheduler's capacity, else the highest clock in kHz; 0: unknown."""
-    base = root / f"sys/devices/system/cpu/cpu{cpu}"
-    text = read(base / "cpu_capacity") or read(base / "cpufreq/cpuinfo_max_freq") or ""
-    return int(text) if text.isdigit() else 0
-
-
-def default_cpus(threads: int, root: Path = ROOT, allowed: Sequence[int] | None = None) -> tuple[int, ...]:
-    """Cores for a case: one per thread, and one left over for the sampler where there is one to spare.
-
-    No SMT siblings while there are cores; the fastest kind first; within one cluster, else one socket, where they
-    fit, so that no thread is far from the others' data; the highest numbers, since interrupts prefer the low ones.
-    """
-    ours = _ours(allowed, root)
-    if threads >= len(ours):
-        return tuple(ours)
-    topology = {cpu: root / f"sys/devices/system/cpu/cpu{cpu}/topology" for cpu in ours}
-    firsts: dict[str, int] = {}
-    for cpu in sorted(ours):
-        firsts.setdefault(read(topology[cpu] / "thread_siblings_list") or str(cpu), cpu)
-    single = set(firsts.values())
-    # cores of one kind differ a little in the boost they are allowed; another kind differs by more
-    speeds = {cpu: speed(root, cpu) for cpu in ours}
-    fastest = {cpu for cpu in ours if speeds[cpu] >= 0.85 * max(speeds.values())}
-    order = sorted(ours, key=lambda cpu: (cpu not in single, cpu not in fastest, -cpu))
-    for fields in (("physical_package_id", "cluster_id"), ("physical_package_id",)):
-        groups: dict[tuple[str | None, ...], list[int]] = {}
-        for cpu in (cpu for cpu in order if cpu in single & fastest):
-            groups.setdefault(tuple(read(topology[cpu] / field) for field in fields), []).append(cpu)
-        fitting = next((members for members in groups.values() if len(members) >= threads), None)
-        if fitting:
-            return tuple(sorted(fitting[:threads]))
-    return tuple(sorted(order[:threads]))
+    return {"hardware": hardware(), "host_state": host_state()}

@@ -1,12 +1,12 @@
-"""What holds this process back that is not the machine: memory and cores of its control group, system call filters."""
+"""Limits of this process: its cgroup's CPU quota and memory, and ulimits."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from hwprof.collectors import files
-from hwprof.collectors.perf.sysfs import cpu_list
+from hwprof.machine import files
+from hwprof.machine.cpus import cpu_list
 
 ROOT = Path("/")
 UNLIMITED = 1 << 60  # version 1 writes the largest page-aligned number for no limit
@@ -57,3 +57,22 @@ def can_exclude(root: Path = ROOT) -> bool | None:
         return None
     vendor = re.search(r"^mvendorid\s*:\s*(\S+)", cpuinfo, re.MULTILINE)
     return "sscofpmf" in isa[1].split("_") or bool(vendor and vendor[1] in ("0x5b7", "0x31e"))
+
+
+def cgroup(root: Path, pid: int | None) -> Path | None:
+    """Folder of the process's own control group (version 2; version 1: that of the cpu controller)."""
+    content = files.text(root / "proc" / ("self" if pid is None else str(pid)) / "cgroup")
+    for line in (content or "").splitlines():
+        number, controllers, path = line.split(":", 2)
+        relative = path.lstrip("/")
+        if number == "0":
+            folder = root / "sys/fs/cgroup" / relative
+        elif "cpu" in controllers.split(","):
+            folder = root / "sys/fs/cgroup/cpu" / relative
+        else:
+            continue
+        while not (folder / "cpu.stat").exists() and folder != root / "sys/fs/cgroup" and folder != root:
+            folder = folder.parent  # inside a container the path is the host's, the mount the container's
+        if (folder / "cpu.stat").exists():
+            return folder
+    return None

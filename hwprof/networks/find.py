@@ -1,0 +1,30 @@
+"""Which network a name or a file stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hwprof.errors import UnknownNetwork
+from hwprof.networks.network import _TABLE, REAL, RECIPE, Network
+
+if TYPE_CHECKING:
+    pass
+
+
+def resolve(name_or_path: str) -> Network:
+    """A built-in network, or a user's .onnx or .pt2. Raises UnknownNetwork, BadModel, NotInstalled."""
+    if name_or_path in _TABLE:
+        return Network(name_or_path, f"builtin-{RECIPE}", _TABLE[name_or_path].size)
+    name = name_or_path.removesuffix(REAL)
+    if name in _TABLE and name != "tiny_cnn":
+        return Network(name, "torchvision-default", _TABLE[name].size, real=True)
+    if name_or_path.endswith(".pt2"):
+        from hwprof.networks.exported import exported_network
+
+        return exported_network(Path(name_or_path))
+    if not name_or_path.endswith(".onnx") and "/" not in name_or_path:
+        raise UnknownNetwork(name_or_path, _TABLE)
+    from hwprof.networks.users import users_network
+
+    return users_network(Path(name_or_path))

@@ -1,0 +1,285 @@
+"""The networks themselves: ten architectures shipped as graphs without weights, and users' own .onnx files.
+
+Listing needs no onnx: the table below is verified against the graphs by a test.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwprof.errors import BadModel, NotAvailable, NotInstalled, UnknownNetwork, UsageError
+from hwprof.networks.graph import InputSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# Raised when a graph, the filling or the scales change: results of different recipes are different networks.
+RECIPE = 2
+# Behind a built-in name: torchvision's real weights instead of seeded ones.
+REAL = ":pretrained"
+SMALLEST = 32
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkInfo:
+    """A built-in network. `macs` and `params` at `size`, batch 1; `sizes` empty: any side from 32 pixels."""
+
+    name: str
+    title: str
+    size: int
+    macs: int
+    params: int
+    source: str
+    sizes: tuple[int, ...] = ()
+    recipe: int = RECIPE
+
+
+_TABLE = {
+    info.name: info
+    for info in (
+        NetworkInfo("alexnet", "AlexNet", 224, 714_188_480, 61_100_840, "Krizhevsky 2014", (224,)),
+        NetworkInfo("densenet121", "DenseNet-121", 224, 2_834_161_664, 7_978_856, "Huang et al. 2017"),
+        NetworkInfo("efficientnet_b0", "EfficientNet-B0", 224, 385_814_752, 5_288_548, "Tan and Le 2019"),
+        NetworkInfo("googlenet", "GoogLeNet", 224, 1_498_376_192, 6_624_904, "Szegedy et al. 2015"),
+        NetworkInfo("mobilenet_v2", "MobileNetV2", 224, 300_774_272, 3_504_872, "Sandler et al. 2018"),
+        NetworkInfo("mobilenet_v3_small", "MobileNetV3-Small", 224, 56_510_400, 2_542_856, "Howard et al. 2019"),
+        NetworkInfo("resnet18", "ResNet-18", 224, 1_814_073_344, 11_689_512, "He et al. 2016"),
+        NetworkInfo("resnet50", "ResNet-50", 224, 4_089_184_256, 25_557_032, "He et al. 2016"),
+        NetworkInfo("shufflenet_v2_x1_0", "ShuffleNetV2 x1.0", 224, 144_907_992, 2_278_604, "Ma et al. 2018"),
+        NetworkInfo("squeezenet1_1", "SqueezeNet 1.1", 224, 349_151_936, 1_235_496, "Iandola et al. 2016"),
+        NetworkInfo("tiny_cnn", "a network for tests and emulated boards", 32, 2_814_592, 32_858, "hwprof"),
+    )
+}
+
+
+def names() -> tuple[str, ...]:
+    """Names of the built-in networks."""
+    return tuple(_TABLE)
+
+
+def info(name: str) -> NetworkInfo:
+    """What is known of a built-in network. Raises UnknownNetwork."""
+    if name not in _TABLE:
+        raise UnknownNetwork(name, _TABLE)
+    return _TABLE[name]
+
+
+def sized(model: Any, size: int, recorded: int) -> Any:
+    """A copy of a shipped graph for another input side: the input's shape and the constants that depend on it."""
+    import onnx
+    from onnx import numpy_helper
+
+    from hwprof.networks.graph import reshape_for
+
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for dim in copy.graph.input[0].type.tensor_type.shape.dim[2:]:
+        dim.dim_value = size
+    reshapes = {node.input[1] for node in copy.graph.node if node.op_type == "Reshape"}
+    for initializer in copy.graph.initializer:
+        if initializer.name in reshapes and size != recorded:
+            dims = reshape_for([int(d) for d in numpy_helper.to_array(initializer)], size, recorded)
+            import numpy as np
+
+            initializer.CopyFrom(numpy_helper.from_array(np.array(dims, dtype=np.int64), initializer.name))
+    return copy
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network by name, or a user's file (`path`). `recipe` identifies its content."""
+
+    name: str
+    recipe: str
+    default_size: int | None
+    path: Path | None = None
+    channels: int = 3
+    input_name: str = "input"
+    fixed_batch: int | None = None
+    fixed_shape: tuple[int, ...] | None = None  # a user's input without the batch, where it is fixed
+    real: bool = False  # torchvision's weights
+    module: Path | None = None  # the .pt2 that `path` was exported from
+    outputs: tuple[str, ...] = ()  # their names, where a user's network has several
+
+    @property
+    def source(self) -> str:
+        """What `resolve` made this network from."""
+        if self.path is not None:
+            return str(self.module or self.path)
+        return self.name + (REAL if self.real else "")
+
+    def input_spec(self, size: int | None, batch: int) -> InputSpec:
+        """The input for this side (None: its own) and batch. Raises UsageError where the network can't take them."""
+        if batch < 1:
+            raise UsageError(f"batch must be at least 1, not {batch}")
+        if self.fixed_batch not in (None, batch):
+            raise UsageError(
+                f"{self.name} was exported with a fixed batch of {self.fixed_batch}, not {batch}",
+                "export it with a dynamic batch, or ask for that one",
+            )
+        if self.path is None:
+            return InputSpec(self.input_name, (batch, 3, *self._sides(size)))
+        if self.fixed_shape is not None:
+            if size and size not in self.fixed_shape[1:]:
+                raise UsageError(
+                    f"{self.name} takes {'x'.join(map(str, self.fixed_shape))} only, not {size} pixels",
+                    "leave --size away, or export it for that size",
+                )
+            return InputSpec(self.input_name, (batch, *self.fixed_shape), outputs=self.outputs)
+        if not size:
+            raise UsageError(f"{self.name} takes any size: say which", "as in --size 224")
+        return InputSpec(self.input_name, (batch, self.channels, size, size), outputs=self.outputs)
+
+    def _sides(self, size: int | None) -> tuple[int, int]:
+        known = _TABLE[self.name]
+        side = size or known.size
+        if known.sizes and side not in known.sizes:
+            raise UsageError(f"{self.name} takes {known.sizes[0]} pixels only, not {side}", "its classifier is fixed")
+        if side < SMALLEST:
+            raise UsageError(f"{self.name} needs at least {SMALLEST} pixels, not {side}")
+        return side, side
+
+    def identity(self, seed: int, size: int | None) -> str:
+        """What a cached file of this network depends on."""
+        if self.path is not None or self.real:
+            return f"{self.name} {self.recipe} size {size or self.default_size}"
+        return f"{self.name} {self.recipe} seed {seed} size {size or self.default_size}"
+
+    def model(self, size: int | None = None) -> Any:
+        """The onnx.ModelProto; a built-in one without weights, for the given side."""
+        import onnx
+
+        if self.path is not None:
+            return onnx.load(str(self.path))
+        folder = resources.files("hwprof.networks") / "graphs"
+        shipped = onnx.load_from_string(gzip.decompress((folder / f"{self.name}.onnx.gz").read_bytes()))
+        return sized(shipped, size or _TABLE[self.name].size, _TABLE[self.name].size)
+
+    def gains(self) -> dict[str, float]:
+        """Calibration of a built-in network: layer -> factor on its weights."""
+        text = (resources.files("hwprof.networks") / "graphs" / f"{self.name}.json").read_text()
+        found: dict[str, float] = json.loads(text)
+        return found
+
+    def weights(self, seed: int) -> dict[str, NDArray[np.float32]]:
+        """Tensor -> its seeded values, the same for every size."""
+        from hwprof.networks import fill
+
+        fixed = _TABLE[self.name].sizes
+        return fill.weights(self.model(fixed[0] if fixed else fill.SIZE), self.gains(), seed)
+
+    def macs(self, size: int | None, batch: int) -> int | None:
+        """Multiply-accumulates of one batch; None where the graph doesn't tell."""
+        from hwprof.networks.graph import totals
+
+        known = _TABLE.get(self.name)
+        if self.path is None and known and batch == 1 and size in (None, known.size):
+            return known.macs
+        return totals(self._shaped(size), batch)[0]
+
+    def params(self) -> int:
+        """Learned parameters."""
+        from hwprof.networks.graph import totals
+
+        known = _TABLE.get(self.name)
+        return known.params if self.path is None and known else totals(self.model())[1]
+
+    def _shaped(self, size: int | None) -> Any:
+        """The model with its input's symbolic sides set, so that shapes can be inferred."""
+        model = self.model(size)
+        for dim, side in zip(
+            model.graph.input[0].type.tensor_type.shape.dim[1:], (self.channels, size, size), strict=False
+        ):
+            if not dim.dim_value and side:
+                dim.dim_value = side
+        return model
+
+    def write(self, path: Path, seed: int, size: int | None = None) -> None:
+        """Write the .onnx with its weights; all of it or nothing. A user's file is written as it is, in one piece.
+
+        A torch program (.pt2) goes beside it under the same name.
+        """
+        import onnx
+
+        from hwprof.networks.fill import put
+
+        if self.real:
+            pretrained(self, path, size)
+            return
+        model = self.model(size)
+        if self.path is None:
+            put(model, self.weights(seed))
+        if self.module is not None:
+            shutil.copyfile(self.module, path.with_suffix(".pt2"))
+        with whole(path) as half:
+            onnx.save(model, str(half))
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to; renamed into place at the end, removed on failure."""
+    handle, name = tempfile.mkstemp(prefix=".half-", dir=path.parent)
+    os.close(handle)
+    try:
+        yield Path(name)
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise
+
+
+def pretrained(network: Network, path: Path, size: int | None = None) -> None:
+    """Write a built-in network with torchvision's real weights. Raises NotInstalled, or NotAvailable offline."""
+    try:
+        import torch
+
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        # a CPU build of torch lacks these two, and torchvision doesn't load without their declaration
+        for signature in (
+            "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+            "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+        ):
+            with contextlib.suppress(RuntimeError):  # declared already: a build with operators of its own
+                library.define(signature)
+        from torchvision import models
+    except ImportError as error:
+        raise NotInstalled("torchvision", "pip install 'hwprof[pretrained]'") from error
+    try:
+        module = models.get_model(network.name, weights="DEFAULT")
+    except ValueError as error:
+        raise UsageError(f"torchvision has no weights for '{network.name}'") from error
+    except OSError as error:
+        raise NotAvailable(
+            f"the weights of {network.name} could not be downloaded: {error}",
+            "go online once, or leave --pretrained away",
+        ) from error
+    from_state(network, module.state_dict(), path, size)
+
+
+def from_state(network: Network, state: Any, path: Path, size: int | None = None) -> None:
+    """Write a built-in network with the tensors of a torchvision state_dict. Raises BadModel where one is missing."""
+    import onnx
+
+    from hwprof.networks.fill import is_empty
+
+    model = network.model(size)
+    for initializer in model.graph.initializer:
+        if not is_empty(initializer):
+            continue
+        if initializer.name not in state or tuple(state[initializer.name].shape) != tuple(initializer.dims):
+            raise BadModel(network.name, f"the weights have no fitting '{initializer.name}'")
+        initializer.raw_data = state[initializer.name].detach().numpy().astype("<f4").tobytes()
+    with whole(path) as half:
+        onnx.save(model, str(half))
