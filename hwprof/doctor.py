@@ -13,10 +13,10 @@ from hwprof.collectors.perf.abi import read_rights
 from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.skeleton import skeleton
 from hwprof.collectors.protocol import Available, Unavailable
+from hwprof.collectors.simulators import probe as simulators
 from hwprof.errors import NotAvailable
 from hwprof.machine import compiler, facts, limits
 from hwprof.machine import cpus as machine_cpus
-from hwprof.simulation import probe as simulators
 
 ROOT = Path("/")
 

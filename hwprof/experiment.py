@@ -165,7 +165,7 @@ def load(name_or_path: str) -> Experiment:
 
 def parse(text: str, origin: str, base: Path | None = None) -> Experiment:
     """Check and expand the text of an experiment; `origin` is named in errors, `base`: where relative paths start."""
-    from hwprof.simulation import simulator
+    from hwprof.collectors.simulators import simulator
 
     try:
         data = tomllib.loads(text)

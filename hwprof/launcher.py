@@ -17,12 +17,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import hwprof
+from hwprof.collectors.protocol import Watcher, Wrapper
 from hwprof.environments.interpreters import clean_environ
 from hwprof.jobs import Job, Link, Task
 from hwprof.records import Failure, from_json, to_json
@@ -37,26 +38,6 @@ TICK_S = 0.1
 ENDING_S = 60.0
 # A worker is stopped while this much memory is still free, before the kernel's OOM killer chooses for itself.
 MEMORY_RESERVE = 256 << 20
-
-
-class Wrapper(Protocol):
-    """Something that changes the worker's command line and is told the edges (callgrind, perf stat, qemu-user)."""
-
-    def argv(self, command: Sequence[str]) -> list[str]: ...
-
-    def start(self, pid: int, window: int) -> None: ...
-
-    def stop(self, pid: int, window: int) -> None: ...
-
-
-class Watcher(Protocol):
-    """Told of the worker's life; the sampler of gauges sits behind it."""
-
-    def started(self, pid: int) -> None: ...
-
-    def ready(self, pid: int, window: int) -> None: ...
-
-    def done(self, pid: int, window: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ def reference(job: Job, link: Link, stage: Stage) -> None:
     For a quantised case also those of a quantised graph, whose quantisation is then simulated in floating point.
     """
     stage("reference")
-    from hwprof.frameworks import fidelity
+    from hwprof.frameworks import reference as fidelity
 
     fidelity.write_reference(Path(job.source), images(job, job.compared), Path(job.output))
     if job.calibration_images:

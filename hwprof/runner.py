@@ -16,10 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof import doubts, plugins, uncounted
+from hwprof import doubts, plugins
 from hwprof.artifacts import TIMEOUT_S, Artifacts, PreparationFailed, Workshop, compared
 from hwprof.cases import Planned
+from hwprof.collectors import uncounted
 from hwprof.collectors.protocol import Unavailable
+from hwprof.collectors.simulators import CALLGRIND, inferences, simulator
+from hwprof.collectors.watcher import GaugeWatcher, idle_power
 from hwprof.errors import HwprofError, NotAvailable
 from hwprof.experiment import Experiment
 from hwprof.frameworks.fidelity import tolerance
@@ -28,9 +31,7 @@ from hwprof.jobs import Job, Task
 from hwprof.launcher import Launcher, Outcome, Workers
 from hwprof.machine.facts import machine_facts
 from hwprof.records import Doubt, Failure, Fidelity, Kind, Run, Window, from_json, missing
-from hwprof.simulation import CALLGRIND, inferences, simulator
 from hwprof.tuning import policy
-from hwprof.watching import GaugeWatcher, idle_power
 
 if TYPE_CHECKING:
     from hwprof.store import Results

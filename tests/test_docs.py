@@ -36,7 +36,7 @@ def example(page: str, name: str, folder: Path, monkeypatch: pytest.MonkeyPatch)
 def test_the_example_framework_computes_what_the_reference_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hwprof.frameworks import fidelity
+    from hwprof.frameworks import fidelity, reference
     from hwprof.networks.find import resolve
     from hwprof.networks.images import synthetic_inputs
 
@@ -47,7 +47,7 @@ def test_the_example_framework_computes_what_the_reference_does(
     source = tmp_path / "n.onnx"
     network.write(source, 0)
     images = synthetic_inputs(spec, 2, 0)
-    fidelity.write_reference(source, images, tmp_path / "r.npy")
+    reference.write_reference(source, images, tmp_path / "r.npy")
     case = Case(adapter.name, "tiny_cnn", "", 32)
     with adapter.load(source, case, spec) as model:
         outputs = np.concatenate([model.numpy(model.infer(model.bind(i))) for i in images])
@@ -83,7 +83,7 @@ def test_the_example_collector_says_what_it_cannot_have(tmp_path: Path, monkeypa
 
 
 def test_the_example_gauge_is_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hwprof.sampler import Sampler
+    from hwprof.collectors.sampler import Sampler
 
     gauges = example("adding-a-collector.md", "my_sensors", tmp_path, monkeypatch)
     root = tmp_path / "root"
@@ -101,9 +101,9 @@ def test_the_example_gauge_shows_its_speed_and_not_a_share_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From the file of the board by way of a run and its results to the table and the terminal: 1500 rpm."""
+    from hwprof.collectors.sampler import Sampler
     from hwprof.records import Role, Run, Window
     from hwprof.reports.run import text
-    from hwprof.sampler import Sampler
     from hwprof.store import Results
 
     gauges = example("adding-a-collector.md", "my_sensors", tmp_path, monkeypatch)

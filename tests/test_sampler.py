@@ -12,8 +12,8 @@ import pytest
 
 from hwprof.collectors.gauge import Sensors
 from hwprof.collectors.protocol import Channel
+from hwprof.collectors.sampler import Sampler
 from hwprof.records import Role, Series, Window
-from hwprof.sampler import Sampler
 
 
 class Clock:

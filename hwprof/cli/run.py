@@ -94,10 +94,10 @@ def experiment_of(args: argparse.Namespace) -> Any:
     """The one-case experiment that the options describe, checked; a new one each time (never resumed)."""
     from hwprof.cases import measured_by
     from hwprof.collectors.protocol import Unavailable
+    from hwprof.collectors.simulators import simulator
     from hwprof.environments import interpreters
     from hwprof.experiment import Choice, Simulation, single
     from hwprof.jobs import Plan
-    from hwprof.simulation import simulator
 
     events = split_events(args.events)
     check_events(events)

@@ -120,3 +120,23 @@ class Gauge(Protocol):
 
     def readings(self, series: Sequence[Series], window: Window) -> Sequence[Reading]:
         """What this gauge says about one window, from its own series; MISSING with the reason where it can't tell."""
+
+
+class Wrapper(Protocol):
+    """Something that changes the worker's command line and is told the edges (callgrind, perf stat, qemu-user)."""
+
+    def argv(self, command: Sequence[str]) -> list[str]: ...
+
+    def start(self, pid: int, window: int) -> None: ...
+
+    def stop(self, pid: int, window: int) -> None: ...
+
+
+class Watcher(Protocol):
+    """Told of the worker's life; the sampler of gauges sits behind it."""
+
+    def started(self, pid: int) -> None: ...
+
+    def ready(self, pid: int, window: int) -> None: ...
+
+    def done(self, pid: int, window: int) -> None: ...

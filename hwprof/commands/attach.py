@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hwprof import doubts, uncounted
+from hwprof import doubts
+from hwprof.collectors import uncounted
 from hwprof.collectors.perf import PerfCollector, TaskSession
+from hwprof.collectors.watcher import GaugeWatcher
 from hwprof.commands.command import FRAMEWORK, digest, name_of
 from hwprof.commands.counting import Counting, absent
 from hwprof.commands.interrupts import Forwarding
@@ -23,7 +25,6 @@ from hwprof.commands.perfstat import PerfStat
 from hwprof.errors import NotAvailable, UsageError
 from hwprof.machine.clock import clock_ns
 from hwprof.records import Case, Doubt, Kind, Reading, Role, Run, Window, between
-from hwprof.watching import GaugeWatcher
 
 _TRIES = 5
 

@@ -17,16 +17,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hwprof import doubts, uncounted
+from hwprof import doubts
+from hwprof.collectors import uncounted
 from hwprof.collectors.cpu import RUSAGE
 from hwprof.collectors.vocabulary import Name
+from hwprof.collectors.watcher import GaugeWatcher
 from hwprof.commands.child import Child, Ended, Usage
 from hwprof.commands.counting import Backend, absent
 from hwprof.commands.interrupts import Forwarding
 from hwprof.commands.output import Follower, Search, compiled
 from hwprof.errors import UsageError
 from hwprof.records import Case, Doubt, Failure, Kind, Reading, Role, Run, Series, Window
-from hwprof.watching import GaugeWatcher
 
 FRAMEWORK = "command"
 # Passes of one round are executions of their own; their common events may differ by this much without a word.

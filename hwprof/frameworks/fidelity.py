@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwprof.errors import NotInstalled, UsageError
+from hwprof.errors import UsageError
 from hwprof.records import Case, Fidelity
 
 if TYPE_CHECKING:
-    from hwprof.frameworks.protocol import Array, PrepareJob
+    from hwprof.frameworks.protocol import Array
 
 # Largest error allowed, as a share of the reference's largest output. FP32: 24 bits of mantissa are 6e-8 per operation;
 # sums of thousands of terms in another order, Winograd and FFT forms of convolutions stay well below 1e-3. bf16 keeps 8
@@ -72,55 +71,6 @@ def against(path: Path, outputs: Array, allowed: float) -> Fidelity:
     return compare(outputs, reference, allowed)
 
 
-def write_simulated(job: PrepareJob, images: Sequence[Array]) -> None:
-    """Outputs of ONNX Runtime's quantised graph with its optimisation off, which computes in FP32 between roundings."""
-    from hwprof.frameworks import named_outputs
-    from hwprof.frameworks.onnxruntime.adapter import quantise
-
-    graph = quantise(job)
-    path = job.directory / SIMULATED
-    write_reference(graph, images, path.with_suffix(named_outputs.ENDING) if job.input.outputs else path)
-    graph.unlink()
-
-
 def is_reference(case: Case) -> bool:
     """Whether a case is computed exactly as the reference is."""
     return case.framework == REFERENCE and case.precision == "fp32" and case.option("graph") == "disabled"
-
-
-def write_reference(source: Path, images: Sequence[Array], path: Path) -> None:
-    """Outputs of ONNX Runtime FP32 with graph optimisation off, one thread. Raises NotInstalled, UnsupportedModel.
-
-    An .npy is of the first output, of shape (images, ...); an .npz has all of them, see named_outputs.
-    """
-    import numpy as np
-
-    from hwprof.frameworks import named_outputs
-
-    try:
-        import onnxruntime as ort
-    except ImportError as error:
-        raise NotInstalled(
-            "onnxruntime (the reference for every framework's outputs)", "pip install 'hwprof[onnxruntime]'"
-        ) from error
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
-    session = ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
-    shape = session.get_inputs()[0].shape
-    name, outs = session.get_inputs()[0].name, [out.name for out in session.get_outputs()]
-    batch = 1
-    if isinstance(shape[0], int) and shape[0] > 1:  # a user's network of a fixed batch: images in its portions
-        batch = shape[0]
-        padded = [images[i % len(images)] for i in range(-(-len(images) // batch) * batch)]
-        portions = [np.concatenate(padded[i : i + batch]) for i in range(0, len(padded), batch)]
-    else:
-        portions = list(images)
-    if path.suffix == named_outputs.ENDING:
-        made = (session.run(outs, {name: p}) for p in portions)
-        named_outputs.save(path, named_outputs.by_image(outs, made, batch, len(images)))
-        return
-    outputs = np.concatenate([session.run(outs[:1], {name: p})[0] for p in portions])[: len(images)]
-    with path.open("wb") as stream:
-        np.save(stream, outputs)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hwprof.collectors.wrappers import EDITION
+from hwprof.collectors.callgrind import EDITION
 from hwprof.records import Exactness, Origin, Reading, Role, Shape
 
 Floats = NDArray[np.float64]

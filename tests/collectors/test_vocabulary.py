@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hwprof.analysis.models import TIME_DRIVEN
-from hwprof.collectors import cpu, memory, power, thermal, wrappers
+from hwprof.collectors import callgrind, cpu, memory, power, thermal
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.tables import load_tables
 from hwprof.collectors.protocol import Available
@@ -24,7 +24,7 @@ from tests.collectors.perf.test_topdown import IceLake, ice_lake
 from tests.collectors.test_gauges import WINDOW, put
 
 RECORDED = [name for name in recorded_machines.NAMES if (recorded_machines.root(name) / "proc/cpuinfo").exists()]
-SIMULATED = {*wrappers.METRICS, *counters.METRICS, counters.SHARE}
+SIMULATED = {*callgrind.METRICS, *counters.METRICS, counters.SHARE}
 
 
 class AnyEvent(dict[tuple[int, int], int]):

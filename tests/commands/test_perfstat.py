@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hwprof import uncounted
+from hwprof.collectors import uncounted
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.events import Event
 from hwprof.commands import attach, perf

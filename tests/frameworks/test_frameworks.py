@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 from hwprof import plugins
 from hwprof.errors import UnknownFramework, UnsupportedModel
 from hwprof.frameworks import fidelity
+from hwprof.frameworks import reference as frameworks_reference
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.networks import find
 from hwprof.networks import network as networks_network
@@ -35,7 +36,7 @@ def computed(framework: str, network: str, folder: Path, batch: int = 1, **optio
     resolved.write(source, 0, 64)
     single, spec = resolved.input_spec(64, 1), resolved.input_spec(64, batch)
     images = synthetic_inputs(single, 4, 0)
-    fidelity.write_reference(source, images, folder / "reference.npy")
+    frameworks_reference.write_reference(source, images, folder / "reference.npy")
     adapter, chosen = plugins.adapter(framework), case(framework, network, batch, **options)
     artifact = adapter.prepare(PrepareJob(source, chosen, spec, folder))
     with adapter.load(artifact, chosen, spec) as model:

@@ -11,6 +11,7 @@ from hwprof import plugins, runner
 from hwprof.errors import BadExperiment, CaseFailed, NotAvailable, UsageError
 from hwprof.experiment import Experiment, parse
 from hwprof.frameworks import fidelity, precision
+from hwprof.frameworks import reference as frameworks_reference
 from hwprof.frameworks.calibration import FIRST_SEEDED, Calibration, write
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.networks import find
@@ -95,7 +96,7 @@ def test_onnxruntime_computes_integer_kernels_close_to_their_simulation(tmp_path
     write(Calibration(count=16), spec, 0, tmp_path / "images.npy")
     assert (np.load(tmp_path / "images.npy")[0] == synthetic_inputs(spec, 1, 0, first=FIRST_SEEDED)[0][0]).all()
     images = synthetic_inputs(spec, 32, 0)
-    fidelity.write_reference(source, images, tmp_path / "outputs.npy")
+    frameworks_reference.write_reference(source, images, tmp_path / "outputs.npy")
     case = Case("onnxruntime", "tiny_cnn", "", 32, precision="int8")
     for name in ("artifact", "simulated"):
         (tmp_path / name).mkdir()
@@ -104,7 +105,7 @@ def test_onnxruntime_computes_integer_kernels_close_to_their_simulation(tmp_path
     with adapter.load(adapter.prepare(job), case, spec) as model:
         outputs = np.concatenate([model.numpy(model.infer(model.bind(image))) for image in images])
         facts = model.facts()
-    fidelity.write_simulated(PrepareJob(source, case, spec, tmp_path, 0, tmp_path / "images.npy"), images)
+    frameworks_reference.write_simulated(PrepareJob(source, case, spec, tmp_path, 0, tmp_path / "images.npy"), images)
     found = fidelity.against(tmp_path / "outputs.npy", outputs, fidelity.tolerance("int8"))
     assert facts["computed"] == {"int8": 7, "fp32": 0}
     assert facts["kernels"]["QLinearConv"] == 6

@@ -22,6 +22,7 @@ from hwprof.cli import main
 from hwprof.errors import UnsupportedModel
 from hwprof.experiment import Choice, Experiment, parse
 from hwprof.frameworks import fidelity, named_outputs
+from hwprof.frameworks import reference as frameworks_reference
 from hwprof.frameworks.ncnn.adapter import NcnnModel, outputs_of
 from hwprof.frameworks.opencv.adapter import OpenCv
 from hwprof.frameworks.protocol import PrepareJob
@@ -67,7 +68,7 @@ def computed(framework: str, source: Path, folder: Path, batch: int) -> tuple[An
     known = find.resolve(str(source))
     spec = known.input_spec(None, batch)
     images = synthetic_inputs(dataclasses.replace(spec, shape=(1, *spec.shape[1:])), 4, 0)
-    fidelity.write_reference(source, images, folder / "reference.npz")
+    frameworks_reference.write_reference(source, images, folder / "reference.npz")
     case = Case(framework, "n", "", SIDE, batch=batch)
     adapter = plugins.adapter(framework)
     with adapter.load(adapter.prepare(PrepareJob(source, case, spec, folder)), case, spec) as model:
@@ -147,7 +148,7 @@ def test_an_output_that_is_no_tensor_of_numbers_is_refused_by_name(tmp_path: Pat
     onnx.save(model, str(source))
     images = [np.zeros((1, 3, SIDE, SIDE), np.float32)]
     with pytest.raises(UnsupportedModel, match="output several of the network is no tensor of numbers"):
-        fidelity.write_reference(source, images, tmp_path / "reference.npz")
+        frameworks_reference.write_reference(source, images, tmp_path / "reference.npz")
 
 
 class ThirdParty(OpenCv):
@@ -249,7 +250,7 @@ def test_one_output_is_compared_kept_and_recorded_as_it_always_was(tmp_path: Pat
     spec = find.resolve(str(source)).input_spec(None, 1)
     assert spec.outputs == ()
     images = synthetic_inputs(spec, 4, 0)
-    fidelity.write_reference(source, images, tmp_path / "r.npy")
+    frameworks_reference.write_reference(source, images, tmp_path / "r.npy")
     assert np.load(tmp_path / "r.npy").shape == (4, 8)
     old = {"max_abs": 1.0, "max_rel": 0.5, "top1": 1.0, "inputs": 8, "tolerance": 1e-3, "is_reference": False}
     found = from_json(Fidelity, {**old, "simulated_rel": None, "simulated_top1": None})

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from hwprof import simulation
 from hwprof.artifacts import Workshop
 from hwprof.cases import plan
 from hwprof.cli import main
+from hwprof.collectors import simulators
 from hwprof.collectors.protocol import Available, Unavailable
 from hwprof.collectors.riscv import root, simulator
 from hwprof.collectors.riscv.counters import VARIABLE
@@ -44,7 +44,7 @@ def fake_qemu(path: Path, help_: str = "-plugin FILE", version: str = "7.2.22") 
 def test_a_simulator_is_named_with_its_cpu(text: str, cpu: Cpu, label: str) -> None:
     assert parse(text) == cpu
     assert cpu.label == label
-    assert simulation.simulator(text).label == label
+    assert simulators.simulator(text).label == label
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_simulator_is_named_with_its_cpu(text: str, cpu: Cpu, label: str) -> N
 )
 def test_what_is_no_simulator_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
-        simulation.simulator(text)
+        simulators.simulator(text)
 
 
 def test_without_vectors_the_cpu_has_none_and_with_them_a_length() -> None:
@@ -97,11 +97,11 @@ def test_a_framework_without_a_riscv64_package_is_refused_by_name() -> None:
 def test_whether_it_can_be_had_is_known_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simulator, "require", lambda program: program)
     monkeypatch.setenv(simulator.QEMU_VARIABLE, str(tmp_path / "absent"))
-    state = simulation.simulator("riscv64").available("opencv")
+    state = simulators.simulator("riscv64").available("opencv")
     assert isinstance(state, Unavailable)
     assert "apt-get install qemu-user" in state.remedy
-    monkeypatch.setattr("hwprof.simulation.check", lambda framework: None)
-    assert isinstance(simulation.simulator("riscv64").available("opencv"), Available)
+    monkeypatch.setattr("hwprof.collectors.simulators.check", lambda framework: None)
+    assert isinstance(simulators.simulator("riscv64").available("opencv"), Available)
 
 
 def test_what_is_missing_on_the_command_line_is_told_before_anything_is_measured(
@@ -158,8 +158,8 @@ def test_the_worker_is_started_in_qemu_with_the_packages_python(
 
 def test_the_emulated_process_gets_nothing_of_this_machines_libraries() -> None:
     base = {"PATH": "/bin", "HOME": "/root", "LD_PRELOAD": "x.so", "LD_LIBRARY_PATH": "/opt", "PYTHONPATH": "/src"}
-    assert simulation.simulator("riscv64").environ(base) == {"PATH": "/bin", "HOME": "/root", **simulation.REPEATABLE}
-    assert simulation.simulator("callgrind").environ(base) == {**base, **simulation.REPEATABLE}
+    assert simulators.simulator("riscv64").environ(base) == {"PATH": "/bin", "HOME": "/root", **simulators.REPEATABLE}
+    assert simulators.simulator("callgrind").environ(base) == {**base, **simulators.REPEATABLE}
 
 
 def test_links_of_the_tree_stay_in_it(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ class Emulator:
     stop = start
 
     def environ(self, base: Mapping[str, str]) -> Mapping[str, str]:
-        return {**base, **simulation.RiscvSimulator().environ(base), VARIABLE: str(self.counters)}
+        return {**base, **simulators.RiscvSimulator().environ(base), VARIABLE: str(self.counters)}
 
     def readings(self, wrapper: object) -> list[Reading]:
         return []

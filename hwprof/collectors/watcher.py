@@ -12,10 +12,10 @@ from typing import Any
 from hwprof import plugins
 from hwprof.collectors import gauge, memory, meter, power, thermal
 from hwprof.collectors.protocol import Gauge
+from hwprof.collectors.sampler import Sampler, gauge_failure
 from hwprof.collectors.vocabulary import Name
 from hwprof.machine.clock import clock_ns
 from hwprof.records import Doubt, Reading, Series, Window
-from hwprof.sampler import Sampler, gauge_failure
 
 SWAPPED_BYTES = 1 << 20
 

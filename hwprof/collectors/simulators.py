@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from hwprof.collectors import modelled_caches, wrappers
-from hwprof.collectors.protocol import Available, Unavailable
+from hwprof.collectors import callgrind, modelled_caches
+from hwprof.collectors.callgrind import Callgrind, callgrind_available
+from hwprof.collectors.protocol import Available, Unavailable, Wrapper
 from hwprof.collectors.riscv.simulator import Cpu, QemuUser, check, environment, here, parse
-from hwprof.collectors.wrappers import Callgrind, callgrind_available
 from hwprof.errors import HwprofError
-from hwprof.launcher import Wrapper
 from hwprof.records import Reading
 
 CALLGRIND = "callgrind"
@@ -82,8 +81,8 @@ class CallgrindSimulator:
 
         return {
             "simulator": CALLGRIND,
-            "simulator_version": wrappers.version(),
-            "simulator_edition": wrappers.EDITION,
+            "simulator_version": callgrind.version(),
+            "simulator_edition": callgrind.EDITION,
             "simulator_caches": modelled_caches.facts(modelled_caches.geometry()),
             "native_cpu_features": cpu_features(),
         }
