@@ -48,9 +48,9 @@ def child(package: str) -> None:
     """Reads a job from stdin, prints for each bare call the us per call of every pair."""
     expose("hwprof", Path(package) / "__init__.py")
     calls = expose("bare_calls", Path(__file__).with_name("bare_calls.py")).CALLS
-    from hwprof.jobs import Job
     from hwprof.records import from_json
-    from hwprof.worker import Stage, batches, loaded
+    from hwprof.worker.common import Stage, batches, loaded
+    from hwprof.worker.protocol import Job
 
     class Silent(Stage):
         def __init__(self) -> None:
@@ -135,10 +135,10 @@ def measured(word: str, args: argparse.Namespace) -> dict[str, Any]:
     from hwprof.environments import interpreters
     from hwprof.errors import CaseFailed
     from hwprof.experiment import Choice, Experiment
-    from hwprof.jobs import Task
     from hwprof.plugins import adapter
     from hwprof.records import to_json
     from hwprof.runner import Runner
+    from hwprof.worker.protocol import Task
 
     name, _, options = word.partition(":")
     interpreters.require(name, adapter(name).environment)

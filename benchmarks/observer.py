@@ -18,9 +18,9 @@ from pathlib import Path
 from hwprof.collectors.cpu import CpuCollector
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.protocol import Target
-from hwprof.jobs import Plan
-from hwprof.measure import Loop, warm_up, window
 from hwprof.records import Case, Role, Window
+from hwprof.worker.loop import Loop, warm_up, window
+from hwprof.worker.protocol import Plan
 
 
 def rate(done: Window) -> float:

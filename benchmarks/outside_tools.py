@@ -25,10 +25,10 @@ from hwprof.commands.declared import UNITS_NS
 from hwprof.environments import interpreters
 from hwprof.errors import CaseFailed, HwprofError
 from hwprof.experiment import Choice, Experiment
-from hwprof.jobs import Plan
 from hwprof.plugins import adapter
 from hwprof.records import Run
 from hwprof.runner import Runner
+from hwprof.worker.protocol import Plan
 
 AIM = 0.05
 RESAMPLES = 2000

@@ -33,12 +33,12 @@ from hwprof.cases import Planned, plan
 from hwprof.errors import HwprofError
 from hwprof.experiment import Choice, Experiment
 from hwprof.frameworks.calibration import Calibration
-from hwprof.jobs import Job, Plan, Task
 from hwprof.machine.facts import hardware
 from hwprof.matrix import Column, columns
 from hwprof.networks import labelled, preprocess
 from hwprof.records import Fidelity, Run
 from hwprof.runner import Runner
+from hwprof.worker.protocol import Job, Plan, Task
 
 NETWORKS = ("mobilenet_v2", "resnet50", "squeezenet1_1")
 PRECISIONS = ("fp32", "int8")

@@ -21,10 +21,10 @@ from hwprof.artifacts import PreparationFailed, Workshop, several
 from hwprof.cases import Planned
 from hwprof.environments import interpreters
 from hwprof.errors import UsageError
-from hwprof.jobs import Task
 from hwprof.networks.labelled import Labelled
 from hwprof.networks.preprocess import Preprocess
 from hwprof.records import Failure
+from hwprof.worker.protocol import Task
 
 if TYPE_CHECKING:
     import numpy as np

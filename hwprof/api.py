@@ -38,8 +38,8 @@ def run(
     """
     from hwprof import store
     from hwprof.experiment import Choice, single
-    from hwprof.jobs import Plan
     from hwprof.runner import Runner
+    from hwprof.worker.protocol import Plan
 
     choice = Choice(framework, network, size, batch, threads, precision, tuple(sorted((options or {}).items())))
     plan = Plan(window_s=window_s, iterations=iterations, min_iterations=10, events=tuple(events))

@@ -21,10 +21,10 @@ from hwprof.environments import interpreters
 from hwprof.frameworks import fidelity
 from hwprof.frameworks.calibration import Calibration
 from hwprof.frameworks.precision import QUANTISED, int8_key
-from hwprof.jobs import QUANTISED_IMAGES, REFERENCE_IMAGES, Job, Task
 from hwprof.launcher import Launcher, Outcome
 from hwprof.printable import encodable
 from hwprof.records import Case, Failure, Fidelity
+from hwprof.worker.protocol import QUANTISED_IMAGES, REFERENCE_IMAGES, Job, Task
 
 if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Adapter

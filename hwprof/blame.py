@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from hwprof.jobs import Job, Task
+from hwprof.worker.protocol import Job, Task
 
 if TYPE_CHECKING:
     from hwprof.cases import Planned

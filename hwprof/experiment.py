@@ -21,7 +21,7 @@ from hwprof import bounds
 from hwprof.errors import BadExperiment, UsageError
 from hwprof.frameworks.calibration import COUNT, Calibration
 from hwprof.frameworks.precision import QUANTISED
-from hwprof.jobs import Plan
+from hwprof.worker.protocol import Plan
 
 FORMAT = 1
 # How bounds.RANGES calls a key, and the keys whose 0 says that nothing is asked for.

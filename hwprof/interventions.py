@@ -14,8 +14,8 @@ from typing import Any
 from hwprof.errors import NotAvailable, UsageError
 from hwprof.experiment import Choice, Experiment
 from hwprof.frameworks.switches import KINDS, changed
-from hwprof.jobs import Plan
 from hwprof.records import Case
+from hwprof.worker.protocol import Plan
 
 
 @dataclass(frozen=True, slots=True)

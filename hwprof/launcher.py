@@ -25,9 +25,8 @@ from typing import Any
 import hwprof
 from hwprof.collectors.protocol import Watcher, Wrapper
 from hwprof.environments.interpreters import clean_environ
-from hwprof.jobs import Job, Link, Task
 from hwprof.records import Failure, from_json, to_json
-from hwprof.worker import BOOTSTRAP
+from hwprof.worker.protocol import BOOTSTRAP, Job, Link, Task
 
 # What is held of a worker's stdout and stderr: beyond the limit everything but the end is given back.
 LOG_KEEP = 64 << 10

@@ -12,9 +12,9 @@ from hwprof.analysis.layers import HEAVY, Node, located
 from hwprof.artifacts import PreparationFailed, Workshop
 from hwprof.cases import Planned
 from hwprof.frameworks.protocol import Step
-from hwprof.jobs import Task
 from hwprof.records import Kind, Reading, Run, Window, from_json, missing
 from hwprof.runner import Runner
+from hwprof.worker.protocol import Task
 
 
 def measure(runner: Runner, planned: Planned, workshop: Workshop, number: int) -> Run:

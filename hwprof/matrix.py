@@ -26,11 +26,11 @@ from hwprof.errors import UsageError
 from hwprof.experiment import Choice, Experiment
 from hwprof.experiment_options import parse_option
 from hwprof.frameworks.fidelity import tolerance
-from hwprof.jobs import REFERENCE_IMAGES, Job, Task
 from hwprof.launcher import Launcher
 from hwprof.networks import find
 from hwprof.networks import network as networks_network
 from hwprof.records import Failure, Fidelity, from_json, to_json
+from hwprof.worker.protocol import REFERENCE_IMAGES, Job, Task
 
 # Raised whenever a kept cell would mean something else.
 CELL_FORMAT = 1

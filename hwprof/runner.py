@@ -27,11 +27,11 @@ from hwprof.errors import HwprofError, NotAvailable
 from hwprof.experiment import Experiment
 from hwprof.frameworks.fidelity import tolerance
 from hwprof.frameworks.precision import QUANTISED
-from hwprof.jobs import Job, Task
 from hwprof.launcher import Launcher, Outcome, Workers
 from hwprof.machine.facts import machine_facts
 from hwprof.records import Doubt, Failure, Fidelity, Kind, Run, Window, from_json, missing
 from hwprof.tuning import policy
+from hwprof.worker.protocol import Job, Task
 
 if TYPE_CHECKING:
     from hwprof.store import Results

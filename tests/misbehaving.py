@@ -15,7 +15,7 @@ from typing import Any
 
 from hwprof.environments.interpreters import Environment
 from hwprof.errors import UnsupportedModel
-from hwprof.jobs import Link
+from hwprof.worker.protocol import Link
 
 EATS = 1 << 30
 

@@ -12,9 +12,9 @@ import pytest
 from scipy import stats
 
 from hwprof import plugins
-from hwprof.answers import top
 from hwprof.cli import main
 from hwprof.launcher import Launcher, Outcome
+from hwprof.worker.untimed import top
 from tests import colours
 
 COUNT = colours.CLASSES * colours.EACH

@@ -7,7 +7,7 @@ import pytest
 from hwprof import experiment
 from hwprof.errors import BadExperiment, UsageError
 from hwprof.experiment import Choice, parse, single
-from hwprof.jobs import Plan
+from hwprof.worker.protocol import Plan
 
 GOOD = """
 format = 1

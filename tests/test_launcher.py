@@ -13,10 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hwprof.jobs import Job, Plan, Task
 from hwprof.launcher import LOG_LIMIT, Launcher, Observer, Outcome, forget, tail
 from hwprof.networks.graph import InputSpec
 from hwprof.records import Case, Role, Window, from_json
+from hwprof.worker.protocol import Job, Plan, Task
 from tests.waiting import LONG_S, until
 
 KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE of linux/falloc.h

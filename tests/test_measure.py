@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from hwprof.collectors.protocol import Group, Pass, Unavailable
-from hwprof.jobs import Plan
-from hwprof.measure import Loop, rehearse, schedule, warm_up, window
 from hwprof.records import Counter, Reading, Role, Snapshot
+from hwprof.worker.loop import Loop, rehearse, schedule, warm_up, window
+from hwprof.worker.protocol import Plan
 
 
 class World:

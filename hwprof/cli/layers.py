@@ -102,8 +102,8 @@ def experiment_of(args: argparse.Namespace) -> Any:
     from hwprof.environments import interpreters
     from hwprof.experiment import Choice, single
     from hwprof.frameworks.profiles import profile_of, tells
-    from hwprof.jobs import Plan
     from hwprof.plugins import adapter, framework_names
+    from hwprof.worker.protocol import Plan
 
     given = [name for text in args.framework or [] for name in text.split(",") if name]
     names = given or [n for n in framework_names() if tells(adapter(n)) and _there(adapter(n))]

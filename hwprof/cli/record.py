@@ -126,9 +126,9 @@ def record(args: argparse.Namespace, perf: str, sampling: Sampling) -> Recorded:
 def measured(args: argparse.Namespace, observer: Observer) -> Run:
     """One round of the case with no more than the kernel's clock counted."""
     from hwprof.experiment import Choice, Simulation, single
-    from hwprof.jobs import Plan
     from hwprof.launcher import Launcher
     from hwprof.runner import Runner
+    from hwprof.worker.protocol import Plan
 
     options = tuple(sorted(parse_option(text) for text in args.option))
     framework, network = args.framework or "onnxruntime", args.network or "mobilenet_v2"

@@ -97,7 +97,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
     from hwprof.collectors.simulators import simulator
     from hwprof.environments import interpreters
     from hwprof.experiment import Choice, Simulation, single
-    from hwprof.jobs import Plan
+    from hwprof.worker.protocol import Plan
 
     events = split_events(args.events)
     check_events(events)

@@ -95,10 +95,10 @@ def experiment_of(args: argparse.Namespace) -> Experiment:
 
     from hwprof.environments import interpreters
     from hwprof.experiment import Choice, single
-    from hwprof.jobs import Plan
     from hwprof.machine.cpus import allowed_cpus
     from hwprof.plugins import adapter
     from hwprof.tuning.space import thread_counts
+    from hwprof.worker.protocol import Plan
 
     available = len(allowed_cpus())
     counts = numbers(args.threads) if args.threads else thread_counts(available)

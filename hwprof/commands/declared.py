@@ -26,9 +26,9 @@ from hwprof.environments.interpreters import clean_environ
 from hwprof.errors import BadExperiment, NotInstalled, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
-    from hwprof.jobs import Plan
     from hwprof.networks.graph import InputSpec
     from hwprof.records import Case
+    from hwprof.worker.protocol import Plan
 
 # The framework's name of all cases that a runner measures.
 FRAMEWORK = "command"

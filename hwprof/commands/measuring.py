@@ -12,9 +12,9 @@ from hwprof.commands.command import Order, digest
 from hwprof.commands.declared import Declared, version
 from hwprof.environments.interpreters import clean_environ
 from hwprof.errors import NotInstalled
-from hwprof.failures import describe
-from hwprof.jobs import Job, Task
 from hwprof.records import Failure, Run, from_json, to_json
+from hwprof.worker.failures import describe
+from hwprof.worker.protocol import Job, Task
 
 if TYPE_CHECKING:
     from hwprof.cases import Planned

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hwprof.commands.perfstat import PerfStat, PerfStatCounting
-from hwprof.jobs import Job
 from hwprof.launcher import Observer, Outcome
 from hwprof.records import Doubt, Reading, Role, to_json
+from hwprof.worker.protocol import Job
 
 SHORT_S = 0.2
 

@@ -14,7 +14,7 @@ SELF = PackageSet(
     ("python3-onnx", "python3-onnxruntime", "python3-scipy", "python3-sqlalchemy"),
     # Apart: where the two share Debian's libonnx, the reference evaluator can't be loaded beside the runtime.
     (
-        "numpy, onnxruntime, hwprof.worker, hwprof.making",
+        "numpy, onnxruntime, hwprof.worker, hwprof.worker.untimed",
         "onnx.reference, scipy.special, hwprof.cli, hwprof.runner, hwprof.store",
     ),
 )

@@ -14,7 +14,6 @@ from hwprof import speed
 from hwprof.artifacts import Workshop
 from hwprof.cases import Planned, plan
 from hwprof.experiment import Choice, Experiment
-from hwprof.jobs import Plan
 from hwprof.launcher import Launcher
 from hwprof.machine.cpus import allowed_cpus, check_cpus, parse_cpus
 from hwprof.records import Kind, Run
@@ -24,6 +23,7 @@ from hwprof.tuning.evidence import evidence
 from hwprof.tuning.kept import Kept, Subject, subject_of
 from hwprof.tuning.search import Found, Measured, search
 from hwprof.tuning.space import ALL, CPUS, THREADS, Candidate, Space
+from hwprof.worker.protocol import Plan
 
 if TYPE_CHECKING:
     from hwprof.store import Results

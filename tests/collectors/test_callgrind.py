@@ -30,7 +30,7 @@ import ctypes, mmap, os, sys
 from concurrent.futures import ThreadPoolExecutor
 from hwprof import counted_loop
 from hwprof.collectors import client_requests
-from hwprof.measure import Loop
+from hwprof.worker.loop import Loop
 
 page = mmap.mmap(-1, 4096, prot=7)
 page.write(bytes.fromhex("89f8 ffc8 75fc c3"))  # mov eax,edi; 1: dec eax; jnz 1b; ret

@@ -13,11 +13,11 @@ from hwprof.cli import main
 from hwprof.commands import declared
 from hwprof.errors import BadExperiment, NotInstalled, UsageError
 from hwprof.experiment import parse
-from hwprof.jobs import Plan
 from hwprof.networks.graph import InputSpec
 from hwprof.records import Case, Kind, Role, Run
 from hwprof.runner import Runner
 from hwprof.store import Results
+from hwprof.worker.protocol import Plan
 from tests.waiting import command_lines, until
 
 # Loads the network that it is given, runs it, and says a figure known beforehand: 2.5 ms whatever it took.

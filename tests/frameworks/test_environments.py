@@ -238,7 +238,7 @@ def test_a_conversion_elsewhere_is_made_by_that_environments_interpreter(
 ) -> None:
     from hwprof.cases import plan
     from hwprof.experiment import Choice, single
-    from hwprof.jobs import Plan
+    from hwprof.worker.protocol import Plan
 
     adapter = ONNXRUNTIME
     monkeypatch.setattr(type(adapter), "environment", replace(adapter.environment, converter="opencv"))

@@ -14,7 +14,6 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from hwprof import plugins
-from hwprof.answers import first
 from hwprof.artifacts import PreparationFailed, Workshop, gives_every_output
 from hwprof.blame import Parts
 from hwprof.cases import plan
@@ -32,6 +31,7 @@ from hwprof.networks.images import synthetic_inputs
 from hwprof.records import Case, Fidelity, from_json, to_json
 from hwprof.reports.run import value_of
 from hwprof.runner import Runner
+from hwprof.worker.untimed import first
 
 FLOAT = TensorProto.FLOAT
 SIDE = 16

@@ -11,7 +11,6 @@ import pytest
 from hwprof.cli import main
 from hwprof.errors import BadExperiment, NotAvailable, UsageError
 from hwprof.experiment import Choice, parse
-from hwprof.jobs import Plan
 from hwprof.machine.facts import hardware
 from hwprof.records import Kind
 from hwprof.reports import content, text
@@ -20,6 +19,7 @@ from hwprof.runner import Runner
 from hwprof.store import Results
 from hwprof.tuning import policy
 from hwprof.tuning.tuner import Request, Step, Tuned, Tuner
+from hwprof.worker.protocol import Plan
 
 pytestmark = pytest.mark.slow
 

@@ -14,8 +14,8 @@ from hwprof.collectors.perf.events import Parser
 from hwprof.collectors.perf.hybrid import LinuxScheduler, on_kind
 from hwprof.collectors.perf.session import PerfSession
 from hwprof.collectors.protocol import Available, Target, Unavailable
-from hwprof.measure import readings_between
 from hwprof.records import Exactness, Reading
+from hwprof.worker.loop import readings_between
 from tests import recorded_machines
 from tests.collectors.perf.fake import SOFTWARE, FakeKernel, Key
 

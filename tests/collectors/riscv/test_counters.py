@@ -10,8 +10,8 @@ import pytest
 from hwprof.collectors.riscv import counters
 from hwprof.collectors.riscv.counters import CounterFile, InstructionSession, emulated, readings
 from hwprof.errors import CaseFailed
-from hwprof.measure import readings_between
 from hwprof.records import Exactness, Origin
+from hwprof.worker.loop import readings_between
 
 NAMES = (
     *("instructions", "vector-arith", "vector-load", "vector-store", "vset", "fp-arith", "fp-move", "fp-load"),

@@ -21,7 +21,7 @@ from hwprof.errors import BadExperiment, NotAvailable, NotInstalled, UsageError
 from hwprof.experiment import parse as parse_experiment
 from hwprof.records import Reading
 from hwprof.runner import Runner
-from hwprof.worker import EMULATED_WARMUP
+from hwprof.worker.measuring import EMULATED_WARMUP
 from tests.collectors.riscv.test_counters import COUNTS, write
 
 

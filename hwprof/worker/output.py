@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from hwprof.jobs import Link
+from hwprof.worker.protocol import Link
 
 LINE_BUFFERED = 1  # _IOLBF of stdio.h
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.collectors.protocol import Session
-from hwprof.jobs import RING_IMAGES, Job, Link
-from hwprof.measure import Loop, warm_up, window
 from hwprof.records import Exactness, Reading, Role, to_json
+from hwprof.worker.loop import Loop, warm_up, window
+from hwprof.worker.protocol import RING_IMAGES, Job, Link
 
 if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Profiled
-    from hwprof.worker import Stage
+    from hwprof.worker.common import Stage
 
 WARMUP_MAX_S = 5.0
 
@@ -25,17 +25,17 @@ def profile(job: Job, link: Link, stage: Stage) -> Mapping[str, Any]:
 
     The window's latencies are those of a profiled network: they tell what profiling costs, not how fast the case is.
     """
-    from hwprof import worker
     from hwprof.frameworks.profiles import profile_of
+    from hwprof.worker import common
 
     with ExitStack() as stack:
         stage("counters")
-        perf, _ = worker.open_counters(job, stack, stack)
+        perf, _ = common.open_counters(job, stack, stack)
         stage("load")
-        load = profile_of(worker.adapter_of(job))
+        load = profile_of(common.adapter_of(job))
         with load(Path(job.artifact), job.case, job.spec) as model:
             stage("bind")
-            ring = [model.bind(batch) for batch in worker.batches(job, RING_IMAGES)]
+            ring = [model.bind(batch) for batch in common.batches(job, RING_IMAGES)]
             loop = Loop(model.infer, ring)
             stage("warmup")
             warm_up(loop, min(job.plan.warmup_s, WARMUP_MAX_S), job.plan.warmup_iterations)

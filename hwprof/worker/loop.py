@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hwprof.collectors.protocol import Group, Pass, Session
-from hwprof.jobs import Plan
 from hwprof.machine.clock import Clock, clock_ns
 from hwprof.records import Reading, Role, Snapshot, Window, between
+from hwprof.worker.protocol import Plan
 
 # Warm-up is steady when the medians of two successive blocks differ by less than this.
 STEADY = 0.02

@@ -17,13 +17,16 @@ import json
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hwprof.frameworks.calibration import Calibration
 from hwprof.networks.graph import InputSpec
 from hwprof.networks.preprocess import Preprocess
 from hwprof.plugins import BUILT_IN
 from hwprof.records import Case
+
+if TYPE_CHECKING:
+    pass
 
 # Images in the ring of inputs; the first REFERENCE_IMAGES of them are those the reference output was made from.
 RING_IMAGES = 32
@@ -139,3 +142,16 @@ class Link:
     def close(self) -> None:
         """Hang up."""
         self._socket.close()
+
+
+# Run by any interpreter of 3.11 or later with `-P -c`, arguments: the package's folder, the socket's number, the
+# launcher's pid. It exposes the hwprof package and nothing else of the launcher's environment.
+BOOTSTRAP = """
+import importlib.util, sys
+folder = sys.argv[1]
+spec = importlib.util.spec_from_file_location("hwprof", folder + "/__init__.py", submodule_search_locations=[folder])
+package = sys.modules["hwprof"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(package)
+from hwprof.worker.main import main
+main(int(sys.argv[2]), int(sys.argv[3]))
+"""

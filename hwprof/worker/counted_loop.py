@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from hwprof.collectors.client_requests import COUNTED, EMPTY, IGNORED, Requests
-from hwprof.measure import Loop, no_garbage_collection
 from hwprof.records import Role, Window
+from hwprof.worker.loop import Loop, no_garbage_collection
 
 # At least; the second inference of a session may still allocate anew (ONNX Runtime plans its memory after the first).
 WARMUP = 2

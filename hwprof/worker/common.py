@@ -1,0 +1,142 @@
+"""What every task of the worker uses: stages, the model and its inputs, the counters."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import resource
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from hwprof import plugins
+from hwprof.collectors.guard import GuardedSession
+from hwprof.collectors.protocol import Collector, Session, Target
+from hwprof.errors import CaseFailed
+from hwprof.machine.clock import clock_ns
+from hwprof.records import Fidelity
+from hwprof.worker.protocol import RING_IMAGES, Job, Link
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hwprof.frameworks.protocol import Adapter, Model, SeveralOutputs
+
+
+class Stage:
+    """Tells the launcher what is being done."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self.name = "start"
+
+    def __call__(self, name: str) -> None:
+        self.name = name
+        self._link.send({"say": "stage", "stage": name})
+
+
+def adapter_of(job: Job) -> Adapter:
+    """The adapter a job names."""
+    adapter: Adapter = plugins.load(job.adapter)
+    return adapter
+
+
+def images(job: Job, count: int) -> list[NDArray[np.float32]]:
+    """`count` seeded inputs of batch 1; the same for every framework and batch size."""
+    from hwprof.networks.images import synthetic_inputs
+
+    single = dataclasses.replace(job.spec, shape=(1, *job.spec.shape[1:]))
+    return synthetic_inputs(single, count, job.seed)
+
+
+def batches(job: Job, count: int) -> list[NDArray[np.float32]]:
+    """The ring: images cut into batches of the case; at least one batch, images repeated where they are too few."""
+    import numpy as np
+
+    batch = job.spec.shape[0]
+    pool = images(job, count)
+    return [
+        np.ascontiguousarray(np.concatenate([pool[(i * batch + j) % len(pool)] for j in range(batch)]))
+        for i in range(max(1, count // batch))
+    ]
+
+
+@contextmanager
+def loaded(job: Job, stage: Stage, images: int = RING_IMAGES) -> Iterator[tuple[Model, list[Any], dict[str, Any]]]:
+    """The network in its framework with the ring bound, and what importing and loading cost."""
+    stage("import")
+    adapter = adapter_of(job)
+    import numpy  # noqa: F401  so that its import is not part of the load time
+
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    resident = rss_bytes()
+    started = clock_ns()
+    stage("load")
+    with adapter.load(Path(job.artifact), job.case, job.spec) as model:
+        load_ns = clock_ns() - started
+        after = resource.getrusage(resource.RUSAGE_SELF)
+        facts = {
+            "load_ns": load_ns,
+            "load_rss_bytes": rss_bytes() - resident,
+            "load_minor_faults": after.ru_minflt - before.ru_minflt,
+            "load_major_faults": after.ru_majflt - before.ru_majflt,
+        }
+        stage("bind")
+        ring = [model.bind(batch) for batch in batches(job, images)]
+        yield model, ring, facts
+
+
+def rss_bytes() -> int:
+    """Resident set now."""
+    fields = Path("/proc/self/statm").read_text().split()
+    return int(fields[1]) * resource.getpagesize()
+
+
+def tasks() -> int:
+    """Threads of this process."""
+    return len(os.listdir("/proc/self/task"))  # noqa: PTH208  no Path objects needed here
+
+
+def open_counters(job: Job, closing: ExitStack, perf_closing: ExitStack) -> tuple[Session, list[Session]]:
+    """perf, opened first, while this process is a single task; all sessions: others', built-in ones, perf last."""
+    from hwprof.collectors.external import External
+    from hwprof.collectors.perf import PerfCollector
+
+    if "numpy" in sys.modules or tasks() != 1:
+        raise CaseFailed(f"counters must be opened first, but {tasks()} tasks run already")
+    collector: Collector = External() if job.plan.external else PerfCollector(multiplex=job.plan.multiplex)
+    perf = perf_closing.enter_context(collector.open(Target(), list(job.plan.events)))
+    built_in = plugins.BUILT_IN["hwprof.collectors"]
+    named = sorted(job.collectors.items(), key=lambda item: (item[0] in built_in, *item))
+    others = [GuardedSession(name, path) for name, path in named if name != "perf"]
+    for session in others:
+        closing.callback(session.close)
+    return perf, [*others, perf]
+
+
+def compare(job: Job, model: Model, ring: Sequence[Any]) -> Fidelity | None:
+    """Outputs of the reference images against the reference's; None where no reference was asked for."""
+    if not job.reference:
+        return None
+    import numpy as np
+
+    from hwprof.frameworks import fidelity, named_outputs
+
+    batch = job.spec.shape[0]
+    needed = -(-job.compared // batch)
+    if job.compared > RING_IMAGES:  # more than the ring holds
+        bound = (model.bind(images) for images in batches(job, needed * batch))
+    else:
+        bound = (ring[i % len(ring)] for i in range(needed))
+    made, path, names = map(model.infer, bound), Path(job.reference), job.spec.outputs
+    if names:
+        portions = (cast("SeveralOutputs", model).outputs(out) for out in made)
+        named = named_outputs.by_image(names, portions, batch, job.compared)
+        found = named_outputs.against(path, named, job.tolerance)
+    else:
+        outputs = np.concatenate([model.numpy(out) for out in made])
+        found = fidelity.against(path, outputs[: job.compared], job.tolerance)
+    return dataclasses.replace(found, is_reference=fidelity.is_reference(job.case))
