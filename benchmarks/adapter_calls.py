@@ -130,14 +130,14 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
 def measured(word: str, args: argparse.Namespace) -> dict[str, Any]:
     """What the child found. Raises HwprofError where the framework or its conversion is not to be had."""
     import hwprof
-    from hwprof.artifacts import PreparationFailed, Workshop
-    from hwprof.cases import plan
     from hwprof.environments import interpreters
     from hwprof.errors import CaseFailed
-    from hwprof.experiment import Choice, Experiment
+    from hwprof.plan.cases import plan
+    from hwprof.plan.experiment import Choice, Experiment
     from hwprof.plugins import adapter
     from hwprof.records import to_json
-    from hwprof.runner import Runner
+    from hwprof.runner.rounds import Runner
+    from hwprof.runner.workshop import PreparationFailed, Workshop
     from hwprof.worker.protocol import Task
 
     name, _, options = word.partition(":")

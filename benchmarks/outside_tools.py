@@ -18,16 +18,16 @@ import sys
 from collections.abc import Sequence
 
 from hwprof import speed
-from hwprof.artifacts import Workshop
-from hwprof.cases import Planned, plan
-from hwprof.commands import declared
-from hwprof.commands.declared import UNITS_NS
 from hwprof.environments import interpreters
 from hwprof.errors import CaseFailed, HwprofError
-from hwprof.experiment import Choice, Experiment
+from hwprof.plan import declared
+from hwprof.plan.cases import Planned, plan
+from hwprof.plan.declared import UNITS_NS
+from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plugins import adapter
 from hwprof.records import Run
-from hwprof.runner import Runner
+from hwprof.runner.rounds import Runner
+from hwprof.runner.workshop import Workshop
 from hwprof.worker.protocol import Plan
 
 AIM = 0.05

@@ -27,17 +27,17 @@ import fitted
 from hwprof import accuracy, plugins
 from hwprof import speed as hwprof_speed
 from hwprof.analysis.accuracy import Share, share
-from hwprof.artifacts import Artifacts, PreparationFailed, Workshop
 from hwprof.cache import default_cache
-from hwprof.cases import Planned, plan
 from hwprof.errors import HwprofError
-from hwprof.experiment import Choice, Experiment
 from hwprof.frameworks.calibration import Calibration
 from hwprof.machine.facts import hardware
 from hwprof.matrix import Column, columns
 from hwprof.networks import labelled, preprocess
+from hwprof.plan.cases import Planned, plan
+from hwprof.plan.experiment import Choice, Experiment
 from hwprof.records import Fidelity, Run
-from hwprof.runner import Runner
+from hwprof.runner.rounds import Runner
+from hwprof.runner.workshop import Artifacts, PreparationFailed, Workshop
 from hwprof.worker.protocol import Job, Plan, Task
 
 NETWORKS = ("mobilenet_v2", "resnet50", "squeezenet1_1")

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.analysis import accuracy as statistics
-from hwprof.artifacts import PreparationFailed, Workshop, several
-from hwprof.cases import Planned
 from hwprof.environments import interpreters
 from hwprof.errors import UsageError
 from hwprof.networks.labelled import Labelled
 from hwprof.networks.preprocess import Preprocess
+from hwprof.plan.cases import Planned
 from hwprof.records import Failure
+from hwprof.runner.workshop import PreparationFailed, Workshop, several
 from hwprof.worker.protocol import Task
 
 if TYPE_CHECKING:

@@ -37,8 +37,8 @@ def run(
     `results` where a path is given. Raises HwprofError (UsageError, UnknownNetwork, ...) before anything is measured.
     """
     from hwprof import store
-    from hwprof.experiment import Choice, single
-    from hwprof.runner import Runner
+    from hwprof.plan.experiment import Choice, single
+    from hwprof.runner.rounds import Runner
     from hwprof.worker.protocol import Plan
 
     choice = Choice(framework, network, size, batch, threads, precision, tuple(sorted((options or {}).items())))
@@ -53,8 +53,8 @@ def run(
 def sweep(experiment: str | os.PathLike[str], results: str | os.PathLike[str] | None = None) -> Results:
     """Measure a built-in experiment or a .toml file, resuming where it stopped; the open results."""
     from hwprof import store
-    from hwprof.experiment import load
-    from hwprof.runner import Runner
+    from hwprof.plan.experiment import load
+    from hwprof.runner.rounds import Runner
 
     spec = load(os.fspath(experiment))
     opened = store.Results.open(store.default_path(None if results is None else os.fspath(results)), create=True)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from hwprof.worker.protocol import Job, Task
 
 if TYPE_CHECKING:
-    from hwprof.cases import Planned
-    from hwprof.launcher import Launcher
+    from hwprof.plan.cases import Planned
+    from hwprof.runner.launcher import Launcher
 
 # Of failures that the network is the reason for; a timeout or a full disk has no node.
 NETWORKS_FAULT = frozenset({"model", "framework", "killed"})

@@ -109,3 +109,28 @@ class CaseFailed(HwprofError):
 
 class UnsupportedModel(CaseFailed):
     """A framework that can't take this network: the operator and the node are named where they are known."""
+
+
+EXIT_NOT_EXECUTABLE = 126
+EXIT_NOT_FOUND = 127
+
+PERF_INSTALL = "apt-get install linux-perf (Debian; Ubuntu: linux-tools-generic)"
+
+
+class CommandNotFound(UsageError):
+    """No program of that name."""
+
+    exit_code = EXIT_NOT_FOUND
+
+
+class CommandNotExecutable(UsageError):
+    """A file that is there and can't be run."""
+
+    exit_code = EXIT_NOT_EXECUTABLE
+
+
+class PerfMissing(NotInstalled):
+    """No `perf` on this machine."""
+
+    def __init__(self) -> None:
+        super().__init__("perf", PERF_INSTALL)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hwprof.errors import NotAvailable, UsageError
-from hwprof.experiment import Choice, Experiment
 from hwprof.frameworks.switches import KINDS, changed
+from hwprof.plan.experiment import Choice, Experiment
 from hwprof.records import Case
 from hwprof.worker.protocol import Plan
 

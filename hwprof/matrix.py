@@ -17,19 +17,19 @@ from pathlib import Path
 from typing import Any
 
 from hwprof import plugins
-from hwprof.artifacts import PreparationFailed, Workshop, several
 from hwprof.blame import NETWORKS_FAULT, blame
 from hwprof.cache import unwritable
-from hwprof.cases import Planned, checked_options, plan
 from hwprof.environments import interpreters
 from hwprof.errors import UsageError
-from hwprof.experiment import Choice, Experiment
-from hwprof.experiment_options import parse_option
 from hwprof.frameworks.fidelity import tolerance
-from hwprof.launcher import Launcher
 from hwprof.networks import find
 from hwprof.networks import network as networks_network
+from hwprof.plan.cases import Planned, checked_options, plan
+from hwprof.plan.experiment import Choice, Experiment
+from hwprof.plan.options import parse_option
 from hwprof.records import Failure, Fidelity, from_json, to_json
+from hwprof.runner.launcher import Launcher
+from hwprof.runner.workshop import PreparationFailed, Workshop, several
 from hwprof.worker.protocol import REFERENCE_IMAGES, Job, Task
 
 # Raised whenever a kept cell would mean something else.

@@ -13,7 +13,7 @@ from scipy import stats
 
 from hwprof import plugins
 from hwprof.cli import main
-from hwprof.launcher import Launcher, Outcome
+from hwprof.runner.launcher import Launcher, Outcome
 from hwprof.worker.untimed import top
 from tests import colours
 

@@ -11,9 +11,9 @@ import pytest
 import hwprof
 from hwprof.cli import main
 from hwprof.errors import UsageError
-from hwprof.experiment import SECTIONS, parse
 from hwprof.machine import cpus
 from hwprof.machine.cpus import cpu_list, parse_cpus
+from hwprof.plan.experiment import SECTIONS, parse
 
 WRONG = ("-5", "nan", "inf", "-inf", "1000000000000", '"many"', "true")
 # key of a file, option of `hwprof run`, argument of hwprof.run

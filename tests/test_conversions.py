@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from hwprof import plugins
-from hwprof.artifacts import PreparationFailed, Workshop
-from hwprof.cases import Planned, plan
 from hwprof.cli import main
-from hwprof.experiment import Choice, Experiment
 from hwprof.frameworks import conversions as frameworks_conversions
 from hwprof.frameworks.conversions import Step, given, reached, shortest, start, steps_of, way
-from hwprof.launcher import Launcher
+from hwprof.plan.cases import Planned, plan
+from hwprof.plan.experiment import Choice, Experiment
+from hwprof.runner.launcher import Launcher
+from hwprof.runner.workshop import PreparationFailed, Workshop
 
 EVERY = [plugins.adapter(name) for name in plugins.framework_names()]
 

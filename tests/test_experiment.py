@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hwprof import experiment
 from hwprof.errors import BadExperiment, UsageError
-from hwprof.experiment import Choice, parse, single
+from hwprof.plan import experiment
+from hwprof.plan.experiment import Choice, parse, single
 from hwprof.worker.protocol import Plan
 
 GOOD = """

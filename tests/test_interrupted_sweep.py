@@ -12,12 +12,12 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from hwprof.cases import Planned
 from hwprof.cli import main, sweep
 from hwprof.collectors.protocol import Available
-from hwprof.launcher import Launcher, Stopped, Workers
+from hwprof.plan.cases import Planned
 from hwprof.records import Kind, Run
-from hwprof.runner import Runner
+from hwprof.runner.launcher import Launcher, Stopped, Workers
+from hwprof.runner.rounds import Runner
 from hwprof.store import Results
 from tests import factories
 from tests.test_launcher import job

@@ -7,10 +7,10 @@ import dataclasses
 import pytest
 
 from hwprof import interventions
-from hwprof.cases import checked_options, environ_of, plan
 from hwprof.errors import NotAvailable, UsageError
-from hwprof.experiment import Choice, Experiment
 from hwprof.frameworks import switches
+from hwprof.plan.cases import checked_options, environ_of, plan
+from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plugins import adapter
 from hwprof.records import Case
 from tests.factories import make_case

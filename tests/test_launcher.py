@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hwprof.launcher import LOG_LIMIT, Launcher, Observer, Outcome, forget, tail
 from hwprof.networks.graph import InputSpec
 from hwprof.records import Case, Role, Window, from_json
+from hwprof.runner.launcher import LOG_LIMIT, Launcher, Observer, Outcome, forget, tail
 from hwprof.worker.protocol import Job, Plan, Task
 from tests.waiting import LONG_S, until
 

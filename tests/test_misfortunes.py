@@ -16,11 +16,11 @@ import pytest
 
 from hwprof import plugins
 from hwprof.environments import interpreters
-from hwprof.experiment import parse
-from hwprof.launcher import MEMORY_RESERVE
+from hwprof.plan.experiment import parse
 from hwprof.records import Failure, Run
 from hwprof.reports.content import failure_table
-from hwprof.runner import ATTEMPTS, Runner
+from hwprof.runner.launcher import MEMORY_RESERVE
+from hwprof.runner.rounds import ATTEMPTS, Runner
 from hwprof.store import Results
 from tests.waiting import until
 

@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 import hwprof
-from hwprof.experiment import Experiment, parse
 from hwprof.frameworks.onnxruntime.adapter import OnnxRuntime
+from hwprof.plan.experiment import Experiment, parse
 from hwprof.records import Exactness, Kind, Origin, Role
-from hwprof.runner import Runner
+from hwprof.runner.rounds import Runner
 from hwprof.store import Results
 from tests.waiting import LONG_S
 

@@ -16,12 +16,12 @@ import pytest
 from hwprof import doubts
 from hwprof.collectors import uncounted
 from hwprof.collectors.watcher import GaugeWatcher
-from hwprof.commands.command import CommandRunner, Order
-from hwprof.commands.counting import Native
-from hwprof.experiment import Experiment
-from hwprof.launcher import Outcome
+from hwprof.plan.experiment import Experiment
+from hwprof.programs.command import CommandRunner, Order
+from hwprof.programs.counting import Native
 from hwprof.records import Exactness, Origin, Reading, Role, Run, Window, missing, to_json
-from hwprof.runner import Runner
+from hwprof.runner.launcher import Outcome
+from hwprof.runner.rounds import Runner
 from tests.factories import make_case
 
 MS = 1_000_000

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.commands import declared
 from hwprof.environments import interpreters
 from hwprof.frameworks import installing
+from hwprof.plan import declared
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("argparse", "csv", "ensurepip", "json", "numpy", "onnx", "onnxruntime", "pip", "sqlite3", "tomllib", "venv")

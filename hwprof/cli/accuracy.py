@@ -21,8 +21,8 @@ from hwprof.cli.options import Number, add_case
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
-    from hwprof.cases import Planned
     from hwprof.networks.preprocess import Preprocess
+    from hwprof.plan.cases import Planned
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,12 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Read the set, ask every framework, print scores and pairs."""
     from hwprof import accuracy
-    from hwprof.artifacts import PreparationFailed, Workshop
     from hwprof.collectors.memory import headroom
     from hwprof.errors import CaseFailed
-    from hwprof.launcher import Launcher
     from hwprof.networks import labelled, preprocess
     from hwprof.reports import accuracy as report
+    from hwprof.runner.launcher import Launcher
+    from hwprof.runner.workshop import PreparationFailed, Workshop
 
     labels, synsets = (None if name is None else Path(name) for name in (args.labels, args.synsets))
     data = labelled.read(Path(args.images), labels, synsets, args.first_class).spread(args.limit)
@@ -93,12 +93,12 @@ def say(line: str) -> None:
 
 def cases_of(args: argparse.Namespace) -> tuple[list[tuple[str, Planned]], list[str]]:
     """(name, planned case) of every framework and precision, and a line for each that knows no such precision."""
-    from hwprof.cases import plan
     from hwprof.environments import interpreters
-    from hwprof.experiment import Choice, Experiment
     from hwprof.frameworks import fidelity
     from hwprof.matrix import columns
     from hwprof.networks.network import REAL
+    from hwprof.plan.cases import plan
+    from hwprof.plan.experiment import Choice, Experiment
     from hwprof.plugins import adapter
 
     network = args.network + (REAL if args.pretrained else "")

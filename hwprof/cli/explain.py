@@ -106,7 +106,7 @@ def intervene(found: Any, source: Any, args: argparse.Namespace) -> int:
     from hwprof.machine.cpus import allowed_cpus
     from hwprof.machine.facts import hardware
     from hwprof.records import to_json
-    from hwprof.runner import Runner
+    from hwprof.runner.rounds import Runner
     from hwprof.store.schema import content_id
 
     here = content_id(to_json(hardware()))

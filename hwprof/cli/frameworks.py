@@ -69,8 +69,8 @@ def words(text: str) -> tuple[str, ...]:
 
 def row(name: str) -> dict[str, Any]:
     """One framework as the listing tells it."""
-    from hwprof.commands import declared
     from hwprof.environments import interpreters
+    from hwprof.plan import declared
     from hwprof.plugins import adapter
     from hwprof.tuning.space import tunable
 

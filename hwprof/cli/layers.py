@@ -17,7 +17,7 @@ from typing import Any
 
 from hwprof.cli.options import Number, add_case, add_results, results_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, NotAvailable, UsageError
-from hwprof.experiment_options import parse_option, split_events
+from hwprof.plan.options import parse_option, split_events
 from hwprof.printable import encodable_data
 
 
@@ -46,12 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Measure in turn, save, print."""
-    from hwprof import layers, store
-    from hwprof.artifacts import Workshop
-    from hwprof.cases import plan
+    from hwprof import store
+    from hwprof.plan.cases import plan
     from hwprof.records import Run
     from hwprof.reports.layers import document, text
-    from hwprof.runner import Runner
+    from hwprof.runner import layers
+    from hwprof.runner.rounds import Runner
+    from hwprof.runner.workshop import Workshop
 
     spec = experiment_of(args)
     cases = plan(spec)
@@ -86,8 +87,8 @@ def main(args: argparse.Namespace) -> int:
 
 def network_nodes(planned: Any, workshop: Any) -> Sequence[Any]:
     """The network's nodes; none where not even the network could be written."""
-    from hwprof.artifacts import PreparationFailed
-    from hwprof.layers import nodes
+    from hwprof.runner.layers import nodes
+    from hwprof.runner.workshop import PreparationFailed
 
     try:
         return nodes(workshop.network(planned), planned.case.batch)
@@ -100,8 +101,8 @@ def experiment_of(args: argparse.Namespace) -> Any:
     import secrets
 
     from hwprof.environments import interpreters
-    from hwprof.experiment import Choice, single
     from hwprof.frameworks.profiles import profile_of, tells
+    from hwprof.plan.experiment import Choice, single
     from hwprof.plugins import adapter, framework_names
     from hwprof.worker.protocol import Plan
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from hwprof import bounds
+from hwprof.plan import bounds
 
 if TYPE_CHECKING:
     from hwprof.store import Results

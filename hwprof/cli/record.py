@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING
 
 from hwprof.cli.options import Number, add_case, add_unmasked
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, ResultsError, UsageError
-from hwprof.experiment_options import parse_option
+from hwprof.plan.options import parse_option
 from hwprof.printable import ESCAPE, encodable_data
 
 if TYPE_CHECKING:
-    from hwprof.commands.recording import Recorded, Sampling
-    from hwprof.launcher import Observer
+    from hwprof.programs.recording import Recorded, Sampling
     from hwprof.records import Run
+    from hwprof.runner.launcher import Observer
 
 TOP = 20
 
@@ -65,8 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Sample, write the flame graph, print the tables."""
-    from hwprof.commands.perf import program
-    from hwprof.commands.recording import Sampling, choose
+    from hwprof.programs.perf import program
+    from hwprof.programs.recording import Sampling, choose
 
     check(args)
     perf = program()
@@ -108,14 +108,15 @@ def check(args: argparse.Namespace) -> None:
 
 def record(args: argparse.Namespace, perf: str, sampling: Sampling) -> Recorded:
     """Samples of what was asked for."""
-    from hwprof.commands import recording
+    from hwprof.programs import recording
+    from hwprof.runner import observers
 
     keep = Path(args.perf_data) if args.perf_data else None
     if args.command:
         return recording.of_command(perf, sampling, args.command, to_stderr=args.json, keep=keep)
     if args.pid is not None:
         return recording.of_process(perf, sampling, args.pid, args.duration, keep)
-    observer = recording.RecordingObserver(perf, sampling, keep)
+    observer = observers.RecordingObserver(perf, sampling, keep)
     run = measured(args, observer)
     if run.failure is not None:
         raise CaseFailed(f"{run.case.title}: {run.failure.message}", run.failure.remedy)
@@ -125,9 +126,9 @@ def record(args: argparse.Namespace, perf: str, sampling: Sampling) -> Recorded:
 
 def measured(args: argparse.Namespace, observer: Observer) -> Run:
     """One round of the case with no more than the kernel's clock counted."""
-    from hwprof.experiment import Choice, Simulation, single
-    from hwprof.launcher import Launcher
-    from hwprof.runner import Runner
+    from hwprof.plan.experiment import Choice, Simulation, single
+    from hwprof.runner.launcher import Launcher
+    from hwprof.runner.rounds import Runner
     from hwprof.worker.protocol import Plan
 
     options = tuple(sorted(parse_option(text) for text in args.option))
@@ -162,7 +163,7 @@ def shown(args: argparse.Namespace, found: Recorded) -> Recorded:
 
 def write(path: Path, found: Recorded, sampling: Sampling) -> None:
     """The flame graph. Raises ResultsError where it can't be written."""
-    from hwprof.commands.samples import folded
+    from hwprof.programs.samples import folded
     from hwprof.reports import flamegraph
 
     title = found.what if len(found.what) < 100 else f"{found.what.split()[0]} ..."

@@ -20,7 +20,7 @@ from typing import Any
 from hwprof.cli.options import Number, add_case, add_results, results_of
 from hwprof.commands import cli as commands
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, EXIT_UNAVAILABLE, NotAvailable, UsageError
-from hwprof.experiment_options import parse_option, split_events
+from hwprof.plan.options import parse_option, split_events
 from hwprof.printable import encodable_data
 
 
@@ -60,7 +60,7 @@ def main(args: argparse.Namespace) -> int:
         return commands.main(args)
     from hwprof import store
     from hwprof.reports import run as picture
-    from hwprof.runner import Runner
+    from hwprof.runner.rounds import Runner
 
     spec = experiment_of(args)
     from hwprof.reports import command
@@ -92,11 +92,11 @@ def main(args: argparse.Namespace) -> int:
 
 def experiment_of(args: argparse.Namespace) -> Any:
     """The one-case experiment that the options describe, checked; a new one each time (never resumed)."""
-    from hwprof.cases import measured_by
     from hwprof.collectors.protocol import Unavailable
     from hwprof.collectors.simulators import simulator
     from hwprof.environments import interpreters
-    from hwprof.experiment import Choice, Simulation, single
+    from hwprof.plan.cases import measured_by
+    from hwprof.plan.experiment import Choice, Simulation, single
     from hwprof.worker.protocol import Plan
 
     events = split_events(args.events)

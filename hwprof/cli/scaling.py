@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.cli.options import Number, add_case, add_results, results_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, ResultsError, UsageError
-from hwprof.experiment_options import parse_option, split_events
+from hwprof.plan.options import parse_option, split_events
 
 if TYPE_CHECKING:
-    from hwprof.experiment import Experiment
+    from hwprof.plan.experiment import Experiment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +45,7 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.analysis import scaling
     from hwprof.records import Run
     from hwprof.reports import scaling as report
-    from hwprof.runner import Runner
+    from hwprof.runner.rounds import Runner
     from hwprof.speed import of_run
 
     spec = experiment_of(args)
@@ -94,8 +94,8 @@ def experiment_of(args: argparse.Namespace) -> Experiment:
     import dataclasses
 
     from hwprof.environments import interpreters
-    from hwprof.experiment import Choice, single
     from hwprof.machine.cpus import allowed_cpus
+    from hwprof.plan.experiment import Choice, single
     from hwprof.plugins import adapter
     from hwprof.tuning.space import thread_counts
     from hwprof.worker.protocol import Plan

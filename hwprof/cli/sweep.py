@@ -17,7 +17,7 @@ from hwprof.cli.options import add_results
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK
 
 if TYPE_CHECKING:
-    from hwprof.experiment import Experiment
+    from hwprof.plan.experiment import Experiment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,17 +31,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run the sweep with a line of progress per run on stderr; a summary on stdout."""
-    from hwprof import experiment, store
+    from hwprof import store
+    from hwprof.plan import experiment
     from hwprof.records import Failure
-    from hwprof.runner import Runner
+    from hwprof.runner.rounds import Runner
 
     spec = experiment.load(args.experiment)
     path = store.default_path(args.results)
     if args.dry_run:
         return dry(spec, path)
     if args.create_environments:
-        from hwprof.cases import plan
         from hwprof.cli.env import create_missing
+        from hwprof.plan.cases import plan
 
         plan(spec)  # a wrong name or option must not show up after gigabytes
         create_missing(choice.framework for choice in spec.choices)
@@ -80,13 +81,13 @@ def dry(spec: Experiment, path: Path) -> int:
     """Print the cases; those of a tuned experiment as this machine's tunings make them."""
     from hwprof import store
     from hwprof.machine.facts import hardware
-    from hwprof.tuning import policy
+    from hwprof.plan import tuned
 
-    if spec.policy == policy.TUNED and path.exists():
+    if spec.policy == tuned.TUNED and path.exists():
         with store.Results.open(path) as results:
-            cases = policy.cases(spec, results, hardware())
+            cases = tuned.cases(spec, results, hardware())
     else:
-        cases = policy.cases(spec, None, {})
+        cases = tuned.cases(spec, None, {})
     for planned in cases:
         print(planned.case.title)
     return EXIT_OK
@@ -95,7 +96,7 @@ def dry(spec: Experiment, path: Path) -> int:
 def progress(step: object) -> str:
     """[12/96 2:10 left] onnxruntime mobilenet_v2 ... 8.21 ms."""
     from hwprof import speed
-    from hwprof.runner import Progress
+    from hwprof.runner.rounds import Progress
 
     assert isinstance(step, Progress)
     run = step.run

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.cli.options import add_case, add_results, results_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
-from hwprof.experiment_options import parse_option
+from hwprof.plan.options import parse_option
 
 if TYPE_CHECKING:
     from hwprof.tuning.tuner import Request, Step, Tuned
@@ -109,7 +109,7 @@ def request_of(args: argparse.Namespace) -> Request:
     import dataclasses
 
     from hwprof.environments import interpreters
-    from hwprof.experiment import Choice, single
+    from hwprof.plan.experiment import Choice, single
     from hwprof.plugins import adapter
     from hwprof.tuning.tuner import PLAN, Request
 
@@ -127,17 +127,16 @@ def of_experiment(args: argparse.Namespace, results: Any) -> list[Request]:
     """A request for every case of the experiment that nothing is kept for (with --again: for every case)."""
     import dataclasses
 
-    from hwprof import experiment
     from hwprof.machine.facts import hardware
-    from hwprof.tuning import policy
+    from hwprof.plan import experiment, tuned
     from hwprof.tuning.tuner import PLAN, Request
 
     spec = experiment.load(args.experiment)
     if spec.policy != "tuned":
         raise UsageError(f"{args.experiment} uses no tuning", 'add policy = "tuned" under [launch]')
     plan = dataclasses.replace(PLAN, window_s=args.window)
-    kept = {} if args.again else policy.known(results, hardware())
-    lacking = policy.lacking(spec, kept)
+    kept = {} if args.again else tuned.known(results, hardware())
+    lacking = tuned.lacking(spec, kept)
     return [
         Request(choice, spec.cpus, {}, seconds(args.budget), spec.seed, plan, args.timeout)
         for choice in lacking.values()
@@ -169,8 +168,8 @@ def listing(args: argparse.Namespace) -> int:
     """What is kept for this machine."""
     from hwprof import store
     from hwprof.machine.facts import hardware
+    from hwprof.plan.tuned import known
     from hwprof.reports import tuning
-    from hwprof.tuning.policy import known
 
     with store.Results.open(store.default_path(args.results)) as results:
         kept = sorted(known(results, hardware()).values(), key=lambda k: str(k.evidence["subject"]))

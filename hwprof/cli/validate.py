@@ -26,7 +26,7 @@ from hwprof.collectors.perf.catalog import CANONICAL
 from hwprof.collectors.perf.events import Event
 from hwprof.collectors.perf.names import CACHE, HARDWARE, SOFTWARE
 from hwprof.errors import EXIT_OK, UsageError
-from hwprof.experiment_options import split_events
+from hwprof.plan.options import split_events
 
 if TYPE_CHECKING:
     from hwprof.validation.bench import Result

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.cli.options import CASE, Number, results_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK, NotAvailable, UsageError
-from hwprof.experiment_options import split_events
+from hwprof.plan.options import split_events
 from hwprof.printable import encodable_data
 from hwprof.records import Run
 
 if TYPE_CHECKING:
-    from hwprof.launcher import Launcher
+    from hwprof.runner.launcher import Launcher
 
 # Options of the network case, which mean nothing here: saying so beats ignoring them.
 FOREIGN = (
@@ -108,21 +108,21 @@ def begin(results: Any, run: Run) -> int:
 
 def launcher(args: argparse.Namespace) -> Launcher:
     """Who starts the workers of a network case: with --backend perf one that has perf stat count their windows."""
-    from hwprof.launcher import Launcher
+    from hwprof.runner.launcher import Launcher
 
     if args.backend == "native":
         return Launcher()
     if args.strict:
         raise UsageError("--strict is for hwprof's own counters", "leave --strict or --backend perf away")
-    from hwprof.commands.outside import PerfStatObserver
-    from hwprof.commands.perfstat import PerfStat
+    from hwprof.programs.perfstat import PerfStat
+    from hwprof.runner.observers import PerfStatObserver
 
     return Launcher(observer=PerfStatObserver(PerfStat(split_events(args.events))))
 
 
 def exit_code(runs: list[Run]) -> int:
     """0; 4 and one line where a command failed; 130 where Ctrl-C ended it before its time."""
-    from hwprof.commands.command import interrupted
+    from hwprof.programs.command import interrupted
 
     failed = next((run.failure for run in runs if run.failure is not None), None)
     attached = any(run.case.option("attached") for run in runs)
@@ -137,10 +137,10 @@ def exit_code(runs: list[Run]) -> int:
 
 def runs_of(args: argparse.Namespace) -> Iterator[Run]:
     """The runs as they are measured; everything that can be refused is refused before the first."""
-    from hwprof.commands.attach import Observation, command_line, observe
-    from hwprof.commands.child import find
-    from hwprof.commands.command import CommandRunner, Order
     from hwprof.machine.cpus import check_cpus, parse_cpus
+    from hwprof.programs.attach import Observation, command_line, observe
+    from hwprof.programs.child import find
+    from hwprof.programs.command import CommandRunner, Order
 
     events = split_events(args.events)
     if args.pid is not None:
@@ -175,9 +175,9 @@ def _require(args: argparse.Namespace, events: tuple[str, ...], backend: Any) ->
 
 
 def _backend(args: argparse.Namespace, events: tuple[str, ...]) -> Any:
-    from hwprof.commands.counting import Native
-    from hwprof.commands.perf import may_count
-    from hwprof.commands.perfstat import PerfStat
+    from hwprof.programs.counting import Native
+    from hwprof.programs.perf import may_count
+    from hwprof.programs.perfstat import PerfStat
 
     if args.backend == "perf":
         return PerfStat(events)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 
-from hwprof.commands.samples import UNKNOWN, Frame, short
+from hwprof.programs.samples import UNKNOWN, Frame, short
 
 WIDTH, MARGIN, ROW, HEAD = 1200.0, 10.0, 17.0, 58.0
 FOOT = 34.0

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.commands import samples
-from hwprof.commands.samples import UNKNOWN
+from hwprof.programs import samples
+from hwprof.programs.samples import UNKNOWN
 
 if TYPE_CHECKING:
-    from hwprof.commands.recording import Recorded, Sampling
+    from hwprof.programs.recording import Recorded, Sampling
 
 # Format of the JSON document. 1: first edition.
 FORMAT = 1

@@ -165,9 +165,9 @@ def ways(names: Sequence[str]) -> list[dict[str, Any]]:
 
     Steps, the interpreter of each, whether it is there, seconds seen in this cache.
     """
-    from hwprof.cases import converter_of
     from hwprof.environments import interpreters
     from hwprof.frameworks import conversions
+    from hwprof.plan.cases import converter_of
     from hwprof.plugins import adapter
 
     seen, found = times(), []

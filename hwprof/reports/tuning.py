@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hwprof.records import Kind, Run
 
 if TYPE_CHECKING:
-    from hwprof.tuning.kept import Kept
+    from hwprof.plan.kept import Kept
     from hwprof.tuning.tuner import Tuned
 
 SHOWN = 12

@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from hwprof.plan.kept import Subject
 from hwprof.records import to_json
-from hwprof.tuning.kept import Subject
 from hwprof.tuning.search import FINAL, Comparison, Found
 from hwprof.tuning.space import Candidate, Space
 

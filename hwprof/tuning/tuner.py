@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hwprof import speed
-from hwprof.artifacts import Workshop
-from hwprof.cases import Planned, plan
-from hwprof.experiment import Choice, Experiment
-from hwprof.launcher import Launcher
 from hwprof.machine.cpus import allowed_cpus, check_cpus, parse_cpus
+from hwprof.plan.cases import Planned, plan
+from hwprof.plan.experiment import Choice, Experiment
+from hwprof.plan.kept import Kept, Subject, subject_of
 from hwprof.records import Kind, Run
-from hwprof.runner import ATTEMPTS, PERMANENT, Runner
+from hwprof.runner.launcher import Launcher
+from hwprof.runner.rounds import ATTEMPTS, PERMANENT, Runner
+from hwprof.runner.workshop import Workshop
 from hwprof.tuning import space as spaces
 from hwprof.tuning.evidence import evidence
-from hwprof.tuning.kept import Kept, Subject, subject_of
 from hwprof.tuning.search import Found, Measured, search
 from hwprof.tuning.space import ALL, CPUS, THREADS, Candidate, Space
 from hwprof.worker.protocol import Plan

@@ -79,8 +79,8 @@ def command(job: Job, link: Link, stage: Stage) -> None:
     the launcher's limits of time and memory are its own too.
     """
     stage("counters")
-    from hwprof.commands.command import CommandRunner, Order
-    from hwprof.commands.counting import Native
+    from hwprof.programs.command import CommandRunner, Order
+    from hwprof.programs.counting import Native
 
     backend = Native(job.plan.events, job.plan.multiplex)
     runner = CommandRunner(from_json(Order, job.order), backend, {"hardware": {}, "host_state": {}})

@@ -123,7 +123,7 @@ def test_the_suggestion_to_let_perf_count_is_made_only_where_it_helps(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from hwprof.collectors.protocol import Unavailable
-    from hwprof.commands import counting, perf
+    from hwprof.programs import counting, perf
 
     denied = Unavailable("kernel.perf_event_paranoid is 3 and this process has no right to count")
 
@@ -184,7 +184,7 @@ def test_an_empty_profile_says_what_to_do(capfd: pytest.CaptureFixture[str], tmp
 def test_record_refuses_in_one_line(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str], says: str
 ) -> None:
-    monkeypatch.setattr("hwprof.commands.perf.program", lambda: shutil.which("true") or "")
+    monkeypatch.setattr("hwprof.programs.perf.program", lambda: shutil.which("true") or "")
     assert main(["record", *words]) == 2
     assert says in capfd.readouterr().err
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from hwprof import experiment
 from hwprof.cli import env, main
 from hwprof.errors import CaseFailed
 from hwprof.frameworks import environments
 from hwprof.frameworks.protocol import Adapter
+from hwprof.plan import experiment
 from hwprof.store import Results
 
 TWO = """

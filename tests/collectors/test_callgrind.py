@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.artifacts import Workshop
-from hwprof.cases import Planned, plan
 from hwprof.collectors.callgrind import Callgrind
 from hwprof.collectors.modelled_caches import DEFAULTS
 from hwprof.collectors.simulators import REPEATABLE
 from hwprof.environments.interpreters import NO_TELEMETRY
-from hwprof.experiment import Experiment, parse
+from hwprof.plan.cases import Planned, plan
+from hwprof.plan.experiment import Experiment, parse
 from hwprof.records import Origin, Run
-from hwprof.runner import Runner
+from hwprof.runner.rounds import Runner
+from hwprof.runner.workshop import Workshop
 
 ROUNDS = 500_000
 # A loop of 2 x ROUNDS instructions as the "network", executed by as many threads as asked for.

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.artifacts import Workshop
-from hwprof.cases import plan
 from hwprof.collectors.callgrind import Callgrind, callgrind_available
 from hwprof.collectors.client_requests import CODE, COUNTED, EMPTY, IGNORED, connect
 from hwprof.collectors.modelled_caches import DEFAULTS
 from hwprof.collectors.protocol import Unavailable
 from hwprof.collectors.simulators import INFERENCES, inferences
 from hwprof.errors import CaseFailed
-from hwprof.experiment import parse
+from hwprof.plan.cases import plan
+from hwprof.plan.experiment import parse
 from hwprof.records import Failure
-from hwprof.runner import Runner
+from hwprof.runner.rounds import Runner
+from hwprof.runner.workshop import Workshop
 
 EVENTS = "events: Ir Dr Dw I1mr D1mr D1mw ILmr DLmr DLmw Bc Bcm Bi Bim"
 

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.commands.child import Child
-from hwprof.commands.command import CommandRunner, Order, name_of, unlike
-from hwprof.commands.counting import Native
-from hwprof.commands.errors import CommandNotExecutable, CommandNotFound
-from hwprof.commands.interrupts import Forwarding
-from hwprof.commands.output import Search, compiled
-from hwprof.errors import NotAvailable, UsageError
+from hwprof.errors import CommandNotExecutable, CommandNotFound, NotAvailable, UsageError
+from hwprof.programs.child import Child
+from hwprof.programs.command import CommandRunner, Order, name_of, unlike
+from hwprof.programs.counting import Native
+from hwprof.programs.interrupts import Forwarding
+from hwprof.programs.output import Search, compiled
 from hwprof.records import Exactness, Kind, Reading, Role, Run, Window
 from tests.commands import programs
 
@@ -216,7 +215,7 @@ def test_a_signal_sent_to_hwprof_ends_the_command_and_keeps_what_was_counted(
         word.read_bytes()
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("hwprof.commands.interrupts.in_foreground", lambda: False)
+    monkeypatch.setattr("hwprof.programs.interrupts.in_foreground", lambda: False)
     thread = threading.Thread(target=send)
     thread.start()
     done = run(("sh", "-c", f"echo x > {word}; exec sleep 100"))
@@ -229,7 +228,7 @@ def test_a_signal_sent_to_hwprof_ends_the_command_and_keeps_what_was_counted(
 
 def test_a_terminals_first_ctrl_c_is_not_sent_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[int] = []
-    monkeypatch.setattr("hwprof.commands.interrupts.in_foreground", lambda: True)
+    monkeypatch.setattr("hwprof.programs.interrupts.in_foreground", lambda: True)
     signals = Forwarding(4711)
     monkeypatch.setattr(os, "kill", lambda pid, number: sent.append(number))
     signals._hear(signal.SIGINT, None)

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from hwprof.cli import main
-from hwprof.commands import declared
 from hwprof.errors import BadExperiment, NotInstalled, UsageError
-from hwprof.experiment import parse
 from hwprof.networks.graph import InputSpec
+from hwprof.plan import declared
+from hwprof.plan.experiment import parse
 from hwprof.records import Case, Kind, Role, Run
-from hwprof.runner import Runner
+from hwprof.runner.rounds import Runner
 from hwprof.store import Results
 from hwprof.worker.protocol import Plan
 from tests.waiting import command_lines, until
@@ -99,7 +99,7 @@ SAID = {
 
 @pytest.mark.parametrize("name", sorted(declared.names()))
 def test_its_figure_is_read_from_what_it_prints(name: str) -> None:
-    from hwprof.commands.output import Search, compiled
+    from hwprof.programs.output import Search, compiled
 
     runner = declared.find(name)
     line, wanted, fps = SAID[name]

@@ -14,14 +14,13 @@ import pytest
 from hwprof.collectors import uncounted
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.events import Event
-from hwprof.commands import attach, perf
-from hwprof.commands.attach import Observation, TaskCounting, counters, ended, observe
-from hwprof.commands.child import Child
-from hwprof.commands.command import CommandRunner, Order
-from hwprof.commands.errors import PerfMissing
-from hwprof.commands.interrupts import Forwarding
-from hwprof.commands.perfstat import PerfStat, parse, perf_name
-from hwprof.errors import NotAvailable, UsageError
+from hwprof.errors import NotAvailable, PerfMissing, UsageError
+from hwprof.programs import attach, perf
+from hwprof.programs.attach import Observation, TaskCounting, counters, ended, observe
+from hwprof.programs.child import Child
+from hwprof.programs.command import CommandRunner, Order
+from hwprof.programs.interrupts import Forwarding
+from hwprof.programs.perfstat import PerfStat, parse, perf_name
 from hwprof.records import Exactness, Origin, Reading
 from tests import recorded_machines
 from tests.commands import programs

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from hwprof.collectors.perf import PerfCollector
-from hwprof.commands import perf, recording, samples
-from hwprof.commands.recording import Sampling
-from hwprof.commands.samples import UNKNOWN, Frame
 from hwprof.errors import NotAvailable
+from hwprof.programs import perf, recording, samples
+from hwprof.programs.recording import Sampling
+from hwprof.programs.samples import UNKNOWN, Frame
 from hwprof.records import Role, Window
 from hwprof.reports import flamegraph
 from tests import recorded_machines

@@ -236,8 +236,8 @@ def test_every_adapter_says_how_to_get_it() -> None:
 def test_a_conversion_elsewhere_is_made_by_that_environments_interpreter(
     foreign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path
 ) -> None:
-    from hwprof.cases import plan
-    from hwprof.experiment import Choice, single
+    from hwprof.plan.cases import plan
+    from hwprof.plan.experiment import Choice, single
     from hwprof.worker.protocol import Plan
 
     adapter = ONNXRUNTIME

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from hwprof import experiment
 from hwprof.cli import main
 from hwprof.environments import interpreters
+from hwprof.plan import experiment
 from hwprof.records import Run
 from hwprof.store import Results
 

@@ -7,16 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwprof import plugins, runner
+from hwprof import plugins
 from hwprof.errors import BadExperiment, CaseFailed, NotAvailable, UsageError
-from hwprof.experiment import Experiment, parse
 from hwprof.frameworks import fidelity, precision
 from hwprof.frameworks import reference as frameworks_reference
 from hwprof.frameworks.calibration import FIRST_SEEDED, Calibration, write
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.networks import find
 from hwprof.networks.images import synthetic_inputs
+from hwprof.plan.experiment import Experiment, parse
 from hwprof.records import Case
+from hwprof.runner import rounds
 
 EXPERIMENT = '[matrix]\nframeworks = ["onnxruntime"]\nnetworks = ["tiny_cnn"]\nprecision = ["int8"]\n'
 
@@ -120,6 +121,6 @@ def test_a_conversion_may_take_as_long_as_a_run(asked: float, given: float, monk
     def workshop(*arguments: object) -> None:
         made.append(arguments)
 
-    monkeypatch.setattr(runner, "Workshop", workshop)
-    assert list(runner.Runner(Experiment("none", (), timeout_s=asked, idle_baseline_s=0.0)).run()) == []
+    monkeypatch.setattr(rounds, "Workshop", workshop)
+    assert list(rounds.Runner(Experiment("none", (), timeout_s=asked, idle_baseline_s=0.0)).run()) == []
     assert made[0][2] == given

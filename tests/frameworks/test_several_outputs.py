@@ -14,23 +14,23 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from hwprof import plugins
-from hwprof.artifacts import PreparationFailed, Workshop, gives_every_output
 from hwprof.blame import Parts
-from hwprof.cases import plan
 from hwprof.cli import main
 from hwprof.errors import UnsupportedModel
-from hwprof.experiment import Choice, Experiment, parse
 from hwprof.frameworks import fidelity, named_outputs
 from hwprof.frameworks import reference as frameworks_reference
 from hwprof.frameworks.ncnn.adapter import NcnnModel, outputs_of
 from hwprof.frameworks.opencv.adapter import OpenCv
 from hwprof.frameworks.protocol import PrepareJob
-from hwprof.launcher import Launcher
 from hwprof.networks import find
 from hwprof.networks.images import synthetic_inputs
+from hwprof.plan.cases import plan
+from hwprof.plan.experiment import Choice, Experiment, parse
 from hwprof.records import Case, Fidelity, from_json, to_json
 from hwprof.reports.run import value_of
-from hwprof.runner import Runner
+from hwprof.runner.launcher import Launcher
+from hwprof.runner.rounds import Runner
+from hwprof.runner.workshop import PreparationFailed, Workshop, gives_every_output
 from hwprof.worker.untimed import first
 
 FLOAT = TensorProto.FLOAT

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from hwprof import plugins
-from hwprof.cases import checked_options
 from hwprof.cli import main
 from hwprof.environments import interpreters
 from hwprof.errors import UsageError
 from hwprof.frameworks import tvm
 from hwprof.frameworks.tvm.adapter import target
 from hwprof.frameworks.tvm.tuning import LIMIT_S, Tally, last_line
+from hwprof.plan.cases import checked_options
 from hwprof.records import Case
 
 # As it was before any test got one of its own.

@@ -10,11 +10,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from hwprof.artifacts import Workshop
 from hwprof.cli import main
-from hwprof.launcher import Launcher
 from hwprof.networks import network
 from hwprof.networks.evaluate import TOLERANCE, double, in_double
+from hwprof.runner.launcher import Launcher
+from hwprof.runner.workshop import Workshop
 
 CAST = TensorProto.FLOAT
 

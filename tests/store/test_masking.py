@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from hwprof.cli import main, record
-from hwprof.commands.recording import Recorded
-from hwprof.commands.samples import Frame, Sample
 from hwprof.printable import encodable, printable
+from hwprof.programs.recording import Recorded
+from hwprof.programs.samples import Frame, Sample
 from hwprof.records import Case, Failure
 from hwprof.store import Results
 from hwprof.store.masking import Masker, is_secret

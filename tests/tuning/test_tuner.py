@@ -10,14 +10,14 @@ import pytest
 
 from hwprof.cli import main
 from hwprof.errors import BadExperiment, NotAvailable, UsageError
-from hwprof.experiment import Choice, parse
 from hwprof.machine.facts import hardware
+from hwprof.plan import tuned as plan_tuned
+from hwprof.plan.experiment import Choice, parse
 from hwprof.records import Kind
 from hwprof.reports import content, text
 from hwprof.reports import tuning as shown
-from hwprof.runner import Runner
+from hwprof.runner.rounds import Runner
 from hwprof.store import Results
-from hwprof.tuning import policy
 from hwprof.tuning.tuner import Request, Step, Tuned, Tuner
 from hwprof.worker.protocol import Plan
 
@@ -140,12 +140,12 @@ def test_a_winner_of_another_version_or_machine_is_not_used(tuned: tuple[Path, T
         try:
             with pytest.raises(NotAvailable, match=r"for 1 of 1 cases \(onnxruntime 0\.1 -> .* since\)"):
                 list(Runner(spec, results).run())
-            assert list(policy.lacking(spec, policy.known(results, hardware()))) == [outcome.subject.key]
+            assert list(plan_tuned.lacking(spec, plan_tuned.known(results, hardware()))) == [outcome.subject.key]
             with pytest.raises(NotAvailable, match="for 1 of 1 cases"):
-                policy.cases(spec, results, {"another": "machine"})
+                plan_tuned.cases(spec, results, {"another": "machine"})
         finally:
             results.add_tuning(hardware(), outcome.subject.key, outcome.kept.winner(), told)
-        assert policy.lacking(spec, policy.known(results, hardware())) == {}
+        assert plan_tuned.lacking(spec, plan_tuned.known(results, hardware())) == {}
 
 
 def test_without_a_tuning_the_error_names_the_command(tmp_path: Path) -> None:
@@ -162,10 +162,10 @@ def test_without_a_tuning_the_error_names_the_command(tmp_path: Path) -> None:
 def test_threads_that_are_given_are_part_of_what_is_tuned() -> None:
     free, given = parse(EXPERIMENT, "t"), parse(EXPERIMENT.replace("[launch]", "threads = [2]\n[launch]"), "t")
     assert [c.threads for c in free.choices] == [0]
-    (subject,) = (s for _, _, s in policy.subjects(given))
+    (subject,) = (s for _, _, s in plan_tuned.subjects(given))
     assert subject.threads == 2
     assert subject.command("tiny_cnn").endswith("-s 32 -t 2")
-    assert set(policy.lacking(given, {})) != set(policy.lacking(free, {}))
+    assert set(plan_tuned.lacking(given, {})) != set(plan_tuned.lacking(free, {}))
 
 
 def test_a_policy_belongs_to_the_plan_and_an_unknown_one_is_refused() -> None:

@@ -14,7 +14,7 @@ from hwprof.collectors.perf.abi import Attr
 from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.events import Parser
 from hwprof.collectors.protocol import Available, Target
-from hwprof.commands import perfstat
+from hwprof.programs import perfstat
 from hwprof.records import Snapshot
 from tests import recorded_machines
 from tests.collectors.perf.fake import HARDWARE, SOFTWARE, FakeKernel, Key, error

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.artifacts import Workshop
 from hwprof.cache import default_cache
-from hwprof.cases import plan
 from hwprof.collectors.riscv.counters import CounterFile
 from hwprof.collectors.riscv.simulator import Cpu, arguments
-from hwprof.experiment import parse
+from hwprof.plan.cases import plan
+from hwprof.plan.experiment import parse
 from hwprof.records import Origin, Run
-from hwprof.runner import Runner
+from hwprof.runner.rounds import Runner
+from hwprof.runner.workshop import Workshop
 
 # As it was before any test got a cache of its own: what is downloaded is kept.
 CACHE = default_cache()

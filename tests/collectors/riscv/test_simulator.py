@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.artifacts import Workshop
-from hwprof.cases import plan
 from hwprof.cli import main
 from hwprof.collectors import simulators
 from hwprof.collectors.protocol import Available, Unavailable
@@ -18,9 +16,11 @@ from hwprof.collectors.riscv import root, simulator
 from hwprof.collectors.riscv.counters import VARIABLE
 from hwprof.collectors.riscv.simulator import Cpu, QemuUser, parse
 from hwprof.errors import BadExperiment, NotAvailable, NotInstalled, UsageError
-from hwprof.experiment import parse as parse_experiment
+from hwprof.plan.cases import plan
+from hwprof.plan.experiment import parse as parse_experiment
 from hwprof.records import Reading
-from hwprof.runner import Runner
+from hwprof.runner.rounds import Runner
+from hwprof.runner.workshop import Workshop
 from hwprof.worker.measuring import EMULATED_WARMUP
 from tests.collectors.riscv.test_counters import COUNTS, write
 

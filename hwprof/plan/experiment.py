@@ -17,10 +17,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from hwprof import bounds
 from hwprof.errors import BadExperiment, UsageError
 from hwprof.frameworks.calibration import COUNT, Calibration
 from hwprof.frameworks.precision import QUANTISED
+from hwprof.plan import bounds
 from hwprof.worker.protocol import Plan
 
 FORMAT = 1

@@ -20,10 +20,10 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof import bounds
-from hwprof.commands.output import compiled
 from hwprof.environments.interpreters import clean_environ
 from hwprof.errors import BadExperiment, NotInstalled, UnknownNameError, UsageError
+from hwprof.plan import bounds
+from hwprof.programs.output import compiled
 
 if TYPE_CHECKING:
     from hwprof.networks.graph import InputSpec

@@ -8,18 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.commands.command import Order, digest
-from hwprof.commands.declared import Declared, version
 from hwprof.environments.interpreters import clean_environ
 from hwprof.errors import NotInstalled
+from hwprof.plan.declared import Declared, version
+from hwprof.programs.command import Order, digest
 from hwprof.records import Failure, Run, from_json, to_json
 from hwprof.worker.failures import describe
 from hwprof.worker.protocol import Job, Task
 
 if TYPE_CHECKING:
-    from hwprof.cases import Planned
-    from hwprof.experiment import Experiment
-    from hwprof.launcher import Launcher
+    from hwprof.plan.cases import Planned
+    from hwprof.plan.experiment import Experiment
+    from hwprof.runner.launcher import Launcher
 
 LOG = 4000  # the end of what it printed is kept with the run
 

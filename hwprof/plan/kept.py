@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hwprof.records import Case, to_json
 
 if TYPE_CHECKING:
-    from hwprof.cases import Planned
+    from hwprof.plan.cases import Planned
 
 
 @dataclass(frozen=True, slots=True)

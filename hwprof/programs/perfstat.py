@@ -19,8 +19,8 @@ from hwprof.collectors.perf.events import Event
 from hwprof.collectors.perf.hybrid import settle
 from hwprof.collectors.perf.names import ALIASES, CACHE, CLOCKS, HARDWARE, KERNEL_ONLY
 from hwprof.collectors.protocol import Unavailable
-from hwprof.commands.perf import Controlled, program
 from hwprof.errors import NotAvailable
+from hwprof.programs.perf import Controlled, program
 from hwprof.records import Exactness, Origin, Reading, Shape, missing
 
 NOT_SUPPORTED = "perf stat: <not supported>: this machine does not count it, or this user may not"
@@ -209,7 +209,7 @@ class PerfStatCounting:
 
 
 class PerfStat:
-    """Backend by `perf stat`; see `hwprof.commands.counting.Backend`."""
+    """Backend by `perf stat`; see `hwprof.programs.counting.Backend`."""
 
     name = "perf-stat"
     stop = True

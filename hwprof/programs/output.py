@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from hwprof.commands.interrupts import Forwarding
 from hwprof.errors import UsageError
+from hwprof.programs.interrupts import Forwarding
 
 # A line longer than this is searched in parts: a program that writes no line ends must not eat the memory.
 LONGEST_LINE = 1 << 16

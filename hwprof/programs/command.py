@@ -22,11 +22,11 @@ from hwprof.collectors import uncounted
 from hwprof.collectors.cpu import RUSAGE
 from hwprof.collectors.vocabulary import Name
 from hwprof.collectors.watcher import GaugeWatcher
-from hwprof.commands.child import Child, Ended, Usage
-from hwprof.commands.counting import Backend, absent
-from hwprof.commands.interrupts import Forwarding
-from hwprof.commands.output import Follower, Search, compiled
 from hwprof.errors import UsageError
+from hwprof.programs.child import Child, Ended, Usage
+from hwprof.programs.counting import Backend, absent
+from hwprof.programs.interrupts import Forwarding
+from hwprof.programs.output import Follower, Search, compiled
 from hwprof.records import Case, Doubt, Failure, Kind, Reading, Role, Run, Series, Window
 
 FRAMEWORK = "command"
@@ -233,7 +233,7 @@ def unlike(windows: Sequence[Window]) -> list[Doubt]:
 
 def case_of(argv: Sequence[str], frames: int | None = None, cpus: Sequence[int] = (), name: str = "") -> Case:
     """The case that a command is. `batch`: frames per execution, 1 where that is not known; 0 threads: its own."""
-    from hwprof.commands.child import find
+    from hwprof.programs.child import find
 
     return Case(
         framework=FRAMEWORK,

@@ -9,12 +9,12 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cases import Planned, plan
 from hwprof.errors import NotAvailable
-from hwprof.experiment import Choice, Experiment
 from hwprof.machine.cpus import parse_cpus
+from hwprof.plan.cases import Planned, plan
+from hwprof.plan.experiment import Choice, Experiment
+from hwprof.plan.kept import Kept, Subject, subject_of
 from hwprof.records import Doubt
-from hwprof.tuning.kept import Kept, Subject, subject_of
 
 if TYPE_CHECKING:
     from hwprof.store import Results

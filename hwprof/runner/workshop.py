@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof import plugins
 from hwprof.cache import default_cache, making
-from hwprof.cases import Planned, plan, versions
 from hwprof.environments import interpreters
 from hwprof.frameworks import fidelity
 from hwprof.frameworks.calibration import Calibration
 from hwprof.frameworks.precision import QUANTISED, int8_key
-from hwprof.launcher import Launcher, Outcome
+from hwprof.plan.cases import Planned, plan, versions
 from hwprof.printable import encodable
 from hwprof.records import Case, Failure, Fidelity
+from hwprof.runner.launcher import Launcher, Outcome
 from hwprof.worker.protocol import QUANTISED_IMAGES, REFERENCE_IMAGES, Job, Task
 
 if TYPE_CHECKING:
@@ -189,9 +189,9 @@ class Workshop:
         """The reference of a network against its evaluation in double precision. Raises PreparationFailed."""
         import numpy as np
 
-        from hwprof.experiment import Choice, Experiment
         from hwprof.frameworks import named_outputs
         from hwprof.networks.evaluate import TOLERANCE
+        from hwprof.plan.experiment import Choice, Experiment
 
         choice = Choice(fidelity.REFERENCE, name, size, 1, 1, "fp32", ())
         planned = plan(Experiment("check", (choice,), seed=self.seed))[0]

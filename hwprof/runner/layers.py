@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from hwprof.analysis.layers import HEAVY, Node, located
-from hwprof.artifacts import PreparationFailed, Workshop
-from hwprof.cases import Planned
 from hwprof.frameworks.protocol import Step
+from hwprof.plan.cases import Planned
 from hwprof.records import Kind, Reading, Run, Window, from_json, missing
-from hwprof.runner import Runner
+from hwprof.runner.rounds import Runner
+from hwprof.runner.workshop import PreparationFailed, Workshop
 from hwprof.worker.protocol import Task
 
 

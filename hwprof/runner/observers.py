@@ -1,20 +1,18 @@
-"""A network case whose counted window is counted from outside, by `perf stat` on the worker's tasks.
-
-The worker opens nothing. Before the window perf is attached to all its tasks and enabled, behind it disabled; each edge
-waits for perf's ack. The edge behind lies a moment after the window: the worker's word has to come through first. Some
-of the worker's own work is counted with it, by estimate a millisecond's; in short windows that is said as a doubt.
-"""
+"""Programs that observe a worker from outside: perf stat and perf record."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from hwprof.commands.perfstat import PerfStat, PerfStatCounting
-from hwprof.launcher import Observer, Outcome
+from hwprof.programs.perfstat import PerfStat, PerfStatCounting
+from hwprof.programs.recording import Recorder, Sampling
+from hwprof.programs.samples import Sample
 from hwprof.records import Doubt, Reading, Role, to_json
+from hwprof.runner.launcher import Observer, Outcome
 from hwprof.worker.protocol import Job
 
 SHORT_S = 0.2
@@ -74,3 +72,41 @@ class PerfStatObserver(Observer):
             "facts": facts,
             "unavailable": {**result["unavailable"], **refused},
         }
+
+
+@dataclass(slots=True)
+class RecordingObserver(Observer):
+    """Records the measuring worker in its windows: neither import, load and warm-up, nor the comparison of outputs.
+
+    perf is told the edges a moment before and behind; `within` leaves out what lies there.
+    """
+
+    perf: str
+    sampling: Sampling
+    keep: Path | None = None
+    samples: list[Sample] = field(default_factory=list)
+    _recorder: Recorder | None = None
+
+    def start(self, pid: int, window: int) -> None:
+        """Before a window."""
+        if self._recorder is None:
+            self._recorder = Recorder(self.perf, pid, self.sampling)
+        else:
+            self._recorder.switch(True)
+
+    def stop(self, pid: int, window: int) -> None:
+        """After a window."""
+        if self._recorder is not None:
+            self._recorder.switch(False)
+
+    def end(self, outcome: Outcome) -> Outcome:
+        """What was sampled is added to `samples`."""
+        if self._recorder is not None:
+            self.samples += self._recorder.finish(self.keep)
+        return outcome
+
+    def close(self) -> None:
+        """End a perf that still samples."""
+        if self._recorder is not None:
+            self._recorder.close()
+            self._recorder = None

@@ -14,8 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from hwprof.commands.errors import PerfMissing
-from hwprof.errors import NotAvailable
+from hwprof.errors import NotAvailable, PerfMissing
 
 TIMEOUT_S = 60.0
 CAP_SYS_ADMIN, CAP_PERFMON = 21, 38

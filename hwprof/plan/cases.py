@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.environments import interpreters
 from hwprof.errors import UsageError
-from hwprof.experiment import Choice, Experiment
 from hwprof.frameworks.calibration import Calibration
 from hwprof.frameworks.precision import QUANTISED
 from hwprof.networks.graph import InputSpec
+from hwprof.plan.experiment import Choice, Experiment
 from hwprof.records import Case, Kind
 
 if TYPE_CHECKING:
-    from hwprof.commands.declared import Declared
     from hwprof.frameworks.protocol import Adapter
     from hwprof.networks.network import Network
+    from hwprof.plan.declared import Declared
 
 # Options of this prefix are variables of the worker's environment: env.OPENCV_CPU_DISABLE=AVX2
 ENVIRONMENT = "env."
@@ -129,7 +129,7 @@ def _planned(choice: Choice, seed: int, cpus: Sequence[int], calibration: Calibr
 def measured_by(choice: Choice) -> tuple[Adapter, Declared | None]:
     """The framework's adapter, and the runner that was asked for; UnknownFramework, UnknownRunner, UsageError."""
     from hwprof import plugins
-    from hwprof.commands import declared
+    from hwprof.plan import declared
 
     if choice.framework != declared.FRAMEWORK:
         return plugins.adapter(choice.framework), None

@@ -18,12 +18,12 @@ from hwprof import doubts
 from hwprof.collectors import uncounted
 from hwprof.collectors.perf import PerfCollector, TaskSession
 from hwprof.collectors.watcher import GaugeWatcher
-from hwprof.commands.command import FRAMEWORK, digest, name_of
-from hwprof.commands.counting import Counting, absent
-from hwprof.commands.interrupts import Forwarding
-from hwprof.commands.perfstat import PerfStat
 from hwprof.errors import NotAvailable, UsageError
 from hwprof.machine.clock import clock_ns
+from hwprof.programs.command import FRAMEWORK, digest, name_of
+from hwprof.programs.counting import Counting, absent
+from hwprof.programs.interrupts import Forwarding
+from hwprof.programs.perfstat import PerfStat
 from hwprof.records import Case, Doubt, Kind, Reading, Role, Run, Window, between
 
 _TRIES = 5

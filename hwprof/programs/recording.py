@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from hwprof.collectors.perf import PerfCollector
-from hwprof.commands.child import Child, Ended
-from hwprof.commands.interrupts import Forwarding
-from hwprof.commands.output import Follower, Search
-from hwprof.commands.perf import Controlled
-from hwprof.commands.samples import FIELDS, Sample, parse
 from hwprof.errors import NotAvailable, UsageError
-from hwprof.launcher import Observer, Outcome
+from hwprof.programs.child import Child, Ended
+from hwprof.programs.interrupts import Forwarding
+from hwprof.programs.output import Follower, Search
+from hwprof.programs.perf import Controlled
+from hwprof.programs.samples import FIELDS, Sample, parse
 from hwprof.records import Window
 
 # The kernel's timer: where no counter can interrupt. The same on every machine.
@@ -190,7 +189,7 @@ def of_command(
 
 def of_process(perf: str, sampling: Sampling, pid: int, duration_s: float | None, keep: Path | None = None) -> Recorded:
     """A running process, until it ends, the time is over, or Ctrl-C."""
-    from hwprof.commands.attach import command_line, ended, pidfd
+    from hwprof.programs.attach import command_line, ended, pidfd
 
     argv = command_line(pid)
     with ExitStack() as stack:
@@ -204,41 +203,3 @@ def of_process(perf: str, sampling: Sampling, pid: int, duration_s: float | None
         seconds = time.monotonic() - started
         samples = recorder.finish(keep)
     return Recorded(f"process {pid}: {' '.join(argv)}", samples, seconds)
-
-
-@dataclass(slots=True)
-class RecordingObserver(Observer):
-    """Records the measuring worker in its windows: neither import, load and warm-up, nor the comparison of outputs.
-
-    perf is told the edges a moment before and behind; `within` leaves out what lies there.
-    """
-
-    perf: str
-    sampling: Sampling
-    keep: Path | None = None
-    samples: list[Sample] = field(default_factory=list)
-    _recorder: Recorder | None = None
-
-    def start(self, pid: int, window: int) -> None:
-        """Before a window."""
-        if self._recorder is None:
-            self._recorder = Recorder(self.perf, pid, self.sampling)
-        else:
-            self._recorder.switch(True)
-
-    def stop(self, pid: int, window: int) -> None:
-        """After a window."""
-        if self._recorder is not None:
-            self._recorder.switch(False)
-
-    def end(self, outcome: Outcome) -> Outcome:
-        """What was sampled is added to `samples`."""
-        if self._recorder is not None:
-            self.samples += self._recorder.finish(self.keep)
-        return outcome
-
-    def close(self) -> None:
-        """End a perf that still samples."""
-        if self._recorder is not None:
-            self._recorder.close()
-            self._recorder = None

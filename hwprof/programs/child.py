@@ -22,8 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hwprof.commands.errors import CommandNotExecutable, CommandNotFound
-from hwprof.errors import NotAvailable, UsageError
+from hwprof.errors import CommandNotExecutable, CommandNotFound, NotAvailable, UsageError
 from hwprof.machine.clock import clock_ns
 
 # Python ignores SIGPIPE and SIGXFSZ, and what is ignored stays so over exec: the command shall find the defaults.

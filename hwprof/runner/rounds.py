@@ -17,20 +17,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof import doubts, plugins
-from hwprof.artifacts import TIMEOUT_S, Artifacts, PreparationFailed, Workshop, compared
-from hwprof.cases import Planned
 from hwprof.collectors import uncounted
 from hwprof.collectors.protocol import Unavailable
 from hwprof.collectors.simulators import CALLGRIND, inferences, simulator
 from hwprof.collectors.watcher import GaugeWatcher, idle_power
 from hwprof.errors import HwprofError, NotAvailable
-from hwprof.experiment import Experiment
 from hwprof.frameworks.fidelity import tolerance
 from hwprof.frameworks.precision import QUANTISED
-from hwprof.launcher import Launcher, Outcome, Workers
 from hwprof.machine.facts import machine_facts
+from hwprof.plan import tuned
+from hwprof.plan.cases import Planned
+from hwprof.plan.experiment import Experiment
 from hwprof.records import Doubt, Failure, Fidelity, Kind, Run, Window, from_json, missing
-from hwprof.tuning import policy
+from hwprof.runner.launcher import Launcher, Outcome, Workers
+from hwprof.runner.workshop import TIMEOUT_S, Artifacts, PreparationFailed, Workshop, compared
 from hwprof.worker.protocol import Job, Task
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Runner:
 
         An interrupt, or closing this, ends all workers at once; what is finished is saved.
         """
-        cases = policy.cases(self.experiment, self.results, self.facts["hardware"])
+        cases = tuned.cases(self.experiment, self.results, self.facts["hardware"])
         self.require(cases)
         patience = max(TIMEOUT_S, self.experiment.timeout_s)  # quantising may take longer than any run
         workshop = Workshop(self.launcher, self.experiment.seed, patience, self.experiment.calibration)
@@ -153,7 +153,7 @@ class Runner:
         measuring = dataclasses.replace(self.experiment.plan, counted_first=number % 2 == 1)
         job = dataclasses.replace(self.job(planned, paths, Task.MEASURE), plan=measuring)
         if planned.declared is not None:
-            from hwprof.commands.measuring import told
+            from hwprof.runner.declared import told
 
             return told(base, planned, job, self.experiment, self.launcher)
         with GaugeWatcher(self.experiment.gauge_hz, case.cpus, self.experiment.meter, self.idle_w) as watcher:
@@ -161,7 +161,7 @@ class Runner:
         if outcome.result is None:
             return dataclasses.replace(base, failure=outcome.failure)
         run = self._complete(base, outcome, watcher, {"conversion": list(paths.steps)})
-        return dataclasses.replace(run, doubts=(*run.doubts, *policy.doubts(planned, run.software)))
+        return dataclasses.replace(run, doubts=(*run.doubts, *tuned.doubts(planned, run.software)))
 
     def blank(self, planned: Planned, number: int, attempt: int, kind: Kind, environ: Mapping[str, str]) -> Run:
         """A run of this case without any results."""
