@@ -24,20 +24,21 @@ from pathlib import Path
 
 import fitted
 
-from hwprof import accuracy, plugins
+from hwprof import plugins
 from hwprof import speed as hwprof_speed
 from hwprof.analysis.accuracy import Share, share
 from hwprof.cache import default_cache
 from hwprof.errors import HwprofError
 from hwprof.frameworks.calibration import Calibration
 from hwprof.machine.facts import hardware
-from hwprof.matrix import Column, columns
-from hwprof.networks import labelled, preprocess
+from hwprof.networks import preprocess
 from hwprof.plan.cases import Planned, plan
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.records import Fidelity, Run
 from hwprof.runner.rounds import Runner
 from hwprof.runner.workshop import Artifacts, PreparationFailed, Workshop
+from hwprof.studies.accuracy import labelled, measure
+from hwprof.studies.matrix.matrix import Column, columns
 from hwprof.worker.protocol import Job, Plan, Task
 
 NETWORKS = ("mobilenet_v2", "resnet50", "squeezenet1_1")
@@ -155,7 +156,7 @@ def agree(found: Sequence[Column], rows: Sequence[Row], args: argparse.Namespace
         cases = [plan(Experiment("precisions", (choice,), SEED, calibration=calibration))[0] for choice in choices]
         try:
             named = list(zip(PRECISIONS, cases, strict=True))
-            result = accuracy.measure(workshop, named, data, how, preprocess.decoder())
+            result = measure.measure(workshop, named, data, how, preprocess.decoder())
         except PreparationFailed as error:
             say(f"  {column.name} {network}, fitted: {error.failure.message}")
             continue

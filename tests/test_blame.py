@@ -12,8 +12,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from hwprof import plugins
-from hwprof.blame import Parts
 from hwprof.cli import main
+from hwprof.studies.matrix.culprit import Parts
 
 FLOAT = TensorProto.FLOAT
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from hwprof import doctor
-from hwprof.calibration import kernels
 from hwprof.collectors.protocol import Available, Unavailable
 from hwprof.collectors.riscv import build as riscv
 from hwprof.errors import HwprofError, NotAvailable, NotInstalled
 from hwprof.machine import compiler
 from hwprof.machine.compiler import Compiler, NotCompiled
-from hwprof.validation import build as truth
+from hwprof.studies.ceilings import kernels
+from hwprof.studies.validation import build as truth
 
 SCALAR = kernels.Variant("scalar", 4, kernels.SCALAR)
 # Writes its own words to whatever follows -o; says its version, that of the compiler that it wraps

@@ -6,13 +6,13 @@ import dataclasses
 
 import pytest
 
-from hwprof import interventions
 from hwprof.errors import NotAvailable, UsageError
 from hwprof.frameworks import switches
 from hwprof.plan.cases import checked_options, environ_of, plan
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plugins import adapter
 from hwprof.records import Case
+from hwprof.studies import interventions
 from tests.factories import make_case
 
 RECIPE = "builtin-3 seed 7"

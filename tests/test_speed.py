@@ -13,7 +13,7 @@ from hwprof.cli.sweep import progress
 from hwprof.records import Role, Run, Window
 from hwprof.reports.run import text
 from hwprof.runner.rounds import Progress
-from hwprof.tuning.tuner import outcome
+from hwprof.studies.tuning.tuner import outcome
 from tests.factories import make_case, make_run
 
 

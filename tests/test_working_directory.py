@@ -25,7 +25,7 @@ raise SystemExit("a file of the working directory was run")
 # Words of other programs that look like Python's -m and -c: (file below the root, the word).
 OTHERS = {
     ("hwprof/boards/machines.py", "-m"),
-    ("hwprof/validation/build.py", "-c"),
+    ("hwprof/studies/validation/build.py", "-c"),
     ("hwprof/frameworks/tvm/adapter.py", "-c"),
 }
 SAFE = {"-P", "-I"}

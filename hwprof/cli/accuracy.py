@@ -59,13 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Read the set, ask every framework, print scores and pairs."""
-    from hwprof import accuracy
     from hwprof.collectors.memory import headroom
     from hwprof.errors import CaseFailed
-    from hwprof.networks import labelled, preprocess
+    from hwprof.networks import preprocess
     from hwprof.reports import accuracy as report
     from hwprof.runner.launcher import Launcher
     from hwprof.runner.workshop import PreparationFailed, Workshop
+    from hwprof.studies.accuracy import labelled, measure
 
     labels, synsets = (None if name is None else Path(name) for name in (args.labels, args.synsets))
     data = labelled.read(Path(args.images), labels, synsets, args.first_class).spread(args.limit)
@@ -79,7 +79,7 @@ def main(args: argparse.Namespace) -> int:
     workshop = Workshop(Launcher(headroom=headroom), args.seed, timeout)
     how = preprocess_of(args, cases[0][1].case.network, cases[0][1].spec.shape)
     try:
-        result = accuracy.measure(workshop, cases, data, how, library, say, args.strict)
+        result = measure.measure(workshop, cases, data, how, library, say, args.strict)
     except PreparationFailed as error:
         raise CaseFailed(error.failure.message, error.failure.remedy) from error
     print(json.dumps(report.document(result), indent=2) if args.json else report.text(result))
@@ -95,11 +95,11 @@ def cases_of(args: argparse.Namespace) -> tuple[list[tuple[str, Planned]], list[
     """(name, planned case) of every framework and precision, and a line for each that knows no such precision."""
     from hwprof.environments import interpreters
     from hwprof.frameworks import fidelity
-    from hwprof.matrix import columns
     from hwprof.networks.network import REAL
     from hwprof.plan.cases import plan
     from hwprof.plan.experiment import Choice, Experiment
     from hwprof.plugins import adapter
+    from hwprof.studies.matrix.matrix import columns
 
     network = args.network + (REAL if args.pretrained else "")
     found: list[tuple[str, Planned]] = []

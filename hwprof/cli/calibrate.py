@@ -37,10 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Compile, measure, print, keep."""
     from hwprof.cache import default_cache
-    from hwprof.calibration.measure import calibrate
     from hwprof.machine import cpus as machine_cpus
     from hwprof.machine import facts as machine_facts
     from hwprof.reports import roofline
+    from hwprof.studies.ceilings.measure import calibrate
 
     cpus = machine_cpus.parse_cpus(args.cpus) if args.cpus else machine_cpus.default_cpus(1)
     machine_cpus.check_cpus(cpus)

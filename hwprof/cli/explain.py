@@ -100,7 +100,6 @@ def intervene(found: Any, source: Any, args: argparse.Namespace) -> int:
     """Measure every pair again, unchanged and changed in turn; how many runs failed."""
     import platform
 
-    from hwprof import interventions
     from hwprof.analysis import pairs as listing
     from hwprof.errors import NotAvailable
     from hwprof.machine.cpus import allowed_cpus
@@ -108,6 +107,7 @@ def intervene(found: Any, source: Any, args: argparse.Namespace) -> int:
     from hwprof.records import to_json
     from hwprof.runner.rounds import Runner
     from hwprof.store.schema import content_id
+    from hwprof.studies import interventions
 
     here = content_id(to_json(hardware()))
     plans, refused = [], []

@@ -72,7 +72,7 @@ def row(name: str) -> dict[str, Any]:
     from hwprof.environments import interpreters
     from hwprof.plan import declared
     from hwprof.plugins import adapter
-    from hwprof.tuning.space import tunable
+    from hwprof.studies.tuning.space import tunable
 
     runners = [declared.load(path) for path in declared.names().values()]
     found = adapter(name)
@@ -102,8 +102,8 @@ def conversions(names: tuple[str, ...], as_json: bool) -> int:
 
 def matrix(args: argparse.Namespace) -> int:
     """Fill the matrix with a line of progress per cell on stderr; exit code 4 where a cell is not faithful."""
-    from hwprof.matrix import Matrix, choices, columns
     from hwprof.reports import matrix as report
+    from hwprof.studies.matrix.matrix import Matrix, choices, columns
 
     chosen, rows = columns(words(args.frameworks)), choices(words(args.networks), args.size)
     work = Matrix(

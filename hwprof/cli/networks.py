@@ -52,12 +52,12 @@ def main(args: argparse.Namespace) -> int:
 def check(args: argparse.Namespace) -> int:
     """A line per network; exit code 4 where a reference is off, or could not be made."""
     from hwprof.collectors.memory import headroom
-    from hwprof.matrix import choices
     from hwprof.records import to_json
     from hwprof.reports.matrix import finite
     from hwprof.reports.run import value_of
     from hwprof.runner.launcher import Launcher
     from hwprof.runner.workshop import PreparationFailed, Workshop
+    from hwprof.studies.matrix.matrix import choices
 
     asked = () if args.check == "all" else tuple(word.strip() for word in args.check.split(",") if word.strip())
     workshop = Workshop(Launcher(headroom=headroom), args.seed, timeout_s=3600.0)

@@ -97,7 +97,7 @@ def experiment_of(args: argparse.Namespace) -> Experiment:
     from hwprof.machine.cpus import allowed_cpus
     from hwprof.plan.experiment import Choice, single
     from hwprof.plugins import adapter
-    from hwprof.tuning.space import thread_counts
+    from hwprof.studies.tuning.space import thread_counts
     from hwprof.worker.protocol import Plan
 
     available = len(allowed_cpus())

@@ -23,7 +23,8 @@ from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
 from hwprof.plan.options import parse_option
 
 if TYPE_CHECKING:
-    from hwprof.tuning.tuner import Request, Step, Tuned
+    from hwprof.studies.tuning.space import Request
+    from hwprof.studies.tuning.tuner import Step, Tuned
 
 UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
 
@@ -82,7 +83,7 @@ def main(args: argparse.Namespace) -> int:
 
 def all_of(requests: Iterable[Request], args: argparse.Namespace, results: Any) -> tuple[list[Tuned], list[CaseFailed]]:
     """Tune one after the other; a case whose default can't be measured costs itself."""
-    from hwprof.tuning.tuner import Tuner
+    from hwprof.studies.tuning.tuner import Tuner
 
     outcomes: list[Tuned] = []
     failed: list[CaseFailed] = []
@@ -111,7 +112,7 @@ def request_of(args: argparse.Namespace) -> Request:
     from hwprof.environments import interpreters
     from hwprof.plan.experiment import Choice, single
     from hwprof.plugins import adapter
-    from hwprof.tuning.tuner import PLAN, Request
+    from hwprof.studies.tuning.space import PLAN, Request
 
     options = tuple(sorted(parse_option(text) for text in args.option))
     choice = Choice(args.framework, args.network, args.size, args.batch, args.threads, args.precision, options)
@@ -129,7 +130,7 @@ def of_experiment(args: argparse.Namespace, results: Any) -> list[Request]:
 
     from hwprof.machine.facts import hardware
     from hwprof.plan import experiment, tuned
-    from hwprof.tuning.tuner import PLAN, Request
+    from hwprof.studies.tuning.space import PLAN, Request
 
     spec = experiment.load(args.experiment)
     if spec.policy != "tuned":

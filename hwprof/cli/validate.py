@@ -29,7 +29,7 @@ from hwprof.errors import EXIT_OK, UsageError
 from hwprof.plan.options import split_events
 
 if TYPE_CHECKING:
-    from hwprof.validation.bench import Result
+    from hwprof.studies.validation.bench import Result
 
 ORDER = ("right", "off by a factor", "lying", "dead", "unproven")
 
@@ -54,8 +54,8 @@ def main(args: argparse.Namespace) -> int:
     """Compile, count, judge, keep."""
     from hwprof.cache import default_cache
     from hwprof.machine import facts as machine
-    from hwprof.validation import build, expected
-    from hwprof.validation.bench import Bench, Program
+    from hwprof.studies.validation import build, expected
+    from hwprof.studies.validation.bench import Bench, Program
 
     if args.compile:
         shutil.copy(build.build(default_cache() / "truth"), args.compile)
@@ -90,7 +90,7 @@ def chosen(collector: PerfCollector, asked: list[str] | None) -> list[Event]:
     """The events asked for; else all with names of their own that mean something to the programs."""
     if asked:
         return [event for unit in collector.parser.parse(split_events(asked)) for event in unit]
-    from hwprof.validation.expected import has_answer
+    from hwprof.studies.validation.expected import has_answer
 
     known = (name for name in (*HARDWARE, *CACHE, *SOFTWARE, *CANONICAL) if has_answer(name))
     return [event for name in known for event in collector.parser.events(name)]

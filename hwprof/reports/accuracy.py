@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from hwprof.accuracy import Result
 from hwprof.analysis.accuracy import Share, holds
 from hwprof.records import to_json
+from hwprof.studies.accuracy.measure import Result
 
 # By how much the same network may differ between frameworks by top-1, in percentage points (docs/accuracy.md).
 EXPECTED = 0.1

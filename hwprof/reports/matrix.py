@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hwprof.records import to_json
 
 if TYPE_CHECKING:
-    from hwprof.matrix import Cell, Matrix
+    from hwprof.studies.matrix.matrix import Cell, Matrix
 
 
 def verdict(cell: Cell) -> str:

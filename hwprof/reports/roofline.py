@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from hwprof.analysis.roofline import Placement, Roof, Unplaced
-from hwprof.calibration.measure import SHARE
 from hwprof.records import Ceiling, to_json
 from hwprof.reports.content import Report, Table
+from hwprof.studies.ceilings.measure import SHARE
 
 HEADER = ("case", "GFLOP/s", "FLOP/byte", "of attainable", "side", "level", "bytes")
 NOTE = (

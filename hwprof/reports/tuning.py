@@ -9,7 +9,7 @@ from hwprof.records import Kind, Run
 
 if TYPE_CHECKING:
     from hwprof.plan.kept import Kept
-    from hwprof.tuning.tuner import Tuned
+    from hwprof.studies.tuning.tuner import Tuned
 
 SHOWN = 12
 HEADER = ("case", "tuned to", "FPS over default", "rounds", "search", "of")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.calibration import kernels
-from hwprof.calibration.kernels import Variant
 from hwprof.errors import NotInstalled
+from hwprof.studies.ceilings import kernels
+from hwprof.studies.ceilings.kernels import Variant
 
 
 def names(architecture: str, *extensions: str) -> list[str]:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.calibration import kernels
-from hwprof.calibration.kernels import Built, Variant
-from hwprof.calibration.measure import ask, by_numpy, calibrate, levels
 from hwprof.errors import HwprofError, NotInstalled
 from hwprof.records import Ceiling
+from hwprof.studies.ceilings import kernels
+from hwprof.studies.ceilings.kernels import Built, Variant
+from hwprof.studies.ceilings.measure import ask, by_numpy, calibrate, levels
 
 CACHES = [
     {"level": 1, "type": "Data", "kib": 32, "shared_by": 1, "count": 4},

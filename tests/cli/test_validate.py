@@ -13,8 +13,8 @@ from hwprof.cli import validate
 from hwprof.records import Counter, Origin
 from hwprof.store import Results
 from hwprof.store.validation import latest
-from hwprof.validation.bench import Result
-from hwprof.validation.verdicts import Finding, Judged, Verdict
+from hwprof.studies.validation.bench import Result
+from hwprof.studies.validation.verdicts import Finding, Judged, Verdict
 
 
 @pytest.mark.cc

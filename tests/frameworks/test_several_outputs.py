@@ -14,7 +14,6 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from hwprof import plugins
-from hwprof.blame import Parts
 from hwprof.cli import main
 from hwprof.errors import UnsupportedModel
 from hwprof.frameworks import fidelity, named_outputs
@@ -31,6 +30,7 @@ from hwprof.reports.run import value_of
 from hwprof.runner.launcher import Launcher
 from hwprof.runner.rounds import Runner
 from hwprof.runner.workshop import PreparationFailed, Workshop, gives_every_output
+from hwprof.studies.matrix.culprit import Parts
 from hwprof.worker.untimed import first
 
 FLOAT = TensorProto.FLOAT

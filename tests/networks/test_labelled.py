@@ -9,7 +9,7 @@ import pytest
 from scipy.io import savemat
 
 from hwprof.errors import UsageError
-from hwprof.networks import labelled
+from hwprof.studies.accuracy import labelled
 
 NAMES = ("n02119789", "n02100735", "n01440764")  # as ILSVRC numbers them: not the order of names
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hwprof.validation import build
+from hwprof.studies.validation import build
 from tests.fleet import CACHE, ONE_CPU, PLAIN, TWO_CPUS, Board, Fleet, Job, register
 
 HERE = Path(__file__).parent

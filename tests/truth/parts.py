@@ -21,7 +21,7 @@ from hwprof import Profile
 from hwprof.collectors.perf import PerfCollector, abi
 from hwprof.collectors.protocol import Session, Target
 from hwprof.records import Reading, Snapshot, between
-from hwprof.validation.bench import Program
+from hwprof.studies.validation.bench import Program
 from tests.truth.watcher import Perf
 
 HERE = Path.cwd()

@@ -13,9 +13,9 @@ from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.protocol import Target, Unavailable
 from hwprof.errors import NotInstalled
 from hwprof.records import between
-from hwprof.validation import build, expected
-from hwprof.validation.bench import Bench, Program
-from hwprof.validation.verdicts import Verdict
+from hwprof.studies.validation import build, expected
+from hwprof.studies.validation.bench import Bench, Program
+from hwprof.studies.validation.verdicts import Verdict
 from tests.truth import watcher
 
 EVENTS = "page-faults,context-switches,task-clock"

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from hwprof.errors import CaseFailed
-from hwprof.tuning.search import FINAL, MIN_FINAL, RUNG, SCREEN, Found, Measured, interval, search
-from hwprof.tuning.space import Candidate, Space
+from hwprof.studies.tuning.search import FINAL, MIN_FINAL, RUNG, SCREEN, Found, Measured, interval, search
+from hwprof.studies.tuning.space import Candidate, Space
 
 SPACE = Space((("threads", (1, 2, 4)), ("graph", ("all", "extended", "basic")), ("spin", (True, False))))
 

@@ -18,7 +18,8 @@ from hwprof.reports import content, text
 from hwprof.reports import tuning as shown
 from hwprof.runner.rounds import Runner
 from hwprof.store import Results
-from hwprof.tuning.tuner import Request, Step, Tuned, Tuner
+from hwprof.studies.tuning.space import Request
+from hwprof.studies.tuning.tuner import Step, Tuned, Tuner
 from hwprof.worker.protocol import Plan
 
 pytestmark = pytest.mark.slow

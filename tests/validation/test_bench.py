@@ -10,9 +10,9 @@ import pytest
 
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.abi import Type
-from hwprof.validation.bench import Bench, Result, Unsupported
-from hwprof.validation.expected import Machine
-from hwprof.validation.verdicts import Verdict
+from hwprof.studies.validation.bench import Bench, Result, Unsupported
+from hwprof.studies.validation.expected import Machine
+from hwprof.studies.validation.verdicts import Verdict
 from tests import recorded_machines
 from tests.collectors.perf.fake import HARDWARE, SOFTWARE, FakeKernel, Key
 

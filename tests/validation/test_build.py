@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.validation import build
-from hwprof.validation.bench import Program, Unsupported
+from hwprof.studies.validation import build
+from hwprof.studies.validation.bench import Program, Unsupported
 
 
 @pytest.fixture(scope="module")

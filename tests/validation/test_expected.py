@@ -6,8 +6,8 @@ import pytest
 
 from hwprof.collectors.perf.catalog import CANONICAL
 from hwprof.collectors.perf.names import HARDWARE
-from hwprof.validation.build import sources
-from hwprof.validation.expected import MOST_CHASE, Machine, Trial, has_answer, trials
+from hwprof.studies.validation.build import sources
+from hwprof.studies.validation.expected import MOST_CHASE, Machine, Trial, has_answer, trials
 
 KIB = 1 << 10
 CACHES = tuple(

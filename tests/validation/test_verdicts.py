@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hwprof.validation.verdicts import Finding, Known, Sample, Verdict, combine, factor_text, judge
+from hwprof.studies.validation.verdicts import Finding, Known, Sample, Verdict, combine, factor_text, judge
 
 SMALL, LARGE = 100, 500
 

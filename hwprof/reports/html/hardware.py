@@ -9,7 +9,6 @@ import numpy as np
 
 from hwprof.analysis.roofline import Placement, Roof
 from hwprof.analysis.topdown import Bar
-from hwprof.calibration.measure import SHARE
 from hwprof.collectors.vocabulary import LEVEL1, Name
 from hwprof.records import Origin, Role, Run, Series
 from hwprof.reports.html.model import Cell, Figure
@@ -17,6 +16,7 @@ from hwprof.reports.html.speed import place
 from hwprof.reports.html.svg import LETTER, Drawing, axis
 from hwprof.reports.numbers import number
 from hwprof.reports.topdown import NOTE
+from hwprof.studies.ceilings.measure import SHARE
 
 MOST = 40  # bars
 POINTS = 400  # per line of a timeline

@@ -16,10 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hwprof.calibration import kernels
-from hwprof.calibration.kernels import Built
 from hwprof.errors import HwprofError, NotInstalled
 from hwprof.records import Ceiling
+from hwprof.studies.ceilings import kernels
+from hwprof.studies.ceilings.kernels import Built
 
 REPETITIONS = 7
 SECONDS = 0.1

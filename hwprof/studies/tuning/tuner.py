@@ -6,9 +6,9 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hwprof import speed
 from hwprof.machine.cpus import allowed_cpus, check_cpus, parse_cpus
@@ -19,30 +19,13 @@ from hwprof.records import Kind, Run
 from hwprof.runner.launcher import Launcher
 from hwprof.runner.rounds import ATTEMPTS, PERMANENT, Runner
 from hwprof.runner.workshop import Workshop
-from hwprof.tuning import space as spaces
-from hwprof.tuning.evidence import evidence
-from hwprof.tuning.search import Found, Measured, search
-from hwprof.tuning.space import ALL, CPUS, THREADS, Candidate, Space
-from hwprof.worker.protocol import Plan
+from hwprof.studies.tuning import space as spaces
+from hwprof.studies.tuning.outcome import evidence
+from hwprof.studies.tuning.search import Found, Measured, search
+from hwprof.studies.tuning.space import ALL, CPUS, THREADS, Candidate, Request, Space
 
 if TYPE_CHECKING:
     from hwprof.store import Results
-
-# Counters are not looked at while searching, and one window tells the speed of one process.
-PLAN = Plan(window_s=0.4, min_iterations=5, warmup_s=1.0, events=(), closed_window=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What to tune. `choice.threads` 0 and `cpus` empty: searched. `vary`: factor -> values in place of the usual."""
-
-    choice: Choice
-    cpus: str = ""
-    vary: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
-    budget_s: float = 120.0
-    seed: int = 0
-    plan: Plan = PLAN
-    timeout_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)

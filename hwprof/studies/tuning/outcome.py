@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.plan.kept import Subject
 from hwprof.records import to_json
-from hwprof.tuning.search import FINAL, Comparison, Found
-from hwprof.tuning.space import Candidate, Space
+from hwprof.studies.tuning.search import FINAL, Comparison, Found
+from hwprof.studies.tuning.space import Candidate, Space
 
 if TYPE_CHECKING:
-    from hwprof.tuning.tuner import Request
+    from hwprof.studies.tuning.space import Request
 
 
 def evidence(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hwprof.validation.verdicts import TOLERANCE, Known
+from hwprof.studies.validation.verdicts import TOLERANCE, Known
 
 CHAIN, REPEAT, LOOP = 100, 8, 2  # of kernels.h
 LOOSE, ROUGH = 0.15, 0.3  # where replacement, prefetching and neighbours have a say

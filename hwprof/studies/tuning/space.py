@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hwprof.errors import UsageError
+from hwprof.plan.experiment import Choice
+from hwprof.worker.protocol import Plan
 
 THREADS, CPUS = "threads", "cpus"
 # Values of the factor `cpus`: the cores that a case gets by default, or all that this process may use.
@@ -127,3 +129,20 @@ def _varied(
         raise UsageError(f"{adapter.name} knows no {name} = {strange[0]!r}", f"one of: {', '.join(map(str, known))}")
     # the default stays the first, so that "default" means the same in every search that has it
     return tuple(sorted(chosen, key=lambda v: known.index(v)))
+
+
+# Counters are not looked at while searching, and one window tells the speed of one process.
+PLAN = Plan(window_s=0.4, min_iterations=5, warmup_s=1.0, events=(), closed_window=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to tune. `choice.threads` 0 and `cpus` empty: searched. `vary`: factor -> values in place of the usual."""
+
+    choice: Choice
+    cpus: str = ""
+    vary: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    budget_s: float = 120.0
+    seed: int = 0
+    plan: Plan = PLAN
+    timeout_s: float = 60.0

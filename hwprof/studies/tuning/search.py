@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from hwprof.errors import CaseFailed
-from hwprof.tuning.space import Candidate, Space
+from hwprof.studies.tuning.space import Candidate, Space
 
 SCREEN, RUNG, FINAL = "screen", "rung", "final"
 # Shares of the budget: screening may take half, the final gets at least a third.

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 from hwprof.analysis import accuracy as statistics
 from hwprof.environments import interpreters
 from hwprof.errors import UsageError
-from hwprof.networks.labelled import Labelled
 from hwprof.networks.preprocess import Preprocess
 from hwprof.plan.cases import Planned
 from hwprof.records import Failure
 from hwprof.runner.workshop import PreparationFailed, Workshop, several
+from hwprof.studies.accuracy.labelled import Labelled
 from hwprof.worker.protocol import Task
 
 if TYPE_CHECKING:

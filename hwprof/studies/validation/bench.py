@@ -20,8 +20,8 @@ from hwprof.collectors.perf.opening import Countable, OpenFailed
 from hwprof.collectors.protocol import Unavailable
 from hwprof.errors import HwprofError
 from hwprof.records import Counter, Origin, between
-from hwprof.validation.expected import Machine, Trial, trials
-from hwprof.validation.verdicts import Finding, Judged, Sample, Verdict, combine, judge
+from hwprof.studies.validation.expected import Machine, Trial, trials
+from hwprof.studies.validation.verdicts import Finding, Judged, Sample, Verdict, combine, judge
 
 REPETITIONS = 5
 TIMEOUT_S = 120.0

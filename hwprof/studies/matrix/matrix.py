@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from hwprof import plugins
-from hwprof.blame import NETWORKS_FAULT, blame
 from hwprof.cache import unwritable
 from hwprof.environments import interpreters
 from hwprof.errors import UsageError
@@ -30,6 +29,7 @@ from hwprof.plan.options import parse_option
 from hwprof.records import Failure, Fidelity, from_json, to_json
 from hwprof.runner.launcher import Launcher
 from hwprof.runner.workshop import PreparationFailed, Workshop, several
+from hwprof.studies.matrix.culprit import NETWORKS_FAULT, blame
 from hwprof.worker.protocol import REFERENCE_IMAGES, Job, Task
 
 # Raised whenever a kept cell would mean something else.
