@@ -23,8 +23,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hwprof.analysis import correlation, pooled
-from hwprof.analysis.partial import benjamini_hochberg, partial
+from hwprof.analysis.correlation import analyse
+from hwprof.analysis.statistics import pooled
+from hwprof.analysis.statistics.partial import benjamini_hochberg, partial
 
 Floats = NDArray[np.float64]
 
@@ -210,7 +211,7 @@ def control(rng: np.random.Generator, draws: int, instructions: str) -> list[Row
     """False findings of the framework with the gap, and false sentences of the summary, where nothing drives."""
     findings, sentences, over_all = [], [], []
     for _ in range(draws):
-        (found,) = correlation.analyse(sizes_only(rng, instructions))
+        (found,) = analyse.analyse(sizes_only(rng, instructions))
         last = [c for c in found.correlations if c.framework == found.frameworks[-1] and c.status == "tested"]
         findings += [c.given.p is not None and c.given.p < ALPHA for c in last]
         sentences.append(any(c.q is not None and c.q < ALPHA for c in found.correlations))

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Table, insert, select
 from hwprof import speed
 from hwprof.records import Exactness, Kind, Role
 from hwprof.store import Results, schema
-from hwprof.store.metrics import metric_ids, metric_key
+from hwprof.store.readings import metric_ids, metric_key
 from hwprof.store.writer import add_run, case_id
 from tests.factories import NETWORKS, START_NS, make_case, make_reading, make_run, network_facts
 

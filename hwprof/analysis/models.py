@@ -14,11 +14,20 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from hwprof.analysis import metrics as kinds
-from hwprof.analysis import strata
-from hwprof.analysis.metrics import Kind
-from hwprof.analysis.regression import COLLINEAR, Data, best_penalty, fit, inflation, jackknife, left_out, rms
-from hwprof.analysis.strata import Stratum
+from hwprof.analysis.correlation import metrics as kinds
+from hwprof.analysis.correlation import strata
+from hwprof.analysis.correlation.metrics import Kind
+from hwprof.analysis.correlation.strata import Stratum
+from hwprof.analysis.statistics.regression import (
+    COLLINEAR,
+    Data,
+    best_penalty,
+    fit,
+    inflation,
+    jackknife,
+    left_out,
+    rms,
+)
 
 BASE = "macs"
 FEWEST = 4  # networks, for any model
@@ -276,7 +285,7 @@ def mixed(data: Data) -> Mixed | None:
         return None
     import statsmodels.api as sm
 
-    from hwprof.analysis.regression import design
+    from hwprof.analysis.statistics.regression import design
 
     columns, frameworks = design(data)
     with warnings.catch_warnings(record=True) as caught:

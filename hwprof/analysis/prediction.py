@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwprof.analysis.models import BASE, ENOUGH, FEWEST, choose
-from hwprof.analysis.regression import Data, fit, left_out, rms
+from hwprof.analysis.statistics.regression import Data, fit, left_out, rms
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hwprof.analysis import strata
+from hwprof.analysis.correlation import strata
 from hwprof.collectors.vocabulary import Name
 from hwprof.networks import traffic
 from hwprof.records import Ceiling

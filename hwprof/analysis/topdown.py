@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from hwprof.analysis.strata import NETWORK, VARIANT
+from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 from hwprof.collectors.vocabulary import LEVEL1
 
 KEYS = ("machine", NETWORK, "size", "batch", "threads", "cpus", "precision", VARIANT)

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Judge every case, print."""
     from hwprof import store
-    from hwprof.analysis import diagnosis
+    from hwprof.analysis.bottlenecks import diagnosis
     from hwprof.analysis.omissions import lines
     from hwprof.reports import bottlenecks
 

@@ -34,10 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Read both sides, compare, print."""
-    from hwprof.analysis.comparison import compare
+    from hwprof.analysis.comparison.compare import compare
+    from hwprof.analysis.comparison.sides import side
     from hwprof.reports import comparison, text
     from hwprof.store.masking import Masker
-    from hwprof.store.sides import side
 
     if not 0 <= args.threshold < 100:
         raise UsageError(f"--threshold {args.threshold:g}", "a percentage, as in --threshold 5")

@@ -41,9 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Select, measure again where asked to, explain, print."""
     from hwprof import store
-    from hwprof.analysis import pairs
+    from hwprof.analysis.explain import pairs
+    from hwprof.analysis.explain.wording import summarise
     from hwprof.analysis.omissions import lines
-    from hwprof.analysis.summary import summarise
     from hwprof.records import to_json
     from hwprof.reports import explain as report
 
@@ -100,7 +100,7 @@ def intervene(found: Any, source: Any, args: argparse.Namespace) -> int:
     """Measure every pair again, unchanged and changed in turn; how many runs failed."""
     import platform
 
-    from hwprof.analysis import pairs as listing
+    from hwprof.analysis.explain import pairs as listing
     from hwprof.errors import NotAvailable
     from hwprof.machine.cpus import allowed_cpus
     from hwprof.machine.facts import hardware

@@ -32,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Read, fit, predict."""
     from hwprof import store
-    from hwprof.analysis import models, prediction, strata
+    from hwprof.analysis import models, prediction
+    from hwprof.analysis.correlation import strata
     from hwprof.networks import find, traffic
     from hwprof.records import to_json
 

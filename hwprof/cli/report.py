@@ -54,7 +54,7 @@ def formats(asked: str) -> list[str]:
 
 def targets(asked: str) -> list[str]:
     """The targets named in `asked`. Raises UsageError for an unknown one."""
-    from hwprof.analysis.targets import TARGETS
+    from hwprof.analysis.correlation.analyse import TARGETS
 
     words = [word.strip().lower() for word in asked.split(",") if word.strip()]
     unknown = [word for word in words if word not in TARGETS]

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Measure, save, print, draw."""
-    from hwprof.analysis import scaling
+    from hwprof.analysis.factors import scaling
     from hwprof.records import Run
     from hwprof.reports import scaling as report
     from hwprof.runner.rounds import Runner

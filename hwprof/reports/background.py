@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from hwprof.analysis.findings import Analysis
+    from hwprof.analysis.correlation.findings import Analysis
 
 MANY = 4000  # runs from which on the analysis is worth a process
 REMEDY = "free some memory, or report on fewer runs"
@@ -197,6 +197,6 @@ def _frame(order: _Order) -> pd.DataFrame:
 
 
 def _correlations(order: _Order) -> list[Analysis]:
-    from hwprof.analysis import correlation
+    from hwprof.analysis.correlation import analyse
 
-    return correlation.analyse(_frame(order))
+    return analyse.analyse(_frame(order))

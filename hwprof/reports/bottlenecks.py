@@ -7,8 +7,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from hwprof.analysis.diagnosis import Diagnosis, frequent
-from hwprof.analysis.verdicts import State, Verdict
+from hwprof.analysis.bottlenecks.diagnosis import Diagnosis, frequent
+from hwprof.analysis.bottlenecks.verdicts import State, Verdict
 from hwprof.records import to_json
 
 

@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from hwprof.analysis.comparison import Change, Comparison, Verdict
+from hwprof.analysis.comparison.compare import Change, Comparison, Verdict
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import to_json
 from hwprof.reports.content import Report, Table

@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 
 from hwprof import doubts, speed
-from hwprof.analysis import correlation, decomposition, overhead, strata, targets
 from hwprof.analysis import energy as sensors
-from hwprof.analysis.findings import Analysis, Correlation
-from hwprof.analysis.strata import NETWORK, VARIANT
+from hwprof.analysis import overhead
+from hwprof.analysis.correlation import analyse, strata
+from hwprof.analysis.correlation.findings import Analysis, Correlation
+from hwprof.analysis.correlation.strata import NETWORK, VARIANT
+from hwprof.analysis.factors import identity as factors_identity
 from hwprof.printable import printable_cells
 from hwprof.records import Kind, Run
 from hwprof.reports import command, identity, omissions, tuning, validation
@@ -51,9 +53,9 @@ class Report:
 def build(
     frame: pd.DataFrame,
     runs: Iterable[Run],
-    against: Sequence[str] = tuple(targets.TARGETS),
-    identities: Mapping[str, decomposition.Identity] | None = None,
-    correlate: Callable[[pd.DataFrame], Iterable[Analysis]] = correlation.analyse,
+    against: Sequence[str] = tuple(analyse.TARGETS),
+    identities: Mapping[str, factors_identity.Identity] | None = None,
+    correlate: Callable[[pd.DataFrame], Iterable[Analysis]] = analyse.analyse,
 ) -> Report:
     """The report of a results frame and the runs behind it (the frame for speed, the runs for identity and doubts).
 
@@ -64,10 +66,10 @@ def build(
     commands = Table("Commands", command.HEADER, command.rows(everything))
     if frame.empty and not commands.rows:
         return Report(("There is no run in these results: hwprof sweep quick measures some.",), ())
-    factors = decomposition.identities(everything) if identities is None else identities
+    factors = factors_identity.identities(everything) if identities is None else identities
     fps = speeds(frame)
     analyses = tuple(correlate(frame)) if len(fps) and "fps" in against else ()
-    energy = tuple(targets.against_energy(frame)) if len(fps) and "energy" in against else ()
+    energy = tuple(analyse.against_energy(frame)) if len(fps) and "energy" in against else ()
     tables = [fps_table(fps)] if len(fps) else []
     for analysis in (*analyses, *energy):
         tables += correlation_tables(analysis)
@@ -233,7 +235,9 @@ def interval_r(c: Correlation) -> str:
     return f"[{c.given.low:+.2f} ... {c.given.high:+.2f}]"
 
 
-def identity_table(frame: pd.DataFrame, runs: Sequence[Run], identities: Mapping[str, decomposition.Identity]) -> Table:
+def identity_table(
+    frame: pd.DataFrame, runs: Sequence[Run], identities: Mapping[str, factors_identity.Identity]
+) -> Table:
     """Throughput of each case on each machine in its factors. `identities`: by uid."""
     rows, note = identity.rows(frame, runs, identities)
     return Table("Throughput in its factors", identity.HEADER, rows, note)

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pandas as pd
 
-from hwprof.analysis.findings import Analysis, Correlation
-from hwprof.analysis.partial import MIN_NETWORKS, MIN_TESTED
-from hwprof.analysis.shared import sign_flips
+from hwprof.analysis.correlation.across import sign_flips
+from hwprof.analysis.correlation.findings import Analysis, Correlation
+from hwprof.analysis.statistics.partial import MIN_NETWORKS, MIN_TESTED
 from hwprof.reports.content import Report, Table, interval_r
 
 SURE = 0.05

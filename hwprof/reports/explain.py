@@ -8,12 +8,11 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from hwprof.analysis import behind
-from hwprof.analysis.decomposition import Factor
-from hwprof.analysis.explain import Explanation, Intervention
-from hwprof.analysis.ratio import excludes_one
-from hwprof.analysis.summary import Summary
-from hwprof.analysis.wording import CAUSES, name_of
+from hwprof.analysis.explain.explanation import Explanation, Intervention
+from hwprof.analysis.explain.wording import CAUSES, Summary, name_of
+from hwprof.analysis.factors import clues as factors_clues
+from hwprof.analysis.factors.identity import Factor
+from hwprof.analysis.factors.ratio import excludes_one
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import to_json
 
@@ -122,10 +121,10 @@ def _bound(value: float) -> str:
 def _values(name: str, e: Explanation) -> str:
     """The factor itself on both sides, where it is a number people know."""
     if name == "parallelism":
-        found = [behind.cpus_used(s.evidence) for s in (e.a, e.b)]
+        found = [factors_clues.cpus_used(s.evidence) for s in (e.a, e.b)]
         form = "{:.2f}"
     elif name.endswith("ipc x work") and name.startswith("clock"):
-        found = [None if (t := behind.cpu_per_frame(s.evidence)) is None else 1e3 * t for s in (e.a, e.b)]
+        found = [None if (t := factors_clues.cpu_per_frame(s.evidence)) is None else 1e3 * t for s in (e.a, e.b)]
         form = "{:.3g} ms"
     elif name == "work":
         found = [

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from hwprof.analysis.decomposition import CLOCK, RATE, USER_CLOCK, Identity, why
+from hwprof.analysis.factors.identity import CLOCK, RATE, USER_CLOCK, Identity, why
 from hwprof.machine import facts
 from hwprof.records import Case, Run
 from hwprof.reports.numbers import number

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hwprof import speed
-from hwprof.analysis.strata import NETWORK, VARIANT
+from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 
 
 def counted(count: int, one: str, several: str) -> str:

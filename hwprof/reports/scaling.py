@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hwprof.analysis.scaling import Fit, Point
+from hwprof.analysis.factors.scaling import Fit, Point
 from hwprof.speed import Interval
 
 # Okabe and Ito's palette: told apart by colour-blind readers too; markers differ as well.

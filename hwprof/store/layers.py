@@ -12,7 +12,7 @@ from hwprof.printable import encodable
 from hwprof.records import Exactness, Layer, Origin, Reading, Run, Shape
 from hwprof.store import schema
 from hwprof.store.database import Database
-from hwprof.store.metrics import metric_ids, metric_key, shapes_of
+from hwprof.store.readings import metric_ids, metric_key, shapes_of
 
 CHUNK = 500  # runs per query
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, insert, select
 
 from hwprof.store import schema
-from hwprof.store.metrics import MetricKey, metric_ids
+from hwprof.store.readings import MetricKey, metric_ids
 from hwprof.store.writer import AlreadyDone, done_already
 
 # Tables whose rows belong to one run, parents first.

@@ -13,7 +13,7 @@ from hwprof.records import Counter, Exactness, Reading, to_json
 from hwprof.store import schema
 from hwprof.store.columns import MODIFIERS
 from hwprof.store.machines import add_host
-from hwprof.store.metrics import MetricKey, metric_ids
+from hwprof.store.readings import MetricKey, metric_ids
 
 Event = tuple[str, str]  # name, source
 

@@ -15,7 +15,7 @@ from hwprof.machine import facts as machine_facts
 from hwprof.printable import encodable
 from hwprof.records import Case, Exactness, Kind, Reading, Run, to_json
 from hwprof.store import layers, schema
-from hwprof.store.metrics import described, insert_one, metric_ids, metric_key, shapes_of
+from hwprof.store.readings import described, insert_one, metric_ids, metric_key, shapes_of
 
 # Kinds of runs that are nothing without latencies.
 TIMED = (Kind.NATIVE, Kind.TUNING)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hwprof.analysis.partial import Floats, leave_one_out, partial
-from hwprof.analysis.pooled import _abs_r, _residuals, max_t
+from hwprof.analysis.statistics.partial import Floats, leave_one_out, partial
+from hwprof.analysis.statistics.pooled import _abs_r, _residuals, max_t
 
 DRAWS = 99
 

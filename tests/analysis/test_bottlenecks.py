@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from hwprof.analysis import bottlenecks, rules_core, rules_system
-from hwprof.analysis.evidence import collect
+from hwprof.analysis.bottlenecks import cores, diagnosis, system
+from hwprof.analysis.bottlenecks.verdicts import LOWER, Context, Spin, State, Sure
+from hwprof.analysis.factors.evidence import collect
 from hwprof.analysis.roofline import Roof
-from hwprof.analysis.verdicts import LOWER, Context, Spin, State, Sure
 from hwprof.records import Doubt, Exactness, Layer, Origin, Reading, Run, Series
 from tests.analysis.planted import several
 from tests.factories import MACHINE, make_simulated_run
@@ -35,17 +35,17 @@ def ceilings(gflops: float = 0, gigabytes: float = 0) -> dict[str, Any]:
 def test_compute_bound_is_a_share_of_the_measured_peak() -> None:
     # 27 frames/s x 300 MMAC x 2 = 16.2 GFLOP/s
     for peak, state in ((20, YES), (40, PARTLY), (100, NO)):
-        found = rules_core.compute_bound(context(about=ceilings(gflops=peak)))
+        found = cores.compute_bound(context(about=ceilings(gflops=peak)))
         assert found.state is state, peak
         assert found.numbers[0].value == pytest.approx(16.2e9, rel=1e-3)
-    assert rules_core.compute_bound(context()).state is UNKNOWN
-    assert rules_core.compute_bound(context(about=ceilings(gigabytes=20))).state is UNKNOWN
+    assert cores.compute_bound(context()).state is UNKNOWN
+    assert cores.compute_bound(context(about=ceilings(gigabytes=20))).state is UNKNOWN
 
 
 def test_ceilings_of_other_cores_than_the_case_ran_on_make_a_verdict_less_sure() -> None:
     about = ceilings(gflops=20, gigabytes=10)
     counted: dict[str, Any] = {"metrics": {"llc-misses": 5e6}}
-    for rule in (rules_core.compute_bound, rules_core.bandwidth_bound):
+    for rule in (cores.compute_bound, cores.bandwidth_bound):
         sure = rule(context(about=about, **counted))
         less = rule(context(about={**about, "roof_doubt": "the ceilings are of CPUs 2, the case ran on 3"}, **counted))
         assert less.sure is LOWER[sure.sure]
@@ -56,25 +56,25 @@ def test_bandwidth_bound_by_counted_misses_or_by_weights_that_do_not_fit() -> No
     # 27 frames/s x 5e6 lines x 64 B = 8.64 GB/s
     counted: dict[str, Any] = {"metrics": {"llc-misses": 5e6}}
     for limit, state in ((10, YES), (20, PARTLY), (100, NO)):
-        assert rules_core.bandwidth_bound(context(about=ceilings(gigabytes=limit), **counted)).state is state
-    assert rules_core.bandwidth_bound(context(**counted)).state is UNKNOWN
+        assert cores.bandwidth_bound(context(about=ceilings(gigabytes=limit), **counted)).state is state
+    assert cores.bandwidth_bound(context(**counted)).state is UNKNOWN
     small = {**MACHINE, "caches": [{"level": 2, "type": "Unified", "kib": 1024}]}
-    weights = rules_core.bandwidth_bound(context(about=ceilings(gigabytes=0.5), machine=small))
+    weights = cores.bandwidth_bound(context(about=ceilings(gigabytes=0.5), machine=small))
     assert weights.state is YES
     assert any("not counted" in c for c in weights.cautions)
     large = {**MACHINE, "caches": [{"level": 3, "type": "Unified", "kib": 65536}]}
-    assert rules_core.bandwidth_bound(context(about=ceilings(gigabytes=0.5), machine=large)).state is UNKNOWN
+    assert cores.bandwidth_bound(context(about=ceilings(gigabytes=0.5), machine=large)).state is UNKNOWN
 
 
 def test_latency_bound_needs_misses_that_can_stand_for_it_and_a_waiting_back_end() -> None:
     cycles = 1e8 / 1.5
     few, many = {"llc-misses": 1e3}, {"llc-misses": 1.5e5}
     waiting = {"backend-stalls": 0.6 * cycles}
-    assert rules_core.latency_bound(context(metrics=few)).state is NO
-    assert rules_core.latency_bound(context(metrics={**many, **waiting})).state is YES
-    unsure = rules_core.latency_bound(context(metrics=many))
+    assert cores.latency_bound(context(metrics=few)).state is NO
+    assert cores.latency_bound(context(metrics={**many, **waiting})).state is YES
+    unsure = cores.latency_bound(context(metrics=many))
     assert (unsure.state, unsure.sure) == (PARTLY, Sure.LOW)
-    assert rules_core.latency_bound(context()).state is UNKNOWN
+    assert cores.latency_bound(context()).state is UNKNOWN
 
 
 def test_front_end_and_speculation_by_top_down_slots() -> None:
@@ -87,32 +87,32 @@ def test_front_end_and_speculation_by_top_down_slots() -> None:
         }
 
     starved, wrong = context(metrics=slots(0.4, 0.01)), context(metrics=slots(0.05, 0.3))
-    assert rules_core.front_end(starved).state is YES
-    assert rules_core.front_end(wrong).state is NO
-    assert rules_core.bad_speculation(wrong).state is YES
-    assert rules_core.bad_speculation(starved).state is NO
-    assert rules_core.front_end(context()).state is UNKNOWN
+    assert cores.front_end(starved).state is YES
+    assert cores.front_end(wrong).state is NO
+    assert cores.bad_speculation(wrong).state is YES
+    assert cores.bad_speculation(starved).state is NO
+    assert cores.front_end(context()).state is UNKNOWN
 
 
 def test_mispredictions_that_cannot_cost_much_are_ruled_out_by_their_bound() -> None:
-    assert rules_core.bad_speculation(context(metrics={"branch-misses": 1e4})).state is NO
-    assert rules_core.bad_speculation(context(metrics={"branch-misses": 1e6})).state is YES
-    assert rules_core.bad_speculation(context()).state is UNKNOWN
+    assert cores.bad_speculation(context(metrics={"branch-misses": 1e4})).state is NO
+    assert cores.bad_speculation(context(metrics={"branch-misses": 1e6})).state is YES
+    assert cores.bad_speculation(context()).state is UNKNOWN
 
 
 def test_vectors_by_their_share_and_by_instructions_per_mac() -> None:
     vector: dict[str, Any] = {"metrics": {"vector-instructions": 0.5e8}}
-    assert rules_core.under_vectorised(context(**vector)).state is NO
-    scalar = rules_core.under_vectorised(context(work=9e8, metrics={"vector-instructions": 1e6}))
+    assert cores.under_vectorised(context(**vector)).state is NO
+    scalar = cores.under_vectorised(context(work=9e8, metrics={"vector-instructions": 1e6}))
     assert scalar.state is YES
-    alone = rules_core.under_vectorised(context(work=9e8))
+    alone = cores.under_vectorised(context(work=9e8))
     assert alone.state is YES
-    assert rules_core.under_vectorised(context(leave=("instructions", "cycles"))).state is UNKNOWN
+    assert cores.under_vectorised(context(leave=("instructions", "cycles"))).state is UNKNOWN
 
 
 def test_simulated_instructions_weaken_the_verdict_and_are_named() -> None:
     extra = [make_simulated_run(metrics={"instructions": 9e8})]
-    found = rules_core.under_vectorised(context(extra, leave=("instructions", "cycles")))
+    found = cores.under_vectorised(context(extra, leave=("instructions", "cycles")))
     assert found.state is YES
     assert found.sure is Sure.LOW
     assert any("SIMULATED" in c for c in found.cautions)
@@ -120,15 +120,15 @@ def test_simulated_instructions_weaken_the_verdict_and_are_named() -> None:
 
 def test_suspect_counts_weaken_the_verdict() -> None:
     fields: dict[str, Any] = {"work": 9e8, "metrics": {"vector-instructions": 1e6}}
-    sure = rules_core.under_vectorised(context(**fields))
-    suspect = rules_core.under_vectorised(context(**fields, exactness=Exactness.SUSPECT))
+    sure = cores.under_vectorised(context(**fields))
+    suspect = cores.under_vectorised(context(**fields, exactness=Exactness.SUSPECT))
     assert (sure.sure, suspect.sure) == (Sure.MEDIUM, Sure.LOW)
     assert any("SUSPECT" in c for c in suspect.cautions)
 
 
 def test_an_emulated_machine_gets_no_verdict_on_time() -> None:
     about = {**ceilings(20, 10), "threads": {1: (1.0,), 2: (1.0,)}}
-    found = bottlenecks.verdicts(context(about=about, origin=Origin.EMULATED, threads=2, metrics={"llc-misses": 1e6}))
+    found = diagnosis.verdicts(context(about=about, origin=Origin.EMULATED, threads=2, metrics={"llc-misses": 1e6}))
     judged = {v.code for v in found if v.state is not UNKNOWN}
     assert judged <= {"under-vectorised", "conversion", "other-load"}
     assert sum("EMULATED" in v.because for v in found) >= 8
@@ -138,80 +138,80 @@ def test_scaling_below_what_threads_could_do() -> None:
     fields: dict[str, Any] = {"threads": 4, "parallelism": 3.6}
     for many, state in ((1.5, YES), (2.8, PARTLY), (3.8, NO)):
         threads = {1: (10.0, 10.1), 4: (10 * many, 10.1 * many)}
-        assert rules_system.poorly_parallel(context(about={"threads": threads}, **fields)).state is state
-    assert rules_system.poorly_parallel(context(threads=1)).state is NO
-    assert rules_system.poorly_parallel(context(threads=4, parallelism=1.2)).state is YES
-    assert rules_system.poorly_parallel(context(threads=4, parallelism=3.9)).state is UNKNOWN
+        assert system.poorly_parallel(context(about={"threads": threads}, **fields)).state is state
+    assert system.poorly_parallel(context(threads=1)).state is NO
+    assert system.poorly_parallel(context(threads=4, parallelism=1.2)).state is YES
+    assert system.poorly_parallel(context(threads=4, parallelism=3.9)).state is UNKNOWN
 
 
 def test_spinning_is_certain_only_by_a_rerun() -> None:
     fields: dict[str, Any] = {"threads": 2, "parallelism": 1.99}
     frame = 1e8 / 1.5 / 2e9  # CPU seconds
-    shown = rules_system.spinning(context(about={"spin": Spin(1.0, 0.98, 1.02, 2.0)}, **fields))
+    shown = system.spinning(context(about={"spin": Spin(1.0, 0.98, 1.02, 2.0)}, **fields))
     assert (shown.state, shown.sure) == (YES, Sure.HIGH)
-    assert rules_system.spinning(context(about={"spin": Spin(1.0, 0.98, 1.02, 1.0)}, **fields)).state is NO
-    guessed = rules_system.spinning(context(about={"alone": (frame / 2,)}, **fields))
+    assert system.spinning(context(about={"spin": Spin(1.0, 0.98, 1.02, 1.0)}, **fields)).state is NO
+    guessed = system.spinning(context(about={"alone": (frame / 2,)}, **fields))
     assert (guessed.state, guessed.sure) == (YES, Sure.LOW)
-    assert rules_system.spinning(context(about={"alone": (frame,)}, **fields)).state is NO
-    assert rules_system.spinning(context(**fields)).state is UNKNOWN
-    assert rules_system.spinning(context(**fields, facts={"spin": False})).state is NO
+    assert system.spinning(context(about={"alone": (frame,)}, **fields)).state is NO
+    assert system.spinning(context(**fields)).state is UNKNOWN
+    assert system.spinning(context(**fields, facts={"spin": False})).state is NO
 
 
 def test_throttling_is_denied_only_where_it_could_be_seen() -> None:
-    assert rules_system.throttled(context()).state is UNKNOWN
+    assert system.throttled(context()).state is UNKNOWN
     steady = Series("cpu-frequency", "Hz", "cpu0", at_ns=(1, 2), values=(2e9, 2e9))
     moved = dataclasses.replace(steady, values=(1e9, 2e9))
-    assert rules_system.throttled(context(series=(steady,))).state is NO
-    assert rules_system.throttled(context(series=(moved,))).state is PARTLY
-    assert rules_system.throttled(context(doubts=(Doubt("throttled", {}),))).state is YES
-    assert rules_system.throttled(context(system={"cgroup-throttled-time": 0.2})).state is YES
+    assert system.throttled(context(series=(steady,))).state is NO
+    assert system.throttled(context(series=(moved,))).state is PARTLY
+    assert system.throttled(context(doubts=(Doubt("throttled", {}),))).state is YES
+    assert system.throttled(context(system={"cgroup-throttled-time": 0.2})).state is YES
 
 
 def test_other_load_is_seen_in_the_run_queue() -> None:
-    assert rules_system.contended(context(system={"run-queue-wait": 0.4})).state is YES
-    assert rules_system.contended(context(system={"run-queue-wait": 0.001})).state is NO
-    assert rules_system.contended(context()).state is UNKNOWN
+    assert system.contended(context(system={"run-queue-wait": 0.4})).state is YES
+    assert system.contended(context(system={"run-queue-wait": 0.001})).state is NO
+    assert system.contended(context()).state is UNKNOWN
 
 
 def test_paging_from_disk_and_memory_given_back_each_time() -> None:
-    assert rules_system.paging(context(doubts=(Doubt("swapped", {"mib": 12.0}),))).state is YES
+    assert system.paging(context(doubts=(Doubt("swapped", {"mib": 12.0}),))).state is YES
     frame_s = 1e8 / (0.9 * 2e9 * 1.5)
-    busy = 0.2 * frame_s / rules_system.FAULT_S
-    assert rules_system.paging(context(metrics={"page-faults": busy})).state is YES
-    assert rules_system.paging(context(metrics={"page-faults": 1.0})).state is NO
-    assert rules_system.paging(context()).state is UNKNOWN
+    busy = 0.2 * frame_s / system.FAULT_S
+    assert system.paging(context(metrics={"page-faults": busy})).state is YES
+    assert system.paging(context(metrics={"page-faults": 1.0})).state is NO
+    assert system.paging(context()).state is UNKNOWN
 
 
 def test_dispatch_overhead_is_the_intercept_over_batches() -> None:
     def batches(fixed: float, frame: float) -> dict[str, Any]:
         return {"batches": {b: (fixed + frame * b,) * 2 for b in (1, 2, 4)}}
 
-    heavy = rules_system.dispatch(context(about=batches(2e-3, 1e-3)))
+    heavy = system.dispatch(context(about=batches(2e-3, 1e-3)))
     assert heavy.state is YES
     assert heavy.numbers[0].value == pytest.approx(2 / 3, rel=1e-6)
-    assert rules_system.dispatch(context(about=batches(0.0, 3e-3))).state is NO
-    assert rules_system.dispatch(context()).state is UNKNOWN
+    assert system.dispatch(context(about=batches(0.0, 3e-3))).state is NO
+    assert system.dispatch(context()).state is UNKNOWN
 
 
 def test_unfolded_operators_and_instructions_beside_other_frameworks() -> None:
     def layers(op: str) -> dict[str, Any]:
         return {"layers": [Layer("a", "Conv", 700_000), Layer("b", op, 300_000)]}
 
-    assert rules_system.conversion(context(about=layers("BatchNormalization"))).state is YES
-    assert rules_system.conversion(context(about=layers("Conv"))).state is NO
+    assert system.conversion(context(about=layers("BatchNormalization"))).state is YES
+    assert system.conversion(context(about=layers("Conv"))).state is NO
     rival = collect(several(framework="opencv", work=1e8))
     assert rival is not None
     beside = {"peers": {"opencv": rival}}
-    assert rules_system.conversion(context(about=beside, work=3e8)).state is PARTLY
-    assert rules_system.conversion(context(about=beside, work=1.1e8)).state is UNKNOWN
-    assert rules_system.conversion(context()).state is UNKNOWN
+    assert system.conversion(context(about=beside, work=3e8)).state is PARTLY
+    assert system.conversion(context(about=beside, work=1.1e8)).state is UNKNOWN
+    assert system.conversion(context()).state is UNKNOWN
 
 
 def test_found_ones_come_first_and_every_found_one_says_what_to_try() -> None:
-    found = bottlenecks.verdicts(context(system={"run-queue-wait": 0.4}, work=9e8))
-    order = [bottlenecks.ORDER.index(v.state) for v in found]
+    found = diagnosis.verdicts(context(system={"run-queue-wait": 0.4}, work=9e8))
+    order = [diagnosis.ORDER.index(v.state) for v in found]
     assert order == sorted(order)
-    assert len(found) == len(bottlenecks.RULES)
+    assert len(found) == len(diagnosis.RULES)
     for v in found:
         assert v.because
         assert v.state in (NO, UNKNOWN) or (v.advice and v.numbers)
@@ -228,5 +228,5 @@ def test_zero_of_a_missing_event_is_never_read_as_no() -> None:
     evidence = collect(runs)
     assert evidence is not None
     assert evidence.why("branch-misses") == "no such event"
-    assert rules_core.bad_speculation(Context(evidence)).state is UNKNOWN
+    assert cores.bad_speculation(Context(evidence)).state is UNKNOWN
     assert math.isfinite(evidence.throughput)

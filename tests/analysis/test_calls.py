@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.analysis import diagnosis, selecting, strata
-from hwprof.analysis.comparison import compare
-from hwprof.analysis.measured import Measured, measured
-from hwprof.analysis.pairs import Source, find, labels
+from hwprof.analysis.bottlenecks import diagnosis
+from hwprof.analysis.comparison.compare import compare
+from hwprof.analysis.comparison.measured import Measured, measured
+from hwprof.analysis.correlation import strata
+from hwprof.analysis.explain import selectors
+from hwprof.analysis.explain.pairs import Source, find, labels
 from hwprof.exchange import pyperf
 from hwprof.records import Run, call_of
 from hwprof.reports.content import speeds
@@ -70,7 +72,7 @@ def test_two_calls_are_two_rows_of_the_speed_table(results: Results) -> None:
 
 def test_two_calls_are_two_cells(results: Results) -> None:
     save(results, *rounds(OLD, 100), *rounds(NEW, 150))
-    cells = selecting.cells(entries(results.database))
+    cells = selectors.cells(entries(results.database))
     assert [(len(c.entries), c.last.call) for c in cells] == [(3, OLD), (3, NEW)]
     known, _ = diagnosis.known(results, entries(results.database))
     assert [len(k.speeds) for k in known] == [3, 3]

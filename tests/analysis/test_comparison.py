@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hwprof.analysis.comparison import Comparison, Verdict, common_shift, compare, interleaved
-from hwprof.analysis.measured import Measured, measured
+from hwprof.analysis.comparison.compare import Comparison, Verdict, common_shift, compare, interleaved
+from hwprof.analysis.comparison.measured import Measured, measured
 from hwprof.records import Doubt, Failure
 from tests.factories import MACHINE, SOFTWARE, make_run, make_simulated_run
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hwprof.analysis import correlation
-from hwprof.analysis.findings import Analysis, Correlation
+from hwprof.analysis.correlation import analyse
+from hwprof.analysis.correlation.findings import Analysis, Correlation
 from hwprof.reports import content, detail
 
 
@@ -55,7 +55,7 @@ def frame(
 
 
 def analysed(data: pd.DataFrame) -> Analysis:
-    found = correlation.analyse(data)
+    found = analyse.analyse(data)
     assert len(found) == 1
     return found[0]
 
@@ -117,7 +117,7 @@ def test_other_machines_threads_and_precisions_are_strata_of_their_own() -> None
     one = frame()
     both = pd.concat([one, one.assign(threads=2, fps=one["fps"] * 2)], ignore_index=True)
     both.attrs = one.attrs
-    assert len(correlation.analyse(both)) == 2
+    assert len(analyse.analyse(both)) == 2
 
 
 def test_fps_is_not_correlated_where_an_emulator_counts() -> None:

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from hwprof import speed
-from hwprof.analysis import decomposition
+from hwprof.analysis.factors import identity
 from hwprof.records import Case, Exactness, Failure, Origin, Reading, Role, Run, Window
 
 CASE = Case("f", "n", "", 32, batch=2)
@@ -31,14 +31,14 @@ def with_readings(window: Window, readings: tuple[Reading, ...]) -> Window:
     return dataclasses.replace(window, readings=readings)
 
 
-def identity_of(run: Run) -> decomposition.Identity:
-    found = decomposition.identity(run)
+def identity_of(run: Run) -> identity.Identity:
+    found = identity.identity(run)
     assert found is not None
     return found
 
 
-def product(found: decomposition.Identity) -> float:
-    divide = decomposition.DIVISORS.values()
+def product(found: identity.Identity) -> float:
+    divide = identity.DIVISORS.values()
     return math.prod(1 / v if name in divide else v for name, v in found.factors().items())
 
 
@@ -71,7 +71,7 @@ def test_what_can_not_be_told_apart_is_one_factor_and_said_so(kept: int, change:
     found = identity_of(dataclasses.replace(run, windows=(run.windows[0], with_readings(run.windows[1], readings))))
     assert found.level == level
     assert product(found) == pytest.approx(20, rel=1e-12)
-    assert "can't be told" in decomposition.why(level, "both modes")
+    assert "can't be told" in identity.why(level, "both modes")
 
 
 def test_cycles_of_one_domain_never_meet_instructions_of_another() -> None:
@@ -84,8 +84,8 @@ def test_cycles_of_one_domain_never_meet_instructions_of_another() -> None:
 
 def test_a_failed_run_has_no_identity_and_one_that_counted_nothing_no_factors() -> None:
     run = run_of()
-    assert decomposition.identity(dataclasses.replace(run, failure=Failure("killed", "died"))) is None
-    assert decomposition.identity(dataclasses.replace(run, windows=run.windows[1:])) is None
+    assert identity.identity(dataclasses.replace(run, failure=Failure("killed", "died"))) is None
+    assert identity.identity(dataclasses.replace(run, windows=run.windows[1:])) is None
     bare = identity_of(dataclasses.replace(run, windows=run.windows[:1]))
     assert bare.level == "wall"
     assert not bare.counted
@@ -95,7 +95,7 @@ def test_a_failed_run_has_no_identity_and_one_that_counted_nothing_no_factors() 
 def test_intervals_are_those_of_scipys_t_tests(paired: bool) -> None:
     x, y = [0.10, 0.14, 0.11, 0.19], [0.01, 0.03, -0.04, 0.02] if paired else [0.01, 0.03, -0.04]
     test = stats.ttest_rel(x, y) if paired else stats.ttest_ind(x, y, equal_var=False)
-    found = decomposition.factor("any", x, y, paired)
+    found = identity.factor("any", x, y, paired)
     assert found.low is not None
     assert found.high is not None
     bounds = test.confidence_interval()

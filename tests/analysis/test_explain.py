@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from hwprof.analysis.evidence import collect
-from hwprof.analysis.explain import Given, Variant, explain, may_spin
-from hwprof.analysis.summary import summarise
+from hwprof.analysis.explain.explain import explain, may_spin
+from hwprof.analysis.explain.explanation import Given, Variant
+from hwprof.analysis.explain.wording import summarise
+from hwprof.analysis.factors.evidence import collect
 from hwprof.errors import ResultsError
 from hwprof.records import Doubt, Kind, Origin, Role, Run, Series, Window
 from hwprof.reports import explain as report

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hwprof.analysis import metrics
-from hwprof.analysis.metrics import Kind
+from hwprof.analysis.correlation import metrics
+from hwprof.analysis.correlation.metrics import Kind
 from hwprof.errors import ResultsError
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from hwprof.analysis import models
+from hwprof.analysis.correlation.strata import label
 from hwprof.analysis.prediction import Prediction, Refusal, predict
-from hwprof.analysis.strata import label
 from tests.analysis.test_regression import data
 
 

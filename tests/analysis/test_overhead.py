@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from hwprof import doubts
-from hwprof.analysis import overhead, ratio, wording
-from hwprof.analysis.decomposition import identity
+from hwprof.analysis import overhead
+from hwprof.analysis.explain import wording
+from hwprof.analysis.factors import ratio
+from hwprof.analysis.factors.identity import identity
 from hwprof.records import Doubt, Kind, Role, Run
 from hwprof.reports import content
 from hwprof.reports import run as terminal

@@ -7,7 +7,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from hwprof.analysis.partial import benjamini_hochberg, fisher_interval, leave_one_out, partial, rank_partial
+from hwprof.analysis.statistics.partial import benjamini_hochberg, fisher_interval, leave_one_out, partial, rank_partial
 
 
 def data(n: int = 9, k: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ import pytest
 import statsmodels.api as sm
 from numpy.typing import NDArray
 
-from hwprof.analysis import pooled
+from hwprof.analysis.statistics import pooled
 
 Floats = NDArray[np.float64]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from hwprof.analysis import ratio
-from hwprof.analysis.explain import rounds
+from hwprof.analysis.explain.explain import rounds
+from hwprof.analysis.factors import ratio
 from hwprof.records import Exactness, Origin
 from tests.analysis.planted import planted, several
 

@@ -7,8 +7,8 @@ import pytest
 import statsmodels.api as sm
 from statsmodels.stats.outliers_influence import variance_inflation_factor
 
-from hwprof.analysis import regression
-from hwprof.analysis.regression import Data
+from hwprof.analysis.statistics import regression
+from hwprof.analysis.statistics.regression import Data
 
 
 def data(

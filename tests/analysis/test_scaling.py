@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwprof.analysis.scaling import fits, karp_flatt, points, scaling, usl
+from hwprof.analysis.factors.scaling import fits, karp_flatt, points, scaling, usl
 from hwprof.reports import scaling as report
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hwprof.analysis import strata
+from hwprof.analysis.correlation import strata
 from hwprof.errors import ResultsError
 
 

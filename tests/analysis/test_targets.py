@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hwprof.analysis import correlation, targets
 from hwprof.analysis import energy as analysis_energy
+from hwprof.analysis.correlation import analyse
 from hwprof.cli import main
 from hwprof.records import Origin, Run
 from hwprof.reports import content
@@ -49,25 +49,25 @@ def frame_of(path: Path, measured: Sequence[Run]) -> pd.DataFrame:
 
 def test_the_planted_elasticity_of_energy_is_found_and_fps_is_innocent(tmp_path: Path) -> None:
     frame = frame_of(tmp_path / "r.db", runs())
-    (analysis,) = targets.against_energy(frame)
+    (analysis,) = analyse.against_energy(frame)
     found = {c.framework: c for c in analysis.correlations if c.metric.name == "loads"}
     assert set(found) == {"onnxruntime", "opencv"}
     for c in found.values():
         assert c.target == "energy per frame"
         assert c.given.slope == pytest.approx(0.7, abs=1e-6)
         assert c.given.n == 9
-    (speed,) = correlation.analyse(frame)
+    (speed,) = analyse.analyse(frame)
     assert all(abs(c.given.slope or 0) < 0.5 for c in speed.correlations if c.metric.name == "loads")
     # energy is made of joules: it is never a metric that goes with itself, nor with FPS
     assert not any(c.metric.name.startswith("energy") for a in (analysis, speed) for c in a.correlations)
 
 
 def test_networks_without_energy_are_left_out_and_below_the_gate_there_is_no_coefficient(tmp_path: Path) -> None:
-    (some,) = targets.against_energy(frame_of(tmp_path / "some.db", runs(left_out=(0, 3))))
+    (some,) = analyse.against_energy(frame_of(tmp_path / "some.db", runs(left_out=(0, 3))))
     assert {c.given.n for c in some.correlations if c.metric.name == "loads"} == {7}
-    (few,) = targets.against_energy(frame_of(tmp_path / "few.db", runs(left_out=range(6))))
+    (few,) = analyse.against_energy(frame_of(tmp_path / "few.db", runs(left_out=range(6))))
     assert all(c.given.r is None for c in few.correlations)
-    assert targets.against_energy(frame_of(tmp_path / "none.db", runs(left_out=range(9)))) == []
+    assert analyse.against_energy(frame_of(tmp_path / "none.db", runs(left_out=range(9)))) == []
 
 
 def test_a_meter_that_stood_still_is_no_energy_of_zero(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_meter_that_stood_still_is_no_energy_of_zero(tmp_path: Path) -> None:
     joules = analysis_energy.per_frame(frame)
     assert joules is not None
     assert joules.isna().all()
-    assert targets.against_energy(frame) == []
+    assert analyse.against_energy(frame) == []
 
 
 def test_the_report_has_a_second_map_a_table_and_a_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,6 +141,6 @@ def test_an_emulated_board_is_correlated_with_no_energy_either(tmp_path: Path) -
         )
         for run in runs(8)
     ]
-    for analysis in targets.against_energy(frame_of(tmp_path / "r.db", board)):
+    for analysis in analyse.against_energy(frame_of(tmp_path / "r.db", board)):
         assert not analysis.correlations
         assert "EMULATED" in analysis.refused

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.analysis.decomposition import SECONDS
+from hwprof.analysis.factors.identity import SECONDS
 from hwprof.boards import Image, run_guest
 from hwprof.boards.guest import GuestFailed
 from hwprof.records import Exactness, Origin, Reading, Role

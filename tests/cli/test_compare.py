@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from hwprof.analysis.comparison.sides import side
 from hwprof.cli import main
 from hwprof.errors import ResultsError
 from hwprof.records import Failure, Run
 from hwprof.store import Results
-from hwprof.store.sides import side
 from tests.factories import make_run
 
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from hwprof.analysis.comparison import compare
+from hwprof.analysis.comparison.compare import compare
+from hwprof.analysis.comparison.sides import side
 from hwprof.cli import main
 from hwprof.errors import ResultsError
 from hwprof.exchange import pyperf
 from hwprof.records import Failure, Run
 from hwprof.store import Results
-from hwprof.store.sides import side
 from tests.factories import MACHINE, make_run, make_simulated_run
 
 

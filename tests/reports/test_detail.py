@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from hwprof.analysis.correlation import analyse
-from hwprof.analysis.findings import Analysis
+from hwprof.analysis.correlation.analyse import analyse
+from hwprof.analysis.correlation.findings import Analysis
 from hwprof.cli.report import formats
 from hwprof.errors import UsageError
 from hwprof.reports import detail, latex

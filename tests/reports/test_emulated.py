@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.analysis.decomposition import identities
+from hwprof.analysis.factors.identity import identities
 from hwprof.machine import facts as machine_facts
 from hwprof.records import Origin, Run
 from hwprof.reports import content

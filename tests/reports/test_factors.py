@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hwprof.analysis.decomposition import DIVISORS
+from hwprof.analysis.factors.identity import DIVISORS
 from hwprof.cli import main
 from hwprof.records import Doubt, Exactness, Origin
 from hwprof.reports import content

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from hwprof.analysis.strata import VARIANT
+from hwprof.analysis.correlation.strata import VARIANT
 from hwprof.errors import ResultsError
 from hwprof.reports import content, figures
 from hwprof.reports.background import Processes

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.analysis import evidence
+from hwprof.analysis.factors import evidence
 from hwprof.collectors import gauge, thermal
 from hwprof.collectors.protocol import Channel
 from hwprof.records import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hwprof.analysis.findings import Analysis, Correlation, Shared
-from hwprof.analysis.partial import MIN_TESTED
+from hwprof.analysis.correlation.findings import Analysis, Correlation, Shared
+from hwprof.analysis.statistics.partial import MIN_TESTED
 from hwprof.reports.html.model import Figure, Scatter
 from hwprof.reports.html.speed import place
 from hwprof.reports.html.svg import LETTER, Drawing, axis, point

@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from hwprof.analysis.apart import Apart
-from hwprof.analysis.decomposition import Factor
-from hwprof.analysis.explain import Explanation
-from hwprof.analysis.wording import name_of
+from hwprof.analysis.explain.every_pair import Apart
+from hwprof.analysis.explain.explanation import Explanation
+from hwprof.analysis.explain.wording import name_of
+from hwprof.analysis.factors.identity import Factor
 from hwprof.reports import explain
 from hwprof.reports.content import Table
 from hwprof.reports.html.model import Figure

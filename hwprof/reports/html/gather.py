@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from hwprof.analysis import apart, correlation, decomposition, roofline, strata, targets
-from hwprof.analysis.apart import Apart
-from hwprof.analysis.decomposition import Identity
-from hwprof.analysis.explain import Explanation
-from hwprof.analysis.pairs import Source
+from hwprof.analysis import roofline
+from hwprof.analysis.correlation import analyse, strata
+from hwprof.analysis.correlation.strata import NETWORK, VARIANT
+from hwprof.analysis.explain import every_pair
+from hwprof.analysis.explain.every_pair import Apart
+from hwprof.analysis.explain.explanation import Explanation
+from hwprof.analysis.explain.pairs import Source
+from hwprof.analysis.factors import identity
+from hwprof.analysis.factors.identity import Identity
 from hwprof.analysis.roofline import Placement, Roof, Unplaced
-from hwprof.analysis.strata import NETWORK, VARIANT
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Layer, Run
 from hwprof.reports import content
@@ -59,7 +62,7 @@ class Material:
 
 def gather(
     results: Results,
-    against: Sequence[str] = tuple(targets.TARGETS),
+    against: Sequence[str] = tuple(analyse.TARGETS),
     begun: Background | None = None,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Material:
@@ -70,10 +73,10 @@ def gather(
     if begun is None:
         frame = results.frame()  # first: what is added meanwhile may be among the runs only
         runs = list(results.runs(metrics=ANCHORS))
-        identities = decomposition.identities(runs)
+        identities = identity.identities(runs)
     else:
         runs = [run for run in results.runs(metrics=ANCHORS) if run.uid in begun.runs]
-        identities = decomposition.identities(runs)
+        identities = identity.identities(runs)
         meanwhile()
         frame = begun.frame()
     labelled = strata.label(frame)
@@ -81,11 +84,11 @@ def gather(
     placed, unplaced = roofline.placed(frame, roofline.roofs(results.ceilings(), results.machines()))
     names = dict(zip(labelled["run"].astype(str), labelled[VARIANT].astype(str), strict=True))
     source = Source(results, held={r.uid: r for r in runs})
-    pairs = apart.every(source, names, identities)
-    drawn = apart.widest(pairs, DRAWN)
+    pairs = every_pair.every(source, names, identities)
+    drawn = every_pair.widest(pairs, DRAWN)
     source.held = {}  # an explanation needs all readings of its runs
-    explained = list(zip(drawn, apart.explained(drawn, source), strict=True))
-    correlate = correlation.analyse if begun is None else lambda _: begun.correlations()
+    explained = list(zip(drawn, every_pair.explained(drawn, source), strict=True))
+    correlate = analyse.analyse if begun is None else lambda _: begun.correlations()
     report = content.build(frame, runs, against, identities, correlate)
     return Material(
         report,

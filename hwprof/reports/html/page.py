@@ -9,9 +9,9 @@ import pandas as pd
 
 from hwprof._version import __version__
 from hwprof.analysis import energy
-from hwprof.analysis.findings import Analysis
-from hwprof.analysis.strata import VARIANT
-from hwprof.analysis.targets import ENERGY, FPS
+from hwprof.analysis.correlation.analyse import ENERGY, FPS
+from hwprof.analysis.correlation.findings import Analysis
+from hwprof.analysis.correlation.strata import VARIANT
 from hwprof.analysis.topdown import bars
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Kind

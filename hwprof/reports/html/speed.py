@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from hwprof.analysis.strata import NETWORK, VARIANT
+from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 from hwprof.reports.html.model import Cell, Figure
 from hwprof.reports.html.svg import LETTER, Drawing, axis
 from hwprof.reports.numbers import number

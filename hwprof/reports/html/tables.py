@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from hwprof.analysis.strata import NETWORK, VARIANT
+from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 from hwprof.machine import facts as machine_facts
 from hwprof.records import Layer, Run
 from hwprof.reports.content import Table

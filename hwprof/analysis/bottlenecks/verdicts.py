@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hwprof.analysis.evidence import Evidence, Quantity
+from hwprof.analysis.factors.evidence import Evidence, Quantity
 from hwprof.analysis.roofline import Roof
 from hwprof.records import Layer
 

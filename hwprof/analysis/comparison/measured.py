@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from hwprof.analysis import noise
+from hwprof import speed
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Case, Kind, Origin, Role, Run, Scalar
 from hwprof.speed import bare_latencies, of_run
@@ -95,9 +96,9 @@ def doubtful(run: Run) -> tuple[str, ...]:
     """What speaks against a run's latency, in words."""
     words = [NOISE[d.code] for d in run.doubts if d.code in NOISE]
     pooled = bare_latencies(run).astype(np.float64)
-    if noise.bimodal(pooled) is not None:
+    if bimodal(pooled) is not None:
         words.append("bimodal")
-    if len(pooled) >= noise.FEWEST and noise.outlier_share(pooled) > noise.MANY_OUTLIERS:
+    if len(pooled) >= FEWEST and outlier_share(pooled) > MANY_OUTLIERS:
         words.append("outliers")
     return tuple(dict.fromkeys(words))
 
@@ -110,3 +111,46 @@ def latency_ns(fps: float, batch: int) -> float:
 def options_text(options: Sequence[tuple[str, Scalar]]) -> str:
     """Options for people."""
     return " ".join(f"{name}={value}" for name, value in options)
+
+
+# Of durations that fall apart into two groups: the smaller group's least share, how far apart in latency, and the most
+# that may lie in the middle third between them (a normal distribution has 18 % there, a uniform one 17 %).
+LEAST_SHARE = 0.10
+LEAST_GAP = 0.03
+MOST_BETWEEN = 0.05
+FEWEST = 30
+
+# Share beyond 3 sigma that is worth a word; a normal distribution has 0.3 %.
+MANY_OUTLIERS = 0.02
+
+
+def bimodal(latencies: ArrayLike) -> float | None:
+    """Ratio of two typical latencies where the durations fall apart into two groups; None where they don't.
+
+    The split is Otsu's threshold on logarithms (least variance within groups: Otsu 1979). Below 30 values: None.
+    """
+    values = np.asarray(latencies, dtype=np.float64).ravel()
+    values = values[values > 0]
+    if len(values) < FEWEST:
+        return None
+    logs = np.sort(np.log(values[speed.three_sigma(values)]))
+    n = len(logs)
+    left = np.arange(1, n)
+    sums = np.cumsum(logs)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = left * (n - left) * (sums[:-1] / left - (sums[-1] - sums[:-1]) / (n - left)) ** 2
+    at = int(np.argmax(between)) + 1
+    if min(at, n - at) < LEAST_SHARE * n:
+        return None
+    low, high = float(np.median(logs[:at])), float(np.median(logs[at:]))
+    third = (high - low) / 3
+    inside = int(((logs > low + third) & (logs < high - third)).sum())
+    if np.expm1(high - low) < LEAST_GAP or inside > MOST_BETWEEN * n:
+        return None
+    return float(np.exp(high - low))
+
+
+def outlier_share(latencies: ArrayLike) -> float:
+    """Share of the durations beyond 3 sigma; 0 for none at all."""
+    values = np.asarray(latencies, dtype=np.float64).ravel()
+    return speed.outliers(values) / len(values) if len(values) else 0.0

@@ -10,10 +10,11 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hwprof.analysis import decomposition, slots
-from hwprof.analysis.decomposition import CLOCK, IPC, PARALLELISM, WORK
-from hwprof.analysis.evidence import Evidence
-from hwprof.analysis.scaling import Scaling, scaling
+from hwprof.analysis.factors import cycles as factors_cycles
+from hwprof.analysis.factors import identity
+from hwprof.analysis.factors.evidence import Evidence
+from hwprof.analysis.factors.identity import CLOCK, IPC, PARALLELISM, WORK
+from hwprof.analysis.factors.scaling import Scaling, scaling
 from hwprof.collectors.vocabulary import Name
 
 
@@ -46,7 +47,7 @@ def clues(a: Side, b: Side, latencies: Mapping[str, float] | None = None) -> lis
     return [*parallelism(a, b), *clock(a, b), *ipc(a, b, latencies), *work(a, b)]
 
 
-def _ratio(a: Side, b: Side, *names: Name) -> tuple[str, decomposition.Factor, str] | None:
+def _ratio(a: Side, b: Side, *names: Name) -> tuple[str, identity.Factor, str] | None:
     """(column, A / B, caution) of the first of these metrics that both sides have in one domain and origin."""
     for name in names:
         for column in sorted({*a.evidence.quantities} & {*b.evidence.quantities}):
@@ -56,7 +57,7 @@ def _ratio(a: Side, b: Side, *names: Name) -> tuple[str, decomposition.Factor, s
             if min((*x.rounds, *y.rounds), default=0) <= 0 or x.meaning != y.meaning:
                 continue
             p, q = [math.log(v) for v in x.rounds], [math.log(v) for v in y.rounds]
-            return column, decomposition.factor(column, p, q), slots.cautions(x, y)
+            return column, identity.factor(column, p, q), factors_cycles.cautions(x, y)
     return None
 
 
@@ -99,12 +100,12 @@ def work(a: Side, b: Side) -> Iterator[Clue]:
     if of_a is not None and of_b is not None and of_a[0] == of_b[0]:
         text = "instructions per MAC of the network: " + _said(a, b, of_a[1], of_b[1], "{:.2f}")
         yield Clue(WORK, "per-mac", text, {a.label: of_a[1], b.label: of_b[1]})
-    x, y, caution = _both(a, b, lambda e: v[:2] if (v := slots.vector_share(e)) is not None else None)
+    x, y, caution = _both(a, b, lambda e: v[:2] if (v := factors_cycles.vector_share(e)) is not None else None)
     if x is not None or y is not None:
-        meaning = next((v[2] for s in (a, b) if (v := slots.vector_share(s.evidence)) is not None), "")
+        meaning = next((v[2] for s in (a, b) if (v := factors_cycles.vector_share(s.evidence)) is not None), "")
         text = f"vector instructions are {_said(a, b, x, y, '{:.1%}')} of all{_aside(meaning, caution)}"
         yield Clue(WORK, "vector-share", text, _numbers(a, b, x, y))
-    x, y, caution = _both(a, b, slots.scalar_fp_share)
+    x, y, caution = _both(a, b, factors_cycles.scalar_fp_share)
     if x is not None or y is not None:
         text = f"scalar floating point is {_said(a, b, x, y, '{:.1%}')} of all instructions{_aside(caution)}"
         yield Clue(WORK, "scalar-fp", text, _numbers(a, b, x, y))
@@ -131,7 +132,7 @@ def _numbers(a: Side, b: Side, x: float | None, y: float | None) -> dict[str, fl
 
 def ipc(a: Side, b: Side, latencies: Mapping[str, float] | None = None) -> Iterator[Clue]:
     """Top-down slots, stalls, and what misses can stand for at most."""
-    tops = [slots.level1(s.evidence) for s in (a, b)]
+    tops = [factors_cycles.level1(s.evidence) for s in (a, b)]
     for side, top in zip((a, b), tops, strict=True):
         if top is not None and not side.evidence.emulated:
             text = (
@@ -140,13 +141,13 @@ def ipc(a: Side, b: Side, latencies: Mapping[str, float] | None = None) -> Itera
             )
             shares = {"retiring": top.retiring, "frontend": top.frontend, "backend": top.backend}
             yield Clue(IPC, "top-down", text, {**shares, "bad speculation": top.bad_speculation})
-    for name, what in zip(slots.STALLS, ("front end", "back end"), strict=True):
-        x, y, caution = _both(a, b, lambda e, n=name: slots.stalls(e, n))  # type: ignore[misc]
+    for name, what in zip(factors_cycles.STALLS, ("front end", "back end"), strict=True):
+        x, y, caution = _both(a, b, lambda e, n=name: factors_cycles.stalls(e, n))  # type: ignore[misc]
         if x is not None or y is not None:
             text = f"cycles stalled in the {what}: {_said(a, b, x, y)}{_aside(caution)}"
             yield Clue(IPC, name, text, _numbers(a, b, x, y))
-    for metric, what in slots.WHAT.items():
-        found = [slots.bound(s.evidence, metric, latencies) for s in (a, b)]
+    for metric, what in factors_cycles.WHAT.items():
+        found = [factors_cycles.bound(s.evidence, metric, latencies) for s in (a, b)]
         there = [(s, v) for s, v in zip((a, b), found, strict=True) if v is not None]
         if not there:
             continue
@@ -161,7 +162,7 @@ def ipc(a: Side, b: Side, latencies: Mapping[str, float] | None = None) -> Itera
         for metric in (Name.L1D_MISSES, Name.LLC_MISSES, Name.BRANCH_MISSES):
             item = _ratio(a, b, metric)
             if item is not None and "@" in item[0]:
-                text = f"{slots.WHAT[metric]} per frame: {a.label} x{item[1].ratio:.2f} of {b.label}"
+                text = f"{factors_cycles.WHAT[metric]} per frame: {a.label} x{item[1].ratio:.2f} of {b.label}"
                 yield Clue(
                     IPC, item[0], f"{text} (SIMULATED caches and predictor, not this CPU's)", {item[0]: item[1].ratio}
                 )

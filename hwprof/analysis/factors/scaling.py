@@ -184,7 +184,7 @@ def scaling(throughput: Mapping[int, Sequence[float]]) -> Scaling | None:
 
 def _two_points(given: Mapping[int, Sequence[float]]) -> Interval:
     """Solved; the bounds are those of the speed-up by Welch's t."""
-    from hwprof.analysis.decomposition import factor
+    from hwprof.analysis.factors.identity import factor
 
     one, p = sorted(given)
     found = factor("speedup", [math.log(v) for v in given[p]], [math.log(v) for v in given[one]])

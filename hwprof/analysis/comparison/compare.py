@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hwprof.analysis.differences import Difference, differences
-from hwprof.analysis.measured import BESIDE, Measured
+from hwprof.analysis.comparison.differences import Difference, differences
+from hwprof.analysis.comparison.measured import BESIDE, Measured
 from hwprof.records import Case, call_of
 
 THRESHOLD = 0.05

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hwprof.analysis.evidence import Evidence, Quantity
+from hwprof.analysis.factors.evidence import Evidence, Quantity
 from hwprof.collectors.vocabulary import LEVEL1, Name
 
 # Cycles that a miss may cost at most, where the machine's own latency was not measured: typical of current cores.

@@ -8,13 +8,14 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hwprof.analysis import explain, pairs, ratio, selecting
-from hwprof.analysis.behind import Side
-from hwprof.analysis.decomposition import Identity, identity
-from hwprof.analysis.explain import Given
-from hwprof.analysis.pairs import Source
-from hwprof.analysis.ratio import Decomposition
-from hwprof.analysis.selecting import Cell, Pair
+from hwprof.analysis.explain import explain, explanation, pairs, selectors
+from hwprof.analysis.explain.explanation import Given
+from hwprof.analysis.explain.pairs import Source
+from hwprof.analysis.explain.selectors import Cell, Pair
+from hwprof.analysis.factors import ratio
+from hwprof.analysis.factors.clues import Side
+from hwprof.analysis.factors.identity import Identity, identity
+from hwprof.analysis.factors.ratio import Decomposition
 from hwprof.printable import printable
 from hwprof.records import Run
 from hwprof.speed import Speed, of_run
@@ -77,7 +78,7 @@ def every(source: Source, names: Mapping[str, str], known: Mapping[str, Identity
     `known`: factors of runs by uid, as far as they are known already.
     """
     groups: dict[tuple[object, ...], list[Cell]] = defaultdict(list)
-    for cell in selecting.cells(e for e in source.entries if e.uid in names):
+    for cell in selectors.cells(e for e in source.entries if e.uid in names):
         c = cell.case
         place = (c.network, c.size, c.batch, c.threads, c.precision, c.cpus, c.recipe)
         groups[(cell.last.machine_id, *place)].append(cell)
@@ -101,7 +102,7 @@ def _called(cells: Sequence[Cell], names: Mapping[str, str]) -> dict[int, str]:
 
 
 def _apart(sides: _Sides, a: Cell, b: Cell, called: Mapping[int, str], several: bool) -> Apart | None:
-    pair = selecting.pair_of(a, b)
+    pair = selectors.pair_of(a, b)
     first, second = sides.of(pair, pair.a, pair.b), sides.of(pair, pair.b, pair.a)
     names = called[id(a)], called[id(b)]
     if first is None or second is None:
@@ -134,6 +135,6 @@ def _distance(one: Apart) -> float:
     return abs(math.log(one.decomposition.fps.ratio))
 
 
-def explained(found: Sequence[Apart], source: Source) -> list[explain.Explanation]:
+def explained(found: Sequence[Apart], source: Source) -> list[explanation.Explanation]:
     """The explanation of each, as `hwprof explain` gives it."""
     return pairs.explanations([one.pair for one in found], source)[0]

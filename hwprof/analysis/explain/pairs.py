@@ -6,13 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from hwprof.analysis import behind, roofline, selecting
-from hwprof.analysis.evidence import collect
-from hwprof.analysis.explain import Explanation, Given, Variant, explain, rounds
+from hwprof.analysis import roofline
+from hwprof.analysis.explain import selectors
+from hwprof.analysis.explain.explain import explain, rounds
+from hwprof.analysis.explain.explanation import Explanation, Given, Variant
+from hwprof.analysis.explain.selectors import Cell, Pair
+from hwprof.analysis.explain.wording import CAUSES
+from hwprof.analysis.factors import clues
+from hwprof.analysis.factors.evidence import collect
 from hwprof.analysis.omissions import Omission, why_no_speed
 from hwprof.analysis.roofline import Roof
-from hwprof.analysis.selecting import Cell, Pair
-from hwprof.analysis.wording import CAUSES
 from hwprof.frameworks import switches
 from hwprof.printable import printable
 from hwprof.records import Case, Kind, Run
@@ -58,8 +61,8 @@ class Source:
         simulated = [
             e for e in alike if e.ok and e.kind == Kind.SIMULATED and e.case == cell.case and e.place == cell.last.place
         ]
-        others = selecting.other_threads(cell, alike)
-        found = selecting.variants(cell, alike) if together else []
+        others = selectors.other_threads(cell, alike)
+        found = selectors.variants(cell, alike) if together else []
         changed = [(c, kind) for c in found if c.case != other and (kind := switches.kind_of(cell.case, c.case))]
         return Given(
             label,
@@ -96,8 +99,8 @@ def find(a: str, b: str, source: Source, other: Source | None = None) -> list[Pa
     """Every pair that two selectors match; `other`: where B is, if in another file."""
     second = other or source
     same = other is None
-    return selecting.pairs(
-        selecting.parse(a, source.entries), selecting.parse(b, second.entries), source.entries, second.entries, same
+    return selectors.pairs(
+        selectors.parse(a, source.entries), selectors.parse(b, second.entries), source.entries, second.entries, same
     )
 
 
@@ -115,10 +118,10 @@ def labels(pair: Pair) -> tuple[str, str]:
     def one(cell: Cell) -> str:
         parts = []
         for name in shown:
-            has = selecting.value(cell.last, name)
+            has = selectors.value(cell.last, name)
             if name in ("framework", "network", "machine"):
                 parts.append(has)
-            elif name in selecting.FIELDS:
+            elif name in selectors.FIELDS:
                 parts.append(f"{name}={has}")
             elif has or "framework" not in pair.differs:
                 parts.append(f"{name.removeprefix('env.')}={has or 'default'}")
@@ -181,7 +184,7 @@ def explanations(
             omitted += [Omission(cell.case.title, why_no_speed(given.runs)) for given, cell in silent]
             continue
         counted = [found for given in (first, second) if (found := collect(given.runs)) is not None]
-        clocks = [hz for found in counted if (hz := behind.hertz(found)) is not None]
+        clocks = [hz for found in counted if (hz := clues.hertz(found)) is not None]
         sides = ((source, pair.a), (other or source, pair.b))
         latencies = _latencies(sides, max(clocks, default=None))
         out.append(

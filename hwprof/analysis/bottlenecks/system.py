@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 
-from hwprof.analysis import behind, scaling
-from hwprof.analysis.behind import cpu_per_frame, cpus_used
-from hwprof.analysis.verdicts import Context, Number, State, Sure, Verdict, forbidden, unknown, weakened
+from hwprof.analysis.bottlenecks.verdicts import Context, Number, State, Sure, Verdict, forbidden, unknown, weakened
+from hwprof.analysis.factors import clues, scaling
+from hwprof.analysis.factors.clues import cpu_per_frame, cpus_used
 from hwprof.collectors.vocabulary import Name
 
 NEARLY = 0.97
@@ -38,7 +38,7 @@ def poorly_parallel(context: Context) -> Verdict:
         numbers.insert(
             0, Number("efficiency", share, f"x{share * e.case.threads:.2f} over one thread: {share:.0%} of ideal")
         )
-        numbers.append(Number("serial share", found.serial.value, behind.serial_part(found)))
+        numbers.append(Number("serial share", found.serial.value, clues.serial_part(found)))
         state = State.YES if share < 0.6 else State.PARTLY if share < 0.8 else State.NO
         sure = Sure.HIGH if min(len(v) for v in context.threads.values()) > 1 else Sure.MEDIUM
         if "other-load" in e.doubts or "steal" in e.doubts:
@@ -150,7 +150,7 @@ def contended(context: Context) -> Verdict:
     """Ready threads that waited for a CPU, and time that a hypervisor took: not the framework's doing."""
     code, e = "other-load", context.evidence
     waited = e.get(Name.RUN_QUEUE_WAIT)
-    stolen = behind.stolen(e)
+    stolen = clues.stolen(e)
     if waited is None:
         return unknown(code, Name.RUN_QUEUE_WAIT)
     share = min(1.0, waited.per_second / e.case.threads)

@@ -14,12 +14,15 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from hwprof.analysis import metrics as kinds
-from hwprof.analysis import strata
-from hwprof.analysis.covariates import NEVER_COUNTED, SIZE, Covariates, omitted
-from hwprof.analysis.findings import Analysis, Correlation, Points
-from hwprof.analysis.metrics import Disguise, Kind, Metric
-from hwprof.analysis.partial import (
+from hwprof.analysis import energy
+from hwprof.analysis.correlation import metrics as kinds
+from hwprof.analysis.correlation import strata
+from hwprof.analysis.correlation.across import groups, shared
+from hwprof.analysis.correlation.covariates import NEVER_COUNTED, SIZE, Covariates, omitted
+from hwprof.analysis.correlation.findings import Analysis, Correlation, Points
+from hwprof.analysis.correlation.metrics import Disguise, Kind, Metric
+from hwprof.analysis.correlation.strata import VARIANT, Logs, Stratum
+from hwprof.analysis.statistics.partial import (
     Floats,
     Partial,
     benjamini_hochberg,
@@ -30,8 +33,6 @@ from hwprof.analysis.partial import (
     rank_partial,
     take_out,
 )
-from hwprof.analysis.shared import groups, shared
-from hwprof.analysis.strata import VARIANT, Logs, Stratum
 
 RELIABLE = 0.8
 UNKNOWN_SIZE = "MACs are unknown: the size can't be taken out"
@@ -39,7 +40,6 @@ EMULATED = (
     "origin EMULATED: an emulator counted. IPC is fixed there (1.00 by construction) and time follows instructions, so "
     "FPS is correlated neither with its counters nor with those of another origin"
 )
-
 
 _UNTESTED = {
     Kind.DEFINITIONAL: "made of time, cycles or instructions only: 1/FPS in disguise, in the identity",
@@ -267,3 +267,28 @@ def _with_q(found: Sequence[Correlation]) -> tuple[list[Correlation], dict[tuple
         if at:
             families[family] = len(at)
     return out, families
+
+
+FPS, ENERGY = "FPS", "energy per frame"
+TARGETS: Mapping[str, str] = {"fps": FPS, "energy": ENERGY}
+
+
+def against_energy(frame: pd.DataFrame) -> list[Analysis]:
+    """Correlations with energy per frame, of every stratum; none where no run has it."""
+    joules = energy.per_frame(frame)
+    if joules is None or not joules.notna().any():
+        return []
+    laid = frame.copy()
+    laid.attrs = dict(frame.attrs)
+    laid["fps"] = joules.where(frame["fps"].notna())
+    return [_aimed(a) for a in analyse(laid)]
+
+
+def _aimed(analysis: Analysis) -> Analysis:
+    return replace(
+        analysis,
+        target=ENERGY,
+        correlations=tuple(replace(c, target=ENERGY) for c in analysis.correlations),
+        shared=tuple(replace(s, target=ENERGY) for s in analysis.shared),
+        refused=analysis.refused.replace("no case has a usable FPS", "no case has energy per frame"),
+    )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hwprof.analysis.metrics import Disguise, Metric
-from hwprof.analysis.partial import MIN_TESTED, Floats, Partial
-from hwprof.analysis.strata import Stratum
+from hwprof.analysis.correlation.metrics import Disguise, Metric
+from hwprof.analysis.correlation.strata import Stratum
+from hwprof.analysis.statistics.partial import MIN_TESTED, Floats, Partial
 
 
 @dataclass(frozen=True, slots=True)

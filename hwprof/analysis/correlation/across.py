@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from hwprof.analysis import pooled
-from hwprof.analysis.findings import Analysis, Correlation, Shared
-from hwprof.analysis.partial import MIN_TESTED, benjamini_hochberg
-from hwprof.analysis.strata import NETWORK, Logs
+from hwprof.analysis.correlation.findings import Analysis, Correlation, Shared
+from hwprof.analysis.correlation.strata import NETWORK, Logs
+from hwprof.analysis.statistics import pooled
+from hwprof.analysis.statistics.partial import MIN_TESTED, benjamini_hochberg
 
 SAME = 0.7  # |r| above which two metrics can't be told apart
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hwprof.analysis.measured import Measured, options_text
+from hwprof.analysis.comparison.measured import Measured, options_text
 from hwprof.records import Case
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from hwprof.analysis.measured import Measured, measured
+from hwprof.analysis.comparison.measured import Measured, measured
 from hwprof.errors import ResultsError
 from hwprof.records import Run
 from hwprof.store import reader, schema

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import math
 
-from hwprof.analysis import slots
-from hwprof.analysis.evidence import Evidence
+from hwprof.analysis.bottlenecks.verdicts import (
+    LOWER,
+    Context,
+    Number,
+    State,
+    Sure,
+    Verdict,
+    forbidden,
+    unknown,
+    weakened,
+)
+from hwprof.analysis.factors import cycles
+from hwprof.analysis.factors.evidence import Evidence
 from hwprof.analysis.roofline import MEMORY
-from hwprof.analysis.verdicts import LOWER, Context, Number, State, Sure, Verdict, forbidden, unknown, weakened
 from hwprof.collectors.vocabulary import Name
 
 HIGH, LOW = 0.6, 0.35  # of a ceiling: bound by it; not bound by it
@@ -43,7 +53,7 @@ def compute_bound(context: Context) -> Verdict:
         because = f"{share:.0%} of the measured peak"
         state = State.YES if share >= HIGH else State.NO if share < LOW else State.PARTLY
         return Verdict(code, state, because, numbers, _under(context, Sure.HIGH), advice, weight=min(1.0, share))
-    top = slots.level1(e)
+    top = cycles.level1(e)
     if top is None:
         need = "peak FLOP/s (hwprof calibrate)" if rate is not None else "MACs of the network"
         return unknown(code, need, "top-down events", because=f"not measured: {need}, nor top-down events")
@@ -106,17 +116,17 @@ def latency_bound(context: Context) -> Verdict:
     if (no := forbidden(code, e)) is not None:
         return no
     metrics = (Name.L2_MISSES, Name.LLC_MISSES, Name.DTLB_MISSES)
-    found = [b for m in metrics if (b := slots.bound(e, m, context.latencies)) is not None]
+    found = [b for m in metrics if (b := cycles.bound(e, m, context.latencies)) is not None]
     if not found:
         return unknown(code, *metrics, Name.CYCLES)
-    back = slots.stalls(e, Name.BACKEND_STALLS)
-    top = slots.level1(e)
+    back = cycles.stalls(e, Name.BACKEND_STALLS)
+    top = cycles.level1(e)
     stalled = top.backend if top is not None else back[0] if back is not None else None
     numbers = [
         Number(
             b.metric,
             b.share,
-            f"{slots.WHAT[b.metric]}: {b.mpki:.2f} per 1,000 instructions, consistent with up to "
+            f"{cycles.WHAT[b.metric]}: {b.mpki:.2f} per 1,000 instructions, consistent with up to "
             f"{b.share:.0%} of the cycles at {b.latency:.0f} cycles ({'measured' if b.measured else 'assumed'})",
             b.caution,
         )
@@ -147,16 +157,16 @@ def front_end(context: Context) -> Verdict:
     code, e = "front-end-bound", context.evidence
     if (no := forbidden(code, e)) is not None:
         return no
-    top, stalled = slots.level1(e), slots.stalls(e, Name.FRONTEND_STALLS)
+    top, stalled = cycles.level1(e), cycles.stalls(e, Name.FRONTEND_STALLS)
     if top is None and stalled is None:
         return unknown(code, Name.FRONTEND_STALLS, "top-down events")
     share, caution = (top.frontend, top.caution) if top is not None else stalled or (0.0, "")
     what = "slots" if top is not None else "cycles"
     numbers = [Number("front end", share, f"{share:.0%} of the {what} wait for the front end", caution)]
     numbers += [
-        Number(metric, b.mpki, f"{slots.WHAT[metric]}: {b.mpki:.2f} per 1,000 instructions", b.caution)
+        Number(metric, b.mpki, f"{cycles.WHAT[metric]}: {b.mpki:.2f} per 1,000 instructions", b.caution)
         for metric in (Name.L1I_MISSES, Name.ITLB_MISSES)
-        if (b := slots.bound(e, metric)) is not None
+        if (b := cycles.bound(e, metric)) is not None
     ]
     state = State.YES if share >= 0.3 else State.PARTLY if share >= 0.15 else State.NO
     advice = "less code per frame: fewer distinct kernels, a smaller runtime between them, larger batches"
@@ -170,14 +180,14 @@ def bad_speculation(context: Context) -> Verdict:
     if (no := forbidden(code, e)) is not None:
         return no
     advice = "kernels without data-dependent branches; a fixed shape; sorting out which code by hwprof record"
-    top = slots.level1(e)
+    top = cycles.level1(e)
     if top is not None:
         share = top.bad_speculation
         state = State.YES if share >= 0.15 else State.PARTLY if share >= 0.07 else State.NO
         number = Number("bad speculation", share, f"{share:.0%} of the slots are thrown away", top.caution)
         sure = Sure.LOW if top.caution else Sure.HIGH
         return Verdict(code, state, number.text, (number,), sure, advice, weight=share)
-    b = slots.bound(e, Name.BRANCH_MISSES)
+    b = cycles.bound(e, Name.BRANCH_MISSES)
     if b is None:
         return unknown(code, Name.BRANCH_MISSES, Name.CYCLES)
     text = (
@@ -201,7 +211,7 @@ def lanes(e: Evidence) -> int | None:
 def under_vectorised(context: Context) -> Verdict:
     """Few vector instructions, or about as many instructions per MAC as scalar code needs."""
     code, e = "under-vectorised", context.evidence
-    share, count = slots.vector_share(e), e.best(Name.INSTRUCTIONS)
+    share, count = cycles.vector_share(e), e.best(Name.INSTRUCTIONS)
     advice = (
         "a build for this CPU's vectors (facts: hwprof doctor), another kernel library, a layout that suits it; "
         "hwprof explain A B --intervene simd shows what vectors are worth"

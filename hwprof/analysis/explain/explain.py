@@ -5,89 +5,21 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
-from hwprof.analysis import behind, ratio
-from hwprof.analysis.behind import Clue, Side
-from hwprof.analysis.decomposition import CPU_TIME, WORK, Factor, Identity, factor, identity
-from hwprof.analysis.evidence import Evidence, collect
+from hwprof.analysis.explain.explanation import Effect, Explanation, Given, Intervention, Variant
+from hwprof.analysis.explain.wording import CAUSES, headline
+from hwprof.analysis.factors import clues, ratio
+from hwprof.analysis.factors.clues import Clue, Side
+from hwprof.analysis.factors.evidence import Evidence, collect
+from hwprof.analysis.factors.identity import CPU_TIME, WORK, Factor, Identity, factor, identity
+from hwprof.analysis.factors.ratio import Decomposition
 from hwprof.analysis.omissions import why_no_speed
-from hwprof.analysis.ratio import Decomposition
-from hwprof.analysis.wording import CAUSES, headline
 from hwprof.errors import ResultsError
 from hwprof.records import Kind, Run
 from hwprof.speed import Speed, of_run
 
 INFLATED = 1.2  # CPU time per frame over that with one thread, where the framework says that it spins
 NEARLY = 0.97  # of the CPUs busy throughout: threads that wait may be spinning
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What an intervention did to one side.
-
-    `speed`: FPS as it is over FPS changed; `cpu`: the same of CPU time per frame.
-
-    `spin-waiting makes A x1.2 as fast` is a `speed` of 1.2.
-    """
-
-    kind: str  # spin | affinity | simd
-    side: str  # A or B
-    label: str
-    changed: str  # what was changed
-    speed: Factor
-    cpu: Factor | None
-    limit: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Intervention:
-    """One intervention on a pair: effects on the sides, and the ratio of the changed pair.
-
-    `chain`: A / B as (A / A') x factors of (A' / B') x (B' / B), whose logs add up to that of the FPS ratio.
-    """
-
-    kind: str
-    effects: tuple[Effect, ...]
-    changed: Decomposition
-    chain: tuple[Factor, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """One pair. `context`: what both have in common; `headline`: the first thing to be said."""
-
-    a: Side
-    b: Side
-    context: str
-    differs: tuple[str, ...]
-    decomposition: Decomposition
-    headline: str
-    clues: tuple[Clue, ...]
-    interventions: tuple[Intervention, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """The runs of one side after an intervention."""
-
-    kind: str
-    changed: str
-    runs: Sequence[Run]
-    limit: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """All runs about one side: its rounds, its simulated run, other thread counts, and after interventions."""
-
-    label: str
-    runs: Sequence[Run]
-    threads: Sequence[Run] = ()
-    variants: Sequence[Variant] = ()
-    threads_apart: bool = False  # the other thread counts were measured in another experiment
-
 
 Factors = Callable[[Run], Identity | None]  # decomposition.identity, or what remembers it
 
@@ -102,7 +34,7 @@ def may_spin(evidence: Evidence) -> bool:
     """Whether threads of this case may spin while they wait: all CPUs busy, and nothing says that spinning is off."""
     if evidence.case.threads < 2 or evidence.facts.get("spin") is False:
         return False
-    used = behind.cpus_used(evidence)
+    used = clues.cpus_used(evidence)
     cpus = min(evidence.case.threads, len(evidence.case.cpus) or evidence.case.threads)
     return "spin-waiting" in evidence.doubts or (used is not None and used > NEARLY * cpus)
 
@@ -114,7 +46,7 @@ def spins(s: Side, given: Given) -> bool:
 
 def _burns(s: Side) -> bool:
     """The framework says that its threads spin, and CPU time per frame grew with their number."""
-    return s.evidence.facts.get("spin") is True and (behind.inflation(s) or 0.0) > INFLATED
+    return s.evidence.facts.get("spin") is True and (clues.inflation(s) or 0.0) > INFLATED
 
 
 def _shown(given: Given) -> bool:
@@ -180,7 +112,7 @@ def explain(
         tuple(differs),
         found,
         first,
-        (*behind.clues(x, y, latencies), *simulated_split(x, y, found)),
+        (*clues.clues(x, y, latencies), *simulated_split(x, y, found)),
         interventions,
         tuple(said),
     )

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hwprof.analysis import behind, bottlenecks, roofline, selecting
-from hwprof.analysis.decomposition import CPU_TIME, Identity, factor, identity
-from hwprof.analysis.evidence import Evidence, collect
+from hwprof.analysis import roofline
+from hwprof.analysis.bottlenecks import cores, system
+from hwprof.analysis.bottlenecks.verdicts import Context, Spin, State, Sure, Verdict
+from hwprof.analysis.explain import selectors
+from hwprof.analysis.explain.selectors import Cell
+from hwprof.analysis.factors import clues
+from hwprof.analysis.factors.evidence import Evidence, collect
+from hwprof.analysis.factors.identity import CPU_TIME, Identity, factor, identity
 from hwprof.analysis.omissions import Omission, why_no_speed
 from hwprof.analysis.roofline import Roof
-from hwprof.analysis.selecting import Cell
-from hwprof.analysis.verdicts import Context, Spin, Verdict
 from hwprof.frameworks import switches
 from hwprof.records import Case, Kind, Layer, Run
 from hwprof.store import Results, layers
@@ -65,21 +68,17 @@ def diagnose(results: Results, where: str = "") -> tuple[list[Diagnosis], list[O
     told = layers.stored(results.database, [e.order for e in listed if e.ok and e.kind == Kind.LAYERS])
     chosen = found
     if where:
-        selector = selecting.parse(where, listed)
+        selector = selectors.parse(where, listed)
         chosen = [
             k
             for k in found
-            if selecting.matches(k.cell.last, selector.where)
+            if selectors.matches(k.cell.last, selector.where)
             and (not selector.run or any(e.uid.startswith(selector.run) for e in k.cell.entries))
         ]
     out = []
     for one in chosen:
         context = context_of(one, found, roofs.get(one.cell.last.machine_key, ()), _layers(one.cell, listed, told))
-        out.append(
-            Diagnosis(
-                one.cell.case, one.cell.last.machine, one.cell.last.version, context, bottlenecks.verdicts(context)
-            )
-        )
+        out.append(Diagnosis(one.cell.case, one.cell.last.machine, one.cell.last.version, context, verdicts(context)))
     out.sort(key=lambda d: (d.machine, d.case.framework, d.case.network, d.case.threads, d.case.batch))
     return out, omitted
 
@@ -90,7 +89,7 @@ def known(results: Results, listed: Sequence[Entry]) -> tuple[list[Known], list[
     """
     simulated = {(e.case, e.place): e for e in listed if e.ok and e.kind == Kind.SIMULATED}
     out, omitted = [], []
-    for cell in selecting.cells(listed):
+    for cell in selectors.cells(listed):
         extra = simulated.get((cell.case, cell.last.place))
         ids = [e.order for e in cell.entries] + ([extra.order] if extra else [])
         runs = list(results.runs(ids=ids))
@@ -143,7 +142,7 @@ def context_of(one: Known, everything: Iterable[Known], roofs: Sequence[Roof], t
             spin = _spin(one.of(max(shared)), other.of(max(shared)))
     case = me.case
     roof, doubt = roofline.nearest(roofs, case.cpus, case.threads)
-    latencies = roofline.latencies(roofs, case.cpus, behind.hertz(one.evidence))
+    latencies = roofline.latencies(roofs, case.cpus, clues.hertz(one.evidence))
     return Context(one.evidence, roof, doubt, threads, alone, batches, peers, told, spin, latencies)
 
 
@@ -170,3 +169,29 @@ def frequent(found: Sequence[Diagnosis]) -> list[tuple[str, int, int]]:
             hits[v.code] += v.state.value in ("yes", "partly")
             judged[v.code] += v.state.value != "can't tell"
     return sorted(((c, hits[c], judged[c]) for c in hits), key=lambda row: (-row[1], row[0]))
+
+
+Rule = Callable[[Context], Verdict]
+RULES: tuple[Rule, ...] = (
+    cores.compute_bound,
+    cores.bandwidth_bound,
+    cores.latency_bound,
+    cores.front_end,
+    cores.bad_speculation,
+    cores.under_vectorised,
+    system.poorly_parallel,
+    system.spinning,
+    system.throttled,
+    system.contended,
+    system.paging,
+    system.dispatch,
+    system.conversion,
+)
+ORDER = (State.YES, State.PARTLY, State.UNKNOWN, State.NO)
+SURE = (Sure.HIGH, Sure.MEDIUM, Sure.LOW)
+
+
+def verdicts(context: Context) -> tuple[Verdict, ...]:
+    """Every rule's verdict: found ones first, the weightiest and surest of them at the top."""
+    found = [rule(context) for rule in RULES]
+    return tuple(sorted(found, key=lambda v: (ORDER.index(v.state), -v.weight, SURE.index(v.sure))))

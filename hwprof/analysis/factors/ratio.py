@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hwprof.analysis.decomposition import IPC, LEVELS, PARALLELISM, WORK, Factor, Identity, factor, why
+from hwprof.analysis.factors.identity import IPC, LEVELS, PARALLELISM, WORK, Factor, Identity, factor, why
 from hwprof.speed import between_rounds
 
 SPINNING = (PARALLELISM, IPC, WORK)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hwprof.analysis import ratio
-from hwprof.analysis.decomposition import CPU_TIME, RATE, USER_CLOCK, Factor
-from hwprof.analysis.ratio import Decomposition
+from hwprof.analysis.explain.explanation import Explanation
+from hwprof.analysis.factors import ratio
+from hwprof.analysis.factors.identity import CPU_TIME, RATE, USER_CLOCK, Factor
+from hwprof.analysis.factors.ratio import Decomposition
 
 if TYPE_CHECKING:
-    from hwprof.analysis.explain import Intervention
+    from hwprof.analysis.explain.explanation import Intervention
 
 
 def headline(a: str, b: str, found: Decomposition, interventions: Sequence[Intervention] = ()) -> str:
@@ -95,3 +98,36 @@ def name_of(factor_name: str) -> str:
 def phrase(f: Factor, up: bool) -> str:
     """`instructions per frame x1.40`, seen from the faster side."""
     return f"{name_of(f.name)} x{f.ratio if up else 1 / f.ratio:.2f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Factors over networks: geometric mean of one value per network, with a t interval over networks."""
+
+    networks: int
+    pairs: int
+    fps: Factor
+    factors: tuple[Factor, ...] = field(default=())
+    note: str = ""
+
+
+def summarise(explanations: Sequence[Explanation]) -> Summary | None:
+    """Geometric means over networks (batches and threads of one network averaged first); None below two networks."""
+    networks: dict[str, list[Explanation]] = defaultdict(list)
+    for e in explanations:
+        networks[e.a.evidence.case.network].append(e)
+    if len(networks) < 2:
+        return None
+
+    def over(name: str, value: Mapping[int, float]) -> Factor:
+        means = [math.exp(sum(math.log(value[id(e)]) for e in several) / len(several)) for several in networks.values()]
+        return ratio.geometric(name, means)
+
+    fps = over("fps", {id(e): e.decomposition.fps.ratio for e in explanations})
+    names = [tuple(f.name for f in e.decomposition.terms) for e in explanations]
+    if len(set(names)) > 1:
+        return Summary(len(networks), len(explanations), fps, (), "the pairs can't all be split into the same factors")
+    factors = tuple(
+        over(name, {id(e): e.decomposition.terms[i].ratio for e in explanations}) for i, name in enumerate(names[0])
+    )
+    return Summary(len(networks), len(explanations), fps, factors)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from hwprof.analysis import metrics as kinds
-from hwprof.analysis.metrics import Metric
-from hwprof.analysis.partial import MIN_TESTED
-from hwprof.analysis.strata import Logs
+from hwprof.analysis.correlation import metrics as kinds
+from hwprof.analysis.correlation.metrics import Metric
+from hwprof.analysis.correlation.strata import Logs
+from hwprof.analysis.statistics.partial import MIN_TESTED
 from hwprof.collectors.vocabulary import Name
 
 SIZE = "macs"

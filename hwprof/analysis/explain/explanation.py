@@ -1,0 +1,78 @@
+"""What an explanation is made of: effects, interventions, and the pair that it explains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hwprof.analysis.factors.clues import Clue, Side
+from hwprof.analysis.factors.identity import Factor
+from hwprof.analysis.factors.ratio import Decomposition
+from hwprof.records import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What an intervention did to one side.
+
+    `speed`: FPS as it is over FPS changed; `cpu`: the same of CPU time per frame.
+
+    `spin-waiting makes A x1.2 as fast` is a `speed` of 1.2.
+    """
+
+    kind: str  # spin | affinity | simd
+    side: str  # A or B
+    label: str
+    changed: str  # what was changed
+    speed: Factor
+    cpu: Factor | None
+    limit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Intervention:
+    """One intervention on a pair: effects on the sides, and the ratio of the changed pair.
+
+    `chain`: A / B as (A / A') x factors of (A' / B') x (B' / B), whose logs add up to that of the FPS ratio.
+    """
+
+    kind: str
+    effects: tuple[Effect, ...]
+    changed: Decomposition
+    chain: tuple[Factor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One pair. `context`: what both have in common; `headline`: the first thing to be said."""
+
+    a: Side
+    b: Side
+    context: str
+    differs: tuple[str, ...]
+    decomposition: Decomposition
+    headline: str
+    clues: tuple[Clue, ...]
+    interventions: tuple[Intervention, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """The runs of one side after an intervention."""
+
+    kind: str
+    changed: str
+    runs: Sequence[Run]
+    limit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """All runs about one side: its rounds, its simulated run, other thread counts, and after interventions."""
+
+    label: str
+    runs: Sequence[Run]
+    threads: Sequence[Run] = ()
+    variants: Sequence[Variant] = ()
+    threads_apart: bool = False  # the other thread counts were measured in another experiment
