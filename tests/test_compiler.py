@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hwprof import doctor
 from hwprof.collectors.protocol import Available, Unavailable
 from hwprof.collectors.riscv import build as riscv
+from hwprof.doctor import host
 from hwprof.errors import HwprofError, NotAvailable, NotInstalled
 from hwprof.machine import compiler
 from hwprof.machine.compiler import Compiler, NotCompiled
@@ -68,7 +68,7 @@ def test_every_program_of_hwprof_is_built_by_the_words_of_cc(
     monkeypatch.setenv("CC", f"{wrapper} gcc -m64")
     built = [riscv.plugin(1, tmp_path), truth.build(tmp_path), kernels.build(SCALAR, tmp_path).path]
     assert all(path is not None and path.read_text().startswith("gcc -m64 ") for path in built)
-    assert doctor.c_compiler() == Available(f"{tmp_path / 'wrap'} gcc -m64")
+    assert host.c_compiler() == Available(f"{tmp_path / 'wrap'} gcc -m64")
 
 
 @pytest.mark.cc
@@ -89,7 +89,7 @@ def test_a_compiler_that_is_not_there_is_named_in_one_line(
     ):
         with pytest.raises(NotInstalled, match=f"^the C compiler '{named}' is not installed\\. [^\n]*CC[^\n]*$"):
             build()
-    assert isinstance(doctor.c_compiler(), Unavailable)
+    assert isinstance(host.c_compiler(), Unavailable)
 
 
 def test_words_without_an_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +109,7 @@ def test_a_wrapper_of_a_compiler_that_is_not_there_is_quoted(tmp_path: Path, mon
     monkeypatch.setenv("CC", f"{script(tmp_path / 'through', THROUGH)} no-such-compiler")
     with pytest.raises(NotCompiled, match="no-such-compiler: not found"):
         truth.build(tmp_path / "cache")
-    state = doctor.c_compiler()
+    state = host.c_compiler()
     assert isinstance(state, Unavailable)
     assert "does not run" in state.reason
 

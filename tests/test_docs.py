@@ -103,7 +103,7 @@ def test_the_example_gauge_shows_its_speed_and_not_a_share_of_it(
     """From the file of the board by way of a run and its results to the table and the terminal: 1500 rpm."""
     from hwprof.collectors.sampler import Sampler
     from hwprof.records import Role, Run, Window
-    from hwprof.reports.run import text
+    from hwprof.reports.terminal.run import text
     from hwprof.store import Results
 
     gauges = example("adding-a-collector.md", "my_sensors", tmp_path, monkeypatch)

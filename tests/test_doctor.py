@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from hwprof import doctor
 from hwprof.collectors import power
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.abi import Attr, Rights
 from hwprof.collectors.protocol import Available, Unavailable
-from hwprof.doctor import Finding, Probe
+from hwprof.doctor import host as doctor_host
+from hwprof.doctor.host import Finding, Probe
 from hwprof.machine import facts
 from tests import recorded_machines
 
@@ -80,15 +80,15 @@ def only(findings: list[Finding], what: str) -> Finding:
 @pytest.mark.parametrize("name", recorded_machines.NAMES)
 @pytest.mark.parametrize("code", [0, 1, 2, 13, 22])
 def test_whatever_is_missing_has_a_reason(name: str, code: int) -> None:
-    findings = doctor.examine(found_on(name, code))
-    assert {f.status for f in findings} <= {doctor.OK, doctor.LIMITED, doctor.MISSING}
+    findings = doctor_host.examine(found_on(name, code))
+    assert {f.status for f in findings} <= {doctor_host.OK, doctor_host.LIMITED, doctor_host.MISSING}
     assert all(f.detail and f.area and f.what for f in findings)
-    assert 3 <= len(doctor.summary(findings)) <= 8
+    assert 3 <= len(doctor_host.summary(findings)) <= 8
 
 
 def test_the_table_of_a_known_board_is_found() -> None:
-    finding = only(doctor.examine(found_on("bpi-f3")), "event table")
-    assert finding.status == doctor.OK
+    finding = only(doctor_host.examine(found_on("bpi-f3")), "event table")
+    assert finding.status == doctor_host.OK
     assert "X60" in finding.detail
 
 
@@ -96,14 +96,14 @@ def test_an_unknown_cpu_is_told_with_its_ids(tmp_path: Path) -> None:
     (tmp_path / "proc").mkdir()
     cpuinfo = "processor\t: 0\nisa\t: rv64gc\nmvendorid\t: 0x123\nmarchid\t: 0x4\nmimpid\t: 0x5\n"
     (tmp_path / "proc/cpuinfo").write_text(cpuinfo)
-    finding = only(doctor.examine(replace(found_on("vm", 2), root=tmp_path)), "event table")
-    assert finding.status == doctor.LIMITED
+    finding = only(doctor_host.examine(replace(found_on("vm", 2), root=tmp_path)), "event table")
+    assert finding.status == doctor_host.LIMITED
     assert "0x123-0x4-0x5" in finding.detail
     assert "configs/cpus" in finding.remedy
 
 
 def test_container_that_forbids_counting_is_not_told_to_set_a_sysctl() -> None:
-    refused = next(f for f in doctor.examine(found_on("ryzen", 1)) if f.status == doctor.MISSING)
+    refused = next(f for f in doctor_host.examine(found_on("ryzen", 1)) if f.status == doctor_host.MISSING)
     assert "seccomp" in refused.remedy
     assert "a sysctl does not help" in refused.remedy
 
@@ -117,8 +117,8 @@ def test_pmu_without_exclusion_is_a_dead_end_without_rights() -> None:
 
     root = recorded_machines.root("visionfive2")
     events = PerfCollector(root, NoExclusion(0)).probe(ASKED)
-    findings = doctor.examine(replace(found_on("visionfive2"), events=events))
-    refused = next(f for f in findings if "cycles" in f.detail and f.status == doctor.MISSING)
+    findings = doctor_host.examine(replace(found_on("visionfive2"), events=events))
+    refused = next(f for f in findings if "cycles" in f.detail and f.status == doctor_host.MISSING)
     assert refused.what == "dead end"
     assert "user and kernel together or not at all" in refused.detail
     assert "perf_event_paranoid=1" in refused.remedy
@@ -126,47 +126,47 @@ def test_pmu_without_exclusion_is_a_dead_end_without_rights() -> None:
 
 
 def test_nmi_watchdog_takes_a_counter() -> None:
-    finding = only(doctor.examine(found_on("xeon")), "NMI watchdog")
+    finding = only(doctor_host.examine(found_on("xeon")), "NMI watchdog")
     assert "kernel.nmi_watchdog=0" in finding.remedy
-    assert not [f for f in doctor.examine(found_on("vm", 2)) if f.what == "NMI watchdog"]
+    assert not [f for f in doctor_host.examine(found_on("vm", 2)) if f.what == "NMI watchdog"]
 
 
 def test_clock_that_moves_has_its_command() -> None:
-    findings = doctor.examine(found_on("xeon"))
+    findings = doctor_host.examine(found_on("xeon"))
     assert "performance" in only(findings, "governor").remedy
     assert "intel_pstate/no_turbo" in only(findings, "boost").remedy
-    assert "cpufreq/boost" in only(doctor.examine(found_on("ryzen")), "boost").remedy
+    assert "cpufreq/boost" in only(doctor_host.examine(found_on("ryzen")), "boost").remedy
 
 
 def test_missing_clock_is_not_taken_for_a_fixed_one() -> None:
-    assert only(doctor.examine(found_on("vm", 2)), "cpufreq").status == doctor.LIMITED
+    assert only(doctor_host.examine(found_on("vm", 2)), "cpufreq").status == doctor_host.LIMITED
 
 
 def test_swap_is_told_only_where_there_is_some() -> None:
-    assert "swapoff" in only(doctor.examine(found_on("rpi4")), "swap").remedy
-    assert not [f for f in doctor.examine(found_on("vm", 2)) if f.what == "swap"]
+    assert "swapoff" in only(doctor_host.examine(found_on("rpi4")), "swap").remedy
+    assert not [f for f in doctor_host.examine(found_on("vm", 2)) if f.what == "swap"]
 
 
 def test_board_without_power_sensor_is_told_of_a_meter(tmp_path: Path) -> None:
     probe = replace(found_on("bpi-f3"), power=power.probe(tmp_path))
-    finding = only(doctor.examine(probe), "power")
-    assert finding.status == doctor.MISSING
+    finding = only(doctor_host.examine(probe), "power")
+    assert finding.status == doctor_host.MISSING
     assert "--meter" in finding.remedy
 
 
 def test_power_sensor_is_told_with_unit_and_interval() -> None:
     there = {"power[vin]": Available("hwmon:ina226", "W, every 35 ms")}
-    finding = only(doctor.examine(replace(found_on("rpi4"), power=there)), "power[vin]")
+    finding = only(doctor_host.examine(replace(found_on("rpi4"), power=there)), "power[vin]")
     assert finding.detail == "hwmon:ina226: W, every 35 ms"
 
 
 def test_frameworks_and_tools_that_are_absent_say_how_to_get_them() -> None:
-    findings = doctor.examine(found_on("rpi4"))
-    assert only(findings, "onnxruntime") == Finding("frameworks", "onnxruntime", doctor.OK, "1.21.0")
+    findings = doctor_host.examine(found_on("rpi4"))
+    assert only(findings, "onnxruntime") == Finding("frameworks", "onnxruntime", doctor_host.OK, "1.21.0")
     assert only(findings, "pytorch").remedy == "pip install torch"
     assert only(findings, "simulation: callgrind").remedy == "apt-get install valgrind"
     assert "qemu-user" in only(findings, "simulation: riscv64").remedy
-    assert only(findings, "C compiler").status == doctor.MISSING
+    assert only(findings, "C compiler").status == doctor_host.MISSING
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_frameworks_and_tools_that_are_absent_say_how_to_get_them() -> None:
     ],
 )
 def test_each_lack_has_its_remedy(name: str, code: int, what: str, remedy: str) -> None:
-    findings = [f for f in doctor.examine(found_on(name, code)) if f.status != doctor.OK]
+    findings = [f for f in doctor_host.examine(found_on(name, code)) if f.status != doctor_host.OK]
     assert any(remedy in f.remedy for f in findings if what in ("", f.what))
 
 
@@ -194,15 +194,15 @@ def test_a_good_machine_is_told_so() -> None:
     rights = Rights(1, privileged=False)
     both = {name: Available(name) for name in ("callgrind", "riscv64")}
     good = replace(found, host=host, rights=rights, compiler=Available("/usr/bin/cc"), simulators=both)
-    findings = doctor.examine(good)
+    findings = doctor_host.examine(good)
     for what in ("event table", "hardware events", "kernel events", "governor", "simulation: riscv64", "C compiler"):
-        assert only(findings, what).status == doctor.OK
-    assert not [f for f in findings if f.area == "counters" and f.status != doctor.OK]
+        assert only(findings, what).status == doctor_host.OK
+    assert not [f for f in findings if f.area == "counters" and f.status != doctor_host.OK]
 
 
 def test_vm_without_counters_says_what_works_and_what_to_do() -> None:
-    finding = only(doctor.examine(found_on("vm", 2)), "hardware events")
-    assert finding.status == doctor.MISSING
+    finding = only(doctor_host.examine(found_on("vm", 2)), "hardware events")
+    assert finding.status == doctor_host.MISSING
     assert "no hardware counters in this VM" in finding.detail
     assert "page faults" in finding.detail
     for way in ("-cpu host,pmu=on", "bare-metal", "--simulate", "apt-get install valgrind"):
@@ -210,7 +210,7 @@ def test_vm_without_counters_says_what_works_and_what_to_do() -> None:
 
 
 def test_board_without_a_pmu_node_is_not_called_a_vm() -> None:
-    finding = only(doctor.examine(found_on("rpi5", 2)), "hardware events")
+    finding = only(doctor_host.examine(found_on("rpi5", 2)), "hardware events")
     assert "VM" not in finding.detail
     assert "device tree" in finding.remedy
 
@@ -218,31 +218,33 @@ def test_board_without_a_pmu_node_is_not_called_a_vm() -> None:
 def test_paranoid_does_not_bind_the_privileged() -> None:
     name = "kernel.perf_event_paranoid"
     root = replace(found_on("xeon"), rights=Rights(3, privileged=True))
-    assert only(doctor.examine(root), name).status == doctor.OK
-    assert only(doctor.examine(found_on("xeon")), name).status == doctor.MISSING
-    assert only(doctor.examine(found_on("rpi4")), name).status == doctor.LIMITED
+    assert only(doctor_host.examine(root), name).status == doctor_host.OK
+    assert only(doctor_host.examine(found_on("xeon")), name).status == doctor_host.MISSING
+    assert only(doctor_host.examine(found_on("rpi4")), name).status == doctor_host.LIMITED
 
 
 def test_in_a_container_the_sysctl_is_the_hosts() -> None:
     found = found_on("rpi4")
     inside = replace(found, host={**found.host, "container": "docker"})
-    assert only(doctor.examine(inside), "kernel.perf_event_paranoid").remedy.startswith("on the container's host: ")
+    assert only(doctor_host.examine(inside), "kernel.perf_event_paranoid").remedy.startswith(
+        "on the container's host: "
+    )
 
 
 def test_lowered_clock_is_told_with_what_the_cpu_can_do() -> None:
     found = found_on("rpi5")
-    assert only(doctor.examine(found), "limits").status == doctor.OK
+    assert only(doctor_host.examine(found), "limits").status == doctor_host.OK
     lowered = replace(found, host={**found.host, "max_khz": ["1800000"]})
-    assert "can do 2.4" in only(doctor.examine(lowered), "limits").detail
+    assert "can do 2.4" in only(doctor_host.examine(lowered), "limits").detail
 
 
 def test_limit_of_the_control_group_is_told_in_cpus() -> None:
     found = found_on("rpi4")
     held = replace(found, host={**found.host, "cgroup_cpu_max": "150000 100000"})
-    assert "gets 1.5 CPUs" in only(doctor.examine(held), "control group").detail
+    assert "gets 1.5 CPUs" in only(doctor_host.examine(held), "control group").detail
 
 
 def test_other_programs_are_told() -> None:
     busy = replace(found_on("rpi4"), moment={"load": 3.5})
-    assert only(doctor.examine(busy), "load").status == doctor.LIMITED
-    assert not [f for f in doctor.examine(found_on("rpi4")) if f.what == "load"]
+    assert only(doctor_host.examine(busy), "load").status == doctor_host.LIMITED
+    assert not [f for f in doctor_host.examine(found_on("rpi4")) if f.what == "load"]

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from hwprof import doctor
 from hwprof.cli import doctor as command
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.abi import EXCLUDE_KERNEL, EXCLUDE_USER, Attr, Rights, read_rights
 from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.skeleton import file_name, pattern, skeleton
 from hwprof.collectors.perf.tables import CANONICAL, find_table, parse_table
-from hwprof.doctor import LIMITED, MISSING, OK, Finding, Probe
+from hwprof.doctor import host as doctor_host
+from hwprof.doctor.host import LIMITED, MISSING, OK, Finding, Probe
 from hwprof.machine import facts, limits
 from tests import recorded_machines
 from tests.collectors.perf.fake import FakeKernel, Key
@@ -46,7 +46,7 @@ def seen(name: str, kernel: Refusing, **changes: object) -> list[Finding]:
     """Findings on a recorded machine whose kernel answers as `kernel` does."""
     collector = PerfCollector(recorded_machines.root(name), kernel)
     found = replace(found_on(name), events=collector.probe(ASKED), opening=collector.permission())
-    return doctor.examine(replace(found, **changes))  # type: ignore[arg-type]
+    return doctor_host.examine(replace(found, **changes))  # type: ignore[arg-type]
 
 
 def new_board(tmp_path: Path, cpuinfo: str) -> Probe:
@@ -137,12 +137,12 @@ def test_a_board_with_two_clusters_is_told_to_use_the_fast_one() -> None:
 def test_an_event_that_one_kind_lacks_is_told_for_that_kind() -> None:
     collector = PerfCollector(recorded_machines.root("rk3399"), Kernel())
     found = replace(found_on("rk3399"), events=collector.probe(["cycles", "branches"]))
-    finding = only(doctor.examine(found), "not available")
+    finding = only(doctor_host.examine(found), "not available")
     assert finding.detail.startswith("branches@armv8_cortex_a72: ")
 
 
 def test_an_unknown_id_is_told_with_the_file_to_write(tmp_path: Path) -> None:
-    finding = only(doctor.examine(new_board(tmp_path, NEW_RISCV)), "event table")
+    finding = only(doctor_host.examine(new_board(tmp_path, NEW_RISCV)), "event table")
     assert finding.status == LIMITED
     assert "none for 0x123-0x8000000000000004-0x5" in finding.detail
     assert "hwprof doctor --table > hwprof/configs/cpus/" in finding.remedy
@@ -151,14 +151,14 @@ def test_an_unknown_id_is_told_with_the_file_to_write(tmp_path: Path) -> None:
 
 
 def test_a_kernel_that_prints_no_ids_is_told_so(tmp_path: Path) -> None:
-    finding = only(doctor.examine(new_board(tmp_path, "processor\t: 0\nisa\t: rv64gc\n")), "event table")
+    finding = only(doctor_host.examine(new_board(tmp_path, "processor\t: 0\nisa\t: rv64gc\n")), "event table")
     assert "no vendor ids" in finding.detail
     assert "newer kernel" in finding.remedy
 
 
 def test_the_skeleton_is_a_table_that_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = new_board(tmp_path, NEW_RISCV).root
-    text = doctor.table_skeletons(root)
+    text = doctor_host.table_skeletons(root)
     table = parse_table(text, "skeleton")
     assert set(table.absent) == set(CANONICAL)
     own = tmp_path / "mine"
@@ -242,7 +242,7 @@ def test_root_of_a_rootless_container_has_no_rights(tmp_path: Path, uid_map: str
     assert rights == Rights(2, privileged)
     if not privileged:
         found = replace(found_on("bpi-f3"), root=tmp_path, rights=rights)
-        assert "user namespace" in only(doctor.examine(found), "kernel.perf_event_paranoid").detail
+        assert "user namespace" in only(doctor_host.examine(found), "kernel.perf_event_paranoid").detail
 
 
 @pytest.mark.parametrize(("level", "privileged"), [(2, True), (3, False), (4, False)])
@@ -286,7 +286,7 @@ def test_limits_of_the_process_are_told(tmp_path: Path) -> None:
         (tmp_path / "sys/fs/cgroup" / name / "memory.max").write_text(text + "\n")
     (tmp_path / "sys/devices/system/cpu").mkdir(parents=True)
     (tmp_path / "sys/devices/system/cpu/online").write_text("0-7\n")
-    findings = doctor.examine(probe)
+    findings = doctor_host.examine(probe)
     assert "1,024 MiB" in only(findings, "memory limit").detail
     assert "3 of 8 cores: 0,2,3" in only(findings, "cores allowed").detail
     assert limits.filtered(tmp_path)

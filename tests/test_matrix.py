@@ -11,7 +11,7 @@ import pytest
 from hwprof.cli import main
 from hwprof.errors import UnknownFramework, UsageError
 from hwprof.records import Failure, Fidelity
-from hwprof.reports import matrix as report
+from hwprof.reports.terminal import matrix as report
 from hwprof.runner.launcher import Launcher, Outcome
 from hwprof.studies.matrix.matrix import Cell, Column, Matrix, choices, columns
 

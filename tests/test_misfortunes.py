@@ -18,7 +18,7 @@ from hwprof import plugins
 from hwprof.environments import interpreters
 from hwprof.plan.experiment import parse
 from hwprof.records import Failure, Run
-from hwprof.reports.content import failure_table
+from hwprof.reports.page.content import failure_table
 from hwprof.runner.launcher import MEMORY_RESERVE
 from hwprof.runner.rounds import ATTEMPTS, Runner
 from hwprof.store import Results

@@ -11,7 +11,7 @@ import pytest
 from hwprof import speed
 from hwprof.cli.sweep import progress
 from hwprof.records import Role, Run, Window
-from hwprof.reports.run import text
+from hwprof.reports.terminal.run import text
 from hwprof.runner.rounds import Progress
 from hwprof.studies.tuning.tuner import outcome
 from tests.factories import make_case, make_run

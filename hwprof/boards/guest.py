@@ -20,8 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import hwprof
-from hwprof.boards.machines import Hardware, Image, command
-from hwprof.collectors.perf.session import BOARD_COUNTS
+from hwprof.boards.machines import BOARD_COUNTS, Hardware, Image, command
 from hwprof.errors import CaseFailed, UsageError
 
 PR_SET_PDEATHSIG = 1

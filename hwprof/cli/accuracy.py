@@ -62,7 +62,7 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.collectors.memory import headroom
     from hwprof.errors import CaseFailed
     from hwprof.networks import preprocess
-    from hwprof.reports import accuracy as report
+    from hwprof.reports.terminal import accuracy as report
     from hwprof.runner.launcher import Launcher
     from hwprof.runner.workshop import PreparationFailed, Workshop
     from hwprof.studies.accuracy import labelled, measure

@@ -30,7 +30,7 @@ def main(args: argparse.Namespace) -> int:
     from hwprof import store
     from hwprof.analysis.bottlenecks import diagnosis
     from hwprof.analysis.omissions import lines
-    from hwprof.reports import bottlenecks
+    from hwprof.reports.terminal import bottlenecks
 
     path = store.default_path(args.file or args.results)
     with store.Results.open(path) as results:

@@ -39,7 +39,7 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.cache import default_cache
     from hwprof.machine import cpus as machine_cpus
     from hwprof.machine import facts as machine_facts
-    from hwprof.reports import roofline
+    from hwprof.reports.page import roofline
     from hwprof.studies.ceilings.measure import calibrate
 
     cpus = machine_cpus.parse_cpus(args.cpus) if args.cpus else machine_cpus.default_cpus(1)

@@ -36,7 +36,8 @@ def main(args: argparse.Namespace) -> int:
     """Read both sides, compare, print."""
     from hwprof.analysis.comparison.compare import compare
     from hwprof.analysis.comparison.sides import side
-    from hwprof.reports import comparison, text
+    from hwprof.reports.formats import text
+    from hwprof.reports.terminal import comparison
     from hwprof.store.masking import Masker
 
     if not 0 <= args.threshold < 100:

@@ -21,17 +21,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print the findings by area."""
-    from hwprof import doctor
+    from hwprof.doctor import host
 
     if args.table:
-        print(doctor.table_skeletons(), end="")
+        print(host.table_skeletons(), end="")
         return 0
-    findings = doctor.examine(doctor.probe())
+    findings = host.examine(host.probe())
     if args.json:
         print(json.dumps([dataclasses.asdict(f) for f in findings], indent=2))
         return 0
     if args.summary:
-        print("\n".join(doctor.summary(findings)))
+        print("\n".join(host.summary(findings)))
         return 0
     area = ""
     for finding in findings:

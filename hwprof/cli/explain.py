@@ -45,7 +45,7 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.analysis.explain.wording import summarise
     from hwprof.analysis.omissions import lines
     from hwprof.records import to_json
-    from hwprof.reports import explain as report
+    from hwprof.reports.terminal import explain as report
 
     default = args.file or args.results
     (path_a, a), (path_b, b) = _file(args.a), _file(args.b)

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Write the file; say on stderr what is in it."""
-    from hwprof.reports.export import STDOUT, export, format_of
+    from hwprof.reports.formats.export import STDOUT, export, format_of
     from hwprof.store import Results, default_path
 
     chosen = format_of(args.format, args.output)

@@ -93,7 +93,7 @@ def row(name: str) -> dict[str, Any]:
 
 def conversions(names: tuple[str, ...], as_json: bool) -> int:
     """The way to each framework's form, and the seconds that its steps took in this cache."""
-    from hwprof.reports import matrix as report
+    from hwprof.reports.terminal import matrix as report
 
     told = report.ways(names)
     print(json.dumps(told, indent=2) if as_json else report.ways_text(told))
@@ -102,7 +102,7 @@ def conversions(names: tuple[str, ...], as_json: bool) -> int:
 
 def matrix(args: argparse.Namespace) -> int:
     """Fill the matrix with a line of progress per cell on stderr; exit code 4 where a cell is not faithful."""
-    from hwprof.reports import matrix as report
+    from hwprof.reports.terminal import matrix as report
     from hwprof.studies.matrix.matrix import Matrix, choices, columns
 
     chosen, rows = columns(words(args.frameworks)), choices(words(args.networks), args.size)

@@ -49,7 +49,7 @@ def main(args: argparse.Namespace) -> int:
     from hwprof import store
     from hwprof.plan.cases import plan
     from hwprof.records import Run
-    from hwprof.reports.layers import document, text
+    from hwprof.reports.terminal.layers import document, text
     from hwprof.runner import layers
     from hwprof.runner.rounds import Runner
     from hwprof.runner.workshop import Workshop

@@ -29,7 +29,7 @@ def main(args: argparse.Namespace) -> int:
     from hwprof import store
     from hwprof.analysis import models
     from hwprof.networks import traffic
-    from hwprof.reports import models as rendered
+    from hwprof.reports.terminal import models as rendered
 
     with store.Results.open(store.default_path(args.file or args.results)) as results:
         frame = results.frame()

@@ -53,8 +53,8 @@ def check(args: argparse.Namespace) -> int:
     """A line per network; exit code 4 where a reference is off, or could not be made."""
     from hwprof.collectors.memory import headroom
     from hwprof.records import to_json
-    from hwprof.reports.matrix import finite
-    from hwprof.reports.run import value_of
+    from hwprof.reports.terminal.matrix import finite
+    from hwprof.reports.terminal.run import value_of
     from hwprof.runner.launcher import Launcher
     from hwprof.runner.workshop import PreparationFailed, Workshop
     from hwprof.studies.matrix.matrix import choices

@@ -80,7 +80,7 @@ def main(args: argparse.Namespace) -> int:
         )
     path = Path(args.output)
     write(path, found if args.unmasked else shown(args, found), sampling)
-    from hwprof.reports import hotspots
+    from hwprof.reports.terminal import hotspots
 
     if args.json:
         print(json.dumps(encodable_data(hotspots.document(found, sampling, path))))
@@ -164,7 +164,7 @@ def shown(args: argparse.Namespace, found: Recorded) -> Recorded:
 def write(path: Path, found: Recorded, sampling: Sampling) -> None:
     """The flame graph. Raises ResultsError where it can't be written."""
     from hwprof.programs.samples import folded
-    from hwprof.reports import flamegraph
+    from hwprof.reports.figures import flamegraph
 
     title = found.what if len(found.what) < 100 else f"{found.what.split()[0]} ..."
     subtitle = f"{len(found.samples):,} samples by {sampling.event} in {found.seconds:.2f} s"

@@ -94,16 +94,18 @@ def main(args: argparse.Namespace) -> int:
             store.Results.open(path, masked=not args.unmasked) as results,
             background.begin(results, against) as begun,
         ):
-            from hwprof.reports import detail, figures, files, text  # now, beside what has begun
+            from hwprof.reports.figures import choose
+            from hwprof.reports.formats import text, write
             from hwprof.reports.html.gather import gather
+            from hwprof.reports.page import detail  # now, beside what has begun
 
-            drawn = figures.Figures(folder, held.enter_context(figures.processes()))
+            drawn = choose.Figures(folder, held.enter_context(choose.processes()))
             material = gather(results, against, begun, drawn.prepare if "markdown" in wanted else lambda: None)
         try:
             if "markdown" in wanted:
-                files.begin(material, drawn)
+                write.begin(material, drawn)
             print(text.terminal(detail.extend(material.report)), flush=True)
-            made = files.write(material, folder, wanted, drawn)
+            made = write.write(material, folder, wanted, drawn)
         except BrokenPipeError:
             raise
         except OSError as error:

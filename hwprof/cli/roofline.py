@@ -29,7 +29,8 @@ def main(args: argparse.Namespace) -> int:
     """Read, place, print, draw."""
     from hwprof import store
     from hwprof.analysis.roofline import placed, roofs
-    from hwprof.reports import roofline, text
+    from hwprof.reports.formats import text
+    from hwprof.reports.page import roofline
 
     with store.Results.open(store.default_path(args.file or args.results)) as results:
         frame, ceilings, facts = results.frame(), results.ceilings(), results.machines()
@@ -47,7 +48,7 @@ def main(args: argparse.Namespace) -> int:
 
 def write(name: str, good: list) -> None:  # type: ignore[type-arg]
     """The figure of the roof that most cases are under. Raises ResultsError."""
-    from hwprof.reports import drawing
+    from hwprof.reports.figures import drawing
     from hwprof.reports.html import hardware
 
     if not good:

@@ -17,8 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hwprof.cli import program as commands
 from hwprof.cli.options import Number, add_case, add_results, results_of
-from hwprof.commands import cli as commands
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, EXIT_UNAVAILABLE, NotAvailable, UsageError
 from hwprof.plan.options import parse_option, split_events
 from hwprof.printable import encodable_data
@@ -59,11 +59,11 @@ def main(args: argparse.Namespace) -> int:
     if commands.asked(args):
         return commands.main(args)
     from hwprof import store
-    from hwprof.reports import run as picture
+    from hwprof.reports.terminal import run as picture
     from hwprof.runner.rounds import Runner
 
     spec = experiment_of(args)
-    from hwprof.reports import command
+    from hwprof.reports.terminal import command
 
     runs = []
     with results_of(args) as results:

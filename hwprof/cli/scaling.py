@@ -44,7 +44,7 @@ def main(args: argparse.Namespace) -> int:
     """Measure, save, print, draw."""
     from hwprof.analysis.factors import scaling
     from hwprof.records import Run
-    from hwprof.reports import scaling as report
+    from hwprof.reports.terminal import scaling as report
     from hwprof.runner.rounds import Runner
     from hwprof.speed import of_run
 
@@ -78,7 +78,7 @@ def main(args: argparse.Namespace) -> int:
 
 def draw(curves: Any, path: Path) -> None:
     """The figure; ResultsError where it can't be written."""
-    from hwprof.reports import scaling as report
+    from hwprof.reports.terminal import scaling as report
 
     try:
         report.save(curves, path)

@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Tune, keep, print."""
     from hwprof import store
-    from hwprof.reports import tuning
+    from hwprof.reports.terminal import tuning
 
     if args.list:
         return listing(args)
@@ -170,7 +170,7 @@ def listing(args: argparse.Namespace) -> int:
     from hwprof import store
     from hwprof.machine.facts import hardware
     from hwprof.plan.tuned import known
-    from hwprof.reports import tuning
+    from hwprof.reports.terminal import tuning
 
     with store.Results.open(store.default_path(args.results)) as results:
         kept = sorted(known(results, hardware()).values(), key=lambda k: str(k.evidence["subject"]))

@@ -17,7 +17,7 @@ from hwprof.analysis.explain import selectors
 from hwprof.analysis.explain.pairs import Source, find, labels
 from hwprof.exchange import pyperf
 from hwprof.records import Run, call_of
-from hwprof.reports.content import speeds
+from hwprof.reports.page.content import speeds
 from hwprof.store import Results
 from hwprof.store.listing import entries
 from tests.factories import SOFTWARE, make_run, make_simulated_run

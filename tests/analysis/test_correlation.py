@@ -8,7 +8,7 @@ import pytest
 
 from hwprof.analysis.correlation import analyse
 from hwprof.analysis.correlation.findings import Analysis, Correlation
-from hwprof.reports import content, detail
+from hwprof.reports.page import content, detail
 
 
 def frame(

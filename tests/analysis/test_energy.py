@@ -14,8 +14,8 @@ from hwprof.analysis import energy
 from hwprof.collectors import power
 from hwprof.collectors.sampler import Sampler
 from hwprof.records import Reading, Role, Run, Window
-from hwprof.reports import content
 from hwprof.reports.html import gather, page
+from hwprof.reports.page import content
 from hwprof.store import Results
 from tests.cli.test_report import stored
 from tests.collectors.test_gauges import put

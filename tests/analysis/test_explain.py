@@ -14,7 +14,7 @@ from hwprof.analysis.explain.wording import summarise
 from hwprof.analysis.factors.evidence import collect
 from hwprof.errors import ResultsError
 from hwprof.records import Doubt, Kind, Origin, Role, Run, Series, Window
-from hwprof.reports import explain as report
+from hwprof.reports.terminal import explain as report
 from tests.analysis.planted import planted, several
 from tests.factories import make_simulated_run
 

@@ -15,8 +15,8 @@ from hwprof.analysis.explain import wording
 from hwprof.analysis.factors import ratio
 from hwprof.analysis.factors.identity import identity
 from hwprof.records import Doubt, Kind, Role, Run
-from hwprof.reports import content
-from hwprof.reports import run as terminal
+from hwprof.reports.page import content
+from hwprof.reports.terminal import run as terminal
 from hwprof.store import Results
 from tests.analysis.planted import planted
 from tests.cli.test_report import stored

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hwprof.analysis.factors.scaling import fits, karp_flatt, points, scaling, usl
-from hwprof.reports import scaling as report
+from hwprof.reports.terminal import scaling as report
 
 
 def law(serial: float, counts: tuple[int, ...], noise: float = 0.0, seed: int = 0) -> dict[int, dict[int, float]]:

@@ -14,8 +14,8 @@ from hwprof.analysis import energy as analysis_energy
 from hwprof.analysis.correlation import analyse
 from hwprof.cli import main
 from hwprof.records import Origin, Run
-from hwprof.reports import content
 from hwprof.reports.html import gather, page, render
+from hwprof.reports.page import content
 from hwprof.store import Results
 from tests.cli.test_report import stored
 from tests.factories import NETWORKS, make_run

@@ -6,15 +6,15 @@ import json
 
 import pytest
 
-from hwprof import doctor
 from hwprof.cli import main
+from hwprof.doctor import host
 from tests.test_doctor import found_on
 
 
 @pytest.fixture(autouse=True)
 def _virtual_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine at hand is the recorded VM without a PMU."""
-    monkeypatch.setattr(doctor, "probe", lambda: found_on("vm", 2))
+    monkeypatch.setattr(host, "probe", lambda: found_on("vm", 2))
 
 
 def test_advice_is_grouped_and_each_missing_thing_has_its_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -29,7 +29,7 @@ def test_advice_is_grouped_and_each_missing_thing_has_its_command(capsys: pytest
 def test_json_has_every_finding_with_all_its_fields(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--json"]) == 0
     findings = json.loads(capsys.readouterr().out)
-    assert len(findings) == len(doctor.examine(found_on("vm", 2)))
+    assert len(findings) == len(host.examine(found_on("vm", 2)))
     assert all(set(f) == {"area", "what", "status", "detail", "remedy"} for f in findings)
     assert {f["status"] for f in findings} <= {"ok", "limited", "missing"}
 

@@ -9,7 +9,7 @@ import pytest
 
 from hwprof.cli import run
 from hwprof.cli.options import CASE, results_of
-from hwprof.commands.cli import FOREIGN
+from hwprof.cli.program import FOREIGN
 from hwprof.errors import ResultsError
 from hwprof.store import Results
 

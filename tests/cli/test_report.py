@@ -10,7 +10,7 @@ import pytest
 
 from hwprof.cli import main
 from hwprof.records import Doubt, Failure, Origin, Reading, Run
-from hwprof.reports import run as picture
+from hwprof.reports.terminal import run as picture
 from hwprof.store import Results
 from tests.factories import make_run, make_simulated_run
 

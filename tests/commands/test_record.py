@@ -13,7 +13,7 @@ from hwprof.programs import perf, recording, samples
 from hwprof.programs.recording import Sampling
 from hwprof.programs.samples import UNKNOWN, Frame
 from hwprof.records import Role, Window
-from hwprof.reports import flamegraph
+from hwprof.reports.figures import flamegraph
 from tests import recorded_machines
 from tests.commands import programs
 

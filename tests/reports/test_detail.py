@@ -12,8 +12,9 @@ from hwprof.analysis.correlation.analyse import analyse
 from hwprof.analysis.correlation.findings import Analysis
 from hwprof.cli.report import formats
 from hwprof.errors import UsageError
-from hwprof.reports import detail, latex
-from hwprof.reports.content import Report, Table
+from hwprof.reports.formats import latex
+from hwprof.reports.page import detail
+from hwprof.reports.page.content import Report, Table
 from hwprof.store import Results
 from tests.factories import NETWORKS, make_run
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from hwprof.reports import drawing
+from hwprof.reports.figures import drawing
 from hwprof.reports.html.svg import Drawing
 
 

@@ -10,7 +10,7 @@ import pytest
 from hwprof.analysis.factors.identity import identities
 from hwprof.machine import facts as machine_facts
 from hwprof.records import Origin, Run
-from hwprof.reports import content
+from hwprof.reports.page import content
 from hwprof.store import Results
 from tests.factories import MACHINE, NETWORKS, make_run, make_window
 

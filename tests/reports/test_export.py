@@ -12,7 +12,7 @@ import pytest
 
 from hwprof.errors import NotInstalled, ResultsError, UsageError
 from hwprof.records import Failure, Fidelity, Run, from_json
-from hwprof.reports import export
+from hwprof.reports.formats import export
 from hwprof.store import Results
 from tests.factories import make_run, make_simulated_run
 

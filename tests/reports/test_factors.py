@@ -12,9 +12,9 @@ import pytest
 from hwprof.analysis.factors.identity import DIVISORS
 from hwprof.cli import main
 from hwprof.records import Doubt, Exactness, Origin
-from hwprof.reports import content
 from hwprof.reports.html import factors, gather, page
 from hwprof.reports.html.gather import Material
+from hwprof.reports.page import content
 from hwprof.store import Results
 from tests.analysis.planted import several
 from tests.cli.test_report import stored

@@ -13,10 +13,11 @@ import pytest
 
 from hwprof.analysis.correlation.strata import VARIANT
 from hwprof.errors import ResultsError
-from hwprof.reports import content, figures
 from hwprof.reports.background import Processes
-from hwprof.reports.figures import Figures
+from hwprof.reports.figures import choose
+from hwprof.reports.figures.choose import Figures
 from hwprof.reports.html.model import Figure
+from hwprof.reports.page import content
 from tests.analysis.test_correlation import frame
 
 
@@ -25,7 +26,7 @@ def report(data: pd.DataFrame) -> content.Report:
 
 
 def chosen(found: content.Report) -> list[Figure]:
-    return figures.chosen(found, sorted(found.fps[VARIANT].unique()))
+    return choose.chosen(found, sorted(found.fps[VARIANT].unique()))
 
 
 def made(folder: Path, all_figures: list[Figure], processes: int = 0) -> list[str]:

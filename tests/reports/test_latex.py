@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.reports import latex
-from hwprof.reports.content import Report, Table
+from hwprof.reports.formats import latex
+from hwprof.reports.page.content import Report, Table
 
 WIDE = Table(
     "A wide & special table_1",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from hwprof.records import Failure
-from hwprof.reports.run import text
+from hwprof.reports.terminal.run import text
 from tests.factories import make_run
 
 MEMORY = Failure("memory", "out of memory: 64 TiB", "a smaller batch or size needs less", "load", "Traceback ...")

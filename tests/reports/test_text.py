@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hwprof.reports import text
-from hwprof.reports.content import Report, Table
+from hwprof.reports.formats import text
+from hwprof.reports.page.content import Report, Table
 
 REPORT = Report(
     ("a is x2 as fast as b.",),

@@ -11,9 +11,9 @@ import pytest
 from hwprof.analysis import topdown
 from hwprof.analysis.topdown import Bar
 from hwprof.records import Exactness, Origin, Run, Series
-from hwprof.reports import files
 from hwprof.reports.background import Processes
-from hwprof.reports.figures import Figures
+from hwprof.reports.figures.choose import Figures
+from hwprof.reports.formats import write
 from hwprof.reports.html import gather, hardware, page, render
 from hwprof.store import Results
 from tests.cli.test_report import stored
@@ -100,7 +100,7 @@ def test_the_marks_reach_page_and_markdown(tmp_path: Path) -> None:
     assert "· onnxruntime EMULATED" in text
     with Processes(0, "the figures") as none:
         figures = Figures(tmp_path, none)
-        files.begin(material, figures)
-        files.write(material, tmp_path, ["markdown"], figures)
+        write.begin(material, figures)
+        write.write(material, tmp_path, ["markdown"], figures)
     (row,) = (line for line in (tmp_path / "report.md").read_text().splitlines() if "40.0%" in line)
     assert row.endswith("EMULATED |")

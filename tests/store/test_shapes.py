@@ -25,7 +25,7 @@ from hwprof.records import (
     between,
     missing,
 )
-from hwprof.reports.run import text
+from hwprof.reports.terminal.run import text
 from hwprof.store import Results
 from tests.factories import make_case, make_window, with_schema_1
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from hwprof.records import Counter, Exactness, Reading, Role, Run, missing
-from hwprof.reports import content
-from hwprof.reports.run import counters
+from hwprof.reports.page import content
+from hwprof.reports.terminal.run import counters
 from hwprof.store import Results
 from hwprof.store.validation import Validated
 from tests.factories import HOST_STATE, MACHINE, make_case, make_run, make_window

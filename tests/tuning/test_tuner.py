@@ -14,8 +14,9 @@ from hwprof.machine.facts import hardware
 from hwprof.plan import tuned as plan_tuned
 from hwprof.plan.experiment import Choice, parse
 from hwprof.records import Kind
-from hwprof.reports import content, text
-from hwprof.reports import tuning as shown
+from hwprof.reports.formats import text
+from hwprof.reports.page import content
+from hwprof.reports.terminal import tuning as shown
 from hwprof.runner.rounds import Runner
 from hwprof.store import Results
 from hwprof.studies.tuning.space import Request

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from hwprof.boards.machines import BOARD_COUNTS
 from hwprof.collectors.perf.hybrid import settle
 from hwprof.collectors.perf.names import ANCHORS, NEVER_ZERO
 from hwprof.collectors.perf.opening import KernelGroup
@@ -15,8 +16,7 @@ from hwprof.records import Exactness, Origin, Reading, Snapshot, missing
 # Below this share of the window an extrapolation is a guess.
 FEW = 0.01
 _ZERO = "opened, but read 0 for all hardware events, anchors included"
-# Set in the guest by hwprof.boards: "exact" or "ticks". Of an emulator started by someone else nothing is known.
-BOARD_COUNTS = "HWPROF_BOARD_COUNTS"
+
 _TICKS = "the emulator runs without exact counts: this is a clock of its host"
 _BY_HARDWARE = (Origin.HARDWARE, Origin.EMULATED)
 

@@ -12,10 +12,10 @@ from hwprof.analysis.explain.every_pair import Apart
 from hwprof.analysis.explain.explanation import Explanation
 from hwprof.analysis.explain.wording import name_of
 from hwprof.analysis.factors.identity import Factor
-from hwprof.reports import explain
-from hwprof.reports.content import Table
 from hwprof.reports.html.model import Figure
 from hwprof.reports.html.svg import LETTER, Drawing, axis
+from hwprof.reports.page.content import Table
+from hwprof.reports.terminal import explain
 
 NOTE = (
     "A factor above 1 speeds the first one up; the factors multiply to the FPS ratio (observer: bare against counted "

@@ -19,8 +19,8 @@ from hwprof.analysis.factors.identity import Identity
 from hwprof.analysis.roofline import Placement, Roof, Unplaced
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Layer, Run
-from hwprof.reports import content
 from hwprof.reports.background import Background
+from hwprof.reports.page import content
 from hwprof.store import Results, layers
 
 # What the factors of a ratio and the table of commands need; the frame has all metrics.

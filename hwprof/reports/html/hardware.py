@@ -14,8 +14,8 @@ from hwprof.records import Origin, Role, Run, Series
 from hwprof.reports.html.model import Cell, Figure
 from hwprof.reports.html.speed import place
 from hwprof.reports.html.svg import LETTER, Drawing, axis
-from hwprof.reports.numbers import number
-from hwprof.reports.topdown import NOTE
+from hwprof.reports.page.topdown import NOTE
+from hwprof.reports.page.words import number
 from hwprof.studies.ceilings.measure import SHARE
 
 MOST = 40  # bars

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hwprof.reports.content import Table
+from hwprof.reports.page.content import Table
 
 Cell = str | int | float | bool | None
 

@@ -15,11 +15,12 @@ from hwprof.analysis.correlation.strata import VARIANT
 from hwprof.analysis.topdown import bars
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Kind
-from hwprof.reports import content, detail, places
-from hwprof.reports.content import Table
 from hwprof.reports.html import association, factors, hardware, speed, tables
 from hwprof.reports.html.gather import Material
 from hwprof.reports.html.model import Figure, Page, Scatter, Section
+from hwprof.reports.page import content, detail
+from hwprof.reports.page import words as page_words
+from hwprof.reports.page.content import Table
 
 METHOD = (
     "FPS = batch / median latency after one 3-sigma pass; throughput = frames / elapsed. Intervals are between rounds, "
@@ -69,11 +70,11 @@ def _speed(material: Material) -> Section:
         return Section("speed", "Speed", absent=("No network has a usable FPS.",))
     figures: list[Figure] = []
     absent = []
-    for number, (where, part) in enumerate(places.places(fps)):
+    for number, (where, part) in enumerate(page_words.places(fps)):
         figures.append(speed.dots(part, variants, f"fps-{number}", where))
     batches = [(f"batch {b}", part) for b, part in fps.groupby("batch", sort=True)]
     for column, advice, parts in (
-        ("batch", "-b, or batch = [1, 4]", places.places(fps)),
+        ("batch", "-b, or batch = [1, 4]", page_words.places(fps)),
         ("threads", "-t, or threads = [1, 2]", batches),
     ):
         drawn = [speed.against(p, column, variants, f"fps-{column}-{i}", w) for i, (w, p) in enumerate(parts)]
@@ -89,8 +90,8 @@ def _speed(material: Material) -> Section:
 def _where(material: Material, analysis: Analysis) -> str:
     """What tells this stratum from the others, in words."""
     strata = [a.stratum for a in (*material.report.analyses, *material.report.energy)]
-    differing = [c for c in (*places.PLACE, "size") if len({getattr(s, c) for s in strata}) > 1]
-    words = [places.word(c, getattr(analysis.stratum, c)) for c in differing]
+    differing = [c for c in (*page_words.PLACE, "size") if len({getattr(s, c) for s in strata}) > 1]
+    words = [page_words.word(c, getattr(analysis.stratum, c)) for c in differing]
     return "".join(f" · {w}" for w in words)
 
 

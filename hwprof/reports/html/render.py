@@ -12,9 +12,9 @@ import jinja2
 from markupsafe import Markup, escape
 
 from hwprof.printable import printable
-from hwprof.reports.content import Table
 from hwprof.reports.html.model import Figure, Page, Scatter
 from hwprof.reports.html.svg import LINES
+from hwprof.reports.page.content import Table
 
 # More rows than this are shown a page at a time; all of them are in the file.
 ROWS = 100

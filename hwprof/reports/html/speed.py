@@ -10,8 +10,7 @@ import pandas as pd
 from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 from hwprof.reports.html.model import Cell, Figure
 from hwprof.reports.html.svg import LETTER, Drawing, axis
-from hwprof.reports.numbers import number
-from hwprof.reports.places import PLACE
+from hwprof.reports.page.words import PLACE, number
 
 DATA = ("network", "size", "batch", "framework", "fps", "low", "high", "rounds", "faithful", "emulated")
 

@@ -10,10 +10,10 @@ import pandas as pd
 from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 from hwprof.machine import facts as machine_facts
 from hwprof.records import Layer, Run
-from hwprof.reports.content import Table
 from hwprof.reports.html.model import Figure
 from hwprof.reports.html.svg import LETTER, Drawing, axis
-from hwprof.reports.numbers import number
+from hwprof.reports.page.content import Table
+from hwprof.reports.page.words import number
 
 BARS = 30
 

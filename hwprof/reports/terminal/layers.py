@@ -10,7 +10,7 @@ from typing import Any
 
 from hwprof.analysis.layers import Node, Row, side_by_side
 from hwprof.records import Exactness, Kind, Layer, Origin, Role, Run, to_json
-from hwprof.reports.run import emulation
+from hwprof.reports.terminal.run import emulation
 
 WIDTH = 44
 COUNTED = 20  # steps whose counters are shown where every part is

@@ -11,8 +11,8 @@ from typing import Any
 from hwprof.analysis.comparison.compare import Change, Comparison, Verdict
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import to_json
-from hwprof.reports.content import Report, Table
-from hwprof.reports.text import terminal
+from hwprof.reports.formats.text import terminal
+from hwprof.reports.page.content import Report, Table
 
 FORMAT = 1
 HEADER = ("verdict", "case", "FPS old", "FPS new", "ratio", "95 %", "q", "insn", "CPU time", "doubts")

@@ -6,14 +6,14 @@ import platform
 from collections.abc import Iterator
 from pathlib import Path
 
-from hwprof import advice
-from hwprof.advice import LIMITED, MISSING, OK, Finding, Probe
 from hwprof.collectors import power
 from hwprof.collectors.perf.abi import read_rights
 from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.skeleton import skeleton
 from hwprof.collectors.protocol import Available, Unavailable
 from hwprof.collectors.simulators import probe as simulators
+from hwprof.doctor import counters as doctor_counters
+from hwprof.doctor.counters import LIMITED, MISSING, OK, Finding, Probe
 from hwprof.errors import NotAvailable
 from hwprof.machine import compiler, facts, limits
 from hwprof.machine import cpus as machine_cpus
@@ -74,8 +74,8 @@ def table_skeletons(root: Path = ROOT) -> str:
 def examine(found: Probe) -> list[Finding]:
     """Every finding, in the order in which they matter."""
     return [
-        *advice.cpu(found),
-        *advice.counters(found),
+        *doctor_counters.cpu(found),
+        *doctor_counters.counters(found),
         *_clock(found),
         *_sensors(found),
         *_system(found),

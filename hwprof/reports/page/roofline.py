@@ -7,7 +7,7 @@ from typing import Any
 
 from hwprof.analysis.roofline import Placement, Roof, Unplaced
 from hwprof.records import Ceiling, to_json
-from hwprof.reports.content import Report, Table
+from hwprof.reports.page.content import Report, Table
 from hwprof.studies.ceilings.measure import SHARE
 
 HEADER = ("case", "GFLOP/s", "FLOP/byte", "of attainable", "side", "level", "bytes")

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwprof.printable import ESCAPE
-from hwprof.reports import detail
 from hwprof.reports.html.gather import Material
+from hwprof.reports.page import detail
 
 if TYPE_CHECKING:
-    from hwprof.reports.figures import Figures
+    from hwprof.reports.figures.choose import Figures
 
 TITLE = "What goes with inference speed"
 
 
 def begin(material: Material, figures: Figures) -> None:
     """Begin to draw the figures of report.md, for `write`, while something else is done."""
-    from hwprof.reports.figures import chosen
+    from hwprof.reports.figures.choose import chosen
 
     figures.begin(chosen(material.report, material.variants))
 
@@ -47,7 +47,8 @@ def html(material: Material, folder: Path) -> str:
 
 def markdown(material: Material, folder: Path, figures: Figures) -> str:
     """report.md with figures, and the data of each, beside it."""
-    from hwprof.reports import text, topdown
+    from hwprof.reports.formats import text
+    from hwprof.reports.page import topdown
 
     report = detail.extend(material.report)
     slots = topdown.table(material.frame)
@@ -61,7 +62,7 @@ def markdown(material: Material, folder: Path, figures: Figures) -> str:
 
 def latex(material: Material, folder: Path) -> str:
     """report.tex: every table, to be taken into a paper by \\input."""
-    from hwprof.reports import latex as tex
+    from hwprof.reports.formats import latex as tex
 
     path = folder / "report.tex"
     path.write_text(tex.tables(detail.extend(material.report)), encoding="utf-8", errors=ESCAPE)

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from hwprof.printable import ESCAPE
-from hwprof.reports import drawing, places
 from hwprof.reports.background import Processes, cores
-from hwprof.reports.content import Report
+from hwprof.reports.figures import drawing
 from hwprof.reports.html import association, speed
 from hwprof.reports.html.model import Figure
+from hwprof.reports.page import words
+from hwprof.reports.page.content import Report
 
 SCATTERS = 4
 MOST = 4  # processes; each takes some 150 MiB
@@ -23,7 +24,7 @@ WORTH = 2000  # elements of pictures from which on processes are worth their sta
 def chosen(report: Report, variants: Sequence[str]) -> list[Figure]:
     """Every figure that the results allow, in reading order; `key`: its file name. `variants`: see Material."""
     out: list[Figure] = []
-    several = places.fullest(report.fps) if len(report.fps) else []
+    several = words.fullest(report.fps) if len(report.fps) else []
     every = tuple(tuple(row) for row in report.fps.itertuples(index=False, name=None))
     for number, (where, part) in enumerate(several, 1):
         suffix = "" if len(several) == 1 else f"-{number}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hwprof.reports.content import Report, Table
+from hwprof.reports.page.content import Report, Table
 
 SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Kind, Run
-from hwprof.reports.run import counters, doubt_lines, emulation
-from hwprof.reports.run import document as document
+from hwprof.reports.terminal.run import counters, doubt_lines, emulation
+from hwprof.reports.terminal.run import document as document
 from hwprof.speed import between_rounds
 
 HIDDEN = ("runner", "declared")

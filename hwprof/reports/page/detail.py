@@ -10,7 +10,7 @@ import pandas as pd
 from hwprof.analysis.correlation.across import sign_flips
 from hwprof.analysis.correlation.findings import Analysis, Correlation
 from hwprof.analysis.statistics.partial import MIN_NETWORKS, MIN_TESTED
-from hwprof.reports.content import Report, Table, interval_r
+from hwprof.reports.page.content import Report, Table, interval_r
 
 SURE = 0.05
 COLUMNS = (

@@ -19,9 +19,10 @@ from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 from hwprof.analysis.factors import identity as factors_identity
 from hwprof.printable import printable_cells
 from hwprof.records import Kind, Run
-from hwprof.reports import command, identity, omissions, tuning, validation
-from hwprof.reports.numbers import counted, fastest, interval, number
-from hwprof.reports.run import simulations
+from hwprof.reports.page import identity, omissions
+from hwprof.reports.page.words import counted, fastest, interval, number
+from hwprof.reports.terminal import command, tuning
+from hwprof.reports.terminal.run import simulations
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def build(
         commands,
         Table("Tuned launch parameters", tuning.HEADER, tuning.rows(everything), tuning.NOTE),
         identity_table(frame, everything, factors),
-        Table("Events that failed validation", validation.HEADER, validation.rows(frame), validation.NOTE),
+        Table("Events that failed validation", HEADER, rows(frame), NOTE),
         Table("Left out", omissions.HEADER, omissions.rows(everything, factors)),
         doubt_table(everything),
         failure_table(everything),
@@ -330,3 +331,17 @@ def _strongest(analysis: Analysis) -> list[str]:
                 "(4 for an exploratory coefficient)."
             )
     return lines
+
+
+HEADER = ("machine", "event", "verdict", "why")
+NOTE = (
+    "Programs of known counts were counted with these events (hwprof validate); wherever they stand above, they are "
+    "suspect."
+)
+
+
+def rows(frame: pd.DataFrame) -> tuple[tuple[str, ...], ...]:
+    """A row for each event that failed on a machine, as the frame's `attrs["validation"]` has them."""
+    found = frame.attrs.get("validation", ())
+    failed = {(v["machine"], v["event"], v["verdict"], v["why"]) for v in found if v["failed"]}
+    return tuple(sorted(failed))

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from hwprof.reports.content import Report, Table
+from hwprof.reports.page.content import Report, Table
 from hwprof.store.masking import Masker
 
 NARROW = 60

@@ -76,7 +76,7 @@ def check(args: argparse.Namespace) -> None:
 def main(args: argparse.Namespace) -> int:
     """Observe, save, print. The exit code says whether the command ended well, not what it returned."""
     from hwprof import store
-    from hwprof.reports import command
+    from hwprof.reports.terminal import command
 
     check(args)
     runs = runs_of(args)

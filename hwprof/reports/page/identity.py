@@ -10,7 +10,7 @@ import pandas as pd
 from hwprof.analysis.factors.identity import CLOCK, RATE, USER_CLOCK, Identity, why
 from hwprof.machine import facts
 from hwprof.records import Case, Run
-from hwprof.reports.numbers import number
+from hwprof.reports.page.words import number
 
 HEADER = ("case", "throughput", "factors", "bare/counted", "tail", "FPS")
 NOTE = "FPS = throughput x bare/counted (with its noise) x tail; all from the windows of one (the median) round."

@@ -9,8 +9,8 @@ from typing import Any
 
 from hwprof.analysis.models import Assessment
 from hwprof.records import to_json
-from hwprof.reports.content import Report, Table
-from hwprof.reports.text import terminal
+from hwprof.reports.formats.text import terminal
+from hwprof.reports.page.content import Report, Table
 from hwprof.store.schema import dumps
 
 HEADER = ("predictor", "elasticity", "95 %", "VIF", "mixed model (secondary)")
