@@ -11,7 +11,7 @@ import pytest
 from hwprof.analysis import models
 from hwprof.analysis.correlation.strata import label
 from hwprof.analysis.prediction import Prediction, Refusal, predict
-from tests.analysis.test_regression import data
+from tests.analysis.statistics.test_regression import data
 
 
 def frame(n: int = 10, gain: float = 0.0, noise: float = 0.05, seed: int = 0, frameworks: int = 3) -> pd.DataFrame:

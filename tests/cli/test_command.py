@@ -11,7 +11,7 @@ import pytest
 from hwprof.cli import main
 from hwprof.records import Run, from_json
 from hwprof.store import Results
-from tests.commands import programs
+from tests.programs import programs
 
 QUICK = ["run", "--no-save", "-e", "task-clock"]
 

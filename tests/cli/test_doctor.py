@@ -8,7 +8,7 @@ import pytest
 
 from hwprof.cli import main
 from hwprof.doctor import host
-from tests.test_doctor import found_on
+from tests.doctor.test_host import found_on
 
 
 @pytest.fixture(autouse=True)

@@ -28,8 +28,8 @@ def drawn(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     built_in = plugins.BUILT_IN["hwprof.frameworks"]
     with_ours = {**plugins.BUILT_IN, "hwprof.frameworks": {**built_in, "noblue": "colours:ADAPTER"}}
     monkeypatch.setattr(plugins, "BUILT_IN", with_ours)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
     plugins.paths.cache_clear()
     yield tmp_path
     plugins.paths.cache_clear()

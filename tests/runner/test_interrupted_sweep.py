@@ -20,7 +20,7 @@ from hwprof.runner.launcher import Launcher, Stopped, Workers
 from hwprof.runner.rounds import Runner
 from hwprof.store import Results
 from tests import factories
-from tests.test_launcher import job
+from tests.runner.test_launcher import job
 from tests.waiting import LONG_S
 
 TEXT = """
@@ -36,7 +36,7 @@ when = "always"
 idle_baseline_s = 0
 """
 WORKERS = 2
-ENVIRON = {"PYTHONPATH": str(Path(__file__).parent)}
+ENVIRON = {"PYTHONPATH": str(Path(__file__).parents[1])}
 
 
 class Scene:

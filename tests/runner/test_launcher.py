@@ -31,7 +31,7 @@ def job(trouble: str = "", plan: Plan = PLAN, cpus: tuple[int, ...] = ()) -> Job
 
 
 def launch(trouble: str = "", timeout_s: float = 200, launcher: Launcher | None = None, **fields: object) -> Outcome:
-    environ = {"PYTHONPATH": str(Path(__file__).parent)}
+    environ = {"PYTHONPATH": str(Path(__file__).parents[1])}
     return (launcher or Launcher()).run(job(trouble, **fields), timeout_s, environ)  # type: ignore[arg-type]
 
 
@@ -158,7 +158,7 @@ def test_a_worker_is_stopped_before_memory_runs_out() -> None:
 
 def test_children_of_a_worker_end_with_it(tmp_path: Path) -> None:
     pids = tmp_path / "pid"
-    environ = {"PYTHONPATH": str(Path(__file__).parent), "HWPROF_TEST_PIDS": str(pids)}
+    environ = {"PYTHONPATH": str(Path(__file__).parents[1]), "HWPROF_TEST_PIDS": str(pids)}
     outcome = Launcher().run(job("child"), 200, environ)
     assert outcome.failure is None
     group = int(pids.read_text())
@@ -176,13 +176,13 @@ def _lives_in(pid: int, group: int) -> bool:
 def test_a_killed_launcher_leaves_no_worker_behind(tmp_path: Path) -> None:
     pids = tmp_path / "pid"
     program = f"""
-import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})
-from tests.test_launcher import Launcher, job
+import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from tests.runner.test_launcher import Launcher, job
 class Watch:
     def started(self, pid): open({str(pids)!r}, "w").write(str(pid))
     def ready(self, pid, window): print("ready", flush=True); import time; time.sleep(600)
     def done(self, pid, window): pass
-Launcher().run(job(), 600, {{"PYTHONPATH": {str(Path(__file__).parent)!r}}}, watcher=Watch())
+Launcher().run(job(), 600, {{"PYTHONPATH": {str(Path(__file__).parents[1])!r}}}, watcher=Watch())
 """
     launcher = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
     assert launcher.stdout is not None
@@ -245,7 +245,7 @@ def test_an_observer_is_closed_when_it_fails_itself() -> None:
 
 def test_an_observer_is_not_told_of_workers_that_measure_nothing() -> None:
     diary = Diary()
-    environ = {"PYTHONPATH": str(Path(__file__).parent)}
+    environ = {"PYTHONPATH": str(Path(__file__).parents[1])}
     other = dataclasses.replace(job(), task=Task.SIMULATE)
     Launcher(observer=diary).run(other, LONG_S, environ)
     assert diary.lines == []

@@ -16,7 +16,7 @@ from hwprof.programs.counting import Native
 from hwprof.programs.interrupts import Forwarding
 from hwprof.programs.output import Search, compiled
 from hwprof.records import Exactness, Kind, Reading, Role, Run, Window
-from tests.commands import programs
+from tests.programs import programs
 
 FACTS = {"hardware": {"model": "test"}, "host_state": {}}
 

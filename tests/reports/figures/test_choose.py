@@ -18,7 +18,7 @@ from hwprof.reports.figures import choose
 from hwprof.reports.figures.choose import Figures
 from hwprof.reports.html.model import Figure
 from hwprof.reports.page import content
-from tests.analysis.test_correlation import frame
+from tests.analysis.correlation.test_analyse import frame
 
 
 def report(data: pd.DataFrame) -> content.Report:

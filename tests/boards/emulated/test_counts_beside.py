@@ -12,7 +12,7 @@ import pytest
 
 from tests.fleet import CACHE, PACKAGES
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ROUNDS = 100_000
 
 

@@ -23,7 +23,7 @@ from hwprof.programs.interrupts import Forwarding
 from hwprof.programs.perfstat import PerfStat, parse, perf_name
 from hwprof.records import Exactness, Origin, Reading
 from tests import recorded_machines
-from tests.commands import programs
+from tests.programs import programs
 
 
 def events(*names: str, machine: str = "xeon") -> dict[str, Event]:

@@ -87,8 +87,8 @@ def test_the_matrix_names_what_the_framework_did_not(
     built_in = plugins.BUILT_IN["hwprof.frameworks"]
     ours = {**plugins.BUILT_IN, "hwprof.frameworks": {**built_in, "picky": "picky:ADAPTER"}}
     monkeypatch.setattr(plugins, "BUILT_IN", ours)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
     plugins.paths.cache_clear()
     try:
         words = ["--frameworks", "picky", "--networks", "squeezenet1_1", "--size", "32", "--json"]

@@ -19,7 +19,7 @@ from hwprof.doctor.host import LIMITED, MISSING, OK, Finding, Probe
 from hwprof.machine import facts, limits
 from tests import recorded_machines
 from tests.collectors.perf.fake import FakeKernel, Key
-from tests.test_doctor import ASKED, Refusing, found_on, only
+from tests.doctor.test_host import ASKED, Refusing, found_on, only
 
 NEW_RISCV = (
     "processor\t: 0\nisa\t: rv64gcv_sscofpmf\nmvendorid\t: 0x123\nmarchid\t: 0x8000000000000004\nmimpid\t: 0x5\n"

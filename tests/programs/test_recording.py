@@ -15,7 +15,7 @@ from hwprof.programs.samples import UNKNOWN, Frame
 from hwprof.records import Role, Window
 from hwprof.reports.figures import flamegraph
 from tests import recorded_machines
-from tests.commands import programs
+from tests.programs import programs
 
 SCRIPT = """
 my program  4711  12.000000100:    3000
