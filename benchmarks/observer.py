@@ -20,7 +20,7 @@ from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.protocol import Target
 from hwprof.records import Case, Role, Window
 from hwprof.worker.loop import Loop, warm_up, window
-from hwprof.worker.protocol import Plan
+from hwprof.worker.protocol import LoopSettings
 
 
 def rate(done: Window) -> float:
@@ -31,7 +31,7 @@ def rate(done: Window) -> float:
 def main() -> None:
     """Open the counters first, as a worker does; then the framework."""
     name, size, pairs = (*sys.argv[1:4], *("squeezenet1_1", "96", "600")[len(sys.argv) - 1 :])
-    plan = Plan(window_s=0.03, min_iterations=10)
+    plan = LoopSettings(window_s=0.03, min_iterations=10)
     with PerfCollector().open(Target(), ["auto"]) as perf, CpuCollector().open(Target(), []) as cpu:
         from hwprof.frameworks.onnxruntime import ADAPTER
         from hwprof.networks.find import resolve

@@ -21,14 +21,14 @@ from hwprof import speed
 from hwprof.environments import interpreters
 from hwprof.errors import CaseFailed, HwprofError
 from hwprof.plan import declared
-from hwprof.plan.cases import Planned, plan
+from hwprof.plan.cases import PlannedCase, plan
 from hwprof.plan.declared import UNITS_NS
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plugins import adapter
 from hwprof.records import Run
 from hwprof.runner.rounds import Runner
 from hwprof.runner.workshop import Workshop
-from hwprof.worker.protocol import Plan
+from hwprof.worker.protocol import LoopSettings
 
 AIM = 0.05
 RESAMPLES = 2000
@@ -61,7 +61,9 @@ def ratio(rounds: Sequence[Sequence[float]], above: Sequence[int], below: Sequen
     return of(rounds), found[int(0.025 * RESAMPLES)], found[int(0.975 * RESAMPLES)]
 
 
-def compare(ours: Planned, theirs: Planned, runner: Runner, workshop: Workshop, rounds: int) -> tuple[Rows, Rows]:
+def compare(
+    ours: PlannedCase, theirs: PlannedCase, runner: Runner, workshop: Workshop, rounds: int
+) -> tuple[Rows, Rows]:
     """Median and least latencies in ms, a list per round: ours, ours again, theirs, theirs again."""
     medians, minima = [], []
     for number in range(rounds):
@@ -113,7 +115,7 @@ def main() -> None:
     parser.add_argument("-r", "--rounds", type=int, default=10)
     parser.add_argument("-i", "--iterations", type=int, default=200)
     args = parser.parse_args()
-    measure = Plan(iterations=args.iterations, events=("task-clock",), closed_window=False)
+    measure = LoopSettings(iterations=args.iterations, events=("task-clock",), closed_window=False)
     head = (
         f"{'runner':<28}{'ours ms':>9}{'theirs ms':>10}   ours / theirs         ours / ours           theirs / theirs"
     )

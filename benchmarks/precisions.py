@@ -32,21 +32,21 @@ from hwprof.errors import HwprofError
 from hwprof.frameworks.calibration import Calibration
 from hwprof.machine.facts import hardware
 from hwprof.networks import preprocess
-from hwprof.plan.cases import Planned, plan
+from hwprof.plan.cases import PlannedCase, plan
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.records import Fidelity, Run
 from hwprof.runner.rounds import Runner
 from hwprof.runner.workshop import Artifacts, PreparationFailed, Workshop
 from hwprof.studies.accuracy import labelled, measure
-from hwprof.studies.matrix.matrix import Column, columns
-from hwprof.worker.protocol import Job, Plan, Task
+from hwprof.studies.matrix.matrix import MatrixColumn, columns
+from hwprof.worker.protocol import Job, LoopSettings, Task
 
 NETWORKS = ("mobilenet_v2", "resnet50", "squeezenet1_1")
 PRECISIONS = ("fp32", "int8")
 SEED, RESAMPLES = 0, 2000
 # Both precisions by the same way of running, where INT8 has but one.
 SAME_WAY = {"pytorch": "pytorch:mode=inductor"}
-MEASURE = Plan(window_s=0.5, min_iterations=10, warmup_s=1.0, events=("task-clock",), closed_window=False)
+MEASURE = LoopSettings(window_s=0.5, min_iterations=10, warmup_s=1.0, events=("task-clock",), closed_window=False)
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ class Once(Runner):
 
     compared: set[str]
 
-    def job(self, planned: Planned, paths: Artifacts, task: Task) -> Job:
+    def job(self, planned: PlannedCase, paths: Artifacts, task: Task) -> Job:
         """As the runner's, without a reference from the second time on."""
         job = super().job(planned, paths, task)
         if planned.case.key in self.compared:
@@ -76,7 +76,7 @@ class Once(Runner):
         return job
 
 
-def offered(asked: Sequence[str]) -> list[Column]:
+def offered(asked: Sequence[str]) -> list[MatrixColumn]:
     """The frameworks asked for, or all that know INT8; those that are not installed are said, and left out."""
     names = [name for name in plugins.framework_names() if "int8" in plugins.adapter(name).precisions]
     found = columns(list(asked) or [SAME_WAY.get(name, name) for name in names])
@@ -103,7 +103,7 @@ def computed(run: Run) -> str:
     return ", ".join(parts) + ("" if run.facts.get("dot_product") else "; no dot-product instructions")
 
 
-def measured(found: Sequence[Column], network: str, args: argparse.Namespace) -> list[Row]:
+def measured(found: Sequence[MatrixColumn], network: str, args: argparse.Namespace) -> list[Row]:
     """A row per framework: latencies of all rounds, and the outputs against the reference."""
     rows = [Row(column.name, network) for column in found]
     pairs = [(c.framework, precision, c.options) for c in found for precision in PRECISIONS]
@@ -138,7 +138,7 @@ def measured(found: Sequence[Column], network: str, args: argparse.Namespace) ->
     return rows
 
 
-def agree(found: Sequence[Column], rows: Sequence[Row], args: argparse.Namespace) -> None:
+def agree(found: Sequence[MatrixColumn], rows: Sequence[Row], args: argparse.Namespace) -> None:
     """Ask the fitted network in every framework, FP32 and INT8, and put the answers into the rows."""
     network, folder = rows[0].network, default_cache() / "fitted"
     runner = Runner(Experiment("precisions", (), SEED))

@@ -39,10 +39,10 @@ def run(
     from hwprof import store
     from hwprof.plan.experiment import Choice, single
     from hwprof.runner.rounds import Runner
-    from hwprof.worker.protocol import Plan
+    from hwprof.worker.protocol import LoopSettings
 
     choice = Choice(framework, network, size, batch, threads, precision, tuple(sorted((options or {}).items())))
-    plan = Plan(window_s=window_s, iterations=iterations, min_iterations=10, events=tuple(events))
+    plan = LoopSettings(window_s=window_s, iterations=iterations, min_iterations=10, events=tuple(events))
     spec = single(choice, plan, seed=seed, rounds=rounds, cpus=cpus, timeout_s=timeout_s, text="# hwprof.run")
     if results is None:
         return [step.run for step in Runner(spec).run()]

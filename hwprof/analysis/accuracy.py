@@ -46,7 +46,7 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class McNemarPair:
     """Two frameworks on the same images, by top-1. `difference`: the second's share less the first's.
 
     `p`: McNemar's exact test, two-sided, of the images that only one of them has right; `p_holm`: of all pairs.
@@ -83,7 +83,7 @@ def score(name: str, top: NDArray[np.int32], labels: NDArray[np.int64], classes:
     return Score(name, share(first, count), share(five, count) if classes > top.shape[1] else None, invalid)
 
 
-def pairs(tops: Mapping[str, NDArray[np.int32]], labels: NDArray[np.int64]) -> tuple[Pair, ...]:
+def pairs(tops: Mapping[str, NDArray[np.int32]], labels: NDArray[np.int64]) -> tuple[McNemarPair, ...]:
     """Every two frameworks, in order; their p-values adjusted together (Holm 1979)."""
     import itertools
 
@@ -116,7 +116,7 @@ def pairs(tops: Mapping[str, NDArray[np.int32]], labels: NDArray[np.int64]) -> t
     if not found:
         return ()
     adjusted = multipletests([one["p"] for one in found], method="holm")[1]
-    return tuple(Pair(**one, p_holm=float(p)) for one, p in zip(found, adjusted, strict=True))
+    return tuple(McNemarPair(**one, p_holm=float(p)) for one, p in zip(found, adjusted, strict=True))
 
 
 def paired_interval(only_first: int, only_second: int, of: int) -> tuple[float, float]:
@@ -132,7 +132,7 @@ def paired_interval(only_first: int, only_second: int, of: int) -> tuple[float, 
     return max(-1.0, middle - reach), min(1.0, middle + reach)
 
 
-def holds(pair: Pair, points: float) -> bool | None:
+def holds(pair: McNemarPair, points: float) -> bool | None:
     """Whether the difference is within `points` percent: True or False where the interval says so, else None.
 
     False also wants the test, of all pairs together: of many intervals one is off by chance.

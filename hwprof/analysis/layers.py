@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from hwprof.frameworks.protocol import Step
 from hwprof.records import Layer
 
-__all__ = ["HEAVY", "Node", "Row", "located", "owners", "side_by_side"]
+__all__ = ["HEAVY", "LayerRow", "NetworkNode", "located", "owners", "side_by_side"]
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class NetworkNode:
     """One node of the network: its name (made up where it has none), operator, tensors, and MACs per batch.
 
     `form`: elements of its weights (of convolutions and matrix products) and of its output, where known.
@@ -34,7 +34,7 @@ class Node:
     form: tuple[int, ...] | None = None
 
 
-def owners(nodes: Sequence[Node], steps: Sequence[Step]) -> list[tuple[str, ...]]:
+def owners(nodes: Sequence[NetworkNode], steps: Sequence[Step]) -> list[tuple[str, ...]]:
     """For each step the nodes whose work it is, in the graph's order; () where it is nobody's (a change of layout).
 
     A node belongs to one step at most: the first that names it. A step that goes on with another one's work has the
@@ -50,7 +50,7 @@ def owners(nodes: Sequence[Node], steps: Sequence[Step]) -> list[tuple[str, ...]
             if known is not None:
                 owner.setdefault(known.name, number)
     fed(nodes, steps, owner)
-    consumers: dict[str, list[Node]] = defaultdict(list)
+    consumers: dict[str, list[NetworkNode]] = defaultdict(list)
     producer = {out: node for node in nodes for out in node.outputs}
     for node in nodes:
         for tensor in node.inputs:
@@ -81,7 +81,7 @@ def plain(name: str) -> str:
     return name.strip("/").replace("/", "_")
 
 
-def _behind(node: Node, consumers: Mapping[str, list[Node]], owner: Mapping[str, int]) -> int | None:
+def _behind(node: NetworkNode, consumers: Mapping[str, list[NetworkNode]], owner: Mapping[str, int]) -> int | None:
     """The step of the first named node behind this one, through light nodes with one consumer each."""
     while True:
         users = [user for out in node.outputs for user in consumers[out]]
@@ -94,7 +94,7 @@ def _behind(node: Node, consumers: Mapping[str, list[Node]], owner: Mapping[str,
             return None
 
 
-def located(nodes: Sequence[Node], steps: Sequence[Step]) -> list[Layer]:
+def located(nodes: Sequence[NetworkNode], steps: Sequence[Step]) -> list[Layer]:
     """The steps as layers: whose work they are, and its MACs (None where a node's are not known)."""
     macs = {node.name: node.macs for node in nodes}
     counted: set[str] = set()
@@ -108,7 +108,7 @@ def located(nodes: Sequence[Node], steps: Sequence[Step]) -> list[Layer]:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LayerRow:
     """One part of the network: nodes that no framework took apart. `ns` by framework, None: it told no time for it."""
 
     nodes: tuple[str, ...]
@@ -116,7 +116,7 @@ class Row:
     ns: Mapping[str, float | None]
 
 
-def side_by_side(nodes: Sequence[Node], told: Mapping[str, Sequence[Layer]]) -> list[Row]:
+def side_by_side(nodes: Sequence[NetworkNode], told: Mapping[str, Sequence[Layer]]) -> list[LayerRow]:
     """Parts of the network in its order, with every framework's time for each.
 
     Steps are joined until no framework's step reaches over the edge of a part: only so can they be compared. The last
@@ -133,7 +133,7 @@ def side_by_side(nodes: Sequence[Node], told: Mapping[str, Sequence[Layer]]) -> 
         for layer in layers:
             for name in layer.origins[1:]:
                 parent[root(name)] = root(layer.origins[0])
-    parts: dict[str, list[Node]] = defaultdict(list)
+    parts: dict[str, list[NetworkNode]] = defaultdict(list)
     for node in nodes:
         parts[root(node.name)].append(node)
     rows = []
@@ -144,10 +144,10 @@ def side_by_side(nodes: Sequence[Node], told: Mapping[str, Sequence[Layer]]) -> 
             continue
         macs = [node.macs for node in members]
         total = None if None in macs else sum(m for m in macs if m is not None)
-        rows.append(Row(tuple(node.name for node in members), total, ns))
+        rows.append(LayerRow(tuple(node.name for node in members), total, ns))
     beside = {framework: _sum(layer.ns for layer in layers if not layer.origins) for framework, layers in told.items()}
     if any(value is not None for value in beside.values()):
-        rows.append(Row((), None, beside))
+        rows.append(LayerRow((), None, beside))
     return rows
 
 
@@ -178,11 +178,11 @@ def family(op: str) -> str:
     return "product" if op in HEAVY else SAME.get(op, op)
 
 
-def named(nodes: Sequence[Node], steps: Sequence[Step]) -> list[Step]:
+def named(nodes: Sequence[NetworkNode], steps: Sequence[Step]) -> list[Step]:
     """The steps, those with a `kind` and without a name given that of their node."""
     unnamed = [step for step in steps if step.kind and not step.tells]
     sized = all(step.form is not None for step in unnamed)
-    waiting: dict[tuple[str, ...], list[Node]] = defaultdict(list)
+    waiting: dict[tuple[str, ...], list[NetworkNode]] = defaultdict(list)
     for node in nodes:
         waiting[_key(node.op, node.form, sized)].append(node)
     wanted: dict[tuple[str, ...], int] = defaultdict(int)
@@ -194,7 +194,7 @@ def named(nodes: Sequence[Node], steps: Sequence[Step]) -> list[Step]:
     certain = {key: iter(waiting[key]) for key in keys if len(waiting.get(key, ())) == wanted.get(key, 0)}
     found = []
     for step in steps:
-        match: Node | None = None
+        match: NetworkNode | None = None
         if step.kind and not step.tells:
             match = next(certain.get(_key(step.kind, step.form, sized), iter(())), None)
         found.append(step if match is None else dataclasses.replace(step, tells=(match.name,)))
@@ -205,7 +205,7 @@ def _key(op: str, form: tuple[int, ...] | None, sized: bool) -> tuple[str, ...]:
     return family(op), *(map(str, form or ("?",)) if sized else ())
 
 
-def fed(nodes: Sequence[Node], steps: Sequence[Step], owner: dict[str, int]) -> None:
+def fed(nodes: Sequence[NetworkNode], steps: Sequence[Step], owner: dict[str, int]) -> None:
     """Give steps that only prepare a node's input what of the network does that and is nobody's yet."""
     by_name = {node.name: node for node in nodes} | {out: node for node in nodes for out in node.outputs}
     for number, step in enumerate(steps):

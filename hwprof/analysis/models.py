@@ -16,7 +16,7 @@ import pandas as pd
 
 from hwprof.analysis.correlation import metrics as kinds
 from hwprof.analysis.correlation import strata
-from hwprof.analysis.correlation.metrics import Kind
+from hwprof.analysis.correlation.metrics import MetricKind
 from hwprof.analysis.correlation.strata import Stratum
 from hwprof.analysis.statistics.regression import (
     COLLINEAR,
@@ -145,7 +145,7 @@ def candidates(rows: pd.DataFrame, frame: pd.DataFrame) -> list[str]:
         values = pd.to_numeric(rows.loc[rows["fps"].notna(), name], errors="coerce")
         if any(word in kinds.base_name(name) for word in TIME_DRIVEN):
             continue
-        if metric.kind is Kind.EXPLANATORY and len(values) and bool((values > 0).all()):
+        if metric.kind is MetricKind.EXPLANATORY and len(values) and bool((values > 0).all()):
             found.append(name)
     return found
 

@@ -62,7 +62,7 @@ class Roof:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class RooflinePoint:
     """A case. `bytes`: per frame; `footprint`: bytes that a frame keeps touching, which decides the level."""
 
     title: str
@@ -78,7 +78,7 @@ class Point:
 class Placement:
     """A point under a roof. `attainable` op/s = min(peak, intensity x bandwidth); `share` of it that was reached."""
 
-    point: Point
+    point: RooflinePoint
     performance: float
     intensity: float
     level: str
@@ -106,7 +106,7 @@ def level_of(footprint: float | None, capacity: Mapping[str, int], bandwidth: Ma
     return MEMORY
 
 
-def place(point: Point, roof: Roof) -> Placement | Unplaced:
+def place(point: RooflinePoint, roof: Roof) -> Placement | Unplaced:
     """Under which part of the roof the point is, and how near."""
     peak = roof.compute.get(point.precision)
     if peak is None:
@@ -227,7 +227,7 @@ def placed(
         if macs != macs or moved is None:
             out.append(Unplaced(title, "MACs or traffic are unknown: the network's graph is not here"))
             continue
-        point = Point(
+        point = RooflinePoint(
             title,
             math.exp(part["_fps"]),
             macs,

@@ -49,14 +49,14 @@ for folder, below, names in os.walk(source):
 
 
 @dataclass(frozen=True, slots=True)
-class Compiler:
+class BytecodeCompiler:
     """A Python: the words that start it, and its prefix."""
 
     words: tuple[str, ...]
     prefix: Path
 
 
-def python(home: Path, suite: str, extract: Extract) -> Compiler | None:
+def python(home: Path, suite: str, extract: Extract) -> BytecodeCompiler | None:
     """The suite's Python for this host, unpacked below `home`; None: Debian has none for it.
 
     The caller holds the lock of the folder. Raises as `extract` does.
@@ -73,10 +73,10 @@ def python(home: Path, suite: str, extract: Extract) -> Compiler | None:
         half.rename(place)
     program = sorted((place / "usr/bin").glob("python3.*"))[0]
     folder = place / "usr/lib" / libraries
-    return Compiler((str(folder / loader), "--library-path", str(folder), str(program)), place / "usr")
+    return BytecodeCompiler((str(folder / loader), "--library-path", str(folder), str(program)), place / "usr")
 
 
-def compile_into(root: Path, compiler: Compiler) -> None:
+def compile_into(root: Path, compiler: BytecodeCompiler) -> None:
     """Bytecode of all modules of the unpacked guest at `root`, and of hwprof, below its /pyc. Raises HwprofError."""
     package = Path(hwprof.__file__).parent
     sources = [(folder, f"/usr/lib/{folder.name}") for folder in sorted((root / "usr/lib").glob("python3*"))]

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwprof.boards import bytecode
-from hwprof.boards.machines import Hardware, Image, Machine, machine_of, require, require_qemu
+from hwprof.boards.machines import BoardModel, Hardware, Image, machine_of, require, require_qemu
 from hwprof.cache import default_cache
 from hwprof.errors import HwprofError, NotAvailable
 
@@ -185,7 +185,7 @@ def _build(image: Image, imports: Sequence[str], suite: str) -> None:
     _warm(image, imports if compiler is None else ())
 
 
-def _python(home: Path, suite: str) -> bytecode.Compiler | None:
+def _python(home: Path, suite: str) -> bytecode.BytecodeCompiler | None:
     with alone(home / ".lock-python"):
         return bytecode.python(home, suite, extract)
 
@@ -255,7 +255,7 @@ def _initrd(root: Path, image: Image) -> None:
     shutil.rmtree(tree)
 
 
-def _finish(root: Path, machine: Machine) -> None:
+def _finish(root: Path, machine: BoardModel) -> None:
     """What the packages' own scripts would have set up."""
     shell = root / "usr/bin/sh"
     shell.unlink(missing_ok=True)

@@ -33,7 +33,7 @@ class UnknownBoard(UnknownNameError):
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class BoardModel:
     """One architecture's virtual machine."""
 
     arch: str  # Debian's name
@@ -47,8 +47,8 @@ class Machine:
     compiler: str
 
 
-MACHINES: Mapping[str, Machine] = {
-    "riscv64": Machine(
+MACHINES: Mapping[str, BoardModel] = {
+    "riscv64": BoardModel(
         arch="riscv64",
         program="qemu-system-riscv64",
         machine="virt",
@@ -60,7 +60,7 @@ MACHINES: Mapping[str, Machine] = {
         triplet="riscv64-linux-gnu",
         compiler="riscv64-linux-gnu-gcc",
     ),
-    "arm64": Machine(
+    "arm64": BoardModel(
         arch="arm64",
         program="qemu-system-aarch64",
         machine="virt,gic-version=3",
@@ -75,7 +75,7 @@ MACHINES: Mapping[str, Machine] = {
 }
 
 
-def machine_of(arch: str) -> Machine:
+def machine_of(arch: str) -> BoardModel:
     """The machine of an architecture. Raises UnknownBoard."""
     if arch not in MACHINES:
         raise UnknownBoard(arch, MACHINES)
@@ -86,7 +86,7 @@ def machine_of(arch: str) -> Machine:
 class Image:
     """A built guest: `root` is an ext4 file system, `folder` holds all its files."""
 
-    machine: Machine
+    machine: BoardModel
     folder: Path
     packages: tuple[str, ...]
 
@@ -125,7 +125,7 @@ def require(program: str) -> str:
     return found
 
 
-def require_qemu(machine: Machine) -> str:
+def require_qemu(machine: BoardModel) -> str:
     """Path of the machine's emulator. Raises NotInstalled where there is none or one that is too old."""
     program = require(machine.program)
     told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout

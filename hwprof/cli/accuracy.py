@@ -17,12 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwprof.cli.options import Number, add_case
+from hwprof.cli.options import RangeAction, add_case
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
     from hwprof.networks.preprocess import Preprocess
-    from hwprof.plan.cases import Planned
+    from hwprof.plan.cases import PlannedCase
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     case("threads")
     case("size", help="side of the crop in pixels (default: the network's own)")
     case("pretrained")
-    add("--limit", action=Number, default=0, metavar="N", help="so many images, evenly over the whole set")
+    add("--limit", action=RangeAction, default=0, metavar="N", help="so many images, evenly over the whole set")
     add("--resize", type=int, metavar="PX", help="shorter side before the crop, instead of the network's own")
     add("--interpolation", choices=("bilinear", "bicubic"), help="of resizing, instead of the network's own")
     add("--mean", metavar="R,G,B", help="instead of the network's own")
@@ -91,7 +91,7 @@ def say(line: str) -> None:
     print(f"hwprof: {line}", file=sys.stderr, flush=True)
 
 
-def cases_of(args: argparse.Namespace) -> tuple[list[tuple[str, Planned]], list[str]]:
+def cases_of(args: argparse.Namespace) -> tuple[list[tuple[str, PlannedCase]], list[str]]:
     """(name, planned case) of every framework and precision, and a line for each that knows no such precision."""
     from hwprof.environments import interpreters
     from hwprof.frameworks import fidelity
@@ -102,7 +102,7 @@ def cases_of(args: argparse.Namespace) -> tuple[list[tuple[str, Planned]], list[
     from hwprof.studies.matrix.matrix import columns
 
     network = args.network + (REAL if args.pretrained else "")
-    found: list[tuple[str, Planned]] = []
+    found: list[tuple[str, PlannedCase]] = []
     refused = []
     frameworks = [word.strip() for word in args.frameworks.split(",") if word.strip()]
     for precision in [word.strip() for word in args.precision.split(",") if word.strip()]:

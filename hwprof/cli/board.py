@@ -16,7 +16,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from hwprof.cli.options import Number
+from hwprof.cli.options import RangeAction
 from hwprof.errors import UsageError
 
 MOST_CPUS = 8
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--memory", default="3G", metavar="SIZE", help="as 3G or 1536M (default: 3G)")
     add(
         "--timeout",
-        action=Number,
+        action=RangeAction,
         of="timeout_s",
         default=3600.0,
         metavar="S",

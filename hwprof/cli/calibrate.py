@@ -12,7 +12,7 @@ import datetime
 import json
 import sys
 
-from hwprof.cli.options import Number, add_case, add_results
+from hwprof.cli.options import RangeAction, add_case, add_results
 from hwprof.errors import EXIT_OK
 
 
@@ -23,12 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "-r",
         "--repetitions",
-        action=Number,
+        action=RangeAction,
         default=7,
         metavar="N",
         help="of each figure; the median counts (default: 7)",
     )
-    add("--seconds", action=Number, of="window_s", default=0.1, metavar="S", help="per repetition (default: 0.1)")
+    add("--seconds", action=RangeAction, of="window_s", default=0.1, metavar="S", help="per repetition (default: 0.1)")
     add_case(parser, "json")
     add_case(parser, "no_save", help="do not keep the figures")
     add_results(parser)

@@ -62,14 +62,14 @@ def create(adapter: Adapter, python: str = "", base: str = "") -> str:
         print(f"hwprof: {adapter.name}: {line}", file=sys.stderr, flush=True)
 
     def end(number: int, frame: object) -> None:
-        raise Ended(number)
+        raise Interrupted(number)
 
     # what hwprof was started to ignore (nohup) it goes on ignoring
     heard = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
     before = {number: signal.signal(number, end) for number in heard}
     try:
         made = environments.create(adapter, python, base, say)
-    except Ended as ended:
+    except Interrupted as ended:
         say("interrupted; what was half-made is deleted")
         raise SystemExit(128 + ended.number) from None
     finally:
@@ -89,7 +89,7 @@ def create_missing(frameworks: Iterable[str]) -> None:
             print(f"hwprof: {adapter.name}: {error}", file=sys.stderr)
 
 
-class Ended(BaseException):
+class Interrupted(BaseException):
     """A signal asked hwprof to end."""
 
     def __init__(self, number: int) -> None:

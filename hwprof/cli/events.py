@@ -27,7 +27,7 @@ MOST_TRACEPOINTS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class EventRow:
     """One event. `available` False: `reason` and `remedy` say why not."""
 
     name: str
@@ -105,7 +105,7 @@ def _tracepoints(root: Path, pattern: str) -> list[str]:
     return found or ([] if any(c in pattern for c in "*?[") else [pattern])
 
 
-def listing(collector: PerfCollector, pattern: str | None = None) -> Iterator[Row]:
+def listing(collector: PerfCollector, pattern: str | None = None) -> Iterator[EventRow]:
     """Every matching event, probed."""
     for kind, name in names(collector, pattern):
         try:
@@ -113,27 +113,27 @@ def listing(collector: PerfCollector, pattern: str | None = None) -> Iterator[Ro
         except UsageError as error:
             if name == pattern:  # a full name of a tracepoint, which nobody listed
                 raise
-            yield Row(name, kind, False, "", reason=error.message, remedy=error.remedy)
+            yield EventRow(name, kind, False, "", reason=error.message, remedy=error.remedy)
             continue
         for event in events:
             found = collector.probe_event(event)
             shown = event.metric if event.cluster and event.whole else name
             unit = unit_of(name) if name in CANONICAL or name in KERNELS_OWN else ""
             if isinstance(found, Available):
-                yield Row(shown, kind, True, found.meaning or describe(name), found.source, unit=unit)
+                yield EventRow(shown, kind, True, found.meaning or describe(name), found.source, unit=unit)
             else:
                 meaning = event.meaning or describe(name)
-                yield Row(shown, kind, False, meaning, event.source, found.reason, found.remedy, unit)
+                yield EventRow(shown, kind, False, meaning, event.source, found.reason, found.remedy, unit)
 
 
-def unreadable(collector: PerfCollector, pattern: str | None = None) -> Iterator[Row]:
+def unreadable(collector: PerfCollector, pattern: str | None = None) -> Iterator[EventRow]:
     """A row for everything that can't be read: it would hide what it stands for, and ends nothing."""
     for name, why in collector.catalog.unreadable.items():
         if matches(name, pattern):
-            yield Row(name, "unreadable", False, "", reason=why)
+            yield EventRow(name, "unreadable", False, "", reason=why)
 
 
-def document(collector: PerfCollector, rows: list[Row]) -> dict[str, object]:
+def document(collector: PerfCollector, rows: list[EventRow]) -> dict[str, object]:
     """The JSON form."""
     tables = [kind.table for kind in collector.catalog.kinds if kind.table]
     return {
@@ -142,11 +142,11 @@ def document(collector: PerfCollector, rows: list[Row]) -> dict[str, object]:
         "tables": [{"name": t.name, "verified": t.verified, "quirks": list(t.quirks)} for t in tables],
         "paranoid": collector.rights.paranoid,
         "privileged": collector.rights.privileged,
-        "events": [{f: getattr(row, f) for f in Row.__slots__} for row in rows],
+        "events": [{f: getattr(row, f) for f in EventRow.__slots__} for row in rows],
     }
 
 
-def table(collector: PerfCollector, rows: list[Row], columns: int = 0) -> str:
+def table(collector: PerfCollector, rows: list[EventRow], columns: int = 0) -> str:
     """Aligned text, cut to `columns` (0: not cut). Each reason is spelled out once, below."""
     width = max(len(row.name) for row in rows)
     reasons: dict[tuple[str, str], int] = {}

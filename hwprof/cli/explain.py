@@ -19,7 +19,7 @@ import sys
 from contextlib import ExitStack
 from typing import Any
 
-from hwprof.cli.options import Number, add_case, add_results
+from hwprof.cli.options import RangeAction, add_case, add_results
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, ResultsError, UsageError
 from hwprof.printable import encodable_data
 
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("b", metavar="B", help="selector of the second")
     add("file", nargs="?", metavar="RESULTS", help="results file (default: HWPROF_RESULTS or ./hwprof.db)")
     add("--intervene", choices=("spin", "affinity", "simd"), help="measure the pairs again with this changed")
-    add("-r", "--rounds", action=Number, default=4, help="rounds of --intervene (default: 4)")
+    add("-r", "--rounds", action=RangeAction, default=4, help="rounds of --intervene (default: 4)")
     add_case(parser, "window", help="seconds per window of --intervene (default: 1)")
     add("--paired", action="store_true", help="paired intervals: rounds of A and B share a drift")
     add_case(parser, "json", help="as one JSON document")

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hwprof.cli.options import Number, add_case
+from hwprof.cli.options import RangeAction, add_case
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, HwprofError, UsageError
 
 
@@ -26,7 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--matrix", action="store_true", help="try every network in every framework that is here")
     add("--networks", default="", metavar="NAMES", help="matrix: only these, with commas; or .onnx files")
     add("--frameworks", default="", metavar="NAMES", help="only these, as onnxruntime,pytorch:mode=inductor")
-    add("--size", action=Number, default=0, metavar="PX", help="matrix: side of the input, where a network admits it")
+    add(
+        "--size",
+        action=RangeAction,
+        default=0,
+        metavar="PX",
+        help="matrix: side of the input, where a network admits it",
+    )
     case("precision", help="matrix: default fp32")
     case("seed", help="matrix: of weights and inputs")
     case("timeout", default=900.0, help="matrix: for one step of one cell (default: 900)")

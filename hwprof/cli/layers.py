@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from hwprof.cli.options import Number, add_case, add_results, results_of
+from hwprof.cli.options import RangeAction, add_case, add_results, results_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, NotAvailable, UsageError
 from hwprof.plan.options import parse_option, split_events
 from hwprof.printable import encodable_data
@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add, case = parser.add_argument, partial(add_case, parser)
     case("framework", action="append", default=None, metavar="NAMES", help="one or several, as onnxruntime,opencv")
     case("network", "batch", "threads", "size")
-    add("-r", "--rounds", action=Number, default=3, help="fresh processes for each framework, in turn (default: 3)")
+    add(
+        "-r", "--rounds", action=RangeAction, default=3, help="fresh processes for each framework, in turn (default: 3)"
+    )
     add("-e", "--events", action="append", metavar="EVENTS", help="for frameworks that are stepped (default: none)")
     case("option", help="of the framework; given to those that know it")
     case("iterations", default=30, help="per window (default: 30)")
@@ -104,7 +106,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
     from hwprof.frameworks.profiles import profile_of, tells
     from hwprof.plan.experiment import Choice, single
     from hwprof.plugins import adapter, framework_names
-    from hwprof.worker.protocol import Plan
+    from hwprof.worker.protocol import LoopSettings
 
     given = [name for text in args.framework or [] for name in text.split(",") if name]
     names = given or [n for n in framework_names() if tells(adapter(n)) and _there(adapter(n))]
@@ -123,7 +125,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
         if key not in known:
             raise UsageError(f"none of {', '.join(names)} has an option '{key}'")
     events = split_events(args.events) if args.events else ("task-clock",)
-    plan = Plan(iterations=args.iterations, min_iterations=1, events=events, closed_window=False)
+    plan = LoopSettings(iterations=args.iterations, min_iterations=1, events=events, closed_window=False)
     spec = single(
         choices[0],
         plan,

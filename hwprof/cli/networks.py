@@ -15,7 +15,7 @@ import dataclasses
 import json
 from typing import Any
 
-from hwprof.cli.options import Number
+from hwprof.cli.options import RangeAction
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK
 
 
@@ -23,8 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `hwprof networks`."""
     add = parser.add_argument
     add("--check", default="", metavar="NAMES", help="check the reference of these (with commas, or .onnx files; all)")
-    add("--size", action=Number, default=0, metavar="PX", help="check: side of the input (default: the network's own)")
-    add("--seed", action=Number, default=0, help="check: of weights and inputs")
+    add(
+        "--size",
+        action=RangeAction,
+        default=0,
+        metavar="PX",
+        help="check: side of the input (default: the network's own)",
+    )
+    add("--seed", action=RangeAction, default=0, help="check: of weights and inputs")
     add("--json", action="store_true", help="one JSON document")
 
 

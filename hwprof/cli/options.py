@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hwprof.store import Results
 
 
-class Number(argparse.Action):
+class RangeAction(argparse.Action):
     """An option that takes a number; `of` names its range in `bounds.RANGES` (default: as the option is called)."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, of: str = "", **others: Any) -> None:
@@ -38,10 +38,10 @@ CASE = {
         default="mobilenet_v2",
         help="built-in name or path of an .onnx or .pt2 (default: mobilenet_v2)",
     ),
-    "batch": _option("-b", "--batch", action=Number, default=1),
-    "threads": _option("-t", "--threads", action=Number, default=1),
+    "batch": _option("-b", "--batch", action=RangeAction, default=1),
+    "threads": _option("-t", "--threads", action=RangeAction, default=1),
     "size": _option(
-        "-s", "--size", action=Number, default=0, help="side of the input in pixels (default: the network's own)"
+        "-s", "--size", action=RangeAction, default=0, help="side of the input in pixels (default: the network's own)"
     ),
     "pretrained": _option(
         "--pretrained",
@@ -57,18 +57,20 @@ CASE = {
     "warm_up": _option(
         "-w",
         "--warm-up",
-        action=Number,
+        action=RangeAction,
         of="warmup_iterations",
         default=None,
         metavar="N",
         help="warm-up iterations (default: until steady)",
     ),
-    "iterations": _option("--iterations", action=Number, default=None, metavar="N", help="per window"),
+    "iterations": _option("--iterations", action=RangeAction, default=None, metavar="N", help="per window"),
     "window": _option(
-        "--window", action=Number, of="window_s", default=1.0, metavar="S", help="seconds per window (default: 1)"
+        "--window", action=RangeAction, of="window_s", default=1.0, metavar="S", help="seconds per window (default: 1)"
     ),
-    "timeout": _option("--timeout", action=Number, of="timeout_s", default=600.0, metavar="S", help="for one round"),
-    "seed": _option("--seed", action=Number, default=0, help="of weights and inputs"),
+    "timeout": _option(
+        "--timeout", action=RangeAction, of="timeout_s", default=600.0, metavar="S", help="for one round"
+    ),
+    "seed": _option("--seed", action=RangeAction, default=0, help="of weights and inputs"),
     "simulate": _option("--simulate", nargs="?", const="callgrind", default=None, metavar="TOOL"),
     "json": _option("--json", action="store_true", help="one JSON document"),
     "no_save": _option("--no-save", action="store_true", help="don't write the results file"),

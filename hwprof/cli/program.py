@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import CASE, Number, results_of
+from hwprof.cli.options import CASE, RangeAction, results_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK, NotAvailable, UsageError
 from hwprof.plan.options import split_events
 from hwprof.printable import encodable_data
@@ -33,10 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = group.add_argument
     add("command", nargs="*", metavar="-- COMMAND", help="a program to be run and counted, with its arguments")
     add("--name", default="", help="what to call it in the results (default: the program's name)")
-    add("--frames", action=Number, metavar="N", help="inferences that one execution does: gives FPS, counts per frame")
+    add(
+        "--frames",
+        action=RangeAction,
+        metavar="N",
+        help="inferences that one execution does: gives FPS, counts per frame",
+    )
     add("--fps-from", default="", metavar="REGEX", help="FPS is what its one group matches in the output, last match")
     add("--pid", type=int, help="observe a running process, all its threads, until it ends or Ctrl-C")
-    add("--duration", action=Number, of="duration_s", metavar="S", help="with --pid: so many seconds")
+    add("--duration", action=RangeAction, of="duration_s", metavar="S", help="with --pid: so many seconds")
     group.add_argument(
         "--backend",
         choices=("native", "perf"),

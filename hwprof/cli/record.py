@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwprof.cli.options import Number, add_case, add_unmasked
+from hwprof.cli.options import RangeAction, add_case, add_unmasked
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, ResultsError, UsageError
 from hwprof.plan.options import parse_option
 from hwprof.printable import ESCAPE, encodable_data
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--pid", type=int, help="a running process")
     add(
         "--duration",
-        action=Number,
+        action=RangeAction,
         of="duration_s",
         metavar="S",
         help="with --pid: so many seconds (default: until it ends, or Ctrl-C)",
@@ -129,12 +129,12 @@ def measured(args: argparse.Namespace, observer: Observer) -> Run:
     from hwprof.plan.experiment import Choice, Simulation, single
     from hwprof.runner.launcher import Launcher
     from hwprof.runner.rounds import Runner
-    from hwprof.worker.protocol import Plan
+    from hwprof.worker.protocol import LoopSettings
 
     options = tuple(sorted(parse_option(text) for text in args.option))
     framework, network = args.framework or "onnxruntime", args.network or "mobilenet_v2"
     choice = Choice(framework, network, args.size, args.batch, args.threads, "fp32", options)
-    plan = Plan(window_s=args.window, min_iterations=1, events=("task-clock",), closed_window=False)
+    plan = LoopSettings(window_s=args.window, min_iterations=1, events=("task-clock",), closed_window=False)
     spec = single(
         choice, plan, rounds=1, cpus=args.cpus, simulation=Simulation("never", (), 0.0), text="# hwprof record"
     )

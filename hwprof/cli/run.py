@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hwprof.cli import program as commands
-from hwprof.cli.options import Number, add_case, add_results, results_of
+from hwprof.cli.options import RangeAction, add_case, add_results, results_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, EXIT_UNAVAILABLE, NotAvailable, UsageError
 from hwprof.plan.options import parse_option, split_events
 from hwprof.printable import encodable_data
@@ -30,11 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-e", "--events", action="append", metavar="EVENTS", help="as perf stat -e takes them (default: auto)")
     case("framework", help="default: onnxruntime; command: a program, --option runner=NAME")
     case("network", "batch", "threads")
-    add("-r", "--rounds", action=Number, help="fresh processes (default: 3; of a command: 1)")
+    add("-r", "--rounds", action=RangeAction, help="fresh processes (default: 3; of a command: 1)")
     case("warm_up", "size", "pretrained")
     case("precision", help="fp32, or what `hwprof frameworks` lists: fp16, bf16, int8")
     add("--calibration", default="", metavar="DIR", help="images to quantise int8 with (default: seeded ones)")
-    add("--calibration-count", action=Number, of="count", metavar="N", help="how many of them (default: 64)")
+    add("--calibration-count", action=RangeAction, of="count", metavar="N", help="how many of them (default: 64)")
     case("option", "cpus")
     case("iterations", help="per window (default: as many as fit in --window)")
     case("window")
@@ -97,7 +97,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
     from hwprof.environments import interpreters
     from hwprof.plan.cases import measured_by
     from hwprof.plan.experiment import Choice, Simulation, single
-    from hwprof.worker.protocol import Plan
+    from hwprof.worker.protocol import LoopSettings
 
     events = split_events(args.events)
     check_events(events)
@@ -109,7 +109,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
     options = tuple(sorted(parse_option(text) for text in args.option))
     network = f"{args.network}:pretrained" if args.pretrained else args.network
     choice = Choice(args.framework, network, args.size, args.batch, args.threads, args.precision, options)
-    plan = Plan(
+    plan = LoopSettings(
         window_s=args.window,
         iterations=args.iterations,
         min_iterations=10,

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import Number, add_case, add_results, results_of
+from hwprof.cli.options import RangeAction, add_case, add_results, results_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, ResultsError, UsageError
 from hwprof.plan.options import parse_option, split_events
 
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     case("framework", "network", "batch")
     case("threads", action="store", default="", metavar="1,2,4", help="default: powers of two, and all CPUs")
     case("size")
-    add("-r", "--rounds", action=Number, default=5, help="fresh processes for each number of threads (default: 5)")
+    add("-r", "--rounds", action=RangeAction, default=5, help="fresh processes for each number of threads (default: 5)")
     add("-e", "--events", action="append", metavar="EVENTS", help="count these too (default: none)")
     case("precision")
     case("option", help="of the framework, as spin=false")
@@ -98,7 +98,7 @@ def experiment_of(args: argparse.Namespace) -> Experiment:
     from hwprof.plan.experiment import Choice, single
     from hwprof.plugins import adapter
     from hwprof.studies.tuning.space import thread_counts
-    from hwprof.worker.protocol import Plan
+    from hwprof.worker.protocol import LoopSettings
 
     available = len(allowed_cpus())
     counts = numbers(args.threads) if args.threads else thread_counts(available)
@@ -109,7 +109,7 @@ def experiment_of(args: argparse.Namespace) -> Experiment:
     options = tuple(sorted(parse_option(text) for text in args.option))
     choice = Choice(args.framework, args.network, args.size, args.batch, 1, args.precision, options)
     events = split_events(args.events) if args.events else ()
-    plan = Plan(window_s=args.window, min_iterations=10, events=events, closed_window=bool(events))
+    plan = LoopSettings(window_s=args.window, min_iterations=10, events=events, closed_window=bool(events))
     first = single(
         choice,
         plan,

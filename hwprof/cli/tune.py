@@ -24,7 +24,7 @@ from hwprof.plan.options import parse_option
 
 if TYPE_CHECKING:
     from hwprof.studies.tuning.space import Request
-    from hwprof.studies.tuning.tuner import Step, Tuned
+    from hwprof.studies.tuning.tuner import Measurement, Tuned
 
 UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
 
@@ -98,7 +98,7 @@ def all_of(requests: Iterable[Request], args: argparse.Namespace, results: Any) 
     return outcomes, failed
 
 
-def line(step: Step) -> str:
+def line(step: Measurement) -> str:
     """One measurement for stderr."""
     said = step.measured.failure or f"{step.measured.fps:.1f} FPS"
     kept = " (measured before)" if step.replayed else ""

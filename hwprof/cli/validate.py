@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import Number, add_case, add_results
+from hwprof.cli.options import RangeAction, add_case, add_results
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.catalog import CANONICAL
 from hwprof.collectors.perf.events import Event
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-e", "--events", action="append", metavar="LIST", help="default: every event with a known answer"
     )
     parser.add_argument(
-        "-r", "--repetitions", action=Number, default=5, metavar="N", help="of each amount (default: 5)"
+        "-r", "--repetitions", action=RangeAction, default=5, metavar="N", help="of each amount (default: 5)"
     )
     parser.add_argument("--program", metavar="FILE", help="the compiled program, where there is no C compiler")
     parser.add_argument("--compile", metavar="FILE", help="compile the program with $CC (else cc) to FILE, and stop")
@@ -66,7 +66,7 @@ def main(args: argparse.Namespace) -> int:
     events = chosen(collector, args.events)
     facts, state = machine.hardware(), machine.host_state()
     program = Path(args.program).resolve() if args.program else build.build(default_cache() / "truth")
-    here = expected.Machine(
+    here = expected.MachineFacts(
         facts.get("caches", ()), collector.catalog.origin == "emulated", str(facts.get("architecture", ""))
     )
     bench = Bench(collector, here, lambda mode, argument: Program(program, mode, argument), args.repetitions)

@@ -19,7 +19,7 @@ ONNX = "onnx"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Conversion:
     """One conversion. `home`: the framework in whose interpreter it happens; "": hwprof's own."""
 
     source: str
@@ -38,22 +38,22 @@ def meaning(adapter: Adapter) -> str:
     return "an ONNX file with its weights" if given(adapter) == ONNX else getattr(adapter, "form_means", "")
 
 
-def steps_of(adapters: Iterable[Adapter]) -> tuple[Step, ...]:
+def steps_of(adapters: Iterable[Adapter]) -> tuple[Conversion, ...]:
     """The graph: the steps that adapters declare as `conversions`.
 
     An adapter that declares none and takes something else than ONNX is one step, named after itself.
     """
-    found: list[Step] = []
+    found: list[Conversion] = []
     for adapter in adapters:
         found += [step for step in getattr(adapter, "conversions", ()) if step not in found]
         if given(adapter) != ONNX and not any(step.target == given(adapter) for step in found):
-            found.append(Step(ONNX, given(adapter), f"{adapter.name}: its adapter", adapter.name))
+            found.append(Conversion(ONNX, given(adapter), f"{adapter.name}: its adapter", adapter.name))
     return tuple(found)
 
 
-def shortest(steps: Sequence[Step], target: str, source: str = ONNX) -> tuple[Step, ...] | None:
+def shortest(steps: Sequence[Conversion], target: str, source: str = ONNX) -> tuple[Conversion, ...] | None:
     """The fewest steps from `source` to `target`, in the order given among equals; None: there is no way."""
-    ways: dict[str, tuple[Step, ...]] = {source: ()}
+    ways: dict[str, tuple[Conversion, ...]] = {source: ()}
     queue = deque([source])
     while queue:
         here = queue.popleft()
@@ -66,7 +66,7 @@ def shortest(steps: Sequence[Step], target: str, source: str = ONNX) -> tuple[St
     return None
 
 
-def way(adapter: Adapter, there: Callable[[str], bool] = lambda home: True) -> tuple[Step, ...] | None:
+def way(adapter: Adapter, there: Callable[[str], bool] = lambda home: True) -> tuple[Conversion, ...] | None:
     """How a framework's form is made from ONNX, over steps whose `home` is `there`; None: something is missing.
 
     A framework's steps happen in its own interpreter or in the one that its environment names as converter.
@@ -83,12 +83,12 @@ class Clock:
     `graph`: every step that the conversion may take instead of one of `steps`.
     """
 
-    steps: Sequence[Step]
+    steps: Sequence[Conversion]
     tell: Callable[[str], None]
     now: Callable[[], float]
     done: list[dict[str, Any]]
     started: float
-    graph: Sequence[Step] = ()
+    graph: Sequence[Conversion] = ()
 
     def begin(self) -> None:
         """The next step starts now."""
@@ -112,10 +112,10 @@ _clock: Clock | None = None
 
 
 def start(
-    steps: Sequence[Step],
+    steps: Sequence[Conversion],
     tell: Callable[[str], None] = lambda text: None,
     now: Callable[[], float] = time.monotonic,
-    graph: Sequence[Step] = (),
+    graph: Sequence[Conversion] = (),
 ) -> Clock:
     """Begin to time a conversion; one per process."""
     global _clock

@@ -15,7 +15,7 @@ LEARNED = {"Conv": (1, 2), "ConvTranspose": (1, 2), "Gemm": (1, 2), "MatMul": (1
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class NodeCost:
     """One node. `macs` per batch; None: its shapes are not known (never 0 for a convolution or matrix product)."""
 
     name: str
@@ -25,7 +25,7 @@ class Layer:
     shape: tuple[int, ...] | None
 
 
-def layers(model: Any, batch: int = 1) -> tuple[Layer, ...]:
+def layers(model: Any, batch: int = 1) -> tuple[NodeCost, ...]:
     """Every node with its MACs at the model's own input size and `batch`.
 
     MACs are counted for Conv, ConvTranspose, Gemm and MatMul; everything else has none. A convolution costs
@@ -38,7 +38,7 @@ def layers(model: Any, batch: int = 1) -> tuple[Layer, ...]:
     shapes |= {i.name: tuple(i.dims) for i in inferred.graph.initializer}
     sizes = {i.name: math.prod(i.dims) for i in inferred.graph.initializer}
     return tuple(
-        Layer(
+        NodeCost(
             node.name or node.output[0],
             node.op_type,
             _macs(node, shapes),

@@ -27,7 +27,7 @@ ENVIRONMENT = "env."
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedCase:
     """A case with all that is needed to run it."""
 
     case: Case
@@ -63,7 +63,7 @@ class Planned:
         return {**found, "call": self.call} if self.call else found
 
 
-def plan(experiment: Experiment) -> tuple[Planned, ...]:
+def plan(experiment: Experiment) -> tuple[PlannedCase, ...]:
     """Every choice of the experiment as a case. Raises on the first name, size, core or option that can't be."""
     from hwprof.machine.cpus import check_cpus, default_cpus, parse_cpus
 
@@ -79,7 +79,7 @@ def plan(experiment: Experiment) -> tuple[Planned, ...]:
     )
 
 
-def _planned(choice: Choice, seed: int, cpus: Sequence[int], calibration: Calibration) -> Planned:
+def _planned(choice: Choice, seed: int, cpus: Sequence[int], calibration: Calibration) -> PlannedCase:
     from hwprof import plugins
 
     adapter, declared = measured_by(choice)
@@ -111,7 +111,7 @@ def _planned(choice: Choice, seed: int, cpus: Sequence[int], calibration: Calibr
         precision=choice.precision,
         options=options,
     )
-    return Planned(
+    return PlannedCase(
         case=case,
         network=network,
         adapter=adapter,

@@ -28,7 +28,7 @@ from hwprof.programs.output import compiled
 if TYPE_CHECKING:
     from hwprof.networks.graph import InputSpec
     from hwprof.records import Case
-    from hwprof.worker.protocol import Plan
+    from hwprof.worker.protocol import LoopSettings
 
 # The framework's name of all cases that a runner measures.
 FRAMEWORK = "command"
@@ -100,7 +100,7 @@ class Declared:
                 raise UsageError(f"{self.name} knows no {name} = {value!r}", f"one of: {values}")
         return tuple(sorted({**dict(given), "runner": self.name, "declared": self.digest}.items()))
 
-    def argv(self, case: Case, spec: InputSpec, plan: Plan, model: Path, python: str) -> tuple[str, ...]:
+    def argv(self, case: Case, spec: InputSpec, plan: LoopSettings, model: Path, python: str) -> tuple[str, ...]:
         """The command with everything filled in, its program found. Raises NotInstalled."""
         places: dict[str, Any] = {
             "model": model,
@@ -122,17 +122,17 @@ class Declared:
         filled = [word.format_map(places) for word in words]
         return (program(filled[0], python, self.name), *filled[1:])
 
-    def bounded_by(self, plan: Plan) -> str:
+    def bounded_by(self, plan: LoopSettings) -> str:
         """What says how long it runs: iterations where they were asked for or nothing else is offered."""
         if "seconds" in self.length and (plan.iterations is None or "iterations" not in self.length):
             return "seconds"
         return "iterations"
 
-    def repeats(self, plan: Plan) -> int:
+    def repeats(self, plan: LoopSettings) -> int:
         """Iterations of one execution where it is bounded by them."""
         return self.iterations if plan.iterations is None else plan.iterations
 
-    def speed(self, told: Mapping[str, float | None], case: Case, plan: Plan) -> dict[str, Any]:
+    def speed(self, told: Mapping[str, float | None], case: Case, plan: LoopSettings) -> dict[str, Any]:
         """FPS, throughput and latency from the figures that the program printed, and where FPS comes from.
 
         FPS = batch / latency, as everywhere; the throughput it told where it tells no latency.

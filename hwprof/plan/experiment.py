@@ -21,7 +21,7 @@ from hwprof.errors import BadExperiment, UsageError
 from hwprof.frameworks.calibration import COUNT, Calibration
 from hwprof.frameworks.precision import QUANTISED
 from hwprof.plan import bounds
-from hwprof.worker.protocol import Plan
+from hwprof.worker.protocol import LoopSettings
 
 FORMAT = 1
 # How bounds.RANGES calls a key, and the keys whose 0 says that nothing is asked for.
@@ -101,7 +101,7 @@ class Experiment:
     seed: int = 0
     rounds: int = 3
     cpus: str = ""
-    plan: Plan = field(default_factory=Plan)
+    plan: LoopSettings = field(default_factory=LoopSettings)
     timeout_s: float = 120.0
     require: tuple[str, ...] = ()
     simulation: Simulation = field(default_factory=Simulation)
@@ -194,7 +194,7 @@ def parse(text: str, origin: str, base: Path | None = None) -> Experiment:
         seed=top["seed"],
         rounds=top["rounds"],
         cpus=matrix["cpus"],
-        plan=Plan(
+        plan=LoopSettings(
             window_s=measure["window_s"],
             iterations=measure["iterations"] or None,
             min_iterations=measure["min_iterations"],
@@ -327,7 +327,7 @@ def _matches(choice: Choice, rule: Mapping[str, Any], origin: str) -> bool:
     return True
 
 
-def single(choice: Choice, plan: Plan, **fields: Any) -> Experiment:
+def single(choice: Choice, plan: LoopSettings, **fields: Any) -> Experiment:
     """The experiment behind `hwprof run`: one case, a new one each time. Raises UsageError for impossible numbers."""
     given = {name: getattr(choice, name) for name in ("batch", "threads", "size")}
     given |= {name: getattr(plan, name) for name in PLANNED if getattr(plan, name) is not None}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hwprof.records import Case, to_json
 
 if TYPE_CHECKING:
-    from hwprof.plan.cases import Planned
+    from hwprof.plan.cases import PlannedCase
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Kept:
         return {"winner": self.winner(), **given, **{n: self.evidence[n] for n in names if n in self.evidence}}
 
 
-def subject_of(planned: Planned, threads: int, cpus: tuple[int, ...]) -> Subject:
+def subject_of(planned: PlannedCase, threads: int, cpus: tuple[int, ...]) -> Subject:
     """The subject of a case. `threads` 0, `cpus` empty: they may be searched."""
     case = planned.case
     return Subject(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import NotAvailable
 from hwprof.machine.cpus import parse_cpus
-from hwprof.plan.cases import Planned, plan
+from hwprof.plan.cases import PlannedCase, plan
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plan.kept import Kept, Subject, subject_of
 from hwprof.records import Doubt
@@ -27,7 +27,7 @@ def known(results: Results | None, hardware: Mapping[str, Any]) -> dict[str, Kep
     return {} if results is None else {t.key: Kept.read(t.winner, t.evidence) for t in results.tunings(hardware)}
 
 
-def subjects(experiment: Experiment) -> list[tuple[Choice, Planned, Subject]]:
+def subjects(experiment: Experiment) -> list[tuple[Choice, PlannedCase, Subject]]:
     """Each choice with its case under default parameters, and what it would be tuned as."""
     plain = tuple(dataclasses.replace(c, threads=c.threads or 1) for c in experiment.choices)
     cases = plan(dataclasses.replace(experiment, choices=plain, policy=DEFAULT))
@@ -43,12 +43,12 @@ def lacking(experiment: Experiment, kept: Mapping[str, Kept]) -> dict[str, Choic
     return {s.key: choice for choice, planned, s in subjects(experiment) if not usable(planned, kept.get(s.key))}
 
 
-def usable(planned: Planned, kept: Kept | None) -> bool:
+def usable(planned: PlannedCase, kept: Kept | None) -> bool:
     """Whether the winner is of the framework's version that would run now."""
     return kept is not None and not outdated(planned, kept)
 
 
-def outdated(planned: Planned, kept: Kept) -> str:
+def outdated(planned: PlannedCase, kept: Kept) -> str:
     """`onnxruntime 1.21.0 -> 1.31.1`: what of the framework itself is another one than it was tuned with."""
     now = planned.software().get("distributions", {})
     return changed({n: kept.evidence["distributions"].get(n) for n in planned.adapter.environment.distributions}, now)
@@ -59,7 +59,7 @@ def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return ", ".join(f"{n} {before[n]} -> {now.get(n)}" for n in sorted(before) if before[n] != now.get(n))
 
 
-def cases(experiment: Experiment, results: Results | None, hardware: Mapping[str, Any]) -> tuple[Planned, ...]:
+def cases(experiment: Experiment, results: Results | None, hardware: Mapping[str, Any]) -> tuple[PlannedCase, ...]:
     """The cases of an experiment, with the parameters that its policy says. NotAvailable where a tuning lacks."""
     if experiment.policy == DEFAULT:
         return plan(experiment)
@@ -83,13 +83,13 @@ def cases(experiment: Experiment, results: Results | None, hardware: Mapping[str
     return tuple(_applied(planned, kept[s.key]) for _, planned, s in found)
 
 
-def _applied(planned: Planned, kept: Kept) -> Planned:
+def _applied(planned: PlannedCase, kept: Kept) -> PlannedCase:
     return dataclasses.replace(
         planned, case=kept.applied(planned.case), tuned=kept.facts() | {"distributions": kept.evidence["distributions"]}
     )
 
 
-def doubts(planned: Planned, software: Mapping[str, Any]) -> Sequence[Doubt]:
+def doubts(planned: PlannedCase, software: Mapping[str, Any]) -> Sequence[Doubt]:
     """A tuning beside other versions of what is not the framework itself, as numpy."""
     if not planned.tuned:
         return []

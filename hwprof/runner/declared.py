@@ -17,14 +17,14 @@ from hwprof.worker.failures import describe
 from hwprof.worker.protocol import Job, Task
 
 if TYPE_CHECKING:
-    from hwprof.plan.cases import Planned
+    from hwprof.plan.cases import PlannedCase
     from hwprof.plan.experiment import Experiment
     from hwprof.runner.launcher import Launcher
 
 LOG = 4000  # the end of what it printed is kept with the run
 
 
-def told(base: Run, planned: Planned, job: Job, experiment: Experiment, launcher: Launcher) -> Run:
+def told(base: Run, planned: PlannedCase, job: Job, experiment: Experiment, launcher: Launcher) -> Run:
     """One round: the runner executed in a worker of hwprof's own, whose limits it shares; FPS as it told it."""
     runner = planned.declared
     assert runner is not None
@@ -55,7 +55,7 @@ def told(base: Run, planned: Planned, job: Job, experiment: Experiment, launcher
     return completed(base, seen, runner, planned, job, outcome.log)
 
 
-def completed(base: Run, seen: Run, runner: Declared, planned: Planned, job: Job, log: str) -> Run:
+def completed(base: Run, seen: Run, runner: Declared, planned: PlannedCase, job: Job, log: str) -> Run:
     """What was seen of the executions, with the runner's figures as the run's speed."""
     figures = medians(seen.facts["executions"], runner)
     speed = runner.speed(figures, planned.case, job.plan)

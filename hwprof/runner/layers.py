@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hwprof.analysis.layers import HEAVY, Node, located
+from hwprof.analysis.layers import HEAVY, NetworkNode, located
 from hwprof.frameworks.protocol import Step
-from hwprof.plan.cases import Planned
+from hwprof.plan.cases import PlannedCase
 from hwprof.records import Kind, Reading, Run, Window, from_json, missing
 from hwprof.runner.rounds import Runner
 from hwprof.runner.workshop import PreparationFailed, Workshop
 from hwprof.worker.protocol import Task
 
 
-def measure(runner: Runner, planned: Planned, workshop: Workshop, number: int) -> Run:
+def measure(runner: Runner, planned: PlannedCase, workshop: Workshop, number: int) -> Run:
     """One profiled window of a case, as a run of kind LAYERS; with a failure where it could not be done."""
     environ = planned.environ()
     base = runner.blank(planned, number, 1, Kind.LAYERS, environ)
@@ -48,7 +48,7 @@ def measure(runner: Runner, planned: Planned, workshop: Workshop, number: int) -
     )
 
 
-def nodes(source: Path, batch: int) -> Sequence[Node]:
+def nodes(source: Path, batch: int) -> Sequence[NetworkNode]:
     """The network's nodes in their order, each with its MACs per batch; constants are none."""
     import onnx
 
@@ -65,7 +65,9 @@ def nodes(source: Path, batch: int) -> Sequence[Node]:
         return (weights.get(node.input[1], 0), elements) if layer.op in HEAVY else (elements,)
 
     return [
-        Node(layer.name, layer.op, tuple(filter(None, node.input)), tuple(node.output), layer.macs, form(node, layer))
+        NetworkNode(
+            layer.name, layer.op, tuple(filter(None, node.input)), tuple(node.output), layer.macs, form(node, layer)
+        )
         for node, layer in zip(model.graph.node, counted, strict=True)
         if node.op_type != "Constant"
     ]

@@ -26,7 +26,7 @@ from hwprof.frameworks.fidelity import tolerance
 from hwprof.frameworks.precision import QUANTISED
 from hwprof.machine.facts import machine_facts
 from hwprof.plan import tuned
-from hwprof.plan.cases import Planned
+from hwprof.plan.cases import PlannedCase
 from hwprof.plan.experiment import Experiment
 from hwprof.records import Doubt, Failure, Fidelity, Kind, Run, Window, from_json, missing
 from hwprof.runner.launcher import Launcher, Outcome, Workers
@@ -105,7 +105,7 @@ class Runner:
             yield Progress(finished, total, run, left)
         yield from self._simulations(cases, workshop, identity, dead)
 
-    def begin(self, cases: Sequence[Planned]) -> int:
+    def begin(self, cases: Sequence[PlannedCase]) -> int:
         """The experiment in the results; 0 where nothing is saved."""
         if self.results is None:
             return 0
@@ -118,7 +118,7 @@ class Runner:
             self.results.add(run, identity)
             self.saved += 1
 
-    def _todo(self, cases: Sequence[Planned], identity: int) -> list[tuple[int, Planned, int]]:
+    def _todo(self, cases: Sequence[PlannedCase], identity: int) -> list[tuple[int, PlannedCase, int]]:
         """(round, case, attempt) in the seeded order, without what is done or has failed often enough."""
         done = self.results.done(identity, self.facts["hardware"]) if self.results else set()
         failed = self.results.failed(identity, self.facts["hardware"]) if self.results else {}
@@ -131,7 +131,7 @@ class Runner:
             todo.append((number, cases[index], attempts + 1))
         return todo
 
-    def require(self, cases: Sequence[Planned]) -> None:
+    def require(self, cases: Sequence[PlannedCase]) -> None:
         """Raise NotAvailable before anything is measured where a required event can't be counted here."""
         if not self.experiment.require or not cases:
             return
@@ -142,7 +142,7 @@ class Runner:
             if isinstance(state, Unavailable):
                 raise NotAvailable(f"required event '{name}' can't be counted here: {state.reason}", state.remedy)
 
-    def measure(self, planned: Planned, workshop: Workshop, number: int, attempt: int = 1) -> Run:
+    def measure(self, planned: PlannedCase, workshop: Workshop, number: int, attempt: int = 1) -> Run:
         """One case in one fresh process; a run with a failure where it could not be done."""
         case, environ = planned.case, planned.environ()
         base = self.blank(planned, number, attempt, planned.kind, environ)
@@ -163,7 +163,7 @@ class Runner:
         run = self._complete(base, outcome, watcher, {"conversion": list(paths.steps)})
         return dataclasses.replace(run, doubts=(*run.doubts, *tuned.doubts(planned, run.software)))
 
-    def blank(self, planned: Planned, number: int, attempt: int, kind: Kind, environ: Mapping[str, str]) -> Run:
+    def blank(self, planned: PlannedCase, number: int, attempt: int, kind: Kind, environ: Mapping[str, str]) -> Run:
         """A run of this case without any results."""
         return Run(
             uid=secrets.token_hex(4),
@@ -181,7 +181,7 @@ class Runner:
             software=planned.software(),
         )
 
-    def job(self, planned: Planned, paths: Artifacts, task: Task) -> Job:
+    def job(self, planned: PlannedCase, paths: Artifacts, task: Task) -> Job:
         """A job for this case."""
         return Job(
             task,
@@ -234,7 +234,7 @@ class Runner:
         return dataclasses.replace(run, doubts=tuple(found))
 
     def _simulations(
-        self, cases: Sequence[Planned], workshop: Workshop, identity: int, dead: set[str]
+        self, cases: Sequence[PlannedCase], workshop: Workshop, identity: int, dead: set[str]
     ) -> Iterator[Progress]:
         """Simulated runs of the batch-1 cases, several at once (time doesn't matter there), within the budget."""
         wanted = self.experiment.simulation
@@ -294,7 +294,7 @@ class Runner:
             return isinstance(PerfCollector().probe(["cycles"])["cycles"], Unavailable)
         return when == "always"
 
-    def simulate(self, planned: Planned, workshop: Workshop, deadline: float) -> Run:
+    def simulate(self, planned: PlannedCase, workshop: Workshop, deadline: float) -> Run:
         """A case in a simulator; what doesn't fit before `deadline` is a failed run that says so."""
         environ = planned.environ()
         base = self.blank(planned, 0, 1, Kind.SIMULATED, environ)
@@ -334,7 +334,7 @@ class Runner:
         return dataclasses.replace(base, windows=windows, facts=facts)
 
 
-def plan_key(plan_hash: str, cases: Sequence[Planned]) -> str:
+def plan_key(plan_hash: str, cases: Sequence[PlannedCase]) -> str:
     """Identifies what is resumed: the plan, and how its frameworks are called.
 
     Where a call has changed since, all rounds are measured anew: they are compared because they were interleaved.

@@ -20,7 +20,7 @@ from hwprof.environments import interpreters
 from hwprof.frameworks import fidelity
 from hwprof.frameworks.calibration import Calibration
 from hwprof.frameworks.precision import QUANTISED, int8_key
-from hwprof.plan.cases import Planned, plan, versions
+from hwprof.plan.cases import PlannedCase, plan, versions
 from hwprof.printable import encodable
 from hwprof.records import Case, Failure, Fidelity
 from hwprof.runner.launcher import Launcher, Outcome
@@ -58,12 +58,12 @@ def gives_every_output(adapter: Adapter) -> bool:
     return bool(getattr(adapter, "every_output", False))
 
 
-def several(planned: Planned) -> dict[str, Any]:
+def several(planned: PlannedCase) -> dict[str, Any]:
     """The outputs as part of a file's key. One output adds nothing, so that older files stay valid."""
     return {"outputs": planned.spec.outputs} if planned.spec.outputs else {}
 
 
-def outputs_file(planned: Planned) -> str:
+def outputs_file(planned: PlannedCase) -> str:
     """Name of a file of outputs, whose ending says how many there are."""
     return "outputs.npz" if planned.spec.outputs else "outputs.npy"
 
@@ -84,7 +84,7 @@ class Workshop:
     cache: Path = field(default_factory=default_cache)
     failures: dict[str, Failure] = field(default_factory=dict)
 
-    def get(self, planned: Planned) -> Artifacts:
+    def get(self, planned: PlannedCase) -> Artifacts:
         """Everything for one case. Raises PreparationFailed."""
         self.admit(planned)
         source = self.network(planned)
@@ -92,7 +92,7 @@ class Workshop:
         artifact, steps = self.conversion(planned, source)
         return Artifacts(source, artifact, reference, steps)
 
-    def admit(self, planned: Planned) -> None:
+    def admit(self, planned: PlannedCase) -> None:
         """Refuse a network with more outputs than the framework's adapter handles. Raises PreparationFailed."""
         count, name = len(planned.spec.outputs), planned.adapter.name
         if count and not gives_every_output(planned.adapter):
@@ -102,13 +102,13 @@ class Workshop:
             remedy = f"frameworks with every output: {able}; or export the network with one output"
             raise PreparationFailed(Failure("model", message, remedy, "prepare"))
 
-    def network(self, planned: Planned) -> Path:
+    def network(self, planned: PlannedCase) -> Path:
         """The .onnx with weights."""
         key = {"what": "network", "network": planned.source_key, "versions": versions(("numpy", "onnx"))}
         folder = self.entry("networks", planned.case.network, key, planned, Task.NETWORK, "network.onnx")
         return folder / "network.onnx"
 
-    def reference(self, planned: Planned, source: Path) -> Path:
+    def reference(self, planned: PlannedCase, source: Path) -> Path:
         """Outputs of the reference images: .npy of shape (images, classes ...); of several outputs .npz."""
         key = {
             "what": "reference",
@@ -128,7 +128,7 @@ class Workshop:
         file = outputs_file(planned)
         return self.entry("references", name, key, planned, Task.REFERENCE, file, source, more) / file
 
-    def calibrated(self, planned: Planned) -> Path:
+    def calibrated(self, planned: PlannedCase) -> Path:
         """Images to quantise with, .npy of shape (images, ...)."""
         key = {
             "what": "calibration",
@@ -139,12 +139,12 @@ class Workshop:
         folder = self.entry("calibrations", "images", key, planned, Task.CALIBRATION, "images.npy")
         return folder / "images.npy"
 
-    def converted(self, planned: Planned, source: Path) -> Path:
+    def converted(self, planned: PlannedCase, source: Path) -> Path:
         """The framework's own form; the source itself where the framework reads it as it is."""
         self.admit(planned)
         return self.conversion(planned, source)[0]
 
-    def conversion(self, planned: Planned, source: Path) -> tuple[Path, tuple[Mapping[str, Any], ...]]:
+    def conversion(self, planned: PlannedCase, source: Path) -> tuple[Path, tuple[Mapping[str, Any], ...]]:
         """The framework's own form, and the steps that made it with their seconds."""
         adapter = planned.adapter
         quantised = planned.case.precision in QUANTISED
@@ -170,7 +170,7 @@ class Workshop:
         # an entry of an earlier version of hwprof tells no steps
         return (source if told["path"] is None else folder / told["path"]), tuple(told.get("steps", ()))
 
-    def evaluated(self, planned: Planned, source: Path) -> Path:
+    def evaluated(self, planned: PlannedCase, source: Path) -> Path:
         """As `reference`, in double precision by onnx's own evaluator (float64)."""
         key = {
             "what": "evaluated",
@@ -206,7 +206,7 @@ class Workshop:
         kind: str,
         name: str,
         key: Mapping[str, Any],
-        planned: Planned,
+        planned: PlannedCase,
         task: Task,
         file: str,
         source: Path | None = None,
@@ -229,7 +229,7 @@ class Workshop:
 
     def _make(
         self,
-        planned: Planned,
+        planned: PlannedCase,
         task: Task,
         half: Path,
         file: str,

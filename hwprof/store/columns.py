@@ -35,7 +35,7 @@ WORST = (Exactness.EXACT, Exactness.SCALED, Exactness.SUSPECT, Exactness.MISSING
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
+class MetricRow:
     """A row of the metric table."""
 
     name: str
@@ -84,7 +84,7 @@ class Column:
         }
 
 
-def column_name(metric: Metric, origin: str) -> str:
+def column_name(metric: MetricRow, origin: str) -> str:
     """`cycles`, `cycles:u` for user space alone, `cycles@callgrind` for simulated counts (always user space)."""
     if origin == Origin.SIMULATED:
         return f"{MODIFIERS.sub('', metric.name)}@{simulator_of(metric.source)}"
@@ -106,10 +106,10 @@ def simulator_of(source: str) -> str:
     return tool[0] if number == EDITION else f"{tool[0]}-v{number}"
 
 
-def metric_of(shape: str | None, name: str, unit: str, domain: str, source: str, meaning: str) -> Metric:
+def metric_of(shape: str | None, name: str, unit: str, domain: str, source: str, meaning: str) -> MetricRow:
     """A metric of the recorded `shape`; None: derived."""
     known = Shape(shape) if shape else unrecorded_shape(name, unit, source)
-    return Metric(name, unit, domain, source, meaning, known)
+    return MetricRow(name, unit, domain, source, meaning, known)
 
 
 def shape_of(reading: Reading) -> Shape:
@@ -131,7 +131,7 @@ def unrecorded_shape(name: str, unit: str, source: str) -> Shape:
     return Shape.TOTAL if TOTALS.search(name) else Shape.COUNT
 
 
-def reduce_of(metric: Metric) -> str:
+def reduce_of(metric: MetricRow) -> str:
     """How the windows of a run become one number: sum / frames, time-weighted mean, largest, mean per window."""
     return "peak" if metric.shape is Shape.LEVEL and PEAK.search(metric.name) else metric.per
 

@@ -21,7 +21,7 @@ from hwprof import speed
 from hwprof.printable import printable
 from hwprof.records import Exactness, Fidelity, Kind, Origin, Role, call_of, from_json
 from hwprof.store import schema
-from hwprof.store.columns import REDUCE, ROLES, WORST, Column, Floats, Metric, column_name, metric_of, reduce_of
+from hwprof.store.columns import REDUCE, ROLES, WORST, Column, Floats, MetricRow, column_name, metric_of, reduce_of
 from hwprof.store.database import Database
 from hwprof.store.readings import Sums, of_kind, summed
 from hwprof.store.validation import Suspects, latest
@@ -218,7 +218,7 @@ def _speed(
 def _fill(
     columns: dict[str, Column],
     readings: Sequence[Sums],
-    metrics: Mapping[int, Metric],
+    metrics: Mapping[int, MetricRow],
     whys: Mapping[int, Sequence[str]],
     targets: Mapping[int, Sequence[int]],
     suspects: Suspects,
@@ -280,7 +280,7 @@ def _whys(connection: Connection) -> dict[int, list[str]]:
     return found
 
 
-def _column(columns: dict[str, Column], metric: Metric, origin: str, n: int, known: bool) -> Column:
+def _column(columns: dict[str, Column], metric: MetricRow, origin: str, n: int, known: bool) -> Column:
     """The column of a metric. A metric of the same name in another unit, or of another shape, gets one of its own."""
     name = column_name(metric, origin)
     column = columns.get(name)

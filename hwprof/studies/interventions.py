@@ -15,11 +15,11 @@ from hwprof.errors import NotAvailable, UsageError
 from hwprof.frameworks.switches import KINDS, changed
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.records import Case
-from hwprof.worker.protocol import Plan
+from hwprof.worker.protocol import LoopSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class Rerun:
     """One intervention on one pair: the experiment, and for which sides there is no switch, with the reason."""
 
     kind: str
@@ -40,7 +40,7 @@ def other_cpus(case: Case, allowed: Sequence[int]) -> tuple[int, ...] | str:
 
 def plan(
     kind: str, a: Case, b: Case, allowed: Sequence[int], architecture: str, rounds: int = 4, window_s: float = 1.0
-) -> Planned:
+) -> Rerun:
     """The experiment: A, B and their changed forms, in interleaved rounds. NotAvailable where neither can change."""
     if kind not in KINDS:
         raise UsageError(f"no intervention '{kind}'", f"one of: {', '.join(KINDS)}")
@@ -73,12 +73,12 @@ def plan(
         choices=tuple(choices),
         seed=seed_of(a),
         rounds=rounds,
-        plan=Plan(window_s=window_s, min_iterations=10),
+        plan=LoopSettings(window_s=window_s, min_iterations=10),
         timeout_s=600.0,
         idle_baseline_s=0.0,
         text=f"# hwprof explain --intervene {kind}",
     )
-    return Planned(kind, experiment, impossible)
+    return Rerun(kind, experiment, impossible)
 
 
 def choice_of(case: Case, options: Mapping[str, Any] | None = None, cpus: str | None = None) -> Choice:

@@ -17,7 +17,7 @@ from typing import Any
 from hwprof.collectors.protocol import Group, Pass, Session
 from hwprof.machine.clock import Clock, clock_ns
 from hwprof.records import Reading, Role, Snapshot, Window, between
-from hwprof.worker.protocol import Plan
+from hwprof.worker.protocol import LoopSettings
 
 # Warm-up is steady when the medians of two successive blocks differ by less than this.
 STEADY = 0.02
@@ -119,7 +119,9 @@ def no_garbage_collection() -> Iterator[None]:
         gc.unfreeze()
 
 
-def window(index: int, role: Role, pass_: Pass | None, loop: Loop, plan: Plan, sessions: Sequence[Session]) -> Window:
+def window(
+    index: int, role: Role, pass_: Pass | None, loop: Loop, plan: LoopSettings, sessions: Sequence[Session]
+) -> Window:
     """One window. `sessions` in the order slow to fast: the last one's edges lie closest to the loop.
 
     In a bare window the counters are open and disabled, and only those that cost nothing to leave on are read
@@ -142,7 +144,7 @@ def window(index: int, role: Role, pass_: Pass | None, loop: Loop, plan: Plan, s
     return Window(index, role, chosen, t0, t1, tuple(latencies), tuple(readings))
 
 
-def rehearse(pass_: Pass | None, loop: Loop, plan: Plan, sessions: Sequence[Session]) -> None:
+def rehearse(pass_: Pass | None, loop: Loop, plan: LoopSettings, sessions: Sequence[Session]) -> None:
     """One inference as in a counted window, thrown away.
 
     What happens once on the way to a first reading (pages, the interpreter's specialised bytecode) then lies behind,

@@ -53,7 +53,7 @@ class Task(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class LoopSettings:
     """How to measure one case. Times in seconds; `iterations` per window, None: as many as fit in `window_s`."""
 
     window_s: float = 1.0
@@ -86,7 +86,7 @@ class Job:
     compared: int = REFERENCE_IMAGES  # images whose outputs the reference holds
     calibration: Calibration | None = None  # of a quantised case
     calibration_images: str = ""  # .npy of them, for the conversion
-    plan: Plan = field(default_factory=Plan)
+    plan: LoopSettings = field(default_factory=LoopSettings)
     collectors: Mapping[str, str] = field(default_factory=lambda: BUILT_IN["hwprof.collectors"])  # "module:attribute"
     cpus: tuple[int, ...] = ()
     preprocess: Preprocess = field(default_factory=Preprocess)

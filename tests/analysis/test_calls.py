@@ -11,7 +11,7 @@ import pytest
 
 from hwprof.analysis.bottlenecks import diagnosis
 from hwprof.analysis.comparison.compare import compare
-from hwprof.analysis.comparison.measured import Measured, measured
+from hwprof.analysis.comparison.measured import RunSummary, measured
 from hwprof.analysis.correlation import strata
 from hwprof.analysis.explain import selectors
 from hwprof.analysis.explain.pairs import Source, find, labels
@@ -102,7 +102,7 @@ def test_counts_of_another_call_are_missing_rather_than_wrong(results: Results) 
     assert "callgrind" not in str(known[NEW].evidence)
 
 
-def side(runs: list[Run]) -> list[Measured]:
+def side(runs: list[Run]) -> list[RunSummary]:
     found = [measured(run) for run in runs]
     assert None not in found
     return [one for one in found if one is not None]

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from hwprof.analysis.layers import Node, located, owners, side_by_side
+from hwprof.analysis.layers import NetworkNode, located, owners, side_by_side
 from hwprof.frameworks.protocol import Step
 from hwprof.records import Layer
 
 NODES = (
-    Node("conv1", "Conv", ("x",), ("a",), 100),
-    Node("norm1", "BatchNormalization", ("a",), ("b",)),
-    Node("relu1", "Relu", ("b",), ("c",)),
-    Node("conv2", "Conv", ("c",), ("d",), 50),
-    Node("norm2", "BatchNormalization", ("d",), ("e",)),
-    Node("add", "Add", ("e", "c"), ("f",)),
-    Node("pool", "MaxPool", ("f",), ("g",)),
-    Node("gemm", "Gemm", ("g",), ("y",), 10),
+    NetworkNode("conv1", "Conv", ("x",), ("a",), 100),
+    NetworkNode("norm1", "BatchNormalization", ("a",), ("b",)),
+    NetworkNode("relu1", "Relu", ("b",), ("c",)),
+    NetworkNode("conv2", "Conv", ("c",), ("d",), 50),
+    NetworkNode("norm2", "BatchNormalization", ("d",), ("e",)),
+    NetworkNode("add", "Add", ("e", "c"), ("f",)),
+    NetworkNode("pool", "MaxPool", ("f",), ("g",)),
+    NetworkNode("gemm", "Gemm", ("g",), ("y",), 10),
 )
 
 
@@ -66,7 +66,7 @@ def test_a_node_is_counted_once_though_two_steps_name_it() -> None:
 
 
 def test_unknown_macs_stay_unknown() -> None:
-    nodes = (Node("conv1", "Conv", ("x",), ("a",), None), Node("relu1", "Relu", ("a",), ("b",)))
+    nodes = (NetworkNode("conv1", "Conv", ("x",), ("a",), None), NetworkNode("relu1", "Relu", ("a",), ("b",)))
     assert located(nodes, told("conv1"))[0].macs is None
 
 

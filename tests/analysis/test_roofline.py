@@ -6,8 +6,8 @@ import pytest
 
 from hwprof.analysis.roofline import (
     Placement,
-    Point,
     Roof,
+    RooflinePoint,
     Unplaced,
     latencies,
     level_of,
@@ -27,11 +27,11 @@ ROOF = Roof(
 )
 
 
-def point(macs: float, moved: float, fps: float = 10, footprint: float | None = 1e9) -> Point:
-    return Point("case", fps, macs, "fp32", moved, footprint=footprint)
+def point(macs: float, moved: float, fps: float = 10, footprint: float | None = 1e9) -> RooflinePoint:
+    return RooflinePoint("case", fps, macs, "fp32", moved, footprint=footprint)
 
 
-def placed(one: Point) -> Placement:
+def placed(one: RooflinePoint) -> Placement:
     found = place(one, ROOF)
     assert isinstance(found, Placement)
     return found
@@ -64,7 +64,7 @@ def test_above_the_roof_is_said() -> None:
 
 
 def test_what_has_no_ceiling_is_not_placed() -> None:
-    found = place(Point("case", 1, 1, "int4", 1), ROOF)
+    found = place(RooflinePoint("case", 1, 1, "int4", 1), ROOF)
     assert isinstance(found, Unplaced)
     assert "no ceiling for int4" in found.why
     bare = Roof("a board", (2,), {"fp32": 1.0}, {"fp32": "x"}, {}, {})

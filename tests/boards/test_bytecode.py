@@ -12,7 +12,7 @@ from hwprof.boards import bytecode
 from hwprof.errors import HwprofError
 
 PREFIX = Path(sys.base_prefix)
-HERE = bytecode.Compiler((str(PREFIX / "bin" / f"python3.{sys.version_info.minor}"),), PREFIX)
+HERE = bytecode.BytecodeCompiler((str(PREFIX / "bin" / f"python3.{sys.version_info.minor}"),), PREFIX)
 
 
 def test_bytecode_lies_where_the_guest_looks_and_names_its_own_files(tmp_path: Path) -> None:
@@ -34,4 +34,4 @@ def test_bytecode_lies_where_the_guest_looks_and_names_its_own_files(tmp_path: P
 def test_a_python_that_fails_says_why(tmp_path: Path) -> None:
     (tmp_path / "usr/lib/python3").mkdir(parents=True)
     with pytest.raises(HwprofError, match="could not be made"):
-        bytecode.compile_into(tmp_path, bytecode.Compiler((*HERE.words, "--no-such-option"), PREFIX))
+        bytecode.compile_into(tmp_path, bytecode.BytecodeCompiler((*HERE.words, "--no-such-option"), PREFIX))

@@ -14,7 +14,7 @@ from hwprof.records import Counter, Origin
 from hwprof.store import Results
 from hwprof.store.validation import latest
 from hwprof.studies.validation.bench import Result
-from hwprof.studies.validation.verdicts import Finding, Judged, Verdict
+from hwprof.studies.validation.verdicts import EventVerdict, Judged, ProgramFinding
 
 
 @pytest.mark.cc
@@ -78,13 +78,15 @@ def test_bad_words_are_refused(words: list[str], said: str, capsys: pytest.Captu
 
 
 def test_the_worst_program_stands_beside_the_verdict_and_reasons_are_told_once() -> None:
-    good = Finding("chain", Verdict.RIGHT, 100.0, 100.0, ratio=1.0)
-    bad = Finding("loads", Verdict.FACTOR, 100.0, 200.0, ratio=2.0)
+    good = ProgramFinding("chain", EventVerdict.RIGHT, 100.0, 100.0, ratio=1.0)
+    bad = ProgramFinding("loads", EventVerdict.FACTOR, 100.0, 200.0, ratio=2.0)
     counter = Counter("loads")
     results = [
-        Result(Judged("loads", Verdict.FACTOR, 2.0, "counts 2 times", findings=(good, bad)), counter, Origin.HARDWARE),
-        Result(Judged("cycles", Verdict.RIGHT, findings=(good,)), Counter("cycles"), Origin.HARDWARE),
-        *(Result(Judged(n, Verdict.MISSING, why="none", remedy="buy"), None, Origin.HARDWARE) for n in ("a", "b")),
+        Result(
+            Judged("loads", EventVerdict.FACTOR, 2.0, "counts 2 times", findings=(good, bad)), counter, Origin.HARDWARE
+        ),
+        Result(Judged("cycles", EventVerdict.RIGHT, findings=(good,)), Counter("cycles"), Origin.HARDWARE),
+        *(Result(Judged(n, EventVerdict.MISSING, why="none", remedy="buy"), None, Origin.HARDWARE) for n in ("a", "b")),
     ]
     lines = validate.table(results).splitlines()
     assert lines[0].split() == ["right", "cycles", "100", "of", "100", "(chain)"]

@@ -17,7 +17,7 @@ from hwprof.collectors.callgrind import Callgrind
 from hwprof.collectors.modelled_caches import DEFAULTS
 from hwprof.collectors.simulators import REPEATABLE
 from hwprof.environments.interpreters import NO_TELEMETRY
-from hwprof.plan.cases import Planned, plan
+from hwprof.plan.cases import PlannedCase, plan
 from hwprof.plan.experiment import Experiment, parse
 from hwprof.records import Origin, Run
 from hwprof.runner.rounds import Runner
@@ -105,7 +105,7 @@ def simulated(framework: str) -> tuple[Run, Path]:
         "one.toml",
     )
     runner = Runner(experiment)
-    planned: Planned = plan(experiment)[0]
+    planned: PlannedCase = plan(experiment)[0]
     workshop = Workshop(runner.launcher, experiment.seed)
     artifact = workshop.get(planned).artifact
     return runner.simulate(planned, workshop, time.monotonic() + 1500), artifact

@@ -12,8 +12,8 @@ import pytest
 from hwprof import plugins
 from hwprof.cli import main
 from hwprof.frameworks import conversions as frameworks_conversions
-from hwprof.frameworks.conversions import Step, given, reached, shortest, start, steps_of, way
-from hwprof.plan.cases import Planned, plan
+from hwprof.frameworks.conversions import Conversion, given, reached, shortest, start, steps_of, way
+from hwprof.plan.cases import PlannedCase, plan
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.runner.launcher import Launcher
 from hwprof.runner.workshop import PreparationFailed, Workshop
@@ -21,7 +21,7 @@ from hwprof.runner.workshop import PreparationFailed, Workshop
 EVERY = [plugins.adapter(name) for name in plugins.framework_names()]
 
 
-def planned(framework: str, network: str = "tiny_cnn") -> Planned:
+def planned(framework: str, network: str = "tiny_cnn") -> PlannedCase:
     return plan(Experiment("x", (Choice(framework, network, 32, 1, 1, "fp32", ()),)))[0]
 
 
@@ -41,17 +41,21 @@ def test_litert_is_converted_where_tensorflow_is() -> None:
 
 
 def test_the_shortest_way_wins() -> None:
-    long = (Step("onnx", "a", "1"), Step("a", "b", "2"), Step("b", "c", "3"))
+    long = (Conversion("onnx", "a", "1"), Conversion("a", "b", "2"), Conversion("b", "c", "3"))
     assert shortest(long, "c") == long
-    assert shortest((*long, Step("a", "c", "4")), "c") == (long[0], Step("a", "c", "4"))
+    assert shortest((*long, Conversion("a", "c", "4")), "c") == (long[0], Conversion("a", "c", "4"))
     assert shortest(long, "nowhere") is None
-    assert shortest((Step("onnx", "a", "1"), Step("a", "onnx", "back")), "z") is None
+    assert shortest((Conversion("onnx", "a", "1"), Conversion("a", "onnx", "back")), "z") is None
     assert shortest(long, "onnx") == ()
 
 
 def test_a_foreign_adapter_adds_its_steps_or_is_one() -> None:
     class Foreign:
-        name, consumes, conversions = "alien", ("zap",), (Step("onnx", "zip", "zipper"), Step("zip", "zap", "zapper"))
+        name, consumes, conversions = (
+            "alien",
+            ("zap",),
+            (Conversion("onnx", "zip", "zipper"), Conversion("zip", "zap", "zapper")),
+        )
 
     class Silent:
         name, consumes = "silent", ("hush",)
@@ -67,7 +71,9 @@ def test_each_step_has_its_time_and_is_told_before_it_begins(monkeypatch: pytest
     heard: list[str] = []
     monkeypatch.setattr(frameworks_conversions, "_clock", None)
     reached("nothing is being timed")
-    clock = start((Step("onnx", "torch", "walk"), Step("torch", "pte", "lower")), heard.append, lambda: next(times))
+    clock = start(
+        (Conversion("onnx", "torch", "walk"), Conversion("torch", "pte", "lower")), heard.append, lambda: next(times)
+    )
     reached("torch")
     clock.reached("pte")
     assert heard == ["prepare: onnx -> torch", "prepare: torch -> pte"]

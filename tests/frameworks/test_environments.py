@@ -238,11 +238,11 @@ def test_a_conversion_elsewhere_is_made_by_that_environments_interpreter(
 ) -> None:
     from hwprof.plan.cases import plan
     from hwprof.plan.experiment import Choice, single
-    from hwprof.worker.protocol import Plan
+    from hwprof.worker.protocol import LoopSettings
 
     adapter = ONNXRUNTIME
     monkeypatch.setattr(type(adapter), "environment", replace(adapter.environment, converter="opencv"))
     assert main(["env", "create", "opencv", "--python", str(foreign)]) == 0
-    (planned,) = plan(single(Choice("onnxruntime", "tiny_cnn", 0, 1, 1, "fp32", ()), Plan()))
+    (planned,) = plan(single(Choice("onnxruntime", "tiny_cnn", 0, 1, 1, "fp32", ()), LoopSettings()))
     assert (planned.python, planned.converter) == (sys.executable, str(foreign))
     assert os.access(planned.converter, os.X_OK)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.analysis.layers import Node, owners
+from hwprof.analysis.layers import NetworkNode, owners
 from hwprof.cli import main
 from hwprof.environments import interpreters
 from hwprof.errors import NotAvailable, UnsupportedModel
@@ -63,9 +63,9 @@ def test_operators_of_litert_are_told_without_what_lies_around_them() -> None:
 
 def test_events_of_another_form_are_refused_before_they_are_believed() -> None:
     tag = ctypes.create_string_buffer(b"CONV_2D")
-    event = litert.Event(ctypes.addressof(tag), 2, 0, 7)
+    event = litert.ProfilerEvent(ctypes.addressof(tag), 2, 0, 7)
     assert litert.told([event]) == [("CONV_2D", 2, 7)]
-    for wrong in (litert.Event(ctypes.addressof(tag), 3, 0, 7), litert.Event(0, 2, 0, 7)):
+    for wrong in (litert.ProfilerEvent(ctypes.addressof(tag), 3, 0, 7), litert.ProfilerEvent(0, 2, 0, 7)):
         with pytest.raises(NotAvailable, match="another form"):
             litert.told([event, wrong])
 
@@ -107,7 +107,7 @@ def test_mxnets_events_in_another_order_than_the_symbol_are_refused() -> None:
 
 
 def test_forms_lead_to_nodes_and_a_convolution_too_many_names_nothing() -> None:
-    nodes = [Node("a", "Conv", ("x",), ("t",), 1, (9, 4)), Node("b", "Conv", ("t",), ("y",), 1, (9, 8))]
+    nodes = [NetworkNode("a", "Conv", ("x",), ("t",), 1, (9, 4)), NetworkNode("b", "Conv", ("t",), ("y",), 1, (9, 8))]
     steps = [Step("s", "", 1.0, kind="Conv", form=(9, 8)), Step("r", "", 1.0, kind="Conv", form=(9, 4))]
     assert owners(nodes, steps) == [("b",), ("a",)]
     assert owners(nodes, [*steps, Step("q", "", 1.0, kind="Conv", form=(9, 4))]) == [(), (), ()]

@@ -16,7 +16,7 @@ from hwprof.machine.compiler import Compiler, NotCompiled
 from hwprof.studies.ceilings import kernels
 from hwprof.studies.validation import build as truth
 
-SCALAR = kernels.Variant("scalar", 4, kernels.SCALAR)
+SCALAR = kernels.KernelBuild("scalar", 4, kernels.SCALAR)
 # Writes its own words to whatever follows -o; says its version, that of the compiler that it wraps
 ECHO = """
 case "$*" in *--version) echo "$1 1.0"; exit;; esac

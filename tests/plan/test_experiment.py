@@ -7,7 +7,7 @@ import pytest
 from hwprof.errors import BadExperiment, UsageError
 from hwprof.plan import experiment
 from hwprof.plan.experiment import Choice, parse, single
-from hwprof.worker.protocol import Plan
+from hwprof.worker.protocol import LoopSettings
 
 GOOD = """
 format = 1
@@ -90,12 +90,12 @@ def test_quick_sweeps_eight_networks_two_frameworks_and_two_batches() -> None:
 def test_a_single_case_with_impossible_numbers_is_refused(field: str, value: int) -> None:
     plain = {"framework": "x", "network": "y", "size": 0, "batch": 1, "threads": 1, "precision": "fp32", "options": ()}
     with pytest.raises(UsageError, match=str(value)):
-        single(Choice(**{**plain, field: value}), Plan())  # type: ignore[arg-type]
+        single(Choice(**{**plain, field: value}), LoopSettings())  # type: ignore[arg-type]
 
 
 def test_the_same_single_case_again_is_another_experiment() -> None:
     choice = Choice("onnxruntime", "tiny_cnn", 0, 1, 1, "fp32", ())
-    assert single(choice, Plan()).plan_hash != single(choice, Plan()).plan_hash
+    assert single(choice, LoopSettings()).plan_hash != single(choice, LoopSettings()).plan_hash
 
 
 def test_the_same_run_twice_is_measured_twice() -> None:

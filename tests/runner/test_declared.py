@@ -17,7 +17,7 @@ from hwprof.plan.experiment import parse
 from hwprof.records import Case, Kind, Role, Run
 from hwprof.runner.rounds import Runner
 from hwprof.store import Results
-from hwprof.worker.protocol import Plan
+from hwprof.worker.protocol import LoopSettings
 from tests.waiting import command_lines, until
 
 # Loads the network that it is given, runs it, and says a figure known beforehand: 2.5 ms whatever it took.
@@ -109,16 +109,16 @@ def test_its_figure_is_read_from_what_it_prints(name: str) -> None:
         search.end()
     found = {figure: search.value for figure, search in searches.items()}
     assert {k: v for k, v in found.items() if v is not None} == wanted
-    speed = runner.speed(found, Case(declared.FRAMEWORK, "n", "", 224), Plan())
+    speed = runner.speed(found, Case(declared.FRAMEWORK, "n", "", 224), LoopSettings())
     assert speed["fps"] == pytest.approx(fps)
 
 
 def test_what_it_tells_becomes_fps_by_our_definition(toy: Path) -> None:
     runner = declared.load(str(toy))
     case = Case(declared.FRAMEWORK, "n", "", 32, batch=4)
-    speed = runner.speed({"latency": 2.5}, case, Plan())
+    speed = runner.speed({"latency": 2.5}, case, LoopSettings())
     assert (speed["fps"], speed["latency_ns"]) == (1600.0, 2.5e6)
-    told = runner.speed({"throughput": 7.0}, case, Plan())
+    told = runner.speed({"throughput": 7.0}, case, LoopSettings())
     assert (told["fps"], told["latency_ns"]) == (7.0, None)
     assert "throughput" in told["fps_source"]
 
@@ -126,22 +126,22 @@ def test_what_it_tells_becomes_fps_by_our_definition(toy: Path) -> None:
 def test_the_command_is_filled_in(toy: Path) -> None:
     runner = declared.load(str(toy))
     case = Case(declared.FRAMEWORK, "n", "", 32, batch=2, threads=3)
-    argv = runner.argv(case, SPEC, Plan(iterations=7), Path("/m/n.onnx"), sys.executable)
+    argv = runner.argv(case, SPEC, LoopSettings(iterations=7), Path("/m/n.onnx"), sys.executable)
     assert argv[0] == sys.executable
     assert argv[2:] == ("/m/n.onnx", "2", "3", "7", "none")
 
 
 def test_seconds_bound_it_unless_iterations_are_asked_for() -> None:
     runner = declared.find("benchmark_app")
-    assert runner.bounded_by(Plan(window_s=2.0)) == "seconds"
-    assert runner.bounded_by(Plan(iterations=5)) == "iterations"
-    assert declared.find("litert-benchmark").bounded_by(Plan(window_s=2.0)) == "iterations"
+    assert runner.bounded_by(LoopSettings(window_s=2.0)) == "seconds"
+    assert runner.bounded_by(LoopSettings(iterations=5)) == "iterations"
+    assert declared.find("litert-benchmark").bounded_by(LoopSettings(window_s=2.0)) == "iterations"
 
 
 def test_a_program_that_is_not_there_is_not_installed(toy: Path) -> None:
     runner = declared.load(changed(toy, '"{python}", "', '"no-such-program", "'))
     with pytest.raises(NotInstalled, match="no-such-program"):
-        runner.argv(Case(declared.FRAMEWORK, "n", "", 32), SPEC, Plan(), Path("/m"), sys.executable)
+        runner.argv(Case(declared.FRAMEWORK, "n", "", 32), SPEC, LoopSettings(), Path("/m"), sys.executable)
 
 
 @pytest.mark.parametrize(

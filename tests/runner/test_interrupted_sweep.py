@@ -14,7 +14,7 @@ import pytest
 
 from hwprof.cli import main, sweep
 from hwprof.collectors.protocol import Available
-from hwprof.plan.cases import Planned
+from hwprof.plan.cases import PlannedCase
 from hwprof.records import Kind, Run
 from hwprof.runner.launcher import Launcher, Stopped, Workers
 from hwprof.runner.rounds import Runner
@@ -50,10 +50,10 @@ class Scene:
         self._begun = 0
         scene = self
 
-        def measure(runner: Runner, planned: Planned, *_: object) -> Run:
+        def measure(runner: Runner, planned: PlannedCase, *_: object) -> Run:
             return dataclasses.replace(factories.make_run(case=planned.case), machine=runner.facts["hardware"])
 
-        def simulate(runner: Runner, planned: Planned, *_: object) -> Run:
+        def simulate(runner: Runner, planned: PlannedCase, *_: object) -> Run:
             with scene._lock:
                 scene._begun += 1
                 first = scene._begun == 1

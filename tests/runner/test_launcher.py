@@ -16,15 +16,15 @@ import pytest
 from hwprof.networks.graph import InputSpec
 from hwprof.records import Case, Role, Window, from_json
 from hwprof.runner.launcher import LOG_LIMIT, Launcher, Observer, Outcome, forget, tail
-from hwprof.worker.protocol import Job, Plan, Task
+from hwprof.worker.protocol import Job, LoopSettings, Task
 from tests.waiting import LONG_S, until
 
 KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE of linux/falloc.h
 
-PLAN = Plan(window_s=0.0, iterations=3, warmup_iterations=1, events=("task-clock", "page-faults"))
+PLAN = LoopSettings(window_s=0.0, iterations=3, warmup_iterations=1, events=("task-clock", "page-faults"))
 
 
-def job(trouble: str = "", plan: Plan = PLAN, cpus: tuple[int, ...] = ()) -> Job:
+def job(trouble: str = "", plan: LoopSettings = PLAN, cpus: tuple[int, ...] = ()) -> Job:
     case = Case("test", "none", "", 8, options=(("trouble", trouble),))
     spec = InputSpec("input", (1, 3, 8, 8))
     return Job(Task.MEASURE, case, "none", 0, spec, adapter="misbehaving:ADAPTER", plan=plan, cpus=cpus)
@@ -56,7 +56,7 @@ def test_the_worker_imports_nothing_of_the_launchers_side() -> None:
 
 @pytest.mark.counting
 def test_cpu_time_of_a_window_is_not_more_than_the_window() -> None:
-    plan = Plan(window_s=0.2, min_iterations=1, warmup_iterations=1, events=("task-clock",))
+    plan = LoopSettings(window_s=0.2, min_iterations=1, warmup_iterations=1, events=("task-clock",))
     outcome = launch(plan=plan)
     assert outcome.result is not None
     window = next(w for w in (from_json(Window, d) for d in outcome.result["windows"]) if w.role is Role.COUNTED)
@@ -196,7 +196,7 @@ Launcher().run(job(), 600, {{"PYTHONPATH": {str(Path(__file__).parents[1])!r}}},
 
 def test_a_worker_runs_on_the_cores_it_was_given() -> None:
     core = min(os.sched_getaffinity(0))
-    plan = Plan(window_s=0.0, iterations=1, warmup_iterations=1, events=("task-clock",))
+    plan = LoopSettings(window_s=0.0, iterations=1, warmup_iterations=1, events=("task-clock",))
     outcome = launch(plan=plan, cpus=(core,))
     assert outcome.result is not None
     assert outcome.result["facts"]["affinity"] == [core]
@@ -227,7 +227,7 @@ class Diary(Observer):
 
 def test_an_observer_sees_job_windows_and_outcome_of_a_measuring_worker() -> None:
     diary = Diary()
-    plan = Plan(window_s=0.0, iterations=1, warmup_iterations=1, events=("task-clock",), closed_window=False)
+    plan = LoopSettings(window_s=0.0, iterations=1, warmup_iterations=1, events=("task-clock",), closed_window=False)
     assert launch(plan=plan, launcher=Launcher(observer=diary)).log == "seen"
     assert diary.lines == ["begin measure", "start 0", "stop 0", "start 1", "stop 1", "end", "close"]
 

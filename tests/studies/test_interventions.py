@@ -22,7 +22,7 @@ def case(framework: str = "onnxruntime", threads: int = 2, cpus: tuple[int, ...]
     return make_case(framework, threads=threads, cpus=cpus, recipe=RECIPE, options=options)  # type: ignore[arg-type]
 
 
-def planned(kind: str, a: Case, b: Case, allowed: tuple[int, ...] = (0, 1, 2, 3)) -> interventions.Planned:
+def planned(kind: str, a: Case, b: Case, allowed: tuple[int, ...] = (0, 1, 2, 3)) -> interventions.Rerun:
     return interventions.plan(kind, a, b, allowed, "x86_64")
 
 

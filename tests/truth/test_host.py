@@ -15,7 +15,7 @@ from hwprof.errors import NotInstalled
 from hwprof.records import between
 from hwprof.studies.validation import build, expected
 from hwprof.studies.validation.bench import Bench, Program
-from hwprof.studies.validation.verdicts import Verdict
+from hwprof.studies.validation.verdicts import EventVerdict
 from tests.truth import watcher
 
 EVENTS = "page-faults,context-switches,task-clock"
@@ -60,14 +60,14 @@ def test_page_faults_of_all_that_a_program_starts_are_counted(truth: Path, mode:
 
 def test_verdicts_on_the_kernels_own_events(truth: Path) -> None:
     collector = PerfCollector()
-    bench = Bench(collector, expected.Machine(), lambda mode, argument: Program(truth, mode, argument))
+    bench = Bench(collector, expected.MachineFacts(), lambda mode, argument: Program(truth, mode, argument))
     names = ("page-faults", "minor-faults", "task-clock", "major-faults")
     found = {r.judged.metric: r for r in bench.validate([collector.parser.event(name) for name in names])}
     verdicts = {name: r.judged.verdict for name, r in found.items() if name != "task-clock"}
     assert verdicts == {
-        "page-faults": Verdict.RIGHT,
-        "minor-faults": Verdict.RIGHT,
-        "major-faults": Verdict.UNPROVEN,
+        "page-faults": EventVerdict.RIGHT,
+        "minor-faults": EventVerdict.RIGHT,
+        "major-faults": EventVerdict.UNPROVEN,
     }
     (finding,) = found["page-faults"].judged.findings
     assert finding.expected == 400
@@ -75,7 +75,7 @@ def test_verdicts_on_the_kernels_own_events(truth: Path) -> None:
     (finding,) = found["task-clock"].judged.findings
     # Time that a hypervisor takes is counted, here more, there less. Without it, as in test_validate.py, it is right.
     disturbed = (finding.counted or 0) > (finding.expected or 0) or (finding.spread or 0) > 0.1
-    assert finding.verdict is Verdict.RIGHT or (finding.verdict is not Verdict.DEAD and disturbed)
+    assert finding.verdict is EventVerdict.RIGHT or (finding.verdict is not EventVerdict.DEAD and disturbed)
 
 
 COMMAND = """

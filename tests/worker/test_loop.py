@@ -9,7 +9,7 @@ import pytest
 from hwprof.collectors.protocol import Group, Pass, Unavailable
 from hwprof.records import Counter, Reading, Role, Snapshot
 from hwprof.worker.loop import Loop, rehearse, schedule, warm_up, window
-from hwprof.worker.protocol import Plan
+from hwprof.worker.protocol import LoopSettings
 
 
 class World:
@@ -101,16 +101,16 @@ class Counting:
 
 def test_a_bare_window_has_no_readings_of_what_was_switched_off() -> None:
     session = Counting()
-    bare = window(0, Role.BARE, None, loop_of(World([10])), Plan(iterations=3), [session])
+    bare = window(0, Role.BARE, None, loop_of(World([10])), LoopSettings(iterations=3), [session])
     assert [r.metric for r in bare.readings] == ["faults"]
-    counted = window(1, Role.COUNTED, session.passes[0], loop_of(World([10])), Plan(iterations=3), [session])
+    counted = window(1, Role.COUNTED, session.passes[0], loop_of(World([10])), LoopSettings(iterations=3), [session])
     assert {r.metric: r.value for r in counted.readings} == {"faults": 1.0, "cycles": 100.0}
     assert session.on is False
 
 
 def test_a_rehearsal_counts_one_inference_and_leaves_the_counters_off() -> None:
     session, world = Counting(), World([10])
-    rehearse(session.passes[0], loop_of(world), Plan(iterations=3), [session])
+    rehearse(session.passes[0], loop_of(world), LoopSettings(iterations=3), [session])
     assert (session.enabled, session.reads, session.on) == (200, 2, False)  # counted at both edges, then switched off
     assert world.seen == ["a"]
 
@@ -123,7 +123,7 @@ def test_garbage_collection_is_off_in_the_window_and_on_after_a_failure() -> Non
         raise RuntimeError("boom")
 
     with pytest.raises(RuntimeError, match="boom"):
-        window(0, Role.BARE, None, Loop(fail, ["a"], lambda: 0), Plan(iterations=1), [])
+        window(0, Role.BARE, None, Loop(fail, ["a"], lambda: 0), LoopSettings(iterations=1), [])
     assert gc.isenabled()
 
 
@@ -142,7 +142,7 @@ def test_garbage_is_collected_before_the_first_edge_and_not_between_the_edges() 
 
     gc.callbacks.append(heard)
     try:
-        window(0, Role.BARE, None, loop_of(World([10])), Plan(iterations=3), [Edges()])
+        window(0, Role.BARE, None, loop_of(World([10])), LoopSettings(iterations=3), [Edges()])
     finally:
         gc.callbacks.remove(heard)
     first, last = (index for index, what in enumerate(told) if what == "edge")

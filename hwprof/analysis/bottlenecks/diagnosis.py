@@ -11,7 +11,7 @@ from hwprof.analysis import roofline
 from hwprof.analysis.bottlenecks import cores, system
 from hwprof.analysis.bottlenecks.verdicts import Context, Spin, State, Sure, Verdict
 from hwprof.analysis.explain import selectors
-from hwprof.analysis.explain.selectors import Cell
+from hwprof.analysis.explain.selectors import CaseRuns
 from hwprof.analysis.factors import clues
 from hwprof.analysis.factors.evidence import Evidence, collect
 from hwprof.analysis.factors.identity import CPU_TIME, Identity, factor, identity
@@ -24,15 +24,15 @@ from hwprof.store.listing import Entry, entries
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class MeasuredCase:
     """One case as measured: who it is, its evidence, its rounds, and of which experiment each round is."""
 
-    cell: Cell
+    cell: CaseRuns
     evidence: Evidence
     speeds: Sequence[Identity]
     experiments: Sequence[int]
 
-    def of(self, experiment: int) -> Known:
+    def of(self, experiment: int) -> MeasuredCase:
         """With the rounds of one experiment alone: those that were measured in turn with its other cases."""
         chosen = [s for s, e in zip(self.speeds, self.experiments, strict=True) if e == experiment]
         return replace(self, speeds=chosen, experiments=[experiment] * len(chosen))
@@ -83,7 +83,7 @@ def diagnose(results: Results, where: str = "") -> tuple[list[Diagnosis], list[O
     return out, omitted
 
 
-def known(results: Results, listed: Sequence[Entry]) -> tuple[list[Known], list[Omission]]:
+def known(results: Results, listed: Sequence[Entry]) -> tuple[list[MeasuredCase], list[Omission]]:
     """Every case with a speed, and those without; the simulated run of the same case, machine, version and call belongs
     to it.
     """
@@ -101,17 +101,19 @@ def known(results: Results, listed: Sequence[Entry]) -> tuple[list[Known], list[
     return out, omitted
 
 
-def of_runs(cell: Cell, runs: Sequence[Run]) -> Known | None:
+def of_runs(cell: CaseRuns, runs: Sequence[Run]) -> MeasuredCase | None:
     """A case out of its runs; None where no round has a speed."""
     evidence = collect(runs)
     where = {e.uid: e.experiment for e in cell.entries}
     found = [(s, where[r.uid]) for r in runs if r.kind is Kind.NATIVE and (s := identity(r)) is not None]
     if evidence is None or not found:
         return None
-    return Known(cell, evidence, [s for s, _ in found], [e for _, e in found])
+    return MeasuredCase(cell, evidence, [s for s, _ in found], [e for _, e in found])
 
 
-def context_of(one: Known, everything: Iterable[Known], roofs: Sequence[Roof], told: Sequence[Layer]) -> Context:
+def context_of(
+    one: MeasuredCase, everything: Iterable[MeasuredCase], roofs: Sequence[Roof], told: Sequence[Layer]
+) -> Context:
     """What rules look at for one case.
 
     The same at other thread counts and batches, other frameworks, a spin-off rerun.
@@ -146,7 +148,7 @@ def context_of(one: Known, everything: Iterable[Known], roofs: Sequence[Roof], t
     return Context(one.evidence, roof, doubt, threads, alone, batches, peers, told, spin, latencies)
 
 
-def _spin(now: Known, off: Known) -> Spin | None:
+def _spin(now: MeasuredCase, off: MeasuredCase) -> Spin | None:
     if not now.cpu or not off.cpu:
         return None
     speed = factor("fps", [s.fps for s in now.speeds], [s.fps for s in off.speeds])
@@ -154,7 +156,7 @@ def _spin(now: Known, off: Known) -> Spin | None:
     return Spin(speed.ratio, speed.low, speed.high, cpu.ratio)
 
 
-def _layers(cell: Cell, listed: Sequence[Entry], told: Mapping[int, Sequence[Layer]]) -> Sequence[Layer]:
+def _layers(cell: CaseRuns, listed: Sequence[Entry], told: Mapping[int, Sequence[Layer]]) -> Sequence[Layer]:
     """Layers of the latest run that told them for this case."""
     found = [e for e in listed if e.order in told and e.case == cell.case and e.machine_id == cell.last.machine_id]
     return told[found[-1].order] if found else ()

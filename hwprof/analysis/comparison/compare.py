@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hwprof.analysis.comparison.differences import Difference, differences
-from hwprof.analysis.comparison.measured import BESIDE, Measured
+from hwprof.analysis.comparison.measured import BESIDE, RunSummary
 from hwprof.records import Case, call_of
 
 THRESHOLD = 0.05
@@ -31,7 +31,7 @@ EQUAL = 1e-9  # logarithms that differ by rounding errors
 Key = tuple[object, ...]
 
 
-class Verdict(enum.StrEnum):
+class Judgement(enum.StrEnum):
     """What may be said about a case."""
 
     REGRESSION = "regression"  # slower by more than the threshold, and significantly
@@ -57,7 +57,7 @@ class Change:
     counts: Mapping[str, float]
     doubts: tuple[str, ...]
     q: float | None = None
-    verdict: Verdict = Verdict.UNTESTED
+    verdict: Judgement = Judgement.UNTESTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +88,11 @@ class Comparison:
     @property
     def regressions(self) -> tuple[Change, ...]:
         """The cases for which a CI job must fail."""
-        return tuple(c for c in self.changes if c.verdict is Verdict.REGRESSION)
+        return tuple(c for c in self.changes if c.verdict is Judgement.REGRESSION)
 
 
 def compare(
-    old: Sequence[Measured], new: Sequence[Measured], threshold: float = THRESHOLD, alpha: float = ALPHA
+    old: Sequence[RunSummary], new: Sequence[RunSummary], threshold: float = THRESHOLD, alpha: float = ALPHA
 ) -> Comparison:
     """Match cases, take ratios, judge. Several machines on a side: cases are matched machine by machine."""
     key, notes = _matching(old, new)
@@ -123,25 +123,25 @@ def compare(
     )
 
 
-def judge(change: Change, threshold: float, alpha: float) -> Verdict:
+def judge(change: Change, threshold: float, alpha: float) -> Judgement:
     """The verdict on one case with its q."""
     if change.q is None or change.low is None or change.high is None:
-        return Verdict.UNTESTED
+        return Judgement.UNTESTED
     if change.q <= alpha:
         if change.ratio >= 1:
-            return Verdict.FASTER
-        return Verdict.REGRESSION if change.ratio < 1 - threshold else Verdict.SLOWER
+            return Judgement.FASTER
+        return Judgement.REGRESSION if change.ratio < 1 - threshold else Judgement.SLOWER
     within = change.low >= 1 - threshold and change.high <= 1 / (1 - threshold)
-    return Verdict.SAME if within else Verdict.UNCLEAR
+    return Judgement.SAME if within else Judgement.UNCLEAR
 
 
-def _matching(old: Sequence[Measured], new: Sequence[Measured]) -> tuple[Callable[[Measured], Key], list[str]]:
+def _matching(old: Sequence[RunSummary], new: Sequence[RunSummary]) -> tuple[Callable[[RunSummary], Key], list[str]]:
     """How cases of both sides are matched, and what must be said about it."""
     machines = [{repr(sorted(m.machine.items())) for m in side} for side in (old, new)]
     several = max(len(side) for side in machines) > 1
     called = {name for side in (old, new) for name in _called_differently(side)}
 
-    def full(m: Measured) -> Key:
+    def full(m: RunSummary) -> Key:
         c = m.case
         what = (m.kind, c.framework, c.network, c.recipe, c.size, c.batch, c.threads, c.precision, c.options)
         call = call_of(m.software) if c.framework in called else ""
@@ -156,7 +156,7 @@ def _matching(old: Sequence[Measured], new: Sequence[Measured]) -> tuple[Callabl
     return full, notes
 
 
-def _called_differently(side: Sequence[Measured]) -> set[str]:
+def _called_differently(side: Sequence[RunSummary]) -> set[str]:
     """Frameworks that the runs of one side call in more than one way; such runs are never pooled."""
     calls: dict[str, set[str]] = defaultdict(set)
     for m in side:
@@ -164,14 +164,14 @@ def _called_differently(side: Sequence[Measured]) -> set[str]:
     return {framework for framework, found in calls.items() if len(found) > 1}
 
 
-def _cells(side: Sequence[Measured], key: Callable[[Measured], Key]) -> dict[Key, list[Measured]]:
-    cells: dict[Key, list[Measured]] = defaultdict(list)
+def _cells(side: Sequence[RunSummary], key: Callable[[RunSummary], Key]) -> dict[Key, list[RunSummary]]:
+    cells: dict[Key, list[RunSummary]] = defaultdict(list)
     for m in side:
         cells[key(m)].append(m)
     return dict(cells)
 
 
-def interleaved(old: Sequence[Measured], new: Sequence[Measured]) -> bool:
+def interleaved(old: Sequence[RunSummary], new: Sequence[RunSummary]) -> bool:
     """Whether round r of both sides was over before round r + 1 of either began: they share the machine's drift."""
     if not all(m.started_utc for m in (*old, *new)) or repr(old[0].machine) != repr(new[0].machine):
         return False
@@ -182,7 +182,7 @@ def interleaved(old: Sequence[Measured], new: Sequence[Measured]) -> bool:
     return all(max(a) < min(b) for a, b in itertools.pairwise(times))
 
 
-def _change(old: Sequence[Measured], new: Sequence[Measured]) -> Change:
+def _change(old: Sequence[RunSummary], new: Sequence[RunSummary]) -> Change:
     old, new = sorted(old, key=lambda m: m.round), sorted(new, key=lambda m: m.round)
     paired = interleaved(old, new)
     x, y = [math.log(m.speed) for m in old], [math.log(m.speed) for m in new]
@@ -214,7 +214,7 @@ def _mean(values: object) -> float:
     return statistics.geometric_mean(values)  # type: ignore[arg-type]
 
 
-def _doubts(old: Sequence[Measured], new: Sequence[Measured]) -> list[str]:
+def _doubts(old: Sequence[RunSummary], new: Sequence[RunSummary]) -> list[str]:
     """What is doubtful on either side: `noisy (old 2/3, new)`, in so many of its rounds where not in all."""
     counted: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for at, side in enumerate((old, new)):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hwprof.analysis.comparison.measured import Measured, options_text
+from hwprof.analysis.comparison.measured import RunSummary, options_text
 from hwprof.records import Case
 
 
@@ -22,7 +22,7 @@ class Difference:
     cases: int
 
 
-def differences(pairs: Sequence[tuple[Measured, Measured]]) -> tuple[Difference, ...]:
+def differences(pairs: Sequence[tuple[RunSummary, RunSummary]]) -> tuple[Difference, ...]:
     """Every fact that is not the same on both sides of a pair, the most frequent first within machine, host, ..."""
     found: dict[tuple[int, str, str, str, str], int] = defaultdict(int)
     for old, new in pairs:

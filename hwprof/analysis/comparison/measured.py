@@ -33,7 +33,7 @@ BESIDE = (Name.INSTRUCTIONS, Name.INSTRUCTIONS.user, Name.TASK_CLOCK, Name.CYCLE
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class RunSummary:
     """One good run. `speed`: frames per second; of a command that counts no frames, executions per second.
 
     `counts`: metric -> value per frame, over its counted windows. `doubts`: words for what was noisy.
@@ -53,7 +53,7 @@ class Measured:
     software: Mapping[str, Any] = field(default_factory=dict)
 
 
-def measured(run: Run) -> Measured | None:
+def measured(run: Run) -> RunSummary | None:
     """`run` with its speed; None where it has none."""
     found = of_run(run)
     value = found.fps
@@ -62,7 +62,7 @@ def measured(run: Run) -> Measured | None:
     if run.failure is not None or run.kind not in (Kind.NATIVE, Kind.COMMAND) or not value:
         return None
     origins = {r.origin for w in run.windows for r in w.readings}
-    return Measured(
+    return RunSummary(
         uid=run.uid,
         case=run.case,
         kind=run.kind,

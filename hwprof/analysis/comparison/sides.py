@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from hwprof.analysis.comparison.measured import Measured, measured
+from hwprof.analysis.comparison.measured import RunSummary, measured
 from hwprof.errors import ResultsError
 from hwprof.records import Run
 from hwprof.store import reader, schema
@@ -15,15 +15,15 @@ from hwprof.store.results import Results, default_path
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class ComparedRuns:
     """`title`: what was taken, for people. `failed`: titles of cases with no good run, with the failure's message."""
 
     title: str
-    runs: tuple[Measured, ...]
+    runs: tuple[RunSummary, ...]
     failed: tuple[tuple[str, str], ...]
 
 
-def side(word: str, default: str | None = None) -> Side:
+def side(word: str, default: str | None = None) -> ComparedRuns:
     """The runs that `word` means: FILE, FILE:WHAT, or WHAT in the file `default`.
 
     WHAT is an experiment (its name or #id) or the beginning of a run's id; a run stands for all rounds of its case in
@@ -37,7 +37,7 @@ def side(word: str, default: str | None = None) -> Side:
     failed = {r.case.title: r.failure.message for r in records if r.failure is not None and r.case not in done}
     if not good:
         raise ResultsError(f"{title} has no good run with a speed", "`hwprof export` shows what is there")
-    return Side(title, good, tuple(failed.items()))
+    return ComparedRuns(title, good, tuple(failed.items()))
 
 
 def split(word: str, default: str | None) -> tuple[Path, str]:

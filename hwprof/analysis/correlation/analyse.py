@@ -20,7 +20,7 @@ from hwprof.analysis.correlation import strata
 from hwprof.analysis.correlation.across import groups, shared
 from hwprof.analysis.correlation.covariates import NEVER_COUNTED, SIZE, Covariates, omitted
 from hwprof.analysis.correlation.findings import Analysis, Correlation, Points
-from hwprof.analysis.correlation.metrics import Disguise, Kind, Metric
+from hwprof.analysis.correlation.metrics import Disguise, Metric, MetricKind
 from hwprof.analysis.correlation.strata import VARIANT, Logs, Stratum
 from hwprof.analysis.statistics.partial import (
     Floats,
@@ -42,10 +42,10 @@ EMULATED = (
 )
 
 _UNTESTED = {
-    Kind.DEFINITIONAL: "made of time, cycles or instructions only: 1/FPS in disguise, in the identity",
-    Kind.COMPONENT: "a part of the cycles: a share, not a cause",
-    Kind.RATE: "per second or per cycle: dividing by time makes correlation",
-    Kind.GAUGE: "a level, not a count per frame",
+    MetricKind.DEFINITIONAL: "made of time, cycles or instructions only: 1/FPS in disguise, in the identity",
+    MetricKind.COMPONENT: "a part of the cycles: a share, not a cause",
+    MetricKind.RATE: "per second or per cycle: dividing by time makes correlation",
+    MetricKind.GAUGE: "a level, not a count per frame",
 }
 
 
@@ -74,7 +74,7 @@ def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric]) 
     sizes = Covariates(logs, present)
     for variant in variants:
         for metric in present.values():
-            if metric.kind is not Kind.EXPLANATORY:
+            if metric.kind is not MetricKind.EXPLANATORY:
                 continue
             hidden = _disguise(logs[variant], metric)
             if hidden is not None and hidden.found:

@@ -33,7 +33,7 @@ DISGUISE_R2 = 0.995
 DISGUISE_SLOPE = 0.02
 
 
-class Kind(enum.StrEnum):
+class MetricKind(enum.StrEnum):
     """What may be concluded from a metric."""
 
     DEFINITIONAL = "definitional"  # FPS in disguise: only in the identity
@@ -48,7 +48,7 @@ class Metric:
     """One metric column. `origins` and `exactness` are those of the readings behind it, lower case."""
 
     name: str
-    kind: Kind
+    kind: MetricKind
     exponents: Mapping[str, int]
     unit: str = ""
     origins: tuple[str, ...] = ()
@@ -85,7 +85,7 @@ class Metric:
 class _Rule:
     names: tuple[str, ...]
     exponents: Mapping[str, int]
-    kind: Kind
+    kind: MetricKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +97,15 @@ class Disguise:
     slope: float
 
 
-def kind_of(exponents: Mapping[str, int]) -> Kind:
+def kind_of(exponents: Mapping[str, int]) -> MetricKind:
     """The kind that follows from the exponents alone (DEFINITIONAL, EXPLANATORY, RATE or, for a bare event, GAUGE)."""
     used = {name for name, power in exponents.items() if power}
     if "event" not in used:
-        return Kind.DEFINITIONAL
+        return MetricKind.DEFINITIONAL
     rest = used - {"event"}
     if rest == {"frames"}:
-        return Kind.EXPLANATORY
-    return Kind.RATE if rest else Kind.GAUGE
+        return MetricKind.EXPLANATORY
+    return MetricKind.RATE if rest else MetricKind.GAUGE
 
 
 @functools.cache
@@ -117,7 +117,7 @@ def _rules() -> tuple[_Rule, ...]:
         exponents = dict(entry["exponents"])
         if not set(exponents) <= set(QUANTITIES):
             raise ResultsError(f"metrics.toml: unknown quantity in {exponents}", f"known: {', '.join(QUANTITIES)}")
-        kind = Kind(entry["kind"]) if "kind" in entry else kind_of(exponents)
+        kind = MetricKind(entry["kind"]) if "kind" in entry else kind_of(exponents)
         rules.append(_Rule(tuple(n.lower() for n in entry["names"]), exponents, kind))
     return tuple(rules)
 
@@ -144,12 +144,12 @@ def metric_of(name: str, attributes: Mapping[str, Any]) -> Metric:
     rule = next((r for r in _rules() if any(fnmatch.fnmatchcase(base, p) for p in r.names)), None)
     if rule is not None:
         exponents, kind = rule.exponents, rule.kind
-        if per == "level" and kind is not Kind.COMPONENT:
-            exponents, kind = {"event": 1}, Kind.GAUGE
+        if per == "level" and kind is not MetricKind.COMPONENT:
+            exponents, kind = {"event": 1}, MetricKind.GAUGE
     elif per == "level":
-        exponents, kind = {"event": 1}, Kind.GAUGE
+        exponents, kind = {"event": 1}, MetricKind.GAUGE
     elif per == "window":
-        exponents, kind = {"event": 1, "s": -1}, Kind.RATE
+        exponents, kind = {"event": 1, "s": -1}, MetricKind.RATE
     else:
         if unit.lower() in TIME_UNITS:
             exponents = {"s": 1, "frames": -1}

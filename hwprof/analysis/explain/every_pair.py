@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hwprof.analysis.explain import explain, explanation, pairs, selectors
-from hwprof.analysis.explain.explanation import Given
+from hwprof.analysis.explain.explanation import SideRuns
 from hwprof.analysis.explain.pairs import Source
-from hwprof.analysis.explain.selectors import Cell, Pair
+from hwprof.analysis.explain.selectors import CaseRuns, Pair
 from hwprof.analysis.factors import ratio
 from hwprof.analysis.factors.clues import Side
 from hwprof.analysis.factors.identity import Identity, identity
@@ -37,11 +37,11 @@ class _Sides:
 
     def __init__(self, source: Source, known: Mapping[str, Identity]) -> None:
         self._source = source
-        self._given: dict[tuple[bool, tuple[int, ...]], Given] = {}
+        self._given: dict[tuple[bool, tuple[int, ...]], SideRuns] = {}
         self._sides: dict[tuple[int, ...], tuple[Side, list[Identity]] | None] = {}
         self._factors: dict[str, Identity | None] = dict(known)  # a run may be of several sides
 
-    def of(self, pair: Pair, mine: Cell, other: Cell) -> tuple[Side, list[Identity], bool] | None:
+    def of(self, pair: Pair, mine: CaseRuns, other: CaseRuns) -> tuple[Side, list[Identity], bool] | None:
         """(evidence, factors of its rounds, whether its threads may spin) of one side of a pair; None: no round of it
         has a speed."""
         key = tuple(e.order for e in mine.entries)
@@ -77,7 +77,7 @@ def every(source: Source, names: Mapping[str, str], known: Mapping[str, Identity
     Runs that aren't named are left out, as are cases without a speed. The order is that of machines and cases.
     `known`: factors of runs by uid, as far as they are known already.
     """
-    groups: dict[tuple[object, ...], list[Cell]] = defaultdict(list)
+    groups: dict[tuple[object, ...], list[CaseRuns]] = defaultdict(list)
     for cell in selectors.cells(e for e in source.entries if e.uid in names):
         c = cell.case
         place = (c.network, c.size, c.batch, c.threads, c.precision, c.cpus, c.recipe)
@@ -94,14 +94,14 @@ def every(source: Source, names: Mapping[str, str], known: Mapping[str, Identity
     return out
 
 
-def _called(cells: Sequence[Cell], names: Mapping[str, str]) -> dict[int, str]:
+def _called(cells: Sequence[CaseRuns], names: Mapping[str, str]) -> dict[int, str]:
     """Names of cells by identity; two versions of one framework are told apart."""
     own = {id(c): names[c.last.uid] for c in cells}
     counts = Counter(own.values())
     return {id(c): f"{own[id(c)]} {c.last.version}".strip() if counts[own[id(c)]] > 1 else own[id(c)] for c in cells}
 
 
-def _apart(sides: _Sides, a: Cell, b: Cell, called: Mapping[int, str], several: bool) -> Apart | None:
+def _apart(sides: _Sides, a: CaseRuns, b: CaseRuns, called: Mapping[int, str], several: bool) -> Apart | None:
     pair = selectors.pair_of(a, b)
     first, second = sides.of(pair, pair.a, pair.b), sides.of(pair, pair.b, pair.a)
     names = called[id(a)], called[id(b)]

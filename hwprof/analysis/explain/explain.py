@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from hwprof.analysis.explain.explanation import Effect, Explanation, Given, Intervention, Variant
+from hwprof.analysis.explain.explanation import ChangedRuns, Effect, Explanation, Intervention, SideRuns
 from hwprof.analysis.explain.wording import CAUSES, headline
 from hwprof.analysis.factors import clues, ratio
 from hwprof.analysis.factors.clues import Clue, Side
@@ -39,7 +39,7 @@ def may_spin(evidence: Evidence) -> bool:
     return "spin-waiting" in evidence.doubts or (used is not None and used > NEARLY * cpus)
 
 
-def spins(s: Side, given: Given) -> bool:
+def spins(s: Side, given: SideRuns) -> bool:
     """Whether spinning may have moved this side's factors: by its CPUs, by its thread counts, or by a rerun."""
     return may_spin(s.evidence) or _burns(s) or _shown(given)
 
@@ -49,13 +49,13 @@ def _burns(s: Side) -> bool:
     return s.evidence.facts.get("spin") is True and (clues.inflation(s) or 0.0) > INFLATED
 
 
-def _shown(given: Given) -> bool:
+def _shown(given: SideRuns) -> bool:
     """A rerun with spinning off took less CPU time per frame."""
     effects = [_effect("spin", "", given, v) for v in given.variants if v.kind == "spin" and rounds(v.runs)]
     return any(e.cpu is not None and e.cpu.ratio > 1 and ratio.excludes_one(e.cpu) for e in effects)
 
 
-def side(given: Given, factors: Factors = identity, speed: Callable[[Run], Speed] = of_run) -> Side:
+def side(given: SideRuns, factors: Factors = identity, speed: Callable[[Run], Speed] = of_run) -> Side:
     """Evidence of one side with its other thread counts. ResultsError where no round has a speed."""
     evidence = collect(given.runs, speed)
     if evidence is None or not rounds(given.runs, factors):
@@ -73,8 +73,8 @@ def side(given: Given, factors: Factors = identity, speed: Callable[[Run], Speed
 
 
 def explain(
-    a: Given,
-    b: Given,
+    a: SideRuns,
+    b: SideRuns,
     context: str = "",
     differs: Sequence[str] = (),
     together: bool = True,
@@ -119,7 +119,7 @@ def explain(
 
 
 def beside(
-    x: Side, y: Side, a: Given, b: Given, alone: str, interventions: Sequence[Intervention], found: Decomposition
+    x: Side, y: Side, a: SideRuns, b: SideRuns, alone: str, interventions: Sequence[Intervention], found: Decomposition
 ) -> Iterator[str]:
     """What the headline has to add where FPS doesn't show it, or where only CPU time was counted."""
     cpu = _cpu(rounds(a.runs), rounds(b.runs))
@@ -152,7 +152,7 @@ def simulated_split(a: Side, b: Side, found: Decomposition) -> list[Clue]:
     return [Clue(WORK, "simulated-split", text, {"work": work, "rate": cpu.ratio / work})]
 
 
-def _intervention(kind: str, a: Given, b: Given, paired: bool) -> Intervention | None:
+def _intervention(kind: str, a: SideRuns, b: SideRuns, paired: bool) -> Intervention | None:
     """What one kind of intervention showed; None where neither side was rerun so."""
     changed = {
         s: next((v for v in g.variants if v.kind == kind and rounds(v.runs)), None) for s, g in (("A", a), ("B", b))
@@ -180,7 +180,7 @@ def _inverse(f: Factor) -> Factor:
     return Factor(f.name, 1 / f.ratio, low, high)
 
 
-def _effect(kind: str, which: str, given: Given, variant: Variant) -> Effect:
+def _effect(kind: str, which: str, given: SideRuns, variant: ChangedRuns) -> Effect:
     now, then = rounds(given.runs), rounds(variant.runs)
     speed = factor("fps", [s.fps for s in now], [s.fps for s in then])
     return Effect(kind, which, given.label, variant.changed, speed, _cpu(now, then), variant.limit)

@@ -58,7 +58,7 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
-class Variant:
+class ChangedRuns:
     """The runs of one side after an intervention."""
 
     kind: str
@@ -68,11 +68,11 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class SideRuns:
     """All runs about one side: its rounds, its simulated run, other thread counts, and after interventions."""
 
     label: str
     runs: Sequence[Run]
     threads: Sequence[Run] = ()
-    variants: Sequence[Variant] = ()
+    variants: Sequence[ChangedRuns] = ()
     threads_apart: bool = False  # the other thread counts were measured in another experiment

@@ -9,8 +9,8 @@ from itertools import chain
 from hwprof.analysis import roofline
 from hwprof.analysis.explain import selectors
 from hwprof.analysis.explain.explain import explain, rounds
-from hwprof.analysis.explain.explanation import Explanation, Given, Variant
-from hwprof.analysis.explain.selectors import Cell, Pair
+from hwprof.analysis.explain.explanation import ChangedRuns, Explanation, SideRuns
+from hwprof.analysis.explain.selectors import CaseRuns, Pair
 from hwprof.analysis.explain.wording import CAUSES
 from hwprof.analysis.factors import clues
 from hwprof.analysis.factors.evidence import collect
@@ -52,7 +52,7 @@ class Source:
             return [self.held[e.uid] for e in chosen]
         return list(self.results.runs(ids=[e.order for e in chosen]))
 
-    def given(self, cell: Cell, label: str, together: bool, other: Case | None = None) -> Given:
+    def given(self, cell: CaseRuns, label: str, together: bool, other: Case | None = None) -> SideRuns:
         """Everything about one side. Interventions count only where rounds were interleaved with its own.
 
         `other`: the case of the other side, which is no intervention on this one.
@@ -64,12 +64,12 @@ class Source:
         others = selectors.other_threads(cell, alike)
         found = selectors.variants(cell, alike) if together else []
         changed = [(c, kind) for c in found if c.case != other and (kind := switches.kind_of(cell.case, c.case))]
-        return Given(
+        return SideRuns(
             label,
             self.runs([*cell.entries, *simulated[-1:]]),
             self.runs([e for c in others for e in c.entries]),
             [
-                Variant(
+                ChangedRuns(
                     kind,
                     described(cell.case, c.case),
                     self.runs(c.entries),
@@ -115,7 +115,7 @@ def labels(pair: Pair) -> tuple[str, str]:
             return (name, "unchanged") if turned else ("unchanged", name)
     shown = [n for n in pair.differs if n not in QUIET] or list(pair.differs)
 
-    def one(cell: Cell) -> str:
+    def one(cell: CaseRuns) -> str:
         parts = []
         for name in shown:
             has = selectors.value(cell.last, name)
@@ -159,7 +159,7 @@ def alone(pair: Pair) -> str:
     return CAUSES[kind] if kind and same and pair.together else ""
 
 
-def _latencies(sides: Iterable[tuple[Source, Cell]], hertz: float | None) -> dict[str, float]:
+def _latencies(sides: Iterable[tuple[Source, CaseRuns]], hertz: float | None) -> dict[str, float]:
     """Measured cycles per miss event; of two sides on other cores the higher figure, so that the bound stays one."""
     found = [roofline.latencies(s.roofs.get(c.last.machine_key, ()), c.case.cpus, hertz) for s, c in sides]
     return {event: max(own[event] for own in found if event in own) for event in dict.fromkeys(chain(*found))}

@@ -39,7 +39,7 @@ class Selector:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class CaseRuns:
     """All good native rounds of one case on one machine with one version of the framework, called in one way."""
 
     entries: tuple[Entry, ...]
@@ -62,8 +62,8 @@ class Pair:
     `passed_over`: cases that matched as well.
     """
 
-    a: Cell
-    b: Cell
+    a: CaseRuns
+    b: CaseRuns
     differs: tuple[str, ...]
     together: bool
     passed_over: tuple[Case, ...] = ()
@@ -148,13 +148,13 @@ def matches(entry: Entry, where: Mapping[str, str]) -> bool:
     return True
 
 
-def cells(entries: Iterable[Entry]) -> list[Cell]:
+def cells(entries: Iterable[Entry]) -> list[CaseRuns]:
     """Good native runs by case, machine, version and call, each in the order of saving."""
     groups: dict[tuple[Case, tuple[int, str, str]], list[Entry]] = defaultdict(list)
     for entry in entries:
         if entry.ok and entry.kind == Kind.NATIVE:
             groups[entry.case, entry.place].append(entry)
-    return [Cell(tuple(group)) for group in groups.values()]
+    return [CaseRuns(tuple(group)) for group in groups.values()]
 
 
 def pairs(
@@ -182,7 +182,7 @@ def pairs(
             raise ResultsError(
                 f"no good run matches '{selector.text}'", "`hwprof export --format csv` lists what there is"
             )
-        grouped: dict[tuple[str, ...], list[Cell]] = defaultdict(list)
+        grouped: dict[tuple[str, ...], list[CaseRuns]] = defaultdict(list)
         for cell in chosen:
             grouped[_key(cell, free, options)].append(cell)
         sides.append(grouped)
@@ -195,7 +195,7 @@ def pairs(
     return found
 
 
-def _key(cell: Cell, free: set[str], options: set[str]) -> tuple[str, ...]:
+def _key(cell: CaseRuns, free: set[str], options: set[str]) -> tuple[str, ...]:
     """What must be equal on both sides."""
     last = cell.last
     key = [value(last, n) if n not in free else "" for n in FIELDS if n != "machine"]
@@ -205,10 +205,10 @@ def _key(cell: Cell, free: set[str], options: set[str]) -> tuple[str, ...]:
     return tuple(key)
 
 
-def _closest(a: Sequence[Cell], b: Sequence[Cell], same_file: bool) -> Pair:
+def _closest(a: Sequence[CaseRuns], b: Sequence[CaseRuns], same_file: bool) -> Pair:
     """Of several variants those that were measured together, then those with the fewest options, then the latest."""
 
-    def rank(pair: tuple[Cell, Cell]) -> tuple[int, bool, int]:
+    def rank(pair: tuple[CaseRuns, CaseRuns]) -> tuple[int, bool, int]:
         x, y = pair
         shared = {e.experiment for e in x.entries} & {e.experiment for e in y.entries} - {0}
         fewest = len(x.case.options) + len(y.case.options)
@@ -219,7 +219,7 @@ def _closest(a: Sequence[Cell], b: Sequence[Cell], same_file: bool) -> Pair:
     return pair_of(x, y, same_file, passed)
 
 
-def pair_of(a: Cell, b: Cell, same_file: bool = True, passed_over: tuple[Case, ...] = ()) -> Pair:
+def pair_of(a: CaseRuns, b: CaseRuns, same_file: bool = True, passed_over: tuple[Case, ...] = ()) -> Pair:
     """Two cells, cut down to the latest experiment that has both where there is one."""
     differs = tuple(n for n in FIELDS if value(a.last, n) != value(b.last, n) and n != "recipe")
     differs += tuple(
@@ -236,7 +236,7 @@ def pair_of(a: Cell, b: Cell, same_file: bool = True, passed_over: tuple[Case, .
         return fewest > 1, experiment  # one that gives an interval, then the latest
 
     chosen = max(shared, key=rounds)
-    x, y = (Cell(tuple(e for e in c.entries if e.experiment == chosen)) for c in (a, b))
+    x, y = (CaseRuns(tuple(e for e in c.entries if e.experiment == chosen)) for c in (a, b))
     return Pair(x, y, differs, True, passed_over)
 
 
@@ -260,7 +260,7 @@ def _by_run(a: Selector, b: Selector, entries_a: Sequence[Entry], entries_b: Seq
     return pair_of(sides[0], sides[1], same_file)
 
 
-def variants(cell: Cell, entries: Iterable[Entry]) -> list[Cell]:
+def variants(cell: CaseRuns, entries: Iterable[Entry]) -> list[CaseRuns]:
     """The same case with other options or cores, from the same experiment: what an intervention changed."""
 
     def core(case: Case) -> tuple[object, ...]:
@@ -281,7 +281,7 @@ def variants(cell: Cell, entries: Iterable[Entry]) -> list[Cell]:
     ]
 
 
-def other_threads(cell: Cell, entries: Iterable[Entry]) -> list[Cell]:
+def other_threads(cell: CaseRuns, entries: Iterable[Entry]) -> list[CaseRuns]:
     """The same case at other thread counts (their cores may differ), of the same experiment where it has some."""
 
     def core(case: Case) -> tuple[object, ...]:
@@ -294,7 +294,7 @@ def other_threads(cell: Cell, entries: Iterable[Entry]) -> list[Cell]:
         if core(e.case) == core(last.case) and e.case.threads != last.case.threads and e.place == last.place
     ]
     own = [e for e in alike if e.experiment == last.experiment]
-    newest: dict[int, Cell] = {}
+    newest: dict[int, CaseRuns] = {}
     for found in cells(own or alike):
         newest[found.case.threads] = found
     return [newest[p] for p in sorted(newest)]

@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class ScalingPoint:
     """One number of threads. `speedup` is paired by round with the fewest threads; `serial` None at that number."""
 
     threads: int
@@ -38,7 +38,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class ScalingLaw:
     """A law fitted to log speed-up. `parameters` with 95 % intervals; `why` says why there are none."""
 
     law: str
@@ -62,7 +62,7 @@ class Scaling:
     usl: tuple[float, float] | None
 
 
-def points(fps: Mapping[int, Mapping[int, float]]) -> list[Point]:
+def points(fps: Mapping[int, Mapping[int, float]]) -> list[ScalingPoint]:
     """`fps`: threads -> round -> FPS. Intervals: t over rounds of the logs. ValueError without one thread."""
     if 1 not in fps or not fps[1]:
         raise ValueError("speed-up is against one thread, which is not there")
@@ -75,7 +75,7 @@ def points(fps: Mapping[int, Mapping[int, float]]) -> list[Point]:
         efficiency = Interval(*(None if v is None else v / threads for v in speedup))  # type: ignore[arg-type]
         serial = None if threads == 1 else _serial(speedup, threads)
         found.append(
-            Point(threads, len(rounds), between_rounds(list(fps[threads].values())), speedup, efficiency, serial)
+            ScalingPoint(threads, len(rounds), between_rounds(list(fps[threads].values())), speedup, efficiency, serial)
         )
     return found
 
@@ -102,7 +102,7 @@ def usl(p: Floats, a: float, b: float) -> Floats:
     return np.asarray(np.log(p) - np.log1p(a * (p - 1) + b * p * (p - 1)))
 
 
-def fits(fps: Mapping[int, Mapping[int, float]]) -> list[Fit]:
+def fits(fps: Mapping[int, Mapping[int, float]]) -> list[ScalingLaw]:
     """Amdahl's law and the universal scalability law, least squares on log speed-up of every round.
 
     A law needs a degree of freedom beyond its parameters in the *numbers of threads* above 1: two points always lie on
@@ -121,11 +121,11 @@ def fits(fps: Mapping[int, Mapping[int, float]]) -> list[Fit]:
 
 def _fit(
     name: str, law: Callable[..., Floats], start: Mapping[str, float], bounds: Any, x: Floats, y: Floats, counts: int
-) -> Fit:
+) -> ScalingLaw:
     needed = len(start) + 1
     if counts < needed:
-        return Fit(name, {}, f"needs {needed} numbers of threads above 1, there are {counts}")
-    return Fit(name, _solve(law, start, bounds, x, y))
+        return ScalingLaw(name, {}, f"needs {needed} numbers of threads above 1, there are {counts}")
+    return ScalingLaw(name, _solve(law, start, bounds, x, y))
 
 
 def _solve(law: Callable[..., Floats], start: Mapping[str, float], bounds: Any, x: Floats, y: Floats) -> Parameters:

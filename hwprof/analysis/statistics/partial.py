@@ -46,7 +46,7 @@ class Partial:
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
-class Space:
+class CovariateSpace:
     """What covariates (n, k) span beside an intercept. `k`: how many of them count.
 
     A covariate that is constant or a combination of others takes no degree of freedom.
@@ -66,7 +66,7 @@ class Space:
             self.k = int(self._basis.shape[1])
 
     @classmethod
-    def of(cls, covariates: Floats) -> Space:
+    def of(cls, covariates: Floats) -> CovariateSpace:
         """The space of these covariates; hundreds of metrics in turn have the same ones, and share it."""
         return _space(covariates.tobytes(), covariates.shape)
 
@@ -97,8 +97,8 @@ class Space:
 
 
 @functools.lru_cache(maxsize=8)
-def _space(data: bytes, shape: tuple[int, ...]) -> Space:
-    return Space(np.frombuffer(data, dtype=np.float64).reshape(shape))
+def _space(data: bytes, shape: tuple[int, ...]) -> CovariateSpace:
+    return CovariateSpace(np.frombuffer(data, dtype=np.float64).reshape(shape))
 
 
 def take_out(values: Floats, covariates: Floats) -> tuple[Floats, int]:
@@ -106,7 +106,7 @@ def take_out(values: Floats, covariates: Floats) -> tuple[Floats, int]:
 
     A covariate that is constant or a combination of others takes no degree of freedom.
     """
-    space = Space.of(covariates)
+    space = CovariateSpace.of(covariates)
     return space.residuals(values), space.k
 
 
@@ -177,7 +177,7 @@ def leave_one_out(x: Floats, y: Floats, covariates: Floats) -> Floats:
     n = len(x)
     if n - 1 < MIN_NETWORKS:
         return np.full(n, np.nan)
-    rest, basis, counted = Space.of(covariates).without_each()
+    rest, basis, counted = CovariateSpace.of(covariates).without_each()
     values = np.stack([x[rest], y[rest]], axis=2)  # (n, n - 1, 2)
     values = values - values.sum(axis=1, keepdims=True) / (n - 1)
     total = (values**2).sum(axis=1)

@@ -8,7 +8,7 @@ from pathlib import Path
 from hwprof.collectors.perf.kinds import CoreKind, read_cores, read_kinds
 from hwprof.collectors.perf.names import ANCHORS, AUTO_HARDWARE, AUTO_SOFTWARE, SOFTWARE
 from hwprof.collectors.perf.sysfs import Pmu, read_pmus, unreadable_pmus
-from hwprof.collectors.perf.tables import CANONICAL, TABLES, Table, TableEvent, load_tables, own_tables, parse_table
+from hwprof.collectors.perf.tables import CANONICAL, TABLES, CpuTable, TableEvent, load_tables, own_tables, parse_table
 from hwprof.collectors.protocol import Unavailable
 from hwprof.machine.virtual import is_emulated
 from hwprof.records import Origin
@@ -62,7 +62,7 @@ class Catalog:
         return read_kinds(self._cpuinfo, self.pmus, self._tables, self.lenient)
 
     @property
-    def table(self) -> Table | None:
+    def table(self) -> CpuTable | None:
         """This CPU's table; None where there is none, or where cores of several kinds have one each (`kinds`)."""
         return None if self.hybrid else self.kinds[0].table
 
@@ -105,4 +105,4 @@ class Catalog:
         return tuple(dict.fromkeys((*ANCHORS, *(name for names in chosen for name in names), *AUTO_SOFTWARE)))
 
 
-__all__ = ["CANONICAL", "TABLES", "Catalog", "Table", "TableEvent", "cpu_ids", "load_tables", "parse_table"]
+__all__ = ["CANONICAL", "TABLES", "Catalog", "CpuTable", "TableEvent", "cpu_ids", "load_tables", "parse_table"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from hwprof.collectors.perf.abi import Type
 from hwprof.collectors.perf.names import CACHE, HARDWARE
 from hwprof.collectors.perf.sysfs import Pmu
-from hwprof.collectors.perf.tables import CANONICAL, Table, TableEvent, find_table
+from hwprof.collectors.perf.tables import CANONICAL, CpuTable, TableEvent, find_table
 from hwprof.collectors.protocol import Unavailable
 
 # PERF_PMU_TYPE_SHIFT: HARDWARE and HW_CACHE events go to the PMU whose number is in the upper half of config.
@@ -110,7 +110,7 @@ class CoreKind:
 
     pmu: Pmu | None
     ids: tuple[str, ...]
-    table: Table | None
+    table: CpuTable | None
     cpus: tuple[int, ...] = ()
 
     @property

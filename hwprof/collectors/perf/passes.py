@@ -44,7 +44,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TrialResult:
     """What a trial said. `why` None: the group counts."""
 
     why: Unavailable | None
@@ -190,17 +190,17 @@ class Planner:
         kept = tuple(c for c in units[0] if c.event.cluster not in failed)
         return [(*anchors, *kept), *found] if kept else found
 
-    def trial(self, members: Members) -> Verdict:
+    def trial(self, members: Members) -> TrialResult:
         """Count a busy loop with the group. A few tries: somebody else may hold the counters for a moment."""
-        verdict = Verdict(None)
+        verdict = TrialResult(None)
         for _ in range(_TRIALS):
             try:
                 group = self._opener.group(members)
             except OpenFailed as error:
-                return Verdict(self._why(error, members))
+                return TrialResult(self._why(error, members))
             with closing(group), self._pin(members[0].event.cluster) as there:
                 if not there:
-                    return Verdict(None)  # this thread can't go there to try: the target may
+                    return TrialResult(None)  # this thread can't go there to try: the target may
                 group.switch(True)
                 self._opener.kernel.spin()
                 group.switch(False)
@@ -229,19 +229,21 @@ def _is_anchor(member: Countable) -> bool:
     return (member.event.whole or member.metric) in ANCHORS
 
 
-def _judge(members: Members, raw: tuple[int | None, ...], enabled_ns: int, running_ns: int) -> Verdict:
+def _judge(members: Members, raw: tuple[int | None, ...], enabled_ns: int, running_ns: int) -> TrialResult:
     """Whether what a group read over a busy loop can be true."""
     if None in raw:
-        return Verdict(Unavailable("opened, but could not be read"), raw)
+        return TrialResult(Unavailable("opened, but could not be read"), raw)
     if enabled_ns <= 0:
-        return Verdict(Unavailable("opened, but could not be enabled"), raw)
+        return TrialResult(Unavailable("opened, but could not be enabled"), raw)
     if running_ns <= 0:
-        return Verdict(Unavailable("opened, but the kernel never ran it"), raw)
+        return TrialResult(Unavailable("opened, but the kernel never ran it"), raw)
     if not any(raw) and any(c.event.base in NEVER_ZERO and c.event.kind == "core" for c in members):
         share = running_ns / enabled_ns
-        return Verdict(Unavailable(f"opened and ran {share:.2%} of a trial, but read 0 for all, anchors included"), raw)
+        return TrialResult(
+            Unavailable(f"opened and ran {share:.2%} of a trial, but read 0 for all, anchors included"), raw
+        )
     if running_ns < enabled_ns:
-        return Verdict(
+        return TrialResult(
             Unavailable(
                 f"ran only {running_ns / enabled_ns:.1%} of a trial: too many events, or another user of the counters",
                 "sudo sysctl kernel.nmi_watchdog=0 frees a counter; stop other profilers; or allow multiplexing",
@@ -250,10 +252,12 @@ def _judge(members: Members, raw: tuple[int | None, ...], enabled_ns: int, runni
         )
     zero = [c.metric for c, value in zip(members, raw, strict=True) if not value and _must_count(c)]
     if zero:
-        return Verdict(Unavailable(f"{', '.join(zero)} read 0 over a busy loop: the counter lies"), raw)
+        return TrialResult(Unavailable(f"{', '.join(zero)} read 0 over a busy loop: the counter lies"), raw)
     if not any(raw) and members[0].event.kind == "core":
-        return Verdict(Unavailable("read 0 in a trial, and no cycles or instructions count here to check it by"), raw)
-    return Verdict(None, raw)
+        return TrialResult(
+            Unavailable("read 0 in a trial, and no cycles or instructions count here to check it by"), raw
+        )
+    return TrialResult(None, raw)
 
 
 def _must_count(member: Countable) -> bool:

@@ -65,7 +65,7 @@ class TableEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class CpuTable:
     """One file of configs/cpus. `generic`: what a generic name means on this CPU, or `absent: reason`."""
 
     name: str
@@ -101,7 +101,7 @@ _EVENT_KEYS = {"type", "code", "config", "config1", "meaning", "caveat", "unit"}
 _TYPES = {"hardware": Type.HARDWARE, "cache": Type.HW_CACHE, "raw": Type.RAW}
 
 
-def parse_table(text: str, source: str, unreadable: dict[str, str] | None = None) -> Table:
+def parse_table(text: str, source: str, unreadable: dict[str, str] | None = None) -> CpuTable:
     """A table from TOML. Raises HwprofError, naming the file and the key, where it breaks the schema.
 
     `unreadable`: takes the reason of each single event that does (name -> why), which the table then lacks.
@@ -120,7 +120,7 @@ def parse_table(text: str, source: str, unreadable: dict[str, str] | None = None
                 unreadable[name] = absent[name] = f"its entry in {source} can't be read: {error}"
         if unknown := (set(events) | set(absent)) - set(CANONICAL):
             raise ValueError(f"{', '.join(sorted(unknown))}: no canonical name")
-        return Table(
+        return CpuTable(
             name=data["name"],
             verified=data["verified"],
             match=tuple(data["match"]["ids"]),
@@ -156,12 +156,12 @@ def _table_event(name: str, entry: Mapping[str, Any]) -> TableEvent:
 
 
 @lru_cache
-def load_tables(directory: Path = TABLES) -> tuple[Table, ...]:
+def load_tables(directory: Path = TABLES) -> tuple[CpuTable, ...]:
     """Every table of `directory`, by file name."""
     return tuple(_load(p) for p in sorted(directory.glob("*.toml")))
 
 
-def _load(path: Path, unreadable: dict[str, str] | None = None) -> Table:
+def _load(path: Path, unreadable: dict[str, str] | None = None) -> CpuTable:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -169,7 +169,7 @@ def _load(path: Path, unreadable: dict[str, str] | None = None) -> Table:
     return parse_table(text, str(path), unreadable)
 
 
-def own_tables() -> tuple[tuple[Table, ...], dict[str, str]]:
+def own_tables() -> tuple[tuple[CpuTable, ...], dict[str, str]]:
     """The user's own tables (HWPROF_CPUS) as far as they can be read; file or event -> why it can't."""
     found, unreadable = [], {}
     own = os.environ.get("HWPROF_CPUS")
@@ -185,7 +185,7 @@ def own_tables() -> tuple[tuple[Table, ...], dict[str, str]]:
 
 def find_table(
     cpu: str, pmu: str = "", stepping: str = "", directory: Path = TABLES, lenient: bool = False
-) -> Table | None:
+) -> CpuTable | None:
     """The table for a core, by its id and the name of its PMU. None: there is none.
 
     The folder named by HWPROF_CPUS, if any, holds tables of the user's own, which come first. One that breaks the

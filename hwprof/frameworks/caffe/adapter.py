@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hwprof.errors import NotInstalled, UnsupportedModel
-from hwprof.frameworks.conversions import ONNX, Step
+from hwprof.frameworks.conversions import ONNX, Conversion
 from hwprof.frameworks.opencv.adapter import OpenCv, OpenCvModel, explain
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import Switch
@@ -32,7 +32,7 @@ class Caffe(OpenCv):
     every_output = False  # in Caffe's format only what no layer takes is an output
     switches: Mapping[str, Switch] = {}
     form, form_means = "caffe", ".prototxt and .caffemodel"
-    conversions = (Step(ONNX, "caffe", "hwprof: a walk over the graph", "caffe"),)
+    conversions = (Conversion(ONNX, "caffe", "hwprof: a walk over the graph", "caffe"),)
     debian = ()
     dli: Mapping[str, str] = {"Caffe": ""}
 

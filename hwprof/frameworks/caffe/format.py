@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Layer:
+class CaffeLayer:
     """One layer: `parameters` is text below its name; `blobs` its weights."""
 
     kind: str
@@ -29,7 +29,7 @@ class Layer:
     blobs: Sequence[Array] = field(default_factory=list)
 
 
-Make = Callable[[Attributes, Sequence[Any]], list[Layer]]
+Make = Callable[[Attributes, Sequence[Any]], list[CaffeLayer]]
 
 
 def convert(source: Path, shape: Sequence[int], folder: Path) -> Path:
@@ -85,7 +85,7 @@ def _sides(a: Attributes, name: str, default: int) -> str:
     return f"{high} {wide}"
 
 
-def _conv(a: Attributes, given: Sequence[Any]) -> list[Layer]:
+def _conv(a: Attributes, given: Sequence[Any]) -> list[CaffeLayer]:
     weight = given[1]
     kernel, strides = weight.shape[2:], list(a.get("strides", [1, 1]))
     dilations, pads = set(a.get("dilations", [1, 1])), even_pads(a)
@@ -94,10 +94,10 @@ def _conv(a: Attributes, given: Sequence[Any]) -> list[Layer]:
     words = f"num_output: {weight.shape[0]} kernel_h: {kernel[0]} kernel_w: {kernel[1]} group: {a.get('group', 1)}"
     words += f" stride_h: {strides[0]} stride_w: {strides[1]} pad_h: {pads[0]} pad_w: {pads[1]}"
     words += f" dilation: {dilations.pop()} bias_term: {'true' if len(given) > 2 else 'false'}"
-    return [Layer("Convolution", f"convolution_param {{ {words} }}", [v for v in given[1:] if v is not None])]
+    return [CaffeLayer("Convolution", f"convolution_param {{ {words} }}", [v for v in given[1:] if v is not None])]
 
 
-def _batch_norm(a: Attributes, given: Sequence[Any]) -> list[Layer]:
+def _batch_norm(a: Attributes, given: Sequence[Any]) -> list[CaffeLayer]:
     """Caffe's BatchNorm normalises only; what follows is a Scale. Its third blob divides the others."""
     import numpy as np
 
@@ -105,21 +105,21 @@ def _batch_norm(a: Attributes, given: Sequence[Any]) -> list[Layer]:
     epsilon = f"{a.get('epsilon', 1e-5):g}"
     one = np.ones(1, np.float32)
     return [
-        Layer("BatchNorm", f"batch_norm_param {{ use_global_stats: true eps: {epsilon} }}", [mean, variance, one]),
-        Layer("Scale", "scale_param { bias_term: true }", [scale, shift]),
+        CaffeLayer("BatchNorm", f"batch_norm_param {{ use_global_stats: true eps: {epsilon} }}", [mean, variance, one]),
+        CaffeLayer("Scale", "scale_param { bias_term: true }", [scale, shift]),
     ]
 
 
-def _gemm(a: Attributes, given: Sequence[Any]) -> list[Layer]:
+def _gemm(a: Attributes, given: Sequence[Any]) -> list[CaffeLayer]:
     check_product(a)
     weight = given[1] if a.get("transB", 0) else given[1].T
     bias = "true" if len(given) > 2 else "false"
     words = f"inner_product_param {{ num_output: {weight.shape[0]} bias_term: {bias} }}"
-    return [Layer("InnerProduct", words, [weight, *(v.reshape(-1) for v in given[2:] if v is not None)])]
+    return [CaffeLayer("InnerProduct", words, [weight, *(v.reshape(-1) for v in given[2:] if v is not None)])]
 
 
 def _pool(kind: str) -> Make:
-    def make(a: Attributes, given: Sequence[Any]) -> list[Layer]:
+    def make(a: Attributes, given: Sequence[Any]) -> list[CaffeLayer]:
         kernel, strides, pads = list(a["kernel_shape"]), list(a.get("strides", [1, 1])), even_pads(a)
         if kind == "AVE" and any(pads):
             raise ValueError("averages with padding")
@@ -127,33 +127,33 @@ def _pool(kind: str) -> Make:
             f"pool: {kind} kernel_h: {kernel[0]} kernel_w: {kernel[1]} stride_h: {strides[0]} stride_w: {strides[1]}"
         )
         words += f" pad_h: {pads[0]} pad_w: {pads[1]} ceil_mode: {'true' if a.get('ceil_mode', 0) else 'false'}"
-        return [Layer("Pooling", f"pooling_param {{ {words} }}")]
+        return [CaffeLayer("Pooling", f"pooling_param {{ {words} }}")]
 
     return make
 
 
-def _clip(a: Attributes, given: Sequence[Any]) -> list[Layer]:
+def _clip(a: Attributes, given: Sequence[Any]) -> list[CaffeLayer]:
     low, high = clip_limits(a, given)
     if (low, high) != (0.0, 6.0):
         raise ValueError(f"limits {low:g} and {high:g}: only 0 and 6 are a layer")
-    return [Layer("ReLU6")]
+    return [CaffeLayer("ReLU6")]
 
 
 def _plain(kind: str, parameters: str = "") -> Make:
-    return lambda a, given: [Layer(kind, parameters)]
+    return lambda a, given: [CaffeLayer(kind, parameters)]
 
 
 def _eltwise(operation: str) -> Make:
-    def make(a: Attributes, given: Sequence[Any]) -> list[Layer]:
+    def make(a: Attributes, given: Sequence[Any]) -> list[CaffeLayer]:
         if any(value is not None for value in given):
             raise ValueError("a constant operand")
-        return [Layer("Eltwise", f"eltwise_param {{ operation: {operation} }}")]
+        return [CaffeLayer("Eltwise", f"eltwise_param {{ operation: {operation} }}")]
 
     return make
 
 
 def _axis(kind: str, name: str, default: int) -> Make:
-    return lambda a, given: [Layer(kind, f"{name} {{ axis: {a.get('axis', default)} }}")]
+    return lambda a, given: [CaffeLayer(kind, f"{name} {{ axis: {a.get('axis', default)} }}")]
 
 
 LAYERS: Mapping[str, Make] = {

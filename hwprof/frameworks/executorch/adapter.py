@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.environments.interpreters import Environment
 from hwprof.errors import NotInstalled, UnsupportedModel, UsageError
-from hwprof.frameworks.conversions import ONNX, Step, reached
+from hwprof.frameworks.conversions import ONNX, Conversion, reached
 from hwprof.frameworks.precision import QUANTISED, confirmed, dot_product, tally
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.networks.graph import InputSpec
@@ -69,10 +69,10 @@ class ExecuTorch:
     )
     form_means = "ExecuTorch's program"
     conversions = (
-        Step("pt2", "torch", "torch.export.load", "executorch"),
-        Step(ONNX, "torch", "hwprof: a walk over the graph", "executorch"),
-        Step("torch", "exported", "torch.export", "executorch"),
-        Step("exported", "pte", "ExecuTorch: lowered", "executorch"),
+        Conversion("pt2", "torch", "torch.export.load", "executorch"),
+        Conversion(ONNX, "torch", "hwprof: a walk over the graph", "executorch"),
+        Conversion("torch", "exported", "torch.export", "executorch"),
+        Conversion("exported", "pte", "ExecuTorch: lowered", "executorch"),
     )
     dli: Mapping[str, str] = {"ExecuTorch": "", "ExecuTorch Cpp": "cpp"}
 

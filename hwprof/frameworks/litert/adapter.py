@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hwprof.environments.interpreters import Environment
 from hwprof.errors import NotInstalled, UnsupportedModel
 from hwprof.frameworks import calibration
-from hwprof.frameworks.conversions import ONNX, Step, reached
+from hwprof.frameworks.conversions import ONNX, Conversion, reached
 from hwprof.frameworks.precision import QUANTISED, confirmed, dot_product, tally
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.tensorflow.adapter import QUIET
@@ -105,8 +105,8 @@ class LiteRt:
     )
     form_means = "LiteRT's flatbuffer"
     conversions = (
-        Step(ONNX, "tf-function", "hwprof: a walk over the graph", "tensorflow"),
-        Step("tf-function", "tflite", "TensorFlow's converter", "tensorflow"),
+        Conversion(ONNX, "tf-function", "hwprof: a walk over the graph", "tensorflow"),
+        Conversion("tf-function", "tflite", "TensorFlow's converter", "tensorflow"),
     )
     dli: Mapping[str, str] = {"TensorFlowLite": "", "TensorFlowLite Cpp": "cpp"}
 
@@ -120,9 +120,9 @@ class LiteRt:
             import tensorflow as tf
         except ImportError as error:
             raise NotInstalled("tensorflow, which converts to .tflite,", "hwprof env create tensorflow") from error
-        from hwprof.frameworks.tensorflow.graph import Network
+        from hwprof.frameworks.tensorflow.graph import TfGraph
 
-        network = Network(job.source, job.input.shape, pads_apart=True)
+        network = TfGraph(job.source, job.input.shape, pads_apart=True)
         function = tf.function(network.walk, input_signature=[network.signature]).get_concrete_function()
         reached("tf-function")
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function], network)

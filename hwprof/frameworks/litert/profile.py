@@ -51,7 +51,7 @@ KINDS = {
 }
 
 
-class Event(ctypes.Structure):
+class ProfilerEvent(ctypes.Structure):
     """ProfiledEventData of LiteRT 2.3."""
 
     _fields_ = (
@@ -155,14 +155,14 @@ class Compiled:
         self._lib("LiteRtStopProfiler", self._profiler)
         count = ctypes.c_int()
         self._lib("LiteRtGetNumProfilerEvents", self._profiler, ctypes.byref(count))
-        events = (Event * count.value)()
+        events = (ProfilerEvent * count.value)()
         self._lib("LiteRtGetProfilerEvents", self._profiler, count, events)
         found = told(events)
         self._lib("LiteRtResetProfiler", self._profiler)
         return found
 
 
-def told(events: Iterable[Event]) -> list[tuple[str, int, int]]:
+def told(events: Iterable[ProfilerEvent]) -> list[tuple[str, int, int]]:
     """(operator, event type, us) of each. Raises NotAvailable where they have another form than this module knows."""
     known = list(events)
     if any(e.type not in TYPES or e.source not in SOURCES or not e.tag for e in known):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.environments.interpreters import Environment
 from hwprof.errors import NotInstalled, UnsupportedModel
-from hwprof.frameworks.conversions import ONNX, Step
+from hwprof.frameworks.conversions import ONNX, Conversion
 from hwprof.frameworks.named_outputs import require_outputs
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.networks.graph import InputSpec
@@ -93,7 +93,7 @@ class Mnn:
     every_output = True
     environment = Environment(("MNN",), "pip install 'hwprof[mnn]'", "MNN", requirements=("MNN==3.6.1", "numpy"))
     form_means = ".mnn"
-    conversions = (Step(ONNX, "mnn", "MNN's converter", "mnn"),)
+    conversions = (Conversion(ONNX, "mnn", "MNN's converter", "mnn"),)
 
     def environ(self, case: Case) -> Mapping[str, str]:
         """Threads are MNN's own."""

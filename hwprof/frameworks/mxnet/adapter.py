@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.environments.interpreters import Environment
 from hwprof.errors import NotInstalled, UnsupportedModel
-from hwprof.frameworks.conversions import ONNX, Step
+from hwprof.frameworks.conversions import ONNX, Conversion
 from hwprof.frameworks.mxnet import int8
 from hwprof.frameworks.precision import QUANTISED
 from hwprof.frameworks.protocol import PrepareJob
@@ -76,7 +76,7 @@ class Mxnet:
     )
     switches: Mapping[str, Switch] = {"spin": Switch(OPENMP), "simd": Switch(ONEDNN, "oneDNN's kernels alone")}
     form_means = "a symbol and its parameters"
-    conversions = (Step(ONNX, "mxnet", "hwprof: a walk over the graph", "mxnet"),)
+    conversions = (Conversion(ONNX, "mxnet", "hwprof: a walk over the graph", "mxnet"),)
     dli: Mapping[str, str] = {"MXNet": ""}
 
     def environ(self, case: Case) -> Mapping[str, str]:
@@ -163,14 +163,14 @@ def build(mx: Any, path: Path) -> tuple[Any, dict[str, Any], str]:
         return mx.sym.Variable(name, shape=constants[name].shape)
 
     for node in graph.nodes:
-        given = [Given(n, values.get(n), constants.get(n), weight) for n in node.inputs]
+        given = [NodeInputs(n, values.get(n), constants.get(n), weight) for n in node.inputs]
         made = graph.convert(node, mx, node.attributes, given, node.label.strip("/").replace("/", "_"))
         for index, name in enumerate(node.outputs):
             values[name] = made[index] if len(node.outputs) > 1 else made
     return values[graph.results[0]], used, graph.source
 
 
-class Given:
+class NodeInputs:
     """An input of a node: a symbol, or a constant that becomes a variable where it is used as one."""
 
     def __init__(self, name: str, symbol: Any, value: Any, weight: Callable[[str], Any]) -> None:
@@ -181,7 +181,7 @@ class Given:
         return self._symbol if self._symbol is not None else self._weight(self.name)
 
 
-Inputs = Sequence[Given]
+Inputs = Sequence[NodeInputs]
 
 
 def _conv(mx: Any, a: Attributes, given: Inputs, label: str) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.environments.interpreters import Environment
 from hwprof.errors import NotInstalled, UnsupportedModel
-from hwprof.frameworks.conversions import ONNX, Step
+from hwprof.frameworks.conversions import ONNX, Conversion
 from hwprof.frameworks.named_outputs import require_outputs
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import Switch
@@ -120,7 +120,7 @@ class Ncnn:
     )
     switches: Mapping[str, Switch] = {"spin": Switch({"spin": False})}
     form_means = ".param and .bin"
-    conversions = (Step(ONNX, "ncnn", "pnnx", "ncnn"),)
+    conversions = (Conversion(ONNX, "ncnn", "pnnx", "ncnn"),)
     dli: Mapping[str, str] = {"ncnn": ""}
 
     def environ(self, case: Case) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.environments.interpreters import Environment
 from hwprof.errors import NotInstalled, UnsupportedModel
-from hwprof.frameworks.conversions import ONNX, Step
+from hwprof.frameworks.conversions import ONNX, Conversion
 from hwprof.frameworks.named_outputs import require_outputs
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import Switch
@@ -95,7 +95,7 @@ class OpenCv:
         ),
     }
     form, form_means = "static-onnx", "ONNX of one static input shape"
-    conversions: tuple[Step, ...] = (Step(ONNX, "static-onnx", "onnx: the shape fixed", "opencv"),)
+    conversions: tuple[Conversion, ...] = (Conversion(ONNX, "static-onnx", "onnx: the shape fixed", "opencv"),)
     debian: tuple[str, ...] = ("python3-opencv",)
     dli: Mapping[str, str] = {"OpenCV DNN Python": "", "OpenCV DNN Cpp": "cpp"}
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.environments.interpreters import Environment
 from hwprof.errors import NotAvailable, NotInstalled, UnsupportedModel, UsageError
-from hwprof.frameworks.conversions import ONNX, Step
+from hwprof.frameworks.conversions import ONNX, Conversion
 from hwprof.frameworks.precision import QUANTISED, confirmed, dot_product, int8_key, require, saturates, tally
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import ONEDNN, OPENMP, Switch
@@ -130,8 +130,8 @@ class PyTorch:
     }
     form, form_means = "torch", "torch.nn modules, in memory"
     conversions = (
-        Step("pt2", "torch", "torch.export.load", "pytorch"),
-        Step(ONNX, "torch", "hwprof: a walk over the graph", "pytorch"),
+        Conversion("pt2", "torch", "torch.export.load", "pytorch"),
+        Conversion(ONNX, "torch", "hwprof: a walk over the graph", "pytorch"),
     )
     debian = ("python3-torch",)
     dli: Mapping[str, str] = {"PyTorch": "", "PyTorch Cpp": "cpp"}

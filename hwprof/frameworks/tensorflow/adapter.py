@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.environments.interpreters import Environment
 from hwprof.errors import NotInstalled
-from hwprof.frameworks.conversions import ONNX, Step, reached
+from hwprof.frameworks.conversions import ONNX, Conversion, reached
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import ONEDNN, Switch
 from hwprof.networks.graph import InputSpec
@@ -82,8 +82,8 @@ class TensorFlow:
     }
     form_means = "TensorFlow's SavedModel"
     conversions = (
-        Step(ONNX, "tf-function", "hwprof: a walk over the graph", "tensorflow"),
-        Step("tf-function", "savedmodel", "TensorFlow: traced and saved", "tensorflow"),
+        Conversion(ONNX, "tf-function", "hwprof: a walk over the graph", "tensorflow"),
+        Conversion("tf-function", "savedmodel", "TensorFlow: traced and saved", "tensorflow"),
     )
     no_profile = "its profiler traces threads and kernels of a fused function, not layers"
     dli: Mapping[str, str] = {"TensorFlow": ""}
@@ -103,9 +103,9 @@ class TensorFlow:
             import tensorflow as tf
         except ImportError as error:
             raise NotInstalled(self.name, self.environment.install) from error
-        from hwprof.frameworks.tensorflow.graph import Network
+        from hwprof.frameworks.tensorflow.graph import TfGraph
 
-        network = Network(job.source, job.input.shape)
+        network = TfGraph(job.source, job.input.shape)
         path = job.directory / "savedmodel"
         function = tf.function(network.walk, input_signature=[network.signature])
         network.serve = function

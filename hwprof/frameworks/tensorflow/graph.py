@@ -28,7 +28,7 @@ def axis_of(axis: int, rank: int) -> int:
     return ORDER[rank].index(axis) if rank in ORDER else axis
 
 
-class Network(tf.Module):  # type: ignore[misc]
+class TfGraph(tf.Module):  # type: ignore[misc]
     """The network as a callable of one channels-last tensor."""
 
     def __init__(self, path: Path, shape: Sequence[int], pads_apart: bool = False) -> None:
@@ -82,7 +82,7 @@ def same_or(pads: list[list[int]], kernel: Sequence[int], strides: Sequence[int]
     return "SAME" if list(strides) == [1, 1] and pads[1:3] == even else pads
 
 
-def conv(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
+def conv(net: TfGraph, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
     x, weight = given[0], given[1]
     strides, dilations = list(a.get("strides", [1, 1])), list(a.get("dilations", [1, 1]))
     padding = same_or(explicit(a), weight.shape[2:], strides, dilations)
@@ -101,20 +101,20 @@ def conv(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[str]
     return y
 
 
-def batch_norm(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
+def batch_norm(net: TfGraph, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
     scale, shift, mean, variance = (net.variable(n, v) for n, v in zip(names[1:5], given[1:5], strict=True))
     epsilon = a.get("epsilon", 1e-5)
     return tf.compat.v1.nn.fused_batch_norm(given[0], scale, shift, mean, variance, epsilon, is_training=False)[0]
 
 
-def gemm(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
+def gemm(net: TfGraph, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
     check_product(a)
     weight = given[1].T if a.get("transB", 0) else given[1]
     y = tf.matmul(given[0], net.variable(names[1], np.ascontiguousarray(weight)))
     return y if len(given) < 3 or given[2] is None else tf.nn.bias_add(y, net.variable(names[2], given[2].reshape(-1)))
 
 
-def max_pool(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
+def max_pool(net: TfGraph, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
     x, kernel = given[0], list(a["kernel_shape"])
     strides, pads = list(a.get("strides", [1, 1])), explicit(a)
     if any(d != 1 for d in a.get("dilations", [1, 1])):
@@ -147,7 +147,7 @@ def padded_for_maximum(x: Any, pads: list[list[int]], kernel: Sequence[int], non
     return tf.pad(x, pads, constant_values=x.dtype.min)
 
 
-def average_pool(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
+def average_pool(net: TfGraph, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
     x, kernel, strides = given[0], list(a["kernel_shape"]), list(a.get("strides", [1, 1]))
     if any(map(any, explicit(a))):
         raise ValueError("padding is not supported")
@@ -156,19 +156,19 @@ def average_pool(net: Network, a: Attributes, given: Sequence[Any], names: Seque
     return tf.nn.avg_pool2d(x, kernel, strides, "VALID")
 
 
-def clip(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
+def clip(net: TfGraph, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
     low, high = clip_limits(a, given)
     return tf.nn.relu6(given[0]) if (low, high) == (0.0, 6.0) else tf.clip_by_value(given[0], low, high)
 
 
-def hard_sigmoid(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
+def hard_sigmoid(net: TfGraph, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
     alpha, beta = a.get("alpha", 0.2), a.get("beta", 0.5)
     if abs(alpha - 1 / 6) < 1e-6 and beta == 0.5:
         return tf.nn.relu6(given[0] + 3.0) * (1 / 6)
     return tf.clip_by_value(alpha * given[0] + beta, 0.0, 1.0)
 
 
-def reduce_mean(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
+def reduce_mean(net: TfGraph, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
     axes = integers(a, "axes", given)
     rank = len(given[0].shape)
     keep = bool(a.get("keepdims", 1))
@@ -177,7 +177,7 @@ def reduce_mean(net: Network, a: Attributes, given: Sequence[Any], names: Sequen
     return tf.reduce_mean(given[0], [axis_of(x, rank) for x in axes], keep)
 
 
-def reshape(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
+def reshape(net: TfGraph, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
     """Flattening, or channels split or joined, which leaves the order of the rest alone."""
     x, dims = given[0], integers(a, "shape", given)
     shape = [x.shape[i] for i in (ORDER_BACK[len(x.shape)] if len(x.shape) in ORDER else range(len(x.shape)))]
@@ -197,7 +197,7 @@ def reshape(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[s
 ORDER_BACK = {rank: tuple(order.index(i) for i in range(rank)) for rank, order in ORDER.items()}
 
 
-def transpose(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
+def transpose(net: TfGraph, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
     """The graph's permutation between our orders."""
     x, perm = given[0], list(a["perm"])
     rank = len(perm)
@@ -206,7 +206,7 @@ def transpose(net: Network, a: Attributes, given: Sequence[Any], names: Sequence
     return tf.transpose(x, [ORDER[rank].index(perm[axis]) for axis in ORDER[rank]])
 
 
-def flatten(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
+def flatten(net: TfGraph, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
     """To (batch, features) in the graph's order of features."""
     x = given[0]
     if a.get("axis", 1) != 1:
@@ -217,14 +217,14 @@ def flatten(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[s
     return tf.reshape(x, [-1 if x.shape[0] is None else int(x.shape[0]), int(np.prod(x.shape[1:]))])
 
 
-def split(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
+def split(net: TfGraph, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
     return tf.split(given[0], integers(a, "split", given), axis_of(a.get("axis", 0), len(given[0].shape)))
 
 
 def binary(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     """Elementwise of two; a constant of the graph's layout is brought into ours."""
 
-    def make(net: Network, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
+    def make(net: TfGraph, a: Attributes, given: Sequence[Any], names: Sequence[str]) -> Any:
         rank = max(len(v.shape) for v in given)
         ours = []
         for value in given:

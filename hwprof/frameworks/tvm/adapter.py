@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.environments.interpreters import Environment
 from hwprof.errors import NotInstalled, UnsupportedModel
-from hwprof.frameworks.conversions import ONNX, Step, reached
+from hwprof.frameworks.conversions import ONNX, Conversion, reached
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import Switch
 from hwprof.frameworks.tvm.tuning import FILE, TRIALS, tuned
@@ -84,7 +84,7 @@ class Tvm:
     )
     switches: Mapping[str, Switch] = {"spin": Switch({"env.TVM_THREAD_POOL_SPIN_COUNT": "0"})}
     form_means = "machine code for this CPU in a shared library"
-    conversions = (Step(ONNX, "relax", "TVM's ONNX frontend", "tvm"), Step("relax", "tvm", "LLVM", "tvm"))
+    conversions = (Conversion(ONNX, "relax", "TVM's ONNX frontend", "tvm"), Conversion("relax", "tvm", "LLVM", "tvm"))
     dli: Mapping[str, str] = {"TVM": ""}
 
     def environ(self, case: Case) -> Mapping[str, str]:

@@ -24,12 +24,12 @@ _STYLE = (
 
 
 @dataclass(slots=True)
-class Node:
+class FlameNode:
     """A frame with what it called."""
 
     frame: Frame
     weight: int = 0
-    children: dict[Frame, Node] = field(default_factory=dict)
+    children: dict[Frame, FlameNode] = field(default_factory=dict)
 
     def depth(self) -> int:
         """Rows above and with this one."""
@@ -41,14 +41,14 @@ class Node:
         return deepest
 
 
-def tree(folded: Mapping[tuple[Frame, ...], int]) -> Node:
+def tree(folded: Mapping[tuple[Frame, ...], int]) -> FlameNode:
     """Stacks (outermost first) -> their common tree."""
-    root = Node(Frame("all", ""))
+    root = FlameNode(Frame("all", ""))
     for stack, weight in folded.items():
         root.weight += weight
         node = root
         for frame in stack:
-            node = node.children.setdefault(frame, Node(frame))
+            node = node.children.setdefault(frame, FlameNode(frame))
             node.weight += weight
     return root
 
@@ -93,7 +93,7 @@ def svg(folded: Mapping[tuple[Frame, ...], int], title: str, subtitle: str = "")
     )
 
 
-def _draw(root: Node, height: float, parts: list[str]) -> int:
+def _draw(root: FlameNode, height: float, parts: list[str]) -> int:
     """Append a rectangle for each frame that is wide enough; how many were not."""
     scale = (WIDTH - 2 * MARGIN) / (root.weight or 1)
     hidden = 0
@@ -114,7 +114,7 @@ def _draw(root: Node, height: float, parts: list[str]) -> int:
     return hidden
 
 
-def _rectangle(node: Node, x: float, y: float, width: float, all_: int) -> str:
+def _rectangle(node: FlameNode, x: float, y: float, width: float, all_: int) -> str:
     symbol, library = node.frame
     where = f" ({library})" if library else ""
     told = escape(f"{symbol}{where}: {100 * node.weight / all_:.2f} %")

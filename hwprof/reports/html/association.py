@@ -9,7 +9,7 @@ from hwprof.analysis.correlation.findings import Analysis, Correlation, Shared
 from hwprof.analysis.statistics.partial import MIN_TESTED
 from hwprof.reports.html.model import Figure, Scatter
 from hwprof.reports.html.speed import place
-from hwprof.reports.html.svg import LETTER, Drawing, axis, point
+from hwprof.reports.html.svg import LETTER, Svg, axis, point
 
 MOST = 40  # metrics in a map, and slopes in a chart: the rest is in the tables
 
@@ -73,7 +73,7 @@ def heat_map(analysis: Analysis, stratum: int, where: str) -> Figure | None:
     frameworks = list(analysis.frameworks)
     left = 12 + LETTER * max(len(labels[n]) for n in metrics)
     cell, high = max(74.0, 12 + LETTER * max(map(len, frameworks))), 36.0
-    draw = Drawing(left + cell * len(frameworks) + 8, 0, f"Correlation with {analysis.target} given size {where}")
+    draw = Svg(left + cell * len(frameworks) + 8, 0, f"Correlation with {analysis.target} given size {where}")
     for j, name in enumerate(frameworks):
         draw.text(left + cell * (j + 0.5), 16, name, "t", "middle")
     top = 24.0
@@ -114,7 +114,7 @@ def heat_map(analysis: Analysis, stratum: int, where: str) -> Figure | None:
 
 
 def _cell(c: Correlation, x: float, y: float, width: float, height: float, key: str) -> str:
-    inner = Drawing(0, 0, "")
+    inner = Svg(0, 0, "")
     box: dict[str, Any] = {"x": x + 1, "y": y + 1, "width": width - 2, "height": height - 2, "rx": 3}
     r = c.given.r
     if r is None:
@@ -141,7 +141,7 @@ def added_variable(c: Correlation, key: str) -> Figure:
     """What is left of log FPS against what is left of the log metric, given size, each point with its network."""
     assert c.points is not None
     xs, ys = [float(v) for v in c.points.rx], [float(v) for v in c.points.ry]
-    draw = Drawing(420, 312, said(c))
+    draw = Svg(420, 312, said(c))
     x, y = axis(xs, 56, 410), axis(ys, 262, 34)
     draw.y_axis(y, 56, 410, f"log {c.target}, given size")
     draw.x_axis(x, 262, 34, "log metric per frame, given size", 5)
@@ -177,7 +177,7 @@ def slopes(shared: Sequence[Shared], stratum: int, where: str) -> Figure | None:
     if not shown:
         return None
     left = 12 + LETTER * max(len(s.metric.label) for s in shown)
-    draw = Drawing(left + 470, 0, f"Pooled slopes {where}")
+    draw = Svg(left + 470, 0, f"Pooled slopes {where}")
     x = axis([v for s in shown for v in (s.slope, s.low, s.high) if v is not None], left, left + 450, zero=True)
     top, bottom = 12.0, 12.0 + 22 * len(shown)
     draw.x_axis(x, bottom, top, f"elasticity: % {shown[0].target} that goes with +1 % of the metric per frame")

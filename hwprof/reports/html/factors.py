@@ -13,7 +13,7 @@ from hwprof.analysis.explain.explanation import Explanation
 from hwprof.analysis.explain.wording import name_of
 from hwprof.analysis.factors.identity import Factor
 from hwprof.reports.html.model import Figure
-from hwprof.reports.html.svg import LETTER, Drawing, axis
+from hwprof.reports.html.svg import LETTER, Svg, axis
 from hwprof.reports.page.content import Table
 from hwprof.reports.terminal import explain
 
@@ -43,7 +43,7 @@ def waterfall(pair: Apart, key: str, headline: str = "") -> Figure:
     steps, whole = found.terms, found.fps
     everything = (*steps, whole)
     left = 14 + LETTER * max(len(short(f.name)) for f in everything)
-    draw = Drawing(left + 620, 0, f"{fast} against {slow}")
+    draw = Svg(left + 620, 0, f"{fast} against {slow}")
     reached, edges = 1.0, [1.0, whole.ratio]
     for f in steps:
         edges += [reached * v for v in (f.ratio, f.low, f.high) if v is not None]

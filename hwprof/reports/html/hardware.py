@@ -13,7 +13,7 @@ from hwprof.collectors.vocabulary import LEVEL1, Name
 from hwprof.records import Origin, Role, Run, Series
 from hwprof.reports.html.model import Cell, Figure
 from hwprof.reports.html.speed import place
-from hwprof.reports.html.svg import LETTER, Drawing, axis
+from hwprof.reports.html.svg import LETTER, Svg, axis
 from hwprof.reports.page.topdown import NOTE
 from hwprof.reports.page.words import number
 from hwprof.studies.ceilings.measure import SHARE
@@ -27,7 +27,7 @@ def topdown(bars: Sequence[Bar], key: str) -> Figure:
     shown = bars[:MOST]
     names = [bar.title for bar in shown]
     left = 12 + LETTER * max(map(len, names))
-    draw = Drawing(left + 480, 0, "Top-down level 1")
+    draw = Svg(left + 480, 0, "Top-down level 1")
     top = draw.legend(list(LEVEL1), left, 14, 470) + 4
     x = axis([0, 1], left, left + 450, zero=True)
     for index, bar in enumerate(shown):
@@ -61,7 +61,7 @@ def roofline(placed: Sequence[tuple[Placement, Roof]], roof: Roof, variants: Seq
     A network's name stands beside its fastest case.
     """
     mine = [p for p, under in placed if under is roof]
-    draw = Drawing(720, 0, "Roofline")
+    draw = Svg(720, 0, "Roofline")
     top = draw.legend(variants, 60, 14, 640) + 18
     peak = max(roof.compute.values())
     x = axis([*(p.intensity for p in mine), *(peak / b for b in roof.bandwidth.values())], 60, 706, log=True)
@@ -137,7 +137,7 @@ def timeline(run: Run, variant: str, key: str) -> Figure | None:
     zero, end = min(starts), max(ends)
     x = axis([0.0, end - zero], left, right, zero=True)
     where = f"{variant} {run.case.network} b{run.case.batch} t{run.case.threads}"
-    draw, top = Drawing(720, 0, f"Timeline of {where}"), 26.0
+    draw, top = Svg(720, 0, f"Timeline of {where}"), 26.0
     bottom = top + (high + 26) * len(bands)
     for window in run.windows:
         a, b = window.t0_ns / 1e9 - zero, window.t1_ns / 1e9 - zero
@@ -195,7 +195,7 @@ def _says_nothing(series: Series, run: Run) -> bool:
 
 
 def _path(points: Sequence[tuple[float, float]], x: Any, y: Any, series: int, said: str) -> str:
-    inner = Drawing(0, 0, "")
+    inner = Svg(0, 0, "")
     pen, d = "M", []
     for a, v in points:
         if v != v:  # a sensor that did not answer leaves a gap

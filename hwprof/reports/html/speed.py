@@ -9,7 +9,7 @@ import pandas as pd
 
 from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 from hwprof.reports.html.model import Cell, Figure
-from hwprof.reports.html.svg import LETTER, Drawing, axis
+from hwprof.reports.html.svg import LETTER, Svg, axis
 from hwprof.reports.page.words import PLACE, number
 
 DATA = ("network", "size", "batch", "framework", "fps", "low", "high", "rounds", "faithful", "emulated")
@@ -39,7 +39,7 @@ def dots(part: pd.DataFrame, variants: Sequence[str], key: str, where: str) -> F
     height = max(16, 11 * len(variants) + 5)
     left = 12 + LETTER * max(len(str(n)) for n in order)
     panel = max(190.0, min(420.0, 720.0 / len(batches)))
-    draw = Drawing(left + len(batches) * (panel + 14) + 8, 0, f"FPS per network and framework {where}".strip())
+    draw = Svg(left + len(batches) * (panel + 14) + 8, 0, f"FPS per network and framework {where}".strip())
     top = draw.legend(variants, left, 14, len(batches) * (panel + 14)) + 16
     bottom = top + height * len(order)
     middle = part["fps"].astype(float)
@@ -101,7 +101,7 @@ def against(fps: pd.DataFrame, column: str, variants: Sequence[str], key: str, w
     shown = [v for v in variants if v in set(used[VARIANT])]
     columns, wide, high = min(4, len(lines)), 196.0, 130.0
     rows = -(-len(lines) // columns)
-    draw = Drawing(columns * (wide + 50) + 10, 0, f"FPS against {column}")
+    draw = Svg(columns * (wide + 50) + 10, 0, f"FPS against {column}")
     top = 4.0
     for index, name in enumerate(variants):
         if name in shown:
@@ -143,7 +143,7 @@ def cloud(
     note: str = "",
 ) -> Figure:
     """FPS against another positive column, both logarithmic, networks named by hover and beside their best point."""
-    draw = Drawing(720, 0, title)
+    draw = Svg(720, 0, title)
     top = draw.legend(variants, 52, 14, 640) + 18
     bottom = top + 330
     x = axis([float(v) * scale for v in part[column]], 52, 706, log=True)

@@ -84,7 +84,7 @@ def short(value: float) -> str:
 
 
 @dataclass(slots=True)
-class Drawing:
+class Svg:
     """An SVG picture of `width` x `height` CSS pixels, put together piece by piece."""
 
     width: float

@@ -11,7 +11,7 @@ from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 from hwprof.machine import facts as machine_facts
 from hwprof.records import Layer, Run
 from hwprof.reports.html.model import Figure
-from hwprof.reports.html.svg import LETTER, Drawing, axis
+from hwprof.reports.html.svg import LETTER, Svg, axis
 from hwprof.reports.page.content import Table
 from hwprof.reports.page.words import number
 
@@ -101,7 +101,7 @@ def layer_bars(title: str, layers: Sequence[Layer], key: str) -> Figure:
     if rest:
         bars.append((f"{len(rest)} others", sum(ns for _, ns in rest), None))
     left = 12 + LETTER * max(len(name) for name, _, _ in bars)
-    draw = Drawing(left + 430, 0, f"Time per layer: {title}")
+    draw = Svg(left + 430, 0, f"Time per layer: {title}")
     x = axis([ns / 1e6 for _, ns, _ in bars], left, left + 400, zero=True)
     bottom = 8 + 17 * len(bars)
     draw.x_axis(x, bottom, 8, "ms per inference, with the profiler's own cost in it")

@@ -7,7 +7,7 @@ from typing import Any
 
 from hwprof.analysis.accuracy import Share, holds
 from hwprof.records import to_json
-from hwprof.studies.accuracy.measure import Result
+from hwprof.studies.accuracy.measure import AccuracyResult
 
 # By how much the same network may differ between frameworks by top-1, in percentage points (docs/accuracy.md).
 EXPECTED = 0.1
@@ -21,7 +21,7 @@ def percent(found: Share | None) -> str:
     return f"{found.value:7.2%} [{found.low * 100:.2f} ... {found.high * 100:.2f}]".replace("%", " %")
 
 
-def text(result: Result) -> str:
+def text(result: AccuracyResult) -> str:
     """For a terminal: what was shown, a line per framework, a line per pair, what was left out."""
     lines = [
         f"{result.network} {'x'.join(map(str, result.shape))} · {result.images:,} images of {result.folder} · "
@@ -54,7 +54,7 @@ def text(result: Result) -> str:
     return "\n".join(lines)
 
 
-def verdict(result: Result) -> str:
+def verdict(result: AccuracyResult) -> str:
     """Whether the frameworks are within what the same network may differ by."""
     found = [holds(pair, EXPECTED) for pair in result.pairs]
     if all(one is True for one in found):
@@ -65,7 +65,7 @@ def verdict(result: Result) -> str:
     return f"Too few images to say whether every two agree within {EXPECTED:g} points of top-1."
 
 
-def notes(result: Result) -> list[str]:
+def notes(result: AccuracyResult) -> list[str]:
     """What is not in the counts."""
     told = []
     if result.broken:
@@ -78,7 +78,7 @@ def notes(result: Result) -> list[str]:
     return told
 
 
-def document(result: Result) -> dict[str, Any]:
+def document(result: AccuracyResult) -> dict[str, Any]:
     """Everything; `right` and `of` beside each share, no share where there is none."""
     scores = [{**to_json(one), "top1_share": one.top1.value} for one in result.scores]
     for told, one in zip(scores, result.scores, strict=True):

@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from hwprof.analysis.comparison.compare import Change, Comparison, Verdict
+from hwprof.analysis.comparison.compare import Change, Comparison, Judgement
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import to_json
 from hwprof.reports.formats.text import terminal
@@ -46,7 +46,7 @@ def summary(c: Comparison, old: str, new: str) -> list[str]:
     said = [f"OLD: {old}", f"NEW: {new}"]
     if not c.changes:
         return [*said, "No case is on both sides: nothing can be compared."]
-    by = {v: sum(x.verdict is v for x in c.changes) for v in Verdict}
+    by = {v: sum(x.verdict is v for x in c.changes) for v in Judgement}
     said.append(f"{len(c.changes)} cases: " + ", ".join(f"{n} {v.value}" for v, n in by.items() if n))
     worst = sorted(c.regressions, key=lambda x: x.ratio)[:3]
     if worst:

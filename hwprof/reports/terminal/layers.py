@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hwprof.analysis.layers import Node, Row, side_by_side
+from hwprof.analysis.layers import LayerRow, NetworkNode, side_by_side
 from hwprof.records import Exactness, Kind, Layer, Origin, Role, Run, to_json
 from hwprof.reports.terminal.run import emulation
 
@@ -62,7 +62,7 @@ def cost(runs: Sequence[Run]) -> float | None:
     return None if not bare or profiled is None else profiled / bare - 1
 
 
-def text(runs: Sequence[Run], nodes: Sequence[Node], top: int, asked: bool = False) -> str:
+def text(runs: Sequence[Run], nodes: Sequence[NetworkNode], top: int, asked: bool = False) -> str:
     """A table of the parts, one column per framework; what profiling cost; the share of the time it explains.
 
     `asked`: events were named, and those that were not counted are said with the reason.
@@ -111,7 +111,7 @@ def _heading(runs: Sequence[Run]) -> str:
     )
 
 
-def title(row: Row) -> str:
+def title(row: LayerRow) -> str:
     """A part by its first and last node."""
     if not row.nodes:
         return "beside the network (layout, copies)"
@@ -120,11 +120,11 @@ def title(row: Row) -> str:
     return name if len(name) <= WIDTH else "..." + name[3 - WIDTH :]
 
 
-def _slowest(row: Row) -> float:
+def _slowest(row: LayerRow) -> float:
     return max((value for value in row.ns.values() if value is not None), default=0.0)
 
 
-def _cell(row: Row, name: str, told: Mapping[str, Sequence[Layer]]) -> str:
+def _cell(row: LayerRow, name: str, told: Mapping[str, Sequence[Layer]]) -> str:
     value = row.ns[name]
     if value is None:
         return "-"
@@ -189,7 +189,7 @@ def _value(reading: Any) -> str:
     return f"{reading.value / 1e6:,.4f} ms" if reading.unit == "ns" else f"{reading.value:,.1f}"
 
 
-def document(runs: Sequence[Run], nodes: Sequence[Node]) -> dict[str, Any]:
+def document(runs: Sequence[Run], nodes: Sequence[NetworkNode]) -> dict[str, Any]:
     """Parts, layers, costs of profiling and failures, for scripts. Times in ns per inference."""
     by_framework = of_framework(runs)
     told = {name: layers for name, of in by_framework.items() if (layers := medians(of))}

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from hwprof.records import to_json
 
 if TYPE_CHECKING:
-    from hwprof.studies.matrix.matrix import Cell, Matrix
+    from hwprof.studies.matrix.matrix import Matrix, MatrixCell
 
 
-def verdict(cell: Cell) -> str:
+def verdict(cell: MatrixCell) -> str:
     """One cell in a few words; a failure with where it happened and why."""
     if cell.failure is not None:
         where = "converting" if cell.converts is False else "running" if cell.loads else cell.failure.stage or "loading"
@@ -29,7 +29,7 @@ def verdict(cell: Cell) -> str:
     return f"faithful, {error}" if cell.faithful else f"UNFAITHFUL, {error}"
 
 
-def mark(cell: Cell) -> str:
+def mark(cell: MatrixCell) -> str:
     """One cell in a table."""
     if cell.failure is not None:
         return "convert ✗" if cell.converts is False else "run ✗" if cell.loads else "load ✗" if cell.converts else "✗"
@@ -38,7 +38,7 @@ def mark(cell: Cell) -> str:
     return f"{cell.fidelity.max_rel:.0e}" + ("" if cell.faithful else " !")
 
 
-def table(work: Matrix, cells: Sequence[Cell]) -> list[list[str]]:
+def table(work: Matrix, cells: Sequence[MatrixCell]) -> list[list[str]]:
     """Header and rows: a network per row, a framework that is here per column."""
     there = [column.name for column in work.columns if not column.missing]
     by = {(cell.network, cell.column): cell for cell in cells}
@@ -49,7 +49,7 @@ def table(work: Matrix, cells: Sequence[Cell]) -> list[list[str]]:
     return rows
 
 
-def text(work: Matrix, cells: Sequence[Cell]) -> str:
+def text(work: Matrix, cells: Sequence[MatrixCell]) -> str:
     """For a terminal."""
     rows = table(work, cells)
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
@@ -68,7 +68,7 @@ def legend(work: Matrix) -> str:
     )
 
 
-def untried(work: Matrix, cells: Sequence[Cell]) -> str:
+def untried(work: Matrix, cells: Sequence[MatrixCell]) -> str:
     """How many cells are empty because nobody has tried them yet; "" for none."""
     missing = len(work.rows) * sum(not column.missing for column in work.columns) - len(cells)
     return f" An empty cell has not been tried yet ({missing} of them)." if missing else ""
@@ -93,7 +93,7 @@ def command(work: Matrix) -> str:
     return " ".join(words)
 
 
-def markdown(work: Matrix, cells: Sequence[Cell]) -> str:
+def markdown(work: Matrix, cells: Sequence[MatrixCell]) -> str:
     """A page of its own, without a date: the same versions and networks give the same page."""
     rows = table(work, cells)
     lines = [
@@ -123,7 +123,7 @@ def markdown(work: Matrix, cells: Sequence[Cell]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def reason(cell: Cell) -> str:
+def reason(cell: MatrixCell) -> str:
     """Why a cell is not faithful."""
     return verdict(cell) if cell.failure is None else cell.failure.message
 
@@ -133,14 +133,14 @@ def escaped(words: str) -> str:
     return words.replace("|", "\\|").replace("\n", " ")
 
 
-def version_row(name: str, version: str, cells: Sequence[Cell]) -> str:
+def version_row(name: str, version: str, cells: Sequence[MatrixCell]) -> str:
     """A framework with its way; no times, which are this machine's at that hour (`--conversions` tells them)."""
     mine = next((cell for cell in cells if cell.column == name and cell.steps), None)
     way = "read as it is" if mine is None else " → ".join(str(step["target"]) for step in mine.steps)
     return f"| {name} | {version} | {way} |"
 
 
-def document(work: Matrix, cells: Sequence[Cell]) -> dict[str, Any]:
+def document(work: Matrix, cells: Sequence[MatrixCell]) -> dict[str, Any]:
     """Everything; a number that is not finite is null."""
     return {
         "precision": work.precision,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hwprof.analysis.factors.scaling import Fit, Point
+from hwprof.analysis.factors.scaling import ScalingLaw, ScalingPoint
 from hwprof.speed import Interval
 
 # Okabe and Ito's palette: told apart by colour-blind readers too; markers differ as well.
@@ -23,7 +23,7 @@ STYLE: Any = {
 }
 
 
-def text(title: str, points: Sequence[Point], fits: Sequence[Fit]) -> str:
+def text(title: str, points: Sequence[ScalingPoint], fits: Sequence[ScalingLaw]) -> str:
     """The text table, and under it the fitted laws."""
     lines = [
         title,
@@ -48,7 +48,7 @@ def span(value: Interval, digits: int) -> str:
     return f"{value.value:.{digits}f}{bounds}"
 
 
-def document(points: Sequence[Point], fits: Sequence[Fit]) -> dict[str, Any]:
+def document(points: Sequence[ScalingPoint], fits: Sequence[ScalingLaw]) -> dict[str, Any]:
     """Plain JSON."""
 
     def plain(value: Interval | None) -> Any:
@@ -67,7 +67,7 @@ def document(points: Sequence[Point], fits: Sequence[Fit]) -> dict[str, Any]:
     }
 
 
-def figure(curves: Mapping[str, Sequence[Point]]) -> Any:
+def figure(curves: Mapping[str, Sequence[ScalingPoint]]) -> Any:
     """Speed-up (left, with the ideal) and efficiency (right) against threads, one line per name, with intervals."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -96,7 +96,7 @@ def figure(curves: Mapping[str, Sequence[Point]]) -> Any:
         return drawn
 
 
-def save(curves: Mapping[str, Sequence[Point]], path: Path) -> None:
+def save(curves: Mapping[str, Sequence[ScalingPoint]], path: Path) -> None:
     """The figure as SVG and PNG: `path` without a suffix, or with either."""
     import matplotlib as mpl
 

@@ -20,7 +20,7 @@ from hwprof.analysis import accuracy as statistics
 from hwprof.environments import interpreters
 from hwprof.errors import UsageError
 from hwprof.networks.preprocess import Preprocess
-from hwprof.plan.cases import Planned
+from hwprof.plan.cases import PlannedCase
 from hwprof.records import Failure
 from hwprof.runner.workshop import PreparationFailed, Workshop, several
 from hwprof.studies.accuracy.labelled import Labelled
@@ -56,7 +56,7 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class AccuracyResult:
     """Everything that is said of one network on one set."""
 
     network: str
@@ -69,12 +69,12 @@ class Result:
     unused: int
     broken: tuple[tuple[str, str], ...]
     scores: tuple[statistics.Score, ...]
-    pairs: tuple[statistics.Pair, ...]
+    pairs: tuple[statistics.McNemarPair, ...]
     failures: tuple[tuple[str, Failure], ...]
 
 
 def crops(
-    workshop: Workshop, planned: Planned, images: Sequence[Path], how: Preprocess, library: tuple[str, str]
+    workshop: Workshop, planned: PlannedCase, images: Sequence[Path], how: Preprocess, library: tuple[str, str]
 ) -> Crops:
     """Decode and crop, once per content. Raises PreparationFailed; broken images are told, not raised."""
     content = hashlib.sha256()
@@ -106,7 +106,7 @@ def crops(
     return Crops(folder / "crops.npy", folder.name, kept, broken)
 
 
-def answers(workshop: Workshop, planned: Planned, name: str, given: Crops, how: Preprocess) -> Answers:
+def answers(workshop: Workshop, planned: PlannedCase, name: str, given: Crops, how: Preprocess) -> Answers:
     """What one framework says to the crops; never raises for what its worker or its conversion did."""
     import numpy as np
 
@@ -152,13 +152,13 @@ def classes_of(reference: Path) -> int:
 
 def measure(
     workshop: Workshop,
-    cases: Sequence[tuple[str, Planned]],
+    cases: Sequence[tuple[str, PlannedCase]],
     data: Labelled,
     how: Preprocess,
     library: tuple[str, str],
     say: Callable[[str], None] = lambda line: None,
     strict: bool = False,
-) -> Result:
+) -> AccuracyResult:
     """Ask every case, score it, compare each two. Raises UsageError for a set without a whole image."""
     import numpy as np
 
@@ -186,7 +186,7 @@ def measure(
         tops[name] = found.top
         scores.append(statistics.score(name, found.top, labels, found.classes))
         say(f"{name}: {scores[-1].top1.right} of {len(labels)} right")
-    return Result(
+    return AccuracyResult(
         first.network.source,
         first.spec.shape[1:],
         str(data.folder),

@@ -18,7 +18,7 @@ SCALAR = ("-fno-tree-vectorize", "-fno-tree-slp-vectorize")
 
 
 @dataclass(frozen=True, slots=True)
-class Variant:
+class KernelBuild:
     """One way to compile it. `vector`: what its assembly must hold where the compiler did as it was told."""
 
     name: str
@@ -38,27 +38,27 @@ class Variant:
 class Built:
     """A compiled variant. `vectorised`: whether its arithmetic is of vectors, by kind; absent: scalar on purpose."""
 
-    variant: Variant
+    variant: KernelBuild
     path: Path | None
     compiler: str = ""
     vectorised: Mapping[str, bool] = field(default_factory=dict)
     why: str = ""  # there is no program
 
 
-def variants(architecture: str, extensions: Sequence[str]) -> tuple[Variant, ...]:
+def variants(architecture: str, extensions: Sequence[str]) -> tuple[KernelBuild, ...]:
     """Scalar first, then what this CPU has, the widest last."""
     has = set(extensions)
-    found = [Variant("scalar", 4, SCALAR)]
+    found = [KernelBuild("scalar", 4, SCALAR)]
     if architecture in ("x86_64", "AMD64"):
-        found.append(Variant("sse2", 16, (), r"mulps\s.*xmm"))
+        found.append(KernelBuild("sse2", 16, (), r"mulps\s.*xmm"))
         if {"avx2", "fma"} <= has:
-            found.append(Variant("avx2", 32, ("-mavx2", "-mfma"), r"vfn?madd\w+ps\s.*ymm"))
+            found.append(KernelBuild("avx2", 32, ("-mavx2", "-mfma"), r"vfn?madd\w+ps\s.*ymm"))
         if {"avx512f", "avx512bw"} <= has:
             wide = ("-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512vl", "-mprefer-vector-width=512")
-            found.append(Variant("avx512", 64, wide, r"vfn?madd\w+ps\s.*zmm"))
+            found.append(KernelBuild("avx512", 64, wide, r"vfn?madd\w+ps\s.*zmm"))
             if "avx512_vnni" in has:
                 found.append(
-                    Variant(
+                    KernelBuild(
                         "avx512vnni",
                         64,
                         (*wide, "-mavx512vnni", "-DROW=uint8_t"),
@@ -68,10 +68,10 @@ def variants(architecture: str, extensions: Sequence[str]) -> tuple[Variant, ...
                 )
             if "avx512_fp16" in has:
                 flags = (*wide, "-mavx512fp16")
-                found.append(Variant("avx512fp16", 64, flags, r"vfn?madd\w+ph\s.*zmm", "_Float16", ("fp",)))
+                found.append(KernelBuild("avx512fp16", 64, flags, r"vfn?madd\w+ph\s.*zmm", "_Float16", ("fp",)))
         elif "avx_vnni" in has:
             found.append(
-                Variant(
+                KernelBuild(
                     "avxvnni",
                     32,
                     ("-mavx2", "-mfma", "-mavxvnni", "-DROW=uint8_t"),
@@ -80,22 +80,24 @@ def variants(architecture: str, extensions: Sequence[str]) -> tuple[Variant, ...
                 )
             )
     elif architecture in ("aarch64", "arm64"):
-        found.append(Variant("neon", 16, (), r"fml[as]\s+v\d+\.4s"))
+        found.append(KernelBuild("neon", 16, (), r"fml[as]\s+v\d+\.4s"))
         if "asimddp" in has:
-            found.append(Variant("dotprod", 16, ("-march=armv8.2-a+dotprod",), r"sdot\s", kinds=("int8",)))
+            found.append(KernelBuild("dotprod", 16, ("-march=armv8.2-a+dotprod",), r"sdot\s", kinds=("int8",)))
         if "asimdhp" in has:
             found.append(
-                Variant("neon-fp16", 16, ("-march=armv8.2-a+fp16",), r"fml[as]\s+v\d+\.8h", "_Float16", ("fp",))
+                KernelBuild("neon-fp16", 16, ("-march=armv8.2-a+fp16",), r"fml[as]\s+v\d+\.8h", "_Float16", ("fp",))
             )
     elif architecture == "riscv64":
         if "v" in has:
-            found.append(Variant("rvv", 16, ("-march=rv64gcv",), r"vfn?m(acc|add|sac|sub)\.v"))
+            found.append(KernelBuild("rvv", 16, ("-march=rv64gcv",), r"vfn?m(acc|add|sac|sub)\.v"))
         if "zvfh" in has:
-            found.append(Variant("rvv-fp16", 16, ("-march=rv64gcv_zvfh",), r"vfn?m(acc|add)\.v", "_Float16", ("fp",)))
+            found.append(
+                KernelBuild("rvv-fp16", 16, ("-march=rv64gcv_zvfh",), r"vfn?m(acc|add)\.v", "_Float16", ("fp",))
+            )
     return tuple(found)
 
 
-def build(variant: Variant, folder: Path, named: str | None = None) -> Built:
+def build(variant: KernelBuild, folder: Path, named: str | None = None) -> Built:
     """The program for a variant, compiled once for each compiler and text. Raises NotInstalled without a compiler.
 
     `named`: the words of another compiler than the host's.
@@ -113,7 +115,7 @@ def build(variant: Variant, folder: Path, named: str | None = None) -> Built:
     return Built(variant, place / "ceilings", version, vectorised(variant, assembly))
 
 
-def vectorised(variant: Variant, assembly: str) -> dict[str, bool]:
+def vectorised(variant: KernelBuild, assembly: str) -> dict[str, bool]:
     """Whether the assembly of each kind of arithmetic holds vector instructions that multiply."""
     if not variant.vector:
         return {}

@@ -54,7 +54,7 @@ def calibrate(
     seconds: float = SECONDS,
     available: int | None = None,
     run: Ask = ask,
-    build: Callable[[kernels.Variant, Path], Built] = kernels.build,
+    build: Callable[[kernels.KernelBuild, Path], Built] = kernels.build,
 ) -> Iterator[Ceiling]:
     """Every ceiling in turn. `facts`: the hardware; `available`: bytes of free memory. Without a compiler: numpy's."""
     tail = (f"{seconds:g}", str(repetitions), ",".join(map(str, cpus)))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hwprof.worker.protocol import Job, Task
 
 if TYPE_CHECKING:
-    from hwprof.plan.cases import Planned
+    from hwprof.plan.cases import PlannedCase
     from hwprof.runner.launcher import Launcher
 
 # Of failures that the network is the reason for; a timeout or a full disk has no node.
@@ -105,7 +105,7 @@ class Parts:
         return bool(words & ours) and bool(words & {node.op_type for node in self.nodes})
 
 
-def blame(planned: Planned, launcher: Launcher, source: Path, message: str, seed: int, timeout_s: float) -> str:
+def blame(planned: PlannedCase, launcher: Launcher, source: Path, message: str, seed: int, timeout_s: float) -> str:
     """`operator X of node y` that a conversion or loading fails at; "" where `message` says so already, or none is."""
     import onnx
 
@@ -124,7 +124,7 @@ def blame(planned: Planned, launcher: Launcher, source: Path, message: str, seed
     return "" if found is None else parts.title(found)
 
 
-def works(planned: Planned, launcher: Launcher, folder: Path, seed: int, timeout_s: float) -> bool:
+def works(planned: PlannedCase, launcher: Launcher, folder: Path, seed: int, timeout_s: float) -> bool:
     """Whether part.onnx in `folder` converts, loads and runs."""
     case = dataclasses.replace(planned.case, cpus=())
     source = folder / "part.onnx"

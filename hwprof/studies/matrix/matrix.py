@@ -23,7 +23,7 @@ from hwprof.errors import UsageError
 from hwprof.frameworks.fidelity import tolerance
 from hwprof.networks import find
 from hwprof.networks import network as networks_network
-from hwprof.plan.cases import Planned, checked_options, plan
+from hwprof.plan.cases import PlannedCase, checked_options, plan
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plan.options import parse_option
 from hwprof.records import Failure, Fidelity, from_json, to_json
@@ -39,7 +39,7 @@ PASSING = frozenset({"memory", "timeout", "disk", "killed", "internal"})
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class MatrixColumn:
     """A framework as it is asked for: `name` as "pytorch:mode=inductor", its options, where it runs and its version."""
 
     name: str
@@ -50,7 +50,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class MatrixCell:
     """What became of one network in one framework. `converts` and `loads` None: it did not come to that."""
 
     network: str
@@ -69,7 +69,7 @@ class Cell:
         return self.fidelity is not None and self.fidelity.faithful
 
 
-def columns(asked: Sequence[str] = ()) -> tuple[Column, ...]:
+def columns(asked: Sequence[str] = ()) -> tuple[MatrixColumn, ...]:
     """The frameworks to try: `asked` as "name" or "name:option=value:...", else all. Raises on a name nobody knows."""
     found = []
     for word in asked or plugins.framework_names():
@@ -79,7 +79,7 @@ def columns(asked: Sequence[str] = ()) -> tuple[Column, ...]:
         where = interpreters.find(name, adapter.environment)
         remedy = adapter.environment.install or f"hwprof env create {name}"
         missing = "" if where.error is None else f"{where.error}. {remedy}"
-        found.append(Column(word, name, chosen, where.version, missing))
+        found.append(MatrixColumn(word, name, chosen, where.version, missing))
     return tuple(found)
 
 
@@ -106,7 +106,7 @@ class Matrix:
     `kept_only`: what earlier calls found out, and no worker is started.
     """
 
-    columns: Sequence[Column]
+    columns: Sequence[MatrixColumn]
     rows: Sequence[tuple[str, int]]
     precision: str = "fp32"
     batch: int = 1
@@ -116,7 +116,7 @@ class Matrix:
     kept_only: bool = False
     launcher: Launcher = field(default_factory=Launcher)
 
-    def run(self) -> Iterator[tuple[Cell, bool]]:
+    def run(self) -> Iterator[tuple[MatrixCell, bool]]:
         """(cell, kept from an earlier call?), network by network. Frameworks that are not here are left out."""
         from hwprof.collectors.memory import headroom
 
@@ -131,7 +131,7 @@ class Matrix:
                     planned = plan(Experiment("matrix", (choice,), seed=self.seed))[0]
                 except UsageError as error:
                     failure = Failure("usage", error.message, error.remedy, "plan")
-                    yield Cell(network, size, column.name, None, None, failure=failure), False
+                    yield MatrixCell(network, size, column.name, None, None, failure=failure), False
                     continue
                 place = workshop.cache / "matrix" / f"{self.digest(planned)}.json"
                 kept = read(place, column.name)
@@ -145,7 +145,7 @@ class Matrix:
                     write(place, cell)
                 yield cell, False
 
-    def blamed(self, cell: Cell, planned: Planned, workshop: Workshop) -> Cell:
+    def blamed(self, cell: MatrixCell, planned: PlannedCase, workshop: Workshop) -> MatrixCell:
         """The cell with operator and node in its failure's message, where the framework did not name them itself."""
         failure = cell.failure
         if failure is None or cell.converts is None or failure.code not in NETWORKS_FAULT:
@@ -157,7 +157,7 @@ class Matrix:
         told = dataclasses.replace(failure, message=f"{failure.message} (first at {found})")
         return dataclasses.replace(cell, failure=told)
 
-    def digest(self, planned: Planned) -> str:
+    def digest(self, planned: PlannedCase) -> str:
         """Hash of all that a cell depends on."""
         adapter = planned.adapter
         wanted = (*adapter.environment.distributions, *adapter.environment.converts_with, "onnx", "numpy")
@@ -175,10 +175,10 @@ class Matrix:
         }
         return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:20]
 
-    def fill(self, planned: Planned, workshop: Workshop, column: Column, size: int) -> Cell:
+    def fill(self, planned: PlannedCase, workshop: Workshop, column: MatrixColumn, size: int) -> MatrixCell:
         """One cell: convert, load, infer, compare."""
         name = planned.network.source
-        blank = Cell(name, size, column.name, None, None)
+        blank = MatrixCell(name, size, column.name, None, None)
         try:
             workshop.admit(planned)
             source = workshop.network(planned)
@@ -213,17 +213,17 @@ class Matrix:
         return dataclasses.replace(blank, loads=True, fidelity=found, facts=dict(outcome.result["facts"]))
 
 
-def read(place: Path, column: str) -> Cell | None:
+def read(place: Path, column: str) -> MatrixCell | None:
     """A kept cell, under the name that is asked for now; None: there is none, or it is no longer readable."""
     try:
-        return dataclasses.replace(from_json(Cell, json.loads(place.read_text())), column=column)
+        return dataclasses.replace(from_json(MatrixCell, json.loads(place.read_text())), column=column)
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, KeyError):  # of another version of hwprof
         return None
 
 
-def write(place: Path, cell: Cell) -> None:
+def write(place: Path, cell: MatrixCell) -> None:
     """Keep a cell: whole or not at all. Raises HwprofError where the cache can't be written."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)

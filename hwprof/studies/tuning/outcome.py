@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.plan.kept import Subject
 from hwprof.records import to_json
-from hwprof.studies.tuning.search import FINAL, Comparison, Found
+from hwprof.studies.tuning.search import FINAL, FinalRatio, Found
 from hwprof.studies.tuning.space import Candidate, Space
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def evidence(
     }
 
 
-def comparison(c: Comparison, default: Candidate) -> dict[str, Any]:
+def comparison(c: FinalRatio, default: Candidate) -> dict[str, Any]:
     """One comparison; bounds None where there are too few rounds."""
     finite = c.rounds > 1
     return {

@@ -35,7 +35,7 @@ CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class TrialSpeed:
     """One candidate, once. `fps` None: it failed or was unfaithful, and `failure` says how."""
 
     fps: float | None
@@ -44,7 +44,7 @@ class Measured:
 
 
 # candidate, round (unique within the search), stage
-Measure = Callable[[Candidate, int, str], Measured]
+Measure = Callable[[Candidate, int, str], TrialSpeed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,11 @@ class Trial:
     candidate: Candidate
     stage: str
     round: int
-    measured: Measured
+    measured: TrialSpeed
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class FinalRatio:
     """FPS of `candidate` / FPS of `against` in the rounds of the final, with its interval."""
 
     candidate: Candidate
@@ -77,7 +77,7 @@ class Found:
     default: Candidate
     winner: Candidate
     why: str = ""
-    comparisons: list[Comparison] = field(default_factory=list)
+    comparisons: list[FinalRatio] = field(default_factory=list)
     trials: list[Trial] = field(default_factory=list)
     failed: dict[Candidate, str] = field(default_factory=dict)
     struck: dict[tuple[str, object], str] = field(default_factory=dict)
@@ -264,12 +264,12 @@ class _Search:
         else:
             found.why = "in rounds of their own nothing was surely faster than the default: the interval includes 1"
 
-    def compare(self, a: Candidate, b: Candidate, begin: int, tests: int) -> Comparison:
+    def compare(self, a: Candidate, b: Candidate, begin: int, tests: int) -> FinalRatio:
         """Ratio of FPS over the rounds from `begin`, paired; Bonferroni over `tests`."""
         logs = [one[a] - one[b] for n, one in self.logs.items() if n >= begin and a in one and b in one]
         confidence = 1 - (1 - CONFIDENCE) / tests
         middle, low, high = interval(logs, confidence)
-        return Comparison(a, b, math.exp(middle), math.exp(low), math.exp(high), len(logs), confidence)
+        return FinalRatio(a, b, math.exp(middle), math.exp(low), math.exp(high), len(logs), confidence)
 
 
 def interval(values: Sequence[float], confidence: float) -> tuple[float, float, float]:

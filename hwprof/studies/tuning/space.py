@@ -9,7 +9,7 @@ from typing import Any
 
 from hwprof.errors import UsageError
 from hwprof.plan.experiment import Choice
-from hwprof.worker.protocol import Plan
+from hwprof.worker.protocol import LoopSettings
 
 THREADS, CPUS = "threads", "cpus"
 # Values of the factor `cpus`: the cores that a case gets by default, or all that this process may use.
@@ -132,7 +132,7 @@ def _varied(
 
 
 # Counters are not looked at while searching, and one window tells the speed of one process.
-PLAN = Plan(window_s=0.4, min_iterations=5, warmup_s=1.0, events=(), closed_window=False)
+PLAN = LoopSettings(window_s=0.4, min_iterations=5, warmup_s=1.0, events=(), closed_window=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,5 +144,5 @@ class Request:
     vary: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     budget_s: float = 120.0
     seed: int = 0
-    plan: Plan = PLAN
+    plan: LoopSettings = PLAN
     timeout_s: float = 60.0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from hwprof import speed
 from hwprof.machine.cpus import allowed_cpus, check_cpus, parse_cpus
-from hwprof.plan.cases import Planned, plan
+from hwprof.plan.cases import PlannedCase, plan
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plan.kept import Kept, Subject, subject_of
 from hwprof.records import Kind, Run
@@ -21,7 +21,7 @@ from hwprof.runner.rounds import ATTEMPTS, PERMANENT, Runner
 from hwprof.runner.workshop import Workshop
 from hwprof.studies.tuning import space as spaces
 from hwprof.studies.tuning.outcome import evidence
-from hwprof.studies.tuning.search import Found, Measured, search
+from hwprof.studies.tuning.search import Found, TrialSpeed, search
 from hwprof.studies.tuning.space import ALL, CPUS, THREADS, Candidate, Request, Space
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Measurement:
     """One measurement, for who watches. `replayed`: it was in the results already."""
 
     title: str
     stage: str
     round: int
-    measured: Measured
+    measured: TrialSpeed
     spent_s: float
     replayed: bool
 
@@ -59,10 +59,10 @@ class Tuner:
     results: Results | None = None
     launcher: Launcher = field(default_factory=Launcher)
     again: bool = False
-    watch: Callable[[Step], None] = lambda step: None
+    watch: Callable[[Measurement], None] = lambda step: None
     clock: Callable[[], float] = time.monotonic
     _known: dict[tuple[str, int], list[Run]] = field(default_factory=dict)
-    _planned: dict[Candidate, Planned] = field(default_factory=dict)
+    _planned: dict[Candidate, PlannedCase] = field(default_factory=dict)
     _count: int = 0
     _spent: float = 0.0
 
@@ -88,7 +88,7 @@ class Tuner:
         identity = self._begin(experiment)
         workshop = Workshop(self.launcher, request.seed, timeout_s=max(600.0, request.timeout_s))
 
-        def measure(candidate: Candidate, number: int, stage: str) -> Measured:
+        def measure(candidate: Candidate, number: int, stage: str) -> TrialSpeed:
             return self._measure(runner, workshop, identity, space, candidate, number, stage)
 
         found = search(space, measure, request.budget_s, request.seed)
@@ -106,11 +106,11 @@ class Tuner:
         options = tuple(sorted({**given, **changed}.items()))
         return dataclasses.replace(self.request.choice, threads=candidate[THREADS], options=options)
 
-    def _plan(self, choice: Choice) -> Planned:
+    def _plan(self, choice: Choice) -> PlannedCase:
         request = self.request
         return plan(Experiment("tune", (choice,), seed=request.seed, cpus=request.cpus))[0]
 
-    def _plan_of(self, candidate: Candidate, space: Space) -> Planned:
+    def _plan_of(self, candidate: Candidate, space: Space) -> PlannedCase:
         if candidate not in self._planned:
             planned = self._plan(self._choice(candidate, space))
             if candidate[CPUS] == ALL:
@@ -118,7 +118,7 @@ class Tuner:
             self._planned[candidate] = planned
         return self._planned[candidate]
 
-    def _experiment(self, subject: Subject, space: Space, default: Planned) -> Experiment:
+    def _experiment(self, subject: Subject, space: Space, default: PlannedCase) -> Experiment:
         """One experiment per search; the same search is the same experiment, so that it can be gone on with."""
         request = self.request
         what = {
@@ -167,7 +167,7 @@ class Tuner:
         candidate: Candidate,
         number: int,
         stage: str,
-    ) -> Measured:
+    ) -> TrialSpeed:
         planned = self._plan_of(candidate, space)
         runs = self._known.get((planned.case.key, number), [])
         replayed = len(runs)
@@ -187,7 +187,7 @@ class Tuner:
         measured = outcome(runs)
         self._spent += measured.seconds
         title = candidate.title(space.default)
-        self.watch(Step(title, stage, number, measured, self._spent, replayed == len(runs)))
+        self.watch(Measurement(title, stage, number, measured, self._spent, replayed == len(runs)))
         return measured
 
 
@@ -201,16 +201,16 @@ def failed_by_chance(run: Run) -> bool:
     return run.failure is not None and run.failure.code not in PERMANENT
 
 
-def outcome(runs: list[Run]) -> Measured:
+def outcome(runs: list[Run]) -> TrialSpeed:
     """What the search is told of the attempts at one measurement: FPS, or why the candidate is out."""
     seconds = sum(float(run.facts["tuning"]["seconds"]) for run in runs)
     run = runs[-1]
     if run.failure is not None:
-        return Measured(None, seconds, f"{run.failure.code}: {run.failure.message}")
+        return TrialSpeed(None, seconds, f"{run.failure.code}: {run.failure.message}")
     if run.fidelity is None:
-        return Measured(None, seconds, "unchecked: its outputs were not compared with the reference")
+        return TrialSpeed(None, seconds, "unchecked: its outputs were not compared with the reference")
     if not run.fidelity.faithful:
         beyond = f"max error {run.fidelity.max_rel:.2g} of the largest output, {run.fidelity.tolerance:.2g} allowed"
-        return Measured(None, seconds, f"unfaithful: {beyond}")
+        return TrialSpeed(None, seconds, f"unfaithful: {beyond}")
     fps = speed.of_run(run).fps
-    return Measured(fps, seconds, "" if fps is not None else "no speed: no bare window has times above 0")
+    return TrialSpeed(fps, seconds, "" if fps is not None else "no speed: no bare window has times above 0")

@@ -20,8 +20,8 @@ from hwprof.collectors.perf.opening import Countable, OpenFailed
 from hwprof.collectors.protocol import Unavailable
 from hwprof.errors import HwprofError
 from hwprof.records import Counter, Origin, between
-from hwprof.studies.validation.expected import Machine, Trial, trials
-from hwprof.studies.validation.verdicts import Finding, Judged, Sample, Verdict, combine, judge
+from hwprof.studies.validation.expected import MachineFacts, ProgramRun, trials
+from hwprof.studies.validation.verdicts import CountSample, EventVerdict, Judged, ProgramFinding, combine, judge
 
 REPETITIONS = 5
 TIMEOUT_S = 120.0
@@ -130,7 +130,7 @@ class Bench:
     """Validates events. `start` runs a program (a fake in tests)."""
 
     def __init__(
-        self, collector: PerfCollector, machine: Machine, start: Start, repetitions: int = REPETITIONS
+        self, collector: PerfCollector, machine: MachineFacts, start: Start, repetitions: int = REPETITIONS
     ) -> None:
         self._collector = collector
         self._machine = machine
@@ -143,7 +143,7 @@ class Bench:
         for event in events:
             found = self._collector.countable(event)
             if isinstance(found, Unavailable):
-                judged = Judged(event.metric, Verdict.MISSING, why=found.reason, remedy=found.remedy)
+                judged = Judged(event.metric, EventVerdict.MISSING, why=found.reason, remedy=found.remedy)
                 yield Result(judged, None, event.origin)
                 continue
             emulated = found.counter.origin is Origin.EMULATED
@@ -161,19 +161,19 @@ class Bench:
     def _beside(self, judged: Judged, event: Countable, anchors: Sequence[Countable]) -> Judged:
         """Say so where an event that counts alone does not count in one group with cycles and instructions."""
         others = tuple(a for a in anchors if a.metric != event.metric and a.event.cluster == event.event.cluster)
-        moved = next((f for f in judged.findings if f.verdict is Verdict.RIGHT and f.expected), None)
+        moved = next((f for f in judged.findings if f.verdict is EventVerdict.RIGHT and f.expected), None)
         trial = moved and next(t for t in trials(event.event.base, self._machine) if t.name == moved.program)
         if not trial or not others:
             return judged
         names = ", ".join(a.metric for a in others)
         finding = replace(self._finding(trial, (*others, event)), program=f"{trial.name}, beside {names}")
-        if finding.verdict is Verdict.RIGHT:
+        if finding.verdict is EventVerdict.RIGHT:
             return replace(judged, findings=(*judged.findings, finding))
         note = f"alone only: in one group with {names} it {finding.why}"
         why = "; ".join(filter(None, (judged.why, note)))
         return replace(judged, why=why, findings=(*judged.findings, finding))
 
-    def _finding(self, trial: Trial, members: tuple[Countable, ...]) -> Finding:
+    def _finding(self, trial: ProgramRun, members: tuple[Countable, ...]) -> ProgramFinding:
         """What one program says about the last of `members`, which are counted as one group."""
         try:
             with self._start(trial.program, trial.argument) as program:
@@ -185,17 +185,19 @@ class Bench:
                         count(program, trial, amount) for _ in range(self._repetitions) for amount in trial.amounts
                     ]
         except Unsupported as error:
-            return Finding(trial.name, Verdict.UNPROVEN, why=str(error))
+            return ProgramFinding(trial.name, EventVerdict.UNPROVEN, why=str(error))
         except OpenFailed as error:
-            return Finding(trial.name, Verdict.MISSING, why=self._collector.why(error).reason)
+            return ProgramFinding(trial.name, EventVerdict.MISSING, why=self._collector.why(error).reason)
         return judge(trial.name, trial.known, samples)
 
     @contextmanager
-    def _counting(self, pid: int, members: tuple[Countable, ...]) -> Iterator[Callable[[Runs, Trial, int], Sample]]:
+    def _counting(
+        self, pid: int, members: tuple[Countable, ...]
+    ) -> Iterator[Callable[[Runs, ProgramRun, int], CountSample]]:
         group = self._collector.group(members, pid)
         last = len(members) - 1
 
-        def count(program: Runs, trial: Trial, amount: int) -> Sample:
+        def count(program: Runs, trial: ProgramRun, amount: int) -> CountSample:
             group.switch(True)
             before = group.snapshot()
             said = program.go(amount)
@@ -204,7 +206,7 @@ class Bench:
             reading = between(members[last].counter, before, after, last)
             running = 1.0 if reading.running is None else reading.running
             units = int(said.get("lanes", 1)) if trial.lanes else 1
-            return Sample(amount, reading.value, running, reading.why, units)
+            return CountSample(amount, reading.value, running, reading.why, units)
 
         try:
             yield count

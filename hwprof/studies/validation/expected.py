@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hwprof.studies.validation.verdicts import TOLERANCE, Known
+from hwprof.studies.validation.verdicts import TOLERANCE, KnownCount
 
 CHAIN, REPEAT, LOOP = 100, 8, 2  # of kernels.h
 LOOSE, ROUGH = 0.15, 0.3  # where replacement, prefetching and neighbours have a say
@@ -18,7 +18,7 @@ MOST_CHASE = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class MachineFacts:
     """What decides about working sets and amounts. `emulated`: every memory access takes an emulator a while.
 
     `caches` as `hwprof.machine.facts.caches` has them; `widths`: arguments of the vector programs.
@@ -40,12 +40,12 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class ProgramRun:
     """A program run with two amounts of work, and what the event must then count."""
 
     program: str
     amounts: tuple[int, int]
-    known: Known
+    known: KnownCount
     argument: int = 0
     lanes: bool = False  # the known slope is per lane of the vector
     label: str = field(default="")
@@ -56,7 +56,7 @@ class Trial:
         return self.label or self.program
 
 
-def trials(base: str, machine: Machine) -> tuple[Trial, ...]:
+def trials(base: str, machine: MachineFacts) -> tuple[ProgramRun, ...]:
     """Those for an event by its name without modifiers. Where no program has an answer: those that may move it."""
     found = _Trials(machine).of(base)
     return found if found is not None else _Trials(machine).moving()
@@ -64,21 +64,21 @@ def trials(base: str, machine: Machine) -> tuple[Trial, ...]:
 
 def has_answer(base: str) -> bool:
     """Whether the name means something to the programs."""
-    return _Trials(Machine()).of(base) is not None
+    return _Trials(MachineFacts()).of(base) is not None
 
 
 class _Trials:
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: MachineFacts) -> None:
         self._machine = machine
         self._small = machine.emulated
 
-    def of(self, base: str) -> tuple[Trial, ...] | None:
+    def of(self, base: str) -> tuple[ProgramRun, ...] | None:
         """Trials of a name that means something here; None for any other."""
         if base in _KERNEL:
             program, amounts, slope, tolerance = _KERNEL[base]
             slack = 4.0 if tolerance == 0 else 1e6
-            return (Trial(program, amounts, Known(slope, tolerance, slack)),)
-        makers: dict[str, Callable[[], tuple[Trial, ...]]] = {
+            return (ProgramRun(program, amounts, KnownCount(slope, tolerance, slack)),)
+        makers: dict[str, Callable[[], tuple[ProgramRun, ...]]] = {
             "cycles": lambda: (self._chain(CHAIN + LOOP / 2, 0.04),),
             "instructions": self._instructions,
             "branches": self._branches,
@@ -125,11 +125,11 @@ class _Trials:
         }
         return makers[base]() if base in makers else None
 
-    def moving(self) -> tuple[Trial, ...]:
+    def moving(self) -> tuple[ProgramRun, ...]:
         """Programs for an event that nobody here knows: what each adds to it, without a judgement."""
-        unknown = Known(None)
-        tight = [Trial(name, self._tight, unknown) for name in ("loads", "stores", "branches", "fp")]
-        return (Trial("chain", self._chained, unknown), *tight, *(self._sets((0,), unknown)))
+        unknown = KnownCount(None)
+        tight = [ProgramRun(name, self._tight, unknown) for name in ("loads", "stores", "branches", "fp")]
+        return (ProgramRun("chain", self._chained, unknown), *tight, *(self._sets((0,), unknown)))
 
     @property
     def _chained(self) -> tuple[int, int]:
@@ -139,74 +139,79 @@ class _Trials:
     def _tight(self) -> tuple[int, int]:
         return (40_000, 200_000)
 
-    def _chain(self, slope: float, tolerance: float = TOLERANCE, at_least: bool = False) -> Trial:
-        return Trial("chain", self._chained, Known(slope, tolerance, at_least=at_least))
+    def _chain(self, slope: float, tolerance: float = TOLERANCE, at_least: bool = False) -> ProgramRun:
+        return ProgramRun("chain", self._chained, KnownCount(slope, tolerance, at_least=at_least))
 
-    def _none(self, program: str) -> Trial:
+    def _none(self, program: str) -> ProgramRun:
         amounts = self._chained if program == "chain" else self._tight
-        return Trial(program, amounts, Known(0.0, slack=0.01 * CHAIN * (amounts[1] - amounts[0])))
+        return ProgramRun(program, amounts, KnownCount(0.0, slack=0.01 * CHAIN * (amounts[1] - amounts[0])))
 
-    def _eight(self, program: str, tolerance: float = TOLERANCE) -> Trial:
-        return Trial(program, self._tight, Known(REPEAT, tolerance))
+    def _eight(self, program: str, tolerance: float = TOLERANCE) -> ProgramRun:
+        return ProgramRun(program, self._tight, KnownCount(REPEAT, tolerance))
 
-    def _instructions(self) -> tuple[Trial, ...]:
-        tight = [Trial(name, self._tight, Known(REPEAT + LOOP)) for name in ("loads", "branches")]
+    def _instructions(self) -> tuple[ProgramRun, ...]:
+        tight = [ProgramRun(name, self._tight, KnownCount(REPEAT + LOOP)) for name in ("loads", "branches")]
         return (self._chain(CHAIN + LOOP), *tight)
 
-    def _branches(self) -> tuple[Trial, ...]:
-        return (Trial("branches", self._tight, Known(REPEAT + 1)), Trial("loads", self._tight, Known(1)))
+    def _branches(self) -> tuple[ProgramRun, ...]:
+        return (
+            ProgramRun("branches", self._tight, KnownCount(REPEAT + 1)),
+            ProgramRun("loads", self._tight, KnownCount(1)),
+        )
 
-    def _random(self, slope: float, tolerance: float = LOOSE, at_least: bool = False) -> Trial:
-        return Trial("mispredict", (10_000, 50_000), Known(slope, tolerance, at_least=at_least))
+    def _random(self, slope: float, tolerance: float = LOOSE, at_least: bool = False) -> ProgramRun:
+        return ProgramRun("mispredict", (10_000, 50_000), KnownCount(slope, tolerance, at_least=at_least))
 
-    def _mispredicted(self) -> tuple[Trial, ...]:
+    def _mispredicted(self) -> tuple[ProgramRun, ...]:
         return (self._random(0.5), self._none("branches"))
 
-    def _fp_instructions(self) -> tuple[Trial, ...]:
+    def _fp_instructions(self) -> tuple[ProgramRun, ...]:
         # Arm's event for scalar and that for vector operations are different ones.
         vectors = () if self._machine.architecture == "aarch64" else self._vectors("vectorfp")
         return (self._eight("fp"), *vectors, self._none("chain"))
 
-    def _vector_instructions(self) -> tuple[Trial, ...]:
+    def _vector_instructions(self) -> tuple[ProgramRun, ...]:
         # Intel's and AMD's events see vectors of floating-point numbers only.
         integers = () if self._machine.architecture == "x86_64" else self._vectors("vector")
         return (*self._vectors("vectorfp"), *integers, self._none("chain"))
 
-    def _vectors(self, program: str, lanes: bool = False) -> tuple[Trial, ...]:
+    def _vectors(self, program: str, lanes: bool = False) -> tuple[ProgramRun, ...]:
         unit = "LMUL {}" if self._machine.architecture == "riscv64" else "{} bits"
         return tuple(
-            Trial(program, self._tight, Known(REPEAT), width, lanes, f"{program}, {unit.format(width)}")
+            ProgramRun(program, self._tight, KnownCount(REPEAT), width, lanes, f"{program}, {unit.format(width)}")
             for width in self._machine.widths
         )
 
-    def _pages(self, program: str, tolerance: float = LOOSE, at_least: float = 0.0) -> Trial:
-        known = Known(at_least or 1.0, tolerance, at_least=bool(at_least))
+    def _pages(self, program: str, tolerance: float = LOOSE, at_least: float = 0.0) -> ProgramRun:
+        known = KnownCount(at_least or 1.0, tolerance, at_least=bool(at_least))
         # An emulator forgets all translations whenever another process runs: each page is new, however few there are.
         pages = (2048 if program == "itlb" else 4096) if self._small else 0
-        return Trial(program, (300, 1500) if self._small else (2_000, 10_000), known, pages)
+        return ProgramRun(program, (300, 1500) if self._small else (2_000, 10_000), known, pages)
 
-    def _beyond(self, level: int, tolerance: float = LOOSE) -> tuple[Trial, ...]:
+    def _beyond(self, level: int, tolerance: float = LOOSE) -> tuple[ProgramRun, ...]:
         """A walk over four times a cache (one miss a step), and one within half of the first (none)."""
         amounts = (20_000, 100_000)
-        return (*self._sets((level,), Known(1.0, tolerance)), *self._within(amounts))
+        return (*self._sets((level,), KnownCount(1.0, tolerance)), *self._within(amounts))
 
-    def _within(self, amounts: tuple[int, int]) -> tuple[Trial, ...]:
+    def _within(self, amounts: tuple[int, int]) -> tuple[ProgramRun, ...]:
         first = self._machine.level(1)
         if first is None:
             return ()
-        known = Known(0.0, slack=0.05 * (amounts[1] - amounts[0]))
-        return (Trial("chase", amounts, known, first // 2, label=f"chase, {first // 2 >> 10} KiB"),)
+        known = KnownCount(0.0, slack=0.05 * (amounts[1] - amounts[0]))
+        return (ProgramRun("chase", amounts, known, first // 2, label=f"chase, {first // 2 >> 10} KiB"),)
 
-    def _sets(self, levels: Sequence[int], known: Known) -> tuple[Trial, ...]:
+    def _sets(self, levels: Sequence[int], known: KnownCount) -> tuple[ProgramRun, ...]:
         found = []
         for level in levels:
             size = self._machine.level(level)
             if size is not None and 4 * size <= MOST_CHASE:
-                found.append(Trial("chase", (20_000, 100_000), known, 4 * size, label=f"chase, {4 * size >> 10} KiB"))
+                found.append(
+                    ProgramRun("chase", (20_000, 100_000), known, 4 * size, label=f"chase, {4 * size >> 10} KiB")
+                )
         return tuple(found)
 
-    def _stalls(self) -> tuple[Trial, ...]:
-        known = Known(1.0, at_least=True)
+    def _stalls(self) -> tuple[ProgramRun, ...]:
+        known = KnownCount(1.0, at_least=True)
         return self._sets((0,), known) or (self._pages("tlb", at_least=1.0),)
 
 

@@ -21,7 +21,7 @@ REPEATABLE = 0.2  # relative scatter beyond which a count follows nothing
 FARTHEST = 100.0  # a larger or smaller factor than this is no factor but another thing
 
 
-class Verdict(enum.StrEnum):
+class EventVerdict(enum.StrEnum):
     """What can be said of an event."""
 
     RIGHT = "right"
@@ -34,11 +34,11 @@ class Verdict(enum.StrEnum):
     @property
     def failed(self) -> bool:
         """Whether what the event counts must not be believed."""
-        return self in (Verdict.FACTOR, Verdict.DEAD, Verdict.LYING)
+        return self in (EventVerdict.FACTOR, EventVerdict.DEAD, EventVerdict.LYING)
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownCount:
     """What a program does per unit of work: `slope` events, within `tolerance` of it (relative) or `slack` in all.
 
     `slope` 0: the program must not move the event, except by `slack`. None: nobody knows what it does to the event.
@@ -52,7 +52,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class CountSample:
     """One run: amount of work, what was counted (None: nothing, `why`), and the share of the time that it ran.
 
     `units`: events that one unit of the known slope stands for in this run (lanes of a vector).
@@ -71,7 +71,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ProgramFinding:
     """What one program says about an event. `expected`, `counted`: of the larger amount less the smaller.
 
     `spread`: range of the middle repetitions over the expected count. `running`: least share of time counted.
@@ -79,7 +79,7 @@ class Finding:
     """
 
     program: str
-    verdict: Verdict
+    verdict: EventVerdict
     expected: float | None = None
     counted: float | None = None
     slope: float | None = None
@@ -96,14 +96,14 @@ class Judged:
     """An event with its verdict over all programs. `factor`: by which it is off."""
 
     metric: str
-    verdict: Verdict
+    verdict: EventVerdict
     factor: float | None = None
     why: str = ""
     remedy: str = ""
-    findings: tuple[Finding, ...] = field(default=())
+    findings: tuple[ProgramFinding, ...] = field(default=())
 
 
-def judge(program: str, known: Known, samples: Sequence[Sample]) -> Finding:
+def judge(program: str, known: KnownCount, samples: Sequence[CountSample]) -> ProgramFinding:
     """What one program's runs, with two different amounts of work, say about an event."""
     amounts = sorted({s.amount for s in samples})
     if len(amounts) != 2:
@@ -114,19 +114,19 @@ def judge(program: str, known: Known, samples: Sequence[Sample]) -> Finding:
     if not all(by_amount):
         dead = all(s.never_ran for s in samples)
         why = next((s.why for s in samples if s.count is None), "") or "not counted"
-        return Finding(program, Verdict.DEAD if dead else Verdict.MISSING, running=running, why=why)
+        return ProgramFinding(program, EventVerdict.DEAD if dead else EventVerdict.MISSING, running=running, why=why)
     if running < FEW:
         why = f"ran only {running:.2%} of the time: too few counters"
-        return Finding(program, Verdict.MISSING, running=running, why=why)
+        return ProgramFinding(program, EventVerdict.MISSING, running=running, why=why)
     work = amounts[1] - amounts[0]
     scaled = running < 1.0
     typical = statistics.median if scaled else min
     expected = None if known.slope is None else known.slope * work * samples[0].units
     difference = typical(by_amount[1]) - typical(by_amount[0])
     scatter = max(_middle_range(counts) for counts in by_amount)
-    finding = Finding(
+    finding = ProgramFinding(
         program,
-        Verdict.RIGHT,
+        EventVerdict.RIGHT,
         expected=expected,
         counted=difference,
         slope=difference / work,
@@ -138,40 +138,42 @@ def judge(program: str, known: Known, samples: Sequence[Sample]) -> Finding:
         why=f"extrapolated from {running:.0%} of the time" if scaled else "",
     )
     if expected is None:
-        return replace(finding, verdict=Verdict.UNPROVEN)
+        return replace(finding, verdict=EventVerdict.UNPROVEN)
     if known.at_least:
         return _beyond(finding, expected)
     allowed = max(known.tolerance, SCALED_TOLERANCE if scaled else 0.0) * abs(expected) + known.slack
     return _with_verdict(finding, expected, difference, allowed, scatter)
 
 
-def _beyond(finding: Finding, least: float) -> Finding:
+def _beyond(finding: ProgramFinding, least: float) -> ProgramFinding:
     if finding.largest == 0:
-        return _changed(finding, Verdict.DEAD, "read 0 whatever was done")
+        return _changed(finding, EventVerdict.DEAD, "read 0 whatever was done")
     if (finding.counted or 0.0) < least:
-        return _changed(finding, Verdict.LYING, "hardly moved by what must move it")
-    return _changed(finding, Verdict.UNPROVEN, "moves as it must, by how much nobody knows")
+        return _changed(finding, EventVerdict.LYING, "hardly moved by what must move it")
+    return _changed(finding, EventVerdict.UNPROVEN, "moves as it must, by how much nobody knows")
 
 
-def _with_verdict(finding: Finding, expected: float, counted: float, allowed: float, scatter: float) -> Finding:
+def _with_verdict(
+    finding: ProgramFinding, expected: float, counted: float, allowed: float, scatter: float
+) -> ProgramFinding:
     if finding.largest == 0 and expected:
-        return _changed(finding, Verdict.DEAD, "read 0 whatever was done")
+        return _changed(finding, EventVerdict.DEAD, "read 0 whatever was done")
     if abs(counted - expected) <= allowed:
         # The least of wild numbers may fit by chance: what is right repeats.
         if expected and scatter > max(4 * allowed, 0.5 * abs(expected)):
-            return _changed(finding, Verdict.LYING, "the same work gives other counts each time")
+            return _changed(finding, EventVerdict.LYING, "the same work gives other counts each time")
         return finding
     if not expected:
-        return _changed(finding, Verdict.LYING, "moved by what it does not count")
+        return _changed(finding, EventVerdict.LYING, "moved by what it does not count")
     ratio = counted / expected
     if not 1 / FARTHEST <= ratio <= FARTHEST:
-        return _changed(finding, Verdict.LYING, "does not follow the work done")
+        return _changed(finding, EventVerdict.LYING, "does not follow the work done")
     if scatter > REPEATABLE * abs(counted):
-        return _changed(finding, Verdict.LYING, "the same work gives other counts each time")
-    return _changed(finding, Verdict.FACTOR, f"counts {factor_text(ratio)} what was done")
+        return _changed(finding, EventVerdict.LYING, "the same work gives other counts each time")
+    return _changed(finding, EventVerdict.FACTOR, f"counts {factor_text(ratio)} what was done")
 
 
-def _changed(finding: Finding, verdict: Verdict, why: str) -> Finding:
+def _changed(finding: ProgramFinding, verdict: EventVerdict, why: str) -> ProgramFinding:
     return replace(finding, verdict=verdict, why="; ".join(filter(None, (why, finding.why))))
 
 
@@ -193,7 +195,7 @@ def factor_text(ratio: float) -> str:
     return f"{ratio:.3g} times"
 
 
-def combine(metric: str, findings: Sequence[Finding], emulated: bool = False) -> Judged:
+def combine(metric: str, findings: Sequence[ProgramFinding], emulated: bool = False) -> Judged:
     """One verdict from all programs.
 
     Right takes a program that moves the event: one that only must leave it alone proves nothing. Off by a factor only
@@ -201,40 +203,44 @@ def combine(metric: str, findings: Sequence[Finding], emulated: bool = False) ->
     not with the next. `emulated`: by an emulator's PMU, which reads 0 for what it does not model.
     """
     kept = tuple(findings)
-    proving = [f for f in kept if f.verdict in (Verdict.RIGHT, Verdict.FACTOR, Verdict.DEAD, Verdict.LYING)]
-    if all(f.verdict is Verdict.RIGHT and not f.expected for f in proving):
+    proving = [
+        f for f in kept if f.verdict in (EventVerdict.RIGHT, EventVerdict.FACTOR, EventVerdict.DEAD, EventVerdict.LYING)
+    ]
+    if all(f.verdict is EventVerdict.RIGHT and not f.expected for f in proving):
         return _unproven(metric, kept, emulated)
-    verdicts = {f.verdict for f in proving if f.expected != 0 or f.verdict is not Verdict.RIGHT}
-    if verdicts == {Verdict.RIGHT}:
-        return Judged(metric, Verdict.RIGHT, why=next((f.why for f in proving if f.why), ""), findings=kept)
-    wrong = next(f for f in proving if f.verdict is not Verdict.RIGHT)
-    if verdicts == {Verdict.DEAD}:
-        return Judged(metric, Verdict.DEAD, why=wrong.why, findings=kept)
-    if verdicts == {Verdict.FACTOR}:
+    verdicts = {f.verdict for f in proving if f.expected != 0 or f.verdict is not EventVerdict.RIGHT}
+    if verdicts == {EventVerdict.RIGHT}:
+        return Judged(metric, EventVerdict.RIGHT, why=next((f.why for f in proving if f.why), ""), findings=kept)
+    wrong = next(f for f in proving if f.verdict is not EventVerdict.RIGHT)
+    if verdicts == {EventVerdict.DEAD}:
+        return Judged(metric, EventVerdict.DEAD, why=wrong.why, findings=kept)
+    if verdicts == {EventVerdict.FACTOR}:
         ratios = [f.ratio for f in proving if f.ratio]
         middle = statistics.median(ratios)
         if max(ratios) - min(ratios) <= REPEATABLE * middle:
-            return Judged(metric, Verdict.FACTOR, middle, f"counts {factor_text(middle)} what was done", findings=kept)
+            return Judged(
+                metric, EventVerdict.FACTOR, middle, f"counts {factor_text(middle)} what was done", findings=kept
+            )
         each = ", ".join(f"{f.program} {factor_text(f.ratio)}" for f in proving if f.ratio)
-        return Judged(metric, Verdict.LYING, why=f"another factor for each program: {each}", findings=kept)
-    right = [f.program for f in proving if f.verdict is Verdict.RIGHT]
+        return Judged(metric, EventVerdict.LYING, why=f"another factor for each program: {each}", findings=kept)
+    right = [f.program for f in proving if f.verdict is EventVerdict.RIGHT]
     beside = f" (right for {', '.join(right)})" if right else ""
-    return Judged(metric, Verdict.LYING, why=f"{wrong.program}: {wrong.why}{beside}", findings=kept)
+    return Judged(metric, EventVerdict.LYING, why=f"{wrong.program}: {wrong.why}{beside}", findings=kept)
 
 
-def _unproven(metric: str, findings: tuple[Finding, ...], emulated: bool) -> Judged:
+def _unproven(metric: str, findings: tuple[ProgramFinding, ...], emulated: bool) -> Judged:
     """Nothing spoke for or against the event."""
     counted = [f for f in findings if f.largest is not None]
     if not counted:
         why = next((f.why for f in findings if f.why), "no program here has a known answer for it")
-        missing = any(f.verdict is Verdict.MISSING for f in findings)
-        return Judged(metric, Verdict.MISSING if missing else Verdict.UNPROVEN, why=why, findings=findings)
+        missing = any(f.verdict is EventVerdict.MISSING for f in findings)
+        return Judged(metric, EventVerdict.MISSING if missing else EventVerdict.UNPROVEN, why=why, findings=findings)
     if not any(f.largest for f in counted):
         if emulated:
             why = "read 0 whatever was done, as an emulator's PMU does for what it does not model"
-            return Judged(metric, Verdict.DEAD, why=why, findings=findings)
+            return Judged(metric, EventVerdict.DEAD, why=why, findings=findings)
         why = "read 0 for every program: none of them does what it counts, or it counts nothing"
-        return Judged(metric, Verdict.UNPROVEN, why=why, findings=findings)
-    told = next((f.why for f in counted if f.verdict is Verdict.UNPROVEN and f.why), "")
+        return Judged(metric, EventVerdict.UNPROVEN, why=why, findings=findings)
+    told = next((f.why for f in counted if f.verdict is EventVerdict.UNPROVEN and f.why), "")
     why = told or "no program here has a known answer for it"
-    return Judged(metric, Verdict.UNPROVEN, why=why, findings=findings)
+    return Judged(metric, EventVerdict.UNPROVEN, why=why, findings=findings)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hwprof.analysis.comparison.compare import Comparison, Verdict, common_shift, compare, interleaved
-from hwprof.analysis.comparison.measured import Measured, measured
+from hwprof.analysis.comparison.compare import Comparison, Judgement, common_shift, compare, interleaved
+from hwprof.analysis.comparison.measured import RunSummary, measured
 from hwprof.records import Doubt, Failure
 from tests.factories import MACHINE, SOFTWARE, make_run, make_simulated_run
 
@@ -20,7 +20,7 @@ NETWORKS = ("alexnet", "resnet18", "resnet50", "googlenet", "densenet121", "mobi
 
 def of(
     framework: str = "onnxruntime", network: str = "alexnet", fps: Iterable[float] = (), **fields: object
-) -> list[Measured]:
+) -> list[RunSummary]:
     """Rounds of one case with these FPS."""
     run = make_run(framework, network, **fields)  # type: ignore[arg-type]
     one = measured(run)
@@ -28,7 +28,7 @@ def of(
     return [dataclasses.replace(one, speed=float(f), round=i) for i, f in enumerate(fps)]
 
 
-def at(side: list[Measured], minutes: Sequence[int]) -> list[Measured]:
+def at(side: list[RunSummary], minutes: Sequence[int]) -> list[RunSummary]:
     """The same rounds, begun at these minutes."""
     return [
         dataclasses.replace(m, started_utc=f"2000-01-01T00:{t:02d}:00Z") for m, t in zip(side, minutes, strict=True)
@@ -45,7 +45,7 @@ def test_ratio_and_interval_are_welchs_on_logarithms() -> None:
     assert change.high == pytest.approx(math.exp(interval.high), rel=1e-5)
     assert change.p == pytest.approx(expected.pvalue, rel=1e-3)
     assert not change.paired
-    assert change.verdict is Verdict.REGRESSION
+    assert change.verdict is Judgement.REGRESSION
 
 
 def test_interleaved_rounds_are_paired_and_see_through_a_shared_drift() -> None:
@@ -56,7 +56,7 @@ def test_interleaved_rounds_are_paired_and_see_through_a_shared_drift() -> None:
     together = compare(at(old, [1, 3, 5]), at(new, [2, 4, 6])).changes[0]
     assert together.paired
     assert together.p == pytest.approx(stats.ttest_rel(np.log(y), np.log(x)).pvalue, rel=1e-2)
-    assert (together.verdict, apart.verdict) == (Verdict.SLOWER, Verdict.UNCLEAR)
+    assert (together.verdict, apart.verdict) == (Judgement.SLOWER, Judgement.UNCLEAR)
 
 
 def test_rounds_on_two_machines_are_never_paired() -> None:
@@ -67,7 +67,7 @@ def test_rounds_on_two_machines_are_never_paired() -> None:
 
 def sides(
     factor: float, noise: float = 0.001, networks: Sequence[str] = NETWORKS
-) -> tuple[list[Measured], list[Measured]]:
+) -> tuple[list[RunSummary], list[RunSummary]]:
     rng = np.random.default_rng(5)
     old, new = [], []
     for i, n in enumerate(networks):
@@ -94,19 +94,19 @@ def test_no_difference_is_seldom_called_one() -> None:
 
 
 def test_verdicts_follow_threshold_and_interval() -> None:
-    def verdicts(found: Comparison) -> set[Verdict]:
+    def verdicts(found: Comparison) -> set[Judgement]:
         return {c.verdict for c in found.changes}
 
-    assert verdicts(compare(*sides(0.9))) == {Verdict.REGRESSION}
-    assert verdicts(compare(*sides(0.9), threshold=0.2)) == {Verdict.SLOWER}
-    assert verdicts(compare(*sides(1.1))) == {Verdict.FASTER}
-    assert verdicts(compare(*sides(1.0, 1e-4))) <= {Verdict.SAME, Verdict.FASTER, Verdict.SLOWER}
-    assert verdicts(compare(*sides(1.0, 0.2))) == {Verdict.UNCLEAR}
+    assert verdicts(compare(*sides(0.9))) == {Judgement.REGRESSION}
+    assert verdicts(compare(*sides(0.9), threshold=0.2)) == {Judgement.SLOWER}
+    assert verdicts(compare(*sides(1.1))) == {Judgement.FASTER}
+    assert verdicts(compare(*sides(1.0, 1e-4))) <= {Judgement.SAME, Judgement.FASTER, Judgement.SLOWER}
+    assert verdicts(compare(*sides(1.0, 0.2))) == {Judgement.UNCLEAR}
 
 
 def test_one_round_has_no_interval_and_is_no_regression() -> None:
     found = compare(of(fps=(40,)), of(fps=(20,)))
-    assert found.changes[0].verdict is Verdict.UNTESTED
+    assert found.changes[0].verdict is Judgement.UNTESTED
     assert (found.changes[0].low, found.tested, found.regressions) == (None, 0, ())
 
 

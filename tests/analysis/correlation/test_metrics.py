@@ -7,35 +7,35 @@ import pandas as pd
 import pytest
 
 from hwprof.analysis.correlation import metrics
-from hwprof.analysis.correlation.metrics import Kind
+from hwprof.analysis.correlation.metrics import MetricKind
 from hwprof.errors import ResultsError
 
 
 @pytest.mark.parametrize(
     ("name", "attributes", "kind"),
     [
-        ("cycles", {}, Kind.DEFINITIONAL),
-        ("cycles:u", {}, Kind.DEFINITIONAL),
-        ("instructions@callgrind", {}, Kind.DEFINITIONAL),
-        ("task-clock", {"unit": "ns"}, Kind.DEFINITIONAL),
-        ("something-new", {"unit": "ns"}, Kind.DEFINITIONAL),
-        ("something-new", {"unit": "J"}, Kind.DEFINITIONAL),
-        ("something-new", {}, Kind.EXPLANATORY),
-        ("something-new", {"per": "level"}, Kind.GAUGE),
-        ("something-new", {"per": "window"}, Kind.RATE),
-        ("cache-misses", {}, Kind.EXPLANATORY),
-        ("page-faults", {}, Kind.EXPLANATORY),
-        ("stalled-cycles-backend", {}, Kind.COMPONENT),
+        ("cycles", {}, MetricKind.DEFINITIONAL),
+        ("cycles:u", {}, MetricKind.DEFINITIONAL),
+        ("instructions@callgrind", {}, MetricKind.DEFINITIONAL),
+        ("task-clock", {"unit": "ns"}, MetricKind.DEFINITIONAL),
+        ("something-new", {"unit": "ns"}, MetricKind.DEFINITIONAL),
+        ("something-new", {"unit": "J"}, MetricKind.DEFINITIONAL),
+        ("something-new", {}, MetricKind.EXPLANATORY),
+        ("something-new", {"per": "level"}, MetricKind.GAUGE),
+        ("something-new", {"per": "window"}, MetricKind.RATE),
+        ("cache-misses", {}, MetricKind.EXPLANATORY),
+        ("page-faults", {}, MetricKind.EXPLANATORY),
+        ("stalled-cycles-backend", {}, MetricKind.COMPONENT),
     ],
 )
-def test_kind_of_a_metric(name: str, attributes: dict[str, str], kind: Kind) -> None:
+def test_kind_of_a_metric(name: str, attributes: dict[str, str], kind: MetricKind) -> None:
     assert metrics.metric_of(name, attributes).kind is kind
 
 
 def test_normalised_events_are_rates() -> None:
-    assert metrics.kind_of({"event": 1, "instructions": -1}) is Kind.RATE
-    assert metrics.kind_of({"event": 1, "cycles": -1}) is Kind.RATE
-    assert metrics.kind_of({"instructions": 1, "cycles": -1}) is Kind.DEFINITIONAL
+    assert metrics.kind_of({"event": 1, "instructions": -1}) is MetricKind.RATE
+    assert metrics.kind_of({"event": 1, "cycles": -1}) is MetricKind.RATE
+    assert metrics.kind_of({"instructions": 1, "cycles": -1}) is MetricKind.DEFINITIONAL
 
 
 def test_simulated_says_so_and_by_what() -> None:

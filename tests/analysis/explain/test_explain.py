@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hwprof.analysis.explain.explain import explain, may_spin
-from hwprof.analysis.explain.explanation import Given, Variant
+from hwprof.analysis.explain.explanation import ChangedRuns, SideRuns
 from hwprof.analysis.explain.wording import summarise
 from hwprof.analysis.factors.evidence import collect
 from hwprof.errors import ResultsError
@@ -19,8 +19,8 @@ from tests.analysis.planted import planted, several
 from tests.factories import make_simulated_run
 
 
-def given(label: str, runs: list[Run], **fields: Any) -> Given:
-    return Given(label, runs, **fields)
+def given(label: str, runs: list[Run], **fields: Any) -> SideRuns:
+    return SideRuns(label, runs, **fields)
 
 
 def text_of(*explanations: Any) -> str:
@@ -72,7 +72,7 @@ def test_spin_waiting_is_merged_until_a_rerun_shows_it() -> None:
     merged = explain(given("a", a), given("b", b))
     assert [f.name for f in merged.decomposition.factors] == ["clock", "parallelism x ipc x work"]
     assert "cause" not in merged.headline
-    off = Variant("spin", "spin=false", several(**calm, options={"spin": False}))
+    off = ChangedRuns("spin", "spin=false", several(**calm, options={"spin": False}))
     found = explain(given("a", a, variants=[off]), given("b", b))
     (done,) = found.interventions
     assert [f.name for f in done.changed.factors] == ["parallelism", "clock", "ipc", "work"]
@@ -87,14 +87,14 @@ def test_spin_waiting_is_merged_until_a_rerun_shows_it() -> None:
 
 
 def test_a_rerun_without_vectors_that_levels_the_pair_is_called_the_cause() -> None:
-    capped = [Variant("simd", "CAP=1", several(work=3e8, wobble=0.01))]
+    capped = [ChangedRuns("simd", "CAP=1", several(work=3e8, wobble=0.01))]
     found = explain(given("a", several(work=1e8), variants=capped), given("b", several(work=3.1e8)))
     assert "because of wide vector instructions: with CAP=1" in found.headline
     assert "Vectors wider than the cap make a x3.00" in text_of(found)
 
 
 def test_a_rerun_that_changes_nothing_is_no_cause() -> None:
-    same = [Variant("affinity", "cores 2 for 1", several(work=1e8))]
+    same = [ChangedRuns("affinity", "cores 2 for 1", several(work=1e8))]
     found = explain(given("a", several(work=1e8), variants=same), given("b", several(work=3e8)))
     assert "because" not in found.headline
     assert found.headline.endswith("instructions per frame x3.00")
@@ -211,7 +211,7 @@ def test_a_rerun_that_saves_cpu_time_merges_what_spinning_moves() -> None:
     a = several(threads=2, parallelism=0.8, work=2e8)
     plain = explain(given("a", a), given("b", several(threads=2)))
     assert "parallelism" in [f.name for f in plain.decomposition.factors]
-    off = [Variant("spin", "spin=false", several(threads=2, parallelism=0.4, work=1e8))]
+    off = [ChangedRuns("spin", "spin=false", several(threads=2, parallelism=0.4, work=1e8))]
     found = explain(given("a", a, variants=off), given("b", several(threads=2)))
     assert [f.name for f in found.decomposition.factors] == ["clock", "parallelism x ipc x work"]
 
@@ -233,7 +233,7 @@ def test_a_switch_whose_effect_only_cpu_time_shows_is_named_first() -> None:
     assert "a takes x2.00 [" in found.headline
     assert "nothing but spin-waiting differs" in found.headline
     assert "CPU time" not in explain(given("a", spin), given("b", calm)).headline
-    off = Variant("spin", "spin=false", calm)
+    off = ChangedRuns("spin", "spin=false", calm)
     rerun = explain(given("a", spin, variants=[off]), given("b", several(threads=2, work=1.01e8, leave=LESS)))
     assert "spin-waiting makes a take x2.00 the CPU time per frame (rerun)" in rerun.headline
 

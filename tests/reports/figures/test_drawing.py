@@ -11,11 +11,11 @@ import pytest
 from matplotlib.image import imread
 
 from hwprof.reports.figures import drawing
-from hwprof.reports.html.svg import Drawing
+from hwprof.reports.html.svg import Svg
 
 
 def picture(name: str = "a $x$ & <b>") -> str:
-    draw = Drawing(200, 100, "All shapes")
+    draw = Svg(200, 100, "All shapes")
     draw.add("rect", title="a value", x=20.0, y=20.0, width=40.0, height=40.0, class_="cell plus", fill_opacity=1.0)
     draw.add("rect", x=60.0, y=20.0, width=40.0, height=40.0, class_="hatch")
     draw.line(0, 90, 200, 90, "grid")

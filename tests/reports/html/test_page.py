@@ -12,7 +12,7 @@ from sqlalchemy import insert, select
 from hwprof.records import Ceiling, Origin, Run, Series
 from hwprof.reports.html import gather, page, render
 from hwprof.reports.html.model import Page, Section
-from hwprof.reports.html.svg import Axis, Drawing, axis, short
+from hwprof.reports.html.svg import Axis, Svg, axis, short
 from hwprof.store import Results, schema
 from tests.factories import HOST_STATE, NETWORKS, START_NS, make_run, make_simulated_run
 
@@ -141,7 +141,7 @@ def test_axes_put_round_ticks_where_values_are() -> None:
 
 
 def test_text_in_a_picture_is_escaped() -> None:
-    draw = Drawing(10, 10, 'a "b" <c>')
+    draw = Svg(10, 10, 'a "b" <c>')
     draw.text(0, 0, "<script>")
     draw.marker(1, 1, 0, "x & y")
     made = draw.render()

@@ -10,7 +10,7 @@ import pytest
 
 from hwprof.errors import NotInstalled
 from hwprof.studies.ceilings import kernels
-from hwprof.studies.ceilings.kernels import Variant
+from hwprof.studies.ceilings.kernels import KernelBuild
 
 
 def names(architecture: str, *extensions: str) -> list[str]:
@@ -67,18 +67,18 @@ def test_the_twelve_chains_are_not_folded_into_one(tmp_path: Path) -> None:
 
 @pytest.mark.cc
 def test_what_a_compiler_does_not_know_is_said(tmp_path: Path) -> None:
-    built = kernels.build(Variant("odd", 16, ("-march=no-such-thing",)), tmp_path)
+    built = kernels.build(KernelBuild("odd", 16, ("-march=no-such-thing",)), tmp_path)
     assert built.path is None
     assert "can't" in built.why
 
 
 def test_without_a_compiler_there_is_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(NotInstalled):
-        kernels.build(Variant("scalar", 4), tmp_path, "no-such-compiler")
+        kernels.build(KernelBuild("scalar", 4), tmp_path, "no-such-compiler")
 
 
 def test_assembly_without_vectors_is_called_that() -> None:
     text = "fp_work:\n\tmulss\t%xmm0, %xmm1\n\t.size\tfp_work, .-fp_work\n"
-    variant = Variant("sse2", 16, (), r"mulps\s.*xmm", kinds=("fp",))
+    variant = KernelBuild("sse2", 16, (), r"mulps\s.*xmm", kinds=("fp",))
     assert kernels.vectorised(variant, text) == {"fp": False}
     assert kernels.vectorised(variant, text.replace("mulss", "mulps")) == {"fp": True}

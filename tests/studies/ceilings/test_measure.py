@@ -11,7 +11,7 @@ import pytest
 from hwprof.errors import HwprofError, NotInstalled
 from hwprof.records import Ceiling
 from hwprof.studies.ceilings import kernels
-from hwprof.studies.ceilings.kernels import Built, Variant
+from hwprof.studies.ceilings.kernels import Built, KernelBuild
 from hwprof.studies.ceilings.measure import ask, by_numpy, calibrate, levels
 
 CACHES = [
@@ -23,7 +23,7 @@ CACHES = [
 FACTS = {"architecture": "x86_64", "extensions": ["avx2", "fma"], "caches": CACHES}
 
 
-def build(variant: Variant, folder: Path) -> Built:
+def build(variant: KernelBuild, folder: Path) -> Built:
     return Built(variant, folder / variant.name, "a compiler", {k: True for k in variant.kinds if variant.vector})
 
 
@@ -70,7 +70,7 @@ def test_working_sets_are_half_of_what_a_thread_has_of_a_cache() -> None:
 
 
 def test_a_variant_that_can_not_be_compiled_is_missing_and_the_others_go_on() -> None:
-    def some(variant: Variant, folder: Path) -> Built:
+    def some(variant: KernelBuild, folder: Path) -> Built:
         return build(variant, folder) if variant.name != "avx2" else Built(variant, None, "", why="cc can't")
 
     found = {f"{c.what} {c.of}": c for c in calibrate(FACTS, (0,), Path("/x"), run=fake, build=some)}
@@ -79,7 +79,7 @@ def test_a_variant_that_can_not_be_compiled_is_missing_and_the_others_go_on() ->
 
 
 def test_without_a_compiler_numpy_measures_what_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none(variant: Variant, folder: Path) -> Built:
+    def none(variant: KernelBuild, folder: Path) -> Built:
         raise NotInstalled("a C compiler", "install one")
 
     cpu = sorted(os.sched_getaffinity(0))[0]
@@ -94,7 +94,7 @@ def test_without_a_compiler_numpy_measures_what_it_can(monkeypatch: pytest.Monke
 
 @pytest.mark.cc
 def test_the_real_program_answers_for_every_kind(tmp_path: Path) -> None:
-    built = kernels.build(Variant("scalar", 4, kernels.SCALAR), tmp_path)
+    built = kernels.build(KernelBuild("scalar", 4, kernels.SCALAR), tmp_path)
     assert built.path is not None
     cpus = ",".join(map(str, sorted(os.sched_getaffinity(0))[:2]))
     for kind in ("fp", "int8", "triad", "chase"):

@@ -13,7 +13,7 @@ from hwprof.errors import UnknownFramework, UsageError
 from hwprof.records import Failure, Fidelity
 from hwprof.reports.terminal import matrix as report
 from hwprof.runner.launcher import Launcher, Outcome
-from hwprof.studies.matrix.matrix import Cell, Column, Matrix, choices, columns
+from hwprof.studies.matrix.matrix import Matrix, MatrixCell, MatrixColumn, choices, columns
 
 HERE = "caffe,onnxruntime,opencv"
 
@@ -80,9 +80,9 @@ def test_what_the_machine_did_is_tried_again_and_what_the_network_is_is_not(
 ) -> None:
     asked: list[str] = []
 
-    def failing(self: Matrix, planned: Any, workshop: Any, column: Column, size: int) -> Cell:
+    def failing(self: Matrix, planned: Any, workshop: Any, column: MatrixColumn, size: int) -> MatrixCell:
         asked.append(column.name)
-        return Cell("tiny_cnn", size, column.name, False, None, failure=Failure(code, "no", "", "prepare"))
+        return MatrixCell("tiny_cnn", size, column.name, False, None, failure=Failure(code, "no", "", "prepare"))
 
     monkeypatch.setattr(Matrix, "fill", failing)
     for again in (False, False, True):
@@ -107,24 +107,24 @@ def test_columns_may_have_options() -> None:
 
 
 def test_a_framework_that_is_not_here_is_said_and_not_tried() -> None:
-    column = Column("mxnet", "mxnet", missing="No module named 'mxnet'. hwprof env create mxnet")
+    column = MatrixColumn("mxnet", "mxnet", missing="No module named 'mxnet'. hwprof env create mxnet")
     work = Matrix([column], [("tiny_cnn", 32)])
     assert list(work.run()) == []
     assert "- mxnet: No module named 'mxnet'. hwprof env create mxnet" in report.markdown(work, [])
 
 
 def test_every_end_of_a_cell_has_a_mark_and_infinity_is_no_number_in_json() -> None:
-    blank = Cell("n", 32, "f", True, True)
+    blank = MatrixCell("n", 32, "f", True, True)
     off = Fidelity(float("inf"), float("inf"), 0.0, 8, 1e-3)
     failed = Failure("killed", "died", "", "load")
     cells = {
-        "2e-06": Cell("n", 32, "f", True, True, Fidelity(1.0, 2e-6, 1.0, 8, 1e-3)),
-        "2e-02 !": Cell("n", 32, "f", True, True, Fidelity(1.0, 2e-2, 1.0, 8, 1e-3)),
-        "inf !": Cell("n", 32, "f", True, True, off),
-        "load ✗": Cell("n", 32, "f", True, False, failure=failed),
-        "run ✗": Cell("n", 32, "f", True, True, failure=failed),
-        "convert ✗": Cell("n", 32, "f", False, None, failure=failed),
-        "✗": Cell("n", 32, "f", None, None, failure=failed),
+        "2e-06": MatrixCell("n", 32, "f", True, True, Fidelity(1.0, 2e-6, 1.0, 8, 1e-3)),
+        "2e-02 !": MatrixCell("n", 32, "f", True, True, Fidelity(1.0, 2e-2, 1.0, 8, 1e-3)),
+        "inf !": MatrixCell("n", 32, "f", True, True, off),
+        "load ✗": MatrixCell("n", 32, "f", True, False, failure=failed),
+        "run ✗": MatrixCell("n", 32, "f", True, True, failure=failed),
+        "convert ✗": MatrixCell("n", 32, "f", False, None, failure=failed),
+        "✗": MatrixCell("n", 32, "f", None, None, failure=failed),
         "?": blank,
     }
     assert {report.mark(cell) for cell in cells.values()} == set(cells)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from hwprof.errors import CaseFailed
-from hwprof.studies.tuning.search import FINAL, MIN_FINAL, RUNG, SCREEN, Found, Measured, interval, search
+from hwprof.studies.tuning.search import FINAL, MIN_FINAL, RUNG, SCREEN, Found, TrialSpeed, interval, search
 from hwprof.studies.tuning.space import Candidate, Space
 
 SPACE = Space((("threads", (1, 2, 4)), ("graph", ("all", "extended", "basic")), ("spin", (True, False))))
@@ -34,10 +34,10 @@ class Bench:
         self.speed, self.rng, self.noise, self.drift = speed, random.Random(seed), noise, drift
         self.now = 0.0
 
-    def __call__(self, candidate: Candidate, round_: int, stage: str) -> Measured:
+    def __call__(self, candidate: Candidate, round_: int, stage: str) -> TrialSpeed:
         self.now += 1.0
         factor = math.exp(self.rng.gauss(0, self.noise) - self.drift * self.now)
-        return Measured(self.speed(candidate) * factor, 1.0)
+        return TrialSpeed(self.speed(candidate) * factor, 1.0)
 
 
 def find(seed: int, budget: float = 120.0, space: Space = SPACE, **fields: float) -> Found:
@@ -114,9 +114,9 @@ def test_the_budget_bounds_the_search() -> None:
 def test_a_machine_that_becomes_slower_does_not_spend_the_final_s_share() -> None:
     bench = Bench(truth, 1)
 
-    def measure(candidate: Candidate, round_: int, stage: str) -> Measured:
+    def measure(candidate: Candidate, round_: int, stage: str) -> TrialSpeed:
         measured = bench(candidate, round_, stage)
-        return Measured(measured.fps, 1.0 if bench.now < 30 else 3.0)
+        return TrialSpeed(measured.fps, 1.0 if bench.now < 30 else 3.0)
 
     found = search(SPACE, measure, 200.0, 1)
     final = sum(t.measured.seconds for t in found.trials if t.stage == FINAL)
@@ -135,9 +135,9 @@ def test_a_budget_that_is_too_small_for_all_says_what_was_not_tried() -> None:
 def test_a_value_that_fails_alone_is_out_with_all_its_combinations_and_says_why() -> None:
     bench = Bench(truth, 1)
 
-    def measure(candidate: Candidate, round_: int, stage: str) -> Measured:
+    def measure(candidate: Candidate, round_: int, stage: str) -> TrialSpeed:
         if candidate["graph"] == "basic":
-            return Measured(None, 0.5, "model: no such level")
+            return TrialSpeed(None, 0.5, "model: no such level")
         return bench(candidate, round_, stage)
 
     found = search(SPACE, measure, 120.0, 1)
@@ -149,9 +149,9 @@ def test_a_value_that_fails_alone_is_out_with_all_its_combinations_and_says_why(
 def test_what_fails_only_in_combination_costs_itself() -> None:
     bench = Bench(truth, 1)
 
-    def measure(candidate: Candidate, round_: int, stage: str) -> Measured:
+    def measure(candidate: Candidate, round_: int, stage: str) -> TrialSpeed:
         if candidate == BEST:
-            return Measured(None, 0.5, "unfaithful: max error 0.1")
+            return TrialSpeed(None, 0.5, "unfaithful: max error 0.1")
         return bench(candidate, round_, stage)
 
     found = search(SPACE, measure, 120.0, 1)
@@ -163,7 +163,7 @@ def test_what_fails_only_in_combination_costs_itself() -> None:
 
 def test_a_default_that_fails_is_an_error() -> None:
     with pytest.raises(CaseFailed, match="the default can't be measured: killed: SIGSEGV"):
-        search(SPACE, lambda c, n, s: Measured(None, 1.0, "killed: SIGSEGV"), 60.0)
+        search(SPACE, lambda c, n, s: TrialSpeed(None, 1.0, "killed: SIGSEGV"), 60.0)
 
 
 def test_a_space_of_one_candidate_is_its_default() -> None:

@@ -20,12 +20,12 @@ from hwprof.reports.terminal import tuning as shown
 from hwprof.runner.rounds import Runner
 from hwprof.store import Results
 from hwprof.studies.tuning.space import Request
-from hwprof.studies.tuning.tuner import Step, Tuned, Tuner
-from hwprof.worker.protocol import Plan
+from hwprof.studies.tuning.tuner import Measurement, Tuned, Tuner
+from hwprof.worker.protocol import LoopSettings
 
 pytestmark = pytest.mark.slow
 
-PLAN = Plan(iterations=3, min_iterations=3, warmup_iterations=1, events=(), closed_window=False)
+PLAN = LoopSettings(iterations=3, min_iterations=3, warmup_iterations=1, events=(), closed_window=False)
 EXPERIMENT = """
 name = "tuned"
 rounds = 1
@@ -52,12 +52,12 @@ def request(**fields: Any) -> Request:
 
 
 @pytest.fixture(scope="module")
-def tuned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Tuned, list[Step]]:
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Tuned, list[Measurement]]:
     """One search that was broken off after its first measurement and gone on with; results file, outcome, steps."""
     path = tmp_path_factory.mktemp("tuned") / "r.db"
-    steps: list[Step] = []
+    steps: list[Measurement] = []
 
-    def stop(step: Step) -> None:
+    def stop(step: Measurement) -> None:
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch, Results.open(path, create=True) as results:
@@ -73,7 +73,7 @@ def _shared_cache(cache: Path) -> None:
     """Artifacts are made once for this file."""
 
 
-def test_a_search_goes_on_where_it_was_stopped(tuned: tuple[Path, Tuned, list[Step]]) -> None:
+def test_a_search_goes_on_where_it_was_stopped(tuned: tuple[Path, Tuned, list[Measurement]]) -> None:
     path, outcome, steps = tuned
     assert [s.replayed for s in steps] == [True] + [False] * (len(steps) - 1)
     assert outcome.measured == len(steps) - 1
@@ -84,7 +84,9 @@ def test_a_search_goes_on_where_it_was_stopped(tuned: tuple[Path, Tuned, list[St
         assert all(r.facts["tuning"]["search"] == outcome.kept.evidence["experiment"] for r in runs)
 
 
-def test_a_finished_search_is_not_measured_again_and_ends_the_same(tuned: tuple[Path, Tuned, list[Step]]) -> None:
+def test_a_finished_search_is_not_measured_again_and_ends_the_same(
+    tuned: tuple[Path, Tuned, list[Measurement]],
+) -> None:
     path, outcome, _ = tuned
     with Results.open(path) as results:
         again = Tuner(request(), results).run()
@@ -92,7 +94,7 @@ def test_a_finished_search_is_not_measured_again_and_ends_the_same(tuned: tuple[
     assert (again.kept.winner(), again.found) == (outcome.kept.winner(), outcome.found)
 
 
-def test_the_winner_is_kept_with_its_evidence(tuned: tuple[Path, Tuned, list[Step]]) -> None:
+def test_the_winner_is_kept_with_its_evidence(tuned: tuple[Path, Tuned, list[Measurement]]) -> None:
     path, outcome, _ = tuned
     with Results.open(path) as results:
         (kept,) = results.tunings(hardware())
@@ -106,7 +108,7 @@ def test_the_winner_is_kept_with_its_evidence(tuned: tuple[Path, Tuned, list[Ste
 
 
 def test_a_tuned_experiment_takes_the_winner_and_its_runs_say_so(
-    tuned: tuple[Path, Tuned, list[Step]], monkeypatch: pytest.MonkeyPatch
+    tuned: tuple[Path, Tuned, list[Measurement]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, outcome, _ = tuned
     # another winner than the default, so that taking it shows; the evidence is not looked into
@@ -132,7 +134,7 @@ def test_a_tuned_experiment_takes_the_winner_and_its_runs_say_so(
     assert list(report.fps["variant"]) == ["onnxruntime tuned"]
 
 
-def test_a_winner_of_another_version_or_machine_is_not_used(tuned: tuple[Path, Tuned, list[Step]]) -> None:
+def test_a_winner_of_another_version_or_machine_is_not_used(tuned: tuple[Path, Tuned, list[Measurement]]) -> None:
     path, outcome, _ = tuned
     spec = parse(EXPERIMENT, "t.toml")
     told = outcome.kept.evidence
