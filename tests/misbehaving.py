@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hwprof.environments.interpreters import Environment
+from hwprof.environments.environment import Environment
 from hwprof.errors import UnsupportedModel
 from hwprof.worker.protocol import Link
 

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import hwprof
-from hwprof.boards.machines import BOARD_COUNTS, Hardware, Image, command
+from hwprof.boards.machines import Hardware, Image, command
 from hwprof.errors import CaseFailed, UsageError
+from hwprof.machine.virtual import BOARD_COUNTS
 
 PR_SET_PDEATHSIG = 1
 TICK_S = 0.1

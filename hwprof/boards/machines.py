@@ -165,7 +165,3 @@ def _word(value: str | int | bool) -> str:
 def _escaped(path: Path) -> str:
     """QEMU's option lists double a comma."""
     return str(path).replace(",", ",,")
-
-
-# Set in the guest by hwprof.boards: "exact" or "ticks". Of an emulator started by someone else nothing is known.
-BOARD_COUNTS = "HWPROF_BOARD_COUNTS"

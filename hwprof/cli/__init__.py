@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, run the command, return its exit code. Every HwprofError becomes one line on stderr."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words in (["--version"], ["-V"]):  # before argparse: scripts ask this often
-        from hwprof._version import __version__
+        from hwprof import __version__
 
         print(f"hwprof {__version__}")
         return 0

@@ -92,7 +92,7 @@ class CpuSession:
         """(ran, waited, ran without the first) in ns over all tasks; None where the kernel keeps no such account."""
         ran = waited = first = 0
         for task in os.listdir(self._tasks):  # noqa: PTH208  no Path per task: this is a window's edge
-            content = files.text(self._tasks / task / name)
+            content = files.read(self._tasks / task / name)
             if content is None:
                 if task == os.listdir(self._tasks)[0]:  # noqa: PTH208
                     return None
@@ -105,7 +105,7 @@ class CpuSession:
     def _moved(self) -> int | None:
         total, found = 0, False
         for task in os.listdir(self._tasks):  # noqa: PTH208
-            match = re.search(r"nr_migrations\s*:\s*(\d+)", files.text(self._tasks / task / "sched") or "")
+            match = re.search(r"nr_migrations\s*:\s*(\d+)", files.read(self._tasks / task / "sched") or "")
             if match:
                 total, found = total + int(match[1]), True
         return total if found else None
@@ -158,7 +158,7 @@ def gauges(pid: int | None, root: str = "/") -> Sequence[Gauge]:
     group = cgroup(base, pid)
     if group is not None and (group / "cpu.stat").exists():
         names = {"nr_throttled": ("cgroup-throttled", "", 1.0), "throttled_usec": ("cgroup-throttled-time", "s", 1e-6)}
-        there = {k: v for k, v in names.items() if k in files.fields(files.text(group / "cpu.stat"))}
+        there = {k: v for k, v in names.items() if k in files.fields(files.read(group / "cpu.stat"))}
         found.append(
             Sensors(
                 "cgroup",
@@ -173,7 +173,7 @@ def gauges(pid: int | None, root: str = "/") -> Sequence[Gauge]:
 
 
 def _field(path: Path, key: str) -> float | None:
-    return files.fields(files.text(path)).get(key)
+    return files.fields(files.read(path)).get(key)
 
 
 class _Stat:
@@ -200,7 +200,7 @@ class _Stat:
 def stat(root: Path) -> dict[str, dict[str, int]]:
     """`cpu0` ... -> jiffies by kind, from /proc/stat (guest time is part of user time)."""
     found = {}
-    for line in (files.text(root / "proc/stat") or "").splitlines():
+    for line in (files.read(root / "proc/stat") or "").splitlines():
         words = line.split()
         if re.fullmatch(r"cpu\d+", words[0] if words else ""):
             values = [int(w) for w in words[1 : 1 + len(JIFFY_FIELDS)]]

@@ -20,7 +20,7 @@ def gauges(pid: int | None, root: str = "/") -> Sequence[Gauge]:
     path = Path(root) / "proc" / str(pid) / "status"
     channels = [Channel(metric, "B", source="proc:status", scale=1024) for metric in STATUS.values()]
     # one small file: reading it once for each of three channels costs less than keeping a copy in step
-    readers = [lambda key=key: files.fields(files.text(path)).get(key) for key in STATUS]
+    readers = [lambda key=key: files.fields(files.read(path)).get(key) for key in STATUS]
     return [Sensors("memory", channels, readers)]
 
 
@@ -29,7 +29,7 @@ def pss(pid: int, root: Path = Path("/")) -> Mapping[str, int]:
 
     The kernel walks every page table for it (10 ms on 2 GiB): only between windows.
     """
-    found = files.fields(files.text(root / "proc" / str(pid) / "smaps_rollup"))
+    found = files.fields(files.read(root / "proc" / str(pid) / "smaps_rollup"))
     if "Pss" not in found:
         return {}
     unique = found.get("Private_Clean", 0) + found.get("Private_Dirty", 0)
@@ -38,13 +38,13 @@ def pss(pid: int, root: Path = Path("/")) -> Mapping[str, int]:
 
 def headroom(root: Path = Path("/")) -> int | None:
     """Bytes that can still be used: the lesser of what the kernel calls available and what the cgroup leaves."""
-    meminfo = files.fields(files.text(root / "proc/meminfo"))
+    meminfo = files.fields(files.read(root / "proc/meminfo"))
     left = [meminfo["MemAvailable"] * 1024] if "MemAvailable" in meminfo else []
     group = cgroup(root, None)
     if group is not None:
         limit, used = files.number(group / "memory.max"), files.number(group / "memory.current")
         if limit is not None and used is not None:
             # file pages count as used but go when they must
-            reclaimable = files.fields(files.text(group / "memory.stat")).get("inactive_file", 0)
+            reclaimable = files.fields(files.read(group / "memory.stat")).get("inactive_file", 0)
             left.append(limit - used + reclaimable)
     return min(left) if left else None

@@ -95,12 +95,12 @@ def rapl(root: Path) -> list[Found]:
     for zone in sorted(
         (root / "sys/class/powercap").glob("*:*"), key=lambda p: (":" in p.name and "mmio" in p.name, p)
     ):
-        name = files.text(zone / "name")
+        name = files.read(zone / "name")
         modulus = files.number(zone / "max_energy_range_uj")
         if name is None or not (zone / "energy_uj").exists():
             continue
         parent = zone.name.rsplit(":", 1)[0]
-        whole = files.text(zone.parent / parent / "name") if parent.count(":") else None
+        whole = files.read(zone.parent / parent / "name") if parent.count(":") else None
         label = f"{whole}/{name}" if whole else name
         if label in seen:
             continue
@@ -123,7 +123,7 @@ def hwmon(root: Path) -> list[Found]:
     """energyN in uJ, else powerN in uW, else inN (mV) x currN (mA) of each hwmon chip."""
     found: list[Found] = []
     for chip in sorted((root / "sys/class/hwmon").glob("hwmon*")):
-        name = files.text(chip / "name") or chip.name
+        name = files.read(chip / "name") or chip.name
         update = files.number(chip / "update_interval")
         interval = HWMON_INTERVAL_NS if update is None else update * 1_000_000
         if chip_energy := [_energy(chip, name, p, interval) for p in _inputs(chip, "energy")]:
@@ -140,7 +140,7 @@ def _inputs(chip: Path, kind: str) -> list[Path]:
 
 def _label(chip: Path, name: str, path: Path) -> str:
     stem = path.name.rsplit("_", 1)[0]
-    return f"{name}/{files.text(chip / f'{stem}_label') or stem}"
+    return f"{name}/{files.read(chip / f'{stem}_label') or stem}"
 
 
 def _energy(chip: Path, name: str, path: Path, interval: int) -> Found:
@@ -161,7 +161,7 @@ def _volts_amperes(chip: Path, name: str, interval: int) -> list[Found]:
     for current in _inputs(chip, "curr"):
         index = re.sub(r"\D", "", current.name)
         volts = chip / f"in{index}_input"
-        text = files.text(chip / f"in{index}_label") or files.text(chip / f"curr{index}_label") or f"channel {index}"
+        text = files.read(chip / f"in{index}_label") or files.read(chip / f"curr{index}_label") or f"channel {index}"
         # A chip's sum of shunts has no bus voltage; an unconnected channel is switched off or reads no volts.
         off = files.number(chip / f"in{index}_enable") == 0 or not files.number(volts)
         if off or "sum" in text.lower() or text.upper() == "NC":

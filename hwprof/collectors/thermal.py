@@ -27,7 +27,7 @@ def gauges(pid: int | None, root: str = "/") -> Sequence[Gauge]:
         channels.append(Channel("cpu-frequency", "Hz", label, "cpufreq", scale=1e3))
         readers.append(partial(files.number, file))
     for zone in sorted((base / "sys/class/thermal").glob("thermal_zone*")):
-        label = files.text(zone / "type") or zone.name
+        label = files.read(zone / "type") or zone.name
         channels.append(Channel("temperature", "degC", label, f"thermal:{zone.name}", scale=1e-3))
         readers.append(partial(files.number, zone / "temp"))
     for file in sorted((base / "sys/devices/system/cpu").glob("cpu[0-9]*/thermal_throttle/core_throttle_count")):
@@ -37,7 +37,7 @@ def gauges(pid: int | None, root: str = "/") -> Sequence[Gauge]:
     pi = base / "sys/devices/platform/soc/soc:firmware/get_throttled"
     if pi.exists():
         channels.append(Channel("throttled", "share", "firmware", "get_throttled"))
-        readers.append(lambda: firmware_throttled(files.text(pi)))
+        readers.append(lambda: firmware_throttled(files.read(pi)))
     return [Sensors("thermal", channels, readers)] if channels else []
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_data_path
 
+from hwprof.environments.environment import Environment
 from hwprof.errors import NotAvailable, NotInstalled
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def software(python: str, distributions: Sequence[str]) -> Mapping[str, Any]:
 
     An interpreter that can't be run says so under `error`: its worker will fail, and cost its own case only.
     """
-    from hwprof._version import __version__
+    from hwprof import __version__
     from hwprof.machine import facts
 
     if python == sys.executable:
@@ -209,22 +210,3 @@ def admits(wanted: str, version: str) -> bool:
     from packaging.specifiers import SpecifierSet  # here: slow to load, and asked for few frameworks
 
     return SpecifierSet(wanted).contains(version)
-
-
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """How to get the framework: distributions whose versions are recorded, and the command that installs it."""
-
-    distributions: tuple[str, ...]
-    install: str
-    module: str  # what is imported to find out whether it is there
-    # For an environment of its own (`hwprof env create`): pip's requirements, and the Python versions that they
-    # exist for.
-    requirements: tuple[str, ...] = ()
-    versions: str = ""  # of the framework that the adapter can drive, as ">=5"; "": any
-    alone: tuple[str, ...] = ()  # installed after them, without what they say they depend on
-    pythons: str = ">=3.11,<3.14"
-    # Where the conversion runs when not in the run's own environment: the name of another environment; "": the same;
-    # "hwprof": hwprof's own interpreter.
-    converter: str = ""
-    converts_with: tuple[str, ...] = ()  # further distributions that the artifact depends on

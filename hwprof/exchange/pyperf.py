@@ -16,8 +16,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hwprof import speed
-from hwprof._version import __version__
+from hwprof import __version__, speed
 from hwprof.errors import ResultsError
 from hwprof.exchange import Imported, imported_run
 from hwprof.records import UNRECORDED, Case, Kind, Role, Run, call_of, from_json, to_json

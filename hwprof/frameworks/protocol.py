@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hwprof.environments.interpreters import Environment
-from hwprof.networks.graph import InputSpec
+from hwprof.environments.environment import Environment as Environment
+from hwprof.networks.graph import InputSpec as InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hwprof._version import __version__
+from hwprof import __version__
 from hwprof.machine import ids as machine_ids
 from hwprof.machine import virtual
 from hwprof.machine.cpus import online, parse_cpus, speed
@@ -174,7 +174,7 @@ def host_state(root: Path = ROOT) -> dict[str, Any]:
         "virtualisation": virtual.virtual_machine(root),
         "container": virtual.container(root),
         "emulated": virtual.is_emulated(root),
-        "emulator_counts": os.environ.get("HWPROF_BOARD_COUNTS") if root == ROOT else None,
+        "emulator_counts": os.environ.get(virtual.BOARD_COUNTS) if root == ROOT else None,
         "cpufreq_drivers": _each(cpu.glob("cpufreq/policy*/scaling_driver")),
         "governors": _each(cpu.glob("cpufreq/policy*/scaling_governor")),
         "min_khz": _each(cpu.glob("cpufreq/policy*/scaling_min_freq")),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+ROOT = Path("/")
 
-def text(path: Path) -> str | None:
-    """A file's text, stripped; None where it can't be read."""
+
+def read(path: Path) -> str | None:
+    """A file's text without the white space around it; None where it can't be read."""
     try:
         return path.read_text(errors="replace").strip("\0 \n\t")
     except OSError:
@@ -15,7 +17,7 @@ def text(path: Path) -> str | None:
 
 def number(path: Path) -> int | None:
     """A file's one integer; None where it can't be read or is none."""
-    found = text(path)
+    found = read(path)
     try:
         return None if found is None else int(found)
     except ValueError:
@@ -30,14 +32,3 @@ def fields(content: str | None) -> dict[str, int]:
         if len(words) >= 2 and words[1].lstrip("-").isdigit():
             found[words[0]] = int(words[1])
     return found
-
-
-ROOT = Path("/")
-
-
-def read(path: Path) -> str | None:
-    """A file's text without the white space around it; None where it can't be read."""
-    try:
-        return path.read_text(errors="replace").strip("\0 \n\t")
-    except OSError:
-        return None

@@ -37,34 +37,34 @@ def virtual_machine(root: Path = ROOT) -> str | None:
     the bit the strings say nothing. Other architectures have no such bit and the strings decide, but for products
     that call themselves metal.
     """
-    cpuinfo = files.text(root / "proc/cpuinfo") or ""
+    cpuinfo = files.read(root / "proc/cpuinfo") or ""
     x86, flagged = "vendor_id" in cpuinfo, bool(re.search(r"^flags\s*:.*\bhypervisor\b", cpuinfo, re.MULTILINE))
-    if "control_d" in (files.text(root / "proc/xen/capabilities") or ""):
+    if "control_d" in (files.read(root / "proc/xen/capabilities") or ""):
         return "xen"
-    told = files.text(root / "sys/hypervisor/type") or _devicetree(root)
+    told = files.read(root / "sys/hypervisor/type") or _devicetree(root)
     if told:
         return told
-    product = files.text(root / "sys/class/dmi/id/product_name") or ""
+    product = files.read(root / "sys/class/dmi/id/product_name") or ""
     if flagged or (not x86 and ".metal" not in product):
         for field in ("product_name", "sys_vendor", "board_vendor", "bios_vendor"):
-            content = files.text(root / "sys/class/dmi/id" / field) or ""
+            content = files.read(root / "sys/class/dmi/id" / field) or ""
             for start, name in DMI:
                 if content.startswith(start):
                     return name
-    clock = files.text(root / "sys/devices/system/clocksource/clocksource0/current_clocksource") or ""
+    clock = files.read(root / "sys/devices/system/clocksource/clocksource0/current_clocksource") or ""
     if clock in CLOCKS:
         return CLOCKS[clock]
-    if re.search(r"microsoft|WSL", files.text(root / "proc/sys/kernel/osrelease") or ""):
+    if re.search(r"microsoft|WSL", files.read(root / "proc/sys/kernel/osrelease") or ""):
         return "wsl"
     return "hypervisor" if flagged else None
 
 
 def _devicetree(root: Path) -> str | None:
     for base in (root / "proc/device-tree", root / "sys/firmware/devicetree/base"):
-        node = files.text(base / "hypervisor/compatible")
+        node = files.read(base / "hypervisor/compatible")
         if node:
             return "kvm" if "kvm" in node else "xen" if "xen" in node else "hypervisor"
-        compatible = files.text(base / "compatible") or ""
+        compatible = files.read(base / "compatible") or ""
         # The names of QEMU's `virt` boards, arm64 and riscv64
         if "dummy-virt" in compatible or "riscv-virtio" in compatible:
             return "qemu"
@@ -73,14 +73,14 @@ def _devicetree(root: Path) -> str | None:
 
 def container(root: Path = ROOT) -> str | None:
     """Name of the container engine; None: none seen."""
-    told = files.text(root / "run/systemd/container")
+    told = files.read(root / "run/systemd/container")
     if told:
         return told
     if (root / "run/.containerenv").exists():
         return "podman"
     if (root / ".dockerenv").exists():
         return "docker"
-    groups = files.text(root / "proc/self/cgroup") or ""
+    groups = files.read(root / "proc/self/cgroup") or ""
     return next((name for mark, name in ENGINES.items() if f"/{mark}" in groups), None)
 
 
@@ -92,10 +92,14 @@ def is_emulated(root: Path = ROOT) -> bool:
     """
     base = root / "sys/firmware/devicetree/base"
     for name in ("model", "compatible"):
-        text = (files.text(base / name) or "").lower()
+        text = (files.read(base / name) or "").lower()
         if "qemu" in text or "dummy-virt" in text:
             return True
-    vendor, cpuinfo = (files.text(root / n) or "" for n in ("sys/class/dmi/id/sys_vendor", "proc/cpuinfo"))
+    vendor, cpuinfo = (files.read(root / n) or "" for n in ("sys/class/dmi/id/sys_vendor", "proc/cpuinfo"))
     return "QEMU" in vendor and bool(
         re.search(r"model name\s*:.*(QEMU|TCG)|uarch\s*:.*qemu", cpuinfo) or "mvendorid" in cpuinfo
     )
+
+
+# Set in the guest by hwprof.boards: "exact" or "ticks". Of an emulator started by someone else nothing is known.
+BOARD_COUNTS = "HWPROF_BOARD_COUNTS"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, select, update
 
-from hwprof._version import __version__
+from hwprof import __version__
 from hwprof.errors import ResultsError
 from hwprof.store import schema
 from hwprof.store.database import Database, NotWritable, not_ours

@@ -28,8 +28,8 @@ ROUNDS = 500_000
 ARITHMETIC = f"""
 import ctypes, mmap, os, sys
 from concurrent.futures import ThreadPoolExecutor
-from hwprof import counted_loop
 from hwprof.collectors import client_requests
+from hwprof.worker import counted_loop
 from hwprof.worker.loop import Loop
 
 page = mmap.mmap(-1, 4096, prot=7)

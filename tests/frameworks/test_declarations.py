@@ -11,7 +11,7 @@ import pytest
 
 from hwprof import plugins
 from hwprof.collectors.riscv import root
-from hwprof.environments.interpreters import Environment
+from hwprof.environments.environment import Environment
 from hwprof.errors import NotAvailable, UsageError
 from hwprof.exchange.dli import frameworks
 from hwprof.frameworks.conversions import given, meaning, way

@@ -14,7 +14,8 @@ import pytest
 from hwprof import plugins
 from hwprof.cli import main
 from hwprof.environments import interpreters
-from hwprof.environments.interpreters import Environment, admits, home, within
+from hwprof.environments.environment import Environment
+from hwprof.environments.interpreters import admits, home, within
 from hwprof.errors import CaseFailed, NotInstalled, UsageError
 from hwprof.frameworks import environments, installing
 

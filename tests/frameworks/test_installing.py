@@ -16,7 +16,7 @@ import pytest
 
 from hwprof import plugins
 from hwprof.environments import interpreters
-from hwprof.environments.interpreters import Environment
+from hwprof.environments.environment import Environment
 from hwprof.errors import CaseFailed
 from hwprof.frameworks import environments, installing
 

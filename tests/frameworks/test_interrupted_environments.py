@@ -17,7 +17,7 @@ import pytest
 
 from hwprof.cli import main
 from hwprof.environments import interpreters
-from hwprof.environments.interpreters import Environment
+from hwprof.environments.environment import Environment
 from hwprof.errors import NotAvailable
 from hwprof.frameworks import environments
 

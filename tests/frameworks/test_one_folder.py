@@ -17,7 +17,7 @@ NAMES = re.compile(rf"(?<![\w-])({'|'.join(plugins.BUILT_IN['hwprof.frameworks']
 EXCEPTIONS = {
     "api.py": "the default framework",
     "cli": "the default framework, and examples in help and remedies",
-    "experiment.py": "an example in an error message",
+    "plan/experiment.py": "an example in an error message",
     "analysis/explain/selectors.py": "examples in error messages",
     "networks/exported.py": "who can install torch, whose file format .pt2 is",
     "networks/preprocess.py": "a decoder of images",

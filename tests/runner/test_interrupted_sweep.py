@@ -72,7 +72,7 @@ class Scene:
         monkeypatch.setattr(Runner, "simulate", simulate)
         monkeypatch.setattr(Runner, "simulates", lambda runner: True)
         there = SimpleNamespace(available=lambda framework: Available("callgrind"))
-        monkeypatch.setattr("hwprof.runner.simulator", lambda tool: there)
+        monkeypatch.setattr("hwprof.runner.rounds.simulator", lambda tool: there)
         shown = sweep.progress
 
         def progress(step: object) -> str:

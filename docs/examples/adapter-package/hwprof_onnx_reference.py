@@ -4,11 +4,10 @@ import os
 from contextlib import contextmanager
 from types import MappingProxyType
 
-from hwprof.environments.interpreters import Environment
 from hwprof.errors import NotInstalled, UnsupportedModel
-from hwprof.frameworks.conversions import Conversion as Conversion
+from hwprof.frameworks.conversions import Conversion
 from hwprof.frameworks.profiles.timed import Timed
-from hwprof.frameworks.protocol import Step
+from hwprof.frameworks.protocol import Environment, Step
 from hwprof.frameworks.switches import Switch
 
 

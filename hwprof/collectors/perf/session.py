@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from hwprof.boards.machines import BOARD_COUNTS
 from hwprof.collectors.perf.hybrid import settle
 from hwprof.collectors.perf.names import ANCHORS, NEVER_ZERO
 from hwprof.collectors.perf.opening import KernelGroup
 from hwprof.collectors.protocol import Group, Pass, Unavailable
+from hwprof.machine.virtual import BOARD_COUNTS
 from hwprof.records import Exactness, Origin, Reading, Snapshot, missing
 
 # Below this share of the window an extrapolation is a guess.

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.environments.interpreters import Environment
+from hwprof.environments.environment import Environment
 from hwprof.errors import NotInstalled, UnsupportedModel
 from hwprof.frameworks import calibration
 from hwprof.frameworks.conversions import ONNX, Conversion, reached

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hwprof.environments.interpreters import Environment
+from hwprof.environments.environment import Environment
 from hwprof.errors import NotInstalled, UnsupportedModel
 from hwprof.frameworks.conversions import ONNX
 from hwprof.frameworks.named_outputs import require_outputs

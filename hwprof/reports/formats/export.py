@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from hwprof._version import __version__
+from hwprof import __version__
 from hwprof.errors import NotInstalled, ResultsError, UsageError
 from hwprof.printable import ESCAPE, encodable_data
 from hwprof.records import FORMAT as RECORDS_FORMAT

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from hwprof._version import __version__
+from hwprof import __version__
 from hwprof.analysis import energy
 from hwprof.analysis.correlation.analyse import ENERGY, FPS
 from hwprof.analysis.correlation.findings import Analysis
