@@ -49,7 +49,7 @@ def child(package: str) -> None:
     expose("hwprof", Path(package) / "__init__.py")
     calls = expose("bare_calls", Path(__file__).with_name("bare_calls.py")).CALLS
     from hwprof.records import from_json
-    from hwprof.worker.common import Stage, batches, loaded
+    from hwprof.worker.common import Stage, batches, load_model
     from hwprof.worker.protocol import Job
 
     class Silent(Stage):
@@ -63,7 +63,7 @@ def child(package: str) -> None:
     job = from_json(Job, asked["job"])
     clock = time.process_time if asked["clock"] == "cpu" else time.perf_counter
     found: dict[str, Any] = {}
-    with loaded(job, Silent(), IMAGES) as (model, ring, _):
+    with load_model(job, Silent(), IMAGES) as (model, ring, _):
         images = batches(job, IMAGES)
         for text, make in calls[job.case.framework].items():
             call, bare = make(model, images)
@@ -134,6 +134,7 @@ def measured(word: str, args: argparse.Namespace) -> dict[str, Any]:
     from hwprof.errors import CaseFailed
     from hwprof.plan.cases import plan
     from hwprof.plan.experiment import Choice, Experiment
+    from hwprof.plan.options import parse_option
     from hwprof.plugins import adapter
     from hwprof.records import to_json
     from hwprof.runner.rounds import Runner
@@ -142,7 +143,7 @@ def measured(word: str, args: argparse.Namespace) -> dict[str, Any]:
 
     name, _, options = word.partition(":")
     interpreters.require(name, adapter(name).environment)
-    given = tuple(sorted(tuple(part.split("=", 1)) for part in options.split(",") if part))
+    given = tuple(sorted(parse_option(part) for part in options.split(",") if part))
     choice = Choice(name, args.network, args.size, 1, 1, "fp32", given)
     runner = Runner(Experiment("calls", (choice,), SEED, 1))
     planned = plan(runner.experiment)[0]

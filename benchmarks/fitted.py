@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hwprof.networks import preprocess
 from hwprof.networks.fill import LEAST_VARIANCE
-from hwprof.networks.network import whole
+from hwprof.networks.network import atomic_write
 
 Floats = NDArray[np.float64]
 
@@ -93,7 +93,7 @@ def fitted(source: Path, name: str, folder: Path, shown: Path) -> Path:
     bias.CopyFrom(numpy_helper.from_array(b.astype(np.float32), bias.name))
     del model.graph.value_info[:]
     model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = CLASSES
-    with whole(path) as half:
+    with atomic_write(path) as half:
         onnx.save(model, str(half))
     return path
 
@@ -181,7 +181,7 @@ def read(shown: Path, shape: tuple[int, int, int]) -> tuple[NDArray[np.float32],
     library, how = preprocess.decoder()[0], preprocess.Preprocess()
     paths = sorted(shown.glob("*/*.png"))
     crops = np.stack([preprocess.pixels(path, how, shape, library) for path in paths])
-    return preprocess.normalised(crops, how), np.array([int(path.parent.name) for path in paths])
+    return preprocess.normalise(crops, how), np.array([int(path.parent.name) for path in paths])
 
 
 def seen(model: Any, tensor: str, given: NDArray[np.float32]) -> Floats:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from hwprof.collectors.cpu import CpuCollector
 from hwprof.collectors.perf import PerfCollector
-from hwprof.collectors.protocol import Target
+from hwprof.collectors.protocol import Session, Target
 from hwprof.records import Case, Role, Window
 from hwprof.worker.loop import Loop, warm_up, window
 from hwprof.worker.protocol import LoopSettings
@@ -46,7 +46,7 @@ def main() -> None:
             with ADAPTER.load(path, Case("onnxruntime", name, "", int(size)), spec) as model:
                 loop = Loop(model.infer, [model.bind(image) for image in synthetic_inputs(spec, 8, 0)])
                 warm_up(loop, 3.0)
-                sessions = [cpu, perf]
+                sessions: list[Session] = [cpu, perf]
                 observed, control = [], []
                 for number in range(int(pairs)):
                     order = ["bare", "counted", "a", "b"]

@@ -20,10 +20,10 @@ from collections.abc import Sequence
 from hwprof import speed
 from hwprof.environments import interpreters
 from hwprof.errors import CaseFailed, HwprofError
-from hwprof.plan import declared
+from hwprof.plan import runners
 from hwprof.plan.cases import PlannedCase, plan
-from hwprof.plan.declared import UNITS_NS
 from hwprof.plan.experiment import Choice, Experiment
+from hwprof.plan.runners import UNITS_NS
 from hwprof.plugins import adapter
 from hwprof.records import Run
 from hwprof.runner.rounds import Runner
@@ -42,8 +42,10 @@ def latencies_ms(run: Run) -> tuple[float, float]:
     if run.failure is not None:
         raise CaseFailed(f"{run.case.title}: {run.failure.message}", run.failure.remedy)
     if "latency_ns" in run.facts:
+        if run.facts["latency_ns"] is None:
+            raise CaseFailed(f"{run.facts['runner']} printed no latency in its usual unit", "a larger network (-n)")
         least = run.facts["figures"].get("minimum")
-        ns = UNITS_NS[declared.find(run.facts["runner"]).unit]
+        ns = UNITS_NS[runners.find(run.facts["runner"]).unit]
         return float(run.facts["latency_ns"]) / 1e6, float("nan") if least is None else least * ns / 1e6
     bare = speed.bare_latencies(run)
     return speed.latency_ns(bare) / 1e6, min(bare) / 1e6
@@ -93,11 +95,11 @@ def line(name: str, rows: Rows) -> str:
 
 def there(name: str) -> bool:
     """The framework and the runner's program are on this machine."""
-    one = declared.find(name)
+    one = runners.find(name)
     environment = adapter(one.framework).environment
     try:
         where = interpreters.require(one.framework, environment)
-        declared.program(one.command[0].replace("{python}", where.python), where.python, name)
+        runners.program(one.command[0].replace("{python}", where.python), where.python, name)
     except HwprofError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return False
@@ -120,11 +122,11 @@ def main() -> None:
         f"{'runner':<28}{'ours ms':>9}{'theirs ms':>10}   ours / theirs         ours / ours           theirs / theirs"
     )
     print(f"{args.network}, {args.threads} thread(s), {args.rounds} rounds of {args.iterations} iterations\n{head}")
-    for name in args.runner or [name for name in declared.names() if there(name)]:
+    for name in args.runner or [name for name in runners.names() if there(name)]:
         for batch in args.batch:
             pair = [
-                Choice(declared.find(name).framework, args.network, args.size, batch, args.threads, "fp32", ()),
-                Choice(declared.FRAMEWORK, args.network, args.size, batch, args.threads, "fp32", (("runner", name),)),
+                Choice(runners.find(name).framework, args.network, args.size, batch, args.threads, "fp32", ()),
+                Choice(runners.FRAMEWORK, args.network, args.size, batch, args.threads, "fp32", (("runner", name),)),
             ]
             experiment = Experiment("outside", tuple(pair), SEED, args.rounds, plan=measure, timeout_s=600.0)
             runner = Runner(experiment)

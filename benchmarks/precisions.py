@@ -21,6 +21,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import fitted
 
@@ -37,7 +38,7 @@ from hwprof.plan.experiment import Choice, Experiment
 from hwprof.records import Fidelity, Run
 from hwprof.runner.rounds import Runner
 from hwprof.runner.workshop import Artifacts, PreparationFailed, Workshop
-from hwprof.studies.accuracy import labelled, measure
+from hwprof.studies.accuracy import dataset, measure
 from hwprof.studies.matrix.matrix import MatrixColumn, columns
 from hwprof.worker.protocol import Job, LoopSettings, Task
 
@@ -67,9 +68,9 @@ class Once(Runner):
 
     compared: set[str]
 
-    def job(self, planned: PlannedCase, paths: Artifacts, task: Task) -> Job:
+    def job(self, planned: PlannedCase, paths: Artifacts, task: Task, **settings: Any) -> Job:
         """As the runner's, without a reference from the second time on."""
-        job = super().job(planned, paths, task)
+        job = super().job(planned, paths, task, **settings)
         if planned.case.key in self.compared:
             return dataclasses.replace(job, reference="")
         self.compared.add(planned.case.key)
@@ -148,7 +149,7 @@ def agree(found: Sequence[MatrixColumn], rows: Sequence[Row], args: argparse.Nam
     path = fitted.fitted(source, network, folder, shown)
     calibration = Calibration(str(shown))
     workshop = Workshop(runner.launcher, SEED, args.timeout, calibration)
-    data, how = labelled.read(asked), preprocess.Preprocess()
+    data, how = dataset.read(asked), preprocess.Preprocess()
     for column, row in zip(found, rows, strict=True):
         if row.failure:
             continue
@@ -193,7 +194,8 @@ def cells(row: Row) -> list[str]:
     ms = [f"{statistics.median(values):.2f}" for values in zip(*row.rounds, strict=True)]
     seeded = answered = right = "-"
     if row.seeded is not None:
-        seeded = percent(share(round(row.seeded.top1 * row.seeded.inputs), row.seeded.inputs))
+        top1, inputs = row.seeded.top1, row.seeded.inputs
+        seeded = "-" if top1 is None else percent(share(round(top1 * inputs), inputs))
         seeded += "" if row.seeded.faithful else " UNFAITHFUL"
     if row.fitted is not None:
         answered, right = percent(row.fitted[0]), f"{row.fitted[1].value:.0%}, {row.fitted[2].value:.0%}"

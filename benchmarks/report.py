@@ -155,7 +155,7 @@ def main() -> None:
     if args.only_open:
         print(json.dumps(opening(*(page.resolve() for page in args.only_open))))
         return
-    from benchmarks.synthetic import fill
+    from synthetic import fill
 
     folder = (args.keep or Path(tempfile.mkdtemp(prefix="hwprof-benchmark-"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)

@@ -213,9 +213,9 @@ def control(rng: np.random.Generator, draws: int, instructions: str) -> list[Row
     for _ in range(draws):
         (found,) = analyse.analyse(sizes_only(rng, instructions))
         last = [c for c in found.correlations if c.framework == found.frameworks[-1] and c.status == "tested"]
-        findings += [c.given.p is not None and c.given.p < ALPHA for c in last]
+        findings += [c.partial.p is not None and c.partial.p < ALPHA for c in last]
         sentences.append(any(c.q is not None and c.q < ALPHA for c in found.correlations))
-        over_all.append(any(s.p_family is not None and s.p_family < ALPHA for s in found.shared))
+        over_all.append(any(s.p_family is not None and s.p_family < ALPHA for s in found.pooled))
     rows = []
     for what, hits in (("finding", findings), ("sentence", sentences), ("pooled claim", over_all)):
         # not one test is a kept promise too: there is nothing to be false

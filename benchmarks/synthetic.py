@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def fill(path: Path, runs: int, metrics: int) -> int:
         model = replace(make_run(fps=40.0), uid="f" * 12, round=1 << 20)
         results.database.write(lambda connection: add_run(connection, model, experiment))
         while chunk := list(itertools.islice(planned, CHUNK)):
-            total += results.database.write(lambda connection, chunk=chunk: _add(connection, sweep, chunk, model.uid))
+            total += results.database.write(partial(_add, sweep=sweep, chunk=chunk, model=model.uid))
         results.database.write(lambda connection: _remove(connection, model.uid))
     return total
 
@@ -128,10 +129,10 @@ def _add(connection: Connection, sweep: Sweep, chunk: list[tuple[int, int, str, 
         if number % 7 == 0:
             rows[schema.doubt].append((run_id, 0, None, "noisy", '{"ratio":1.5}'))
     connection.execute(insert(r), rows.pop(r))
-    for table, values in rows.items():
-        if values:
+    for table, added in rows.items():
+        if added:
             marks = ",".join("?" * len(table.c))
-            connection.exec_driver_sql(f'INSERT INTO "{table.name}" VALUES ({marks})', values)
+            connection.exec_driver_sql(f'INSERT INTO "{table.name}" VALUES ({marks})', added)
     return len(rows[schema.reading])
 
 
@@ -141,7 +142,7 @@ GAUGES = {"power": ("W", 4.0), "rss": ("MiB", 120.0), "frequency": ("MHz", 1800.
 def _metrics(connection: Connection, sweep: Sweep) -> dict[str, int]:
     keys = {name: metric_key(make_reading(name, 1.0, 1)) for name in sweep.names}
     keys |= {name: (name, unit, "", "synthetic", "", "") for name, (unit, _) in GAUGES.items()}
-    found = metric_ids(connection, keys.values())
+    found = metric_ids(connection, dict.fromkeys(keys.values()))
     return {name: found[key] for name, key in keys.items()}
 
 

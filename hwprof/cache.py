@@ -20,13 +20,13 @@ def default_cache() -> Path:
     return Path(given) if given else user_cache_path("hwprof")
 
 
-def unwritable(folder: Path, error: OSError) -> HwprofError:
+def write_error(folder: Path, error: OSError) -> HwprofError:
     """What to say where `folder` takes nothing."""
     return HwprofError(f"cannot write the cache {folder}: {error.strerror}", "set HWPROF_CACHE to a folder with room")
 
 
 @contextmanager
-def making(place: Path) -> Iterator[Path]:
+def new_entry(place: Path) -> Iterator[Path]:
     """A new folder beside `place` to be filled; it becomes `place` at the end, or is gone after an exception.
 
     Where another process was faster, its entry stays. Raises HwprofError where the cache can't be written.
@@ -35,7 +35,7 @@ def making(place: Path) -> Iterator[Path]:
         place.parent.mkdir(parents=True, exist_ok=True)
         half = Path(tempfile.mkdtemp(prefix=".half-", dir=place.parent))
     except OSError as error:
-        raise unwritable(place.parent, error) from error
+        raise write_error(place.parent, error) from error
     try:
         yield half
         try:

@@ -94,23 +94,16 @@ def text(doubt: Doubt) -> str:
 
 def of_run(run: Run, physical_cpus: int) -> list[Doubt]:
     """Doubts that follow from the windows of one run."""
-    found: list[Doubt] = []
-    found += _latency(run)
-    found += _counters(run.windows)
-    found += _contention(run, physical_cpus)
-    return found
-
-
-def _medians(windows: Sequence[Window], role: Role) -> list[float]:
-    return [statistics.median(w.latencies_ns) for w in windows if w.role is role and w.latencies_ns]
+    return [*_latency(run), *_counters(run.windows), *_contention(run, physical_cpus)]
 
 
 def _latency(run: Run) -> list[Doubt]:
     found = []
-    bare = _medians(run.windows, Role.BARE)
-    if len(bare) > 1 and max(bare) > 1.05 * min(bare):
-        found.append(Doubt("drift", {"percent": 100 * (max(bare) / min(bare) - 1)}))
-    pooled = sorted(t for w in run.windows if w.role is Role.BARE for t in w.latencies_ns)
+    bare = [w.latencies_ns for w in run.windows if w.role is Role.BARE and w.latencies_ns]
+    medians = [statistics.median(latencies) for latencies in bare]
+    if len(medians) > 1 and max(medians) > 1.05 * min(medians):
+        found.append(Doubt("drift", {"percent": 100 * (max(medians) / min(medians) - 1)}))
+    pooled = sorted(t for latencies in bare for t in latencies)
     if len(pooled) >= 10:
         ratio = pooled[int(0.9 * len(pooled))] / statistics.median(pooled)
         if ratio > 1.2:

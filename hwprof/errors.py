@@ -1,4 +1,4 @@
-"""Every way hwprof can say no: one root, each with its remedy and its exit code.
+"""Errors: one root class, each with its remedy and its exit code.
 
 Exit codes: 0 ok, 1 regression found, 2 usage or bad input, 3 asked for and not available, 4 some cases failed,
 130 interrupted. `hwprof.cli.main` is the only place that turns an exception into a line on stderr and a code.
@@ -18,6 +18,11 @@ EXIT_CASES_FAILED = 4
 EXIT_INTERRUPTED = 130
 
 
+def sentence(message: str, remedy: str = "") -> str:
+    """What happened, and what to do where something helps, in one line."""
+    return f"{message}. {remedy}" if remedy else message
+
+
 class HwprofError(Exception):
     """What went wrong in one line, and what to do about it (`remedy`, may be empty)."""
 
@@ -29,7 +34,7 @@ class HwprofError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.message}. {self.remedy}" if self.remedy else self.message
+        return sentence(self.message, self.remedy)
 
 
 class UsageError(HwprofError):

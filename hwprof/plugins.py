@@ -68,7 +68,7 @@ def adapter(name: str) -> Adapter:
     return found
 
 
-def adapter_here(name: str) -> Adapter | None:
+def find_adapter(name: str) -> Adapter | None:
     """As `adapter`; None: nobody registers the framework here, or its package can't be imported any more."""
     try:
         return adapter(name) if name in paths("hwprof.frameworks") else None
@@ -76,9 +76,9 @@ def adapter_here(name: str) -> Adapter | None:
         return None
 
 
-def declared(attribute: str) -> Mapping[str, Any]:
+def declarations(attribute: str) -> Mapping[str, Any]:
     """Framework -> what its adapter has under `attribute`, of those that have it and in which it is not empty."""
-    found = {name: getattr(adapter_here(name), attribute, None) for name in framework_names()}
+    found = {name: getattr(find_adapter(name), attribute, None) for name in framework_names()}
     return {name: value for name, value in found.items() if value}
 
 

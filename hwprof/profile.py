@@ -6,7 +6,6 @@ Threads that exist already are counted, one descriptor per thread, and those the
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,9 +13,10 @@ from types import TracebackType
 
 from hwprof.collectors.perf.abi import Kernel
 from hwprof.collectors.perf.counters import PerfCollector, TaskSession
-from hwprof.collectors.protocol import Unavailable
-from hwprof.errors import UnknownNameError, UsageError
-from hwprof.records import Doubt, Exactness, Reading, Snapshot, between, missing
+from hwprof.collectors.readings import readings_between
+from hwprof.errors import UnknownNameError, UsageError, sentence
+from hwprof.machine.clock import clock_ns
+from hwprof.records import Doubt, Exactness, Reading, Snapshot, missing
 
 
 class Profile:
@@ -62,13 +62,13 @@ class Profile:
             stack.close()
             raise
         self._stack, self._session = stack, session
-        self._start_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
+        self._start_ns = clock_ns()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        end_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
+        end_ns = clock_ns()
         stack, session = self._stack, self._session
         if stack is None or session is None:
             raise UsageError("this Profile is not counting", "use it in a with statement")
@@ -82,19 +82,14 @@ class Profile:
         self.readings = self._readings(session, after)
 
     def _readings(self, session: TaskSession, after: tuple[Snapshot, ...]) -> tuple[Reading, ...]:
-        counted = [
-            between(counter, before, last, index)
-            for group, before, last in zip(session.groups, self._before, after, strict=True)
-            if group.pass_ == 0
-            for index, counter in enumerate(group.counters)
-        ]
+        counted = readings_between(session.groups, self._before, after, 0)
         found = {r.metric: r for r in session.review(counted)}
         for pass_ in session.passes[1:]:
             for metric in pass_.metrics:
-                why = _sentence(Unavailable("no free counter: a block runs once", "fewer events, or multiplex=True"))
+                why = sentence("no free counter: a block runs once", "fewer events, or multiplex=True")
                 found.setdefault(metric, missing(metric, why))
         for metric, unavailable in session.unavailable.items():
-            found[metric] = missing(metric, _sentence(unavailable))
+            found[metric] = missing(metric, sentence(unavailable.reason, unavailable.remedy))
         order = [m for m in self._asked if m in found]
         return tuple(found[m] for m in [*order, *(m for m in found if m not in self._asked)])
 
@@ -144,7 +139,3 @@ def _row(reading: Reading, elapsed_s: float, reasons: Mapping[str, int]) -> tupl
         value, unit = f"{reading.value:,.6g}", f" {reading.unit}"
     remark = f"{reading.exactness.value}" + (f"    # {', '.join(notes)}" if notes else "")
     return value, reading.metric + unit, remark
-
-
-def _sentence(why: Unavailable) -> str:
-    return f"{why.reason}: {why.remedy}" if why.remedy else why.reason

@@ -9,7 +9,7 @@ import enum
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from hwprof.json_form import from_json as from_json
@@ -156,6 +156,11 @@ class Reading:
 def missing(metric: str, why: str, **fields: Any) -> Reading:
     """A reading that does not exist, and why."""
     return Reading(metric, None, exactness=Exactness.MISSING, why=why, **fields)
+
+
+def mark_suspect(reading: Reading, why: str) -> Reading:
+    """The same reading as SUSPECT; a missing one stays missing."""
+    return reading if reading.value is None else replace(reading, exactness=Exactness.SUSPECT, why=why)
 
 
 def between(counter: Counter, before: Snapshot, after: Snapshot, index: int) -> Reading:

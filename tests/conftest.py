@@ -7,13 +7,15 @@ import os
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
+from hwprof import plugins
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.protocol import Available
+from hwprof.store import Results
 from tests import recorded_machines
 from tests.fleet import Fleet
 
@@ -89,6 +91,30 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     folder = tmp_path_factory.getbasetemp() / "hwprof-cache"
     monkeypatch.setenv("HWPROF_CACHE", str(folder))
     return folder
+
+
+AddFramework = Callable[[str, Path], None]
+
+
+@pytest.fixture
+def add_framework(monkeypatch: pytest.MonkeyPatch) -> AddFramework:
+    """Registers the ADAPTER of a file (name, file) as an installed package would, for this process and its workers."""
+
+    def add(name: str, file: Path) -> None:
+        paths = plugins.paths
+        known = {**paths("hwprof.frameworks"), name: f"{file.stem}:ADAPTER"}
+        monkeypatch.setattr(plugins, "paths", lambda group: known if group == "hwprof.frameworks" else paths(group))
+        monkeypatch.setenv("PYTHONPATH", str(file.parent))
+        monkeypatch.syspath_prepend(str(file.parent))
+
+    return add
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Iterator[Results]:
+    """An empty results file, open."""
+    with Results.create(tmp_path / "x.db") as opened:
+        yield opened
 
 
 @pytest.fixture(autouse=True)

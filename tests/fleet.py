@@ -18,7 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.boards import Image, ensure_image, run_guest
+from hwprof.boards.guest import run_guest
+from hwprof.boards.image import ensure_image
+from hwprof.boards.machines import Image
 from hwprof.cache import default_cache
 from hwprof.frameworks.debian import sets_of
 

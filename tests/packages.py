@@ -14,11 +14,16 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-def install(package: Path, folder: Path) -> Path:
-    """A site-packages below `folder` with `package`, entry points and all; no network is needed."""
+def require_setuptools() -> None:
+    """Skip where no package can be built without the network."""
     setuptools = pytest.importorskip("setuptools")
     if int(setuptools.__version__.split(".")[0]) < 77:
         pytest.skip("needs setuptools 77, as a build of its own would install")
+
+
+def install(package: Path, folder: Path) -> Path:
+    """A site-packages below `folder` with `package`, entry points and all; no network is needed."""
+    require_setuptools()
     source = folder / "source"  # a build leaves files beside its source
     shutil.copytree(package, source)
     words = ["install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(folder / "site")]

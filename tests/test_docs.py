@@ -11,7 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hwprof.records import Case
+from hwprof.collectors.perf.tables import parse_table
+from hwprof.collectors.protocol import Target, Unavailable
+from hwprof.collectors.sampler import Sampler
+from hwprof.frameworks import fidelity, reference
+from hwprof.networks.find import resolve
+from hwprof.networks.images import synthetic_inputs
+from hwprof.plugins import load
+from hwprof.records import Case, Role, Run, Window
+from hwprof.reports.terminal.run import text
+from hwprof.store import Results
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -23,8 +32,6 @@ def blocks(page: str, language: str) -> list[str]:
 
 def example(page: str, name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The object of a page's entry point, from its own python block saved as a module."""
-    from hwprof.plugins import load
-
     declared = next(tomllib.loads(b) for b in blocks(page, "toml") if "entry-points" in b)
     (path,) = next(iter(declared["project"]["entry-points"].values())).values()
     (folder / f"{path.partition(':')[0]}.py").write_text(blocks(page, "python")[0])
@@ -36,10 +43,6 @@ def example(page: str, name: str, folder: Path, monkeypatch: pytest.MonkeyPatch)
 def test_the_example_framework_computes_what_the_reference_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hwprof.frameworks import fidelity, reference
-    from hwprof.networks.find import resolve
-    from hwprof.networks.images import synthetic_inputs
-
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # as the launcher would
     adapter = example("adding-a-framework.md", "hwprof_onnx_reference", tmp_path, monkeypatch)
     network = resolve("tiny_cnn")
@@ -65,9 +68,6 @@ def test_the_pages_show_the_example_packages_as_they_are() -> None:
 
 
 def test_the_example_collector_says_what_it_cannot_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hwprof.collectors.protocol import Target, Unavailable
-    from hwprof.plugins import load
-
     monkeypatch.syspath_prepend(str(DOCS / "examples/collector-package"))
     make = load("hwprof_proc_io:ProcIo")
     file = tmp_path / "proc/self/io"
@@ -83,8 +83,6 @@ def test_the_example_collector_says_what_it_cannot_have(tmp_path: Path, monkeypa
 
 
 def test_the_example_gauge_is_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hwprof.collectors.sampler import Sampler
-
     gauges = example("adding-a-collector.md", "my_sensors", tmp_path, monkeypatch)
     root = tmp_path / "root"
     assert gauges(None, root=str(root)) == []
@@ -101,11 +99,6 @@ def test_the_example_gauge_shows_its_speed_and_not_a_share_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From the file of the board by way of a run and its results to the table and the terminal: 1500 rpm."""
-    from hwprof.collectors.sampler import Sampler
-    from hwprof.records import Role, Run, Window
-    from hwprof.reports.terminal.run import text
-    from hwprof.store import Results
-
     gauges = example("adding-a-collector.md", "my_sensors", tmp_path, monkeypatch)
     fan = tmp_path / "root/sys/class/hwmon/hwmon0/fan1_input"
     fan.parent.mkdir(parents=True)
@@ -128,8 +121,6 @@ def test_the_example_gauge_shows_its_speed_and_not_a_share_of_it(
 
 
 def test_the_example_cpu_table_is_read() -> None:
-    from hwprof.collectors.perf.catalog import parse_table
-
     text = next(b for b in blocks("adding-a-cpu.md", "toml") if "[events" in b)
     table = parse_table(text, "example")
     assert table.events["vector-instructions"].config == 0x3B

@@ -1,3 +1,5 @@
+"""Counters around a block of Python: what a block counted, what is missing and why."""
+
 from __future__ import annotations
 
 import mmap

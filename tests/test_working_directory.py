@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from hwprof.environments import interpreters
-from hwprof.frameworks import installing
-from hwprof.plan import declared
+from hwprof.frameworks import installer
+from hwprof.plan import runners
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("argparse", "csv", "ensurepip", "json", "numpy", "onnx", "onnxruntime", "pip", "sqlite3", "tomllib", "venv")
@@ -40,8 +40,8 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (folder / f"{name}.py").write_text(PLANT.format(marker=str(marker)))
     monkeypatch.chdir(folder)
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
-    interpreters.look.cache_clear()
-    declared.version.cache_clear()
+    interpreters.inspect.cache_clear()
+    runners.version.cache_clear()
     return marker
 
 
@@ -60,21 +60,21 @@ def test_making_an_environment(planted: Path, tmp_path: Path, monkeypatch: pytes
     def call(words: Sequence[str], environ: Mapping[str, str]) -> None:
         calls.append(words)
 
-    monkeypatch.setattr(installing, "call", call)
+    monkeypatch.setattr(installer, "call", call)
     monkeypatch.setattr("shutil.which", lambda name: None)  # no uv
-    python = installing.install(tmp_path / "new", sys.executable, ["six"], say=lambda line: None)
+    python = installer.install(tmp_path / "new", sys.executable, ["six"], say=lambda line: None)
     assert [words[0] for words in calls] == [sys.executable, python]
     for words in calls:
         done = subprocess.run([sys.executable, *words[1:], "--help"], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-    installing.pip_settings(sys.executable)
+    installer.pip_settings(sys.executable)
     assert was_run(planted) == ""
 
 
 def test_looking_for_a_framework_and_for_a_runners_version(planted: Path) -> None:
-    assert interpreters.look("numpy").error is None
+    assert interpreters.inspect("numpy").error is None
     command = ("{python}", "-c", "import json; print(json.__file__)")
-    assert "work" not in Path(declared.version(command, sys.executable, "some") or "work").parts
+    assert "work" not in Path(runners.version(command, sys.executable, "some") or "work").parts
     assert was_run(planted) == ""
 
 

@@ -191,13 +191,13 @@ def calibrate(empty: onnx.ModelProto, name: str) -> dict[str, float]:
         gains[layer] = float(f"{aims[layer] / out.std():.4g}")
         return (out * gains[layer],)
 
-    class Conv(op_conv.Conv):
+    class Conv(op_conv.Conv):  # type: ignore[misc]
         op_domain = ""
 
         def _run(self, *inputs: Any, **attributes: Any) -> tuple[np.ndarray]:
             return scaled(self.onnx_node, super()._run(*inputs, **attributes)[0])
 
-    class Gemm(op_gemm.Gemm_7):
+    class Gemm(op_gemm.Gemm_7):  # type: ignore[misc]
         op_domain = ""
 
         def _run(self, *inputs: Any, **attributes: Any) -> tuple[np.ndarray]:
@@ -205,7 +205,7 @@ def calibrate(empty: onnx.ModelProto, name: str) -> dict[str, float]:
 
     fixed = network.info(name).sizes
     recorded = network.info(name).size
-    fill.weights(network.sized(empty, fixed[0] if fixed else fill.SIZE, recorded), {}, 0, [Conv, Gemm])
+    fill.weights(network.resize_graph(empty, fixed[0] if fixed else fill.SIZE, recorded), {}, 0, [Conv, Gemm])
     print(f"{name}: {len(gains)} gains", flush=True)
     return gains
 

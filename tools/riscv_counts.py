@@ -20,7 +20,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from hwprof.boards import Image, ensure_image, run_guest
+from hwprof.boards.guest import run_guest
+from hwprof.boards.image import ensure_image
+from hwprof.boards.machines import Image
 from hwprof.collectors.riscv.counters import CounterFile
 from hwprof.collectors.riscv.simulator import Cpu, arguments
 from hwprof.errors import CaseFailed, HwprofError

@@ -5,10 +5,11 @@ Pure functions on arrays.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,38 +86,34 @@ def score(name: str, top: NDArray[np.int32], labels: NDArray[np.int64], classes:
 
 def pairs(tops: Mapping[str, NDArray[np.int32]], labels: NDArray[np.int64]) -> tuple[McNemarPair, ...]:
     """Every two frameworks, in order; their p-values adjusted together (Holm 1979)."""
-    import itertools
-
     from statsmodels.stats.contingency_tables import mcnemar
     from statsmodels.stats.multitest import multipletests
 
-    found: list[dict[str, Any]] = []
+    found: list[McNemarPair] = []
     for first, second in itertools.combinations(tops, 2):
         a, b = tops[first][:, 0], tops[second][:, 0]
         one, two = a == labels, b == labels
-        table = [
-            [int((one & two).sum()), int((one & ~two).sum())],
-            [int((~one & two).sum()), int((~one & ~two).sum())],
-        ]
+        table = [[int((x & y).sum()) for y in (two, ~two)] for x in (one, ~one)]
         only_first, only_second = table[0][1], table[1][0]
         low, high = paired_interval(only_first, only_second, len(labels))
         found.append(
-            {
-                "first": first,
-                "second": second,
-                "only_first": only_first,
-                "only_second": only_second,
-                "difference": (only_second - only_first) / len(labels),
-                "low": low,
-                "high": high,
-                "p": float(mcnemar(table, exact=True).pvalue),
-                "agreement": float(((a == b) & (a >= 0)).mean()),
-            }
+            McNemarPair(
+                first,
+                second,
+                only_first,
+                only_second,
+                difference=(only_second - only_first) / len(labels),
+                low=low,
+                high=high,
+                p=(p := float(mcnemar(table, exact=True).pvalue)),
+                p_holm=p,
+                agreement=float(((a == b) & (a >= 0)).mean()),
+            )
         )
     if not found:
         return ()
-    adjusted = multipletests([one["p"] for one in found], method="holm")[1]
-    return tuple(McNemarPair(**one, p_holm=float(p)) for one, p in zip(found, adjusted, strict=True))
+    adjusted = multipletests([one.p for one in found], method="holm")[1]
+    return tuple(replace(one, p_holm=float(p)) for one, p in zip(found, adjusted, strict=True))
 
 
 def paired_interval(only_first: int, only_second: int, of: int) -> tuple[float, float]:

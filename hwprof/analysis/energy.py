@@ -31,7 +31,7 @@ TOGETHER = (
 NO_SENSOR = "no power sensor was read (hwprof doctor says what this machine has)"
 
 
-def of_machine(labels: Iterable[str]) -> tuple[str, ...]:
+def whole_machine(labels: Iterable[str]) -> tuple[str, ...]:
     """The labels whose energies add up to that of the machine; none where the labels do not tell which is the whole.
 
     Sensors of the whole machine come before packages, packages before rails. A single sensor stands for the machine;
@@ -50,15 +50,15 @@ def of_machine(labels: Iterable[str]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """What the energy of one machine's runs is read from. `columns` empty: not known which of `there` is the whole."""
+class EnergySensors:
+    """What the energy of one machine's runs is read from. `columns` empty: the whole is not known."""
 
     machine: str
     columns: tuple[str, ...]
-    there: tuple[str, ...]  # every column of energy that has a value on this machine
+    candidates: tuple[str, ...]  # every column of energy that has a value on this machine
 
 
-def chosen(frame: pd.DataFrame) -> list[Chosen]:
+def choose_sensors(frame: pd.DataFrame) -> list[EnergySensors]:
     """The columns that make the energy of a frame, for each machine of a results frame that has any."""
     described: Mapping[str, Mapping[str, Any]] = frame.attrs.get("metrics", {})
     columns = [
@@ -74,13 +74,13 @@ def chosen(frame: pd.DataFrame) -> list[Chosen]:
         moving = [n for n in there if (values[n] > 0).any()] or there
         labels = {_label(n): n for n in moving}
         if there:
-            found.append(Chosen(machine, tuple(labels[label] for label in of_machine(labels)), tuple(there)))
+            found.append(EnergySensors(machine, tuple(labels[label] for label in whole_machine(labels)), tuple(there)))
     return found
 
 
 def per_frame(frame: pd.DataFrame) -> pd.Series | None:
     """Joules per frame of each run, NaN where a sensor did not answer or stood still; None: no sensor to be used."""
-    machines = [c for c in chosen(frame) if c.columns]
+    machines = [c for c in choose_sensors(frame) if c.columns]
     if not machines:
         return None
     described = frame.attrs["metrics"]
@@ -96,24 +96,24 @@ def per_frame(frame: pd.DataFrame) -> pd.Series | None:
 
 def sources(frame: pd.DataFrame) -> list[str]:
     """A sentence per machine: which sensors its energy per frame is read from."""
-    found = chosen(frame)
+    found = choose_sensors(frame)
     described: Mapping[str, Mapping[str, Any]] = frame.attrs.get("metrics", {})
-    said = []
+    sentences = []
     for one in found:
         where = f" on {one.machine}" if one.machine and len(found) > 1 else ""
         if not one.columns:
-            said.append(f"Energy per frame{where}: none. {_undecided(one)}.")
+            sentences.append(f"Energy per frame{where}: none. {_undecided(one)}.")
             continue
         named = " + ".join(_named(n, described[n]) for n in one.columns)
-        rest = [_label(n) for n in one.there if n not in one.columns]
+        rest = [_label(n) for n in one.candidates if n not in one.columns]
         beside = f"; nothing is added of {', '.join(rest)}" if rest else ""
-        said.append(f"Energy per frame{where} is that of {named}{beside}.")
-    return said
+        sentences.append(f"Energy per frame{where} is that of {named}{beside}.")
+    return sentences
 
 
-def why_none(frame: pd.DataFrame) -> str:
+def absence_reason(frame: pd.DataFrame) -> str:
     """Why no run has energy per frame, in words."""
-    for one in chosen(frame):
+    for one in choose_sensors(frame):
         if not one.columns:
             return _undecided(one)
     described: Mapping[str, Mapping[str, Any]] = frame.attrs.get("metrics", {})
@@ -122,10 +122,10 @@ def why_none(frame: pd.DataFrame) -> str:
     ) or (NO_SENSOR)
 
 
-def _undecided(one: Chosen) -> str:
+def _undecided(one: EnergySensors) -> str:
     return (
-        f"Of {len(one.there)} sensors ({', '.join(_label(n) for n in one.there)}) it is not known which one contains "
-        "the others; --meter LOG.csv measures the whole"
+        f"Of {len(one.candidates)} sensors ({', '.join(map(_label, one.candidates))}) it is not known which one "
+        "contains the others; --meter LOG.csv measures the whole"
     )
 
 

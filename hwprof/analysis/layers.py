@@ -1,9 +1,9 @@
 """Whose work each step of a framework's profile is, and frameworks side by side, node by node.
 
 Frameworks name a step by the first node it was made of (OpenCV), by the last tensor that it gives (ONNX Runtime), or
-list all of them (OpenVINO). What is named is taken at its word; a node that nobody names was fused: a light one
+list all of them (OpenVINO). Names are trusted. A node that no step names was fused: a light one
 (BatchNormalization, an activation, an addition) into the step that gives its input, a heavy one into the step that its
-output goes to. Steps of frameworks that name nothing of the network (TVM, ncnn, ExecuTorch): see matching.py.
+output goes to. Steps of frameworks that name nothing of the network (TVM, ncnn, ExecuTorch) take names in `name_steps`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from dataclasses import dataclass
 
 from hwprof.frameworks.protocol import Step
 from hwprof.records import Layer
-
-__all__ = ["HEAVY", "LayerRow", "NetworkNode", "located", "owners", "side_by_side"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +38,8 @@ def owners(nodes: Sequence[NetworkNode], steps: Sequence[Step]) -> list[tuple[st
     A node belongs to one step at most: the first that names it. A step that goes on with another one's work has the
     same nodes as that.
     """
-    steps = named(nodes, steps)
-    by_name = {plain(node.name): node for node in nodes} | {node.name: node for node in nodes}
+    steps = name_steps(nodes, steps)
+    by_name = {flat_name(node.name): node for node in nodes} | {node.name: node for node in nodes}
     by_name |= {out: node for node in nodes for out in node.outputs}
     owner: dict[str, int] = {}
     for number, step in enumerate(steps):
@@ -49,14 +47,18 @@ def owners(nodes: Sequence[NetworkNode], steps: Sequence[Step]) -> list[tuple[st
             known = by_name.get(tell)
             if known is not None:
                 owner.setdefault(known.name, number)
-    fed(nodes, steps, owner)
+    assign_preparation(nodes, steps, owner)
     consumers: dict[str, list[NetworkNode]] = defaultdict(list)
     producer = {out: node for node in nodes for out in node.outputs}
     for node in nodes:
         for tensor in node.inputs:
             consumers[tensor].append(node)
     for node in reversed(nodes):  # heavy ones, by what their output goes to
-        if node.name not in owner and node.op in HEAVY and (index := _behind(node, consumers, owner)) is not None:
+        if (
+            node.name not in owner
+            and node.op in HEAVY
+            and (index := _consumer_step(node, consumers, owner)) is not None
+        ):
             owner[node.name] = index
     for node in nodes:  # light ones, by what gives their input
         if node.name in owner or node.op in HEAVY:
@@ -76,13 +78,15 @@ def owners(nodes: Sequence[NetworkNode], steps: Sequence[Step]) -> list[tuple[st
     return [tuple(names) for names in found]
 
 
-def plain(name: str) -> str:
+def flat_name(name: str) -> str:
     """A node's name as frameworks without folders in names have it."""
     return name.strip("/").replace("/", "_")
 
 
-def _behind(node: NetworkNode, consumers: Mapping[str, list[NetworkNode]], owner: Mapping[str, int]) -> int | None:
-    """The step of the first named node behind this one, through light nodes with one consumer each."""
+def _consumer_step(
+    node: NetworkNode, consumers: Mapping[str, list[NetworkNode]], owner: Mapping[str, int]
+) -> int | None:
+    """The step of the first named node after this one, through light nodes with one consumer each."""
     while True:
         users = [user for out in node.outputs for user in consumers[out]]
         if len(users) != 1:
@@ -94,7 +98,7 @@ def _behind(node: NetworkNode, consumers: Mapping[str, list[NetworkNode]], owner
             return None
 
 
-def located(nodes: Sequence[NetworkNode], steps: Sequence[Step]) -> list[Layer]:
+def locate_steps(nodes: Sequence[NetworkNode], steps: Sequence[Step]) -> list[Layer]:
     """The steps as layers: whose work they are, and its MACs (None where a node's are not known)."""
     macs = {node.name: node.macs for node in nodes}
     counted: set[str] = set()
@@ -109,18 +113,18 @@ def located(nodes: Sequence[NetworkNode], steps: Sequence[Step]) -> list[Layer]:
 
 @dataclass(frozen=True, slots=True)
 class LayerRow:
-    """One part of the network: nodes that no framework took apart. `ns` by framework, None: it told no time for it."""
+    """One part of the network: nodes that no framework took apart. `ns` by framework, None: no time was reported."""
 
     nodes: tuple[str, ...]
     macs: int | None
     ns: Mapping[str, float | None]
 
 
-def side_by_side(nodes: Sequence[NetworkNode], told: Mapping[str, Sequence[Layer]]) -> list[LayerRow]:
+def align_layers(nodes: Sequence[NetworkNode], profiles: Mapping[str, Sequence[Layer]]) -> list[LayerRow]:
     """Parts of the network in its order, with every framework's time for each.
 
     Steps are joined until no framework's step reaches over the edge of a part: only so can they be compared. The last
-    rows, without nodes, hold what each framework does beside the network's work, and its sum.
+    rows, without nodes, hold the sum of what each framework does in addition to the network's work.
     """
     parent = {node.name: node.name for node in nodes}
 
@@ -129,7 +133,7 @@ def side_by_side(nodes: Sequence[NetworkNode], told: Mapping[str, Sequence[Layer
             name = parent[name]
         return name
 
-    for layers in told.values():
+    for layers in profiles.values():
         for layer in layers:
             for name in layer.origins[1:]:
                 parent[root(name)] = root(layer.origins[0])
@@ -139,20 +143,21 @@ def side_by_side(nodes: Sequence[NetworkNode], told: Mapping[str, Sequence[Layer
     rows = []
     for members in parts.values():
         names = {node.name for node in members}
-        ns = {framework: _time(layers, names) for framework, layers in told.items()}
+        ns = {
+            framework: _sum(layer.ns for layer in layers if layer.origins and layer.origins[0] in names)
+            for framework, layers in profiles.items()
+        }
         if all(value is None for value in ns.values()):
             continue
         macs = [node.macs for node in members]
         total = None if None in macs else sum(m for m in macs if m is not None)
         rows.append(LayerRow(tuple(node.name for node in members), total, ns))
-    beside = {framework: _sum(layer.ns for layer in layers if not layer.origins) for framework, layers in told.items()}
-    if any(value is not None for value in beside.values()):
-        rows.append(LayerRow((), None, beside))
+    extra = {
+        framework: _sum(layer.ns for layer in layers if not layer.origins) for framework, layers in profiles.items()
+    }
+    if any(value is not None for value in extra.values()):
+        rows.append(LayerRow((), None, extra))
     return rows
-
-
-def _time(layers: Iterable[Layer], names: set[str]) -> float | None:
-    return _sum(layer.ns for layer in layers if layer.origins and layer.origins[0] in names)
 
 
 def _sum(values: Iterable[float | None]) -> float | None:
@@ -178,8 +183,8 @@ def family(op: str) -> str:
     return "product" if op in HEAVY else SAME.get(op, op)
 
 
-def named(nodes: Sequence[NetworkNode], steps: Sequence[Step]) -> list[Step]:
-    """The steps, those with a `kind` and without a name given that of their node."""
+def name_steps(nodes: Sequence[NetworkNode], steps: Sequence[Step]) -> list[Step]:
+    """The steps, those with a `kind` and without a name take the name of their node."""
     unnamed = [step for step in steps if step.kind and not step.tells]
     sized = all(step.form is not None for step in unnamed)
     waiting: dict[tuple[str, ...], list[NetworkNode]] = defaultdict(list)
@@ -205,16 +210,16 @@ def _key(op: str, form: tuple[int, ...] | None, sized: bool) -> tuple[str, ...]:
     return family(op), *(map(str, form or ("?",)) if sized else ())
 
 
-def fed(nodes: Sequence[NetworkNode], steps: Sequence[Step], owner: dict[str, int]) -> None:
+def assign_preparation(nodes: Sequence[NetworkNode], steps: Sequence[Step], owner: dict[str, int]) -> None:
     """Give steps that only prepare a node's input what of the network does that and is nobody's yet."""
     by_name = {node.name: node for node in nodes} | {out: node for node in nodes for out in node.outputs}
     for number, step in enumerate(steps):
         node = by_name.get(step.feeds)
         if node is None:
             continue
-        behind = [node] if node.op in MOVES else [by_name[name] for name in node.inputs if name in by_name]
-        while behind:
-            one = behind.pop()
+        sources = [node] if node.op in MOVES else [by_name[name] for name in node.inputs if name in by_name]
+        while sources:
+            one = sources.pop()
             if one.op in MOVES and one.name not in owner:
                 owner[one.name] = number
-                behind += [by_name[name] for name in one.inputs if name in by_name]
+                sources += [by_name[name] for name in one.inputs if name in by_name]

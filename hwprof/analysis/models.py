@@ -1,4 +1,4 @@
-"""Does anything besides MACs help to predict FPS? Models of log FPS, judged on networks they have not seen. Pure.
+"""Does anything besides MACs help to predict FPS? Models of log FPS, judged on unseen networks, and predictions. Pure.
 
 Predictors are few: log MACs, and then what lowers the error on networks left out, chosen anew within every fold, so
 that the choice is not paid with its own coin. A model that is not better than MACs alone is called that.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,8 @@ from hwprof.analysis.statistics.regression import (
     COLLINEAR,
     Data,
     best_penalty,
+    design,
+    error_on,
     fit,
     inflation,
     jackknife,
@@ -36,6 +38,8 @@ PER_PREDICTOR = 3  # networks beyond the first two that each predictor needs
 LEVEL = 0.05
 # Counts of what happens per second on a shared machine: per frame they are the time of a frame in disguise.
 TIME_DRIVEN = ("switches", "migrations", "run-queue")
+# (network, size) -> further facts of its graph, as activations
+Extra = Mapping[tuple[str, int], Mapping[str, float]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +86,11 @@ class Assessment:
     notes: tuple[str, ...] = ()
 
 
-def assess(frame: pd.DataFrame, extra: Mapping[tuple[str, int], Mapping[str, float]] | None = None) -> list[Assessment]:
-    """Models of every stratum.
-
-    `extra`: further facts of a (network, size), such as activations. ResultsError: no frame.
-
-    On an emulated machine FPS is the emulator's: refused.
-    """
+def assess(frame: pd.DataFrame, extra: Extra = None) -> list[Assessment]:
+    """Models of every stratum; refused on an emulated machine, where FPS is the emulator's. ResultsError: no frame."""
     out = []
     for stratum, part in strata.split(strata.label(frame)):
-        rows = strata.usable(part)
+        rows = strata.usable_rows(part)
         if "emulated" in rows.columns and bool(rows["emulated"].astype(bool).any()):
             out.append(Assessment(stratum, 0, (), refused="an emulator's time is not modelled"))
             continue
@@ -112,7 +111,7 @@ def by_size(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     return sized, tuple(sorted(set(lacking) - set(sized[strata.NETWORK].astype(str))))
 
 
-def _unknown_facts(rows: pd.DataFrame, extra: Mapping[tuple[str, int], Mapping[str, float]] | None) -> list[str]:
+def _unknown_facts(rows: pd.DataFrame, extra: Extra) -> list[str]:
     """Facts of the graph that can't be predictors, because some networks lack them."""
     known = _with_facts(rows, extra)
     lacking: dict[str, list[str]] = {}
@@ -124,11 +123,11 @@ def _unknown_facts(rows: pd.DataFrame, extra: Mapping[tuple[str, int], Mapping[s
     return [f"no predictor, as it is unknown of {networks}: {', '.join(names)}" for networks, names in lacking.items()]
 
 
-def _facts(extra: Mapping[tuple[str, int], Mapping[str, float]] | None) -> list[str]:
+def _facts(extra: Extra) -> list[str]:
     return sorted({f for facts in (extra or {}).values() for f in facts})
 
 
-def _with_facts(rows: pd.DataFrame, extra: Mapping[tuple[str, int], Mapping[str, float]] | None) -> pd.DataFrame:
+def _with_facts(rows: pd.DataFrame, extra: Extra) -> pd.DataFrame:
     """A copy with a column for each fact of `extra`; NaN: unknown."""
     rows = rows.copy()
     for fact in _facts(extra):
@@ -150,11 +149,7 @@ def candidates(rows: pd.DataFrame, frame: pd.DataFrame) -> list[str]:
     return found
 
 
-def table(
-    rows: pd.DataFrame,
-    columns: Sequence[str],
-    extra: Mapping[tuple[str, int], Mapping[str, float]] | None = None,
-) -> Data:
+def table(rows: pd.DataFrame, columns: Sequence[str], extra: Extra = None) -> Data:
     """One row per network and framework, logs of FPS, MACs, parameters and `columns`, cells averaged (see strata).
 
     Without networks whose MACs are unknown (`by_size` names them), and without predictors that any of the others lacks.
@@ -168,7 +163,7 @@ def table(
     frameworks: list[str] = []
     values = []
     for variant in sorted(rows.loc[rows["fps"].notna(), strata.VARIANT].unique()):
-        found = strata.collapse(rows, str(variant), ["fps", *names])
+        found = strata.Logs(rows, str(variant)).collapse(["fps", *names])
         networks += found.networks
         frameworks += [str(variant)] * len(found.networks)
         values.append(found.values)
@@ -180,7 +175,7 @@ def _assess(stratum: Stratum, data: Data, notes: Sequence[str] = ()) -> Assessme
     n, frameworks = len(data.clusters), tuple(dict.fromkeys(data.frameworks))
     base = Assessment(stratum, n, frameworks, notes=tuple(notes))
     if n < FEWEST:
-        return _with(base, refused=f"{n} network{'s' * (n != 1)} with MACs and FPS: a model needs {FEWEST}")
+        return replace(base, refused=f"{n} network{'s' * (n != 1)} with MACs and FPS: a model needs {FEWEST}")
     notes = [*notes, *([f"exploratory: {n} networks, {ENOUGH} are needed for more than MACs"] if n < ENOUGH else [])]
     chosen = choose(data)
     picked = data.only(chosen)
@@ -190,7 +185,7 @@ def _assess(stratum: Stratum, data: Data, notes: Sequence[str] = ()) -> Assessme
     if penalty:
         notes.append(f"collinear predictors (VIF above {COLLINEAR:g}): ridge with penalty {penalty:g}")
     p = compare_errors(plain, nested)
-    return _with(
+    return replace(
         base,
         candidates=data.names,
         chosen=chosen,
@@ -199,16 +194,10 @@ def _assess(stratum: Stratum, data: Data, notes: Sequence[str] = ()) -> Assessme
         error=rms(nested),
         p=p,
         penalty=penalty,
-        mixed=mixed(picked),
+        mixed=mixed_model(picked),
         verdict=verdict(rms(plain), rms(nested), p, chosen),
         notes=tuple(notes),
     )
-
-
-def _with(assessment: Assessment, **fields: object) -> Assessment:
-    from dataclasses import replace
-
-    return replace(assessment, **fields)  # type: ignore[arg-type]
 
 
 def choose(data: Data) -> tuple[str, ...]:
@@ -233,15 +222,8 @@ def procedure(data: Data) -> dict[str, float]:
         train, test = data.without(network)
         picked = train.only(choose(train))
         penalty = best_penalty(picked) if max(inflation(picked).values()) > COLLINEAR else 0.0
-        model = fit(picked, penalty)
-        rows = test.only(picked.names)
-        squares = [
-            (float(y) - model.predict(f, x)) ** 2
-            for f, y, x in zip(rows.frameworks, rows.y, rows.x, strict=True)
-            if f in model.intercepts
-        ]
-        if squares:
-            errors[network] = float(np.mean(squares))
+        if (error := error_on(test.only(picked.names), fit(picked, penalty))) is not None:
+            errors[network] = error
     return errors
 
 
@@ -279,13 +261,11 @@ def coefficients(data: Data, vif: Mapping[str, float], penalty: float) -> tuple[
     )
 
 
-def mixed(data: Data) -> Mixed | None:
-    """Networks as random intercepts, by statsmodels; None with one framework, where they can't be told from noise."""
+def mixed_model(data: Data) -> Mixed | None:
+    """Networks as random intercepts, by statsmodels; None with one framework (not separable from noise)."""
     if len(set(data.frameworks)) < 2 or len(data.y) <= len(data.names) + len(set(data.frameworks)) + 1:
         return None
-    import statsmodels.api as sm
-
-    from hwprof.analysis.statistics.regression import design
+    import statsmodels.api as sm  # late: it takes seconds to load
 
     columns, frameworks = design(data)
     with warnings.catch_warnings(record=True) as caught:
@@ -302,3 +282,63 @@ def mixed(data: Data) -> Mixed | None:
     }
     said = tuple(dict.fromkeys(str(w.message).partition("\n")[0] for w in caught))
     return Mixed(found, float(np.sqrt(np.asarray(result.cov_re)[0, 0])), float(np.sqrt(result.scale)), said)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Frames per second with the 95 % interval for a new network. `networks`: of the model."""
+
+    fps: float
+    low: float
+    high: float
+    networks: int
+    predictors: tuple[str, ...]
+    error: float  # RMS of log FPS on networks left out
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why there is no prediction."""
+
+    why: str
+
+
+def predict(data: Data, framework: str, facts: Mapping[str, float]) -> Prediction | Refusal:
+    """FPS of an unmeasured network at `facts` (macs, params, ...; plain numbers), from the rows of one `framework`.
+
+    These are independent, one per network, so that the textbook interval for a new observation holds:
+    y +- t(n - p) s sqrt(1 + leverage), s the larger of the residual scatter and the error on networks left out
+    (Draper and Smith, Applied Regression Analysis, on prediction).
+    """
+    usable = tuple(n for n in data.names if facts.get(n, 0) > 0)
+    own = data.rows(np.array([f == framework for f in data.frameworks], dtype=bool))
+    n = len(own.clusters)
+    if n < FEWEST:
+        return Refusal(f"{n} networks measured with {framework}: a prediction needs {FEWEST}")
+    if BASE not in usable:
+        return Refusal("the network's MACs are unknown")
+    chosen = choose(own.only(usable))
+    picked = own.only(chosen)
+    model = fit(picked)
+    x = np.log([facts[name] for name in chosen])
+    columns = np.hstack([np.ones((n, 1)), picked.x])
+    residual = picked.y - np.array([model.predict(framework, row) for row in picked.x])
+    degrees = n - columns.shape[1]
+    error = rms(left_out(picked))
+    # errors of left-out rows hold the leverage of each already, which comes again below: their mean of it taken out
+    scatter = max(math.sqrt(float(residual @ residual) / degrees), error * math.sqrt(degrees / n))
+    at = np.concatenate([[1.0], x])
+    leverage = float(at @ np.linalg.pinv(columns.T @ columns) @ at)
+    from scipy import stats
+
+    half = float(stats.t.ppf(0.975, degrees)) * scatter * math.sqrt(1 + leverage)
+    y = model.predict(framework, x)
+    notes = [f"exploratory: {n} networks, {ENOUGH} would allow more than MACs"] if n < ENOUGH else []
+    for name, value, column in zip(chosen, x, picked.x.T, strict=True):
+        if not column.min() - 0.1 <= value <= column.max() + 0.1:
+            low, high = (float(np.exp(v)) for v in (column.min(), column.max()))
+            notes.append(
+                f"extrapolated: {name} {facts[name]:.3g} lies outside what was measured, {low:.3g} to {high:.3g}"
+            )
+    return Prediction(math.exp(y), math.exp(y - half), math.exp(y + half), n, chosen, error, tuple(notes))

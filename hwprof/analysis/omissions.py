@@ -27,9 +27,9 @@ def lines(found: Iterable[Omission]) -> list[str]:
 def why_no_speed(runs: Sequence[Run]) -> str:
     """Why good native rounds give no latency of hwprof's own; for those without factors."""
     native = [run for run in runs if run.kind is Kind.NATIVE]
-    told = {str(run.facts["imported"].get("format", "")) for run in native if run.facts.get("imported")}
-    if told:
-        return f"it was imported from {' and '.join(sorted(told))}, which hands over no single latencies"
+    formats = {str(run.facts["imported"].get("format", "")) for run in native if run.facts.get("imported")}
+    if formats:
+        return f"it was imported from {' and '.join(sorted(formats))}, which hands over no single latencies"
     if any(w.role is Role.BARE and w.latencies_ns for run in native for w in run.windows):
         return "the clock stood still in its windows"
     return "no round of it has a bare window with latencies"

@@ -37,7 +37,7 @@ class Overhead:
         return f"{self.percent:+.1f} % [{self.low:+.1f} ... {self.high:+.1f}], 95 % over {self.pairs} pairs of windows"
 
 
-def of_runs(runs: Iterable[Run]) -> Overhead:
+def estimate(runs: Iterable[Run]) -> Overhead:
     """The overhead of one case, over all its rounds."""
     found = [pair for run in runs for pair in pairs(run)]
     logs = [value for _, value in found]
@@ -66,7 +66,7 @@ def pairs(run: Run) -> list[tuple[bool, float]]:
     return found
 
 
-def of_cases(runs: Iterable[Run]) -> Iterator[tuple[Run, Doubt]]:
+def doubts_by_run(runs: Iterable[Run]) -> Iterator[tuple[Run, Doubt]]:
     """Every run of a case whose overhead is doubtful, with that doubt. A case is one of a machine."""
     cases: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
@@ -77,7 +77,7 @@ def of_cases(runs: Iterable[Run]) -> Iterator[tuple[Run, Doubt]]:
 
 def doubts(runs: Iterable[Run]) -> list[Doubt]:
     """A doubt where the interval of one case lies above 3 % of the latency."""
-    found = of_runs(runs)
+    found = estimate(runs)
     if found.low is None or found.low <= DOUBTED:
         return []
     return [Doubt("overhead", {"percent": found.percent, "low": found.low, "high": found.high, "pairs": found.pairs})]

@@ -1,7 +1,7 @@
-"""What the cores of a case can do at most, and where it stands under that roof (Williams, Waterman, Patterson 2009).
+"""What the cores of a case can do at most, and where it is under that roof (Williams, Waterman, Patterson 2009).
 
-Ceilings are measured (`hwprof calibrate`) on named CPUs. `nearest` says which of them are those of a case, to whoever
-needs one: the roofline, the rules of `bottlenecks`, the bounds of `explain`.
+Ceilings are measured (`hwprof calibrate`) on named CPUs. `nearest_roof` chooses those of a case for the roofline, the
+rules of `bottlenecks` and the bounds of `explain`.
 
 Performance is 2 x MACs x frames per second; intensity is FLOP per byte. Bytes are the model's compulsory traffic:
 weights once per batch, inputs and outputs of convolutions and matrix products once. That is a lower bound, so that the
@@ -91,7 +91,7 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
-class Unplaced:
+class UnplacedCase:
     """A case that can't be placed, and why."""
 
     title: str
@@ -106,17 +106,17 @@ def level_of(footprint: float | None, capacity: Mapping[str, int], bandwidth: Ma
     return MEMORY
 
 
-def place(point: RooflinePoint, roof: Roof) -> Placement | Unplaced:
+def place(point: RooflinePoint, roof: Roof) -> Placement | UnplacedCase:
     """Under which part of the roof the point is, and how near."""
     peak = roof.compute.get(point.precision)
     if peak is None:
-        return Unplaced(point.title, f"no ceiling for {point.precision}: hwprof calibrate")
+        return UnplacedCase(point.title, f"no ceiling for {point.precision}: hwprof calibrate")
     level = level_of(point.footprint, roof.capacity, roof.bandwidth)
     bandwidth = roof.bandwidth.get(level)
     if bandwidth is None:
-        return Unplaced(point.title, f"no bandwidth of {level} measured: hwprof calibrate")
+        return UnplacedCase(point.title, f"no bandwidth of {level} measured: hwprof calibrate")
     if min(point.fps, point.macs, point.bytes) <= 0:
-        return Unplaced(point.title, "no speed, MACs or bytes")
+        return UnplacedCase(point.title, "no speed, MACs or bytes")
     performance, intensity = 2 * point.macs * point.fps, 2 * point.macs / point.bytes
     attainable = min(peak, intensity * bandwidth)
     share = performance / attainable
@@ -164,7 +164,7 @@ def roofs(found: Sequence[Ceiling], facts: Mapping[str, Mapping[str, Any]]) -> d
     return dict(out)
 
 
-def nearest(roofs: Sequence[Roof], cpus: Sequence[int], threads: int) -> tuple[Roof | None, str]:
+def nearest_roof(roofs: Sequence[Roof], cpus: Sequence[int], threads: int) -> tuple[Roof | None, str]:
     """The roof of the cores that a case used: as many of `cpus` as it has `threads`; no `cpus`: it was not pinned.
 
     Measured on these CPUs, else on as many of the same kinds, else on more or on CPUs that were not recorded; all but
@@ -198,13 +198,13 @@ def latencies(roofs: Sequence[Roof], cpus: Sequence[int], hertz: float | None) -
     return {event: roof.latency[level] * hertz for event, level in ANSWERED_BY.items() if level in roof.latency}
 
 
-def placed(
+def place_cases(
     frame: pd.DataFrame, by_machine: Mapping[str, Sequence[Roof]]
-) -> tuple[list[tuple[Placement, Roof]], list[Unplaced]]:
+) -> tuple[list[tuple[Placement, Roof]], list[UnplacedCase]]:
     """Every native case of the frame under the roof of its machine and CPUs."""
     good: list[tuple[Placement, Roof]] = []
-    out: list[Unplaced] = []
-    rows = strata.usable(strata.label(frame))
+    out: list[UnplacedCase] = []
+    rows = strata.usable_rows(strata.label(frame))
     rows = rows[rows["fps"].notna()]
     keys = ["machine_id", strata.VARIANT, strata.NETWORK, "network", "size", "batch", "threads", "cpus", "precision"]
     table = rows[[*keys, "macs"]].assign(_fps=np.log(rows["fps"].astype(float)))
@@ -214,18 +214,18 @@ def placed(
         machine, variant, net, network, size, batch, threads, cpus, precision = (str(k) for k in key)
         title = f"{variant} {net} {size}px b{batch} t{threads}"
         if part["_emulated"]:
-            out.append(Unplaced(title, "measured on an emulated machine: its time is the emulator's"))
+            out.append(UnplacedCase(title, "measured on an emulated machine: its time is the emulator's"))
             continue
         used = tuple(int(c) for c in cpus.split(",") if c.strip())
-        roof, doubt = nearest(by_machine.get(machine, ()), used, int(threads))
+        roof, doubt = nearest_roof(by_machine.get(machine, ()), used, int(threads))
         macs = float(part["macs"])
         moved = traffic.of_network(network, int(size)) if roof else None
         element = ELEMENT.get(precision, 4)
         if roof is None:
-            out.append(Unplaced(title, doubt))
+            out.append(UnplacedCase(title, doubt))
             continue
         if macs != macs or moved is None:
-            out.append(Unplaced(title, "MACs or traffic are unknown: the network's graph is not here"))
+            out.append(UnplacedCase(title, "MACs or traffic are unknown: the network's graph is not here"))
             continue
         point = RooflinePoint(
             title,
@@ -236,7 +236,7 @@ def placed(
             footprint=float(element * (moved.weights + moved.largest * int(batch))),
         )
         found = place(point, roof)
-        if isinstance(found, Unplaced):
+        if isinstance(found, UnplacedCase):
             out.append(found)
         else:
             good.append((replace(found, notes=(*found.notes, doubt)) if doubt else found, roof))

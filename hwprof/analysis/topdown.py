@@ -62,7 +62,7 @@ def bars(frame: pd.DataFrame) -> list[Bar]:
 def _marks(described: Mapping[str, Mapping[str, Any]], columns: Mapping[str, str], emulated: bool) -> tuple[str, ...]:
     """In capitals what says that a bar can't be taken as it stands.
 
-    A column may hold a board's rows beside a machine's: whether a row is an emulator's is the row's own matter.
+    A column may hold rows of a board and of a machine: the row itself says whether it is emulated.
     """
     words = {w for n in columns.values() for key in ("origin", "exactness") for w in described[n][key].split("+")}
     words = (words - {"emulated"}) | ({"emulated"} if emulated else set())

@@ -1,17 +1,6 @@
-"""Boards without hardware: Debian 13 guests in QEMU whose kernels count real perf events.
+"""Emulated boards: Debian 13 guests in QEMU whose kernels count real perf events; what they count has origin EMULATED.
 
-    image = ensure_image("riscv64", sets_of(["onnxruntime"]))   # built once, cached; see frameworks/debian.py
-    result = run_guest(image, folder, "hwprof doctor")   # boots, runs as root in /job, powers off
-
-machines: the two virtual machines and their QEMU command lines; image: build and cache; bytecode: of its
-Python modules, made at home; guest: boot, run one job.
-What they count is the emulator's: its origin is EMULATED.
+For others: `image.ensure_image` (builds an image and keeps it in the cache), `guest.run_guest` (boots it and runs one
+job as root), `machines` (the two boards, QEMU's command line, host programs), and `image.extract` (packages without a
+guest).
 """
-
-from __future__ import annotations
-
-from hwprof.boards.guest import GuestResult, run_guest
-from hwprof.boards.image import PackageSet, ensure_image
-from hwprof.boards.machines import MACHINES, Image
-
-__all__ = ["MACHINES", "GuestResult", "Image", "PackageSet", "ensure_image", "run_guest"]

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwprof.boards import bytecode
+from hwprof.boards.guest import boot
 from hwprof.boards.machines import BoardModel, Hardware, Image, machine_of, require, require_qemu
 from hwprof.cache import default_cache
 from hwprof.errors import HwprofError, NotAvailable
@@ -112,7 +113,7 @@ def ensure_image(arch: str, sets: Sequence[PackageSet] = (), cache: Path | None 
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise HwprofError(f"cannot write {home}: {error.strerror}", "set HWPROF_CACHE to a folder with room") from error
-    with alone(home / f".lock-{digest}"):
+    with exclusive_lock(home / f".lock-{digest}"):
         if place.is_dir():
             return image
         _check_room(home)
@@ -129,7 +130,7 @@ def ensure_image(arch: str, sets: Sequence[PackageSet] = (), cache: Path | None 
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
+def exclusive_lock(path: Path) -> Iterator[None]:
     """Hold the lock at `path`; it goes with the process that holds it."""
     with path.open("w") as file:
         try:
@@ -186,7 +187,7 @@ def _build(image: Image, imports: Sequence[str], suite: str) -> None:
 
 
 def _python(home: Path, suite: str) -> bytecode.BytecodeCompiler | None:
-    with alone(home / ".lock-python"):
+    with exclusive_lock(home / ".lock-python"):
         return bytecode.python(home, suite, extract)
 
 
@@ -282,8 +283,6 @@ def _disk(root: Path, image: Image) -> None:
 
 def _warm(image: Image, imports: Sequence[str]) -> None:
     """Boot it once with a disk that it may write to: where its libraries lie, and bytecode of `imports`, stay there."""
-    from hwprof.boards.guest import boot
-
     lines = ["set -e", "ldconfig", *(f"python3 -P -c 'import {line}' & jobs+=($!)" for line in imports)]
     lines += ['for job in "${jobs[@]}"; do wait "$job"; done']
     job = image.folder / "warm"

@@ -1,11 +1,15 @@
-"""The `hwprof` program: one small module per command; this is the only place that turns errors into exit codes."""
+"""The `hwprof` program: one module per command, whose docstring is its help.
+
+Each has `add_arguments(parser)` and `main(args)`, which returns the exit code. Others import `main` of this package: it
+finds the command, and is the only place that turns errors into exit codes.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 
-# command -> what the overview says. The module of the same name has the command's help in its docstring.
+# Command -> its line in the overview.
 COMMANDS = {
     "run": "measure one case, as easy as perf stat",
     "record": "where the time goes: hottest functions and libraries, flame graph",
@@ -95,20 +99,20 @@ def _dispatch(words: Sequence[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.add_arguments(parser)
-    # Whole, and not by argparse: which of several "--" it takes out differs between Python's versions.
-    own, behind = split(words[1:])
+    # Not by argparse: which of several "--" it removes differs between Python's versions.
+    own, rest = split(words[1:])
     args = parser.parse_args(list(own))
-    if behind is not None:
+    if rest is not None:
         if not hasattr(args, "command"):
-            parser.error(f"no command can follow -- here: {' '.join(behind)}")
-        args.command = [*args.command, *behind]
+            parser.error(f"no command can follow -- here: {' '.join(rest)}")
+        args.command = [*args.command, *rest]
     code: int = module.main(args)
     sys.stdout.flush()
     return code
 
 
 def split(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str] | None]:
-    """The words before and behind the first "--"; None: there is none."""
+    """The words before and after the first "--"; None: there is none."""
     if "--" not in words:
         return words, None
     at = list(words).index("--")

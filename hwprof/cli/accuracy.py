@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwprof.cli.options import RangeAction, add_case
+from hwprof.cli.options import RangeAction, add_case, choice_of, split_names
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `hwprof accuracy`."""
     add, case = parser.add_argument, partial(add_case, parser)
     add("--images", required=True, metavar="DIR", help="a folder per class, or one of images with --labels")
     add("--labels", metavar="FILE", help="'name class' per line, or one class per line in the order of names")
@@ -58,17 +57,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Read the set, ask every framework, print scores and pairs."""
     from hwprof.collectors.memory import headroom
     from hwprof.errors import CaseFailed
     from hwprof.networks import preprocess
     from hwprof.reports.terminal import accuracy as report
     from hwprof.runner.launcher import Launcher
     from hwprof.runner.workshop import PreparationFailed, Workshop
-    from hwprof.studies.accuracy import labelled, measure
+    from hwprof.studies.accuracy import dataset, measure
 
     labels, synsets = (None if name is None else Path(name) for name in (args.labels, args.synsets))
-    data = labelled.read(Path(args.images), labels, synsets, args.first_class).spread(args.limit)
+    data = dataset.read(Path(args.images), labels, synsets, args.first_class).spread(args.limit)
     library = preprocess.decoder(args.decoder)
     cases, refused = cases_of(args)
     if not cases:
@@ -87,7 +85,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def say(line: str) -> None:
-    """Progress."""
+    """Print a line of progress."""
     print(f"hwprof: {line}", file=sys.stderr, flush=True)
 
 
@@ -95,26 +93,23 @@ def cases_of(args: argparse.Namespace) -> tuple[list[tuple[str, PlannedCase]], l
     """(name, planned case) of every framework and precision, and a line for each that knows no such precision."""
     from hwprof.environments import interpreters
     from hwprof.frameworks import fidelity
-    from hwprof.networks.network import REAL
     from hwprof.plan.cases import plan
-    from hwprof.plan.experiment import Choice, Experiment
+    from hwprof.plan.experiment import Experiment
     from hwprof.plugins import adapter
     from hwprof.studies.matrix.matrix import columns
 
-    network = args.network + (REAL if args.pretrained else "")
     found: list[tuple[str, PlannedCase]] = []
     refused = []
-    frameworks = [word.strip() for word in args.frameworks.split(",") if word.strip()]
-    for precision in [word.strip() for word in args.precision.split(",") if word.strip()]:
+    for precision in split_names(args.precision):
         fidelity.tolerance(precision)
-        for column in columns(frameworks):
+        for column in columns(split_names(args.frameworks)):
             one = adapter(column.framework)
             interpreters.require(column.framework, one.environment)
             if precision not in one.precisions:
                 known = ", ".join(one.precisions)
                 refused.append(f"{column.name} computes no {precision} here; it knows {known}")
                 continue
-            choice = Choice(column.framework, network, args.size, args.batch, args.threads, precision, column.options)
+            choice = choice_of(args, framework=column.framework, precision=precision, options=column.options)
             planned = plan(Experiment("accuracy", (choice,), seed=args.seed))[0]
             found.append((f"{column.name} {precision}", planned))
     return found, refused
@@ -124,7 +119,7 @@ def preprocess_of(args: argparse.Namespace, network: str, shape: tuple[int, ...]
     """The network's own preprocessing with what the command line says instead. Raises UsageError."""
     from hwprof.networks import preprocess
 
-    how = preprocess.of(network)
+    how = preprocess.preprocess_of(network)
     if len(shape) != 4:
         raise UsageError(f"{network} takes no images, but an input of {'x'.join(map(str, shape))}")
     if shape[1] == 1 and len(how.mean) == 3:  # what ImageNet's numbers are for grey images, on the average

@@ -23,7 +23,6 @@ MOST_CPUS = 8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `hwprof board`."""
     add = parser.add_argument
     add("arch", metavar="ARCH", help="riscv64 or arm64")
     add("command", nargs="*", metavar="-- COMMAND", help="program and arguments, after --")
@@ -55,8 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Check, make the image if it isn't there, run, hand back the exit code."""
-    from hwprof.boards import ensure_image, run_guest
-    from hwprof.boards.guest import to_terminal
+    from hwprof.boards.guest import run_guest, to_terminal
+    from hwprof.boards.image import ensure_image
     from hwprof.boards.machines import machine_of
     from hwprof.frameworks.debian import sets_of
 

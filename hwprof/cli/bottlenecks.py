@@ -16,7 +16,6 @@ from hwprof.printable import encodable_data
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `hwprof bottlenecks`."""
     add = parser.add_argument
     add("file", nargs="?", metavar="RESULTS", help="results file (default: HWPROF_RESULTS or ./hwprof.db)")
     add("--only", default="", metavar="SELECTOR", help="as in hwprof explain: onnxruntime,threads=2")
@@ -26,7 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Judge every case, print."""
     from hwprof import store
     from hwprof.analysis.bottlenecks import diagnosis
     from hwprof.analysis.omissions import lines

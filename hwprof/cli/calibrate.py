@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import datetime
 import json
-import sys
 
-from hwprof.cli.options import RangeAction, add_case, add_results
+from hwprof.cli.options import RangeAction, add_case, add_results, show_progress
 from hwprof.errors import EXIT_OK
+from hwprof.machine.clock import utc_now
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `hwprof calibrate`."""
     add = parser.add_argument
     add("--cpus", default="", help="cores to measure on together, as 2 or 0,2-3 (default: the one that a case gets)")
     add(
@@ -35,7 +33,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Compile, measure, print, keep."""
     from hwprof.cache import default_cache
     from hwprof.machine import cpus as machine_cpus
     from hwprof.machine import facts as machine_facts
@@ -46,20 +43,15 @@ def main(args: argparse.Namespace) -> int:
     machine_cpus.check_cpus(cpus)
     facts, state = machine_facts.hardware(), machine_facts.host_state()
     free = machine_facts.volatile().get("available_mib")
-    found = []
-    for one in calibrate(
+    measurements = calibrate(
         facts,
         cpus,
         default_cache() / "ceilings",
         repetitions=args.repetitions,
         seconds=args.seconds,
         available=None if free is None else free << 20,
-    ):
-        found.append(one)
-        if sys.stderr.isatty():
-            print(f"\r\033[K{one.name}", end="", file=sys.stderr)
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr)
+    )
+    found = list(show_progress(measurements, lambda _, ceiling: ceiling.name))
     if args.json:
         keys = ("name", "what", "of", "cpus", "value", "unit", "evidence", "why")
         rows = [{key: getattr(c, key) for key in keys} for c in found]
@@ -70,8 +62,7 @@ def main(args: argparse.Namespace) -> int:
         return EXIT_OK
     from hwprof.store import Results, default_path
 
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    kept = [dataclasses.replace(c, evidence={**c.evidence, "at_utc": now}) for c in found if c.value is not None]
+    kept = [dataclasses.replace(c, evidence={**c.evidence, "at_utc": utc_now()}) for c in found if c.value is not None]
     place = default_path(args.results)
     with Results.open(place, create=True) as results:
         results.add_ceilings(facts, state, kept)

@@ -18,7 +18,6 @@ from hwprof.printable import encodable_data
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `hwprof compare`."""
     add = parser.add_argument
     add("old", metavar="OLD", help="what it was: FILE, FILE:EXPERIMENT, FILE:RUN, EXPERIMENT or RUN")
     add("new", metavar="NEW", help="what it is now")
@@ -33,7 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Read both sides, compare, print."""
     from hwprof.analysis.comparison.compare import compare
     from hwprof.analysis.comparison.sides import side
     from hwprof.reports.formats import text
@@ -46,14 +44,14 @@ def main(args: argparse.Namespace) -> int:
         raise UsageError(f"--alpha {args.alpha:g}", "between 0 and 1, as in --alpha 0.05")
     old, new = side(args.old, args.results), side(args.new, args.results)
     found = compare(old.runs, new.runs, args.threshold / 100, args.alpha)
-    # cases are told apart by what they are, so that only what is shown of them is masked
+    # unmasked runs are compared, so that cases stay distinct; only the output is masked
     masker = Masker().learn(m.case.options for s in (old, new) for m in s.runs)
     if args.json:
         document = encodable_data(comparison.document(found, old.title, new.title, new.failed))
         print(json.dumps(document if args.unmasked else masker.data(document), indent=2))
     elif args.markdown:
         report = comparison.report(found, old.title, new.title, new.failed)
-        print(text.markdown(report if args.unmasked else text.masked(report, masker), [], "Comparison"))
+        print(text.markdown(report if args.unmasked else text.mask(report, masker), [], "Comparison"))
     else:
         print(comparison.text(found, old.title, new.title, new.failed))
     if not found.changes:

@@ -13,14 +13,12 @@ MARK = {"ok": "+", "limited": "~", "missing": "-"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `hwprof doctor`."""
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument("--table", action="store_true", help="an event table to fill in for this CPU (TOML)")
     parser.add_argument("--summary", action="store_true", help="a few lines only")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print the findings by area."""
     from hwprof.doctor import host
 
     if args.table:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `hwprof env`."""
     parser.add_argument("action", choices=("create", "list", "remove"))
     parser.add_argument("name", nargs="*", help="framework")
     parser.add_argument("--python", default="", metavar="PATH", help="create: an interpreter with the framework in it")
@@ -33,7 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Create, list or remove."""
     from hwprof import plugins
     from hwprof.frameworks import environments
 
@@ -62,34 +60,36 @@ def create(adapter: Adapter, python: str = "", base: str = "") -> str:
         print(f"hwprof: {adapter.name}: {line}", file=sys.stderr, flush=True)
 
     def end(number: int, frame: object) -> None:
-        raise Interrupted(number)
+        raise Interruption(number)
 
-    # what hwprof was started to ignore (nohup) it goes on ignoring
+    # signals that hwprof was started to ignore (nohup) stay ignored
     heard = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
     before = {number: signal.signal(number, end) for number in heard}
     try:
         made = environments.create(adapter, python, base, say)
-    except Interrupted as ended:
+    except Interruption as ended:
         say("interrupted; what was half-made is deleted")
         raise SystemExit(128 + ended.number) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    return f"{made.name} {made.interpreter.version} · Python {made.interpreter.python_version} · {place(made.bytes)}"
+    return (
+        f"{made.name} {made.interpreter.version} · Python {made.interpreter.python_version} · {megabytes(made.bytes)}"
+    )
 
 
 def create_missing(frameworks: Iterable[str]) -> None:
-    """The environments of frameworks that run nowhere yet. One that can't be made is told and costs its own cases."""
+    """The environments of frameworks that run nowhere yet. One that fails is reported and costs its own cases."""
     from hwprof.frameworks import environments
 
-    for adapter in environments.absent(frameworks):
+    for adapter in environments.find_missing(frameworks):
         try:
             print(create(adapter), file=sys.stderr)
         except HwprofError as error:
             print(f"hwprof: {adapter.name}: {error}", file=sys.stderr)
 
 
-class Interrupted(BaseException):
+class Interruption(BaseException):
     """A signal asked hwprof to end."""
 
     def __init__(self, number: int) -> None:
@@ -102,7 +102,7 @@ def listing(as_json: bool) -> int:
     from hwprof.environments import interpreters
     from hwprof.frameworks import environments
 
-    found = list(environments.everything())
+    found = list(environments.read_environments())
     if as_json:
         rows = [
             {
@@ -123,13 +123,13 @@ def listing(as_json: bool) -> int:
         print(f"no environments in {interpreters.home()}; hwprof env create NAME makes one")
     for m in found:
         state = m.interpreter.error or m.interpreter.version
-        size = "an interpreter of yours" if m.foreign else place(m.bytes)
+        size = "an interpreter of yours" if m.foreign else megabytes(m.bytes)
         print(f"{m.name:<14} {state:<18} Python {m.interpreter.python_version:<8} {size:<24} {m.interpreter.python}")
-    for name in environments.unfinished():
+    for name in environments.unfinished_folders():
         print(f"{name:<14} unfinished         hwprof env create {name}, or hwprof env remove {name}")
     return 0
 
 
-def place(size: int) -> str:
+def megabytes(size: int) -> str:
     """Bytes as MB."""
     return f"{size / 1e6:,.0f} MB"

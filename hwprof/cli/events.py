@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwprof.collectors.perf import PerfCollector
-from hwprof.collectors.perf.catalog import CANONICAL
 from hwprof.collectors.perf.events import TRACING
 from hwprof.collectors.perf.names import CACHE, HARDWARE, SOFTWARE, describe
-from hwprof.collectors.perf.tables import KERNELS_OWN, unit_of
+from hwprof.collectors.perf.tables import CANONICAL, KERNELS_OWN, unit_of
 from hwprof.collectors.protocol import Available
 from hwprof.errors import EXIT_OK, UnknownEvent, UsageError
 
@@ -41,18 +40,16 @@ class EventRow:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `hwprof events`."""
-    parser.add_argument(
-        "pattern", nargs="?", metavar="PATTERN", help="shell pattern or part of a name; a:b tracepoints"
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON document")
+    add = parser.add_argument
+    add("pattern", nargs="?", metavar="PATTERN", help="shell pattern or part of a name; a:b tracepoints")
+    add("--json", action="store_true", help="one JSON document")
 
 
 def main(args: argparse.Namespace) -> int:
     """Print the list. UnknownEvent where nothing matches the pattern."""
     collector = PerfCollector()
     collector.catalog.lenient = True
-    rows = [*listing(collector, args.pattern), *unreadable(collector, args.pattern)]
+    rows = [*listing(collector, args.pattern), *unreadable_rows(collector, args.pattern)]
     if not rows:
         raise UnknownEvent(args.pattern, collector.parser.names())
     if args.json:
@@ -126,7 +123,7 @@ def listing(collector: PerfCollector, pattern: str | None = None) -> Iterator[Ev
                 yield EventRow(shown, kind, False, meaning, event.source, found.reason, found.remedy, unit)
 
 
-def unreadable(collector: PerfCollector, pattern: str | None = None) -> Iterator[EventRow]:
+def unreadable_rows(collector: PerfCollector, pattern: str | None = None) -> Iterator[EventRow]:
     """A row for everything that can't be read: it would hide what it stands for, and ends nothing."""
     for name, why in collector.catalog.unreadable.items():
         if matches(name, pattern):

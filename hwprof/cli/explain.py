@@ -15,17 +15,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import platform
 import sys
 from contextlib import ExitStack
 from typing import Any
 
 from hwprof.cli.options import RangeAction, add_case, add_results
-from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, ResultsError, UsageError
+from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, NotAvailable, ResultsError, UsageError
 from hwprof.printable import encodable_data
+from hwprof.records import to_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `hwprof explain`."""
     add = parser.add_argument
     add("a", metavar="A", help="selector of the first")
     add("b", metavar="B", help="selector of the second")
@@ -39,16 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Select, measure again where asked to, explain, print."""
     from hwprof import store
     from hwprof.analysis.explain import pairs
     from hwprof.analysis.explain.wording import summarise
     from hwprof.analysis.omissions import lines
-    from hwprof.records import to_json
     from hwprof.reports.terminal import explain as report
 
     default = args.file or args.results
-    (path_a, a), (path_b, b) = _file(args.a), _file(args.b)
+    (path_a, a), (path_b, b) = _split_file(args.a), _split_file(args.b)
     failed = 0
     with ExitStack() as stack:
         path = store.default_path(path_a or default)
@@ -57,7 +56,7 @@ def main(args: argparse.Namespace) -> int:
         other = None
         if second.resolve() != path.resolve():
             other = pairs.Source(stack.enter_context(store.Results.open(second)))
-        found = pairs.find(a or _everything(b), b or _everything(a), source, other)
+        found = pairs.find(a or _same_selector(b), b or _same_selector(a), source, other)
         if args.intervene:
             if other is not None:
                 raise UsageError("--intervene measures on this machine, into one file", "name one results file")
@@ -71,14 +70,14 @@ def main(args: argparse.Namespace) -> int:
         raise ResultsError("no pair to explain", "name two frameworks, networks, machines, batches or runs")
     summary = summarise(explanations)
     if args.json:
-        told = {**report.document(explanations, summary), "left_out": to_json(omitted)}
-        print(json.dumps(encodable_data(told)))
+        document = {**report.document(explanations, summary), "left_out": to_json(omitted)}
+        print(json.dumps(encodable_data(document)))
     else:
         print(report.text(explanations, summary))
     return EXIT_CASES_FAILED if failed else EXIT_OK
 
 
-def _everything(other: str) -> str:
+def _same_selector(other: str) -> str:
     """`results=FILE` alone: the same selector as the other's."""
     if not other:
         raise UsageError(
@@ -87,7 +86,7 @@ def _everything(other: str) -> str:
     return other
 
 
-def _file(text: str) -> tuple[str | None, str]:
+def _split_file(text: str) -> tuple[str | None, str]:
     """(results file, the rest of the selector)."""
     words = [w.strip() for w in text.split(",")]
     files = [w.removeprefix("results=") for w in words if w.startswith("results=")]
@@ -98,13 +97,9 @@ def _file(text: str) -> tuple[str | None, str]:
 
 def intervene(found: Any, source: Any, args: argparse.Namespace) -> int:
     """Measure every pair again, unchanged and changed in turn; how many runs failed."""
-    import platform
-
     from hwprof.analysis.explain import pairs as listing
-    from hwprof.errors import NotAvailable
     from hwprof.machine.cpus import allowed_cpus
     from hwprof.machine.facts import hardware
-    from hwprof.records import to_json
     from hwprof.runner.rounds import Runner
     from hwprof.store.schema import content_id
     from hwprof.studies import interventions
@@ -118,19 +113,12 @@ def intervene(found: Any, source: Any, args: argparse.Namespace) -> int:
                 "run it there, or measure the pair here first",
             )
         try:
-            planned = interventions.plan(
-                args.intervene,
-                pair.a.case,
-                pair.b.case,
-                allowed_cpus(),
-                platform.machine(),
-                args.rounds,
-                args.window,
+            sides = pair.a.case, pair.b.case
+            plans.append(
+                interventions.plan(args.intervene, *sides, allowed_cpus(), platform.machine(), args.rounds, args.window)
             )
         except NotAvailable as error:
             refused.append((listing.context(pair), error))
-            continue
-        plans.append(planned)
     if not plans:
         raise refused[0][1]
     for where, refusal in refused:
@@ -140,7 +128,7 @@ def intervene(found: Any, source: Any, args: argparse.Namespace) -> int:
         for title, why in planned.impossible.items():
             print(f"hwprof: {title}: left as it is: {why}", file=sys.stderr)
         for step in Runner(planned.experiment, source.results).run():
-            said = "done" if step.run.failure is None else f"failed: {step.run.failure.message}"
+            outcome = "done" if step.run.failure is None else f"failed: {step.run.failure.message}"
             failed += step.run.failure is not None
-            print(f"hwprof: [{step.done}/{step.total}] {step.run.case.title}: {said}", file=sys.stderr)
+            print(f"hwprof: [{step.done}/{step.total}] {step.run.case.title}: {outcome}", file=sys.stderr)
     return failed

@@ -15,7 +15,6 @@ from hwprof.errors import EXIT_OK
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `hwprof export`."""
     add = parser.add_argument
     add("results", nargs="?", metavar="RESULTS", help="results file (default: HWPROF_RESULTS or ./hwprof.db)")
     add("--format", choices=("csv", "parquet", "json", "pyperf"), help="default: by the name of FILE, else csv")

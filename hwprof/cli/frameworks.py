@@ -15,12 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hwprof.cli.options import RangeAction, add_case
+from hwprof.cli.options import RangeAction, add_case, split_names
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, HwprofError, UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `hwprof frameworks`."""
     add, case = parser.add_argument, partial(add_case, parser)
     add("--conversions", action="store_true", help="the steps from ONNX to each framework's form, with times seen here")
     add("--matrix", action="store_true", help="try every network in every framework that is here")
@@ -43,44 +42,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print the table."""
     from hwprof.plugins import adapter, framework_names
+    from hwprof.reports.terminal import matrix as report
 
     if args.matrix:
         return matrix(args)
     if args.output:
         raise UsageError("--output is for --matrix")
-    names = words(args.frameworks) or framework_names()
+    names = split_names(args.frameworks) or framework_names()
     if args.conversions:
-        return conversions(names, args.json)
+        from hwprof.studies.matrix.ways import ways
+
+        found = ways(names)
+        print(json.dumps(found, indent=2) if args.json else report.ways_text(found))
+        return EXIT_OK
     rows = [row(name) for name in names]
     if args.json:
         print(json.dumps(rows, indent=2))
         return 0
-    for told in rows:
-        print(f"{told['name']:<12} {told['version'] or 'not installed: ' + str(told['install'])}")
-        options = "; ".join(f"{k} = {', '.join(map(str, v))}" for k, v in adapter(str(told["name"])).options.items())
-        print(f"{'':<12} reads {', '.join(told['formats'])}; {', '.join(told['precisions'])}; {options}")
-        if told["tunable"]:
-            print(f"{'':<12} `hwprof tune` searches threads, cpus, {', '.join(told['tunable'])}")
-        if told["runners"]:
-            print(f"{'':<12} runners: {', '.join(told['runners'])} (-f command --option runner=NAME)")
+    for one in rows:
+        print(f"{one['name']:<12} {one['version'] or 'not installed: ' + str(one['install'])}")
+        options = "; ".join(f"{k} = {', '.join(map(str, v))}" for k, v in adapter(str(one["name"])).options.items())
+        print(f"{'':<12} reads {', '.join(one['formats'])}; {', '.join(one['precisions'])}; {options}")
+        if one["tunable"]:
+            print(f"{'':<12} `hwprof tune` searches threads, cpus, {', '.join(one['tunable'])}")
+        if one["runners"]:
+            print(f"{'':<12} runners: {', '.join(one['runners'])} (-f command --option runner=NAME)")
     return 0
 
 
-def words(text: str) -> tuple[str, ...]:
-    """Names between commas."""
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
 def row(name: str) -> dict[str, Any]:
-    """One framework as the listing tells it."""
+    """One framework of the listing."""
     from hwprof.environments import interpreters
-    from hwprof.plan import declared
+    from hwprof.plan import runners
     from hwprof.plugins import adapter
     from hwprof.studies.tuning.space import tunable
 
-    runners = [declared.load(path) for path in declared.names().values()]
+    declared = [runners.load(path) for path in runners.names().values()]
     found = adapter(name)
     where = interpreters.find(name, found.environment)
     return {
@@ -93,17 +91,8 @@ def row(name: str) -> dict[str, Any]:
         "precisions": list(found.precisions),
         "options": {key: list(values) for key, values in found.options.items()},
         "tunable": list(tunable(found)),
-        "runners": [runner.name for runner in runners if runner.framework == name],
+        "runners": [runner.name for runner in declared if runner.framework == name],
     }
-
-
-def conversions(names: tuple[str, ...], as_json: bool) -> int:
-    """The way to each framework's form, and the seconds that its steps took in this cache."""
-    from hwprof.reports.terminal import matrix as report
-
-    told = report.ways(names)
-    print(json.dumps(told, indent=2) if as_json else report.ways_text(told))
-    return EXIT_OK
 
 
 def matrix(args: argparse.Namespace) -> int:
@@ -111,14 +100,14 @@ def matrix(args: argparse.Namespace) -> int:
     from hwprof.reports.terminal import matrix as report
     from hwprof.studies.matrix.matrix import Matrix, choices, columns
 
-    chosen, rows = columns(words(args.frameworks)), choices(words(args.networks), args.size)
+    chosen, rows = columns(split_names(args.frameworks)), choices(split_names(args.networks), args.size)
     work = Matrix(
         chosen,
         rows,
         args.precision,
         seed=args.seed,
         timeout_s=args.timeout,
-        again=args.retry_failed,
+        retry_failed=args.retry_failed,
         kept_only=args.kept,
     )
     total = len(rows) * sum(not column.missing for column in chosen)

@@ -19,7 +19,6 @@ MOST_LINES = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `hwprof import`."""
     parser.add_argument("files", nargs="+", metavar="FILE", help=".csv or .xlsx of DLI, .json or .json.gz of pyperf")
     parser.add_argument("--format", choices=KINDS, help="default: by the name of FILE")
     parser.add_argument(
@@ -32,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Read all files, then save."""
-    from hwprof.exchange import dli, pyperf, read_differently
+    from hwprof.exchange import dli, pyperf
+    from hwprof.exchange.imports import count_changed_readings
     from hwprof.store import Results, default_path
 
     if args.dli_fps and all((args.format or kind_of(Path(name))) != "dli" for name in args.files):
@@ -54,7 +53,7 @@ def main(args: argparse.Namespace) -> int:
             if "imported" in run.facts:
                 stored.append(run)
         for path, imported in found:
-            if other := read_differently(stored, imported.runs):
+            if other := count_changed_readings(stored, imported.runs):
                 raise ResultsError(
                     f"{place} holds {other} rows of {path.name} that were read in another way (what DLI's FPS is)",
                     "Import the table into a new file: --results NEW.db.",

@@ -10,19 +10,20 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import secrets
 import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from hwprof.cli.options import RangeAction, add_case, add_results, results_of
+from hwprof.cli.options import RangeAction, add_case, add_results, choice_of, results_of, split_names
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, NotAvailable, UsageError
-from hwprof.plan.options import parse_option, split_events
+from hwprof.plan.options import parse_options, split_events
 from hwprof.printable import encodable_data
+from hwprof.records import Run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `hwprof layers`."""
     add, case = parser.add_argument, partial(add_case, parser)
     case("framework", action="append", default=None, metavar="NAMES", help="one or several, as onnxruntime,opencv")
     case("network", "batch", "threads", "size")
@@ -47,10 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Measure in turn, save, print."""
     from hwprof import store
     from hwprof.plan.cases import plan
-    from hwprof.records import Run
     from hwprof.reports.terminal.layers import document, text
     from hwprof.runner import layers
     from hwprof.runner.rounds import Runner
@@ -100,26 +99,26 @@ def network_nodes(planned: Any, workshop: Any) -> Sequence[Any]:
 
 def experiment_of(args: argparse.Namespace) -> Any:
     """One case per framework, checked before anything is measured."""
-    import secrets
-
     from hwprof.environments import interpreters
-    from hwprof.frameworks.profiles import profile_of, tells
-    from hwprof.plan.experiment import Choice, single
+    from hwprof.frameworks.profiles.lookup import has_profile, profile_of
+    from hwprof.plan.experiment import single
     from hwprof.plugins import adapter, framework_names
     from hwprof.worker.protocol import LoopSettings
 
-    given = [name for text in args.framework or [] for name in text.split(",") if name]
-    names = given or [n for n in framework_names() if tells(adapter(n)) and _there(adapter(n))]
+    names = [name for text in args.framework or [] for name in split_names(text)]
+    if not names:
+        adapters = [one for one in map(adapter, framework_names()) if has_profile(one)]
+        names = [one.name for one in adapters if interpreters.version(one.name, one.environment) is not None]
     if not names:
         raise NotAvailable("no installed framework tells its layers", "pip install 'hwprof[onnxruntime]'")
-    options = [parse_option(text) for text in args.option]
+    options = parse_options(args.option)
     choices = []
     for name in dict.fromkeys(names):
         found = adapter(name)
         profile_of(found)
         interpreters.require(found.name, found.environment)
-        own = tuple(sorted((key, value) for key, value in options if key in found.options))
-        choices.append(Choice(found.name, args.network, args.size, args.batch, args.threads, "fp32", own))
+        own = tuple((key, value) for key, value in options if key in found.options)
+        choices.append(choice_of(args, framework=found.name, options=own))
     known = {key for name in names for key in adapter(name).options}
     for key, _ in options:
         if key not in known:
@@ -136,9 +135,3 @@ def experiment_of(args: argparse.Namespace) -> Any:
         text=f"# hwprof layers, {secrets.token_hex(4)}",
     )
     return dataclasses.replace(spec, choices=tuple(choices))
-
-
-def _there(adapter: Any) -> bool:
-    from hwprof.environments import interpreters
-
-    return interpreters.version(adapter.name, adapter.environment) is not None

@@ -13,13 +13,11 @@ from hwprof.errors import EXIT_OK
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `hwprof merge`."""
     parser.add_argument("others", nargs="+", metavar="OTHER", help="results files to take in")
     parser.add_argument("--results", metavar="FILE", help="into this one (default: HWPROF_RESULTS or ./hwprof.db)")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Merge one after the other."""
     from hwprof.store import Results, default_path
 
     path = default_path(args.results)

@@ -10,22 +10,18 @@ from __future__ import annotations
 import argparse
 import json
 
-from hwprof.cli.options import add_results
+from hwprof.cli.options import add_file, add_results
 from hwprof.errors import EXIT_OK
 from hwprof.printable import encodable_data
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `hwprof models`."""
-    parser.add_argument(
-        "file", nargs="?", metavar="RESULTS", help="results file (default: HWPROF_RESULTS, ./hwprof.db)"
-    )
+    add_file(parser)
     parser.add_argument("--json", action="store_true", help="one JSON document")
     add_results(parser)
 
 
 def main(args: argparse.Namespace) -> int:
-    """Read, fit, print."""
     from hwprof import store
     from hwprof.analysis import models
     from hwprof.networks import traffic

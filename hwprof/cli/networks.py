@@ -15,12 +15,12 @@ import dataclasses
 import json
 from typing import Any
 
-from hwprof.cli.options import RangeAction
+from hwprof.cli.options import RangeAction, split_names
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK
+from hwprof.records import to_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `hwprof networks`."""
     add = parser.add_argument
     add("--check", default="", metavar="NAMES", help="check the reference of these (with commas, or .onnx files; all)")
     add(
@@ -35,14 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print the table, or check references."""
     if args.check:
         return check(args)
     from hwprof.networks import network, preprocess
 
     infos = [network.info(name) for name in network.names()]
     if args.json:
-        rows = [{**dataclasses.asdict(i), "preprocess": dataclasses.asdict(preprocess.of(i.name))} for i in infos]
+        rows = [
+            {**dataclasses.asdict(i), "preprocess": dataclasses.asdict(preprocess.preprocess_of(i.name))} for i in infos
+        ]
         print(json.dumps(rows, indent=2))
         return 0
     width = max(len(info.name) for info in infos)
@@ -51,36 +52,35 @@ def main(args: argparse.Namespace) -> int:
         side = f"1x3x{info.size}x{info.size}"
         macs, params = f"{info.macs / 1e6:,.1f} M", f"{info.params / 1e6:.2f} M"
         print(f"{info.name:<{width}}  {side:<12} {macs:>9} {params:>9}  {info.source}")
-    print(print("\nAny .onnx with one image-like float input works too, or a .pt2 of torch: hwprof run -n ./mine.onnx"))
+    print("\nAny .onnx with one image-like float input works too, or a .pt2 of torch: hwprof run -n ./mine.onnx")
     return 0
 
 
 def check(args: argparse.Namespace) -> int:
     """A line per network; exit code 4 where a reference is off, or could not be made."""
     from hwprof.collectors.memory import headroom
-    from hwprof.records import to_json
-    from hwprof.reports.terminal.matrix import finite
+    from hwprof.reports.terminal.matrix import replace_infinite
     from hwprof.reports.terminal.run import value_of
     from hwprof.runner.launcher import Launcher
     from hwprof.runner.workshop import PreparationFailed, Workshop
     from hwprof.studies.matrix.matrix import choices
 
-    asked = () if args.check == "all" else tuple(word.strip() for word in args.check.split(",") if word.strip())
+    asked = () if args.check == "all" else split_names(args.check)
     workshop = Workshop(Launcher(headroom=headroom), args.seed, timeout_s=3600.0)
-    told: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     for name, size in choices(asked, args.size):
         row: dict[str, Any] = {"network": name, "size": size}
         try:
-            found = workshop.checked(name, size)
+            found = workshop.check_reference(name, size)
             row |= {"correct": found.faithful, "fidelity": to_json(found), "failure": None}
-            said = f"off by {found.max_rel:.1e} of its largest {value_of(found)}: "
-            said += "correct" if found.faithful else f"WRONG, at most {found.tolerance:.0e} is allowed"
+            outcome = f"off by {found.max_rel:.1e} of its largest {value_of(found)}: "
+            outcome += "correct" if found.faithful else f"WRONG, at most {found.tolerance:.0e} is allowed"
         except PreparationFailed as error:
             row |= {"correct": False, "fidelity": None, "failure": to_json(error.failure)}
-            said = f"not checked: {error.failure.message}"
-        told.append(finite(row))
+            outcome = f"not checked: {error.failure.message}"
+        rows.append(replace_infinite(row))
         if not args.json:
-            print(f"{name} {size}px: {said}", flush=True)
+            print(f"{name} {size}px: {outcome}", flush=True)
     if args.json:
-        print(json.dumps(told, indent=2))
-    return EXIT_OK if all(row["correct"] for row in told) else EXIT_CASES_FAILED
+        print(json.dumps(rows, indent=2))
+    return EXIT_OK if all(row["correct"] for row in rows) else EXIT_CASES_FAILED

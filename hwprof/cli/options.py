@@ -1,16 +1,22 @@
-"""Options that several commands share, and what they turn into."""
+"""Options that several commands share, and what they turn into: choices, names, the results file."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from hwprof.errors import ResultsError, UsageError
 from hwprof.plan import bounds
+from hwprof.plan.options import parse_options
 
 if TYPE_CHECKING:
+    from hwprof.plan.experiment import Choice
     from hwprof.store import Results
+
+T = TypeVar("T")
 
 
 class RangeAction(argparse.Action):
@@ -22,11 +28,11 @@ class RangeAction(argparse.Action):
 
     def __call__(self, parser: object, namespace: argparse.Namespace, values: Any, option_string: Any = None) -> None:
         """Raises UsageError with the option and what it allows."""
-        setattr(namespace, self.dest, bounds.parsed(self.of, str(values), self.option_strings[-1]))
+        setattr(namespace, self.dest, bounds.parse_number(self.of, str(values), self.option_strings[-1]))
 
 
-def _option(*flags: str, **told: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
-    return flags, told
+def _option(*flags: str, **keywords: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
+    return flags, keywords
 
 
 # What describes a case and how it is measured, by its name in the arguments. The defaults are those of `hwprof run`.
@@ -50,6 +56,17 @@ CASE = {
         help="torchvision's weights instead of seeded ones (needs torchvision)",
     ),
     "precision": _option("--precision", default="fp32"),
+    "calibration": _option(
+        "--calibration", default="", metavar="DIR", help="images to quantise int8 with (default: seeded ones)"
+    ),
+    "calibration_count": _option(
+        "--calibration-count",
+        action=RangeAction,
+        of="count",
+        default=None,
+        metavar="N",
+        help="how many of them (default: 64)",
+    ),
     "option": _option(
         "--option", action="append", default=[], metavar="NAME=VALUE", help="of the framework, as mode=eager"
     ),
@@ -78,15 +95,68 @@ CASE = {
 
 
 def add_case(parser: argparse.ArgumentParser, *names: str, **changes: Any) -> None:
-    """The options of CASE called `names`, in this order. `changes`: what argparse is told instead, of each of them."""
+    """The options of CASE called `names`, in this order. `changes`: keywords for argparse in place of CASE's."""
     for name in names:
-        flags, told = CASE[name]
-        parser.add_argument(*flags, **{**told, **changes})
+        flags, keywords = CASE[name]
+        parser.add_argument(*flags, **{**keywords, **changes})
+
+
+def refuse_case(args: argparse.Namespace, names: Iterable[str], remedy: str, **defaults: Any) -> None:
+    """Raise UsageError for the first option of CASE that was given though no network is measured.
+
+    `defaults`: where they differ from those of CASE.
+    """
+    for name in names:
+        if getattr(args, name) != defaults.get(name, CASE[name][1]["default"]):
+            raise UsageError(f"--{name.replace('_', '-')} is for networks, not for commands", remedy)
+
+
+def choice_of(args: argparse.Namespace, **fields: Any) -> Choice:
+    """The case that the options of CASE describe, as far as the command has them. `fields`: in place of those."""
+    from hwprof.networks.network import REAL
+    from hwprof.plan.experiment import Choice
+
+    names = ("framework", "network", "size", "batch", "threads", "precision")
+    values = {name: getattr(args, name) for name in names if hasattr(args, name)}
+    if getattr(args, "pretrained", False):
+        values["network"] += REAL
+    return Choice(**{**values, "options": parse_options(getattr(args, "option", ())), **fields})
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """Names between commas."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def show_progress(items: Iterable[T], line: Callable[[int, T], str]) -> Iterator[T]:
+    """The items; on a terminal stderr shows `line(number, item)` of the last one."""
+    shows = sys.stderr.isatty()
+    for number, item in enumerate(items, 1):
+        if shows:
+            print(f"\r\033[K{line(number, item)}", end="", file=sys.stderr)
+        yield item
+    if shows:
+        print("\r\033[K", end="", file=sys.stderr)
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:
     """--results."""
     parser.add_argument("--results", metavar="FILE", help="results file (default: HWPROF_RESULTS or ./hwprof.db)")
+
+
+def add_file(parser: argparse.ArgumentParser) -> None:
+    """The results file as an argument."""
+    says = "results file (default: HWPROF_RESULTS, ./hwprof.db)"
+    parser.add_argument("file", nargs="?", metavar="RESULTS", help=says)
+
+
+@contextmanager
+def writing(path: object, remedy: str) -> Iterator[None]:
+    """Raise ResultsError where a file can't be written."""
+    try:
+        yield
+    except OSError as error:
+        raise ResultsError(f"cannot write {path}: {error.strerror}", remedy) from error
 
 
 def add_unmasked(parser: argparse.ArgumentParser) -> None:
@@ -97,7 +167,7 @@ def add_unmasked(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def results_of(args: argparse.Namespace) -> Iterator[Results | None]:
-    """The results file that runs are saved to, made where there is none and known to be writable.
+    """The results file that runs are saved to, created where there is none and checked to be writable.
 
     None with --no-save. Raises ResultsError before anything is measured.
     """

@@ -15,10 +15,10 @@ from typing import Any
 from hwprof.cli.options import add_case, add_results
 from hwprof.errors import EXIT_OK, NotAvailable, UnknownFramework
 from hwprof.printable import encodable_data, printable
+from hwprof.records import to_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `hwprof predict`."""
     case = partial(add_case, parser)
     case("network", required=True, default=None, help="built-in name or path of an .onnx or .pt2")
     case("framework", required=True, default=None, help="as it stands in the results")
@@ -30,12 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Read, fit, predict."""
     from hwprof import store
-    from hwprof.analysis import models, prediction
+    from hwprof.analysis import models
     from hwprof.analysis.correlation import strata
     from hwprof.networks import find, traffic
-    from hwprof.records import to_json
 
     network = find.resolve(args.network)
     size = args.size or network.default_size or 0
@@ -52,30 +50,30 @@ def main(args: argparse.Namespace) -> int:
     measured = bool((frame["network"] == printable(network.name)).any())
     pairs = zip(rows["network"].astype(str), rows["size"].astype(int), strict=True)
     extra = traffic.facts(pairs)
-    said: list[dict[str, Any]] = []
+    predictions: list[dict[str, Any]] = []
     for stratum, part in strata.split(strata.label(rows)):
-        usable, lacking = models.by_size(strata.usable(part))
+        usable, lacking = models.by_size(strata.usable_rows(part))
         if lacking:
             print(f"hwprof: {stratum.title}: left out for unknown MACs: {', '.join(lacking)}", file=sys.stderr)
         data = models.table(usable, [], extra)
         for variant in dict.fromkeys(data.frameworks):
-            found = prediction.predict(data, variant, facts)
+            found = models.predict(data, variant, facts)
             title = f"{variant} · {stratum.title} · batch {args.batch}"
-            if isinstance(found, prediction.Refusal):
+            if isinstance(found, models.Refusal):
                 print(f"hwprof: {title}: {found.why}", file=sys.stderr)
                 continue
-            said.append({"case": title, **to_json(found)})
-    if not said:
+            predictions.append({"case": title, **to_json(found)})
+    if not predictions:
         raise NotAvailable(
             f"no prediction for {args.network} with {args.framework}", "measure more networks: hwprof sweep quick"
         )
     if args.json:
-        told = {"format": 1, "network": network.name, "facts": facts, "predictions": said}
-        print(json.dumps(encodable_data(told), indent=2))
+        document = {"format": 1, "network": network.name, "facts": facts, "predictions": predictions}
+        print(json.dumps(encodable_data(document), indent=2))
         return EXIT_OK
     known = " (its own runs are left out)" if measured else ""
     print(f"{network.name} {size}px: {', '.join(f'{k} {v:,.0f}' for k, v in facts.items() if v)}{known}")
-    for one in said:
+    for one in predictions:
         print(f"  {one['case']}")
         print(
             f"    FPS {one['fps']:.4g}  [{one['low']:.4g} ... {one['high']:.4g}]  95 % for a new network, "

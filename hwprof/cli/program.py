@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import CASE, RangeAction, results_of
-from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK, NotAvailable, UsageError
+from hwprof.cli.options import RangeAction, refuse_case, results_of
+from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK, NotAvailable, UsageError, sentence
 from hwprof.plan.options import split_events
 from hwprof.printable import encodable_data
 from hwprof.records import Run
@@ -18,10 +18,10 @@ from hwprof.records import Run
 if TYPE_CHECKING:
     from hwprof.runner.launcher import Launcher
 
-# Options of the network case, which mean nothing here: saying so beats ignoring them.
+# Options of the network case: they mean nothing here and are refused.
 FOREIGN = (
-    *("framework", "network", "batch", "threads", "warm_up", "size", "pretrained", "precision", "option"),
-    *("iterations", "window", "timeout", "seed", "simulate"),
+    *("framework", "network", "batch", "threads", "warm_up", "size", "pretrained", "precision", "calibration"),
+    *("calibration_count", "option", "iterations", "window", "timeout", "seed", "simulate"),
 )
 
 
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def asked(args: argparse.Namespace) -> bool:
+def observes_program(args: argparse.Namespace) -> bool:
     """Whether a command or a process is to be observed, not a network. Raises UsageError for a mixture."""
     if not args.command and args.pid is None:
         lost = [f"--{n.replace('_', '-')}" for n in ("name", "frames", "fps_from", "duration") if getattr(args, n)]
@@ -64,12 +64,8 @@ def asked(args: argparse.Namespace) -> bool:
 
 def check(args: argparse.Namespace) -> None:
     """Raise UsageError for options that don't belong to what is observed."""
-    for name in FOREIGN:
-        if getattr(args, name) != CASE[name][1]["default"]:
-            raise UsageError(
-                f"--{name.replace('_', '-')} is for networks, not for commands",
-                "the command's own options belong behind its name; hwprof's -r, -e, --cpus, --frames come before --",
-            )
+    remedy = "the command's own options belong behind its name; hwprof's -r, -e, --cpus, --frames come before --"
+    refuse_case(args, FOREIGN, remedy)
     if args.pid is not None:
         for name in ("frames", "fps_from", "cpus", "rounds"):
             if getattr(args, name):
@@ -90,7 +86,8 @@ def main(args: argparse.Namespace) -> int:
     with results_of(args) as results:
         for run in runs:
             if results is not None:
-                identity = identity or begin(results, run)
+                # an experiment of their own, so that the same command can be measured again
+                identity = identity or results.begin_experiment("command", f"# hwprof run, {run.uid}", run.uid, 0)
                 results.add(run, identity)
             done.append(run)
     sys.stdout.flush()
@@ -103,12 +100,6 @@ def main(args: argparse.Namespace) -> int:
             path = store.default_path(args.results)
             print(f"\nrun {done[0].uid} -> {path}    all: hwprof report {path}", file=sys.stderr)
     return exit_code(done)
-
-
-def begin(results: Any, run: Run) -> int:
-    """An experiment of its own for these rounds, so that the same command can be measured again."""
-    text = f"# hwprof run, {run.uid}"
-    return int(results.begin_experiment("command", text, run.uid, 0))
 
 
 def launcher(args: argparse.Namespace) -> Launcher:
@@ -127,15 +118,15 @@ def launcher(args: argparse.Namespace) -> Launcher:
 
 def exit_code(runs: list[Run]) -> int:
     """0; 4 and one line where a command failed; 130 where Ctrl-C ended it before its time."""
-    from hwprof.programs.command import interrupted
+    from hwprof.programs.command import interrupting_signal
 
     failed = next((run.failure for run in runs if run.failure is not None), None)
     attached = any(run.case.option("attached") for run in runs)
-    if not attached and any(interrupted(run) == signal.SIGINT for run in runs):
+    if not attached and any(interrupting_signal(run) == signal.SIGINT for run in runs):
         print("hwprof: interrupted; what was counted is kept", file=sys.stderr)
         return EXIT_INTERRUPTED
     if failed is not None:
-        print(f"hwprof: {failed.message}. {failed.remedy}".rstrip(". "), file=sys.stderr)
+        print(f"hwprof: {sentence(failed.message, failed.remedy)}", file=sys.stderr)
         return EXIT_CASES_FAILED
     return EXIT_OK
 

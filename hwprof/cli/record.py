@@ -18,21 +18,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwprof.cli.options import RangeAction, add_case, add_unmasked
+from hwprof.cli.options import CASE, RangeAction, add_case, add_unmasked, choice_of, refuse_case, writing
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, ResultsError, UsageError
-from hwprof.plan.options import parse_option
 from hwprof.printable import ESCAPE, encodable_data
 
 if TYPE_CHECKING:
-    from hwprof.programs.recording import Recorded, Sampling
+    from hwprof.programs.recording import Recording, Sampling
     from hwprof.records import Run
     from hwprof.runner.launcher import Observer
 
 TOP = 20
+WINDOW_S = 2.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `hwprof record`."""
     add, case = parser.add_argument, partial(add_case, parser)
     add("command", nargs="*", metavar="-- COMMAND", help="a program with its arguments")
     add("--pid", type=int, help="a running process")
@@ -47,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     case("network", default=None, help="of a case: built-in name or path of an .onnx or .pt2")
     case("batch", "threads", "size", "option")
     case("cpus", help="cores for a case to run on")
-    case("window", default=2.0, help="of a case: seconds to sample (default: 2)")
+    case("window", default=WINDOW_S, help=f"of a case: seconds to sample (default: {WINDOW_S:g})")
     add("-e", "--event", default="", help="event to sample by, as perf record -e takes it (default: chosen)")
     add("-F", "--frequency", type=int, default=999, metavar="HZ", help="samples per second and thread (default: 999)")
     add(
@@ -64,7 +63,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Sample, write the flame graph, print the tables."""
     from hwprof.programs.perf import program
     from hwprof.programs.recording import Sampling, choose
 
@@ -79,7 +77,7 @@ def main(args: argparse.Namespace) -> int:
             "it hardly used a CPU: let it work longer, or sample more often (-F 9999)",
         )
     path = Path(args.output)
-    write(path, found if args.unmasked else shown(args, found), sampling)
+    write(path, found if args.unmasked else mask_recording(args, found), sampling)
     from hwprof.reports.terminal import hotspots
 
     if args.json:
@@ -98,6 +96,9 @@ def check(args: argparse.Namespace) -> None:
     asked = [bool(args.command), args.pid is not None, bool(args.network or args.framework)]
     if sum(asked) != 1:
         raise UsageError("one of a case (-n, -f), a command (behind --) and --pid", "hwprof record --help has examples")
+    if args.command or args.pid is not None:
+        remedy = "the command's own options belong behind its name"
+        refuse_case(args, ("batch", "threads", "size", "option", "cpus", "window"), remedy, window=WINDOW_S)
     if args.duration is not None and (args.pid is None or args.duration <= 0):
         raise UsageError("--duration goes with --pid, and is above 0", "of a case: --window S")
     if args.top < 1 or args.window <= 0:
@@ -106,44 +107,40 @@ def check(args: argparse.Namespace) -> None:
         raise ResultsError(f"cannot write {args.output}: no such folder", "name another file with -o")
 
 
-def record(args: argparse.Namespace, perf: str, sampling: Sampling) -> Recorded:
-    """Samples of what was asked for."""
+def record(args: argparse.Namespace, perf: str, sampling: Sampling) -> Recording:
+    """Samples of the command, the process or the case."""
     from hwprof.programs import recording
     from hwprof.runner import observers
 
     keep = Path(args.perf_data) if args.perf_data else None
     if args.command:
-        return recording.of_command(perf, sampling, args.command, to_stderr=args.json, keep=keep)
+        return recording.record_command(perf, sampling, args.command, to_stderr=args.json, keep=keep)
     if args.pid is not None:
-        return recording.of_process(perf, sampling, args.pid, args.duration, keep)
+        return recording.record_process(perf, sampling, args.pid, args.duration, keep)
     observer = observers.RecordingObserver(perf, sampling, keep)
-    run = measured(args, observer)
+    run = measure_case(args, observer)
     if run.failure is not None:
         raise CaseFailed(f"{run.case.title}: {run.failure.message}", run.failure.remedy)
     seconds = sum(w.elapsed_s for w in run.windows)
-    return recording.Recorded(run.case.title, recording.within(observer.samples, run.windows), seconds)
+    return recording.Recording(run.case.title, recording.samples_within(observer.samples, run.windows), seconds)
 
 
-def measured(args: argparse.Namespace, observer: Observer) -> Run:
+def measure_case(args: argparse.Namespace, observer: Observer) -> Run:
     """One round of the case with no more than the kernel's clock counted."""
-    from hwprof.plan.experiment import Choice, Simulation, single
+    from hwprof.plan.experiment import single
     from hwprof.runner.launcher import Launcher
     from hwprof.runner.rounds import Runner
     from hwprof.worker.protocol import LoopSettings
 
-    options = tuple(sorted(parse_option(text) for text in args.option))
-    framework, network = args.framework or "onnxruntime", args.network or "mobilenet_v2"
-    choice = Choice(framework, network, args.size, args.batch, args.threads, "fp32", options)
+    unset = [name for name in ("framework", "network") if not getattr(args, name)]
+    choice = choice_of(args, **{name: CASE[name][1]["default"] for name in unset})
     plan = LoopSettings(window_s=args.window, min_iterations=1, events=("task-clock",), closed_window=False)
-    spec = single(
-        choice, plan, rounds=1, cpus=args.cpus, simulation=Simulation("never", (), 0.0), text="# hwprof record"
-    )
-    steps = list(Runner(spec, None, Launcher(observer=observer)).run())
-    return steps[-1].run
+    spec = single(choice, plan, rounds=1, cpus=args.cpus, text="# hwprof record")
+    return list(Runner(spec, None, Launcher(observer=observer)).run())[-1].run
 
 
-def shown(args: argparse.Namespace, found: Recorded) -> Recorded:
-    """What was sampled, as others may see it: the flame graph is shown to them."""
+def mask_recording(args: argparse.Namespace, found: Recording) -> Recording:
+    """The recording without secrets and home folders, as the flame graph is often passed on."""
     from hwprof.store.masking import Masker
 
     masker = Masker()
@@ -161,14 +158,12 @@ def shown(args: argparse.Namespace, found: Recorded) -> Recorded:
     return dataclasses.replace(found, what=what, samples=samples)
 
 
-def write(path: Path, found: Recorded, sampling: Sampling) -> None:
+def write(path: Path, found: Recording, sampling: Sampling) -> None:
     """The flame graph. Raises ResultsError where it can't be written."""
-    from hwprof.programs.samples import folded
+    from hwprof.programs.samples import fold_stacks
     from hwprof.reports.figures import flamegraph
 
     title = found.what if len(found.what) < 100 else f"{found.what.split()[0]} ..."
     subtitle = f"{len(found.samples):,} samples by {sampling.event} in {found.seconds:.2f} s"
-    try:
-        path.write_text(flamegraph.svg(folded(found.samples), title, subtitle), encoding="utf-8", errors=ESCAPE)
-    except OSError as error:
-        raise ResultsError(f"cannot write {path}: {error.strerror}", "name another file with -o") from error
+    with writing(path, "name another file with -o"):
+        path.write_text(flamegraph.svg(fold_stacks(found.samples), title, subtitle), encoding="utf-8", errors=ESCAPE)

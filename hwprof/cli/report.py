@@ -14,7 +14,7 @@ import gc
 from collections.abc import Iterator
 from pathlib import Path
 
-from hwprof.cli.options import add_results, add_unmasked
+from hwprof.cli.options import add_file, add_results, add_unmasked, split_names, writing
 from hwprof.errors import EXIT_OK, ResultsError, UsageError
 
 FORMATS = ("html", "markdown", "latex")
@@ -22,10 +22,7 @@ DEFAULT = "html,markdown"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `hwprof report`."""
-    parser.add_argument(
-        "file", nargs="?", metavar="RESULTS", help="results file (default: HWPROF_RESULTS, ./hwprof.db)"
-    )
+    add_file(parser)
     parser.add_argument("-o", "--output", default="hwprof-report", metavar="DIR", help="default: hwprof-report")
     parser.add_argument(
         "--format",
@@ -45,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def formats(asked: str) -> list[str]:
     """The formats named in `asked`, in the order of FORMATS. Raises UsageError for an unknown one."""
-    words = [word.strip() for word in asked.split(",") if word.strip()]
+    words = split_names(asked)
     unknown = [word for word in words if word not in (*FORMATS, "all")]
     if unknown or not words:
         raise UsageError(f"unknown format '{', '.join(unknown)}'", f"some of {', '.join(FORMATS)}, or all")
@@ -56,15 +53,15 @@ def targets(asked: str) -> list[str]:
     """The targets named in `asked`. Raises UsageError for an unknown one."""
     from hwprof.analysis.correlation.analyse import TARGETS
 
-    words = [word.strip().lower() for word in asked.split(",") if word.strip()]
+    words = split_names(asked.lower())
     unknown = [word for word in words if word not in TARGETS]
     if unknown or not words:
         raise UsageError(f"unknown target '{', '.join(unknown)}'", f"some of {', '.join(TARGETS)}")
-    return words
+    return list(words)
 
 
 @contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
+def no_garbage_collection() -> Iterator[None]:
     """Without garbage collection: everything read of ten thousand runs is needed to the end, and Python would look at
     each of these objects again and again, and twice more when it ends."""
     before = gc.isenabled()
@@ -78,37 +75,35 @@ def _uncollected() -> Iterator[None]:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Read, analyse, print, write."""
     from hwprof import store
     from hwprof.reports import background
 
     wanted, against = formats(args.format), targets(args.against)
     path = store.default_path(args.file or args.results)
     folder = Path(args.output)
-    try:
+    with writing(folder, "name another folder with -o"):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ResultsError(f"cannot write {folder}: {error.strerror}", "name another folder with -o") from error
-    with contextlib.ExitStack() as held, _uncollected():
+    with contextlib.ExitStack() as stack, no_garbage_collection():
         with (
             store.Results.open(path, masked=not args.unmasked) as results,
-            background.begin(results, against) as begun,
+            background.begin(results, against) as jobs,
         ):
+            from hwprof.reports import tables
             from hwprof.reports.figures import choose
-            from hwprof.reports.formats import text, write
+            from hwprof.reports.formats import write
             from hwprof.reports.html.gather import gather
-            from hwprof.reports.page import detail  # now, beside what has begun
+            from hwprof.reports.page import detail  # imported while the jobs run
 
-            drawn = choose.Figures(folder, held.enter_context(choose.processes()))
-            material = gather(results, against, begun, drawn.prepare if "markdown" in wanted else lambda: None)
+            drawn = choose.Figures(folder, stack.enter_context(choose.processes()))
+            material = gather(results, against, jobs, drawn.prepare if "markdown" in wanted else lambda: None)
         try:
             if "markdown" in wanted:
                 write.begin(material, drawn)
-            print(text.terminal(detail.extend(material.report)), flush=True)
-            made = write.write(material, folder, wanted, drawn)
+            print(tables.terminal(detail.extend(material.report)), flush=True)
+            files = write.write(material, folder, wanted, drawn)
         except BrokenPipeError:
             raise
         except OSError as error:
             raise ResultsError(f"cannot write {folder}: {error.strerror}", "is there room, and permission?") from error
-    print("\n" + "\n".join(f"report: {said}" for said in made))
+    print("\n" + "\n".join(f"report: {file}" for file in files))
     return EXIT_OK

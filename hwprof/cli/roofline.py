@@ -10,39 +10,35 @@ import argparse
 import json
 from pathlib import Path
 
-from hwprof.cli.options import add_results
+from hwprof.cli.options import add_file, add_results
 from hwprof.errors import EXIT_OK, ResultsError
 from hwprof.printable import encodable_data
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `hwprof roofline`."""
-    parser.add_argument(
-        "file", nargs="?", metavar="RESULTS", help="results file (default: HWPROF_RESULTS, ./hwprof.db)"
-    )
+    add_file(parser)
     parser.add_argument("-o", "--output", metavar="FILE", help="also draw it: .svg, .png or .pdf")
     parser.add_argument("--json", action="store_true", help="one JSON document")
     add_results(parser)
 
 
 def main(args: argparse.Namespace) -> int:
-    """Read, place, print, draw."""
     from hwprof import store
-    from hwprof.analysis.roofline import placed, roofs
-    from hwprof.reports.formats import text
+    from hwprof.analysis.roofline import place_cases, roofs
+    from hwprof.reports import tables
     from hwprof.reports.page import roofline
 
     with store.Results.open(store.default_path(args.file or args.results)) as results:
         frame, ceilings, facts = results.frame(), results.ceilings(), results.machines()
     if not ceilings:
         raise ResultsError("these results hold no ceilings", "hwprof calibrate measures them (--results, --cpus)")
-    good, out = placed(frame, roofs(ceilings, facts))
+    good, out = place_cases(frame, roofs(ceilings, facts))
     if args.output:
         write(args.output, good)
     if args.json:
         print(json.dumps(encodable_data(roofline.document(good, out, ceilings)), indent=2))
     else:
-        print(text.terminal(roofline.report(good, out)))
+        print(tables.terminal(roofline.report(good, out)))
     return EXIT_OK
 
 

@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from hwprof.cli import program as commands
-from hwprof.cli.options import RangeAction, add_case, add_results, results_of
+from hwprof.cli.options import RangeAction, add_case, add_results, choice_of, results_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, EXIT_UNAVAILABLE, NotAvailable, UsageError
-from hwprof.plan.options import parse_option, split_events
+from hwprof.plan.options import split_events
 from hwprof.printable import encodable_data
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `hwprof run`."""
     add, case = parser.add_argument, partial(add_case, parser)
     add("-e", "--events", action="append", metavar="EVENTS", help="as perf stat -e takes them (default: auto)")
     case("framework", help="default: onnxruntime; command: a program, --option runner=NAME")
@@ -33,9 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-r", "--rounds", action=RangeAction, help="fresh processes (default: 3; of a command: 1)")
     case("warm_up", "size", "pretrained")
     case("precision", help="fp32, or what `hwprof frameworks` lists: fp16, bf16, int8")
-    add("--calibration", default="", metavar="DIR", help="images to quantise int8 with (default: seeded ones)")
-    add("--calibration-count", action=RangeAction, of="count", metavar="N", help="how many of them (default: 64)")
-    case("option", "cpus")
+    case("calibration", "calibration_count", "option", "cpus")
     case("iterations", help="per window (default: as many as fit in --window)")
     case("window")
     case("timeout", help="for one round; conversions get as much, and 600 at least (default: 600)")
@@ -55,16 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Measure, save, print."""
-    if commands.asked(args):
+    if commands.observes_program(args):
         return commands.main(args)
     from hwprof import store
+    from hwprof.reports.terminal import command
     from hwprof.reports.terminal import run as picture
     from hwprof.runner.rounds import Runner
 
     spec = experiment_of(args)
-    from hwprof.reports.terminal import command
-
     runs = []
     with results_of(args) as results:
         # closed before the results: an interrupt ends the simulated runs that are under way
@@ -92,23 +87,22 @@ def main(args: argparse.Namespace) -> int:
 
 def experiment_of(args: argparse.Namespace) -> Any:
     """The one-case experiment that the options describe, checked; a new one each time (never resumed)."""
+    from hwprof.collectors.perf import PerfCollector
     from hwprof.collectors.protocol import Unavailable
     from hwprof.collectors.simulators import simulator
     from hwprof.environments import interpreters
-    from hwprof.plan.cases import measured_by
-    from hwprof.plan.experiment import Choice, Simulation, single
+    from hwprof.plan.cases import adapter_and_runner
+    from hwprof.plan.experiment import Simulation, single
     from hwprof.worker.protocol import LoopSettings
 
     events = split_events(args.events)
-    check_events(events)
+    PerfCollector().probe(list(events))  # raises UnknownEvent before anything else is done
     if args.simulate and args.batch != 1:
         raise UsageError("--simulate is of batch 1 only", "a simulated inference is slow: leave --batch away")
     if args.simulate and isinstance(state := simulator(args.simulate).available(args.framework), Unavailable):
         raise NotAvailable(f"--simulate {args.simulate}: {state.reason}", state.remedy)
     calibration = calibration_of(args)
-    options = tuple(sorted(parse_option(text) for text in args.option))
-    network = f"{args.network}:pretrained" if args.pretrained else args.network
-    choice = Choice(args.framework, network, args.size, args.batch, args.threads, args.precision, options)
+    choice = choice_of(args)
     plan = LoopSettings(
         window_s=args.window,
         iterations=args.iterations,
@@ -131,7 +125,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
         calibration=calibration,
         text="# hwprof run",
     )
-    found, declared = measured_by(choice)
+    found, declared = adapter_and_runner(choice)
     if declared is not None and (args.simulate or args.backend == "perf"):
         raise UsageError(
             "a runner is neither simulated nor counted by perf stat", "leave --simulate and --backend away"
@@ -149,11 +143,4 @@ def calibration_of(args: argparse.Namespace) -> Any:
         raise UsageError("--calibration is for --precision int8", "nothing else is quantised")
     count = COUNT if args.calibration_count is None else args.calibration_count
     folder = str(Path(args.calibration).resolve()) if args.calibration else ""
-    return Calibration(folder, count).checked()
-
-
-def check_events(events: tuple[str, ...]) -> None:
-    """Raise UnknownEvent before anything else is done."""
-    from hwprof.collectors.perf import PerfCollector
-
-    PerfCollector().probe(list(events))
+    return Calibration(folder, count).validate()

@@ -8,22 +8,23 @@ the universal scalability law are fitted where there are enough numbers of threa
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import RangeAction, add_case, add_results, results_of
-from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, ResultsError, UsageError
-from hwprof.plan.options import parse_option, split_events
+from hwprof.cli.options import RangeAction, add_case, add_results, choice_of, results_of, writing
+from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
+from hwprof.plan.options import split_events
+from hwprof.records import Run
 
 if TYPE_CHECKING:
     from hwprof.plan.experiment import Experiment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `hwprof scaling`."""
     add, case = parser.add_argument, partial(add_case, parser)
     case("framework", "network", "batch")
     case("threads", action="store", default="", metavar="1,2,4", help="default: powers of two, and all CPUs")
@@ -41,9 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Measure, save, print, draw."""
     from hwprof.analysis.factors import scaling
-    from hwprof.records import Run
     from hwprof.reports.terminal import scaling as report
     from hwprof.runner.rounds import Runner
     from hwprof.speed import of_run
@@ -53,8 +52,8 @@ def main(args: argparse.Namespace) -> int:
     with results_of(args) as results:
         for step in Runner(spec, results).run():
             runs.append(step.run)
-            said = "done" if step.run.failure is None else step.run.failure.message
-            print(f"hwprof: [{step.done}/{step.total}] {step.run.case.title}: {said}", file=sys.stderr)
+            outcome = "done" if step.run.failure is None else step.run.failure.message
+            print(f"hwprof: [{step.done}/{step.total}] {step.run.case.title}: {outcome}", file=sys.stderr)
     fps: dict[int, dict[int, float]] = {}
     for run in runs:
         value = of_run(run).fps
@@ -80,22 +79,16 @@ def draw(curves: Any, path: Path) -> None:
     """The figure; ResultsError where it can't be written."""
     from hwprof.reports.terminal import scaling as report
 
-    try:
+    with writing(path, "is there such a folder, and permission?"):
         report.save(curves, path)
-    except OSError as error:
-        raise ResultsError(
-            f"cannot write {path}: {error.strerror}", "is there such a folder, and permission?"
-        ) from error
     print(f"figure: {path.with_suffix('.png')}", file=sys.stderr)
 
 
 def experiment_of(args: argparse.Namespace) -> Experiment:
     """An experiment whose matrix is the numbers of threads; a new one each time."""
-    import dataclasses
-
     from hwprof.environments import interpreters
     from hwprof.machine.cpus import allowed_cpus
-    from hwprof.plan.experiment import Choice, single
+    from hwprof.plan.experiment import single
     from hwprof.plugins import adapter
     from hwprof.studies.tuning.space import thread_counts
     from hwprof.worker.protocol import LoopSettings
@@ -106,8 +99,7 @@ def experiment_of(args: argparse.Namespace) -> Experiment:
         raise UsageError(f"-t {args.threads}", "speed-up is against one thread: as in -t 1,2,4")
     if max(counts) > available:
         raise UsageError(f"{max(counts)} threads on {available} CPUs do not scale", f"-t up to {available}")
-    options = tuple(sorted(parse_option(text) for text in args.option))
-    choice = Choice(args.framework, args.network, args.size, args.batch, 1, args.precision, options)
+    choice = choice_of(args, threads=1)
     events = split_events(args.events) if args.events else ()
     plan = LoopSettings(window_s=args.window, min_iterations=10, events=events, closed_window=bool(events))
     first = single(

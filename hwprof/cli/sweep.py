@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 
 from hwprof.cli.options import add_results
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK
+from hwprof.records import Failure
 
 if TYPE_CHECKING:
     from hwprof.plan.experiment import Experiment
+    from hwprof.runner.rounds import Progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `hwprof sweep`."""
     parser.add_argument("experiment", metavar="NAME", help="built-in name or path of a .toml")
     parser.add_argument("--retry-failed", action="store_true", help="try failed rounds again")
     parser.add_argument("--create-environments", action="store_true", help="install frameworks that are not there yet")
@@ -33,13 +34,12 @@ def main(args: argparse.Namespace) -> int:
     """Run the sweep with a line of progress per run on stderr; a summary on stdout."""
     from hwprof import store
     from hwprof.plan import experiment
-    from hwprof.records import Failure
     from hwprof.runner.rounds import Runner
 
     spec = experiment.load(args.experiment)
     path = store.default_path(args.results)
     if args.dry_run:
-        return dry(spec, path)
+        return print_cases(spec, path)
     if args.create_environments:
         from hwprof.cli.env import create_missing
         from hwprof.plan.cases import plan
@@ -62,7 +62,7 @@ def main(args: argparse.Namespace) -> int:
                         if step.run.failure is not None:
                             failed[key] = step.run.failure
         except KeyboardInterrupt:
-            print(interrupted(runner.saved, path), file=sys.stderr)
+            print(interruption_text(runner.saved_runs, path), file=sys.stderr)
             return EXIT_INTERRUPTED
     print(f"{count} runs measured -> {path}" if count else f"nothing left to measure in {path}")
     for (title, _), failure in failed.items():
@@ -71,34 +71,32 @@ def main(args: argparse.Namespace) -> int:
     return EXIT_CASES_FAILED if failed else EXIT_OK
 
 
-def interrupted(saved: int, path: Path) -> str:
-    """What a sweep that was ended before its time says."""
+def interruption_text(saved: int, path: Path) -> str:
+    """The message of a sweep that was interrupted."""
     kept = f"{saved} run{'' if saved == 1 else 's'} of this sweep {'is' if saved == 1 else 'are'} saved in {path}"
     return f"hwprof: interrupted; {kept if saved else 'nothing was measured yet'}. The same command goes on from there"
 
 
-def dry(spec: Experiment, path: Path) -> int:
-    """Print the cases; those of a tuned experiment as this machine's tunings make them."""
+def print_cases(spec: Experiment, path: Path) -> int:
+    """Print the cases; those of a tuned experiment with this machine's tunings."""
     from hwprof import store
     from hwprof.machine.facts import hardware
-    from hwprof.plan import tuned
+    from hwprof.plan import policy
 
-    if spec.policy == tuned.TUNED and path.exists():
+    if spec.policy == policy.TUNED and path.exists():
         with store.Results.open(path) as results:
-            cases = tuned.cases(spec, results, hardware())
+            cases = policy.cases(spec, results, hardware())
     else:
-        cases = tuned.cases(spec, None, {})
+        cases = policy.cases(spec, None, {})
     for planned in cases:
         print(planned.case.title)
     return EXIT_OK
 
 
-def progress(step: object) -> str:
+def progress(step: Progress) -> str:
     """[12/96 2:10 left] onnxruntime mobilenet_v2 ... 8.21 ms."""
-    from hwprof import speed
-    from hwprof.runner.rounds import Progress
+    from hwprof.speed import of_run
 
-    assert isinstance(step, Progress)
     run = step.run
     left = "" if step.left_s is None else f" {int(step.left_s) // 60}:{int(step.left_s) % 60:02d} left"
     head = f"[{step.done}/{step.total}{left}] {run.case.title}"
@@ -109,7 +107,7 @@ def progress(step: object) -> str:
     if run.kind == "command":
         fps = run.facts.get("fps")
         return f"{head}: {'no figure' if fps is None else f'{fps:.1f} FPS, as it told'}"
-    latency = speed.of_run(run).latency_ns
+    latency = of_run(run).latency_ns
     took = "no latency" if latency is None else f"{latency / 1e6:.2f} ms"
     unfaithful = "" if run.fidelity is None or run.fidelity.faithful else "  UNFAITHFUL"
     return f"{head}: {took}{unfaithful}"

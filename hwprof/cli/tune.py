@@ -12,25 +12,25 @@ kept; --for EXPERIMENT tunes every case of one that lacks it.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import add_case, add_results, results_of
+from hwprof.cli.options import add_case, add_results, choice_of, results_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
 from hwprof.plan.options import parse_option
 
 if TYPE_CHECKING:
     from hwprof.studies.tuning.space import Request
-    from hwprof.studies.tuning.tuner import Measurement, Tuned
+    from hwprof.studies.tuning.tuner import Measurement, TuningResult
 
 UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `hwprof tune`."""
     add, case = parser.add_argument, partial(add_case, parser)
     case("framework", "network", "batch")
     case("threads", default=0, help="default: searched")
@@ -57,7 +57,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Tune, keep, print."""
     from hwprof import store
     from hwprof.reports.terminal import tuning
 
@@ -66,10 +65,10 @@ def main(args: argparse.Namespace) -> int:
     if args.experiment and args.no_save:
         raise UsageError("--for keeps what it finds", "leave --no-save away")
     with results_of(args) as results:
-        requests = of_experiment(args, results) if args.experiment else [request_of(args)]
+        requests = requests_of(args, results) if args.experiment else [request_of(args)]
         if not requests:
             print("every case has a tuning already (--again measures anew)", file=sys.stderr)
-        outcomes, failed = all_of(requests, args, results)
+        outcomes, failed = tune(requests, args, results)
     if args.json:
         print(json.dumps(tuning.document(t.kept for t in outcomes), indent=2))
     else:
@@ -81,70 +80,69 @@ def main(args: argparse.Namespace) -> int:
     return EXIT_CASES_FAILED if failed else EXIT_OK
 
 
-def all_of(requests: Iterable[Request], args: argparse.Namespace, results: Any) -> tuple[list[Tuned], list[CaseFailed]]:
+def tune(
+    requests: Iterable[Request], args: argparse.Namespace, results: Any
+) -> tuple[list[TuningResult], list[CaseFailed]]:
     """Tune one after the other; a case whose default can't be measured costs itself."""
     from hwprof.studies.tuning.tuner import Tuner
 
-    outcomes: list[Tuned] = []
+    outcomes: list[TuningResult] = []
     failed: list[CaseFailed] = []
     for request in requests:
         c = request.choice
         print(f"hwprof: tuning {c.framework} {c.network} batch {c.batch}, {request.budget_s:g} s", file=sys.stderr)
         try:
-            tuner = Tuner(request, results, again=args.again, watch=lambda step: print(line(step), file=sys.stderr))
+            tuner = Tuner(
+                request, results, restart=args.again, watch=lambda step: print(progress(step), file=sys.stderr)
+            )
             outcomes.append(tuner.run())
         except CaseFailed as error:
             failed.append(CaseFailed(f"{c.framework} {c.network} batch {c.batch}: {error.message}", error.remedy))
     return outcomes, failed
 
 
-def line(step: Measurement) -> str:
+def progress(step: Measurement) -> str:
     """One measurement for stderr."""
-    said = step.measured.failure or f"{step.measured.fps:.1f} FPS"
-    kept = " (measured before)" if step.replayed else ""
-    return f"[{step.spent_s:.0f} s] {step.stage} {step.round}: {step.title}: {said}{kept}"
+    outcome = step.measured.failure or f"{step.measured.fps:.1f} FPS"
+    kept = " (measured before)" if step.from_results else ""
+    return f"[{step.spent_s:.0f} s] {step.stage} {step.round}: {step.title}: {outcome}{kept}"
 
 
 def request_of(args: argparse.Namespace) -> Request:
     """The one tuning that the options describe, checked."""
-    import dataclasses
-
     from hwprof.environments import interpreters
-    from hwprof.plan.experiment import Choice, single
+    from hwprof.plan.experiment import single
     from hwprof.plugins import adapter
     from hwprof.studies.tuning.space import PLAN, Request
 
-    options = tuple(sorted(parse_option(text) for text in args.option))
-    choice = Choice(args.framework, args.network, args.size, args.batch, args.threads, args.precision, options)
+    choice = choice_of(args)
     plan = dataclasses.replace(PLAN, window_s=args.window)
     single(dataclasses.replace(choice, threads=choice.threads or 1), plan)  # for its checks
     found = adapter(args.framework)
     interpreters.require(found.name, found.environment)
-    vary = dict(varied(text) for text in args.vary)
+    vary = dict(parse_vary(text) for text in args.vary)
     return Request(choice, args.cpus, vary, seconds(args.budget), args.seed, plan, args.timeout)
 
 
-def of_experiment(args: argparse.Namespace, results: Any) -> list[Request]:
+def requests_of(args: argparse.Namespace, results: Any) -> list[Request]:
     """A request for every case of the experiment that nothing is kept for (with --again: for every case)."""
-    import dataclasses
-
     from hwprof.machine.facts import hardware
-    from hwprof.plan import experiment, tuned
+    from hwprof.plan import experiment, policy
     from hwprof.studies.tuning.space import PLAN, Request
 
     spec = experiment.load(args.experiment)
     if spec.policy != "tuned":
         raise UsageError(f"{args.experiment} uses no tuning", 'add policy = "tuned" under [launch]')
     plan = dataclasses.replace(PLAN, window_s=args.window)
-    kept = {} if args.again else tuned.known(results, hardware())
-    lacking = tuned.lacking(spec, kept)
+    kept = {} if args.again else policy.winners(results, hardware())
+    lacking = policy.missing_tunings(spec, kept)
     return [
         Request(choice, spec.cpus, {}, seconds(args.budget), spec.seed, plan, args.timeout)
         for choice in lacking.values()
     ]
 
 
-def varied(text: str) -> tuple[str, tuple[Any, ...]]:
+def parse_vary(text: str) -> tuple[str, tuple[Any, ...]]:
     """`threads=1,2` -> ("threads", (1, 2))."""
     name, equals, values = text.partition("=")
     if not equals or not name or not all(values.split(",")):
@@ -169,18 +167,18 @@ def listing(args: argparse.Namespace) -> int:
     """What is kept for this machine."""
     from hwprof import store
     from hwprof.machine.facts import hardware
-    from hwprof.plan.tuned import known
+    from hwprof.plan.policy import winners
     from hwprof.reports.terminal import tuning
 
     with store.Results.open(store.default_path(args.results)) as results:
-        kept = sorted(known(results, hardware()).values(), key=lambda k: str(k.evidence["subject"]))
+        kept = sorted(winners(results, hardware()).values(), key=lambda k: str(k.evidence["subject"]))
     if args.json:
         print(json.dumps(tuning.document(kept), indent=2))
         return EXIT_OK
     for one in kept:
         s = one.evidence["subject"]
         name = f"{s['framework']} {s['network']} {s['size']}px b{s['batch']} {s['precision']}"
-        print(f"{name:<52} {tuning.changes(one.winner())}  {tuning.ratio(one.evidence)}  {one.evidence['at_utc']}")
+        print(f"{name:<52} {tuning.changes(one.parameters())}  {tuning.ratio(one.evidence)}  {one.evidence['at_utc']}")
     if not kept:
         print("nothing is kept for this machine: hwprof tune -f FRAMEWORK -n NETWORK", file=sys.stderr)
     return EXIT_OK

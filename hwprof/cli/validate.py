@@ -12,20 +12,19 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import datetime
 import json
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import RangeAction, add_case, add_results
+from hwprof.cli.options import RangeAction, add_case, add_results, show_progress
 from hwprof.collectors.perf import PerfCollector
-from hwprof.collectors.perf.catalog import CANONICAL
 from hwprof.collectors.perf.events import Event
 from hwprof.collectors.perf.names import CACHE, HARDWARE, SOFTWARE
-from hwprof.errors import EXIT_OK, UsageError
+from hwprof.collectors.perf.tables import CANONICAL
+from hwprof.errors import EXIT_OK, UsageError, sentence
+from hwprof.machine.clock import utc_now
 from hwprof.plan.options import split_events
 
 if TYPE_CHECKING:
@@ -35,26 +34,20 @@ ORDER = ("right", "off by a factor", "lying", "dead", "unproven")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `hwprof validate`."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument(
-        "-e", "--events", action="append", metavar="LIST", help="default: every event with a known answer"
-    )
-    parser.add_argument(
-        "-r", "--repetitions", action=RangeAction, default=5, metavar="N", help="of each amount (default: 5)"
-    )
-    parser.add_argument("--program", metavar="FILE", help="the compiled program, where there is no C compiler")
-    parser.add_argument("--compile", metavar="FILE", help="compile the program with $CC (else cc) to FILE, and stop")
+    add = parser.add_argument
+    add("-e", "--events", action="append", metavar="LIST", help="default: every event with a known answer")
+    add("-r", "--repetitions", action=RangeAction, default=5, metavar="N", help="of each amount (default: 5)")
+    add("--program", metavar="FILE", help="the compiled program, where there is no C compiler")
+    add("--compile", metavar="FILE", help="compile the program with $CC (else cc) to FILE, and stop")
     add_case(parser, "json")
     add_case(parser, "no_save", help="do not keep the verdicts")
     add_results(parser)
 
 
 def main(args: argparse.Namespace) -> int:
-    """Compile, count, judge, keep."""
     from hwprof.cache import default_cache
     from hwprof.machine import facts as machine
-    from hwprof.studies.validation import build, expected
+    from hwprof.studies.validation import build, known_counts
     from hwprof.studies.validation.bench import Bench, Program
 
     if args.compile:
@@ -63,20 +56,15 @@ def main(args: argparse.Namespace) -> int:
     if args.program and not Path(args.program).is_file():
         raise UsageError(f"there is no program {args.program}", "`hwprof validate --compile FILE` makes it")
     collector = PerfCollector()
-    events = chosen(collector, args.events)
+    events = select_events(collector, args.events)
     facts, state = machine.hardware(), machine.host_state()
     program = Path(args.program).resolve() if args.program else build.build(default_cache() / "truth")
-    here = expected.MachineFacts(
+    here = known_counts.MachineFacts(
         facts.get("caches", ()), collector.catalog.origin == "emulated", str(facts.get("architecture", ""))
     )
     bench = Bench(collector, here, lambda mode, argument: Program(program, mode, argument), args.repetitions)
-    results = []
-    for result in bench.validate(events):
-        results.append(result)
-        if sys.stderr.isatty():
-            print(f"\r\033[K{len(results)}/{len(events)} {result.judged.metric}", end="", file=sys.stderr)
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr)
+    total = len(events)
+    results = list(show_progress(bench.validate(events), lambda n, result: f"{n}/{total} {result.assessment.metric}"))
     if args.json:
         print(json.dumps(document(results, facts), indent=2))
     else:
@@ -86,11 +74,11 @@ def main(args: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def chosen(collector: PerfCollector, asked: list[str] | None) -> list[Event]:
+def select_events(collector: PerfCollector, asked: list[str] | None) -> list[Event]:
     """The events asked for; else all with names of their own that mean something to the programs."""
     if asked:
         return [event for unit in collector.parser.parse(split_events(asked)) for event in unit]
-    from hwprof.studies.validation.expected import has_answer
+    from hwprof.studies.validation.known_counts import has_answer
 
     known = (name for name in (*HARDWARE, *CACHE, *SOFTWARE, *CANONICAL) if has_answer(name))
     return [event for name in known for event in collector.parser.events(name)]
@@ -101,37 +89,39 @@ def document(results: Sequence[Result], facts: Mapping[str, Any]) -> dict[str, A
     events = []
     for r in results:
         counter = None if r.counter is None else {k: getattr(r.counter, k) for k in ("source", "domain", "meaning")}
-        events.append({**dataclasses.asdict(r.judged), "origin": r.origin.value, **(counter or {})})
+        events.append({**dataclasses.asdict(r.assessment), "origin": r.origin.value, **(counter or {})})
     return {"format": 1, "machine": dict(facts), "events": events}
 
 
 def table(results: Sequence[Result]) -> str:
     """A row per event, the worst program's figures beside the verdict; what is missing below, by reason."""
     lines: list[str] = []
-    width = max((len(r.judged.metric) for r in results), default=0)
+    width = max((len(r.assessment.metric) for r in results), default=0)
     for verdict in ORDER:
         for r in results:
-            if r.judged.verdict == verdict:
-                words = (f"{verdict:<15}", f"{r.judged.metric:<{width}}", _figures(r), r.judged.why)
+            if r.assessment.verdict == verdict:
+                words = (f"{verdict:<15}", f"{r.assessment.metric:<{width}}", _figures(r), r.assessment.why)
                 lines.append("  " + "  ".join(filter(None, words)).rstrip())
     missing: dict[tuple[str, str], list[str]] = {}
     for r in results:
-        if r.judged.verdict == "missing":
-            missing.setdefault((r.judged.why, r.judged.remedy), []).append(r.judged.metric)
+        if r.assessment.verdict == "missing":
+            missing.setdefault((r.assessment.why, r.assessment.remedy), []).append(r.assessment.metric)
     for (why, remedy), names in missing.items():
-        lines.append(f"  {'missing':<15}  {', '.join(names)}: {why}" + (f". {remedy}" if remedy else ""))
-    failed = sum(r.judged.verdict.failed for r in results)
-    opened = sum(r.judged.verdict != "missing" for r in results)
+        lines.append(f"  {'missing':<15}  {', '.join(names)}: {sentence(why, remedy)}")
+    failed = sum(r.assessment.verdict.failed for r in results)
+    opened = sum(r.assessment.verdict != "missing" for r in results)
     lines += ["", f"  {opened} of {len(results)} events can be opened here, {failed} of them failed"]
     return "\n".join(lines)
 
 
 def _figures(result: Result) -> str:
     """What the program that is furthest from its answer counted of how much."""
-    told = [f for f in result.judged.findings if f.expected and f.counted is not None and "beside" not in f.program]
-    if not told:
+    known = [
+        f for f in result.assessment.findings if f.expected and f.counted is not None and "beside" not in f.program
+    ]
+    if not known:
         return ""
-    worst = max(told, key=lambda f: abs((f.ratio or 0.0) - 1.0))
+    worst = max(known, key=lambda f: abs((f.ratio or 0.0) - 1.0))
     return f"{worst.counted:,.0f} of {worst.expected:,.0f} ({worst.program})"
 
 
@@ -140,17 +130,16 @@ def save(
 ) -> None:
     """Keep the verdicts on events that can be opened in the results file."""
     from hwprof.store import Results, default_path
-    from hwprof.store.validation import Validated
+    from hwprof.store.validation import NewVerdict
 
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     found = [
-        Validated(
+        NewVerdict(
             r.counter,
-            r.judged.verdict.value,
-            r.judged.verdict.failed,
-            r.judged.why,
-            now,
-            {"factor": r.judged.factor, "findings": [dataclasses.asdict(f) for f in r.judged.findings]},
+            r.assessment.verdict.value,
+            r.assessment.verdict.failed,
+            r.assessment.why,
+            utc_now(),
+            {"factor": r.assessment.factor, "findings": [dataclasses.asdict(f) for f in r.assessment.findings]},
         )
         for r in results
         if r.counter is not None

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from hwprof.collectors.client_requests import CODE, COUNTED, EMPTY
 from hwprof.collectors.modelled_caches import Cache, geometry, options
-from hwprof.collectors.protocol import Available, Unavailable
+from hwprof.collectors.protocol import Available, Unavailable, UnswitchedWrapper
 from hwprof.errors import CaseFailed
 from hwprof.records import Origin, Reading, Shape
 
@@ -58,7 +58,7 @@ def version() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Callgrind:
+class Callgrind(UnswitchedWrapper):
     """Runs the worker under callgrind, instrumentation off until the worker asks for it.
 
     `directory` must exist and be this run's own: callgrind dumps into it.
@@ -81,12 +81,6 @@ class Callgrind:
             "--quiet",
             *command,
         ]
-
-    def start(self, pid: int, window: int) -> None:
-        """Nothing to switch: the worker asks callgrind itself."""
-
-    def stop(self, pid: int, window: int) -> None:
-        """As `start`."""
 
     def parse(self) -> list[Reading]:
         """Readings of the counted window less the empty one, over all threads. CaseFailed where a dump is missing."""

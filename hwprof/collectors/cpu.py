@@ -12,15 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from time import clock_gettime_ns
 
 from hwprof.collectors.gauge import Sensors
-from hwprof.collectors.protocol import Available, Channel, Gauge, Group, Pass, Target, Unavailable
+from hwprof.collectors.protocol import Available, Channel, Gauge, Group, Target, Unavailable, UnswitchedSession
 from hwprof.machine import files
+from hwprof.machine.clock import clock_ns
+from hwprof.machine.files import ROOT
 from hwprof.machine.limits import cgroup
-from hwprof.records import Counter, Reading, Shape, Snapshot
+from hwprof.records import Counter, Shape, Snapshot
 
-RAW_CLOCK = 4  # CLOCK_MONOTONIC_RAW
 RUSAGE = (
     Counter("cpu-user-time", "s", "process", "rusage", scale=1e-6),
     Counter("cpu-system-time", "s", "process", "rusage", scale=1e-6),
@@ -39,14 +39,12 @@ SCHEDULER = (
 MIGRATIONS = (Counter("migrations", "", "process", "proc:sched", "moves to another CPU"),)
 
 
-class CpuSession:
+class CpuSession(UnswitchedSession):
     """Open from the start: nothing to enable, no passes."""
 
     def __init__(self, root: Path, pid: str) -> None:
         self._tasks = root / "proc" / pid / "task"
         self._first = str(os.getpid()) if pid == "self" else pid  # it calls the inference
-        self.passes: Sequence[Pass] = ()
-        self.unavailable: Mapping[str, Unavailable] = {}
         groups = [Group(RUSAGE)]
         self._scheduler = self._sum("schedstat") is not None
         if self._scheduler:
@@ -54,10 +52,7 @@ class CpuSession:
         self._migrations = self._moved() is not None
         if self._migrations:
             groups.append(Group(MIGRATIONS))
-        self.groups: Sequence[Group] = groups
-
-    def select(self, pass_: Pass | None) -> None:
-        """Nothing to switch."""
+        self.groups = groups
 
     def read(self) -> tuple[Snapshot, ...]:
         """rusage, then the scheduler's own accounts of every task."""
@@ -79,13 +74,9 @@ class CpuSession:
             snapshots.append(self._snapshot((self._moved(),)))
         return tuple(snapshots)
 
-    def review(self, readings: Sequence[Reading]) -> Sequence[Reading]:
-        """The kernel's own accounts: taken as they are."""
-        return readings
-
     @staticmethod
     def _snapshot(raw: tuple[int | None, ...]) -> Snapshot:
-        now = clock_gettime_ns(RAW_CLOCK)
+        now = clock_ns()
         return Snapshot(now, raw, now, now)
 
     def _sum(self, name: str) -> tuple[int, int, int] | None:
@@ -116,7 +107,7 @@ class CpuCollector:
 
     name = "cpu"
 
-    def __init__(self, root: Path = Path("/")) -> None:
+    def __init__(self, root: Path = ROOT) -> None:
         self._root = root
 
     def probe(self, requests: Sequence[str]) -> Mapping[str, Available | Unavailable]:

@@ -5,27 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from hwprof.collectors.protocol import Available, Group, Pass, Target, Unavailable
-from hwprof.records import Reading, Snapshot
+from hwprof.collectors.protocol import Available, Pass, Target, Unavailable, UnswitchedSession
+from hwprof.records import Snapshot
 
 
-class ExternalSession:
+class ExternalSession(UnswitchedSession):
     """Nothing open, nothing read."""
 
     passes: Sequence[Pass] = (Pass(0, ()),)
-    groups: Sequence[Group] = ()
-    unavailable: Mapping[str, Unavailable] = {}
-
-    def select(self, pass_: Pass | None) -> None:
-        """Nothing to switch."""
 
     def read(self) -> tuple[Snapshot, ...]:
         """Nothing to read."""
         return ()
-
-    def review(self, readings: Sequence[Reading]) -> Sequence[Reading]:
-        """Nothing to look over."""
-        return readings
 
 
 class External:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hwprof.collectors.protocol import Channel
-from hwprof.records import Exactness, Reading, Series, Shape, Window, missing
+from hwprof.records import Reading, Series, Shape, Window, missing
 
 # A level or an energy is refused for a window of fewer sensor intervals than this.
 LEAST_INTERVALS = 5
@@ -58,7 +58,7 @@ def reading(series: Series, window: Window) -> Reading:
         "source": series.source,
         "shape": series.shape or (Shape.COUNT if series.cumulative else Shape.LEVEL),
     }
-    known = [(at, value) for at, value in zip(series.at_ns, series.values, strict=True) if value is not None]
+    known = samples(series)
     if not known:
         return missing(name, "the sensor did not answer", **common)
     length = window.t1_ns - window.t0_ns
@@ -68,24 +68,35 @@ def reading(series: Series, window: Window) -> Reading:
             f"of the sensor ({series.interval_ns / 1e9:g} s each)"
         )
         return missing(name, why, **common)
-    first, last = at_edges(known, window) if series.cumulative else (None, None)
     if series.cumulative:
+        first, last = edge_values(known, window)
         if first is None or last is None:
             return missing(name, "no sample on both sides of the window", **common)
         return Reading(name, last - first, **common)
-    values = inside(known, window)
+    values = values_of_window(known, window)
     if not values:
         return missing(name, "no sample within the window", **common)
     return Reading(name, statistics.fmean(values), **common)
 
 
-def inside(known: Sequence[tuple[int, float]], window: Window) -> list[float]:
+def samples(series: Series) -> list[tuple[int, float]]:
+    """(time in ns, value) of every sample that the sensor answered."""
+    return [(at, value) for at, value in zip(series.at_ns, series.values, strict=True) if value is not None]
+
+
+def values_of_windows(series: Series, windows: Sequence[Window]) -> list[float]:
+    """Values sampled within any of the windows, in the order of the windows."""
+    known = samples(series)
+    return [value for window in windows for value in values_of_window(known, window)]
+
+
+def values_of_window(known: Sequence[tuple[int, float]], window: Window) -> list[float]:
     """Values sampled within a window."""
     times = [at for at, _ in known]
     return [value for _, value in known[bisect_left(times, window.t0_ns) : bisect_right(times, window.t1_ns)]]
 
 
-def at_edges(known: Sequence[tuple[int, float]], window: Window) -> tuple[float | None, float | None]:
+def edge_values(known: Sequence[tuple[int, float]], window: Window) -> tuple[float | None, float | None]:
     """Values at both edges of a window by linear interpolation; None where no samples enclose an edge."""
     return interpolate(known, window.t0_ns), interpolate(known, window.t1_ns)
 
@@ -104,19 +115,10 @@ def interpolate(known: Sequence[tuple[int, float]], at: int) -> float | None:
 
 def integral(known: Sequence[tuple[int, float]], window: Window) -> float | None:
     """Trapezoidal integral of a level over a window, in unit x seconds; None where samples don't enclose it."""
-    first, last = at_edges(known, window)
+    first, last = edge_values(known, window)
     if first is None or last is None:
         return None
     points = [(window.t0_ns, first)]
     points += [(at, v) for at, v in known if window.t0_ns < at < window.t1_ns]
     points.append((window.t1_ns, last))
     return sum((t1 - t0) / 1e9 * (v0 + v1) / 2 for (t0, v0), (t1, v1) in itertools.pairwise(points))
-
-
-def suspect(found: Reading, why: str) -> Reading:
-    """The same reading, marked."""
-    import dataclasses
-
-    if found.exactness is Exactness.MISSING:
-        return found
-    return dataclasses.replace(found, exactness=Exactness.SUSPECT, why=why)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,6 +10,8 @@ from typing import TypeVar
 
 from hwprof import plugins
 from hwprof.collectors.protocol import Collector, Group, Pass, Session, Target, Unavailable
+from hwprof.errors import sentence
+from hwprof.machine.clock import clock_ns
 from hwprof.records import Counter, Doubt, Exactness, Reading, Snapshot, from_json, missing, to_json
 
 T = TypeVar("T")
@@ -58,7 +59,7 @@ class GuardedSession:
     def read(self) -> tuple[Snapshot, ...]:
         """One snapshot per group; without numbers where they can't be had."""
         found = self._try(self._read)
-        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
+        now = clock_ns()
         return found or tuple(Snapshot(now, (None,) * len(group.counters), now, now) for group in self.groups)
 
     def _read(self) -> tuple[Snapshot, ...]:
@@ -79,7 +80,7 @@ class GuardedSession:
             lost = f"the collector failed: {self.why}"
             return [replace(r, value=None, exactness=Exactness.MISSING, why=lost, raw=None) for r in readings]
         absent = (
-            missing(metric, f"{why.reason}. {why.remedy}".rstrip(". "), source=self.name)
+            missing(metric, sentence(why.reason, why.remedy), source=self.name)
             for metric, why in self.unavailable.items()
         )
         return [*found, *absent]

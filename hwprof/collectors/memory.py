@@ -8,6 +8,7 @@ from pathlib import Path
 from hwprof.collectors.gauge import Sensors
 from hwprof.collectors.protocol import Channel, Gauge
 from hwprof.machine import files
+from hwprof.machine.files import ROOT
 from hwprof.machine.limits import cgroup
 
 STATUS = {"VmRSS": "rss", "VmHWM": "peak-rss", "VmSwap": "swap"}
@@ -24,7 +25,7 @@ def gauges(pid: int | None, root: str = "/") -> Sequence[Gauge]:
     return [Sensors("memory", channels, readers)]
 
 
-def pss(pid: int, root: Path = Path("/")) -> Mapping[str, int]:
+def pss(pid: int, root: Path = ROOT) -> Mapping[str, int]:
     """Proportional and unique set of a process in bytes, from smaps_rollup; empty where it can't be read.
 
     The kernel walks every page table for it (10 ms on 2 GiB): only between windows.
@@ -36,7 +37,7 @@ def pss(pid: int, root: Path = Path("/")) -> Mapping[str, int]:
     return {"pss_bytes": found["Pss"] * 1024, "uss_bytes": unique * 1024}
 
 
-def headroom(root: Path = Path("/")) -> int | None:
+def headroom(root: Path = ROOT) -> int | None:
     """Bytes that can still be used: the lesser of what the kernel calls available and what the cgroup leaves."""
     meminfo = files.fields(files.read(root / "proc/meminfo"))
     left = [meminfo["MemAvailable"] * 1024] if "MemAvailable" in meminfo else []

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hwprof.machine.cpus import online
-from hwprof.machine.files import read
+from hwprof.machine.cpus import online_cpus
+from hwprof.machine.files import ROOT, read
 
 LARGEST = (1 << 31) - 1  # callgrind keeps the size in 32 bits with a sign
 LINE_LEAST = 16  # MIN_LINE_SIZE of valgrind's cachegrind/cg_arch.h
@@ -44,10 +44,10 @@ DEFAULTS = {
 }
 
 
-def geometry(root: Path = Path("/")) -> dict[str, Cache]:
+def geometry(root: Path = ROOT) -> dict[str, Cache]:
     """I1, D1 and LL of the first CPU that is on; LL is its outermost unified cache. A default for what isn't there."""
     found: dict[str, tuple[int, Cache]] = {}
-    for cpu in online(root)[:1]:
+    for cpu in online_cpus(root)[:1]:
         for index in (root / f"sys/devices/system/cpu/cpu{cpu}/cache").glob("index*"):
             level, kind = int(read(index / "level") or 0), read(index / "type")
             option = next((o for o, t in TYPES.items() if t == kind and (o == "LL" or level == 1)), None)
@@ -91,7 +91,7 @@ def facts(caches: Mapping[str, Cache]) -> dict[str, Any]:
     return {name: asdict(cache) for name, cache in caches.items()}
 
 
-def described(found: Mapping[str, Mapping[str, Any]]) -> str:
+def describe(found: Mapping[str, Mapping[str, Any]]) -> str:
     """What `facts` recorded, for people; "" where nothing is recorded."""
     caches = {name: Cache(**found[name]) for name in TYPES if name in found}
     remarks = {"sysfs rounded": " (sets rounded to a power of two)", "default": " (a default: sysfs has none)"}

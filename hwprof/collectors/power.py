@@ -14,10 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hwprof.collectors.gauge import Sensors, integral
+from hwprof.collectors.gauge import Sensors, integral, samples
 from hwprof.collectors.gauge import reading as plain
 from hwprof.collectors.protocol import Available, Channel, Gauge, Unavailable
 from hwprof.machine import files
+from hwprof.machine.files import ROOT
 from hwprof.records import Reading, Series, Shape, Window, missing
 
 RAPL_INTERVAL_NS = 1_000_000
@@ -39,16 +40,14 @@ class PowerSensors(Sensors):
             other = "power" if one.metric == "energy" else "energy"
             unit = "W" if other == "power" else "J"
             name = first.metric.replace(one.metric, other, 1)
-            shape = Shape.LEVEL if other == "power" else Shape.COUNT
             common: dict[str, Any] = {"unit": unit, "origin": one.origin, "domain": "system", "source": one.source}
-            common["shape"] = shape
+            common["shape"] = Shape.LEVEL if other == "power" else Shape.COUNT
             if first.value is None:
                 found.append(missing(name, first.why, **common))
             elif other == "power":
                 found.append(Reading(name, first.value / window.elapsed_s, **common))
             else:
-                known = [(at, v) for at, v in zip(one.at_ns, one.values, strict=True) if v is not None]
-                joules = integral(known, window)
+                joules = integral(samples(one), window)
                 if joules is None:
                     found.append(missing(name, "no sample on both sides of the window", **common))
                 else:
@@ -66,7 +65,7 @@ def gauges(pid: int | None, root: str = "/") -> Sequence[Gauge]:
     return [PowerSensors("power", [c for c, _ in readable], [r for _, r in readable])]
 
 
-def probe(root: Path = Path("/")) -> Mapping[str, Available | Unavailable]:
+def probe(root: Path = ROOT) -> Mapping[str, Available | Unavailable]:
     """Each sensor with unit and interval, or why there is none."""
     state: dict[str, Available | Unavailable] = {}
     for channel, reader in [*rapl(root), *hwmon(root), *supplies(root)]:
@@ -126,11 +125,9 @@ def hwmon(root: Path) -> list[Found]:
         name = files.read(chip / "name") or chip.name
         update = files.number(chip / "update_interval")
         interval = HWMON_INTERVAL_NS if update is None else update * 1_000_000
-        if chip_energy := [_energy(chip, name, p, interval) for p in _inputs(chip, "energy")]:
-            found += chip_energy
-            continue
-        powers = [_power(chip, name, p, interval) for p in _inputs(chip, "power")]
-        found += powers or _volts_amperes(chip, name, interval)
+        sensors = [_sensor(chip, name, "energy", path, interval) for path in _inputs(chip, "energy")]
+        sensors = sensors or [_sensor(chip, name, "power", path, interval) for path in _inputs(chip, "power")]
+        found += sensors or _volts_amperes(chip, name, interval)
     return found
 
 
@@ -138,21 +135,18 @@ def _inputs(chip: Path, kind: str) -> list[Path]:
     return sorted(chip.glob(f"{kind}[0-9]*_input")) or sorted(chip.glob(f"{kind}[0-9]*_average"))
 
 
-def _label(chip: Path, name: str, path: Path) -> str:
-    stem = path.name.rsplit("_", 1)[0]
-    return f"{name}/{files.read(chip / f'{stem}_label') or stem}"
+def _sensor(chip: Path, name: str, metric: str, path: Path, interval: int) -> Found:
+    stem, total = path.name.rsplit("_", 1)[0], metric == "energy"
+    label = f"{name}/{files.read(chip / f'{stem}_label') or stem}"
+    unit = "J" if total else "W"
+    channel = Channel(metric, unit, label, f"hwmon:{name}", cumulative=total, scale=1e-6, interval_ns=interval)
+    return channel, partial(files.number, path)
 
 
-def _energy(chip: Path, name: str, path: Path, interval: int) -> Found:
-    channel = Channel(
-        "energy", "J", _label(chip, name, path), f"hwmon:{name}", cumulative=True, scale=1e-6, interval_ns=interval
-    )
-    return channel, lambda: files.number(path)
-
-
-def _power(chip: Path, name: str, path: Path, interval: int) -> Found:
-    channel = Channel("power", "W", _label(chip, name, path), f"hwmon:{name}", scale=1e-6, interval_ns=interval)
-    return channel, lambda: files.number(path)
+def _product(volts: Path, current: Path) -> float | None:
+    """Volts times amperes of two files, in the product of their units; None where one does not answer."""
+    v, i = files.number(volts), files.number(current)
+    return None if v is None or i is None else v * i
 
 
 def _volts_amperes(chip: Path, name: str, interval: int) -> list[Found]:
@@ -166,14 +160,15 @@ def _volts_amperes(chip: Path, name: str, interval: int) -> list[Found]:
         off = files.number(chip / f"in{index}_enable") == 0 or not files.number(volts)
         if off or "sum" in text.lower() or text.upper() == "NC":
             continue
-
-        def read(volts: Path = volts, current: Path = current) -> float | None:
-            v, i = files.number(volts), files.number(current)
-            return None if v is None or i is None else v * i
-
         source = f"hwmon:{name} in{index} x curr{index}"
-        found.append((Channel("power", "W", f"{name}/{text}", source, scale=1e-6, interval_ns=interval), read))
+        channel = Channel("power", "W", f"{name}/{text}", source, scale=1e-6, interval_ns=interval)
+        found.append((channel, partial(_product, volts, current)))
     return found
+
+
+def _magnitude(volts: Path, current: Path) -> float | None:
+    product = _product(volts, current)
+    return None if product is None else abs(product)
 
 
 def supplies(root: Path) -> list[Found]:
@@ -181,17 +176,13 @@ def supplies(root: Path) -> list[Found]:
     found: list[Found] = []
     for supply in sorted((root / "sys/class/power_supply").glob("*")):
         label, source = supply.name, f"power_supply:{supply.name}"
-        if files.number(supply / "power_now") is not None:
+        power, volts, current = (supply / f"{name}_now" for name in ("power", "voltage", "current"))
+        if files.number(power) is not None:
             channel = Channel("power", "W", label, source, scale=1e-6, interval_ns=SUPPLY_INTERVAL_NS)
-            found.append((channel, partial(files.number, supply / "power_now")))
-        elif files.number(supply / "voltage_now") and files.number(supply / "current_now") is not None:
-
-            def read(supply: Path = supply) -> float | None:
-                v, i = files.number(supply / "voltage_now"), files.number(supply / "current_now")
-                return None if v is None or i is None else v * abs(i)
-
+            found.append((channel, partial(files.number, power)))
+        elif files.number(volts) and files.number(current) is not None:
             channel = Channel("power", "W", label, source, scale=1e-12, interval_ns=SUPPLY_INTERVAL_NS)
-            found.append((channel, read))
+            found.append((channel, partial(_magnitude, volts, current)))
     return found
 
 

@@ -71,6 +71,21 @@ class Session(Protocol):
         """Readings of one window, looked over: what can't be true becomes SUSPECT or MISSING, with the reason."""
 
 
+class UnswitchedSession:
+    """Base of sessions that always count: no passes, nothing to enable, readings taken as they are."""
+
+    passes: Sequence[Pass] = ()
+    groups: Sequence[Group] = ()
+    unavailable: Mapping[str, Unavailable] = {}
+
+    def select(self, pass_: Pass | None) -> None:
+        """Nothing to switch."""
+
+    def review(self, readings: Sequence[Reading]) -> Sequence[Reading]:
+        """Nothing is changed."""
+        return readings
+
+
 class Collector(Protocol):
     """Counters at window edges, inside the measured process."""
 
@@ -130,6 +145,18 @@ class Wrapper(Protocol):
     def start(self, pid: int, window: int) -> None: ...
 
     def stop(self, pid: int, window: int) -> None: ...
+
+
+class UnswitchedWrapper:
+    """Base of wrappers whose worker reads or asks for its counts itself: nothing happens at the edges from outside."""
+
+    __slots__ = ()
+
+    def start(self, pid: int, window: int) -> None:
+        """Nothing to switch."""
+
+    def stop(self, pid: int, window: int) -> None:
+        """Nothing to switch."""
 
 
 class Watcher(Protocol):

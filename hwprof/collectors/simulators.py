@@ -11,8 +11,9 @@ from typing import Any, Protocol
 from hwprof.collectors import callgrind, modelled_caches
 from hwprof.collectors.callgrind import Callgrind, callgrind_available
 from hwprof.collectors.protocol import Available, Unavailable, Wrapper
-from hwprof.collectors.riscv.simulator import Cpu, QemuUser, check, environment, here, parse
+from hwprof.collectors.riscv.simulator import Cpu, QemuUser, check, check_machine, environment, parse
 from hwprof.errors import HwprofError
+from hwprof.machine.features import cpu_features
 from hwprof.records import Reading
 
 CALLGRIND = "callgrind"
@@ -77,8 +78,6 @@ class CallgrindSimulator:
 
     def facts(self) -> Mapping[str, Any]:
         """Its name, its caches, and the instruction sets outside, to be laid beside those seen inside."""
-        from hwprof.machine.features import cpu_features
-
         return {
             "simulator": CALLGRIND,
             "simulator_version": callgrind.version(),
@@ -128,7 +127,7 @@ def probe() -> Mapping[str, Available | Unavailable]:
     """Each simulator by name: whether this machine has what it needs, whatever the framework. Nothing is made."""
     riscv = RiscvSimulator()
     try:
-        here()
+        check_machine()
     except HwprofError as error:
         found: Available | Unavailable = Unavailable(error.message, error.remedy)
     else:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from hwprof.collectors.gauge import Sensors, inside
+from hwprof.collectors.gauge import Sensors, values_of_windows
 from hwprof.collectors.protocol import Channel, Gauge
 from hwprof.machine import files
 from hwprof.records import Doubt, Series, Shape, Window
@@ -58,8 +58,7 @@ def doubts(series: Sequence[Series], windows: Sequence[Window], cpus: Sequence[i
     for one in series:
         if ours and one.label.startswith("cpu") and one.label not in ours:
             continue
-        known = [(at, v) for at, v in zip(one.at_ns, one.values, strict=True) if v is not None]
-        seen = [v for w in windows for v in inside(known, w)]
+        seen = values_of_windows(one, windows)
         if one.metric == "cpu-frequency":
             clocks += seen
         elif one.metric == "throttled":

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from hwprof import plugins
-from hwprof.collectors import gauge, memory, meter, power, thermal
+from hwprof.collectors import memory, meter, power, thermal
+from hwprof.collectors.gauge import values_of_windows
 from hwprof.collectors.protocol import Gauge
 from hwprof.collectors.sampler import Sampler, gauge_failure
 from hwprof.collectors.vocabulary import Name
 from hwprof.machine.clock import clock_ns
-from hwprof.records import Doubt, Reading, Series, Window
+from hwprof.records import Doubt, Reading, Role, Series, Window
 
 SWAPPED_BYTES = 1 << 20
 
@@ -79,9 +80,7 @@ class GaugeWatcher:
         times = [at for s in own for at in s.at_ns]
         low, high = (min(times) - log.interval_ns, max(times) + log.interval_ns) if times else (0, 1 << 63)
         kept = [(at, v) for at, v in zip(log.at_ns, log.values, strict=True) if low <= at <= high]
-        import dataclasses
-
-        return [dataclasses.replace(log, at_ns=tuple(at for at, _ in kept), values=tuple(v for _, v in kept))]
+        return [replace(log, at_ns=tuple(at for at, _ in kept), values=tuple(v for _, v in kept))]
 
     def readings(self, window: Window) -> tuple[Reading, ...]:
         """Every gauge over one window, the meter too, and energy above idle where idle power was measured."""
@@ -104,8 +103,8 @@ class GaugeWatcher:
             return []
         series = self._sampler.series()
         found = [*self._failed, *self._sampler.doubts(), *thermal.doubts(series, windows, self.cpus)]
-        swapped = _largest(series, windows, Name.SWAP)
-        if swapped is not None and swapped > SWAPPED_BYTES:
+        swapped = max((v for s in series if s.metric == Name.SWAP for v in values_of_windows(s, windows)), default=0.0)
+        if swapped > SWAPPED_BYTES:
             found.append(Doubt("swapped", {"mib": swapped / 2**20}))
         readings = [r for w in windows for r in w.readings if r.value is not None]
         held = max((r.value or 0.0 for r in readings if r.metric == Name.CGROUP_THROTTLED), default=0.0)
@@ -121,15 +120,6 @@ class GaugeWatcher:
         return not self.cpus or any(metric.endswith(f"[cpu{cpu}]") for cpu in self.cpus)
 
 
-def _largest(series: Sequence[Series], windows: Sequence[Window], metric: str) -> float | None:
-    values = []
-    for one in series:
-        if one.metric == metric:
-            known = [(at, v) for at, v in zip(one.at_ns, one.values, strict=True) if v is not None]
-            values += [v for w in windows for v in gauge.inside(known, w)]
-    return max(values, default=None)
-
-
 def idle_power(
     seconds: float, hz: float, factories: Callable[[], Mapping[str, Any]] = plugins.gauge_factories
 ) -> dict[str, float]:
@@ -143,8 +133,6 @@ def idle_power(
     time.sleep(seconds)
     end = clock_ns()
     sampler.stop()
-    from hwprof.records import Role
-
     window = Window(0, Role.BARE, -1, begin, end, ())
     readings = sampler.readings(window)
     return {

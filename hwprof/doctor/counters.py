@@ -60,7 +60,7 @@ class Probe:
     counters: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # PMU -> (free now, those it has)
 
 
-def on_host(found: Probe, command: str) -> str:
+def host_command(found: Probe, command: str) -> str:
     """A command that root gives, and where."""
     return f"on the container's host: {command}" if found.host.get("container") else f"sudo {command}"
 
@@ -142,7 +142,7 @@ def _counters(found: Probe, kind: CoreKind, whose: str) -> Iterator[Finding]:
     if watched and tried - free > 1:
         users += ", somebody else the others"
     remedy = "stop other profilers (perf, a monitoring agent, a BPF program); a hypervisor may keep some for itself"
-    remedy = f"{on_host(found, 'sysctl kernel.nmi_watchdog=0')}; {remedy}" if watched else remedy
+    remedy = f"{host_command(found, 'sysctl kernel.nmi_watchdog=0')}; {remedy}" if watched else remedy
     yield Finding("CPU", f"counters{whose}", LIMITED, f"{free} of {tried} are free: {users}; {several}", remedy)
 
 
@@ -183,11 +183,11 @@ def counters(found: Probe) -> Iterator[Finding]:
             "user code only",
             LIMITED,
             f"{', '.join(user)}: what the kernel does for the process is not in the counts",
-            on_host(found, f"sysctl {PARANOID}=1"),
+            host_command(found, f"sysctl {PARANOID}=1"),
         )
     yield from _permission(found)
     if str(found.host.get("nmi_watchdog", "0")) == "1":
-        remedy = on_host(found, "sysctl kernel.nmi_watchdog=0")
+        remedy = host_command(found, "sysctl kernel.nmi_watchdog=0")
         yield Finding("counters", "NMI watchdog", LIMITED, "occupies one hardware counter", remedy)
     access = found.host.get("perf_user_access")
     if access is not None:
@@ -206,7 +206,7 @@ def _plainly(state: Unavailable) -> str:
 
 def _way_out(found: Probe, state: Unavailable) -> str:
     if state == NO_EXCLUSION:
-        return f"{on_host(found, f'sysctl {PARANOID}=1')}, or run as root, or with CAP_PERFMON; nothing less helps"
+        return f"{host_command(found, f'sysctl {PARANOID}=1')}, or run as root, or with CAP_PERFMON; nothing less helps"
     if found.opening in (errno.EPERM, errno.ENOSYS):
         return "see perf_event_open below"
     if state.reason.startswith(PARANOID):
@@ -260,7 +260,7 @@ def _paranoid(found: Probe, level: int) -> Finding:
     allowed = "nothing may be counted (EACCES)" if level > 2 else "only user code may be counted"
     if in_user_namespace(found.root):
         allowed += "; root of a user namespace (a rootless container) has no more rights than its user outside"
-    lower = on_host(found, f"sysctl {PARANOID}=1")
+    lower = host_command(found, f"sysctl {PARANOID}=1")
     apart = limits.can_exclude(found.root)
     if apart is False:
         allowed += "; this PMU can't tell user code from the kernel (no Sscofpmf), so that 2 would allow nothing either"
@@ -275,7 +275,7 @@ def _paranoid(found: Probe, level: int) -> Finding:
 def _forbidden(found: Probe) -> Finding:
     engine = found.host.get("container")
     who = f"{engine}'s seccomp profile" if engine else "a seccomp filter or a security module"
-    told = " (Seccomp: 2 in /proc/self/status)" if limits.filtered(found.root) else ""
+    told = " (Seccomp: 2 in /proc/self/status)" if limits.has_seccomp_filter(found.root) else ""
     said = f"is forbidden (EPERM) by {who}{told}, whatever {PARANOID} says"
     ways = "start the container with --cap-add PERFMON --security-opt seccomp=unconfined"
     way = LET_COUNT.get(str(engine), ways if engine else "leave the sandbox, or let its profile allow perf_event_open")

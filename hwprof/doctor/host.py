@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hwprof.collectors import power
+from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.abi import read_rights
 from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.skeleton import skeleton
@@ -14,26 +15,22 @@ from hwprof.collectors.protocol import Available, Unavailable
 from hwprof.collectors.simulators import probe as simulators
 from hwprof.doctor import counters as doctor_counters
 from hwprof.doctor.counters import LIMITED, MISSING, OK, Finding, Probe
+from hwprof.environments import interpreters
 from hwprof.errors import NotAvailable
 from hwprof.machine import compiler, facts, limits
 from hwprof.machine import cpus as machine_cpus
-
-ROOT = Path("/")
+from hwprof.machine.files import ROOT
+from hwprof.plugins import adapter, framework_names
 
 # What each simulator is good for.
 SIMULATES = {
     "callgrind": "valgrind: --simulate counts instructions and misses of a model CPU",
     "riscv64": "QEMU: --simulate riscv64 counts the vector and other instructions of Debian's riscv64 build",
 }
-__all__ = ["LIMITED", "MISSING", "OK", "Finding", "Probe", "examine", "probe", "summary", "table_skeletons"]
 
 
 def probe(root: Path = ROOT) -> Probe:
     """Read the machine; events are probed by opening them, frameworks by importing them in a child."""
-    from hwprof.collectors.perf import PerfCollector
-    from hwprof.environments import interpreters
-    from hwprof.plugins import adapter, framework_names
-
     collector = PerfCollector(root)
     environments = {name: adapter(name).environment for name in framework_names()}
     return Probe(
@@ -141,7 +138,7 @@ def _system(found: Probe) -> Iterator[Finding]:
     if memory:
         said = f"memory is limited to {memory / 2**20:,.0f} MiB: beyond that the process is killed, or swaps"
         yield Finding("system", "memory limit", LIMITED, said, "raise it (docker --memory, systemd MemoryMax=)")
-    ours, every = limits.allowed_cores(found.root), machine_cpus.online(found.root)
+    ours, every = limits.allowed_cores(found.root), machine_cpus.online_cpus(found.root)
     if ours and every and len(ours) < len(every):
         said = f"this process may use {len(ours)} of {len(every)} cores: {','.join(map(str, ours))}"
         yield Finding("system", "cores allowed", LIMITED, said, "taskset, docker --cpuset-cpus or systemd AllowedCPUs=")

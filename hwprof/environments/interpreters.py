@@ -12,20 +12,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from platformdirs import user_data_path
 
+from hwprof import __version__
 from hwprof.environments.environment import Environment
 from hwprof.errors import NotAvailable, NotInstalled
-
-if TYPE_CHECKING:
-    pass
+from hwprof.machine import facts
 
 # What a foreign interpreter needs for hwprof's worker: a language version and an array library.
 OLDEST_PYTHON = (3, 11)
-# The last line of its output; frameworks print what they like before it.
-PROGRAM = """
+_VERSIONS = """
 import importlib, json, platform, sys
 from importlib.metadata import PackageNotFoundError, version
 def of(name):
@@ -33,6 +31,11 @@ def of(name):
         return version(name)
     except PackageNotFoundError:
         return None
+"""
+# The last line of its output; frameworks print what they like before it.
+PROGRAM = (
+    _VERSIONS
+    + """
 told = {"python": list(sys.version_info[:3]), "implementation": platform.python_implementation(), "error": None}
 told["distributions"] = {name: of(name) for name in sys.argv[2:]}
 try:
@@ -47,6 +50,7 @@ sys.stdout.flush()
 import os
 os._exit(0)  # some frameworks' exit handlers crash
 """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ def home() -> Path:
     return Path(given) if given else user_data_path("hwprof") / "environments"
 
 
-def registered(name: str) -> str | None:
+def registered_python(name: str) -> str | None:
     """The interpreter of the environment of this name; None: there is none."""
     path = home() / name / "environment.json"
     try:
@@ -85,12 +89,12 @@ def registered(name: str) -> str | None:
         raise NotAvailable(f"{path} can't be read: {error}", f"hwprof env create {name} makes it anew") from error
 
 
-def every() -> list[str]:
+def environment_pythons() -> list[str]:
     """The interpreters of all environments, by the environments' names; one whose record can't be read is left out."""
     found = []
     for path in sorted(home().glob("[!.]*/environment.json")):
         with contextlib.suppress(NotAvailable):
-            found.append(registered(path.parent.name))
+            found.append(registered_python(path.parent.name))
     return [python for python in found if python]
 
 
@@ -106,7 +110,7 @@ def clean_environ(python: str, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 @lru_cache(maxsize=128)
-def look(module: str, python: str = sys.executable, distributions: Sequence[str] = ()) -> Interpreter:
+def inspect(module: str, python: str = sys.executable, distributions: Sequence[str] = ()) -> Interpreter:
     """Import `module` in `python` and read versions there. Never raises: `error` tells."""
     command = [python, "-P", "-c", PROGRAM, module, *distributions]
     environ = clean_environ(python, os.environ)
@@ -133,20 +137,16 @@ def look(module: str, python: str = sys.executable, distributions: Sequence[str]
 
 
 # Without importing the framework: asked before every round's record is made.
-SOFTWARE = """
-import json, platform, sys
-from importlib.metadata import PackageNotFoundError, version
-def of(name):
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
+SOFTWARE = (
+    _VERSIONS
+    + """
 print(json.dumps({
     "python": platform.python_version(), "implementation": platform.python_implementation(),
     "compiler": platform.python_compiler(), "libc": " ".join(platform.libc_ver()).strip(),
     "distributions": {name: of(name) for name in sys.argv[1:]},
 }))
 """
+)
 
 
 @lru_cache(maxsize=128)
@@ -155,9 +155,6 @@ def software(python: str, distributions: Sequence[str]) -> Mapping[str, Any]:
 
     An interpreter that can't be run says so under `error`: its worker will fail, and cost its own case only.
     """
-    from hwprof import __version__
-    from hwprof.machine import facts
-
     if python == sys.executable:
         return facts.software(distributions)
     try:
@@ -177,12 +174,12 @@ def software(python: str, distributions: Sequence[str]) -> Mapping[str, Any]:
 
 def find(name: str, environment: Environment) -> Interpreter:
     """The interpreter of a framework, with `error` set where it can't be imported there."""
-    return within(environment, registered(name) or sys.executable)
+    return inspect_framework(environment, registered_python(name) or sys.executable)
 
 
-def within(environment: Environment, python: str) -> Interpreter:
+def inspect_framework(environment: Environment, python: str) -> Interpreter:
     """What of a framework `python` has; a version that the adapter can't drive is an error."""
-    found = look(environment.module, python, environment.distributions)
+    found = inspect(environment.module, python, environment.distributions)
     number = re.match(r"\d+(\.\d+)*", found.version)  # a pre-release or build ("5.0.0-dev") counts as its release
     if found.error is None and environment.versions and number and not admits(environment.versions, number[0]):
         return replace(found, error=f"version {found.version} is there, {environment.versions} is wanted")

@@ -20,8 +20,17 @@ from typing import Any
 
 from hwprof import plugins
 from hwprof.errors import NotInstalled, ResultsError
-from hwprof.exchange import Imported, imported_run, numbered
-from hwprof.exchange.dli_speeds import WORDS, FpsMeaning, Row, of_columns, of_date, settle, speeds, synchronous
+from hwprof.exchange.dli_speeds import (
+    WORDS,
+    FpsMeaning,
+    Row,
+    is_synchronous,
+    meaning_of_columns,
+    meaning_of_date,
+    settle,
+    speeds,
+)
+from hwprof.exchange.imports import ImportedRuns, imported_run, round_numbers
 from hwprof.records import Case, Failure, Scalar
 
 REQUIRED = ("Topology name", "Inference Framework", "Batch size", "FPS")
@@ -41,10 +50,10 @@ class Sheet:
     rows: tuple[tuple[str, Row], ...]
 
 
-def read(path: Path, fps: str | None = None) -> Imported:
+def read(path: Path, fps: str | None = None) -> ImportedRuns:
     """The measurements of a CSV or XLSX. `fps`: what FPS is (a FpsMeaning), for tables that don't show it.
 
-    Raises ResultsError for another table or where nobody says what FPS is, NotInstalled without openpyxl.
+    Raises ResultsError for another table or where the meaning of FPS is unknown, NotInstalled without openpyxl.
     """
     kept: list[tuple[str, Row, Case, dict[str, Any]]] = []
     left_out, notes = [], []
@@ -54,16 +63,16 @@ def read(path: Path, fps: str | None = None) -> Imported:
         for place, row in sheet.rows:
             try:
                 case = case_of(row)
-                said = {} if failed(row) else {"reading": note, **speeds(row, meaning)}
+                said = {} if failure_of(row) else {"reading": note, **speeds(row, meaning)}
                 kept.append((place, row, case, said))
             except ValueError as error:
                 left_out.append(f"{path.name} {place}: {error}")
     if not kept and not left_out:
         raise ResultsError(f"{path} holds no measurement")
-    rounds = numbered([case for _, _, case, _ in kept], [row.get("Infrastructure", "") for _, row, _, _ in kept])
+    rounds = round_numbers([case for _, _, case, _ in kept], [row.get("Infrastructure", "") for _, row, _, _ in kept])
     runs = []
     for (place, row, case, said), number in zip(kept, rounds, strict=True):
-        failure = failed(row)
+        failure = failure_of(row)
         if failure is None and not {"fps", "throughput"} & said.keys():
             left_out.append(f"{path.name} {place}: no FPS ('{row.get('FPS', '')}')")
             continue
@@ -74,16 +83,16 @@ def read(path: Path, fps: str | None = None) -> Imported:
                 case, facts, round=number, failure=failure, machine=machine, host_state=state, software=software
             )
         )
-    if coarse := sum(synchronous(row) and "throughput" in said and "fps" not in said for _, row, _, said in kept):
+    if coarse := sum(is_synchronous(row) and "throughput" in said and "fps" not in said for _, row, _, said in kept):
         notes.append(
             f"{coarse} synchronous rows have a throughput only: no latency, or one that is rounded too coarsely"
         )
-    return Imported(tuple(runs), tuple(left_out), tuple(dict.fromkeys(notes)))
+    return ImportedRuns(tuple(runs), tuple(left_out), tuple(dict.fromkeys(notes)))
 
 
 def _meaning(sheet: Sheet, asked: str | None) -> tuple[FpsMeaning, str]:
     """What FPS is in the rows of a sheet, and that in words; no words where no row depends on it."""
-    if not any(synchronous(row) and not failed(row) for _, row in sheet.rows):
+    if not any(is_synchronous(row) and not failure_of(row) for _, row in sheet.rows):
         return FpsMeaning.TOTAL, ""
     meaning, evidence = settle(sheet.name, sheet.meaning, asked)
     return meaning, f"{WORDS[meaning]} ({evidence})"
@@ -101,7 +110,7 @@ def _csv(path: Path) -> Sheet:
     names = reader.fieldnames or ()
     _check(path, names)
     rows = [(f"line {reader.line_num}", {k: (v or "").strip() for k, v in row.items() if k}) for row in reader]
-    return Sheet(path.name, of_columns(names), tuple(rows))
+    return Sheet(path.name, meaning_of_columns(names), tuple(rows))
 
 
 def _check(path: Path, names: Sequence[str]) -> None:
@@ -134,10 +143,10 @@ def _xlsx(path: Path) -> Iterator[Sheet]:
                 (f"{sheet.title} row {n}", dict(zip(grid[0], cells, strict=False)))
                 for n, cells in enumerate(grid[1:], 2)
             ]
-            yield Sheet(path.name, of_columns(grid[0]), tuple(rows))
+            yield Sheet(path.name, meaning_of_columns(grid[0]), tuple(rows))
         else:
             _check_published(path, grid[0])
-            yield Sheet(path.name, of_date(day), tuple(_published(sheet.title, grid)))
+            yield Sheet(path.name, meaning_of_date(day), tuple(_published(sheet.title, grid)))
 
 
 def _text(value: Any) -> str:
@@ -186,13 +195,13 @@ def fields(text: str) -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def frameworks() -> Mapping[str, tuple[str, str]]:
-    """DLI's name of a framework -> (ours, its language where it is not Python), as adapters say it (`dli`)."""
-    own = plugins.declared("dli").items()
+    """DLI's name of a framework -> (ours, its language where it is not Python), as adapters declare it (`dli`)."""
+    own = plugins.declarations("dli").items()
     return {theirs: (name, language) for name, names in own for theirs, language in names.items()}
 
 
 def case_of(row: Row) -> Case:
-    """The case of a row. Raises ValueError where network, framework or batch is not told.
+    """The case of a row. Raises ValueError where network, framework or batch is missing.
 
     `threads` 0: DLI did not say (it then leaves them to the framework). What else it set becomes options.
     """
@@ -230,7 +239,7 @@ def side(shape: str) -> int:
     return next((a for a, b in itertools.pairwise(sides[1:]) if a == b and a > 4), 0)
 
 
-def failed(row: Row) -> Failure | None:
+def failure_of(row: Row) -> Failure | None:
     """The failure of a row that is not a success."""
     if row.get("Status", "Success") == "Success":
         return None

@@ -17,14 +17,14 @@ from hwprof.errors import ResultsError
 
 Row = Mapping[str, str]
 
-CHANGED = datetime.date(2023, 6, 5)
+CHANGE_DATE = datetime.date(2023, 6, 5)
 BATCH_FPS, LATENCY, AVERAGE = "BATCH FPS", "Latency", "Average time of single pass (s)"
 # To how many decimals DLI rounds at least: benchmark_app's throughput, BATCH FPS, times in seconds.
 FPS_DECIMALS, BATCH_DECIMALS, TIME_DECIMALS = 2, 3, 3
 SLACK = 1.1  # of a rounding error: some values are rounded twice
 COARSEST = 0.01  # a latency whose rounding is a larger part of it is not taken
 # FPS counts all passes over the time of those within 3 sigma: at most one in nine is outside (Chebyshev).
-DROPPED = 9 / 8
+DROP_FACTOR = 9 / 8
 
 
 class FpsMeaning(enum.StrEnum):
@@ -40,7 +40,7 @@ WORDS: Mapping[FpsMeaning, str] = {
 }
 
 
-def of_columns(names: Sequence[str]) -> tuple[FpsMeaning, str] | None:
+def meaning_of_columns(names: Sequence[str]) -> tuple[FpsMeaning, str] | None:
     """The meaning by the columns of a CSV, and the evidence; None where they don't show it."""
     if BATCH_FPS in names:
         return FpsMeaning.TOTAL, f"the table has the column {BATCH_FPS}, which DLI has written since June 2023"
@@ -49,9 +49,9 @@ def of_columns(names: Sequence[str]) -> tuple[FpsMeaning, str] | None:
     return None
 
 
-def of_date(created: datetime.date | None) -> tuple[FpsMeaning, str] | None:
+def meaning_of_date(created: datetime.date | None) -> tuple[FpsMeaning, str] | None:
     """The meaning by the day on which a published table was created; None where that does not decide."""
-    if created is not None and created < CHANGED:
+    if created is not None and created < CHANGE_DATE:
         return FpsMeaning.LATENCY, f"the workbook was created on {created}, before DLI changed FPS"
     return None
 
@@ -83,19 +83,19 @@ def number(text: str) -> float | None:
     return value if 0 < value < float("inf") else None
 
 
-def synchronous(row: Row) -> bool:
+def is_synchronous(row: Row) -> bool:
     """One request after the other, so that each has a latency."""
     return row.get("Mode", "Sync") in ("Sync", "")
 
 
 def speeds(row: Row, meaning: FpsMeaning) -> dict[str, float]:
-    """fps, throughput (frames / s) and latency_ns, as far as a row with a batch size says them.
+    """fps, throughput (frames / s) and latency_ns, as far as a row with a batch size gives them.
 
     In mode Async there is no latency of a request: FPS is a throughput in every version. Raises ValueError where the
     row's own latency contradicts what FPS (or BATCH FPS) should be.
     """
     rate = number(row.get("FPS", ""))
-    if not synchronous(row):
+    if not is_synchronous(row):
         return {"throughput": rate} if rate else {}
     batch = float(row["Batch size"])
     if meaning is FpsMeaning.LATENCY:
@@ -156,4 +156,4 @@ def _is_total(batch: float, row: Row) -> bool:
         return False
     error, margin = SLACK * _half(row["FPS"], FPS_DECIMALS), SLACK * _half(text, TIME_DECIMALS)
     fastest = batch / (seconds - margin) if seconds > margin else float("inf")
-    return batch / (seconds + margin) - error <= value <= DROPPED * fastest + error
+    return batch / (seconds + margin) - error <= value <= DROP_FACTOR * fastest + error

@@ -18,7 +18,7 @@ from typing import Any
 
 from hwprof import __version__, speed
 from hwprof.errors import ResultsError
-from hwprof.exchange import Imported, imported_run
+from hwprof.exchange.imports import ImportedRuns, imported_run
 from hwprof.records import UNRECORDED, Case, Kind, Role, Run, call_of, from_json, to_json
 
 VERSION = "1.0"
@@ -59,7 +59,7 @@ def document(runs: Iterable[Run]) -> dict[str, Any]:
 
 
 def values(run: Run) -> list[float]:
-    """Latency of each bare window in s; of an imported run, what it told."""
+    """Latency of each bare window in s; of an imported run, the recorded values."""
     told = run.facts.get("imported", {})
     if "latency_ns" in told:
         return [v for v in told.get("values_s", [told["latency_ns"] / 1e9]) if v > 0]
@@ -81,7 +81,7 @@ def machine_name(machine: Mapping[str, Any]) -> str:
     return str(machine.get("model") or machine.get("label") or "")
 
 
-def read(path: Path) -> Imported:
+def read(path: Path) -> ImportedRuns:
     """Runs of a pyperf file, .json or .json.gz: hwprof's own come back with their case, others under 'pyperf'.
 
     A benchmark in other units than seconds, and runs that only calibrate, are left out and named. Raises ResultsError.
@@ -105,7 +105,7 @@ def read(path: Path) -> Imported:
             _benchmark(path, {**data.get("metadata", {}), **benchmark.get("metadata", {})}, benchmark, runs, left_out)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ResultsError(f"{path} is no file of pyperf: {type(error).__name__} {error}") from error
-    return Imported(tuple(runs), tuple(left_out))
+    return ImportedRuns(tuple(runs), tuple(left_out))
 
 
 def _benchmark(
@@ -123,7 +123,7 @@ def _benchmark(
             continue
         if not all(v > 0 and math.isfinite(v) for v in seconds):
             raise ValueError(f"{name}: a duration must be above 0")
-        case = from_json(Case, json.loads(told[CASE])) if CASE in told else foreign(name)
+        case = from_json(Case, json.loads(told[CASE])) if CASE in told else foreign_case(name)
         latency = statistics.median(seconds) * 1e9
         fps = speed.fps(case.batch, latency)
         if not all(0 < v < math.inf for v in (latency, fps)):
@@ -153,6 +153,6 @@ def _benchmark(
         number += 1
 
 
-def foreign(name: str) -> Case:
-    """A benchmark of somebody else: its name is all that is known."""
+def foreign_case(name: str) -> Case:
+    """The case of a benchmark that hwprof did not write: only its name is known."""
     return Case("pyperf", name, "pyperf", 0)

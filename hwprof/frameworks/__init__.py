@@ -1,6 +1,7 @@
-"""What runs networks: one folder per framework, and beside them what all share.
+"""The frameworks that run networks: one folder for each, and beside them what all share.
 
-A framework's folder has an `adapter`, and where it needs them a `profile` and a conversion; `from
-hwprof.frameworks.NAME import ADAPTER`, or rather `plugins.adapter(NAME)`: nothing outside the folder names it. Shared
-are the protocol, what adapters declare (conversions, switches, debian, profiles), and how outputs are judged.
+The rest of hwprof gets an adapter from `plugins.adapter(NAME)` and imports from no framework's folder. Its doors are
+`protocol` (what an adapter is), `conversions`, `switches`, `debian` and `profiles.lookup` (what adapters declare),
+`precision`, `calibration`, `fidelity`, `named_outputs` and `reference` (how outputs are compared), and `environments`
+(`hwprof env`). Adapters share `builtin`, `walk` (ONNX graphs, node by node) and the helpers in `profiles`.
 """

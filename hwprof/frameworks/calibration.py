@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,14 +23,14 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm"})
 RESIZE, MEAN, DEVIATION = 256 / 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Calibration:
     """`folder` empty: seeded images. `count`: how many, spread evenly over the sorted folder where it has more."""
 
     folder: str = ""
     count: int = COUNT
 
-    def checked(self) -> Calibration:
+    def validate(self) -> Calibration:
         """Itself. Raises UsageError for an impossible count and a folder without images."""
         if self.count < 1:
             raise UsageError(f"calibration needs at least 1 image, not {self.count}")
@@ -85,15 +85,13 @@ def digest(folder: str, count: int) -> str:
 
 def write(calibration: Calibration, spec: InputSpec, seed: int, path: Path) -> None:
     """The images as one .npy of shape (count, ...) without the batch of `spec`. Raises UsageError, NotInstalled."""
-    import dataclasses
-
     import numpy as np
 
     from hwprof.networks.images import synthetic_inputs
 
     if calibration.folder:
         found = files(calibration.folder, calibration.count)
-        images = np.stack([preprocessed(file, spec.shape[1:]) for file in found])
+        images = np.stack([preprocess(file, spec.shape[1:]) for file in found])
     else:
         single = dataclasses.replace(spec, shape=(1, *spec.shape[1:]))
         images = np.concatenate(synthetic_inputs(single, calibration.count, seed, first=FIRST_SEEDED))
@@ -101,7 +99,7 @@ def write(calibration: Calibration, spec: InputSpec, seed: int, path: Path) -> N
         np.save(stream, images)
 
 
-def preprocessed(path: Path, shape: tuple[int, ...]) -> Array:
+def preprocess(path: Path, shape: tuple[int, ...]) -> Array:
     """An image as ImageNet's networks take it: RGB, shorter side scaled, centre cropped, normalised.
 
     Shape (3, h, w).
@@ -113,14 +111,14 @@ def preprocessed(path: Path, shape: tuple[int, ...]) -> Array:
             f"a network of input {'x'.join(map(str, shape))} takes no images", "calibrate with seeded ones"
         )
     height, width = shape[1:]
-    pixels = decoded(path, round(height * RESIZE), round(width * RESIZE))
+    pixels = decode(path, round(height * RESIZE), round(width * RESIZE))
     top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
     crop = pixels[top : top + height, left : left + width].astype(np.float32) / 255
     normal = (crop - np.array(MEAN, np.float32)) / np.array(DEVIATION, np.float32)
     return np.ascontiguousarray(normal.transpose(2, 0, 1), dtype=np.float32)
 
 
-def decoded(path: Path, height: int, width: int) -> Any:
+def decode(path: Path, height: int, width: int) -> Any:
     """RGB pixels (h, w, 3), the sides at least as asked for and one of them exactly, by OpenCV or Pillow."""
     import numpy as np
 

@@ -1,7 +1,7 @@
 """From which form of a network to which, by what: conversions as adapters declare them, and the clock over their steps.
 
-Standard library only: the worker imports this. An adapter's `prepare` walks one way through the graph; where it goes
-through a form that is worth a name, it says `reached("torch")`, so that each step has its time and a failure its place.
+Standard library only: the worker imports this. An adapter's `prepare` walks one way through the graph. Where it goes
+through a form that is worth a name, it calls `reached("torch")`: each step has its time, and a failure its place.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class Conversion:
     home: str = ""
 
 
-def given(adapter: Adapter) -> str:
+def form_of(adapter: Adapter) -> str:
     """The form that a framework loads: its adapter's `form`, else the first format of `consumes`."""
     return getattr(adapter, "form", adapter.consumes[0])
 
 
 def meaning(adapter: Adapter) -> str:
-    """What the form is that a framework loads, in words: its adapter's `form_means`; "" where it says nothing."""
-    return "an ONNX file with its weights" if given(adapter) == ONNX else getattr(adapter, "form_means", "")
+    """The form that a framework loads, in words: its adapter's `form_means`; "" where there is none."""
+    return "an ONNX file with its weights" if form_of(adapter) == ONNX else getattr(adapter, "form_means", "")
 
 
 def steps_of(adapters: Iterable[Adapter]) -> tuple[Conversion, ...]:
@@ -46,12 +46,12 @@ def steps_of(adapters: Iterable[Adapter]) -> tuple[Conversion, ...]:
     found: list[Conversion] = []
     for adapter in adapters:
         found += [step for step in getattr(adapter, "conversions", ()) if step not in found]
-        if given(adapter) != ONNX and not any(step.target == given(adapter) for step in found):
-            found.append(Conversion(ONNX, given(adapter), f"{adapter.name}: its adapter", adapter.name))
+        if form_of(adapter) != ONNX and not any(step.target == form_of(adapter) for step in found):
+            found.append(Conversion(ONNX, form_of(adapter), f"{adapter.name}: its adapter", adapter.name))
     return tuple(found)
 
 
-def shortest(steps: Sequence[Conversion], target: str, source: str = ONNX) -> tuple[Conversion, ...] | None:
+def shortest_way(steps: Sequence[Conversion], target: str, source: str = ONNX) -> tuple[Conversion, ...] | None:
     """The fewest steps from `source` to `target`, in the order given among equals; None: there is no way."""
     ways: dict[str, tuple[Conversion, ...]] = {source: ()}
     queue = deque([source])
@@ -73,12 +73,12 @@ def way(adapter: Adapter, there: Callable[[str], bool] = lambda home: True) -> t
     """
     homes = {adapter.name, adapter.environment.converter or adapter.name}
     mine = [step for step in steps_of([adapter]) if not step.home or (step.home in homes and there(step.home))]
-    return shortest(mine, given(adapter))
+    return shortest_way(mine, form_of(adapter))
 
 
 @dataclass(slots=True)
 class Clock:
-    """Times the steps of one conversion as they are reached. `tell` hears of each before it begins.
+    """Times the steps of one conversion. `tell` is called with a text before each step.
 
     `graph`: every step that the conversion may take instead of one of `steps`.
     """
@@ -125,6 +125,6 @@ def start(
 
 
 def reached(target: str, source: str = "") -> None:
-    """Said by an adapter's `prepare`: this form is there, what follows is the next step."""
+    """An adapter's `prepare` calls this when it has the form `target`; the next step begins."""
     if _clock is not None:
         _clock.reached(target, source)

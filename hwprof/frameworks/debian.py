@@ -25,7 +25,7 @@ def sets_of(names: Sequence[str]) -> list[PackageSet]:
 
     `base` adds nothing. Raises UsageError for anything else.
     """
-    known: Mapping[str, tuple[str, ...]] = plugins.declared("debian")
+    known: Mapping[str, tuple[str, ...]] = plugins.declarations("debian")
     modules = {name: plugins.adapter(name).environment.module for name in known}
     found: list[PackageSet] = []
     for name in names:

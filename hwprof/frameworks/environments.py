@@ -1,4 +1,4 @@
-"""Environments of their own for frameworks that can't share an interpreter, or that a user wants apart.
+"""Separate environments for frameworks that can't share an interpreter, or that a user wants to isolate.
 
 Each is a folder below `interpreters.home()` with `environment.json`, which is written last: one without it was never
 finished. It names the interpreter: the user's own, or that of a virtual environment in a folder beside it.
@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hwprof import plugins
 from hwprof.environments import interpreters
 from hwprof.environments.interpreters import Interpreter
 from hwprof.errors import NotAvailable, NotInstalled, UnknownFramework, UnknownNameError, UsageError
-from hwprof.frameworks.installing import fit_python, install
+from hwprof.frameworks.installer import find_python, install
 from hwprof.frameworks.protocol import Adapter
 
 RECORD = "environment.json"
@@ -35,7 +36,7 @@ class UnknownEnvironment(UnknownNameError):
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class OwnEnvironment:
     """One environment: `foreign`: a user's interpreter, taken as it is."""
 
     name: str
@@ -44,7 +45,7 @@ class Made:
     bytes: int  # on disk
 
 
-def create(adapter: Adapter, python: str = "", base: str = "", say: Callable[[str], None] = print) -> Made:
+def create(adapter: Adapter, python: str = "", base: str = "", say: Callable[[str], None] = print) -> OwnEnvironment:
     """Make the environment of a framework, check that the framework can be imported there, and register it.
 
     `python`: an interpreter that has the framework already, taken as it is; `base`: the interpreter to make a virtual
@@ -61,8 +62,8 @@ def create(adapter: Adapter, python: str = "", base: str = "", say: Callable[[st
             f"{adapter.name} declares nothing to install", f"{adapter.environment.install}; or name --python PATH"
         )
     else:
-        base = base or fit_python(adapter.environment.pythons)
-    with claimed(interpreters.home() / adapter.name) as place:
+        base = base or find_python(adapter.environment.pythons)
+    with claim(interpreters.home() / adapter.name) as place:
         folder = ""
         if not python:
             # A virtual environment works in its own place only, so that it is made there; it counts as soon as the
@@ -71,21 +72,21 @@ def create(adapter: Adapter, python: str = "", base: str = "", say: Callable[[st
             folder = half.name
             say(f"making {half} with {base}")
             python = install(half, base, adapter.environment.requirements, adapter.environment.alone, say)
-        found = interpreters.within(adapter.environment, python)
+        found = interpreters.inspect_framework(adapter.environment, python)
         if found.error is not None:
             raise NotInstalled(f"{adapter.name} for {python}", found.error)
         record = {"python": python, "framework": adapter.name, "version": found.version, "foreign": not folder}
         written = place / f"{RECORD}.new"
         written.write_text(json.dumps({**record, "folder": folder}, indent=1))
         written.replace(place / RECORD)
-    interpreters.look.cache_clear()
+    interpreters.inspect.cache_clear()
     interpreters.software.cache_clear()
-    return Made(adapter.name, found, not folder, size(interpreters.home() / adapter.name))
+    return OwnEnvironment(adapter.name, found, not folder, size(interpreters.home() / adapter.name))
 
 
 @contextmanager
-def claimed(place: Path) -> Iterator[Path]:
-    """The folder of an environment, for us alone. What its record doesn't name is deleted before and after.
+def claim(place: Path) -> Iterator[Path]:
+    """Lock an environment's folder. What its record does not name is deleted before and after.
 
     So what a creation leaves that was killed is never taken for an environment, and goes with the next one.
     """
@@ -112,22 +113,19 @@ def tidy(place: Path) -> None:
         record = json.loads((place / RECORD).read_text())
     except FileNotFoundError:
         record = {"folder": ""}
-    except ValueError:  # can't be read: so whoever looks is told, and nothing is lost that was there
+    except ValueError:  # can't be read: nothing is deleted, and `hwprof env list` reports it
         record = {}
     for path in place.iterdir():
-        # a record without a folder is of a time when the environment lay beside it
+        # a record without a folder is an old one, whose environment lies beside it
         if path.name not in (RECORD, LOCK, record.get("folder")) and ("folder" in record or path.match("venv-*")):
             remove_tree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
-def absent(names: Iterable[str]) -> list[Adapter]:
+def find_missing(names: Iterable[str]) -> list[Adapter]:
     """Those of the frameworks (and of those that convert for them) which run nowhere yet, but can be installed."""
-    from hwprof import plugins
-
     wanted: dict[str, Adapter] = {}
     for name in names:
-        adapter = plugins.adapter(name)
-        wanted[name] = adapter
+        wanted[name] = adapter = plugins.adapter(name)
         if adapter.environment.converter not in ("", "hwprof"):
             wanted[adapter.environment.converter] = plugins.adapter(adapter.environment.converter)
     return [
@@ -137,24 +135,19 @@ def absent(names: Iterable[str]) -> list[Adapter]:
     ]
 
 
-def everything() -> Iterator[Made]:
-    """The environments, by name, whole ones only. One that is of no use says why."""
-    from hwprof import plugins
-
+def read_environments() -> Iterator[OwnEnvironment]:
+    """The complete environments, by name. One that can't be used has the reason in its interpreter's `error`."""
     for path in sorted(interpreters.home().glob(f"[!.]*/{RECORD}")):
         try:
             record: dict[str, Any] = json.loads(path.read_text())
             python, foreign = str(record["python"]), bool(record["foreign"])
             adapter = plugins.adapter(record["framework"])
+            found = interpreters.inspect_framework(adapter.environment, python)
         except (ValueError, KeyError) as error:
-            yield Made(
-                path.parent.name, Interpreter("", error=f"{RECORD} can't be read: {error}"), False, size(path.parent)
-            )
+            found, foreign = Interpreter("", error=f"{RECORD} can't be read: {error}"), False
         except UnknownFramework as error:  # a plug-in's, which is gone
             found = Interpreter(python, str(record.get("version", "")), error=error.message)
-            yield Made(path.parent.name, found, foreign, size(path.parent))
-        else:
-            yield Made(path.parent.name, interpreters.within(adapter.environment, python), foreign, size(path.parent))
+        yield OwnEnvironment(path.parent.name, found, foreign, size(path.parent))
 
 
 def size(folder: Path) -> int:
@@ -162,7 +155,7 @@ def size(folder: Path) -> int:
     return sum(p.lstat().st_size for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
 
 
-def unfinished() -> list[str]:
+def unfinished_folders() -> list[str]:
     """Names of folders that are no environment: one is being made, or its making was killed."""
     return sorted(p.name for p in interpreters.home().glob("[!.]*") if p.is_dir() and not (p / RECORD).exists())
 
@@ -173,7 +166,7 @@ def remove(name: str) -> None:
     names = [path.name for path in home.glob("[!.]*") if path.is_dir()]
     if name not in names:
         raise UnknownEnvironment(name, names)
-    with claimed(home / name) as place:
+    with claim(home / name) as place:
         (place / RECORD).unlink(missing_ok=True)
 
 

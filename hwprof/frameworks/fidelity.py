@@ -1,7 +1,8 @@
-"""Are a framework's outputs those of the network? Runs in the worker; numpy only."""
+"""The error of a framework's outputs against the reference's. Runs in the worker; numpy only."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 # Largest error allowed, as a share of the reference's largest output. FP32: 24 bits of mantissa are 6e-8 per operation;
 # sums of thousands of terms in another order, Winograd and FFT forms of convolutions stay well below 1e-3. bf16 keeps 8
 # bits (4e-3 per value), fp16 11 (5e-4); through tens of layers errors add up. INT8: the step of 1/255 of each range;
-# what that does to outputs depends on the network, and is simulated (see `judged`): this is the least that is allowed.
+# what that does to outputs depends on the network, and is simulated (see `judge`): this is the least that is allowed.
 TOLERANCE = {"fp32": 1e-3, "fp16": 2e-2, "bf16": 1e-1, "int8": 5e-2}
 # A framework may quantise otherwise than the simulation: other ranges, other roundings, other layers.
 MARGIN = 2.0
@@ -25,7 +26,7 @@ SIMULATED = "simulated.npy"
 
 
 def tolerance(precision: str) -> float:
-    """Largest max_rel that counts as faithful. Raises UsageError for a precision nobody knows."""
+    """Largest max_rel that counts as faithful. Raises UsageError for an unknown precision."""
     if precision not in TOLERANCE:
         raise UsageError(f"unknown precision '{precision}'", f"one of: {', '.join(TOLERANCE)}")
     return TOLERANCE[precision]
@@ -49,25 +50,23 @@ def compare(outputs: Array, reference: Array, allowed: float) -> Fidelity:
     return Fidelity(error, relative, agreement, count, allowed)
 
 
-def judged(outputs: Array, reference: Array, simulated: Array, least: float) -> Fidelity:
+def judge(outputs: Array, reference: Array, simulated: Array, least: float) -> Fidelity:
     """As `compare`, for quantised outputs: the error may be MARGIN times that of a simulated quantisation.
 
     Where the simulation itself errs by as much as outputs differ, the network is too sensitive for a judgement.
     """
-    import dataclasses
-
     expected = compare(simulated, reference, 0.0)
     found = compare(outputs, reference, max(least, MARGIN * expected.max_rel))
     return dataclasses.replace(found, simulated_rel=expected.max_rel, simulated_top1=expected.top1)
 
 
-def against(path: Path, outputs: Array, allowed: float) -> Fidelity:
+def compare_file(path: Path, outputs: Array, allowed: float) -> Fidelity:
     """`outputs` against the reference in `path`, and against the simulated quantisation where one lies beside it."""
     import numpy as np
 
     reference, simulated = np.load(path), path.with_name(SIMULATED)
     if simulated.exists():
-        return judged(outputs, reference, np.load(simulated), allowed)
+        return judge(outputs, reference, np.load(simulated), allowed)
     return compare(outputs, reference, allowed)
 
 

@@ -33,7 +33,7 @@ def require_outputs(framework: str, wanted: Sequence[str], there: Iterable[str])
         )
 
 
-def by_image(names: Sequence[str], portions: Iterable[Sequence[Array]], batch: int, images: int) -> Outputs:
+def split_by_image(names: Sequence[str], portions: Iterable[Sequence[Array]], batch: int, images: int) -> Outputs:
     """`portions`: all outputs of one batch after the other. Of the last one, what is beyond `images` is left out.
 
     An array that has no axis of `batch` images in front is given whole to each of them.
@@ -72,8 +72,8 @@ def load(path: Path) -> Outputs:
         return {name: [data[f"{number}.{i}"] for i in range(images)] for number, name in enumerate(names)}
 
 
-def against(path: Path, outputs: Outputs, allowed: float) -> Fidelity:
-    """The worst of `outputs` beside the reference in `path`, as `fidelity.against`; its name is `Fidelity.output`."""
+def compare_file(path: Path, outputs: Outputs, allowed: float) -> Fidelity:
+    """The worst of `outputs` compared with the reference in `path`; its name is `Fidelity.output`."""
     simulated = path.with_name(fidelity.SIMULATED).with_suffix(ENDING)
     return compare(outputs, load(path), allowed, load(simulated) if simulated.exists() else None)
 
@@ -90,15 +90,15 @@ def compare(outputs: Outputs, reference: Outputs, allowed: float, simulated: Out
 def compare_one(
     images: Sequence[Array], reference: Sequence[Array], allowed: float, simulated: Sequence[Array] | None
 ) -> Fidelity:
-    """One output, image by image, as `fidelity.compare` and `fidelity.judged`. Another shape is never faithful."""
+    """One output, image by image, as `fidelity.compare` and `fidelity.judge`. Another shape is never faithful."""
     if shapes(images) != shapes(reference):
         return Fidelity(float("inf"), float("inf"), None, len(reference), allowed)
-    y, r = flat(images), flat(reference)
+    y, r = flatten(images), flatten(reference)
     if r.size == 0:  # a detector that found nothing in any image
         return Fidelity(0.0, 0.0, None, len(reference), allowed)
     if simulated is None or shapes(simulated) != shapes(reference):
         return fidelity.compare(y, r, allowed)
-    return fidelity.judged(y, r, flat(simulated), allowed)
+    return fidelity.judge(y, r, flatten(simulated), allowed)
 
 
 def excess(found: Fidelity) -> float:
@@ -111,7 +111,7 @@ def shapes(images: Sequence[Array]) -> list[tuple[int, ...]]:
     return [tuple(side for side in array.shape if side != 1) for array in images]
 
 
-def flat(images: Sequence[Array]) -> Array:
+def flatten(images: Sequence[Array]) -> Array:
     """All values of all images in one row, of shape (1, values)."""
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Which precisions this CPU computes in, and whether a framework did so. Standard library only at import."""
+"""Which precisions this CPU computes in, and whether a framework used them. Standard library only at import."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from hwprof.errors import CaseFailed, NotAvailable
+from hwprof.machine.files import ROOT
 
-ROOT = Path("/")
-# Precisions made by quantising with a calibration set.
+# Precisions that need quantisation with a calibration set.
 QUANTISED = frozenset({"int8"})
 # precision -> instruction sets that compute in it, any of one architecture's will do. INT8 products exist in every
 # vector unit; what x86 lacks before VNNI is a sum of them that can't overflow, see `saturates`.
-NEEDED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+INSTRUCTION_SETS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "bf16": {"x86": ("avx512_bf16", "amx_bf16"), "arm": ("bf16",), "riscv": ("zvfbfwma",)},
     "fp16": {"x86": ("avx512_fp16",), "arm": ("asimdhp",), "riscv": ("zvfh",)},
 }
@@ -21,8 +21,8 @@ DOT_PRODUCTS = ("avx_vnni", "avx512_vnni", "amx_int8", "asimddp", "i8mm")
 
 
 def extensions(root: Path = ROOT) -> tuple[str, frozenset[str]]:
-    """(x86 | arm | riscv | the machine's own name, instruction sets that Linux tells)."""
-    from hwprof.machine.facts import hardware
+    """(x86 | arm | riscv | the machine's own name, instruction sets that Linux reports)."""
+    from hwprof.machine.facts import hardware  # not at import: it loads importlib.metadata
 
     facts = hardware(root)
     machine = str(facts.get("architecture", ""))
@@ -35,7 +35,7 @@ FAMILIES = (("x86", "x86"), ("i686", "x86"), ("aarch64", "arm"), ("arm", "arm"),
 
 def require(precision: str, root: Path = ROOT) -> None:
     """Raise NotAvailable naming the missing instruction set where this CPU can't compute in `precision`."""
-    wanted = NEEDED.get(precision)
+    wanted = INSTRUCTION_SETS.get(precision)
     if wanted is None:
         return
     family, there = extensions(root)
@@ -68,7 +68,7 @@ def tally(kernels: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(kernels).items()))
 
 
-def confirmed(framework: str, precision: str, computed: Mapping[str, int]) -> Mapping[str, int]:
+def confirm(framework: str, precision: str, computed: Mapping[str, int]) -> Mapping[str, int]:
     """`computed` (precision -> convolutions and matrix products in it) where some are in what was asked for.
 
     Raises CaseFailed where none is: such a case would be another precision under a wrong name.

@@ -62,11 +62,11 @@ class Adapter(Protocol):
     precisions: tuple[str, ...]
     options: Mapping[str, tuple[Any, ...]]  # what a case may ask for: name -> values, the default first
     environment: Environment
-    # What follows an adapter may have or not: whoever asks has a default.
+    # The attributes below are optional. Each has a default where it is used.
     # `tunable: tuple[str, ...]`: those of its options that change how fast it computes and not what. `hwprof tune`
-    # varies them; none where the adapter says nothing.
-    # `call: str`, how `infer` calls the framework, from the day on which that changes what an inference costs. Runs of
-    # different calls are never pooled; see `records.call_of`.
+    # varies them. Default: none.
+    # `call: str`, how `infer` calls the framework, once a change of that call has changed what an inference costs.
+    # Runs of different calls are never pooled; see `records.call_of`.
     # `every_output = True`: of a network with several outputs its artifact has them all, and its models are
     # `SeveralOutputs`. Without it such a network is refused before anything is converted.
     # `switches: Mapping[str, switches.Switch]`: by "spin" and "simd" the options that stop its threads from spinning
@@ -87,7 +87,7 @@ class Adapter(Protocol):
         """What of the case changes the artifact ("" when only the source matters)."""
 
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> AbstractContextManager[Model]:
-        """Load it. Raises UnsupportedModel naming operator and node where the framework tells."""
+        """Load it. Raises UnsupportedModel with operator and node where the framework reports them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Step:
 
 
 class Profiled(Model, Protocol):
-    """A loaded network whose framework tells the time of each step."""
+    """A loaded network whose framework reports the time of each step."""
 
     def begin(self) -> None:
         """Forget what was profiled so far (the warm-up)."""

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwprof.errors import NotInstalled
+from hwprof.frameworks import named_outputs
+from hwprof.frameworks.builtin import import_of
 from hwprof.frameworks.fidelity import SIMULATED
+from hwprof.frameworks.onnxruntime.adapter import quantise
 
 if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Array, PrepareJob
@@ -15,9 +17,6 @@ if TYPE_CHECKING:
 
 def write_simulated(job: PrepareJob, images: Sequence[Array]) -> None:
     """Outputs of ONNX Runtime's quantised graph with its optimisation off, which computes in FP32 between roundings."""
-    from hwprof.frameworks import named_outputs
-    from hwprof.frameworks.onnxruntime.adapter import quantise
-
     graph = quantise(job)
     path = job.directory / SIMULATED
     write_reference(graph, images, path.with_suffix(named_outputs.ENDING) if job.input.outputs else path)
@@ -31,14 +30,8 @@ def write_reference(source: Path, images: Sequence[Array], path: Path) -> None:
     """
     import numpy as np
 
-    from hwprof.frameworks import named_outputs
-
-    try:
+    with import_of("onnxruntime (the reference for every framework's outputs)", "pip install 'hwprof[onnxruntime]'"):
         import onnxruntime as ort
-    except ImportError as error:
-        raise NotInstalled(
-            "onnxruntime (the reference for every framework's outputs)", "pip install 'hwprof[onnxruntime]'"
-        ) from error
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -46,16 +39,14 @@ def write_reference(source: Path, images: Sequence[Array], path: Path) -> None:
     session = ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
     shape = session.get_inputs()[0].shape
     name, outs = session.get_inputs()[0].name, [out.name for out in session.get_outputs()]
-    batch = 1
-    if isinstance(shape[0], int) and shape[0] > 1:  # a user's network of a fixed batch: images in its portions
-        batch = shape[0]
+    batch = shape[0] if isinstance(shape[0], int) else 1
+    portions = list(images)
+    if batch > 1:  # a user's network of a fixed batch: images in its portions
         padded = [images[i % len(images)] for i in range(-(-len(images) // batch) * batch)]
         portions = [np.concatenate(padded[i : i + batch]) for i in range(0, len(padded), batch)]
-    else:
-        portions = list(images)
     if path.suffix == named_outputs.ENDING:
         made = (session.run(outs, {name: p}) for p in portions)
-        named_outputs.save(path, named_outputs.by_image(outs, made, batch, len(images)))
+        named_outputs.save(path, named_outputs.split_by_image(outs, made, batch, len(images)))
         return
     outputs = np.concatenate([session.run(outs[:1], {name: p})[0] for p in portions])[: len(images)]
     with path.open("wb") as stream:

@@ -42,10 +42,10 @@ def switch_of(kind: str, framework: str) -> Switch | None:
 def _adapter(framework: str) -> Adapter | None:
     from hwprof import plugins  # not at import: it loads importlib.metadata
 
-    return plugins.adapter_here(framework)
+    return plugins.find_adapter(framework)
 
 
-def changed(kind: str, case: Case, architecture: str = "x86_64") -> Mapping[str, Any] | str:
+def change_of(kind: str, case: Case, architecture: str = "x86_64") -> Mapping[str, Any] | str:
     """Options of the changed case; text: why there is no such change for it."""
     if kind == "simd" and architecture not in X86:
         return f"hwprof knows no switch for vectors on {architecture}"

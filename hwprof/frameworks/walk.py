@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import UnsupportedModel
+from hwprof.frameworks.builtin import reason_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,8 +75,7 @@ class OnnxGraph:
         try:
             return function(*arguments)
         except (KeyError, ValueError, IndexError, TypeError, AttributeError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-            message = f"{self._framework}: operator {node.op} of node {node.label}: {reason}"
+            message = f"{self._framework}: operator {node.op} of node {node.label}: {reason_of(error)}"
             raise UnsupportedModel(message) from error
 
 

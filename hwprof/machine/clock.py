@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from collections.abc import Callable
 
@@ -11,3 +12,8 @@ Clock = Callable[[], int]
 def clock_ns() -> int:
     """CLOCK_MONOTONIC_RAW in ns: not slewed by NTP."""
     return time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
+
+
+def utc_now() -> str:
+    """The date and time to the second, as records keep it (ISO 8601)."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

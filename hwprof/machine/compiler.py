@@ -12,13 +12,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hwprof.cache import making
+from hwprof.cache import new_entry
 from hwprof.errors import HwprofError, NotAvailable, NotInstalled
 
 TIMEOUT_S = 120.0
 NAMES = ("cc", "gcc", "clang")
 REMEDY = "sudo apt-get install gcc libc6-dev, or set CC to another compiler"
-TELLING = ("error", "cannot", "unrecognized", "not found", "no such", "could not")  # marks of the line that says why
+ERROR_MARKS = (
+    "error",
+    "cannot",
+    "unrecognized",
+    "not found",
+    "no such",
+    "could not",
+)  # of the line that says why
 
 
 class NotCompiled(HwprofError):
@@ -67,11 +74,11 @@ class Compiler:
         if place.is_dir():
             return place
         programs = [str(path) for path in sources if path.suffix == ".c"]
-        with making(place) as half:
+        with new_entry(place) as half:
             for extra in attempts:
                 command = (*self.words, *flags, *extra)
                 calls = ((*command, *own, "-o", str(half / name), *programs) for name, own in outputs.items())
-                complaint = next(filter(None, map(_complaint, calls)), "")
+                complaint = next((fault for call in calls if (fault := _fault(_call(call)))), "")
                 if not complaint:
                     break
             else:
@@ -116,16 +123,12 @@ def _call(command: Sequence[str]) -> subprocess.CompletedProcess[str] | str:
         return error.strerror or str(error)
 
 
-def _complaint(command: Sequence[str]) -> str:
-    """Empty, or what the compiler complained of first."""
-    return _fault(_call(command))
-
-
 def _fault(done: subprocess.CompletedProcess[str] | str) -> str:
+    """Empty, or the first line that says why a command failed."""
     if isinstance(done, str):
         return done
     if done.returncode == 0:
         return ""
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    telling = [line for line in lines if any(mark in line.lower() for mark in TELLING)]
-    return (telling or lines or [f"exit code {done.returncode}"])[0]
+    errors = [line for line in lines if any(mark in line.lower() for mark in ERROR_MARKS)]
+    return (errors or lines or [f"exit code {done.returncode}"])[0]

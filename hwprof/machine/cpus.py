@@ -22,7 +22,7 @@ def cpu_list(text: str | None) -> tuple[int, ...]:
     return tuple(found)
 
 
-def online(root: Path = ROOT) -> tuple[int, ...]:
+def online_cpus(root: Path = ROOT) -> tuple[int, ...]:
     """CPUs that are on."""
     text = read(root / "sys/devices/system/cpu/online")
     return parse_cpus(text) if text else ()
@@ -50,7 +50,7 @@ def _ours(allowed: Sequence[int] | None, root: Path) -> tuple[int, ...]:
     if allowed is not None:
         return tuple(allowed)
     # the affinity of this process says nothing about a recorded machine
-    return allowed_cpus() if root == ROOT else online(root)
+    return allowed_cpus() if root == ROOT else online_cpus(root)
 
 
 def check_cpus(cpus: Sequence[int], allowed: Sequence[int] | None = None, root: Path = ROOT) -> None:
@@ -58,7 +58,7 @@ def check_cpus(cpus: Sequence[int], allowed: Sequence[int] | None = None, root: 
     ours = _ours(allowed, root)
     wrong = [cpu for cpu in cpus if cpu not in ours]
     if wrong:
-        there = wrong[0] in online(root)
+        there = wrong[0] in online_cpus(root)
         fault = "isn't allowed here (affinity or cpuset)" if there else "doesn't exist or is off"
         raise UsageError(f"core {wrong[0]} {fault}", f"cores: {','.join(map(str, ours))}")
 

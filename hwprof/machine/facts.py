@@ -18,8 +18,9 @@ from typing import Any
 from hwprof import __version__
 from hwprof.machine import ids as machine_ids
 from hwprof.machine import virtual
-from hwprof.machine.cpus import online, parse_cpus, speed
+from hwprof.machine.cpus import online_cpus, parse_cpus, speed
 from hwprof.machine.files import ROOT, read
+from hwprof.machine.limits import cgroup
 
 # What firmware says where its maker said nothing
 NO_NAME = frozenset({"", "to be filled by o.e.m.", "system manufacturer", "system product name", "default string"})
@@ -34,13 +35,7 @@ SYSCTLS = {
 
 def cpu_blocks(root: Path = ROOT) -> list[dict[str, str]]:
     """/proc/cpuinfo, one mapping per processor (and what stands before or after them, as a block of its own)."""
-    text = read(root / "proc/cpuinfo") or ""
-    blocks = []
-    for part in re.split(r"\n\s*\n", text):
-        block = dict(re.findall(r"^([^:\n]+?)\s*: ?(.*)$", part, re.MULTILINE))
-        if block:
-            blocks.append({key.strip(): value.strip() for key, value in block.items()})
-    return blocks
+    return machine_ids.blocks(read(root / "proc/cpuinfo") or "")
 
 
 def hardware(root: Path = ROOT, architecture: str | None = None) -> dict[str, Any]:
@@ -57,7 +52,7 @@ def hardware(root: Path = ROOT, architecture: str | None = None) -> dict[str, An
         "ids": sorted({machine_ids.identity(b) for b in processors} - {""}),
         "kinds": kinds if len(kinds) > 1 else [],
         "board": board(root),
-        "cpus": len(processors) or len(online(root)),
+        "cpus": len(processors) or len(online_cpus(root)),
         "cores": cores(root),
         "caches": caches(root),
         "extensions": list(dict.fromkeys(word for b in processors for word in machine_ids.extensions(b))),
@@ -123,7 +118,7 @@ def board(root: Path) -> str | None:
 def cores(root: Path) -> dict[str, int]:
     """Sockets, physical cores and threads per core from the topology, where it is told."""
     seen = set()
-    for cpu in online(root):
+    for cpu in online_cpus(root):
         topology = root / f"sys/devices/system/cpu/cpu{cpu}/topology"
         package, core = read(topology / "physical_package_id"), read(topology / "core_id")
         if package is None or core is None:
@@ -135,14 +130,14 @@ def cores(root: Path) -> dict[str, int]:
     return {
         "sockets": len({package for package, _, _ in seen}),
         "physical": len(seen),
-        "threads_per_core": max(1, len(online(root)) // len(seen)),
+        "threads_per_core": max(1, len(online_cpus(root)) // len(seen)),
     }
 
 
 def caches(root: Path) -> list[dict[str, Any]]:
     """Caches by level, type and size: how many CPUs share one, and how many of them there are."""
     found: dict[tuple[int, str, int, int], set[str]] = {}
-    for cpu in online(root):
+    for cpu in online_cpus(root):
         for index in (root / f"sys/devices/system/cpu/cpu{cpu}/cache").glob("index*"):
             size = read(index / "size") or ""
             if not re.fullmatch(r"\d+[KM]", size):
@@ -218,8 +213,6 @@ def volatile(root: Path = ROOT) -> dict[str, Any]:
 
 def cpu_limit(root: Path = ROOT) -> str | None:
     """`quota period` in microseconds: the tightest of the process's control group and those above; None: no limit."""
-    from hwprof.machine.limits import cgroup
-
     group, top = cgroup(root, None), root / "sys/fs/cgroup"
     tightest: tuple[float, str] | None = None
     while group is not None and group.is_relative_to(top):
@@ -265,6 +258,4 @@ def software(distributions: Sequence[str] = ()) -> dict[str, Any]:
 
 def machine_facts() -> dict[str, Mapping[str, Any]]:
     """What is the same for every run of a session."""
-    pass
-
     return {"hardware": hardware(), "host_state": host_state()}

@@ -53,6 +53,16 @@ ARM_EXTENSIONS = ("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2", 
 RISCV_EXTENSIONS = re.compile(r"zv\w+|zfh\w*|zfbfmin|zb[abs]|x\w+")
 
 
+def blocks(cpuinfo: str) -> list[dict[str, str]]:
+    """Key -> value of each block of a /proc/cpuinfo text; empty lines separate blocks."""
+    found = []
+    for part in re.split(r"\n\s*\n", cpuinfo):
+        pairs = re.findall(r"^([^:\n]+?)\s*:(.*)$", part, re.MULTILINE)
+        if pairs:
+            found.append({key.strip(): value.strip() for key, value in pairs})
+    return found
+
+
 def identity(block: Mapping[str, str]) -> str:
     """Vendor ids of one processor of /proc/cpuinfo; empty where there are none.
 

@@ -34,29 +34,31 @@ def memory_limit(root: Path = ROOT) -> int | None:
     return min(found, default=None)
 
 
+def _value(root: Path, file: str, key: str) -> str:
+    """First word after `key:` in a file of /proc; "" where there is none."""
+    found = re.search(rf"^{key}\s*:\s*(\S+)", files.read(root / "proc" / file) or "", re.MULTILINE)
+    return found[1] if found else ""
+
+
 def allowed_cores(root: Path = ROOT) -> tuple[int, ...]:
     """Cores that affinity and cpuset leave this process; empty where /proc does not say."""
-    found = re.search(r"^Cpus_allowed_list:\s*(\S+)", files.read(root / "proc/self/status") or "", re.MULTILINE)
-    return cpu_list(found[1]) if found else ()
+    return cpu_list(_value(root, "self/status", "Cpus_allowed_list"))
 
 
-def filtered(root: Path = ROOT) -> bool:
-    """Whether a seccomp filter watches this process's system calls."""
-    found = re.search(r"^Seccomp:\s*(\d)", files.read(root / "proc/self/status") or "", re.MULTILINE)
-    return found is not None and found[1] == "2"
+def has_seccomp_filter(root: Path = ROOT) -> bool:
+    """Whether a seccomp filter checks this process's system calls (proc(5): mode 2)."""
+    return _value(root, "self/status", "Seccomp") == "2"
 
 
 def can_exclude(root: Path = ROOT) -> bool | None:
-    """Whether the PMU can tell user code from the kernel; None where that is not told by the CPU's own words.
+    """Whether the PMU can exclude the kernel from its counts; None where /proc/cpuinfo does not say so.
 
-    RISC-V can with Sscofpmf, and T-Head's and Andes's cores in a way of their own.
+    RISC-V can with Sscofpmf; T-Head's and Andes's cores have a mechanism of their own.
     """
-    cpuinfo = files.read(root / "proc/cpuinfo") or ""
-    isa = re.search(r"^isa\s*:\s*(\S+)", cpuinfo, re.MULTILINE)
+    isa = _value(root, "cpuinfo", "isa")
     if not isa:
         return None
-    vendor = re.search(r"^mvendorid\s*:\s*(\S+)", cpuinfo, re.MULTILINE)
-    return "sscofpmf" in isa[1].split("_") or bool(vendor and vendor[1] in ("0x5b7", "0x31e"))
+    return "sscofpmf" in isa.split("_") or _value(root, "cpuinfo", "mvendorid") in ("0x5b7", "0x31e")
 
 
 def cgroup(root: Path, pid: int | None) -> Path | None:

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from hwprof.machine import files
+from hwprof.machine.files import ROOT
 
-ROOT = Path("/")
 # How DMI strings begin, and whose they are
 DMI = (
     ("KVM", "kvm"),

@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-4
 
 
-def in_double(source: Path, images: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+def evaluate_double(source: Path, images: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
     """First outputs (images, ...) of the .onnx at `source`, its weights and the images cast to float64."""
     import numpy as np
 
-    made, _ = portions(source, images)
+    made, _ = evaluate_batches(source, images)
     outputs: NDArray[np.float64] = np.concatenate([outputs[0] for outputs in made])[: len(images)]
     if outputs.dtype != np.float64:
         raise TypeError(f"the evaluator gave {outputs.dtype}, not float64")
     return outputs
 
 
-def portions(source: Path, images: Sequence[NDArray[np.float32]]) -> tuple[list[list[Any]], int]:
+def evaluate_batches(source: Path, images: Sequence[NDArray[np.float32]]) -> tuple[list[list[Any]], int]:
     """(all outputs of one batch after the other, the batch) in float64; the last batch is filled up from the first."""
     import numpy as np
     import onnx
     from onnx.reference import ReferenceEvaluator
 
-    model = double(onnx.load(str(source)))
+    model = to_double(onnx.load(str(source)))
     evaluator = ReferenceEvaluator(model, new_ops=operators())
     dims = model.graph.input[0].type.tensor_type.shape.dim
     batch = dims[0].dim_value or 1
@@ -48,7 +48,7 @@ def portions(source: Path, images: Sequence[NDArray[np.float32]]) -> tuple[list[
     return made, batch
 
 
-def double(model: Any) -> Any:
+def to_double(model: Any) -> Any:
     """A copy of an onnx.ModelProto in which every float32 is a float64: weights, constants, casts, inputs, outputs."""
     import numpy as np
     import onnx

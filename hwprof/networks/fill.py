@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from hwprof.networks.evaluate import operators as pools
 from hwprof.networks.graph import InputSpec
 from hwprof.networks.images import synthetic_inputs
 
@@ -101,11 +102,11 @@ def weights(model: Any, gains: Mapping[str, float], seed: int, operators: Sequen
             values = numpy_helper.to_array(initializer).astype(np.float64)
             initializer.CopyFrom(numpy_helper.from_array(values, initializer.name))
     if operators or any(node.op_type == "BatchNormalization" for node in model.graph.node):
-        made.update(settled(double, operators))
+        made.update(calibrate_normalisation(double, operators))
     return {name: np.ascontiguousarray(values, dtype=np.float32) for name, values in made.items()}
 
 
-def settled(model: Any, operators: Sequence[Any] = ()) -> dict[str, NDArray[np.float64]]:
+def calibrate_normalisation(model: Any, operators: Sequence[Any] = ()) -> dict[str, NDArray[np.float64]]:
     """Mean and variance for each BatchNormalization of a filled model in double precision, in one pass.
 
     Each layer is normalised by what it sees before the next one sees it (onnx's reference evaluator, with a
@@ -114,8 +115,6 @@ def settled(model: Any, operators: Sequence[Any] = ()) -> dict[str, NDArray[np.f
     import numpy as np
     from onnx.reference import ReferenceEvaluator
     from onnx.reference.op_run import OpRun
-
-    from hwprof.networks.evaluate import operators as pools
 
     found: dict[str, NDArray[np.float64]] = {}
 
@@ -137,7 +136,7 @@ def settled(model: Any, operators: Sequence[Any] = ()) -> dict[str, NDArray[np.f
     return found
 
 
-def put(model: Any, values: Mapping[str, Any]) -> None:
+def fill_weights(model: Any, values: Mapping[str, Any]) -> None:
     """Give every empty initializer of `model` its values, in place."""
     for initializer in model.graph.initializer:
         if is_empty(initializer):

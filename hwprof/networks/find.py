@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hwprof.errors import UnknownNetwork
 from hwprof.networks.network import _TABLE, REAL, RECIPE, Network
-
-if TYPE_CHECKING:
-    pass
+from hwprof.networks.users import users_network
 
 
 def resolve(name_or_path: str) -> Network:
@@ -20,11 +17,9 @@ def resolve(name_or_path: str) -> Network:
     if name in _TABLE and name != "tiny_cnn":
         return Network(name, "torchvision-default", _TABLE[name].size, real=True)
     if name_or_path.endswith(".pt2"):
-        from hwprof.networks.exported import exported_network
+        from hwprof.networks.torch_programs import exported_network  # a worker has not all that it imports
 
         return exported_network(Path(name_or_path))
     if not name_or_path.endswith(".onnx") and "/" not in name_or_path:
         raise UnknownNetwork(name_or_path, _TABLE)
-    from hwprof.networks.users import users_network
-
     return users_network(Path(name_or_path))

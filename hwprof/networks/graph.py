@@ -5,10 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
+from typing import Any
 
 # Where the learned tensors of an operator stand among its inputs. Running statistics are no parameters.
 LEARNED = {"Conv": (1, 2), "ConvTranspose": (1, 2), "Gemm": (1, 2), "MatMul": (1,), "BatchNormalization": (1, 2)}
@@ -31,12 +28,7 @@ def layers(model: Any, batch: int = 1) -> tuple[NodeCost, ...]:
     MACs are counted for Conv, ConvTranspose, Gemm and MatMul; everything else has none. A convolution costs
     (output elements) x (input channels / groups) x (kernel elements): the count that torchvision calls "ops".
     """
-    import onnx
-
-    inferred = onnx.shape_inference.infer_shapes(_with_batch(model, batch))
-    shapes = {v.name: _shape(v) for v in [*inferred.graph.value_info, *inferred.graph.output, *inferred.graph.input]}
-    shapes |= {i.name: tuple(i.dims) for i in inferred.graph.initializer}
-    sizes = {i.name: math.prod(i.dims) for i in inferred.graph.initializer}
+    nodes, shapes, sizes = infer_shapes(model, batch)
     return tuple(
         NodeCost(
             node.name or node.output[0],
@@ -45,8 +37,18 @@ def layers(model: Any, batch: int = 1) -> tuple[NodeCost, ...]:
             sum(sizes.get(node.input[i], 0) for i in LEARNED.get(node.op_type, ()) if i < len(node.input)),
             shapes.get(node.output[0]),
         )
-        for node in inferred.graph.node
+        for node in nodes
     )
+
+
+def infer_shapes(model: Any, batch: int) -> tuple[list[Any], dict[str, tuple[int, ...] | None], dict[str, int]]:
+    """(nodes, shape of each tensor or None where it is unknown, elements of each learned tensor) at `batch`."""
+    import onnx
+
+    graph = onnx.shape_inference.infer_shapes(_with_batch(model, batch)).graph
+    shapes = {value.name: _shape(value) for value in [*graph.value_info, *graph.output, *graph.input]}
+    shapes |= {i.name: tuple(i.dims) for i in graph.initializer}
+    return list(graph.node), shapes, {i.name: math.prod(i.dims) for i in graph.initializer}
 
 
 def totals(model: Any, batch: int = 1) -> tuple[int | None, int]:

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import BadModel, NotAvailable, NotInstalled, UnknownNetwork, UsageError
-from hwprof.networks.graph import InputSpec
+from hwprof.networks import fill
+from hwprof.networks.graph import InputSpec, reshape_for, totals
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,12 +76,11 @@ def info(name: str) -> NetworkInfo:
     return _TABLE[name]
 
 
-def sized(model: Any, size: int, recorded: int) -> Any:
+def resize_graph(model: Any, size: int, recorded: int) -> Any:
     """A copy of a shipped graph for another input side: the input's shape and the constants that depend on it."""
+    import numpy as np
     import onnx
     from onnx import numpy_helper
-
-    from hwprof.networks.graph import reshape_for
 
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -90,8 +90,6 @@ def sized(model: Any, size: int, recorded: int) -> Any:
     for initializer in copy.graph.initializer:
         if initializer.name in reshapes and size != recorded:
             dims = reshape_for([int(d) for d in numpy_helper.to_array(initializer)], size, recorded)
-            import numpy as np
-
             initializer.CopyFrom(numpy_helper.from_array(np.array(dims, dtype=np.int64), initializer.name))
     return copy
 
@@ -164,7 +162,7 @@ class Network:
             return onnx.load(str(self.path))
         folder = resources.files("hwprof.networks") / "graphs"
         shipped = onnx.load_from_string(gzip.decompress((folder / f"{self.name}.onnx.gz").read_bytes()))
-        return sized(shipped, size or _TABLE[self.name].size, _TABLE[self.name].size)
+        return resize_graph(shipped, size or _TABLE[self.name].size, _TABLE[self.name].size)
 
     def gains(self) -> dict[str, float]:
         """Calibration of a built-in network: layer -> factor on its weights."""
@@ -174,15 +172,11 @@ class Network:
 
     def weights(self, seed: int) -> dict[str, NDArray[np.float32]]:
         """Tensor -> its seeded values, the same for every size."""
-        from hwprof.networks import fill
-
         fixed = _TABLE[self.name].sizes
         return fill.weights(self.model(fixed[0] if fixed else fill.SIZE), self.gains(), seed)
 
     def macs(self, size: int | None, batch: int) -> int | None:
         """Multiply-accumulates of one batch; None where the graph doesn't tell."""
-        from hwprof.networks.graph import totals
-
         known = _TABLE.get(self.name)
         if self.path is None and known and batch == 1 and size in (None, known.size):
             return known.macs
@@ -190,8 +184,6 @@ class Network:
 
     def params(self) -> int:
         """Learned parameters."""
-        from hwprof.networks.graph import totals
-
         known = _TABLE.get(self.name)
         return known.params if self.path is None and known else totals(self.model())[1]
 
@@ -212,22 +204,20 @@ class Network:
         """
         import onnx
 
-        from hwprof.networks.fill import put
-
         if self.real:
-            pretrained(self, path, size)
+            write_pretrained(self, path, size)
             return
         model = self.model(size)
         if self.path is None:
-            put(model, self.weights(seed))
+            fill.fill_weights(model, self.weights(seed))
         if self.module is not None:
             shutil.copyfile(self.module, path.with_suffix(".pt2"))
-        with whole(path) as half:
+        with atomic_write(path) as half:
             onnx.save(model, str(half))
 
 
 @contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A name beside `path` to write to; renamed into place at the end, removed on failure."""
     handle, name = tempfile.mkstemp(prefix=".half-", dir=path.parent)
     os.close(handle)
@@ -240,7 +230,7 @@ def whole(path: Path) -> Iterator[Path]:
         raise
 
 
-def pretrained(network: Network, path: Path, size: int | None = None) -> None:
+def write_pretrained(network: Network, path: Path, size: int | None = None) -> None:
     """Write a built-in network with torchvision's real weights. Raises NotInstalled, or NotAvailable offline."""
     try:
         import torch
@@ -265,21 +255,19 @@ def pretrained(network: Network, path: Path, size: int | None = None) -> None:
             f"the weights of {network.name} could not be downloaded: {error}",
             "go online once, or leave --pretrained away",
         ) from error
-    from_state(network, module.state_dict(), path, size)
+    write_state(network, module.state_dict(), path, size)
 
 
-def from_state(network: Network, state: Any, path: Path, size: int | None = None) -> None:
+def write_state(network: Network, state: Any, path: Path, size: int | None = None) -> None:
     """Write a built-in network with the tensors of a torchvision state_dict. Raises BadModel where one is missing."""
     import onnx
 
-    from hwprof.networks.fill import is_empty
-
     model = network.model(size)
     for initializer in model.graph.initializer:
-        if not is_empty(initializer):
+        if not fill.is_empty(initializer):
             continue
         if initializer.name not in state or tuple(state[initializer.name].shape) != tuple(initializer.dims):
             raise BadModel(network.name, f"the weights have no fitting '{initializer.name}'")
         initializer.raw_data = state[initializer.name].detach().numpy().astype("<f4").tobytes()
-    with whole(path) as half:
+    with atomic_write(path) as half:
         onnx.save(model, str(half))

@@ -47,7 +47,7 @@ class Preprocess:
 
 
 # Of torchvision's current default weights, where they differ.
-OF: Mapping[str, Preprocess] = {
+PREPROCESSES: Mapping[str, Preprocess] = {
     "efficientnet_b0": Preprocess(interpolation="bicubic"),
     # torchvision's module undoes ImageNet's mean and deviation in its first step, which the shipped graph leaves out
     "googlenet": Preprocess(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
@@ -57,9 +57,9 @@ OF: Mapping[str, Preprocess] = {
 }
 
 
-def of(network: str) -> Preprocess:
+def preprocess_of(network: str) -> Preprocess:
     """The preprocessing of a built-in network; ImageNet's usual one for any other."""
-    return OF.get(network, Preprocess())
+    return PREPROCESSES.get(network, Preprocess())
 
 
 class BadImage(UsageError):
@@ -100,7 +100,7 @@ def pixels(path: Path, how: Preprocess, shape: tuple[int, int, int], library: st
     return np.ascontiguousarray(crop.transpose(2, 0, 1))
 
 
-def resized(rows: int, columns: int, shorter: int) -> tuple[int, int]:
+def target_size(rows: int, columns: int, shorter: int) -> tuple[int, int]:
     """(rows, columns) with the shorter one as wanted, the longer one in proportion and rounded down."""
     if rows <= columns:
         return shorter, int(shorter * columns / rows)
@@ -117,7 +117,7 @@ def _pillow(path: Path, how: Preprocess, channels: int, shorter: int) -> Any:
             image = opened.convert("RGB" if channels == 3 else "L")
     except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
         raise BadImage(f"{path}: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from error
-    rows, columns = resized(image.height, image.width, shorter)
+    rows, columns = target_size(image.height, image.width, shorter)
     return np.asarray(image.resize((columns, rows), filters[how.interpolation]))
 
 
@@ -138,7 +138,7 @@ def _opencv(path: Path, how: Preprocess, channels: int, shorter: int) -> Any:
         raise BadImage(f"{path}: cannot identify image file")
     if channels == 3:
         image = image[:, :, ::-1]
-    rows, columns = resized(image.shape[0], image.shape[1], shorter)
+    rows, columns = target_size(image.shape[0], image.shape[1], shorter)
     return resample(image, rows, columns, how.interpolation)
 
 
@@ -186,7 +186,7 @@ def filter_matrix(before: int, after: int, interpolation: str) -> Any:
     return weights
 
 
-def normalised(images: Image, how: Preprocess) -> NDArray[np.float32]:
+def normalise(images: Image, how: Preprocess) -> NDArray[np.float32]:
     """uint8 (images, channels, height, width) as the network takes them."""
     import numpy as np
 

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from hwprof.errors import HwprofError
+from hwprof.networks import find
+from hwprof.networks.graph import infer_shapes
+
 # These compute; what stands between them (activations, batch normalisation, additions) can be done on the way.
 COMPUTE = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
@@ -36,16 +40,9 @@ class Traffic:
 
 def traffic(model: Any, batch: int = 1) -> Traffic | None:
     """The compulsory traffic of an ONNX model at its own input size; None where a shape is unknown."""
-    import onnx
-
-    from hwprof.networks.graph import _shape, _with_batch
-
-    inferred = onnx.shape_inference.infer_shapes(_with_batch(model, batch))
-    shapes = {v.name: _shape(v) for v in [*inferred.graph.value_info, *inferred.graph.output, *inferred.graph.input]}
-    weights = {i.name: math.prod(i.dims) for i in inferred.graph.initializer}
-    shapes |= {i.name: tuple(i.dims) for i in inferred.graph.initializer}
+    nodes, shapes, weights = infer_shapes(model, batch)
     read = moved = layers = largest = 0
-    for node in inferred.graph.node:
+    for node in nodes:
         if node.op_type not in COMPUTE:
             continue
         layers += 1
@@ -63,9 +60,6 @@ def traffic(model: Any, batch: int = 1) -> Traffic | None:
 @lru_cache(maxsize=256)
 def of_network(name: str, size: int, batch: int = 1) -> Traffic | None:
     """Traffic of a built-in network or a user's .onnx at `size`; None where it isn't here any more, or unknown."""
-    from hwprof.errors import HwprofError
-    from hwprof.networks import find
-
     try:
         return traffic(find.resolve(name)._shaped(size or None), batch)
     except HwprofError:

@@ -1,4 +1,4 @@
-"""The range of every number that a user gives: one table for experiment files, the command line and Python."""
+"""The range of every number that a user sets: one table for experiment files, the command line and Python."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DAY_S = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """What a number may be, ends included; `above`: the lower end is not; `whole`: no fraction."""
+    """An interval of numbers, ends included; `above`: without the lower end; `whole`: no fraction."""
 
     low: float
     high: float
@@ -68,12 +68,12 @@ RANGES: Mapping[str, Range] = {
 def check(what: str, value: Any, where: str, error: type[UsageError] = UsageError) -> None:
     """Raise `error` where `value` is not what RANGES allows for `what`; `where`: the key or option it came from."""
     if not RANGES[what].holds(value):
-        shown = f"{value:g}" if isinstance(value, float) else repr(value)
-        shown = shown if len(shown) < 40 else f"{shown[:36]} ..."
-        raise error(f"{where} must be {RANGES[what]}, not {shown}")
+        text = f"{value:g}" if isinstance(value, float) else repr(value)
+        text = text if len(text) < 40 else f"{text[:36]} ..."
+        raise error(f"{where} must be {RANGES[what]}, not {text}")
 
 
-def parsed(what: str, text: str, where: str) -> int | float:
+def parse_number(what: str, text: str, where: str) -> int | float:
     """The number that a word of the command line stands for. Raises UsageError."""
     value: Any = text
     for kind in (int,) if RANGES[what].whole else (int, float):

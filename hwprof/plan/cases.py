@@ -1,4 +1,4 @@
-"""From the choices of an experiment to cases: names looked up, sizes and cores checked, before anything is measured."""
+"""From the choices of an experiment to cases: names, sizes and cores are checked before anything is measured."""
 
 from __future__ import annotations
 
@@ -9,18 +9,23 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from hwprof import plugins
 from hwprof.environments import interpreters
 from hwprof.errors import UsageError
 from hwprof.frameworks.calibration import Calibration
 from hwprof.frameworks.precision import QUANTISED
+from hwprof.machine.cpus import check_cpus, default_cpus, parse_cpus
+from hwprof.networks import find
 from hwprof.networks.graph import InputSpec
+from hwprof.plan import runners
 from hwprof.plan.experiment import Choice, Experiment
+from hwprof.plan.options import check_option
+from hwprof.plan.runners import DeclaredRunner
 from hwprof.records import Case, Kind
 
 if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Adapter
     from hwprof.networks.network import Network
-    from hwprof.plan.declared import Declared
 
 # Options of this prefix are variables of the worker's environment: env.OPENCV_CPU_DISABLE=AVX2
 ENVIRONMENT = "env."
@@ -40,13 +45,13 @@ class PlannedCase:
     params: int | None
     python: str = sys.executable  # runs the framework
     converter: str = sys.executable  # makes its artifact
-    declared: Declared | None = None  # the runner that measures it; None: a worker does
-    tuned: Mapping[str, Any] | None = None  # the tuning that its launch parameters come from
+    runner: DeclaredRunner | None = None  # the one that measures it; None: a worker does
+    tuning: Mapping[str, Any] | None = None  # the tuning that its launch parameters come from
 
     @property
     def kind(self) -> Kind:
         """What its runs are."""
-        return Kind.NATIVE if self.declared is None else Kind.COMMAND
+        return Kind.NATIVE if self.runner is None else Kind.COMMAND
 
     def environ(self) -> dict[str, str]:
         """Variables of the worker: what the framework needs, then what the case asks for."""
@@ -55,7 +60,7 @@ class PlannedCase:
     @property
     def call(self) -> str:
         """How an inference is called; "": as from the first, or not by an adapter."""
-        return "" if self.declared is not None else str(getattr(self.adapter, "call", ""))
+        return "" if self.runner is not None else str(getattr(self.adapter, "call", ""))
 
     def software(self) -> Mapping[str, Any]:
         """What the run's interpreter is and has, and how the framework is called."""
@@ -65,8 +70,6 @@ class PlannedCase:
 
 def plan(experiment: Experiment) -> tuple[PlannedCase, ...]:
     """Every choice of the experiment as a case. Raises on the first name, size, core or option that can't be."""
-    from hwprof.machine.cpus import check_cpus, default_cpus, parse_cpus
-
     cpus = []
     for choice in experiment.choices:
         text = choice.cpus or experiment.cpus
@@ -74,23 +77,19 @@ def plan(experiment: Experiment) -> tuple[PlannedCase, ...]:
         check_cpus(asked)
         cpus.append(asked or default_cpus(choice.threads))
     return tuple(
-        _planned(choice, experiment.seed, cores, experiment.calibration)
+        _plan_case(choice, experiment.seed, cores, experiment.calibration)
         for choice, cores in zip(experiment.choices, cpus, strict=True)
     )
 
 
-def _planned(choice: Choice, seed: int, cpus: Sequence[int], calibration: Calibration) -> PlannedCase:
-    from hwprof import plugins
-
-    adapter, declared = measured_by(choice)
-    options = checked_options(adapter, choice.options) if declared is None else declared.checked_options(choice.options)
+def _plan_case(choice: Choice, seed: int, cpus: Sequence[int], calibration: Calibration) -> PlannedCase:
+    adapter, runner = adapter_and_runner(choice)
+    options = check_options(adapter, choice.options) if runner is None else runner.check_options(choice.options)
     name, precisions = adapter.name, adapter.precisions
-    if declared is not None:
-        name, precisions = declared.name, tuple(declared.precision)
-        if declared.batch and choice.batch not in declared.batch:
-            raise UsageError(
-                f"{name} does no batch of {choice.batch}", f"it does {', '.join(map(str, declared.batch))}"
-            )
+    if runner is not None:
+        name, precisions = runner.name, tuple(runner.precision)
+        if runner.batch and choice.batch not in runner.batch:
+            raise UsageError(f"{name} does no batch of {choice.batch}", f"it does {', '.join(map(str, runner.batch))}")
     if choice.precision not in precisions:
         raise UsageError(f"{name} computes no '{choice.precision}' here", f"it knows {', '.join(precisions)}")
     if choice.precision in QUANTISED and calibration.label:  # other images, other weights: another case
@@ -99,7 +98,7 @@ def _planned(choice: Choice, seed: int, cpus: Sequence[int], calibration: Calibr
     spec = network.input_spec(choice.size or None, choice.batch)
     size = choice.size or network.default_size or 0
     macs, params = _counts(choice.network, size)
-    python = interpreters.registered(adapter.name) or sys.executable
+    python = interpreters.registered_python(adapter.name) or sys.executable
     case = Case(
         framework=choice.framework,
         network=network.name,
@@ -122,18 +121,17 @@ def _planned(choice: Choice, seed: int, cpus: Sequence[int], calibration: Calibr
         params=params,
         python=python,
         converter=converter_of(adapter, python),
-        declared=declared,
+        runner=runner,
     )
 
 
-def measured_by(choice: Choice) -> tuple[Adapter, Declared | None]:
+def adapter_and_runner(choice: Choice) -> tuple[Adapter, DeclaredRunner | None]:
     """The framework's adapter, and the runner that was asked for; UnknownFramework, UnknownRunner, UsageError."""
     from hwprof import plugins
-    from hwprof.plan import declared
 
-    if choice.framework != declared.FRAMEWORK:
+    if choice.framework != runners.FRAMEWORK:
         return plugins.adapter(choice.framework), None
-    runner = declared.find(dict(choice.options).get("runner"))
+    runner = runners.find(dict(choice.options).get("runner"))
     return plugins.adapter(runner.framework), runner
 
 
@@ -142,13 +140,11 @@ def converter_of(adapter: Adapter, python: str) -> str:
     wanted = adapter.environment.converter
     if wanted in ("", adapter.name):
         return python
-    return (None if wanted == "hwprof" else interpreters.registered(wanted)) or sys.executable
+    return (None if wanted == "hwprof" else interpreters.registered_python(wanted)) or sys.executable
 
 
 @lru_cache(maxsize=256)
 def _network(name: str) -> Network:
-    from hwprof.networks import find
-
     return find.resolve(name)
 
 
@@ -159,20 +155,12 @@ def _counts(name: str, size: int) -> tuple[int | None, int | None]:
     return network.macs(size or None, 1), network.params()
 
 
-def checked_options(adapter: Adapter, given: Sequence[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:
+def check_options(adapter: Adapter, options: Sequence[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:
     """Options in canonical order. Raises UsageError for a name or value that the adapter doesn't know."""
-    for name, value in given:
-        if name.startswith(ENVIRONMENT) and len(name) > len(ENVIRONMENT):
-            continue
-        if name not in adapter.options:
-            known = ", ".join(sorted(adapter.options)) or "none"
-            raise UsageError(
-                f"{adapter.name} has no option '{name}'", f"it knows: {known}; and {ENVIRONMENT}NAME=VALUE"
-            )
-        if value not in adapter.options[name]:
-            values = ", ".join(str(v) for v in adapter.options[name])
-            raise UsageError(f"{adapter.name} knows no {name} = {value!r}", f"one of: {values}")
-    return tuple(sorted(given))
+    for name, value in options:
+        if not name.startswith(ENVIRONMENT) or name == ENVIRONMENT:
+            check_option(adapter.name, name, value, adapter.options, also=f"; and {ENVIRONMENT}NAME=VALUE")
+    return tuple(sorted(options))
 
 
 def environ_of(case: Case) -> dict[str, str]:

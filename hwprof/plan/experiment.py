@@ -17,10 +17,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from hwprof.collectors.simulators import simulator
 from hwprof.errors import BadExperiment, UsageError
 from hwprof.frameworks.calibration import COUNT, Calibration
 from hwprof.frameworks.precision import QUANTISED
 from hwprof.plan import bounds
+from hwprof.plan.options import check_keys
 from hwprof.worker.protocol import LoopSettings
 
 FORMAT = 1
@@ -74,11 +76,11 @@ class Choice:
 
     framework: str
     network: str
-    size: int
-    batch: int
-    threads: int
-    precision: str
-    options: tuple[tuple[str, Any], ...]
+    size: int = 0
+    batch: int = 1
+    threads: int = 1
+    precision: str = "fp32"
+    options: tuple[tuple[str, Any], ...] = ()
     cpus: str = ""
 
 
@@ -136,7 +138,7 @@ class Experiment:
             yield from ((number, index) for index in order)
 
 
-def built_in() -> tuple[str, ...]:
+def built_in_names() -> tuple[str, ...]:
     """Names of the experiments that come with hwprof."""
     folder = resources.files("hwprof.configs") / "experiments"
     return tuple(sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml")))
@@ -145,11 +147,12 @@ def built_in() -> tuple[str, ...]:
 def load(name_or_path: str) -> Experiment:
     """A built-in experiment by name, or a file. Raises BadExperiment with what is wrong and what would be right."""
     if "/" not in name_or_path and not name_or_path.endswith(".toml"):
-        if name_or_path not in built_in():
-            near = difflib.get_close_matches(name_or_path, built_in(), n=1)
+        if name_or_path not in built_in_names():
+            near = difflib.get_close_matches(name_or_path, built_in_names(), n=1)
             hint = f"did you mean '{near[0]}'? " if near else ""
             raise BadExperiment(
-                f"no experiment '{name_or_path}'", f"{hint}Built in: {', '.join(built_in())}; or the path of a .toml"
+                f"no experiment '{name_or_path}'",
+                f"{hint}Built in: {', '.join(built_in_names())}; or the path of a .toml",
             )
         text = (resources.files("hwprof.configs") / "experiments" / f"{name_or_path}.toml").read_text()
         return parse(text, name_or_path)
@@ -157,7 +160,7 @@ def load(name_or_path: str) -> Experiment:
     try:
         text = path.read_text()
     except FileNotFoundError:
-        raise BadExperiment(f"no experiment file {path}", f"built in: {', '.join(built_in())}") from None
+        raise BadExperiment(f"no experiment file {path}", f"built in: {', '.join(built_in_names())}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise BadExperiment(f"{path}: {error}", "an experiment is a text file in TOML") from error
     return parse(text, str(path), base=path.parent)
@@ -165,8 +168,6 @@ def load(name_or_path: str) -> Experiment:
 
 def parse(text: str, origin: str, base: Path | None = None) -> Experiment:
     """Check and expand the text of an experiment; `origin` is named in errors, `base`: where relative paths start."""
-    from hwprof.collectors.simulators import simulator
-
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -220,29 +221,24 @@ def _calibration(quantise: Mapping[str, Any], origin: str, base: Path | None) ->
     if folder and base is not None:
         folder = str((base / folder).resolve())
     try:
-        return Calibration(folder, quantise["count"]).checked()
+        return Calibration(folder, quantise["count"]).validate()
     except UsageError as error:
         raise BadExperiment(f"{origin}: [quantise] {error.message}", error.remedy) from error
 
 
 def _section(data: Mapping[str, Any], section: str, origin: str) -> dict[str, Any]:
     known = SECTIONS[section]
-    given = data if not section else data.get(section, {})
-    if not isinstance(given, dict):
+    table = data if not section else data.get(section, {})
+    if not isinstance(table, dict):
         raise BadExperiment(f"{origin}: [{section}] must be a table")
-    nested = {name for name in SECTIONS if name} | {"launch"} if not section else set()
-    unknown = [key for key in given if key not in known and key not in nested]
-    if unknown:
-        near = difflib.get_close_matches(unknown[0], [*known, *nested], n=1)
-        where = f" in [{section}]" if section else ""
-        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(sorted([*known, *nested]))}"
-        raise BadExperiment(f"{origin}: unknown key '{unknown[0]}'{where}", hint)
+    nested = [name for name in SECTIONS if name] + ["launch"] if not section else []
+    check_keys(table, sorted([*known, *nested]), origin, section)
     values = {}
     for key, (kind, default) in known.items():
-        if key not in given and default is None:
+        if key not in table and default is None:
             raise BadExperiment(f"{origin}: [{section}] needs '{key}'")
         where = f"{origin}: {section + '.' if section else ''}{key}"
-        values[key] = _typed(given.get(key, default), kind, where)
+        values[key] = _check_type(table.get(key, default), kind, where)
         if (what := NAMES.get(key, key)) in bounds.RANGES:
             for value in values[key] if isinstance(values[key], list) else [values[key]]:
                 if value or key not in ZERO_IS_UNSET:
@@ -250,7 +246,7 @@ def _section(data: Mapping[str, Any], section: str, origin: str) -> dict[str, An
     return values
 
 
-def _typed(value: Any, kind: Any, where: str) -> Any:
+def _check_type(value: Any, kind: Any, where: str) -> Any:
     if isinstance(kind, list):
         entries = value if isinstance(value, list) else [value]
         allowed = tuple(kind)
@@ -305,11 +301,11 @@ def _choices(
 def _variants(
     entry: str | Mapping[str, Any], launch: Mapping[str, Mapping[str, Any]], origin: str
 ) -> Iterator[tuple[str, tuple[tuple[str, Any], ...]]]:
-    given = {"name": entry} if isinstance(entry, str) else dict(entry)
-    name = given.pop("name", None)
+    keys = {"name": entry} if isinstance(entry, str) else dict(entry)
+    name = keys.pop("name", None)
     if not isinstance(name, str):
         raise BadExperiment(f"{origin}: a framework needs a name, as in {{name = 'pytorch', mode = 'eager'}}")
-    options = {**launch.get(name, {}), **given}
+    options = {**launch.get(name, {}), **keys}
     lists = [value if isinstance(value, list) else [value] for value in options.values()]
     for values in itertools.product(*lists):
         yield name, tuple(sorted(zip(options, values, strict=True)))
@@ -328,10 +324,10 @@ def _matches(choice: Choice, rule: Mapping[str, Any], origin: str) -> bool:
 
 
 def single(choice: Choice, plan: LoopSettings, **fields: Any) -> Experiment:
-    """The experiment behind `hwprof run`: one case, a new one each time. Raises UsageError for impossible numbers."""
-    given = {name: getattr(choice, name) for name in ("batch", "threads", "size")}
-    given |= {name: getattr(plan, name) for name in PLANNED if getattr(plan, name) is not None}
-    for name, value in {**given, **fields}.items():
+    """The experiment of `hwprof run`: one case, a new one each time. Raises UsageError for numbers out of range."""
+    numbers = {name: getattr(choice, name) for name in ("batch", "threads", "size")}
+    numbers |= {name: getattr(plan, name) for name in PLANNED if getattr(plan, name) is not None}
+    for name, value in {**numbers, **fields}.items():
         if name in bounds.RANGES:
             bounds.check(name, value, name)
     # the name is part of what identifies an experiment and its text is not: the same words again are measured again

@@ -1,16 +1,18 @@
-"""The syntax of events and of framework options, as experiments, the matrix and the command line share it."""
+"""The syntax of events, options and keys that experiment files, declarations and the command line share."""
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hwprof.errors import UsageError
+from hwprof.errors import BadExperiment, UsageError
 
 
-def split_events(given: list[str] | None) -> tuple[str, ...]:
+def split_events(texts: list[str] | None) -> tuple[str, ...]:
     """All -e arguments as one list of event words; groups {a,b} and PMU terms cpu/x=1,y=2/ keep their commas."""
     words: list[str] = []
-    for text in given or ["auto"]:
+    for text in texts or ["auto"]:
         depth, slash, word = 0, False, ""
         for letter in text:
             if letter == "," and depth == 0 and not slash:
@@ -27,15 +29,39 @@ def split_events(given: list[str] | None) -> tuple[str, ...]:
     return tuple(words)
 
 
+def parse_options(texts: Iterable[str]) -> tuple[tuple[str, Any], ...]:
+    """Options as a case has them: sorted by name."""
+    return tuple(sorted(parse_option(text) for text in texts))
+
+
 def parse_option(text: str) -> tuple[str, Any]:
     """`spin=false` -> ("spin", False); numbers and booleans are recognised, everything else is text."""
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise UsageError(f"option '{text}'", "as in --option mode=eager")
-    plain: dict[str, Any] = {"true": True, "false": False}
-    if value in plain:
-        return name, plain[value]
+    if value in ("true", "false"):
+        return name, value == "true"
     try:
         return name, int(value)
     except ValueError:
         return name, value
+
+
+def check_option(
+    owner: str, name: str, value: Any, known: Mapping[str, Sequence[Any]], none: str = "none", also: str = ""
+) -> None:
+    """Raise UsageError for an option or value that `owner` lacks. `none`, `also`: words of the list of options."""
+    if name not in known:
+        raise UsageError(f"{owner} has no option '{name}'", f"it knows: {', '.join(sorted(known)) or none}{also}")
+    if value not in known[name]:
+        raise UsageError(f"{owner} knows no {name} = {value!r}", f"one of: {', '.join(map(str, known[name]))}")
+
+
+def check_keys(table: Iterable[str], known: Sequence[str], origin: str, section: str = "") -> None:
+    """Raise BadExperiment for the first key of a TOML table that is not known."""
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
+            where = f" in [{section}]" if section else ""
+            raise BadExperiment(f"{origin}: unknown key '{key}'{where}", hint)

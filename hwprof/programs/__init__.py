@@ -1,5 +1,5 @@
-"""Any program as a case: wrapped, attached to, counted by perf itself, or sampled for its hottest code.
+"""Any program as a case: started and counted from its exec on, attached to, or sampled by perf.
 
-command: forks, counts from exec on, stores. attach: a process that runs already. perfstat: `perf stat` as the counter.
-record: `perf record`, hottest symbols, flame graph. child: the process that waits to become the command.
+Others import `command` (run it), `attach` (a process that runs already), `counting` and `perfstat` (who counts),
+`recording` and `samples` (perf record), `perf` (the program perf), `output` (figures in what a program prints).
 """

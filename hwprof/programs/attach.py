@@ -1,30 +1,31 @@
-"""Observe a process that runs already: every thread it has, and those they will start."""
+"""Observe a process that runs already: all its threads, and those they start later."""
 
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import os
 import secrets
 import selectors
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hwprof import doubts
-from hwprof.collectors import uncounted
-from hwprof.collectors.perf import PerfCollector, TaskSession
+from hwprof.collectors import lost_counts
+from hwprof.collectors.perf.counters import PerfCollector, TaskSession
+from hwprof.collectors.readings import missing_readings, readings_between
 from hwprof.collectors.watcher import GaugeWatcher
 from hwprof.errors import NotAvailable, UsageError
-from hwprof.machine.clock import clock_ns
+from hwprof.machine.clock import clock_ns, utc_now
+from hwprof.machine.facts import machine_facts, software
 from hwprof.programs.command import FRAMEWORK, digest, name_of
-from hwprof.programs.counting import Counting, absent
+from hwprof.programs.counting import Counting
 from hwprof.programs.interrupts import Forwarding
 from hwprof.programs.perfstat import PerfStat
-from hwprof.records import Case, Doubt, Kind, Reading, Role, Run, Window, between
+from hwprof.records import Case, Doubt, Kind, Reading, Role, Run, Window
 
 _TRIES = 5
 
@@ -60,13 +61,7 @@ class TaskCounting:
 
     def finish(self) -> Sequence[Reading]:
         """Readings since it was opened. Closes the counters."""
-        after = self.session.read()
-        found = [
-            between(counter, first, last, index)
-            for group, first, last in zip(self.session.groups, self._before, after, strict=True)
-            for index, counter in enumerate(group.counters)
-        ]
-        readings = self.session.review(found)
+        readings = self.session.review(readings_between(self.session.groups, self._before, self.session.read(), 0))
         self.close()
         return readings
 
@@ -94,11 +89,9 @@ def observe(what: Observation, events: Sequence[str], backend: PerfStat | None =
 
     `backend`: perf stat in the place of hwprof's own counters.
     """
-    from hwprof.machine.facts import machine_facts, software
-
     case = case_of(what.pid, what.name)
     facts = machine_facts()
-    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    started = utc_now()
     with ExitStack() as stack:
         handle = pidfd(what.pid)
         stack.callback(os.close, handle)
@@ -111,19 +104,19 @@ def observe(what: Observation, events: Sequence[str], backend: PerfStat | None =
         else:
             counting, unavailable, missed = backend.attach(what.pid, 0), backend.unavailable, False
             stack.callback(counting.close)
-        t0, used_before = clock_ns(), uncounted.cpu_time_ns(what.pid)
+        t0, used_before = clock_ns(), lost_counts.cpu_time_ns(what.pid)
         watcher.started(what.pid)
-        gone = ended(handle, signals, what.duration_s)
-        t1, used_after = clock_ns(), uncounted.cpu_time_ns(what.pid)
-        readings = [*counting.finish(), *absent(unavailable)]
+        ended = wait_for_end(handle, signals, what.duration_s)
+        t1, used_after = clock_ns(), lost_counts.cpu_time_ns(what.pid)
+        readings = [*counting.finish(), *missing_readings(unavailable)]
         watcher.__exit__(None, None, None)
     window = Window(0, Role.COUNTED, 0, t0, t1, (t1 - t0,))
     window = dataclasses.replace(window, readings=(*readings, *watcher.readings(window)))
     used = None if used_before is None or used_after is None else used_after - used_before
-    window, lost = uncounted.judge(window, cpu_ns=used)
-    execution: dict[str, Any] = {"pid": what.pid, "elapsed_ns": t1 - t0, "ended": gone}
-    if signals.heard:
-        execution["interrupted"] = signals.heard
+    window, lost = lost_counts.judge(window, cpu_ns=used)
+    execution: dict[str, Any] = {"pid": what.pid, "elapsed_ns": t1 - t0, "ended": ended}
+    if signals.received:
+        execution["interrupted"] = signals.received
     run = Run(
         uid=secrets.token_hex(4),
         case=case,
@@ -152,16 +145,14 @@ def observe(what: Observation, events: Sequence[str], backend: PerfStat | None =
 def case_of(pid: int, name: str = "") -> Case:
     """The case that a running process is. Raises NotAvailable where there is none."""
     argv = command_line(pid)
-    recipe = f"file {digest(Path(f'/proc/{pid}/exe'))}"
-    options: Mapping[str, Any] = {"attached": True, "command": shlex.join(argv)}
     return Case(
         framework=FRAMEWORK,
         network=name or name_of(argv),
-        recipe=recipe,
+        recipe=f"file {digest(Path(f'/proc/{pid}/exe'))}",
         size=0,
         threads=0,
         precision="unknown",
-        options=tuple(sorted(options.items())),
+        options=(("attached", True), ("command", shlex.join(argv))),
     )
 
 
@@ -195,13 +186,13 @@ def _leader(pid: int) -> int:
     return pid
 
 
-def ended(process: int, signals: Forwarding, seconds: float | None) -> bool:
+def wait_for_end(process: int, signals: Forwarding, seconds: float | None) -> bool:
     """Whether the process ended before the time was over or a signal came."""
     deadline = None if seconds is None else clock_ns() + int(seconds * 1e9)
     with selectors.DefaultSelector() as selector:
         selector.register(process, selectors.EVENT_READ)
         selector.register(signals.wake, selectors.EVENT_READ)
-        while not signals.heard:
+        while not signals.received:
             left = None if deadline is None else (deadline - clock_ns()) / 1e9
             if left is not None and left <= 0:
                 return False

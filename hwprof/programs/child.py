@@ -1,4 +1,4 @@
-"""A process that waits, with everything prepared, until it is told to become the command.
+"""A process that waits, with everything prepared, until it may become the command.
 
 Between its start and its exec, counters can be opened on it. It is a small Python of its own and no fork of this
 process, whose threads and memory would come along. Standard library only.
@@ -57,7 +57,7 @@ Usage = resource.struct_rusage
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ProcessEnd:
     """How the process ended. `usage`: of itself and the children it waited for, from its very start."""
 
     status: int
@@ -117,7 +117,7 @@ class Child:
     ) -> None:
         self.argv = tuple(argv)
         self.path = find(argv)
-        self.ended: Ended | None = None
+        self.ended: ProcessEnd | None = None
         self._stop = stop
         self._held = False
         ours, theirs = socket.socketpair()
@@ -146,13 +146,13 @@ class Child:
         }
         with contextlib.suppress(BrokenPipeError):  # it died: what comes next says so
             self._link.sendall(json.dumps(job).encode() + b"\n")
-        told = self._hear()
-        if "used" not in told:
+        answer = self._receive()
+        if "used" not in answer:
             self.close()
             raise NotAvailable("the process that was to become the command died", "perhaps no memory is left")
-        self.used = Usage(told["used"])  # by the waiting process itself: no part of the command
+        self.used = Usage(answer["used"])  # by the waiting process itself: no part of the command
 
-    def _hear(self) -> dict[str, Any]:
+    def _receive(self) -> dict[str, Any]:
         data = b""
         while not data.endswith(b"\n") and (more := self._link.recv(65536)):
             data += more
@@ -168,8 +168,8 @@ class Child:
             if os.WIFSTOPPED(status):
                 self._held = True
                 return at_ns
-            self.ended = Ended(status, self.used, clock_ns())
-        refused = self._hear()  # nothing: the socket was closed by a successful exec
+            self.ended = ProcessEnd(status, self.used, clock_ns())
+        refused = self._receive()  # nothing: the socket was closed by a successful exec
         if refused:
             self.wait()
             text = os.strerror(refused["errno"])
@@ -181,7 +181,7 @@ class Child:
         return at_ns
 
     def resume(self) -> int:
-        """Let a held command go on; the moment just before."""
+        """Let the stopped command continue; the moment just before, in ns."""
         at_ns = clock_ns()
         if self._held:
             libc = ctypes.CDLL(None, use_errno=True)
@@ -191,21 +191,21 @@ class Child:
             self._held = False
         return at_ns
 
-    def over(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether it has ended; it is not yet reaped then."""
         if self.ended is not None:
             return True
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
-    def wait(self) -> Ended:
+    def wait(self) -> ProcessEnd:
         """Until it ends."""
         if self.ended is None:
             _, status, usage = os.wait4(self.pid, 0)
-            self.ended = Ended(status, usage, clock_ns())
+            self.ended = ProcessEnd(status, usage, clock_ns())
         return self.ended
 
     def close(self) -> None:
-        """Nothing of it stays behind."""
+        """Kill it where it still runs, and reap it."""
         if self.ended is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)

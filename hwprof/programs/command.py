@@ -1,9 +1,8 @@
-"""Wrap any program as a case: counted from its exec to its end, with power, memory and CPU use beside it."""
+"""Any program as a case: counted from its exec to its end, with power, memory and CPU use."""
 
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import hashlib
 import os
 import secrets
@@ -18,21 +17,24 @@ from pathlib import Path
 from typing import Any
 
 from hwprof import doubts
-from hwprof.collectors import uncounted
+from hwprof.collectors import lost_counts
 from hwprof.collectors.cpu import RUSAGE
+from hwprof.collectors.readings import missing_readings
 from hwprof.collectors.vocabulary import Name
 from hwprof.collectors.watcher import GaugeWatcher
 from hwprof.errors import UsageError
-from hwprof.programs.child import Child, Ended, Usage
-from hwprof.programs.counting import Backend, absent
+from hwprof.machine.clock import utc_now
+from hwprof.machine.facts import machine_facts, software
+from hwprof.programs.child import Child, ProcessEnd, Usage, find
+from hwprof.programs.counting import Backend
 from hwprof.programs.interrupts import Forwarding
-from hwprof.programs.output import Follower, Search, compiled
+from hwprof.programs.output import Follower, Search, compile_figure
 from hwprof.records import Case, Doubt, Failure, Kind, Reading, Role, Run, Series, Window
 
 FRAMEWORK = "command"
-# Passes of one round are executions of their own; their common events may differ by this much without a word.
+# Passes of one round are executions of their own; their common events may differ by this much without a doubt.
 UNLIKE = 0.05
-# Programs whose name says nothing about the work: the script behind them does.
+# Programs that run a script, which is what names the work.
 _INTERPRETERS = ("python", "pypy", "sh", "bash", "dash", "perl", "ruby", "node", "java", "lua")
 
 
@@ -60,7 +62,7 @@ class Order:
         if self.frames is not None and self.fps_from:
             raise UsageError("--frames and --fps-from at once", "one of them says how FPS is known")
         if self.fps_from:
-            compiled(self.fps_from)
+            compile_figure(self.fps_from)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Execution:
     """The command, run once."""
 
     window: Window
-    ended: Ended
+    ended: ProcessEnd
     fps: float | None
     series: tuple[Series, ...]
     doubts: tuple[Doubt, ...]
@@ -86,19 +88,17 @@ class CommandRunner:
 
     def run(self) -> Iterator[Run]:
         """One Run per round; the last one has a failure where the command failed. Raises where it can't be run."""
-        from hwprof.machine.facts import machine_facts
-
         self.facts = self.facts or machine_facts()
         case = case_of(self.order.argv, self.order.frames, self.order.cpus, self.order.name)
         for number in range(self.order.rounds):
             run = self.round(case, number)
             yield run
-            if run.failure is not None or interrupted(run):
+            if run.failure is not None or interrupting_signal(run):
                 return
 
     def round(self, case: Case, number: int) -> Run:
         """One round: as many executions as there are passes, fewer when one fails."""
-        started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        started = utc_now()
         done: list[Execution] = []
         for index in range(self.backend.passes):
             done.append(self.execute(index))
@@ -126,16 +126,20 @@ class CommandRunner:
                 counting = self.backend.attach(child.pid, index)
                 stack.callback(counting.close)
                 t0 = child.resume()
-            search = Search(compiled(order.fps_from) if order.fps_from else None)
-            figures = {name: Search(compiled(text)) for name, text in order.figures.items()}
-            Follower(pipes, search, tuple(figures.values())).follow(child.pid, child.over, signals)
+            search = Search(compile_figure(order.fps_from) if order.fps_from else None)
+            figures = {name: Search(compile_figure(text)) for name, text in order.figures.items()}
+            Follower(pipes, search, tuple(figures.values())).follow(child.pid, child.has_ended, signals)
             ended = child.wait()
             signals.pid = 0
-            watcher.__exit__(None, None, None)  # one more sample, behind the edge
-            readings = [*counting.finish(), *used(child.used, ended.usage), *absent(self.backend.unavailable)]
+            watcher.__exit__(None, None, None)  # one more sample, after the edge
+            readings = [
+                *counting.finish(),
+                *usage_readings(child.used, ended.usage),
+                *missing_readings(self.backend.unavailable),
+            ]
         window = Window(index, Role.COUNTED, index, t0, ended.at_ns, (ended.at_ns - t0,))
         window = dataclasses.replace(window, readings=(*readings, *watcher.readings(window)))
-        window, lost = uncounted.judge(window)
+        window, lost = lost_counts.judge(window)
         fps = search.value if order.fps_from else None
         if order.frames is not None:
             fps = order.frames / window.elapsed_s
@@ -151,13 +155,13 @@ class CommandRunner:
             facts["fps_matches"] = search.matches
         if figures:
             facts["figures"] = {name: one.value for name, one in figures.items()}
-        if signals.heard:
-            facts["interrupted"] = signals.heard
+        if signals.received:
+            facts["interrupted"] = signals.received
         failure = failure_of(order.argv[0], ended) or self._no_fps(search)
         return Execution(window, ended, fps, series, (*watcher.doubts([window]), *lost), facts, failure)
 
     def _pipes(self, stack: ExitStack) -> tuple[dict[int, int], int | None, int | None]:
-        """Where the output goes: straight through, unless it is searched."""
+        """Where the output goes: straight to this process's own, unless it is searched."""
         err = 2
         out = err if self.order.out_to_stderr else 1
         if not self.order.fps_from and not self.order.figures:
@@ -181,8 +185,6 @@ class CommandRunner:
         return Failure("no-fps", message, "try the expression on its output with grep -P", "output")
 
     def _run(self, case: Case, number: int, started: str, done: Sequence[Execution]) -> Run:
-        from hwprof.machine.facts import software
-
         fps = [e.fps for e in done if e.fps is not None]
         frames = self.order.frames
         facts: dict[str, Any] = {
@@ -204,7 +206,7 @@ class CommandRunner:
             round=number,
             started_utc=started,
             windows=tuple(e.window for e in done),
-            series=joined([e.series for e in done]),
+            series=join_series([e.series for e in done]),
             env=dict(self.order.environ),
             facts=facts,
             failure=next((e.failure for e in done if e.failure is not None), None),
@@ -213,16 +215,16 @@ class CommandRunner:
             software=software(),
         )
         found = {d.code: d for e in done for d in e.doubts}
-        found |= {d.code: d for d in (*doubts.of_run(run, os.cpu_count() or 1), *unlike(run.windows))}
+        found |= {d.code: d for d in (*doubts.of_run(run, os.cpu_count() or 1), *pass_doubts(run.windows))}
         return dataclasses.replace(run, doubts=tuple(found.values()))
 
 
-def interrupted(run: Run) -> int:
+def interrupting_signal(run: Run) -> int:
     """The signal that was sent to hwprof while it observed; 0: none."""
     return max((int(e.get("interrupted", 0)) for e in run.facts.get("executions", ())), default=0)
 
 
-def unlike(windows: Sequence[Window]) -> list[Doubt]:
+def pass_doubts(windows: Sequence[Window]) -> list[Doubt]:
     """A doubt where the executions of one round, each with a pass of its own, did unlike work."""
     for anchor in (Name.INSTRUCTIONS, Name.TASK_CLOCK):
         values = [r.value for w in windows for r in w.readings if r.metric == anchor and r.value]
@@ -233,8 +235,6 @@ def unlike(windows: Sequence[Window]) -> list[Doubt]:
 
 def case_of(argv: Sequence[str], frames: int | None = None, cpus: Sequence[int] = (), name: str = "") -> Case:
     """The case that a command is. `batch`: frames per execution, 1 where that is not known; 0 threads: its own."""
-    from hwprof.programs.child import find
-
     return Case(
         framework=FRAMEWORK,
         network=name or name_of(argv),
@@ -249,7 +249,7 @@ def case_of(argv: Sequence[str], frames: int | None = None, cpus: Sequence[int] 
 
 
 def name_of(argv: Sequence[str]) -> str:
-    """What people call it: the program's name, and the script's behind an interpreter's."""
+    """A short name: the program's, and after an interpreter's that of its script."""
     name = Path(argv[0]).name
     if name.rstrip("0123456789.") in _INTERPRETERS:
         script = next((w for w in argv[1:] if not w.startswith("-") and os.path.isfile(w)), None)  # noqa: PTH113  no word is too long for it
@@ -267,8 +267,8 @@ def digest(path: Path) -> str:
         return "unreadable"
 
 
-def used(before: Usage, after: Usage) -> list[Reading]:
-    """rusage of the command and the children it waited for; the waiting process's own share is taken off."""
+def usage_readings(before: Usage, after: Usage) -> list[Reading]:
+    """rusage of the command and the children it waited for, less the share of the process that waited."""
 
     def part(usage: Usage) -> tuple[float, ...]:
         times = (usage.ru_utime, usage.ru_stime)
@@ -305,8 +305,8 @@ def peak_rss(before: Usage, after: Usage, series: Sequence[Series], window: Wind
     return {"peak_rss_bytes": max(sampled), "peak_rss_sampled": True} if sampled else {}
 
 
-def failure_of(word: str, ended: Ended) -> Failure | None:
-    """A command that did not end well."""
+def failure_of(word: str, ended: ProcessEnd) -> Failure | None:
+    """The failure of a command that was killed or ended with a code other than 0."""
     if ended.signal:
         name = signal.Signals(ended.signal).name if ended.signal in set(signal.Signals) else f"signal {ended.signal}"
         remedy = "perhaps the kernel ran out of memory (dmesg tells)" if ended.signal == signal.SIGKILL else ""
@@ -316,7 +316,7 @@ def failure_of(word: str, ended: Ended) -> Failure | None:
     return None
 
 
-def joined(parts: Sequence[Sequence[Series]]) -> tuple[Series, ...]:
+def join_series(parts: Sequence[Sequence[Series]]) -> tuple[Series, ...]:
     """Series of several executions as one per channel."""
     found: dict[tuple[str, str, str], Series] = {}
     for one in (one for part in parts for one in part):

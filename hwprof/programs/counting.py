@@ -12,22 +12,23 @@ from hwprof.collectors.perf.opening import KernelGroup, Opener, OpenFailed
 from hwprof.collectors.perf.passes import Members
 from hwprof.collectors.perf.session import PerfSession
 from hwprof.collectors.protocol import Unavailable
+from hwprof.collectors.readings import readings_between
 from hwprof.errors import NotAvailable
-from hwprof.records import Reading, Snapshot, between, missing
+from hwprof.records import Reading
 
 
 class Counting(Protocol):
     """Counters of one execution."""
 
     def finish(self) -> Sequence[Reading]:
-        """After its end: what they say. Closes them."""
+        """The readings, after the end of the execution. Closes the counters."""
 
     def close(self) -> None:
-        """Nothing was counted: let go of everything. Does no harm after `finish`."""
+        """Close the counters without reading them. Does no harm after `finish`."""
 
 
 class Backend(Protocol):
-    """Who counts. `stop`: it needs the command held after its exec, for it can't count from exec on by itself."""
+    """A program or interface that counts. `stop`: the command must be stopped after its exec until it counts."""
 
     name: str
     stop: bool
@@ -58,16 +59,11 @@ class ExecCounting:
         self._session = PerfSession([groups], {}, sums, multiplex)
         for group in groups:
             group.enabled = True  # by the kernel, at exec: each reading is then a new one
-        self._before: Sequence[Snapshot] = self._session.read()
+        self._before = self._session.read()
 
     def finish(self) -> Sequence[Reading]:
-        """Readings from exec to end, looked over as those of any window."""
-        after = self._session.read()
-        found = [
-            between(counter, first, last, index)
-            for group, first, last in zip(self._session.groups, self._before, after, strict=True)
-            for index, counter in enumerate(group.counters)
-        ]
+        """Readings from exec to end, reviewed as those of any window."""
+        found = readings_between(self._session.groups, self._before, self._session.read(), 0)
         self.close()
         return self._session.review(found)
 
@@ -103,13 +99,3 @@ class Native:
             why = self._opener.explain(error.event, error.code, foreign=True)
             raise NotAvailable(f"{error.event.metric}: {why.reason}", why.remedy) from error
         return ExecCounting(opened, self._layout.sums, self._multiplex)
-
-
-def absent(unavailable: Mapping[str, Unavailable], source: str = "perf") -> tuple[Reading, ...]:
-    """What can't be counted, as readings that say why."""
-    return tuple(missing(name, sentence(why), source=source) for name, why in unavailable.items())
-
-
-def sentence(why: Unavailable) -> str:
-    """Reason and remedy in one line."""
-    return f"{why.reason}. {why.remedy}".rstrip(". ")

@@ -1,4 +1,4 @@
-"""Ctrl-C and `kill` while a command is observed: they are the command's, and what was counted until then is kept."""
+"""Ctrl-C and `kill` while a command is observed: they end the command, and what was counted until then is kept."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ TERMINATING = (signal.SIGINT, signal.SIGTERM)
 
 @dataclass(slots=True)
 class Forwarding:
-    """While this is entered, SIGINT and SIGTERM don't end hwprof. `heard`: the last one that came, 0: none.
+    """While this is entered, SIGINT and SIGTERM don't end hwprof. `received`: the last one that came, 0: none.
 
-    They are passed on to `pid` (0: to nobody), except the first Ctrl-C of a terminal, which tells its whole foreground
-    group and so the command too. What hwprof was started to ignore it goes on ignoring. `wake` can be read when one
-    has come: it may have interrupted a library's thread and not the one that waits.
+    They are passed on to `pid` (0: to nobody), except the first Ctrl-C of a terminal, which its whole foreground group
+    receives, and so the command too. What hwprof was started to ignore stays ignored. `wake` can be read when one has
+    come: it may have interrupted a library's thread and not the one that waits.
     """
 
     pid: int
-    heard: int = 0
+    received: int = 0
     wake: int = -1
     _waker: int = -1
     _before: dict[int, Any] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Forwarding:
             self._fd_before = signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
             for number in TERMINATING:
                 if signal.getsignal(number) is not signal.SIG_IGN:
-                    self._before[number] = signal.signal(number, self._hear)
+                    self._before[number] = signal.signal(number, self._receive)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -53,15 +53,15 @@ class Forwarding:
         with contextlib.suppress(BlockingIOError):
             os.read(self.wake, 512)
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
-        known = number == signal.SIGINT and not self.heard and in_foreground()
-        self.heard = number
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        known = number == signal.SIGINT and not self.received and is_foreground()
+        self.received = number
         if self.pid and not known:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
 
-def in_foreground() -> bool:
+def is_foreground() -> bool:
     """Whether a terminal sends its Ctrl-C to this process and to those it starts."""
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)

@@ -1,4 +1,4 @@
-"""What a command prints: shown as it comes, searched for its own figure of speed."""
+"""The output of a command: passed on as it comes, and searched for the command's own figure of speed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CHUNK = 1 << 16
 POLL_S = 0.02
 
 
-def compiled(text: str) -> re.Pattern[str]:
+def compile_figure(text: str) -> re.Pattern[str]:
     """The expression of --fps-from, checked. Raises UsageError where it is none, or has not exactly one group."""
     try:
         pattern = re.compile(text)
@@ -45,7 +45,7 @@ class Search:
     _rest: dict[int, bytes] = field(default_factory=dict)
 
     def feed(self, stream: int, data: bytes) -> None:
-        """More output of one stream."""
+        """Search more output of one stream."""
         if self.pattern is None:
             return
         *lines, rest = re.split(rb"[\r\n]", self._rest.get(stream, b"") + data)
@@ -57,7 +57,7 @@ class Search:
         self._rest[stream] = rest
 
     def end(self) -> None:
-        """No more: look at what has no line end."""
+        """Search the last line, which may have no line end."""
         for rest in self._rest.values():
             self._look(rest)
         self._rest.clear()
@@ -89,9 +89,7 @@ class Follower:
     others: Sequence[Search] = ()  # look at the same output for something else
 
     def follow(self, pid: int, over: Callable[[], bool], signals: Forwarding) -> None:
-        """Until the child is over and everything it wrote is shown. What its own children still write is not waited
-        for.
-        """
+        """Until the child has ended and its output is passed on; what its own children still write is not awaited."""
         with selectors.DefaultSelector() as selector:
             for pipe in self.pipes:
                 os.set_blocking(pipe, False)
@@ -125,7 +123,7 @@ class Follower:
         if data:
             for search in (self.search, *self.others):
                 search.feed(pipe, data)
-            with suppress(BrokenPipeError):  # nobody looks any more: the measurement goes on
+            with suppress(BrokenPipeError):  # nobody reads any more: the measurement goes on
                 _write(self.pipes[pipe], data)
         return bool(data)
 

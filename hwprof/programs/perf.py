@@ -1,4 +1,4 @@
-"""The program `perf`: whether it is there and may count, and one that runs and is told by --control when to."""
+"""The program `perf`: whether it is there and may count, and a running one, controlled through --control."""
 
 from __future__ import annotations
 
@@ -28,6 +28,11 @@ def program() -> str:
     return found
 
 
+def environment() -> dict[str, str]:
+    """This process's environment with English messages: they are parsed."""
+    return {**os.environ, "LC_ALL": "C"}
+
+
 def may_count() -> bool:
     """Whether perf's own file gives it rights that this process may lack: setuid root, CAP_PERFMON, CAP_SYS_ADMIN."""
     found = shutil.which("perf")
@@ -47,8 +52,8 @@ def may_count() -> bool:
     return bool(permitted & (1 << CAP_SYS_ADMIN | 1 << CAP_PERFMON))
 
 
-class Controlled:
-    """A running `perf stat` or `perf record` whose events are disabled until it is told to enable them.
+class PerfProcess:
+    """A running `perf stat` or `perf record` that was started with its events disabled and then enabled.
 
     `command`: its words up to the options; `output`: the name of the file it writes, in a folder of its own.
     """
@@ -60,18 +65,23 @@ class Controlled:
         ctl_read, self._ctl = os.pipe()
         self._ack, ack_write = os.pipe()
         control = ["-D", "-1", f"--control=fd:{ctl_read},{ack_write}", "-o", str(self.file)]
-        with (Path(self._folder.name) / "said").open("w+b") as said:
+        with (Path(self._folder.name) / "stderr").open("w+b") as messages:
             self._process = subprocess.Popen(
                 [*command, *control, *options],
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=messages,
+                stderr=messages,
                 pass_fds=[ctl_read, ack_write],
-                env={**os.environ, "LC_ALL": "C"},
+                env=environment(),
                 process_group=0,  # Ctrl-C is the command's: perf has to see it end
             )
         os.close(ctl_read)
         os.close(ack_write)
+        try:
+            self.say("enable")
+        except BaseException:
+            self.close()
+            raise
 
     def say(self, word: str) -> None:
         """One control word, and wait for perf's `ack`. Raises NotAvailable with perf's own words where none comes."""
@@ -81,26 +91,19 @@ class Controlled:
         if not ready or b"ack" not in os.read(self._ack, 64):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(TIMEOUT_S if ready else 0.0)  # it closes its end a moment before it is gone
-            raise NotAvailable(f"perf would not {word}: {self.said()}", self._remedy)
+            raise NotAvailable(f"perf would not {word}: {self.message()}", self._remedy)
 
-    def said(self) -> str:
-        """The first of its words on stderr, or how it ended without any."""
+    def message(self) -> str:
+        """The first lines of its stderr, or how it ended without any."""
         if self._process.poll() is None:
             return f"no answer within {TIMEOUT_S:g} s"
-        lines = (Path(self._folder.name) / "said").read_text(errors="replace").splitlines()
-        told = [line.strip() for line in lines if line.strip() and not set(line.strip()) <= set("\\_^ ")]
-        return (
-            "; ".join([line.rstrip(".;") for line in told if line != "Error:"][:2])[:300]
-            or f"it ended with code {self.code}"
-        )
-
-    @property
-    def code(self) -> int | None:
-        """Its exit code; None: it runs."""
-        return self._process.poll()
+        lines = (Path(self._folder.name) / "stderr").read_text(errors="replace").splitlines()
+        texts = [line.strip() for line in lines if line.strip() and not set(line.strip()) <= set("\\_^ ")]
+        first = "; ".join([text.rstrip(".;") for text in texts if text != "Error:"][:2])[:300]
+        return first or f"it ended with code {self._process.returncode}"
 
     def end(self) -> None:
-        """Have it write its file. Raises NotAvailable where it does not."""
+        """Let it write its file. Raises NotAvailable where it does not end."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)  # else it looks only once a second whether the process lives
         try:
@@ -109,7 +112,7 @@ class Controlled:
             raise NotAvailable("perf did not end", "is the disk full?") from error
 
     def close(self) -> None:
-        """End it, whatever it was doing; its file goes."""
+        """Kill it where it still runs, and delete its file."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()

@@ -16,11 +16,11 @@ from typing import Any
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.abi import Type
 from hwprof.collectors.perf.events import Event
-from hwprof.collectors.perf.hybrid import settle
+from hwprof.collectors.perf.hybrid import combine_kinds
 from hwprof.collectors.perf.names import ALIASES, CACHE, CLOCKS, HARDWARE, KERNEL_ONLY
 from hwprof.collectors.protocol import Unavailable
 from hwprof.errors import NotAvailable
-from hwprof.programs.perf import Controlled, program
+from hwprof.programs.perf import PerfProcess, program
 from hwprof.records import Exactness, Origin, Reading, Shape, missing
 
 NOT_SUPPORTED = "perf stat: <not supported>: this machine does not count it, or this user may not"
@@ -36,7 +36,7 @@ def perf_name(event: Event) -> str:
     """How perf is asked for an event; by raw code where hwprof's name is its own."""
     modifiers = event.modifiers
     if event.cluster:
-        return _on_kind(event) + modifiers
+        return _pmu_name(event) + modifiers
     if event.kind == "software" or event.base in HARDWARE or event.base in CACHE:
         name = event.base
     elif event.type == Type.RAW:
@@ -51,19 +51,19 @@ def perf_name(event: Event) -> str:
     return f"{name}:{modifiers}" if modifiers else name
 
 
-def _on_kind(event: Event) -> str:
+def _pmu_name(event: Event) -> str:
     """An event of one of several kinds of core, by that kind's PMU."""
     table = {Type.HARDWARE: HARDWARE, Type.HW_CACHE: CACHE}.get(Type(event.type)) if event.type in set(Type) else None
     if table is not None:
-        code = event.config & 0xFFFFFFFF  # above it the kernel is told the PMU
+        code = event.config & 0xFFFFFFFF  # the bits above are the PMU
         name = next((n for n, (config, _) in table.items() if config == code), event.base)
         return f"{event.cluster}/{name}/"
     more = f",config1={event.config1:#x}" if event.config1 else ""
     return f"{event.cluster}/config={event.config:#x}{more}/"
 
 
-def listed(asked: Mapping[str, Event]) -> str:
-    """The list for `-e`. An event that needs a leader stands in braces behind it."""
+def event_list(asked: Mapping[str, Event]) -> str:
+    """The list for `-e`. An event that needs a leader follows it in braces."""
     groups: dict[str, list[str]] = {}
     for name, event in asked.items():
         leader = perf_name(event.leader) if event.leader else name
@@ -73,7 +73,7 @@ def listed(asked: Mapping[str, Event]) -> str:
     return ",".join(f"{{{','.join(names)}}}" if len(names) > 1 else names[0] for names in groups.values())
 
 
-def numbers(lines: Iterable[str]) -> list[Mapping[str, Any]]:
+def parse_objects(lines: Iterable[str]) -> list[Mapping[str, Any]]:
     """The objects of `perf stat -j`, one per line; comments and what is no object are left out."""
     found = []
     for line in lines:
@@ -93,11 +93,11 @@ def parse(text: str, asked: Mapping[str, Event], origin: Origin = Origin.HARDWAR
     A name may come back with a modifier that perf added (`cycles:u` where the kernel may not be counted).
     """
     found: dict[str, Reading] = {}
-    for entry in numbers(text.splitlines()):
+    for entry in parse_objects(text.splitlines()):
         name = entry.get("event")
         if not isinstance(name, str) or "counter-value" not in entry:
             continue  # a derived metric's line
-        event, added = _asked(name, asked)
+        event, added = _find_event(name, asked)
         if event is not None and event.metric not in found:
             found[event.metric] = reading(entry, event, added, origin)
     for event in asked.values():
@@ -105,7 +105,7 @@ def parse(text: str, asked: Mapping[str, Event], origin: Origin = Origin.HARDWAR
     return tuple(found[event.metric] for event in asked.values())
 
 
-def _asked(name: str, asked: Mapping[str, Event]) -> tuple[Event | None, str]:
+def _find_event(name: str, asked: Mapping[str, Event]) -> tuple[Event | None, str]:
     """The event that a printed name stands for, and the modifiers that perf added to it."""
     for candidate in (name, ALIASES.get(name, name)):
         if candidate in asked:
@@ -180,20 +180,15 @@ class PerfStatCounting:
         for event in asked.values():
             if event.whole:
                 self._sums[event.whole] = (*self._sums.get(event.whole, ()), event.metric)
-        options = ["-j", "-e", listed(asked), "-p", str(pid)]
-        self._perf = Controlled([perf, "stat"], options, "stat.json", "hwprof's own counters: --backend native")
-        try:
-            self._perf.say("enable")
-        except BaseException:
-            self.close()
-            raise
+        options = ["-j", "-e", event_list(asked), "-p", str(pid)]
+        self._perf = PerfProcess([perf, "stat"], options, "stat.json", "hwprof's own counters: --backend native")
 
     def stop(self) -> None:
-        """Count no more; what is counted is kept."""
+        """Stop counting; the counts are kept."""
         self._perf.say("disable")
 
     def finish(self) -> Sequence[Reading]:
-        """Have perf write its counts, and read them."""
+        """The readings of the counts that perf writes at its end."""
         try:
             self._perf.end()
             file = self._perf.file
@@ -201,7 +196,7 @@ class PerfStatCounting:
         finally:
             self.close()
         clusters = {e.metric: e.cluster for e in self._asked.values()}
-        return settle(parse(text, self._asked, self._origin), clusters, self._sums, multiplexed=True)
+        return combine_kinds(parse(text, self._asked, self._origin), clusters, self._sums, multiplexed=True)
 
     def close(self) -> None:
         """End it, whatever it was doing."""

@@ -14,10 +14,11 @@ from typing import Any
 
 from hwprof.collectors.perf import PerfCollector
 from hwprof.errors import NotAvailable, UsageError
-from hwprof.programs.child import Child, Ended
+from hwprof.programs.attach import command_line, pidfd, wait_for_end
+from hwprof.programs.child import Child, ProcessEnd
 from hwprof.programs.interrupts import Forwarding
 from hwprof.programs.output import Follower, Search
-from hwprof.programs.perf import Controlled
+from hwprof.programs.perf import PerfProcess, environment
 from hwprof.programs.samples import FIELDS, Sample, parse
 from hwprof.records import Window
 
@@ -53,44 +54,39 @@ def candidates(collector: PerfCollector | None = None) -> list[str]:
 
 
 def choose(perf: str, asked: str = "") -> str:
-    """The first event that perf can really sample by here, found by doing it. Raises NotAvailable with its words."""
-    said = ""
+    """The first event that perf can sample by here, found by trying. Raises NotAvailable with perf's message."""
+    refusal = ""
     for event in [asked] if asked else candidates():
         with tempfile.TemporaryDirectory(prefix="hwprof-perf-") as folder:
             command = [perf, "record", "-q", "-e", event, "-o", f"{folder}/data", "--", "true"]
             done = subprocess.run(
                 command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=environment()
             )
-            used = sampled_by(perf, Path(folder) / "data") if done.returncode == 0 else ""
-        # where there is no such counter, perf takes its clock without a word
+            used = sampling_event(perf, Path(folder) / "data") if done.returncode == 0 else ""
+        # where there is no such counter, perf takes its clock without a message
         if used and not (asked and _base(used) == CLOCK != _base(asked)):
             return used
-        said = (
+        refusal = (
             f"it would take {CLOCK} in its place"
             if used
             else "; ".join(line.strip() for line in done.stderr.splitlines() if line.strip() not in ("", "Error:"))
         )
-    remedy = "leave -e away" if CLOCK in said else _REMEDY
-    raise NotAvailable(f"perf can't sample by {asked or 'any event'} here: {said[:300].rstrip('. ')}", remedy)
+    remedy = "leave -e away" if CLOCK in refusal else _REMEDY
+    raise NotAvailable(f"perf can't sample by {asked or 'any event'} here: {refusal[:300].rstrip('. ')}", remedy)
 
 
 def _base(event: str) -> str:
     return event.partition(":")[0]
 
 
-def sampled_by(perf: str, file: Path) -> str:
-    """The event of a perf.data as perf has it: with what it added (:u), or what it took in place of another."""
+def sampling_event(perf: str, file: Path) -> str:
+    """The event of a perf.data as perf names it: with modifiers that it added (:u), or another in its place."""
     command = [perf, "evlist", "-i", str(file)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     return next((line.strip() for line in done.stdout.splitlines() if not line.startswith("#")), "")
 
 
-def environment() -> dict[str, str]:
-    """This process's, in plain English: what perf says is read."""
-    return {**os.environ, "LC_ALL": "C"}
-
-
-def within(samples: Sequence[Sample], windows: Sequence[Window]) -> list[Sample]:
+def samples_within(samples: Sequence[Sample], windows: Sequence[Window]) -> list[Sample]:
     """The samples that were taken in one of the windows."""
     return [s for s in samples if any(w.t0_ns <= s.at_ns <= w.t1_ns for w in windows)]
 
@@ -102,12 +98,7 @@ class Recorder:
         self._program = perf
         options = ["-q", "-e", sampling.event, "-F", str(sampling.hz), "--call-graph", sampling.graph, "-p", str(pid)]
         options += ["-k", "CLOCK_MONOTONIC_RAW"]  # the clock of the windows
-        self._perf = Controlled([perf, "record"], options, "perf.data", _REMEDY)
-        try:
-            self._perf.say("enable")
-        except BaseException:
-            self.close()
-            raise
+        self._perf = PerfProcess([perf, "record"], options, "perf.data", _REMEDY)
 
     def switch(self, on: bool) -> None:
         """Sample, or pause."""
@@ -119,7 +110,7 @@ class Recorder:
             self._perf.end()
             file = self._perf.file
             if not file.exists() or not file.stat().st_size:
-                raise NotAvailable(f"perf record left no data: {self._perf.said()}", _REMEDY)
+                raise NotAvailable(f"perf record left no data: {self._perf.message()}", _REMEDY)
             samples = read(self._program, file)
             if keep is not None:
                 keep.write_bytes(file.read_bytes())
@@ -136,12 +127,12 @@ def read(perf: str, file: Path) -> list[Sample]:
     """The samples of a perf.data. Raises NotAvailable where perf can't read it."""
     command = [perf, "script", "--no-inline", "--ns", "-F", FIELDS, "-i", str(file)]
     with (
-        tempfile.TemporaryFile("w+", errors="replace") as said,
+        tempfile.TemporaryFile("w+", errors="replace") as errors,
         subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=said,
+            stderr=errors,
             text=True,
             errors="replace",
             env=environment(),
@@ -150,27 +141,27 @@ def read(perf: str, file: Path) -> list[Sample]:
         assert process.stdout is not None
         samples = list(parse(process.stdout))
         code = process.wait()
-        said.seek(0)
-        words = said.read().strip().splitlines()
+        errors.seek(0)
+        words = errors.read().strip().splitlines()
     if code and not samples:
         raise NotAvailable(f"perf script failed: {words[0] if words else code}", f"{perf} script -i {file} says more")
     return samples
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """What was sampled of what, and over how long. `ended` None: not a command of ours."""
+class Recording:
+    """Samples of a command, a process or a case, over how long. `ended` None: no command was started."""
 
     what: str
     samples: Sequence[Sample]
     seconds: float
-    ended: Ended | None = None
+    ended: ProcessEnd | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def of_command(
+def record_command(
     perf: str, sampling: Sampling, argv: Sequence[str], to_stderr: bool = False, keep: Path | None = None
-) -> Recorded:
+) -> Recording:
     """From the command's exec to its end, with all it starts."""
     with ExitStack() as stack:
         child = stack.enter_context(Child(argv, stdout=2 if to_stderr else None, stop=True))
@@ -180,17 +171,17 @@ def of_command(
         stack.callback(recorder.close)
         started = time.monotonic()
         child.resume()
-        Follower({}, Search(None)).follow(child.pid, child.over, signals)
+        Follower({}, Search(None)).follow(child.pid, child.has_ended, signals)
         seconds = time.monotonic() - started
         samples = recorder.finish(keep)  # before the child is reaped: perf still finds its name
         ended = child.wait()
-    return Recorded(" ".join(argv), samples, seconds, ended)
+    return Recording(" ".join(argv), samples, seconds, ended)
 
 
-def of_process(perf: str, sampling: Sampling, pid: int, duration_s: float | None, keep: Path | None = None) -> Recorded:
+def record_process(
+    perf: str, sampling: Sampling, pid: int, duration_s: float | None, keep: Path | None = None
+) -> Recording:
     """A running process, until it ends, the time is over, or Ctrl-C."""
-    from hwprof.programs.attach import command_line, ended, pidfd
-
     argv = command_line(pid)
     with ExitStack() as stack:
         handle = pidfd(pid)
@@ -199,7 +190,7 @@ def of_process(perf: str, sampling: Sampling, pid: int, duration_s: float | None
         recorder = Recorder(perf, pid, sampling)
         stack.callback(recorder.close)
         started = time.monotonic()
-        ended(handle, signals, duration_s)
+        wait_for_end(handle, signals, duration_s)
         seconds = time.monotonic() - started
         samples = recorder.finish(keep)
-    return Recorded(f"process {pid}: {' '.join(argv)}", samples, seconds)
+    return Recording(f"process {pid}: {' '.join(argv)}", samples, seconds)

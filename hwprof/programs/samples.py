@@ -1,4 +1,4 @@
-"""What `perf script` prints, as samples, and what they add up to."""
+"""Samples from the output of `perf script`, and their sums by function and library."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _sample(head: re.Match[str], stack: Sequence[Frame]) -> Sample:
     return Sample(head["comm"], int(head["period"]), tuple(stack) or (Frame(UNKNOWN, UNKNOWN),), at_ns)
 
 
-def short(library: str) -> str:
+def short_name(library: str) -> str:
     """Its file's name; the kernel and what the kernel maps keep theirs."""
     if library.startswith("[kernel") or library.startswith("[guest.kernel"):
         return "kernel"
@@ -96,7 +96,7 @@ def libraries(samples: Sequence[Sample]) -> list[tuple[str, float, int]]:
     return sorted(((name, own[name] / weight, seen[name]) for name in own), key=lambda row: (-row[1], row[0]))
 
 
-def folded(samples: Sequence[Sample]) -> dict[tuple[Frame, ...], int]:
+def fold_stacks(samples: Sequence[Sample]) -> dict[tuple[Frame, ...], int]:
     """Weight by stack, the outermost frame first, each led by the program's name."""
     found: Counter[tuple[Frame, ...]] = Counter()
     for sample in samples:

@@ -1,6 +1,6 @@
-"""Processes beside this one for pieces of a large report: its frame and correlations, and the PNGs of its figures.
+"""Worker processes for parts of a large report: its frame and correlations, and the PNGs of its figures.
 
-Where there is one core, or little to do, everything is done here: to start a process takes longer than it saves.
+With one core, or little to do, everything is done in this process: a start takes longer than it saves.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ def cores() -> int:
 
 
 class Processes:
-    """So many processes (0: none but this one) for calls of functions; at the end all of them are killed, no other.
+    """`number` processes (0: none but this one) that call functions; at the end they are killed, and no others.
 
-    They start at the first calls, one for each, and import what a call needs by the names of its functions.
+    Each of the first calls starts one; they import the module of the function.
     """
 
     def __init__(self, number: int, what: str) -> None:
-        """`what`: what they work on, for the error of a process that ended early."""
+        """`what` they work on, for the error of a process that ended early."""
         # -E without -P or -I: its processes would take modules from the working directory
         self.number = 0 if sys.flags.ignore_environment and not sys.flags.safe_path else number
         self._what = what
         self._names = itertools.count()
-        self.started: Mapping[int, BaseProcess] = {}  # by process id
+        self.children: Mapping[int, BaseProcess] = {}  # by process id
 
     def __enter__(self) -> Processes:
         return self
@@ -64,29 +64,29 @@ class Processes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.started:
-            for process in tuple(self.started.values()):
+        if self.children:
+            for process in tuple(self.children.values()):
                 process.kill()
             self._pool.shutdown(cancel_futures=True)
             self._folder.cleanup()
 
     def begin(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Callable[[], T]:
-        """Begin to call a function of a module; what is returned waits for what it gives or raises.
+        """Begin to call a function of a module; the returned function waits for its result or exception.
 
-        ResultsError where its process ended before its time. Without processes it is called only then, here.
+        ResultsError where the process ended early. Without processes the call is made then, in this process.
         """
         if not self.number:
             return functools.partial(function, *args, **kwargs)
         from concurrent.futures.process import BrokenProcessPool
 
         with _start():
-            if not self.started:
+            if not self.children:
                 self._open()
             path = Path(self._folder.name) / str(next(self._names))
             try:
                 future = self._pool.submit(_call, path, function, args, kwargs)
             except BrokenProcessPool as error:
-                raise self._ended() from error
+                raise self._end_error() from error
         return functools.partial(self._take, future, path)
 
     def _open(self) -> None:
@@ -95,7 +95,7 @@ class Processes:
 
         self._folder = tempfile.TemporaryDirectory(prefix="hwprof-")
         self._pool = ProcessPoolExecutor(self.number, multiprocessing.get_context("spawn"), _prepare)
-        self.started = self._pool._processes  # a public way to kill them comes with Python 3.14
+        self.children = self._pool._processes  # a public way to kill them comes with Python 3.14
 
     def _take(self, future: Future[None], path: Path) -> Any:
         from concurrent.futures.process import BrokenProcessPool
@@ -103,16 +103,16 @@ class Processes:
         try:
             future.result()
         except BrokenProcessPool as error:
-            raise self._ended() from error
+            raise self._end_error() from error
         with path.open("rb") as file:
             found = pickle.load(file)
         path.unlink()
         return found
 
-    def _ended(self) -> ResultsError:
+    def _end_error(self) -> ResultsError:
         """The first of them that ended ends the others by SIGTERM."""
         self._pool.shutdown()
-        codes = [process.exitcode or 0 for process in self.started.values()]
+        codes = [process.exitcode or 0 for process in self.children.values()]
         status = next((code for code in codes if code not in (0, -signal.SIGTERM)), -signal.SIGTERM)
         how = f"signal {-status}" if status < 0 else f"status {status}"
         return ResultsError(f"{self._what}: a process that worked on it ended with {how}", REMEDY)
@@ -120,7 +120,7 @@ class Processes:
 
 @contextlib.contextmanager
 def _start() -> Iterator[None]:
-    """While processes start: they take no module from the working directory, and an interrupt finds them silent."""
+    """While processes start: they import no module from the working directory, and ignore an interrupt."""
     before = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -135,12 +135,12 @@ def _start() -> Iterator[None]:
 
 
 def _prepare() -> None:
-    """Begin a process: it ends at an interrupt without a word, and with the process that started it."""
+    """Prepare a process: it ends at an interrupt without a message, and with its parent."""
     import multiprocessing
 
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    gc.disable()  # it would look at millions of objects again and again, in a process that soon ends
+    gc.disable()  # it would visit millions of objects again and again, in a process that soon ends
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -152,7 +152,7 @@ def _prepare() -> None:
 
 
 def _call(path: Path, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-    """Leave what the function gives in a file: a process killed while it fills the pool's pipe would block the pool."""
+    """Write the result to a file: a process killed while it fills the pool's pipe would block the pool."""
     found = function(*args, **kwargs)
     try:
         with path.open("wb") as file:
@@ -163,12 +163,12 @@ def _call(path: Path, function: Callable[..., Any], args: Sequence[Any], kwargs:
 
 class _Order(NamedTuple):
     path: Path
-    runs: frozenset[str]  # uids; what is added while a report is made is in none of its parts
+    runs: frozenset[str]  # uids; a run that is added later is in no part of the report
     masked: bool
 
 
 class Background:
-    """The frame of all native runs and what correlates with FPS in it, on their way."""
+    """The frame of all native runs and its correlations with FPS, read in another process."""
 
     def __init__(self, processes: Processes, order: _Order, correlate: bool) -> None:
         """The one process reads the frame, then correlates."""

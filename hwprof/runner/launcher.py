@@ -1,4 +1,4 @@
-"""Starts one worker per job, talks to it, watches it, and makes a failure record of every way it can end.
+"""Starts one worker per job, follows it, and turns every way it can end into a failure record.
 
 The launcher never imports a framework. A worker that dies, hangs, floods its output or eats the memory costs its own
 job and nothing else.
@@ -28,12 +28,12 @@ from hwprof.environments.interpreters import clean_environ
 from hwprof.records import Failure, from_json, to_json
 from hwprof.worker.protocol import BOOTSTRAP, Job, Link, Task
 
-# What is held of a worker's stdout and stderr: beyond the limit everything but the end is given back.
+# Bytes kept of a worker's stdout and stderr: beyond the limit all but the end is freed.
 LOG_KEEP = 64 << 10
 LOG_LIMIT = 1 << 20
 PUNCH_HOLE = 0x02 | 0x01  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE of linux/falloc.h
 TICK_S = 0.1
-# A worker that hung up is on its way out; on a busy machine, or with a core to be written, that takes a while.
+# A worker that closed its socket is about to end; on a busy machine, or with a core dump, that takes a while.
 ENDING_S = 60.0
 # A worker is stopped while this much memory is still free, before the kernel's OOM killer chooses for itself.
 MEMORY_RESERVE = 256 << 20
@@ -49,7 +49,7 @@ class Outcome:
 
 
 class Observer:
-    """Told of each measuring worker: its job, the edges of its windows as a Wrapper is, its outcome. This one rests."""
+    """Called with the job, the window edges and the outcome of each measuring worker. This one does nothing."""
 
     def begin(self, job: Job) -> None:
         """Before the worker is started."""
@@ -68,20 +68,20 @@ class Observer:
         """Always the last, whatever failed."""
 
 
-class Stopped(BaseException):
+class WorkersStopped(BaseException):
     """All workers were ended from outside. It is no failure of a job, so that nothing may take it for one."""
 
 
 @dataclass(slots=True)
 class Workers:
-    """The workers that are alive, those of all threads: whoever holds this can end them."""
+    """The living workers of all threads, which `stop` ends together."""
 
     stopped: bool = False
     _alive: set[subprocess.Popen[bytes]] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def stop(self) -> None:
-        """End every worker and everything it started, and let no other begin. Their threads get Stopped."""
+        """End every worker and everything it started, and start no more. Their threads get WorkersStopped."""
         with self._lock:
             self.stopped = True
             for process in self._alive:
@@ -90,12 +90,12 @@ class Workers:
                         os.killpg(process.pid, signal.SIGKILL)
 
     def check(self) -> None:
-        """Raise Stopped after `stop`."""
+        """Raise WorkersStopped after `stop`."""
         if self.stopped:
-            raise Stopped
+            raise WorkersStopped
 
     def add(self, process: subprocess.Popen[bytes]) -> None:
-        """One that has just been started. Raises Stopped."""
+        """One that has just been started. Raises WorkersStopped."""
         with self._lock:
             self.check()
             self._alive.add(process)
@@ -134,7 +134,7 @@ class Launcher:
         ours, theirs = socket.socketpair()
         # In memory: what a framework prints must not write to a board's slow card in the middle of a window.
         with os.fdopen(os.memfd_create("hwprof-log"), "w+b") as log, contextlib.closing(observer):
-            # A program that opens /dev/stderr anew empties the log; what others write then goes to its new end.
+            # A program that reopens /dev/stderr truncates the log; with O_APPEND others write to its new end.
             fcntl.fcntl(log, fcntl.F_SETFL, os.O_APPEND)
             package = str(Path(hwprof.__file__).parent)
             command = [python, "-P", "-c", BOOTSTRAP, package, str(theirs.fileno()), str(os.getpid())]
@@ -150,8 +150,8 @@ class Launcher:
                 )
             except OSError as error:
                 ours.close()
-                said = f"{error.filename or python} can't be started: {error.strerror}"
-                return Outcome(None, Failure("not-installed", said, "`hwprof env list` tells what is wrong", "start"))
+                text = f"{error.filename or python} can't be started: {error.strerror}"
+                return Outcome(None, Failure("not-installed", text, "`hwprof env list` tells what is wrong", "start"))
             finally:
                 theirs.close()
             link = Link(ours)
@@ -166,7 +166,7 @@ class Launcher:
                 self.workers.remove(process)
                 kill(process)
                 link.close()
-                self.workers.check()  # whatever came of it, it was not the worker's own end
+                self.workers.check()  # then the end is not the worker's own
             text = tail(log.fileno())
             if failure is not None and not failure.log:
                 failure = Failure(failure.code, failure.message, failure.remedy, failure.stage, text)
@@ -198,17 +198,12 @@ class _Talk:
                 self.wait(deadline)
                 if self.starved:
                     self.catch_up()
-                    return None, Failure(
-                        "memory", "stopped before the machine ran out of memory", "a smaller batch or size", self.stage
-                    )
+                    why = "stopped before the machine ran out of memory"
+                    return None, Failure("memory", why, "a smaller batch or size", self.stage)
                 if self.launcher.clock() > deadline:
                     self.catch_up()
-                    return None, Failure(
-                        "timeout",
-                        f"no result within {timeout_s:g} s, stopped during '{self.stage}'",
-                        "raise timeout_s, or ask for fewer iterations",
-                        self.stage,
-                    )
+                    why = f"no result within {timeout_s:g} s, stopped during '{self.stage}'"
+                    return None, Failure("timeout", why, "raise timeout_s, or ask for fewer iterations", self.stage)
                 continue
             say = message["say"]
             if say == "stage":
@@ -232,7 +227,7 @@ class _Talk:
                 self.stage = str(message["stage"])
 
     def edge(self, pid: int, window: int, first: bool) -> None:
-        """A window is about to begin or has ended."""
+        """Pass on that a window is about to begin or has ended."""
         if self.wrapper:
             (self.wrapper.start if first else self.wrapper.stop)(pid, window)
         (self.observer.start if first else self.observer.stop)(pid, window)
@@ -246,12 +241,12 @@ class _Talk:
         if readable:
             self.link.fill()
             return
-        forget(self.log)
+        trim_log(self.log)
         free = self.launcher.headroom()
         self.starved = free is not None and free < MEMORY_RESERVE
 
     def death(self) -> Failure:
-        """The worker hung up without an answer: how did it end?"""
+        """The failure of a worker that closed its socket without an answer, by how it ended."""
         try:
             code = self.process.wait(timeout=ENDING_S)
         except subprocess.TimeoutExpired:
@@ -272,8 +267,8 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def forget(descriptor: int) -> None:
-    """Free all but the end of a log that has grown too large; its writer goes on undisturbed and nothing moves."""
+def trim_log(descriptor: int) -> None:
+    """Free all but the end of a log that has grown too large, without a pause of its writer."""
     status = os.fstat(descriptor)
     length = status.st_size - LOG_KEEP
     # A file in huge pages takes 2 MiB from its first byte on.

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hwprof.analysis.layers import HEAVY, NetworkNode, located
+from hwprof.analysis.layers import HEAVY, NetworkNode, locate_steps
+from hwprof.collectors.protocol import Unavailable
+from hwprof.collectors.readings import missing_readings
 from hwprof.frameworks.protocol import Step
 from hwprof.plan.cases import PlannedCase
-from hwprof.records import Kind, Reading, Run, Window, from_json, missing
+from hwprof.records import Kind, Reading, Run, Window, from_json
 from hwprof.runner.rounds import Runner
 from hwprof.runner.workshop import PreparationFailed, Workshop
 from hwprof.worker.protocol import Task
@@ -20,7 +22,7 @@ from hwprof.worker.protocol import Task
 def measure(runner: Runner, planned: PlannedCase, workshop: Workshop, number: int) -> Run:
     """One profiled window of a case, as a run of kind LAYERS; with a failure where it could not be done."""
     environ = planned.environ()
-    base = runner.blank(planned, number, 1, Kind.LAYERS, environ)
+    base = runner.blank_run(planned, number, 1, Kind.LAYERS, environ)
     try:
         paths = workshop.get(planned)
     except PreparationFailed as error:
@@ -31,11 +33,8 @@ def measure(runner: Runner, planned: PlannedCase, workshop: Workshop, number: in
         return dataclasses.replace(base, failure=outcome.failure)
     result = outcome.result
     steps = [from_json(Step, step) for step in result["steps"]]
-    layers = located(nodes(paths.source, planned.case.batch), steps)
-    absent = tuple(
-        missing(name, f"{why['reason']}. {why['remedy']}".rstrip(". "), source="perf")
-        for name, why in result["unavailable"].items()
-    )
+    layers = locate_steps(nodes(paths.source, planned.case.batch), steps)
+    absent = missing_readings({name: Unavailable(**why) for name, why in result["unavailable"].items()})
     windows = (from_json(Window, data) for data in result["windows"])
     return dataclasses.replace(
         base,

@@ -28,7 +28,7 @@ class PerfStatObserver(Observer):
     _readings: list[Reading] = field(default_factory=list)
 
     def begin(self, job: Job) -> None:
-        """See measure.schedule: one pair of windows for the one pass."""
+        """See `hwprof.worker.loop.schedule`: one pair of windows for the one pass."""
         self._counted, self._readings = (0 if job.plan.counted_first else 1), []
 
     def start(self, pid: int, window: int) -> None:
@@ -63,14 +63,13 @@ class PerfStatObserver(Observer):
                 if (window["t1_ns"] - window["t0_ns"]) / 1e9 < SHORT_S:
                     doubts.append(to_json(Doubt("wide-edges", {"seconds": SHORT_S}, window["index"])))
             windows.append(window)
-        refused = {name: {"reason": u.reason, "remedy": u.remedy} for name, u in self.backend.unavailable.items()}
         facts = {**result["facts"], "backend": self.backend.name}
         return {
             **result,
             "windows": windows,
             "doubts": doubts,
             "facts": facts,
-            "unavailable": {**result["unavailable"], **refused},
+            "unavailable": {**result["unavailable"], **to_json(self.backend.unavailable)},
         }
 
 
@@ -78,7 +77,7 @@ class PerfStatObserver(Observer):
 class RecordingObserver(Observer):
     """Records the measuring worker in its windows: neither import, load and warm-up, nor the comparison of outputs.
 
-    perf is told the edges a moment before and behind; `within` leaves out what lies there.
+    perf gets the edges a moment early and late; `recording.samples_within` drops the samples outside the windows.
     """
 
     perf: str

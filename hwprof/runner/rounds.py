@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import hashlib
 import json
 import os
@@ -17,20 +16,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof import doubts, plugins
-from hwprof.collectors import uncounted
+from hwprof.collectors import lost_counts
+from hwprof.collectors.memory import headroom
+from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.protocol import Unavailable
+from hwprof.collectors.readings import missing_readings
 from hwprof.collectors.simulators import CALLGRIND, inferences, simulator
 from hwprof.collectors.watcher import GaugeWatcher, idle_power
 from hwprof.errors import HwprofError, NotAvailable
 from hwprof.frameworks.fidelity import tolerance
 from hwprof.frameworks.precision import QUANTISED
+from hwprof.machine.clock import utc_now
 from hwprof.machine.facts import machine_facts
-from hwprof.plan import tuned
+from hwprof.plan import policy
 from hwprof.plan.cases import PlannedCase
 from hwprof.plan.experiment import Experiment
-from hwprof.records import Doubt, Failure, Fidelity, Kind, Run, Window, from_json, missing
+from hwprof.records import Doubt, Failure, Fidelity, Kind, Run, Window, from_json
+from hwprof.runner import commands
 from hwprof.runner.launcher import Launcher, Outcome, Workers
-from hwprof.runner.workshop import TIMEOUT_S, Artifacts, PreparationFailed, Workshop, compared
+from hwprof.runner.workshop import TIMEOUT_S, Artifacts, PreparationFailed, Workshop, compared_images
 from hwprof.worker.protocol import Job, Task
 
 if TYPE_CHECKING:
@@ -62,11 +66,9 @@ class Runner:
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
     idle_w: Mapping[str, float] = field(default_factory=dict)
-    saved: int = 0  # runs of this session that are in the results
+    saved_runs: int = 0  # runs of this session that are in the results
 
     def __post_init__(self) -> None:
-        from hwprof.collectors.memory import headroom
-
         if not self.facts:
             self.facts = machine_facts()
         self.launcher.headroom = headroom
@@ -76,7 +78,7 @@ class Runner:
 
         An interrupt, or closing this, ends all workers at once; what is finished is saved.
         """
-        cases = tuned.cases(self.experiment, self.results, self.facts["hardware"])
+        cases = policy.cases(self.experiment, self.results, self.facts["hardware"])
         self.require(cases)
         patience = max(TIMEOUT_S, self.experiment.timeout_s)  # quantising may take longer than any run
         workshop = Workshop(self.launcher, self.experiment.seed, patience, self.experiment.calibration)
@@ -116,12 +118,18 @@ class Runner:
         """Write one run; nothing where nothing is saved."""
         if self.results is not None:
             self.results.add(run, identity)
-            self.saved += 1
+            self.saved_runs += 1
+
+    def _history(self, identity: int) -> tuple[set[tuple[str, str, int]], Mapping[tuple[str, str, int], int]]:
+        """(case key, kind, round) of what is done on this machine, and of what failed, with the number of attempts."""
+        if self.results is None:
+            return set(), {}
+        hardware = self.facts["hardware"]
+        return self.results.done(identity, hardware), self.results.failed(identity, hardware)
 
     def _todo(self, cases: Sequence[PlannedCase], identity: int) -> list[tuple[int, PlannedCase, int]]:
         """(round, case, attempt) in the seeded order, without what is done or has failed often enough."""
-        done = self.results.done(identity, self.facts["hardware"]) if self.results else set()
-        failed = self.results.failed(identity, self.facts["hardware"]) if self.results else {}
+        done, failed = self._history(identity)
         todo = []
         for number, index in self.experiment.schedule():
             key = (cases[index].case.key, cases[index].kind.value, number)
@@ -135,8 +143,6 @@ class Runner:
         """Raise NotAvailable before anything is measured where a required event can't be counted here."""
         if not self.experiment.require or not cases:
             return
-        from hwprof.collectors.perf import PerfCollector
-
         cpus = {cpu for planned in cases for cpu in planned.case.cpus}
         for name, state in PerfCollector().probe(list(self.experiment.require), cpus).items():
             if isinstance(state, Unavailable):
@@ -144,26 +150,23 @@ class Runner:
 
     def measure(self, planned: PlannedCase, workshop: Workshop, number: int, attempt: int = 1) -> Run:
         """One case in one fresh process; a run with a failure where it could not be done."""
-        case, environ = planned.case, planned.environ()
-        base = self.blank(planned, number, attempt, planned.kind, environ)
+        environ = planned.environ()
+        base = self.blank_run(planned, number, attempt, planned.kind, environ)
         try:
             paths = workshop.get(planned)
         except PreparationFailed as error:
             return dataclasses.replace(base, failure=error.failure)
-        measuring = dataclasses.replace(self.experiment.plan, counted_first=number % 2 == 1)
-        job = dataclasses.replace(self.job(planned, paths, Task.MEASURE), plan=measuring)
-        if planned.declared is not None:
-            from hwprof.runner.declared import told
-
-            return told(base, planned, job, self.experiment, self.launcher)
-        with GaugeWatcher(self.experiment.gauge_hz, case.cpus, self.experiment.meter, self.idle_w) as watcher:
+        job = self.job(planned, paths, Task.MEASURE, counted_first=number % 2 == 1)
+        if planned.runner is not None:
+            return commands.measure(base, planned, job, self.experiment, self.launcher)
+        with GaugeWatcher(self.experiment.gauge_hz, planned.case.cpus, self.experiment.meter, self.idle_w) as watcher:
             outcome = self.launcher.run(job, self.experiment.timeout_s, environ, watcher=watcher, python=planned.python)
         if outcome.result is None:
             return dataclasses.replace(base, failure=outcome.failure)
         run = self._complete(base, outcome, watcher, {"conversion": list(paths.steps)})
-        return dataclasses.replace(run, doubts=(*run.doubts, *tuned.doubts(planned, run.software)))
+        return dataclasses.replace(run, doubts=(*run.doubts, *policy.doubts(planned, run.software)))
 
-    def blank(self, planned: PlannedCase, number: int, attempt: int, kind: Kind, environ: Mapping[str, str]) -> Run:
+    def blank_run(self, planned: PlannedCase, number: int, attempt: int, kind: Kind, environ: Mapping[str, str]) -> Run:
         """A run of this case without any results."""
         return Run(
             uid=secrets.token_hex(4),
@@ -171,9 +174,9 @@ class Runner:
             kind=kind,
             round=number,
             attempt=attempt,
-            started_utc=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            started_utc=utc_now(),
             env=environ,
-            facts={} if planned.tuned is None else {"tuned": planned.tuned},
+            facts={} if planned.tuning is None else {"tuned": planned.tuning},
             macs=planned.macs,
             params=planned.params,
             machine=self.facts["hardware"],
@@ -181,8 +184,8 @@ class Runner:
             software=planned.software(),
         )
 
-    def job(self, planned: PlannedCase, paths: Artifacts, task: Task) -> Job:
-        """A job for this case."""
+    def job(self, planned: PlannedCase, paths: Artifacts, task: Task, **settings: Any) -> Job:
+        """A job for this case. `settings`: of its loop, in place of the experiment's."""
         return Job(
             task,
             planned.case,
@@ -194,26 +197,23 @@ class Runner:
             artifact=str(paths.artifact),
             reference=str(paths.reference),
             tolerance=tolerance(planned.case.precision),
-            compared=compared(planned.case),
-            plan=self.experiment.plan,
+            compared=compared_images(planned.case),
+            plan=dataclasses.replace(self.experiment.plan, **settings),
             collectors=plugins.paths("hwprof.collectors") if task is Task.MEASURE else {},
-            cpus=planned.case.cpus,
+            cpus=() if task is Task.SIMULATE else planned.case.cpus,
         )
 
-    def _complete(self, base: Run, outcome: Outcome, watcher: GaugeWatcher, made: Mapping[str, Any]) -> Run:
-        """The worker's answer and the gauges' as one run."""
+    def _complete(self, base: Run, outcome: Outcome, watcher: GaugeWatcher, more: Mapping[str, Any]) -> Run:
+        """The worker's answer, the gauges and `more` facts as one run."""
         result = outcome.result or {}
-        absent = tuple(
-            missing(name, f"{told['reason']}. {told['remedy']}".rstrip(". "), source="perf")
-            for name, told in result["unavailable"].items()
-        )
+        absent = missing_readings({name: Unavailable(**why) for name, why in result["unavailable"].items()})
         windows, lost = [], []
         threads = max(base.case.threads, int(result["facts"].get("tasks", 1)))
         for data in result["windows"]:
             window = from_json(Window, data)
             extra = (*watcher.readings(window), *(absent if window.role.value == "counted" else ()))
             window = dataclasses.replace(window, readings=(*window.readings, *extra))
-            window, found = uncounted.judge(window, threads)
+            window, found = lost_counts.judge(window, threads)
             windows.append(window)
             lost += found
         facts = dict(result["facts"])
@@ -224,7 +224,7 @@ class Runner:
             load_ns=facts.get("load_ns"),
             windows=tuple(windows),
             series=watcher.series(),
-            facts={**base.facts, **facts, **watcher.facts(), **made},
+            facts={**base.facts, **facts, **watcher.facts(), **more},
             fidelity=None if result["fidelity"] is None else from_json(Fidelity, result["fidelity"]),
         )
         found = [from_json(Doubt, d) for d in result["doubts"]]
@@ -241,20 +241,19 @@ class Runner:
         if not self.simulates():
             return
         if wanted.tool == CALLGRIND and isinstance(simulator(CALLGRIND).available(""), Unavailable):
-            return  # `hwprof doctor` and the report say what is missing and how to get it
-        done = self.results.done(identity, self.facts["hardware"]) if self.results else set()
-        failed = self.results.failed(identity, self.facts["hardware"]) if self.results else {}
+            return  # `hwprof doctor` and the report name what is missing and how to get it
+        done, failed = self._history(identity)
         todo = [
             p
             for p in cases
             if p.case.batch == 1
-            and p.declared is None
+            and p.runner is None
             and p.case.key not in dead
             and (not wanted.networks or p.case.network in wanted.networks)
             and (p.case.key, Kind.SIMULATED.value, 0) not in done
             and (self.retry_failed or failed.get((p.case.key, Kind.SIMULATED.value, 0), 0) < ATTEMPTS)
         ]
-        # the lightest first: what does not fit into the budget should be the least
+        # the lightest first, so that as many as possible fit into the budget
         todo.sort(key=lambda p: (p.macs or 0, p.case.framework))
         deadline = self.clock() + wanted.budget_s
         workers = max(1, len(os.sched_getaffinity(0)))
@@ -289,32 +288,28 @@ class Runner:
         """Whether this experiment asks for simulation on this machine."""
         when = self.experiment.simulation.when
         if when == "no-pmu":
-            from hwprof.collectors.perf import PerfCollector
-
             return isinstance(PerfCollector().probe(["cycles"])["cycles"], Unavailable)
         return when == "always"
 
     def simulate(self, planned: PlannedCase, workshop: Workshop, deadline: float) -> Run:
         """A case in a simulator; what doesn't fit before `deadline` is a failed run that says so."""
         environ = planned.environ()
-        base = self.blank(planned, 0, 1, Kind.SIMULATED, environ)
+        base = self.blank_run(planned, 0, 1, Kind.SIMULATED, environ)
         tool = simulator(self.experiment.simulation.tool)
         state = tool.available(planned.case.framework)
         if isinstance(state, Unavailable):
             return dataclasses.replace(base, failure=Failure("unavailable", state.reason, state.remedy, "simulate"))
         left = deadline - self.clock()
         if left <= 0:
-            return dataclasses.replace(
-                base, failure=Failure("budget", "the simulation budget was used up", "raise simulate.budget_s")
-            )
+            failure = Failure("budget", "the simulation budget was used up", "raise simulate.budget_s")
+            return dataclasses.replace(base, failure=failure)
         try:
             paths = workshop.get(planned)
         except PreparationFailed as error:
             return dataclasses.replace(base, failure=error.failure)
         launcher = dataclasses.replace(self.launcher, environ=tool.environ(self.launcher.environ))
         with tempfile.TemporaryDirectory(prefix="hwprof-simulation-") as folder:
-            plan = dataclasses.replace(self.experiment.plan, iterations=inferences(planned.macs))
-            job = dataclasses.replace(self.job(planned, paths, Task.SIMULATE), cpus=(), plan=plan)
+            job = self.job(planned, paths, Task.SIMULATE, iterations=inferences(planned.macs))
             try:
                 wrapper = tool.wrapper(Path(folder), planned.case.framework)
                 outcome = launcher.run(job, left, environ, wrapper=wrapper, python=planned.python)
@@ -322,10 +317,9 @@ class Runner:
             except HwprofError as error:
                 return dataclasses.replace(base, failure=Failure("simulator", error.message, error.remedy, "window"))
         if outcome.result is None:
-            failure = outcome.failure
-            if failure is not None and failure.code == "timeout":
-                failure = Failure("budget", "did not fit into the simulation budget", "raise simulate.budget_s")
-            return dataclasses.replace(base, failure=failure)
+            late = outcome.failure is not None and outcome.failure.code == "timeout"
+            budget = Failure("budget", "did not fit into the simulation budget", "raise simulate.budget_s")
+            return dataclasses.replace(base, failure=budget if late else outcome.failure)
         windows = tuple(
             dataclasses.replace(w, readings=(*w.readings, *counts))
             for w in (from_json(Window, data) for data in outcome.result["windows"])

@@ -1,7 +1,7 @@
-"""What a measured case needs on disk, made once in jobs of their own and kept in the cache.
+"""What a measured case needs on disk, prepared once in jobs of their own and kept in the cache.
 
 Three kinds: the network with its weights, each framework's own form of it, and the reference outputs. Every entry is a
-folder named by the hash of all that it depends on, made beside its place and renamed into it: one that exists is whole.
+folder named by the hash of all that it depends on, written beside its place and renamed: one that exists is complete.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof import plugins
-from hwprof.cache import default_cache, making
+from hwprof.cache import default_cache, new_entry
 from hwprof.environments import interpreters
 from hwprof.frameworks import fidelity
 from hwprof.frameworks.calibration import Calibration
 from hwprof.frameworks.precision import QUANTISED, int8_key
 from hwprof.plan.cases import PlannedCase, plan, versions
+from hwprof.plan.experiment import Choice, Experiment
 from hwprof.printable import encodable
 from hwprof.records import Case, Failure, Fidelity
-from hwprof.runner.launcher import Launcher, Outcome
+from hwprof.runner.launcher import Launcher
 from hwprof.worker.protocol import QUANTISED_IMAGES, REFERENCE_IMAGES, Job, Task
 
 if TYPE_CHECKING:
@@ -54,28 +55,28 @@ class Artifacts:
 
 
 def gives_every_output(adapter: Adapter) -> bool:
-    """Whether an adapter computes and hands over all of several outputs. One that does not say so does not."""
+    """Whether an adapter declares that it returns all of several outputs."""
     return bool(getattr(adapter, "every_output", False))
 
 
-def several(planned: PlannedCase) -> dict[str, Any]:
+def outputs_key(planned: PlannedCase) -> dict[str, Any]:
     """The outputs as part of a file's key. One output adds nothing, so that older files stay valid."""
     return {"outputs": planned.spec.outputs} if planned.spec.outputs else {}
 
 
 def outputs_file(planned: PlannedCase) -> str:
-    """Name of a file of outputs, whose ending says how many there are."""
+    """Name of a file of outputs: .npz for several, .npy for one."""
     return "outputs.npz" if planned.spec.outputs else "outputs.npy"
 
 
-def compared(case: Case) -> int:
+def compared_images(case: Case) -> int:
     """How many images a case's outputs are compared on."""
     return QUANTISED_IMAGES if case.precision in QUANTISED else REFERENCE_IMAGES
 
 
 @dataclass(slots=True)
 class Workshop:
-    """Makes artifacts, each at most once; a failure is remembered too, so that it is not repeated for every round."""
+    """Prepares artifacts, each at most once; a failure is kept too, so that it is not repeated for every round."""
 
     launcher: Launcher
     seed: int
@@ -114,21 +115,18 @@ class Workshop:
             "what": "reference",
             "network": planned.source_key,
             "shape": planned.spec.shape[1:],
-            "images": compared(planned.case),
+            "images": compared_images(planned.case),
             "seed": self.seed,
             "versions": versions(("numpy", fidelity.REFERENCE)),
-            **several(planned),
+            **outputs_key(planned),
         }
-        images = None
         if planned.case.precision in QUANTISED:
-            images = self.calibrated(planned)
             key |= {"calibration": self.calibration.identity(self.seed), "simulated": int8_key()}
-        name = f"{planned.case.network}-{planned.case.size}"
-        more = {"calibration_images": str(images)} if images else None
-        file = outputs_file(planned)
-        return self.entry("references", name, key, planned, Task.REFERENCE, file, source, more) / file
+        name, file = f"{planned.case.network}-{planned.case.size}", outputs_file(planned)
+        fields = {"source": str(source), **self._calibration_field(planned)}
+        return self.entry("references", name, key, planned, Task.REFERENCE, file, **fields) / file
 
-    def calibrated(self, planned: PlannedCase) -> Path:
+    def calibration_images(self, planned: PlannedCase) -> Path:
         """Images to quantise with, .npy of shape (images, ...)."""
         key = {
             "what": "calibration",
@@ -139,16 +137,20 @@ class Workshop:
         folder = self.entry("calibrations", "images", key, planned, Task.CALIBRATION, "images.npy")
         return folder / "images.npy"
 
-    def converted(self, planned: PlannedCase, source: Path) -> Path:
+    def _calibration_field(self, planned: PlannedCase) -> dict[str, str]:
+        """The field of a job that quantises; none where the case is not quantised."""
+        return (
+            {"calibration_images": str(self.calibration_images(planned))} if planned.case.precision in QUANTISED else {}
+        )
+
+    def artifact(self, planned: PlannedCase, source: Path) -> Path:
         """The framework's own form; the source itself where the framework reads it as it is."""
         self.admit(planned)
         return self.conversion(planned, source)[0]
 
     def conversion(self, planned: PlannedCase, source: Path) -> tuple[Path, tuple[Mapping[str, Any], ...]]:
-        """The framework's own form, and the steps that made it with their seconds."""
+        """The framework's own form, and the steps of its conversion with their seconds."""
         adapter = planned.adapter
-        quantised = planned.case.precision in QUANTISED
-        images = self.calibrated(planned) if quantised else None
         key = {
             "what": "artifact",
             "network": planned.source_key,
@@ -159,18 +161,18 @@ class Workshop:
                 planned.converter,
                 (*adapter.environment.distributions, *adapter.environment.converts_with, "onnx", "hwprof"),
             )["distributions"],
-            **several(planned),
+            **outputs_key(planned),
         }
-        if quantised:
+        if planned.case.precision in QUANTISED:
             key["calibration"] = self.calibration.identity(self.seed)
         name = f"{adapter.name}-{planned.case.network}"
-        more = {"calibration_images": str(images)} if images else None
-        folder = self.entry("artifacts", name, key, planned, Task.PREPARE, "", source, more)
-        told = json.loads((folder / "artifact.json").read_text())
-        # an entry of an earlier version of hwprof tells no steps
-        return (source if told["path"] is None else folder / told["path"]), tuple(told.get("steps", ()))
+        fields = {"source": str(source), **self._calibration_field(planned)}
+        folder = self.entry("artifacts", name, key, planned, Task.PREPARE, "", **fields)
+        entry = json.loads((folder / "artifact.json").read_text())
+        # an entry of an earlier version of hwprof has no steps
+        return (source if entry["path"] is None else folder / entry["path"]), tuple(entry.get("steps", ()))
 
-    def evaluated(self, planned: PlannedCase, source: Path) -> Path:
+    def evaluation(self, planned: PlannedCase, source: Path) -> Path:
         """As `reference`, in double precision by onnx's own evaluator (float64)."""
         key = {
             "what": "evaluated",
@@ -179,40 +181,32 @@ class Workshop:
             "images": REFERENCE_IMAGES,
             "seed": self.seed,
             "versions": versions(("numpy", "onnx", "hwprof")),
-            **several(planned),
+            **outputs_key(planned),
         }
-        name = f"{planned.case.network}-{planned.case.size}"
-        file = outputs_file(planned)
-        return self.entry("evaluated", name, key, planned, Task.EVALUATE, file, source) / file
+        name, file = f"{planned.case.network}-{planned.case.size}", outputs_file(planned)
+        return self.entry("evaluated", name, key, planned, Task.EVALUATE, file, source=str(source)) / file
 
-    def checked(self, name: str, size: int) -> Fidelity:
+    def check_reference(self, name: str, size: int) -> Fidelity:
         """The reference of a network against its evaluation in double precision. Raises PreparationFailed."""
         import numpy as np
 
         from hwprof.frameworks import named_outputs
         from hwprof.networks.evaluate import TOLERANCE
-        from hwprof.plan.experiment import Choice, Experiment
 
-        choice = Choice(fidelity.REFERENCE, name, size, 1, 1, "fp32", ())
-        planned = plan(Experiment("check", (choice,), seed=self.seed))[0]
+        planned = plan(Experiment("check", (Choice(fidelity.REFERENCE, name, size),), seed=self.seed))[0]
         source = self.network(planned)
-        made, truth = self.reference(planned, source), self.evaluated(planned, source)
+        reference, truth = self.reference(planned, source), self.evaluation(planned, source)
         if planned.spec.outputs:
-            return named_outputs.compare(named_outputs.load(made), named_outputs.load(truth), TOLERANCE)
-        return fidelity.compare(np.load(made), np.load(truth), TOLERANCE)
+            return named_outputs.compare(named_outputs.load(reference), named_outputs.load(truth), TOLERANCE)
+        return fidelity.compare(np.load(reference), np.load(truth), TOLERANCE)
 
     def entry(
-        self,
-        kind: str,
-        name: str,
-        key: Mapping[str, Any],
-        planned: PlannedCase,
-        task: Task,
-        file: str,
-        source: Path | None = None,
-        more: Mapping[str, Any] | None = None,
+        self, kind: str, name: str, key: Mapping[str, Any], planned: PlannedCase, task: Task, file: str, **fields: Any
     ) -> Path:
-        """The folder of `key` below `kind`, made by one job where it isn't there; `more`: fields of that job."""
+        """The folder of `key` below `kind`, written by one job where it isn't there; `fields` of that job.
+
+        The job writes to `file` in the folder, or to the folder itself.
+        """
         text = json.dumps({**key, "format": CACHE_FORMAT}, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:20]
         # frameworks take no path with a byte that is no UTF-8, file systems no name of more than 255 bytes
@@ -222,44 +216,31 @@ class Workshop:
             return place
         if digest in self.failures:
             raise PreparationFailed(self.failures[digest])
-        with making(place) as half:
-            self._make(planned, task, half, file, source, digest, more or {})
+        case = dataclasses.replace(planned.case, cpus=())
+        with new_entry(place) as half:
+            job = Job(
+                task,
+                case,
+                planned.network.source,
+                self.seed,
+                planned.spec,
+                adapter=planned.adapter_path,
+                output=str(half / file),
+                compared=compared_images(case),
+                calibration=self.calibration,
+                **fields,
+            )
+            environ = planned.adapter.environ(case) if task in (Task.PREPARE, Task.PREDICT) else {}
+            python = {Task.PREPARE: planned.converter, Task.PREDICT: planned.python}.get(task, "")
+            outcome = self.launcher.run(job, self.timeout_s, environ, python=python)
+            if outcome.failure is not None or outcome.result is None:
+                failure = outcome.failure or Failure("internal", "the worker gave no result", "", task.value)
+                self.failures[digest] = failure
+                raise PreparationFailed(failure)
+            if task is Task.PREPARE:
+                path = Path(str(outcome.result["artifact"]))
+                relative = str(path.relative_to(half)) if path.is_relative_to(half) else None
+                entry = {"path": relative, "framework": case.framework, "steps": outcome.result.get("steps", [])}
+                (half / "artifact.json").write_text(json.dumps(entry))
             (half / "key.json").write_text(text)
         return place
-
-    def _make(
-        self,
-        planned: PlannedCase,
-        task: Task,
-        half: Path,
-        file: str,
-        source: Path | None,
-        digest: str,
-        more: Mapping[str, Any],
-    ) -> None:
-        case = dataclasses.replace(planned.case, cpus=())
-        job = Job(
-            task,
-            case,
-            planned.network.source,
-            self.seed,
-            planned.spec,
-            adapter=planned.adapter_path,
-            source=str(source or ""),
-            output=str(half / file if file else half),
-            compared=compared(case),
-            calibration=self.calibration,
-        )
-        job = dataclasses.replace(job, **more)
-        environ = planned.adapter.environ(case) if task in (Task.PREPARE, Task.PREDICT) else {}
-        python = {Task.PREPARE: planned.converter, Task.PREDICT: planned.python}.get(task, "")
-        outcome: Outcome = self.launcher.run(job, self.timeout_s, environ, python=python)
-        if outcome.failure is not None or outcome.result is None:
-            failure = outcome.failure or Failure("internal", "the worker gave no result", "", task.value)
-            self.failures[digest] = failure
-            raise PreparationFailed(failure)
-        if task is Task.PREPARE:
-            path = Path(str(outcome.result["artifact"]))
-            relative = str(path.relative_to(half)) if path.is_relative_to(half) else None
-            told = {"path": relative, "framework": case.framework, "steps": outcome.result.get("steps", [])}
-            (half / "artifact.json").write_text(json.dumps(told))

@@ -1,12 +1,12 @@
-"""From readings to columns of the frame: how a metric's column is called and what its numbers are per."""
+"""Columns of the frame: the name of a metric's column, and the unit of work that its numbers are per."""
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,6 @@ LEVEL_UNITS = frozenset(
         *("b", "bytes", "kb", "kib", "mib", "gib", "%", "percent", "ratio", "share", "cores", "cpus", "threads"),
     )
 )
-PEAK = re.compile(r"(^|[-_.])(peak|max|hwm)([-_.]|$)")
 # Names of totals where the shape was not recorded.
 TOTALS = re.compile(r"throttl", re.IGNORECASE)
 PER: Mapping[Shape, str] = {Shape.COUNT: "frame", Shape.LEVEL: "level", Shape.TOTAL: "window"}
@@ -67,8 +66,8 @@ class Column:
     why: dict[str, None] = field(default_factory=dict)
 
     def attributes(self) -> dict[str, Any]:
-        """What `df.attrs["metrics"]` says of the column."""
-        there = int(np.isfinite(self.values).sum())
+        """The column's entry in `df.attrs["metrics"]`."""
+        known = int(np.isfinite(self.values).sum())
         worst = max(self.exactness, key=lambda e: WORST.index(Exactness(e)), default=Exactness.MISSING.value)
         return {
             "unit": self.unit,
@@ -78,8 +77,8 @@ class Column:
             "meaning": "; ".join(self.meanings),
             "domain": "; ".join(self.domains),
             "per": self.per,
-            "runs": there,
-            "missing": len(self.values) - there,
+            "runs": known,
+            "missing": len(self.values) - known,
             "why": "; ".join(list(self.why)[:3]),
         }
 
@@ -95,8 +94,8 @@ def column_name(metric: MetricRow, origin: str) -> str:
 
 
 def simulator_of(source: str) -> str:
-    """What simulated, out of a reading's source. What was counted in another way has another name, so that it never
-    gets into one column: `callgrind:Ir` of the first edition, which counted the worker's own work too, is callgrind-v1.
+    """The simulator in a reading's source. Another way of counting has another name, and so a column of its own:
+    `callgrind:Ir` of the first edition, which counted the worker's own work too, is callgrind-v1.
     """
     tool = re.match(r"[\w-]+", source)
     if tool is None:
@@ -108,8 +107,8 @@ def simulator_of(source: str) -> str:
 
 def metric_of(shape: str | None, name: str, unit: str, domain: str, source: str, meaning: str) -> MetricRow:
     """A metric of the recorded `shape`; None: derived."""
-    known = Shape(shape) if shape else unrecorded_shape(name, unit, source)
-    return MetricRow(name, unit, domain, source, meaning, known)
+    recorded = Shape(shape) if shape else unrecorded_shape(name, unit, source)
+    return MetricRow(name, unit, domain, source, meaning, recorded)
 
 
 def shape_of(reading: Reading) -> Shape:
@@ -119,43 +118,13 @@ def shape_of(reading: Reading) -> Shape:
 
 @functools.lru_cache(maxsize=4096)
 def unrecorded_shape(name: str, unit: str, source: str) -> Shape:
-    """The shape of a metric that does not say it: results of schema 1, and gauges that make readings without it.
+    """The shape of a metric without a recorded one: results of schema 1, and gauges whose readings have none.
 
-    Everything that perf counts is a COUNT (a PMU's bytes are traffic). Else the unit tells a LEVEL, and the name a
-    TOTAL; the rest are COUNTs. The one place where a shape is derived.
+    Everything that perf counts is a COUNT (a PMU's bytes are traffic). Else the unit identifies a LEVEL, and the name
+    a TOTAL; the rest are COUNTs. Shapes are derived here alone.
     """
     if source.startswith("perf"):
         return Shape.COUNT
     if unit.lower() in LEVEL_UNITS:
         return Shape.LEVEL
     return Shape.TOTAL if TOTALS.search(name) else Shape.COUNT
-
-
-def reduce_of(metric: MetricRow) -> str:
-    """How the windows of a run become one number: sum / frames, time-weighted mean, largest, mean per window."""
-    return "peak" if metric.shape is Shape.LEVEL and PEAK.search(metric.name) else metric.per
-
-
-class Summed(Protocol):
-    """Sums over the windows of a run; arrays of one element per run."""
-
-    @property
-    def total(self) -> Floats: ...
-    @property
-    def count(self) -> Floats: ...
-    @property
-    def frames(self) -> Floats: ...
-    @property
-    def ns(self) -> Floats: ...
-    @property
-    def weighted(self) -> Floats: ...
-    @property
-    def largest(self) -> Floats: ...
-
-
-REDUCE: Mapping[str, Callable[[Summed], Floats]] = {
-    "frame": lambda s: s.total / s.frames,
-    "level": lambda s: np.where(s.ns > 0, s.weighted / s.ns, s.total / s.count),
-    "peak": lambda s: s.largest,
-    "window": lambda s: s.total / s.count,
-}

@@ -1,4 +1,4 @@
-"""One SQLite file behind SQLAlchemy: connections, transactions, and every way it can fail as one line.
+"""One SQLite file behind SQLAlchemy: connections, transactions, and each error as one line.
 
 The journal is SQLite's rollback journal with full synchronisation, not the write-ahead log: a results file is then one
 file at any moment between transactions (it is copied off boards), it works on network file systems, and a killed
@@ -56,8 +56,8 @@ class Database:
 
         engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
 
-        # sqlite3 is told to leave transactions alone (isolation_level=None), so they are begun here. A writing one
-        # takes its lock at once: one that read first could not wait for another writer without a deadlock.
+        # sqlite3 does not begin transactions itself (isolation_level=None). A writing one takes its lock at once: one
+        # that read first could not wait for another writer without a deadlock.
         @event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:
             writes = connection.get_execution_options().get(_WRITES)
@@ -73,14 +73,14 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view; keep it short, a writer waits for it."""
-        with reported(self.path), self._engine.begin() as connection:
+        with translate_errors(self.path), self._engine.begin() as connection:
             yield connection
 
     def write(self, action: Callable[[Connection], T]) -> T:
         """Do `action` in one transaction: all of it or nothing. Begun again when the file stayed locked."""
         for attempt in range(1, TRIES + 1):
             try:
-                with reported(self.path), self._writing.begin() as connection:
+                with translate_errors(self.path), self._writing.begin() as connection:
                     return action(connection)
             except Locked:
                 if attempt == TRIES:
@@ -92,7 +92,7 @@ class Database:
         """Let a file that may not be written be changed as a private copy, which is then read in its place."""
         copy = tempfile.NamedTemporaryFile(prefix="hwprof-", suffix=".db")  # noqa: SIM115  closed with all else
         address = f"file:{quote(os.fspath(self.path.absolute()))}?mode=ro"
-        with reported(self.path), closing(sqlite3.connect(address, uri=True)) as source:
+        with translate_errors(self.path), closing(sqlite3.connect(address, uri=True)) as source:
             with closing(sqlite3.connect(copy.name)) as target:
                 source.backup(target)
         self._copy = copy
@@ -146,36 +146,35 @@ def not_ours(path: Path) -> ResultsError:
 
 
 @contextmanager
-def reported(path: Path) -> Iterator[None]:
-    """Turn what the database says into a ResultsError with a remedy."""
+def translate_errors(path: Path) -> Iterator[None]:
+    """Raise the database's errors as ResultsError with a remedy."""
     try:
         yield
     except exc.DBAPIError as error:
-        raise _translated(path, error.orig or error) from error
+        raise _translate(path, error.orig or error) from error
     except sqlite3.Error as error:
-        raise _translated(path, error) from error
+        raise _translate(path, error) from error
     except UnicodeEncodeError as error:
         raise ResultsError(f"{path}: a name is not valid text: {error.object!r}", "rename the file") from error
 
 
-def _translated(path: Path, error: Any) -> ResultsError:
+def _translate(path: Path, error: Any) -> ResultsError:
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if isinstance(code, int) else None
-    says = str(error)
     if primary == sqlite3.SQLITE_NOTADB:
         return not_ours(path)
     if primary == sqlite3.SQLITE_FULL:
         return ResultsError(
-            f"{path}: the disk is full ({says})", "free some space and start again: what was saved is whole"
+            f"{path}: the disk is full ({error})", "free some space and start again: what was saved is whole"
         )
     if primary in _BUSY:
         return Locked(f"{path} is locked by another process", "wait until it is done, or use another --results FILE")
     if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
-        return NotWritable(f"{path} can't be written ({says})", "check its permissions, or use another --results FILE")
+        return NotWritable(f"{path} can't be written ({error})", "check its permissions, or use another --results FILE")
     if primary == sqlite3.SQLITE_CANTOPEN:
-        return NotWritable(f"{path} can't be opened ({says})", "check that it and its folder exist and are writable")
+        return NotWritable(f"{path} can't be opened ({error})", "check that it and its folder exist and are writable")
     if primary == sqlite3.SQLITE_CORRUPT:
-        return ResultsError(f"{path} is damaged ({says})", f"`sqlite3 {path} .recover` saves what can be saved")
+        return ResultsError(f"{path} is damaged ({error})", f"`sqlite3 {path} .recover` saves what can be saved")
     if primary == sqlite3.SQLITE_IOERR:
-        return ResultsError(f"{path}: reading or writing failed ({says})", "check the disk; what was saved is whole")
-    return ResultsError(f"{path}: {says}", "the file may be of another version; name another with --results FILE")
+        return ResultsError(f"{path}: reading or writing failed ({error})", "check the disk; what was saved is whole")
+    return ResultsError(f"{path}: {error}", "the file may be of another version; name another with --results FILE")

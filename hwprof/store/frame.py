@@ -21,13 +21,14 @@ from hwprof import speed
 from hwprof.printable import printable
 from hwprof.records import Exactness, Fidelity, Kind, Origin, Role, call_of, from_json
 from hwprof.store import schema
-from hwprof.store.columns import REDUCE, ROLES, WORST, Column, Floats, MetricRow, column_name, metric_of, reduce_of
+from hwprof.store.columns import ROLES, WORST, Column, Floats, MetricRow, column_name, metric_of
 from hwprof.store.database import Database
-from hwprof.store.readings import Sums, of_kind, summed
+from hwprof.store.machines import labels
+from hwprof.store.readings import Sums, of_kind, reduce, sum_readings
 from hwprof.store.validation import Suspects, latest
 
 MIB = float(1 << 20)
-TOGETHER = 1000  # runs whose latencies are looked at in one step
+RUNS_PER_STEP = 1000  # whose percentiles are computed in one call
 RUN_COLUMNS = (
     *("run", "experiment", "kind", "framework", "network", "recipe", "size", "batch", "threads", "cpus", "precision"),
     *("machine", "machine_id", "round", "attempt", "status", "failure", "started_utc"),
@@ -45,8 +46,8 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
         calls = _calls(connection)
         base = _identity(runs, _experiments(connection), labels(connection), calls)
         base |= _speed(connection, kind, runs, rows)
-        readings = summed(connection, kind)
-        emulated = _emulated(connection, readings)
+        readings = sum_readings(connection, kind)
+        emulated = _emulated_runs(connection, readings)
         base["emulated"] = np.array([run.id in emulated for run in runs], dtype=bool)
         metrics = {
             row.id: metric_of(row.shape, row.name, row.unit, row.domain, row.source, row.meaning)
@@ -59,8 +60,8 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
         hosts = [run.host_state_id for run in runs]
         _fill(columns, readings, metrics, whys, targets, suspects, hosts)
         if kind == Kind.NATIVE:
-            partners = _simulated(connection, runs, calls)
-            _fill(columns, summed(connection, Kind.SIMULATED), metrics, whys, partners, suspects, hosts)
+            partners = _simulated_partners(connection, runs, calls)
+            _fill(columns, sum_readings(connection, Kind.SIMULATED), metrics, whys, partners, suspects, hosts)
         verdicts = [stored for events in latest(connection).values() for stored in events.values()]
     taken = set(base)
     named = {(f"metric.{n}" if n in taken else n): column for n, column in sorted(columns.items())}
@@ -72,8 +73,8 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
 
 
 class Description(dict[str, Any]):
-    """What the columns are. pandas copies `attrs` deeply at every step, which for hundreds of columns takes longer
-    than the step; nobody changes this one, so that copies of the frame share it."""
+    """The attributes of the columns. pandas copies `attrs` deeply at every step, which for hundreds of columns takes
+    longer than the step. This one is never changed, and copies of the frame share it."""
 
     def __deepcopy__(self, memo: object) -> Description:
         return self
@@ -82,7 +83,7 @@ class Description(dict[str, Any]):
 def _runs(connection: Connection, kind: str | None) -> Sequence[Row[Any]]:
     r, c = schema.run, schema.cases
     case_columns = [column.label(f"case_{column.name}") for column in c.c if column is not c.c.id]
-    # rounds of a case mostly have the same outputs, so that the text is enough to begin with; nothing here needs `env`
+    # rounds of a case mostly have the same fidelity: read as text, decoded once. `env` is not needed here
     run_columns = [
         type_coerce(column, Text) if column.name == "fidelity" else column for column in r.c if column is not r.c.env
     ]
@@ -91,24 +92,14 @@ def _runs(connection: Connection, kind: str | None) -> Sequence[Row[Any]]:
 
 
 def _experiments(connection: Connection) -> dict[int, str]:
-    """Names; those of unlike experiments of one name get their id behind them."""
+    """Experiment id -> name, with the id appended where several experiments have the same name."""
     e = schema.experiment
     found = {row.id: row.name for row in connection.execute(select(e.c.id, e.c.name))}
     names = list(found.values())
     return {i: name if names.count(name) == 1 else f"{name} #{i}" for i, name in found.items()}
 
 
-def labels(connection: Connection) -> dict[int, str]:
-    """What machines are called; two boards of one model must not be taken for one."""
-    m = schema.machine
-    found = {row.id: row.label for row in connection.execute(select(m.c.id, m.c.label))}
-    names = list(found.values())
-    return {
-        i: name if name and names.count(name) == 1 else f"{name} {i >> 31:08x}".strip() for i, name in found.items()
-    }
-
-
-def _emulated(connection: Connection, readings: Sequence[Sums]) -> frozenset[int]:
+def _emulated_runs(connection: Connection, readings: Sequence[Sums]) -> frozenset[int]:
     """Runs on an emulated machine, whether or not its PMU counted anything: their time is the emulator's."""
     r, h = schema.run, schema.host_state
     counted = (run for sums in readings if sums.origin is Origin.EMULATED for run in sums.run.astype(np.int64).tolist())
@@ -122,16 +113,12 @@ def _calls(connection: Connection) -> dict[int, str]:
     return {row.id: call_of(row.facts or {}) for row in connection.execute(select(s.c.id, s.c.facts))}
 
 
-def _number(value: Any) -> float:
-    return float("nan") if value is None else float(value)
-
-
 def _floats(values: Iterable[Any]) -> Floats:
-    return np.array([_number(value) for value in values], dtype=np.float64)
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
 def _speeds(values: Iterable[Any]) -> Floats:
-    """NaN for what is no speed and no time: 0, infinite, as other programs' files had it taken in."""
+    """NaN for what is neither a speed nor a time: 0 and infinities, which imported files may hold."""
     found = _floats(values)
     return np.where(np.isfinite(found) & (found > 0), found, np.nan)
 
@@ -164,14 +151,15 @@ def _identity(
         "macs": _floats(r.case_macs for r in runs),
         "params": _floats(r.case_params for r in runs),
     }
-    for name in ("kind", "status", "started_utc"):
-        out[name] = texts(getattr(r, name) for r in runs)
-    for name in ("framework", "network", "recipe", "precision"):
-        out[name] = texts(getattr(r, f"case_{name}") for r in runs)
-    for name in ("size", "batch", "threads"):
-        out[name] = np.array([getattr(r, f"case_{name}") for r in runs], dtype=np.int64)
-    for name in ("round", "attempt"):
-        out[name] = np.array([getattr(r, name) for r in runs], dtype=np.int64)
+    for name in (
+        "kind",
+        "status",
+        "started_utc",
+        *(f"case_{n}" for n in ("framework", "network", "recipe", "precision")),
+    ):
+        out[name.removeprefix("case_")] = texts(getattr(r, name) for r in runs)
+    for name in ("case_size", "case_batch", "case_threads", "round", "attempt"):
+        out[name.removeprefix("case_")] = np.array([getattr(r, name) for r in runs], dtype=np.int64)
     tuned = [r.facts.get("tuned") for r in runs]
     out["tuned"] = texts(None if t is None else " ".join(["tuned", *t["given"]]) for t in tuned)
     out["threads_tuned"] = np.array([t is not None and not t["threads_given"] for t in tuned], dtype=bool)
@@ -184,7 +172,7 @@ def _identity(
 def _speed(
     connection: Connection, kind: str | None, runs: Sequence[Row[Any]], rows: Mapping[int, int]
 ) -> dict[str, Floats]:
-    """What is computed from latencies, over bare windows; and the throughput of counted windows, to lay beside it."""
+    """What is computed from the latencies of bare windows, and the throughput of counted windows."""
     n, w, r = len(runs), schema.window, schema.run
     out = {name: np.full(n, np.nan) for name in ("p90_ms", "p99_ms", "outliers", "iterations", "counted_throughput")}
     bare = select(w.c.run_id, w.c.latencies).join(r, w.c.run_id == r.c.id).where(w.c.role == Role.BARE.value)
@@ -196,10 +184,10 @@ def _speed(
     alike: dict[int, list[int]] = defaultdict(list)
     for index, blobs in pooled.items():
         alike[sum(map(len, blobs))].append(index)
-    # runs with as many latencies form a table, so that a step is one for all of them
+    # runs with the same number of latencies form a matrix: one call for all of them
     for length, indices in alike.items():
-        for start in range(0, len(indices) if length else 0, TOGETHER):
-            some = indices[start : start + TOGETHER]
+        for start in range(0, len(indices) if length else 0, RUNS_PER_STEP):
+            some = indices[start : start + RUNS_PER_STEP]
             values = np.frombuffer(b"".join(b for i in some for b in pooled[i]), dtype="<i8").reshape(len(some), -1)
             out["p90_ms"][some], out["p99_ms"][some] = np.percentile(values, (90, 99), axis=1) / 1e6
             out["outliers"][some] = speed.outliers_of_each(values)
@@ -229,7 +217,7 @@ def _fill(
     # the best window first, a PMU before /proc: what is there is not overwritten by what is second best
     def place(sums: Sums) -> tuple[bool, int, bool, int]:
         perf = metrics[sums.metric_id].source.startswith("perf")
-        return not sums.known, ROLES.index(sums.role), not perf, sums.metric_id
+        return not sums.has_values, ROLES.index(sums.role), not perf, sums.metric_id
 
     pairs = [(run, row) for run in sorted(targets) for row in targets[run]]
     known, into = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
@@ -242,26 +230,26 @@ def _fill(
             continue
         before = np.repeat(np.cumsum(last - first) - (last - first), last - first)
         rows = into[np.repeat(first, last - first) + np.arange(len(source)) - before]
-        column = _column(columns, metric, sums.origin, len(hosts), sums.known)
+        column = _column(columns, metric, sums.origin, len(hosts), sums.has_values)
         with np.errstate(divide="ignore", invalid="ignore"):
-            values = REDUCE[reduce_of(metric)](sums)[source]
+            values = reduce(metric, sums)[source]
         fresh = (sums.rank[source] >= 0) & np.isfinite(values) & np.isnan(column.values[rows])
         column.values[rows[fresh]] = values[fresh]
         if fresh.any():
             column.exactness |= {WORST[int(rank)].value for rank in np.unique(sums.rank[source][fresh])}
             column.origins.add(sums.origin.value)
-            for said, text in (
+            for texts, text in (
                 (column.sources, metric.source),
                 (column.meanings, metric.meaning),
                 (column.domains, metric.domain),
             ):
                 if text:
-                    said[text] = None
+                    texts[text] = None
             if suspects:
-                doubted = {suspects.why(h, metric.name, metric.source) for h in {hosts[row] for row in rows[fresh]}}
-                doubted -= {""}
-                column.exactness |= {Exactness.SUSPECT.value} if doubted else set()
-                column.why = {**dict.fromkeys(sorted(doubted)), **column.why}
+                reasons = {suspects.why(h, metric.name, metric.source) for h in {hosts[row] for row in rows[fresh]}}
+                reasons -= {""}
+                column.exactness |= {Exactness.SUSPECT.value} if reasons else set()
+                column.why = {**dict.fromkeys(sorted(reasons)), **column.why}
         column.why |= dict.fromkeys(whys.get(sums.metric_id, ()))
 
 
@@ -295,7 +283,9 @@ def _column(columns: dict[str, Column], metric: MetricRow, origin: str, n: int, 
     return column
 
 
-def _simulated(connection: Connection, runs: Sequence[Row[Any]], calls: Mapping[int, str]) -> dict[int, list[int]]:
+def _simulated_partners(
+    connection: Connection, runs: Sequence[Row[Any]], calls: Mapping[int, str]
+) -> dict[int, list[int]]:
     """Simulated run id -> rows of the native runs of the same case, machine, experiment and call; the latest counts."""
     r = schema.run
     query = (

@@ -1,4 +1,4 @@
-"""Layers of profiled runs: to rows and back."""
+"""Layers of profiled runs: insert and read."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ from hwprof.printable import encodable
 from hwprof.records import Exactness, Layer, Origin, Reading, Run, Shape
 from hwprof.store import schema
 from hwprof.store.database import Database
-from hwprof.store.readings import metric_ids, metric_key, shapes_of
-
-CHUNK = 500  # runs per query
+from hwprof.store.readings import CHUNK, metric_ids, metric_key, shapes_of
 
 
 def add(connection: Connection, run_id: int, run: Run) -> None:
-    """The layers of one run and their readings; nothing where it has none."""
+    """Insert the layers of one run and their readings."""
     if not run.layers:
         return
     connection.execute(
@@ -40,7 +38,7 @@ def add(connection: Connection, run_id: int, run: Run) -> None:
     if not readings:
         return
     shapes = shapes_of(reading for _, reading in readings)
-    ids = metric_ids(connection, shapes, shapes)
+    ids = metric_ids(connection, shapes)
     connection.execute(
         insert(schema.layer_reading),
         [
@@ -89,8 +87,8 @@ def of_runs(connection: Connection, ids: Sequence[int]) -> dict[int, list[Layer]
     return found
 
 
-def stored(database: Database, ids: Sequence[int]) -> dict[int, list[Layer]]:
-    """Layers of these runs (`listing.Entry.order`), in their order; runs without any are left out."""
+def read(database: Database, ids: Sequence[int]) -> dict[int, list[Layer]]:
+    """Layers of these runs (`listing.Entry.order`), in their order; runs without any are omitted."""
     found: dict[int, list[Layer]] = {}
     with database.read() as connection:
         for start in range(0, len(ids), CHUNK):
@@ -98,8 +96,8 @@ def stored(database: Database, ids: Sequence[int]) -> dict[int, list[Layer]]:
     return found
 
 
-def longest(database: Database, most: int) -> dict[int, list[Layer]]:
-    """Layers of the `most` runs that have most time in them, by run (`listing.Entry.order`), the longest first."""
+def read_longest(database: Database, most: int) -> dict[int, list[Layer]]:
+    """Layers of the `most` runs whose layers take most time, by run (`listing.Entry.order`), the longest first."""
     table = schema.layer
     query = select(table.c.run_id).group_by(table.c.run_id).order_by(func.sum(table.c.ns).desc()).limit(most)
     with database.read() as connection:

@@ -1,4 +1,4 @@
-"""What is in a results file, without reading it all: one light entry per run."""
+"""The runs of a results file as one light entry each, without their windows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from sqlalchemy import select
 from hwprof.records import Case, call_of
 from hwprof.store import schema
 from hwprof.store.database import Database
-from hwprof.store.frame import labels
+from hwprof.store.machines import labels
+from hwprof.store.reader import case_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Entry:
 
     @property
     def place(self) -> tuple[int, str, str]:
-        """What runs of a case must have in common to be pooled."""
+        """The facts that runs of a case must share to be pooled."""
         return self.machine_id, self.version, self.call
 
     @property
@@ -48,16 +49,14 @@ class Entry:
 def entries(database: Database) -> list[Entry]:
     """One entry per run, in the order in which they were saved."""
     r, c, s = schema.run, schema.cases, schema.software
-    query = (
-        select(
-            *(r.c.id, r.c.uid, r.c.kind, r.c.round, r.c.status, r.c.experiment_id, r.c.machine_id, r.c.host_state_id),
-            *(r.c.case_id, r.c.software_id),
-        )
+    query = select(
+        *(r.c.id, r.c.uid, r.c.kind, r.c.round, r.c.status, r.c.experiment_id, r.c.machine_id, r.c.host_state_id),
+        *(r.c.case_id, r.c.software_id),
     ).order_by(r.c.id)
     with database.read() as connection:
         names = labels(connection)
-        shown = (lambda case: case) if database.masker is None else database.masker.case
-        cases = {row.id: shown(_case(row)) for row in connection.execute(select(c))}
+        mask = (lambda case: case) if database.masker is None else database.masker.case
+        cases = {row.id: mask(case_of(row)) for row in connection.execute(select(c))}
         software = {row.id: row.facts or {} for row in connection.execute(select(s))}
         return [
             Entry(
@@ -78,21 +77,7 @@ def entries(database: Database) -> list[Entry]:
         ]
 
 
-def _case(row: Any) -> Case:
-    return Case(
-        row.framework,
-        row.network,
-        row.recipe,
-        row.size,
-        row.batch,
-        row.threads,
-        tuple(row.cpus),
-        row.precision,
-        tuple((name, value) for name, value in row.options),
-    )
-
-
 def _version(software: Mapping[str, Any]) -> str:
-    """The framework's version: of the first of its distributions that is there (numpy stands beside them)."""
+    """The framework's version: that of its first installed distribution (numpy is listed with them)."""
     found = software.get("distributions", {})
     return next((str(v) for name, v in found.items() if v and name != "numpy"), "")

@@ -1,4 +1,4 @@
-"""What is kept with a machine and not with a run: its ceilings (`hwprof calibrate`) and the winners of its tunings."""
+"""Machines and their states, their ceilings (`hwprof calibrate`), and the winners of their tunings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table, delete, insert, select
 
-from hwprof.machine.facts import label as machine_label
+from hwprof.machine import facts as machine_facts
 from hwprof.records import Ceiling, to_json
 from hwprof.store import schema
 
@@ -26,33 +26,41 @@ class Tuning(NamedTuple):
     evidence: Mapping[str, Any]
 
 
-def _once(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
-    """Add the row unless one of its id is there."""
-    if connection.scalar(select(table.c.id).where(table.c.id == row["id"])) is None:
-        connection.execute(insert(table), row)
+def add_facts(connection: Connection, table: Table, facts: Any, identity: int | None = None, **fields: Any) -> int:
+    """Id of the row with these facts, inserted if it is new; `identity`: where the facts alone do not make it."""
+    identity = schema.content_id(facts) if identity is None else identity
+    if connection.scalar(select(table.c.id).where(table.c.id == identity)) is None:
+        connection.execute(insert(table), {"id": identity, "facts": facts, **fields})
+    return identity
 
 
 def add_machine(connection: Connection, machine: Mapping[str, Any]) -> int:
-    """Id of the machine with these facts, which is kept from now on."""
-    facts = to_json(machine)
-    identity = schema.content_id(facts)
-    _once(connection, schema.machine, {"id": identity, "label": machine_label(machine), "facts": facts})
-    return identity
+    """Id of the machine with these facts, inserted if it is new."""
+    return add_facts(connection, schema.machine, to_json(machine), label=machine_facts.label(machine))
 
 
-def add_host(connection: Connection, machine: Mapping[str, Any], host_state: Mapping[str, Any]) -> int:
-    """Id of the machine in this state, which is kept from now on."""
+def add_host(connection: Connection, machine: Mapping[str, Any], host_state: Mapping[str, Any]) -> tuple[int, int]:
+    """Ids of the machine and of its state, inserted if they are new."""
     machine_id, state = add_machine(connection, machine), to_json(host_state)
     identity = schema.content_id([machine_id, state])
-    _once(connection, schema.host_state, {"id": identity, "machine_id": machine_id, "facts": state})
-    return identity
+    return machine_id, add_facts(connection, schema.host_state, state, identity, machine_id=machine_id)
+
+
+def labels(connection: Connection) -> dict[int, str]:
+    """Machine id -> label, with the id appended where several machines have the same label or none."""
+    m = schema.machine
+    found = {row.id: row.label for row in connection.execute(select(m.c.id, m.c.label))}
+    names = list(found.values())
+    return {
+        i: name if name and names.count(name) == 1 else f"{name} {i >> 31:08x}".strip() for i, name in found.items()
+    }
 
 
 def add_ceilings(
     connection: Connection, machine: Mapping[str, Any], host_state: Mapping[str, Any], found: Sequence[Ceiling]
 ) -> None:
-    """Keep those that have a value with this host; those of the same names are replaced."""
-    host_id, table = add_host(connection, machine, host_state), schema.ceiling
+    """Store those that have a value with this host; those of the same names are replaced."""
+    (_, host_id), table = add_host(connection, machine, host_state), schema.ceiling
     for one in found:
         if one.value is None:
             continue
@@ -80,7 +88,7 @@ def ceilings(connection: Connection) -> list[Ceiling]:
 
 
 def _ceiling(row: Any) -> Ceiling:
-    """The record of a row: what its evidence says, else what its name does."""
+    """The record of a row: from its evidence, else from its name."""
     named = NAME.fullmatch(row.name)
     parts = named.groupdict() if named else {"what": row.name}
     evidence = dict(row.evidence or {})
@@ -93,7 +101,7 @@ def _ceiling(row: Any) -> Ceiling:
 def add_tuning(
     connection: Connection, machine: Mapping[str, Any], key: str, winner: Mapping[str, Any], evidence: Mapping[str, Any]
 ) -> None:
-    """Keep it; what was kept before for the same machine and key is replaced."""
+    """Store the winner; an earlier one of the same machine and key is replaced."""
     identity, table = add_machine(connection, machine), schema.tuning
     connection.execute(delete(table).where(table.c.machine_id == identity, table.c.case_key == key))
     row = {"machine_id": identity, "case_key": key, "winner": to_json(winner), "evidence": to_json(evidence)}
@@ -101,7 +109,7 @@ def add_tuning(
 
 
 def tunings(connection: Connection, machine: Mapping[str, Any] | None = None) -> list[Tuning]:
-    """All that is kept, of this machine or of every one."""
+    """All stored tunings, of this machine or of every one."""
     t, m = schema.tuning, schema.machine
     query = select(m.c.label, t.c.machine_id, t.c.case_key, t.c.winner, t.c.evidence)
     query = query.join(m, t.c.machine_id == m.c.id).order_by(t.c.machine_id, t.c.case_key)

@@ -1,8 +1,8 @@
-"""What others may see of a results file: secrets, home folders and other programs' arguments are hidden.
+"""Masks secrets, home folders and other programs' arguments in what others may see of a results file.
 
-The results file keeps the truth, which is needed to repeat a run. `Masker` changes copies of what is read from it.
+The results file itself stays complete, which a repeated run needs: `Masker` changes copies of what is read from it.
 Equal secrets get equal marks and different ones different marks, so that two commands which differ in nothing else
-stay two. Pure: no file, no environment is read here. docs/report.md says what is hidden.
+stay two. Pure: no file, no environment is read here. docs/report.md lists what is masked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HIDDEN, HOME = "[hidden]", "~"
-COMMAND, ATTACHED = "command", "attached"  # options of cases, see hwprof.commands
+COMMAND, ATTACHED = "command", "attached"  # options of cases, see hwprof.programs
 # A name ends in one of these words (--db-password, GITHUB_TOKEN), or its last word ends so (PGPASSWORD).
 WORDS = frozenset({"pwd", "token", "key", "credential", "credentials", "auth"})
 ENDS = ("password", "passwd", "passphrase", "apikey", "secret")
@@ -89,20 +89,20 @@ def is_secret(name: str, in_facts: bool = False) -> bool:
     return not (in_facts and last == "key" and before not in KEYS)
 
 
-def quoted(word: str) -> str:
-    """As a shell takes it, but for our marks, which need no quotes to be read."""
+def quote_word(word: str) -> str:
+    """The word in a shell's quotes; our marks need none."""
     plain = re.sub(r"\[hidden(-\d+)?\]|~", "x", word)
     return word if shlex.quote(plain) == plain else shlex.quote(word)
 
 
 def _forms(value: str) -> tuple[Callable[[str], str], ...]:
-    """How `value` may stand in a text: as it is, or as people and other programs see what can't be printed."""
+    """The forms of `value` in texts: as it is, and with what can't be printed escaped in either way."""
     return (str,) if value.isprintable() else (str, encodable, printable)
 
 
 @dataclass(slots=True)
 class Masker:
-    """Hides what others should not see. One for all that is shown together: its marks are numbered as they come."""
+    """Masks secrets. One for all that is shown together: its marks are numbered in the order of first use."""
 
     _marks: dict[tuple[str, str], str] = field(default_factory=dict)
     _counts: dict[str, int] = field(default_factory=dict)
@@ -111,12 +111,12 @@ class Masker:
     _alike: dict[int, tuple[Any, Any]] = field(default_factory=dict)  # by id; the object is held, so that it stays its
 
     def learn(self, cases: Iterable[Sequence[tuple[str, Any]]]) -> Masker:
-        """See the options of all cases first, in one order: the marks are then the same in every process."""
+        """Number the secrets in the options of all cases first: the marks are then the same in every process."""
         for options in cases:
             self.options(options)
         return self
 
-    def hidden(self, value: str) -> str:
+    def mark(self, value: str) -> str:
         """The mark of a secret."""
         return value if re.fullmatch(r"\[hidden(-\d+)?\]", value) else self._mark(HIDDEN, value, "[hidden-{}]")
 
@@ -124,7 +124,7 @@ class Masker:
         """Any text: a message, a path, a line of output, a command within a sentence."""
         known = self._texts.get(text)
         if known is None:
-            known = self._texts[text] = self._masked(text)
+            known = self._texts[text] = self._mask(text)
         return known
 
     def command(self, text: str, other: bool = False) -> str:
@@ -139,7 +139,7 @@ class Masker:
                 name = PurePosixPath(words[0]).name if words else ""
                 shown = self._mark(f"program {name}", text, name + "-{}", name)
             else:
-                shown = " ".join(map(quoted, self.words(words)))
+                shown = " ".join(map(quote_word, self.words(words)))
             self._commands[key] = shown
             self._texts.clear()
         return self._commands[key]
@@ -156,13 +156,13 @@ class Masker:
             if script_next:
                 shown.append(self.script(word))
             elif secret_next and not word.startswith("-"):
-                shown.append(self.hidden(word))
+                shown.append(self.mark(word))
                 short = short if len(short) > 1 else ()  # sshpass -p SECRET ssh -p 22
             elif attached and not word.startswith("--"):
-                shown.append(attached + self.hidden(word.removeprefix(attached)))
+                shown.append(attached + self.mark(word.removeprefix(attached)))
                 short = short if len(short) > 1 else ()
             elif (equals := re.fullmatch(r"(-{0,2}[A-Za-z][\w.-]*)=(.+)", word, re.DOTALL)) and is_secret(equals[1]):
-                shown.append(f"{equals[1]}={self.hidden(equals[2])}")
+                shown.append(f"{equals[1]}={self.mark(equals[2])}")
             else:
                 shown.append(self.text(word))
             secret_next = word in short or (bool(re.fullmatch(r"--?[A-Za-z][\w-]*", word)) and is_secret(word))
@@ -170,13 +170,13 @@ class Masker:
         return shown
 
     def script(self, text: str) -> str:
-        """What a shell is given to execute: secrets as in any text, then in its words; white space stays."""
+        """The text of `SHELL -c TEXT`: secrets as in any text, then in its words; white space stays."""
         parts = re.split(r"(\s+)", self.text(text))
         parts[::2] = self.words(parts[::2])
         return "".join(parts)
 
     def options(self, options: Sequence[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:
-        """Options of a case: its command, and what it was given by name."""
+        """Options of a case, its command among them."""
         other = dict(options).get(ATTACHED) is True
         return tuple((name, self._option(name, value, other)) for name, value in options)
 
@@ -189,7 +189,7 @@ class Masker:
     def data(self, value: Any, name: str = "") -> Any:
         """Facts: every text in lists and tables, and what has a secret's name."""
         if isinstance(value, str):
-            return self.hidden(value) if value and name and is_secret(name, in_facts=True) else self.text(value)
+            return self.mark(value) if value and name and is_secret(name, in_facts=True) else self.text(value)
         if isinstance(value, Mapping):
             return {self.text(str(key)): self.data(one, str(key)) for key, one in value.items()}
         if isinstance(value, list | tuple):
@@ -199,7 +199,7 @@ class Masker:
         return value
 
     def run(self, run: Run) -> Run:
-        """A run as others may see it; its figures are untouched."""
+        """A run as others may see it; its numbers are unchanged."""
         facts = self.data(run.facts)
         if run.case.option(ATTACHED) is True:
             facts.pop("argv", None)
@@ -246,7 +246,7 @@ class Masker:
             return value
         if name == COMMAND:
             return self.command(value, other)
-        return self.hidden(value) if value and is_secret(name) else self.text(value)
+        return self.mark(value) if value and is_secret(name) else self.text(value)
 
     def _reading(self, reading: Any) -> Any:
         return dataclasses.replace(reading, why=self.text(reading.why)) if reading.why else reading
@@ -265,13 +265,13 @@ class Masker:
             self._texts.clear()
         return self._marks[kind, value]
 
-    def _masked(self, text: str) -> str:
+    def _mask(self, text: str) -> str:
         for key in sorted(self._commands, key=len, reverse=True):  # one that holds another first
             whole = key.partition(" ")[2]
             if len(whole) >= SHORTEST and " " in whole:
                 for form in _forms(whole):
                     text = text.replace(form(whole), form(self._commands[key]))
-        text = TOKENS.sub(lambda m: self.hidden(m[0]), text)
+        text = TOKENS.sub(lambda m: self.mark(m[0]), text)
         for pattern in (*PATTERNS, *NAMED):
             text = self._parts(pattern, text)
         for (kind, value), mark in list(self._marks.items()):
@@ -288,7 +288,7 @@ class Masker:
             at = match.start("secret")
             name = match.groupdict().get("name")
             if name is None or is_secret(name):
-                shown += [text[done:at], self.hidden(match["secret"].removeprefix("$'").strip("'\""))]
+                shown += [text[done:at], self.mark(match["secret"].removeprefix("$'").strip("'\""))]
                 done = at = match.end("secret")
         return "".join([*shown, text[done:]])
 

@@ -12,9 +12,17 @@ from typing import Any
 from sqlalchemy import Connection, Table, insert, select
 
 from hwprof.store import schema
-from hwprof.store.readings import MetricKey, metric_ids
+from hwprof.store.readings import MetricKey, insert_one, metric_ids, stored_metrics
 from hwprof.store.writer import AlreadyDone, done_already
 
+# Tables that a run refers to -> its column, and the column that identifies their rows in every file.
+PARENTS = {
+    "machine": ("machine_id", "id"),
+    "host_state": ("host_state_id", "id"),
+    "software": ("software_id", "id"),
+    "cases": ("case_id", "sha256"),
+    "experiment": ("experiment_id", "plan_hash"),
+}
 # Tables whose rows belong to one run, parents first.
 OF_RUN = ("window", "reading", "iteration_counts", "series", "layer", "layer_reading", "doubt")
 # Tables about machines, taken over where this file has no row of the same key.
@@ -23,8 +31,8 @@ Metrics = Mapping[int, tuple[MetricKey, str | None]]  # id in the other file -> 
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
-    """What became of the other file's runs. `rivals`: uids left out, as the same round of the same case is here."""
+class MergeResult:
+    """Numbers of the other file's runs. `rivals`: uids omitted, as the same round of the same case is here."""
 
     added: int
     known: int
@@ -44,20 +52,9 @@ class Parcel:
 def pack(connection: Connection, run_id: int) -> Parcel:
     """Everything about one run of the other file."""
     run = _row(connection, schema.run, run_id) or {}
-    parents = {
-        table: _row(connection, schema.metadata.tables[table], run[column])
-        for table, column in (
-            ("machine", "machine_id"),
-            ("host_state", "host_state_id"),
-            ("software", "software_id"),
-            ("cases", "case_id"),
-            ("experiment", "experiment_id"),
-        )
-    }
-    children = {}
-    for name in OF_RUN:
-        table = schema.metadata.tables[name]
-        children[name] = _rows(connection, table, table.c.run_id == run_id)
+    tables = schema.metadata.tables
+    parents = {name: _row(connection, tables[name], run[column]) for name, (column, _) in PARENTS.items()}
+    children = {name: _rows(connection, tables[name], tables[name].c.run_id == run_id) for name in OF_RUN}
     return Parcel(run, parents, children, _metrics(connection, [r for rows in children.values() for r in rows]))
 
 
@@ -67,24 +64,17 @@ def unpack(connection: Connection, parcel: Parcel) -> bool | None:
     if connection.scalar(select(r.c.id).where(r.c.uid == parcel.run["uid"])) is not None:
         return False
     row = {name: value for name, value in parcel.run.items() if name != "id"}
-    for name, column, unique in (
-        ("machine", "machine_id", "id"),
-        ("host_state", "host_state_id", "id"),
-        ("software", "software_id", "id"),
-        ("cases", "case_id", "sha256"),
-        ("experiment", "experiment_id", "plan_hash"),
-    ):
+    for name, (column, unique) in PARENTS.items():
         parent = parcel.parents[name]
         row[column] = None if parent is None else _parent(connection, schema.metadata.tables[name], parent, unique)
     try:
         done_already(connection, row)
     except AlreadyDone:
         return None
-    key = connection.execute(insert(r), row).inserted_primary_key
-    assert key is not None
+    identity = insert_one(connection, r, row)
     ids = _translation(connection, parcel.metrics)
     for name in OF_RUN:
-        rows = [_renamed(child, ids) | {"run_id": int(key[0])} for child in parcel.children[name]]
+        rows = [_translate(child, ids) | {"run_id": identity} for child in parcel.children[name]]
         if rows:
             connection.execute(insert(schema.metadata.tables[name]), rows)
     return True
@@ -105,7 +95,7 @@ def add_machine_rows(
     for name, rows in tables.items():
         table = schema.metadata.tables[name]
         for row in rows:
-            new = _renamed(row, ids)
+            new = _translate(row, ids)
             same = [column == new[column.name] for column in table.primary_key]
             if connection.execute(select(*table.primary_key).where(*same)).first() is None:
                 connection.execute(insert(table), new)
@@ -122,35 +112,22 @@ def _rows(connection: Connection, table: Table, *where: Any) -> list[Mapping[str
 
 
 def _metrics(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Metrics:
-    wanted = sorted({row["metric_id"] for row in rows if "metric_id" in row})
-    table = schema.metric
-    found: dict[int, tuple[MetricKey, str | None]] = {}
-    for start in range(0, len(wanted), 500):
-        query = select(table).where(table.c.id.in_(wanted[start : start + 500]))
-        for row in connection.execute(query):
-            key = (row.name, row.unit, row.domain, row.source, row.meaning, row.config)
-            found[row.id] = key, row.shape
-    return found
+    wanted = {row["metric_id"] for row in rows if "metric_id" in row}
+    found = stored_metrics(connection, schema.metric.c.id, wanted)
+    return {identity: (key, shape) for identity, key, shape in found}
 
 
 def _translation(connection: Connection, metrics: Metrics) -> dict[int, int]:
-    shapes = dict(metrics.values())
-    mine = metric_ids(connection, shapes, shapes)
+    mine = metric_ids(connection, dict(metrics.values()))
     return {other: mine[key] for other, (key, _) in metrics.items()}
 
 
-def _renamed(row: Mapping[str, Any], metrics: Mapping[int, int]) -> dict[str, Any]:
-    new = dict(row)
-    if "metric_id" in new:
-        new["metric_id"] = metrics[new["metric_id"]]
-    return new
+def _translate(row: Mapping[str, Any], metrics: Mapping[int, int]) -> dict[str, Any]:
+    return {**row, "metric_id": metrics[row["metric_id"]]} if "metric_id" in row else dict(row)
 
 
 def _parent(connection: Connection, table: Table, row: Mapping[str, Any], unique: str) -> int:
     found = connection.scalar(select(table.c.id).where(table.c[unique] == row[unique]))
     if found is not None:
         return int(found)
-    new = dict(row) if unique == "id" else {name: value for name, value in row.items() if name != "id"}
-    key = connection.execute(insert(table), new).inserted_primary_key
-    assert key is not None
-    return int(key[0])
+    return insert_one(connection, table, {name: value for name, value in row.items() if name != "id" or unique == "id"})

@@ -25,14 +25,15 @@ def version_of(connection: Connection, path: Path) -> int | None:
     names = set(inspect(connection).get_table_names())
     if not names:
         return None
-    if "meta" not in names:
+    if "meta" not in names or {column["name"] for column in inspect(connection).get_columns("meta")} != {
+        "key",
+        "value",
+    }:
         raise not_ours(path)
-    if {column["name"] for column in inspect(connection).get_columns("meta")} != {"key", "value"}:
+    facts = {str(key): str(value) for key, value in connection.execute(select(schema.meta))}
+    if facts.get("format") != schema.FORMAT or not facts.get("schema_version", "").isdecimal():
         raise not_ours(path)
-    said = {str(key): str(value) for key, value in connection.execute(select(schema.meta))}
-    if said.get("format") != schema.FORMAT or not said.get("schema_version", "").isdecimal():
-        raise not_ours(path)
-    return int(said["schema_version"])
+    return int(facts["schema_version"])
 
 
 def bring_up_to_date(

@@ -29,18 +29,17 @@ from hwprof.records import (
 from hwprof.store import layers, schema
 from hwprof.store.validation import Suspects
 
-# How many runs are read at once when they are streamed: a reading transaction is short, memory is small. Of runs with a
-# few readings, more.
+# Runs per transaction when they are streamed, and of runs with a few readings: transactions are short, memory is small.
 CHUNK = 64
 CHUNK_OF_FEW = 500
-# Doubts of earlier versions that are not repeated: "observer" told a cost of counting from one pair of windows.
+# Doubts of earlier versions that are omitted: "observer" derived the measurement overhead from one pair of windows.
 WITHDRAWN = frozenset({"observer"})
-# calling an enumeration takes longer than looking into a dict
+# calling an enumeration takes longer than a look-up in a dict
 _EXACTNESS = {str(member): member for member in Exactness}
 _ORIGINS = {str(member): member for member in Origin}
 _ROLES = {str(member): member for member in Role}
 _SHAPES: dict[str | None, Shape | None] = {None: None, **{str(member): member for member in Shape}}
-Facts = dict[tuple[str, int | str], Any]  # (table, row id) or (column, text) -> what stands there
+Facts = dict[tuple[str, int | str], Any]  # (table, row id) or (column, text) -> its value
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +102,11 @@ def runs(
     """
     facts = {} if facts is None else facts
     r = schema.run
-    columns = (type_coerce(column, Text) if column.name in _ALIKE else column for column in r.c)
+    columns = (type_coerce(column, Text) if column.name in _SHARED else column for column in r.c)
     rows = {row.id: row for row in connection.execute(select(*columns).where(r.c.id.in_(ids))).all()}
     wanted = {row.case_id for row in rows.values()} - {identity for name, identity in facts if name == "cases"}
     for found in connection.execute(select(schema.cases).where(schema.cases.c.id.in_(wanted))):
-        facts["cases", found.id] = _case(found), found.macs, found.params
+        facts["cases", found.id] = case_of(found), found.macs, found.params
     for table in (schema.machine, schema.host_state, schema.software):
         wanted = {getattr(row, f"{table.name}_id") for row in rows.values()}
         unknown = [identity for identity in wanted if (table.name, identity) not in facts]
@@ -130,9 +129,9 @@ def runs(
             load_ns=row.load_ns,
             windows=tuple(windows[identity]),
             series=tuple(series[identity]),
-            env=_alike(facts, "env", row.env, None),
+            env=_decode(facts, "env", row.env, None),
             facts=row.facts,
-            fidelity=_alike(facts, "fidelity", row.fidelity, Fidelity),
+            fidelity=_decode(facts, "fidelity", row.fidelity, Fidelity),
             doubts=tuple(doubts[identity]),
             failure=None if row.failure is None else from_json(Failure, row.failure),
             layers=tuple(profiled.get(identity, ())),
@@ -145,10 +144,10 @@ def runs(
 
 
 _CASE = ("framework", "network", "recipe", "size", "batch", "threads", "cpus", "precision", "options")
-_ALIKE = ("env", "fidelity")  # mostly the same from run to run: read as text, decoded once
+_SHARED = ("env", "fidelity")  # mostly the same from run to run: read as text, decoded once
 
 
-def _alike(facts: Facts, name: str, text: str | None, kind: Any) -> Any:
+def _decode(facts: Facts, name: str, text: str | None, kind: Any) -> Any:
     """The value of a JSON text, a record of `kind` where that is given; the same object for the same text."""
     if text is None:
         return None
@@ -159,7 +158,8 @@ def _alike(facts: Facts, name: str, text: str | None, kind: Any) -> Any:
     return facts[key]
 
 
-def _case(row: Row[Any]) -> Case:
+def case_of(row: Row[Any]) -> Case:
+    """The record of a row of the table of cases."""
     fields = {name: getattr(row, name) for name in _CASE}
     fields["cpus"] = tuple(fields["cpus"])
     fields["options"] = tuple((name, value) for name, value in fields["options"])
@@ -186,7 +186,7 @@ def _windows(
     ids, suspects = tuple(hosts), Suspects(connection)
     readings: dict[tuple[int, int], list[Reading]] = defaultdict(list)
     for row in _of_runs(connection, schema.reading, ids, ("window_idx", "seq"), metrics):
-        # by place: looking up each of a dozen names takes longer than the rest
+        # by position: looking up each of a dozen names takes longer than the rest
         run, at, _, _, value, raw, wide, enabled, running_ns, running, exact, origin, why, *named = row
         name, unit, domain, source, meaning, shape = named
         reading = Reading(

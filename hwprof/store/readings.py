@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -10,16 +11,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Select, Table, case, func, insert, select, update
+from sqlalchemy import Column, Connection, Select, Table, case, func, insert, select, update
 
 from hwprof.printable import encodable
-from hwprof.records import Exactness, Origin, Reading, Role
+from hwprof.records import Counter, Exactness, Origin, Reading, Role, Shape
 from hwprof.store import schema
-from hwprof.store.columns import ROLES, WORST, Floats
+from hwprof.store.columns import ROLES, WORST, Floats, MetricRow
 
 Ints = NDArray[np.int64]
 
+PEAK = re.compile(r"(^|[-_.])(peak|max|hwm)([-_.]|$)")
 SLICE = 20_000  # rows fetched at a time
+CHUNK = 500  # values of one IN: databases limit the number of parameters
 ORIGINS = tuple(Origin)
 KINDS = len(WORST) * len(ORIGINS)
 WIDTH = 1 << 20  # more windows than a run has: run and window in one number
@@ -42,15 +45,26 @@ class Sums:
     rank: Floats  # place of the worst exactness in WORST; -1: there is no value
 
     @property
-    def known(self) -> bool:
+    def has_values(self) -> bool:
         """Whether any run has a value."""
         return bool((self.count > 0).any())
 
 
-def summed(connection: Connection, kind: str | None) -> list[Sums]:
+def reduce(metric: MetricRow, sums: Sums) -> Floats:
+    """One number per run: a count per frame, a total per window, the largest of a peak, a level's mean over time."""
+    if metric.shape is Shape.COUNT:
+        return sums.total / sums.frames
+    if metric.shape is Shape.TOTAL:
+        return sums.total / sums.count
+    if PEAK.search(metric.name):
+        return sums.largest
+    return np.where(sums.ns > 0, sums.weighted / sums.ns, sums.total / sums.count)
+
+
+def sum_readings(connection: Connection, kind: str | None) -> list[Sums]:
     """All readings of all runs, fetched in slices as plain numbers and summed here: the database is slower at it."""
     v = schema.reading
-    # as few numbers per reading as can be: making them into objects is what takes the time
+    # few numbers per reading: turning them into objects is what takes the time
     what = v.c.metric_id * KINDS + _code(v.c.exactness, WORST) * len(ORIGINS) + _code(v.c.origin, ORIGINS)
     query = select(v.c.run_id * WIDTH + v.c.window_idx, what, func.coalesce(v.c.value, 0.0))
     if kind is not None:
@@ -61,7 +75,7 @@ def summed(connection: Connection, kind: str | None) -> list[Sums]:
     run, metric = place // WIDTH, codes // KINDS
     origin, exactness = codes % len(ORIGINS), codes % KINDS // len(ORIGINS)
     role, frames, ns = _windows(connection, kind, place)
-    order, sort = _sorted((metric * len(ROLES) + role) * len(ORIGINS) + origin)
+    order, sort = _sort((metric * len(ROLES) + role) * len(ORIGINS) + origin)
     run = run[order]
     first = np.flatnonzero(np.diff(sort, prepend=-1) | np.diff(run, prepend=-1))
     value, frames, ns, exactness = (array[order] for array in (value, frames, ns, exactness))
@@ -89,11 +103,11 @@ def summed(connection: Connection, kind: str | None) -> list[Sums]:
     return found
 
 
-def _sorted(codes: Ints) -> tuple[Ints, Ints]:
+def _sort(codes: Ints) -> tuple[Ints, Ints]:
     """Stable order of small non-negative integers, and the integers in it.
 
-    numpy sorts 16 bits by their digits, in a tenth of the time that comparisons take; what is sorted here are places
-    among the codes that there are, of which there are some hundreds.
+    The integers are replaced by their places among the different ones, of which there are some hundreds: numpy sorts
+    16 bits by radix, in a tenth of the time that comparisons take.
     """
     known = np.flatnonzero(np.bincount(codes))
     places = np.zeros(int(known[-1]) + 1, dtype=np.int64)
@@ -145,42 +159,43 @@ def of_kind(query: Select[Any], kind: str | None) -> Select[Any]:
 
 
 MetricKey = tuple[str, str, str, str, str, str]
+KEY = ("name", "unit", "domain", "source", "meaning", "config")  # columns of the metric table that make its key
 
 
-def metric_ids(
-    connection: Connection, keys: Iterable[MetricKey], shapes: Mapping[MetricKey, str | None] | None = None
-) -> dict[MetricKey, int]:
-    """Ids of metrics (name, unit, domain, source, meaning, config), new ones made.
+def metric_ids(connection: Connection, metrics: Mapping[MetricKey, str | None]) -> dict[MetricKey, int]:
+    """Ids of metrics by key, inserted where they are new. `metrics`: key -> recorded shape, None where there is none.
 
-    `shapes`: those that are recorded. A metric takes the shape that was recorded last.
+    A metric takes the shape that was recorded last.
     """
-    wanted = dict.fromkeys(keys)
-    shapes = shapes or {}
     table = schema.metric
-    columns = (table.c.name, table.c.unit, table.c.domain, table.c.source, table.c.meaning, table.c.config)
     found: dict[MetricKey, int] = {}
-    names = sorted({key[0] for key in wanted})
-    for start in range(0, len(names), 500):  # databases limit the number of parameters
-        rows = connection.execute(select(table).where(table.c.name.in_(names[start : start + 500]))).all()
-        for row in rows:
-            key = (row.name, row.unit, row.domain, row.source, row.meaning, row.config)
-            found[key] = row.id
-            if key in wanted and (shape := shapes.get(key)) not in (None, row.shape):
-                connection.execute(update(table).where(table.c.id == row.id).values(shape=shape))
-    for key in wanted:
+    for identity, key, shape in stored_metrics(connection, table.c.name, {key[0] for key in metrics}):
+        found[key] = identity
+        if (recorded := metrics.get(key)) not in (None, shape):
+            connection.execute(update(table).where(table.c.id == identity).values(shape=recorded))
+    for key, shape in metrics.items():
         if key not in found:
-            named = dict(zip([c.name for c in columns], key, strict=True))
-            found[key] = insert_one(connection, table, {**named, "shape": shapes.get(key)})
-    return {key: found[key] for key in wanted}
+            found[key] = insert_one(connection, table, {**dict(zip(KEY, key, strict=True)), "shape": shape})
+    return {key: found[key] for key in metrics}
 
 
-def metric_key(reading: Reading) -> MetricKey:
-    """What identifies the metric of a reading."""
-    return described((reading.metric, reading.unit, reading.domain, reading.source, reading.meaning, ""))
+def stored_metrics(
+    connection: Connection, column: Column[Any], values: Iterable[Any]
+) -> Iterator[tuple[int, MetricKey, str | None]]:
+    """(id, key, shape) of the metrics with these values in a column."""
+    wanted, table = sorted(values), schema.metric
+    for start in range(0, len(wanted), CHUNK):
+        for row in connection.execute(select(table).where(column.in_(wanted[start : start + CHUNK]))).all():
+            yield row.id, (row.name, row.unit, row.domain, row.source, row.meaning, row.config), row.shape
+
+
+def metric_key(metric: Reading | Counter) -> MetricKey:
+    """The key of the metric of a reading or a counter."""
+    return storable_key((metric.metric, metric.unit, metric.domain, metric.source, metric.meaning, ""))
 
 
 def shapes_of(readings: Iterable[Reading]) -> dict[MetricKey, str | None]:
-    """The metrics of readings, each with its recorded shape. A missing reading's does not overrule a value's."""
+    """The metrics of readings, each with its recorded shape. That of a value precedes that of a missing reading."""
     found: dict[MetricKey, str | None] = {}
     for reading in sorted(readings, key=lambda r: r.value is not None):
         key = metric_key(reading)
@@ -188,7 +203,7 @@ def shapes_of(readings: Iterable[Reading]) -> dict[MetricKey, str | None]:
     return found
 
 
-def described(key: MetricKey) -> MetricKey:
+def storable_key(key: MetricKey) -> MetricKey:
     """A key as it is stored: a byte that is no UTF-8 (in the path of a meter's log, say) is escaped."""
     name, unit, domain, source, meaning, config = map(encodable, key)
     return name, unit, domain, source, meaning, config

@@ -1,4 +1,4 @@
-"""A results file: what was measured, saved run by run, read back as records or as a DataFrame."""
+"""A results file: runs are saved one by one, and read back as records or as a DataFrame."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from hwprof.store import machines, merge, migrate, reader, schema, validation, w
 from hwprof.store.database import TIMEOUT_S, Database, check_file, make_file
 from hwprof.store.machines import Tuning
 from hwprof.store.masking import Masker
+from hwprof.store.readings import insert_one
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,7 @@ class Results:
     def open(
         cls, path: str | os.PathLike[str], create: bool = False, timeout_s: float = TIMEOUT_S, masked: bool = False
     ) -> Results:
-        """Open the file at `path`, made if it is missing or empty and `create` says so; an old one is migrated.
+        """Open the file at `path`; `create`: make it if it is missing or empty. An old one is migrated.
 
         `timeout_s`: how long to wait for another writer; `masked`: what is read hides secrets, home folders and other
         programs' arguments (hwprof.store.masking). Raises ResultsError for a file that is missing, can't be
@@ -102,7 +103,7 @@ class Results:
         return f"Results({os.fspath(self.path)!r})"
 
     def ensure_writable(self) -> None:
-        """Really write something; ResultsError if that can't be done. To be called before a long sweep."""
+        """Write a date to the file, before a long sweep; ResultsError if that can't be done."""
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
         def touch(connection: Any) -> None:
@@ -122,7 +123,7 @@ class Results:
             if known is not None:
                 return int(known)
             row = {"name": name, "toml": toml, "plan_hash": plan_hash, "seed": seed}
-            return int(connection.execute(insert(table), row).inserted_primary_key[0])
+            return insert_one(connection, table, row)
 
         return self._database.write(begin)
 
@@ -135,19 +136,19 @@ class Results:
         return self._database.write(lambda connection: writer.add_run(connection, run, experiment_id))
 
     def add_validation(
-        self, machine: Mapping[str, Any], host_state: Mapping[str, Any], found: Sequence[validation.Validated]
+        self, machine: Mapping[str, Any], host_state: Mapping[str, Any], found: Sequence[validation.NewVerdict]
     ) -> None:
-        """Keep verdicts on events with their host; readings of what failed there are SUSPECT from now on."""
+        """Store verdicts on events with their host; readings of events that failed there are SUSPECT from now on."""
         self._database.write(lambda connection: validation.add(connection, machine, host_state, found))
 
     def add_tuning(
         self, machine: Mapping[str, Any], key: str, winner: Mapping[str, Any], evidence: Mapping[str, Any]
     ) -> None:
-        """Keep what won a tuning on this machine; an earlier winner of the same subject is replaced."""
+        """Store the winner of a tuning on this machine; an earlier one of the same subject is replaced."""
         self._database.write(lambda connection: machines.add_tuning(connection, machine, key, winner, evidence))
 
     def add_ceilings(self, machine: Mapping[str, Any], host_state: Mapping[str, Any], found: Sequence[Ceiling]) -> None:
-        """Keep what this host can do at most; what could not be measured is no row."""
+        """Store the ceilings of this host; one that could not be measured is no row."""
         self._database.write(lambda connection: machines.add_ceilings(connection, machine, host_state, found))
 
     def ceilings(self) -> list[Ceiling]:
@@ -167,7 +168,7 @@ class Results:
         with self._database.read() as connection:
             return {f"{row.id:016x}": row.facts for row in connection.execute(select(m.c.id, m.c.facts))}
 
-    def merge(self, other: str | os.PathLike[str]) -> merge.Merged:
+    def merge(self, other: str | os.PathLike[str]) -> merge.MergeResult:
         """Take in the runs of another results file; those known by their uid are skipped. Can be repeated.
 
         Experiments of the same plan become one. One transaction per run: what was taken in before an error stays.
@@ -190,7 +191,7 @@ class Results:
                 known += done is False
                 if done is None:
                     rivals.append(parcel.run["uid"])
-        return merge.Merged(added, known, tuple(rivals))
+        return merge.MergeResult(added, known, tuple(rivals))
 
     # ---- reading
 
@@ -219,7 +220,7 @@ class Results:
     def find(self, prefix: str) -> Run:
         """The run whose uid begins with `prefix`. ResultsError where none or several do."""
         with self._database.read() as connection:
-            return self.shown(next(reader.runs(connection, [reader.id_of(connection, prefix)])))
+            return self._mask(next(reader.runs(connection, [reader.id_of(connection, prefix)])))
 
     def runs(
         self,
@@ -257,7 +258,7 @@ class Results:
         for start in range(0, len(found), size):
             with self._database.read() as connection:
                 chunk = list(reader.runs(connection, found[start : start + size], metrics, facts))
-            yield from map(self.shown, chunk)
+            yield from map(self._mask, chunk)
 
     def experiments(self) -> list[reader.StoredExperiment]:
         """All experiments, the oldest first."""
@@ -267,8 +268,7 @@ class Results:
             return found
         return [dataclasses.replace(e, name=masker.text(e.name), toml=masker.text(e.toml)) for e in found]
 
-    def shown(self, run: Run) -> Run:
-        """A run as whoever asks may see it."""
+    def _mask(self, run: Run) -> Run:
         return run if self._database.masker is None else self._database.masker.run(run)
 
     def tunings(self, machine: Mapping[str, Any] | None = None) -> list[Tuning]:

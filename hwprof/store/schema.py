@@ -37,7 +37,7 @@ from hwprof.store.words import Words
 
 # History: 1: first edition. 2: metric.shape.
 VERSION = 2
-# What `meta` says of a file that is ours.
+# The value of `format` in the table `meta`.
 FORMAT = "hwprof results"
 
 # SQLite makes only an INTEGER key an alias of its row number; everybody else needs 64 bits asked for.
@@ -65,26 +65,26 @@ def dumps(value: Any) -> str:
     try:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except ValueError:
-        return json.dumps(_marked(value), sort_keys=True, separators=(",", ":"))
+        return json.dumps(_mark(value), sort_keys=True, separators=(",", ":"))
 
 
 def loads(text: str) -> Any:
-    """What `dumps` was given (tuples come back as lists)."""
+    """The inverse of `dumps` (tuples come back as lists)."""
     # without a hook json stays in C, and texts with a marked number are rare
-    return json.loads(text, object_hook=_unmarked) if "$float" in text else json.loads(text)
+    return json.loads(text, object_hook=_unmark) if "$float" in text else json.loads(text)
 
 
-def _marked(value: Any) -> Any:
+def _mark(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return {"$float": repr(value)}
     if isinstance(value, Mapping):
-        return {str(k): _marked(v) for k, v in value.items()}
+        return {str(k): _mark(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_marked(v) for v in value]
+        return [_mark(v) for v in value]
     return value
 
 
-def _unmarked(value: dict[str, Any]) -> Any:
+def _unmark(value: dict[str, Any]) -> Any:
     return float(value["$float"]) if value.keys() == {"$float"} else value
 
 
@@ -99,7 +99,7 @@ def pack_ints(values: Iterable[int]) -> bytes:
 
 
 def unpack_ints(blob: bytes) -> tuple[int, ...]:
-    """What `pack_ints` was given."""
+    """The inverse of `pack_ints`."""
     return tuple(_little(array("q", blob)))
 
 
@@ -109,7 +109,7 @@ def pack_floats(values: Iterable[float | None]) -> bytes:
 
 
 def unpack_floats(blob: bytes) -> tuple[float | None, ...]:
-    """What `pack_floats` was given: NaN becomes None, a sensor that did not answer."""
+    """The inverse of `pack_floats`: NaN becomes None, a sensor without an answer."""
     return tuple(v if v == v else None for v in _little(array("d", blob)))
 
 
@@ -260,7 +260,7 @@ reading = Table(
     _of_window(),
     sqlite_with_rowid=False,
 )
-# Nothing fills it: it is here so that all files have one form, and a merge takes along what one of them holds
+# Not written: it exists so that all files have one form, and a merge copies the rows of older files
 iteration_counts = Table(
     "iteration_counts",
     metadata,

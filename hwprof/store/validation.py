@@ -1,4 +1,4 @@
-"""What `hwprof validate` found about events, kept with the host; and whom it concerns when runs are read."""
+"""Verdicts of `hwprof validate` on events, stored with the host, and the readings that they make suspect."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from hwprof.records import Counter, Exactness, Reading, to_json
 from hwprof.store import schema
 from hwprof.store.columns import MODIFIERS
 from hwprof.store.machines import add_host
-from hwprof.store.readings import MetricKey, metric_ids
+from hwprof.store.readings import metric_ids, metric_key
 
 Event = tuple[str, str]  # name, source
 
 
 @dataclass(frozen=True, slots=True)
-class Validated:
-    """One event's verdict. `failed`: what it counts must not be believed. `evidence`: numbers behind it, as JSON."""
+class NewVerdict:
+    """One event's verdict. `failed`: its counts are not usable. `evidence`: the numbers of the verdict, as JSON."""
 
     counter: Counter
     verdict: str
@@ -31,7 +31,7 @@ class Validated:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredVerdict:
     """A verdict in the results."""
 
     machine: str
@@ -44,24 +44,21 @@ class Stored:
 
 
 def add(
-    connection: Connection, machine: Mapping[str, Any], host_state: Mapping[str, Any], found: Sequence[Validated]
+    connection: Connection, machine: Mapping[str, Any], host_state: Mapping[str, Any], found: Sequence[NewVerdict]
 ) -> None:
-    """Keep the verdicts with this host; those it had before for the same events are replaced."""
-    host_id = add_host(connection, machine, host_state)
-    keys: list[MetricKey] = [
-        (v.counter.metric, v.counter.unit, v.counter.domain, v.counter.source, v.counter.meaning, "") for v in found
-    ]
-    ids = metric_ids(connection, keys)
+    """Store the verdicts with this host; earlier ones on the same events are replaced."""
+    _, host_id = add_host(connection, machine, host_state)
+    keys = [metric_key(v.counter) for v in found]
+    ids = metric_ids(connection, dict.fromkeys(keys))
     table = schema.validation
     for key, v in zip(keys, found, strict=True):
-        same = (table.c.host_state_id == host_id, table.c.metric_id == ids[key])
-        connection.execute(delete(table).where(*same))
+        host_event = {"host_state_id": host_id, "metric_id": ids[key]}
+        connection.execute(delete(table).filter_by(**host_event))
         evidence = {**to_json(v.evidence), "failed": v.failed, "why": v.why, "at_utc": v.at_utc}
-        row = {"host_state_id": host_id, "metric_id": ids[key], "verdict": v.verdict, "evidence": evidence}
-        connection.execute(insert(table), row)
+        connection.execute(insert(table), {**host_event, "verdict": v.verdict, "evidence": evidence})
 
 
-def latest(connection: Connection) -> dict[tuple[int, str], dict[Event, Stored]]:
+def latest(connection: Connection) -> dict[tuple[int, str], dict[Event, StoredVerdict]]:
     """The last verdict on each event, by machine and kernel: another kernel may map a name to another code."""
     v, h, m, k = schema.validation, schema.host_state, schema.metric, schema.machine
     query = (
@@ -71,10 +68,10 @@ def latest(connection: Connection) -> dict[tuple[int, str], dict[Event, Stored]]
         .join(m, v.c.metric_id == m.c.id)
         .order_by(v.c.host_state_id, v.c.metric_id)
     )
-    found: dict[tuple[int, str], dict[Event, Stored]] = defaultdict(dict)
+    found: dict[tuple[int, str], dict[Event, StoredVerdict]] = defaultdict(dict)
     for row in connection.execute(query):
         evidence = row.evidence if isinstance(row.evidence, dict) else {}
-        stored = Stored(
+        stored = StoredVerdict(
             row.label,
             row.name,
             row.source,
@@ -98,7 +95,7 @@ class Suspects:
             key: {event: stored for event, stored in events.items() if stored.failed}
             for key, events in latest(connection).items()
         }
-        self._by_host: dict[int, dict[Event, Stored]] = {}
+        self._by_host: dict[int, dict[Event, StoredVerdict]] = {}
         if not any(failed.values()):
             return
         h = schema.host_state
@@ -110,7 +107,7 @@ class Suspects:
         return bool(self._by_host)
 
     def why(self, host_state_id: int, name: str, source: str) -> str:
-        """Why an event is not to be believed on this host; empty: nothing speaks against it."""
+        """Why an event's counts are not usable on this host; empty: they are."""
         events = self._by_host.get(host_state_id, {})
         stored = events.get((name, source)) or events.get((MODIFIERS.sub("", name), source))
         if stored is None:  # the sum over kinds of core is as good as its parts

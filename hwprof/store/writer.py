@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Table, insert, select, update
 
 from hwprof import speed
 from hwprof.errors import ResultsError
-from hwprof.machine import facts as machine_facts
 from hwprof.printable import encodable
 from hwprof.records import Case, Exactness, Kind, Reading, Run, to_json
-from hwprof.store import layers, schema
-from hwprof.store.readings import described, insert_one, metric_ids, metric_key, shapes_of
+from hwprof.store import layers, machines, schema
+from hwprof.store.readings import insert_one, metric_ids, metric_key, shapes_of, storable_key
 
-# Kinds of runs that are nothing without latencies.
+# Kinds of runs that must have latencies.
 TIMED = (Kind.NATIVE, Kind.TUNING)
 NO_LATENCY = "a run that measured nothing is saved with its failure"
 INT64 = range(-(1 << 63), 1 << 63)
@@ -28,19 +27,16 @@ class AlreadyDone(ResultsError):
 
 
 def add_run(connection: Connection, run: Run, experiment_id: int | None) -> int:
-    """Insert one run with all that belongs to it; its row id. Raises AlreadyDone and ResultsError."""
+    """Insert one run with everything in it; its row id. Raises AlreadyDone and ResultsError."""
     check(connection, run, experiment_id)
-    machine_id = _hashed(connection, schema.machine, to_json(run.machine), label=machine_facts.label(run.machine))
-    state = to_json(run.host_state)
-    host_id = schema.content_id([machine_id, state])
-    _once(connection, schema.host_state, host_id, {"machine_id": machine_id, "facts": state})
+    machine_id, host_id = machines.add_host(connection, run.machine, run.host_state)
     row = {
         "uid": run.uid,
         "experiment_id": experiment_id,
         "case_id": case_id(connection, run.case, run.macs, run.params),
         "machine_id": machine_id,
         "host_state_id": host_id,
-        "software_id": _hashed(connection, schema.software, to_json(run.software)),
+        "software_id": machines.add_facts(connection, schema.software, to_json(run.software)),
         "kind": run.kind.value,
         "round": run.round,
         "attempt": run.attempt,
@@ -70,7 +66,7 @@ def add_run(connection: Connection, run: Run, experiment_id: int | None) -> int:
 
 
 def check(connection: Connection, run: Run, experiment_id: int | None) -> None:
-    """Raise ResultsError for what the database would refuse with less helpful words."""
+    """Raise ResultsError for what the database would refuse with a less helpful message."""
     if connection.scalar(select(schema.run.c.id).where(schema.run.c.uid == run.uid)) is not None:
         raise ResultsError(f"run {run.uid} is in the results already", "every run needs a uid of its own")
     if experiment_id is not None:
@@ -104,7 +100,7 @@ def done_already(connection: Connection, row: Mapping[str, Any]) -> None:
 
 
 def case_id(connection: Connection, case: Case, macs: int | None, params: int | None) -> int:
-    """Id of the case, made if new. MACs and parameters belong to the case: known by one run, known for all."""
+    """Id of the case, inserted if it is new. MACs and parameters are the case's: those of one run serve all."""
     table = schema.cases
     key = case.key
     found = connection.execute(select(table.c.id, table.c.macs, table.c.params).where(table.c.sha256 == key)).first()
@@ -134,7 +130,7 @@ def _add_windows(connection: Connection, run_id: int, run: Run) -> None:
     )
     _insert(connection, schema.window, windows)
     shapes = shapes_of(r for w in run.windows for r in w.readings)
-    ids = metric_ids(connection, shapes, shapes)
+    ids = metric_ids(connection, shapes)
     rows = [
         {"run_id": run_id, "window_idx": w.index, "seq": seq, "metric_id": ids[metric_key(r)], **_reading(r)}
         for w in run.windows
@@ -146,7 +142,7 @@ def _add_windows(connection: Connection, run_id: int, run: Run) -> None:
 def _reading(reading: Reading) -> dict[str, Any]:
     value, exactness, why = reading.value, reading.exactness, reading.why
     if value is not None and not math.isfinite(value):
-        # no number, so not there: databases would make it NULL without saying so
+        # not a number, so missing: databases would store NULL without an error
         value, exactness, why = None, Exactness.MISSING, f"the collector gave {value}" + (f": {why}" if why else "")
     wide = reading.raw is not None and reading.raw not in INT64
     return {
@@ -163,9 +159,8 @@ def _reading(reading: Reading) -> dict[str, Any]:
 
 
 def _add_series(connection: Connection, run_id: int, run: Run) -> None:
-    keys = [described((s.metric, s.unit, "", s.source, "", "")) for s in run.series]
-    shapes = {key: s.shape for s, key in zip(run.series, keys, strict=True)}
-    ids = metric_ids(connection, keys, shapes)
+    keys = [storable_key((s.metric, s.unit, "", s.source, "", "")) for s in run.series]
+    ids = metric_ids(connection, {key: s.shape for s, key in zip(run.series, keys, strict=True)})
     rows = [
         {
             "run_id": run_id,
@@ -184,18 +179,6 @@ def _add_series(connection: Connection, run_id: int, run: Run) -> None:
     _insert(connection, schema.series, rows)
 
 
-def _hashed(connection: Connection, table: Table, facts: Any, **fields: Any) -> int:
-    identity = schema.content_id(facts)
-    _once(connection, table, identity, {"facts": facts, **fields})
-    return identity
-
-
-def _once(connection: Connection, table: Table, identity: int, fields: Mapping[str, Any]) -> None:
-    if connection.scalar(select(table.c.id).where(table.c.id == identity)) is None:
-        connection.execute(insert(table), {"id": identity, **fields})
-
-
-def _insert(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
-    many: Sequence[dict[str, Any]] = [dict(row) for row in rows]
-    if many:
+def _insert(connection: Connection, table: Table, rows: Iterable[dict[str, Any]]) -> None:
+    if many := list(rows):
         connection.execute(insert(table), many)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hwprof.errors import NotAvailable, UsageError
-from hwprof.frameworks.switches import KINDS, changed
+from hwprof.frameworks.switches import KINDS, change_of
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.records import Case
 from hwprof.worker.protocol import LoopSettings
@@ -47,21 +47,14 @@ def plan(
     choices: list[Choice] = []
     impossible: dict[str, str] = {}
     for case in dict.fromkeys((a, b)):
-        base = choice_of(case)
-        choices.append(base)
-        if kind == "affinity":
-            cpus = other_cpus(case, allowed)
-            if isinstance(cpus, str):
-                impossible[case.title] = cpus
-                continue
-            choices.append(choice_of(case, cpus=",".join(map(str, cpus))))
-            continue
-        options = changed(kind, case, architecture)
-        if isinstance(options, str):
-            impossible[case.title] = options
-            continue
-        choices.append(choice_of(case, options={**dict(case.options), **options}))
-    choices = list(dict.fromkeys(choices))
+        choices.append(choice_of(case))
+        change = other_cpus(case, allowed) if kind == "affinity" else change_of(kind, case, architecture)
+        if isinstance(change, str):
+            impossible[case.title] = change
+        elif isinstance(change, tuple):
+            choices.append(choice_of(case, cpus=",".join(map(str, change))))
+        else:
+            choices.append(choice_of(case, options={**dict(case.options), **change}))
     if len(impossible) == len({a, b}):
         raise NotAvailable(
             f"--intervene {kind} can change neither side: "
@@ -70,7 +63,7 @@ def plan(
         )
     experiment = Experiment(
         name=f"intervene {kind} {secrets.token_hex(4)}",  # of this name alone: never resumed
-        choices=tuple(choices),
+        choices=tuple(dict.fromkeys(choices)),
         seed=seed_of(a),
         rounds=rounds,
         plan=LoopSettings(window_s=window_s, min_iterations=10),
@@ -82,7 +75,7 @@ def plan(
 
 
 def choice_of(case: Case, options: Mapping[str, Any] | None = None, cpus: str | None = None) -> Choice:
-    """The choice that leads to a stored case again. UsageError for a user's file, whose path isn't in the results."""
+    """The choice that plans a stored case. UsageError for a user's file, whose path isn't in the results."""
     if case.recipe.startswith("builtin"):
         network = case.network
     elif case.recipe == "torchvision-default":

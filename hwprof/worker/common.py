@@ -1,4 +1,4 @@
-"""What every task of the worker uses: stages, the model and its inputs, the counters."""
+"""Parts of several tasks of the worker: stages, the model and its inputs, the counters, windows."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hwprof import plugins
 from hwprof.collectors.guard import GuardedSession
-from hwprof.collectors.protocol import Collector, Session, Target
+from hwprof.collectors.protocol import Collector, Pass, Session, Target
 from hwprof.errors import CaseFailed
 from hwprof.machine.clock import clock_ns
-from hwprof.records import Fidelity
-from hwprof.worker.protocol import RING_IMAGES, Job, Link
+from hwprof.records import Fidelity, Role, Window
+from hwprof.worker.loop import Loop, window
+from hwprof.worker.protocol import RING_IMAGES, Job, Link, LoopSettings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Stage:
-    """Tells the launcher what is being done."""
+    """Sends the launcher the name of each stage before it begins."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -53,7 +54,7 @@ def images(job: Job, count: int) -> list[NDArray[np.float32]]:
 
 
 def batches(job: Job, count: int) -> list[NDArray[np.float32]]:
-    """The ring: images cut into batches of the case; at least one batch, images repeated where they are too few."""
+    """The ring: images in batches of the case; at least one batch, with images repeated where they are too few."""
     import numpy as np
 
     batch = job.spec.shape[0]
@@ -65,8 +66,8 @@ def batches(job: Job, count: int) -> list[NDArray[np.float32]]:
 
 
 @contextmanager
-def loaded(job: Job, stage: Stage, images: int = RING_IMAGES) -> Iterator[tuple[Model, list[Any], dict[str, Any]]]:
-    """The network in its framework with the ring bound, and what importing and loading cost."""
+def load_model(job: Job, stage: Stage, count: int = RING_IMAGES) -> Iterator[tuple[Model, list[Any], dict[str, Any]]]:
+    """The network in its framework with a ring of `count` images bound, and the cost of importing and loading."""
     stage("import")
     adapter = adapter_of(job)
     import numpy  # noqa: F401  so that its import is not part of the load time
@@ -85,8 +86,19 @@ def loaded(job: Job, stage: Stage, images: int = RING_IMAGES) -> Iterator[tuple[
             "load_major_faults": after.ru_majflt - before.ru_majflt,
         }
         stage("bind")
-        ring = [model.bind(batch) for batch in batches(job, images)]
+        ring = [model.bind(batch) for batch in batches(job, count)]
         yield model, ring, facts
+
+
+def run_window(
+    link: Link, index: int, role: Role, pass_: Pass | None, loop: Loop, plan: LoopSettings, sessions: Sequence[Session]
+) -> Window:
+    """Announce the window, wait for the launcher, measure, report its edges."""
+    link.send({"say": "ready", "window": index, "role": role.value, "pass": -1 if pass_ is None else pass_.index})
+    link.receive()
+    done = window(index, role, pass_, loop, plan, sessions)
+    link.send({"say": "done", "window": index, "t0_ns": done.t0_ns, "t1_ns": done.t1_ns})
+    return done
 
 
 def rss_bytes() -> int:
@@ -95,18 +107,20 @@ def rss_bytes() -> int:
     return int(fields[1]) * resource.getpagesize()
 
 
-def tasks() -> int:
+def task_count() -> int:
     """Threads of this process."""
     return len(os.listdir("/proc/self/task"))  # noqa: PTH208  no Path objects needed here
 
 
 def open_counters(job: Job, closing: ExitStack, perf_closing: ExitStack) -> tuple[Session, list[Session]]:
-    """perf, opened first, while this process is a single task; all sessions: others', built-in ones, perf last."""
+    """The perf session, opened first, while this process is a single task; and all sessions: other packages', built-in
+    ones, perf last.
+    """
     from hwprof.collectors.external import External
     from hwprof.collectors.perf import PerfCollector
 
-    if "numpy" in sys.modules or tasks() != 1:
-        raise CaseFailed(f"counters must be opened first, but {tasks()} tasks run already")
+    if "numpy" in sys.modules or task_count() != 1:
+        raise CaseFailed(f"counters must be opened first, but {task_count()} tasks run already")
     collector: Collector = External() if job.plan.external else PerfCollector(multiplex=job.plan.multiplex)
     perf = perf_closing.enter_context(collector.open(Target(), list(job.plan.events)))
     built_in = plugins.BUILT_IN["hwprof.collectors"]
@@ -131,12 +145,12 @@ def compare(job: Job, model: Model, ring: Sequence[Any]) -> Fidelity | None:
         bound = (model.bind(images) for images in batches(job, needed * batch))
     else:
         bound = (ring[i % len(ring)] for i in range(needed))
-    made, path, names = map(model.infer, bound), Path(job.reference), job.spec.outputs
+    results, path, names = map(model.infer, bound), Path(job.reference), job.spec.outputs
     if names:
-        portions = (cast("SeveralOutputs", model).outputs(out) for out in made)
-        named = named_outputs.by_image(names, portions, batch, job.compared)
-        found = named_outputs.against(path, named, job.tolerance)
+        portions = (cast("SeveralOutputs", model).outputs(out) for out in results)
+        named = named_outputs.split_by_image(names, portions, batch, job.compared)
+        found = named_outputs.compare_file(path, named, job.tolerance)
     else:
-        outputs = np.concatenate([model.numpy(out) for out in made])
-        found = fidelity.against(path, outputs[: job.compared], job.tolerance)
+        outputs = np.concatenate([model.numpy(out) for out in results])
+        found = fidelity.compare_file(path, outputs[: job.compared], job.tolerance)
     return dataclasses.replace(found, is_reference=fidelity.is_reference(job.case))

@@ -1,4 +1,4 @@
-"""Inferences that callgrind counts, between two client requests. The measured process imports this."""
+"""Inferences that callgrind counts, between two client requests."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from hwprof.collectors.client_requests import COUNTED, EMPTY, IGNORED, Requests
 from hwprof.records import Role, Window
 from hwprof.worker.loop import Loop, no_garbage_collection
 
-# At least; the second inference of a session may still allocate anew (ONNX Runtime plans its memory after the first).
+# At least: the second inference of a session may still allocate (ONNX Runtime plans its memory after the first).
 WARMUP = 2
 
 
 def window(requests: Requests, tag: str, loop: Loop, iterations: int) -> Window:
-    """Counts of so many iterations, and of the way from one request to the other, in a dump called `tag`."""
+    """Counts of so many iterations, and of the code between the two requests, in a dump called `tag`."""
     call, zero, dump = requests.edges(tag)
     with no_garbage_collection():
         call(zero)
@@ -30,8 +30,8 @@ def warmup(iterations: int) -> int:
 def count(requests: Requests, loop: Loop, iterations: int) -> Window:
     """The window of `iterations` inferences; its counts are in the dump COUNTED less those in the dump EMPTY.
 
-    Others warm the process up, the last of them the simulated caches too. The empty window is the same loop around
-    nothing, so that what is left is the inferences alone; the first one pays for what happens once.
+    Earlier ones warm up the process, the last of them the simulated caches too. The empty window is the same loop
+    without inference, so that the difference is the inferences alone; the first one takes what happens once.
     """
     nothing = Loop(_nothing, loop.ring, loop.clock)
     loop.run(warmup(iterations) - 1, 0.0)

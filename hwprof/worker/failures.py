@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hwprof.errors import CaseFailed, HwprofError, NotAvailable, NotInstalled, UnsupportedModel, UsageError
 from hwprof.records import Failure
 
-# What allocators of ONNX Runtime, PyTorch, OpenCV and C++'s new say when there is no more.
+# Messages of the allocators of ONNX Runtime, PyTorch, OpenCV and C++'s new when memory is out.
 OUT_OF_MEMORY = re.compile(
     r"allocate memory|not enough memory|out of memory|insufficient memory|bad_alloc", re.IGNORECASE
 )
@@ -29,9 +29,9 @@ def describe(error: BaseException, stage: str) -> Failure:
         code = next((c for kind, c in codes if isinstance(error, kind)), "framework")
         return Failure(code, error.message, error.remedy, stage)
     if isinstance(error, MemoryError) or OUT_OF_MEMORY.search(line):
-        # the end of a line tells how much was asked for
-        said = line if len(line) <= 160 else f"... {line[-150:]}"
-        return Failure("memory", f"out of memory: {said}", "a smaller batch or size needs less", stage)
+        # the end of a line has the amount that was asked for
+        end = line if len(line) <= 160 else f"... {line[-150:]}"
+        return Failure("memory", f"out of memory: {end}", "a smaller batch or size needs less", stage)
     if isinstance(error, OSError) and error.errno == 28:
         return Failure("disk", f"no space left on the device: {error.filename or ''}", "free some space", stage)
     return Failure(

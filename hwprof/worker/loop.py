@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hwprof.collectors.protocol import Group, Pass, Session
+from hwprof.collectors.protocol import Pass, Session
+from hwprof.collectors.readings import readings_between
 from hwprof.machine.clock import Clock, clock_ns
-from hwprof.records import Reading, Role, Snapshot, Window, between
+from hwprof.records import Reading, Role, Window
 from hwprof.worker.protocol import LoopSettings
 
 # Warm-up is steady when the medians of two successive blocks differ by less than this.
@@ -91,21 +92,6 @@ def schedule(passes: Sequence[Pass], counted_first: bool, closed: bool) -> Itera
         yield Role.CLOSED, None
 
 
-def readings_between(
-    groups: Sequence[Group], before: Sequence[Snapshot], after: Sequence[Snapshot], pass_: int
-) -> list[Reading]:
-    """Readings of every group that counts in pass `pass_` (groups of pass -1 count in all).
-
-    Between passes (`pass_` -1) a group that is switched off was not meant to count: no readings, not missing ones.
-    """
-    return [
-        between(counter, b, a, index)
-        for group, b, a in zip(groups, before, after, strict=True)
-        if group.pass_ in (-1, pass_) and not (pass_ == -1 and a.enabled_ns == b.enabled_ns)
-        for index, counter in enumerate(group.counters)
-    ]
-
-
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
     """Collect now, and not in the window."""
@@ -139,15 +125,14 @@ def window(
         session.select(None)
     readings: list[Reading] = []
     for session, b, a in zip(sessions, before, after, strict=True):
-        counted = readings_between(session.groups, b, a, chosen)
-        readings += session.review(counted)
+        readings += session.review(readings_between(session.groups, b, a, chosen))
     return Window(index, role, chosen, t0, t1, tuple(latencies), tuple(readings))
 
 
 def rehearse(pass_: Pass | None, loop: Loop, plan: LoopSettings, sessions: Sequence[Session]) -> None:
-    """One inference as in a counted window, thrown away.
+    """One inference as in a counted window, and discard it.
 
-    What happens once on the way to a first reading (pages, the interpreter's specialised bytecode) then lies behind,
-    and a run whose counted window comes first counts no more than one whose bare window does.
+    What happens once before a first reading (page faults, the interpreter's specialised bytecode) is then over, and a
+    run whose counted window comes first counts no more than one whose bare window does.
     """
     window(-1, Role.COUNTED, pass_, loop, replace(plan, iterations=1), sessions)

@@ -1,4 +1,8 @@
-"""One job in one fresh process, started by the launcher through `protocol.BOOTSTRAP`."""
+"""Entry of the measured process: one job, started by the launcher through `protocol.BOOTSTRAP`.
+
+The order matters: the standard library, then the counters (while the process has exactly one task), then numpy and the
+one framework. The launcher is sent every stage, so that it can report where a worker died.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +12,32 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from hwprof import plugins
 from hwprof.records import from_json, to_json
 from hwprof.worker.common import Stage
 from hwprof.worker.failures import describe
-from hwprof.worker.measuring import measure, simulate
 from hwprof.worker.output import AnsweringLink, buffer_lines, flush
-from hwprof.worker.protocol import Job, Link, Task
-
-if TYPE_CHECKING:
-    pass
+from hwprof.worker.protocol import Job, Task
 
 PR_SET_PDEATHSIG = 1
+# "module:function" of each task, called with (job, link, stage); the module is imported when the task is asked for.
+TASKS: Mapping[Task, str] = {
+    Task.NETWORK: "hwprof.worker.untimed:write_network",
+    Task.PREPARE: "hwprof.worker.untimed:prepare",
+    Task.REFERENCE: "hwprof.worker.untimed:write_reference",
+    Task.CHECK: "hwprof.worker.untimed:check",
+    Task.EVALUATE: "hwprof.worker.untimed:evaluate",
+    Task.IMAGES: "hwprof.worker.untimed:crop",
+    Task.PREDICT: "hwprof.worker.untimed:predict",
+    Task.CALIBRATION: "hwprof.worker.untimed:write_calibration",
+    Task.MEASURE: "hwprof.worker.measuring:measure",
+    Task.SIMULATE: "hwprof.worker.measuring:simulate",
+    Task.LAYERS: "hwprof.worker.layers:profile",
+    Task.COMMAND: "hwprof.worker.command:observe",
+}
 
 
 def main(descriptor: int, launcher: int) -> None:
@@ -36,7 +51,7 @@ def main(descriptor: int, launcher: int) -> None:
     stage = Stage(link)
     code = 0
     try:
-        TASKS[job.task](job, link, stage)
+        plugins.load(TASKS[job.task])(job, link, stage)
     except EOFError:
         code = 1  # nobody is listening any more
     except BaseException as error:  # noqa: BLE001  the one place where a failure of any kind becomes an answer
@@ -58,41 +73,3 @@ def die_with(launcher: int) -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
     except OSError as error:
         print(f"oom_score_adj not raised: {error}", file=sys.stderr)
-
-
-def elsewhere(job: Job, link: Link, stage: Stage) -> None:
-    """Tasks in which nothing is timed: making files, and answering to images."""
-    from hwprof.worker import untimed
-
-    {**untimed.PREPARATIONS, **untimed.ANSWERS}[job.task](job, link, stage)
-
-
-def layers(job: Job, link: Link, stage: Stage) -> None:
-    """Task LAYERS: the framework's own profile of as many inferences as the plan says."""
-    from hwprof.worker import layers as stepping
-
-    link.send({"say": "result", **stepping.profile(job, link, stage)})
-
-
-def command(job: Job, link: Link, stage: Stage) -> None:
-    """Task COMMAND: a declared runner, once per pass of the counters. It shares this process's group and log, so that
-    the launcher's limits of time and memory are its own too.
-    """
-    stage("counters")
-    from hwprof.programs.command import CommandRunner, Order
-    from hwprof.programs.counting import Native
-
-    backend = Native(job.plan.events, job.plan.multiplex)
-    runner = CommandRunner(from_json(Order, job.order), backend, {"hardware": {}, "host_state": {}})
-    stage("command")
-    link.send({"say": "result", "run": to_json(runner.round(job.case, 0))})
-
-
-TASKS: Mapping[Task, Callable[[Job, Link, Stage], None]] = {
-    **dict.fromkeys((Task.NETWORK, Task.PREPARE, Task.REFERENCE, Task.CALIBRATION), elsewhere),
-    **dict.fromkeys((Task.CHECK, Task.EVALUATE, Task.IMAGES, Task.PREDICT), elsewhere),
-    Task.MEASURE: measure,
-    Task.SIMULATE: simulate,
-    Task.LAYERS: layers,
-    Task.COMMAND: command,
-}

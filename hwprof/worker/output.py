@@ -1,4 +1,4 @@
-"""What a worker prints reaches its log, however the worker ends. Standard library only."""
+"""Buffers of a worker's output: what it printed reaches the log however it ends. Standard library only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LINE_BUFFERED = 1  # _IOLBF of stdio.h
 
 
 class AnsweringLink(Link):
-    """The worker's end. Once an answer is sent the launcher may kill: what was printed goes into the log before it."""
+    """The worker's end of the link. It flushes the output before an answer, after which the launcher may kill it."""
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Send one message."""
@@ -25,7 +25,7 @@ class AnsweringLink(Link):
 
 
 def buffer_lines() -> None:
-    """Write each line when it is whole: a crash or a kill would take what Python and the C library hold of a block."""
+    """Write each line at its end: a crash or a kill would lose what Python and the C library have buffered."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)
     libc = ctypes.CDLL(None)

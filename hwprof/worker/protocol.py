@@ -1,4 +1,4 @@
-"""What the launcher asks of a worker, and the line protocol between them. Standard library only.
+"""The jobs of a worker, and the line protocol between it and the launcher. Standard library only.
 
 One JSON document per line, both ways, over one socket pair that is neither stdin nor stdout:
 
@@ -17,7 +17,7 @@ import json
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hwprof.frameworks.calibration import Calibration
 from hwprof.networks.graph import InputSpec
@@ -25,10 +25,7 @@ from hwprof.networks.preprocess import Preprocess
 from hwprof.plugins import BUILT_IN
 from hwprof.records import Case
 
-if TYPE_CHECKING:
-    pass
-
-# Images in the ring of inputs; the first REFERENCE_IMAGES of them are those the reference output was made from.
+# Images in the ring of inputs; the first REFERENCE_IMAGES of them are those of the reference output.
 RING_IMAGES = 32
 REFERENCE_IMAGES = 8
 # Quantised outputs differ by nature, and the share that agrees is a figure of its own: eight images say too little.
@@ -44,7 +41,7 @@ class Task(enum.StrEnum):
     CHECK = "check"  # load, infer the reference images, compare: nothing is timed
     EVALUATE = "evaluate"  # the reference images by onnx's evaluator in double precision
     IMAGES = "images"  # decode, resize and crop image files
-    PREDICT = "predict"  # what a framework answers to them
+    PREDICT = "predict"  # the classes that a framework finds in them
     CALIBRATION = "calibration"  # images to quantise with
     MEASURE = "measure"
     SIMULATE = "simulate"  # the same case under a simulator: no timing
@@ -65,7 +62,7 @@ class LoopSettings:
     multiplex: bool = False
     counted_first: bool = False  # in odd rounds, so that order is no difference between bare and counted
     closed_window: bool = True
-    external: bool = False  # somebody outside the worker counts (perf stat): it opens no counters itself
+    external: bool = False  # perf stat counts from outside: the worker opens no counters
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +87,7 @@ class Job:
     collectors: Mapping[str, str] = field(default_factory=lambda: BUILT_IN["hwprof.collectors"])  # "module:attribute"
     cpus: tuple[int, ...] = ()
     preprocess: Preprocess = field(default_factory=Preprocess)
-    order: Mapping[str, Any] = field(default_factory=dict)  # of COMMAND: a commands.command.Order
+    order: Mapping[str, Any] = field(default_factory=dict)  # of COMMAND: a programs.command.Order
 
 
 class Link:
@@ -140,7 +137,7 @@ class Link:
         return message
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the socket."""
         self._socket.close()
 
 

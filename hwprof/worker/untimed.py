@@ -1,15 +1,14 @@
-"""Tasks of a worker that make files: networks with weights, frameworks' own forms, reference outputs, images."""
+"""Tasks of a worker in which nothing is timed: files are written, outputs compared, images classified."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from hwprof.records import to_json
-from hwprof.worker.common import Stage, adapter_of, compare, images, loaded
-from hwprof.worker.protocol import REFERENCE_IMAGES, Job, Link, Task
+from hwprof.worker.common import Stage, adapter_of, compare, images, load_model
+from hwprof.worker.protocol import REFERENCE_IMAGES, Job, Link
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,8 +16,10 @@ if TYPE_CHECKING:
 
     from hwprof.frameworks.protocol import Model, SeveralOutputs
 
+TOP = 5  # classes kept of each image
 
-def make_network(job: Job, link: Link, stage: Stage) -> None:
+
+def write_network(job: Job, link: Link, stage: Stage) -> None:
     """Task NETWORK: write the .onnx with its weights."""
     stage("network")
     from hwprof.networks.find import resolve
@@ -39,29 +40,29 @@ def prepare(job: Job, link: Link, stage: Stage) -> None:
     clock = conversions.start(conversions.way(adapter) or (), stage, graph=conversions.steps_of([adapter]))
     path = adapter.prepare(task)
     if path != task.source:
-        clock.reached(conversions.given(adapter))
+        clock.reached(conversions.form_of(adapter))
     link.send({"say": "result", "artifact": str(path), "steps": clock.done})
 
 
-def reference(job: Job, link: Link, stage: Stage) -> None:
+def write_reference(job: Job, link: Link, stage: Stage) -> None:
     """Task REFERENCE: outputs of ONNX Runtime FP32 without graph optimisation, on the first images of the ring.
 
     For a quantised case also those of a quantised graph, whose quantisation is then simulated in floating point.
     """
     stage("reference")
-    from hwprof.frameworks import reference as fidelity
+    from hwprof.frameworks import reference
 
-    fidelity.write_reference(Path(job.source), images(job, job.compared), Path(job.output))
+    reference.write_reference(Path(job.source), images(job, job.compared), Path(job.output))
     if job.calibration_images:
         from hwprof.frameworks.protocol import PrepareJob
 
         folder = Path(job.output).parent
         task = PrepareJob(Path(job.source), job.case, job.spec, folder, job.seed, Path(job.calibration_images))
-        fidelity.write_simulated(task, images(job, job.compared))
+        reference.write_simulated(task, images(job, job.compared))
     link.send({"say": "result"})
 
 
-def calibration(job: Job, link: Link, stage: Stage) -> None:
+def write_calibration(job: Job, link: Link, stage: Stage) -> None:
     """Task CALIBRATION: the images to quantise with."""
     stage("calibration")
     from hwprof.frameworks.calibration import Calibration, write
@@ -70,19 +71,9 @@ def calibration(job: Job, link: Link, stage: Stage) -> None:
     link.send({"say": "result"})
 
 
-PREPARATIONS: Mapping[Task, Callable[[Job, Link, Stage], None]] = {
-    Task.NETWORK: make_network,
-    Task.PREPARE: prepare,
-    Task.REFERENCE: reference,
-    Task.CALIBRATION: calibration,
-}
-
-TOP = 5
-
-
 def check(job: Job, link: Link, stage: Stage) -> None:
-    """Task CHECK: the outputs against the reference's, and what the framework tells of itself."""
-    with loaded(job, stage, images=REFERENCE_IMAGES) as (model, ring, facts):
+    """Task CHECK: the outputs against the reference's, and the framework's own facts."""
+    with load_model(job, stage, count=REFERENCE_IMAGES) as (model, ring, facts):
         stage("infer")
         fidelity = compare(job, model, ring)
         facts |= dict(model.facts())
@@ -95,15 +86,15 @@ def evaluate(job: Job, link: Link, stage: Stage) -> None:
     import numpy as np
 
     from hwprof.frameworks import named_outputs
-    from hwprof.networks.evaluate import in_double, portions
+    from hwprof.networks.evaluate import evaluate_batches, evaluate_double
 
-    source, given, place = Path(job.source), images(job, REFERENCE_IMAGES), Path(job.output)
+    source, inputs, place = Path(job.source), images(job, REFERENCE_IMAGES), Path(job.output)
     if job.spec.outputs:
-        made, batch = portions(source, given)
-        named_outputs.save(place, named_outputs.by_image(job.spec.outputs, made, batch, len(given)))
+        results, batch = evaluate_batches(source, inputs)
+        named_outputs.save(place, named_outputs.split_by_image(job.spec.outputs, results, batch, len(inputs)))
     else:
         with place.open("wb") as stream:
-            np.save(stream, in_double(source, given))
+            np.save(stream, evaluate_double(source, inputs))
     link.send({"say": "result"})
 
 
@@ -117,15 +108,15 @@ def crop(job: Job, link: Link, stage: Stage) -> None:
 
     from hwprof.networks.preprocess import BadImage, pixels
 
-    told = json.loads(Path(job.source).read_text())
+    order = json.loads(Path(job.source).read_text())
     _, channels, height, width = job.spec.shape
     folder = Path(job.output)
-    shape = (len(told["images"]), channels, height, width)
+    shape = (len(order["images"]), channels, height, width)
     crops = np.lib.format.open_memmap(folder / "crops.npy", mode="w+", dtype=np.uint8, shape=shape)
     broken = {}
-    for index, path in enumerate(told["images"]):
+    for index, path in enumerate(order["images"]):
         try:
-            crops[index] = pixels(Path(path), job.preprocess, (channels, height, width), told["library"])
+            crops[index] = pixels(Path(path), job.preprocess, (channels, height, width), order["library"])
         except BadImage as error:
             broken[str(index)] = error.message
     crops.flush()
@@ -134,43 +125,45 @@ def crop(job: Job, link: Link, stage: Stage) -> None:
 
 
 def predict(job: Job, link: Link, stage: Stage) -> None:
-    """Task PREDICT: what a framework answers to the crops at `job.reference`, in the case's batches.
+    """Task PREDICT: a framework's outputs for the crops at `job.reference`, in the case's batches.
 
     Writes outputs.npy (images, classes) float32 and top.npy (images, 5): classes by falling output, of equal ones the
     first; -1 where the output is not finite or there are fewer classes. The last batch is filled up by its last image.
     """
     import numpy as np
 
-    from hwprof.networks.preprocess import normalised
+    from hwprof.networks.preprocess import normalise
 
     crops = np.load(job.reference, mmap_mode="r")
     batch, count, folder = job.spec.shape[0], len(crops), Path(job.output)
     outputs: np.memmap[Any, np.dtype[np.float32]] | None = None
-    with loaded(job, stage, images=1) as (model, _, facts):
+    with load_model(job, stage, count=1) as (model, _, facts):
         stage("infer")
         for start in range(0, count, batch):
             some = np.asarray(crops[start : start + batch])
             if len(some) < batch:
                 some = np.concatenate([some, np.repeat(some[-1:], batch - len(some), axis=0)])
-            answer = first(model, job, model.infer(model.bind(normalised(some, job.preprocess)))).reshape(batch, -1)
+            answer = first_output(model, job, model.infer(model.bind(normalise(some, job.preprocess)))).reshape(
+                batch, -1
+            )
             if outputs is None:
                 place, shape = folder / "outputs.npy", (count, answer.shape[1])
                 outputs = np.lib.format.open_memmap(place, mode="w+", dtype=np.float32, shape=shape)
             outputs[start : start + batch] = answer[: count - start]
         facts |= dict(model.facts())
-    assert outputs is not None  # there is at least one image: the launcher sees to it
+    assert outputs is not None  # there is at least one image: the launcher checks that
     outputs.flush()
-    np.save(folder / "top.npy", top(outputs))
+    np.save(folder / "top.npy", top_classes(outputs))
     (folder / "facts.json").write_text(json.dumps(to_json(facts)))
     link.send({"say": "result"})
 
 
-def first(model: Model, job: Job, out: Any) -> NDArray[np.float32]:
-    """The network's first output, which classes are looked for in."""
+def first_output(model: Model, job: Job, out: Any) -> NDArray[np.float32]:
+    """The network's first output, which is that of the classes."""
     return cast("SeveralOutputs", model).outputs(out)[0] if job.spec.outputs else model.numpy(out)
 
 
-def top(outputs: NDArray[np.float32]) -> NDArray[np.int32]:
+def top_classes(outputs: NDArray[np.float32]) -> NDArray[np.int32]:
     """(images, 5) classes by falling output, of equal outputs the first; -1 where there is none."""
     import numpy as np
 
@@ -179,11 +172,3 @@ def top(outputs: NDArray[np.float32]) -> NDArray[np.int32]:
     found[:, : order.shape[1]] = order
     found[~np.isfinite(outputs).all(axis=1)] = -1
     return found
-
-
-ANSWERS: Mapping[Task, Callable[[Job, Link, Stage], None]] = {
-    Task.CHECK: check,
-    Task.EVALUATE: evaluate,
-    Task.IMAGES: crop,
-    Task.PREDICT: predict,
-}

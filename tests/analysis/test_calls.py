@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from hwprof.analysis.bottlenecks import diagnosis
 from hwprof.analysis.comparison.compare import compare
-from hwprof.analysis.comparison.measured import RunSummary, measured
+from hwprof.analysis.comparison.measured import RunSummary, summarise_run
 from hwprof.analysis.correlation import strata
 from hwprof.analysis.explain import selectors
 from hwprof.analysis.explain.pairs import Source, find, labels
+from hwprof.analysis.speeds import speeds
 from hwprof.exchange import pyperf
 from hwprof.records import Run, call_of
-from hwprof.reports.page.content import speeds
 from hwprof.store import Results
 from hwprof.store.listing import entries
 from tests.factories import SOFTWARE, make_run, make_simulated_run
 
 OLD, NEW = "", "run_with_iobinding"
-
-
-@pytest.fixture
-def results(tmp_path: Path) -> Iterator[Results]:
-    with Results.create(tmp_path / "x.db") as opened:
-        yield opened
 
 
 def called(run: Run, call: str) -> Run:
@@ -72,9 +64,9 @@ def test_two_calls_are_two_rows_of_the_speed_table(results: Results) -> None:
 
 def test_two_calls_are_two_cells(results: Results) -> None:
     save(results, *rounds(OLD, 100), *rounds(NEW, 150))
-    cells = selectors.cells(entries(results.database))
+    cells = selectors.case_runs(entries(results.database))
     assert [(len(c.entries), c.last.call) for c in cells] == [(3, OLD), (3, NEW)]
-    known, _ = diagnosis.known(results, entries(results.database))
+    known, _ = diagnosis.measured_cases(results, entries(results.database))
     assert [len(k.speeds) for k in known] == [3, 3]
 
 
@@ -96,14 +88,14 @@ def test_counts_of_another_call_are_missing_rather_than_wrong(results: Results) 
     save(results, *rounds(OLD, 100), *rounds(NEW, 150), counted(OLD, 1.2e6))
     frame = results.frame()
     assert frame["instructions@callgrind"].isna().tolist() == (frame["call"] == NEW).tolist()
-    found, _ = diagnosis.known(results, entries(results.database))
-    known = {k.cell.last.call: k for k in found}
+    found, _ = diagnosis.measured_cases(results, entries(results.database))
+    known = {k.runs.last.call: k for k in found}
     assert "callgrind" in str(known[OLD].evidence)
     assert "callgrind" not in str(known[NEW].evidence)
 
 
 def side(runs: list[Run]) -> list[RunSummary]:
-    found = [measured(run) for run in runs]
+    found = [summarise_run(run) for run in runs]
     assert None not in found
     return [one for one in found if one is not None]
 

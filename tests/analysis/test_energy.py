@@ -44,7 +44,7 @@ def sampled(root: Path, zones: Mapping[str, tuple[str, float]], window: Window) 
     return sampler.readings(window)
 
 
-def measured(root: Path, zones: Mapping[str, tuple[str, float]], extra: Sequence[Reading] = ()) -> Run:
+def summarise(root: Path, zones: Mapping[str, tuple[str, float]], extra: Sequence[Reading] = ()) -> Run:
     """A run of one frame in 1.005 seconds."""
     window = dataclasses.replace(make_window(1, Role.COUNTED, [S], (), 0), t0_ns=S, t1_ns=2_005_000_000)
     window = dataclasses.replace(window, readings=(*sampled(root, zones, window), *extra))
@@ -71,7 +71,7 @@ def frame_of(path: Path, *runs: Run) -> pd.DataFrame:
 def test_a_part_is_never_added_to_its_whole(
     tmp_path: Path, zones: Mapping[str, tuple[str, float]], extra: Sequence[Reading], watts: float
 ) -> None:
-    frame = frame_of(tmp_path / "r.db", measured(tmp_path, zones, extra))
+    frame = frame_of(tmp_path / "r.db", summarise(tmp_path, zones, extra))
     assert "energy[package-0/core]" in frame  # every channel stays for itself
     joules = energy.per_frame(frame)
     assert joules is not None
@@ -99,7 +99,7 @@ def test_a_part_is_never_added_to_its_whole(
     ],
 )
 def test_which_sensors_stand_for_the_machine(labels: Sequence[str], found: Sequence[str]) -> None:
-    assert list(energy.of_machine(reversed(labels))) == list(found)
+    assert list(energy.whole_machine(reversed(labels))) == list(found)
 
 
 def table(columns: Mapping[str, Sequence[float]], units: Mapping[str, str] = {}) -> pd.DataFrame:
@@ -128,18 +128,22 @@ def test_each_machine_has_its_own_sensors() -> None:
     found = energy.per_frame(frame)
     assert found is not None
     assert found.tolist() == [1.0, 5.0, 7.0]
-    assert {c.machine: len(c.columns) for c in energy.chosen(frame)} == {"board": 1, "one socket": 1, "two sockets": 2}
+    assert {c.machine: len(c.columns) for c in energy.choose_sensors(frame)} == {
+        "board": 1,
+        "one socket": 1,
+        "two sockets": 2,
+    }
 
 
 def test_of_sensors_whose_whole_is_not_known_none_is_taken_and_the_reason_names_them() -> None:
     frame = table({"energy[ina3221/VDD_CPU]": [1.0], "energy[ina3221/VDD_GPU]": [2.0]})
     assert energy.per_frame(frame) is None
-    assert "ina3221/VDD_CPU, ina3221/VDD_GPU" in energy.why_none(frame)
-    assert "--meter" in energy.why_none(frame)
+    assert "ina3221/VDD_CPU, ina3221/VDD_GPU" in energy.absence_reason(frame)
+    assert "--meter" in energy.absence_reason(frame)
 
 
 def test_the_report_says_which_sensor_the_energy_is_of(tmp_path: Path) -> None:
-    run = measured(tmp_path, PACKAGE | DRAM)
+    run = summarise(tmp_path, PACKAGE | DRAM)
     with Results.open(stored(tmp_path / "r.db", [run])) as results:
         made = gather.gather(results)
         summary = content.build(results.frame(), [run]).summary

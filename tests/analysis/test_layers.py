@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hwprof.analysis.layers import NetworkNode, located, owners, side_by_side
+from hwprof.analysis.layers import NetworkNode, align_layers, locate_steps, owners
 from hwprof.frameworks.protocol import Step
 from hwprof.records import Layer
 
@@ -49,7 +49,7 @@ def test_steps_that_list_their_nodes_are_taken_at_their_word() -> None:
 
 
 def test_a_change_of_layout_is_nobodys() -> None:
-    (first, layout, *_) = located(NODES, [*told("conv1"), Step("reorder_1", "Reorder", 3.0, ("reorder_1",))])
+    (first, layout, *_) = locate_steps(NODES, [*told("conv1"), Step("reorder_1", "Reorder", 3.0, ("reorder_1",))])
     assert first.macs == 100
     assert (layout.origins, layout.macs) == ((), None)
 
@@ -67,13 +67,13 @@ def test_a_node_is_counted_once_though_two_steps_name_it() -> None:
 
 def test_unknown_macs_stay_unknown() -> None:
     nodes = (NetworkNode("conv1", "Conv", ("x",), ("a",), None), NetworkNode("relu1", "Relu", ("a",), ("b",)))
-    assert located(nodes, told("conv1"))[0].macs is None
+    assert locate_steps(nodes, told("conv1"))[0].macs is None
 
 
 def test_parts_are_as_coarse_as_the_coarsest_framework() -> None:
-    fused = located(NODES, told("conv1", "conv2", "pool", "gemm"))
-    apart = located(NODES, told("a", "b", "c", "d", "e", "f", "g", "y"))
-    rows = side_by_side(NODES, {"fused": fused, "apart": apart})
+    fused = locate_steps(NODES, told("conv1", "conv2", "pool", "gemm"))
+    apart = locate_steps(NODES, told("a", "b", "c", "d", "e", "f", "g", "y"))
+    rows = align_layers(NODES, {"fused": fused, "apart": apart})
     assert [row.nodes for row in rows] == [
         ("conv1", "norm1", "relu1"),
         ("conv2", "norm2", "add"),
@@ -85,15 +85,16 @@ def test_parts_are_as_coarse_as_the_coarsest_framework() -> None:
 
 
 def test_times_of_all_parts_add_up_to_those_of_all_steps() -> None:
-    layers = [*located(NODES, told("c", "f", "g", "y")), Layer("copy", "Copy", 7.0)]
-    rows = side_by_side(NODES, {"a": layers})
+    layers = [*locate_steps(NODES, told("c", "f", "g", "y")), Layer("copy", "Copy", 7.0)]
+    rows = align_layers(NODES, {"a": layers})
     assert sum(row.ns["a"] or 0.0 for row in rows) == pytest.approx(sum(layer.ns or 0.0 for layer in layers))
     assert rows[-1].nodes == ()
     assert rows[-1].ns["a"] == 7.0
 
 
 def test_a_part_of_which_a_framework_tells_nothing_has_no_time_there_not_zero() -> None:
-    rows = side_by_side(
-        NODES, {"all": located(NODES, told("conv1", "conv2", "pool", "gemm")), "some": located(NODES, told("gemm"))}
+    rows = align_layers(
+        NODES,
+        {"all": locate_steps(NODES, told("conv1", "conv2", "pool", "gemm")), "some": locate_steps(NODES, told("gemm"))},
     )
     assert rows[0].ns == {"all": 1.0, "some": None}

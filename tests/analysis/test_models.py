@@ -10,7 +10,7 @@ import pytest
 
 from hwprof.analysis import models
 from hwprof.analysis.correlation.strata import label
-from hwprof.analysis.prediction import Prediction, Refusal, predict
+from hwprof.analysis.models import Prediction, Refusal, predict
 from tests.analysis.statistics.test_regression import data
 
 
@@ -97,13 +97,13 @@ def test_collinear_predictors_go_to_ridge(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_mixed_model_is_statsmodels_and_agrees() -> None:
     one = data(12, 3, (-0.9, 0.3))
-    found = models.mixed(one)
+    found = models.mixed_model(one)
     assert found is not None
     value, low, high = found.coefficients["macs"]
     assert low < -0.9 < high
     assert value == pytest.approx(-0.9, abs=0.15)
     assert found.network_sd == pytest.approx(0.1, abs=0.06)
-    assert models.mixed(data(12, 1)) is None
+    assert models.mixed_model(data(12, 1)) is None
 
 
 def test_predictions_cover_networks_that_were_not_measured() -> None:

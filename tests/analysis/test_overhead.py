@@ -40,7 +40,7 @@ def of_rounds(changes: Sequence[float], alternate: bool = True, network: str = "
 
 def test_one_pair_far_apart_says_nothing() -> None:
     runs = of_rounds([10.697])
-    assert overhead.of_runs(runs) == overhead.Overhead(1)
+    assert overhead.estimate(runs) == overhead.Overhead(1)
     assert "not known from 1 pair of windows" in terminal.text(runs)
     assert "%" not in terminal.text(runs).partition("counting")[2].splitlines()[0]
     assert {d.code for d in doubts.of_run(runs[0], 2)} == set()
@@ -48,7 +48,7 @@ def test_one_pair_far_apart_says_nothing() -> None:
 
 @pytest.mark.parametrize(("rounds", "known"), [(0, False), (1, False), (5, False), (6, True), (8, True)])
 def test_below_six_pairs_there_is_no_interval_and_no_figure(rounds: int, known: bool) -> None:
-    found = overhead.of_runs(of_rounds([1.2] * rounds))
+    found = overhead.estimate(of_rounds([1.2] * rounds))
     assert found.pairs == rounds
     assert (found.percent is not None) is known
     assert bool(overhead.doubts(of_rounds([1.2] * rounds))) is known
@@ -56,7 +56,7 @@ def test_below_six_pairs_there_is_no_interval_and_no_figure(rounds: int, known: 
 
 def test_the_figure_is_the_median_with_the_bounds_of_the_sign_test() -> None:
     changes = [1.10, 1.02, 1.07, 1.05, 1.20, 1.06, 1.08, 1.04]
-    found = overhead.of_runs(of_rounds(changes))
+    found = overhead.estimate(of_rounds(changes))
     # of 8 values the smallest and the largest: P(Binomial(8, 1/2) < 1) = .4 %, P(< 2) = 3.5 %
     assert (found.low, found.high) == pytest.approx((2.0, 20.0), abs=1e-6)
     assert found.percent == pytest.approx(100 * (math.sqrt(1.06 * 1.07) - 1), abs=1e-6)
@@ -77,7 +77,7 @@ def test_noise_is_called_overhead_in_hardly_any_case() -> None:
 
 
 def test_a_falling_clock_is_no_overhead() -> None:
-    assert overhead.of_runs(of_rounds([1.1] * 8, alternate=False)).percent is None
+    assert overhead.estimate(of_rounds([1.1] * 8, alternate=False)).percent is None
     slower = [1.1 if number % 2 == 0 else 1 / 1.1 for number in range(8)]  # the second window of each pair
     assert overhead.doubts(of_rounds(slower)) == []
 

@@ -8,10 +8,10 @@ from hwprof.analysis.roofline import (
     Placement,
     Roof,
     RooflinePoint,
-    Unplaced,
+    UnplacedCase,
     latencies,
     level_of,
-    nearest,
+    nearest_roof,
     place,
     roofs,
 )
@@ -65,11 +65,11 @@ def test_above_the_roof_is_said() -> None:
 
 def test_what_has_no_ceiling_is_not_placed() -> None:
     found = place(RooflinePoint("case", 1, 1, "int4", 1), ROOF)
-    assert isinstance(found, Unplaced)
+    assert isinstance(found, UnplacedCase)
     assert "no ceiling for int4" in found.why
     bare = Roof("a board", (2,), {"fp32": 1.0}, {"fp32": "x"}, {}, {})
-    assert isinstance(place(point(1, 1), bare), Unplaced)
-    assert isinstance(place(point(0, 1), ROOF), Unplaced)
+    assert isinstance(place(point(1, 1), bare), UnplacedCase)
+    assert isinstance(place(point(0, 1), ROOF), UnplacedCase)
 
 
 def one(cpus: tuple[int, ...], latency: float = 1e-7) -> Roof:
@@ -79,36 +79,36 @@ def one(cpus: tuple[int, ...], latency: float = 1e-7) -> Roof:
 
 
 def test_ceilings_of_other_cpus_are_used_only_with_a_word() -> None:
-    assert nearest([ROOF], (2,), 1) == (ROOF, "")
-    roof, doubt = nearest([ROOF], (3,), 1)
+    assert nearest_roof([ROOF], (2,), 1) == (ROOF, "")
+    roof, doubt = nearest_roof([ROOF], (3,), 1)
     assert roof is ROOF
     assert "of CPUs 2, the case ran on 3" in doubt
-    assert nearest([ROOF], (0, 1), 2) == (None, "no ceilings for CPUs 0,1: hwprof calibrate --cpus 0,1")
+    assert nearest_roof([ROOF], (0, 1), 2) == (None, "no ceilings for CPUs 0,1: hwprof calibrate --cpus 0,1")
 
 
 def test_ceilings_of_another_kind_of_core_are_not_used() -> None:
     big, little, both = one((2,)), one((0,)), one((1, 2))
-    assert nearest([big, little], (0,), 1) == (little, "")
-    assert nearest([big, little], (1,), 1)[0] is little
-    assert nearest([big], (0,), 1)[0] is None
-    assert nearest([big, little, both], (0, 3), 2)[0] is both
-    assert nearest([both], (2, 3), 2)[0] is None
+    assert nearest_roof([big, little], (0,), 1) == (little, "")
+    assert nearest_roof([big, little], (1,), 1)[0] is little
+    assert nearest_roof([big], (0,), 1)[0] is None
+    assert nearest_roof([big, little, both], (0, 3), 2)[0] is both
+    assert nearest_roof([both], (2, 3), 2)[0] is None
 
 
 def test_a_case_has_the_ceilings_of_as_many_cores_as_it_has_threads() -> None:
     single, four = one((2,)), Roof("a board", (0, 1, 2, 3), {}, {}, {}, {})
-    assert nearest([single, four], (), 4)[0] is four  # not pinned
-    assert nearest([four, single], (0, 1, 2, 3), 1)[0] is single
-    roof, doubt = nearest([four], (0, 1, 2, 3), 1)
+    assert nearest_roof([single, four], (), 4)[0] is four  # not pinned
+    assert nearest_roof([four, single], (0, 1, 2, 3), 1)[0] is single
+    roof, doubt = nearest_roof([four], (0, 1, 2, 3), 1)
     assert roof is four
     assert "of CPUs 0,1,2,3 together, the case had 1 of them at a time" in doubt
-    assert nearest([four], (0, 1, 2, 3), 8) == (four, "")
+    assert nearest_roof([four], (0, 1, 2, 3), 8) == (four, "")
 
 
 def test_ceilings_whose_cpus_were_not_recorded_are_the_last_choice() -> None:
     silent = one(())
-    assert nearest([silent, one((2,))], (), 1)[0] is not silent
-    roof, doubt = nearest([silent, one((2, 3))], (2,), 1)
+    assert nearest_roof([silent, one((2,))], (), 1)[0] is not silent
+    roof, doubt = nearest_roof([silent, one((2, 3))], (2,), 1)
     assert roof is silent
     assert "not recorded" in doubt
 

@@ -44,7 +44,7 @@ def test_the_plant_is_claimed_without_the_control_for_instructions(
 ) -> None:
     """The plant can fail: with MACs alone taken out, size is found in every metric."""
     monkeypatch.setattr(validation.analyse.Covariates, "of", lambda self, metric: ("macs",))
-    monkeypatch.setattr(validation.analyse, "described", lambda found, why: found)
+    monkeypatch.setattr(validation.analyse, "without_test", lambda found, why: found)
     found, sentences, _ = validation.control(np.random.default_rng(5), 5, "counted")
     assert found.value > 0.3
     assert sentences.value > 0.3

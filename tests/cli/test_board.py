@@ -12,6 +12,7 @@ from hwprof.boards.machines import MACHINES, Hardware, Image
 from hwprof.cli import main
 from hwprof.errors import NotInstalled
 from hwprof.frameworks.debian import sets_of
+from tests.scripts import write_script
 
 
 @pytest.mark.parametrize(
@@ -56,9 +57,7 @@ def test_without_an_emulator_the_package_is_named(
 def test_an_emulator_that_ignores_user_only_counting_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str
 ) -> None:
-    old = tmp_path / "qemu-system-riscv64"
-    old.write_text(f"#!/bin/sh\necho '{version}'\n")
-    old.chmod(0o755)
+    write_script(tmp_path / "qemu-system-riscv64", f"echo '{version}'")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     with pytest.raises(NotInstalled, match="10 or later"):
         machines.require_qemu(MACHINES["riscv64"])

@@ -84,6 +84,8 @@ def test_json_is_the_only_thing_on_stdout(capfd: pytest.CaptureFixture[str]) -> 
         (["-r", "0", "--", "true"], 2, "--rounds must be a whole number from 1 to 100000, not 0"),
         (["-n", "resnet18", "--", "true"], 2, "--network is for networks"),
         (["-t", "4", "--", "true"], 2, "--threads is for networks"),
+        (["--calibration", "images", "--", "true"], 2, "--calibration is for networks"),
+        (["--calibration-count", "3", "--", "true"], 2, "--calibration-count is for networks"),
         (["--duration", "1", "--", "true"], 2, "--duration is for --pid"),
         (["--pid", "1", "--", "true"], 2, "at once"),
         (["--pid", "1", "--frames", "4"], 2, "--frames is not for --pid"),
@@ -178,6 +180,8 @@ def test_an_empty_profile_says_what_to_do(capfd: pytest.CaptureFixture[str], tmp
         (["-n", "tiny_cnn", "--", "true"], "one of a case"),
         (["--duration", "1", "-n", "tiny_cnn"], "--duration goes with --pid"),
         (["-F", "0", "--", "true"], "--frequency must be"),
+        (["-b", "4", "--", "true"], "--batch is for networks"),
+        (["--window", "3", "--pid", "1"], "--window is for networks"),
         (["-o", "no/such/folder/x.svg", "--", "true"], "no such folder"),
     ],
 )

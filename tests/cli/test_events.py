@@ -9,7 +9,7 @@ import pytest
 
 from hwprof.cli import events
 from hwprof.collectors.perf import PerfCollector
-from hwprof.collectors.perf.catalog import CANONICAL
+from hwprof.collectors.perf.tables import CANONICAL
 from hwprof.errors import HwprofError, UnknownEvent
 from tests import recorded_machines
 from tests.collectors.perf.fake import SOFTWARE, FakeKernel
@@ -147,7 +147,7 @@ def test_what_can_not_be_read_is_named_and_the_rest_is_listed(
     tmp_path: Path, files: dict[str, str | bytes], named: str, why: str
 ) -> None:
     collector = pmu(tmp_path, files)
-    rows = [*events.listing(collector), *events.unreadable(collector)]
+    rows = [*events.listing(collector), *events.unreadable_rows(collector)]
     found = {row.name: row for row in rows}
     assert why in found[named].reason
     assert not found[named].available
@@ -171,7 +171,7 @@ def test_an_entry_or_a_file_of_the_users_tables_that_can_not_be_read_costs_itsel
     (folder / "d.toml").write_bytes(b"\xff")
     monkeypatch.setenv("HWPROF_CPUS", str(folder))
     collector = pmu(tmp_path, {})
-    rows = {row.name: row for row in [*events.listing(collector), *events.unreadable(collector)]}
+    rows = {row.name: row for row in [*events.listing(collector), *events.unreadable_rows(collector)]}
     assert {"a.toml: stores", "a.toml: l2-misses", "b.toml", "d.toml"} <= {*rows}
     assert rows["loads"].source == "perf:r1"
     assert "its entry in" in rows["stores"].reason

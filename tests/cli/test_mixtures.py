@@ -15,7 +15,7 @@ import pytest
 from hwprof.cli import main
 from hwprof.records import Run, from_json
 from hwprof.store import Results
-from tests import mixtures
+from tests.cli import mixtures
 from tests.factories import HOST_STATE, MACHINE
 
 # Sets of kinds; the last has them all. In those with native runs, no command may refuse.

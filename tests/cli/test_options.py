@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from hwprof.cli import run
-from hwprof.cli.options import CASE, results_of
+from hwprof.cli.options import CASE, choice_of, results_of, show_progress
 from hwprof.cli.program import FOREIGN
 from hwprof.errors import ResultsError
+from hwprof.plan.experiment import Choice
 from hwprof.store import Results
 
 
@@ -22,6 +23,24 @@ def test_run_keeps_the_defaults_that_a_command_is_checked_against() -> None:
     parser = argparse.ArgumentParser()
     run.add_arguments(parser)
     assert {name: parser.get_default(name) for name in FOREIGN} == {name: CASE[name][1]["default"] for name in FOREIGN}
+
+
+def test_the_options_of_a_case_are_its_choice() -> None:
+    parser = argparse.ArgumentParser()
+    run.add_arguments(parser)
+    words = ["-f", "opencv", "-n", "resnet18", "--pretrained", "-b", "4", "--option", "b=2", "--option", "a=true"]
+    choice = choice_of(parser.parse_args(words), threads=3)
+    assert choice == Choice("opencv", "resnet18:pretrained", 0, 4, 3, "fp32", (("a", True), ("b", 2)))
+
+
+def test_progress_is_shown_on_a_terminal_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert list(show_progress("ab", lambda number, item: f"{number} {item}")) == ["a", "b"]
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert list(show_progress("ab", lambda number, item: f"{number} {item}")) == ["a", "b"]
+    assert capsys.readouterr().err == "\r\033[K1 a\r\033[K2 b\r\033[K"
 
 
 def test_results_are_closed_where_measuring_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,8 +43,8 @@ def test_the_built_in_experiment_holds_every_framework_and_pytorch_in_its_modes(
 
 def test_what_converts_for_a_framework_is_wanted_too() -> None:
     # neither is in the interpreter of the tests
-    assert [adapter.name for adapter in environments.absent(["onnxruntime", "opencv5"])] == ["opencv5"]
-    wanted = {adapter.name for adapter in environments.absent(["litert"])}
+    assert [adapter.name for adapter in environments.find_missing(["onnxruntime", "opencv5"])] == ["opencv5"]
+    wanted = {adapter.name for adapter in environments.find_missing(["litert"])}
     assert wanted <= {"litert", "tensorflow"}
 
 

@@ -14,7 +14,8 @@ from hwprof.records import Counter, Origin
 from hwprof.store import Results
 from hwprof.store.validation import latest
 from hwprof.studies.validation.bench import Result
-from hwprof.studies.validation.verdicts import EventVerdict, Judged, ProgramFinding
+from hwprof.studies.validation.verdicts import EventAssessment, EventVerdict, ProgramFinding
+from tests.scripts import write_script
 
 
 @pytest.mark.cc
@@ -60,9 +61,7 @@ def test_without_a_compiler_it_says_so_in_one_line(
 def test_a_compiler_that_fails_is_quoted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    compiler = tmp_path / "cc"
-    compiler.write_text("#!/bin/sh\necho 'truth.c:1: error: no such header' >&2\nexit 1\n")
-    compiler.chmod(0o755)
+    compiler = write_script(tmp_path / "cc", "echo 'truth.c:1: error: no such header' >&2\nexit 1")
     monkeypatch.setenv("CC", str(compiler))
     assert cli.main(["validate", "--no-save"]) == 2
     assert "truth.c:1: error: no such header" in capsys.readouterr().err
@@ -83,10 +82,15 @@ def test_the_worst_program_stands_beside_the_verdict_and_reasons_are_told_once()
     counter = Counter("loads")
     results = [
         Result(
-            Judged("loads", EventVerdict.FACTOR, 2.0, "counts 2 times", findings=(good, bad)), counter, Origin.HARDWARE
+            EventAssessment("loads", EventVerdict.FACTOR, 2.0, "counts 2 times", findings=(good, bad)),
+            counter,
+            Origin.HARDWARE,
         ),
-        Result(Judged("cycles", EventVerdict.RIGHT, findings=(good,)), Counter("cycles"), Origin.HARDWARE),
-        *(Result(Judged(n, EventVerdict.MISSING, why="none", remedy="buy"), None, Origin.HARDWARE) for n in ("a", "b")),
+        Result(EventAssessment("cycles", EventVerdict.RIGHT, findings=(good,)), Counter("cycles"), Origin.HARDWARE),
+        *(
+            Result(EventAssessment(n, EventVerdict.MISSING, why="none", remedy="buy"), None, Origin.HARDWARE)
+            for n in ("a", "b")
+        ),
     ]
     lines = validate.table(results).splitlines()
     assert lines[0].split() == ["right", "cycles", "100", "of", "100", "(chain)"]

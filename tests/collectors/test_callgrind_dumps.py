@@ -20,6 +20,7 @@ from hwprof.plan.experiment import parse
 from hwprof.records import Failure
 from hwprof.runner.rounds import Runner
 from hwprof.runner.workshop import Workshop
+from tests.scripts import write_script
 
 EVENTS = "events: Ir Dr Dw I1mr D1mr D1mw ILmr DLmr DLmw Bc Bcm Bi Bim"
 
@@ -70,9 +71,7 @@ def test_the_modelled_caches_are_said_to_callgrind(tmp_path: Path) -> None:
 
 
 def test_a_machine_without_a_known_client_request_is_refused_with_the_reason(tmp_path: Path) -> None:
-    program = tmp_path / "valgrind"
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
+    write_script(tmp_path / "valgrind", "")
     state = callgrind_available(str(tmp_path), "s390x")
     assert isinstance(state, Unavailable)
     assert "s390x" in state.reason
@@ -92,8 +91,7 @@ def simulate_by(folder: Path, monkeypatch: pytest.MonkeyPatch, program: str) -> 
     """How a simulated case fails with this program in valgrind's place."""
     valgrind = folder / "bin" / "valgrind"
     valgrind.parent.mkdir()
-    valgrind.write_text(f"#!/bin/sh\n{program}\n")
-    valgrind.chmod(0o755)
+    write_script(valgrind, program)
     monkeypatch.setenv("PATH", f"{valgrind.parent}{os.pathsep}{os.environ['PATH']}")
     experiment = parse(
         '[matrix]\nframeworks = ["onnxruntime"]\nnetworks = ["tiny_cnn"]\n[simulate]\nwhen = "always"\n', "one.toml"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.collectors.modelled_caches import DEFAULTS, KIB, Cache, described, facts, fit, geometry, options
+from hwprof.collectors.modelled_caches import DEFAULTS, KIB, Cache, describe, facts, fit, geometry, options
 
 MIB = KIB * KIB
 
@@ -31,14 +31,14 @@ def test_the_machines_own_caches_are_modelled_and_the_outermost_is_the_last_leve
     found = geometry(machine(tmp_path, rows, cpu=2))
     assert options(found) == ["--I1=32768,8,64", "--D1=49152,12,64", "--LL=33554432,16,64"]
     assert {c.origin for c in found.values()} == {"sysfs"}
-    assert described(facts(found)).startswith("I1 32 KiB 8-way, D1 48 KiB 12-way, LL 32 MiB")
+    assert describe(facts(found)).startswith("I1 32 KiB 8-way, D1 48 KiB 12-way, LL 32 MiB")
 
 
 def test_a_machine_that_describes_no_caches_gets_defaults_that_say_so(tmp_path: Path) -> None:
     assert geometry(tmp_path) == DEFAULTS
     part = geometry(machine(tmp_path / "part", [("1", "Data", "64K", "4", "64"), ("2", "Unified", "512K", "", "64")]))
     assert (part["D1"].origin, part["LL"], part["I1"]) == ("sysfs", DEFAULTS["LL"], DEFAULTS["I1"])
-    assert "LL 8 MiB 16-way (a default: sysfs has none)" in described(facts(part))
+    assert "LL 8 MiB 16-way (a default: sysfs has none)" in describe(facts(part))
 
 
 @pytest.mark.parametrize(
@@ -67,4 +67,4 @@ def test_what_callgrind_would_refuse_is_no_cache(size: int, ways: int, line: int
 
 
 def test_a_run_of_an_earlier_edition_has_no_caches_to_describe() -> None:
-    assert described({}) == ""
+    assert describe({}) == ""

@@ -15,7 +15,7 @@ from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.skeleton import file_name, pattern, skeleton
 from hwprof.collectors.perf.tables import CANONICAL, find_table, parse_table
 from hwprof.doctor import host as doctor_host
-from hwprof.doctor.host import LIMITED, MISSING, OK, Finding, Probe
+from hwprof.doctor.counters import LIMITED, MISSING, OK, Finding, Probe
 from hwprof.machine import facts, limits
 from tests import recorded_machines
 from tests.collectors.perf.fake import FakeKernel, Key
@@ -289,7 +289,7 @@ def test_limits_of_the_process_are_told(tmp_path: Path) -> None:
     findings = doctor_host.examine(probe)
     assert "1,024 MiB" in only(findings, "memory limit").detail
     assert "3 of 8 cores: 0,2,3" in only(findings, "cores allowed").detail
-    assert limits.filtered(tmp_path)
+    assert limits.has_seccomp_filter(tmp_path)
     assert limits.can_exclude(tmp_path) is True
 
 

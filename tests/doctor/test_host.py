@@ -12,7 +12,7 @@ from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.abi import Attr, Rights
 from hwprof.collectors.protocol import Available, Unavailable
 from hwprof.doctor import host as doctor_host
-from hwprof.doctor.host import Finding, Probe
+from hwprof.doctor.counters import LIMITED, MISSING, OK, Finding, Probe
 from hwprof.machine import facts
 from tests import recorded_machines
 
@@ -81,14 +81,14 @@ def only(findings: list[Finding], what: str) -> Finding:
 @pytest.mark.parametrize("code", [0, 1, 2, 13, 22])
 def test_whatever_is_missing_has_a_reason(name: str, code: int) -> None:
     findings = doctor_host.examine(found_on(name, code))
-    assert {f.status for f in findings} <= {doctor_host.OK, doctor_host.LIMITED, doctor_host.MISSING}
+    assert {f.status for f in findings} <= {OK, LIMITED, MISSING}
     assert all(f.detail and f.area and f.what for f in findings)
     assert 3 <= len(doctor_host.summary(findings)) <= 8
 
 
 def test_the_table_of_a_known_board_is_found() -> None:
     finding = only(doctor_host.examine(found_on("bpi-f3")), "event table")
-    assert finding.status == doctor_host.OK
+    assert finding.status == OK
     assert "X60" in finding.detail
 
 
@@ -97,13 +97,13 @@ def test_an_unknown_cpu_is_told_with_its_ids(tmp_path: Path) -> None:
     cpuinfo = "processor\t: 0\nisa\t: rv64gc\nmvendorid\t: 0x123\nmarchid\t: 0x4\nmimpid\t: 0x5\n"
     (tmp_path / "proc/cpuinfo").write_text(cpuinfo)
     finding = only(doctor_host.examine(replace(found_on("vm", 2), root=tmp_path)), "event table")
-    assert finding.status == doctor_host.LIMITED
+    assert finding.status == LIMITED
     assert "0x123-0x4-0x5" in finding.detail
     assert "configs/cpus" in finding.remedy
 
 
 def test_container_that_forbids_counting_is_not_told_to_set_a_sysctl() -> None:
-    refused = next(f for f in doctor_host.examine(found_on("ryzen", 1)) if f.status == doctor_host.MISSING)
+    refused = next(f for f in doctor_host.examine(found_on("ryzen", 1)) if f.status == MISSING)
     assert "seccomp" in refused.remedy
     assert "a sysctl does not help" in refused.remedy
 
@@ -118,7 +118,7 @@ def test_pmu_without_exclusion_is_a_dead_end_without_rights() -> None:
     root = recorded_machines.root("visionfive2")
     events = PerfCollector(root, NoExclusion(0)).probe(ASKED)
     findings = doctor_host.examine(replace(found_on("visionfive2"), events=events))
-    refused = next(f for f in findings if "cycles" in f.detail and f.status == doctor_host.MISSING)
+    refused = next(f for f in findings if "cycles" in f.detail and f.status == MISSING)
     assert refused.what == "dead end"
     assert "user and kernel together or not at all" in refused.detail
     assert "perf_event_paranoid=1" in refused.remedy
@@ -139,7 +139,7 @@ def test_clock_that_moves_has_its_command() -> None:
 
 
 def test_missing_clock_is_not_taken_for_a_fixed_one() -> None:
-    assert only(doctor_host.examine(found_on("vm", 2)), "cpufreq").status == doctor_host.LIMITED
+    assert only(doctor_host.examine(found_on("vm", 2)), "cpufreq").status == LIMITED
 
 
 def test_swap_is_told_only_where_there_is_some() -> None:
@@ -150,7 +150,7 @@ def test_swap_is_told_only_where_there_is_some() -> None:
 def test_board_without_power_sensor_is_told_of_a_meter(tmp_path: Path) -> None:
     probe = replace(found_on("bpi-f3"), power=power.probe(tmp_path))
     finding = only(doctor_host.examine(probe), "power")
-    assert finding.status == doctor_host.MISSING
+    assert finding.status == MISSING
     assert "--meter" in finding.remedy
 
 
@@ -162,11 +162,11 @@ def test_power_sensor_is_told_with_unit_and_interval() -> None:
 
 def test_frameworks_and_tools_that_are_absent_say_how_to_get_them() -> None:
     findings = doctor_host.examine(found_on("rpi4"))
-    assert only(findings, "onnxruntime") == Finding("frameworks", "onnxruntime", doctor_host.OK, "1.21.0")
+    assert only(findings, "onnxruntime") == Finding("frameworks", "onnxruntime", OK, "1.21.0")
     assert only(findings, "pytorch").remedy == "pip install torch"
     assert only(findings, "simulation: callgrind").remedy == "apt-get install valgrind"
     assert "qemu-user" in only(findings, "simulation: riscv64").remedy
-    assert only(findings, "C compiler").status == doctor_host.MISSING
+    assert only(findings, "C compiler").status == MISSING
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_frameworks_and_tools_that_are_absent_say_how_to_get_them() -> None:
     ],
 )
 def test_each_lack_has_its_remedy(name: str, code: int, what: str, remedy: str) -> None:
-    findings = [f for f in doctor_host.examine(found_on(name, code)) if f.status != doctor_host.OK]
+    findings = [f for f in doctor_host.examine(found_on(name, code)) if f.status != OK]
     assert any(remedy in f.remedy for f in findings if what in ("", f.what))
 
 
@@ -196,13 +196,13 @@ def test_a_good_machine_is_told_so() -> None:
     good = replace(found, host=host, rights=rights, compiler=Available("/usr/bin/cc"), simulators=both)
     findings = doctor_host.examine(good)
     for what in ("event table", "hardware events", "kernel events", "governor", "simulation: riscv64", "C compiler"):
-        assert only(findings, what).status == doctor_host.OK
-    assert not [f for f in findings if f.area == "counters" and f.status != doctor_host.OK]
+        assert only(findings, what).status == OK
+    assert not [f for f in findings if f.area == "counters" and f.status != OK]
 
 
 def test_vm_without_counters_says_what_works_and_what_to_do() -> None:
     finding = only(doctor_host.examine(found_on("vm", 2)), "hardware events")
-    assert finding.status == doctor_host.MISSING
+    assert finding.status == MISSING
     assert "no hardware counters in this VM" in finding.detail
     assert "page faults" in finding.detail
     for way in ("-cpu host,pmu=on", "bare-metal", "--simulate", "apt-get install valgrind"):
@@ -218,9 +218,9 @@ def test_board_without_a_pmu_node_is_not_called_a_vm() -> None:
 def test_paranoid_does_not_bind_the_privileged() -> None:
     name = "kernel.perf_event_paranoid"
     root = replace(found_on("xeon"), rights=Rights(3, privileged=True))
-    assert only(doctor_host.examine(root), name).status == doctor_host.OK
-    assert only(doctor_host.examine(found_on("xeon")), name).status == doctor_host.MISSING
-    assert only(doctor_host.examine(found_on("rpi4")), name).status == doctor_host.LIMITED
+    assert only(doctor_host.examine(root), name).status == OK
+    assert only(doctor_host.examine(found_on("xeon")), name).status == MISSING
+    assert only(doctor_host.examine(found_on("rpi4")), name).status == LIMITED
 
 
 def test_in_a_container_the_sysctl_is_the_hosts() -> None:
@@ -233,7 +233,7 @@ def test_in_a_container_the_sysctl_is_the_hosts() -> None:
 
 def test_lowered_clock_is_told_with_what_the_cpu_can_do() -> None:
     found = found_on("rpi5")
-    assert only(doctor_host.examine(found), "limits").status == doctor_host.OK
+    assert only(doctor_host.examine(found), "limits").status == OK
     lowered = replace(found, host={**found.host, "max_khz": ["1800000"]})
     assert "can do 2.4" in only(doctor_host.examine(lowered), "limits").detail
 
@@ -246,5 +246,5 @@ def test_limit_of_the_control_group_is_told_in_cpus() -> None:
 
 def test_other_programs_are_told() -> None:
     busy = replace(found_on("rpi4"), moment={"load": 3.5})
-    assert only(doctor_host.examine(busy), "load").status == doctor_host.LIMITED
+    assert only(doctor_host.examine(busy), "load").status == LIMITED
     assert not [f for f in doctor_host.examine(found_on("rpi4")) if f.what == "load"]

@@ -10,15 +10,15 @@ from types import FrameType
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import helper
 
 from hwprof import plugins
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.networks import find
 from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
+from tests.onnx_models import write_model
 
 SHAPE = (1, 3, 8, 8)
 
@@ -54,11 +54,7 @@ def two_outputs(path: Path) -> Path:
     """relu(x) and -x, in this order."""
     nodes = [helper.make_node("Relu", ["input"], ["first"]), helper.make_node("Neg", ["input"], ["second"])]
     shape: list[Any] = ["batch", *SHAPE[1:]]
-    value = helper.make_tensor_value_info
-    outputs = [value(name, TensorProto.FLOAT, shape) for name in ("first", "second")]
-    graph = helper.make_graph(nodes, "g", [value("input", TensorProto.FLOAT, shape)], outputs)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
-    return path
+    return write_model(path, nodes, {"input": shape}, {"first": shape, "second": shape})
 
 
 def images(count: int, shape: tuple[int, ...] = SHAPE) -> list[Any]:

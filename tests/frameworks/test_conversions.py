@@ -12,7 +12,7 @@ import pytest
 from hwprof import plugins
 from hwprof.cli import main
 from hwprof.frameworks import conversions as frameworks_conversions
-from hwprof.frameworks.conversions import Conversion, given, reached, shortest, start, steps_of, way
+from hwprof.frameworks.conversions import Conversion, form_of, reached, shortest_way, start, steps_of, way
 from hwprof.plan.cases import PlannedCase, plan
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.runner.launcher import Launcher
@@ -29,7 +29,7 @@ def planned(framework: str, network: str = "tiny_cnn") -> PlannedCase:
 def test_every_framework_has_a_way_from_onnx_to_what_it_loads(adapter: Any) -> None:
     steps = way(adapter)
     assert steps is not None
-    assert ([step.target for step in steps] or ["onnx"])[-1] == given(adapter)
+    assert ([step.target for step in steps] or ["onnx"])[-1] == form_of(adapter)
     assert all(one.target == two.source for one, two in itertools.pairwise(steps))
     assert frameworks_conversions.meaning(adapter)
 
@@ -42,11 +42,11 @@ def test_litert_is_converted_where_tensorflow_is() -> None:
 
 def test_the_shortest_way_wins() -> None:
     long = (Conversion("onnx", "a", "1"), Conversion("a", "b", "2"), Conversion("b", "c", "3"))
-    assert shortest(long, "c") == long
-    assert shortest((*long, Conversion("a", "c", "4")), "c") == (long[0], Conversion("a", "c", "4"))
-    assert shortest(long, "nowhere") is None
-    assert shortest((Conversion("onnx", "a", "1"), Conversion("a", "onnx", "back")), "z") is None
-    assert shortest(long, "onnx") == ()
+    assert shortest_way(long, "c") == long
+    assert shortest_way((*long, Conversion("a", "c", "4")), "c") == (long[0], Conversion("a", "c", "4"))
+    assert shortest_way(long, "nowhere") is None
+    assert shortest_way((Conversion("onnx", "a", "1"), Conversion("a", "onnx", "back")), "z") is None
+    assert shortest_way(long, "onnx") == ()
 
 
 def test_a_foreign_adapter_adds_its_steps_or_is_one() -> None:
@@ -62,8 +62,8 @@ def test_a_foreign_adapter_adds_its_steps_or_is_one() -> None:
 
     foreign: Any = Foreign()
     silent: Any = Silent()
-    assert [step.by for step in shortest(steps_of([foreign]), "zap") or ()] == ["zipper", "zapper"]
-    assert [step.by for step in shortest(steps_of([silent]), "hush") or ()] == ["silent: its adapter"]
+    assert [step.by for step in shortest_way(steps_of([foreign]), "zap") or ()] == ["zipper", "zapper"]
+    assert [step.by for step in shortest_way(steps_of([silent]), "hush") or ()] == ["silent: its adapter"]
 
 
 def test_each_step_has_its_time_and_is_told_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,10 @@ from hwprof.collectors.riscv import root
 from hwprof.environments.environment import Environment
 from hwprof.errors import NotAvailable, UsageError
 from hwprof.exchange.dli import frameworks
-from hwprof.frameworks.conversions import given, meaning, way
+from hwprof.frameworks.conversions import form_of, meaning, way
 from hwprof.frameworks.debian import sets_of
-from hwprof.frameworks.profiles import profile_of, tells
-from hwprof.frameworks.switches import SWITCHED, Switch, changed, kind_of, limit_of, switch_of
+from hwprof.frameworks.profiles.lookup import has_profile, profile_of
+from hwprof.frameworks.switches import SWITCHED, Switch, change_of, kind_of, limit_of, switch_of
 from tests.factories import make_case
 
 
@@ -49,8 +49,8 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_adapter_without_declarations_is_refused_in_words_where_they_are_needed() -> None:
     adapter: Any = PLAIN
-    assert changed("spin", make_case("plain", threads=2)) == "plain has no switch for spin-waiting that hwprof knows"
-    assert not tells(adapter)
+    assert change_of("spin", make_case("plain", threads=2)) == "plain has no switch for spin-waiting that hwprof knows"
+    assert not has_profile(adapter)
     with pytest.raises(NotAvailable, match="plain tells no time per layer"):
         profile_of(adapter)
 
@@ -59,13 +59,13 @@ def test_an_adapter_without_conversions_is_one_step() -> None:
     adapter: Any = PLAIN
     (step,) = way(adapter) or ()
     assert (step.source, step.target, step.by) == ("onnx", "zap", "plain: its adapter")
-    assert (given(adapter), meaning(adapter)) == ("zap", "")
+    assert (form_of(adapter), meaning(adapter)) == ("zap", "")
 
 
 def test_a_switch_changes_a_case_and_the_changed_case_is_recognised() -> None:
     for kind, options in (("spin", {"spin": True}), ("simd", {})):
         base = make_case("rich", threads=2, options=options)
-        more = changed(kind, base)
+        more = change_of(kind, base)
         assert not isinstance(more, str)
         assert kind_of(base, make_case("rich", threads=2, options={**options, **more})) == kind
     assert limit_of("simd", "rich") == "some stay"
@@ -73,8 +73,18 @@ def test_a_switch_changes_a_case_and_the_changed_case_is_recognised() -> None:
 
 
 def test_a_default_that_is_off_already_is_no_intervention() -> None:
-    assert changed("spin", make_case("rich", threads=2)) == "it doesn't spin unless asked to"
-    assert changed("simd", make_case("rich", options={"env.NARROW": "1"})) == "it is so already"
+    assert change_of("spin", make_case("rich", threads=2)) == "it doesn't spin unless asked to"
+    assert change_of("simd", make_case("rich", options={"env.NARROW": "1"})) == "it is so already"
+
+
+@pytest.mark.parametrize("kind", SWITCHED)
+@pytest.mark.parametrize("framework", ["caffe", "opencv5"])
+def test_frameworks_on_opencv_have_its_switches(framework: str, kind: str) -> None:
+    assert switch_of(kind, framework) == switch_of(kind, "opencv") is not None
+
+
+def test_a_format_that_opencv_reads_needs_its_debian_package() -> None:
+    assert sets_of(["caffe"]) == sets_of(["opencv"])
 
 
 @pytest.mark.parametrize("framework", ["gone", "never-there"])
@@ -85,7 +95,7 @@ def test_results_of_a_framework_that_is_gone_have_no_switch(framework: str) -> N
 
 
 def test_one_broken_package_takes_no_other_framework_with_it() -> None:
-    assert "rich" not in plugins.declared("debian")
+    assert "rich" not in plugins.declarations("debian")
     assert sets_of(["opencv"])
     assert frameworks()["ONNX Runtime Python"] == ("onnxruntime", "")
 

@@ -15,9 +15,10 @@ from hwprof import plugins
 from hwprof.cli import main
 from hwprof.environments import interpreters
 from hwprof.environments.environment import Environment
-from hwprof.environments.interpreters import admits, home, within
+from hwprof.environments.interpreters import admits, home, inspect_framework
 from hwprof.errors import CaseFailed, NotInstalled, UsageError
-from hwprof.frameworks import environments, installing
+from hwprof.frameworks import environments, installer
+from tests.scripts import write_script
 
 ONNXRUNTIME = plugins.adapter("onnxruntime")
 RUN = ["run", "-n", "tiny_cnn", "--iterations", "3", "-w", "1", "-r", "1", "--no-save", "--json"]
@@ -26,10 +27,8 @@ RUN = ["run", "-n", "tiny_cnn", "--iterations", "3", "-w", "1", "-r", "1", "--no
 @pytest.fixture
 def foreign(tmp_path: Path) -> Path:
     """An interpreter that is not ours, which writes down that it was started; it has this one's packages."""
-    path = tmp_path / "vendor-python"
-    path.write_text(f'#!/bin/sh\necho started >>{tmp_path / "starts"}\nexec {sys.executable} "$@"\n')
-    path.chmod(0o755)
-    return path
+    text = f'echo started >>{tmp_path / "starts"}\nexec {sys.executable} "$@"'
+    return write_script(tmp_path / "vendor-python", text)
 
 
 @pytest.mark.parametrize(
@@ -52,9 +51,9 @@ def test_a_version_is_compared_in_all_its_parts() -> None:
     import numpy
 
     wanted = Environment(("numpy",), "pip install numpy", "numpy", versions=f">={numpy.__version__}")
-    assert within(wanted, sys.executable).error is None
+    assert inspect_framework(wanted, sys.executable).error is None
     later = replace(wanted, versions=f">{numpy.__version__}")
-    assert f">{numpy.__version__} is wanted" in str(within(later, sys.executable).error)
+    assert f">{numpy.__version__} is wanted" in str(inspect_framework(later, sys.executable).error)
 
 
 def test_what_is_no_range_of_versions_is_refused() -> None:
@@ -87,7 +86,7 @@ def test_an_interpreter_of_the_users_own_runs_the_framework_from_then_on(
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["name"], row["python"], row["foreign"], row["error"]) == ("onnxruntime", str(foreign), True, None)
     assert main(["env", "remove", "onnxruntime"]) == 0
-    assert interpreters.registered("onnxruntime") is None
+    assert interpreters.registered_python("onnxruntime") is None
     assert foreign.exists()
 
 
@@ -95,14 +94,14 @@ def test_an_interpreter_without_the_framework_is_not_taken(tmp_path: Path, capsy
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
     assert main(["env", "create", "onnxruntime", "--python", str(tmp_path / "bare/bin/python")]) == 3
     assert "No module named 'onnxruntime'" in capsys.readouterr().err
-    assert interpreters.registered("onnxruntime") is None
+    assert interpreters.registered_python("onnxruntime") is None
     assert list(interpreters.home().iterdir()) == []
 
 
 def test_an_environment_that_broke_is_said_to_be_broken(foreign: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["env", "create", "onnxruntime", "--python", str(foreign)]) == 0
     foreign.write_text("#!/bin/sh\nexit 7\n")
-    interpreters.look.cache_clear()
+    interpreters.inspect.cache_clear()
     capsys.readouterr()
     assert main(RUN) == 3
     said = capsys.readouterr().err
@@ -112,10 +111,8 @@ def test_an_environment_that_broke_is_said_to_be_broken(foreign: Path, capsys: p
 
 def test_a_framework_that_crashes_when_imported_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "crashing.py").write_text("import os\nos.abort()\n")
-    wrapper = tmp_path / "python"
-    wrapper.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path} exec {sys.executable} "$@"\n')
-    wrapper.chmod(0o755)
-    found = interpreters.look("crashing", str(wrapper))
+    wrapper = write_script(tmp_path / "python", f'PYTHONPATH={tmp_path} exec {sys.executable} "$@"')
+    found = interpreters.inspect("crashing", str(wrapper))
     assert found.error is not None
     assert "signal 6" in found.error
 
@@ -157,7 +154,7 @@ def test_an_environment_that_worked_stays_when_its_successor_fails(monkeypatch: 
     monkeypatch.setattr(environments, "install", failing)
     with pytest.raises(CaseFailed):
         environments.create(Broken(), say=lambda line: None)  # type: ignore[arg-type]
-    assert interpreters.registered("broken") == sys.executable
+    assert interpreters.registered_python("broken") == sys.executable
     assert {path.name for path in place.iterdir()} == {"environment.json", ".lock"}
 
 
@@ -178,7 +175,7 @@ def test_an_interpreter_that_vanished_costs_its_own_cases_only(
 
     assert main(["env", "create", "opencv", "--python", str(foreign)]) == 0
     foreign.unlink()
-    interpreters.look.cache_clear()
+    interpreters.inspect.cache_clear()
     interpreters.software.cache_clear()
     (tmp_path / "two.toml").write_text(
         'format = 1\nname = "two"\nrounds = 1\n[matrix]\nframeworks = ["opencv", "onnxruntime"]\n'
@@ -200,7 +197,7 @@ def test_a_framework_without_pins_wants_an_interpreter() -> None:
 
 def test_a_python_that_is_nowhere_is_named() -> None:
     with pytest.raises(NotInstalled, match=r"Python ==3\.99"):
-        installing.fit_python("==3.99")
+        installer.find_python("==3.99")
 
 
 @pytest.mark.parametrize(

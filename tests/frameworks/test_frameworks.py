@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import helper
 
 from hwprof import plugins
 from hwprof.errors import UnknownFramework, UnsupportedModel
@@ -21,6 +20,7 @@ from hwprof.networks import network as networks_network
 from hwprof.networks.graph import InputSpec
 from hwprof.networks.images import synthetic_inputs
 from hwprof.records import Case
+from tests.onnx_models import write_model
 
 BOTH = ("onnxruntime", "opencv", "caffe")
 
@@ -78,12 +78,7 @@ def test_an_output_stays_what_it_was_after_another_inference(framework: str, tmp
 def strange(path: Path) -> Path:
     """A network with an operator that nobody has."""
     node = helper.make_node("Frobnicate", ["input"], ["y"], name="strange_node")
-    value = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        [node], "g", [value("input", TensorProto.FLOAT, [1, 3, 8, 8])], [value("y", TensorProto.FLOAT, [1, 3, 8, 8])]
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
-    return path
+    return write_model(path, [node], {"input": [1, 3, 8, 8]}, {"y": [1, 3, 8, 8]})
 
 
 @pytest.mark.parametrize("framework", [*BOTH, pytest.param("pytorch", marks=pytest.mark.torch)])

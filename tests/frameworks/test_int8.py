@@ -46,9 +46,9 @@ def quantised(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     (folder / "int8.toml").write_text(EXPERIMENT)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HWPROF_ENVIRONMENTS", os.fspath(HOME))
-        for adapter in environments.absent(MADE):
+        for adapter in environments.find_missing(MADE):
             environments.create(adapter)
-        python = interpreters.registered("executorch")
+        python = interpreters.registered_python("executorch")
         assert python
         home = folder / "environments"
         home.mkdir()

@@ -127,7 +127,7 @@ def test_two_at_once_are_one_too_many_and_nothing_is_left_of_one_that_was_ended(
 
 def test_a_killed_creation_is_no_environment_and_can_be_removed(creation: Creation) -> None:
     assert creation.end(signal.SIGKILL) == -signal.SIGKILL
-    assert interpreters.registered("slow") is None
+    assert interpreters.registered_python("slow") is None
     assert json.loads(creation.hwprof("env", "list", "--json").stdout) == []
     assert "slow           unfinished" in creation.hwprof("env", "list").stdout
     assert creation.hwprof("env", "remove", "slow").returncode == 0
@@ -141,7 +141,7 @@ def test_what_worked_before_works_on(number: signal.Signals, code: int, creation
     assert creation.end(number) == code
     if number == signal.SIGTERM:  # nothing else is left
         assert {path.name for path in worked.parent.iterdir()} == {"environment.json", ".lock", worked.name}
-    assert interpreters.registered("slow") == sys.executable
+    assert interpreters.registered_python("slow") == sys.executable
     assert (worked / "marker").exists()
     (listed,) = json.loads(creation.hwprof("env", "list", "--json").stdout)
     assert listed["error"] is None
@@ -165,7 +165,7 @@ def test_a_disk_that_is_full_at_the_very_end_leaves_what_was_before(monkeypatch:
         patch.setattr(Path, "write_text", full)
         with pytest.raises(OSError, match="No space"):
             environments.create(Slow(), python=sys.executable)  # type: ignore[arg-type]
-    assert interpreters.registered("slow") == sys.executable
+    assert interpreters.registered_python("slow") == sys.executable
     assert {path.name for path in worked.parent.iterdir()} == {"environment.json", ".lock", "venv-before"}
 
 

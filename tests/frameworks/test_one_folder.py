@@ -19,7 +19,7 @@ EXCEPTIONS = {
     "cli": "the default framework, and examples in help and remedies",
     "plan/experiment.py": "an example in an error message",
     "analysis/explain/selectors.py": "examples in error messages",
-    "networks/exported.py": "who can install torch, whose file format .pt2 is",
+    "networks/torch_programs.py": "who can install torch, whose file format .pt2 is",
     "networks/preprocess.py": "a decoder of images",
 }
 

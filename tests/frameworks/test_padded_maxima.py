@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import helper
 
 from hwprof.cli import main
 from hwprof.environments import interpreters
 from hwprof.frameworks import environments
 from hwprof.store import Results
+from tests.onnx_models import write_model
 
 pytestmark = [pytest.mark.environments, pytest.mark.timeout(3600)]
 HOME = interpreters.home()
@@ -19,15 +21,9 @@ HOME = interpreters.home()
 
 def network(path: Path) -> None:
     """Convolutions, a maximum over numbers of any sign, one over those of a Relu that reaches beyond the map."""
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
     rng = np.random.default_rng(0)
-
-    def weight(name: str, *shape: int) -> onnx.TensorProto:
-        scale = np.prod(shape[1:]) ** -0.5
-        return numpy_helper.from_array((rng.standard_normal(shape) * scale).astype(np.float32), name)
-
+    shapes = {"w1": (16, 3, 3, 3), "w2": (16, 16, 3, 3), "w3": (16, 10)}
+    weights = {name: rng.standard_normal(shape) * np.prod(shape[1:]) ** -0.5 for name, shape in shapes.items()}
     node = helper.make_node
     nodes = [
         node("Conv", ["input", "w1"], ["c1"], pads=[1, 1, 1, 1]),
@@ -39,14 +35,7 @@ def network(path: Path) -> None:
         node("Flatten", ["g"], ["f"]),
         node("Gemm", ["f", "w3"], ["output"]),
     ]
-    graph = helper.make_graph(
-        nodes,
-        "padded",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, 32, 32])],
-        [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 10])],
-        [weight("w1", 16, 3, 3, 3), weight("w2", 16, 16, 3, 3), weight("w3", 16, 10)],
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    write_model(path, nodes, {"input": [1, 3, 32, 32]}, {"output": [1, 10]}, weights)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
@@ -54,7 +43,7 @@ def test_padded_maxima_are_exact_and_leave_integers_their_range(
     precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HWPROF_ENVIRONMENTS", os.fspath(HOME))
-    for adapter in environments.absent(("litert",)):
+    for adapter in environments.find_missing(("litert",)):
         environments.create(adapter)
     network(tmp_path / "padded.onnx")
     words = ("-f", "litert", "-n", str(tmp_path / "padded.onnx"), "--precision", precision, "-r", "1")

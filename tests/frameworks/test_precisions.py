@@ -49,8 +49,8 @@ def test_instruction_sets_are_read_from_the_machine(tmp_path: Path) -> None:
 
 def test_a_case_that_computes_in_fp32_under_another_name_is_an_error() -> None:
     with pytest.raises(CaseFailed, match="computes no convolution or matrix product in it: 7 in fp32"):
-        precision.confirmed("Some", "int8", {"fp32": 7})
-    assert precision.confirmed("Some", "int8", {"int8": 1, "fp32": 7})["int8"] == 1
+        precision.confirm("Some", "int8", {"fp32": 7})
+    assert precision.confirm("Some", "int8", {"int8": 1, "fp32": 7})["int8"] == 1
 
 
 def test_artifacts_depend_on_the_calibration_images(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_artifacts_depend_on_the_calibration_images(tmp_path: Path) -> None:
 
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no image below"):
-        Calibration(str(tmp_path)).checked()
+        Calibration(str(tmp_path)).validate()
     with pytest.raises(BadExperiment, match=r"quantise\.count must be a whole number from 1"):
         parse(EXPERIMENT + "[quantise]\ncount = 0\n", "x.toml")
 
@@ -83,8 +83,8 @@ def test_the_calibration_changes_the_plan_of_quantised_experiments_only() -> Non
 def test_quantised_outputs_may_err_by_twice_what_simulated_quantisation_does() -> None:
     reference = np.array([[1.0, 0.0, -1.0]], np.float32)
     simulated = reference + np.array([[0.0, 0.1, 0.0]], np.float32)
-    near = fidelity.judged(reference + np.array([[0.0, 0.19, 0.0]], np.float32), reference, simulated, 0.05)
-    far = fidelity.judged(reference + np.array([[0.0, 0.3, 0.0]], np.float32), reference, simulated, 0.05)
+    near = fidelity.judge(reference + np.array([[0.0, 0.19, 0.0]], np.float32), reference, simulated, 0.05)
+    far = fidelity.judge(reference + np.array([[0.0, 0.3, 0.0]], np.float32), reference, simulated, 0.05)
     assert near.faithful
     assert not far.faithful
     assert near.simulated_rel == pytest.approx(0.1)
@@ -107,7 +107,7 @@ def test_onnxruntime_computes_integer_kernels_close_to_their_simulation(tmp_path
         outputs = np.concatenate([model.numpy(model.infer(model.bind(image))) for image in images])
         facts = model.facts()
     frameworks_reference.write_simulated(PrepareJob(source, case, spec, tmp_path, 0, tmp_path / "images.npy"), images)
-    found = fidelity.against(tmp_path / "outputs.npy", outputs, fidelity.tolerance("int8"))
+    found = fidelity.compare_file(tmp_path / "outputs.npy", outputs, fidelity.tolerance("int8"))
     assert facts["computed"] == {"int8": 7, "fp32": 0}
     assert facts["kernels"]["QLinearConv"] == 6
     assert found.faithful

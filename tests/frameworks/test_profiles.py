@@ -12,7 +12,7 @@ import pytest
 from hwprof.analysis.layers import HEAVY
 from hwprof.cli import main
 from hwprof.frameworks.onnxruntime.profile import names_in, steps_of
-from hwprof.frameworks.profiles import tells
+from hwprof.frameworks.profiles.lookup import has_profile
 from hwprof.plugins import adapter
 from hwprof.records import Kind
 from hwprof.store import Results
@@ -108,7 +108,7 @@ def test_a_compiled_graph_is_refused_in_words(cache: Path, capsys: pytest.Captur
 def test_a_framework_that_tells_nothing_is_refused_before_anything_is_measured(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert not tells(adapter("tensorflow"))
+    assert not has_profile(adapter("tensorflow"))
     assert main(["layers", "-f", "tensorflow", *SMALL]) == 3
     said = capsys.readouterr().err
     assert "tells no time per layer: its profiler traces" in said

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from hwprof import plugins
 from hwprof.cli import main
@@ -31,7 +31,8 @@ from hwprof.runner.launcher import Launcher
 from hwprof.runner.rounds import Runner
 from hwprof.runner.workshop import PreparationFailed, Workshop, gives_every_output
 from hwprof.studies.matrix.culprit import Parts
-from hwprof.worker.untimed import first
+from hwprof.worker.untimed import first_output
+from tests.onnx_models import write_model
 
 FLOAT = TensorProto.FLOAT
 SIDE = 16
@@ -46,21 +47,15 @@ def network(path: Path, outputs: Sequence[str], batch: str | int = "N") -> Path:
     """x -> Conv a -> Relu b/1 -> Conv c, 8 maps each of one shape, and the mean m of c; weights are seeded."""
     random = np.random.default_rng(0)
     shapes = {"w": (8, 3, 3, 3), "v": (8, 8, 3, 3)}
-    weights = [numpy_helper.from_array(random.normal(size=s).astype(np.float32) / 5, n) for n, s in shapes.items()]
+    weights = {name: random.normal(size=shape).astype(np.float32) / 5 for name, shape in shapes.items()}
     nodes = [
         conv("x", "w", "a"),
         helper.make_node("Relu", ["a"], ["b/1"], name="r"),
         conv("b/1", "v", "c"),
         helper.make_node("ReduceMean", ["c"], ["m"], name="m", axes=[2, 3], keepdims=0),
     ]
-    value = helper.make_tensor_value_info
-    maps = {name: value(name, FLOAT, [batch, 8, SIDE, SIDE]) for name in ("a", "b/1", "c")}
-    values = maps | {"m": value("m", FLOAT, [batch, 8])}
-    graph = helper.make_graph(
-        nodes, "g", [value("x", FLOAT, [batch, 3, SIDE, SIDE])], [values[n] for n in outputs], weights
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
-    return path
+    values = {name: [batch, 8] if name == "m" else [batch, 8, SIDE, SIDE] for name in outputs}
+    return write_model(path, nodes, {"x": [batch, 3, SIDE, SIDE]}, values, weights)
 
 
 def computed(framework: str, source: Path, folder: Path, batch: int) -> tuple[Any, Any]:
@@ -75,7 +70,7 @@ def computed(framework: str, source: Path, folder: Path, batch: int) -> tuple[An
         made = map(model.infer, [model.bind(np.concatenate(images[i : i + batch])) for i in range(0, 4, batch)])
         portions = (model.outputs(out) for out in made)  # type: ignore[attr-defined]
         return (
-            named_outputs.by_image(spec.outputs, portions, batch, 4),
+            named_outputs.split_by_image(spec.outputs, portions, batch, 4),
             named_outputs.load(folder / "reference.npz"),
         )
 
@@ -133,10 +128,10 @@ def test_a_quantised_output_may_err_by_its_own_simulation(tmp_path: Path) -> Non
     reference, simulated = outputs_named(a=1.0, b=1.0), outputs_named(a=1.2, b=1.0)
     named_outputs.save(tmp_path / "outputs.npz", reference)
     named_outputs.save(tmp_path / "simulated.npz", simulated)
-    near = named_outputs.against(tmp_path / "outputs.npz", outputs_named(a=1.3, b=1.01), 0.05)
+    near = named_outputs.compare_file(tmp_path / "outputs.npz", outputs_named(a=1.3, b=1.01), 0.05)
     assert (near.output, near.faithful, near.simulated_top1) == ("a", True, None)
     assert near.simulated_rel == pytest.approx(0.2)
-    far = named_outputs.against(tmp_path / "outputs.npz", outputs_named(a=1.3, b=1.06), 0.05)
+    far = named_outputs.compare_file(tmp_path / "outputs.npz", outputs_named(a=1.3, b=1.06), 0.05)
     assert (far.output, far.faithful) == ("b", False)
 
 
@@ -172,7 +167,7 @@ def test_a_framework_that_gives_one_output_is_refused_before_any_worker_starts(t
     assert e.value.failure.code == "model"
     assert "onnxruntime" in e.value.failure.remedy
     with pytest.raises(PreparationFailed, match="2 outputs"):
-        workshop.converted(one, source)
+        workshop.artifact(one, source)
     assert not (tmp_path / "cache").exists()
 
 
@@ -187,8 +182,8 @@ def test_every_adapter_that_promises_all_outputs_has_the_method_that_gives_them(
 
     for name in plugins.BUILT_IN["hwprof.frameworks"]:
         adapter = plugins.adapter(name)
-        module = importlib.import_module(type(adapter).__module__)
-        models = [m for n, m in inspect.getmembers(module, inspect.isclass) if n.endswith("Model")]
+        modules = [importlib.import_module(kind.__module__) for kind in type(adapter).__mro__]
+        models = [m for where in modules for n, m in inspect.getmembers(where, inspect.isclass) if n.endswith("Model")]
         assert not gives_every_output(adapter) or any(hasattr(model, "outputs") for model in models), name
 
 
@@ -260,7 +255,7 @@ def test_one_output_is_compared_kept_and_recorded_as_it_always_was(tmp_path: Pat
 
 def test_a_fault_behind_a_second_output_is_found(tmp_path: Path) -> None:
     parts = Parts(onnx.load(str(network(tmp_path / "n.onnx", ["a", "m"]))))
-    assert parts.culprit(lambda index: 2 in parts.needed(index)) == 2
+    assert parts.culprit(lambda index: 2 in parts.ancestors(index)) == 2
     assert parts.culprit(lambda index: False) is None
 
 
@@ -270,7 +265,7 @@ def test_classes_are_looked_for_in_the_first_output(tmp_path: Path) -> None:
     image = synthetic_inputs(spec, 1, 0)[0]
     with OpenCv().load(OpenCv().prepare(PrepareJob(source, case, spec, tmp_path)), case, spec) as model:
         job: Any = type("Job", (), {"spec": spec})()
-        assert first(model, job, model.infer(model.bind(image))).shape == (1, 8)
+        assert first_output(model, job, model.infer(model.bind(image))).shape == (1, 8)
 
 
 class Extractor:

@@ -64,10 +64,10 @@ def test_operators_of_litert_are_told_without_what_lies_around_them() -> None:
 def test_events_of_another_form_are_refused_before_they_are_believed() -> None:
     tag = ctypes.create_string_buffer(b"CONV_2D")
     event = litert.ProfilerEvent(ctypes.addressof(tag), 2, 0, 7)
-    assert litert.told([event]) == [("CONV_2D", 2, 7)]
+    assert litert.records_of([event]) == [("CONV_2D", 2, 7)]
     for wrong in (litert.ProfilerEvent(ctypes.addressof(tag), 3, 0, 7), litert.ProfilerEvent(0, 2, 0, 7)):
         with pytest.raises(NotAvailable, match="another form"):
-            litert.told([event, wrong])
+            litert.records_of([event, wrong])
 
 
 def test_a_bias_of_tvm_goes_on_with_its_convolution() -> None:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 from hwprof import plugins
 from hwprof.cli import main
@@ -22,6 +21,7 @@ from hwprof.frameworks.walk import OnnxGraph, clip_limits, integers, pads_of
 from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 from hwprof.store import Results
+from tests.onnx_models import write_model
 
 HOME = interpreters.home()
 node = helper.make_node
@@ -29,16 +29,7 @@ node = helper.make_node
 
 def saved(path: Path, nodes: Sequence[Any], shape: Sequence[int] = (1, 3, 8, 8), **weights: Any) -> Path:
     """A network of these nodes from `input` to `y` of `shape`."""
-    value = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        nodes,
-        "g",
-        [value("input", TensorProto.FLOAT, [1, 3, 8, 8])],
-        [value("y", TensorProto.FLOAT, shape)],
-        [numpy_helper.from_array(np.asarray(v, np.float32), n) for n, v in weights.items()],
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
-    return path
+    return write_model(path, nodes, {"input": [1, 3, 8, 8]}, {"y": shape}, weights)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +97,7 @@ def test_a_refusal_in_a_frameworks_own_environment_is_the_networks_fault(
     framework: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HWPROF_ENVIRONMENTS", os.fspath(HOME))
-    for adapter in environments.absent((framework,)):
+    for adapter in environments.find_missing((framework,)):
         environments.create(adapter)
     nodes = [node("Flatten", ["input"], ["f"]), node("Gemm", ["f", "w"], ["y"], name="g", alpha=2.0, transB=1)]
     source = saved(tmp_path / "n.onnx", nodes, (1, 4), w=np.ones((4, 192)))

@@ -15,6 +15,7 @@ from hwprof.machine import compiler
 from hwprof.machine.compiler import Compiler, NotCompiled
 from hwprof.studies.ceilings import kernels
 from hwprof.studies.validation import build as truth
+from tests.scripts import write_script
 
 SCALAR = kernels.KernelBuild("scalar", 4, kernels.SCALAR)
 # Writes its own words to whatever follows -o; says its version, that of the compiler that it wraps
@@ -33,16 +34,10 @@ echo built >"$2"
 """
 
 
-def script(path: Path, text: str) -> str:
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
-    return str(path)
-
-
 @pytest.fixture
 def wrapper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A program in PATH that stands before a compiler's name."""
-    script(tmp_path / "wrap", ECHO)
+    write_script(tmp_path / "wrap", ECHO)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     return "wrap"
 
@@ -73,7 +68,7 @@ def test_every_program_of_hwprof_is_built_by_the_words_of_cc(
 
 @pytest.mark.cc
 def test_a_wrapped_compiler_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CC", f"{script(tmp_path / 'through', THROUGH)} {shutil.which('cc')} -O1")
+    monkeypatch.setenv("CC", f"{write_script(tmp_path / 'through', THROUGH)} {shutil.which('cc')} -O1")
     assert truth.build(tmp_path).stat().st_mode & 0o111
 
 
@@ -100,13 +95,13 @@ def test_words_without_an_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_path_with_spaces_is_one_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my tools").mkdir()
-    path = script(tmp_path / "my tools" / "cc", "echo version 3")
+    path = str(write_script(tmp_path / "my tools" / "cc", "echo version 3"))
     monkeypatch.setenv("CC", path)
     assert compiler.find() == Compiler((path,), "version 3\n")
 
 
 def test_a_wrapper_of_a_compiler_that_is_not_there_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CC", f"{script(tmp_path / 'through', THROUGH)} no-such-compiler")
+    monkeypatch.setenv("CC", f"{write_script(tmp_path / 'through', THROUGH)} no-such-compiler")
     with pytest.raises(NotCompiled, match="no-such-compiler: not found"):
         truth.build(tmp_path / "cache")
     state = host.c_compiler()
@@ -124,7 +119,7 @@ def test_a_file_that_is_no_program_is_said_to_be_none(tmp_path: Path) -> None:
 
 def test_it_is_built_once_and_anew_for_other_text_words_flags_or_version(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    path = script(tmp_path / "cc", f'echo x >>{log}; while [ "$1" != -o ]; do shift; done; echo >"$2"')
+    path = str(write_script(tmp_path / "cc", f'echo x >>{log}; while [ "$1" != -o ]; do shift; done; echo >"$2"'))
     text, flags = source(tmp_path), ("-O2",)
 
     def build(words: tuple[str, ...] = (path,), version: str = "1", flags: tuple[str, ...] = flags) -> Path:
@@ -140,7 +135,7 @@ def test_it_is_built_once_and_anew_for_other_text_words_flags_or_version(tmp_pat
 
 
 def test_other_flags_are_tried_where_the_first_fail_and_nothing_half_is_left(tmp_path: Path) -> None:
-    path = script(tmp_path / "cc", STATIC_FAILS)
+    path = str(write_script(tmp_path / "cc", STATIC_FAILS))
     made = Compiler((path,), "1")
     cache, text = tmp_path / "cache", source(tmp_path)
     with pytest.raises(NotCompiled, match=r"a\.c: error: no static"):

@@ -132,7 +132,7 @@ def test_cores_that_are_there_are_taken() -> None:
 @pytest.mark.parametrize("threads", [1, 2, 4, 8])
 def test_default_cores_are_no_siblings_while_there_are_cores(threads: int) -> None:
     root = recorded_machines.root("ryzen")
-    cpus = machine_cpus.default_cpus(threads, root, machine_cpus.online(root))
+    cpus = machine_cpus.default_cpus(threads, root, machine_cpus.online_cpus(root))
     assert len(cpus) == threads
     assert len({cpu % 8 for cpu in cpus}) == threads
 
@@ -140,14 +140,14 @@ def test_default_cores_are_no_siblings_while_there_are_cores(threads: int) -> No
 def test_default_cores_leave_core_0_to_the_others() -> None:
     for name in recorded_machines.NAMES:
         root = recorded_machines.root(name)
-        if machine_cpus.online(root) == (0,):
+        if machine_cpus.online_cpus(root) == (0,):
             continue  # the only one there is
-        assert 0 not in machine_cpus.default_cpus(1, root, machine_cpus.online(root))
+        assert 0 not in machine_cpus.default_cpus(1, root, machine_cpus.online_cpus(root))
 
 
 def test_default_cores_stay_in_one_socket() -> None:
     root = recorded_machines.root("xeon")
-    cpus = machine_cpus.default_cpus(4, root, machine_cpus.online(root))
+    cpus = machine_cpus.default_cpus(4, root, machine_cpus.online_cpus(root))
     assert len({cpu // 8 for cpu in cpus}) == 1
 
 

@@ -12,9 +12,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from hwprof.cli import main
 from hwprof.networks import network
-from hwprof.networks.evaluate import TOLERANCE, double, in_double
+from hwprof.networks.evaluate import TOLERANCE, evaluate_double, to_double
 from hwprof.runner.launcher import Launcher
 from hwprof.runner.workshop import Workshop
+from tests.onnx_models import make_model
 
 CAST = TensorProto.FLOAT
 
@@ -28,19 +29,16 @@ def small(scale: float = 1.0) -> onnx.ModelProto:
         helper.make_node("Mul", ["input", "cast"], ["scaled"]),
         helper.make_node("Mul", ["scaled", "w"], ["y"]),
     ]
-    value = helper.make_tensor_value_info
-    weights = [numpy_helper.from_array(np.array([scale], np.float32), "w")]
-    graph = helper.make_graph(nodes, "g", [value("input", CAST, ["n", 2])], [value("y", CAST, ["n", 2])], weights)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return make_model(nodes, {"input": ["n", 2]}, {"y": ["n", 2]}, {"w": [scale]})
 
 
 def test_every_float_becomes_a_double_and_nothing_else(tmp_path: Path) -> None:
-    model = double(small())
+    model = to_double(small())
     onnx.checker.check_model(model, full_check=True)
     assert model.graph.input[0].type.tensor_type.elem_type == TensorProto.DOUBLE
     onnx.save(small(), tmp_path / "small.onnx")
     images = [np.array([[1.0, 2.0]], np.float32), np.array([[3.0, 4.0]], np.float32)]
-    found = in_double(tmp_path / "small.onnx", images)
+    found = evaluate_double(tmp_path / "small.onnx", images)
     assert found.dtype == np.float64
     # the weight is float32's third; the product is not rounded to it again
     assert found[1, 0] == 3.0 * float(np.float32(1 / 3))
@@ -50,13 +48,13 @@ def test_a_fixed_batch_is_filled_up(tmp_path: Path) -> None:
     model = small()
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 4
     onnx.save(model, tmp_path / "four.onnx")
-    found = in_double(tmp_path / "four.onnx", [np.full((1, 2), i, np.float32) for i in range(6)])
+    found = evaluate_double(tmp_path / "four.onnx", [np.full((1, 2), i, np.float32) for i in range(6)])
     assert found.shape == (6, 2)
     assert found[5, 0] == pytest.approx(5 / 3)
 
 
 def test_the_reference_of_a_small_network_is_right(cache: Path) -> None:
-    found = Workshop(Launcher(), 0).checked("tiny_cnn", 32)
+    found = Workshop(Launcher(), 0).check_reference("tiny_cnn", 32)
     assert found.faithful
     assert found.tolerance == TOLERANCE
     assert 0 < found.max_rel < 1e-5  # computed twice in other ways: not the same to the last bit
@@ -73,7 +71,7 @@ def test_a_wrong_reference_is_found_out(cache: Path, monkeypatch: pytest.MonkeyP
         return wrong
 
     monkeypatch.setattr(Workshop, "reference", spoiled)
-    found = Workshop(Launcher(), 0).checked("tiny_cnn", 32)
+    found = Workshop(Launcher(), 0).check_reference("tiny_cnn", 32)
     assert not found.faithful
     assert found.max_rel == pytest.approx(1e-3, rel=0.05)
 
@@ -92,4 +90,4 @@ def test_the_command_says_what_it_found(cache: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize("name", [n for n in network.names() if n not in ("tiny_cnn", "alexnet")])
 def test_the_reference_of_every_network_is_right(name: str, cache: Path) -> None:
     # 32 pixels: onnx's evaluator is slow, and slowest with many small convolutions. 5e-5 was seen in ResNet-50.
-    assert Workshop(Launcher(), 0, timeout_s=1800).checked(name, 32).max_rel < 1e-4
+    assert Workshop(Launcher(), 0, timeout_s=1800).check_reference(name, 32).max_rel < 1e-4

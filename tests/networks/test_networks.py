@@ -8,9 +8,8 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import helper
 
 from hwprof.errors import BadModel, NotInstalled, UnknownNetwork, UsageError
 from hwprof.frameworks.onnxruntime import ADAPTER as ONNXRUNTIME
@@ -21,6 +20,7 @@ from hwprof.networks import network as networks_network
 from hwprof.networks.graph import InputSpec, layers, totals
 from hwprof.networks.images import synthetic_inputs
 from hwprof.records import Case
+from tests.onnx_models import write_model
 
 # torchvision 0.28, meta of each network's weights: num_params, and _ops in 10^9 multiply-accumulates at 224 pixels.
 TORCHVISION = {
@@ -135,19 +135,11 @@ def test_what_a_network_cannot_take_is_refused(name: str, size: int | None, batc
 def users_model(path: Path, batch: int | str = "batch", inputs: int = 1, side: int | str = 8) -> Path:
     """A user's .onnx: one convolution."""
     rng = np.random.default_rng(0)
-    weight = onnx.numpy_helper.from_array(rng.standard_normal((4, 3, 3, 3)).astype(np.float32), "w")
     names = [f"x{i}" for i in range(inputs)]
     nodes = [helper.make_node("Conv", [names[0], "w"], ["y"], name="conv", pads=[1, 1, 1, 1])]
     nodes += [helper.make_node("Relu", [n], [f"{n}_relu"]) for n in names[1:]]
-    graph = helper.make_graph(
-        nodes,
-        "users",
-        [helper.make_tensor_value_info(n, TensorProto.FLOAT, [batch, 3, side, side]) for n in names],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch, 4, side, side])],
-        [weight],
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
-    return path
+    shapes = {name: [batch, 3, side, side] for name in names}
+    return write_model(path, nodes, shapes, {"y": [batch, 4, side, side]}, {"w": rng.standard_normal((4, 3, 3, 3))})
 
 
 def test_a_users_file_works_like_a_built_in_network(tmp_path: Path) -> None:
@@ -187,7 +179,7 @@ def test_files_that_are_no_network_are_named(tmp_path: Path) -> None:
 def test_real_weights_without_torchvision_name_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
     with pytest.raises(NotInstalled, match="hwprof\\[pretrained\\]"):
-        networks_network.pretrained(find.resolve("resnet18"), tmp_path / "x.onnx")
+        networks_network.write_pretrained(find.resolve("resnet18"), tmp_path / "x.onnx")
 
 
 def test_real_weights_are_another_network_than_seeded_ones() -> None:
@@ -204,7 +196,7 @@ def test_real_weights_go_to_their_places(name: str, tmp_path: Path) -> None:
     import torch
 
     with pytest.raises(UsageError, match="no weights"):  # declares the operators that torchvision's import wants
-        networks_network.pretrained(find.resolve("tiny_cnn"), tmp_path / "x.onnx")
+        networks_network.write_pretrained(find.resolve("tiny_cnn"), tmp_path / "x.onnx")
     from torchvision import models
 
     torch.manual_seed(0)
@@ -214,7 +206,7 @@ def test_real_weights_go_to_their_places(name: str, tmp_path: Path) -> None:
             torch.nn.init.uniform_(buffer, 0.5, 1.5)
     module.eval()
     path = tmp_path / "n.onnx"
-    networks_network.from_state(find.resolve(name), module.state_dict(), path)
+    networks_network.write_state(find.resolve(name), module.state_dict(), path)
     spec = find.resolve(name).input_spec(224, 1)
     image = synthetic_inputs(spec, 1, 0)[0]
     with ONNXRUNTIME.load(path, Case("onnxruntime", name, "", 224), spec) as model, torch.inference_mode():

@@ -66,7 +66,7 @@ def test_another_crop_is_resized_in_proportion() -> None:
 
 def test_values_are_normalised_channel_by_channel() -> None:
     crops = np.full((2, 3, 4, 4), 255, np.uint8)
-    found = preprocess.normalised(crops, Preprocess(mean=(0.5, 0.0, 1.0), std=(0.5, 1.0, 0.1)))
+    found = preprocess.normalise(crops, Preprocess(mean=(0.5, 0.0, 1.0), std=(0.5, 1.0, 0.1)))
     assert found.dtype == np.float32
     assert found[1, :, 0, 0].tolist() == [1.0, 1.0, 0.0]
 
@@ -97,6 +97,6 @@ def test_each_network_is_preprocessed_as_torchvision_does(name: str, picture: Pa
     if name == "googlenet":  # what its module does to its input, and the shipped graph does not
         std, mean = np.array(theirs.std)[:, None, None], np.array(theirs.mean)[:, None, None]
         expected = expected * (std / 0.5) + (mean - 0.5) / 0.5
-    how = preprocess.of(name)
+    how = preprocess.preprocess_of(name)
     crop = preprocess.pixels(picture, how, (3, 224, 224), "pillow")
-    assert np.abs(preprocess.normalised(crop[None], how)[0] - expected).max() < 1e-5
+    assert np.abs(preprocess.normalise(crop[None], how)[0] - expected).max() < 1e-5

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import helper
 
 from hwprof.networks import traffic
+from tests.onnx_models import make_model
 
 
 def model(known: bool = True) -> onnx.ModelProto:
     """1x3x8x8 -> 3x3 convolution to 4 channels (288 - 4 sides kept) -> ReLU -> flat -> 2 classes."""
-    w = helper.make_tensor("w", TensorProto.FLOAT, [4, 3, 3, 3], [0.0] * 108)
-    g = helper.make_tensor("g", TensorProto.FLOAT, [256, 2], [0.0] * 512)
+    weights = {"w": np.zeros((4, 3, 3, 3)), "g": np.zeros((256, 2))}
     side = 8 if known else "side"
     nodes = [
         helper.make_node("Conv", ["x", "w"], ["c"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
@@ -22,14 +23,7 @@ def model(known: bool = True) -> onnx.ModelProto:
         helper.make_node("Flatten", ["r"], ["f"]),
         helper.make_node("Gemm", ["f", "g"], ["y"]),
     ]
-    graph = helper.make_graph(
-        nodes,
-        "t",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, side, side])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2])],
-        [w, g],
-    )
-    return helper.make_model(graph)
+    return make_model(nodes, {"x": ["n", 3, side, side]}, {"y": ["n", 2]}, weights)
 
 
 def test_every_computing_layer_reads_and_writes_once() -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from hwprof.errors import CommandNotExecutable, CommandNotFound, NotAvailable, UsageError
 from hwprof.programs.child import Child
-from hwprof.programs.command import CommandRunner, Order, name_of, unlike
+from hwprof.programs.command import CommandRunner, Order, name_of, pass_doubts
 from hwprof.programs.counting import Native
 from hwprof.programs.interrupts import Forwarding
-from hwprof.programs.output import Search, compiled
+from hwprof.programs.output import Search, compile_figure
 from hwprof.records import Exactness, Kind, Reading, Role, Run, Window
 from tests.programs import programs
 
@@ -149,7 +149,7 @@ def test_fps_that_the_output_does_not_hold_is_a_failure_and_no_zero() -> None:
 
 
 def test_the_last_match_counts_across_pieces_and_streams() -> None:
-    search = Search(compiled("([0-9.,]+) fps"))
+    search = Search(compile_figure("([0-9.,]+) fps"))
     for stream, data in ((1, b"10 fps\r20 f"), (2, b"7"), (1, b"ps\n1,0"), (1, b"30.5 fps")):
         search.feed(stream, data)
     search.end()
@@ -159,7 +159,7 @@ def test_the_last_match_counts_across_pieces_and_streams() -> None:
 @pytest.mark.parametrize("text", ["(", "no group", "(a)(b)"])
 def test_expressions_without_exactly_one_group_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--fps-from"):
-        compiled(text)
+        compile_figure(text)
 
 
 @pytest.mark.counting
@@ -178,8 +178,8 @@ def test_executions_of_unlike_work_are_doubted() -> None:
     def window(index: int, clock: float) -> Window:
         return Window(index, Role.COUNTED, index, 0, 1, (1,), (Reading("task-clock", clock, "ns"),))
 
-    assert unlike([window(0, 100.0), window(1, 104.0)]) == []
-    assert [d.code for d in unlike([window(0, 100.0), window(1, 140.0)])] == ["passes-differ"]
+    assert pass_doubts([window(0, 100.0), window(1, 104.0)]) == []
+    assert [d.code for d in pass_doubts([window(0, 100.0), window(1, 140.0)])] == ["passes-differ"]
 
 
 def test_what_cannot_be_counted_is_missing_with_the_reason() -> None:
@@ -215,7 +215,7 @@ def test_a_signal_sent_to_hwprof_ends_the_command_and_keeps_what_was_counted(
         word.read_bytes()
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("hwprof.programs.interrupts.in_foreground", lambda: False)
+    monkeypatch.setattr("hwprof.programs.interrupts.is_foreground", lambda: False)
     thread = threading.Thread(target=send)
     thread.start()
     done = run(("sh", "-c", f"echo x > {word}; exec sleep 100"))
@@ -228,18 +228,18 @@ def test_a_signal_sent_to_hwprof_ends_the_command_and_keeps_what_was_counted(
 
 def test_a_terminals_first_ctrl_c_is_not_sent_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[int] = []
-    monkeypatch.setattr("hwprof.programs.interrupts.in_foreground", lambda: True)
+    monkeypatch.setattr("hwprof.programs.interrupts.is_foreground", lambda: True)
     signals = Forwarding(4711)
     monkeypatch.setattr(os, "kill", lambda pid, number: sent.append(number))
-    signals._hear(signal.SIGINT, None)
-    assert (sent, signals.heard) == ([], signal.SIGINT)
-    signals._hear(signal.SIGINT, None)
+    signals._receive(signal.SIGINT, None)
+    assert (sent, signals.received) == ([], signal.SIGINT)
+    signals._receive(signal.SIGINT, None)
     assert sent == [signal.SIGINT]
 
 
 def test_a_child_that_never_ran_is_gone_when_it_is_closed() -> None:
     with Child(("sh", "-c", "exit 0")) as child:
-        assert not child.over()
+        assert not child.has_ended()
     with pytest.raises(ProcessLookupError):
         os.kill(child.pid, 0)
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.collectors import uncounted
+from hwprof.collectors import lost_counts
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.events import Event
 from hwprof.errors import NotAvailable, PerfMissing, UsageError
 from hwprof.programs import attach, perf
-from hwprof.programs.attach import Observation, TaskCounting, counters, ended, observe
+from hwprof.programs.attach import Observation, TaskCounting, counters, observe, wait_for_end
 from hwprof.programs.child import Child
 from hwprof.programs.command import CommandRunner, Order
 from hwprof.programs.interrupts import Forwarding
@@ -221,9 +221,9 @@ def test_observing_ends_with_the_process(process: subprocess.Popen[str], monkeyp
         assert process.stdin is not None
         process.stdin.write("\n")  # it is observed from here on
         process.stdin.close()
-        return ended(handle, signals, seconds)
+        return wait_for_end(handle, signals, seconds)
 
-    monkeypatch.setattr(attach, "ended", let_go)
+    monkeypatch.setattr(attach, "wait_for_end", let_go)
     done = observe(Observation(process.pid, name="threads"), ("task-clock",))
     assert done.failure is None
     assert done.case.network == "threads"
@@ -241,13 +241,13 @@ def test_cpu_time_of_the_process_that_was_not_counted_is_doubted(
     process: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used = iter((5, 5 + 60 * 10**9))
-    monkeypatch.setattr(uncounted, "cpu_time_ns", lambda pid: next(used))
+    monkeypatch.setattr(lost_counts, "cpu_time_ns", lambda pid: next(used))
 
     def worked(*_: object) -> bool:
         finish(process)
         return True
 
-    monkeypatch.setattr(attach, "ended", worked)
+    monkeypatch.setattr(attach, "wait_for_end", worked)
     done = observe(Observation(process.pid), ("task-clock",))
     assert "counters-lost" in {d.code for d in done.doubts}
 

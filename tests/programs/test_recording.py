@@ -16,6 +16,7 @@ from hwprof.records import Role, Window
 from hwprof.reports.figures import flamegraph
 from tests import recorded_machines
 from tests.programs import programs
+from tests.scripts import write_script
 
 SCRIPT = """
 my program  4711  12.000000100:    3000
@@ -63,11 +64,11 @@ def test_a_recursive_function_is_not_more_than_everything() -> None:
 
 def test_only_what_lies_in_a_window_belongs_to_a_case() -> None:
     window = Window(0, Role.BARE, -1, 12_000_000_150, 12_000_000_250, (1,))
-    assert [s.at_ns for s in recording.within(parsed(), [window])] == [12_000_000_200]
+    assert [s.at_ns for s in recording.samples_within(parsed(), [window])] == [12_000_000_200]
 
 
 def test_the_flame_graph_is_well_formed_and_as_wide_as_the_weights() -> None:
-    text = flamegraph.svg(samples.folded(parsed()), "a <b> & c")
+    text = flamegraph.svg(samples.fold_stacks(parsed()), "a <b> & c")
     root = ET.fromstring(text)
     widths = {}
     for group in root.iter(f"{SVG}g"):
@@ -82,14 +83,14 @@ def test_the_flame_graph_is_well_formed_and_as_wide_as_the_weights() -> None:
 
 
 def test_the_same_samples_make_the_same_file_in_any_order() -> None:
-    folded = samples.folded(parsed())
+    folded = samples.fold_stacks(parsed())
     assert flamegraph.svg(folded, "x") == flamegraph.svg(dict(reversed(folded.items())), "x")
     assert flamegraph.colour("/a/libx.so") == flamegraph.colour("/b/libx.so") != flamegraph.colour("/a/liby.so")
 
 
 def test_a_deep_stack_needs_no_recursion() -> None:
     deep = samples.Sample("p", 1, tuple(Frame(f"f{i}", "x") for i in range(5000)))
-    assert "f4999" in flamegraph.svg(samples.folded([deep]), "deep")
+    assert "f4999" in flamegraph.svg(samples.fold_stacks([deep]), "deep")
 
 
 def test_the_x60_is_led_by_the_event_that_can_interrupt() -> None:
@@ -108,11 +109,11 @@ def test_an_event_that_perf_would_replace_without_a_word_is_refused() -> None:
 @pytest.mark.cc
 def test_the_function_that_burns_the_cpu_is_the_hottest_in_every_thread(tmp_path: Path) -> None:
     program = programs.compiled(programs.BURN, tmp_path, "burn")
-    found = recording.of_command(perf.program(), Sampling("cpu-clock"), (program, "300000000"))
+    found = recording.record_command(perf.program(), Sampling("cpu-clock"), (program, "300000000"))
     # Some 999 a second of CPU time; fewer where the kernel finds that sampling takes too long.
     assert len(found.samples) > 10
     hottest = samples.hottest(found.samples)[0]
-    assert (hottest.symbol, samples.short(hottest.library)) == ("burn_here", "burn")
+    assert (hottest.symbol, samples.short_name(hottest.library)) == ("burn_here", "burn")
     assert hottest.self_ > 0.5
     callers = [s.stack[1].symbol for s in found.samples if s.stack[0].symbol == "burn_here" and len(s.stack) > 1]
     assert callers.count("caller_of_burn") > len(callers) / 2
@@ -123,19 +124,16 @@ def test_the_function_that_burns_the_cpu_is_the_hottest_in_every_thread(tmp_path
 
 @pytest.mark.perf
 def test_a_clock_in_the_place_of_the_event_asked_for_is_refused_and_named_otherwise(tmp_path: Path) -> None:
-    falling_back = tmp_path / "perf"
-    falling_back.write_text("#!/bin/sh\ntest $1 = record || echo cpu-clock:uH\n")
-    falling_back.chmod(0o755)
+    falling_back = write_script(tmp_path / "perf", "test $1 = record || echo cpu-clock:uH")
     with pytest.raises(NotAvailable, match=r"by cycles here: it would take cpu-clock in its place. leave -e away"):
         recording.choose(str(falling_back), "cycles")
     assert recording.choose(str(falling_back)) == "cpu-clock:uH"
 
 
 def test_missing_rights_are_one_sentence_with_a_remedy(tmp_path: Path) -> None:
-    refusing = tmp_path / "perf"
-    refusing.write_text(
-        "#!/bin/sh\necho 'Error:' >&2; echo 'Access to performance monitoring is limited.' >&2; exit 255\n"
+    refusing = write_script(
+        tmp_path / "perf",
+        "echo 'Error:' >&2; echo 'Access to performance monitoring is limited.' >&2; exit 255",
     )
-    refusing.chmod(0o755)
     with pytest.raises(NotAvailable, match=r"Access to performance.*perf_event_paranoid"):
         recording.choose(str(refusing))

@@ -41,7 +41,7 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
 def gathered(path: Path) -> gather.Material:
     with Results.open(path) as opened, background.begin(opened, ("fps", "energy")) as begun:
         assert begun is not None
-        return gather.gather(opened, begun=begun)
+        return gather.gather(opened, background=begun)
 
 
 @pytest.mark.usefixtures("large")
@@ -99,7 +99,7 @@ def test_a_process_that_is_killed_is_told_of(way: signal.Signals) -> None:
     with Processes(1, "the correlations") as beside:
         assert beside.begin(echo, "it has begun")() == "it has begun"
         take = beside.begin(endless)
-        os.kill(next(iter(beside.started)), way)
+        os.kill(next(iter(beside.children)), way)
         with pytest.raises(ResultsError, match=rf"the correlations: .* signal {way.value}"):
             take()
 
@@ -108,7 +108,7 @@ def test_one_that_is_killed_takes_no_other_pool_with_it() -> None:
     with Processes(1, "a") as one, Processes(2, "b") as other:
         kept = other.begin(echo, "kept")
         one.begin(echo, "it has begun")()
-        os.kill(next(iter(one.started)), signal.SIGKILL)
+        os.kill(next(iter(one.children)), signal.SIGKILL)
         with pytest.raises(ResultsError):
             one.begin(endless)()
         assert kept() == "kept"
@@ -145,7 +145,7 @@ def test_leaving_early_ends_them_and_nothing_else() -> None:
     def interrupted(beside: Processes) -> None:
         with beside:
             beside.begin(endless)
-            pids.extend(beside.started)
+            pids.extend(beside.children)
             raise KeyboardInterrupt
 
     pids: list[int] = []
@@ -168,7 +168,7 @@ if __name__ == "__main__":
     with Processes(1, "it") as beside:
         beside.begin(echo, "")()
         take = beside.begin(endless)
-        print(*beside.started, flush=True)
+        print(*beside.children, flush=True)
         take()
 """
 

@@ -16,8 +16,8 @@ from hwprof.cli import main, sweep
 from hwprof.collectors.protocol import Available
 from hwprof.plan.cases import PlannedCase
 from hwprof.records import Kind, Run
-from hwprof.runner.launcher import Launcher, Stopped, Workers
-from hwprof.runner.rounds import Runner
+from hwprof.runner.launcher import Launcher, Workers, WorkersStopped
+from hwprof.runner.rounds import Progress, Runner
 from hwprof.store import Results
 from tests import factories
 from tests.runner.test_launcher import job
@@ -75,8 +75,8 @@ class Scene:
         monkeypatch.setattr("hwprof.runner.rounds.simulator", lambda tool: there)
         shown = sweep.progress
 
-        def progress(step: object) -> str:
-            if step.run.kind is Kind.SIMULATED:  # type: ignore[attr-defined]
+        def progress(step: Progress) -> str:
+            if step.run.kind is Kind.SIMULATED:
                 scene.first_saved.set()
                 if not interrupts_in_worker:
                     signal.raise_signal(signal.SIGINT)
@@ -130,10 +130,10 @@ def test_a_worker_that_is_ended_from_outside_is_no_failed_run() -> None:
         done = ready
 
     watch = Watch()
-    with pytest.raises(Stopped):
+    with pytest.raises(WorkersStopped):
         launcher.run(job("hang"), LONG_S, ENVIRON, watcher=watch)
     assert not psutil.pid_exists(watch.pid)
-    with pytest.raises(Stopped):  # nor does any other begin
+    with pytest.raises(WorkersStopped):  # nor does any other begin
         launcher.run(job(), LONG_S, ENVIRON)
     launcher.workers = Workers()
     assert launcher.run(job(), LONG_S, ENVIRON).failure is None

@@ -15,7 +15,7 @@ import pytest
 
 from hwprof.networks.graph import InputSpec
 from hwprof.records import Case, Role, Window, from_json
-from hwprof.runner.launcher import LOG_LIMIT, Launcher, Observer, Outcome, forget, tail
+from hwprof.runner.launcher import LOG_LIMIT, Launcher, Observer, Outcome, tail, trim_log
 from hwprof.worker.protocol import Job, LoopSettings, Task
 from tests.waiting import LONG_S, until
 
@@ -31,7 +31,7 @@ def job(trouble: str = "", plan: LoopSettings = PLAN, cpus: tuple[int, ...] = ()
 
 
 def launch(trouble: str = "", timeout_s: float = 200, launcher: Launcher | None = None, **fields: object) -> Outcome:
-    environ = {"PYTHONPATH": str(Path(__file__).parents[1])}
+    environ = {"PYTHONPATH": str(Path(__file__).parent)}
     return (launcher or Launcher()).run(job(trouble, **fields), timeout_s, environ)  # type: ignore[arg-type]
 
 
@@ -134,7 +134,7 @@ def test_a_short_log_in_a_large_page_is_kept() -> None:
         log.write(b"a few words")
         log.flush()
         assert os.fstat(log.fileno()).st_blocks * 512 > LOG_LIMIT
-        forget(log.fileno())
+        trim_log(log.fileno())
         assert tail(log.fileno()) == "a few words"
 
 
@@ -142,7 +142,7 @@ def test_a_long_log_keeps_its_end_and_gives_back_the_rest() -> None:
     with os.fdopen(os.memfd_create("log"), "w+b") as log:
         log.write(b"all work and no play " * 500_000 + b"the end of it")
         log.flush()
-        forget(log.fileno())
+        trim_log(log.fileno())
         assert os.fstat(log.fileno()).st_blocks * 512 <= LOG_LIMIT
         assert tail(log.fileno()).endswith("no play the end of it")
         log.write(b" and more")
@@ -158,7 +158,7 @@ def test_a_worker_is_stopped_before_memory_runs_out() -> None:
 
 def test_children_of_a_worker_end_with_it(tmp_path: Path) -> None:
     pids = tmp_path / "pid"
-    environ = {"PYTHONPATH": str(Path(__file__).parents[1]), "HWPROF_TEST_PIDS": str(pids)}
+    environ = {"PYTHONPATH": str(Path(__file__).parent), "HWPROF_TEST_PIDS": str(pids)}
     outcome = Launcher().run(job("child"), 200, environ)
     assert outcome.failure is None
     group = int(pids.read_text())
@@ -182,7 +182,7 @@ class Watch:
     def started(self, pid): open({str(pids)!r}, "w").write(str(pid))
     def ready(self, pid, window): print("ready", flush=True); import time; time.sleep(600)
     def done(self, pid, window): pass
-Launcher().run(job(), 600, {{"PYTHONPATH": {str(Path(__file__).parents[1])!r}}}, watcher=Watch())
+Launcher().run(job(), 600, {{"PYTHONPATH": {str(Path(__file__).parent)!r}}}, watcher=Watch())
 """
     launcher = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
     assert launcher.stdout is not None
@@ -245,7 +245,7 @@ def test_an_observer_is_closed_when_it_fails_itself() -> None:
 
 def test_an_observer_is_not_told_of_workers_that_measure_nothing() -> None:
     diary = Diary()
-    environ = {"PYTHONPATH": str(Path(__file__).parents[1])}
+    environ = {"PYTHONPATH": str(Path(__file__).parent)}
     other = dataclasses.replace(job(), task=Task.SIMULATE)
     Launcher(observer=diary).run(other, LONG_S, environ)
     assert diary.lines == []

@@ -10,6 +10,7 @@ import pytest
 from hwprof.cli import main
 from hwprof.errors import NotAvailable
 from hwprof.records import Role, Run, from_json
+from tests.scripts import write_script
 
 pytestmark = [pytest.mark.perf, pytest.mark.usefixtures("cache")]
 # As many inferences in every window, so that its edges weigh as little on a busy machine.
@@ -44,9 +45,8 @@ def test_strict_is_refused_with_it(capsys: pytest.CaptureFixture[str]) -> None:
 def test_perf_that_will_not_count_is_one_line_and_exit_code_3(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    refusing = tmp_path / "perf"
-    refusing.write_text("#!/bin/sh\necho 'Error:\nNo permission to enable task-clock event.' >&2; exit 255\n")
-    refusing.chmod(0o755)
+    words = "echo 'Error:\nNo permission to enable task-clock event.' >&2; exit 255"
+    refusing = write_script(tmp_path / "perf", words)
     monkeypatch.setattr("shutil.which", lambda name: str(refusing))
     assert main([*WORDS, "-r", "1", "-e", "task-clock"]) == NotAvailable.exit_code
     said = capsys.readouterr().err

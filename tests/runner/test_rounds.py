@@ -20,6 +20,8 @@ from hwprof.runner.rounds import Runner
 from hwprof.store import Results
 from tests.waiting import LONG_S
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 TEXT = """
 name = "small"
 rounds = 2
@@ -45,11 +47,6 @@ def small(text: str = TEXT) -> Experiment:
 def sweep(path: Path, text: str = TEXT, **fields: object) -> list[hwprof.Run]:
     with Results.open(path, create=True) as results:
         return [step.run for step in Runner(small(text), results, **fields).run()]  # type: ignore[arg-type]
-
-
-@pytest.fixture(autouse=True)
-def _shared_cache(cache: Path) -> None:
-    """Artifacts are made once for this file."""
 
 
 @dataclass(frozen=True)

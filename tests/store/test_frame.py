@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 
 import pandas as pd
 import pytest
@@ -13,12 +12,6 @@ from hwprof.records import Exactness, Failure, Fidelity, Kind, Origin, Reading, 
 from hwprof.store import Results
 from hwprof.store.columns import ROLES, WORST
 from tests.factories import make_case, make_reading, make_run, make_simulated_run, make_window
-
-
-@pytest.fixture
-def results(tmp_path: Path) -> Iterator[Results]:
-    with Results.create(tmp_path / "x.db") as opened:
-        yield opened
 
 
 def frame(results: Results, *runs: Run, experiment: int | None = None, kind: str | None = "native") -> pd.DataFrame:

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select
 
-from hwprof.records import Ceiling
+from hwprof.records import Ceiling, Counter
 from hwprof.store import Results, schema
-from tests.factories import HOST_STATE, MACHINE
+from hwprof.store.validation import NewVerdict
+from tests.factories import HOST_STATE, MACHINE, make_run
+
+TABLES = ("machine", "host_state")
 
 
 def test_a_ceiling_comes_back_as_it_was_added_and_one_without_a_value_is_no_row(tmp_path: Path) -> None:
@@ -44,3 +47,14 @@ def test_a_row_with_a_name_alone_is_read_by_its_name(
         results.database.write(lambda c: c.execute(insert(schema.ceiling), row))
         (found,) = (c for c in results.ceilings() if c.value == 2.0)
     assert (found.what, found.of, found.cpus) == expected
+
+
+def test_a_machine_is_one_row_whatever_is_stored_with_it(tmp_path: Path) -> None:
+    with Results.create(tmp_path / "r.db") as results:
+        results.add(make_run())
+        results.add_ceilings(MACHINE, HOST_STATE, [Ceiling("fp32", "avx2", (0,), 1.0, "op/s")])
+        results.add_tuning(MACHINE, "key", {}, {})
+        results.add_validation(MACHINE, HOST_STATE, [NewVerdict(Counter("cycles"), "exact", False, "", "1", {})])
+        with results.database.read() as connection:
+            counts = [connection.scalar(select(func.count()).select_from(schema.metadata.tables[n])) for n in TABLES]
+    assert counts == [1, 1]

@@ -12,7 +12,7 @@ import pytest
 
 from hwprof.cli import main, record
 from hwprof.printable import encodable, printable
-from hwprof.programs.recording import Recorded
+from hwprof.programs.recording import Recording
 from hwprof.programs.samples import Frame, Sample
 from hwprof.records import Case, Failure
 from hwprof.store import Results
@@ -217,6 +217,6 @@ def test_a_comparison_for_others(form: str, planted: Path, capsys: pytest.Captur
 )
 def test_a_flame_graph(command: list[str], pid: int | None, what: str, shown: str) -> None:
     sample = Sample("prog", 5, (Frame("main", "/home/alice/lib/libx.so"), Frame("read", "/lib/libc.so")))
-    found = record.shown(Namespace(command=command, pid=pid), Recorded(what, (sample,), 1.0))
+    found = record.mask_recording(Namespace(command=command, pid=pid), Recording(what, (sample,), 1.0))
     assert found.what == shown
     assert [frame.library for frame in found.samples[0].stack] == ["~/lib/libx.so", "/lib/libc.so"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +30,6 @@ from hwprof.store import AlreadyDone, Results, default_path, schema
 from tests.factories import make_case, make_run, make_simulated_run
 
 KILLED = Failure("killed", "the worker died of SIGSEGV during 'window'", "its output says more", "window", "log\nend")
-
-
-@pytest.fixture
-def results(tmp_path: Path) -> Iterator[Results]:
-    with Results.create(tmp_path / "hwprof.db") as opened:
-        yield opened
 
 
 def count(results: Results, table: str) -> int:

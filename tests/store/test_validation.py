@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from hwprof.records import Counter, Exactness, Reading, Role, Run, missing
 from hwprof.reports.page import content
 from hwprof.reports.terminal.run import counters
 from hwprof.store import Results
-from hwprof.store.validation import Validated
+from hwprof.store.validation import NewVerdict
 from tests.factories import HOST_STATE, MACHINE, make_case, make_run, make_window
 
 FAILED = "failed validation: dead, read 0 whatever was done"
 
 
-@pytest.fixture
-def results(tmp_path: Path) -> Iterator[Results]:
-    with Results.create(tmp_path / "x.db") as opened:
-        yield opened
-
-
-def verdict(failed: bool = True, at: str = "2024-01-01T00:00:00+00:00", domain: str = "user+kernel") -> Validated:
+def verdict(failed: bool = True, at: str = "2024-01-01T00:00:00+00:00", domain: str = "user+kernel") -> NewVerdict:
     counter = Counter("loads", domain=domain, source="perf:loads")
     name, why = ("dead", "read 0 whatever was done") if failed else ("right", "")
-    return Validated(counter, name, failed, why, at, {"findings": []})
+    return NewVerdict(counter, name, failed, why, at, {"findings": []})
 
 
 def run(
@@ -94,7 +86,7 @@ def test_a_verdict_holds_with_modifiers_and_for_users_without_rights(results: Re
 
 def test_a_sum_over_kinds_of_core_is_as_good_as_its_parts(results: Results) -> None:
     results.add(run(Reading("loads", 5.0, source="perf:loads"), uid="aa"))
-    part = Validated(Counter("loads@cpu_atom", source="perf:cpu_atom/loads/"), "lying", True, "", "2024", {})
+    part = NewVerdict(Counter("loads@cpu_atom", source="perf:cpu_atom/loads/"), "lying", True, "", "2024", {})
     results.add_validation(MACHINE, HOST_STATE, [part])
     assert told(results)[0][0] is Exactness.SUSPECT
 

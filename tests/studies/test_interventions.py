@@ -8,7 +8,7 @@ import pytest
 
 from hwprof.errors import NotAvailable, UsageError
 from hwprof.frameworks import switches
-from hwprof.plan.cases import checked_options, environ_of, plan
+from hwprof.plan.cases import check_options, environ_of, plan
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plugins import adapter
 from hwprof.records import Case
@@ -58,7 +58,7 @@ def test_affinity_moves_to_other_cores_else_to_all() -> None:
 @pytest.mark.parametrize("kind", ["spin", "simd"])
 def test_a_changed_case_is_recognised_again(kind: str) -> None:
     base = case("opencv")
-    options = switches.changed(kind, base)
+    options = switches.change_of(kind, base)
     assert not isinstance(options, str)
     changed = dataclasses.replace(base, options=tuple(sorted(options.items())))
     assert switches.kind_of(base, changed) == kind
@@ -81,10 +81,10 @@ PLAIN_HASH = "b2389150996206ce"
 
 
 def test_variables_of_a_case_reach_its_worker_and_its_key() -> None:
-    options = checked_options(adapter("onnxruntime"), [("env.OPENCV_CPU_DISABLE", "AVX2"), ("spin", False)])
+    options = check_options(adapter("onnxruntime"), [("env.OPENCV_CPU_DISABLE", "AVX2"), ("spin", False)])
     assert environ_of(dataclasses.replace(case(), options=options)) == {"OPENCV_CPU_DISABLE": "AVX2"}
     with pytest.raises(UsageError, match=r"env\.NAME"):
-        checked_options(adapter("onnxruntime"), [("envOPENCV", "x")])
+        check_options(adapter("onnxruntime"), [("envOPENCV", "x")])
     choice = Choice("onnxruntime", "tiny_cnn", 0, 1, 1, "fp32", (("env.A_SWITCH", "on"),))
     (found,) = plan(Experiment("e", (choice,), cpus="0"))
     assert found.environ()["A_SWITCH"] == "on"

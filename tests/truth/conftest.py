@@ -49,7 +49,7 @@ def counting(name: str, folder: Path) -> str:
     shutil.copy(build.build(CACHE / "truth", COMPILERS[arch]), folder / "truth")
     package = folder / "tests" / "truth"
     package.mkdir(parents=True)
-    for file in ("__init__.py", "parts.py", "watcher.py"):
+    for file in ("__init__.py", "parts.py", "readings.py", "watcher.py"):
         shutil.copy(HERE / file, package)
     return f"python3 -m tests.truth.parts {' '.join(parts)} >printed 2>&1; echo $? >exit-code"
 
@@ -101,3 +101,10 @@ def riscv64_plain(fleet: Fleet) -> Guest:
 def two_cpus(fleet: Fleet) -> Guest:
     """Two CPUs, where instructions can't be counted exactly, and page faults can."""
     return counted("two_cpus", fleet)
+
+
+@pytest.fixture(scope="module", params=["riscv64", "arm64"])
+def guest(request: pytest.FixtureRequest) -> Guest:
+    """Either of the two that count exactly."""
+    found: Guest = request.getfixturevalue(request.param)
+    return found

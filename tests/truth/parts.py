@@ -19,9 +19,10 @@ from typing import Any
 
 from hwprof import Profile
 from hwprof.collectors.perf import PerfCollector, abi
-from hwprof.collectors.protocol import Session, Target
-from hwprof.records import Reading, Snapshot, between
+from hwprof.collectors.protocol import Target
+from hwprof.records import Reading
 from hwprof.studies.validation.bench import Program
+from tests.truth.readings import between_reads
 from tests.truth.watcher import Perf
 
 HERE = Path.cwd()
@@ -66,12 +67,7 @@ def count(
                     program.go(amount)
                     after = session.read()
                     session.select(None)
-                    readings = [
-                        between(counter, b, a, index)
-                        for group, b, a in zip(session.groups, before, after, strict=True)
-                        if group.pass_ == pass_.index
-                        for index, counter in enumerate(group.counters)
-                    ]
+                    readings = between_reads(session, before, after, pass_.index)
                     passes.append({r.metric: plain(r) for r in session.review(readings)})
                 counts.append(passes)
             refused = {name: u.reason for name, u in session.unavailable.items()}
@@ -195,19 +191,9 @@ def own() -> Any:
             for amount in amounts:
                 before = session.read()
                 child(mode, amount)
-                found.setdefault(event, []).append(plain(between_of(session, before, event)))
+                readings = between_reads(session, before, session.read(), 0)
+                found.setdefault(event, []).append(plain(next(r for r in readings if r.metric == event)))
     return found
-
-
-def between_of(session: Session, before: Sequence[Snapshot], event: str) -> Reading:
-    """What the event of the first pass counted since `before`."""
-    found = (
-        between(counter, b, a, index)
-        for group_, b, a in zip(session.groups, before, session.read(), strict=True)
-        if group_.pass_ == 0
-        for index, counter in enumerate(group_.counters)
-    )
-    return next(r for r in found if r.metric == event)
 
 
 def as_nobody(action: Callable[[], Any], perfmon: bool = False) -> Any:
@@ -277,7 +263,7 @@ def sampling() -> Any:
         kernel.close(kernel.open(attr, 0, -1, -1, abi.FLAG_FD_CLOEXEC))
     except OSError as error:
         code = error.errno or 0
-        why = abi.explain(code, abi.Asked(hardware=True, has_pmu=True, rights=rights_))
+        why = abi.explain(code, abi.Circumstances(hardware=True, has_pmu=True, rights=rights_))
         return {"errno": errno.errorcode[code], "why": why.reason}
     return {"errno": "", "why": ""}
 
@@ -297,11 +283,7 @@ def perf_together() -> Any:
                 program.go(amount)
                 after = session.read()
                 perf.say("disable")
-                ours = [
-                    between(c, b, a, index)
-                    for group_, b, a in zip(session.groups, before, after, strict=True)
-                    for index, c in enumerate(group_.counters)
-                ]
+                ours = between_reads(session, before, after)
             found[mode] = {"perf": perf.counts(), "ours": {r.metric: r.value for r in ours}}
     return found
 

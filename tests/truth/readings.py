@@ -1,8 +1,24 @@
-"""Picks values from what tests/truth/parts.py returns."""
+"""Readings of a session between two reads, and values picked from what tests/truth/parts.py returns."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+from hwprof.collectors.protocol import Session
+from hwprof.records import Reading, Snapshot, between
+
+
+def between_reads(
+    session: Session, before: Sequence[Snapshot], after: Sequence[Snapshot], pass_: int | None = None
+) -> list[Reading]:
+    """What all groups of a session counted between two reads, or those of one pass."""
+    return [
+        between(counter, b, a, index)
+        for group, b, a in zip(session.groups, before, after, strict=True)
+        if pass_ in (None, group.pass_)
+        for index, counter in enumerate(group.counters)
+    ]
 
 
 def readings(counted: dict[str, Any], event: str) -> list[dict[str, Any]]:

@@ -15,12 +15,6 @@ CHAIN, REST = 102, 10  # instructions of a unit of `chain`, and of any other loo
 THREADS = 5
 
 
-@pytest.fixture(scope="module", params=["riscv64", "arm64"])
-def guest(request: pytest.FixtureRequest) -> Guest:
-    found: Guest = request.getfixturevalue(request.param)
-    return found
-
-
 def test_every_loop_counts_its_instructions_to_the_last_one(guest: Guest) -> None:
     counted = guest["programs"]
     added = {name: more(c, "instructions:u") for name, c in counted.items()}

@@ -12,11 +12,11 @@ import pytest
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.protocol import Target, Unavailable
 from hwprof.errors import NotInstalled
-from hwprof.records import between
-from hwprof.studies.validation import build, expected
+from hwprof.studies.validation import build, known_counts
 from hwprof.studies.validation.bench import Bench, Program
 from hwprof.studies.validation.verdicts import EventVerdict
 from tests.truth import watcher
+from tests.truth.readings import between_reads
 
 EVENTS = "page-faults,context-switches,task-clock"
 
@@ -36,12 +36,7 @@ def counted(collector: PerfCollector, program: Program, events: str, amount: int
         session.select(session.passes[0])
         before = session.read()
         program.go(amount)
-        after = session.read()
-        return {
-            c.metric: between(c, b, a, i).value
-            for g, b, a in zip(session.groups, before, after, strict=True)
-            for i, c in enumerate(g.counters)
-        }
+        return {r.metric: r.value for r in between_reads(session, before, session.read())}
 
 
 @pytest.mark.parametrize(
@@ -60,19 +55,19 @@ def test_page_faults_of_all_that_a_program_starts_are_counted(truth: Path, mode:
 
 def test_verdicts_on_the_kernels_own_events(truth: Path) -> None:
     collector = PerfCollector()
-    bench = Bench(collector, expected.MachineFacts(), lambda mode, argument: Program(truth, mode, argument))
+    bench = Bench(collector, known_counts.MachineFacts(), lambda mode, argument: Program(truth, mode, argument))
     names = ("page-faults", "minor-faults", "task-clock", "major-faults")
-    found = {r.judged.metric: r for r in bench.validate([collector.parser.event(name) for name in names])}
-    verdicts = {name: r.judged.verdict for name, r in found.items() if name != "task-clock"}
+    found = {r.assessment.metric: r for r in bench.validate([collector.parser.event(name) for name in names])}
+    verdicts = {name: r.assessment.verdict for name, r in found.items() if name != "task-clock"}
     assert verdicts == {
         "page-faults": EventVerdict.RIGHT,
         "minor-faults": EventVerdict.RIGHT,
         "major-faults": EventVerdict.UNPROVEN,
     }
-    (finding,) = found["page-faults"].judged.findings
+    (finding,) = found["page-faults"].assessment.findings
     assert finding.expected == 400
     assert finding.counted == pytest.approx(400, abs=4)
-    (finding,) = found["task-clock"].judged.findings
+    (finding,) = found["task-clock"].assessment.findings
     # Time that a hypervisor takes is counted, here more, there less. Without it, as in test_validate.py, it is right.
     disturbed = (finding.counted or 0) > (finding.expected or 0) or (finding.spread or 0) > 0.1
     assert finding.verdict is EventVerdict.RIGHT or (finding.verdict is not EventVerdict.DEAD and disturbed)
@@ -108,12 +103,7 @@ def test_hwprof_and_perf_stat_agree_about_a_real_command(truth: Path) -> None:
             command.stdin.close()
             said = command.stdout.read()
             command.wait()
-            after = session.read()
-            ours = {
-                c.metric: between(c, b, a, i).value
-                for g, b, a in zip(session.groups, before, after, strict=True)
-                for i, c in enumerate(g.counters)
-            }
+            ours = {r.metric: r.value for r in between_reads(session, before, session.read())}
         theirs = perf.counts()
     assert int(said) == zlib.crc32(zlib.compress(bytes(range(256)) * 40_000))
     assert ours["page-faults"] == theirs["page-faults"] > 0

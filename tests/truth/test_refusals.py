@@ -14,12 +14,6 @@ pytestmark = [pytest.mark.board, pytest.mark.timeout(3000)]
 HARDWARE = "cycles"
 
 
-@pytest.fixture(scope="module", params=["riscv64", "arm64"])
-def guest(request: pytest.FixtureRequest) -> Guest:
-    found: Guest = request.getfixturevalue(request.param)
-    return found
-
-
 def events(guest: Guest, who: str) -> dict[str, Any]:
     said = guest["rights"][who]
     assert "error" not in said, said

@@ -11,9 +11,9 @@ from hwprof.analysis.bottlenecks.verdicts import (
     State,
     Sure,
     Verdict,
-    forbidden,
-    unknown,
-    weakened,
+    abstain,
+    refuse_emulated,
+    weaken,
 )
 from hwprof.analysis.factors import cycles
 from hwprof.analysis.factors.evidence import Evidence
@@ -32,7 +32,7 @@ def _flop_rate(evidence: Evidence) -> float | None:
     return 2.0 * evidence.macs * evidence.throughput
 
 
-def _under(context: Context, sure: Sure) -> Sure:
+def _certainty(context: Context, sure: Sure) -> Sure:
     """One step less sure where the ceilings are of other cores than the case ran on."""
     return LOWER[sure] if context.roof_doubt else sure
 
@@ -40,7 +40,7 @@ def _under(context: Context, sure: Sure) -> Sure:
 def compute_bound(context: Context) -> Verdict:
     """The arithmetic of the graph against the machine's measured peak; else the share of slots that retire."""
     code, e = "compute-bound", context.evidence
-    if (no := forbidden(code, e)) is not None:
+    if (no := refuse_emulated(code, e)) is not None:
         return no
     advice = "fewer MACs or a narrower type (INT8, FP16): this framework already uses the arithmetic units"
     rate, peak = _flop_rate(e), context.roof.compute.get(e.case.precision) if context.roof else None
@@ -52,11 +52,11 @@ def compute_bound(context: Context) -> Verdict:
         )
         because = f"{share:.0%} of the measured peak"
         state = State.YES if share >= HIGH else State.NO if share < LOW else State.PARTLY
-        return Verdict(code, state, because, numbers, _under(context, Sure.HIGH), advice, weight=min(1.0, share))
-    top = cycles.level1(e)
+        return Verdict(code, state, because, numbers, _certainty(context, Sure.HIGH), advice, weight=min(1.0, share))
+    top = cycles.top_down(e)
     if top is None:
         need = "peak FLOP/s (hwprof calibrate)" if rate is not None else "MACs of the network"
-        return unknown(code, need, "top-down events", because=f"not measured: {need}, nor top-down events")
+        return abstain(code, need, "top-down events", because=f"not measured: {need}, nor top-down events")
     shown = (Number("retiring", top.retiring, f"{top.retiring:.0%} of the slots retire", top.caution),)
     state = State.PARTLY if top.retiring >= HIGH else State.NO
     because = "by top-down slots alone: retiring slots may be useful arithmetic or not"
@@ -66,14 +66,14 @@ def compute_bound(context: Context) -> Verdict:
 def bandwidth_bound(context: Context) -> Verdict:
     """Bytes per second from counters, else the weights that must be read, against the measured bandwidth."""
     code, e = "memory-bandwidth-bound", context.evidence
-    if (no := forbidden(code, e)) is not None:
+    if (no := refuse_emulated(code, e)) is not None:
         return no
     limit = context.roof.bandwidth.get(MEMORY) if context.roof else None
     misses = e.best(Name.LLC_MISSES, simulated=False)
     cached = _last_level_bytes(e)
     weights = e.params * FLOAT / e.case.batch if e.params else None
     if limit is None:
-        return unknown(code, "memory bandwidth (hwprof calibrate)")
+        return abstain(code, "memory bandwidth (hwprof calibrate)")
     advice = "a larger batch shares the weights between frames; a narrower type; fusing layers that only move data"
     ceiling = Number("bandwidth", limit, f"{limit / 1e9:.1f} GB/s measured on this machine", context.roof_doubt)
     if misses is not None:
@@ -81,7 +81,7 @@ def bandwidth_bound(context: Context) -> Verdict:
         share = rate / limit
         text = f"{rate / 1e9:.2f} GB/s by last-level misses x {LINE} B (prefetched lines may be missing: at least)"
         state = State.YES if share >= HIGH else State.PARTLY if share >= LOW else State.NO
-        sure = _under(context, weakened(Sure.MEDIUM if state is not State.NO else Sure.LOW, misses))
+        sure = _certainty(context, weaken(Sure.MEDIUM if state is not State.NO else Sure.LOW, misses))
         shown = (Number("bytes/s", rate, text, misses.caution), ceiling)
         return Verdict(
             code, state, f"at least {share:.0%} of the bandwidth", shown, sure, advice, weight=min(1.0, share)
@@ -94,7 +94,9 @@ def bandwidth_bound(context: Context) -> Verdict:
         if share >= LOW:
             state = State.YES if share >= HIGH else State.PARTLY
             because = f"at least {share:.0%} of the bandwidth"
-            return Verdict(code, state, because, shown, _under(context, Sure.MEDIUM), advice, weight=min(1.0, share))
+            return Verdict(
+                code, state, because, shown, _certainty(context, Sure.MEDIUM), advice, weight=min(1.0, share)
+            )
         return Verdict(
             code,
             State.UNKNOWN,
@@ -102,7 +104,7 @@ def bandwidth_bound(context: Context) -> Verdict:
             shown,
             missing=(Name.LLC_MISSES,),
         )
-    return unknown(code, Name.LLC_MISSES)
+    return abstain(code, Name.LLC_MISSES)
 
 
 def _last_level_bytes(e: Evidence) -> int | None:
@@ -113,14 +115,14 @@ def _last_level_bytes(e: Evidence) -> int | None:
 def latency_bound(context: Context) -> Verdict:
     """Cache and TLB misses that can stand for many cycles while the bandwidth isn't used up."""
     code, e = "memory-latency-bound", context.evidence
-    if (no := forbidden(code, e)) is not None:
+    if (no := refuse_emulated(code, e)) is not None:
         return no
     metrics = (Name.L2_MISSES, Name.LLC_MISSES, Name.DTLB_MISSES)
     found = [b for m in metrics if (b := cycles.bound(e, m, context.latencies)) is not None]
     if not found:
-        return unknown(code, *metrics, Name.CYCLES)
+        return abstain(code, *metrics, Name.CYCLES)
     back = cycles.stalls(e, Name.BACKEND_STALLS)
-    top = cycles.level1(e)
+    top = cycles.top_down(e)
     stalled = top.backend if top is not None else back[0] if back is not None else None
     numbers = [
         Number(
@@ -155,11 +157,11 @@ def latency_bound(context: Context) -> Verdict:
 def front_end(context: Context) -> Verdict:
     """Slots or cycles that wait for instructions."""
     code, e = "front-end-bound", context.evidence
-    if (no := forbidden(code, e)) is not None:
+    if (no := refuse_emulated(code, e)) is not None:
         return no
-    top, stalled = cycles.level1(e), cycles.stalls(e, Name.FRONTEND_STALLS)
+    top, stalled = cycles.top_down(e), cycles.stalls(e, Name.FRONTEND_STALLS)
     if top is None and stalled is None:
-        return unknown(code, Name.FRONTEND_STALLS, "top-down events")
+        return abstain(code, Name.FRONTEND_STALLS, "top-down events")
     share, caution = (top.frontend, top.caution) if top is not None else stalled or (0.0, "")
     what = "slots" if top is not None else "cycles"
     numbers = [Number("front end", share, f"{share:.0%} of the {what} wait for the front end", caution)]
@@ -177,10 +179,10 @@ def front_end(context: Context) -> Verdict:
 def bad_speculation(context: Context) -> Verdict:
     """Mispredicted branches: by top-down slots, else what they can stand for at most."""
     code, e = "bad-speculation", context.evidence
-    if (no := forbidden(code, e)) is not None:
+    if (no := refuse_emulated(code, e)) is not None:
         return no
     advice = "kernels without data-dependent branches; a fixed shape; sorting out which code by hwprof record"
-    top = cycles.level1(e)
+    top = cycles.top_down(e)
     if top is not None:
         share = top.bad_speculation
         state = State.YES if share >= 0.15 else State.PARTLY if share >= 0.07 else State.NO
@@ -189,7 +191,7 @@ def bad_speculation(context: Context) -> Verdict:
         return Verdict(code, state, number.text, (number,), sure, advice, weight=share)
     b = cycles.bound(e, Name.BRANCH_MISSES)
     if b is None:
-        return unknown(code, Name.BRANCH_MISSES, Name.CYCLES)
+        return abstain(code, Name.BRANCH_MISSES, Name.CYCLES)
     text = (
         f"mispredicted branches: {b.mpki:.2f} per 1,000 instructions, consistent with up to {b.share:.0%} of the "
         f"cycles at {b.latency:.0f} cycles each (assumed)"
@@ -208,7 +210,7 @@ def lanes(e: Evidence) -> int | None:
     return next((wide for word, wide in known if word in has), None)
 
 
-def under_vectorised(context: Context) -> Verdict:
+def vectorisation(context: Context) -> Verdict:
     """Few vector instructions, or about as many instructions per MAC as scalar code needs."""
     code, e = "under-vectorised", context.evidence
     share, count = cycles.vector_share(e), e.best(Name.INSTRUCTIONS)
@@ -225,9 +227,9 @@ def under_vectorised(context: Context) -> Verdict:
         per_mac = count.value / e.macs
         numbers.append(Number("instructions per MAC", per_mac, f"{per_mac:.2f} instructions per MAC", count.caution))
     if not numbers:
-        return unknown(code, Name.VECTOR_INSTRUCTIONS, Name.INSTRUCTIONS)
+        return abstain(code, Name.VECTOR_INSTRUCTIONS, Name.INSTRUCTIONS)
     wide = lanes(e)
-    sure = weakened(Sure.MEDIUM, count if share is None else None)
+    sure = weaken(Sure.MEDIUM, count if share is None else None)
     if share is not None and share[1]:
         sure = Sure.LOW
     # A scalar multiply-add needs itself and at least one load; four lanes need a quarter of that.

@@ -18,7 +18,7 @@ from hwprof.analysis.factors.identity import CPU_TIME, Identity, factor, identit
 from hwprof.analysis.omissions import Omission, why_no_speed
 from hwprof.analysis.roofline import Roof
 from hwprof.frameworks import switches
-from hwprof.records import Case, Kind, Layer, Run
+from hwprof.records import Case, Kind, Layer
 from hwprof.store import Results, layers
 from hwprof.store.listing import Entry, entries
 
@@ -27,7 +27,7 @@ from hwprof.store.listing import Entry, entries
 class MeasuredCase:
     """One case as measured: who it is, its evidence, its rounds, and of which experiment each round is."""
 
-    cell: CaseRuns
+    runs: CaseRuns
     evidence: Evidence
     speeds: Sequence[Identity]
     experiments: Sequence[int]
@@ -63,56 +63,46 @@ def diagnose(results: Results, where: str = "") -> tuple[list[Diagnosis], list[O
     """Verdicts on every case (`where`: a selector, only of those), in the order of framework and network; and the
     cases without a speed."""
     listed = entries(results.database)
-    found, omitted = known(results, listed)
+    found, omitted = measured_cases(results, listed)
     roofs = roofline.roofs(results.ceilings(), results.machines())
-    told = layers.stored(results.database, [e.order for e in listed if e.ok and e.kind == Kind.LAYERS])
+    profiled = layers.read(results.database, [e.order for e in listed if e.ok and e.kind == Kind.LAYERS])
     chosen = found
     if where:
         selector = selectors.parse(where, listed)
         chosen = [
             k
             for k in found
-            if selectors.matches(k.cell.last, selector.where)
-            and (not selector.run or any(e.uid.startswith(selector.run) for e in k.cell.entries))
+            if selectors.matches(k.runs.last, selector.where)
+            and (not selector.run or any(e.uid.startswith(selector.run) for e in k.runs.entries))
         ]
     out = []
     for one in chosen:
-        context = context_of(one, found, roofs.get(one.cell.last.machine_key, ()), _layers(one.cell, listed, told))
-        out.append(Diagnosis(one.cell.case, one.cell.last.machine, one.cell.last.version, context, verdicts(context)))
+        context = context_of(one, found, roofs.get(one.runs.last.machine_key, ()), _layers(one.runs, listed, profiled))
+        out.append(Diagnosis(one.runs.case, one.runs.last.machine, one.runs.last.version, context, verdicts(context)))
     out.sort(key=lambda d: (d.machine, d.case.framework, d.case.network, d.case.threads, d.case.batch))
     return out, omitted
 
 
-def known(results: Results, listed: Sequence[Entry]) -> tuple[list[MeasuredCase], list[Omission]]:
+def measured_cases(results: Results, listed: Sequence[Entry]) -> tuple[list[MeasuredCase], list[Omission]]:
     """Every case with a speed, and those without; the simulated run of the same case, machine, version and call belongs
     to it.
     """
     simulated = {(e.case, e.place): e for e in listed if e.ok and e.kind == Kind.SIMULATED}
     out, omitted = [], []
-    for cell in selectors.cells(listed):
-        extra = simulated.get((cell.case, cell.last.place))
-        ids = [e.order for e in cell.entries] + ([extra.order] if extra else [])
-        runs = list(results.runs(ids=ids))
-        found = of_runs(cell, runs)
-        if found is not None:
-            out.append(found)
+    for runs in selectors.case_runs(listed):
+        extra = simulated.get((runs.case, runs.last.place))
+        records = list(results.runs(ids=[e.order for e in (*runs.entries, *([extra] if extra else []))]))
+        evidence, experiment = collect(records), {e.uid: e.experiment for e in runs.entries}
+        rounds = [(s, experiment[r.uid]) for r in records if r.kind is Kind.NATIVE and (s := identity(r)) is not None]
+        if evidence is None or not rounds:
+            omitted.append(Omission(runs.case.title, why_no_speed(records)))
         else:
-            omitted.append(Omission(cell.case.title, why_no_speed(runs)))
+            out.append(MeasuredCase(runs, evidence, [s for s, _ in rounds], [e for _, e in rounds]))
     return out, omitted
 
 
-def of_runs(cell: CaseRuns, runs: Sequence[Run]) -> MeasuredCase | None:
-    """A case out of its runs; None where no round has a speed."""
-    evidence = collect(runs)
-    where = {e.uid: e.experiment for e in cell.entries}
-    found = [(s, where[r.uid]) for r in runs if r.kind is Kind.NATIVE and (s := identity(r)) is not None]
-    if evidence is None or not found:
-        return None
-    return MeasuredCase(cell, evidence, [s for s, _ in found], [e for _, e in found])
-
-
 def context_of(
-    one: MeasuredCase, everything: Iterable[MeasuredCase], roofs: Sequence[Roof], told: Sequence[Layer]
+    one: MeasuredCase, everything: Iterable[MeasuredCase], roofs: Sequence[Roof], profiled: Sequence[Layer]
 ) -> Context:
     """What rules look at for one case.
 
@@ -123,12 +113,12 @@ def context_of(
     alone: tuple[float, ...] = ()
     peers: dict[str, Evidence] = {}
     spin = None
-    me = one.cell
+    me = one.runs
     for other in everything:
-        if other.cell.last.machine_id != me.last.machine_id:
+        if other.runs.last.machine_id != me.last.machine_id:
             continue
-        case, base = other.cell.case, me.case
-        alike = other.cell.last.place == me.last.place
+        case, base = other.runs.case, me.case
+        alike = other.runs.last.place == me.last.place
         if alike and replace(case, threads=base.threads, cpus=base.cpus) == base:
             threads[case.threads] = other.throughput
             alone = other.cpu if case.threads == 1 else alone
@@ -143,9 +133,9 @@ def context_of(
         if changed and switches.kind_of(base, case) == "spin":
             spin = _spin(one.of(max(shared)), other.of(max(shared)))
     case = me.case
-    roof, doubt = roofline.nearest(roofs, case.cpus, case.threads)
+    roof, doubt = roofline.nearest_roof(roofs, case.cpus, case.threads)
     latencies = roofline.latencies(roofs, case.cpus, clues.hertz(one.evidence))
-    return Context(one.evidence, roof, doubt, threads, alone, batches, peers, told, spin, latencies)
+    return Context(one.evidence, roof, doubt, threads, alone, batches, peers, profiled, spin, latencies)
 
 
 def _spin(now: MeasuredCase, off: MeasuredCase) -> Spin | None:
@@ -156,10 +146,10 @@ def _spin(now: MeasuredCase, off: MeasuredCase) -> Spin | None:
     return Spin(speed.ratio, speed.low, speed.high, cpu.ratio)
 
 
-def _layers(cell: CaseRuns, listed: Sequence[Entry], told: Mapping[int, Sequence[Layer]]) -> Sequence[Layer]:
-    """Layers of the latest run that told them for this case."""
-    found = [e for e in listed if e.order in told and e.case == cell.case and e.machine_id == cell.last.machine_id]
-    return told[found[-1].order] if found else ()
+def _layers(runs: CaseRuns, listed: Sequence[Entry], profiled: Mapping[int, Sequence[Layer]]) -> Sequence[Layer]:
+    """Layers of the latest profiled run of this case."""
+    found = [e for e in listed if e.order in profiled and e.case == runs.case and e.machine_id == runs.last.machine_id]
+    return profiled[found[-1].order] if found else ()
 
 
 def frequent(found: Sequence[Diagnosis]) -> list[tuple[str, int, int]]:
@@ -180,11 +170,11 @@ RULES: tuple[Rule, ...] = (
     cores.latency_bound,
     cores.front_end,
     cores.bad_speculation,
-    cores.under_vectorised,
+    cores.vectorisation,
     system.poorly_parallel,
     system.spinning,
-    system.throttled,
-    system.contended,
+    system.throttling,
+    system.other_load,
     system.paging,
     system.dispatch,
     system.conversion,

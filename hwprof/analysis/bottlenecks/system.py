@@ -5,7 +5,9 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 
-from hwprof.analysis.bottlenecks.verdicts import Context, Number, State, Sure, Verdict, forbidden, unknown, weakened
+import numpy as np
+
+from hwprof.analysis.bottlenecks.verdicts import Context, Number, State, Sure, Verdict, abstain, refuse_emulated, weaken
 from hwprof.analysis.factors import clues, scaling
 from hwprof.analysis.factors.clues import cpu_per_frame, cpus_used
 from hwprof.collectors.vocabulary import Name
@@ -25,7 +27,7 @@ def poorly_parallel(context: Context) -> Verdict:
     code, e = "poorly-parallel", context.evidence
     if e.case.threads < 2:
         return _one_thread(code)
-    if (no := forbidden(code, e)) is not None:
+    if (no := refuse_emulated(code, e)) is not None:
         return no
     advice = "fewer threads and several processes, a larger batch, pinned cores; spinning and other load come first"
     found = scaling.scaling(context.threads)
@@ -46,7 +48,7 @@ def poorly_parallel(context: Context) -> Verdict:
             numbers.append(Number("other load", 1.0, "something else ran on its cores", "other load while measuring"))
         return Verdict(code, state, f"{share:.0%} of ideal scaling", tuple(numbers), sure, advice, weight=1 - share)
     if used is None:
-        return unknown(code, "the same case with one thread", Name.TASK_CLOCK)
+        return abstain(code, "the same case with one thread", Name.TASK_CLOCK)
     share = used / e.case.threads
     missing = ("the same case with one thread",)
     if share < 0.6:
@@ -62,7 +64,7 @@ def spinning(context: Context) -> Verdict:
     code, e = "spinning", context.evidence
     if e.case.threads < 2:
         return _one_thread(code)
-    if (no := forbidden(code, e)) is not None:
+    if (no := refuse_emulated(code, e)) is not None:
         return no
     advice = (
         "spinning costs energy and other programs' time; it may be worth its latency: hwprof "
@@ -80,10 +82,10 @@ def spinning(context: Context) -> Verdict:
         return Verdict(code, State.NO, "the framework says that spinning is off", sure=Sure.HIGH)
     used, cpu = cpus_used(e), cpu_per_frame(e)
     if used is None or cpu is None:
-        return unknown(code, Name.TASK_CLOCK)
+        return abstain(code, Name.TASK_CLOCK)
     numbers: tuple[Number, ...] = (Number("CPUs used", used, f"{used:.2f} CPUs busy of {e.case.threads} threads"),)
-    if context.alone:
-        inflated = cpu / statistics.geometric_mean(context.alone)
+    if context.one_thread:
+        inflated = cpu / statistics.geometric_mean(context.one_thread)
         text = f"CPU time per frame is x{inflated:.2f} that with one thread"
         numbers = (*numbers, Number("CPU time ratio", inflated, text))
         if inflated < 1.1:
@@ -103,15 +105,15 @@ def spinning(context: Context) -> Verdict:
     )
 
 
-def throttled(context: Context) -> Verdict:
+def throttling(context: Context) -> Verdict:
     """Heat, power and clock limits as sensors and counters tell; and the control group's CPU limit."""
     code, e = "throttled", context.evidence
-    if (no := forbidden(code, e)) is not None:
+    if (no := refuse_emulated(code, e)) is not None:
         return no
     numbers = []
-    held = e.get(Name.CGROUP_THROTTLED_TIME)
-    share = held.per_second if held is not None else 0.0
-    if held is not None:
+    limited = e.get(Name.CGROUP_THROTTLED_TIME)
+    share = limited.per_second if limited is not None else 0.0
+    if limited is not None:
         numbers.append(Number("cgroup", share, f"the control group held it back {share:.1%} of the time"))
     clock = e.series.get(Name.CPU_FREQUENCY)
     if clock is not None:
@@ -135,7 +137,7 @@ def throttled(context: Context) -> Verdict:
             code,
             State.UNKNOWN,
             "neither the clock nor throttle counters can be read here"
-            + (", the control group's limit was not met" if held else ""),
+            + (", the control group's limit was not met" if limited else ""),
             tuple(numbers),
             missing=(Name.CPU_FREQUENCY, Name.THROTTLE_EVENTS),
         )
@@ -146,13 +148,13 @@ def throttled(context: Context) -> Verdict:
     return Verdict(code, State.NO, "no sensor reported it", tuple(numbers), Sure.HIGH if watched else Sure.MEDIUM)
 
 
-def contended(context: Context) -> Verdict:
+def other_load(context: Context) -> Verdict:
     """Ready threads that waited for a CPU, and time that a hypervisor took: not the framework's doing."""
     code, e = "other-load", context.evidence
     waited = e.get(Name.RUN_QUEUE_WAIT)
-    stolen = clues.stolen(e)
+    stolen = clues.steal_share(e)
     if waited is None:
-        return unknown(code, Name.RUN_QUEUE_WAIT)
+        return abstain(code, Name.RUN_QUEUE_WAIT)
     share = min(1.0, waited.per_second / e.case.threads)
     numbers = (
         Number("waiting", share, f"its threads waited for a CPU {share:.1%} of the time"),
@@ -185,7 +187,7 @@ def paging(context: Context) -> Verdict:
         advice = "free memory, a smaller batch or size; on a board, more RAM or no swap on a card"
         return Verdict(code, State.YES, "memory comes from the disk", tuple(numbers), Sure.HIGH, advice, weight=0.5)
     if minor is None:
-        return unknown(code, Name.PAGE_FAULTS)
+        return abstain(code, Name.PAGE_FAULTS)
     if e.emulated:
         return Verdict(code, State.UNKNOWN, "EMULATED: what a fault costs here says nothing", tuple(numbers))
     share = minor.value * FAULT_S * e.throughput
@@ -194,32 +196,32 @@ def paging(context: Context) -> Verdict:
     advice = "an allocator that keeps memory (tcmalloc, MALLOC_TRIM_THRESHOLD_), an arena, transparent huge pages"
     state = State.YES if share > 0.1 else State.PARTLY if share > 0.03 else State.NO
     because = "memory is given back and taken anew" if state is not State.NO else "too few faults to matter"
-    sure = weakened(Sure.MEDIUM if state is not State.NO else Sure.HIGH, minor)
+    sure = weaken(Sure.MEDIUM if state is not State.NO else Sure.HIGH, minor)
     return Verdict(code, state, because, tuple(numbers), sure, advice, weight=share)
 
 
 def dispatch(context: Context) -> Verdict:
     """What an inference costs whatever its batch: a line through time per inference over batches, at this one."""
     code, e = "dispatch-overhead", context.evidence
-    if (no := forbidden(code, e)) is not None:
+    if (no := refuse_emulated(code, e)) is not None:
         return no
-    given = {b: [v for v in values if v > 0] for b, values in context.batches.items()}
-    given = {b: v for b, v in given.items() if v}
+    batches = {b: [v for v in values if v > 0] for b, values in context.batches.items()}
+    batches = {b: v for b, v in batches.items() if v}
     layers = [x for x in context.layers if x.ns]
     numbers = []
     if layers:
         small = sum(1 for x in layers if (x.ns or 0) < 10_000)
         text = f"{len(layers)} layers, {small} of them shorter than 10 us"
         numbers.append(Number("layers", len(layers), text))
-    if len(given) < 2:
+    if len(batches) < 2:
         why = "the same case at another batch"
         return Verdict(code, State.UNKNOWN, f"not measured: {why}", tuple(numbers), missing=(why,))
-    fixed, frame = _line(given)
+    fixed, frame = _line(batches)
     batch = e.case.batch
     share = max(0.0, fixed) / (fixed + frame * batch) if fixed + frame * batch > 0 else 0.0
     text = (
         f"{1e3 * fixed:.3g} ms per inference + {1e3 * frame:.3g} ms per frame, over batches "
-        f"{', '.join(map(str, sorted(given)))}"
+        f"{', '.join(map(str, sorted(batches)))}"
     )
     numbers.insert(0, Number("fixed share", share, text))
     state = State.YES if share > 0.3 else State.PARTLY if share > 0.15 else State.NO
@@ -227,17 +229,15 @@ def dispatch(context: Context) -> Verdict:
         f"{share:.0%} of an inference of batch {batch} doesn't depend on the batch: dispatch, "
         "waking threads, reading weights"
     )
-    sure = Sure.MEDIUM if len(given) > 2 else Sure.LOW
+    sure = Sure.MEDIUM if len(batches) > 2 else Sure.LOW
     advice = "larger batches; fusing layers, a compiled graph (inductor, XLA, TVM), fewer threads for small kernels"
     return Verdict(code, state, because, tuple(numbers), sure, advice, weight=share)
 
 
-def _line(given: dict[int, list[float]]) -> tuple[float, float]:
+def _line(batches: dict[int, list[float]]) -> tuple[float, float]:
     """(fixed, per frame): least squares in relative errors of seconds per inference on the batch."""
-    import numpy as np
-
-    b = np.array([k for k, values in given.items() for _ in values], dtype=float)
-    t = np.array([v for values in given.values() for v in values])
+    b = np.array([k for k, values in batches.items() for _ in values], dtype=float)
+    t = np.array([v for values in batches.values() for v in values])
     (fixed, frame), *_ = np.linalg.lstsq(
         np.column_stack([np.ones_like(b), b]) / t[:, None], np.ones_like(b), rcond=None
     )
@@ -268,7 +268,7 @@ def conversion(context: Context) -> Verdict:
         if count is not None and count.value > 0:
             rivals[name] = count
     if own is None or not rivals:
-        return unknown(code, "time per layer", "instructions of another framework on this network")
+        return abstain(code, "time per layer", "instructions of another framework on this network")
     name, best = min(rivals.items(), key=lambda item: item[1].value)
     times = own.value / best.value
     text = f"x{times:.2f} the instructions per frame of {name}"

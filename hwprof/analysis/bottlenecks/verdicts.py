@@ -1,4 +1,4 @@
-"""What a rule of `bottlenecks` is given, and what it says: a verdict with its numbers, how sure, what to try."""
+"""Input and output of a rule of `bottlenecks`: a case in its context, and a verdict with its numbers and certainty."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Spin:
-    """A stored rerun with spin-waiting off: speed and CPU time per frame as it is over those without."""
+    """A stored rerun with spin-waiting off: speed and CPU time per frame with it over those without."""
 
     speed: float
     speed_low: float | None
@@ -74,9 +74,9 @@ class Spin:
 class Context:
     """One case with all that rules may look at.
 
-    `threads`: throughput of each round per thread count; `alone`: CPU s per frame with one thread, per round;
+    `threads`: throughput of each round per thread count; `one_thread`: CPU s per frame with one thread, per round;
     `batches`: seconds per inference of each round per batch; `peers`: the same case in other frameworks;
-    `layers`: of a run that told its layers; `latencies`: cycles per miss event, measured here. `roof`: of the cores
+    `layers`: of a run that profiled its layers; `latencies`: cycles per miss event, measured here. `roof`: of the cores
     that it ran on; `roof_doubt`: why that is not sure.
     """
 
@@ -84,7 +84,7 @@ class Context:
     roof: Roof | None = None
     roof_doubt: str = ""
     threads: Mapping[int, Sequence[float]] = field(default_factory=dict)
-    alone: Sequence[float] = ()
+    one_thread: Sequence[float] = ()
     batches: Mapping[int, Sequence[float]] = field(default_factory=dict)
     peers: Mapping[str, Evidence] = field(default_factory=dict)
     layers: Sequence[Layer] = ()
@@ -92,12 +92,12 @@ class Context:
     latencies: Mapping[str, float] = field(default_factory=dict)
 
 
-def unknown(code: str, *missing: str, because: str = "") -> Verdict:
+def abstain(code: str, *missing: str, because: str = "") -> Verdict:
     """Not decided: what would be needed."""
     return Verdict(code, State.UNKNOWN, because or f"not measured: {', '.join(missing)}", missing=missing)
 
 
-def weakened(sure: Sure, *quantities: Quantity | None) -> Sure:
+def weaken(sure: Sure, *quantities: Quantity | None) -> Sure:
     """One step less sure for each kind of caution among the numbers (suspect, simulated, emulated, scaled)."""
     kinds = {(q.exactness, q.origin) for q in quantities if q is not None and q.caution}
     for _ in kinds:
@@ -105,8 +105,8 @@ def weakened(sure: Sure, *quantities: Quantity | None) -> Sure:
     return sure
 
 
-def forbidden(code: str, evidence: Evidence) -> Verdict | None:
-    """A verdict on time is not given on an emulated machine."""
+def refuse_emulated(code: str, evidence: Evidence) -> Verdict | None:
+    """No verdict on time on an emulated machine."""
     if not evidence.emulated:
         return None
     return Verdict(code, State.UNKNOWN, "EMULATED: times and cycles are the emulator's; they say nothing of a real CPU")

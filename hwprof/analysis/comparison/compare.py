@@ -15,11 +15,12 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import geometric_mean as mean
 
 import numpy as np
 
 from hwprof.analysis.comparison.differences import Difference, differences
-from hwprof.analysis.comparison.measured import BESIDE, RunSummary
+from hwprof.analysis.comparison.measured import COUNTED, RunSummary
 from hwprof.records import Case, call_of
 
 THRESHOLD = 0.05
@@ -139,24 +140,24 @@ def _matching(old: Sequence[RunSummary], new: Sequence[RunSummary]) -> tuple[Cal
     """How cases of both sides are matched, and what must be said about it."""
     machines = [{repr(sorted(m.machine.items())) for m in side} for side in (old, new)]
     several = max(len(side) for side in machines) > 1
-    called = {name for side in (old, new) for name in _called_differently(side)}
+    several_calls = {name for side in (old, new) for name in _with_several_calls(side)}
 
     def full(m: RunSummary) -> Key:
         c = m.case
         what = (m.kind, c.framework, c.network, c.recipe, c.size, c.batch, c.threads, c.precision, c.options)
-        call = call_of(m.software) if c.framework in called else ""
+        call = call_of(m.software) if c.framework in several_calls else ""
         return (*what, repr(sorted(m.machine.items())) if several else "", call)
 
     cases = [{full(m) for m in side} for side in (old, new)]
     if len(cases[0]) == len(cases[1]) == 1 and cases[0] != cases[1]:
         return (lambda m: ()), ["one case on each side, and not the same one: see what differs"]
     notes = ["several machines: cases are matched machine by machine"] if several else []
-    if called:
-        notes.append(f"{', '.join(sorted(called))} was called in several ways: cases are matched call by call")
+    if several_calls:
+        notes.append(f"{', '.join(sorted(several_calls))} was called in several ways: cases are matched call by call")
     return full, notes
 
 
-def _called_differently(side: Sequence[RunSummary]) -> set[str]:
+def _with_several_calls(side: Sequence[RunSummary]) -> set[str]:
     """Frameworks that the runs of one side call in more than one way; such runs are never pooled."""
     calls: dict[str, set[str]] = defaultdict(set)
     for m in side:
@@ -186,10 +187,10 @@ def _change(old: Sequence[RunSummary], new: Sequence[RunSummary]) -> Change:
     old, new = sorted(old, key=lambda m: m.round), sorted(new, key=lambda m: m.round)
     paired = interleaved(old, new)
     x, y = [math.log(m.speed) for m in old], [math.log(m.speed) for m in new]
-    difference, low, high, p = _paired(x, y) if paired else _welch(x, y)
-    beside = {
-        name: _mean(m.counts[name] for m in new) / _mean(m.counts[name] for m in old)
-        for name in BESIDE
+    difference, low, high, p = _estimate(x, y, paired)
+    counts = {
+        name: mean(m.counts[name] for m in new) / mean(m.counts[name] for m in old)
+        for name in COUNTED
         if all(name in m.counts for m in (*old, *new))
     }
     doubts = _doubts(old, new)
@@ -205,13 +206,9 @@ def _change(old: Sequence[RunSummary], new: Sequence[RunSummary]) -> Change:
         None if high is None else math.exp(high),
         p,
         paired,
-        beside,
+        counts,
         tuple(doubts),
     )
-
-
-def _mean(values: object) -> float:
-    return statistics.geometric_mean(values)  # type: ignore[arg-type]
 
 
 def _doubts(old: Sequence[RunSummary], new: Sequence[RunSummary]) -> list[str]:
@@ -223,8 +220,8 @@ def _doubts(old: Sequence[RunSummary], new: Sequence[RunSummary]) -> list[str]:
     words = []
     for word, times in sorted(counted.items(), key=lambda item: -sum(item[1])):
         sides = zip(("old", "new"), times, (len(old), len(new)), strict=True)
-        told = [name if n == of else f"{name} {n}/{of}" for name, n, of in sides if n]
-        words.append(f"{word} ({', '.join(told)})")
+        parts = [name if n == of else f"{name} {n}/{of}" for name, n, of in sides if n]
+        words.append(f"{word} ({', '.join(parts)})")
     spreads = [max(m.speed for m in side) / min(m.speed for m in side) - 1 for side in (old, new)]
     if max(spreads) > LARGE_SPREAD:
         words.append("rounds differ by {:.0f} % (old), {:.0f} % (new)".format(*(100 * s for s in spreads)))
@@ -234,31 +231,19 @@ def _doubts(old: Sequence[RunSummary], new: Sequence[RunSummary]) -> list[str]:
 Estimate = tuple[float, float | None, float | None, float | None]  # log ratio, bounds, p
 
 
-def _welch(x: Sequence[float], y: Sequence[float]) -> Estimate:
-    """Mean of y less mean of x by Welch's t; no bounds where a side has one round."""
-    difference = statistics.fmean(y) - statistics.fmean(x)
+def _estimate(x: Sequence[float], y: Sequence[float], paired: bool) -> Estimate:
+    """Mean of y less mean of x: by the paired t, or by Welch's t; no bounds where a side has one round."""
+    change = np.subtract(y, x) if paired else None
+    difference = statistics.fmean(y) - statistics.fmean(x) if change is None else float(change.mean())
     if min(len(x), len(y)) < 2:
         return difference, None, None, None
-    if max(np.ptp(x), np.ptp(y)) < EQUAL:
+    if (max(np.ptp(x), np.ptp(y)) if change is None else np.ptp(change)) < EQUAL:
         return difference, difference, difference, 1.0 if abs(difference) < EQUAL else 0.0
-    from scipy import stats
+    from scipy import stats  # late: it takes a second to load
 
-    found = stats.ttest_ind(y, x, equal_var=False)
+    found = stats.ttest_ind(y, x, equal_var=False) if change is None else stats.ttest_1samp(change, 0.0)
     interval = found.confidence_interval()
     return difference, float(interval.low), float(interval.high), float(found.pvalue)
-
-
-def _paired(x: Sequence[float], y: Sequence[float]) -> Estimate:
-    """Mean difference round by round, by the paired t."""
-    differences_ = np.subtract(y, x)
-    mean = float(differences_.mean())
-    if np.ptp(differences_) < EQUAL:
-        return mean, mean, mean, 1.0 if abs(mean) < EQUAL else 0.0
-    from scipy import stats
-
-    found = stats.ttest_1samp(differences_, 0.0)
-    interval = found.confidence_interval()
-    return mean, float(interval.low), float(interval.high), float(found.pvalue)
 
 
 def overall(changes: Sequence[Change]) -> Overall | None:

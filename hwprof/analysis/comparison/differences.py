@@ -1,4 +1,4 @@
-"""What differs between the machines, their settings and the software behind two runs of a case. Pure."""
+"""What differs between the machines, their settings and the software of two runs of a case. Pure."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def facts(case: Case) -> dict[str, Any]:
 
 
 def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested facts as dotted names and texts; lists are told whole."""
+    """Nested facts as dotted names and texts; lists are one text."""
     out: dict[str, str] = {}
     for name, entry in value.items():
         if isinstance(entry, Mapping):

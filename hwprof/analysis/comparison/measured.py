@@ -28,8 +28,8 @@ NOISE: Mapping[str, str] = {
     "few-iterations": "few iterations",
     "spin-waiting": "spin-waiting",
 }
-# Counted per frame and laid beside the speed.
-BESIDE = (Name.INSTRUCTIONS, Name.INSTRUCTIONS.user, Name.TASK_CLOCK, Name.CYCLES, Name.CYCLES.user)
+# Counted per frame and compared with the speed.
+COUNTED = (Name.INSTRUCTIONS, Name.INSTRUCTIONS.user, Name.TASK_CLOCK, Name.CYCLES, Name.CYCLES.user)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class RunSummary:
     software: Mapping[str, Any] = field(default_factory=dict)
 
 
-def measured(run: Run) -> RunSummary | None:
+def summarise_run(run: Run) -> RunSummary | None:
     """`run` with its speed; None where it has none."""
     found = of_run(run)
     value = found.fps
@@ -70,7 +70,7 @@ def measured(run: Run) -> RunSummary | None:
         started_utc=run.started_utc,
         speed=float(value),
         counts=counts(run),
-        doubts=doubtful(run),
+        doubts=doubt_words(run),
         emulated=bool(run.host_state.get("emulated")) or Origin.EMULATED in origins,
         machine=run.machine,
         host_state=run.host_state,
@@ -79,20 +79,20 @@ def measured(run: Run) -> RunSummary | None:
 
 
 def counts(run: Run) -> dict[str, float]:
-    """Value per frame of the metrics of BESIDE, over the windows that have them."""
+    """Value per frame of the metrics of COUNTED, over the windows that have them."""
     found: dict[str, tuple[float, int]] = {}
     for window in run.windows:
         if window.role is not Role.COUNTED:
             continue
         frames = run.case.batch * max(1, len(window.latencies_ns))
         for reading in window.readings:
-            if reading.metric in BESIDE and reading.value is not None:
+            if reading.metric in COUNTED and reading.value is not None:
                 value, over = found.get(reading.metric, (0.0, 0))
                 found[reading.metric] = (value + reading.value, over + frames)
     return {name: value / over for name, (value, over) in found.items() if over and value > 0}
 
 
-def doubtful(run: Run) -> tuple[str, ...]:
+def doubt_words(run: Run) -> tuple[str, ...]:
     """What speaks against a run's latency, in words."""
     words = [NOISE[d.code] for d in run.doubts if d.code in NOISE]
     pooled = bare_latencies(run).astype(np.float64)
@@ -101,11 +101,6 @@ def doubtful(run: Run) -> tuple[str, ...]:
     if len(pooled) >= FEWEST and outlier_share(pooled) > MANY_OUTLIERS:
         words.append("outliers")
     return tuple(dict.fromkeys(words))
-
-
-def latency_ns(fps: float, batch: int) -> float:
-    """The latency behind an FPS, in ns: the inverse of `speed.fps`."""
-    return batch * 1e9 / fps
 
 
 def options_text(options: Sequence[tuple[str, Scalar]]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from hwprof.analysis.comparison.measured import RunSummary, measured
+from hwprof.analysis.comparison.measured import RunSummary, summarise_run
 from hwprof.errors import ResultsError
 from hwprof.records import Run
 from hwprof.store import reader, schema
@@ -32,7 +32,7 @@ def side(word: str, default: str | None = None) -> ComparedRuns:
     path, what = split(word, default)
     with Results.open(path) as results:
         records, title = _runs(results, what)
-    good = tuple(m for m in (measured(r) for r in records) if m is not None)
+    good = tuple(m for m in (summarise_run(r) for r in records) if m is not None)
     done = {m.case for m in good}
     failed = {r.case.title: r.failure.message for r in records if r.failure is not None and r.case not in done}
     if not good:

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from hwprof.analysis.correlation.findings import Analysis, Correlation, Shared
+from hwprof.analysis.correlation.findings import Analysis, Correlation, PooledSlope
 from hwprof.analysis.correlation.strata import NETWORK, Logs
 from hwprof.analysis.statistics import pooled
 from hwprof.analysis.statistics.partial import MIN_TESTED, benjamini_hochberg
 
-SAME = 0.7  # |r| above which two metrics can't be told apart
+SAME = 0.7  # |r| above which two metrics are not separable
 
 
 def group_of(grouping: Sequence[Sequence[str]], name: str) -> int:
@@ -21,7 +21,7 @@ def group_of(grouping: Sequence[Sequence[str]], name: str) -> int:
 
 
 def groups(found: Sequence[Correlation]) -> tuple[tuple[str, ...], ...]:
-    """Metrics that can't be told apart: average linkage on 1 - |r| of what is left given size, cut at |r| = .7."""
+    """Metrics that are not separable: average linkage on 1 - |r| of the residuals on size, cut at |r| = .7."""
     residuals: dict[str, dict[tuple[str, str], float]] = {}
     for c in found:
         if c.points is not None:
@@ -38,7 +38,7 @@ def groups(found: Sequence[Correlation]) -> tuple[tuple[str, ...], ...]:
     r = pd.DataFrame(residuals)[with_points].corr(min_periods=5).fillna(0.0).to_numpy(float)
     distance = np.clip(1 - np.abs(r), 0, 1)
     np.fill_diagonal(distance, 0)
-    from scipy.cluster import hierarchy  # here: who only shows what was found begins sooner without it
+    from scipy.cluster import hierarchy  # late: reports of stored findings do not need it
     from scipy.spatial.distance import squareform
 
     tree = hierarchy.linkage(squareform(distance, checks=False), "average")
@@ -49,9 +49,9 @@ def groups(found: Sequence[Correlation]) -> tuple[tuple[str, ...], ...]:
     return tuple(sorted([*alone, *(tuple(v) for v in clusters.values())]))
 
 
-def shared(
+def pooled_slopes(
     logs: Mapping[str, Logs], found: Sequence[Correlation], variants: Sequence[str], grouping: Sequence[Sequence[str]]
-) -> tuple[Shared, ...]:
+) -> tuple[PooledSlope, ...]:
     """Pooled slopes of the metrics that at least two frameworks have, a family per covariate (see `pooled`)."""
     by_metric: dict[str, list[Correlation]] = {}
     for c in found:
@@ -65,7 +65,7 @@ def shared(
         if len(chosen) >= 2:
             covariate = "".join(chosen[0].covariates[1:]) if chosen is controlled else ""
             families.setdefault(covariate, []).append(chosen)
-    out: list[Shared] = []
+    out: list[PooledSlope] = []
     for covariate, members in sorted(families.items()):
         out += _family(logs, covariate, members, variants, grouping)
     return tuple(out)
@@ -77,7 +77,7 @@ def _family(
     members: Sequence[Sequence[Correlation]],
     variants: Sequence[str],
     grouping: Sequence[Sequence[str]],
-) -> list[Shared]:
+) -> list[PooledSlope]:
     networks = sorted({str(n) for own in logs.values() for n in own.part[NETWORK].unique()})
     shape = (len(members), len(networks), len(variants))
     x, y = np.full(shape, np.nan), np.full(shape, np.nan)
@@ -100,11 +100,11 @@ def _family(
         family_p[tested] = pooled.max_t(x[tested], y[tested], None if z is None else z[tested])
     out = []
     for j, several in enumerate(members):
-        signs = [np.sign(c.given.r) for c in several if c.given.r]
+        signs = [np.sign(c.partial.r) for c in several if c.partial.r]
         agree = int(max(sum(s > 0 for s in signs), sum(s < 0 for s in signs))) if signs else 0
         slope = _number(fit.slope[j])
         out.append(
-            Shared(
+            PooledSlope(
                 metric=several[0].metric,
                 n=int(fit.n[j]),
                 frameworks=len(several),
@@ -139,7 +139,7 @@ def sign_flips(analyses: Sequence[Analysis]) -> list[tuple[str, str, str]]:
     sides: dict[str, dict[bool, str]] = {}
     for analysis in analyses:
         for c in analysis.correlations:
-            if c.given.excludes_zero and c.given.r is not None:
+            if c.partial.excludes_zero and c.partial.r is not None:
                 where = f"{c.framework} ({analysis.stratum.title})"
-                sides.setdefault(c.metric.label, {}).setdefault(c.given.r > 0, where)
+                sides.setdefault(c.metric.label, {}).setdefault(c.partial.r > 0, where)
     return [(name, s[True], s[False]) for name, s in sorted(sides.items()) if len(s) == 2]

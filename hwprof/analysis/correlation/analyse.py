@@ -1,9 +1,9 @@
-"""What goes with FPS, per framework: correlations over networks, given the size of the network.
+"""Correlation with FPS, per framework: over networks, controlling for the size of the network.
 
 Every count grows with the network, so that even one without influence has r = -0.9 with FPS. Therefore: collapse to
 one value per network, take out log MACs and log instructions per frame, and test only events per frame. Where one of
-these covariates is missing the network is left out, never the covariate; without any there is no test. The numbers
-of networks below which nothing is said, and what is one family of tests, are written into every result.
+these covariates is missing the network is left out, never the covariate; without any there is no test. The minimum
+numbers of networks and the family of tests are part of every result.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import pandas as pd
 from hwprof.analysis import energy
 from hwprof.analysis.correlation import metrics as kinds
 from hwprof.analysis.correlation import strata
-from hwprof.analysis.correlation.across import groups, shared
-from hwprof.analysis.correlation.covariates import NEVER_COUNTED, SIZE, Covariates, omitted
+from hwprof.analysis.correlation.across import group_of, groups, pooled_slopes
+from hwprof.analysis.correlation.covariates import NEVER_COUNTED, SIZE, Covariates, networks_without
 from hwprof.analysis.correlation.findings import Analysis, Correlation, Points
 from hwprof.analysis.correlation.metrics import Disguise, Metric, MetricKind
 from hwprof.analysis.correlation.strata import VARIANT, Logs, Stratum
@@ -26,12 +26,12 @@ from hwprof.analysis.statistics.partial import (
     Floats,
     Partial,
     benjamini_hochberg,
-    described,
     leave_one_out,
     of_residuals,
     partial,
     rank_partial,
     take_out,
+    without_test,
 )
 
 RELIABLE = 0.8
@@ -57,16 +57,16 @@ def analyse(frame: pd.DataFrame) -> list[Analysis]:
 
 def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric]) -> Analysis:
     unchecked = int((strata.is_ok(part) & strata.is_unchecked(part) & strata.is_native(part)).sum())
-    rows = strata.usable(part)
+    rows = strata.usable_rows(part)
     rows.attrs = {}  # pandas copies them deeply at every step; `known` has what they say
     present = {n: m for n, m in known.items() if len(rows) and pd.to_numeric(rows[n], errors="coerce").notna().any()}
     untested = tuple((m, _UNTESTED[m.kind]) for m in present.values() if m.kind in _UNTESTED)
     if rows.empty or not rows["fps"].notna().any():
-        return Analysis(stratum, untested=untested, refused="no case has a usable FPS", unchecked=unchecked)
+        return Analysis(stratum, untested=untested, refusal="no case has a usable FPS", unchecked=unchecked)
     variants = tuple(sorted(str(v) for v in rows.loc[rows["fps"].notna(), VARIANT].unique()))
     if _is_emulated(rows, present):
-        return Analysis(stratum, variants, untested=untested, refused=EMULATED, unchecked=unchecked)
-    # What an emulated board counted under the same name, in rows of another stratum, is not behind these values.
+        return Analysis(stratum, variants, untested=untested, refusal=EMULATED, unchecked=unchecked)
+    # What an emulated board counted under the same name, in rows of another stratum, is not the origin of these values.
     present = {n: replace(m, origins=tuple(o for o in m.origins if o != "emulated")) for n, m in present.items()}
     found: list[Correlation] = []
     disguised: list[tuple[str, str, Disguise]] = []
@@ -85,10 +85,9 @@ def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric]) 
                 found.append(one)
     found, families = _with_q(found)
     grouping = groups(found)
-    place = {name: i for i, names in enumerate(grouping) for name in names}
-    found = [replace(c, group=place.get(c.metric.name, -1)) for c in found]
+    found = [replace(c, group=group_of(grouping, c.metric.name)) for c in found]
     hidden_names = {name for _, name, _ in disguised}
-    pooled = shared(logs, [c for c in found if c.metric.name not in hidden_names], variants, grouping)
+    pooled = pooled_slopes(logs, [c for c in found if c.metric.name not in hidden_names], variants, grouping)
     return Analysis(stratum, variants, tuple(found), pooled, tuple(disguised), untested, families, grouping, unchecked)
 
 
@@ -122,19 +121,19 @@ def correlate(logs: Logs, variant: str, metric: Metric, chosen: Sequence[str]) -
     spread = _spread(plain.values[:, 1])
     base = Correlation(variant, metric, raw, raw, cells=plain.cells, batches=plain.batches, spread=spread)
     if SIZE not in chosen:
-        return replace(base, given=Partial(raw.n, 0, why=UNKNOWN_SIZE))
-    chosen, untested = _usable(logs, ["fps", metric.name], chosen)
+        return replace(base, partial=Partial(raw.n, 0, why=UNKNOWN_SIZE))
+    chosen, untested = _split_covariates(logs, ["fps", metric.name], chosen)
     both = logs.collapse(["fps", metric.name, *chosen])
     if not both.networks:
-        return replace(base, given=Partial(0, 0, why=UNKNOWN_SIZE))
-    left = omitted(logs, ["fps", metric.name], chosen)
-    notes = _left_out(left)
+        return replace(base, partial=Partial(0, 0, why=UNKNOWN_SIZE))
+    left = networks_without(logs, ["fps", metric.name], chosen)
+    notes = _omission_notes(left)
     y, x, z = both.values[:, 0], both.values[:, 1], both.values[:, 2:]
     residuals, k = take_out(np.column_stack([x, y]), z)
     rx, ry = residuals.T.copy()
-    given = of_residuals(x, y, rx, ry, k)
+    found = of_residuals(x, y, rx, ry, k)
     if untested:
-        given = described(given, untested)
+        found = without_test(found, untested)
     reliability = _reliability(logs, metric.name, rx, k)
     if reliability is None:
         one_round = logs.noise(metric.name)[1] < 1
@@ -142,25 +141,25 @@ def correlate(logs: Logs, variant: str, metric: Metric, chosen: Sequence[str]) -
     elif reliability < RELIABLE:
         notes.append(f"reliability {reliability:.2f}: more rounds")
     without = None
-    if given.r is not None and given.n >= 5:
-        without = _leave_out(x, y, z, both.networks, given.r)
+    if found.r is not None and found.n >= 5:
+        without = _leave_out(x, y, z, both.networks, found.r)
         if without is not None and min(without[:2]) < 0 < max(without[:2]):
             notes.append(f"the sign hangs on one network: {without[2]}")
     return replace(
         base,
-        given=given,
+        partial=found,
         covariates=tuple(chosen),
         cells=both.cells,
         batches=both.batches,
         reliability=reliability,
-        points=Points(both.networks, x, y, rx, ry) if given.r is not None else None,
+        points=Points(both.networks, x, y, rx, ry) if found.r is not None else None,
         leave_out=without,
-        omitted=left,
+        omissions=left,
         notes=(*notes, *_marks(metric)),
     )
 
 
-def _usable(logs: Logs, base: Sequence[str], chosen: Sequence[str]) -> tuple[tuple[str, ...], str]:
+def _split_covariates(logs: Logs, base: Sequence[str], chosen: Sequence[str]) -> tuple[tuple[str, ...], str]:
     """The covariates that some network of this framework has, and why there is no test ("": there may be one)."""
     if len(chosen) < 2:
         return tuple(chosen), NEVER_COUNTED
@@ -170,7 +169,7 @@ def _usable(logs: Logs, base: Sequence[str], chosen: Sequence[str]) -> tuple[tup
     return (size,), f"not tested: no network of this framework has {instructions}, and MACs alone do not control"
 
 
-def _left_out(pairs: Sequence[tuple[str, str]]) -> list[str]:
+def _omission_notes(pairs: Sequence[tuple[str, str]]) -> list[str]:
     """Which networks lack a covariate, one note for each covariate."""
     return [
         f"left out for {'unknown MACs' if covariate == SIZE else f'missing or zero {covariate}'}: "
@@ -187,11 +186,11 @@ def _marks(metric: Metric) -> list[str]:
 
 
 def _by_rank(logs: Logs, variant: str, metric: Metric, zeros: int, chosen: Sequence[str]) -> Correlation | None:
-    """Zeros have no logarithm: ranks within each batch, averaged over batches, given the ranks of the covariates."""
+    """Zeros have no logarithm: ranks within each batch, averaged over batches, covariates likewise."""
     part, untested = logs.part, UNKNOWN_SIZE
     table = pd.DataFrame({metric.name: strata.cells(part, metric.name, log=False), "fps": strata.cells(part, "fps")})
     if SIZE in chosen:
-        chosen, untested = _usable(logs, ["fps"], chosen)
+        chosen, untested = _split_covariates(logs, ["fps"], chosen)
     plain = set(table.dropna().index.get_level_values(strata.NETWORK))
     for column in chosen:
         table[column] = strata.cells(part, column)
@@ -204,25 +203,25 @@ def _by_rank(logs: Logs, variant: str, metric: Metric, zeros: int, chosen: Seque
     x, y = mean[metric.name].to_numpy(float), mean["fps"].to_numpy(float)
     raw = rank_partial(x, y, np.empty((len(x), 0)))
     if SIZE in chosen:
-        given = rank_partial(x, y, mean[list(chosen)].to_numpy(float))
-        given = described(given, untested) if untested else given
+        found = rank_partial(x, y, mean[list(chosen)].to_numpy(float))
+        found = without_test(found, untested) if untested else found
     else:
-        given = Partial(len(x), 0, why=UNKNOWN_SIZE)
-    left = tuple(pair for pair in omitted(logs, ["fps"], chosen) if pair[0] in plain)
+        found = Partial(len(x), 0, why=UNKNOWN_SIZE)
+    left = tuple(pair for pair in networks_without(logs, ["fps"], chosen) if pair[0] in plain)
     count = int(part[metric.name].notna().sum())
     note = f"{zeros} of {count} values are 0 and have no logarithm: ranks (Spearman)"
     return Correlation(
         variant,
         metric,
         raw,
-        given,
+        found,
         tuple(chosen),
         "spearman",
         len(table),
         tuple(sorted(int(b) for b in table["batch"].unique())),
         zeros,
-        omitted=left,
-        notes=(note, *_left_out(left), *_marks(metric)),
+        omissions=left,
+        notes=(note, *_omission_notes(left), *_marks(metric)),
     )
 
 
@@ -241,7 +240,7 @@ def _leave_out(x: Floats, y: Floats, z: Floats, names: Sequence[str], r: float) 
 
 
 def _reliability(logs: Logs, column: str, residual: Floats, k: int) -> float | None:
-    """1 - s2_e / (R s2_total): s2_e between rounds, R values behind a network, s2_total of what is correlated.
+    """1 - s2_e / (R s2_total): s2_e between rounds, R values per network, s2_total of what is correlated.
 
     s2_total is taken after the covariates, for that is the variance which the coefficient lives on.
     """
@@ -249,9 +248,9 @@ def _reliability(logs: Logs, column: str, residual: Floats, k: int) -> float | N
     if df < 1 or len(residual) - 1 - k < 1:
         return None
     error = squares / df
-    behind = float(len(counts) / (1 / counts).sum())  # harmonic mean
+    values = float(len(counts) / (1 / counts).sum())  # harmonic mean
     total = float((residual**2).sum()) / (len(residual) - 1 - k)
-    return max(0.0, 1 - error / (behind * total)) if total > 0 else 0.0
+    return max(0.0, 1 - error / (values * total)) if total > 0 else 0.0
 
 
 def _with_q(found: Sequence[Correlation]) -> tuple[list[Correlation], dict[tuple[str, ...], int]]:
@@ -259,9 +258,11 @@ def _with_q(found: Sequence[Correlation]) -> tuple[list[Correlation], dict[tuple
     out, families = list(found), {}
     for family in sorted({c.covariates for c in found}):
         at = [
-            i for i, c in enumerate(found) if c.covariates == family and c.status == "tested" and c.given.p is not None
+            i
+            for i, c in enumerate(found)
+            if c.covariates == family and c.status == "tested" and c.partial.p is not None
         ]
-        q = benjamini_hochberg(np.array([found[i].given.p for i in at], dtype=np.float64))
+        q = benjamini_hochberg(np.array([found[i].partial.p for i in at], dtype=np.float64))
         for i, value in zip(at, q, strict=True):
             out[i] = replace(found[i], q=float(value), family=len(at))
         if at:
@@ -278,17 +279,17 @@ def against_energy(frame: pd.DataFrame) -> list[Analysis]:
     joules = energy.per_frame(frame)
     if joules is None or not joules.notna().any():
         return []
-    laid = frame.copy()
-    laid.attrs = dict(frame.attrs)
-    laid["fps"] = joules.where(frame["fps"].notna())
-    return [_aimed(a) for a in analyse(laid)]
+    table = frame.copy()
+    table.attrs = dict(frame.attrs)
+    table["fps"] = joules.where(frame["fps"].notna())
+    return [_with_target(a) for a in analyse(table)]
 
 
-def _aimed(analysis: Analysis) -> Analysis:
+def _with_target(analysis: Analysis) -> Analysis:
     return replace(
         analysis,
         target=ENERGY,
         correlations=tuple(replace(c, target=ENERGY) for c in analysis.correlations),
-        shared=tuple(replace(s, target=ENERGY) for s in analysis.shared),
-        refused=analysis.refused.replace("no case has a usable FPS", "no case has energy per frame"),
+        pooled=tuple(replace(s, target=ENERGY) for s in analysis.pooled),
+        refusal=analysis.refusal.replace("no case has a usable FPS", "no case has energy per frame"),
     )

@@ -49,7 +49,7 @@ class Covariates:
         return self._most[column]
 
 
-def omitted(logs: Logs, base: Sequence[str], chosen: Sequence[str]) -> tuple[tuple[str, str], ...]:
+def networks_without(logs: Logs, base: Sequence[str], chosen: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """(network, covariate) of each network that has all of `base` but lacks one of the covariates `chosen`.
 
     A covariate that is zero or not finite has no logarithm, and is as good as missing.

@@ -12,7 +12,7 @@ from hwprof.analysis.statistics.partial import MIN_TESTED, Floats, Partial
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """The values behind one correlation, one per network: logs, and what is left of them given the covariates."""
+    """The values of one correlation, one per network: logs, and their residuals on the covariates."""
 
     networks: tuple[str, ...]
     x: Floats
@@ -23,17 +23,17 @@ class Points:
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """One metric against FPS in one framework. `raw` is mostly network size; `given` is given `covariates`."""
+    """One metric against FPS in one framework. `raw` is mostly network size; `partial` controls for `covariates`."""
 
     framework: str
     metric: Metric
     raw: Partial
-    given: Partial
+    partial: Partial
     covariates: tuple[str, ...] = ()
     method: str = "pearson of logs"
     cells: int = 0
     batches: tuple[int, ...] = ()
-    excluded: int = 0  # values <= 0, which have no logarithm
+    zeros: int = 0  # values <= 0, which have no logarithm
     spread: float | None = None  # 90th over 10th percentile between networks
     leave_out: tuple[float, float, str] | None = None  # lowest, highest r, and the network that moves it most
     reliability: float | None = None
@@ -42,17 +42,17 @@ class Correlation:
     group: int = -1
     points: Points | None = None
     notes: tuple[str, ...] = ()
-    target: str = "FPS"  # what it goes with (hwprof.analysis.targets)
-    omitted: tuple[tuple[str, str], ...] = ()  # (network, covariate that it lacks)
+    target: str = "FPS"  # what it is correlated with (analyse.TARGETS)
+    omissions: tuple[tuple[str, str], ...] = ()  # (network, covariate that it lacks)
 
     @property
     def status(self) -> str:
         """missing (no coefficient) | descriptive (size not controlled for) | exploratory (4 to 6 networks) | tested."""
-        if self.given.r is None:
+        if self.partial.r is None:
             return "missing"
-        if self.given.p is None:
+        if self.partial.p is None:
             return "descriptive"
-        return "tested" if self.given.n >= MIN_TESTED else "exploratory"
+        return "tested" if self.partial.n >= MIN_TESTED else "exploratory"
 
     @property
     def stars(self) -> str:
@@ -63,12 +63,12 @@ class Correlation:
 
     @property
     def elasticity(self) -> float | None:
-        """Change of the target in percent that goes with 10 % more of the metric."""
-        return None if self.given.slope is None else float(100 * (1.1**self.given.slope - 1))
+        """Change of the target in percent per 10 % more of the metric."""
+        return None if self.partial.slope is None else float(100 * (1.1**self.partial.slope - 1))
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class PooledSlope:
     """One metric against FPS over all frameworks: slope of what differs between frameworks on the same network."""
 
     metric: Metric
@@ -90,16 +90,16 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """All correlations of one stratum. `refused`: why there are none; `untested`: metrics left out, and why."""
+    """All correlations of one stratum. `refusal`: why there are none; `untested`: metrics left out, and why."""
 
     stratum: Stratum
     frameworks: tuple[str, ...] = ()
     correlations: tuple[Correlation, ...] = ()
-    shared: tuple[Shared, ...] = ()
-    disguised: tuple[tuple[str, str, Disguise], ...] = ()
+    pooled: tuple[PooledSlope, ...] = ()
+    disguises: tuple[tuple[str, str, Disguise], ...] = ()
     untested: tuple[tuple[Metric, str], ...] = ()
     families: Mapping[tuple[str, ...], int] | None = None
     groups: tuple[tuple[str, ...], ...] = ()
     unchecked: int = 0
-    refused: str = ""
+    refusal: str = ""
     target: str = "FPS"

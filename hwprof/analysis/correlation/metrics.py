@@ -26,7 +26,7 @@ from hwprof.errors import ResultsError
 Floats = NDArray[np.float64]
 
 QUANTITIES = ("frames", "s", "cpu_s", "cycles", "instructions", "joules", "event")
-TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+TIME_UNITS = ("s", "ms", "us", "µs", "ns")
 
 # The data check: a metric this close to FPS or to its inverse is FPS (found by simulation).
 DISGUISE_R2 = 0.995
@@ -45,7 +45,7 @@ class MetricKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric column. `origins` and `exactness` are those of the readings behind it, lower case."""
+    """One metric column. `origins` and `exactness` are those of its readings, lower case."""
 
     name: str
     kind: MetricKind
@@ -163,7 +163,7 @@ def metric_of(name: str, attributes: Mapping[str, Any]) -> Metric:
         kind,
         exponents,
         unit,
-        _words(attributes.get("origin")) or (("simulated",) if "@" in name else ()),
+        _words(attributes.get("origin")),
         "+".join(_words(attributes.get("exactness"))),
         str(attributes.get("source") or ""),
         str(attributes.get("meaning") or ""),

@@ -47,7 +47,7 @@ class Stratum:
 
 @dataclass(frozen=True, slots=True)
 class Collapsed:
-    """One log value per network, of shape (networks, columns); `cells` are network x batch cells behind them."""
+    """One log value per network, of shape (networks, columns); `cells`: how many network x batch cells they are of."""
 
     networks: tuple[str, ...]
     values: Floats
@@ -75,7 +75,7 @@ def label(frame: pd.DataFrame) -> pd.DataFrame:
         suffix = " " + column.removeprefix("option.") + "=" + text.where(text != "", "default")
         names = names + suffix.where(varies, "")
     if "tuned" in frame.columns:
-        # each case with its own best parameters is one variant, whatever they are
+        # each case with its own best parameters is one variant, whatever their values
         tuned = frame["tuned"].notna()
         names = names.where(~tuned, frame["framework"].astype(str) + " " + frame["tuned"].fillna("").astype(str))
         free = frame["threads_tuned"].astype(bool)
@@ -92,7 +92,7 @@ def label(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def calls(frame: pd.DataFrame) -> pd.Series:
-    """` call=NAME` behind each framework that was called in several ways: what a call costs is part of its speed."""
+    """` call=NAME` after each framework that was called in several ways: what a call costs is part of its speed."""
     if "call" not in frame.columns:
         return pd.Series("", index=frame.index)
     text = frame["call"].fillna("").astype(str)
@@ -151,9 +151,7 @@ def is_ok(frame: pd.DataFrame) -> pd.Series:
 
 def is_unfaithful(frame: pd.DataFrame) -> pd.Series:
     """True where the outputs were compared with the reference and are beyond tolerance (unchecked: False)."""
-    if "faithful" not in frame.columns:
-        return pd.Series(False, index=frame.index)
-    return frame["faithful"].map(lambda v: v is not None and v == v and not bool(v)).astype(bool)
+    return ~is_unchecked(frame) & ~frame.get("faithful", pd.Series(True, index=frame.index)).astype(bool)
 
 
 def is_unchecked(frame: pd.DataFrame) -> pd.Series:
@@ -170,7 +168,7 @@ def is_native(frame: pd.DataFrame) -> pd.Series:
     return frame["kind"].astype(str).isin(["native", "nan", "None"])
 
 
-def usable(frame: pd.DataFrame) -> pd.DataFrame:
+def usable_rows(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows that may enter a correlation: succeeded and not unfaithful; FPS of simulated runs is blanked.
 
     A cell (framework variant, network, batch) with one unfaithful run is out altogether, its simulated runs too.
@@ -231,7 +229,6 @@ class Logs:
         networks = {name: at for at, name in enumerate(sorted({n for n, _ in self._cells}))}
         self._network = np.array([networks[n] for n, _ in self._cells], dtype=np.int64)
         self._means: dict[str, Floats] = {}
-        self._there: dict[str, NDArray[np.bool_]] = {}
         self._values: dict[str, Floats] = {}
         self._effects: dict[bytes, Collapsed] = {}
         self._effect: dict[tuple[bytes, str], Floats] = {}
@@ -252,7 +249,6 @@ class Logs:
             sums = np.bincount(self._codes[good], np.log(values[good]), size)
             counts = np.bincount(self._codes[good], minlength=size)
             self._means[column] = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-            self._there[column] = counts > 0
         return self._means[column]
 
     def collapse(self, columns: Sequence[str]) -> Collapsed:
@@ -263,22 +259,17 @@ class Logs:
         return self._collapsed[key]
 
     def _collapse(self, columns: tuple[str, ...]) -> Collapsed:
-        cells = np.logical_and.reduce([self._has(c) for c in columns])
+        cells = np.logical_and.reduce([np.isfinite(self.mean(c)) for c in columns])
         if not cells.any():
             return Collapsed((), np.empty((0, len(columns))), 0, ())
         key = cells.tobytes()
         one = self._over(cells, key)
-        # the same target and the same covariates stand beside each of hundreds of metrics
+        # the same target and the same covariates recur with each of hundreds of metrics
         for column in columns:
             if (key, column) not in self._effect:
                 self._effect[key, column] = one.values @ self.mean(column)[cells]
         values = np.array([self._effect[key, column] for column in columns]).T
         return Collapsed(one.networks, values, one.cells, one.batches)
-
-    def _has(self, column: str) -> NDArray[np.bool_]:
-        """The cells in which a column has a log."""
-        self.mean(column)
-        return self._there[column]
 
     def _over(self, cells: NDArray[np.bool_], key: bytes) -> Collapsed:
         """What makes cells into network effects, (networks, cells): most metrics have the same cells, and the design
@@ -289,17 +280,12 @@ class Logs:
         return self._effects[key]
 
     def noise(self, column: str) -> tuple[float, int, Floats]:
-        """(sum of squares within cells of the log of a column, its degrees of freedom, values behind each network)."""
+        """(sum of squares within cells of the log of a column, its degrees of freedom, values per network)."""
         values = self.values(column)
         good = np.isfinite(values) & (values > 0)
         codes, logs = self._codes[good], np.log(values[good])
         counts = np.bincount(codes, minlength=len(self._cells))
         means = np.bincount(codes, logs, len(self._cells)) / np.maximum(counts, 1)
         squares = float(((logs - means[codes]) ** 2).sum())
-        behind: Floats = np.bincount(self._network, counts).astype(np.float64)
-        return squares, int(np.maximum(counts - 1, 0).sum()), behind[behind > 0]
-
-
-def collapse(frame: pd.DataFrame, variant: str, columns: Sequence[str]) -> Collapsed:
-    """`Logs.collapse` for who asks once."""
-    return Logs(frame, variant).collapse(columns)
+        per_network: Floats = np.bincount(self._network, counts).astype(np.float64)
+        return squares, int(np.maximum(counts - 1, 0).sum()), per_network[per_network > 0]

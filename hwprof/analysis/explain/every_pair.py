@@ -1,9 +1,10 @@
-"""Every two frameworks on every case that both have, taken apart as `hwprof explain` takes them apart."""
+"""Every two frameworks on every case that both have, decomposed as `hwprof explain` does."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import statistics
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from hwprof.speed import Speed, of_run
 
 
 @dataclass(frozen=True, slots=True)
-class Apart:
+class PairFactors:
     """Two on one case, the faster one first. `names`: of the two; `case`: what they have in common, short."""
 
     pair: Pair
@@ -32,34 +33,34 @@ class Apart:
     emulated: bool
 
 
-class _Sides:
-    """What is the same for a cell in every pair that it is in, worked out once."""
+class _SideCache:
+    """What is the same for a case in every pair that it is in, worked out once."""
 
-    def __init__(self, source: Source, known: Mapping[str, Identity]) -> None:
+    def __init__(self, source: Source, identities: Mapping[str, Identity]) -> None:
         self._source = source
-        self._given: dict[tuple[bool, tuple[int, ...]], SideRuns] = {}
+        self._side_runs: dict[tuple[bool, tuple[int, ...]], SideRuns] = {}
         self._sides: dict[tuple[int, ...], tuple[Side, list[Identity]] | None] = {}
-        self._factors: dict[str, Identity | None] = dict(known)  # a run may be of several sides
+        self._factors: dict[str, Identity | None] = dict(identities)  # a run may be of several sides
 
     def of(self, pair: Pair, mine: CaseRuns, other: CaseRuns) -> tuple[Side, list[Identity], bool] | None:
         """(evidence, factors of its rounds, whether its threads may spin) of one side of a pair; None: no round of it
         has a speed."""
         key = tuple(e.order for e in mine.entries)
-        if (pair.together, key) not in self._given:
-            self._given[pair.together, key] = self._source.given(mine, "", pair.together)
-        given = self._given[pair.together, key]
+        if (pair.same_experiment, key) not in self._side_runs:
+            self._side_runs[pair.same_experiment, key] = self._source.side_runs(mine, "", pair.same_experiment)
+        side_runs = self._side_runs[pair.same_experiment, key]
         if key not in self._sides:
-            rounds = explain.rounds(given.runs, self._factors_of)
-            side = explain.side(given, self._factors_of, self._speed_of) if rounds else None
+            rounds = explain.rounds(side_runs.runs, self._factors_of)
+            side = explain.side_of(side_runs, self._factors_of, self._speed_of) if rounds else None
             self._sides[key] = None if side is None else (side, rounds)
         known = self._sides[key]
         if known is None:
             return None
         side, rounds = known
-        if given.variants:  # the other side is no intervention on this one
-            others = [v for v in given.variants if all(r.case != other.case for r in v.runs)]
-            given = dataclasses.replace(given, variants=others)
-        return side, rounds, explain.spins(side, given)
+        if side_runs.variants:  # the other side is no intervention on this one
+            others = [v for v in side_runs.variants if all(r.case != other.case for r in v.runs)]
+            side_runs = dataclasses.replace(side_runs, variants=others)
+        return side, rounds, explain.spins(side, side_runs)
 
     def _factors_of(self, run: Run) -> Identity | None:
         if run.uid not in self._factors:
@@ -71,59 +72,57 @@ class _Sides:
         return of_run(run) if known is None else Speed(fps=math.exp(known.fps))
 
 
-def every(source: Source, names: Mapping[str, str], known: Mapping[str, Identity]) -> list[Apart]:
+def decompose_pairs(source: Source, names: Mapping[str, str], identities: Mapping[str, Identity]) -> list[PairFactors]:
     """All pairs of `names` (run uid -> what its framework is called, with those of its options that vary).
 
     Runs that aren't named are left out, as are cases without a speed. The order is that of machines and cases.
-    `known`: factors of runs by uid, as far as they are known already.
+    `identities`: factors of runs by uid, as far as they are known already.
     """
     groups: dict[tuple[object, ...], list[CaseRuns]] = defaultdict(list)
-    for cell in selectors.cells(e for e in source.entries if e.uid in names):
-        c = cell.case
+    for case_runs in selectors.case_runs(e for e in source.entries if e.uid in names):
+        c = case_runs.case
         place = (c.network, c.size, c.batch, c.threads, c.precision, c.cpus, c.recipe)
-        groups[(cell.last.machine_id, *place)].append(cell)
+        groups[(case_runs.last.machine_id, *place)].append(case_runs)
     several = len({key[0] for key in groups}) > 1
-    sides, out = _Sides(source, known), []
-    for _, cells in sorted(groups.items(), key=lambda item: tuple(map(str, item[0]))):
-        called = _called(cells, names)
-        for i, a in enumerate(cells):
-            for b in cells[i + 1 :]:
-                found = _apart(sides, a, b, called, several)
+    sides, out = _SideCache(source, identities), []
+    for _, cases in sorted(groups.items(), key=lambda item: tuple(map(str, item[0]))):
+        titles = _names(cases, names)
+        for i, a in enumerate(cases):
+            for b in cases[i + 1 :]:
+                found = _pair_factors(sides, a, b, titles, several)
                 if found is not None:
                     out.append(found)
     return out
 
 
-def _called(cells: Sequence[CaseRuns], names: Mapping[str, str]) -> dict[int, str]:
-    """Names of cells by identity; two versions of one framework are told apart."""
-    own = {id(c): names[c.last.uid] for c in cells}
+def _names(cases: Sequence[CaseRuns], names: Mapping[str, str]) -> dict[int, str]:
+    """Names of cases by identity; with the version where two versions of one framework are there."""
+    own = {id(c): names[c.last.uid] for c in cases}
     counts = Counter(own.values())
-    return {id(c): f"{own[id(c)]} {c.last.version}".strip() if counts[own[id(c)]] > 1 else own[id(c)] for c in cells}
+    return {id(c): f"{own[id(c)]} {c.last.version}".strip() if counts[own[id(c)]] > 1 else own[id(c)] for c in cases}
 
 
-def _apart(sides: _Sides, a: CaseRuns, b: CaseRuns, called: Mapping[int, str], several: bool) -> Apart | None:
+def _pair_factors(
+    sides: _SideCache, a: CaseRuns, b: CaseRuns, titles: Mapping[int, str], several: bool
+) -> PairFactors | None:
     pair = selectors.pair_of(a, b)
     first, second = sides.of(pair, pair.a, pair.b), sides.of(pair, pair.b, pair.a)
-    names = called[id(a)], called[id(b)]
+    names = titles[id(a)], titles[id(b)]
     if first is None or second is None:
         return None  # the report names what has no speed (content.omission_table)
-    if _mean(first[1]) < _mean(second[1]):
-        pair, names = Pair(pair.b, pair.a, pair.differs, pair.together), (names[1], names[0])
+    if statistics.fmean(s.fps for s in first[1]) < statistics.fmean(s.fps for s in second[1]):
+        pair, names = Pair(pair.b, pair.a, pair.differs, pair.same_experiment), (names[1], names[0])
         first, second = second, first
     found = ratio.decompose(first[1], second[1], first[2] or second[2])
     c = a.case
     case = printable(f"{c.network} {c.size}px b{c.batch} t{c.threads} {c.precision}")
     emulated = first[0].evidence.emulated or second[0].evidence.emulated
-    return Apart(pair, names, f"{case} on {a.last.machine}" if several else case, found, emulated)
+    return PairFactors(pair, names, f"{case} on {a.last.machine}" if several else case, found, emulated)
 
 
-def _mean(rounds: Sequence[Identity]) -> float:
-    return math.fsum(s.fps for s in rounds) / len(rounds)
-
-
-def widest(found: Sequence[Apart], most: int) -> list[Apart]:
+def largest_ratios(found: Sequence[PairFactors], most: int) -> list[PairFactors]:
     """One per two frameworks, that with the largest ratio; the largest of these first, `most` of them."""
-    best: dict[frozenset[str], Apart] = {}
+    best: dict[frozenset[str], PairFactors] = {}
     for one in found:
         key = frozenset(one.names)
         if key not in best or _distance(one) > _distance(best[key]):
@@ -131,10 +130,10 @@ def widest(found: Sequence[Apart], most: int) -> list[Apart]:
     return sorted(best.values(), key=lambda one: -_distance(one))[:most]
 
 
-def _distance(one: Apart) -> float:
+def _distance(one: PairFactors) -> float:
     return abs(math.log(one.decomposition.fps.ratio))
 
 
-def explained(found: Sequence[Apart], source: Source) -> list[explanation.Explanation]:
+def explain_pairs(found: Sequence[PairFactors], source: Source) -> list[explanation.Explanation]:
     """The explanation of each, as `hwprof explain` gives it."""
     return pairs.explanations([one.pair for one in found], source)[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from hwprof.analysis.explain.explanation import ChangedRuns, Effect, Explanation, Intervention, SideRuns
 from hwprof.analysis.explain.wording import CAUSES, headline
@@ -14,6 +15,7 @@ from hwprof.analysis.factors.evidence import Evidence, collect
 from hwprof.analysis.factors.identity import CPU_TIME, WORK, Factor, Identity, factor, identity
 from hwprof.analysis.factors.ratio import Decomposition
 from hwprof.analysis.omissions import why_no_speed
+from hwprof.collectors.vocabulary import Name
 from hwprof.errors import ResultsError
 from hwprof.records import Kind, Run
 from hwprof.speed import Speed, of_run
@@ -39,37 +41,37 @@ def may_spin(evidence: Evidence) -> bool:
     return "spin-waiting" in evidence.doubts or (used is not None and used > NEARLY * cpus)
 
 
-def spins(s: Side, given: SideRuns) -> bool:
+def spins(s: Side, own: SideRuns) -> bool:
     """Whether spinning may have moved this side's factors: by its CPUs, by its thread counts, or by a rerun."""
-    return may_spin(s.evidence) or _burns(s) or _shown(given)
+    return may_spin(s.evidence) or _cpu_time_grows(s) or _rerun_shows_spinning(own)
 
 
-def _burns(s: Side) -> bool:
+def _cpu_time_grows(s: Side) -> bool:
     """The framework says that its threads spin, and CPU time per frame grew with their number."""
     return s.evidence.facts.get("spin") is True and (clues.inflation(s) or 0.0) > INFLATED
 
 
-def _shown(given: SideRuns) -> bool:
+def _rerun_shows_spinning(own: SideRuns) -> bool:
     """A rerun with spinning off took less CPU time per frame."""
-    effects = [_effect("spin", "", given, v) for v in given.variants if v.kind == "spin" and rounds(v.runs)]
+    effects = [_effect("spin", "", own, v) for v in own.variants if v.kind == "spin" and rounds(v.runs)]
     return any(e.cpu is not None and e.cpu.ratio > 1 and ratio.excludes_one(e.cpu) for e in effects)
 
 
-def side(given: SideRuns, factors: Factors = identity, speed: Callable[[Run], Speed] = of_run) -> Side:
+def side_of(own: SideRuns, factors: Factors = identity, speed: Callable[[Run], Speed] = of_run) -> Side:
     """Evidence of one side with its other thread counts. ResultsError where no round has a speed."""
-    evidence = collect(given.runs, speed)
-    if evidence is None or not rounds(given.runs, factors):
-        raise ResultsError(f"{given.label or 'one side'}: {why_no_speed(given.runs)}", "measure it: hwprof run")
+    evidence = collect(own.runs, speed)
+    if evidence is None or not rounds(own.runs, factors):
+        raise ResultsError(f"{own.label or 'one side'}: {why_no_speed(own.runs)}", "measure it: hwprof run")
     threads: dict[int, list[float]] = defaultdict(list)
     alone: list[float] = []
-    for run in (*given.runs, *given.threads):
+    for run in (*own.runs, *own.threads):
         found = factors(run) if run.kind is Kind.NATIVE else None
         if found is not None:
             threads[run.case.threads].append(math.exp(found.throughput))
             level = found.levels.get("clockless")
             if run.case.threads == 1 and level is not None:
                 alone.append(math.exp(-level[CPU_TIME]))
-    return Side(given.label, evidence, dict(threads), tuple(alone), given.threads_apart)
+    return Side(own.label, evidence, dict(threads), tuple(alone), own.other_experiment)
 
 
 def explain(
@@ -77,34 +79,35 @@ def explain(
     b: SideRuns,
     context: str = "",
     differs: Sequence[str] = (),
-    together: bool = True,
+    same_experiment: bool = True,
     paired: bool = False,
     latencies: Mapping[str, float] | None = None,
     notes: Sequence[str] = (),
-    alone: str = "",
+    switch: str = "",
 ) -> Explanation:
-    """A over B. `together`: rounds of both were interleaved; `latencies`: measured cycles per miss event.
+    """A over B. `same_experiment`: rounds of both were interleaved; `latencies`: measured cycles per miss event.
 
-    `alone`: the one switch that A and B differ in, where they differ in nothing else: then the ratio is its effect.
+    `switch`: the only one that A and B differ in, where they differ in nothing else: then the ratio is its effect.
     """
-    x, y = side(a), side(b)
-    found = ratio.decompose(rounds(a.runs), rounds(b.runs), spins(x, a) or spins(y, b), paired and together)
+    x, y = side_of(a), side_of(b)
+    paired = paired and same_experiment
+    found = ratio.decompose(rounds(a.runs), rounds(b.runs), spins(x, a) or spins(y, b), paired)
     interventions = tuple(
-        i for kind in ("spin", "affinity", "simd") if (i := _intervention(kind, a, b, paired and together)) is not None
+        i for kind in ("spin", "affinity", "simd") if (i := _intervention(kind, a, b, paired)) is not None
     )
     first = headline(x.label, y.label, found, interventions)
-    if alone and found.decided:
-        first += f"; nothing but {alone} differs, and rounds were measured in turn: it is the effect of that"
-    first += "".join(beside(x, y, a, b, alone, interventions, found))
-    said = [*notes]
-    if not together:
-        said.append("A and B were not measured in turn: a drift of the machine between them is in no interval")
+    if switch and found.decided:
+        first += f"; nothing but {switch} differs, and rounds were measured in turn: it is the effect of that"
+    first += "".join(headline_additions(x, y, a, b, switch, interventions, found))
+    remarks = [*notes]
+    if not same_experiment:
+        remarks.append("A and B were not measured in turn: a drift of the machine between them is in no interval")
     if min(found.rounds) < 2:
-        said.append("one round on a side: no interval, so a difference may be chance")
+        remarks.append("one round on a side: no interval, so a difference may be chance")
     emulated = "EMULATED: times are the emulator's, and so is every factor made of them"
-    said += [f"{s.label}: {emulated}" for s in (x, y) if s.evidence.emulated]
+    remarks += [f"{s.label}: {emulated}" for s in (x, y) if s.evidence.emulated]
     if found.level == "user":
-        said.append("cycles and instructions are of user mode alone; task-clock is of both modes")
+        remarks.append("cycles and instructions are of user mode alone; task-clock is of both modes")
     return Explanation(
         x,
         y,
@@ -114,19 +117,19 @@ def explain(
         first,
         (*clues.clues(x, y, latencies), *simulated_split(x, y, found)),
         interventions,
-        tuple(said),
+        tuple(remarks),
     )
 
 
-def beside(
-    x: Side, y: Side, a: SideRuns, b: SideRuns, alone: str, interventions: Sequence[Intervention], found: Decomposition
+def headline_additions(
+    x: Side, y: Side, a: SideRuns, b: SideRuns, switch: str, interventions: Sequence[Intervention], found: Decomposition
 ) -> Iterator[str]:
     """What the headline has to add where FPS doesn't show it, or where only CPU time was counted."""
     cpu = _cpu(rounds(a.runs), rounds(b.runs))
-    if alone and not found.decided and cpu is not None and ratio.excludes_one(cpu):
+    if switch and not found.decided and cpu is not None and ratio.excludes_one(cpu):
         yield (
             f"; but {x.label} takes x{cpu.ratio:.2f} [{cpu.low:.2f} ... {cpu.high:.2f}] the CPU time per frame of "
-            f"{y.label}, and nothing but {alone} differs in rounds measured in turn: it is the effect of that"
+            f"{y.label}, and nothing but {switch} differs in rounds measured in turn: it is the effect of that"
         )
     for effect in (e for i in interventions if i.kind == "spin" for e in i.effects):
         if effect.cpu is not None and ratio.excludes_one(effect.cpu):
@@ -141,12 +144,12 @@ def beside(
 def simulated_split(a: Side, b: Side, found: Decomposition) -> list[Clue]:
     """Where CPU time is one factor: what simulated instructions would make of it, if the real CPU executed as many."""
     cpu = next((f for f in found.factors if f.name == CPU_TIME), None)
-    column = next((n for n in a.evidence.quantities if n.startswith("instructions@")), None)
-    if cpu is None or column is None or column not in b.evidence.quantities:
+    count = a.evidence.simulated(Name.INSTRUCTIONS)
+    if cpu is None or count is None or count.name not in b.evidence.quantities:
         return []
-    work = b.evidence.quantities[column].value / a.evidence.quantities[column].value
+    work, simulator = b.evidence.quantities[count.name].value / count.value, count.name.partition("@")[2]
     text = (
-        f"if this CPU executed as many instructions as {column.partition('@')[2]} counted, work would be x{work:.2f} "
+        f"if this CPU executed as many instructions as {simulator} counted, work would be x{work:.2f} "
         f"and clock and IPC together x{cpu.ratio / work:.2f} of the x{cpu.ratio:.2f} in CPU time (a supposition)"
     )
     return [Clue(WORK, "simulated-split", text, {"work": work, "rate": cpu.ratio / work})]
@@ -166,12 +169,8 @@ def _intervention(kind: str, a: SideRuns, b: SideRuns, paired: bool) -> Interven
     spinning = kind != "spin" and any(may_spin(one) for one in evidence)
     changed_ratio = ratio.decompose(rounds(x), rounds(y), spinning, paired)
     speeds = [e.speed if e.side == "A" else _inverse(e.speed) for e in effects]
-    chain = [Factor(f"{CAUSES[kind]} of {e.label}", *_values(f)) for e, f in zip(effects, speeds, strict=True)]
+    chain = [replace(f, name=f"{CAUSES[kind]} of {e.label}") for e, f in zip(effects, speeds, strict=True)]
     return Intervention(kind, effects, changed_ratio, (*chain, *changed_ratio.terms))
-
-
-def _values(f: Factor) -> tuple[float, float | None, float | None]:
-    return f.ratio, f.low, f.high
 
 
 def _inverse(f: Factor) -> Factor:
@@ -180,10 +179,10 @@ def _inverse(f: Factor) -> Factor:
     return Factor(f.name, 1 / f.ratio, low, high)
 
 
-def _effect(kind: str, which: str, given: SideRuns, variant: ChangedRuns) -> Effect:
-    now, then = rounds(given.runs), rounds(variant.runs)
+def _effect(kind: str, which: str, own: SideRuns, variant: ChangedRuns) -> Effect:
+    now, then = rounds(own.runs), rounds(variant.runs)
     speed = factor("fps", [s.fps for s in now], [s.fps for s in then])
-    return Effect(kind, which, given.label, variant.changed, speed, _cpu(now, then), variant.limit)
+    return Effect(kind, which, own.label, variant.change, speed, _cpu(now, then), variant.limit)
 
 
 def _cpu(now: Sequence[Identity], then: Sequence[Identity]) -> Factor | None:

@@ -13,9 +13,7 @@ from hwprof.records import Run
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What an intervention did to one side.
-
-    `speed`: FPS as it is over FPS changed; `cpu`: the same of CPU time per frame.
+    """What an intervention did to one side. `speed`: FPS unchanged over FPS changed; `cpu`: that of CPU time per frame.
 
     `spin-waiting makes A x1.2 as fast` is a `speed` of 1.2.
     """
@@ -23,7 +21,7 @@ class Effect:
     kind: str  # spin | affinity | simd
     side: str  # A or B
     label: str
-    changed: str  # what was changed
+    change: str  # what was changed
     speed: Factor
     cpu: Factor | None
     limit: str = ""
@@ -38,7 +36,7 @@ class Intervention:
 
     kind: str
     effects: tuple[Effect, ...]
-    changed: Decomposition
+    rerun: Decomposition
     chain: tuple[Factor, ...]
 
 
@@ -62,7 +60,7 @@ class ChangedRuns:
     """The runs of one side after an intervention."""
 
     kind: str
-    changed: str
+    change: str
     runs: Sequence[Run]
     limit: str = ""
 
@@ -75,4 +73,4 @@ class SideRuns:
     runs: Sequence[Run]
     threads: Sequence[Run] = ()
     variants: Sequence[ChangedRuns] = ()
-    threads_apart: bool = False  # the other thread counts were measured in another experiment
+    other_experiment: bool = False  # the other thread counts were measured in another experiment

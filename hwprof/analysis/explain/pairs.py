@@ -27,13 +27,13 @@ QUIET = ("version", "call", "cpus", "size")  # named in a label only where nothi
 
 @dataclass(slots=True)
 class Source:
-    """One results file with the list of what is in it. `held`: runs by uid that are there and needn't be read."""
+    """One results file with the list of what is in it. `loaded`: runs by uid that are there and needn't be read."""
 
     results: Results
     entries: Sequence[Entry] = ()
     roofs: Mapping[str, Sequence[Roof]] = field(default_factory=dict)  # by machine_id as in the frame
-    held: Mapping[str, Run] = field(default_factory=dict)
-    alike: dict[tuple[object, ...], list[Entry]] = field(default_factory=dict)
+    loaded: Mapping[str, Run] = field(default_factory=dict)
+    by_core: dict[tuple[object, ...], list[Entry]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.refresh()
@@ -42,42 +42,42 @@ class Source:
         """Read the list anew: something was measured."""
         self.entries = entries(self.results.database)
         self.roofs = roofline.roofs(self.results.ceilings(), self.results.machines())
-        self.alike = {}
+        self.by_core = {}
         for entry in self.entries:
-            self.alike.setdefault(_core(entry), []).append(entry)
+            self.by_core.setdefault(_core(entry), []).append(entry)
 
     def runs(self, chosen: Sequence[Entry]) -> list[Run]:
         """These runs."""
-        if all(e.uid in self.held for e in chosen):
-            return [self.held[e.uid] for e in chosen]
+        if all(e.uid in self.loaded for e in chosen):
+            return [self.loaded[e.uid] for e in chosen]
         return list(self.results.runs(ids=[e.order for e in chosen]))
 
-    def given(self, cell: CaseRuns, label: str, together: bool, other: Case | None = None) -> SideRuns:
+    def side_runs(self, own: CaseRuns, label: str, same_experiment: bool, other: Case | None = None) -> SideRuns:
         """Everything about one side. Interventions count only where rounds were interleaved with its own.
 
         `other`: the case of the other side, which is no intervention on this one.
         """
-        alike = self.alike.get(_core(cell.last), [])
+        alike = self.by_core.get(_core(own.last), [])
         simulated = [
-            e for e in alike if e.ok and e.kind == Kind.SIMULATED and e.case == cell.case and e.place == cell.last.place
+            e for e in alike if e.ok and e.kind == Kind.SIMULATED and e.case == own.case and e.place == own.last.place
         ]
-        others = selectors.other_threads(cell, alike)
-        found = selectors.variants(cell, alike) if together else []
-        changed = [(c, kind) for c in found if c.case != other and (kind := switches.kind_of(cell.case, c.case))]
+        others = selectors.other_threads(own, alike)
+        found = selectors.variants(own, alike) if same_experiment else []
+        changed = [(c, kind) for c in found if c.case != other and (kind := switches.kind_of(own.case, c.case))]
         return SideRuns(
             label,
-            self.runs([*cell.entries, *simulated[-1:]]),
+            self.runs([*own.entries, *simulated[-1:]]),
             self.runs([e for c in others for e in c.entries]),
             [
                 ChangedRuns(
                     kind,
-                    described(cell.case, c.case),
+                    change_text(own.case, c.case),
                     self.runs(c.entries),
-                    switches.limit_of(kind, cell.case.framework),
+                    switches.limit_of(kind, own.case.framework),
                 )
                 for c, kind in changed
             ],
-            any(c.last.experiment != cell.last.experiment for c in others),
+            any(c.last.experiment != own.last.experiment for c in others),
         )
 
 
@@ -87,7 +87,7 @@ def _core(entry: Entry) -> tuple[object, ...]:
     return c.framework, c.network, c.recipe, c.size, c.batch, c.precision, entry.machine_id
 
 
-def described(base: Case, other: Case) -> str:
+def change_text(base: Case, other: Case) -> str:
     """What differs between a case and its changed form, as it was asked for."""
     if base.cpus != other.cpus:
         return f"cores {','.join(map(str, other.cpus)) or 'any'} for {','.join(map(str, base.cpus)) or 'any'}"
@@ -104,21 +104,21 @@ def find(a: str, b: str, source: Source, other: Source | None = None) -> list[Pa
     )
 
 
-CHANGED = {"spin": "spin-waiting off", "simd": "vectors capped"}
+CHANGE_LABELS = {"spin": "spin-waiting off", "simd": "vectors capped"}
 
 
 def labels(pair: Pair) -> tuple[str, str]:
     """Short names of the two for sentences: what they differ in."""
     for base, other, turned in ((pair.a, pair.b, False), (pair.b, pair.a, True)):
-        name = CHANGED.get(switches.kind_of(base.case, other.case))
+        name = CHANGE_LABELS.get(switches.kind_of(base.case, other.case))
         if name:
             return (name, "unchanged") if turned else ("unchanged", name)
     shown = [n for n in pair.differs if n not in QUIET] or list(pair.differs)
 
-    def one(cell: CaseRuns) -> str:
+    def one(own: CaseRuns) -> str:
         parts = []
         for name in shown:
-            has = selectors.value(cell.last, name)
+            has = selectors.value(own.last, name)
             if name in ("framework", "network", "machine"):
                 parts.append(has)
             elif name in selectors.FIELDS:
@@ -151,12 +151,12 @@ def context(pair: Pair) -> str:
     return printable(" · ".join(words))
 
 
-def alone(pair: Pair) -> str:
+def only_difference(pair: Pair) -> str:
     """What is the only difference, where that is one switch and rounds were measured in turn; else ""."""
     a, b = pair.a, pair.b
     same = a.last.place == b.last.place
     kind = switches.kind_of(a.case, b.case) or switches.kind_of(b.case, a.case)
-    return CAUSES[kind] if kind and same and pair.together else ""
+    return CAUSES[kind] if kind and same and pair.same_experiment else ""
 
 
 def _latencies(sides: Iterable[tuple[Source, CaseRuns]], hertz: float | None) -> dict[str, float]:
@@ -174,16 +174,16 @@ def explanations(
         a, b = labels(pair)
         notes = [
             f"also there, and left out: {case.title}"
-            for case in pair.passed_over
+            for case in pair.alternatives
             if not any(switches.kind_of(c.case, case) for c in (pair.a, pair.b))
         ]
-        first = source.given(pair.a, a, pair.together, pair.b.case)
-        second = (other or source).given(pair.b, b, pair.together, pair.a.case)
-        silent = [(given, cell) for given, cell in ((first, pair.a), (second, pair.b)) if not rounds(given.runs)]
+        first = source.side_runs(pair.a, a, pair.same_experiment, pair.b.case)
+        second = (other or source).side_runs(pair.b, b, pair.same_experiment, pair.a.case)
+        silent = [(side, own) for side, own in ((first, pair.a), (second, pair.b)) if not rounds(side.runs)]
         if silent:
-            omitted += [Omission(cell.case.title, why_no_speed(given.runs)) for given, cell in silent]
+            omitted += [Omission(own.case.title, why_no_speed(side.runs)) for side, own in silent]
             continue
-        counted = [found for given in (first, second) if (found := collect(given.runs)) is not None]
+        counted = [found for side in (first, second) if (found := collect(side.runs)) is not None]
         clocks = [hz for found in counted if (hz := clues.hertz(found)) is not None]
         sides = ((source, pair.a), (other or source, pair.b))
         latencies = _latencies(sides, max(clocks, default=None))
@@ -193,11 +193,11 @@ def explanations(
                 second,
                 context(pair),
                 pair.differs,
-                pair.together,
+                pair.same_experiment,
                 paired,
                 latencies,
                 notes,
-                alone(pair),
+                only_difference(pair),
             )
         )
     return out, omitted

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hwprof.errors import ResultsError, UsageError
 from hwprof.records import UNRECORDED, Case, Kind
@@ -57,16 +57,16 @@ class CaseRuns:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A and B. `differs`: the fields they differ in; `together`: rounds interleaved in one experiment.
+    """A and B. `differs`: the fields they differ in; `same_experiment`: its rounds were interleaved.
 
-    `passed_over`: cases that matched as well.
+    `alternatives`: cases that matched as well.
     """
 
     a: CaseRuns
     b: CaseRuns
     differs: tuple[str, ...]
-    together: bool
-    passed_over: tuple[Case, ...] = ()
+    same_experiment: bool
+    alternatives: tuple[Case, ...] = ()
 
 
 def value(entry: Entry, name: str) -> str:
@@ -100,7 +100,7 @@ def parse(text: str, entries: Sequence[Entry]) -> Selector:
                 raise UsageError(f"unknown field '{name}' in '{text}'", f"known: {', '.join(sorted(known))}, run")
             where[name] = wanted
             continue
-        found = _bare(word, entries)
+        found = _field_of(word, entries)
         if found == "run":
             run = word
         else:
@@ -123,7 +123,7 @@ def _words(text: str, entries: Sequence[Entry]) -> list[str]:
     return [w for w in words if w]
 
 
-def _bare(word: str, entries: Sequence[Entry]) -> str:
+def _field_of(word: str, entries: Sequence[Entry]) -> str:
     """The field that a bare word is a value of."""
     for name in ("framework", "network", "version", "precision"):
         if any(value(e, name).lower() == word.lower() for e in entries):
@@ -148,7 +148,7 @@ def matches(entry: Entry, where: Mapping[str, str]) -> bool:
     return True
 
 
-def cells(entries: Iterable[Entry]) -> list[CaseRuns]:
+def case_runs(entries: Iterable[Entry]) -> list[CaseRuns]:
     """Good native runs by case, machine, version and call, each in the order of saving."""
     groups: dict[tuple[Case, tuple[int, str, str]], list[Entry]] = defaultdict(list)
     for entry in entries:
@@ -162,7 +162,7 @@ def pairs(
 ) -> list[Pair]:
     """Every matched pair. UsageError where nothing is compared, ResultsError where nothing matches."""
     if a.run or b.run:
-        return [_by_run(a, b, entries_a, entries_b, same_file)]
+        return [_run_pair(a, b, entries_a, entries_b, same_file)]
     options = {n for n in (*a.where, *b.where) if n not in FIELDS}
     contrast = {n for n in {*a.where} & {*b.where} if a.where[n].lower() != b.where[n].lower()}
     contrast |= {n for n in options if a.where.get(n) != b.where.get(n)}
@@ -177,14 +177,14 @@ def pairs(
     sides = []
     for selector, entries in ((a, entries_a), (b, entries_b)):
         where = {**common, **{n: selector.where.get(n, "") for n in contrast if n in selector.where or n in options}}
-        chosen = cells(e for e in entries if matches(e, where))
+        chosen = case_runs(e for e in entries if matches(e, where))
         if not chosen:
             raise ResultsError(
                 f"no good run matches '{selector.text}'", "`hwprof export --format csv` lists what there is"
             )
         grouped: dict[tuple[str, ...], list[CaseRuns]] = defaultdict(list)
-        for cell in chosen:
-            grouped[_key(cell, free, options)].append(cell)
+        for runs in chosen:
+            grouped[_key(runs, free, options)].append(runs)
         sides.append(grouped)
     found = [_closest(sides[0][key], sides[1][key], same_file) for key in sides[0] if key in sides[1]]
     if not found:
@@ -195,13 +195,13 @@ def pairs(
     return found
 
 
-def _key(cell: CaseRuns, free: set[str], options: set[str]) -> tuple[str, ...]:
+def _key(runs: CaseRuns, free: set[str], options: set[str]) -> tuple[str, ...]:
     """What must be equal on both sides."""
-    last = cell.last
+    last = runs.last
     key = [value(last, n) if n not in free else "" for n in FIELDS if n != "machine"]
     key.append(str(last.machine_id) if "machine" not in free else "")
     if "options" not in free:
-        key += [f"{n}={v}" for n, v in cell.case.options if n not in options]
+        key += [f"{n}={v}" for n, v in runs.case.options if n not in options]
     return tuple(key)
 
 
@@ -219,8 +219,8 @@ def _closest(a: Sequence[CaseRuns], b: Sequence[CaseRuns], same_file: bool) -> P
     return pair_of(x, y, same_file, passed)
 
 
-def pair_of(a: CaseRuns, b: CaseRuns, same_file: bool = True, passed_over: tuple[Case, ...] = ()) -> Pair:
-    """Two cells, cut down to the latest experiment that has both where there is one."""
+def pair_of(a: CaseRuns, b: CaseRuns, same_file: bool = True, alternatives: tuple[Case, ...] = ()) -> Pair:
+    """Two cases, cut down to the latest experiment that has both where there is one."""
     differs = tuple(n for n in FIELDS if value(a.last, n) != value(b.last, n) and n != "recipe")
     differs += tuple(
         n
@@ -229,7 +229,7 @@ def pair_of(a: CaseRuns, b: CaseRuns, same_file: bool = True, passed_over: tuple
     )
     shared = {e.experiment for e in a.entries} & {e.experiment for e in b.entries} - {0} if same_file else set()
     if not shared:
-        return Pair(a, b, differs, False, passed_over)
+        return Pair(a, b, differs, False, alternatives)
 
     def rounds(experiment: int) -> tuple[bool, int]:
         fewest = min(sum(e.experiment == experiment for e in c.entries) for c in (a, b))
@@ -237,10 +237,12 @@ def pair_of(a: CaseRuns, b: CaseRuns, same_file: bool = True, passed_over: tuple
 
     chosen = max(shared, key=rounds)
     x, y = (CaseRuns(tuple(e for e in c.entries if e.experiment == chosen)) for c in (a, b))
-    return Pair(x, y, differs, True, passed_over)
+    return Pair(x, y, differs, True, alternatives)
 
 
-def _by_run(a: Selector, b: Selector, entries_a: Sequence[Entry], entries_b: Sequence[Entry], same_file: bool) -> Pair:
+def _run_pair(
+    a: Selector, b: Selector, entries_a: Sequence[Entry], entries_b: Sequence[Entry], same_file: bool
+) -> Pair:
     """A run's id stands for all rounds of its case in its experiment."""
     sides = []
     for selector, entries in ((a, entries_a), (b, entries_b)):
@@ -254,47 +256,27 @@ def _by_run(a: Selector, b: Selector, entries_a: Sequence[Entry], entries_b: Seq
             raise UsageError(f"run {found[0].uid} failed or is simulated: it has no speed", "name a good native run")
         one = found[0]
         alike = [e for e in entries if (e.case, e.place) == (one.case, one.place)]
-        sides.append(cells(e for e in alike if e.experiment == one.experiment)[0])
+        sides.append(case_runs(e for e in alike if e.experiment == one.experiment)[0])
     if sides[0].entries == sides[1].entries and same_file:
         raise UsageError(f"'{a.run}' and '{b.run}' are rounds of one case", "name runs of two cases")
     return pair_of(sides[0], sides[1], same_file)
 
 
-def variants(cell: CaseRuns, entries: Iterable[Entry]) -> list[CaseRuns]:
+def variants(runs: CaseRuns, entries: Iterable[Entry]) -> list[CaseRuns]:
     """The same case with other options or cores, from the same experiment: what an intervention changed."""
-
-    def core(case: Case) -> tuple[object, ...]:
-        return case.framework, case.network, case.recipe, case.size, case.batch, case.threads, case.precision
-
-    last = cell.last
-    return [
-        c
-        for c in cells(
-            e
-            for e in entries
-            if e.experiment == last.experiment
-            and core(e.case) == core(last.case)
-            and e.case != last.case
-            and e.place == last.place
-        )
-        if last.experiment
-    ]
+    last, case = runs.last, runs.last.case
+    same_run = (e for e in entries if e.experiment == last.experiment and e.place == last.place and last.experiment)
+    changed = (e for e in same_run if e.case != case)
+    return case_runs(e for e in changed if replace(e.case, options=case.options, cpus=case.cpus) == case)
 
 
-def other_threads(cell: CaseRuns, entries: Iterable[Entry]) -> list[CaseRuns]:
+def other_threads(runs: CaseRuns, entries: Iterable[Entry]) -> list[CaseRuns]:
     """The same case at other thread counts (their cores may differ), of the same experiment where it has some."""
-
-    def core(case: Case) -> tuple[object, ...]:
-        return case.framework, case.network, case.recipe, case.size, case.batch, case.precision, case.options
-
-    last = cell.last
-    alike = [
-        e
-        for e in entries
-        if core(e.case) == core(last.case) and e.case.threads != last.case.threads and e.place == last.place
-    ]
+    last, case = runs.last, runs.last.case
+    others = [e for e in entries if e.case.threads != case.threads and e.place == last.place]
+    alike = [e for e in others if replace(e.case, threads=case.threads, cpus=case.cpus) == case]
     own = [e for e in alike if e.experiment == last.experiment]
     newest: dict[int, CaseRuns] = {}
-    for found in cells(own or alike):
+    for found in case_runs(own or alike):
         newest[found.case.threads] = found
     return [newest[p] for p in sorted(newest)]

@@ -6,19 +6,15 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from hwprof.analysis.explain.explanation import Explanation
+from hwprof.analysis.explain.explanation import Explanation, Intervention
 from hwprof.analysis.factors import ratio
 from hwprof.analysis.factors.identity import CPU_TIME, RATE, USER_CLOCK, Factor
 from hwprof.analysis.factors.ratio import Decomposition
 
-if TYPE_CHECKING:
-    from hwprof.analysis.explain.explanation import Intervention
-
 
 def headline(a: str, b: str, found: Decomposition, interventions: Sequence[Intervention] = ()) -> str:
-    """The first thing to be said: which is faster, by how much, and the factor that most of it lies in."""
+    """The headline: which is faster, by how much, and the factor that most of it lies in."""
     fps = found.fps
     fast, slow, times = (a, b, fps.ratio) if fps.ratio >= 1 else (b, a, 1 / fps.ratio)
     if fps.low is None:
@@ -33,11 +29,11 @@ def headline(a: str, b: str, found: Decomposition, interventions: Sequence[Inter
         text = f"{fast} is x{times:.2f} [{bounds[0]:.2f} ... {bounds[1]:.2f}] as fast as {slow}"
     for done in interventions:
         strongest = max(done.effects, key=lambda e: abs(math.log(e.speed.ratio)))
-        before, after = abs(math.log(fps.ratio)), abs(math.log(done.changed.fps.ratio))
+        before, after = abs(math.log(fps.ratio)), abs(math.log(done.rerun.fps.ratio))
         if ratio.excludes_one(strongest.speed) and before > 0 and after < 0.5 * before:
             return (
-                f"{text}, because of {CAUSES[done.kind]}: with {strongest.changed} the ratio is "
-                f"x{done.changed.fps.ratio:.2f} (rerun)"
+                f"{text}, because of {CAUSES[done.kind]}: with {strongest.change} the ratio is "
+                f"x{done.rerun.fps.ratio:.2f} (rerun)"
             )
     return f"{text}: {_where(found)}"
 

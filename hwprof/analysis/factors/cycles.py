@@ -39,7 +39,7 @@ STALLS: Mapping[Name, Name] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Slots:
+class SlotShares:
     """Shares of all issue slots, adding up to 1. `caution`: what weakens them."""
 
     retiring: float
@@ -61,7 +61,7 @@ class Bound:
     caution: str = ""
 
 
-def level1(evidence: Evidence) -> Slots | None:
+def top_down(evidence: Evidence) -> SlotShares | None:
     """Top-down level 1 by the events that a core counts in slots; None without all four of them in one domain.
 
     Yasin, A Top-Down Method for Performance Analysis and Counters Architecture, 2014.
@@ -71,7 +71,7 @@ def level1(evidence: Evidence) -> Slots | None:
         whole = sum(q.value for q in found)
         if len(found) == len(LEVEL1) and whole > 0:
             retiring, bad, front, back = (q.value / whole for q in found)
-            return Slots(retiring, bad, front, back, cautions(*found))
+            return SlotShares(retiring, bad, front, back, cautions(*found))
     return None
 
 
@@ -102,12 +102,6 @@ def bound(evidence: Evidence, metric: Name, latencies: Mapping[str, float] | Non
         measured is not None,
         cautions(misses, cycles),
     )
-
-
-def bounds(evidence: Evidence, latencies: Mapping[str, float] | None = None) -> list[Bound]:
-    """Every bound there is, the largest first."""
-    found = [b for metric in ASSUMED_CYCLES if (b := bound(evidence, metric, latencies)) is not None]
-    return sorted(found, key=lambda b: -b.share)
 
 
 def cautions(*quantities: Quantity | None) -> str:

@@ -14,12 +14,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hwprof.analysis.factors.identity import SECONDS
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Case, Exactness, Kind, Origin, Reading, Role, Run, Shape, Window
 from hwprof.speed import Interval, Speed, between_rounds, of_run
 from hwprof.store.columns import WORST, column_name, metric_of
-
-TIME = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class Quantity:
     @property
     def seconds(self) -> float:
         """A time per frame, in seconds."""
-        return self.value * TIME[self.unit]
+        return self.value * SECONDS[self.unit]
 
     @property
     def caution(self) -> str:
@@ -54,7 +53,8 @@ class Quantity:
             return f"{self.name} is EMULATED"
         if self.exactness is Exactness.SCALED:
             return f"{self.name} is SCALED (multiplexed)"
-        return ""
+        kind = self.name.partition("@")[2]  # neither simulated nor emulated: a PMU of a hybrid CPU
+        return f"{self.name} counts {kind} alone" if kind else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,6 @@ class Evidence:
     facts: Mapping[str, Any]
     machine: Mapping[str, Any]
     host: Mapping[str, Any]
-    software: Mapping[str, Any]
     macs: int | None
     params: int | None
     series: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # gauge -> lowest, highest in windows
@@ -98,8 +97,13 @@ class Evidence:
         """A count in the best domain there is: both modes, user mode, simulated."""
         found = self.get(name) or self.quantities.get(name.user)
         if found is None and simulated:
-            found = next((q for n, q in sorted(self.quantities.items()) if n.startswith(f"{name}@")), None)
+            found = self.simulated(name)
         return found
+
+    def simulated(self, name: Name) -> Quantity | None:
+        """The simulated count of a metric. `cycles@cpu_core` is none: cores of one kind of a hybrid CPU counted it."""
+        named = ((n, q) for n, q in sorted(self.quantities.items()) if n.startswith(f"{name}@"))
+        return next((q for _, q in named if q.origin is Origin.SIMULATED), None)
 
     def why(self, name: str) -> str:
         """Why a metric isn't there; "" where nothing is known."""
@@ -135,7 +139,6 @@ def collect(runs: Iterable[Run], speed: Callable[[Run], Speed] = of_run) -> Evid
         last.facts,
         last.machine,
         last.host_state,
-        last.software,
         last.macs,
         last.params,
         _ranges(native),

@@ -23,6 +23,8 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from scipy.special import stdtrit
+
 from hwprof import speed
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Exactness, Kind, Origin, Reading, Role, Run, Window
@@ -82,12 +84,12 @@ class Identity:
         return {DIVISORS.get(name, name): math.exp(-v if name in DIVISORS else v) for name, v in logs.items()}
 
 
-def why(level: str, of: str) -> str:
+def merge_reason(level: str, of: str) -> str:
     """Why factors are merged on a level, half a sentence. `of`: what has to be counted of, as `both modes`."""
     return WHY[level].format(of=of)
 
 
-def exact(window: Window) -> dict[str, Reading]:
+def exact_readings(window: Window) -> dict[str, Reading]:
     """Readings that may enter a product: exact, and of both user and kernel mode."""
     return {
         r.metric: r
@@ -103,7 +105,7 @@ def seconds(reading: Reading) -> float:
 
 def identity(run: Run) -> Identity | None:
     """The factors of a run on every level that it has; None where it failed or has no speed of its own."""
-    bare, counted = (_timed(run, role) for role in (Role.BARE, Role.COUNTED))
+    bare, counted = (_windows(run, role) for role in (Role.BARE, Role.COUNTED))
     if run.failure is not None or not bare:
         return None
     found = speed.of_run(run)
@@ -127,13 +129,13 @@ def identities(runs: Iterable[Run]) -> dict[str, Identity]:
     return {uid: one for uid, one in found.items() if one is not None}
 
 
-def _timed(run: Run, role: Role) -> list[Window]:
+def _windows(run: Run, role: Role) -> list[Window]:
     return [w for w in run.windows if w.role is role and w.latencies_ns]
 
 
 def _cpu_seconds(windows: Sequence[Window]) -> float | None:
     """CPU time of all windows: task-clock, else what rusage says; None where neither is in each of them."""
-    readings = [exact(w) for w in windows]
+    readings = [exact_readings(w) for w in windows]
     if all(Name.TASK_CLOCK in r for r in readings):
         return sum(seconds(r[Name.TASK_CLOCK]) for r in readings)
     user, system = total(readings, Name.CPU_USER_TIME), total(readings, Name.CPU_SYSTEM_TIME)
@@ -200,8 +202,6 @@ def factor(name: str, x: Sequence[float], y: Sequence[float], paired: bool = Fal
     if (paired and _constant(spread)) or (_constant(x) and _constant(y)):
         return Factor(name, math.exp(difference), math.exp(difference), math.exp(difference))
     # scipy.stats' ttest_ind and ttest_rel give the same, at a hundred times the time: a page has thousands of factors
-    from scipy.special import stdtrit
-
     if paired:
         error, free = _variance(spread) / len(spread), len(spread) - 1.0
     else:
@@ -210,16 +210,13 @@ def factor(name: str, x: Sequence[float], y: Sequence[float], paired: bool = Fal
         # Welch (1947) and Satterthwaite (1946): degrees of freedom of two unequal variances
         free = error**2 / sum(v**2 / (len(of) - 1) for v, of in zip(own, (x, y), strict=True))
     half = float(stdtrit(free, 0.975)) * math.sqrt(error)
-    return Factor(name, *(math.exp(v) if v < LARGEST else math.inf for v in _three(difference, half)))
+    bounds = (difference, difference - half, difference + half)
+    return Factor(name, *(math.exp(v) if v < LARGEST else math.inf for v in bounds))
 
 
 def _variance(values: Sequence[float]) -> float:
     middle = statistics.fmean(values)
     return math.fsum((v - middle) ** 2 for v in values) / (len(values) - 1)
-
-
-def _three(middle: float, half: float) -> tuple[float, float, float]:
-    return middle, middle - half, middle + half
 
 
 def _constant(values: Sequence[float]) -> bool:

@@ -1,6 +1,6 @@
-"""The ratio of two cases' speed as a product of factors: which can be told apart, their intervals, their shares.
+"""The ratio of two cases' speed as a product of factors: which are separable, their intervals, their shares.
 
-The finest level (`decomposition.LEVELS`) that every round of both sides has is taken. Where threads may spin while
+The finest level (`identity.LEVELS`) that every round of both sides has is taken. Where threads may spin while
 they wait, parallelism, IPC and work are one factor: spinning raises the first and lowers the others without making
 anything slower or faster.
 """
@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hwprof.analysis.factors.identity import IPC, LEVELS, PARALLELISM, WORK, Factor, Identity, factor, why
+from hwprof.analysis.factors.identity import IPC, LEVELS, PARALLELISM, WORK, Factor, Identity, factor, merge_reason
 from hwprof.speed import between_rounds
 
 SPINNING = (PARALLELISM, IPC, WORK)
@@ -22,7 +22,7 @@ class Decomposition:
     """FPS of A over FPS of B. `factors` multiply to `throughput`; throughput x observer x tail = fps.
 
     `shares`: percent of the log throughput ratio per factor, None where a percentage means nothing. `merged`: which
-    factors could not be told apart, and why. `paired`: intervals from differences within rounds.
+    factors are not separable, and why. `paired`: intervals from differences within rounds.
     """
 
     level: str
@@ -52,13 +52,8 @@ def excludes_one(factor: Factor) -> bool:
     return factor.low is not None and factor.high is not None and not factor.low <= 1 <= factor.high
 
 
-def common_level(a: Sequence[Identity], b: Sequence[Identity]) -> str:
-    """The finest level that every round of both sides has."""
-    return next(level for level in LEVELS if all(level in s.levels for s in (*a, *b)))
-
-
 def decompose(
-    a: Sequence[Identity], b: Sequence[Identity], spinning: bool = False, paired: bool = False, level: str | None = None
+    a: Sequence[Identity], b: Sequence[Identity], spinning: bool = False, paired: bool = False
 ) -> Decomposition:
     """A over B. `spinning`: threads of one side may spin, so parallelism, IPC and work are one factor.
 
@@ -68,12 +63,12 @@ def decompose(
     if not a or not b:
         raise ValueError("no rounds to compare")
     paired = paired and len(a) == len(b)
-    chosen = level or common_level(a, b)
-    merged = [why(chosen, "both sides")]
+    chosen = next(level for level in LEVELS if all(level in s.levels for s in (*a, *b)))
+    merged = [merge_reason(chosen, "both sides")]
     names = LEVELS[chosen]
     groups: list[tuple[str, ...]] = [(name,) for name in names]
     if spinning and PARALLELISM in names:
-        # a merged factor that holds IPC or work can't be taken apart to leave the clock outside
+        # a merged factor that holds IPC or work is not separable into clock and the rest
         inside = {n for n in names if set(n.split(" x ")) & set(SPINNING)}
         groups = [(n,) for n in names if n not in inside] + [tuple(n for n in names if n in inside)]
         merged.append("threads may spin while they wait, which moves parallelism, IPC and work against each other")

@@ -19,7 +19,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
+from hwprof.analysis.factors.identity import factor
 from hwprof.speed import CONFIDENCE, Interval, between_rounds
 
 Floats = NDArray[np.float64]
@@ -130,8 +132,7 @@ def _fit(
 
 def _solve(law: Callable[..., Floats], start: Mapping[str, float], bounds: Any, x: Floats, y: Floats) -> Parameters:
     """Least squares with t intervals; no bounds where the data leave no degree of freedom."""
-    from scipy.optimize import OptimizeWarning, curve_fit
-    from scipy.special import stdtrit
+    from scipy.optimize import OptimizeWarning, curve_fit  # late: its loading time is for fits alone
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OptimizeWarning)  # no covariance: then there are no bounds
@@ -150,18 +151,17 @@ def _solve(law: Callable[..., Floats], start: Mapping[str, float], bounds: Any, 
 
 def scaling(throughput: Mapping[int, Sequence[float]]) -> Scaling | None:
     """Fit `throughput`: threads -> frames/s, one value per round. None without 1 thread and one more count."""
-    given = {p: [v for v in values if v > 0] for p, values in sorted(throughput.items())}
-    given = {p: values for p, values in given.items() if values}
-    if 1 not in given or len(given) < 2:
+    rounds = {p: positive for p, v in sorted(throughput.items()) if (positive := [one for one in v if one > 0])}
+    if 1 not in rounds or len(rounds) < 2:
         return None
-    means = {p: float(np.exp(np.mean(np.log(v)))) for p, v in given.items()}
-    efficiency = {p: means[p] / (p * means[1]) for p in given}
-    if len(given) == 2:
-        return Scaling(tuple(given), efficiency, _two_points(given), None)
-    x = np.array([float(k) for k, values in given.items() for _ in values])
-    y = np.log([v for values in given.values() for v in values])
+    means = {p: float(np.exp(np.mean(np.log(v)))) for p, v in rounds.items()}
+    efficiency = {p: means[p] / (p * means[1]) for p in rounds}
+    if len(rounds) == 2:
+        return Scaling(tuple(rounds), efficiency, _two_points(rounds), None)
+    x = np.array([float(k) for k, values in rounds.items() for _ in values])
+    y = np.log([v for values in rounds.values() for v in values])
     # the speed of one thread is a parameter too; the serial part may lie outside of 0 to 1, where the law doesn't hold
-    first, least = float(y[0]), -0.999 / (max(given) - 1)
+    first, least = float(y[0]), -0.999 / (max(rounds) - 1)
     serial = _solve(
         lambda p, base, s: base + amdahl(p, s),
         {"base": first, "serial": 0.1},
@@ -178,14 +178,12 @@ def scaling(throughput: Mapping[int, Sequence[float]]) -> Scaling | None:
             y,
         )
     except RuntimeError:  # not found within the steps that curve_fit allows
-        return Scaling(tuple(given), efficiency, serial, None)
-    return Scaling(tuple(given), efficiency, serial, (found["contention"].value, found["coherence"].value))
+        return Scaling(tuple(rounds), efficiency, serial, None)
+    return Scaling(tuple(rounds), efficiency, serial, (found["contention"].value, found["coherence"].value))
 
 
-def _two_points(given: Mapping[int, Sequence[float]]) -> Interval:
+def _two_points(rounds: Mapping[int, Sequence[float]]) -> Interval:
     """Solved; the bounds are those of the speed-up by Welch's t."""
-    from hwprof.analysis.factors.identity import factor
-
-    one, p = sorted(given)
-    found = factor("speedup", [math.log(v) for v in given[p]], [math.log(v) for v in given[one]])
+    one, p = sorted(rounds)
+    found = factor("speedup", [math.log(v) for v in rounds[p]], [math.log(v) for v in rounds[one]])
     return _serial(Interval(found.ratio, found.low, found.high), p)

@@ -26,7 +26,7 @@ NOTHING = 1e-10
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """A correlation of `n` networks given `k` covariates; None where it can't be had, and then `why` says why.
+    """A correlation of `n` networks controlling for `k` covariates; None where there is none, with the reason in `why`.
 
     `slope` is that of y on x in the units of the arrays (logs: an elasticity).
     """
@@ -47,7 +47,7 @@ class Partial:
 
 
 class CovariateSpace:
-    """What covariates (n, k) span beside an intercept. `k`: how many of them count.
+    """The space that covariates (n, k) span, without the intercept. `k`: how many of them count.
 
     A covariate that is constant or a combination of others takes no degree of freedom.
     """
@@ -120,7 +120,7 @@ def fisher_interval(r: float, n: int, k: int, inflation: float = 1.0) -> tuple[f
 
 
 def partial(x: Floats, y: Floats, covariates: Floats, inflation: float = 1.0) -> Partial:
-    """Correlation of x and y (n,) given `covariates` (n, k), with Fisher-z interval and p from t(n - 2 - k).
+    """Correlation of x and y (n,) controlling for `covariates` (n, k), with Fisher-z interval and p from t(n - 2 - k).
 
     Missing, with the reason, below four networks, where no degree of freedom is left, or where x does not vary.
     The p-value is that of x in the regression of y on x and the covariates.
@@ -155,14 +155,14 @@ def of_residuals(x: Floats, y: Floats, rx: Floats, ry: Floats, k: int, inflation
     return Partial(n, k, r, interval[0], interval[1], p, slope)
 
 
-def described(found: Partial, why: str) -> Partial:
+def without_test(found: Partial, why: str) -> Partial:
     """`found` as a description that is not tested: without interval and p, and with the reason."""
     return found if found.r is None else Partial(found.n, found.k, found.r, slope=found.slope, why=why)
 
 
 def rank_partial(x: Floats, y: Floats, covariates: Floats) -> Partial:
-    """Spearman's correlation given covariates: `partial` of the ranks, interval with Fieller's 1.06, no slope."""
-    from scipy import stats  # here: who only draws what was found begins half a second earlier without it
+    """Spearman's correlation controlling for covariates: `partial` of ranks, with Fieller's 1.06, without slope."""
+    from scipy import stats  # late: half a second, which figures of stored findings do not need
 
     ranked = np.apply_along_axis(stats.rankdata, 0, covariates) if covariates.size else covariates
     out = partial(stats.rankdata(x), stats.rankdata(y), ranked, FIELLER)

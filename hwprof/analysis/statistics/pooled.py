@@ -1,4 +1,4 @@
-"""Slopes over all frameworks at once: what differs between frameworks on the same network goes with speed?
+"""Slopes over all frameworks at once: do differences between frameworks on one network correlate with speed?
 
 Two-way centring (network and framework) takes out everything that belongs to the network alone, MACs included, and
 everything that belongs to the framework alone. What is left is framework x network, and the networks are the units:
@@ -67,11 +67,14 @@ def _means(mask: bytes, shape: tuple[int, int]) -> Floats:
     return np.asarray(left[:, strength > 1e-9 * strength.max(initial=0.0)], dtype=np.float64)
 
 
+def _measured(x: Floats, y: Floats, z: Floats | None) -> Bools:
+    """Where all of them have a value."""
+    return np.isfinite(x) & np.isfinite(y) & (True if z is None else np.isfinite(z))
+
+
 def _residuals(x: Floats, y: Floats, z: Floats | None) -> tuple[Floats, Floats, Floats]:
     """x, y (J, N, F) centred over the cells that have all, and without the one covariate z (J, N, F)."""
-    mask = np.isfinite(x) & np.isfinite(y)
-    if z is not None:
-        mask = mask & np.isfinite(z)
+    mask = _measured(x, y, z)
     cx, cy = centre(x, mask), centre(y, mask)
     total = (cx**2).sum(axis=(-1, -2))
     if z is not None:
@@ -91,7 +94,7 @@ def _slope(x: Floats, y: Floats, z: Floats | None) -> Floats:
 
 
 def slopes(x: Floats, y: Floats, z: Floats | None = None) -> Slopes:
-    """Slopes of y on each of x, shape (metrics, networks, frameworks), given one covariate z.
+    """Slopes of y on each of x, shape (metrics, networks, frameworks), controlling for one covariate z.
 
     y and z may be of shape (networks, frameworks), the same for all metrics. Logs in, elasticities out; NaN: missing.
     Variance (N-1)/N sum (b_-i - b)^2 over networks left out, each time centred anew; interval and p from t(N - 1).
@@ -120,10 +123,7 @@ def slopes(x: Floats, y: Floats, z: Floats | None = None) -> Slopes:
 
 def _networks(x: Floats, y: Floats, z: Floats | None) -> Bools:
     """(metrics, networks): True where at least two frameworks have all values; a network of one says nothing."""
-    mask = np.isfinite(x) & np.isfinite(y)
-    if z is not None:
-        mask = mask & np.isfinite(z)
-    return np.asarray(mask.sum(axis=-1) >= 2)
+    return np.asarray(_measured(x, y, z).sum(axis=-1) >= 2)
 
 
 def max_t(x: Floats, y: Floats, z: Floats | None = None, draws: int = 999, seed: int = 7) -> Floats:
@@ -138,9 +138,7 @@ def max_t(x: Floats, y: Floats, z: Floats | None = None, draws: int = 999, seed:
     reduced = np.where(np.isfinite(y), reduced, np.nan)
     rng = np.random.default_rng(seed)
     orders = np.array([rng.permutation(x.shape[1]) for _ in range(draws)]).reshape(draws, x.shape[1])
-    whole = (np.isfinite(x) & np.isfinite(y)).all(axis=(-1, -2))
-    if z is not None:
-        whole &= np.isfinite(z).all(axis=(-1, -2))
+    whole = _measured(x, y, z).all(axis=(-1, -2))
     largest = np.zeros(draws)
     for start in range(0, int(whole.sum()), CHUNK):
         some = np.flatnonzero(whole)[start : start + CHUNK]
@@ -181,13 +179,14 @@ def _shuffled(cx: Floats, ry: Floats, z: Floats | None, orders: NDArray[np.int64
         szy = product(cz)
         sxy = sxy - (cx * cz).sum(axis=(-1, -2))[:, None] * szy / szz
         syy = syy - szy**2 / szz
-    with np.errstate(divide="ignore", invalid="ignore"):
-        r = np.abs(sxy) / np.sqrt(sxx * syy)
-    return np.where((sxx > 1e-18) & (syy > 1e-18), r, np.nan)
+    return _ratio(sxx, syy, sxy)
 
 
 def _abs_r(cx: Floats, cy: Floats) -> Floats:
-    sxx, syy = (cx**2).sum(axis=(-1, -2)), (cy**2).sum(axis=(-1, -2))
+    return _ratio((cx**2).sum(axis=(-1, -2)), (cy**2).sum(axis=(-1, -2)), (cx * cy).sum(axis=(-1, -2)))
+
+
+def _ratio(sxx: Floats, syy: Floats, sxy: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
-        r = np.abs((cx * cy).sum(axis=(-1, -2))) / np.sqrt(sxx * syy)
+        r = np.abs(sxy) / np.sqrt(sxx * syy)
     return np.where((sxx > 1e-18) & (syy > 1e-18), r, np.nan)

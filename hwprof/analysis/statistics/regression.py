@@ -6,15 +6,16 @@ leaving out whole networks (jackknife; CR3 of MacKinnon and White 1985 for clust
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-# Above this a coefficient is told by the others: ridge instead (Marquardt 1970).
+# Above this a coefficient is not separable from the others: ridge instead (Marquardt 1970).
 COLLINEAR = 10.0
 PENALTIES = tuple(10.0**e for e in (-3, -2, -1, 0, 1, 2))
 
@@ -36,20 +37,12 @@ class Data:
 
     def only(self, names: Sequence[str]) -> Data:
         """With these predictors."""
-        return Data(
-            self.networks, self.frameworks, self.y, self.x[:, [self.names.index(n) for n in names]], tuple(names)
-        )
+        return replace(self, x=self.x[:, [self.names.index(n) for n in names]], names=tuple(names))
 
     def rows(self, keep: NDArray[np.bool_]) -> Data:
         """With these rows."""
-        chosen = [int(i) for i in np.flatnonzero(keep)]
-        return Data(
-            tuple(self.networks[i] for i in chosen),
-            tuple(self.frameworks[i] for i in chosen),
-            self.y[keep],
-            self.x[keep],
-            self.names,
-        )
+        networks, frameworks = (tuple(itertools.compress(v, keep)) for v in (self.networks, self.frameworks))
+        return replace(self, networks=networks, frameworks=frameworks, y=self.y[keep], x=self.x[keep])
 
     def without(self, network: str) -> tuple[Data, Data]:
         """(all other networks, this one)."""
@@ -122,15 +115,16 @@ def left_out(data: Data, penalty: float = 0.0) -> dict[str, float]:
     errors: dict[str, float] = {}
     for network in data.clusters:
         train, test = data.without(network)
-        model = fit(train, penalty)
-        squares = [
-            (float(y) - model.predict(f, x)) ** 2
-            for f, y, x in zip(test.frameworks, test.y, test.x, strict=True)
-            if f in model.intercepts
-        ]
-        if squares:
-            errors[network] = float(np.mean(squares))
+        if (error := error_on(test, fit(train, penalty))) is not None:
+            errors[network] = error
     return errors
+
+
+def error_on(data: Data, model: Fit) -> float | None:
+    """Mean squared error of log FPS over the rows of frameworks that the model has; None where it has none."""
+    rows = zip(data.frameworks, data.y, data.x, strict=True)
+    squares = [(float(y) - model.predict(f, x)) ** 2 for f, y, x in rows if f in model.intercepts]
+    return float(np.mean(squares)) if squares else None
 
 
 def rms(errors: dict[str, float]) -> float:
@@ -139,8 +133,8 @@ def rms(errors: dict[str, float]) -> float:
 
 
 def inflation(data: Data) -> dict[str, float]:
-    """Variance inflation of each predictor given frameworks and the other predictors (statsmodels' VIF)."""
-    from statsmodels.stats.outliers_influence import variance_inflation_factor
+    """Variance inflation of each predictor by frameworks and the other predictors (statsmodels' VIF)."""
+    from statsmodels.stats.outliers_influence import variance_inflation_factor  # late: it takes seconds to load
 
     columns, frameworks = design(data)
     at = len(frameworks)
@@ -152,9 +146,8 @@ def inflation(data: Data) -> dict[str, float]:
     if centred.shape[1] == 1:
         return {data.names[0]: 1.0}
     with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", UserWarning
-        )  # near a copy the figure is unstable, and huge: that is the finding
+        # near a copy the figure is unstable, and huge: that is the finding
+        warnings.simplefilter("ignore", UserWarning)
         return {name: float(variance_inflation_factor(centred, i)) for i, name in enumerate(data.names)}
 
 

@@ -14,6 +14,4 @@ passes: what is counted together; session, counters: the protocol's Session and 
 
 from __future__ import annotations
 
-from hwprof.collectors.perf.counters import PerfCollector, TaskSession
-
-__all__ = ["PerfCollector", "TaskSession"]
+from hwprof.collectors.perf.counters import PerfCollector as PerfCollector

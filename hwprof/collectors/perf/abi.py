@@ -13,11 +13,14 @@ import fcntl
 import mmap
 import os
 import platform
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from hwprof.collectors.protocol import Unavailable
+from hwprof.machine.files import ROOT, number, read
 
 
 class Type(enum.IntEnum):
@@ -191,19 +194,11 @@ class Rights:
         return self.privileged or (self.paranoid is not None and self.paranoid <= 1)
 
 
-def read_rights(root: Path = Path("/")) -> Rights:
+def read_rights(root: Path = ROOT) -> Rights:
     """Rights of this process from /proc below `root`."""
-    try:
-        paranoid: int | None = int((root / "proc/sys/kernel/perf_event_paranoid").read_text())
-    except (OSError, ValueError):
-        paranoid = None
-    effective = 0
-    try:
-        for line in (root / "proc/self/status").read_text().splitlines():
-            if line.startswith("CapEff:"):
-                effective = int(line.split()[1], 16)
-    except (OSError, ValueError, IndexError):
-        effective = 0
+    paranoid = number(root / "proc/sys/kernel/perf_event_paranoid")
+    found = re.search(r"^CapEff:\s*([0-9a-f]+)$", read(root / "proc/self/status") or "", re.MULTILINE)
+    effective = int(found[1], 16) if found else 0
     cap_sys_admin, cap_perfmon = 21, 38
     # Debian's and Ubuntu's levels 3 and 4 refuse CAP_PERFMON too.
     enough = paranoid is None or paranoid <= 2
@@ -211,13 +206,10 @@ def read_rights(root: Path = Path("/")) -> Rights:
     return Rights(paranoid, capable and not in_user_namespace(root))
 
 
-def in_user_namespace(root: Path = Path("/")) -> bool:
+def in_user_namespace(root: Path = ROOT) -> bool:
     """Whether this process's capabilities are those of a user namespace (a rootless container), void for perf."""
-    try:
-        words = (root / "proc/self/uid_map").read_text().split()
-    except OSError:
-        return False
-    return words != ["0", "0", "4294967295"]
+    mapping = read(root / "proc/self/uid_map")
+    return mapping is not None and mapping.split() != ["0", "0", "4294967295"]
 
 
 ALLOW_USER = "sudo sysctl kernel.perf_event_paranoid=2"
@@ -230,7 +222,7 @@ ALLOW_KERNEL = f"sudo sysctl kernel.perf_event_paranoid=1, or give the interpret
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Circumstances:
     """Circumstances of a refused opening: they decide what an errno means."""
 
     hardware: bool  # a core PMU's event
@@ -241,7 +233,24 @@ class Asked:
     per_socket: bool = False  # an uncore PMU: counts a socket, not a task
 
 
-def explain(code: int, asked: Asked) -> Unavailable:
+_OPEN_FILES = Unavailable("too many open files", "ulimit -n 4096, or fewer events")
+# What an errno of perf_event_open means whatever was asked for.
+REFUSALS: Mapping[int, Unavailable] = {
+    errno.ENOENT: Unavailable("this CPU and kernel do not count this event"),
+    errno.EINVAL: Unavailable("the kernel refuses this combination of event and options"),
+    errno.EMFILE: _OPEN_FILES,
+    errno.ENFILE: _OPEN_FILES,
+    errno.EOPNOTSUPP: Unavailable("this PMU does not support the event or option"),
+    errno.ENODEV: Unavailable("this kernel lacks the PMU or the group's leader is gone"),
+    errno.ESRCH: Unavailable("the process has ended"),
+    errno.EBUSY: Unavailable("another user holds the counter exclusively", "stop the other profiler"),
+    errno.ENOSPC: Unavailable("no counter is left", "fewer events at once, or stop the other profiler"),
+    errno.E2BIG: Unavailable("this kernel is too old for the event's options (config3)", "a newer kernel"),
+    errno.ENOSYS: Unavailable("this kernel has no perf_event_open", "a kernel with CONFIG_PERF_EVENTS"),
+}
+
+
+def explain(code: int, asked: Circumstances) -> Unavailable:
     """Reason and remedy of an errno of perf_event_open (perf_event_open(2), and the kernel's kernel/events/core.c)."""
     paranoid = "unreadable" if asked.rights.paranoid is None else str(asked.rights.paranoid)
     match code:
@@ -250,8 +259,6 @@ def explain(code: int, asked: Asked) -> Unavailable:
                 "no hardware counters here (a virtual machine without a vPMU, or a device tree without a PMU)",
                 "give the guest a vPMU (QEMU: -cpu host,pmu=on), or run on the board itself",
             )
-        case errno.ENOENT:
-            return Unavailable("this CPU and kernel do not count this event")
         case errno.EACCES if asked.foreign:
             return Unavailable(
                 f"no permission to observe that process (kernel.perf_event_paranoid is {paranoid})",
@@ -275,22 +282,4 @@ def explain(code: int, asked: Asked) -> Unavailable:
             return Unavailable(
                 "this PMU can't tell user from kernel", "leave out the :u or :k, with the right to count both"
             )
-        case errno.EINVAL:
-            return Unavailable("the kernel refuses this combination of event and options")
-        case errno.EMFILE | errno.ENFILE:
-            return Unavailable("too many open files", "ulimit -n 4096, or fewer events")
-        case errno.EOPNOTSUPP:
-            return Unavailable("this PMU does not support the event or option")
-        case errno.ENODEV:
-            return Unavailable("this kernel lacks the PMU or the group's leader is gone")
-        case errno.ESRCH:
-            return Unavailable("the process has ended")
-        case errno.EBUSY:
-            return Unavailable("another user holds the counter exclusively", "stop the other profiler")
-        case errno.ENOSPC:
-            return Unavailable("no counter is left", "fewer events at once, or stop the other profiler")
-        case errno.E2BIG:
-            return Unavailable("this kernel is too old for the event's options (config3)", "a newer kernel")
-        case errno.ENOSYS:
-            return Unavailable("this kernel has no perf_event_open", "a kernel with CONFIG_PERF_EVENTS")
-    return Unavailable(f"perf_event_open failed: {os.strerror(code)}")
+    return REFUSALS.get(code) or Unavailable(f"perf_event_open failed: {os.strerror(code)}")

@@ -8,40 +8,29 @@ from pathlib import Path
 from hwprof.collectors.perf.kinds import CoreKind, read_cores, read_kinds
 from hwprof.collectors.perf.names import ANCHORS, AUTO_HARDWARE, AUTO_SOFTWARE, SOFTWARE
 from hwprof.collectors.perf.sysfs import Pmu, read_pmus, unreadable_pmus
-from hwprof.collectors.perf.tables import CANONICAL, TABLES, CpuTable, TableEvent, load_tables, own_tables, parse_table
+from hwprof.collectors.perf.tables import TABLES, CpuTable, TableEvent, own_tables
 from hwprof.collectors.protocol import Unavailable
+from hwprof.machine.files import ROOT, read
 from hwprof.machine.virtual import is_emulated
 from hwprof.records import Origin
-
-
-def cpu_ids(cpuinfo: str) -> tuple[str, ...]:
-    """Vendor ids of all kinds of core in a /proc/cpuinfo text, without repetition; their forms: `read_cores`."""
-    return tuple(dict.fromkeys(core.id for core in read_cores(cpuinfo)))
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
 
 
 class Catalog:
     """Names and meanings on the machine below `root`."""
 
-    def __init__(self, root: Path = Path("/"), tables: Path = TABLES) -> None:
+    def __init__(self, root: Path = ROOT, tables: Path = TABLES) -> None:
         self.root = root
         self.lenient = False  # True: do without what can't be read of the user's tables, for a list of all there is
         self._tables = tables
 
     @cached_property
     def _cpuinfo(self) -> str:
-        return _read(self.root / "proc/cpuinfo")
+        return read(self.root / "proc/cpuinfo") or ""
 
     @cached_property
     def ids(self) -> tuple[str, ...]:
-        """Vendor ids of the kinds of core."""
-        return cpu_ids(self._cpuinfo)
+        """Vendor ids of the kinds of core, without repetition; their forms: `read_cores`."""
+        return tuple(dict.fromkeys(core.id for core in read_cores(self._cpuinfo)))
 
     @cached_property
     def pmus(self) -> dict[str, Pmu]:
@@ -103,6 +92,3 @@ class Catalog:
         """The best set of this CPU: the anchors, its table's choice (else generic names), the kernel's own."""
         chosen = [kind.table.auto for kind in self.kinds if kind.table and kind.table.auto] or [AUTO_HARDWARE]
         return tuple(dict.fromkeys((*ANCHORS, *(name for names in chosen for name in names), *AUTO_SOFTWARE)))
-
-
-__all__ = ["CANONICAL", "TABLES", "Catalog", "CpuTable", "TableEvent", "cpu_ids", "load_tables", "parse_table"]

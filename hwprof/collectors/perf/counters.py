@@ -12,13 +12,14 @@ from hwprof.collectors.perf import abi
 from hwprof.collectors.perf.abi import Attr, Kernel, LinuxKernel, Type, read_rights
 from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.events import Event, Parser
-from hwprof.collectors.perf.hybrid import AnyCpu, LinuxScheduler, Scheduler, on_kind
+from hwprof.collectors.perf.hybrid import AnyCpu, LinuxScheduler, Scheduler, stay_on_kind
 from hwprof.collectors.perf.names import ANCHORS
 from hwprof.collectors.perf.opening import Countable, KernelGroup, Opener, OpenFailed
 from hwprof.collectors.perf.passes import Layout, Members, Planner
 from hwprof.collectors.perf.session import PerfSession
 from hwprof.collectors.protocol import Available, Target, Unavailable
 from hwprof.errors import HwprofError, NotAvailable
+from hwprof.machine.files import ROOT
 
 
 class TaskSession(PerfSession):
@@ -51,7 +52,7 @@ class PerfCollector:
 
     def __init__(
         self,
-        root: Path = Path("/"),
+        root: Path = ROOT,
         kernel: Kernel | None = None,
         multiplex: bool = False,
         scheduler: Scheduler | None = None,
@@ -108,7 +109,7 @@ class PerfCollector:
             on = f"@{kind.name}" if self.catalog.hybrid else ""
             resolved = (self._opener.resolve(self.parser.event(name + on)) for name in names)
             members = tuple(m for m in resolved if not isinstance(m, Unavailable))
-            while members and (why := planner.trial(members).why) and "read 0" not in why.reason:
+            while members and (why := planner.trial(members)) and "read 0" not in why.reason:
                 members = members[:-1]
             if members:
                 found[kind.name] = (len(members), len(names))
@@ -170,7 +171,7 @@ class PerfCollector:
         )
 
     def _pin(self, cluster: str) -> AbstractContextManager[bool]:
-        return on_kind(self._scheduler, self.catalog.kind(cluster) if cluster else None)
+        return stay_on_kind(self._scheduler, self.catalog.kind(cluster) if cluster else None)
 
     def open(self, target: Target, requests: Sequence[str]) -> AbstractContextManager[PerfSession]:
         """Open what can be had, disabled; the rest is in `Session.unavailable`.
@@ -227,6 +228,3 @@ class PerfCollector:
             why = self._opener.explain(error.event, error.code, foreign=tasks != (0,))
             raise NotAvailable(f"{error.event.metric}: {why.reason}", why.remedy) from error
         return PerfSession(by_pass, layout.unavailable, layout.sums, self._multiplex)
-
-
-__all__ = ["Countable", "PerfCollector", "TaskSession"]

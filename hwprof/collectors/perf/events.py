@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 from hwprof.collectors.perf.abi import Type
-from hwprof.collectors.perf.catalog import CANONICAL, Catalog
+from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.kinds import CoreKind
 from hwprof.collectors.perf.names import ALIASES, CACHE, CLOCKS, HARDWARE, KERNEL_ONLY, SOFTWARE
 from hwprof.collectors.perf.sysfs import Pmu
+from hwprof.collectors.perf.tables import CANONICAL
 from hwprof.collectors.protocol import Unavailable
 from hwprof.errors import UnknownEvent, UsageError
 from hwprof.records import Origin

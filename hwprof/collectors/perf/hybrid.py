@@ -57,7 +57,7 @@ class AnyCpu:
 
 
 @contextmanager
-def on_kind(scheduler: Scheduler, kind: CoreKind | None) -> Iterator[bool]:
+def stay_on_kind(scheduler: Scheduler, kind: CoreKind | None) -> Iterator[bool]:
     """Keep this thread on cores of one kind (None: anywhere); False where it may not run there."""
     own = scheduler.allowed(None)
     if kind is None or not kind.cpus or own is None:
@@ -74,7 +74,7 @@ def on_kind(scheduler: Scheduler, kind: CoreKind | None) -> Iterator[bool]:
         scheduler.pin(own)
 
 
-def settle(
+def combine_kinds(
     readings: Sequence[Reading],
     clusters: Mapping[str, str],
     sums: Mapping[str, tuple[str, ...]],

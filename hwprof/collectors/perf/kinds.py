@@ -16,6 +16,7 @@ from hwprof.collectors.perf.names import CACHE, HARDWARE
 from hwprof.collectors.perf.sysfs import Pmu
 from hwprof.collectors.perf.tables import CANONICAL, CpuTable, TableEvent, find_table
 from hwprof.collectors.protocol import Unavailable
+from hwprof.machine.ids import blocks
 
 # PERF_PMU_TYPE_SHIFT: HARDWARE and HW_CACHE events go to the PMU whose number is in the upper half of config.
 PMU_SHIFT = 32
@@ -63,12 +64,7 @@ def read_cores(cpuinfo: str) -> tuple[Core, ...]:
     x86 vendor-family-model (family decimal, model hexadecimal).
     """
     cores: list[Core] = []
-    for block in re.split(r"\n\s*\n", cpuinfo):
-        entry = {}
-        for line in block.splitlines():
-            key, colon, value = line.partition(":")
-            if colon:
-                entry[key.strip()] = value.strip()
+    for entry in blocks(cpuinfo):
         stepping = ""
         if "mvendorid" in entry:
             found = "-".join(_hexadecimal(entry.get(k, "0x0")) for k in ("mvendorid", "marchid", "mimpid"))

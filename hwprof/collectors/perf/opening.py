@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hwprof.collectors.perf import abi
-from hwprof.collectors.perf.abi import Asked, Attr, Kernel, Rights
+from hwprof.collectors.perf.abi import Attr, Circumstances, Kernel, Rights
 from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.events import KERNEL_ONLY_REFUSAL, Event
 from hwprof.collectors.perf.names import CLOCKS, KERNEL_ONLY
@@ -92,7 +92,7 @@ class Opener:
         excluding = bool(flags & (abi.EXCLUDE_USER | abi.EXCLUDE_KERNEL))
         has_pmu = bool(self.catalog.core_pmus)
         return abi.explain(
-            code, Asked(event.kind == "core", has_pmu, self.rights, foreign, excluding, event.per_socket)
+            code, Circumstances(event.kind == "core", has_pmu, self.rights, foreign, excluding, event.per_socket)
         )
 
     def _try(self, event: Event, flags: int) -> int:

@@ -21,6 +21,7 @@ from hwprof.collectors.perf.events import Event
 from hwprof.collectors.perf.names import ANCHORS, NEVER_ZERO, NEVER_ZERO_IN_TRIAL
 from hwprof.collectors.perf.opening import Countable, Opener, OpenFailed
 from hwprof.collectors.protocol import Unavailable
+from hwprof.records import Snapshot
 
 Members = tuple[Countable, ...]
 # Keeps this thread on one kind of core while it is tried; gives False where it may not run there.
@@ -41,14 +42,6 @@ class Layout:
     others: tuple[Members, ...]
     unavailable: Mapping[str, Unavailable]
     sums: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # metric -> those of each kind of core
-
-
-@dataclass(frozen=True, slots=True)
-class TrialResult:
-    """What a trial said. `why` None: the group counts."""
-
-    why: Unavailable | None
-    values: tuple[int | None, ...] = ()
 
 
 FULL = Unavailable(
@@ -118,9 +111,8 @@ class Planner:
         """The group, or nothing (with the reason kept) where it can't be opened or does not run."""
         if not members:
             return ()
-        verdict = self.trial(members)
-        if verdict.why:
-            self._refuse(members, verdict.why)
+        if why := self.trial(members):
+            self._refuse(members, why)
             return ()
         return members
 
@@ -157,13 +149,12 @@ class Planner:
         return together, left
 
     def _working_on(self, anchors: Members) -> tuple[Members, list[Members]]:
-        if self.trial(anchors).why is None:
+        if self.trial(anchors) is None:
             return anchors, []
         alone = []
         for member in anchors:
-            verdict = self.trial((member,))
-            if verdict.why:
-                self._refuse((member,), verdict.why)
+            if why := self.trial((member,)):
+                self._refuse((member,), why)
             else:
                 alone.append(member)
         return tuple(alone[:1]), [(member,) for member in alone[1:]]
@@ -172,7 +163,7 @@ class Planner:
         if not units:
             return []
         members = (*anchors, *(c for unit in units for c in unit))
-        failed = {group[0].event.cluster: why for group in clusters(members) if (why := self.trial(group).why)}
+        failed = {group[0].event.cluster: why for group in clusters(members) if (why := self.trial(group))}
         if not failed:
             return [members]
         if len(units) > 1:
@@ -183,32 +174,32 @@ class Planner:
             why = failed.get(part[0].event.cluster)
             # What the anchors leave no counter for (a PMU with one for instructions, and instructions:u) counts without
             # them.
-            if why and anchors and why is not FULL and self.trial(part).why is None:
+            if why and anchors and why is not FULL and self.trial(part) is None:
                 found.append(part)
             elif why:
                 self._refuse(part, why)
         kept = tuple(c for c in units[0] if c.event.cluster not in failed)
         return [(*anchors, *kept), *found] if kept else found
 
-    def trial(self, members: Members) -> TrialResult:
-        """Count a busy loop with the group. A few tries: somebody else may hold the counters for a moment."""
-        verdict = TrialResult(None)
+    def trial(self, members: Members) -> Unavailable | None:
+        """Count a busy loop with the group; None: it counts. Several tries: somebody else may hold the counters."""
+        why: Unavailable | None = None
         for _ in range(_TRIALS):
             try:
                 group = self._opener.group(members)
             except OpenFailed as error:
-                return TrialResult(self._why(error, members))
+                return self._why(error, members)
             with closing(group), self._pin(members[0].event.cluster) as there:
                 if not there:
-                    return TrialResult(None)  # this thread can't go there to try: the target may
+                    return None  # this thread can't go there to try: the target may
                 group.switch(True)
                 self._opener.kernel.spin()
                 group.switch(False)
                 snapshot = group.snapshot()
-            verdict = _judge(group.members, snapshot.raw, snapshot.enabled_ns, snapshot.running_ns)
-            if verdict.why is None:
+            why = _judge(group.members, snapshot)
+            if why is None:
                 break
-        return verdict
+        return why
 
     def _why(self, error: OpenFailed, members: Members) -> Unavailable:
         # Each event opened alone, so a refusal inside a group is the group's: too many for the counters.
@@ -229,35 +220,29 @@ def _is_anchor(member: Countable) -> bool:
     return (member.event.whole or member.metric) in ANCHORS
 
 
-def _judge(members: Members, raw: tuple[int | None, ...], enabled_ns: int, running_ns: int) -> TrialResult:
-    """Whether what a group read over a busy loop can be true."""
+def _judge(members: Members, read: Snapshot) -> Unavailable | None:
+    """Why what a group read over a busy loop cannot be true; None: it can."""
+    raw, enabled_ns, running_ns = read.raw, read.enabled_ns, read.running_ns
     if None in raw:
-        return TrialResult(Unavailable("opened, but could not be read"), raw)
+        return Unavailable("opened, but could not be read")
     if enabled_ns <= 0:
-        return TrialResult(Unavailable("opened, but could not be enabled"), raw)
+        return Unavailable("opened, but could not be enabled")
     if running_ns <= 0:
-        return TrialResult(Unavailable("opened, but the kernel never ran it"), raw)
+        return Unavailable("opened, but the kernel never ran it")
+    share = running_ns / enabled_ns
     if not any(raw) and any(c.event.base in NEVER_ZERO and c.event.kind == "core" for c in members):
-        share = running_ns / enabled_ns
-        return TrialResult(
-            Unavailable(f"opened and ran {share:.2%} of a trial, but read 0 for all, anchors included"), raw
-        )
+        return Unavailable(f"opened and ran {share:.2%} of a trial, but read 0 for all, anchors included")
     if running_ns < enabled_ns:
-        return TrialResult(
-            Unavailable(
-                f"ran only {running_ns / enabled_ns:.1%} of a trial: too many events, or another user of the counters",
-                "sudo sysctl kernel.nmi_watchdog=0 frees a counter; stop other profilers; or allow multiplexing",
-            ),
-            raw,
+        return Unavailable(
+            f"ran only {share:.1%} of a trial: too many events, or another user of the counters",
+            "sudo sysctl kernel.nmi_watchdog=0 frees a counter; stop other profilers; or allow multiplexing",
         )
     zero = [c.metric for c, value in zip(members, raw, strict=True) if not value and _must_count(c)]
     if zero:
-        return TrialResult(Unavailable(f"{', '.join(zero)} read 0 over a busy loop: the counter lies"), raw)
+        return Unavailable(f"{', '.join(zero)} read 0 over a busy loop: the counter lies")
     if not any(raw) and members[0].event.kind == "core":
-        return TrialResult(
-            Unavailable("read 0 in a trial, and no cycles or instructions count here to check it by"), raw
-        )
-    return TrialResult(None, raw)
+        return Unavailable("read 0 in a trial, and no cycles or instructions count here to check it by")
+    return None
 
 
 def _must_count(member: Countable) -> bool:

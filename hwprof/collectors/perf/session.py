@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from hwprof.collectors.perf.hybrid import settle
+from hwprof.collectors.perf.hybrid import combine_kinds
 from hwprof.collectors.perf.names import ANCHORS, NEVER_ZERO
 from hwprof.collectors.perf.opening import KernelGroup
 from hwprof.collectors.protocol import Group, Pass, Unavailable
 from hwprof.machine.virtual import BOARD_COUNTS
-from hwprof.records import Exactness, Origin, Reading, Snapshot, missing
+from hwprof.records import Exactness, Origin, Reading, Snapshot, mark_suspect
 
 # Below this share of the window an extrapolation is a guess.
 FEW = 0.01
@@ -80,7 +80,7 @@ class PerfSession:
         Zero from an emulator's PMU, ticks of an emulator's host or a share of the window below 1 %: SUSPECT. Where
         there are several kinds of core, the counts of each are not scaled, and their sums are added.
         """
-        readings = settle(readings, self._clusters, self._sums, self._multiplexed)
+        readings = combine_kinds(readings, self._clusters, self._sums, self._multiplexed)
         hardware = [r for r in readings if r.origin in _BY_HARDWARE and r.value is not None]
         anchors = [r for r in hardware if _base(r) in ANCHORS]
         ran = any(r.value for r in readings if _base(r) in ("task-clock", "cpu-clock")) or any(
@@ -101,11 +101,11 @@ class PerfSession:
         if self._clusters.get(reading.metric) and reading.exactness is Exactness.EXACT:
             return reading
         if reading.running is not None and reading.running < FEW:
-            return _suspect(reading, f"counted during only {reading.running:.2%} of the window")
+            return mark_suspect(reading, f"counted during only {reading.running:.2%} of the window")
         if reading.value == 0 and reading.origin is Origin.EMULATED:
-            return _suspect(reading, "an emulator's PMU reads 0 for what it does not model")
+            return mark_suspect(reading, "an emulator's PMU reads 0 for what it does not model")
         if reading.origin is Origin.EMULATED and _base(reading) in ANCHORS and os.environ.get(BOARD_COUNTS) == "ticks":
-            return _suspect(reading, _TICKS)
+            return mark_suspect(reading, _TICKS)
         return reading
 
     def close(self) -> None:
@@ -118,22 +118,5 @@ def _base(reading: Reading) -> str:
     return reading.metric.partition("@")[0].partition(":")[0]
 
 
-def _suspect(reading: Reading, why: str) -> Reading:
-    return replace(reading, exactness=Exactness.SUSPECT, why=why)
-
-
 def _missing(reading: Reading, why: str) -> Reading:
-    return missing(
-        reading.metric,
-        why,
-        unit=reading.unit,
-        origin=reading.origin,
-        domain=reading.domain,
-        source=reading.source,
-        meaning=reading.meaning,
-        shape=reading.shape,
-        running=reading.running,
-        raw=reading.raw,
-        enabled_ns=reading.enabled_ns,
-        running_ns=reading.running_ns,
-    )
+    return replace(reading, value=None, exactness=Exactness.MISSING, why=why)

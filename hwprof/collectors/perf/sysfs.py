@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hwprof.errors import UsageError
 from hwprof.machine.cpus import cpu_list
+from hwprof.machine.files import ROOT
 
 DEVICES = "sys/bus/event_source/devices"
 FIELDS = ("config", "config1", "config2", "config3")
@@ -74,10 +75,7 @@ class Pmu:
     @property
     def events(self) -> tuple[str, ...]:
         """Names in its events directory."""
-        try:
-            names = sorted(p.name for p in (self.path / "events").iterdir())
-        except OSError:
-            return ()
+        names = (path.name for path in _entries(self.path / "events"))
         return tuple(n for n in names if not n.endswith((".scale", ".unit", ".snapshot", ".per-pkg")))
 
     def event_terms(self, name: str) -> str | None:
@@ -139,6 +137,13 @@ def _number(text: str, term: str) -> int:
         raise UsageError(f"'{term}' is no number", "write it as 0x3c or 60") from None
 
 
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
 def _text(path: Path) -> str | None:
     try:
         return path.read_text().strip()
@@ -152,32 +157,21 @@ def pmu_type(path: Path) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,10}", text) and int(text) < 1 << 32 else None
 
 
-def unreadable_pmus(root: Path = Path("/")) -> dict[str, str]:
+def unreadable_pmus(root: Path = ROOT) -> dict[str, str]:
     """PMUs that `read_pmus` leaves out -> why."""
-    try:
-        directories = sorted((root / DEVICES).iterdir())
-    except OSError:
-        return {}
-    return {path.name: f"{path / 'type'} holds no PMU's number" for path in directories if pmu_type(path) is None}
+    devices = _entries(root / DEVICES)
+    return {path.name: f"{path / 'type'} holds no PMU's number" for path in devices if pmu_type(path) is None}
 
 
-def read_pmus(root: Path = Path("/")) -> dict[str, Pmu]:
+def read_pmus(root: Path = ROOT) -> dict[str, Pmu]:
     """All PMUs below `root` whose number can be read, by name; empty where sysfs has none."""
     found: dict[str, Pmu] = {}
-    try:
-        directories = sorted((root / DEVICES).iterdir())
-    except OSError:
-        return found
-    for path in directories:
+    for path in _entries(root / DEVICES):
         number = pmu_type(path)
         if number is None:
             continue
         formats, unreadable = {}, {}
-        try:
-            files = sorted((path / "format").iterdir())
-        except OSError:
-            files = []
-        for file in files:
+        for file in _entries(path / "format"):
             text = _text(file)
             if text is None:
                 unreadable[file.name] = f"{file} can't be read"

@@ -9,15 +9,15 @@ import itertools
 import mmap
 import os
 import struct
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median_low
 
-from hwprof.collectors.protocol import Group, Pass, Session, Unavailable
+from hwprof.collectors.protocol import Group, Session, UnswitchedSession
 from hwprof.errors import CaseFailed
+from hwprof.machine.clock import clock_ns
 from hwprof.records import Counter, Exactness, Origin, Reading, Shape, Snapshot, missing
 
 # Tell the emulated worker where its counters are, and what they are called (`riscv64`, `riscv64-no-v`, ...).
@@ -61,9 +61,9 @@ SHARE = "vector-share"
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """One slot. `begun`: vCPUs that had it one after the other (QEMU gives an ended thread's number to the next)."""
+    """One slot. `vcpus`: vCPUs that had it one after the other (QEMU gives an ended thread's number to the next)."""
 
-    begun: int
+    vcpus: int
     counts: tuple[int, ...]
 
 
@@ -109,10 +109,10 @@ class CounterFile:
         *_, lost, forks = HEADER.unpack_from(self._map)
         threads = []
         for index in range(self._slots):
-            begun, *counts = self._slot.unpack_from(self._map, self._at + index * self._stride)
-            if not begun:
+            vcpus, *counts = self._slot.unpack_from(self._map, self._at + index * self._stride)
+            if not vcpus:
                 break
-            threads.append(Thread(begun, tuple(counts)))
+            threads.append(Thread(vcpus, tuple(counts)))
         return Counts(self.names, tuple(threads), lost, forks)
 
     def close(self) -> None:
@@ -159,20 +159,17 @@ def share(made: Sequence[Reading], label: str = LABEL) -> Reading:
     )
 
 
-class InstructionSession:
+class InstructionSession(UnswitchedSession):
     """Reads the counters from within the emulated process: the edges of a window lie right beside its loop.
 
     From the moment of one read to that of the next lies the work of one read: it is measured when opened, with nothing
     between them, and taken off (`overhead`, by class). Open it when no other thread runs.
     """
 
-    passes: Sequence[Pass] = ()
-    unavailable: Mapping[str, Unavailable] = {}
-
     def __init__(self, path: Path, label: str = LABEL) -> None:
         self._file = CounterFile(path)
         self._label = label
-        self.groups: Sequence[Group] = (
+        self.groups = (
             Group(
                 tuple(
                     Counter(name, domain="user", source=f"{label}:{name}", origin=Origin.SIMULATED)
@@ -188,14 +185,11 @@ class InstructionSession:
             zip(self._file.names, map(median_low, zip(*steps[CALIBRATION // 2 :], strict=True)), strict=True)
         )
 
-    def select(self, pass_: Pass | None) -> None:
-        """Nothing to switch: the emulator always counts."""
-
     def read(self) -> tuple[Snapshot, ...]:
         """One snapshot of the sums over all threads."""
         counts = self._file.read()
         self._lost = counts.lost
-        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
+        now = clock_ns()
         return (Snapshot(now, tuple(counts.total().values()), now, now),)
 
     def review(self, readings_: Sequence[Reading]) -> Sequence[Reading]:
@@ -215,7 +209,7 @@ class InstructionSession:
 
 
 @contextmanager
-def emulated() -> Iterator[Sequence[Session]]:
+def open_sessions() -> Iterator[Sequence[Session]]:
     """The session of this process where an emulator counts for it (`VARIABLE` is set), else none."""
     path = os.environ.get(VARIABLE)
     if not path:

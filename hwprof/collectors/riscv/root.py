@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hwprof import plugins
-from hwprof.boards.image import SUITE, alone, extract
+from hwprof.boards.image import SUITE, exclusive_lock, extract
 from hwprof.cache import default_cache
 from hwprof.errors import UsageError
 
@@ -29,7 +29,7 @@ FORMAT = 1
 
 def packages(framework: str) -> tuple[str, ...]:
     """What a root file system for `framework` holds. Raises UsageError for one that Debian has no package of."""
-    known: Mapping[str, tuple[str, ...]] = plugins.declared("debian")
+    known: Mapping[str, tuple[str, ...]] = plugins.declarations("debian")
     if framework not in known:
         raise UsageError(
             f"Debian has no riscv64 package of {framework}", f"simulated on riscv64 can be: {', '.join(known)}"
@@ -53,7 +53,7 @@ def root(framework: str, cache: Path | None = None) -> Path:
     if made.is_dir():
         return made
     made.parent.mkdir(parents=True, exist_ok=True)
-    with alone(made.parent / f".lock-{made.name}"):
+    with exclusive_lock(made.parent / f".lock-{made.name}"):
         if made.is_dir():
             return made
         print(f"hwprof: fetching Debian's riscv64 packages for {framework}, once", file=sys.stderr)

@@ -12,6 +12,7 @@ from typing import Any
 
 from hwprof.boards.machines import require
 from hwprof.cache import default_cache
+from hwprof.collectors.protocol import UnswitchedWrapper
 from hwprof.collectors.riscv.build import interface, plugin
 from hwprof.collectors.riscv.counters import LABEL, LABEL_VARIABLE, VARIABLE
 from hwprof.collectors.riscv.root import library_path, place, root
@@ -85,7 +86,7 @@ def qemu() -> str:
     return found
 
 
-def here() -> None:
+def check_machine() -> None:
     """Raise what any simulation on this machine lacks: QEMU with plugins, a compiler, the packages' loader.
 
     Makes nothing.
@@ -125,7 +126,7 @@ def arguments(directory: Path, cpu: Cpu, counters: Path | None, environ: Mapping
 
 
 @dataclass(frozen=True, slots=True)
-class QemuUser:
+class QemuUser(UnswitchedWrapper):
     """Runs the worker on an emulated CPU. `directory` must exist and be this run's own; it reads its own counters."""
 
     directory: Path
@@ -144,12 +145,6 @@ class QemuUser:
             "PYTHONPYCACHEPREFIX": str(default_cache() / "riscv64" / "bytecode"),
         }
         return [*arguments(tree, self.cpu, counters, environ), str(tree / "usr/bin/python3"), *command[1:]]
-
-    def start(self, pid: int, window: int) -> None:
-        """Nothing to switch: the worker reads its counters itself."""
-
-    def stop(self, pid: int, window: int) -> None:
-        """As `start`."""
 
 
 def environment(base: Mapping[str, str]) -> dict[str, str]:

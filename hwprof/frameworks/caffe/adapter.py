@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.errors import UnsupportedModel
 from hwprof.frameworks.conversions import ONNX, Conversion
-from hwprof.frameworks.opencv.adapter import OpenCv, OpenCvModel, explain
+from hwprof.frameworks.opencv.adapter import OpenCv, OpenCvModel
 from hwprof.frameworks.protocol import PrepareJob
-from hwprof.frameworks.switches import Switch
-from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 
 class CaffeModel(OpenCvModel):
-    """As OpenCV's; the facts say by which reader the network came in."""
+    """OpenCV's model. Its facts name the reader of the network."""
 
     def facts(self) -> Mapping[str, Any]:
-        """As OpenCV tells them."""
+        """Facts of OpenCV, and the reader."""
         return {**super().facts(), "reader": "caffe"}
 
 
@@ -28,12 +25,11 @@ class Caffe(OpenCv):
     """Adapter of Caffe's format: .onnx as .prototxt and .caffemodel, run by OpenCV 4."""
 
     name = "caffe"
+    model = CaffeModel
     consumes = ("caffe",)
     every_output = False  # in Caffe's format only what no layer takes is an output
-    switches: Mapping[str, Switch] = {}
     form, form_means = "caffe", ".prototxt and .caffemodel"
     conversions = (Conversion(ONNX, "caffe", "hwprof: a walk over the graph", "caffe"),)
-    debian = ()
     dli: Mapping[str, str] = {"Caffe": ""}
 
     def prepare(self, job: PrepareJob) -> Path:
@@ -42,22 +38,11 @@ class Caffe(OpenCv):
 
         return convert(job.source, job.input.shape, job.directory)
 
-    @contextmanager
-    def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[CaffeModel]:
-        """A net with `case.threads` threads. Raises UnsupportedModel, NotInstalled."""
-        try:
-            import cv2
-        except ImportError as error:
-            raise NotInstalled("opencv", self.environment.install) from error
+    def read(self, cv2: Any, artifact: Path, case: Case) -> Any:
+        """The net of the two files. Raises UnsupportedModel where this OpenCV has no reader for them."""
         if not hasattr(cv2.dnn, "readNetFromCaffe"):
             raise UnsupportedModel(f"OpenCV {cv2.__version__} has no reader for Caffe's format", "OpenCV 4 has")
-        cv2.setNumThreads(case.threads)
-        try:
-            net = cv2.dnn.readNetFromCaffe(str(artifact), str(artifact.with_suffix(".caffemodel")))
-            self.configure(net, cv2, case)
-        except cv2.error as error:
-            raise UnsupportedModel(f"OpenCV can't read the network: {explain(str(error))}") from error
-        yield CaffeModel(net, cv2, case)
+        return cv2.dnn.readNetFromCaffe(str(artifact), str(artifact.with_suffix(".caffemodel")))
 
 
 ADAPTER = Caffe()

@@ -80,11 +80,6 @@ def _blob(value: Array) -> bytes:
     return _bytes(7, _bytes(1, dims)) + _bytes(5, data)
 
 
-def _sides(a: Attributes, name: str, default: int) -> str:
-    high, wide = (list(a.get(name, [])) or [default, default])[:2]
-    return f"{high} {wide}"
-
-
 def _conv(a: Attributes, given: Sequence[Any]) -> list[CaffeLayer]:
     weight = given[1]
     kernel, strides = weight.shape[2:], list(a.get("strides", [1, 1]))

@@ -5,20 +5,21 @@ from __future__ import annotations
 import importlib.metadata
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.environments.environment import Environment
-from hwprof.errors import NotInstalled, UnsupportedModel, UsageError
+from hwprof.errors import UnsupportedModel, UsageError
+from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside, reason_of
 from hwprof.frameworks.conversions import ONNX, Conversion, reached
-from hwprof.frameworks.precision import QUANTISED, confirmed, dot_product, tally
+from hwprof.frameworks.precision import QUANTISED, confirm, dot_product, tally
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:
-    from hwprof.frameworks.protocol import Array, Profiled
+    from hwprof.frameworks.protocol import Array
 
 
 class ExecuTorchModel:
@@ -51,7 +52,7 @@ class ExecuTorchModel:
         return {**self._facts, "precision": self._case.precision, "backend": backend}
 
 
-class ExecuTorch:
+class ExecuTorch(BuiltInAdapter):
     """Adapter of ExecuTorch: the network as torch modules, exported and lowered."""
 
     name = "executorch"
@@ -76,18 +77,14 @@ class ExecuTorch:
     )
     dli: Mapping[str, str] = {"ExecuTorch": "", "ExecuTorch Cpp": "cpp"}
 
-    def environ(self, case: Case) -> Mapping[str, str]:
-        """The pool's size is set by a call."""
-        return {"OMP_NUM_THREADS": str(case.threads), "OPENBLAS_NUM_THREADS": "1"}
+    profile = profile_beside(__name__)
 
     def prepare(self, job: PrepareJob) -> Path:
         """A .pte for the case's shape. Raises NotInstalled, UnsupportedModel with operator and node."""
-        try:
+        with import_of(self.name, self.environment.install):
             import torch
             from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
             from executorch.exir import to_edge_transform_and_lower
-        except ImportError as error:
-            raise NotInstalled(self.name, self.environment.install) from error
         from hwprof.frameworks.pytorch.source import module_of, origin
 
         module: Any = module_of(job.source)
@@ -98,33 +95,32 @@ class ExecuTorch:
         if job.case.precision in QUANTISED:
             if not delegated:
                 raise UsageError("ExecuTorch computes int8 in XNNPACK only", "leave backend=portable to fp32")
-            module = self._quantised(job, module)
+            module = self._quantise(job, module)
         try:
             with torch.no_grad():
                 exported = torch.export.export(module, example)
                 reached("exported")
                 edge = to_edge_transform_and_lower(exported, partitioner=partitioner)
-                found = tally(lowered(edge.exported_program().graph_module))
+                found = tally(precisions_of(edge.exported_program().graph_module))
                 program = edge.to_executorch()
         except Exception as error:  # the exporter and the passes raise what they like
-            said = str(error).strip().splitlines() or [type(error).__name__]
-            raise UnsupportedModel(f"ExecuTorch can't lower the network: {said[0][:300]}") from error
+            raise UnsupportedModel(f"ExecuTorch can't lower the network: {reason_of(error)}") from error
         path = job.directory / "network.pte"
         path.write_bytes(program.buffer)
         (job.directory / "products.json").write_text(json.dumps(found))
         return path
 
-    def _quantised(self, job: PrepareJob, module: Any) -> Any:
+    def _quantise(self, job: PrepareJob, module: Any) -> Any:
         """Marked for XNNPACK: activations per tensor, weights per channel, both signed."""
         from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
             XNNPACKQuantizer,
             get_symmetric_quantization_config,
         )
 
-        from hwprof.frameworks.pytorch.pt2e import quantised
+        from hwprof.frameworks.pytorch.pt2e import quantise
 
         quantizer = XNNPACKQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
-        return quantised(job, module, quantizer, self.environment.install)
+        return quantise(job, module, quantizer, self.environment.install)
 
     def cache_key(self, case: Case) -> str:
         """The backend decides how the program is lowered, the precision what it holds."""
@@ -133,41 +129,33 @@ class ExecuTorch:
     @contextmanager
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[ExecuTorchModel]:
         """The program with a pool of `case.threads` threads. Raises NotInstalled, UnsupportedModel."""
-        try:
+        with import_of(self.name, self.environment.install):
             import torch
             from executorch.extension.pybindings import portable_lib
             from executorch.runtime import Runtime
-        except ImportError as error:
-            raise NotInstalled(self.name, self.environment.install) from error
         portable_lib._unsafe_reset_threadpool(case.threads)
         runtime = Runtime.get()
         try:
             program = runtime.load_program(artifact, enable_etdump=self.traces)
             method = program.load_method("forward")
         except RuntimeError as error:
-            raise UnsupportedModel(f"ExecuTorch can't load the network: {str(error).splitlines()[0][:300]}") from error
+            raise UnsupportedModel(f"ExecuTorch can't load the network: {reason_of(error)}") from error
         given = method.metadata.num_outputs()
         if spec.outputs and given != len(spec.outputs):
             raise UnsupportedModel(f"the program gives {given} of the network's {len(spec.outputs)} outputs")
         facts = {
-            "version": importlib.metadata.version("executorch"),  # its modules don't tell
+            "version": importlib.metadata.version("executorch"),  # its modules have no version
             "threads": portable_lib._threadpool_get_thread_count(),
             "backends": list(runtime.backend_registry.registered_backend_names),
             "torch": torch.__version__,
         }
-        if case.precision in QUANTISED:  # as the program was lowered: its runtime doesn't tell
+        if case.precision in QUANTISED:  # as the program was lowered: the runtime does not report it
             computed = json.loads((artifact.parent / "products.json").read_text())
-            facts |= {"computed": confirmed("ExecuTorch", case.precision, computed), "dot_product": dot_product()}
+            facts |= {"computed": confirm("ExecuTorch", case.precision, computed), "dot_product": dot_product()}
         yield ExecuTorchModel(method, torch, case, facts, program)
 
-    def profile(self, artifact: Path, case: Case, spec: InputSpec) -> AbstractContextManager[Profiled]:
-        """See profile.py, which a measured run does not load."""
-        from hwprof.frameworks.executorch.profile import profile
 
-        return profile(self, artifact, case, spec)
-
-
-def lowered(graph: Any) -> list[str]:
+def precisions_of(graph: Any) -> list[str]:
     """The precision of every convolution and matrix product of a lowered program, delegated or not."""
     from executorch.exir.lowered_backend_module import get_lowered_submodules
 

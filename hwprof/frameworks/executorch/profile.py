@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwprof.errors import NotAvailable, UnsupportedModel
+from hwprof.frameworks.profiles.proxy import ModelProxy
 from hwprof.frameworks.profiles.timed import unique
-from hwprof.frameworks.profiles.wrapped import Wrapped
 from hwprof.frameworks.protocol import Step
 from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hwprof.frameworks.executorch.adapter import ExecuTorch, ExecuTorchModel
 
 # Events that hold others, so that their time is there twice.
-AROUND = frozenset({"OPERATOR_CALL", "DELEGATE_CALL", "Method::execute"})
+OUTER_EVENTS = frozenset({"OPERATOR_CALL", "DELEGATE_CALL", "Method::execute"})
 # XNNPACK's operators, then the portable kernels.
 KINDS = (
     (r"^Convolution|^Fully Connected|convolution|addmm|linear|::mm|_mm\.", "Conv"),
@@ -39,7 +39,7 @@ KINDS = (
 )
 
 
-class TracedProgram(Wrapped):
+class TracedProgram(ModelProxy):
     """A program that writes down its events; those of the warm-up are thrown away."""
 
     def __init__(self, model: ExecuTorchModel, folder: Path) -> None:
@@ -79,7 +79,7 @@ def steps_of(events: Sequence[tuple[str, Sequence[float]]], inferences: int) -> 
 
     Raises UnsupportedModel where the trace holds another number of inferences than ran.
     """
-    inner = [(name, ns) for name, ns in events if name not in AROUND]
+    inner = [(name, ns) for name, ns in events if name not in OUTER_EVENTS]
     if not inner or any(len(ns) != inferences for _, ns in inner):
         told = sorted({len(ns) for _, ns in inner})
         raise UnsupportedModel(f"the trace tells {told} inferences of {inferences}")

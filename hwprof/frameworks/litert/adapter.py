@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.environments.environment import Environment
-from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.errors import UnsupportedModel
 from hwprof.frameworks import calibration
+from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside, reason_of
 from hwprof.frameworks.conversions import ONNX, Conversion, reached
-from hwprof.frameworks.precision import QUANTISED, confirmed, dot_product, tally
+from hwprof.frameworks.precision import QUANTISED, confirm, dot_product, tally
 from hwprof.frameworks.protocol import PrepareJob
-from hwprof.frameworks.tensorflow.adapter import QUIET
+from hwprof.frameworks.tensorflow.adapter import QUIET, channels_first, channels_last
 from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:
-    from hwprof.frameworks.protocol import Array, Profiled
+    from hwprof.frameworks.protocol import Array
 
 
 # Operators that multiply, and the types of their tensors.
@@ -38,9 +39,7 @@ class LiteRtModel:
 
     def bind(self, batch: Array) -> Array:
         """The images channels last."""
-        import numpy as np
-
-        return np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
+        return channels_last(batch)
 
     def infer(self, bound: Array) -> int:
         """Copy in, run."""
@@ -50,13 +49,12 @@ class LiteRtModel:
 
     def numpy(self, out: int) -> Array:
         """A copy of the output; a feature map is brought back to (batch, channels, height, width)."""
-        array: Array = self._interpreter.get_tensor(out)
-        return array.transpose(0, 3, 1, 2) if array.ndim == 4 else array
+        return channels_first(self._interpreter.get_tensor(out))
 
     def facts(self) -> Mapping[str, Any]:
         """Whether the delegate took the graph shows in its operators.
 
-        Threads are not told, what was asked is marked so.
+        Threads are not reported, hence `threads_asked`.
         """
         operators = [told["op_name"] for told in self._interpreter._get_ops_details()]
         return {
@@ -81,13 +79,13 @@ class LiteRtModel:
             if kind in PRODUCTS:
                 products.append(types[0] if types[0] == types[-1] else "int8 weights only")
         return {
-            "computed": confirmed("LiteRT", "int8", tally(products)),
+            "computed": confirm("LiteRT", "int8", tally(products)),
             "kernels": tally(kernels),
             "dot_product": dot_product(),
         }
 
 
-class LiteRt:
+class LiteRt(BuiltInAdapter):
     """Adapter of LiteRT: .onnx by TensorFlow operators and TensorFlow's converter, in TensorFlow's environment."""
 
     name = "litert"
@@ -110,16 +108,16 @@ class LiteRt:
     )
     dli: Mapping[str, str] = {"TensorFlowLite": "", "TensorFlowLite Cpp": "cpp"}
 
+    profile = profile_beside(__name__)
+
     def environ(self, case: Case) -> Mapping[str, str]:
         """Threads are given to the interpreter."""
-        return {**QUIET, "OMP_NUM_THREADS": str(case.threads), "OPENBLAS_NUM_THREADS": "1"}
+        return {**QUIET, **super().environ(case)}
 
     def prepare(self, job: PrepareJob) -> Path:
         """A .tflite of the case's shape. Raises NotInstalled, UnsupportedModel with operator and node."""
-        try:
+        with import_of("tensorflow, which converts to .tflite,", "hwprof env create tensorflow"):
             import tensorflow as tf
-        except ImportError as error:
-            raise NotInstalled("tensorflow, which converts to .tflite,", "hwprof env create tensorflow") from error
         from hwprof.frameworks.tensorflow.graph import TfGraph
 
         network = TfGraph(job.source, job.input.shape, pads_apart=True)
@@ -127,11 +125,10 @@ class LiteRt:
         reached("tf-function")
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function], network)
         if job.case.precision in QUANTISED:
-            import numpy as np
 
             def representative() -> Iterator[list[Array]]:
                 for images in calibration.batches(job):
-                    yield [np.ascontiguousarray(images.transpose(0, 2, 3, 1))]
+                    yield [channels_last(images)]
 
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.representative_dataset = representative
@@ -141,8 +138,8 @@ class LiteRt:
         try:
             path.write_bytes(converter.convert())
         except Exception as error:  # its converter raises what it likes
-            said = str(error).strip().splitlines() or ["no reason given"]
-            raise UnsupportedModel(f"TensorFlow's converter can't convert the network: {said[0][:300]}") from error
+            message = f"TensorFlow's converter can't convert the network: {reason_of(error)}"
+            raise UnsupportedModel(message) from error
         return path
 
     def cache_key(self, case: Case) -> str:
@@ -152,25 +149,17 @@ class LiteRt:
     @contextmanager
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[LiteRtModel]:
         """An interpreter of `case.threads` threads. Raises NotInstalled, UnsupportedModel."""
-        try:
+        with import_of(self.name, self.environment.install):
             import ai_edge_litert
             from ai_edge_litert import interpreter as lite
-        except ImportError as error:
-            raise NotInstalled(self.name, self.environment.install) from error
         resolver = lite.OpResolverType
         kind = resolver.AUTO if case.option("xnnpack", True) else resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         try:
             made = lite.Interpreter(str(artifact), num_threads=case.threads, experimental_op_resolver_type=kind)
             made.allocate_tensors()
         except (RuntimeError, ValueError) as error:
-            raise UnsupportedModel(f"LiteRT can't load the network: {str(error).splitlines()[0][:300]}") from error
+            raise UnsupportedModel(f"LiteRT can't load the network: {reason_of(error)}") from error
         yield LiteRtModel(made, ai_edge_litert, case)
-
-    def profile(self, artifact: Path, case: Case, spec: InputSpec) -> AbstractContextManager[Profiled]:
-        """See profile.py, which a measured run does not load."""
-        from hwprof.frameworks.litert.profile import profile
-
-        return profile(self, artifact, case, spec)
 
 
 ADAPTER = LiteRt()

@@ -1,7 +1,7 @@
 """LiteRT's profiler, which its C library exports and its Python interface doesn't: one event per operator, in whole us.
 
 The network runs as a compiled model of the library beside the interpreter in the same wheel, with the same kernels: its
-time per operator is told, its speed isn't used. Within XNNPACK the delegate's own operators are told.
+time per operator is reported, its speed is not used. Within XNNPACK the delegate's own operators are reported.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import NotAvailable, NotInstalled, UnsupportedModel
 from hwprof.frameworks.executorch.profile import kind_of as kind_of_xnnpack
+from hwprof.frameworks.profiles.proxy import ModelProxy
 from hwprof.frameworks.profiles.timed import unique
 from hwprof.frameworks.protocol import Step
+from hwprof.frameworks.tensorflow.adapter import channels_first
 from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 CPU = 1  # kLiteRtHwAcceleratorCpu
 READ, WRITE = 0, 2  # of a locked buffer
-# Event types: an operator of the graph, one within a delegate, one that a delegate tells as the graph's.
+# Event types: an operator of the graph, one within a delegate, one that a delegate reports as the graph's.
 OPERATORS = (2, 4, 8)
 TYPES = frozenset(1 << bit for bit in range(9))
 SOURCES = range(3)
@@ -82,7 +84,7 @@ class Library:
             raise UnsupportedModel(f"LiteRT can't profile the network: {name} gives status {status}")
 
     def handle(self, name: str, *arguments: Any) -> ctypes.c_void_p:
-        """What a call puts behind its last argument."""
+        """The handle that a call writes to its last argument."""
         found = ctypes.c_void_p()
         self(name, *arguments, ctypes.byref(found))
         return found
@@ -157,12 +159,12 @@ class Compiled:
         self._lib("LiteRtGetNumProfilerEvents", self._profiler, ctypes.byref(count))
         events = (ProfilerEvent * count.value)()
         self._lib("LiteRtGetProfilerEvents", self._profiler, count, events)
-        found = told(events)
+        found = records_of(events)
         self._lib("LiteRtResetProfiler", self._profiler)
         return found
 
 
-def told(events: Iterable[ProfilerEvent]) -> list[tuple[str, int, int]]:
+def records_of(events: Iterable[ProfilerEvent]) -> list[tuple[str, int, int]]:
     """(operator, event type, us) of each. Raises NotAvailable where they have another form than this module knows."""
     known = list(events)
     if any(e.type not in TYPES or e.source not in SOURCES or not e.tag for e in known):
@@ -171,16 +173,13 @@ def told(events: Iterable[ProfilerEvent]) -> list[tuple[str, int, int]]:
     return [(ctypes.string_at(e.tag).decode(), e.type, e.elapsed_us) for e in known]
 
 
-class ProfiledModel:
-    """As the adapter's model, by the compiled one."""
+class ProfiledModel(ModelProxy):
+    """The adapter's model, run by the compiled one."""
 
     def __init__(self, model: Any, compiled: Compiled, output: Array) -> None:
-        self.model, self._compiled, self._output = model, compiled, output
+        super().__init__(model)
+        self._compiled, self._output = compiled, output
         self._traces: list[list[tuple[str, int, int]]] = []
-
-    def bind(self, batch: Array) -> Any:
-        """As without profiling."""
-        return self.model.bind(batch)
 
     def infer(self, bound: Array) -> Array:
         """Copy in, run, keep the events."""
@@ -191,11 +190,7 @@ class ProfiledModel:
     def numpy(self, out: Array) -> Array:
         """A copy of the output; a feature map is brought back to (batch, channels, height, width)."""
         self._compiled.copy(1, out, READ)
-        return out.transpose(0, 3, 1, 2).copy() if out.ndim == 4 else out.copy()
-
-    def facts(self) -> dict[str, Any]:
-        """As without profiling."""
-        return dict(self.model.facts())
+        return channels_first(out).copy()
 
     def begin(self) -> None:
         """The inferences so far were warm-up."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.environments.environment import Environment
-from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.errors import UnsupportedModel
+from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside
 from hwprof.frameworks.conversions import ONNX, Conversion
 from hwprof.frameworks.named_outputs import require_outputs
 from hwprof.frameworks.protocol import PrepareJob
@@ -16,7 +17,7 @@ from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:
-    from hwprof.frameworks.protocol import Array, Profiled
+    from hwprof.frameworks.protocol import Array
 
 # getSessionInfo's codes: memory in MB, multiply-accumulates in 10^6 per second counted by MNN, backend.
 MEMORY_MB, MFLOPS = 0, 1
@@ -46,32 +47,22 @@ class MnnModel:
         return self._output
 
     def numpy(self, out: Any) -> Array:
-        """The output copied out of MNN's layout."""
+        """The output copied out of MNN's layout, float32 or int32."""
         import numpy as np
 
-        return self._copied(out, self._module.Halide_Type_Float, np.float32)
-
-    def _copied(self, tensor: Any, kind: Any, dtype: Any) -> Array:
-        import numpy as np
-
-        module, shape = self._module, tensor.getShape()
-        place = np.zeros(shape, dtype)
-        host = module.Tensor(shape, kind, place, module.Tensor_DimensionType_Caffe)
-        tensor.copyToHostTensor(host)
+        module, shape = self._module, out.getShape()
+        whole = out.getDataType() == module.Halide_Type_Int
+        kind, dtype = (module.Halide_Type_Int, np.int32) if whole else (module.Halide_Type_Float, np.float32)
+        host = module.Tensor(shape, kind, np.zeros(shape, dtype), module.Tensor_DimensionType_Caffe)
+        out.copyToHostTensor(host)
         return np.array(host.getNumpyData(), dtype).reshape(shape)
 
     def outputs(self, out: Any) -> list[Array]:
-        """All outputs copied out of MNN's layout, float32 or int32; a session computes every one."""
-        import numpy as np
-
-        whole = self._module.Halide_Type_Int
-        return [
-            self._copied(tensor, whole, np.int32) if tensor.getDataType() == whole else self.numpy(tensor)
-            for tensor in self._outputs
-        ]
+        """All outputs, as `numpy` gives them; a session computes every one."""
+        return [self.numpy(tensor) for tensor in self._outputs]
 
     def facts(self) -> Mapping[str, Any]:
-        """MNN tells its memory and work, but not its threads: what was asked for is marked so."""
+        """Memory and work as MNN reports them, and `threads_asked`: MNN does not report its threads."""
         told = self._interpreter.getSessionInfo
         return {
             "version": self._module.version(),
@@ -83,7 +74,7 @@ class MnnModel:
         }
 
 
-class Mnn:
+class Mnn(BuiltInAdapter):
     """Adapter of MNN: .onnx by its own converter."""
 
     name = "mnn"
@@ -95,17 +86,13 @@ class Mnn:
     form_means = ".mnn"
     conversions = (Conversion(ONNX, "mnn", "MNN's converter", "mnn"),)
 
-    def environ(self, case: Case) -> Mapping[str, str]:
-        """Threads are MNN's own."""
-        return {"OMP_NUM_THREADS": str(case.threads), "OPENBLAS_NUM_THREADS": "1"}
+    profile = profile_beside(__name__)
 
     def prepare(self, job: PrepareJob) -> Path:
         """An .mnn file. Raises UnsupportedModel."""
-        try:
+        with import_of(self.name, self.environment.install):
             # Not MNN.tools.mnnconvert, which installs a package for its maker's telemetry when it is imported.
             import _tools
-        except ImportError as error:
-            raise NotInstalled(self.name, self.environment.install) from error
         path = job.directory / "network.mnn"
         words = ["mnnconvert", "-f", "ONNX", "--modelFile", str(job.source), "--MNNModel", str(path)]
         _tools.mnnconvert([*words, "--bizCode", "hwprof", "--keepInputFormat", "1"])
@@ -113,17 +100,11 @@ class Mnn:
             raise UnsupportedModel("MNN's converter made no file; the worker's output names the operator")
         return path
 
-    def cache_key(self, case: Case) -> str:
-        """The file is the same for every case."""
-        return ""
-
     @contextmanager
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[MnnModel]:
         """A session of `case.threads` threads in full precision. Raises UnsupportedModel, NotInstalled."""
-        try:
+        with import_of(self.name, self.environment.install):
             import MNN
-        except ImportError as error:
-            raise NotInstalled(self.name, self.environment.install) from error
         interpreter = MNN.Interpreter(str(artifact))
         interpreter.setSessionHint(WINOGRAD_LEVEL, int(case.option("winograd_level", 2) or 0))
         session = interpreter.createSession({"backend": "CPU", "precision": "high", "numThread": case.threads})
@@ -135,12 +116,6 @@ class Mnn:
             interpreter.resizeSession(session)
         require_outputs("MNN", spec.outputs, interpreter.getSessionOutputAll(session))
         yield MnnModel(interpreter, session, MNN, case, spec.outputs)
-
-    def profile(self, artifact: Path, case: Case, spec: InputSpec) -> AbstractContextManager[Profiled]:
-        """See profile.py, which a measured run does not load."""
-        from hwprof.frameworks.mnn.profile import profile
-
-        return profile(self, artifact, case, spec)
 
 
 ADAPTER = Mnn()

@@ -1,23 +1,20 @@
-"""MNN, stepped by its own callbacks before and behind each operator of the session."""
+"""MNN, stepped by its own callbacks before and after each operator of the session."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from hwprof.frameworks.profiles.proxy import profile_by
 from hwprof.frameworks.profiles.timed import Timed, unique
 from hwprof.frameworks.protocol import Step
-from hwprof.networks.graph import InputSpec
-from hwprof.records import Case
 
 if TYPE_CHECKING:
-    from hwprof.frameworks.mnn.adapter import Mnn, MnnModel
+    from hwprof.frameworks.mnn.adapter import MnnModel
 
 # An operator that MNN made of (part of) one of the network's: what it works on, and how many it is.
-MADE = re.compile(r"^(?P<of>.+)_raster_\d+$")
+RASTER = re.compile(r"^(?P<of>.+)_raster_\d+$")
 
 
 class SteppedSession(Timed):
@@ -51,17 +48,14 @@ class SteppedSession(Timed):
     def steps(self) -> Sequence[Step]:
         """The session's operators."""
         times = [(self.ns(i), self.counts(i)) for i in range(len(self._operators))]
-        return [step(name, told, *time) for name, told, time in zip(*_columns(self._operators), times, strict=True)]
-
-
-def _columns(operators: Sequence[tuple[str, str]]) -> tuple[list[str], Sequence[tuple[str, str]]]:
-    return unique([name for name, _ in operators]), operators
+        names = unique([name for name, _ in self._operators])
+        return [step(name, told, *time) for name, told, time in zip(names, self._operators, times, strict=True)]
 
 
 def step(name: str, told: tuple[str, str], ns: float, counts: dict[str, float]) -> Step:
     """An operator is named by the tensor that it gives; a raster in front of one prepares that one's input."""
     own, kind = told
-    made = MADE.match(own)
+    made = RASTER.match(own)
     if made is None:
         return Step(name, kind, ns, (own,), counts)
     if kind == "Raster":
@@ -69,8 +63,4 @@ def step(name: str, told: tuple[str, str], ns: float, counts: dict[str, float]) 
     return Step(name, kind, ns, (made["of"],), counts)
 
 
-@contextmanager
-def profile(adapter: Mnn, artifact: Path, case: Case, spec: InputSpec) -> Iterator[SteppedSession]:
-    """The adapter's own session, run with callbacks."""
-    with adapter.load(artifact, case, spec) as model:
-        yield SteppedSession(model)
+profile = profile_by(lambda model, artifact: SteppedSession(model))

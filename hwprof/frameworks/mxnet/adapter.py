@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.environments.environment import Environment
-from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.errors import UnsupportedModel
+from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside, reason_of
 from hwprof.frameworks.conversions import ONNX, Conversion
 from hwprof.frameworks.mxnet import int8
 from hwprof.frameworks.precision import QUANTISED
@@ -20,7 +21,7 @@ from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:
-    from hwprof.frameworks.protocol import Array, Profiled
+    from hwprof.frameworks.protocol import Array
 
 
 class MxnetModel:
@@ -35,7 +36,7 @@ class MxnetModel:
         return self._mx.nd.array(batch, dtype="float32")
 
     def infer(self, bound: Any) -> Any:
-        """Copy in, one pass; MXNet computes behind the caller's back, so that it is waited for."""
+        """Copy in, one pass. MXNet computes asynchronously: wait for the output."""
         bound.copyto(self._place)
         out = self._executor.forward(is_train=False)[0]
         out.wait_to_read()
@@ -47,7 +48,7 @@ class MxnetModel:
         return array
 
     def facts(self) -> Mapping[str, Any]:
-        """Version and what the build has; its threads are OpenMP's, which it doesn't tell."""
+        """Version and features of the build. The threads are OpenMP's, and MXNet does not report them."""
         features = self._mx.runtime.Features()
         return {
             "version": self._mx.__version__,
@@ -58,7 +59,7 @@ class MxnetModel:
         }
 
 
-class Mxnet:
+class Mxnet(BuiltInAdapter):
     """Adapter of MXNet: .onnx as a symbol and its parameters."""
 
     name = "mxnet"
@@ -79,16 +80,17 @@ class Mxnet:
     conversions = (Conversion(ONNX, "mxnet", "hwprof: a walk over the graph", "mxnet"),)
     dli: Mapping[str, str] = {"MXNet": ""}
 
+    profile = profile_beside(__name__)
+
     def environ(self, case: Case) -> Mapping[str, str]:
         """Threads are OpenMP's; the engine gets no more than one of its own."""
         return {
-            "OMP_NUM_THREADS": str(case.threads),
+            **super().environ(case),
             "MXNET_CPU_WORKER_NTHREADS": "1",
             "MXNET_ONEDNN_ENABLED": "1" if case.option("onednn", True) else "0",
             "MXNET_MKLDNN_ENABLED": "1" if case.option("onednn", True) else "0",
             # operators are fused when the symbol is loaded, see load(); not once more when it is bound
             "MXNET_SUBGRAPH_BACKEND": "NONE",
-            "OPENBLAS_NUM_THREADS": "1",
         }
 
     def prepare(self, job: PrepareJob) -> Path:
@@ -97,9 +99,8 @@ class Mxnet:
         symbol, constants, name = build(mx, job.source)
         parameters: Mapping[str, Any] = {n: mx.nd.array(v, dtype="float32") for n, v in constants.items()}
         if job.case.precision in QUANTISED:
-            if not job.case.option("onednn", True):
-                raise int8.needs_onednn()
-            symbol, parameters = int8.quantised(mx, symbol, parameters, name, job)
+            int8.require_onednn(job.case)
+            symbol, parameters = int8.quantise(mx, symbol, parameters, name, job)
         path = job.directory / "network.json"
         symbol.save(str(path))
         mx.nd.save(str(path.with_suffix(".params")), dict(parameters))
@@ -111,10 +112,8 @@ class Mxnet:
         return "int8" if case.precision in QUANTISED else ""
 
     def _module(self) -> Any:
-        try:
+        with import_of(self.name, self.environment.install):
             import mxnet
-        except ImportError as error:
-            raise NotInstalled(self.name, self.environment.install) from error
         return mxnet
 
     @contextmanager
@@ -126,8 +125,7 @@ class Mxnet:
         symbol = mx.sym.load(str(artifact))
         types = None
         if case.precision in QUANTISED:  # fused already, with integers among the parameters
-            if not case.option("onednn", True):
-                raise int8.needs_onednn()
+            int8.require_onednn(case)
             types = {name: "float32", **{n: v.dtype for n, v in parameters.items()}}
         try:
             if types is None and case.option("onednn", True):
@@ -139,16 +137,8 @@ class Mxnet:
                 {n: v for n, v in parameters.items() if n not in arguments},
             )
         except (mx.MXNetError, RuntimeError) as error:
-            raise UnsupportedModel(
-                f"MXNet can't bind the network: {str(error).strip().splitlines()[-1][:300]}"
-            ) from error
+            raise UnsupportedModel(f"MXNet can't bind the network: {reason_of(error, -1)}") from error
         yield MxnetModel(executor, mx, name, case, symbol)
-
-    def profile(self, artifact: Path, case: Case, spec: InputSpec) -> AbstractContextManager[Profiled]:
-        """See profile.py, which a measured run does not load."""
-        from hwprof.frameworks.mxnet.profile import profile
-
-        return profile(self, artifact, case, spec)
 
 
 def build(mx: Any, path: Path) -> tuple[Any, dict[str, Any], str]:

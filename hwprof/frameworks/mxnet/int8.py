@@ -9,19 +9,22 @@ from typing import Any
 
 from hwprof.errors import NotAvailable, UnsupportedModel
 from hwprof.frameworks import calibration
-from hwprof.frameworks.precision import tally
+from hwprof.frameworks.builtin import reason_of
+from hwprof.frameworks.precision import confirm, dot_product, tally
 from hwprof.frameworks.protocol import PrepareJob
+from hwprof.records import Case
 
 # Fused operators, and what they are called where they were left alone.
 PRODUCTS = ("_sg_mkldnn_conv", "_sg_mkldnn_fully_connected", "Convolution", "FullyConnected")
 
 
-def needs_onednn() -> NotAvailable:
-    """There are no other integer kernels for CPUs in MXNet."""
-    return NotAvailable("MXNet's INT8 is oneDNN's", "leave onednn=true to an int8 case")
+def require_onednn(case: Case) -> None:
+    """Raise NotAvailable without oneDNN: MXNet has no other integer kernels for CPUs."""
+    if not case.option("onednn", True):
+        raise NotAvailable("MXNet's INT8 is oneDNN's", "leave onednn=true to an int8 case")
 
 
-def quantised(
+def quantise(
     mx: Any, symbol: Any, parameters: Mapping[str, Any], name: str, job: PrepareJob
 ) -> tuple[Any, Mapping[str, Any]]:
     """The fused symbol with integer operators between points of quantisation, and its parameters.
@@ -50,14 +53,12 @@ def quantised(
             logger=quiet,
         )
     except (mx.MXNetError, RuntimeError, ValueError) as error:
-        raise UnsupportedModel(
-            f"MXNet can't quantise the network: {str(error).strip().splitlines()[-1][:300]}"
-        ) from error
+        raise UnsupportedModel(f"MXNet can't quantise the network: {reason_of(error, -1)}") from error
     return made, {**args, **states}
 
 
 def kernels(symbol: Any) -> list[tuple[str, str]]:
-    """(operator, precision) of each convolution and matrix product, as the fused symbol says."""
+    """(operator, precision) of each convolution and matrix product, as the fused symbol names them."""
     found = []
     for node in json.loads(symbol.tojson())["nodes"]:
         if node["op"] in PRODUCTS:
@@ -68,11 +69,9 @@ def kernels(symbol: Any) -> list[tuple[str, str]]:
 
 def facts(symbol: Any) -> Mapping[str, Any]:
     """`computed` and `kernels` of a quantised symbol. Raises CaseFailed where nothing is computed in integers."""
-    from hwprof.frameworks.precision import confirmed, dot_product
-
     found = kernels(symbol)
     return {
-        "computed": confirmed("MXNet", "int8", tally(precision for _, precision in found)),
+        "computed": confirm("MXNet", "int8", tally(precision for _, precision in found)),
         "kernels": tally(f"{kind} {precision}" for kind, precision in found),
         "dot_product": dot_product(),
     }

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import UnsupportedModel
+from hwprof.frameworks.profiles.proxy import ModelProxy
 from hwprof.frameworks.profiles.timed import unique
-from hwprof.frameworks.profiles.wrapped import Wrapped
 from hwprof.frameworks.protocol import Step
 from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
@@ -21,11 +21,11 @@ from hwprof.records import Case
 if TYPE_CHECKING:
     from hwprof.frameworks.mxnet.adapter import Mxnet, MxnetModel
 
-# The engine takes an inference as one unit otherwise, and the profile tells that unit only.
+# Otherwise the engine runs an inference as one unit, and the profile has that unit only.
 IN_BULK = "MXNET_EXEC_BULK_EXEC_INFERENCE"
 
 
-class ProfiledExecutor(Wrapped):
+class ProfiledExecutor(ModelProxy):
     """An executor with MXNet's profiler on from `begin` on."""
 
     def __init__(self, model: MxnetModel, path: Path) -> None:
@@ -76,17 +76,17 @@ def steps_of(events: Sequence[Mapping[str, Any]], symbol: Mapping[str, Any]) -> 
         raise UnsupportedModel("MXNet's profile holds no whole inference", "more --iterations")
     names = unique([node["name"] for node in nodes])
     found = [
-        Step(name, node["op"], took[i] / runs, tells(node))
+        Step(name, node["op"], took[i] / runs, names_of(node))
         for i, (name, node) in enumerate(zip(names, nodes, strict=True))
     ]
     return [*found, *(Step(n, n, ns / runs) for n, ns in beside.items() if n not in WAITS)]
 
 
-# Not work, but somebody waiting for it.
+# Events of waiting, not of work.
 WAITS = frozenset({"WaitForVar", "WaitForAll"})
 
 
-def tells(node: Mapping[str, Any]) -> tuple[str, ...]:
+def names_of(node: Mapping[str, Any]) -> tuple[str, ...]:
     """The names of the network's nodes that an operator was made of: its own, or those of the graph within."""
     within = [inner["name"] for part in node.get("subgraphs", ()) for inner in part["nodes"] if inner["op"] != "null"]
     return (*within, node["name"])

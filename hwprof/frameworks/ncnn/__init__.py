@@ -1,3 +1,3 @@
-"""ncnn. Import ADAPTER from here."""
+"""ncnn: the adapter, and a profile that extracts the layers' outputs one by one."""
 
 from hwprof.frameworks.ncnn.adapter import ADAPTER as ADAPTER

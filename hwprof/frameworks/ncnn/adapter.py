@@ -6,12 +6,13 @@ import importlib.util
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.environments.environment import Environment
 from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside
 from hwprof.frameworks.conversions import ONNX, Conversion
 from hwprof.frameworks.named_outputs import require_outputs
 from hwprof.frameworks.protocol import PrepareJob
@@ -20,7 +21,7 @@ from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:
-    from hwprof.frameworks.protocol import Array, Profiled
+    from hwprof.frameworks.protocol import Array
 
 # Its defaults lose precision: all of these are off in an FP32 case.
 REDUCED = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_packed", "use_bf16_storage")
@@ -54,11 +55,11 @@ class NcnnModel:
 
     def numpy(self, out: Any) -> Array:
         """A copy of the first output, of shape (batch, ...)."""
-        return batched(out[0])
+        return array_of(out[0])
 
     def outputs(self, out: Any) -> list[Array]:
         """Copies of all outputs, each of shape (batch, ...)."""
-        return [batched(matrix) for matrix in out]
+        return [array_of(matrix) for matrix in out]
 
     def facts(self) -> Mapping[str, Any]:
         """Options as the net has them."""
@@ -76,8 +77,8 @@ class NcnnModel:
         }
 
 
-def batched(matrix: Any) -> Array:
-    """A copy of an ncnn matrix with its batch axis, which ncnn keeps apart."""
+def array_of(matrix: Any) -> Array:
+    """A copy of an ncnn matrix, of shape (batch, ...). ncnn stores the images of a batch separately."""
     import numpy as np
 
     images = [np.array(matrix.batch(i)) for i in range(matrix.n)] if matrix.n > 1 else [np.array(matrix)]
@@ -96,7 +97,7 @@ def outputs_of(net: Any, names: Sequence[str]) -> list[str]:
     return blobs
 
 
-class Ncnn:
+class Ncnn(BuiltInAdapter):
     """Adapter of ncnn: .onnx by pnnx, for the shape of the case."""
 
     name = "ncnn"
@@ -123,15 +124,16 @@ class Ncnn:
     conversions = (Conversion(ONNX, "ncnn", "pnnx", "ncnn"),)
     dli: Mapping[str, str] = {"ncnn": ""}
 
+    profile = profile_beside(__name__)
+
     def environ(self, case: Case) -> Mapping[str, str]:
         """Threads that spin between parallel regions made a second thread up to a hundred times slower.
 
         Off unless asked.
         """
         return {
-            "OMP_NUM_THREADS": str(case.threads),
+            **super().environ(case),
             "OMP_WAIT_POLICY": "active" if case.option("spin", False) else "passive",
-            "OPENBLAS_NUM_THREADS": "1",
         }
 
     def prepare(self, job: PrepareJob) -> Path:
@@ -170,10 +172,8 @@ class Ncnn:
     @contextmanager
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[NcnnModel]:
         """A net of `case.threads` threads. Raises UnsupportedModel naming the layer where ncnn does, NotInstalled."""
-        try:
+        with import_of(self.name, self.environment.install):
             import ncnn
-        except ImportError as error:
-            raise NotInstalled(self.name, self.environment.install) from error
         net = ncnn.Net()
         net.opt.use_vulkan_compute = False
         net.opt.num_threads = case.threads
@@ -188,12 +188,6 @@ class Ncnn:
             yield NcnnModel(net, ncnn, case, outputs_of(net, spec.outputs))
         finally:
             net.clear()
-
-    def profile(self, artifact: Path, case: Case, spec: InputSpec) -> AbstractContextManager[Profiled]:
-        """See profile.py, which a measured run does not load."""
-        from hwprof.frameworks.ncnn.profile import profile
-
-        return profile(self, artifact, case, spec)
 
 
 ADAPTER = Ncnn()

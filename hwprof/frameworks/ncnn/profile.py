@@ -1,30 +1,28 @@
 """ncnn, stepped: one extractor per inference is asked for each layer's output in turn.
 
 An extractor keeps the blobs it has, so that each request computes exactly the layers that are still missing: one. Its
-layers of type Split copy nothing and are left to the layer behind them.
+layers of type Split copy nothing and are counted with the layer after them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import UnsupportedModel
+from hwprof.frameworks.profiles.proxy import profile_by
 from hwprof.frameworks.profiles.timed import Timed
 from hwprof.frameworks.protocol import Step
-from hwprof.networks.graph import InputSpec
-from hwprof.records import Case
 
 if TYPE_CHECKING:
-    from hwprof.frameworks.ncnn.adapter import Ncnn, NcnnModel
+    from hwprof.frameworks.ncnn.adapter import NcnnModel
 
-AS_IT_IS = 1  # of extract: the blob in ncnn's own packing, not unpacked for the caller
+PACKED = 1  # of extract: the blob in ncnn's own packing, not unpacked for the caller
 # Where a layer's parameters say how many elements its weights have.
 WEIGHTS = {"Convolution": 6, "ConvolutionDepthWise": 6, "Deconvolution": 6, "InnerProduct": 2}
 KINDS = {
+    **{kind: kind for kind in ("HardSwish", "HardSigmoid", "Sigmoid", "Softmax", "Concat", "Reshape", "Flatten")},
     "Convolution": "Conv",
     "ConvolutionDepthWise": "Conv",
     "Deconvolution": "ConvTranspose",
@@ -32,16 +30,9 @@ KINDS = {
     "ReLU": "Relu",
     "ReLU6": "Clip",
     "Clip": "Clip",
-    "HardSwish": "HardSwish",
-    "HardSigmoid": "HardSigmoid",
-    "Sigmoid": "Sigmoid",
-    "Softmax": "Softmax",
     "BatchNorm": "BatchNormalization",
-    "Concat": "Concat",
     "Slice": "Split",
     "Permute": "Transpose",
-    "Reshape": "Reshape",
-    "Flatten": "Flatten",
     "Reduction": "ReduceMean",
     "Padding": "Pad",
 }
@@ -100,9 +91,9 @@ class SteppedNet(Timed):
         out = None
         for number, layer in enumerate(self._layers):
             top = layer.tops[0]
-            out = None  # what nobody else holds can be computed in place, as without profiling
+            out = None  # without another reference the layer can compute in place, as without profiling
             self.start()
-            code, out = extractor.extract(top, 0 if top in self._ncnn._outputs else AS_IT_IS)
+            code, out = extractor.extract(top, 0 if top in self._ncnn._outputs else PACKED)
             self.stop(number)
             if code != 0:
                 raise UnsupportedModel(f"ncnn ended with code {code} at layer {layer.name}")
@@ -137,8 +128,4 @@ def form(layer: Line, elements: int) -> tuple[int, ...]:
     return (elements,) if place is None else (int(layer.parameters.get(place, "0")), elements)
 
 
-@contextmanager
-def profile(adapter: Ncnn, artifact: Path, case: Case, spec: InputSpec) -> Iterator[SteppedNet]:
-    """The adapter's own net, stepped."""
-    with adapter.load(artifact, case, spec) as model:
-        yield SteppedNet(model, lines(artifact.read_text()))
+profile = profile_by(lambda model, artifact: SteppedNet(model, lines(artifact.read_text())))

@@ -5,21 +5,22 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.environments.environment import Environment
-from hwprof.errors import NotAvailable, NotInstalled, UnsupportedModel
+from hwprof.errors import NotAvailable, UnsupportedModel
 from hwprof.frameworks import calibration
-from hwprof.frameworks.precision import QUANTISED, confirmed, dot_product, int8_key, saturates, tally
+from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside, reason_of
+from hwprof.frameworks.precision import QUANTISED, confirm, dot_product, saturates, tally
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import Switch
 from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:
-    from hwprof.frameworks.protocol import Array, Profiled
+    from hwprof.frameworks.protocol import Array
 
 XNNPACK = "XnnpackExecutionProvider"
 LEVELS = {
@@ -64,7 +65,7 @@ class OnnxRuntimeModel:
         return [value.numpy().copy() for value in out.get_outputs()]
 
     def facts(self) -> Mapping[str, Any]:
-        """What the session says of itself."""
+        """Settings as the session reports them."""
         options = self._session.get_session_options()
         spin = options.get_session_config_entry("session.intra_op.allow_spinning")
         return {
@@ -81,17 +82,17 @@ class OnnxRuntimeModel:
 
     def _quantised(self) -> Mapping[str, Any]:
         """What one profiled run of a second session computed, kernel by kernel."""
-        kernels = profiled(self._module, self._artifact, self._case, self._spec)
+        kernels = count_kernels(self._module, self._artifact, self._case, self._spec)
         computed = {p: sum(count for name, count in kernels.items() if (name, p) in PRODUCTS) for p in ("int8", "fp32")}
         return {
-            "computed": confirmed("ONNX Runtime", "int8", computed),
+            "computed": confirm("ONNX Runtime", "int8", computed),
             "kernels": kernels,
             "weight_bits": 7 if saturates() else 8,
             "dot_product": dot_product(),
         }
 
 
-class OnnxRuntime:
+class OnnxRuntime(BuiltInAdapter):
     """Adapter of ONNX Runtime: reads .onnx as it is."""
 
     name = "onnxruntime"
@@ -109,9 +110,7 @@ class OnnxRuntime:
 
     profiles_to = ""  # a prefix of files: sessions are profiled into them
 
-    def environ(self, case: Case) -> Mapping[str, str]:
-        """Builds with OpenMP and the BLAS of numpy obey this; the default build has a pool of its own."""
-        return {"OMP_NUM_THREADS": str(case.threads), "OPENBLAS_NUM_THREADS": "1"}
+    profile = profile_beside(__name__)
 
     def prepare(self, job: PrepareJob) -> Path:
         """The source itself; for INT8 a graph with quantisation marked (QDQ), ranges from the calibration images."""
@@ -119,17 +118,11 @@ class OnnxRuntime:
             return job.source
         return quantise(job)
 
-    def cache_key(self, case: Case) -> str:
-        """The artifact is the source; for INT8 one for this kind of CPU."""
-        return int8_key() if case.precision in QUANTISED else ""
-
     @contextmanager
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[OnnxRuntimeModel]:
         """A session with `case.threads` threads on the CPU provider. Raises UnsupportedModel, NotInstalled."""
-        try:
+        with import_of("onnxruntime", self.environment.install):
             import onnxruntime as ort
-        except ImportError as error:
-            raise NotInstalled("onnxruntime", self.environment.install) from error
         options = options_of(ort, case)
         if self.profiles_to:
             options.enable_profiling, options.profile_file_prefix = True, self.profiles_to
@@ -144,15 +137,8 @@ class OnnxRuntime:
         try:
             session = ort.InferenceSession(str(artifact), options, providers=providers)
         except Exception as error:  # its exception classes differ between versions
-            said = str(error).strip().splitlines()[0][:300]
-            raise UnsupportedModel(f"ONNX Runtime can't load the network: {said}") from error
+            raise UnsupportedModel(f"ONNX Runtime can't load the network: {reason_of(error)}") from error
         yield OnnxRuntimeModel(session, artifact, ort, case, spec)
-
-    def profile(self, artifact: Path, case: Case, spec: InputSpec) -> AbstractContextManager[Profiled]:
-        """See profile.py, which a measured run does not load."""
-        from hwprof.frameworks.onnxruntime.profile import profile
-
-        return profile(self, artifact, case, spec)
 
 
 def options_of(ort: Any, case: Case) -> Any:
@@ -171,11 +157,9 @@ def options_of(ort: Any, case: Case) -> Any:
 
 def quantise(job: PrepareJob) -> Path:
     """A QDQ graph: weights per channel and symmetric, activations unsigned. Raises NotInstalled, UnsupportedModel."""
-    try:
+    with import_of("onnx, which quantises for ONNX Runtime,", "pip install onnx"):  # it needs onnx
         from onnxruntime import quantization as quant
         from onnxruntime.quantization.shape_inference import quant_pre_process
-    except ImportError as error:  # it needs onnx
-        raise NotInstalled("onnx, which quantises for ONNX Runtime,", "pip install onnx") from error
 
     class Reader(quant.CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -199,8 +183,7 @@ def quantise(job: PrepareJob) -> Path:
             weight_type=quant.QuantType.QInt8,
         )
     except (RuntimeError, ValueError, TypeError) as error:
-        said = str(error).strip().splitlines() or ["no reason given"]
-        raise UnsupportedModel(f"ONNX Runtime can't quantise the network: {said[0][:300]}") from error
+        raise UnsupportedModel(f"ONNX Runtime can't quantise the network: {reason_of(error)}") from error
     folded.unlink()
     return path
 
@@ -213,7 +196,7 @@ PRODUCTS = frozenset(
 )
 
 
-def profiled(ort: Any, artifact: Path, case: Case, spec: InputSpec) -> dict[str, int]:
+def count_kernels(ort: Any, artifact: Path, case: Case, spec: InputSpec) -> dict[str, int]:
     """Kernels of one inference, counted by operator, as the runtime's own profile lists them."""
     import numpy as np
 

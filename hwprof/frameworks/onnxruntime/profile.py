@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.frameworks.profiles.wrapped import Wrapped
+from hwprof.frameworks.profiles.proxy import ModelProxy
 from hwprof.frameworks.protocol import Step
 from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 KERNEL = "_kernel_time"
 # What the runtime's optimiser appends to the names of the tensors and nodes it works on.
-ADDED = ("_nchwc", "_output_0", "_quant", "_token")
+SUFFIXES = ("_nchwc", "_output_0", "_quant", "_token")
 
 
-class ProfiledSession(Wrapped):
+class ProfiledSession(ModelProxy):
     """A session with profiling on; the events of the runs before `begin` are left out."""
 
     def __init__(self, model: OnnxRuntimeModel) -> None:
@@ -57,7 +57,7 @@ def steps_of(events: Sequence[dict[str, Any]], before: int) -> list[Step]:
 def names_in(name: str) -> tuple[str, ...]:
     """What a kernel's name may be in the network: a node, or the tensor that it gives."""
     names = [name]
-    while (cut := next((name.removesuffix(end) for end in ADDED if name.endswith(end)), None)) is not None:
+    while (cut := next((name.removesuffix(end) for end in SUFFIXES if name.endswith(end)), None)) is not None:
         names.append(name := cut)
     return tuple(names)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.environments.environment import Environment
-from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.errors import UnsupportedModel
+from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside, reason_of
 from hwprof.frameworks.conversions import ONNX, Conversion
 from hwprof.frameworks.named_outputs import require_outputs
 from hwprof.frameworks.protocol import PrepareJob
@@ -18,7 +19,7 @@ from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:
-    from hwprof.frameworks.protocol import Array, Profiled
+    from hwprof.frameworks.protocol import Array
 
 FACTS = {
     "parallel": r"Parallel framework:\s*(.+)",
@@ -39,7 +40,7 @@ class OpenCvModel:
         return batch
 
     def infer(self, bound: Array) -> Any:
-        """setInput and forward, which computes the last output only unless it is told of the others."""
+        """setInput and forward. Without names of outputs, forward computes the last output only."""
         self._net.setInput(bound)
         return self._net.forward(self._outputs) if self._outputs else self._net.forward()
 
@@ -68,10 +69,12 @@ class OpenCvModel:
         }
 
 
-class OpenCv:
+class OpenCv(BuiltInAdapter):
     """Adapter of OpenCV 4: reads .onnx of a static shape (with an open batch, a batch other than 1 comes out wrong)."""
 
-    name = "opencv"
+    name = package = "opencv"
+    title = "OpenCV"
+    model: type[OpenCvModel] = OpenCvModel
     consumes = ("onnx",)
     precisions = ("fp32",)
     options: Mapping[str, tuple[Any, ...]] = {"winograd": (True, False), "fusion": (True, False)}
@@ -99,9 +102,7 @@ class OpenCv:
     debian: tuple[str, ...] = ("python3-opencv",)
     dli: Mapping[str, str] = {"OpenCV DNN Python": "", "OpenCV DNN Cpp": "cpp"}
 
-    def environ(self, case: Case) -> Mapping[str, str]:
-        """For builds on OpenMP; the usual ones take the number from setNumThreads."""
-        return {"OMP_NUM_THREADS": str(case.threads), "OPENBLAS_NUM_THREADS": "1"}
+    profile = profile_beside(__name__)
 
     def prepare(self, job: PrepareJob) -> Path:
         """The same graph with its input's shape fixed."""
@@ -129,41 +130,32 @@ class OpenCv:
     @contextmanager
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[OpenCvModel]:
         """A net with `case.threads` threads. Raises UnsupportedModel with operator and node, NotInstalled."""
-        try:
+        with import_of(self.package, self.environment.install):
             import cv2
-        except ImportError as error:
-            raise NotInstalled("opencv", self.environment.install) from error
         cv2.setNumThreads(case.threads)
         try:
-            net = cv2.dnn.readNetFromONNX(str(artifact))
-            self.configure(net, cv2, case)
+            net = self.read(cv2, artifact, case)
+            net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
+            net.setPreferableTarget(cv2.dnn.DNN_TARGET_CPU)
+            net.enableFusion(bool(case.option("fusion", True)))
+            if hasattr(net, "enableWinograd"):
+                net.enableWinograd(bool(case.option("winograd", True)))
         except cv2.error as error:
-            raise UnsupportedModel(f"OpenCV can't read the network: {explain(str(error))}") from error
-        require_outputs("OpenCV", spec.outputs, net.getUnconnectedOutLayersNames())
-        yield OpenCvModel(net, cv2, case, spec.outputs)
+            raise UnsupportedModel(f"OpenCV can't read the network: {explain(error)}") from error
+        require_outputs(self.title, spec.outputs, net.getUnconnectedOutLayersNames())
+        yield self.model(net, cv2, case, spec.outputs)
 
-    def configure(self, net: Any, cv2: Any, case: Case) -> None:
-        """Backend, target and the options of the case."""
-        net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
-        net.setPreferableTarget(cv2.dnn.DNN_TARGET_CPU)
-        net.enableFusion(bool(case.option("fusion", True)))
-        if hasattr(net, "enableWinograd"):
-            net.enableWinograd(bool(case.option("winograd", True)))
-
-    def profile(self, artifact: Path, case: Case, spec: InputSpec) -> AbstractContextManager[Profiled]:
-        """See profile.py, which a measured run does not load."""
-        from hwprof.frameworks.opencv.profile import profile
-
-        return profile(self, artifact, case, spec)
+    def read(self, cv2: Any, artifact: Path, case: Case) -> Any:
+        """The net of the artifact; an adapter of another reader or another OpenCV has its own."""
+        return cv2.dnn.readNetFromONNX(str(artifact))
 
 
-def explain(text: str) -> str:
+def explain(error: Exception) -> str:
     """Operator and node out of OpenCV's message, else its last line."""
-    node = re.search(r"Node \[(?P<op>\w+)@?(?P<domain>[\w.]*)\]:\(?(?P<name>[^)\s]*)", text)
+    node = re.search(r"Node \[(?P<op>\w+)@?(?P<domain>[\w.]*)\]:\(?(?P<name>[^)\s]*)", str(error))
     if node:
         return f"operator {node['op']} of node {node['name'].strip('()')}"
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "no reason given"
+    return reason_of(error, -1)
 
 
 ADAPTER = OpenCv()

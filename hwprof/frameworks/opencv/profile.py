@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from hwprof.frameworks.profiles.wrapped import Wrapped
+from hwprof.frameworks.profiles.proxy import ModelProxy, profile_by
 from hwprof.frameworks.protocol import Step
-from hwprof.networks.graph import InputSpec
-from hwprof.records import Case
 
 if TYPE_CHECKING:
-    from hwprof.frameworks.opencv.adapter import OpenCv, OpenCvModel
+    from hwprof.frameworks.opencv.adapter import OpenCvModel
 
 
-class ProfiledNet(Wrapped):
-    """Adds up the ticks of each forward pass, which takes a moment behind every one of them."""
+class ProfiledNet(ModelProxy):
+    """A net whose ticks are read after each forward pass, which adds a little to each inference."""
 
-    def __init__(self, model: OpenCvModel, frequency: float) -> None:
+    def __init__(self, model: OpenCvModel) -> None:
         super().__init__(model)
-        self._net, self._frequency = model._net, frequency
+        self._net, self._frequency = model._net, model._cv2.getTickFrequency()
         self._passes: list[Any] = []
 
     def infer(self, bound: Any) -> Any:
@@ -50,10 +46,4 @@ class ProfiledNet(Wrapped):
         return found
 
 
-@contextmanager
-def profile(adapter: OpenCv, artifact: Path, case: Case, spec: InputSpec) -> Iterator[ProfiledNet]:
-    """The adapter's net: OpenCV always counts the ticks."""
-    import cv2
-
-    with adapter.load(artifact, case, spec) as model:
-        yield ProfiledNet(model, cv2.getTickFrequency())
+profile = profile_by(lambda model, artifact: ProfiledNet(model))  # OpenCV always counts the ticks

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hwprof.environments.environment import Environment
-from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.errors import NotInstalled
 from hwprof.frameworks.conversions import ONNX
-from hwprof.frameworks.named_outputs import require_outputs
-from hwprof.frameworks.opencv.adapter import OpenCv, OpenCvModel, explain
+from hwprof.frameworks.opencv.adapter import OpenCv
 from hwprof.frameworks.protocol import PrepareJob
-from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 ENGINES = {"new": "ENGINE_NEW", "classic": "ENGINE_CLASSIC", "auto": "ENGINE_AUTO"}
@@ -25,7 +22,8 @@ class OpenCv5(OpenCv):
     A batch above 1 wants the open batch that OpenCV 4 computes wrongly.
     """
 
-    name = "opencv5"
+    name = package = "opencv5"
+    title = "OpenCV 5"
     options: Mapping[str, tuple[Any, ...]] = {**OpenCv.options, "engine": ("auto", "new", "classic")}
     tunable = ("winograd", "fusion", "engine")
     environment = Environment(
@@ -48,25 +46,12 @@ class OpenCv5(OpenCv):
         """The artifact is the source, whatever the case."""
         return ""
 
-    @contextmanager
-    def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[OpenCvModel]:
-        """A net with `case.threads` threads. Raises UnsupportedModel with operator and node, NotInstalled."""
-        try:
-            import cv2
-        except ImportError as error:
-            raise NotInstalled(self.name, self.environment.install) from error
+    def read(self, cv2: Any, artifact: Path, case: Case) -> Any:
+        """The net, in the engine of the case. Raises NotInstalled where the module is OpenCV 4's."""
         if int(cv2.__version__.split(".")[0]) < 5:
             raise NotInstalled(f"OpenCV 5 (there is {cv2.__version__})", self.environment.install)
-        cv2.setNumThreads(case.threads)
-        dnn: Any = cv2.dnn  # what it says of its types is OpenCV 4's
-        engine = getattr(dnn, ENGINES[str(case.option("engine", "auto"))])
-        try:
-            net = dnn.readNetFromONNX(str(artifact), engine)
-            self.configure(net, cv2, case)
-        except cv2.error as error:
-            raise UnsupportedModel(f"OpenCV can't read the network: {explain(str(error))}") from error
-        require_outputs("OpenCV 5", spec.outputs, net.getUnconnectedOutLayersNames())
-        yield OpenCvModel(net, cv2, case, spec.outputs)
+        engine = getattr(cv2.dnn, ENGINES[str(case.option("engine", "auto"))])
+        return cv2.dnn.readNetFromONNX(str(artifact), engine)
 
 
 ADAPTER = OpenCv5()

@@ -1,3 +1,3 @@
-"""OpenVINO. Import ADAPTER from here."""
+"""OpenVINO: the adapter with its quantisation by NNCF, and the reader of its profile."""
 
 from hwprof.frameworks.openvino.adapter import ADAPTER as ADAPTER

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.environments.environment import Environment
-from hwprof.errors import NotAvailable, NotInstalled, UnsupportedModel
+from hwprof.errors import NotAvailable, UnsupportedModel
 from hwprof.frameworks import calibration
+from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside, reason_of
 from hwprof.frameworks.named_outputs import require_outputs
-from hwprof.frameworks.precision import QUANTISED, confirmed, dot_product, int8_key, require, saturates, tally
+from hwprof.frameworks.precision import QUANTISED, confirm, dot_product, int8_key, require, saturates, tally
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import ONEDNN, Switch
 from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:
-    from hwprof.frameworks.protocol import Array, Profiled
+    from hwprof.frameworks.protocol import Array
 
-# What is asked of the plugin, and what it tells of itself when it does so. Unasked, it takes bf16 on cores with AMX.
+# The precision hint that is asked for. Without one the plugin takes bf16 on cores with AMX.
 # What INT8 leaves in floating point is FP32.
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 # Kernels that multiply, as the plugin calls them.
 PRODUCTS = frozenset({"Convolution", "Deconvolution", "FullyConnected", "MatMul"})
-TOLD = {
+OUR_NAMES = {
     "u8": "int8",
     "i8": "int8",
     "f32": "fp32",
@@ -66,7 +67,7 @@ class OpenVinoModel:
         return [out.get_tensor(port).data.copy() for port in self._ports]
 
     def facts(self) -> Mapping[str, Any]:
-        """What the plugin says that it does."""
+        """Settings as the plugin reports them."""
         told = self._compiled.get_property
         return {
             "version": self._module.__version__,
@@ -83,15 +84,12 @@ class OpenVinoModel:
         }
 
     def _computed(self) -> Mapping[str, Any]:
-        """Kernels of the model as it runs, by the precision that the plugin says of each."""
-        found = [(k, TOLD.get(p, p)) for k, p in kernels(self._compiled)]
+        """Kernels of the executed model, by the precision that the plugin reports for each."""
+        found = [(k, OUR_NAMES.get(p, p)) for k, p in kernels(self._compiled)]
+        facts: dict[str, Any] = {"kernels": tally(f"{kind} {precision}" for kind, precision in found)}
         if self._precision == "fp32":
-            return {"kernels": tally(f"{kind} {precision}" for kind, precision in found)}
-        computed = confirmed("OpenVINO", self._precision, tally(p for kind, p in found if kind in PRODUCTS))
-        facts: dict[str, Any] = {
-            "computed": computed,
-            "kernels": tally(f"{kind} {precision}" for kind, precision in found),
-        }
+            return facts
+        facts["computed"] = confirm("OpenVINO", self._precision, tally(p for kind, p in found if kind in PRODUCTS))
         if self._precision in QUANTISED:
             facts |= {"overflow_fix": saturates(), "dot_product": dot_product()}
         return facts
@@ -104,7 +102,7 @@ def kernels(compiled: Any) -> list[tuple[str, str]]:
     return [(str(kind.value), str(precision.value)) for kind, precision in told]
 
 
-class OpenVino:
+class OpenVino(BuiltInAdapter):
     """Adapter of OpenVINO: reads .onnx as it is, for the shape of the case."""
 
     name = "openvino"
@@ -126,9 +124,7 @@ class OpenVino:
 
     asks: Mapping[str, Any] = {}  # of the plugin, beside what the case does (profiling)
 
-    def environ(self, case: Case) -> Mapping[str, str]:
-        """Threads are TBB's and given to the plugin; numpy's BLAS gets one."""
-        return {"OMP_NUM_THREADS": str(case.threads), "OPENBLAS_NUM_THREADS": "1"}
+    profile = profile_beside(__name__)
 
     def prepare(self, job: PrepareJob) -> Path:
         """The source itself; for INT8 OpenVINO's own format, quantised by NNCF. Raises NotInstalled, NotAvailable."""
@@ -145,10 +141,8 @@ class OpenVino:
 
         Raises UnsupportedModel, NotInstalled, NotAvailable (no such precision).
         """
-        try:
+        with import_of(self.name, self.environment.install):
             import openvino
-        except ImportError as error:
-            raise NotInstalled(self.name, self.environment.install) from error
         require(case.precision)
         core = openvino.Core()
         asked = {
@@ -164,14 +158,11 @@ class OpenVino:
             model.reshape(list(spec.shape))
             compiled = core.compile_model(model, "CPU", {**asked, **self.asks})
         except RuntimeError as error:
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            raise UnsupportedModel(
-                f"OpenVINO can't load the network: {(lines or ['no reason given'])[-1][:300]}"
-            ) from error
+            raise UnsupportedModel(f"OpenVINO can't load the network: {reason_of(error, -1)}") from error
         told = compiled.get_property("INFERENCE_PRECISION_HINT")
-        precision = TOLD.get(told.to_string() if hasattr(told, "to_string") else str(told), str(told))
+        precision = OUR_NAMES.get(told.to_string() if hasattr(told, "to_string") else str(told), str(told))
         if case.precision in QUANTISED:
-            precision = case.precision  # facts() tells by kernel
+            precision = case.precision  # facts() reports it by kernel
         if precision != case.precision:
             raise NotAvailable(
                 f"OpenVINO computes {precision} on this CPU although {case.precision} was asked for",
@@ -180,24 +171,14 @@ class OpenVino:
         require_outputs("OpenVINO", spec.outputs, [name for port in compiled.outputs for name in port.get_names()])
         yield OpenVinoModel(compiled, core, openvino, precision, spec.outputs)
 
-    def profile(self, artifact: Path, case: Case, spec: InputSpec) -> AbstractContextManager[Profiled]:
-        """See profile.py, which a measured run does not load."""
-        from hwprof.frameworks.openvino.profile import profile
-
-        return profile(self, artifact, case, spec)
-
 
 def quantise(job: PrepareJob) -> Path:
     """An .xml with its .bin, quantised with the calibration images. Raises NotInstalled, UnsupportedModel."""
-    try:
+    with import_of("nncf, which quantises for OpenVINO,", "hwprof env create openvino, or pip install nncf"):
         import nncf
         import openvino
         from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
         from nncf.quantization.range_estimator import RangeEstimatorParametersSet
-    except ImportError as error:
-        raise NotInstalled(
-            "nncf, which quantises for OpenVINO,", "hwprof env create openvino, or pip install nncf"
-        ) from error
     batches = list(calibration.batches(job))
     try:
         model = openvino.Core().read_model(str(job.source))
@@ -214,15 +195,14 @@ def quantise(job: PrepareJob) -> Path:
             ),
         )
     except RuntimeError as error:
-        said = str(error).strip().splitlines() or ["no reason given"]
-        raise UnsupportedModel(f"NNCF can't quantise the network: {said[-1][:300]}") from error
+        raise UnsupportedModel(f"NNCF can't quantise the network: {reason_of(error, -1)}") from error
     path = job.directory / "network.xml"
     openvino.save_model(quantised, str(path), compress_to_fp16=False)
     return path
 
 
 def requirement(compiled: Any, name: str) -> str | None:
-    """A word of what the compiled model requires at run time, e.g. its instruction set; None where it isn't told."""
+    """A run-time requirement of the compiled model, e.g. its instruction set; None where it is not reported."""
     try:
         words = str(compiled.get_property("RUNTIME_REQUIREMENTS")).split(";")
     except RuntimeError:  # older than 2025

@@ -1,6 +1,6 @@
-"""OpenVINO's profiling information: one entry per node of the executed graph, which says what it was made of.
+"""OpenVINO's profiling information: one entry per node of the executed graph, with the nodes it was fused from.
 
-Its CPU plugin tells each node's mean time over all inferences since the model was compiled.
+The CPU plugin reports each node's mean time over all inferences since the model was compiled.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.frameworks.profiles.wrapped import Wrapped
+from hwprof.frameworks.profiles.proxy import ModelProxy
 from hwprof.frameworks.protocol import Step
 from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from hwprof.frameworks.openvino.adapter import OpenVino, OpenVinoModel
 
 
-class ProfiledRequest(Wrapped):
-    """Requests whose profile, which is that of the model, is read before and behind the window."""
+class ProfiledRequest(ModelProxy):
+    """Requests whose profile is read before and after the window. It is the profile of the model, not of a request."""
 
     def __init__(self, model: OpenVinoModel) -> None:
         super().__init__(model)
@@ -34,7 +34,7 @@ class ProfiledRequest(Wrapped):
         }
 
     def infer(self, bound: Any) -> Any:
-        """One inference; any request that has run tells of all."""
+        """One inference. Any request that has run reports the profile of all."""
         self._request = bound[0]
         return super().infer(bound)
 
@@ -52,7 +52,7 @@ class ProfiledRequest(Wrapped):
         ]
 
     def _totals(self) -> dict[tuple[str, str], float]:
-        """Nanoseconds of each node since the model was compiled: what it tells is the mean of all inferences, in us."""
+        """Nanoseconds of each node since the model was compiled; the plugin reports the mean of all inferences."""
         found: dict[tuple[str, str], float] = defaultdict(float)
         for info in self._request.get_profiling_info() if self._request is not None else ():
             if str(info.status).rsplit(".", 1)[-1] == "EXECUTED":

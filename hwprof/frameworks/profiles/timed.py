@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from hwprof.frameworks.profiles.wrapped import Wrapped
+from hwprof.frameworks.profiles.proxy import ModelProxy
 from hwprof.machine.clock import clock_ns
 
 if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Model
 
 
-class Timed(Wrapped):
+class Timed(ModelProxy):
     """Nanoseconds and counts by a step's number; `read` gives running totals by metric (perf), or nothing."""
 
     def __init__(self, model: Model) -> None:
@@ -29,7 +29,7 @@ class Timed(Wrapped):
         self._before, self._start = self.read(), clock_ns()
 
     def stop(self, number: int) -> None:
-        """Just behind step `number`: the clock, then the counters."""
+        """Just after step `number`: the clock, then the counters."""
         end, after = clock_ns(), self.read()
         self._ns[number] += end - self._start
         for metric, value in after.items():
@@ -51,7 +51,7 @@ class Timed(Wrapped):
 
 
 def unique(names: list[str]) -> list[str]:
-    """Names told apart: the second `conv` is `conv #2`."""
+    """Names with a number where they repeat: the second `conv` is `conv #2`."""
     seen: dict[str, int] = defaultdict(int)
     found = []
     for name in names:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.environments.environment import Environment
-from hwprof.errors import NotAvailable, NotInstalled, UnsupportedModel, UsageError
+from hwprof.errors import NotAvailable, UnsupportedModel, UsageError
+from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside
 from hwprof.frameworks.conversions import ONNX, Conversion
-from hwprof.frameworks.precision import QUANTISED, confirmed, dot_product, int8_key, require, saturates, tally
+from hwprof.frameworks.precision import QUANTISED, confirm, dot_product, require, saturates, tally
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import ONEDNN, OPENMP, Switch
 from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:
-    from hwprof.frameworks.protocol import Array, Profiled
+    from hwprof.frameworks.protocol import Array
 
 TYPES = {"bf16": "bfloat16", "fp16": "float16"}
 # As the profiler calls the kernels that multiply: those that call no other.
@@ -91,18 +92,18 @@ class TorchModel:
         for key, count in kernels.items():
             plain = "fp32" if self._case.precision in QUANTISED else self._case.precision
             told += ["int8" if QUANTISED_PRODUCT.search(key) else plain] * count
-        computed = confirmed("PyTorch", self._case.precision, tally(told))
+        computed = confirm("PyTorch", self._case.precision, tally(told))
         return {"computed": computed, "kernels": kernels, "dot_product": dot_product(), "reduced_range": saturates()}
 
 
 def zeros(shape: tuple[int, ...]) -> Array:
-    """An image that says nothing."""
+    """An image of zeros."""
     import numpy as np
 
     return np.zeros(shape, np.float32)
 
 
-class PyTorch:
+class PyTorch(BuiltInAdapter):
     """Adapter of PyTorch: rebuilds the network from .onnx as torch.nn modules."""
 
     name = "pytorch"
@@ -136,14 +137,15 @@ class PyTorch:
     debian = ("python3-torch",)
     dli: Mapping[str, str] = {"PyTorch": "", "PyTorch Cpp": "cpp"}
 
+    profile = profile_beside(__name__)
+
     def environ(self, case: Case) -> Mapping[str, str]:
         """The OpenMP pool's size; compiling needs no more processes than one."""
-        threads, wait = str(case.threads), str(case.option("wait", "unset"))
+        wait = str(case.option("wait", "unset"))
         return {
-            "OMP_NUM_THREADS": threads,
-            "MKL_NUM_THREADS": threads,
+            **super().environ(case),
+            "MKL_NUM_THREADS": str(case.threads),
             **({} if wait == "unset" else {"OMP_WAIT_POLICY": wait}),
-            "OPENBLAS_NUM_THREADS": "1",
             "TORCHINDUCTOR_COMPILE_THREADS": "1",
         }
 
@@ -157,35 +159,27 @@ class PyTorch:
 
     def _quantise(self, job: PrepareJob) -> Path:
         mode_of(job.case)
-        try:
+        with import_of("torchao, which quantises for PyTorch,", "hwprof env create pytorch"):
             import torch
             from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
-        except ImportError as error:
-            raise NotInstalled("torchao, which quantises for PyTorch,", "hwprof env create pytorch") from error
-        from hwprof.frameworks.pytorch.pt2e import quantised
+        from hwprof.frameworks.pytorch.pt2e import quantise
         from hwprof.frameworks.pytorch.source import module_of
 
         quantizer = x86.X86InductorQuantizer()
         quantizer.set_global(x86.get_default_x86_inductor_quantization_config(reduce_range=saturates()))
-        module = quantised(job, module_of(job.source), quantizer, "hwprof env create pytorch")
+        module = quantise(job, module_of(job.source), quantizer, "hwprof env create pytorch")
         path = job.directory / "network.pt2"
         torch.export.save(torch.export.export(module, (torch.zeros(job.input.shape),)), path)
         return path
 
-    def cache_key(self, case: Case) -> str:
-        """The artifact is the source; for INT8 one for this kind of CPU."""
-        return int8_key() if case.precision in QUANTISED else ""
-
     @contextmanager
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[TorchModel]:
-        """Modules with `case.threads` threads, compiled where the mode says so (in the load time, not the warm-up).
+        """Modules with `case.threads` threads, compiled where the mode asks for it (in the load time, not the warm-up).
 
         Raises NotInstalled, UnsupportedModel with operator and node, NotAvailable without a C++ compiler.
         """
-        try:
+        with import_of("pytorch", self.environment.install):
             import torch
-        except ImportError as error:
-            raise NotInstalled("pytorch", self.environment.install) from error
         from hwprof.frameworks.pytorch.source import module_of, origin
 
         mode = mode_of(case)
@@ -196,7 +190,7 @@ class PyTorch:
         if torch.get_num_interop_threads() != 1:  # can be set once per process only
             torch.set_num_interop_threads(1)
         torch.set_float32_matmul_precision("highest")  # no bf16 in disguise
-        module: Any = quantised_module(torch, artifact) if case.precision in QUANTISED else module_of(artifact)
+        module: Any = load_quantised(torch, artifact) if case.precision in QUANTISED else module_of(artifact)
         example = torch.zeros(spec.shape)
         channels_last = bool(case.option("channels_last", False))
         if channels_last:
@@ -226,12 +220,6 @@ class PyTorch:
                 module, torch, mode, case, spec, "quantised" if case.precision in QUANTISED else origin(artifact)
             )
 
-    def profile(self, artifact: Path, case: Case, spec: InputSpec) -> AbstractContextManager[Profiled]:
-        """See profile.py, which a measured run does not load."""
-        from hwprof.frameworks.pytorch.profile import profile
-
-        return profile(self, artifact, case, spec)
-
 
 def mode_of(case: Case) -> str:
     """Eager unless asked otherwise; INT8 exists compiled only. Raises UsageError."""
@@ -244,12 +232,10 @@ def mode_of(case: Case) -> str:
     return mode
 
 
-def quantised_module(torch: Any, artifact: Path) -> Any:
+def load_quantised(torch: Any, artifact: Path) -> Any:
     """The quantised graph; its operators are declared by torchao. Raises NotInstalled."""
-    try:
+    with import_of("torchao, which quantises for PyTorch,", "hwprof env create pytorch"):
         import torchao.quantization.pt2e.quantizer.x86_inductor_quantizer  # noqa: F401
-    except ImportError as error:
-        raise NotInstalled("torchao, which quantises for PyTorch,", "hwprof env create pytorch") from error
     return torch.export.load(artifact).module()
 
 

@@ -5,25 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.errors import UnsupportedModel
 from hwprof.frameworks import calibration
+from hwprof.frameworks.builtin import import_of, reason_of
 from hwprof.frameworks.protocol import PrepareJob
 
 # Of torch's operators, those that multiply, whatever the dialect calls them.
 PRODUCTS = ("convolution", "conv2d", "conv1d", "linear", "addmm", "mm.default")
 
 
-def quantised(job: PrepareJob, module: Any, quantizer: Any, install: str) -> Any:
+def quantise(job: PrepareJob, module: Any, quantizer: Any, install: str) -> Any:
     """The module with quantisation marked, its ranges from the calibration images.
 
     Raises NotInstalled, UnsupportedModel.
     """
     import torch
 
-    try:
+    with import_of("torchao, which quantises for PyTorch,", install):
         from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
-    except ImportError as error:
-        raise NotInstalled("torchao, which quantises for PyTorch,", install) from error
     try:
         with torch.no_grad():
             exported = torch.export.export(module, (torch.zeros(job.input.shape),)).module()
@@ -32,8 +31,7 @@ def quantised(job: PrepareJob, module: Any, quantizer: Any, install: str) -> Any
                 prepared(torch.from_numpy(images))
             return convert_pt2e(prepared)
     except Exception as error:  # the exporter and the passes raise what they like
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        raise UnsupportedModel(f"PyTorch can't quantise the network: {said[0][:300]}") from error
+        raise UnsupportedModel(f"PyTorch can't quantise the network: {reason_of(error)}") from error
 
 
 def products(nodes: Iterable[Any]) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hwprof.errors import UnsupportedModel
+from hwprof.frameworks.builtin import reason_of
 
 
 def origin(source: Path) -> str:
@@ -24,5 +25,4 @@ def module_of(source: Path) -> Any:
     try:
         return torch.export.load(source.with_suffix(".pt2")).module()
     except Exception as error:  # another torch's file: the reader raises what it likes
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        raise UnsupportedModel(f"torch {torch.__version__} can't read the .pt2: {said[0][:240]}") from error
+        raise UnsupportedModel(f"torch {torch.__version__} can't read the .pt2: {reason_of(error)}") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.environments.environment import Environment
-from hwprof.errors import NotInstalled
+from hwprof.frameworks.builtin import BuiltInAdapter, import_of
 from hwprof.frameworks.conversions import ONNX, Conversion, reached
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import ONEDNN, Switch
@@ -22,6 +22,18 @@ if TYPE_CHECKING:
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"}
 
 
+def channels_last(batch: Array) -> Array:
+    """Images (batch, channels, height, width) as TensorFlow's own networks take them."""
+    import numpy as np
+
+    return np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
+
+
+def channels_first(array: Array) -> Array:
+    """A feature map brought back to (batch, channels, height, width); anything else as it is."""
+    return array.transpose(0, 3, 1, 2) if array.ndim == 4 else array
+
+
 class TensorFlowModel:
     """A concrete function of one channels-last tensor."""
 
@@ -29,10 +41,8 @@ class TensorFlowModel:
         self._function, self._module, self._case = function, module, case
 
     def bind(self, batch: Array) -> Any:
-        """The images channels last, as TensorFlow's own networks take them."""
-        import numpy as np
-
-        return self._module.constant(np.ascontiguousarray(batch.transpose(0, 2, 3, 1)))
+        """The images channels last."""
+        return self._module.constant(channels_last(batch))
 
     def infer(self, bound: Any) -> Any:
         """One call; on a CPU it is complete when it returns."""
@@ -44,8 +54,7 @@ class TensorFlowModel:
 
     def outputs(self, out: Any) -> list[Array]:
         """Copies of all outputs, feature maps as `numpy` gives them."""
-        arrays = [value.numpy().copy() for value in (out if isinstance(out, (list, tuple)) else [out])]
-        return [array.transpose(0, 3, 1, 2) if array.ndim == 4 else array for array in arrays]
+        return [channels_first(v.numpy().copy()) for v in (out if isinstance(out, (list, tuple)) else [out])]
 
     def facts(self) -> Mapping[str, Any]:
         """Threads as TensorFlow has them, and how it was built."""
@@ -62,7 +71,7 @@ class TensorFlowModel:
         }
 
 
-class TensorFlow:
+class TensorFlow(BuiltInAdapter):
     """Adapter of TensorFlow: .onnx by operators of our own, channels last."""
 
     name = "tensorflow"
@@ -92,17 +101,14 @@ class TensorFlow:
         """oneDNN is chosen before TensorFlow is loaded."""
         return {
             **QUIET,
-            "OMP_NUM_THREADS": str(case.threads),
-            "OPENBLAS_NUM_THREADS": "1",
+            **super().environ(case),
             "TF_ENABLE_ONEDNN_OPTS": "1" if case.option("onednn", True) else "0",
         }
 
     def prepare(self, job: PrepareJob) -> Path:
         """A SavedModel of the case's shape. Raises NotInstalled, UnsupportedModel with operator and node."""
-        try:
+        with import_of(self.name, self.environment.install):
             import tensorflow as tf
-        except ImportError as error:
-            raise NotInstalled(self.name, self.environment.install) from error
         from hwprof.frameworks.tensorflow.graph import TfGraph
 
         network = TfGraph(job.source, job.input.shape)
@@ -121,10 +127,8 @@ class TensorFlow:
     @contextmanager
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[TensorFlowModel]:
         """`case.threads` threads within an operator, one between them. Raises NotInstalled."""
-        try:
+        with import_of(self.name, self.environment.install):
             import tensorflow as tf
-        except ImportError as error:
-            raise NotInstalled(self.name, self.environment.install) from error
         tf.config.threading.set_intra_op_parallelism_threads(case.threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
         network = tf.saved_model.load(str(artifact))

@@ -123,7 +123,7 @@ def max_pool(net: TfGraph, a: Attributes, given: Sequence[Any], names: Sequence[
         for i in (0, 1):
             room = int(x.shape[1 + i]) + sum(pads[1 + i]) - kernel[i]
             steps = -(-room // strides[i])
-            # a window that would begin in the padding behind the map does not exist
+            # there is no window that begins in the padding after the map
             if steps * strides[i] >= int(x.shape[1 + i]) + pads[1 + i][0]:
                 steps -= 1
             pads[1 + i][1] += max(0, steps * strides[i] - room)

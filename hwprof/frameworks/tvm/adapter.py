@@ -5,21 +5,22 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.environments.environment import Environment
-from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.errors import UnsupportedModel
+from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside, reason_of
 from hwprof.frameworks.conversions import ONNX, Conversion, reached
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import Switch
-from hwprof.frameworks.tvm.tuning import FILE, TRIALS, tuned
+from hwprof.frameworks.tvm.tuning import FILE, TRIALS, tune
 from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:
-    from hwprof.frameworks.protocol import Array, Profiled
+    from hwprof.frameworks.protocol import Array
 
 
 class TvmModel:
@@ -51,7 +52,7 @@ class TvmModel:
         return [value.numpy().copy() for value in out]
 
     def facts(self) -> Mapping[str, Any]:
-        """The target that the code was made for, and the size of the thread pool as TVM tells it."""
+        """The target that the code was compiled for, and the size of the thread pool as TVM reports it."""
         threads = self._module.get_global_func("runtime.config_threadpool", allow_missing=True)
         count = self._module.get_global_func("runtime.NumThreads", allow_missing=True)
         return {
@@ -66,7 +67,7 @@ class TvmModel:
         }
 
 
-class Tvm:
+class Tvm(BuiltInAdapter):
     """Adapter of Apache TVM: .onnx through Relax, compiled by LLVM; tuned by meta-schedule where asked."""
 
     name = "tvm"
@@ -87,19 +88,18 @@ class Tvm:
     conversions = (Conversion(ONNX, "relax", "TVM's ONNX frontend", "tvm"), Conversion("relax", "tvm", "LLVM", "tvm"))
     dli: Mapping[str, str] = {"TVM": ""}
 
+    profile = profile_beside(__name__)
+
     def environ(self, case: Case) -> Mapping[str, str]:
         """The pool reads its size when it is made."""
-        threads = str(case.threads)
-        return {"TVM_NUM_THREADS": threads, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": "1"}
+        return {"TVM_NUM_THREADS": str(case.threads), **super().environ(case)}
 
     def prepare(self, job: PrepareJob) -> Path:
         """A shared library for the case's shape and this CPU. Raises NotInstalled, UnsupportedModel."""
-        try:
+        with import_of(self.name, self.environment.install):
             import tvm
             from tvm import relax
             from tvm.relax.frontend import onnx as frontend
-        except ImportError as error:
-            raise NotInstalled(self.name, self.environment.install) from error
         import onnx
 
         model = onnx.load(str(job.source))
@@ -112,12 +112,11 @@ class Tvm:
             module = relax.transform.DecomposeOpsForInference()(module)
             wanted = tvm.target.Target(told)
             if trials:
-                module = tuned(module, wanted, trials, job.seed, job.directory)
+                module = tune(module, wanted, trials, job.seed, job.directory)
             with tvm.transform.PassContext(opt_level=int(job.case.option("level", 3) or 0)):
                 built = tvm.compile(module, target=wanted)
         except (RuntimeError, ValueError, TypeError, AssertionError) as error:  # TVM's own are RuntimeErrors
-            said = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no reason given"]
-            raise UnsupportedModel(f"TVM can't compile the network: {said[-1][:300]}") from error
+            raise UnsupportedModel(f"TVM can't compile the network: {reason_of(error, -1)}") from error
         path = job.directory / "network.so"
         built.export_library(str(path))
         (job.directory / "target.json").write_text(json.dumps(told))
@@ -125,7 +124,7 @@ class Tvm:
 
     def cache_key(self, case: Case) -> str:
         """The level, the CPU that the code is for, and what it was tuned for."""
-        from hwprof.machine.facts import hardware
+        from hwprof.machine.facts import hardware  # not at import: it loads importlib.metadata
 
         trials = case.option("tuning", 0)
         search = f" tuned by {trials} trials for {case.threads} threads" if trials else ""
@@ -134,21 +133,13 @@ class Tvm:
     @contextmanager
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[TvmModel]:
         """A virtual machine on the CPU. Raises NotInstalled."""
-        try:
+        with import_of(self.name, self.environment.install):
             import tvm
             from tvm import relax
-        except ImportError as error:
-            raise NotInstalled(self.name, self.environment.install) from error
         machine = relax.VirtualMachine(tvm.runtime.load_module(str(artifact)), tvm.cpu())
         search = artifact.with_name(FILE)
         found = json.loads(search.read_text()) if search.is_file() else None
         yield TvmModel(machine, tvm, case, json.loads((artifact.parent / "target.json").read_text()), found)
-
-    def profile(self, artifact: Path, case: Case, spec: InputSpec) -> AbstractContextManager[Profiled]:
-        """See profile.py, which a measured run does not load."""
-        from hwprof.frameworks.tvm.profile import profile
-
-        return profile(self, artifact, case, spec)
 
 
 def target(module: Any, cores: int = 0) -> dict[str, Any]:

@@ -1,21 +1,19 @@
-"""TVM's virtual machine with an instrument: called before and behind every compiled function."""
+"""TVM's virtual machine with an instrument: called before and after every compiled function."""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwprof.frameworks.profiles.proxy import profile_by
 from hwprof.frameworks.profiles.timed import Timed, unique
 from hwprof.frameworks.protocol import Step
-from hwprof.networks.graph import InputSpec
-from hwprof.records import Case
 
 if TYPE_CHECKING:
-    from hwprof.frameworks.tvm.adapter import Tvm, TvmModel
+    from hwprof.frameworks.tvm.adapter import TvmModel
 
 RUN = 0  # what an instrument answers: go on
 BUILTIN = "vm.builtin."
@@ -51,7 +49,7 @@ class Call:
     output: tuple[int, int] | None
 
 
-class Instrumented(Timed):
+class InstrumentedMachine(Timed):
     """The machine's calls in turn: they are the same, in the same order, in every inference."""
 
     def __init__(self, model: TvmModel) -> None:
@@ -72,7 +70,7 @@ class Instrumented(Timed):
             self._next += 1
             return RUN
         if self._next == len(self._calls):
-            tensors = [(a.data_ptr(), _elements(a)) for a in given if hasattr(a, "data_ptr")]
+            tensors = [(a.data_ptr(), math.prod(map(int, a.shape))) for a in given if hasattr(a, "data_ptr")]
             own = name.startswith(BUILTIN) or not tensors
             self._calls.append(Call(name, tuple(tensors[:-1]), None if own else tensors[-1]))
         self.start()
@@ -82,13 +80,6 @@ class Instrumented(Timed):
         """The functions one by one, and the machine's own work as one step."""
         times = [(self.ns(i), self.counts(i)) for i in range(len(self._calls))]
         return steps_of(self._calls, times)
-
-
-def _elements(tensor: Any) -> int:
-    total = 1
-    for side in tensor.shape:
-        total *= int(side)
-    return total
 
 
 def steps_of(calls: Sequence[Call], times: Sequence[tuple[float, dict[str, float]]]) -> list[Step]:
@@ -128,8 +119,4 @@ def steps_of(calls: Sequence[Call], times: Sequence[tuple[float, dict[str, float
     return [*steps, Step(OWN, "vm.builtin", own, (), counted)] if own else steps
 
 
-@contextmanager
-def profile(adapter: Tvm, artifact: Path, case: Case, spec: InputSpec) -> Iterator[Instrumented]:
-    """The adapter's own machine with an instrument."""
-    with adapter.load(artifact, case, spec) as model:
-        yield Instrumented(model)
+profile = profile_by(lambda model, artifact: InstrumentedMachine(model))

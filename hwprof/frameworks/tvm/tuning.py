@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hwprof.errors import UnsupportedModel
+from hwprof.frameworks.builtin import reason_of
 
 # What a case may ask for: schedules to try, over all kernels. 0: none.
 TRIALS = (0, 32, 64, 128, 256, 512, 1024)
@@ -39,12 +40,12 @@ class Tally:
     failures: list[str] = field(default_factory=list)
 
     @property
-    def over(self) -> bool:
+    def out_of_time(self) -> bool:
         """The time is up."""
         return self.now() >= self.deadline
 
 
-def tuned(module: Any, target: Any, trials: int, seed: int, directory: Path) -> Any:
+def tune(module: Any, target: Any, trials: int, seed: int, directory: Path) -> Any:
     """The module with the best schedules found; the database and what was done are left in `directory`.
 
     Raises UnsupportedModel where not one schedule could be built and timed.
@@ -81,7 +82,7 @@ def tuned(module: Any, target: Any, trials: int, seed: int, directory: Path) -> 
             cost_model=COST_MODEL,
         )
     except Exception:  # how the search is ended from within; anything else goes on
-        if not tally.over:
+        if not tally.out_of_time:
             raise
     if not tally.timed:
         why = tally.failures[0] if tally.failures else f"none was reached in {LIMIT_S:.0f} s"
@@ -98,7 +99,7 @@ def tuned(module: Any, target: Any, trials: int, seed: int, directory: Path) -> 
         "strategy": STRATEGY,
         "cost_model": COST_MODEL,
         "seconds": round(time.monotonic() - begin, 1),
-        "ended": "time" if tally.over else "trials",
+        "ended": "time" if tally.out_of_time else "trials",
     }
     (directory / FILE).write_text(json.dumps(told))
     return module
@@ -119,14 +120,14 @@ def builder(tally: Tally) -> Any:
         def build(self, build_inputs: Any) -> Any:
             results = []
             for one in build_inputs:
-                if tally.over:
+                if tally.out_of_time:
                     raise TimeIsUp
                 try:
                     results.append(BuilderResult(default_export(default_build(one.mod, one.target, None)), None))
                     tally.built += 1
                 except Exception as error:  # noqa: BLE001  a schedule that can't be built costs itself
-                    tally.failures.append(last_line(error))
-                    results.append(BuilderResult(None, last_line(error)))
+                    tally.failures.append(reason_of(error, -1))
+                    results.append(BuilderResult(None, tally.failures[-1]))
             return results
 
     return LocalBuilder()
@@ -160,14 +161,8 @@ def runner(tally: Tally) -> Any:
                     results.append(LocalRunnerFuture(res=seconds(one)))
                     tally.timed += 1
                 except Exception as error:  # noqa: BLE001  a schedule that can't be run costs itself
-                    tally.failures.append(last_line(error))
-                    results.append(LocalRunnerFuture(error_message=last_line(error)))
+                    tally.failures.append(reason_of(error, -1))
+                    results.append(LocalRunnerFuture(error_message=tally.failures[-1]))
             return results
 
     return LocalRunner()
-
-
-def last_line(error: Exception) -> str:
-    """What an exception says at its end."""
-    said = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (said[-1] if said else type(error).__name__)[:240]

@@ -40,8 +40,8 @@ def rules() -> list[Rule]:
     return sorted(found, key=lambda rule: (len(rule[1]), bool(rule[0])))
 
 
-def styled(svg: str) -> ElementTree.Element:
-    """The picture with what the style sheet says of its shapes as their attributes, on white paper."""
+def apply_style(svg: str) -> ElementTree.Element:
+    """The picture on white paper, with the style sheet's declarations as attributes of its shapes."""
     ElementTree.register_namespace("", NAMESPACE)
     root = ElementTree.fromstring(svg)
     width, height = float(root.attrib["width"]), float(root.attrib["height"])
@@ -67,8 +67,8 @@ def _tag(element: ElementTree.Element) -> str:
 
 
 def write(svg: str, path: Path) -> None:
-    """The picture as .svg, or as .png, .pdf and whatever else matplotlib knows. Raises OSError, ValueError."""
-    root = styled(svg)
+    """The picture as .svg, or as .png, .pdf and any other format of matplotlib. Raises OSError, ValueError."""
+    root = apply_style(svg)
     if path.suffix.lower() == ".svg":
         path.write_text(ElementTree.tostring(root, encoding="unicode"), encoding="utf-8", errors=ESCAPE)
         return
@@ -106,7 +106,7 @@ def _text(at: dict[str, str], text: str) -> Any:
     from matplotlib.text import Text
 
     side: Any = {"start": "left", "middle": "center", "end": "right"}[at.get("text-anchor", "start")]
-    made = Text(
+    artist = Text(
         _number(at, "x"),
         _number(at, "y"),
         text,
@@ -118,8 +118,8 @@ def _text(at: dict[str, str], text: str) -> Any:
         parse_math=False,
     )
     if "stroke" in at:
-        made.set_path_effects([withStroke(linewidth=POINT * _number(at, "stroke-width"), foreground=at["stroke"])])
-    return made
+        artist.set_path_effects([withStroke(linewidth=POINT * _number(at, "stroke-width"), foreground=at["stroke"])])
+    return artist
 
 
 def _line(at: dict[str, str], _: str) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 
-from hwprof.programs.samples import UNKNOWN, Frame, short
+from hwprof.programs.samples import UNKNOWN, Frame, short_name
 
 WIDTH, MARGIN, ROW, HEAD = 1200.0, 10.0, 17.0, 58.0
 FOOT = 34.0
@@ -59,9 +59,9 @@ def colour(library: str) -> str:
         return "hsl(48,70%,80%)"
     if library == UNKNOWN:
         return "hsl(0,0%,78%)"
-    if short(library) == "kernel":
+    if short_name(library) == "kernel":
         return "hsl(28,90%,66%)"
-    digest = hashlib.sha256(short(library).encode()).digest()
+    digest = hashlib.sha256(short_name(library).encode()).digest()
     # green to violet: the kernel's orange stays its own
     return f"hsl({80 + digest[0] * 220 // 255},{45 + digest[1] % 25}%,{68 + digest[2] % 12}%)"
 
@@ -119,7 +119,7 @@ def _rectangle(node: FlameNode, x: float, y: float, width: float, all_: int) -> 
     where = f" ({library})" if library else ""
     told = escape(f"{symbol}{where}: {100 * node.weight / all_:.2f} %")
     nameless = symbol == UNKNOWN and library not in ("", UNKNOWN)
-    label = _cut(f"[{short(library).strip('[]')}]" if nameless else symbol, width - 6)
+    label = _cut(f"[{short_name(library).strip('[]')}]" if nameless else symbol, width - 6)
     text = f'<text x="{x + 3:.1f}" y="{y + 12:.1f}">{escape(label)}</text>' if label else ""
     return (
         f'<g><title>{told}</title><rect x="{x:.2f}" y="{y:.1f}" width="{width:.2f}" height="{ROW - 1:g}" rx="1" '

@@ -6,8 +6,10 @@ A file appears whole or not at all: it is written beside its place and then rena
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.util
 import io
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -16,9 +18,11 @@ from typing import IO, TYPE_CHECKING, Any
 
 from hwprof import __version__
 from hwprof.errors import NotInstalled, ResultsError, UsageError
+from hwprof.exchange import pyperf
 from hwprof.printable import ESCAPE, encodable_data
 from hwprof.records import FORMAT as RECORDS_FORMAT
-from hwprof.records import Kind, Run, to_json
+from hwprof.records import Kind, to_json
+from hwprof.store.schema import dumps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +37,7 @@ STDOUT = "-"
 
 
 def format_of(asked: str | None, output: str) -> str:
-    """The format asked for, else the one that the file's name says, else CSV. Raises UsageError for an unknown one."""
+    """The format asked for, else that of the file's suffix, else CSV. Raises UsageError for an unknown one."""
     if asked is None:
         asked = SUFFIXES.get(Path(output).suffix.lower(), "csv")
     if asked not in FORMATS:
@@ -94,10 +98,6 @@ def write_json(results: Results, file: IO[bytes], kind: str | None = None) -> in
     `hwprof.records.from_json(Run, document["runs"][i])` gives the record back. Infinities and NaN, which JSON lacks,
     are {"$float": "inf"}. A byte that is no UTF-8 is escaped: other programs' parsers refuse a lone surrogate.
     """
-    import dataclasses
-
-    from hwprof.store.schema import dumps
-
     head = {
         "format": FORMAT,
         "records_format": RECORDS_FORMAT,
@@ -107,7 +107,7 @@ def write_json(results: Results, file: IO[bytes], kind: str | None = None) -> in
     count = 0
     with _text(file) as text:
         text.write(dumps(head)[:-1] + ',"runs":[')
-        for run in _runs(results, kind):
+        for run in results.runs(kind=kind):
             line = dumps(to_json(run))
             if "\\ud" in line:
                 line = dumps(encodable_data(to_json(run)))
@@ -119,17 +119,9 @@ def write_json(results: Results, file: IO[bytes], kind: str | None = None) -> in
 
 def write_pyperf(results: Results, file: IO[bytes]) -> int:
     """Latencies of native runs as pyperf's JSON; how many runs are in it."""
-    import json
-
-    from hwprof.exchange import pyperf
-
     document = pyperf.document(results.runs(kind=Kind.NATIVE, status="ok"))
     file.write(json.dumps(document, separators=(",", ":")).encode() + b"\n")
     return sum(len(b["runs"]) for b in document["benchmarks"])
-
-
-def _runs(results: Results, kind: str | None) -> Iterator[Run]:
-    return results.runs(kind=kind)
 
 
 @contextlib.contextmanager

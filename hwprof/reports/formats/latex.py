@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hwprof.reports.page.content import Report, Table
+from hwprof.reports.tables import Report, Table
 
 SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -16,12 +16,12 @@ SIZES = ((r"\footnotesize", 78), (r"\scriptsize", 90), (r"\tiny", 120))
 
 
 def escape(text: str) -> str:
-    """Text that stands for itself in LaTeX."""
+    """Text with LaTeX's special characters escaped."""
     return "".join(SPECIAL.get(letter, letter) for letter in " ".join(text.split()))
 
 
 def tables(report: Report) -> str:
-    """Every table that has rows; a comment on top says what a document needs."""
+    """Every table that has rows; the first comment names the packages that a document needs."""
     head = "% made by hwprof report. In the preamble: \\usepackage{booktabs,longtable,array}\n"
     summary = "".join(f"% {' '.join(line.split())}\n" for line in report.summary)
     return head + summary + "\n".join(_table(t, i) for i, t in enumerate(report.tables) if t.rows)

@@ -1,71 +1,61 @@
-"""Charts of what goes with FPS: the map of coefficients, the scatter behind each, pooled slopes."""
+"""Charts of correlations: the map of coefficients, the scatter of each, pooled slopes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from hwprof.analysis.correlation.findings import Analysis, Correlation, Shared
+from hwprof.analysis.correlation.findings import Analysis, Correlation, PooledSlope
 from hwprof.analysis.statistics.partial import MIN_TESTED
 from hwprof.reports.html.model import Figure, Scatter
 from hwprof.reports.html.speed import place
 from hwprof.reports.html.svg import LETTER, Svg, axis, point
+from hwprof.reports.page.content import rank
 
 MOST = 40  # metrics in a map, and slopes in a chart: the rest is in the tables
 
 
 def key_of(stratum: int, index: int) -> str:
-    """What the map, the table and the script call one scatter."""
+    """The key of one scatter in the map, the table and the script."""
     return f"{stratum}-{index}"
 
 
-def said(c: Correlation) -> str:
+def describe(c: Correlation) -> str:
     """A coefficient in words."""
-    if c.given.r is None:
-        return f"{c.framework}, {c.metric.label}: no coefficient: {c.given.why}"
-    bounds = "" if c.given.low is None or c.given.high is None else f" [{c.given.low:+.2f} … {c.given.high:+.2f}]"
+    if c.partial.r is None:
+        return f"{c.framework}, {c.metric.label}: no coefficient: {c.partial.why}"
+    bounds = (
+        "" if c.partial.low is None or c.partial.high is None else f" [{c.partial.low:+.2f} … {c.partial.high:+.2f}]"
+    )
     q = "" if c.q is None else f", q {c.q:.3f}"
     given = f"given {', '.join(c.covariates)} only" if c.status == "descriptive" else "given size"
-    return f"{c.framework}, {c.metric.label}: r {c.given.r:+.2f}{bounds} {given}, N {c.given.n}{q}, {c.status}"
+    return f"{c.framework}, {c.metric.label}: r {c.partial.r:+.2f}{bounds} {given}, N {c.partial.n}{q}, {c.status}"
 
 
 def scatters(analysis: Analysis, stratum: int) -> list[Scatter]:
-    """Every coefficient with points behind it."""
+    """The points of every coefficient that has any."""
     out = []
     for index, c in enumerate(analysis.correlations):
         if c.points is None:
             continue
         p = c.points
         x, y, rx, ry = (tuple(float(v) for v in values) for values in (p.rx, p.ry, p.x, p.y))
-        out.append(
-            Scatter(
-                key_of(stratum, index),
-                c.framework,
-                c.metric.label,
-                said(c),
-                p.networks,
-                x,
-                y,
-                rx,
-                ry,
-                c.given.slope,
-                c.target,
-            )
-        )
+        key, slope = key_of(stratum, index), c.partial.slope
+        out.append(Scatter(key, c.framework, c.metric.label, describe(c), p.networks, x, y, rx, ry, slope, c.target))
     return out
 
 
-def unsure(c: Correlation) -> bool:
+def is_uncertain(c: Correlation) -> bool:
     """The interval includes 0, or too few networks for a test."""
-    return not c.given.excludes_zero or c.given.n < MIN_TESTED
+    return not c.partial.excludes_zero or c.partial.n < MIN_TESTED
 
 
 def heat_map(analysis: Analysis, stratum: int, where: str) -> Figure | None:
-    """Partial r with N in each cell; hatched: unsure. A cell with points leads to the scatter behind it."""
+    """Partial r with N in each cell; hatched: uncertain. A cell with points opens its scatter."""
     strength: dict[str, float] = {}
     for c in analysis.correlations:
-        if c.given.r is not None:
-            strength[c.metric.name] = max(strength.get(c.metric.name, 0.0), abs(c.given.r))
+        if c.partial.r is not None:
+            strength[c.metric.name] = max(strength.get(c.metric.name, 0.0), abs(c.partial.r))
     if not strength:
         return None
     metrics = sorted(sorted(strength, key=lambda n: -strength[n])[:MOST])
@@ -90,13 +80,13 @@ def heat_map(analysis: Analysis, stratum: int, where: str) -> Figure | None:
             c.framework,
             c.metric.label,
             c.raw.r,
-            c.given.r,
-            c.given.low,
-            c.given.high,
-            c.given.n,
+            c.partial.r,
+            c.partial.low,
+            c.partial.high,
+            c.partial.n,
             c.q,
             c.status,
-            c.given.why,
+            c.partial.why,
         )
         for c in analysis.correlations
     )
@@ -116,38 +106,40 @@ def heat_map(analysis: Analysis, stratum: int, where: str) -> Figure | None:
 def _cell(c: Correlation, x: float, y: float, width: float, height: float, key: str) -> str:
     inner = Svg(0, 0, "")
     box: dict[str, Any] = {"x": x + 1, "y": y + 1, "width": width - 2, "height": height - 2, "rx": 3}
-    r = c.given.r
+    r = c.partial.r
     if r is None:
         inner.add("rect", class_="none", **box)
-        inner.text(x + width / 2, y + 22, f"N {c.given.n}", "m", "middle")
+        inner.text(x + width / 2, y + 22, f"N {c.partial.n}", "m", "middle")
     else:
         inner.add(
             "rect",
             class_="cell plus" if r > 0 else "cell minus",
-            fill_opacity=(0.06 + 0.74 * abs(r)) * (0.45 if unsure(c) else 1),
+            fill_opacity=(0.06 + 0.74 * abs(r)) * (0.45 if is_uncertain(c) else 1),
             **box,
         )
-        if unsure(c):
+        if is_uncertain(c):
             inner.add("rect", class_="hatch", **box)
         inner.text(x + width / 2, y + 16, f"{r:+.2f}", "t on", "middle")
-        inner.text(x + width / 2, y + 29, f"N {c.given.n}", "m on", "middle")
-    title = said(c) + ("" if c.points is None else ". Enter: the scatter behind it")
+        inner.text(x + width / 2, y + 29, f"N {c.partial.n}", "m on", "middle")
+    title = describe(c) + ("" if c.points is None else ". Enter: the scatter behind it")
     more = {} if c.points is None else {"data_scatter": key}
     shape = point("".join(inner.parts), title, **more)
     return shape.replace('role="img"', 'role="button"') if c.points is not None else shape
 
 
 def added_variable(c: Correlation, key: str) -> Figure:
-    """What is left of log FPS against what is left of the log metric, given size, each point with its network."""
+    """Residuals of log FPS against residuals of the log metric, controlling for size, each point with its network."""
     assert c.points is not None
     xs, ys = [float(v) for v in c.points.rx], [float(v) for v in c.points.ry]
-    draw = Svg(420, 312, said(c))
+    draw = Svg(420, 312, describe(c))
     x, y = axis(xs, 56, 410), axis(ys, 262, 34)
     draw.y_axis(y, 56, 410, f"log {c.target}, given size")
     draw.x_axis(x, 262, 34, "log metric per frame, given size", 5)
-    if c.given.slope is not None:
+    if c.partial.slope is not None:
         ends = (min(xs), max(xs))
-        draw.line(x.at(ends[0]), y.at(c.given.slope * ends[0]), x.at(ends[1]), y.at(c.given.slope * ends[1]), "bar s1")
+        draw.line(
+            x.at(ends[0]), y.at(c.partial.slope * ends[0]), x.at(ends[1]), y.at(c.partial.slope * ends[1]), "bar s1"
+        )
     at = [(x.at(a), y.at(b)) for a, b in zip(xs, ys, strict=True)]
     for name, a, b in place([(n, *p) for n, p in zip(c.points.networks, at, strict=True)], at, 410):
         draw.text(a, b, name, "m")
@@ -155,21 +147,19 @@ def added_variable(c: Correlation, key: str) -> Figure:
         draw.marker(a, b, 0, f"{name}: metric {vx:+.3f}, {c.target} {vy:+.3f} (logs, given size)")
     rows = tuple(zip(c.points.networks, xs, ys, map(float, c.points.x), map(float, c.points.y), strict=True))
     header = ("network", "log metric given size", f"log {c.target} given size", "log metric", f"log {c.target}")
-    return Figure(key, f"{c.metric.label} in {c.framework}", draw.render(), header, rows, said(c))
+    return Figure(key, f"{c.metric.label} in {c.framework}", draw.render(), header, rows, describe(c))
 
 
-def chosen(found: Sequence[Correlation], most: int) -> list[Correlation]:
-    """The `most` whose points are worth a picture: lowest q first, one per framework and group of metrics alike."""
-    ranked = [c for c in found if c.points is not None]
-    ranked.sort(key=lambda c: (c.q if c.q is not None else 2.0, -abs(c.given.r or 0.0), c.metric.name))
+def select(found: Sequence[Correlation], most: int) -> list[Correlation]:
+    """The `most` correlations with points to draw: lowest q first, one per framework and group of metrics."""
     out: list[Correlation] = []
-    for c in ranked:
+    for c in sorted((c for c in found if c.points is not None), key=rank):
         if c.group < 0 or all((c.framework, c.group) != (o.framework, o.group) for o in out):
             out.append(c)
     return out[:most]
 
 
-def slopes(shared: Sequence[Shared], stratum: int, where: str) -> Figure | None:
+def slopes(shared: Sequence[PooledSlope], stratum: int, where: str) -> Figure | None:
     """Pooled slopes as elasticities with leave-one-network-out intervals."""
     known = [s for s in shared if s.slope is not None]
     known.sort(key=lambda s: (s.p if s.p is not None else 2.0, s.metric.name))

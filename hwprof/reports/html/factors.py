@@ -1,6 +1,6 @@
-"""The ratio of two frameworks as a product of factors: waterfalls, what stands behind them, the table of every pair.
+"""The ratio of two frameworks as a product of factors: waterfalls, the evidence on them, the table of every pair.
 
-Which factors there are, and what is said of them, is the business of `hwprof explain` (hwprof.analysis.apart).
+Which factors there are, and what is said of them, is the business of hwprof.analysis.explain.every_pair.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from hwprof.analysis.explain.every_pair import Apart
+from hwprof.analysis.explain.every_pair import PairFactors
 from hwprof.analysis.explain.explanation import Explanation
 from hwprof.analysis.explain.wording import name_of
 from hwprof.analysis.factors.identity import Factor
 from hwprof.reports.html.model import Figure
 from hwprof.reports.html.svg import LETTER, Svg, axis
-from hwprof.reports.page.content import Table
+from hwprof.reports.tables import Table
 from hwprof.reports.terminal import explain
 
 NOTE = (
@@ -25,30 +25,29 @@ NOTE = (
 )
 
 
-def says(factor: Factor) -> str:
+def ratio_text(factor: Factor) -> str:
     """x1.32 [1.20 ... 1.45]."""
     bounds = "" if factor.low is None or factor.high is None else f" [{factor.low:.2f} … {factor.high:.2f}]"
     return f"×{factor.ratio:.2f}{bounds}"
 
 
-def short(name: str) -> str:
-    """A factor's name as the pictures have it."""
+def short_name(name: str) -> str:
+    """A factor's name in the pictures."""
     return name.replace(" x ", " × ")
 
 
-def waterfall(pair: Apart, key: str, headline: str = "") -> Figure:
+def waterfall(pair: PairFactors, key: str, headline: str = "") -> Figure:
     """From the slower one's FPS to the faster one's, factor by factor, on a logarithmic axis."""
     found, (fast, slow) = pair.decomposition, pair.names
-    # one factor that nothing could be told apart of is the throughput itself
     steps, whole = found.terms, found.fps
     everything = (*steps, whole)
-    left = 14 + LETTER * max(len(short(f.name)) for f in everything)
+    left = 14 + LETTER * max(len(short_name(f.name)) for f in everything)
     draw = Svg(left + 620, 0, f"{fast} against {slow}")
     reached, edges = 1.0, [1.0, whole.ratio]
     for f in steps:
         edges += [reached * v for v in (f.ratio, f.low, f.high) if v is not None]
         reached *= f.ratio
-    # an interval of two rounds may span orders of magnitude: the bars stay legible, the words have it in full
+    # an interval of two rounds may span orders of magnitude: the bar is cut, the text has it in full
     middle = [1.0, whole.ratio, *(math.prod(f.ratio for f in steps[: i + 1]) for i in range(len(steps)))]
     span = max(1.5, max(middle) / min(middle))
     edges = [v for v in edges if min(middle) / span <= v <= max(middle) * span]
@@ -63,48 +62,56 @@ def waterfall(pair: Apart, key: str, headline: str = "") -> Figure:
         end = start * f.ratio
         a, b = sorted((x.at(start), x.at(end)))
         kind = "whole" if f is whole else "gain" if f.ratio >= 1 else "loss"
-        draw.text(left - 8, y + 17, "FPS" if f is whole else short(f.name), "t strong" if f is whole else "t", "end")
+        draw.text(
+            left - 8, y + 17, "FPS" if f is whole else short_name(f.name), "t strong" if f is whole else "t", "end"
+        )
         draw.add(
-            "rect", title=f"{f.name} {says(f)}", x=a, y=y + 5, width=max(1.5, b - a), height=high - 10, class_=kind
+            "rect",
+            title=f"{f.name} {ratio_text(f)}",
+            x=a,
+            y=y + 5,
+            width=max(1.5, b - a),
+            height=high - 10,
+            class_=kind,
         )
         if f.low is not None and f.high is not None:
             low, high_end = (min(max(start * v, x.low), x.high) for v in (f.low, f.high))
             draw.line(x.at(low), y + high / 2, x.at(high_end), y + high / 2, "whisker")
-        draw.text(left + 430, y + 17, says(f), "t strong" if f is whole else "t")
+        draw.text(left + 430, y + 17, ratio_text(f), "t strong" if f is whole else "t")
         if f is not whole:
             draw.line(x.at(end), y + 5, x.at(end), y + high + 5, "link")
             at = end
     draw.height = bottom + 38
     rows = tuple((f.name, f.ratio, f.low, f.high) for f in everything)
     mark = " · EMULATED" if pair.emulated else ""
-    title = f"{fast} is {says(whole)} as fast as {slow}, in factors: {pair.case}{mark}"
+    title = f"{fast} is {ratio_text(whole)} as fast as {slow}, in factors: {pair.case}{mark}"
     merged = f"Not told apart: {found.merged}." if found.merged else ""
     note = " ".join(part for part in (headline and f"{headline}.", merged) if part)
     return Figure(key, title, draw.render(), ("factor", "ratio", "low", "high"), rows, note)
 
 
-def behind(found: Sequence[tuple[Apart, Explanation]]) -> Table:
-    """What was observed behind the factors of the pairs that are drawn, their reruns, and what to mind."""
+def evidence_table(found: Sequence[tuple[PairFactors, Explanation]]) -> Table:
+    """The evidence on the factors of the pairs that are drawn, their reruns, and notes."""
     rows = []
-    for pair, said in found:
+    for pair, explanation in found:
         names = (*pair.names, pair.case)
-        clues = sorted(said.clues, key=lambda c: explain.ORDER.index(c.factor))
+        clues = sorted(explanation.clues, key=lambda c: explain.ORDER.index(c.factor))
         rows += [(*names, name_of(c.factor), c.text) for c in clues]
-        rows += [(*names, f"rerun: {i.kind}", text) for i in said.interventions for text in explain.effects(i)]
-        rows += [(*names, "note", note) for note in said.notes]
+        rows += [(*names, f"rerun: {i.kind}", text) for i in explanation.interventions for text in explain.effects(i)]
+        rows += [(*names, "note", note) for note in explanation.notes]
     title = "What was observed behind the factors"
     note = "Observed beside the difference, not shown to be its cause; a rerun changed one thing and shows its effect."
     return Table(title, ("faster", "slower", "case", "behind", "observed"), tuple(rows), note)
 
 
-def table(found: Sequence[Apart]) -> Table:
+def table(found: Sequence[PairFactors]) -> Table:
     """Every pair on every case, in its factors."""
     names = list(dict.fromkeys(f.name for pair in found for f in pair.decomposition.terms))
     rows = []
     for pair in found:
         by_name = {f.name: f for f in pair.decomposition.terms}
-        cells = [says(by_name[n]) if n in by_name else "-" for n in names]
+        cells = [ratio_text(by_name[n]) if n in by_name else "-" for n in names]
         mark = " EMULATED" if pair.emulated else ""
-        rows.append((*pair.names, pair.case, says(pair.decomposition.fps) + mark, *cells))
-    header = ("faster", "slower", "case", "FPS", *(short(n) for n in names))
+        rows.append((*pair.names, pair.case, ratio_text(pair.decomposition.fps) + mark, *cells))
+    header = ("faster", "slower", "case", "FPS", *(short_name(n) for n in names))
     return Table("Every pair in its factors", header, tuple(rows), NOTE)

@@ -1,4 +1,4 @@
-"""Charts of what the hardware did: top-down slots, roofline, and the gauges over the time of a run."""
+"""Charts of the hardware: top-down slots, roofline, and the gauges over the time of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hwprof.collectors.vocabulary import LEVEL1, Name
 from hwprof.records import Origin, Role, Run, Series
 from hwprof.reports.html.model import Cell, Figure
 from hwprof.reports.html.speed import place
-from hwprof.reports.html.svg import LETTER, Svg, axis
+from hwprof.reports.html.svg import LETTER, Axis, Svg, axis
 from hwprof.reports.page.topdown import NOTE
 from hwprof.reports.page.words import number
 from hwprof.studies.ceilings.measure import SHARE
@@ -25,8 +25,7 @@ POINTS = 400  # per line of a timeline
 def topdown(bars: Sequence[Bar], key: str) -> Figure:
     """Shares of the pipeline's slots, one bar per case and source (means over rounds); pale: EMULATED or SIMULATED."""
     shown = bars[:MOST]
-    names = [bar.title for bar in shown]
-    left = 12 + LETTER * max(map(len, names))
+    left = 12 + LETTER * max(len(bar.title) for bar in shown)
     draw = Svg(left + 480, 0, "Top-down level 1")
     top = draw.legend(list(LEVEL1), left, 14, 470) + 4
     x = axis([0, 1], left, left + 450, zero=True)
@@ -47,12 +46,11 @@ def topdown(bars: Sequence[Bar], key: str) -> Figure:
                 fill_opacity=0.45 if unreal else 1,
             )
             at += width
-    draw.x_axis(x, top + 20 * len(names), top, "share of slots")
-    draw.height = top + 20 * len(names) + 38
+    draw.x_axis(x, top + 20 * len(shown), top, "share of slots")
+    draw.height = top + 20 * len(shown) + 38
     rows: tuple[tuple[Cell, ...], ...] = tuple((bar.name, *bar.shares, " ".join(bar.marks)) for bar in bars)
     more = f" The first {MOST} of {len(bars)}; the data have all." if len(bars) > MOST else ""
-    note = f"{NOTE}{more}"
-    return Figure(key, "Top-down, level 1", draw.render(), ("case", *LEVEL1, "marks"), rows, note)
+    return Figure(key, "Top-down, level 1", draw.render(), ("case", *LEVEL1, "marks"), rows, f"{NOTE}{more}")
 
 
 def roofline(placed: Sequence[tuple[Placement, Roof]], roof: Roof, variants: Sequence[str], key: str) -> Figure:
@@ -86,9 +84,9 @@ def roofline(placed: Sequence[tuple[Placement, Roof]], roof: Roof, variants: Seq
     for name, left, above in place([(network, *at[id(p)]) for network, p in best.items()], [*at.values()], 706):
         draw.text(left, above, name, "m")
     for p in mine:
-        said = f"{p.point.title}: {number(p.performance / 1e9)} Gop/s at {number(p.intensity)} per byte, {p.share:.0%}"
+        text = f"{p.point.title}: {number(p.performance / 1e9)} Gop/s at {number(p.intensity)} per byte, {p.share:.0%}"
         series = next((i for i, name in enumerate(variants) if p.point.title.startswith(f"{name} ")), 0)
-        draw.marker(*at[id(p)], series, said, hollow=True)
+        draw.marker(*at[id(p)], series, text, hollow=True)
     draw.height = top + 370
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (p.point.title, p.intensity, p.performance, p.share, p.side, p.level, p.point.bytes, p.point.origin)
@@ -121,10 +119,10 @@ def _levels(series: Series) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any],
 
 
 def timeline(run: Run, variant: str, key: str) -> Figure | None:
-    """Gauges over one run, a band per metric, the windows of the run behind them; None without any."""
+    """Gauges over one run, a band per metric, with the windows of the run as background; None without any."""
     bands: dict[str, list[tuple[str, Any, Any, str]]] = {}
     for series in run.series:
-        if len(series.at_ns) < 3 or _says_nothing(series, run):
+        if len(series.at_ns) < 3 or _is_constant(series, run):
             continue
         at, values, unit = _levels(series)
         if len(at) and np.isfinite(values).any() and (not series.cumulative or np.nanmax(values) > 0):
@@ -144,9 +142,9 @@ def timeline(run: Run, variant: str, key: str) -> Figure | None:
         if b > 0 and a < end - zero:
             a, b = x.at(max(0.0, a)), x.at(min(end - zero, b))
             kind = "bare" if window.role is Role.BARE else "counted"
-            said = f"{window.role.value} window, {len(window.latencies_ns)} iterations"
+            text = f"{window.role.value} window, {len(window.latencies_ns)} iterations"
             draw.add(
-                "rect", title=said, x=a, y=top, width=max(1, b - a), height=bottom - top - 24, class_=f"window {kind}"
+                "rect", title=text, x=a, y=top, width=max(1, b - a), height=bottom - top - 24, class_=f"window {kind}"
             )
     rows: list[tuple[str, str, float, float | None]] = []
     for index, (name, lines) in enumerate(sorted(bands.items())):
@@ -158,9 +156,8 @@ def timeline(run: Run, variant: str, key: str) -> Figure | None:
             step = -(-len(at) // POINTS)
             points = [(float(a) - zero, float(v)) for a, v in zip(at[::step], values[::step], strict=True)]
             rows += [(name, label, a, v if v == v else None) for a, v in points]
-            draw.parts.append(
-                _path(points, x, y, number_, f"{name} {label}: at most {number(float(np.nanmax(values)))} {unit}")
-            )
+            title = f"{name} {label}: at most {number(float(np.nanmax(values)))} {unit}"
+            draw.add("path", title=title, d=_outline(points, x, y), class_=f"path s{number_ % 8}")
             if len(lines) > 1 and number_ < 8:
                 draw.text(left + 150 + 62 * number_, y0 - 5, label, f"m s{number_} own")
     draw.x_axis(x, bottom - 22, top, "seconds since the first sample")
@@ -174,7 +171,7 @@ def timeline(run: Run, variant: str, key: str) -> Figure | None:
 
 
 def _band(series: Series, unit: str) -> str:
-    """What one panel of a timeline is called: gauges of unlike origin are never drawn in one."""
+    """The name of a panel of a timeline: gauges of unlike origin are never drawn in one."""
     mark = f" {series.origin.value.upper()}" if series.origin in (Origin.EMULATED, Origin.SIMULATED) else ""
     return (f"{series.metric} ({unit})" if unit else series.metric) + mark
 
@@ -187,21 +184,19 @@ def _mark(run: Run) -> str:
     return "".join(f" · {mark}" for mark in marks)
 
 
-def _says_nothing(series: Series, run: Run) -> bool:
-    """Totals that stood still, what stayed 0, and the peak where the level itself is there."""
+def _is_constant(series: Series, run: Run) -> bool:
+    """Totals that did not change, gauges that stayed 0, and the peak where the level itself is recorded."""
     values = [v for v in series.values if v is not None]
     still = not values or (max(values) == min(values) and (series.cumulative or values[0] == 0))
     return still or (series.metric == Name.PEAK_RSS and any(s.metric == Name.RSS for s in run.series))
 
 
-def _path(points: Sequence[tuple[float, float]], x: Any, y: Any, series: int, said: str) -> str:
-    inner = Svg(0, 0, "")
+def _outline(points: Sequence[tuple[float, float]], x: Axis, y: Axis) -> str:
     pen, d = "M", []
     for a, v in points:
-        if v != v:  # a sensor that did not answer leaves a gap
+        if v != v:  # a sensor without an answer leaves a gap
             pen = "M"
             continue
         d.append(f"{pen}{x.at(a):.1f} {y.at(v):.1f}")
         pen = "L"
-    inner.add("path", title=said, d="".join(d), class_=f"path s{series % 8}")
-    return "".join(inner.parts)
+    return "".join(d)

@@ -1,17 +1,17 @@
-"""What a page is made of: sections with words, figures and tables. The template knows nothing else."""
+"""The records that the template renders: a page of sections with words, figures and tables."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hwprof.reports.page.content import Table
+from hwprof.reports.tables import Table
 
 Cell = str | int | float | bool | None
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A picture with the data behind it. `svg` is made by hwprof.reports.html.svg and escaped there."""
+    """A picture with its data. `svg` is made by hwprof.reports.html.svg and escaped there."""
 
     key: str
     title: str
@@ -23,12 +23,12 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Scatter:
-    """Points behind one coefficient, drawn by the page when it is asked for."""
+    """The points of one coefficient, drawn by the page's script on demand."""
 
     key: str
     framework: str
     metric: str
-    said: str
+    text: str
     names: tuple[str, ...]
     x: tuple[float, ...]
     y: tuple[float, ...]
@@ -40,7 +40,7 @@ class Scatter:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the page. `absent`: in one line, why something that belongs here is not there."""
+    """A part of the page. `absent`: one line per missing part, with the reason."""
 
     key: str
     title: str
@@ -55,10 +55,10 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """All of it."""
+    """The whole page."""
 
     title: str
-    made: str  # by what, from what
+    source: str  # the program and the results file
     summary: tuple[str, ...]
     sections: tuple[Section, ...]
     scatters: tuple[Scatter, ...] = ()

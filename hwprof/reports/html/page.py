@@ -1,8 +1,7 @@
-"""What stands where on the page. Every section says in one line why something that belongs in it is not there."""
+"""The sections of the page in their order. Each has a line on every part that is missing, with the reason."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -12,6 +11,7 @@ from hwprof.analysis import energy
 from hwprof.analysis.correlation.analyse import ENERGY, FPS
 from hwprof.analysis.correlation.findings import Analysis
 from hwprof.analysis.correlation.strata import VARIANT
+from hwprof.analysis.speeds import PLACE, places, with_energy
 from hwprof.analysis.topdown import bars
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Kind
@@ -20,7 +20,7 @@ from hwprof.reports.html.gather import Material
 from hwprof.reports.html.model import Figure, Page, Scatter, Section
 from hwprof.reports.page import content, detail
 from hwprof.reports.page import words as page_words
-from hwprof.reports.page.content import Table
+from hwprof.reports.tables import Table
 
 METHOD = (
     "FPS = batch / median latency after one 3-sigma pass; throughput = frames / elapsed. Intervals are between rounds, "
@@ -32,7 +32,7 @@ METHOD = (
     "counts. SIMULATED: a model's counts, in columns of their own. SUSPECT: failed validation here, or saw a part of "
     "the run only. SCALED: shared a counter.",
 )
-# What a run's timeline should show -> the gauges that show it.
+# Quantities of a timeline -> the gauges that measure them.
 GAUGES = {
     "power": (Name.POWER, Name.ENERGY),
     "frequency": (Name.CPU_FREQUENCY,),
@@ -49,19 +49,13 @@ def build(material: Material) -> Page:
     scatters: list[Scatter] = []
     sections = [_speed(material), *_associations(material, scatters)]
     if len(report.fps):
-        sections += [
-            _factors(material),
-            _hardware(material),
-            _energy(material),
-            _timelines(material),
-            _layers(material),
-        ]
+        sections += [section(material) for section in (_factors, _hardware, _energy, _timelines, _layers)]
     sections += [_machine(material), _doubts(material)]
     if len(material.frame):
         sections.append(Section("runs", "Runs", tables=(tables.runs_table(material.frame),)))
     summary = detail.extend(report).summary
-    made = f"hwprof {__version__} from {material.source}: {len(material.runs)} runs"
-    return Page("What goes with inference speed", made, summary, tuple(s for s in sections if s), tuple(scatters))
+    source = f"hwprof {__version__} from {material.source}: {len(material.runs)} runs"
+    return Page("What goes with inference speed", source, summary, tuple(sections), tuple(scatters))
 
 
 def _speed(material: Material) -> Section:
@@ -70,33 +64,33 @@ def _speed(material: Material) -> Section:
         return Section("speed", "Speed", absent=("No network has a usable FPS.",))
     figures: list[Figure] = []
     absent = []
-    for number, (where, part) in enumerate(page_words.places(fps)):
-        figures.append(speed.dots(part, variants, f"fps-{number}", where))
+    parts_of_place = [(page_words.place(values), part) for values, part in places(fps)]
+    for number, (where, part) in enumerate(parts_of_place):
+        figures.append(speed.dot_plot(part, variants, f"fps-{number}", where))
     batches = [(f"batch {b}", part) for b, part in fps.groupby("batch", sort=True)]
     for column, advice, parts in (
-        ("batch", "-b, or batch = [1, 4]", page_words.places(fps)),
+        ("batch", "-b, or batch = [1, 4]", parts_of_place),
         ("threads", "-t, or threads = [1, 2]", batches),
     ):
-        drawn = [speed.against(p, column, variants, f"fps-{column}-{i}", w) for i, (w, p) in enumerate(parts)]
+        drawn = [speed.scaling_chart(p, column, variants, f"fps-{column}-{i}", w) for i, (w, p) in enumerate(parts)]
         figures += [f for f in drawn if f is not None]
         if not any(drawn):
             why = f"every case has one {column} value ({advice} measures more)"
             absent.append(f"No chart of FPS against {column}: {why}.")
-    sizes = speed.against_macs(fps, variants, "fps-macs")
+    sizes = speed.size_chart(fps, variants, "fps-macs")
     figures += [sizes] if sizes else []
     return Section("speed", "Speed", figures=tuple(figures), tables=(content.fps_table(fps),), absent=tuple(absent))
 
 
 def _where(material: Material, analysis: Analysis) -> str:
-    """What tells this stratum from the others, in words."""
+    """The values by which this stratum differs from the others, in words."""
     strata = [a.stratum for a in (*material.report.analyses, *material.report.energy)]
-    differing = [c for c in (*page_words.PLACE, "size") if len({getattr(s, c) for s in strata}) > 1]
-    words = [page_words.word(c, getattr(analysis.stratum, c)) for c in differing]
-    return "".join(f" · {w}" for w in words)
+    differing = [c for c in (*PLACE, "size") if len({getattr(s, c) for s in strata}) > 1]
+    return "".join(f" · {page_words.word(c, getattr(analysis.stratum, c))}" for c in differing)
 
 
 def _associations(material: Material, scatters: list[Scatter]) -> list[Section]:
-    """What goes with FPS, then with energy per frame: the map and what all frameworks share, then each framework."""
+    """Correlations with FPS, then with energy per frame: the map and pooled slopes, then each framework."""
     report = material.report
     analyses = report.analyses
     out: list[Section] = []
@@ -106,10 +100,10 @@ def _associations(material: Material, scatters: list[Scatter]) -> list[Section]:
         shown_map = association.heat_map(analysis, stratum, where)
         if shown_map:
             shown_map = replace(shown_map, note=f"{shown_map.note} {CLICK}")
-        figures = [shown_map, association.slopes(analysis.shared, stratum, where)]
+        figures = [shown_map, association.slopes(analysis.pooled, stratum, where)]
         found = [detail.pooled_table(analysis), detail.groups_table(analysis), detail.influence_table(analysis)]
-        words = (f"{analysis.stratum.title}.", *detail.gates(analysis))
-        absent = [f"No {t.title.lower()}: nothing to say here." for t in found if not t.rows and not analysis.refused]
+        sentences = (f"{analysis.stratum.title}.", *detail.gates(analysis))
+        absent = [f"No {t.title.lower()}: nothing to say here." for t in found if not t.rows and not analysis.refusal]
         shown = tuple(t for t in found if t.rows)
         title = f"What goes with {analysis.target}{where}"
         pictures = tuple(f for f in figures if f)
@@ -117,14 +111,14 @@ def _associations(material: Material, scatters: list[Scatter]) -> list[Section]:
             Section(
                 f"{'with-energy' if stratum >= len(analyses) else 'with-fps'}-{stratum}",
                 title,
-                words,
+                sentences,
                 pictures,
                 shown,
                 tuple(absent),
                 scatter=bool(pictures),
             )
         )
-        if not analysis.refused:
+        if not analysis.refusal:
             out += [_framework(material, analysis, stratum, name) for name in analysis.frameworks]
     if report.energy_why:
         out.append(Section("with-energy", f"What goes with {ENERGY}", absent=(f"{report.energy_why}.",)))
@@ -144,14 +138,14 @@ def _framework(material: Material, analysis: Analysis, stratum: int, framework: 
     found = [c for c in analysis.correlations if c.framework == framework]
     figures = tuple(
         association.added_variable(c, f"added-{stratum}-{framework}-{i}")
-        for i, c in enumerate(association.chosen(found, ADDED))
+        for i, c in enumerate(association.select(found, ADDED))
     )
-    words = [f"Warning: {w}" for w in detail.warnings(analysis, framework, _shares(material, framework))]
+    warnings = [f"Warning: {w}" for w in detail.warnings(analysis, framework, _shares(material, framework))]
     absent = () if figures else ("No added-variable plot: no metric has a coefficient (see the reasons in the table).",)
     of = "" if analysis.target == FPS else f" · {analysis.target}"
     title = f"{framework}{_where(material, analysis)}{of}"
     table = detail.framework_table(analysis, framework)
-    return Section(f"framework-{stratum}-{framework}", title, tuple(words), figures, (table,), absent, level=3)
+    return Section(f"framework-{stratum}-{framework}", title, tuple(warnings), figures, (table,), absent, level=3)
 
 
 def _shares(material: Material, variant: str) -> pd.Series:
@@ -163,16 +157,16 @@ def _shares(material: Material, variant: str) -> pd.Series:
 
 
 def _factors(material: Material) -> Section:
-    found, explained = material.apart, material.explained
+    found, explained = material.pairs, material.explanations
     figures = tuple(factors.waterfall(p, f"factors-{i}", e.headline) for i, (p, e) in enumerate(explained))
-    rows = [factors.behind(explained), factors.table(found)] if found else []
+    rows = [factors.evidence_table(explained), factors.table(found)] if found else []
     identity = content.identity_table(material.frame, material.runs, material.identities)
     absent = () if found else ("No two frameworks measured the same case: nothing to take apart.",)
-    words = (
+    sentences = (
         (factors.NOTE, "One waterfall per two frameworks, of the case where they are farthest apart.") if found else ()
     )
     shown = tuple(t for t in (*rows, identity) if t.rows)
-    return Section("factors", "The ratio of two frameworks in its factors", words, figures, shown, absent)
+    return Section("factors", "The ratio of two frameworks in its factors", sentences, figures, shown, absent)
 
 
 def _hardware(material: Material) -> Section:
@@ -185,10 +179,10 @@ def _hardware(material: Material) -> Section:
             "No top-down bars: no run counted the four slots of level 1 (retiring, bad speculation, front end, "
             "back end)."
         )
-    roofs = list({id(roof): roof for _, roof in material.placed}.values())
+    roofs = list({id(roof): roof for _, roof in material.placements}.values())
     for number, roof in enumerate(roofs):
         key = f"roofline{number or ''}"
-        figures.append(hardware.roofline(material.placed, roof, material.variants, key))
+        figures.append(hardware.roofline(material.placements, roof, material.variants, key))
     why = "; ".join(dict.fromkeys(one.why for one in material.unplaced))
     if material.unplaced:
         absent.append(f"Not under a roof: {len(material.unplaced)} cases ({why}).")
@@ -197,12 +191,9 @@ def _hardware(material: Material) -> Section:
 
 def _energy(material: Material) -> Section:
     frame = material.frame
-    joules = energy.per_frame(frame)
-    if joules is None:
-        return Section("energy", "Energy", absent=(f"No energy per frame: {energy.why_none(frame)}.",))
-    keys = ["machine", "threads", "cpus", "precision", "size", "batch", "net", VARIANT]
-    mean = frame.assign(energy=joules).groupby(keys, dropna=False)["energy"].mean().reset_index()
-    both = material.report.fps.merge(mean, on=keys).query("energy > 0")
+    both = with_energy(material.report.fps, frame)
+    if both is None:
+        return Section("energy", "Energy", absent=(f"No energy per frame: {energy.absence_reason(frame)}.",))
     title, note = "Energy per frame against FPS", "Up and to the left is better: no point there is beaten in both."
     figure = speed.cloud(both, "energy", "J per frame", 1.0, material.variants, "energy", title, note)
     return Section("energy", "Energy", tuple(energy.sources(frame)), (figure,))
@@ -235,11 +226,7 @@ def _machine(material: Material) -> Section:
 
 def _doubts(material: Material) -> Section:
     titles = ("Doubts", "Without a result", "Left out", "Events that failed validation", "Commands")
-    found = [t for t in material.report.tables if t.title in titles]
+    found = sorted((t for t in material.report.tables if t.title in titles), key=lambda t: titles.index(t.title))
     natives = sum(r.kind is Kind.NATIVE and r.failure is None for r in material.runs)
     absent = [] if any(t.title == "Doubts" for t in found) else [f"None of {natives} runs raised a doubt."]
-    return Section("doubts", "Warnings and doubts", tables=_ordered(found, titles), absent=tuple(absent))
-
-
-def _ordered(found: Sequence[Table], titles: Sequence[str]) -> tuple[Table, ...]:
-    return tuple(sorted(found, key=lambda t: titles.index(t.title)))
+    return Section("doubts", "Warnings and doubts", tables=tuple(found), absent=tuple(absent))

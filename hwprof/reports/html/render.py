@@ -14,9 +14,9 @@ from markupsafe import Markup, escape
 from hwprof.printable import printable
 from hwprof.reports.html.model import Figure, Page, Scatter
 from hwprof.reports.html.svg import LINES
-from hwprof.reports.page.content import Table
+from hwprof.reports.tables import Table
 
-# More rows than this are shown a page at a time; all of them are in the file.
+# Rows of a table per page; all of them are in the file.
 ROWS = 100
 LONG = 70  # letters, from which on a cell is broken into lines
 SIZE = re.compile(r'<svg[^>]* width="(\d+)" height="(\d+)"')
@@ -35,36 +35,36 @@ def render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
-        finalize=_shown,
+        finalize=_printable,
     )
     environment.filters["first"] = first_rows
     environment.filters["picture"] = lambda figure: Markup(figure.svg)
     environment.filters["size"] = size
     environment.filters["data"] = data
     environment.filters["scatters"] = scatters
-    # ours, from the package: no user's text in them
+    # files of the package: no user's text in them
     style, script = Markup(_read("figure.css") + _read("report.css")), Markup(_read("report.js"))
     template = environment.get_template("report.html")
     return template.render(page=page, style=style, script=script, lines=Markup(LINES), rows=ROWS)
 
 
-def _shown(value: Any) -> Any:
-    """What an expression of the template puts into the page; Markup is text that was escaped where it was made."""
+def _printable(value: Any) -> Any:
+    """The value of a template's expression as it enters the page; Markup is escaped already."""
     return printable(value) if type(value) is str else value
 
 
-def marked(text: str) -> bool:
-    """Whether a cell says that its value is not to be taken as it stands."""
+def has_mark(text: str) -> bool:
+    """Whether a cell carries a mark on its quality."""
     return MARKS.search(text) is not None
 
 
 def first_rows(table: Table) -> Markup:
-    """The rows that stand in the page before its script is asked for others; every cell is escaped."""
+    """The rows of a table's first page, for browsers without the script too; every cell is escaped."""
     lines = []
     for row in table.rows[:ROWS]:
         cells = []
         for cell in row:
-            kinds = [*(["mark"] if marked(cell) else []), *(["long"] if len(cell) > LONG else [])]
+            kinds = [*(["mark"] if has_mark(cell) else []), *(["long"] if len(cell) > LONG else [])]
             of = f' class="{" ".join(kinds)}"' if kinds else ""
             cells.append(f"<td{of}>{escape(cell)}</td>")
         lines.append(f"<tr>{''.join(cells)}</tr>\n")
@@ -78,12 +78,12 @@ def size(figure: Figure) -> str:
 
 
 def data(value: Figure | Table) -> dict[str, Any]:
-    """What the script gets of a figure or a table, as plain JSON values."""
+    """The data of a figure or a table for the script, as plain JSON values."""
     return {"header": list(value.header), "rows": [[_plain(cell) for cell in row] for row in value.rows]}
 
 
 def scatters(found: Sequence[Scatter]) -> dict[str, Any]:
-    """All scatters as plain JSON values. What many have in common (networks, FPS) is in `shared`, and a place there."""
+    """All scatters as plain JSON values. Lists that several have (networks, FPS) are stored once, in `shared`."""
     shared: dict[tuple[Any, ...], int] = {}
 
     def place(values: Iterable[Any]) -> int:
@@ -93,7 +93,7 @@ def scatters(found: Sequence[Scatter]) -> dict[str, Any]:
         s.key: {
             "framework": s.framework,
             "metric": s.metric,
-            "said": s.said,
+            "said": s.text,
             "target": s.target,
             "names": place(s.names),
             "x": [_round(v) for v in s.x],

@@ -8,22 +8,20 @@ from typing import Any
 import pandas as pd
 
 from hwprof.analysis.correlation.strata import NETWORK, VARIANT
+from hwprof.analysis.speeds import PLACE, groups
 from hwprof.reports.html.model import Cell, Figure
 from hwprof.reports.html.svg import LETTER, Svg, axis
-from hwprof.reports.page.words import PLACE, number
+from hwprof.reports.page.words import number
 
 DATA = ("network", "size", "batch", "framework", "fps", "low", "high", "rounds", "faithful", "emulated")
 
 
-def said(row: Any) -> str:
+def describe(row: Any) -> str:
     """One speed in words, for a point."""
-    bounds = (
-        "" if row["low"] != row["low"] or row["low"] is None else f" [{number(row['low'])} … {number(row['high'])}]"
-    )
+    bounds = f" [{number(row['low'])} … {number(row['high'])}]" if pd.notna(row["low"]) else ""
     marks = ("" if row["faithful"] else ", UNFAITHFUL") + (", EMULATED" if row["emulated"] else "")
-    where = (
-        f"{row[NETWORK]} {row['size']} px, batch {row['batch']}, {row['threads']} thread{'s' * (row['threads'] != 1)}"
-    )
+    threads = f"{row['threads']} thread{'s' * (row['threads'] != 1)}"
+    where = f"{row[NETWORK]} {row['size']} px, batch {row['batch']}, {threads}"
     return f"{row[VARIANT]}, {where}: {number(row['fps'])} FPS{bounds}, {row['rounds']} rounds{marks}"
 
 
@@ -32,7 +30,7 @@ def _data(part: pd.DataFrame) -> tuple[tuple[Cell, ...], ...]:
     return tuple(tuple(row) for row in part[columns].itertuples(index=False, name=None))
 
 
-def dots(part: pd.DataFrame, variants: Sequence[str], key: str, where: str) -> Figure:
+def dot_plot(part: pd.DataFrame, variants: Sequence[str], key: str, where: str) -> Figure:
     """FPS with 95 % intervals between rounds: a panel per batch, a row per network, logarithmic."""
     batches = sorted(int(b) for b in part["batch"].unique())
     order = part.groupby(NETWORK)["fps"].median().sort_values(ascending=False).index.tolist()
@@ -43,7 +41,7 @@ def dots(part: pd.DataFrame, variants: Sequence[str], key: str, where: str) -> F
     top = draw.legend(variants, left, 14, len(batches) * (panel + 14)) + 16
     bottom = top + height * len(order)
     middle = part["fps"].astype(float)
-    # an interval of two rounds may span orders of magnitude: its bar is cut, the words have it in full
+    # an interval of two rounds may span orders of magnitude: its bar is cut, the text has it in full
     lowest, highest = middle.min() / 3, middle.max() * 3
     ends = [min(max(float(v), lowest), highest) for c in ("fps", "low", "high") for v in part[c].dropna()]
     cells: dict[tuple[str, int], list[Any]] = {}
@@ -62,7 +60,7 @@ def dots(part: pd.DataFrame, variants: Sequence[str], key: str, where: str) -> F
             for row in cells.get((network, batch), ()):
                 series = variants.index(row[VARIANT])
                 y = y0 + 8 + 11 * series
-                if row["low"] == row["low"] and row["low"] is not None:
+                if pd.notna(row["low"]):
                     low, high = max(row["low"], x.low), min(row["high"], x.high)
                     draw.line(x.at(low), y, x.at(high), y, f"bar s{series % 8}")
                     if (low, high) != (row["low"], row["high"]):
@@ -70,7 +68,7 @@ def dots(part: pd.DataFrame, variants: Sequence[str], key: str, where: str) -> F
                         draw.text(
                             cut, y + 4, "‹" if low != row["low"] else "›", "t", "end" if low != row["low"] else "start"
                         )
-                draw.marker(x.at(row["fps"]), y, series, said(row), hollow=not row["faithful"] or row["emulated"])
+                draw.marker(x.at(row["fps"]), y, series, describe(row), hollow=not row["faithful"] or row["emulated"])
     draw.height = bottom + 38
     title = f"FPS per network and framework{f' · {where}' if where else ''}"
     note = (
@@ -80,18 +78,14 @@ def dots(part: pd.DataFrame, variants: Sequence[str], key: str, where: str) -> F
     return Figure(key, title, draw.render(), DATA, _data(part), note)
 
 
-def against(fps: pd.DataFrame, column: str, variants: Sequence[str], key: str, where: str = "") -> Figure | None:
+def scaling_chart(fps: pd.DataFrame, column: str, variants: Sequence[str], key: str, where: str = "") -> Figure | None:
     """FPS against `column` (batch or threads), a panel per network; None where no framework has several values.
 
     More threads have more CPUs: affinity may differ along a line over threads, and nothing else.
     """
     others = [c for c in (*PLACE, "batch", "size") if c != column and (c, column) != ("cpus", "threads")]
-    keys = [NETWORK, VARIANT, *others]
-    groups: dict[int, list[Any]] = {}
-    for number_, row in zip(fps.groupby(keys, sort=True, dropna=False).ngroup(), fps.to_dict("records"), strict=True):
-        groups.setdefault(number_, []).append(row)
     lines: dict[str, list[tuple[str, list[Any]]]] = {}
-    for _, group in sorted(groups.items()):
+    for group in groups(fps, [NETWORK, VARIANT, *others]):
         if len({row[column] for row in group}) > 1:
             group.sort(key=lambda row: row[column])
             lines.setdefault(str(group[0][NETWORK]), []).append((str(group[0][VARIANT]), group))
@@ -121,7 +115,7 @@ def against(fps: pd.DataFrame, column: str, variants: Sequence[str], key: str, w
         draw.text(x0 + wide, y0 + high + 28, column, "m", "end")
         for variant, group in several:
             series = variants.index(variant)
-            at = [(x.at(float(r[column])), y.at(float(r["fps"])), said(r)) for r in group]
+            at = [(x.at(float(r[column])), y.at(float(r["fps"])), describe(r)) for r in group]
             draw.add("path", d="M" + "L".join(f"{a:.1f} {b:.1f}" for a, b, _ in at), class_=f"path s{series % 8}")
             for a, b, text in at:
                 draw.marker(a, b, series, text)
@@ -142,7 +136,7 @@ def cloud(
     title: str,
     note: str = "",
 ) -> Figure:
-    """FPS against another positive column, both logarithmic, networks named by hover and beside their best point."""
+    """FPS against another positive column, both logarithmic; each network is named next to its best point."""
     draw = Svg(720, 0, title)
     top = draw.legend(variants, 52, 14, 640) + 18
     bottom = top + 330
@@ -155,16 +149,17 @@ def cloud(
     points = [(x.at(float(r[column]) * scale), y.at(float(r["fps"]))) for r in part.to_dict("records")]
     for name, a, b in place(names, points, 706):
         draw.text(a, b, name, "m")
-    for row in part.to_dict("records"):
-        a, b = x.at(float(row[column]) * scale), y.at(float(row["fps"]))
+    for row, (a, b) in zip(part.to_dict("records"), points, strict=True):
         hollow = not row["faithful"] or row["emulated"]
-        draw.marker(a, b, variants.index(row[VARIANT]), f"{said(row)}; {number(row[column] * scale)} {label}", hollow)
+        draw.marker(
+            a, b, variants.index(row[VARIANT]), f"{describe(row)}; {number(row[column] * scale)} {label}", hollow
+        )
     draw.height = bottom + 40
     data = tuple((*a, float(b)) for a, b in zip(_data(part), part[column], strict=True))
     return Figure(key, title, draw.render(), (*DATA, column), data, note)
 
 
-def against_macs(fps: pd.DataFrame, variants: Sequence[str], key: str, where: str = "") -> Figure | None:
+def size_chart(fps: pd.DataFrame, variants: Sequence[str], key: str, where: str = "") -> Figure | None:
     """FPS against MACs per frame at the smallest batch and number of threads; None with fewer than two networks."""
     known = fps[fps["macs"].notna() & (fps["macs"].astype(float) > 0)]
     if known["net"].nunique() < 2:
@@ -180,8 +175,8 @@ def against_macs(fps: pd.DataFrame, variants: Sequence[str], key: str, where: st
 def place(
     names: Sequence[tuple[str, float, float]], points: Sequence[tuple[float, float]], right: float
 ) -> list[tuple[str, float, float]]:
-    """Where the names of points go: the first of a few places around them that hides no point and no other name."""
-    taken = [(a - 5, b - 5, a + 5, b + 5) for a, b in points]
+    """Positions of names next to points: the first of a few that covers no point and no other name."""
+    boxes_used = [(a - 5, b - 5, a + 5, b + 5) for a, b in points]
     out = []
     for name, x, y in names:
         width = 5.7 * len(name)
@@ -189,11 +184,11 @@ def place(
         spots += [(x + 8, y + d) for d in (-12, 20, -26, 34)] + [(x - width - 8, y + d) for d in (-12, 20, -26, 34)]
         boxes = [(a, b - 10, a + width, b + 2) for a, b in spots]
         costs = [
-            sum(1 for t in taken if box[0] < t[2] and t[0] < box[2] and box[1] < t[3] and t[1] < box[3])
+            sum(1 for t in boxes_used if box[0] < t[2] and t[0] < box[2] and box[1] < t[3] and t[1] < box[3])
             + 10 * (box[2] > right or box[0] < 50)
             for box in boxes
         ]
-        chosen = costs.index(min(costs))
-        taken.append(boxes[chosen])
-        out.append((name, *spots[chosen]))
+        best = costs.index(min(costs))
+        boxes_used.append(boxes[best])
+        out.append((name, *spots[best]))
     return out

@@ -12,14 +12,14 @@ from hwprof.machine import facts as machine_facts
 from hwprof.records import Layer, Run
 from hwprof.reports.html.model import Figure
 from hwprof.reports.html.svg import LETTER, Svg, axis
-from hwprof.reports.page.content import Table
 from hwprof.reports.page.words import number
+from hwprof.reports.tables import Table
 
 BARS = 30
 
 
 def runs_table(frame: pd.DataFrame) -> Table:
-    """One row per run with what tells it from others and how fast it was."""
+    """One row per run: its case and its speed."""
     columns = {
         "run": "run",
         "framework": VARIANT,
@@ -58,7 +58,7 @@ def _state(status: Any, faithful: Any, emulated: Any, failure: Any) -> str:
 
 
 def machines(runs: Sequence[Run]) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
-    """Each machine with its hardware, what held while it measured, and its software; differing values side by side."""
+    """Each machine with its hardware, states and software; differing values side by side."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
         groups.setdefault(machine_facts.machine_id(run.machine), []).append(run)
@@ -92,7 +92,7 @@ def _flat(facts: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
 
 
 def layer_bars(title: str, layers: Sequence[Layer], key: str) -> Figure:
-    """Time per layer, the longest first; what is not shown stands in one bar. Only layers with a time."""
+    """Time per layer, the longest first, the rest in one bar. Only layers with a time."""
     timed = [(layer, layer.ns) for layer in layers if layer.ns is not None]
     ranked = sorted(timed, key=lambda item: -item[1])
     shown, rest = ranked[:BARS], ranked[BARS:]
@@ -109,9 +109,9 @@ def layer_bars(title: str, layers: Sequence[Layer], key: str) -> Figure:
         y = 8 + 17 * index
         rate = "" if not macs else f", {macs / ns:.2f} GMAC/s"
         draw.text(left - 8, y + 12, name, "t", "end")
-        said = f"{name}: {ns / 1e6:.3f} ms, {ns / total:.1%}{rate}"
+        text = f"{name}: {ns / 1e6:.3f} ms, {ns / total:.1%}{rate}"
         draw.add(
-            "rect", title=said, x=left, y=y + 2, width=max(1.0, x.at(ns / 1e6) - left), height=13, class_="solid s0"
+            "rect", title=text, x=left, y=y + 2, width=max(1.0, x.at(ns / 1e6) - left), height=13, class_="solid s0"
         )
     draw.height = bottom + 38
     rows = tuple((layer.name, layer.op, ns, layer.macs) for layer, ns in timed)

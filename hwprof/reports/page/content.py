@@ -1,54 +1,25 @@
-"""What a report says, as tables and sentences; how it looks is the business of the renderers."""
+"""The content of a report as tables and sentences; the renderers (HTML, Markdown, LaTeX, terminal) lay it out."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from hwprof import doubts, speed
+from hwprof import doubts
 from hwprof.analysis import energy as sensors
 from hwprof.analysis import overhead
-from hwprof.analysis.correlation import analyse, strata
+from hwprof.analysis.correlation import analyse
 from hwprof.analysis.correlation.findings import Analysis, Correlation
 from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 from hwprof.analysis.factors import identity as factors_identity
-from hwprof.printable import printable_cells
+from hwprof.analysis.speeds import groups, ratios, speeds
 from hwprof.records import Kind, Run
 from hwprof.reports.page import identity, omissions
-from hwprof.reports.page.words import counted, fastest, interval, number
+from hwprof.reports.page.words import coefficient, interval, number, plural, ratio_sentence
+from hwprof.reports.tables import Report, Table
 from hwprof.reports.terminal import command, tuning
 from hwprof.reports.terminal.run import simulations
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of text under a title; `note` below it."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-
-    def __post_init__(self) -> None:
-        for name in ("title", "header", "rows", "note"):  # names and messages come from outside
-            object.__setattr__(self, name, printable_cells(getattr(self, name)))
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """All of it, in the order in which it is read."""
-
-    summary: tuple[str, ...]
-    tables: tuple[Table, ...]
-    analyses: tuple[Analysis, ...] = ()
-    fps: pd.DataFrame = field(default_factory=pd.DataFrame)
-    energy: tuple[Analysis, ...] = ()  # against energy per frame
-    energy_why: str = ""  # why there are none of these, where they were asked for
 
 
 def build(
@@ -58,10 +29,10 @@ def build(
     identities: Mapping[str, factors_identity.Identity] | None = None,
     correlate: Callable[[pd.DataFrame], Iterable[Analysis]] = analyse.analyse,
 ) -> Report:
-    """The report of a results frame and the runs behind it (the frame for speed, the runs for identity and doubts).
+    """The report of a results frame and its runs (the frame for speed, the runs for factors and doubts).
 
-    `against`: what metrics are correlated with, of targets.TARGETS. `identities`: factors of each run by uid, if known.
-    `correlate`: correlations with FPS, or what has them already.
+    `against`: what metrics are correlated with, of analyse.TARGETS. `identities`: factors of each run by uid, if known.
+    `correlate`: the analysis of FPS, or a function that returns one made before.
     """
     everything = list(runs)
     commands = Table("Commands", command.HEADER, command.rows(everything))
@@ -78,7 +49,7 @@ def build(
         commands,
         Table("Tuned launch parameters", tuning.HEADER, tuning.rows(everything), tuning.NOTE),
         identity_table(frame, everything, factors),
-        Table("Events that failed validation", HEADER, rows(frame), NOTE),
+        validation_table(frame),
         Table("Left out", omissions.HEADER, omissions.rows(everything, factors)),
         doubt_table(everything),
         failure_table(everything),
@@ -87,61 +58,21 @@ def build(
     lines = summary(fps, (*analyses, *energy), everything)
     why = ""
     if len(fps) and "energy" in against and not energy:
-        why = f"No correlation with energy per frame: {sensors.why_none(frame)}"
+        why = f"No correlation with energy per frame: {sensors.absence_reason(frame)}"
         lines.append(f"{why}.")
     elif energy:
         lines += sensors.sources(frame)
     return Report(tuple(lines), tuple(tables), analyses, fps, energy, why)
 
 
-def speeds(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row per stratum, variant, network, batch.
-
-    Fps, low, high, rounds, latency_ms, macs, faithful, max_rel, emulated.
-    """
-    labelled = strata.label(frame)
-    labelled.attrs = {}  # pandas copies them deeply at every step
-    good = labelled[strata.is_ok(labelled) & strata.is_native(labelled) & labelled["fps"].notna()]
-    keys = ["machine", "threads", "cpus", "precision", "size", "batch", NETWORK, VARIANT]
-    columns = {n: good[n].to_numpy() for n in keys}
-    fps, latency, macs, wrong = (good[n].to_numpy(float) for n in ("fps", "latency_ms", "macs", "max_rel"))
-    faithful = ~strata.is_unfaithful(good).to_numpy()
-    emulated = good["emulated"].to_numpy(bool) if "emulated" in good else np.zeros(len(good), dtype=bool)
-    # which rows are of one case, once: a frame of each would take a millisecond, and there are thousands
-    case = good.groupby(keys, dropna=False, sort=True).ngroup().to_numpy()
-    order = np.argsort(case, kind="stable")
-    rows = []
-    for at in np.split(order, np.flatnonzero(np.diff(case[order])) + 1) if len(order) else ():
-        mean, low, high = speed.between_rounds(fps[at].tolist())
-        known = latency[at][~np.isnan(latency[at])]
-        rows.append(
-            {
-                **{n: values[at[0]] for n, values in columns.items()},
-                "fps": mean,
-                "low": low,
-                "high": high,
-                "rounds": len(at),
-                "latency_ms": float(np.median(known)) if len(known) else math.nan,
-                "macs": macs[at[0]],
-                "faithful": bool(faithful[at].all()),
-                "max_rel": np.fmax.reduce(wrong[at]),
-                "emulated": bool(emulated[at].any()),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
 def fps_table(fps: pd.DataFrame) -> Table:
     """Network x batch down, frameworks across: FPS with its interval."""
     variants = sorted(fps[VARIANT].unique())
     rows = []
-    # what differs between rows gets a column: rows of two machines or precisions are never one row
+    # a column for each value that differs: rows of two machines or precisions are never one row
     differing = [c for c in ("machine", "cpus", "precision") if fps[c].astype(str).nunique() > 1]
     keys = [NETWORK, "size", "batch", "threads", *differing]
-    groups: dict[int, list[dict[str, Any]]] = {}
-    for line, row in zip(fps.groupby(keys, sort=True, dropna=False).ngroup(), fps.to_dict("records"), strict=True):
-        groups.setdefault(line, []).append({str(k): v for k, v in row.items()})
-    for _, group in sorted(groups.items()):
+    for group in groups(fps, keys):
         network, size, batch, threads, *rest = (group[0][k] for k in keys)
         cells = []
         best = max(row["fps"] for row in group)
@@ -166,25 +97,24 @@ def fps_table(fps: pd.DataFrame) -> Table:
 
 
 def correlation_tables(analysis: Analysis) -> list[Table]:
-    """One table per framework of a stratum, strongest first; what has no coefficient last, with the reason."""
-    if analysis.refused:
-        return [Table(f"Correlation with {analysis.target}: {analysis.stratum.title}", ("",), (), analysis.refused)]
+    """One table per framework of a stratum, strongest first; metrics without a coefficient in the note."""
+    if analysis.refusal:
+        return [Table(f"Correlation with {analysis.target}: {analysis.stratum.title}", ("",), (), analysis.refusal)]
     tables = []
     for framework in analysis.frameworks:
         found = [c for c in analysis.correlations if c.framework == framework]
-        said = [c for c in found if c.given.r is not None]
-        said.sort(key=lambda c: (c.q if c.q is not None else 2.0, -abs(c.given.r or 0.0), c.metric.name))
+        known = sorted((c for c in found if c.partial.r is not None), key=rank)
         silent: dict[str, list[str]] = {}
         for c in found:
             if c.status in ("missing", "descriptive"):
-                silent.setdefault(c.given.why, []).append(c.metric.name)
+                silent.setdefault(c.partial.why, []).append(c.metric.name)
         notes = [f"{', '.join(names)}: {why}." for why, names in silent.items()]
         notes += [
-            f"{name} ({kind}) follows {analysis.target} itself."
-            for v, name, kind in _disguised(analysis)
-            if v == framework
+            f"{name} (made of {analysis.target}) follows {analysis.target} itself."
+            for variant, name, _ in analysis.disguises
+            if variant == framework
         ]
-        family = next((c.family for c in said if c.family), 0)
+        family = next((c.family for c in known if c.family), 0)
         head = (
             f"r given: partial correlation of log {analysis.target} with the log of the metric per frame, given the "
             f"covariates; q: Benjamini-Hochberg{f' over {family} tests of this kind' if family else ''}, from 7 "
@@ -194,15 +124,16 @@ def correlation_tables(analysis: Analysis) -> list[Table]:
             Table(
                 f"What goes with {analysis.target} in {framework} ({analysis.stratum.title})",
                 ("metric", "origin", "N", "r raw", "r given", "95 %", "q", "+10 % goes with", "given", "note"),
-                tuple(_row(c) for c in said),
+                tuple(_row(c) for c in known),
                 " ".join([head, *notes]),
             )
         )
     return tables
 
 
-def _disguised(analysis: Analysis) -> list[tuple[str, str, str]]:
-    return [(v, name, f"made of {analysis.target}") for v, name, _ in analysis.disguised]
+def rank(c: Correlation) -> tuple[float, float, str]:
+    """The order of correlations: the smallest q first, then the largest |r|."""
+    return c.q if c.q is not None else 2.0, -abs(c.partial.r or 0.0), c.metric.name
 
 
 def _row(c: Correlation) -> tuple[str, ...]:
@@ -212,9 +143,9 @@ def _row(c: Correlation) -> tuple[str, ...]:
     return (
         name,
         origin,
-        str(c.given.n),
-        _r(c.raw.r),
-        _r(c.given.r),
+        str(c.partial.n),
+        coefficient(c.raw.r),
+        coefficient(c.partial.r),
         interval_r(c),
         "-" if c.q is None else f"{c.q:.3f}{c.stars}",
         elasticity,
@@ -223,17 +154,13 @@ def _row(c: Correlation) -> tuple[str, ...]:
     )
 
 
-def _r(value: float | None) -> str:
-    return "-" if value is None else f"{value:+.2f}"
-
-
 def interval_r(c: Correlation) -> str:
     """Interval of the partial coefficient, or why there is none."""
     if c.status == "descriptive":
         return "not tested"  # the reason stands once below the table
-    if c.given.low is None or c.given.high is None:
-        return c.given.why or "-"
-    return f"[{c.given.low:+.2f} ... {c.given.high:+.2f}]"
+    if c.partial.low is None or c.partial.high is None:
+        return c.partial.why or "-"
+    return f"[{c.partial.low:+.2f} ... {c.partial.high:+.2f}]"
 
 
 def identity_table(
@@ -245,13 +172,13 @@ def identity_table(
 
 
 def doubt_table(runs: Sequence[Run]) -> Table:
-    """Each doubt once: how many runs it concerns, an example, the advice."""
+    """Each doubt once: in how many runs, an example, its case."""
     seen: dict[str, list[tuple[Run, str]]] = {}
     native = [run for run in runs if run.kind is Kind.NATIVE and run.failure is None]
     for run in native:
         for doubt in run.doubts:
             seen.setdefault(doubt.code, []).append((run, doubts.text(doubt)))
-    for run, doubt in overhead.of_cases(native):
+    for run, doubt in overhead.doubts_by_run(native):
         seen.setdefault(doubt.code, []).append((run, doubts.text(doubt)))
     rows = [
         (code, f"{len({r.uid for r, _ in found})} of {len(native)}", found[0][1], found[0][0].case.title)
@@ -261,7 +188,7 @@ def doubt_table(runs: Sequence[Run]) -> Table:
 
 
 def failure_table(runs: Sequence[Run]) -> Table:
-    """What has no result, and why; a case that succeeded on a later attempt is none."""
+    """Cases without a result, and why; a case that succeeded on a later attempt has one."""
     done = {(r.case, r.kind, r.round) for r in runs if r.failure is None}
     rows = {
         (r.case.title, r.kind.value, f"{r.failure.code}: {r.failure.message}", r.failure.remedy)
@@ -272,38 +199,39 @@ def failure_table(runs: Sequence[Run]) -> Table:
 
 
 def summary(fps: pd.DataFrame, analyses: Sequence[Analysis], runs: Sequence[Run]) -> list[str]:
-    """The findings in sentences, each as strong as its numbers."""
+    """The findings in sentences."""
     lines = []
     failed = len(failure_table(runs).rows)
     if fps.empty:
         observed = len({run.case.key for run in runs if run.kind is Kind.COMMAND})
-        said = counted(observed, "command or process was", "commands or processes were")
-        others = f"{said} observed. " if observed else ""
-        without = f"{counted(failed, 'case has', 'cases have')} no result at all (see below)" if failed else ""
+        commands = plural(observed, "command or process was", "commands or processes were")
+        others = f"{commands} observed. " if observed else ""
+        without = f"{plural(failed, 'case has', 'cases have')} no result at all (see below)" if failed else ""
         return [f"{others}{'; '.join(filter(None, ('No network has a usable FPS', without)))}."]
     networks, variants = fps[NETWORK].nunique(), sorted(fps[VARIANT].unique())
-    cases, rounds = counted(len(fps), "case", "cases"), counted(int(fps["rounds"].max()), "round", "rounds")
+    cases, rounds = plural(len(fps), "case", "cases"), plural(int(fps["rounds"].max()), "round", "rounds")
     lines.append(
         f"{cases}: {networks} network{'s' * (networks != 1)}, {len(variants)} framework"
         f"{'s' * (len(variants) != 1)} ({', '.join(variants)}), up to {rounds}."
     )
-    lines += fastest(fps[~fps["emulated"]], variants)  # an emulator's time says nothing of which is faster
+    real = fps[~fps["emulated"]]  # an emulator's time does not tell which framework is faster
+    lines += [ratio_sentence(one) for one in ratios(real, variants)]
     for analysis in analyses:
-        several = len({a.stratum for a in analyses}) > 1 and not analysis.refused
-        lines += [f"{analysis.stratum.title}: {said}" if several else said for said in _strongest(analysis)]
+        several = len({a.stratum for a in analyses}) > 1 and not analysis.refusal
+        lines += [f"{analysis.stratum.title}: {line}" if several else line for line in _strongest(analysis)]
     lines += simulations(runs)
     unfaithful = fps[~fps["faithful"]]
     if len(unfaithful):
-        cases = counted(len(unfaithful), "case is", "cases are")
+        cases = plural(len(unfaithful), "case is", "cases are")
         lines.append(f"{cases} unfaithful to the reference: out of the correlations.")
     if failed:
-        lines.append(f"{counted(failed, 'case has', 'cases have')} no result: see 'Without a result'.")
+        lines.append(f"{plural(failed, 'case has', 'cases have')} no result: see 'Without a result'.")
     return lines
 
 
 def _strongest(analysis: Analysis) -> list[str]:
-    if analysis.refused:
-        return [f"{analysis.stratum.title}: no correlation with {analysis.target}: {analysis.refused}."]
+    if analysis.refusal:
+        return [f"{analysis.stratum.title}: no correlation with {analysis.target}: {analysis.refusal}."]
     lines = []
     for framework in analysis.frameworks:
         found = [c for c in analysis.correlations if c.framework == framework]
@@ -314,7 +242,7 @@ def _strongest(analysis: Analysis) -> list[str]:
             more = f" (+10 % goes with {c.elasticity:+.1f} % {c.target})" if c.elasticity is not None else ""
             lines.append(
                 f"{framework}: given the size of the network, {c.metric.label} per frame goes with {c.target}: "
-                f"r {_r(c.given.r)} {interval_r(c)}, q {c.q:.3f}, {c.given.n} networks{more}. "
+                f"r {coefficient(c.partial.r)} {interval_r(c)}, q {c.q:.3f}, {c.partial.n} networks{more}. "
                 "That is an association, not a cause."
             )
         elif tested:
@@ -322,10 +250,10 @@ def _strongest(analysis: Analysis) -> list[str]:
                 f"{framework}: none of {len(tested)} tested metrics goes with {analysis.target} beyond the size of "
                 "the network (q < 0.05)."
             )
-        elif why := next((c.given.why for c in found if c.status == "descriptive"), ""):
+        elif why := next((c.partial.why for c in found if c.status == "descriptive"), ""):
             lines.append(f"{framework}: {why}. Coefficients are a description.")
         else:
-            most = max((c.given.n for c in found), default=0)
+            most = max((c.partial.n for c in found), default=0)
             lines.append(
                 f"{framework}: nothing can be tested: {most} networks with all covariates, 7 are needed "
                 "(4 for an exploratory coefficient)."
@@ -333,15 +261,12 @@ def _strongest(analysis: Analysis) -> list[str]:
     return lines
 
 
-HEADER = ("machine", "event", "verdict", "why")
-NOTE = (
-    "Programs of known counts were counted with these events (hwprof validate); wherever they stand above, they are "
-    "suspect."
-)
-
-
-def rows(frame: pd.DataFrame) -> tuple[tuple[str, ...], ...]:
+def validation_table(frame: pd.DataFrame) -> Table:
     """A row for each event that failed on a machine, as the frame's `attrs["validation"]` has them."""
     found = frame.attrs.get("validation", ())
     failed = {(v["machine"], v["event"], v["verdict"], v["why"]) for v in found if v["failed"]}
-    return tuple(sorted(failed))
+    note = (
+        "Programs of known counts were counted with these events (hwprof validate); wherever they stand above, they "
+        "are suspect."
+    )
+    return Table("Events that failed validation", ("machine", "event", "verdict", "why"), tuple(sorted(failed)), note)

@@ -1,4 +1,4 @@
-"""Tables and sentences of the correlation analysis in full: a page per framework, and what all frameworks share."""
+"""Tables and sentences of the correlation analysis in full: per framework, and over all frameworks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pandas as pd
 from hwprof.analysis.correlation.across import sign_flips
 from hwprof.analysis.correlation.findings import Analysis, Correlation
 from hwprof.analysis.statistics.partial import MIN_NETWORKS, MIN_TESTED
-from hwprof.reports.page.content import Report, Table, interval_r
+from hwprof.reports.page.content import interval_r, rank
+from hwprof.reports.page.words import coefficient
+from hwprof.reports.tables import Report, Table
 
 SURE = 0.05
 COLUMNS = (
@@ -27,45 +29,39 @@ READ = (
 
 
 def elasticity(c: Correlation) -> str:
-    """In words: what goes with 10 % more of the metric."""
+    """In words: the change of the target with 10 % more of the metric."""
     return "-" if c.elasticity is None else f"+10 % ↔ {c.elasticity:+.1f} % {c.target}".replace("-", "−")
 
 
 def origin(c: Correlation) -> str:
-    """Where the values come from and how exact they are; whatever can't be taken as it stands is in capitals."""
+    """Origin and exactness of the values; marks on their quality are in capitals."""
     loud = {"simulated", "emulated", "suspect", "scaled", "missing"}
     words = [*c.metric.origins, *c.metric.exactness.split("+")]
-    said = [w.upper() if w in loud else w for w in words if w]
-    return ", ".join([*said, *(["user mode only"] if c.metric.user_only else [])]) or "-"
-
-
-def _signed(value: float | None) -> str:
-    return "-" if value is None else f"{value:+.2f}"
-
-
-def _rank(c: Correlation) -> tuple[bool, float, float, str]:
-    return c.given.r is None, c.q if c.q is not None else 2.0, -abs(c.given.r or 0.0), c.metric.name
+    marks = [w.upper() if w in loud else w for w in words if w]
+    return ", ".join([*marks, *(["user mode only"] if c.metric.user_only else [])]) or "-"
 
 
 def framework_table(analysis: Analysis, framework: str) -> Table:
-    """Every metric of one framework: coefficients strongest first, then what has none, with the reason."""
-    found = sorted((c for c in analysis.correlations if c.framework == framework), key=_rank)
+    """Every metric of one framework: coefficients strongest first, then metrics without one, with the reason."""
+    found = sorted(
+        (c for c in analysis.correlations if c.framework == framework), key=lambda c: (c.partial.r is None, *rank(c))
+    )
     signs: dict[str, list[float]] = {}
     for c in analysis.correlations:
-        if c.given.r:
-            signs.setdefault(c.metric.name, []).append(c.given.r)
+        if c.partial.r:
+            signs.setdefault(c.metric.name, []).append(c.partial.r)
     rows = [_row(c, signs.get(c.metric.name, [])) for c in found]
     blank = ("-",) * 11
     of = analysis.target
     rows += [(name, "-", f"made of {of}", *blank, "-", f"follows {of} itself (R² {d.r2:.3f}, slope {d.slope:+.2f})")
-             for v, name, d in analysis.disguised if v == framework]  # fmt: skip
+             for v, name, d in analysis.disguises if v == framework]  # fmt: skip
     rows += [(m.label, "-", m.kind.value, *blank, "-", why) for m, why in analysis.untested]
     return Table(f"Metrics of {framework}", COLUMNS, tuple(rows), READ.replace("{target}", analysis.target))
 
 
 def _row(c: Correlation, signs: Sequence[float]) -> tuple[str, ...]:
     positive = sum(r > 0 for r in signs)
-    agree = positive if (c.given.r or 0) > 0 else len(signs) - positive
+    agree = positive if (c.partial.r or 0) > 0 else len(signs) - positive
     leave = "-" if c.leave_out is None else f"{c.leave_out[0]:+.2f} … {c.leave_out[1]:+.2f} ({c.leave_out[2]})"
     weak = f" ({c.status})" if c.status in ("exploratory", "descriptive") else ""
     return (
@@ -73,33 +69,33 @@ def _row(c: Correlation, signs: Sequence[float]) -> tuple[str, ...]:
         "-" if c.group < 0 else str(c.group + 1),
         c.metric.kind.value,
         origin(c),
-        f"{c.given.n} ({c.cells})",
+        f"{c.partial.n} ({c.cells})",
         "-" if c.spread is None else f"×{c.spread:.1f}",
-        _signed(c.raw.r),
-        _signed(c.given.r) + weak,
-        "-" if c.given.low is None else interval_r(c),
+        coefficient(c.raw.r),
+        coefficient(c.partial.r) + weak,
+        "-" if c.partial.low is None else interval_r(c),
         elasticity(c),
         leave,
         "-" if c.q is None else f"{c.q:.3f}{c.stars}",
-        "-" if c.given.r is None else f"{agree} of {len(signs)}",
+        "-" if c.partial.r is None else f"{agree} of {len(signs)}",
         "-" if c.reliability is None else f"{c.reliability:.2f}",
         ", ".join(c.covariates) or "-",
-        "; ".join([*c.notes, *([c.given.why] if c.given.why else [])]),
+        "; ".join([*c.notes, *([c.partial.why] if c.partial.why else [])]),
     )
 
 
 def gates(analysis: Analysis) -> list[str]:
-    """Which statistics the number of networks or frameworks stops, in one sentence each."""
-    if analysis.refused:
-        return [f"No correlation with {analysis.target}: {analysis.refused}."]
-    counts = [c.given.n for c in analysis.correlations]
+    """The statistics that need more networks or frameworks, in one sentence each."""
+    if analysis.refusal:
+        return [f"No correlation with {analysis.target}: {analysis.refusal}."]
+    counts = [c.partial.n for c in analysis.correlations]
     most, lines = max(counts, default=0), []
     if most < MIN_NETWORKS:
         lines.append(f"{most} networks: below {MIN_NETWORKS} there is no coefficient (gate).")
     elif most < MIN_TESTED:
         lines.append(f"{most} networks: coefficients are exploratory; q-values begin at {MIN_TESTED} (gate).")
     else:
-        few = sorted({c.metric.label for c in analysis.correlations if c.given.n < MIN_TESTED})
+        few = sorted({c.metric.label for c in analysis.correlations if c.partial.n < MIN_TESTED})
         if few:
             lines.append(f"Fewer than {MIN_TESTED} networks, no q-value (gate): {_some(few)}.")
     lines += _without_covariates(analysis)
@@ -114,12 +110,12 @@ def gates(analysis: Analysis) -> list[str]:
 
 
 def _without_covariates(analysis: Analysis) -> list[str]:
-    """Which networks are left out of a framework for want of a covariate, and what is described for want of one."""
+    """Networks omitted from a framework for lack of a covariate, and metrics only described for lack of one."""
     lines = []
     for framework in analysis.frameworks:
         found = [c for c in analysis.correlations if c.framework == framework]
         lacking: dict[str, set[str]] = {}
-        for network, covariate in (pair for c in found for pair in c.omitted):
+        for network, covariate in (pair for c in found for pair in c.omissions):
             lacking.setdefault(covariate, set()).add(network)
         lines += [
             f"{framework}: left out because {covariate} is missing or zero: {', '.join(sorted(names))}."
@@ -128,7 +124,7 @@ def _without_covariates(analysis: Analysis) -> list[str]:
     reasons: dict[str, set[str]] = {}
     for c in analysis.correlations:
         if c.status == "descriptive":
-            reasons.setdefault(c.given.why, set()).add(c.metric.label)
+            reasons.setdefault(c.partial.why, set()).add(c.metric.label)
     return lines + [f"{_some(sorted(names))}: {why}." for why, names in sorted(reasons.items())]
 
 
@@ -139,7 +135,7 @@ def _some(names: Sequence[str], most: int = 6) -> str:
 def pooled_table(analysis: Analysis) -> Table:
     """Slopes over all frameworks with leave-one-network-out intervals."""
     rows = []
-    for s in sorted(analysis.shared, key=lambda s: (s.p if s.p is not None else 2.0, s.metric.name)):
+    for s in sorted(analysis.pooled, key=lambda s: (s.p if s.p is not None else 2.0, s.metric.name)):
         known = s.slope is not None and s.low is not None and s.high is not None
         words = "-" if s.slope is None else f"+10 % ↔ {100 * (1.1**s.slope - 1):+.1f} % {s.target}".replace("-", "−")
         rows.append(
@@ -148,7 +144,7 @@ def pooled_table(analysis: Analysis) -> Table:
                 "-" if s.group < 0 else str(s.group + 1),
                 str(s.n),
                 str(s.frameworks),
-                _signed(s.slope),
+                coefficient(s.slope),
                 f"[{s.low:+.2f} ... {s.high:+.2f}]" if known else "-",
                 words,
                 "-" if s.q is None else f"{s.q:.3f}",
@@ -183,12 +179,12 @@ def pooled_table(analysis: Analysis) -> Table:
 
 
 def _other(analysis: Analysis) -> str:
-    """What a title says where it is not about FPS."""
+    """The target in a title, where it is not FPS."""
     return "" if analysis.target == "FPS" else f" ({analysis.target})"
 
 
 def groups_table(analysis: Analysis) -> Table:
-    """Metrics that can't be told apart, as groups."""
+    """Metrics that are not distinguishable, as groups."""
     several = [(i, names) for i, names in enumerate(analysis.groups) if len(names) > 1]
     rows = tuple((str(i + 1), str(len(names)), ", ".join(names)) for i, names in several)
     return Table(
@@ -201,19 +197,18 @@ def groups_table(analysis: Analysis) -> Table:
 
 
 def influence_table(analysis: Analysis) -> Table:
-    """How often each network is the one that moves a coefficient most, and the worst case."""
+    """How many coefficients each network moves most, and the largest shift."""
     found: dict[str, list[tuple[float, Correlation]]] = {}
     for c in analysis.correlations:
-        if c.leave_out is not None and c.given.r is not None:
+        if c.leave_out is not None and c.partial.r is not None:
             low, high, name = c.leave_out
-            found.setdefault(name, []).append((max(abs(low - c.given.r), abs(high - c.given.r)), c))
+            found.setdefault(name, []).append((max(abs(low - c.partial.r), abs(high - c.partial.r)), c))
     rows = []
     for name, moved in sorted(found.items(), key=lambda item: (-len(item[1]), item[0])):
         shift, worst = max(moved, key=lambda pair: pair[0])
         turned = sum(1 for _, c in moved if c.leave_out and c.leave_out[0] < 0 < c.leave_out[1])
-        example = (
-            f"{worst.metric.label} in {worst.framework}: r {_signed(worst.given.r)}, without it moved by {shift:.2f}"
-        )
+        r = f"r {coefficient(worst.partial.r)}"
+        example = f"{worst.metric.label} in {worst.framework}: {r}, without it moved by {shift:.2f}"
         rows.append((name, str(len(moved)), str(turned), example))
     return Table(
         f"Influence of each network{_other(analysis)}",
@@ -224,7 +219,7 @@ def influence_table(analysis: Analysis) -> Table:
 
 
 def flips_table(analyses: Sequence[Analysis]) -> Table:
-    """Metrics that go with more FPS here and with less there."""
+    """Metrics whose correlation with FPS has different signs in frameworks or strata."""
     return Table(
         "Signs that differ between frameworks or strata",
         ("metric", "positive in", "negative in"),
@@ -234,13 +229,13 @@ def flips_table(analyses: Sequence[Analysis]) -> Table:
 
 
 def pooled_sentences(analysis: Analysis) -> list[str]:
-    """What the summary says of all frameworks together: only what max-T leaves."""
-    tested = [s for s in analysis.shared if s.p_family is not None]
+    """Sentences on all frameworks together: metrics significant by max-T."""
+    tested = [s for s in analysis.pooled if s.p_family is not None]
     if not tested:
         return []
-    # two ways of doubting must agree: networks permuted, and each network left out
-    apart = [s for s in tested if s.low is not None and s.high is not None and (s.low > 0 or s.high < 0)]
-    sure = sorted((s for s in apart if (s.p_family or 0) < SURE), key=lambda s: (s.p_family or 0, s.p or 0))
+    # two tests must agree: networks permuted, and each network left out
+    nonzero = [s for s in tested if s.low is not None and s.high is not None and (s.low > 0 or s.high < 0)]
+    sure = sorted((s for s in nonzero if (s.p_family or 0) < SURE), key=lambda s: (s.p_family or 0, s.p or 0))
     if not sure:
         return [
             f"Over all frameworks: of {len(tested)} metrics, none differs between frameworks together with "
@@ -260,7 +255,7 @@ def pooled_sentences(analysis: Analysis) -> list[str]:
 
 
 def warnings(analysis: Analysis, framework: str, doubts: pd.Series) -> list[str]:
-    """What to keep in mind with one framework's page. `doubts`: code -> share of its runs that have it."""
+    """Cautions on one framework's correlations. `doubts`: code -> share of its runs that have it."""
     found = [c for c in analysis.correlations if c.framework == framework]
     lines = []
     for what, hit in (
@@ -284,13 +279,13 @@ def warnings(analysis: Analysis, framework: str, doubts: pd.Series) -> list[str]
 
 
 def extend(report: Report) -> Report:
-    """The report with what all frameworks share: its sentences in the summary, its tables before the identity."""
+    """The report with the statistics over all frameworks: sentences in the summary, tables before the factors."""
     everything = (*report.analyses, *report.energy)
     several = len({a.stratum for a in everything}) > 1
-    said = [
+    sentences = [
         f"{a.stratum.title}: {s}" if several else s
         for a in everything
-        if not a.refused
+        if not a.refusal
         for s in (*(f"With {a.target}: {g}" if _other(a) else g for g in gates(a)), *pooled_sentences(a))
     ]
     more = [
@@ -305,4 +300,4 @@ def extend(report: Report) -> Report:
         for t in report.tables
     )
     tables = (*report.tables[:first], *more, *report.tables[first:])
-    return Report((*report.summary, *said), tables, report.analyses, report.fps, report.energy, report.energy_why)
+    return replace(report, summary=(*report.summary, *sentences), tables=tables)

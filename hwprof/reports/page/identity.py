@@ -1,4 +1,4 @@
-"""The throughput of each case in its factors, as a report's table has it. Reads records only."""
+"""The rows of the table of factors of the throughput. Reads records only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from hwprof.analysis.factors.identity import CLOCK, RATE, USER_CLOCK, Identity, why
+from hwprof.analysis.factors.identity import CLOCK, RATE, USER_CLOCK, Identity, merge_reason
 from hwprof.machine import facts
 from hwprof.records import Case, Run
 from hwprof.reports.page.words import number
@@ -19,11 +19,11 @@ NOTE = "FPS = throughput x bare/counted (with its noise) x tail; all from the wi
 def rows(
     frame: pd.DataFrame, runs: Sequence[Run], identities: Mapping[str, Identity]
 ) -> tuple[tuple[tuple[str, ...], ...], str]:
-    """A row for each case on each machine, of its round of median throughput, and what is to be said of them.
+    """A row for each case on each machine, of its round of median throughput, and the note of the table.
 
-    `frame` says what machines are called; `identities` are by uid.
+    `frame` has the labels of the machines; `identities` are by uid.
     """
-    called = dict(zip(frame["run"], frame["machine"], strict=True)) if len(frame) else {}
+    labels = dict(zip(frame["run"], frame["machine"], strict=True)) if len(frame) else {}
     cases: dict[tuple[Case, str, str], list[tuple[Run, Identity]]] = {}
     for run in runs:
         if (found := identities.get(run.uid)) is not None and found.level != "wall":
@@ -34,8 +34,8 @@ def rows(
     merged: dict[str, None] = {}
     for group in cases.values():
         run, middle = sorted(group, key=lambda pair: pair[1].throughput)[len(group) // 2]
-        merged[why(middle.level, "both modes")] = None
-        place = f" on {called.get(run.uid, facts.label(run.machine))}" if several else ""
+        merged[merge_reason(middle.level, "both modes")] = None
+        place = f" on {labels.get(run.uid, facts.label(run.machine))}" if several else ""
         out.append(
             (
                 f"{run.case.title}{place}",

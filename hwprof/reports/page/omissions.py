@@ -1,4 +1,4 @@
-"""What a report leaves out of its analyses, as rows of a table. Reads records only."""
+"""Cases that an analysis of the report omits, as rows of a table. Reads records only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WITHOUT_MACS = "the number of its MACs is unknown"
 
 
 def rows(runs: Sequence[Run], factored: Container[str]) -> tuple[tuple[str, ...], ...]:
-    """Good native cases of which an analysis can say nothing: in how many rounds, which analysis, and why.
+    """Good native cases that an analysis omits: in how many rounds, which analysis, and why.
 
     `factored`: uids of runs that have factors.
     """

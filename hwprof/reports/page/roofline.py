@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hwprof.analysis.roofline import Placement, Roof, Unplaced
+from hwprof.analysis.roofline import Placement, Roof, UnplacedCase
 from hwprof.records import Ceiling, to_json
-from hwprof.reports.page.content import Report, Table
+from hwprof.reports.tables import Report, Table
 from hwprof.studies.ceilings.measure import SHARE
 
 HEADER = ("case", "GFLOP/s", "FLOP/byte", "of attainable", "side", "level", "bytes")
@@ -29,7 +29,7 @@ def quantity(value: float, unit: str) -> str:
 
 
 def ceilings_text(found: Sequence[Ceiling], label: str) -> str:
-    """What `hwprof calibrate` prints."""
+    """The text of `hwprof calibrate`."""
     cpus = ",".join(map(str, found[0].cpus)) if found else ""
     lines = [f"{label} · CPUs {cpus}", ""]
     for c in found:
@@ -39,16 +39,16 @@ def ceilings_text(found: Sequence[Ceiling], label: str) -> str:
             continue
         e = c.evidence
         spread = f"[{quantity(e['low'], c.unit)} ... {quantity(e['high'], c.unit)}]"
-        said = [f"{e['repetitions']} repetitions"]
+        facts = [f"{e['repetitions']} repetitions"]
         if "times_scalar" in e:
-            said.append(f"x{e['times_scalar']:.1f} of scalar")
+            facts.append(f"x{e['times_scalar']:.1f} of scalar")
         if "vectorised" in e:
-            said.append("vector instructions in its code" if e["vectorised"] else "NOT VECTORISED by this compiler")
+            facts.append("vector instructions in its code" if e["vectorised"] else "NOT VECTORISED by this compiler")
         if "working_set_bytes" in e:
-            said.append(f"{e['working_set_bytes'] / 1024:,.0f} KiB per CPU")
+            facts.append(f"{e['working_set_bytes'] / 1024:,.0f} KiB per CPU")
         if "by" in e:
-            said.append(f"by {e['by']}: {e['instead']}")
-        lines.append(f"{name} {quantity(c.value, c.unit):>14}  {spread}  {', '.join(said)}")
+            facts.append(f"by {e['by']}: {e['instead']}")
+        lines.append(f"{name} {quantity(c.value, c.unit):>14}  {spread}  {', '.join(facts)}")
     shares = [c.evidence["share"] for c in found if "share" in c.evidence]
     if shares and min(shares) < SHARE:
         lines += [
@@ -61,7 +61,7 @@ def ceilings_text(found: Sequence[Ceiling], label: str) -> str:
 
 
 def document(
-    good: Sequence[tuple[Placement, Roof]], out: Sequence[Unplaced], ceilings: Sequence[Ceiling]
+    good: Sequence[tuple[Placement, Roof]], out: Sequence[UnplacedCase], ceilings: Sequence[Ceiling]
 ) -> dict[str, Any]:
     """For --json."""
     return {
@@ -78,8 +78,8 @@ def document(
     }
 
 
-def report(good: Sequence[tuple[Placement, Roof]], out: Sequence[Unplaced]) -> Report:
-    """Summary, the table of cases, and what could not be placed."""
+def report(good: Sequence[tuple[Placement, Roof]], out: Sequence[UnplacedCase]) -> Report:
+    """Summary, the table of cases, and the cases without a roof."""
     summary: list[str] = []
     for roof in {id(r): r for _, r in good}.values():
         peaks = ", ".join(f"{n} {quantity(v, 'op/s')} ({roof.isa[n]})" for n, v in roof.compute.items())
@@ -119,5 +119,5 @@ def _row(p: Placement) -> tuple[str, ...]:
 
 
 def _notes(good: Sequence[tuple[Placement, Roof]]) -> str:
-    said = dict.fromkeys(note for p, _ in good for note in p.notes)
-    return " ".join((NOTE, *(f"! {note}." for note in said)))
+    notes = dict.fromkeys(note for p, _ in good for note in p.notes)
+    return " ".join((NOTE, *(f"! {note}." for note in notes)))

@@ -6,7 +6,7 @@ import pandas as pd
 
 from hwprof.analysis.topdown import bars
 from hwprof.collectors.vocabulary import LEVEL1
-from hwprof.reports.page.content import Table
+from hwprof.reports.tables import Table
 
 NOTE = (
     "Means over rounds; the four slots of one case are of one source. EMULATED: an emulator's pipeline, no machine's; "

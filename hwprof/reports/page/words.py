@@ -1,19 +1,15 @@
-"""Numbers in a report: a few digits, intervals, and who is faster in sentences."""
+"""Numbers, intervals and ratios of a report in words."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
-from hwprof import speed
-from hwprof.analysis.correlation.strata import NETWORK, VARIANT
+from hwprof.analysis.speeds import SpeedRatio
 
 
-def counted(count: int, one: str, several: str) -> str:
+def plural(count: int, one: str, several: str) -> str:
     """`1 case has`, `2 cases have`."""
     return f"{count} {one if count == 1 else several}"
 
@@ -37,58 +33,25 @@ def interval(low: float | None, high: float | None, digits: int = 3) -> str:
     return f"[{number(low, digits)} ... {number(high, digits)}]"
 
 
-def fastest(fps: pd.DataFrame, variants: Sequence[str]) -> list[str]:
-    """Each pair of frameworks over the cases both have: geometric mean ratio with a t interval over networks."""
-    lines = []
-    keys = ["machine", "threads", "cpus", "precision", "size", "batch", NETWORK]
-    wide = fps.pivot_table(index=keys, columns=VARIANT, values="fps")
-    compared = [v for v in variants if v in wide.columns]
-    for index, a in enumerate(compared):
-        for b in compared[index + 1 :]:
-            both = wide[[a, b]].dropna()
-            if both.empty:
-                continue
-            logs: pd.Series = (both[a] / both[b]).astype(float).transform(np.log)
-            per_network = logs.groupby(level=NETWORK).mean().transform(np.exp)
-            mean, low, high = speed.between_rounds([float(v) for v in per_network])
-            fast, slow = (a, b) if mean >= 1 else (b, a)
-            if mean < 1:
-                mean, low, high = 1 / mean, None if high is None else 1 / high, None if low is None else 1 / low
-            wins = int((per_network > 1).sum()) if fast == a else int((per_network < 1).sum())
-            bounds = f", 95 % over networks {interval(low, high)}" if low is not None else ""
-            sure = "" if low is not None and low > 1 else " (the interval includes 1)" if low is not None else ""
-            lines.append(
-                f"{fast} is x{mean:.2f} as fast as {slow} (geometric mean{bounds}){sure}; "
-                f"faster on {wins} of {len(per_network)} networks."
-            )
-    return lines
+def coefficient(value: float | None) -> str:
+    """A coefficient with its sign, or a dash."""
+    return "-" if value is None else f"{value:+.2f}"
 
 
-# What makes rows of the speed table comparable: one chart for each combination.
-PLACE = ("machine", "threads", "cpus", "precision")
+def ratio_sentence(one: SpeedRatio) -> str:
+    """How much faster one framework is than another."""
+    ratio, low, high = one.ratio
+    bounds = f", 95 % over networks {interval(low, high)}" if low is not None else ""
+    sure = "" if low is not None and low > 1 else " (the interval includes 1)" if low is not None else ""
+    return (
+        f"{one.fast} is x{ratio:.2f} as fast as {one.slow} (geometric mean{bounds}){sure}; "
+        f"faster on {one.wins} of {one.networks} networks."
+    )
 
 
-def places(fps: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """The speeds of each machine, number of threads, affinity and precision; what differs between them in words."""
-    differing = [c for c in PLACE if fps[c].astype(str).nunique() > 1]
-    if not differing:
-        return [("", fps)]
-    out = []
-    for key, group in fps.groupby(differing, sort=True, dropna=False):
-        words = [word(c, v) for c, v in zip(differing, key, strict=True)]
-        out.append((" · ".join(words), group))
-    return out
-
-
-def fullest(fps: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Of each machine and precision the one place with most speeds, that with most threads of several as full."""
-    best: dict[tuple[str, str], tuple[tuple[int, int], str, pd.DataFrame]] = {}
-    for words, group in places(fps):
-        first = group.iloc[0]
-        key, rank = (str(first["machine"]), str(first["precision"])), (len(group), int(first["threads"]))
-        if key not in best or rank > best[key][0]:
-            best[key] = rank, words, group
-    return [(words, group) for _, words, group in best.values()]
+def place(values: Mapping[str, Any]) -> str:
+    """Values of columns of PLACE in words."""
+    return " · ".join(word(column, value) for column, value in values.items())
 
 
 def word(column: str, value: Any) -> str:

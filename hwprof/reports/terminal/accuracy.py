@@ -22,7 +22,7 @@ def percent(found: Share | None) -> str:
 
 
 def text(result: AccuracyResult) -> str:
-    """For a terminal: what was shown, a line per framework, a line per pair, what was left out."""
+    """For a terminal: the images, a line per framework, a line per pair, omissions."""
     lines = [
         f"{result.network} {'x'.join(map(str, result.shape))} · {result.images:,} images of {result.folder} · "
         f"{result.classes} classes",
@@ -66,22 +66,22 @@ def verdict(result: AccuracyResult) -> str:
 
 
 def notes(result: AccuracyResult) -> list[str]:
-    """What is not in the counts."""
-    told = []
+    """Images and labels that are not in the counts."""
+    found = []
     if result.broken:
         named = ", ".join(path.rsplit("/", 1)[-1] for path, _ in result.broken[:SHOWN])
         more = ", ..." if len(result.broken) > SHOWN else ""
         images = "image" if len(result.broken) == 1 else "images"
-        told.append(f"{len(result.broken)} broken {images} left out of every count: {named}{more}")
+        found.append(f"{len(result.broken)} broken {images} left out of every count: {named}{more}")
     if result.unused:
-        told.append(f"{result.unused:,} labels of images that are not in the folder")
-    return told
+        found.append(f"{result.unused:,} labels of images that are not in the folder")
+    return found
 
 
 def document(result: AccuracyResult) -> dict[str, Any]:
-    """Everything; `right` and `of` beside each share, no share where there is none."""
+    """Every field; `right` and `of` with each share, null where there is no share."""
     scores = [{**to_json(one), "top1_share": one.top1.value} for one in result.scores]
-    for told, one in zip(scores, result.scores, strict=True):
-        told["top5_share"] = None if one.top5 is None else one.top5.value
+    for score, one in zip(scores, result.scores, strict=True):
+        score["top5_share"] = None if one.top5 is None else one.top5.value
     plain = {f.name: to_json(getattr(result, f.name)) for f in dataclasses.fields(result)}
     return {**plain, "scores": scores, "verdict": verdict(result) if result.pairs else None}

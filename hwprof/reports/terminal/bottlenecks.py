@@ -13,7 +13,7 @@ from hwprof.records import to_json
 
 
 def text(found: Sequence[Diagnosis], everything: bool = False, width: int | None = None) -> str:
-    """Every case: what was found, what can't be told and why; `everything`: also what was ruled out."""
+    """Every case: bottlenecks, undecided rules and why; `everything`: also those ruled out."""
     columns = width or max(70, min(120, shutil.get_terminal_size((100, 24)).columns))
     blocks = []
     if len(found) > 1:
@@ -28,7 +28,7 @@ def text(found: Sequence[Diagnosis], everything: bool = False, width: int | None
     if reasons:
         lines = ["Why it was not measured"]
         for why, names in reasons.items():
-            lines += _wrapped(f"{', '.join(names)}: {why}", columns, "  ")
+            lines += _wrap(f"{', '.join(names)}: {why}", columns, "  ")
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
 
@@ -61,7 +61,7 @@ def document(found: Sequence[Diagnosis]) -> list[dict[str, Any]]:
 
 
 def _reasons(found: Sequence[Diagnosis]) -> dict[str, list[str]]:
-    """Reason -> metrics that a rule wanted and that are missing for it, each once for all cases."""
+    """Reason -> metrics that rules need and that are missing for it, each once for all cases."""
     reasons: dict[str, list[str]] = {}
     for d in found:
         for name in (m for v in d.verdicts for m in v.missing):
@@ -89,30 +89,30 @@ def case(d: Diagnosis, columns: int = 100, everything: bool = False, machine: bo
         for v in ruled_out:
             lines += verdict(v, columns)
     elif ruled_out:
-        lines += _wrapped("ruled out: " + ", ".join(v.code for v in ruled_out), columns, "  ")
+        lines += _wrap("ruled out: " + ", ".join(v.code for v in ruled_out), columns, "  ")
     silent = [v for v in d.verdicts if v.state is State.UNKNOWN]
     if silent:
         lines.append("  can't tell (this is no 'no'):")
         for v in silent:
             numbers = "; ".join(n.text for n in v.numbers)
-            lines += _wrapped(f"{v.code}: {v.because}" + (f" ({numbers})" if numbers else ""), columns, "    ")
+            lines += _wrap(f"{v.code}: {v.because}" + (f" ({numbers})" if numbers else ""), columns, "    ")
     return "\n".join(lines)
 
 
 def verdict(v: Verdict, columns: int) -> list[str]:
-    """State, numbers, how sure, what to try."""
+    """State, certainty, numbers, advice."""
     mark = {State.YES: "!", State.PARTLY: "~", State.NO: " ", State.UNKNOWN: "?"}[v.state]
-    lines = _wrapped(f"{mark} {v.code}: {v.state.value}, certainty {v.sure.value}: {v.because}", columns, "  ")
+    lines = _wrap(f"{mark} {v.code}: {v.state.value}, certainty {v.sure.value}: {v.because}", columns, "  ")
     for n in v.numbers:
-        lines += _wrapped(n.text, columns, "      ")
+        lines += _wrap(n.text, columns, "      ")
     for caution in v.cautions:
-        lines += _wrapped(f"weaker for it: {caution}", columns, "      ")
+        lines += _wrap(f"weaker for it: {caution}", columns, "      ")
     if v.missing and v.state is not State.NO:
-        lines += _wrapped(f"would settle it: {'; '.join(v.missing)}", columns, "      ")
+        lines += _wrap(f"would settle it: {'; '.join(v.missing)}", columns, "      ")
     if v.advice and v.state is not State.NO:
-        lines += _wrapped(f"try: {v.advice}", columns, "      ")
+        lines += _wrap(f"try: {v.advice}", columns, "      ")
     return lines
 
 
-def _wrapped(text: str, columns: int, indent: str) -> list[str]:
+def _wrap(text: str, columns: int, indent: str) -> list[str]:
     return textwrap.wrap(text, columns, initial_indent=indent, subsequent_indent=indent + "  ")

@@ -1,4 +1,4 @@
-"""What `hwprof run -- COMMAND` prints, and what a report says of commands. Reads records only."""
+"""The text of `hwprof run -- COMMAND`, and the report's rows of commands. Reads records only."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ def text(runs: Sequence[Run]) -> str:
 def heading(runs: Sequence[Run]) -> str:
     """The command, who counted, how often it was executed."""
     run = runs[0]
-    told = str(run.case.option("command", run.case.network))
+    command = str(run.case.option("command", run.case.network))
     if run.case.option("runner"):
-        told = declared(run)
+        command = declared_title(run)
     if run.case.option("attached"):
-        return f"process {run.facts['pid']}: {told}\ncounted by {run.facts['backend']}"
+        return f"process {run.facts['pid']}: {command}\ncounted by {run.facts['backend']}"
     executions = sum(len(r.facts.get("executions", ())) for r in runs)
     cpus = ",".join(map(str, run.case.cpus)) or "any"
     rounds, passes = len(runs), len(run.facts.get("executions", ()))
     times = f"{rounds} round{'s' * (rounds != 1)}" + (
         f" of {passes} passes: {executions} executions" if passes > 1 else ""
     )
-    return f"{told}\n{times} · cpu {cpus} · counted by {run.facts.get('backend', 'nobody')}"
+    return f"{command}\n{times} · cpu {cpus} · counted by {run.facts.get('backend', 'nobody')}"
 
 
-def declared(run: Run) -> str:
-    """A network in a framework's own benchmark program, and how that was called."""
+def declared_title(run: Run) -> str:
+    """A network in a framework's own benchmark program, with its command line."""
     case = run.case
     side = f"{case.batch}x3x{case.size}x{case.size}" if case.size else f"batch {case.batch}"
     options = "".join(f" {k}={v}" for k, v in case.options if k not in HIDDEN)
@@ -66,9 +66,9 @@ def declared(run: Run) -> str:
 
 
 def elapsed_s(runs: Sequence[Run]) -> list[float]:
-    """Seconds of each round that says so: median over its executions."""
-    told = [[e["elapsed_ns"] for e in r.facts.get("executions", ()) if "elapsed_ns" in e] for r in runs]
-    return [statistics.median(times) / 1e9 for times in told if times]
+    """Seconds of each round that recorded them: median over its executions."""
+    found = [[e["elapsed_ns"] for e in r.facts.get("executions", ()) if "elapsed_ns" in e] for r in runs]
+    return [statistics.median(times) / 1e9 for times in found if times]
 
 
 def speed(runs: Sequence[Run]) -> list[str]:
@@ -76,9 +76,8 @@ def speed(runs: Sequence[Run]) -> list[str]:
     lines = []
     fps = [r.facts["fps"] for r in runs if r.facts.get("fps")]
     if fps:
-        told = str(runs[0].facts["fps_source"])
-        source = SOURCES.get(told, told)
-        lines.append(f"  FPS       {_interval(fps)}    {source}")
+        source = str(runs[0].facts["fps_source"])
+        lines.append(f"  FPS       {_interval(fps)}    {SOURCES.get(source, source)}")
     lines.append(f"  elapsed   {_interval(elapsed_s(runs))} s")
     if peaks := [r.facts["peak_rss_bytes"] for r in runs if "peak_rss_bytes" in r.facts]:
         lines.append(f"  peak RSS  {max(peaks) / 2**20:>12,.1f} MiB")

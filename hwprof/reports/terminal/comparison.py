@@ -11,8 +11,7 @@ from typing import Any
 from hwprof.analysis.comparison.compare import Change, Comparison, Judgement
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import to_json
-from hwprof.reports.formats.text import terminal
-from hwprof.reports.page.content import Report, Table
+from hwprof.reports.tables import Report, Table, terminal
 
 FORMAT = 1
 HEADER = ("verdict", "case", "FPS old", "FPS new", "ratio", "95 %", "q", "insn", "CPU time", "doubts")
@@ -20,7 +19,7 @@ MOST_FACTS = 20
 
 
 def report(c: Comparison, old: str, new: str, failed: Sequence[tuple[str, str]] = ()) -> Report:
-    """Summary, cases, what is missing, what differs. `failed`: (case, message) of cases that failed in NEW."""
+    """Summary, cases, missing cases, differences. `failed`: (case, message) of cases that failed in NEW."""
     tables = [Table("Cases", HEADER, tuple(row(x) for x in c.changes), note(c))] if c.changes else []
     messages = dict(failed)
     absent = [("NEW", case.title, messages.get(case.title, "")) for case in c.only_old]
@@ -42,36 +41,38 @@ def text(c: Comparison, old: str, new: str, failed: Sequence[tuple[str, str]] = 
 
 
 def summary(c: Comparison, old: str, new: str) -> list[str]:
-    """Sentences: what was compared, the verdict, and what makes it doubtful."""
-    said = [f"OLD: {old}", f"NEW: {new}"]
+    """Sentences: the two sides, the verdict, and doubts on it."""
+    lines = [f"OLD: {old}", f"NEW: {new}"]
     if not c.changes:
-        return [*said, "No case is on both sides: nothing can be compared."]
+        return [*lines, "No case is on both sides: nothing can be compared."]
     by = {v: sum(x.verdict is v for x in c.changes) for v in Judgement}
-    said.append(f"{len(c.changes)} cases: " + ", ".join(f"{n} {v.value}" for v, n in by.items() if n))
+    lines.append(f"{len(c.changes)} cases: " + ", ".join(f"{n} {v.value}" for v, n in by.items() if n))
     worst = sorted(c.regressions, key=lambda x: x.ratio)[:3]
     if worst:
         names = "; ".join(f"{x.case.title} {factor(x.ratio)}" for x in worst)
-        said.append(f"REGRESSION beyond {100 * c.threshold:g} %: {names}" + ("; ..." if len(c.regressions) > 3 else ""))
+        lines.append(
+            f"REGRESSION beyond {100 * c.threshold:g} %: {names}" + ("; ..." if len(c.regressions) > 3 else "")
+        )
     if c.overall is not None:
         o = c.overall
         between = (
             "" if o.low is None or o.high is None else f" [{o.low:.3f} ... {o.high:.3f}] over {o.networks} networks"
         )
         why = "" if between else f" over {o.networks} network{'s' * (o.networks != 1)}; four are needed for an interval"
-        said.append(f"NEW is {factor(o.ratio)} as fast as OLD (geometric mean{between or why})")
+        lines.append(f"NEW is {factor(o.ratio)} as fast as OLD (geometric mean{between or why})")
     if c.common is not None:
-        said.append(
+        lines.append(
             f"all cases moved alike, by about {factor(c.common)}: suspect what they share (the machine's clock, load, "
             "interpreter) before any one framework"
         )
     parts = {d.part for d in c.differences} & {"machine", "host state", "software"}
     if parts:
-        said.append(f"not the same {', '.join(sorted(parts))} on both sides: see what differs")
-    said += c.notes
+        lines.append(f"not the same {', '.join(sorted(parts))} on both sides: see what differs")
+    lines += c.notes
     missing = len(c.only_old), len(c.only_new)
     if any(missing):
-        said.append(f"{missing[0]} cases are missing in NEW, {missing[1]} in OLD: they are named below")
-    return said
+        lines.append(f"{missing[0]} cases are missing in NEW, {missing[1]} in OLD: they are named below")
+    return lines
 
 
 def note(c: Comparison) -> str:
@@ -118,8 +119,8 @@ def short(value: str, most: int = 48) -> str:
 
 def document(c: Comparison, old: str, new: str, failed: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
     """The JSON form."""
-    said = to_json({f.name: getattr(c, f.name) for f in dataclasses.fields(c)})
-    for change in said["changes"]:
+    plain = to_json({f.name: getattr(c, f.name) for f in dataclasses.fields(c)})
+    for change in plain["changes"]:
         change["log_ratio"] = math.log(change["ratio"])
     return {
         "format": FORMAT,
@@ -127,5 +128,5 @@ def document(c: Comparison, old: str, new: str, failed: Sequence[tuple[str, str]
         "new": new,
         "regressions": [x.case.title for x in c.regressions],
         "failed_in_new": dict(failed),
-        **said,
+        **plain,
     }

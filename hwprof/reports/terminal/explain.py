@@ -22,12 +22,12 @@ ORDER = ("parallelism", "clock", "ipc", "work")
 def text(explanations: Sequence[Explanation], summary: Summary | None, width: int | None = None) -> str:
     """Every pair, the summary first where there is one."""
     columns = width or max(70, min(120, shutil.get_terminal_size((100, 24)).columns))
-    blocks = [summarised(summary, explanations)] if summary is not None else []
-    blocks += [one(e, columns) for e in explanations]
+    blocks = [summary_text(summary, explanations)] if summary is not None else []
+    blocks += [pair_text(e, columns) for e in explanations]
     return "\n\n".join(blocks)
 
 
-def summarised(s: Summary, explanations: Sequence[Explanation]) -> str:
+def summary_text(s: Summary, explanations: Sequence[Explanation]) -> str:
     """Geometric means over networks."""
     a, b = explanations[0].a.label, explanations[0].b.label
     lines = [f"{a} over {b}: {s.networks} networks, {s.pairs} pairs; geometric means, 95 % over networks"]
@@ -36,8 +36,8 @@ def summarised(s: Summary, explanations: Sequence[Explanation]) -> str:
     return "\n".join([*lines, *([f"  {s.note}"] if s.note else [])])
 
 
-def one(e: Explanation, columns: int = 100) -> str:
-    """One pair: headline, factors, what stands behind them, interventions, notes."""
+def pair_text(e: Explanation, columns: int = 100) -> str:
+    """One pair: headline, factors, the evidence on them, interventions, notes."""
     d = e.decomposition
     lines = [e.context, *textwrap.wrap(e.headline, columns), ""]
     lines.append(f"  {e.a.label} over {e.b.label}; above 1: {e.a.label} is faster by it")
@@ -52,37 +52,37 @@ def one(e: Explanation, columns: int = 100) -> str:
     lines.append(f"  {_bar(d.fps)}  = FPS ({_number(x.fps.value)} against {_number(y.fps.value)})")
     how = "paired t over rounds" if d.paired else "Welch's t over rounds"
     interval = f"95 % by {how}, {d.rounds[0]} and {d.rounds[1]}" if min(d.rounds) > 1 else "no intervals"
-    lines += _wrapped(interval + (f"; not told apart: {d.merged}" if d.merged else "") + ".", columns, "  ")
+    lines += _wrap(interval + (f"; not told apart: {d.merged}" if d.merged else "") + ".", columns, "  ")
     clues = sorted(e.clues, key=lambda c: ORDER.index(c.factor))
     for factor in dict.fromkeys(c.factor for c in clues):
         lines += ["", f"  Behind {name_of(factor)} (observed, not shown to be the cause)"]
         for clue in (c for c in clues if c.factor == factor):
-            lines += _wrapped(clue.text, columns, "    - ")
+            lines += _wrap(clue.text, columns, "    - ")
     for done in e.interventions:
         lines += ["", *intervention(done, e, columns)]
     if e.notes:
         lines += ["", "  Notes"]
         for note in e.notes:
-            lines += _wrapped(note, columns, "    - ")
+            lines += _wrap(note, columns, "    - ")
     return "\n".join(lines)
 
 
 def intervention(done: Intervention, e: Explanation, columns: int) -> list[str]:
-    """What a rerun showed: the only place where something is said to be a cause."""
+    """The result of a rerun: the only text that names a cause."""
     lines = [f"  Rerun with {CAUSES[done.kind]} changed"]
     for text in effects(done):
-        lines += _wrapped(text, columns, "    - ")
+        lines += _wrap(text, columns, "    - ")
     lines.append(f"    {e.a.label} over {e.b.label} as a product with it:")
     lines += [f"    {_bar(f)}  {name_of(f.name)}" for f in done.chain]
     lines.append(f"    {_bar(e.decomposition.fps)}  = FPS")
-    if done.changed.merged:
-        lines += _wrapped(f"not told apart: {done.changed.merged}.", columns, "    ")
+    if done.rerun.merged:
+        lines += _wrap(f"not told apart: {done.rerun.merged}.", columns, "    ")
     return lines
 
 
 def effects(done: Intervention) -> list[str]:
-    """What a rerun did to each side, a sentence each."""
-    said = []
+    """The effect of a rerun on each side, a sentence each."""
+    sentences = []
     for effect in done.effects:
         bounds = _interval(effect.speed)
         if excludes_one(effect.speed):
@@ -92,8 +92,8 @@ def effects(done: Intervention) -> list[str]:
         text = f"{_cause(done.kind)} {verb}"
         if effect.cpu is not None:
             text += f", at x{effect.cpu.ratio:.2f}{_interval(effect.cpu)} the CPU time per frame"
-        said.append(text + f" (against {effect.changed}" + (f"; {effect.limit}" if effect.limit else "") + ")")
-    return said
+        sentences.append(text + f" (against {effect.change}" + (f"; {effect.limit}" if effect.limit else "") + ")")
+    return sentences
 
 
 def _cause(kind: str) -> str:
@@ -119,7 +119,7 @@ def _bound(value: float) -> str:
 
 
 def _values(name: str, e: Explanation) -> str:
-    """The factor itself on both sides, where it is a number people know."""
+    """The factor itself on both sides, where it has a unit."""
     if name == "parallelism":
         found = [factors_clues.cpus_used(s.evidence) for s in (e.a, e.b)]
         form = "{:.2f}"
@@ -140,7 +140,7 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
-def _wrapped(text: str, columns: int, indent: str) -> list[str]:
+def _wrap(text: str, columns: int, indent: str) -> list[str]:
     return textwrap.wrap(text, columns, initial_indent=indent, subsequent_indent=" " * len(indent))
 
 
@@ -180,11 +180,11 @@ def _plain(e: Explanation) -> dict[str, Any]:
             {
                 "kind": i.kind,
                 "effects": [
-                    {"side": x.side, "changed": x.changed, "speed": _factor(x.speed), "limit": x.limit}
+                    {"side": x.side, "changed": x.change, "speed": _factor(x.speed), "limit": x.limit}
                     | {"cpu": None if x.cpu is None else _factor(x.cpu)}
                     for x in i.effects
                 ],
-                "ratio": _factor(i.changed.fps),
+                "ratio": _factor(i.rerun.fps),
                 "chain": [_factor(f) for f in i.chain],
             }
             for i in e.interventions

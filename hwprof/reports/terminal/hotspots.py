@@ -1,4 +1,4 @@
-"""What `hwprof record` prints: the hottest functions and libraries."""
+"""The text of `hwprof record`: the hottest functions and libraries."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from hwprof.programs import samples
 from hwprof.programs.samples import UNKNOWN
 
 if TYPE_CHECKING:
-    from hwprof.programs.recording import Recorded, Sampling
+    from hwprof.programs.recording import Recording, Sampling
 
 # Format of the JSON document. 1: first edition.
 FORMAT = 1
 LONGEST = 72
 
 
-def text(found: Recorded, sampling: Sampling, top: int, path: Path) -> str:
-    """Two tables and where the flame graph is."""
+def text(found: Recording, sampling: Sampling, top: int, path: Path) -> str:
+    """Two tables and the path of the flame graph."""
     hot = samples.hottest(found.samples)
     lines = [
         found.what,
@@ -27,10 +27,10 @@ def text(found: Recorded, sampling: Sampling, top: int, path: Path) -> str:
     ]
     for row in [h for h in hot if h.self_ > 0][:top]:
         name = row.symbol if len(row.symbol) <= LONGEST else f"{row.symbol[: LONGEST - 1]}…"
-        lines.append(f"  {row.self_:>7.2%}  {row.total:>7.2%}  {name}  [{samples.short(row.library).strip('[]')}]")
+        lines.append(f"  {row.self_:>7.2%}  {row.total:>7.2%}  {name}  [{samples.short_name(row.library).strip('[]')}]")
     lines += ["", f"  {'self':>7}  library"]
     for name, share, _ in samples.libraries(found.samples)[:top]:
-        lines.append(f"  {share:>7.2%}  {samples.short(name)}")
+        lines.append(f"  {share:>7.2%}  {samples.short_name(name)}")
     unknown = sum(h.self_ for h in hot if h.symbol == UNKNOWN)
     if unknown > 0.2:
         lines += [
@@ -43,11 +43,11 @@ def text(found: Recorded, sampling: Sampling, top: int, path: Path) -> str:
     return "\n".join(lines)
 
 
-def _shallow(found: Recorded) -> bool:
+def _shallow(found: Recording) -> bool:
     return sum(len(s.stack) <= 2 for s in found.samples) > len(found.samples) / 2
 
 
-def document(found: Recorded, sampling: Sampling, path: Path) -> dict[str, Any]:
+def document(found: Recording, sampling: Sampling, path: Path) -> dict[str, Any]:
     """The same for programs; shares are of the weight (period) of all samples."""
     return {
         "format": FORMAT,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from hwprof import plugins
+from hwprof.networks import network as networks
 from hwprof.records import to_json
 
 if TYPE_CHECKING:
@@ -54,31 +55,28 @@ def text(work: Matrix, cells: Sequence[MatrixCell]) -> str:
     rows = table(work, cells)
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(f"{word:<{width}}" for word, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    lines += ["", legend(work) + untried(work, cells)]
+    lines += ["", legend(work) + gaps(work, cells)]
     lines += [f"  {cell.network} in {cell.column}: {verdict(cell)}" for cell in cells if not cell.faithful]
     lines += [f"  {column.name} is not here: {column.missing}" for column in work.columns if column.missing]
     return "\n".join(lines)
 
 
 def legend(work: Matrix) -> str:
-    """What a cell's number is."""
+    """The meaning of a cell's number."""
     return (
         f"Cells: largest error against the reference as a share of its largest output, {work.precision}, batch "
         f"{work.batch}, one thread; ! beyond tolerance, ✗ where it ends."
     )
 
 
-def untried(work: Matrix, cells: Sequence[MatrixCell]) -> str:
-    """How many cells are empty because nobody has tried them yet; "" for none."""
+def gaps(work: Matrix, cells: Sequence[MatrixCell]) -> str:
+    """A sentence with the number of cells that were not tried yet; "" for none."""
     missing = len(work.rows) * sum(not column.missing for column in work.columns) - len(cells)
     return f" An empty cell has not been tried yet ({missing} of them)." if missing else ""
 
 
 def command(work: Matrix) -> str:
-    """The call that makes the same matrix again."""
-    from hwprof import plugins
-    from hwprof.networks import network as networks
-
+    """The command that makes the same matrix again."""
     sizes = {size for _, size in work.rows}
     words = ["hwprof frameworks --matrix"]
     rows, names = [name for name, _ in work.rows], [column.name for column in work.columns]
@@ -104,7 +102,7 @@ def markdown(work: Matrix, cells: Sequence[MatrixCell]) -> str:
         "and compared with the reference (ONNX Runtime, FP32, no graph optimisation) on the same seeded images "
         f"(seed {work.seed}).",
         "",
-        legend(work) + untried(work, cells),
+        legend(work) + gaps(work, cells),
         "",
         "| " + " | ".join(rows[0]) + " |",
         "|" + "---|" * len(rows[0]),
@@ -114,7 +112,7 @@ def markdown(work: Matrix, cells: Sequence[MatrixCell]) -> str:
     bad = [cell for cell in cells if not cell.faithful]
     if bad:
         lines += ["## What does not, and why", "", "| network | framework | ends | reason |", "|---|---|---|---|"]
-        lines += [f"| {c.network} | {c.column} | {mark(c)} | {escaped(reason(c))} |" for c in bad] + [""]
+        lines += [f"| {c.network} | {c.column} | {mark(c)} | {escape_cell(reason(c))} |" for c in bad] + [""]
     absent = [column for column in work.columns if column.missing]
     if absent:
         lines += ["## Not tried: not here", "", *(f"- {c.name}: {c.missing}" for c in absent), ""]
@@ -128,13 +126,13 @@ def reason(cell: MatrixCell) -> str:
     return verdict(cell) if cell.failure is None else cell.failure.message
 
 
-def escaped(words: str) -> str:
+def escape_cell(words: str) -> str:
     """For a cell of a Markdown table."""
     return words.replace("|", "\\|").replace("\n", " ")
 
 
 def version_row(name: str, version: str, cells: Sequence[MatrixCell]) -> str:
-    """A framework with its way; no times, which are this machine's at that hour (`--conversions` tells them)."""
+    """A framework with its way from ONNX; without times, which differ between machines (`--conversions` has them)."""
     mine = next((cell for cell in cells if cell.column == name and cell.steps), None)
     way = "read as it is" if mine is None else " → ".join(str(step["target"]) for step in mine.steps)
     return f"| {name} | {version} | {way} |"
@@ -147,77 +145,23 @@ def document(work: Matrix, cells: Sequence[MatrixCell]) -> dict[str, Any]:
         "batch": work.batch,
         "seed": work.seed,
         "frameworks": [to_json(column) for column in work.columns],
-        "cells": [finite({**to_json(cell), "faithful": cell.faithful}) for cell in cells],
+        "cells": [replace_infinite({**to_json(cell), "faithful": cell.faithful}) for cell in cells],
     }
 
 
-def finite(value: Any) -> Any:
+def replace_infinite(value: Any) -> Any:
     """The same with None for infinities and NaN."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: finite(inner) for key, inner in value.items()}
-    return [finite(inner) for inner in value] if isinstance(value, list) else value
+        return {key: replace_infinite(inner) for key, inner in value.items()}
+    return [replace_infinite(inner) for inner in value] if isinstance(value, list) else value
 
 
-def ways(names: Sequence[str]) -> list[dict[str, Any]]:
-    """Each framework's way from ONNX.
-
-    Steps, the interpreter of each, whether it is there, seconds seen in this cache.
-    """
-    from hwprof.environments import interpreters
-    from hwprof.frameworks import conversions
-    from hwprof.plan.cases import converter_of
-    from hwprof.plugins import adapter
-
-    seen, found = times(), []
-    for name in names:
-        one = adapter(name)
-        where = interpreters.find(name, one.environment)
-        python = converter_of(one, where.python)
-        steps = conversions.way(one)
-        told = [
-            {
-                "source": step.source,
-                "target": step.target,
-                "by": step.by,
-                "seconds": seen.get((name, step.target), []),
-            }
-            for step in steps or ()
-        ]
-        wrong = where.error
-        if one.environment.converter not in ("", "hwprof", name):
-            wrong = (
-                wrong
-                or interpreters.find(one.environment.converter, adapter(one.environment.converter).environment).error
-            )
-        form = conversions.given(one)
-        means = conversions.meaning(one)
-        found.append(
-            {"framework": name, "form": form, "means": means, "python": python, "steps": told, "missing": wrong}
-        )
-    return found
-
-
-def times() -> Mapping[tuple[str, str], list[float]]:
-    """(framework, form) -> seconds of every conversion in the cache."""
-    from hwprof.cache import default_cache
-
-    seen: dict[tuple[str, str], list[float]] = {}
-    for path in sorted((default_cache() / "artifacts").glob("*/artifact.json")):
-        try:
-            told = json.loads(path.read_text())
-        except (OSError, ValueError):
-            continue
-        for step in told.get("steps", ()):
-            seen.setdefault((str(told.get("framework", "")), str(step["target"])), []).append(float(step["seconds"]))
-    return seen
-
-
-def ways_text(told: Sequence[Mapping[str, Any]]) -> str:
+def ways_text(ways: Sequence[Mapping[str, Any]]) -> str:
     """For a terminal."""
     lines = []
-    for one in told:
+    for one in ways:
         lines.append(f"{one['framework']:<12} {one['form']}: {one['means']}")
         if not one["steps"]:
             lines.append(f"{'':<12}   reads the ONNX file as it is")

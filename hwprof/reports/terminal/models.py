@@ -9,8 +9,7 @@ from typing import Any
 
 from hwprof.analysis.models import Assessment
 from hwprof.records import to_json
-from hwprof.reports.formats.text import terminal
-from hwprof.reports.page.content import Report, Table
+from hwprof.reports.tables import Report, Table, terminal
 from hwprof.store.schema import dumps
 
 HEADER = ("predictor", "elasticity", "95 %", "VIF", "mixed model (secondary)")
@@ -31,7 +30,13 @@ def report(found: Sequence[Assessment]) -> Report:
         summary += [f"  {note}" for note in a.notes]
         if a.coefficients:
             rows = tuple(
-                (c.name, f"{c.value:+.2f}", f"{c.low:+.2f} ... {c.high:+.2f}", f"{c.vif:.1f}", second(a, c.name))
+                (
+                    c.name,
+                    f"{c.value:+.2f}",
+                    f"{c.low:+.2f} ... {c.high:+.2f}",
+                    f"{c.vif:.1f}",
+                    mixed_coefficient(a, c.name),
+                )
                 for c in a.coefficients
             )
             warned = f" MixedLM warned: {'; '.join(a.mixed.warnings)}." if a.mixed and a.mixed.warnings else ""
@@ -61,8 +66,8 @@ def sentence(a: Assessment) -> str:
     return f"{a.verdict}. {frameworks}; {errors}{p}"
 
 
-def second(a: Assessment, name: str) -> str:
-    """What the mixed model says of a predictor."""
+def mixed_coefficient(a: Assessment, name: str) -> str:
+    """The mixed model's coefficient of a predictor with its interval."""
     if a.mixed is None or name not in a.mixed.coefficients:
         return ""
     value, low, high = a.mixed.coefficients[name]

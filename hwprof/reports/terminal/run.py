@@ -1,4 +1,4 @@
-"""The terminal picture of one case: what `hwprof run` prints. Reads records only."""
+"""The text of `hwprof run`. Reads records only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hwprof.records import Exactness, Fidelity, Kind, Origin, Reading, Role, Run
 from hwprof.speed import bare_latencies, between_rounds, latency_ns, of_run, outliers, percentile, within_run_interval
 from hwprof.store.columns import shape_of, simulator_of
 
-# Read for the identity and for doubts; the table shows what was asked for.
+# Units of time -> factor to ms.
 TIME_UNITS = {"ns": 1e-6, "s": 1e3}
 FIRST_EDITION = "Counted by an earlier hwprof, with 8 to 10 million instructions of its own worker in each run."
 
@@ -32,7 +32,7 @@ def text(runs: Sequence[Run]) -> str:
         lines += ["", *speed(good), "", *counters(good)]
     for run in runs:
         if run.kind is Kind.SIMULATED:
-            lines += ["", *simulated(run)]
+            lines += ["", *simulation_lines(run)]
     if good:
         lines += doubt_lines(good)
     return "\n".join(lines)
@@ -44,7 +44,7 @@ def document(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 
 def failures(runs: Sequence[Run]) -> list[str]:
-    """Each way of failing once; what a worker printed last only where the message is not an exception's own."""
+    """Each kind of failure once; the last lines of a worker's log only where the message is not an exception's own."""
     lines = []
     failed = [run.failure for run in runs if run.failure is not None]
     for code, message in dict.fromkeys((f.code, f.message) for f in failed):
@@ -58,10 +58,10 @@ def failures(runs: Sequence[Run]) -> list[str]:
 
 
 def heading(run: Run, good: int) -> str:
-    """What was measured, where and how often."""
+    """The case, its CPUs, and the number of rounds and windows."""
     case = run.case
     side = f"{case.batch}x3x{case.size}x{case.size}" if case.size else f"batch {case.batch}"
-    # numpy is recorded beside the framework's distributions, of which a vendor's build may have none
+    # numpy is recorded with the framework's distributions, of which a vendor's build may have none
     own = (v for name, v in run.software.get("distributions", {}).items() if v and name != "numpy")
     version = run.facts.get("version") or next(own, "")
     options = "".join(f" {name}={value}" for name, value in case.options)
@@ -78,7 +78,7 @@ def heading(run: Run, good: int) -> str:
 
 
 def emulation(run: Run) -> list[str]:
-    """What has to be said beside every time and speed of an emulated machine."""
+    """The mark on times and speeds of an emulated machine."""
     counted = any(r.origin is Origin.EMULATED for w in run.windows for r in w.readings)
     if not counted and not run.host_state.get("emulated"):
         return []
@@ -118,31 +118,31 @@ def speed(runs: Sequence[Run]) -> list[str]:
         )
     fidelity = runs[0].fidelity
     if fidelity is None:
-        said = "not compared"
+        outputs = "not compared"
     elif fidelity.is_reference:
-        said = "is the reference"
+        outputs = "is the reference"
     else:
         verdict = "faithful" if fidelity.faithful else "UNFAITHFUL"
-        said = f"{verdict}, max error {fidelity.max_rel:.1e} of the largest {value_of(fidelity)}"
-    lines.append(f"  counting    {overhead.of_runs(runs)}    outputs: {said}")
-    lines += computed_in(runs[0], fidelity)
+        outputs = f"{verdict}, max error {fidelity.max_rel:.1e} of the largest {value_of(fidelity)}"
+    lines.append(f"  counting    {overhead.estimate(runs)}    outputs: {outputs}")
+    lines += precision_lines(runs[0], fidelity)
     return lines
 
 
 def value_of(fidelity: Fidelity) -> str:
-    """What an error is a share of: the output, with the agreement on classes; of several outputs the worst one."""
+    """The value that an error is relative to: the output, with the agreement on classes; of several the worst one."""
     if fidelity.output:
         return f"value of output {fidelity.output}, the worst one"
     return "output" if fidelity.top1 is None else f"output, top-1 {fidelity.top1:.0%}"
 
 
-def computed_in(run: Run, fidelity: Fidelity | None) -> list[str]:
-    """What was truly computed, where the framework was asked for another precision than FP32."""
+def precision_lines(run: Run, fidelity: Fidelity | None) -> list[str]:
+    """The precision that was really computed in, where the framework was asked for another one than FP32."""
     computed = run.facts.get("computed")
     if not isinstance(computed, dict):
         return []
-    said = ", ".join(f"{count} in {precision}" for precision, count in computed.items() if count)
-    lines = [f"  computed    convolutions and matrix products: {said}"]
+    counts = ", ".join(f"{count} in {precision}" for precision, count in computed.items() if count)
+    lines = [f"  computed    convolutions and matrix products: {counts}"]
     if fidelity is None or fidelity.simulated_rel is None:
         return lines
     if fidelity.top1 is None or fidelity.simulated_top1 is None:
@@ -155,7 +155,7 @@ def computed_in(run: Run, fidelity: Fidelity | None) -> list[str]:
     return lines
 
 
-def counted(runs: Iterable[Run]) -> list[tuple[Window, int]]:
+def counted_windows(runs: Iterable[Run]) -> list[tuple[Window, int]]:
     """Counted windows with their frames."""
     return [(w, len(w.latencies_ns) * r.case.batch) for r in runs for w in r.windows if w.role is Role.COUNTED]
 
@@ -163,7 +163,7 @@ def counted(runs: Iterable[Run]) -> list[tuple[Window, int]]:
 def counters(runs: Sequence[Run], per: str = "per frame") -> list[str]:
     """The table of events: per frame, per thousand instructions, share of time counted, exactness."""
     found: dict[str, list[tuple[Reading, int]]] = {}
-    for window, frames in counted(runs):
+    for window, frames in counted_windows(runs):
         for reading in window.readings:
             found.setdefault(reading.metric, []).append((reading, frames))
     per_frame = {name: median_per_frame(pairs) for name, pairs in found.items()}
@@ -183,19 +183,19 @@ def counters(runs: Sequence[Run], per: str = "per frame") -> list[str]:
         running = [r.running for r, _ in pairs if r.running is not None]
         share = f"{100 * min(running):.0f} %" if running else "-"
         domain = "" if reading.domain in ("user+kernel", "process", "system") else f":{reading.domain[0]}"
-        doubted = next((r.why for r, _ in pairs if r.exactness is Exactness.SUSPECT), "")
+        suspicion = next((r.why for r, _ in pairs if r.exactness is Exactness.SUSPECT), "")
         per_window = "per window" if shape is Shape.TOTAL else ""
-        remarks = "; ".join(filter(None, (doubted, per_window, reading.meaning)))
+        remarks = "; ".join(filter(None, (suspicion, per_window, reading.meaning)))
         note = f"  # {remarks}" if remarks else ""
         origin = "" if reading.origin.value in ("hardware", "kernel") else f" ({reading.origin.value})"
         lines.append(f"  {shown:>16}  {name + domain + unit:<26}{ratio:>11}  {share:>7}  {worst.value}{origin}{note}")
-    for why, names in grouped(absent).items():
+    for why, names in by_reason(absent).items():
         lines.append(f"  {'<not available>':>16}  {', '.join(names)}")
         lines.append(f"  {'':>16}    {why}")
     return lines
 
 
-def grouped(absent: Iterable[Reading]) -> dict[str, list[str]]:
+def by_reason(absent: Iterable[Reading]) -> dict[str, list[str]]:
     """Reason -> metrics, so that one missing PMU is one line and not twenty."""
     reasons: dict[str, list[str]] = {}
     for reading in absent:
@@ -214,7 +214,7 @@ def median_per_frame(pairs: Sequence[tuple[Reading, int]]) -> float | None:
 
 
 def amount(reading: Reading, value: float) -> tuple[str, str]:
-    """The number as text, and the unit to be written behind the name."""
+    """The number as text, and the unit that follows the name."""
     if reading.unit in TIME_UNITS:
         return f"{value * TIME_UNITS[reading.unit]:,.3f}", " ms"
     if reading.unit in ("B", "bytes"):
@@ -226,16 +226,16 @@ def amount(reading: Reading, value: float) -> tuple[str, str]:
     return (f"{value:,.0f}" if large else f"{value:,.3f}"), unit
 
 
-def simulated(run: Run) -> list[str]:
-    """Counts of a simulated run, marked as such, with what the simulator offers and the CPU has besides."""
+def simulation_lines(run: Run) -> list[str]:
+    """Counts of a simulated run, marked as such, with the instruction sets that the simulator lacks."""
     if run.failure is not None:
         return [f"  simulation: none: {run.failure.message}. {run.failure.remedy}".rstrip()]
-    tool = simulated_by(run)
+    tool = simulator_mark(run)
     if tool.startswith("riscv64"):
         cpu, program = run.facts.get("simulator_cpu", ""), run.facts.get("simulator_version", "")
         lines = [f"  simulated riscv64 ({cpu}; {program}): one inference after three to warm up"]
     else:
-        lines = [f"  simulated by {tool}: {_counted(run)}"]
+        lines = [f"  simulated by {tool}: {_inferences(run)}"]
         lines += [f"    {FIRST_EDITION}"] if tool == "callgrind-v1" else []
     for window in run.windows:
         frames = len(window.latencies_ns) * run.case.batch
@@ -244,7 +244,7 @@ def simulated(run: Run) -> list[str]:
             for reading in window.readings
             if reading.value is not None
         ]
-    if caches := modelled_caches.described(run.facts.get("simulator_caches", {})):
+    if caches := modelled_caches.describe(run.facts.get("simulator_caches", {})):
         lines.append(f"    simulated caches, as sysfs has them: {caches}")
     inside, outside = set(run.facts.get("cpu_features", ())), set(run.facts.get("native_cpu_features", ()))
     if lost := sorted(outside - inside):
@@ -253,14 +253,14 @@ def simulated(run: Run) -> list[str]:
     return lines
 
 
-def simulated_by(run: Run) -> str:
-    """What a simulated run's counts are marked with, as their columns are."""
+def simulator_mark(run: Run) -> str:
+    """The mark of a simulated run's counts, as in their columns."""
     tool = str(run.facts.get("simulator", "callgrind"))
     marks = (simulator_of(r.source) for w in run.windows for r in w.readings if r.origin is Origin.SIMULATED)
     return next((mark for mark in marks if mark.startswith(tool)), tool)
 
 
-def _counted(run: Run) -> str:
+def _inferences(run: Run) -> str:
     """How many inferences callgrind counted."""
     count = sum(len(w.latencies_ns) for w in run.windows)
     counted = "one inference" if count == 1 else f"mean of {count} inferences"
@@ -268,14 +268,14 @@ def _counted(run: Run) -> str:
 
 
 def simulations(runs: Sequence[Run]) -> list[str]:
-    """What counts of a simulator are, for each that was used."""
+    """A sentence on each simulator that was used."""
     cases: dict[str, int] = {}
     caches: dict[str, dict[str, None]] = {}
     for run in runs:
         if run.kind is Kind.SIMULATED and run.failure is None:
-            tool = simulated_by(run)
+            tool = simulator_mark(run)
             cases[tool] = cases.get(tool, 0) + 1
-            modelled = modelled_caches.described(run.facts.get("simulator_caches", {}))
+            modelled = modelled_caches.describe(run.facts.get("simulator_caches", {}))
             caches.setdefault(tool, {}).update({modelled: None} if modelled else {})
     lines = []
     for tool, count in cases.items():
@@ -301,14 +301,14 @@ def _per_frame(reading: Reading, frames: int) -> str:
 
 def doubt_lines(runs: Sequence[Run]) -> list[str]:
     """Every doubt once, with how many rounds raised it."""
-    said: dict[str, tuple[str, set[int]]] = {}
+    found: dict[str, tuple[str, set[int]]] = {}
     for run in runs:
         for doubt in run.doubts:
-            _, rounds = said.setdefault(doubt.code, (doubts.text(doubt), set()))
+            _, rounds = found.setdefault(doubt.code, (doubts.text(doubt), set()))
             rounds.add(run.round)
     for doubt in overhead.doubts(runs):
-        said[doubt.code] = (doubts.text(doubt), {run.round for run in runs})
-    if not said:
+        found[doubt.code] = (doubts.text(doubt), {run.round for run in runs})
+    if not found:
         return []
     of = f" of {len(runs)} rounds" if len(runs) > 1 else ""
-    return ["", "  Doubts", *(f"    {text}" + (f" ({len(n)}{of})" if of else "") for text, n in said.values())]
+    return ["", "  Doubts", *(f"    {text}" + (f" ({len(n)}{of})" if of else "") for text, n in found.values())]

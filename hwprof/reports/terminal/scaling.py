@@ -1,4 +1,4 @@
-"""What `hwprof scaling` prints and draws: FPS, speed-up and efficiency against threads."""
+"""Text and figure of `hwprof scaling`: FPS, speed-up and efficiency against threads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from hwprof.analysis.factors.scaling import ScalingLaw, ScalingPoint
 from hwprof.speed import Interval
 
-# Okabe and Ito's palette: told apart by colour-blind readers too; markers differ as well.
+# Okabe and Ito's palette, distinguishable by colour-blind readers; markers differ as well.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 STYLE: Any = {
@@ -36,8 +36,8 @@ def text(title: str, points: Sequence[ScalingPoint], fits: Sequence[ScalingLaw])
         lines.append(f"  {p.threads:>7} {p.rounds:>6}  {cells}  {serial}")
     lines.append("")
     for fit in fits:
-        told = ", ".join(f"{name} {span(value, 4)}" for name, value in fit.parameters.items()) or f"no fit: {fit.why}"
-        lines.append(f"  {fit.law}: {told}")
+        values = ", ".join(f"{name} {span(value, 4)}" for name, value in fit.parameters.items()) or f"no fit: {fit.why}"
+        lines.append(f"  {fit.law}: {values}")
     lines.append("  95 % between rounds; serial fraction by Karp and Flatt, each number of threads by itself")
     return "\n".join(lines)
 
@@ -87,9 +87,9 @@ def figure(curves: Mapping[str, Sequence[ScalingPoint]]) -> Any:
                 high = [0.0 if v.high is None else v.high - v.value for v in values]
                 label = name.replace("$", r"\$") if panel is left else None
                 panel.errorbar(x, [v.value for v in values], yerr=[low, high], label=label, capsize=2, **style)
-        for panel, says in ((left, "speed-up over one thread"), (right, "parallel efficiency")):
+        for panel, label in ((left, "speed-up over one thread"), (right, "parallel efficiency")):
             panel.set_xlabel("threads")
-            panel.set_ylabel(says)
+            panel.set_ylabel(label)
             panel.set_xticks(counts)
             panel.set_ylim(bottom=0)
         left.legend(fontsize=8)

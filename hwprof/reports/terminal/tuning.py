@@ -1,4 +1,4 @@
-"""What `hwprof tune` prints, and what a report says of tuned runs. Reads records and evidence only."""
+"""The text of `hwprof tune`, and the report's rows of tuned runs. Reads records and evidence only."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from hwprof.records import Kind, Run
 
 if TYPE_CHECKING:
-    from hwprof.plan.kept import Kept
-    from hwprof.studies.tuning.tuner import Tuned
+    from hwprof.plan.winner import Winner
+    from hwprof.studies.tuning.tuner import TuningResult
 
 SHOWN = 12
 HEADER = ("case", "tuned to", "FPS over default", "rounds", "search", "of")
@@ -19,12 +19,12 @@ NOTE = (
 )
 
 
-def ratio(told: Mapping[str, Any]) -> str:
+def ratio(final: Mapping[str, Any]) -> str:
     """`x1.32 [1.25 ... 1.40]`; a dash where nothing was compared."""
-    if "ratio" not in told:
+    if "ratio" not in final:
         return "-"
-    bounds = "" if told["low"] is None else f" [{told['low']:.3f} ... {told['high']:.3f}]"
-    return f"x{told['ratio']:.3f}{bounds}"
+    bounds = "" if final["low"] is None else f" [{final['low']:.3f} ... {final['high']:.3f}]"
+    return f"x{final['ratio']:.3f}{bounds}"
 
 
 def changes(winner: Mapping[str, Any]) -> str:
@@ -33,17 +33,18 @@ def changes(winner: Mapping[str, Any]) -> str:
     return f"threads={winner['threads']} cpus={','.join(map(str, winner['cpus']))}{options}"
 
 
-def text(tuned: Tuned) -> str:
-    """Text of one tuning: the candidates, what failed, the comparison that decided, what is kept."""
-    told, winner = tuned.kept.evidence, tuned.kept.winner()
-    default = " ".join(f"{k}={v}" for k, v in told["default"].items())
+def text(tuned: TuningResult) -> str:
+    """Text of one tuning: the candidates, failures, the final comparison, the winner."""
+    evidence, winner = tuned.kept.evidence, tuned.kept.parameters()
+    default = " ".join(f"{k}={v}" for k, v in evidence["default"].items())
     lines = [
         tuned.subject.title,
-        f"{told['measurements']} measurements, {told['spent_s']:g} s of {told['budget_s']:g} s; default: {default}",
+        f"{evidence['measurements']} measurements, {evidence['spent_s']:g} s of {evidence['budget_s']:g} s; "
+        f"default: {default}",
         "",
         f"  {'FPS':>9} {'(final)':>9}  {'rounds':>6}  candidate",
     ]
-    good = [c for c in told["candidates"] if not c["failure"]]
+    good = [c for c in evidence["candidates"] if not c["failure"]]
     lines += [
         f"  {_fps(row['fps_search'])} {_fps(row['fps_final'])}  {row['rounds']:>6}  {row['changes']}"
         for row in good[:SHOWN]
@@ -52,25 +53,25 @@ def text(tuned: Tuned) -> str:
         lines.append(f"  {'...':>9} {'':>9}  {'':>6}  {len(good) - SHOWN} slower ones (--json has all)")
     lines += [
         f"  {'failed':>9} {'':>9}  {r['rounds']:>6}  {r['changes']}: {r['failure']}"
-        for r in told["candidates"]
+        for r in evidence["candidates"]
         if r["failure"]
     ]
-    lines += [f"  left out: {s['factor']}={s['value']}" for s in told["struck"] if s["why"].startswith("not tried")]
-    if told["untried"]:
-        reach = f"--budget {told['enough_s']}s would be about enough"
-        lines.append(f"  not tried, the budget did not reach: {len(told['untried'])} combinations ({reach})")
+    lines += [f"  left out: {s['factor']}={s['value']}" for s in evidence["struck"] if s["why"].startswith("not tried")]
+    if evidence["untried"]:
+        reach = f"--budget {evidence['enough_s']}s would be about enough"
+        lines.append(f"  not tried, the budget did not reach: {len(evidence['untried'])} combinations ({reach})")
     lines.append("")
-    for c in told["comparisons"]:
+    for c in evidence["comparisons"]:
         share = f"{100 * c['confidence']:.3g} % interval, {c['rounds']} paired rounds"
         lines.append(f"  {c['candidate']} / {c['against']}: {ratio(c)}  {share}")
-    verdict = "the default stays" if not told["changes"] else "winner"
-    lines += [f"  {verdict}: {told['why']}", f"  {changes(winner)}"]
+    verdict = "the default stays" if not evidence["changes"] else "winner"
+    lines += [f"  {verdict}: {evidence['why']}", f"  {changes(winner)}"]
     return "\n".join(lines)
 
 
-def document(kept: Iterable[Kept]) -> list[dict[str, Any]]:
-    """Each winner with what it rests on."""
-    return [{"winner": k.winner(), "evidence": k.evidence} for k in kept]
+def document(kept: Iterable[Winner]) -> list[dict[str, Any]]:
+    """Each winner with its evidence."""
+    return [{"winner": k.parameters(), "evidence": k.evidence} for k in kept]
 
 
 def _fps(value: float | None) -> str:
@@ -78,16 +79,23 @@ def _fps(value: float | None) -> str:
 
 
 def rows(runs: Iterable[Run]) -> tuple[tuple[str, ...], ...]:
-    """A row per tuned case of a report: what it was tuned to, on which evidence."""
+    """A row per tuned case of a report: its parameters and their evidence."""
     found: dict[tuple[str, ...], None] = {}
     for run in runs:
-        told = run.facts.get("tuned")
-        if run.kind is not Kind.NATIVE or not told:
+        facts = run.facts.get("tuned")
+        if run.kind is not Kind.NATIVE or not facts:
             continue
         case = run.case
         name = f"{case.framework} {case.network} {case.size}px b{case.batch} {case.precision}"
-        kept = "" if told.get("changes") else " (the default stayed)"
-        rounds = str(told.get("rounds", "-"))
-        row = (name, changes(told["winner"]) + kept, ratio(told), rounds, str(told["experiment"]), str(told["at_utc"]))
+        kept = "" if facts.get("changes") else " (the default stayed)"
+        rounds = str(facts.get("rounds", "-"))
+        row = (
+            name,
+            changes(facts["winner"]) + kept,
+            ratio(facts),
+            rounds,
+            str(facts["experiment"]),
+            str(facts["at_utc"]),
+        )
         found[row] = None
     return tuple(sorted(found))

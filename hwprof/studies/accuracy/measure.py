@@ -1,7 +1,7 @@
 """Top-1 and top-5 of a network in several frameworks on the same crops of labelled images.
 
-Images are decoded and cropped once, in a worker of hwprof's own interpreter; every framework is given the same bytes,
-in a worker of its own. Crops and answers are kept in the cache under their content: what was done is not repeated.
+Images are decoded and cropped once, in a worker of hwprof's own interpreter. Every framework infers the same bytes, in
+a worker of its own. The cache keeps crops and answers under a hash of all that they depend on.
 """
 
 from __future__ import annotations
@@ -19,34 +19,35 @@ from typing import TYPE_CHECKING, Any
 from hwprof.analysis import accuracy as statistics
 from hwprof.environments import interpreters
 from hwprof.errors import UsageError
+from hwprof.frameworks import named_outputs
 from hwprof.networks.preprocess import Preprocess
 from hwprof.plan.cases import PlannedCase
 from hwprof.records import Failure
-from hwprof.runner.workshop import PreparationFailed, Workshop, several
-from hwprof.studies.accuracy.labelled import Labelled
+from hwprof.runner.workshop import PreparationFailed, Workshop, outputs_key
+from hwprof.studies.accuracy.dataset import LabelledImages
 from hwprof.worker.protocol import Task
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Raised whenever a kept crop or answer would mean something else.
+# Increased whenever the meaning of a cached crop or answer changes.
 FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Crops:
-    """Images as every framework gets them. `broken`: (file, reason) of those that are left out of every count."""
+    """Images as every framework gets them. `broken`: (file, reason) of images that no count includes."""
 
     path: Path
     digest: str
-    kept: tuple[int, ...]  # indices into the set's images
+    indices: tuple[int, ...]  # into the set's images
     broken: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What one framework said; `failure` where it did not."""
+    """The classes that one framework ranked highest, per image; or its `failure`."""
 
     name: str
     top: NDArray[np.int32] | None = None
@@ -57,7 +58,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class AccuracyResult:
-    """Everything that is said of one network on one set."""
+    """One network on one set of images, in every framework."""
 
     network: str
     shape: tuple[int, ...]  # of one input: channels, height, width
@@ -76,7 +77,7 @@ class AccuracyResult:
 def crops(
     workshop: Workshop, planned: PlannedCase, images: Sequence[Path], how: Preprocess, library: tuple[str, str]
 ) -> Crops:
-    """Decode and crop, once per content. Raises PreparationFailed; broken images are told, not raised."""
+    """Decode and crop, once per content. Raises PreparationFailed. A broken image is no error."""
     content = hashlib.sha256()
     for path in images:
         try:
@@ -96,24 +97,24 @@ def crops(
         with os.fdopen(handle, "w") as stream:
             json.dump({"library": library[0], "images": [str(path.resolve()) for path in images]}, stream)
         more = {"preprocess": how, "source": name}
-        folder = workshop.entry("crops", "images", key, planned, Task.IMAGES, "", more=more)
+        folder = workshop.entry("crops", "images", key, planned, Task.IMAGES, "", **more)
     finally:
         Path(name).unlink()
-    told = {int(i): reason for i, reason in json.loads((folder / "broken.json").read_text()).items()}
-    # Reasons begin with the path that the file had when the crops were made.
-    broken = tuple((str(images[i]), reason.partition(": ")[2] or reason) for i, reason in sorted(told.items()))
-    kept = tuple(i for i in range(len(images)) if i not in told)
-    return Crops(folder / "crops.npy", folder.name, kept, broken)
+    reasons = {int(i): reason for i, reason in json.loads((folder / "broken.json").read_text()).items()}
+    # A reason begins with the path that the file had when the crops were made.
+    broken = tuple((str(images[i]), reason.partition(": ")[2] or reason) for i, reason in sorted(reasons.items()))
+    indices = tuple(i for i in range(len(images)) if i not in reasons)
+    return Crops(folder / "crops.npy", folder.name, indices, broken)
 
 
-def answers(workshop: Workshop, planned: PlannedCase, name: str, given: Crops, how: Preprocess) -> Answers:
-    """What one framework says to the crops; never raises for what its worker or its conversion did."""
+def answers(workshop: Workshop, planned: PlannedCase, name: str, crops: Crops, how: Preprocess) -> Answers:
+    """The answers of one framework. A failure of its conversion or its worker is returned, not raised."""
     import numpy as np
 
     adapter = planned.adapter
     try:
         source = workshop.network(planned)
-        artifact = workshop.converted(planned, source)
+        artifact = workshop.artifact(planned, source)
         wanted = (*adapter.environment.distributions, "numpy")
         key = {
             "what": "answers",
@@ -122,28 +123,27 @@ def answers(workshop: Workshop, planned: PlannedCase, name: str, given: Crops, h
             "adapter": planned.adapter_path,
             # an artifact's folder is named by all that it depends on
             "artifact": artifact.relative_to(workshop.cache).parts[:2],
-            "crops": given.digest,
+            "crops": crops.digest,
             "normalised": [how.mean, how.std],
             "versions": interpreters.software(planned.python, wanted)["distributions"],
             "format": FORMAT,
-            **several(planned),
+            **outputs_key(planned),
         }
-        more = {"preprocess": how, "reference": str(given.path), "artifact": str(artifact), "cpus": planned.case.cpus}
+        more = {"preprocess": how, "reference": str(crops.path), "artifact": str(artifact), "cpus": planned.case.cpus}
+        more["source"] = str(source)
         folder = workshop.entry(
-            "answers", f"{adapter.name}-{planned.case.network}", key, planned, Task.PREDICT, "", source, more
+            "answers", f"{adapter.name}-{planned.case.network}", key, planned, Task.PREDICT, "", **more
         )
     except PreparationFailed as error:
         return Answers(name, failure=error.failure)
     classes = int(np.load(folder / "outputs.npy", mmap_mode="r").shape[1])
-    top = np.load(folder / "top.npy")[list(given.kept)]
+    top = np.load(folder / "top.npy")[list(crops.indices)]
     return Answers(name, top, classes, json.loads((folder / "facts.json").read_text()))
 
 
 def classes_of(reference: Path) -> int:
-    """Values per image of a network's first output, which classes are looked for in."""
+    """Values per image of a network's first output: its classes."""
     import numpy as np
-
-    from hwprof.frameworks import named_outputs
 
     if reference.suffix == named_outputs.ENDING:
         return int(next(iter(named_outputs.load(reference).values()))[0].size)
@@ -153,18 +153,17 @@ def classes_of(reference: Path) -> int:
 def measure(
     workshop: Workshop,
     cases: Sequence[tuple[str, PlannedCase]],
-    data: Labelled,
+    data: LabelledImages,
     how: Preprocess,
     library: tuple[str, str],
     say: Callable[[str], None] = lambda line: None,
     strict: bool = False,
 ) -> AccuracyResult:
-    """Ask every case, score it, compare each two. Raises UsageError for a set without a whole image."""
+    """Score every case, compare each two. Raises UsageError for a set without a whole image."""
     import numpy as np
 
     first = cases[0][1]
     source = workshop.network(first)
-    # what the network has for outputs is known before the long part begins
     classes = classes_of(workshop.reference(first, source))
     data.fit(classes)
     given = crops(workshop, first, data.images, how, library)
@@ -172,9 +171,9 @@ def measure(
         say(f"{path}: {reason}: left out of every count")
     if strict and given.broken:
         raise UsageError(f"{len(given.broken)} of {len(data.images)} images are broken", "--strict refuses such a set")
-    if not given.kept:
+    if not given.indices:
         raise UsageError(f"none of the {len(data.images)} images can be read", "are they images?")
-    labels = np.asarray([data.labels[i] for i in given.kept], np.int64)
+    labels = np.asarray([data.labels[i] for i in given.indices], np.int64)
     tops, scores, failures = {}, [], []
     for name, planned in cases:
         found = answers(workshop, planned, name, given, how)

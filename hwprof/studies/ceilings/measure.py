@@ -1,7 +1,7 @@
 """Measures a machine's ceilings on given CPUs: several repetitions each, the median kept, the spread beside it.
 
-Rates are per CPU time: on a machine that others use too, the program gets a share of its CPUs, and a ceiling is what
-they can do while it has them. The share is kept; well below 1 the figures of caches and memory are disturbed.
+Rates are per CPU time: on a shared machine the program gets a share of its CPUs, and a ceiling is what they can do
+while it has them. The share is stored. Well below 1, the figures of caches and memory are disturbed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from hwprof.errors import HwprofError, NotInstalled
 from hwprof.records import Ceiling
 from hwprof.studies.ceilings import kernels
-from hwprof.studies.ceilings.kernels import Built
+from hwprof.studies.ceilings.kernels import KernelProgram
 
 REPETITIONS = 7
 SECONDS = 0.1
@@ -28,7 +28,6 @@ TIMEOUT_S = 300.0
 DRAM_LEAST = 64 << 20
 DRAM_FACTOR = 4
 SHARE = 0.95
-
 
 Ask = Callable[[Path, Sequence[str]], list[Mapping[str, float]]]
 
@@ -54,14 +53,14 @@ def calibrate(
     seconds: float = SECONDS,
     available: int | None = None,
     run: Ask = ask,
-    build: Callable[[kernels.KernelBuild, Path], Built] = kernels.build,
+    build: Callable[[kernels.KernelBuild, Path], KernelProgram] = kernels.build,
 ) -> Iterator[Ceiling]:
     """Every ceiling in turn. `facts`: the hardware; `available`: bytes of free memory. Without a compiler: numpy's."""
     tail = (f"{seconds:g}", str(repetitions), ",".join(map(str, cpus)))
     used = tuple(cpus)
-    best: Built | None = None
+    best: KernelProgram | None = None
     try:
-        todo = kernels.variants(str(facts.get("architecture", "")), kernels.cpu_extensions(facts))
+        todo = kernels.variants(str(facts.get("architecture", "")), facts.get("extensions", ()))
         built = [build(v, folder) for v in todo]
     except NotInstalled as error:
         yield from by_numpy(used, repetitions, seconds, str(error))
@@ -103,10 +102,10 @@ def _ceiling(
     cpus: tuple[int, ...],
     unit: str,
     lines: Sequence[Mapping[str, float]],
-    built: Built | None = None,
+    built: KernelProgram | None = None,
     rate: bool = True,
 ) -> Ceiling:
-    """Median per CPU time of what the program said."""
+    """Median per CPU time of the rates that the program printed."""
     if not lines:
         return Ceiling(what, of, cpus, None, unit, why="the program said nothing")
     shares = [min(1.0, max(1e-3, line["share"])) for line in lines]
@@ -122,8 +121,8 @@ def _ceiling(
     if built is not None:
         flags = " ".join((*kernels.FLAGS, *built.variant.flags))
         evidence |= {"compiler": built.compiler, "flags": flags}
-        if (kind := "int8" if what == "int8" else "fp") in built.vectorised and what not in ("bandwidth", "latency"):
-            evidence["vectorised"] = built.vectorised[kind]
+        if (kind := "int8" if what == "int8" else "fp") in built.vectors and what not in ("bandwidth", "latency"):
+            evidence["vectorised"] = built.vectors[kind]
     return Ceiling(what, of, cpus, statistics.median(values), unit, evidence)
 
 

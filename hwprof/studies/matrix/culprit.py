@@ -1,7 +1,7 @@
-"""Which node of a network does a framework refuse, where its converter doesn't say? Found by converting parts of it.
+"""Finds the node that a framework refuses, where its converter does not name it, by converting parts of the network.
 
-A part is everything that one node's output depends on. The node to blame is one whose part fails while the parts of all
-nodes that it takes its inputs from do not: some ten conversions for a hundred nodes.
+A part is everything that one node's output depends on. The culprit is a node whose part fails while the parts of its
+inputs do not. A binary search takes some ten conversions for a hundred nodes.
 """
 
 from __future__ import annotations
@@ -11,15 +11,13 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from hwprof.plan.cases import PlannedCase
+from hwprof.runner.launcher import Launcher
 from hwprof.worker.protocol import Job, Task
 
-if TYPE_CHECKING:
-    from hwprof.plan.cases import PlannedCase
-    from hwprof.runner.launcher import Launcher
-
-# Of failures that the network is the reason for; a timeout or a full disk has no node.
+# Failures that a network can cause. A timeout or a full disk has no node.
 NETWORKS_FAULT = frozenset({"model", "framework", "killed"})
 
 
@@ -39,13 +37,13 @@ class Parts:
     def sources(self, index: int) -> list[int]:
         """Nodes that this one takes its inputs from, and that depend on the network's input."""
         made = {self._maker[name] for name in self.nodes[index].input if name in self._maker}
-        return sorted(i for i in made if self.depends(i))
+        return sorted(i for i in made if self.depends_on_input(i))
 
-    def depends(self, index: int) -> bool:
+    def depends_on_input(self, index: int) -> bool:
         """Whether a node is computed from the network's input, not from constants alone."""
-        return any(self._inputs & set(self.nodes[i].input) for i in self.needed(index))
+        return any(self._inputs & set(self.nodes[i].input) for i in self.ancestors(index))
 
-    def needed(self, index: int) -> list[int]:
+    def ancestors(self, index: int) -> list[int]:
         """This node and all that it depends on, in order."""
         found, todo = {index}, [index]
         while todo:
@@ -60,7 +58,7 @@ class Parts:
         """The network that ends with this node's first output."""
         import onnx
 
-        nodes = [self.nodes[i] for i in self.needed(index)]
+        nodes = [self.nodes[i] for i in self.ancestors(index)]
         used = {name for node in nodes for name in node.input}
         output = self.nodes[index].output[0]
         value = self._types.get(output) or onnx.helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, None)
@@ -69,7 +67,7 @@ class Parts:
         return onnx.helper.make_model(graph, opset_imports=self.model.opset_import, ir_version=self.model.ir_version)
 
     def culprit(self, fails: Callable[[int], bool]) -> int | None:
-        """The node to blame; None where the whole network doesn't fail, or only as a whole."""
+        """Index of the node; None where no output of the network fails."""
         known: dict[int, bool] = {}
 
         def bad(index: int) -> bool:
@@ -82,7 +80,7 @@ class Parts:
         if last is None:
             return None
         while True:
-            order = [i for i in self.needed(last) if self.depends(i)]
+            order = [i for i in self.ancestors(last) if self.depends_on_input(i)]
             low, high = -1, len(order) - 1  # order[high] fails, order[low] does not
             while high - low > 1:
                 middle = (low + high) // 2
@@ -98,7 +96,7 @@ class Parts:
         node = self.nodes[index]
         return f"operator {node.op_type} of node {node.name or node.output[0]}"
 
-    def named(self, text: str) -> bool:
+    def names_node(self, text: str) -> bool:
         """Whether a message names an operator of the network and a node, or a node's output."""
         words = set(re.findall(r"[\w./:-]+", text))
         ours = {node.name for node in self.nodes if node.name} | set(self._maker)
@@ -106,11 +104,11 @@ class Parts:
 
 
 def blame(planned: PlannedCase, launcher: Launcher, source: Path, message: str, seed: int, timeout_s: float) -> str:
-    """`operator X of node y` that a conversion or loading fails at; "" where `message` says so already, or none is."""
+    """`operator X of node y` where a conversion or loading fails; "" where `message` names it, or none is found."""
     import onnx
 
     parts = Parts(onnx.load(str(source)))
-    if parts.named(message):
+    if parts.names_node(message):
         return ""
     with TemporaryDirectory(prefix="hwprof-blame-") as folder:
 

@@ -1,7 +1,7 @@
-"""Every network in every framework: does it convert, does it load, is it faithful? Found out by doing it, in workers.
+"""Every network in every framework: does it convert, does it load, is it faithful? Each is tried, in workers.
 
-A cell is kept in the cache under all that its answer depends on (the network's content, the shape, the versions on both
-sides of the conversion), so that a matrix that was stopped goes on where it was, and a new version asks anew.
+The cache keeps a cell under a hash of all that it depends on: the network's content, the shape, the versions on both
+sides of the conversion. An interrupted matrix continues, and a new version is tried anew.
 """
 
 from __future__ import annotations
@@ -17,30 +17,31 @@ from pathlib import Path
 from typing import Any
 
 from hwprof import plugins
-from hwprof.cache import unwritable
+from hwprof.cache import write_error
+from hwprof.collectors.memory import headroom
 from hwprof.environments import interpreters
-from hwprof.errors import UsageError
+from hwprof.errors import UsageError, sentence
 from hwprof.frameworks.fidelity import tolerance
 from hwprof.networks import find
 from hwprof.networks import network as networks_network
-from hwprof.plan.cases import PlannedCase, checked_options, plan
+from hwprof.plan.cases import PlannedCase, check_options, plan
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plan.options import parse_option
 from hwprof.records import Failure, Fidelity, from_json, to_json
 from hwprof.runner.launcher import Launcher
-from hwprof.runner.workshop import PreparationFailed, Workshop, several
+from hwprof.runner.workshop import PreparationFailed, Workshop, outputs_key
 from hwprof.studies.matrix.culprit import NETWORKS_FAULT, blame
 from hwprof.worker.protocol import REFERENCE_IMAGES, Job, Task
 
-# Raised whenever a kept cell would mean something else.
+# Increased whenever the meaning of a cached cell changes.
 CELL_FORMAT = 1
-# What depends on the machine's state rather than on network and versions: asked again next time.
+# Failures of the machine rather than of network and versions: tried again next time.
 PASSING = frozenset({"memory", "timeout", "disk", "killed", "internal"})
 
 
 @dataclass(frozen=True, slots=True)
 class MatrixColumn:
-    """A framework as it is asked for: `name` as "pytorch:mode=inductor", its options, where it runs and its version."""
+    """A framework with its options: `name` as in "pytorch:mode=inductor"."""
 
     name: str
     framework: str
@@ -51,7 +52,7 @@ class MatrixColumn:
 
 @dataclass(frozen=True, slots=True)
 class MatrixCell:
-    """What became of one network in one framework. `converts` and `loads` None: it did not come to that."""
+    """One network in one framework. `converts` and `loads` None: not reached."""
 
     network: str
     size: int
@@ -75,10 +76,10 @@ def columns(asked: Sequence[str] = ()) -> tuple[MatrixColumn, ...]:
     for word in asked or plugins.framework_names():
         name, *options = word.split(":")
         adapter = plugins.adapter(name)
-        chosen = checked_options(adapter, [parse_option(text) for text in options])
+        chosen = check_options(adapter, [parse_option(text) for text in options])
         where = interpreters.find(name, adapter.environment)
         remedy = adapter.environment.install or f"hwprof env create {name}"
-        missing = "" if where.error is None else f"{where.error}. {remedy}"
+        missing = "" if where.error is None else sentence(where.error, remedy)
         found.append(MatrixColumn(word, name, chosen, where.version, missing))
     return tuple(found)
 
@@ -101,9 +102,9 @@ def choices(names: Sequence[str], size: int) -> tuple[tuple[str, int], ...]:
 
 @dataclass(slots=True)
 class Matrix:
-    """Fills the cells one after the other. `again`: failed cells of an earlier call are tried once more.
+    """Fills the cells one after the other. `retry_failed`: failed cells of an earlier call are tried once more.
 
-    `kept_only`: what earlier calls found out, and no worker is started.
+    `kept_only`: only cells of earlier calls; no worker is started.
     """
 
     columns: Sequence[MatrixColumn]
@@ -112,14 +113,12 @@ class Matrix:
     batch: int = 1
     seed: int = 0
     timeout_s: float = 900.0
-    again: bool = False
+    retry_failed: bool = False
     kept_only: bool = False
     launcher: Launcher = field(default_factory=Launcher)
 
     def run(self) -> Iterator[tuple[MatrixCell, bool]]:
         """(cell, kept from an earlier call?), network by network. Frameworks that are not here are left out."""
-        from hwprof.collectors.memory import headroom
-
         self.launcher.headroom = headroom
         workshop = Workshop(self.launcher, self.seed, self.timeout_s)
         for network, size in self.rows:
@@ -135,17 +134,17 @@ class Matrix:
                     continue
                 place = workshop.cache / "matrix" / f"{self.digest(planned)}.json"
                 kept = read(place, column.name)
-                if kept is not None and not (self.again and kept.failure is not None):
+                if kept is not None and not (self.retry_failed and kept.failure is not None):
                     yield kept, True
                     continue
                 if self.kept_only:
                     continue
-                cell = self.blamed(self.fill(planned, workshop, column, size), planned, workshop)
+                cell = self.name_culprit(self.fill(planned, workshop, column, size), planned, workshop)
                 if cell.failure is None or cell.failure.code not in PASSING:
                     write(place, cell)
                 yield cell, False
 
-    def blamed(self, cell: MatrixCell, planned: PlannedCase, workshop: Workshop) -> MatrixCell:
+    def name_culprit(self, cell: MatrixCell, planned: PlannedCase, workshop: Workshop) -> MatrixCell:
         """The cell with operator and node in its failure's message, where the framework did not name them itself."""
         failure = cell.failure
         if failure is None or cell.converts is None or failure.code not in NETWORKS_FAULT:
@@ -154,8 +153,8 @@ class Matrix:
         found = blame(planned, self.launcher, source, failure.message, self.seed, self.timeout_s)
         if not found:
             return cell
-        told = dataclasses.replace(failure, message=f"{failure.message} (first at {found})")
-        return dataclasses.replace(cell, failure=told)
+        failure = dataclasses.replace(failure, message=f"{failure.message} (first at {found})")
+        return dataclasses.replace(cell, failure=failure)
 
     def digest(self, planned: PlannedCase) -> str:
         """Hash of all that a cell depends on."""
@@ -164,14 +163,14 @@ class Matrix:
         key = {
             "format": CELL_FORMAT,
             "network": planned.source_key,
-            "case": planned.case.key if not planned.case.cpus else dataclasses.replace(planned.case, cpus=()).key,
+            "case": dataclasses.replace(planned.case, cpus=()).key,
             "adapter": planned.adapter_path,
             "seed": self.seed,
             "images": REFERENCE_IMAGES,
             "tolerance": tolerance(self.precision),
             "run": interpreters.software(planned.python, wanted)["distributions"],
             "conversion": interpreters.software(planned.converter, (*wanted, "hwprof"))["distributions"],
-            **several(planned),
+            **outputs_key(planned),
         }
         return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:20]
 
@@ -208,18 +207,16 @@ class Matrix:
         if outcome.result is None:
             failure = outcome.failure or Failure("internal", "the worker gave no result", "", "check")
             return dataclasses.replace(blank, loads=failure.stage == "infer", failure=failure)
-        told = outcome.result["fidelity"]
-        found = None if told is None else from_json(Fidelity, told)
-        return dataclasses.replace(blank, loads=True, fidelity=found, facts=dict(outcome.result["facts"]))
+        fields = outcome.result["fidelity"]
+        fidelity = None if fields is None else from_json(Fidelity, fields)
+        return dataclasses.replace(blank, loads=True, fidelity=fidelity, facts=dict(outcome.result["facts"]))
 
 
 def read(place: Path, column: str) -> MatrixCell | None:
     """A kept cell, under the name that is asked for now; None: there is none, or it is no longer readable."""
     try:
         return dataclasses.replace(from_json(MatrixCell, json.loads(place.read_text())), column=column)
-    except FileNotFoundError:
-        return None
-    except (ValueError, TypeError, KeyError):  # of another version of hwprof
+    except (FileNotFoundError, ValueError, TypeError, KeyError):  # the last three: of another version of hwprof
         return None
 
 
@@ -232,4 +229,4 @@ def write(place: Path, cell: MatrixCell) -> None:
             json.dump(to_json(cell), stream)
         Path(half).replace(place)
     except OSError as error:
-        raise unwritable(place.parent, error) from error
+        raise write_error(place.parent, error) from error

@@ -1,1 +1,4 @@
-"""Best launch parameters: what may be varied (space), the search (search), doing it (tuner), what is kept (kept)."""
+"""Best launch parameters of a case. For others: `tuner.Tuner` and what it returns, `space.Request` and `space.PLAN`.
+
+space: what may be varied; search: the search, pure; tuner: measures it; outcome: the evidence. plan.kept reads winners.
+"""

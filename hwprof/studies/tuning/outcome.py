@@ -1,23 +1,20 @@
-"""What a winner rests on, as plain JSON: kept with it, printed by `hwprof tune`, quoted by reports. Pure."""
+"""The evidence for a winner, as plain JSON: stored with it, printed by `hwprof tune`, quoted by reports. Pure."""
 
 from __future__ import annotations
 
 import datetime
 import statistics
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hwprof.plan.kept import Subject
+from hwprof.plan.winner import Subject
 from hwprof.records import to_json
-from hwprof.studies.tuning.search import FINAL, FinalRatio, Found
-from hwprof.studies.tuning.space import Candidate, Space
-
-if TYPE_CHECKING:
-    from hwprof.studies.tuning.space import Request
+from hwprof.studies.tuning.search import FINAL, FinalRatio, SearchResult
+from hwprof.studies.tuning.space import Candidate, Request, Space
 
 
 def evidence(
-    found: Found, space: Space, subject: Subject, search: str, request: Request, software: Mapping[str, Any]
+    found: SearchResult, space: Space, subject: Subject, search: str, request: Request, software: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Everything that was found: the comparison that decided, every candidate, what failed and what wasn't tried."""
     default = space.default
@@ -34,7 +31,7 @@ def evidence(
         **(comparison(decided[0], default) if decided else {}),
         "comparisons": [comparison(c, default) for c in found.comparisons],
         "candidates": candidates(found, default),
-        "struck": [{"factor": name, "value": value, "why": why} for (name, value), why in found.struck.items()],
+        "struck": [{"factor": name, "value": value, "why": why} for (name, value), why in found.exclusions.items()],
         "untried": [c.title(default) for c in found.untried],
         "budget_s": request.budget_s,
         "enough_s": round(found.enough_s),
@@ -59,8 +56,8 @@ def comparison(c: FinalRatio, default: Candidate) -> dict[str, Any]:
     }
 
 
-def candidates(found: Found, default: Candidate) -> list[dict[str, Any]]:
-    """Each candidate that was measured: how far it came, its FPS there (median over rounds), or how it failed."""
+def candidates(found: SearchResult, default: Candidate) -> list[dict[str, Any]]:
+    """Each candidate that was measured: its last stage, its FPS there (median over rounds), or its failure."""
     rows: dict[Candidate, dict[str, Any]] = {}
     speeds: dict[Candidate, dict[str, list[float]]] = {}
     for trial in found.trials:

@@ -2,7 +2,7 @@
 
 Every stage goes in rounds, and each round measures every candidate of the stage once, in its own seeded order: a drift
 of the machine hits all alike. Only rounds that two candidates share are compared. The budget is counted in seconds
-that the measurements say they took, so that a search which is replayed from kept measurements takes the same way.
+that the measurements say they took, so that a search which is from_results from kept measurements takes the same way.
 
 Successive halving: Jamieson & Talwalkar, "Non-stochastic best arm identification and hyperparameter optimization",
 AISTATS 2016: the same budget for every rung, the better half goes on. The one that came out best of many is best by
@@ -71,23 +71,23 @@ class FinalRatio:
 
 
 @dataclass(slots=True)
-class Found:
-    """The outcome and everything behind it."""
+class SearchResult:
+    """The winner, and the measurements that it follows from."""
 
     default: Candidate
     winner: Candidate
     why: str = ""
     comparisons: list[FinalRatio] = field(default_factory=list)
     trials: list[Trial] = field(default_factory=list)
-    failed: dict[Candidate, str] = field(default_factory=dict)
-    struck: dict[tuple[str, object], str] = field(default_factory=dict)
+    failures: dict[Candidate, str] = field(default_factory=dict)
+    exclusions: dict[tuple[str, object], str] = field(default_factory=dict)
     untried: list[Candidate] = field(default_factory=list)
     rungs: list[list[Candidate]] = field(default_factory=list)
     spent_s: float = 0.0
     enough_s: float = 0.0  # about what it would take to try every combination
 
 
-def search(space: Space, measure: Measure, budget_s: float, seed: int = 0) -> Found:
+def search(space: Space, measure: Measure, budget_s: float, seed: int = 0) -> SearchResult:
     """Find the best candidate. Raises CaseFailed where the default itself can't be measured."""
     return _Search(space, measure, budget_s, random.Random(f"tune {seed}")).run()
 
@@ -95,16 +95,13 @@ def search(space: Space, measure: Measure, budget_s: float, seed: int = 0) -> Fo
 class _Search:
     def __init__(self, space: Space, measure: Measure, budget_s: float, rng: random.Random) -> None:
         self.space, self.measure, self.budget, self.rng = space, measure, budget_s, rng
-        self.found = Found(space.default, space.default)
+        self.found = SearchResult(space.default, space.default)
         self.round = 0
         self.logs: dict[int, dict[Candidate, float]] = {}  # round -> log FPS
 
-    def run(self) -> Found:
-        """Screen, halve, meet the default again."""
-        effects = self.screen()
-        candidates = self.affordable(effects)
-        survivors = self.halve(candidates)
-        self.final(survivors)
+    def run(self) -> SearchResult:
+        """Screen, halve, compare with the default again."""
+        self.final(self.halve(self.choose(self.screen())))
         return self.found
 
     @property
@@ -114,7 +111,7 @@ class _Search:
 
     def one_round(self, candidates: Sequence[Candidate], stage: str, limit_s: float = math.inf) -> list[Candidate]:
         """Measure each once, in a random order; those that there was no time for."""
-        order = [c for c in candidates if c not in self.found.failed]
+        order = [c for c in candidates if c not in self.found.failures]
         self.rng.shuffle(order)
         logs = self.logs.setdefault(self.round, {})
         left: list[Candidate] = []
@@ -126,12 +123,12 @@ class _Search:
             self.found.trials.append(Trial(candidate, stage, self.round, measured))
             self.found.spent_s += measured.seconds
             if measured.fps is None:
-                self.found.failed[candidate] = measured.failure
+                self.found.failures[candidate] = measured.failure
             else:
                 logs[candidate] = math.log(measured.fps)
         self.round += 1
-        if self.found.default in self.found.failed:
-            raise CaseFailed(f"the default can't be measured: {self.found.failed[self.found.default]}")
+        if self.found.default in self.found.failures:
+            raise CaseFailed(f"the default can't be measured: {self.found.failures[self.found.default]}")
         return left
 
     def screen(self) -> dict[tuple[str, object], float]:
@@ -149,14 +146,14 @@ class _Search:
             if single in logs:
                 effects[change] = logs[single] - logs[default]
             elif single in skipped:
-                self.found.struck[change] = "not tried: the budget was used up"
+                self.found.exclusions[change] = "not tried: the budget was used up"
             else:
-                self.found.struck[change] = self.found.failed[single]
+                self.found.exclusions[change] = self.found.failures[single]
         return effects
 
-    def affordable(self, effects: dict[tuple[str, object], float]) -> list[Candidate]:
+    def choose(self, effects: dict[tuple[str, object], float]) -> list[Candidate]:
         """As many combinations as a first rung of one round can take, the most promising by their single effects."""
-        everything = self.space.candidates(self.found.struck)
+        everything = self.space.candidates(self.found.exclusions)
         default = self.space.default
         # a halving of n candidates with a round per rung costs about 2 n measurements
         room = max(MIN_RUNG, int((self.search_s - self.found.spent_s) / (2 * self.cost)))
@@ -182,7 +179,7 @@ class _Search:
         default = self.space.default
         survivors = candidates
         while True:
-            survivors = [c for c in survivors if c not in self.found.failed]
+            survivors = [c for c in survivors if c not in self.found.failures]
             self.found.rungs.append(survivors)
             if len(survivors) <= 2 and len(self.found.rungs) > 1:
                 break
@@ -197,27 +194,25 @@ class _Search:
                 self.one_round(survivors, RUNG)
                 if self.found.spent_s >= self.search_s:  # measuring became slower than it was
                     break
-            ranked = self.ranked([c for c in survivors if c not in self.found.failed], 1, self.round)
+            ranked = self.rank(survivors)
             if len(ranked) <= 3 or self.round == begin:
                 survivors = ranked
                 break
             best = ranked[: max(2, math.ceil(len(ranked) / 2))]
             survivors = best if default in best else [*best, default]
-        return self.ranked([c for c in survivors if c not in self.found.failed], 1, self.round)
+        return self.rank(survivors)
 
-    def ranked(self, candidates: Sequence[Candidate], begin: int, end: int) -> list[Candidate]:
-        """By score, the best first; of equals the simpler."""
-        scores = self.scores(candidates, begin, end)
+    def rank(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Those that did not fail, the best first; of equals the simpler.
+
+        The score: the median of log FPS less the mean of its round, over the rounds after screening that all have.
+        """
         default = self.space.default
-        return sorted(candidates, key=lambda c: (-scores[c], len(c.changes(default))))
-
-    def scores(self, candidates: Sequence[Candidate], begin: int, end: int) -> dict[Candidate, float]:
-        """Median over rounds of log FPS above the round's own middle, in rounds that all of them have."""
-        shared = [logs for n in range(begin, end) if all(c in (logs := self.logs.get(n, {})) for c in candidates)]
-        if not shared:
-            return dict.fromkeys(candidates, 0.0)
-        centred = [(logs, statistics.fmean(logs[c] for c in candidates)) for logs in shared]
-        return {c: statistics.median(logs[c] - middle for logs, middle in centred) for c in candidates}
+        running = [c for c in candidates if c not in self.found.failures]
+        shared = [logs for n, logs in self.logs.items() if n > 0 and all(c in logs for c in running)]
+        centred = [(logs, statistics.fmean(logs[c] for c in running)) for logs in shared]
+        scores = {c: statistics.median([logs[c] - middle for logs, middle in centred] or [0.0]) for c in running}
+        return sorted(running, key=lambda c: (-scores[c], len(c.changes(default))))
 
     def final(self, ranked: list[Candidate]) -> None:
         """The leader, the default, and what is as good as the leader but simpler, in rounds of their own."""
@@ -231,7 +226,7 @@ class _Search:
         begin = self.round
         for _ in range(max(MIN_FINAL, min(rounds, MAX_FINAL))):
             self.one_round(finalists, FINAL)
-        self.decide([c for c in finalists if c not in found.failed], begin)
+        self.decide([c for c in finalists if c not in found.failures], begin)
 
     def simpler(self, leader: Candidate) -> list[Candidate]:
         """The simplest that was as good as the leader wherever both were measured, even if it went out early."""
@@ -240,11 +235,11 @@ class _Search:
         found: list[tuple[int, float, Candidate]] = []
         for other in {c: None for logs in rounds for c in logs}:
             changes = len(other.changes(default))
-            if other in (default, leader) or other in self.found.failed or changes >= len(leader.changes(default)):
+            if other in (default, leader) or other in self.found.failures or changes >= len(leader.changes(default)):
                 continue
-            behind = statistics.median(logs[leader] - logs[other] for logs in rounds if other in logs)
-            if behind <= TIE:
-                found.append((changes, behind, other))
+            gap = statistics.median(logs[leader] - logs[other] for logs in rounds if other in logs)
+            if gap <= TIE:
+                found.append((changes, gap, other))
         return [min(found, key=lambda f: f[:2])[2]] if found else []
 
     def decide(self, finalists: list[Candidate], begin: int) -> None:
@@ -259,10 +254,9 @@ class _Search:
         for challenger in challengers:
             if (challenger, default) in better and (found.winner == default or (challenger, found.winner) in better):
                 found.winner = challenger
+        found.why = "in rounds of their own nothing was surely faster than the default: the interval includes 1"
         if found.winner != default:
             found.why = "faster than the default in rounds of their own: the interval of the ratio lies above 1"
-        else:
-            found.why = "in rounds of their own nothing was surely faster than the default: the interval includes 1"
 
     def compare(self, a: Candidate, b: Candidate, begin: int, tests: int) -> FinalRatio:
         """Ratio of FPS over the rounds from `begin`, paired; Bonferroni over `tests`."""

@@ -55,16 +55,16 @@ class Space:
             for name, values in self.factors
             for value in values[1:]
         )
-        return tuple(c for c in singles if not self.twice(c))
+        return tuple(c for c in singles if not self.is_duplicate(c))
 
     def candidates(self, without: Iterable[tuple[str, Any]] = ()) -> tuple[Candidate, ...]:
         """Every combination but those with a value of `without`; the default first."""
         struck = set(without)
         kept = [[(name, v) for v in values if (name, v) not in struck] for name, values in self.factors]
         every = (Candidate(levels) for levels in itertools.product(*kept))
-        return tuple(c for c in every if not self.twice(c))
+        return tuple(c for c in every if not self.is_duplicate(c))
 
-    def twice(self, candidate: Candidate) -> bool:
+    def is_duplicate(self, candidate: Candidate) -> bool:
         """Whether it comes to the same as another one: all cores where the chosen ones are all."""
         levels = dict(candidate.levels)
         return bool(levels.get(CPUS) == ALL and levels.get(THREADS, 0) >= self.cores)
@@ -93,20 +93,17 @@ def build(
 
     `vary` replaces the values of a factor (and may add an option that isn't tunable by itself). Raises UsageError.
     """
-    factors: dict[str, tuple[Any, ...]] = {}
-    factors[THREADS] = (threads,) if threads else thread_counts(len(cpus) or available)
-    least = threads or 1
-    factors[CPUS] = (CHOSEN,) if cpus or available <= least else (CHOSEN, ALL)
-    for name in tunable(adapter):
-        factors[name] = tuple(adapter.options[name])
-    for name, value in pinned.items():
-        factors[name] = (value,)
-    for name, values in vary.items():
-        factors[name] = _varied(adapter, name, values, pinned, threads)
+    factors: dict[str, tuple[Any, ...]] = {
+        THREADS: (threads,) if threads else thread_counts(len(cpus) or available),
+        CPUS: (CHOSEN,) if cpus or available <= (threads or 1) else (CHOSEN, ALL),
+        **{name: tuple(adapter.options[name]) for name in tunable(adapter)},
+        **{name: (value,) for name, value in pinned.items()},
+        **{name: _check_values(adapter, name, values, pinned, threads) for name, values in vary.items()},
+    }
     return Space(tuple(factors.items()), available)
 
 
-def _varied(
+def _check_values(
     adapter: Any, name: str, values: Sequence[Any], pinned: Mapping[str, Any], threads: int | None
 ) -> tuple[Any, ...]:
     chosen = tuple(dict.fromkeys(values))

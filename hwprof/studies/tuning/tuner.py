@@ -8,20 +8,21 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hwprof import speed
 from hwprof.machine.cpus import allowed_cpus, check_cpus, parse_cpus
 from hwprof.plan.cases import PlannedCase, plan
 from hwprof.plan.experiment import Choice, Experiment
-from hwprof.plan.kept import Kept, Subject, subject_of
+from hwprof.plan.winner import Subject, Winner, subject_of
 from hwprof.records import Kind, Run
 from hwprof.runner.launcher import Launcher
 from hwprof.runner.rounds import ATTEMPTS, PERMANENT, Runner
 from hwprof.runner.workshop import Workshop
 from hwprof.studies.tuning import space as spaces
 from hwprof.studies.tuning.outcome import evidence
-from hwprof.studies.tuning.search import Found, TrialSpeed, search
+from hwprof.studies.tuning.search import SearchResult, TrialSpeed, search
 from hwprof.studies.tuning.space import ALL, CPUS, THREADS, Candidate, Request, Space
 
 if TYPE_CHECKING:
@@ -30,35 +31,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One measurement, for who watches. `replayed`: it was in the results already."""
+    """One measurement, as `watch` gets it. `from_results`: it was in the results already."""
 
     title: str
     stage: str
     round: int
     measured: TrialSpeed
     spent_s: float
-    replayed: bool
+    from_results: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Tuned:
+class TuningResult:
     """The outcome of a tuning."""
 
     subject: Subject
-    kept: Kept
-    found: Found
-    measured: int  # how often something was really measured in this call
+    kept: Winner
+    found: SearchResult
+    measured: int  # measurements made in this call
     space: Space
 
 
 @dataclass(slots=True)
 class Tuner:
-    """One tuning. `results` None: nothing is kept. `again`: not to go on with, or repeat, what was measured before."""
+    """One tuning. `results` None: nothing is kept. `restart`: ignore an earlier search."""
 
     request: Request
     results: Results | None = None
     launcher: Launcher = field(default_factory=Launcher)
-    again: bool = False
+    restart: bool = False
     watch: Callable[[Measurement], None] = lambda step: None
     clock: Callable[[], float] = time.monotonic
     _known: dict[tuple[str, int], list[Run]] = field(default_factory=dict)
@@ -66,7 +67,7 @@ class Tuner:
     _count: int = 0
     _spent: float = 0.0
 
-    def run(self) -> Tuned:
+    def run(self) -> TuningResult:
         """Search, meet the default again, keep the winner. Raises UsageError, NotAvailable, CaseFailed."""
         request = self.request
         cpus = parse_cpus(request.cpus) if request.cpus else ()
@@ -88,16 +89,14 @@ class Tuner:
         identity = self._begin(experiment)
         workshop = Workshop(self.launcher, request.seed, timeout_s=max(600.0, request.timeout_s))
 
-        def measure(candidate: Candidate, number: int, stage: str) -> TrialSpeed:
-            return self._measure(runner, workshop, identity, space, candidate, number, stage)
-
+        measure = partial(self._measure, runner, workshop, identity, space)
         found = search(space, measure, request.budget_s, request.seed)
         best = self._plan_of(found.winner, space).case
-        told = evidence(found, space, subject, search_key(experiment), request, default.software())
-        kept = Kept(best.threads, best.cpus, best.options, told)
+        proof = evidence(found, space, subject, search_key(experiment), request, default.software())
+        kept = Winner(best.threads, best.cpus, best.options, proof)
         if self.results is not None:
-            self.results.add_tuning(runner.facts["hardware"], subject.key, kept.winner(), told)
-        return Tuned(subject, kept, found, self._count, space)
+            self.results.add_tuning(runner.facts["hardware"], subject.key, kept.parameters(), proof)
+        return TuningResult(subject, kept, found, self._count, space)
 
     def _choice(self, candidate: Candidate, space: Space) -> Choice:
         """The candidate as a choice: options are written out only where they are given or differ from the default."""
@@ -131,11 +130,9 @@ class Tuner:
             "software": default.software(),
         }
         text = json.dumps(what, sort_keys=True)
-        begun = 0
-        if self.results is not None:
-            base = f"# hwprof tune\n{text}\n"
-            begun = sum(e.toml.startswith(base) for e in self.results.experiments())
-        number = begun + 1 if self.again or not begun else begun
+        base = f"# hwprof tune\n{text}\n"
+        earlier = 0 if self.results is None else sum(e.toml.startswith(base) for e in self.results.experiments())
+        number = earlier + 1 if self.restart or not earlier else earlier
         return Experiment(
             f"tune {subject.title}",
             (self._choice(space.default, space),),
@@ -145,11 +142,11 @@ class Tuner:
             timeout_s=request.timeout_s,
             gauge_hz=2.0,
             idle_baseline_s=0.0,
-            text=f"# hwprof tune\n{text}\n# search {number}\n",
+            text=f"{base}# search {number}\n",
         )
 
     def _begin(self, experiment: Experiment) -> int:
-        """Id of the search in the results, and what of it was measured before."""
+        """Id of the search in the results. Reads its earlier measurements."""
         if self.results is None:
             return 0
         key = search_key(experiment)
@@ -168,18 +165,16 @@ class Tuner:
         number: int,
         stage: str,
     ) -> TrialSpeed:
+        """One trial. As many attempts as a chance failure is worth; what the results hold is not measured anew."""
         planned = self._plan_of(candidate, space)
         runs = self._known.get((planned.case.key, number), [])
-        replayed = len(runs)
+        from_results = len(runs)
         while not runs or (failed_by_chance(runs[-1]) and len(runs) < ATTEMPTS):
             begin = self.clock()
             run = runner.measure(planned, workshop, number, len(runs) + 1)
             seconds = round(self.clock() - begin, 3)
-            facts = {
-                **run.facts,
-                "tuning": {"search": search_key(runner.experiment), "stage": stage, "seconds": seconds},
-            }
-            run = dataclasses.replace(run, kind=Kind.TUNING, facts=facts)
+            facts = {"search": search_key(runner.experiment), "stage": stage, "seconds": seconds}
+            run = dataclasses.replace(run, kind=Kind.TUNING, facts={**run.facts, "tuning": facts})
             if self.results is not None:
                 self.results.add(run, identity)
             runs = [*runs, run]
@@ -187,7 +182,7 @@ class Tuner:
         measured = outcome(runs)
         self._spent += measured.seconds
         title = candidate.title(space.default)
-        self.watch(Measurement(title, stage, number, measured, self._spent, replayed == len(runs)))
+        self.watch(Measurement(title, stage, number, measured, self._spent, from_results == len(runs)))
         return measured
 
 
@@ -202,7 +197,7 @@ def failed_by_chance(run: Run) -> bool:
 
 
 def outcome(runs: list[Run]) -> TrialSpeed:
-    """What the search is told of the attempts at one measurement: FPS, or why the candidate is out."""
+    """The result of all attempts at one measurement: FPS, or why the candidate is out."""
     seconds = sum(float(run.facts["tuning"]["seconds"]) for run in runs)
     run = runs[-1]
     if run.failure is not None:

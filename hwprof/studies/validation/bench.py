@@ -20,8 +20,15 @@ from hwprof.collectors.perf.opening import Countable, OpenFailed
 from hwprof.collectors.protocol import Unavailable
 from hwprof.errors import HwprofError
 from hwprof.records import Counter, Origin, between
-from hwprof.studies.validation.expected import MachineFacts, ProgramRun, trials
-from hwprof.studies.validation.verdicts import CountSample, EventVerdict, Judged, ProgramFinding, combine, judge
+from hwprof.studies.validation.known_counts import MachineFacts, ProgramRun, trials
+from hwprof.studies.validation.verdicts import (
+    CountSample,
+    EventAssessment,
+    EventVerdict,
+    ProgramFinding,
+    combine,
+    judge,
+)
 
 REPETITIONS = 5
 TIMEOUT_S = 120.0
@@ -29,11 +36,11 @@ SETTLE_S = 0.0002
 
 
 class Unsupported(Exception):
-    """The program can't do it on this machine, and said why."""
+    """The program can't do it on this machine; the message says why."""
 
 
 class Program:
-    """A run of `truth` that waits for its word: `go(n)` does n units of work and returns what it said."""
+    """A run of `truth` that waits for commands: `go(n)` does n units of work and returns what the program printed."""
 
     def __init__(self, path: Path, mode: str, argument: int = 0) -> None:
         words = [os.fspath(path), mode, "1", str(argument), "--wait"]
@@ -49,7 +56,7 @@ class Program:
             raise
 
     def go(self, amount: int) -> Mapping[str, Any]:
-        """Do it. Raises Unsupported and HwprofError."""
+        """Do `amount` units of work. Raises Unsupported and HwprofError."""
         assert self._process.stdin is not None
         self._process.stdin.write(b"go %d\n" % amount)
         self._process.stdin.flush()
@@ -77,22 +84,22 @@ class Program:
                 raise HwprofError(f"a program of known answer ended with code {self._process.wait()}")
             self._left += new
         line, _, self._left = self._left.partition(b"\n")
-        said: dict[str, Any] = json.loads(line)
-        if "unsupported" in said:
-            raise Unsupported(str(said["unsupported"]))
+        answer: dict[str, Any] = json.loads(line)
+        if "unsupported" in answer:
+            raise Unsupported(str(answer["unsupported"]))
         while not self._waits():
             time.sleep(SETTLE_S)
-        return said
+        return answer
 
     def _waits(self) -> bool:
-        """Whether it waits for its next word: what it does after an answer belongs to the counts of that answer."""
+        """Whether the program sleeps: what it does after an answer belongs to the counts of that answer."""
         try:
             return Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(") ")[2].startswith(("S", "Z"))
         except OSError:
             return True  # it has ended
 
     def close(self) -> None:
-        """End it."""
+        """Kill the program."""
         self._process.kill()
         self._process.communicate()
 
@@ -104,7 +111,7 @@ class Program:
 
 
 class Runs(Protocol):
-    """A program that waits for its word; what `Program` is, and a test's own."""
+    """A program that waits for commands: `Program`, or a fake in tests."""
 
     pid: int
 
@@ -115,13 +122,14 @@ class Runs(Protocol):
 
 
 Start = Callable[[str, int], Runs]  # mode, argument
+Count = Callable[[Runs, ProgramRun, int], CountSample]  # of an amount of work
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """An event and what was found. `counter` None: it can't be opened here."""
+    """The assessment of an event. `counter` None: it can't be opened here."""
 
-    judged: Judged
+    assessment: EventAssessment
     counter: Counter | None
     origin: Origin
 
@@ -143,35 +151,37 @@ class Bench:
         for event in events:
             found = self._collector.countable(event)
             if isinstance(found, Unavailable):
-                judged = Judged(event.metric, EventVerdict.MISSING, why=found.reason, remedy=found.remedy)
-                yield Result(judged, None, event.origin)
+                assessment = EventAssessment(event.metric, EventVerdict.MISSING, why=found.reason, remedy=found.remedy)
+                yield Result(assessment, None, event.origin)
                 continue
             emulated = found.counter.origin is Origin.EMULATED
             findings = [self._finding(trial, (found,)) for trial in trials(event.base, self._machine)]
-            judged = combine(event.metric, findings, emulated)
-            if not judged.verdict.failed and event.kind == "core":
-                judged = self._beside(judged, found, anchors)
-            yield Result(judged, found.counter, found.counter.origin)
+            assessment = combine(event.metric, findings, emulated)
+            if not assessment.verdict.failed and event.kind == "core":
+                assessment = self._check_group(assessment, found, anchors)
+            yield Result(assessment, found.counter, found.counter.origin)
 
     def _anchors(self) -> tuple[Countable, ...]:
         events = (event for name in ANCHORS for event in self._collector.parser.events(name))
         found = (self._collector.countable(event) for event in events)
         return tuple(f for f in found if isinstance(f, Countable) and f.event.kind == "core")
 
-    def _beside(self, judged: Judged, event: Countable, anchors: Sequence[Countable]) -> Judged:
-        """Say so where an event that counts alone does not count in one group with cycles and instructions."""
+    def _check_group(
+        self, assessment: EventAssessment, event: Countable, anchors: Sequence[Countable]
+    ) -> EventAssessment:
+        """Note where an event that counts alone does not count in one group with cycles and instructions."""
         others = tuple(a for a in anchors if a.metric != event.metric and a.event.cluster == event.event.cluster)
-        moved = next((f for f in judged.findings if f.verdict is EventVerdict.RIGHT and f.expected), None)
+        moved = next((f for f in assessment.findings if f.verdict is EventVerdict.RIGHT and f.expected), None)
         trial = moved and next(t for t in trials(event.event.base, self._machine) if t.name == moved.program)
         if not trial or not others:
-            return judged
+            return assessment
         names = ", ".join(a.metric for a in others)
         finding = replace(self._finding(trial, (*others, event)), program=f"{trial.name}, beside {names}")
         if finding.verdict is EventVerdict.RIGHT:
-            return replace(judged, findings=(*judged.findings, finding))
+            return replace(assessment, findings=(*assessment.findings, finding))
         note = f"alone only: in one group with {names} it {finding.why}"
-        why = "; ".join(filter(None, (judged.why, note)))
-        return replace(judged, why=why, findings=(*judged.findings, finding))
+        why = "; ".join(filter(None, (assessment.why, note)))
+        return replace(assessment, why=why, findings=(*assessment.findings, finding))
 
     def _finding(self, trial: ProgramRun, members: tuple[Countable, ...]) -> ProgramFinding:
         """What one program says about the last of `members`, which are counted as one group."""
@@ -191,21 +201,19 @@ class Bench:
         return judge(trial.name, trial.known, samples)
 
     @contextmanager
-    def _counting(
-        self, pid: int, members: tuple[Countable, ...]
-    ) -> Iterator[Callable[[Runs, ProgramRun, int], CountSample]]:
+    def _counting(self, pid: int, members: tuple[Countable, ...]) -> Iterator[Count]:
         group = self._collector.group(members, pid)
         last = len(members) - 1
 
         def count(program: Runs, trial: ProgramRun, amount: int) -> CountSample:
             group.switch(True)
             before = group.snapshot()
-            said = program.go(amount)
+            answer = program.go(amount)
             after = group.snapshot()
             group.switch(False)
             reading = between(members[last].counter, before, after, last)
             running = 1.0 if reading.running is None else reading.running
-            units = int(said.get("lanes", 1)) if trial.lanes else 1
+            units = int(answer.get("lanes", 1)) if trial.lanes else 1
             return CountSample(amount, reading.value, running, reading.why, units)
 
         try:

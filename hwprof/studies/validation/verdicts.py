@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 # Of what is counted by instruction: an interrupt in a run of a millisecond is one or two hundredths of it.
 TOLERANCE = 0.03
@@ -22,7 +22,7 @@ FARTHEST = 100.0  # a larger or smaller factor than this is no factor but anothe
 
 
 class EventVerdict(enum.StrEnum):
-    """What can be said of an event."""
+    """The verdict on an event."""
 
     RIGHT = "right"
     FACTOR = "off by a factor"
@@ -33,7 +33,7 @@ class EventVerdict(enum.StrEnum):
 
     @property
     def failed(self) -> bool:
-        """Whether what the event counts must not be believed."""
+        """Whether the counts of the event are wrong."""
         return self in (EventVerdict.FACTOR, EventVerdict.DEAD, EventVerdict.LYING)
 
 
@@ -64,11 +64,6 @@ class CountSample:
     why: str = ""
     units: int = 1
 
-    @property
-    def never_ran(self) -> bool:
-        """Opened and enabled, and never on a counter."""
-        return self.count is None and self.running == 0.0
-
 
 @dataclass(frozen=True, slots=True)
 class ProgramFinding:
@@ -92,7 +87,7 @@ class ProgramFinding:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class EventAssessment:
     """An event with its verdict over all programs. `factor`: by which it is off."""
 
     metric: str
@@ -100,7 +95,7 @@ class Judged:
     factor: float | None = None
     why: str = ""
     remedy: str = ""
-    findings: tuple[ProgramFinding, ...] = field(default=())
+    findings: tuple[ProgramFinding, ...] = ()
 
 
 def judge(program: str, known: KnownCount, samples: Sequence[CountSample]) -> ProgramFinding:
@@ -112,7 +107,7 @@ def judge(program: str, known: KnownCount, samples: Sequence[CountSample]) -> Pr
     running = min((s.running for s in counted), default=0.0)
     by_amount = [[float(s.count) for s in counted if s.amount == a and s.count is not None] for a in amounts]
     if not all(by_amount):
-        dead = all(s.never_ran for s in samples)
+        dead = all(s.count is None and s.running == 0.0 for s in samples)  # enabled, and never on a counter
         why = next((s.why for s in samples if s.count is None), "") or "not counted"
         return ProgramFinding(program, EventVerdict.DEAD if dead else EventVerdict.MISSING, running=running, why=why)
     if running < FEW:
@@ -140,40 +135,40 @@ def judge(program: str, known: KnownCount, samples: Sequence[CountSample]) -> Pr
     if expected is None:
         return replace(finding, verdict=EventVerdict.UNPROVEN)
     if known.at_least:
-        return _beyond(finding, expected)
+        return _judge_bound(finding, expected)
     allowed = max(known.tolerance, SCALED_TOLERANCE if scaled else 0.0) * abs(expected) + known.slack
-    return _with_verdict(finding, expected, difference, allowed, scatter)
+    return _judge_count(finding, expected, difference, allowed, scatter)
 
 
-def _beyond(finding: ProgramFinding, least: float) -> ProgramFinding:
+def _judge_bound(finding: ProgramFinding, least: float) -> ProgramFinding:
     if finding.largest == 0:
-        return _changed(finding, EventVerdict.DEAD, "read 0 whatever was done")
+        return _revise(finding, EventVerdict.DEAD, "read 0 whatever was done")
     if (finding.counted or 0.0) < least:
-        return _changed(finding, EventVerdict.LYING, "hardly moved by what must move it")
-    return _changed(finding, EventVerdict.UNPROVEN, "moves as it must, by how much nobody knows")
+        return _revise(finding, EventVerdict.LYING, "hardly moved by what must move it")
+    return _revise(finding, EventVerdict.UNPROVEN, "moves as it must, by how much nobody knows")
 
 
-def _with_verdict(
+def _judge_count(
     finding: ProgramFinding, expected: float, counted: float, allowed: float, scatter: float
 ) -> ProgramFinding:
     if finding.largest == 0 and expected:
-        return _changed(finding, EventVerdict.DEAD, "read 0 whatever was done")
+        return _revise(finding, EventVerdict.DEAD, "read 0 whatever was done")
     if abs(counted - expected) <= allowed:
         # The least of wild numbers may fit by chance: what is right repeats.
         if expected and scatter > max(4 * allowed, 0.5 * abs(expected)):
-            return _changed(finding, EventVerdict.LYING, "the same work gives other counts each time")
+            return _revise(finding, EventVerdict.LYING, "the same work gives other counts each time")
         return finding
     if not expected:
-        return _changed(finding, EventVerdict.LYING, "moved by what it does not count")
+        return _revise(finding, EventVerdict.LYING, "moved by what it does not count")
     ratio = counted / expected
     if not 1 / FARTHEST <= ratio <= FARTHEST:
-        return _changed(finding, EventVerdict.LYING, "does not follow the work done")
+        return _revise(finding, EventVerdict.LYING, "does not follow the work done")
     if scatter > REPEATABLE * abs(counted):
-        return _changed(finding, EventVerdict.LYING, "the same work gives other counts each time")
-    return _changed(finding, EventVerdict.FACTOR, f"counts {factor_text(ratio)} what was done")
+        return _revise(finding, EventVerdict.LYING, "the same work gives other counts each time")
+    return _revise(finding, EventVerdict.FACTOR, f"counts {factor_text(ratio)} what was done")
 
 
-def _changed(finding: ProgramFinding, verdict: EventVerdict, why: str) -> ProgramFinding:
+def _revise(finding: ProgramFinding, verdict: EventVerdict, why: str) -> ProgramFinding:
     return replace(finding, verdict=verdict, why="; ".join(filter(None, (why, finding.why))))
 
 
@@ -195,7 +190,7 @@ def factor_text(ratio: float) -> str:
     return f"{ratio:.3g} times"
 
 
-def combine(metric: str, findings: Sequence[ProgramFinding], emulated: bool = False) -> Judged:
+def combine(metric: str, findings: Sequence[ProgramFinding], emulated: bool = False) -> EventAssessment:
     """One verdict from all programs.
 
     Right takes a program that moves the event: one that only must leave it alone proves nothing. Off by a factor only
@@ -203,44 +198,47 @@ def combine(metric: str, findings: Sequence[ProgramFinding], emulated: bool = Fa
     not with the next. `emulated`: by an emulator's PMU, which reads 0 for what it does not model.
     """
     kept = tuple(findings)
-    proving = [
-        f for f in kept if f.verdict in (EventVerdict.RIGHT, EventVerdict.FACTOR, EventVerdict.DEAD, EventVerdict.LYING)
-    ]
+    proving = [f for f in kept if f.verdict is EventVerdict.RIGHT or f.verdict.failed]
     if all(f.verdict is EventVerdict.RIGHT and not f.expected for f in proving):
         return _unproven(metric, kept, emulated)
     verdicts = {f.verdict for f in proving if f.expected != 0 or f.verdict is not EventVerdict.RIGHT}
     if verdicts == {EventVerdict.RIGHT}:
-        return Judged(metric, EventVerdict.RIGHT, why=next((f.why for f in proving if f.why), ""), findings=kept)
+        return EventAssessment(
+            metric, EventVerdict.RIGHT, why=next((f.why for f in proving if f.why), ""), findings=kept
+        )
     wrong = next(f for f in proving if f.verdict is not EventVerdict.RIGHT)
     if verdicts == {EventVerdict.DEAD}:
-        return Judged(metric, EventVerdict.DEAD, why=wrong.why, findings=kept)
+        return EventAssessment(metric, EventVerdict.DEAD, why=wrong.why, findings=kept)
     if verdicts == {EventVerdict.FACTOR}:
         ratios = [f.ratio for f in proving if f.ratio]
         middle = statistics.median(ratios)
         if max(ratios) - min(ratios) <= REPEATABLE * middle:
-            return Judged(
-                metric, EventVerdict.FACTOR, middle, f"counts {factor_text(middle)} what was done", findings=kept
-            )
+            why = f"counts {factor_text(middle)} what was done"
+            return EventAssessment(metric, EventVerdict.FACTOR, middle, why, findings=kept)
         each = ", ".join(f"{f.program} {factor_text(f.ratio)}" for f in proving if f.ratio)
-        return Judged(metric, EventVerdict.LYING, why=f"another factor for each program: {each}", findings=kept)
+        return EventAssessment(
+            metric, EventVerdict.LYING, why=f"another factor for each program: {each}", findings=kept
+        )
     right = [f.program for f in proving if f.verdict is EventVerdict.RIGHT]
     beside = f" (right for {', '.join(right)})" if right else ""
-    return Judged(metric, EventVerdict.LYING, why=f"{wrong.program}: {wrong.why}{beside}", findings=kept)
+    return EventAssessment(metric, EventVerdict.LYING, why=f"{wrong.program}: {wrong.why}{beside}", findings=kept)
 
 
-def _unproven(metric: str, findings: tuple[ProgramFinding, ...], emulated: bool) -> Judged:
-    """Nothing spoke for or against the event."""
+def _unproven(metric: str, findings: tuple[ProgramFinding, ...], emulated: bool) -> EventAssessment:
+    """No program proves the event right or wrong."""
     counted = [f for f in findings if f.largest is not None]
     if not counted:
         why = next((f.why for f in findings if f.why), "no program here has a known answer for it")
         missing = any(f.verdict is EventVerdict.MISSING for f in findings)
-        return Judged(metric, EventVerdict.MISSING if missing else EventVerdict.UNPROVEN, why=why, findings=findings)
+        return EventAssessment(
+            metric, EventVerdict.MISSING if missing else EventVerdict.UNPROVEN, why=why, findings=findings
+        )
     if not any(f.largest for f in counted):
         if emulated:
             why = "read 0 whatever was done, as an emulator's PMU does for what it does not model"
-            return Judged(metric, EventVerdict.DEAD, why=why, findings=findings)
+            return EventAssessment(metric, EventVerdict.DEAD, why=why, findings=findings)
         why = "read 0 for every program: none of them does what it counts, or it counts nothing"
-        return Judged(metric, EventVerdict.UNPROVEN, why=why, findings=findings)
-    told = next((f.why for f in counted if f.verdict is EventVerdict.UNPROVEN and f.why), "")
-    why = told or "no program here has a known answer for it"
-    return Judged(metric, EventVerdict.UNPROVEN, why=why, findings=findings)
+        return EventAssessment(metric, EventVerdict.UNPROVEN, why=why, findings=findings)
+    reasons = (f.why for f in counted if f.verdict is EventVerdict.UNPROVEN and f.why)
+    why = next(reasons, "no program here has a known answer for it")
+    return EventAssessment(metric, EventVerdict.UNPROVEN, why=why, findings=findings)

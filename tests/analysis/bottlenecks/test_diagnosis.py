@@ -102,17 +102,17 @@ def test_mispredictions_that_cannot_cost_much_are_ruled_out_by_their_bound() -> 
 
 def test_vectors_by_their_share_and_by_instructions_per_mac() -> None:
     vector: dict[str, Any] = {"metrics": {"vector-instructions": 0.5e8}}
-    assert cores.under_vectorised(context(**vector)).state is NO
-    scalar = cores.under_vectorised(context(work=9e8, metrics={"vector-instructions": 1e6}))
+    assert cores.vectorisation(context(**vector)).state is NO
+    scalar = cores.vectorisation(context(work=9e8, metrics={"vector-instructions": 1e6}))
     assert scalar.state is YES
-    alone = cores.under_vectorised(context(work=9e8))
+    alone = cores.vectorisation(context(work=9e8))
     assert alone.state is YES
-    assert cores.under_vectorised(context(leave=("instructions", "cycles"))).state is UNKNOWN
+    assert cores.vectorisation(context(leave=("instructions", "cycles"))).state is UNKNOWN
 
 
 def test_simulated_instructions_weaken_the_verdict_and_are_named() -> None:
     extra = [make_simulated_run(metrics={"instructions": 9e8})]
-    found = cores.under_vectorised(context(extra, leave=("instructions", "cycles")))
+    found = cores.vectorisation(context(extra, leave=("instructions", "cycles")))
     assert found.state is YES
     assert found.sure is Sure.LOW
     assert any("SIMULATED" in c for c in found.cautions)
@@ -120,8 +120,8 @@ def test_simulated_instructions_weaken_the_verdict_and_are_named() -> None:
 
 def test_suspect_counts_weaken_the_verdict() -> None:
     fields: dict[str, Any] = {"work": 9e8, "metrics": {"vector-instructions": 1e6}}
-    sure = cores.under_vectorised(context(**fields))
-    suspect = cores.under_vectorised(context(**fields, exactness=Exactness.SUSPECT))
+    sure = cores.vectorisation(context(**fields))
+    suspect = cores.vectorisation(context(**fields, exactness=Exactness.SUSPECT))
     assert (sure.sure, suspect.sure) == (Sure.MEDIUM, Sure.LOW)
     assert any("SUSPECT" in c for c in suspect.cautions)
 
@@ -150,27 +150,27 @@ def test_spinning_is_certain_only_by_a_rerun() -> None:
     shown = system.spinning(context(about={"spin": Spin(1.0, 0.98, 1.02, 2.0)}, **fields))
     assert (shown.state, shown.sure) == (YES, Sure.HIGH)
     assert system.spinning(context(about={"spin": Spin(1.0, 0.98, 1.02, 1.0)}, **fields)).state is NO
-    guessed = system.spinning(context(about={"alone": (frame / 2,)}, **fields))
+    guessed = system.spinning(context(about={"one_thread": (frame / 2,)}, **fields))
     assert (guessed.state, guessed.sure) == (YES, Sure.LOW)
-    assert system.spinning(context(about={"alone": (frame,)}, **fields)).state is NO
+    assert system.spinning(context(about={"one_thread": (frame,)}, **fields)).state is NO
     assert system.spinning(context(**fields)).state is UNKNOWN
     assert system.spinning(context(**fields, facts={"spin": False})).state is NO
 
 
 def test_throttling_is_denied_only_where_it_could_be_seen() -> None:
-    assert system.throttled(context()).state is UNKNOWN
+    assert system.throttling(context()).state is UNKNOWN
     steady = Series("cpu-frequency", "Hz", "cpu0", at_ns=(1, 2), values=(2e9, 2e9))
     moved = dataclasses.replace(steady, values=(1e9, 2e9))
-    assert system.throttled(context(series=(steady,))).state is NO
-    assert system.throttled(context(series=(moved,))).state is PARTLY
-    assert system.throttled(context(doubts=(Doubt("throttled", {}),))).state is YES
-    assert system.throttled(context(system={"cgroup-throttled-time": 0.2})).state is YES
+    assert system.throttling(context(series=(steady,))).state is NO
+    assert system.throttling(context(series=(moved,))).state is PARTLY
+    assert system.throttling(context(doubts=(Doubt("throttled", {}),))).state is YES
+    assert system.throttling(context(system={"cgroup-throttled-time": 0.2})).state is YES
 
 
 def test_other_load_is_seen_in_the_run_queue() -> None:
-    assert system.contended(context(system={"run-queue-wait": 0.4})).state is YES
-    assert system.contended(context(system={"run-queue-wait": 0.001})).state is NO
-    assert system.contended(context()).state is UNKNOWN
+    assert system.other_load(context(system={"run-queue-wait": 0.4})).state is YES
+    assert system.other_load(context(system={"run-queue-wait": 0.001})).state is NO
+    assert system.other_load(context()).state is UNKNOWN
 
 
 def test_paging_from_disk_and_memory_given_back_each_time() -> None:

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from hwprof.analysis.comparison.compare import Comparison, Judgement, common_shift, compare, interleaved
-from hwprof.analysis.comparison.measured import RunSummary, measured
+from hwprof.analysis.comparison.measured import RunSummary, summarise_run
 from hwprof.records import Doubt, Failure
 from tests.factories import MACHINE, SOFTWARE, make_run, make_simulated_run
 
@@ -23,7 +23,7 @@ def of(
 ) -> list[RunSummary]:
     """Rounds of one case with these FPS."""
     run = make_run(framework, network, **fields)  # type: ignore[arg-type]
-    one = measured(run)
+    one = summarise_run(run)
     assert one is not None
     return [dataclasses.replace(one, speed=float(f), round=i) for i, f in enumerate(fps)]
 
@@ -121,8 +121,8 @@ def test_missing_cases_are_named_on_either_side() -> None:
 def test_failed_and_simulated_runs_have_no_speed() -> None:
     failed = make_run(failure=Failure("killed", "died"))
     simulated = make_simulated_run(metrics={"instructions": 1e9})
-    assert measured(failed) is None
-    assert measured(simulated) is None
+    assert summarise_run(failed) is None
+    assert summarise_run(simulated) is None
 
 
 def test_what_differs_is_named_with_both_values() -> None:

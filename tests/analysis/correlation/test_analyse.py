@@ -67,15 +67,15 @@ def of(analysis: Analysis, metric: str) -> Correlation:
 def test_what_drives_fps_is_found_given_the_size_and_what_does_not_is_not() -> None:
     analysis = analysed(frame())
     driver, null = of(analysis, "driver"), of(analysis, "null")
-    assert driver.given.r is not None
-    assert driver.given.r < -0.8
-    assert driver.given.excludes_zero
+    assert driver.partial.r is not None
+    assert driver.partial.r < -0.8
+    assert driver.partial.excludes_zero
     assert driver.q is not None
     assert driver.q < 0.01
     assert driver.covariates == ("macs", "instructions")
     assert null.raw.r is not None
     assert null.raw.r < -0.6  # the size of the network, nothing else
-    assert not null.given.excludes_zero
+    assert not null.partial.excludes_zero
 
 
 def test_ten_percent_more_of_the_driver_goes_with_its_elasticity() -> None:
@@ -89,7 +89,7 @@ def test_definitional_metrics_are_never_ranked() -> None:
 
 
 def test_rounds_and_batches_are_not_networks() -> None:
-    assert of(analysed(frame(rounds=5, batches=(1, 2, 4, 8))), "driver").given.n == 10
+    assert of(analysed(frame(rounds=5, batches=(1, 2, 4, 8))), "driver").partial.n == 10
 
 
 @pytest.mark.parametrize(("networks", "status"), [(3, "missing"), (6, "exploratory"), (7, "tested")])
@@ -110,7 +110,7 @@ def test_why_reliability_is_unknown_is_said(networks: int, rounds: int, why: str
 def test_an_unfaithful_case_stays_out() -> None:
     data = frame()
     data.loc[data["network"] == "net0", "faithful"] = False
-    assert of(analysed(data), "driver").given.n == 9
+    assert of(analysed(data), "driver").partial.n == 9
 
 
 def test_other_machines_threads_and_precisions_are_strata_of_their_own() -> None:
@@ -123,7 +123,7 @@ def test_other_machines_threads_and_precisions_are_strata_of_their_own() -> None
 def test_fps_is_not_correlated_where_an_emulator_counts() -> None:
     analysis = analysed(frame(origin="emulated"))
     assert analysis.correlations == ()
-    assert "IPC" in analysis.refused
+    assert "IPC" in analysis.refusal
 
 
 def test_zeros_have_no_logarithm_and_are_ranked() -> None:
@@ -131,7 +131,7 @@ def test_zeros_have_no_logarithm_and_are_ranked() -> None:
     data.loc[data["network"] == "net1", "null"] = 0.0
     found = of(analysed(data), "null")
     assert "spearman" in found.method
-    assert found.excluded == 6
+    assert found.zeros == 6
 
 
 @pytest.mark.parametrize("value", [np.nan, 0.0, np.inf])
@@ -140,9 +140,9 @@ def test_a_network_without_instructions_is_left_out_by_name_and_the_covariate_st
     data.loc[data["network"] == "net3", "instructions"] = value
     found = of(analysed(data), "driver")
     assert found.covariates == ("macs", "instructions")
-    assert found.given.n == 9
+    assert found.partial.n == 9
     assert found.q is not None
-    assert found.omitted == (("net3", "instructions"),)
+    assert found.omissions == (("net3", "instructions"),)
     assert "left out for missing or zero instructions: net3" in found.notes
 
 
@@ -153,8 +153,8 @@ def test_one_framework_that_lacks_a_value_changes_nothing_in_the_others() -> Non
     both.attrs = one.attrs
     analysis = analysed(both)
     assert {c.covariates for c in analysis.correlations} == {("macs", "instructions")}
-    assert {s.covariate for s in analysis.shared} == {"instructions"}
-    assert {(c.framework, c.given.n) for c in analysis.correlations} == {("f", 10), ("g", 9)}
+    assert {s.covariate for s in analysis.pooled} == {"instructions"}
+    assert {(c.framework, c.partial.n) for c in analysis.correlations} == {("f", 10), ("g", 9)}
     (said,) = (line for line in detail.gates(analysis) if "left out" in line)
     assert said == "g: left out because instructions is missing or zero: net3."
 
@@ -163,7 +163,7 @@ def test_the_number_of_networks_is_judged_after_those_without_instructions_are_l
     data = frame()
     data.loc[data["network"].isin([f"net{n}" for n in range(4)]), "instructions"] = np.nan
     found = of(analysed(data), "driver")
-    assert (found.given.n, found.status, found.q) == (6, "exploratory", None)
+    assert (found.partial.n, found.status, found.q) == (6, "exploratory", None)
 
 
 def test_without_instructions_the_correlation_is_described_and_not_tested() -> None:
@@ -174,11 +174,11 @@ def test_without_instructions_the_correlation_is_described_and_not_tested() -> N
     analysis = analysed(both)
     found = of(analysis, "driver")
     assert found.covariates == ("macs",)
-    assert (found.status, found.q, found.given.p, found.given.low) == ("descriptive", None, None, None)
-    assert found.given.r is not None
-    assert "instructions were not counted" in found.given.why
-    assert all((s.p, s.q, s.p_family, s.low) == (None,) * 4 for s in analysis.shared)
-    slope = next(s for s in analysis.shared if s.metric.name == "driver")
+    assert (found.status, found.q, found.partial.p, found.partial.low) == ("descriptive", None, None, None)
+    assert found.partial.r is not None
+    assert "instructions were not counted" in found.partial.why
+    assert all((s.p, s.q, s.p_family, s.low) == (None,) * 4 for s in analysis.pooled)
+    slope = next(s for s in analysis.pooled if s.metric.name == "driver")
     assert slope.slope is not None
     assert slope.why.startswith("not tested")
     assert detail.pooled_sentences(analysis) == []
@@ -193,7 +193,7 @@ def test_a_framework_without_any_instructions_is_described_beside_one_that_is_te
     both.attrs = one.attrs
     analysis = analysed(both)
     assert {(c.framework, c.status) for c in analysis.correlations} == {("f", "tested"), ("g", "descriptive")}
-    assert all(s.p_family is None for s in analysis.shared)
+    assert all(s.p_family is None for s in analysis.pooled)
 
 
 def test_callgrinds_instructions_stand_in_where_the_machine_counts_none() -> None:
@@ -203,7 +203,7 @@ def test_callgrinds_instructions_stand_in_where_the_machine_counts_none() -> Non
     described["instructions@callgrind"] = described.pop("instructions") | {"origin": "simulated"}
     found = of(analysed(data), "driver")
     assert found.covariates == ("macs", "instructions@callgrind")
-    assert found.omitted == (("net3", "instructions@callgrind"),)
+    assert found.omissions == (("net3", "instructions@callgrind"),)
 
 
 def test_ranks_have_the_same_covariates() -> None:

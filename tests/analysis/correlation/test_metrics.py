@@ -43,6 +43,13 @@ def test_simulated_says_so_and_by_what() -> None:
     assert metrics.metric_of("L1D-misses", {"origin": "hardware"}).label == "L1D-misses"
 
 
+@pytest.mark.parametrize("attributes", [{}, {"origin": ""}, {"origin": "hardware"}])
+def test_counts_of_one_kind_of_core_are_not_called_simulated(attributes: dict[str, str]) -> None:
+    found = metrics.metric_of("cache-misses@cpu_core", attributes)
+    assert not found.simulated
+    assert found.label == "cache-misses@cpu_core"
+
+
 def test_fps_in_disguise_is_found_and_a_mere_correlate_is_not() -> None:
     rng = np.random.default_rng(1)
     fps = rng.normal(0, 1, 10)

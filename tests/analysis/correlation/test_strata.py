@@ -36,7 +36,7 @@ def test_unlike_rows_are_not_pooled(column: str) -> None:
 
 def test_an_unfaithful_run_takes_its_cell_out_and_an_unchecked_one_stays() -> None:
     frame = strata.label(rows(faithful=[False, None]))
-    assert strata.usable(frame)[strata.NETWORK].tolist() == ["b"]
+    assert strata.usable_rows(frame)[strata.NETWORK].tolist() == ["b"]
 
 
 def test_a_missing_batch_is_no_network_effect() -> None:

@@ -54,19 +54,19 @@ def test_the_planted_elasticity_of_energy_is_found_and_fps_is_innocent(tmp_path:
     assert set(found) == {"onnxruntime", "opencv"}
     for c in found.values():
         assert c.target == "energy per frame"
-        assert c.given.slope == pytest.approx(0.7, abs=1e-6)
-        assert c.given.n == 9
+        assert c.partial.slope == pytest.approx(0.7, abs=1e-6)
+        assert c.partial.n == 9
     (speed,) = analyse.analyse(frame)
-    assert all(abs(c.given.slope or 0) < 0.5 for c in speed.correlations if c.metric.name == "loads")
+    assert all(abs(c.partial.slope or 0) < 0.5 for c in speed.correlations if c.metric.name == "loads")
     # energy is made of joules: it is never a metric that goes with itself, nor with FPS
     assert not any(c.metric.name.startswith("energy") for a in (analysis, speed) for c in a.correlations)
 
 
 def test_networks_without_energy_are_left_out_and_below_the_gate_there_is_no_coefficient(tmp_path: Path) -> None:
     (some,) = analyse.against_energy(frame_of(tmp_path / "some.db", runs(left_out=(0, 3))))
-    assert {c.given.n for c in some.correlations if c.metric.name == "loads"} == {7}
+    assert {c.partial.n for c in some.correlations if c.metric.name == "loads"} == {7}
     (few,) = analyse.against_energy(frame_of(tmp_path / "few.db", runs(left_out=range(6))))
-    assert all(c.given.r is None for c in few.correlations)
+    assert all(c.partial.r is None for c in few.correlations)
     assert analyse.against_energy(frame_of(tmp_path / "none.db", runs(left_out=range(9)))) == []
 
 
@@ -143,4 +143,4 @@ def test_an_emulated_board_is_correlated_with_no_energy_either(tmp_path: Path) -
     ]
     for analysis in analyse.against_energy(frame_of(tmp_path / "r.db", board)):
         assert not analysis.correlations
-        assert "EMULATED" in analysis.refused
+        assert "EMULATED" in analysis.refusal

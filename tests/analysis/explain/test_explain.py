@@ -75,7 +75,7 @@ def test_spin_waiting_is_merged_until_a_rerun_shows_it() -> None:
     off = ChangedRuns("spin", "spin=false", several(**calm, options={"spin": False}))
     found = explain(given("a", a, variants=[off]), given("b", b))
     (done,) = found.interventions
-    assert [f.name for f in done.changed.factors] == ["parallelism", "clock", "ipc", "work"]
+    assert [f.name for f in done.rerun.factors] == ["parallelism", "clock", "ipc", "work"]
     assert sum(math.log(f.ratio) for f in done.chain) == pytest.approx(
         math.log(found.decomposition.fps.ratio), abs=1e-9
     )
@@ -108,6 +108,19 @@ def test_misses_give_an_upper_bound_and_simulated_counts_say_so() -> None:
     assert clue.numbers["a"] == pytest.approx(1e4 * 300 / cycles, rel=0.01)
     assert "consistent with up to" in clue.text
     assert "assumed" in clue.text
+
+
+def test_counts_of_one_kind_of_core_are_not_called_simulated() -> None:
+    hybrid: dict[str, Any] = {"leave": ("cycles", "instructions")}
+    a, b = (
+        given(n, several(framework=n, metrics={"instructions@cpu_core": w, "L1D-misses@cpu_core": w / 1e4}, **hybrid))
+        for n, w in (("onnxruntime", 1e8), ("opencv", 3e8))
+    )
+    found = explain(a, b)
+    assert "SIMULATED" not in found.headline + " ".join(c.text for c in found.clues)
+    assert [c.code for c in found.clues if c.factor == "work"] == ["instructions"]
+    (clue,) = (c for c in found.clues if c.factor == "work")
+    assert clue.text.endswith("(instructions@cpu_core counts cpu_core alone)")
 
 
 def test_simulated_instructions_split_cpu_time_as_a_supposition() -> None:
@@ -228,7 +241,7 @@ LESS = ("cycles", "instructions")
 def test_a_switch_whose_effect_only_cpu_time_shows_is_named_first() -> None:
     spin = several(threads=2, parallelism=2.0, work=2e8, leave=LESS)
     calm = several(threads=2, parallelism=1.0, work=1e8, leave=LESS, options={"spin": False})
-    found = explain(given("a", spin), given("b", calm), alone="spin-waiting")
+    found = explain(given("a", spin), given("b", calm), switch="spin-waiting")
     assert "can't be told apart" in found.headline
     assert "a takes x2.00 [" in found.headline
     assert "nothing but spin-waiting differs" in found.headline

@@ -71,7 +71,7 @@ def test_what_can_not_be_told_apart_is_one_factor_and_said_so(kept: int, change:
     found = identity_of(dataclasses.replace(run, windows=(run.windows[0], with_readings(run.windows[1], readings))))
     assert found.level == level
     assert product(found) == pytest.approx(20, rel=1e-12)
-    assert "can't be told" in identity.why(level, "both modes")
+    assert "can't be told" in identity.merge_reason(level, "both modes")
 
 
 def test_cycles_of_one_domain_never_meet_instructions_of_another() -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.boards import Image, ensure_image
+from hwprof.boards.image import ensure_image
+from hwprof.boards.machines import Image
 from hwprof.frameworks.debian import sets_of
 from tests.fleet import ARCHITECTURES, CACHE, ONE_CPU, PACKAGES, TWO_CPUS, Fleet, Job, Outcome, asks, register
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from hwprof.analysis.factors.identity import SECONDS
-from hwprof.boards import Image, run_guest
-from hwprof.boards.guest import GuestFailed
+from hwprof.boards.guest import GuestFailed, run_guest
+from hwprof.boards.machines import Image
 from hwprof.records import Exactness, Origin, Reading, Role
 from hwprof.store import Results
 from tests.fleet import Outcome

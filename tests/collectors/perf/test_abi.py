@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hwprof.collectors.perf import abi
-from hwprof.collectors.perf.abi import Asked, Attr, LinuxKernel, Rights, explain, fits, read_rights
+from hwprof.collectors.perf.abi import Attr, Circumstances, LinuxKernel, Rights, explain, fits, read_rights
 
 ROOT_RIGHTS = Rights(2, True)
 
@@ -64,8 +64,8 @@ def test_an_unknown_architecture_says_so() -> None:
     assert caught.value.errno == errno.ENOSYS
 
 
-def asked(**fields: object) -> Asked:
-    return Asked(**({"hardware": True, "has_pmu": True, "rights": ROOT_RIGHTS} | fields))  # type: ignore[arg-type]
+def asked(**fields: object) -> Circumstances:
+    return Circumstances(**({"hardware": True, "has_pmu": True, "rights": ROOT_RIGHTS} | fields))  # type: ignore[arg-type]
 
 
 def test_eacces_at_paranoid_3_names_the_level_and_the_sysctl() -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.collectors.perf.catalog import CANONICAL, Catalog, cpu_ids, load_tables, parse_table
+from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.events import Parser
-from hwprof.collectors.perf.kinds import CoreKind
+from hwprof.collectors.perf.kinds import CoreKind, read_cores
 from hwprof.collectors.perf.names import CACHE, HARDWARE
-from hwprof.collectors.perf.tables import KERNELS_OWN, unit_of
+from hwprof.collectors.perf.tables import CANONICAL, KERNELS_OWN, load_tables, parse_table, unit_of
 from hwprof.collectors.protocol import Unavailable
 from hwprof.errors import HwprofError
 from hwprof.machine.virtual import is_emulated
@@ -67,7 +67,7 @@ def test_the_same_generic_name_says_what_it_means_on_each_cpu(tmp_path: Path) ->
 
 def test_x86_ids_are_family_in_decimal_and_model_in_hexadecimal() -> None:
     text = "vendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 94\n\n"
-    assert cpu_ids(text * 2) == ("GenuineIntel-6-5e",)
+    assert {core.id for core in read_cores(text * 2)} == {"GenuineIntel-6-5e"}
 
 
 def test_zen3_and_zen4_share_a_family_and_not_a_table(tmp_path: Path) -> None:

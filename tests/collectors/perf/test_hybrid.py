@@ -11,11 +11,11 @@ import pytest
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.events import Parser
-from hwprof.collectors.perf.hybrid import LinuxScheduler, on_kind
+from hwprof.collectors.perf.hybrid import LinuxScheduler, stay_on_kind
 from hwprof.collectors.perf.session import PerfSession
 from hwprof.collectors.protocol import Available, Target, Unavailable
+from hwprof.collectors.readings import readings_between
 from hwprof.records import Exactness, Reading
-from hwprof.worker.loop import readings_between
 from tests import recorded_machines
 from tests.collectors.perf.fake import SOFTWARE, FakeKernel, Key
 
@@ -192,7 +192,7 @@ def test_a_trial_runs_on_the_kind_it_tries_and_comes_back() -> None:
 
 def test_a_kind_that_only_the_target_may_use_is_counted_untried() -> None:
     board = Board(mine=frozenset({0}), others=frozenset(range(8)))
-    with on_kind(board, Catalog(ALDERLAKE).kinds[1]) as there:
+    with stay_on_kind(board, Catalog(ALDERLAKE).kinds[1]) as there:
         assert not there
     with board.collector().open(Target(pid=7), ["cycles"]) as session:
         assert {"cycles@cpu_core", "cycles@cpu_atom", "cycles"} <= set(session.passes[0].metrics)
@@ -204,7 +204,7 @@ def test_the_real_scheduler_pins_this_thread_and_lets_it_go() -> None:
     mine = scheduler.allowed(None)
     assert mine
     kind = replace(Catalog(ALDERLAKE).kinds[0], cpus=(max(mine), 4095))
-    with on_kind(scheduler, kind) as there:
+    with stay_on_kind(scheduler, kind) as there:
         assert there
         assert scheduler.allowed(None) == frozenset({max(mine)})
     assert scheduler.allowed(None) == mine

@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.protocol import Target
 from tests.collectors.perf.fake import FakeKernel, Key
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    (tmp_path / "sys/bus/event_source/devices/cpu").mkdir(parents=True)
-    (tmp_path / "sys/bus/event_source/devices/cpu/type").write_text("4\n")
-    return tmp_path
 
 
 def one_counter_for_each(keys: tuple[Key, ...]) -> tuple[float, bool]:

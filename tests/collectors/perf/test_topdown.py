@@ -108,7 +108,7 @@ def test_shares_of_other_modes_are_led_by_slots_of_those_modes(root: Path) -> No
 def test_perf_stat_is_given_the_group_in_braces(root: Path) -> None:
     units = Parser(Catalog(root)).parse(["cycles", *SHARES])
     asked = {perfstat.perf_name(e): e for unit in units for e in unit}
-    assert perfstat.listed(asked) == "{r400,r8000,r8100,r8200,r8300},cycles"
+    assert perfstat.event_list(asked) == "{r400,r8000,r8100,r8200,r8300},cycles"
 
 
 def test_only_the_large_cores_of_a_hybrid_need_slots_in_front() -> None:

@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hwprof.collectors.perf.session import PerfSession
-from hwprof.records import Reading, Snapshot, between
+from hwprof.records import Reading, Snapshot
 from tests.collectors.perf.fake import FakeKernel
+from tests.truth.readings import between_reads
 
 
 def readings(
     session: PerfSession, before: Sequence[Snapshot], after: Sequence[Snapshot], pass_: int
 ) -> dict[str, Reading]:
-    found = [
-        between(counter, b, a, index)
-        for group, b, a in zip(session.groups, before, after, strict=True)
-        if group.pass_ == pass_
-        for index, counter in enumerate(group.counters)
-    ]
-    return {r.metric: r for r in session.review(found)}
+    return {r.metric: r for r in session.review(between_reads(session, before, after, pass_))}
 
 
 def window(session: PerfSession, kernel: FakeKernel, pass_: int = 0) -> dict[str, Reading]:

@@ -10,12 +10,7 @@ import pytest
 
 from hwprof.collectors.riscv import build
 from hwprof.errors import HwprofError, NotAvailable, NotInstalled
-
-
-def script(path: Path, text: str) -> str:
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
-    return str(path)
+from tests.scripts import write_script
 
 
 def test_without_a_compiler_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,7 +21,9 @@ def test_without_a_compiler_it_says_what_to_install(tmp_path: Path, monkeypatch:
 
 
 def test_what_a_failing_compiler_says_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CC", script(tmp_path / "badcc", 'echo "plugin.c:1: error: no such thing" >&2; exit 1'))
+    monkeypatch.setenv(
+        "CC", str(str(write_script(tmp_path / "badcc", 'echo "plugin.c:1: error: no such thing" >&2; exit 1')))
+    )
     with pytest.raises(HwprofError, match="no such thing"):
         build.plugin(1, tmp_path / "cache")
     assert not list((tmp_path / "cache").rglob("*.so"))
@@ -38,7 +35,7 @@ def test_built_once_and_anew_for_another_compiler_or_interface(tmp_path: Path, m
     real = shutil.which("cc")
     for name in ("one", "two"):
         text = f'[ "$1" = --version ] && {{ echo {name}; exit; }}; echo {name} >>{log}; exec {real} "$@"'
-        script(tmp_path / name, text)
+        write_script(tmp_path / name, text)
     monkeypatch.setenv("CC", str(tmp_path / "one"))
     first = build.plugin(1, tmp_path)
     assert build.plugin(1, tmp_path) == first
@@ -54,10 +51,10 @@ def test_built_once_and_anew_for_another_compiler_or_interface(tmp_path: Path, m
     ("version", "api"), [("7.2.22 (Debian)", 1), ("8.2.2", 1), ("9.2.1", 4), ("10.0.2 (Debian 1:10)", 4)]
 )
 def test_the_interface_is_chosen_by_qemus_version(tmp_path: Path, version: str, api: int) -> None:
-    assert build.interface(script(tmp_path / "qemu", f"echo 'qemu-riscv64 version {version}'")) == api
+    assert build.interface(str(str(write_script(tmp_path / "qemu", f"echo 'qemu-riscv64 version {version}'")))) == api
 
 
 @pytest.mark.parametrize("version", ["version 4.1.0", "version 9.1.0", "no number"])
 def test_a_qemu_of_another_interface_is_refused(tmp_path: Path, version: str) -> None:
     with pytest.raises(NotAvailable):
-        build.interface(script(tmp_path / "qemu", f"echo 'qemu-riscv64 {version}'"))
+        build.interface(str(str(write_script(tmp_path / "qemu", f"echo 'qemu-riscv64 {version}'"))))

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from hwprof.collectors.readings import readings_between
 from hwprof.collectors.riscv import counters
-from hwprof.collectors.riscv.counters import CounterFile, InstructionSession, emulated, readings
+from hwprof.collectors.riscv.counters import CounterFile, InstructionSession, open_sessions, readings
 from hwprof.errors import CaseFailed
 from hwprof.records import Exactness, Origin
-from hwprof.worker.loop import readings_between
 
 NAMES = (
     *("instructions", "vector-arith", "vector-load", "vector-store", "vset", "fp-arith", "fp-move", "fp-load"),
@@ -133,10 +133,10 @@ def test_a_window_is_the_difference_less_what_reading_costs(tmp_path: Path) -> N
 
 def test_outside_of_an_emulator_there_is_no_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(counters.VARIABLE, raising=False)
-    with emulated() as sessions:
+    with open_sessions() as sessions:
         assert list(sessions) == []
     monkeypatch.setenv(counters.VARIABLE, str(write(tmp_path / "c", [{"instructions": 1}])))
     monkeypatch.setenv(counters.LABEL_VARIABLE, "riscv64-vlen128")
-    with emulated() as sessions:
+    with open_sessions() as sessions:
         (session,) = sessions
         assert session.groups[0].counters[0].source.startswith("riscv64-vlen128:")

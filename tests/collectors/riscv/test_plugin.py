@@ -114,7 +114,7 @@ def test_a_number_given_to_a_second_thread_goes_on_counting(programs: Path, tmp_
         qemu.tell(f"block a {ADD}")
         qemu.tell("run 0 a 4")
         (thread,) = CounterFile(tmp_path / "counters").read().threads
-    assert thread.begun == 2
+    assert thread.vcpus == 2
     assert thread.counts[0] == 4
 
 

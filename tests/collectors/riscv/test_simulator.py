@@ -23,12 +23,11 @@ from hwprof.runner.rounds import Runner
 from hwprof.runner.workshop import Workshop
 from hwprof.worker.measuring import EMULATED_WARMUP
 from tests.collectors.riscv.test_counters import COUNTS, write
+from tests.scripts import write_script
 
 
 def fake_qemu(path: Path, help_: str = "-plugin FILE", version: str = "7.2.22") -> Path:
-    path.write_text(f"#!/bin/sh\n[ \"$1\" = --version ] && echo 'qemu-riscv64 version {version}' || echo '{help_}'\n")
-    path.chmod(0o755)
-    return path
+    return write_script(path, f"[ \"$1\" = --version ] && echo 'qemu-riscv64 version {version}' || echo '{help_}'")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ import pandas as pd
 import pytest
 
 from hwprof.analysis.correlation.strata import VARIANT
+from hwprof.analysis.speeds import speeds as case_speeds
 from hwprof.errors import ResultsError
+from hwprof.reports import tables
 from hwprof.reports.background import Processes
 from hwprof.reports.figures import choose
 from hwprof.reports.figures.choose import Figures
@@ -21,12 +23,12 @@ from hwprof.reports.page import content
 from tests.analysis.correlation.test_analyse import frame
 
 
-def report(data: pd.DataFrame) -> content.Report:
+def report(data: pd.DataFrame) -> tables.Report:
     return content.build(data.assign(latency_ms=1e3 * data["batch"] / data["fps"], max_rel=1e-6), [])
 
 
-def chosen(found: content.Report) -> list[Figure]:
-    return choose.chosen(found, sorted(found.fps[VARIANT].unique()))
+def chosen(found: tables.Report) -> list[Figure]:
+    return choose.select_figures(found, sorted(found.fps[VARIANT].unique()))
 
 
 def made(folder: Path, all_figures: list[Figure], processes: int = 0) -> list[str]:
@@ -73,7 +75,7 @@ def test_a_process_that_is_killed_is_told_of(tmp_path: Path) -> None:
     with Processes(1, "the figures") as beside:
         drawn = Figures(tmp_path, beside)
         drawn.prepare()
-        os.kill(next(iter(beside.started)), signal.SIGKILL)
+        os.kill(next(iter(beside.children)), signal.SIGKILL)
         with pytest.raises(ResultsError, match=r"the figures: .* signal 9"):  # noqa: PT012 (whichever sees it first)
             drawn.begin(chosen(report(frame(networks=1))))
             drawn.wait()
@@ -84,17 +86,17 @@ def test_few_figures_are_drawn_without_a_process(tmp_path: Path) -> None:
         drawn = Figures(tmp_path, beside)
         drawn.begin(chosen(report(frame(networks=1))))
         drawn.wait()
-        assert not beside.started
+        assert not beside.children
 
 
 def test_one_network_has_dots_and_nothing_else() -> None:
     assert [f.key for f in chosen(report(frame(networks=1)))] == ["fps"]
 
 
-def speeds(*parts: dict[str, Any]) -> content.Report:
+def speeds(*parts: dict[str, Any]) -> tables.Report:
     """A report of speeds alone: one sweep, taken again with other columns."""
     data = pd.concat([frame(networks=5).assign(latency_ms=1.0, max_rel=1e-6, **part) for part in parts])
-    return content.Report((), (), fps=content.speeds(data.reset_index(drop=True)))
+    return tables.Report((), (), fps=case_speeds(data.reset_index(drop=True)))
 
 
 def test_what_differs_in_threads_is_never_in_one_row(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_an_interrupted_export_leaves_the_old_file(
         yield RUNS[0]
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(export, "_runs", stop)
+    monkeypatch.setattr(Results, "runs", stop)
     with pytest.raises(KeyboardInterrupt):
         export.export(results, "json", str(path))
     assert path.read_text() == "old"

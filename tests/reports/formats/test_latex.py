@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hwprof.reports.formats import latex
-from hwprof.reports.page.content import Report, Table
+from hwprof.reports.tables import Report, Table
 
 WIDE = Table(
     "A wide & special table_1",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from hwprof.reports import tables
 from hwprof.reports.formats import text
-from hwprof.reports.page.content import Report, Table
+from hwprof.reports.tables import Report, Table
 
 REPORT = Report(
     ("a is x2 as fast as b.",),
@@ -12,13 +13,13 @@ REPORT = Report(
 
 
 def test_the_summary_comes_first() -> None:
-    assert text.terminal(REPORT, 80).startswith("* a is x2")
+    assert tables.terminal(REPORT, 80).startswith("* a is x2")
     lines = text.markdown(REPORT, [("Dots", "fps.svg", "A note.")], "Title").splitlines()
     assert lines.index("- a is x2 as fast as b.") < lines.index("![Dots](fps.svg)")
 
 
 def test_long_notes_are_wrapped_and_nothing_is_lost() -> None:
-    shown = text.terminal(REPORT, 80)
+    shown = tables.terminal(REPORT, 80)
     assert max(map(len, shown.splitlines())) <= 80
     assert shown.count("word") == 40
 
@@ -29,4 +30,4 @@ def test_a_bar_in_a_name_does_not_make_a_column() -> None:
 
 
 def test_no_table_no_trace() -> None:
-    assert text.terminal(Report(("nothing",), ()), 80) == "* nothing"
+    assert tables.terminal(Report(("nothing",), ()), 80) == "* nothing"

@@ -49,9 +49,9 @@ def test_page_and_command_give_the_same_factors(
     assert said["headline"] in figure.note
     assert said["merged"] in figure.note
     # the table of every pair, made from fewer readings, has them too
-    (row,) = factors.table(found.apart).rows
-    assert row[4:] == tuple(factors.says(f) for f in found.explained[0][1].decomposition.terms)
-    clues = {row[4] for row in factors.behind(found.explained).rows}
+    (row,) = factors.table(found.pairs).rows
+    assert row[4:] == tuple(factors.ratio_text(f) for f in found.explanations[0][1].decomposition.terms)
+    clues = {row[4] for row in factors.evidence_table(found.explanations).rows}
     assert {c["text"] for c in said["clues"]} | set(said["notes"]) == clues
 
 
@@ -88,10 +88,10 @@ def test_variants_of_a_framework_are_sides_of_their_own_and_reruns_are_said(tmp_
     runs = several(framework="onnxruntime", **SPIN) + several(framework="onnxruntime", **{**SPIN, **off, "doubts": ()})
     runs += several(framework="opencv", threads=2, parallelism=1.0, work=2e8)
     found = material(stored(tmp_path / "r.db", runs))
-    names = {frozenset(one.names) for one in found.apart}
+    names = {frozenset(one.names) for one in found.pairs}
     plain, calm = "onnxruntime spin=default", "onnxruntime spin=False"
     assert names == {frozenset(pair) for pair in ((plain, calm), (plain, "opencv"), (calm, "opencv"))}
-    reruns = [row for row in factors.behind(found.explained).rows if row[3] == "rerun: spin"]
+    reruns = [row for row in factors.evidence_table(found.explanations).rows if row[3] == "rerun: spin"]
     assert {frozenset(row[:2]) for row in reruns} == {frozenset((plain, "opencv"))}
     assert "Spin-waiting makes" in reruns[0][4]
 
@@ -99,4 +99,4 @@ def test_variants_of_a_framework_are_sides_of_their_own_and_reruns_are_said(tmp_
 def test_cases_on_two_machines_are_never_a_pair(tmp_path: Path) -> None:
     other = {"label": "another board", "cpus": 2}
     path = stored(tmp_path / "r.db", several() + several(framework="opencv", machine=other))
-    assert material(path).apart == []
+    assert material(path).pairs == []

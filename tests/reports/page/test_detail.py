@@ -14,7 +14,7 @@ from hwprof.cli.report import formats
 from hwprof.errors import UsageError
 from hwprof.reports.formats import latex
 from hwprof.reports.page import detail
-from hwprof.reports.page.content import Report, Table
+from hwprof.reports.tables import Report, Table
 from hwprof.store import Results
 from tests.factories import NETWORKS, make_run
 

@@ -10,6 +10,7 @@ import pytest
 from hwprof.analysis.factors.identity import identities
 from hwprof.machine import facts as machine_facts
 from hwprof.records import Origin, Run
+from hwprof.reports import tables
 from hwprof.reports.page import content
 from hwprof.store import Results
 from tests.factories import MACHINE, NETWORKS, make_run, make_window
@@ -34,7 +35,7 @@ def emulated(run: Run) -> Run:
     return dataclasses.replace(run, windows=tuple(windows))
 
 
-def report(tmp_path: Path, *, board: bool, machine: bool) -> content.Report:
+def report(tmp_path: Path, *, board: bool, machine: bool) -> tables.Report:
     tmp_path.mkdir(exist_ok=True)
     with Results.create(tmp_path / "x.db") as results:
         for number, network in enumerate(sorted(NETWORKS)[:8]):
@@ -67,12 +68,12 @@ def test_a_machine_beside_a_board_is_still_analysed_with_its_own_counts_only(tmp
     both = report(tmp_path / "both", board=True, machine=True)
     mine = next(a for a in both.analyses if a.stratum.machine == MACHINE["label"])
     other = next(a for a in both.analyses if a.stratum.machine == BOARD["label"])
-    assert not mine.refused
+    assert not mine.refusal
     assert mine.correlations
     assert {origin for c in mine.correlations for origin in c.metric.origins} == {"hardware"}
-    assert "EMULATED" in other.refused
-    assert [c.given.r for c in mine.correlations] == pytest.approx(
-        [c.given.r for c in alone.analyses[0].correlations], nan_ok=True
+    assert "EMULATED" in other.refusal
+    assert [c.partial.r for c in mine.correlations] == pytest.approx(
+        [c.partial.r for c in alone.analyses[0].correlations], nan_ok=True
     )
     fastest = [line for line in both.summary if "as fast as" in line]
     assert fastest == [line for line in alone.summary if "as fast as" in line]

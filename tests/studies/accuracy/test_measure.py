@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +10,22 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hwprof import plugins
 from hwprof.cli import main
 from hwprof.runner.launcher import Launcher, Outcome
-from hwprof.worker.untimed import top
-from tests import colours
+from hwprof.worker.untimed import top_classes
+from tests.conftest import AddFramework
+from tests.studies.accuracy import colours
 
 COUNT = colours.CLASSES * colours.EACH
 
 
 @pytest.fixture
-def drawn(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def drawn(tmp_path: Path, cache: Path, add_framework: AddFramework) -> Path:
     """mine.onnx and val/ with a folder per class; the framework "noblue" beside the built-in ones."""
     colours.write_network(tmp_path / "mine.onnx")
     colours.draw(tmp_path / "val")
-    built_in = plugins.BUILT_IN["hwprof.frameworks"]
-    with_ours = {**plugins.BUILT_IN, "hwprof.frameworks": {**built_in, "noblue": "colours:ADAPTER"}}
-    monkeypatch.setattr(plugins, "BUILT_IN", with_ours)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
-    plugins.paths.cache_clear()
-    yield tmp_path
-    plugins.paths.cache_clear()
+    add_framework("noblue", Path(colours.__file__))
+    return tmp_path
 
 
 def call(folder: Path, *words: str) -> int:
@@ -145,5 +138,5 @@ def test_wrong_words_are_refused_in_a_line(
 
 def test_equal_outputs_go_to_the_first_class() -> None:
     outputs = np.array([[1, 2, 2, 0, 0, 0], [np.nan, 1, 2, 3, 4, 5]], np.float32)
-    assert top(outputs).tolist() == [[1, 2, 0, 3, 4], [-1] * 5]
-    assert top(np.array([[0, 1]], np.float32)).tolist() == [[1, 0, -1, -1, -1]]
+    assert top_classes(outputs).tolist() == [[1, 2, 0, 3, 4], [-1] * 5]
+    assert top_classes(np.array([[0, 1]], np.float32)).tolist() == [[1, 0, -1, -1, -1]]

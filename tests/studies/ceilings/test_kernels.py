@@ -51,7 +51,7 @@ def test_the_compiler_makes_vectors_of_the_arithmetic(architecture: str, tmp_pat
         built = kernels.build(variant, tmp_path, compiler)
         assert built.path is not None, built.why
         expected = {} if variant.name == "scalar" else dict.fromkeys(variant.kinds, True)
-        assert built.vectorised == expected, variant.name
+        assert built.vectors == expected, variant.name
 
 
 @pytest.mark.cc
@@ -61,7 +61,7 @@ def test_the_twelve_chains_are_not_folded_into_one(tmp_path: Path) -> None:
     variant = next(v for v in kernels.variants("x86_64", ("avx2", "fma")) if v.name == "avx2")
     built = kernels.build(variant, tmp_path)
     assert built.path is not None
-    body = kernels.function(built.path.with_suffix(".s").read_text(), "fp_work")
+    body = kernels.function_lines(built.path.with_suffix(".s").read_text(), "fp_work")
     assert body.count("vfmadd") >= 12
 
 
@@ -80,5 +80,5 @@ def test_without_a_compiler_there_is_a_remedy(tmp_path: Path) -> None:
 def test_assembly_without_vectors_is_called_that() -> None:
     text = "fp_work:\n\tmulss\t%xmm0, %xmm1\n\t.size\tfp_work, .-fp_work\n"
     variant = KernelBuild("sse2", 16, (), r"mulps\s.*xmm", kinds=("fp",))
-    assert kernels.vectorised(variant, text) == {"fp": False}
-    assert kernels.vectorised(variant, text.replace("mulss", "mulps")) == {"fp": True}
+    assert kernels.find_vectors(variant, text) == {"fp": False}
+    assert kernels.find_vectors(variant, text.replace("mulss", "mulps")) == {"fp": True}

@@ -11,7 +11,7 @@ import pytest
 from hwprof.errors import HwprofError, NotInstalled
 from hwprof.records import Ceiling
 from hwprof.studies.ceilings import kernels
-from hwprof.studies.ceilings.kernels import Built, KernelBuild
+from hwprof.studies.ceilings.kernels import KernelBuild, KernelProgram
 from hwprof.studies.ceilings.measure import ask, by_numpy, calibrate, levels
 
 CACHES = [
@@ -23,8 +23,10 @@ CACHES = [
 FACTS = {"architecture": "x86_64", "extensions": ["avx2", "fma"], "caches": CACHES}
 
 
-def build(variant: KernelBuild, folder: Path) -> Built:
-    return Built(variant, folder / variant.name, "a compiler", {k: True for k in variant.kinds if variant.vector})
+def build(variant: KernelBuild, folder: Path) -> KernelProgram:
+    return KernelProgram(
+        variant, folder / variant.name, "a compiler", {k: True for k in variant.kinds if variant.vector}
+    )
 
 
 def fake(program: Path, words: Sequence[str]) -> list[Mapping[str, float]]:
@@ -70,8 +72,8 @@ def test_working_sets_are_half_of_what_a_thread_has_of_a_cache() -> None:
 
 
 def test_a_variant_that_can_not_be_compiled_is_missing_and_the_others_go_on() -> None:
-    def some(variant: KernelBuild, folder: Path) -> Built:
-        return build(variant, folder) if variant.name != "avx2" else Built(variant, None, "", why="cc can't")
+    def some(variant: KernelBuild, folder: Path) -> KernelProgram:
+        return build(variant, folder) if variant.name != "avx2" else KernelProgram(variant, None, "", why="cc can't")
 
     found = {f"{c.what} {c.of}": c for c in calibrate(FACTS, (0,), Path("/x"), run=fake, build=some)}
     assert found["fp32 avx2"].why == "cc can't"
@@ -79,7 +81,7 @@ def test_a_variant_that_can_not_be_compiled_is_missing_and_the_others_go_on() ->
 
 
 def test_without_a_compiler_numpy_measures_what_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none(variant: KernelBuild, folder: Path) -> Built:
+    def none(variant: KernelBuild, folder: Path) -> KernelProgram:
         raise NotInstalled("a C compiler", "install one")
 
     cpu = sorted(os.sched_getaffinity(0))[0]

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
-from hwprof import plugins
 from hwprof.cli import main
 from hwprof.studies.matrix.culprit import Parts
+from tests.conftest import AddFramework
+from tests.onnx_models import make_model
 
 FLOAT = TensorProto.FLOAT
 
@@ -32,10 +33,7 @@ def branched() -> Any:
         node("Add", ["b3", "c2"], ["sum"], name="sum"),
         node("Mul", ["sum", "constant"], ["y"]),
     ]
-    value = helper.make_tensor_value_info
-    weights = [numpy_helper.from_array(np.ones(1, np.float32), "w")]
-    graph = helper.make_graph(nodes, "g", [value("input", FLOAT, [1, 4])], [value("y", FLOAT, [1, 4])], weights)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return make_model(nodes, {"input": [1, 4]}, {"y": [1, 4]}, {"w": [1.0]})
 
 
 @pytest.mark.parametrize("disliked", range(9))
@@ -45,7 +43,7 @@ def test_the_one_node_that_is_disliked_is_found_wherever_it_is(disliked: int) ->
 
     def fails(index: int) -> bool:
         asked.append(index)
-        return disliked in parts.needed(index)
+        return disliked in parts.ancestors(index)
 
     found = parts.culprit(fails)
     # a constant's node is refused by whoever uses it first
@@ -55,7 +53,7 @@ def test_the_one_node_that_is_disliked_is_found_wherever_it_is(disliked: int) ->
 
 def test_of_two_disliked_nodes_one_is_found() -> None:
     parts = Parts(branched())
-    assert parts.culprit(lambda index: bool({3, 4} & set(parts.needed(index)))) in (3, 4)
+    assert parts.culprit(lambda index: bool({3, 4} & set(parts.ancestors(index)))) in (3, 4)
 
 
 def test_what_converts_has_no_culprit() -> None:
@@ -76,24 +74,16 @@ def test_a_part_is_a_network_of_its_own_that_computes_that_node() -> None:
 
 def test_a_message_that_names_operator_and_node_is_believed() -> None:
     parts = Parts(branched())
-    assert parts.named("can't convert operator Tanh of node c1")
-    assert not parts.named("unsupported operator: Tanh")
-    assert not parts.named("the converter made no file")
+    assert parts.names_node("can't convert operator Tanh of node c1")
+    assert not parts.names_node("unsupported operator: Tanh")
+    assert not parts.names_node("the converter made no file")
 
 
 def test_the_matrix_names_what_the_framework_did_not(
-    cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    cache: Path, add_framework: AddFramework, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    built_in = plugins.BUILT_IN["hwprof.frameworks"]
-    ours = {**plugins.BUILT_IN, "hwprof.frameworks": {**built_in, "picky": "picky:ADAPTER"}}
-    monkeypatch.setattr(plugins, "BUILT_IN", ours)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
-    plugins.paths.cache_clear()
-    try:
-        words = ["--frameworks", "picky", "--networks", "squeezenet1_1", "--size", "32", "--json"]
-        assert main(["frameworks", "--matrix", *words]) == 4
-    finally:
-        plugins.paths.cache_clear()
+    add_framework("picky", Path(__file__).with_name("picky.py"))
+    words = ["--frameworks", "picky", "--networks", "squeezenet1_1", "--size", "32", "--json"]
+    assert main(["frameworks", "--matrix", *words]) == 4
     (cell,) = json.loads(capsys.readouterr().out)["cells"]
     assert cell["failure"]["message"].startswith("no (first at operator Concat of node ")

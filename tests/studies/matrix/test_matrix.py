@@ -86,7 +86,7 @@ def test_what_the_machine_did_is_tried_again_and_what_the_network_is_is_not(
 
     monkeypatch.setattr(Matrix, "fill", failing)
     for again in (False, False, True):
-        list(Matrix(columns(["onnxruntime"]), [("tiny_cnn", 32)], again=again).run())
+        list(Matrix(columns(["onnxruntime"]), [("tiny_cnn", 32)], retry_failed=again).run())
     assert len(asked) == (2 if kept else 3)
 
 

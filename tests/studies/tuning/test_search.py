@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from hwprof.errors import CaseFailed
-from hwprof.studies.tuning.search import FINAL, MIN_FINAL, RUNG, SCREEN, Found, TrialSpeed, interval, search
+from hwprof.studies.tuning.search import FINAL, MIN_FINAL, RUNG, SCREEN, SearchResult, TrialSpeed, interval, search
 from hwprof.studies.tuning.space import Candidate, Space
 
 SPACE = Space((("threads", (1, 2, 4)), ("graph", ("all", "extended", "basic")), ("spin", (True, False))))
@@ -40,7 +40,7 @@ class Bench:
         return TrialSpeed(self.speed(candidate) * factor, 1.0)
 
 
-def find(seed: int, budget: float = 120.0, space: Space = SPACE, **fields: float) -> Found:
+def find(seed: int, budget: float = 120.0, space: Space = SPACE, **fields: float) -> SearchResult:
     return search(space, Bench(truth, seed, **fields), budget, seed)
 
 
@@ -141,7 +141,7 @@ def test_a_value_that_fails_alone_is_out_with_all_its_combinations_and_says_why(
         return bench(candidate, round_, stage)
 
     found = search(SPACE, measure, 120.0, 1)
-    assert found.struck == {("graph", "basic"): "model: no such level"}
+    assert found.exclusions == {("graph", "basic"): "model: no such level"}
     assert [t.stage for t in found.trials if t.candidate["graph"] == "basic"] == [SCREEN]
     assert found.winner["graph"] == "all"
 
@@ -155,7 +155,7 @@ def test_what_fails_only_in_combination_costs_itself() -> None:
         return bench(candidate, round_, stage)
 
     found = search(SPACE, measure, 120.0, 1)
-    assert found.failed == {BEST: "unfaithful: max error 0.1"}
+    assert found.failures == {BEST: "unfaithful: max error 0.1"}
     assert found.winner != BEST
     assert truth(found.winner) >= 0.94 * truth(BEST)
     assert RUNG in {t.stage for t in found.trials}

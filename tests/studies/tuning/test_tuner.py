@@ -11,19 +11,19 @@ import pytest
 from hwprof.cli import main
 from hwprof.errors import BadExperiment, NotAvailable, UsageError
 from hwprof.machine.facts import hardware
-from hwprof.plan import tuned as plan_tuned
+from hwprof.plan import policy
 from hwprof.plan.experiment import Choice, parse
 from hwprof.records import Kind
-from hwprof.reports.formats import text
+from hwprof.reports import tables
 from hwprof.reports.page import content
 from hwprof.reports.terminal import tuning as shown
 from hwprof.runner.rounds import Runner
 from hwprof.store import Results
 from hwprof.studies.tuning.space import Request
-from hwprof.studies.tuning.tuner import Measurement, Tuned, Tuner
+from hwprof.studies.tuning.tuner import Measurement, Tuner, TuningResult
 from hwprof.worker.protocol import LoopSettings
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("cache")]
 
 PLAN = LoopSettings(iterations=3, min_iterations=3, warmup_iterations=1, events=(), closed_window=False)
 EXPERIMENT = """
@@ -52,7 +52,7 @@ def request(**fields: Any) -> Request:
 
 
 @pytest.fixture(scope="module")
-def tuned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Tuned, list[Measurement]]:
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TuningResult, list[Measurement]]:
     """One search that was broken off after its first measurement and gone on with; results file, outcome, steps."""
     path = tmp_path_factory.mktemp("tuned") / "r.db"
     steps: list[Measurement] = []
@@ -68,14 +68,9 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Tuned, list[M
     return path, outcome, steps
 
 
-@pytest.fixture(autouse=True)
-def _shared_cache(cache: Path) -> None:
-    """Artifacts are made once for this file."""
-
-
-def test_a_search_goes_on_where_it_was_stopped(tuned: tuple[Path, Tuned, list[Measurement]]) -> None:
+def test_a_search_goes_on_where_it_was_stopped(tuned: tuple[Path, TuningResult, list[Measurement]]) -> None:
     path, outcome, steps = tuned
-    assert [s.replayed for s in steps] == [True] + [False] * (len(steps) - 1)
+    assert [s.from_results for s in steps] == [True] + [False] * (len(steps) - 1)
     assert outcome.measured == len(steps) - 1
     with Results.open(path) as results:
         runs = list(results.runs())
@@ -85,22 +80,22 @@ def test_a_search_goes_on_where_it_was_stopped(tuned: tuple[Path, Tuned, list[Me
 
 
 def test_a_finished_search_is_not_measured_again_and_ends_the_same(
-    tuned: tuple[Path, Tuned, list[Measurement]],
+    tuned: tuple[Path, TuningResult, list[Measurement]],
 ) -> None:
     path, outcome, _ = tuned
     with Results.open(path) as results:
         again = Tuner(request(), results).run()
     assert again.measured == 0
-    assert (again.kept.winner(), again.found) == (outcome.kept.winner(), outcome.found)
+    assert (again.kept.parameters(), again.found) == (outcome.kept.parameters(), outcome.found)
 
 
-def test_the_winner_is_kept_with_its_evidence(tuned: tuple[Path, Tuned, list[Measurement]]) -> None:
+def test_the_winner_is_kept_with_its_evidence(tuned: tuple[Path, TuningResult, list[Measurement]]) -> None:
     path, outcome, _ = tuned
     with Results.open(path) as results:
         (kept,) = results.tunings(hardware())
         assert results.tunings({"another": "machine"}) == []
     assert kept.key == outcome.subject.key
-    assert kept.winner == outcome.kept.winner()
+    assert kept.winner == outcome.kept.parameters()
     assert kept.evidence["subject"]["network"] == "tiny_cnn"
     assert kept.evidence["distributions"]["onnxruntime"]
     assert {c["changes"] for c in kept.evidence["candidates"]} <= {"default", "graph=basic"}
@@ -108,11 +103,11 @@ def test_the_winner_is_kept_with_its_evidence(tuned: tuple[Path, Tuned, list[Mea
 
 
 def test_a_tuned_experiment_takes_the_winner_and_its_runs_say_so(
-    tuned: tuple[Path, Tuned, list[Measurement]], monkeypatch: pytest.MonkeyPatch
+    tuned: tuple[Path, TuningResult, list[Measurement]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, outcome, _ = tuned
     # another winner than the default, so that taking it shows; the evidence is not looked into
-    winner = {"threads": 1, "cpus": outcome.kept.winner()["cpus"], "options": {"graph": "basic"}}
+    winner = {"threads": 1, "cpus": outcome.kept.parameters()["cpus"], "options": {"graph": "basic"}}
     told = {**outcome.kept.evidence, "ratio": 1.2, "low": 1.1, "high": 1.3, "rounds": 5, "changes": {"graph": "basic"}}
     told["distributions"] = {**told["distributions"], "numpy": "0.1"}
     with Results.open(path) as results:
@@ -120,36 +115,38 @@ def test_a_tuned_experiment_takes_the_winner_and_its_runs_say_so(
         (step,) = Runner(parse(EXPERIMENT, "t.toml"), results).run()
         run = results.find(step.run.uid)
         report = content.build(results.frame(), results.runs())
-        results.add_tuning(hardware(), outcome.subject.key, outcome.kept.winner(), outcome.kept.evidence)
+        results.add_tuning(hardware(), outcome.subject.key, outcome.kept.parameters(), outcome.kept.evidence)
     assert run.failure is None
     assert run.kind is Kind.NATIVE
     assert run.case.options == (("graph", "basic"),)
     assert run.facts["graph_level"] == "basic"
     assert run.facts["tuned"]["experiment"] == outcome.kept.evidence["experiment"]
     assert [d.code for d in run.doubts if d.code == "tuned-before"] == ["tuned-before"]
-    said = text.terminal(report, 400)
+    said = tables.terminal(report, 400)
     assert "x1.200 [1.100 ... 1.300]" in said
     assert outcome.kept.evidence["experiment"] in said
     # the candidates of the search are no results of their own
     assert list(report.fps["variant"]) == ["onnxruntime tuned"]
 
 
-def test_a_winner_of_another_version_or_machine_is_not_used(tuned: tuple[Path, Tuned, list[Measurement]]) -> None:
+def test_a_winner_of_another_version_or_machine_is_not_used(
+    tuned: tuple[Path, TuningResult, list[Measurement]],
+) -> None:
     path, outcome, _ = tuned
     spec = parse(EXPERIMENT, "t.toml")
     told = outcome.kept.evidence
     older = {**told, "distributions": {**told["distributions"], "onnxruntime": "0.1"}}
     with Results.open(path) as results:
-        results.add_tuning(hardware(), outcome.subject.key, outcome.kept.winner(), older)
+        results.add_tuning(hardware(), outcome.subject.key, outcome.kept.parameters(), older)
         try:
             with pytest.raises(NotAvailable, match=r"for 1 of 1 cases \(onnxruntime 0\.1 -> .* since\)"):
                 list(Runner(spec, results).run())
-            assert list(plan_tuned.lacking(spec, plan_tuned.known(results, hardware()))) == [outcome.subject.key]
+            assert list(policy.missing_tunings(spec, policy.winners(results, hardware()))) == [outcome.subject.key]
             with pytest.raises(NotAvailable, match="for 1 of 1 cases"):
-                plan_tuned.cases(spec, results, {"another": "machine"})
+                policy.cases(spec, results, {"another": "machine"})
         finally:
-            results.add_tuning(hardware(), outcome.subject.key, outcome.kept.winner(), told)
-        assert plan_tuned.lacking(spec, plan_tuned.known(results, hardware())) == {}
+            results.add_tuning(hardware(), outcome.subject.key, outcome.kept.parameters(), told)
+        assert policy.missing_tunings(spec, policy.winners(results, hardware())) == {}
 
 
 def test_without_a_tuning_the_error_names_the_command(tmp_path: Path) -> None:
@@ -166,10 +163,10 @@ def test_without_a_tuning_the_error_names_the_command(tmp_path: Path) -> None:
 def test_threads_that_are_given_are_part_of_what_is_tuned() -> None:
     free, given = parse(EXPERIMENT, "t"), parse(EXPERIMENT.replace("[launch]", "threads = [2]\n[launch]"), "t")
     assert [c.threads for c in free.choices] == [0]
-    (subject,) = (s for _, _, s in plan_tuned.subjects(given))
+    (subject,) = (s for _, _, s in policy.subjects(given))
     assert subject.threads == 2
     assert subject.command("tiny_cnn").endswith("-s 32 -t 2")
-    assert set(plan_tuned.lacking(given, {})) != set(plan_tuned.lacking(free, {}))
+    assert set(policy.missing_tunings(given, {})) != set(policy.missing_tunings(free, {}))
 
 
 def test_a_policy_belongs_to_the_plan_and_an_unknown_one_is_refused() -> None:

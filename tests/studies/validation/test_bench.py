@@ -11,7 +11,7 @@ import pytest
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.abi import Type
 from hwprof.studies.validation.bench import Bench, Result, Unsupported
-from hwprof.studies.validation.expected import MachineFacts
+from hwprof.studies.validation.known_counts import MachineFacts
 from hwprof.studies.validation.verdicts import EventVerdict
 from tests import recorded_machines
 from tests.collectors.perf.fake import HARDWARE, SOFTWARE, FakeKernel, Key
@@ -70,8 +70,8 @@ def honest(mode: str, amount: int) -> int:
 
 def test_an_honest_event_is_right_alone_and_beside_the_anchors(root: Path) -> None:
     (result,) = validated(root, {INSTRUCTIONS: honest, CYCLES: honest}, "instructions")
-    assert result.judged.verdict is EventVerdict.RIGHT
-    programs = [f.program for f in result.judged.findings]
+    assert result.assessment.verdict is EventVerdict.RIGHT
+    programs = [f.program for f in result.assessment.findings]
     assert programs == ["chain", "loads", "branches", "chain, beside cycles"]
     assert result.counter is not None
     assert result.counter.source == "perf:instructions"
@@ -79,42 +79,45 @@ def test_an_honest_event_is_right_alone_and_beside_the_anchors(root: Path) -> No
 
 def test_one_that_counts_double_is_off_by_a_factor(root: Path) -> None:
     (result,) = validated(root, {INSTRUCTIONS: lambda m, n: 2 * honest(m, n)}, "instructions")
-    assert (result.judged.verdict, result.judged.factor) == (EventVerdict.FACTOR, 2.0)
+    assert (result.assessment.verdict, result.assessment.factor) == (EventVerdict.FACTOR, 2.0)
 
 
 def test_one_that_counts_something_else_lies(root: Path) -> None:
     (result,) = validated(root, {INSTRUCTIONS: lambda m, n: 1000 + 102 * n}, "instructions")
-    assert result.judged.verdict is EventVerdict.LYING
+    assert result.assessment.verdict is EventVerdict.LYING
 
 
 def test_one_that_reads_zero_is_dead(root: Path) -> None:
     (result,) = validated(root, {BRANCHES: lambda m, n: 0}, "branches")
-    assert (result.judged.verdict, result.judged.why) == (EventVerdict.DEAD, "read 0 whatever was done")
+    assert (result.assessment.verdict, result.assessment.why) == (EventVerdict.DEAD, "read 0 whatever was done")
 
 
 def test_one_that_never_runs_is_dead(root: Path) -> None:
     kernel = FakeKernel(behave=lambda keys: (0.0, True) if BRANCHES in keys else (1.0, True))
     (result,) = validated(root, {}, "branches", kernel=kernel)
-    assert (result.judged.verdict, result.judged.why) == (EventVerdict.DEAD, "opened, but the kernel never ran it")
+    assert (result.assessment.verdict, result.assessment.why) == (
+        EventVerdict.DEAD,
+        "opened, but the kernel never ran it",
+    )
 
 
 def test_one_that_cannot_be_opened_is_missing_with_its_reason(root: Path) -> None:
     right, absent = validated(root, {INSTRUCTIONS: honest}, "instructions", "bus-cycles")
-    assert (right.judged.verdict, absent.judged.verdict) == (EventVerdict.RIGHT, EventVerdict.MISSING)
+    assert (right.assessment.verdict, absent.assessment.verdict) == (EventVerdict.RIGHT, EventVerdict.MISSING)
     assert absent.counter is None
-    assert "do not count this event" in absent.judged.why
+    assert "do not count this event" in absent.assessment.why
 
 
 def test_what_no_program_can_do_here_leaves_an_event_unproven(root: Path) -> None:
     (result,) = validated(root, {}, "stalled-cycles-backend")
-    assert (result.judged.verdict, result.judged.why) == (EventVerdict.UNPROVEN, "too small a machine")
+    assert (result.assessment.verdict, result.assessment.why) == (EventVerdict.UNPROVEN, "too small a machine")
 
 
 def test_counting_alone_only_is_said_and_is_no_failure(root: Path) -> None:
     kernel = FakeKernel(behave=lambda keys: (1.0, len(keys) == 1))
     (result,) = validated(root, {INSTRUCTIONS: honest}, "instructions", kernel=kernel)
-    assert result.judged.verdict is EventVerdict.RIGHT
-    assert result.judged.why == "alone only: in one group with cycles it read 0 whatever was done"
+    assert result.assessment.verdict is EventVerdict.RIGHT
+    assert result.assessment.why == "alone only: in one group with cycles it read 0 whatever was done"
 
 
 def test_every_file_is_closed(root: Path) -> None:
@@ -140,7 +143,7 @@ def test_a_program_runs_on_the_kind_of_core_whose_event_is_counted() -> None:
         return started[-1]
 
     results = list(Bench(collector, MachineFacts(), start, 2).validate(events))
-    assert [r.judged.verdict for r in results] == [EventVerdict.RIGHT, EventVerdict.RIGHT]
+    assert [r.assessment.verdict for r in results] == [EventVerdict.RIGHT, EventVerdict.RIGHT]
     kinds = {kind.cpus for kind in collector.catalog.kinds}
     assert {program.cpus for program in started} == kinds
     assert all(kinds)

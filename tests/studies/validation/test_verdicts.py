@@ -113,8 +113,8 @@ def test_dead_though_it_left_alone_what_it_must() -> None:
 
 
 def test_one_factor_for_all_programs_or_none() -> None:
-    judged = combine("loads", [TWICE, TWICE, STILL])
-    assert (judged.verdict, judged.factor) == (EventVerdict.FACTOR, 2.0)
+    assessment = combine("loads", [TWICE, TWICE, STILL])
+    assert (assessment.verdict, assessment.factor) == (EventVerdict.FACTOR, 2.0)
     mixed = combine("loads", [TWICE, found(4000, 20_000)])
     assert mixed.verdict is EventVerdict.LYING
     assert "2 times" in mixed.why
@@ -122,9 +122,9 @@ def test_one_factor_for_all_programs_or_none() -> None:
 
 
 def test_right_for_one_program_and_wrong_for_another_lies() -> None:
-    judged = combine("loads", [RIGHT, DEAD])
-    assert judged.verdict is EventVerdict.LYING
-    assert "right for loads" in judged.why
+    assessment = combine("loads", [RIGHT, DEAD])
+    assert assessment.verdict is EventVerdict.LYING
+    assert "right for loads" in assessment.why
 
 
 def test_what_nobody_knows_is_unproven_unless_an_emulator_reads_zero() -> None:
@@ -138,8 +138,8 @@ def test_a_program_that_cannot_run_here_says_nothing() -> None:
     absent = ProgramFinding("vector, 512 bits", EventVerdict.UNPROVEN, why="no vectors of this width")
     assert combine("vector-instructions", [RIGHT, absent]).verdict is EventVerdict.RIGHT
     assert combine("vector-instructions", [absent, STILL]).verdict is EventVerdict.UNPROVEN
-    judged = combine("vector-instructions", [absent])
-    assert (judged.verdict, judged.why) == (EventVerdict.UNPROVEN, "no vectors of this width")
+    assessment = combine("vector-instructions", [absent])
+    assert (assessment.verdict, assessment.why) == (EventVerdict.UNPROVEN, "no vectors of this width")
     assert combine("loads", [found(None, None)]).verdict is EventVerdict.MISSING
 
 

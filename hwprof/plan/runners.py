@@ -1,11 +1,10 @@
-"""Runners: benchmark programs of the frameworks themselves, each declared in a TOML file (docs/commands.md).
+"""Runners: the frameworks' own benchmark programs, each declared in a TOML file (docs/commands.md).
 
 A runner belongs to a framework: its adapter converts the network, its environment has the program.
 """
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 import shutil
@@ -23,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 from hwprof.environments.interpreters import clean_environ
 from hwprof.errors import BadExperiment, NotInstalled, UnknownNameError, UsageError
 from hwprof.plan import bounds
-from hwprof.programs.output import compiled
+from hwprof.plan.options import check_keys, check_option
+from hwprof.programs.output import compile_figure
 
 if TYPE_CHECKING:
     from hwprof.networks.graph import InputSpec
@@ -67,7 +67,7 @@ class UnknownRunner(UnknownNameError):
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class DeclaredRunner:
     """A runner as declared. `digest`: of the file, so that another template is another case."""
 
     name: str
@@ -87,18 +87,12 @@ class Declared:
     environment: Mapping[str, str] = field(default_factory=dict)
     digest: str = ""
 
-    def checked_options(self, given: Sequence[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:
-        """The case's options: the runner, its declaration, and what was asked for. Raises UsageError."""
-        for name, value in given:
-            if name == "runner":
-                continue
-            if name not in self.options:
-                known = ", ".join(sorted(self.options)) or "none besides runner"
-                raise UsageError(f"{self.name} has no option '{name}'", f"it knows: {known}")
-            if value not in self.options[name]:
-                values = ", ".join(map(str, self.options[name]))
-                raise UsageError(f"{self.name} knows no {name} = {value!r}", f"one of: {values}")
-        return tuple(sorted({**dict(given), "runner": self.name, "declared": self.digest}.items()))
+    def check_options(self, asked: Sequence[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:
+        """The case's options: those asked for, the runner, its declaration. Raises UsageError."""
+        for name, value in asked:
+            if name != "runner":
+                check_option(self.name, name, value, self.options, none="none besides runner")
+        return tuple(sorted({**dict(asked), "runner": self.name, "declared": self.digest}.items()))
 
     def argv(self, case: Case, spec: InputSpec, plan: LoopSettings, model: Path, python: str) -> tuple[str, ...]:
         """The command with everything filled in, its program found. Raises NotInstalled."""
@@ -118,35 +112,35 @@ class Declared:
             "warmup": self.warmup if plan.warmup_iterations is None else plan.warmup_iterations,
         }
         places |= {name: case.option(name, values[0]) for name, values in self.options.items()}
-        words = (*self.command, *self.length.get(self.bounded_by(plan), ()))
+        words = (*self.command, *self.length.get(self.length_key(plan), ()))
         filled = [word.format_map(places) for word in words]
         return (program(filled[0], python, self.name), *filled[1:])
 
-    def bounded_by(self, plan: LoopSettings) -> str:
-        """What says how long it runs: iterations where they were asked for or nothing else is offered."""
+    def length_key(self, plan: LoopSettings) -> str:
+        """What bounds an execution: iterations where they were asked for or nothing else is offered."""
         if "seconds" in self.length and (plan.iterations is None or "iterations" not in self.length):
             return "seconds"
         return "iterations"
 
     def repeats(self, plan: LoopSettings) -> int:
-        """Iterations of one execution where it is bounded by them."""
+        """Iterations of one execution that iterations bound."""
         return self.iterations if plan.iterations is None else plan.iterations
 
-    def speed(self, told: Mapping[str, float | None], case: Case, plan: LoopSettings) -> dict[str, Any]:
+    def speed(self, figures: Mapping[str, float | None], case: Case, plan: LoopSettings) -> dict[str, Any]:
         """FPS, throughput and latency from the figures that the program printed, and where FPS comes from.
 
-        FPS = batch / latency, as everywhere; the throughput it told where it tells no latency.
+        FPS = batch / latency, as everywhere; the printed throughput where it prints no latency.
         """
-        latency, throughput = told.get("latency"), told.get("throughput")
-        said = f"{self.statistic} latency"
-        if latency is None and (total := told.get("total")) is not None:
-            latency, said = total / self.repeats(plan), "total time / iterations"
+        latency, throughput = figures.get("latency"), figures.get("throughput")
+        source = f"{self.statistic} latency"
+        if latency is None and (total := figures.get("total")) is not None:
+            latency, source = total / self.repeats(plan), "total time / iterations"
         found: dict[str, Any] = {"latency_ns": None, "fps": throughput, "throughput": throughput}
         found["fps_source"] = f"throughput as {self.name} told it"
         if latency is not None:
             ns = latency * UNITS_NS[self.unit]
             found |= {"latency_ns": ns, "fps": case.batch * 1e9 / ns}
-            found["fps_source"] = f"batch / {said} as {self.name} told it"
+            found["fps_source"] = f"batch / {source} as {self.name} told it"
         return found
 
 
@@ -166,7 +160,7 @@ def program(word: str, python: str, runner: str) -> str:
 
 @lru_cache(maxsize=32)
 def version(command: Sequence[str], python: str, runner: str) -> str | None:
-    """First line of what the version command prints; None: none is declared, or it said nothing."""
+    """First line of what the version command prints; None: none is declared, or it printed nothing."""
     if not command:
         return None
     words = [word.format_map({"python": python}) for word in command]
@@ -185,7 +179,7 @@ def version(command: Sequence[str], python: str, runner: str) -> str | None:
     return lines[0][:200] if lines and done.returncode == 0 else None
 
 
-def find(name: object) -> Declared:
+def find(name: object) -> DeclaredRunner:
     """The runner of this name, or of the declaration at this path. Raises UnknownRunner, BadExperiment."""
     text = str(name or "")
     if not text:
@@ -209,7 +203,7 @@ def names() -> dict[str, str]:
     return {path.stem: str(path) for folder in filter(None, folders) for path in sorted(Path(folder).glob("*.toml"))}
 
 
-def load(path: str) -> Declared:
+def load(path: str) -> DeclaredRunner:
     """Read and check a declaration. Raises BadExperiment naming file and key."""
     try:
         data = Path(path).read_bytes()
@@ -225,7 +219,7 @@ def load(path: str) -> Declared:
     plain = {key: table[key] for key in ("iterations", "warmup", "precision", "environment", "about") if key in table}
     length = {name: tuple(words) for name, words in table.get("length", {}).items()}
     options = {name: tuple(values) for name, values in table.get("options", {}).items()}
-    declared = Declared(
+    declared = DeclaredRunner(
         name=table["name"],
         framework=table["framework"],
         figures=figures,
@@ -242,16 +236,8 @@ def load(path: str) -> Declared:
 
 
 def _check(table: Mapping[str, Any], path: str) -> None:
-    """Keys and types; the figures."""
-
-    def known(given: Mapping[str, Any], names: Sequence[str], where: str) -> None:
-        for key in given:
-            if key not in names:
-                near = difflib.get_close_matches(key, names, n=1)
-                hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
-                raise BadExperiment(f"{path}: unknown key '{key}'{where}", hint)
-
-    known(table, tuple(KEYS), "")
+    """Raise BadExperiment for keys, types and figures that are wrong."""
+    check_keys(table, tuple(KEYS), path)
     for key in NEEDED:
         if not table.get(key):
             raise BadExperiment(f"{path}: '{key}' is missing")
@@ -266,8 +252,8 @@ def _check(table: Mapping[str, Any], path: str) -> None:
     if table.get("format", FORMAT) != FORMAT:
         raise BadExperiment(f"{path}: format {table['format']} is unknown", f"this hwprof reads format {FORMAT}")
     figures = table["figures"]
-    known(figures, (*FIGURES, "unit", "statistic"), " in [figures]")
-    known(table.get("length", {}), ("seconds", "iterations"), " in [length]")
+    check_keys(figures, (*FIGURES, "unit", "statistic"), path, "figures")
+    check_keys(table.get("length", {}), ("seconds", "iterations"), path, "length")
     if not set(figures) & set(SPEEDS):
         raise BadExperiment(f"{path}: [figures] names no speed", f"one of {', '.join(SPEEDS)}")
     for key, allowed in (("unit", UNITS_NS), ("statistic", STATISTICS)):
@@ -275,14 +261,14 @@ def _check(table: Mapping[str, Any], path: str) -> None:
             raise BadExperiment(f"{path}: figures.{key} = {figures[key]!r}", f"one of {', '.join(allowed)}")
     for name in set(figures) & set(FIGURES):
         try:
-            compiled(str(figures[name]))
+            compile_figure(str(figures[name]))
         except UsageError as error:
             what = error.message.replace("--fps-from", f"figures.{name}")
             raise BadExperiment(f"{path}: {what}", error.remedy.replace("--fps-from ", "")) from error
 
 
-def _check_words(declared: Declared, path: str) -> None:
-    """Every word is text, every place in it known."""
+def _check_words(declared: DeclaredRunner, path: str) -> None:
+    """Raise BadExperiment where a word is no text or has an unknown place."""
     known = {*PLACES, *LENGTHS, *declared.options}
     words = [*declared.command, *(w for words in declared.length.values() for w in words)]
     for word in [*words, *declared.version]:

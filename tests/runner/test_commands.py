@@ -12,7 +12,7 @@ import pytest
 from hwprof.cli import main
 from hwprof.errors import BadExperiment, NotInstalled, UsageError
 from hwprof.networks.graph import InputSpec
-from hwprof.plan import declared
+from hwprof.plan import runners
 from hwprof.plan.experiment import parse
 from hwprof.records import Case, Kind, Role, Run
 from hwprof.runner.rounds import Runner
@@ -72,11 +72,11 @@ def changed(path: Path, old: str, new: str) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("name", sorted(declared.names()))
+@pytest.mark.parametrize("name", sorted(runners.names()))
 def test_each_built_in_runner_is_a_whole_declaration_of_a_known_framework(name: str) -> None:
     from hwprof.plugins import adapter
 
-    runner = declared.find(name)
+    runner = runners.find(name)
     assert runner.name == name
     assert set(runner.precision) <= set(adapter(runner.framework).precisions)
 
@@ -97,25 +97,25 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(declared.names()))
+@pytest.mark.parametrize("name", sorted(runners.names()))
 def test_its_figure_is_read_from_what_it_prints(name: str) -> None:
-    from hwprof.programs.output import Search, compiled
+    from hwprof.programs.output import Search, compile_figure
 
-    runner = declared.find(name)
+    runner = runners.find(name)
     line, wanted, fps = SAID[name]
-    searches = {figure: Search(compiled(text)) for figure, text in runner.figures.items()}
+    searches = {figure: Search(compile_figure(text)) for figure, text in runner.figures.items()}
     for search in searches.values():
         search.feed(1, f"before 1.0 ms\n{line}\nafter\n".encode())
         search.end()
     found = {figure: search.value for figure, search in searches.items()}
     assert {k: v for k, v in found.items() if v is not None} == wanted
-    speed = runner.speed(found, Case(declared.FRAMEWORK, "n", "", 224), LoopSettings())
+    speed = runner.speed(found, Case(runners.FRAMEWORK, "n", "", 224), LoopSettings())
     assert speed["fps"] == pytest.approx(fps)
 
 
 def test_what_it_tells_becomes_fps_by_our_definition(toy: Path) -> None:
-    runner = declared.load(str(toy))
-    case = Case(declared.FRAMEWORK, "n", "", 32, batch=4)
+    runner = runners.load(str(toy))
+    case = Case(runners.FRAMEWORK, "n", "", 32, batch=4)
     speed = runner.speed({"latency": 2.5}, case, LoopSettings())
     assert (speed["fps"], speed["latency_ns"]) == (1600.0, 2.5e6)
     told = runner.speed({"throughput": 7.0}, case, LoopSettings())
@@ -124,24 +124,24 @@ def test_what_it_tells_becomes_fps_by_our_definition(toy: Path) -> None:
 
 
 def test_the_command_is_filled_in(toy: Path) -> None:
-    runner = declared.load(str(toy))
-    case = Case(declared.FRAMEWORK, "n", "", 32, batch=2, threads=3)
+    runner = runners.load(str(toy))
+    case = Case(runners.FRAMEWORK, "n", "", 32, batch=2, threads=3)
     argv = runner.argv(case, SPEC, LoopSettings(iterations=7), Path("/m/n.onnx"), sys.executable)
     assert argv[0] == sys.executable
     assert argv[2:] == ("/m/n.onnx", "2", "3", "7", "none")
 
 
 def test_seconds_bound_it_unless_iterations_are_asked_for() -> None:
-    runner = declared.find("benchmark_app")
-    assert runner.bounded_by(LoopSettings(window_s=2.0)) == "seconds"
-    assert runner.bounded_by(LoopSettings(iterations=5)) == "iterations"
-    assert declared.find("litert-benchmark").bounded_by(LoopSettings(window_s=2.0)) == "iterations"
+    runner = runners.find("benchmark_app")
+    assert runner.length_key(LoopSettings(window_s=2.0)) == "seconds"
+    assert runner.length_key(LoopSettings(iterations=5)) == "iterations"
+    assert runners.find("litert-benchmark").length_key(LoopSettings(window_s=2.0)) == "iterations"
 
 
 def test_a_program_that_is_not_there_is_not_installed(toy: Path) -> None:
-    runner = declared.load(changed(toy, '"{python}", "', '"no-such-program", "'))
+    runner = runners.load(changed(toy, '"{python}", "', '"no-such-program", "'))
     with pytest.raises(NotInstalled, match="no-such-program"):
-        runner.argv(Case(declared.FRAMEWORK, "n", "", 32), SPEC, LoopSettings(), Path("/m"), sys.executable)
+        runner.argv(Case(runners.FRAMEWORK, "n", "", 32), SPEC, LoopSettings(), Path("/m"), sys.executable)
 
 
 @pytest.mark.parametrize(
@@ -160,26 +160,26 @@ def test_a_program_that_is_not_there_is_not_installed(toy: Path) -> None:
 )
 def test_a_wrong_declaration_says_what_is_wrong(toy: Path, old: str, new: str, says: str) -> None:
     with pytest.raises(BadExperiment) as caught:
-        declared.load(changed(toy, old, new))
+        runners.load(changed(toy, old, new))
     assert says in str(caught.value)
     assert str(toy) in str(caught.value)
 
 
 def test_unknown_runners_and_options_are_named(toy: Path) -> None:
-    with pytest.raises(declared.UnknownRunner, match=r"benchmark_ap'.*benchmark_app"):
-        declared.find("benchmark_ap")
+    with pytest.raises(runners.UnknownRunner, match=r"benchmark_ap'.*benchmark_app"):
+        runners.find("benchmark_ap")
     with pytest.raises(UsageError, match="needs a runner"):
-        declared.find(None)
+        runners.find(None)
     with pytest.raises(UsageError, match="no option 'mood'"):
-        declared.find("toy").checked_options([("mood", "good")])
+        runners.find("toy").check_options([("mood", "good")])
     with pytest.raises(UsageError, match="trouble = 'deep'"):
-        declared.find("toy").checked_options([("trouble", "deep")])
+        runners.find("toy").check_options([("trouble", "deep")])
 
 
 def test_another_template_is_another_case(toy: Path) -> None:
-    before = declared.find("toy").checked_options([])
+    before = runners.find("toy").check_options([])
     changed(toy, "iterations = 3", "iterations = 4")
-    assert declared.find("toy").checked_options([]) != before
+    assert runners.find("toy").check_options([]) != before
 
 
 def sweep(path: Path, frameworks: str, **fields: object) -> list[Run]:

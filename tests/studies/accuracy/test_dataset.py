@@ -9,7 +9,7 @@ import pytest
 from scipy.io import savemat
 
 from hwprof.errors import UsageError
-from hwprof.studies.accuracy import labelled
+from hwprof.studies.accuracy import dataset
 
 NAMES = ("n02119789", "n02100735", "n01440764")  # as ILSVRC numbers them: not the order of names
 
@@ -33,7 +33,7 @@ def classes(folder: Path, *names: str) -> Path:
 
 
 def test_class_folders_are_classes_in_the_order_of_their_names(tmp_path: Path) -> None:
-    found = labelled.read(classes(tmp_path / "val", "cat", "ant"))
+    found = dataset.read(classes(tmp_path / "val", "cat", "ant"))
     assert [(p.parent.name, c) for p, c in zip(found.images, found.labels, strict=True)] == [
         *[("ant", 0)] * 2,
         *[("cat", 1)] * 2,
@@ -44,7 +44,7 @@ def test_class_folders_are_classes_in_the_order_of_their_names(tmp_path: Path) -
 
 
 def test_folders_that_are_numbers_are_those_classes(tmp_path: Path) -> None:
-    found = labelled.read(classes(tmp_path / "val", "10", "9"))
+    found = dataset.read(classes(tmp_path / "val", "10", "9"))
     assert set(found.labels) == {9, 10}
     found.fit(1000)
 
@@ -52,10 +52,10 @@ def test_folders_that_are_numbers_are_those_classes(tmp_path: Path) -> None:
 def test_a_list_of_synsets_says_which_class_a_folder_is(tmp_path: Path) -> None:
     listing = tmp_path / "LOC_synset_mapping.txt"
     listing.write_text("n01440764 tench, Tinca tinca\nn02100735 setter\nn02119789 kit fox\n")
-    found = labelled.read(classes(tmp_path / "val", "n02119789"), synsets=listing)
+    found = dataset.read(classes(tmp_path / "val", "n02119789"), synsets=listing)
     assert found.labels == (2, 2)
     with pytest.raises(UsageError, match="'n00000001' is not among"):
-        labelled.read(classes(tmp_path / "other", "n00000001"), synsets=listing)
+        dataset.read(classes(tmp_path / "other", "n00000001"), synsets=listing)
 
 
 def test_names_with_classes(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_names_with_classes(tmp_path: Path) -> None:
         "# Caffe's form\nILSVRC2012_val_00000003.JPEG 7\nILSVRC2012_val_00000001.JPEG 65\n"
         "ILSVRC2012_val_00000002.JPEG 970\nILSVRC2012_val_00000004.JPEG 1\n"
     )
-    found = labelled.read(folder, labels)
+    found = dataset.read(folder, labels)
     assert found.labels == (65, 970, 7)
     assert found.unused == 1
 
@@ -72,9 +72,9 @@ def test_names_with_classes(tmp_path: Path) -> None:
 def test_classes_that_begin_with_one(tmp_path: Path) -> None:
     folder, labels = flat(tmp_path / "val"), tmp_path / "labels"
     labels.write_text("1\n2\n8\n")
-    assert labelled.read(folder, labels, first=1).labels == (0, 1, 7)
+    assert dataset.read(folder, labels, first=1).labels == (0, 1, 7)
     with pytest.raises(UsageError, match=r"label 8, but the network's 8 classes are 0 to 7.*--first-class 1"):
-        labelled.read(folder, labels).fit(8)
+        dataset.read(folder, labels).fit(8)
 
 
 @pytest.mark.parametrize("kind", ["meta.mat", "map_clsloc.txt"])
@@ -88,7 +88,7 @@ def test_ilsvrcs_ground_truth_is_numbered_as_ilsvrc_numbers(kind: str, tmp_path:
     else:
         synsets.write_text("".join(f"{name} {i} a_name\n" for i, name in enumerate(NAMES, 1)))
     # networks number by the sorted names: n01440764 is 0
-    assert labelled.read(folder, labels, synsets).labels == (2, 1, 0)
+    assert dataset.read(folder, labels, synsets).labels == (2, 1, 0)
 
 
 def test_kaggles_solution_names_synsets_and_boxes(tmp_path: Path) -> None:
@@ -98,15 +98,15 @@ def test_kaggles_solution_names_synsets_and_boxes(tmp_path: Path) -> None:
         "ImageId,PredictionString\nILSVRC2012_val_00000002,n02119789 85 1 499 272 n02119789 1 2 3 4\n"
         "ILSVRC2012_val_00000001,n01440764 1 1 2 2\n"
     )
-    assert labelled.read(folder, labels, synsets).labels == (0, 2)
+    assert dataset.read(folder, labels, synsets).labels == (0, 2)
     with pytest.raises(UsageError, match=r"solution.csv:2: which class is n02119789\?"):
-        labelled.read(folder, labels)
+        dataset.read(folder, labels)
 
 
 def test_a_limit_is_spread_over_all_classes(tmp_path: Path) -> None:
-    found = labelled.read(classes(tmp_path / "val", "a", "b", "c")).spread(3)
+    found = dataset.read(classes(tmp_path / "val", "a", "b", "c")).spread(3)
     assert found.labels == (0, 1, 2)
-    assert len(labelled.read(tmp_path / "val").spread(0).labels) == 6
+    assert len(dataset.read(tmp_path / "val").spread(0).labels) == 6
 
 
 @pytest.mark.parametrize(
@@ -124,14 +124,14 @@ def test_wrong_labels_are_named_by_file_and_line(text: str, said: str, tmp_path:
     labels = tmp_path / "labels"
     labels.write_text(text)
     with pytest.raises(UsageError, match=said):
-        labelled.read(flat(tmp_path / "val"), labels)
+        dataset.read(flat(tmp_path / "val"), labels)
 
 
 def test_wrong_folders_are_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such folder"):
-        labelled.read(tmp_path / "nowhere")
+        dataset.read(tmp_path / "nowhere")
     with pytest.raises(UsageError, match="has no class folders"):
-        labelled.read(flat(tmp_path / "val"))
+        dataset.read(flat(tmp_path / "val"))
     (tmp_path / "empty" / "cat").mkdir(parents=True)
     with pytest.raises(UsageError, match="no images below"):
-        labelled.read(tmp_path / "empty")
+        dataset.read(tmp_path / "empty")

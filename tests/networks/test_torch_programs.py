@@ -13,7 +13,7 @@ import pytest
 from hwprof.cli import main
 from hwprof.environments import interpreters
 from hwprof.errors import BadModel, NotInstalled, UsageError
-from hwprof.networks import exported, exporting
+from hwprof.networks import export_script, torch_programs
 from hwprof.networks.find import resolve
 
 RUN = ["--iterations", "3", "-w", "1", "-r", "1", "--no-save", "--json"]
@@ -51,7 +51,7 @@ def test_without_torch_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest
     path = tmp_path / "mine.pt2"
     path.write_bytes(b"anything")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(interpreters, "registered", lambda name: None)
+    monkeypatch.setattr(interpreters, "registered_python", lambda name: None)
     with pytest.raises(NotInstalled, match="hwprof env create pytorch"):
         resolve(str(path))
 
@@ -72,10 +72,10 @@ def test_any_environment_with_torch_can_export(tmp_path: Path, monkeypatch: pyte
     for name, text in (("numbers", '{"python": "/a"}'), ("broken", "{"), ("one-with-torch", '{"python": "/b"}')):
         (tmp_path / name).mkdir()
         (tmp_path / name / "environment.json").write_text(text)
-    assert exported.interpreter() == "/b"
+    assert torch_programs.interpreter() == "/b"
     (tmp_path / "z").mkdir()
     (tmp_path / "z" / "environment.json").write_text('{"python": "/c"}')
-    assert exported.interpreter() == "/c"  # it has the exporter's other half too
+    assert torch_programs.interpreter() == "/c"  # it has the exporter's other half too
 
 
 def test_a_missing_file_is_named_before_torch_is_looked_for(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_the_export_keeps_the_batch_open_and_the_outputs(open_batch: Path, tmp_p
     import onnxruntime
 
     target = tmp_path / "network.onnx"
-    assert "error" not in exporting.main(str(open_batch), str(target))
+    assert "error" not in export_script.main(str(open_batch), str(target))
     images = torch.randn(3, 3, 32, 32)
     wanted = torch.export.load(open_batch).module()(images).detach().numpy()
     session = onnxruntime.InferenceSession(str(target), providers=["CPUExecutionProvider"])

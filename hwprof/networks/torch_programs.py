@@ -16,22 +16,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hwprof.cache import default_cache, making
+from hwprof.cache import default_cache, new_entry
+from hwprof.environments import interpreters
 from hwprof.errors import BadModel, NotInstalled
 from hwprof.networks.network import Network
+from hwprof.networks.users import users_network
 
 SUFFIX = ".pt2"
 # Raised whenever the meaning of a cached export changes.
 FORMAT = 1
 TIMEOUT_S = 900
 NEEDS = ("torch", "onnxscript", "onnx")
-SCRIPT = Path(__file__).with_name("exporting.py")
+SCRIPT = Path(__file__).with_name("export_script.py")
 
 
 def exported_network(path: Path) -> Network:
     """The network of a .pt2. Raises BadModel, or NotInstalled where no interpreter has torch."""
-    from hwprof.networks.users import users_network
-
     if not path.is_file():
         raise BadModel(path, "no such file", "check the path")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:24]
@@ -47,10 +47,8 @@ def exported_network(path: Path) -> Network:
 
 def interpreter() -> str:
     """One that has torch and onnxscript, or at least torch: hwprof's own, or an environment's. Raises NotInstalled."""
-    from hwprof.environments import interpreters
-
     own = [sys.executable] if importlib.util.find_spec("torch") is not None else []
-    found = {p: interpreters.software(p, NEEDS)["distributions"] for p in (*own, *interpreters.every())}
+    found = {p: interpreters.software(p, NEEDS)["distributions"] for p in (*own, *interpreters.environment_pythons())}
     able = [python for python, there in found.items() if python in own or there["torch"]]
     if not able:
         raise NotInstalled("torch, which reads .pt2,", "hwprof env create pytorch, or export the network as .onnx")
@@ -59,17 +57,15 @@ def interpreter() -> str:
 
 def export(path: Path, digest: str) -> Path:
     """The .onnx of a .pt2 in the cache, made where it isn't there. Raises BadModel, NotInstalled."""
-    from hwprof.environments.interpreters import clean_environ
-
     python = interpreter()
     text = " ".join((digest, str(FORMAT), python, *versions(python)))
     key = hashlib.sha256(text.encode()).hexdigest()[:20]
     place = default_cache() / "exported" / f"{path.stem}-{key}"
     if place.is_dir():
         return place / "network.onnx"
-    with making(place) as half:
+    with new_entry(place) as half:
         command = [python, "-P", str(SCRIPT), str(path.resolve()), str(half / "network.onnx")]
-        environ = clean_environ(python, os.environ)
+        environ = interpreters.clean_environ(python, os.environ)
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, env=environ)
         except subprocess.TimeoutExpired as error:
@@ -97,7 +93,5 @@ def answer(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
 
 def versions(python: str) -> list[str]:
     """Of what the export depends on, in the interpreter that makes it."""
-    from hwprof.environments import interpreters
-
     found = interpreters.software(python, NEEDS)["distributions"]
     return [f"{name}=={version}" for name, version in sorted(found.items())]

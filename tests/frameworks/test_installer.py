@@ -18,7 +18,8 @@ from hwprof import plugins
 from hwprof.environments import interpreters
 from hwprof.environments.environment import Environment
 from hwprof.errors import CaseFailed
-from hwprof.frameworks import environments, installing
+from hwprof.frameworks import environments
+from hwprof.frameworks import installer as frameworks_installer
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +59,7 @@ def indexes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
         monkeypatch.setenv("PIP_INDEX_URL", f"{url}/simple")
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        monkeypatch.setattr(installing, "CPU_WHEELS", f"{url}/cpu")
+        monkeypatch.setattr(frameworks_installer, "CPU_WHEELS", f"{url}/cpu")
         yield url
         server.shutdown()
 
@@ -88,7 +89,7 @@ def test_torch_comes_without_cuda_where_pytorchs_own_index_answers(
 
 @pytest.mark.uv
 def test_uv_looks_where_pip_was_told_to(indexes: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installing, "CPU_WHEELS", f"{indexes}/nowhere")
+    monkeypatch.setattr(frameworks_installer, "CPU_WHEELS", f"{indexes}/nowhere")
     # pip's index is the only one left, and what its torch wants is nowhere
     with pytest.raises(CaseFailed, match=r"nvidia-cuda|No solution"):
         environments.create(Torch(), say=lambda line: None)  # type: ignore[arg-type]
@@ -98,7 +99,7 @@ def test_uv_looks_where_pip_was_told_to(indexes: str, monkeypatch: pytest.Monkey
 def test_pips_settings_are_handed_to_uv_under_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_DEFAULT_INDEX", "https://its.own")
     monkeypatch.delenv("UV_FIND_LINKS", raising=False)
-    told = installing.uv_environ({"find-links": "/a /b", "index-url": "https://pips", "timeout": "5"})
+    told = frameworks_installer.uv_environ({"find-links": "/a /b", "index-url": "https://pips", "timeout": "5"})
     assert told["UV_FIND_LINKS"] == "/a,/b"
     assert told["UV_DEFAULT_INDEX"] == "https://its.own"
 
@@ -109,7 +110,7 @@ def test_pips_settings_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("PIP_INDEX_URL", "https://mirror/simple")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     monkeypatch.delenv("PIP_CERT", raising=False)
-    found = installing.pip_settings(sys.executable)
+    found = frameworks_installer.pip_settings(sys.executable)
     assert found["find-links"].split() == ["/one", "/two"]
     assert (found["cert"], found["index-url"]) == ("/file", "https://mirror/simple")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from hwprof import doubts
-from hwprof.collectors import uncounted
+from hwprof.collectors import lost_counts
 from hwprof.collectors.watcher import GaugeWatcher
 from hwprof.plan.experiment import Experiment
 from hwprof.programs.command import CommandRunner, Order
@@ -69,7 +69,7 @@ def test_far_below_the_cpu_time_is_lost(
     counted_ms: float | None, cpu_ms: float | None, threads: int, lost: bool
 ) -> None:
     counted, cpu = (None if value is None else value * MS for value in (counted_ms, cpu_ms))
-    assert uncounted.shortfall(counted, cpu, threads) is lost
+    assert lost_counts.shortfall(counted, cpu, threads) is lost
 
 
 def test_everything_perf_counted_is_suspect_and_nothing_else_is() -> None:
@@ -77,7 +77,7 @@ def test_everything_perf_counted_is_suspect_and_nothing_else_is() -> None:
     theirs = Reading("cycles", 5.0, origin=Origin.HARDWARE, source="perf-stat:cpu/cycles/")
     gone = missing("branches", "no PMU", source="perf:branches")
     rss = Reading("rss", 2e6, "B", source="proc:statm")
-    judged, (doubt,) = uncounted.judge(window(0.014, 0.152, faults, theirs, gone, rss))
+    judged, (doubt,) = lost_counts.judge(window(0.014, 0.152, faults, theirs, gone, rss))
     found = {r.metric: r for r in judged.readings}
     assert {n for n, r in found.items() if r.exactness is Exactness.SUSPECT} == {"task-clock", "page-faults", "cycles"}
     assert found["page-faults"].why.startswith("counted during 0.014 of 152.000 ms of CPU time: the kernel takes")
@@ -89,11 +89,11 @@ def test_everything_perf_counted_is_suspect_and_nothing_else_is() -> None:
 
 def test_whole_counts_stay_as_they_are() -> None:
     for whole in (window(188, 0.190), window(None, 0.190), window(0.01, None)):
-        assert uncounted.judge(whole) == (whole, [])
+        assert lost_counts.judge(whole) == (whole, [])
 
 
 def test_the_cpu_time_of_a_process_attached_to_takes_the_place_of_rusage() -> None:
-    judged, found = uncounted.judge(window(0.014, None), cpu_ns=152e6)
+    judged, found = lost_counts.judge(window(0.014, None), cpu_ns=152e6)
     assert [d.code for d in found] == ["counters-lost"]
     assert judged.readings[0].exactness is Exactness.SUSPECT
 
@@ -110,17 +110,17 @@ def test_a_worker_that_lost_its_counters_is_doubted_once() -> None:
 
 
 def test_the_cpu_time_of_a_process_is_of_all_its_threads() -> None:
-    before = uncounted.cpu_time_ns(os.getpid())
+    before = lost_counts.cpu_time_ns(os.getpid())
     busy = threading.Thread(target=lambda: sum(range(200_000)))
     busy.start()
     busy.join()
-    after = uncounted.cpu_time_ns(os.getpid())
+    after = lost_counts.cpu_time_ns(os.getpid())
     assert before is not None
     assert after is not None
     assert after > before
     child = os.posix_spawn(sys.executable, [sys.executable, "-S", "-c", ""], os.environ)
     os.waitpid(child, 0)
-    assert uncounted.cpu_time_ns(child) is None
+    assert lost_counts.cpu_time_ns(child) is None
 
 
 @pytest.fixture

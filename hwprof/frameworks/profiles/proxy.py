@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwprof.networks.graph import InputSpec
+from hwprof.records import Case
+
 if TYPE_CHECKING:
-    from hwprof.frameworks.protocol import Array, Model
+    from hwprof.frameworks.protocol import Adapter, Array, Model
 
 
-class Wrapped:
+class ModelProxy:
     """Hands on to `model`, and counts inferences: `inferences` of all, `before` of them before the window."""
 
     def __init__(self, model: Model) -> None:
@@ -35,3 +41,14 @@ class Wrapped:
     def begin(self) -> None:
         """The inferences so far were warm-up."""
         self.before = self.inferences
+
+
+def profile_by(make: Callable[[Any, Path], ModelProxy]) -> Callable[..., AbstractContextManager[ModelProxy]]:
+    """The function `profile` of a framework that needs no other `load`: `make` is given its model and the artifact."""
+
+    @contextmanager
+    def profile(adapter: Adapter, artifact: Path, case: Case, spec: InputSpec) -> Iterator[ModelProxy]:
+        with adapter.load(artifact, case, spec) as model:
+            yield make(model, artifact)
+
+    return profile

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hwprof.exchange import imported_run
+from hwprof.exchange.imports import imported_run
 from hwprof.records import Case, Ceiling, Doubt, Failure, Fidelity, Kind, Layer, Role, Run, missing
 from hwprof.store import Results
 from tests.factories import HOST_STATE, MACHINE, SOFTWARE, make_case, make_reading, make_run, make_simulated_run

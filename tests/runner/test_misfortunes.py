@@ -14,7 +14,6 @@ import numpy
 import psutil
 import pytest
 
-from hwprof import plugins
 from hwprof.environments import interpreters
 from hwprof.plan.experiment import parse
 from hwprof.records import Failure, Run
@@ -22,11 +21,11 @@ from hwprof.reports.page.content import failure_table
 from hwprof.runner.launcher import MEMORY_RESERVE
 from hwprof.runner.rounds import ATTEMPTS, Runner
 from hwprof.store import Results
+from tests.conftest import AddFramework
 from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
-HERE = Path(__file__).parent
 # What all workers together may use before the launcher is told that memory runs out.
 ROOM = 700 << 20
 TEXT = """
@@ -60,12 +59,9 @@ ONE_OF_EACH_CODE = ("segfault", "hang", "memory", "raises", "unsupported")
 
 
 @pytest.fixture
-def misbehaving(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Path) -> Path:
+def misbehaving(add_framework: AddFramework, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Path) -> Path:
     """The framework, registered as any other; the folder in which those that hang leave a mark."""
-    monkeypatch.syspath_prepend(str(HERE))
-    known = {**plugins.paths("hwprof.frameworks"), "misbehaving": "misbehaving:ADAPTER"}
-    whole = plugins.paths
-    monkeypatch.setattr(plugins, "paths", lambda group: known if group == "hwprof.frameworks" else whole(group))
+    add_framework("misbehaving", Path(__file__).with_name("misbehaving.py"))
     marks = tmp_path / "marks"
     marks.mkdir()
     monkeypatch.setenv("HWPROF_TEST_MARKS", str(marks))

@@ -1,4 +1,4 @@
-"""A case measured by a declared runner: the order for the worker that watches it, and the run that comes of it."""
+"""A case measured by a declared runner: the order for the worker that observes it, and the resulting run."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.environments.interpreters import clean_environ
 from hwprof.errors import NotInstalled
-from hwprof.plan.declared import Declared, version
+from hwprof.plan.runners import DeclaredRunner, version
 from hwprof.programs.command import Order, digest
 from hwprof.records import Failure, Run, from_json, to_json
-from hwprof.worker.failures import describe
 from hwprof.worker.protocol import Job, Task
 
 if TYPE_CHECKING:
@@ -21,29 +20,24 @@ if TYPE_CHECKING:
     from hwprof.plan.experiment import Experiment
     from hwprof.runner.launcher import Launcher
 
-LOG = 4000  # the end of what it printed is kept with the run
+LOG = 4000  # characters of the end of its output, kept with the run
 
 
-def told(base: Run, planned: PlannedCase, job: Job, experiment: Experiment, launcher: Launcher) -> Run:
-    """One round: the runner executed in a worker of hwprof's own, whose limits it shares; FPS as it told it."""
-    runner = planned.declared
+def measure(base: Run, planned: PlannedCase, job: Job, experiment: Experiment, launcher: Launcher) -> Run:
+    """One round: the runner executed in a worker, whose limits it shares; FPS from the figures it prints."""
+    runner = planned.runner
     assert runner is not None
     environ = {**base.env, **runner.environment}
     base = dataclasses.replace(base, env=environ)
     if job.plan.external:
-        said = "perf stat counts no declared runner"
-        return dataclasses.replace(base, failure=Failure("usage", said, "leave --backend perf away", "command"))
+        failure = Failure("usage", "perf stat counts no declared runner", "leave --backend perf away", "command")
+        return dataclasses.replace(base, failure=failure)
     try:
         argv = runner.argv(planned.case, planned.spec, job.plan, Path(job.artifact), planned.python)
     except NotInstalled as error:
-        return dataclasses.replace(base, failure=describe(error, "command"))
-    order = Order(
-        argv,
-        figures=runner.figures,
-        cpus=planned.case.cpus,
-        hz=experiment.gauge_hz,
-        meter=experiment.meter,
-    )
+        return dataclasses.replace(base, failure=Failure("not-installed", error.message, error.remedy, "command"))
+    cpus, hz, meter = planned.case.cpus, experiment.gauge_hz, experiment.meter
+    order = Order(argv, figures=runner.figures, cpus=cpus, hz=hz, meter=meter)
     # The worker watches from any core; the runner is bound to those of the case by its order.
     watching = dataclasses.replace(job, task=Task.COMMAND, cpus=(), order=to_json(order))
     # It starts with the environment that a worker of this framework would get.
@@ -52,11 +46,11 @@ def told(base: Run, planned: PlannedCase, job: Job, experiment: Experiment, laun
     if outcome.result is None:
         return dataclasses.replace(base, failure=outcome.failure)
     seen = from_json(Run, outcome.result["run"])
-    return completed(base, seen, runner, planned, job, outcome.log)
+    return complete_run(base, seen, runner, planned, job, outcome.log)
 
 
-def completed(base: Run, seen: Run, runner: Declared, planned: PlannedCase, job: Job, log: str) -> Run:
-    """What was seen of the executions, with the runner's figures as the run's speed."""
+def complete_run(base: Run, seen: Run, runner: DeclaredRunner, planned: PlannedCase, job: Job, log: str) -> Run:
+    """The run as the worker observed it (`seen`), with the runner's figures as its speed."""
     figures = medians(seen.facts["executions"], runner)
     speed = runner.speed(figures, planned.case, job.plan)
     facts = {
@@ -80,8 +74,8 @@ def completed(base: Run, seen: Run, runner: Declared, planned: PlannedCase, job:
     )
 
 
-def medians(executions: Sequence[dict[str, Any]], runner: Declared) -> dict[str, float | None]:
-    """Each figure over the executions of the round (one per pass); None where none told it."""
+def medians(executions: Sequence[dict[str, Any]], runner: DeclaredRunner) -> dict[str, float | None]:
+    """Each figure over the executions of the round (one per pass); None where no execution printed it."""
     found: dict[str, float | None] = {}
     for name in runner.figures:
         values = [e["figures"][name] for e in executions if e["figures"][name] is not None]

@@ -20,7 +20,7 @@ ATTEMPTS = 3
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # PyTorch's builds without CUDA; used only where it answers.
 CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
-# uv reads nothing of pip's configuration: what pip is told by files or variables is handed on under these names.
+# uv does not read pip's configuration. pip's settings, by files or variables, are passed on under these names.
 UV_NAMES = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_INDEX",
@@ -54,7 +54,7 @@ def install(
         # site-packages show taken for one that the new environment has.
         call([base, "-I", "-m", "venv", str(folder)], environ)
         words = [python, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    if any(re.match(r"torch\b", r) for r in requirements) and answers(CPU_WHEELS):
+    if any(re.match(r"torch\b", r) for r in requirements) and is_reachable(CPU_WHEELS):
         words += ["--extra-index-url", CPU_WHEELS]
     for wanted in ([*requirements], ["--no-deps", *alone]):
         if wanted[-1] == "--no-deps":
@@ -83,7 +83,7 @@ def pip_settings(base: str) -> dict[str, str]:
 
 
 def uv_environ(pip: Mapping[str, str]) -> dict[str, str]:
-    """The environment with pip's settings under uv's names; what uv is told itself stays."""
+    """The environment with pip's settings under uv's names. uv's own variables take precedence."""
     told = {}
     for name, value in pip.items():
         if name in UV_NAMES and value:
@@ -92,7 +92,7 @@ def uv_environ(pip: Mapping[str, str]) -> dict[str, str]:
     return {**told, **clean_environ("", os.environ)}
 
 
-def answers(url: str) -> bool:
+def is_reachable(url: str) -> bool:
     """The index can be reached from here."""
     from urllib import request
 
@@ -112,8 +112,8 @@ def call(words: Sequence[str], environ: Mapping[str, str]) -> None:
         stderr=subprocess.PIPE,
         text=True,
         env=environ,
-        start_new_session=True,  # a Ctrl-C is for us, who clean up behind it
-        preexec_fn=dying_with_us(),
+        start_new_session=True,  # a Ctrl-C is for this process, which cleans up after the installer
+        preexec_fn=end_with_parent(),
     )
     try:
         out, err = process.communicate()
@@ -132,7 +132,7 @@ def call(words: Sequence[str], environ: Mapping[str, str]) -> None:
         )
 
 
-def dying_with_us() -> Callable[[], None]:
+def end_with_parent() -> Callable[[], None]:
     """For a child, between fork and exec: the kernel ends it when this process ends, even by SIGKILL."""
     prctl, us = ctypes.CDLL(None).prctl, os.getpid()  # loaded here: a child between fork and exec should load nothing
 
@@ -144,7 +144,7 @@ def dying_with_us() -> Callable[[], None]:
     return tie
 
 
-def fit_python(wanted: str) -> str:
+def find_python(wanted: str) -> str:
     """An interpreter of the versions wanted (as ">=3.11,<3.12"): hwprof's own if it is fit. Raises NotInstalled."""
     own = f"{sys.version_info[0]}.{sys.version_info[1]}"
     if admits(wanted, own):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ SYNSET = re.compile(r"n\d{8}$")
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class LabelledImages:
     """Images and their classes, in the order of names. `unused`: labels of images that are not in the folder."""
 
     folder: Path
@@ -24,14 +24,14 @@ class Labelled:
     unused: int = 0
     folders: tuple[str, ...] = ()  # classes by their folders' names in order, where nothing else says which is which
 
-    def spread(self, limit: int) -> Labelled:
+    def spread(self, limit: int) -> LabelledImages:
         """At most `limit` images, evenly over the whole (names are often in order of classes)."""
         count = len(self.images)
         if not limit or limit >= count:
             return self
-        taken = [i * count // limit for i in range(limit)]
-        images, labels = tuple(self.images[i] for i in taken), tuple(self.labels[i] for i in taken)
-        return Labelled(self.folder, images, labels, self.unused, self.folders)
+        chosen = [i * count // limit for i in range(limit)]
+        images, labels = tuple(self.images[i] for i in chosen), tuple(self.labels[i] for i in chosen)
+        return LabelledImages(self.folder, images, labels, self.unused, self.folders)
 
     def fit(self, classes: int) -> None:
         """Raise UsageError where the labels can't be those of a network of `classes` outputs."""
@@ -48,13 +48,13 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Synsets:
-    """WordNet name -> class; `ids`: number of ILSVRC's own (1, 2, ...) -> class, where the file tells them."""
+    """WordNet name -> class; `ids`: number of ILSVRC's own (1, 2, ...) -> class, where the file gives them."""
 
     order: Mapping[str, int]
     ids: Mapping[int, int] = field(default_factory=dict)
 
 
-def read(folder: Path, labels: Path | None = None, synsets: Path | None = None, first: int = 0) -> Labelled:
+def read(folder: Path, labels: Path | None = None, synsets: Path | None = None, first: int = 0) -> LabelledImages:
     """The images below `folder` with their classes. Raises UsageError naming file and line."""
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder", "--images DIR")
@@ -64,26 +64,25 @@ def read(folder: Path, labels: Path | None = None, synsets: Path | None = None, 
     places = sorted(path for path in folder.iterdir() if path.is_dir())
     if not places:
         raise UsageError(f"{folder} has no class folders", "--labels FILE tells each image's class")
-    found = [
-        (path, _folder_class(place.name, i, known, places)) for i, place in enumerate(places) for path in _in(place)
-    ]
+    numbers = all(place.name.isdecimal() for place in places)
+    classes = [_folder_class(place.name, i, known, numbers) for i, place in enumerate(places)]
+    found = [(path, label) for place, label in zip(places, classes, strict=True) for path in _images_below(place)]
     if not found:
         raise UsageError(f"no images below {folder}", f"those that are read: {' '.join(sorted(SUFFIXES))}")
-    by_order = known is None and not all(place.name.isdecimal() for place in places)
-    names = tuple(place.name for place in places) if by_order else ()
-    return Labelled(folder, tuple(p for p, _ in found), tuple(c for _, c in found), folders=names)
+    names = () if known is not None or numbers else tuple(place.name for place in places)
+    return LabelledImages(folder, tuple(p for p, _ in found), tuple(c for _, c in found), folders=names)
 
 
-def _in(folder: Path) -> list[Path]:
+def _images_below(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
-def _folder_class(name: str, index: int, known: Synsets | None, places: Sequence[Path]) -> int:
+def _folder_class(name: str, index: int, known: Synsets | None, numbers: bool) -> int:
     if known is not None:
         if name not in known.order:
             raise UsageError(f"the class folder '{name}' is not among the synsets", FORMATS)
         return known.order[name]
-    return int(name) if all(place.name.isdecimal() for place in places) else index
+    return int(name) if numbers else index
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
@@ -91,14 +90,13 @@ def _lines(path: Path) -> list[tuple[int, str]]:
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        said = getattr(error, "strerror", None) or "is no text"
-        raise UsageError(f"{path}: {said}", FORMATS) from error
+        raise UsageError(f"{path}: {getattr(error, 'strerror', None) or 'is no text'}", FORMATS) from error
     return [(i, s.strip()) for i, s in enumerate(text.splitlines(), 1) if s.strip() and not s.strip().startswith("#")]
 
 
-def _from_file(folder: Path, file: Path, known: Synsets | None, first: int) -> Labelled:
+def _from_file(folder: Path, file: Path, known: Synsets | None, first: int) -> LabelledImages:
     lines = _lines(file)
-    images = _in(folder)
+    images = _images_below(folder)
     if not lines or not images:
         raise UsageError(f"{file if not lines else folder}: nothing in it", FORMATS)
     if all(len(re.split(r"[\s,]+", text)) == 1 for _, text in lines):  # classes alone, in the order of names
@@ -107,7 +105,7 @@ def _from_file(folder: Path, file: Path, known: Synsets | None, first: int) -> L
                 f"{file} has {len(lines)} labels for {len(images)} images", "one line per image, in order of names"
             )
         classes = [_class(text, known, first, file, number) for number, text in lines]
-        return Labelled(folder, tuple(images), tuple(classes))
+        return LabelledImages(folder, tuple(images), tuple(classes))
     by_name = {str(path.relative_to(folder)): path for path in images}
     by_name |= {str(path.relative_to(folder).with_suffix("")): path for path in images}
     found: dict[Path, int] = {}
@@ -127,7 +125,7 @@ def _from_file(folder: Path, file: Path, known: Synsets | None, first: int) -> L
         raise UsageError(
             f"{file} has no label for {len(without)} images, as {without[0].name}", "every image needs one"
         )
-    return Labelled(folder, tuple(images), tuple(found[path] for path in images), unused)
+    return LabelledImages(folder, tuple(images), tuple(found[path] for path in images), unused)
 
 
 def _name_and_label(text: str, file: Path, number: int) -> tuple[str, str]:

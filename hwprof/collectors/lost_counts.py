@@ -11,9 +11,8 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from hwprof.collectors import gauge
 from hwprof.collectors.vocabulary import Name
-from hwprof.records import Doubt, Reading, Window
+from hwprof.records import Doubt, Reading, Window, mark_suspect
 
 # What may be missing without a word: the account begins before the exec and, of a worker, a little outside of the
 # window. ns, for each thread that can run there.
@@ -51,11 +50,11 @@ def judge(window: Window, threads: int = 1, cpu_ns: float | None = None) -> tupl
         return window, []
     figures = {"counted_ms": counted / 1e6, "cpu_ms": cpu_ns / 1e6}
     why = f"counted during {figures['counted_ms']:.3f} of {figures['cpu_ms']:.3f} ms of CPU time: {CAUSE}"
-    readings = tuple(gauge.suspect(r, why) if by_perf(r) else r for r in window.readings)
+    readings = tuple(mark_suspect(r, why) if is_perf_reading(r) else r for r in window.readings)
     return replace(window, readings=readings), [Doubt("counters-lost", figures, window.index)]
 
 
-def by_perf(reading: Reading) -> bool:
+def is_perf_reading(reading: Reading) -> bool:
     """Whether a perf event gave it, by hwprof's own hand or by perf stat's."""
     return reading.source.startswith(("perf:", "perf-stat:"))
 

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from hwprof.collectors.perf.catalog import CANONICAL
 from hwprof.collectors.perf.names import HARDWARE
+from hwprof.collectors.perf.tables import CANONICAL
 from hwprof.studies.validation.build import sources
-from hwprof.studies.validation.expected import MOST_CHASE, MachineFacts, ProgramRun, has_answer, trials
+from hwprof.studies.validation.known_counts import MOST_CHASE, MachineFacts, ProgramRun, has_answer, trials
 
 KIB = 1 << 10
 CACHES = tuple(

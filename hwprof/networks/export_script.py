@@ -1,6 +1,6 @@
 """A program of torch.export.save as ONNX. Run as a script, by an interpreter that has torch: it imports no hwprof.
 
-`python -P exporting.py MODULE.pt2 NETWORK.onnx`; the last line on stdout is a JSON object: `error`, or what was done.
+`python -P export_script.py MODULE.pt2 NETWORK.onnx`; the last line on stdout is a JSON object: `error`, or versions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a tuning is of, and how its outcome is kept: one winner per machine and subject, with its evidence."""
+"""The subject of a tuning, and its outcome in the results: one winner per machine and subject, with its evidence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hwprof.records import Case, to_json
+from hwprof.records import to_json
 
 if TYPE_CHECKING:
     from hwprof.plan.cases import PlannedCase
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A case without what is searched. `threads` 0 and `cpus` empty: searched too; `options`: given, not searched."""
+    """A case without what is searched. `threads` 0 and `cpus` empty: searched too; `options`: fixed."""
 
     framework: str
     network: str
@@ -38,9 +38,9 @@ class Subject:
     @property
     def title(self) -> str:
         """Short text for people."""
-        given = "".join(f" {k}={v}" for k, v in self.options)
+        options = "".join(f" {k}={v}" for k, v in self.options)
         threads = f" t{self.threads}" if self.threads else ""
-        return f"{self.framework}{given} {self.network} {self.size}px b{self.batch}{threads} {self.precision}"
+        return f"{self.framework}{options} {self.network} {self.size}px b{self.batch}{threads} {self.precision}"
 
     def command(self, network: str) -> str:
         """The command that tunes it; `network` as the user calls it."""
@@ -55,50 +55,43 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A winner of this machine. `evidence` has what it rests on: comparison, failures, software, runs."""
+class Winner:
+    """Launch parameters that won on this machine. `evidence`: the comparison, failures, software, runs."""
 
     threads: int
     cpus: tuple[int, ...]
     options: tuple[tuple[str, Any], ...]
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
-    def winner(self) -> dict[str, Any]:
-        """The JSON form of what won."""
+    def parameters(self) -> dict[str, Any]:
+        """The JSON form of the launch parameters."""
         return {"threads": self.threads, "cpus": list(self.cpus), "options": dict(self.options)}
 
     @classmethod
-    def read(cls, winner: Mapping[str, Any], evidence: Mapping[str, Any]) -> Kept:
+    def read(cls, winner: Mapping[str, Any], evidence: Mapping[str, Any]) -> Winner:
         """From the store."""
         options = tuple(sorted(winner["options"].items()))
         return cls(int(winner["threads"]), tuple(winner["cpus"]), options, dict(evidence))
 
-    def applied(self, case: Case) -> Case:
+    def apply(self, planned: PlannedCase) -> PlannedCase:
         """The case with these launch parameters."""
-        return dataclasses.replace(case, threads=self.threads, cpus=self.cpus, options=self.options)
+        case = dataclasses.replace(planned.case, threads=self.threads, cpus=self.cpus, options=self.options)
+        facts = self.facts() | {"distributions": self.evidence["distributions"]}
+        return dataclasses.replace(planned, case=case, tuning=facts)
 
     def facts(self) -> dict[str, Any]:
-        """What a run that uses it says of it."""
+        """The facts of a run that uses it."""
         names = ("experiment", "at_utc", "why", "changes", "ratio", "low", "high", "rounds", "default")
         subject = self.evidence["subject"]
-        given = {
+        return {
+            "winner": self.parameters(),
             "given": [f"{name}={value}" for name, value in subject["options"]],
             "threads_given": bool(subject["threads"]),
+            **{n: self.evidence[n] for n in names if n in self.evidence},
         }
-        return {"winner": self.winner(), **given, **{n: self.evidence[n] for n in names if n in self.evidence}}
 
 
 def subject_of(planned: PlannedCase, threads: int, cpus: tuple[int, ...]) -> Subject:
     """The subject of a case. `threads` 0, `cpus` empty: they may be searched."""
-    case = planned.case
-    return Subject(
-        case.framework,
-        case.network,
-        case.recipe,
-        case.size,
-        case.batch,
-        case.precision,
-        threads,
-        cpus,
-        case.options,
-    )
+    names = ("framework", "network", "recipe", "size", "batch", "precision", "options")
+    return Subject(**{name: getattr(planned.case, name) for name in names}, threads=threads, cpus=cpus)

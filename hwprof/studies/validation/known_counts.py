@@ -1,4 +1,4 @@
-"""Which programs have an answer for an event, and which answer. Pure: the machine's caches are handed in.
+"""What each program must count of an event. Pure: the machine's caches are arguments.
 
 Per unit of work the programs do (programs/kernels.h): `chain` 100 dependent additions and the loop, 102 instructions;
 `loads`, `stores`, `branches`, `fp`, `vector*` 8 of what they are named after and the loop, 10 instructions.
@@ -7,7 +7,7 @@ Per unit of work the programs do (programs/kernels.h): `chain` 100 dependent add
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from hwprof.studies.validation.verdicts import TOLERANCE, KnownCount
@@ -15,11 +15,13 @@ from hwprof.studies.validation.verdicts import TOLERANCE, KnownCount
 CHAIN, REPEAT, LOOP = 100, 8, 2  # of kernels.h
 LOOSE, ROUGH = 0.15, 0.3  # where replacement, prefetching and neighbours have a say
 MOST_CHASE = 256 << 20
+# Amounts of work: of a chain of additions (or mispredicted branches), of a short loop, of steps through memory.
+CHAINED, TIGHT, WALK = (10_000, 50_000), (40_000, 200_000), (20_000, 100_000)
 
 
 @dataclass(frozen=True, slots=True)
 class MachineFacts:
-    """What decides about working sets and amounts. `emulated`: every memory access takes an emulator a while.
+    """What working sets and amounts depend on. `emulated`: memory accesses are slow.
 
     `caches` as `hwprof.machine.facts.caches` has them; `widths`: arguments of the vector programs.
     """
@@ -48,11 +50,11 @@ class ProgramRun:
     known: KnownCount
     argument: int = 0
     lanes: bool = False  # the known slope is per lane of the vector
-    label: str = field(default="")
+    label: str = ""
 
     @property
     def name(self) -> str:
-        """For people."""
+        """The label, else the program's name."""
         return self.label or self.program
 
 
@@ -63,7 +65,7 @@ def trials(base: str, machine: MachineFacts) -> tuple[ProgramRun, ...]:
 
 
 def has_answer(base: str) -> bool:
-    """Whether the name means something to the programs."""
+    """Whether some program has a known count for the event."""
     return _Trials(MachineFacts()).of(base) is not None
 
 
@@ -73,7 +75,7 @@ class _Trials:
         self._small = machine.emulated
 
     def of(self, base: str) -> tuple[ProgramRun, ...] | None:
-        """Trials of a name that means something here; None for any other."""
+        """Trials of an event with a known count; None for any other."""
         if base in _KERNEL:
             program, amounts, slope, tolerance = _KERNEL[base]
             slack = 4.0 if tolerance == 0 else 1e6
@@ -93,17 +95,17 @@ class _Trials:
             "L1-dcache-stores": lambda: (self._eight("stores", 0.05), self._none("chain")),
             "dTLB-loads": lambda: (self._eight("loads", 0.05), self._none("chain")),
             "dTLB-stores": lambda: (self._eight("stores", 0.05), self._none("chain")),
-            "L1-dcache-load-misses": lambda: self._beyond(1),
-            "l1d-misses": lambda: self._beyond(1),
-            "l2-accesses": lambda: self._beyond(1, ROUGH),
-            "l2-misses": lambda: self._beyond(2, ROUGH),
-            "LLC-loads": lambda: self._beyond(2, ROUGH),
-            "llc-accesses": lambda: self._beyond(2, ROUGH),
-            "LLC-load-misses": lambda: self._beyond(0, ROUGH),
-            "llc-misses": lambda: self._beyond(0, ROUGH),
+            "L1-dcache-load-misses": lambda: self._misses(1),
+            "l1d-misses": lambda: self._misses(1),
+            "l2-accesses": lambda: self._misses(1, ROUGH),
+            "l2-misses": lambda: self._misses(2, ROUGH),
+            "LLC-loads": lambda: self._misses(2, ROUGH),
+            "llc-accesses": lambda: self._misses(2, ROUGH),
+            "LLC-load-misses": lambda: self._misses(0, ROUGH),
+            "llc-misses": lambda: self._misses(0, ROUGH),
             # of an unknown level: a walk beyond the last one misses, and so refers to, each of them once
-            "cache-misses": lambda: self._beyond(0, ROUGH),
-            "cache-references": lambda: self._beyond(0, ROUGH),
+            "cache-misses": lambda: self._misses(0, ROUGH),
+            "cache-references": lambda: self._misses(0, ROUGH),
             "dTLB-load-misses": lambda: (self._pages("tlb"), self._none("chain")),
             "dTLB-store-misses": lambda: (self._pages("tlbstore"), self._none("chain")),
             "dtlb-misses": lambda: (self._pages("tlb"), self._pages("tlbstore"), self._none("chain")),
@@ -126,41 +128,30 @@ class _Trials:
         return makers[base]() if base in makers else None
 
     def moving(self) -> tuple[ProgramRun, ...]:
-        """Programs for an event that nobody here knows: what each adds to it, without a judgement."""
+        """Programs for an event without a known count: how far each moves it, without a judgement."""
         unknown = KnownCount(None)
-        tight = [ProgramRun(name, self._tight, unknown) for name in ("loads", "stores", "branches", "fp")]
-        return (ProgramRun("chain", self._chained, unknown), *tight, *(self._sets((0,), unknown)))
-
-    @property
-    def _chained(self) -> tuple[int, int]:
-        return (10_000, 50_000)
-
-    @property
-    def _tight(self) -> tuple[int, int]:
-        return (40_000, 200_000)
+        tight = [ProgramRun(name, TIGHT, unknown) for name in ("loads", "stores", "branches", "fp")]
+        return (ProgramRun("chain", CHAINED, unknown), *tight, *self._walk(0, unknown))
 
     def _chain(self, slope: float, tolerance: float = TOLERANCE, at_least: bool = False) -> ProgramRun:
-        return ProgramRun("chain", self._chained, KnownCount(slope, tolerance, at_least=at_least))
+        return ProgramRun("chain", CHAINED, KnownCount(slope, tolerance, at_least=at_least))
 
     def _none(self, program: str) -> ProgramRun:
-        amounts = self._chained if program == "chain" else self._tight
+        amounts = CHAINED if program == "chain" else TIGHT
         return ProgramRun(program, amounts, KnownCount(0.0, slack=0.01 * CHAIN * (amounts[1] - amounts[0])))
 
     def _eight(self, program: str, tolerance: float = TOLERANCE) -> ProgramRun:
-        return ProgramRun(program, self._tight, KnownCount(REPEAT, tolerance))
+        return ProgramRun(program, TIGHT, KnownCount(REPEAT, tolerance))
 
     def _instructions(self) -> tuple[ProgramRun, ...]:
-        tight = [ProgramRun(name, self._tight, KnownCount(REPEAT + LOOP)) for name in ("loads", "branches")]
+        tight = [ProgramRun(name, TIGHT, KnownCount(REPEAT + LOOP)) for name in ("loads", "branches")]
         return (self._chain(CHAIN + LOOP), *tight)
 
     def _branches(self) -> tuple[ProgramRun, ...]:
-        return (
-            ProgramRun("branches", self._tight, KnownCount(REPEAT + 1)),
-            ProgramRun("loads", self._tight, KnownCount(1)),
-        )
+        return (ProgramRun("branches", TIGHT, KnownCount(REPEAT + 1)), ProgramRun("loads", TIGHT, KnownCount(1)))
 
     def _random(self, slope: float, tolerance: float = LOOSE, at_least: bool = False) -> ProgramRun:
-        return ProgramRun("mispredict", (10_000, 50_000), KnownCount(slope, tolerance, at_least=at_least))
+        return ProgramRun("mispredict", CHAINED, KnownCount(slope, tolerance, at_least=at_least))
 
     def _mispredicted(self) -> tuple[ProgramRun, ...]:
         return (self._random(0.5), self._none("branches"))
@@ -178,7 +169,7 @@ class _Trials:
     def _vectors(self, program: str, lanes: bool = False) -> tuple[ProgramRun, ...]:
         unit = "LMUL {}" if self._machine.architecture == "riscv64" else "{} bits"
         return tuple(
-            ProgramRun(program, self._tight, KnownCount(REPEAT), width, lanes, f"{program}, {unit.format(width)}")
+            ProgramRun(program, TIGHT, KnownCount(REPEAT), width, lanes, f"{program}, {unit.format(width)}")
             for width in self._machine.widths
         )
 
@@ -188,31 +179,24 @@ class _Trials:
         pages = (2048 if program == "itlb" else 4096) if self._small else 0
         return ProgramRun(program, (300, 1500) if self._small else (2_000, 10_000), known, pages)
 
-    def _beyond(self, level: int, tolerance: float = LOOSE) -> tuple[ProgramRun, ...]:
+    def _misses(self, level: int, tolerance: float = LOOSE) -> tuple[ProgramRun, ...]:
         """A walk over four times a cache (one miss a step), and one within half of the first (none)."""
-        amounts = (20_000, 100_000)
-        return (*self._sets((level,), KnownCount(1.0, tolerance)), *self._within(amounts))
+        found = self._walk(level, KnownCount(1.0, tolerance))
+        if first := self._machine.level(1):
+            known = KnownCount(0.0, slack=0.05 * (WALK[1] - WALK[0]))
+            found += (ProgramRun("chase", WALK, known, first // 2, label=f"chase, {first // 2 >> 10} KiB"),)
+        return found
 
-    def _within(self, amounts: tuple[int, int]) -> tuple[ProgramRun, ...]:
-        first = self._machine.level(1)
-        if first is None:
+    def _walk(self, level: int, known: KnownCount) -> tuple[ProgramRun, ...]:
+        """Over four times the cache of a level; none where its size is unknown or too large."""
+        size = 4 * (self._machine.level(level) or 0)
+        if not 0 < size <= MOST_CHASE:
             return ()
-        known = KnownCount(0.0, slack=0.05 * (amounts[1] - amounts[0]))
-        return (ProgramRun("chase", amounts, known, first // 2, label=f"chase, {first // 2 >> 10} KiB"),)
-
-    def _sets(self, levels: Sequence[int], known: KnownCount) -> tuple[ProgramRun, ...]:
-        found = []
-        for level in levels:
-            size = self._machine.level(level)
-            if size is not None and 4 * size <= MOST_CHASE:
-                found.append(
-                    ProgramRun("chase", (20_000, 100_000), known, 4 * size, label=f"chase, {4 * size >> 10} KiB")
-                )
-        return tuple(found)
+        return (ProgramRun("chase", WALK, known, size, label=f"chase, {size >> 10} KiB"),)
 
     def _stalls(self) -> tuple[ProgramRun, ...]:
         known = KnownCount(1.0, at_least=True)
-        return self._sets((0,), known) or (self._pages("tlb", at_least=1.0),)
+        return self._walk(0, known) or (self._pages("tlb", at_least=1.0),)
 
 
 # name -> program, amounts, slope, tolerance (0: to the event, but for a few that happen by chance)

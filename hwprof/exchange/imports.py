@@ -1,0 +1,78 @@
+"""Runs out of the files of other programs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hwprof.records import Case, Doubt, Failure, Run, to_json
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedRuns:
+    """Runs out of a foreign file.
+
+    `left_out`: what could not be imported, and why, one line each. `notes`: how the file was read.
+    """
+
+    runs: tuple[Run, ...]
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def imported_run(
+    case: Case,
+    told: Mapping[str, Any],
+    *,
+    round: int = 0,
+    uid: str = "",
+    started_utc: str = "",
+    failure: Failure | None = None,
+    machine: Mapping[str, Any],
+    host_state: Mapping[str, Any],
+    software: Mapping[str, Any],
+) -> Run:
+    """A run that another program measured. `told`: format, and fps, throughput, latency_ns where they are known.
+
+    It has no windows: what the file does not give is missing. The id is a hash of the run's content, so that a file
+    imported twice is recognised; `reading`, why the figures were read as they were, is not part of it.
+    """
+    figures = {name: value for name, value in told.items() if name != "reading"}
+    text = json.dumps([to_json(case), to_json(figures), round, to_json(machine), started_utc], sort_keys=True)
+    return Run(
+        uid or hashlib.sha256(text.encode()).hexdigest()[:12],
+        case,
+        round=round,
+        started_utc=started_utc,
+        facts={"imported": dict(told)},
+        doubts=(Doubt("imported", {"format": told["format"]}),),
+        failure=failure,
+        machine=machine,
+        host_state=host_state,
+        software=software,
+    )
+
+
+def round_numbers(cases: Sequence[Case], machines: Sequence[str]) -> list[int]:
+    """The round of each row: how often its case on its machine came before."""
+    seen: dict[tuple[Case, str], int] = {}
+    out = []
+    for key in zip(cases, machines, strict=True):
+        out.append(seen.get(key, 0))
+        seen[key] = out[-1] + 1
+    return out
+
+
+def count_changed_readings(stored: Iterable[Run], fresh: Iterable[Run]) -> int:
+    """How many of the fresh runs are stored with other speeds: the same row of the same file, read by other rules."""
+    known = {key: run.uid for run in stored if (key := _row_of(run))}
+    return sum(known.get(key, run.uid) != run.uid for run in fresh if (key := _row_of(run)))
+
+
+def _row_of(run: Run) -> str:
+    """What a run was read from, and its round; "": no row was kept."""
+    said = run.facts.get("imported", {})
+    return json.dumps([said["file"], said["row"], run.round], sort_keys=True) if "row" in said else ""
