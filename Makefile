@@ -11,6 +11,7 @@ format:
 lint:
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
+	$(dir $(PY))lint-imports
 
 types:
 	$(PY) -m mypy
