@@ -36,7 +36,7 @@ when = "always"
 idle_baseline_s = 0
 """
 WORKERS = 2
-ENVIRON = {"PYTHONPATH": str(Path(__file__).parents[1])}
+ENVIRON = {"PYTHONPATH": str(Path(__file__).parent)}
 
 
 class Scene:
