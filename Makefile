@@ -17,7 +17,7 @@ types:
 	$(PY) -m mypy
 
 test:
-	$(PY) -m pytest -q -n auto --dist loadfile -m "not torch and not slow and not environments and not release and not uv and not browser and not board and not board_long"
+	$(PY) -m pytest -q -n auto --dist loadfile -m "not torch and not slow and not valgrind and not environments and not release and not uv and not browser and not board and not board_long"
 
 test-frameworks: ## needs PyTorch (and torchvision for --pretrained)
 	$(PY) -m pytest -q -m torch
