@@ -51,7 +51,8 @@ class Shape(enum.StrEnum):
 class Role(enum.StrEnum):
     """What a window is for."""
 
-    BARE = "bare"  # counters open but disabled
+    BARE = "bare"  # one stretch, counters open but disabled: speed, CPU time and what sensors read
+    PAIRED = "paired"  # bare slices, each next to a counted one
     COUNTED = "counted"
     CLOSED = "closed"  # every event closed: what having them open costs
     SIMULATED = "simulated"
@@ -194,8 +195,53 @@ def between(counter: Counter, before: Snapshot, after: Snapshot, index: int) -> 
 
 
 @dataclass(frozen=True, slots=True)
+class SliceCounts:
+    """What one counter counted in each slice of a window: raw differences, not scaled up; None: could not be read.
+
+    A LEVEL (resident set) is the value at the end of the slice. value = raw x `scale`.
+    """
+
+    metric: str
+    raw: tuple[int | None, ...]
+    unit: str = ""
+    domain: str = ""
+    source: str = ""
+    scale: float = 1.0
+    shape: Shape = Shape.COUNT
+
+
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """The slices of a window as columns, one integer per slice, in order of time.
+
+    Slice i of a PAIRED window and slice i of the COUNTED window of the same pass are a pair, measured one right after
+    the other in random order. Slices of one turn follow each other; of a set, members take turns of equal number.
+    """
+
+    t0_ns: tuple[int, ...]
+    t1_ns: tuple[int, ...]
+    iterations: tuple[int, ...]
+    turns: tuple[int, ...]
+    counts: tuple[SliceCounts, ...] = ()
+
+    @property
+    def elapsed_ns(self) -> int:
+        """Time within slices."""
+        return sum(self.t1_ns) - sum(self.t0_ns)
+
+    def of(self, metric: str) -> SliceCounts | None:
+        """The counts of one metric; None: not counted."""
+        return next((counts for counts in self.counts if counts.metric == metric), None)
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
-    """A stretch of back-to-back inferences. Times are CLOCK_MONOTONIC_RAW; one latency per iteration."""
+    """A stretch of back-to-back inferences, or the slices of one role. One latency per iteration.
+
+    Times are CLOCK_MONOTONIC_RAW. Where there are `slices`, other things happen between the edges, readings are sums
+    over slices, and latencies follow each other slice by slice. `disturbed`: iterations within which the scheduler
+    took the CPU away; None: not watched.
+    """
 
     index: int
     role: Role
@@ -204,11 +250,18 @@ class Window:
     t1_ns: int
     latencies_ns: tuple[int, ...]
     readings: tuple[Reading, ...] = ()
+    slices: Slices | None = None
+    disturbed: tuple[int, ...] | None = None
+
+    @property
+    def elapsed_ns(self) -> int:
+        """Time within the window, of slices their sum."""
+        return self.t1_ns - self.t0_ns if self.slices is None else self.slices.elapsed_ns
 
     @property
     def elapsed_s(self) -> float:
-        """Length of the window in seconds."""
-        return (self.t1_ns - self.t0_ns) / 1e9
+        """Time within the window in seconds, of slices their sum."""
+        return self.elapsed_ns / 1e9
 
 
 @dataclass(frozen=True, slots=True)

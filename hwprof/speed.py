@@ -58,7 +58,7 @@ def of_run(run: Run) -> Speed:
     if len(latencies) == 0:
         return Speed()
     latency = latency_ns(latencies)
-    elapsed = sum(w.t1_ns - w.t0_ns for w in run.windows if w.role is Role.BARE and w.latencies_ns)
+    elapsed = sum(w.elapsed_ns for w in run.windows if w.role is Role.BARE and w.latencies_ns)
     if latency <= 0 or elapsed <= 0:
         return Speed()
     return Speed(latency, fps(run.case.batch, latency), throughput(run.case.batch * len(latencies), elapsed))

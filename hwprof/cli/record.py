@@ -134,7 +134,9 @@ def measure_case(args: argparse.Namespace, observer: Observer) -> Run:
 
     unset = [name for name in ("framework", "network") if not getattr(args, name)]
     choice = choice_of(args, **{name: CASE[name][1]["default"] for name in unset})
-    plan = LoopSettings(window_s=args.window, min_iterations=1, events=("task-clock",), closed_window=False)
+    plan = LoopSettings(
+        window_s=args.window, min_iterations=1, events=("task-clock",), closed_window=False, slice_s=0.0
+    )
     spec = single(choice, plan, rounds=1, cpus=args.cpus, text="# hwprof record")
     return list(Runner(spec, None, Launcher(observer=observer)).run())[-1].run
 

@@ -93,7 +93,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
     from hwprof.environments import interpreters
     from hwprof.plan.cases import adapter_and_runner
     from hwprof.plan.experiment import Simulation, single
-    from hwprof.worker.protocol import LoopSettings
+    from hwprof.worker.protocol import SLICE_S, LoopSettings
 
     events = split_events(args.events)
     PerfCollector().probe(list(events))  # raises UnknownEvent before anything else is done
@@ -111,6 +111,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
         events=events,
         multiplex=args.multiplex,
         external=args.backend == "perf",
+        slice_s=0.0 if args.backend == "perf" else SLICE_S,
     )
     spec = single(
         choice,

@@ -56,6 +56,7 @@ RANGES: Mapping[str, Range] = {
     "limit": Range(0, 1_000_000_000),
     "repetitions": Range(1, 10_000),
     "window_s": seconds(3600),
+    "alone_s": seconds(3600),
     "warmup_s": seconds(3600),
     "idle_baseline_s": seconds(3600, zero=True),
     "timeout_s": seconds(7 * DAY_S),

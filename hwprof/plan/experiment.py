@@ -29,7 +29,7 @@ FORMAT = 1
 # How bounds.RANGES calls a key, and the keys whose 0 says that nothing is asked for.
 NAMES = {"warmup_max_s": "warmup_s"}
 ZERO_IS_UNSET = frozenset({"iterations", "warmup_iterations"})
-PLANNED = ("window_s", "iterations", "min_iterations", "warmup_s", "warmup_iterations")
+PLANNED = ("window_s", "alone_s", "iterations", "min_iterations", "warmup_s", "warmup_iterations")
 # key -> (type, default); a list's elements are checked against the type in the list
 SECTIONS: Mapping[str, Mapping[str, tuple[Any, Any]]] = {
     "": {
@@ -50,6 +50,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[Any, Any]]] = {
     },
     "measure": {
         "window_s": (float, 1.0),
+        "alone_s": (float, 1.0),
         "iterations": (int, 0),
         "min_iterations": (int, 30),
         "warmup_max_s": (float, 5.0),
@@ -197,6 +198,7 @@ def parse(text: str, origin: str, base: Path | None = None) -> Experiment:
         cpus=matrix["cpus"],
         plan=LoopSettings(
             window_s=measure["window_s"],
+            alone_s=measure["alone_s"],
             iterations=measure["iterations"] or None,
             min_iterations=measure["min_iterations"],
             warmup_s=measure["warmup_max_s"],

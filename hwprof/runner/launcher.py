@@ -208,6 +208,8 @@ class _Talk:
             say = message["say"]
             if say == "stage":
                 self.stage = str(message["stage"])
+            elif say == "turn":
+                self.link.send({"go": True})
             elif say == "ready":
                 self.edge(pid, int(message["window"]), first=True)
                 self.link.send({"go": True})

@@ -156,7 +156,8 @@ class Runner:
             paths = workshop.get(planned)
         except PreparationFailed as error:
             return dataclasses.replace(base, failure=error.failure)
-        job = self.job(planned, paths, Task.MEASURE, counted_first=number % 2 == 1)
+        order = f"{self.experiment.seed}/{number}"
+        job = self.job(planned, paths, Task.MEASURE, counted_first=number % 2 == 1, order=order)
         if planned.runner is not None:
             return commands.measure(base, planned, job, self.experiment, self.launcher)
         with GaugeWatcher(self.experiment.gauge_hz, planned.case.cpus, self.experiment.meter, self.idle_w) as watcher:
@@ -211,7 +212,8 @@ class Runner:
         threads = max(base.case.threads, int(result["facts"].get("tasks", 1)))
         for data in result["windows"]:
             window = from_json(Window, data)
-            extra = (*watcher.readings(window), *(absent if window.role.value == "counted" else ()))
+            sensed = watcher.readings(window) if window.slices is None else ()  # sensors can't resolve slices
+            extra = (*sensed, *(absent if window.role.value == "counted" else ()))
             window = dataclasses.replace(window, readings=(*window.readings, *extra))
             window, found = lost_counts.judge(window, threads)
             windows.append(window)

@@ -192,14 +192,13 @@ def _speed(
             out["p90_ms"][some], out["p99_ms"][some] = np.percentile(values, (90, 99), axis=1) / 1e6
             out["outliers"][some] = speed.outliers_of_each(values)
             out["iterations"][some] = values.shape[1]
-    counted = select(w.c.run_id, func.sum(w.c.iterations), func.sum(w.c.t1_ns - w.c.t0_ns)).join(
-        r, w.c.run_id == r.c.id
-    )
+    elapsed = func.sum(func.coalesce(w.c.elapsed_ns, w.c.t1_ns - w.c.t0_ns))
+    counted = select(w.c.run_id, func.sum(w.c.iterations), elapsed).join(r, w.c.run_id == r.c.id)
     counted = counted.where(w.c.role == Role.COUNTED.value).group_by(w.c.run_id)
-    for run_id, iterations, elapsed in connection.execute(of_kind(counted, kind)):
-        if elapsed > 0:
+    for run_id, iterations, elapsed_ns in connection.execute(of_kind(counted, kind)):
+        if elapsed_ns > 0:
             index = rows[run_id]
-            out["counted_throughput"][index] = speed.throughput(iterations * runs[index].case_batch, elapsed)
+            out["counted_throughput"][index] = speed.throughput(iterations * runs[index].case_batch, elapsed_ns)
     return out
 
 

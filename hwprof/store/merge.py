@@ -24,7 +24,17 @@ PARENTS = {
     "experiment": ("experiment_id", "plan_hash"),
 }
 # Tables whose rows belong to one run, parents first.
-OF_RUN = ("window", "reading", "iteration_counts", "series", "layer", "layer_reading", "doubt")
+OF_RUN = (
+    "window",
+    "reading",
+    "slices",
+    "slice_counts",
+    "iteration_counts",
+    "series",
+    "layer",
+    "layer_reading",
+    "doubt",
+)
 # Tables about machines, taken over where this file has no row of the same key.
 OF_MACHINE = ("validation", "tuning", "ceiling")
 Metrics = Mapping[int, tuple[MetricKey, str | None]]  # id in the other file -> the metric and its recorded shape

@@ -17,7 +17,23 @@ from hwprof.store.database import Database, NotWritable, not_ours
 Step = Callable[[Connection], object]
 STEPS: Mapping[int, Step] = {
     1: lambda connection: connection.exec_driver_sql("ALTER TABLE metric ADD COLUMN shape TEXT"),
+    2: lambda connection: add_slices(connection),
 }
+
+
+def add_slices(connection: Connection) -> None:
+    """Schema 3: the tables of slices, and what a window of slices has."""
+    key = "run_id INTEGER NOT NULL, window_idx INTEGER NOT NULL"
+    window = 'FOREIGN KEY (run_id, window_idx) REFERENCES "window" (run_id, idx)'
+    columns = ", ".join(f"{name} BLOB NOT NULL" for name in ("t0_ns", "t1_ns", "iterations", "turns"))
+    for text in (
+        'ALTER TABLE "window" ADD COLUMN elapsed_ns BIGINT',
+        'ALTER TABLE "window" ADD COLUMN disturbed BLOB',
+        f"CREATE TABLE slices ({key}, {columns}, PRIMARY KEY (run_id, window_idx), {window})",
+        f"CREATE TABLE slice_counts ({key}, seq INTEGER NOT NULL, metric_id INTEGER NOT NULL REFERENCES metric (id), "
+        f"scale FLOAT NOT NULL, raw BLOB NOT NULL, PRIMARY KEY (run_id, window_idx, seq), {window})",
+    ):
+        connection.exec_driver_sql(text)
 
 
 def version_of(connection: Connection, path: Path) -> int | None:

@@ -23,6 +23,8 @@ from hwprof.records import (
     Run,
     Series,
     Shape,
+    SliceCounts,
+    Slices,
     Window,
     from_json,
 )
@@ -207,10 +209,28 @@ def _windows(
         )
         readings[run, at].append(suspects.mark(hosts[run], reading) if suspects else reading)
     found: dict[int, list[Window]] = defaultdict(list)
+    slices = _slices(connection, ids, metrics)
     for row in _of_runs(connection, schema.window, ids, ("idx",)):
-        run, at, role, pass_, t0_ns, t1_ns, _, latencies = row
-        own = tuple(readings[run, at])
-        found[run].append(Window(at, _ROLES[role], pass_, t0_ns, t1_ns, schema.unpack_ints(latencies), own))
+        run, at, role, pass_, t0_ns, t1_ns, _, latencies, _, disturbed = row
+        own, watched = tuple(readings[run, at]), None if disturbed is None else schema.unpack_ints(disturbed)
+        times = schema.unpack_ints(latencies)
+        found[run].append(Window(at, _ROLES[role], pass_, t0_ns, t1_ns, times, own, slices.get((run, at)), watched))
+    return found
+
+
+def _slices(connection: Connection, ids: Sequence[int], metrics: Sequence[str] | None) -> dict[tuple[int, int], Slices]:
+    """Slices by run and window."""
+    counts: dict[tuple[int, int], list[SliceCounts]] = defaultdict(list)
+    for row in _of_runs(connection, schema.slice_counts, ids, ("window_idx", "seq"), metrics):
+        values, shape = schema.unpack_counts(row.raw), _SHAPES[row.shape] or Shape.COUNT
+        counts[row.run_id, row.window_idx].append(
+            SliceCounts(row.name, values, row.unit, row.domain, row.source, row.scale, shape)
+        )
+    found = {}
+    for row in _of_runs(connection, schema.slices, ids, ("window_idx",)):
+        t0, t1, iterations, turns = map(schema.unpack_ints, (row.t0_ns, row.t1_ns, row.iterations, row.turns))
+        key = row.run_id, row.window_idx
+        found[key] = Slices(t0, t1, iterations, turns, tuple(counts[key]))
     return found
 
 

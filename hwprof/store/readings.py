@@ -121,7 +121,12 @@ def _windows(connection: Connection, kind: str | None, place: Ints) -> tuple[Int
     """Role (place in ROLES), frames and length in ns of the window that each reading belongs to."""
     w, r, c = schema.window, schema.run, schema.cases
     query = (
-        select(w.c.run_id * WIDTH + w.c.idx, _code(w.c.role, ROLES), w.c.iterations * c.c.batch, w.c.t1_ns - w.c.t0_ns)
+        select(
+            w.c.run_id * WIDTH + w.c.idx,
+            _code(w.c.role, ROLES),
+            w.c.iterations * c.c.batch,
+            func.coalesce(w.c.elapsed_ns, w.c.t1_ns - w.c.t0_ns),
+        )
         .join(r, w.c.run_id == r.c.id)
         .join(c, r.c.case_id == c.c.id)
         .order_by(w.c.run_id, w.c.idx)

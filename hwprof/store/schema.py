@@ -35,8 +35,9 @@ from sqlalchemy import (
 
 from hwprof.store.words import Words
 
-# History: 1: first edition. 2: metric.shape.
-VERSION = 2
+# History: 1: first edition. 2: metric.shape. 3: slices, slice_counts, window.elapsed_ns, window.disturbed.
+VERSION = 3
+NO_COUNT = -(1 << 63)
 # The value of `format` in the table `meta`.
 FORMAT = "hwprof results"
 
@@ -101,6 +102,16 @@ def pack_ints(values: Iterable[int]) -> bytes:
 def unpack_ints(blob: bytes) -> tuple[int, ...]:
     """The inverse of `pack_ints`."""
     return tuple(_little(array("q", blob)))
+
+
+def pack_counts(values: Iterable[int | None]) -> bytes:
+    """Little-endian int64; None becomes the least one."""
+    return pack_ints(NO_COUNT if v is None else v for v in values)
+
+
+def unpack_counts(blob: bytes) -> tuple[int | None, ...]:
+    """The inverse of `pack_counts`."""
+    return tuple(None if v == NO_COUNT else v for v in unpack_ints(blob))
 
 
 def pack_floats(values: Iterable[float | None]) -> bytes:
@@ -221,6 +232,8 @@ window = Table(
     Column("t1_ns", BigInteger, nullable=False),
     Column("iterations", Integer, nullable=False),
     Column("latencies", LargeBinary, nullable=False),  # int64 ns
+    Column("elapsed_ns", BigInteger),  # time within slices; NULL: t1_ns - t0_ns
+    Column("disturbed", LargeBinary),  # int64 iterations; NULL: not watched
 )
 metric = Table(
     "metric",
@@ -259,6 +272,29 @@ reading = Table(
     Column("why", Text, nullable=False),
     _of_window(),
     sqlite_with_rowid=False,
+)
+# The slices of a window, one int64 per slice in each column
+slices = Table(
+    "slices",
+    metadata,
+    Column("run_id", Id, primary_key=True),
+    Column("window_idx", Integer, primary_key=True),
+    Column("t0_ns", LargeBinary, nullable=False),
+    Column("t1_ns", LargeBinary, nullable=False),
+    Column("iterations", LargeBinary, nullable=False),
+    Column("turns", LargeBinary, nullable=False),
+    _of_window(),
+)
+slice_counts = Table(
+    "slice_counts",
+    metadata,
+    Column("run_id", Id, primary_key=True),
+    Column("window_idx", Integer, primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("metric_id", Id, ForeignKey("metric.id"), nullable=False),
+    Column("scale", Float(53), nullable=False),
+    Column("raw", LargeBinary, nullable=False),  # int64, the least one: could not be read
+    _of_window(),
 )
 # Not written: it exists so that all files have one form, and a merge copies the rows of older files
 iteration_counts = Table(

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, Table, insert, select, update
 from hwprof import speed
 from hwprof.errors import ResultsError
 from hwprof.printable import encodable
-from hwprof.records import Case, Exactness, Kind, Reading, Run, to_json
+from hwprof.records import Case, Exactness, Kind, Reading, Run, SliceCounts, to_json
 from hwprof.store import layers, machines, schema
-from hwprof.store.readings import insert_one, metric_ids, metric_key, shapes_of, storable_key
+from hwprof.store.readings import MetricKey, insert_one, metric_ids, metric_key, shapes_of, storable_key
 
 # Kinds of runs that must have latencies.
 TIMED = (Kind.NATIVE, Kind.TUNING)
@@ -52,6 +52,7 @@ def add_run(connection: Connection, run: Run, experiment_id: int | None) -> int:
     done_already(connection, row)
     identity = insert_one(connection, schema.run, row)
     _add_windows(connection, identity, run)
+    _add_slices(connection, identity, run)
     _add_series(connection, identity, run)
     layers.add(connection, identity, run)
     _insert(
@@ -125,6 +126,8 @@ def _add_windows(connection: Connection, run_id: int, run: Run) -> None:
             "t1_ns": w.t1_ns,
             "iterations": len(w.latencies_ns),
             "latencies": schema.pack_ints(w.latencies_ns),
+            "elapsed_ns": None if w.slices is None else w.slices.elapsed_ns,
+            "disturbed": None if w.disturbed is None else schema.pack_ints(w.disturbed),
         }
         for w in run.windows
     )
@@ -137,6 +140,29 @@ def _add_windows(connection: Connection, run_id: int, run: Run) -> None:
         for seq, r in enumerate(w.readings)
     ]
     _insert(connection, schema.reading, rows)
+
+
+def _add_slices(connection: Connection, run_id: int, run: Run) -> None:
+    sliced = [(w.index, w.slices) for w in run.windows if w.slices is not None]
+    rows = [
+        {"run_id": run_id, "window_idx": index}
+        | {name: schema.pack_ints(getattr(slices, name)) for name in ("t0_ns", "t1_ns", "iterations", "turns")}
+        for index, slices in sliced
+    ]
+    _insert(connection, schema.slices, rows)
+    shapes = {_counts_key(c): c.shape.value for _, slices in sliced for c in slices.counts}
+    ids = metric_ids(connection, shapes)
+    counts = [
+        {"run_id": run_id, "window_idx": index, "seq": seq, "metric_id": ids[_counts_key(c)], "scale": c.scale}
+        | {"raw": schema.pack_counts(c.raw)}
+        for index, slices in sliced
+        for seq, c in enumerate(slices.counts)
+    ]
+    _insert(connection, schema.slice_counts, counts)
+
+
+def _counts_key(counts: SliceCounts) -> MetricKey:
+    return storable_key((counts.metric, counts.unit, counts.domain, counts.source, "", ""))
 
 
 def _reading(reading: Reading) -> dict[str, Any]:

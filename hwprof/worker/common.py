@@ -6,7 +6,7 @@ import dataclasses
 import os
 import resource
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -91,12 +91,21 @@ def load_model(job: Job, stage: Stage, count: int = RING_IMAGES) -> Iterator[tup
 
 
 def run_window(
-    link: Link, index: int, role: Role, pass_: Pass | None, loop: Loop, plan: LoopSettings, sessions: Sequence[Session]
+    link: Link,
+    index: int,
+    role: Role,
+    pass_: Pass | None,
+    loop: Loop,
+    plan: LoopSettings,
+    sessions: Sequence[Session],
+    switches: Callable[[], int] | None = None,
 ) -> Window:
-    """Announce the window, wait for the launcher, measure, report its edges."""
+    """Announce the window, wait for the launcher, measure (as long as it says, if that is longer), report its edges."""
     link.send({"say": "ready", "window": index, "role": role.value, "pass": -1 if pass_ is None else pass_.index})
-    link.receive()
-    done = window(index, role, pass_, loop, plan, sessions)
+    wanted_s = float(link.receive().get("seconds", 0.0))
+    if wanted_s > plan.window_s:
+        plan = dataclasses.replace(plan, window_s=wanted_s)
+    done = window(index, role, pass_, loop, plan, sessions, switches)
     link.send({"say": "done", "window": index, "t0_ns": done.t0_ns, "t1_ns": done.t1_ns})
     return done
 

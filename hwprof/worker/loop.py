@@ -34,9 +34,15 @@ class Loop:
     ring: Sequence[Any]
     clock: Clock = clock_ns
 
-    def run(self, iterations: int | None, seconds: float, at_least: int = 1) -> tuple[int, int, array[int]]:
-        """Exactly `iterations`, or as many as begin within `seconds` but `at_least`; (t0_ns, t1_ns, latencies_ns)."""
-        infer, ring, clock = self.infer, self.ring, self.clock
+    def run(
+        self, iterations: int | None, seconds: float, at_least: int = 1, first: int = 0
+    ) -> tuple[int, int, array[int]]:
+        """Exactly `iterations`, or as many as begin within `seconds` but `at_least`; (t0_ns, t1_ns, latencies_ns).
+
+        The ring's input `first` comes first.
+        """
+        first %= len(self.ring)
+        infer, ring, clock = self.infer, [*self.ring[first:], *self.ring[:first]], self.clock
         size, count, latencies = len(ring), 0, array("q")
         append = latencies.append
         t0 = now = clock()
@@ -51,50 +57,80 @@ class Loop:
             count += 1
         return t0, now, latencies
 
+    def run_watched(
+        self, iterations: int | None, seconds: float, at_least: int, switches: Callable[[], int]
+    ) -> tuple[int, int, array[int], tuple[int, ...]]:
+        """As `run`, and the iterations within or right before which `switches` (involuntary ones) went up."""
+        infer, ring, clock = self.infer, self.ring, self.clock
+        size, count, latencies, disturbed = len(ring), 0, array("q"), array("q")
+        append = latencies.append
+        last = switches()
+        t0 = now = clock()
+        deadline = t0 + int(seconds * 1e9)
+        wanted = at_least if iterations is None else iterations
+        while count < wanted or (iterations is None and now < deadline):
+            bound = ring[count % size]
+            start = clock()
+            infer(bound)
+            now = clock()
+            append(now - start)
+            seen = switches()
+            if seen != last:
+                last = seen
+                disturbed.append(count)
+            count += 1
+        return t0, now, latencies, tuple(disturbed)
+
 
 @dataclass(frozen=True, slots=True)
 class Warmup:
-    """What the warm-up took. `steady` None: a fixed number of iterations was asked for."""
+    """What the warm-up took. `steady` None: a fixed number of iterations was asked for.
+
+    `first_ns`: latency of the very first inference (0: there was none); `medians_ns`: of each block.
+    """
 
     iterations: int
     seconds: float
     steady: bool | None
     first_ns: int
+    medians_ns: tuple[float, ...] = ()
 
 
 def warm_up(loop: Loop, max_s: float, iterations: int | None = None) -> Warmup:
     """Repeat until the medians of two successive blocks agree within 2 %, or `max_s` is over, or as often as asked."""
     if iterations is not None:
         t0, t1, latencies = loop.run(iterations, 0.0)
-        return Warmup(iterations, (t1 - t0) / 1e9, None, latencies[0] if latencies else 0)
+        medians = (statistics.median(latencies),) if latencies else ()
+        return Warmup(iterations, (t1 - t0) / 1e9, None, latencies[0] if latencies else 0, medians)
     start = loop.clock()
-    total, previous, steady, first = 0, None, False, 0
+    total, steady, first = 0, False, 0
+    blocks: list[float] = []
     while not steady:
         _, now, latencies = loop.run(None, BLOCK_S, BLOCK_MIN)
         first = first or latencies[0]
         total += len(latencies)
-        median = statistics.median(latencies)
-        steady = previous is not None and abs(median - previous) <= STEADY * previous
-        previous = median
+        blocks.append(statistics.median(latencies))
+        steady = len(blocks) > 1 and abs(blocks[-1] - blocks[-2]) <= STEADY * blocks[-2]
         if (now - start) / 1e9 >= max_s:
             break
-    return Warmup(total, (loop.clock() - start) / 1e9, steady, first)
+    return Warmup(total, (loop.clock() - start) / 1e9, steady, first, tuple(blocks))
 
 
-def schedule(passes: Sequence[Pass], counted_first: bool, closed: bool) -> Iterator[tuple[Role, Pass | None]]:
-    """Bare and counted windows in turn, one pair for each pass; at the end one with every event closed."""
+def schedule(passes: Sequence[Pass], counted_first: bool) -> Iterator[tuple[Role, Pass | None]]:
+    """Without slices: bare and counted windows in turn, one pair for each pass."""
     for pass_ in passes:
         pair: list[tuple[Role, Pass | None]] = [(Role.BARE, None), (Role.COUNTED, pass_)]
         yield from reversed(pair) if counted_first else pair
     if not passes:
         yield Role.BARE, None
-    if closed:
-        yield Role.CLOSED, None
 
 
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """Collect now, and not in the window."""
+    """Collect now, and not before the end. Within another one it does nothing: what ran before is frozen already."""
+    if not gc.isenabled():
+        yield
+        return
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -106,7 +142,13 @@ def no_garbage_collection() -> Iterator[None]:
 
 
 def window(
-    index: int, role: Role, pass_: Pass | None, loop: Loop, plan: LoopSettings, sessions: Sequence[Session]
+    index: int,
+    role: Role,
+    pass_: Pass | None,
+    loop: Loop,
+    plan: LoopSettings,
+    sessions: Sequence[Session],
+    switches: Callable[[], int] | None = None,
 ) -> Window:
     """One window. `sessions` in the order slow to fast: the last one's edges lie closest to the loop.
 
@@ -118,7 +160,13 @@ def window(
         for session in sessions:
             session.select(pass_)
         before = [session.read() for session in sessions]
-        t0, t1, latencies = loop.run(plan.iterations, plan.window_s, plan.min_iterations)
+        disturbed = None
+        if switches is None:
+            t0, t1, latencies = loop.run(plan.iterations, plan.window_s, plan.min_iterations)
+        else:
+            t0, t1, latencies, disturbed = loop.run_watched(
+                plan.iterations, plan.window_s, plan.min_iterations, switches
+            )
         after = [session.read() for session in reversed(sessions)]
     after.reverse()
     for session in sessions:
@@ -126,7 +174,7 @@ def window(
     readings: list[Reading] = []
     for session, b, a in zip(sessions, before, after, strict=True):
         readings += session.review(readings_between(session.groups, b, a, chosen))
-    return Window(index, role, chosen, t0, t1, tuple(latencies), tuple(readings))
+    return Window(index, role, chosen, t0, t1, tuple(latencies), tuple(readings), disturbed=disturbed)
 
 
 def rehearse(pass_: Pass | None, loop: Loop, plan: LoopSettings, sessions: Sequence[Session]) -> None:

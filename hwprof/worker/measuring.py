@@ -5,15 +5,19 @@ from __future__ import annotations
 import dataclasses
 import os
 import resource
+import statistics
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from hwprof.collectors.guard import GuardedSession
+from hwprof.collectors.protocol import Session
 from hwprof.machine.features import cpu_features
 from hwprof.records import Doubt, Role, Window, to_json
 from hwprof.worker.common import Stage, compare, load_model, open_counters, run_window, task_count
-from hwprof.worker.loop import Loop, Warmup, rehearse, schedule, warm_up
+from hwprof.worker.loop import Loop, Warmup, no_garbage_collection, rehearse, schedule, warm_up
 from hwprof.worker.protocol import Job, Link
+from hwprof.worker.slices import SlicedMeasurement, switch_reader
 
 # PyTorch's first inference in QEMU takes 7 % more instructions than later ones, the second 0.4 %.
 EMULATED_WARMUP = 3
@@ -33,17 +37,20 @@ def measure(job: Job, link: Link, stage: Stage) -> None:
             warmup = warm_up(loop, job.plan.warmup_s, job.plan.warmup_iterations)
             stage("window")
             threads = task_count()
-            windows: list[Window] = []
-            plan = list(schedule(perf.passes, job.plan.counted_first, job.plan.closed_window))
             rehearse(perf.passes[0] if perf.passes else None, loop, job.plan, sessions)
-            for index, (role, pass_) in enumerate(plan):
-                if role is Role.CLOSED:
+            with no_garbage_collection():
+                measured = measure_slices if job.plan.slice_s else measure_windows
+                windows = measured(job, link, loop, perf, sessions)
+                if job.plan.closed_window:
                     perf_closing.close()
-                    sessions = [s for s in sessions if s is not perf]
-                windows.append(run_window(link, index, role, pass_, loop, job.plan, sessions))
+                    open_still = [s for s in sessions if s is not perf]
+                    windows.append(run_window(link, len(windows), Role.CLOSED, None, loop, job.plan, open_still))
             facts |= dict(model.facts()) | {
                 "warmup": dataclasses.replace(warmup, seconds=round(warmup.seconds, 3)),
                 "tasks": task_count(),
+                "ring": len(ring),
+                "slice_s": job.plan.slice_s,
+                "turn_pairs": job.plan.turn_pairs,
                 "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
                 "cpu_features": cpu_features(),
             }
@@ -60,6 +67,27 @@ def measure(job: Job, link: Link, stage: Stage) -> None:
         "libraries": [name for name in LAUNCHER_LIBRARIES if name in sys.modules],
     }
     link.send({"say": "result", **to_json(result)})
+
+
+def measure_slices(job: Job, link: Link, loop: Loop, perf: Session, sessions: Sequence[Session]) -> list[Window]:
+    """Slices in turns, each when the launcher says so; then one bare stretch for sensors and the speed itself."""
+    sliced = SlicedMeasurement(loop, job.plan, perf.passes, sessions)
+    while not sliced.is_complete():
+        link.send({"say": "turn", "turn": sliced.turns})
+        link.receive()
+        sliced.run_turn()
+    windows = sliced.windows()
+    alone = dataclasses.replace(job.plan, window_s=max(job.plan.window_s, job.plan.alone_s))
+    latency = statistics.median(windows[0].latencies_ns)
+    switches = switch_reader(latency, job.case.threads)
+    windows.append(run_window(link, len(windows), Role.BARE, None, loop, alone, sessions, switches))
+    return windows
+
+
+def measure_windows(job: Job, link: Link, loop: Loop, perf: Session, sessions: Sequence[Session]) -> list[Window]:
+    """Bare and counted windows in turn, for what observes the process from outside."""
+    plan = schedule(perf.passes, job.plan.counted_first)
+    return [run_window(link, i, role, pass_, loop, job.plan, sessions) for i, (role, pass_) in enumerate(plan)]
 
 
 def simulate(job: Job, link: Link, stage: Stage) -> None:

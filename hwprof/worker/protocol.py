@@ -4,8 +4,10 @@ One JSON document per line, both ways, over one socket pair that is neither stdi
 
     launcher -> worker   {"job": Job}                      first line
     worker -> launcher   {"say": "stage", "stage": ...}    before each stage, so that a death can be placed
-    worker -> launcher   {"say": "ready", "window": i, "role": ..., "pass": p}
+    worker -> launcher   {"say": "turn", "turn": t}        a turn of slices is about to begin
     launcher -> worker   {"go": true}
+    worker -> launcher   {"say": "ready", "window": i, "role": ..., "pass": p}
+    launcher -> worker   {"go": true, "seconds": s}        at least so long; 0: as planned
     worker -> launcher   {"say": "done", "window": i, "t0_ns": ..., "t1_ns": ...}
     worker -> launcher   {"say": "result", ...} or {"say": "failure", "failure": Failure}
 """
@@ -28,6 +30,8 @@ from hwprof.records import Case
 # Images in the ring of inputs; the first REFERENCE_IMAGES of them are those of the reference output.
 RING_IMAGES = 32
 REFERENCE_IMAGES = 8
+# Slices of 20 to 50 ms tell counting from noise; windows of a second can't (see docs/method.md).
+SLICE_S = 0.04
 # Quantised outputs differ by nature, and the share that agrees is a figure of its own: eight images say too little.
 QUANTISED_IMAGES = 64
 
@@ -51,16 +55,25 @@ class Task(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LoopSettings:
-    """How to measure one case. Times in seconds; `iterations` per window, None: as many as fit in `window_s`."""
+    """How to measure one case. Times in seconds; `iterations` per window, None: as many as fit in `window_s`.
+
+    With slices, `window_s` (or `iterations`) is what the bare slices of a pass make up, and its counted ones;
+    `alone_s` is the least length of the one bare stretch after them. `slice_s` 0: no slices, a bare and a counted
+    window per pass instead, for what observes the process from outside.
+    """
 
     window_s: float = 1.0
+    alone_s: float = 1.0
+    slice_s: float = SLICE_S
+    turn_pairs: int = 1  # pairs of slices in a turn
+    order: str = ""  # seed of the order within pairs
     iterations: int | None = None
     min_iterations: int = 30
     warmup_s: float = 5.0
     warmup_iterations: int | None = None
     events: tuple[str, ...] = ("auto",)
     multiplex: bool = False
-    counted_first: bool = False  # in odd rounds, so that order is no difference between bare and counted
+    counted_first: bool = False  # without slices: in odd rounds, so that order is no difference
     closed_window: bool = True
     external: bool = False  # perf stat counts from outside: the worker opens no counters
 

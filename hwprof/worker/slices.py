@@ -1,0 +1,221 @@
+"""Slices: bare and counted stretches of 20 to 50 ms in pairs of random order, in turns that the launcher lets begin.
+
+A second is long enough for neighbours, clocks and the host to change; a pair of slices is not. Edges lie outside the
+timed span. A turn begins with inferences that are not measured: caches, clock and thread pools are then this case's.
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from hwprof.collectors.protocol import Group, Pass, Session
+from hwprof.collectors.readings import readings_between
+from hwprof.records import Counter, Reading, Role, Shape, SliceCounts, Slices, Snapshot, Window
+from hwprof.worker.loop import Loop
+from hwprof.worker.protocol import LoopSettings
+
+# The sign test has no 95 % interval below six pairs (2 x 0.5^6 = 3.1 %).
+MIN_PAIRS = 6
+# Unmeasured inferences at the beginning of a turn, for each of its pairs.
+TURN_WARM_S = 0.005
+WIDE = 1 << 64
+RESIDENT = SliceCounts("rss", (), "B", "process", "proc:statm", resource.getpagesize(), Shape.LEVEL)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One slice: its edges, its latencies, and what each group of each session counted in it."""
+
+    turn: int
+    t0_ns: int
+    t1_ns: int
+    latencies_ns: array[int]
+    counted: tuple[tuple[Snapshot, ...], ...]
+    resident_pages: int | None
+
+
+@dataclass(slots=True)
+class Pairs:
+    """The pairs of one pass."""
+
+    pass_: Pass | None
+    bare: list[Slice] = field(default_factory=list)
+    counted: list[Slice] = field(default_factory=list)
+
+    def is_complete(self, plan: LoopSettings) -> bool:
+        """Whether bare slices make up what was asked for."""
+        if plan.iterations is not None:
+            return sum(len(s.latencies_ns) for s in self.bare) >= plan.iterations
+        elapsed = sum(s.t1_ns - s.t0_ns for s in self.bare)
+        return len(self.bare) >= MIN_PAIRS and elapsed >= plan.window_s * 1e9
+
+
+class SlicedMeasurement:
+    """The turns of one run. `sessions` in the order slow to fast: the last one's edges lie closest to the loop."""
+
+    def __init__(self, loop: Loop, plan: LoopSettings, passes: Sequence[Pass], sessions: Sequence[Session]) -> None:
+        self._loop, self._plan, self._sessions = loop, plan, sessions
+        self._rng = random.Random(plan.order)
+        self._pairs = [Pairs(pass_) for pass_ in passes] or [Pairs(None)]
+        self._statm = os.open("/proc/self/statm", os.O_RDONLY)
+        self._latency_ns = 0
+        self.turns = 0
+
+    def is_complete(self) -> bool:
+        """Whether every pass has the pairs that it needs."""
+        return all(pairs.is_complete(self._plan) for pairs in self._pairs)
+
+    def run_turn(self) -> None:
+        """Inferences that are not measured, then whole pairs of the pass that has the fewest."""
+        pairs = min((p for p in self._pairs if not p.is_complete(self._plan)), key=lambda p: len(p.bare))
+        warm_s = TURN_WARM_S * self._plan.turn_pairs
+        _, _, latencies = self._loop.run(None, warm_s, 1, len(pairs.bare))
+        self._latency_ns = min(latencies)
+        for _ in range(self._plan.turn_pairs):
+            if not pairs.is_complete(self._plan):
+                self._run_pair(pairs)
+        self.turns += 1
+
+    def _run_pair(self, pairs: Pairs) -> None:
+        iterations, first = self._iterations(pairs), len(pairs.bare)
+        both = [(pairs.bare, None), (pairs.counted, pairs.pass_)] if pairs.pass_ is not None else [(pairs.bare, None)]
+        self._rng.shuffle(both)
+        for slices, pass_ in both:
+            slices.append(self.run_slice(pass_, iterations, first))
+
+    def _iterations(self, pairs: Pairs) -> int | None:
+        """Of the next slice; None: as many as begin in its time."""
+        if self._plan.iterations is None:
+            return None
+        left = self._plan.iterations - sum(len(s.latencies_ns) for s in pairs.bare)
+        return min(left, max(1, int(self._plan.slice_s * 1e9 / max(1, self._latency_ns))))
+
+    def run_slice(self, pass_: Pass | None, iterations: int | None, first: int) -> Slice:
+        """One slice, which begins with the ring's input `first`; bare without a pass."""
+        sessions = self._sessions
+        for session in sessions:
+            session.select(pass_)
+        before = [session.read() for session in sessions]
+        t0, t1, latencies = self._loop.run(iterations, self._plan.slice_s, 1, first)
+        after = [session.read() for session in reversed(sessions)]
+        for session in sessions:
+            session.select(None)
+        counted = tuple(
+            differences(session.groups, b, a) for session, b, a in zip(sessions, before, reversed(after), strict=True)
+        )
+        return Slice(self.turns, t0, t1, latencies, counted, self._resident())
+
+    def _resident(self) -> int | None:
+        try:
+            return int(os.pread(self._statm, 128, 0).split()[1])
+        except (OSError, IndexError, ValueError):
+            return None
+
+    def windows(self) -> list[Window]:
+        """The bare slices of each pass as one window, the counted ones as another."""
+        os.close(self._statm)
+        found: list[Window] = []
+        for pairs in self._pairs:
+            for role, slices in ((Role.PAIRED, pairs.bare), (Role.COUNTED, pairs.counted)):
+                if slices:
+                    found.append(self._window(len(found), role, pairs.pass_, slices))
+        return found
+
+    def _window(self, index: int, role: Role, pass_: Pass | None, slices: Sequence[Slice]) -> Window:
+        chosen = -1 if pass_ is None or role is Role.PAIRED else pass_.index
+        readings: list[Reading] = []
+        counts: list[SliceCounts] = []
+        for at, session in enumerate(self._sessions):
+            counted = [s.counted[at] for s in slices]
+            totals = tuple(total(snapshots) for snapshots in zip(*counted, strict=True))
+            nothing = tuple(Snapshot(0, (0,) * len(group.counters), 0, 0) for group in session.groups)
+            groups = [replace_modulus(group) for group in session.groups]
+            readings += session.review(readings_between(groups, nothing, totals, chosen))
+            counts += counts_of(session.groups, counted, totals, chosen)
+        counts.append(replace(RESIDENT, raw=tuple(s.resident_pages for s in slices)))
+        columns = Slices(
+            tuple(s.t0_ns for s in slices),
+            tuple(s.t1_ns for s in slices),
+            tuple(len(s.latencies_ns) for s in slices),
+            tuple(s.turn for s in slices),
+            tuple(counts),
+        )
+        latencies = tuple(t for s in slices for t in s.latencies_ns)
+        return Window(index, role, chosen, slices[0].t0_ns, slices[-1].t1_ns, latencies, tuple(readings), columns)
+
+
+def differences(groups: Sequence[Group], before: Sequence[Snapshot], after: Sequence[Snapshot]) -> tuple[Snapshot, ...]:
+    """What each group counted between two snapshots, one wrap-around undone; None: could not be read."""
+    return tuple(
+        Snapshot(
+            a.at_ns,
+            tuple(
+                None if x is None or y is None else (y - x) % counter.modulus
+                for counter, x, y in zip(group.counters, b.raw, a.raw, strict=True)
+            ),
+            a.enabled_ns - b.enabled_ns,
+            a.running_ns - b.running_ns,
+        )
+        for group, b, a in zip(groups, before, after, strict=True)
+    )
+
+
+def total(counted: Sequence[Snapshot]) -> Snapshot:
+    """The sums of one group over slices; a counter that could not be read in one of them has none."""
+    raw = tuple(
+        None if any(value is None for value in column) else sum(v for v in column if v is not None)
+        for column in zip(*(snapshot.raw for snapshot in counted), strict=True)
+    )
+    enabled, running = (sum(getattr(s, name) for s in counted) for name in ("enabled_ns", "running_ns"))
+    return Snapshot(counted[-1].at_ns, raw, enabled, running)
+
+
+def replace_modulus(group: Group) -> Group:
+    """The same group for sums over slices, which do not wrap where its counters do."""
+    return Group(tuple(replace(counter, modulus=WIDE) for counter in group.counters), group.pass_)
+
+
+def counts_of(
+    groups: Sequence[Group], counted: Sequence[Sequence[Snapshot]], totals: Sequence[Snapshot], pass_: int
+) -> list[SliceCounts]:
+    """The columns of those groups that count in pass `pass_`, as in `readings_between`."""
+    return [
+        column(counter, [snapshots[at].raw[place] for snapshots in counted])
+        for at, group in enumerate(groups)
+        if group.pass_ in (-1, pass_) and totals[at].enabled_ns > 0
+        for place, counter in enumerate(group.counters)
+    ]
+
+
+def column(counter: Counter, raw: Sequence[int | None]) -> SliceCounts:
+    """One counter's column."""
+    return SliceCounts(
+        counter.metric, tuple(raw), counter.unit, counter.domain, counter.source, counter.scale, counter.shape
+    )
+
+
+def switch_reader(latency_ns: float, threads: int) -> Callable[[], int] | None:
+    """What reads the involuntary switches of this thread, of all threads where there are several.
+
+    None where one reading takes more than 1 % of an inference.
+    """
+    from hwprof.machine.clock import clock_ns
+
+    who = resource.RUSAGE_THREAD if threads == 1 else resource.RUSAGE_SELF
+    getrusage = resource.getrusage
+
+    def read() -> int:
+        return getrusage(who).ru_nivcsw
+
+    costs = []
+    for _ in range(20):
+        start = clock_ns()
+        read()
+        costs.append(clock_ns() - start)
+    return read if 100 * sorted(costs)[10] < latency_ns else None
