@@ -26,6 +26,10 @@ ADVICE: Mapping[str, tuple[str, str]] = {
         "latency scattered: p90 is {ratio:.2f} times the median",
         "a quiet machine, a pinned core (--cpus), more rounds (-r)",
     ),
+    "disturbed": (
+        "FPS is {ratio:.2f} times the throughput ({why}), so that nothing is ranked by FPS",
+        "a core that nothing else uses (--cpus), or compare by throughput and CPU time per frame",
+    ),
     "drift": (
         "bare windows of one run differ by {percent:.1f} %",
         "a fixed clock (cpupower frequency-set -g performance), more rounds (-r)",

@@ -9,7 +9,7 @@ import enum
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from hwprof.json_form import from_json as from_json
@@ -17,7 +17,6 @@ from hwprof.json_form import to_json as to_json
 from hwprof.printable import printable
 
 FORMAT = 1  # of the JSON form; 1: first edition
-UNRECORDED = "unrecorded"  # the call of a run that doesn't say how its framework was called, see `call_of`
 
 Scalar = str | int | float | bool
 
@@ -159,46 +158,11 @@ def missing(metric: str, why: str, **fields: Any) -> Reading:
     return Reading(metric, None, exactness=Exactness.MISSING, why=why, **fields)
 
 
-def mark_suspect(reading: Reading, why: str) -> Reading:
-    """The same reading as SUSPECT; a missing one stays missing."""
-    return reading if reading.value is None else replace(reading, exactness=Exactness.SUSPECT, why=why)
-
-
-def between(counter: Counter, before: Snapshot, after: Snapshot, index: int) -> Reading:
-    """What `counter`, at `index` of its group, counted between two snapshots.
-
-    Undoes one wrap-around (difference modulo `counter.modulus`), scales by enabled/running where the counter ran only
-    part of the time (then SCALED), and is MISSING where it never ran or could not be read.
-    """
-    common: dict[str, Any] = {
-        "unit": counter.unit,
-        "origin": counter.origin,
-        "domain": counter.domain,
-        "source": counter.source,
-        "meaning": counter.meaning,
-        "shape": counter.shape,
-    }
-    first, last = before.raw[index], after.raw[index]
-    if first is None or last is None:
-        return missing(counter.metric, "could not be read at a window edge", **common)
-    enabled, running = after.enabled_ns - before.enabled_ns, after.running_ns - before.running_ns
-    common |= {"enabled_ns": enabled, "running_ns": running}
-    if enabled <= 0:
-        return missing(counter.metric, "was not enabled in this window", **common)
-    if running <= 0:
-        return missing(counter.metric, "opened, but the kernel never ran it", running=0.0, **common)
-    raw = (last - first) % counter.modulus
-    common |= {"raw": raw, "running": min(1.0, running / enabled)}
-    if running < enabled:
-        return Reading(counter.metric, raw * counter.scale * enabled / running, exactness=Exactness.SCALED, **common)
-    return Reading(counter.metric, raw * counter.scale, **common)
-
-
 @dataclass(frozen=True, slots=True)
 class SliceCounts:
     """What one counter counted in each slice of a window: raw differences, not scaled up; None: could not be read.
 
-    A LEVEL (resident set) is the value at the end of the slice. value = raw x `scale`.
+    A LEVEL is the value at the end of the slice. value = raw x `scale`.
     """
 
     metric: str
@@ -214,8 +178,8 @@ class SliceCounts:
 class Slices:
     """The slices of a window as columns, one integer per slice, in order of time.
 
-    Slice i of a PAIRED window and slice i of the COUNTED window of the same pass are a pair, measured one right after
-    the other in random order. Slices of one turn follow each other; of a set, members take turns of equal number.
+    Slices i of a PAIRED and of the COUNTED window of the same pass are a pair, measured one right after the other in
+    random order. Members of a set take turns of equal number.
     """
 
     t0_ns: tuple[int, ...]
@@ -229,18 +193,13 @@ class Slices:
         """Time within slices."""
         return sum(self.t1_ns) - sum(self.t0_ns)
 
-    def of(self, metric: str) -> SliceCounts | None:
-        """The counts of one metric; None: not counted."""
-        return next((counts for counts in self.counts if counts.metric == metric), None)
-
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A stretch of back-to-back inferences, or the slices of one role. One latency per iteration.
+    """A stretch of back-to-back inferences, or the slices of one role. One latency per iteration, in order.
 
-    Times are CLOCK_MONOTONIC_RAW. Where there are `slices`, other things happen between the edges, readings are sums
-    over slices, and latencies follow each other slice by slice. `disturbed`: iterations within which the scheduler
-    took the CPU away; None: not watched.
+    Times are CLOCK_MONOTONIC_RAW. Readings of `slices` are sums over them. `disturbed`: iterations within which the
+    scheduler took the CPU away; None: not watched.
     """
 
     index: int
@@ -254,14 +213,9 @@ class Window:
     disturbed: tuple[int, ...] | None = None
 
     @property
-    def elapsed_ns(self) -> int:
-        """Time within the window, of slices their sum."""
-        return self.t1_ns - self.t0_ns if self.slices is None else self.slices.elapsed_ns
-
-    @property
     def elapsed_s(self) -> float:
         """Time within the window in seconds, of slices their sum."""
-        return self.elapsed_ns / 1e9
+        return (self.t1_ns - self.t0_ns if self.slices is None else self.slices.elapsed_ns) / 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,11 +346,3 @@ class Run:
     host_state: Mapping[str, Any] = field(default_factory=dict)
     software: Mapping[str, Any] = field(default_factory=dict)
     layers: tuple[Layer, ...] = ()  # of a run of kind LAYERS
-
-
-def call_of(software: Mapping[str, Any]) -> str:
-    """How the adapter called its framework, as the software of a run says.
-
-    "": not recorded, as by versions of hwprof from before any call had changed, and by other programs.
-    """
-    return str(software.get("call", ""))

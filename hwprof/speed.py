@@ -1,14 +1,15 @@
-"""Latency, FPS and throughput of a run, and their intervals, from the durations of single inferences. Pure functions.
+"""Latency, FPS, throughput and CPU time per frame of a run, and their intervals. Pure functions.
 
 Definitions (see docs/method.md): latency is the median of what one pass of the 3-sigma rule leaves; FPS = batch /
-latency; throughput = frames / elapsed. A run's own are those of its bare windows, pooled. Percentiles of the tail are
+latency; throughput = frames / elapsed; CPU time per frame is that of all threads of the process. A run's own are those
+of its bare windows, pooled. Percentiles of the tail are
 taken over *all* durations: a tail that was trimmed away is no tail. All durations are in nanoseconds.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,11 +30,18 @@ class Interval(NamedTuple):
 
 
 class Speed(NamedTuple):
-    """A run's latency in ns, and FPS and throughput in frames/s; None: not known."""
+    """A run's latency in ns, FPS and throughput in frames/s, CPU time in s per frame; None: not known.
+
+    `waiting`: share of the time for which a thread was ready and had no CPU; `stolen`: of the time that the hypervisor
+    took from the case's CPUs.
+    """
 
     latency_ns: float | None = None
     fps: float | None = None
     throughput: float | None = None
+    cpu_s: float | None = None
+    waiting: float | None = None
+    stolen: float | None = None
 
 
 def bare_latencies(run: Run) -> NDArray[np.int64]:
@@ -53,15 +61,37 @@ def of_run(run: Run) -> Speed:
         latency = run.facts.get("latency_ns") if "latency_ns" in run.facts else np.median(lengths) if lengths else None
         return Speed(None if latency is None else float(latency), run.facts.get("fps"), run.facts.get("throughput"))
     if (imported := run.facts.get("imported")) and run.failure is None:
-        return Speed(*(imported.get(name) for name in Speed._fields))
-    latencies = bare_latencies(run)
-    if len(latencies) == 0:
+        return Speed(*(imported.get(name) for name in ("latency_ns", "fps", "throughput")))
+    return of_role(run, Role.BARE)
+
+
+def of_role(run: Run, role: Role) -> Speed:
+    """Speed of a run in its windows of one role, slices included."""
+    windows = [w for w in run.windows if w.role is role and w.latencies_ns]
+    if not windows:
         return Speed()
-    latency = latency_ns(latencies)
-    elapsed = sum(w.elapsed_ns for w in run.windows if w.role is Role.BARE and w.latencies_ns)
+    latencies = np.concatenate([np.asarray(w.latencies_ns, dtype=np.int64) for w in windows])
+    latency, elapsed = latency_ns(latencies), 1e9 * sum(w.elapsed_s for w in windows)
     if latency <= 0 or elapsed <= 0:
         return Speed()
-    return Speed(latency, fps(run.case.batch, latency), throughput(run.case.batch * len(latencies), elapsed))
+    frames, case = run.case.batch * len(latencies), run.case
+    times = [{r.metric: r.value for r in w.readings if r.value is not None} for w in windows]
+    user, system, wait = (_total(times, name) for name in ("cpu-user-time", "cpu-system-time", "run-queue-wait"))
+    steal = _total(times, *(f"cpu-steal[cpu{cpu}]" for cpu in case.cpus)) if case.cpus else None
+    return Speed(
+        latency,
+        fps(case.batch, latency),
+        throughput(frames, elapsed),
+        None if user is None or system is None else (user + system) / frames,
+        None if wait is None else wait / (case.threads * elapsed / 1e9),
+        None if steal is None else steal / (len(case.cpus) * elapsed / 1e9),
+    )
+
+
+def _total(windows: Sequence[Mapping[str, float]], *metrics: str) -> float | None:
+    """Sum over windows and metrics; None where one of them is missing in a window."""
+    values = [window.get(metric) for window in windows for metric in metrics]
+    return None if any(v is None for v in values) else sum(v for v in values if v is not None)
 
 
 def three_sigma(latencies: ArrayLike) -> NDArray[np.bool_]:
@@ -105,6 +135,53 @@ def latency_ns(latencies: ArrayLike) -> float:
     # numpy's median gives the same, in five times the time
     half = len(kept) // 2
     return float(kept[half] if len(kept) % 2 else (kept[half - 1] + kept[half]) / 2)
+
+
+def slice_medians(latencies: ArrayLike, iterations: Sequence[int]) -> list[float]:
+    """Median latency of each slice, ns. `latencies` slice by slice, `iterations` of each."""
+    parts = np.split(_values(latencies), np.cumsum(iterations)[:-1])
+    return [float(np.median(part)) for part in parts]
+
+
+class Turns(NamedTuple):
+    """Bare slices of one run by turn: `numbers` of shape (n,), `logs` of shape (n, 3).
+
+    Logs of the latency, of the time and of the CPU time per frame (ns, ns, s; NaN: not known).
+    """
+
+    numbers: NDArray[np.int64]
+    logs: NDArray[np.float64]
+
+
+def by_turn(
+    numbers: ArrayLike, medians: ArrayLike, elapsed_ns: ArrayLike, cpu_s: ArrayLike, iterations: ArrayLike, batch: int
+) -> Turns:
+    """Turns from columns of slices: turn, median latency (ns), length (ns), CPU time (s, NaN: not known), iterations.
+
+    Slices of one turn are averaged (means of logs).
+    """
+    frames = _values(iterations) * batch
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(np.stack([_values(medians) / batch, _values(elapsed_ns) / frames, _values(cpu_s) / frames], 1))
+    logs[~np.isfinite(logs)] = np.nan
+    turns, places = np.unique(np.asarray(numbers, dtype=np.int64), return_inverse=True)
+    sums = np.zeros((len(turns), 3))
+    np.add.at(sums, places, logs)
+    return Turns(turns, sums / np.bincount(places, minlength=len(turns))[:, None])
+
+
+def side_by_side(members: Sequence[Turns]) -> NDArray[np.float64]:
+    """Logs of each member of a set with what the members share in a turn removed: shape (members, 3).
+
+    Median over the turns that all have, of a member's distance from the members' mean; so that the difference of two
+    members is a log ratio, and ratios of three agree. NaN below three such turns.
+    """
+    common = np.asarray(sorted(set.intersection(*(set(m.numbers.tolist()) for m in members))), dtype=np.int64)
+    if len(common) < 3:
+        return np.full((len(members), 3), np.nan)
+    logs = np.stack([m.logs[np.searchsorted(m.numbers, common)] for m in members])
+    shared = logs.mean(axis=0)
+    return np.asarray(np.median(logs - shared, axis=1) + np.median(shared, axis=0))
 
 
 def percentile(latencies: ArrayLike, q: float) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hwprof.collectors.readings import between
 from hwprof.records import (
     Case,
     Counter,
@@ -21,7 +22,6 @@ from hwprof.records import (
     Series,
     Snapshot,
     Window,
-    between,
     from_json,
     missing,
     to_json,

@@ -9,31 +9,76 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from hwprof import speed
 from hwprof.analysis import energy
 from hwprof.analysis.correlation import strata
 from hwprof.analysis.correlation.strata import NETWORK, VARIANT
+from hwprof.analysis.estimator import Estimator, EstimatorChoice, choose
+from hwprof.analysis.factors.identity import factor
 
 # What rows of the speed table have in common in one chart.
 PLACE = ("machine", "threads", "cpus", "precision")
 CASE = (*PLACE, "size", "batch", NETWORK)
 
 
+# Columns of the frame by estimator: of the bare stretch, and of slices side by side. CPU times divide.
+ALONE: Mapping[Estimator, str] = {
+    Estimator.FPS: "fps",
+    Estimator.THROUGHPUT: "throughput",
+    Estimator.CPU_TIME: "cpu_ms",
+}
+PAIRED: Mapping[Estimator, str] = {
+    Estimator.FPS: "paired_fps",
+    Estimator.THROUGHPUT: "paired_throughput",
+    Estimator.CPU_TIME: "paired_cpu_ms",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRatio:
+    """Speed of one framework over another's in one case, with its 95 % interval over sets or rounds.
+
+    `sets`: sets in which both were measured side by side; 0: rounds of both, unpaired. `alone`: the same ratio from the
+    bare stretches. `conflict`: the two intervals don't meet, so that neither is faster.
+    """
+
+    ratio: speed.Interval
+    alone: speed.Interval
+    sets: int
+    conflict: bool
+
+    @property
+    def decided(self) -> bool:
+        """Whether one is faster: the interval excludes 1, and the bare stretches don't contradict it."""
+        low, high = self.ratio.low, self.ratio.high
+        return low is not None and high is not None and not low <= 1 <= high and not self.conflict
+
+
 @dataclass(frozen=True, slots=True)
 class SpeedRatio:
-    """FPS of one framework over a slower one's: geometric mean over networks with its 95 % t interval."""
+    """Speed of one framework over a slower one's: geometric mean over networks with its 95 % t interval."""
 
     fast: str
     slow: str
     ratio: speed.Interval
     wins: int  # networks on which `fast` is faster
     networks: int
+    choice: EstimatorChoice
+    cases: int  # that both have
+    paired: int  # of these, in which both were measured side by side
+    conflicts: int  # of these, in which slices and bare stretches contradict each other
+
+
+# What `speeds` keeps of each run, in this order.
+_PER_RUN = ("set", *ALONE.values(), *PAIRED.values(), "waiting", "stolen")
 
 
 def speeds(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row per case and variant: fps with low and high (95 % t interval between rounds), rounds, latency_ms, macs,
-    faithful, max_rel, emulated. `frame`: of `Results.frame`."""
+    """One row per case and variant: fps with low and high (95 % t interval between rounds), throughput, cpu_ms and
+    waiting (means over rounds, geometric but for the last), rounds, latency_ms, macs, faithful, max_rel, emulated, and
+    `runs`, the rows of its rounds in `frame`, which is of `Results.frame`."""
     labelled = strata.label(frame)
     labelled.attrs = {}  # pandas copies them deeply at every step
     good = labelled[strata.is_ok(labelled) & strata.is_native(labelled) & labelled["fps"].notna()]
@@ -42,6 +87,7 @@ def speeds(frame: pd.DataFrame) -> pd.DataFrame:
     fps, latency, macs, errors = (good[n].to_numpy(float) for n in ("fps", "latency_ms", "macs", "max_rel"))
     faithful = ~strata.is_unfaithful(good).to_numpy()
     emulated = good["emulated"].to_numpy(bool) if "emulated" in good else np.zeros(len(good), dtype=bool)
+    others = {n: _column(good, n) for n in _PER_RUN}
     # the rows of each case at once: a frame of each would take a millisecond, and there are thousands
     case = good.groupby(keys, dropna=False, sort=True).ngroup().to_numpy()
     order = np.argsort(case, kind="stable")
@@ -55,15 +101,34 @@ def speeds(frame: pd.DataFrame) -> pd.DataFrame:
                 "fps": mean,
                 "low": low,
                 "high": high,
+                **{name: _geometric_mean(others[name][at]) for name in ("throughput", "cpu_ms")},
+                "waiting": _mean(others["waiting"][at]),
                 "rounds": len(at),
                 "latency_ms": float(np.median(known)) if len(known) else math.nan,
                 "macs": macs[at[0]],
                 "faithful": bool(faithful[at].all()),
                 "max_rel": np.fmax.reduce(errors[at]),
                 "emulated": bool(emulated[at].any()),
+                "runs": tuple(zip(*(others[name][at].tolist() for name in _PER_RUN), strict=True)),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _column(frame: pd.DataFrame, name: str) -> NDArray[Any]:
+    if name == "set":
+        return np.asarray(frame[name].to_numpy(object)) if name in frame else np.full(len(frame), None)
+    return np.asarray(frame[name].to_numpy(float)) if name in frame else np.full(len(frame), np.nan)
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
+
+
+def _geometric_mean(values: NDArray[np.float64]) -> float:
+    known = values[values > 0]
+    return float(np.exp(np.log(known).mean())) if len(known) else math.nan
 
 
 def groups(fps: pd.DataFrame, keys: Sequence[str]) -> list[list[dict[str, Any]]]:
@@ -95,26 +160,81 @@ def fullest_places(fps: pd.DataFrame) -> list[tuple[Mapping[str, Any], pd.DataFr
     return [(values, group) for _, values, group in best.values()]
 
 
-def ratios(fps: pd.DataFrame, variants: Sequence[str]) -> list[SpeedRatio]:
-    """Each pair of frameworks over the cases that both have; a network counts once."""
+def speed_of(row: Mapping[str, Any]) -> list[tuple[int, speed.Speed]]:
+    """(threads, speed) of each round of a row of `speeds`, as `estimator.choose` takes them."""
     found = []
-    wide = fps.pivot_table(index=list(CASE), columns=VARIANT, values="fps")
-    compared = [v for v in variants if v in wide.columns]
-    for index, a in enumerate(compared):
-        for b in compared[index + 1 :]:
-            both = wide[[a, b]].dropna()
-            if both.empty:
-                continue
-            logs: pd.Series = (both[a] / both[b]).astype(float).transform(np.log)
-            per_network = logs.groupby(level=NETWORK).mean().transform(np.exp)
-            mean, low, high = ratio = speed.between_rounds([float(v) for v in per_network])
-            fast, slow = (a, b) if mean >= 1 else (b, a)
-            if mean < 1:
-                low, high = None if high is None else 1 / high, None if low is None else 1 / low
-                ratio = speed.Interval(1 / mean, low, high)
-            wins = int((per_network > 1).sum()) if fast == a else int((per_network < 1).sum())
-            found.append(SpeedRatio(fast, slow, ratio, wins, len(per_network)))
+    for one in row["runs"]:
+        run = dict(zip(_PER_RUN, one, strict=True))
+        fps, throughput, cpu_ms, waiting, stolen = (
+            None if math.isnan(run[n]) else run[n] for n in ("fps", "throughput", "cpu_ms", "waiting", "stolen")
+        )
+        cpu_s = None if cpu_ms is None else cpu_ms / 1e3
+        found.append((int(row["threads"]), speed.Speed(None, fps, throughput, cpu_s, waiting, stolen)))
     return found
+
+
+def case_ratio(a: Mapping[str, Any], b: Mapping[str, Any], estimator: Estimator) -> CaseRatio | None:
+    """Speed of row `a` of `speeds` over that of row `b`; None where the estimator is not known.
+
+    Ratios come from slices of sets that both are in, one per set; else from the rounds of both.
+    """
+    sign = -1 if estimator is Estimator.CPU_TIME else 1
+    sides = [[dict(zip(_PER_RUN, one, strict=True)) for one in row["runs"]] for row in (a, b)]
+    alone = [[sign * math.log(r[ALONE[estimator]]) for r in side if r[ALONE[estimator]] > 0] for side in sides]
+    if not all(alone):
+        return None
+    by_set = [{r["set"]: r[PAIRED[estimator]] for r in side if r["set"] and r[PAIRED[estimator]] > 0} for side in sides]
+    logs = [sign * math.log(by_set[0][name] / by_set[1][name]) for name in by_set[0] if name in by_set[1]]
+    rounds = factor("alone", alone[0], alone[1])
+    apart = speed.Interval(rounds.ratio, rounds.low, rounds.high)
+    if not logs:
+        return CaseRatio(apart, apart, 0, False)
+    ratio = speed.between_rounds([math.exp(v) for v in logs])
+    return CaseRatio(ratio, apart, len(logs), _disjoint(ratio, apart))
+
+
+def _disjoint(a: speed.Interval, b: speed.Interval) -> bool:
+    if a.low is None or a.high is None or b.low is None or b.high is None:
+        return False
+    return a.high < b.low or b.high < a.low
+
+
+def ratios(fps: pd.DataFrame, variants: Sequence[str]) -> list[SpeedRatio]:
+    """Each pair of frameworks over the cases that both have; a network counts once. `fps`: of `speeds`."""
+    found = []
+    cases = groups(fps, CASE)
+    for index, a in enumerate(variants):
+        for b in variants[index + 1 :]:
+            pairs = []
+            for group in cases:
+                rows = {row[VARIANT]: row for row in group}
+                if a in rows and b in rows:
+                    pairs.append((rows[a], rows[b]))
+            if (one := _ratio(a, b, pairs)) is not None:
+                found.append(one)
+    return found
+
+
+def _ratio(a: str, b: str, pairs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> SpeedRatio | None:
+    choice = choose(member for pair in pairs for row in pair for member in speed_of(row))
+    by_network: dict[str, list[float]] = {}
+    of_cases = []
+    for x, y in pairs:
+        if (one := case_ratio(x, y, choice.estimator)) is not None:
+            of_cases.append(one)
+            by_network.setdefault(str(x[NETWORK]), []).append(math.log(one.ratio.value))
+    if not of_cases:
+        return None
+    per_network = [math.exp(sum(logs) / len(logs)) for logs in by_network.values()]
+    mean, low, high = ratio = speed.between_rounds(per_network)
+    fast, slow = (a, b) if mean >= 1 else (b, a)
+    if mean < 1:
+        low, high = None if high is None else 1 / high, None if low is None else 1 / low
+        ratio = speed.Interval(1 / mean, low, high)
+    wins = sum(v > 1 if fast == a else v < 1 for v in per_network)
+    conflicts = sum(one.conflict for one in of_cases)
+    paired = sum(one.sets > 0 for one in of_cases)
+    return SpeedRatio(fast, slow, ratio, wins, len(per_network), choice, len(of_cases), paired, conflicts)
 
 
 def median_runs(frame: pd.DataFrame) -> list[str]:

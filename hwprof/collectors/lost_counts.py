@@ -11,8 +11,9 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from hwprof.collectors.readings import mark_suspect
 from hwprof.collectors.vocabulary import Name
-from hwprof.records import Doubt, Reading, Window, mark_suspect
+from hwprof.records import Doubt, Reading, Window
 
 # What may be missing without a word: the account begins before the exec and, of a worker, a little outside of the
 # window. ns, for each thread that can run there.

@@ -19,7 +19,8 @@ from typing import Any
 from hwprof import __version__, speed
 from hwprof.errors import ResultsError
 from hwprof.exchange.imports import ImportedRuns, imported_run
-from hwprof.records import UNRECORDED, Case, Kind, Role, Run, call_of, from_json, to_json
+from hwprof.records import Case, Kind, Role, Run, from_json, to_json
+from hwprof.store.columns import UNRECORDED, call_of
 
 VERSION = "1.0"
 VERSIONS = ("1.0",)

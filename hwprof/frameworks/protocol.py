@@ -66,7 +66,7 @@ class Adapter(Protocol):
     # `tunable: tuple[str, ...]`: those of its options that change how fast it computes and not what. `hwprof tune`
     # varies them. Default: none.
     # `call: str`, how `infer` calls the framework, once a change of that call has changed what an inference costs.
-    # Runs of different calls are never pooled; see `records.call_of`.
+    # Runs of different calls are never pooled; see `store.columns.call_of`.
     # `every_output = True`: of a network with several outputs its artifact has them all, and its models are
     # `SeveralOutputs`. Without it such a network is refused before anything is converted.
     # `switches: Mapping[str, switches.Switch]`: by "spin" and "simd" the options that stop its threads from spinning

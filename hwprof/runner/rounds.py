@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof import doubts, plugins
+from hwprof.analysis import estimator
 from hwprof.collectors import lost_counts
 from hwprof.collectors.memory import headroom
 from hwprof.collectors.perf import PerfCollector
@@ -233,6 +234,7 @@ class Runner:
         found += lost[:1]  # one stands for all
         found += watcher.doubts(windows)
         found += doubts.of_run(run, os.cpu_count() or 1)
+        found += estimator.doubts(run)
         return dataclasses.replace(run, doubts=tuple(found))
 
     def _simulations(

@@ -25,6 +25,8 @@ LEVEL_UNITS = frozenset(
 )
 # Names of totals where the shape was not recorded.
 TOTALS = re.compile(r"throttl", re.IGNORECASE)
+# The call of a run that does not say how its framework was called, see `call_of`.
+UNRECORDED = "unrecorded"
 PER: Mapping[Shape, str] = {Shape.COUNT: "frame", Shape.LEVEL: "level", Shape.TOTAL: "window"}
 MODIFIERS = re.compile(r":[ukhGHpPSDWe]+$")
 SUFFIX = {"user": ":u", "kernel": ":k", "hypervisor": ":h"}
@@ -128,3 +130,11 @@ def unrecorded_shape(name: str, unit: str, source: str) -> Shape:
     if unit.lower() in LEVEL_UNITS:
         return Shape.LEVEL
     return Shape.TOTAL if TOTALS.search(name) else Shape.COUNT
+
+
+def call_of(software: Mapping[str, Any]) -> str:
+    """How the adapter called its framework, as the software of a run says.
+
+    "": not recorded, as by versions of hwprof from before any call had changed, and by other programs.
+    """
+    return str(software.get("call", ""))

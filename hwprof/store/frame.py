@@ -19,11 +19,12 @@ from sqlalchemy import Connection, Row, Text, func, select, type_coerce
 
 from hwprof import speed
 from hwprof.printable import printable
-from hwprof.records import Exactness, Fidelity, Kind, Origin, Role, call_of, from_json
+from hwprof.records import Exactness, Fidelity, Kind, Origin, Role, from_json
 from hwprof.store import schema
-from hwprof.store.columns import ROLES, WORST, Column, Floats, MetricRow, column_name, metric_of
+from hwprof.store.columns import ROLES, WORST, Column, Floats, MetricRow, call_of, column_name, metric_of
 from hwprof.store.database import Database
 from hwprof.store.machines import labels
+from hwprof.store.paired import PAIRED, SHARES, paired_columns, share_columns
 from hwprof.store.readings import Sums, of_kind, reduce, sum_readings
 from hwprof.store.validation import Suspects, latest
 
@@ -32,7 +33,8 @@ RUNS_PER_STEP = 1000  # whose percentiles are computed in one call
 RUN_COLUMNS = (
     *("run", "experiment", "kind", "framework", "network", "recipe", "size", "batch", "threads", "cpus", "precision"),
     *("machine", "machine_id", "round", "attempt", "status", "failure", "started_utc"),
-    *("fps", "throughput", "counted_throughput", "latency_ms", "p90_ms", "p99_ms", "outliers", "iterations"),
+    *("fps", "throughput", *SHARES, "set", *PAIRED),
+    *("counted_throughput", "latency_ms", "p90_ms", "p99_ms", "outliers", "iterations"),
     *("load_ms", "peak_rss_mib", "max_rel", "top1", "faithful", "macs", "params", "emulated"),
     *("tuned", "threads_tuned", "call"),
 )
@@ -46,6 +48,7 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
         calls = _calls(connection)
         base = _identity(runs, _experiments(connection), labels(connection), calls)
         base |= _speed(connection, kind, runs, rows)
+        base |= paired_columns(connection, kind, runs, rows)
         readings = sum_readings(connection, kind)
         emulated = _emulated_runs(connection, readings)
         base["emulated"] = np.array([run.id in emulated for run in runs], dtype=bool)
@@ -53,6 +56,7 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
             row.id: metric_of(row.shape, row.name, row.unit, row.domain, row.source, row.meaning)
             for row in connection.execute(select(schema.metric))
         }
+        base |= share_columns(readings, metrics, runs, rows)
         columns: dict[str, Column] = {}
         targets = {identity: [index] for identity, index in rows.items()}
         whys = _whys(connection)

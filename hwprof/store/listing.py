@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import select
 
-from hwprof.records import Case, call_of
+from hwprof.records import Case
 from hwprof.store import schema
+from hwprof.store.columns import call_of
 from hwprof.store.database import Database
 from hwprof.store.machines import labels
 from hwprof.store.reader import case_of

@@ -25,7 +25,7 @@ def add_slices(connection: Connection) -> None:
     """Schema 3: the tables of slices, and what a window of slices has."""
     key = "run_id INTEGER NOT NULL, window_idx INTEGER NOT NULL"
     window = 'FOREIGN KEY (run_id, window_idx) REFERENCES "window" (run_id, idx)'
-    columns = ", ".join(f"{name} BLOB NOT NULL" for name in ("t0_ns", "t1_ns", "iterations", "turns"))
+    columns = ", ".join(f"{name} BLOB NOT NULL" for name in ("t0_ns", "t1_ns", "iterations", "turns", "medians"))
     for text in (
         'ALTER TABLE "window" ADD COLUMN elapsed_ns BIGINT',
         'ALTER TABLE "window" ADD COLUMN disturbed BLOB',

@@ -28,7 +28,7 @@ from hwprof.records import (
     Window,
     from_json,
 )
-from hwprof.store import layers, schema
+from hwprof.store import layers, packing, schema
 from hwprof.store.validation import Suspects
 
 # Runs per transaction when they are streamed, and of runs with a few readings: transactions are short, memory is small.
@@ -212,8 +212,8 @@ def _windows(
     slices = _slices(connection, ids, metrics)
     for row in _of_runs(connection, schema.window, ids, ("idx",)):
         run, at, role, pass_, t0_ns, t1_ns, _, latencies, _, disturbed = row
-        own, watched = tuple(readings[run, at]), None if disturbed is None else schema.unpack_ints(disturbed)
-        times = schema.unpack_ints(latencies)
+        own, watched = tuple(readings[run, at]), None if disturbed is None else packing.unpack_ints(disturbed)
+        times = packing.unpack_ints(latencies)
         found[run].append(Window(at, _ROLES[role], pass_, t0_ns, t1_ns, times, own, slices.get((run, at)), watched))
     return found
 
@@ -222,13 +222,13 @@ def _slices(connection: Connection, ids: Sequence[int], metrics: Sequence[str] |
     """Slices by run and window."""
     counts: dict[tuple[int, int], list[SliceCounts]] = defaultdict(list)
     for row in _of_runs(connection, schema.slice_counts, ids, ("window_idx", "seq"), metrics):
-        values, shape = schema.unpack_counts(row.raw), _SHAPES[row.shape] or Shape.COUNT
+        values, shape = packing.unpack_counts(row.raw), _SHAPES[row.shape] or Shape.COUNT
         counts[row.run_id, row.window_idx].append(
             SliceCounts(row.name, values, row.unit, row.domain, row.source, row.scale, shape)
         )
     found = {}
     for row in _of_runs(connection, schema.slices, ids, ("window_idx",)):
-        t0, t1, iterations, turns = map(schema.unpack_ints, (row.t0_ns, row.t1_ns, row.iterations, row.turns))
+        t0, t1, iterations, turns = map(packing.unpack_ints, (row.t0_ns, row.t1_ns, row.iterations, row.turns))
         key = row.run_id, row.window_idx
         found[key] = Slices(t0, t1, iterations, turns, tuple(counts[key]))
     return found
@@ -246,8 +246,8 @@ def _series(connection: Connection, ids: Sequence[int]) -> dict[int, list[Series
                 Origin(row.origin),
                 bool(row.cumulative),
                 row.interval_ns,
-                schema.unpack_ints(row.at_ns),
-                schema.unpack_floats(row.vals),
+                packing.unpack_ints(row.at_ns),
+                packing.unpack_floats(row.vals),
                 _SHAPES[row.shape],
             )
         )

@@ -9,10 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import struct
-import sys
-from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -37,7 +34,6 @@ from hwprof.store.words import Words
 
 # History: 1: first edition. 2: metric.shape. 3: slices, slice_counts, window.elapsed_ns, window.disturbed.
 VERSION = 3
-NO_COUNT = -(1 << 63)
 # The value of `format` in the table `meta`.
 FORMAT = "hwprof results"
 
@@ -93,44 +89,6 @@ def content_id(value: Any) -> int:
     """63 bits of the SHA-256 of the canonical JSON form: fits a signed 64-bit key."""
     return int.from_bytes(hashlib.sha256(dumps(value).encode()).digest()[:8], "big") >> 1
 
-
-def pack_ints(values: Iterable[int]) -> bytes:
-    """Little-endian int64."""
-    return _little(array("q", values)).tobytes()
-
-
-def unpack_ints(blob: bytes) -> tuple[int, ...]:
-    """The inverse of `pack_ints`."""
-    return tuple(_little(array("q", blob)))
-
-
-def pack_counts(values: Iterable[int | None]) -> bytes:
-    """Little-endian int64; None becomes the least one."""
-    return pack_ints(NO_COUNT if v is None else v for v in values)
-
-
-def unpack_counts(blob: bytes) -> tuple[int | None, ...]:
-    """The inverse of `pack_counts`."""
-    return tuple(None if v == NO_COUNT else v for v in unpack_ints(blob))
-
-
-def pack_floats(values: Iterable[float | None]) -> bytes:
-    """Little-endian float64; None becomes NaN."""
-    return _little(array("d", (math.nan if v is None else v for v in values))).tobytes()
-
-
-def unpack_floats(blob: bytes) -> tuple[float | None, ...]:
-    """The inverse of `pack_floats`: NaN becomes None, a sensor without an answer."""
-    return tuple(v if v == v else None for v in _little(array("d", blob)))
-
-
-def _little(values: array[Any]) -> array[Any]:
-    if sys.byteorder == "big":
-        values.byteswap()
-    return values
-
-
-assert struct.calcsize("q") == array("q").itemsize == 8
 
 metadata = MetaData()
 
@@ -273,7 +231,7 @@ reading = Table(
     _of_window(),
     sqlite_with_rowid=False,
 )
-# The slices of a window, one int64 per slice in each column
+# The slices of a window, one number of 64 bits per slice in each column
 slices = Table(
     "slices",
     metadata,
@@ -283,6 +241,7 @@ slices = Table(
     Column("t1_ns", LargeBinary, nullable=False),
     Column("iterations", LargeBinary, nullable=False),
     Column("turns", LargeBinary, nullable=False),
+    Column("medians", LargeBinary, nullable=False),  # float64 ns, derived from the latencies
     _of_window(),
 )
 slice_counts = Table(

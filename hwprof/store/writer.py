@@ -13,7 +13,7 @@ from hwprof import speed
 from hwprof.errors import ResultsError
 from hwprof.printable import encodable
 from hwprof.records import Case, Exactness, Kind, Reading, Run, SliceCounts, to_json
-from hwprof.store import layers, machines, schema
+from hwprof.store import layers, machines, packing, schema
 from hwprof.store.readings import MetricKey, insert_one, metric_ids, metric_key, shapes_of, storable_key
 
 # Kinds of runs that must have latencies.
@@ -30,6 +30,7 @@ def add_run(connection: Connection, run: Run, experiment_id: int | None) -> int:
     """Insert one run with everything in it; its row id. Raises AlreadyDone and ResultsError."""
     check(connection, run, experiment_id)
     machine_id, host_id = machines.add_host(connection, run.machine, run.host_state)
+    own = speed.of_run(run)
     row = {
         "uid": run.uid,
         "experiment_id": experiment_id,
@@ -47,7 +48,7 @@ def add_run(connection: Connection, run: Run, experiment_id: int | None) -> int:
         "env": to_json(run.env),
         "facts": to_json(run.facts),
         "fidelity": to_json(run.fidelity),
-        **speed.of_run(run)._asdict(),
+        **{name: getattr(own, name) for name in ("latency_ns", "fps", "throughput")},
     }
     done_already(connection, row)
     identity = insert_one(connection, schema.run, row)
@@ -125,9 +126,9 @@ def _add_windows(connection: Connection, run_id: int, run: Run) -> None:
             "t0_ns": w.t0_ns,
             "t1_ns": w.t1_ns,
             "iterations": len(w.latencies_ns),
-            "latencies": schema.pack_ints(w.latencies_ns),
+            "latencies": packing.pack_ints(w.latencies_ns),
             "elapsed_ns": None if w.slices is None else w.slices.elapsed_ns,
-            "disturbed": None if w.disturbed is None else schema.pack_ints(w.disturbed),
+            "disturbed": None if w.disturbed is None else packing.pack_ints(w.disturbed),
         }
         for w in run.windows
     )
@@ -143,19 +144,20 @@ def _add_windows(connection: Connection, run_id: int, run: Run) -> None:
 
 
 def _add_slices(connection: Connection, run_id: int, run: Run) -> None:
-    sliced = [(w.index, w.slices) for w in run.windows if w.slices is not None]
+    sliced = [(w.index, w.latencies_ns, w.slices) for w in run.windows if w.slices is not None]
     rows = [
         {"run_id": run_id, "window_idx": index}
-        | {name: schema.pack_ints(getattr(slices, name)) for name in ("t0_ns", "t1_ns", "iterations", "turns")}
-        for index, slices in sliced
+        | {name: packing.pack_ints(getattr(slices, name)) for name in ("t0_ns", "t1_ns", "iterations", "turns")}
+        | {"medians": packing.pack_floats(speed.slice_medians(latencies, slices.iterations))}
+        for index, latencies, slices in sliced
     ]
     _insert(connection, schema.slices, rows)
-    shapes = {_counts_key(c): c.shape.value for _, slices in sliced for c in slices.counts}
+    shapes = {_counts_key(c): c.shape.value for _, _, slices in sliced for c in slices.counts}
     ids = metric_ids(connection, shapes)
     counts = [
         {"run_id": run_id, "window_idx": index, "seq": seq, "metric_id": ids[_counts_key(c)], "scale": c.scale}
-        | {"raw": schema.pack_counts(c.raw)}
-        for index, slices in sliced
+        | {"raw": packing.pack_counts(c.raw)}
+        for index, _, slices in sliced
         for seq, c in enumerate(slices.counts)
     ]
     _insert(connection, schema.slice_counts, counts)
@@ -197,8 +199,8 @@ def _add_series(connection: Connection, run_id: int, run: Run) -> None:
             "cumulative": int(s.cumulative),
             "interval_ns": s.interval_ns,
             "n": len(s.at_ns),
-            "at_ns": schema.pack_ints(s.at_ns),
-            "vals": schema.pack_floats(s.values),
+            "at_ns": packing.pack_ints(s.at_ns),
+            "vals": packing.pack_floats(s.values),
         }
         for seq, (s, key) in enumerate(zip(run.series, keys, strict=True))
     ]

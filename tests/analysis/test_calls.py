@@ -15,8 +15,9 @@ from hwprof.analysis.explain import selectors
 from hwprof.analysis.explain.pairs import Source, find, labels
 from hwprof.analysis.speeds import speeds
 from hwprof.exchange import pyperf
-from hwprof.records import Run, call_of
+from hwprof.records import Run
 from hwprof.store import Results
+from hwprof.store.columns import call_of
 from hwprof.store.listing import entries
 from tests.factories import SOFTWARE, make_run, make_simulated_run
 

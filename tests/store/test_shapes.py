@@ -10,6 +10,7 @@ import pytest
 from hwprof.analysis.factors import evidence
 from hwprof.collectors import gauge, thermal
 from hwprof.collectors.protocol import Channel
+from hwprof.collectors.readings import between
 from hwprof.records import (
     Counter,
     Failure,
@@ -22,7 +23,6 @@ from hwprof.records import (
     Shape,
     Snapshot,
     Window,
-    between,
     missing,
 )
 from hwprof.reports.terminal.run import text

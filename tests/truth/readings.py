@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from hwprof.collectors.protocol import Session
-from hwprof.records import Reading, Snapshot, between
+from hwprof.collectors.readings import between
+from hwprof.records import Reading, Snapshot
 
 
 def between_reads(

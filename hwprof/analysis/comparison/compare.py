@@ -21,7 +21,8 @@ import numpy as np
 
 from hwprof.analysis.comparison.differences import Difference, differences
 from hwprof.analysis.comparison.measured import COUNTED, RunSummary
-from hwprof.records import Case, call_of
+from hwprof.records import Case
+from hwprof.store.columns import call_of
 
 THRESHOLD = 0.05
 ALPHA = 0.05

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hwprof.errors import ResultsError
-from hwprof.records import UNRECORDED
+from hwprof.store.columns import UNRECORDED
 
 Floats = NDArray[np.float64]
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hwprof.errors import ResultsError, UsageError
-from hwprof.records import UNRECORDED, Case, Kind
+from hwprof.records import Case, Kind
+from hwprof.store.columns import UNRECORDED
 from hwprof.store.listing import Entry
 
 FIELDS = (

@@ -10,8 +10,9 @@ from hwprof.collectors.perf.hybrid import combine_kinds
 from hwprof.collectors.perf.names import ANCHORS, NEVER_ZERO
 from hwprof.collectors.perf.opening import KernelGroup
 from hwprof.collectors.protocol import Group, Pass, Unavailable
+from hwprof.collectors.readings import mark_suspect
 from hwprof.machine.virtual import BOARD_COUNTS
-from hwprof.records import Exactness, Origin, Reading, Snapshot, mark_suspect
+from hwprof.records import Exactness, Origin, Reading, Snapshot
 
 # Below this share of the window an extrapolation is a guess.
 FEW = 0.01

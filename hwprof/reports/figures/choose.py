@@ -26,7 +26,8 @@ def select_figures(report: Report, variants: Sequence[str]) -> list[Figure]:
     """Every figure that the results have data for, in reading order; `key`: its file name. `variants`: see Material."""
     out: list[Figure] = []
     several = fullest_places(report.fps) if len(report.fps) else []
-    every = tuple(tuple(row) for row in report.fps.itertuples(index=False, name=None))
+    data = report.fps.drop(columns="runs", errors="ignore")
+    every = tuple(tuple(row) for row in data.itertuples(index=False, name=None))
     for number, (values, part) in enumerate(several, 1):
         suffix = "" if len(several) == 1 else f"-{number}"
         where = f"{words.place(values)} EMULATED".strip() if part["emulated"].any() else words.place(values)
@@ -35,7 +36,7 @@ def select_figures(report: Report, variants: Sequence[str]) -> list[Figure]:
             speed.size_chart(part, variants, f"fps-macs{suffix}", where),
         )
         # the data of all places: a figure shows one
-        out += [dataclasses.replace(f, header=tuple(report.fps.columns), rows=every) for f in found if f]
+        out += [dataclasses.replace(f, header=tuple(data.columns), rows=every) for f in found if f]
     for stratum, analysis in enumerate((*report.analyses, *report.energy)):
         alike = [a for a in (*report.analyses, *report.energy) if a.target == analysis.target]
         number = next(i for i, a in enumerate(alike, 1) if a is analysis)

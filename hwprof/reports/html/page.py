@@ -20,6 +20,7 @@ from hwprof.reports.html.gather import Material
 from hwprof.reports.html.model import Figure, Page, Scatter, Section
 from hwprof.reports.page import content, detail
 from hwprof.reports.page import words as page_words
+from hwprof.reports.page.speeds import speed_table
 from hwprof.reports.tables import Table
 
 METHOD = (
@@ -79,7 +80,7 @@ def _speed(material: Material) -> Section:
             absent.append(f"No chart of FPS against {column}: {why}.")
     sizes = speed.size_chart(fps, variants, "fps-macs")
     figures += [sizes] if sizes else []
-    return Section("speed", "Speed", figures=tuple(figures), tables=(content.fps_table(fps),), absent=tuple(absent))
+    return Section("speed", "Speed", figures=tuple(figures), tables=(speed_table(fps),), absent=tuple(absent))
 
 
 def _where(material: Material, analysis: Analysis) -> str:

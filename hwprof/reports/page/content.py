@@ -13,10 +13,11 @@ from hwprof.analysis.correlation import analyse
 from hwprof.analysis.correlation.findings import Analysis, Correlation
 from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 from hwprof.analysis.factors import identity as factors_identity
-from hwprof.analysis.speeds import groups, ratios, speeds
+from hwprof.analysis.speeds import ratios, speeds
 from hwprof.records import Kind, Run
 from hwprof.reports.page import identity, omissions
-from hwprof.reports.page.words import coefficient, interval, number, plural, ratio_sentence
+from hwprof.reports.page.speeds import speed_table
+from hwprof.reports.page.words import coefficient, plural, ratio_sentence
 from hwprof.reports.tables import Report, Table
 from hwprof.reports.terminal import command, tuning
 from hwprof.reports.terminal.run import simulations
@@ -42,7 +43,7 @@ def build(
     fps = speeds(frame)
     analyses = tuple(correlate(frame)) if len(fps) and "fps" in against else ()
     energy = tuple(analyse.against_energy(frame)) if len(fps) and "energy" in against else ()
-    tables = [fps_table(fps)] if len(fps) else []
+    tables = [speed_table(fps)] if len(fps) else []
     for analysis in (*analyses, *energy):
         tables += correlation_tables(analysis)
     last = (
@@ -63,37 +64,6 @@ def build(
     elif energy:
         lines += sensors.sources(frame)
     return Report(tuple(lines), tuple(tables), analyses, fps, energy, why)
-
-
-def fps_table(fps: pd.DataFrame) -> Table:
-    """Network x batch down, frameworks across: FPS with its interval."""
-    variants = sorted(fps[VARIANT].unique())
-    rows = []
-    # a column for each value that differs: rows of two machines or precisions are never one row
-    differing = [c for c in ("machine", "cpus", "precision") if fps[c].astype(str).nunique() > 1]
-    keys = [NETWORK, "size", "batch", "threads", *differing]
-    for group in groups(fps, keys):
-        network, size, batch, threads, *rest = (group[0][k] for k in keys)
-        cells = []
-        best = max(row["fps"] for row in group)
-        found = {row[VARIANT]: row for row in reversed(group)}
-        for variant in variants:
-            if variant not in found:
-                cells.append("-")
-                continue
-            row = found[variant]
-            mark = " *" if row["fps"] == best and len(group) > 1 else ""
-            marks = mark + ("" if row["faithful"] else " UNFAITHFUL") + (" EMULATED" if row["emulated"] else "")
-            cells.append(f"{number(row['fps'])} {interval(row['low'], row['high'])}{marks}")
-        rows.append((str(network), f"{size} px", str(batch), str(threads or "tuned"), *(str(r) for r in rest), *cells))
-    return Table(
-        "Frames per second",
-        ("network", "input", "batch", "threads", *differing, *variants),
-        tuple(rows),
-        "FPS = batch / median latency after one 3-sigma pass, geometric mean over rounds; in brackets the 95 % t "
-        "interval between rounds. * the fastest of its row."
-        + (" EMULATED: an emulator's time, no machine's speed." if fps["emulated"].any() else ""),
-    )
 
 
 def correlation_tables(analysis: Analysis) -> list[Table]:

@@ -10,6 +10,7 @@ import pandas as pd
 from hwprof.analysis.correlation.across import sign_flips
 from hwprof.analysis.correlation.findings import Analysis, Correlation
 from hwprof.analysis.statistics.partial import MIN_NETWORKS, MIN_TESTED
+from hwprof.reports.page import speeds
 from hwprof.reports.page.content import interval_r, rank
 from hwprof.reports.page.words import coefficient
 from hwprof.reports.tables import Report, Table
@@ -296,8 +297,7 @@ def extend(report: Report) -> Report:
     ]
     more += [t for t in (flips_table(report.analyses),) if t.rows]
     first = sum(
-        t.title == "Frames per second" or "What goes with" in t.title or "Correlation with" in t.title
-        for t in report.tables
+        t.title == speeds.TITLE or "What goes with" in t.title or "Correlation with" in t.title for t in report.tables
     )
     tables = (*report.tables[:first], *more, *report.tables[first:])
     return replace(report, summary=(*report.summary, *sentences), tables=tables)

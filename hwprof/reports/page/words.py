@@ -39,13 +39,15 @@ def coefficient(value: float | None) -> str:
 
 
 def ratio_sentence(one: SpeedRatio) -> str:
-    """How much faster one framework is than another."""
+    """How much faster one framework is than another, by which figure, and how they were measured."""
     ratio, low, high = one.ratio
     bounds = f", 95 % over networks {interval(low, high)}" if low is not None else ""
     sure = "" if low is not None and low > 1 else " (the interval includes 1)" if low is not None else ""
+    how = "" if one.paired == one.cases else f" {one.cases - one.paired} of {one.cases} cases not side by side."
+    how += f" In {plural(one.conflicts, 'case', 'cases')} slices and bare stretches disagree." if one.conflicts else ""
     return (
-        f"{one.fast} is x{ratio:.2f} as fast as {one.slow} (geometric mean{bounds}){sure}; "
-        f"faster on {one.wins} of {one.networks} networks."
+        f"{one.fast} is x{ratio:.2f} as fast as {one.slow} {one.choice.words}, geometric mean{bounds}{sure}; "
+        f"faster on {one.wins} of {one.networks} networks.{how}"
     )
 
 

@@ -9,12 +9,21 @@ from typing import Any
 import numpy as np
 
 from hwprof import doubts
-from hwprof.analysis import overhead
+from hwprof.analysis import estimator, overhead
 from hwprof.analysis.omissions import why_no_speed
 from hwprof.collectors import modelled_caches
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Exactness, Fidelity, Kind, Origin, Reading, Role, Run, Shape, Window, to_json
-from hwprof.speed import bare_latencies, between_rounds, latency_ns, of_run, outliers, percentile, within_run_interval
+from hwprof.speed import (
+    Speed,
+    bare_latencies,
+    between_rounds,
+    latency_ns,
+    of_run,
+    outliers,
+    percentile,
+    within_run_interval,
+)
 from hwprof.store.columns import shape_of, simulator_of
 
 # Units of time -> factor to ms.
@@ -87,20 +96,21 @@ def emulation(run: Run) -> list[str]:
 
 def speed(runs: Sequence[Run]) -> list[str]:
     """FPS, throughput, latency, load, memory, measurement overhead, fidelity."""
-    batch = runs[0].case.batch
     timed = [r for r in runs if of_run(r).fps is not None]
     if not timed:
         return [f"  no speed: {why_no_speed(runs)}"]
     mean, low, high = between_rounds([of_run(r).fps or 0.0 for r in timed])
     interval = f"[{low:.1f} ... {high:.1f}]" if low is not None and high is not None else "(one round: no interval)"
     pooled = np.concatenate([bare_latencies(r) for r in timed])
-    windows = [w for r in timed for w in r.windows if w.role is Role.BARE and w.latencies_ns]
-    frames = batch * sum(len(w.latencies_ns) for w in windows)
-    throughput = frames / sum(w.elapsed_s for w in windows)
+    speeds = [of_run(r) for r in timed]
+    choice = estimator.choose([(r.case.threads, s) for r, s in zip(timed, speeds, strict=True)])
     p90, p99 = (percentile(pooled, q) / 1e6 for q in (90, 99))
     lines = [
         f"  FPS         {mean:>10,.1f}  {interval}    batch / median latency, 95 % between rounds",
-        f"  throughput  {throughput:>10,.1f} frames/s    all frames / elapsed",
+        f"  throughput  {between([s.throughput for s in speeds], 1)} frames/s    all frames / elapsed",
+        f"  CPU time    {between([s.cpu_s and 1e3 * s.cpu_s for s in speeds], 3)} ms per frame"
+        f"    all threads{waiting_text(speeds)}",
+        *([f"              to be ranked {choice.words}"] if choice.why else []),
         f"  latency     {latency_ns(pooled) / 1e6:>10.3f} ms   p90 {p90:.3f}   p99 {p99:.3f}   "
         f"({outliers(pooled)} of {len(pooled):,} beyond 3 sigma)",
     ]
@@ -127,6 +137,26 @@ def speed(runs: Sequence[Run]) -> list[str]:
     lines.append(f"  counting    {overhead.estimate(runs)}    outputs: {outputs}")
     lines += precision_lines(runs[0], fidelity)
     return lines
+
+
+def between(values: Sequence[float | None], digits: int) -> str:
+    """Geometric mean over rounds with its 95 % interval."""
+    known = [v for v in values if v]
+    if not known:
+        return f"{'-':>10}"
+    mean, low, high = between_rounds(known)
+    bounds = f"  [{low:.{digits}f} ... {high:.{digits}f}]" if low is not None and high is not None else ""
+    return f"{mean:>10,.{digits}f}{bounds}"
+
+
+def waiting_text(speeds: Sequence[Speed]) -> str:
+    """Shares of the time that was waited for a CPU, and that the hypervisor took, where they are 1 % or more."""
+    parts = []
+    for name, words in (("waiting", "in the run queue"), ("stolen", "stolen")):
+        known = [v for s in speeds if (v := getattr(s, name)) is not None]
+        if known and statistics.fmean(known) >= 0.01:
+            parts.append(f"{100 * statistics.fmean(known):.0f} % of the time {words}")
+    return f"; {', '.join(parts)}" if parts else ""
 
 
 def value_of(fidelity: Fidelity) -> str:

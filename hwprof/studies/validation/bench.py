@@ -18,8 +18,9 @@ from hwprof.collectors.perf.events import Event
 from hwprof.collectors.perf.names import ANCHORS
 from hwprof.collectors.perf.opening import Countable, OpenFailed
 from hwprof.collectors.protocol import Unavailable
+from hwprof.collectors.readings import between
 from hwprof.errors import HwprofError
-from hwprof.records import Counter, Origin, between
+from hwprof.records import Counter, Origin
 from hwprof.studies.validation.known_counts import MachineFacts, ProgramRun, trials
 from hwprof.studies.validation.verdicts import (
     CountSample,

@@ -19,7 +19,7 @@ import json, mmap, sys, threading, time
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.protocol import Target
 from hwprof.errors import HwprofError
-from hwprof.records import between
+from hwprof.collectors.readings import between
 
 def count(events, work):
     with PerfCollector().open(Target(), events) as session:
