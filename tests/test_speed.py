@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 from hwprof import speed
 from hwprof.cli.sweep import progress
@@ -164,3 +166,33 @@ def test_a_trial_without_times_is_out_of_the_search(latencies_ns: tuple[int, ...
 def test_a_round_without_times_leaves_the_others_their_speed() -> None:
     good = make_run()
     assert text([good, with_bare(make_run(uid="2"), 0, 0)]).count("no speed") == 0
+
+
+def turns(logs: ArrayLike, numbers: Sequence[int] | None = None) -> speed.Turns:
+    columns = np.stack([np.asarray(logs)] * 3, axis=1)
+    return speed.Turns(np.arange(len(columns)) if numbers is None else np.asarray(numbers), columns)
+
+
+def test_what_members_share_in_a_turn_is_removed() -> None:
+    shared = np.array([0.0, 2.0, -1.0, 0.5, 3.0])
+    found = speed.side_by_side([turns(shared + 1.0), turns(shared + 1.5), turns(shared)])
+    assert found[0, 0] - found[2, 0] == pytest.approx(1.0)
+    assert found[1, 0] - found[0, 0] == pytest.approx(0.5)
+
+
+def test_only_turns_that_all_members_have_are_compared() -> None:
+    short, long = turns([0.0, 0.0, 0.0], [0, 1, 3]), turns([1.0, 1.0, 9.0, 1.0, 9.0])
+    found = speed.side_by_side([short, long])
+    assert found[1, 0] - found[0, 0] == pytest.approx(1.0)
+
+
+def test_two_common_turns_are_too_few() -> None:
+    assert np.isnan(speed.side_by_side([turns([0.0, 1.0]), turns([0.0, 1.0, 2.0])])).all()
+
+
+def test_an_unknown_cpu_time_leaves_the_others_known() -> None:
+    found = speed.by_turn([0, 1, 1], [1e6, 2e6, 2e6], [4e6, 8e6, 8e6], [math.nan] * 3, [4, 4, 4], 1)
+    assert found.numbers.tolist() == [0, 1]
+    assert np.exp(found.logs[:, 0]) == pytest.approx([1e6, 2e6])
+    assert np.exp(found.logs[:, 1]) == pytest.approx([1e6, 2e6])
+    assert np.isnan(found.logs[:, 2]).all()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from hwprof.analysis import speeds
 from hwprof.analysis.correlation import strata
+from hwprof.analysis.estimator import Estimator
+from hwprof.records import Run
 from hwprof.store import Results
 from tests.factories import make_run
+from tests.planted_sets import planted_set
 
 
 def frame(tmp_path: Path, *fps: tuple[str, str, int, float]) -> pd.DataFrame:
@@ -30,6 +34,53 @@ def test_the_slower_of_two_frameworks_is_second_and_its_bounds_are_inverted(tmp_
     assert found.ratio.low is not None
     assert found.ratio.high is not None
     assert found.ratio.low < found.ratio.value < found.ratio.high
+
+
+def planted(tmp_path: Path, *runs: Run) -> pd.DataFrame:
+    with Results.create(tmp_path / "r.db") as results:
+        for run in runs:
+            results.add(run)
+        return speeds.speeds(results.frame())
+
+
+def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def test_ratios_of_sets_come_from_slices(tmp_path: Path) -> None:
+    runs = [run for number in range(3) for run in planted_set(number, {"a": 1.0, "b": 1.1}, drift=1.0)]
+    (found,) = speeds.ratios(planted(tmp_path, *runs), ["a", "b"])
+    assert (found.fast, found.cases, found.paired, found.conflicts) == ("a", 1, 1, 0)
+    assert found.choice.estimator is Estimator.FPS
+    assert found.ratio.value == pytest.approx(1.1, rel=1e-3)
+
+
+def test_runs_of_different_sets_are_no_pair(tmp_path: Path) -> None:
+    runs = [*planted_set(0, {"a": 1.0}), *planted_set(1, {"b": 1.1})]
+    a, b = rows_of(planted(tmp_path, *runs))
+    ratio = speeds.case_ratio(a, b, Estimator.FPS)
+    assert ratio is not None
+    assert ratio.sets == 0
+    assert not ratio.decided
+
+
+def test_a_shared_core_ranks_by_cpu_time(tmp_path: Path) -> None:
+    runs = [r for number in range(3) for r in planted_set(number, {"a": 0.4, "b": 6.0}, drift=0.0, preempted=True)]
+    (found,) = speeds.ratios(planted(tmp_path, *runs), ["a", "b"])
+    assert found.choice.estimator is Estimator.CPU_TIME
+    assert found.ratio.value == pytest.approx(15, rel=0.01)
+
+
+def test_nothing_is_faster_where_slices_and_stretches_disagree(tmp_path: Path) -> None:
+    runs = [run for n in range(4) for run in planted_set(n, {"a": 1.0 + n / 1e4}, drift=0.01)]
+    runs += [run for n in range(4) for run in planted_set(n, {"b": 1.2 - n / 1e4}, drift=0.01, alone=0.5)]
+    a, b = rows_of(planted(tmp_path, *runs))
+    ratio = speeds.case_ratio(a, b, Estimator.FPS)
+    assert ratio is not None
+    assert ratio.ratio.value == pytest.approx(1.2, rel=0.01)
+    assert ratio.alone.value == pytest.approx(0.6, rel=0.01)
+    assert ratio.conflict
+    assert not ratio.decided
 
 
 def test_frameworks_without_a_common_case_have_no_ratio(tmp_path: Path) -> None:
