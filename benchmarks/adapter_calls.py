@@ -152,7 +152,7 @@ def measured(word: str, args: argparse.Namespace) -> dict[str, Any]:
     except PreparationFailed as error:
         raise CaseFailed(f"{word}: {error.failure.message}", error.failure.remedy) from error
     asked = {
-        "job": to_json(runner.job(planned, paths, Task.MEASURE)),
+        "job": to_json(runner.runs.job(planned, paths, Task.MEASURE)),
         "clock": args.clock,
         "slices": args.slices,
     }

@@ -37,6 +37,7 @@ from hwprof.plan.cases import PlannedCase, plan
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.records import Fidelity, Run
 from hwprof.runner.rounds import Runner
+from hwprof.runner.runs import RunFactory
 from hwprof.runner.workshop import Artifacts, PreparationFailed, Workshop
 from hwprof.studies.accuracy import dataset, measure
 from hwprof.studies.matrix.matrix import MatrixColumn, columns
@@ -63,18 +64,30 @@ class Row:
     failure: str = ""
 
 
-class Once(Runner):
+@dataclass(frozen=True, slots=True)
+class OnceCompared(RunFactory):
     """Outputs are compared in a case's first run only: they are the same in the others."""
 
     compared: set[str]
 
     def job(self, planned: PlannedCase, paths: Artifacts, task: Task, **settings: Any) -> Job:
-        """As the runner's, without a reference from the second time on."""
-        job = super().job(planned, paths, task, **settings)
+        """As ever, without a reference from the second time on."""
+        job = RunFactory.job(self, planned, paths, task, **settings)
         if planned.case.key in self.compared:
             return dataclasses.replace(job, reference="")
         self.compared.add(planned.case.key)
         return job
+
+
+class Once(Runner):
+    """A runner of such runs."""
+
+    compared: set[str]
+
+    @property
+    def runs(self) -> RunFactory:
+        """See OnceCompared."""
+        return OnceCompared(self.experiment, self.facts, self.compared)
 
 
 def offered(asked: Sequence[str]) -> list[MatrixColumn]:

@@ -53,6 +53,10 @@ ADVICE: Mapping[str, tuple[str, str]] = {
         "no core to spare: the sampler of power and memory runs on the measured cores",
         "leave one core free (--cpus), or lower gauges.hz",
     ),
+    "ran-while-stopped": (
+        "{case} used {ms:.1f} ms of CPU time while it was stopped and others were measured",
+        "measure it by itself: something continues processes that hwprof has stopped",
+    ),
     "gauge-failed": ("a sensor stopped answering: {reason}", "its values are missing"),
     "collector-failed": ("the collector {collector} failed: {reason}", "its values are missing"),
     "other-load": (

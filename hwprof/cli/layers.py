@@ -69,7 +69,7 @@ def main(args: argparse.Namespace) -> int:
                     continue
                 for measure in (runner.measure, partial(layers.measure, runner)):
                     run = measure(planned, workshop, number)
-                    runner.save(run, identity)
+                    runner.save([run], identity)
                     runs.append(run)
                     ended = "done" if run.failure is None else f"failed: {run.failure.message}"
                     print(f"hwprof: {run.case.title}: round {number + 1} {run.kind.value} {ended}", file=sys.stderr)

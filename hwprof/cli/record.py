@@ -25,7 +25,7 @@ from hwprof.printable import ESCAPE, encodable_data
 if TYPE_CHECKING:
     from hwprof.programs.recording import Recording, Sampling
     from hwprof.records import Run
-    from hwprof.runner.launcher import Observer
+    from hwprof.runner.worker_process import Observer
 
 TOP = 20
 WINDOW_S = 2.0

@@ -117,6 +117,7 @@ def experiment_of(args: argparse.Namespace) -> Experiment:
         first,
         name=first.name.replace("run", "scaling"),
         choices=tuple(dataclasses.replace(choice, threads=n) for n in counts),
+        one_set=True,
     )
 
 

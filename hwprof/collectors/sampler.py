@@ -43,13 +43,14 @@ class Sampler:
         self._values = [[[] for _ in gauge.channels] for gauge in self.gauges]
 
     def start(self) -> None:
-        """Sample from now on, beginning with one sample at once."""
+        """Sample from now on, beginning with one sample at once; after `stop` too."""
         self.tick()
+        self._stop.clear()
         self._thread = threading.Thread(target=self._loop, name="hwprof-sampler", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """One last sample, and no more."""
+        """One last sample, and no more until `start`."""
         if self._thread is not None:
             self._stop.set()
             self._thread.join()
@@ -65,7 +66,8 @@ class Sampler:
         """Move this thread off the measured cores, or record that there is no core to spare."""
         spare = self.allowed() - set(self.avoid)
         if self.avoid and not spare:
-            self._doubts.append(Doubt("sampler-shares-core", {}))
+            if (shared := Doubt("sampler-shares-core", {})) not in self._doubts:
+                self._doubts.append(shared)
         elif self.avoid:
             os.sched_setaffinity(threading.get_native_id(), spare)
 

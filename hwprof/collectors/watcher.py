@@ -19,6 +19,9 @@ from hwprof.machine.clock import clock_ns
 from hwprof.records import Doubt, Reading, Role, Series, Window
 
 SWAPPED_BYTES = 1 << 20
+# The stretch that sensors are read over lasts so many intervals of the slowest of them.
+SENSED_INTERVALS = 10
+SENSORS = ("power", "energy", "temperature")
 
 
 @dataclass(slots=True)
@@ -55,6 +58,24 @@ class GaugeWatcher:
                 self._failed.append(gauge_failure(name, error))
         self._sampler = Sampler(gauges, self.hz, self.cpus)
         self._sampler.start()
+
+    def pause(self) -> None:
+        """Sample no more: other cases are measured, which samplers would take CPU time from."""
+        if self._sampler is not None:
+            self._sampler.stop()
+
+    def resume(self) -> None:
+        """Sample again."""
+        if self._sampler is not None:
+            self._sampler.start()
+
+    def needed_s(self) -> float:
+        """The least length of a window that every sensor of power, energy and temperature resolves, in seconds."""
+        if self._sampler is None:
+            return 0.0
+        channels = [c for g in self._sampler.gauges for c in g.channels if c.metric in SENSORS and c.interval_ns]
+        slowest_s = max([1 / self.hz, *(channel.interval_ns / 1e9 for channel in channels)])
+        return SENSED_INTERVALS * slowest_s
 
     def ready(self, pid: int, window: int) -> None:
         """Between windows: a sample close to the edge, and the costly look at memory."""
@@ -111,7 +132,8 @@ class GaugeWatcher:
         if held > 0:
             found.append(Doubt("container-limit", {"times": held}))
         steal = sum(r.value or 0.0 for r in readings if r.metric.startswith("cpu-steal[") and self._ours(r.metric))
-        elapsed = sum(w.elapsed_s for w in windows) * max(1, len(self.cpus))
+        # slices have no readings of gauges
+        elapsed = sum(w.elapsed_s for w in windows if w.slices is None) * max(1, len(self.cpus))
         if elapsed and steal / elapsed > 0.02:
             found.append(Doubt("steal", {"percent": 100 * steal / elapsed}))
         return found

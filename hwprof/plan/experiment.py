@@ -114,6 +114,7 @@ class Experiment:
     calibration: Calibration = field(default_factory=Calibration)
     text: str = ""
     policy: str = "default"  # or tuned: every case takes this machine's winner of `hwprof tune`
+    one_set: bool = False  # all cases are measured side by side, of different threads or networks too
 
     @property
     def plan_hash(self) -> str:
@@ -124,19 +125,20 @@ class Experiment:
                 del choice["cpus"]
         if self.policy == "default":  # so that experiments from before there was a policy are the same
             del plain["policy"]
+        if not self.one_set:
+            del plain["one_set"]
         if not any(choice.precision in QUANTISED for choice in self.choices):
             del plain["calibration"]  # which then changes nothing
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
 
-    def schedule(self) -> Iterator[tuple[int, int]]:
-        """(round, index into choices): every case once per round, each round in its own seeded order.
+    def order(self, number: int) -> list[int]:
+        """The seeded order of a round, as indices into choices: every case once.
 
         So a drift of the machine spreads over all cases and does not become a difference between frameworks.
         """
-        for number in range(self.rounds):
-            order = list(range(len(self.choices)))
-            random.Random(f"{self.seed}/{number}").shuffle(order)
-            yield from ((number, index) for index in order)
+        order = list(range(len(self.choices)))
+        random.Random(f"{self.seed}/{number}").shuffle(order)
+        return order
 
 
 def built_in_names() -> tuple[str, ...]:

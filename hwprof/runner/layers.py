@@ -22,12 +22,12 @@ from hwprof.worker.protocol import Task
 def measure(runner: Runner, planned: PlannedCase, workshop: Workshop, number: int) -> Run:
     """One profiled window of a case, as a run of kind LAYERS; with a failure where it could not be done."""
     environ = planned.environ()
-    base = runner.blank_run(planned, number, 1, Kind.LAYERS, environ)
+    base = runner.runs.blank(planned, number, 1, Kind.LAYERS, environ)
     try:
         paths = workshop.get(planned)
     except PreparationFailed as error:
         return dataclasses.replace(base, failure=error.failure)
-    job = runner.job(planned, paths, Task.LAYERS)
+    job = runner.runs.job(planned, paths, Task.LAYERS)
     outcome = runner.launcher.run(job, runner.experiment.timeout_s, environ, python=planned.python)
     if outcome.result is None:
         return dataclasses.replace(base, failure=outcome.failure)

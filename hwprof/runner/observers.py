@@ -12,7 +12,7 @@ from hwprof.programs.perfstat import PerfStat, PerfStatCounting
 from hwprof.programs.recording import Recorder, Sampling
 from hwprof.programs.samples import Sample
 from hwprof.records import Doubt, Reading, Role, to_json
-from hwprof.runner.launcher import Observer, Outcome
+from hwprof.runner.worker_process import Observer, Outcome
 from hwprof.worker.protocol import Job
 
 SHORT_S = 0.2

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import secrets
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -15,35 +14,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof import doubts, plugins
-from hwprof.analysis import estimator
-from hwprof.collectors import lost_counts
 from hwprof.collectors.memory import headroom
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.protocol import Unavailable
-from hwprof.collectors.readings import missing_readings
 from hwprof.collectors.simulators import CALLGRIND, inferences, simulator
-from hwprof.collectors.watcher import GaugeWatcher, idle_power
+from hwprof.collectors.watcher import idle_power
 from hwprof.errors import HwprofError, NotAvailable
-from hwprof.frameworks.fidelity import tolerance
-from hwprof.frameworks.precision import QUANTISED
-from hwprof.machine.clock import utc_now
 from hwprof.machine.facts import machine_facts
 from hwprof.plan import policy
 from hwprof.plan.cases import PlannedCase
 from hwprof.plan.experiment import Experiment
-from hwprof.records import Doubt, Failure, Fidelity, Kind, Run, Window, from_json
-from hwprof.runner import commands
-from hwprof.runner.launcher import Launcher, Outcome, Workers
-from hwprof.runner.workshop import TIMEOUT_S, Artifacts, PreparationFailed, Workshop, compared_images
-from hwprof.worker.protocol import Job, Task
+from hwprof.records import Failure, Kind, Run, Window, from_json
+from hwprof.runner import commands, grouping
+from hwprof.runner.launcher import Launcher, Workers
+from hwprof.runner.members import ATTEMPTS, PERMANENT, Ticket
+from hwprof.runner.runs import RunFactory
+from hwprof.runner.sets import SetMeasurement
+from hwprof.runner.turn_lengths import TurnLengths
+from hwprof.runner.workshop import TIMEOUT_S, PreparationFailed, Workshop
+from hwprof.worker.protocol import Task
 
 if TYPE_CHECKING:
     from hwprof.store import Results
-
-# Failures that will be the same next time: the other rounds of the case are not tried.
-PERMANENT = frozenset({"model", "not-installed", "unavailable", "usage"})
-ATTEMPTS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +60,20 @@ class Runner:
     clock: Callable[[], float] = time.monotonic
     idle_w: Mapping[str, float] = field(default_factory=dict)
     saved_runs: int = 0  # runs of this session that are in the results
+    lengths: TurnLengths = field(default_factory=TurnLengths)
+    peaks: dict[str, float] = field(default_factory=dict)  # bytes, of the cases that were loaded so far
 
     def __post_init__(self) -> None:
         if not self.facts:
             self.facts = machine_facts()
         self.launcher.headroom = headroom
+        self.lengths = TurnLengths(self.experiment.plan.turn_pairs)
 
     def run(self) -> Generator[Progress, None, None]:
-        """Measure what is not yet in the results, then simulate; every run is saved before the next begins.
+        """Measure what is not yet in the results, then simulate.
 
-        An interrupt, or closing this, ends all workers at once; what is finished is saved.
+        The runs of a set are saved together once the set has ended: one that is interrupted leaves nothing of its round
+        and is repeated as a whole. An interrupt, or closing this, ends all workers at once.
         """
         cases = policy.cases(self.experiment, self.results, self.facts["hardware"])
         self.require(cases)
@@ -87,25 +83,24 @@ class Runner:
         todo = self._todo(cases, identity)
         if todo:
             self.idle_w = idle_power(self.experiment.idle_baseline_s, self.experiment.gauge_hz)
-        total, started = len(todo), self.clock()
+            self._recall(identity)
+        started = self.clock()
         dead: set[str] = set()
         finished = 0
         while todo:
-            number, planned, attempt = todo.pop(0)
-            if planned.case.key in dead:
-                total -= 1
+            company = [ticket for ticket in todo.pop(0) if ticket.key not in dead]
+            if not company:
                 continue
-            run = self.measure(planned, workshop, number, attempt)
-            self.save(run, identity)
-            finished += 1
-            if run.failure is not None:
-                if run.failure.code in PERMANENT:
-                    dead.add(planned.case.key)
-                elif attempt < ATTEMPTS:
-                    todo.append((number, planned, attempt + 1))
-                    total += 1
-            left = (self.clock() - started) / finished * len(todo)
-            yield Progress(finished, total, run, left)
+            runs = self._measure(company, workshop)
+            self.save(runs, identity)
+            dead |= {run.case.key for run in runs if run.failure is not None and run.failure.code in PERMANENT}
+            if company[0].planned.runner is not None and runs[0].failure is not None and company[0].key not in dead:
+                todo += [[ticket.again()] for ticket in company if ticket.attempt < ATTEMPTS]
+            left = sum(ticket.key not in dead for tickets in todo for ticket in tickets)
+            for run in runs:
+                finished += 1
+                ahead = (self.clock() - started) / finished * left
+                yield Progress(finished, finished + left + len(runs) - 1 - runs.index(run), run, ahead)
         yield from self._simulations(cases, workshop, identity, dead)
 
     def begin(self, cases: Sequence[PlannedCase]) -> int:
@@ -115,11 +110,11 @@ class Runner:
         e = self.experiment
         return self.results.begin_experiment(e.name, e.text, plan_key(e.plan_hash, cases), e.seed)
 
-    def save(self, run: Run, identity: int) -> None:
-        """Write one run; nothing where nothing is saved."""
+    def save(self, runs: Sequence[Run], identity: int) -> None:
+        """Write runs in one transaction; nothing where nothing is saved."""
         if self.results is not None:
-            self.results.add(run, identity)
-            self.saved_runs += 1
+            self.results.add_all(runs, identity)
+            self.saved_runs += len(runs)
 
     def _history(self, identity: int) -> tuple[set[tuple[str, str, int]], Mapping[tuple[str, str, int], int]]:
         """(case key, kind, round) of what is done on this machine, and of what failed, with the number of attempts."""
@@ -128,17 +123,45 @@ class Runner:
         hardware = self.facts["hardware"]
         return self.results.done(identity, hardware), self.results.failed(identity, hardware)
 
-    def _todo(self, cases: Sequence[PlannedCase], identity: int) -> list[tuple[int, PlannedCase, int]]:
-        """(round, case, attempt) in the seeded order, without what is done or has failed often enough."""
+    def _todo(self, cases: Sequence[PlannedCase], identity: int) -> list[list[Ticket]]:
+        """The sets in their seeded order, without what is done or has failed often enough."""
         done, failed = self._history(identity)
-        todo = []
-        for number, index in self.experiment.schedule():
-            key = (cases[index].case.key, cases[index].kind.value, number)
-            attempts = failed.get(key, 0)
-            if key in done or (attempts >= ATTEMPTS and not self.retry_failed):
-                continue
-            todo.append((number, cases[index], attempts + 1))
+        experiment, left = self.experiment, {}
+        groups = grouping.sets_of(cases, experiment.one_set, experiment.plan.slice_s > 0)
+        for group in groups:
+            places = {(cases[place].case.key, cases[place].kind.value) for place in group}
+            # a set has tried its cases as often as it does before it is saved; a runner's case is saved each time
+            attempts = None if self.retry_failed else 1 if cases[group[0]].runner is None else ATTEMPTS
+            left[group] = grouping.rounds_left(places, experiment.rounds, done, failed, attempts)
+        last = max((number for numbers in left.values() for number in numbers), default=-1)
+        todo: list[list[Ticket]] = []
+        for number in range(last + 1):
+            now = [group for group in groups if number in left[group]]
+            ordered = grouping.in_order(now, experiment.order(number))
+            todo += [[self._ticket(cases[place], number, failed) for place in group] for group in ordered]
         return todo
+
+    def _ticket(self, planned: PlannedCase, number: int, failed: Mapping[tuple[str, str, int], int]) -> Ticket:
+        """One case of a round; late where it failed, and the round is there to try it again."""
+        key, kind = planned.case.key, planned.kind.value
+        attempts = failed.get((key, kind, number), 0)
+        is_late = number >= self.experiment.rounds and any(case == key for case, _, _ in failed)
+        return Ticket(planned, number, attempts + 1, late=is_late)
+
+    def _recall(self, identity: int) -> None:
+        """What earlier sessions of this experiment have learnt about the length of turns."""
+        if self.results is None:
+            return
+        rounds: dict[int, list[Run]] = {}
+        for run in self.results.runs(kind=Kind.NATIVE, experiment=identity, status="ok"):
+            rounds.setdefault(run.round, []).append(run)
+        for _, runs in sorted(rounds.items()):
+            self.lengths.learn(runs)
+
+    @property
+    def runs(self) -> RunFactory:
+        """Makes this experiment's runs and jobs."""
+        return RunFactory(self.experiment, self.facts)
 
     def require(self, cases: Sequence[PlannedCase]) -> None:
         """Raise NotAvailable before anything is measured where a required event can't be counted here."""
@@ -149,93 +172,42 @@ class Runner:
             if isinstance(state, Unavailable):
                 raise NotAvailable(f"required event '{name}' can't be counted here: {state.reason}", state.remedy)
 
-    def measure(self, planned: PlannedCase, workshop: Workshop, number: int, attempt: int = 1) -> Run:
-        """One case in one fresh process; a run with a failure where it could not be done."""
-        environ = planned.environ()
-        base = self.blank_run(planned, number, attempt, planned.kind, environ)
+    def measure(self, planned: PlannedCase, workshop: Workshop, number: int) -> Run:
+        """One case by itself, once more where chance failed it; a run with a failure where it could not be done."""
+        return self._measure([Ticket(planned, number)], workshop)[-1]
+
+    def _measure(self, company: Sequence[Ticket], workshop: Workshop) -> list[Run]:
+        """The runs of one round of a set, or of a case with a runner of its own."""
+        if company[0].planned.runner is not None:
+            return [self._command(company[0], workshop)]
+        runs = self.measure_set(company, workshop)
+        self.lengths.learn(runs)
+        return runs
+
+    def measure_set(self, company: Sequence[Ticket], workshop: Workshop, stretch_s: float | None = None) -> list[Run]:
+        """Cases side by side; those that can't be among others by themselves. `stretch_s` as in SetMeasurement."""
+        sets = SetMeasurement(
+            self.runs, self.launcher, workshop, self.idle_w, stretch_s, self.lengths.notes, self.peaks
+        )
+        lengths = self.lengths
+        tickets = [dataclasses.replace(t, turn_pairs=lengths.pairs(t.key)) for t in company]
+        together = sorted((t for t in tickets if not lengths.is_alone(t.key)), key=lambda t: not t.late)
+        found = sets.measure(together)
+        for ticket in tickets:
+            if lengths.is_alone(ticket.key):
+                found += sets.measure([ticket], alone=True)
+        return found
+
+    def _command(self, ticket: Ticket, workshop: Workshop) -> Run:
+        """One case by its declared runner."""
+        planned = ticket.planned
+        base = self.runs.blank(planned, ticket.number, ticket.attempt, planned.kind, planned.environ())
         try:
             paths = workshop.get(planned)
         except PreparationFailed as error:
             return dataclasses.replace(base, failure=error.failure)
-        order = f"{self.experiment.seed}/{number}"
-        job = self.job(planned, paths, Task.MEASURE, counted_first=number % 2 == 1, order=order)
-        if planned.runner is not None:
-            return commands.measure(base, planned, job, self.experiment, self.launcher)
-        with GaugeWatcher(self.experiment.gauge_hz, planned.case.cpus, self.experiment.meter, self.idle_w) as watcher:
-            outcome = self.launcher.run(job, self.experiment.timeout_s, environ, watcher=watcher, python=planned.python)
-        if outcome.result is None:
-            return dataclasses.replace(base, failure=outcome.failure)
-        run = self._complete(base, outcome, watcher, {"conversion": list(paths.steps)})
-        return dataclasses.replace(run, doubts=(*run.doubts, *policy.doubts(planned, run.software)))
-
-    def blank_run(self, planned: PlannedCase, number: int, attempt: int, kind: Kind, environ: Mapping[str, str]) -> Run:
-        """A run of this case without any results."""
-        return Run(
-            uid=secrets.token_hex(4),
-            case=planned.case,
-            kind=kind,
-            round=number,
-            attempt=attempt,
-            started_utc=utc_now(),
-            env=environ,
-            facts={} if planned.tuning is None else {"tuned": planned.tuning},
-            macs=planned.macs,
-            params=planned.params,
-            machine=self.facts["hardware"],
-            host_state=self.facts["host_state"],
-            software=planned.software(),
-        )
-
-    def job(self, planned: PlannedCase, paths: Artifacts, task: Task, **settings: Any) -> Job:
-        """A job for this case. `settings`: of its loop, in place of the experiment's."""
-        return Job(
-            task,
-            planned.case,
-            planned.network.source,
-            self.experiment.seed,
-            planned.spec,
-            adapter=planned.adapter_path,
-            source=str(paths.source),
-            artifact=str(paths.artifact),
-            reference=str(paths.reference),
-            tolerance=tolerance(planned.case.precision),
-            compared=compared_images(planned.case),
-            plan=dataclasses.replace(self.experiment.plan, **settings),
-            collectors=plugins.paths("hwprof.collectors") if task is Task.MEASURE else {},
-            cpus=() if task is Task.SIMULATE else planned.case.cpus,
-        )
-
-    def _complete(self, base: Run, outcome: Outcome, watcher: GaugeWatcher, more: Mapping[str, Any]) -> Run:
-        """The worker's answer, the gauges and `more` facts as one run."""
-        result = outcome.result or {}
-        absent = missing_readings({name: Unavailable(**why) for name, why in result["unavailable"].items()})
-        windows, lost = [], []
-        threads = max(base.case.threads, int(result["facts"].get("tasks", 1)))
-        for data in result["windows"]:
-            window = from_json(Window, data)
-            sensed = watcher.readings(window) if window.slices is None else ()  # sensors can't resolve slices
-            extra = (*sensed, *(absent if window.role.value == "counted" else ()))
-            window = dataclasses.replace(window, readings=(*window.readings, *extra))
-            window, found = lost_counts.judge(window, threads)
-            windows.append(window)
-            lost += found
-        facts = dict(result["facts"])
-        if base.case.precision in QUANTISED:
-            facts["calibration"] = self.experiment.calibration.facts()
-        run = dataclasses.replace(
-            base,
-            load_ns=facts.get("load_ns"),
-            windows=tuple(windows),
-            series=watcher.series(),
-            facts={**base.facts, **facts, **watcher.facts(), **more},
-            fidelity=None if result["fidelity"] is None else from_json(Fidelity, result["fidelity"]),
-        )
-        found = [from_json(Doubt, d) for d in result["doubts"]]
-        found += lost[:1]  # one stands for all
-        found += watcher.doubts(windows)
-        found += doubts.of_run(run, os.cpu_count() or 1)
-        found += estimator.doubts(run)
-        return dataclasses.replace(run, doubts=tuple(found))
+        job = self.runs.job(planned, paths, Task.MEASURE, counted_first=ticket.number % 2 == 1)
+        return commands.measure(base, planned, job, self.experiment, self.launcher)
 
     def _simulations(
         self, cases: Sequence[PlannedCase], workshop: Workshop, identity: int, dead: set[str]
@@ -267,7 +239,7 @@ class Runner:
         try:
             for count, future in enumerate(as_completed(jobs), 1):
                 run = future.result()
-                self.save(run, identity)
+                self.save([run], identity)
                 left = max(0.0, deadline - self.clock())
                 yield Progress(count, len(jobs), run, left)
         except BaseException:  # an interrupt, or whoever asked for the runs wants no more
@@ -286,7 +258,7 @@ class Runner:
             if job.done() and not job.cancelled() and job.exception() is None:
                 run = job.result()
                 if run.failure is None and (run.case.key, run.kind.value, run.round) not in done:
-                    self.save(run, identity)
+                    self.save([run], identity)
 
     def simulates(self) -> bool:
         """Whether this experiment asks for simulation on this machine."""
@@ -298,7 +270,7 @@ class Runner:
     def simulate(self, planned: PlannedCase, workshop: Workshop, deadline: float) -> Run:
         """A case in a simulator; what doesn't fit before `deadline` is a failed run that says so."""
         environ = planned.environ()
-        base = self.blank_run(planned, 0, 1, Kind.SIMULATED, environ)
+        base = self.runs.blank(planned, 0, 1, Kind.SIMULATED, environ)
         tool = simulator(self.experiment.simulation.tool)
         state = tool.available(planned.case.framework)
         if isinstance(state, Unavailable):
@@ -313,7 +285,7 @@ class Runner:
             return dataclasses.replace(base, failure=error.failure)
         launcher = dataclasses.replace(self.launcher, environ=tool.environ(self.launcher.environ))
         with tempfile.TemporaryDirectory(prefix="hwprof-simulation-") as folder:
-            job = self.job(planned, paths, Task.SIMULATE, iterations=inferences(planned.macs))
+            job = self.runs.job(planned, paths, Task.SIMULATE, iterations=inferences(planned.macs))
             try:
                 wrapper = tool.wrapper(Path(folder), planned.case.framework)
                 outcome = launcher.run(job, left, environ, wrapper=wrapper, python=planned.python)

@@ -135,6 +135,10 @@ class Results:
         """
         return self._database.write(lambda connection: writer.add_run(connection, run, experiment_id))
 
+    def add_all(self, runs: Sequence[Run], experiment_id: int | None = None) -> None:
+        """Save runs in one transaction, all or none; otherwise as `add`."""
+        self._database.write(lambda connection: [writer.add_run(connection, run, experiment_id) for run in runs])
+
     def add_validation(
         self, machine: Mapping[str, Any], host_state: Mapping[str, Any], found: Sequence[validation.NewVerdict]
     ) -> None:

@@ -70,6 +70,7 @@ def plan(
         timeout_s=600.0,
         idle_baseline_s=0.0,
         text=f"# hwprof explain --intervene {kind}",
+        one_set=True,  # the changed form may have other cores
     )
     return Rerun(kind, experiment, impossible)
 

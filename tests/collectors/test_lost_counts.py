@@ -20,8 +20,8 @@ from hwprof.plan.experiment import Experiment
 from hwprof.programs.command import CommandRunner, Order
 from hwprof.programs.counting import Native
 from hwprof.records import Exactness, Origin, Reading, Role, Run, Window, missing, to_json
-from hwprof.runner.launcher import Outcome
-from hwprof.runner.rounds import Runner
+from hwprof.runner.runs import RunFactory
+from hwprof.runner.worker_process import Outcome
 from tests.factories import make_case
 
 MS = 1_000_000
@@ -101,9 +101,9 @@ def test_the_cpu_time_of_a_process_attached_to_takes_the_place_of_rusage() -> No
 def test_a_worker_that_lost_its_counters_is_doubted_once() -> None:
     whole, cut = to_json(window(990, 1.0)), to_json(window(1, 1.0))
     result = {"windows": [whole, cut, cut], "facts": {"tasks": 2}, "doubts": [], "fidelity": None, "unavailable": {}}
-    runner = Runner(Experiment("e", ()), facts={"hardware": {}, "host_state": {}})
+    runs = RunFactory(Experiment("e", ()), {"hardware": {}, "host_state": {}})
     base = Run("1", make_case())
-    run = runner._complete(base, Outcome(result, None), GaugeWatcher(1.0, ()), {})
+    run = runs.complete(base, Outcome(result, None), GaugeWatcher(1.0, ()), {})
     assert [d.code for d in run.doubts].count("counters-lost") == 1
     marks = [w.readings[0].exactness for w in run.windows]
     assert marks == [Exactness.EXACT, Exactness.SUSPECT, Exactness.SUSPECT]

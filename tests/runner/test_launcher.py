@@ -15,7 +15,8 @@ import pytest
 
 from hwprof.networks.graph import InputSpec
 from hwprof.records import Case, Role, Window, from_json
-from hwprof.runner.launcher import LOG_LIMIT, Launcher, Observer, Outcome, tail, trim_log
+from hwprof.runner.launcher import Launcher
+from hwprof.runner.worker_process import LOG_LIMIT, Observer, Outcome, tail, trim_log
 from hwprof.worker.protocol import Job, LoopSettings, Task
 from tests.waiting import LONG_S, until
 
@@ -41,7 +42,7 @@ def test_a_worker_measures_bare_counted_and_closed_windows() -> None:
     assert outcome.failure is None
     assert outcome.result is not None
     windows = [from_json(Window, w) for w in outcome.result["windows"]]
-    assert [w.role for w in windows] == [Role.BARE, Role.COUNTED, Role.CLOSED]
+    assert [w.role for w in windows] == [Role.PAIRED, Role.COUNTED, Role.BARE, Role.CLOSED]
     assert all(len(w.latencies_ns) == 3 and w.t1_ns > w.t0_ns for w in windows)
     counted = {r.metric: r for r in windows[1].readings}
     assert counted["task-clock"].value > 0  # type: ignore[operator]
@@ -229,7 +230,7 @@ def test_an_observer_sees_job_windows_and_outcome_of_a_measuring_worker() -> Non
     diary = Diary()
     plan = LoopSettings(window_s=0.0, iterations=1, warmup_iterations=1, events=("task-clock",), closed_window=False)
     assert launch(plan=plan, launcher=Launcher(observer=diary)).log == "seen"
-    assert diary.lines == ["begin measure", "start 0", "stop 0", "start 1", "stop 1", "end", "close"]
+    assert diary.lines == ["begin measure", "start 2", "stop 2", "end", "close"]
 
 
 def test_an_observer_is_closed_when_it_fails_itself() -> None:

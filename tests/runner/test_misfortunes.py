@@ -18,8 +18,9 @@ from hwprof.environments import interpreters
 from hwprof.plan.experiment import parse
 from hwprof.records import Failure, Run
 from hwprof.reports.page.content import failure_table
-from hwprof.runner.launcher import MEMORY_RESERVE
-from hwprof.runner.rounds import ATTEMPTS, Runner
+from hwprof.runner.members import ATTEMPTS
+from hwprof.runner.rounds import Runner
+from hwprof.runner.worker_process import MEMORY_RESERVE
 from hwprof.store import Results
 from tests.conftest import AddFramework
 from tests.waiting import until

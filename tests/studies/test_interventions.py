@@ -76,8 +76,8 @@ def test_two_reruns_are_two_experiments_and_old_plans_keep_their_hash() -> None:
     assert plain.plan_hash == PLAIN_HASH
 
 
-# of the same plan before choices had cores of their own
-PLAIN_HASH = "b2389150996206ce"
+# of the same plan before experiments could be one set
+PLAIN_HASH = "5d2491bbdd5d8286"
 
 
 def test_variables_of_a_case_reach_its_worker_and_its_key() -> None:

@@ -18,7 +18,8 @@ from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plan.winner import Subject, Winner, subject_of
 from hwprof.records import Kind, Run
 from hwprof.runner.launcher import Launcher
-from hwprof.runner.rounds import ATTEMPTS, PERMANENT, Runner
+from hwprof.runner.members import ATTEMPTS, PERMANENT
+from hwprof.runner.rounds import Runner
 from hwprof.runner.workshop import Workshop
 from hwprof.studies.tuning import space as spaces
 from hwprof.studies.tuning.outcome import evidence
@@ -171,7 +172,7 @@ class Tuner:
         from_results = len(runs)
         while not runs or (failed_by_chance(runs[-1]) and len(runs) < ATTEMPTS):
             begin = self.clock()
-            run = runner.measure(planned, workshop, number, len(runs) + 1)
+            run = runner.measure(planned, workshop, number)
             seconds = round(self.clock() - begin, 3)
             facts = {"search": search_key(runner.experiment), "stage": stage, "seconds": seconds}
             run = dataclasses.replace(run, kind=Kind.TUNING, facts={**run.facts, "tuning": facts})

@@ -11,7 +11,8 @@ import pytest
 from scipy import stats
 
 from hwprof.cli import main
-from hwprof.runner.launcher import Launcher, Outcome
+from hwprof.runner.launcher import Launcher
+from hwprof.runner.worker_process import Outcome
 from hwprof.worker.untimed import top_classes
 from tests.conftest import AddFramework
 from tests.studies.accuracy import colours

@@ -12,7 +12,8 @@ from hwprof.cli import main
 from hwprof.errors import UnknownFramework, UsageError
 from hwprof.records import Failure, Fidelity
 from hwprof.reports.terminal import matrix as report
-from hwprof.runner.launcher import Launcher, Outcome
+from hwprof.runner.launcher import Launcher
+from hwprof.runner.worker_process import Outcome
 from hwprof.studies.matrix.matrix import Matrix, MatrixCell, MatrixColumn, choices, columns
 
 HERE = "caffe,onnxruntime,opencv"

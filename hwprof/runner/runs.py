@@ -1,0 +1,105 @@
+"""Runs and jobs of an experiment: what a case's worker is asked, and its answer as a record."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hwprof import doubts, plugins
+from hwprof.analysis import estimator
+from hwprof.collectors import lost_counts
+from hwprof.collectors.protocol import Unavailable
+from hwprof.collectors.readings import missing_readings
+from hwprof.collectors.watcher import GaugeWatcher
+from hwprof.frameworks.fidelity import tolerance
+from hwprof.frameworks.precision import QUANTISED
+from hwprof.machine.clock import utc_now
+from hwprof.plan.cases import PlannedCase
+from hwprof.plan.experiment import Experiment
+from hwprof.records import Doubt, Fidelity, Kind, Run, Window, from_json
+from hwprof.runner.worker_process import Outcome
+from hwprof.runner.workshop import Artifacts, compared_images
+from hwprof.worker.protocol import Job, Task
+
+
+@dataclass(frozen=True, slots=True)
+class RunFactory:
+    """Makes the runs and jobs of an experiment. `facts`: of this machine."""
+
+    experiment: Experiment
+    facts: Mapping[str, Mapping[str, Any]]
+
+    def blank(self, planned: PlannedCase, number: int, attempt: int, kind: Kind, environ: Mapping[str, str]) -> Run:
+        """A run of this case without any results."""
+        return Run(
+            uid=secrets.token_hex(4),
+            case=planned.case,
+            kind=kind,
+            round=number,
+            attempt=attempt,
+            started_utc=utc_now(),
+            env=environ,
+            facts={} if planned.tuning is None else {"tuned": planned.tuning},
+            macs=planned.macs,
+            params=planned.params,
+            machine=self.facts["hardware"],
+            host_state=self.facts["host_state"],
+            software=planned.software(),
+        )
+
+    def job(self, planned: PlannedCase, paths: Artifacts, task: Task, **settings: Any) -> Job:
+        """A job for this case. `settings`: of its loop, in place of the experiment's."""
+        return Job(
+            task,
+            planned.case,
+            planned.network.source,
+            self.experiment.seed,
+            planned.spec,
+            adapter=planned.adapter_path,
+            source=str(paths.source),
+            artifact=str(paths.artifact),
+            reference=str(paths.reference),
+            tolerance=tolerance(planned.case.precision),
+            compared=compared_images(planned.case),
+            plan=dataclasses.replace(self.experiment.plan, **settings),
+            collectors=plugins.paths("hwprof.collectors") if task is Task.MEASURE else {},
+            cpus=() if task is Task.SIMULATE else planned.case.cpus,
+        )
+
+    def complete(self, base: Run, outcome: Outcome, watcher: GaugeWatcher, more: Mapping[str, Any]) -> Run:
+        """The worker's answer, the gauges and `more` facts as one run; without an answer its failure."""
+        if outcome.result is None:
+            return dataclasses.replace(base, failure=outcome.failure)
+        result = outcome.result
+        absent = missing_readings({name: Unavailable(**why) for name, why in result["unavailable"].items()})
+        windows, lost = [], []
+        threads = max(base.case.threads, int(result["facts"].get("tasks", 1)))
+        for data in result["windows"]:
+            window = from_json(Window, data)
+            sensed = watcher.readings(window) if window.slices is None else ()  # sensors can't resolve slices
+            extra = (*sensed, *(absent if window.role.value == "counted" else ()))
+            window = dataclasses.replace(window, readings=(*window.readings, *extra))
+            window, found = lost_counts.judge(window, threads)
+            windows.append(window)
+            lost += found
+        facts = dict(result["facts"])
+        if base.case.precision in QUANTISED:
+            facts["calibration"] = self.experiment.calibration.facts()
+        run = dataclasses.replace(
+            base,
+            load_ns=facts.get("load_ns"),
+            windows=tuple(windows),
+            series=watcher.series(),
+            facts={**base.facts, **facts, **watcher.facts(), **more},
+            fidelity=None if result["fidelity"] is None else from_json(Fidelity, result["fidelity"]),
+        )
+        found = [from_json(Doubt, d) for d in result["doubts"]]
+        found += lost[:1]  # one stands for all
+        found += watcher.doubts(windows)
+        found += doubts.of_run(run, os.cpu_count() or 1)
+        found += estimator.doubts(run)
+        return dataclasses.replace(run, doubts=tuple(found))
