@@ -22,6 +22,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     },
     "hwprof.collectors": {
         "cpu": "hwprof.collectors.cpu:CpuCollector",
+        "migrations": "hwprof.collectors.cpu:MigrationsCollector",
         "perf": "hwprof.collectors.perf:PerfCollector",
     },
     "hwprof.gauges": {

@@ -9,6 +9,7 @@ import hashlib
 import random
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from hwprof.records import (
     Run,
     Scalar,
     Series,
+    SliceCounts,
+    Slices,
     Window,
     missing,
 )
@@ -248,10 +251,76 @@ def make_uid(case: Case, kind: Kind, round: int, attempt: int, machine: Mapping[
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def make_sliced_run(
+    changes: Sequence[float],
+    *,
+    bare_ns: int = 10_000_000,
+    iterations: int = 5,
+    passes: int = 1,
+    counts: Mapping[str, Sequence[int | None]] | None = None,
+    **fields: Any,
+) -> Run:
+    """A native run of slices: of pair i of each pass the counted one is `changes[i]` times as slow as the bare one.
+
+    `counts`: raw numbers of each counted slice. A bare stretch comes last, as in a measured run.
+    """
+    base = make_run(**fields)
+    windows: list[Window] = []
+    for number in range(passes):
+        t0 = [START_NS + (number * len(changes) + i) * 200_000_000 for i in range(len(changes))]
+        columns = tuple(SliceCounts(name, tuple(raw), source="synthetic") for name, raw in (counts or {}).items())
+        durations = [round(bare_ns * change) for change in changes]
+        windows.append(_sliced_window(2 * number, Role.PAIRED, -1, t0, [bare_ns] * len(changes), iterations))
+        t0 = [t + 100_000_000 for t in t0]
+        windows.append(_sliced_window(2 * number + 1, Role.COUNTED, number, t0, durations, iterations, columns))
+    windows.append(replace(base.windows[0], index=len(windows), disturbed=(1, 3)))
+    return replace(base, windows=tuple(windows))
+
+
+def _sliced_window(
+    index: int,
+    role: Role,
+    pass_: int,
+    t0: Sequence[int],
+    durations: Sequence[int],
+    iterations: int,
+    counts: tuple[SliceCounts, ...] = (),
+) -> Window:
+    t1 = tuple(start + ns * iterations for start, ns in zip(t0, durations, strict=True))
+    slices = Slices(tuple(t0), t1, (iterations,) * len(t0), tuple(range(len(t0))), counts)
+    latencies = tuple(ns for ns in durations for _ in range(iterations))
+    return Window(index, role, pass_, t0[0], t1[-1], latencies, slices=slices)
+
+
+def raw_counts(window: Window, metric: str) -> tuple[int | None, ...]:
+    """What one counter counted in each slice of a window. Raises ValueError where it has no such column, or two."""
+    assert window.slices is not None
+    (raw,) = (counts.raw for counts in window.slices.counts if counts.metric == metric)
+    return raw
+
+
+def with_schema_2(path: Path) -> None:
+    """Turn a results file of today into one of before slices; what it has of them is lost."""
+    _change_schema(
+        path,
+        2,
+        "DROP TABLE slice_counts",
+        "DROP TABLE slices",
+        'ALTER TABLE "window" DROP COLUMN elapsed_ns',
+        'ALTER TABLE "window" DROP COLUMN disturbed',
+    )
+
+
 def with_schema_1(path: Path) -> None:
     """Turn a results file of today into one of before, when no shape was recorded."""
+    with_schema_2(path)
+    _change_schema(path, 1, "ALTER TABLE metric DROP COLUMN shape")
+
+
+def _change_schema(path: Path, version: int, *statements: str) -> None:
     connection = sqlite3.connect(path)
-    connection.execute("ALTER TABLE metric DROP COLUMN shape")
-    connection.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
+    for statement in statements:
+        connection.execute(statement)
+    connection.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (str(version),))
     connection.commit()
     connection.close()

@@ -1,6 +1,6 @@
 """CPU time, context switches, waiting and stealing, from rusage and /proc: with no PMU and no permission at all.
 
-`CpuCollector` lives in the measured process (standard library only). `gauges` samples from outside.
+Collectors live in the measured process (standard library only); `gauges` samples from outside.
 """
 
 from __future__ import annotations
@@ -8,13 +8,22 @@ from __future__ import annotations
 import os
 import re
 import resource
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from hwprof.collectors.gauge import Sensors
-from hwprof.collectors.protocol import Available, Channel, Gauge, Group, Target, Unavailable, UnswitchedSession
+from hwprof.collectors.protocol import (
+    Available,
+    Channel,
+    Gauge,
+    Group,
+    Session,
+    Target,
+    Unavailable,
+    UnswitchedSession,
+)
 from hwprof.machine import files
 from hwprof.machine.clock import clock_ns
 from hwprof.machine.files import ROOT
@@ -39,25 +48,70 @@ SCHEDULER = (
 MIGRATIONS = (Counter("migrations", "", "process", "proc:sched", "moves to another CPU"),)
 
 
+class TaskTimes:
+    """The scheduler's account of every task of a process.
+
+    The files stay open: opening them at each edge takes 4 times as long with one task, 15 times with forty.
+    """
+
+    def __init__(self, tasks: Path) -> None:
+        self._folder = str(tasks)
+        self._files: dict[str, int] = {}
+        self._known: dict[str, tuple[int, int]] = {}  # task -> (ran, waited)
+        self._ended = (0, 0)
+
+    def read(self, first: str) -> tuple[int, int, int] | None:
+        """(waited, ran, ran without task `first`) in ns over all tasks; None where the kernel keeps no such account.
+
+        Of a task that has ended it is the last one that was read: sums never fall.
+        """
+        tasks = os.listdir(self._folder)  # noqa: PTH208  no Path per task: this is a slice's edge
+        for task in tasks:
+            account = self._of(task)
+            if account is not None:
+                self._known[task] = account
+        for task in self._files.keys() - set(tasks):
+            os.close(self._files.pop(task))
+            self._ended = _sum((self._ended, self._known.pop(task, (0, 0))))
+        if not self._known:
+            return None
+        ran, waited = _sum((self._ended, *self._known.values()))
+        return waited, ran, ran - self._known.get(first, (0, 0))[0]
+
+    def _of(self, task: str) -> tuple[int, int] | None:
+        try:
+            if task not in self._files:
+                self._files[task] = os.open(f"{self._folder}/{task}/schedstat", os.O_RDONLY)
+            words = os.pread(self._files[task], 64, 0).split()
+        except OSError:  # a thread that has just ended
+            return None
+        return int(words[0]), int(words[1])
+
+    def close(self) -> None:
+        """Close the files."""
+        for file in self._files.values():
+            os.close(file)
+        self._files.clear()
+
+
+def _sum(accounts: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    ran, waited = zip(*accounts, strict=True)
+    return sum(ran), sum(waited)
+
+
 class CpuSession(UnswitchedSession):
-    """Open from the start: nothing to enable, no passes."""
+    """rusage and schedstat. Open from the start: nothing to enable, no passes."""
 
     def __init__(self, root: Path, pid: str) -> None:
-        self._tasks = root / "proc" / pid / "task"
         self._first = str(os.getpid()) if pid == "self" else pid  # it calls the inference
-        groups = [Group(RUSAGE)]
-        self._scheduler = self._sum("schedstat") is not None
-        if self._scheduler:
-            groups.append(Group(SCHEDULER))
-        self._migrations = self._moved() is not None
-        if self._migrations:
-            groups.append(Group(MIGRATIONS))
-        self.groups = groups
+        self._times = TaskTimes(root / "proc" / pid / "task")
+        self._scheduler = self._times.read(self._first) is not None
+        self.groups = [Group(RUSAGE), *([Group(SCHEDULER)] if self._scheduler else [])]
 
     def read(self) -> tuple[Snapshot, ...]:
         """rusage, then the scheduler's own accounts of every task."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        raw: tuple[int | None, ...] = (
+        raw = (
             round(usage.ru_utime * 1e6),
             round(usage.ru_stime * 1e6),
             usage.ru_minflt,
@@ -65,45 +119,53 @@ class CpuSession(UnswitchedSession):
             usage.ru_nvcsw,
             usage.ru_nivcsw,
         )
-        snapshots = [self._snapshot(raw)]
-        if self._scheduler:
-            found = self._sum("schedstat")
-            ran, waited, helpers = (None, None, None) if found is None else found
-            snapshots.append(self._snapshot((waited, ran, helpers)))
-        if self._migrations:
-            snapshots.append(self._snapshot((self._moved(),)))
-        return tuple(snapshots)
+        if not self._scheduler:
+            return (snapshot(raw),)
+        return snapshot(raw), snapshot(self._times.read(self._first) or (None, None, None))
 
-    @staticmethod
-    def _snapshot(raw: tuple[int | None, ...]) -> Snapshot:
-        now = clock_ns()
-        return Snapshot(now, raw, now, now)
+    def close(self) -> None:
+        """Close the files of the tasks."""
+        self._times.close()
 
-    def _sum(self, name: str) -> tuple[int, int, int] | None:
-        """(ran, waited, ran without the first) in ns over all tasks; None where the kernel keeps no such account."""
-        ran = waited = first = 0
-        for task in os.listdir(self._tasks):  # noqa: PTH208  no Path per task: this is a window's edge
-            content = files.read(self._tasks / task / name)
-            if content is None:
-                if task == os.listdir(self._tasks)[0]:  # noqa: PTH208
-                    return None
-                continue  # a thread that has just ended
-            words = content.split()
-            ran, waited = ran + int(words[0]), waited + int(words[1])
-            first += int(words[0]) if task == self._first else 0
-        return ran, waited, ran - first
+
+class MigrationsSession(UnswitchedSession):
+    """Moves between CPUs, of every task. Reading one takes 25 us: too slow for the edges of slices."""
+
+    def __init__(self, root: Path, pid: str) -> None:
+        self._tasks = str(root / "proc" / pid / "task")
+        self.groups = [Group(MIGRATIONS, slow=True)] if self._moved() is not None else []
+
+    def read(self) -> tuple[Snapshot, ...]:
+        """The sum over all tasks."""
+        return (snapshot((self._moved(),)),) if self.groups else ()
 
     def _moved(self) -> int | None:
         total, found = 0, False
         for task in os.listdir(self._tasks):  # noqa: PTH208
-            match = re.search(r"nr_migrations\s*:\s*(\d+)", files.read(self._tasks / task / "sched") or "")
+            match = re.search(r"nr_migrations\s*:\s*(\d+)", files.read(Path(self._tasks, task, "sched")) or "")
             if match:
                 total, found = total + int(match[1]), True
         return total if found else None
 
 
+def snapshot(raw: tuple[int | None, ...]) -> Snapshot:
+    """Counted all the time."""
+    now = clock_ns()
+    return Snapshot(now, raw, now, now)
+
+
+def _probe(session: Session, counters: Iterable[Counter]) -> Mapping[str, Available | Unavailable]:
+    there = {c.metric: c.source for group in session.groups for c in group.counters}
+    return {
+        counter.metric: Available(there[counter.metric], counter.meaning)
+        if counter.metric in there
+        else Unavailable(f"this kernel has no {counter.source.removeprefix('proc:')}")
+        for counter in counters
+    }
+
+
 class CpuCollector:
-    """Collector of the process's own accounts."""
+    """Collector of the process's own accounts (rusage knows no other's)."""
 
     name = "cpu"
 
@@ -112,21 +174,36 @@ class CpuCollector:
 
     def probe(self, requests: Sequence[str]) -> Mapping[str, Available | Unavailable]:
         """All of them, whatever is asked for."""
-        session = CpuSession(self._root, "self")
-        there = {c.metric: c.source for group in session.groups for c in group.counters}
-        state: dict[str, Available | Unavailable] = {}
-        for counter in (*RUSAGE, *SCHEDULER, *MIGRATIONS):
-            source = there.get(counter.metric)
-            if source:
-                state[counter.metric] = Available(source, counter.meaning)
-            else:
-                state[counter.metric] = Unavailable(f"this kernel has no {counter.source.removeprefix('proc:')}")
-        return state
+        with self.open(Target(), requests) as session:
+            return _probe(session, (*RUSAGE, *SCHEDULER))
 
     @contextmanager
     def open(self, target: Target, requests: Sequence[str]) -> Iterator[CpuSession]:
-        """Of this process (rusage knows no other)."""
-        yield CpuSession(self._root, "self" if target.pid is None else str(target.pid))
+        """Of this process."""
+        session = CpuSession(self._root, "self" if target.pid is None else str(target.pid))
+        try:
+            yield session
+        finally:
+            session.close()
+
+
+class MigrationsCollector:
+    """Collector of moves between CPUs."""
+
+    name = "migrations"
+
+    def __init__(self, root: Path = ROOT) -> None:
+        self._root = root
+
+    def probe(self, requests: Sequence[str]) -> Mapping[str, Available | Unavailable]:
+        """All of them, whatever is asked for."""
+        with self.open(Target(), requests) as session:
+            return _probe(session, MIGRATIONS)
+
+    @contextmanager
+    def open(self, target: Target, requests: Sequence[str]) -> Iterator[MigrationsSession]:
+        """Of this process, or of another."""
+        yield MigrationsSession(self._root, "self" if target.pid is None else str(target.pid))
 
 
 JIFFY_FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")

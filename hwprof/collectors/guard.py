@@ -36,7 +36,7 @@ class GuardedSession:
     def _open(self, path: str) -> None:
         collector: Collector = plugins.load(path)()
         self._session: Session = self._closing.enter_context(collector.open(Target(), []))
-        groups = [Group(tuple(group.counters)) for group in self._session.groups]
+        groups = [Group(tuple(group.counters), slow=group.slow) for group in self._session.groups]
         if not all(isinstance(counter, Counter) for group in groups for counter in group.counters):
             raise TypeError("its groups hold what is no Counter")
         self.unavailable = dict(self._session.unavailable)

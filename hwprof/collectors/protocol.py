@@ -40,10 +40,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Counters that are read together; `pass_` is the pass they belong to, -1: counted in every window."""
+    """Counters that are read together; `pass_` is the pass they belong to, -1: counted in every window.
+
+    `slow`: reading them takes too long for the edges of slices, which are milliseconds apart. A session all of whose
+    groups are slow is read at the edges of the bare stretch only.
+    """
 
     counters: tuple[Counter, ...]
     pass_: int = -1
+    slow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

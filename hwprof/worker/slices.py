@@ -1,8 +1,8 @@
 """Slices: bare and counted stretches of 20 to 50 ms in pairs of random order, in turns that the launcher lets begin.
 
 A second is long enough for neighbours, clocks and the host to change; a pair of slices is not. Edges lie outside the
-timed span. A turn begins with inferences that are not measured: caches, clock and thread pools are then this case's.
-Standard library only.
+timed span. After a pause a turn begins with inferences that are not measured: caches, clock and thread pools are then
+this case's. Standard library only.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from hwprof.records import Counter, Reading, Role, Shape, SliceCounts, Slices, S
 from hwprof.worker.loop import Loop
 from hwprof.worker.protocol import LoopSettings
 
-# The sign test has no 95 % interval below six pairs (2 x 0.5^6 = 3.1 %).
-MIN_PAIRS = 6
-# Unmeasured inferences at the beginning of a turn, for each of its pairs.
+# Below, the overhead has no interval (see analysis/overhead.py).
+MIN_PAIRS = 7
+# Unmeasured inferences at the beginning of a turn, for each of its pairs; none where the pause before it was shorter
+# than this share of an inference, as where no other process had its turn meanwhile and inferences are long.
 TURN_WARM_S = 0.005
+SHORT_PAUSE = 0.01
 WIDE = 1 << 64
+INT64_MAX = (1 << 63) - 1
 RESIDENT = SliceCounts("rss", (), "B", "process", "proc:statm", resource.getpagesize(), Shape.LEVEL)
 
 
@@ -47,6 +50,7 @@ class Pairs:
     pass_: Pass | None
     bare: list[Slice] = field(default_factory=list)
     counted: list[Slice] = field(default_factory=list)
+    orders: list[bool] = field(default_factory=list)  # whether the counted slice is first, of the pairs to come
 
     def is_complete(self, plan: LoopSettings) -> bool:
         """Whether bare slices make up what was asked for."""
@@ -57,14 +61,18 @@ class Pairs:
 
 
 class SlicedMeasurement:
-    """The turns of one run. `sessions` in the order slow to fast: the last one's edges lie closest to the loop."""
+    """The turns of one run. `sessions` in the order slow to fast: the last one's edges lie closest to the loop.
+
+    Those that are too slow for the edges of slices are left out.
+    """
 
     def __init__(self, loop: Loop, plan: LoopSettings, passes: Sequence[Pass], sessions: Sequence[Session]) -> None:
-        self._loop, self._plan, self._sessions = loop, plan, sessions
+        self._loop, self._plan = loop, plan
+        self._sessions = [s for s in sessions if not s.groups or not all(group.slow for group in s.groups)]
         self._rng = random.Random(plan.order)
         self._pairs = [Pairs(pass_) for pass_ in passes] or [Pairs(None)]
         self._statm = os.open("/proc/self/statm", os.O_RDONLY)
-        self._latency_ns = 0
+        self._latency_ns = self._ended_ns = 0
         self.turns = 0
 
     def is_complete(self) -> bool:
@@ -74,20 +82,24 @@ class SlicedMeasurement:
     def run_turn(self) -> None:
         """Inferences that are not measured, then whole pairs of the pass that has the fewest."""
         pairs = min((p for p in self._pairs if not p.is_complete(self._plan)), key=lambda p: len(p.bare))
-        warm_s = TURN_WARM_S * self._plan.turn_pairs
-        _, _, latencies = self._loop.run(None, warm_s, 1, len(pairs.bare))
-        self._latency_ns = min(latencies)
+        if self.turns == 0 or self._loop.clock() - self._ended_ns > SHORT_PAUSE * self._latency_ns:
+            _, _, latencies = self._loop.run(None, TURN_WARM_S * self._plan.turn_pairs, 1, len(pairs.bare))
+            self._latency_ns = min(latencies)
         for _ in range(self._plan.turn_pairs):
             if not pairs.is_complete(self._plan):
                 self._run_pair(pairs)
         self.turns += 1
+        self._ended_ns = self._loop.clock()
 
     def _run_pair(self, pairs: Pairs) -> None:
         iterations, first = self._iterations(pairs), len(pairs.bare)
         both = [(pairs.bare, None), (pairs.counted, pairs.pass_)] if pairs.pass_ is not None else [(pairs.bare, None)]
-        self._rng.shuffle(both)
+        if not pairs.orders:  # of two pairs one has either order: a clock that falls is no overhead
+            pairs.orders = self._rng.sample([False, True], 2)
+        if pairs.orders.pop():
+            both.reverse()
         for slices, pass_ in both:
-            slices.append(self.run_slice(pass_, iterations, first))
+            slices.append(self._run_slice(pass_, iterations, first))
 
     def _iterations(self, pairs: Pairs) -> int | None:
         """Of the next slice; None: as many as begin in its time."""
@@ -96,7 +108,7 @@ class SlicedMeasurement:
         left = self._plan.iterations - sum(len(s.latencies_ns) for s in pairs.bare)
         return min(left, max(1, int(self._plan.slice_s * 1e9 / max(1, self._latency_ns))))
 
-    def run_slice(self, pass_: Pass | None, iterations: int | None, first: int) -> Slice:
+    def _run_slice(self, pass_: Pass | None, iterations: int | None, first: int) -> Slice:
         """One slice, which begins with the ring's input `first`; bare without a pass."""
         sessions = self._sessions
         for session in sessions:
@@ -155,15 +167,20 @@ def differences(groups: Sequence[Group], before: Sequence[Snapshot], after: Sequ
     return tuple(
         Snapshot(
             a.at_ns,
-            tuple(
-                None if x is None or y is None else (y - x) % counter.modulus
-                for counter, x, y in zip(group.counters, b.raw, a.raw, strict=True)
-            ),
+            tuple(map(difference, group.counters, b.raw, a.raw)),
             a.enabled_ns - b.enabled_ns,
             a.running_ns - b.running_ns,
         )
         for group, b, a in zip(groups, before, after, strict=True)
     )
+
+
+def difference(counter: Counter, before: int | None, after: int | None) -> int | None:
+    """None also where it is more than any slice can count: it ran backwards."""
+    if before is None or after is None:
+        return None
+    counted = (after - before) % counter.modulus
+    return counted if counted <= INT64_MAX else None
 
 
 def total(counted: Sequence[Snapshot]) -> Snapshot:

@@ -15,7 +15,7 @@ RUN = ("run", "-f", "onnxruntime", "-n", "tiny_cnn", "-s", "32", "-r", "1", "-w"
 
 # `edges` is read twice per window, whatever else is done: it counts exactly 1. `tasks` says where it was opened.
 COLLECTORS = """
-import os
+import gc, os
 from contextlib import contextmanager
 from hwprof.collectors.protocol import Group
 from hwprof.records import Counter, Shape, Snapshot
@@ -41,6 +41,18 @@ class Edges:
         yield self.session()
     def session(self):
         return Session(self.name)
+
+class Garbage(Session):
+    on = 0
+    def read(self):
+        self.on += gc.isenabled()
+        (now,) = super().read()
+        return (now._replace(raw=(self.on + sum(s["collections"] for s in gc.get_stats()),)),)
+
+class Collections(Edges):
+    name = "collections"
+    def session(self):
+        return Garbage(self.name)
 
 class Unopened(Edges):
     name = "unopened"
@@ -68,7 +80,7 @@ class Crooked(Edges):
         session.read = lambda: (Snapshot(1, (1.5,), 1, 1),)
         return session
 """
-CLASSES = ("Edges", "Unopened", "Unread", "Unclosed", "Crooked")
+CLASSES = ("Edges", "Collections", "Unopened", "Unread", "Unclosed", "Crooked")
 ENTRIES = {**{name.lower(): f"some_collectors:{name}" for name in CLASSES}, "absent": "no_such_module:Collector"}
 
 
@@ -118,6 +130,11 @@ def test_a_known_count_is_exact_in_every_window(run: tuple[Run, Path, str]) -> N
     assert {r.source for r in edges} == {"1 task"}, "opened before numpy and the framework start threads"
     with Results.open(path) as results:
         assert results.frame()["edges"].to_list() == [1.0], "a total is not divided by the frames"
+
+
+def test_no_garbage_is_collected_in_any_slice(run: tuple[Run, Path, str]) -> None:
+    found = [r.value for w in run[0].windows for r in w.readings if r.metric == "collections"]
+    assert found == [0.0] * len(run[0].windows)
 
 
 def test_perf_and_cpu_count_beside_them(run: tuple[Run, Path, str]) -> None:

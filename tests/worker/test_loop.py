@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping, Sequence
 
 import pytest
 
 from hwprof.collectors.protocol import Group, Pass, Unavailable
 from hwprof.records import Counter, Reading, Role, Snapshot
-from hwprof.worker.loop import Loop, rehearse, schedule, warm_up, window
+from hwprof.worker.loop import Loop, no_garbage_collection, rehearse, schedule, warm_up, window
 from hwprof.worker.protocol import LoopSettings
 
 
@@ -68,11 +69,54 @@ def test_warm_up_gives_up_and_says_so() -> None:
 
 def test_bare_and_counted_windows_take_turns() -> None:
     passes = [Pass(0, ("cycles",)), Pass(1, ("branches",))]
-    roles = [(role, None if p is None else p.index) for role, p in schedule(passes, False, True)]
+    roles = [(role, None if p is None else p.index) for role, p in schedule(passes, False)]
     bare, counted = Role.BARE, Role.COUNTED
-    assert roles == [(bare, None), (counted, 0), (bare, None), (counted, 1), (Role.CLOSED, None)]
-    assert next(iter(schedule(passes, True, False)))[0] is counted
-    assert [r for r, _ in schedule([], False, False)] == [bare]
+    assert roles == [(bare, None), (counted, 0), (bare, None), (counted, 1)]
+    assert next(iter(schedule(passes, True)))[0] is counted
+    assert [r for r, _ in schedule([], False)] == [bare]
+
+
+@pytest.mark.parametrize("first", [0, 2, 4])
+def test_a_loop_begins_with_the_input_it_is_told(first: int) -> None:
+    world = World([10])
+    loop_of(world).run(4, 0.0, first=first)
+    assert world.seen == [("a", "b", "c")[(first + i) % 3] for i in range(4)]
+
+
+def test_a_watched_loop_names_the_inferences_in_which_the_cpu_was_taken_away() -> None:
+    world = World([10, 20, 30, 40, 50])
+    switches = {1: 1, 2: 3, 4: 4}  # inferences done -> switches so far
+
+    def read() -> int:
+        return max((n for done, n in switches.items() if done <= len(world.seen)), default=0)
+
+    t0, t1, latencies, disturbed = loop_of(world).run_watched(5, 0.0, 1, read)
+    assert disturbed == (0, 1, 3)
+    assert (t0, t1, list(latencies)) == (0, 150, [10, 20, 30, 40, 50])
+    assert world.seen == ["a", "b", "c", "a", "b"]
+
+
+def test_a_watched_loop_ends_as_an_unwatched_one_does() -> None:
+    for iterations, seconds, at_least in ((None, 25e-9, 1), (None, 0.0, 4), (3, 99.0, 30)):
+        watched, unwatched = World([10]), World([10])
+        *found, disturbed = loop_of(watched).run_watched(iterations, seconds, at_least, lambda: 5)
+        assert tuple(found) == loop_of(unwatched).run(iterations, seconds, at_least)
+        assert disturbed == (), "only what changes is a switch"
+
+
+def test_a_bare_window_that_is_watched_has_what_was_seen() -> None:
+    watched = window(0, Role.BARE, None, loop_of(World([10])), LoopSettings(iterations=3), [], lambda: 0)
+    assert watched.disturbed == ()
+    assert window(0, Role.BARE, None, loop_of(World([10])), LoopSettings(iterations=3), []).disturbed is None
+
+
+def test_garbage_collection_stays_off_until_the_outermost_is_over() -> None:
+    with no_garbage_collection():
+        window(0, Role.BARE, None, loop_of(World([10])), LoopSettings(iterations=3), [])
+        assert not gc.isenabled()
+        assert gc.get_freeze_count() > 0
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
 
 
 class Counting:
@@ -116,8 +160,6 @@ def test_a_rehearsal_counts_one_inference_and_leaves_the_counters_off() -> None:
 
 
 def test_garbage_collection_is_off_in_the_window_and_on_after_a_failure() -> None:
-    import gc
-
     def fail(_: object) -> None:
         assert not gc.isenabled()
         raise RuntimeError("boom")
@@ -128,8 +170,6 @@ def test_garbage_collection_is_off_in_the_window_and_on_after_a_failure() -> Non
 
 
 def test_garbage_is_collected_before_the_first_edge_and_not_between_the_edges() -> None:
-    import gc
-
     told: list[str] = []
 
     class Edges(Counting):
