@@ -35,7 +35,7 @@ ADVICE: Mapping[str, tuple[str, str]] = {
         "a fixed clock (cpupower frequency-set -g performance), more rounds (-r)",
     ),
     "overhead": (
-        "counting adds {percent:.1f} % [{low:.1f} ... {high:.1f}] to the latency (95 % over {pairs} pairs of windows)",
+        "counting adds {percent:.1f} % [{low:.1f} ... {high:.1f}] to the latency (95 % over {pairs} pairs of {of})",
         "fewer events per pass, or a larger batch",
     ),
     "spin-waiting": (

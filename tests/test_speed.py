@@ -87,17 +87,55 @@ def test_impossible_times_are_refused(bad: float) -> None:
     # from tables of the sign test at 2.5 % per side
     [(5, 0), (6, 1), (8, 1), (9, 2), (10, 2), (20, 6), (25, 8), (50, 18), (100, 40)],
 )
-def test_within_run_interval_takes_the_ranks_of_the_sign_test(n: int, rank: int) -> None:
-    found = speed.within_run_interval(range(1, n + 1))
+def test_the_interval_of_a_median_takes_the_ranks_of_the_sign_test(n: int, rank: int) -> None:
+    found = speed.median_interval(range(1, n + 1))
     expected = (None, None) if rank == 0 else (rank, n + 1 - rank)
     assert (found.low, found.high) == expected
     assert found.value == (n + 1) / 2
 
 
-def test_within_run_interval_of_many_values_narrows() -> None:
-    found = speed.within_run_interval(np.arange(100_001))
+def test_the_interval_of_a_median_of_many_values_narrows() -> None:
+    found = speed.median_interval(np.arange(100_001))
     assert found.low is not None
     assert found.low == pytest.approx(50_000 - 0.98 * math.sqrt(100_001), abs=2)
+
+
+@pytest.mark.parametrize(("n", "rank"), [(6, 0), (7, 1), (9, 1), (10, 1), (11, 2), (20, 5), (25, 7), (50, 17)])
+def test_an_interval_of_higher_confidence_takes_ranks_further_out(n: int, rank: int) -> None:
+    # from tables of the sign test at 1 % per side
+    found = speed.median_interval(range(1, n + 1), 0.98)
+    assert (found.low, found.high) == ((None, None) if rank == 0 else (rank, n + 1 - rank))
+
+
+def levels(*ns: int) -> list[int]:
+    """0.2 s at each level of latency: a block."""
+    return [t for level in ns for t in [level] * (200_000_000 // level)]
+
+
+def test_the_interval_of_a_stretch_knows_that_neighbours_are_alike() -> None:
+    # 2,000 inferences, but two states that last a second each: no interval of 2,000 values could be this wide
+    found = speed.stretch_interval([levels(*[1_000_000] * 5, *[1_100_000] * 5)])
+    assert (found.low, found.high) == (1_000_000, 1_100_000)
+
+
+def test_the_interval_of_a_steady_stretch_is_narrow_and_always_the_same() -> None:
+    latencies = [1_000_000 + i % 7 * 1000 for i in range(4000)]
+    found = speed.stretch_interval([latencies])
+    assert found == speed.stretch_interval([latencies])
+    assert found.value == 1_003_000
+    assert found.low is not None
+    assert found.high is not None
+    assert found.high - found.low <= 2000
+
+
+def test_stretches_are_cut_into_blocks_one_by_one() -> None:
+    one = levels(*[1_000_000] * 4)
+    assert speed.stretch_interval([one]).low is None, "four blocks"
+    assert speed.stretch_interval([one, []]) == speed.stretch_interval([one])
+    assert speed.stretch_interval([one, levels(1_000_000)]).low == 1_000_000
+    assert speed.stretch_interval([[10**9] * 5]).high == 10**9, "an inference longer than a block is one"
+    with pytest.raises(ValueError, match="no latencies"):
+        speed.stretch_interval([[]])
 
 
 def test_between_rounds_is_the_t_interval_of_the_logs() -> None:

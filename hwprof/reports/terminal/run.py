@@ -22,7 +22,7 @@ from hwprof.speed import (
     of_run,
     outliers,
     percentile,
-    within_run_interval,
+    stretch_interval,
 )
 from hwprof.store.columns import shape_of, simulator_of
 
@@ -79,11 +79,18 @@ def heading(run: Run, good: int) -> str:
         f"{case.network} {side} {case.precision} · {case.framework} {version}{options} · "
         f"{case.threads} thread{'s' * (case.threads > 1)} on cpu {cpus}"
     )
-    windows = [w.role.value for w in run.windows]
-    counts = ", ".join(f"{windows.count(role)} {role}" for role in dict.fromkeys(windows))
+    windows = [w.role.value for w in run.windows if w.slices is None]
+    of = ", ".join([*slice_counts(run), *(f"{windows.count(role)} {role}" for role in dict.fromkeys(windows))]) or "no"
     iterations = sum(len(w.latencies_ns) for w in run.windows)
-    second = f"{good} round{'s' * (good != 1)} x ({counts or 'no'} window) · {iterations:,} iterations in the first"
+    second = f"{good} round{'s' * (good != 1)} x ({of} window) · {iterations:,} iterations in the first"
     return "\n".join([first, second, *emulation(run)])
+
+
+def slice_counts(run: Run) -> list[str]:
+    """How many pairs of slices there are; without counters, how many bare slices."""
+    sliced = [(w.role, len(w.slices.t0_ns)) for w in run.windows if w.slices]
+    bare, pairs = (sum(n for role, n in sliced if role is wanted) for wanted in (Role.PAIRED, Role.COUNTED))
+    return [f"{pairs} pair{'s' * (pairs != 1)} of slices" if pairs else f"{bare} bare slices"] if bare else []
 
 
 def emulation(run: Run) -> list[str]:
@@ -114,12 +121,11 @@ def speed(runs: Sequence[Run]) -> list[str]:
         f"  latency     {latency_ns(pooled) / 1e6:>10.3f} ms   p90 {p90:.3f}   p99 {p99:.3f}   "
         f"({outliers(pooled)} of {len(pooled):,} beyond 3 sigma)",
     ]
-    _, low_ns, high_ns = within_run_interval(bare_latencies(timed[0]))
+    first = [w for w in timed[0].windows if w.role is Role.BARE and w.latencies_ns]
+    _, low_ns, high_ns = stretch_interval([w.latencies_ns for w in first])
     if low_ns is not None and high_ns is not None:
-        lines.append(
-            f"              within the first round [{low_ns / 1e6:.3f} ... {high_ns / 1e6:.3f}] ms, 95 % of the "
-            "median: says nothing of another process"
-        )
+        of = f"of this stretch of time ({sum(w.elapsed_s for w in first):.1f} s of the first round)"
+        lines.append(f"{'':>14}[{low_ns / 1e6:.3f} ... {high_ns / 1e6:.3f}] ms {of}, not the precision of the case")
     loads = [r.load_ns for r in runs if r.load_ns is not None]
     peaks = [r.facts["peak_rss_bytes"] for r in runs if "peak_rss_bytes" in r.facts]
     if loads and peaks:

@@ -6,7 +6,7 @@ import dataclasses
 
 from hwprof.records import Failure
 from hwprof.reports.terminal.run import text
-from tests.factories import make_run
+from tests.factories import make_latencies, make_run, make_sliced_run
 
 MEMORY = Failure("memory", "out of memory: 64 TiB", "a smaller batch or size needs less", "load", "Traceback ...")
 KILLED = Failure("killed", "the worker died of SIGSEGV", "its output says more", "load", "terminate called")
@@ -38,3 +38,24 @@ def test_numpys_version_is_not_the_frameworks() -> None:
     assert "2.2.4" not in text([dataclasses.replace(make_run(), software=software)])
     told = dataclasses.replace(make_run(), software=software, facts={"version": "1.21.0"})
     assert "onnxruntime 1.21.0" in text([told])
+
+
+def test_the_heading_counts_pairs_of_slices() -> None:
+    run = make_sliced_run([1.0] * 9, passes=2)
+    assert "1 round x (18 pairs of slices, 1 bare window)" in text([run])
+    alone = dataclasses.replace(run, windows=(run.windows[0], run.windows[-1]))
+    assert "1 round x (9 bare slices, 1 bare window)" in text([alone])
+    assert "1 round x (1 bare, 1 counted window)" in text([make_run()])
+
+
+def test_what_is_within_a_run_is_of_its_bare_stretch_and_never_the_cases_precision() -> None:
+    run = make_sliced_run([1.0] * 9, fps=50.0)
+    bare = dataclasses.replace(
+        run.windows[-1], latencies_ns=make_latencies(20_000_000, 55), t1_ns=run.windows[-1].t0_ns + 1_100_000_000
+    )
+    run = dataclasses.replace(run, windows=(*run.windows[:-1], bare))
+    (line,) = (line for line in text([run]).splitlines() if "of this stretch of time" in line)
+    assert "(1.1 s of the first round), not the precision of the case" in line
+    low, high = (float(word.strip("[]")) for word in line.split()[:3:2])
+    assert 19.5 <= low <= 20.0 <= high <= 20.5, "the slices take 10 ms"
+    assert "of this stretch" not in text([make_run(fps=50.0)]), "0.6 s are three blocks"
