@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from types import ModuleType
 
@@ -10,8 +11,9 @@ import pytest
 
 from hwprof.cli import export, merge
 from hwprof.errors import ResultsError
+from hwprof.records import Run, from_json
 from hwprof.store import Results
-from tests.factories import make_run
+from tests.factories import make_run, make_sliced_run
 
 
 def call(module: ModuleType, *words: str) -> int:
@@ -75,3 +77,12 @@ def test_merge_names_what_it_left_out(path: Path, capsys: pytest.CaptureFixture[
             results.add(make_run(uid=uid), results.begin_experiment("e", "", "plan", 0))
     assert call(merge, "b.db", "--results", "a.db") == 0
     assert "1 left out" in capsys.readouterr().err
+
+
+def test_slices_go_out_as_json_as_they_are(path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    run = make_sliced_run([1.0, 1.1], counts={"page-faults": (None, 0)}, round=1)
+    with Results.open(path) as results:
+        results.add(run)
+    assert call(export, "--format", "json") == 0
+    _, found = json.loads(capfdbinary.readouterr().out)["runs"]
+    assert from_json(Run, found) == run

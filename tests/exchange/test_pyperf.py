@@ -19,7 +19,7 @@ from hwprof.errors import ResultsError
 from hwprof.exchange import pyperf
 from hwprof.records import Failure, Run
 from hwprof.store import Results
-from tests.factories import MACHINE, make_run, make_simulated_run
+from tests.factories import MACHINE, make_run, make_simulated_run, make_sliced_run
 
 
 def rounds(fps: float, network: str = "alexnet", **fields: Any) -> list[Run]:
@@ -117,3 +117,8 @@ def test_pyperf_compares_and_describes_what_is_written(tmp_path: Path) -> None:
     described = ask_pyperf("stats", str(old))
     assert "Total number of values: 3" in described
     assert "median latency of one bare window" in ask_pyperf("metadata", str(old))
+
+
+def test_a_process_of_slices_is_one_value_that_of_its_bare_stretch() -> None:
+    run = make_sliced_run([1.5] * 9, fps=50.0)
+    assert pyperf.values(run) == [pytest.approx(0.02)], "the slices took 10 ms each"
