@@ -21,17 +21,17 @@ EATS = 1 << 30
 
 
 class Model:
-    """Sums its input; `trouble` happens at the first inference."""
+    """Sums its input; `trouble` happens at the inference of number `call`, the first by default."""
 
-    def __init__(self, trouble: str) -> None:
-        self.trouble, self.calls = trouble, 0
+    def __init__(self, trouble: str, call: int = 1) -> None:
+        self.trouble, self.call, self.calls = trouble, call, 0
 
     def bind(self, batch: Any) -> Any:
         return batch
 
     def infer(self, bound: Any) -> Any:
         self.calls += 1
-        if self.calls == 1:
+        if self.calls == self.call:
             make_trouble(self.trouble)
         return bound.sum(axis=(1, 2, 3)).reshape(-1, 1)
 
@@ -80,6 +80,11 @@ def make_trouble(kind: str) -> None:
             eaten.append(b"x" * (16 << 20))
             time.sleep(0.02)
         threading.Event().wait()
+    elif kind == "spins":
+        threading.Thread(target=spin, daemon=True).start()
+    elif kind == "uncured":
+        if not (Path(os.environ["HWPROF_TEST_MARKS"]) / "cured").exists():
+            raise RuntimeError("no cure yet")
     elif kind == "exits":
         os._exit(7)
     elif kind == "raises":
@@ -88,6 +93,12 @@ def make_trouble(kind: str) -> None:
         if os.fork() == 0:
             time.sleep(600)
         Path(os.environ["HWPROF_TEST_PIDS"]).write_text(str(os.getpid()))
+
+
+def spin() -> None:
+    """As threads of a pool that wait for work."""
+    while True:
+        pass
 
 
 def speak() -> None:
@@ -133,6 +144,7 @@ def exhaust_onnxruntime() -> None:
 
 
 KINDS = ("none", "killed", "segfault", "hang", "chatter", "memory", "eats", "exits", "raises", "unsupported")
+KINDS += ("spins", "uncured")
 
 
 class Adapter:
@@ -141,7 +153,7 @@ class Adapter:
     name = "misbehaving"
     consumes = ("onnx",)
     precisions = ("fp32",)
-    options: Mapping[str, tuple[Any, ...]] = {"trouble": KINDS, "at": ("infer", "prepare")}
+    options: Mapping[str, tuple[Any, ...]] = {"trouble": KINDS, "at": ("infer", "turn", "prepare")}
     environment = Environment(("numpy",), "no way", "numpy")
 
     def environ(self, case: Any) -> Mapping[str, str]:
@@ -160,7 +172,7 @@ class Adapter:
         trouble = str(case.option("trouble", ""))
         if trouble == "unsupported":
             raise UnsupportedModel("operator Foo of node bar is not supported", "another framework")
-        yield Model("" if case.option("at") == "prepare" else trouble)
+        yield Model("" if case.option("at") == "prepare" else trouble, 9 if case.option("at") == "turn" else 1)
 
 
 ADAPTER = Adapter()
