@@ -196,7 +196,7 @@ def test_a_run_without_times_is_printed_without_a_speed(latencies_ns: tuple[int,
 @NOTHING_TIMED
 def test_a_trial_without_times_is_out_of_the_search(latencies_ns: tuple[int, ...]) -> None:
     run = with_bare(make_run(), *latencies_ns)
-    found = outcome([replace(run, facts={**run.facts, "tuning": {"seconds": 1.0}})])
+    found = outcome([replace(run, facts={**run.facts, "tuning": {"seconds": 1.0}})], run, {})
     assert found.fps is None
     assert "no speed" in found.failure
 

@@ -143,8 +143,7 @@ def exhaust_onnxruntime() -> None:
     session.run(None, {"x": np.zeros(1, np.float32), "shape": np.array([1 << 32])})
 
 
-KINDS = ("none", "killed", "segfault", "hang", "chatter", "memory", "eats", "exits", "raises", "unsupported")
-KINDS += ("spins", "uncured")
+KINDS = ("none", "killed", "segfault", "hang", "chatter", "memory", "eats", "exits", "raises", "unsupported", "spins")
 
 
 class Adapter:
@@ -153,7 +152,7 @@ class Adapter:
     name = "misbehaving"
     consumes = ("onnx",)
     precisions = ("fp32",)
-    options: Mapping[str, tuple[Any, ...]] = {"trouble": KINDS, "at": ("infer", "turn", "prepare")}
+    options: Mapping[str, tuple[Any, ...]] = {"trouble": (*KINDS, "uncured"), "at": ("infer", "turn", "prepare")}
     environment = Environment(("numpy",), "no way", "numpy")
 
     def environ(self, case: Any) -> Mapping[str, str]:

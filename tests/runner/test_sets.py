@@ -155,7 +155,8 @@ def test_a_stopped_spinner_uses_no_cpu_and_one_that_is_not_stopped_is_doubted(mo
 
 
 def test_one_that_cannot_be_stopped_fails_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    stop, refused = stopping.stop, []
+    stop = stopping.stop
+    refused: list[int] = []
 
     def refuse_first(group: int) -> tuple[int, ...] | None:
         if not refused or group in refused:

@@ -1,8 +1,9 @@
 """The search as a pure function of what is measured: screening, successive halving, a fresh final.
 
 Every stage goes in rounds, and each round measures every candidate of the stage once, in its own seeded order: a drift
-of the machine hits all alike. Only rounds that two candidates share are compared. The budget is counted in seconds
-that the measurements say they took, so that a search which is from_results from kept measurements takes the same way.
+of the machine hits all alike. Candidates are measured side by side in sets, each with the default, and a speed is the
+ratio to the default of the same set. Only rounds that two candidates share are compared. The budget is counted in
+seconds that the measurements say they took, so that a search that goes on from kept measurements takes the same way.
 
 Successive halving: Jamieson & Talwalkar, "Non-stochastic best arm identification and hyperparameter optimization",
 AISTATS 2016: the same budget for every rung, the better half goes on. The one that came out best of many is best by
@@ -19,6 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from hwprof.errors import CaseFailed
+from hwprof.runner.grouping import chunks
 from hwprof.studies.tuning.space import Candidate, Space
 
 SCREEN, RUNG, FINAL = "screen", "rung", "final"
@@ -29,6 +31,8 @@ MIN_FINAL, MAX_FINAL = 7, 15
 TRIMMED = 0.2
 # So many candidates are halved even if the budget is too small.
 MIN_RUNG = 4
+# Candidates in a set, beside the default.
+BESIDE = 5
 # A candidate within this of the leader is as good as it, as far as the search can tell; the simpler one is tried too.
 TIE = 0.02
 CONFIDENCE = 0.95
@@ -36,20 +40,24 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class TrialSpeed:
-    """One candidate, once. `fps` None: it failed or was unfaithful, and `failure` says how."""
+    """One candidate, once. `fps` (by itself) None: it failed or was unfaithful, and `failure` says how.
+
+    `ratio`: its speed over that of the default in the same set, from their slices.
+    """
 
     fps: float | None
     seconds: float
     failure: str = ""
+    ratio: float | None = None
 
 
-# candidate, round (unique within the search), stage
-Measure = Callable[[Candidate, int, str], TrialSpeed]
+# candidates of one set, the default first; number of the set (unique within the search); stage
+Measure = Callable[[Sequence[Candidate], int, str], Sequence[TrialSpeed]]
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A measurement with its place in the search."""
+    """A measurement with its place in the search. `round`: the number of its set."""
 
     candidate: Candidate
     stage: str
@@ -59,7 +67,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class FinalRatio:
-    """FPS of `candidate` / FPS of `against` in the rounds of the final, with its interval."""
+    """Speed of `candidate` / speed of `against` in the sets of the final, with its interval."""
 
     candidate: Candidate
     against: Candidate
@@ -96,8 +104,8 @@ class _Search:
     def __init__(self, space: Space, measure: Measure, budget_s: float, rng: random.Random) -> None:
         self.space, self.measure, self.budget, self.rng = space, measure, budget_s, rng
         self.found = SearchResult(space.default, space.default)
-        self.round = 0
-        self.logs: dict[int, dict[Candidate, float]] = {}  # round -> log FPS
+        self.round = self.sets = 0
+        self.logs: dict[int, dict[Candidate, float]] = {}  # round -> log of the ratio to the default
 
     def run(self) -> SearchResult:
         """Screen, halve, compare with the default again."""
@@ -111,30 +119,35 @@ class _Search:
 
     def one_round(self, candidates: Sequence[Candidate], stage: str, limit_s: float = math.inf) -> list[Candidate]:
         """Measure each once, in a random order; those that there was no time for."""
-        order = [c for c in candidates if c not in self.found.failures]
+        order = [c for c in candidates if c not in self.found.failures and c != self.found.default]
         self.rng.shuffle(order)
         logs = self.logs.setdefault(self.round, {})
         left: list[Candidate] = []
-        for candidate in order:
-            if self.found.spent_s >= limit_s and candidate != self.found.default:
-                left.append(candidate)
+        for beside in chunks(order, BESIDE) or [[]]:
+            if self.found.spent_s >= limit_s:
+                left += beside
                 continue
-            measured = self.measure(candidate, self.round, stage)
-            self.found.trials.append(Trial(candidate, stage, self.round, measured))
+            self.one_set([self.found.default, *beside], stage, logs)
+        self.round += 1
+        return left
+
+    def one_set(self, candidates: Sequence[Candidate], stage: str, logs: dict[Candidate, float]) -> None:
+        """Measure the default and others side by side. Raises CaseFailed where the default fails."""
+        for candidate, measured in zip(candidates, self.measure(candidates, self.sets, stage), strict=True):
+            self.found.trials.append(Trial(candidate, stage, self.sets, measured))
             self.found.spent_s += measured.seconds
-            if measured.fps is None:
+            if measured.ratio is None:
                 self.found.failures[candidate] = measured.failure
             else:
-                logs[candidate] = math.log(measured.fps)
-        self.round += 1
+                logs[candidate] = math.log(measured.ratio)
+        self.sets += 1
         if self.found.default in self.found.failures:
             raise CaseFailed(f"the default can't be measured: {self.found.failures[self.found.default]}")
-        return left
 
     def screen(self) -> dict[tuple[str, object], float]:
         """The default and each single change, once: values that fail alone are out with all their combinations.
 
-        Returns the effect of each value on log FPS, which ranks combinations where not all can be afforded.
+        Returns the effect of each value on the log of speed, which ranks combinations where not all can be afforded.
         """
         default = self.space.default
         singles = self.space.singles()
@@ -156,8 +169,8 @@ class _Search:
         everything = self.space.candidates(self.found.exclusions)
         default = self.space.default
         # a halving of n candidates with a round per rung costs about 2 n measurements
-        room = max(MIN_RUNG, int((self.search_s - self.found.spent_s) / (2 * self.cost)))
-        needed = self.found.spent_s + 2 * len(everything) * self.cost
+        room = max(MIN_RUNG, int((self.search_s - self.found.spent_s) / (2 * self.cost) * BESIDE / (BESIDE + 1)))
+        needed = self.found.spent_s + 2 * measurements(len(everything)) * self.cost
         self.found.enough_s = max(needed / (1 - FINAL_SHARE), needed + 3 * MIN_FINAL * self.cost)
 
         def promise(c: Candidate) -> tuple[float, int]:
@@ -186,7 +199,7 @@ class _Search:
             left = self.search_s - self.found.spent_s
             rungs = max(1, math.ceil(math.log2(max(2, len(survivors)))) - 1)
             first = len(self.found.rungs) == 1
-            rounds = int(left / rungs / self.cost / len(survivors))
+            rounds = int(left / rungs / self.cost / measurements(len(survivors)))
             if rounds < 1 and not first:
                 break
             begin = self.round
@@ -205,7 +218,8 @@ class _Search:
     def rank(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Those that did not fail, the best first; of equals the simpler.
 
-        The score: the median of log FPS less the mean of its round, over the rounds after screening that all have.
+        The score: the median of the log ratio to the default less the mean of its round, over the rounds after
+        screening that all have.
         """
         default = self.space.default
         running = [c for c in candidates if c not in self.found.failures]
@@ -259,11 +273,16 @@ class _Search:
             found.why = "faster than the default in rounds of their own: the interval of the ratio lies above 1"
 
     def compare(self, a: Candidate, b: Candidate, begin: int, tests: int) -> FinalRatio:
-        """Ratio of FPS over the rounds from `begin`, paired; Bonferroni over `tests`."""
+        """Ratio of speed over the rounds from `begin`, paired; Bonferroni over `tests`."""
         logs = [one[a] - one[b] for n, one in self.logs.items() if n >= begin and a in one and b in one]
         confidence = 1 - (1 - CONFIDENCE) / tests
         middle, low, high = interval(logs, confidence)
         return FinalRatio(a, b, math.exp(middle), math.exp(low), math.exp(high), len(logs), confidence)
+
+
+def measurements(candidates: int) -> int:
+    """How many measurements a round of so many candidates takes, the default among them: it is in every set."""
+    return max(1, candidates - 1 + -(-(candidates - 1) // BESIDE))
 
 
 def interval(values: Sequence[float], confidence: float) -> tuple[float, float, float]:

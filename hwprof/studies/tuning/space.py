@@ -128,8 +128,9 @@ def _check_values(
     return tuple(sorted(chosen, key=lambda v: known.index(v)))
 
 
-# Counters are not looked at while searching, and one window tells the speed of one process.
-PLAN = LoopSettings(window_s=0.4, min_iterations=5, warmup_s=1.0, events=(), closed_window=False)
+# Counters are not looked at while searching.
+# The stretch alone is for the FPS that is shown, and no sensor is asked.
+PLAN = LoopSettings(window_s=0.4, alone_s=0.1, min_iterations=5, warmup_s=1.0, events=(), closed_window=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,23 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import statistics
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 from hwprof import speed
+from hwprof.analysis.turns import turns_of
 from hwprof.machine.cpus import allowed_cpus, check_cpus, parse_cpus
 from hwprof.plan.cases import PlannedCase, plan
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plan.winner import Subject, Winner, subject_of
 from hwprof.records import Kind, Run
 from hwprof.runner.launcher import Launcher
-from hwprof.runner.members import ATTEMPTS, PERMANENT
+from hwprof.runner.members import Ticket
 from hwprof.runner.rounds import Runner
 from hwprof.runner.workshop import Workshop
 from hwprof.studies.tuning import space as spaces
@@ -64,6 +67,7 @@ class Tuner:
     watch: Callable[[Measurement], None] = lambda step: None
     clock: Callable[[], float] = time.monotonic
     _known: dict[tuple[str, int], list[Run]] = field(default_factory=dict)
+    _sets: dict[str, list[Run]] = field(default_factory=dict)
     _planned: dict[Candidate, PlannedCase] = field(default_factory=dict)
     _count: int = 0
     _spent: float = 0.0
@@ -153,7 +157,7 @@ class Tuner:
         key = search_key(experiment)
         identity = self.results.begin_experiment(experiment.name, experiment.text, key, experiment.seed)
         for run in self.results.runs(kind=Kind.TUNING, experiment=identity):
-            self._known.setdefault((run.case.key, run.round), []).append(run)
+            self._keep(run)
         return identity
 
     def _measure(
@@ -162,29 +166,37 @@ class Tuner:
         workshop: Workshop,
         identity: int,
         space: Space,
-        candidate: Candidate,
+        candidates: Sequence[Candidate],
         number: int,
         stage: str,
-    ) -> TrialSpeed:
-        """One trial. As many attempts as a chance failure is worth; what the results hold is not measured anew."""
-        planned = self._plan_of(candidate, space)
-        runs = self._known.get((planned.case.key, number), [])
-        from_results = len(runs)
-        while not runs or (failed_by_chance(runs[-1]) and len(runs) < ATTEMPTS):
+    ) -> list[TrialSpeed]:
+        """One trial of each candidate, side by side; what the results hold is not measured anew."""
+        planned = [self._plan_of(candidate, space) for candidate in candidates]
+        is_known = all((p.case.key, number) in self._known for p in planned)
+        if not is_known:
             begin = self.clock()
-            run = runner.measure(planned, workshop, number)
-            seconds = round(self.clock() - begin, 3)
-            facts = {"search": search_key(runner.experiment), "stage": stage, "seconds": seconds}
-            run = dataclasses.replace(run, kind=Kind.TUNING, facts={**run.facts, "tuning": facts})
+            runs = runner.measure_set([Ticket(p, number) for p in planned], workshop, stretch_s=0.0)
+            share = (self.clock() - begin) / len(planned)
+            attempts = Counter((run.case.key, run.round) for run in runs)
+            for run in runs:
+                seconds = round(share / attempts[run.case.key, run.round], 3) if run.round == number else 0.0
+                facts = {"search": search_key(runner.experiment), "stage": stage, "seconds": seconds}
+                self._keep(dataclasses.replace(run, kind=Kind.TUNING, facts={**run.facts, "tuning": facts}))
             if self.results is not None:
-                self.results.add(run, identity)
-            runs = [*runs, run]
-            self._count += 1
-        measured = outcome(runs)
-        self._spent += measured.seconds
-        title = candidate.title(space.default)
-        self.watch(Measurement(title, stage, number, measured, self._spent, from_results == len(runs)))
-        return measured
+                self.results.add_all([run for key in attempts for run in self._known[key]], identity)
+            self._count += len(planned)
+        default = self._known[planned[0].case.key, number]
+        found = [outcome(self._known[p.case.key, number], default[-1], self._sets) for p in planned]
+        for candidate, measured in zip(candidates, found, strict=True):
+            self._spent += measured.seconds
+            title = candidate.title(space.default)
+            self.watch(Measurement(title, stage, number, measured, self._spent, is_known))
+        return found
+
+    def _keep(self, run: Run) -> None:
+        self._known.setdefault((run.case.key, run.round), []).append(run)
+        if "set" in run.facts:
+            self._sets.setdefault(run.facts["set"]["id"], []).append(run)
 
 
 def search_key(experiment: Experiment) -> str:
@@ -192,13 +204,11 @@ def search_key(experiment: Experiment) -> str:
     return hashlib.sha256(experiment.text.encode()).hexdigest()[:16]
 
 
-def failed_by_chance(run: Run) -> bool:
-    """Whether another attempt could end otherwise."""
-    return run.failure is not None and run.failure.code not in PERMANENT
+def outcome(runs: Sequence[Run], default: Run, sets: Mapping[str, Sequence[Run]]) -> TrialSpeed:
+    """The result of all attempts at one measurement: its speed, or why the candidate is out.
 
-
-def outcome(runs: list[Run]) -> TrialSpeed:
-    """The result of all attempts at one measurement: FPS, or why the candidate is out."""
+    `default`: the default's run in the same round; `sets`: all runs of a set, by its id.
+    """
     seconds = sum(float(run.facts["tuning"]["seconds"]) for run in runs)
     run = runs[-1]
     if run.failure is not None:
@@ -209,4 +219,24 @@ def outcome(runs: list[Run]) -> TrialSpeed:
         beyond = f"max error {run.fidelity.max_rel:.2g} of the largest output, {run.fidelity.tolerance:.2g} allowed"
         return TrialSpeed(None, seconds, f"unfaithful: {beyond}")
     fps = speed.of_run(run).fps
-    return TrialSpeed(fps, seconds, "" if fps is not None else "no speed: no bare window has times above 0")
+    ratio = None
+    if fps is not None:
+        beside = [other for other in sets[run.facts["set"]["id"]] if other.case.key == default.case.key]
+        ratio = speed_ratio(run, *(beside or [default]))
+    if ratio is None:
+        return TrialSpeed(None, seconds, "no speed: no bare slice or window has times above 0")
+    return TrialSpeed(fps, seconds, "", ratio)
+
+
+def speed_ratio(run: Run, default: Run) -> float | None:
+    """Speed of a run over the default's: the median over the turns that they have in common.
+
+    Where they were in no set together, since both do not fit into memory, it is the ratio of FPS by themselves. None:
+    times of 0.
+    """
+    if run.facts["set"]["id"] != default.facts.get("set", {}).get("id"):
+        ours, theirs = speed.of_run(run).fps, speed.of_run(default).fps
+        return ours / theirs if ours and theirs else None
+    medians = [[statistics.median(turn.slices[0]) for turn in turns_of(one)] for one in (default, run)]
+    ratios = [theirs / ours for theirs, ours in zip(*medians, strict=False) if theirs > 0 and ours > 0]
+    return statistics.median(ratios) if ratios else None

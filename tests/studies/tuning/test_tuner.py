@@ -13,15 +13,16 @@ from hwprof.errors import BadExperiment, NotAvailable, UsageError
 from hwprof.machine.facts import hardware
 from hwprof.plan import policy
 from hwprof.plan.experiment import Choice, parse
-from hwprof.records import Kind
+from hwprof.records import Kind, Role, Run, Slices, Window
 from hwprof.reports import tables
 from hwprof.reports.page import content
 from hwprof.reports.terminal import tuning as shown
 from hwprof.runner.rounds import Runner
 from hwprof.store import Results
 from hwprof.studies.tuning.space import Request
-from hwprof.studies.tuning.tuner import Measurement, Tuner, TuningResult
+from hwprof.studies.tuning.tuner import Measurement, Tuner, TuningResult, speed_ratio
 from hwprof.worker.protocol import LoopSettings
+from tests.factories import make_case
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("cache")]
 
@@ -53,7 +54,7 @@ def request(**fields: Any) -> Request:
 
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TuningResult, list[Measurement]]:
-    """One search that was broken off after its first measurement and gone on with; results file, outcome, steps."""
+    """One search that was broken off after its first set and gone on with; results file, outcome, steps."""
     path = tmp_path_factory.mktemp("tuned") / "r.db"
     steps: list[Measurement] = []
 
@@ -70,8 +71,10 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TuningResult,
 
 def test_a_search_goes_on_where_it_was_stopped(tuned: tuple[Path, TuningResult, list[Measurement]]) -> None:
     path, outcome, steps = tuned
-    assert [s.from_results for s in steps] == [True] + [False] * (len(steps) - 1)
-    assert outcome.measured == len(steps) - 1
+    first = [s.round for s in steps].count(0)
+    assert first == 2  # the default and its one change
+    assert [s.from_results for s in steps] == [True] * first + [False] * (len(steps) - first)
+    assert outcome.measured == len(steps) - first
     with Results.open(path) as results:
         runs = list(results.runs())
         assert len(runs) == len(steps)
@@ -218,3 +221,29 @@ def test_the_command_prints_its_evidence_as_json(tmp_path: Path, capsys: pytest.
 def test_a_budget_is_a_time(budget: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["tune", f"--budget={budget}", "--no-save"]) == 2
     assert "as 120s, 5m or 1h" in capsys.readouterr().err
+
+
+def test_the_candidates_of_a_round_are_measured_side_by_side_and_their_ratio_is_of_slices(
+    tuned: tuple[Path, TuningResult, list[Measurement]],
+) -> None:
+    path, outcome, _ = tuned
+    with Results.open(path) as results:
+        runs = list(results.runs())
+    for number in {run.round for run in runs}:
+        one = [run for run in runs if run.round == number]
+        assert len({run.facts["set"]["id"] for run in one}) == 1
+        assert {len(run.facts["set"]["members"]) for run in one} == {len(one)}
+    trials = {(trial.candidate, trial.round): trial.measured.ratio for trial in outcome.found.trials}
+    assert {ratio for (candidate, _), ratio in trials.items() if candidate == outcome.found.default} == {1.0}
+
+
+def test_a_ratio_is_the_median_over_common_turns() -> None:
+    def run(*latencies: int) -> Run:
+        count = len(latencies)
+        slices = Slices(tuple(range(count)), tuple(range(1, count + 1)), (1,) * count, tuple(range(count)))
+        window = Window(0, Role.PAIRED, -1, 0, count, latencies, slices=slices)
+        return Run("1", make_case(), windows=(window,), facts={"set": {"id": "a"}})
+
+    # the machine slows down by a factor of ten, for both: a ratio of medians would say something else
+    assert speed_ratio(run(5, 50, 500), run(10, 100, 1000, 7)) == 2.0
+    assert speed_ratio(run(10), run(0)) is None
