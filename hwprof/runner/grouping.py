@@ -54,7 +54,7 @@ def rounds_left(
     """Numbers of the rounds in which a set is yet to be measured. `places`: key and kind of each of its cases.
 
     A round is over where each case has a good run, or has failed `attempts` times (None: is tried again and again), or
-    is out since it has only ever failed. One in which a case is missing is repeated as a whole: under a new number
+    was left out since it has only ever failed. One in which a case is missing is repeated as a whole: under a new number
     where others have a good run, since a late run belongs to no set.
     """
     out = {key[:2] for key in failed} - {key[:2] for key in done}
@@ -63,7 +63,7 @@ def rounds_left(
         missing = [(case, kind, number) for case, kind in places if (case, kind, number) not in done]
         if attempts is None:
             return not missing
-        return all(failed.get(key, 0) >= attempts or key[:2] in out for key in missing)
+        return all(failed[key] >= attempts if key in failed else key[:2] in out for key in missing)
 
     tried = {number for case, kind, number in (*done, *failed) if (case, kind) in places}
     over = {number for number in tried if is_over(number)}
