@@ -54,8 +54,8 @@ def rounds_left(
     """Numbers of the rounds in which a set is yet to be measured. `places`: key and kind of each of its cases.
 
     A round is over where each case has a good run, or has failed `attempts` times (None: is tried again and again), or
-    was left out since it has only ever failed. One in which a case is missing is repeated as a whole: under a new number
-    where others have a good run, since a late run belongs to no set.
+    was left out since it has only ever failed. One in which a case is missing is repeated as a whole: under a new
+    number where others have a good run, since a late run belongs to no set.
     """
     out = {key[:2] for key in failed} - {key[:2] for key in done}
 
