@@ -1,4 +1,4 @@
-"""Measure an experiment: every case of a matrix, in interleaved rounds, each saved as it ends.
+"""Measure an experiment: every case of a matrix, in interleaved rounds, the cases of a network side by side.
 
 NAME is a built-in experiment (quick, every-framework) or the path of a .toml. Stop it at any time and start it again:
 what is done is not repeated. A case that fails costs itself only; it is tried once more, and again with --retry-failed.

@@ -1,4 +1,4 @@
-"""Runs the cases of an experiment: in rounds, interleaved, resumed where they stopped, each saved as it ends."""
+"""Runs the cases of an experiment: in rounds of sets, resumed where they stopped, each set saved when it has ended."""
 
 from __future__ import annotations
 

@@ -120,3 +120,28 @@ def test_a_started_sampler_has_samples_at_both_ends() -> None:
     sampler.stop()
     (series,) = sampler.series()
     assert len(series.values) >= 2
+
+
+def test_a_stopped_sampler_samples_again_after_a_new_start() -> None:
+    ticks = threading.Semaphore(0)
+
+    def count() -> float:
+        ticks.release()
+        return 1.0
+
+    sampler = Sampler([Sensors("n", [Channel("n", "")], [count])], hz=1000.0)
+    for _ in range(2):
+        sampler.start()
+        for _ in range(5):  # one at the start, the others from its thread
+            ticks.acquire()
+        sampler.stop()
+        while ticks.acquire(blocking=False):
+            pass
+        assert not [thread for thread in threading.enumerate() if thread.name == "hwprof-sampler"]
+
+
+def test_a_core_that_is_shared_is_doubted_once() -> None:
+    sampler = Sampler([], avoid=(0,), allowed=lambda: {0})
+    sampler.pin()
+    sampler.pin()
+    assert [doubt.code for doubt in sampler.doubts()] == ["sampler-shares-core"]

@@ -108,7 +108,10 @@ def test_a_network_that_fails_costs_only_its_own_cases_and_is_not_tried_for_ever
     assert len(sweep(path, bad, retry_failed=True)) >= 4
 
 
-def test_a_killed_sweep_loses_at_most_the_case_in_progress_and_leaves_no_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_sweep_loses_at_most_the_set_in_progress_and_leaves_no_process(
+    ended_by: signal.Signals, tmp_path: Path
+) -> None:
     path, toml = tmp_path / "r.db", tmp_path / "small.toml"
     toml.write_text(TEXT)
     words = [sys.executable, "-m", "hwprof", "sweep", str(toml), "--results", str(path)]
@@ -116,7 +119,7 @@ def test_a_killed_sweep_loses_at_most_the_case_in_progress_and_leaves_no_process
     assert program.stderr is not None
     lines = [program.stderr.readline() for _ in range(3)]
     workers = psutil.Process(program.pid).children(recursive=True)
-    program.send_signal(signal.SIGKILL)
+    program.send_signal(ended_by)
     program.wait()
     _, alive = psutil.wait_procs(workers, timeout=LONG_S)
     assert alive == []

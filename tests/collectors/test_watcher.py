@@ -1,0 +1,60 @@
+"""The watcher of one worker: how long its sensors need, when it samples, what it says of slices."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import pytest
+
+from hwprof.collectors.gauge import Sensors
+from hwprof.collectors.protocol import Channel, Gauge
+from hwprof.collectors.watcher import GaugeWatcher
+from hwprof.records import Reading, Role, Slices, Window
+
+
+def watcher(*channels: Channel, hz: float = 10.0) -> GaugeWatcher:
+    def make(pid: int | None) -> Sequence[Gauge]:
+        return [Sensors("sensors", channels, [lambda: 1.0] * len(channels))]
+
+    return GaugeWatcher(hz, (), factories=lambda: {"sensors": make})
+
+
+@pytest.mark.parametrize(
+    ("channels", "needed_s"),
+    [
+        ((), 1.0),
+        ((Channel("energy", "J", cumulative=True, interval_ns=1_000_000),), 1.0),
+        ((Channel("power", "W", interval_ns=500_000_000), Channel("temperature", "degC")), 5.0),
+        ((Channel("rss", "B", interval_ns=2_000_000_000),), 1.0),  # memory is no sensor
+    ],
+)
+def test_a_stretch_lasts_ten_intervals_of_the_slowest_sensor(channels: tuple[Channel, ...], needed_s: float) -> None:
+    with watcher(*channels) as watched:
+        assert watched.needed_s() == 0.0  # nothing is sampled yet
+        watched.started(1)
+        assert watched.needed_s() == pytest.approx(needed_s)
+
+
+def test_nothing_is_sampled_while_it_is_paused() -> None:
+    with watcher(Channel("power", "W"), hz=1e-3) as watched:
+        watched.started(1)
+        watched.pause()
+        paused = watched.series()[0].at_ns
+        watched.resume()
+        assert len(paused) == 2
+        assert len(watched.series()[0].at_ns) == 3
+
+
+def test_steal_is_a_share_of_the_windows_that_sensors_see() -> None:
+    stolen = Reading("cpu-steal[cpu0]", 0.05, unit="s")
+    bare = Window(0, Role.BARE, -1, 0, 1_000_000_000, (), (stolen,))
+    slices = Slices((0,), (9_000_000_000,), (1,), (0,))
+    paired = Window(1, Role.PAIRED, 0, 0, 9_000_000_000, (1,), slices=slices)
+    with watcher() as watched:
+        watched.started(1)
+        (doubt,) = watched.doubts([bare, paired])
+        assert doubt.code == "steal"
+        assert doubt.detail["percent"] == pytest.approx(5.0)
+        less = dataclasses.replace(bare, readings=(dataclasses.replace(stolen, value=0.01),))
+        assert watched.doubts([less, paired]) == []
