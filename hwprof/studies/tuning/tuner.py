@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import statistics
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -14,12 +14,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hwprof import speed
-from hwprof.analysis.turns import turns_of
 from hwprof.machine.cpus import allowed_cpus, check_cpus, parse_cpus
 from hwprof.plan.cases import PlannedCase, plan
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plan.winner import Subject, Winner, subject_of
-from hwprof.records import Kind, Run
+from hwprof.records import Kind, Role, Run
 from hwprof.runner.launcher import Launcher
 from hwprof.runner.members import Ticket
 from hwprof.runner.rounds import Runner
@@ -229,14 +228,24 @@ def outcome(runs: Sequence[Run], default: Run, sets: Mapping[str, Sequence[Run]]
 
 
 def speed_ratio(run: Run, default: Run) -> float | None:
-    """Speed of a run over the default's: the median over the turns that they have in common.
+    """Speed of a run over the default's, from the turns that they have in common (`speed.side_by_side`).
 
-    Where they were in no set together, since both do not fit into memory, it is the ratio of FPS by themselves. None:
-    times of 0.
+    Of fewer than three turns, or of no set together since both do not fit into memory, it is the ratio of FPS by
+    themselves. None: times of 0.
     """
-    if run.facts["set"]["id"] != default.facts.get("set", {}).get("id"):
-        ours, theirs = speed.of_run(run).fps, speed.of_run(default).fps
-        return ours / theirs if ours and theirs else None
-    medians = [[statistics.median(turn.slices[0]) for turn in turns_of(one)] for one in (default, run)]
-    ratios = [theirs / ours for theirs, ours in zip(*medians, strict=False) if theirs > 0 and ours > 0]
-    return statistics.median(ratios) if ratios else None
+    if run.facts["set"]["id"] == default.facts.get("set", {}).get("id"):
+        ours, theirs = speed.side_by_side([bare_turns(run), bare_turns(default)])[:, 0].tolist()
+        if math.isfinite(theirs - ours):
+            return math.exp(theirs - ours)
+    ours, theirs = speed.of_run(run).fps, speed.of_run(default).fps
+    return ours / theirs if ours and theirs else None
+
+
+def bare_turns(run: Run) -> speed.Turns:
+    """The bare slices of a run by turn; their CPU time is not asked for."""
+    windows = [(w, w.slices) for w in run.windows if w.role is Role.PAIRED and w.slices is not None]
+    medians = [m for window, slices in windows for m in speed.slice_medians(window.latencies_ns, slices.iterations)]
+    elapsed = [t1 - t0 for _, slices in windows for t0, t1 in zip(slices.t0_ns, slices.t1_ns, strict=True)]
+    iterations = [count for _, slices in windows for count in slices.iterations]
+    turns = [turn for _, slices in windows for turn in slices.turns]
+    return speed.by_turn(turns, medians, elapsed, [math.nan] * len(turns), iterations, run.case.batch)
