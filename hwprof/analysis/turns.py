@@ -25,12 +25,21 @@ LEAST_EACH = 5  # turns behind each predecessor
 LEAST_HALF = 2  # inferences in half a slice
 
 
+# On a core that others use, a process that has waited runs undisturbed at first, and is then taken off. This is no
+# effect of its turn.
+DISTURBED = "involuntary-switches"
+
+
 @dataclass(frozen=True, slots=True)
 class MeasuredTurn:
-    """The bare slices of one turn, in order of time, each as its latencies."""
+    """The bare slices of one turn, in order of time, each as its latencies.
+
+    `is_disturbed`: the scheduler took the CPU away in one of them.
+    """
 
     t0_ns: int
     slices: tuple[tuple[int, ...], ...]
+    is_disturbed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +60,23 @@ class TurnEffect:
 def turns_of(run: Run) -> list[MeasuredTurn]:
     """The turns of one run; none of one that was not measured in slices."""
     found: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
+    disturbed = set()
     for window in run.windows:
-        if window.role is not Role.PAIRED or window.slices is None:
+        slices = window.slices
+        if window.role is not Role.PAIRED or slices is None:
             continue
+        counted = next((counts.raw for counts in slices.counts if counts.metric == DISTURBED), ())
+        disturbed |= {turn for turn, switches in zip(slices.turns, counted, strict=False) if switches}
         at = 0
-        for t0, count, turn in zip(window.slices.t0_ns, window.slices.iterations, window.slices.turns, strict=True):
+        for t0, count, turn in zip(slices.t0_ns, slices.iterations, slices.turns, strict=True):
             found.setdefault(turn, []).append((t0, window.latencies_ns[at : at + count]))
             at += count
-    ordered = [sorted(slices) for _, slices in sorted(found.items())]
-    return [MeasuredTurn(slices[0][0], tuple(latencies for _, latencies in slices)) for slices in ordered]
+    turns = []
+    for turn, unordered in sorted(found.items()):
+        ordered = sorted(unordered)
+        latencies = tuple(one for _, one in ordered)
+        turns.append(MeasuredTurn(ordered[0][0], latencies, turn in disturbed))
+    return turns
 
 
 def trend(turns: Sequence[MeasuredTurn]) -> TurnEffect | None:
@@ -69,6 +86,8 @@ def trend(turns: Sequence[MeasuredTurn]) -> TurnEffect | None:
     """
     logs = []
     for turn in turns:
+        if turn.is_disturbed:
+            continue
         first, last = turn.slices[0], turn.slices[-1]
         if len(turn.slices) == 1:
             half = len(first) // 2
@@ -101,14 +120,18 @@ def predecessor(turns: Sequence[tuple[str, float]]) -> TurnEffect | None:
 
 
 def by_predecessor(runs: Sequence[Run]) -> Iterator[tuple[str, str, float]]:
-    """Of the runs of one set: key of the case, key of the case before, log latency less the mean of the run."""
-    everything: list[tuple[int, str, float]] = []
+    """Of the runs of one set: key of the case, key of the case before, log latency less the mean of the run.
+
+    Disturbed turns come before others, and are left out themselves.
+    """
+    everything: list[tuple[int, str, float | None]] = []
     for run in runs:
-        medians = [(turn.t0_ns, statistics.median(turn.slices[0])) for turn in turns_of(run)]
-        logs = [(at, math.log(median)) for at, median in medians if median > 0]
-        if logs:
-            mean = statistics.fmean(value for _, value in logs)
-            everything += [(at, run.case.key, value - mean) for at, value in logs]
-    everything.sort()
-    for (_, before, _), (_, case, value) in itertools.pairwise(everything):
-        yield case, before, value
+        medians = [(turn, statistics.median(turn.slices[0])) for turn in turns_of(run)]
+        logs = {turn.t0_ns: math.log(m) for turn, m in medians if m > 0 and not turn.is_disturbed}
+        mean = statistics.fmean(logs.values()) if logs else 0.0
+        everything += [
+            (turn.t0_ns, run.case.key, logs[turn.t0_ns] - mean if turn.t0_ns in logs else None) for turn, _ in medians
+        ]
+    for (_, before, _), (_, case, value) in itertools.pairwise(sorted(everything, key=lambda one: one[0])):
+        if value is not None:
+            yield case, before, value

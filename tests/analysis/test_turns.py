@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -18,7 +19,7 @@ from hwprof.analysis.turns import (
     trend,
     turns_of,
 )
-from hwprof.records import Role, Run, Slices, Window
+from hwprof.records import Role, Run, SliceCounts, Slices, Window
 from tests.factories import make_case
 
 US = 1000
@@ -88,13 +89,14 @@ def test_independence_of_the_case_before_is_no_effect() -> None:
     assert predecessor([("a", 0.0)] * 9 + [("b", 0.0)] * 9) is None
 
 
-def run(framework: str, *slices: tuple[int, int, int]) -> Run:
-    """A run of (start, turn, latency) slices with two inferences each."""
+def run(framework: str, *slices: tuple[int, int, int], switches: Sequence[int | None] = ()) -> Run:
+    """A run of (start, turn, latency) slices with two inferences each, and involuntary switches of each slice."""
     columns = Slices(
         tuple(t0 for t0, _, _ in slices),
         tuple(t0 + 5 for t0, _, _ in slices),
         (2,) * len(slices),
         tuple(turn for _, turn, _ in slices),
+        (SliceCounts("involuntary-switches", tuple(switches), "", "process", "rusage"),) if switches else (),
     )
     latencies = tuple(latency for _, _, latency in slices for _ in range(2))
     return Run(framework, make_case(framework), windows=(Window(0, Role.PAIRED, 0, 0, 99, latencies, slices=columns),))
@@ -118,3 +120,15 @@ def test_the_case_before_follows_from_the_times_of_turns() -> None:
     keys = {"a": a.case.key, "b": b.case.key}
     assert found == [(keys["b"], keys["a"]), (keys["b"], keys["b"]), (keys["a"], keys["b"])]
     assert all(value == pytest.approx(0) for _, _, value in by_predecessor([a, b]))
+
+
+def test_a_turn_from_which_the_scheduler_took_the_cpu_shows_no_effect() -> None:
+    disturbed = turns(12, 1, 40, lambda index, place: 100 if place < 0.5 else 150)
+    assert trend(disturbed) is not None
+    assert trend([dataclasses.replace(turn, is_disturbed=True) for turn in disturbed]) is None
+    a = run("a", (0, 0, 10), (30, 1, 10), switches=(0, None))
+    b = run("b", (10, 0, 20), (20, 1, 99), switches=(0, 3))
+    assert [turn.is_disturbed for one in (a, b) for turn in turns_of(one)] == [False, False, False, True]
+    found = [(case, before, value) for case, before, value in by_predecessor([a, b])]
+    assert [(case, before) for case, before, _ in found] == [(b.case.key, a.case.key), (a.case.key, b.case.key)]
+    assert all(value == pytest.approx(0) for _, _, value in found)
