@@ -31,8 +31,8 @@ ADVICE: Mapping[str, tuple[str, str]] = {
         "a core that nothing else uses (--cpus), or compare by throughput and CPU time per frame",
     ),
     "drift": (
-        "bare windows of one run differ by {percent:.1f} %",
-        "a fixed clock (cpupower frequency-set -g performance), more rounds (-r)",
+        "the speed changed by {percent:.1f} % while it was measured",
+        "stop what else runs; a fixed clock (cpupower frequency-set -g performance); more rounds (-r)",
     ),
     "overhead": (
         "counting adds {percent:.1f} % [{low:.1f} ... {high:.1f}] to the latency (95 % over {pairs} pairs of {of})",
@@ -108,9 +108,6 @@ def of_run(run: Run, physical_cpus: int) -> list[Doubt]:
 def _latency(run: Run) -> list[Doubt]:
     found = []
     bare = [w.latencies_ns for w in run.windows if w.role is Role.BARE and w.latencies_ns]
-    medians = [statistics.median(latencies) for latencies in bare]
-    if len(medians) > 1 and max(medians) > 1.05 * min(medians):
-        found.append(Doubt("drift", {"percent": 100 * (max(medians) / min(medians) - 1)}))
     pooled = sorted(t for latencies in bare for t in latencies)
     if len(pooled) >= 10:
         ratio = pooled[int(0.9 * len(pooled))] / statistics.median(pooled)

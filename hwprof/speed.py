@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from hwprof.records import Kind, Role, Run
 
 SIGMAS = 3.0
+BIN_NS = 50e6  # of throughput over time, where there are no slices
 CONFIDENCE = 0.95
 # Of the bootstrap within a stretch of time: the length of a block, and the least number of them.
 BLOCK_NS = 200e6
@@ -305,3 +306,27 @@ def _median_rank(n: int, confidence: float) -> int:
     logs = np.concatenate([[0.0], np.cumsum(np.log(n - k) - np.log(k + 1))]) - n * math.log(2)
     below = np.cumsum(np.exp(logs))  # below[i] = P(X <= i) = P(X < i + 1)
     return int((below <= (1 - confidence) / 2).sum())
+
+
+class Bins(NamedTuple):
+    """A window in bins that follow each other without a gap: start and length in ns, number of inferences."""
+
+    start_ns: NDArray[np.float64]
+    length_ns: NDArray[np.float64]
+    iterations: NDArray[np.int64]
+
+
+def bins(latencies: ArrayLike, elapsed_ns: float, width_ns: float = BIN_NS) -> Bins:
+    """Cut back-to-back inferences into bins of about `width_ns`, each of at least one inference that ends in it.
+
+    An inference ends where the durations up to it add up to, scaled so that the last one ends at `elapsed_ns`: the
+    loop's own time is spread evenly. A last bin shorter than half of the width belongs to the one before.
+    """
+    ends = np.cumsum(_values(latencies))
+    if not len(ends) or ends[-1] <= 0 or elapsed_ns <= 0:
+        return Bins(np.empty(0), np.empty(0), np.empty(0, dtype=np.int64))
+    ends *= elapsed_ns / ends[-1]
+    number = np.minimum(ends // width_ns, max(0.0, round(elapsed_ns / width_ns) - 1))
+    last = np.flatnonzero(np.append(number[1:] != number[:-1], True))
+    edges, counts = np.append(0.0, ends[last]), np.diff(np.append(-1, last))
+    return Bins(edges[:-1], np.diff(edges), counts)

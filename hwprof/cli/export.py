@@ -2,7 +2,8 @@
 
 CSV and Parquet hold one row per run: what was run, FPS, latency, and every metric per frame (levels such as watts as
 they are). Missing is an empty field, never 0; simulated counts have columns named metric@callgrind. JSON holds every
-run in full: windows, latencies, readings, gauges, doubts. pyperf holds latencies for `pyperf compare_to` and `stats`.
+run in full: windows, slices, latencies, readings, gauges, doubts. pyperf holds latencies for `pyperf compare_to` and
+`stats`. With --over-time, CSV and Parquet hold one row per slice, and per 50 ms of the bare stretch.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("native", "simulated", "layers", "command", "tuning", "all"),
         help="which runs (default: native; JSON: all)",
     )
+    add("--over-time", action="store_true", help="CSV, Parquet: frames per second over time, a row per slice")
     add_unmasked(parser)
 
 
@@ -34,9 +36,10 @@ def main(args: argparse.Namespace) -> int:
 
     chosen = format_of(args.format, args.output)
     with Results.open(default_path(args.results), masked=not args.unmasked) as results:
-        count = export(results, chosen, args.output, args.kind)
+        count = export(results, chosen, args.output, args.kind, args.over_time)
         if not count and args.kind is None and next(iter(results.runs(kind="command")), None) is not None:
             print("hwprof: no native runs; those of commands: --kind command", file=sys.stderr)
     if args.output != STDOUT:
-        print(f"{count} run{'' if count == 1 else 's'} -> {args.output}", file=sys.stderr)
+        what = "row" if args.over_time else "run"
+        print(f"{count} {what}{'' if count == 1 else 's'} -> {args.output}", file=sys.stderr)
     return EXIT_OK

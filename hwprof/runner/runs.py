@@ -11,6 +11,7 @@ from typing import Any
 
 from hwprof import doubts, plugins
 from hwprof.analysis import estimator
+from hwprof.analysis.over_time import drift
 from hwprof.collectors import lost_counts
 from hwprof.collectors.protocol import Unavailable
 from hwprof.collectors.readings import missing_readings
@@ -102,4 +103,5 @@ class RunFactory:
         found += watcher.doubts(windows)
         found += doubts.of_run(run, os.cpu_count() or 1)
         found += estimator.doubts(run)
+        found += drift.doubts(run)
         return dataclasses.replace(run, doubts=tuple(found))

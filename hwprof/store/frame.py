@@ -36,7 +36,7 @@ RUN_COLUMNS = (
     *("fps", "throughput", *SHARES, "set", *PAIRED),
     *("counted_throughput", "latency_ms", "p90_ms", "p99_ms", "outliers", "iterations"),
     *("load_ms", "peak_rss_mib", "max_rel", "top1", "faithful", "macs", "params", "emulated"),
-    *("tuned", "threads_tuned", "call"),
+    *("tuned", "threads_tuned", "call", "first_ms", "undisturbed"),
 )
 
 
@@ -148,6 +148,7 @@ def _identity(
         "throughput": _speeds(r.throughput for r in runs),
         "latency_ms": _speeds(r.latency_ns for r in runs) / 1e6,
         "load_ms": _floats(r.load_ns for r in runs) / 1e6,
+        "first_ms": _floats((r.facts.get("warmup") or {}).get("first_ns") or None for r in runs) / 1e6,
         "peak_rss_mib": _floats(r.facts.get("peak_rss_bytes") for r in runs) / MIB,
         "max_rel": _floats(None if f is None else f.max_rel for f in fidelity),
         "top1": _floats(None if f is None else f.top1 for f in fidelity),
@@ -178,13 +179,20 @@ def _speed(
 ) -> dict[str, Floats]:
     """What is computed from the latencies of bare windows, and the throughput of counted windows."""
     n, w, r = len(runs), schema.window, schema.run
-    out = {name: np.full(n, np.nan) for name in ("p90_ms", "p99_ms", "outliers", "iterations", "counted_throughput")}
-    bare = select(w.c.run_id, w.c.latencies).join(r, w.c.run_id == r.c.id).where(w.c.role == Role.BARE.value)
+    names = ("p90_ms", "p99_ms", "outliers", "iterations", "counted_throughput", "undisturbed")
+    out = {name: np.full(n, np.nan) for name in names}
+    bare = (
+        select(w.c.run_id, w.c.latencies, w.c.disturbed)
+        .join(r, w.c.run_id == r.c.id)
+        .where(w.c.role == Role.BARE.value)
+    )
     pooled: dict[int, list[bytes]] = {}
-    for run_id, blob in connection.execution_options(yield_per=500).execute(
+    for run_id, blob, disturbed in connection.execution_options(yield_per=500).execute(
         of_kind(bare, kind).order_by(w.c.run_id, w.c.idx)
     ):
         pooled.setdefault(rows[run_id], []).append(blob)
+        if disturbed is not None and blob:
+            out["undisturbed"][rows[run_id]] = 1 - len(disturbed) / len(blob)
     alike: dict[int, list[int]] = defaultdict(list)
     for index, blobs in pooled.items():
         alike[sum(map(len, blobs))].append(index)

@@ -286,3 +286,10 @@ class Results:
 
         frame = build(self._database, kind)
         return frame if self._database.masker is None else self._database.masker.frame(frame)
+
+    def over_time(self, kind: str | None = "native") -> pd.DataFrame:
+        """Frames per second over time, one row per slice or bin (see hwprof.store.over_time); `kind` as of `frame`."""
+        from hwprof.store.over_time import build
+
+        frame = build(self._database, kind)
+        return frame if self._database.masker is None else self._database.masker.frame(frame)

@@ -8,6 +8,7 @@ this case's. Standard library only.
 from __future__ import annotations
 
 import os
+import pickle
 import random
 import resource
 from array import array
@@ -43,21 +44,44 @@ class Slice:
     resident_pages: int | None
 
 
+class SliceLog:
+    """Slices of one role, kept in a file in memory that is not mapped.
+
+    Two kilobytes a slice in the heap would look like a leak of the framework's.
+    """
+
+    def __init__(self) -> None:
+        self._file = os.fdopen(os.memfd_create("slices", os.MFD_CLOEXEC), "w+b")
+        self.count, self.iterations, self.elapsed_ns = 0, 0, 0
+
+    def append(self, slice_: Slice) -> None:
+        """Write one."""
+        pickle.dump(slice_, self._file, pickle.HIGHEST_PROTOCOL)
+        self.count += 1
+        self.iterations += len(slice_.latencies_ns)
+        self.elapsed_ns += slice_.t1_ns - slice_.t0_ns
+
+    def take(self) -> list[Slice]:
+        """Read all, once, at the end."""
+        with self._file as file:
+            file.seek(0)
+            return [pickle.load(file) for _ in range(self.count)]
+
+
 @dataclass(slots=True)
 class Pairs:
     """The pairs of one pass."""
 
     pass_: Pass | None
-    bare: list[Slice] = field(default_factory=list)
-    counted: list[Slice] = field(default_factory=list)
+    bare: SliceLog = field(default_factory=SliceLog)
+    counted: SliceLog = field(default_factory=SliceLog)
     orders: list[bool] = field(default_factory=list)  # whether the counted slice is first, of the pairs to come
 
     def is_complete(self, plan: LoopSettings) -> bool:
         """Whether bare slices make up what was asked for."""
         if plan.iterations is not None:
-            return sum(len(s.latencies_ns) for s in self.bare) >= plan.iterations
-        elapsed = sum(s.t1_ns - s.t0_ns for s in self.bare)
-        return len(self.bare) >= MIN_PAIRS and elapsed >= plan.window_s * 1e9
+            return self.bare.iterations >= plan.iterations
+        return self.bare.count >= MIN_PAIRS and self.bare.elapsed_ns >= plan.window_s * 1e9
 
 
 class SlicedMeasurement:
@@ -81,9 +105,9 @@ class SlicedMeasurement:
 
     def run_turn(self) -> None:
         """Inferences that are not measured, then whole pairs of the pass that has the fewest."""
-        pairs = min((p for p in self._pairs if not p.is_complete(self._plan)), key=lambda p: len(p.bare))
+        pairs = min((p for p in self._pairs if not p.is_complete(self._plan)), key=lambda p: p.bare.count)
         if self.turns == 0 or self._loop.clock() - self._ended_ns > SHORT_PAUSE * self._latency_ns:
-            _, _, latencies = self._loop.run(None, TURN_WARM_S * self._plan.turn_pairs, 1, len(pairs.bare))
+            _, _, latencies = self._loop.run(None, TURN_WARM_S * self._plan.turn_pairs, 1, pairs.bare.count)
             self._latency_ns = min(latencies)
         for _ in range(self._plan.turn_pairs):
             if not pairs.is_complete(self._plan):
@@ -92,7 +116,7 @@ class SlicedMeasurement:
         self._ended_ns = self._loop.clock()
 
     def _run_pair(self, pairs: Pairs) -> None:
-        iterations, first = self._iterations(pairs), len(pairs.bare)
+        iterations, first = self._iterations(pairs), pairs.bare.count
         both = [(pairs.bare, None), (pairs.counted, pairs.pass_)] if pairs.pass_ is not None else [(pairs.bare, None)]
         if not pairs.orders:  # of two pairs one has either order: a clock that falls is no overhead
             pairs.orders = self._rng.sample([False, True], 2)
@@ -105,7 +129,7 @@ class SlicedMeasurement:
         """Of the next slice; None: as many as begin in its time."""
         if self._plan.iterations is None:
             return None
-        left = self._plan.iterations - sum(len(s.latencies_ns) for s in pairs.bare)
+        left = self._plan.iterations - pairs.bare.iterations
         return min(left, max(1, int(self._plan.slice_s * 1e9 / max(1, self._latency_ns))))
 
     def _run_slice(self, pass_: Pass | None, iterations: int | None, first: int) -> Slice:
@@ -134,8 +158,8 @@ class SlicedMeasurement:
         os.close(self._statm)
         found: list[Window] = []
         for pairs in self._pairs:
-            for role, slices in ((Role.PAIRED, pairs.bare), (Role.COUNTED, pairs.counted)):
-                if slices:
+            for role, log in ((Role.PAIRED, pairs.bare), (Role.COUNTED, pairs.counted)):
+                if slices := log.take():
                     found.append(self._window(len(found), role, pairs.pass_, slices))
         return found
 

@@ -45,13 +45,15 @@ def format_of(asked: str | None, output: str) -> str:
     return asked
 
 
-def export(results: Results, format_: str, output: str, kind: str | None = None) -> int:
+def export(results: Results, format_: str, output: str, kind: str | None = None, over_time: bool = False) -> int:
     """Write the results to the file `output` ("-": stdout); how many runs were written.
 
     `kind` None: native runs in the tables, runs of every kind in JSON; "all": every kind. Raises NotInstalled
     without pyarrow for Parquet, UsageError for Parquet on a terminal, ResultsError where the file can't be written.
     """
     format_of(format_, output)
+    if over_time and format_ not in ("csv", "parquet"):
+        raise UsageError("rows over time are a table", "use --format csv or parquet: JSON has the slices of every run")
     if format_ == "parquet":
         require_pyarrow()
         if output == STDOUT and sys.stdout.isatty():
@@ -60,7 +62,8 @@ def export(results: Results, format_: str, output: str, kind: str | None = None)
         return _put(output, lambda file: write_json(results, file, None if kind in (None, "all") else kind))
     if format_ == "pyperf":
         return _put(output, lambda file: write_pyperf(results, file))
-    frame = results.frame(None if kind == "all" else kind or Kind.NATIVE)
+    read = results.over_time if over_time else results.frame
+    frame = read(None if kind == "all" else kind or Kind.NATIVE)
     return _put(output, lambda file: (write_csv if format_ == "csv" else write_parquet)(frame, file))
 
 

@@ -25,7 +25,7 @@ from hwprof.reports.background import Background
 from hwprof.reports.page import content
 from hwprof.store import Results, layers
 
-# Metrics that the factors of a ratio and the table of commands need; the frame has all of them.
+# Metrics that the factors of a ratio, the table of commands and memory growth need; the frame has all of them.
 ANCHORS = (
     Name.TASK_CLOCK,
     Name.CPU_USER_TIME,
@@ -34,6 +34,7 @@ ANCHORS = (
     Name.INSTRUCTIONS,
     Name.CYCLES.user,
     Name.INSTRUCTIONS.user,
+    Name.RSS,
 )
 TIMELINES = 6
 LAYERED = 4

@@ -15,7 +15,7 @@ from hwprof.analysis.speeds import PLACE, places, with_energy
 from hwprof.analysis.topdown import bars
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Kind
-from hwprof.reports.html import association, factors, hardware, speed, tables
+from hwprof.reports.html import association, factors, hardware, over_time, speed, tables
 from hwprof.reports.html.gather import Material
 from hwprof.reports.html.model import Figure, Page, Scatter, Section
 from hwprof.reports.page import content, detail
@@ -50,7 +50,7 @@ def build(material: Material) -> Page:
     scatters: list[Scatter] = []
     sections = [_speed(material), *_associations(material, scatters)]
     if len(report.fps):
-        sections += [section(material) for section in (_factors, _hardware, _energy, _timelines, _layers)]
+        sections += [section(material) for section in (_factors, _hardware, _energy, _over_time, _timelines, _layers)]
     sections += [_machine(material), _doubts(material)]
     if len(material.frame):
         sections.append(Section("runs", "Runs", tables=(tables.runs_table(material.frame),)))
@@ -198,6 +198,23 @@ def _energy(material: Material) -> Section:
     title, note = "Energy per frame against FPS", "Up and to the left is better: no point there is beaten in both."
     figure = speed.cloud(both, "energy", "J per frame", 1.0, material.variants, "energy", title, note)
     return Section("energy", "Energy", tuple(energy.sources(frame)), (figure,))
+
+
+def _over_time(material: Material) -> Section:
+    chosen = over_time.choose(material.frame, material.runs)
+    figures = tuple(
+        over_time.figure(name, cases, material.variants, f"fps-time-{i}")
+        for i, (name, cases) in enumerate(chosen.items())
+    )
+    title = "FPS over time"
+    if not figures:
+        return Section("fps-time", title, absent=("No FPS over time: no run holds latencies of single inferences.",))
+    words = (
+        "The median round of each framework at its largest batch, of the largest networks; "
+        "hwprof export --over-time has every run.",
+        *over_time.sentences(chosen),
+    )
+    return Section("fps-time", title, words, figures)
 
 
 def _timelines(material: Material) -> Section:

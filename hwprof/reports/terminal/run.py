@@ -14,6 +14,7 @@ from hwprof.analysis.omissions import why_no_speed
 from hwprof.collectors import modelled_caches
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Exactness, Fidelity, Kind, Origin, Reading, Role, Run, Shape, Window, to_json
+from hwprof.reports import over_time
 from hwprof.speed import (
     Speed,
     bare_latencies,
@@ -48,8 +49,12 @@ def text(runs: Sequence[Run]) -> str:
 
 
 def document(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """The records of the runs as they are stored, as plain JSON."""
-    return [to_json(run) for run in runs]
+    """The records of the runs as they are stored, as plain JSON; `facts` has what they show over time, too."""
+    found = [to_json(run) for run in runs]
+    for run, data in zip(runs, found, strict=True):
+        if run.kind is Kind.NATIVE and run.failure is None:
+            data["facts"]["over_time"] = over_time.document([run])
+    return found
 
 
 def failures(runs: Sequence[Run]) -> list[str]:
@@ -132,6 +137,7 @@ def speed(runs: Sequence[Run]) -> list[str]:
         lines.append(
             f"  load        {statistics.median(loads) / 1e6:>10.0f} ms   peak RSS {max(peaks) / 2**20:,.0f} MiB"
         )
+    lines += over_time.lines(runs)
     fidelity = runs[0].fidelity
     if fidelity is None:
         outputs = "not compared"

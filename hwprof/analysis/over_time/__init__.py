@@ -1,0 +1,6 @@
+"""What slices and the bare stretch of a run show over time. Pure functions on runs.
+
+Modules: `throughput` (frames per second over time), `drift` (trend, a change, warm-up), `growth` (of the resident
+set), `inputs` (latency by input sample), `disturbed` (inferences that lost the CPU), `counters` (events per slice),
+`findings` (all of it for one case).
+"""

@@ -1,0 +1,95 @@
+"""Memory growth: the resident set against the inferences so far. A leak has a name and an interval.
+
+The slope is Theil and Sen's over blocks of slices of both roles in the order of time. Residuals of a resident set are
+not independent (what was allocated stays), so the interval is not theirs: it is that of the median increment of a
+block (sign test), and a few steps at any time, as of a cache that fills, do not make growth. Inferences that begin a
+turn are not recorded: their number is what fits in `turn_warm_s`, at least one for a turn.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwprof.analysis.over_time.drift import theil_sen
+from hwprof.collectors.vocabulary import Name
+from hwprof.records import Role, Run
+from hwprof.speed import median_interval
+
+BLOCKS = 12
+PAGE = 4096.0
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """Bytes of resident set per 1,000 inferences, with a 95 % interval within these runs.
+
+    `own`: what hwprof's own bookkeeping of slices may come to, at most a page for each.
+    """
+
+    value: float
+    low: float
+    high: float
+    own: float
+    inferences: int
+
+    @property
+    def is_evident(self) -> bool:
+        """Above 0, above a page per 1,000 inferences, and above what hwprof itself may take."""
+        return self.low > max(PAGE, self.own)
+
+
+def estimate(runs: Iterable[Run]) -> Growth | None:
+    """The growth of one case over its rounds; None: too few slices, or no resident set in them."""
+    slopes: list[float] = []
+    increments: list[float] = []
+    inferences, slices = 0, 0
+    for run in runs:
+        done, resident = _levels(run)
+        if len(done) < 2 * 6 or done[-1] <= done[0]:
+            continue
+        ends = np.unique(np.linspace(0, len(done) - 1, min(BLOCKS, len(done) // 2) + 1).round().astype(np.int64))
+        x, y = done[ends], resident[ends]
+        increments += (np.diff(y) / np.diff(x)).tolist()
+        slopes.append(theil_sen(x, y).value)
+        inferences += int(done[-1])
+        slices += len(done)
+    if not slopes:
+        return None
+    value = statistics.median(slopes)
+    _, low, high = median_interval(increments)
+    if low is None or high is None:
+        return None
+    own = PAGE * slices / inferences
+    return Growth(1000 * value, 1000 * min(low, value), 1000 * max(high, value), 1000 * own, inferences)
+
+
+def _levels(run: Run) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(inferences so far, bytes) at the end of each slice of a run, in the order of time."""
+    rows: list[tuple[int, int, int, float]] = []
+    for window in run.windows:
+        if window.slices is None or window.role not in (Role.PAIRED, Role.COUNTED):
+            continue
+        counts = next((c for c in window.slices.counts if c.metric == Name.RSS), None)
+        if counts is None:
+            continue
+        s = window.slices
+        rows += [
+            (end, turn, n, raw * counts.scale)
+            for end, turn, n, raw in zip(s.t1_ns, s.turns, s.iterations, counts.raw, strict=True)
+            if raw is not None
+        ]
+    rows.sort()
+    if not rows:
+        return np.empty(0), np.empty(0)
+    latency = statistics.median(t for w in run.windows if w.slices is not None for t in w.latencies_ns)
+    warm = max(1, math.ceil(1e9 * run.facts.get("turn_warm_s", 0.0) / max(1, latency)))
+    turns = np.array([turn for _, turn, _, _ in rows])
+    begins = np.append(True, turns[1:] != turns[:-1])
+    done = np.cumsum([n for _, _, n, _ in rows] + warm * begins)
+    return done.astype(np.float64), np.array([level for _, _, _, level in rows])
