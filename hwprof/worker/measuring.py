@@ -17,7 +17,7 @@ from hwprof.records import Doubt, Role, Window, to_json
 from hwprof.worker.common import Stage, compare, load_model, open_counters, run_window, task_count
 from hwprof.worker.loop import Loop, Warmup, no_garbage_collection, rehearse, schedule, warm_up
 from hwprof.worker.protocol import Job, Link
-from hwprof.worker.slices import TURN_WARM_S, SlicedMeasurement, switch_reader
+from hwprof.worker.slices import SlicedMeasurement, switch_reader
 
 # PyTorch's first inference in QEMU takes 7 % more instructions than later ones, the second 0.4 %.
 EMULATED_WARMUP = 3
@@ -51,7 +51,6 @@ def measure(job: Job, link: Link, stage: Stage) -> None:
                 "ring": len(ring),
                 "slice_s": job.plan.slice_s,
                 "turn_pairs": job.plan.turn_pairs,
-                "turn_warm_s": TURN_WARM_S * job.plan.turn_pairs,
                 "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
                 "cpu_features": cpu_features(),
             }

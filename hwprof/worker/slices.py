@@ -29,6 +29,8 @@ TURN_WARM_S = 0.005
 SHORT_PAUSE = 0.01
 WIDE = 1 << 64
 INT64_MAX = (1 << 63) - 1
+# Inferences of the turns so far at the end of a slice, those that are not measured too.
+DONE = SliceCounts("inferences", (), "", "process", "loop", 1.0, Shape.LEVEL)
 RESIDENT = SliceCounts("rss", (), "B", "process", "proc:statm", resource.getpagesize(), Shape.LEVEL)
 
 
@@ -42,6 +44,7 @@ class Slice:
     latencies_ns: array[int]
     counted: tuple[tuple[Snapshot, ...], ...]
     resident_pages: int | None
+    done: int
 
 
 class SliceLog:
@@ -96,7 +99,7 @@ class SlicedMeasurement:
         self._rng = random.Random(plan.order)
         self._pairs = [Pairs(pass_) for pass_ in passes] or [Pairs(None)]
         self._statm = os.open("/proc/self/statm", os.O_RDONLY)
-        self._latency_ns = self._ended_ns = 0
+        self._latency_ns = self._ended_ns = self._done = 0
         self.turns = 0
 
     def is_complete(self) -> bool:
@@ -109,6 +112,7 @@ class SlicedMeasurement:
         if self.turns == 0 or self._loop.clock() - self._ended_ns > SHORT_PAUSE * self._latency_ns:
             _, _, latencies = self._loop.run(None, TURN_WARM_S * self._plan.turn_pairs, 1, pairs.bare.count)
             self._latency_ns = min(latencies)
+            self._done += len(latencies)
         for _ in range(self._plan.turn_pairs):
             if not pairs.is_complete(self._plan):
                 self._run_pair(pairs)
@@ -145,7 +149,8 @@ class SlicedMeasurement:
         counted = tuple(
             differences(session.groups, b, a) for session, b, a in zip(sessions, before, reversed(after), strict=True)
         )
-        return Slice(self.turns, t0, t1, latencies, counted, self._resident())
+        self._done += len(latencies)
+        return Slice(self.turns, t0, t1, latencies, counted, self._resident(), self._done)
 
     def _resident(self) -> int | None:
         try:
@@ -175,6 +180,7 @@ class SlicedMeasurement:
             readings += session.review(readings_between(groups, nothing, totals, chosen))
             counts += counts_of(session.groups, counted, totals, chosen)
         counts.append(replace(RESIDENT, raw=tuple(s.resident_pages for s in slices)))
+        counts.append(replace(DONE, raw=tuple(s.done for s in slices)))
         columns = Slices(
             tuple(s.t0_ns for s in slices),
             tuple(s.t1_ns for s in slices),

@@ -27,15 +27,18 @@ def sliced(
 ) -> Run:
     """Pairs of slices of 1 ms inferences times `scale` (per pair); `resident`: pages after each slice, in order."""
     rng = np.random.default_rng(seed)
-    edges, now = [], 0
+    now, inferences = 0, 0
+    done: dict[Role, list[int]] = {Role.PAIRED: [], Role.COUNTED: []}
     latencies: dict[Role, list[int]] = {Role.PAIRED: [], Role.COUNTED: []}
     times: dict[Role, list[tuple[int, int]]] = {Role.PAIRED: [], Role.COUNTED: []}
     for factor in scale:
+        inferences += 5  # as a turn begins
         for role in (Role.PAIRED, Role.COUNTED):
             own = (1e6 * factor * np.exp(rng.normal(0, noise) + rng.normal(0, noise, per_slice))).astype(int).tolist()
             latencies[role] += own
             times[role].append((now, now + sum(own)))
-            edges.append(now)
+            inferences += per_slice
+            done[role].append(inferences)
             now += sum(own) + 200_000
     windows = []
     for index, (role, several) in enumerate(times.items()):
@@ -43,11 +46,12 @@ def sliced(
         pages = tuple(resident[index::2]) if resident is not None else (0,) * len(t0)
         counts = (
             SliceCounts("rss", pages, "B", scale=PAGE, shape=Shape.LEVEL),
+            SliceCounts("inferences", tuple(done[role]), shape=Shape.LEVEL),
             SliceCounts("run-queue-wait", (None, *[20_000_000] * (len(t0) - 1)), "s", scale=1e-9),
         )
         slices = Slices(t0, t1, (per_slice,) * len(t0), tuple(range(len(t0))), counts)
         windows.append(Window(index, role, index - 1, t0[0], t1[-1], tuple(latencies[role]), (), slices))
-    return Run("1", Case("f", "n", "", 32, batch=2), windows=tuple(windows), facts={"turn_warm_s": 0.005})
+    return Run("1", Case("f", "n", "", 32, batch=2), windows=tuple(windows))
 
 
 def stretch(latencies: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.float64]], ring: int = 1) -> Run:
@@ -85,7 +89,7 @@ def test_runs_of_before_have_points_and_say_nothing_else() -> None:
 
 def test_counters_over_time_are_per_frame_and_a_level_is_as_it_is() -> None:
     run = sliced([1.0] * 4, resident=[100] * 8)
-    rss, wait = counters.traces(run)[:2]
+    rss, _, wait = counters.traces(run)[:3]
     assert rss.values.tolist() == [100 * PAGE] * 4
     assert np.isnan(wait.values[0])  # it could not be read: never 0
     assert wait.values[1:] == pytest.approx(0.02 / 40)
@@ -156,7 +160,7 @@ def test_the_interval_of_memory_growth_covers_a_planted_leak() -> None:
     for seed in range(DRAWS):
         found = growth.estimate([sliced([1.0] * 25, seed, resident=leak(8.0, seed))])
         assert found is not None
-        # 5 inferences before each pair are not recorded
+        # 40 inferences in a pair and 5 before
         covered.append(found.low <= 1000 * 8.0 * PAGE / 22.5 <= found.high)
         assert found.is_evident
     assert sum(covered) >= 0.95 * DRAWS

@@ -2,13 +2,11 @@
 
 The slope is Theil and Sen's over blocks of slices of both roles in the order of time. Residuals of a resident set are
 not independent (what was allocated stays), so the interval is not theirs: it is that of the median increment of a
-block (sign test), and a few steps at any time, as of a cache that fills, do not make growth. Inferences that begin a
-turn are not recorded: their number is what fits in `turn_warm_s`, at least one for a turn.
+block (sign test), and a few steps at any time, as of a cache that fills, do not make growth.
 """
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,11 +16,12 @@ from numpy.typing import NDArray
 
 from hwprof.analysis.over_time.drift import theil_sen
 from hwprof.collectors.vocabulary import Name
-from hwprof.records import Role, Run
+from hwprof.records import Run
 from hwprof.speed import median_interval
 
 BLOCKS = 12
 PAGE = 4096.0
+INFERENCES = "inferences"  # the column of slices that counts them, those that begin a turn too
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +69,13 @@ def estimate(runs: Iterable[Run]) -> Growth | None:
 
 
 def _levels(run: Run) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(inferences so far, bytes) at the end of each slice of a run, in the order of time."""
-    rows: list[tuple[int, int, int, float]] = []
+    """(inferences so far, bytes) at the end of each slice of a run, in the order of time; empty: not recorded."""
+    rows: list[tuple[int, float]] = []
     for window in run.windows:
-        if window.slices is None or window.role not in (Role.PAIRED, Role.COUNTED):
-            continue
-        counts = next((c for c in window.slices.counts if c.metric == Name.RSS), None)
-        if counts is None:
-            continue
-        s = window.slices
-        rows += [
-            (end, turn, n, raw * counts.scale)
-            for end, turn, n, raw in zip(s.t1_ns, s.turns, s.iterations, counts.raw, strict=True)
-            if raw is not None
-        ]
+        columns = {c.metric: c for c in window.slices.counts} if window.slices is not None else {}
+        resident, done = columns.get(Name.RSS), columns.get(INFERENCES)
+        if resident is not None and done is not None:
+            both = zip(done.raw, resident.raw, strict=True)
+            rows += [(n, raw * resident.scale) for n, raw in both if n is not None and raw is not None]
     rows.sort()
-    if not rows:
-        return np.empty(0), np.empty(0)
-    latency = statistics.median(t for w in run.windows if w.slices is not None for t in w.latencies_ns)
-    warm = max(1, math.ceil(1e9 * run.facts.get("turn_warm_s", 0.0) / max(1, latency)))
-    turns = np.array([turn for _, turn, _, _ in rows])
-    begins = np.append(True, turns[1:] != turns[:-1])
-    done = np.cumsum([n for _, _, n, _ in rows] + warm * begins)
-    return done.astype(np.float64), np.array([level for _, _, _, level in rows])
+    return np.array([n for n, _ in rows], dtype=np.float64), np.array([level for _, level in rows])

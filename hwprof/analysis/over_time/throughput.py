@@ -49,8 +49,7 @@ def _trace(window: Window, batch: int, first_ns: int) -> SpeedTrace:
         length = np.asarray(window.slices.t1_ns, dtype=np.float64) - first_ns - start
         iterations = np.asarray(window.slices.iterations, dtype=np.int64)
     order = np.argsort(start, kind="stable")
-    parts = np.split(latencies, np.cumsum(iterations)[:-1]) if len(iterations) else []
-    medians = np.array([np.median(part) for part in parts])
+    medians = np.array(speed.slice_medians(latencies, iterations.tolist()))
     with np.errstate(divide="ignore"):
         fps = batch * iterations * 1e9 / length
     at_s, seconds, fps, medians = (c[order] for c in (start / 1e9, length / 1e9, fps, medians))
