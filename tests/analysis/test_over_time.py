@@ -197,6 +197,20 @@ def test_an_input_that_costs_more_is_named_with_an_interval() -> None:
     assert found.high > 1.10
 
 
+def test_noise_that_lasts_for_several_inferences_names_no_input() -> None:
+    said = []
+    for seed in range(DRAWS):
+        rng, level = np.random.default_rng(seed), 0.0
+        logs = []
+        for _ in range(32 * 24):
+            level = 0.9 * level + rng.normal(0, 0.03)
+            logs.append(level)
+        found = inputs.estimate([stretch(1e6 * np.exp(logs), ring=32)])
+        assert found is not None
+        said.append(found.is_evident)
+    assert sum(said) <= 0.05 * DRAWS
+
+
 def test_without_an_effect_no_input_is_named_even_under_drift_and_preemption() -> None:
     said = []
     for seed in range(DRAWS):

@@ -3,7 +3,8 @@
 Inference i of the bare stretch used input i modulo the ring. A cycle of the ring is a block: ranks are taken within
 it, so that drift can not look like an input (Friedman's test). The
 slowest and the fastest input are chosen on every other cycle, and their ratio is taken on the cycles between, with
-the interval of the median of paired differences: a maximum over 32 noisy medians would always be above 1.
+the interval of the median of paired differences: a maximum over 32 noisy medians would always be above 1. Neighbours
+within a cycle correlate, which Friedman's test does not know: p is the larger one of it and of the sign test there.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtrc
+from scipy.special import bdtrc, chdtrc
 
 from hwprof.records import Role, Run
 from hwprof.speed import median_interval
@@ -56,7 +57,9 @@ def estimate(runs: Iterable[Run]) -> InputEffect | None:
     p = float(chdtrc(ring - 1, 12 / (cycles * ring * (ring + 1)) * float((deviations**2).sum())))
     medians = np.median(logs[::2], axis=0)
     slowest, fastest = int(np.argmax(medians)), int(np.argmin(medians))
-    middle, low, high = median_interval(logs[1::2, slowest] - logs[1::2, fastest])
+    differences = logs[1::2, slowest] - logs[1::2, fastest]
+    p = max(p, min(1.0, 2 * float(bdtrc(int((differences > 0).sum()) - 1, len(differences), 0.5))))
+    middle, low, high = median_interval(differences)
     if low is None or high is None:
         return None
     return InputEffect(math.exp(middle), math.exp(low), math.exp(high), slowest, fastest, p, cycles)
