@@ -60,7 +60,7 @@ def check(args: argparse.Namespace) -> int:
     """A line per network; exit code 4 where a reference is off, or could not be made."""
     from hwprof.collectors.memory import headroom
     from hwprof.reports.terminal.matrix import replace_infinite
-    from hwprof.reports.terminal.run import value_of
+    from hwprof.reports.terminal.speed import value_of
     from hwprof.runner.launcher import Launcher
     from hwprof.runner.workshop import PreparationFailed, Workshop
     from hwprof.studies.matrix.matrix import choices

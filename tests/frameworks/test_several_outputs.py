@@ -26,7 +26,7 @@ from hwprof.networks.images import synthetic_inputs
 from hwprof.plan.cases import plan
 from hwprof.plan.experiment import Choice, Experiment, parse
 from hwprof.records import Case, Fidelity, from_json, to_json
-from hwprof.reports.terminal.run import value_of
+from hwprof.reports.terminal.speed import value_of
 from hwprof.runner.launcher import Launcher
 from hwprof.runner.rounds import Runner
 from hwprof.runner.workshop import PreparationFailed, Workshop, gives_every_output
