@@ -42,7 +42,7 @@ class Counting:
         self.world, self.modulus = world, modulus
         self.passes: Sequence[Pass] = [Pass(n, (f"event-{n}",)) for n in range(passes)]
         groups = [Group((Counter(f"event-{n}", modulus=modulus),), n) for n in range(passes)]
-        self.groups: Sequence[Group] = [Group((Counter("inferences"),), slow=slow), *groups]
+        self.groups: Sequence[Group] = [Group((Counter("seen"),), slow=slow), *groups]
         self.selected: Pass | None = None
         self.counted = [start] * passes
         self.enabled = [0] * passes
@@ -176,8 +176,8 @@ def test_passes_take_turns_until_each_has_its_pairs() -> None:
     assert found.turns == 75
     for number in range(3):
         readings = {r.metric: r.value for r in windows[2 * number + 1].readings}
-        assert readings == {"inferences": 100.0, f"event-{number}": 250.0}
-        assert [c.metric for c in slices_of(windows[2 * number]).counts] == ["inferences", "rss"]
+        assert readings == {"seen": 100.0, f"event-{number}": 250.0}
+        assert [c.metric for c in slices_of(windows[2 * number]).counts] == ["seen", "rss", "inferences"]
 
 
 def test_a_turn_holds_whole_pairs_of_one_pass() -> None:
@@ -211,7 +211,7 @@ def test_counts_of_a_slice_are_differences_of_its_edges() -> None:
     world = World([10 * MS])
     _, (_, counted) = measured(world, Counting(world, start=1000))
     assert raw_counts(counted, "event-0") == (10,) * 25
-    assert raw_counts(counted, "inferences") == (4,) * 25
+    assert raw_counts(counted, "seen") == (4,) * 25
     assert {r.metric: (r.value, r.running) for r in counted.readings}["event-0"] == (250.0, 1.0)
 
 
