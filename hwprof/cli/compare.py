@@ -2,7 +2,7 @@
 
 OLD and NEW are results files, or runs or experiments inside one: FILE, FILE:EXPERIMENT, FILE:RUN, or EXPERIMENT and
 RUN in the default results file. A run stands for all its rounds. The exit code is 1 where a case is slower by more
-than --threshold and significantly so (for CI), else 0.
+than --threshold and significantly so (for CI), 3 where nothing could be tested (one round), else 0.
 
     hwprof compare main.db branch.db --threshold 3        hwprof compare 7f3a 91bc
 """
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("new", metavar="NEW", help="what it is now")
     add("--threshold", type=float, default=5.0, metavar="PERCENT", help="slower by more is a regression (default: 5)")
     add("--alpha", type=float, default=0.05, metavar="Q", help="false discovery rate (default: 0.05)")
-    add("--strict", action="store_true", help="exit 3 where NEW lacks a case of OLD")
+    add("--strict", action="store_true", help="exit 3 where NEW lacks a case of OLD, or any case has one round")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON document")
     form.add_argument("--markdown", action="store_true", help="Markdown, for a pull request")
@@ -54,8 +54,12 @@ def main(args: argparse.Namespace) -> int:
         print(text.markdown(report if args.unmasked else text.mask(report, masker), [], "Comparison"))
     else:
         print(comparison.text(found, old.title, new.title, new.failed))
+    if not found.changes and found.unknown:
+        raise ResultsError("no case can be compared: FPS is disturbed", "import or measure throughput too")
     if not found.changes:
         raise ResultsError("OLD and NEW have no case in common", "they must hold the same networks, frameworks, ...")
     if found.regressions:
         return EXIT_REGRESSION
-    return EXIT_UNAVAILABLE if args.strict and found.only_old else EXIT_OK
+    untested = found.tested < len(found.changes) or bool(found.unknown)
+    unavailable = not found.tested or (args.strict and (untested or bool(found.only_old)))
+    return EXIT_UNAVAILABLE if unavailable else EXIT_OK

@@ -69,7 +69,7 @@ def test_runs_and_experiments_inside_one_file(tmp_path: Path, monkeypatch: pytes
     path = store(tmp_path / "hwprof.db", rounds(40, tag="aaa"), "first")
     store(path, rounds(20, tag="bbb"), "second")
     monkeypatch.chdir(tmp_path)
-    assert [m.speed for m in side("first").runs] == pytest.approx([40, 40.04, 40.08], rel=1e-3)
+    assert [m.speed.fps for m in side("first").runs] == pytest.approx([40, 40.04, 40.08], rel=1e-3)
     assert len(side("bbb00000001").runs) == 3  # a run stands for its rounds
     assert side("hwprof.db:#2").runs == side("second").runs == side("bbb00000000").runs
     assert main(["compare", "first", "second"]) == 1
@@ -97,4 +97,18 @@ def test_two_experiments_of_one_name_are_told_apart_by_their_number(tmp_path: Pa
     store(path, rounds(20, tag="bbb"), "same")
     with pytest.raises(ResultsError, match="#1, #2"):
         side(f"{path}:same")
-    assert side(f"{path}:#2").runs[0].speed == pytest.approx(20)
+    assert side(f"{path}:#2").runs[0].speed.fps == pytest.approx(20)
+
+
+def test_where_nothing_could_be_tested_the_exit_code_is_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    networks = ("alexnet", "resnet18", "resnet50")
+    old = store(tmp_path / "old.db", [make_run(network=n, fps=100) for n in networks])
+    new = store(tmp_path / "new.db", [make_run(network=n, fps=10) for n in networks])
+    assert main(["compare", str(old), str(new)]) == 3
+    said = capsys.readouterr().out
+    assert "3 cases: 3 not tested" in said
+    assert "Nothing was tested: every case has one round on a side" in said
+    more = store(tmp_path / "more.db", [make_run(network=networks[0], fps=10), *rounds(30, "resnet18")])
+    both = store(tmp_path / "both.db", [make_run(network=networks[0], fps=100), *rounds(30, "resnet18")])
+    assert main(["compare", str(both), str(more)]) == 0
+    assert main(["compare", str(both), str(more), "--strict"]) == 3

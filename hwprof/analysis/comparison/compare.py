@@ -1,15 +1,13 @@
 """Two sets of results, case by case: the ratio of speeds with its interval, what is significant, what is missing.
 
-The unit is the round (a fresh process): windows of one process share too much (their intervals cover .40 instead of
-.95). Ratios are of geometric means. Where the rounds of both sides were interleaved they share the machine's drift and
-are paired; else Welch's t interval on the logarithms. The p-values of one comparison are one family
-(Benjamini-Hochberg).
+The unit is the set or the round (a fresh process): windows of one process share too much (their intervals cover .40
+instead of .95). What is compared is FPS, or of a case that was disturbed on a side the estimator that survives. The
+p-values of one comparison are one family (Benjamini-Hochberg).
 """
 
 from __future__ import annotations
 
 import enum
-import itertools
 import math
 import statistics
 from collections import defaultdict
@@ -17,19 +15,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import geometric_mean as mean
 
-import numpy as np
-
 from hwprof.analysis.comparison.differences import Difference, differences
 from hwprof.analysis.comparison.measured import COUNTED, RunSummary
+from hwprof.analysis.comparison.pairing import PairedRatio, Pairing, measured_ratio
+from hwprof.analysis.estimator import Estimator, EstimatorChoice, choose
 from hwprof.records import Case
+from hwprof.speed import Interval, Speed
 from hwprof.store.columns import call_of
 
 THRESHOLD = 0.05
 ALPHA = 0.05
-FEWEST_PAIRS = 3
 FEWEST_NETWORKS = 4
 LARGE_SPREAD = 0.1
-EQUAL = 1e-9  # logarithms that differ by rounding errors
 Key = tuple[object, ...]
 
 
@@ -41,12 +38,17 @@ class Judgement(enum.StrEnum):
     FASTER = "faster"  # significantly
     SAME = "same"  # the whole interval lies within the threshold
     UNCLEAR = "unclear"  # neither a difference nor its absence is shown
-    UNTESTED = "one round"  # no interval
+    UNTESTED = "not tested"  # one round: no interval
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One case. `ratio` = speed in NEW / speed in OLD, above 1: faster now. Interval 95 %; q within the family."""
+    """One case. `ratio` = speed in NEW / speed in OLD, above 1: faster now. Interval 95 %; q within the family.
+
+    `old`, `new`: speeds of the rounds by the estimator of `choice`; `speeds`: means over the rounds of either side.
+    `alone`: the ratio of the bare stretches, the same as `ratio` where no sets were compared; `conflict`: the two
+    intervals don't meet. `in_turn`: see `pairing`.
+    """
 
     case: Case
     old: tuple[float, ...]
@@ -55,16 +57,25 @@ class Change:
     low: float | None
     high: float | None
     p: float | None
-    paired: bool
     counts: Mapping[str, float]
     doubts: tuple[str, ...]
+    choice: EstimatorChoice
+    speeds: tuple[Speed, Speed]
+    alone: Interval
+    pairing: Pairing
+    pairs: int
+    in_turn: bool
+    conflict: bool
     q: float | None = None
     verdict: Judgement = Judgement.UNTESTED
 
 
 @dataclass(frozen=True, slots=True)
 class Overall:
-    """Geometric mean of the ratios, cases of one network averaged first; interval over networks (t), from four on."""
+    """Geometric mean of the ratios, cases of one network averaged first; interval over networks (t), from four on.
+
+    Without cases of which slices and bare stretches contradict each other.
+    """
 
     ratio: float
     low: float | None
@@ -74,7 +85,10 @@ class Overall:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All of it. `only_old`, `only_new`: cases that the other side lacks. `common`: all cases moved alike by this."""
+    """All of it. `only_old`, `only_new`: cases that the other side lacks. `common`: all cases moved alike by this.
+
+    `unknown`: cases on both sides that were disturbed, and of which one side has nothing but FPS.
+    """
 
     changes: tuple[Change, ...]
     only_old: tuple[Case, ...]
@@ -86,6 +100,7 @@ class Comparison:
     alpha: float
     tested: int
     notes: tuple[str, ...] = ()
+    unknown: tuple[Case, ...] = ()
 
     @property
     def regressions(self) -> tuple[Change, ...]:
@@ -100,7 +115,8 @@ def compare(
     key, notes = _matching(old, new)
     before, after = _cells(old, key), _cells(new, key)
     both = sorted((k for k in before if k in after), key=lambda k: before[k][0].case.title)
-    changes = [_change(before[k], after[k]) for k in both]
+    found = [_change(before[k], after[k]) for k in both]
+    changes = [c for c in found if c is not None]
     if any(m.emulated for m in (*old, *new)):
         notes.append("measured on an emulated machine: its time is the emulator's, compare instructions instead")
     tested = [i for i, c in enumerate(changes) if c.p is not None]
@@ -117,11 +133,12 @@ def compare(
         tuple(after[k][0].case for k in after if k not in before),
         differences([(before[k][0], after[k][0]) for k in both]),
         overall(changes),
-        common_shift([math.log(c.ratio) for c in changes]),
+        common_shift([math.log(c.ratio) for c in changes if not c.conflict]),
         threshold,
         alpha,
         len(tested),
         tuple(notes),
+        tuple(after[k][0].case for k, c in zip(both, found, strict=True) if c is None),
     )
 
 
@@ -129,6 +146,8 @@ def judge(change: Change, threshold: float, alpha: float) -> Judgement:
     """The verdict on one case with its q."""
     if change.q is None or change.low is None or change.high is None:
         return Judgement.UNTESTED
+    if change.conflict:
+        return Judgement.UNCLEAR
     if change.q <= alpha:
         if change.ratio >= 1:
             return Judgement.FASTER
@@ -173,46 +192,59 @@ def _cells(side: Sequence[RunSummary], key: Callable[[RunSummary], Key]) -> dict
     return dict(cells)
 
 
-def interleaved(old: Sequence[RunSummary], new: Sequence[RunSummary]) -> bool:
-    """Whether round r of both sides was over before round r + 1 of either began: they share the machine's drift."""
-    if not all(m.started_utc for m in (*old, *new)) or repr(old[0].machine) != repr(new[0].machine):
-        return False
-    rounds = sorted({m.round for m in old})
-    if len(rounds) < FEWEST_PAIRS or sorted(m.round for m in old) != rounds or sorted(m.round for m in new) != rounds:
-        return False
-    times = [[m.started_utc for m in (*old, *new) if m.round == r] for r in rounds]
-    return all(max(a) < min(b) for a, b in itertools.pairwise(times))
-
-
-def _change(old: Sequence[RunSummary], new: Sequence[RunSummary]) -> Change:
+def _change(old: Sequence[RunSummary], new: Sequence[RunSummary]) -> Change | None:
+    """The case on both sides; None where it was disturbed and a side has nothing but FPS."""
     old, new = sorted(old, key=lambda m: m.round), sorted(new, key=lambda m: m.round)
-    paired = interleaved(old, new)
-    x, y = [math.log(m.speed) for m in old], [math.log(m.speed) for m in new]
-    difference, low, high, p = _estimate(x, y, paired)
+    choice = _choice([*old, *new])
+    found = measured_ratio(old, new, choice.estimator)
+    if found is None:
+        return None
     counts = {
         name: mean(m.counts[name] for m in new) / mean(m.counts[name] for m in old)
         for name in COUNTED
         if all(name in m.counts for m in (*old, *new))
     }
-    doubts = _doubts(old, new)
+    doubts = _doubts(old, new, found)
     if old[0].case.cpus != new[0].case.cpus:
         cores = (",".join(map(str, m[0].case.cpus)) or "any" for m in (old, new))
         doubts.append("CPUs {} -> {}".format(*cores))
+    ratio = found.ratio.factor
     return Change(
-        new[0].case,
-        tuple(m.speed for m in old),
-        tuple(m.speed for m in new),
-        math.exp(difference),
-        None if low is None else math.exp(low),
-        None if high is None else math.exp(high),
-        p,
-        paired,
-        counts,
-        tuple(doubts),
+        case=new[0].case,
+        old=found.old,
+        new=found.new,
+        ratio=ratio.value,
+        low=ratio.low,
+        high=ratio.high,
+        p=found.ratio.p,
+        counts=counts,
+        doubts=tuple(doubts),
+        choice=choice,
+        speeds=(mean_speed([m.speed for m in old]), mean_speed([m.speed for m in new])),
+        alone=found.alone.factor,
+        pairing=found.pairing,
+        pairs=found.pairs,
+        in_turn=found.in_turn,
+        conflict=found.conflict,
     )
 
 
-def _doubts(old: Sequence[RunSummary], new: Sequence[RunSummary]) -> list[str]:
+def _choice(runs: Sequence[RunSummary]) -> EstimatorChoice:
+    """What the rounds of both sides are compared by; those of an emulator by its FPS, as its time means nothing."""
+    if any(m.emulated for m in runs):
+        return EstimatorChoice(Estimator.FPS)
+    return choose((m.case.threads, m.speed) for m in runs)
+
+
+def mean_speed(speeds: Sequence[Speed]) -> Speed:
+    """Means over the rounds that have a figure, geometric but for shares; None where none has it."""
+    known = [[v for v in values if v is not None] for values in zip(*speeds, strict=True)]
+    times = [mean(values) if values and min(values) > 0 else None for values in known[:4]]
+    shares = [statistics.fmean(values) if values else None for values in known[4:]]
+    return Speed(*times, *shares)
+
+
+def _doubts(old: Sequence[RunSummary], new: Sequence[RunSummary], found: PairedRatio) -> list[str]:
     """What is doubtful on either side: `noisy (old 2/3, new)`, in so many of its rounds where not in all."""
     counted: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for at, side in enumerate((old, new)):
@@ -223,34 +255,16 @@ def _doubts(old: Sequence[RunSummary], new: Sequence[RunSummary]) -> list[str]:
         sides = zip(("old", "new"), times, (len(old), len(new)), strict=True)
         parts = [name if n == of else f"{name} {n}/{of}" for name, n, of in sides if n]
         words.append(f"{word} ({', '.join(parts)})")
-    spreads = [max(m.speed for m in side) / min(m.speed for m in side) - 1 for side in (old, new)]
+    spreads = [max(side) / min(side) - 1 for side in (found.old, found.new)]
     if max(spreads) > LARGE_SPREAD:
         words.append("rounds differ by {:.0f} % (old), {:.0f} % (new)".format(*(100 * s for s in spreads)))
     return words
 
 
-Estimate = tuple[float, float | None, float | None, float | None]  # log ratio, bounds, p
-
-
-def _estimate(x: Sequence[float], y: Sequence[float], paired: bool) -> Estimate:
-    """Mean of y less mean of x: by the paired t, or by Welch's t; no bounds where a side has one round."""
-    change = np.subtract(y, x) if paired else None
-    difference = statistics.fmean(y) - statistics.fmean(x) if change is None else float(change.mean())
-    if min(len(x), len(y)) < 2:
-        return difference, None, None, None
-    if (max(np.ptp(x), np.ptp(y)) if change is None else np.ptp(change)) < EQUAL:
-        return difference, difference, difference, 1.0 if abs(difference) < EQUAL else 0.0
-    from scipy import stats  # late: it takes a second to load
-
-    found = stats.ttest_ind(y, x, equal_var=False) if change is None else stats.ttest_1samp(change, 0.0)
-    interval = found.confidence_interval()
-    return difference, float(interval.low), float(interval.high), float(found.pvalue)
-
-
 def overall(changes: Sequence[Change]) -> Overall | None:
     """Mean over networks; None for no case at all."""
     by_network: dict[str, list[float]] = defaultdict(list)
-    for c in changes:
+    for c in (c for c in changes if not c.conflict):
         by_network[c.case.network].append(math.log(c.ratio))
     means = [statistics.fmean(v) for v in by_network.values()]
     if not means:

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hwprof import speed
+from hwprof.analysis.side_by_side import bare_turns
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Case, Kind, Origin, Role, Run, Scalar
-from hwprof.speed import bare_latencies, of_run
+from hwprof.speed import Speed, Turns, bare_latencies, of_run
+from hwprof.store.paired import set_of
 
 # Doubts that make a ratio of speeds doubtful, with the word for them.
 NOISE: Mapping[str, str] = {
@@ -27,6 +29,7 @@ NOISE: Mapping[str, str] = {
     "swapped": "swapped",
     "few-iterations": "few iterations",
     "spin-waiting": "spin-waiting",
+    "disturbed": "FPS is not throughput",
 }
 # Counted per frame and compared with the speed.
 COUNTED = (Name.INSTRUCTIONS, Name.INSTRUCTIONS.user, Name.TASK_CLOCK, Name.CYCLES, Name.CYCLES.user)
@@ -34,9 +37,10 @@ COUNTED = (Name.INSTRUCTIONS, Name.INSTRUCTIONS.user, Name.TASK_CLOCK, Name.CYCL
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """One good run. `speed`: frames per second; of a command that counts no frames, executions per second.
+    """One good run. `speed`: of its bare stretch; `fps` of a command that counts no frames: executions per second.
 
-    `counts`: metric -> value per frame, over its counted windows. `doubts`: words for what was noisy.
+    `counts`: metric -> value per frame, over its counted windows. `doubts`: words for what was noisy. `set_id`,
+    `turns`: the set in which it was measured, and its bare slices there.
     """
 
     uid: str
@@ -44,10 +48,12 @@ class RunSummary:
     kind: Kind
     round: int
     started_utc: str
-    speed: float
+    speed: Speed
     counts: Mapping[str, float] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
     emulated: bool = False
+    set_id: str | None = None
+    turns: Turns | None = field(default=None, compare=False)
     machine: Mapping[str, Any] = field(default_factory=dict)
     host_state: Mapping[str, Any] = field(default_factory=dict)
     software: Mapping[str, Any] = field(default_factory=dict)
@@ -56,10 +62,9 @@ class RunSummary:
 def summarise_run(run: Run) -> RunSummary | None:
     """`run` with its speed; None where it has none."""
     found = of_run(run)
-    value = found.fps
-    if value is None and run.kind is Kind.COMMAND and found.latency_ns:
-        value = 1e9 / found.latency_ns
-    if run.failure is not None or run.kind not in (Kind.NATIVE, Kind.COMMAND) or not value:
+    if found.fps is None and run.kind is Kind.COMMAND and found.latency_ns:
+        found = found._replace(fps=1e9 / found.latency_ns)
+    if run.failure is not None or run.kind not in (Kind.NATIVE, Kind.COMMAND) or not found.fps:
         return None
     origins = {r.origin for w in run.windows for r in w.readings}
     return RunSummary(
@@ -68,10 +73,12 @@ def summarise_run(run: Run) -> RunSummary | None:
         kind=run.kind,
         round=run.round,
         started_utc=run.started_utc,
-        speed=float(value),
+        speed=found,
         counts=counts(run),
         doubts=doubt_words(run),
         emulated=bool(run.host_state.get("emulated")) or Origin.EMULATED in origins,
+        set_id=(set_id := set_of(run.facts)),
+        turns=bare_turns(run) if set_id else None,
         machine=run.machine,
         host_state=run.host_state,
         software=run.software,

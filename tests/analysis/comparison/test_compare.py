@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hwprof.analysis.comparison.compare import Comparison, Judgement, common_shift, compare, interleaved
+from hwprof.analysis.comparison.compare import Comparison, Judgement, common_shift, compare
 from hwprof.analysis.comparison.measured import RunSummary, summarise_run
+from hwprof.analysis.comparison.pairing import Pairing, interleaved
 from hwprof.records import Doubt, Failure
+from hwprof.speed import Speed
 from tests.factories import MACHINE, SOFTWARE, make_run, make_simulated_run
 
 NETWORKS = ("alexnet", "resnet18", "resnet50", "googlenet", "densenet121", "mobilenet_v2")
@@ -25,7 +27,12 @@ def of(
     run = make_run(framework, network, **fields)  # type: ignore[arg-type]
     one = summarise_run(run)
     assert one is not None
-    return [dataclasses.replace(one, speed=float(f), round=i) for i, f in enumerate(fps)]
+    return [dataclasses.replace(one, speed=fast(f), round=i) for i, f in enumerate(fps)]
+
+
+def fast(fps: float) -> Speed:
+    """Nothing but FPS."""
+    return Speed(fps=float(fps))
 
 
 def at(side: list[RunSummary], minutes: Sequence[int]) -> list[RunSummary]:
@@ -44,7 +51,8 @@ def test_ratio_and_interval_are_welchs_on_logarithms() -> None:
     assert change.low == pytest.approx(math.exp(interval.low), rel=1e-5)
     assert change.high == pytest.approx(math.exp(interval.high), rel=1e-5)
     assert change.p == pytest.approx(expected.pvalue, rel=1e-3)
-    assert not change.paired
+    assert change.pairing is Pairing.NONE
+    assert not change.in_turn
     assert change.verdict is Judgement.REGRESSION
 
 
@@ -54,7 +62,7 @@ def test_interleaved_rounds_are_paired_and_see_through_a_shared_drift() -> None:
     old, new = of(fps=x), of(fps=y)
     apart = compare(at(old, [1, 2, 3]), at(new, [11, 12, 13])).changes[0]
     together = compare(at(old, [1, 3, 5]), at(new, [2, 4, 6])).changes[0]
-    assert together.paired
+    assert together.pairing is Pairing.ROUNDS
     assert together.p == pytest.approx(stats.ttest_rel(np.log(y), np.log(x)).pvalue, rel=1e-2)
     assert (together.verdict, apart.verdict) == (Judgement.SLOWER, Judgement.UNCLEAR)
 
@@ -88,7 +96,7 @@ def test_no_difference_is_seldom_called_one() -> None:
     old, new = sides(1.0)
     false = 0
     for _ in range(100):
-        old, new = ([dataclasses.replace(m, speed=math.exp(rng.normal(3, 0.03))) for m in s] for s in (old, new))
+        old, new = ([dataclasses.replace(m, speed=fast(math.exp(rng.normal(3, 0.03)))) for m in s] for s in (old, new))
         false += any(c.q is not None and c.q <= 0.05 for c in compare(old, new).changes)
     assert false <= 10  # 5 of 100 are expected
 

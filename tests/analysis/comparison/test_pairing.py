@@ -1,0 +1,148 @@
+"""Ratios over sets, and on cores that others use: what is compared, and when nothing is concluded."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from hwprof.analysis.comparison.compare import Change, Comparison, Judgement, compare
+from hwprof.analysis.comparison.measured import RunSummary, summarise_run
+from hwprof.analysis.comparison.pairing import Pairing
+from hwprof.analysis.estimator import Estimator
+from hwprof.records import Run
+from hwprof.reports.terminal import comparison
+from hwprof.speed import Speed
+from tests.factories import make_run
+from tests.planted_sets import planted_set, with_slices
+
+
+def summaries(runs: Sequence[Run]) -> list[RunSummary]:
+    found = [summarise_run(run) for run in runs]
+    assert all(found)
+    return [one for one in found if one is not None]
+
+
+def sides(runs: Sequence[Run], old: str = "a", new: str = "b") -> tuple[list[RunSummary], list[RunSummary]]:
+    """The rounds of two frameworks."""
+    a, b = ([run for run in runs if run.case.framework == name] for name in (old, new))
+    return summaries(a), summaries(b)
+
+
+def only(found: Comparison) -> Change:
+    (change,) = found.changes
+    return change
+
+
+def test_runs_of_a_set_are_paired_by_slices_and_a_drift_of_both_cancels() -> None:
+    runs = [r for n in range(4) for r in planted_set(n, {"a": 1.0, "b": 1.1}, drift=1.0)]
+    change = only(compare(*sides(runs)))
+    assert (change.pairing, change.pairs, change.in_turn) == (Pairing.SETS, 4, True)
+    assert change.choice.estimator is Estimator.FPS
+    assert change.ratio == pytest.approx(1 / 1.1, rel=1e-3)
+    assert change.verdict is Judgement.REGRESSION
+
+
+def test_the_interval_is_a_paired_t_over_sets() -> None:
+    costs = [1.10, 1.12, 1.08, 1.11]
+    runs = [r for n, cost in enumerate(costs) for r in planted_set(n, {"a": 1.0, "b": cost})]
+    change = only(compare(*sides(runs)))
+    logs = -np.log(costs)
+    half = 3.182446 * logs.std(ddof=1) / 2  # t(3) at .975
+    assert change.low is not None
+    assert change.high is not None
+    assert np.log([change.low, change.high]) == pytest.approx([logs.mean() - half, logs.mean() + half], abs=1e-3)
+
+
+def test_runs_of_different_sets_are_rounds() -> None:
+    runs = [r for n in range(3) for r in planted_set(n, {"a": 1.0})]
+    runs += [r for n in range(3) for r in planted_set(n + 3, {"b": 1.1})]
+    change = only(compare(*sides(runs)))
+    assert change.pairing is Pairing.NONE
+    assert not change.in_turn
+
+
+def test_one_set_is_a_ratio_without_an_interval() -> None:
+    change = only(compare(*sides(planted_set(0, {"a": 1.0, "b": 1.1}))))
+    assert (change.pairing, change.pairs, change.low) == (Pairing.SETS, 1, None)
+    assert change.verdict is Judgement.UNTESTED
+
+
+def test_slices_in_which_a_page_came_from_the_disk_are_in_no_ratio() -> None:
+    runs = []
+    for n in range(3):
+        old, new = planted_set(n, {"a": 1.0, "b": 1.0}, drift=0.0)
+        late = with_slices(new, 1.0, f"set{n:05d}", shared=[5.0] * 5 + [1.0] * 4, faults=dict.fromkeys(range(5), 1))
+        runs += [old, late]
+    assert only(compare(*sides(runs))).ratio == pytest.approx(1.0, rel=1e-3)
+
+
+def test_nothing_is_concluded_where_slices_and_bare_stretches_contradict_each_other() -> None:
+    runs = [r for n in range(4) for r in planted_set(n, {"a": 1.0 + n / 1e4}, drift=0.01)]
+    runs += [r for n in range(4) for r in planted_set(n, {"b": 1.2 - n / 1e4}, drift=0.01, alone=0.5)]
+    found = compare(*sides(runs))
+    change = only(found)
+    assert change.ratio == pytest.approx(1 / 1.2, rel=0.01)
+    assert change.alone.value == pytest.approx(1 / 0.6, rel=0.01)
+    assert (change.conflict, change.verdict) == (True, Judgement.UNCLEAR)
+    assert found.overall is None
+    said = comparison.text(found, "old", "new")
+    assert "contradict each other in 1 case, nothing is concluded" in said
+    assert "x1.66" in said
+
+
+def test_a_busy_core_ranks_by_cpu_time_and_by_that_nothing_moved() -> None:
+    quiet = [r for n in range(4) for r in planted_set(n, {"a": 6.0 + n / 100}, drift=0.0)]
+    busy = [r for n in range(4, 8) for r in planted_set(n, {"a": 6.0 + n / 100}, drift=0.0, preempted=True)]
+    found = compare(summaries(quiet), summaries(busy))
+    change = only(found)
+    old, new = change.speeds
+    assert old.fps is not None
+    assert new.fps is not None
+    assert new.fps < 0.6 * old.fps  # what would be a regression by FPS
+    assert change.choice.estimator is Estimator.CPU_TIME
+    assert change.ratio == pytest.approx(1.0, rel=0.02)
+    assert found.regressions == ()
+    said = comparison.text(found, "old", "new")
+    assert "compared by CPU time per frame, not FPS: 1 case" in said
+    assert "waiting for a CPU 0 % -> " in said
+
+
+def test_short_inferences_between_preemptions_are_no_gain() -> None:
+    """By FPS the disturbed side looks as fast as the quiet one, though each frame takes four times as long."""
+    quiet = [r for n in range(4) for r in planted_set(n, {"a": 0.4 + n / 1e3}, drift=0.0)]
+    busy = [r for n in range(4, 8) for r in planted_set(n, {"a": 0.4 + n / 1e3}, drift=0.0, preempted=True)]
+    threads = [
+        [dataclasses.replace(m, case=dataclasses.replace(m.case, threads=2)) for m in summaries(s)]
+        for s in (quiet, busy)
+    ]
+    change = only(compare(*threads))
+    assert change.speeds[0].fps == pytest.approx(change.speeds[1].fps or 0, rel=0.01)
+    assert change.choice.estimator is Estimator.THROUGHPUT
+    assert change.ratio == pytest.approx(0.25, rel=0.1)
+    assert change.verdict is Judgement.REGRESSION
+
+
+def test_a_disturbed_case_of_which_one_side_knows_fps_alone_is_named_and_not_compared() -> None:
+    (one,) = summaries([make_run()])
+    old = [dataclasses.replace(one, round=n, speed=Speed(fps=40 + n)) for n in range(3)]
+    new = [dataclasses.replace(one, round=n, speed=Speed(fps=40 + n, throughput=20.0 + n)) for n in range(3)]
+    found = compare(old, new)
+    assert (found.changes, found.unknown) == ((), (one.case,))
+    assert "one side has nothing but FPS" in comparison.text(found, "old", "new")
+
+
+def test_sessions_that_were_not_measured_in_turn_are_marked() -> None:
+    (one,) = summaries([make_run()])
+    old = [dataclasses.replace(one, round=n, speed=Speed(fps=40 + n / 10), started_utc=f"1:{n}") for n in range(3)]
+    new = [dataclasses.replace(one, round=n, speed=Speed(fps=30 + n / 10), started_utc=f"2:{n}") for n in range(3)]
+    found = compare(old, new)
+    assert only(found).verdict is Judgement.REGRESSION
+    said = comparison.text(found, "old", "new")
+    assert "regression, not in turn" in said
+    assert "in 1 case, 1 of them a regression: a session's drift" in said.replace("\n  ", " ")
+    turns = [[dataclasses.replace(m, started_utc=f"{m.round}:{at}") for m in s] for at, s in enumerate((old, new))]
+    assert "in turn:" not in comparison.text(compare(*turns), "old", "new")
+    assert "not in turn" not in comparison.text(compare(*turns), "old", "new")
