@@ -2,7 +2,8 @@
 
 Every number of threads is measured once per round, in interleaved rounds of fresh processes, as any sweep does; the
 runs are saved as ordinary ones. The serial fraction is Karp and Flatt's, at each number of threads; Amdahl's law and
-the universal scalability law are fitted where there are enough numbers of threads to contradict them.
+the universal scalability law are fitted where there are enough numbers of threads to contradict them. Speed-up is of
+FPS, or of throughput where others disturbed a run.
 """
 
 from __future__ import annotations
@@ -45,7 +46,6 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.analysis.factors import scaling
     from hwprof.reports.terminal import scaling as report
     from hwprof.runner.rounds import Runner
-    from hwprof.speed import of_run
 
     spec = experiment_of(args)
     runs: list[Run] = []
@@ -54,21 +54,20 @@ def main(args: argparse.Namespace) -> int:
             runs.append(step.run)
             outcome = "done" if step.run.failure is None else step.run.failure.message
             print(f"hwprof: [{step.done}/{step.total}] {step.run.case.title}: {outcome}", file=sys.stderr)
-    fps: dict[int, dict[int, float]] = {}
-    for run in runs:
-        value = of_run(run).fps
-        if run.failure is None and value is not None:
-            fps.setdefault(run.case.threads, {})[run.round] = value
-    if not fps.get(1):
+    speeds = scaling.thread_speeds(runs)
+    if not speeds.values.get(1):
         why = next(
             (r.failure.message for r in runs if r.failure is not None and r.case.threads == 1), "nothing was measured"
         )
         raise CaseFailed(f"one thread could not be measured, and speed-up is against it: {why}")
-    points, fits = scaling.points(fps), scaling.fits(fps)
+    points, fits = scaling.points(speeds), scaling.fits(speeds)
     case = runs[0].case
     options = "".join(f" {k}={v}" for k, v in case.options)
     title = f"{case.framework}{options} {case.network} {case.size}px b{case.batch} {case.precision}"
-    print(json.dumps(report.document(points, fits)) if args.json else report.text(title, points, fits))
+    if args.json:
+        print(json.dumps(report.document(speeds.choice, points, fits)))
+    else:
+        print(report.text(title, speeds.choice, points, fits))
     if args.output:
         draw({title: points}, Path(args.output))
     good = {(r.case.key, r.round) for r in runs if r.failure is None}

@@ -27,6 +27,8 @@ THRESHOLD = 0.05
 ALPHA = 0.05
 FEWEST_NETWORKS = 4
 LARGE_SPREAD = 0.1
+# Share of the time in the run queue by which the sides may differ: beyond it the machine differs, not the program.
+WAITING_APART = 0.1
 Key = tuple[object, ...]
 
 
@@ -47,7 +49,8 @@ class Change:
 
     `old`, `new`: speeds of the rounds by the estimator of `choice`; `speeds`: means over the rounds of either side.
     `alone`: the ratio of the bare stretches, the same as `ratio` where no sets were compared; `conflict`: the two
-    intervals don't meet. `in_turn`: see `pairing`.
+    intervals don't meet. `in_turn`: see `pairing`. `other_load`: one side waited for a CPU much longer than the other,
+    and neither sets nor CPU time leave that out.
     """
 
     case: Case
@@ -66,6 +69,7 @@ class Change:
     pairs: int
     in_turn: bool
     conflict: bool
+    other_load: bool
     q: float | None = None
     verdict: Judgement = Judgement.UNTESTED
 
@@ -146,7 +150,7 @@ def judge(change: Change, threshold: float, alpha: float) -> Judgement:
     """The verdict on one case with its q."""
     if change.q is None or change.low is None or change.high is None:
         return Judgement.UNTESTED
-    if change.conflict:
+    if change.conflict or change.other_load:
         return Judgement.UNCLEAR
     if change.q <= alpha:
         if change.ratio >= 1:
@@ -209,6 +213,9 @@ def _change(old: Sequence[RunSummary], new: Sequence[RunSummary]) -> Change | No
         cores = (",".join(map(str, m[0].case.cpus)) or "any" for m in (old, new))
         doubts.append("CPUs {} -> {}".format(*cores))
     ratio = found.ratio.factor
+    speeds = mean_speed([m.speed for m in old]), mean_speed([m.speed for m in new])
+    waiting = [one.waiting for one in speeds if one.waiting is not None]
+    exposed = found.pairing is not Pairing.SETS and choice.estimator is not Estimator.CPU_TIME
     return Change(
         case=new[0].case,
         old=found.old,
@@ -220,12 +227,13 @@ def _change(old: Sequence[RunSummary], new: Sequence[RunSummary]) -> Change | No
         counts=counts,
         doubts=tuple(doubts),
         choice=choice,
-        speeds=(mean_speed([m.speed for m in old]), mean_speed([m.speed for m in new])),
+        speeds=speeds,
         alone=found.alone.factor,
         pairing=found.pairing,
         pairs=found.pairs,
         in_turn=found.in_turn,
         conflict=found.conflict,
+        other_load=exposed and len(waiting) == 2 and abs(waiting[1] - waiting[0]) > WAITING_APART,
     )
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from hwprof.analysis import estimator
 from hwprof.analysis.comparison.measured import RunSummary
 from hwprof.analysis.estimator import Estimator
-from hwprof.analysis.side_by_side import log_ratio
+from hwprof.analysis.side_by_side import disjoint, log_ratio
 from hwprof.speed import Interval
 
 FEWEST_PAIRS = 3
@@ -68,10 +68,7 @@ class PairedRatio:
     @property
     def conflict(self) -> bool:
         """Whether slices and bare stretches contradict each other: their intervals don't meet."""
-        a, b = self.ratio, self.alone
-        if a.low is None or a.high is None or b.low is None or b.high is None:
-            return False
-        return a.high < b.low - EQUAL or b.high < a.low - EQUAL
+        return disjoint(self.ratio.factor, self.alone.factor)
 
 
 def measured_ratio(old: Sequence[RunSummary], new: Sequence[RunSummary], by: Estimator) -> PairedRatio | None:

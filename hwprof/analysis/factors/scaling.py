@@ -1,9 +1,11 @@
 """Scaling with threads: speed-up, parallel efficiency, serial fraction. Pure functions on speeds per round.
 
-`points` and `fits` pair rounds (`hwprof scaling` measures them in turn); `scaling` takes rounds as they come, for what
-`hwprof explain` finds in results. Both fit the same laws by the same least squares on logs: errors are relative.
+`points` and `fits` pair sets or rounds (`hwprof scaling` measures them in turn); `scaling` takes rounds as they come,
+for what `hwprof explain` finds in results. Both fit the same laws by the same least squares on logs: errors are
+relative.
 
-S(p) = FPS(p) / FPS(1), efficiency E(p) = S(p) / p.
+S(p) = FPS(p) / FPS(1), or throughput(p) / throughput(1) where a run was disturbed; efficiency E(p) = S(p) / p. CPU time
+per frame says nothing about speed-up: more threads take it at once.
 Karp & Flatt, "Measuring parallel processor performance", CACM 33(5), 1990: e(p) = (1/S - 1/p) / (1 - 1/p). It is the
 serial fraction of Amdahl's law where that holds; e that grows with p tells of overhead. Amdahl: S = 1 / (s + (1-s)/p).
 Gunther's universal scalability law: S = p / (1 + a (p - 1) + b p (p - 1)), a contention, b coherence.
@@ -14,29 +16,82 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from hwprof.analysis import estimator
+from hwprof.analysis.estimator import Estimator, EstimatorChoice
 from hwprof.analysis.factors.identity import factor
-from hwprof.speed import CONFIDENCE, Interval, between_rounds
+from hwprof.analysis.side_by_side import bare_turns, disjoint, log_ratio
+from hwprof.records import Run
+from hwprof.speed import CONFIDENCE, Interval, Speed, between_rounds, of_run
+from hwprof.store.paired import set_of
 
 Floats = NDArray[np.float64]
+CONTRADICTION = "slices and bare stretches contradict each other"
+
+
+@dataclass(frozen=True)
+class ThreadSpeeds:
+    """Speeds of one case. `rounds`: threads -> round -> speed; `sets`: threads -> set -> speed-up over one thread.
+
+    The latter by bare slices side by side. They are of `choice`, which is never CPU time per frame.
+    """
+
+    rounds: Mapping[int, Mapping[int, Speed]]
+    choice: EstimatorChoice = field(default_factory=lambda: EstimatorChoice(Estimator.FPS))
+    sets: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+
+    @cached_property
+    def values(self) -> dict[int, dict[int, float]]:
+        """Threads -> round -> speed by the estimator, of the rounds that have one."""
+        found: dict[int, dict[int, float]] = {}
+        for threads, rounds in self.rounds.items():
+            for number, speed in rounds.items():
+                if value := estimator.value(speed, self.choice.estimator):
+                    found.setdefault(threads, {})[number] = value
+        return found
+
+    def by_round(self, threads: int) -> list[float]:
+        """Speed-up of each round that one thread has too."""
+        ours, one = self.values[threads], self.values[1]
+        return [ours[n] / one[n] for n in sorted(set(ours) & set(one))]
+
+    def by_set(self, threads: int) -> list[float]:
+        """Speed-up of each set; none where rounds have an interval and the sets have none."""
+        found = list(self.sets.get(threads, {}).values())
+        return found if len(found) >= min(2, len(self.by_round(threads))) else []
+
+    def speedups(self, threads: int) -> list[float]:
+        """Speed-up of each set, else of each round."""
+        return self.by_set(threads) or self.by_round(threads)
 
 
 @dataclass(frozen=True, slots=True)
 class ScalingPoint:
-    """One number of threads. `speedup` is paired by round with the fewest threads; `serial` None at that number."""
+    """One number of threads. `speedup` is paired with the fewest threads by set, else by round (`sets` is then 0).
+
+    `alone`: the speed-up by the bare stretches of the rounds. `conflict`: the two contradict each other. `throughput`,
+    `cpu_s`, `waiting`: means over rounds, None: not known. `serial` is None at one thread.
+    """
 
     threads: int
     rounds: int
-    fps: Interval
+    fps: Interval | None
+    throughput: float | None
+    cpu_s: float | None
+    waiting: float | None
     speedup: Interval
     efficiency: Interval
     serial: Interval | None
+    sets: int
+    alone: Interval
+    conflict: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +119,63 @@ class Scaling:
     usl: tuple[float, float] | None
 
 
-def points(fps: Mapping[int, Mapping[int, float]]) -> list[ScalingPoint]:
-    """`fps`: threads -> round -> FPS. Intervals: t over rounds of the logs. ValueError without one thread."""
-    if 1 not in fps or not fps[1]:
+def thread_speeds(runs: Sequence[Run]) -> ThreadSpeeds:
+    """The speeds of one case's good runs over its numbers of threads, by FPS, or by throughput if one is disturbed."""
+    rounds: dict[int, dict[int, Speed]] = {}
+    members: dict[str, dict[int, Run]] = {}
+    for run in runs:
+        speed = of_run(run)
+        if run.failure is not None or speed.fps is None:
+            continue
+        rounds.setdefault(run.case.threads, {})[run.round] = speed
+        if (of := set_of(run.facts)) is not None:
+            members.setdefault(of, {})[run.case.threads] = run
+    choice = estimator.choose((p, speed) for p, several in rounds.items() for speed in several.values())
+    if choice.estimator is Estimator.CPU_TIME:
+        choice = replace(choice, estimator=Estimator.THROUGHPUT)
+    sets: dict[int, dict[str, float]] = {}
+    for name, by_threads in members.items():
+        turns = {p: found for p, run in by_threads.items() if (found := bare_turns(run)) is not None}
+        for p in turns if 1 in turns else ():
+            if (ratio := log_ratio(turns[p], turns[1], choice.estimator)) is not None:
+                sets.setdefault(p, {})[name] = math.exp(ratio)
+    return ThreadSpeeds(rounds, choice, sets)
+
+
+def points(speeds: ThreadSpeeds) -> list[ScalingPoint]:
+    """Speed-up and efficiency. Intervals: t over sets or rounds of the logs. ValueError without one thread."""
+    if not speeds.values.get(1):
         raise ValueError("speed-up is against one thread, which is not there")
     found = []
-    for threads in sorted(fps):
-        rounds = sorted(set(fps[threads]) & set(fps[1]))
-        if not rounds:
+    for threads in sorted(speeds.values):
+        if not (rounds := speeds.by_round(threads)):
             continue
-        speedup = between_rounds([fps[threads][n] / fps[1][n] for n in rounds])
+        alone, speedup = between_rounds(rounds), between_rounds(speeds.speedups(threads))
         efficiency = Interval(*(None if v is None else v / threads for v in speedup))  # type: ignore[arg-type]
-        serial = None if threads == 1 else _serial(speedup, threads)
+        of = speeds.rounds[threads].values()
+        fps = [speed.fps for speed in of if speed.fps]
         found.append(
-            ScalingPoint(threads, len(rounds), between_rounds(list(fps[threads].values())), speedup, efficiency, serial)
+            ScalingPoint(
+                threads,
+                len(rounds),
+                between_rounds(fps) if fps else None,
+                _mean([speed.throughput for speed in of]),
+                _mean([speed.cpu_s for speed in of]),
+                _mean([speed.waiting for speed in of]),
+                speedup,
+                efficiency,
+                None if threads == 1 else _serial(speedup, threads),
+                len(speeds.by_set(threads)),
+                alone,
+                disjoint(speedup, alone),
+            )
         )
     return found
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return sum(known) / len(known) if known else None
 
 
 def karp_flatt(speedup: float, threads: int) -> float:
@@ -104,20 +200,23 @@ def usl(p: Floats, a: float, b: float) -> Floats:
     return np.asarray(np.log(p) - np.log1p(a * (p - 1) + b * p * (p - 1)))
 
 
-def fits(fps: Mapping[int, Mapping[int, float]]) -> list[ScalingLaw]:
-    """Amdahl's law and the universal scalability law, least squares on log speed-up of every round.
+def fits(speeds: ThreadSpeeds) -> list[ScalingLaw]:
+    """Amdahl's law and the universal scalability law, least squares on log speed-up of every set or round.
 
     A law needs a degree of freedom beyond its parameters in the *numbers of threads* above 1: two points always lie on
-    a line. Otherwise there is no fit, and it says so.
+    a line. Otherwise there is no fit, and it says so; nor is there one where slices and bare stretches contradict each
+    other.
     """
-    rounds = {t: sorted(set(values) & set(fps.get(1, {}))) for t, values in fps.items() if t > 1}
-    x = np.array([float(t) for t, ns in sorted(rounds.items()) for _ in ns])
-    y = np.array([math.log(fps[t][n] / fps[1][n]) for t, ns in sorted(rounds.items()) for n in ns])
-    counts = len({t for t, ns in rounds.items() if ns})
+    speedups = {t: speeds.speedups(t) for t in sorted(speeds.values) if t > 1 and 1 in speeds.values}
+    x = np.array([float(t) for t, found in speedups.items() for _ in found])
+    y = np.array([math.log(value) for found in speedups.values() for value in found])
+    counts = len({t for t, found in speedups.items() if found})
     laws: Sequence[tuple[str, Callable[..., Floats], dict[str, float], Any]] = (
         ("Amdahl", amdahl, {"serial": 0.1}, ([0.0], [1.0])),
         ("USL", usl, {"contention": 0.1, "coherence": 0.01}, ([0.0, 0.0], [np.inf, np.inf])),
     )
+    if speedups and any(point.conflict for point in points(speeds)):
+        return [ScalingLaw(name, {}, CONTRADICTION) for name, *_ in laws]
     return [_fit(name, law, start, bounds, x, y, counts) for name, law, start, bounds in laws]
 
 

@@ -206,8 +206,9 @@ def remarks(x: Change) -> list[str]:
     """What belongs to the estimator: the ratio that contradicts it, and how long threads waited."""
     found = [f"by bare stretches {factor(x.alone.value)} {span(x.alone.low, x.alone.high)}"] if x.conflict else []
     old, new = x.speeds
-    if x.choice.estimator is not Estimator.FPS and old.waiting is not None and new.waiting is not None:
-        found.append(f"waiting for a CPU {100 * old.waiting:.0f} % -> {100 * new.waiting:.0f} %")
+    if x.other_load or x.choice.estimator is not Estimator.FPS:
+        shares = " -> ".join("-" if v is None else f"{100 * v:.0f} %" for v in (old.waiting, new.waiting))
+        found.append("the machine was not the same: " * x.other_load + f"waiting for a CPU {shares}")
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hwprof.analysis.estimator import EstimatorChoice
 from hwprof.analysis.factors.scaling import ScalingLaw, ScalingPoint
 from hwprof.speed import Interval
 
@@ -23,23 +24,46 @@ STYLE: Any = {
 }
 
 
-def text(title: str, points: Sequence[ScalingPoint], fits: Sequence[ScalingLaw]) -> str:
+def text(title: str, choice: EstimatorChoice, points: Sequence[ScalingPoint], fits: Sequence[ScalingLaw]) -> str:
     """The text table, and under it the fitted laws."""
     lines = [
         title,
+        f"speed-up {choice.words}",
         "",
-        f"  {'threads':>7} {'rounds':>6}  {'FPS':>26}  {'speed-up':>22}  {'efficiency':>22}  serial fraction",
+        f"  {'threads':>7} {'over':>9}  {'FPS':>26}  {'throughput':>10} {'CPU ms':>8} {'waiting':>7}  {'speed-up':>22}"
+        f"  {'efficiency':>22}  serial fraction",
     ]
     for p in points:
         serial = "-" if p.serial is None else span(p.serial, 3)
-        cells = f"{span(p.fps, 1):>26}  {span(p.speedup, 3):>22}  {span(p.efficiency, 3):>22}"
-        lines.append(f"  {p.threads:>7} {p.rounds:>6}  {cells}  {serial}")
+        over = f"{p.sets} sets" if p.sets else f"{p.rounds} rounds"
+        fps = "-" if p.fps is None else span(p.fps, 1)
+        cells = f"{fps:>26}  {figure_of(p.throughput):>10} {figure_of(p.cpu_s, 1e3):>8} {share(p.waiting):>7}"
+        lines.append(
+            f"  {p.threads:>7} {over:>9}  {cells}  {span(p.speedup, 3):>22}  {span(p.efficiency, 3):>22}  {serial}"
+        )
     lines.append("")
+    lines += [
+        f"  {p.threads} threads: speed-up {span(p.speedup, 3)} by slices, {span(p.alone, 3)} by bare stretches: "
+        "they contradict each other, and nothing is concluded"
+        for p in points
+        if p.conflict
+    ]
     for fit in fits:
         values = ", ".join(f"{name} {span(value, 4)}" for name, value in fit.parameters.items()) or f"no fit: {fit.why}"
         lines.append(f"  {fit.law}: {values}")
-    lines.append("  95 % between rounds; serial fraction by Karp and Flatt, each number of threads by itself")
+    lines.append("  95 % between sets or rounds; serial fraction by Karp and Flatt, each number of threads by itself")
+    lines.append("  CPU ms: CPU time per frame; waiting: time in which threads were ready and had no CPU")
     return "\n".join(lines)
+
+
+def figure_of(value: float | None, scale: float = 1.0) -> str:
+    """`641.7`; `-` where it is not known."""
+    return "-" if value is None else f"{scale * value:.4g}"
+
+
+def share(value: float | None) -> str:
+    """`3 %`; `-` where it is not known."""
+    return "-" if value is None else f"{100 * value:.0f} %"
 
 
 def span(value: Interval, digits: int) -> str:
@@ -48,18 +72,21 @@ def span(value: Interval, digits: int) -> str:
     return f"{value.value:.{digits}f}{bounds}"
 
 
-def document(points: Sequence[ScalingPoint], fits: Sequence[ScalingLaw]) -> dict[str, Any]:
+def document(choice: EstimatorChoice, points: Sequence[ScalingPoint], fits: Sequence[ScalingLaw]) -> dict[str, Any]:
     """Plain JSON."""
 
     def plain(value: Interval | None) -> Any:
         return None if value is None else value._asdict()
 
     return {
+        "by": choice.estimator.value,
+        "why": choice.why,
         "points": [
             {
                 "threads": p.threads,
                 "rounds": p.rounds,
-                **{n: plain(getattr(p, n)) for n in ("fps", "speedup", "efficiency", "serial")},
+                **{n: plain(getattr(p, n)) for n in ("fps", "speedup", "efficiency", "serial", "alone")},
+                **{n: getattr(p, n) for n in ("throughput", "cpu_s", "waiting", "sets", "conflict")},
             }
             for p in points
         ],
