@@ -1,7 +1,8 @@
 """Does anything besides MACs help to predict FPS? Models of log FPS, judged on unseen networks, and predictions. Pure.
 
 Predictors are few: log MACs, and then what lowers the error on networks left out, chosen anew within every fold, so
-that the choice is not paid with its own coin. A model that is not better than MACs alone is called that.
+that the choice is not paid with its own coin. A model that is not better than MACs alone is called that. Where a run of
+a stratum was disturbed, the speed that survives stands in the place of FPS.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from hwprof.analysis.correlation import metrics as kinds
 from hwprof.analysis.correlation import strata
 from hwprof.analysis.correlation.metrics import MetricKind
 from hwprof.analysis.correlation.strata import Stratum
+from hwprof.analysis.correlation.target import BY_FPS, SPEED, surviving_speed
+from hwprof.analysis.estimator import EstimatorChoice
 from hwprof.analysis.statistics.regression import (
     COLLINEAR,
     Data,
@@ -44,7 +47,7 @@ Extra = Mapping[tuple[str, int], Mapping[str, float]] | None
 
 @dataclass(frozen=True, slots=True)
 class Coefficient:
-    """An elasticity: FPS goes as predictor ^ value. Interval 95 %, by networks left out, t(N - 1)."""
+    """An elasticity: the speed goes as predictor ^ value. Interval 95 %, by networks left out, t(N - 1)."""
 
     name: str
     value: float
@@ -65,9 +68,10 @@ class Mixed:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """One stratum. Errors are RMS of log FPS on networks left out; exp() of them is a typical factor.
+    """One stratum. Errors are RMS of log speed on networks left out; exp() of them is a typical factor.
 
-    `error` is of the whole procedure, choice of predictors included. `refused`: why there is no model.
+    `error` is of the whole procedure, choice of predictors included. `refused`: why there is no model. `choice`: which
+    speed, and why where it is not FPS.
     """
 
     stratum: Stratum
@@ -84,6 +88,12 @@ class Assessment:
     verdict: str = ""
     refused: str = ""
     notes: tuple[str, ...] = ()
+    choice: EstimatorChoice = BY_FPS
+
+    @property
+    def target(self) -> str:
+        """What is modelled: FPS, throughput, ..."""
+        return SPEED[self.choice.estimator]
 
 
 def assess(frame: pd.DataFrame, extra: Extra = None) -> list[Assessment]:
@@ -94,10 +104,11 @@ def assess(frame: pd.DataFrame, extra: Extra = None) -> list[Assessment]:
         if "emulated" in rows.columns and bool(rows["emulated"].astype(bool).any()):
             out.append(Assessment(stratum, 0, (), refused="an emulator's time is not modelled"))
             continue
+        rows, choice = surviving_speed(rows)
         sized, lacking = by_size(rows)
         data = table(sized, candidates(sized, frame), extra)
         notes = [f"left out for unknown MACs: {', '.join(lacking)}"] if lacking else []
-        out.append(_assess(stratum, data, [*notes, *_unknown_facts(sized, extra)]))
+        out.append(_assess(stratum, data, [*notes, *_unknown_facts(sized, extra)], choice))
     return out
 
 
@@ -171,11 +182,11 @@ def table(rows: pd.DataFrame, columns: Sequence[str], extra: Extra = None) -> Da
     return Data(tuple(networks), tuple(frameworks), both[:, 0], both[:, 1:], tuple(names))
 
 
-def _assess(stratum: Stratum, data: Data, notes: Sequence[str] = ()) -> Assessment:
+def _assess(stratum: Stratum, data: Data, notes: Sequence[str], choice: EstimatorChoice) -> Assessment:
     n, frameworks = len(data.clusters), tuple(dict.fromkeys(data.frameworks))
-    base = Assessment(stratum, n, frameworks, notes=tuple(notes))
+    base = Assessment(stratum, n, frameworks, notes=tuple(notes), choice=choice)
     if n < FEWEST:
-        return replace(base, refused=f"{n} network{'s' * (n != 1)} with MACs and FPS: a model needs {FEWEST}")
+        return replace(base, refused=f"{n} network{'s' * (n != 1)} with MACs and {base.target}: a model needs {FEWEST}")
     notes = [*notes, *([f"exploratory: {n} networks, {ENOUGH} are needed for more than MACs"] if n < ENOUGH else [])]
     chosen = choose(data)
     picked = data.only(chosen)
@@ -286,14 +297,14 @@ def mixed_model(data: Data) -> Mixed | None:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Frames per second with the 95 % interval for a new network. `networks`: of the model."""
+    """The speed with its 95 % interval for a new network. `networks`: of the model; `error`: RMS of log speed."""
 
-    fps: float
+    speed: float
     low: float
     high: float
     networks: int
     predictors: tuple[str, ...]
-    error: float  # RMS of log FPS on networks left out
+    error: float  # on networks left out
     notes: tuple[str, ...] = ()
 
 
@@ -305,7 +316,7 @@ class Refusal:
 
 
 def predict(data: Data, framework: str, facts: Mapping[str, float]) -> Prediction | Refusal:
-    """FPS of an unmeasured network at `facts` (macs, params, ...; plain numbers), from the rows of one `framework`.
+    """Speed of an unmeasured network at `facts` (macs, params, ...; plain numbers), from the rows of one `framework`.
 
     These are independent, one per network, so that the textbook interval for a new observation holds:
     y +- t(n - p) s sqrt(1 + leverage), s the larger of the residual scatter and the error on networks left out

@@ -1,7 +1,8 @@
 """Predict the FPS of a network that has not been measured, with its 95 % interval.
 
 From the network's graph (MACs, parameters, activations, layers) and what other networks did in the same framework in
-the results. At least 4 networks must have been measured there; 7 allow more than MACs.
+the results. At least 4 networks must have been measured there; 7 allow more than MACs. Where others disturbed a run,
+the prediction is one of throughput, or of frames per CPU second.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ def main(args: argparse.Namespace) -> int:
     from hwprof import store
     from hwprof.analysis import models
     from hwprof.analysis.correlation import strata
+    from hwprof.analysis.correlation.target import SPEED, surviving_speed
+    from hwprof.analysis.estimator import Estimator
     from hwprof.networks import find, traffic
 
     network = find.resolve(args.network)
@@ -52,7 +55,8 @@ def main(args: argparse.Namespace) -> int:
     extra = traffic.facts(pairs)
     predictions: list[dict[str, Any]] = []
     for stratum, part in strata.split(strata.label(rows)):
-        usable, lacking = models.by_size(strata.usable_rows(part))
+        rows_of, choice = surviving_speed(strata.usable_rows(part))
+        usable, lacking = models.by_size(rows_of)
         if lacking:
             print(f"hwprof: {stratum.title}: left out for unknown MACs: {', '.join(lacking)}", file=sys.stderr)
         data = models.table(usable, [], extra)
@@ -62,7 +66,10 @@ def main(args: argparse.Namespace) -> int:
             if isinstance(found, models.Refusal):
                 print(f"hwprof: {title}: {found.why}", file=sys.stderr)
                 continue
-            predictions.append({"case": title, **to_json(found)})
+            one = {"case": title, "target": SPEED[choice.estimator], "why": choice.why, **to_json(found)}
+            if choice.estimator is Estimator.FPS:
+                one["fps"] = found.speed
+            predictions.append(one)
     if not predictions:
         raise NotAvailable(
             f"no prediction for {args.network} with {args.framework}", "measure more networks: hwprof sweep quick"
@@ -76,9 +83,11 @@ def main(args: argparse.Namespace) -> int:
     for one in predictions:
         print(f"  {one['case']}")
         print(
-            f"    FPS {one['fps']:.4g}  [{one['low']:.4g} ... {one['high']:.4g}]  95 % for a new network, "
-            f"from {one['networks']} networks by {' + '.join(one['predictors'])}"
+            f"    {one['target']} {one['speed']:.4g}  [{one['low']:.4g} ... {one['high']:.4g}]  "
+            f"95 % for a new network, from {one['networks']} networks by {' + '.join(one['predictors'])}"
         )
+        if one["why"]:
+            print(f"    {one['target']} is predicted, not FPS: in the worst run {one['why']}")
         for note in one["notes"]:
             print(f"    {note}")
     return EXIT_OK

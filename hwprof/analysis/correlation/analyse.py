@@ -3,7 +3,8 @@
 Every count grows with the network, so that even one without influence has r = -0.9 with FPS. Therefore: collapse to
 one value per network, take out log MACs and log instructions per frame, and test only events per frame. Where one of
 these covariates is missing the network is left out, never the covariate; without any there is no test. The minimum
-numbers of networks and the family of tests are part of every result.
+numbers of networks and the family of tests are part of every result. Where a run of a stratum was disturbed, the speed
+that survives stands in the place of FPS in the whole stratum.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from hwprof.analysis.correlation.covariates import NEVER_COUNTED, SIZE, Covariat
 from hwprof.analysis.correlation.findings import Analysis, Correlation, Points
 from hwprof.analysis.correlation.metrics import Disguise, Metric, MetricKind
 from hwprof.analysis.correlation.strata import VARIANT, Logs, Stratum
+from hwprof.analysis.correlation.target import SPEED, surviving_speed
+from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.statistics.partial import (
     Floats,
     Partial,
@@ -51,11 +54,16 @@ _UNTESTED = {
 
 def analyse(frame: pd.DataFrame) -> list[Analysis]:
     """Correlations of every stratum of a results frame; pure. Raises ResultsError for a frame without its columns."""
+    return _analyses(frame, "")
+
+
+def _analyses(frame: pd.DataFrame, target: str) -> list[Analysis]:
+    """Of every stratum. `target`: what the column `fps` holds instead of the speed; "": the speed that survives."""
     known = kinds.classify(frame)
-    return [_stratum(s, part, known) for s, part in strata.split(strata.label(frame))]
+    return [_stratum(s, part, known, target) for s, part in strata.split(strata.label(frame))]
 
 
-def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric]) -> Analysis:
+def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric], target: str) -> Analysis:
     unchecked = int((strata.is_ok(part) & strata.is_unchecked(part) & strata.is_native(part)).sum())
     rows = strata.usable_rows(part)
     rows.attrs = {}  # pandas copies them deeply at every step; `known` has what they say
@@ -66,6 +74,10 @@ def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric]) 
     variants = tuple(sorted(str(v) for v in rows.loc[rows["fps"].notna(), VARIANT].unique()))
     if _is_emulated(rows, present):
         return Analysis(stratum, variants, untested=untested, refusal=EMULATED, unchecked=unchecked)
+    why = ""
+    if not target:
+        rows, choice = surviving_speed(rows)
+        target, why = SPEED[choice.estimator], choice.why
     # What an emulated board counted under the same name, in rows of another stratum, is not the origin of these values.
     present = {n: replace(m, origins=tuple(o for o in m.origins if o != "emulated")) for n, m in present.items()}
     found: list[Correlation] = []
@@ -88,7 +100,12 @@ def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric]) 
     found = [replace(c, group=group_of(grouping, c.metric.name)) for c in found]
     hidden_names = {name for _, name, _ in disguised}
     pooled = pooled_slopes(logs, [c for c in found if c.metric.name not in hidden_names], variants, grouping)
-    return Analysis(stratum, variants, tuple(found), pooled, tuple(disguised), untested, families, grouping, unchecked)
+    return _with_target(
+        Analysis(
+            stratum, variants, tuple(found), pooled, tuple(disguised), untested, families, grouping, unchecked, why=why
+        ),
+        target,
+    )
 
 
 def _is_emulated(rows: pd.DataFrame, present: Mapping[str, Metric]) -> bool:
@@ -270,7 +287,7 @@ def _with_q(found: Sequence[Correlation]) -> tuple[list[Correlation], dict[tuple
     return out, families
 
 
-FPS, ENERGY = "FPS", "energy per frame"
+FPS, ENERGY = SPEED[Estimator.FPS], "energy per frame"
 TARGETS: Mapping[str, str] = {"fps": FPS, "energy": ENERGY}
 
 
@@ -282,14 +299,16 @@ def against_energy(frame: pd.DataFrame) -> list[Analysis]:
     table = frame.copy()
     table.attrs = dict(frame.attrs)
     table["fps"] = joules.where(frame["fps"].notna())
-    return [_with_target(a) for a in analyse(table)]
+    return [_with_target(a, ENERGY) for a in _analyses(table, ENERGY)]
 
 
-def _with_target(analysis: Analysis) -> Analysis:
+def _with_target(analysis: Analysis, target: str) -> Analysis:
+    if target == analysis.target:
+        return analysis
     return replace(
         analysis,
-        target=ENERGY,
-        correlations=tuple(replace(c, target=ENERGY) for c in analysis.correlations),
-        pooled=tuple(replace(s, target=ENERGY) for s in analysis.pooled),
+        target=target,
+        correlations=tuple(replace(c, target=target) for c in analysis.correlations),
+        pooled=tuple(replace(s, target=target) for s in analysis.pooled),
         refusal=analysis.refusal.replace("no case has a usable FPS", "no case has energy per frame"),
     )

@@ -42,7 +42,7 @@ class Correlation:
     group: int = -1
     points: Points | None = None
     notes: tuple[str, ...] = ()
-    target: str = "FPS"  # what it is correlated with (analyse.TARGETS)
+    target: str = "FPS"  # what it is correlated with (analyse.TARGETS, target.SPEED)
     omissions: tuple[tuple[str, str], ...] = ()  # (network, covariate that it lacks)
 
     @property
@@ -90,7 +90,10 @@ class PooledSlope:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """All correlations of one stratum. `refusal`: why there are none; `untested`: metrics left out, and why."""
+    """All correlations of one stratum. `refusal`: why there are none; `untested`: metrics left out, and why.
+
+    `why`: why the target is a speed other than FPS.
+    """
 
     stratum: Stratum
     frameworks: tuple[str, ...] = ()
@@ -103,3 +106,4 @@ class Analysis:
     unchecked: int = 0
     refusal: str = ""
     target: str = "FPS"
+    why: str = ""

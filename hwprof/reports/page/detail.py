@@ -91,6 +91,8 @@ def gates(analysis: Analysis) -> list[str]:
         return [f"No correlation with {analysis.target}: {analysis.refusal}."]
     counts = [c.partial.n for c in analysis.correlations]
     most, lines = max(counts, default=0), []
+    if analysis.why:
+        lines.append(f"Metrics are set against {analysis.target}, not FPS: in the worst run {analysis.why}.")
     if most < MIN_NETWORKS:
         lines.append(f"{most} networks: below {MIN_NETWORKS} there is no coefficient (gate).")
     elif most < MIN_TESTED:

@@ -14,9 +14,9 @@ from hwprof.store.schema import dumps
 
 HEADER = ("predictor", "elasticity", "95 %", "VIF", "mixed model (secondary)")
 NOTE = (
-    "elasticity: FPS goes as predictor^e; interval by leaving out whole networks, t(N - 1); frameworks have intercepts "
-    "of their own. VIF: variance inflation by the other predictors. mixed model: statsmodels' MixedLM with networks as "
-    "random intercepts, whose intervals are too narrow (coverage .90): a second view only."
+    "elasticity: {target} goes as predictor^e; interval by leaving out whole networks, t(N - 1); frameworks have "
+    "intercepts of their own. VIF: variance inflation by the other predictors. mixed model: statsmodels' MixedLM with "
+    "networks as random intercepts, whose intervals are too narrow (coverage .90): a second view only."
 )
 
 
@@ -27,6 +27,8 @@ def report(found: Sequence[Assessment]) -> Report:
     summary, tables = [], []
     for a in found:
         summary.append(f"{a.stratum.title}: {a.refused or sentence(a)}")
+        if a.choice.why:
+            summary.append(f"  {a.target} is modelled, not FPS: in the worst run {a.choice.why}")
         summary += [f"  {note}" for note in a.notes]
         if a.coefficients:
             rows = tuple(
@@ -40,7 +42,8 @@ def report(found: Sequence[Assessment]) -> Report:
                 for c in a.coefficients
             )
             warned = f" MixedLM warned: {'; '.join(a.mixed.warnings)}." if a.mixed and a.mixed.warnings else ""
-            tables.append(Table(f"Model of FPS · {a.stratum.title}", HEADER, rows, NOTE + warned))
+            note = NOTE.format(target=a.target) + warned
+            tables.append(Table(f"Model of {a.target} · {a.stratum.title}", HEADER, rows, note))
     return Report(tuple(summary), tuple(tables))
 
 
@@ -52,6 +55,8 @@ def text(found: Sequence[Assessment]) -> str:
 def document(found: Sequence[Assessment]) -> dict[str, Any]:
     """Plain JSON; what is no number is null."""
     document: dict[str, Any] = json.loads(dumps({"format": 1, "models": to_json(found)}))
+    for one, a in zip(document["models"], found, strict=True):
+        one["target"] = a.target
     return document
 
 
