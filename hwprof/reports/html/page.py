@@ -10,8 +10,9 @@ from hwprof import __version__
 from hwprof.analysis import energy
 from hwprof.analysis.correlation.analyse import ENERGY, FPS
 from hwprof.analysis.correlation.findings import Analysis
-from hwprof.analysis.correlation.strata import VARIANT
-from hwprof.analysis.speeds import PLACE, places, with_energy
+from hwprof.analysis.correlation.strata import NETWORK, VARIANT
+from hwprof.analysis.estimator import Estimator, choose
+from hwprof.analysis.speeds import PLACE, groups, places, speed_of, with_energy
 from hwprof.analysis.topdown import bars
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Kind
@@ -196,6 +197,9 @@ def _energy(material: Material) -> Section:
     if both is None:
         return Section("energy", "Energy", absent=(f"No energy per frame: {energy.absence_reason(frame)}.",))
     title, note = "Energy per frame against FPS", "Up and to the left is better: no point there is beaten in both."
+    choice = choose(member for rows in groups(both, [NETWORK]) for row in rows for member in speed_of(row))
+    if choice.estimator is not Estimator.FPS:
+        note = f"Nothing is ranked by these points: in the worst run {choice.why}."
     figure = speed.cloud(both, "energy", "J per frame", 1.0, material.variants, "energy", title, note)
     return Section("energy", "Energy", tuple(energy.sources(frame)), (figure,))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from hwprof.analysis.correlation import analyse
 from hwprof.analysis.correlation.strata import is_native
 from hwprof.analysis.correlation.target import surviving_speed
 from hwprof.analysis.estimator import Estimator
-from hwprof.records import Run
+from hwprof.records import Origin, Reading, Run
 from hwprof.reports.html import gather, page
 from hwprof.reports.page import detail
 from hwprof.reports.terminal import models as models_report
@@ -111,6 +112,22 @@ def test_a_model_of_a_shared_core_is_one_of_cpu_time(tmp_path: Path) -> None:
         "\n  ", " "
     )
     assert any(s.title.startswith("What goes with frames per CPU second") for s in made.sections)
+
+
+@pytest.mark.parametrize("disturbed", [False, True])
+def test_energy_against_fps_ranks_nothing_on_a_shared_core(tmp_path: Path, disturbed: bool) -> None:
+    runs = []
+    for network, cost in (("resnet18", 0.4), ("resnet50", 9.0)):
+        run = make_run("a", network, metrics={}, cpus=(0,))
+        planted = with_slices(run, cost, preempted=disturbed)
+        *others, bare = planted.windows
+        joules = Reading("energy", 3.0, "J", origin=Origin.HARDWARE, source="synthetic:energy")
+        runs.append(replace(planted, windows=(*others, replace(bare, readings=(*bare.readings, joules)))))
+    with Results.open(stored(tmp_path / "r.db", runs)) as results:
+        made = page.build(gather.gather(results))
+    (figure,) = (f for s in made.sections if s.key == "energy" for f in s.figures)
+    assert ("Nothing is ranked by these points" in figure.note) == disturbed
+    assert ("Up and to the left is better" in figure.note) != disturbed
 
 
 def test_a_model_of_quiet_runs_is_one_of_fps(tmp_path: Path) -> None:
