@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from hwprof import store
-    from hwprof.analysis import models
+    from hwprof.analysis import models, prediction
     from hwprof.analysis.correlation import strata
     from hwprof.analysis.correlation.target import SPEED, surviving_speed
     from hwprof.analysis.estimator import Estimator
@@ -61,9 +61,9 @@ def main(args: argparse.Namespace) -> int:
             print(f"hwprof: {stratum.title}: left out for unknown MACs: {', '.join(lacking)}", file=sys.stderr)
         data = models.table(usable, [], extra)
         for variant in dict.fromkeys(data.frameworks):
-            found = models.predict(data, variant, facts)
+            found = prediction.predict(data, variant, facts)
             title = f"{variant} · {stratum.title} · batch {args.batch}"
-            if isinstance(found, models.Refusal):
+            if isinstance(found, prediction.Refusal):
                 print(f"hwprof: {title}: {found.why}", file=sys.stderr)
                 continue
             one = {"case": title, "target": SPEED[choice.estimator], "why": choice.why, **to_json(found)}
