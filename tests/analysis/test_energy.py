@@ -20,6 +20,7 @@ from hwprof.store import Results
 from tests.cli.test_report import stored
 from tests.collectors.test_gauges import put
 from tests.factories import make_run, make_window
+from tests.planted_sets import with_slices
 
 S = 1_000_000_000
 POWERCAP = "sys/class/powercap"
@@ -152,3 +153,13 @@ def test_the_report_says_which_sensor_the_energy_is_of(tmp_path: Path) -> None:
     assert said in summary
     assert "package-0 (powercap:intel-rapl:0) + package-0/dram (powercap:intel-rapl:0:2)" in said
     assert "nothing is added of package-0/core, package-0/uncore" in said
+
+
+def test_energy_of_a_run_with_slices_is_that_of_its_bare_stretch(tmp_path: Path) -> None:
+    run = with_slices(make_run(metrics={}), 10.0)  # 100 frames in a stretch of a second
+    *slices, stretch = run.windows
+    watched = dataclasses.replace(stretch, readings=(*stretch.readings, Reading("energy[package-0]", 12.0, "J")))
+    closed = make_window(3, Role.CLOSED, [S], [Reading("energy[package-0]", 99.0, "J")])
+    joules = energy.per_frame(frame_of(tmp_path / "r.db", dataclasses.replace(run, windows=(*slices, watched, closed))))
+    assert joules is not None
+    assert joules.tolist() == pytest.approx([12.0 / len(stretch.latencies_ns)])

@@ -154,6 +154,13 @@ def _windows(run: Run) -> list[Window]:
     return []
 
 
+def _bare_stretch(run: Run) -> list[Window]:
+    """The windows that sensors saw where the counted ones are slices, which no sensor resolves."""
+    if all(w.slices is None for w in run.windows):
+        return []
+    return [w for w in run.windows if w.role is Role.BARE and w.latencies_ns]
+
+
 def _throughput(run: Run) -> float | None:
     windows = _windows(run)
     elapsed = sum(w.elapsed_s for w in windows)
@@ -163,13 +170,15 @@ def _throughput(run: Run) -> float | None:
 def _of_run(run: Run, absent: dict[str, str]) -> dict[str, tuple[Reading, float, float]]:
     """Column name -> (a reading, value per frame or level, value per second) of one run."""
     gathered: dict[str, list[tuple[Reading, Window]]] = defaultdict(list)
-    for window in _windows(run):
-        for reading in window.readings:
-            name, _ = _column(reading)
-            if reading.value is None:
-                absent.setdefault(name, reading.why)
-            else:
-                gathered[name].append((reading, window))
+    for windows in (_windows(run), _bare_stretch(run)):
+        known = set(gathered)
+        for window in windows:
+            for reading in window.readings:
+                name, _ = _column(reading)
+                if reading.value is None:
+                    absent.setdefault(name, reading.why)
+                elif name not in known:
+                    gathered[name].append((reading, window))
     out = {}
     for name, several in gathered.items():
         worst = max((r for r, _ in several), key=lambda r: WORST.index(r.exactness))
@@ -217,14 +226,18 @@ def _quantity(name: str, values: Sequence[tuple[Reading, float, float]]) -> Quan
 
 
 def _ranges(runs: Sequence[Run]) -> dict[str, tuple[float, float]]:
-    """Lowest and highest level of each gauge while windows were open, on the case's own cores where it has some."""
+    """Lowest and highest level of each gauge while windows were open, on the case's own cores where it has some.
+
+    Between two slices others may have been measured: of a run with slices only its stretches count.
+    """
     values: dict[str, list[float]] = defaultdict(list)
     for run in runs:
+        stretches = [w for w in run.windows if w.slices is None]
         ours = {f"cpu{c}" for c in run.case.cpus}
         for one in run.series:
             if one.cumulative or (ours and one.label.startswith("cpu") and one.label not in ours):
                 continue
             for at, value in zip(one.at_ns, one.values, strict=True):
-                if value is not None and any(w.t0_ns <= at <= w.t1_ns for w in run.windows):
+                if value is not None and any(w.t0_ns <= at <= w.t1_ns for w in stretches):
                     values[one.metric].append(value)
     return {name: (min(v), max(v)) for name, v in sorted(values.items())}
