@@ -8,26 +8,58 @@ from typing import Any
 import pandas as pd
 
 from hwprof.analysis.correlation.strata import NETWORK, VARIANT
-from hwprof.analysis.speeds import PLACE, groups
+from hwprof.analysis.estimator import is_disturbed
+from hwprof.analysis.speeds import PLACE, groups, speed_of
 from hwprof.reports.html.model import Cell, Figure
 from hwprof.reports.html.svg import LETTER, Svg, axis
 from hwprof.reports.page.words import number
 
-DATA = ("network", "size", "batch", "framework", "fps", "low", "high", "rounds", "faithful", "emulated")
+MARKS = ("off", "faithful", "emulated")
+COLUMNS = (NETWORK, "size", "batch", VARIANT, "fps", "low", "high", "throughput", "cpu_ms", "rounds")
+DATA = (*("network", "size", "batch", "framework", "fps", "low", "high", "throughput", "cpu_ms", "rounds"), *MARKS)
+SEEN = 0.02  # share of the time in the run queue from which on it is shown
+OFF = "Hollow, off: FPS and throughput differ by more than 10 %, not ranked."
+UPRIGHT = " The upright line of its colour is the throughput."
+
+
+def is_off(row: Any) -> bool:
+    """Whether FPS of a row of `speeds` is no figure to rank it by."""
+    return any(is_disturbed(one) for _, one in speed_of(row))
+
+
+def is_hollow(row: Any) -> bool:
+    """Whether the marker of a row is empty: its FPS is not to be compared."""
+    return not row["faithful"] or bool(row["emulated"]) or is_off(row)
 
 
 def describe(row: Any) -> str:
     """One speed in words, for a point."""
     bounds = f" [{number(row['low'])} … {number(row['high'])}]" if pd.notna(row["low"]) else ""
     marks = ("" if row["faithful"] else ", UNFAITHFUL") + (", EMULATED" if row["emulated"] else "")
+    marks += ", FPS is off" if is_off(row) else ""
     threads = f"{row['threads']} thread{'s' * (row['threads'] != 1)}"
     where = f"{row[NETWORK]} {row['size']} px, batch {row['batch']}, {threads}"
-    return f"{row[VARIANT]}, {where}: {number(row['fps'])} FPS{bounds}, {row['rounds']} rounds{marks}"
+    others = "" if pd.isna(row["throughput"]) else f", {number(row['throughput'])} frames/s"
+    others += "" if pd.isna(row["cpu_ms"]) else f", {number(row['cpu_ms'])} CPU ms per frame"
+    others += f", {100 * row['waiting']:.0f} % of the time in the run queue" if row["waiting"] >= SEEN else ""
+    return f"{row[VARIANT]}, {where}: {number(row['fps'])} FPS{bounds}{others}, {row['rounds']} rounds{marks}"
 
 
 def _data(part: pd.DataFrame) -> tuple[tuple[Cell, ...], ...]:
-    columns = [NETWORK, "size", "batch", VARIANT, "fps", "low", "high", "rounds", "faithful", "emulated"]
-    return tuple(tuple(row) for row in part[columns].itertuples(index=False, name=None))
+    return tuple(
+        (*(row[c] for c in COLUMNS), is_off(row), row["faithful"], row["emulated"]) for row in part.to_dict("records")
+    )
+
+
+def _notes(part: pd.DataFrame, *sentences: str) -> str:
+    """Sentences, and what hollow markers stand for where there are any."""
+    rows = part.to_dict("records")
+    found = list(sentences)
+    if any(not row["faithful"] or row["emulated"] for row in rows):
+        found.append("Hollow: unfaithful to the reference, or emulated.")
+    if any(is_off(row) for row in rows):
+        found.append(OFF)
+    return " ".join(found)
 
 
 def dot_plot(part: pd.DataFrame, variants: Sequence[str], key: str, where: str) -> Figure:
@@ -44,6 +76,7 @@ def dot_plot(part: pd.DataFrame, variants: Sequence[str], key: str, where: str) 
     # an interval of two rounds may span orders of magnitude: its bar is cut, the text has it in full
     lowest, highest = middle.min() / 3, middle.max() * 3
     ends = [min(max(float(v), lowest), highest) for c in ("fps", "low", "high") for v in part[c].dropna()]
+    ends += [float(row["throughput"]) for row in part.to_dict("records") if is_off(row)]
     cells: dict[tuple[str, int], list[Any]] = {}
     for row in part.to_dict("records"):
         cells.setdefault((row[NETWORK], row["batch"]), []).append(row)
@@ -68,13 +101,14 @@ def dot_plot(part: pd.DataFrame, variants: Sequence[str], key: str, where: str) 
                         draw.text(
                             cut, y + 4, "‹" if low != row["low"] else "›", "t", "end" if low != row["low"] else "start"
                         )
-                draw.marker(x.at(row["fps"]), y, series, describe(row), hollow=not row["faithful"] or row["emulated"])
+                if is_off(row):
+                    at = x.at(row["throughput"])
+                    draw.line(at, y - 5, at, y + 5, f"bar s{series % 8}")
+                draw.marker(x.at(row["fps"]), y, series, describe(row), hollow=is_hollow(row))
     draw.height = bottom + 38
     title = f"FPS per network and framework{f' · {where}' if where else ''}"
-    note = (
-        "95 % t interval between rounds; no bar: one round; ‹ ›: it goes on. Hollow: unfaithful to "
-        "the reference, or emulated."
-    )
+    note = _notes(part, "95 % t interval between rounds; no bar: one round; ‹ ›: it goes on.")
+    note += UPRIGHT if OFF in note else ""
     return Figure(key, title, draw.render(), DATA, _data(part), note)
 
 
@@ -115,14 +149,16 @@ def scaling_chart(fps: pd.DataFrame, column: str, variants: Sequence[str], key: 
         draw.text(x0 + wide, y0 + high + 28, column, "m", "end")
         for variant, group in several:
             series = variants.index(variant)
-            at = [(x.at(float(r[column])), y.at(float(r["fps"])), describe(r)) for r in group]
-            draw.add("path", d="M" + "L".join(f"{a:.1f} {b:.1f}" for a, b, _ in at), class_=f"path s{series % 8}")
-            for a, b, text in at:
-                draw.marker(a, b, series, text)
+            at = [(x.at(float(r[column])), y.at(float(r["fps"]))) for r in group]
+            draw.add("path", d="M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in at), class_=f"path s{series % 8}")
+            for (a, b), r in zip(at, group, strict=True):
+                draw.marker(a, b, series, describe(r), hollow=is_hollow(r))
     draw.height = top + rows * (high + 62)
     header = (*DATA, "threads")
     data = tuple((*a, b) for a, b in zip(_data(used), used["threads"], strict=True))
-    note = "Each line: one framework on one network, everything else equal. FPS from 0, so that heights compare."
+    note = _notes(
+        used, "Each line: one framework on one network, everything else equal. FPS from 0, so that heights compare."
+    )
     return Figure(key, f"FPS against {column}{f' · {where}' if where else ''}", draw.render(), header, data, note)
 
 
@@ -150,13 +186,11 @@ def cloud(
     for name, a, b in place(names, points, 706):
         draw.text(a, b, name, "m")
     for row, (a, b) in zip(part.to_dict("records"), points, strict=True):
-        hollow = not row["faithful"] or row["emulated"]
-        draw.marker(
-            a, b, variants.index(row[VARIANT]), f"{describe(row)}; {number(row[column] * scale)} {label}", hollow
-        )
+        text = f"{describe(row)}; {number(row[column] * scale)} {label}"
+        draw.marker(a, b, variants.index(row[VARIANT]), text, is_hollow(row))
     draw.height = bottom + 40
     data = tuple((*a, float(b)) for a, b in zip(_data(part), part[column], strict=True))
-    return Figure(key, title, draw.render(), (*DATA, column), data, note)
+    return Figure(key, title, draw.render(), (*DATA, column), data, _notes(part, *([note] if note else [])))
 
 
 def size_chart(fps: pd.DataFrame, variants: Sequence[str], key: str, where: str = "") -> Figure | None:

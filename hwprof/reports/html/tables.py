@@ -8,12 +8,14 @@ from typing import Any
 import pandas as pd
 
 from hwprof.analysis.correlation.strata import NETWORK, VARIANT
+from hwprof.analysis.estimator import is_disturbed
 from hwprof.machine import facts as machine_facts
 from hwprof.records import Layer, Run
 from hwprof.reports.html.model import Figure
 from hwprof.reports.html.svg import LETTER, Svg, axis
 from hwprof.reports.page.words import number
 from hwprof.reports.tables import Table
+from hwprof.speed import Speed
 
 BARS = 30
 
@@ -31,6 +33,8 @@ def runs_table(frame: pd.DataFrame) -> Table:
         "precision": "precision",
         "round": "round",
         "FPS": "fps",
+        "frames/s": "throughput",
+        "CPU ms/frame": "cpu_ms",
         "latency ms": "latency_ms",
         "p99 ms": "p99_ms",
         "load ms": "load_ms",
@@ -39,21 +43,28 @@ def runs_table(frame: pd.DataFrame) -> Table:
     cells = []
     for source in columns.values():
         values = frame[source].tolist()
-        numeric = source in ("fps", "latency_ms", "p99_ms", "load_ms", "peak_rss_mib")
+        numeric = source in ("fps", "throughput", "cpu_ms", "latency_ms", "p99_ms", "load_ms", "peak_rss_mib")
         cells.append([number(v, 4) if numeric else str(v + 1 if source == "round" else v) for v in values])
     cells.append(
-        [_state(*v) for v in zip(frame["status"], frame["faithful"], frame["emulated"], frame["failure"], strict=True)]
+        [
+            _state(*v)
+            for v in zip(
+                *(frame[n] for n in ("status", "faithful", "emulated", "failure", "fps", "throughput")), strict=True
+            )
+        ]
     )
     rows = tuple(zip(*cells, strict=True))
     return Table("Every run", (*columns, "state"), rows, "All metrics of all runs: hwprof export --format csv.")
 
 
-def _state(status: Any, faithful: Any, emulated: Any, failure: Any) -> str:
+def _state(status: Any, faithful: Any, emulated: Any, failure: Any, fps: float, throughput: float) -> str:
     words = [] if status == "ok" else [f"failed: {failure}"]
     if faithful is not None and faithful == faithful and not faithful:
         words.append("UNFAITHFUL")
     if emulated:
         words.append("EMULATED")
+    if is_disturbed(Speed(fps=fps, throughput=throughput)):
+        words.append("FPS off")
     return ", ".join(words) or "ok"
 
 
