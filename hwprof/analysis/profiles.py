@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
+from hwprof import speed
+from hwprof.analysis.roofline import shared_time
 from hwprof.records import Kind, Layer, Role, Run
 
 
@@ -53,6 +55,11 @@ def overhead(runs: Sequence[Run]) -> float | None:
     """Latency with the profile over latency without it, minus 1; medians over all rounds."""
     bare, profiled = latency_ns(runs, Kind.NATIVE, Role.BARE), latency_ns(runs, Kind.LAYERS, Role.LAYERS)
     return None if not bare or profiled is None else profiled / bare - 1
+
+
+def taken_time(runs: Sequence[Run]) -> float:
+    """Share of the time that others took of the runs without the profile, the largest of the rounds; 0: not known."""
+    return max((shared_time(speed.of_run(run)) for run in runs if run.kind is Kind.NATIVE), default=0.0)
 
 
 def layer_share(runs: Sequence[Run]) -> float | None:

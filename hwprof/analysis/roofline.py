@@ -3,27 +3,34 @@
 Ceilings are measured (`hwprof calibrate`) on named CPUs. `nearest_roof` chooses those of a case for the roofline, the
 rules of `bottlenecks` and the bounds of `explain`.
 
-Performance is 2 x MACs x frames per second; intensity is FLOP per byte. Bytes are the model's compulsory traffic:
-weights once per batch, inputs and outputs of convolutions and matrix products once. That is a lower bound, so that the
-intensity is an upper one. No counter gives the bytes of a process: misses lack what was prefetched, and the counters of
-a memory controller, which see it, count a whole socket.
+Performance is 2 x MACs x frames per second; intensity is FLOP per byte. Ceilings are rates per second of CPU time, so
+that frames of a case of one thread are too: whoever else runs on its CPU lowers neither. FPS can't be used there, since
+a long inference contains its preemptions. What sleeps by itself, or has several threads, is placed by FPS, and by
+throughput where FPS is off (`estimator`).
+
+Bytes are the model's compulsory traffic: weights once per batch, inputs and outputs of convolutions and matrix products
+once. That is a lower bound, so that the intensity is an upper one. No counter gives the bytes of a process: misses lack
+what was prefetched, and the counters of a memory controller, which see it, count a whole socket.
 """
 
 from __future__ import annotations
 
 import math
+import statistics
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from hwprof.analysis.correlation import strata
+from hwprof.analysis.estimator import Estimator, choose, is_single_threaded, value
+from hwprof.analysis.speeds import SPEED_COLUMNS, groups, run_speed
 from hwprof.collectors.vocabulary import Name
 from hwprof.networks import traffic
 from hwprof.records import Ceiling
+from hwprof.speed import Speed
 
 ELEMENT = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
 UNITS = {"fp32": "op/s", "fp16": "op/s", "int8": "op/s", "bandwidth": "B/s", "latency": "s"}
@@ -32,6 +39,11 @@ MEMORY = "DRAM"
 ANSWERED_BY: Mapping[str, str] = {Name.L1D_MISSES: "L2", Name.L2_MISSES: "L3", Name.LLC_MISSES: MEMORY}
 COMPULSORY = "compulsory traffic"
 ABOVE = 1.05
+# Of its time a case of one thread is on its CPU, or waits for it; the rest it sleeps.
+AWAKE = 0.9
+# Share of its time taken by others from which on a rate per second says nothing of the framework.
+SHARED = 0.1
+LOWERED = "others used its cores and lowered it: not ranked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +75,29 @@ class Roof:
 
 @dataclass(frozen=True, slots=True)
 class RooflinePoint:
-    """A case. `bytes`: per frame; `footprint`: bytes that a frame keeps touching, which decides the level."""
+    """A case. `rate`: frames per second, of CPU time where `by` is that; `fps`, `throughput`, `cpu_s`: None: not known.
+
+    `taken`: share of its time that others took, 0: not known. `bytes`: per frame; `footprint`: bytes that a frame keeps
+    touching, which decides the level.
+    """
 
     title: str
-    fps: float
+    rate: float
     macs: float
     precision: str
     bytes: float
     origin: str = COMPULSORY
     footprint: float | None = None
+    by: Estimator = Estimator.FPS
+    fps: float | None = None
+    throughput: float | None = None
+    cpu_s: float | None = None
+    taken: float = 0.0
+
+    @property
+    def is_lowered(self) -> bool:
+        """Whether others lowered `rate`."""
+        return self.by is Estimator.THROUGHPUT or (self.by is Estimator.FPS and self.taken > SHARED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +124,33 @@ class UnplacedCase:
     why: str
 
 
+def shared_time(speed: Speed) -> float:
+    """Share of the time that others took: in the run queue, and stolen by the hypervisor."""
+    return (speed.waiting or 0.0) + (speed.stolen or 0.0)
+
+
+def rate_estimator(threads: int, rounds: Sequence[Speed]) -> Estimator:
+    """What is set against ceilings per second of CPU time: CPU time of one thread that never sleeps, else FPS, and
+    throughput where that is off."""
+    if rounds and all(is_single_threaded(threads, s) and not _sleeps(s) for s in rounds):
+        return Estimator.CPU_TIME
+    found = choose((threads, s) for s in rounds).estimator
+    return Estimator.THROUGHPUT if found is Estimator.CPU_TIME else found
+
+
+def _sleeps(speed: Speed) -> bool:
+    """Whether one thread waits for anything but its CPU: its CPU time is then not all that it needs."""
+    if speed.waiting is None:
+        return False
+    return (speed.cpu_s or 0.0) * (speed.throughput or 0.0) + shared_time(speed) < AWAKE
+
+
+def mean_rate(rounds: Sequence[Speed], estimator: Estimator) -> float | None:
+    """Geometric mean over rounds of the speed by an estimator; None: not known."""
+    known = [math.log(v) for s in rounds if (v := value(s, estimator)) is not None and v > 0]
+    return math.exp(sum(known) / len(known)) if known else None
+
+
 def level_of(footprint: float | None, capacity: Mapping[str, int], bandwidth: Mapping[str, float]) -> str:
     """The smallest cache that holds the footprint and has a bandwidth, else DRAM (also where it is unknown)."""
     for level, size in sorted(capacity.items(), key=lambda item: item[1]):
@@ -115,9 +168,9 @@ def place(point: RooflinePoint, roof: Roof) -> Placement | UnplacedCase:
     bandwidth = roof.bandwidth.get(level)
     if bandwidth is None:
         return UnplacedCase(point.title, f"no bandwidth of {level} measured: hwprof calibrate")
-    if min(point.fps, point.macs, point.bytes) <= 0:
+    if min(point.rate, point.macs, point.bytes) <= 0:
         return UnplacedCase(point.title, "no speed, MACs or bytes")
-    performance, intensity = 2 * point.macs * point.fps, 2 * point.macs / point.bytes
+    performance, intensity = 2 * point.macs * point.rate, 2 * point.macs / point.bytes
     attainable = min(peak, intensity * bandwidth)
     share = performance / attainable
     notes = []
@@ -126,6 +179,8 @@ def place(point: RooflinePoint, roof: Roof) -> Placement | UnplacedCase:
             "above the roof: an algorithm with fewer multiplications (Winograd), caches that hold more than assumed, "
             "or ceilings measured on a busier machine"
         )
+    if point.is_lowered:
+        notes.append(LOWERED)
     side = "compute" if peak <= intensity * bandwidth else "memory"
     return Placement(point, performance, intensity, level, peak, bandwidth, attainable, share, side, tuple(notes))
 
@@ -207,18 +262,15 @@ def place_cases(
     rows = strata.usable_rows(strata.label(frame))
     rows = rows[rows["fps"].notna()]
     keys = ["machine_id", strata.VARIANT, strata.NETWORK, "network", "size", "batch", "threads", "cpus", "precision"]
-    table = rows[[*keys, "macs"]].assign(_fps=np.log(rows["fps"].astype(float)))
-    table["_emulated"] = rows["emulated"].astype(bool) if "emulated" in rows.columns else False
-    means = table.groupby(keys, sort=True, dropna=False)[["macs", "_fps", "_emulated"]].mean()
-    for key, part in zip(means.index, means.to_dict("records"), strict=True):
-        machine, variant, net, network, size, batch, threads, cpus, precision = (str(k) for k in key)
+    for runs in groups(rows[[*keys, "macs", "emulated", *SPEED_COLUMNS]], keys):
+        machine, variant, net, network, size, batch, threads, cpus, precision = (str(runs[0][k]) for k in keys)
         title = f"{variant} {net} {size}px b{batch} t{threads}"
-        if part["_emulated"]:
+        if any(run["emulated"] for run in runs):
             out.append(UnplacedCase(title, "measured on an emulated machine: its time is the emulator's"))
             continue
         used = tuple(int(c) for c in cpus.split(",") if c.strip())
         roof, doubt = nearest_roof(by_machine.get(machine, ()), used, int(threads))
-        macs = float(part["macs"])
+        macs = float(runs[0]["macs"])
         moved = traffic.of_network(network, int(size)) if roof else None
         element = ELEMENT.get(precision, 4)
         if roof is None:
@@ -227,13 +279,21 @@ def place_cases(
         if macs != macs or moved is None:
             out.append(UnplacedCase(title, "MACs or traffic are unknown: the network's graph is not here"))
             continue
+        rounds = [run_speed(run) for run in runs]
+        by = rate_estimator(int(threads), rounds)
+        fps, throughput, per_cpu_s = (mean_rate(rounds, e) for e in Estimator)
         point = RooflinePoint(
             title,
-            math.exp(part["_fps"]),
+            mean_rate(rounds, by) or 0.0,
             macs,
             precision,
             element * (moved.weights / int(batch) + moved.activations),
             footprint=float(element * (moved.weights + moved.largest * int(batch))),
+            by=by,
+            fps=fps,
+            throughput=throughput,
+            cpu_s=1 / per_cpu_s if per_cpu_s else None,
+            taken=statistics.fmean(map(shared_time, rounds)),
         )
         found = place(point, roof)
         if isinstance(found, UnplacedCase):

@@ -71,8 +71,10 @@ class SpeedRatio:
     conflicts: int  # of these, in which slices and bare stretches contradict each other
 
 
+# Of the bare stretch: what `estimator` judges a run by.
+SPEED_COLUMNS = (*ALONE.values(), "waiting", "stolen")
 # What `speeds` keeps of each run, in this order.
-_PER_RUN = ("set", *ALONE.values(), *PAIRED.values(), "waiting", "stolen")
+_PER_RUN = ("set", *SPEED_COLUMNS, *PAIRED.values())
 
 
 def speeds(frame: pd.DataFrame) -> pd.DataFrame:
@@ -162,15 +164,14 @@ def fullest_places(fps: pd.DataFrame) -> list[tuple[Mapping[str, Any], pd.DataFr
 
 def speed_of(row: Mapping[str, Any]) -> list[tuple[int, speed.Speed]]:
     """(threads, speed) of each round of a row of `speeds`, as `estimator.choose` takes them."""
-    found = []
-    for one in row["runs"]:
-        run = dict(zip(_PER_RUN, one, strict=True))
-        fps, throughput, cpu_ms, waiting, stolen = (
-            None if math.isnan(run[n]) else run[n] for n in ("fps", "throughput", "cpu_ms", "waiting", "stolen")
-        )
-        cpu_s = None if cpu_ms is None else cpu_ms / 1e3
-        found.append((int(row["threads"]), speed.Speed(None, fps, throughput, cpu_s, waiting, stolen)))
-    return found
+    runs = (dict(zip(_PER_RUN, one, strict=True)) for one in row["runs"])
+    return [(int(row["threads"]), run_speed(run)) for run in runs]
+
+
+def run_speed(run: Mapping[str, Any]) -> speed.Speed:
+    """Speed of one run from its SPEED_COLUMNS of the frame; its latency is not among them."""
+    fps, throughput, cpu_ms, waiting, stolen = (None if math.isnan(run[n]) else run[n] for n in SPEED_COLUMNS)
+    return speed.Speed(None, fps, throughput, None if cpu_ms is None else cpu_ms / 1e3, waiting, stolen)
 
 
 def case_ratio(a: Mapping[str, Any], b: Mapping[str, Any], estimator: Estimator) -> CaseRatio | None:

@@ -1,7 +1,7 @@
 """How near each case comes to what the machine can do: the roofline, with ceilings that `hwprof calibrate` measured.
 
-Calibrate on the same CPUs that the cases ran on. Performance is 2 x MACs x FPS; bytes are counted where the CPU has an
-honest event, else the model's compulsory traffic.
+Calibrate on the same CPUs that the cases ran on. Performance is 2 x MACs x frames per second, of CPU time where a case
+has one thread: ceilings are per CPU time. Bytes are the model's compulsory traffic.
 """
 
 from __future__ import annotations

@@ -9,7 +9,9 @@ import pytest
 
 from hwprof.analysis import profiles
 from hwprof.records import Kind, Layer, Role, Run, Window
+from hwprof.reports.terminal import layers
 from tests.factories import make_run
+from tests.planted_sets import with_slices
 
 
 def profiled(number: int, times: Sequence[float | None], latency_ns: int = 300) -> Run:
@@ -35,3 +37,17 @@ def test_overhead_compares_with_bare_windows_and_is_unknown_without_them() -> No
 def test_the_share_of_the_layers_is_of_the_profiled_time() -> None:
     assert profiles.layer_share([profiled(0, (100.0, 50.0))]) == pytest.approx(0.5)
     assert profiles.layer_share([make_run()]) is None
+
+
+def test_what_profiling_costs_is_not_told_of_a_shared_core() -> None:
+    quiet, shared = (with_slices(make_run(metrics={}), 0.4, preempted=p) for p in (False, True))
+    slow = profiled(1, (1.0,), 500_000)
+    assert profiles.overhead([quiet, slow]) == pytest.approx(0.25, rel=0.01)
+    assert "0.400 ms without it, in another process: profiling costs +25" in layers.text([quiet, slow], (), 1)
+    assert profiles.taken_time([quiet, shared, slow]) == pytest.approx(0.75, rel=0.01)
+    assert "what profiling costs is not known, others took 75% of the time" in layers.text([shared, slow], (), 1)
+
+
+def test_the_latency_without_the_profile_is_that_of_the_bare_stretch() -> None:
+    run = with_slices(make_run(metrics={}), 0.4, alone=1.5)
+    assert profiles.latency_ns([run], Kind.NATIVE, Role.BARE) == pytest.approx(600_000, rel=0.01)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
+from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.roofline import (
+    LOWERED,
     Placement,
     Roof,
     RooflinePoint,
     UnplacedCase,
     latencies,
     level_of,
+    mean_rate,
     nearest_roof,
     place,
+    rate_estimator,
     roofs,
 )
 from hwprof.records import Ceiling
+from hwprof.speed import Speed
 
 ROOF = Roof(
     "a board",
@@ -137,3 +144,39 @@ def test_a_roof_is_the_ceilings_of_one_set_of_cpus_in_known_units() -> None:
     big, little = roofs(found, facts)["m"]
     assert big == Roof("a board", (2,), {"fp32": 8e10}, {"fp32": "avx2"}, {}, {}, 0.5, {"DRAM": 1e-7}, {2: 0, 0: 1})
     assert (little.cpus, little.compute, little.share) == ((0,), {"fp32": 2e10}, 1.0)
+
+
+ON_THE_CPU, PREEMPTED = Speed(fps=100.0, throughput=98.0, cpu_s=0.0099, waiting=0.01), {"waiting": 0.5, "stolen": 0.0}
+
+
+def test_one_thread_is_placed_by_cpu_time_as_the_ceilings_are() -> None:
+    # a long inference has its preemptions within: FPS and throughput agree, and both are half of what they should be
+    shared = Speed(fps=50.0, throughput=49.0, cpu_s=0.01, **PREEMPTED)
+    assert rate_estimator(1, [shared]) is Estimator.CPU_TIME
+    assert mean_rate([shared], Estimator.CPU_TIME) == pytest.approx(100)
+    assert rate_estimator(1, [ON_THE_CPU]) is Estimator.CPU_TIME
+    fps, cpu = (mean_rate([ON_THE_CPU], e) for e in (Estimator.FPS, Estimator.CPU_TIME))
+    assert cpu == pytest.approx(fps, rel=0.02)
+
+
+def test_what_sleeps_or_has_several_threads_is_placed_by_fps_and_by_throughput_where_that_is_off() -> None:
+    asleep = Speed(fps=100.0, throughput=98.0, cpu_s=0.001, waiting=0.01)
+    assert rate_estimator(1, [asleep]) is Estimator.FPS
+    assert rate_estimator(1, [asleep._replace(fps=150.0)]) is Estimator.THROUGHPUT
+    helped = Speed(fps=100.0, throughput=98.0, cpu_s=0.02, waiting=0.01)
+    assert rate_estimator(1, [helped]) is Estimator.FPS
+    assert rate_estimator(2, [ON_THE_CPU]) is Estimator.FPS
+    assert rate_estimator(2, [ON_THE_CPU, ON_THE_CPU._replace(fps=150.0)]) is Estimator.THROUGHPUT
+    assert rate_estimator(1, []) is Estimator.FPS
+
+
+def test_without_cpu_time_fps_is_taken() -> None:
+    assert rate_estimator(1, [Speed(fps=100.0, throughput=98.0)]) is Estimator.FPS
+
+
+def test_a_case_of_several_threads_that_others_lowered_is_marked() -> None:
+    one = point(1e9, 1e7)
+    assert placed(one).notes == ()
+    assert placed(dataclasses.replace(one, taken=0.5)).notes == (LOWERED,)
+    assert placed(dataclasses.replace(one, by=Estimator.THROUGHPUT)).notes == (LOWERED,)
+    assert placed(dataclasses.replace(one, taken=0.5, by=Estimator.CPU_TIME)).notes == ()

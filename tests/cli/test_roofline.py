@@ -14,6 +14,7 @@ from hwprof.cli import main
 from hwprof.records import Ceiling
 from hwprof.store import Results
 from tests.factories import MACHINE, make_run
+from tests.planted_sets import with_slices
 
 BOARD = {**MACHINE, "caches": [{"level": 1, "type": "Data", "kib": 32, "shared_by": 1, "count": 4}]}
 CEILINGS = [
@@ -68,6 +69,67 @@ def test_roofline_and_bottlenecks_take_the_ceilings_of_the_cores_that_a_case_ran
     assert peak == case["peak"] == 2e10
     assert case["share"] == pytest.approx(0.8, abs=0.01)
     assert (verdict["state"], verdict["sure"]) == ("yes", "high")
+
+
+def placed_cases(path: Path, capsys: pytest.CaptureFixture[str], **fields: Any) -> dict[str, dict[str, Any]]:
+    """Network -> its place, of a short and a long inference on one core."""
+    with Results.open(path, create=True) as stored:
+        for network, cost_ms in (("squeezenet1_1", 0.4), ("resnet18", 6.0)):
+            for r in range(2):
+                run = make_run(network=network, size=64, round=r, cpus=(2,), machine=BOARD, metrics={})
+                stored.add(with_slices(run, cost_ms, **fields))
+        stored.add_ceilings(BOARD, {"kernel": "1"}, CEILINGS)
+    assert main(["roofline", str(path), "--json"]) == 0
+    cases = json.loads(capsys.readouterr().out)["cases"]
+    return {case["point"]["title"].split()[1]: case for case in cases}
+
+
+def test_who_shares_the_core_moves_no_case_under_its_roof(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    quiet = placed_cases(tmp_path / "quiet.db", capsys)
+    shared = placed_cases(tmp_path / "shared.db", capsys, preempted=True)
+    for network in ("squeezenet1_1", "resnet18"):
+        assert shared[network]["point"]["by"] == "CPU time per frame"
+        assert shared[network]["performance"] == pytest.approx(quiet[network]["performance"], rel=0.01)
+        assert quiet[network]["point"]["rate"] == pytest.approx(quiet[network]["point"]["fps"], rel=0.01)
+    assert shared["resnet18"]["point"]["fps"] < 0.5 * quiet["resnet18"]["point"]["fps"]
+    assert main(["roofline", str(tmp_path / "shared.db")]) == 0
+    assert "CPU time" in capsys.readouterr().out
+
+
+def test_cases_of_several_threads_on_shared_cores_are_placed_and_not_ranked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "r.db"
+    both = [dataclasses.replace(c, cpus=(2, 3)) for c in CEILINGS]
+    with Results.open(path, create=True) as stored:
+        for network, cost_ms in (("squeezenet1_1", 0.4), ("resnet18", 6.0)):
+            run = make_run(network=network, size=64, cpus=(2, 3), threads=2, machine=BOARD, metrics={})
+            stored.add(with_slices(run, cost_ms, preempted=True))
+        stored.add_ceilings(BOARD, {"kernel": "1"}, both)
+    assert main(["roofline", str(path)]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "2 cases are not ranked" in text
+    assert "nearest to the roof" not in text
+    assert "! others used its cores and lowered it: not ranked." in text
+
+
+def test_bottlenecks_of_a_shared_core_are_the_waiting_and_not_the_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "shared.db"
+    placed_cases(path, capsys, preempted=True)
+    assert main(["bottlenecks", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    for case in found:
+        first, *_ = case["verdicts"]
+        assert (first["code"], first["state"]) == ("other-load", "yes")
+        assert first["because"] == "the core is shared: 75 % of the time in the run queue"
+        assert case["rates_by"] == "CPU time per frame"
+        assert case["cpu_s"] == pytest.approx(0.0004 if case["case"]["network"] == "squeezenet1_1" else 0.006, rel=0.01)
+    assert main(["bottlenecks", str(path)]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "FPS (off)" in text
+    assert "6 ms of CPU time per frame" in text
 
 
 def test_what_a_socket_moved_is_not_taken_for_the_bytes_of_a_case(

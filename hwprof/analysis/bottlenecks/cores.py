@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from hwprof.analysis.bottlenecks.verdicts import (
     LOWER,
+    OWN_CORES,
     Context,
     Number,
     State,
@@ -15,6 +17,7 @@ from hwprof.analysis.bottlenecks.verdicts import (
     refuse_emulated,
     weaken,
 )
+from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.factors import cycles
 from hwprof.analysis.factors.evidence import Evidence
 from hwprof.analysis.roofline import MEMORY
@@ -25,16 +28,35 @@ LINE = 64
 FLOAT = 4
 
 
-def _flop_rate(evidence: Evidence) -> float | None:
+def _flop_rate(context: Context) -> float | None:
     """FLOP/s by the graph's MACs (two each); an algorithm such as Winograd computes fewer."""
-    if not evidence.macs or not math.isfinite(evidence.throughput):
+    if not context.evidence.macs or not math.isfinite(context.rate):
         return None
-    return 2.0 * evidence.macs * evidence.throughput
+    return 2.0 * context.evidence.macs * context.rate
+
+
+def _per(context: Context) -> str:
+    """What a rate per second is of, where it is not of all the time."""
+    return " of CPU time" if context.estimator is Estimator.CPU_TIME else ""
+
+
+def _sharing(context: Context) -> str:
+    return f"{context.sharing}; caches and clock were not its own" if context.is_shared else ""
+
+
+def _not_denied(verdict: Verdict, context: Context) -> Verdict:
+    """No verdict that a rate is low where others lowered it."""
+    if not context.lowered or verdict.state is State.YES:
+        return verdict
+    because = f"{context.lowered}; {verdict.because}"
+    return replace(verdict, state=State.UNKNOWN, because=because, sure=Sure.LOW, missing=(OWN_CORES,), weight=0.0)
 
 
 def _certainty(context: Context, sure: Sure) -> Sure:
-    """One step less sure where the ceilings are of other cores than the case ran on."""
-    return LOWER[sure] if context.roof_doubt else sure
+    """One step less sure where the ceilings are of other cores than the case ran on, and where others used the core:
+    caches and clock were then not its own."""
+    sure = LOWER[sure] if context.roof_doubt else sure
+    return LOWER[sure] if context.is_shared else sure
 
 
 def compute_bound(context: Context) -> Verdict:
@@ -43,16 +65,17 @@ def compute_bound(context: Context) -> Verdict:
     if (no := refuse_emulated(code, e)) is not None:
         return no
     advice = "fewer MACs or a narrower type (INT8, FP16): this framework already uses the arithmetic units"
-    rate, peak = _flop_rate(e), context.roof.compute.get(e.case.precision) if context.roof else None
+    rate, peak = _flop_rate(context), context.roof.compute.get(e.case.precision) if context.roof else None
     if rate is not None and peak:
         share = rate / peak
         numbers = (
-            Number("FLOP/s", rate, f"{rate / 1e9:.1f} GFLOP/s by the graph's MACs"),
+            Number("FLOP/s", rate, f"{rate / 1e9:.1f} GFLOP/s{_per(context)} by the graph's MACs", _sharing(context)),
             Number("peak", peak, f"{peak / 1e9:.1f} GFLOP/s measured on this machine", context.roof_doubt),
         )
         because = f"{share:.0%} of the measured peak"
         state = State.YES if share >= HIGH else State.NO if share < LOW else State.PARTLY
-        return Verdict(code, state, because, numbers, _certainty(context, Sure.HIGH), advice, weight=min(1.0, share))
+        sure = _certainty(context, Sure.HIGH)
+        return _not_denied(Verdict(code, state, because, numbers, sure, advice, weight=min(1.0, share)), context)
     top = cycles.top_down(e)
     if top is None:
         need = "peak FLOP/s (hwprof calibrate)" if rate is not None else "MACs of the network"
@@ -77,26 +100,30 @@ def bandwidth_bound(context: Context) -> Verdict:
     advice = "a larger batch shares the weights between frames; a narrower type; fusing layers that only move data"
     ceiling = Number("bandwidth", limit, f"{limit / 1e9:.1f} GB/s measured on this machine", context.roof_doubt)
     if misses is not None:
-        rate = misses.value * LINE * e.throughput
+        rate = misses.value * LINE * context.rate
         share = rate / limit
-        text = f"{rate / 1e9:.2f} GB/s by last-level misses x {LINE} B (prefetched lines may be missing: at least)"
+        text = (
+            f"{rate / 1e9:.2f} GB/s{_per(context)} by last-level misses x {LINE} B "
+            "(prefetched lines may be missing: at least)"
+        )
         state = State.YES if share >= HIGH else State.PARTLY if share >= LOW else State.NO
         sure = _certainty(context, weaken(Sure.MEDIUM if state is not State.NO else Sure.LOW, misses))
-        shown = (Number("bytes/s", rate, text, misses.caution), ceiling)
-        return Verdict(
-            code, state, f"at least {share:.0%} of the bandwidth", shown, sure, advice, weight=min(1.0, share)
-        )
+        shown = (Number("bytes/s", rate, text, misses.caution or _sharing(context)), ceiling)
+        because = f"at least {share:.0%} of the bandwidth"
+        return _not_denied(Verdict(code, state, because, shown, sure, advice, weight=min(1.0, share)), context)
     if weights is not None and cached is not None and weights * e.case.batch > cached:
-        rate = weights * e.throughput
+        rate = weights * context.rate
         share = rate / limit
-        text = f"{rate / 1e9:.2f} GB/s for the weights alone, which don't fit into the last-level cache (no counter)"
+        text = (
+            f"{rate / 1e9:.2f} GB/s{_per(context)} for the weights alone, which don't fit into the last-level cache "
+            "(no counter)"
+        )
         shown = (Number("bytes/s", rate, text, "compulsory traffic of the model, not counted"), ceiling)
         if share >= LOW:
             state = State.YES if share >= HIGH else State.PARTLY
             because = f"at least {share:.0%} of the bandwidth"
-            return Verdict(
-                code, state, because, shown, _certainty(context, Sure.MEDIUM), advice, weight=min(1.0, share)
-            )
+            sure = _certainty(context, Sure.MEDIUM)
+            return _not_denied(Verdict(code, state, because, shown, sure, advice, weight=min(1.0, share)), context)
         return Verdict(
             code,
             State.UNKNOWN,

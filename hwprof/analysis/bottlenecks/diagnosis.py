@@ -7,45 +7,51 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from hwprof import speed
 from hwprof.analysis import roofline
 from hwprof.analysis.bottlenecks import cores, system
 from hwprof.analysis.bottlenecks.verdicts import Context, Spin, State, Sure, Verdict
+from hwprof.analysis.estimator import Estimator, choose, value
 from hwprof.analysis.explain import selectors
 from hwprof.analysis.explain.selectors import CaseRuns
 from hwprof.analysis.factors import clues
 from hwprof.analysis.factors.evidence import Evidence, collect
 from hwprof.analysis.factors.identity import CPU_TIME, Identity, factor, identity
 from hwprof.analysis.omissions import Omission, why_no_speed
-from hwprof.analysis.roofline import Roof
+from hwprof.analysis.roofline import Roof, rate_estimator
 from hwprof.frameworks import switches
-from hwprof.records import Case, Kind, Layer
+from hwprof.records import Case, Kind, Layer, Run
+from hwprof.speed import Speed
 from hwprof.store import Results, layers
 from hwprof.store.listing import Entry, entries
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredCase:
-    """One case as measured: who it is, its evidence, its rounds, and of which experiment each round is."""
+    """One case as measured: who it is, its evidence, factors of its rounds, of which experiment each round is; and the
+    speed of each round without counting."""
 
     runs: CaseRuns
     evidence: Evidence
-    speeds: Sequence[Identity]
+    factors: Sequence[Identity]
     experiments: Sequence[int]
+    speeds: Sequence[Speed]
 
     def of(self, experiment: int) -> MeasuredCase:
         """With the rounds of one experiment alone: those that were measured in turn with its other cases."""
-        chosen = [s for s, e in zip(self.speeds, self.experiments, strict=True) if e == experiment]
-        return replace(self, speeds=chosen, experiments=[experiment] * len(chosen))
+        kept = [i for i, e in enumerate(self.experiments) if e == experiment]
+        factors, speeds = [self.factors[i] for i in kept], [self.speeds[i] for i in kept]
+        return replace(self, factors=factors, experiments=[experiment] * len(kept), speeds=speeds)
 
     @property
     def throughput(self) -> tuple[float, ...]:
         """Frames per second of each round while counting."""
-        return tuple(math.exp(s.throughput) for s in self.speeds)
+        return tuple(math.exp(f.throughput) for f in self.factors)
 
     @property
     def cpu(self) -> tuple[float, ...]:
         """CPU seconds per frame of each round."""
-        return tuple(math.exp(-s.levels["clockless"][CPU_TIME]) for s in self.speeds if "clockless" in s.levels)
+        return tuple(math.exp(-f.levels["clockless"][CPU_TIME]) for f in self.factors if "clockless" in f.levels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +98,24 @@ def measured_cases(results: Results, listed: Sequence[Entry]) -> tuple[list[Meas
     for runs in selectors.case_runs(listed):
         extra = simulated.get((runs.case, runs.last.place))
         records = list(results.runs(ids=[e.order for e in (*runs.entries, *([extra] if extra else []))]))
-        evidence, experiment = collect(records), {e.uid: e.experiment for e in runs.entries}
-        rounds = [(s, experiment[r.uid]) for r in records if r.kind is Kind.NATIVE and (s := identity(r)) is not None]
-        if evidence is None or not rounds:
+        one = _measured(runs, records)
+        if one is None:
             omitted.append(Omission(runs.case.title, why_no_speed(records)))
         else:
-            out.append(MeasuredCase(runs, evidence, [s for s, _ in rounds], [e for _, e in rounds]))
+            out.append(one)
     return out, omitted
+
+
+def _measured(runs: CaseRuns, records: Sequence[Run]) -> MeasuredCase | None:
+    """None: no round has a speed."""
+    known = {r.uid: speed.of_run(r) for r in records}
+    evidence = collect(records, lambda run: known[run.uid])
+    experiment = {e.uid: e.experiment for e in runs.entries}
+    rounds = [(f, r.uid) for r in records if r.kind is Kind.NATIVE and (f := identity(r)) is not None]
+    if evidence is None or not rounds:
+        return None
+    factors, uids = [f for f, _ in rounds], [uid for _, uid in rounds]
+    return MeasuredCase(runs, evidence, factors, [experiment[u] for u in uids], [known[u] for u in uids])
 
 
 def context_of(
@@ -109,7 +126,7 @@ def context_of(
     The same at other thread counts and batches, other frameworks, a spin-off rerun.
     """
     threads: dict[int, tuple[float, ...]] = {one.evidence.case.threads: one.throughput}
-    batches: dict[int, tuple[float, ...]] = {}
+    batches: dict[int, MeasuredCase] = {}
     alone: tuple[float, ...] = ()
     peers: dict[str, Evidence] = {}
     spin = None
@@ -123,7 +140,7 @@ def context_of(
             threads[case.threads] = other.throughput
             alone = other.cpu if case.threads == 1 else alone
         if alike and replace(case, batch=base.batch) == base:
-            batches[case.batch] = tuple(case.batch / v for v in other.throughput)
+            batches[case.batch] = other
         if case.framework != base.framework and replace(case, framework="", options=()) == replace(
             base, framework="", options=()
         ):
@@ -135,15 +152,26 @@ def context_of(
     case = me.case
     roof, doubt = roofline.nearest_roof(roofs, case.cpus, case.threads)
     latencies = roofline.latencies(roofs, case.cpus, clues.hertz(one.evidence))
-    return Context(one.evidence, roof, doubt, threads, alone, batches, peers, profiled, spin, latencies)
+    by, seconds = _seconds(batches)
+    return Context(one.evidence, one.speeds, roof, doubt, threads, alone, seconds, by, peers, profiled, spin, latencies)
+
+
+def _seconds(batches: Mapping[int, MeasuredCase]) -> tuple[Estimator, dict[int, tuple[float, ...]]]:
+    """Seconds per inference of each round per batch; of CPU time where all have one thread."""
+    estimators = {rate_estimator(one.evidence.case.threads, one.speeds) for one in batches.values()}
+    if estimators == {Estimator.CPU_TIME}:
+        return Estimator.CPU_TIME, {b: tuple(b * (s.cpu_s or 0.0) for s in one.speeds) for b, one in batches.items()}
+    return Estimator.THROUGHPUT, {b: tuple(b / v for v in one.throughput) for b, one in batches.items()}
 
 
 def _spin(now: MeasuredCase, off: MeasuredCase) -> Spin | None:
     if not now.cpu or not off.cpu:
         return None
-    speed = factor("fps", [s.fps for s in now.speeds], [s.fps for s in off.speeds])
+    by = choose((one.evidence.case.threads, s) for one in (now, off) for s in one.speeds).estimator
+    logs, logs_off = ([math.log(v) for s in one.speeds if (v := value(s, by))] for one in (now, off))
+    faster = factor("speed", logs, logs_off)
     cpu = factor("cpu", [math.log(v) for v in now.cpu], [math.log(v) for v in off.cpu])
-    return Spin(speed.ratio, speed.low, speed.high, cpu.ratio)
+    return Spin(faster.ratio, faster.low, faster.high, cpu.ratio)
 
 
 def _layers(runs: CaseRuns, listed: Sequence[Entry], profiled: Mapping[int, Sequence[Layer]]) -> Sequence[Layer]:
@@ -184,6 +212,17 @@ SURE = (Sure.HIGH, Sure.MEDIUM, Sure.LOW)
 
 
 def verdicts(context: Context) -> tuple[Verdict, ...]:
-    """Every rule's verdict: found ones first, the weightiest and surest of them at the top."""
+    """Every rule's verdict: found ones first, the weightiest and surest of them at the top; before all others that the
+    core is shared."""
     found = [rule(context) for rule in RULES]
-    return tuple(sorted(found, key=lambda v: (ORDER.index(v.state), -v.weight, SURE.index(v.sure))))
+    return tuple(
+        sorted(
+            found,
+            key=lambda v: (
+                ORDER.index(v.state),
+                not (v.code == "other-load" and v.state is State.YES),
+                -v.weight,
+                SURE.index(v.sure),
+            ),
+        )
+    )

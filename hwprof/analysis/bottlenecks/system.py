@@ -7,7 +7,18 @@ from collections import Counter
 
 import numpy as np
 
-from hwprof.analysis.bottlenecks.verdicts import Context, Number, State, Sure, Verdict, abstain, refuse_emulated, weaken
+from hwprof.analysis.bottlenecks.verdicts import (
+    OWN_CORES,
+    Context,
+    Number,
+    State,
+    Sure,
+    Verdict,
+    abstain,
+    refuse_emulated,
+    weaken,
+)
+from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.factors import clues, scaling
 from hwprof.analysis.factors.clues import cpu_per_frame, cpus_used
 from hwprof.collectors.vocabulary import Name
@@ -43,14 +54,20 @@ def poorly_parallel(context: Context) -> Verdict:
         numbers.append(Number("serial share", found.serial.value, clues.serial_part(found)))
         state = State.YES if share < 0.6 else State.PARTLY if share < 0.8 else State.NO
         sure = Sure.HIGH if min(len(v) for v in context.threads.values()) > 1 else Sure.MEDIUM
+        because = f"{share:.0%} of ideal scaling"
+        if context.lowered and state is not State.NO:
+            because = f"{context.lowered}; {because}"
+            return Verdict(code, State.UNKNOWN, because, tuple(numbers), missing=(OWN_CORES,))
         if "other-load" in e.doubts or "steal" in e.doubts:
             sure = Sure.LOW
             numbers.append(Number("other load", 1.0, "something else ran on its cores", "other load while measuring"))
-        return Verdict(code, state, f"{share:.0%} of ideal scaling", tuple(numbers), sure, advice, weight=1 - share)
+        return Verdict(code, state, because, tuple(numbers), sure, advice, weight=1 - share)
     if used is None:
         return abstain(code, "the same case with one thread", Name.TASK_CLOCK)
     share = used / e.case.threads
     missing = ("the same case with one thread",)
+    if share < 0.6 and context.lowered:
+        return Verdict(code, State.UNKNOWN, context.lowered, tuple(numbers), missing=(OWN_CORES, *missing))
     if share < 0.6:
         because = "threads are idle for a large part of the time"
         sure = Sure.LOW if {"other-load", "steal"} & {*e.doubts} else Sure.MEDIUM
@@ -96,6 +113,8 @@ def spinning(context: Context) -> Verdict:
         return Verdict(
             code, state, because, numbers, Sure.LOW, advice, ("a rerun with spinning off",), 1 - 1 / inflated
         )
+    if context.lowered:
+        return Verdict(code, State.UNKNOWN, context.lowered, numbers, missing=("the same case with one thread",))
     if used < NEARLY * e.case.threads:
         because = "its threads sleep part of the time, and one thread was not measured"
         return Verdict(code, State.UNKNOWN, because, numbers, missing=("the same case with one thread",))
@@ -150,22 +169,20 @@ def throttling(context: Context) -> Verdict:
 
 def other_load(context: Context) -> Verdict:
     """Ready threads that waited for a CPU, and time that a hypervisor took: not the framework's doing."""
-    code, e = "other-load", context.evidence
-    waited = e.get(Name.RUN_QUEUE_WAIT)
-    stolen = clues.steal_share(e)
-    if waited is None:
+    code, taken = "other-load", context.taken
+    if taken is None:
         return abstain(code, Name.RUN_QUEUE_WAIT)
-    share = min(1.0, waited.per_second / e.case.threads)
-    numbers = (
-        Number("waiting", share, f"its threads waited for a CPU {share:.1%} of the time"),
-        Number("steal", stolen, f"the hypervisor took {stolen:.1%}"),
-    )
-    whole = share + stolen
-    state = State.YES if whole > 0.1 else State.PARTLY if whole > 0.02 else State.NO
-    advice = "stop what else runs there, or pin elsewhere (--cpus); these results say little about the framework"
-    return Verdict(
-        code, state, f"{whole:.1%} of the time was taken by others", numbers, Sure.HIGH, advice, weight=whole
-    )
+    numbers = [Number("waiting", taken.waiting, f"its threads waited for a CPU {taken.waiting:.1%} of the time")]
+    if taken.stolen is not None:
+        numbers.append(Number("steal", taken.stolen, f"the hypervisor took {taken.stolen:.1%}"))
+    if context.is_shared and not context.lowered:
+        numbers.append(
+            Number("rate", context.rate, f"{context.rate:.4g} frames per second of CPU time are not lowered")
+        )
+    state = State.YES if context.is_shared else State.PARTLY if taken.share > 0.02 else State.NO
+    because = context.sharing if state is not State.NO else f"{taken.share:.1%} of the time was taken by others"
+    advice = "stop what else runs there, or pin elsewhere (--cpus)"
+    return Verdict(code, state, because, tuple(numbers), Sure.HIGH, advice, weight=taken.share)
 
 
 def paging(context: Context) -> Verdict:
@@ -190,8 +207,9 @@ def paging(context: Context) -> Verdict:
         return abstain(code, Name.PAGE_FAULTS)
     if e.emulated:
         return Verdict(code, State.UNKNOWN, "EMULATED: what a fault costs here says nothing", tuple(numbers))
-    share = minor.value * FAULT_S * e.throughput
-    text = f"at {FAULT_S * 1e6:g} us each (assumed) that is {share:.1%} of the time"
+    share = minor.value * FAULT_S * context.rate
+    of = "its CPU time" if context.estimator is Estimator.CPU_TIME else "the time"
+    text = f"at {FAULT_S * 1e6:g} us each (assumed) that is {share:.1%} of {of}"
     numbers.append(Number("share", share, text))
     advice = "an allocator that keeps memory (tcmalloc, MALLOC_TRIM_THRESHOLD_), an arena, transparent huge pages"
     state = State.YES if share > 0.1 else State.PARTLY if share > 0.03 else State.NO
@@ -219,11 +237,14 @@ def dispatch(context: Context) -> Verdict:
     fixed, frame = _line(batches)
     batch = e.case.batch
     share = max(0.0, fixed) / (fixed + frame * batch) if fixed + frame * batch > 0 else 0.0
+    of = " of CPU time" if context.batches_by is Estimator.CPU_TIME else ""
     text = (
-        f"{1e3 * fixed:.3g} ms per inference + {1e3 * frame:.3g} ms per frame, over batches "
+        f"{1e3 * fixed:.3g} ms{of} per inference + {1e3 * frame:.3g} ms per frame, over batches "
         f"{', '.join(map(str, sorted(batches)))}"
     )
     numbers.insert(0, Number("fixed share", share, text))
+    if context.is_shared and context.batches_by is not Estimator.CPU_TIME:
+        return Verdict(code, State.UNKNOWN, context.sharing, tuple(numbers), missing=(OWN_CORES,))
     state = State.YES if share > 0.3 else State.PARTLY if share > 0.15 else State.NO
     because = (
         f"{share:.0%} of an inference of batch {batch} doesn't depend on the batch: dispatch, "

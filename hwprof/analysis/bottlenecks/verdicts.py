@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import enum
+import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from hwprof.analysis.estimator import Estimator
+from hwprof.analysis.factors import clues
 from hwprof.analysis.factors.evidence import Evidence, Quantity
-from hwprof.analysis.roofline import Roof
+from hwprof.analysis.roofline import SHARED, Roof, mean_rate, rate_estimator
+from hwprof.collectors.vocabulary import Name
 from hwprof.records import Layer
+from hwprof.speed import Speed
+
+OWN_CORES = "a run on cores that nothing else uses"  # would settle what a shared core hides
 
 
 class State(enum.StrEnum):
@@ -70,26 +79,91 @@ class Spin:
     cpu: float
 
 
+class TakenTime(NamedTuple):
+    """Shares of a case's time that others took: `waiting` in the run queue, `stolen` by the hypervisor (None: not
+    known)."""
+
+    waiting: float
+    stolen: float | None
+
+    @property
+    def share(self) -> float:
+        """Both together."""
+        return self.waiting + (self.stolen or 0.0)
+
+    @property
+    def text(self) -> str:
+        """`50 % of the time in the run queue, 3 % stolen by the hypervisor`."""
+        stolen = f", {100 * self.stolen:.0f} % stolen by the hypervisor" if self.stolen else ""
+        return f"{100 * self.waiting:.0f} % of the time in the run queue{stolen}"
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """One case with all that rules may look at.
 
-    `threads`: throughput of each round per thread count; `one_thread`: CPU s per frame with one thread, per round;
-    `batches`: seconds per inference of each round per batch; `peers`: the same case in other frameworks;
-    `layers`: of a run that profiled its layers; `latencies`: cycles per miss event, measured here. `roof`: of the cores
-    that it ran on; `roof_doubt`: why that is not sure.
+    `speeds`: of each round, without counting; `threads`: throughput of each round per thread count; `one_thread`: CPU s
+    per frame with one thread, per round; `batches`: seconds per inference of each round per batch, of CPU time where
+    `batches_by` is that; `peers`: the same case in other frameworks; `layers`: of a run that profiled its layers;
+    `latencies`: cycles per miss event, measured here. `roof`: of the cores that it ran on; `roof_doubt`: why that is
+    not sure.
     """
 
     evidence: Evidence
+    speeds: Sequence[Speed] = ()
     roof: Roof | None = None
     roof_doubt: str = ""
     threads: Mapping[int, Sequence[float]] = field(default_factory=dict)
     one_thread: Sequence[float] = ()
     batches: Mapping[int, Sequence[float]] = field(default_factory=dict)
+    batches_by: Estimator = Estimator.THROUGHPUT
     peers: Mapping[str, Evidence] = field(default_factory=dict)
     layers: Sequence[Layer] = ()
     spin: Spin | None = None
     latencies: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def estimator(self) -> Estimator:
+        """What frames per second are of: CPU time where the case has one thread, which others then don't lower."""
+        found = rate_estimator(self.evidence.case.threads, self.speeds)
+        return found if found is Estimator.CPU_TIME else Estimator.THROUGHPUT
+
+    @property
+    def rate(self) -> float:
+        """Frames per second by `estimator`; NaN: not known."""
+        if self.estimator is Estimator.CPU_TIME:
+            return mean_rate(self.speeds, Estimator.CPU_TIME) or math.nan
+        return self.evidence.throughput
+
+    @property
+    def taken(self) -> TakenTime | None:
+        """What others took of its time, without counting where that is known; None: not known."""
+        waits = [s.waiting for s in self.speeds if s.waiting is not None]
+        if waits:
+            steals = [s.stolen for s in self.speeds if s.stolen is not None]
+            return TakenTime(min(1.0, statistics.fmean(waits)), statistics.fmean(steals) if steals else None)
+        waited = self.evidence.get(Name.RUN_QUEUE_WAIT)
+        if waited is None:
+            return None
+        known = any(n.startswith(f"{Name.CPU_STEAL}[") for n in self.evidence.quantities)
+        steal = clues.steal_share(self.evidence) if known else None
+        return TakenTime(min(1.0, waited.per_second / self.evidence.case.threads), steal)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether others took so much of its time that a low rate per second says nothing of the framework."""
+        return self.taken is not None and self.taken.share > SHARED
+
+    @property
+    def lowered(self) -> str:
+        """That others lowered `rate`, in words; "": they did not, or could not."""
+        return self.sharing if self.is_shared and self.estimator is not Estimator.CPU_TIME else ""
+
+    @property
+    def sharing(self) -> str:
+        """`the core is shared: 50 % of the time in the run queue`."""
+        several = "the core is" if self.evidence.case.threads == 1 else "the cores are"
+        return f"{several} shared: {self.taken.text}" if self.taken is not None else ""
 
 
 def abstain(code: str, *missing: str, because: str = "") -> Verdict:

@@ -64,7 +64,7 @@ def roofline(placed: Sequence[tuple[Placement, Roof]], roof: Roof, variants: Seq
     peak = max(roof.compute.values())
     x = axis([*(p.intensity for p in mine), *(peak / b for b in roof.bandwidth.values())], 60, 706, log=True)
     y = axis([*(p.performance for p in mine), *roof.compute.values()], top + 330, top, log=True)
-    draw.y_axis(y, 60, 706, "operations per second (2 x MACs x FPS, log)")
+    draw.y_axis(y, 60, 706, "operations per second (2 x MACs x frames per second, log)")
     draw.x_axis(x, top + 330, top, "operations per byte moved (log)")
     where = f"{roof.machine}, CPUs {','.join(map(str, roof.cpus))}"
     draw.text(706, top - 8, f"{where} · hollow: bytes by the model", "m", "end")
@@ -84,20 +84,27 @@ def roofline(placed: Sequence[tuple[Placement, Roof]], roof: Roof, variants: Seq
     for name, left, above in place([(network, *at[id(p)]) for network, p in best.items()], [*at.values()], 706):
         draw.text(left, above, name, "m")
     for p in mine:
-        text = f"{p.point.title}: {number(p.performance / 1e9)} Gop/s at {number(p.intensity)} per byte, {p.share:.0%}"
+        text = (
+            f"{p.point.title}: {number(p.performance / 1e9)} Gop/s by {p.point.by.value} at {number(p.intensity)} per "
+            f"byte, {p.share:.0%}"
+        )
         series = next((i for i, name in enumerate(variants) if p.point.title.startswith(f"{name} ")), 0)
         draw.marker(*at[id(p)], series, text, hollow=True)
     draw.height = top + 370
     rows: tuple[tuple[Cell, ...], ...] = tuple(
-        (p.point.title, p.intensity, p.performance, p.share, p.side, p.level, p.point.bytes, p.point.origin)
+        (
+            *(p.point.title, p.intensity, p.performance, p.point.by.value, p.share, p.side, p.level),
+            *(p.point.bytes, p.point.origin),
+        )
         for p in mine
     )
     notes = [f"{where}."]
     notes.append("Hollow: bytes by the model, the least that moves (compulsory traffic): the truth lies further left.")
+    notes.append("Frames per second of CPU time where a case has one thread, as the ceilings are; else of time.")
     if roof.share < SHARE:
         notes.append(f"The ceilings were measured with {roof.share:.0%} of the CPU: a busy machine.")
     notes += dict.fromkeys(f"{note}." for p in mine for note in p.notes)
-    columns = ("case", "op/byte", "op/s", "share of attainable", "side", "level", "bytes per frame", "bytes")
+    columns = ("case", "op/byte", "op/s", "by", "share of attainable", "side", "level", "bytes per frame", "bytes")
     return Figure(key, "Roofline", draw.render(), columns, rows, " ".join(notes))
 
 

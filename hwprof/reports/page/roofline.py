@@ -10,11 +10,13 @@ from hwprof.records import Ceiling, to_json
 from hwprof.reports.tables import Report, Table
 from hwprof.studies.ceilings.measure import SHARE
 
-HEADER = ("case", "GFLOP/s", "FLOP/byte", "of attainable", "side", "level", "bytes")
+HEADER = ("case", "GFLOP/s", "by", "FLOP/byte", "of attainable", "side", "level", "bytes")
 NOTE = (
-    "GFLOP/s: 2 x MACs x FPS. of attainable: beside min(peak, intensity x bandwidth of the level). bytes: the model's "
-    "compulsory traffic (weights once per batch, inputs and outputs of convolutions and matrix products once): a lower "
-    "bound, so that the intensity is an upper one. level: the smallest cache that holds weights and the largest layer."
+    "GFLOP/s: 2 x MACs x frames per second. by: of CPU time where a case has one thread, as ceilings are per CPU time "
+    "and others on its core lower neither; else FPS; throughput where FPS is off by more than 10 %. "
+    "of attainable: beside min(peak, intensity x bandwidth of the level). bytes: the model's compulsory traffic "
+    "(weights once per batch, inputs and outputs of convolutions and matrix products once): a lower bound, so that the "
+    "intensity is an upper one. level: the smallest cache that holds weights and the largest layer."
 )
 
 
@@ -88,16 +90,19 @@ def report(good: Sequence[tuple[Placement, Roof]], out: Sequence[UnplacedCase]) 
         if roof.share < SHARE:
             summary.append(f"the ceilings were measured with {100 * roof.share:.0f} % of the CPU: a busy machine")
     if good:
-        best = max((p for p, _ in good), key=lambda p: p.share)
-        worst = min((p for p, _ in good), key=lambda p: p.share)
+        ranked = [p for p, _ in good if not p.point.is_lowered]
         sides = sum(p.side == "compute" for p, _ in good)
         summary.append(
             f"{sides} of {len(good)} cases lie under the flat part of the roof (compute), the rest under memory"
         )
-        summary.append(
-            f"nearest to the roof: {best.point.title}, {100 * best.share:.0f} %; farthest: {worst.point.title}, "
-            f"{100 * worst.share:.0f} %"
-        )
+        if ranked:
+            best, worst = max(ranked, key=lambda p: p.share), min(ranked, key=lambda p: p.share)
+            summary.append(
+                f"nearest to the roof: {best.point.title}, {100 * best.share:.0f} %; farthest: {worst.point.title}, "
+                f"{100 * worst.share:.0f} %"
+            )
+        if len(ranked) < len(good):
+            summary.append(f"{len(good) - len(ranked)} cases are not ranked: others used their cores and lowered them")
     elif not out:
         summary.append("There is no native run in these results: hwprof sweep quick measures some.")
     tables = [Table("Cases under the roof", HEADER, tuple(_row(p) for p, _ in good), _notes(good))] if good else []
@@ -110,6 +115,7 @@ def _row(p: Placement) -> tuple[str, ...]:
     return (
         p.point.title,
         f"{p.performance / 1e9:.3g}",
+        p.point.by.value.removesuffix(" per frame"),
         f"{p.intensity:.3g}",
         f"{100 * p.share:.0f} %" + ("!" if p.notes else ""),
         p.side,

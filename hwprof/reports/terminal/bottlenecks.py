@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from hwprof.analysis.bottlenecks.diagnosis import Diagnosis, frequent
-from hwprof.analysis.bottlenecks.verdicts import State, Verdict
+from hwprof.analysis.bottlenecks.verdicts import Context, State, Verdict
+from hwprof.analysis.estimator import Estimator, is_disturbed
+from hwprof.analysis.roofline import mean_rate
 from hwprof.records import to_json
 
 
@@ -41,6 +43,10 @@ def document(found: Sequence[Diagnosis]) -> list[dict[str, Any]]:
             "machine": d.machine,
             "version": d.version,
             "fps": d.context.evidence.fps.value,
+            "throughput": mean_rate(d.context.speeds, Estimator.THROUGHPUT),
+            "cpu_s": cpu_s(d.context),
+            "waiting": None if d.context.taken is None else d.context.taken.waiting,
+            "rates_by": d.context.estimator.value,
             "verdicts": [
                 {
                     "code": v.code,
@@ -75,8 +81,9 @@ def case(d: Diagnosis, columns: int = 100, everything: bool = False, machine: bo
     """One case."""
     fps = d.context.evidence.fps
     bounds = f" [{fps.low:.4g} ... {fps.high:.4g}]" if fps.low is not None and fps.high is not None else ""
-    head = f"{d.case.title} · {fps.value:.4g} FPS{bounds}" + (f" · {d.machine}" if machine else "")
-    lines = [head]
+    off = " (off)" if any(is_disturbed(s) for s in d.context.speeds) else ""
+    head = [d.case.title, f"{fps.value:.4g} FPS{off}{bounds}", *other_speeds(d.context), *([d.machine] * machine)]
+    lines = _wrap(" · ".join(head), columns, "")
     if d.context.evidence.emulated:
         lines.append("  EMULATED: times are the emulator's, no machine's")
     hits = [v for v in d.verdicts if v.state in (State.YES, State.PARTLY)]
@@ -97,6 +104,19 @@ def case(d: Diagnosis, columns: int = 100, everything: bool = False, machine: bo
             numbers = "; ".join(n.text for n in v.numbers)
             lines += _wrap(f"{v.code}: {v.because}" + (f" ({numbers})" if numbers else ""), columns, "    ")
     return "\n".join(lines)
+
+
+def other_speeds(context: Context) -> list[str]:
+    """Throughput and CPU time per frame, where known."""
+    throughput, cpu = mean_rate(context.speeds, Estimator.THROUGHPUT), cpu_s(context)
+    words = [] if throughput is None else [f"{throughput:.4g} frames/s"]
+    return words if cpu is None else [*words, f"{1e3 * cpu:.4g} ms of CPU time per frame"]
+
+
+def cpu_s(context: Context) -> float | None:
+    """CPU time per frame, s."""
+    rate = mean_rate(context.speeds, Estimator.CPU_TIME)
+    return None if rate is None else 1 / rate
 
 
 def verdict(v: Verdict, columns: int) -> list[str]:

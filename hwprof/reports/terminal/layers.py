@@ -8,6 +8,7 @@ from typing import Any
 
 from hwprof.analysis import profiles
 from hwprof.analysis.layers import LayerRow, NetworkNode, align_layers
+from hwprof.analysis.roofline import SHARED
 from hwprof.records import Exactness, Kind, Layer, Origin, Role, Run, to_json
 from hwprof.reports.terminal.run import emulation
 
@@ -96,7 +97,11 @@ def _account(runs: Sequence[Run]) -> str:
         parts.append(f"{profiled / 1e6:.3f} ms with the profile on, of whose time the parts explain {share:.0%}")
     if extra is not None:
         bare = profiles.latency_ns(runs, Kind.NATIVE, Role.BARE) or 0.0
-        parts.append(f"{bare / 1e6:.3f} ms without it: profiling costs {extra:+.1%}")
+        taken = profiles.taken_time(runs)
+        cost = f"profiling costs {extra:+.1%}"
+        if taken > SHARED:
+            cost = f"what profiling costs is not known, others took {taken:.0%} of the time"
+        parts.append(f"{bare / 1e6:.3f} ms without it, in another process: {cost}")
     return "; ".join(parts)
 
 

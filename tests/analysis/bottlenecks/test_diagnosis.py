@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,11 @@ from hwprof.analysis.bottlenecks.verdicts import LOWER, Context, Spin, State, Su
 from hwprof.analysis.factors.evidence import collect
 from hwprof.analysis.roofline import Roof
 from hwprof.records import Doubt, Exactness, Layer, Origin, Reading, Run, Series
+from hwprof.speed import Speed
+from hwprof.store import Results
 from tests.analysis.planted import several
-from tests.factories import MACHINE, make_simulated_run
+from tests.factories import MACHINE, make_run, make_simulated_run
+from tests.planted_sets import with_slices
 
 YES, PARTLY, NO, UNKNOWN = State.YES, State.PARTLY, State.NO, State.UNKNOWN
 
@@ -230,3 +234,83 @@ def test_zero_of_a_missing_event_is_never_read_as_no() -> None:
     assert evidence.why("branch-misses") == "no such event"
     assert cores.bad_speculation(Context(evidence)).state is UNKNOWN
     assert math.isfinite(evidence.throughput)
+
+
+# 27 frames per second of CPU time are 16.2 GFLOP/s; of the time the core gave only a fifth of it
+SHARED = {"speeds": [Speed(fps=27.0, throughput=5.4, cpu_s=1 / 27, waiting=0.8, stolen=0.0)] * 2}
+LOWERED = {"speeds": [Speed(fps=27.0, throughput=5.4, cpu_s=2 / 27, waiting=0.8, stolen=0.0)] * 2}
+
+
+def test_a_shared_core_does_not_lower_what_one_thread_is_judged_by() -> None:
+    for peak, state in ((20, YES), (40, PARTLY), (100, NO)):
+        found = cores.compute_bound(context(about={**ceilings(gflops=peak), **SHARED}, parallelism=0.18))
+        assert (found.state, found.sure) == (state, Sure.MEDIUM)
+        assert found.numbers[0].text.startswith("16.2 GFLOP/s of CPU time")
+        assert any("80 % of the time in the run queue" in caution for caution in found.cautions)
+    counted = context(about={**ceilings(gigabytes=10), **SHARED}, parallelism=0.18, metrics={"llc-misses": 5e6})
+    assert cores.bandwidth_bound(counted).state is YES
+
+
+def test_a_low_rate_of_several_threads_is_not_denied_where_others_lowered_it() -> None:
+    fields: dict[str, Any] = {"threads": 2, "parallelism": 0.4, "metrics": {"llc-misses": 5e6}}
+    about = {**ceilings(gflops=1000, gigabytes=1000), "threads": {1: (10.0, 10.0), 2: (4.0, 4.0)}, **LOWERED}
+    shared, quiet = (context(about={**about, **more}, **fields) for more in ({}, {"speeds": ()}))
+    for rule in (cores.compute_bound, cores.bandwidth_bound, system.poorly_parallel):
+        assert rule(quiet).state is not UNKNOWN
+        found = rule(shared)
+        assert (found.state, found.missing) == (UNKNOWN, ("a run on cores that nothing else uses",))
+        assert found.because.startswith("the cores are shared: 80 % of the time in the run queue")
+    alone = context(about=LOWERED, **fields)
+    assert system.poorly_parallel(alone).state is UNKNOWN
+    assert system.poorly_parallel(context(**fields)).state is YES
+    assert "shared" in system.spinning(alone).because
+
+
+def test_that_the_core_is_shared_comes_before_all_other_findings() -> None:
+    found = diagnosis.verdicts(context(about={**ceilings(gflops=16), **SHARED}, parallelism=0.18))
+    assert next(v.code for v in found if v.state is YES) == "other-load"
+    assert found[0].because == "the core is shared: 80 % of the time in the run queue"
+    assert found[0].weight < max(v.weight for v in found)
+
+
+def test_steal_that_was_not_read_is_no_zero() -> None:
+    waits: dict[str, Any] = {"system": {"run-queue-wait": 0.4}}
+    assert [n.name for n in system.other_load(context(**waits)).numbers] == ["waiting"]
+    waits["system"]["cpu-steal[cpu0]"] = 0.1
+    found = system.other_load(context(**waits))
+    assert [n.name for n in found.numbers] == ["waiting", "steal"]
+    assert found.because == "the core is shared: 40 % of the time in the run queue, 10 % stolen by the hypervisor"
+
+
+def test_rules_of_a_run_with_slices_have_the_sensors_of_its_bare_stretch() -> None:
+    run = with_slices(make_run(metrics={}, cpus=(0,)), 10.0)
+    *slices, stretch = run.windows
+    readings = (Reading("cpu-steal[cpu0]", 0.3, "s"), Reading("cgroup-throttled-time", 0.2, "s"))
+    watched = dataclasses.replace(stretch, readings=(*stretch.readings, *readings))
+    between = (slices[0].t0_ns + slices[-1].t1_ns) // 2
+    clock = Series("cpu-frequency", "Hz", "cpu0", at_ns=(between, stretch.t0_ns, stretch.t1_ns), values=(1e9, 2e9, 2e9))
+    evidence = collect([dataclasses.replace(run, windows=(*slices, watched), series=(clock,))])
+    assert evidence is not None
+    assert system.throttling(Context(evidence)).because == "its control group ran out of CPU time"
+    assert evidence.series["cpu-frequency"] == (2e9, 2e9)  # between its slices others ran
+    elapsed = stretch.elapsed_s
+    assert evidence.quantities["cpu-steal[cpu0]"].per_second == pytest.approx(0.3 / elapsed)
+    assert evidence.quantities["run-queue-wait"].per_second == pytest.approx(0.0)
+    counted = slices[-1]
+    assert evidence.quantities["cpu-user-time"].per_second == pytest.approx(
+        sum(r.value or 0.0 for r in counted.readings if r.metric == "cpu-user-time") / counted.elapsed_s
+    )
+
+
+def test_batches_of_one_thread_are_compared_by_cpu_time(tmp_path: Path) -> None:
+    # planted: 1 ms per inference whatever its batch, and 1 ms per frame; a busy loop takes three quarters of the core
+    with Results.create(tmp_path / "r.db") as results:
+        for batch in (1, 2, 4):
+            for number in range(2):
+                run = make_run(batch=batch, round=number, metrics={}, cpus=(0,))
+                results.add(with_slices(run, 1.0 + batch, preempted=True))
+        found, _ = diagnosis.diagnose(results)
+    one = next(d for d in found if d.case.batch == 1)
+    (verdict,) = (v for v in one.verdicts if v.code == "dispatch-overhead")
+    assert verdict.numbers[0].value == pytest.approx(0.5, rel=0.02)
+    assert "1 ms of CPU time per inference" in verdict.numbers[0].text
