@@ -27,6 +27,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 SLICE_S = 0.02
@@ -44,6 +45,11 @@ VARIANTS = (
 # ---- in the framework's own interpreter
 
 
+def nobody() -> Any:
+    """The other end of a worker's stages."""
+    return SimpleNamespace(send=lambda message: None)
+
+
 def child(package: str) -> None:
     """Reads a job from stdin, prints for each bare call the us per call of every pair."""
     expose("hwprof", Path(package) / "__init__.py")
@@ -52,18 +58,11 @@ def child(package: str) -> None:
     from hwprof.worker.common import Stage, batches, load_model
     from hwprof.worker.protocol import Job
 
-    class Silent(Stage):
-        def __init__(self) -> None:
-            self.name = ""
-
-        def __call__(self, name: str) -> None:
-            self.name = name
-
     asked = json.load(sys.stdin)
     job = from_json(Job, asked["job"])
     clock = time.process_time if asked["clock"] == "cpu" else time.perf_counter
     found: dict[str, Any] = {}
-    with load_model(job, Silent(), IMAGES) as (model, ring, _):
+    with load_model(job, Stage(nobody()), IMAGES) as (model, ring, _):
         images = batches(job, IMAGES)
         for text, make in calls[job.case.framework].items():
             call, bare = make(model, images)
@@ -127,8 +126,11 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
     return statistics.median(ordered), low, high
 
 
-def measured(word: str, args: argparse.Namespace) -> dict[str, Any]:
-    """What the child found. Raises HwprofError where the framework or its conversion is not to be had."""
+def ask(word: str, args: argparse.Namespace, script: Path, more: dict[str, Any]) -> dict[str, Any]:
+    """What the child of `script` answers to the job and `more`, in the framework's interpreter.
+
+    Raises HwprofError where the framework or its conversion is not to be had.
+    """
     import hwprof
     from hwprof.environments import interpreters
     from hwprof.errors import CaseFailed
@@ -144,20 +146,16 @@ def measured(word: str, args: argparse.Namespace) -> dict[str, Any]:
     name, _, options = word.partition(":")
     interpreters.require(name, adapter(name).environment)
     given = tuple(sorted(parse_option(part) for part in options.split(",") if part))
-    choice = Choice(name, args.network, args.size, 1, 1, "fp32", given)
+    choice = Choice(name, args.network, args.size, 1, getattr(args, "threads", 1), "fp32", given)
     runner = Runner(Experiment("calls", (choice,), SEED, 1))
     planned = plan(runner.experiment)[0]
     try:
         paths = Workshop(runner.launcher, SEED).get(planned)
     except PreparationFailed as error:
         raise CaseFailed(f"{word}: {error.failure.message}", error.failure.remedy) from error
-    asked = {
-        "job": to_json(runner.runs.job(planned, paths, Task.MEASURE)),
-        "clock": args.clock,
-        "slices": args.slices,
-    }
+    asked = {"job": to_json(runner.runs.job(planned, paths, Task.MEASURE)), **more}
     done = subprocess.run(
-        [planned.python, "-P", __file__, "--child", str(Path(hwprof.__file__).parent)],
+        [planned.python, "-P", str(script), "--child", str(Path(hwprof.__file__).parent)],
         input=json.dumps(asked),
         capture_output=True,
         text=True,
@@ -199,7 +197,8 @@ def main() -> None:
     print(f"{'framework':<26}{'version':<14}{'ours us':>9}{'bare us':>9}   ratio [95 % interval]  bare call")
     for word in args.framework or VARIANTS:
         try:
-            print("\n".join(rows(word, measured(word, args), args.all)), flush=True)
+            found = ask(word, args, Path(__file__), {"clock": args.clock, "slices": args.slices})
+            print("\n".join(rows(word, found, args.all)), flush=True)
         except HwprofError as error:
             print(f"{word:<26}not measured: {error}", flush=True)
 

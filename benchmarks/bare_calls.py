@@ -140,7 +140,7 @@ def openvino_async(model: Any, images: Sequence[Any]) -> Bare:
 
 def ncnn_names(model: Any, images: Sequence[Any]) -> Bare:
     """An extractor each time, as the library wants; blobs by name."""
-    net, first, last = model._net, model._input, model._output
+    net, first, last = model._net, model._input, model._outputs[0]
 
     def call(mat: Any) -> Any:
         extractor = net.create_extractor()
@@ -246,7 +246,7 @@ def executorch(model: Any, images: Sequence[Any]) -> Bare:
 
 def mxnet(model: Any, images: Sequence[Any]) -> Bare:
     """Copied into the executor's own array, one pass, waited for."""
-    executor, place = model._executor, model._executor.arg_dict[model._name]
+    executor, place = model._executor, model._place
 
     def call(array: Any) -> None:
         array.copyto(place)
@@ -257,7 +257,8 @@ def mxnet(model: Any, images: Sequence[Any]) -> Bare:
 
 def mxnet_given(model: Any, images: Sequence[Any]) -> Bare:
     """The input given to `forward`."""
-    executor, name = model._executor, model._name
+    executor = model._executor
+    name = next(name for name, array in executor.arg_dict.items() if array is model._place)
 
     def call(array: Any) -> None:
         executor.forward(is_train=False, **{name: array})[0].wait_to_read()
