@@ -27,7 +27,7 @@ ADVICE: Mapping[str, tuple[str, str]] = {
         "a quiet machine, a pinned core (--cpus), more rounds (-r)",
     ),
     "disturbed": (
-        "FPS is {ratio:.2f} times the throughput ({why}), so that nothing is ranked by FPS",
+        "nothing is ranked by FPS, which is {ratio:.2f} times the throughput: {why}",
         "a core that nothing else uses (--cpus), or compare by throughput and CPU time per frame",
     ),
     "drift": (

@@ -1,9 +1,11 @@
 """Which figure of speed a comparison may use: FPS, CPU time per frame, or throughput.
 
 FPS = batch / median latency is what papers publish. On a core that others use it is wrong in a way that depends on the
-case: short inferences fit between two preemptions, and their median never sees one. Where FPS and throughput differ by
-more than 10 % in any of the runs, nothing is ranked by FPS. CPU time per frame leaves preemption out, and ranks cases
-of one thread. Where threads may spin while they wait it says nothing about speed; throughput does, with its waiting.
+case: short inferences fit between two preemptions, and their median never sees one. Long ones contain theirs, so that
+FPS and throughput agree and are both of the others' making. Where FPS and throughput differ by more than 10 % in any
+of the runs, or a thread waited for a CPU for more than 10 % of the time, nothing is ranked by FPS. CPU time per frame
+leaves preemption out, and ranks cases of one thread. Where threads may spin while they wait it says nothing about
+speed; throughput does, with its waiting.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from hwprof.speed import Speed, bare_latencies, of_run
 OFF = 0.10
 # CPUs used by what counts as one thread: the framework's own helpers do next to nothing.
 ONE_CPU = 1.05
+# Of its time a thread that never sleeps is on its CPU, or waits for it.
+AWAKE = 0.9
 # The share of the missing time that waiting must account for to be its reason.
 MOST = 0.5
 SLOW = 2.0  # times the median: an inference of the tail
@@ -52,25 +56,36 @@ def off_by(fps: float | None, throughput: float | None) -> float:
     return fps / throughput - 1 if fps and throughput else 0.0
 
 
+def lost_share(speed: Speed) -> float:
+    """Share of the time that others took: in the run queue, or by the hypervisor; what is not known counts as none."""
+    return (speed.waiting or 0.0) + (speed.stolen or 0.0)
+
+
 def is_disturbed(speed: Speed) -> bool:
     """Whether nothing may be ranked by the FPS of this run."""
-    return abs(off_by(speed.fps, speed.throughput)) > OFF
+    return abs(off_by(speed.fps, speed.throughput)) > OFF or lost_share(speed) > OFF
 
 
 def is_single_threaded(threads: int, speed: Speed) -> bool:
-    """One thread, and no helper that uses a CPU of its own."""
+    """One thread that waits for nothing but its CPU, and no helper that uses a CPU of its own.
+
+    CPU time per frame is then all that an inference needs.
+    """
     if threads != 1 or speed.cpu_s is None or not speed.throughput:
         return False
-    return speed.cpu_s * speed.throughput <= ONE_CPU
+    used = speed.cpu_s * speed.throughput
+    return used <= ONE_CPU and (speed.waiting is None or used + lost_share(speed) >= AWAKE)
 
 
 def choose(members: Iterable[tuple[int, Speed]]) -> EstimatorChoice:
     """What ranks these runs: (threads, speed) of each."""
     known = [(threads, speed) for threads, speed in members if speed.fps]
-    worst = max((off_by(s.fps, s.throughput) for _, s in known), key=abs, default=0.0)
-    if abs(worst) <= OFF:
+    if not any(is_disturbed(s) for _, s in known):
         return EstimatorChoice(Estimator.FPS)
+    worst = max((off_by(s.fps, s.throughput) for _, s in known), key=abs)
     why = f"FPS / throughput is {1 + worst:.2f}"
+    if abs(worst) <= OFF:
+        why = f"others took up to {100 * max(lost_share(s) for _, s in known):.0f} % of the time"
     if all(is_single_threaded(threads, speed) for threads, speed in known):
         return EstimatorChoice(Estimator.CPU_TIME, why)
     return EstimatorChoice(Estimator.THROUGHPUT, why)
@@ -84,7 +99,7 @@ def value(speed: Speed, estimator: Estimator) -> float | None:
 
 
 def doubts(run: Run) -> list[Doubt]:
-    """A doubt where FPS and throughput of a run differ by more than 10 %, with the reason."""
+    """A doubt where nothing may be ranked by the FPS of a run, with the reason."""
     speed = of_run(run)
     if run.kind not in (Kind.NATIVE, Kind.TUNING) or not is_disturbed(speed):
         return []
@@ -95,11 +110,11 @@ def doubts(run: Run) -> list[Doubt]:
 def reason(speed: Speed, latencies: Sequence[float]) -> str:
     """Why FPS is not throughput: preempted, or a tail, and which."""
     off = off_by(speed.fps, speed.throughput)
-    if off < 0:
+    if off < -OFF:
         return "most inferences are slower than their mean: there are two speeds"
-    missing = 1 - 1 / (1 + off)  # share of the time beyond what inferences of the median latency take
+    missing = max(0.0, 1 - 1 / (1 + off))  # share of the time beyond what inferences of the median latency take
     waiting, stolen = speed.waiting or 0.0, speed.stolen or 0.0
-    if waiting + stolen >= MOST * missing:
+    if waiting + stolen >= MOST * missing and waiting + stolen > 0:
         parts = [f"{100 * waiting:.0f} % of the time in the run queue"] if waiting else []
         parts += [f"{100 * stolen:.0f} % stolen by the hypervisor"] if stolen else []
         return f"preempted: {', '.join(parts)}"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hwprof import speed
-from hwprof.analysis.roofline import shared_time
+from hwprof.analysis.estimator import lost_share
 from hwprof.records import Kind, Layer, Role, Run
 
 
@@ -59,7 +59,7 @@ def overhead(runs: Sequence[Run]) -> float | None:
 
 def taken_time(runs: Sequence[Run]) -> float:
     """Share of the time that others took of the runs without the profile, the largest of the rounds; 0: not known."""
-    return max((shared_time(speed.of_run(run)) for run in runs if run.kind is Kind.NATIVE), default=0.0)
+    return max((lost_share(speed.of_run(run)) for run in runs if run.kind is Kind.NATIVE), default=0.0)
 
 
 def layer_share(runs: Sequence[Run]) -> float | None:

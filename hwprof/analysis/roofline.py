@@ -25,7 +25,7 @@ from typing import Any
 import pandas as pd
 
 from hwprof.analysis.correlation import strata
-from hwprof.analysis.estimator import Estimator, choose, is_single_threaded, value
+from hwprof.analysis.estimator import OFF, Estimator, choose, is_single_threaded, lost_share, value
 from hwprof.analysis.speeds import SPEED_COLUMNS, groups, run_speed
 from hwprof.collectors.vocabulary import Name
 from hwprof.networks import traffic
@@ -39,10 +39,6 @@ MEMORY = "DRAM"
 ANSWERED_BY: Mapping[str, str] = {Name.L1D_MISSES: "L2", Name.L2_MISSES: "L3", Name.LLC_MISSES: MEMORY}
 COMPULSORY = "compulsory traffic"
 ABOVE = 1.05
-# Of its time a case of one thread is on its CPU, or waits for it; the rest it sleeps.
-AWAKE = 0.9
-# Share of its time taken by others from which on a rate per second says nothing of the framework.
-SHARED = 0.1
 LOWERED = "others used its cores and lowered it: not ranked"
 
 
@@ -97,7 +93,7 @@ class RooflinePoint:
     @property
     def is_lowered(self) -> bool:
         """Whether others lowered `rate`."""
-        return self.by is Estimator.THROUGHPUT or (self.by is Estimator.FPS and self.taken > SHARED)
+        return self.by is Estimator.THROUGHPUT or (self.by is Estimator.FPS and self.taken > OFF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,25 +120,13 @@ class UnplacedCase:
     why: str
 
 
-def shared_time(speed: Speed) -> float:
-    """Share of the time that others took: in the run queue, and stolen by the hypervisor."""
-    return (speed.waiting or 0.0) + (speed.stolen or 0.0)
-
-
 def rate_estimator(threads: int, rounds: Sequence[Speed]) -> Estimator:
     """What is set against ceilings per second of CPU time: CPU time of one thread that never sleeps, else FPS, and
     throughput where that is off."""
-    if rounds and all(is_single_threaded(threads, s) and not _sleeps(s) for s in rounds):
+    if rounds and all(is_single_threaded(threads, s) for s in rounds):
         return Estimator.CPU_TIME
     found = choose((threads, s) for s in rounds).estimator
     return Estimator.THROUGHPUT if found is Estimator.CPU_TIME else found
-
-
-def _sleeps(speed: Speed) -> bool:
-    """Whether one thread waits for anything but its CPU: its CPU time is then not all that it needs."""
-    if speed.waiting is None:
-        return False
-    return (speed.cpu_s or 0.0) * (speed.throughput or 0.0) + shared_time(speed) < AWAKE
 
 
 def mean_rate(rounds: Sequence[Speed], estimator: Estimator) -> float | None:
@@ -293,7 +277,7 @@ def place_cases(
             fps=fps,
             throughput=throughput,
             cpu_s=1 / per_cpu_s if per_cpu_s else None,
-            taken=statistics.fmean(map(shared_time, rounds)),
+            taken=statistics.fmean(map(lost_share, rounds)),
         )
         found = place(point, roof)
         if isinstance(found, UnplacedCase):

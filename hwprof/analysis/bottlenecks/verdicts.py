@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from hwprof.analysis.estimator import Estimator
+from hwprof.analysis.estimator import OFF, Estimator
 from hwprof.analysis.factors import clues
 from hwprof.analysis.factors.evidence import Evidence, Quantity
-from hwprof.analysis.roofline import SHARED, Roof, mean_rate, rate_estimator
+from hwprof.analysis.roofline import Roof, mean_rate, rate_estimator
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Layer
 from hwprof.speed import Speed
@@ -152,7 +152,7 @@ class Context:
     @property
     def is_shared(self) -> bool:
         """Whether others took so much of its time that a low rate per second says nothing of the framework."""
-        return self.taken is not None and self.taken.share > SHARED
+        return self.taken is not None and self.taken.share > OFF
 
     @property
     def lowered(self) -> str:

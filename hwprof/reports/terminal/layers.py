@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hwprof.analysis import profiles
+from hwprof.analysis.estimator import OFF
 from hwprof.analysis.layers import LayerRow, NetworkNode, align_layers
-from hwprof.analysis.roofline import SHARED
 from hwprof.records import Exactness, Kind, Layer, Origin, Role, Run, to_json
 from hwprof.reports.terminal.run import emulation
 
@@ -99,7 +99,7 @@ def _account(runs: Sequence[Run]) -> str:
         bare = profiles.latency_ns(runs, Kind.NATIVE, Role.BARE) or 0.0
         taken = profiles.taken_time(runs)
         cost = f"profiling costs {extra:+.1%}"
-        if taken > SHARED:
+        if taken > OFF:
             cost = f"what profiling costs is not known, others took {taken:.0%} of the time"
         parts.append(f"{bare / 1e6:.3f} ms without it, in another process: {cost}")
     return "; ".join(parts)
