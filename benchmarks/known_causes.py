@@ -90,9 +90,9 @@ def shared_core(trial: Trial) -> tuple[bool, str]:
     with busy(core, 3):
         trial.measure("-f", "opencv", "--cpus", str(core), "--option", "env.SHARED=yes")
     found = trial.explain("opencv", "opencv,env.SHARED=yes")
-    first = first_term(found)
+    slower = found["speeds"]["a"]["throughput"] > found["speeds"]["b"]["throughput"]
     waits = [c for c in found["clues"] if c["code"] == "run-queue-wait" and c["factor"] == "parallelism"]
-    return first["name"] == "parallelism" and first["ratio"] > 1 and bool(waits), found["headline"]
+    return slower and "preempted: " in found["headline"] and bool(waits), found["headline"]
 
 
 def spinning(trial: Trial) -> tuple[bool, str]:

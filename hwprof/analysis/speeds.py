@@ -16,7 +16,7 @@ from hwprof.analysis import energy
 from hwprof.analysis.correlation import strata
 from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 from hwprof.analysis.estimator import Estimator, EstimatorChoice, choose
-from hwprof.analysis.factors.identity import factor
+from hwprof.analysis.factors.identity import disjoint, factor
 
 # What rows of the speed table have in common in one chart.
 PLACE = ("machine", "threads", "cpus", "precision")
@@ -191,13 +191,7 @@ def case_ratio(a: Mapping[str, Any], b: Mapping[str, Any], estimator: Estimator)
     if not logs:
         return CaseRatio(apart, apart, 0, False)
     ratio = speed.between_rounds([math.exp(v) for v in logs])
-    return CaseRatio(ratio, apart, len(logs), _disjoint(ratio, apart))
-
-
-def _disjoint(a: speed.Interval, b: speed.Interval) -> bool:
-    if a.low is None or a.high is None or b.low is None or b.high is None:
-        return False
-    return a.high < b.low or b.high < a.low
+    return CaseRatio(ratio, apart, len(logs), disjoint(ratio, apart))
 
 
 def ratios(fps: pd.DataFrame, variants: Sequence[str]) -> list[SpeedRatio]:

@@ -54,7 +54,7 @@ def test_json_holds_terms_whose_logs_add_up(results: Path, capsys: pytest.Captur
     assert data["summary"] is None
     for found in data["explanations"]:
         terms = [*found["factors"], found["observer"], found["tail"]]
-        assert sum(t["log"] for t in terms) == pytest.approx(math.log(found["fps"]["ratio"]), abs=1e-9)
+        assert sum(t["log"] for t in terms) == pytest.approx(math.log(found["ratio"]["ratio"]), abs=1e-9)
         assert {f["name"]: f["ratio"] for f in found["factors"]}["work"] == pytest.approx(0.5, rel=1e-6)
 
 

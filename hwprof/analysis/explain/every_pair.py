@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import statistics
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -69,7 +68,7 @@ class _SideCache:
 
     def _speed_of(self, run: Run) -> Speed:
         known = self._factors_of(run)
-        return of_run(run) if known is None else Speed(fps=math.exp(known.fps))
+        return of_run(run) if known is None else known.alone or known.speed
 
 
 def decompose_pairs(source: Source, names: Mapping[str, str], identities: Mapping[str, Identity]) -> list[PairFactors]:
@@ -110,7 +109,7 @@ def _pair_factors(
     names = titles[id(a)], titles[id(b)]
     if first is None or second is None:
         return None  # the report names what has no speed (content.omission_table)
-    if statistics.fmean(s.fps for s in first[1]) < statistics.fmean(s.fps for s in second[1]):
+    if not ratio.is_faster(first[1], second[1]):
         pair, names = Pair(pair.b, pair.a, pair.differs, pair.same_experiment), (names[1], names[0])
         first, second = second, first
     found = ratio.decompose(first[1], second[1], first[2] or second[2])
@@ -131,7 +130,7 @@ def largest_ratios(found: Sequence[PairFactors], most: int) -> list[PairFactors]
 
 
 def _distance(one: PairFactors) -> float:
-    return abs(math.log(one.decomposition.fps.ratio))
+    return abs(math.log(one.decomposition.whole.ratio))
 
 
 def explain_pairs(found: Sequence[PairFactors], source: Source) -> list[explanation.Explanation]:

@@ -7,12 +7,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from hwprof.analysis.explain.explanation import ChangedRuns, Effect, Explanation, Intervention, SideRuns
-from hwprof.analysis.explain.wording import CAUSES, headline
+from hwprof.analysis.estimator import Estimator
+from hwprof.analysis.explain.explanation import Effect, Explanation, Intervention, SideRuns
+from hwprof.analysis.explain.wording import CAUSES, bounded, headline, inverse
 from hwprof.analysis.factors import clues, ratio
 from hwprof.analysis.factors.clues import Clue, Side
 from hwprof.analysis.factors.evidence import Evidence, collect
-from hwprof.analysis.factors.identity import CPU_TIME, WORK, Factor, Identity, factor, identity
+from hwprof.analysis.factors.identity import CPU_TIME, WORK, Factor, Identity, identity
 from hwprof.analysis.factors.ratio import Decomposition
 from hwprof.analysis.omissions import why_no_speed
 from hwprof.collectors.vocabulary import Name
@@ -53,8 +54,9 @@ def _cpu_time_grows(s: Side) -> bool:
 
 def _rerun_shows_spinning(own: SideRuns) -> bool:
     """A rerun with spinning off took less CPU time per frame."""
-    effects = [_effect("spin", "", own, v) for v in own.variants if v.kind == "spin" and rounds(v.runs)]
-    return any(e.cpu is not None and e.cpu.ratio > 1 and ratio.excludes_one(e.cpu) for e in effects)
+    now, reruns = rounds(own.runs), [rounds(v.runs) for v in own.variants if v.kind == "spin"]
+    effects = [cpu for then in reruns if now and then and (cpu := _cpu(now, then)) is not None]
+    return any(cpu.ratio > 1 and ratio.excludes_one(cpu) for cpu in effects)
 
 
 def side_of(own: SideRuns, factors: Factors = identity, speed: Callable[[Run], Speed] = of_run) -> Side:
@@ -99,9 +101,11 @@ def explain(
     if switch and found.decided:
         first += f"; nothing but {switch} differs, and rounds were measured in turn: it is the effect of that"
     first += "".join(headline_additions(x, y, a, b, switch, interventions, found))
-    remarks = [*notes]
-    if not same_experiment:
+    remarks = [*notes, *pairing_notes(found, x.label, y.label, [*rounds(a.runs), *rounds(b.runs)])]
+    if not same_experiment and not found.sets:
         remarks.append("A and B were not measured in turn: a drift of the machine between them is in no interval")
+    if found.choice.estimator is Estimator.CPU_TIME:
+        remarks.append("CPU time leaves out the time that others took, not what they cost in caches and clock")
     if min(found.rounds) < 2:
         remarks.append("one round on a side: no interval, so a difference may be chance")
     emulated = "EMULATED: times are the emulator's, and so is every factor made of them"
@@ -121,12 +125,27 @@ def explain(
     )
 
 
+def pairing_notes(found: Decomposition, a: str, b: str, everything: Sequence[Identity]) -> Iterator[str]:
+    """Which rounds were left out of the ratio or not measured side by side, and what contradicts it."""
+    for label, count in zip((a, b), found.omitted, strict=True):
+        if count:
+            yield f"left out, {count} of the rounds of {label}: the other was not measured in their sets"
+    if not found.sets and any(s.set for s in everything):
+        yield "not measured side by side: a difference of 10 to 20 % may be that of two moments"
+    if found.conflict and found.alone is not None:
+        yield (
+            f"{a} over {b} by {found.choice.estimator}: {bounded(found.whole)} in slices, "
+            f"{bounded(found.alone)} in the bare stretches; the intervals don't meet, so that neither is faster"
+        )
+
+
 def headline_additions(
     x: Side, y: Side, a: SideRuns, b: SideRuns, switch: str, interventions: Sequence[Intervention], found: Decomposition
 ) -> Iterator[str]:
     """What the headline has to add where FPS doesn't show it, or where only CPU time was counted."""
+    undecided = not found.decided and not found.conflict and found.choice.estimator is not Estimator.CPU_TIME
     cpu = _cpu(rounds(a.runs), rounds(b.runs))
-    if switch and not found.decided and cpu is not None and ratio.excludes_one(cpu):
+    if switch and undecided and cpu is not None and ratio.excludes_one(cpu):
         yield (
             f"; but {x.label} takes x{cpu.ratio:.2f} [{cpu.low:.2f} ... {cpu.high:.2f}] the CPU time per frame of "
             f"{y.label}, and nothing but {switch} differs in rounds measured in turn: it is the effect of that"
@@ -136,7 +155,7 @@ def headline_additions(
             yield f"; spin-waiting makes {effect.label} take x{effect.cpu.ratio:.2f} the CPU time per frame (rerun)"
     for clue in simulated_split(x, y, found):
         work, rate = (math.log(clue.numbers[n]) for n in ("work", "rate"))
-        if found.decided and abs(work) > abs(rate) and work * math.log(found.fps.ratio) > 0:
+        if found.decided and abs(work) > abs(rate) and work * math.log(found.whole.ratio) > 0:
             times = math.exp(abs(work))
             yield f"; by SIMULATED instructions most of that CPU time is work, x{times:.2f} (a supposition)"
 
@@ -157,37 +176,33 @@ def simulated_split(a: Side, b: Side, found: Decomposition) -> list[Clue]:
 
 def _intervention(kind: str, a: SideRuns, b: SideRuns, paired: bool) -> Intervention | None:
     """What one kind of intervention showed; None where neither side was rerun so."""
-    changed = {
-        s: next((v for v in g.variants if v.kind == kind and rounds(v.runs)), None) for s, g in (("A", a), ("B", b))
-    }
-    if not any(changed.values()):
+    changed = [next((v for v in own.variants if v.kind == kind and rounds(v.runs)), None) for own in (a, b)]
+    if not any(changed):
         return None
-    effects = tuple(_effect(kind, s, g, v) for s, g in (("A", a), ("B", b)) if (v := changed[s]) is not None)
-    x = changed["A"].runs if changed["A"] is not None else a.runs
-    y = changed["B"].runs if changed["B"] is not None else b.runs
-    evidence = [found for runs in (x, y) if (found := collect(runs)) is not None]
+    reruns = [own.runs if v is None else v.runs for own, v in zip((a, b), changed, strict=True)]
+    sides = [rounds(runs) for runs in (a.runs, b.runs, *reruns)]
+    # the chain adds up where each of the four is of the same rounds throughout
+    sides = ratio.by_set(sides) or [[replace(s, set="") for s in side] for side in sides]
+    choice = ratio.choose_estimator(*sides)
+    evidence = [found for runs in reruns if (found := collect(runs)) is not None]
     spinning = kind != "spin" and any(may_spin(one) for one in evidence)
-    changed_ratio = ratio.decompose(rounds(x), rounds(y), spinning, paired)
-    speeds = [e.speed if e.side == "A" else _inverse(e.speed) for e in effects]
+    before, rerun = (ratio.decompose(x, y, spinning, paired, choice) for x, y in (sides[:2], sides[2:]))
+    effects = tuple(
+        Effect(kind, side, own.label, v.change, _speed(now, then, choice.estimator), _cpu(now, then), v.limit)
+        for side, own, v, now, then in zip("AB", (a, b), changed, sides[:2], sides[2:], strict=True)
+        if v is not None
+    )
+    speeds = [e.speed if e.side == "A" else inverse(e.speed) for e in effects]
     chain = [replace(f, name=f"{CAUSES[kind]} of {e.label}") for e, f in zip(effects, speeds, strict=True)]
-    return Intervention(kind, effects, changed_ratio, (*chain, *changed_ratio.terms))
+    return Intervention(kind, effects, before, rerun, (*chain, *rerun.terms))
 
 
-def _inverse(f: Factor) -> Factor:
-    low = None if f.high is None else 1 / f.high
-    high = None if f.low is None else 1 / f.low
-    return Factor(f.name, 1 / f.ratio, low, high)
-
-
-def _effect(kind: str, which: str, own: SideRuns, variant: ChangedRuns) -> Effect:
-    now, then = rounds(own.runs), rounds(variant.runs)
-    speed = factor("fps", [s.fps for s in now], [s.fps for s in then])
-    return Effect(kind, which, own.label, variant.change, speed, _cpu(now, then), variant.limit)
+def _speed(now: Sequence[Identity], then: Sequence[Identity], by: Estimator) -> Factor:
+    return ratio.compare(by.value, now, then, lambda s: s.whole(by))
 
 
 def _cpu(now: Sequence[Identity], then: Sequence[Identity]) -> Factor | None:
     """CPU time per frame over that of the others; None where it wasn't counted."""
     if not all("clockless" in s.levels for s in (*now, *then)):
         return None
-    logs = [[-s.levels["clockless"][CPU_TIME] for s in several] for several in (now, then)]
-    return factor("cpu time per frame", logs[0], logs[1])
+    return ratio.compare("cpu time per frame", now, then, lambda s: -s.levels["clockless"][CPU_TIME])

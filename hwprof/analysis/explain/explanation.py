@@ -13,7 +13,7 @@ from hwprof.records import Run
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What an intervention did to one side. `speed`: FPS unchanged over FPS changed; `cpu`: that of CPU time per frame.
+    """What an intervention did to one side. `speed`: unchanged over changed; `cpu`: that of CPU time per frame.
 
     `spin-waiting makes A x1.2 as fast` is a `speed` of 1.2.
     """
@@ -29,13 +29,15 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Intervention:
-    """One intervention on a pair: effects on the sides, and the ratio of the changed pair.
+    """One intervention on a pair: effects on the sides, the ratio before it, and that of the changed pair.
 
-    `chain`: A / B as (A / A') x factors of (A' / B') x (B' / B), whose logs add up to that of the FPS ratio.
+    All are by one estimator, and where all four were measured side by side of the sets that have all four.
+    `chain`: A / B as (A / A') x factors of (A' / B') x (B' / B), whose logs add up to that of the ratio before.
     """
 
     kind: str
     effects: tuple[Effect, ...]
+    before: Decomposition
     rerun: Decomposition
     chain: tuple[Factor, ...]
 

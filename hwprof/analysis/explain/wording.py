@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
+from hwprof.analysis.estimator import Estimator, EstimatorChoice, choose
 from hwprof.analysis.explain.explanation import Explanation, Intervention
 from hwprof.analysis.factors import ratio
 from hwprof.analysis.factors.identity import CPU_TIME, RATE, USER_CLOCK, Factor
@@ -14,28 +15,48 @@ from hwprof.analysis.factors.ratio import Decomposition
 
 
 def headline(a: str, b: str, found: Decomposition, interventions: Sequence[Intervention] = ()) -> str:
-    """The headline: which is faster, by how much, and the factor that most of it lies in."""
-    fps = found.fps
-    fast, slow, times = (a, b, fps.ratio) if fps.ratio >= 1 else (b, a, 1 / fps.ratio)
-    if fps.low is None:
-        text = f"{fast} is x{times:.2f} as fast as {slow} (one round: no interval)"
+    """The headline: which is faster, by how much and by what, and the factor that most of it lies in."""
+    whole = found.whole
+    by = "" if found.choice.estimator is Estimator.FPS else f" {found.choice.words}"
+    if found.conflict and found.alone is not None:
+        return (
+            f"{a} and {b} are not ranked{by}: {bounded(whole)} in slices, {bounded(found.alone)} in the bare stretches"
+        )
+    fast, slow, times = (a, b, whole) if whole.ratio >= 1 else (b, a, inverse(whole))
+    text = f"{fast} is {bounded(times)} as fast as {slow}{by}"
+    if whole.low is None:
+        text += " (one round: no interval)"
     elif not found.decided:
-        text = f"{a} and {b} can't be told apart by these rounds: x{fps.ratio:.2f} [{fps.low:.2f} ... {fps.high:.2f}]"
-        sure = [f for f in found.factors if ratio.excludes_one(f) and len(found.factors) > 1]
-        return text + (f"; what does differ: {' and '.join(phrase(f, True) for f in sure)}" if sure else "")
-    else:
-        low, high = sorted((fps.low, fps.high or fps.low), key=lambda v: v if fps.ratio >= 1 else 1 / v)
-        bounds = (low, high) if fps.ratio >= 1 else (1 / low, 1 / high)
-        text = f"{fast} is x{times:.2f} [{bounds[0]:.2f} ... {bounds[1]:.2f}] as fast as {slow}"
+        text = f"{a} and {b} can't be told apart by these rounds{by and f', {by[1:]}'}: {bounded(whole)}"
+        differing = [f for f in found.factors if ratio.excludes_one(f) and len(found.factors) > 1]
+        return text + (f"; what does differ: {' and '.join(phrase(f, True) for f in differing)}" if differing else "")
     for done in interventions:
         strongest = max(done.effects, key=lambda e: abs(math.log(e.speed.ratio)))
-        before, after = abs(math.log(fps.ratio)), abs(math.log(done.rerun.fps.ratio))
-        if ratio.excludes_one(strongest.speed) and before > 0 and after < 0.5 * before:
+        before, after = (abs(math.log(d.whole.ratio)) for d in (done.before, done.rerun))
+        sure = ratio.excludes_one(strongest.speed) and not (done.before.conflict or done.rerun.conflict)
+        if sure and before > 0 and after < 0.5 * before:
+            rerun = (
+                "rerun"
+                if done.rerun.choice.estimator is found.choice.estimator
+                else f"rerun, {done.rerun.choice.words}"
+            )
             return (
                 f"{text}, because of {CAUSES[done.kind]}: with {strongest.change} the ratio is "
-                f"x{done.rerun.fps.ratio:.2f} (rerun)"
+                f"x{done.rerun.whole.ratio:.2f} ({rerun})"
             )
-    return f"{text}: {_where(found)}"
+    return text if found.terms == found.factors and len(found.terms) == 1 else f"{text}: {_where(found)}"
+
+
+def inverse(f: Factor) -> Factor:
+    """The same of B over A."""
+    low, high = (None if v is None else 1 / v for v in (f.high, f.low))
+    return Factor(f.name, 1 / f.ratio, low, high)
+
+
+def bounded(f: Factor) -> str:
+    """`x1.32 [1.20 ... 1.45]`; without bounds the ratio alone."""
+    bounds = "" if f.low is None or f.high is None else f" [{f.low:.2f} ... {f.high:.2f}]"
+    return f"x{f.ratio:.2f}{bounds}"
 
 
 CAUSES: Mapping[str, str] = {
@@ -47,7 +68,7 @@ CAUSES: Mapping[str, str] = {
 
 def _where(found: Decomposition) -> str:
     """Which terms the ratio lies in: those on its side that carry most of it, and those against it."""
-    whole = math.log(found.fps.ratio)
+    whole = math.log(found.whole.ratio)
     # bare against counted windows: noise, unless its interval says otherwise
     terms = [f for f in found.terms if f is not found.observer or ratio.excludes_one(f)]
     terms.sort(key=lambda f: -math.log(f.ratio) * math.copysign(1, whole))
@@ -98,17 +119,21 @@ def phrase(f: Factor, up: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Factors over networks: geometric mean of one value per network, with a t interval over networks."""
+    """Speed and factors over networks: geometric mean of one value per network, with a t interval over networks."""
 
     networks: int
     pairs: int
-    fps: Factor
-    factors: tuple[Factor, ...] = field(default=())
-    note: str = ""
+    whole: Factor
+    choice: EstimatorChoice
+    factors: tuple[Factor, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def summarise(explanations: Sequence[Explanation]) -> Summary | None:
-    """Geometric means over networks (batches and threads of one network averaged first); None below two networks."""
+    """Geometric means over networks (batches and threads of one network averaged first); None below two networks.
+
+    By the estimator that survives in all pairs.
+    """
     networks: dict[str, list[Explanation]] = defaultdict(list)
     for e in explanations:
         networks[e.a.evidence.case.network].append(e)
@@ -119,11 +144,22 @@ def summarise(explanations: Sequence[Explanation]) -> Summary | None:
         means = [math.exp(sum(math.log(value[id(e)]) for e in several) / len(several)) for several in networks.values()]
         return ratio.geometric(name, means)
 
-    fps = over("fps", {id(e): e.decomposition.fps.ratio for e in explanations})
-    names = [tuple(f.name for f in e.decomposition.terms) for e in explanations]
-    if len(set(names)) > 1:
-        return Summary(len(networks), len(explanations), fps, (), "the pairs can't all be split into the same factors")
-    factors = tuple(
-        over(name, {id(e): e.decomposition.terms[i].ratio for e in explanations}) for i, name in enumerate(names[0])
-    )
-    return Summary(len(networks), len(explanations), fps, factors)
+    found = [e.decomposition for e in explanations]
+    choice = choose(one for d in found for side in d.speeds for one in side)
+    if any(d.ratio_by(choice.estimator) is None for d in found):
+        choice = replace(choice, estimator=Estimator.THROUGHPUT)
+    ratios = {id(e): e.decomposition.ratio_by(choice.estimator) or math.nan for e in explanations}
+    whole = over(choice.estimator.value, ratios)
+    notes = []
+    if conflicts := sum(d.conflict for d in found):
+        notes.append(f"slices and bare stretches contradict each other in {conflicts} of {len(found)} pairs")
+    names = [(d.choice.estimator, *(f.name for f in d.terms)) for d in found]
+    factors: tuple[Factor, ...] = ()
+    if len(set(names)) > 1 or names[0][0] is not choice.estimator:
+        notes.append("the pairs can't all be split into the same factors")
+    else:
+        factors = tuple(
+            over(name, {id(e): e.decomposition.terms[i].ratio for e in explanations})
+            for i, name in enumerate(f.name for f in found[0].terms)
+        )
+    return Summary(len(networks), len(explanations), whole, choice, factors, tuple(notes))

@@ -13,7 +13,7 @@ is exact when all four come from the same windows and domain. How finely a run c
     wall       (everything)                                          not even that
 
 FPS (batch / median latency) adds `tail` = FPS / throughput of the bare windows, and the comparison of bare and counted
-windows adds `observer`.
+windows adds `observer`. Where windows were cut into slices, bare is the bare slices: each lies next to a counted one.
 """
 
 from __future__ import annotations
@@ -26,8 +26,12 @@ from dataclasses import dataclass
 from scipy.special import stdtrit
 
 from hwprof import speed
+from hwprof.analysis import estimator
+from hwprof.analysis.estimator import Estimator
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Exactness, Kind, Origin, Reading, Role, Run, Window
+from hwprof.speed import Interval, Speed
+from hwprof.store.paired import set_of
 
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 PARALLELISM, CLOCK, IPC, WORK = "parallelism", "clock", "ipc", "work"
@@ -59,19 +63,34 @@ class Identity:
     """One run: logs of its factors, a larger one always faster; they add up to log `throughput` (counted windows).
 
     log fps = throughput + observer + tail. `counted`: whether there are counted windows; without them the factors are
-    of the bare ones, and `observer` says nothing.
+    of the bare ones, and `observer` says nothing. `speed`: of the bare side; `alone`: of the bare stretch, where that
+    side is slices. `disturbed`: why FPS and throughput differ by more than 10 %, "" where they don't.
     """
 
     levels: Mapping[str, Mapping[str, float]]
     throughput: float
     observer: float
     tail: float
-    counted: bool = True
+    counted: bool
+    threads: int
+    speed: Speed
+    alone: Speed | None
+    set: str  # in which it was measured side by side with others; "": in none
+    disturbed: str
 
     @property
     def fps(self) -> float:
         """Log of batch / median latency of the bare windows."""
         return self.throughput + self.observer + self.tail
+
+    def whole(self, by: Estimator) -> float:
+        """Log of the speed that the factors make up: FPS, throughput, or frames per CPU second while counting.
+
+        KeyError for CPU time that was not counted.
+        """
+        if by is Estimator.CPU_TIME:
+            return self.levels["clockless"][CPU_TIME]
+        return self.fps if by is Estimator.FPS else self.throughput + self.observer
 
     @property
     def level(self) -> str:
@@ -105,10 +124,12 @@ def seconds(reading: Reading) -> float:
 
 def identity(run: Run) -> Identity | None:
     """The factors of a run on every level that it has; None where it failed or has no speed of its own."""
-    bare, counted = (_windows(run, role) for role in (Role.BARE, Role.COUNTED))
+    slices, stretch, counted = (_windows(run, role) for role in (Role.PAIRED, Role.BARE, Role.COUNTED))
+    bare = slices or stretch
     if run.failure is not None or not bare:
         return None
-    found = speed.of_run(run)
+    alone = speed.of_run(run)
+    found = speed.of_role(run, Role.PAIRED) if slices else alone
     windows = counted or bare
     elapsed = sum(w.elapsed_s for w in windows)
     if not found.fps or not found.throughput or elapsed <= 0:
@@ -119,8 +140,21 @@ def identity(run: Run) -> Identity | None:
     cpu = _cpu_seconds(windows)
     if cpu:
         levels |= _levels(windows, frames, elapsed, cpu, bool(run.host_state.get("emulated")))
-    tail = math.log(found.fps) - bare_throughput
-    return Identity(levels, throughput, bare_throughput - throughput, tail, bool(counted))
+    disturbed = ""
+    if estimator.is_disturbed(found):
+        disturbed = estimator.reason(found, [ns for w in bare for ns in w.latencies_ns])
+    return Identity(
+        levels,
+        throughput,
+        observer=bare_throughput - throughput,
+        tail=math.log(found.fps) - bare_throughput,
+        counted=bool(counted),
+        threads=run.case.threads,
+        speed=found,
+        alone=alone if slices else None,
+        set=set_of(run.facts) or "",
+        disturbed=disturbed,
+    )
 
 
 def identities(runs: Iterable[Run]) -> dict[str, Identity]:
@@ -212,6 +246,13 @@ def factor(name: str, x: Sequence[float], y: Sequence[float], paired: bool = Fal
     half = float(stdtrit(free, 0.975)) * math.sqrt(error)
     bounds = (difference, difference - half, difference + half)
     return Factor(name, *(math.exp(v) if v < LARGEST else math.inf for v in bounds))
+
+
+def disjoint(a: Factor | Interval, b: Factor | Interval) -> bool:
+    """Whether two intervals don't meet; False where one has no bounds."""
+    if a.low is None or a.high is None or b.low is None or b.high is None:
+        return False
+    return a.high < b.low or b.high < a.low
 
 
 def _variance(values: Sequence[float]) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.explain.every_pair import PairFactors
 from hwprof.analysis.explain.explanation import Explanation
 from hwprof.analysis.explain.wording import name_of
@@ -18,9 +19,11 @@ from hwprof.reports.tables import Table
 from hwprof.reports.terminal import explain
 
 NOTE = (
-    "A factor above 1 speeds the first one up; the factors multiply to the FPS ratio (observer: bare against counted "
-    "windows, noise and all; tail: slow outliers, median against mean). Means of logarithms over rounds, 95 % "
-    "intervals by Welch between rounds (none: one round). Factors that can't be told apart are one, with a name that "
+    "A factor above 1 speeds the first one up; the factors multiply to the ratio of the speed (observer: bare against "
+    "counted windows, noise and all; tail: slow outliers, median against mean). The speed is FPS. Where FPS and "
+    "throughput differ by more than 10 %, it is by CPU time per frame (one thread) or throughput. Means of logarithms, "
+    "95 % intervals by the paired t over sets measured side by side, else by Welch's t between rounds (none: one "
+    "round). Factors that can't be told apart are one, with a name that "
     "says so. These are parts: words of cause are for reruns (hwprof explain A B --intervene)."
 )
 
@@ -36,10 +39,15 @@ def short_name(name: str) -> str:
     return name.replace(" x ", " × ")
 
 
+def speed_name(by: Estimator) -> str:
+    """What the ratio is of, in the pictures."""
+    return "speed by CPU time" if by is Estimator.CPU_TIME else by.value
+
+
 def waterfall(pair: PairFactors, key: str, headline: str = "") -> Figure:
-    """From the slower one's FPS to the faster one's, factor by factor, on a logarithmic axis."""
+    """From the slower one's speed to the faster one's, factor by factor, on a logarithmic axis."""
     found, (fast, slow) = pair.decomposition, pair.names
-    steps, whole = found.terms, found.fps
+    steps, whole, by = found.terms, found.whole, found.choice.estimator
     everything = (*steps, whole)
     left = 14 + LETTER * max(len(short_name(f.name)) for f in everything)
     draw = Svg(left + 620, 0, f"{fast} against {slow}")
@@ -54,7 +62,7 @@ def waterfall(pair: PairFactors, key: str, headline: str = "") -> Figure:
     x = axis(edges, left, left + 420, log=True)
     top, high = 8.0, 26.0
     bottom = top + high * len(everything)
-    draw.x_axis(x, bottom, top, f"× the FPS of {slow} (log)")
+    draw.x_axis(x, bottom, top, f"× the {speed_name(by)} of {slow} (log)")
     draw.line(x.at(1), top, x.at(1), bottom, "zero")
     at = 1.0
     for index, f in enumerate(everything):
@@ -63,7 +71,7 @@ def waterfall(pair: PairFactors, key: str, headline: str = "") -> Figure:
         a, b = sorted((x.at(start), x.at(end)))
         kind = "whole" if f is whole else "gain" if f.ratio >= 1 else "loss"
         draw.text(
-            left - 8, y + 17, "FPS" if f is whole else short_name(f.name), "t strong" if f is whole else "t", "end"
+            left - 8, y + 17, by.value if f is whole else short_name(f.name), "t strong" if f is whole else "t", "end"
         )
         draw.add(
             "rect",
@@ -84,7 +92,11 @@ def waterfall(pair: PairFactors, key: str, headline: str = "") -> Figure:
     draw.height = bottom + 38
     rows = tuple((f.name, f.ratio, f.low, f.high) for f in everything)
     mark = " · EMULATED" if pair.emulated else ""
-    title = f"{fast} is {ratio_text(whole)} as fast as {slow}, in factors: {pair.case}{mark}"
+    how = "" if by is Estimator.FPS else f" by {by}"
+    claim = f"{fast} is {ratio_text(whole)} as fast as {slow}{how}"
+    if found.conflict:
+        claim = f"{fast} and {slow} are not ranked{how}: slices and bare stretches contradict each other"
+    title = f"{claim}, in factors: {pair.case}{mark}"
     merged = f"Not told apart: {found.merged}." if found.merged else ""
     note = " ".join(part for part in (headline and f"{headline}.", merged) if part)
     return Figure(key, title, draw.render(), ("factor", "ratio", "low", "high"), rows, note)
@@ -109,9 +121,11 @@ def table(found: Sequence[PairFactors]) -> Table:
     names = list(dict.fromkeys(f.name for pair in found for f in pair.decomposition.terms))
     rows = []
     for pair in found:
-        by_name = {f.name: f for f in pair.decomposition.terms}
+        decomposition = pair.decomposition
+        by_name = {f.name: f for f in decomposition.terms}
         cells = [ratio_text(by_name[n]) if n in by_name else "-" for n in names]
         mark = " EMULATED" if pair.emulated else ""
-        rows.append((*pair.names, pair.case, ratio_text(pair.decomposition.fps) + mark, *cells))
-    header = ("faster", "slower", "case", "FPS", *(short_name(n) for n in names))
+        ratio = ratio_text(decomposition.whole) + (" not ranked" if decomposition.conflict else "") + mark
+        rows.append((*pair.names, pair.case, ratio, decomposition.choice.estimator.value, *cells))
+    header = ("faster", "slower", "case", "speed", "by", *(short_name(n) for n in names))
     return Table("Every pair in its factors", header, tuple(rows), NOTE)

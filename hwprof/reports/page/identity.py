@@ -12,8 +12,11 @@ from hwprof.machine import facts
 from hwprof.records import Case, Run
 from hwprof.reports.page.words import number
 
-HEADER = ("case", "throughput", "factors", "bare/counted", "tail", "FPS")
-NOTE = "FPS = throughput x bare/counted (with its noise) x tail; all from the windows of one (the median) round."
+HEADER = ("case", "throughput", "factors", "bare/counted", "tail", "FPS", "CPU time per frame")
+NOTE = (
+    "FPS = throughput x bare/counted (with its noise) x tail; all from the windows of one (the median) round, bare "
+    "from slices where there are some. Disturbed: FPS and throughput differ by more than 10 %, and FPS ranks nothing."
+)
 
 
 def rows(
@@ -43,7 +46,8 @@ def rows(
                 "  ".join(f"{name} {factor(name, value)}" for name, value in middle.factors().items()),
                 f"x{math.exp(middle.observer):.3f}" if middle.counted else "-",
                 f"x{math.exp(middle.tail):.3f}",
-                number(math.exp(middle.fps)),
+                number(math.exp(middle.fps)) + (" (disturbed)" if middle.disturbed else ""),
+                "-" if middle.speed.cpu_s is None else f"{1e3 * middle.speed.cpu_s:.3f} ms",
             )
         )
     return tuple(sorted(out)), f"{NOTE} {'; '.join(filter(None, merged))}".strip()

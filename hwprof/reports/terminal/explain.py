@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import shutil
+import statistics
 import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.explain.explanation import Explanation, Intervention
 from hwprof.analysis.explain.wording import CAUSES, Summary, name_of
 from hwprof.analysis.factors import clues as factors_clues
@@ -15,7 +17,9 @@ from hwprof.analysis.factors.identity import Factor
 from hwprof.analysis.factors.ratio import excludes_one
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import to_json
+from hwprof.speed import Speed
 
+SHOWN = 0.01  # of the time: a smaller share of waiting is not worth a word
 ORDER = ("parallelism", "clock", "ipc", "work")
 
 
@@ -32,8 +36,13 @@ def summary_text(s: Summary, explanations: Sequence[Explanation]) -> str:
     a, b = explanations[0].a.label, explanations[0].b.label
     lines = [f"{a} over {b}: {s.networks} networks, {s.pairs} pairs; geometric means, 95 % over networks"]
     lines += [f"  {_bar(f)}  {name_of(f.name)}" for f in s.factors]
-    lines += [f"  {_bar(s.fps)}  = FPS"]
-    return "\n".join([*lines, *([f"  {s.note}"] if s.note else [])])
+    lines.append(f"  {_bar(s.whole)}  = {_whole(s.choice.estimator)}" + (f" ({s.choice.why})" if s.choice.why else ""))
+    return "\n".join([*lines, *(f"  {note}" for note in s.notes)])
+
+
+def _whole(by: Estimator) -> str:
+    """What the ratio is of."""
+    return "speed by CPU time per frame" if by is Estimator.CPU_TIME else by.value
 
 
 def pair_text(e: Explanation, columns: int = 100) -> str:
@@ -45,13 +54,14 @@ def pair_text(e: Explanation, columns: int = 100) -> str:
     for f in d.factors:
         share = f"  {shares[f.name]:.0f} % of it" if f.name in shares else ""
         lines.append(f"  {_bar(f)}  {name_of(f.name)}{_values(f.name, e)}{share}")
-    if len(d.factors) > 1:
+    if len(d.factors) > 1 and d.throughput is not None:
         lines.append(f"  {_bar(d.throughput)}  = throughput while counting")
-    lines += [f"  {_bar(f)}  {name_of(f.name)}" for f in (d.observer, d.tail)]
-    x, y = e.a.evidence, e.b.evidence
-    lines.append(f"  {_bar(d.fps)}  = FPS ({_number(x.fps.value)} against {_number(y.fps.value)})")
-    how = "paired t over rounds" if d.paired else "Welch's t over rounds"
+    lines += [f"  {_bar(f)}  {name_of(f.name)}" for f in (d.observer, d.tail) if f is not None]
+    lines.append(f"  {_bar(d.whole)}  = {_whole(d.choice.estimator)}")
+    lines += [f"  {side.label}: {_speeds(members)}" for side, members in zip((e.a, e.b), d.speeds, strict=True)]
+    how = "paired t over sets" if d.sets else "paired t over rounds" if d.paired else "Welch's t over rounds"
     interval = f"95 % by {how}, {d.rounds[0]} and {d.rounds[1]}" if min(d.rounds) > 1 else "no intervals"
+    interval += "; measured side by side" if d.sets else "; not measured side by side"
     lines += _wrap(interval + (f"; not told apart: {d.merged}" if d.merged else "") + ".", columns, "  ")
     clues = sorted(e.clues, key=lambda c: ORDER.index(c.factor))
     for factor in dict.fromkeys(c.factor for c in clues):
@@ -74,7 +84,7 @@ def intervention(done: Intervention, e: Explanation, columns: int) -> list[str]:
         lines += _wrap(text, columns, "    - ")
     lines.append(f"    {e.a.label} over {e.b.label} as a product with it:")
     lines += [f"    {_bar(f)}  {name_of(f.name)}" for f in done.chain]
-    lines.append(f"    {_bar(e.decomposition.fps)}  = FPS")
+    lines.append(f"    {_bar(done.before.whole)}  = {_whole(done.before.choice.estimator)}")
     if done.rerun.merged:
         lines += _wrap(f"not told apart: {done.rerun.merged}.", columns, "    ")
     return lines
@@ -83,14 +93,16 @@ def intervention(done: Intervention, e: Explanation, columns: int) -> list[str]:
 def effects(done: Intervention) -> list[str]:
     """The effect of a rerun on each side, a sentence each."""
     sentences = []
+    estimator = done.before.choice.estimator
+    by = "" if estimator is Estimator.FPS else f" by {estimator}"
     for effect in done.effects:
         bounds = _interval(effect.speed)
         if excludes_one(effect.speed):
-            verb = f"{effect.label} x{effect.speed.ratio:.2f}{bounds} as fast"
+            verb = f"{effect.label} x{effect.speed.ratio:.2f}{bounds} as fast{by}"
         else:
-            verb = f"no difference to {effect.label} that these rounds can show: x{effect.speed.ratio:.2f}{bounds}"
+            verb = f"no difference to {effect.label} that these rounds can show{by}: x{effect.speed.ratio:.2f}{bounds}"
         text = f"{_cause(done.kind)} {verb}"
-        if effect.cpu is not None:
+        if effect.cpu is not None and estimator is not Estimator.CPU_TIME:
             text += f", at x{effect.cpu.ratio:.2f}{_interval(effect.cpu)} the CPU time per frame"
         sentences.append(text + f" (against {effect.change}" + (f"; {effect.limit}" if effect.limit else "") + ")")
     return sentences
@@ -140,6 +152,37 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
+def _speeds(members: Sequence[tuple[int, Speed]]) -> str:
+    """FPS, throughput and CPU time of one side: geometric means over rounds, with what disturbed it."""
+    found = speeds(members)
+    parts = [f"FPS {_number(found['fps'])}"] if found["fps"] else []
+    parts += [f"throughput {_number(found['throughput'])} frames/s"] if found["throughput"] else []
+    parts += [f"CPU time {found['cpu_ms']:.4g} ms per frame"] if found["cpu_ms"] else []
+    for name, words in (("waiting", "in the run queue"), ("stolen", "stolen by the hypervisor")):
+        share = found[name]
+        parts += [f"{share:.0%} of the time {words}"] if share is not None and share >= SHOWN else []
+    return ", ".join(parts)
+
+
+def speeds(members: Sequence[tuple[int, Speed]]) -> dict[str, float | None]:
+    """FPS, throughput (frames/s) and CPU time per frame (ms): geometric means over rounds; waiting and stolen shares:
+    means. None: not known of every round.
+    """
+    columns: dict[str, list[float | None]] = {
+        "fps": [s.fps for _, s in members],
+        "throughput": [s.throughput for _, s in members],
+        "cpu_ms": [s.cpu_s and 1e3 * s.cpu_s for _, s in members],
+        "waiting": [s.waiting for _, s in members],
+        "stolen": [s.stolen for _, s in members],
+    }
+    out: dict[str, float | None] = {}
+    for name, values in columns.items():
+        known = [v for v in values if v is not None]
+        mean = statistics.fmean if name in ("waiting", "stolen") or 0 in known else statistics.geometric_mean
+        out[name] = mean(known) if len(known) == len(values) else None
+    return out
+
+
 def _wrap(text: str, columns: int, indent: str) -> list[str]:
     return textwrap.wrap(text, columns, initial_indent=indent, subsequent_indent=" " * len(indent))
 
@@ -153,9 +196,11 @@ def document(explanations: Sequence[Explanation], summary: Summary | None) -> di
         else {
             "networks": summary.networks,
             "pairs": summary.pairs,
-            "fps": _factor(summary.fps),
+            "estimator": summary.choice.estimator.value,
+            "why": summary.choice.why,
+            "ratio": _factor(summary.whole),
             "factors": [_factor(f) for f in summary.factors],
-            "note": summary.note,
+            "notes": list(summary.notes),
         },
     }
 
@@ -170,11 +215,20 @@ def _plain(e: Explanation) -> dict[str, Any]:
         "headline": e.headline,
         "level": d.level,
         "factors": [_factor(f) for f in d.factors],
-        **{n: _factor(getattr(d, n)) for n in ("throughput", "observer", "tail", "fps")},
+        **{n: None if (f := getattr(d, n)) is None else _factor(f) for n in ("throughput", "observer", "tail")},
+        "estimator": d.choice.estimator.value,
+        "why": d.choice.why,
+        "ratio": _factor(d.whole),
+        "alone": None if d.alone is None else _factor(d.alone),
+        "conflict": d.conflict,
+        "decided": d.decided,
+        "speeds": {name: speeds(members) for name, members in zip("ab", d.speeds, strict=True)},
         "shares": None if d.shares is None else dict(d.shares),
         "merged": d.merged,
         "paired": d.paired,
         "rounds": list(d.rounds),
+        "sets": d.sets,
+        "omitted": list(d.omitted),
         "clues": [{"factor": c.factor, "code": c.code, "text": c.text, "numbers": dict(c.numbers)} for c in e.clues],
         "interventions": [
             {
@@ -184,7 +238,10 @@ def _plain(e: Explanation) -> dict[str, Any]:
                     | {"cpu": None if x.cpu is None else _factor(x.cpu)}
                     for x in i.effects
                 ],
-                "ratio": _factor(i.rerun.fps),
+                "estimator": i.before.choice.estimator.value,
+                "why": i.before.choice.why,
+                "before": _factor(i.before.whole),
+                "ratio": _factor(i.rerun.whole),
                 "chain": [_factor(f) for f in i.chain],
             }
             for i in e.interventions

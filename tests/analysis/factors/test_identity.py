@@ -11,8 +11,10 @@ import pytest
 from scipy import stats
 
 from hwprof import speed
+from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.factors import identity
 from hwprof.records import Case, Exactness, Failure, Origin, Reading, Role, Run, Window
+from tests.analysis import planted
 
 CASE = Case("f", "n", "", 32, batch=2)
 
@@ -101,3 +103,34 @@ def test_intervals_are_those_of_scipys_t_tests(paired: bool) -> None:
     bounds = test.confidence_interval()
     assert [math.log(found.low), math.log(found.high)] == pytest.approx([bounds.low, bounds.high], rel=1e-9)
     assert math.log(found.ratio) == pytest.approx(statistics.fmean(x) - statistics.fmean(y), rel=1e-9)
+
+
+def test_the_bare_side_of_slices_is_the_slices_beside_the_counted_ones() -> None:
+    run = planted.in_slices(planted.planted(observer=1.05, tail=0.95), "s", alone=0.8)
+    found, paired = identity_of(run), speed.of_role(run, Role.PAIRED)
+    assert math.exp(found.observer) == pytest.approx(1.05, rel=1e-6)
+    assert math.exp(found.tail) == pytest.approx(0.95, rel=1e-6)
+    assert math.exp(found.fps) == pytest.approx(paired.fps, rel=1e-9)
+    # time between slices is nobody's
+    assert math.exp(found.throughput) == pytest.approx(0.9 * 2e9 * 1.5 / 1e8, rel=1e-6)
+    assert product(found) == pytest.approx(math.exp(found.throughput), rel=1e-9)
+    assert found.alone is not None
+    assert found.alone.fps == pytest.approx(0.8 * math.exp(found.fps), rel=1e-6)
+    assert found.set == "s"
+
+
+def test_a_run_without_slices_is_its_bare_windows_and_nothing_else() -> None:
+    run = planted.planted()
+    found = identity_of(run)
+    assert found.speed == speed.of_run(run)
+    assert found.alone is None
+    assert found.set == ""
+
+
+def test_each_speed_is_the_product_of_its_own_terms() -> None:
+    found = identity_of(planted.preempted("f", "n", 0.5, 0))
+    logs = found.levels["full"]
+    assert found.whole(Estimator.CPU_TIME) == pytest.approx(sum(logs.values()) - logs["parallelism"], abs=1e-9)
+    assert found.whole(Estimator.THROUGHPUT) == pytest.approx(sum(logs.values()) + found.observer, abs=1e-9)
+    assert found.whole(Estimator.FPS) == pytest.approx(found.whole(Estimator.THROUGHPUT) + found.tail, abs=1e-9)
+    assert found.disturbed.startswith("preempted: ")

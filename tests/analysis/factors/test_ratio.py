@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.explain.explain import rounds
 from hwprof.analysis.factors import ratio
+from hwprof.analysis.factors.identity import Identity
 from hwprof.records import Exactness, Origin
-from tests.analysis.planted import planted, several
+from tests.analysis.planted import in_slices, planted, preempted, several
 
 PLANTED = {"parallelism": 1.7, "clock": 2.4e9, "ipc": 1.9, "work": 0.8e8}
 
@@ -24,14 +26,14 @@ def logs(found: ratio.Decomposition) -> float:
 
 
 def test_each_planted_factor_comes_back_with_its_sign() -> None:
-    found = both({**PLANTED, "tail": 1.1, "observer": 1.05}, {})
+    found = both({**PLANTED, "tail": 1.04, "observer": 1.05}, {})
     factors = {f.name: f.ratio for f in found.terms}
     expected = {
         "parallelism": 1.7 / 0.9,
         "clock": 1.2,
         "ipc": 1.9 / 1.5,
         "work": 1 / 0.8,
-        "tail": 1.1,
+        "tail": 1.04,
         "observer": 1.05,
     }
     assert factors == pytest.approx(expected, rel=1e-6)
@@ -44,9 +46,11 @@ def test_each_planted_factor_comes_back_with_its_sign() -> None:
 @pytest.mark.parametrize("gone", [0, 1, 2, 3])
 def test_logs_of_the_terms_add_up_to_the_log_of_the_ratio(spinning: bool, paired: bool, gone: int) -> None:
     leave = ("cycles", "instructions", "task-clock")[:gone]
-    found = both({**PLANTED, "tail": 0.9, "leave": leave}, {"leave": leave}, spinning=spinning, paired=paired)
-    assert abs(logs(found) - math.log(found.fps.ratio)) < 1e-9
+    found = both({**PLANTED, "tail": 0.95, "leave": leave}, {"leave": leave}, spinning=spinning, paired=paired)
+    assert found.choice.estimator is Estimator.FPS
+    assert abs(logs(found) - math.log(found.whole.ratio)) < 1e-9
     main = sum(math.log(f.ratio) for f in found.factors)
+    assert found.throughput is not None
     assert abs(main - math.log(found.throughput.ratio)) < 1e-9
 
 
@@ -98,15 +102,88 @@ def test_percentages_need_one_sign_and_a_decided_ratio() -> None:
 def test_pairing_takes_a_shared_drift_out_of_the_interval() -> None:
     drift = {"wobble": 0.1}
     welch, paired = both({**PLANTED, **drift}, drift), both({**PLANTED, **drift}, drift, paired=True)
-    assert welch.fps.low is not None
-    assert paired.fps.low is not None
-    assert paired.fps.low > welch.fps.low
-    assert paired.fps.ratio == pytest.approx(welch.fps.ratio)
+    assert welch.whole.low is not None
+    assert paired.whole.low is not None
+    assert paired.whole.low > welch.whole.low
+    assert paired.whole.ratio == pytest.approx(welch.whole.ratio)
 
 
 def test_one_round_has_no_interval_and_no_rounds_is_an_error() -> None:
     found = ratio.decompose(rounds([planted()]), rounds([planted(work=2e8)]))
-    assert found.fps.low is None
+    assert found.whole.low is None
     assert found.shares is None
     with pytest.raises(ValueError, match="rounds"):
         ratio.decompose([], rounds([planted()]))
+
+
+def sliced(sets: str, alone: float = 1.0, **fields: Any) -> list[Identity]:
+    """Rounds in slices, one in each of these sets; "-": in none."""
+    runs = several(len(sets), **fields)
+    return rounds([in_slices(r, "" if s == "-" else s, alone) for r, s in zip(runs, sets, strict=True)])
+
+
+def test_only_rounds_of_common_sets_enter_the_ratio_in_pairs() -> None:
+    drift = {"wobble": 0.1}
+    a, b = sliced("pqrst", **drift), sliced("pqrst", work=2e8, **drift)
+    alike = ratio.decompose(a, b)
+    assert (alike.sets, alike.rounds, alike.omitted, alike.paired) == (5, (5, 5), (0, 0), True)
+    # the order of the rounds is that of nothing, and a round without a partner changes nothing
+    mixed = ratio.decompose([*reversed(a)], [b[3], b[0], *sliced("xy", work=9e8), b[4]])
+    alone = ratio.decompose([a[0], a[3], a[4]], [b[0], b[3], b[4]])
+    assert (mixed.sets, mixed.omitted) == (3, (2, 2))
+    assert mixed.whole.ratio == pytest.approx(alone.whole.ratio)
+    assert (mixed.whole.low, mixed.whole.high) == pytest.approx((alone.whole.low, alone.whole.high))
+    assert mixed.whole.ratio == pytest.approx(2.0, rel=1e-6)
+
+
+def test_without_a_common_set_rounds_are_compared_as_ever() -> None:
+    a, b = sliced("pqr-", wobble=0.1), sliced("xyz-", work=2e8, wobble=0.1)
+    found, plain = (
+        ratio.decompose(a, b),
+        ratio.decompose(sliced("----", wobble=0.1), sliced("----", work=2e8, wobble=0.1)),
+    )
+    assert (found.sets, found.omitted, found.paired) == (0, (0, 0), False)
+    assert found.whole == plain.whole
+
+
+def test_slices_and_stretches_that_contradict_each_other_decide_nothing() -> None:
+    a, b = sliced("pqrst", wobble=0.001), sliced("pqrst", work=1.2e8, wobble=0.001)
+    agreeing = ratio.decompose(a, b)
+    assert agreeing.alone is not None
+    assert agreeing.alone.ratio == pytest.approx(1.2, rel=1e-6)
+    assert agreeing.decided
+    opposed = ratio.decompose(sliced("pqrst", 0.7, wobble=0.001), b)
+    assert opposed.alone is not None
+    assert opposed.alone.ratio == pytest.approx(0.84, rel=1e-6)
+    assert opposed.whole.ratio == pytest.approx(1.2, rel=1e-6)
+    assert opposed.conflict
+    assert not opposed.decided
+    unknown = ratio.decompose(a[:1], b[:1])
+    assert not unknown.conflict
+    assert ratio.decompose(rounds(several()), rounds(several())).alone is None
+
+
+@pytest.mark.parametrize("counters", [True, False])
+def test_preempted_cases_of_one_thread_are_compared_by_cpu_time(counters: bool) -> None:
+    a, b = (
+        rounds([preempted("onnxruntime", n, ms, r, f"set{r}", counters) for r in range(4)])
+        for n, ms in (("squeezenet1_1", 0.5), ("resnet18", 4.5))
+    )
+    found = ratio.decompose(a, b)
+    assert found.choice.estimator is Estimator.CPU_TIME
+    assert "preempted: " in found.choice.why
+    assert found.whole.ratio == pytest.approx(9.0, rel=0.02)
+    assert [f.name for f in found.terms] == (["clock", "ipc", "work"] if counters else ["clock x ipc x work"])
+    assert abs(logs(found) - math.log(found.whole.ratio)) < 1e-9
+    by_fps = found.ratio_by(Estimator.FPS)
+    assert by_fps is not None
+    assert by_fps > 20
+    assert ratio.is_faster(a, b)
+
+
+def test_a_disturbed_case_without_its_cpu_time_is_compared_by_throughput() -> None:
+    found = both({**PLANTED, "tail": 1.5}, {})
+    assert found.choice.estimator is Estimator.THROUGHPUT
+    assert found.tail is None
+    assert found.whole.ratio == pytest.approx(1.7 / 0.9 * 1.2 * 1.9 / 1.5 / 0.8, rel=1e-6)
+    assert abs(logs(found) - math.log(found.whole.ratio)) < 1e-9

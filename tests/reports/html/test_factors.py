@@ -44,13 +44,14 @@ def test_page_and_command_give_the_same_factors(
     (said,) = json.loads(capsys.readouterr().out)["explanations"]
     found = material(path)
     (figure,) = next(s for s in page.build(found).sections if s.key == "factors").figures
-    terms = [*said["factors"], said["observer"], said["tail"], said["fps"]]
+    terms = [*said["factors"], said["observer"], said["tail"], said["ratio"]]
     assert figure.rows == tuple((t["name"], t["ratio"], t["low"], t["high"]) for t in terms)
     assert said["headline"] in figure.note
     assert said["merged"] in figure.note
     # the table of every pair, made from fewer readings, has them too
     (row,) = factors.table(found.pairs).rows
-    assert row[4:] == tuple(factors.ratio_text(f) for f in found.explanations[0][1].decomposition.terms)
+    assert row[4:5] == (said["estimator"],)
+    assert row[5:] == tuple(factors.ratio_text(f) for f in found.explanations[0][1].decomposition.terms)
     clues = {row[4] for row in factors.evidence_table(found.explanations).rows}
     assert {c["text"] for c in said["clues"]} | set(said["notes"]) == clues
 

@@ -79,7 +79,7 @@ def test_what_is_there_is_drawn(tmp_path: Path) -> None:
     assert "10 others" in layers.svg
     (waterfall,) = section(made, "factors").figures
     assert waterfall.title.startswith("onnxruntime is ×2.00")
-    assert [row[0] for row in waterfall.rows][-1] == "fps"
+    assert [row[0] for row in waterfall.rows][-1] == "FPS"
     assert host_named(made)
 
 
