@@ -18,7 +18,8 @@ from hwprof.analysis.factors.identity import SECONDS
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Case, Exactness, Kind, Origin, Reading, Role, Run, Shape, Window
 from hwprof.speed import Interval, Speed, between_rounds, of_run
-from hwprof.store.columns import WORST, column_name, metric_of
+from hwprof.store.columns import WORST, column_name, metric_of, shape_of
+from hwprof.store.readings import PEAK
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +184,27 @@ def _of_run(run: Run, absent: dict[str, str]) -> dict[str, tuple[Reading, float,
     for name, several in gathered.items():
         worst = max((r for r, _ in several), key=lambda r: WORST.index(r.exactness))
         elapsed = sum(w.elapsed_s for _, w in several)
-        frames = run.case.batch * sum(len(w.latencies_ns) for _, w in several)
         total = sum(r.value or 0.0 for r, _ in several)
-        _, per = _column(worst)
-        value = total / frames if per == "frame" else total / len(several)
-        out[name] = (worst, value, total / elapsed if per != "level" and elapsed > 0 else math.nan)
+        level = shape_of(worst) is Shape.LEVEL
+        value = per_run([(r, w, run.case.batch) for r, w in several])
+        out[name] = (worst, value, math.nan if level or elapsed <= 0 else total / elapsed)
     return out
+
+
+def per_run(readings: Sequence[tuple[Reading, Window, int]]) -> float:
+    """One number from the windows of a run, as in its column: a count per frame of all windows, a total per window, a
+    level's mean over time, the largest of a peak. Readings have values, in windows with latencies, with their batch.
+    """
+    values, first = [r.value or 0.0 for r, _, _ in readings], readings[0][0]
+    shape = shape_of(first)
+    if shape is Shape.COUNT:
+        return sum(values) / sum(batch * len(w.latencies_ns) for _, w, batch in readings)
+    if shape is Shape.LEVEL and PEAK.search(first.metric):
+        return max(values)
+    seconds = [w.elapsed_s for _, w, _ in readings]
+    if shape is Shape.LEVEL and sum(seconds) > 0:
+        return sum(v * s for v, s in zip(values, seconds, strict=True)) / sum(seconds)
+    return statistics.fmean(values)
 
 
 def _column(r: Reading) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from hwprof import doubts
 from hwprof.analysis import overhead
+from hwprof.analysis.factors.evidence import per_run
 from hwprof.collectors import modelled_caches
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Exactness, Kind, Origin, Reading, Role, Run, Shape, Window, to_json
@@ -94,23 +95,25 @@ def emulation(run: Run) -> list[str]:
     return ["EMULATED: FPS, latency and all other times are the emulator's, no machine's"]
 
 
-def counted_windows(runs: Iterable[Run]) -> list[tuple[Window, int]]:
-    """Counted windows with their frames."""
-    return [(w, len(w.latencies_ns) * r.case.batch) for r in runs for w in r.windows if w.role is Role.COUNTED]
-
-
 def counters(runs: Sequence[Run], per: str = "per frame") -> list[str]:
     """The table of events: per frame, per thousand instructions, share of time counted, exactness."""
-    found: dict[str, list[tuple[Reading, int]]] = {}
-    for window, frames in counted_windows(runs):
-        for reading in window.readings:
-            found.setdefault(reading.metric, []).append((reading, frames))
-    per_frame = {name: median_per_frame(pairs) for name, pairs in found.items()}
+    found: dict[str, list[Reading]] = {}
+    of_runs: dict[str, list[float]] = {}
+    for run in runs:
+        counted: dict[str, list[tuple[Reading, Window, int]]] = {}
+        for window in (w for w in run.windows if w.role is Role.COUNTED):
+            for reading in window.readings:
+                found.setdefault(reading.metric, []).append(reading)
+                if reading.value is not None and window.latencies_ns:
+                    counted.setdefault(reading.metric, []).append((reading, window, run.case.batch))
+        for name, pairs in counted.items():
+            of_runs.setdefault(name, []).append(per_run(pairs))
+    per_frame = {name: statistics.median(values) for name, values in of_runs.items()}
     instructions = per_frame.get(Name.INSTRUCTIONS)
     lines = [f"  {per:>16}  {'event':<26}{'per k-insn':>11}  {'running':>7}  exactness"]
     absent = []
-    for name, pairs in found.items():
-        value, reading = per_frame[name], pairs[0][0]
+    for name, readings in found.items():
+        value, reading = per_frame.get(name), readings[0]
         if value is None:
             absent.append(reading)
             continue
@@ -118,11 +121,11 @@ def counters(runs: Sequence[Run], per: str = "per frame") -> list[str]:
         shown, unit = amount(reading, value)
         events = shape is Shape.COUNT and reading.unit not in TIME_UNITS
         ratio = f"{1000 * value / instructions:.2f}" if events and instructions else "-"
-        worst = max((r.exactness for r, _ in pairs), key=list(Exactness).index)
-        running = [r.running for r, _ in pairs if r.running is not None]
+        worst = max((r.exactness for r in readings), key=list(Exactness).index)
+        running = [r.running for r in readings if r.running is not None]
         share = f"{100 * min(running):.0f} %" if running else "-"
         domain = "" if reading.domain in ("user+kernel", "process", "system") else f":{reading.domain[0]}"
-        suspicion = next((r.why for r, _ in pairs if r.exactness is Exactness.SUSPECT), "")
+        suspicion = next((r.why for r in readings if r.exactness is Exactness.SUSPECT), "")
         per_window = "per window" if shape is Shape.TOTAL else ""
         remarks = "; ".join(filter(None, (suspicion, per_window, reading.meaning)))
         note = f"  # {remarks}" if remarks else ""
@@ -140,16 +143,6 @@ def by_reason(absent: Iterable[Reading]) -> dict[str, list[str]]:
     for reading in absent:
         reasons.setdefault(reading.why, []).append(reading.metric)
     return reasons
-
-
-def median_per_frame(pairs: Sequence[tuple[Reading, int]]) -> float | None:
-    """Median over windows of value / frames (of levels and totals: the value); None where it is missing in all."""
-    values = [
-        r.value / frames if shape_of(r) is Shape.COUNT else r.value
-        for r, frames in pairs
-        if r.value is not None and frames
-    ]
-    return statistics.median(values) if values else None
 
 
 def amount(reading: Reading, value: float) -> tuple[str, str]:
