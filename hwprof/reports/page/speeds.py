@@ -15,13 +15,15 @@ from hwprof.reports.page.words import interval, number
 from hwprof.reports.tables import Table
 
 TITLE = "Speed"
-FIGURES = ("FPS", "95 %", "frames/s", "CPU ms/frame", "waits", "of the fastest", "95 %", "ranked by")
+FIGURES = ("FPS", "95 %", "frames/s", "CPU ms/frame", "waits", "of the fastest", "95 % of it", "ranked by")
+SHORT = {Estimator.CPU_TIME: "CPU time"}
 NOTE = (
     "FPS = batch / median latency after one 3-sigma pass, geometric mean over rounds, with the 95 % t interval between "
     "rounds; frames/s = frames / elapsed; CPU time of all threads; waits: share of the time in the run queue. Of the "
     "fastest: ratio of speeds with its 95 % interval over sets, in which both were measured side by side in slices "
     "(~: not side by side, from rounds one after the other). * faster than all others of its case: every interval "
-    "excludes 1. FPS ranks nothing where it differs from the throughput by more than 10 %."
+    "excludes 1. off: rounds in which FPS differs from the throughput by more than 10 %, or others took more than 10 % "
+    "of the time, so that it ranks nothing."
 )
 CONFLICT = " Slices and bare stretches disagree where both ratios are shown: nothing is ranked there."
 EMULATED = " EMULATED: an emulator's time, no machine's speed."
@@ -67,10 +69,9 @@ def _rate(row: Mapping[str, Any], estimator: Estimator) -> float:
 def _cells(
     row: Mapping[str, Any], ratio: CaseRatio | None, choice: EstimatorChoice, several: bool, best: bool
 ) -> tuple[str, ...]:
-    marks = (
-        (" *" if best else "") + ("" if row["faithful"] else " UNFAITHFUL") + (" EMULATED" if row["emulated"] else "")
-    )
-    off = " (off)" if any(is_disturbed(speed) for _, speed in speed_of(row)) else ""
+    marks = ("" if row["faithful"] else " UNFAITHFUL") + (" EMULATED" if row["emulated"] else "")
+    disturbed = [is_disturbed(speed) for _, speed in speed_of(row)]
+    off = f" (off {sum(disturbed)}/{len(disturbed)})" if any(disturbed) else ""
     times, bounds = "", ""
     if ratio is not None:
         mark = "" if ratio.sets else "~"
@@ -80,7 +81,7 @@ def _cells(
             bounds += f" | {interval(ratio.alone.low, ratio.alone.high)}"
     waits = "-" if math.isnan(row["waiting"]) else f"{100 * row['waiting']:.0f} %"
     return (
-        str(row[VARIANT]),
+        str(row[VARIANT]) + (" *" if best else ""),
         f"{number(row['fps'])}{off}{marks}",
         interval(row["low"], row["high"]),
         number(row["throughput"]),
@@ -88,5 +89,5 @@ def _cells(
         waits,
         times,
         bounds,
-        choice.estimator.value if several else "",
+        SHORT.get(choice.estimator, choice.estimator.value) if several else "",
     )
