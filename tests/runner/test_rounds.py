@@ -197,3 +197,9 @@ def test_rounds_of_an_earlier_call_are_not_done_for_the_call_of_today(
     }
     with Results.open(path) as results:
         assert len(results.experiments()) == 2
+
+
+def test_an_emulated_machine_is_measured_in_windows() -> None:
+    facts = {"hardware": {}, "host_state": {"emulated": "qemu"}}
+    assert Runner(small(), facts=facts).experiment.plan.slice_s == 0
+    assert Runner(small(), facts={"hardware": {}, "host_state": {}}).experiment.plan.slice_s > 0
