@@ -53,10 +53,3 @@ def log_ratio(fast: speed.Turns, slow: speed.Turns, estimator: Estimator) -> flo
     logs = speed.side_by_side([fast, slow])[:, COLUMN[estimator]]
     ratio = float(logs[1] - logs[0])
     return ratio if math.isfinite(ratio) else None
-
-
-def disjoint(a: speed.Interval, b: speed.Interval) -> bool:
-    """Whether two intervals don't meet: slices and bare stretches then contradict each other. False without bounds."""
-    if a.low is None or a.high is None or b.low is None or b.high is None:
-        return False
-    return a.high < b.low or b.high < a.low

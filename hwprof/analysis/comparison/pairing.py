@@ -20,7 +20,8 @@ import numpy as np
 from hwprof.analysis import estimator
 from hwprof.analysis.comparison.measured import RunSummary
 from hwprof.analysis.estimator import Estimator
-from hwprof.analysis.side_by_side import disjoint, log_ratio
+from hwprof.analysis.factors.identity import disjoint
+from hwprof.analysis.side_by_side import log_ratio
 from hwprof.speed import Interval
 
 FEWEST_PAIRS = 3

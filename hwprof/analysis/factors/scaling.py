@@ -26,8 +26,8 @@ from scipy.special import stdtrit
 
 from hwprof.analysis import estimator
 from hwprof.analysis.estimator import Estimator, EstimatorChoice
-from hwprof.analysis.factors.identity import factor
-from hwprof.analysis.side_by_side import bare_turns, disjoint, log_ratio
+from hwprof.analysis.factors.identity import disjoint, factor
+from hwprof.analysis.side_by_side import bare_turns, log_ratio
 from hwprof.records import Run
 from hwprof.speed import CONFIDENCE, Interval, Speed, between_rounds, of_run
 from hwprof.store.paired import set_of

@@ -42,13 +42,14 @@ CONFIDENCE = 0.95
 class TrialSpeed:
     """One candidate, once. `fps` (by itself) None: it failed or was unfaithful, and `failure` says how.
 
-    `ratio`: its speed over that of the default in the same set, from their slices.
+    `ratio`: its speed over that of the default in the same set, from their slices; `by` what, where not by FPS.
     """
 
     fps: float | None
     seconds: float
     failure: str = ""
     ratio: float | None = None
+    by: str = ""
 
 
 # candidates of one set, the default first; number of the set (unique within the search); stage
@@ -271,6 +272,10 @@ class _Search:
         found.why = "in rounds of their own nothing was surely faster than the default: the interval includes 1"
         if found.winner != default:
             found.why = "faster than the default in rounds of their own: the interval of the ratio lies above 1"
+        disturbed = sum(bool(t.measured.by) for t in found.trials if t.stage == FINAL)
+        if disturbed:
+            last = [t.measured.by for t in found.trials if t.stage == FINAL and t.measured.by][-1]
+            found.why += f"; {disturbed} measurements of it {last}"
 
     def compare(self, a: Candidate, b: Candidate, begin: int, tests: int) -> FinalRatio:
         """Ratio of speed over the rounds from `begin`, paired; Bonferroni over `tests`."""

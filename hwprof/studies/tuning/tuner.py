@@ -14,11 +14,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hwprof import speed
+from hwprof.analysis.estimator import EstimatorChoice, choose, value
+from hwprof.analysis.side_by_side import bare_turns, log_ratio
 from hwprof.machine.cpus import allowed_cpus, check_cpus, parse_cpus
 from hwprof.plan.cases import PlannedCase, plan
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plan.winner import Subject, Winner, subject_of
-from hwprof.records import Kind, Role, Run
+from hwprof.records import Kind, Run
 from hwprof.runner.launcher import Launcher
 from hwprof.runner.members import Ticket
 from hwprof.runner.rounds import Runner
@@ -218,34 +220,29 @@ def outcome(runs: Sequence[Run], default: Run, sets: Mapping[str, Sequence[Run]]
         beyond = f"max error {run.fidelity.max_rel:.2g} of the largest output, {run.fidelity.tolerance:.2g} allowed"
         return TrialSpeed(None, seconds, f"unfaithful: {beyond}")
     fps = speed.of_run(run).fps
-    ratio = None
+    found = None
     if fps is not None:
         beside = [other for other in sets[run.facts["set"]["id"]] if other.case.key == default.case.key]
-        ratio = speed_ratio(run, *(beside or [default]))
-    if ratio is None:
+        found = speed_ratio(run, *(beside or [default]))
+    if found is None:
         return TrialSpeed(None, seconds, "no speed: no bare slice or window has times above 0")
-    return TrialSpeed(fps, seconds, "", ratio)
+    ratio, choice = found
+    return TrialSpeed(fps, seconds, "", ratio, choice.words if choice.why else "")
 
 
-def speed_ratio(run: Run, default: Run) -> float | None:
-    """Speed of a run over the default's, from the turns that they have in common (`speed.side_by_side`).
+def speed_ratio(run: Run, default: Run) -> tuple[float, EstimatorChoice] | None:
+    """Speed of a run over the default's by the estimator that survives in both, from the turns that they share.
 
-    Of fewer than three turns, or of no set together since both do not fit into memory, it is the ratio of FPS by
+    Of fewer than three turns, or of no set together since both do not fit into memory, it is the ratio of both by
     themselves. None: times of 0.
     """
+    speeds = [speed.of_run(one) for one in (run, default)]
+    choice = choose([(one.case.threads, own) for one, own in zip((run, default), speeds, strict=True)])
     if run.facts["set"]["id"] == default.facts.get("set", {}).get("id"):
-        ours, theirs = speed.side_by_side([bare_turns(run), bare_turns(default)])[:, 0].tolist()
-        if math.isfinite(theirs - ours):
-            return math.exp(theirs - ours)
-    ours, theirs = speed.of_run(run).fps, speed.of_run(default).fps
-    return ours / theirs if ours and theirs else None
-
-
-def bare_turns(run: Run) -> speed.Turns:
-    """The bare slices of a run by turn; their CPU time is not asked for."""
-    windows = [(w, w.slices) for w in run.windows if w.role is Role.PAIRED and w.slices is not None]
-    medians = [m for window, slices in windows for m in speed.slice_medians(window.latencies_ns, slices.iterations)]
-    elapsed = [t1 - t0 for _, slices in windows for t0, t1 in zip(slices.t0_ns, slices.t1_ns, strict=True)]
-    iterations = [count for _, slices in windows for count in slices.iterations]
-    turns = [turn for _, slices in windows for turn in slices.turns]
-    return speed.by_turn(turns, medians, elapsed, [math.nan] * len(turns), iterations, run.case.batch)
+        turns = [bare_turns(one) for one in (run, default)]
+        if turns[0] is not None and turns[1] is not None:
+            log = log_ratio(turns[0], turns[1], choice.estimator)
+            if log is not None:
+                return math.exp(log), choice
+    ours, theirs = (value(own, choice.estimator) for own in speeds)
+    return (ours / theirs, choice) if ours and theirs else None
