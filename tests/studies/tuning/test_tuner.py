@@ -231,8 +231,10 @@ def test_the_candidates_of_a_round_are_measured_side_by_side_and_their_ratio_is_
         runs = list(results.runs())
     for number in {run.round for run in runs}:
         one = [run for run in runs if run.round == number]
-        assert len({run.facts["set"]["id"] for run in one}) == 1
-        assert {len(run.facts["set"]["members"]) for run in one} == {len(one)}
+        # one whose turns depend on others even when they are long goes alone, which is recorded
+        together = [run for run in one if not run.facts["set"]["alone"]]
+        assert len({run.facts["set"]["id"] for run in together}) <= 1
+        assert {len(run.facts["set"]["members"]) for run in together} <= {len(together)}
     trials = {(trial.candidate, trial.round): trial.measured.ratio for trial in outcome.found.trials}
     assert {ratio for (candidate, _), ratio in trials.items() if candidate == outcome.found.default} == {1.0}
 
@@ -245,5 +247,7 @@ def test_a_ratio_is_the_median_over_common_turns() -> None:
         return Run("1", make_case(), windows=(window,), facts={"set": {"id": "a"}})
 
     # the machine slows down by a factor of ten, for both: a ratio of medians would say something else
-    assert speed_ratio(run(5, 50, 500), run(10, 100, 1000, 7)) == pytest.approx(2.0)
+    found = speed_ratio(run(5, 50, 500), run(10, 100, 1000, 7))
+    assert found is not None
+    assert found[0] == pytest.approx(2.0)
     assert speed_ratio(run(10), run(0)) is None
