@@ -28,12 +28,11 @@ def surviving_speed(rows: pd.DataFrame) -> tuple[pd.DataFrame, EstimatorChoice]:
     known = rows[rows["fps"].notna()]
     if "throughput" not in rows or known.empty:
         return rows, BY_FPS
-    columns = {name: known[name] if name in known else [None] * len(known) for name in ("threads", "cpu_ms")}
+    names = ("threads", "fps", "throughput", "cpu_ms", "waiting", "stolen")
+    columns = (known[name] if name in known else [None] * len(known) for name in names)
     choice = choose(
-        (0 if _is_missing(threads) else int(threads), Speed(None, fps, _number(throughput), _seconds(cpu_ms)))
-        for threads, fps, throughput, cpu_ms in zip(
-            columns["threads"], known["fps"], known["throughput"], columns["cpu_ms"], strict=True
-        )
+        (0 if _is_missing(threads) else int(threads), Speed(None, fps, throughput, _seconds(cpu_ms), *shares))
+        for threads, fps, throughput, cpu_ms, *shares in zip(*(map(_number, c) for c in columns), strict=True)
     )
     if choice.estimator is Estimator.FPS:
         return rows, choice
