@@ -18,7 +18,7 @@ MARKS = ("off", "faithful", "emulated")
 COLUMNS = (NETWORK, "size", "batch", VARIANT, "fps", "low", "high", "throughput", "cpu_ms", "rounds")
 DATA = (*("network", "size", "batch", "framework", "fps", "low", "high", "throughput", "cpu_ms", "rounds"), *MARKS)
 SEEN = 0.02  # share of the time in the run queue from which on it is shown
-OFF = "Hollow, off: FPS and throughput differ by more than 10 %, not ranked."
+OFF = "Hollow, off: FPS and throughput differ, or others took the CPU, by more than 10 %: not ranked."
 UPRIGHT = " The upright line of its colour is the throughput."
 
 
