@@ -1,6 +1,7 @@
 """`with hwprof.Profile(events=[...]) as profile: ...` counts what this process does inside the block.
 
-Threads that exist already are counted, one descriptor per thread, and those they start. Standard library only.
+Threads that exist already are counted, one descriptor per thread, and those they start. The block is counted as a
+whole: hwprof can't cut what it does not call into slices. Standard library only.
 """
 
 from __future__ import annotations

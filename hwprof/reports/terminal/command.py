@@ -42,14 +42,15 @@ def heading(runs: Sequence[Run]) -> str:
     if run.case.option("runner"):
         command = declared_title(run)
     if run.case.option("attached"):
-        return f"process {run.facts['pid']}: {command}\ncounted by {run.facts['backend']}"
+        return f"process {run.facts['pid']}: {command}\ncounted by {run.facts['backend']} as a whole, not in slices"
     executions = sum(len(r.facts.get("executions", ())) for r in runs)
     cpus = ",".join(map(str, run.case.cpus)) or "any"
     rounds, passes = len(runs), len(run.facts.get("executions", ()))
     times = f"{rounds} round{'s' * (rounds != 1)}" + (
         f" of {passes} passes: {executions} executions" if passes > 1 else ""
     )
-    return f"{command}\n{times} · cpu {cpus} · counted by {run.facts.get('backend', 'nobody')}"
+    backend = run.facts.get("backend", "nobody")
+    return f"{command}\n{times} · cpu {cpus} · counted by {backend} as a whole, not in slices"
 
 
 def declared_title(run: Run) -> str:
