@@ -10,8 +10,7 @@ from hwprof import speed
 from hwprof.analysis.estimator import Estimator
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Role, Run, Slices
-from hwprof.store.columns import Floats
-from hwprof.store.paired import CPU_TIMES
+from hwprof.store.columns import CPU_TIMES, Floats
 
 # Columns of `speed.Turns.logs`; all three are times.
 COLUMN = {Estimator.FPS: 0, Estimator.THROUGHPUT: 1, Estimator.CPU_TIME: 2}

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwprof.collectors.callgrind import EDITION
+from hwprof.collectors.vocabulary import Name
 from hwprof.records import Exactness, Origin, Reading, Role, Shape
 
 Floats = NDArray[np.float64]
@@ -25,6 +26,7 @@ LEVEL_UNITS = frozenset(
 )
 # Names of totals where the shape was not recorded.
 TOTALS = re.compile(r"throttl", re.IGNORECASE)
+CPU_TIMES = (Name.CPU_USER_TIME, Name.CPU_SYSTEM_TIME)
 # The call of a run that does not say how its framework was called, see `call_of`.
 UNRECORDED = "unrecorded"
 PER: Mapping[Shape, str] = {Shape.COUNT: "frame", Shape.LEVEL: "level", Shape.TOTAL: "window"}
@@ -138,3 +140,9 @@ def call_of(software: Mapping[str, Any]) -> str:
     "": not recorded, as by versions of hwprof from before any call had changed, and by other programs.
     """
     return str(software.get("call", ""))
+
+
+def set_of(facts: Mapping[str, Any]) -> str | None:
+    """The set that a run was measured in; None: in none."""
+    found = facts.get("set")
+    return None if not found else str(found["id"])

@@ -14,18 +14,11 @@ from hwprof import speed
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Origin, Role
 from hwprof.store import packing, schema
-from hwprof.store.columns import Floats, MetricRow
+from hwprof.store.columns import CPU_TIMES, Floats, MetricRow, set_of
 from hwprof.store.readings import Sums, of_kind
 
 PAIRED = ("paired_fps", "paired_throughput", "paired_cpu_ms")
 SHARES = ("cpu_ms", "waiting", "stolen")
-CPU_TIMES = (Name.CPU_USER_TIME, Name.CPU_SYSTEM_TIME)
-
-
-def set_of(facts: Mapping[str, Any]) -> str | None:
-    """The set that a run was measured in; None: in none."""
-    found = facts.get("set")
-    return None if not found else str(found["id"])
 
 
 def paired_columns(

@@ -14,7 +14,7 @@ from hwprof.analysis.side_by_side import bare_turns
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Case, Kind, Origin, Role, Run, Scalar
 from hwprof.speed import Speed, Turns, bare_latencies, of_run
-from hwprof.store.paired import set_of
+from hwprof.store.columns import set_of
 
 # Doubts that make a ratio of speeds doubtful, with the word for them.
 NOISE: Mapping[str, str] = {

@@ -31,7 +31,7 @@ from hwprof.analysis.estimator import Estimator
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Exactness, Kind, Origin, Reading, Role, Run, Window
 from hwprof.speed import Interval, Speed
-from hwprof.store.paired import set_of
+from hwprof.store.columns import set_of
 
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 PARALLELISM, CLOCK, IPC, WORK = "parallelism", "clock", "ipc", "work"

@@ -30,7 +30,7 @@ from hwprof.analysis.factors.identity import disjoint, factor
 from hwprof.analysis.side_by_side import bare_turns, log_ratio
 from hwprof.records import Run
 from hwprof.speed import CONFIDENCE, Interval, Speed, between_rounds, of_run
-from hwprof.store.paired import set_of
+from hwprof.store.columns import set_of
 
 Floats = NDArray[np.float64]
 CONTRADICTION = "slices and bare stretches contradict each other"
