@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import enum
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -89,6 +90,14 @@ def choose(members: Iterable[tuple[int, Speed]]) -> EstimatorChoice:
     if all(is_single_threaded(threads, speed) for threads, speed in known):
         return EstimatorChoice(Estimator.CPU_TIME, why)
     return EstimatorChoice(Estimator.THROUGHPUT, why)
+
+
+def mean_speed(speeds: Sequence[Speed]) -> Speed:
+    """Means over the rounds that have a figure, geometric but for shares; None where none has it."""
+    known = [[v for v in values if v is not None] for values in zip(*speeds, strict=True)]
+    times = [statistics.geometric_mean(values) if values and min(values) > 0 else None for values in known[:4]]
+    shares = [statistics.fmean(values) if values else None for values in known[4:]]
+    return Speed(*times, *shares)
 
 
 def value(speed: Speed, estimator: Estimator) -> float | None:

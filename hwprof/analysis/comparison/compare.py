@@ -18,7 +18,7 @@ from statistics import geometric_mean as mean
 from hwprof.analysis.comparison.differences import Difference, differences
 from hwprof.analysis.comparison.measured import COUNTED, RunSummary
 from hwprof.analysis.comparison.pairing import PairedRatio, Pairing, measured_ratio
-from hwprof.analysis.estimator import Estimator, EstimatorChoice, choose
+from hwprof.analysis.estimator import Estimator, EstimatorChoice, choose, mean_speed
 from hwprof.records import Case
 from hwprof.speed import Interval, Speed
 from hwprof.store.columns import call_of
@@ -242,14 +242,6 @@ def _choice(runs: Sequence[RunSummary]) -> EstimatorChoice:
     if any(m.emulated for m in runs):
         return EstimatorChoice(Estimator.FPS)
     return choose((m.case.threads, m.speed) for m in runs)
-
-
-def mean_speed(speeds: Sequence[Speed]) -> Speed:
-    """Means over the rounds that have a figure, geometric but for shares; None where none has it."""
-    known = [[v for v in values if v is not None] for values in zip(*speeds, strict=True)]
-    times = [mean(values) if values and min(values) > 0 else None for values in known[:4]]
-    shares = [statistics.fmean(values) if values else None for values in known[4:]]
-    return Speed(*times, *shares)
 
 
 def _doubts(old: Sequence[RunSummary], new: Sequence[RunSummary], found: PairedRatio) -> list[str]:

@@ -153,15 +153,15 @@ def points(speeds: ThreadSpeeds) -> list[ScalingPoint]:
         alone, speedup = between_rounds(rounds), between_rounds(speeds.speedups(threads))
         efficiency = Interval(*(None if v is None else v / threads for v in speedup))  # type: ignore[arg-type]
         of = speeds.rounds[threads].values()
-        fps = [speed.fps for speed in of if speed.fps]
+        fps, mean = [speed.fps for speed in of if speed.fps], estimator.mean_speed(list(of))
         found.append(
             ScalingPoint(
                 threads,
                 len(rounds),
                 between_rounds(fps) if fps else None,
-                _mean([speed.throughput for speed in of]),
-                _mean([speed.cpu_s for speed in of]),
-                _mean([speed.waiting for speed in of]),
+                mean.throughput,
+                mean.cpu_s,
+                mean.waiting,
                 speedup,
                 efficiency,
                 None if threads == 1 else _serial(speedup, threads),
@@ -171,11 +171,6 @@ def points(speeds: ThreadSpeeds) -> list[ScalingPoint]:
             )
         )
     return found
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [v for v in values if v is not None]
-    return sum(known) / len(known) if known else None
 
 
 def karp_flatt(speedup: float, threads: int) -> float:
