@@ -20,8 +20,8 @@ from hwprof.reports.terminal import explain
 
 NOTE = (
     "A factor above 1 speeds the first one up; the factors multiply to the ratio of the speed (observer: bare against "
-    "counted windows, noise and all; tail: slow outliers, median against mean). The speed is FPS. Where FPS and "
-    "throughput differ by more than 10 %, it is by CPU time per frame (one thread) or throughput. Means of logarithms, "
+    "counted windows, noise and all; tail: slow outliers, median against mean). The speed is FPS. Where a "
+    "run is disturbed it is by CPU time per frame (one thread) or throughput. Means of logarithms, "
     "95 % intervals by the paired t over sets measured side by side, else by Welch's t between rounds (none: one "
     "round). Factors that can't be told apart are one, with a name that "
     "says so. These are parts: words of cause are for reruns (hwprof explain A B --intervene)."

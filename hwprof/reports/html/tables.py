@@ -45,25 +45,21 @@ def runs_table(frame: pd.DataFrame) -> Table:
         values = frame[source].tolist()
         numeric = source in ("fps", "throughput", "cpu_ms", "latency_ms", "p99_ms", "load_ms", "peak_rss_mib")
         cells.append([number(v, 4) if numeric else str(v + 1 if source == "round" else v) for v in values])
-    cells.append(
-        [
-            _state(*v)
-            for v in zip(
-                *(frame[n] for n in ("status", "faithful", "emulated", "failure", "fps", "throughput")), strict=True
-            )
-        ]
-    )
+    state = (frame[n] for n in ("status", "faithful", "emulated", "failure"))
+    speeds = zip(*(frame[n] for n in ("fps", "throughput", "waiting", "stolen")), strict=True)
+    off = [is_disturbed(Speed(None, fps, throughput, None, *shares)) for fps, throughput, *shares in speeds]
+    cells.append([_state(*v) for v in zip(*state, off, strict=True)])
     rows = tuple(zip(*cells, strict=True))
     return Table("Every run", (*columns, "state"), rows, "All metrics of all runs: hwprof export --format csv.")
 
 
-def _state(status: Any, faithful: Any, emulated: Any, failure: Any, fps: float, throughput: float) -> str:
+def _state(status: Any, faithful: Any, emulated: Any, failure: Any, off: bool) -> str:
     words = [] if status == "ok" else [f"failed: {failure}"]
     if faithful is not None and faithful == faithful and not faithful:
         words.append("UNFAITHFUL")
     if emulated:
         words.append("EMULATED")
-    if is_disturbed(Speed(fps=fps, throughput=throughput)):
+    if off:
         words.append("FPS off")
     return ", ".join(words) or "ok"
 

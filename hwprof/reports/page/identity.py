@@ -15,7 +15,7 @@ from hwprof.reports.page.words import number
 HEADER = ("case", "throughput", "factors", "bare/counted", "tail", "FPS", "CPU time per frame")
 NOTE = (
     "FPS = throughput x bare/counted (with its noise) x tail; all from the windows of one (the median) round, bare "
-    "from slices where there are some. Disturbed: FPS and throughput differ by more than 10 %, and FPS ranks nothing."
+    "from slices where there are some. Disturbed: FPS ranks nothing, and a doubt says why."
 )
 
 

@@ -53,7 +53,8 @@ def _rank(group: Sequence[Mapping[str, Any]]) -> tuple[list[tuple[str, ...]], bo
     ratios = {row[VARIANT]: case_ratio(row, first, choice.estimator) for row in others}
     known = [one for one in ratios.values() if one is not None]
     # by slices another one may be the fastest
-    best = bool(ratios) and len(known) == len(ratios) and all(r.decided and r.ratio.value < 1 for r in known)
+    real = not any(row["emulated"] for row in group)  # an emulator's time is no machine's speed
+    best = real and bool(ratios) and len(known) == len(ratios) and all(r.decided and r.ratio.value < 1 for r in known)
     cells = [_cells(first, None, choice, len(group) > 1, best)]
     cells += [_cells(row, ratios[row[VARIANT]], choice, True, False) for row in others]
     return cells, any(one.conflict for one in known)

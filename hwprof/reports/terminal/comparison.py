@@ -63,7 +63,7 @@ def summary(c: Comparison, old: str, new: str) -> list[str]:
     lines = [f"OLD: {old}", f"NEW: {new}"]
     if c.unknown:
         lines.append(
-            f"FPS and throughput differ by more than 10 % in {cases(len(c.unknown))} of which one side has nothing "
+            f"FPS is disturbed in {cases(len(c.unknown))} of which one side has nothing "
             f"but FPS, so that nothing can be said: {'; '.join(case.title for case in c.unknown)}"
         )
     if not c.changes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from hwprof.analysis import speeds
@@ -56,3 +57,10 @@ def test_both_ratios_are_shown_where_they_disagree(tmp_path: Path) -> None:
     assert "| alone x" in column(found, "of the fastest")[1]
     assert CONFLICT in found.note
     assert not any("*" in cell for cell in column(found, "framework"))
+
+
+def test_on_an_emulated_machine_nothing_is_the_fastest(tmp_path: Path) -> None:
+    runs = [r for n in range(3) for r in planted_set(n, {"b": 2.0, "a": 1.0 + n / 1e3}, drift=0.1)]
+    found = table(tmp_path, *(replace(r, host_state={**r.host_state, "emulated": "qemu-tcg"}) for r in runs))
+    assert column(found, "framework") == ["a", "b"]
+    assert all(cell.endswith("EMULATED") for cell in column(found, "FPS"))
