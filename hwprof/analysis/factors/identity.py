@@ -64,7 +64,7 @@ class Identity:
 
     log fps = throughput + observer + tail. `counted`: whether there are counted windows; without them the factors are
     of the bare ones, and `observer` says nothing. `speed`: of the bare side; `alone`: of the bare stretch, where that
-    side is slices. `disturbed`: why FPS and throughput differ by more than 10 %, "" where they don't.
+    side is slices. `disturbed`: why FPS ranks nothing here (`estimator.reason`), "" where it may.
     """
 
     levels: Mapping[str, Mapping[str, float]]

@@ -13,7 +13,7 @@ from hwprof.studies.ceilings.measure import SHARE
 HEADER = ("case", "GFLOP/s", "by", "FLOP/byte", "of attainable", "side", "level", "bytes")
 NOTE = (
     "GFLOP/s: 2 x MACs x frames per second. by: of CPU time where a case has one thread, as ceilings are per CPU time "
-    "and others on its core lower neither; else FPS; throughput where FPS is off by more than 10 %. "
+    "and others on its core lower neither; else FPS; throughput where a run is disturbed. "
     "of attainable: beside min(peak, intensity x bandwidth of the level). bytes: the model's compulsory traffic "
     "(weights once per batch, inputs and outputs of convolutions and matrix products once): a lower bound, so that the "
     "intensity is an upper one. level: the smallest cache that holds weights and the largest layer."
