@@ -20,7 +20,6 @@ from hwprof.records import Run
 from hwprof.speed import median_interval
 
 BLOCKS = 12
-PAGE = 4096.0
 INFERENCES = "inferences"  # the column of slices that counts them, those that begin a turn too
 
 
@@ -28,28 +27,30 @@ INFERENCES = "inferences"  # the column of slices that counts them, those that b
 class Growth:
     """Bytes of resident set per 1,000 inferences, with a 95 % interval within these runs.
 
-    `own`: what hwprof's own bookkeeping of slices may come to, at most a page for each.
+    `page`: bytes of a page of that machine. `own`: what hwprof's own bookkeeping of slices may come to, at most a page
+    for each.
     """
 
     value: float
     low: float
     high: float
+    page: int
     own: float
     inferences: int
 
     @property
     def is_evident(self) -> bool:
         """Above 0, above a page per 1,000 inferences, and above what hwprof itself may take."""
-        return self.low > max(PAGE, self.own)
+        return self.low > max(self.page, self.own)
 
 
 def estimate(runs: Iterable[Run]) -> Growth | None:
     """The growth of one case over its rounds; None: too few slices, or no resident set in them."""
     slopes: list[float] = []
     increments: list[float] = []
-    inferences, slices = 0, 0
+    inferences, slices, page = 0, 0, 0
     for run in runs:
-        done, resident = _levels(run)
+        done, resident, unit = _levels(run)
         if len(done) < 2 * 6 or done[-1] <= done[0]:
             continue
         ends = np.unique(np.linspace(0, len(done) - 1, min(BLOCKS, len(done) // 2) + 1).round().astype(np.int64))
@@ -58,24 +59,30 @@ def estimate(runs: Iterable[Run]) -> Growth | None:
         slopes.append(theil_sen(x, y).value)
         inferences += int(done[-1])
         slices += len(done)
+        page = max(page, unit)
     if not slopes:
         return None
     value = statistics.median(slopes)
     _, low, high = median_interval(increments)
     if low is None or high is None:
         return None
-    own = PAGE * slices / inferences
-    return Growth(1000 * value, 1000 * min(low, value), 1000 * max(high, value), 1000 * own, inferences)
+    own = page * slices / inferences
+    return Growth(1000 * value, 1000 * min(low, value), 1000 * max(high, value), page, 1000 * own, inferences)
 
 
-def _levels(run: Run) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(inferences so far, bytes) at the end of each slice of a run, in the order of time; empty: not recorded."""
+def _levels(run: Run) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """(inferences so far, bytes) at the end of each slice of a run, in the order of time, and the bytes of a page.
+
+    Empty: not recorded.
+    """
     rows: list[tuple[int, float]] = []
+    page = 0
     for window in run.windows:
         columns = {c.metric: c for c in window.slices.counts} if window.slices is not None else {}
         resident, done = columns.get(Name.RSS), columns.get(INFERENCES)
         if resident is not None and done is not None:
             both = zip(done.raw, resident.raw, strict=True)
+            page = int(resident.scale)  # the kernel counts pages
             rows += [(n, raw * resident.scale) for n, raw in both if n is not None and raw is not None]
     rows.sort()
-    return np.array([n for n, _ in rows], dtype=np.float64), np.array([level for _, level in rows])
+    return np.array([n for n, _ in rows], dtype=np.float64), np.array([level for _, level in rows]), page
