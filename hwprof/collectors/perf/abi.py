@@ -44,6 +44,7 @@ FORMAT_GROUP = 1 << 3
 # bits of attr.flags
 DISABLED = 1 << 0
 INHERIT = 1 << 1
+PINNED = 1 << 2
 EXCLUDE_USER = 1 << 4
 EXCLUDE_KERNEL = 1 << 5
 EXCLUDE_HV = 1 << 6

@@ -72,7 +72,7 @@ class Opener:
         self.rights = rights
 
     def attr(self, event: Event, flags: int, leader: bool = True) -> Attr:
-        """What perf_event_open is given. Only a leader is disabled: its members then run when it does.
+        """What perf_event_open is given. Only a leader is disabled or pinned: its members then run when it does.
 
         Members that are disabled too and enabled with PERF_IOC_FLAG_GROUP were seen to read 0 with running == enabled
         (page-faults behind task-clock, Linux 6.18); and one switch for the whole group costs an eighth.
@@ -84,7 +84,7 @@ class Opener:
             config2=event.config2,
             config3=event.config3,
             read_format=_READ_FORMAT,
-            flags=abi.INHERIT | flags | (abi.DISABLED if leader else 0),
+            flags=abi.INHERIT | (flags | abi.DISABLED if leader else flags & ~abi.PINNED),
         )
 
     def explain(self, event: Event, code: int, flags: int = 0, foreign: bool = False) -> Unavailable:

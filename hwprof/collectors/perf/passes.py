@@ -8,15 +8,19 @@ The software group is opened once and belongs to every pass.
 A group is believed only if in a trial over a busy loop it ran all the time that it was enabled, and what can't be zero
 (cycles, instructions, branches, page faults) is not. Else the events are halved, down to one beside the anchors, and
 at last to one without them.
+
+Multiplexed, all is one pass whose groups have the counters by turns. Of each of several kinds of core one group is
+pinned then: it shows how long the threads were there, to which the counts of the others are scaled.
 """
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
+from dataclasses import dataclass, field, replace
 
+from hwprof.collectors.perf import abi
 from hwprof.collectors.perf.events import Event
 from hwprof.collectors.perf.names import ANCHORS, NEVER_ZERO, NEVER_ZERO_IN_TRIAL
 from hwprof.collectors.perf.opening import Countable, Opener, OpenFailed
@@ -121,15 +125,50 @@ class Planner:
 
     def _multiplexed(self, anchors: Members, units: Sequence[Members]) -> tuple[tuple[Members, ...], ...]:
         """One pass, in which the kernel rotates the groups. Only opening can be tried: running less is the deal."""
-        groups = []
-        for members in (part for unit in (anchors, *units) for part in clusters(unit)):
+        groups: dict[str, list[Members]] = {}
+        left = [part for unit in (anchors, *units) for part in clusters(unit)]
+        while left:
+            members = left.pop(0)
             try:
                 self._opener.group(members).close()
             except OpenFailed as error:
-                self._refuse(members, self._why(error, members))
+                if len(members) > 1 and members[0] in anchors:  # nobody asked for them together
+                    left[:0] = [(member,) for member in members]
+                else:
+                    self._refuse(members, self._why(error, members))
                 continue
-            groups.append(members)
-        return (tuple(groups),) if groups else ()
+            groups.setdefault(members[0].event.cluster, []).append(members)
+        if len(groups) > 1:
+            groups = {cluster: self._timed(here, anchors) for cluster, here in groups.items()}
+        return (tuple(members for here in groups.values() for members in here),) if groups else ()
+
+    def _timed(self, groups: Sequence[Members], anchors: Members) -> list[Members]:
+        """The groups of one kind of core with one of them pinned, which tells how long the threads are on that kind.
+
+        Pinned are the anchors, or cycles alone where both leave no counter for the others. None, where that does not
+        either.
+        """
+        first, *others = groups
+        for size in (len(first), 1) if first[0] in anchors else (len(first),):
+            pinned = tuple(replace(member, flags=member.flags | abi.PINNED) for member in first[:size])
+            rest = [*filter(None, (first[size:],)), *others]
+            if all(self._runs_beside(pinned, members) for members in rest):
+                return [pinned, *rest]
+        return [*groups]
+
+    def _runs_beside(self, pinned: Members, members: Members) -> bool:
+        """Whether a pinned group runs all the time and leaves counters for another, on the kind of core of both."""
+        for _ in range(_TRIALS):
+            try:
+                read = self._count(pinned, members)
+            except OpenFailed:
+                return False
+            if not read:
+                return len(pinned) == 1  # not tried: the least there is
+            (_, clock), (_, other) = read
+            if 0 < clock.enabled_ns == clock.running_ns and other.running_ns > 0:
+                return True
+        return False
 
     def _packed(self, anchors: Members, units: Sequence[Members]) -> tuple[tuple[Members, ...], ...]:
         anchors, left = self._working(anchors)
@@ -186,20 +225,29 @@ class Planner:
         why: Unavailable | None = None
         for _ in range(_TRIALS):
             try:
-                group = self._opener.group(members)
+                read = self._count(members)
             except OpenFailed as error:
                 return self._why(error, members)
-            with closing(group), self._pin(members[0].event.cluster) as there:
-                if not there:
-                    return None  # this thread can't go there to try: the target may
-                group.switch(True)
-                self._opener.kernel.spin()
-                group.switch(False)
-                snapshot = group.snapshot()
-            why = _judge(group.members, snapshot)
+            why = next((found for group in read if (found := _judge(*group))), None)
             if why is None:
                 break
         return why
+
+    def _count(self, *groups: Members) -> list[tuple[Members, Snapshot]]:
+        """What groups of one kind of core read over a busy loop, each with its members in order. Raises OpenFailed.
+
+        Empty where this thread can't go there to try: the target may.
+        """
+        with ExitStack() as stack:
+            opened = [stack.enter_context(closing(self._opener.group(members))) for members in groups]
+            if not stack.enter_context(self._pin(groups[0][0].event.cluster)):
+                return []
+            for group in opened:
+                group.switch(True)
+            self._opener.kernel.spin()
+            for group in opened:
+                group.switch(False)
+            return [(group.members, group.snapshot()) for group in opened]
 
     def _why(self, error: OpenFailed, members: Members) -> Unavailable:
         # Each event opened alone, so a refusal inside a group is the group's: too many for the counters.

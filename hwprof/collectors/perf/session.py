@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from hwprof.collectors.perf import abi
 from hwprof.collectors.perf.hybrid import combine_kinds
 from hwprof.collectors.perf.names import ANCHORS, NEVER_ZERO
 from hwprof.collectors.perf.opening import KernelGroup
@@ -38,7 +39,9 @@ class PerfSession:
         self.unavailable: Mapping[str, Unavailable] = dict(unavailable)
         self._by_pass = tuple(tuple(groups) for groups in by_pass)
         self._sums, self._multiplexed = dict(sums or {}), multiplexed
-        self._clusters = {m.metric: m.event.cluster for groups in by_pass for g in groups for m in g.members}
+        members = [m for groups in by_pass for g in groups for m in g.members]
+        self._clusters = {m.metric: m.event.cluster for m in members}
+        self._pinned = frozenset(m.metric for m in members if m.flags & abi.PINNED)
         self.groups: Sequence[Group] = tuple(
             Group(tuple(m.counter for m in group.members), index)
             for index, groups in enumerate(self._by_pass)
@@ -79,9 +82,9 @@ class PerfSession:
 
         All anchors of the hardware zero: none of the hardware's values is believed. One anchor zero: that one is not.
         Zero from an emulator's PMU, ticks of an emulator's host or a share of the window below 1 %: SUSPECT. Where
-        there are several kinds of core, the counts of each are not scaled, and their sums are added.
+        there are several kinds of core, the counts of each are within its own time, and their sums are added.
         """
-        readings = combine_kinds(readings, self._clusters, self._sums, self._multiplexed)
+        readings = combine_kinds(readings, self._clusters, self._sums, self._multiplexed, self._pinned)
         hardware = [r for r in readings if r.origin in _BY_HARDWARE and r.value is not None]
         anchors = [r for r in hardware if _base(r) in ANCHORS]
         ran = any(r.value for r in readings if _base(r) in ("task-clock", "cpu-clock")) or any(
