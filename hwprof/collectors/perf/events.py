@@ -252,6 +252,7 @@ class Parser:
 
     def _encoded(self, pmu: Pmu, terms: str, metric: str) -> Event:
         fields, display, scale, unit = pmu.encode(terms)
+        kind = self.catalog.kind(pmu.name) if self.catalog.hybrid else None
         return Event(
             display or metric,
             "core" if pmu.core else "other",
@@ -264,7 +265,8 @@ class Parser:
             scale=scale,
             unit=unit,
             per_socket=pmu.per_socket,
-            cluster=pmu.name if pmu.core and self.catalog.hybrid else "",
+            cluster=kind.name if kind else "",
+            refused=kind.refused if kind else None,
             origin=self.catalog.origin if pmu.core else Origin.HARDWARE,
         )
 

@@ -73,6 +73,11 @@ class Pmu:
     unreadable: Mapping[str, str] = field(default_factory=dict)  # terms whose format can't be used -> why
 
     @property
+    def idle(self) -> bool:
+        """Whether it has a list of cores and none is on it: all of its kind are off."""
+        return not self.cpus and (self.path / "cpus").exists()
+
+    @property
     def events(self) -> tuple[str, ...]:
         """Names in its events directory."""
         names = (path.name for path in _entries(self.path / "events"))
