@@ -10,6 +10,7 @@ That time is what a pinned group ran, which does not take turns. Without one it 
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -115,7 +116,8 @@ def combine_kinds(
     by_name |= settled
     for whole, metrics in sums.items():
         if set(metrics) <= set(by_name):
-            brief = [m for m in metrics if by_name[m].value is None and m in settled and stays[clusters[m]].brief]
+            lost = [m for m in metrics if by_name[m].value is None and m in settled]
+            brief = [m for m in lost if seen >= ACCOUNTED and stays[clusters[m]].brief]
             parts = [by_name[m] for m in metrics if m not in brief] or [by_name[m] for m in metrics]
             found = _sum(whole, parts, [clusters[m] for m in metrics])
             if brief and found.exactness is Exactness.EXACT:
@@ -147,9 +149,12 @@ def _stays(
     most: dict[str, float] = {}
     for cluster in dict.fromkeys(clusters[metric] for metric in shares):
         here = {metric: share for metric, share in shares.items() if clusters[metric] == cluster}
-        always = [share for metric, share in here.items() if metric in pinned]
-        least[cluster] = max(always or here.values())
-        most[cluster] = least[cluster] if always else min(1.0, sum(here.values()))
+        least[cluster] = max(here.values())
+        pinned_share = max((share for metric, share in here.items() if metric in pinned), default=0.0)
+        if pinned_share >= ACCOUNTED * least[cluster]:  # else it lost its counters
+            least[cluster] = most[cluster] = pinned_share
+        else:
+            most[cluster] = min(1.0, sum(here.values()))
     seen, sure = sum(most.values()), sum(least.values())
     if seen < ACCOUNTED:
         return {c: Stay(c, share, share) for c, share in least.items()}, seen
@@ -167,13 +172,14 @@ def _settled(reading: Reading, share: float, stay: Stay, seen: float) -> Reading
     if stay.most == 0 and seen >= ACCOUNTED:
         why = "the threads ran on the other kind"
         return replace(reading, value=0.0, raw=0, exactness=Exactness.EXACT, running=0.0, why=why)
-    if share == 0 and stay.brief and reading.value is None:
+    if share == 0 and stay.brief and seen >= ACCOUNTED and reading.value is None:
         why = f"the kernel never ran it in the {stay.most:.2%} of the window that the threads were on {stay.cluster}"
         return replace(reading, why=why)
     if reading.raw is None or share == 0 or reading.value is None:
         return reading
     # between() scaled by enabled / running, whatever the unit of a raw count is.
     counted = reading.value * min(1.0, (reading.running_ns or 0) / (reading.enabled_ns or 1))
+    counted = float(reading.raw) if math.isclose(counted, reading.raw) else counted  # as it was before
     low, high = (counted * max(1.0, end / share) for end in (stay.least, stay.most))
     reading = replace(reading, running=min(1.0, share))
     if seen < ACCOUNTED:

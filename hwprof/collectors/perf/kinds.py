@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hwprof.collectors.perf.abi import Type
-from hwprof.collectors.perf.names import CACHE, HARDWARE
+from hwprof.collectors.perf.names import ALIASES, CACHE, HARDWARE
 from hwprof.collectors.perf.sysfs import Pmu
 from hwprof.collectors.perf.tables import CANONICAL, CpuTable, TableEvent, find_table
 from hwprof.collectors.protocol import Unavailable
@@ -167,6 +167,15 @@ class CoreKind:
             fields, _, _, unit = self.pmu.encode(name)
             return Code(self.pmu.type, fields["config"], fields["config1"], unit=unit)
         return Unavailable(f"{self.name} has no event {name}")
+
+    def shown(self, name: str) -> Code | None:
+        """By what code its PMU's own list in sysfs has a generic event; None: it is not there."""
+        assert self.pmu is not None
+        for listed in (name, *(alias for alias, canonical in ALIASES.items() if canonical == name)):
+            if self.pmu.event_terms(listed) is not None:
+                fields, _, _, _ = self.pmu.encode(listed)
+                return Code(self.pmu.type, fields["config"], fields["config1"])
+        return None
 
     def knows(self, name: str) -> bool:
         """Whether the name is one that this kind's table or PMU alone defines."""
