@@ -192,9 +192,11 @@ def _settled(reading: Reading, share: float, stay: Stay, seen: float) -> Reading
             "in several passes (without multiplexing)"
         )
         return replace(reading, value=None, exactness=Exactness.MISSING, why=why)
-    if stay.least <= share * (2 - ACCOUNTED):
-        return replace(reading, value=counted, exactness=Exactness.EXACT)
-    return replace(reading, value=(low + high) / 2, exactness=Exactness.SCALED)
+    near = stay.least <= share * (2 - ACCOUNTED)
+    value = counted if near else (low + high) / 2
+    if reading.exactness is Exactness.SUSPECT:
+        return replace(reading, value=value)
+    return replace(reading, value=value, exactness=Exactness.EXACT if near else Exactness.SCALED)
 
 
 def _sum(whole: str, parts: Sequence[Reading], clusters: Sequence[str]) -> Reading:

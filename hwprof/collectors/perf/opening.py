@@ -28,12 +28,18 @@ NO_EXCLUSION = Unavailable(
 
 @dataclass(frozen=True, slots=True)
 class Countable:
-    """An event that this kernel opens, with the exclusion it took, and what is then counted (`domain`)."""
+    """An event that this kernel opens, with the exclusion it took, and what is then counted (`domain`).
+
+    `apart`: it opens in no group with the cycles of its cores, as what another PMU counts. `proven`: cycles or
+    instructions in its group, or a trial, show that its counter counts, so that 0 is a count.
+    """
 
     event: Event
     flags: int
     domain: str
     note: str = ""
+    apart: bool = False
+    proven: bool = True
 
     @property
     def metric(self) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hwprof.collectors.perf import PerfCollector, abi
 from hwprof.collectors.perf.abi import Attr
-from tests.collectors.perf.fake import SOFTWARE, FakeKernel, Key, error
+from tests.collectors.perf.fake import SOFTWARE, FakeKernel, error
 
 TURN_MS = 4
 MS = 1_000_000
@@ -103,6 +103,14 @@ class ScheduledKernel(FakeKernel):
                     self.opened[member].value += self.events[self.opened[member].key]
             self._now_ms += 1
 
+    def write(self, name: str, code: int, number: int) -> None:
+        """So many events happen at once on this CPU, of those that the PMU of this name counts."""
+        for pmu in self.pmus:
+            if pmu.name == name and pmu.counts_on(self.cpu):
+                for member in [m for leader in self._on_counters(pmu) for m in self.members(leader)]:
+                    if self.opened[member].key[1] & 0xFFFFFFFF == code:
+                        self.opened[member].value += number
+
     def _on_counters(self, pmu: FakePmu) -> list[int]:
         mine = [fd for fd in sorted(self.enabled - self._lost) if self._pmu.get(fd) == pmu.name]
         pinned = [fd for fd in mine if self.opened[fd].flags & abi.PINNED]
@@ -146,8 +154,3 @@ def write_sysfs(folder: Path, pmus: tuple[FakePmu, ...]) -> None:
             (device / "cpus").write_text(",".join(map(str, pmu.cpus)) + "\n")
         for code in pmu.rates:
             (device / "events" / SHOWN[code]).write_text(f"event={code:#x}\n")
-
-
-def key(pmu: FakePmu, code: int) -> Key:
-    """Type and config by which one PMU alone is asked for a generic event."""
-    return 0, code | pmu.type << 32
