@@ -137,7 +137,8 @@ class Pmu:
 
 def _number(text: str, term: str) -> int:
     try:
-        return int(text.strip(), 0)
+        digits = text.strip()
+        return int(digits, 8 if re.fullmatch("0[0-7]+", digits) else 0)  # as C reads it: 01, 010
     except ValueError:
         raise UsageError(f"'{term}' is no number", "write it as 0x3c or 60") from None
 
