@@ -168,11 +168,11 @@ def counters(found: Probe) -> Iterator[Finding]:
     # Of an event on several kinds of core: the sum where there is one, else the kind that lacks it.
     sums = {name.partition("@")[0] for name in found.events if "@" in name}
     there = {n: s for n, s in found.events.items() if isinstance(s, Available) and "@" not in n}
-    told = [kind.refused.reason for kind in Catalog(found.root).kinds if kind.refused]  # as what the kinds of core are
+    claims = [kind.refused.reason for kind in Catalog(found.root).kinds if kind.refused]  # shown with the kinds of core
     absent = {
         n: s
         for n, s in found.events.items()
-        if isinstance(s, Unavailable) and n not in sums and not s.reason.endswith(tuple(told))
+        if isinstance(s, Unavailable) and n not in sums and not s.reason.endswith(tuple(claims))
     }
     kernel = [name for name in there if name in SOFTWARE]
     hardware = [name for name in there if name not in kernel]

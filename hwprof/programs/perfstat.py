@@ -230,11 +230,15 @@ def _number(value: Any) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class StatRequest:
-    """What perf is asked for. `events`: perf's name of each -> the event; `sums`: metric -> those of kinds of core."""
+    """What perf is asked for. `events`: perf's name of each -> the event; `sums`: metric -> those of kinds of core.
+
+    `synonyms`: metric -> the event with the same code that is asked for in its place.
+    """
 
     events: Mapping[str, Event]
     sums: Mapping[str, tuple[str, ...]]
     unavailable: Mapping[str, Unavailable]
+    synonyms: Mapping[str, tuple[Event, Event]]
 
     @classmethod
     def of(cls, wanted: Sequence[Event], catalog: Catalog) -> StatRequest:
@@ -245,18 +249,24 @@ class StatRequest:
             if event.refused and event.whole:
                 unavailable[event.whole] = Unavailable(f"{event.metric}: {event.refused.reason}", event.refused.remedy)
         asked = [event for event in events if not event.refused]
-        pinned = choose_clocks(asked)
         sums: dict[str, tuple[str, ...]] = {}
         for event in asked:
             if event.whole and event.whole not in unavailable:
                 sums[event.whole] = (*sums.get(event.whole, ()), event.metric)
-        names = {perf_name(event) + (PINNED if event in pinned else ""): event for event in asked}
-        return cls(names, sums, unavailable)
+        first: dict[str, Event] = {}
+        synonyms = {e.metric: (e, one) for e in asked if (one := first.setdefault(perf_name(e), e)) is not e}
+        pinned = choose_clocks([*first.values()])
+        names = {name + (PINNED if event in pinned else ""): event for name, event in first.items()}
+        return cls(names, sums, unavailable, synonyms)
 
     def readings(self, text: str, origin: Origin) -> list[Reading]:
         """Readings of what `perf stat -j` wrote."""
         found = parse(text, self.events, origin)
-        clusters = {event.metric: event.cluster for event in self.events.values()}
+        by_name = {reading.metric: reading for reading in found}
+        for event, other in self.synonyms.values():
+            one = by_name[other.metric]
+            found = (*found, replace(one, metric=event.metric, meaning=event.meaning, source=_source(event)))
+        clusters = {e.metric: e.cluster for e in (*self.events.values(), *(e for e, _ in self.synonyms.values()))}
         pinned = [event.metric for name, event in self.events.items() if PINNED in _split(name)[1]]
         return combine_kinds(found, clusters, self.sums, True, pinned)
 
