@@ -70,6 +70,8 @@ def cpu(found: Probe) -> Iterator[Finding]:
     catalog = Catalog(found.root)
     yield Finding("CPU", "machine", OK, f"{facts.description(found.hardware)} [{facts.machine_id(found.hardware)}]")
     for kind in catalog.kinds:
+        if kind.refused:
+            continue
         yield _table(found, catalog, kind)
         if kind.table is None or kind.pmu is None:
             continue
@@ -77,17 +79,22 @@ def cpu(found: Probe) -> Iterator[Finding]:
         for quirk in kind.table.quirks:
             yield Finding("CPU", "quirk", OK, quirk)
     if catalog.hybrid:
-        said = ", ".join(f"{k.name} on {_ranges(k.cpus)}" for k in catalog.kinds)
-        one = max(
-            catalog.kinds, key=lambda kind: max((machine_cpus.speed(found.root, c) for c in kind.cpus), default=0)
-        )
-        yield Finding(
-            "CPU",
-            "kinds of core",
-            LIMITED,
-            f"{said}: an event is counted on each, apart (cycles@{one.name}) and summed; frameworks mix the kinds",
-            f"compare like with like: --cpus {_ranges(one.cpus)} for one kind alone",
-        )
+        yield _kinds(found, catalog)
+
+
+def _kinds(found: Probe, catalog: Catalog) -> Finding:
+    twice = next((kind.refused for kind in catalog.kinds if kind.refused), None)
+    if twice:
+        return Finding("CPU", "kinds of core", MISSING, f"{twice.reason}; no event of theirs is counted", twice.remedy)
+    said = ", ".join(f"{k.name} on {_ranges(k.cpus) or 'CPUs that sysfs does not list'}" for k in catalog.kinds)
+    one = max(catalog.kinds, key=lambda kind: max((machine_cpus.speed(found.root, c) for c in kind.cpus), default=0))
+    return Finding(
+        "CPU",
+        "kinds of core",
+        LIMITED,
+        f"{said}: an event is counted on each, apart (cycles@{one.name}) and summed; frameworks mix the kinds",
+        f"compare like with like: --cpus {_ranges(one.cpus)} for one kind alone" if one.cpus else "",
+    )
 
 
 def _table(found: Probe, catalog: Catalog, kind: CoreKind) -> Finding:
@@ -161,7 +168,12 @@ def counters(found: Probe) -> Iterator[Finding]:
     # Of an event on several kinds of core: the sum where there is one, else the kind that lacks it.
     sums = {name.partition("@")[0] for name in found.events if "@" in name}
     there = {n: s for n, s in found.events.items() if isinstance(s, Available) and "@" not in n}
-    absent = {n: s for n, s in found.events.items() if isinstance(s, Unavailable) and n not in sums}
+    claims = [kind.refused.reason for kind in Catalog(found.root).kinds if kind.refused]  # shown with the kinds of core
+    absent = {
+        n: s
+        for n, s in found.events.items()
+        if isinstance(s, Unavailable) and n not in sums and not s.reason.endswith(tuple(claims))
+    }
     kernel = [name for name in there if name in SOFTWARE]
     hardware = [name for name in there if name not in kernel]
     if hardware:

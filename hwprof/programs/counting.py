@@ -9,8 +9,8 @@ from hwprof.collectors.perf import PerfCollector, abi
 from hwprof.collectors.perf.abi import Attr
 from hwprof.collectors.perf.events import Event
 from hwprof.collectors.perf.opening import KernelGroup, Opener, OpenFailed
-from hwprof.collectors.perf.passes import Members
 from hwprof.collectors.perf.session import PerfSession
+from hwprof.collectors.perf.trials import Members
 from hwprof.collectors.protocol import Unavailable
 from hwprof.collectors.readings import readings_between
 from hwprof.errors import NotAvailable

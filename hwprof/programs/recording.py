@@ -30,6 +30,16 @@ _REMEDY = (
     "sampling needs kernel.perf_event_paranoid at most 2 (sudo sysctl kernel.perf_event_paranoid=1 adds the kernel), "
     "or root; in a container --cap-add PERFMON and a seccomp profile that allows perf_event_open"
 )
+# What perf says of an event -> what helps. Rights do not.
+_REMEDIES = {
+    "in its place": "leave -e away",
+    "support sampling": (
+        f"this PMU raises no interrupt when a counter overflows, so that nothing can be sampled by it: count the event "
+        f"with hwprof run --events, or sample by the kernel's timer: -e {CLOCK}"
+    ),
+    "is not supported": "leave -e away, or take an event that `hwprof events` shows to be there",
+    "event syntax error": "leave -e away, or take an event that `hwprof events` shows to be there",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +81,7 @@ def choose(perf: str, asked: str = "") -> str:
             if used
             else "; ".join(line.strip() for line in done.stderr.splitlines() if line.strip() not in ("", "Error:"))
         )
-    remedy = "leave -e away" if CLOCK in refusal else _REMEDY
+    remedy = next((remedy for words, remedy in _REMEDIES.items() if words in refusal), _REMEDY)
     raise NotAvailable(f"perf can't sample by {asked or 'any event'} here: {refusal[:300].rstrip('. ')}", remedy)
 
 

@@ -19,6 +19,7 @@ from hwprof.doctor.counters import LIMITED, MISSING, OK, Finding, Probe
 from hwprof.machine import facts, limits
 from tests import recorded_machines
 from tests.collectors.perf.fake import FakeKernel, Key
+from tests.collectors.perf.scheduled import CYCLES, FakePmu, ScheduledKernel
 from tests.doctor.test_host import ASKED, Refusing, found_on, only
 
 NEW_RISCV = (
@@ -132,6 +133,32 @@ def test_alder_lake_has_a_table_for_each_kind_and_advice_to_choose_one() -> None
 
 def test_a_board_with_two_clusters_is_told_to_use_the_fast_one() -> None:
     assert "--cpus 4-5" in only(seen("rk3399", Kernel()), "kinds of core").remedy
+
+
+def with_pmus(folder: Path, *pmus: FakePmu) -> list[Finding]:
+    """Findings on a board that has these PMUs."""
+    kernel = ScheduledKernel(pmus=pmus)
+    events = kernel.collector(folder).probe(ASKED)
+    return doctor_host.examine(replace(new_board(folder, NEW_RISCV), events=events))
+
+
+def test_pmus_that_claim_the_same_cpus_are_told_instead_of_taken_for_kinds(tmp_path: Path) -> None:
+    kinds = FakePmu("pmu_big", 12, 8, {CYCLES: 1}, (0, 1)), FakePmu("pmu_little", 13, 2, {CYCLES: 1}, (2, 3))
+    findings = with_pmus(tmp_path, *kinds, FakePmu("cpu", 4, 4, {CYCLES: 1}))
+    told = only(findings, "kinds of core")
+    assert told.status == MISSING
+    assert told.detail.startswith("the PMUs cpu and pmu_big both claim CPUs 0 to 1: ")
+    assert "unload the module" in told.remedy
+    assert len([f for f in findings if "both claim" in f.detail]) == 1, "once, not for each event"
+    assert not [f for f in findings if f.detail.startswith("cpu on")]
+
+
+def test_a_kind_whose_cpus_are_not_listed_is_said_to_be_so(tmp_path: Path) -> None:
+    """As of Linux before 4.10 on Arm."""
+    clusters = [FakePmu(f"armv8_cortex_{name}", 8 + i, 4, {CYCLES: 1}) for i, name in enumerate(("a53", "a72"))]
+    told = only(with_pmus(tmp_path, *clusters), "kinds of core")
+    assert "armv8_cortex_a53 on CPUs that sysfs does not list" in told.detail
+    assert not told.remedy
 
 
 def test_an_event_that_one_kind_lacks_is_told_for_that_kind() -> None:

@@ -7,6 +7,7 @@ import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,10 @@ from hwprof.programs.attach import Observation, TaskCounting, counters, observe,
 from hwprof.programs.child import Child
 from hwprof.programs.command import CommandRunner, Order
 from hwprof.programs.interrupts import Forwarding
-from hwprof.programs.perfstat import PerfStat, parse, perf_name
+from hwprof.programs.perfstat import PerfStat, StatRequest, parse, perf_name
 from hwprof.records import Exactness, Origin, Reading
 from tests import recorded_machines
+from tests.collectors.perf.scheduled import FakePmu, ScheduledKernel
 from tests.programs import programs
 
 
@@ -56,8 +58,8 @@ def test_what_perf_did_not_count_is_missing_with_the_reason(value: str, says: st
 
 
 def test_a_share_of_the_time_makes_it_scaled_and_none_makes_it_missing() -> None:
-    found = one(line("branches", "1000", share=25.0, ran=500), "branches")
-    assert (found.value, found.exactness, found.running) == (1000.0, Exactness.SCALED, 0.25)
+    found = one(line("branches", "250", share=25.0, ran=500), "branches")
+    assert (found.value, found.raw, found.exactness, found.running) == (1000.0, 250, Exactness.SCALED, 0.25)
     assert (found.running_ns, found.enabled_ns) == (500, 2000)
     assert one(line("branches", "0", share=0.0, ran=0), "branches").value is None
 
@@ -92,6 +94,89 @@ def test_on_several_kinds_of_core_each_is_asked_for_by_its_pmu() -> None:
     parser = PerfCollector(recorded_machines.root("alderlake")).parser
     names = [perf_name(e) for e in parser.events("cycles")]
     assert names == ["cpu_core/cycles/", "cpu_atom/cycles/"]
+
+
+BIG, LITTLE = FakePmu("pmu_big", 12, 8, {3: 1, 0: 1}, (0, 1)), FakePmu("pmu_little", 13, 2, {3: 1}, (2, 3))
+
+
+NEVER_RAN = line("pmu_little/config=0x3/", "<not counted>", 0.0, 0)
+
+
+def request(folder: Path, *names: str, pmus: tuple[FakePmu, ...] = (BIG, LITTLE)) -> StatRequest:
+    collector = ScheduledKernel(pmus=pmus).collector(folder)
+    return StatRequest.of([e for unit in collector.parser.parse(names) for e in unit], collector.catalog)
+
+
+def test_a_kind_without_an_event_is_not_asked_for_it_by_a_name_that_another_pmu_answers(tmp_path: Path) -> None:
+    """perf opens `pmu_little/cycles/` as plain cycles, which the large kind's PMU counts: 76 M where 38 M are true."""
+    asked = request(tmp_path, "cycles", "cache-misses", "L1-dcache-load-misses")
+    assert list(asked.events) == ["pmu_big/config=0x0/D", "pmu_big/config=0x3/", "pmu_little/config=0x3/"]
+    for name in ("cycles@pmu_little", "cycles", "L1-dcache-load-misses@pmu_big"):
+        assert "in sysfs" in asked.unavailable[name].reason
+    assert list(asked.sums) == ["cache-misses"]
+
+
+def test_each_kind_has_a_pinned_event_and_counts_are_those_of_its_own_time(tmp_path: Path) -> None:
+    """Half of the second on each kind, misses by turns on the small one."""
+    both = {3: 1, 0: 1}
+    pmus = replace(BIG, rates=both), replace(LITTLE, rates=both)
+    asked = request(tmp_path, "cache-misses", "cycles", "task-clock", pmus=pmus)
+    assert list(asked.events) == [
+        "pmu_big/config=0x3/",
+        "pmu_little/config=0x3/",
+        "pmu_big/config=0x0/D",
+        "pmu_little/config=0x0/D",
+        "task-clock",
+    ]
+    text = "\n".join([
+        line("task-clock", "1000.0", ran=10**9, unit="msec"),
+        line("pmu_big/config=0x3/", "410000", 50.00, 500_000_000),
+        line("pmu_big/config=0x0/D", "1000000000", 50.00, 500_000_000),
+        line("pmu_little/config=0x3/u", "125000", 12.50, 125_000_000),
+        line("pmu_little/config=0x0/uD", "500000000", 50.00, 499_999_000),
+    ])  # fmt: skip
+    found = {r.metric: r for r in asked.readings(text, Origin.HARDWARE)}
+    assert (found["cache-misses@pmu_big"].value, found["cycles"].value) == (410_000, 1_500_000_000)
+    assert found["cycles"].exactness is found["cache-misses@pmu_big"].exactness is Exactness.EXACT
+    assert found["cache-misses@pmu_little"].value == pytest.approx(500_000, rel=1e-5)
+    assert found["cache-misses"].exactness is Exactness.SCALED
+    assert found["cache-misses@pmu_little"].domain == "user"
+
+
+def test_a_small_share_on_a_kind_leaves_its_count_as_it_was(tmp_path: Path) -> None:
+    """perf rounds 0.5149 % to 0.51: what it scaled could not be taken back."""
+    text = "\n".join([
+        line("task-clock", "1000.0", ran=10**9, unit="msec"),
+        line("pmu_big/config=0x3/D", "10000", 0.51, 5_149_000),
+        line("pmu_little/config=0x3/D", "200", 99.49, 994_851_000),
+    ])  # fmt: skip
+    found = {r.metric: r for r in request(tmp_path, "cache-misses", "task-clock").readings(text, Origin.HARDWARE)}
+    assert (found["cache-misses@pmu_big"].value, found["cache-misses@pmu_little"].value) == (10_000, 200)
+    assert (found["cache-misses"].value, found["cache-misses"].exactness) == (10_200, Exactness.EXACT)
+
+
+def test_a_program_on_one_kind_alone_has_its_totals(tmp_path: Path) -> None:
+    asked = request(tmp_path, "cache-misses", "task-clock")
+    clock, large = (
+        line("task-clock", "9.0", ran=9_000_000, unit="msec"),
+        line("pmu_big/config=0x3/", "700", ran=9_000_000),
+    )
+    there = {r.metric: r for r in asked.readings(f"{clock}\n{large}\n{NEVER_RAN}", Origin.HARDWARE)}
+    assert (there["cache-misses"].value, there["cache-misses"].exactness) == (700, Exactness.EXACT)
+    assert there["cache-misses@pmu_little"].value == 0
+    # a counter that another user had: nobody says where the threads were
+    large = line("pmu_big/config=0x3/", "300", 50.0, 4_500_000)
+    lost = {r.metric: r for r in asked.readings(f"{clock}\n{large}\n{NEVER_RAN}", Origin.HARDWARE)}
+    assert lost["cache-misses"].exactness is Exactness.MISSING
+    assert lost["cache-misses@pmu_big"].exactness is Exactness.SUSPECT
+
+
+def test_a_sum_lacks_no_kind_that_has_no_such_event() -> None:
+    collector = PerfCollector(recorded_machines.root("alderlake"))
+    asked = StatRequest.of(collector.parser.events("vector-instructions"), collector.catalog)
+    assert list(asked.events) == ["cpu_core/config=0xfcc7/"]
+    assert "cpu_atom" in asked.unavailable["vector-instructions"].reason
+    assert not asked.sums
 
 
 def test_without_perf_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,6 +122,24 @@ def test_the_function_that_burns_the_cpu_is_the_hottest_in_every_thread(tmp_path
     assert found.ended.exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (
+            "cache-misses: PMU Hardware doesn't support sampling/overflow-interrupts. Try 'perf stat'",
+            "no interrupt .* hwprof run --events, or .* -e cpu-clock",
+        ),
+        ("The cache-misses event is not supported.", "hwprof events"),
+        ("No permission to enable cpu-clock event.", "kernel.perf_event_paranoid"),
+    ],
+)
+def test_the_advice_is_for_what_perf_says(tmp_path: Path, words: str, advice: str) -> None:
+    refusing = write_script(tmp_path / "perf", f'printf "Error:\\n%s\\n" "{words}" >&2; exit 255')
+    with pytest.raises(NotAvailable, match=f"by cache-misses here: {words[:20]}.*{advice}") as refused:
+        recording.choose(str(refusing), "cache-misses")
+    assert ("paranoid" in str(refused.value)) == ("permission" in words)
+
+
 @pytest.mark.perf
 def test_a_clock_in_the_place_of_the_event_asked_for_is_refused_and_named_otherwise(tmp_path: Path) -> None:
     falling_back = write_script(tmp_path / "perf", "test $1 = record || echo cpu-clock:uH")

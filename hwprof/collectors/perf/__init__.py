@@ -9,7 +9,8 @@
             session.select(None)
 
 abi: the system call; names, sysfs, catalog, events: from names to what is opened; opening: one event or group;
-passes: what is counted together; session, counters: the protocol's Session and Collector.
+passes: what is counted together; trials: whether it counts; kinds, hybrid: cores of several kinds; session, counters:
+the protocol's Session and Collector.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import mmap
 import os
 import platform
 import re
+import resource
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ FORMAT_GROUP = 1 << 3
 # bits of attr.flags
 DISABLED = 1 << 0
 INHERIT = 1 << 1
+PINNED = 1 << 2
 EXCLUDE_USER = 1 << 4
 EXCLUDE_KERNEL = 1 << 5
 EXCLUDE_HV = 1 << 6
@@ -121,7 +123,10 @@ class LinuxKernel:
         self._syscall.restype = ctypes.c_long
 
     def open(self, attr: Attr, pid: int, cpu: int, group_fd: int, flags: int) -> int:
-        """perf_event_open(2). Sets attr.size; a smaller one is tried where the kernel asks for it."""
+        """perf_event_open(2). Sets attr.size; a smaller one is tried where the kernel asks for it.
+
+        Where files run out (one for each event and thread), the soft limit is raised to the hard one, as perf does.
+        """
         if self._number < 0:
             raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
         attr.size = ctypes.sizeof(Attr)
@@ -129,7 +134,8 @@ class LinuxKernel:
             return self._open(attr, pid, cpu, group_fd, flags)
         except OSError as error:
             # On E2BIG the kernel leaves the size it knows in attr.size; that helps only if what it would not see is 0.
-            if error.errno != errno.E2BIG or not fits(attr, attr.size):
+            smaller = error.errno == errno.E2BIG and fits(attr, attr.size)
+            if not smaller and not (error.errno == errno.EMFILE and raise_file_limit()):
                 raise
         return self._open(attr, pid, cpu, group_fd, flags)
 
@@ -174,6 +180,15 @@ class LinuxKernel:
         total = 0
         for i in range(20_000):
             total += i & 3
+
+
+def raise_file_limit() -> bool:
+    """Raise this process's soft limit of open files to its hard one; False where it is there already."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == hard:
+        return False
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return True
 
 
 def fits(attr: Attr, size: int) -> bool:

@@ -15,8 +15,9 @@ from hwprof.collectors.perf.events import Event, Parser
 from hwprof.collectors.perf.hybrid import AnyCpu, LinuxScheduler, Scheduler, stay_on_kind
 from hwprof.collectors.perf.names import ANCHORS
 from hwprof.collectors.perf.opening import Countable, KernelGroup, Opener, OpenFailed
-from hwprof.collectors.perf.passes import Layout, Members, Planner
+from hwprof.collectors.perf.passes import Layout, Planner
 from hwprof.collectors.perf.session import PerfSession
+from hwprof.collectors.perf.trials import Members, Trials
 from hwprof.collectors.protocol import Available, Target, Unavailable
 from hwprof.errors import HwprofError, NotAvailable
 from hwprof.machine.files import ROOT
@@ -100,7 +101,7 @@ class PerfCollector:
         Events of the table, none of which has a counter of its own, are counted together: fewer and fewer until they
         ran all the time.
         """
-        planner = Planner(self._opener, False, self._pin)
+        trials = Trials(self._opener, self._pin)
         found = {}
         for kind in self.catalog.kinds:
             if kind.table is None or not kind.table.counters:
@@ -109,7 +110,7 @@ class PerfCollector:
             on = f"@{kind.name}" if self.catalog.hybrid else ""
             resolved = (self._opener.resolve(self.parser.event(name + on)) for name in names)
             members = tuple(m for m in resolved if not isinstance(m, Unavailable))
-            while members and (why := planner.trial(members)) and "read 0" not in why.reason:
+            while members and (why := trials.check(members)) and "read 0" not in why.reason:
                 members = members[:-1]
             if members:
                 found[kind.name] = (len(members), len(names))
@@ -147,7 +148,7 @@ class PerfCollector:
             units = [self._within(unit, used) for unit in self.parser.parse(requests)]
             found = [self._within(self.parser.events(name), used) for name in ANCHORS]
             anchors = {event.metric: event for unit in found for event in unit}
-            planner = Planner(self._opener, self._multiplex, self._pin)
+            planner = Planner(self._opener, Trials(self._opener, self._pin), self._multiplex)
             self._layouts[key] = planner.plan([unit for unit in units if unit], anchors)
         return self._layouts[key]
 

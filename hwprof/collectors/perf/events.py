@@ -142,6 +142,8 @@ class Parser:
             return (replace(self._on(only, ALIASES.get(base, base), modifiers), whole=""),)
         base, modifiers = _modifiers(name)
         base = ALIASES.get(base, base)
+        if plain := self._plain_name(base):
+            return self.events(plain.replace("@", f":{modifiers}@" if modifiers else "@").removesuffix("@"))
         if not self.catalog.hybrid or not self._per_kind(base):
             return (self._single(base, modifiers, name),)
         parts = tuple(self._on(kind, base, modifiers) for kind in self.catalog.kinds)
@@ -153,6 +155,18 @@ class Parser:
         )
         asked = Event(parts[0].whole, "core", source=f"perf:{base}", refused=why, origin=self.catalog.origin)
         return (asked, *(replace(part, whole="") for part in parts))
+
+    def _plain_name(self, base: str) -> str:
+        """`cycles@PMU`, or `cycles@` of cores all alike, for PMU/cycles/ that sysfs does not show, and for PMU/r3c/."""
+        name, slash, term = base.removesuffix("/").partition("/")
+        pmu = self.catalog.pmus.get(name) if slash else None
+        if pmu is None or not pmu.core or pmu.event_terms(term) is not None:
+            return ""
+        term = ALIASES.get(term, term)
+        known = term in HARDWARE or term in CACHE or bool(_RAW.fullmatch(term))
+        if not known or (self.catalog.hybrid and self.catalog.kind(name) is None):
+            return ""
+        return f"{term}@{name if self.catalog.hybrid else ''}"
 
     def _per_kind(self, base: str) -> bool:
         if base in HARDWARE or base in CACHE or base in CANONICAL or _RAW.fullmatch(base):
@@ -252,6 +266,7 @@ class Parser:
 
     def _encoded(self, pmu: Pmu, terms: str, metric: str) -> Event:
         fields, display, scale, unit = pmu.encode(terms)
+        kind = self.catalog.kind(pmu.name) if self.catalog.hybrid else None
         return Event(
             display or metric,
             "core" if pmu.core else "other",
@@ -264,7 +279,8 @@ class Parser:
             scale=scale,
             unit=unit,
             per_socket=pmu.per_socket,
-            cluster=pmu.name if pmu.core and self.catalog.hybrid else "",
+            cluster=kind.name if kind else "",
+            refused=kind.refused if kind else None,
             origin=self.catalog.origin if pmu.core else Origin.HARDWARE,
         )
 

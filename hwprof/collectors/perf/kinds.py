@@ -7,15 +7,16 @@ on each of them; what the kinds counted is told apart (`cycles@cpu_core`) and as
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hwprof.collectors.perf.abi import Type
-from hwprof.collectors.perf.names import CACHE, HARDWARE
+from hwprof.collectors.perf.names import ALIASES, CACHE, HARDWARE
 from hwprof.collectors.perf.sysfs import Pmu
 from hwprof.collectors.perf.tables import CANONICAL, CpuTable, TableEvent, find_table
 from hwprof.collectors.protocol import Unavailable
+from hwprof.machine.cpus import MOST_CPUS
 from hwprof.machine.ids import blocks
 
 # PERF_PMU_TYPE_SHIFT: HARDWARE and HW_CACHE events go to the PMU whose number is in the upper half of config.
@@ -102,12 +103,16 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class CoreKind:
-    """Cores of one kind. `cpus` empty: all of the machine. More than one id: its table can't be told."""
+    """Cores of one kind. `cpus` empty: all of the machine. More than one id: its table can't be told.
+
+    `refused`: another PMU claims some of the same CPUs.
+    """
 
     pmu: Pmu | None
     ids: tuple[str, ...]
     table: CpuTable | None
     cpus: tuple[int, ...] = ()
+    refused: Unavailable | None = None
 
     @property
     def name(self) -> str:
@@ -141,6 +146,8 @@ class CoreKind:
     def encode(self, name: str) -> Code | Unavailable:
         """How this kind's own PMU is asked for an event by its name; for machines with several kinds."""
         assert self.pmu is not None
+        if self.refused:
+            return self.refused
         if name in HARDWARE or name in CACHE:
             meaning, refused = self.generic(name)
             return refused or self._generic_code(self.pmu, name, meaning)
@@ -160,6 +167,15 @@ class CoreKind:
             fields, _, _, unit = self.pmu.encode(name)
             return Code(self.pmu.type, fields["config"], fields["config1"], unit=unit)
         return Unavailable(f"{self.name} has no event {name}")
+
+    def shown(self, name: str) -> Code | None:
+        """By what code its PMU's own list in sysfs has a generic event; None: it is not there."""
+        assert self.pmu is not None
+        for listed in (name, *(alias for alias, canonical in ALIASES.items() if canonical == name)):
+            if self.pmu.event_terms(listed) is not None:
+                fields, _, _, _ = self.pmu.encode(listed)
+                return Code(self.pmu.type, fields["config"], fields["config1"])
+        return None
 
     def knows(self, name: str) -> bool:
         """Whether the name is one that this kind's table or PMU alone defines."""
@@ -183,7 +199,7 @@ def read_kinds(cpuinfo: str, pmus: Mapping[str, Pmu], directory: Path, lenient: 
     `lenient`: without tables that can't be read, see `find_table`.
     """
     cores = read_cores(cpuinfo)
-    core_pmus = [p for p in pmus.values() if p.core]
+    core_pmus = [p for p in pmus.values() if p.core and not p.idle] or [p for p in pmus.values() if p.core]
     if len(core_pmus) < 2:
         pmu = core_pmus[0] if core_pmus else None
         return (_kind(pmu, cores, (), directory, lenient),)
@@ -191,10 +207,28 @@ def read_kinds(cpuinfo: str, pmus: Mapping[str, Pmu], directory: Path, lenient: 
     for pmu in core_pmus:
         mine = [c for c in cores if c.cpu in pmu.cpus]
         # Cores that are off are not in cpuinfo; where all are of one id, that is theirs too.
-        kinds.append(
-            _kind(pmu, mine or (cores if len({c.id for c in cores}) == 1 else []), pmu.cpus, directory, lenient)
-        )
+        kind = _kind(pmu, mine or (cores if len({c.id for c in cores}) == 1 else []), pmu.cpus, directory, lenient)
+        kinds.append(replace(kind, refused=_claimed_twice(pmu, core_pmus)))
     return tuple(sorted(kinds, key=lambda k: (k.cpus[:1] or (1 << 30,), k.name)))
+
+
+def _claimed_twice(pmu: Pmu, others: Sequence[Pmu]) -> Unavailable | None:
+    """Why a PMU can't be the one of a kind of core: a core has one PMU, and counts of two must not be added."""
+    for other in others:
+        if other is pmu or not (shared := _claimed(pmu) & _claimed(other)):
+            continue
+        cpus = f"CPU {min(shared)}" if len(shared) == 1 else f"CPUs {min(shared)} to {max(shared)}"
+        first, second = sorted((pmu.name, other.name))
+        return Unavailable(
+            f"the PMUs {first} and {second} both claim {cpus}: which of them counts there can't be told",
+            "ls /sys/bus/event_source/devices; unload the module that registered one of them",
+        )
+    return None
+
+
+def _claimed(pmu: Pmu) -> frozenset[int]:
+    """CPUs that a PMU says are its own. `cpu` has no such list, for it is that of all; older Arm kernels show none."""
+    return frozenset(range(MOST_CPUS) if pmu.name == "cpu" and not pmu.cpus else pmu.cpus)
 
 
 def _kind(

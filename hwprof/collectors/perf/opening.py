@@ -28,12 +28,18 @@ NO_EXCLUSION = Unavailable(
 
 @dataclass(frozen=True, slots=True)
 class Countable:
-    """An event that this kernel opens, with the exclusion it took, and what is then counted (`domain`)."""
+    """An event that this kernel opens, with the exclusion it took, and what is then counted (`domain`).
+
+    `apart`: it opens in no group with the cycles of its cores, as what another PMU counts. `proven`: cycles or
+    instructions in its group, or a trial, show that its counter counts, so that 0 is a count.
+    """
 
     event: Event
     flags: int
     domain: str
     note: str = ""
+    apart: bool = False
+    proven: bool = True
 
     @property
     def metric(self) -> str:
@@ -72,7 +78,7 @@ class Opener:
         self.rights = rights
 
     def attr(self, event: Event, flags: int, leader: bool = True) -> Attr:
-        """What perf_event_open is given. Only a leader is disabled: its members then run when it does.
+        """What perf_event_open is given. Only a leader is disabled or pinned: its members then run when it does.
 
         Members that are disabled too and enabled with PERF_IOC_FLAG_GROUP were seen to read 0 with running == enabled
         (page-faults behind task-clock, Linux 6.18); and one switch for the whole group costs an eighth.
@@ -84,7 +90,7 @@ class Opener:
             config2=event.config2,
             config3=event.config3,
             read_format=_READ_FORMAT,
-            flags=abi.INHERIT | flags | (abi.DISABLED if leader else 0),
+            flags=abi.INHERIT | (flags | abi.DISABLED if leader else flags & ~abi.PINNED),
         )
 
     def explain(self, event: Event, code: int, flags: int = 0, foreign: bool = False) -> Unavailable:

@@ -8,29 +8,25 @@ The software group is opened once and belongs to every pass.
 A group is believed only if in a trial over a busy loop it ran all the time that it was enabled, and what can't be zero
 (cycles, instructions, branches, page faults) is not. Else the events are halved, down to one beside the anchors, and
 at last to one without them.
+
+Multiplexed, all is one pass whose groups have the counters by turns. Of each of several kinds of core one group is
+pinned then: it shows how long the threads were there, to which the counts of the others are scaled.
 """
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from hwprof.collectors.perf import abi
 from hwprof.collectors.perf.events import Event
-from hwprof.collectors.perf.names import ANCHORS, NEVER_ZERO, NEVER_ZERO_IN_TRIAL
+from hwprof.collectors.perf.names import ANCHORS
 from hwprof.collectors.perf.opening import Countable, Opener, OpenFailed
+from hwprof.collectors.perf.trials import FULL, Members, Trials
 from hwprof.collectors.protocol import Unavailable
-from hwprof.records import Snapshot
 
-Members = tuple[Countable, ...]
-# Keeps this thread on one kind of core while it is tried; gives False where it may not run there.
-Pin = Callable[[str], AbstractContextManager[bool]]
-_TRIALS = 3
-
-
-def _nowhere_else(cluster: str) -> AbstractContextManager[bool]:
-    return nullcontext(True)
+Pool = tuple[str, bool]  # the counters that events share: their kind of core, and whether another PMU counts them
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +40,13 @@ class Layout:
     sums: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # metric -> those of each kind of core
 
 
-FULL = Unavailable(
-    "does not fit on the counters beside the anchors",
-    "ask for it alone, without braces, or allow multiplexing",
-)
-
-
 class Planner:
     """Finds the layout for a set of events by trying."""
 
-    def __init__(self, opener: Opener, multiplex: bool = False, pin: Pin = _nowhere_else) -> None:
+    def __init__(self, opener: Opener, trials: Trials, multiplex: bool = False) -> None:
         self._opener = opener
         self._multiplex = multiplex
-        self._pin = pin
+        self._trials = trials
         self._unavailable: dict[str, Unavailable] = {}
 
     def plan(self, units: Sequence[tuple[Event, ...]], anchors: Mapping[str, Event]) -> Layout:
@@ -75,6 +65,7 @@ class Planner:
         software = tuple(c for c in found.values() if c.event.kind == "software")
         others: tuple[Members, ...] = tuple((c,) for c in found.values() if c.event.kind == "other")
         core_anchors = tuple(c for c in found.values() if c.event.kind == "core" and _is_anchor(c))
+        found = {m: replace(c, apart=self._is_apart(c, core_anchors)) for m, c in found.items()}
         taken = {c.metric for c in core_anchors}
         core_units = []
         for unit in units:
@@ -85,6 +76,8 @@ class Planner:
         passes = (
             self._multiplexed(core_anchors, core_units) if self._multiplex else self._packed(core_anchors, core_units)
         )
+        vouched = {c.event.cluster for groups in passes for group in groups for c in group if _is_anchor(c)}
+        passes = tuple(tuple(self._proven(members, vouched) for members in groups) for groups in passes)
         software = self._kept(software)
         others = tuple(kept for group in others if (kept := self._kept(group)))
         if not passes and (software or others):
@@ -93,6 +86,24 @@ class Planner:
         asked |= {e.whole for unit in units for e in unit}
         unavailable = {m: u for m, u in self._unavailable.items() if m in asked}
         return Layout(passes, software, others, unavailable, {**sums, **self._sums(anchors.values())})
+
+    def _is_apart(self, member: Countable, anchors: Members) -> bool:
+        """Whether an event that opens alone opens in no group with the anchor of its cores."""
+        anchor = next((a for a in anchors if a.event.cluster == member.event.cluster), None)
+        if anchor is None or member.event.kind != "core" or member in anchors or member.event.leader:
+            return False
+        try:
+            self._opener.group((anchor, member)).close()
+        except OpenFailed as error:
+            return error.code == errno.EINVAL
+        return False
+
+    def _proven(self, members: Members, vouched: Collection[str]) -> Members:
+        """Members of a core group, marked where nothing shows that its PMU counts. `vouched`: kinds with anchors."""
+        if not members[0].apart and members[0].event.cluster in vouched:
+            return members
+        seen = not self._trials.seen.isdisjoint(c.metric for c in members)
+        return members if seen else tuple(replace(c, proven=False) for c in members)
 
     def _sums(self, events: Iterable[Event]) -> dict[str, tuple[str, ...]]:
         """What is the sum over kinds of core, and of what; a part that can't be counted leaves no sum."""
@@ -111,7 +122,7 @@ class Planner:
         """The group, or nothing (with the reason kept) where it can't be opened or does not run."""
         if not members:
             return ()
-        if why := self.trial(members):
+        if why := self._trials.check(members):
             self._refuse(members, why)
             return ()
         return members
@@ -121,20 +132,42 @@ class Planner:
 
     def _multiplexed(self, anchors: Members, units: Sequence[Members]) -> tuple[tuple[Members, ...], ...]:
         """One pass, in which the kernel rotates the groups. Only opening can be tried: running less is the deal."""
-        groups = []
-        for members in (part for unit in (anchors, *units) for part in clusters(unit)):
+        groups: list[Members] = []
+        left = [part for unit in (anchors, *units) for part in clusters(unit)]
+        while left:
+            members = left.pop(0)
             try:
                 self._opener.group(members).close()
             except OpenFailed as error:
-                self._refuse(members, self._why(error, members))
+                if len(members) > 1 and members[0] in anchors:  # nobody asked for them together
+                    left[:0] = [(member,) for member in members]
+                else:
+                    self._refuse(members, self._trials.explain(error, members))
                 continue
             groups.append(members)
+        kinds = _by_cluster(groups)
+        if len(kinds) > 1:
+            groups = [members for here in kinds for members in self._timed(here, anchors)]
         return (tuple(groups),) if groups else ()
+
+    def _timed(self, groups: Sequence[Members], anchors: Members) -> list[Members]:
+        """The groups of one kind of core with one of them pinned, which tells how long the threads are on that kind.
+
+        Pinned are the anchors, or cycles alone where both leave no counter for the others. None, where that does not
+        either.
+        """
+        first, *others = groups
+        for size in (len(first), 1) if first[0] in anchors else (len(first),):
+            pinned = tuple(replace(member, flags=member.flags | abi.PINNED) for member in first[:size])
+            rest = [*filter(None, (first[size:],)), *others]
+            if all(self._trials.runs_beside(pinned, members) for members in rest):
+                return [pinned, *rest]
+        return [*groups]
 
     def _packed(self, anchors: Members, units: Sequence[Members]) -> tuple[tuple[Members, ...], ...]:
         anchors, left = self._working(anchors)
         packed = self._halved(anchors, [*left, *units])
-        if anchors and not any(members[0] is anchors[0] for members in packed):
+        if not set(anchors) <= {member for members in packed for member in members}:
             packed.append(anchors)
         return tuple(clusters(members) for members in packed)
 
@@ -149,12 +182,13 @@ class Planner:
         return together, left
 
     def _working_on(self, anchors: Members) -> tuple[Members, list[Members]]:
-        if self.trial(anchors) is None:
+        if self._trials.check(anchors) is None:
             return anchors, []
         alone = []
         for member in anchors:
-            if why := self.trial((member,)):
+            if why := self._trials.check((member,)):
                 self._refuse((member,), why)
+                self._trials.silent.add(member.event.cluster)
             else:
                 alone.append(member)
         return tuple(alone[:1]), [(member,) for member in alone[1:]]
@@ -163,88 +197,70 @@ class Planner:
         if not units:
             return []
         members = (*anchors, *(c for unit in units for c in unit))
-        failed = {group[0].event.cluster: why for group in clusters(members) if (why := self.trial(group))}
+        failed = self._failed(members)
         if not failed:
             return [members]
         if len(units) > 1:
             middle = (len(units) + 1) // 2
             return self._halved(anchors, units[:middle]) + self._halved(anchors, units[middle:])
-        found: list[Members] = []
-        for part in clusters(units[0]):
-            why = failed.get(part[0].event.cluster)
-            # What the anchors leave no counter for (a PMU with one for instructions, and instructions:u) counts without
-            # them.
-            if why and anchors and why is not FULL and self.trial(part) is None:
-                found.append(part)
-            elif why:
+        return self._without(anchors, units[0], failed)
+
+    def _without(self, anchors: Members, unit: Members, failed: Mapping[Pool, Unavailable]) -> list[Members]:
+        """The pass of a unit that fails beside the anchors, without those of the cores in question.
+
+        What these leave no counter for (a PMU with one for instructions, and instructions:u) counts so. In braces it
+        stands for being counted together with them.
+        """
+        kept = tuple(c for c in unit if _pool(c) not in failed)
+        bare: Members = ()
+        for part in clusters(unit):
+            if (why := failed.get(_pool(part[0]))) is None:
+                continue
+            beside = any(c.event.cluster == part[0].event.cluster for c in kept)
+            if anchors and not beside and (why is not FULL or len(part) == 1) and self._counts_alone(part):
+                bare += part
+            else:
                 self._refuse(part, why)
-        kept = tuple(c for c in units[0] if c.event.cluster not in failed)
-        return [(*anchors, *kept), *found] if kept else found
+        dropped = {c.event.cluster for c in bare}
+        members = (*(a for a in anchors if a.event.cluster not in dropped), *kept, *bare)
+        return [members] if kept or bare else []
 
-    def trial(self, members: Members) -> Unavailable | None:
-        """Count a busy loop with the group; None: it counts. Several tries: somebody else may hold the counters."""
-        why: Unavailable | None = None
-        for _ in range(_TRIALS):
-            try:
-                group = self._opener.group(members)
-            except OpenFailed as error:
-                return self._why(error, members)
-            with closing(group), self._pin(members[0].event.cluster) as there:
-                if not there:
-                    return None  # this thread can't go there to try: the target may
-                group.switch(True)
-                self._opener.kernel.spin()
-                group.switch(False)
-                snapshot = group.snapshot()
-            why = _judge(group.members, snapshot)
-            if why is None:
-                break
-        return why
+    def _counts_alone(self, members: Members) -> bool:
+        """Whether a group counts that failed beside anchors which count: what then reads 0 is not believed."""
+        return self._trials.check(members) is None and (
+            members[0].apart or not self._trials.seen.isdisjoint(c.metric for c in members)
+        )
 
-    def _why(self, error: OpenFailed, members: Members) -> Unavailable:
-        # Each event opened alone, so a refusal inside a group is the group's: too many for the counters.
-        if error.code in (errno.EINVAL, errno.ENOSPC) and len(members) > 1:
-            return FULL
-        return self._opener.explain(error.event, error.code)
-
-
-def clusters(members: Members) -> tuple[Members, ...]:
-    """Members by the kind of core they count on: PMUs share no group. One kind: one group."""
-    found: dict[str, list[Countable]] = {}
-    for member in members:
-        found.setdefault(member.event.cluster, []).append(member)
-    return tuple(tuple(group) for group in found.values())
+    def _failed(self, members: Members) -> dict[Pool, Unavailable]:
+        """Groups of a pass that fail in a trial -> why. Of groups that fail only at one time, the first is kept."""
+        groups = clusters(members)
+        failed = {_pool(group[0]): why for group in groups if (why := self._trials.check(group))}
+        if failed:
+            return failed
+        for first, *others in _by_cluster(groups):
+            if others and (why := self._trials.check(first, *others)):
+                failed |= {_pool(group[0]): why for group in others}
+        return failed
 
 
 def _is_anchor(member: Countable) -> bool:
     return (member.event.whole or member.metric) in ANCHORS
 
 
-def _judge(members: Members, read: Snapshot) -> Unavailable | None:
-    """Why what a group read over a busy loop cannot be true; None: it can."""
-    raw, enabled_ns, running_ns = read.raw, read.enabled_ns, read.running_ns
-    if None in raw:
-        return Unavailable("opened, but could not be read")
-    if enabled_ns <= 0:
-        return Unavailable("opened, but could not be enabled")
-    if running_ns <= 0:
-        return Unavailable("opened, but the kernel never ran it")
-    share = running_ns / enabled_ns
-    if not any(raw) and any(c.event.base in NEVER_ZERO and c.event.kind == "core" for c in members):
-        return Unavailable(f"opened and ran {share:.2%} of a trial, but read 0 for all, anchors included")
-    if running_ns < enabled_ns:
-        return Unavailable(
-            f"ran only {share:.1%} of a trial: too many events, or another user of the counters",
-            "sudo sysctl kernel.nmi_watchdog=0 frees a counter; stop other profilers; or allow multiplexing",
-        )
-    zero = [c.metric for c, value in zip(members, raw, strict=True) if not value and _must_count(c)]
-    if zero:
-        return Unavailable(f"{', '.join(zero)} read 0 over a busy loop: the counter lies")
-    if not any(raw) and members[0].event.kind == "core":
-        return Unavailable("read 0 in a trial, and no cycles or instructions count here to check it by")
-    return None
+def clusters(members: Members) -> tuple[Members, ...]:
+    """Members by the PMU that counts them, for PMUs share no group. One kind of core and no other PMU: one group."""
+    found: dict[Pool, list[Countable]] = {}
+    for member in members:
+        found.setdefault(_pool(member), []).append(member)
+    return tuple(tuple(group) for group in found.values())
 
 
-def _must_count(member: Countable) -> bool:
-    # Cycles in the kernel alone may well be few.
-    return member.event.base in NEVER_ZERO_IN_TRIAL and "user" in member.domain
+def _by_cluster(groups: Iterable[Members]) -> list[list[Members]]:
+    found: dict[str, list[Members]] = {}
+    for members in groups:
+        found.setdefault(members[0].event.cluster, []).append(members)
+    return list(found.values())
+
+
+def _pool(member: Countable) -> Pool:
+    return member.event.cluster, member.apart

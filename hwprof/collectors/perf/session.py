@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from hwprof.collectors.perf import abi
 from hwprof.collectors.perf.hybrid import combine_kinds
 from hwprof.collectors.perf.names import ANCHORS, NEVER_ZERO
 from hwprof.collectors.perf.opening import KernelGroup
@@ -17,6 +18,7 @@ from hwprof.records import Exactness, Origin, Reading, Snapshot
 # Below this share of the window an extrapolation is a guess.
 FEW = 0.01
 _ZERO = "opened, but read 0 for all hardware events, anchors included"
+_UNPROVEN = "read 0, and was never seen to count: its PMU has no cycles or instructions to check it by"
 
 _TICKS = "the emulator runs without exact counts: this is a clock of its host"
 _BY_HARDWARE = (Origin.HARDWARE, Origin.EMULATED)
@@ -38,7 +40,10 @@ class PerfSession:
         self.unavailable: Mapping[str, Unavailable] = dict(unavailable)
         self._by_pass = tuple(tuple(groups) for groups in by_pass)
         self._sums, self._multiplexed = dict(sums or {}), multiplexed
-        self._clusters = {m.metric: m.event.cluster for groups in by_pass for g in groups for m in g.members}
+        members = [m for groups in by_pass for g in groups for m in g.members]
+        self._clusters = {m.metric: m.event.cluster for m in members}
+        self._pinned = frozenset(m.metric for m in members if m.flags & abi.PINNED)
+        self._unproven = {m.metric for m in members if not m.proven}
         self.groups: Sequence[Group] = tuple(
             Group(tuple(m.counter for m in group.members), index)
             for index, groups in enumerate(self._by_pass)
@@ -78,12 +83,15 @@ class PerfSession:
         """Readings of one window: what can't be true becomes MISSING or SUSPECT, with the reason.
 
         All anchors of the hardware zero: none of the hardware's values is believed. One anchor zero: that one is not.
-        Zero from an emulator's PMU, ticks of an emulator's host or a share of the window below 1 %: SUSPECT. Where
-        there are several kinds of core, the counts of each are not scaled, and their sums are added.
+        Zero from an emulator's PMU or from one without anchors that never counted, ticks of an emulator's host or a
+        share of the window below 1 %: SUSPECT. Where there are several kinds of core, the counts of each are within its
+        own time, and their sums are added.
         """
-        readings = combine_kinds(readings, self._clusters, self._sums, self._multiplexed)
+        self._unproven -= {r.metric for r in readings if r.value}
+        readings = [mark_suspect(r, _UNPROVEN) if r.metric in self._unproven else r for r in readings]
+        readings = combine_kinds(readings, self._clusters, self._sums, self._multiplexed, self._pinned)
         hardware = [r for r in readings if r.origin in _BY_HARDWARE and r.value is not None]
-        anchors = [r for r in hardware if _base(r) in ANCHORS]
+        anchors = [r for r in hardware if _base(r) in ANCHORS and r.running != 0]  # 0: the threads were elsewhere
         ran = any(r.value for r in readings if _base(r) in ("task-clock", "cpu-clock")) or any(
             r.value for r in hardware
         )

@@ -73,6 +73,11 @@ class Pmu:
     unreadable: Mapping[str, str] = field(default_factory=dict)  # terms whose format can't be used -> why
 
     @property
+    def idle(self) -> bool:
+        """Whether it has a list of cores and none is on it: all of its kind are off."""
+        return not self.cpus and (self.path / "cpus").exists()
+
+    @property
     def events(self) -> tuple[str, ...]:
         """Names in its events directory."""
         names = (path.name for path in _entries(self.path / "events"))
@@ -132,7 +137,8 @@ class Pmu:
 
 def _number(text: str, term: str) -> int:
     try:
-        return int(text.strip(), 0)
+        digits = text.strip()
+        return int(digits, 8 if re.fullmatch("0[0-7]+", digits) else 0)  # as C reads it: 01, 010
     except ValueError:
         raise UsageError(f"'{term}' is no number", "write it as 0x3c or 60") from None
 

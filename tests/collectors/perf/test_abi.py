@@ -56,6 +56,34 @@ def test_e2big_stays_an_error_where_config3_would_be_lost() -> None:
     assert caught.value.errno == errno.E2BIG
 
 
+class FewFiles(LinuxKernel):
+    """Has no file for an event until the limit is raised; `limit`: soft and hard."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *limit: int) -> None:
+        super().__init__()
+        self._number, self.limit = 1, limit
+        monkeypatch.setattr("resource.getrlimit", lambda which: self.limit)
+        monkeypatch.setattr("resource.setrlimit", lambda which, limit: setattr(self, "limit", limit))
+
+    def _open(self, attr: Attr, pid: int, cpu: int, group_fd: int, flags: int) -> int:
+        if self.limit[0] < 4096:
+            raise OSError(errno.EMFILE, "too many")
+        return 7
+
+
+def test_the_soft_limit_of_files_is_raised_to_the_hard_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = FewFiles(monkeypatch, 1024, 4096)
+    assert kernel.open(Attr(config=1), 0, -1, -1, 0) == 7
+    assert kernel.limit == (4096, 4096)
+
+
+@pytest.mark.parametrize("hard", [1024, 2048])
+def test_too_many_files_for_the_hard_limit_stay_an_error(monkeypatch: pytest.MonkeyPatch, hard: int) -> None:
+    with pytest.raises(OSError, match="too many") as caught:
+        FewFiles(monkeypatch, 1024, hard).open(Attr(config=1), 0, -1, -1, 0)
+    assert caught.value.errno == errno.EMFILE
+
+
 def test_an_unknown_architecture_says_so() -> None:
     kernel = LinuxKernel()
     kernel._number = -1

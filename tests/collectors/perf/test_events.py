@@ -106,6 +106,20 @@ def test_pmu_terms(parser: Parser) -> None:
     assert event.kind == "core"
 
 
+@pytest.mark.parametrize("name", ["cpu/umask=01,event=0xc2/", "cpu/umask=0x1,event=0xc2/"])
+def test_numbers_of_terms_are_read_as_perf_reads_them(parser: Parser, name: str) -> None:
+    assert codes(parser.event(name)) == (4, 0xC2 | 1 << 8)
+
+
+@pytest.mark.parametrize(
+    ("name", "metric"), [("cpu/cycles/", "cycles"), ("cpu/cpu-cycles/u", "cycles:u"), ("cpu/r3c/k", "r3c:k")]
+)
+def test_generic_names_and_raw_codes_of_the_cores_pmu_are_the_plain_ones(
+    parser: Parser, name: str, metric: str
+) -> None:
+    assert parser.events(name) == parser.events(metric)
+
+
 def test_terms_reach_config1_and_config3(parser: Parser) -> None:
     event = parser.event("cpu/ldlat=30,filter=7,config2=0x5/")
     assert (event.config1, event.config2, event.config3) == (30, 5, 7)

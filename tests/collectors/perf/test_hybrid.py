@@ -121,6 +121,20 @@ def test_one_kind_alone_can_be_named() -> None:
     assert (event.metric, event.config, event.modifiers, event.whole) == ("cycles:u@cpu_atom", ATOM, "u", "")
 
 
+@pytest.mark.parametrize(
+    ("name", "metric"),
+    [
+        ("cpu_core/cycles/", "cycles@cpu_core"),
+        ("cpu_atom/cycles/u", "cycles:u@cpu_atom"),
+        ("cpu_core/r3c/", "r3c@cpu_core"),
+        ("cpu_core/L1-dcache-loads/", "L1-dcache-loads@cpu_core"),
+    ],
+)
+def test_names_of_a_kinds_pmu_as_perf_takes_them(name: str, metric: str) -> None:
+    parser = Parser(Catalog(ALDERLAKE))
+    assert parser.events(name) == parser.events(metric)
+
+
 def test_counts_are_exact_apart_and_summed_wherever_the_threads_ran() -> None:
     found = Board(split=0.75).count("cycles", "instructions")
     large, small, both = (found[name] for name in ("cycles@cpu_core", "cycles@cpu_atom", "cycles"))
