@@ -250,10 +250,11 @@ def _rise_fault(rise: float, seconds: float, unit: str) -> str:
 def _within_window(seen: WindowReadings) -> Finds:
     if seen.window is None:
         return
-    elapsed_ns = seen.window.elapsed_s * 1e9
     limits = {"CPUs": seen.facts.cpus, "threads": seen.facts.threads}
     for metrics, what in ((metrics, what) for what, sums in TIMES.items() for metrics in sums):
-        limit = limits.get(what, 1)
+        limit, elapsed_ns = limits.get(what, 1), seen.window.elapsed_s * 1e9
+        if what == "threads":  # a wait is counted when it ends: in a slice, though it began before it
+            elapsed_ns = seen.window.t1_ns - seen.window.t0_ns
         parts: dict[str, list[tuple[int, float]]] = defaultdict(list)
         for place, reading, value in seen.valued(Origin.KERNEL):
             if (name := _base(reading)) in metrics and reading.unit in NS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from hwprof.plan.experiment import Experiment
 from hwprof.records import Exactness, Origin, Reading, Role, Run, Series, Shape, Slices, Window, missing, to_json
 from hwprof.runner.runs import RunFactory
 from hwprof.runner.worker_process import Outcome
+from hwprof.store import Results
 from tests import recorded_machines
 from tests.collectors.test_gauges import put
 from tests.factories import make_case
@@ -217,8 +219,9 @@ def test_the_cpus_of_a_case_bound_it_else_those_of_its_machine() -> None:
 
 def test_the_window_of_slices_is_the_time_within_them() -> None:
     slices = Slices((S, 3 * S), (S + 50 * MS, 3 * S + 50 * MS), (1, 1), (0, 0))
-    window = dataclasses.replace(window_of(account("run-time", 0.5)), slices=slices)
-    assert marks(window, RunFacts(cpus=1)) == {"run-time": "suspect"}
+    waited = account("run-queue-wait", 1.9)  # a wait is counted in the slice in which it ends
+    window = dataclasses.replace(window_of(account("run-time", 0.5), waited), slices=slices)
+    assert marks(window, RunFacts(cpus=1, threads=1)) == {"run-time": "suspect", "run-queue-wait": "exact"}
 
 
 def test_a_counter_does_not_run_for_longer_than_it_is_enabled() -> None:
@@ -460,6 +463,30 @@ def test_ticks_of_an_emulators_host_are_suspect() -> None:
     counted = [event("cycles", 5e9, Origin.EMULATED), event("l1d-misses", 5e6, Origin.EMULATED)]
     assert marks(window_of(*counted), RunFacts(ticks=True)) == {"cycles": "suspect", "l1d-misses": "exact"}
     assert set(marks(window_of(*counted)).values()) == {"exact"}
+
+
+# What was measured, and is good
+
+
+@pytest.mark.parametrize("name", recorded_machines.NAMES)
+def test_no_sensor_of_a_recorded_machine_reads_what_cannot_be(name: str) -> None:
+    root = recorded_machines.root(name)
+    gauges = [gauge for module in (power, thermal, cpu) for gauge in module.gauges(None, str(root))]
+    found = watched(root, gauges, [{}, {}, {}])
+    assert [r for r in found.readings if r.exactness is not Exactness.EXACT] == []
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("tests/analysis/explain/recorded/*.db.gz")), ids=lambda path: path.name
+)
+def test_no_reading_of_recorded_results_changes(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "recorded.db").write_bytes(gzip.decompress(path.read_bytes()))
+    runs = RunFactory(Experiment("e", ()), {"hardware": {}, "host_state": {}})
+    with Results.open(tmp_path / "recorded.db") as results:
+        recorded = list(results.runs())
+    assert sum(len(w.readings) for run in recorded for w in run.windows) > 400
+    for run in recorded:
+        assert runs.review(run) == (run, [])
 
 
 def test_the_page_lists_every_rule() -> None:
