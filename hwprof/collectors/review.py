@@ -237,7 +237,7 @@ def _level_fault(values: Sequence[float], unit: str) -> str:
     wrong = [value for value in values if not low <= value <= high]
     if not wrong:
         return ""
-    return f"{len(wrong)} of {len(values)} values no sensor can read ({low:g} to {high:g} {unit}): {wrong[0]:g}"
+    return f"{len(wrong)} of {len(values)} values are not from {low:g} to {high:g} {unit}, as can be: {wrong[0]:g}"
 
 
 def _rise_fault(rise: float, seconds: float, unit: str) -> str:
