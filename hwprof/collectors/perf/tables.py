@@ -221,7 +221,7 @@ def bounds_of(machine: Mapping[str, Any]) -> CpuBounds:
     A kind without a table allows what no CPU exceeds.
     """
     pmus = ("cpu_core", "cpu_atom", "cpu_lowpower") if machine.get("kinds") else ("",)
-    found = []
+    found: list[CpuTable | None] = []
     for known in machine.get("ids", ()):
         cpu, stepping = table_id(known)
         tables = [find_table(cpu, pmu, stepping, lenient=True) for pmu in pmus]
