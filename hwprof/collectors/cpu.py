@@ -234,7 +234,9 @@ def gauges(pid: int | None, root: str = "/") -> Sequence[Gauge]:
         channels, readers = [], []
         for cpu in cpus:
             for metric in ("cpu-busy", "cpu-steal"):
-                channels.append(Channel(metric, "s", cpu, "proc:stat", cumulative=True, scale=tick))
+                channels.append(
+                    Channel(metric, "s", cpu, "proc:stat", cumulative=True, scale=tick, interval_ns=round(1e9 * tick))
+                )
                 readers.append(partial(reader.get, cpu, metric))
         found.append(Sensors("cpu", channels, readers))
     group = cgroup(base, pid)

@@ -96,6 +96,12 @@ def values_of_window(known: Sequence[tuple[int, float]], window: Window) -> list
     return [value for _, value in known[bisect_left(times, window.t0_ns) : bisect_right(times, window.t1_ns)]]
 
 
+def enclosing(known: Sequence[tuple[int, float]], window: Window) -> Sequence[tuple[int, float]]:
+    """Samples from the last one before a window to the first one after it."""
+    times = [at for at, _ in known]
+    return known[max(0, bisect_right(times, window.t0_ns) - 1) : bisect_left(times, window.t1_ns) + 1]
+
+
 def edge_values(known: Sequence[tuple[int, float]], window: Window) -> tuple[float | None, float | None]:
     """Values at both edges of a window by linear interpolation; None where no samples enclose an edge."""
     return interpolate(known, window.t0_ns), interpolate(known, window.t1_ns)

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from hwprof.collectors.protocol import Group, Unavailable
 from hwprof.errors import sentence
 from hwprof.records import Counter, Exactness, Reading, Snapshot, missing
 
+INT64_MAX = (1 << 63) - 1
+UNREAD = "could not be read at a window edge"
 
-def mark_suspect(reading: Reading, why: str) -> Reading:
-    """The same reading as SUSPECT; a missing one stays missing."""
-    return reading if reading.value is None else replace(reading, exactness=Exactness.SUSPECT, why=why)
+
+def difference(counter: Counter, before: int | None, after: int | None) -> int | None:
+    """What was counted between two raw values, one wrap-around undone; None: could not be read, or ran backwards.
+
+    No counter of 64 bits wraps: where it fell it was set back or started anew.
+    """
+    if before is None or after is None:
+        return None
+    counted = (after - before) % counter.modulus
+    return counted if counted <= INT64_MAX else None
 
 
 def between(counter: Counter, before: Snapshot, after: Snapshot, index: int) -> Reading:
     """What `counter`, at `index` of its group, counted between two snapshots.
 
     Undoes one wrap-around (difference modulo `counter.modulus`), scales by enabled/running where the counter ran only
-    part of the time (then SCALED), and is MISSING where it never ran or could not be read.
+    part of the time (then SCALED), and is MISSING where it never ran, ran backwards or could not be read.
     """
     common: dict[str, Any] = {
         "unit": counter.unit,
@@ -32,14 +40,16 @@ def between(counter: Counter, before: Snapshot, after: Snapshot, index: int) -> 
     }
     first, last = before.raw[index], after.raw[index]
     if first is None or last is None:
-        return missing(counter.metric, "could not be read at a window edge", **common)
+        return missing(counter.metric, UNREAD, **common)
     enabled, running = after.enabled_ns - before.enabled_ns, after.running_ns - before.running_ns
     common |= {"enabled_ns": enabled, "running_ns": running}
     if enabled <= 0:
         return missing(counter.metric, "was not enabled in this window", **common)
     if running <= 0:
         return missing(counter.metric, "opened, but the kernel never ran it", running=0.0, **common)
-    raw = (last - first) % counter.modulus
+    raw = difference(counter, first, last)
+    if raw is None:
+        return missing(counter.metric, f"went backwards from {first} to {last}: set back, or started anew", **common)
     common |= {"raw": raw, "running": min(1.0, running / enabled)}
     if running < enabled:
         return Reading(counter.metric, raw * counter.scale * enabled / running, exactness=Exactness.SCALED, **common)

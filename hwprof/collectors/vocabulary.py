@@ -71,6 +71,10 @@ class Name(enum.StrEnum):
         return f"{self}:u"
 
 
+# What leads every pass of the counters, and what no busy loop can leave at zero.
+ANCHORS = ("task-clock", "cycles", "instructions")
+NEVER_ZERO = frozenset({"cycles", "instructions", "branches", "task-clock", "cpu-clock"})
+
 # Top-down level 1 (Yasin 2014): what became of the slots, and the event that counts it. They add up to all slots.
 LEVEL1: Mapping[str, Name] = {
     "retiring": Name.TOPDOWN_RETIRING,

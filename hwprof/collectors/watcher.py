@@ -13,6 +13,7 @@ from hwprof import plugins
 from hwprof.collectors import memory, meter, power, thermal
 from hwprof.collectors.gauge import values_of_windows
 from hwprof.collectors.protocol import Gauge
+from hwprof.collectors.review import RunFacts, review
 from hwprof.collectors.sampler import Sampler, gauge_failure
 from hwprof.collectors.vocabulary import Name
 from hwprof.machine.clock import clock_ns
@@ -156,9 +157,9 @@ def idle_power(
     end = clock_ns()
     sampler.stop()
     window = Window(0, Role.BARE, -1, begin, end, ())
-    readings = sampler.readings(window)
+    window, _ = review(replace(window, readings=sampler.readings(window)), RunFacts(series=sampler.series()))
     return {
         r.metric.partition("[")[2].rstrip("]"): r.value
-        for r in readings
+        for r in window.readings
         if r.metric.startswith("power[") and r.value is not None
     }

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from hwprof import doubts
-from hwprof.collectors import lost_counts
 from hwprof.collectors.perf.counters import PerfCollector, TaskSession
+from hwprof.collectors.perf.tables import bounds_of
 from hwprof.collectors.readings import missing_readings, readings_between
+from hwprof.collectors.review import facts_of, review
 from hwprof.collectors.watcher import GaugeWatcher
 from hwprof.errors import NotAvailable, UsageError
-from hwprof.machine.clock import clock_ns, utc_now
+from hwprof.machine.clock import clock_ns, cpu_time_ns, utc_now
 from hwprof.machine.facts import machine_facts, software
 from hwprof.programs.command import FRAMEWORK, digest, name_of
 from hwprof.programs.counting import Counting
@@ -104,16 +105,18 @@ def observe(what: Observation, events: Sequence[str], backend: PerfStat | None =
         else:
             counting, unavailable, missed = backend.attach(what.pid, 0), backend.unavailable, False
             stack.callback(counting.close)
-        t0, used_before = clock_ns(), lost_counts.cpu_time_ns(what.pid)
+        t0, used_before = clock_ns(), cpu_time_ns(what.pid)
         watcher.started(what.pid)
         ended = wait_for_end(handle, signals, what.duration_s)
-        t1, used_after = clock_ns(), lost_counts.cpu_time_ns(what.pid)
+        t1, used_after = clock_ns(), cpu_time_ns(what.pid)
         readings = [*counting.finish(), *missing_readings(unavailable)]
         watcher.__exit__(None, None, None)
     window = Window(0, Role.COUNTED, 0, t0, t1, (t1 - t0,))
     window = dataclasses.replace(window, readings=(*readings, *watcher.readings(window)))
     used = None if used_before is None or used_after is None else used_after - used_before
-    window, lost = lost_counts.judge(window, cpu_ns=used)
+    hardware, series = facts["hardware"], watcher.series()
+    known = facts_of((), hardware, facts["host_state"], bounds_of(hardware), cpu_ns=used, series=series)
+    window, lost = review(window, known)
     execution: dict[str, Any] = {"pid": what.pid, "elapsed_ns": t1 - t0, "ended": ended}
     if signals.received:
         execution["interrupted"] = signals.received
@@ -123,7 +126,7 @@ def observe(what: Observation, events: Sequence[str], backend: PerfStat | None =
         kind=Kind.COMMAND,
         started_utc=started,
         windows=(window,),
-        series=watcher.series(),
+        series=series,
         facts={
             "pid": what.pid,
             "backend": "native" if backend is None else backend.name,
@@ -132,7 +135,7 @@ def observe(what: Observation, events: Sequence[str], backend: PerfStat | None =
             "throughput": None,
             "executions": [execution],
         },
-        machine=facts["hardware"],
+        machine=hardware,
         host_state=facts["host_state"],
         software=software(),
     )

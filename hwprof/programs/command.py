@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from hwprof import doubts
-from hwprof.collectors import lost_counts
 from hwprof.collectors.cpu import RUSAGE
+from hwprof.collectors.perf.tables import bounds_of
 from hwprof.collectors.readings import missing_readings
+from hwprof.collectors.review import facts_of, review
 from hwprof.collectors.vocabulary import Name
 from hwprof.collectors.watcher import GaugeWatcher
 from hwprof.errors import UsageError
@@ -139,11 +140,12 @@ class CommandRunner:
             ]
         window = Window(index, Role.COUNTED, index, t0, ended.at_ns, (ended.at_ns - t0,))
         window = dataclasses.replace(window, readings=(*readings, *watcher.readings(window)))
-        window, lost = lost_counts.judge(window)
+        hardware, series = self.facts["hardware"], watcher.series()
+        known = facts_of(order.cpus, hardware, self.facts["host_state"], bounds_of(hardware), series=series)
+        window, lost = review(window, known)
         fps = search.value if order.fps_from else None
         if order.frames is not None:
             fps = order.frames / window.elapsed_s
-        series = watcher.series()
         facts = {
             "pid": child.pid,
             "exit_code": ended.exit_code,

@@ -36,7 +36,7 @@ def measure(runner: Runner, planned: PlannedCase, workshop: Workshop, number: in
     layers = locate_steps(nodes(paths.source, planned.case.batch), steps)
     absent = missing_readings({name: Unavailable(**why) for name, why in result["unavailable"].items()})
     windows = (from_json(Window, data) for data in result["windows"])
-    return dataclasses.replace(
+    run = dataclasses.replace(
         base,
         windows=tuple(dataclasses.replace(w, readings=(*w.readings, *absent)) for w in windows),
         facts=dict(result["facts"]),
@@ -45,6 +45,7 @@ def measure(runner: Runner, planned: PlannedCase, workshop: Workshop, number: in
             for layer, readings in zip(layers, result["readings"], strict=True)
         ),
     )
+    return runner.runs.review(run)[0]
 
 
 def nodes(source: Path, batch: int) -> Sequence[NetworkNode]:

@@ -304,7 +304,7 @@ class Runner:
             for w in (from_json(Window, data) for data in outcome.result["windows"])
         )
         facts = {**base.facts, **outcome.result["facts"], **tool.facts()}
-        return dataclasses.replace(base, windows=windows, facts=facts)
+        return self.runs.review(dataclasses.replace(base, windows=windows, facts=facts))[0]
 
 
 def plan_key(plan_hash: str, cases: Sequence[PlannedCase]) -> str:

@@ -12,9 +12,10 @@ from typing import Any
 from hwprof import doubts, plugins
 from hwprof.analysis import estimator
 from hwprof.analysis.over_time import drift
-from hwprof.collectors import lost_counts
+from hwprof.collectors.perf.tables import bounds_of
 from hwprof.collectors.protocol import Unavailable
 from hwprof.collectors.readings import missing_readings
+from hwprof.collectors.review import facts_of, review
 from hwprof.collectors.watcher import GaugeWatcher
 from hwprof.frameworks.fidelity import tolerance
 from hwprof.frameworks.precision import QUANTISED
@@ -77,31 +78,38 @@ class RunFactory:
             return dataclasses.replace(base, failure=outcome.failure)
         result = outcome.result
         absent = missing_readings({name: Unavailable(**why) for name, why in result["unavailable"].items()})
-        windows, lost = [], []
-        threads = max(base.case.threads, int(result["facts"].get("tasks", 1)))
+        windows = []
         for data in result["windows"]:
             window = from_json(Window, data)
             sensed = watcher.readings(window) if window.slices is None else ()  # sensors can't resolve slices
             extra = (*sensed, *(absent if window.role.value == "counted" else ()))
-            window = dataclasses.replace(window, readings=(*window.readings, *extra))
-            window, found = lost_counts.judge(window, threads)
-            windows.append(window)
-            lost += found
+            windows.append(dataclasses.replace(window, readings=(*window.readings, *extra)))
         facts = dict(result["facts"])
         if base.case.precision in QUANTISED:
             facts["calibration"] = self.experiment.calibration.facts()
-        run = dataclasses.replace(
-            base,
-            load_ns=facts.get("load_ns"),
-            windows=tuple(windows),
-            series=watcher.series(),
-            facts={**base.facts, **facts, **watcher.facts(), **more},
-            fidelity=None if result["fidelity"] is None else from_json(Fidelity, result["fidelity"]),
+        run, lost = self.review(
+            dataclasses.replace(
+                base,
+                load_ns=facts.get("load_ns"),
+                windows=tuple(windows),
+                series=watcher.series(),
+                facts={**base.facts, **facts, **watcher.facts(), **more},
+                fidelity=None if result["fidelity"] is None else from_json(Fidelity, result["fidelity"]),
+            )
         )
         found = [from_json(Doubt, d) for d in result["doubts"]]
         found += lost[:1]  # one stands for all
-        found += watcher.doubts(windows)
+        found += watcher.doubts(run.windows)
         found += doubts.of_run(run, os.cpu_count() or 1)
         found += estimator.doubts(run)
         found += drift.doubts(run)
         return dataclasses.replace(run, doubts=tuple(found))
+
+    def review(self, run: Run) -> tuple[Run, list[Doubt]]:
+        """The run with every reading of its windows reviewed, and doubts about windows."""
+        threads = max(run.case.threads, int(run.facts.get("tasks", 1)))
+        bounds = bounds_of(run.machine)
+        known = facts_of(run.case.cpus, run.machine, run.host_state, bounds, threads=threads, series=run.series)
+        found = [review(window, known) for window in run.windows]
+        windows = tuple(window for window, _ in found)
+        return dataclasses.replace(run, windows=windows), [doubt for _, doubts in found for doubt in doubts]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from hwprof.collectors.protocol import Group, Pass, Session
-from hwprof.collectors.readings import readings_between
+from hwprof.collectors.readings import UNREAD, difference, readings_between
 from hwprof.records import Counter, Reading, Role, Shape, SliceCounts, Slices, Snapshot, Window
 from hwprof.worker.loop import Loop
 from hwprof.worker.protocol import LoopSettings
@@ -28,8 +28,8 @@ MIN_PAIRS = 7
 TURN_WARM_S = 0.005
 SHORT_PAUSE = 0.01
 WIDE = 1 << 64
-INT64_MAX = (1 << 63) - 1
 UNKNOWN = -1 << 63  # no difference is
+LOST = "could not be read at an edge of a slice, or ran backwards in one"
 # Inferences of the turns so far at the end of a slice, those that are not measured too.
 DONE = SliceCounts("inferences", (), "", "process", "loop", 1.0, Shape.LEVEL)
 RESIDENT = SliceCounts("rss", (), "B", "process", "proc:statm", resource.getpagesize(), Shape.LEVEL)
@@ -202,7 +202,8 @@ class SlicedMeasurement:
             totals = tuple(total(snapshots) for snapshots in zip(*counted, strict=True))
             nothing = tuple(Snapshot(0, (0,) * len(group.counters), 0, 0) for group in session.groups)
             groups = [replace_modulus(group) for group in session.groups]
-            readings += session.review(readings_between(groups, nothing, totals, chosen))
+            sums = readings_between(groups, nothing, totals, chosen)
+            readings += session.review([replace(r, why=LOST) if r.why == UNREAD else r for r in sums])
             counts += counts_of(session.groups, counted, totals, chosen)
         counts.append(replace(RESIDENT, raw=tuple(s.resident_pages for s in slices)))
         counts.append(replace(DONE, raw=tuple(s.done for s in slices)))
@@ -228,14 +229,6 @@ def differences(groups: Sequence[Group], before: Sequence[Snapshot], after: Sequ
         )
         for group, b, a in zip(groups, before, after, strict=True)
     )
-
-
-def difference(counter: Counter, before: int | None, after: int | None) -> int | None:
-    """None also where it is more than any slice can count: it ran backwards."""
-    if before is None or after is None:
-        return None
-    counted = (after - before) % counter.modulus
-    return counted if counted <= INT64_MAX else None
 
 
 def total(counted: Sequence[Snapshot]) -> Snapshot:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.collectors import lost_counts
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.events import Event
 from hwprof.errors import NotAvailable, PerfMissing, UsageError
@@ -326,7 +325,7 @@ def test_cpu_time_of_the_process_that_was_not_counted_is_doubted(
     process: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used = iter((5, 5 + 60 * 10**9))
-    monkeypatch.setattr(lost_counts, "cpu_time_ns", lambda pid: next(used))
+    monkeypatch.setattr(attach, "cpu_time_ns", lambda pid: next(used))
 
     def worked(*_: object) -> bool:
         finish(process)

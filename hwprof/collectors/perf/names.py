@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from itertools import product
 
+from hwprof.collectors.vocabulary import ANCHORS as ANCHORS
+from hwprof.collectors.vocabulary import NEVER_ZERO as NEVER_ZERO
+
 # name -> (config, what it counts). Aliases resolve to these, so that one thing has one name in every result.
 HARDWARE: dict[str, tuple[int, str]] = {
     "cycles": (0, "core clock cycles"),
@@ -44,11 +47,8 @@ ALIASES = {
 KERNEL_ONLY = frozenset({"context-switches", "cpu-migrations", "cgroup-switches"})
 # The kernel's clocks pay no heed to exclusion: task-clock:u includes the kernel all the same.
 CLOCKS = frozenset({"task-clock", "cpu-clock"})
-# What no busy loop can leave at zero.
-NEVER_ZERO = frozenset({"cycles", "instructions", "branches", "task-clock", "cpu-clock"})
 # What a trial, which touches fresh pages, can leave at zero neither.
 NEVER_ZERO_IN_TRIAL = NEVER_ZERO | {"page-faults", "minor-faults"}
-ANCHORS = ("task-clock", "cycles", "instructions")
 
 _CACHES = {"L1-dcache": 0, "L1-icache": 1, "LLC": 2, "dTLB": 3, "iTLB": 4, "branch": 5, "node": 6}
 _OPERATIONS = {"load": 0, "store": 1, "prefetch": 2}

@@ -8,20 +8,13 @@ from dataclasses import replace
 
 from hwprof.collectors.perf import abi
 from hwprof.collectors.perf.hybrid import combine_kinds
-from hwprof.collectors.perf.names import ANCHORS, NEVER_ZERO
 from hwprof.collectors.perf.opening import KernelGroup
 from hwprof.collectors.protocol import Group, Pass, Unavailable
-from hwprof.collectors.readings import mark_suspect
+from hwprof.collectors.review import review_counts
 from hwprof.machine.virtual import BOARD_COUNTS
-from hwprof.records import Exactness, Origin, Reading, Snapshot
+from hwprof.records import Exactness, Reading, Snapshot
 
-# Below this share of the window an extrapolation is a guess.
-FEW = 0.01
-_ZERO = "opened, but read 0 for all hardware events, anchors included"
 _UNPROVEN = "read 0, and was never seen to count: its PMU has no cycles or instructions to check it by"
-
-_TICKS = "the emulator runs without exact counts: this is a clock of its host"
-_BY_HARDWARE = (Origin.HARDWARE, Origin.EMULATED)
 
 
 class PerfSession:
@@ -80,52 +73,21 @@ class PerfSession:
         return tuple([taken[group] for group in self._flat])
 
     def review(self, readings: Sequence[Reading]) -> Sequence[Reading]:
-        """Readings of one window: what can't be true becomes MISSING or SUSPECT, with the reason.
+        """Readings of one window: the counts of several kinds of core together, what can't be true marked.
 
-        All anchors of the hardware zero: none of the hardware's values is believed. One anchor zero: that one is not.
-        Zero from an emulator's PMU or from one without anchors that never counted, ticks of an emulator's host or a
-        share of the window below 1 %: SUSPECT. Where there are several kinds of core, the counts of each are within its
-        own time, and their sums are added.
+        Zero from a PMU without anchors that was never seen to count is SUSPECT.
         """
         self._unproven -= {r.metric for r in readings if r.value}
-        readings = [mark_suspect(r, _UNPROVEN) if r.metric in self._unproven else r for r in readings]
+        readings = [self._proven(r) for r in readings]
         readings = combine_kinds(readings, self._clusters, self._sums, self._multiplexed, self._pinned)
-        hardware = [r for r in readings if r.origin in _BY_HARDWARE and r.value is not None]
-        anchors = [r for r in hardware if _base(r) in ANCHORS and r.running != 0]  # 0: the threads were elsewhere
-        ran = any(r.value for r in readings if _base(r) in ("task-clock", "cpu-clock")) or any(
-            r.value for r in hardware
-        )
-        dead = bool(anchors) and not any(r.value for r in hardware) and (ran or len(hardware) > 1)
-        return [self._look(r, dead, ran) for r in readings]
+        return review_counts(readings, os.environ.get(BOARD_COUNTS) == "ticks")
 
-    def _look(self, reading: Reading, dead: bool, ran: bool) -> Reading:
-        if reading.value is None or reading.origin not in _BY_HARDWARE:
+    def _proven(self, reading: Reading) -> Reading:
+        if reading.value is None or reading.metric not in self._unproven:
             return reading
-        if dead:
-            return _missing(reading, _ZERO)
-        if self._clusters.get(reading.metric) and reading.running == 0:
-            return reading  # of the other kind of core: nothing ran there
-        if reading.value == 0 and ran and _base(reading) in NEVER_ZERO and "user" in reading.domain:
-            return _missing(reading, "read 0 in a window in which the program ran")
-        if self._clusters.get(reading.metric) and reading.exactness is Exactness.EXACT:
-            return reading
-        if reading.running is not None and reading.running < FEW:
-            return mark_suspect(reading, f"counted during only {reading.running:.2%} of the window")
-        if reading.value == 0 and reading.origin is Origin.EMULATED:
-            return mark_suspect(reading, "an emulator's PMU reads 0 for what it does not model")
-        if reading.origin is Origin.EMULATED and _base(reading) in ANCHORS and os.environ.get(BOARD_COUNTS) == "ticks":
-            return mark_suspect(reading, _TICKS)
-        return reading
+        return replace(reading, exactness=Exactness.SUSPECT, why=_UNPROVEN)
 
     def close(self) -> None:
         """Close all descriptors."""
         for group in self._unique:
             group.close()
-
-
-def _base(reading: Reading) -> str:
-    return reading.metric.partition("@")[0].partition(":")[0]
-
-
-def _missing(reading: Reading, why: str) -> Reading:
-    return replace(reading, value=None, exactness=Exactness.MISSING, why=why)

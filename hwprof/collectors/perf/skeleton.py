@@ -56,6 +56,8 @@ def skeleton(kind: CoreKind, catalog: Catalog, model: str = "") -> str:
         'verified = "documents"    # or the machine on which every event was checked',
         'sources = ["where the codes are from"]',
         "# counters = 6    # programmable ones, as the manual says",
+        "# max_ipc = 4    # instructions that can retire in a cycle",
+        '# at_most = [["branch-misses", "branches"]]    # a part and its whole, of one meaning',
         f"auto = {json.dumps([*KERNELS_OWN[2:], *shown])}",
         "",
         "[match]",

@@ -5,13 +5,15 @@ from __future__ import annotations
 import fnmatch
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from hwprof.collectors.perf.abi import Type
+from hwprof.collectors.perf.names import CACHE, HARDWARE
+from hwprof.collectors.review import CpuBounds
 from hwprof.errors import HwprofError
 
 TABLES = Path(__file__).resolve().parents[2] / "configs" / "cpus"
@@ -66,13 +68,18 @@ class TableEvent:
 
 @dataclass(frozen=True, slots=True)
 class CpuTable:
-    """One file of configs/cpus. `generic`: what a generic name means on this CPU, or `absent: reason`."""
+    """One file of configs/cpus. `generic`: what a generic name means on this CPU, or `absent: reason`.
+
+    `max_ipc`: instructions that can retire in a cycle. `at_most`: pairs of events of one meaning, a part and its whole.
+    """
 
     name: str
     verified: str
     match: tuple[str, ...]
     sources: tuple[str, ...] = ()
     counters: int | None = None
+    max_ipc: float | None = None
+    at_most: tuple[tuple[str, str], ...] = ()
     quirks: tuple[str, ...] = ()
     auto: tuple[str, ...] = ()
     generic: Mapping[str, str] = field(default_factory=dict)
@@ -95,7 +102,8 @@ class CpuTable:
 
 
 _KEYS = {
-    "name", "verified", "match", "sources", "counters", "quirks", "auto", "generic", "events", "absent", "vendor",
+    "name", "verified", "match", "sources", "counters", "max_ipc", "at_most", "quirks", "auto", "generic", "events",
+    "absent", "vendor",
 }  # fmt: skip
 _EVENT_KEYS = {"type", "code", "config", "config1", "meaning", "caveat", "unit"}
 _TYPES = {"hardware": Type.HARDWARE, "cache": Type.HW_CACHE, "raw": Type.RAW}
@@ -126,6 +134,8 @@ def parse_table(text: str, source: str, unreadable: dict[str, str] | None = None
             match=tuple(data["match"]["ids"]),
             sources=tuple(data.get("sources", ())),
             counters=data.get("counters"),
+            max_ipc=data.get("max_ipc"),
+            at_most=_pairs(data.get("at_most", ()), {*events, *data.get("vendor", ())}),
             quirks=tuple(data.get("quirks", ())),
             auto=tuple(data.get("auto", ())),
             generic=data.get("generic", {}),
@@ -135,6 +145,14 @@ def parse_table(text: str, source: str, unreadable: dict[str, str] | None = None
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise HwprofError(f"{source}: {error}", "compare it with the other tables of hwprof/configs/cpus") from error
+
+
+def _pairs(pairs: Sequence[Sequence[str]], own: set[str]) -> tuple[tuple[str, str], ...]:
+    """Pairs of events that this CPU or the kernel has; ValueError where there is none of a name."""
+    found = tuple((part, whole) for part, whole in pairs)
+    if unknown := {name for pair in found for name in pair} - own - set(HARDWARE) - set(CACHE):
+        raise ValueError(f"at_most: {', '.join(sorted(unknown))}: no event of this table")
+    return found
 
 
 def _table_event(name: str, entry: Mapping[str, Any]) -> TableEvent:
@@ -195,3 +213,31 @@ def find_table(
     first = own_tables()[0] if lenient else load_tables(Path(own)) if own else ()
     tables = (*first, *load_tables(directory))
     return next((t for t in tables if t.matches(cpu, pmu, stepping)), None)
+
+
+def bounds_of(machine: Mapping[str, Any]) -> CpuBounds:
+    """What the counts of a machine can't exceed, by its hardware facts; of several kinds of core what all allow.
+
+    A kind without a table allows what no CPU exceeds.
+    """
+    pmus = ("cpu_core", "cpu_atom", "cpu_lowpower") if machine.get("kinds") else ("",)
+    found: list[CpuTable | None] = []
+    for known in machine.get("ids", ()):
+        cpu, stepping = table_id(known)
+        tables = [find_table(cpu, pmu, stepping, lenient=True) for pmu in pmus]
+        found += [table for table in tables if table is not None] or [None]
+    if not found:
+        return CpuBounds()
+    widest = max((table and table.max_ipc) or CpuBounds().max_ipc for table in found)
+    pairs = [frozenset(table.at_most) if table else frozenset() for table in found]
+    return CpuBounds(widest, frozenset.intersection(*pairs))
+
+
+def table_id(known: str) -> tuple[str, str]:
+    """(id, stepping) by which tables know a core, of its id in the facts of a machine (`hwprof.machine.ids`)."""
+    parts = known.split("-")
+    if len(parts) == 5:  # Arm: implementer, architecture, variant, part, revision
+        return f"{int(parts[0], 16):#x}-{int(parts[3], 16):#x}", ""
+    if len(parts) == 4 and parts[2].isdigit() and parts[3].isdigit():  # x86: vendor, family, model, stepping
+        return f"{parts[0]}-{parts[1]}-{int(parts[2]):x}", f"{int(parts[3]):x}"
+    return known, ""

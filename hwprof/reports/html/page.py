@@ -31,8 +31,8 @@ METHOD = (
     "where counted, log instructions per frame; Fisher's z. Below 4 networks no coefficient, 4 to 6 exploratory, "
     "q-values from 7.",
     "Machines, threads, affinities, precisions and input sizes are never pooled. EMULATED: an emulator's time and "
-    "counts. SIMULATED: a model's counts, in columns of their own. SUSPECT: failed validation here, or saw a part of "
-    "the run only. SCALED: shared a counter.",
+    "counts. SIMULATED: a model's counts, in columns of their own. SUSPECT: failed validation here, saw a part of "
+    "the run only, or contradicts another reading. SCALED: shared a counter.",
 )
 # Quantities of a timeline -> the gauges that measure them.
 GAUGES = {

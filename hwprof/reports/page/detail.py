@@ -271,7 +271,7 @@ def warnings(analysis: Analysis, framework: str, doubts: pd.Series) -> list[str]
         ("counted in user mode only", [c for c in found if c.metric.user_only]),
         ("SCALED: events shared counters (multiplexed)", [c for c in found if "scaled" in c.metric.exactness]),
         (
-            "SUSPECT: failed validation on this machine, or saw a part of a run only",
+            "SUSPECT: failed validation on this machine, saw a part of a run only, or contradicts another reading",
             [c for c in found if "suspect" in c.metric.exactness],
         ),
     ):
