@@ -60,8 +60,8 @@ ADVICE: Mapping[str, tuple[str, str]] = {
         "measure it by itself: something continues processes that hwprof has stopped",
     ),
     "slow-sampling": (
-        "sensors were read {kept:.2g} times a second, not {hz:g}: reading {sensors} of them takes {seconds:.2g} s",
-        "a lower gauges.hz, or cores named (--cpus): only those of the case are sampled",
+        "sensors were read {kept:.2g} times a second, not {hz:g} (reading {sensors} of them takes {seconds:.2g} s)",
+        "a lower gauges.hz, a core for the sampler, or cores named (--cpus): only those of the case are sampled",
     ),
     "gauge-failed": ("a sensor stopped answering: {reason}", "its values are missing"),
     "collector-failed": ("the collector {collector} failed: {reason}", "its values are missing"),
