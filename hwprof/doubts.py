@@ -50,6 +50,10 @@ ADVICE: Mapping[str, tuple[str, str]] = {
     ),
     "swapped": ("part of the process lies in swap ({mib:.0f} MiB)", "free memory, or a smaller batch"),
     "throttled": ("the CPU throttled itself while measuring", "cool it, or lower the clock"),
+    "hot": (
+        "measured before the machine had cooled down ({waited_s:.0f} s): {why}",
+        "a longer --cooldown (measure.cooldown_s), a heat sink or fan, or a lower fixed clock",
+    ),
     "frequency-drift": ("the clock moved between {low_ghz:.2f} and {high_ghz:.2f} GHz", "fix the governor"),
     "sampler-shares-core": (
         "no core to spare: the sampler of power and memory runs on the measured cores",

@@ -114,7 +114,7 @@ def observe(what: Observation, events: Sequence[str], backend: PerfStat | None =
     window = dataclasses.replace(window, readings=(*readings, *watcher.readings(window)))
     used = None if used_before is None or used_after is None else used_after - used_before
     window, lost = lost_counts.judge(window, cpu_ns=used)
-    execution: dict[str, Any] = {"pid": what.pid, "elapsed_ns": t1 - t0, "ended": ended}
+    execution: dict[str, Any] = {"pid": what.pid, "elapsed_ns": t1 - t0, "ended": ended, **watcher.facts()}
     if signals.received:
         execution["interrupted"] = signals.received
     run = Run(
