@@ -141,7 +141,7 @@ def _counters(windows: Sequence[Window]) -> list[Doubt]:
 
 def _contention(run: Run, physical_cpus: int) -> list[Doubt]:
     found = []
-    waits, busy = [], []
+    waits, watched, busy = [], [], []  # watched: waits where the use of the CPUs is known
     allowed = cpus_allowed(run.case.cpus, run.host_state)
     for w in run.windows:
         values = {r.metric: r.value for r in w.readings if r.value is not None}
@@ -151,14 +151,16 @@ def _contention(run: Run, physical_cpus: int) -> list[Doubt]:
         if "run-queue-wait" in values:
             of_cpus = [f"{name}[cpu{cpu}]" for cpu in run.case.cpus for name in ("cpu-busy", "cpu-steal")]
             of_all = sum(values.get(name, math.nan) for name in of_cpus) if of_cpus else math.nan
-            waits.append(
-                float(share_taken(values["run-queue-wait"], used, w.elapsed_s, run.case.threads, allowed, of_all))
-            )
+            share = share_taken(values["run-queue-wait"], used, w.elapsed_s, run.case.threads, allowed, of_all)
+            waits.append(float(share))
+            watched += [] if math.isnan(of_all) else [float(share)]
         if not math.isnan(used):
             busy.append(used / w.elapsed_s)
+    threads = run.case.threads
+    if watched and threads > allowed:  # sensors don't resolve slices, in which idle CPUs are not told from others'
+        waits = watched
     if waits and statistics.median(waits) > 0.02:
         found.append(Doubt("other-load", {"percent": 100 * statistics.median(waits)}))
-    threads = run.case.threads
     if threads > 1 and busy and statistics.median(busy) > 0.97 * min(threads, physical_cpus):
         found.append(Doubt("spin-waiting", {"cpus": statistics.median(busy), "threads": threads}))
     return found

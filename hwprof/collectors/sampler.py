@@ -162,6 +162,7 @@ class Sampler:
             return tuple(s for index in range(len(self.gauges)) for s in self._series_of(index))
 
     def _series_of(self, index: int) -> list[Series]:
+        at_ns = tuple(self._columns[index].at)
         return [
             Series(
                 channel.metric,
@@ -171,7 +172,7 @@ class Sampler:
                 channel.origin,
                 channel.cumulative,
                 channel.interval_ns,
-                tuple(self._columns[index].at),
+                at_ns,
                 tuple(None if math.isnan(value) else value for value in values),
                 channel.shape,
             )

@@ -272,6 +272,11 @@ def steal_share(evidence: Evidence) -> float:
     return sum(found) / len(found) if found else 0.0
 
 
+def width(evidence: Evidence) -> float:
+    """How many CPUs its threads can use at once: as many as they are, or as are allowed."""
+    return min(evidence.case.threads, cpus_allowed(evidence.case.cpus, evidence.host))
+
+
 def waiting_share(evidence: Evidence) -> float | None:
     """Share of the time for which a thread was ready and others had its CPU; None: not known."""
     waited = evidence.get(Name.RUN_QUEUE_WAIT)
