@@ -29,12 +29,14 @@ def run(
     cpus: str = "",
     seed: int = 0,
     timeout_s: float = 600.0,
+    cooldown_s: float | None = None,
     results: str | os.PathLike[str] | None = None,
 ) -> list[Run]:
     """Measure one case in `rounds` fresh processes; one `Run` per round, a failed one with its `failure`.
 
-    `size` in pixels (0: the network's own), `window_s` and `timeout_s` in seconds, `iterations` per window. Saved to
-    `results` where a path is given. Raises HwprofError (UsageError, UnknownNetwork, ...) before anything is measured.
+    `size` in pixels (0: the network's own), times in seconds, `iterations` per window. `cooldown_s`: at most, before
+    each run (None: as of an experiment; 0: no wait). Saved to `results` where a path is given. Raises HwprofError
+    (UsageError, UnknownNetwork, ...) before anything is measured.
     """
     from hwprof import store
     from hwprof.plan.experiment import Choice, single
@@ -43,7 +45,8 @@ def run(
 
     choice = Choice(framework, network, size, batch, threads, precision, tuple(sorted((options or {}).items())))
     plan = LoopSettings(window_s=window_s, iterations=iterations, min_iterations=10, events=tuple(events))
-    spec = single(choice, plan, seed=seed, rounds=rounds, cpus=cpus, timeout_s=timeout_s, text="# hwprof.run")
+    heat = {} if cooldown_s is None else {"cooldown_s": cooldown_s}
+    spec = single(choice, plan, seed=seed, rounds=rounds, cpus=cpus, timeout_s=timeout_s, text="# hwprof.run", **heat)
     if results is None:
         return [step.run for step in Runner(spec).run()]
     with store.Results.open(Path(results), create=True) as opened:

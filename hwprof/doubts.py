@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 
+from hwprof.machine.contention import cpus_allowed, share_taken
 from hwprof.records import Doubt, Exactness, Role, Run, Window
 
 # code -> (what it says, with {fields} of the doubt's detail, what to do)
@@ -43,11 +45,15 @@ ADVICE: Mapping[str, tuple[str, str]] = {
         "compare with spin = false; counts per frame include the spinning",
     ),
     "container-limit": (
-        "the cgroup held the process back {times:g} times in a window",
-        "raise cpu.max of the container",
+        "the CPU limit of a control group held the process back {times:g} times in a window",
+        "raise it (docker --cpus, systemd CPUQuota=), also of the groups above it",
     ),
     "swapped": ("part of the process lies in swap ({mib:.0f} MiB)", "free memory, or a smaller batch"),
     "throttled": ("the CPU throttled itself while measuring", "cool it, or lower the clock"),
+    "hot": (
+        "measured before the machine had cooled down ({waited_s:.0f} s): {why}",
+        "a longer --cooldown (measure.cooldown_s), a heat sink or fan, or a lower fixed clock",
+    ),
     "frequency-drift": ("the clock moved between {low_ghz:.2f} and {high_ghz:.2f} GHz", "fix the governor"),
     "sampler-shares-core": (
         "no core to spare: the sampler of power and memory runs on the measured cores",
@@ -57,10 +63,14 @@ ADVICE: Mapping[str, tuple[str, str]] = {
         "{case} used {ms:.1f} ms of CPU time while it was stopped and others were measured",
         "measure it by itself: something continues processes that hwprof has stopped",
     ),
+    "slow-sampling": (
+        "sensors were read {kept:.2g} times a second, not {hz:g} (reading {sensors} of them takes {seconds:.2g} s)",
+        "a lower gauges.hz, a core for the sampler, or cores named (--cpus): only those of the case are sampled",
+    ),
     "gauge-failed": ("a sensor stopped answering: {reason}", "its values are missing"),
     "collector-failed": ("the collector {collector} failed: {reason}", "its values are missing"),
     "other-load": (
-        "the process waited {percent:.1f} % of the window for a CPU",
+        "the process waited {percent:.1f} % of the window for a CPU that others used",
         "something else runs on its cores: stop it, or pin elsewhere (--cpus)",
     ),
     "steal": ("the hypervisor took {percent:.1f} % of CPU time away", "a quieter host; more rounds"),
@@ -131,18 +141,26 @@ def _counters(windows: Sequence[Window]) -> list[Doubt]:
 
 def _contention(run: Run, physical_cpus: int) -> list[Doubt]:
     found = []
-    waits, busy = [], []
+    waits, watched, busy = [], [], []  # watched: waits where the use of the CPUs is known
+    allowed = cpus_allowed(run.case.cpus, run.host_state)
     for w in run.windows:
         values = {r.metric: r.value for r in w.readings if r.value is not None}
         if w.elapsed_s <= 0:
             continue
+        used = values.get("cpu-user-time", math.nan) + values.get("cpu-system-time", math.nan)
         if "run-queue-wait" in values:
-            waits.append(values["run-queue-wait"] / (w.elapsed_s * run.case.threads))
-        if {"cpu-user-time", "cpu-system-time"} <= values.keys():
-            busy.append((values["cpu-user-time"] + values["cpu-system-time"]) / w.elapsed_s)
+            of_cpus = [f"{name}[cpu{cpu}]" for cpu in run.case.cpus for name in ("cpu-busy", "cpu-steal")]
+            of_all = sum(values.get(name, math.nan) for name in of_cpus) if of_cpus else math.nan
+            share = share_taken(values["run-queue-wait"], used, w.elapsed_s, run.case.threads, allowed, of_all)
+            waits.append(float(share))
+            watched += [] if math.isnan(of_all) else [float(share)]
+        if not math.isnan(used):
+            busy.append(used / w.elapsed_s)
+    threads = run.case.threads
+    if watched and threads > allowed:  # sensors don't resolve slices, in which idle CPUs are not told from others'
+        waits = watched
     if waits and statistics.median(waits) > 0.02:
         found.append(Doubt("other-load", {"percent": 100 * statistics.median(waits)}))
-    threads = run.case.threads
     if threads > 1 and busy and statistics.median(busy) > 0.97 * min(threads, physical_cpus):
         found.append(Doubt("spin-waiting", {"cpus": statistics.median(busy), "threads": threads}))
     return found

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hwprof.machine.contention import cpus_allowed, share_taken
 from hwprof.records import Kind, Role, Run
 
 SIGMAS = 3.0
@@ -37,8 +38,8 @@ class Interval(NamedTuple):
 class Speed(NamedTuple):
     """A run's latency in ns, FPS and throughput in frames/s, CPU time in s per frame; None: not known.
 
-    `waiting`: share of the time for which a thread was ready and had no CPU; `stolen`: of the time that the hypervisor
-    took from the case's CPUs.
+    `waiting`: share of the time for which a thread was ready and others had its CPU; `stolen`: of the time that the
+    hypervisor took from the case's CPUs.
     """
 
     latency_ns: float | None = None
@@ -82,21 +83,27 @@ def of_role(run: Run, role: Role) -> Speed:
     frames, case = run.case.batch * len(latencies), run.case
     times = [{r.metric: r.value for r in w.readings if r.value is not None} for w in windows]
     user, system, wait = (_total(times, name) for name in ("cpu-user-time", "cpu-system-time", "run-queue-wait"))
-    steal = _total(times, *(f"cpu-steal[cpu{cpu}]" for cpu in case.cpus)) if case.cpus else None
+    cpu = None if user is None or system is None else user + system
+    busy, steal = (_total(times, *(f"{n}[cpu{c}]" for c in case.cpus)) for n in ("cpu-busy", "cpu-steal"))
+    waiting = None
+    if wait is not None:
+        used, busy_s = (math.nan if v is None else v for v in (cpu, None if busy is None else busy + (steal or 0.0)))
+        allowed = cpus_allowed(case.cpus, run.host_state)
+        waiting = float(share_taken(wait, used, elapsed / 1e9, case.threads, allowed, busy_s))
     return Speed(
         latency,
         fps(case.batch, latency),
         throughput(frames, elapsed),
-        None if user is None or system is None else (user + system) / frames,
-        None if wait is None else wait / (case.threads * elapsed / 1e9),
+        None if cpu is None else cpu / frames,
+        waiting,
         None if steal is None else steal / (len(case.cpus) * elapsed / 1e9),
     )
 
 
 def _total(windows: Sequence[Mapping[str, float]], *metrics: str) -> float | None:
-    """Sum over windows and metrics; None where one of them is missing in a window."""
+    """Sum over windows and metrics; None where one of them is missing in a window, or there are none."""
     values = [window.get(metric) for window in windows for metric in metrics]
-    return None if any(v is None for v in values) else sum(v for v in values if v is not None)
+    return None if not values or any(v is None for v in values) else sum(v for v in values if v is not None)
 
 
 def three_sigma(latencies: ArrayLike) -> NDArray[np.bool_]:

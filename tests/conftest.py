@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from hwprof import plugins
+from hwprof.collectors import cooldown
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.protocol import Available
+from hwprof.collectors.thermal import Heat
 from hwprof.store import Results
 from tests import recorded_machines
 from tests.fleet import Fleet
@@ -125,6 +127,14 @@ def _nothing_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("COLUMNS", "110")  # what is printed has the same lines in every terminal, and without one
     monkeypatch.setenv("HWPROF_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HWPROF_ENVIRONMENTS", str(tmp_path / "environments"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_cooling_down() -> Iterator[None]:
+    """No test waits for the machine that it runs on to cool down."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cooldown, "heat", lambda: Heat())
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -103,8 +103,8 @@ def test_the_example_gauge_shows_its_speed_and_not_a_share_of_it(
     fan = tmp_path / "root/sys/class/hwmon/hwmon0/fan1_input"
     fan.parent.mkdir(parents=True)
     fan.write_text("1500\n")
-    seconds = iter(range(10))
-    sampler = Sampler(gauges(None, root=str(tmp_path / "root")), clock=lambda: next(seconds) * 10**9)
+    halves = iter(range(20))  # read at the begin and the end of each sample
+    sampler = Sampler(gauges(None, root=str(tmp_path / "root")), clock=lambda: next(halves) * 5 * 10**8)
     for _ in range(10):
         sampler.tick()
     window = Window(0, Role.COUNTED, 0, 10**9, 8 * 10**9, (200_000_000,) * 31)

@@ -46,6 +46,19 @@ def test_waiting_for_a_cpu_and_spinning_are_doubted() -> None:
     assert "spin-waiting" not in codes(run_of(window(Role.BARE, [100] * 50, *calm), threads=2))
 
 
+def test_idle_cpus_of_a_serial_part_are_no_other_load_where_the_cpus_were_watched() -> None:
+    def of(watched: bool) -> set[str]:
+        times = {"run-queue-wait": 1.0, "cpu-user-time": 1.5, "cpu-system-time": 0.0}
+        cpus = {f"{name}[cpu{n}]": value for n in (0, 1) for name, value in (("cpu-busy", 0.75), ("cpu-steal", 0.0))}
+        slices = [window(Role.BARE, [100] * 50, *(Reading(n, v, "s") for n, v in times.items())) for _ in range(2)]
+        times |= cpus if watched else {}
+        stretch = window(Role.BARE, [100] * 50, *(Reading(n, v, "s") for n, v in times.items()))
+        return codes(Run("1", Case("f", "n", "", 32, threads=4, cpus=(0, 1)), windows=(*slices, stretch)))
+
+    assert "other-load" in of(watched=False)
+    assert "other-load" not in of(watched=True)
+
+
 def test_every_doubt_has_advice_and_an_unknown_one_is_shown_as_it_is() -> None:
     assert all(says and advice for says, advice in doubts.ADVICE.values())
     assert "1.5" in doubts.text(Doubt("noisy", {"ratio": 1.5}))

@@ -20,7 +20,7 @@ import sys
 from contextlib import ExitStack
 from typing import Any
 
-from hwprof.cli.options import RangeAction, add_case, add_results
+from hwprof.cli.options import RangeAction, add_case, add_results, notify
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, NotAvailable, ResultsError, UsageError
 from hwprof.printable import encodable_data
 from hwprof.records import to_json
@@ -127,7 +127,7 @@ def intervene(found: Any, source: Any, args: argparse.Namespace) -> int:
     for planned in plans:
         for title, why in planned.impossible.items():
             print(f"hwprof: {title}: left as it is: {why}", file=sys.stderr)
-        for step in Runner(planned.experiment, source.results).run():
+        for step in Runner(planned.experiment, source.results, notify=notify).run():
             outcome = "done" if step.run.failure is None else f"failed: {step.run.failure.message}"
             failed += step.run.failure is not None
             print(f"hwprof: [{step.done}/{step.total}] {step.run.case.title}: {outcome}", file=sys.stderr)

@@ -87,6 +87,14 @@ CASE = {
     "timeout": _option(
         "--timeout", action=RangeAction, of="timeout_s", default=600.0, metavar="S", help="for one round"
     ),
+    "cooldown": _option(
+        "--cooldown",
+        action=RangeAction,
+        of="cooldown_s",
+        default=None,
+        metavar="S",
+        help="before each run wait until the machine is as cool as at the start, S s at most (default: 60; 0: don't)",
+    ),
     "seed": _option("--seed", action=RangeAction, default=0, help="of weights and inputs"),
     "simulate": _option("--simulate", nargs="?", const="callgrind", default=None, metavar="TOOL"),
     "json": _option("--json", action="store_true", help="one JSON document"),
@@ -137,6 +145,18 @@ def show_progress(items: Iterable[T], line: Callable[[int, T], str]) -> Iterator
         yield item
     if shows:
         print("\r\033[K", end="", file=sys.stderr)
+
+
+def cooldown_s(args: argparse.Namespace) -> float:
+    """--cooldown, or its default."""
+    from hwprof.collectors.cooldown import LIMIT_S
+
+    return LIMIT_S if args.cooldown is None else float(args.cooldown)
+
+
+def notify(text: str) -> None:
+    """A line on stderr about what takes long."""
+    print(f"hwprof: {text}", file=sys.stderr, flush=True)
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:

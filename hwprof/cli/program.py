@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import RangeAction, refuse_case, results_of
+from hwprof.cli.options import RangeAction, cooldown_s, notify, refuse_case, results_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK, NotAvailable, UsageError, sentence
 from hwprof.plan.options import split_events
 from hwprof.printable import encodable_data
@@ -67,7 +67,7 @@ def check(args: argparse.Namespace) -> None:
     remedy = "the command's own options belong behind its name; hwprof's -r, -e, --cpus, --frames come before --"
     refuse_case(args, FOREIGN, remedy)
     if args.pid is not None:
-        for name in ("frames", "fps_from", "cpus", "rounds"):
+        for name in ("frames", "fps_from", "cpus", "rounds", "cooldown"):
             if getattr(args, name):
                 raise UsageError(f"--{name.replace('_', '-')} is not for --pid", "the process runs already, once")
     elif args.duration is not None:
@@ -133,6 +133,7 @@ def exit_code(runs: list[Run]) -> int:
 
 def runs_of(args: argparse.Namespace) -> Iterator[Run]:
     """The runs as they are measured; everything that can be refused is refused before the first."""
+    from hwprof.collectors.cooldown import CoolDown
     from hwprof.machine.cpus import check_cpus, parse_cpus
     from hwprof.programs.attach import Observation, command_line, observe
     from hwprof.programs.child import find
@@ -160,7 +161,7 @@ def runs_of(args: argparse.Namespace) -> Iterator[Run]:
     find(order.argv)
     backend = _backend(args, events)
     _require(args, events, backend)
-    return CommandRunner(order, backend).run()
+    return CommandRunner(order, backend, cooldown=CoolDown(cooldown_s(args), notify)).run()
 
 
 def _require(args: argparse.Namespace, events: tuple[str, ...], backend: Any) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hwprof.cli import program as commands
-from hwprof.cli.options import RangeAction, add_case, add_results, choice_of, results_of
+from hwprof.cli.options import RangeAction, add_case, add_results, choice_of, cooldown_s, notify, results_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, EXIT_UNAVAILABLE, NotAvailable, UsageError
 from hwprof.plan.options import split_events
 from hwprof.printable import encodable_data
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     case("iterations", help="per window (default: as many as fit in --window)")
     case("window")
     case("timeout", help="for one round; conversions get as much, and 600 at least (default: 600)")
-    case("seed")
+    case("cooldown", "seed")
     case(
         "simulate",
         help="add a simulated run, batch 1 only: callgrind (default), or riscv64, riscv64:v=false, riscv64:vlen=128: "
@@ -63,7 +63,7 @@ def main(args: argparse.Namespace) -> int:
     runs = []
     with results_of(args) as results:
         # closed before the results: an interrupt ends the simulated runs that are under way
-        with closing(Runner(spec, results, commands.launcher(args)).run()) as steps:
+        with closing(Runner(spec, results, commands.launcher(args), notify=notify).run()) as steps:
             for step in steps:
                 # as it is read back: what failed validation on this host is suspect then
                 runs.append(step.run if results is None else results.find(step.run.uid))
@@ -120,6 +120,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
         rounds=3 if args.rounds is None else args.rounds,
         cpus=args.cpus,
         timeout_s=args.timeout,
+        cooldown_s=cooldown_s(args),
         require=tuple(e for e in events if e != "auto") if args.strict else (),
         simulation=Simulation("always" if args.simulate else "never", (), args.timeout, args.simulate or "callgrind"),
         meter=args.meter,

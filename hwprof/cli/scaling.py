@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import RangeAction, add_case, add_results, choice_of, results_of, writing
+from hwprof.cli.options import RangeAction, add_case, add_results, choice_of, cooldown_s, notify, results_of, writing
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
 from hwprof.plan.options import split_events
 from hwprof.records import Run
@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     case("option", help="of the framework, as spin=false")
     case("window", help="seconds measured in each process (default: 1)")
     case("timeout", default=120.0, help="for one round (default: 120)")
+    case("cooldown")
     case("seed", help="of weights, inputs and the order of rounds")
     add("-o", "--output", metavar="FILE", help="a figure: FILE.svg and FILE.png")
     case("json", "no_save")
@@ -50,7 +51,7 @@ def main(args: argparse.Namespace) -> int:
     spec = experiment_of(args)
     runs: list[Run] = []
     with results_of(args) as results:
-        for step in Runner(spec, results).run():
+        for step in Runner(spec, results, notify=notify).run():
             runs.append(step.run)
             outcome = "done" if step.run.failure is None else step.run.failure.message
             print(f"hwprof: [{step.done}/{step.total}] {step.run.case.title}: {outcome}", file=sys.stderr)
@@ -107,6 +108,7 @@ def experiment_of(args: argparse.Namespace) -> Experiment:
         seed=args.seed,
         rounds=args.rounds,
         timeout_s=args.timeout,
+        cooldown_s=cooldown_s(args),
         idle_baseline_s=0.0,
         text="# hwprof scaling",
     )

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwprof.cli.options import add_results
+from hwprof.cli.options import add_results, notify
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from hwprof.records import Failure
 
@@ -50,7 +50,7 @@ def main(args: argparse.Namespace) -> int:
     count = 0
     with store.Results.open(path, create=True) as results:
         results.ensure_writable()
-        runner = Runner(spec, results, retry_failed=args.retry_failed)
+        runner = Runner(spec, results, retry_failed=args.retry_failed, notify=notify)
         try:
             with closing(runner.run()) as steps:  # ends the workers before the results are closed
                 for step in steps:

@@ -27,7 +27,7 @@ from hwprof.collectors.protocol import (
 from hwprof.machine import files
 from hwprof.machine.clock import clock_ns
 from hwprof.machine.files import ROOT
-from hwprof.machine.limits import cgroup
+from hwprof.machine.limits import control_groups
 from hwprof.records import Counter, Shape, Snapshot
 
 RUSAGE = (
@@ -220,6 +220,8 @@ class MigrationsCollector:
         yield MigrationsSession(self._root, "self" if target.pid is None else str(target.pid))
 
 
+# Of a control group's cpu.stat, in seconds: version 2 writes microseconds, version 1 nanoseconds.
+THROTTLED_TIMES = {"throttled_usec": 1e-6, "throttled_time": 1e-9}
 JIFFY_FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 
 
@@ -239,25 +241,42 @@ def gauges(pid: int | None, root: str = "/") -> Sequence[Gauge]:
                 )
                 readers.append(partial(reader.get, cpu, metric))
         found.append(Sensors("cpu", channels, readers))
-    group = cgroup(base, pid)
-    if group is not None and (group / "cpu.stat").exists():
-        names = {"nr_throttled": ("cgroup-throttled", "", 1.0), "throttled_usec": ("cgroup-throttled-time", "s", 1e-6)}
-        there = {k: v for k, v in names.items() if k in files.fields(files.read(group / "cpu.stat"))}
-        found.append(
-            Sensors(
-                "cgroup",
-                [
-                    Channel(m, unit, "", "cgroup:cpu.stat", cumulative=True, scale=s, shape=Shape.TOTAL)
-                    for m, unit, s in there.values()
-                ],
-                [partial(_field, group / "cpu.stat", key) for key in there],
-            )
-        )
+    found += _throttling(control_groups("cpu", base, pid))
     return found
 
 
-def _field(path: Path, key: str) -> float | None:
-    return files.fields(files.read(path)).get(key)
+def _throttling(groups: Sequence[Path]) -> list[Gauge]:
+    """How often, and for how long, a CPU limit of the process's control group or of one above it held it back.
+
+    The kernel counts in the group that has the limit. Times of several levels may overlap; since Linux 6.6 it also
+    tells of each group how long limits of any level held it.
+    """
+    stats = [path for group in groups if "nr_throttled" in files.fields(files.read(path := group / "cpu.stat"))]
+    if not stats:
+        return []
+    own = (
+        path for group in groups if THROTTLED_TIMES.keys() & files.fields(files.read(path := group / "cpu.stat.local"))
+    )
+    local = next(own, None)
+    times = stats if local is None else [local]
+    source = f"cgroup:{times[0].name}"
+    channels = [
+        Channel("cgroup-throttled", "", "", "cgroup:cpu.stat", cumulative=True, shape=Shape.TOTAL),
+        Channel("cgroup-throttled-time", "s", "", source, cumulative=True, shape=Shape.TOTAL),
+    ]
+    readers = [partial(_sum_of, stats, {"nr_throttled": 1.0}), partial(_sum_of, times, THROTTLED_TIMES)]
+    return [Sensors("cgroup", channels, readers)]
+
+
+def _sum_of(paths: Sequence[Path], units: Mapping[str, float]) -> float | None:
+    """Sum over files of the fields in `units`, each times its unit; None where a file can't be read."""
+    total = 0.0
+    for path in paths:
+        values = [value * units[key] for key, value in files.fields(files.read(path)).items() if key in units]
+        if not values:
+            return None
+        total += sum(values)
+    return total
 
 
 class _Stat:

@@ -6,12 +6,15 @@ import itertools
 import statistics
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from hwprof.collectors.protocol import Channel
+from hwprof.collectors.vocabulary import Name
 from hwprof.records import Reading, Series, Shape, Window, missing
 
+# Metrics with a channel for each core, labelled as the kernel calls it: cpu0.
+CORE_METRICS = frozenset({Name.CPU_BUSY, Name.CPU_STEAL, Name.CPU_FREQUENCY, Name.THROTTLE_EVENTS})
 # A level or an energy is refused for a window of fewer sensor intervals than this.
 LEAST_INTERVALS = 5
 
@@ -42,6 +45,13 @@ class Sensors:
             self._last[index] = raw
             values.append((raw + self._offset[index]) * channel.scale)
         return values
+
+    def of_cores(self, cpus: Sequence[int]) -> Self:
+        """The same gauge without what it tells of each other core."""
+        ours = {f"cpu{cpu}" for cpu in cpus}
+        pairs = zip(self.channels, self.readers, strict=True)
+        kept = [(c, read) for c, read in pairs if c.metric not in CORE_METRICS or c.label in ours]
+        return replace(self, channels=[c for c, _ in kept], readers=[read for _, read in kept])
 
     def readings(self, series: Sequence[Series], window: Window) -> list[Reading]:
         """One reading per channel: difference of a running total, mean of a level."""

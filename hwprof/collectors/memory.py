@@ -9,7 +9,7 @@ from hwprof.collectors.gauge import Sensors
 from hwprof.collectors.protocol import Channel, Gauge
 from hwprof.machine import files
 from hwprof.machine.files import ROOT
-from hwprof.machine.limits import cgroup
+from hwprof.machine.limits import memory_left
 
 STATUS = {"VmRSS": "rss", "VmHWM": "peak-rss", "VmSwap": "swap"}
 
@@ -38,14 +38,9 @@ def pss(pid: int, root: Path = ROOT) -> Mapping[str, int]:
 
 
 def headroom(root: Path = ROOT) -> int | None:
-    """Bytes that can still be used: the lesser of what the kernel calls available and what the cgroup leaves."""
+    """Bytes that can still be used: the lesser of what the kernel calls available and what control groups leave."""
     meminfo = files.fields(files.read(root / "proc/meminfo"))
     left = [meminfo["MemAvailable"] * 1024] if "MemAvailable" in meminfo else []
-    group = cgroup(root, None)
-    if group is not None:
-        limit, used = files.number(group / "memory.max"), files.number(group / "memory.current")
-        if limit is not None and used is not None:
-            # file pages count as used but go when they must
-            reclaimable = files.fields(files.read(group / "memory.stat")).get("inactive_file", 0)
-            left.append(limit - used + reclaimable)
-    return min(left) if left else None
+    if (within := memory_left(root)) is not None:
+        left.append(within)
+    return min(left, default=None)

@@ -7,6 +7,7 @@ whole (a core domain within its package) have labels of their own and are never 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from hwprof.records import Reading, Series, Shape, Window, missing
 RAPL_INTERVAL_NS = 1_000_000
 HWMON_INTERVAL_NS = 35_000_000  # INA226 by default; the file update_interval says otherwise
 SUPPLY_INTERVAL_NS = 1_000_000_000
+LEAST_RESTS = 3  # of a power, to be called regular
 Found = tuple[Channel, Callable[[], float | None]]
 
 
@@ -35,7 +37,8 @@ class PowerSensors(Sensors):
         """`energy[label]` in J and `power[label]` in W of one window, from whichever of the two the sensor gives."""
         found = []
         for one in series:
-            first = plain(one, window)
+            slowest = max(one.interval_ns, observed_interval_ns(one))
+            first = plain(replace(one, interval_ns=slowest), window)
             found.append(first)
             other = "power" if one.metric == "energy" else "energy"
             unit = "W" if other == "power" else "J"
@@ -53,6 +56,27 @@ class PowerSensors(Sensors):
                 else:
                     found.append(Reading(name, joules, **common))
         return found
+
+
+def observed_interval_ns(series: Series) -> int:
+    """How often a sensor has a new value at most, as its samples show; 0: not known.
+
+    A total of energy grows all the time: while it stood still the sensor had nothing new. A power may rest, so that
+    only changes at regular distances are the sensor's own. RAPL's interval is known, and a part of a package may be
+    switched off.
+    """
+    if series.source.startswith("powercap:"):
+        return 0
+    rests: list[tuple[int, int]] = []  # samples of one value, the time from the first to the last of them
+    for _, same in itertools.groupby(samples(series), key=lambda sample: sample[1]):
+        times = [at for at, _ in same]
+        rests.append((len(times), times[-1] - times[0]))
+    if series.cumulative:
+        return max((time for _, time in rests), default=0)
+    between = rests[1:-1]  # from a change to a change
+    lengths, longest = [count for count, _ in between], max((time for _, time in between), default=0)
+    regular = len(between) >= LEAST_RESTS and min(lengths) > 2 and max(lengths) - min(lengths) <= 2
+    return longest if regular else 0
 
 
 def gauges(pid: int | None, root: str = "/") -> Sequence[Gauge]:
@@ -137,6 +161,9 @@ def _inputs(chip: Path, kind: str) -> list[Path]:
 
 def _sensor(chip: Path, name: str, metric: str, path: Path, interval: int) -> Found:
     stem, total = path.name.rsplit("_", 1)[0], metric == "energy"
+    # a meter's mean over some time is that of a window only where the window is much longer
+    mean_ms = files.number(chip / f"{stem}_average_interval") if path.name.endswith("_average") else None
+    interval = max(interval, (mean_ms or 0) * 1_000_000)
     label = f"{name}/{files.read(chip / f'{stem}_label') or stem}"
     unit = "J" if total else "W"
     channel = Channel(metric, unit, label, f"hwmon:{name}", cumulative=total, scale=1e-6, interval_ns=interval)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from hwprof.collectors.protocol import Gauge
 from hwprof.machine.clock import clock_ns
 from hwprof.records import Doubt, Reading, Series, Window
+
+MOST_VALUES = 1 << 20  # kept of one gauge: 8 MiB
+# A doubt where fewer than this share of the samples was taken, over a time in which so many were due.
+LEAST_SHARE, LEAST_SAMPLES = 0.8, 10
 
 
 def gauge_failure(name: str, error: Exception) -> Doubt:
@@ -19,10 +25,53 @@ def gauge_failure(name: str, error: Exception) -> Doubt:
 
 
 @dataclass(slots=True)
+class Rate:
+    """What the thread of a sampler did: samples, the time that they should have taken and that they took."""
+
+    samples: int = 0
+    due_s: float = 0.0
+    elapsed_s: float = 0.0
+    reading_s: float = 0.0
+
+    def add(self, due_s: float, elapsed_s: float, reading_s: float) -> None:
+        """One sample, and how long after the one before it."""
+        self.samples += 1
+        self.due_s += due_s
+        self.elapsed_s += elapsed_s
+        self.reading_s += reading_s
+
+    @property
+    def sample_s(self) -> float:
+        """Mean time that one sample takes."""
+        return self.reading_s / self.samples
+
+
+class Columns:
+    """The samples of one gauge as packed numbers: times in ns, and a column per channel (NaN: no answer)."""
+
+    def __init__(self, channels: int) -> None:
+        self.at = array("q")
+        self.values = [array("d") for _ in range(channels)]
+        self._most = max(2, MOST_VALUES // max(1, channels))
+
+    def add(self, at_ns: int, values: Sequence[float | None]) -> bool:
+        """One more sample. Where there are too many, every second one is dropped, and this returns True."""
+        self.at.append(at_ns)
+        for column, value in zip(self.values, values, strict=True):
+            column.append(math.nan if value is None else value)
+        if len(self.at) <= self._most:
+            return False
+        self.at = self.at[::2]
+        self.values = [column[::2] for column in self.values]
+        return True
+
+
+@dataclass(slots=True)
 class Sampler:
     """Samples `gauges` `hz` times a second from a thread of the launcher, or once per `tick()` without one.
 
-    A gauge that raises is kept out from then on, and a doubt says why; the others go on.
+    A gauge that raises is kept out from then on, and a doubt says why; the others go on. Memory is bounded: where a
+    gauge has MOST_VALUES, every second sample is dropped, and from then on half as many are taken.
     """
 
     gauges: Sequence[Gauge]
@@ -30,17 +79,18 @@ class Sampler:
     avoid: Sequence[int] = ()  # the measured process's cores
     clock: Callable[[], int] = clock_ns
     allowed: Callable[[], set[int]] = lambda: os.sched_getaffinity(0)
-    _at: list[list[int]] = field(default_factory=list)
-    _values: list[list[list[float | None]]] = field(default_factory=list)
+    _columns: list[Columns] = field(default_factory=list)
     _failed: set[int] = field(default_factory=set)
     _doubts: list[Doubt] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _thread: threading.Thread | None = None
+    _period_s: float = 0.0
+    _rate: Rate = field(default_factory=Rate)
 
     def __post_init__(self) -> None:
-        self._at = [[] for _ in self.gauges]
-        self._values = [[[] for _ in gauge.channels] for gauge in self.gauges]
+        self._columns = [Columns(len(gauge.channels)) for gauge in self.gauges]
+        self._period_s = 1.0 / self.hz
 
     def start(self) -> None:
         """Sample from now on, beginning with one sample at once; after `stop` too."""
@@ -59,8 +109,21 @@ class Sampler:
 
     def _loop(self) -> None:
         self.pin()
-        while not self._stop.wait(1.0 / self.hz):
+        self.sample_until(self._stop.wait)
+
+    def sample_until(self, wait: Callable[[float], bool]) -> None:
+        """Sample in turn with `wait` (seconds), until that returns True.
+
+        Sensors that are slow to read get at most half of the time: the sampler may run on a measured core.
+        """
+        begin, took_s = self.clock(), 0.0
+        while not wait(max(self._period_s - took_s, took_s)):
+            due_s, now = self._period_s, self.clock()
             self.tick()
+            end = self.clock()
+            took_s = (end - now) / 1e9
+            self._rate.add(due_s, (end - begin) / 1e9, took_s)
+            begin = end
 
     def pin(self) -> None:
         """Move this thread off the measured cores, or record that there is no core to spare."""
@@ -72,11 +135,12 @@ class Sampler:
             os.sched_setaffinity(threading.get_native_id(), spare)
 
     def tick(self) -> None:
-        """One sample of every gauge."""
+        """One sample of every gauge. Its time is the middle of the time that reading it took."""
         with self._lock:
             for index, gauge in enumerate(self.gauges):
                 if index in self._failed:
                     continue
+                begin = self.clock()
                 try:
                     values = [None if value is None else float(value) for value in gauge.sample()]
                     if len(values) != len(gauge.channels):
@@ -84,9 +148,8 @@ class Sampler:
                 except Exception as error:  # noqa: BLE001  a third party's gauge may raise anything
                     self._lose(index, error)
                     continue
-                self._at[index].append(self.clock())
-                for channel, value in zip(self._values[index], values, strict=True):
-                    channel.append(value)
+                if self._columns[index].add((begin + self.clock()) // 2, values):
+                    self._period_s *= 2
 
     def _lose(self, index: int, error: Exception) -> None:
         if index not in self._failed:
@@ -99,6 +162,7 @@ class Sampler:
             return tuple(s for index in range(len(self.gauges)) for s in self._series_of(index))
 
     def _series_of(self, index: int) -> list[Series]:
+        at_ns = tuple(self._columns[index].at)
         return [
             Series(
                 channel.metric,
@@ -108,11 +172,11 @@ class Sampler:
                 channel.origin,
                 channel.cumulative,
                 channel.interval_ns,
-                tuple(self._at[index]),
-                tuple(values),
+                at_ns,
+                tuple(None if math.isnan(value) else value for value in values),
                 channel.shape,
             )
-            for channel, values in zip(self.gauges[index].channels, self._values[index], strict=True)
+            for channel, values in zip(self.gauges[index].channels, self._columns[index].values, strict=True)
         ]
 
     def readings(self, window: Window) -> tuple[Reading, ...]:
@@ -127,6 +191,18 @@ class Sampler:
                 self._lose(index, error)
         return tuple(found)
 
+    def facts(self) -> dict[str, float]:
+        """Samples per second asked for and kept, and seconds that one takes; kept ones: not known without any."""
+        found = {"hz": self.hz}
+        if self._rate.samples:
+            found |= {"kept_hz": self._rate.samples / self._rate.elapsed_s, "sample_s": self._rate.sample_s}
+        return found
+
     def doubts(self) -> list[Doubt]:
-        """Cores shared with the measurement, gauges that failed."""
-        return list(self._doubts)
+        """Cores shared with the measurement, gauges that failed, a rate that was not kept."""
+        rate, found = self._rate, list(self._doubts)
+        if rate.elapsed_s >= LEAST_SAMPLES / self.hz and rate.due_s < LEAST_SHARE * rate.elapsed_s:
+            channels = sum(len(gauge.channels) for gauge in self.gauges)
+            detail = {"kept": rate.samples / rate.elapsed_s, "hz": self.hz, "sensors": channels}
+            found.append(Doubt("slow-sampling", {**detail, "seconds": rate.sample_s}))
+        return found

@@ -55,6 +55,7 @@ class Name(enum.StrEnum):
     PEAK_RSS = "peak-rss"
     SWAP = "swap"
     # gauges of the machine and of its control groups
+    CPU_BUSY = "cpu-busy"
     CPU_STEAL = "cpu-steal"
     CGROUP_THROTTLED = "cgroup-throttled"
     CGROUP_THROTTLED_TIME = "cgroup-throttled-time"

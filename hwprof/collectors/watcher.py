@@ -11,7 +11,7 @@ from typing import Any
 
 from hwprof import plugins
 from hwprof.collectors import memory, meter, power, thermal
-from hwprof.collectors.gauge import values_of_windows
+from hwprof.collectors.gauge import Sensors, values_of_windows
 from hwprof.collectors.protocol import Gauge
 from hwprof.collectors.review import RunFacts, review
 from hwprof.collectors.sampler import Sampler, gauge_failure
@@ -57,7 +57,9 @@ class GaugeWatcher:
                 gauges += make(pid)
             except Exception as error:  # noqa: BLE001  a third party's gauge may raise anything
                 self._failed.append(gauge_failure(name, error))
-        self._sampler = Sampler(gauges, self.hz, self.cpus)
+        if self.cpus:  # of 128 cores the clocks alone take two seconds to read
+            gauges = [gauge.of_cores(self.cpus) if isinstance(gauge, Sensors) else gauge for gauge in gauges]
+        self._sampler = Sampler([gauge for gauge in gauges if gauge.channels], self.hz, self.cpus)
         self._sampler.start()
 
     def pause(self) -> None:
@@ -115,9 +117,9 @@ class GaugeWatcher:
                 found.append(power.above_idle(reading, self.idle_w[label], window))
         return tuple(found)
 
-    def facts(self) -> dict[str, int]:
-        """Proportional and unique set size as last seen between windows."""
-        return dict(self._memory)
+    def facts(self) -> dict[str, Any]:
+        """Proportional and unique set size as last seen between windows, and how often sensors were read."""
+        return {**self._memory, **({"sampling": self._sampler.facts()} if self._sampler else {})}
 
     def doubts(self, windows: Sequence[Window]) -> list[Doubt]:
         """What the gauges have against this run."""

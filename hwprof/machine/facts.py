@@ -20,7 +20,7 @@ from hwprof.machine import ids as machine_ids
 from hwprof.machine import virtual
 from hwprof.machine.cpus import online_cpus, parse_cpus, speed
 from hwprof.machine.files import ROOT, read
-from hwprof.machine.limits import cgroup
+from hwprof.machine.limits import cpu_limit
 
 # What firmware says where its maker said nothing
 NO_NAME = frozenset({"", "to be filled by o.e.m.", "system manufacturer", "system product name", "default string"})
@@ -209,20 +209,6 @@ def volatile(root: Path = ROOT) -> dict[str, Any]:
         "khz": {path.parents[1].name: int(text) for path in sorted(clocks) if (text := read(path))},
     }
     return {key: value for key, value in moment.items() if value not in (None, {})}
-
-
-def cpu_limit(root: Path = ROOT) -> str | None:
-    """`quota period` in microseconds: the tightest of the process's control group and those above; None: no limit."""
-    group, top = cgroup(root, None), root / "sys/fs/cgroup"
-    tightest: tuple[float, str] | None = None
-    while group is not None and group.is_relative_to(top):
-        quota, period = read(group / "cpu.cfs_quota_us"), read(group / "cpu.cfs_period_us")  # version 1
-        text = read(group / "cpu.max") or f"{quota} {period}"
-        limit = re.fullmatch(r"(\d+) ([1-9]\d*)", text)  # no limit is "max" or -1
-        if limit and (tightest is None or int(limit[1]) / int(limit[2]) < tightest[0]):
-            tightest = int(limit[1]) / int(limit[2]), text
-        group = group.parent
-    return tightest[1] if tightest else None
 
 
 def _meminfo(root: Path) -> dict[str, int]:

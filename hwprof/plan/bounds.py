@@ -59,6 +59,7 @@ RANGES: Mapping[str, Range] = {
     "alone_s": seconds(3600),
     "warmup_s": seconds(3600),
     "idle_baseline_s": seconds(3600, zero=True),
+    "cooldown_s": seconds(3600, zero=True),
     "timeout_s": seconds(7 * DAY_S),
     "budget_s": seconds(7 * DAY_S, zero=True),
     "duration_s": seconds(30 * DAY_S),

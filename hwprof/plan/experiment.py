@@ -17,6 +17,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from hwprof.collectors.cooldown import LIMIT_S
 from hwprof.collectors.simulators import simulator
 from hwprof.errors import BadExperiment, UsageError
 from hwprof.frameworks.calibration import COUNT, Calibration
@@ -56,6 +57,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[Any, Any]]] = {
         "warmup_max_s": (float, 5.0),
         "warmup_iterations": (int, 0),
         "timeout_s": (float, 120.0),
+        "cooldown_s": (float, LIMIT_S),
     },
     "counters": {"events": ([str], ["auto"]), "require": ([str], []), "multiplex": (bool, False)},
     "simulate": {
@@ -106,6 +108,7 @@ class Experiment:
     cpus: str = ""
     plan: LoopSettings = field(default_factory=LoopSettings)
     timeout_s: float = 120.0
+    cooldown_s: float = LIMIT_S  # at most, before each run; 0: none
     require: tuple[str, ...] = ()
     simulation: Simulation = field(default_factory=Simulation)
     gauge_hz: float = 10.0
@@ -125,6 +128,8 @@ class Experiment:
                 del choice["cpus"]
         if self.policy == "default":  # so that experiments from before there was a policy are the same
             del plain["policy"]
+        if self.cooldown_s == LIMIT_S:
+            del plain["cooldown_s"]
         if not self.one_set:
             del plain["one_set"]
         if not any(choice.precision in QUANTISED for choice in self.choices):
@@ -209,6 +214,7 @@ def parse(text: str, origin: str, base: Path | None = None) -> Experiment:
             multiplex=counters["multiplex"],
         ),
         timeout_s=measure["timeout_s"],
+        cooldown_s=measure["cooldown_s"],
         require=tuple(counters["require"]),
         simulation=Simulation(simulate["when"], tuple(simulate["networks"]), simulate["budget_s"], simulate["tool"]),
         gauge_hz=gauges["hz"],

@@ -117,7 +117,7 @@ def observe(what: Observation, events: Sequence[str], backend: PerfStat | None =
     hardware, series = facts["hardware"], watcher.series()
     known = facts_of((), hardware, facts["host_state"], bounds_of(hardware), cpu_ns=used, series=series)
     window, lost = review(window, known)
-    execution: dict[str, Any] = {"pid": what.pid, "elapsed_ns": t1 - t0, "ended": ended}
+    execution: dict[str, Any] = {"pid": what.pid, "elapsed_ns": t1 - t0, "ended": ended, **watcher.facts()}
     if signals.received:
         execution["interrupted"] = signals.received
     run = Run(

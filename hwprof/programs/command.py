@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hwprof import doubts
+from hwprof.collectors.cooldown import CoolDown
 from hwprof.collectors.cpu import RUSAGE
 from hwprof.collectors.perf.tables import bounds_of
 from hwprof.collectors.readings import missing_readings
@@ -86,6 +87,7 @@ class CommandRunner:
     order: Order
     backend: Backend
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    cooldown: CoolDown = field(default_factory=lambda: CoolDown(0.0))  # before each execution
 
     def run(self) -> Iterator[Run]:
         """One Run per round; the last one has a failure where the command failed. Raises where it can't be run."""
@@ -109,7 +111,7 @@ class CommandRunner:
 
     def execute(self, index: int) -> Execution:
         """Run the command once, with pass `index` of the counters."""
-        order = self.order
+        order, cooling = self.order, self.cooldown.wait(self.order.cpus)
         with ExitStack() as stack:
             pipes, stdout, stderr = self._pipes(stack)
             environ = {**os.environ, **order.environ}
@@ -152,6 +154,7 @@ class CommandRunner:
             "elapsed_ns": ended.at_ns - t0,
             "fps": fps,
             **peak_rss(child.used, ended.usage, series, window),
+            **watcher.facts(),
         }
         if order.fps_from:
             facts["fps_matches"] = search.matches
@@ -159,8 +162,11 @@ class CommandRunner:
             facts["figures"] = {name: one.value for name, one in figures.items()}
         if signals.received:
             facts["interrupted"] = signals.received
+        if cooling is not None:
+            facts["cooldown"] = cooling.facts()
+        found = [*watcher.doubts([window]), *lost, *(cooling.doubts() if cooling is not None else ())]
         failure = failure_of(order.argv[0], ended) or self._no_fps(search)
-        return Execution(window, ended, fps, series, (*watcher.doubts([window]), *lost), facts, failure)
+        return Execution(window, ended, fps, series, tuple(found), facts, failure)
 
     def _pipes(self, stack: ExitStack) -> tuple[dict[int, int], int | None, int | None]:
         """Where the output goes: straight to this process's own, unless it is searched."""

@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hwprof.collectors.cooldown import Cooling, with_cooling
 from hwprof.collectors.watcher import GaugeWatcher
 from hwprof.machine import files
 from hwprof.plan import policy
@@ -59,6 +60,7 @@ class Member:
     peak_bytes: int = 0
     moved_ns: int = 0
     starved: bool = False
+    coolings: dict[str, Cooling | None] = field(default_factory=dict)  # before its turns, and before its stretch
     _worker: WorkerProcess | None = None
     _wait: Wait | None = None
     _base: Run | None = None
@@ -119,6 +121,11 @@ class Member:
         else:
             self.peak_bytes = sum(map(peak_bytes, pids))
 
+    def rest(self) -> None:
+        """Stop it where it runs."""
+        if self._worker is not None and not self._worker.is_stopped:
+            self.stop()
+
     def take_turn(self, stop: bool) -> None:
         """One turn of slices; then it is stopped again, if `stop`."""
         self._go()
@@ -162,7 +169,7 @@ class Member:
         run = self.runs.complete(self._base, outcome, self.watcher, {"conversion": list(self.paths.steps)})
         if run.failure is None:
             run = dataclasses.replace(run, doubts=(*run.doubts, *policy.doubts(self.ticket.planned, run.software)))
-        self.run = run
+        self.run = with_cooling(run, self.coolings)
 
 
 def peak_bytes(pid: int) -> int:

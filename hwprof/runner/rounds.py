@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwprof.collectors.cooldown import CoolDown, with_cooling
 from hwprof.collectors.memory import headroom
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.protocol import Unavailable
@@ -62,6 +63,8 @@ class Runner:
     saved_runs: int = 0  # runs of this session that are in the results
     lengths: TurnLengths = field(default_factory=TurnLengths)
     peaks: dict[str, float] = field(default_factory=dict)  # bytes, of the cases that were loaded so far
+    notify: Callable[[str], None] = lambda text: None  # told of what takes long
+    cooldown: CoolDown = field(init=False)
 
     def __post_init__(self) -> None:
         if not self.facts:
@@ -71,6 +74,7 @@ class Runner:
             whole = dataclasses.replace(self.experiment.plan, slice_s=0.0)
             self.experiment = dataclasses.replace(self.experiment, plan=whole)
         self.lengths = TurnLengths(self.experiment.plan.turn_pairs)
+        self.cooldown = CoolDown(self.experiment.cooldown_s, self.notify)
 
     def run(self) -> Generator[Progress, None, None]:
         """Measure what is not yet in the results, then simulate.
@@ -190,7 +194,14 @@ class Runner:
     def measure_set(self, company: Sequence[Ticket], workshop: Workshop, stretch_s: float | None = None) -> list[Run]:
         """Cases side by side; those that can't be among others by themselves. `stretch_s` as in SetMeasurement."""
         sets = SetMeasurement(
-            self.runs, self.launcher, workshop, self.idle_w, stretch_s, self.lengths.notes, self.peaks
+            self.runs,
+            self.launcher,
+            workshop,
+            self.idle_w,
+            stretch_s,
+            self.cooldown,
+            self.lengths.notes,
+            self.peaks,
         )
         lengths = self.lengths
         tickets = [dataclasses.replace(t, turn_pairs=lengths.pairs(t.key)) for t in company]
@@ -210,7 +221,9 @@ class Runner:
         except PreparationFailed as error:
             return dataclasses.replace(base, failure=error.failure)
         job = self.runs.job(planned, paths, Task.MEASURE, counted_first=ticket.number % 2 == 1)
-        return commands.measure(base, planned, job, self.experiment, self.launcher)
+        cooling = self.cooldown.wait(planned.case.cpus)
+        run = commands.measure(base, planned, job, self.experiment, self.launcher)
+        return with_cooling(run, {"before_run": cooling})
 
     def _simulations(
         self, cases: Sequence[PlannedCase], workshop: Workshop, identity: int, dead: set[str]

@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+from hwprof.collectors.cooldown import CoolDown
 from hwprof.collectors.watcher import GaugeWatcher
 from hwprof.records import Doubt, Kind, Run
 from hwprof.runner.grouping import MEMORY_SHARE, SPARE_ROUND
@@ -32,6 +33,7 @@ STILL_NS = 1_000_000
 class SetMeasurement:
     """Measures sets of one experiment. `stretch_s`: of each stretch alone; None: what its sensors need.
 
+    `cooldown`: what waits before the first turn of a set, and before each stretch alone, while all are stopped.
     `peaks`: peak memory of the cases that were loaded so far, by key. `notes`: what else is known of a case's turns.
     """
 
@@ -40,6 +42,7 @@ class SetMeasurement:
     workshop: Workshop
     idle_w: Mapping[str, float] = field(default_factory=dict)
     stretch_s: float | None = None
+    cooldown: CoolDown = field(default_factory=lambda: CoolDown(0.0))
     notes: Callable[[str], Mapping[str, Any]] = lambda key: {}
     peaks: dict[str, float] = field(default_factory=dict)
     budget: float = math.inf  # bytes that the members of a set may have together
@@ -168,8 +171,22 @@ class _Part:
                 return None
             ticket = ticket.again()
 
+    def cool_down(self, members: Sequence[Member], before: str) -> None:
+        """Wait until the machine is cool, with these members stopped too; what was waited is theirs."""
+
+        def rest() -> None:
+            for member in members:
+                member.rest()
+
+        cpus = sorted({cpu for member in members for cpu in member.ticket.planned.case.cpus})
+        cooling = self.of.cooldown.wait(cpus, rest)
+        for member in members:
+            member.coolings[before] = cooling
+
     def take_turns(self, members: Sequence[Member]) -> bool:
         """Cycles of turns, each in another order; False as soon as one failed that is to be tried again."""
+        if any(member.has_turns for member in members):
+            self.cool_down(members, "before_turns")
         while waiting := [member for member in members if member.has_turns]:
             self.rng.shuffle(waiting)
             for member in waiting:
@@ -183,6 +200,8 @@ class _Part:
         order = list(members)
         self.rng.shuffle(order)
         for member in order:
+            if member.run is None:
+                self.cool_down([member], "before_stretch")
             member.finish(self.of.stretch_s)
             if member.may_retry:
                 return False

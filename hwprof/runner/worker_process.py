@@ -101,6 +101,11 @@ class WorkerProcess:
         """Of the worker, and of its process group."""
         return self.process.pid
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it is paused."""
+        return self._stopped is not None
+
     def begin(self, job: Job) -> None:
         """Hand out the job."""
         with contextlib.suppress(EOFError):  # `advance` will find out how it ended

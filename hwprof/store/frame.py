@@ -56,7 +56,7 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
             row.id: metric_of(row.shape, row.name, row.unit, row.domain, row.source, row.meaning)
             for row in connection.execute(select(schema.metric))
         }
-        base |= share_columns(readings, metrics, runs, rows)
+        base |= share_columns(readings, metrics, runs, rows, _hosts(connection))
         columns: dict[str, Column] = {}
         targets = {identity: [index] for identity, index in rows.items()}
         whys = _whys(connection)
@@ -105,10 +105,16 @@ def _experiments(connection: Connection) -> dict[int, str]:
 
 def _emulated_runs(connection: Connection, readings: Sequence[Sums]) -> frozenset[int]:
     """Runs on an emulated machine, whether or not its PMU counted anything: their time is the emulator's."""
-    r, h = schema.run, schema.host_state
+    r = schema.run
     counted = (run for sums in readings if sums.origin is Origin.EMULATED for run in sums.run.astype(np.int64).tolist())
-    hosts = [row.id for row in connection.execute(select(h.c.id, h.c.facts)) if (row.facts or {}).get("emulated")]
+    hosts = [identity for identity, state in _hosts(connection).items() if state.get("emulated")]
     return frozenset(counted) | frozenset(connection.scalars(select(r.c.id).where(r.c.host_state_id.in_(hosts))))
+
+
+def _hosts(connection: Connection) -> dict[int, Mapping[str, Any]]:
+    """Id -> how the machine was set."""
+    h = schema.host_state
+    return {row.id: row.facts or {} for row in connection.execute(select(h.c.id, h.c.facts))}
 
 
 def _calls(connection: Connection) -> dict[int, str]:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, select
 
 from hwprof import speed
 from hwprof.collectors.vocabulary import Name
+from hwprof.machine.contention import cpus_allowed, share_taken
 from hwprof.records import Origin, Role
 from hwprof.store import packing, schema
 from hwprof.store.columns import CPU_TIMES, Floats, MetricRow, set_of
@@ -76,17 +77,22 @@ def _turns(connection: Connection, kind: str | None, batches: Mapping[int, int])
 
 
 def share_columns(
-    sums: Sequence[Sums], metrics: Mapping[int, MetricRow], runs: Sequence[Row[Any]], rows: Mapping[int, int]
+    sums: Sequence[Sums],
+    metrics: Mapping[int, MetricRow],
+    runs: Sequence[Row[Any]],
+    rows: Mapping[int, int],
+    hosts: Mapping[int, Mapping[str, Any]],
 ) -> dict[str, Floats]:
-    """CPU time per frame in ms, and the shares of time that a thread waited for a CPU and that was stolen.
+    """CPU time per frame in ms, and the shares of time that others took from its threads and that was stolen.
 
-    Of bare stretches.
+    Of bare stretches. `hosts`: how the machine was set, by id.
     """
     n = len(runs)
     totals = {name: np.full(n, np.nan) for name in (*CPU_TIMES, Name.RUN_QUEUE_WAIT)}
     frames, ns = np.full(n, np.nan), np.full(n, np.nan)
-    stolen, cores = np.zeros(n), np.zeros(n)
-    cpus = [{f"cpu-steal[cpu{cpu}]" for cpu in r.case_cpus} for r in runs]
+    of_cpus = {name: np.zeros(n) for name in (Name.CPU_BUSY, Name.CPU_STEAL)}
+    cores = {name: np.zeros(n) for name in of_cpus}
+    cpus = [{f"[cpu{cpu}]" for cpu in r.case_cpus} for r in runs]
     for one in sums:
         name = metrics[one.metric_id].name
         if one.role is not Role.BARE or one.origin is not Origin.KERNEL:
@@ -96,14 +102,18 @@ def share_columns(
         if name in totals:
             totals[Name(name)][at[known]] = one.total[known]
             frames[at[known]], ns[at[known]] = one.frames[known], one.ns[known]
-        elif name.startswith(f"{Name.CPU_STEAL}["):
-            ours = known & np.array([name in cpus[row] for row in at], dtype=bool)
-            stolen[at[ours]] += one.total[ours]
-            cores[at[ours]] += one.ns[ours] / 1e9
+        elif (kind := name.partition("[")[0]) in of_cpus:
+            ours = known & np.array([name.removeprefix(kind) in cpus[row] for row in at], dtype=bool)
+            of_cpus[Name(kind)][at[ours]] += one.total[ours]
+            cores[Name(kind)][at[ours]] += one.ns[ours] / 1e9
     threads = np.array([r.case_threads for r in runs], dtype=np.float64)
+    allowed = np.array([cpus_allowed(r.case_cpus, hosts[r.host_state_id]) for r in runs], dtype=np.float64)
+    used = np.asarray(sum(totals[name] for name in CPU_TIMES))
+    busy = np.where(cores[Name.CPU_BUSY] > 0, sum(of_cpus.values()), np.nan)
+    steal = Name.CPU_STEAL
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
-            "cpu_ms": 1e3 * sum(totals[name] for name in CPU_TIMES) / frames,
-            "waiting": totals[Name.RUN_QUEUE_WAIT] / (ns / 1e9 * threads),
-            "stolen": np.where(cores > 0, stolen / cores, np.nan),
+            "cpu_ms": 1e3 * used / frames,
+            "waiting": share_taken(totals[Name.RUN_QUEUE_WAIT], used, ns / 1e9, threads, allowed, busy),
+            "stolen": np.where(cores[steal] > 0, of_cpus[steal] / cores[steal], np.nan),
         }

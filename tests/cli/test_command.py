@@ -89,6 +89,8 @@ def test_json_is_the_only_thing_on_stdout(capfd: pytest.CaptureFixture[str]) -> 
         (["--duration", "1", "--", "true"], 2, "--duration is for --pid"),
         (["--pid", "1", "--", "true"], 2, "at once"),
         (["--pid", "1", "--frames", "4"], 2, "--frames is not for --pid"),
+        (["--pid", "1", "--cooldown", "9"], 2, "--cooldown is not for --pid"),
+        (["--cooldown", "-1", "--", "true"], 2, "--cooldown must be a number from 0 to 3600, not -1"),
         (["--frames", "4"], 2, "--frames is for commands"),
         (["--cpus", "999", "--", "true"], 2, "core 999"),
         (["--strict", "-e", "context-switches:u", "--", "true"], 3, "required event"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,49 @@ def test_a_window_shorter_than_a_few_sensor_intervals_gets_no_figure() -> None:
     assert all("shorter than 5 intervals" in str(v) for v in found.values())
 
 
+@pytest.mark.parametrize("cumulative", [True, False])
+def test_a_sensor_slower_than_it_says_gets_no_figure_for_a_short_window(cumulative: bool) -> None:
+    # sampled every second, a new value every four seconds: energy of 2 W, or a power that differs each time
+    held = [8.0 * (i // 4) for i in range(32)] if cumulative else [10.0 + i // 4 * 3 % 7 for i in range(32)]
+    found = power_readings(series([*held], cumulative, interval_ns=1_000_000))
+    assert all("shorter than 5 intervals of the sensor (3 s each)" in str(v) for v in found.values())
+    long = Window(0, Role.BARE, -1, 4 * S, 28 * S, ())
+    one = series([*held], cumulative, interval_ns=1_000_000)
+    assert all(r.value is not None for r in power.PowerSensors("power", [], []).readings([one], long))
+
+
+def test_an_energy_that_stood_still_throughout_a_window_is_not_zero() -> None:
+    found = power_readings(series([5.0, 5.0, 5.0, 5.0, 9.0], True))
+    assert all("shorter than 5 intervals" in str(v) for v in found.values())
+
+
+def test_a_part_of_a_package_that_is_switched_off_took_no_energy() -> None:
+    one = replace(series([5.0, 5.0, 5.0, 5.0, 5.0], True, 1_000_000), source="powercap:intel-rapl:0:1")
+    assert power_readings(one) == {"energy[p]": 0.0, "power[p]": 0.0}
+
+
+def test_a_power_that_rests_now_and_then_is_not_taken_for_a_slow_sensor() -> None:
+    steady = series([10, 10, 10, 10, 10, 10, 10, 10])
+    coarse = series([10, 10, 11, 11, 11, 11, 11, 11, 10, 11, 11, 11, 10, 10, 10, 10, 10, 10, 11, 10])
+    assert [power.observed_interval_ns(one) for one in (steady, coarse, series([]))] == [0, 0, 0]
+    assert power_readings(steady) == pytest.approx({"power[p]": 10.0, "energy[p]": 20.0})
+
+
+def test_two_samples_close_to_each_other_do_not_make_a_sensor_slow() -> None:
+    at = (0, S, S + 1000, 2 * S, 3 * S, 4 * S)  # at an edge the next sample follows at once
+    one = Series("energy", "J", "p", cumulative=True, at_ns=at, values=(0, 5, 5, 10, 15, 20))
+    assert power.observed_interval_ns(one) == 1000
+    assert power_readings(one) == pytest.approx({"energy[p]": 10.0, "power[p]": 5.0})
+
+
+def test_the_mean_of_a_meter_is_as_slow_as_the_time_that_it_is_over(tmp_path: Path) -> None:
+    chip = "sys/class/hwmon/hwmon0/"
+    files = {"name": "power_meter", "power1_average": "80000000", "power1_average_interval": "300000"}
+    (sensors,) = power.gauges(None, str(put(tmp_path, {chip + name: text for name, text in files.items()})))
+    assert sensors.sample() == [80.0]
+    assert sensors.channels[0].interval_ns == 300 * S
+
+
 def test_samples_on_one_side_only_give_no_energy() -> None:
     assert "both sides" in str(power_readings(series([0, 5], True))["energy[p]"])
     assert "did not answer" in str(power_readings(series([None, None, None, None]))["power[p]"])
@@ -196,6 +240,36 @@ def test_what_the_cgroup_held_back(tmp_path: Path) -> None:
     sensors = next(g for g in cpu.gauges(None, str(cgroup_tree(tmp_path))) if g.name == "cgroup")
     assert [c.metric for c in sensors.channels] == ["cgroup-throttled", "cgroup-throttled-time"]
     assert list(sensors.sample()) == [3.0, 0.25]
+
+
+def throttling(root: Path) -> list[float | None]:
+    sensors = next(g for g in cpu.gauges(None, str(root)) if g.name == "cgroup")
+    assert [c.metric for c in sensors.channels] == ["cgroup-throttled", "cgroup-throttled-time"]
+    return list(sensors.sample())
+
+
+def test_a_cpu_limit_of_the_parent_group_holds_back_too(tmp_path: Path) -> None:
+    parent, none = "sys/fs/cgroup/pod/", "nr_periods 0\nnr_throttled 0\nthrottled_usec 0\n"
+    tree = {
+        "proc/self/cgroup": "0::/pod/box\n",
+        f"{parent}cpu.stat": "nr_periods 90\nnr_throttled 41\nthrottled_usec 3500000\n",
+        f"{parent}box/cpu.stat": none,
+        "sys/fs/cgroup/cpu.stat": "usage_usec 5\n",  # the root has no limit
+    }
+    assert throttling(put(tmp_path, tree)) == pytest.approx([41, 3.5])
+    # of the group itself, whatever level held it: it was not runnable all the time that its parent was held
+    put(tmp_path, {f"{parent}box/cpu.stat.local": "throttled_usec 2000000\n"})
+    assert throttling(tmp_path) == pytest.approx([41, 2.0])
+
+
+def test_version_1_counts_throttling_in_nanoseconds(tmp_path: Path) -> None:
+    parent = "sys/fs/cgroup/cpu,cpuacct/pod/"
+    tree = {
+        "proc/self/cgroup": "3:cpu,cpuacct:/pod/box\n1:name=systemd:/\n",
+        f"{parent}cpu.stat": "nr_periods 90\nnr_throttled 41\nthrottled_time 3500000000\n",
+        f"{parent}box/cpu.stat": "nr_periods 7\nnr_throttled 2\nthrottled_time 500000000\n",
+    }
+    assert throttling(put(tmp_path, tree)) == pytest.approx([43, 4.0])
 
 
 def test_headroom_is_the_lesser_of_machine_and_cgroup(tmp_path: Path) -> None:

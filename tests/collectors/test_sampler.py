@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from hwprof import doubts
+from hwprof.collectors import sampler as sampler_module
 from hwprof.collectors.gauge import Sensors
 from hwprof.collectors.protocol import Channel
 from hwprof.collectors.sampler import Sampler
@@ -17,11 +19,13 @@ from hwprof.records import Role, Series, Window
 
 
 class Clock:
+    """Moves by 5 with each look: a sample takes as long, from one look to the next."""
+
     def __init__(self) -> None:
         self.now = 0
 
     def __call__(self) -> int:
-        self.now += 10
+        self.now += 5
         return self.now
 
 
@@ -35,7 +39,7 @@ def test_each_tick_is_a_sample_with_its_time() -> None:
     for _ in range(3):
         sampler.tick()
     (series,) = sampler.series()
-    assert series.at_ns == (10, 20, 30)
+    assert series.at_ns == (7, 17, 27)  # the middle of 5 and 10, of 15 and 20, ...
     assert series.values == (0.0, 1.0, 2.0)
 
 
@@ -44,7 +48,7 @@ def test_a_windows_reading_is_cut_to_the_window() -> None:
     for _ in range(10):
         sampler.tick()
     (reading,) = sampler.readings(Window(0, Role.BARE, -1, 35, 65, ()))
-    assert reading.value == 4.0  # samples 3, 4, 5 at 40, 50, 60
+    assert reading.value == 4.0  # samples 3, 4, 5 at 37, 47, 57
 
 
 class Broken:
@@ -145,3 +149,85 @@ def test_a_core_that_is_shared_is_doubted_once() -> None:
     sampler.pin()
     sampler.pin()
     assert [doubt.code for doubt in sampler.doubts()] == ["sampler-shares-core"]
+
+
+class SlowClock:
+    """Time as the test moves it, in seconds."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> int:
+        return round(self.now_s * 1e9)
+
+
+def sampled(read_s: float, count: int, sensors: int = 1, hz: float = 10.0) -> tuple[Sampler, SlowClock]:
+    """A sampler whose thread took `count` samples, with sensors of which each takes `read_s` to read."""
+    clock = SlowClock()
+    left = iter(range(count))
+
+    def read() -> float:
+        clock.now_s += read_s
+        return 1.0
+
+    def wait(seconds: float) -> bool:
+        clock.now_s += seconds
+        return next(left, None) is None
+
+    channels = [Channel("cpu-frequency", "Hz", f"cpu{n}") for n in range(sensors)]
+    sampler = Sampler([Sensors("thermal", channels, [read] * sensors)], hz, clock=clock)
+    sampler.sample_until(wait)
+    return sampler, clock
+
+
+def test_a_rate_that_is_kept_is_recorded_and_not_doubted() -> None:
+    sampler, clock = sampled(read_s=0.03, count=20)
+    assert clock.now_s == pytest.approx(2.1, abs=0.05)  # reading is part of the period
+    assert sampler.facts() == pytest.approx({"hz": 10.0, "kept_hz": 10.0, "sample_s": 0.03}, rel=0.02)
+    assert sampler.doubts() == []
+
+
+def test_a_rate_that_is_not_kept_is_doubted_with_what_a_sample_takes() -> None:
+    sampler, _ = sampled(read_s=0.015, count=4, sensors=128)
+    (doubt,) = sampler.doubts()
+    assert doubt.code == "slow-sampling"
+    assert doubt.detail == pytest.approx({"kept": 0.29, "hz": 10.0, "sensors": 128, "seconds": 1.92}, abs=0.01)
+    says = "sensors were read 0.3 times a second, not 10 (reading 128 of them takes 1.9 s)"
+    assert doubts.text(doubt).startswith(says)
+
+
+def test_a_sampler_takes_no_more_than_half_of_a_core() -> None:
+    sampler, clock = sampled(read_s=0.5, count=10)
+    assert sampler.facts()["kept_hz"] == pytest.approx(1.05, abs=0.06)
+    assert clock.now_s >= 10 * (0.5 + 0.5)
+
+
+def test_a_moment_is_too_short_to_doubt_the_rate() -> None:
+    sampler, _ = sampled(read_s=0.2, count=1)
+    assert sampler.doubts() == []
+    assert Sampler([]).facts() == {"hz": 10.0}  # none kept, none known
+
+
+def test_samples_beyond_a_number_are_thinned_evenly_and_fewer_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampler_module, "MOST_VALUES", 64)
+    sampler, clock = sampled(read_s=0.0, count=90)
+    (series,) = sampler.series()
+    assert 32 <= len(series.values) <= 64
+    gaps = {round((b - a) / 1e9, 3) for a, b in itertools.pairwise(series.at_ns)}
+    assert gaps == {0.2}
+    assert clock.now_s > 11  # 65 samples at 10 Hz, the others at 5
+    assert sampler.doubts() == []
+
+
+def test_many_channels_share_the_memory_of_a_gauge(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampler_module, "MOST_VALUES", 64)
+    sampler, _ = sampled(read_s=0.0, count=100, sensors=8)
+    assert sum(len(series.values) for series in sampler.series()) <= 64
+
+
+def test_a_sensor_without_an_answer_leaves_none_and_never_a_number() -> None:
+    answers = iter([1.0, None, float("nan"), 2.0])
+    sampler = Sampler([Sensors("n", [Channel("n", "")], [lambda: next(answers)])], clock=Clock())
+    for _ in range(4):
+        sampler.tick()
+    assert sampler.series()[0].values == (1.0, None, None, 2.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
@@ -58,3 +59,23 @@ def test_steal_is_a_share_of_the_windows_that_sensors_see() -> None:
         assert doubt.detail["percent"] == pytest.approx(5.0)
         less = dataclasses.replace(bare, readings=(dataclasses.replace(stolen, value=0.01),))
         assert watched.doubts([less, paired]) == []
+
+
+def test_only_the_cores_of_the_case_are_sampled() -> None:
+    names = ("cpu-frequency", "cpu-busy", "cpu-steal", "throttle-events")
+    each = [Channel(name, "", f"cpu{n}", cumulative=name != "cpu-frequency") for n in range(128) for name in names]
+    zone = Channel("temperature", "degC", "cpu7")  # as some boards call a thermal zone
+    read: set[str] = set()
+
+    def reader(channel: Channel) -> float:
+        read.add(channel.label)
+        return 1.0
+
+    def make(pid: int | None) -> Sequence[Gauge]:
+        return [Sensors("sensors", (*each, zone), [partial(reader, channel) for channel in (*each, zone)])]
+
+    with GaugeWatcher(10.0, (3, 64), factories=lambda: {"sensors": make}) as watched:
+        watched.started(1)
+        sampled = {(series.metric, series.label) for series in watched.series()}
+    assert sampled == {(name, f"cpu{n}") for n in (3, 64) for name in names} | {("temperature", "cpu7")}
+    assert read == {"cpu3", "cpu64", "cpu7"}

@@ -297,21 +297,6 @@ def test_container_is_seen(tmp_path: Path) -> None:
     assert machine_facts.host_state(tmp_path)["container"] == "podman"
 
 
-def test_the_tightest_limit_of_the_control_groups_counts(tmp_path: Path) -> None:
-    inner = tmp_path / "sys/fs/cgroup/outer/inner"
-    inner.mkdir(parents=True)
-    (tmp_path / "proc/self").mkdir(parents=True)
-    (tmp_path / "proc/self/cgroup").write_text("0::/outer/inner\n")
-    (inner / "cpu.stat").write_text("nr_throttled 0\n")
-    (inner / "cpu.max").write_text("max 100000\n")
-    (inner.parent / "cpu.max").write_text("max 100000\n")
-    assert machine_facts.cpu_limit(tmp_path) is None
-    (inner.parent / "cpu.max").write_text("150000 100000\n")
-    assert machine_facts.cpu_limit(tmp_path) == "150000 100000"
-    (inner / "cpu.max").write_text("400000 100000\n")
-    assert machine_facts.cpu_limit(tmp_path) == "150000 100000"
-
-
 def test_load_and_clock_are_of_the_moment() -> None:
     said = machine_facts.volatile(recorded_machines.root("rpi4"))
     assert said["load"] == 0.08

@@ -27,6 +27,7 @@ NUMBERS = [
     ("measure.iterations", "--iterations", "iterations"),
     ("measure.warmup_iterations", "--warm-up", ""),
     ("measure.timeout_s", "--timeout", "timeout_s"),
+    ("measure.cooldown_s", "--cooldown", "cooldown_s"),
     ("measure.alone_s", "", ""),
     ("measure.min_iterations", "", ""),
     ("measure.warmup_max_s", "", ""),

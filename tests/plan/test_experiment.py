@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from hwprof.collectors.cooldown import LIMIT_S
 from hwprof.errors import BadExperiment, UsageError
 from hwprof.plan import experiment
-from hwprof.plan.experiment import Choice, parse, single
+from hwprof.plan.experiment import Choice, Experiment, parse, single
 from hwprof.worker.protocol import LoopSettings
 
 GOOD = """
@@ -44,6 +45,17 @@ def test_the_plan_hash_follows_what_is_measured_and_not_the_comments() -> None:
     base = parse(GOOD, "x.toml").plan_hash
     assert parse(GOOD + "# a comment\n", "x.toml").plan_hash == base
     assert parse(GOOD.replace("rounds = 2", "rounds = 3"), "x.toml").plan_hash != base
+
+
+def test_the_time_to_cool_down_is_part_of_the_plan_unless_it_is_the_default() -> None:
+    def spec(seconds: float) -> Experiment:
+        return parse(GOOD + f"[measure]\ncooldown_s = {seconds}\n", "x.toml")
+
+    base = parse(GOOD, "x.toml")
+    assert base.cooldown_s == LIMIT_S
+    assert spec(LIMIT_S).plan_hash == base.plan_hash
+    assert spec(0).cooldown_s == 0
+    assert spec(0).plan_hash != base.plan_hash
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from hwprof.collectors.cooldown import CoolDown
+from hwprof.collectors.thermal import Heat
 from hwprof.errors import CommandNotExecutable, CommandNotFound, NotAvailable, UsageError
 from hwprof.programs.child import Child
 from hwprof.programs.command import CommandRunner, Order, name_of, pass_doubts
@@ -102,6 +104,19 @@ def test_rounds_end_with_the_one_that_failed(tmp_path: Path) -> None:
     script = f"test ! -e {mark} && touch {mark}"
     runner = CommandRunner(Order(("sh", "-c", script), rounds=5), Native(("task-clock",)), FACTS)
     assert [r.failure is None for r in runner.run()] == [True, False]
+
+
+def test_each_execution_begins_on_a_cool_machine() -> None:
+    now_s, celsius = 0.0, iter([50.0, 51.0, 80.0, 79.0, 54.0])
+
+    def sleep(seconds: float) -> None:
+        nonlocal now_s
+        now_s += seconds
+
+    cooldown = CoolDown(60.0, read=lambda: Heat(next(celsius), "soc"), clock=lambda: now_s, sleep=sleep)
+    runner = CommandRunner(Order(("true",), rounds=2), Native(("task-clock",)), FACTS, cooldown)
+    executions = [execution for run in runner.run() for execution in run.facts["executions"]]
+    assert [execution["cooldown"]["waited_s"] for execution in executions] == [0.0, 1.0]
 
 
 def test_missing_and_unexecutable_programs_are_told_apart(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from hwprof.collectors.cooldown import CoolDown
+from hwprof.collectors.thermal import Heat
 from hwprof.plan.experiment import parse
 from hwprof.records import Role, Run
 from hwprof.runner import members, stopping
@@ -212,6 +214,30 @@ def test_a_case_that_is_tried_again_comes_in_a_whole_new_set(marks: Path, tmp_pa
         assert {run.round for run in cured} == {1}
         assert of(cured, "none")[0].facts["set"]["id"] != of(first, "none")[0].facts["set"]["id"]
         assert list(runner(frameworks, results, retry_failed=True).run()) == []
+
+
+@pytest.mark.parametrize("frameworks", ['"onnxruntime"', '"onnxruntime", "opencv"'])
+def test_a_set_is_measured_when_the_machine_is_cool_and_rests_meanwhile(frameworks: str) -> None:
+    now_s, told, states = 0.0, list[str](), set[str]()
+    # at the start, before the turns, before the first stretch, and hot before any other
+    celsius = iter([50.0, 80.0, 52.0, 53.0, *itertools.repeat(80.0, 100)])
+
+    def sleep(seconds: float) -> None:
+        nonlocal now_s
+        now_s += seconds
+        states.update(psutil.Process(pid).status() for pid in workers())
+
+    measured = runner(frameworks)
+    measured.cooldown = CoolDown(20.0, told.append, lambda: Heat(next(celsius), "soc"), lambda: now_s, sleep)
+    runs = [step.run for step in measured.run()]
+    assert [run.failure for run in runs] == [None] * len(runs)
+    assert states == {psutil.STATUS_STOPPED}
+    assert {run.facts["cooldown"]["before_turns"]["waited_s"] for run in runs} == {0.5}
+    ends = sorted(run.facts["cooldown"]["before_stretch"]["ended"] for run in runs)
+    assert ends == ["cool", "settled"][: len(runs)]
+    hot = [run for run in runs if run.facts["cooldown"]["before_stretch"]["ended"] == "settled"]
+    assert [run for run in runs if "hot" in {doubt.code for doubt in run.doubts}] == hot
+    assert len(told) == len(runs)
 
 
 def limited(frameworks: str, monkeypatch: pytest.MonkeyPatch, fitting: float) -> list[Run]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from hwprof.records import Run
+from hwprof import doubts
+from hwprof.analysis import estimator
+from hwprof.records import Reading, Role, Run, Window
+from hwprof.speed import of_run
 from hwprof.store import Results
-from tests.factories import make_run
+from tests.factories import HOST_STATE, make_run
 from tests.planted_sets import planted_set, with_slices
 
 
@@ -50,3 +54,31 @@ def test_cpu_time_and_waiting_are_of_the_bare_stretch(tmp_path: Path) -> None:
     assert found["a"]["cpu_ms"] == pytest.approx(1.0, rel=1e-3)
     assert found["a"]["waiting"] == pytest.approx(0.75, abs=0.01)
     assert np.isnan(found["a"]["stolen"])  # not counted is not zero
+
+
+def stretch_of(run: Run, **seconds: float) -> Run:
+    """`run` with a bare stretch of one second in which these times were read."""
+    readings = tuple(Reading(name, value, "s") for name, value in seconds.items())
+    bare = Window(0, Role.BARE, -1, 0, 10**9, (20_000_000,) * 50, readings)
+    return dataclasses.replace(run, windows=(bare,))
+
+
+@pytest.mark.parametrize(
+    ("threads", "times", "limit", "waiting"),
+    [
+        (2, {"run-queue-wait": 1.0, "cpu-user-time": 1.0}, None, 0.0),  # for each other
+        (2, {"run-queue-wait": 1.3, "cpu-user-time": 0.7, "cpu-busy[cpu0]": 1.0}, None, 0.3),
+        (4, {"run-queue-wait": 1.0, "cpu-user-time": 0.6, "cpu-busy[cpu0]": 0.5, "cpu-steal[cpu0]": 0.1}, None, 0.0),
+        (1, {"run-queue-wait": 0.5, "cpu-user-time": 0.5}, "50000 100000", 0.0),  # for its own limit
+        (1, {"run-queue-wait": 0.5, "cpu-user-time": 0.5}, None, 0.5),
+    ],
+)
+def test_waiting_is_for_others_in_the_frame_as_in_the_run(
+    tmp_path: Path, threads: int, times: dict[str, float], limit: str | None, waiting: float
+) -> None:
+    host = {**HOST_STATE, **({} if limit is None else {"cgroup_cpu_max": limit})}
+    run = stretch_of(make_run("a", threads=threads, cpus=(0,), host_state=host), **times, **{"cpu-system-time": 0.0})
+    assert of_run(run).waiting == pytest.approx(waiting)
+    assert frame(tmp_path, run)["a"]["waiting"] == pytest.approx(waiting)
+    assert ("other-load" in {doubt.code for doubt in doubts.of_run(run, 2)}) is (waiting > 0)
+    assert ("disturbed" in {doubt.code for doubt in estimator.doubts(run)}) is (waiting > 0)

@@ -20,7 +20,7 @@ from hwprof.analysis.bottlenecks.verdicts import (
 )
 from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.factors import clues, scaling
-from hwprof.analysis.factors.clues import cpu_per_frame, cpus_used
+from hwprof.analysis.factors.clues import cpu_per_frame, cpus_used, width
 from hwprof.collectors.vocabulary import Name
 
 NEARLY = 0.97
@@ -40,6 +40,9 @@ def poorly_parallel(context: Context) -> Verdict:
         return _one_thread(code)
     if (no := refuse_emulated(code, e)) is not None:
         return no
+    if (most := width(e)) < e.case.threads:
+        because = f"{e.case.threads} threads had {most:g} CPU{'' if most == 1 else 's'}"
+        return Verdict(code, State.UNKNOWN, because, missing=("a run with a CPU for each thread (--cpus)",))
     advice = "fewer threads and several processes, a larger batch, pinned cores; spinning and other load come first"
     found = scaling.scaling(context.threads)
     used = cpus_used(e)
@@ -107,7 +110,7 @@ def spinning(context: Context) -> Verdict:
         numbers = (*numbers, Number("CPU time ratio", inflated, text))
         if inflated < 1.1:
             return Verdict(code, State.NO, "threads add hardly any CPU time", numbers, Sure.HIGH)
-        full = used > 0.9 * e.case.threads
+        full = used > 0.9 * width(e)
         state = State.YES if full and inflated > 1.3 else State.PARTLY
         because = "threads add CPU time: spinning, memory that they share, or work done twice"
         return Verdict(
@@ -115,7 +118,7 @@ def spinning(context: Context) -> Verdict:
         )
     if context.lowered:
         return Verdict(code, State.UNKNOWN, context.lowered, numbers, missing=("the same case with one thread",))
-    if used < NEARLY * e.case.threads:
+    if used < NEARLY * width(e):
         because = "its threads sleep part of the time, and one thread was not measured"
         return Verdict(code, State.UNKNOWN, because, numbers, missing=("the same case with one thread",))
     missing = ("the same case with one thread", "a rerun with spinning off")

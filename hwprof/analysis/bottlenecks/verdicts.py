@@ -142,12 +142,12 @@ class Context:
         if waits:
             steals = [s.stolen for s in self.speeds if s.stolen is not None]
             return TakenTime(min(1.0, statistics.fmean(waits)), statistics.fmean(steals) if steals else None)
-        waited = self.evidence.get(Name.RUN_QUEUE_WAIT)
-        if waited is None:
+        waiting = clues.waiting_share(self.evidence)
+        if waiting is None:
             return None
         known = any(n.startswith(f"{Name.CPU_STEAL}[") for n in self.evidence.quantities)
         steal = clues.steal_share(self.evidence) if known else None
-        return TakenTime(min(1.0, waited.per_second / self.evidence.case.threads), steal)
+        return TakenTime(waiting, steal)
 
     @property
     def is_shared(self) -> bool:

@@ -16,6 +16,7 @@ from hwprof.analysis.factors.evidence import Evidence, Quantity
 from hwprof.analysis.factors.identity import CLOCK, IPC, PARALLELISM, WORK
 from hwprof.analysis.factors.scaling import Scaling, scaling
 from hwprof.collectors.vocabulary import Name
+from hwprof.machine.contention import cpus_allowed, share_taken
 from hwprof.records import Origin
 
 
@@ -271,6 +272,22 @@ def steal_share(evidence: Evidence) -> float:
     return sum(found) / len(found) if found else 0.0
 
 
+def width(evidence: Evidence) -> float:
+    """How many CPUs its threads can use at once: as many as they are, or as are allowed."""
+    return min(evidence.case.threads, cpus_allowed(evidence.case.cpus, evidence.host))
+
+
+def waiting_share(evidence: Evidence) -> float | None:
+    """Share of the time for which a thread was ready and others had its CPU; None: not known."""
+    waited = evidence.get(Name.RUN_QUEUE_WAIT)
+    if waited is None:
+        return None
+    case, used = evidence.case, cpus_used(evidence)
+    allowed = cpus_allowed(case.cpus, evidence.host)
+    share = share_taken(waited.per_second, math.nan if used is None else used, 1.0, case.threads, allowed)
+    return min(1.0, float(share))  # threads beyond those requested wait too
+
+
 def _parallel(side: Side) -> Iterator[Clue]:
     evidence, case = side.evidence, side.evidence.case
     used = cpus_used(evidence)
@@ -292,9 +309,7 @@ def _parallel(side: Side) -> Iterator[Clue]:
         note = "; one thread was measured apart from these" if side.other_experiment else ""
         text = f"{side.label}: x{times:.2f} with {case.threads} threads over one; {serial_part(found)}{note}"
         yield Clue(PARALLELISM, "serial", text, {"serial share": share, "efficiency": found.efficiency[case.threads]})
-    waited = evidence.get(Name.RUN_QUEUE_WAIT)
-    if waited is not None and waited.per_second / case.threads > 0.01:
-        share = min(1.0, waited.per_second / case.threads)  # threads beyond those requested wait too
+    if (share := waiting_share(evidence) or 0.0) > 0.01:
         text = f"{side.label}: its threads were ready and waited for a CPU {share:.0%} of the time: other load"
         yield Clue(PARALLELISM, "run-queue-wait", text, {"share": share})
     if (share := steal_share(evidence)) > 0.01:

@@ -52,7 +52,7 @@ def text(title: str, choice: EstimatorChoice, points: Sequence[ScalingPoint], fi
         values = ", ".join(f"{name} {span(value, 4)}" for name, value in fit.parameters.items()) or f"no fit: {fit.why}"
         lines.append(f"  {fit.law}: {values}")
     lines.append("  95 % between sets or rounds; serial fraction by Karp and Flatt, each number of threads by itself")
-    lines.append("  CPU ms: CPU time per frame; waiting: time in which threads were ready and had no CPU")
+    lines.append("  CPU ms: CPU time per frame; waiting: time in which threads were ready and others had their CPU")
     return "\n".join(lines)
 
 

@@ -148,6 +148,7 @@ class Tuner:
             timeout_s=request.timeout_s,
             gauge_hz=2.0,
             idle_baseline_s=0.0,
+            cooldown_s=0.0,  # candidates are compared side by side, and there are many
             text=f"{base}# search {number}\n",
         )
 

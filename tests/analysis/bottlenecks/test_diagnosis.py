@@ -177,6 +177,22 @@ def test_other_load_is_seen_in_the_run_queue() -> None:
     assert system.other_load(context()).state is UNKNOWN
 
 
+def test_threads_that_wait_for_each_other_are_no_other_load() -> None:
+    crowded: dict[str, Any] = {"threads": 2, "cpus": (1,), "system": {"run-queue-wait": 1.0}}
+    found = system.other_load(context(parallelism=1.0, **crowded))
+    assert found.state is NO
+    assert found.numbers[0].value == pytest.approx(0.0, abs=1e-9)
+    assert system.other_load(context(parallelism=0.6, **crowded)).numbers[0].value == pytest.approx(0.4)
+
+
+def test_threads_without_a_cpu_each_are_not_called_idle() -> None:
+    found = system.poorly_parallel(context(threads=2, cpus=(1,), parallelism=1.0))
+    assert (found.state, found.because) == (UNKNOWN, "2 threads had 1 CPU")
+    crowded = context(threads=2, cpus=(1,), parallelism=1.0)
+    assert "sleep" not in system.spinning(crowded).because
+    assert "sleep" in system.spinning(context(threads=2, cpus=(0, 1), parallelism=1.0)).because
+
+
 def test_paging_from_disk_and_memory_given_back_each_time() -> None:
     assert system.paging(context(doubts=(Doubt("swapped", {"mib": 12.0}),))).state is YES
     frame_s = 1e8 / (0.9 * 2e9 * 1.5)

@@ -176,6 +176,12 @@ def test_waiting_and_throttling_stand_behind_parallelism_and_clock() -> None:
     assert {("parallelism", "run-queue-wait"), ("parallelism", "cgroup"), ("clock", "throttled")} <= codes
 
 
+def test_threads_that_wait_for_each_other_are_no_evidence_of_other_load() -> None:
+    crowded = several(framework="opencv", threads=2, cpus=(1,), parallelism=1.0, system={"run-queue-wait": 1.0})
+    found = explain(given("a", several(threads=2, cpus=(1,))), given("b", crowded))
+    assert "run-queue-wait" not in {c.code for c in found.clues}
+
+
 def test_the_calling_thread_and_its_helpers_are_told_apart() -> None:
     ran = {"run-time": 3.7, "helper-run-time": 2.85}
     busy = several(framework="opencv", threads=4, system=ran)
