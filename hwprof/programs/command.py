@@ -25,6 +25,7 @@ from hwprof.collectors.watcher import GaugeWatcher
 from hwprof.errors import UsageError
 from hwprof.machine.clock import utc_now
 from hwprof.machine.facts import machine_facts, software
+from hwprof.machine.session import begin_session
 from hwprof.programs.child import Child, ProcessEnd, Usage, find
 from hwprof.programs.counting import Backend
 from hwprof.programs.interrupts import Forwarding
@@ -85,6 +86,7 @@ class CommandRunner:
     order: Order
     backend: Backend
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    session: Mapping[str, str] = field(default_factory=begin_session)
 
     def run(self) -> Iterator[Run]:
         """One Run per round; the last one has a failure where the command failed. Raises where it can't be run."""
@@ -188,6 +190,7 @@ class CommandRunner:
         fps = [e.fps for e in done if e.fps is not None]
         frames = self.order.frames
         facts: dict[str, Any] = {
+            "session": self.session,
             "argv": list(self.order.argv),
             "cwd": str(Path.cwd()),
             "backend": self.backend.name,

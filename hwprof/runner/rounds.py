@@ -21,6 +21,7 @@ from hwprof.collectors.simulators import CALLGRIND, inferences, simulator
 from hwprof.collectors.watcher import idle_power
 from hwprof.errors import HwprofError, NotAvailable
 from hwprof.machine.facts import machine_facts
+from hwprof.machine.session import begin_session
 from hwprof.plan import policy
 from hwprof.plan.cases import PlannedCase
 from hwprof.plan.experiment import Experiment
@@ -62,6 +63,7 @@ class Runner:
     saved_runs: int = 0  # runs of this session that are in the results
     lengths: TurnLengths = field(default_factory=TurnLengths)
     peaks: dict[str, float] = field(default_factory=dict)  # bytes, of the cases that were loaded so far
+    session: Mapping[str, str] = field(default_factory=begin_session)
 
     def __post_init__(self) -> None:
         if not self.facts:
@@ -164,7 +166,7 @@ class Runner:
     @property
     def runs(self) -> RunFactory:
         """Makes this experiment's runs and jobs."""
-        return RunFactory(self.experiment, self.facts)
+        return RunFactory(self.experiment, self.facts, self.session)
 
     def require(self, cases: Sequence[PlannedCase]) -> None:
         """Raise NotAvailable before anything is measured where a required event can't be counted here."""

@@ -101,7 +101,7 @@ def test_the_cpu_time_of_a_process_attached_to_takes_the_place_of_rusage() -> No
 def test_a_worker_that_lost_its_counters_is_doubted_once() -> None:
     whole, cut = to_json(window(990, 1.0)), to_json(window(1, 1.0))
     result = {"windows": [whole, cut, cut], "facts": {"tasks": 2}, "doubts": [], "fidelity": None, "unavailable": {}}
-    runs = RunFactory(Experiment("e", ()), {"hardware": {}, "host_state": {}})
+    runs = RunFactory(Experiment("e", ()), {"hardware": {}, "host_state": {}}, {})
     base = Run("1", make_case())
     run = runs.complete(base, Outcome(result, None), GaugeWatcher(1.0, ()), {})
     assert [d.code for d in run.doubts].count("counters-lost") == 1
