@@ -38,6 +38,8 @@ class RunFactory:
     def blank(self, planned: PlannedCase, number: int, attempt: int, kind: Kind, environ: Mapping[str, str]) -> Run:
         """A run of this case without any results."""
         facts: dict[str, Any] = {"session": self.session}
+        if planned.environment:
+            facts["environment"] = planned.environment
         if planned.tuning is not None:
             facts["tuned"] = planned.tuning
         return Run(
