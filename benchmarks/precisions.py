@@ -87,7 +87,7 @@ class Once(Runner):
     @property
     def runs(self) -> RunFactory:
         """See OnceCompared."""
-        return OnceCompared(self.experiment, self.facts, self.compared)
+        return OnceCompared(self.experiment, self.facts, self.session, self.compared)
 
 
 def offered(asked: Sequence[str]) -> list[MatrixColumn]:

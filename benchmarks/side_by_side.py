@@ -35,6 +35,7 @@ from hwprof import plugins
 from hwprof.collectors.memory import headroom
 from hwprof.collectors.watcher import GaugeWatcher
 from hwprof.machine.facts import machine_facts
+from hwprof.machine.session import begin_session
 from hwprof.plan.cases import plan
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.records import Role, Run
@@ -131,13 +132,13 @@ def measure(
     turns = blocks * (3 * (len(choices) - 1) + len(measured) - 1)
     settings = LoopSettings(alone_s=0.1, closed_window=False)
     experiment = Experiment("side-by-side", tuple(choices), SEED, 1, plan=settings, timeout_s=900, gauge_hz=1)
-    launcher, facts = Launcher(), machine_facts()
+    launcher, facts, session = Launcher(), machine_facts(), begin_session()
     launcher.headroom = headroom
     workshop = Workshop(launcher, SEED)
     seats = []
     for planned in plan(experiment):
         window_s = SPARE * turns * lengths.get(planned.case.framework, SLICE_S)
-        factory = RunFactory(replace(experiment, plan=replace(settings, window_s=window_s)), facts)
+        factory = RunFactory(replace(experiment, plan=replace(settings, window_s=window_s)), facts, session)
         watcher = GaugeWatcher(experiment.gauge_hz, planned.case.cpus)
         seat = Seat(Member(Ticket(planned, 0), workshop.get(planned), factory, launcher, watcher))
         closing.callback(seat.member.close)

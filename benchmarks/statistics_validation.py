@@ -8,6 +8,8 @@ of 1 %, 5 % of the values missing. Two metrics of different blocks drive FPS (g 
 A second plant goes through the whole engine: size acts by instructions alone, no metric acts, and instructions are
 counted everywhere, missing or zero in one of forty cells, or counted nowhere. Nothing may be claimed in any of them.
 
+A third is `hwprof compare` where sessions have noise of their own: of the same program, and of one that lost 8 %.
+
     python benchmarks/statistics_validation.py [--draws 300] [--seed 1]
 
 Prints a table and exits 1 where a figure is outside its bounds.
@@ -16,6 +18,7 @@ Prints a table and exits 1 where a figure is outside its bounds.
 from __future__ import annotations
 
 import argparse
+import datetime
 import sys
 from dataclasses import dataclass
 
@@ -23,9 +26,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hwprof.analysis.comparison.calibration import as_noises, calibrate
+from hwprof.analysis.comparison.compare import Judgement, compare
+from hwprof.analysis.comparison.measured import RunSummary
 from hwprof.analysis.correlation import analyse
 from hwprof.analysis.statistics import pooled
 from hwprof.analysis.statistics.partial import benjamini_hochberg, partial
+from hwprof.records import Case, Kind
+from hwprof.speed import Speed
 
 Floats = NDArray[np.float64]
 
@@ -34,6 +42,8 @@ METRICS = BLOCKS * PER_BLOCK
 DRIVERS = (0, PER_BLOCK)  # the first metric of the first two blocks
 TRUE_BLOCKS = (0, 1)
 ALPHA = 0.05
+SESSION_SD, ROUND_SD = 0.02, 0.01
+MOVED = (Judgement.FASTER, Judgement.SLOWER, Judgement.REGRESSION)
 EFFECT_SD, NETWORK_SD, ERROR_SD, FRAMEWORK_SD = 0.22, 0.2, 0.12, 0.3
 
 
@@ -224,6 +234,51 @@ def control(rng: np.random.Generator, draws: int, instructions: str) -> list[Row
     return rows
 
 
+def side(
+    rng: np.random.Generator, log: float, noises: Floats, rounds: int, day: int, second: int = 0
+) -> list[RunSummary]:
+    """Rounds of one case of a true log speed, in a session a day with these noises; a round begins each minute."""
+    runs = []
+    for session, noise in enumerate(noises):
+        for number, own in enumerate(rng.normal(0, ROUND_SD, rounds)):
+            at = datetime.datetime(2000, 1, 1) + datetime.timedelta(day + session, 60 * number + second)
+            case, speed = Case("framework", "network", "", 224), Speed(fps=float(np.exp(log + noise + own)))
+            uid = f"{day} {session} {number} {second}"
+            runs.append(RunSummary(uid, case, Kind.NATIVE, number, at.isoformat(), speed, machine={"label": "planted"}))
+    return runs
+
+
+def comparisons(rng: np.random.Generator, draws: int, sessions: int, rounds: int, calibrated: int = 0) -> list[Row]:
+    """`hwprof compare` of one case, of which nothing or 8 % is lost, where sessions differ by 2 % and rounds by 1 %.
+
+    `sessions` of each side, 0: both sides in one session, in turn. `calibrated`: sessions that the machine's noise is
+    known from.
+    """
+    verdicts: dict[float, list[Judgement]] = {0.0: [], float(np.log(0.92)): []}
+    covered = []
+    for _ in range(draws):
+        for loss, found in verdicts.items():
+            old, new, known = (rng.normal(0, SESSION_SD, n) for n in (sessions or 1, sessions or 1, calibrated))
+            noises = as_noises(calibrate(side(rng, 0.0, known, 3, 400), "")) if calibrated else {}
+            day, second = (200, 0) if sessions else (0, 30)
+            new = new if sessions else old
+            both = side(rng, 0.0, old, rounds, 0), side(rng, loss, new, rounds, day, second)
+            (change,) = compare(*both, noises=noises).changes
+            found.append(change.verdict)
+            if change.low is not None and change.high is not None:
+                covered.append(bool(change.low <= np.exp(loss) <= change.high))
+    how = f"{sessions} sessions a side of {rounds} rounds" if sessions else f"{rounds} rounds in turn"
+    how += f", noise of {calibrated} sessions" if calibrated else ""
+    false, null_se = _share([v in MOVED for v in verdicts[0.0]])
+    power, se = _share([v in (Judgement.SLOWER, Judgement.REGRESSION) for v in verdicts[float(np.log(0.92))]])
+    rows = [Row(f"compare, nothing lost, called different: {how}", false, 0.0, 0.05, null_se)]
+    if not covered:  # no verdict, ever
+        return rows
+    coverage, coverage_se = _share(covered)
+    rows.append(Row(f"compare, coverage: {how}", coverage, 0.93, 0.98, coverage_se))
+    return [*rows, Row(f"compare, 8 % lost, found: {how}", power, 0.0 if sessions else 0.8, 1.0, se)]
+
+
 def validate(draws: int, seed: int = 1) -> list[Row]:
     """All promises on `draws` data sets each (max-T on a tenth, the whole engine on a fifth)."""
     rng = np.random.default_rng(seed)
@@ -235,6 +290,8 @@ def validate(draws: int, seed: int = 1) -> list[Row]:
     rows.append(family_wise(rng, max(5, draws // 10)))
     for instructions in ("counted", "missing", "zero", "nowhere"):
         rows += control(rng, max(5, draws // 5), instructions)
+    for sessions, rounds, calibrated in ((0, 3, 0), (0, 4, 0), (1, 3, 0), (1, 10, 0), (3, 3, 0), (1, 3, 6), (1, 1, 6)):
+        rows += comparisons(rng, draws, sessions, rounds, calibrated)
     return rows
 
 

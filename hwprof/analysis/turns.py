@@ -79,6 +79,11 @@ def turns_of(run: Run) -> list[MeasuredTurn]:
     return turns
 
 
+def member_key(run: Run) -> str:
+    """Identifies the member of a set that a run is of: its case, in the environment where there are several."""
+    return run.case.key + str(run.facts.get("environment", ""))
+
+
 def trend(turns: Sequence[MeasuredTurn]) -> TurnEffect | None:
     """Latency at the end of turns against their beginning: last against first slice, or the halves of a single one.
 
@@ -120,7 +125,7 @@ def predecessor(turns: Sequence[tuple[str, float]]) -> TurnEffect | None:
 
 
 def by_predecessor(runs: Sequence[Run]) -> Iterator[tuple[str, str, float]]:
-    """Of the runs of one set: key of the case, key of the case before, log latency less the mean of the run.
+    """Of the runs of one set: key of the member, key of the one before, log latency less the mean of the run.
 
     Disturbed turns come before others, and are left out themselves.
     """
@@ -130,8 +135,9 @@ def by_predecessor(runs: Sequence[Run]) -> Iterator[tuple[str, str, float]]:
         logs = {turn.t0_ns: math.log(m) for turn, m in medians if m > 0 and not turn.is_disturbed}
         mean = statistics.fmean(logs.values()) if logs else 0.0
         everything += [
-            (turn.t0_ns, run.case.key, logs[turn.t0_ns] - mean if turn.t0_ns in logs else None) for turn, _ in medians
+            (turn.t0_ns, member_key(run), logs[turn.t0_ns] - mean if turn.t0_ns in logs else None)
+            for turn, _ in medians
         ]
-    for (_, before, _), (_, case, value) in itertools.pairwise(sorted(everything, key=lambda one: one[0])):
+    for (_, before, _), (_, member, value) in itertools.pairwise(sorted(everything, key=lambda one: one[0])):
         if value is not None:
-            yield case, before, value
+            yield member, before, value

@@ -102,7 +102,7 @@ CASE = {
 }
 
 
-def add_case(parser: argparse.ArgumentParser, *names: str, **changes: Any) -> None:
+def add_case(parser: argparse._ActionsContainer, *names: str, **changes: Any) -> None:
     """The options of CASE called `names`, in this order. `changes`: keywords for argparse in place of CASE's."""
     for name in names:
         flags, keywords = CASE[name]

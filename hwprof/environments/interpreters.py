@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from platformdirs import user_data_path
 
 from hwprof import __version__
 from hwprof.environments.environment import Environment
-from hwprof.errors import NotAvailable, NotInstalled
+from hwprof.errors import NotAvailable, NotInstalled, UsageError
 from hwprof.machine import facts
 
 # What a foreign interpreter needs for hwprof's worker: a language version and an array library.
@@ -96,6 +97,23 @@ def environment_pythons() -> list[str]:
         with contextlib.suppress(NotAvailable):
             found.append(registered_python(path.parent.name))
     return [python for python in found if python]
+
+
+def named_python(word: str) -> str:
+    """The interpreter that a word names: hwprof (its own), an environment, its folder, or a python3.
+
+    Raises UsageError where there is none.
+    """
+    if word == "hwprof":
+        return sys.executable
+    if "/" not in word and (registered := registered_python(word)):
+        return registered
+    path = Path(word) / "bin" / "python"
+    found = str(path) if path.exists() else shutil.which(word)
+    if found is None or Path(found).is_dir():
+        remedy = "hwprof (its own), a name of `hwprof env list`, or the path of an environment or a python3"
+        raise UsageError(f"there is no environment {word}", remedy)
+    return str(Path(found).absolute())
 
 
 # ONNX Runtime from 1.29 on starts a thread for it when it is imported, which would be measured too, and keeps an id of

@@ -47,6 +47,7 @@ class PlannedCase:
     converter: str = sys.executable  # makes its artifact
     runner: DeclaredRunner | None = None  # the one that measures it; None: a worker does
     tuning: Mapping[str, Any] | None = None  # the tuning that its launch parameters come from
+    environment: str = ""  # that it is measured in besides others; "": the framework's own
 
     @property
     def kind(self) -> Kind:

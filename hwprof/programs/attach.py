@@ -22,6 +22,7 @@ from hwprof.collectors.watcher import GaugeWatcher
 from hwprof.errors import NotAvailable, UsageError
 from hwprof.machine.clock import clock_ns, cpu_time_ns, utc_now
 from hwprof.machine.facts import machine_facts, software
+from hwprof.machine.session import begin_session
 from hwprof.programs.command import FRAMEWORK, digest, name_of
 from hwprof.programs.counting import Counting
 from hwprof.programs.interrupts import Forwarding
@@ -128,6 +129,7 @@ def observe(what: Observation, events: Sequence[str], backend: PerfStat | None =
         windows=(window,),
         series=series,
         facts={
+            "session": begin_session(),
             "pid": what.pid,
             "backend": "native" if backend is None else backend.name,
             "fps": None,

@@ -27,6 +27,7 @@ from hwprof.collectors.watcher import GaugeWatcher
 from hwprof.errors import UsageError
 from hwprof.machine.clock import utc_now
 from hwprof.machine.facts import machine_facts, software
+from hwprof.machine.session import begin_session
 from hwprof.programs.child import Child, ProcessEnd, Usage, find
 from hwprof.programs.counting import Backend
 from hwprof.programs.interrupts import Forwarding
@@ -88,6 +89,7 @@ class CommandRunner:
     backend: Backend
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     cooldown: CoolDown = field(default_factory=lambda: CoolDown(0.0))  # before each execution
+    session: Mapping[str, str] = field(default_factory=begin_session)
 
     def run(self) -> Iterator[Run]:
         """One Run per round; the last one has a failure where the command failed. Raises where it can't be run."""
@@ -196,6 +198,7 @@ class CommandRunner:
         fps = [e.fps for e in done if e.fps is not None]
         frames = self.order.frames
         facts: dict[str, Any] = {
+            "session": self.session,
             "argv": list(self.order.argv),
             "cwd": str(Path.cwd()),
             "backend": self.backend.name,

@@ -55,6 +55,7 @@ def complete_run(base: Run, seen: Run, runner: DeclaredRunner, planned: PlannedC
     speed = runner.speed(figures, planned.case, job.plan)
     facts = {
         **seen.facts,
+        **base.facts,  # the session is the launcher's, not the worker's
         **speed,
         "runner": runner.name,
         "figures": figures,

@@ -39,8 +39,8 @@ class Ticket:
 
     @property
     def key(self) -> str:
-        """Of the case."""
-        return self.planned.case.key
+        """Of the case, and of the environment where a set has one case in several."""
+        return self.planned.case.key + self.planned.environment
 
     def again(self) -> Ticket:
         """The next attempt."""
@@ -68,7 +68,7 @@ class Member:
 
     @property
     def key(self) -> str:
-        """Of the case."""
+        """Of its ticket."""
         return self.ticket.key
 
     @property

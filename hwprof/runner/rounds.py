@@ -22,6 +22,7 @@ from hwprof.collectors.simulators import CALLGRIND, inferences, simulator
 from hwprof.collectors.watcher import idle_power
 from hwprof.errors import HwprofError, NotAvailable
 from hwprof.machine.facts import machine_facts
+from hwprof.machine.session import begin_session
 from hwprof.plan import policy
 from hwprof.plan.cases import PlannedCase
 from hwprof.plan.experiment import Experiment
@@ -64,6 +65,7 @@ class Runner:
     lengths: TurnLengths = field(default_factory=TurnLengths)
     peaks: dict[str, float] = field(default_factory=dict)  # bytes, of the cases that were loaded so far
     notify: Callable[[str], None] = lambda text: None  # told of what takes long
+    session: Mapping[str, str] = field(default_factory=begin_session)
     cooldown: CoolDown = field(init=False)
 
     def __post_init__(self) -> None:
@@ -168,7 +170,7 @@ class Runner:
     @property
     def runs(self) -> RunFactory:
         """Makes this experiment's runs and jobs."""
-        return RunFactory(self.experiment, self.facts)
+        return RunFactory(self.experiment, self.facts, self.session)
 
     def require(self, cases: Sequence[PlannedCase]) -> None:
         """Raise NotAvailable before anything is measured where a required event can't be counted here."""

@@ -30,13 +30,19 @@ from hwprof.worker.protocol import Job, Task
 
 @dataclass(frozen=True, slots=True)
 class RunFactory:
-    """Makes the runs and jobs of an experiment. `facts`: of this machine."""
+    """Makes the runs and jobs of an experiment. `facts`: of this machine; `session`: what all its runs belong to."""
 
     experiment: Experiment
     facts: Mapping[str, Mapping[str, Any]]
+    session: Mapping[str, str]
 
     def blank(self, planned: PlannedCase, number: int, attempt: int, kind: Kind, environ: Mapping[str, str]) -> Run:
         """A run of this case without any results."""
+        facts: dict[str, Any] = {"session": self.session}
+        if planned.environment:
+            facts["environment"] = planned.environment
+        if planned.tuning is not None:
+            facts["tuned"] = planned.tuning
         return Run(
             uid=secrets.token_hex(4),
             case=planned.case,
@@ -45,7 +51,7 @@ class RunFactory:
             attempt=attempt,
             started_utc=utc_now(),
             env=environ,
-            facts={} if planned.tuning is None else {"tuned": planned.tuning},
+            facts=facts,
             macs=planned.macs,
             params=planned.params,
             machine=self.facts["hardware"],

@@ -80,7 +80,7 @@ class SetMeasurement:
         for ticket in tickets:
             planned = ticket.planned
             try:
-                self._paths[planned.case.key] = self.workshop.get(planned)
+                self._paths[ticket.key] = self.workshop.get(planned)
                 ready.append(ticket)
             except PreparationFailed as error:
                 blank = self.runs.blank(planned, ticket.number, ticket.attempt, Kind.NATIVE, planned.environ())
@@ -91,7 +91,7 @@ class SetMeasurement:
         """A member that is not started yet."""
         e, case = self.runs.experiment, ticket.planned.case
         watcher = GaugeWatcher(e.gauge_hz, case.cpus, e.meter, self.idle_w)
-        return Member(ticket, self._paths[case.key], self.runs, self.launcher, watcher)
+        return Member(ticket, self._paths[ticket.key], self.runs, self.launcher, watcher)
 
     def _fits(self, tickets: Sequence[Ticket]) -> bool:
         """Whether these cases fit into memory together, as far as their peaks are known."""

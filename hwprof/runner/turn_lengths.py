@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hwprof.analysis.turns import MeasuredTurn, TurnEffect, by_predecessor, predecessor, trend, turns_of
+from hwprof.analysis.turns import MeasuredTurn, TurnEffect, by_predecessor, member_key, predecessor, trend, turns_of
 from hwprof.records import Run
 
 # Times as many pairs of slices, and as long a warm-up before them.
@@ -53,12 +53,12 @@ class TurnLengths:
                 sets.setdefault(run.facts["set"]["id"], []).append(run)
         for members in sets.values():
             self._add(members)
-        for key in {run.case.key for members in sets.values() for run in members}:
+        for key in {member_key(run) for members in sets.values() for run in members}:
             self._decide(self._of(key))
 
     def _add(self, members: Sequence[Run]) -> None:
         for run in members:
-            case = self._of(run.case.key)
+            case = self._of(member_key(run))
             if run.facts["set"]["turn_pairs"] == self.shortest * case.length:
                 case.turns += turns_of(run)
         for key, before, value in by_predecessor(members):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+
+from hwprof.analysis.comparison import pairing
 
 PATH = Path(__file__).parents[2] / "benchmarks" / "statistics_validation.py"
 
@@ -48,3 +51,17 @@ def test_the_plant_is_claimed_without_the_control_for_instructions(
     found, sentences, _ = validation.control(np.random.default_rng(5), 5, "counted")
     assert found.value > 0.3
     assert sentences.value > 0.3
+
+
+def test_rounds_of_one_session_as_units_would_call_the_same_program_different(
+    validation: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plant can fail: without the noise of sessions a third of the null comparisons claim something."""
+
+    def by_rounds(old: Sequence[Sequence[float]], new: Sequence[Sequence[float]], noise: object) -> object:
+        return pairing.estimate(old[0], new[0]), pairing.Pairing.SESSIONS, ""
+
+    monkeypatch.setattr(pairing, "over_sessions", by_rounds)
+    rows = validation.comparisons(np.random.default_rng(3), 60, 1, 3)
+    assert [r.kept for r in rows] == [False, False, True]
+    assert rows[0].value > 0.2

@@ -83,7 +83,7 @@ def _observed(case: Case, number: int, facts: Mapping[str, Any], failure: Failur
         case,
         Kind.COMMAND,
         round=number,
-        started_utc="2000-01-02T00:00:00Z",
+        started_utc=f"2000-01-02T00:0{number}:00Z",
         windows=(window(0, Role.COUNTED, (elapsed,), readings, pass_=0),),
         facts={"backend": "native", "executions": [{"pid": 7, "elapsed_ns": elapsed}], "pid": 7, **facts},
         failure=failure,

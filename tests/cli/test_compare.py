@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from hwprof.analysis.comparison.calibration import calibrate
 from hwprof.analysis.comparison.sides import side
 from hwprof.cli import main
 from hwprof.errors import ResultsError
@@ -100,15 +102,76 @@ def test_two_experiments_of_one_name_are_told_apart_by_their_number(tmp_path: Pa
     assert side(f"{path}:#2").runs[0].speed.fps == pytest.approx(20)
 
 
-def test_where_nothing_could_be_tested_the_exit_code_is_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def on_day(runs: Sequence[Run], day: int) -> list[Run]:
+    """The runs as of another session, on this day."""
+    moved = (r.started_utc.replace("2000-01-01", f"2000-02-{day:02d}") for r in runs)
+    return [
+        dataclasses.replace(r, uid=f"{r.uid[:10]}{day:02d}", started_utc=at) for r, at in zip(runs, moved, strict=True)
+    ]
+
+
+def test_one_round_each_is_no_verdict_and_never_exits_0_after_a_drop(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     networks = ("alexnet", "resnet18", "resnet50")
     old = store(tmp_path / "old.db", [make_run(network=n, fps=100) for n in networks])
-    new = store(tmp_path / "new.db", [make_run(network=n, fps=10) for n in networks])
+    new = store(tmp_path / "new.db", on_day([make_run(network=n, fps=10) for n in networks], 2))
     assert main(["compare", str(old), str(new)]) == 3
+    said = capsys.readouterr().out.replace("\n  ", " ")
+    assert "3 cases: 3 no verdict" in said
+    assert "no verdict in 3 cases: one session each of one round." in said
+    assert "SLOWER beyond 5 % and not tested: onnxruntime alexnet" in said
+    tested = rounds(30, "resnet18")
+    both = store(tmp_path / "both.db", [make_run(network=networks[0], fps=100), *tested])
+    drop = store(tmp_path / "drop.db", [*on_day([make_run(network=networks[0], fps=10)], 2), *tested])
+    level = store(tmp_path / "level.db", [*on_day([make_run(network=networks[0], fps=99)], 2), *tested])
+    assert main(["compare", str(both), str(drop)]) == 3
+    assert main(["compare", str(both), str(level)]) == 0
+    assert main(["compare", str(both), str(level), "--strict"]) == 3
+
+
+def test_an_open_verdict_has_an_exit_code_of_its_own_if_asked_for(tmp_path: Path) -> None:
+    old = store(tmp_path / "old.db", rounds(40))
+    scattered = [make_run(network="alexnet", fps=40 * f, round=i) for i, f in enumerate((0.8, 1.0, 1.25))]
+    new = store(tmp_path / "new.db", scattered)
+    assert main(["compare", str(old), str(new)]) == 0
+    assert main(["compare", str(old), str(new), "--strict"]) == 5
+    assert main(["compare", str(old), str(old), "--strict"]) == 0
+
+
+def test_session_noise_is_calibrated_from_results_and_gives_single_sessions_a_verdict(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], cache: Path
+) -> None:
+    history = tmp_path / "nightly.db"
+    for day, factor in enumerate((0.99, 1.01, 1.0, 1.02, 0.98, 1.0), 1):
+        store(history, on_day(rounds(40 * factor), day), f"night {day}")
+    old = store(tmp_path / "old.db", on_day(rounds(40), 10))
+    new = store(tmp_path / "new.db", on_day(rounds(30), 12))
+    assert main(["compare", str(old), str(new)]) == 3
+    with pytest.raises(ResultsError, match="no program was measured in two sessions"):
+        calibrate([*side(str(old)).runs], "2000-03-01")
+    capsys.readouterr()
+    assert main(["compare", "--calibrate", str(history)]) == 0
     said = capsys.readouterr().out
-    assert "3 cases: 3 not tested" in said
-    assert "Nothing was tested: every case has one round on a side" in said
-    more = store(tmp_path / "more.db", [make_run(network=networks[0], fps=10), *rounds(30, "resnet18")])
-    both = store(tmp_path / "both.db", [make_run(network=networks[0], fps=100), *rounds(30, "resnet18")])
-    assert main(["compare", str(both), str(more)]) == 0
-    assert main(["compare", str(both), str(more), "--strict"]) == 3
+    assert "FPS: sessions differ by 1.4 %" in said
+    assert "6 sessions of 3 rounds, 1 case" in said
+    assert str(cache) in said
+    assert main(["compare", str(old), str(new)]) == 1
+    said = capsys.readouterr().out
+    assert "1 + 1 sessions, calibrated" in said
+    assert "session noise of this machine, from sessions until 2000-02-06" in said
+    assert main(["compare", "--calibrate", str(history), "--json"]) == 0
+    (machine,) = json.loads(capsys.readouterr().out)["machines"]
+    assert machine["noises"]["FPS"]["freedom"] == 5
+    assert machine["noises"]["FPS"]["interval"]["low"] < machine["noises"]["FPS"]["between"]
+
+
+def test_words_and_options_that_do_not_belong_together_are_refused(
+    two: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", two[0]]) == 2
+    assert "wants OLD and NEW, not" in capsys.readouterr().err
+    assert main(["compare", *two, "-n", "tiny_cnn"]) == 2
+    assert "--network is for --run" in capsys.readouterr().err
+    assert main(["compare", "--run", "hwprof", "no-such-environment", "-n", "tiny_cnn"]) == 2
+    assert "there is no environment no-such-environment" in capsys.readouterr().err

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
-import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,8 +62,10 @@ def watched(root: Path, gauges: Sequence[Gauge], steps: Sequence[Mapping[str, st
 
     Its readings are reviewed; the samples themselves are as they were.
     """
-    sampler = Sampler(gauges, clock=itertools.count(S, S).__next__)
+    now = 0
+    sampler = Sampler(gauges, clock=lambda: now)
     for tree in steps:
+        now += S
         put(root, dict(tree))
         sampler.tick()
     bare = Window(0, Role.BARE, -1, S, S + round(seconds * S), ())
@@ -413,7 +414,7 @@ def test_the_schedulers_account_is_compared_with_that_of_rusage(run_s: float, su
 def test_a_worker_that_lost_its_counters_is_doubted_once() -> None:
     whole, cut = to_json(timed(990, 1.0)), to_json(timed(1, 1.0))
     result = {"windows": [whole, cut, cut], "facts": {"tasks": 2}, "doubts": [], "fidelity": None, "unavailable": {}}
-    runs = RunFactory(Experiment("e", ()), {"hardware": {}, "host_state": {}})
+    runs = RunFactory(Experiment("e", ()), {"hardware": {}, "host_state": {}}, {})
     base = Run("1", make_case())
     run = runs.complete(base, Outcome(result, None), GaugeWatcher(1.0, ()), {})
     assert [d.code for d in run.doubts].count("counters-lost") == 1
@@ -424,7 +425,7 @@ def test_a_worker_that_lost_its_counters_is_doubted_once() -> None:
 def test_a_run_is_reviewed_by_the_cpus_and_the_table_of_its_machine() -> None:
     wrong = window_of(event("instructions", 9e9), event("cycles", 2e9), account("run-time", 3.0), seconds=1.0)
     run = Run("1", make_case(cpus=[0]), windows=(wrong,), machine={"ids": ["GenuineIntel-6-94-3"], "cpus": 4})
-    runs = RunFactory(Experiment("e", ()), {"hardware": {}, "host_state": {}})
+    runs = RunFactory(Experiment("e", ()), {"hardware": {}, "host_state": {}}, {})
     reviewed, _ = runs.review(run)
     found = {r.metric: r.exactness.value for r in reviewed.windows[0].readings}
     assert found == {"instructions": "exact", "cycles": "exact", "run-time": "suspect"}
@@ -481,7 +482,7 @@ def test_no_sensor_of_a_recorded_machine_reads_what_cannot_be(name: str) -> None
 )
 def test_no_reading_of_recorded_results_changes(path: Path, tmp_path: Path) -> None:
     (tmp_path / "recorded.db").write_bytes(gzip.decompress(path.read_bytes()))
-    runs = RunFactory(Experiment("e", ()), {"hardware": {}, "host_state": {}})
+    runs = RunFactory(Experiment("e", ()), {"hardware": {}, "host_state": {}}, {})
     with Results.open(tmp_path / "recorded.db") as results:
         recorded = list(results.runs())
     assert sum(len(w.readings) for run in recorded for w in run.windows) > 400

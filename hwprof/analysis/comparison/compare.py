@@ -1,8 +1,8 @@
 """Two sets of results, case by case: the ratio of speeds with its interval, what is significant, what is missing.
 
-The unit is the set or the round (a fresh process): windows of one process share too much (their intervals cover .40
-instead of .95). What is compared is FPS, or of a case that was disturbed on a side the estimator that survives. The
-p-values of one comparison are one family (Benjamini-Hochberg).
+The unit is the set, the round in turn or the session (`pairing`): windows of one process share too much (their
+intervals cover .40 instead of .95), and so do rounds of one session. What is compared is FPS, or of a case that was
+disturbed on a side the estimator that survives. The p-values of one comparison are one family (Benjamini-Hochberg).
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import geometric_mean as mean
+from types import MappingProxyType
 
 from hwprof.analysis.comparison.differences import Difference, differences
-from hwprof.analysis.comparison.measured import COUNTED, RunSummary
+from hwprof.analysis.comparison.measured import COUNTED, RunSummary, choose_estimator
 from hwprof.analysis.comparison.pairing import PairedRatio, Pairing, measured_ratio
-from hwprof.analysis.estimator import Estimator, EstimatorChoice, choose, mean_speed
+from hwprof.analysis.comparison.sessions import SessionNoise, mark_sessions
+from hwprof.analysis.estimator import Estimator, EstimatorChoice, mean_speed
+from hwprof.machine.facts import machine_id
 from hwprof.records import Case
 from hwprof.speed import Interval, Speed
 from hwprof.store.columns import call_of
@@ -30,17 +33,18 @@ LARGE_SPREAD = 0.1
 # Share of the time in the run queue by which the sides may differ: beyond it the machine differs, not the program.
 WAITING_APART = 0.1
 Key = tuple[object, ...]
+Noises = Mapping[tuple[str, Estimator], SessionNoise]
 
 
 class Judgement(enum.StrEnum):
     """What may be said about a case."""
 
-    REGRESSION = "regression"  # slower by more than the threshold, and significantly
-    SLOWER = "slower"  # significantly, within the threshold
+    REGRESSION = "regression"  # significantly slower, and the whole interval lies beyond the threshold
+    SLOWER = "slower"  # significantly; by more than the threshold or not
     FASTER = "faster"  # significantly
     SAME = "same"  # the whole interval lies within the threshold
     UNCLEAR = "unclear"  # neither a difference nor its absence is shown
-    UNTESTED = "not tested"  # one round: no interval
+    UNTESTED = "no verdict"  # one set, or one session each: how far chance goes is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +53,9 @@ class Change:
 
     `old`, `new`: speeds of the rounds by the estimator of `choice`; `speeds`: means over the rounds of either side.
     `alone`: the ratio of the bare stretches, the same as `ratio` where no sets were compared; `conflict`: the two
-    intervals don't meet. `in_turn`: see `pairing`. `other_load`: one side waited for a CPU much longer than the other,
-    and neither sets nor CPU time leave that out.
+    intervals don't meet. `within`: of the sessions that were measured, by their rounds. `noise`: the session noise that
+    was calibrated, where `pairing` takes it. `why`: there is no verdict. `other_load`: one side waited for a CPU much
+    longer than the other, and neither sets nor CPU time leave that out.
     """
 
     case: Case
@@ -67,24 +72,39 @@ class Change:
     alone: Interval
     pairing: Pairing
     pairs: int
-    in_turn: bool
+    within: Interval
+    sessions: tuple[int, int]
+    noise: SessionNoise | None
+    why: str
     conflict: bool
     other_load: bool
     q: float | None = None
     verdict: Judgement = Judgement.UNTESTED
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether both sides share the machine's state: measured in the same sets, or in turn."""
+        return self.pairing in (Pairing.SETS, Pairing.ROUNDS)
+
+    @property
+    def needed_noise(self) -> float:
+        """The standard deviation between sessions from which on chance gives such a ratio in 5 % of comparisons."""
+        return abs(math.log(self.ratio)) / (1.96 * math.sqrt(sum(1 / n for n in self.sessions)))
 
 
 @dataclass(frozen=True, slots=True)
 class Overall:
     """Geometric mean of the ratios, cases of one network averaged first; interval over networks (t), from four on.
 
-    Without cases of which slices and bare stretches contradict each other.
+    Without cases of which slices and bare stretches contradict each other. `side_by_side`: all were measured so. What
+    sessions have in common is in all networks alike, so that others have no interval.
     """
 
     ratio: float
     low: float | None
     high: float | None
     networks: int
+    side_by_side: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +131,35 @@ class Comparison:
         """The cases for which a CI job must fail."""
         return tuple(c for c in self.changes if c.verdict is Judgement.REGRESSION)
 
+    @property
+    def untested(self) -> tuple[Change, ...]:
+        """The cases without a verdict."""
+        return tuple(c for c in self.changes if c.verdict is Judgement.UNTESTED)
+
+    @property
+    def undecided(self) -> tuple[Change, ...]:
+        """The tested cases of which it is not known whether they are slower by more than the threshold."""
+        bound = 1 - self.threshold
+        slower = (c for c in self.changes if c.verdict is Judgement.SLOWER and c.low is not None and c.low < bound)
+        return (*(c for c in self.changes if c.verdict is Judgement.UNCLEAR), *slower)
+
 
 def compare(
-    old: Sequence[RunSummary], new: Sequence[RunSummary], threshold: float = THRESHOLD, alpha: float = ALPHA
+    old: Sequence[RunSummary],
+    new: Sequence[RunSummary],
+    threshold: float = THRESHOLD,
+    alpha: float = ALPHA,
+    noises: Noises = MappingProxyType({}),
 ) -> Comparison:
-    """Match cases, take ratios, judge. Several machines on a side: cases are matched machine by machine."""
+    """Match cases, take ratios, judge. Several machines on a side: cases are matched machine by machine.
+
+    `noises`: calibrated session noise, by the id of the machine and the estimator.
+    """
+    old, new = mark_sessions(old), mark_sessions(new)
     key, notes = _matching(old, new)
     before, after = _cells(old, key), _cells(new, key)
     both = sorted((k for k in before if k in after), key=lambda k: before[k][0].case.title)
-    found = [_change(before[k], after[k]) for k in both]
+    found = [_change(before[k], after[k], noises) for k in both]
     changes = [c for c in found if c is not None]
     if any(m.emulated for m in (*old, *new)):
         notes.append("measured on an emulated machine: its time is the emulator's, compare instructions instead")
@@ -155,7 +195,7 @@ def judge(change: Change, threshold: float, alpha: float) -> Judgement:
     if change.q <= alpha:
         if change.ratio >= 1:
             return Judgement.FASTER
-        return Judgement.REGRESSION if change.ratio < 1 - threshold else Judgement.SLOWER
+        return Judgement.REGRESSION if change.high < 1 - threshold else Judgement.SLOWER
     within = change.low >= 1 - threshold and change.high <= 1 / (1 - threshold)
     return Judgement.SAME if within else Judgement.UNCLEAR
 
@@ -196,11 +236,13 @@ def _cells(side: Sequence[RunSummary], key: Callable[[RunSummary], Key]) -> dict
     return dict(cells)
 
 
-def _change(old: Sequence[RunSummary], new: Sequence[RunSummary]) -> Change | None:
+def _change(old: Sequence[RunSummary], new: Sequence[RunSummary], noises: Noises) -> Change | None:
     """The case on both sides; None where it was disturbed and a side has nothing but FPS."""
     old, new = sorted(old, key=lambda m: m.round), sorted(new, key=lambda m: m.round)
-    choice = _choice([*old, *new])
-    found = measured_ratio(old, new, choice.estimator)
+    choice = choose_estimator([*old, *new])
+    machines = {machine_id(m.machine) for m in (*old, *new)}
+    noise = noises.get((machines.pop(), choice.estimator)) if len(machines) == 1 else None
+    found = measured_ratio(old, new, choice.estimator, noise)
     if found is None:
         return None
     counts = {
@@ -231,17 +273,13 @@ def _change(old: Sequence[RunSummary], new: Sequence[RunSummary]) -> Change | No
         alone=found.alone.factor,
         pairing=found.pairing,
         pairs=found.pairs,
-        in_turn=found.in_turn,
+        within=found.within.factor,
+        sessions=found.sessions,
+        noise=noise if found.pairing is Pairing.CALIBRATED else None,
+        why=found.why,
         conflict=found.conflict,
         other_load=exposed and len(waiting) == 2 and abs(waiting[1] - waiting[0]) > WAITING_APART,
     )
-
-
-def _choice(runs: Sequence[RunSummary]) -> EstimatorChoice:
-    """What the rounds of both sides are compared by; those of an emulator by its FPS, as its time means nothing."""
-    if any(m.emulated for m in runs):
-        return EstimatorChoice(Estimator.FPS)
-    return choose((m.case.threads, m.speed) for m in runs)
 
 
 def _doubts(old: Sequence[RunSummary], new: Sequence[RunSummary], found: PairedRatio) -> list[str]:
@@ -264,18 +302,20 @@ def _doubts(old: Sequence[RunSummary], new: Sequence[RunSummary], found: PairedR
 def overall(changes: Sequence[Change]) -> Overall | None:
     """Mean over networks; None for no case at all."""
     by_network: dict[str, list[float]] = defaultdict(list)
-    for c in (c for c in changes if not c.conflict):
+    agreeing = [c for c in changes if not c.conflict]
+    for c in agreeing:
         by_network[c.case.network].append(math.log(c.ratio))
     means = [statistics.fmean(v) for v in by_network.values()]
     if not means:
         return None
     middle = statistics.fmean(means)
-    if len(means) < FEWEST_NETWORKS:
-        return Overall(math.exp(middle), None, None, len(means))
+    side_by_side = all(c.side_by_side for c in agreeing)
+    if len(means) < FEWEST_NETWORKS or not side_by_side:
+        return Overall(math.exp(middle), None, None, len(means), side_by_side)
     from scipy.stats import t
 
     half = float(t.ppf(0.975, len(means) - 1)) * statistics.stdev(means) / math.sqrt(len(means))
-    return Overall(math.exp(middle), math.exp(middle - half), math.exp(middle + half), len(means))
+    return Overall(math.exp(middle), math.exp(middle - half), math.exp(middle + half), len(means), True)
 
 
 def common_shift(logs: Sequence[float]) -> float | None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hwprof import speed
+from hwprof.analysis.estimator import Estimator, EstimatorChoice, choose
 from hwprof.analysis.side_by_side import bare_turns
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Case, Kind, Origin, Role, Run, Scalar
@@ -40,7 +41,8 @@ class RunSummary:
     """One good run. `speed`: of its bare stretch; `fps` of a command that counts no frames: executions per second.
 
     `counts`: metric -> value per frame, over its counted windows. `doubts`: words for what was noisy. `set_id`,
-    `turns`: the set in which it was measured, and its bare slices there.
+    `turns`: the set in which it was measured, and its bare slices there. `session`, `boot`: as recorded, "" where they
+    were not; `seconds`: from its first window to the end of its last.
     """
 
     uid: str
@@ -57,6 +59,9 @@ class RunSummary:
     machine: Mapping[str, Any] = field(default_factory=dict)
     host_state: Mapping[str, Any] = field(default_factory=dict)
     software: Mapping[str, Any] = field(default_factory=dict)
+    session: str = ""
+    boot: str = ""
+    seconds: float = 0.0
 
 
 def summarise_run(run: Run) -> RunSummary | None:
@@ -67,6 +72,7 @@ def summarise_run(run: Run) -> RunSummary | None:
     if run.failure is not None or run.kind not in (Kind.NATIVE, Kind.COMMAND) or not found.fps:
         return None
     origins = {r.origin for w in run.windows for r in w.readings}
+    session = run.facts.get("session", {})
     return RunSummary(
         uid=run.uid,
         case=run.case,
@@ -82,7 +88,17 @@ def summarise_run(run: Run) -> RunSummary | None:
         machine=run.machine,
         host_state=run.host_state,
         software=run.software,
+        session=session.get("id", ""),
+        boot=session.get("boot", ""),
+        seconds=(max(w.t1_ns for w in run.windows) - min(w.t0_ns for w in run.windows)) / 1e9 if run.windows else 0.0,
     )
+
+
+def choose_estimator(runs: Sequence[RunSummary]) -> EstimatorChoice:
+    """What rounds of both sides are compared by; those of an emulator by their FPS, as its time means nothing."""
+    if any(m.emulated for m in runs):
+        return EstimatorChoice(Estimator.FPS)
+    return choose((m.case.threads, m.speed) for m in runs)
 
 
 def counts(run: Run) -> dict[str, float]:

@@ -1,8 +1,9 @@
-"""The speed ratio of one case on two sides: over sets, over rounds in turn, or over rounds as they come. Pure.
+"""The speed ratio of one case on two sides: over sets, rounds in turn, sessions, or the calibrated noise of one. Pure.
 
 What was measured side by side in one set is compared by slices, one ratio per set. Rounds that were measured in turn
-share the machine's drift and are paired. Other rounds are compared by Welch's t. The drift of the machine between one
-side and the other is then in no interval.
+share the machine's drift and are paired. All else was measured in sessions of its own, whose noise is in every round
+alike: it takes several sessions of a side, or what sessions of this machine are known to differ by. Without it the
+rounds give an interval of these sessions only, and no test.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from hwprof.analysis import estimator
 from hwprof.analysis.comparison.measured import RunSummary
+from hwprof.analysis.comparison.sessions import SessionNoise, by_session, estimate_noise
 from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.factors.identity import disjoint
 from hwprof.analysis.side_by_side import log_ratio
@@ -29,11 +32,13 @@ EQUAL = 1e-9  # logarithms that differ by rounding errors
 
 
 class Pairing(enum.StrEnum):
-    """What a ratio is taken over."""
+    """What a ratio is tested over."""
 
     SETS = "sets"
     ROUNDS = "rounds in turn"
-    NONE = "rounds"
+    SESSIONS = "sessions"
+    CALIBRATED = "calibrated session noise"
+    NONE = "nothing"
 
 
 class LogRatio(NamedTuple):
@@ -55,16 +60,19 @@ class LogRatio(NamedTuple):
 class PairedRatio:
     """Speed in NEW over speed in OLD. `alone`: the same ratio from the bare stretches of the rounds.
 
-    `in_turn`: the rounds of both sides were measured in turn, or in sets. `old`, `new`: the speeds of the rounds.
+    `within`: what the rounds say of these sessions, by Welch's t; no test of the program. `sessions`: of each side.
+    `pairs`: sets or rounds in turn. `old`, `new`: the speeds of the rounds. `why`: there is nothing to test.
     """
 
     ratio: LogRatio
     alone: LogRatio
+    within: LogRatio
     pairing: Pairing
     pairs: int
-    in_turn: bool
+    sessions: tuple[int, int]
     old: tuple[float, ...]
     new: tuple[float, ...]
+    why: str = ""
 
     @property
     def conflict(self) -> bool:
@@ -72,21 +80,59 @@ class PairedRatio:
         return disjoint(self.ratio.factor, self.alone.factor)
 
 
-def measured_ratio(old: Sequence[RunSummary], new: Sequence[RunSummary], by: Estimator) -> PairedRatio | None:
-    """The ratio by an estimator of the rounds that have it; None where all rounds of a side lack it."""
+def measured_ratio(
+    old: Sequence[RunSummary], new: Sequence[RunSummary], by: Estimator, noise: SessionNoise | None = None
+) -> PairedRatio | None:
+    """The ratio by an estimator of the rounds that have it; None where all rounds of a side lack it.
+
+    The sessions of the runs are marked. `noise`: of sessions on the machine of both sides, by this estimator.
+    """
     old, new = ([m for m in side if estimator.value(m.speed, by)] for side in (old, new))
     if not old or not new:
         return None
     values = [tuple(estimator.value(m.speed, by) or math.nan for m in side) for side in (old, new)]
     x, y = ([math.log(v) for v in side] for side in values)
-    shared, paired = in_turn(old, new), interleaved(old, new)
-    alone = estimate(x, y, paired)
+    a, b = list(by_session(old, x).values()), list(by_session(new, y).values())
+    made = partial(PairedRatio, within=estimate(x, y), sessions=(len(a), len(b)), old=values[0], new=values[1])
+    paired, shared = interleaved(old, new), in_turn(old, new)
+    of_rounds = estimate(x, y, paired)
     of_sets = _over_sets(old, new, by)
     if of_sets and len(of_sets) >= min(2, len(x), len(y)):
         ratio = estimate([0.0] * len(of_sets), of_sets, paired=True)
-        return PairedRatio(ratio, alone, Pairing.SETS, len(of_sets), True, *values)
-    pairing = Pairing.ROUNDS if paired else Pairing.NONE
-    return PairedRatio(alone, alone, pairing, len(x) if paired else 0, shared, *values)
+        why = "one set" if len(of_sets) == 1 else ""
+        return made(ratio=ratio, alone=of_rounds, pairing=Pairing.SETS, pairs=len(of_sets), why=why)
+    if shared:
+        return made(ratio=of_rounds, alone=of_rounds, pairing=Pairing.ROUNDS, pairs=len(x))
+    ratio, pairing, why = over_sessions(a, b, noise)
+    return made(ratio=ratio, alone=ratio, pairing=pairing, pairs=0, why=why)
+
+
+def over_sessions(
+    old: Sequence[Sequence[float]], new: Sequence[Sequence[float]], noise: SessionNoise | None
+) -> tuple[LogRatio, Pairing, str]:
+    """The ratio of two sides that were measured in sessions of their own, and why it can't be tested ("" if it can).
+
+    `old`, `new`: log speeds of the rounds of each session. Their own noise is taken where both sides have several
+    sessions, or more is known from them than from `noise` of the machine. Both sides are taken to scatter alike.
+    """
+    x, y = ([statistics.fmean(rounds) for rounds in side] for side in (old, new))
+    value = statistics.fmean(y) - statistics.fmean(x)
+    untested = LogRatio(value, None, None, None)
+    sides = [{f"{at} {i}": rounds for i, rounds in enumerate(side)} for at, side in (("old", old), ("new", new))]
+    known, pairing = estimate_noise(sides), Pairing.SESSIONS
+    if noise is not None and min(len(x), len(y)) == 1 and (known is None or known.freedom < noise.freedom):
+        if noise.exceeded_by([*old, *new]):
+            return untested, Pairing.NONE, "rounds scatter more than when the session noise was calibrated"
+        known, pairing = noise, Pairing.CALIBRATED
+    if known is None:
+        several = max(map(len, (*old, *new))) > 1
+        return untested, Pairing.NONE, "one session each" + ("" if several else " of one round")
+    from scipy.stats import t
+
+    variance, freedom = known.variance([[len(rounds) for rounds in side] for side in (old, new)])
+    error = max(math.sqrt(variance), EQUAL)
+    half, p = error * float(t.ppf(0.975, freedom)), 2 * float(t.sf(abs(value) / error, freedom))
+    return LogRatio(value, value - half, value + half, p), pairing, ""
 
 
 def _over_sets(old: Sequence[RunSummary], new: Sequence[RunSummary], by: Estimator) -> list[float]:
@@ -116,8 +162,8 @@ def interleaved(old: Sequence[RunSummary], new: Sequence[RunSummary]) -> bool:
     return len({m.round for m in old}) >= FEWEST_PAIRS and in_turn(old, new)
 
 
-def estimate(x: Sequence[float], y: Sequence[float], paired: bool) -> LogRatio:
-    """Mean of y less mean of x: by the paired t, or by Welch's t; no bounds where a side has one value."""
+def estimate(x: Sequence[float], y: Sequence[float], paired: bool = False) -> LogRatio:
+    """Mean of y less mean of x: by the paired t, else by Welch's; no bounds where a side has one value."""
     change = np.subtract(y, x) if paired else None
     difference = statistics.fmean(y) - statistics.fmean(x) if change is None else float(change.mean())
     if min(len(x), len(y)) < 2:

@@ -7,14 +7,15 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from hwprof.analysis.comparison.compare import Change, Comparison, Judgement
+from hwprof.analysis.comparison.compare import Change, Comparison, Judgement, Overall
 from hwprof.analysis.comparison.pairing import Pairing
 from hwprof.analysis.estimator import Estimator
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import to_json
 from hwprof.reports.tables import Report, Table, terminal
+from hwprof.reports.terminal.session_noise import describe
 
-FORMAT = 1
+FORMAT = 2  # 1: rounds of one session were tested as if there were no session noise
 HEADER = (
     "verdict",
     "case",
@@ -31,9 +32,12 @@ HEADER = (
     "doubts",
 )
 MOST_FACTS = 20
-# Verdicts that a drift of the machine between the two sides could have caused.
-DECIDED = (Judgement.REGRESSION, Judgement.SLOWER, Judgement.FASTER, Judgement.SAME)
-APART = "not in turn"
+HOW_TO_TEST = (
+    "Two sessions of one program differ too (load, clock, placement), and no round of theirs shows by how much. "
+    "Measure both side by side (`hwprof compare --run`, or one experiment), or one of them in several sessions half an "
+    "hour apart, or calibrate this machine (`hwprof compare --calibrate`)."
+)
+MORE_SETS = "Measure two rounds at least (--rounds)."
 
 
 def report(c: Comparison, old: str, new: str, failed: Sequence[tuple[str, str]] = ()) -> Report:
@@ -73,25 +77,15 @@ def summary(c: Comparison, old: str, new: str) -> list[str]:
         ]
     by = {v: sum(x.verdict is v for x in c.changes) for v in Judgement}
     lines.append(f"{len(c.changes)} cases: " + ", ".join(f"{n} {v.value}" for v, n in by.items() if n))
-    if not c.tested:
-        lines.append(
-            "Nothing was tested: every case has one round on a side, and without an interval a difference may be "
-            "chance. Measure two rounds at least (--rounds)."
-        )
     worst = sorted(c.regressions, key=lambda x: x.ratio)[:3]
     if worst:
         names = "; ".join(f"{x.case.title} {factor(x.ratio)}{by_what(x)}" for x in worst)
         lines.append(
             f"REGRESSION beyond {100 * c.threshold:g} %: {names}" + ("; ..." if len(c.regressions) > 3 else "")
         )
-    lines += [*disturbed(c), *contradictions(c), *apart(c)]
+    lines += [*undecided(c), *without_verdict(c), *disturbed(c), *contradictions(c), *calibrated(c)]
     if c.overall is not None:
-        o = c.overall
-        between = (
-            "" if o.low is None or o.high is None else f" [{o.low:.3f} ... {o.high:.3f}] over {o.networks} networks"
-        )
-        why = "" if between else f" over {o.networks} network{'s' * (o.networks != 1)}; four are needed for an interval"
-        lines.append(f"NEW is {factor(o.ratio)} as fast as OLD (geometric mean{between or why})")
+        lines.append(mean(c.overall))
     if c.common is not None:
         lines.append(
             f"all cases moved alike, by about {factor(c.common)}: suspect what they share (the machine's clock, load, "
@@ -141,17 +135,58 @@ def contradictions(c: Comparison) -> list[str]:
     return [f"slices and bare stretches contradict each other in {cases(len(several))}, nothing is concluded: {names}"]
 
 
-def apart(c: Comparison) -> list[str]:
-    """That rounds were not measured in turn, and what follows from it."""
-    several = [x for x in c.changes if not x.in_turn and x.low is not None]
+def undecided(c: Comparison) -> list[str]:
+    """The cases that are slower, of which it is open whether by more than the threshold."""
+    several = [x for x in c.undecided if x.verdict is Judgement.SLOWER]
     if not several:
         return []
-    regressions = sum(x.verdict is Judgement.REGRESSION for x in several)
-    of_them = f", {regressions} of them a regression" if regressions else ""
+    names = "; ".join(f"{x.case.title} {factor(x.ratio)} {span(x.low, x.high)}" for x in several[:3])
+    rest = "; ..." * (len(several) > 3)
+    return [f"slower, beyond {100 * c.threshold:g} % or not is open: {names}{rest}"]
+
+
+def without_verdict(c: Comparison) -> list[str]:
+    """Why cases have no verdict, and what is known of those that look slower."""
+    if not c.untested:
+        return []
+    whys = dict.fromkeys(x.why for x in c.untested)
+    apart = any(x.pairing is Pairing.NONE for x in c.untested)
+    found = [f"no verdict in {cases(len(c.untested))}: {', '.join(whys)}. {HOW_TO_TEST if apart else MORE_SETS}"]
+    large = sorted((x for x in c.untested if x.ratio < 1 - c.threshold), key=lambda x: x.ratio)
+    if large:
+        names = "; ".join(f"{x.case.title} {factor(x.ratio)}{by_what(x)}{chance(x)}" for x in large[:3])
+        found.append(f"SLOWER beyond {100 * c.threshold:g} % and not tested: {names}" + "; ..." * (len(large) > 3))
+    return found
+
+
+def chance(x: Change) -> str:
+    """By how much sessions would have to differ (sd) for such a ratio to be chance in one of twenty comparisons."""
+    if x.side_by_side:
+        return ""
+    return f" (by chance if sessions differ by {100 * x.needed_noise:.2g} % or more)"
+
+
+def calibrated(c: Comparison) -> list[str]:
+    """The session noise that was taken from earlier sessions of this machine."""
+    known = {x.choice.estimator: x.noise for x in c.changes if x.noise is not None}
     return [
-        f"OLD and NEW were not measured in turn in {cases(len(several))}{of_them}: a session's drift (load, clock, "
-        "placement) is in no interval. Two sessions of the same program may differ beyond it."
+        f"session noise of this machine, from sessions until {noise.date[:10]}: {describe(noise, by.value)}"
+        for by, noise in known.items()
     ]
+
+
+def mean(o: Overall) -> str:
+    """The mean over networks, with its interval or why there is none."""
+    if o.low is not None and o.high is not None:
+        between = f" [{o.low:.3f} ... {o.high:.3f}] over {o.networks} networks"
+    else:
+        between = f" over {o.networks} network{'s' * (o.networks != 1)}; "
+        between += (
+            "four are needed for an interval"
+            if o.side_by_side
+            else "no interval, since sessions have noise that all networks share"
+        )
+    return f"NEW is {factor(o.ratio)} as fast as OLD (geometric mean{between})"
 
 
 def note(c: Comparison) -> str:
@@ -160,7 +195,9 @@ def note(c: Comparison) -> str:
     ways = {
         Pairing.SETS: "paired t over sets of which both sides have a run, by slices",
         Pairing.ROUNDS: "paired t over rounds that were measured in turn",
-        Pairing.NONE: "Welch's t on logarithms of rounds",
+        Pairing.SESSIONS: "Student's t over means of sessions",
+        Pairing.CALIBRATED: "t with the calibrated session noise of this machine",
+        Pairing.NONE: "none, but Welch's t over the rounds within these sessions",
     }
     how = "; ".join(f"{ways[pairing]} ({cases(n)})" for pairing, n in of.items() if n)
     estimators = {x.choice.estimator for x in c.changes}
@@ -173,28 +210,35 @@ def note(c: Comparison) -> str:
     return (
         f"FPS, throughput, CPU ms (CPU time per frame): OLD -> NEW, means over rounds. ratio: {what}, geometric means; "
         f"by: the one that survives; 95 % interval: {how}. q: Benjamini-Hochberg over the {c.tested} tested cases of "
-        f"this comparison. regression: q <= {c.alpha:g} and slower by more than {100 * c.threshold:g} %; same: the "
-        "whole interval lies within that; unclear: the rounds can't tell. insn, task-clock: ratio of instructions and "
-        "of task-clock per frame."
+        f"this comparison. regression: q <= {c.alpha:g}, and the whole interval is slower by more than "
+        f"{100 * c.threshold:g} %; same: the whole interval lies within that; unclear: the interval holds both. insn, "
+        "task-clock: ratio of instructions and of task-clock per frame."
     )
 
 
 def row(x: Change) -> tuple[str, ...]:
     """One line of the table."""
     instructions = x.counts.get(Name.INSTRUCTIONS, x.counts.get(Name.INSTRUCTIONS.user))
-    rounds = f"{len(x.old)} + {len(x.new)}"
-    over = {Pairing.SETS: f"{x.pairs} sets", Pairing.ROUNDS: f"{x.pairs} pairs", Pairing.NONE: rounds}[x.pairing]
+    sessions = "{} + {} sessions".format(*x.sessions)
+    over = {
+        Pairing.SETS: f"{x.pairs} sets",
+        Pairing.ROUNDS: f"{x.pairs} pairs",
+        Pairing.SESSIONS: sessions,
+        Pairing.CALIBRATED: f"{sessions}, calibrated",
+        Pairing.NONE: f"{len(x.old)} + {len(x.new)} rounds",
+    }
     old, new = x.speeds
+    within = span(x.within.low, x.within.high) if x.pairing is Pairing.NONE else ""
     return (
-        x.verdict.value + (f", {APART}" if x.verdict in DECIDED and not x.in_turn else ""),
+        x.verdict.value,
         x.case.title,
-        over,
+        over[x.pairing],
         both(old.fps, new.fps),
         both(old.throughput, new.throughput),
         both(old.cpu_s, new.cpu_s, 1e3),
         factor(x.ratio),
         x.choice.estimator.value,
-        span(x.low, x.high),
+        f"within sessions {within}" if within else span(x.low, x.high),
         "" if x.q is None else f"{x.q:.2g}",
         "" if instructions is None else factor(instructions),
         "" if Name.TASK_CLOCK not in x.counts else factor(x.counts[Name.TASK_CLOCK]),
@@ -239,15 +283,18 @@ def document(c: Comparison, old: str, new: str, failed: Sequence[tuple[str, str]
     plain = to_json({f.name: getattr(c, f.name) for f in dataclasses.fields(c)})
     for x, change in zip(c.changes, plain["changes"], strict=True):
         change["log_ratio"] = math.log(x.ratio)
-        change["paired"] = x.pairing is not Pairing.NONE
+        change["side_by_side"] = x.side_by_side
         change["by"] = x.choice.estimator.value
         change["speeds"] = {name: one._asdict() for name, one in zip(("old", "new"), x.speeds, strict=True)}
         change["alone"] = x.alone._asdict()
+        change["within"] = x.within._asdict()
     return {
         "format": FORMAT,
         "old": old,
         "new": new,
         "regressions": [x.case.title for x in c.regressions],
+        "undecided": [x.case.title for x in c.undecided],
+        "no_verdict": [x.case.title for x in c.untested],
         "failed_in_new": dict(failed),
         **plain,
     }

@@ -39,7 +39,7 @@ def only(found: Comparison) -> Change:
 def test_runs_of_a_set_are_paired_by_slices_and_a_drift_of_both_cancels() -> None:
     runs = [r for n in range(4) for r in planted_set(n, {"a": 1.0, "b": 1.1}, drift=1.0)]
     change = only(compare(*sides(runs)))
-    assert (change.pairing, change.pairs, change.in_turn) == (Pairing.SETS, 4, True)
+    assert (change.pairing, change.pairs, change.side_by_side) == (Pairing.SETS, 4, True)
     assert change.choice.estimator is Estimator.FPS
     assert change.ratio == pytest.approx(1 / 1.1, rel=1e-3)
     assert change.verdict is Judgement.REGRESSION
@@ -59,15 +59,21 @@ def test_the_interval_is_a_paired_t_over_sets() -> None:
 def test_runs_of_different_sets_are_rounds() -> None:
     runs = [r for n in range(3) for r in planted_set(n, {"a": 1.0})]
     runs += [r for n in range(3) for r in planted_set(n + 3, {"b": 1.1})]
-    change = only(compare(*sides(runs)))
+    old, new = sides(runs)
+    later = [dataclasses.replace(m, started_utc=m.started_utc.replace("T00", "T09")) for m in new]
+    change = only(compare(old, later))
     assert change.pairing is Pairing.NONE
-    assert not change.in_turn
+    assert not change.side_by_side
 
 
 def test_one_set_is_a_ratio_without_an_interval() -> None:
-    change = only(compare(*sides(planted_set(0, {"a": 1.0, "b": 1.1}))))
+    found = compare(*sides(planted_set(0, {"a": 1.0, "b": 1.1})))
+    change = only(found)
     assert (change.pairing, change.pairs, change.low) == (Pairing.SETS, 1, None)
     assert change.verdict is Judgement.UNTESTED
+    said = comparison.text(found, "old", "new")
+    assert "no verdict in 1 case: one set. Measure two rounds at least" in said
+    assert "sessions differ by" not in said  # they were side by side
 
 
 def test_slices_in_which_a_page_came_from_the_disk_are_in_no_ratio() -> None:
@@ -124,14 +130,20 @@ def test_short_inferences_between_preemptions_are_no_speed() -> None:
     assert change.ratio == pytest.approx(0.25, rel=0.1)
 
 
+def in_two_sessions(side: Sequence[RunSummary], days: Sequence[int]) -> list[RunSummary]:
+    """Every other round on one day, the others on another."""
+    return [dataclasses.replace(m, started_utc=f"2000-01-0{days[i % 2]}T00:0{i}:00Z") for i, m in enumerate(side)]
+
+
 def test_a_load_on_one_side_alone_is_no_regression_of_two_threads() -> None:
     quiet = [r for n in range(4) for r in planted_set(n, {"a": 0.4 + n / 1e3}, drift=0.0)]
     busy = [r for n in range(4, 8) for r in planted_set(n, {"a": 0.4 + n / 1e3}, drift=0.0, preempted=True)]
-    found = compare(with_threads(quiet, 2), with_threads(busy, 2))
-    assert only(found).verdict is Judgement.UNCLEAR
+    before, after = in_two_sessions(with_threads(quiet, 2), (1, 3)), in_two_sessions(with_threads(busy, 2), (2, 4))
+    found = compare(before, after)
+    assert (only(found).pairing, only(found).verdict) == (Pairing.SESSIONS, Judgement.UNCLEAR)
     assert "the machine was not the same: waiting for a CPU 0 % -> " in comparison.row(only(found))[-1]
     slower = [r for n in range(4, 8) for r in planted_set(n, {"a": 0.8 + n / 1e3}, drift=0.0, preempted=True)]
-    change = only(compare(with_threads(busy, 2), with_threads(slower, 2)))
+    change = only(compare(after, in_two_sessions(with_threads(slower, 2), (5, 7))))
     assert change.choice.estimator is Estimator.THROUGHPUT
     assert change.verdict is Judgement.REGRESSION
 
@@ -145,16 +157,32 @@ def test_a_disturbed_case_of_which_one_side_knows_fps_alone_is_named_and_not_com
     assert "one side has nothing but FPS" in comparison.text(found, "old", "new")
 
 
-def test_sessions_that_were_not_measured_in_turn_are_marked() -> None:
+def test_a_drop_without_a_verdict_is_reported_with_what_chance_would_need() -> None:
     (one,) = summaries([make_run()])
-    old = [dataclasses.replace(one, round=n, speed=Speed(fps=40 + n / 10), started_utc=f"1:{n}") for n in range(3)]
-    new = [dataclasses.replace(one, round=n, speed=Speed(fps=30 + n / 10), started_utc=f"2:{n}") for n in range(3)]
+    old = [dataclasses.replace(one, speed=Speed(fps=40.0))]
+    new = [dataclasses.replace(one, speed=Speed(fps=4.0), started_utc="2000-01-02T00:00:00Z")]
     found = compare(old, new)
-    assert only(found).verdict is Judgement.REGRESSION
-    said = comparison.text(found, "old", "new")
-    assert "regression, not in turn" in said
-    assert "in 1 case, 1 of them a regression: a session's drift" in said.replace("\n  ", " ")
-    a, b = ([dataclasses.replace(m, started_utc=f"{m.round}:{at}") for m in s] for at, s in enumerate((old, new)))
-    said = comparison.text(compare(a, b), "old", "new")
-    assert "in turn:" not in said
-    assert "not in turn" not in said
+    change = only(found)
+    # a difference of two sessions has twice their variance: ln(10) / (1.96 sqrt 2)
+    assert change.needed_noise == pytest.approx(2.302585 / 2.771859, rel=1e-4)
+    assert (change.verdict, found.regressions) == (Judgement.UNTESTED, ())
+    said = comparison.text(found, "old", "new").replace("\n  ", " ")
+    assert "no verdict in 1 case: one session each of one round." in said
+    assert "SLOWER beyond 5 % and not tested" in said
+    assert "x0.10 (by chance if sessions differ by 83 % or more)" in said
+
+
+def test_rounds_within_one_session_each_are_shown_as_such() -> None:
+    (one,) = summaries([make_run()])
+    start = "2000-01-0{}T00:0{}:00Z".format
+    old = [dataclasses.replace(one, round=n, speed=Speed(fps=40 + n / 10), started_utc=start(1, n)) for n in range(3)]
+    new = [dataclasses.replace(one, round=n, speed=Speed(fps=30 + n / 10), started_utc=start(2, n)) for n in range(3)]
+    row = comparison.row(only(compare(old, new)))
+    assert (row[0], row[2]) == ("no verdict", "3 + 3 rounds")
+    assert row[8].startswith("within sessions 0.74")
+    a, b = (
+        [dataclasses.replace(m, started_utc=start(1, 2 * m.round + at)) for m in side]
+        for at, side in enumerate((old, new))
+    )
+    row = comparison.row(only(compare(a, b)))
+    assert (row[0], row[2]) == ("regression", "3 pairs")
