@@ -2,6 +2,7 @@
 
 MACs are those of convolutions and matrix products at the network's own input size, batch 1.
 
+  hwprof networks --blocks mobilenet_v2        its distinct layers, each a network of its own: hwprof run -n block:...
   hwprof networks --check resnet18 --size 64   the reference of every framework's outputs, itself checked
 
 The check runs the reference images through onnx's own evaluator in double precision, which shares no code with the
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from hwprof.cli.options import RangeAction, split_names
@@ -24,11 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--check", default="", metavar="NAMES", help="check the reference of these (with commas, or .onnx files; all)")
     add(
+        "--blocks", default="", metavar="NAMES", help="list the blocks that these are cut into, and the layers left out"
+    )
+    add(
         "--size",
         action=RangeAction,
         default=0,
         metavar="PX",
-        help="check: side of the input (default: the network's own)",
+        help="blocks, check: side of the input (default: the network's own)",
     )
     add("--seed", action=RangeAction, default=0, help="check: of weights and inputs")
     add("--json", action="store_true", help="one JSON document")
@@ -37,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     if args.check:
         return check(args)
+    if args.blocks:
+        return list_blocks(split_names(args.blocks), args.size, args.json)
     from hwprof.networks import network, preprocess
 
     infos = [network.info(name) for name in network.names()]
@@ -54,6 +61,33 @@ def main(args: argparse.Namespace) -> int:
         print(f"{info.name:<{width}}  {side:<12} {macs:>9} {params:>9}  {info.source}")
     print("\nAny .onnx with one image-like float input works too, or a .pt2 of torch: hwprof run -n ./mine.onnx")
     return 0
+
+
+def list_blocks(names: Sequence[str], size: int, as_json: bool) -> int:
+    """A line per distinct layer: its input, how often it is repeated, MACs of all copies, or why it is left out."""
+    from hwprof.networks import blocks, find
+
+    parents = [find.resolve(name) for name in names]
+    rows = []
+    for block in blocks.distinct(parents, size):
+        layer = block.layer(size or None)
+        rows.append((block.source, layer.shape, layer.copies, layer.copies * layer.macs, ""))
+    for parent in parents:
+        left = {layer.digest: layer for layer in blocks.cut(parent, size or parent.default_size).layers}
+        rows += [
+            (blocks.block_of(parent, layer.index).source, layer.shape, 0, layer.macs, layer.why)
+            for layer in left.values()
+            if not layer.copies
+        ]
+    if as_json:
+        print(json.dumps([dict(zip(("block", "shape", "copies", "macs", "why"), row, strict=True)) for row in rows]))
+        return EXIT_OK
+    width = max((len(name) for name, *_ in rows), default=5)
+    print(f"{'block':<{width}}  {'input':<14} {'copies':>6} {'MACs':>9}")
+    for name, shape, copies, macs, why in rows:
+        text = "x".join(map(str, (1, *shape)))
+        print(f"{name:<{width}}  {text:<14} {copies or '-':>6} {macs / 1e6:>7,.1f} M  {why}".rstrip())
+    return EXIT_OK
 
 
 def check(args: argparse.Namespace) -> int:

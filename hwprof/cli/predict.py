@@ -40,7 +40,10 @@ def main(args: argparse.Namespace) -> int:
 
     network = find.resolve(args.network)
     size = args.size or network.default_size or 0
-    facts: dict[str, float] = {"macs": float(network.macs(size or None, 1) or 0), "params": float(network.params())}
+    facts: dict[str, float] = {
+        "macs": float(network.macs(size or None, 1) or 0),
+        "params": float(network.params(size or None)),
+    }
     facts |= traffic.facts([(args.network, size)]).get((args.network, size), {})
     with store.Results.open(store.default_path(args.results)) as results:
         frame = results.frame()

@@ -1,8 +1,10 @@
 """Measure an experiment: every case of a matrix, in interleaved rounds, the cases of a network side by side.
 
-NAME is a built-in experiment (quick, every-framework) or the path of a .toml. Stop it at any time and start it again:
-what is done is not repeated. A case that fails costs itself only; it is tried once more, and again with --retry-failed.
+NAME is a built-in experiment (quick, blocks, every-framework) or the path of a .toml. Stop it at any time and start it
+again: what is done is not repeated. A case that fails costs itself only; it is tried once more, and again with
+--retry-failed.
 --create-environments first makes those of frameworks that are nowhere yet, as `hwprof env create` does.
+--detectable measures nothing: it prints the smallest correlation with FPS that the experiment could find.
 """
 
 from __future__ import annotations
@@ -18,6 +20,10 @@ from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from hwprof.records import Failure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hwprof.plan.cases import PlannedCase
+    from hwprof.plan.detectable import Reach
     from hwprof.plan.experiment import Experiment
     from hwprof.runner.rounds import Progress
 
@@ -27,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--retry-failed", action="store_true", help="try failed rounds again")
     parser.add_argument("--create-environments", action="store_true", help="install frameworks that are not there yet")
     parser.add_argument("--dry-run", action="store_true", help="list the cases and stop")
+    parser.add_argument("--detectable", action="store_true", help="print what effect it could find and stop")
     add_results(parser)
 
 
@@ -38,8 +45,9 @@ def main(args: argparse.Namespace) -> int:
 
     spec = experiment.load(args.experiment)
     path = store.default_path(args.results)
-    if args.dry_run:
-        return print_cases(spec, path)
+    if args.dry_run or args.detectable:
+        cases = planned_cases(spec, path)
+        return print_detectable(spec, cases) if args.detectable else print_cases(cases)
     if args.create_environments:
         from hwprof.cli.env import create_missing
         from hwprof.plan.cases import plan
@@ -77,20 +85,60 @@ def interruption_text(saved: int, path: Path) -> str:
     return f"hwprof: interrupted; {kept if saved else 'nothing was measured yet'}. The same command goes on from there"
 
 
-def print_cases(spec: Experiment, path: Path) -> int:
-    """Print the cases; those of a tuned experiment with this machine's tunings."""
+def planned_cases(spec: Experiment, path: Path) -> tuple[PlannedCase, ...]:
+    """The cases; those of a tuned experiment with this machine's tunings."""
     from hwprof import store
     from hwprof.machine.facts import hardware
     from hwprof.plan import policy
 
     if spec.policy == policy.TUNED and path.exists():
         with store.Results.open(path) as results:
-            cases = policy.cases(spec, results, hardware())
-    else:
-        cases = policy.cases(spec, None, {})
+            return policy.cases(spec, results, hardware())
+    return policy.cases(spec, None, {})
+
+
+def print_cases(cases: Sequence[PlannedCase]) -> int:
+    """Print the title of each case."""
     for planned in cases:
         print(planned.case.title)
     return EXIT_OK
+
+
+def print_detectable(spec: Experiment, cases: Sequence[PlannedCase]) -> int:
+    """Print the smallest |partial r| that each stratum could show, without measuring."""
+    from hwprof.plan import detectable
+
+    print("Smallest |r| with FPS that is found with a probability of 80 %, controlling for MACs and instructions.")
+    found = {"": detectable.reaches(cases)}
+    if spec.simulation.when != "never" and spec.simulation.networks:
+        found["with simulated instructions only: "] = detectable.reaches(cases, spec.simulation.networks)
+    for prefix, several in found.items():
+        for stratum in dict.fromkeys(reach.stratum for reach in several):
+            print(f"\n{prefix}{stratum}")
+            for reach in several:
+                if reach.stratum == stratum:
+                    print(f"  {reach_text(reach)}")
+    if not found[""]:
+        print("\nNo network's MACs are known: nothing can be tested.")
+    if any(reach.parents for reach in found[""]):
+        print("\n... to: where half of the variance of metric and speed belongs to the parent network of a block.")
+    if spec.simulation.when == "never":
+        print("\nNothing is tested where no instructions are counted: [simulate] when = 'no-pmu' adds simulated ones.")
+    return EXIT_OK
+
+
+def reach_text(reach: Reach) -> str:
+    """onnxruntime: 8 networks: 0.88 for one metric, 0.97 for the first of 20."""
+    from hwprof.plan.detectable import FAMILY
+
+    count = f"{reach.networks} {'blocks of ' + str(reach.parents) + ' networks' if reach.parents else 'networks'}"
+    if not reach.alone:
+        return f"{reach.variant}: {count}: no test, {reach.why}"
+    alone, first = (
+        " to ".join(dict.fromkeys(f"{value:.2f}" if value < 0.99 else "above 0.99" for value in pair))
+        for pair in (reach.alone, reach.first)
+    )
+    return f"{reach.variant}: {count}: {alone} for one metric, {first} for the first of {FAMILY} metrics"
 
 
 def progress(step: Progress) -> str:

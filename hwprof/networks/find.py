@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from hwprof.errors import UnknownNetwork
+from hwprof.networks import blocks
 from hwprof.networks.network import _TABLE, REAL, RECIPE, Network
 from hwprof.networks.users import users_network
 
 
 def resolve(name_or_path: str) -> Network:
-    """A built-in network, or a user's .onnx or .pt2. Raises UnknownNetwork, BadModel, NotInstalled."""
+    """A built-in network, a user's .onnx or .pt2, or a block of one. Raises UnknownNetwork, BadModel, NotInstalled."""
+    block = blocks.parse_name(name_or_path)
+    if block is not None:
+        return blocks.block_of(resolve(block.parent), block.index, block.kind)
     if name_or_path in _TABLE:
         return Network(name_or_path, f"builtin-{RECIPE}", _TABLE[name_or_path].size)
     name = name_or_path.removesuffix(REAL)

@@ -117,6 +117,11 @@ class Network:
             return str(self.module or self.path)
         return self.name + (REAL if self.real else "")
 
+    @property
+    def has_seeded_weights(self) -> bool:
+        """Its weights come from the experiment's seed, not from a file."""
+        return self.path is None and not self.real
+
     def input_spec(self, size: int | None, batch: int) -> InputSpec:
         """The input for this side (None: its own) and batch. Raises UsageError where the network can't take them."""
         if batch < 1:
@@ -150,7 +155,7 @@ class Network:
 
     def identity(self, seed: int, size: int | None) -> str:
         """What a cached file of this network depends on."""
-        if self.path is not None or self.real:
+        if not self.has_seeded_weights:
             return f"{self.name} {self.recipe} size {size or self.default_size}"
         return f"{self.name} {self.recipe} seed {seed} size {size or self.default_size}"
 
@@ -182,10 +187,10 @@ class Network:
             return known.macs
         return totals(self._shaped(size), batch)[0]
 
-    def params(self) -> int:
-        """Learned parameters."""
+    def params(self, size: int | None = None) -> int:
+        """Learned parameters; `size` matters to blocks, which are repeated the more often the smaller they are."""
         known = _TABLE.get(self.name)
-        return known.params if self.path is None and known else totals(self.model())[1]
+        return known.params if self.path is None and known else totals(self.model(size))[1]
 
     def _shaped(self, size: int | None) -> Any:
         """The model with its input's symbolic sides set, so that shapes can be inferred."""

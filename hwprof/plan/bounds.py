@@ -53,6 +53,7 @@ RANGES: Mapping[str, Range] = {
     "warmup_iterations": Range(0, 1_000_000),
     "frames": Range(1, 1_000_000_000),
     "count": Range(1, 1_000_000),  # images
+    "most_blocks": Range(0, 10_000),
     "limit": Range(0, 1_000_000_000),
     "repetitions": Range(1, 10_000),
     "window_s": seconds(3600),

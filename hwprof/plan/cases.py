@@ -103,7 +103,7 @@ def _plan_case(choice: Choice, seed: int, cpus: Sequence[int], calibration: Cali
     case = Case(
         framework=choice.framework,
         network=network.name,
-        recipe=f"{network.recipe} seed {seed}" if network.recipe.startswith("builtin") else network.recipe,
+        recipe=f"{network.recipe} seed {seed}" if network.has_seeded_weights else network.recipe,
         size=size,
         batch=choice.batch,
         threads=choice.threads,
@@ -153,7 +153,7 @@ def _network(name: str) -> Network:
 def _counts(name: str, size: int) -> tuple[int | None, int | None]:
     """MACs per frame at this size, and parameters."""
     network = _network(name)
-    return network.macs(size or None, 1), network.params()
+    return network.macs(size or None, 1), network.params(size or None)
 
 
 def check_options(adapter: Adapter, options: Sequence[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:

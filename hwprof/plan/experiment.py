@@ -24,6 +24,7 @@ from hwprof.frameworks.calibration import COUNT, Calibration
 from hwprof.frameworks.precision import QUANTISED
 from hwprof.plan import bounds
 from hwprof.plan.options import check_keys
+from hwprof.plan.places import places
 from hwprof.worker.protocol import LoopSettings
 
 FORMAT = 1
@@ -42,6 +43,8 @@ SECTIONS: Mapping[str, Mapping[str, tuple[Any, Any]]] = {
     "matrix": {
         "frameworks": ([str, dict], None),
         "networks": ([str], None),
+        "blocks": (bool, False),  # of these networks their layers, each as a network of its own
+        "most_blocks": (int, 0),  # of each network at most so many; 0: all
         "size": ([int], [0]),
         "batch": ([int], [1]),
         "threads": ([int], [1]),
@@ -296,11 +299,8 @@ def _choices(
     if stray:
         raise BadExperiment(f"{origin}: [launch] speaks of '{stray[0]}', which [matrix] does not measure")
     seen = set()
-    axes = (matrix["networks"], matrix["size"], matrix["batch"], matrix["threads"], matrix["precision"])
-    for (framework, options), *rest in itertools.product(variants, *axes):
-        network, size, batch, threads, precision = rest
-        if base is not None and network.endswith((".onnx", ".pt2")):
-            network = str((base / network).resolve())
+    axes = (places(matrix, origin, base), matrix["batch"], matrix["threads"], matrix["precision"])
+    for (framework, options), (network, size), batch, threads, precision in itertools.product(variants, *axes):
         choice = Choice(framework, network, size, batch, threads, precision, options)
         if choice in seen or any(_matches(choice, rule, origin) for rule in matrix["exclude"]):
             continue

@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 
 from hwprof.analysis.statistics.partial import Floats, leave_one_out, partial
-from hwprof.analysis.statistics.pooled import _abs_r, _residuals, max_t
+from hwprof.analysis.statistics.pooled import _abs_r, max_t, residuals
 
 DRAWS = 99
 
 
 def by_loop(x: Floats, y: Floats, z: Floats | None, seed: int = 7) -> Floats:
     """max-T as its definition reads: shuffle, take out, correlate, compare; one shuffle after the other."""
-    cx, cy, _ = _residuals(x, y, z)
+    cx, cy, _ = residuals(x, y, z)
     observed = _abs_r(cx, cy)
-    reduced = np.where(np.isfinite(y), _residuals(y, y, z)[1], np.nan)
+    reduced = np.where(np.isfinite(y), residuals(y, y, z)[1], np.nan)
     rng = np.random.default_rng(seed)
     beaten = np.ones(len(x))
     for _ in range(DRAWS):
-        px, py, _ = _residuals(x, reduced[:, rng.permutation(x.shape[1])], z)
+        px, py, _ = residuals(x, reduced[:, rng.permutation(x.shape[1])], z)
         beaten += np.nanmax(_abs_r(px, py), initial=0.0) >= np.where(np.isfinite(observed), observed, np.inf) - 1e-12
     return np.where(np.isfinite(observed), beaten / (DRAWS + 1), np.nan)
 

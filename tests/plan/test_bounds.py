@@ -23,6 +23,7 @@ NUMBERS = [
     ("matrix.size", "--size", "size"),
     ("matrix.batch", "--batch", "batch"),
     ("matrix.threads", "--threads", "threads"),
+    ("matrix.most_blocks", "", ""),
     ("measure.window_s", "--window", "window_s"),
     ("measure.iterations", "--iterations", "iterations"),
     ("measure.warmup_iterations", "--warm-up", ""),

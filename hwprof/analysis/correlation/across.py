@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from hwprof.analysis.correlation.blocks import parents_of
 from hwprof.analysis.correlation.findings import Analysis, Correlation, PooledSlope
 from hwprof.analysis.correlation.strata import NETWORK, Logs
-from hwprof.analysis.statistics import pooled
+from hwprof.analysis.statistics import clusters, pooled
 from hwprof.analysis.statistics.partial import MIN_TESTED, benjamini_hochberg
 
 SAME = 0.7  # |r| above which two metrics are not separable
@@ -91,13 +92,15 @@ def _family(
             y[j, at, f], x[j, at, f] = both.values[:, 0], both.values[:, 1]
             if z is not None:
                 z[j, at, f] = both.values[:, 2]
-    fit = pooled.slopes(x, y, z)
+    parents = parents_of(networks)
+    fit = pooled.slopes(x, y, z, parents)
     tested = np.isfinite(fit.p) & (fit.n >= MIN_TESTED) & bool(covariate)
     q = np.full(len(members), np.nan)
     q[tested] = benjamini_hochberg(fit.p[tested])
     family_p = np.full(len(members), np.nan)
     if tested.any():
-        family_p[tested] = pooled.max_t(x[tested], y[tested], None if z is None else z[tested])
+        own = (x[tested], y[tested], None if z is None else z[tested])
+        family_p[tested] = clusters.max_flip(*own, parents) if parents else pooled.max_t(*own)
     out = []
     for j, several in enumerate(members):
         signs = [np.sign(c.partial.r) for c in several if c.partial.r]

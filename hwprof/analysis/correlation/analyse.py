@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from hwprof.analysis import energy
+from hwprof.analysis.correlation import blocks, strata
 from hwprof.analysis.correlation import metrics as kinds
-from hwprof.analysis.correlation import strata
 from hwprof.analysis.correlation.across import group_of, groups, pooled_slopes
 from hwprof.analysis.correlation.covariates import NEVER_COUNTED, SIZE, Covariates, networks_without
 from hwprof.analysis.correlation.findings import Analysis, Correlation, Points
@@ -60,7 +60,7 @@ def analyse(frame: pd.DataFrame) -> list[Analysis]:
 def _analyses(frame: pd.DataFrame, target: str) -> list[Analysis]:
     """Of every stratum. `target`: what the column `fps` holds instead of the speed; "": the speed that survives."""
     known = kinds.classify(frame)
-    return [_stratum(s, part, known, target) for s, part in strata.split(strata.label(frame))]
+    return [_stratum(s, part, known, target) for s, part in blocks.by_kind(strata.split(strata.label(frame)))]
 
 
 def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric], target: str) -> Analysis:
@@ -95,14 +95,24 @@ def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric], 
             one = correlate(logs[variant], variant, metric, sizes.of(metric.name))
             if one is not None:
                 found.append(one)
-    found, families = _with_q(found)
+    found, families = _with_q(blocks.between_parents(found, logs))
     grouping = groups(found)
     found = [replace(c, group=group_of(grouping, c.metric.name)) for c in found]
     hidden_names = {name for _, name, _ in disguised}
     pooled = pooled_slopes(logs, [c for c in found if c.metric.name not in hidden_names], variants, grouping)
     return _with_target(
         Analysis(
-            stratum, variants, tuple(found), pooled, tuple(disguised), untested, families, grouping, unchecked, why=why
+            stratum,
+            variants,
+            tuple(found),
+            pooled,
+            tuple(disguised),
+            untested,
+            families,
+            grouping,
+            unchecked,
+            why=why,
+            remarks=blocks.remarks(stratum, logs),
         ),
         target,
     )

@@ -92,7 +92,7 @@ class PooledSlope:
 class Analysis:
     """All correlations of one stratum. `refusal`: why there are none; `untested`: metrics left out, and why.
 
-    `why`: why the target is a speed other than FPS.
+    `why`: why the target is a speed other than FPS. `remarks`: what limits the stratum as a whole.
     """
 
     stratum: Stratum
@@ -107,3 +107,4 @@ class Analysis:
     refusal: str = ""
     target: str = "FPS"
     why: str = ""
+    remarks: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hwprof.errors import ResultsError
+from hwprof.networks.blocks import BLOCKS, PREFIX
 from hwprof.store.columns import UNRECORDED
 
 Floats = NDArray[np.float64]
@@ -134,7 +135,9 @@ def split(frame: pd.DataFrame) -> list[tuple[Stratum, pd.DataFrame]]:
     by = list(keys.columns)
     for _, group in keys.groupby(by, sort=True):
         parts.append(_sizes(frame.loc[group.index]))
-    keys["size"] = pd.concat(parts).reindex(frame.index)
+    is_block = frame["network"].astype(str).str.startswith(PREFIX)
+    sizes = pd.concat(parts).reindex(frame.index)
+    keys["size"] = sizes.where(~is_block, f"{BLOCKS}, " + sizes)
     out = []
     for key, group in keys.groupby([*by, "size"], sort=True):
         part = frame.loc[group.index].copy()

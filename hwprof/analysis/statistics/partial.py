@@ -28,7 +28,8 @@ NOTHING = 1e-10
 class Partial:
     """A correlation of `n` networks controlling for `k` covariates; None where there is none, with the reason in `why`.
 
-    `slope` is that of y on x in the units of the arrays (logs: an elasticity).
+    `slope` is that of y on x in the units of the arrays (logs: an elasticity). `clusters`: how many parents the
+    networks are blocks of, between which the error was taken; 0: each network stands for itself.
     """
 
     n: int
@@ -39,6 +40,12 @@ class Partial:
     p: float | None = None
     slope: float | None = None
     why: str = ""
+    clusters: int = 0
+
+    @property
+    def sample(self) -> str:
+        """What it is of: `8 networks`, `80 blocks of 10 networks`."""
+        return f"{self.n} blocks of {self.clusters} networks" if self.clusters else f"{self.n} networks"
 
     @property
     def excludes_zero(self) -> bool:

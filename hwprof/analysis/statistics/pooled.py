@@ -8,6 +8,7 @@ the error comes from leaving out one network at a time.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,7 +73,7 @@ def _measured(x: Floats, y: Floats, z: Floats | None) -> Bools:
     return np.isfinite(x) & np.isfinite(y) & (True if z is None else np.isfinite(z))
 
 
-def _residuals(x: Floats, y: Floats, z: Floats | None) -> tuple[Floats, Floats, Floats]:
+def residuals(x: Floats, y: Floats, z: Floats | None) -> tuple[Floats, Floats, Floats]:
     """x, y (J, N, F) centred over the cells that have all, and without the one covariate z (J, N, F)."""
     mask = _measured(x, y, z)
     cx, cy = centre(x, mask), centre(y, mask)
@@ -87,28 +88,30 @@ def _residuals(x: Floats, y: Floats, z: Floats | None) -> tuple[Floats, Floats, 
 
 
 def _slope(x: Floats, y: Floats, z: Floats | None) -> Floats:
-    cx, cy, total = _residuals(x, y, z)
+    cx, cy, total = residuals(x, y, z)
     sxx = (cx**2).sum(axis=(-1, -2))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where((sxx > 1e-10 * total) & (sxx > 1e-18), (cx * cy).sum(axis=(-1, -2)) / sxx, np.nan)
 
 
-def slopes(x: Floats, y: Floats, z: Floats | None = None) -> Slopes:
+def slopes(x: Floats, y: Floats, z: Floats | None = None, parents: Sequence[str] = ()) -> Slopes:
     """Slopes of y on each of x, shape (metrics, networks, frameworks), controlling for one covariate z.
 
     y and z may be of shape (networks, frameworks), the same for all metrics. Logs in, elasticities out; NaN: missing.
     Variance (N-1)/N sum (b_-i - b)^2 over networks left out, each time centred anew; interval and p from t(N - 1).
-    NaN below four networks or two frameworks.
+    NaN below four networks or two frameworks. `parents`: of networks that are blocks; then these are left out, and
+    their number stands in the place of N.
     """
     y, z = np.broadcast_to(y, x.shape), None if z is None else np.broadcast_to(z, x.shape)
-    count = x.shape[1]
+    units, unit = np.unique(list(parents) or np.arange(x.shape[1]), return_inverse=True)
+    count = len(units)
     b = _slope(x, y, z)
     left_out = np.full((count, len(x)), np.nan)
     counts = _networks(x, y, z)
+    shared = np.array([counts[:, unit == i].any(axis=1) for i in range(count)])  # (units, metrics)
     for i in range(count):
-        rest = np.arange(count) != i
+        rest = unit != i
         left_out[i] = _slope(x[:, rest], y[:, rest], None if z is None else z[:, rest])
-    shared = counts.T  # (networks, metrics)
     n = shared.sum(axis=0)
     squares = np.where(shared, (left_out - b) ** 2, 0.0).sum(axis=0)
     enough = n >= 4
@@ -132,9 +135,9 @@ def max_t(x: Floats, y: Floats, z: Floats | None = None, draws: int = 999, seed:
     Freedman-Lane: the residuals of y move as whole networks, jointly over frameworks and metrics. Shape (metrics,).
     """
     y, z = np.broadcast_to(y, x.shape), None if z is None else np.broadcast_to(z, x.shape)
-    cx, cy, _ = _residuals(x, y, z)
+    cx, cy, _ = residuals(x, y, z)
     observed = _abs_r(cx, cy)
-    reduced = _residuals(y, y, z)[1]
+    reduced = residuals(y, y, z)[1]
     reduced = np.where(np.isfinite(y), reduced, np.nan)
     rng = np.random.default_rng(seed)
     orders = np.array([rng.permutation(x.shape[1]) for _ in range(draws)]).reshape(draws, x.shape[1])
@@ -148,7 +151,7 @@ def max_t(x: Floats, y: Floats, z: Floats | None = None, draws: int = 999, seed:
         gaps = ~whole
         x, reduced, z = x[gaps], reduced[gaps], None if z is None else z[gaps]
         for draw, order in enumerate(orders):
-            px, py, _ = _residuals(x, reduced[:, order], z)
+            px, py, _ = residuals(x, reduced[:, order], z)
             largest[draw] = np.nanmax(_abs_r(px, py), initial=largest[draw])
     reached = np.where(np.isfinite(observed), observed, np.inf) - 1e-12
     beaten = 1 + len(largest) - np.searchsorted(np.sort(largest), reached)

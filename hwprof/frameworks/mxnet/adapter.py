@@ -121,7 +121,8 @@ class Mxnet(BuiltInAdapter):
         """The symbol bound for the case's shape. Raises NotInstalled, NotAvailable, UnsupportedModel."""
         mx = self._module()
         name = (artifact.parent / "input.txt").read_text()
-        parameters = mx.nd.load(str(artifact.with_suffix(".params")))
+        # a file without any is loaded as an empty list
+        parameters: Mapping[str, Any] = mx.nd.load(str(artifact.with_suffix(".params"))) or {}
         symbol = mx.sym.load(str(artifact))
         types = None
         if case.precision in QUANTISED:  # fused already, with integers among the parameters

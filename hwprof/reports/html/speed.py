@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 from hwprof.analysis.estimator import is_disturbed
 from hwprof.analysis.speeds import PLACE, groups, speed_of
+from hwprof.networks.blocks import PREFIX
 from hwprof.reports.html.model import Cell, Figure
 from hwprof.reports.html.svg import LETTER, Svg, axis
 from hwprof.reports.page.words import number
@@ -17,6 +19,7 @@ from hwprof.reports.page.words import number
 MARKS = ("off", "faithful", "emulated")
 COLUMNS = (NETWORK, "size", "batch", VARIANT, "fps", "low", "high", "throughput", "cpu_ms", "rounds")
 DATA = (*("network", "size", "batch", "framework", "fps", "low", "high", "throughput", "cpu_ms", "rounds"), *MARKS)
+CROWD = 20  # names at points, from which on some are left out
 SEEN = 0.02  # share of the time in the run queue from which on it is shown
 OFF = "Hollow, off: FPS and throughput differ, or others took the CPU, by more than 10 %: not ranked."
 UPRIGHT = " The upright line of its colour is the throughput."
@@ -209,13 +212,23 @@ def size_chart(fps: pd.DataFrame, variants: Sequence[str], key: str, where: str 
 def place(
     names: Sequence[tuple[str, float, float]], points: Sequence[tuple[float, float]], right: float
 ) -> list[tuple[str, float, float]]:
-    """Positions of names next to points: the first of a few that covers no point and no other name."""
+    """Positions of names next to points: the first of a few that covers no point and no other name.
+
+    Of more than CROWD names the outer ones come first, and those that would cover something, or stand apart from their
+    point, are left out: every point says its name when hovered. A block goes without the word.
+    """
+    crowded = len(names) > CROWD
+    if crowded:
+        middle = [sum(values) / len(names) for values in zip(*((a, b) for _, a, b in names), strict=True)]
+        names = sorted(names, key=lambda name: -math.dist(name[1:], middle))
     boxes_used = [(a - 5, b - 5, a + 5, b + 5) for a, b in points]
     out = []
-    for name, x, y in names:
+    for full, x, y in names:
+        name = full.removeprefix(PREFIX)
         width = 5.7 * len(name)
         spots = [(x + 8, y + 4), (x - width - 8, y + 4), (x - width / 2, y - 9), (x - width / 2, y + 18)]
-        spots += [(x + 8, y + d) for d in (-12, 20, -26, 34)] + [(x - width - 8, y + d) for d in (-12, 20, -26, 34)]
+        if not crowded:
+            spots += [(x + 8, y + d) for d in (-12, 20, -26, 34)] + [(x - width - 8, y + d) for d in (-12, 20, -26, 34)]
         boxes = [(a, b - 10, a + width, b + 2) for a, b in spots]
         costs = [
             sum(1 for t in boxes_used if box[0] < t[2] and t[0] < box[2] and box[1] < t[3] and t[1] < box[3])
@@ -223,6 +236,8 @@ def place(
             for box in boxes
         ]
         best = costs.index(min(costs))
+        if crowded and costs[best]:
+            continue
         boxes_used.append(boxes[best])
         out.append((name, *spots[best]))
     return out

@@ -14,6 +14,7 @@ from hwprof.analysis.correlation.findings import Analysis, Correlation
 from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 from hwprof.analysis.factors import identity as factors_identity
 from hwprof.analysis.speeds import ratios, speeds
+from hwprof.analysis.statistics import power
 from hwprof.records import Kind, Run
 from hwprof.reports.page import identity, omissions
 from hwprof.reports.page.speeds import speed_table
@@ -212,13 +213,15 @@ def _strongest(analysis: Analysis) -> list[str]:
             more = f" (+10 % goes with {c.elasticity:+.1f} % {c.target})" if c.elasticity is not None else ""
             lines.append(
                 f"{framework}: given the size of the network, {c.metric.label} per frame goes with {c.target}: "
-                f"r {coefficient(c.partial.r)} {interval_r(c)}, q {c.q:.3f}, {c.partial.n} networks{more}. "
+                f"r {coefficient(c.partial.r)} {interval_r(c)}, q {c.q:.3f}, {c.partial.sample}{more}. "
                 "That is an association, not a cause."
             )
         elif tested:
+            reach = power.of_family([c.partial for c in tested])
+            seen = "" if reach is None else f" A correlation below {reach:.2f} would have been missed in 20 % or more."
             lines.append(
                 f"{framework}: none of {len(tested)} tested metrics goes with {analysis.target} beyond the size of "
-                "the network (q < 0.05)."
+                f"the network (q < 0.05).{seen}"
             )
         elif why := next((c.partial.why for c in found if c.status == "descriptive"), ""):
             lines.append(f"{framework}: {why}. Coefficients are a description.")

@@ -90,7 +90,7 @@ def gates(analysis: Analysis) -> list[str]:
     if analysis.refusal:
         return [f"No correlation with {analysis.target}: {analysis.refusal}."]
     counts = [c.partial.n for c in analysis.correlations]
-    most, lines = max(counts, default=0), []
+    most, lines = max(counts, default=0), list(analysis.remarks)
     if analysis.why:
         lines.append(f"Metrics are set against {analysis.target}, not FPS: in the worst run {analysis.why}.")
     if most < MIN_NETWORKS:
@@ -121,7 +121,7 @@ def _without_covariates(analysis: Analysis) -> list[str]:
         for network, covariate in (pair for c in found for pair in c.omissions):
             lacking.setdefault(covariate, set()).add(network)
         lines += [
-            f"{framework}: left out because {covariate} is missing or zero: {', '.join(sorted(names))}."
+            f"{framework}: left out because {covariate} is missing or zero: {_some(sorted(names))}."
             for covariate, names in sorted(lacking.items())
         ]
     reasons: dict[str, set[str]] = {}

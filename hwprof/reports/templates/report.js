@@ -124,11 +124,18 @@
       put(svg, "line", {x1: x.at(a), y1: y.at(data.slope * a), x2: x.at(b), y2: y.at(data.slope * b), class: "bar s1"});
     }
     const taken = xs.map((v, i) => [x.at(v) - 5, y.at(ys[i]) - 5, x.at(v) + 5, y.at(ys[i]) + 5]);
-    data.names.forEach((name, i) => {
-      const cx = x.at(xs[i]), cy = y.at(ys[i]), wide = 5.8 * name.length;
-      const spots = [[cx + 8, cy + 4], [cx - wide - 8, cy + 4], [cx - wide / 2, cy - 9], [cx - wide / 2, cy + 18], [cx + 8, cy - 12], [cx + 8, cy + 20]];
+    // as `place` of the figures: in a crowd the outer names first, and none that covers something
+    const crowded = data.names.length > 20, mean = (vs) => vs.reduce((p, q) => p + q) / vs.length;
+    const order = data.names.map((_, i) => i), mx = x.at(mean(xs)), my = y.at(mean(ys));
+    const far = (i) => Math.hypot(x.at(xs[i]) - mx, y.at(ys[i]) - my);
+    if (crowded) order.sort((i, j) => far(j) - far(i));
+    order.forEach((i) => {
+      const name = data.names[i].replace(/^block:/, ""), cx = x.at(xs[i]), cy = y.at(ys[i]), wide = 5.8 * name.length;
+      const spots = [[cx + 8, cy + 4], [cx - wide - 8, cy + 4], [cx - wide / 2, cy - 9], [cx - wide / 2, cy + 18]];
+      if (!crowded) spots.push([cx + 8, cy - 12], [cx + 8, cy + 20]);
       const cost = (s) => { const b = [s[0], s[1] - 10, s[0] + wide, s[1] + 2]; return taken.filter((t) => b[0] < t[2] && t[0] < b[2] && b[1] < t[3] && t[1] < b[3]).length + (b[2] > 556 || b[0] < 56 ? 10 : 0); };
       const spot = spots.reduce((p, q) => cost(q) < cost(p) ? q : p);
+      if (crowded && cost(spot)) return;
       taken.push([spot[0], spot[1] - 10, spot[0] + wide, spot[1] + 2]);
       put(svg, "text", {x: spot[0], y: spot[1], class: "m"}, name);
     });

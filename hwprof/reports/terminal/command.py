@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Sequence
 
 from hwprof.collectors.vocabulary import Name
+from hwprof.networks.blocks import input_title
 from hwprof.records import Kind, Run
 from hwprof.reports.terminal.run import counters, doubt_lines, emulation
 from hwprof.reports.terminal.run import document as document
@@ -56,7 +57,7 @@ def heading(runs: Sequence[Run]) -> str:
 def declared_title(run: Run) -> str:
     """A network in a framework's own benchmark program, with its command line."""
     case = run.case
-    side = f"{case.batch}x3x{case.size}x{case.size}" if case.size else f"batch {case.batch}"
+    side = input_title(case.network, case.size, case.batch)
     options = "".join(f" {k}={v}" for k, v in case.options if k not in HIDDEN)
     threads = f"{case.threads} thread{'s' * (case.threads > 1)}"
     version = run.facts.get("version") or ""

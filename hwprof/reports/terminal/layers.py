@@ -9,6 +9,7 @@ from typing import Any
 from hwprof.analysis import profiles
 from hwprof.analysis.estimator import OFF
 from hwprof.analysis.layers import LayerRow, NetworkNode, align_layers
+from hwprof.networks.blocks import input_title
 from hwprof.records import Exactness, Kind, Layer, Origin, Role, Run, to_json
 from hwprof.reports.terminal.run import emulation
 
@@ -57,7 +58,7 @@ def text(runs: Sequence[Run], nodes: Sequence[NetworkNode], top: int, asked: boo
 def _heading(runs: Sequence[Run]) -> str:
     case = runs[0].case
     rounds = len({run.round for run in runs})
-    shape = f"{case.batch}x3x{case.size}x{case.size}" if case.size else f"batch {case.batch}"
+    shape = input_title(case.network, case.size, case.batch)
     threads = f"{case.threads} thread{'s' * (case.threads != 1)}"
     return (
         f"{case.network} {shape} {case.precision} · {threads} · {rounds} rounds, medians · time per inference and part"

@@ -11,6 +11,7 @@ from hwprof.analysis import overhead
 from hwprof.analysis.factors.evidence import per_run
 from hwprof.collectors import modelled_caches
 from hwprof.collectors.vocabulary import Name
+from hwprof.networks.blocks import input_title
 from hwprof.records import Exactness, Kind, Origin, Reading, Role, Run, Shape, Window, to_json
 from hwprof.reports import over_time
 from hwprof.reports.terminal import speed
@@ -63,7 +64,7 @@ def failures(runs: Sequence[Run]) -> list[str]:
 def heading(run: Run, good: int) -> str:
     """The case, its CPUs, and the number of rounds and windows."""
     case = run.case
-    side = f"{case.batch}x3x{case.size}x{case.size}" if case.size else f"batch {case.batch}"
+    side = input_title(case.network, case.size, case.batch)
     # numpy is recorded with the framework's distributions, of which a vendor's build may have none
     own = (v for name, v in run.software.get("distributions", {}).items() if v and name != "numpy")
     version = run.facts.get("version") or next(own, "")

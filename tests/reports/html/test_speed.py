@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from hwprof.analysis import speeds
@@ -91,3 +92,21 @@ def test_every_run_has_its_three_speeds_and_says_where_fps_is_off(tmp_path: Path
     off = {row["framework"] for row in rows if row["state"] == "FPS off"}
     assert off == {"opencv"}
     assert all(row["frames/s"] != "-" and row["CPU ms/frame"] != "-" for row in rows)
+
+
+def test_of_many_names_those_that_would_cover_something_are_left_out() -> None:
+    rng = np.random.default_rng(1)
+    at = [(float(x), float(y)) for x, y in rng.uniform(60, 400, (90, 2))]
+    names = [(f"block:resnet50/{i}-1x1", *point) for i, point in enumerate(at)]
+    shown = speed.place(names, at, 410)
+    assert 5 < len(shown) < 60
+    assert all(name.startswith("resnet50/") for name, _, _ in shown)
+    boxes = [(x, y - 10, x + 5.7 * len(name), y + 2) for name, x, y in shown]
+    for i, a in enumerate(boxes):
+        assert not any(a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3] for b in boxes[:i])
+        assert not any(a[0] < x + 5 and x - 5 < a[2] and a[1] < y + 5 and y - 5 < a[3] for x, y in at)
+
+
+def test_of_a_few_names_every_one_is_shown() -> None:
+    at = [(100.0, 100.0)] * 12
+    assert len(speed.place([(f"net{i}", *point) for i, point in enumerate(at)], at, 410)) == 12

@@ -1,0 +1,151 @@
+"""Correlations over blocks: strata of their own, error between parents, planted causes found and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from hwprof.analysis.correlation import analyse, strata
+from hwprof.analysis.correlation.blocks import by_kind, parents_of
+from hwprof.analysis.correlation.findings import Analysis, Correlation
+from hwprof.reports.page import detail
+
+KINDS = ("1x1", "3x3", "depthwise")
+METRICS = ("instructions", "driver", "null", "parental")
+
+
+def frame(seed: int = 1, parents: int = 10, each: int = 9, driver: float = -0.7, alike: float = 0.0) -> pd.DataFrame:
+    """Blocks in two frameworks: `driver` acts on speed; `null` has the same spread and does nothing; `parental` belongs
+    to the parent alone, as does the share `alike` of the speed.
+    """
+    rng = np.random.default_rng(seed)
+    rows = []
+    for p in range(parents):
+        parental, own = rng.normal(0, 0.4, 2)
+        for b in range(each):
+            size, cause, other = rng.normal(18, 0.6), rng.normal(0, 0.4), rng.normal(0, 0.4)
+            speed = np.sqrt(alike) * own + np.sqrt(1 - alike) * rng.normal(0, 0.3)
+            for framework in ("f", "g"):
+                of = rng.normal(0, 0.15, 2)
+                for number in range(2):
+                    noise = rng.normal(0, 0.02, 5)
+                    rows.append(
+                        {
+                            "framework": framework,
+                            "network": f"block:net{p}/{b}-{KINDS[b % len(KINDS)]}",
+                            "recipe": "builtin-2 blocks-1 seed 7",
+                            "size": 224,
+                            "batch": 1,
+                            "threads": 1,
+                            "cpus": "1",
+                            "precision": "fp32",
+                            "machine": "m",
+                            "round": number,
+                            "status": "ok",
+                            "faithful": True,
+                            "fps": np.exp(25 - size + driver * (cause + of[0]) + speed + noise[0]),
+                            "macs": np.exp(size),
+                            "instructions": np.exp(size - 2 + noise[1]),
+                            "driver": np.exp(size - 5 + cause + of[0] + noise[2]),
+                            "null": np.exp(size - 5 + other + of[1] + noise[3]),
+                            "parental": np.exp(size - 5 + parental + 0.05 * noise[4]),
+                        }
+                    )
+    made = pd.DataFrame(rows)
+    plain = {"unit": "", "origin": "hardware", "exactness": "exact", "source": "", "meaning": "", "per": "frame"}
+    made.attrs["metrics"] = {name: dict(plain) for name in METRICS}
+    return made
+
+
+def of(analysis: Analysis, metric: str, framework: str = "f") -> Correlation:
+    return next(c for c in analysis.correlations if (c.metric.name, c.framework) == (metric, framework))
+
+
+def test_a_planted_cause_is_found_over_blocks_and_a_counter_of_equal_spread_is_not() -> None:
+    analysis = analyse.analyse(frame())[0]
+    driver, null = of(analysis, "driver"), of(analysis, "null")
+    assert (driver.partial.n, driver.partial.clusters) == (90, 10)
+    assert driver.partial.sample == "90 blocks of 10 networks"
+    assert driver.partial.excludes_zero
+    assert driver.q is not None
+    assert driver.q < 0.01
+    assert not null.partial.excludes_zero
+    assert null.q is not None
+    assert null.q > 0.05
+    slope = next(s for s in analysis.pooled if s.metric.name == "driver")
+    assert slope.n == 10
+    assert slope.p_family is not None
+    assert slope.p_family < 0.05
+
+
+def test_what_belongs_to_a_whole_parent_is_not_found_in_its_ninety_blocks() -> None:
+    between, naive, draws = 0, 0, 12
+    for seed in range(draws):
+        data = frame(seed, alike=0.9, driver=0.0)
+        c = of(analyse.analyse(data)[0], "parental")
+        between += c.q is not None and c.q < 0.05
+        plain = analyse.correlate(strata.Logs(strata.label(data), "f"), "f", c.metric, c.covariates)
+        naive += plain is not None and plain.partial.excludes_zero
+    assert between <= 2
+    assert naive >= 6
+
+
+def test_the_range_of_coefficients_is_that_without_each_parent() -> None:
+    c = of(analyse.analyse(frame())[0], "driver")
+    assert c.leave_out is not None
+    assert c.partial.r is not None
+    assert c.leave_out[0] <= c.partial.r <= c.leave_out[1]
+    assert c.leave_out[2] in {f"net{p}" for p in range(10)}
+
+
+def test_a_sign_that_one_parent_makes_is_noted() -> None:
+    data = frame(3, parents=5, driver=-0.2)
+    in_one = data["network"].str.startswith("block:net0/")
+    data.loc[in_one, "fps"] *= (data["driver"] / data["macs"] * np.e**5)[in_one] ** 3
+    c = of(analyse.analyse(data)[0], "driver")
+    assert any(note == "sign changes when the blocks of net0 are left out" for note in c.notes)
+
+
+def test_blocks_and_whole_networks_are_strata_of_their_own_and_kinds_follow() -> None:
+    blocks, networks = frame(parents=6), frame(2, parents=6)
+    networks["network"] = networks["network"].str.slice(6, 12).str.replace("/", "-")
+    both = pd.concat([blocks, networks], ignore_index=True)
+    both.attrs = blocks.attrs
+    found = by_kind(strata.split(strata.label(both)))
+    assert [s.size for s, _ in found] == [
+        "224 px",
+        "blocks of layers, 224 px",
+        "blocks of 1x1 layers, 224 px",
+        "blocks of 3x3 layers, 224 px",
+        "blocks of depthwise layers, 224 px",
+    ]
+    assert len(found[1][1]) == sum(len(part) for _, part in found[2:])
+
+
+def test_kinds_of_too_few_blocks_or_parents_have_no_stratum() -> None:
+    few = frame(parents=3)  # nine of each kind, of three parents
+    assert [s.size for s, _ in by_kind(strata.split(strata.label(few)))] == ["blocks of layers, 224 px"]
+
+
+def test_the_page_says_what_blocks_are_not() -> None:
+    text = " ".join(detail.gates(analyse.analyse(frame())[0]))
+    assert "90 blocks (layers as networks of their own) of 10 networks" in text
+    assert "hot in caches" in text
+    plain = frame()
+    plain["network"] = plain["network"].str.replace("block:", "").str.replace("/", "-")
+    assert "blocks" not in " ".join(detail.gates(analyse.analyse(plain)[0]))
+
+
+def test_a_metric_with_zeros_is_ranked_and_not_tested() -> None:
+    data = frame()
+    data.loc[data["network"] == "block:net0/0-1x1", "null"] = 0.0
+    c = of(analyse.analyse(data)[0], "null")
+    assert c.method == "spearman"
+    assert (c.partial.p, c.partial.low) == (None, None)
+    assert "not tested" in c.partial.why
+
+
+def test_parents_are_known_of_blocks_only() -> None:
+    assert parents_of(["block:a/1-1x1", "block:b/2-add"]) == ("a", "b")
+    assert parents_of(["block:a/1-1x1", "resnet18"]) == ()
+    assert parents_of([]) == ()
