@@ -23,8 +23,8 @@ from tests.boards.testpmu.orders import (
 from tests.fleet import ARCHITECTURES, Fleet
 
 pytestmark = [pytest.mark.board, pytest.mark.timeout(3600)]
-# The kernel's times of a slice are a little wider than the counter's.
-ROTATION = 2e-3
+# Relative, over 4 s: the kernel's times of a slice are a little wider than the counter's. 5e-4 was seen, always below.
+ROTATION = 1e-3
 # ... and with time that is the host's, where others have the host's cores for long: 1e-2 was seen.
 ROTATION_IN_HOST_TIME = 0.05
 
