@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from hwprof.machine.contention import cpus_allowed, share_taken
-from hwprof.records import Doubt, Exactness, Role, Run, Window
+from hwprof.records import TEST_EQUIPMENT, Doubt, Exactness, Role, Run, Window
 
 # code -> (what it says, with {fields} of the doubt's detail, what to do)
 ADVICE: Mapping[str, tuple[str, str]] = {
@@ -95,6 +95,10 @@ ADVICE: Mapping[str, tuple[str, str]] = {
         "measured by another program and imported ({format})",
         "its way of measuring is its own: compare imported runs with imported ones",
     ),
+    "test-equipment": (
+        "{events}: counted by test equipment, whose counts are made up",
+        "they say nothing of this machine; unload the module of that PMU",
+    ),
     "tuned-before": ("launch parameters were tuned with other versions ({changed})", "hwprof tune --again"),
     "few-iterations": ("only {count} iterations in a window", "longer windows (window_s) or --iterations"),
 }
@@ -134,6 +138,8 @@ def _counters(windows: Sequence[Window]) -> list[Doubt]:
     scaled = {r.metric for r in readings if r.exactness is Exactness.SCALED}
     if scaled:
         found.append(Doubt("multiplexed", {"count": len(scaled), "metrics": sorted(scaled)}))
+    if made_up := {r.metric.partition("@")[0] for r in readings if r.value is not None and TEST_EQUIPMENT in r.meaning}:
+        found.append(Doubt("test-equipment", {"events": ", ".join(sorted(made_up))}))
     if any(r.domain == "user" and r.origin.value == "hardware" and r.value is not None for r in readings):
         found.append(Doubt("user-only", {}))
     return found

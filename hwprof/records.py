@@ -19,6 +19,8 @@ from hwprof.printable import printable
 FORMAT = 1  # of the JSON form; 1: first edition
 
 Scalar = str | int | float | bool
+# In the meaning of what a PMU counted that is there for tests alone; its origin is EMULATED.
+TEST_EQUIPMENT = "counted by test equipment"
 
 
 class Exactness(enum.StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from hwprof import doubts
-from hwprof.records import Case, Doubt, Exactness, Origin, Reading, Role, Run, Window
+from hwprof.records import TEST_EQUIPMENT, Case, Doubt, Exactness, Origin, Reading, Role, Run, Window
 
 
 def run_of(*windows: Window, threads: int = 1) -> Run:
@@ -35,6 +35,12 @@ def test_what_scatters_or_costs_is_doubted() -> None:
 def test_scaled_and_user_only_counts_are_doubted() -> None:
     scaled = Reading("cycles", 1.0, exactness=Exactness.SCALED, origin=Origin.HARDWARE, domain="user")
     assert {"multiplexed", "user-only"} <= codes(run_of(QUIET, window(Role.COUNTED, [100] * 50, scaled)))
+
+
+def test_counts_of_test_equipment_are_named_in_a_doubt() -> None:
+    made_up = Reading("cache-misses", 7.0, origin=Origin.EMULATED, meaning=f"{TEST_EQUIPMENT} (testpmu)")
+    (found,) = doubts.of_run(run_of(window(Role.COUNTED, [100] * 50, made_up, Reading("cycles", 9.0))), 2)
+    assert doubts.text(found).startswith("cache-misses: counted by test equipment")
 
 
 def test_waiting_for_a_cpu_and_spinning_are_doubted() -> None:

@@ -3,7 +3,7 @@
 # OpenSBI from bookworm-backports (7.2 of main does not honour the :u filter). Run as root; safe to run again.
 set -eu
 
-main_packages="qemu-user gcc libc6-dev mmdebstrap e2fsprogs cpio xz-utils zstd debian-archive-keyring
+main_packages="qemu-user gcc libc6-dev make mmdebstrap e2fsprogs cpio xz-utils zstd debian-archive-keyring
     gcc-riscv64-linux-gnu gcc-aarch64-linux-gnu libc6-dev-riscv64-cross libc6-dev-arm64-cross"
 # These alone, with what they share: apt's -t would draw qemu-user along, whose later builds can't load plugins.
 backports_packages="qemu-system-riscv qemu-system-arm qemu-system-common qemu-system-data opensbi"

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from hwprof.boards import bytecode
 from hwprof.boards.guest import boot
-from hwprof.boards.machines import BoardModel, Hardware, Image, machine_of, require, require_qemu
+from hwprof.boards.machines import RELEASE, BoardModel, Hardware, Image, machine_of, require, require_qemu
 from hwprof.cache import default_cache
 from hwprof.errors import HwprofError, NotAvailable
 
@@ -32,7 +32,7 @@ SUITE = "trixie"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 MIRROR = "http://deb.debian.org/debian"
 # Raised whenever the recipe below changes in a way that its texts, which are part of the key, don't show.
-RECIPE = 2
+RECIPE = 3
 ATTEMPTS = 3
 FREE_NEEDED = 6 << 30
 # Half a minute; with imports, on a host with six times as much to do as cores, it took over fifteen.
@@ -175,6 +175,7 @@ def _build(image: Image, imports: Sequence[str], suite: str) -> None:
         extract(image.machine.arch, wanted, suite, root, image.folder / "mmdebstrap.log")
         compiler = python.result()
     shutil.copyfile(_one(root / "boot", "vmlinu[xz]-*"), image.kernel)
+    (image.folder / RELEASE).write_text(_one(root / "usr/lib/modules", "*").name + "\n")
     _initrd(root, image)
     for unneeded in ("boot", "usr/lib/modules", "var/lib/apt", "var/cache/apt", "usr/share/doc", "usr/share/man"):
         shutil.rmtree(root / unneeded, ignore_errors=True)

@@ -23,6 +23,8 @@ PACKAGES = {
 }
 # QEMU 7.2, Debian 12's own, does not honour user-only counting.
 OLDEST_QEMU = 10
+# In an image's folder: the release of its kernel
+RELEASE = "release"
 
 
 class UnknownBoard(UnknownNameError):
@@ -104,6 +106,11 @@ class Image:
     def initrd(self) -> Path:
         """Initial RAM file system."""
         return self.folder / "initrd.cpio"
+
+    @property
+    def release(self) -> str:
+        """What `uname -r` prints in the guest: modules must be built for exactly this kernel."""
+        return (self.folder / RELEASE).read_text().strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """Write results as CSV, Parquet, JSON or pyperf's JSON.
 
 CSV and Parquet hold one row per run: what was run, FPS, latency, and every metric per frame (levels such as watts as
-they are). Missing is an empty field, never 0; simulated counts have columns named metric@callgrind. JSON holds every
-run in full: windows, slices, latencies, readings, gauges, doubts. pyperf holds latencies for `pyperf compare_to` and
-`stats`. With --over-time, CSV and Parquet hold one row per slice, and per 50 ms of the bare stretch.
+they are). Missing is an empty field, never 0; simulated counts have columns named metric@callgrind, those of a PMU that
+is test equipment metric@test-equipment. JSON holds every run in full: windows, slices, latencies, readings, gauges,
+doubts. pyperf holds latencies for `pyperf compare_to` and `stats`. With --over-time, CSV and Parquet hold one row per
+slice, and per 50 ms of the bare stretch.
 """
 
 from __future__ import annotations

@@ -186,6 +186,10 @@ def counters(found: Probe) -> Iterator[Finding]:
         what = "dead end" if state == NO_EXCLUSION else "not available"
         way = _way_out(found, state)
         yield Finding("counters", what, MISSING, f"{', '.join(names)}: {_plainly(state)}", way)
+    for pmu in Catalog(found.root).pmus.values():
+        if pmu.test_equipment:
+            said = f"{pmu.name} answers {', '.join(pmu.events)}: its counts are made up, and marked as such"
+            yield Finding("counters", "test equipment", LIMITED, said, "unload its module to measure this machine")
     if kernel:
         yield Finding("counters", "kernel events", OK, f"{len(kernel)} can be counted: {', '.join(kernel)}")
     user = [name for name in hardware if "user only" in there[name].meaning]

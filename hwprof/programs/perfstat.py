@@ -25,7 +25,7 @@ from hwprof.collectors.perf.names import ALIASES, CACHE, CLOCKS, HARDWARE, KERNE
 from hwprof.collectors.protocol import Unavailable
 from hwprof.errors import NotAvailable
 from hwprof.programs.perf import PerfProcess, program
-from hwprof.records import Exactness, Origin, Reading, Shape, missing
+from hwprof.records import Exactness, Reading, Shape, missing
 
 NOT_SUPPORTED = "perf stat: <not supported>: this machine does not count it, or this user may not"
 NOT_COUNTED = "perf stat: <not counted>: the kernel never ran it (too short a run, or no free counter)"
@@ -127,7 +127,7 @@ def parse_objects(lines: Iterable[str]) -> list[Mapping[str, Any]]:
     return found
 
 
-def parse(text: str, asked: Mapping[str, Event], origin: Origin = Origin.HARDWARE) -> tuple[Reading, ...]:
+def parse(text: str, asked: Mapping[str, Event]) -> tuple[Reading, ...]:
     """Readings of what `perf stat -j` wrote. `asked`: perf's name of each event -> the event. All of them come back.
 
     A name may come back with a modifier that perf added (`cycles:u` where the kernel may not be counted).
@@ -141,7 +141,7 @@ def parse(text: str, asked: Mapping[str, Event], origin: Origin = Origin.HARDWAR
     for entry in entries:
         event, added = _find_event(entry["event"], asked)
         if event is not None and event.metric not in found:
-            found[event.metric] = reading(entry, event, added, origin, enabled_ns)
+            found[event.metric] = reading(entry, event, added, enabled_ns)
     for event in asked.values():
         found.setdefault(event.metric, missing(event.metric, NOT_THERE, unit=event.unit, source=_source(event)))
     return tuple(found[event.metric] for event in asked.values())
@@ -174,7 +174,7 @@ def _source(event: Event) -> str:
     return f"perf-stat:{event.source.removeprefix('perf:')}"
 
 
-def reading(entry: Mapping[str, Any], event: Event, added: str, origin: Origin, enabled_ns: int = 0) -> Reading:
+def reading(entry: Mapping[str, Any], event: Event, added: str, enabled_ns: int = 0) -> Reading:
     """One object of `perf stat -j --no-scale` as a record. `enabled_ns`: how long events were enabled; 0: not known."""
     modifiers = event.modifiers or added
     user_only = bool(modifiers) and "k" not in modifiers
@@ -182,7 +182,7 @@ def reading(entry: Mapping[str, Any], event: Event, added: str, origin: Origin, 
     domain = "+".join(names[m] for m in "ukh" if m in modifiers) or "user+kernel"
     common: dict[str, Any] = {
         "unit": event.unit,
-        "origin": Origin.KERNEL if event.kind == "software" else origin,
+        "origin": event.origin,
         "domain": "user+kernel" if event.base in CLOCKS else domain,
         "source": _source(event),
         "meaning": event.meaning,
@@ -209,7 +209,7 @@ def reading(entry: Mapping[str, Any], event: Event, added: str, origin: Origin, 
         common["running"] = min(1.0, share / 100)
         if ran_ns:
             if event.unit != "ns":
-                common["raw"] = round(value)
+                common["raw"] = round(value / event.scale)  # perf has applied it already
             common |= {
                 "running_ns": int(ran_ns),
                 "enabled_ns": max(enabled_ns, int(ran_ns)) if enabled_ns else int(ran_ns * 100 / share),
@@ -259,9 +259,9 @@ class StatRequest:
         names = {name + (PINNED if event in pinned else ""): event for name, event in first.items()}
         return cls(names, sums, unavailable, synonyms)
 
-    def readings(self, text: str, origin: Origin) -> list[Reading]:
+    def readings(self, text: str) -> list[Reading]:
         """Readings of what `perf stat -j` wrote."""
-        found = parse(text, self.events, origin)
+        found = parse(text, self.events)
         by_name = {reading.metric: reading for reading in found}
         for event, other in self.synonyms.values():
             one = by_name[other.metric]
@@ -274,8 +274,8 @@ class StatRequest:
 class PerfStatCounting:
     """One running `perf stat`."""
 
-    def __init__(self, perf: str, pid: int, request: StatRequest, origin: Origin) -> None:
-        self._request, self._origin = request, origin
+    def __init__(self, perf: str, pid: int, request: StatRequest) -> None:
+        self._request = request
         options = ["-j", "--no-scale", "-e", event_list(request.events), "-p", str(pid)]
         self._perf = PerfProcess([perf, "stat"], options, "stat.json", "hwprof's own counters: --backend native")
 
@@ -291,7 +291,7 @@ class PerfStatCounting:
             text = file.read_text(errors="replace") if file.exists() else ""
         finally:
             self.close()
-        return self._request.readings(text, self._origin)
+        return self._request.readings(text)
 
     def close(self) -> None:
         """End it, whatever it was doing."""
@@ -319,4 +319,4 @@ class PerfStat:
         """Start perf on a process and its children to come; counting when this returns."""
         if not self._request.events:
             raise NotAvailable("none of the events can be counted here", "`hwprof events` says why")
-        return PerfStatCounting(self._perf, pid, self._request, self._collector.catalog.origin)
+        return PerfStatCounting(self._perf, pid, self._request)

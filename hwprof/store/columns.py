@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hwprof.collectors.callgrind import EDITION
 from hwprof.collectors.vocabulary import Name
-from hwprof.records import Exactness, Origin, Reading, Role, Shape
+from hwprof.records import TEST_EQUIPMENT, Exactness, Origin, Reading, Role, Shape
 
 Floats = NDArray[np.float64]
 
@@ -88,9 +88,17 @@ class Column:
 
 
 def column_name(metric: MetricRow, origin: str) -> str:
-    """`cycles`, `cycles:u` for user space alone, `cycles@callgrind` for simulated counts (always user space)."""
+    """`cycles`, `cycles:u` for user space alone, `cycles@callgrind` for simulated counts (always user space), and
+    `cycles@test-equipment` for what test equipment counted: a column of its own.
+    """
+    if TEST_EQUIPMENT in metric.meaning:
+        return f"{_real_column(metric)}@test-equipment"
     if origin == Origin.SIMULATED:
         return f"{MODIFIERS.sub('', metric.name)}@{simulator_of(metric.source)}"
+    return _real_column(metric)
+
+
+def _real_column(metric: MetricRow) -> str:
     parts = metric.domain.split("+")
     if metric.domain == "user+kernel" or MODIFIERS.search(metric.name) or not set(parts) <= set(SUFFIX):
         return metric.name

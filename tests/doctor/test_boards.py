@@ -320,6 +320,17 @@ def test_limits_of_the_process_are_told(tmp_path: Path) -> None:
     assert limits.can_exclude(tmp_path) is True
 
 
+def test_test_equipment_is_told_with_what_it_answers(tmp_path: Path) -> None:
+    probe = new_board(tmp_path, NEW_RISCV)
+    folder = tmp_path / "sys/bus/event_source/devices/testpmu"
+    (folder / "events").mkdir(parents=True)
+    for name, text in {"type": "9", "test_equipment": "made up", "events/cache-misses": "event=0x11"}.items():
+        (folder / name).write_text(f"{text}\n")
+    finding = only(doctor_host.examine(probe), "test equipment")
+    assert finding.status == LIMITED
+    assert "testpmu answers cache-misses" in finding.detail
+
+
 def test_no_limit_is_told_where_there_is_none() -> None:
     findings = seen("bpi-f3", Kernel())
     assert not [f for f in findings if f.what in ("memory limit", "cores allowed", "perf_event_open", "dead end")]

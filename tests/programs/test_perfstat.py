@@ -68,6 +68,13 @@ def test_clocks_are_nanoseconds_whatever_perf_prints() -> None:
     assert (found.value, found.unit, found.origin) == (12345678.0, "ns", Origin.KERNEL)
 
 
+def test_what_perf_has_scaled_to_a_unit_keeps_its_raw_count() -> None:
+    name = "power/energy-pkg/"
+    event = Event(name, "other", 9, scale=0.25, source=f"perf:{name}", origin=Origin.EMULATED)
+    [found] = parse(line(name, "2500.00", unit="Joules"), {name: event})
+    assert (found.value, found.unit, found.raw, found.origin) == (2500.0, "Joules", 10_000, Origin.EMULATED)
+
+
 def test_a_modifier_that_perf_added_is_the_domain_and_no_other_event() -> None:
     assert one(line("instructions:u", "7"), "instructions").domain == "user"
     found = one(line("context-switches:u", "0"), "context-switches")
@@ -134,7 +141,7 @@ def test_each_kind_has_a_pinned_event_and_counts_are_those_of_its_own_time(tmp_p
         line("pmu_little/config=0x3/u", "125000", 12.50, 125_000_000),
         line("pmu_little/config=0x0/uD", "500000000", 50.00, 499_999_000),
     ])  # fmt: skip
-    found = {r.metric: r for r in asked.readings(text, Origin.HARDWARE)}
+    found = {r.metric: r for r in asked.readings(text)}
     assert (found["cache-misses@pmu_big"].value, found["cycles"].value) == (410_000, 1_500_000_000)
     assert found["cycles"].exactness is found["cache-misses@pmu_big"].exactness is Exactness.EXACT
     assert found["cache-misses@pmu_little"].value == pytest.approx(500_000, rel=1e-5)
@@ -149,7 +156,7 @@ def test_a_small_share_on_a_kind_leaves_its_count_as_it_was(tmp_path: Path) -> N
         line("pmu_big/config=0x3/D", "10000", 0.51, 5_149_000),
         line("pmu_little/config=0x3/D", "200", 99.49, 994_851_000),
     ])  # fmt: skip
-    found = {r.metric: r for r in request(tmp_path, "cache-misses", "task-clock").readings(text, Origin.HARDWARE)}
+    found = {r.metric: r for r in request(tmp_path, "cache-misses", "task-clock").readings(text)}
     assert (found["cache-misses@pmu_big"].value, found["cache-misses@pmu_little"].value) == (10_000, 200)
     assert (found["cache-misses"].value, found["cache-misses"].exactness) == (10_200, Exactness.EXACT)
 
@@ -160,12 +167,12 @@ def test_a_program_on_one_kind_alone_has_its_totals(tmp_path: Path) -> None:
         line("task-clock", "9.0", ran=9_000_000, unit="msec"),
         line("pmu_big/config=0x3/", "700", ran=9_000_000),
     )
-    there = {r.metric: r for r in asked.readings(f"{clock}\n{large}\n{NEVER_RAN}", Origin.HARDWARE)}
+    there = {r.metric: r for r in asked.readings(f"{clock}\n{large}\n{NEVER_RAN}")}
     assert (there["cache-misses"].value, there["cache-misses"].exactness) == (700, Exactness.EXACT)
     assert there["cache-misses@pmu_little"].value == 0
     # a counter that another user had: nobody says where the threads were
     large = line("pmu_big/config=0x3/", "300", 50.0, 4_500_000)
-    lost = {r.metric: r for r in asked.readings(f"{clock}\n{large}\n{NEVER_RAN}", Origin.HARDWARE)}
+    lost = {r.metric: r for r in asked.readings(f"{clock}\n{large}\n{NEVER_RAN}")}
     assert lost["cache-misses"].exactness is Exactness.MISSING
     assert lost["cache-misses@pmu_big"].exactness is Exactness.SUSPECT
 

@@ -6,7 +6,6 @@ import json
 
 from hwprof.collectors.perf import PerfCollector
 from hwprof.programs.perfstat import StatRequest
-from hwprof.records import Origin
 from tests import recorded_machines
 
 
@@ -23,8 +22,7 @@ def test_two_names_of_one_code_are_both_there() -> None:
             "\n".join(
                 json.dumps({"event": k, "counter-value": "5", "event-runtime": 500, "pcnt-running": 50.0})
                 for k in kinds
-            ),
-            Origin.HARDWARE,
+            )
         )
     }
     assert found["cache-misses"].value == found["l1d-misses"].value == 10

@@ -8,7 +8,19 @@ from collections.abc import Iterable
 import pandas as pd
 import pytest
 
-from hwprof.records import Exactness, Failure, Fidelity, Kind, Origin, Reading, Role, Run, Window, missing
+from hwprof.records import (
+    TEST_EQUIPMENT,
+    Exactness,
+    Failure,
+    Fidelity,
+    Kind,
+    Origin,
+    Reading,
+    Role,
+    Run,
+    Window,
+    missing,
+)
 from hwprof.store import Results
 from hwprof.store.columns import ROLES, WORST
 from tests.factories import make_case, make_reading, make_run, make_simulated_run, make_window
@@ -161,6 +173,14 @@ def test_simulated_counts_join_the_native_runs_of_their_case_in_columns_of_their
     assert df["instructions"].fillna(-1).to_list() == [9e7, 9e7, 9e7, -1]
     assert df.attrs["metrics"]["instructions@callgrind"]["origin"] == "simulated"
     assert df.attrs["metrics"]["instructions"]["origin"] == "hardware"
+
+
+def test_counts_of_test_equipment_have_columns_of_their_own(results: Results) -> None:
+    made_up = Reading("cache-misses", 70.0, origin=Origin.EMULATED, meaning=f"{TEST_EQUIPMENT} (testpmu)")
+    real = Reading("cache-misses", 50.0, origin=Origin.HARDWARE)
+    df = frame(results, with_readings([made_up]), with_readings([real], uid="bb"))
+    assert df["cache-misses@test-equipment"].fillna(-1).to_list() == [7, -1]
+    assert df["cache-misses"].fillna(-1).to_list() == [-1, 5]
 
 
 def test_a_simulated_run_of_another_experiment_does_not_count(results: Results) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from hwprof.collectors.perf.abi import Type
 from hwprof.collectors.perf.catalog import Catalog
+from hwprof.collectors.perf.equipment import mark
 from hwprof.collectors.perf.kinds import CoreKind
 from hwprof.collectors.perf.names import ALIASES, CACHE, CLOCKS, HARDWARE, KERNEL_ONLY, SOFTWARE
 from hwprof.collectors.perf.sysfs import Pmu
@@ -136,6 +137,9 @@ class Parser:
 
     def events(self, name: str) -> tuple[Event, ...]:
         """What a name stands for: one event, or one for each kind of core. `name@PMU` is that of one kind alone."""
+        return tuple(mark(event, self.catalog.pmus) for event in self._events(name))
+
+    def _events(self, name: str) -> tuple[Event, ...]:
         whole, at, kind = name.rpartition("@")
         if at and self.catalog.hybrid and (only := self.catalog.kind(kind)):
             base, modifiers = _modifiers(whole)
@@ -201,13 +205,8 @@ class Parser:
         if modifiers:
             found = replace(found, metric=f"{found.metric}:{modifiers}", modifiers=modifiers)
         found = replace(found, leader=self._leader(found))
-        if (
-            modifiers
-            and "k" not in modifiers
-            and found.kind == "software"
-            and found.base in KERNEL_ONLY
-            and not found.refused
-        ):
+        in_kernel = found.kind == "software" and found.base in KERNEL_ONLY and not found.refused
+        if in_kernel and modifiers and "k" not in modifiers:
             return replace(found, refused=KERNEL_ONLY_REFUSAL)
         return found
 

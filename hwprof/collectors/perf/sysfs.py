@@ -71,6 +71,7 @@ class Pmu:
     formats: Mapping[str, Format] = field(default_factory=dict)
     cpus: tuple[int, ...] = ()  # cores it counts on, where it is one of several kinds
     unreadable: Mapping[str, str] = field(default_factory=dict)  # terms whose format can't be used -> why
+    test_equipment: bool = False  # says of itself that its counts are made up for tests
 
     @property
     def idle(self) -> bool:
@@ -189,5 +190,6 @@ def read_pmus(root: Path = ROOT) -> dict[str, Pmu]:
         # x86 and RISC-V call the core's PMU `cpu`; where there are several kinds, each has a list of its `cpus`.
         core = path.name == "cpu" or (path / "cpus").exists() or bool(re.match(r"(cpu_(core|atom)|armv\d)", path.name))
         per_socket, cpus = (path / "cpumask").exists(), cpu_list(_text(path / "cpus"))
-        found[path.name] = Pmu(path.name, number, path, core, per_socket, formats, cpus, unreadable)
+        made_up = (path / "test_equipment").exists()
+        found[path.name] = Pmu(path.name, number, path, core, per_socket, formats, cpus, unreadable, made_up)
     return found
