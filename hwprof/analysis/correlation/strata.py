@@ -1,7 +1,9 @@
 """Which rows may be compared with which, and their collapse to one value per framework and network.
 
 Rows of different machines, affinities, numbers of threads, precisions or input sizes are never pooled: each
-combination is a stratum of its own, and every result says of which stratum it is.
+combination is a stratum of its own, and every result says of which stratum it is. A machine under several kernels or
+governors is several machines, and a framework in several versions is several variants. Sessions and experiments of one
+stratum are blocks: what they differ by as a whole is taken out before rounds are averaged.
 """
 
 from __future__ import annotations
@@ -19,9 +21,14 @@ from hwprof.store.columns import UNRECORDED
 Floats = NDArray[np.float64]
 
 REQUIRED = ("framework", "network", "batch", "round", "status", "fps")
+Block = tuple[int, str]  # batch and session
 # Columns that `label` adds: a framework with those of its options that vary, and a network with its recipe where
 # one name stands for several contents.
 VARIANT, NETWORK = "variant", "net"
+# Column that `label` adds: the experiment and session of a run; rounds are of one block.
+BLOCK = "block"
+# What a machine may be set to, and how its name says so where there are several.
+SETTINGS = {"kernel": "kernel ", "governor": "governor "}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -47,12 +54,16 @@ class Stratum:
 
 @dataclass(frozen=True, slots=True)
 class Collapsed:
-    """One log value per network, of shape (networks, columns); `cells`: how many network x batch cells they are of."""
+    """One log value per network, of shape (networks, columns); `cells`: how many network x batch cells they are of.
+
+    `blocks`: the sessions that they are of.
+    """
 
     networks: tuple[str, ...]
     values: Floats
     cells: int
     batches: tuple[int, ...]
+    blocks: tuple[str, ...] = ()
 
 
 def require(frame: pd.DataFrame, columns: Sequence[str] = REQUIRED) -> None:
@@ -63,7 +74,7 @@ def require(frame: pd.DataFrame, columns: Sequence[str] = REQUIRED) -> None:
 
 
 def label(frame: pd.DataFrame) -> pd.DataFrame:
-    """A copy with the columns `variant` and `net`; a framework's options appear only where they vary within it."""
+    """A copy with the columns `variant`, `net` and `block`; what varies within a framework or machine is in its name."""
     require(frame)
     out = frame.copy()
     out.attrs = dict(frame.attrs)
@@ -81,7 +92,10 @@ def label(frame: pd.DataFrame) -> pd.DataFrame:
         free = frame["threads_tuned"].astype(bool)
         out["threads"] = frame["threads"].where(~free, 0)
         out["cpus"] = frame["cpus"].where(~free, "tuned")
-    out[VARIANT] = names + calls(frame)
+    out[VARIANT] = names + calls(frame) + _versions(frame)
+    if "machine" in frame.columns:
+        out["machine"] = frame["machine"].map(_text) + _settings(frame)
+    out[BLOCK] = _blocks(frame)
     nets = frame["network"].astype(str)
     if "recipe" in frame.columns:
         recipes = frame["recipe"].fillna("").astype(str)
@@ -98,6 +112,39 @@ def calls(frame: pd.DataFrame) -> pd.Series:
     text = frame["call"].fillna("").astype(str)
     several = text.groupby(frame["framework"]).transform("nunique") > 1
     return (" call=" + text.where(text != "", UNRECORDED)).where(several, "")
+
+
+def _versions(frame: pd.DataFrame) -> pd.Series:
+    """` VERSION` after each framework of which one machine has several versions."""
+    if "version" not in frame.columns:
+        return pd.Series("", index=frame.index)
+    text = frame["version"].map(_text)
+    of = [frame["framework"], *([frame["machine"]] if "machine" in frame.columns else [])]
+    several = text.groupby(of).transform("nunique") > 1
+    return (" (" + text.where(text != "", f"version {UNRECORDED}") + ")").where(several, "")
+
+
+def _settings(frame: pd.DataFrame) -> pd.Series:
+    """` (kernel 6.12, governor powersave)` after each machine that was measured under several of them."""
+    words = pd.Series("", index=frame.index)
+    for column, name in SETTINGS.items():
+        if column in frame.columns:
+            text = frame[column].map(_text)
+            several = text.groupby(frame["machine"]).transform("nunique") > 1
+            one = name + text.where(text != "", UNRECORDED)
+            words = words + (words.where(words == "", ", ") + one).where(several, "")
+    return (" (" + words + ")").where(words != "", "")
+
+
+def _blocks(frame: pd.DataFrame) -> pd.Series:
+    """`quick, session 1f0c`: the experiment of each run and its session, where they are recorded."""
+    known = {c: frame[c].map(_text) for c in ("experiment", "session") if c in frame.columns}
+    out = known.get("experiment", pd.Series("", index=frame.index))
+    session = known.get("session")
+    if session is None:
+        return out
+    comma = pd.Series(", ", index=frame.index).where(out != "", "")
+    return out + (comma + "session " + session).where(session != "", "")
 
 
 def _text(value: object) -> str:
@@ -189,33 +236,58 @@ def cells(frame: pd.DataFrame, column: str, log: bool = True) -> pd.Series:
     return values.groupby([frame[VARIANT], frame[NETWORK], frame["batch"]]).mean()
 
 
-def network_effects(networks: Sequence[str], batches: Sequence[int], values: Floats) -> Collapsed:
-    """Centre batches and average: the network effects of the additive model network + batch, least squares.
+def network_effects(networks: Sequence[str], blocks: Sequence[Block], values: Floats) -> Collapsed:
+    """Centre blocks and average: the network effects of the additive model network + block, least squares.
 
-    `values` has shape (cells, columns), without NaN; `networks` and `batches` name each cell. With a complete table
-    this is the plain mean over batches. Where the table falls apart (no batch links two networks), only the batch
-    with most networks is used: `batches` of the result says which were.
+    `values` has shape (cells, columns), without NaN; `networks` and `blocks`, the batch and session, name each cell.
+    With a complete table this is the plain mean over blocks. Where the table falls apart (no network links two blocks)
+    each part is centred on its own, and only parts with the same batches are used: `batches` of the result says which.
     """
-    names = tuple(sorted(set(networks)))
-    sizes = tuple(sorted(set(batches)))
-    row = np.array([names.index(n) for n in networks])
-    column = np.array([sizes.index(b) for b in batches])
-    design = np.zeros((len(row), len(names) + max(0, len(sizes) - 1)))
-    design[np.arange(len(row)), row] = 1
-    if len(sizes) > 1:
-        # effects that sum to zero over batches, so that a network's effect is its mean over batches
-        codes = np.vstack([np.eye(len(sizes) - 1), -np.ones(len(sizes) - 1)])
-        design[:, len(names) :] = codes[column]
-        if np.linalg.matrix_rank(design) < design.shape[1]:
-            best = max(range(len(sizes)), key=lambda j: (int((column == j).sum()), -j))
-            keep = [int(i) for i in np.flatnonzero(column == best)]
-            return network_effects([networks[i] for i in keep], [batches[i] for i in keep], values[keep])
-    effects: Floats = np.linalg.lstsq(design, values, rcond=None)[0][: len(names)].astype(np.float64)
-    return Collapsed(names, effects, len(row), sizes)
+    parts = _linked(networks, blocks)
+    alike: dict[tuple[int, ...], list[list[int]]] = {}
+    for part in parts:
+        alike.setdefault(tuple(sorted({blocks[i][0] for i in part})), []).append(part)
+    batches, used = max(alike.items(), key=lambda item: (sum(map(len, item[1])), [-b for b in item[0]]))
+    effects = {name: row for part in used for name, row in _effects(part, networks, blocks, values).items()}
+    names = tuple(sorted(effects))
+    cells = [i for part in used for i in part]
+    return Collapsed(
+        names, np.array([effects[n] for n in names]), len(cells), batches, tuple(sorted({blocks[i][1] for i in cells}))
+    )
+
+
+def _linked(networks: Sequence[str], blocks: Sequence[Block]) -> list[list[int]]:
+    """Cells in parts that share neither a network nor a block."""
+    parts: list[tuple[set[str], set[Block], list[int]]] = []
+    for i, (network, block) in enumerate(zip(networks, blocks, strict=True)):
+        mine = ({network}, {block}, [i])
+        rest = []
+        for part in parts:
+            if network in part[0] or block in part[1]:
+                mine = (mine[0] | part[0], mine[1] | part[1], part[2] + mine[2])
+            else:
+                rest.append(part)
+        parts = [*rest, mine]
+    return [sorted(part[2]) for part in parts]
+
+
+def _effects(
+    part: Sequence[int], networks: Sequence[str], blocks: Sequence[Block], values: Floats
+) -> dict[str, Floats]:
+    """Network effects of linked cells, by network."""
+    names, found = sorted({networks[i] for i in part}), sorted({blocks[i] for i in part})
+    design = np.zeros((len(part), len(names) + len(found) - 1))
+    design[np.arange(len(part)), [names.index(networks[i]) for i in part]] = 1
+    if len(found) > 1:
+        # effects that sum to zero over blocks, so that a network's effect is its mean over blocks
+        codes = np.vstack([np.eye(len(found) - 1), -np.ones(len(found) - 1)])
+        design[:, len(names) :] = codes[[found.index(blocks[i]) for i in part]]
+    solved = np.linalg.lstsq(design, values[list(part)], rcond=None)[0][: len(names)].astype(np.float64)
+    return dict(zip(names, solved, strict=True))
 
 
 class Logs:
-    """The rows of one framework variant and, per (net, batch), the mean log of any column: computed once, then kept.
+    """The rows of one framework variant and, per network and block, the mean log of any column: computed, then kept.
 
     With hundreds of metrics the same few columns are asked for hundreds of times.
     """
@@ -223,9 +295,9 @@ class Logs:
     def __init__(self, frame: pd.DataFrame, variant: str) -> None:
         self.part = frame[frame[VARIANT] == variant].copy()
         self.part.attrs = {}  # pandas copies them deeply at every step
-        keys = zip(self.part[NETWORK].astype(str), self.part["batch"].astype(int), strict=True)
-        codes, found = pd.factorize(pd.Series(list(keys), dtype=object), sort=True)
-        self._codes, self._cells = codes, [(str(n), int(b)) for n, b in found]
+        parts = (self.part[NETWORK].astype(str), self.part["batch"].astype(int), self.part[BLOCK].astype(str))
+        codes, found = pd.factorize(pd.Series(list(zip(*parts, strict=True)), dtype=object), sort=True)
+        self._codes, self._cells = codes, [(str(n), (int(b), str(session))) for n, b, session in found]
         networks = {name: at for at, name in enumerate(sorted({n for n, _ in self._cells}))}
         self._network = np.array([networks[n] for n, _ in self._cells], dtype=np.int64)
         self._means: dict[str, Floats] = {}
@@ -269,14 +341,14 @@ class Logs:
             if (key, column) not in self._effect:
                 self._effect[key, column] = one.values @ self.mean(column)[cells]
         values = np.array([self._effect[key, column] for column in columns]).T
-        return Collapsed(one.networks, values, one.cells, one.batches)
+        return Collapsed(one.networks, values, one.cells, one.batches, one.blocks)
 
     def _over(self, cells: NDArray[np.bool_], key: bytes) -> Collapsed:
         """What makes cells into network effects, (networks, cells): most metrics have the same cells, and the design
         is solved once for them."""
         if key not in self._effects:
-            networks, batches = zip(*(self._cells[i] for i in np.flatnonzero(cells)), strict=True)
-            self._effects[key] = network_effects(networks, batches, np.eye(len(networks)))
+            networks, blocks = zip(*(self._cells[i] for i in np.flatnonzero(cells)), strict=True)
+            self._effects[key] = network_effects(networks, blocks, np.eye(len(networks)))
         return self._effects[key]
 
     def noise(self, column: str) -> tuple[float, int, Floats]:

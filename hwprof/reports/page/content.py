@@ -180,6 +180,8 @@ def summary(fps: pd.DataFrame, analyses: Sequence[Analysis], runs: Sequence[Run]
         return [f"{others}{'; '.join(filter(None, ('No network has a usable FPS', without)))}."]
     networks, variants = fps[NETWORK].nunique(), sorted(fps[VARIANT].unique())
     cases, rounds = plural(len(fps), "case", "cases"), plural(int(fps["rounds"].max()), "round", "rounds")
+    if (sessions := int(fps["sessions"].max())) > 1:
+        rounds += f" in {sessions} sessions or experiments"
     lines.append(
         f"{cases}: {networks} network{'s' * (networks != 1)}, {len(variants)} framework"
         f"{'s' * (len(variants) != 1)} ({', '.join(variants)}), up to {rounds}."
