@@ -27,6 +27,7 @@ _RAW = re.compile(r"r[0-9a-fA-F]{1,16}")
 # kernel opens them only in a group that `slots` leads (intel_pmu_hw_config in arch/x86/events/intel/core.c).
 _SLOTS = "slots"
 _SHARES_OF_SLOTS = frozenset(range(0x8000, 0x8800, 0x100))
+CYCLES = "cycles"  # the unit of what a table declares as cycles under another name
 TRACING = ("sys/kernel/tracing", "sys/kernel/debug/tracing")
 
 
@@ -177,13 +178,17 @@ class Parser:
         if kind.pmu and code.type == kind.pmu.type:
             event = replace(event, source=f"perf:{kind.name}/config={code.config:#x}/")
         meaning = code.meaning or event.meaning
-        found = replace(
-            event, type=code.type, config=code.config, config1=code.config1, meaning=meaning, unit=code.unit
+        unit = (
+            CYCLES if base not in HARDWARE and kind.counts_cycles(code.type, code.config, code.config1) else code.unit
         )
+        found = replace(event, type=code.type, config=code.config, config1=code.config1, meaning=meaning, unit=unit)
         return replace(found, leader=self._leader(found))
 
     def _single(self, base: str, modifiers: str, name: str) -> Event:
         found = self._resolve(base, name)
+        kind = self.catalog.kind(found.cluster) if found.cluster else self.catalog.kinds[0]
+        if found.kind == "core" and kind and kind.counts_cycles(found.type, found.config, found.config1):
+            found = replace(found, unit=CYCLES)
         if modifiers:
             found = replace(found, metric=f"{found.metric}:{modifiers}", modifiers=modifiers)
         found = replace(found, leader=self._leader(found))

@@ -138,6 +138,11 @@ class CoreKind:
             return self.table.events[name]
         return Unavailable(f"not on {self.title}: {self.table.absent.get(name, 'no event counts it')}")
 
+    def counts_cycles(self, type: int, config: int, config1: int = 0) -> bool:
+        """Whether the table declares a raw code as one that counts nothing but cycles."""
+        raw = type == Type.RAW or (self.pmu is not None and type == self.pmu.type)
+        return raw and not config1 and self.table is not None and config in self.table.cycles
+
     def encode(self, name: str) -> Code | Unavailable:
         """How this kind's own PMU is asked for an event by its name; for machines with several kinds."""
         assert self.pmu is not None

@@ -66,7 +66,10 @@ class TableEvent:
 
 @dataclass(frozen=True, slots=True)
 class CpuTable:
-    """One file of configs/cpus. `generic`: what a generic name means on this CPU, or `absent: reason`."""
+    """One file of configs/cpus. `generic`: what a generic name means on this CPU, or `absent: reason`.
+
+    `cycles`: raw codes that count nothing but cycles, under whatever name: time in another unit.
+    """
 
     name: str
     verified: str
@@ -79,6 +82,7 @@ class CpuTable:
     events: Mapping[str, TableEvent] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
     vendor: Mapping[str, int] = field(default_factory=dict)
+    cycles: tuple[int, ...] = ()
 
     def matches(self, cpu: str, pmu: str = "", stepping: str = "") -> bool:
         """Whether the table is for a core with this id, whose PMU has this name.
@@ -96,6 +100,7 @@ class CpuTable:
 
 _KEYS = {
     "name", "verified", "match", "sources", "counters", "quirks", "auto", "generic", "events", "absent", "vendor",
+    "cycles",
 }  # fmt: skip
 _EVENT_KEYS = {"type", "code", "config", "config1", "meaning", "caveat", "unit"}
 _TYPES = {"hardware": Type.HARDWARE, "cache": Type.HW_CACHE, "raw": Type.RAW}
@@ -132,6 +137,7 @@ def parse_table(text: str, source: str, unreadable: dict[str, str] | None = None
             events=events,
             absent=absent,
             vendor=data.get("vendor", {}),
+            cycles=tuple(int(code) for code in data.get("cycles", ())),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise HwprofError(f"{source}: {error}", "compare it with the other tables of hwprof/configs/cpus") from error
