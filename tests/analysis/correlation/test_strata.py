@@ -1,8 +1,7 @@
-"""What may not be pooled is kept apart, and rows collapse to networks."""
+"""What may not be pooled is kept apart."""
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -39,23 +38,6 @@ def test_an_unfaithful_run_takes_its_cell_out_and_an_unchecked_one_stays() -> No
     assert strata.usable_rows(frame)[strata.NETWORK].tolist() == ["b"]
 
 
-def test_a_missing_batch_is_no_network_effect() -> None:
-    # b lacks batch 4, which is faster for everybody by 1: plain means would call a faster
-    out = strata.network_effects(
-        ["a", "a", "b", "c", "c"],
-        [(1, ""), (4, ""), (1, ""), (1, ""), (4, "")],
-        np.array([[0.0], [1.0], [0.0], [2.0], [3.0]]),
-    )
-    assert out.values[0, 0] == pytest.approx(out.values[1, 0])
-    assert out.values[2, 0] - out.values[0, 0] == pytest.approx(2.0)
-
-
-def test_networks_without_a_batch_in_common_use_the_fullest_batch() -> None:
-    out = strata.network_effects(["a", "b", "c"], [(1, ""), (1, ""), (4, "")], np.array([[0.0], [1.0], [9.0]]))
-    assert out.networks == ("a", "b")
-    assert out.batches == (1,)
-
-
 def test_a_frame_without_its_columns_is_refused() -> None:
     with pytest.raises(ResultsError, match="lacks"):
         strata.label(pd.DataFrame({"framework": ["f"]}))
@@ -76,23 +58,6 @@ def test_kernels_and_governors_of_a_machine_are_strata_by_name() -> None:
     assert [s.machine for s, _ in strata.split(labelled)] == ["m (kernel 6.1)", "m (kernel 6.12)"]
     both = strata.label(rows(machine="m", kernel=["6.1", "6.12"], governor=["performance", ""]))
     assert both["machine"].tolist()[1] == "m (kernel 6.12, governor unrecorded)"
-
-
-def test_sessions_are_blocks_and_not_rounds() -> None:
-    # b was measured in the second session only, in which everything is faster by 1: rounds would call b faster
-    out = strata.network_effects(
-        ["a", "a", "b", "c", "c"],
-        [(1, "x"), (1, "y"), (1, "y"), (1, "x"), (1, "y")],
-        np.array([[0.0], [1.0], [1.0], [2.0], [3.0]]),
-    )
-    assert out.values[1, 0] == pytest.approx(out.values[0, 0])
-    assert out.blocks == ("x", "y")
-
-
-def test_sessions_without_a_network_in_common_are_centred_on_their_own() -> None:
-    out = strata.network_effects(["a", "b", "c"], [(1, "x"), (1, "x"), (1, "y")], np.array([[0.0], [1.0], [5.0]]))
-    assert out.networks == ("a", "b", "c")
-    assert out.values[:, 0].tolist() == pytest.approx([0.0, 1.0, 5.0])
 
 
 def test_a_block_is_an_experiment_and_a_session() -> None:
