@@ -131,8 +131,8 @@ class PooledSlope:
 
     @property
     def is_found(self) -> bool:
-        """A sentence may be said: as of a Correlation."""
-        sure = self.q is not None and self.q < FOUND
+        """A sentence may be said: as of a Correlation, and networks permuted agree with networks left out."""
+        sure = self.q is not None and self.q < FOUND and self.p_family is not None and self.p_family < FOUND
         return sure and self.excludes_zero and self.leave_out is not None and self.leave_out.holds
 
     def interval(self, level: float) -> tuple[float, float] | None:

@@ -27,14 +27,15 @@ def pooled_sentences(analysis: Analysis) -> list[str]:
     if not sure:
         return [
             f"Over all frameworks: of {len(tested)} metrics, none differs between frameworks together with "
-            f"{analysis.target} on the same network (q < 0.05 of {tested[0].family} tests, an interval without 0, and "
-            "the same without any one network)."
+            f"{analysis.target} on the same network (q < 0.05 of {tested[0].family} tests, family-wise p < 0.05, an "
+            "interval without 0, and the same without any one network)."
         ]
     first = sure[0]
     others = "" if len(sure) == 1 else f" {len(sure) - 1} more: see the pooled slopes."
     return [
         f"Over all frameworks: on the same network, {first.metric.label} per frame correlates with {first.target}: "
-        f"{pooled_elasticity(first)}, {first.n} networks, q {first.q:.3f}. An association, not a cause.{others}"
+        f"{pooled_elasticity(first)}, {first.n} networks, q {first.q:.3f}, family-wise p {first.p_family:.3f}. "
+        f"An association, not a cause.{others}"
     ]
 
 

@@ -23,7 +23,7 @@ def correlation(p: float | None, n: int = 10) -> Correlation:
 
 def pooled_slope(p: float | None, n: int = 10) -> PooledSlope:
     of = metrics.metric_of("x", {})
-    return PooledSlope(of, n, 4, ("instructions",), -0.5, -0.8, -0.2, p, se=0.13, leave_out=HOLDS)
+    return PooledSlope(of, n, 4, ("instructions",), -0.5, -0.8, -0.2, p, se=0.13, p_family=0.01, leave_out=HOLDS)
 
 
 def analysis(*correlations: Correlation, pooled: tuple[PooledSlope, ...] = ()) -> Analysis:
@@ -77,6 +77,11 @@ def test_a_sentence_needs_an_interval_without_zero() -> None:
     wide = dataclasses.replace(correlation(0.001), q=0.01, partial=Partial(10, 2, -0.6, -0.9, 0.1, 0.04, -0.5))
     assert not wide.is_found
     assert not dataclasses.replace(pooled_slope(0.001), q=0.01, high=0.1).is_found
+
+
+def test_a_pooled_sentence_needs_permuted_networks_to_agree() -> None:
+    assert dataclasses.replace(pooled_slope(0.001), q=0.01).is_found
+    assert not dataclasses.replace(pooled_slope(0.001), q=0.01, p_family=0.2).is_found
 
 
 def test_a_second_call_changes_nothing() -> None:
