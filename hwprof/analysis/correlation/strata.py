@@ -76,7 +76,7 @@ def label(frame: pd.DataFrame) -> pd.DataFrame:
         out["cpus"] = frame["cpus"].where(~free, "tuned")
     out[VARIANT] = names + calls(frame) + _versions(frame)
     if "machine" in frame.columns:
-        out["machine"] = frame["machine"].map(_text) + _settings(frame)
+        out["machine"] = frame["machine"].map(_text).astype(str) + _settings(frame)
     out[BLOCK] = _blocks(frame)
     nets = frame["network"].astype(str)
     if "recipe" in frame.columns:
@@ -100,7 +100,7 @@ def _versions(frame: pd.DataFrame) -> pd.Series:
     """` VERSION` after each framework of which one machine has several versions."""
     if "version" not in frame.columns:
         return pd.Series("", index=frame.index)
-    text = frame["version"].map(_text)
+    text = frame["version"].map(_text).astype(str)
     of = [frame["framework"], *([frame["machine"]] if "machine" in frame.columns else [])]
     several = text.groupby(of).transform("nunique") > 1
     return (" (" + text.where(text != "", f"version {UNRECORDED}") + ")").where(several, "")
@@ -108,10 +108,10 @@ def _versions(frame: pd.DataFrame) -> pd.Series:
 
 def _settings(frame: pd.DataFrame) -> pd.Series:
     """` (kernel 6.12, governor powersave)` after each machine that was measured under several of them."""
-    words = pd.Series("", index=frame.index)
+    words = pd.Series("", index=frame.index, dtype=str)
     for column, name in SETTINGS.items():
         if column in frame.columns:
-            text = frame[column].map(_text)
+            text = frame[column].map(_text).astype(str)
             several = text.groupby(frame["machine"]).transform("nunique") > 1
             one = name + text.where(text != "", UNRECORDED)
             words = words + (words.where(words == "", ", ") + one).where(several, "")
@@ -120,7 +120,7 @@ def _settings(frame: pd.DataFrame) -> pd.Series:
 
 def _blocks(frame: pd.DataFrame) -> pd.Series:
     """`quick, session 1f0c`: the experiment of each run and its session, where they are recorded."""
-    known = {c: frame[c].map(_text) for c in ("experiment", "session") if c in frame.columns}
+    known = {c: frame[c].map(_text).astype(str) for c in ("experiment", "session") if c in frame.columns}
     out = known.get("experiment", pd.Series("", index=frame.index))
     session = known.get("session")
     if session is None:

@@ -63,3 +63,9 @@ def test_kernels_and_governors_of_a_machine_are_strata_by_name() -> None:
 def test_a_block_is_an_experiment_and_a_session() -> None:
     labelled = strata.label(rows(experiment=["quick", None], session=["1f0c", ""]))
     assert labelled[strata.BLOCK].tolist() == ["quick, session 1f0c", ""]
+
+
+def test_no_rows_are_no_stratum() -> None:
+    columns: dict[str, list[str]] = {"machine": [], "version": [], "kernel": [], "experiment": [], "session": []}
+    empty = pd.DataFrame({**{name: [] for name in strata.REQUIRED}, **columns})
+    assert strata.split(strata.label(empty)) == []
