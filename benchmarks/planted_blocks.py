@@ -72,7 +72,7 @@ def describe(c: Correlation) -> str:
     """A coefficient in one line."""
     if c.partial.r is None or c.partial.low is None or c.partial.high is None:
         return f"{c.metric.name}: {c.partial.why or 'no coefficient'}"
-    reach = power.of_partial(c.partial, max(1, c.family))
+    reach = power.of_partial(c.partial, max(1.0, c.among))
     return (
         f"{c.metric.name}: r {c.partial.r:+.2f} [{c.partial.low:+.2f} ... {c.partial.high:+.2f}], "
         f"{c.partial.n} blocks of {c.partial.clusters} networks, q {'none' if c.q is None else f'{c.q:.3f}'}, "

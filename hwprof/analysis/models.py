@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from hwprof.analysis.correlation import collapse, strata
 from hwprof.analysis.correlation import metrics as kinds
-from hwprof.analysis.correlation import strata
 from hwprof.analysis.correlation.metrics import MetricKind
 from hwprof.analysis.correlation.strata import Stratum
 from hwprof.analysis.correlation.target import BY_FPS, SPEED, surviving_speed
@@ -39,8 +39,6 @@ FEWEST = 4  # networks, for any model
 ENOUGH = 7  # networks, for more than MACs
 PER_PREDICTOR = 3  # networks beyond the first two that each predictor needs
 LEVEL = 0.05
-# Counts of what happens per second on a shared machine: per frame they are the time of a frame in disguise.
-TIME_DRIVEN = ("switches", "migrations", "run-queue")
 # (network, size) -> further facts of its graph, as activations
 Extra = Mapping[tuple[str, int], Mapping[str, float]] | None
 
@@ -153,8 +151,6 @@ def candidates(rows: pd.DataFrame, frame: pd.DataFrame) -> list[str]:
     found = []
     for name, metric in known.items():
         values = pd.to_numeric(rows.loc[rows["fps"].notna(), name], errors="coerce")
-        if any(word in kinds.base_name(name) for word in TIME_DRIVEN):
-            continue
         if metric.kind is MetricKind.EXPLANATORY and len(values) and bool((values > 0).all()):
             found.append(name)
     return found
@@ -174,7 +170,7 @@ def table(rows: pd.DataFrame, columns: Sequence[str], extra: Extra = None) -> Da
     frameworks: list[str] = []
     values = []
     for variant in sorted(rows.loc[rows["fps"].notna(), strata.VARIANT].unique()):
-        found = strata.Logs(rows, str(variant)).collapse(["fps", *names])
+        found = collapse.Logs(rows, str(variant)).collapse(["fps", *names])
         networks += found.networks
         frameworks += [str(variant)] * len(found.networks)
         values.append(found.values)

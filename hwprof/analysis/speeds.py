@@ -78,9 +78,12 @@ _PER_RUN = ("set", *SPEED_COLUMNS, *PAIRED.values())
 
 
 def speeds(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row per case and variant: fps with low and high (95 % t interval between rounds), throughput, cpu_ms and
-    waiting (means over rounds, geometric but for the last), rounds, latency_ms, macs, faithful, max_rel, emulated, and
-    `runs`, the rows of its rounds in `frame`, which is of `Results.frame`."""
+    """One row per case and variant: fps with low and high (95 % t interval), throughput, cpu_ms and waiting (means over
+    rounds, geometric but for the last), rounds, sessions, latency_ms, macs, faithful, max_rel, emulated, and `runs`,
+    the rows of its rounds in `frame`, which is of `Results.frame`.
+
+    The interval is between rounds, and between the means of sessions or experiments where there are several.
+    """
     labelled = strata.label(frame)
     labelled.attrs = {}  # pandas copies them deeply at every step
     good = labelled[strata.is_ok(labelled) & strata.is_native(labelled) & labelled["fps"].notna()]
@@ -89,13 +92,15 @@ def speeds(frame: pd.DataFrame) -> pd.DataFrame:
     fps, latency, macs, errors = (good[n].to_numpy(float) for n in ("fps", "latency_ms", "macs", "max_rel"))
     faithful = ~strata.is_unfaithful(good).to_numpy()
     emulated = good["emulated"].to_numpy(bool) if "emulated" in good else np.zeros(len(good), dtype=bool)
-    others = {n: _column(good, n) for n in _PER_RUN}
+    others, blocks = {n: _column(good, n) for n in _PER_RUN}, good[strata.BLOCK].to_numpy(object)
     # the rows of each case at once: a frame of each would take a millisecond, and there are thousands
     case = good.groupby(keys, dropna=False, sort=True).ngroup().to_numpy()
     order = np.argsort(case, kind="stable")
     rows = []
     for at in np.split(order, np.flatnonzero(np.diff(case[order])) + 1) if len(order) else ():
-        mean, low, high = speed.between_rounds(fps[at].tolist())
+        sessions = [fps[at][blocks[at] == block] for block in dict.fromkeys(blocks[at])]
+        units = fps[at] if len(sessions) == 1 else [_geometric_mean(one) for one in sessions]
+        mean, low, high = speed.between_rounds(list(units))
         known = latency[at][~np.isnan(latency[at])]
         rows.append(
             {
@@ -106,6 +111,7 @@ def speeds(frame: pd.DataFrame) -> pd.DataFrame:
                 **{name: _geometric_mean(others[name][at]) for name in ("throughput", "cpu_ms")},
                 "waiting": _mean(others["waiting"][at]),
                 "rounds": len(at),
+                "sessions": len(sessions),
                 "latency_ms": float(np.median(known)) if len(known) else math.nan,
                 "macs": macs[at[0]],
                 "faithful": bool(faithful[at].all()),

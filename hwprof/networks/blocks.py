@@ -44,6 +44,12 @@ def parse_name(name: str) -> BlockName | None:
     return BlockName(parent, int(number), kind) if parent and number.isdigit() else None
 
 
+def parents_of(networks: Sequence[str]) -> tuple[str, ...]:
+    """The parent of each block; empty where one of them is no block."""
+    names = [parse_name(name) for name in networks]
+    return tuple(name.parent for name in names if name is not None) if all(names) else ()
+
+
 def input_title(network: str, size: int, batch: int) -> str:
     """`4x3x224x224`; of a block, whose name does not say its shape, `batch 4 at 224 px`."""
     if size and parse_name(network) is None:

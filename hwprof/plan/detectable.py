@@ -11,6 +11,7 @@ from hwprof.analysis.correlation import blocks, strata
 from hwprof.analysis.statistics import power
 from hwprof.analysis.statistics.clusters import MIN_PARENTS
 from hwprof.analysis.statistics.partial import MIN_TESTED
+from hwprof.networks.blocks import parents_of
 from hwprof.plan.cases import PlannedCase
 
 COVARIATES = 2  # MACs and instructions
@@ -66,7 +67,7 @@ def reaches(cases: Sequence[PlannedCase], networks: Sequence[str] = ()) -> list[
 
 
 def _reach(stratum: str, variant: str, networks: Sequence[str]) -> Reach:
-    count, parents = len(networks), len(set(blocks.parents_of(networks)))
+    count, parents = len(networks), len(set(parents_of(networks)))
     if count < MIN_TESTED:
         return Reach(stratum, variant, count, parents, why=f"at least {MIN_TESTED} networks are needed")
     if parents and parents < MIN_PARENTS:

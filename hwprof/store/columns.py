@@ -150,6 +150,15 @@ def call_of(software: Mapping[str, Any]) -> str:
     return str(software.get("call", ""))
 
 
+def version_of(software: Mapping[str, Any]) -> str:
+    """`onnxruntime 1.21.0`: the distributions of the framework as they were installed; "": not recorded.
+
+    numpy, which every framework is given its inputs by, is recorded beside them and is not one of them.
+    """
+    found = {name: version for name, version in (software.get("distributions") or {}).items() if version}
+    return ", ".join(f"{name} {version}" for name, version in sorted(found.items()) if name != "numpy")
+
+
 def set_of(facts: Mapping[str, Any]) -> str | None:
     """The set that a run was measured in; None: in none."""
     found = facts.get("set")

@@ -21,7 +21,7 @@ from hwprof import speed
 from hwprof.printable import printable
 from hwprof.records import Exactness, Fidelity, Kind, Origin, Role, from_json
 from hwprof.store import schema
-from hwprof.store.columns import ROLES, WORST, Column, Floats, MetricRow, call_of, column_name, metric_of
+from hwprof.store.columns import ROLES, WORST, Column, Floats, MetricRow, call_of, column_name, metric_of, version_of
 from hwprof.store.database import Database
 from hwprof.store.machines import labels
 from hwprof.store.paired import PAIRED, SHARES, paired_columns, share_columns
@@ -36,7 +36,7 @@ RUN_COLUMNS = (
     *("fps", "throughput", *SHARES, "set", *PAIRED),
     *("counted_throughput", "latency_ms", "p90_ms", "p99_ms", "outliers", "iterations"),
     *("load_ms", "peak_rss_mib", "max_rel", "top1", "faithful", "macs", "params", "emulated"),
-    *("tuned", "threads_tuned", "call", "first_ms", "undisturbed"),
+    *("tuned", "threads_tuned", "call", "version", "kernel", "governor", "session", "first_ms", "undisturbed"),
 )
 
 
@@ -47,6 +47,7 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
         rows = {run.id: index for index, run in enumerate(runs)}
         calls = _calls(connection)
         base = _identity(runs, _experiments(connection), labels(connection), calls)
+        base |= _conditions(connection, runs)
         base |= _speed(connection, kind, runs, rows)
         base |= paired_columns(connection, kind, runs, rows)
         readings = sum_readings(connection, kind)
@@ -121,6 +122,21 @@ def _calls(connection: Connection) -> dict[int, str]:
     """Software id -> how the framework was called; "" where that isn't recorded."""
     s = schema.software
     return {row.id: call_of(row.facts or {}) for row in connection.execute(select(s.c.id, s.c.facts))}
+
+
+def _conditions(connection: Connection, runs: Sequence[Row[Any]]) -> dict[str, pd.Series]:
+    """Versions of the framework, kernel, governor and session of each run: what differs in them is no round."""
+    versions, hosts = (
+        {row.id: row.facts or {} for row in connection.execute(select(table.c.id, table.c.facts))}
+        for table in (schema.software, schema.host_state)
+    )
+    found = {
+        "version": [version_of(versions[r.software_id]) for r in runs],
+        "kernel": [str(hosts[r.host_state_id].get("kernel", "")) for r in runs],
+        "governor": [", ".join(map(str, hosts[r.host_state_id].get("governors") or ())) for r in runs],
+        "session": [str((r.facts.get("session") or {}).get("id", "")) for r in runs],  # "": not recorded
+    }
+    return {name: pd.Series([printable(v) for v in values], dtype=object) for name, values in found.items()}
 
 
 def _floats(values: Iterable[Any]) -> Floats:

@@ -106,3 +106,21 @@ def test_cases_of_two_machines_are_two_places_and_the_fullest_of_each_is_taken()
         {"machine": "x", "threads": 4},
         {"machine": "y", "threads": 1},
     ]
+
+
+def test_sessions_are_no_rounds_of_one(tmp_path: Path) -> None:
+    """Rounds of 1 % in two sessions 10 % apart: the interval is between the sessions, and so are versions."""
+    software = {"distributions": {"a": "1.0", "numpy": "2.0"}}
+    runs = [
+        make_run("a", fps=fps * (1 + 0.01 * number), round=3 * session + number, software=software,
+                 facts={"session": {"id": f"s{session}"}})
+        for session, fps in enumerate((40.0, 44.0))
+        for number in range(3)
+    ]  # fmt: skip
+    (row,) = rows_of(planted(tmp_path, *runs))
+    assert (row["rounds"], row["sessions"]) == (6, 2)
+    assert row["high"] / row["low"] > 3  # two sessions: t(1)
+    newer = make_run("a", fps=80.0, round=9, software={"distributions": {"a": "2.0", "numpy": "2.1"}})
+    (tmp_path / "other").mkdir()
+    both = rows_of(planted(tmp_path / "other", *runs[:3], newer))
+    assert {row["variant"]: row["rounds"] for row in both} == {"a (a 1.0)": 3, "a (a 2.0)": 1}

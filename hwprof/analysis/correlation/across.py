@@ -6,13 +6,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from scipy import special
 
-from hwprof.analysis.correlation.blocks import parents_of
-from hwprof.analysis.correlation.findings import Analysis, Correlation, PooledSlope
-from hwprof.analysis.correlation.strata import NETWORK, Logs
+from hwprof.analysis.correlation.collapse import Logs
+from hwprof.analysis.correlation.findings import RANKED, Analysis, Correlation, LeftOut, PooledSlope
+from hwprof.analysis.correlation.strata import NETWORK
 from hwprof.analysis.statistics import clusters, pooled
-from hwprof.analysis.statistics.partial import MIN_TESTED, benjamini_hochberg
+from hwprof.analysis.statistics.partial import MIN_TESTED
+from hwprof.networks.blocks import parents_of
 
+Floats = NDArray[np.float64]
 SAME = 0.7  # |r| above which two metrics are not separable
 
 
@@ -53,28 +57,27 @@ def groups(found: Sequence[Correlation]) -> tuple[tuple[str, ...], ...]:
 def pooled_slopes(
     logs: Mapping[str, Logs], found: Sequence[Correlation], variants: Sequence[str], grouping: Sequence[Sequence[str]]
 ) -> tuple[PooledSlope, ...]:
-    """Pooled slopes of the metrics that at least two frameworks have, a family per covariate (see `pooled`)."""
+    """Pooled slopes of the metrics that at least two frameworks have without zeros, by covariates (see `pooled`)."""
     by_metric: dict[str, list[Correlation]] = {}
     for c in found:
-        if c.points is not None:
+        if c.points is not None and c.method != RANKED:
             by_metric.setdefault(c.metric.name, []).append(c)
-    families: dict[str, list[list[Correlation]]] = {}
+    alike: dict[tuple[str, ...], list[list[Correlation]]] = {}
     for _, several in sorted(by_metric.items()):
         # a metric has the same covariates in every framework where it is tested: those that lack them don't join
         controlled = [c for c in several if c.status != "descriptive"]
         chosen = controlled if len(controlled) >= 2 else several
         if len(chosen) >= 2:
-            covariate = "".join(chosen[0].covariates[1:]) if chosen is controlled else ""
-            families.setdefault(covariate, []).append(chosen)
+            alike.setdefault(chosen[0].covariates[1:] if chosen is controlled else (), []).append(chosen)
     out: list[PooledSlope] = []
-    for covariate, members in sorted(families.items()):
-        out += _family(logs, covariate, members, variants, grouping)
+    for covariates, members in sorted(alike.items()):
+        out += _pool(logs, covariates, members, variants, grouping)
     return tuple(out)
 
 
-def _family(
+def _pool(
     logs: Mapping[str, Logs],
-    covariate: str,
+    covariates: tuple[str, ...],
     members: Sequence[Sequence[Correlation]],
     variants: Sequence[str],
     grouping: Sequence[Sequence[str]],
@@ -82,24 +85,24 @@ def _family(
     networks = sorted({str(n) for own in logs.values() for n in own.part[NETWORK].unique()})
     shape = (len(members), len(networks), len(variants))
     x, y = np.full(shape, np.nan), np.full(shape, np.nan)
-    z = np.full(shape, np.nan) if covariate else None
+    z = np.full((len(covariates), *shape), np.nan) if covariates else None
     for j, several in enumerate(members):
         for c in several:
-            columns = ["fps", c.metric.name, *([covariate] if covariate else [])]
-            both = logs[c.framework].collapse(columns)
+            both = logs[c.framework].collapse(["fps", c.metric.name, *covariates])
             at = [networks.index(n) for n in both.networks]
             f = variants.index(c.framework)
             y[j, at, f], x[j, at, f] = both.values[:, 0], both.values[:, 1]
             if z is not None:
-                z[j, at, f] = both.values[:, 2]
+                z[:, j, at, f] = both.values[:, 2:].T
+    if z is not None and len(z) > 1:
+        z = _of_each(z)
     parents = parents_of(networks)
+    units = sorted(set(parents)) or networks
     fit = pooled.slopes(x, y, z, parents)
-    tested = np.isfinite(fit.p) & (fit.n >= MIN_TESTED) & bool(covariate)
-    q = np.full(len(members), np.nan)
-    q[tested] = benjamini_hochberg(fit.p[tested])
+    tested = np.isfinite(fit.p) & (fit.n >= MIN_TESTED) & bool(covariates)
     family_p = np.full(len(members), np.nan)
     if tested.any():
-        own = (x[tested], y[tested], None if z is None else z[tested])
+        own = (x[tested], y[tested], None if z is None else z[:, tested])
         family_p[tested] = clusters.max_flip(*own, parents) if parents else pooled.max_t(*own)
     out = []
     for j, several in enumerate(members):
@@ -111,26 +114,50 @@ def _family(
                 metric=several[0].metric,
                 n=int(fit.n[j]),
                 frameworks=len(several),
-                covariate=covariate,
+                covariates=covariates,
                 slope=slope,
-                low=_number(fit.low[j]) if covariate else None,
-                high=_number(fit.high[j]) if covariate else None,
-                p=_number(fit.p[j]) if covariate else None,
-                q=_number(q[j]),
+                low=_number(fit.low[j]) if covariates else None,
+                high=_number(fit.high[j]) if covariates else None,
+                p=_number(fit.p[j]) if covariates else None,
+                se=_number(fit.se[j]) if covariates else None,
                 p_family=_number(family_p[j]),
-                family=int(tested.sum()),
+                leave_out=_leave_out(fit, j, units) if covariates else None,
                 same_sign=(agree, len(signs)),
                 group=group_of(grouping, several[0].metric.name),
-                why=_why(slope, int(fit.n[j]), covariate),
+                why=_why(slope, int(fit.n[j]), covariates, several),
             )
         )
     return out
 
 
-def _why(slope: float | None, networks: int, covariate: str) -> str:
+def _of_each(z: Floats) -> Floats:
+    """Covariates (K, metrics, networks, frameworks) as one for each framework, in which the others are 0.
+
+    A fixed cost is each framework's own, and so is the bend that it gives the line.
+    """
+    only = np.eye(z.shape[-1])[:, None, None, :]  # (frameworks, 1, 1, frameworks)
+    return np.concatenate([np.where(np.isnan(one), one, one * only) for one in z])
+
+
+def _leave_out(fit: pooled.Slopes, j: int, units: Sequence[str]) -> LeftOut | None:
+    """The slope as each network is left out, of blocks each parent; p of the weakest by the error of the whole."""
+    left, slope, se = fit.left_out[:, j], fit.slope[j], fit.se[j]
+    known = np.isfinite(left)
+    if not known.any() or not se > 0:
+        return None
+    weakest = float(np.nanmin(left * np.sign(slope)))
+    p = float(2 * special.stdtr(max(int(fit.n[j]) - 2, 1), -weakest / se)) if weakest > 0 else 1.0
+    most = units[int(np.nanargmax(np.abs(left - slope)))]
+    return LeftOut(float(np.nanmin(left)), float(np.nanmax(left)), most, p)
+
+
+def _why(slope: float | None, networks: int, covariates: Sequence[str], several: Sequence[Correlation]) -> str:
     if slope is None:
         return f"{networks} networks in two frameworks, or no variation left"
-    return "" if covariate else "not tested: no two frameworks have instructions to control for"
+    if covariates:
+        return ""
+    weak = next((c.partial.why for c in several if len(c.covariates) > 1), "")
+    return weak or "not tested: no two frameworks have instructions to control for"
 
 
 def _number(value: float) -> float | None:

@@ -8,19 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from hwprof.analysis.correlation.findings import Correlation
-from hwprof.analysis.correlation.strata import NETWORK, Logs, Stratum
+from hwprof.analysis.correlation.collapse import Logs
+from hwprof.analysis.correlation.covariates import SIZE
+from hwprof.analysis.correlation.findings import RANKED, Correlation, LeftOut
+from hwprof.analysis.correlation.strata import NETWORK, Stratum
 from hwprof.analysis.statistics import clusters
-from hwprof.analysis.statistics.partial import MIN_TESTED, without_test
-from hwprof.networks.blocks import BLOCKS, parse_name
-
-RANKS = "not tested: ranks of blocks have no error between parent networks"
-
-
-def parents_of(networks: Sequence[str]) -> tuple[str, ...]:
-    """The parent of each block; empty where one of them is no block."""
-    names = [parse_name(name) for name in networks]
-    return tuple(name.parent for name in names if name is not None) if all(names) else ()
+from hwprof.analysis.statistics.partial import MIN_TESTED
+from hwprof.networks.blocks import BLOCKS, parents_of, parse_name
 
 
 def by_kind(found: Sequence[tuple[Stratum, pd.DataFrame]]) -> list[tuple[Stratum, pd.DataFrame]]:
@@ -51,25 +45,40 @@ def _networks(logs: Logs) -> list[str]:
 
 
 def _one(c: Correlation, logs: Logs) -> Correlation:
-    if c.points is None:
-        return replace(c, raw=without_test(c.raw, RANKS), partial=without_test(c.partial, RANKS))
-    parents = parents_of(c.points.networks)
-    nothing = np.empty((len(parents), 0))
-    values = logs.collapse(["fps", c.metric.name, *c.covariates]).values
-    raw = clusters.without_each(c.points.x, c.points.y, nothing, parents)
-    own = clusters.without_each(c.points.x, c.points.y, values[:, 2:], parents)
-    partial = replace(c.partial, clusters=len(own))
-    if c.partial.p is not None:
+    column = logs.ranks(c.metric.name) if c.method == RANKED else c.metric.name
+    networks = logs.collapse(["fps", column, *c.covariates]).networks
+    raw, sized = _over(logs, [column], networks)[0], c.sized
+    if c.sized.r is not None:
+        sized = clusters.between_parents(c.sized, list(_over(logs, [column, SIZE], networks)[0].values()))
+    c = replace(c, raw=clusters.between_parents(c.raw, list(raw.values())), sized=sized)
+    own, parents = _over(logs, [column, *c.covariates], networks)
+    if c.partial.r is None or c.partial.p is None:
+        partial = replace(c.partial, clusters=parents)
+    else:
         partial = clusters.between_parents(c.partial, list(own.values()))
-    known = {name: r for name, r in own.items() if np.isfinite(r)}
-    leave_out, notes = None, c.notes
-    if known and c.partial.r is not None:
-        most = max(known, key=lambda name: abs(known[name] - (c.partial.r or 0.0)))
-        leave_out = (min(known.values()), max(known.values()), most)
-        if leave_out[0] < 0 < leave_out[1]:
-            notes = (*notes, f"sign changes when the blocks of {most} are left out")
-    raw_partial = clusters.between_parents(c.raw, list(raw.values()))
-    return replace(c, raw=raw_partial, partial=partial, leave_out=leave_out, notes=notes)
+    leave_out = _leave_out(c, own)
+    notes = c.notes
+    if leave_out is not None and leave_out.low < 0 < leave_out.high:
+        notes = (*notes, f"the sign hangs on the blocks of one network: {leave_out.network}")
+    return replace(c, partial=partial, leave_out=leave_out, notes=notes)
+
+
+def _over(logs: Logs, columns: Sequence[str], networks: Sequence[str]) -> tuple[dict[str, float], int]:
+    """r of FPS and the first of `columns`, controlling for the others, over `networks` without each parent."""
+    both = logs.collapse(["fps", *columns])
+    keep = np.array([not networks or name in networks for name in both.networks], dtype=bool)
+    parents = parents_of([name for name, kept in zip(both.networks, keep, strict=True) if kept])
+    values = both.values[keep]
+    return clusters.without_each(values[:, 1], values[:, 0], values[:, 2:], parents), len(set(parents))
+
+
+def _leave_out(c: Correlation, without: Mapping[str, float]) -> LeftOut | None:
+    """What becomes of a coefficient as the blocks of each parent are left out."""
+    r, known = c.partial.r, {name: value for name, value in without.items() if np.isfinite(value)}
+    if r is None or not known:
+        return None
+    most = max(known, key=lambda name: abs(known[name] - r))
+    return LeftOut(min(known.values()), max(known.values()), most, clusters.weakest_p(r, list(without.values())))
 
 
 def remarks(stratum: Stratum, logs: Mapping[str, Logs]) -> tuple[str, ...]:

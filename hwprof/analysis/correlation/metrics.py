@@ -1,7 +1,7 @@
 """What each metric is made of, and therefore what may be concluded from it.
 
 A per-frame count of cycles or CPU seconds is 1/FPS in disguise: correlating it with FPS proves nothing. The table
-`configs/metrics.toml` says which metrics are of that sort; a check on the data finds those that it doesn't name.
+`configs/metrics.toml` says which metrics are of that sort, by name and by unit; `disguises` finds others in the data.
 """
 
 from __future__ import annotations
@@ -15,22 +15,15 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hwprof.analysis import energy
 from hwprof.collectors.vocabulary import Name
 from hwprof.errors import ResultsError
 
-Floats = NDArray[np.float64]
-
 QUANTITIES = ("frames", "s", "cpu_s", "cycles", "instructions", "joules", "event")
+CYCLES = "cycles"  # the unit that tables of CPUs give to what counts them
 TIME_UNITS = ("s", "ms", "us", "µs", "ns")
-
-# The data check: a metric this close to FPS or to its inverse is FPS (found by simulation).
-DISGUISE_R2 = 0.995
-DISGUISE_SLOPE = 0.02
 
 
 class MetricKind(enum.StrEnum):
@@ -38,6 +31,7 @@ class MetricKind(enum.StrEnum):
 
     DEFINITIONAL = "definitional"  # FPS in disguise: only in the identity
     COMPONENT = "component"  # a part of the cycles: a share
+    TIMER = "timer"  # so many per second, whatever is computed: time in disguise
     RATE = "rate"  # per second or cycle: descriptive
     GAUGE = "gauge"  # a level
     EXPLANATORY = "explanatory"  # an event per frame: may be tested
@@ -86,15 +80,6 @@ class _Rule:
     names: tuple[str, ...]
     exponents: Mapping[str, int]
     kind: MetricKind
-
-
-@dataclass(frozen=True, slots=True)
-class Disguise:
-    """Fit of log FPS on one log metric; `found`: the metric is FPS or its inverse."""
-
-    found: bool
-    r2: float
-    slope: float
 
 
 def kind_of(exponents: Mapping[str, int]) -> MetricKind:
@@ -153,6 +138,8 @@ def metric_of(name: str, attributes: Mapping[str, Any]) -> Metric:
     else:
         if unit.lower() in TIME_UNITS:
             exponents = {"s": 1, "frames": -1}
+        elif unit.lower() == CYCLES:
+            exponents = {"cycles": 1, "frames": -1}
         elif unit.lower() in energy.JOULES:
             exponents = {"joules": 1, "frames": -1}
         else:
@@ -180,21 +167,6 @@ def classify(frame: pd.DataFrame) -> dict[str, Metric]:
             "take it from Results.frame(), or set attrs['metrics']",
         )
     return {name: metric_of(name, described[name]) for name in sorted(described) if name in frame.columns}
-
-
-def disguise(log_fps: Floats, log_metric: Floats) -> Disguise:
-    """Is the metric FPS in disguise? Regresses log FPS on the log metric, both of shape (networks,).
-
-    Found where R2 > .995 and ||slope| - 1| < .02. Fewer than four values, or a constant, decide nothing.
-    """
-    keep = np.isfinite(log_fps) & np.isfinite(log_metric)
-    y, x = log_fps[keep], log_metric[keep]
-    if len(x) < 4 or np.ptp(x) < 1e-12 or np.ptp(y) < 1e-12:
-        return Disguise(False, float("nan"), float("nan"))
-    x, y = x - x.mean(), y - y.mean()
-    slope = float(x @ y / (x @ x))
-    r2 = float((x @ y) ** 2 / ((x @ x) * (y @ y)))
-    return Disguise(r2 > DISGUISE_R2 and abs(abs(slope) - 1) < DISGUISE_SLOPE, r2, slope)
 
 
 def instructions_for(name: str, columns: Mapping[str, Any] | pd.Index) -> str | None:

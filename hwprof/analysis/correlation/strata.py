@@ -1,7 +1,9 @@
-"""Which rows may be compared with which, and their collapse to one value per framework and network.
+"""Which rows may be compared with which.
 
 Rows of different machines, affinities, numbers of threads, precisions or input sizes are never pooled: each
-combination is a stratum of its own, and every result says of which stratum it is.
+combination is a stratum of its own, and every result says of which stratum it is. A machine under several kernels or
+governors is several machines, and a framework in several versions is several variants. Sessions and experiments of one
+stratum are blocks: what they differ by as a whole is taken out before rounds are averaged.
 """
 
 from __future__ import annotations
@@ -11,18 +13,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hwprof.errors import ResultsError
 from hwprof.networks.blocks import BLOCKS, PREFIX
 from hwprof.store.columns import UNRECORDED
 
-Floats = NDArray[np.float64]
-
 REQUIRED = ("framework", "network", "batch", "round", "status", "fps")
 # Columns that `label` adds: a framework with those of its options that vary, and a network with its recipe where
 # one name stands for several contents.
 VARIANT, NETWORK = "variant", "net"
+# Column that `label` adds: the experiment and session of a run; rounds are of one block.
+BLOCK = "block"
+# What a machine may be set to, and how its name says so where there are several.
+SETTINGS = {"kernel": "kernel ", "governor": "governor "}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -46,16 +49,6 @@ class Stratum:
         return " · ".join(p for p in parts if p)
 
 
-@dataclass(frozen=True, slots=True)
-class Collapsed:
-    """One log value per network, of shape (networks, columns); `cells`: how many network x batch cells they are of."""
-
-    networks: tuple[str, ...]
-    values: Floats
-    cells: int
-    batches: tuple[int, ...]
-
-
 def require(frame: pd.DataFrame, columns: Sequence[str] = REQUIRED) -> None:
     """Raise ResultsError where a column that the analysis rests on is not there."""
     lacking = [c for c in columns if c not in frame.columns]
@@ -64,7 +57,7 @@ def require(frame: pd.DataFrame, columns: Sequence[str] = REQUIRED) -> None:
 
 
 def label(frame: pd.DataFrame) -> pd.DataFrame:
-    """A copy with the columns `variant` and `net`; a framework's options appear only where they vary within it."""
+    """A copy with the columns `variant`, `net` and `block`; what varies in a framework or machine is in its name."""
     require(frame)
     out = frame.copy()
     out.attrs = dict(frame.attrs)
@@ -82,7 +75,10 @@ def label(frame: pd.DataFrame) -> pd.DataFrame:
         free = frame["threads_tuned"].astype(bool)
         out["threads"] = frame["threads"].where(~free, 0)
         out["cpus"] = frame["cpus"].where(~free, "tuned")
-    out[VARIANT] = names + calls(frame)
+    out[VARIANT] = names + calls(frame) + _versions(frame)
+    if "machine" in frame.columns:
+        out["machine"] = frame["machine"].map(_text).astype(str) + _settings(frame)
+    out[BLOCK] = _blocks(frame)
     nets = frame["network"].astype(str)
     if "recipe" in frame.columns:
         recipes = frame["recipe"].fillna("").astype(str)
@@ -99,6 +95,39 @@ def calls(frame: pd.DataFrame) -> pd.Series:
     text = frame["call"].fillna("").astype(str)
     several = text.groupby(frame["framework"]).transform("nunique") > 1
     return (" call=" + text.where(text != "", UNRECORDED)).where(several, "")
+
+
+def _versions(frame: pd.DataFrame) -> pd.Series:
+    """` VERSION` after each framework of which one machine has several versions."""
+    if "version" not in frame.columns:
+        return pd.Series("", index=frame.index)
+    text = frame["version"].map(_text).astype(str)
+    of = [frame["framework"], *([frame["machine"]] if "machine" in frame.columns else [])]
+    several = text.groupby(of).transform("nunique") > 1
+    return (" (" + text.where(text != "", f"version {UNRECORDED}") + ")").where(several, "")
+
+
+def _settings(frame: pd.DataFrame) -> pd.Series:
+    """` (kernel 6.12, governor powersave)` after each machine that was measured under several of them."""
+    words = pd.Series("", index=frame.index, dtype=str)
+    for column, name in SETTINGS.items():
+        if column in frame.columns:
+            text = frame[column].map(_text).astype(str)
+            several = text.groupby(frame["machine"]).transform("nunique") > 1
+            one = name + text.where(text != "", UNRECORDED)
+            words = words + (words.where(words == "", ", ") + one).where(several, "")
+    return (" (" + words + ")").where(words != "", "")
+
+
+def _blocks(frame: pd.DataFrame) -> pd.Series:
+    """`quick, session 1f0c`: the experiment of each run and its session, where they are recorded."""
+    known = {c: frame[c].map(_text).astype(str) for c in ("experiment", "session") if c in frame.columns}
+    out = known.get("experiment", pd.Series("", index=frame.index))
+    session = known.get("session")
+    if session is None:
+        return out
+    comma = pd.Series(", ", index=frame.index).where(out != "", "")
+    return out + (comma + "session " + session).where(session != "", "")
 
 
 def _text(value: object) -> str:
@@ -182,113 +211,3 @@ def usable_rows(frame: pd.DataFrame) -> pd.DataFrame:
     out.attrs = dict(frame.attrs)
     out["fps"] = out["fps"].astype(float).where(is_native(out))
     return out
-
-
-def cells(frame: pd.DataFrame, column: str, log: bool = True) -> pd.Series:
-    """Mean over rounds of the log (or of the plain value) per (variant, net, batch); values <= 0 have no log: NaN."""
-    values: pd.Series = frame[column].astype(float)
-    if log:
-        values = values.where(values > 0).transform(np.log)
-    return values.groupby([frame[VARIANT], frame[NETWORK], frame["batch"]]).mean()
-
-
-def network_effects(networks: Sequence[str], batches: Sequence[int], values: Floats) -> Collapsed:
-    """Centre batches and average: the network effects of the additive model network + batch, least squares.
-
-    `values` has shape (cells, columns), without NaN; `networks` and `batches` name each cell. With a complete table
-    this is the plain mean over batches. Where the table falls apart (no batch links two networks), only the batch
-    with most networks is used: `batches` of the result says which were.
-    """
-    names = tuple(sorted(set(networks)))
-    sizes = tuple(sorted(set(batches)))
-    row = np.array([names.index(n) for n in networks])
-    column = np.array([sizes.index(b) for b in batches])
-    design = np.zeros((len(row), len(names) + max(0, len(sizes) - 1)))
-    design[np.arange(len(row)), row] = 1
-    if len(sizes) > 1:
-        # effects that sum to zero over batches, so that a network's effect is its mean over batches
-        codes = np.vstack([np.eye(len(sizes) - 1), -np.ones(len(sizes) - 1)])
-        design[:, len(names) :] = codes[column]
-        if np.linalg.matrix_rank(design) < design.shape[1]:
-            best = max(range(len(sizes)), key=lambda j: (int((column == j).sum()), -j))
-            keep = [int(i) for i in np.flatnonzero(column == best)]
-            return network_effects([networks[i] for i in keep], [batches[i] for i in keep], values[keep])
-    effects: Floats = np.linalg.lstsq(design, values, rcond=None)[0][: len(names)].astype(np.float64)
-    return Collapsed(names, effects, len(row), sizes)
-
-
-class Logs:
-    """The rows of one framework variant and, per (net, batch), the mean log of any column: computed once, then kept.
-
-    With hundreds of metrics the same few columns are asked for hundreds of times.
-    """
-
-    def __init__(self, frame: pd.DataFrame, variant: str) -> None:
-        self.part = frame[frame[VARIANT] == variant].copy()
-        self.part.attrs = {}  # pandas copies them deeply at every step
-        keys = zip(self.part[NETWORK].astype(str), self.part["batch"].astype(int), strict=True)
-        codes, found = pd.factorize(pd.Series(list(keys), dtype=object), sort=True)
-        self._codes, self._cells = codes, [(str(n), int(b)) for n, b in found]
-        networks = {name: at for at, name in enumerate(sorted({n for n, _ in self._cells}))}
-        self._network = np.array([networks[n] for n, _ in self._cells], dtype=np.int64)
-        self._means: dict[str, Floats] = {}
-        self._values: dict[str, Floats] = {}
-        self._effects: dict[bytes, Collapsed] = {}
-        self._effect: dict[tuple[bytes, str], Floats] = {}
-        self._collapsed: dict[tuple[str, ...], Collapsed] = {}
-
-    def values(self, column: str) -> Floats:
-        """A column of `part` as plain numbers; NaN: missing."""
-        if column not in self._values:
-            self._values[column] = self.part[column].to_numpy(float, na_value=np.nan)
-        return self._values[column]
-
-    def mean(self, column: str) -> Floats:
-        """Mean over rounds of the log of a column, one per cell; NaN where no value is above 0."""
-        if column not in self._means:
-            values = self.values(column)
-            good = np.isfinite(values) & (values > 0)
-            size = len(self._cells)
-            sums = np.bincount(self._codes[good], np.log(values[good]), size)
-            counts = np.bincount(self._codes[good], minlength=size)
-            self._means[column] = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-        return self._means[column]
-
-    def collapse(self, columns: Sequence[str]) -> Collapsed:
-        """One log value per network for each of `columns`, over the cells that have them all."""
-        key = tuple(columns)
-        if key not in self._collapsed:
-            self._collapsed[key] = self._collapse(key)
-        return self._collapsed[key]
-
-    def _collapse(self, columns: tuple[str, ...]) -> Collapsed:
-        cells = np.logical_and.reduce([np.isfinite(self.mean(c)) for c in columns])
-        if not cells.any():
-            return Collapsed((), np.empty((0, len(columns))), 0, ())
-        key = cells.tobytes()
-        one = self._over(cells, key)
-        # the same target and the same covariates recur with each of hundreds of metrics
-        for column in columns:
-            if (key, column) not in self._effect:
-                self._effect[key, column] = one.values @ self.mean(column)[cells]
-        values = np.array([self._effect[key, column] for column in columns]).T
-        return Collapsed(one.networks, values, one.cells, one.batches)
-
-    def _over(self, cells: NDArray[np.bool_], key: bytes) -> Collapsed:
-        """What makes cells into network effects, (networks, cells): most metrics have the same cells, and the design
-        is solved once for them."""
-        if key not in self._effects:
-            networks, batches = zip(*(self._cells[i] for i in np.flatnonzero(cells)), strict=True)
-            self._effects[key] = network_effects(networks, batches, np.eye(len(networks)))
-        return self._effects[key]
-
-    def noise(self, column: str) -> tuple[float, int, Floats]:
-        """(sum of squares within cells of the log of a column, its degrees of freedom, values per network)."""
-        values = self.values(column)
-        good = np.isfinite(values) & (values > 0)
-        codes, logs = self._codes[good], np.log(values[good])
-        counts = np.bincount(codes, minlength=len(self._cells))
-        means = np.bincount(codes, logs, len(self._cells)) / np.maximum(counts, 1)
-        squares = float(((logs - means[codes]) ** 2).sum())
-        per_network: Floats = np.bincount(self._network, counts).astype(np.float64)
-        return squares, int(np.maximum(counts - 1, 0).sum()), per_network[per_network > 0]

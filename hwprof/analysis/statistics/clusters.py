@@ -39,21 +39,41 @@ def between_parents(found: Partial, left_out: Sequence[float]) -> Partial:
     bare = Partial(found.n, found.k, found.r, slope=found.slope, clusters=count)
     if count < MIN_PARENTS:
         return replace(bare, why=f"not tested: blocks of {count} networks, at least {MIN_PARENTS} are needed")
-    limit = 1 - 1e-15
-    z = np.arctanh(np.clip([found.r, *left_out], -limit, limit))
-    se = float(np.sqrt((count - 1) / count * ((z[1:] - z[0]) ** 2).sum()))
+    z, se = _transformed(found.r), error(found.r, left_out)
     if not se > 0:
         return replace(bare, why="not tested: without one of the networks there is no coefficient")
     half = float(special.stdtrit(count - 1, 0.975)) * se
-    p = 2 * float(special.stdtr(count - 1, -abs(z[0]) / se))
-    return replace(bare, low=math.tanh(z[0] - half), high=math.tanh(z[0] + half), p=p)
+    p = 2 * float(special.stdtr(count - 1, -abs(z) / se))
+    return replace(bare, low=math.tanh(z - half), high=math.tanh(z + half), p=p)
+
+
+def error(r: float, left_out: Sequence[float]) -> float:
+    """Standard error of atanh(r) by the jackknife over parents; NaN where a rest has no coefficient."""
+    count = len(left_out)
+    return math.sqrt((count - 1) / count * sum((_transformed(one) - _transformed(r)) ** 2 for one in left_out))
+
+
+def weakest_p(r: float, left_out: Sequence[float]) -> float:
+    """p of the weakest of the coefficients without one parent each, by the error of the whole and t(G - 2).
+
+    1 where one has another sign, or none has a test.
+    """
+    weakest, se = float(np.min(np.asarray(left_out) * np.sign(r))), error(r, left_out)
+    if len(left_out) < MIN_PARENTS or not (weakest > 0 and se > 0):
+        return 1.0
+    return 2 * float(special.stdtr(len(left_out) - 2, -_transformed(weakest) / se))
+
+
+def _transformed(r: float) -> float:
+    return math.atanh(min(max(r, -1 + 1e-15), 1 - 1e-15))
 
 
 def max_flip(x: Floats, y: Floats, z: Floats | None, parents: Sequence[str], draws: int = 999, seed: int = 7) -> Floats:
     """Family-wise p of each pooled slope, as `pooled.max_t`, where the networks are blocks of `parents`.
 
-    Arrays (metrics, networks, frameworks). A parent's blocks are no exchangeable units, parents of different size are
-    none either: the residuals of y change sign, parent by parent, jointly over frameworks and metrics.
+    Arrays (metrics, networks, frameworks); several z are (K, metrics, networks, frameworks). A parent's blocks are no
+    exchangeable units, parents of different size are none either: the residuals of y change sign, parent by parent,
+    jointly over frameworks and metrics.
     """
     cx, cy, _ = pooled.residuals(x, y, z)
     names = sorted(set(parents))

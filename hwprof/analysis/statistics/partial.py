@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,6 @@ Floats = NDArray[np.float64]
 MIN_NETWORKS = 4  # fewer: no coefficient
 MIN_TESTED = 7  # fewer: no q-value, "exploratory"
 Z95 = 1.96
-# Fieller's factor on the variance of atanh of a rank correlation.
-FIELLER = 1.06
 # What remains of a variance once the covariates are taken out, below which nothing remains but rounding.
 NOTHING = 1e-10
 
@@ -51,6 +49,45 @@ class Partial:
     def excludes_zero(self) -> bool:
         """The interval exists and does not contain 0."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+    def interval(self, level: float) -> tuple[float, float] | None:
+        """The interval of r at another level than .95; None where there is none."""
+        if self.low is None or self.high is None:
+            return None
+        low, high = math.atanh(max(self.low, -1 + 1e-15)), math.atanh(min(self.high, 1 - 1e-15))
+        if self.clusters:
+            ratio = float(special.stdtrit(self.clusters - 1, 0.5 + level / 2)) / self._critical
+        else:
+            ratio = float(special.ndtri(0.5 + level / 2)) / Z95
+        half = (high - low) / 2 * ratio
+        return math.tanh((low + high) / 2 - half), math.tanh((low + high) / 2 + half)
+
+    @property
+    def _critical(self) -> float:
+        """t of the interval between parents."""
+        return float(special.stdtrit(self.clusters - 1, 0.975))
+
+    @property
+    def error(self) -> float | None:
+        """Standard error of atanh(r) between parents; None: each network stands for itself, or there is no interval."""
+        if not self.clusters or self.low is None or self.high is None:
+            return None
+        return (math.atanh(self.high) - math.atanh(self.low)) / 2 / self._critical
+
+    def slope_interval(self, level: float = 0.95) -> tuple[float, float] | None:
+        """The interval of the slope, by t(n - 2 - k); None where r has none, or is 0.
+
+        Over blocks by t(parents - 1), with the error of atanh(r) between parents in the place of 1 / sqrt(n - 2 - k).
+        """
+        if self.slope is None or self.low is None or not self.r:
+            return None
+        df, between = self.n - 2 - self.k, self.error
+        if between is not None:
+            df = self.clusters - 1
+        unit = 1 / math.sqrt(df) if between is None else between
+        se = abs(self.slope / self.r) * math.sqrt(max(0.0, 1 - self.r * self.r)) * unit
+        half = float(special.stdtrit(df, 0.5 + level / 2)) * se
+        return self.slope - half, self.slope + half
 
 
 class CovariateSpace:
@@ -117,26 +154,26 @@ def take_out(values: Floats, covariates: Floats) -> tuple[Floats, int]:
     return space.residuals(values), space.k
 
 
-def fisher_interval(r: float, n: int, k: int, inflation: float = 1.0) -> tuple[float, float] | None:
-    """tanh(atanh(r) +- 1.96 / sqrt(n - k - 3)); None where n - k - 3 <= 0. `inflation`: of the variance."""
+def fisher_interval(r: float, n: int, k: int) -> tuple[float, float] | None:
+    """tanh(atanh(r) +- 1.96 / sqrt(n - k - 3)); None where n - k - 3 <= 0."""
     if n - k - 3 <= 0:
         return None
-    half = Z95 * math.sqrt(inflation / (n - k - 3))
+    half = Z95 * math.sqrt(1 / (n - k - 3))
     z = math.atanh(min(max(r, -1 + 1e-15), 1 - 1e-15))
     return math.tanh(z - half), math.tanh(z + half)
 
 
-def partial(x: Floats, y: Floats, covariates: Floats, inflation: float = 1.0) -> Partial:
+def partial(x: Floats, y: Floats, covariates: Floats) -> Partial:
     """Correlation of x and y (n,) controlling for `covariates` (n, k), with Fisher-z interval and p from t(n - 2 - k).
 
     Missing, with the reason, below four networks, where no degree of freedom is left, or where x does not vary.
     The p-value is that of x in the regression of y on x and the covariates.
     """
     both, k = take_out(np.column_stack([x, y]), covariates)
-    return of_residuals(x, y, both[:, 0], both[:, 1], k, inflation)
+    return of_residuals(x, y, both[:, 0], both[:, 1], k)
 
 
-def of_residuals(x: Floats, y: Floats, rx: Floats, ry: Floats, k: int, inflation: float = 1.0) -> Partial:
+def of_residuals(x: Floats, y: Floats, rx: Floats, ry: Floats, k: int) -> Partial:
     """`partial` where what is left of x and y, and how many covariates counted, are known."""
     n = len(x)
     if n < MIN_NETWORKS:
@@ -153,7 +190,7 @@ def of_residuals(x: Floats, y: Floats, rx: Floats, ry: Floats, k: int, inflation
             return Partial(n, k, why=f"{name} does not vary {what}")
     sxy = float(rx @ ry)
     r = min(max(sxy / math.sqrt(sx * sy), -1.0), 1.0)
-    interval = fisher_interval(r, n, k, inflation)
+    interval = fisher_interval(r, n, k)
     # stats.t.sf, without its preamble
     p = float(2 * special.stdtr(df, -abs(r) * math.sqrt(df / max(1 - r * r, 1e-300))))
     slope = sxy / sx
@@ -167,13 +204,9 @@ def without_test(found: Partial, why: str) -> Partial:
     return found if found.r is None else Partial(found.n, found.k, found.r, slope=found.slope, why=why)
 
 
-def rank_partial(x: Floats, y: Floats, covariates: Floats) -> Partial:
-    """Spearman's correlation controlling for covariates: `partial` of ranks, with Fieller's 1.06, without slope."""
-    from scipy import stats  # late: half a second, which figures of stored findings do not need
-
-    ranked = np.apply_along_axis(stats.rankdata, 0, covariates) if covariates.size else covariates
-    out = partial(stats.rankdata(x), stats.rankdata(y), ranked, FIELLER)
-    return Partial(out.n, out.k, out.r, out.low, out.high, out.p, None, out.why)
+def without_slope(found: Partial) -> Partial:
+    """`found` where x is no logarithm, as ranks are, so that its slope is no elasticity."""
+    return replace(found, slope=None)
 
 
 def leave_one_out(x: Floats, y: Floats, covariates: Floats) -> Floats:
@@ -196,12 +229,14 @@ def leave_one_out(x: Floats, y: Floats, covariates: Floats) -> Floats:
     return np.asarray(np.where(there, r, np.nan), dtype=np.float64)
 
 
-def benjamini_hochberg(p: Floats) -> Floats:
+def benjamini_hochberg(p: Floats, weights: Floats | None = None) -> Floats:
     """q-values of one family of tests, (m,) -> (m,): the least of m p(j) / j over j from the place of p upwards.
 
+    `weights`: of mean 1, by which each p is divided (Genovese, Roeder and Wasserman 2006).
     scipy.stats.false_discovery_control gives the same, once a module of a second's loading is there (ten on a board).
     """
     m = len(p)
+    p = p if weights is None else p / weights
     order = np.argsort(p, kind="stable")
     q = np.empty(m)
     q[order] = np.minimum.accumulate((p[order] * m / np.arange(1, m + 1))[::-1])[::-1]

@@ -22,7 +22,11 @@ CHUNK = 64  # metrics at a time, where every shuffle is held in memory
 
 @dataclass(frozen=True, slots=True)
 class Slopes:
-    """Arrays of shape (metrics,); NaN where there is none. `n`: networks that at least two frameworks share."""
+    """Arrays of shape (metrics,); NaN where there is none. `n`: networks that at least two frameworks share.
+
+    `left_out`: the slope without each network, or parent of blocks, shape (networks, metrics); NaN for one that is in
+    none of them.
+    """
 
     slope: Floats
     se: Floats
@@ -30,6 +34,7 @@ class Slopes:
     high: Floats
     p: Floats
     n: NDArray[np.int64]
+    left_out: Floats
 
 
 def centre(values: Floats, mask: Bools, tolerance: float = 1e-10) -> Floats:
@@ -70,20 +75,40 @@ def _means(mask: bytes, shape: tuple[int, int]) -> Floats:
 
 def _measured(x: Floats, y: Floats, z: Floats | None) -> Bools:
     """Where all of them have a value."""
-    return np.isfinite(x) & np.isfinite(y) & (True if z is None else np.isfinite(z))
+    return np.isfinite(x) & np.isfinite(y) & (True if z is None else np.isfinite(_each(z)).all(axis=0))
+
+
+def _each(z: Floats | None) -> Floats:
+    """The covariates (K, J, N, F) of one (J, N, F), of several (K, J, N, F), or of none."""
+    return np.empty((0, 1, 1, 1)) if z is None else z if z.ndim == 4 else z[None]
+
+
+def _broadcast(z: Floats | None, shape: tuple[int, ...]) -> Floats | None:
+    return None if z is None else np.broadcast_to(z, (*z.shape[:-3], *shape))
+
+
+def _basis(z: Floats | None, mask: Bools) -> list[Floats]:
+    """Covariates (J, N, F) centred over `mask`, at right angles to each other, of length 1 or nothing."""
+    found: list[Floats] = []
+    for one in _each(z):
+        c = centre(one, mask)
+        before = (c**2).sum(axis=(-1, -2))
+        for q in found:
+            c = c - q * (c * q).sum(axis=(-1, -2))[..., None, None]
+        length = (c**2).sum(axis=(-1, -2))
+        there = (length > 1e-18) & (length > 1e-10 * before)
+        found.append(np.where(there, 1 / np.sqrt(np.where(there, length, 1.0)), 0.0)[..., None, None] * c)
+    return found
 
 
 def residuals(x: Floats, y: Floats, z: Floats | None) -> tuple[Floats, Floats, Floats]:
-    """x, y (J, N, F) centred over the cells that have all, and without the one covariate z (J, N, F)."""
+    """x, y (J, N, F) centred over the cells that have all, and without the covariates z ((K,) J, N, F)."""
     mask = _measured(x, y, z)
     cx, cy = centre(x, mask), centre(y, mask)
     total = (cx**2).sum(axis=(-1, -2))
-    if z is not None:
-        cz = centre(z, mask)
-        szz = (cz**2).sum(axis=(-1, -2))
-        szz = np.where(szz < 1e-18, np.inf, szz)
-        cx = cx - cz * ((cx * cz).sum(axis=(-1, -2)) / szz)[..., None, None]
-        cy = cy - cz * ((cy * cz).sum(axis=(-1, -2)) / szz)[..., None, None]
+    for q in _basis(z, mask):
+        cx = cx - q * (cx * q).sum(axis=(-1, -2))[..., None, None]
+        cy = cy - q * (cy * q).sum(axis=(-1, -2))[..., None, None]
     return cx, cy, total
 
 
@@ -95,14 +120,15 @@ def _slope(x: Floats, y: Floats, z: Floats | None) -> Floats:
 
 
 def slopes(x: Floats, y: Floats, z: Floats | None = None, parents: Sequence[str] = ()) -> Slopes:
-    """Slopes of y on each of x, shape (metrics, networks, frameworks), controlling for one covariate z.
+    """Slopes of y on each of x, shape (metrics, networks, frameworks), controlling for one covariate z, or several.
 
-    y and z may be of shape (networks, frameworks), the same for all metrics. Logs in, elasticities out; NaN: missing.
+    y and one z may be of shape (networks, frameworks), the same for all metrics; several z are (K, metrics, networks,
+    frameworks). Logs in, elasticities out; NaN: missing.
     Variance (N-1)/N sum (b_-i - b)^2 over networks left out, each time centred anew; interval and p from t(N - 1).
     NaN below four networks or two frameworks. `parents`: of networks that are blocks; then these are left out, and
     their number stands in the place of N.
     """
-    y, z = np.broadcast_to(y, x.shape), None if z is None else np.broadcast_to(z, x.shape)
+    y, z = np.broadcast_to(y, x.shape), _broadcast(z, x.shape)
     units, unit = np.unique(list(parents) or np.arange(x.shape[1]), return_inverse=True)
     count = len(units)
     b = _slope(x, y, z)
@@ -111,7 +137,7 @@ def slopes(x: Floats, y: Floats, z: Floats | None = None, parents: Sequence[str]
     shared = np.array([counts[:, unit == i].any(axis=1) for i in range(count)])  # (units, metrics)
     for i in range(count):
         rest = unit != i
-        left_out[i] = _slope(x[:, rest], y[:, rest], None if z is None else z[:, rest])
+        left_out[i] = _slope(x[:, rest], y[:, rest], None if z is None else z[..., rest, :])
     n = shared.sum(axis=0)
     squares = np.where(shared, (left_out - b) ** 2, 0.0).sum(axis=0)
     enough = n >= 4
@@ -121,7 +147,7 @@ def slopes(x: Floats, y: Floats, z: Floats | None = None, parents: Sequence[str]
         df = np.maximum(n - 1, 1)
         half = special.stdtrit(df, 0.975) * se
         p = np.where(se > 0, 2 * special.stdtr(df, -np.abs(b) / se), np.nan)
-    return Slopes(b, se, b - half, b + half, p, n.astype(np.int64))
+    return Slopes(b, se, b - half, b + half, p, n.astype(np.int64), np.where(shared, left_out, np.nan))
 
 
 def _networks(x: Floats, y: Floats, z: Floats | None) -> Bools:
@@ -134,7 +160,7 @@ def max_t(x: Floats, y: Floats, z: Floats | None = None, draws: int = 999, seed:
 
     Freedman-Lane: the residuals of y move as whole networks, jointly over frameworks and metrics. Shape (metrics,).
     """
-    y, z = np.broadcast_to(y, x.shape), None if z is None else np.broadcast_to(z, x.shape)
+    y, z = np.broadcast_to(y, x.shape), _broadcast(z, x.shape)
     cx, cy, _ = residuals(x, y, z)
     observed = _abs_r(cx, cy)
     reduced = residuals(y, y, z)[1]
@@ -145,11 +171,11 @@ def max_t(x: Floats, y: Floats, z: Floats | None = None, draws: int = 999, seed:
     largest = np.zeros(draws)
     for start in range(0, int(whole.sum()), CHUNK):
         some = np.flatnonzero(whole)[start : start + CHUNK]
-        r = _shuffled(cx[some], reduced[some], None if z is None else z[some], orders)
+        r = _shuffled(cx[some], reduced[some], None if z is None else z[..., some, :, :], orders)
         largest = np.fmax(largest, np.fmax.reduce(r, axis=0))
     if not whole.all():
         gaps = ~whole
-        x, reduced, z = x[gaps], reduced[gaps], None if z is None else z[gaps]
+        x, reduced, z = x[gaps], reduced[gaps], None if z is None else z[..., gaps, :, :]
         for draw, order in enumerate(orders):
             px, py, _ = residuals(x, reduced[:, order], z)
             largest[draw] = np.nanmax(_abs_r(px, py), initial=largest[draw])
@@ -175,13 +201,8 @@ def _shuffled(cx: Floats, ry: Floats, z: Floats | None, orders: NDArray[np.int64
 
     sxx, sxy = (cx**2).sum(axis=(-1, -2))[:, None], product(cx)
     syy = np.broadcast_to((ry**2).sum(axis=(-1, -2))[:, None], sxy.shape)
-    if z is not None:
-        cz = centre(z, np.ones(z.shape, dtype=np.bool_))
-        szz = (cz**2).sum(axis=(-1, -2))[:, None]
-        szz = np.where(szz < 1e-18, np.inf, szz)
-        szy = product(cz)
-        sxy = sxy - (cx * cz).sum(axis=(-1, -2))[:, None] * szy / szz
-        syy = syy - szy**2 / szz
+    for q in _basis(z, np.ones(cx.shape, dtype=np.bool_)):
+        syy = syy - product(q) ** 2  # cx is at right angles to it already
     return _ratio(sxx, syy, sxy)
 
 

@@ -12,7 +12,7 @@ from hwprof.analysis.statistics.partial import Partial
 LEVEL, POWER = 0.05, 0.8
 
 
-def of_size(n: int, k: int, tests: int = 1) -> float | None:
+def of_size(n: int, k: int, tests: float = 1) -> float | None:
     """Smallest |partial r| of `n` independent networks, controlling for `k` covariates, that is found with power .8.
 
     `tests`: metrics of the family; the first one found has a level of 5 % / `tests` (as Bonferroni, and as
@@ -25,7 +25,7 @@ def of_size(n: int, k: int, tests: int = 1) -> float | None:
     return reach / math.sqrt(df + reach * reach)
 
 
-def of_clusters(se: float, clusters: int, tests: int = 1) -> float | None:
+def of_clusters(se: float, clusters: int, tests: float = 1) -> float | None:
     """As `of_size`, where atanh(r) has the standard error `se` between clusters and is tested by t(clusters - 1)."""
     return math.tanh(_noncentrality(clusters - 1, tests) * se) if clusters > 1 else None
 
@@ -41,25 +41,25 @@ def planned_se(n: int, k: int, clusters: int, alike: float) -> float | None:
     return math.sqrt((1 + (n / clusters - 1) * alike * alike) / (n - k - 3))
 
 
-def of_partial(found: Partial, tests: int = 1) -> float | None:
+def of_partial(found: Partial, tests: float = 1) -> float | None:
     """Smallest |r| that a coefficient's own test could have found with power .8; None: it has no test."""
     if found.p is None:
         return None
     if not found.clusters:
         return of_size(found.n, found.k, tests)
-    if found.low is None or found.high is None:
-        return None
-    width = math.atanh(found.high) - math.atanh(found.low)
-    return of_clusters(width / 2 / float(special.stdtrit(found.clusters - 1, 0.975)), found.clusters, tests)
+    return None if found.error is None else of_clusters(found.error, found.clusters, tests)
 
 
-def of_family(tested: Sequence[Partial]) -> float | None:
-    """The median of `of_partial` over a family of tests: what half of them could have seen; None: there is no test."""
-    found = [reach for one in tested if (reach := of_partial(one, len(tested))) is not None]
+def of_family(tested: Sequence[Partial], tests: float | None = None) -> float | None:
+    """The median of `of_partial` over a family of tests: what half of them could have seen; None: there is no test.
+
+    `tests`: what each p counts among, where the family is larger than these or weighted.
+    """
+    found = [reach for one in tested if (reach := of_partial(one, tests or len(tested))) is not None]
     return sorted(found)[len(found) // 2] if found else None
 
 
-def _noncentrality(df: int, tests: int) -> float:
+def _noncentrality(df: int, tests: float) -> float:
     """Of the t that exceeds the two-sided critical value with power POWER."""
     critical = float(special.stdtrit(df, 1 - LEVEL / tests / 2))
     return float(special.nctdtrinc(df, 1 - POWER, critical))

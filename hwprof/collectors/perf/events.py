@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -13,6 +13,7 @@ from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.equipment import mark
 from hwprof.collectors.perf.kinds import CoreKind
 from hwprof.collectors.perf.names import ALIASES, CACHE, CLOCKS, HARDWARE, KERNEL_ONLY, SOFTWARE
+from hwprof.collectors.perf.syntax import split, split_modifiers
 from hwprof.collectors.perf.sysfs import Pmu
 from hwprof.collectors.perf.tables import CANONICAL
 from hwprof.collectors.protocol import Unavailable
@@ -22,7 +23,6 @@ from hwprof.records import Origin
 # core: the CPU core's counters, of which there are few. software: the kernel's. other: any other PMU, tracepoints.
 Kind = Literal["core", "software", "other"]
 
-_MODIFIERS = re.compile(r"[a-zA-Z]{1,4}")
 _RAW = re.compile(r"r[0-9a-fA-F]{1,16}")
 # Intel's PERF_METRICS (Ice Lake and later): slots by what became of them, in configs of the PMU that has `slots`. The
 # kernel opens them only in a group that `slots` leads (intel_pmu_hw_config in arch/x86/events/intel/core.c).
@@ -59,30 +59,6 @@ class Event:
         """The metric without its modifiers and its kind of core."""
         name = self.metric.removesuffix(f"@{self.cluster}") if self.cluster else self.metric
         return name.removesuffix(f":{self.modifiers}") if self.modifiers else name
-
-
-def split(text: str) -> Iterator[str]:
-    """Items of a list separated by commas, where commas inside `{...}` and `pmu/.../` separate nothing."""
-    item, braces, slashed = "", 0, False
-    for letter in text:
-        if letter == "/":
-            slashed = not slashed
-        elif letter == "{" and not slashed:
-            braces += 1
-        elif letter == "}" and not slashed:
-            braces -= 1
-        if letter == "," and not slashed and braces == 0:
-            yield item.strip()
-            item = ""
-        else:
-            item += letter
-        if braces not in (0, 1):
-            break
-    if slashed or braces:
-        raise UsageError(
-            f"'{text}': a brace or slash is not closed", "write {a,b} for a group, pmu/term=1/ for a PMU's event"
-        )
-    yield item.strip()
 
 
 class Parser:
@@ -142,9 +118,9 @@ class Parser:
     def _events(self, name: str) -> tuple[Event, ...]:
         whole, at, kind = name.rpartition("@")
         if at and self.catalog.hybrid and (only := self.catalog.kind(kind)):
-            base, modifiers = _modifiers(whole)
+            base, modifiers = split_modifiers(whole)
             return (replace(self._on(only, ALIASES.get(base, base), modifiers), whole=""),)
-        base, modifiers = _modifiers(name)
+        base, modifiers = split_modifiers(name)
         base = ALIASES.get(base, base)
         if plain := self._plain_name(base):
             return self.events(plain.replace("@", f":{modifiers}@" if modifiers else "@").removesuffix("@"))
@@ -195,13 +171,15 @@ class Parser:
         if kind.pmu and code.type == kind.pmu.type:
             event = replace(event, source=f"perf:{kind.name}/config={code.config:#x}/")
         meaning = code.meaning or event.meaning
-        found = replace(
-            event, type=code.type, config=code.config, config1=code.config1, meaning=meaning, unit=code.unit
-        )
+        unit = code.unit if base in HARDWARE else kind.unit_of(code.type, code.config, code.config1, code.unit)
+        found = replace(event, type=code.type, config=code.config, config1=code.config1, meaning=meaning, unit=unit)
         return replace(found, leader=self._leader(found))
 
     def _single(self, base: str, modifiers: str, name: str) -> Event:
         found = self._resolve(base, name)
+        kind = self.catalog.kind(found.cluster) if found.cluster else self.catalog.kinds[0]
+        if found.kind == "core" and kind:
+            found = replace(found, unit=kind.unit_of(found.type, found.config, found.config1, found.unit))
         if modifiers:
             found = replace(found, metric=f"{found.metric}:{modifiers}", modifiers=modifiers)
         found = replace(found, leader=self._leader(found))
@@ -329,20 +307,3 @@ NO_TRACEFS = Unavailable(
     "tracefs is not mounted, or not readable by this user",
     "sudo mount -t tracefs nodev /sys/kernel/tracing; tracepoints need root",
 )
-
-
-def _modifiers(name: str) -> tuple[str, str]:
-    """(name without modifiers, modifiers in the order u, k, h). `cpu/.../u` and `name:u` are the same."""
-    if "/" in name:
-        head, _, tail = name.rpartition("/")
-        base, letters = f"{head}/", tail.removeprefix(":")
-    else:
-        base, colon, letters = name.rpartition(":")
-        if not colon or not base or not _MODIFIERS.fullmatch(letters) or set(letters) - set("ukhGHpPSDIWeb"):
-            return name, ""
-    if wrong := set(letters) - set("ukh"):
-        raise UsageError(
-            f"'{name}': modifier '{''.join(sorted(wrong))}' is not supported",
-            "u, k and h count in user, kernel, hypervisor",
-        )
-    return base, "".join(m for m in "ukh" if m in letters)

@@ -143,6 +143,12 @@ class CoreKind:
             return self.table.events[name]
         return Unavailable(f"not on {self.title}: {self.table.absent.get(name, 'no event counts it')}")
 
+    def unit_of(self, type: int, config: int, config1: int, known: str) -> str:
+        """`cycles` where the table declares a raw code as one that counts nothing else; otherwise `known`."""
+        raw = type == Type.RAW or (self.pmu is not None and type == self.pmu.type)
+        declared = raw and not config1 and self.table is not None and config in self.table.cycles
+        return "cycles" if declared else known
+
     def encode(self, name: str) -> Code | Unavailable:
         """How this kind's own PMU is asked for an event by its name; for machines with several kinds."""
         assert self.pmu is not None

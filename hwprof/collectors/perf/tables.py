@@ -71,6 +71,7 @@ class CpuTable:
     """One file of configs/cpus. `generic`: what a generic name means on this CPU, or `absent: reason`.
 
     `max_ipc`: instructions that can retire in a cycle. `at_most`: pairs of events of one meaning, a part and its whole.
+    `cycles`: raw codes that count nothing but cycles, under whatever name: time in another unit.
     """
 
     name: str
@@ -86,6 +87,7 @@ class CpuTable:
     events: Mapping[str, TableEvent] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
     vendor: Mapping[str, int] = field(default_factory=dict)
+    cycles: tuple[int, ...] = ()
 
     def matches(self, cpu: str, pmu: str = "", stepping: str = "") -> bool:
         """Whether the table is for a core with this id, whose PMU has this name.
@@ -103,7 +105,7 @@ class CpuTable:
 
 _KEYS = {
     "name", "verified", "match", "sources", "counters", "max_ipc", "at_most", "quirks", "auto", "generic", "events",
-    "absent", "vendor",
+    "absent", "vendor", "cycles",
 }  # fmt: skip
 _EVENT_KEYS = {"type", "code", "config", "config1", "meaning", "caveat", "unit"}
 _TYPES = {"hardware": Type.HARDWARE, "cache": Type.HW_CACHE, "raw": Type.RAW}
@@ -142,6 +144,7 @@ def parse_table(text: str, source: str, unreadable: dict[str, str] | None = None
             events=events,
             absent=absent,
             vendor=data.get("vendor", {}),
+            cycles=tuple(int(code) for code in data.get("cycles", ())),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise HwprofError(f"{source}: {error}", "compare it with the other tables of hwprof/configs/cpus") from error

@@ -28,8 +28,8 @@ def describe(c: Correlation) -> str:
         "" if c.partial.low is None or c.partial.high is None else f" [{c.partial.low:+.2f} … {c.partial.high:+.2f}]"
     )
     q = "" if c.q is None else f", q {c.q:.3f}"
-    given = f"given {', '.join(c.covariates)} only" if c.status == "descriptive" else "given size"
-    return f"{c.framework}, {c.metric.label}: r {c.partial.r:+.2f}{bounds} {given}, N {c.partial.n}{q}, {c.status}"
+    control = f"controlling for {', '.join(c.covariates) or 'nothing'}"
+    return f"{c.framework}, {c.metric.label}: r {c.partial.r:+.2f}{bounds} {control}, N {c.partial.n}{q}, {c.status}"
 
 
 def scatters(analysis: Analysis, stratum: int) -> list[Scatter]:
@@ -80,6 +80,7 @@ def heat_map(analysis: Analysis, stratum: int, where: str) -> Figure | None:
             c.framework,
             c.metric.label,
             c.raw.r,
+            c.sized.r,
             c.partial.r,
             c.partial.low,
             c.partial.high,
@@ -90,15 +91,18 @@ def heat_map(analysis: Analysis, stratum: int, where: str) -> Figure | None:
         )
         for c in analysis.correlations
     )
-    header = ("framework", "metric", "r raw", "r given", "low", "high", "networks", "q", "status", "why not")
+    header = (
+        *("framework", "metric", "r raw", "r controlling for MACs", "r controlling for all", "low", "high", "networks"),
+        *("q", "status", "why not"),
+    )
     more = (
         f" The {MOST} metrics with the largest |r| of {len(strength)}; the tables have all."
         if len(strength) > MOST
         else ""
     )
     note = (
-        "r given size, N networks below it. Hatched and pale: the 95 % interval includes 0, fewer than 7 "
-        "networks, or no test because instructions are missing; no colour: no coefficient." + more
+        "r controlling for size, N networks below it. Hatched and pale: the 95 % interval includes 0, fewer than 7 "
+        "networks, or no test because the control for size is too weak; no colour: no coefficient." + more
     )
     return Figure(f"map-{stratum}", f"Correlation with {analysis.target}{where}", draw.render(), header, rows, note)
 
@@ -184,9 +188,10 @@ def slopes(shared: Sequence[PooledSlope], stratum: int, where: str) -> Figure | 
         draw.marker(x.at(s.slope), y, 0, f"{text}, {s.n} networks, {s.frameworks} frameworks{family}", s.n < MIN_TESTED)
     draw.height = bottom + 38
     rows = tuple(
-        (s.metric.label, s.slope, s.low, s.high, s.n, s.frameworks, s.q, s.p_family, s.covariate) for s in known
+        (s.metric.label, s.slope, s.low, s.high, s.n, s.frameworks, s.q, s.p_family, ", ".join(s.covariates))
+        for s in known
     )
-    header = ("metric", "slope", "low", "high", "networks", "frameworks", "q", "p family-wise", "given")
+    header = ("metric", "slope", "low", "high", "networks", "frameworks", "q", "p family-wise", "controlling for")
     note = (
         f"Slope of log {shown[0].target} on the log metric after two-way centring: only what differs between "
         "frameworks on the same network. 95 % t interval from leaving out one network at a time; "

@@ -10,15 +10,15 @@ from hwprof import doubts
 from hwprof.analysis import energy as sensors
 from hwprof.analysis import overhead
 from hwprof.analysis.correlation import analyse
+from hwprof.analysis.correlation.family import joint
 from hwprof.analysis.correlation.findings import Analysis, Correlation
 from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 from hwprof.analysis.factors import identity as factors_identity
 from hwprof.analysis.speeds import ratios, speeds
-from hwprof.analysis.statistics import power
 from hwprof.records import Kind, Run
-from hwprof.reports.page import identity, omissions
+from hwprof.reports.page import associations, identity, omissions
 from hwprof.reports.page.speeds import speed_table
-from hwprof.reports.page.words import coefficient, plural, ratio_sentence
+from hwprof.reports.page.words import plural, ratio_sentence
 from hwprof.reports.tables import Report, Table
 from hwprof.reports.terminal import command, tuning
 from hwprof.reports.terminal.run import simulations
@@ -42,8 +42,10 @@ def build(
         return Report(("There is no run in these results: hwprof sweep quick measures some.",), ())
     factors = factors_identity.identities(everything) if identities is None else identities
     fps = speeds(frame)
-    analyses = tuple(correlate(frame)) if len(fps) and "fps" in against else ()
-    energy = tuple(analyse.against_energy(frame)) if len(fps) and "energy" in against else ()
+    analyses = list(correlate(frame)) if len(fps) and "fps" in against else []
+    energy = analyse.against_energy(frame) if len(fps) and "energy" in against else []
+    both = joint([*analyses, *energy])  # one family of tests for the whole report
+    analyses, energy = both[: len(analyses)], both[len(analyses) :]
     tables = [speed_table(fps)] if len(fps) else []
     for analysis in (*analyses, *energy):
         tables += correlation_tables(analysis)
@@ -64,7 +66,7 @@ def build(
         lines.append(f"{why}.")
     elif energy:
         lines += sensors.sources(frame)
-    return Report(tuple(lines), tuple(tables), analyses, fps, energy, why)
+    return Report(tuple(lines), tuple(tables), tuple(analyses), fps, tuple(energy), why)
 
 
 def correlation_tables(analysis: Analysis) -> list[Table]:
@@ -80,21 +82,20 @@ def correlation_tables(analysis: Analysis) -> list[Table]:
             if c.status in ("missing", "descriptive"):
                 silent.setdefault(c.partial.why, []).append(c.metric.name)
         notes = [f"{', '.join(names)}: {why}." for why, names in silent.items()]
-        notes += [
-            f"{name} (made of {analysis.target}) follows {analysis.target} itself."
-            for variant, name, _ in analysis.disguises
-            if variant == framework
-        ]
+        notes += [f"{d.metric} {d.why}: never ranked." for d in analysis.disguises]
         family = next((c.family for c in known if c.family), 0)
         head = (
-            f"r given: partial correlation of log {analysis.target} with the log of the metric per frame, given the "
-            f"covariates; q: Benjamini-Hochberg{f' over {family} tests of this kind' if family else ''}, from 7 "
-            "networks on; r raw is mostly network size."
+            f"Correlation of log {analysis.target} with the log of the metric per frame, 95 % intervals: raw (mostly "
+            "network size), controlling for MACs, and controlling for the covariates of the last but one column; q: "
+            f"Benjamini-Hochberg{f' over the {family} tests of the report' if family else ''}, from 7 networks on."
         )
         tables.append(
             Table(
                 f"What goes with {analysis.target} in {framework} ({analysis.stratum.title})",
-                ("metric", "origin", "N", "r raw", "r given", "95 %", "q", "+10 % goes with", "given", "note"),
+                (
+                    *("metric", "origin", "N", "r raw", "r controlling for MACs", "r controlling for all", "q"),
+                    *("+10 % of it with", "controlling for", "note"),
+                ),
                 tuple(_row(c) for c in known),
                 " ".join([head, *notes]),
             )
@@ -115,23 +116,14 @@ def _row(c: Correlation) -> tuple[str, ...]:
         name,
         origin,
         str(c.partial.n),
-        coefficient(c.raw.r),
-        coefficient(c.partial.r),
-        interval_r(c),
+        associations.with_interval(c.raw),
+        associations.with_interval(c.sized),
+        associations.with_interval(c.partial),
         "-" if c.q is None else f"{c.q:.3f}{c.stars}",
         elasticity,
         ", ".join(c.covariates) or "-",
         "; ".join(c.notes),
     )
-
-
-def interval_r(c: Correlation) -> str:
-    """Interval of the partial coefficient, or why there is none."""
-    if c.status == "descriptive":
-        return "not tested"  # the reason stands once below the table
-    if c.partial.low is None or c.partial.high is None:
-        return c.partial.why or "-"
-    return f"[{c.partial.low:+.2f} ... {c.partial.high:+.2f}]"
 
 
 def identity_table(
@@ -181,6 +173,8 @@ def summary(fps: pd.DataFrame, analyses: Sequence[Analysis], runs: Sequence[Run]
         return [f"{others}{'; '.join(filter(None, ('No network has a usable FPS', without)))}."]
     networks, variants = fps[NETWORK].nunique(), sorted(fps[VARIANT].unique())
     cases, rounds = plural(len(fps), "case", "cases"), plural(int(fps["rounds"].max()), "round", "rounds")
+    if (sessions := int(fps["sessions"].max())) > 1:
+        rounds += f" in {sessions} sessions or experiments"
     lines.append(
         f"{cases}: {networks} network{'s' * (networks != 1)}, {len(variants)} framework"
         f"{'s' * (len(variants) != 1)} ({', '.join(variants)}), up to {rounds}."
@@ -189,7 +183,7 @@ def summary(fps: pd.DataFrame, analyses: Sequence[Analysis], runs: Sequence[Run]
     lines += [ratio_sentence(one) for one in ratios(real, variants)]
     for analysis in analyses:
         several = len({a.stratum for a in analyses}) > 1 and not analysis.refusal
-        lines += [f"{analysis.stratum.title}: {line}" if several else line for line in _strongest(analysis)]
+        lines += [f"{analysis.stratum.title}: {line}" if several else line for line in associations.sentences(analysis)]
     lines += simulations(runs)
     unfaithful = fps[~fps["faithful"]]
     if len(unfaithful):
@@ -197,40 +191,6 @@ def summary(fps: pd.DataFrame, analyses: Sequence[Analysis], runs: Sequence[Run]
         lines.append(f"{cases} unfaithful to the reference: out of the correlations.")
     if failed:
         lines.append(f"{plural(failed, 'case has', 'cases have')} no result: see 'Without a result'.")
-    return lines
-
-
-def _strongest(analysis: Analysis) -> list[str]:
-    if analysis.refusal:
-        return [f"{analysis.stratum.title}: no correlation with {analysis.target}: {analysis.refusal}."]
-    lines = []
-    for framework in analysis.frameworks:
-        found = [c for c in analysis.correlations if c.framework == framework]
-        sure = sorted((c for c in found if c.q is not None and c.q < 0.05), key=lambda c: (c.q or 0.0, c.metric.name))
-        tested = [c for c in found if c.status == "tested"]
-        if sure:
-            c = sure[0]
-            more = f" (+10 % goes with {c.elasticity:+.1f} % {c.target})" if c.elasticity is not None else ""
-            lines.append(
-                f"{framework}: given the size of the network, {c.metric.label} per frame goes with {c.target}: "
-                f"r {coefficient(c.partial.r)} {interval_r(c)}, q {c.q:.3f}, {c.partial.sample}{more}. "
-                "That is an association, not a cause."
-            )
-        elif tested:
-            reach = power.of_family([c.partial for c in tested])
-            seen = "" if reach is None else f" A correlation below {reach:.2f} would have been missed in 20 % or more."
-            lines.append(
-                f"{framework}: none of {len(tested)} tested metrics goes with {analysis.target} beyond the size of "
-                f"the network (q < 0.05).{seen}"
-            )
-        elif why := next((c.partial.why for c in found if c.status == "descriptive"), ""):
-            lines.append(f"{framework}: {why}. Coefficients are a description.")
-        else:
-            most = max((c.partial.n for c in found), default=0)
-            lines.append(
-                f"{framework}: nothing can be tested: {most} networks with all covariates, 7 are needed "
-                "(4 for an exploratory coefficient)."
-            )
     return lines
 
 

@@ -10,22 +10,24 @@ import pandas as pd
 from hwprof.analysis.correlation.across import sign_flips
 from hwprof.analysis.correlation.findings import Analysis, Correlation
 from hwprof.analysis.statistics.partial import MIN_NETWORKS, MIN_TESTED
-from hwprof.reports.page import speeds
-from hwprof.reports.page.content import interval_r, rank
+from hwprof.reports.page import associations, speeds
+from hwprof.reports.page.content import rank
 from hwprof.reports.page.words import coefficient
 from hwprof.reports.tables import Report, Table
 
-SURE = 0.05
 COLUMNS = (
-    *("metric", "group", "kind", "origin", "N (cases)", "p90/p10", "r raw", "r given", "95 %", "elasticity"),
-    *("without one network", "q", "same sign", "reliability", "given", "note"),
+    *("metric", "group", "kind", "origin", "N (cases)", "p90/p10", "r raw", "r controlling for MACs"),
+    *("r controlling for all", "elasticity", "95 % of it", "without one network", "q", "same sign", "reliability"),
+    *("controlling for", "note"),
 )
 READ = (
-    "r given: partial correlation of the log of {target} with the log of the metric per frame, given the covariates in "
-    "'given', over network means; 95 % by Fisher's z. r raw is mostly network size. group: metrics with one number "
-    "can't be told apart (|r| > .7). p90/p10: spread between networks. 'without one network': the range of r as each "
-    "network is left out, and the one that moves it most. q: Benjamini-Hochberg. same sign: in k of F frameworks. "
-    "reliability: share of the variance that is not noise between rounds; below .8 more rounds are needed."
+    "r: correlation of the log of {target} with the log of the metric per frame, over network means, with 95 % by "
+    "Fisher's z. Raw it is mostly network size. Controlling for MACs it holds all of the metric's association (total), "
+    "controlling for instructions too what does not act through instructions, or grow with them (direct). group: "
+    "metrics with one number are not separable (|r| > .7). p90/p10: spread between networks. 'without one network': "
+    "the range of r as each network is left out, and the one that moves it most. q: Benjamini-Hochberg, one family for "
+    "the whole report. same sign: in k of F frameworks. reliability: share of the variance that is not noise between "
+    "rounds; below .8 more rounds are needed."
 )
 
 
@@ -52,18 +54,19 @@ def framework_table(analysis: Analysis, framework: str) -> Table:
         if c.partial.r:
             signs.setdefault(c.metric.name, []).append(c.partial.r)
     rows = [_row(c, signs.get(c.metric.name, [])) for c in found]
-    blank = ("-",) * 11
-    of = analysis.target
-    rows += [(name, "-", f"made of {of}", *blank, "-", f"follows {of} itself (R² {d.r2:.3f}, slope {d.slope:+.2f})")
-             for v, name, d in analysis.disguises if v == framework]  # fmt: skip
-    rows += [(m.label, "-", m.kind.value, *blank, "-", why) for m, why in analysis.untested]
+    blank = ("-",) * 13
+    rows += [(d.metric, "-", "time in disguise", *blank, f"{d.why} (R² {d.r2:.3f}, slope on time {d.slope:+.2f})")
+             for d in analysis.disguises]  # fmt: skip
+    rows += [(m.label, "-", m.kind.value, *blank, why) for m, why in analysis.untested]
     return Table(f"Metrics of {framework}", COLUMNS, tuple(rows), READ.replace("{target}", analysis.target))
 
 
 def _row(c: Correlation, signs: Sequence[float]) -> tuple[str, ...]:
     positive = sum(r > 0 for r in signs)
     agree = positive if (c.partial.r or 0) > 0 else len(signs) - positive
-    leave = "-" if c.leave_out is None else f"{c.leave_out[0]:+.2f} … {c.leave_out[1]:+.2f} ({c.leave_out[2]})"
+    left = c.leave_out
+    leave = "-" if left is None else f"{left.low:+.2f} … {left.high:+.2f} ({left.network})"
+    slope = c.partial.slope_interval()
     weak = f" ({c.status})" if c.status in ("exploratory", "descriptive") else ""
     return (
         c.metric.label,
@@ -72,10 +75,11 @@ def _row(c: Correlation, signs: Sequence[float]) -> tuple[str, ...]:
         origin(c),
         f"{c.partial.n} ({c.cells})",
         "-" if c.spread is None else f"×{c.spread:.1f}",
-        coefficient(c.raw.r),
-        coefficient(c.partial.r) + weak,
-        "-" if c.partial.low is None else interval_r(c),
+        associations.with_interval(c.raw),
+        associations.with_interval(c.sized),
+        associations.with_interval(c.partial) + weak,
         elasticity(c),
+        "-" if slope is None else "[{:+.1f} ... {:+.1f}]".format(*sorted(map(associations.percent, slope))),
         leave,
         "-" if c.q is None else f"{c.q:.3f}{c.stars}",
         "-" if c.partial.r is None else f"{agree} of {len(signs)}",
@@ -101,6 +105,9 @@ def gates(analysis: Analysis) -> list[str]:
         few = sorted({c.metric.label for c in analysis.correlations if c.partial.n < MIN_TESTED})
         if few:
             lines.append(f"Fewer than {MIN_TESTED} networks, no q-value (gate): {_some(few)}.")
+    if len(analysis.blocks) > 1:
+        named = "; ".join(name or "runs on their own" for name in analysis.blocks)
+        lines.append(f"Experiments and sessions are blocks, no rounds of one: {named}.")
     lines += _without_covariates(analysis)
     count = len(analysis.frameworks)
     if count < 2:
@@ -140,7 +147,10 @@ def pooled_table(analysis: Analysis) -> Table:
     rows = []
     for s in sorted(analysis.pooled, key=lambda s: (s.p if s.p is not None else 2.0, s.metric.name)):
         known = s.slope is not None and s.low is not None and s.high is not None
-        words = "-" if s.slope is None else f"+10 % ↔ {100 * (1.1**s.slope - 1):+.1f} % {s.target}".replace("-", "−")
+        words = (
+            "-" if s.slope is None else f"+10 % ↔ {associations.percent(s.slope):+.1f} % {s.target}".replace("-", "−")
+        )
+        left = s.leave_out
         rows.append(
             (
                 s.metric.label,
@@ -152,8 +162,9 @@ def pooled_table(analysis: Analysis) -> Table:
                 words,
                 "-" if s.q is None else f"{s.q:.3f}",
                 "-" if s.p_family is None else f"{s.p_family:.3f}",
+                "-" if left is None else f"{left.low:+.2f} … {left.high:+.2f} ({left.network})",
                 f"{s.same_sign[0]} of {s.same_sign[1]}",
-                s.covariate or "-",
+                ", ".join(s.covariates) or "-",
                 s.why,
             )
         )
@@ -169,15 +180,16 @@ def pooled_table(analysis: Analysis) -> Table:
             "elasticity",
             "q",
             "p family-wise",
+            "without one network",
             "same sign",
-            "given",
+            "controlling for",
             "note",
         ),
         tuple(rows),
         f"Slope of log {analysis.target} on the log of the metric per frame after two-way centring (network and "
         "framework); intervals and p by leaving out one network at a time and centring anew, t(N - 1). "
         "p family-wise: max-T over the family, whole networks permuted jointly over frameworks and metrics "
-        "(Freedman-Lane). q and p from 7 networks on.",
+        "(Freedman-Lane). q, of one family for the whole report, and p from 7 networks on.",
     )
 
 
@@ -204,12 +216,13 @@ def influence_table(analysis: Analysis) -> Table:
     found: dict[str, list[tuple[float, Correlation]]] = {}
     for c in analysis.correlations:
         if c.leave_out is not None and c.partial.r is not None:
-            low, high, name = c.leave_out
-            found.setdefault(name, []).append((max(abs(low - c.partial.r), abs(high - c.partial.r)), c))
+            left = c.leave_out
+            shift = max(abs(left.low - c.partial.r), abs(left.high - c.partial.r))
+            found.setdefault(left.network, []).append((shift, c))
     rows = []
     for name, moved in sorted(found.items(), key=lambda item: (-len(item[1]), item[0])):
         shift, worst = max(moved, key=lambda pair: pair[0])
-        turned = sum(1 for _, c in moved if c.leave_out and c.leave_out[0] < 0 < c.leave_out[1])
+        turned = sum(1 for _, c in moved if c.leave_out and c.leave_out.low < 0 < c.leave_out.high)
         r = f"r {coefficient(worst.partial.r)}"
         example = f"{worst.metric.label} in {worst.framework}: {r}, without it moved by {shift:.2f}"
         rows.append((name, str(len(moved)), str(turned), example))
@@ -231,32 +244,6 @@ def flips_table(analyses: Sequence[Analysis]) -> Table:
     )
 
 
-def pooled_sentences(analysis: Analysis) -> list[str]:
-    """Sentences on all frameworks together: metrics significant by max-T."""
-    tested = [s for s in analysis.pooled if s.p_family is not None]
-    if not tested:
-        return []
-    # two tests must agree: networks permuted, and each network left out
-    nonzero = [s for s in tested if s.low is not None and s.high is not None and (s.low > 0 or s.high < 0)]
-    sure = sorted((s for s in nonzero if (s.p_family or 0) < SURE), key=lambda s: (s.p_family or 0, s.p or 0))
-    if not sure:
-        return [
-            f"Over all frameworks: of {len(tested)} metrics, none differs between frameworks together with "
-            f"{analysis.target} on the same network (max-T, family-wise p < .05, and an interval without 0)."
-        ]
-    s = sure[0]
-    assert s.slope is not None
-    assert s.low is not None
-    assert s.high is not None
-    others = "" if len(sure) == 1 else f" {len(sure) - 1} more: see the pooled slopes."
-    return [
-        f"Over all frameworks: on the same network, +10 % {s.metric.label} per frame goes with "
-        f"{100 * (1.1**s.slope - 1):+.1f} % {s.target} (95 % {100 * (1.1**s.low - 1):+.1f} to "
-        f"{100 * (1.1**s.high - 1):+.1f} %, "
-        f"{s.n} networks, family-wise p {s.p_family:.3f}). An association, not a cause.{others}"
-    ]
-
-
 def warnings(analysis: Analysis, framework: str, doubts: pd.Series) -> list[str]:
     """Cautions on one framework's correlations. `doubts`: code -> share of its runs that have it."""
     found = [c for c in analysis.correlations if c.framework == framework]
@@ -266,7 +253,7 @@ def warnings(analysis: Analysis, framework: str, doubts: pd.Series) -> list[str]
             "reliability below .8 (more rounds needed)",
             [c for c in found if c.reliability is not None and c.reliability < 0.8],
         ),
-        ("the sign hangs on one network", [c for c in found if c.leave_out and c.leave_out[0] < 0 < c.leave_out[1]]),
+        ("the sign hangs on one network", [c for c in found if c.leave_out and c.leave_out.low < 0 < c.leave_out.high]),
         ("SIMULATED, never pooled with counts of the machine", [c for c in found if c.metric.simulated]),
         ("counted in user mode only", [c for c in found if c.metric.user_only]),
         ("SCALED: events shared counters (multiplexed)", [c for c in found if "scaled" in c.metric.exactness]),
@@ -289,7 +276,7 @@ def extend(report: Report) -> Report:
         f"{a.stratum.title}: {s}" if several else s
         for a in everything
         if not a.refusal
-        for s in (*(f"With {a.target}: {g}" if _other(a) else g for g in gates(a)), *pooled_sentences(a))
+        for s in (f"With {a.target}: {g}" if _other(a) else g for g in gates(a))
     ]
     more = [
         replace(t, title=f"{t.title} ({a.stratum.title})") if several else t

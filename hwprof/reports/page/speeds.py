@@ -26,6 +26,7 @@ NOTE = (
     "of the time, so that it ranks nothing."
 )
 CONFLICT = " Slices and bare stretches disagree where both ratios are shown: nothing is ranked there."
+SESSIONS = " Several sessions or experiments are no rounds of one: the interval is between their means."
 EMULATED = " EMULATED: an emulator's time, no machine's speed."
 
 
@@ -42,7 +43,8 @@ def speed_table(fps: pd.DataFrame) -> Table:
         network, size, batch, threads, *rest = (group[0][k] for k in keys)
         case = (str(network), f"{size} px", str(batch), str(threads or "tuned"), *(str(r) for r in rest))
         rows += [(*case, *cells) for cells in ranked]
-    note = NOTE + (CONFLICT if conflicts else "") + (EMULATED if fps["emulated"].any() else "")
+    note = NOTE + (SESSIONS if (fps["sessions"] > 1).any() else "") + (CONFLICT if conflicts else "")
+    note += EMULATED if fps["emulated"].any() else ""
     return Table(TITLE, ("network", "input", "batch", "threads", *differing, "framework", *FIGURES), tuple(rows), note)
 
 

@@ -6,9 +6,13 @@ import numpy as np
 import pandas as pd
 
 from hwprof.analysis.correlation import analyse, strata
-from hwprof.analysis.correlation.blocks import by_kind, parents_of
-from hwprof.analysis.correlation.findings import Analysis, Correlation
-from hwprof.reports.page import detail
+from hwprof.analysis.correlation.blocks import by_kind
+from hwprof.analysis.correlation.coefficients import correlate
+from hwprof.analysis.correlation.collapse import Logs
+from hwprof.analysis.correlation.findings import RANKED, Analysis, Correlation
+from hwprof.analysis.statistics import power
+from hwprof.networks.blocks import parents_of
+from hwprof.reports.page import associations, detail
 
 KINDS = ("1x1", "3x3", "depthwise")
 METRICS = ("instructions", "driver", "null", "parental")
@@ -84,7 +88,7 @@ def test_what_belongs_to_a_whole_parent_is_not_found_in_its_ninety_blocks() -> N
         data = frame(seed, alike=0.9, driver=0.0)
         c = of(analyse.analyse(data)[0], "parental")
         between += c.q is not None and c.q < 0.05
-        plain = analyse.correlate(strata.Logs(strata.label(data), "f"), "f", c.metric, c.covariates)
+        plain = correlate(Logs(strata.label(data), "f"), "f", c.metric, ("macs", "instructions"))
         naive += plain is not None and plain.partial.excludes_zero
     assert between <= 2
     assert naive >= 6
@@ -94,8 +98,8 @@ def test_the_range_of_coefficients_is_that_without_each_parent() -> None:
     c = of(analyse.analyse(frame())[0], "driver")
     assert c.leave_out is not None
     assert c.partial.r is not None
-    assert c.leave_out[0] <= c.partial.r <= c.leave_out[1]
-    assert c.leave_out[2] in {f"net{p}" for p in range(10)}
+    assert c.leave_out.low <= c.partial.r <= c.leave_out.high
+    assert c.leave_out.network in {f"net{p}" for p in range(10)}
 
 
 def test_a_sign_that_one_parent_makes_is_noted() -> None:
@@ -103,7 +107,7 @@ def test_a_sign_that_one_parent_makes_is_noted() -> None:
     in_one = data["network"].str.startswith("block:net0/")
     data.loc[in_one, "fps"] *= (data["driver"] / data["macs"] * np.e**5)[in_one] ** 3
     c = of(analyse.analyse(data)[0], "driver")
-    assert any(note == "sign changes when the blocks of net0 are left out" for note in c.notes)
+    assert any(note == "the sign hangs on the blocks of one network: net0" for note in c.notes)
 
 
 def test_blocks_and_whole_networks_are_strata_of_their_own_and_kinds_follow() -> None:
@@ -136,13 +140,59 @@ def test_the_page_says_what_blocks_are_not() -> None:
     assert "blocks" not in " ".join(detail.gates(analyse.analyse(plain)[0]))
 
 
-def test_a_metric_with_zeros_is_ranked_and_not_tested() -> None:
+def test_a_metric_with_zeros_is_ranked_and_tested_between_parents() -> None:
     data = frame()
     data.loc[data["network"] == "block:net0/0-1x1", "null"] = 0.0
     c = of(analyse.analyse(data)[0], "null")
-    assert c.method == "spearman"
-    assert (c.partial.p, c.partial.low) == (None, None)
-    assert "not tested" in c.partial.why
+    assert c.method == RANKED
+    assert (c.partial.clusters, c.raw.clusters, c.sized.clusters) == (10, 10, 10)
+    assert (c.status, c.elasticity) == ("tested", None)
+    data.loc[data["network"] == "block:net0/0-1x1", "parental"] = 0.0
+    assert not of(analyse.analyse(data)[0], "parental").is_found
+
+
+def test_blocks_of_too_few_parents_are_in_no_family() -> None:
+    analysis = analyse.analyse(frame(parents=3))[0]
+    assert {(c.q, c.family, c.partial.clusters) for c in analysis.correlations} == {(None, 0, 3)}
+    assert not analysis.found
+
+
+def test_all_blocks_and_their_kinds_are_tested_in_one_family() -> None:
+    analyses = analyse.analyse(frame())
+    families = [c.family for a in analyses for c in a.correlations if c.q is not None]
+    families += [s.family for a in analyses for s in a.pooled if s.q is not None]
+    assert len(analyses) == 4
+    assert set(families) == {len(families)}
+
+
+def test_a_cause_is_found_without_any_one_parent_and_its_intervals_are_between_parents() -> None:
+    analysis = analyse.analyse(frame())[0]
+    driver = of(analysis, "driver")
+    assert {c.metric.name for c in analysis.correlations if c.is_found} == {"driver"}
+    bounds, wide = driver.partial.slope_interval(), driver.partial.slope_interval(driver.level or 0.95)
+    assert bounds is not None
+    assert wide is not None
+    assert bounds[0] < -0.7 < bounds[1]
+    assert wide[0] < bounds[0] < bounds[1] < wide[1]
+    assert any("90 blocks of 10 networks" in line for line in associations.sentences(analysis))
+
+
+def test_where_nothing_is_found_the_page_says_what_would_have_been_missed() -> None:
+    analysis = analyse.analyse(frame(2, driver=0.0))[0]
+    tested = [c for c in analysis.correlations if c.framework == "f" and c.status == "tested"]
+    reach = power.of_family([c.partial for c in tested], tested[0].among)
+    assert reach is not None
+    assert tested[0].among > tested[0].family > len(tested)
+    lines = [line for line in associations.sentences(analysis) if line.startswith("f:")]
+    assert lines[0].endswith(f"A correlation below {reach:.2f} would have been missed in 20 % or more.")
+
+
+def test_a_fixed_cost_bends_blocks_and_is_controlled_for() -> None:
+    data = frame(4, driver=0.0)
+    data["fps"] = 1 / (1 / data["fps"] + np.exp(-7.3))
+    c = of(analyse.analyse(data)[0], "null")
+    assert "instructions^2" in c.covariates
+    assert (c.partial.k, c.partial.clusters, c.status) == (len(c.covariates), 10, "tested")
 
 
 def test_parents_are_known_of_blocks_only() -> None:

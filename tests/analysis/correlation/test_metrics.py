@@ -1,8 +1,7 @@
-"""Kinds follow from what a metric is made of; FPS in disguise is recognised."""
+"""Kinds follow from what a metric is made of."""
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -19,6 +18,14 @@ from hwprof.errors import ResultsError
         ("instructions@callgrind", {}, MetricKind.DEFINITIONAL),
         ("task-clock", {"unit": "ns"}, MetricKind.DEFINITIONAL),
         ("something-new", {"unit": "ns"}, MetricKind.DEFINITIONAL),
+        ("something-new", {"unit": "cycles"}, MetricKind.DEFINITIONAL),
+        ("cpu_clk_unhalted.thread", {}, MetricKind.DEFINITIONAL),
+        ("u_mode_cycles", {}, MetricKind.DEFINITIONAL),
+        ("mcycle:u", {}, MetricKind.DEFINITIONAL),
+        ("frontend-stalls", {"unit": "cycles"}, MetricKind.COMPONENT),
+        ("context-switches", {}, MetricKind.TIMER),
+        ("cpu-migrations", {}, MetricKind.TIMER),
+        ("involuntary-switches", {}, MetricKind.TIMER),
         ("something-new", {"unit": "J"}, MetricKind.DEFINITIONAL),
         ("something-new", {}, MetricKind.EXPLANATORY),
         ("something-new", {"per": "level"}, MetricKind.GAUGE),
@@ -48,15 +55,6 @@ def test_counts_of_one_kind_of_core_are_not_called_simulated(attributes: dict[st
     found = metrics.metric_of("cache-misses@cpu_core", attributes)
     assert not found.simulated
     assert found.label == "cache-misses@cpu_core"
-
-
-def test_fps_in_disguise_is_found_and_a_mere_correlate_is_not() -> None:
-    rng = np.random.default_rng(1)
-    fps = rng.normal(0, 1, 10)
-    assert metrics.disguise(fps, -fps + rng.normal(0, 0.005, 10)).found
-    assert not metrics.disguise(fps, -2 * fps).found  # exact, but another power
-    assert not metrics.disguise(fps, -fps + rng.normal(0, 0.3, 10)).found
-    assert not metrics.disguise(fps[:3], -fps[:3]).found  # three networks decide nothing
 
 
 def test_a_frame_that_does_not_name_its_metrics_is_refused() -> None:

@@ -1,8 +1,7 @@
-"""What may not be pooled is kept apart, and rows collapse to networks."""
+"""What may not be pooled is kept apart."""
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -39,21 +38,34 @@ def test_an_unfaithful_run_takes_its_cell_out_and_an_unchecked_one_stays() -> No
     assert strata.usable_rows(frame)[strata.NETWORK].tolist() == ["b"]
 
 
-def test_a_missing_batch_is_no_network_effect() -> None:
-    # b lacks batch 4, which is faster for everybody by 1: plain means would call a faster
-    out = strata.network_effects(
-        ["a", "a", "b", "c", "c"], [1, 4, 1, 1, 4], np.array([[0.0], [1.0], [0.0], [2.0], [3.0]])
-    )
-    assert out.values[0, 0] == pytest.approx(out.values[1, 0])
-    assert out.values[2, 0] - out.values[0, 0] == pytest.approx(2.0)
-
-
-def test_networks_without_a_batch_in_common_use_the_fullest_batch() -> None:
-    out = strata.network_effects(["a", "b", "c"], [1, 1, 4], np.array([[0.0], [1.0], [9.0]]))
-    assert out.networks == ("a", "b")
-    assert out.batches == (1,)
-
-
 def test_a_frame_without_its_columns_is_refused() -> None:
     with pytest.raises(ResultsError, match="lacks"):
         strata.label(pd.DataFrame({"framework": ["f"]}))
+
+
+def test_two_versions_of_a_framework_are_two_variants_on_one_machine_and_one_on_two() -> None:
+    versions = ["f 1.0", "f 2.0"]
+    same = strata.label(rows(machine="m", version=versions))
+    assert same[strata.VARIANT].tolist() == ["f (f 1.0)", "f (f 2.0)"]
+    apart = strata.label(rows(machine=["m", "n"], version=versions))
+    assert apart[strata.VARIANT].tolist() == ["f", "f"]
+    some = strata.label(rows(machine="m", version=["f 1.0", ""]))
+    assert some[strata.VARIANT].tolist() == ["f (f 1.0)", "f (version unrecorded)"]
+
+
+def test_kernels_and_governors_of_a_machine_are_strata_by_name() -> None:
+    labelled = strata.label(rows(machine="m", kernel=["6.1", "6.12"], governor="performance"))
+    assert [s.machine for s, _ in strata.split(labelled)] == ["m (kernel 6.1)", "m (kernel 6.12)"]
+    both = strata.label(rows(machine="m", kernel=["6.1", "6.12"], governor=["performance", ""]))
+    assert both["machine"].tolist()[1] == "m (kernel 6.12, governor unrecorded)"
+
+
+def test_a_block_is_an_experiment_and_a_session() -> None:
+    labelled = strata.label(rows(experiment=["quick", None], session=["1f0c", ""]))
+    assert labelled[strata.BLOCK].tolist() == ["quick, session 1f0c", ""]
+
+
+def test_no_rows_are_no_stratum() -> None:
+    columns: dict[str, list[str]] = {"machine": [], "version": [], "kernel": [], "experiment": [], "session": []}
+    empty = pd.DataFrame({**{name: [] for name in strata.REQUIRED}, **columns})
+    assert strata.split(strata.label(empty)) == []

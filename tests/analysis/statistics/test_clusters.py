@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 
 from hwprof.analysis.statistics import clusters, pooled
 from hwprof.analysis.statistics.partial import Partial, partial
@@ -106,3 +107,52 @@ def test_a_metric_that_does_not_vary_has_no_family_wise_p() -> None:
     found = clusters.max_flip(x, rng.standard_normal((8, 2)), None, [f"net{i // 2}" for i in range(8)])
     assert np.isnan(found[0])
     assert np.isfinite(found[1])
+
+
+def test_several_covariates_are_taken_out_of_slopes_between_parents() -> None:
+    rng = np.random.default_rng(10)
+    parents = [f"net{i // 8}" for i in range(80)]
+    z = rng.standard_normal((2, 1, 80, 3))
+    x = rng.standard_normal((2, 80, 3)) + z[0] + z[1]
+    y = -x[0] + 2 * z[0, 0] - 3 * z[1, 0] + 0.3 * rng.standard_normal((80, 3))
+    z = np.broadcast_to(z, (2, 2, 80, 3))
+    fit = pooled.slopes(x, y, z, parents)
+    assert fit.slope[0] == pytest.approx(-1, abs=0.1)
+    assert fit.left_out.shape == (10, 2)
+    assert fit.low[1] < 0 < fit.high[1]
+    found = clusters.max_flip(x, np.broadcast_to(y, x.shape), z, parents)
+    assert found[0] < 0.05 < found[1]
+
+
+def test_intervals_at_another_level_are_between_parents() -> None:
+    rng = np.random.default_rng(11)
+    one = judged(*draw(rng, [10] * 6, alike=0.5, slope=0.5))
+    assert one.r is not None
+    assert one.error is not None
+    assert one.interval(0.95) == pytest.approx((one.low, one.high))
+    half = float(stats.t.ppf(0.995, 5)) * one.error
+    assert one.interval(0.99) == pytest.approx((np.tanh(np.arctanh(one.r) - half), np.tanh(np.arctanh(one.r) + half)))
+
+
+def test_the_interval_of_a_slope_over_alike_blocks_covers_it() -> None:
+    rng = np.random.default_rng(12)
+    covered, wider, draws = 0, 0, 150
+    for _ in range(draws):
+        x, y, z, parents = draw(rng, [10] * 10, alike=0.8, slope=0.6)
+        bounds, naive = judged(x, y, z, parents).slope_interval(), partial(x, y, z).slope_interval()
+        assert bounds is not None
+        assert naive is not None
+        covered += bounds[0] < 0.6 < bounds[1]
+        wider += bounds[1] - bounds[0] > naive[1] - naive[0]
+    assert covered / draws > 0.88
+    assert wider / draws > 0.9
+
+
+def test_the_weakest_without_one_parent_has_p_by_the_error_of_the_whole() -> None:
+    left_out = [-0.6, -0.62, -0.58, -0.65, -0.5, -0.61]
+    z = np.arctanh([-0.6, *left_out])
+    se = np.sqrt(5 / 6 * ((z[1:] - z[0]) ** 2).sum())
+    assert clusters.weakest_p(-0.6, left_out) == pytest.approx(2 * stats.t.sf(np.arctanh(0.5) / se, 4))
+    assert clusters.weakest_p(-0.6, [*left_out, 0.1]) == 1.0
+    assert clusters.weakest_p(-0.6, [*left_out, float("nan")]) == 1.0
+    assert clusters.weakest_p(-0.6, left_out[:3]) == 1.0

@@ -7,7 +7,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from hwprof.analysis.statistics.partial import benjamini_hochberg, fisher_interval, leave_one_out, partial, rank_partial
+from hwprof.analysis.statistics.partial import benjamini_hochberg, fisher_interval, leave_one_out, partial
 
 
 def data(n: int = 9, k: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -65,9 +65,18 @@ def test_a_metric_that_the_covariates_determine_has_no_coefficient() -> None:
     assert "does not vary" in partial(np.ones(9), y, z).why
 
 
-def test_ranks_are_spearmans() -> None:
-    x, y, _ = data()
-    assert rank_partial(x, y, np.empty((9, 0))).r == pytest.approx(stats.spearmanr(x, y).statistic, abs=1e-12)
+def test_intervals_at_another_level_are_those_of_theory() -> None:
+    x, y, z = data()
+    found = partial(x, y, z)
+    fit = sm.OLS(y, sm.add_constant(np.column_stack([x, z]))).fit()
+    assert found.slope_interval(0.99) == pytest.approx(tuple(fit.conf_int(0.01)[1]), abs=1e-9)
+    assert found.interval(0.95) == pytest.approx((found.low, found.high), abs=1e-4)
+    wide = found.interval(0.999)
+    assert wide is not None
+    assert found.r is not None
+    half = stats.norm.ppf(0.9995) / np.sqrt(9 - 2 - 3)
+    assert wide == pytest.approx(tuple(np.tanh(np.arctanh(found.r) + np.array([-half, half]))), abs=1e-3)
+    assert partial(x[:4], y[:4], z[:4, :1]).interval(0.9) is None
 
 
 def test_leaving_out_a_network_is_the_coefficient_of_the_others() -> None:
@@ -80,3 +89,9 @@ def test_q_values_are_benjamini_and_hochbergs() -> None:
     assert len(benjamini_hochberg(np.array([]))) == 0
     p = np.concatenate([np.random.default_rng(3).uniform(size=200) ** 3, [0.0, 1.0, 0.5, 0.5]])
     assert benjamini_hochberg(p) == pytest.approx(stats.false_discovery_control(p), rel=1e-12)
+
+
+def test_a_weight_stands_for_a_smaller_p() -> None:
+    p = np.array([0.01, 0.04, 0.03])
+    weights = np.array([2.0, 0.5, 0.5])
+    assert benjamini_hochberg(p, weights) == pytest.approx(benjamini_hochberg(np.array([0.005, 0.08, 0.06])))

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from hwprof.collectors.perf.catalog import Catalog
-from hwprof.collectors.perf.events import Event, Parser, split
+from hwprof.collectors.perf.events import Event, Parser
 from hwprof.collectors.perf.names import CACHE
+from hwprof.collectors.perf.syntax import split
 from hwprof.collectors.perf.sysfs import parse_format
 from hwprof.errors import UnknownEvent, UsageError
 

@@ -168,3 +168,28 @@ def test_cores_of_two_kinds_behind_one_pmu_have_no_table(tmp_path: Path) -> None
     refused = Parser(Catalog(tmp_path)).event("l1d-misses").refused
     assert refused is not None
     assert "0x41-0xd03, 0x41-0xd08" in refused.reason
+
+
+@pytest.mark.parametrize(
+    ("machine", "name", "unit"),
+    [
+        ("skylake", "cpu/event=0x3c/", "cycles"),
+        ("skylake", "cpu/event=0x3c,name=cpu_clk_unhalted.thread/", "cycles"),
+        ("skylake", "cpu/event=0x3c,umask=0x1/u", "cycles"),
+        ("skylake", "r3c", "cycles"),
+        ("skylake", "cpu/event=0x3c,cmask=1/", ""),  # of a threshold, not of cycles
+        ("skylake", "l2-misses", ""),
+        ("alderlake", "cpu_atom/event=0x3c/", "cycles"),
+        ("alderlake", "r3c", "cycles"),
+        ("rk3399", "r11", "cycles"),
+        ("rk3399", "cycles", ""),
+        ("rpi4", "r11", "cycles"),
+        ("rpi4", "r3c", ""),  # the code of Intel's cycles is something else here
+        ("bpi-f3", "u_mode_cycle", "cycles"),
+        ("k230", "u_mode_cycles:u", "cycles"),
+        ("ryzen", "r76", "cycles"),
+    ],
+)
+def test_cycles_under_another_name_have_their_unit(machine: str, name: str, unit: str) -> None:
+    events = Parser(Catalog(recorded_machines.root(machine))).events(name)
+    assert {event.unit for event in events if event.refused is None} == {unit}

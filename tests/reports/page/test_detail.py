@@ -13,7 +13,7 @@ from hwprof.analysis.correlation.findings import Analysis
 from hwprof.cli.report import formats
 from hwprof.errors import UsageError
 from hwprof.reports.formats import latex
-from hwprof.reports.page import detail
+from hwprof.reports.page import associations, detail
 from hwprof.reports.tables import Report, Table
 from hwprof.store import Results
 from tests.factories import NETWORKS, make_run
@@ -55,9 +55,10 @@ def test_the_planted_slope_is_pooled_and_said_in_the_summary(ten: Analysis) -> N
     table = detail.pooled_table(ten)
     assert cell(table, "slow", "slope") == "-2.00"
     assert cell(table, "slow", "elasticity") == "+10 % ↔ −17.4 % FPS"
-    (said,) = detail.pooled_sentences(ten)
-    assert "+10 % slow" in said
+    (said,) = associations.pooled_sentences(ten)
+    assert "+10 % of it with -17.4 % FPS" in said
     assert "not a cause" in said
+    assert associations.sentences(ten)[0] == said  # the pooled result leads
 
 
 def test_metrics_that_cannot_be_told_apart_are_one_group(ten: Analysis) -> None:

@@ -1,0 +1,178 @@
+"""Metrics that are time in other units, or happen per second, whatever their names and units say: found in the data.
+
+Cycles under any name are the time of a frame times a clock: given size, they are equal to it up to a constant. What a
+timer does (ticks, preemptions, migrations) happens so often per second: per frame it is proportional to the time of a
+frame. Both correlate with FPS and explain nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from hwprof.analysis.correlation.collapse import Logs
+from hwprof.analysis.correlation.metrics import Metric, MetricKind
+from hwprof.analysis.statistics.partial import MIN_NETWORKS, Floats, take_out
+
+# Noise of a copy of time, as a share of what is left of it given size. Above this a clock or a true effect stays.
+COPY = 0.2
+FEWEST = 3  # degrees of freedom that decide anything
+BEYOND_SIZE = 0.05  # p below which a metric correlates with time beyond size
+# A rate per second is constant where its variance between networks is less than this many times what it is between runs
+# of one. Of single runs: where its standard deviation is small, and framework, size and time do not explain it (p).
+NOISY = 4.0
+SMALL, CONSTANT = 0.15, 0.01
+CPU_TIME = "cpu_ms"
+# Seconds per frame, where the column `fps` holds another target.
+FRAME_TIME = "frame_s"
+
+
+@dataclass(frozen=True, slots=True)
+class Disguise:
+    """What a metric is in fact, in words, and the fit that shows it: r squared and slope on time, both given size."""
+
+    metric: str
+    why: str
+    r2: float
+    slope: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """A metric and a time over all frameworks, given size: sums of squares and products of residuals."""
+
+    xx: float
+    tt: float
+    xt: float
+    df: int
+
+    @property
+    def r2(self) -> float:
+        return self.xt**2 / (self.xx * self.tt)
+
+    @property
+    def slope(self) -> float:
+        return self.xt / self.tt
+
+    @property
+    def is_copy(self) -> bool:
+        """x - t is nearly nothing beside both."""
+        return self.xx - 2 * self.xt + self.tt < COPY**2 * min(self.xx, self.tt)
+
+    @property
+    def p(self) -> float:
+        """That x has nothing of t."""
+        t = np.sqrt((self.df - 1) * self.r2 / max(1 - self.r2, 1e-300))
+        return float(2 * special.stdtr(self.df - 1, -t))
+
+
+class Disguises:
+    """Checks of the metrics of one stratum. `logs`: by framework variant."""
+
+    def __init__(self, logs: Mapping[str, Logs], known: Mapping[str, Metric]) -> None:
+        self._logs = logs
+        self._times = [m.name for m in known.values() if m.kind is MetricKind.DEFINITIONAL and _is_time(m)]
+        self._repeated = sum(len(own.networks) - len(set(own.networks)) for own in logs.values()) >= FEWEST
+        columns = {column for own in logs.values() for column in own.part.columns}
+        self._times += [CPU_TIME] if CPU_TIME in columns else []
+        # log time of a frame = sign x log of the column
+        self._time, self._sign = (FRAME_TIME, 1.0) if FRAME_TIME in columns else ("fps", -1.0)
+
+    def find(self, metric: str, chosen: Sequence[str]) -> Disguise | None:
+        """What the metric is in fact, controlling for `chosen`; None: an event like others, or too few to decide."""
+        ranked = any((own.values(metric) <= 0).any() for own in self._logs.values())
+        names = {variant: own.ranks(metric) if ranked else metric for variant, own in self._logs.items()}
+        speed = self._pair(names, self._time, self._sign, chosen)
+        if speed is not None and not ranked:
+            inverse = _Pair(speed.xx, speed.tt, -speed.xt, speed.df)
+            if speed.is_copy or inverse.is_copy:
+                return Disguise(metric, "follows the speed itself", speed.r2, speed.slope)
+            for time in self._times:
+                pair = self._pair(names, time, 1.0, chosen)
+                if pair is not None and pair.is_copy:
+                    return Disguise(metric, f"is {time} in other units", pair.r2, pair.slope)
+        if speed is None or speed.xt <= 0 or speed.p >= BEYOND_SIZE:
+            return None
+        if self._varies_less(names, ranked, chosen) and self._is_steady(metric, ranked):
+            return Disguise(metric, "happens at a constant rate per second, as a timer", speed.r2, speed.slope)
+        return None
+
+    def _pair(self, names: Mapping[str, str], time: str, sign: float, chosen: Sequence[str]) -> _Pair | None:
+        xx = tt = xt = 0.0
+        df = 0
+        for variant, own in self._logs.items():
+            if time not in own.part.columns:
+                continue
+            both = own.collapse([names[variant], time, *(c for c in chosen if c != time)])
+            if len(both.networks) < MIN_NETWORKS:
+                continue
+            (x, t), k = _residuals(both.values[:, :2] * (1.0, sign), both.values[:, 2:])
+            xx, tt, xt = xx + float(x @ x), tt + float(t @ t), xt + float(x @ t)
+            df += max(0, len(x) - 1 - k)
+        return _Pair(xx, tt, xt, df) if df >= FEWEST and xx > 1e-18 and tt > 1e-18 else None
+
+    def _is_steady(self, metric: str, ranked: bool) -> bool:
+        """Events per second differ hardly more between networks and frameworks than between runs of one.
+
+        Of logs, or of square roots where there are zeros. True where every network has one run.
+        """
+        within = free = 0.0
+        means, counts = [], []
+        for own in self._logs.values():
+            rates = own.values(metric) * own.values(self._time) ** -self._sign
+            good = np.isfinite(rates)
+            codes = own.networks[good]
+            v = np.sqrt(rates[good]) if ranked else np.log(rates[good])
+            size = np.bincount(codes)
+            mean = np.bincount(codes, v) / np.maximum(size, 1)
+            within += float(((v - mean[codes]) ** 2).sum())
+            free += float(np.maximum(size - 1, 0).sum())
+            means.append(mean[size > 0])
+            counts.append(size[size > 0])
+        mean, size = np.concatenate(means), np.concatenate(counts)
+        if not self._repeated or free < FEWEST:
+            return not self._repeated
+        between = float((size * (mean - np.average(mean, weights=size)) ** 2).sum()) / max(len(mean) - 1, 1)
+        return between < NOISY * within / free
+
+    def _varies_less(self, names: Mapping[str, str], ranked: bool, chosen: Sequence[str]) -> bool:
+        """Events per second vary less than events per frame given size.
+
+        Where every network has one run they must vary little, and not with framework, size or time: else what makes the
+        time could be taken for a timer. Of a metric with zeros the ranks take the place of logs, of the time as well.
+        """
+        parts = []
+        for variant, own in self._logs.items():
+            both = own.collapse([names[variant], own.ranks(self._time) if ranked else self._time, *chosen])
+            if len(both.networks) >= MIN_NETWORKS:
+                parts.append(both.values)
+        values = np.vstack(parts)
+        which = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
+        frameworks = (which[:, None] == np.arange(1, len(parts))).astype(float)
+        x, time, size = values[:, 0], self._sign * values[:, 1], values[:, 2:]
+        rate = take_out(x, time[:, None])[0] if ranked else take_out(x - time, np.empty((len(x), 0)))[0]
+        n, used = len(x), int(ranked)
+        (per_frame,), k = _residuals(x[:, None], np.column_stack([frameworks, size]))
+        if n - 1 - k < 1 or rate @ rate / (n - 1 - used) > per_frame @ per_frame / (n - 1 - k):
+            return False
+        if self._repeated:
+            return True
+        (rest,), k = _residuals(rate[:, None], np.column_stack([frameworks, size, time]))
+        free = n - 1 - k
+        if ranked or free < 1 or rate @ rate / (n - 1) > SMALL**2:
+            return False
+        ratio = (rate @ rate - rest @ rest) / k / max(rest @ rest / free, 1e-300)
+        return bool(special.fdtrc(k, free, max(ratio, 0.0)) > CONSTANT)
+
+
+def _is_time(metric: Metric) -> bool:
+    """Made of seconds or cycles, whatever it is per."""
+    return any(metric.exponents.get(quantity, 0) > 0 for quantity in ("s", "cpu_s", "cycles"))
+
+
+def _residuals(values: Floats, covariates: Floats) -> tuple[Floats, int]:
+    found, k = take_out(values, covariates)
+    return found.T.copy(), k

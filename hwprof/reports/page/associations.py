@@ -1,0 +1,113 @@
+"""Sentences on what correlates with the target, and coefficients with their intervals in words.
+
+A sentence needs its q of the one family of the report, its interval, and that it holds without any one network
+(`is_found`). Slopes over all frameworks lead; intervals of what was picked allow for the picking.
+"""
+
+from __future__ import annotations
+
+from hwprof.analysis.correlation.findings import Analysis, Correlation, PooledSlope
+from hwprof.analysis.statistics import power
+from hwprof.analysis.statistics.partial import Partial
+from hwprof.reports.page.words import coefficient
+
+
+def sentences(analysis: Analysis) -> list[str]:
+    """The findings of one stratum: over all frameworks, then of each."""
+    if analysis.refusal:
+        return [f"{analysis.stratum.title}: no correlation with {analysis.target}: {analysis.refusal}."]
+    return [*pooled_sentences(analysis), *(_of_framework(analysis, name) for name in analysis.frameworks)]
+
+
+def pooled_sentences(analysis: Analysis) -> list[str]:
+    """Sentences on all frameworks together; none where nothing was tested."""
+    tested = [s for s in analysis.pooled if s.q is not None]
+    if not tested:
+        return []
+    sure = sorted((s for s in tested if s.is_found), key=lambda s: (s.q or 0.0, s.p or 0.0, s.metric.name))
+    if not sure:
+        return [
+            f"Over all frameworks: of {len(tested)} metrics, none differs between frameworks together with "
+            f"{analysis.target} on the same network (q < 0.05 of {tested[0].family} tests, family-wise p < 0.05, an "
+            "interval without 0, and the same without any one network)."
+        ]
+    first = sure[0]
+    others = "" if len(sure) == 1 else f" {len(sure) - 1} more: see the pooled slopes."
+    return [
+        f"Over all frameworks: on the same network, {first.metric.label} per frame correlates with {first.target}: "
+        f"{pooled_elasticity(first)}, {first.n} networks, q {first.q:.3f}, family-wise p {first.p_family:.3f}. "
+        f"An association, not a cause.{others}"
+    ]
+
+
+def _of_framework(analysis: Analysis, framework: str) -> str:
+    found = [c for c in analysis.correlations if c.framework == framework]
+    sure = sorted((c for c in found if c.is_found), key=lambda c: (c.q or 0.0, c.metric.name))
+    tested = [c for c in found if c.status == "tested"]
+    if sure:
+        c = sure[0]
+        rest = f" {len(sure) - 1} more: see the table." if len(sure) > 1 else ""
+        return (
+            f"{framework}: controlling for network size, {c.metric.label} per frame correlates with {c.target}: "
+            f"r {picked(c)}, q {c.q:.3f}, {c.partial.sample}{elasticity_words(c)}. An association, not a cause."
+            f"{rest}"
+        )
+    if tested:
+        reach = power.of_family([c.partial for c in tested], tested[0].among)
+        seen = "" if reach is None else f" A correlation below {reach:.2f} would have been missed in 20 % or more."
+        return (
+            f"{framework}: of {len(tested)} tested metrics none correlates with {analysis.target} beyond the size of "
+            f"the network (q < 0.05 of {tested[0].family} tests, an interval without 0, and the same without any one "
+            f"network).{seen}"
+        )
+    if why := next((c.partial.why for c in found if c.status == "descriptive"), ""):
+        return f"{framework}: {why}. Coefficients are a description."
+    most = max((c.partial.n for c in found), default=0)
+    return (
+        f"{framework}: nothing can be tested: {most} networks with all covariates, 7 are needed (4 for an exploratory "
+        "coefficient)."
+    )
+
+
+def picked(c: Correlation) -> str:
+    """r with the interval that allows for its having been picked."""
+    bounds = c.partial.interval(c.level) if c.level is not None else None
+    return f"{coefficient(c.partial.r)} {_interval(bounds)}" if bounds else coefficient(c.partial.r)
+
+
+def elasticity_words(c: Correlation) -> str:
+    """` (+10 % of it with -8.2 % FPS [-11.0 ... -5.3])`; "": ranks have none."""
+    if c.elasticity is None:
+        return ""
+    bounds = c.partial.slope_interval(c.level or 0.95)
+    words = f" {_percent_interval(bounds)}" if bounds else ""
+    return f" (+10 % of it with {c.elasticity:+.1f} % {c.target}{words})"
+
+
+def pooled_elasticity(s: PooledSlope) -> str:
+    """`+10 % of it with -8.2 % FPS [-11.0 ... -5.3]`, by the interval that allows for the picking."""
+    bounds = s.interval(s.level or 0.95)
+    words = f" {_percent_interval(bounds)}" if bounds else ""
+    return f"+10 % of it with {percent(s.slope or 0.0):+.1f} % {s.target}{words}"
+
+
+def percent(slope: float) -> float:
+    """Change in percent per 10 % more."""
+    return float(100 * (1.1**slope - 1))
+
+
+def with_interval(found: Partial) -> str:
+    """`-0.93 [-0.99 ... -0.70]`, without the bounds where there are none."""
+    r = coefficient(found.r)
+    if found.low is None or found.high is None:
+        return r
+    return f"{r} {_interval((found.low, found.high))}"
+
+
+def _interval(bounds: tuple[float, float]) -> str:
+    return f"[{bounds[0]:+.2f} ... {bounds[1]:+.2f}]"
+
+
+def _percent_interval(bounds: tuple[float, float]) -> str:
+    low, high = sorted(percent(b) for b in bounds)
+    return f"[{low:+.1f} ... {high:+.1f}]"
