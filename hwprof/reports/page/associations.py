@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hwprof.analysis.correlation.findings import Analysis, Correlation, PooledSlope
 from hwprof.analysis.statistics import power
-from hwprof.analysis.statistics.partial import Partial
+from hwprof.analysis.statistics.partial import MIN_TESTED, Partial
 from hwprof.reports.page.words import coefficient
 
 
@@ -63,9 +63,11 @@ def _of_framework(analysis: Analysis, framework: str) -> str:
     if why := next((c.partial.why for c in found if c.status == "descriptive"), ""):
         return f"{framework}: {why}. Coefficients are a description."
     most = max((c.partial.n for c in found), default=0)
+    if most >= MIN_TESTED:
+        return f"{framework}: nothing can be tested: {'; '.join(sorted({c.partial.why for c in found}))}."
     return (
-        f"{framework}: nothing can be tested: {most} networks with all covariates, 7 are needed (4 for an exploratory "
-        "coefficient)."
+        f"{framework}: nothing can be tested: {most} networks with all covariates, {MIN_TESTED} are needed "
+        "(4 for an exploratory coefficient)."
     )
 
 

@@ -61,6 +61,16 @@ def test_the_planted_slope_is_pooled_and_said_in_the_summary(ten: Analysis) -> N
     assert associations.sentences(ten)[0] == said  # the pooled result leads
 
 
+def test_where_nothing_varies_that_is_the_reason_and_not_the_number_of_networks(ten: Analysis) -> None:
+    still = [
+        dataclasses.replace(c, partial=dataclasses.replace(c.partial, r=None, p=None, why="it does not vary"), q=None)
+        for c in ten.correlations
+        if c.framework == "f0"
+    ]
+    only = dataclasses.replace(ten, frameworks=("f0",), correlations=tuple(still), pooled=())
+    assert associations.sentences(only) == ["f0: nothing can be tested: it does not vary."]
+
+
 def test_metrics_that_cannot_be_told_apart_are_one_group(ten: Analysis) -> None:
     assert any(row[2] == "slow, slower" for row in detail.groups_table(ten).rows)
 
