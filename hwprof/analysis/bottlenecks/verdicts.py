@@ -13,7 +13,6 @@ from hwprof.analysis.estimator import OFF, Estimator
 from hwprof.analysis.factors import clues
 from hwprof.analysis.factors.evidence import Evidence, Quantity
 from hwprof.analysis.roofline import Roof, mean_rate, rate_estimator
-from hwprof.collectors.vocabulary import Name
 from hwprof.records import Layer
 from hwprof.speed import Speed
 
@@ -145,9 +144,7 @@ class Context:
         waiting = clues.waiting_share(self.evidence)
         if waiting is None:
             return None
-        known = any(n.startswith(f"{Name.CPU_STEAL}[") for n in self.evidence.quantities)
-        steal = clues.steal_share(self.evidence) if known else None
-        return TakenTime(waiting, steal)
+        return TakenTime(waiting, clues.steal_share(self.evidence))
 
     @property
     def is_shared(self) -> bool:

@@ -261,15 +261,15 @@ def cpus_used(evidence: Evidence) -> float | None:
     return None if time is None else time * evidence.throughput
 
 
-def steal_share(evidence: Evidence) -> float:
-    """Share of the case's cores' time that the hypervisor took."""
+def steal_share(evidence: Evidence) -> float | None:
+    """Share of the case's cores' time that the hypervisor took; None: not known."""
     cpus = evidence.case.cpus
     found = [
         q.per_second
         for n, q in evidence.quantities.items()
         if n.startswith(f"{Name.CPU_STEAL}[") and (not cpus or any(n == f"{Name.CPU_STEAL}[cpu{c}]" for c in cpus))
     ]
-    return sum(found) / len(found) if found else 0.0
+    return sum(found) / len(found) if found else None
 
 
 def width(evidence: Evidence) -> float:
@@ -312,7 +312,7 @@ def _parallel(side: Side) -> Iterator[Clue]:
     if (share := waiting_share(evidence) or 0.0) > 0.01:
         text = f"{side.label}: its threads were ready and waited for a CPU {share:.0%} of the time: other load"
         yield Clue(PARALLELISM, "run-queue-wait", text, {"share": share})
-    if (share := steal_share(evidence)) > 0.01:
+    if (share := steal_share(evidence) or 0.0) > 0.01:
         text = f"{side.label}: the hypervisor took {share:.0%} of its cores' time away"
         yield Clue(PARALLELISM, "steal", text, {"share": share})
     limited = evidence.get(Name.CGROUP_THROTTLED_TIME)
