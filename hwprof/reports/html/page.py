@@ -23,6 +23,7 @@ from hwprof.reports.page import content, detail
 from hwprof.reports.page import words as page_words
 from hwprof.reports.page.speeds import speed_table
 from hwprof.reports.tables import Table
+from hwprof.reports.terminal.command import COUNTS
 
 METHOD = (
     "FPS = batch / median latency after one 3-sigma pass; throughput = frames / elapsed. Intervals are between rounds, "
@@ -247,7 +248,7 @@ def _machine(material: Material) -> Section:
 
 
 def _doubts(material: Material) -> Section:
-    titles = ("Doubts", "Without a result", "Left out", "Events that failed validation", "Commands")
+    titles = ("Doubts", "Without a result", "Left out", "Events that failed validation", "Commands", COUNTS)
     found = sorted((t for t in material.report.tables if t.title in titles), key=lambda t: titles.index(t.title))
     natives = sum(r.kind is Kind.NATIVE and r.failure is None for r in material.runs)
     absent = [] if any(t.title == "Doubts" for t in found) else [f"None of {natives} runs raised a doubt."]

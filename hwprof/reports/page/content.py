@@ -51,6 +51,7 @@ def build(
         tables += correlation_tables(analysis)
     last = (
         commands,
+        Table(command.COUNTS, command.COUNTS_HEADER, command.counts(everything), command.COUNTS_NOTE),
         Table("Tuned launch parameters", tuning.HEADER, tuning.rows(everything), tuning.NOTE),
         identity_table(frame, everything, factors),
         validation_table(frame),

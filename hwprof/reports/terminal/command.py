@@ -6,9 +6,10 @@ import shlex
 import statistics
 from collections.abc import Sequence
 
+from hwprof.collectors.review import is_perf_reading
 from hwprof.collectors.vocabulary import Name
 from hwprof.networks.blocks import input_title
-from hwprof.records import Kind, Run
+from hwprof.records import Exactness, Kind, Reading, Run
 from hwprof.reports.terminal.run import counters, doubt_lines, emulation
 from hwprof.reports.terminal.run import document as document
 from hwprof.speed import between_rounds
@@ -126,6 +127,28 @@ def title(run: Run) -> str:
         side = f"{case.size}px b{case.batch} t{case.threads} {case.precision}"
         return " ".join([str(case.option("runner")), side, *(f"{k}={v}" for k, v in case.options if k not in HIDDEN)])
     return str(case.option("command", ""))
+
+
+COUNTS = "Counts of commands"
+COUNTS_HEADER = ("name", "event", "per execution", "unit", "exactness", "meaning")
+COUNTS_NOTE = "Medians over executions; exactness is the worst of them. What was not counted has its reason."
+
+
+def counts(runs: Sequence[Run]) -> tuple[tuple[str, ...], ...]:
+    """A row for each command and perf event that was counted in it, or could not be."""
+    found: dict[tuple[str, str, str], list[Reading]] = {}
+    for run in runs:
+        if run.kind is Kind.COMMAND and run.failure is None:
+            for reading in (r for w in run.windows for r in w.readings if is_perf_reading(r)):
+                found.setdefault((run.case.network, title(run), reading.metric), []).append(reading)
+    rows, order = [], list(Exactness)
+    for (name, _, metric), readings in found.items():
+        values = [r.value for r in readings if r.value is not None]
+        worst = max(readings, key=lambda r: order.index(r.exactness))
+        count = f"{statistics.median(values):,.0f}" if values else "-"
+        why = "; ".join(filter(None, (worst.meaning, worst.why)))
+        rows.append((name, metric, count, worst.unit, worst.exactness.value, why))
+    return tuple(rows)
 
 
 HEADER = ("name", "command", "rounds", "FPS", "elapsed", "CPU time", "IPC", "peak RSS")

@@ -121,7 +121,10 @@ def test_the_report_and_the_export_have_the_number_and_say_who_counted(
     results = str(known.folder / "runs.db")
     assert main(["report", results, "-o", str(tmp_path / "report")]) == 0
     capsys.readouterr()
-    assert f"cache-misses: {TEST_EQUIPMENT}" in (tmp_path / "report/report.md").read_text()
+    page = (tmp_path / "report/report.md").read_text()
+    assert f"cache-misses: {TEST_EQUIPMENT}" in page
+    for order in ("inherited", "inherited by perf"):
+        assert f"| {order} | cache-misses | 10,025 |  | exact | {TEST_EQUIPMENT}" in page
     assert main(["export", results, "--kind", "all", "-o", str(tmp_path / "runs.csv")]) == 0
     with (tmp_path / "runs.csv").open(newline="") as file:
         rows = {row["network"]: row for row in csv.DictReader(file)}
