@@ -53,10 +53,12 @@ def test_a_command_that_nobody_can_run_is_refused(capsys: pytest.CaptureFixture[
 
 def test_report_and_export_see_commands(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = str(tmp_path / "r.db")
-    assert main(["run", "-e", "task-clock", "--results", file, "--name", "bench", "--", "true"]) == 0
+    assert main(["run", "-e", "page-faults", "--results", file, "--name", "bench", "--", "true"]) == 0
     assert main(["report", file, "-o", str(tmp_path / "report")]) == 0
     assert "bench" in capfd.readouterr().out
-    assert "Commands" in (tmp_path / "report" / "report.md").read_text()
+    page = (tmp_path / "report" / "report.md").read_text()
+    assert "## Commands" in page
+    assert "| bench | page-faults |" in page
     assert main(["export", file]) == 0
     assert "--kind command" in capfd.readouterr().err
     assert main(["export", file, "--kind", "command"]) == 0

@@ -19,13 +19,13 @@ from hwprof.analysis.factors.identity import Identity
 from hwprof.analysis.roofline import Placement, Roof, UnplacedCase
 from hwprof.analysis.speeds import median_runs
 from hwprof.collectors.vocabulary import Name
-from hwprof.records import Layer, Run
+from hwprof.records import Kind, Layer, Run
 from hwprof.reports import tables
 from hwprof.reports.background import Background
 from hwprof.reports.page import content
 from hwprof.store import Results, layers
 
-# Metrics that the factors of a ratio, the table of commands and memory growth need; the frame has all of them.
+# Metrics that the factors of a ratio and memory growth need; the frame has all of them.
 ANCHORS = (
     Name.TASK_CLOCK,
     Name.CPU_USER_TIME,
@@ -43,7 +43,7 @@ DRAWN = 6  # waterfalls: one per two frameworks, the widest apart first
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """`frame` is labelled (strata.label); `runs` have the readings of ANCHORS only, `timelines` are whole."""
+    """`frame` is labelled (strata.label). `runs` have the readings of ANCHORS only, commands and `timelines` all."""
 
     report: tables.Report
     frame: pd.DataFrame
@@ -63,6 +63,12 @@ class Material:
         return sorted(self.report.fps[VARIANT].unique()) if len(self.report.fps) else []
 
 
+def _read(results: Results) -> list[Run]:
+    """All runs: commands whole, since the report has all of their counts, the others with ANCHORS."""
+    whole = {run.uid: run for run in results.runs(kind=Kind.COMMAND)}
+    return [whole.get(run.uid, run) for run in results.runs(metrics=ANCHORS)]
+
+
 def gather(
     results: Results,
     against: Sequence[str] = tuple(analyse.TARGETS),
@@ -75,10 +81,10 @@ def gather(
     """
     if background is None:
         frame = results.frame()  # before the runs: one that is added meanwhile may not be in the frame alone
-        runs = list(results.runs(metrics=ANCHORS))
+        runs = _read(results)
         identities = identity.identities(runs)
     else:
-        runs = [run for run in results.runs(metrics=ANCHORS) if run.uid in background.runs]
+        runs = [run for run in _read(results) if run.uid in background.runs]
         identities = identity.identities(runs)
         meanwhile()
         frame = background.frame()

@@ -130,6 +130,7 @@ def title(run: Run) -> str:
 
 
 COUNTS = "Counts of commands"
+UNOPENED = "perf"  # source of what perf can't count here (collectors.readings.missing_readings)
 COUNTS_HEADER = ("name", "event", "per execution", "unit", "exactness", "meaning")
 COUNTS_NOTE = "Medians over executions; exactness is the worst of them. What was not counted has its reason."
 
@@ -139,7 +140,7 @@ def counts(runs: Sequence[Run]) -> tuple[tuple[str, ...], ...]:
     found: dict[tuple[str, str, str], list[Reading]] = {}
     for run in runs:
         if run.kind is Kind.COMMAND and run.failure is None:
-            for reading in (r for w in run.windows for r in w.readings if is_perf_reading(r)):
+            for reading in (r for w in run.windows for r in w.readings if is_perf_reading(r) or r.source == UNOPENED):
                 found.setdefault((run.case.network, title(run), reading.metric), []).append(reading)
     rows, order = [], list(Exactness)
     for (name, _, metric), readings in found.items():
