@@ -67,7 +67,7 @@ def correlate(logs: Logs, variant: str, metric: Metric, chosen: Sequence[str], w
     notes += [] if zeros else _reliability_notes(logs, metric.name, reliability)
     without = _leave_out(x, y, z, both.networks, found, k)
     if without is not None and without.low < 0 < without.high:
-        notes.append(f"the sign hangs on one network: {without.network}")
+        notes.append(f"the sign changes when {without.network} is left out")
     return replace(
         base,
         partial=found,

@@ -253,7 +253,10 @@ def warnings(analysis: Analysis, framework: str, doubts: pd.Series) -> list[str]
             "reliability below .8 (more rounds needed)",
             [c for c in found if c.reliability is not None and c.reliability < 0.8],
         ),
-        ("the sign hangs on one network", [c for c in found if c.leave_out and c.leave_out.low < 0 < c.leave_out.high]),
+        (
+            "the sign changes when one network is left out",
+            [c for c in found if c.leave_out and c.leave_out.low < 0 < c.leave_out.high],
+        ),
         ("SIMULATED, never pooled with counts of the machine", [c for c in found if c.metric.simulated]),
         ("counted in user mode only", [c for c in found if c.metric.user_only]),
         ("SCALED: events shared counters (multiplexed)", [c for c in found if "scaled" in c.metric.exactness]),
