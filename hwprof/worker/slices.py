@@ -122,7 +122,8 @@ class Pairs:
 def settling_s(latencies_ns: Sequence[int]) -> float:
     """Seconds after which inferences are as fast as in the last third of these; 0 for too few to tell.
 
-    Where the running median of a twelfth of them is first within SETTLED of that of the last third.
+    There the running median of a twelfth of them is first within SETTLED of that of the last third; at the middle of
+    that twelfth, if it is not the first.
     """
     count = len(latencies_ns)
     if count < LEAST_SETTLING:
@@ -132,7 +133,7 @@ def settling_s(latencies_ns: Sequence[int]) -> float:
     first = next(
         at for at in range(count) if statistics.median(latencies_ns[at : at + width]) <= enough or at + width >= count
     )
-    return sum(latencies_ns[:first]) / 1e9
+    return sum(latencies_ns[: first + width // 2 if first else 0]) / 1e9
 
 
 class SlicedMeasurement:
