@@ -46,14 +46,18 @@ def measure(job: Job, link: Link, stage: Stage) -> None:
                     perf_closing.close()
                     open_still = [s for s in sessions if s is not perf]
                     windows.append(run_window(link, len(windows), Role.CLOSED, None, loop, job.plan, open_still))
-            facts |= dict(model.facts()) | told | {
-                "warmup": dataclasses.replace(warmup, seconds=round(warmup.seconds, 3)),
-                "tasks": task_count(),
-                "ring": len(ring),
-                "slice_s": job.plan.slice_s,
-                "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-                "cpu_features": cpu_features(),
-            }
+            facts |= (
+                dict(model.facts())
+                | told
+                | {
+                    "warmup": dataclasses.replace(warmup, seconds=round(warmup.seconds, 3)),
+                    "tasks": task_count(),
+                    "ring": len(ring),
+                    "slice_s": job.plan.slice_s,
+                    "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                    "cpu_features": cpu_features(),
+                }
+            )
             doubts = process_doubts(warmup, threads, task_count())
             stage("fidelity")
             fidelity = compare(job, model, ring)
