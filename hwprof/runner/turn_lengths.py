@@ -43,9 +43,9 @@ class TurnLengths:
         return dataclasses.replace(ticket, turn_pairs=self.pairs(ticket.key), turn_warm_s=self.warm_s(ticket.key))
 
     def pairs(self, key: str) -> int:
-        """Pairs of slices in a turn of this case: at least half of a turn is measured."""
+        """Pairs of slices in a turn of this case: at least a third of a turn is measured."""
         case = self._of(key)
-        return max(self.shortest, math.ceil((case.warm_s or 0.0) / (2 * SLICE_S))) * case.length
+        return max(self.shortest, math.ceil((case.warm_s or 0.0) / (4 * SLICE_S))) * case.length
 
     def warm_s(self, key: str) -> float | None:
         """Seconds of unmeasured inferences at the beginning of a turn; None: not known yet."""

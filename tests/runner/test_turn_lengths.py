@@ -85,7 +85,7 @@ def test_how_long_a_case_needs_to_settle_is_kept_for_its_later_rounds() -> None:
     lengths, key = TurnLengths(), make_case("a").key
     assert lengths.warm_s(key) is None
     lengths.learn(in_company("a", 0.2))
-    assert (lengths.warm_s(key), lengths.pairs(key)) == (0.2, 3), "at least half of a turn is measured"
+    assert (lengths.warm_s(key), lengths.pairs(key)) == (0.2, 2), "at least a third of a turn is measured"
     lengths.learn(in_company("a", 0.01))
     assert lengths.warm_s(key) == 0.2
 
