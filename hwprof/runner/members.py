@@ -28,13 +28,15 @@ ATTEMPTS = 2
 class Ticket:
     """A case that shall be measured: in which round, as which attempt, with how many pairs of slices in a turn.
 
-    `late`: it failed in an earlier session, and its set is repeated for its sake.
+    `turn_warm_s`: seconds of a turn that are not measured; None: the worker finds out. `late`: it failed in an earlier
+    session, and its set is repeated for its sake.
     """
 
     planned: PlannedCase
     number: int
     attempt: int = 1
     turn_pairs: int = 1
+    turn_warm_s: float | None = None
     late: bool = False
 
     @property
@@ -95,6 +97,7 @@ class Member:
             counted_first=number % 2 == 1,
             order=f"{experiment.seed}/{number}",
             turn_pairs=self.ticket.turn_pairs,
+            turn_warm_s=self.ticket.turn_warm_s,
         )
         self._closing.enter_context(self.watcher)
         try:

@@ -206,7 +206,7 @@ class Runner:
             self.peaks,
         )
         lengths = self.lengths
-        tickets = [dataclasses.replace(t, turn_pairs=lengths.pairs(t.key)) for t in company]
+        tickets = [lengths.apply(ticket, len(company) > 1) for ticket in company]
         together = sorted((t for t in tickets if not lengths.is_alone(t.key)), key=lambda t: not t.late)
         found = sets.measure(together)
         for ticket in tickets:

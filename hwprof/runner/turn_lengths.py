@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from hwprof.analysis.turns import MeasuredTurn, TurnEffect, by_predecessor, member_key, predecessor, trend, turns_of
 from hwprof.records import Run
+from hwprof.runner.members import Ticket
+from hwprof.worker.protocol import SLICE_S, TURN_WARM_S
 
-# Times as many pairs of slices, and as long a warm-up before them.
+# Times as many pairs of slices, and as long a stretch of unmeasured inferences before them.
 LONGER = 4
 
 
@@ -20,6 +24,7 @@ class _Turns:
     turns: list[MeasuredTurn] = field(default_factory=list)
     before: list[tuple[str, float]] = field(default_factory=list)
     length: int = 1
+    warm_s: float | None = None  # until it has settled, as its first run found
     alone: bool = False
     effects: list[TurnEffect] = field(default_factory=list)
 
@@ -31,9 +36,21 @@ class TurnLengths:
     shortest: int = 1
     _cases: dict[str, _Turns] = field(default_factory=dict)
 
+    def apply(self, ticket: Ticket, has_company: bool) -> Ticket:
+        """The ticket with turns as long as its case needs; by itself no other takes the caches from it."""
+        if not has_company or self.is_alone(ticket.key):
+            return dataclasses.replace(ticket, turn_pairs=self.pairs(ticket.key), turn_warm_s=TURN_WARM_S)
+        return dataclasses.replace(ticket, turn_pairs=self.pairs(ticket.key), turn_warm_s=self.warm_s(ticket.key))
+
     def pairs(self, key: str) -> int:
-        """Pairs of slices in a turn of this case."""
-        return self.shortest * self._of(key).length
+        """Pairs of slices in a turn of this case: at least a third of a turn is measured."""
+        case = self._of(key)
+        return max(self.shortest, math.ceil((case.warm_s or 0.0) / (4 * SLICE_S))) * case.length
+
+    def warm_s(self, key: str) -> float | None:
+        """Seconds of unmeasured inferences at the beginning of a turn; None: not known yet."""
+        case = self._of(key)
+        return None if case.warm_s is None else case.warm_s * case.length
 
     def is_alone(self, key: str) -> bool:
         """Whether this case is measured by itself, since longer turns did not help."""
@@ -59,10 +76,20 @@ class TurnLengths:
     def _add(self, members: Sequence[Run]) -> None:
         for run in members:
             case = self._of(member_key(run))
-            if run.facts["set"]["turn_pairs"] == self.shortest * case.length:
+            if run.facts["set"]["turn_pairs"] == self.pairs(member_key(run)):
                 case.turns += turns_of(run)
         for key, before, value in by_predecessor(members):
             self._of(key).before.append((before, value))
+        if len(members) > 1:
+            for run in members:
+                self._settle(member_key(run), run.facts.get("turn_warm_s"))
+
+    def _settle(self, key: str, warm_s: float | None) -> None:
+        case, before = self._of(key), self.pairs(key)
+        if case.warm_s is None:
+            case.warm_s = warm_s
+        if self.pairs(key) != before:
+            case.turns, case.before = [], []  # what short turns show says nothing of longer ones
 
     def _decide(self, case: _Turns) -> None:
         found = [effect for effect in (trend(case.turns), predecessor(case.before)) if effect is not None]

@@ -100,11 +100,16 @@ def run_window(
     sessions: Sequence[Session],
     switches: Callable[[], int] | None = None,
 ) -> Window:
-    """Announce the window, wait for the launcher, measure (as long as it says, if that is longer), report its edges."""
+    """Announce the window, wait for the launcher, measure (as long as it says, if that is longer), report its edges.
+
+    The bare stretch after slices begins as a turn does: with inferences that are not measured.
+    """
     link.send({"say": "ready", "window": index, "role": role.value, "pass": -1 if pass_ is None else pass_.index})
     wanted_s = float(link.receive().get("seconds", 0.0))
     if wanted_s > plan.window_s:
         plan = dataclasses.replace(plan, window_s=wanted_s)
+    if role is Role.BARE and plan.slice_s and plan.turn_warm_s:
+        loop.run(None, plan.turn_warm_s)
     done = window(index, role, pass_, loop, plan, sessions, switches)
     link.send({"say": "done", "window": index, "t0_ns": done.t0_ns, "t1_ns": done.t1_ns})
     return done

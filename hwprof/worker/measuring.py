@@ -9,6 +9,7 @@ import statistics
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import Any
 
 from hwprof.collectors.guard import GuardedSession
 from hwprof.collectors.protocol import Session
@@ -40,20 +41,23 @@ def measure(job: Job, link: Link, stage: Stage) -> None:
             rehearse(perf.passes[0] if perf.passes else None, loop, job.plan, sessions)
             with no_garbage_collection():
                 measured = measure_slices if job.plan.slice_s else measure_windows
-                windows = measured(job, link, loop, perf, sessions)
+                windows, told = measured(job, link, loop, perf, sessions)
                 if job.plan.closed_window:
                     perf_closing.close()
                     open_still = [s for s in sessions if s is not perf]
                     windows.append(run_window(link, len(windows), Role.CLOSED, None, loop, job.plan, open_still))
-            facts |= dict(model.facts()) | {
-                "warmup": dataclasses.replace(warmup, seconds=round(warmup.seconds, 3)),
-                "tasks": task_count(),
-                "ring": len(ring),
-                "slice_s": job.plan.slice_s,
-                "turn_pairs": job.plan.turn_pairs,
-                "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-                "cpu_features": cpu_features(),
-            }
+            facts |= (
+                dict(model.facts())
+                | told
+                | {
+                    "warmup": dataclasses.replace(warmup, seconds=round(warmup.seconds, 3)),
+                    "tasks": task_count(),
+                    "ring": len(ring),
+                    "slice_s": job.plan.slice_s,
+                    "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                    "cpu_features": cpu_features(),
+                }
+            )
             doubts = process_doubts(warmup, threads, task_count())
             stage("fidelity")
             fidelity = compare(job, model, ring)
@@ -69,7 +73,9 @@ def measure(job: Job, link: Link, stage: Stage) -> None:
     link.send({"say": "result", **to_json(result)})
 
 
-def measure_slices(job: Job, link: Link, loop: Loop, perf: Session, sessions: Sequence[Session]) -> list[Window]:
+def measure_slices(
+    job: Job, link: Link, loop: Loop, perf: Session, sessions: Sequence[Session]
+) -> tuple[list[Window], dict[str, Any]]:
     """Slices in turns, each when the launcher says so; then one bare stretch for sensors and the speed itself."""
     sliced = SlicedMeasurement(loop, job.plan, perf.passes, sessions)
     while not sliced.is_complete():
@@ -77,17 +83,20 @@ def measure_slices(job: Job, link: Link, loop: Loop, perf: Session, sessions: Se
         link.receive()
         sliced.run_turn()
     windows = sliced.windows()
-    alone = dataclasses.replace(job.plan, window_s=max(job.plan.window_s, job.plan.alone_s))
+    length = max(job.plan.window_s, job.plan.alone_s)
+    alone = dataclasses.replace(job.plan, window_s=length, turn_warm_s=sliced.warm_s)
     latency = statistics.median(windows[0].latencies_ns)
     switches = switch_reader(latency, job.case.threads)
     windows.append(run_window(link, len(windows), Role.BARE, None, loop, alone, sessions, switches))
-    return windows
+    return windows, {"turn_pairs": job.plan.turn_pairs, "turn_warm_s": round(sliced.warm_s, 3)}
 
 
-def measure_windows(job: Job, link: Link, loop: Loop, perf: Session, sessions: Sequence[Session]) -> list[Window]:
+def measure_windows(
+    job: Job, link: Link, loop: Loop, perf: Session, sessions: Sequence[Session]
+) -> tuple[list[Window], dict[str, Any]]:
     """Bare and counted windows in turn, for what observes the process from outside."""
     plan = schedule(perf.passes, job.plan.counted_first)
-    return [run_window(link, i, role, pass_, loop, job.plan, sessions) for i, (role, pass_) in enumerate(plan)]
+    return [run_window(link, i, role, pass_, loop, job.plan, sessions) for i, (role, pass_) in enumerate(plan)], {}
 
 
 def simulate(job: Job, link: Link, stage: Stage) -> None:

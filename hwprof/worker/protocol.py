@@ -32,6 +32,8 @@ RING_IMAGES = 32
 REFERENCE_IMAGES = 8
 # Slices of 20 to 50 ms tell counting from noise; windows of a second can't (see docs/method.md).
 SLICE_S = 0.04
+# Unmeasured inferences at the beginning of a turn, at the least.
+TURN_WARM_S = 0.005
 # Quantised outputs differ by nature, and the share that agrees is a figure of its own: eight images say too little.
 QUANTISED_IMAGES = 64
 
@@ -66,6 +68,7 @@ class LoopSettings:
     alone_s: float = 1.0
     slice_s: float = SLICE_S
     turn_pairs: int = 1  # pairs of slices in a turn
+    turn_warm_s: float | None = TURN_WARM_S  # unmeasured at the begin of a turn; None: found out in the first ones
     order: str = ""  # seed of the order within pairs
     iterations: int | None = None
     min_iterations: int = 30

@@ -1,8 +1,8 @@
 """Slices: bare and counted stretches of 20 to 50 ms in pairs of random order, in turns that the launcher lets begin.
 
 A second is long enough for neighbours, clocks and the host to change; a pair of slices is not. Edges lie outside the
-timed span. After a pause a turn begins with inferences that are not measured: caches, clock and thread pools are then
-this case's. Standard library only.
+timed span. After a pause a turn begins with inferences that are not measured, until caches, clock and thread pools
+are this case's again. Standard library only.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import random
 import resource
+import statistics
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,14 +20,20 @@ from hwprof.collectors.protocol import Group, Pass, Session
 from hwprof.collectors.readings import UNREAD, difference, readings_between
 from hwprof.records import Counter, Reading, Role, Shape, SliceCounts, Slices, Snapshot, Window
 from hwprof.worker.loop import Loop
-from hwprof.worker.protocol import LoopSettings
+from hwprof.worker.protocol import TURN_WARM_S, LoopSettings
 
 # Below, the overhead has no interval (see analysis/overhead.py).
 MIN_PAIRS = 7
-# Unmeasured inferences at the beginning of a turn, for each of its pairs; none where the pause before it was shorter
-# than this share of an inference, as where no other process had its turn meanwhile and inferences are long.
-TURN_WARM_S = 0.005
+# No unmeasured inferences where the pause before a turn was shorter than this share of an inference, as where no other
+# process had its turn meanwhile and inferences are long.
 SHORT_PAUSE = 0.01
+# How long a case needs after others had the core is seen in its first turns, which begin with as many unmeasured
+# inferences as fit in SETTLING_S: it has settled where the running median of latency is within SETTLED of its end. A
+# cache that is shared fills slowly: OpenCV on one thread needs 40 inferences, ONNX Runtime five.
+SETTLING_TURNS = 2
+SETTLING_S = 0.3
+SETTLED = 0.01
+LEAST_SETTLING = 9  # inferences; fewer are so long that one has passed all its data through the caches
 WIDE = 1 << 64
 UNKNOWN = -1 << 63  # no difference is
 LOST = "could not be read at an edge of a slice, or ran backwards in one"
@@ -112,6 +119,23 @@ class Pairs:
         return self.bare.count >= MIN_PAIRS and self.bare.elapsed_ns >= plan.window_s * 1e9
 
 
+def settling_s(latencies_ns: Sequence[int]) -> float:
+    """Seconds after which inferences are as fast as in the last third of these; 0 for too few to tell.
+
+    There the running median of a twelfth of them is first within SETTLED of that of the last third; at the middle of
+    that twelfth, if it is not the first.
+    """
+    count = len(latencies_ns)
+    if count < LEAST_SETTLING:
+        return 0.0
+    width = max(3, count // 12)
+    enough = statistics.median(latencies_ns[-(count // 3) :]) * (1 + SETTLED)
+    first = next(
+        at for at in range(count) if statistics.median(latencies_ns[at : at + width]) <= enough or at + width >= count
+    )
+    return sum(latencies_ns[: first + width // 2 if first else 0]) / 1e9
+
+
 class SlicedMeasurement:
     """The turns of one run. `sessions` in the order slow to fast: the last one's edges lie closest to the loop.
 
@@ -125,7 +149,14 @@ class SlicedMeasurement:
         self._pairs = [Pairs(pass_) for pass_ in passes] or [Pairs(None)]
         self._statm = os.open("/proc/self/statm", os.O_RDONLY)
         self._latency_ns = self._ended_ns = self._done = 0
+        self._settled: list[float] = []
         self.turns = 0
+
+    @property
+    def warm_s(self) -> float:
+        """Seconds of unmeasured inferences at the beginning of a turn: as told, else the longest of the first turns."""
+        told = self._plan.turn_warm_s
+        return max(TURN_WARM_S, *self._settled, 0.0) if told is None else told
 
     def is_complete(self) -> bool:
         """Whether every pass has the pairs that it needs."""
@@ -135,7 +166,10 @@ class SlicedMeasurement:
         """Inferences that are not measured, then whole pairs of the pass that has the fewest."""
         pairs = min((p for p in self._pairs if not p.is_complete(self._plan)), key=lambda p: p.bare.count)
         if self.turns == 0 or self._loop.clock() - self._ended_ns > SHORT_PAUSE * self._latency_ns:
-            _, _, latencies = self._loop.run(None, TURN_WARM_S * self._plan.turn_pairs, 1, pairs.bare.count)
+            seeks = self._plan.turn_warm_s is None and len(self._settled) < SETTLING_TURNS
+            _, _, latencies = self._loop.run(None, SETTLING_S if seeks else self.warm_s, 1, pairs.bare.count)
+            if seeks:
+                self._settled.append(settling_s(latencies))
             self._latency_ns = min(latencies)
             self._done += len(latencies)
         for _ in range(self._plan.turn_pairs):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from typing import Any
+
+import pytest
 
 from hwprof.records import Role, Run, Slices, Window
 from hwprof.runner.turn_lengths import LONGER, TurnLengths
@@ -67,3 +70,34 @@ def test_runs_of_no_set_and_failed_ones_teach_nothing() -> None:
     lengths, slow = TurnLengths(), run("a", 0.1)
     lengths.learn([Run("a", slow.case, windows=slow.windows)])
     assert lengths.pairs(slow.case.key) == 1
+
+
+def in_company(framework: str, warm_s: float) -> list[Run]:
+    """A case and another of its set, with what their workers found."""
+    found = [run(name, 0.0) for name in (framework, "other")]
+    return [
+        dataclasses.replace(one, facts={"set": {**one.facts["set"], "id": "both"}, "turn_warm_s": warm_s})
+        for one in found
+    ]
+
+
+def test_how_long_a_case_needs_to_settle_is_kept_for_its_later_rounds() -> None:
+    lengths, key = TurnLengths(), make_case("a").key
+    assert lengths.warm_s(key) is None
+    lengths.learn(in_company("a", 0.2))
+    assert (lengths.warm_s(key), lengths.pairs(key)) == (0.2, 2), "at least a third of a turn is measured"
+    lengths.learn(in_company("a", 0.01))
+    assert lengths.warm_s(key) == 0.2
+
+
+def test_longer_turns_have_a_longer_unmeasured_part() -> None:
+    lengths, key = TurnLengths(), make_case("a").key
+    lengths.learn(in_company("a", 0.02))
+    lengths.learn([run("a", 0.1)])
+    assert lengths.warm_s(key) == pytest.approx(0.02 * LONGER)
+
+
+def test_a_run_by_itself_says_nothing_of_turns_among_others() -> None:
+    lengths, slow = TurnLengths(), run("a", 0.0)
+    lengths.learn([dataclasses.replace(slow, facts={**slow.facts, "turn_warm_s": 0.2})])
+    assert lengths.warm_s(slow.case.key) is None

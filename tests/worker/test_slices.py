@@ -254,3 +254,47 @@ def test_switches_are_watched_only_where_that_takes_less_than_a_hundredth() -> N
     assert slices.switch_reader(1e9, 1) is not None
     assert slices.switch_reader(1e9, 2) is not None
     assert slices.switch_reader(1.0, 1) is None
+
+
+class Cold(World):
+    """A model that needs some inferences after a pause until it is as fast as it gets."""
+
+    def __init__(self, duration_ns: int, inferences: int) -> None:
+        super().__init__([duration_ns])
+        self.slow, self.run, self.ended = inferences, 0, -1
+
+    def infer(self, bound: str) -> None:
+        self.run = 0 if self.now - self.ended > 100 * MS else self.run + 1
+        super().infer(bound)
+        if self.run < self.slow:
+            self.now += int(0.2 * MS)
+        self.ended = self.now
+
+
+@pytest.mark.parametrize(("slow", "warm_s"), [(0, 0.005), (10, 0.022), (40, 0.088)])
+def test_the_first_turns_find_out_how_long_a_case_needs_to_settle(slow: int, warm_s: float) -> None:
+    world = Cold(2 * MS, slow)
+    found, (window,) = measured(world, None, turn_warm_s=None)
+    assert found.warm_s == pytest.approx(warm_s, abs=0.005)
+    late = [ns for ns in window.latencies_ns if ns > 2 * MS]
+    assert len(late) <= 0.05 * len(window.latencies_ns)
+
+
+def test_a_slow_fall_of_latency_ends_where_the_rest_of_it_is_below_a_hundredth() -> None:
+    falling = [int(MS * (1 + 0.2 * 0.9**n)) for n in range(300)]
+    assert slices.settling_s(falling) == pytest.approx(sum(falling[:28]) / 1e9, abs=0.013)
+    assert slices.settling_s([MS] * 300) == 0.0
+
+
+def test_inferences_so_long_that_few_fit_are_taken_to_settle_with_the_first() -> None:
+    assert slices.settling_s([90 * MS] * 4) == 0.0
+    world = World([90 * MS])
+    found, (window,) = measured(world, None, turn_warm_s=None)
+    assert found.warm_s == 0.005
+    assert len(world.seen) - len(window.latencies_ns) == slices.SETTLING_TURNS * 4 + (found.turns - 2)
+
+
+def test_later_turns_are_as_told() -> None:
+    world = World([2 * MS])
+    found, (window,) = measured(world, None, turn_warm_s=0.1)
+    assert len(world.seen) - len(window.latencies_ns) == 50 * found.turns
