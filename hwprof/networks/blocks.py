@@ -1,6 +1,6 @@
 """Many small networks from few: the distinct layers of a network, each a network of its own (`block:PARENT/17-1x1`).
 
-Eight networks carry no correlation report; their layers do. A block has the shape of its layer, seeded weights, one 4-D
+Few networks carry no correlation report; their layers do. A block has the shape of its layer, seeded weights, one 4-D
 input and one output. Layers that a call's own cost would drown are repeated (`cut.FLOOR_S`). Two things are not as in
 the network: the weights of a block are hot in caches where they fit, and its input comes from the ring of inputs.
 Blocks of one network are alike, so that the number of parents bounds what can be found.

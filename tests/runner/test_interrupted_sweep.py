@@ -6,6 +6,7 @@ import dataclasses
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from hwprof.collectors.protocol import Available
 from hwprof.plan.cases import PlannedCase
 from hwprof.records import Kind, Run
 from hwprof.runner.launcher import Launcher, Workers, WorkersStopped
+from hwprof.runner.members import Ticket
 from hwprof.runner.rounds import Progress, Runner
 from hwprof.store import Results
 from tests import factories
@@ -50,8 +52,9 @@ class Scene:
         self._begun = 0
         scene = self
 
-        def measure(runner: Runner, planned: PlannedCase, *_: object) -> Run:
-            return dataclasses.replace(factories.make_run(case=planned.case), machine=runner.facts["hardware"])
+        def measure_set(runner: Runner, company: Sequence[Ticket], *_: object) -> list[Run]:
+            runs = [factories.make_run(case=ticket.planned.case) for ticket in company]
+            return [dataclasses.replace(run, machine=runner.facts["hardware"]) for run in runs]
 
         def simulate(runner: Runner, planned: PlannedCase, *_: object) -> Run:
             with scene._lock:
@@ -68,7 +71,7 @@ class Scene:
             return dataclasses.replace(factories.make_run(case=planned.case), failure=outcome.failure)
 
         monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(WORKERS)))
-        monkeypatch.setattr(Runner, "measure", measure)
+        monkeypatch.setattr(Runner, "measure_set", measure_set)
         monkeypatch.setattr(Runner, "simulate", simulate)
         monkeypatch.setattr(Runner, "simulates", lambda runner: True)
         there = SimpleNamespace(available=lambda framework: Available("callgrind"))
