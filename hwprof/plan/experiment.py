@@ -135,6 +135,7 @@ class Experiment:
             del plain["cooldown_s"]
         if not self.one_set:
             del plain["one_set"]
+        del plain["plan"]["turn_warm_s"]  # found out while it is measured
         if not any(choice.precision in QUANTISED for choice in self.choices):
             del plain["calibration"]  # which then changes nothing
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
