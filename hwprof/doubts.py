@@ -87,9 +87,9 @@ ADVICE: Mapping[str, tuple[str, str]] = {
         "their work is missing from the counts; attach again when it has settled",
     ),
     "counters-lost": (
-        "the counters saw {counted_ms:.1f} of {cpu_ms:.1f} ms of CPU time, for the kernel takes them away at the exec "
-        "of a program with set-uid or file capabilities, or without the right to be read",
-        "a copy of the program without these (cp; getcap and ls -l show them), or hwprof run as root",
+        "the counters saw {counted_ms:.1f} of {cpu_ms:.1f} ms of CPU time",
+        "a program with set-uid or file capabilities, or that may not be read, loses its counters at exec: a copy "
+        "without these (cp; getcap and ls -l show them), or hwprof run as root; else again on a quieter machine",
     ),
     "imported": (
         "measured by another program and imported ({format})",

@@ -372,7 +372,7 @@ def test_everything_perf_counted_is_suspect_and_nothing_else_is() -> None:
     judged, (doubt,) = review(timed(0.014, 0.152, faults, theirs, gone, rss), RunFacts())
     found = {r.metric: r for r in judged.readings}
     assert {n for n, r in found.items() if r.exactness is Exactness.SUSPECT} == {"task-clock", "page-faults", "cycles"}
-    assert found["page-faults"].why.startswith("counted during 0.014 of 152.000 ms of CPU time: the kernel takes")
+    assert found["page-faults"].why.startswith("counted during 0.014 of 152.000 ms of CPU time, as where a program")
     assert found["branches"] == gone
     assert doubt.code == "counters-lost"
     assert "0.0 of 152.0 ms" in doubts.text(doubt)
