@@ -10,6 +10,7 @@ before: missing and zero values, timers, cycles under other names, one wild netw
 may say a false sentence in at most one of twenty; where something drives, silence fails.
 
 Another is `hwprof compare` where sessions have noise of their own: of the same program, and of one that lost 8 %.
+The last are the factors that `hwprof explain` names (benchmarks/planted_factors.py).
 
     python benchmarks/statistics_validation.py [--draws 300] [--seed 1] [--only WORDS]
 
@@ -41,6 +42,7 @@ from hwprof.records import Case, Kind
 from hwprof.speed import Speed
 
 sys.path.append(str(Path(__file__).parent))  # last: what lies beside this file shadows nothing
+import planted_factors
 import planted_reports as plants
 
 Floats = NDArray[np.float64]
@@ -116,6 +118,12 @@ def sentences(frame: pd.DataFrame) -> set[str]:
 def _share(hits: list[bool]) -> tuple[float, float]:
     value = float(np.mean(hits))
     return value, float(np.sqrt(max(value * (1 - value), 0.25 / len(hits)) / len(hits)))
+
+
+def share_row(what: str, hits: list[bool], low: float, high: float) -> Row:
+    """A promise on the share of draws in which something was so."""
+    value, se = _share(hits)
+    return Row(what, value, low, high, se)
 
 
 def discovery(rng: np.random.Generator, draws: int, networks: int, frameworks: int, power: float) -> list[Row]:
@@ -221,8 +229,7 @@ NULLS: dict[str, Callable[[np.random.Generator], pd.DataFrame]] = {
 
 def false_sentences(rng: np.random.Generator, draws: int, name: str) -> Row:
     """How often a report of a plant in which nothing drives says any sentence."""
-    value, se = _share([bool(sentences(NULLS[name](rng))) for _ in range(draws)])
-    return Row(f"a false sentence: {name}", value, 0.0, 0.05, se)
+    return share_row(f"a false sentence: {name}", [bool(sentences(NULLS[name](rng))) for _ in range(draws)], 0.0, 0.05)
 
 
 def one_zero(rng: np.random.Generator, draws: int) -> Row:
@@ -316,6 +323,7 @@ def validate(draws: int, seed: int = 1, only: str = "") -> Iterator[Row]:
         "driver of one framework": lambda rng: [single_driver(rng, few, -0.86, 0.8, 30)],
         **{name: lambda rng, n=name: [false_sentences(rng, few, n)] for name in NULLS},  # type: ignore[misc]
         "comparisons": lambda rng: [row for how in sessions for row in comparisons(rng, draws, *how)],
+        "explanations": lambda rng: [share_row(*one) for one in planted_factors.promises(rng, draws)],
     }
     for number, (name, check) in enumerate(checks.items()):
         if only in name:

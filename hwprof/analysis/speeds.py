@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from hwprof.analysis.correlation import strata
 from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 from hwprof.analysis.estimator import Estimator, EstimatorChoice, choose
 from hwprof.analysis.factors.identity import disjoint, factor
+from hwprof.analysis.units import SETS, choose_units
 
 # What rows of the speed table have in common in one chart.
 PLACE = ("machine", "threads", "cpus", "precision")
@@ -38,15 +40,16 @@ PAIRED: Mapping[Estimator, str] = {
 
 @dataclass(frozen=True, slots=True)
 class CaseRatio:
-    """Speed of one framework over another's in one case, with its 95 % interval over sets or rounds.
+    """Speed of one framework over another's in one case, with its 95 % interval over sets, sessions or rounds (`over`).
 
-    `sets`: sets in which both were measured side by side; 0: rounds of both, unpaired. `alone`: the same ratio from the
+    `sets`: sets in which both were measured side by side; 0: none. `alone`: the same ratio from the
     bare stretches. `conflict`: the two intervals don't meet, so that neither is faster.
     """
 
     ratio: speed.Interval
     alone: speed.Interval
     sets: int
+    over: str
     conflict: bool
 
     @property
@@ -74,7 +77,7 @@ class SpeedRatio:
 # Of the bare stretch: what `estimator` judges a run by.
 SPEED_COLUMNS = (*ALONE.values(), "waiting", "stolen")
 # What `speeds` keeps of each run, in this order.
-_PER_RUN = ("set", *SPEED_COLUMNS, *PAIRED.values())
+_PER_RUN = ("set", strata.BLOCK, *SPEED_COLUMNS, *PAIRED.values())
 
 
 def speeds(frame: pd.DataFrame) -> pd.DataFrame:
@@ -124,7 +127,7 @@ def speeds(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _column(frame: pd.DataFrame, name: str) -> NDArray[Any]:
-    if name == "set":
+    if name in ("set", strata.BLOCK):
         return np.asarray(frame[name].to_numpy(object)) if name in frame else np.full(len(frame), None)
     return np.asarray(frame[name].to_numpy(float)) if name in frame else np.full(len(frame), np.nan)
 
@@ -183,21 +186,28 @@ def run_speed(run: Mapping[str, Any]) -> speed.Speed:
 def case_ratio(a: Mapping[str, Any], b: Mapping[str, Any], estimator: Estimator) -> CaseRatio | None:
     """Speed of row `a` of `speeds` over that of row `b`; None where the estimator is not known.
 
-    Ratios come from slices of sets that both are in, one per set; else from the rounds of both.
+    Ratios come from slices of sets that both are in, one per set; else from the bare stretches, averaged over the units
+    of `choose_units`: what differs in its block is no round.
     """
     sign = -1 if estimator is Estimator.CPU_TIME else 1
     sides = [[dict(zip(_PER_RUN, one, strict=True)) for one in row["runs"]] for row in (a, b)]
-    alone = [[sign * math.log(r[ALONE[estimator]]) for r in side if r[ALONE[estimator]] > 0] for side in sides]
-    if not all(alone):
+    known = [[run for run in side if run[ALONE[estimator]] > 0] for side in sides]
+    if not all(known):
         return None
+    alone = [[sign * math.log(run[ALONE[estimator]]) for run in side] for side in known]
+    units = choose_units(*([run[strata.BLOCK] for run in side] for side in known))
+    means = [
+        [statistics.fmean(side[i] for i in unit) for unit in own]
+        for side, own in zip(alone, (units.x, units.y), strict=True)
+    ]
     by_set = [{r["set"]: r[PAIRED[estimator]] for r in side if r["set"] and r[PAIRED[estimator]] > 0} for side in sides]
     logs = [sign * math.log(by_set[0][name] / by_set[1][name]) for name in by_set[0] if name in by_set[1]]
-    rounds = factor("alone", alone[0], alone[1])
-    apart = speed.Interval(rounds.ratio, rounds.low, rounds.high)
+    found = factor("alone", means[0], means[1], units.paired)
+    apart = speed.Interval(found.ratio, found.low, found.high)
     if not logs:
-        return CaseRatio(apart, apart, 0, False)
+        return CaseRatio(apart, apart, 0, units.over, False)
     ratio = speed.between_rounds([math.exp(v) for v in logs])
-    return CaseRatio(ratio, apart, len(logs), disjoint(ratio, apart))
+    return CaseRatio(ratio, apart, len(logs), SETS, disjoint(ratio, apart))
 
 
 def ratios(fps: pd.DataFrame, variants: Sequence[str]) -> list[SpeedRatio]:

@@ -121,7 +121,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
         cpus=args.cpus,
         timeout_s=args.timeout,
         cooldown_s=cooldown_s(args),
-        require=tuple(e for e in events if e != "auto") if args.strict else (),
+        require=tuple(e for e in events if e not in ("auto", "topdown")) if args.strict else (),
         simulation=Simulation("always" if args.simulate else "never", (), args.timeout, args.simulate or "callgrind"),
         meter=args.meter,
         calibration=calibration,

@@ -83,3 +83,4 @@ LEVEL1: Mapping[str, Name] = {
     "front end": Name.TOPDOWN_FE_BOUND,
     "back end": Name.TOPDOWN_BE_BOUND,
 }
+SLOTS = "slots"  # all of them, where a PMU counts them

@@ -163,3 +163,14 @@ def set_of(facts: Mapping[str, Any]) -> str | None:
     """The set that a run was measured in; None: in none."""
     found = facts.get("set")
     return None if not found else str(found["id"])
+
+
+def session_of(facts: Mapping[str, Any]) -> str:
+    """The session that a run was measured in; "": not recorded."""
+    return str((facts.get("session") or {}).get("id", ""))
+
+
+def settings_of(host_state: Mapping[str, Any]) -> tuple[str, str]:
+    """(kernel, governor) that a run was measured under; "": not recorded."""
+    governors = host_state.get("governors") or ()
+    return str(host_state.get("kernel", "")), ", ".join(map(str, governors))

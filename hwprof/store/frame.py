@@ -21,7 +21,19 @@ from hwprof import speed
 from hwprof.printable import printable
 from hwprof.records import Exactness, Fidelity, Kind, Origin, Role, from_json
 from hwprof.store import schema
-from hwprof.store.columns import ROLES, WORST, Column, Floats, MetricRow, call_of, column_name, metric_of, version_of
+from hwprof.store.columns import (
+    ROLES,
+    WORST,
+    Column,
+    Floats,
+    MetricRow,
+    call_of,
+    column_name,
+    metric_of,
+    session_of,
+    settings_of,
+    version_of,
+)
 from hwprof.store.database import Database
 from hwprof.store.machines import labels
 from hwprof.store.paired import PAIRED, SHARES, paired_columns, share_columns
@@ -126,15 +138,13 @@ def _calls(connection: Connection) -> dict[int, str]:
 
 def _conditions(connection: Connection, runs: Sequence[Row[Any]]) -> dict[str, pd.Series]:
     """Versions of the framework, kernel, governor and session of each run: what differs in them is no round."""
-    versions, hosts = (
-        {row.id: row.facts or {} for row in connection.execute(select(table.c.id, table.c.facts))}
-        for table in (schema.software, schema.host_state)
-    )
+    s, hosts = schema.software, _hosts(connection)
+    versions = {row.id: row.facts or {} for row in connection.execute(select(s.c.id, s.c.facts))}
     found = {
         "version": [version_of(versions[r.software_id]) for r in runs],
-        "kernel": [str(hosts[r.host_state_id].get("kernel", "")) for r in runs],
-        "governor": [", ".join(map(str, hosts[r.host_state_id].get("governors") or ())) for r in runs],
-        "session": [str((r.facts.get("session") or {}).get("id", "")) for r in runs],  # "": not recorded
+        "kernel": [settings_of(hosts[r.host_state_id])[0] for r in runs],
+        "governor": [settings_of(hosts[r.host_state_id])[1] for r in runs],
+        "session": [session_of(r.facts) for r in runs],
     }
     return {name: pd.Series([printable(v) for v in values], dtype=object) for name, values in found.items()}
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from hwprof.records import Case
 from hwprof.store import schema
-from hwprof.store.columns import call_of
+from hwprof.store.columns import call_of, settings_of
 from hwprof.store.database import Database
 from hwprof.store.machines import labels
 from hwprof.store.reader import case_of
@@ -20,7 +20,7 @@ from hwprof.store.reader import case_of
 class Entry:
     """One run. `order`: rises with time of saving; `version`: the framework's; `experiment` 0: on its own.
 
-    `call`: how the adapter called the framework, "" where that isn't recorded.
+    `call`: how the adapter called the framework, `kernel`, `governor`: what it ran under, "" where that isn't recorded.
     """
 
     uid: str
@@ -35,11 +35,18 @@ class Entry:
     host_state_id: int
     version: str
     call: str = ""
+    kernel: str = ""
+    governor: str = ""
 
     @property
-    def place(self) -> tuple[int, str, str]:
-        """The facts that runs of a case must share to be pooled."""
+    def program(self) -> tuple[int, str, str]:
+        """What was measured on which machine, whatever the machine was set to."""
         return self.machine_id, self.version, self.call
+
+    @property
+    def place(self) -> tuple[tuple[int, str, str], str, str]:
+        """The facts that runs of a case must share to be pooled."""
+        return self.program, self.kernel, self.governor
 
     @property
     def machine_key(self) -> str:
@@ -49,7 +56,7 @@ class Entry:
 
 def entries(database: Database) -> list[Entry]:
     """One entry per run, in the order in which they were saved."""
-    r, c, s = schema.run, schema.cases, schema.software
+    r, c, s, h = schema.run, schema.cases, schema.software, schema.host_state
     query = select(
         *(r.c.id, r.c.uid, r.c.kind, r.c.round, r.c.status, r.c.experiment_id, r.c.machine_id, r.c.host_state_id),
         *(r.c.case_id, r.c.software_id),
@@ -59,6 +66,7 @@ def entries(database: Database) -> list[Entry]:
         mask = (lambda case: case) if database.masker is None else database.masker.case
         cases = {row.id: mask(case_of(row)) for row in connection.execute(select(c))}
         software = {row.id: row.facts or {} for row in connection.execute(select(s))}
+        settings = {row.id: settings_of(row.facts or {}) for row in connection.execute(select(h))}
         return [
             Entry(
                 row.uid,
@@ -73,6 +81,7 @@ def entries(database: Database) -> list[Entry]:
                 row.host_state_id,
                 _version(software[row.software_id]),
                 call_of(software[row.software_id]),
+                *settings[row.host_state_id],
             )
             for row in connection.execute(query)
         ]

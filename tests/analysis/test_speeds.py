@@ -124,3 +124,40 @@ def test_sessions_are_no_rounds_of_one(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     both = rows_of(planted(tmp_path / "other", *runs[:3], newer))
     assert {row["variant"]: row["rounds"] for row in both} == {"a (a 1.0)": 3, "a (a 2.0)": 1}
+
+
+def in_sessions(framework: str, fps: float, **sessions: float) -> list[Run]:
+    """Three rounds of 1 % in each session, whose noise multiplies the speed."""
+    return [
+        make_run(
+            framework,
+            fps=fps * times * (1 + 0.01 * number),
+            round=3 * place + number,
+            facts={"session": {"id": name}},
+            metrics={},
+        )
+        for place, (name, times) in enumerate(sessions.items())
+        for number in range(3)
+    ]
+
+
+def test_a_ratio_without_sets_is_between_sessions_or_within_one(tmp_path: Path) -> None:
+    noise = {"s1": 1.0, "s2": 1.5, "s3": 0.7}
+    cases = {
+        "common": (in_sessions("a", 40.0, **noise), in_sessions("b", 20.0, **noise)),
+        "own": (in_sessions("a", 40.0, **noise), in_sessions("b", 20.0, t1=1.0, t2=1.5, t3=0.7)),
+        "one": (in_sessions("a", 40.0, **noise), in_sessions("b", 20.0, s2=1.5)),
+    }
+    found = {}
+    for name, sides in cases.items():
+        (tmp_path / name).mkdir()
+        a, b = rows_of(planted(tmp_path / name, *sides[0], *sides[1]))
+        ratio = speeds.case_ratio(a, b, Estimator.FPS)
+        assert ratio is not None
+        assert ratio.ratio.value == pytest.approx(2.0, rel=1e-3)
+        found[name] = ratio
+    assert [one.over for one in found.values()] == ["sessions", "sessions", "rounds"]
+    assert found["common"].decided  # the noise of a session is in both sides
+    assert not found["own"].decided
+    assert found["one"].ratio.low is not None
+    assert found["one"].ratio.low > 1.9

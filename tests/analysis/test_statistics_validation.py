@@ -15,6 +15,8 @@ from hwprof.analysis.comparison import pairing
 from hwprof.analysis.correlation import coefficients, disguises
 from hwprof.analysis.correlation.covariates import Covariates
 from hwprof.analysis.correlation.findings import LeftOut
+from hwprof.analysis.factors import ratio
+from hwprof.analysis.units import SESSIONS, Units
 
 PATH = Path(__file__).parents[2] / "benchmarks" / "statistics_validation.py"
 
@@ -31,7 +33,8 @@ def validation() -> ModuleType:
 
 
 @pytest.mark.parametrize(
-    "only", ["size alone", "coverage", "max-T", "zero", "instructions", "timer", "cycles", "wild", "compar"]
+    "only",
+    ["size alone", "coverage", "max-T", "zero", "instructions", "timer", "cycles", "wild", "compar", "explanations"],
 )
 def test_promises_are_kept(validation: ModuleType, only: str) -> None:
     rows = list(validation.validate(draws=25, seed=4, only=only))
@@ -96,3 +99,29 @@ def test_rounds_of_one_session_as_units_would_call_the_same_program_different(
     rows = validation.comparisons(np.random.default_rng(3), 60, 1, 3)
     assert [r.kept for r in rows] == [False, False, True]
     assert rows[0].value > 0.2
+
+
+def equal_factors_named(validation: ModuleType, draws: int = 60) -> float:
+    factors = validation.planted_factors.factors(np.random.default_rng(7), draws, 5, 1.05, "noisy")
+    return float(np.mean(next(factors)[1]))
+
+
+def test_one_test_for_each_factor_as_if_it_were_alone_would_name_equal_ones(
+    validation: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plant can fail: at 95 % for each factor a tenth of the reports and more would name one that is equal."""
+    assert equal_factors_named(validation) <= 0.05
+    monkeypatch.setattr(ratio, "CONFIDENCE", 1 - 0.05 * len(validation.planted_factors.SCALE))
+    assert equal_factors_named(validation) > 0.1
+
+
+def test_rounds_of_several_sessions_as_units_would_not_cover_the_ratio(
+    validation: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pooled(x: Sequence[str], y: Sequence[str]) -> Units:
+        return Units(tuple((i,) for i in range(len(x))), tuple((i,) for i in range(len(y))), SESSIONS, False)
+
+    monkeypatch.setattr(ratio, "choose_units", pooled)
+    rows = validation.planted_factors.sessions(np.random.default_rng(7), 100, 4, False)
+    coverage = next(hits for what, hits, *_ in rows if what.startswith("coverage"))
+    assert np.mean(coverage) < 0.9

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,7 @@ from hwprof.records import Ceiling, Run
 from hwprof.store import Results
 from tests.analysis.planted import several
 from tests.cli.test_report import stored
-from tests.factories import MACHINE
+from tests.factories import HOST_STATE, MACHINE
 
 
 @pytest.fixture
@@ -45,7 +47,8 @@ def test_every_pair_that_matches_is_explained_and_summed_up(results: Path, capsy
     text = said(capsys, "explain", "onnxruntime", "opencv", str(results))
     assert "2 networks, 4 pairs" in text
     assert text.count("onnxruntime is x2.00 [") == 4
-    assert text.count("as fast as opencv: instructions per frame x2.00") == 4
+    words = " ".join(text.split())
+    assert words.count("as fast as opencv, within this session: mainly instructions per frame x2.00") == 4
 
 
 def test_json_holds_terms_whose_logs_add_up(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,7 +86,7 @@ def test_two_runs_by_their_ids(results: Path, capsys: pytest.CaptureFixture[str]
         runs: Sequence[Run] = list(opened.runs(network="resnet18"))
     a = next(r.uid for r in runs if r.case.framework == "onnxruntime")
     b = next(r.uid for r in runs if r.case.framework == "opencv" and r.case.threads == 1)
-    assert "instructions per frame x2.00" in said(capsys, "explain", a, b, str(results))
+    assert "instructions per frame x2.00" in " ".join(said(capsys, "explain", a, b, str(results)).split())
 
 
 def test_an_old_and_a_new_results_file(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,3 +159,57 @@ def test_a_measured_latency_is_that_of_the_cores_of_both_sides(
         (explained,) = json.loads(said(capsys, "explain", "cpus=5", other, str(path), "--json"))["explanations"]
         (clue,) = (c for c in explained["clues"] if c["code"] == "llc-misses")
         assert f"{cycles} cycles each, measured here" in clue["text"]
+
+
+def in_experiments(path: Path, *parts: Sequence[Run]) -> Path:
+    with Results.open(path, create=True) as results:
+        for number, runs in enumerate(parts):
+            identity = results.begin_experiment(f"part {number}", "", f"hash {number}", 0)
+            for run in runs:
+                results.add(run, identity)
+    return path
+
+
+def under(host: Mapping[str, object], first: int, **fields: Any) -> list[Run]:
+    """Rounds measured under these settings of the machine."""
+    runs = several(host=host, **fields)
+    return [dataclasses.replace(run, uid=f"{first + number:012x}") for number, run in enumerate(runs)]
+
+
+def test_runs_under_other_settings_of_the_machine_are_never_rounds_of_one_case(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = {"kernel": "6.1", "governors": ["performance"]}
+    new = {"kernel": "6.12", "governors": ["powersave"]}
+    runs = [*under(old, 0, work=1e8), *under(old, 10, framework="opencv", work=2e8)]
+    runs += [*under(new, 20, work=2e8), *under(new, 30, framework="opencv", work=4e8)]
+    path = str(in_experiments(tmp_path / "r.db", runs[:8], runs[8:]))
+    data = json.loads(said(capsys, "explain", "onnxruntime", "opencv", path, "--json"))
+    assert [found["rounds"] for found in data["explanations"]] == [[4, 4], [4, 4]]
+    assert [found["ratio"]["ratio"] for found in data["explanations"]] == pytest.approx([2.0, 2.0])
+    contexts = [found["context"] for found in data["explanations"]]
+    assert [c.partition("kernel ")[2] for c in contexts] == ["6.1 · governor performance", "6.12 · governor powersave"]
+    (found,) = json.loads(
+        said(
+            capsys,
+            *(
+                "explain",
+                "onnxruntime,kernel=6.1,governor=performance",
+                "kernel=6.12,governor=powersave",
+                path,
+                "--json",
+            ),
+        )
+    )["explanations"]
+    assert found["ratio"]["ratio"] == pytest.approx(2.0)
+    assert found["differs"] == ["kernel", "governor"]
+
+
+def test_another_version_that_is_passed_over_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = [dataclasses.replace(r, software={"distributions": {"onnxruntime": "0.9"}}) for r in under(HOST_STATE, 0)]
+    second = [*under(HOST_STATE, 10, work=2e8), *several(framework="opencv")]
+    path = str(in_experiments(tmp_path / "r.db", first, second))
+    (found,) = json.loads(said(capsys, "explain", "onnxruntime", "opencv", path, "--json"))["explanations"]
+    assert found["rounds"] == [4, 4]
+    (note,) = (n for n in found["notes"] if n.startswith("also there, and left out"))
+    assert note.endswith(", version 0.9")

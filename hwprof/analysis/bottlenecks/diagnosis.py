@@ -93,10 +93,10 @@ def measured_cases(results: Results, listed: Sequence[Entry]) -> tuple[list[Meas
     """Every case with a speed, and those without; the simulated run of the same case, machine, version and call belongs
     to it.
     """
-    simulated = {(e.case, e.place): e for e in listed if e.ok and e.kind == Kind.SIMULATED}
+    simulated = {(e.case, e.program): e for e in listed if e.ok and e.kind == Kind.SIMULATED}
     out, omitted = [], []
     for runs in selectors.case_runs(listed):
-        extra = simulated.get((runs.case, runs.last.place))
+        extra = simulated.get((runs.case, runs.last.program))
         records = list(results.runs(ids=[e.order for e in (*runs.entries, *([extra] if extra else []))]))
         one = _measured(runs, records)
         if one is None:

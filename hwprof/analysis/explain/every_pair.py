@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hwprof.analysis.correlation.strata import SETTINGS
 from hwprof.analysis.explain import explain, explanation, pairs, selectors
 from hwprof.analysis.explain.explanation import SideRuns
 from hwprof.analysis.explain.pairs import Source
@@ -19,6 +20,8 @@ from hwprof.analysis.factors.ratio import Decomposition
 from hwprof.printable import printable
 from hwprof.records import Run
 from hwprof.speed import Speed, of_run
+from hwprof.store.columns import UNRECORDED
+from hwprof.store.listing import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +84,16 @@ def decompose_pairs(source: Source, names: Mapping[str, str], identities: Mappin
     for case_runs in selectors.case_runs(e for e in source.entries if e.uid in names):
         c = case_runs.case
         place = (c.network, c.size, c.batch, c.threads, c.precision, c.cpus, c.recipe)
-        groups[(case_runs.last.machine_id, *place)].append(case_runs)
-    several = len({key[0] for key in groups}) > 1
+        groups[(case_runs.last.machine_id, case_runs.last.kernel, case_runs.last.governor, *place)].append(case_runs)
+    places = {key[:3] for key in groups}
     sides, out = _SideCache(source, identities), []
-    for _, cases in sorted(groups.items(), key=lambda item: tuple(map(str, item[0]))):
+    for key, cases in sorted(groups.items(), key=lambda item: tuple(map(str, item[0]))):
+        alike = sum(machine == key[0] for machine, *_ in places)  # settings of this machine
+        where = _where(cases[0].last, alike > 1) if len(places) > 1 else ""
         titles = _names(cases, names)
         for i, a in enumerate(cases):
             for b in cases[i + 1 :]:
-                found = _pair_factors(sides, a, b, titles, several)
+                found = _pair_factors(sides, a, b, titles, where)
                 if found is not None:
                     out.append(found)
     return out
@@ -102,7 +107,7 @@ def _names(cases: Sequence[CaseRuns], names: Mapping[str, str]) -> dict[int, str
 
 
 def _pair_factors(
-    sides: _SideCache, a: CaseRuns, b: CaseRuns, titles: Mapping[int, str], several: bool
+    sides: _SideCache, a: CaseRuns, b: CaseRuns, titles: Mapping[int, str], where: str
 ) -> PairFactors | None:
     pair = selectors.pair_of(a, b)
     first, second = sides.of(pair, pair.a, pair.b), sides.of(pair, pair.b, pair.a)
@@ -116,7 +121,14 @@ def _pair_factors(
     c = a.case
     case = printable(f"{c.network} {c.size}px b{c.batch} t{c.threads} {c.precision}")
     emulated = first[0].evidence.emulated or second[0].evidence.emulated
-    return PairFactors(pair, names, f"{case} on {a.last.machine}" if several else case, found, emulated)
+    return PairFactors(pair, names, f"{case} on {where}" if where else case, found, emulated)
+
+
+def _where(entry: Entry, several: bool) -> str:
+    """The machine, with what it was set to where it was measured under several settings."""
+    found = zip(SETTINGS.values(), (entry.kernel, entry.governor), strict=True)
+    settings = ", ".join(name + (text or UNRECORDED) for name, text in found)
+    return f"{entry.machine} ({settings})" if several else entry.machine
 
 
 def largest_ratios(found: Sequence[PairFactors], most: int) -> list[PairFactors]:

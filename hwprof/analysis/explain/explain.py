@@ -16,6 +16,7 @@ from hwprof.analysis.factors.evidence import Evidence, collect
 from hwprof.analysis.factors.identity import CPU_TIME, WORK, Factor, Identity, identity
 from hwprof.analysis.factors.ratio import Decomposition
 from hwprof.analysis.omissions import why_no_speed
+from hwprof.analysis.units import ROUNDS
 from hwprof.collectors.vocabulary import Name
 from hwprof.errors import ResultsError
 from hwprof.records import Kind, Run
@@ -25,6 +26,7 @@ INFLATED = 1.2  # CPU time per frame over that with one thread, where the framew
 NEARLY = 0.97  # of the CPUs busy throughout: threads that wait may be spinning
 
 Factors = Callable[[Run], Identity | None]  # decomposition.identity, or what remembers it
+SIMULATED = "an estimate from simulated counts"
 
 
 def rounds(runs: Sequence[Run], factors: Factors = identity) -> list[Identity]:
@@ -102,11 +104,11 @@ def explain(
         first += f"; nothing but {switch} differs, and rounds were measured in turn: it is the effect of that"
     first += "".join(headline_additions(x, y, a, b, switch, interventions, found))
     remarks = [*notes, *pairing_notes(found, x.label, y.label, [*rounds(a.runs), *rounds(b.runs)])]
-    if not same_experiment and not found.sets:
+    if not same_experiment and found.over == ROUNDS:
         remarks.append("A and B were not measured in turn: a drift of the machine between them is in no interval")
     if found.choice.estimator is Estimator.CPU_TIME:
         remarks.append("CPU time leaves out the time that others took, not what they cost in caches and clock")
-    if min(found.rounds) < 2:
+    if min(found.units) < 2:
         remarks.append("one round on a side: no interval, so a difference may be chance")
     emulated = "EMULATED: times are the emulator's, and so is every factor made of them"
     remarks += [f"{s.label}: {emulated}" for s in (x, y) if s.evidence.emulated]
@@ -129,7 +131,8 @@ def pairing_notes(found: Decomposition, a: str, b: str, everything: Sequence[Ide
     """Which rounds were left out of the ratio or not measured side by side, and what contradicts it."""
     for label, count in zip((a, b), found.omitted, strict=True):
         if count:
-            yield f"left out, {count} of the rounds of {label}: the other was not measured in their sets"
+            why = "the other was not measured in their sets" if found.sets else "they are of other sessions"
+            yield f"left out, {count} of the rounds of {label}: {why}"
     if not found.sets and any(s.set for s in everything):
         yield "not measured side by side: a difference of 10 to 20 % may be that of two moments"
     if found.conflict and found.alone is not None:
@@ -154,10 +157,12 @@ def headline_additions(
         if effect.cpu is not None and ratio.excludes_one(effect.cpu):
             yield f"; spin-waiting makes {effect.label} take x{effect.cpu.ratio:.2f} the CPU time per frame (rerun)"
     for clue in simulated_split(x, y, found):
-        work, rate = (math.log(clue.numbers[n]) for n in ("work", "rate"))
-        if found.decided and abs(work) > abs(rate) and work * math.log(found.whole.ratio) > 0:
+        work = math.log(clue.numbers["work"])
+        bounds = [b for f in found.factors if f.name == CPU_TIME for b in (f.low, f.high) if b]
+        most = all(work * math.log(bound) > 0 and abs(work) > abs(math.log(bound)) / 2 for bound in bounds)
+        if found.decided and bounds and most and work * math.log(found.whole.ratio) > 0:
             times = math.exp(abs(work))
-            yield f"; by SIMULATED instructions most of that CPU time is work, x{times:.2f} (a supposition)"
+            yield f"; by SIMULATED instructions most of that CPU time is work, x{times:.2f} ({SIMULATED})"
 
 
 def simulated_split(a: Side, b: Side, found: Decomposition) -> list[Clue]:
@@ -169,7 +174,7 @@ def simulated_split(a: Side, b: Side, found: Decomposition) -> list[Clue]:
     work, simulator = b.evidence.quantities[count.name].value / count.value, count.name.partition("@")[2]
     text = (
         f"if this CPU executed as many instructions as {simulator} counted, work would be x{work:.2f} "
-        f"and clock and IPC together x{cpu.ratio / work:.2f} of the x{cpu.ratio:.2f} in CPU time (a supposition)"
+        f"and clock and IPC together x{cpu.ratio / work:.2f} of the x{cpu.ratio:.2f} in CPU time ({SIMULATED})"
     )
     return [Clue(WORK, "simulated-split", text, {"work": work, "rate": cpu.ratio / work})]
 
@@ -182,7 +187,9 @@ def _intervention(kind: str, a: SideRuns, b: SideRuns, paired: bool) -> Interven
     reruns = [own.runs if v is None else v.runs for own, v in zip((a, b), changed, strict=True)]
     sides = [rounds(runs) for runs in (a.runs, b.runs, *reruns)]
     # the chain adds up where each of the four is of the same rounds throughout
-    sides = ratio.by_set(sides) or [[replace(s, set="") for s in side] for side in sides]
+    sides = ratio.by_set(sides) or _in_common_sessions(sides)
+    if not all(sides):
+        return None
     choice = ratio.choose_estimator(*sides)
     evidence = [found for runs in reruns if (found := collect(runs)) is not None]
     spinning = kind != "spin" and any(may_spin(one) for one in evidence)
@@ -195,6 +202,12 @@ def _intervention(kind: str, a: SideRuns, b: SideRuns, paired: bool) -> Interven
     speeds = [e.speed if e.side == "A" else inverse(e.speed) for e in effects]
     chain = [replace(f, name=f"{CAUSES[kind]} of {e.label}") for e, f in zip(effects, speeds, strict=True)]
     return Intervention(kind, effects, before, rerun, (*chain, *rerun.terms))
+
+
+def _in_common_sessions(sides: Sequence[Sequence[Identity]]) -> list[list[Identity]]:
+    """The rounds of those sessions that all sides were measured in, as of no set."""
+    common = set.intersection(*({s.session for s in side} for side in sides))
+    return [[replace(s, set="") for s in side if s.session in common] for side in sides]
 
 
 def _speed(now: Sequence[Identity], then: Sequence[Identity], by: Estimator) -> Factor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from hwprof.analysis import roofline
+from hwprof.analysis.correlation.strata import SETTINGS
 from hwprof.analysis.explain import selectors
 from hwprof.analysis.explain.explain import explain, rounds
 from hwprof.analysis.explain.explanation import ChangedRuns, Explanation, SideRuns
@@ -20,9 +21,10 @@ from hwprof.frameworks import switches
 from hwprof.printable import printable
 from hwprof.records import Case, Kind, Run
 from hwprof.store import Results
+from hwprof.store.columns import UNRECORDED
 from hwprof.store.listing import Entry, entries
 
-QUIET = ("version", "call", "cpus", "size")  # named in a label only where nothing else differs
+QUIET = ("version", "call", "kernel", "governor", "cpus", "size")  # named in a label only where nothing else differs
 
 
 @dataclass(slots=True)
@@ -59,7 +61,9 @@ class Source:
         """
         alike = self.by_core.get(_core(own.last), [])
         simulated = [
-            e for e in alike if e.ok and e.kind == Kind.SIMULATED and e.case == own.case and e.place == own.last.place
+            e
+            for e in alike
+            if e.ok and e.kind == Kind.SIMULATED and e.case == own.case and e.program == own.last.program
         ]
         others = selectors.other_threads(own, alike)
         found = selectors.variants(own, alike) if same_experiment else []
@@ -131,8 +135,8 @@ def labels(pair: Pair) -> tuple[str, str]:
     return (a, b) if a != b and a and b else (f"A ({a})".replace(" ()", ""), f"B ({b})".replace(" ()", ""))
 
 
-def context(pair: Pair) -> str:
-    """What both have in common, in a line."""
+def context(pair: Pair, settings: bool = False) -> str:
+    """What both have in common, in a line. `settings`: with kernel and governor, where the machine has several."""
     case, words = pair.a.case, []
     if "framework" not in pair.differs:
         words.append(f"{case.framework} {pair.a.last.version}".strip())
@@ -145,10 +149,32 @@ def context(pair: Pair) -> str:
         ("cpus", f"cpu {','.join(map(str, case.cpus))}" if case.cpus else "not pinned"),
         ("precision", case.precision),
         ("machine", pair.a.last.machine),
+        *((name, _setting(pair.a, name)) for name in SETTINGS if settings),
     ):
         if name not in pair.differs and text:
             words.append(text)
     return printable(" · ".join(words))
+
+
+def _setting(runs: CaseRuns, name: str) -> str:
+    return SETTINGS[name] + (selectors.value(runs.last, name) or UNRECORDED)
+
+
+def _several_settings(entries: Iterable[Entry]) -> set[int]:
+    """Machines that were measured under several kernels or governors."""
+    found: dict[int, set[tuple[str, str]]] = {}
+    for e in entries:
+        found.setdefault(e.machine_id, set()).add((e.kernel, e.governor))
+    return {machine for machine, settings in found.items() if len(settings) > 1}
+
+
+def _title(passed: CaseRuns, pair: Pair) -> str:
+    """Of a case that matched as well and was passed over, with what its runs differ in."""
+    same = [own for own in (pair.a, pair.b) if own.case == passed.case]
+    differing = [
+        n for n in QUIET if same and all(selectors.value(o.last, n) != selectors.value(passed.last, n) for o in same)
+    ]
+    return passed.case.title + "".join(f", {n} {selectors.value(passed.last, n) or UNRECORDED}" for n in differing)
 
 
 def only_difference(pair: Pair) -> str:
@@ -170,13 +196,15 @@ def explanations(
 ) -> tuple[list[Explanation], list[Omission]]:
     """One explanation per pair, and the sides without a speed, whose pairs are left out."""
     out, omitted = [], []
+    several = _several_settings(source.entries)
     for pair in pairs:
         a, b = labels(pair)
-        notes = [
-            f"also there, and left out: {case.title}"
-            for case in pair.alternatives
-            if not any(switches.kind_of(c.case, case) for c in (pair.a, pair.b))
+        passed = [
+            _title(other_one, pair)
+            for other_one in pair.alternatives
+            if not any(switches.kind_of(c.case, other_one.case) for c in (pair.a, pair.b))
         ]
+        notes = [f"also there, and left out: {title}" for title in dict.fromkeys(passed)]
         first = source.side_runs(pair.a, a, pair.same_experiment, pair.b.case)
         second = (other or source).side_runs(pair.b, b, pair.same_experiment, pair.a.case)
         silent = [(side, own) for side, own in ((first, pair.a), (second, pair.b)) if not rounds(side.runs)]
@@ -191,7 +219,7 @@ def explanations(
             explain(
                 first,
                 second,
-                context(pair),
+                context(pair, pair.a.last.machine_id in several),
                 pair.differs,
                 pair.same_experiment,
                 paired,

@@ -18,13 +18,13 @@ from hwprof.store.listing import Entry
 
 FIELDS = (
     *("framework", "network", "recipe", "size", "batch", "threads", "cpus", "precision"),
-    *("machine", "version", "call"),  # of the run, not of its case
+    *("machine", "version", "call", "kernel", "governor"),  # of the run, not of its case
 )
 # Naming one of these lets others differ too: they follow from it.
 FOLLOWS: Mapping[str, tuple[str, ...]] = {
     "framework": ("version", "call", "options"),
     "threads": ("cpus",),
-    "machine": ("cpus", "version", "machine"),
+    "machine": ("cpus", "version", "machine", "kernel", "governor"),
     "network": ("recipe", "size"),
 }
 FEWEST = 2  # letters of a run's id
@@ -41,7 +41,9 @@ class Selector:
 
 @dataclass(frozen=True, slots=True)
 class CaseRuns:
-    """All good native rounds of one case on one machine with one version of the framework, called in one way."""
+    """All good native rounds of one case on one machine, set in one way, with one version of the framework, called in
+    one way.
+    """
 
     entries: tuple[Entry, ...]
 
@@ -60,14 +62,14 @@ class CaseRuns:
 class Pair:
     """A and B. `differs`: the fields they differ in; `same_experiment`: its rounds were interleaved.
 
-    `alternatives`: cases that matched as well.
+    `alternatives`: what matched as well.
     """
 
     a: CaseRuns
     b: CaseRuns
     differs: tuple[str, ...]
     same_experiment: bool
-    alternatives: tuple[Case, ...] = ()
+    alternatives: tuple[CaseRuns, ...] = ()
 
 
 def value(entry: Entry, name: str) -> str:
@@ -75,7 +77,7 @@ def value(entry: Entry, name: str) -> str:
     case = entry.case
     if name == "call":
         return entry.call or UNRECORDED
-    if name in ("machine", "version"):
+    if name in ("machine", "version", "kernel", "governor"):
         return str(getattr(entry, name))
     if name == "cpus":
         return ",".join(map(str, case.cpus))
@@ -150,8 +152,8 @@ def matches(entry: Entry, where: Mapping[str, str]) -> bool:
 
 
 def case_runs(entries: Iterable[Entry]) -> list[CaseRuns]:
-    """Good native runs by case, machine, version and call, each in the order of saving."""
-    groups: dict[tuple[Case, tuple[int, str, str]], list[Entry]] = defaultdict(list)
+    """Good native runs by case, machine with its settings, version and call, each in the order of saving."""
+    groups: dict[tuple[Case, object], list[Entry]] = defaultdict(list)
     for entry in entries:
         if entry.ok and entry.kind == Kind.NATIVE:
             groups[entry.case, entry.place].append(entry)
@@ -174,7 +176,7 @@ def pairs(
     common = {n: v for s in (a, b) for n, v in s.where.items() if n not in contrast and n in FIELDS}
     free = contrast | {f for n in contrast for f in FOLLOWS.get(n, ())}
     if not same_file:
-        free |= {"version", "call", "machine", "cpus"}
+        free |= {"version", "call", "machine", "cpus", "kernel", "governor"}
     sides = []
     for selector, entries in ((a, entries_a), (b, entries_b)):
         where = {**common, **{n: selector.where.get(n, "") for n in contrast if n in selector.where or n in options}}
@@ -191,7 +193,8 @@ def pairs(
     if not found:
         raise ResultsError(
             f"'{a.text}' and '{b.text}' have no case in common",
-            "they must agree in everything that isn't named: network, size, batch, threads, cores, precision, machine",
+            "they must agree in everything that isn't named: network, size, batch, threads, cores, precision, machine, "
+            "kernel, governor",
         )
     return found
 
@@ -216,11 +219,11 @@ def _closest(a: Sequence[CaseRuns], b: Sequence[CaseRuns], same_file: bool) -> P
         return fewest, not (same_file and bool(shared)), -(x.last.order + y.last.order)
 
     x, y = min(((x, y) for x in a for y in b), key=rank)
-    passed = tuple(dict.fromkeys(c.case for c in (*a, *b) if c not in (x, y)))
+    passed = tuple(c for c in (*a, *b) if c not in (x, y))
     return pair_of(x, y, same_file, passed)
 
 
-def pair_of(a: CaseRuns, b: CaseRuns, same_file: bool = True, alternatives: tuple[Case, ...] = ()) -> Pair:
+def pair_of(a: CaseRuns, b: CaseRuns, same_file: bool = True, alternatives: tuple[CaseRuns, ...] = ()) -> Pair:
     """Two cases, cut down to the latest experiment that has both where there is one."""
     differs = tuple(n for n in FIELDS if value(a.last, n) != value(b.last, n) and n != "recipe")
     differs += tuple(

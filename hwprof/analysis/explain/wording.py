@@ -11,11 +11,14 @@ from hwprof.analysis.estimator import Estimator, EstimatorChoice, choose
 from hwprof.analysis.explain.explanation import Explanation, Intervention
 from hwprof.analysis.factors import ratio
 from hwprof.analysis.factors.identity import CPU_TIME, RATE, USER_CLOCK, Factor
-from hwprof.analysis.factors.ratio import Decomposition
+from hwprof.analysis.factors.ratio import Decomposition, Weight
+from hwprof.analysis.units import ROUNDS, WITHIN
+
+LEAST = 0.1  # of the log ratio: a factor that is less of it is not named
 
 
 def headline(a: str, b: str, found: Decomposition, interventions: Sequence[Intervention] = ()) -> str:
-    """The headline: which is faster, by how much and by what, and the factor that most of it lies in."""
+    """The headline: which is faster, by how much and by what, and the factors that the rounds show to be in it."""
     whole = found.whole
     by = "" if found.choice.estimator is Estimator.FPS else f" {found.choice.words}"
     if found.conflict and found.alone is not None:
@@ -25,16 +28,18 @@ def headline(a: str, b: str, found: Decomposition, interventions: Sequence[Inter
     fast, slow, times = (a, b, whole) if whole.ratio >= 1 else (b, a, inverse(whole))
     text = f"{fast} is {bounded(times)} as fast as {slow}{by}"
     if whole.low is None:
-        text += " (one round: no interval)"
-    elif not found.decided:
-        text = f"{a} and {b} can't be told apart by these rounds{by and f', {by[1:]}'}: {bounded(whole)}"
+        return f"{text} (one round: no interval, so that no factor is named)"
+    within = f", {WITHIN}" if found.over == ROUNDS else ""
+    if not found.decided:
+        text = f"{a} and {b} are not distinguishable by these {found.over}{within}" + (f",{by}" if by else "")
+        text += f": {bounded(whole)}"
         differing = [f for f in found.factors if ratio.excludes_one(f) and len(found.factors) > 1]
         return text + (f"; what does differ: {' and '.join(phrase(f, True) for f in differing)}" if differing else "")
+    text += within
     for done in interventions:
         strongest = max(done.effects, key=lambda e: abs(math.log(e.speed.ratio)))
-        before, after = (abs(math.log(d.whole.ratio)) for d in (done.before, done.rerun))
         sure = ratio.excludes_one(strongest.speed) and not (done.before.conflict or done.rerun.conflict)
-        if sure and before > 0 and after < 0.5 * before:
+        if sure and _takes_most(done):
             rerun = (
                 "rerun"
                 if done.rerun.choice.estimator is found.choice.estimator
@@ -45,6 +50,15 @@ def headline(a: str, b: str, found: Decomposition, interventions: Sequence[Inter
                 f"x{done.rerun.whole.ratio:.2f} ({rerun})"
             )
     return text if found.terms == found.factors and len(found.terms) == 1 else f"{text}: {_where(found)}"
+
+
+def _takes_most(done: Intervention) -> bool:
+    """Whether less than half of the log ratio is left after an intervention, wherever in their intervals both lie."""
+    before, after = (
+        [abs(math.log(bound)) for bound in (d.whole.low, d.whole.high) if bound is not None and 0 < bound < math.inf]
+        for d in (done.before, done.rerun)
+    )
+    return len(after) == 2 and ratio.excludes_one(done.before.whole) and max(after) < 0.5 * min(before)
 
 
 def inverse(f: Factor) -> Factor:
@@ -67,28 +81,31 @@ CAUSES: Mapping[str, str] = {
 
 
 def _where(found: Decomposition) -> str:
-    """Which terms the ratio lies in: those on its side that carry most of it, and those against it."""
+    """Which factors the ratio lies in, by what the rounds show of each; those against it last.
+
+    What is less than LEAST of the ratio is left out, however well it is known.
+    """
     whole = math.log(found.whole.ratio)
-    # bare against counted windows: noise, unless its interval says otherwise
-    terms = [f for f in found.terms if f is not found.observer or ratio.excludes_one(f)]
-    terms.sort(key=lambda f: -math.log(f.ratio) * math.copysign(1, whole))
-    with_it = [f for f in terms if math.log(f.ratio) * whole > 0]
-    carried = 0.0
-    chosen: list[Factor] = []
-    for term in with_it:
-        if chosen and abs(carried) >= 0.8 * abs(whole):
-            break
-        if abs(math.log(term.ratio)) > 0.1 * abs(whole):
-            chosen.append(term)
-            carried += math.log(term.ratio)
-    against = [
-        f for f in reversed(terms) if math.log(f.ratio) * whole < 0 and abs(math.log(f.ratio)) > 0.2 * abs(whole)
-    ]
     up = whole > 0
-    text = " and ".join(phrase(f, up) for f in chosen) or "no single factor"
-    if against:
-        text += ", against " + " and ".join(phrase(f, up) for f in against)
-    return text
+    named = [f for f in found.terms if found.parts[f.name].weight is not Weight.HIDDEN]
+    named = [f for f in named if abs(math.log(f.ratio)) > LEAST * abs(whole)]
+    named.sort(key=lambda f: -abs(math.log(f.ratio)))
+    texts = []
+    for weight in (Weight.MAINLY, Weight.PARTLY):
+        along = [f for f in named if (f.ratio > 1) == up and found.parts[f.name].weight is weight]
+        texts += [f"{weight} {' and '.join(phrase(f, up) for f in along)}"] if along else []
+    against = [phrase(f, up) for f in named if (f.ratio > 1) != up]
+    texts += ["against " + " and ".join(against)] if against else []
+    if texts:
+        return ", ".join(texts)
+    least = {name_of(f.name): found.parts[f.name].least for f in found.factors}
+    seen = ", ".join(f"{name} {reach(value)}" for name, value in least.items() if value and value >= 1.005)
+    return f"no factor is distinguishable (found would be {seen})"
+
+
+def reach(least: float) -> str:
+    """The smallest ratio of a factor that these rounds would find."""
+    return f"x{least:.2f}" if least < 1000 else "> x1000"
 
 
 WORDS: Mapping[str, str] = {
@@ -101,7 +118,7 @@ WORDS: Mapping[str, str] = {
     CPU_TIME: "CPU time per frame (clock, IPC and work together)",
     "observer": "bare against counted windows",
     "tail": "slow outliers (median against mean)",
-    "throughput": "everything together: nothing can be told apart",
+    "throughput": "everything together: nothing is separable",
 }
 
 

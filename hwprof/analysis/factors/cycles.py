@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hwprof.analysis.factors.evidence import Evidence, Quantity
-from hwprof.collectors.vocabulary import LEVEL1, Name
+from hwprof.collectors.perf.slots import SlotFormulas, count_slots
+from hwprof.collectors.perf.tables import slot_formulas
+from hwprof.collectors.vocabulary import LEVEL1, SLOTS, Name
 
 # Cycles that a miss may cost at most, where the machine's own latency was not measured: typical of current cores.
 ASSUMED_CYCLES: Mapping[Name, float] = {
@@ -62,16 +64,26 @@ class Bound:
 
 
 def top_down(evidence: Evidence) -> SlotShares | None:
-    """Top-down level 1 by the events that a core counts in slots; None without all four of them in one domain.
+    """Top-down level 1: by the four shares that a core counts, else by the formulas of its table.
 
-    Yasin, A Top-Down Method for Performance Analysis and Counters Architecture, 2014.
+    None without all of their events in one domain. Yasin, A Top-Down Method for Performance Analysis and Counters
+    Architecture, 2014.
     """
+    formulas = slot_formulas(evidence.machine)
     for suffix in ("", ":u"):
         found = [q for name in LEVEL1.values() if (q := evidence.quantities.get(name + suffix)) is not None]
-        whole = sum(q.value for q in found)
-        if len(found) == len(LEVEL1) and whole > 0:
-            retiring, bad, front, back = (q.value / whole for q in found)
-            return SlotShares(retiring, bad, front, back, cautions(*found))
+        if len(found) == len(LEVEL1):
+            all_slots = evidence.quantities.get(SLOTS + suffix)
+            values = [q.value for q in found]
+            counted = count_slots(values, sum(values) if all_slots is None else all_slots.value)
+        elif isinstance(formulas, SlotFormulas):
+            named = {n: q for n in formulas.events if (q := evidence.quantities.get(n + suffix)) is not None}
+            found, values_by_name = list(named.values()), {n: q.value for n, q in named.items()}
+            counted = formulas.count(values_by_name) if len(named) == len(formulas.events) else None
+        else:
+            counted = None
+        if counted is not None:
+            return SlotShares(*counted.shares, "; ".join(filter(None, (cautions(*found), *counted.cautions))))
     return None
 
 

@@ -22,16 +22,18 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from scipy.special import stdtrit
 
 from hwprof import speed
 from hwprof.analysis import estimator
 from hwprof.analysis.estimator import Estimator
+from hwprof.analysis.statistics.power import noncentrality
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Exactness, Kind, Origin, Reading, Role, Run, Window
-from hwprof.speed import Interval, Speed
-from hwprof.store.columns import set_of
+from hwprof.speed import CONFIDENCE, Interval, Speed
+from hwprof.store.columns import session_of, set_of
 
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 PARALLELISM, CLOCK, IPC, WORK = "parallelism", "clock", "ipc", "work"
@@ -47,11 +49,11 @@ LEVELS: Mapping[str, tuple[str, ...]] = {
 }
 WHY: Mapping[str, str] = {
     "full": "",
-    "user": "cycles and instructions were counted in user mode alone, CPU time in both modes: the clock can't be told "
-    "from the share of time spent in user mode",
-    "rate": "without cycles of a real CPU, clock and IPC can't be told apart",
-    "clockless": "without cycles and instructions of {of}, clock, IPC and work per frame can't be told apart",
-    "wall": "without CPU time of {of} nothing can be told apart",
+    "user": "cycles and instructions were counted in user mode alone, CPU time in both modes: the clock is not "
+    "separable from the share of time spent in user mode",
+    "rate": "without cycles of a real CPU, clock and IPC are not separable",
+    "clockless": "without cycles and instructions of {of}, clock, IPC and work per frame are not separable",
+    "wall": "without CPU time of {of} nothing is separable",
 }
 # Factors that divide, as they are known: more of them is slower.
 DIVISORS: Mapping[str, str] = {WORK: "work", CPU_TIME: "cpu time per frame"}
@@ -76,6 +78,7 @@ class Identity:
     speed: Speed
     alone: Speed | None
     set: str  # in which it was measured side by side with others; "": in none
+    session: str  # the invocation of hwprof that measured it; "": not recorded
     disturbed: str
 
     @property
@@ -153,6 +156,7 @@ def identity(run: Run) -> Identity | None:
         speed=found,
         alone=alone if slices else None,
         set=set_of(run.facts) or "",
+        session=session_of(run.facts),
         disturbed=disturbed,
     )
 
@@ -219,7 +223,7 @@ def total(readings: Sequence[Mapping[str, Reading]], metric: str) -> float | Non
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """One factor of a ratio A / B with its 95 % interval from rounds (None below two rounds each)."""
+    """One factor of a ratio A / B with its interval (None below two units each)."""
 
     name: str
     ratio: float
@@ -227,25 +231,52 @@ class Factor:
     high: float | None
 
 
-def factor(name: str, x: Sequence[float], y: Sequence[float], paired: bool = False) -> Factor:
-    """Ratio of two cases from the logs of their rounds; 95 % by Welch's t, or the paired t (rounds in order)."""
-    difference = statistics.fmean(x) - statistics.fmean(y)
+class LogDifference(NamedTuple):
+    """Of the mean logs of two sides, with its standard error and degrees of freedom; None: one unit on a side."""
+
+    value: float
+    error: float | None
+    free: float = math.nan
+
+    def half(self, confidence: float = CONFIDENCE) -> float | None:
+        """Half of the width of its t interval."""
+        if not self.error:
+            return self.error
+        return float(stdtrit(self.free, 0.5 + confidence / 2)) * self.error
+
+    def least(self, tests: int) -> float | None:
+        """The smallest difference that is found with power .8 as the first of `tests`, by the noise seen here."""
+        return noncentrality(self.free, tests) * self.error if self.error else self.error
+
+    def factor(self, name: str, confidence: float = CONFIDENCE) -> Factor:
+        """As a ratio with its interval."""
+        half = self.half(confidence)
+        low, high = (None, None) if half is None else (_exp(self.value - half), _exp(self.value + half))
+        return Factor(name, _exp(self.value), low, high)
+
+
+def difference(x: Sequence[float], y: Sequence[float], paired: bool = False) -> LogDifference:
+    """Of two sides by the logs of their units: by Welch's t, or the paired t (units in order)."""
+    value = statistics.fmean(x) - statistics.fmean(y)
     if min(len(x), len(y)) < 2:
-        return Factor(name, math.exp(difference), None, None)
+        return LogDifference(value, None)
     spread = [i - j for i, j in zip(x, y, strict=True)] if paired else []
     if (paired and _constant(spread)) or (_constant(x) and _constant(y)):
-        return Factor(name, math.exp(difference), math.exp(difference), math.exp(difference))
+        return LogDifference(value, 0.0)
     # scipy.stats' ttest_ind and ttest_rel give the same, at a hundred times the time: a page has thousands of factors
     if paired:
-        error, free = _variance(spread) / len(spread), len(spread) - 1.0
-    else:
-        own = [_variance(v) / len(v) for v in (x, y)]
-        error = sum(own)
-        # Welch (1947) and Satterthwaite (1946): degrees of freedom of two unequal variances
-        free = error**2 / sum(v**2 / (len(of) - 1) for v, of in zip(own, (x, y), strict=True))
-    half = float(stdtrit(free, 0.975)) * math.sqrt(error)
-    bounds = (difference, difference - half, difference + half)
-    return Factor(name, *(math.exp(v) if v < LARGEST else math.inf for v in bounds))
+        return LogDifference(value, math.sqrt(_variance(spread) / len(spread)), len(spread) - 1.0)
+    own = [_variance(v) / len(v) for v in (x, y)]
+    error = sum(own)
+    # Welch (1947) and Satterthwaite (1946): degrees of freedom of two unequal variances
+    return LogDifference(
+        value, math.sqrt(error), error**2 / sum(v**2 / (len(of) - 1) for v, of in zip(own, (x, y), strict=True))
+    )
+
+
+def factor(name: str, x: Sequence[float], y: Sequence[float], paired: bool = False) -> Factor:
+    """Ratio of two sides with its 95 % interval, see `difference`."""
+    return difference(x, y, paired).factor(name)
 
 
 def disjoint(a: Factor | Interval, b: Factor | Interval) -> bool:
@@ -253,6 +284,10 @@ def disjoint(a: Factor | Interval, b: Factor | Interval) -> bool:
     if a.low is None or a.high is None or b.low is None or b.high is None:
         return False
     return a.high < b.low or b.high < a.low
+
+
+def _exp(log: float) -> float:
+    return math.exp(log) if log < LARGEST else math.inf
 
 
 def _variance(values: Sequence[float]) -> float:

@@ -1,4 +1,4 @@
-"""The ratio of two cases' speed as a product of factors: which are separable, their intervals, their shares.
+"""The ratio of two cases' speed as a product of factors: which are separable, and what the rounds show of each.
 
 The speed is the one that survives (`analysis.estimator`): FPS, throughput, which has no tail, or frames per CPU second,
 which have neither parallelism nor overhead nor tail. Rounds of both that were measured side by side are paired by set.
@@ -10,6 +10,7 @@ anything slower or faster.
 
 from __future__ import annotations
 
+import enum
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -20,18 +21,38 @@ from hwprof.analysis import estimator
 from hwprof.analysis.estimator import Estimator, EstimatorChoice
 from hwprof.analysis.factors.identity import (
     IPC,
+    LARGEST,
     LEVELS,
     PARALLELISM,
     WORK,
     Factor,
     Identity,
+    LogDifference,
+    difference,
     disjoint,
-    factor,
     merge_reason,
 )
-from hwprof.speed import Speed, between_rounds
+from hwprof.analysis.units import ROUNDS, SETS, choose_units
+from hwprof.speed import CONFIDENCE, Speed, between_rounds
 
 SPINNING = (PARALLELISM, IPC, WORK)
+Log = Callable[[Identity], float]
+
+
+class Weight(enum.StrEnum):
+    """What the rounds show of one factor's part in the log ratio."""
+
+    MAINLY = "mainly"  # more than half of it
+    PARTLY = "partly"  # the factor's interval excludes 1
+    HIDDEN = "not distinguishable"  # it holds 1
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One factor's part. `least`: the smallest ratio of it that would be found with power .8; None: no interval."""
+
+    weight: Weight
+    least: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +60,10 @@ class Decomposition:
     """Speed of A over that of B. `terms` multiply to `whole`, the ratio by the estimator of `choice`.
 
     `factors` multiply to `throughput` (while counting); of CPU time, which has no overhead and no tail, to `whole`.
-    `alone`: the same ratio from the bare stretches, where the
-    others are from slices. `shares`: percent of the log ratio per factor, None where a percentage means nothing.
-    `merged`: which factors are not separable, and why. `paired`: intervals from differences within rounds.
-    `sets`: rounds that were measured side by side, 0: none; `omitted`: rounds of A and of B that share no set.
+    The intervals of all terms hold together with 95 % (Bonferroni), the others each by itself. `parts`: by name of the
+    term. `alone`: the same ratio from the bare stretches, where the others are from slices.
+    `merged`: which factors are not separable, and why. `over`: sets, sessions or rounds, `units` of A and of B;
+    `paired`: intervals from differences within them. `rounds`: of A and of B that enter it; `omitted`: that do not.
     `speeds`: (threads, speed) of the rounds of A and of B, from the windows that `whole` is of.
     """
 
@@ -54,11 +75,12 @@ class Decomposition:
     whole: Factor
     choice: EstimatorChoice
     alone: Factor | None
-    shares: Mapping[str, float] | None
+    parts: Mapping[str, Part]
     merged: str
     paired: bool
+    over: str
+    units: tuple[int, int]
     rounds: tuple[int, int]
-    sets: int
     omitted: tuple[int, int]
     speeds: tuple[Sequence[tuple[int, Speed]], Sequence[tuple[int, Speed]]]
 
@@ -66,6 +88,11 @@ class Decomposition:
     def terms(self) -> tuple[Factor, ...]:
         """Everything that multiplies to the ratio."""
         return (*self.factors, *(f for f in (self.observer, self.tail) if f is not None))
+
+    @property
+    def sets(self) -> int:
+        """Sets in which both were measured side by side; 0: none."""
+        return self.units[0] if self.over == SETS else 0
 
     @property
     def conflict(self) -> bool:
@@ -97,11 +124,43 @@ def by_set(sides: Sequence[Sequence[Identity]]) -> list[list[Identity]] | None:
     return [[own[name] for name in common] for own in found] if common else None
 
 
-def compare(name: str, a: Sequence[Identity], b: Sequence[Identity], log: Callable[[Identity], float]) -> Factor:
-    """One quantity of A over that of B: paired by set where both were measured side by side, else by Welch's t."""
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """The rounds of both sides in the units that their ratio is averaged over."""
+
+    x: list[list[Identity]]
+    y: list[list[Identity]]
+    over: str
+    paired: bool
+
+    @property
+    def rounds(self) -> tuple[list[Identity], list[Identity]]:
+        return [s for unit in self.x for s in unit], [s for unit in self.y for s in unit]
+
+    def difference(self, log: Log) -> LogDifference:
+        x, y = (
+            [log(u[0]) if len(u) == 1 else statistics.fmean(map(log, u)) for u in side] for side in (self.x, self.y)
+        )
+        return difference(x, y, self.paired)
+
+
+def _match(a: Sequence[Identity], b: Sequence[Identity], paired: bool = False) -> _Match:
+    """By set where both were measured side by side, else by the units of `choose_units`.
+
+    `paired`: rounds of both are in order, taken in turn.
+    """
     matched = by_set((a, b))
-    x, y = matched or (a, b)
-    return factor(name, [log(s) for s in x], [log(s) for s in y], matched is not None)
+    if matched:
+        return _Match([[s] for s in matched[0]], [[s] for s in matched[1]], SETS, True)
+    units = choose_units([s.session for s in a], [s.session for s in b])
+    x, y = ([[side[i] for i in places] for places in own] for side, own in ((a, units.x), (b, units.y)))
+    in_turn = paired and units.over == ROUNDS and len(x) == len(y)
+    return _Match(x, y, units.over, units.paired or in_turn)
+
+
+def compare(name: str, a: Sequence[Identity], b: Sequence[Identity], log: Log) -> Factor:
+    """One quantity of A over that of B: paired by set where both were measured side by side, else by `_match`."""
+    return _match(a, b).difference(log).factor(name)
 
 
 def choose_estimator(*sides: Sequence[Identity]) -> EstimatorChoice:
@@ -118,9 +177,9 @@ def choose_estimator(*sides: Sequence[Identity]) -> EstimatorChoice:
 
 def is_faster(a: Sequence[Identity], b: Sequence[Identity]) -> bool:
     """Whether the ratio that `decompose` finds is 1 or more."""
-    x, y = by_set((a, b)) or (a, b)
-    by = choose_estimator(x, y).estimator
-    return statistics.fmean(s.whole(by) for s in x) >= statistics.fmean(s.whole(by) for s in y)
+    found = _match(a, b)
+    by = choose_estimator(*found.rounds).estimator
+    return found.difference(lambda s: s.whole(by)).value >= 0
 
 
 def decompose(
@@ -132,17 +191,15 @@ def decompose(
 ) -> Decomposition:
     """A over B. `spinning`: threads of one side may spin, so parallelism, IPC and work are one factor.
 
-    Means of logs over rounds, so that the terms add up exactly; 95 % intervals by the paired t over sets where both
-    sides were measured side by side, else by Welch's t over rounds, or by the paired t where `paired` (both sides'
-    rounds in order, taken in turn). `choice`: the estimator, where more than these rounds decide on it.
-    Raises ValueError without a round on a side.
+    Means of logs over rounds, so that the terms add up exactly; intervals by the paired t over sets where both
+    sides were measured side by side or over sessions that both have, else by Welch's t over sessions or rounds, or by
+    the paired t over rounds where `paired` (both sides' rounds in order, taken in turn). `choice`: the estimator, where
+    more than these rounds decide on it. Raises ValueError without a round on a side.
     """
     if not a or not b:
         raise ValueError("no rounds to compare")
-    matched = by_set((a, b))
-    x, y = matched or (a, b)
-    sets = len(x) if matched else 0
-    paired = bool(sets) or (paired and len(x) == len(y))
+    match = _match(a, b, paired)
+    x, y = match.rounds
     level = next(level for level in LEVELS if all(level in s.levels for s in (*x, *y)))
     choice = choice or choose_estimator(x, y)
     by = choice.estimator
@@ -154,34 +211,63 @@ def decompose(
         inside = {n for n in names if set(n.split(" x ")) & set(SPINNING)}
         groups = [(n,) for n in names if n not in inside] + [tuple(n for n in names if n in inside)]
         merged.append("threads may spin while they wait, which moves parallelism, IPC and work against each other")
-
-    def term(name: str, log: Callable[[Identity], float]) -> Factor:
-        return factor(name, [log(s) for s in x], [log(s) for s in y], paired)
-
-    factors = tuple(term(" x ".join(group), partial(_product, level, group)) for group in groups)
-    whole, throughput, observer, tail = term(by.value, lambda s: s.whole(by)), None, None, None
+    logs: dict[str, Log] = {" x ".join(group): partial(_product, level, group) for group in groups}
+    if not logs:
+        logs["throughput"] = lambda s: s.throughput
+    count, throughput = len(logs), None
     if by is not Estimator.CPU_TIME:
-        throughput, observer = term("throughput", lambda s: s.throughput), term("observer", lambda s: s.observer)
-        factors = factors or (throughput,)
+        throughput = match.difference(lambda s: s.throughput).factor("throughput")
+        logs["observer"] = lambda s: s.observer
     if by is Estimator.FPS:
-        tail = term("tail", lambda s: s.tail)
+        logs["tail"] = lambda s: s.tail
+    whole = match.difference(lambda s: s.whole(by)).factor(by.value)
+    terms, parts = _terms(match, logs, lambda s: s.whole(by), whole)
     return Decomposition(
         level,
-        factors,
+        tuple(terms.values())[:count],
         throughput,
-        observer,
-        tail,
+        terms.get("observer"),
+        terms.get("tail"),
         whole,
         choice,
-        _alone(x, y, by),
-        shares(throughput or whole, factors),
+        _alone(match, by),
+        parts,
         "; ".join(filter(None, merged)),
-        paired,
+        match.paired,
+        match.over,
+        (len(match.x), len(match.y)),
         (len(x), len(y)),
-        sets,
         (len(a) - len(x), len(b) - len(y)),
         ([(s.threads, s.speed) for s in x], [(s.threads, s.speed) for s in y]),
     )
+
+
+def _terms(
+    match: _Match, logs: Mapping[str, Log], total: Log, whole: Factor
+) -> tuple[dict[str, Factor], dict[str, Part]]:
+    """Factors with simultaneous intervals, and what they show.
+
+    A factor is "mainly" the reason where the interval of its log less half of that of the ratio lies beyond 0 as well.
+    That is tested of factors alone whose interval excludes 1, so that 5 % bound all that is falsely said.
+    """
+    confidence = 1 - (1 - CONFIDENCE) / len(logs)
+    terms: dict[str, Factor] = {}
+    parts: dict[str, Part] = {}
+    for name, log in logs.items():
+        found = match.difference(log)
+        least = found.least(len(logs))
+        terms[name] = one = found.factor(name, confidence)
+        weight = Weight.PARTLY if excludes_one(one) else Weight.HIDDEN
+        if weight is Weight.PARTLY and excludes_one(whole) and (one.ratio > 1) == (whole.ratio > 1):
+            beyond = match.difference(_less_half(log, total)).factor(name, confidence)
+            if excludes_one(beyond) and (beyond.ratio > 1) == (whole.ratio > 1):
+                weight = Weight.MAINLY
+        parts[name] = Part(weight, None if least is None else math.exp(min(least, LARGEST)))
+    return terms, parts
+
+
+def _less_half(log: Log, total: Log) -> Log:
+    return lambda s: log(s) - total(s) / 2
 
 
 def _product(level: str, group: Sequence[str], one: Identity) -> float:
@@ -189,12 +275,18 @@ def _product(level: str, group: Sequence[str], one: Identity) -> float:
     return sum(one.levels[level][name] for name in group)
 
 
-def _alone(x: Sequence[Identity], y: Sequence[Identity], by: Estimator) -> Factor | None:
-    """The ratio from the bare stretches, which are one after another; None where that of `x` and `y` is from them."""
-    if all(s.alone is None for s in (*x, *y)):
+def _alone(match: _Match, by: Estimator) -> Factor | None:
+    """The ratio from the bare stretches, which are one after another; None where that of the rounds is from them."""
+    rounds = [s for side in match.rounds for s in side]
+    if all(s.alone is None for s in rounds):
         return None
-    logs = _logs([[s.speed if s.alone is None else s.alone for s in side] for side in (x, y)], by)
-    return None if logs is None else factor("alone", logs[0], logs[1])
+
+    def speed(s: Identity) -> float | None:
+        return estimator.value(s.alone or s.speed, by)
+
+    if not all(map(speed, rounds)):
+        return None
+    return replace(match, paired=False).difference(lambda s: math.log(speed(s) or math.nan)).factor("alone")
 
 
 def _logs(sides: Sequence[Sequence[Speed]], by: Estimator) -> list[list[float]] | None:
@@ -203,16 +295,6 @@ def _logs(sides: Sequence[Sequence[Speed]], by: Estimator) -> list[list[float]] 
     if not all(v for side in values for v in side):
         return None
     return [[math.log(v) for v in side if v] for side in values]
-
-
-def shares(total: Factor, factors: Sequence[Factor]) -> dict[str, float] | None:
-    """Percent of the log ratio per factor; None unless the ratio's interval excludes 1 and all have one sign."""
-    logs = {f.name: math.log(f.ratio) for f in factors}
-    if len(logs) < 2 or not excludes_one(total):
-        return None
-    if any(v * math.log(total.ratio) < 0 for v in logs.values()):
-        return None
-    return {name: 100 * v / math.log(total.ratio) for name, v in logs.items()}
 
 
 def geometric(name: str, ratios: Sequence[float]) -> Factor:

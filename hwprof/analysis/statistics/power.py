@@ -21,13 +21,13 @@ def of_size(n: int, k: int, tests: float = 1) -> float | None:
     df = n - 2 - k
     if df < 1:
         return None
-    reach = _noncentrality(df, tests)
+    reach = noncentrality(df, tests)
     return reach / math.sqrt(df + reach * reach)
 
 
 def of_clusters(se: float, clusters: int, tests: float = 1) -> float | None:
     """As `of_size`, where atanh(r) has the standard error `se` between clusters and is tested by t(clusters - 1)."""
-    return math.tanh(_noncentrality(clusters - 1, tests) * se) if clusters > 1 else None
+    return math.tanh(noncentrality(clusters - 1, tests) * se) if clusters > 1 else None
 
 
 def planned_se(n: int, k: int, clusters: int, alike: float) -> float | None:
@@ -59,7 +59,7 @@ def of_family(tested: Sequence[Partial], tests: float | None = None) -> float | 
     return sorted(found)[len(found) // 2] if found else None
 
 
-def _noncentrality(df: int, tests: float) -> float:
+def noncentrality(df: float, tests: float) -> float:
     """Of the t that exceeds the two-sided critical value with power POWER."""
     critical = float(special.stdtrit(df, 1 - LEVEL / tests / 2))
     return float(special.nctdtrinc(df, 1 - POWER, critical))

@@ -15,8 +15,9 @@ from hwprof.collectors.perf.kinds import CoreKind
 from hwprof.collectors.perf.names import ALIASES, CACHE, CLOCKS, HARDWARE, KERNEL_ONLY, SOFTWARE
 from hwprof.collectors.perf.syntax import split, split_modifiers
 from hwprof.collectors.perf.sysfs import Pmu
-from hwprof.collectors.perf.tables import CANONICAL
+from hwprof.collectors.perf.tables import CANONICAL, NO_FORMULAS
 from hwprof.collectors.protocol import Unavailable
+from hwprof.collectors.vocabulary import LEVEL1, SLOTS
 from hwprof.errors import UnknownEvent, UsageError
 from hwprof.records import Origin
 
@@ -26,7 +27,6 @@ Kind = Literal["core", "software", "other"]
 _RAW = re.compile(r"r[0-9a-fA-F]{1,16}")
 # Intel's PERF_METRICS (Ice Lake and later): slots by what became of them, in configs of the PMU that has `slots`. The
 # kernel opens them only in a group that `slots` leads (intel_pmu_hw_config in arch/x86/events/intel/core.c).
-_SLOTS = "slots"
 _SHARES_OF_SLOTS = frozenset(range(0x8000, 0x8800, 0x100))
 TRACING = ("sys/kernel/tracing", "sys/kernel/debug/tracing")
 
@@ -100,12 +100,26 @@ class Parser:
     def _unit(self, item: str) -> list[tuple[Event, ...]]:
         if item == "auto":
             return [self.events(name) for name in self.catalog.auto]
+        if item == "topdown":
+            return self._topdown()
         if item.startswith("{"):
             inner, brace, modifiers = item[1:].rpartition("}")
             if not brace or (modifiers and not modifiers.startswith(":")):
                 raise UsageError(f"'{item}' is no group", "write {a,b} or {a,b}:u")
             return [tuple(event for name in split(inner) for event in self.events(name + modifiers))]
         return [self.events(item)]
+
+    def _topdown(self) -> list[tuple[Event, ...]]:
+        """The shares of the slots where a PMU has them, else the events that the table's formulas need."""
+        if any(pmu.event_terms(name) is not None for pmu in self.catalog.core_pmus for name in LEVEL1.values()):
+            return [self.events(name) for name in LEVEL1.values()]
+        table = self.catalog.table
+        names = dict.fromkeys(name for formulas in (table.topdown if table else ()) for name in formulas.events)
+        if names:
+            return [self.events(name) for name in names]
+        why = (table.no_topdown or NO_FORMULAS) if table else "its cores have no table, or are of several kinds"
+        refused = Unavailable(f"not on {self.catalog.table_name}: {why}")
+        return [(Event("topdown", "core", source="perf:topdown", refused=refused, origin=self.catalog.origin),)]
 
     def event(self, name: str) -> Event:
         """One event by its name; where there are several kinds of core, that of the first."""
@@ -264,9 +278,9 @@ class Parser:
     def _leader(self, event: Event) -> Event | None:
         """What must lead the group of an event, in the same modes and on the same kind of core."""
         pmu = next((p for p in self.catalog.core_pmus if p.type == event.type), None)
-        if event.config not in _SHARES_OF_SLOTS or pmu is None or pmu.event_terms(_SLOTS) is None:
+        if event.config not in _SHARES_OF_SLOTS or pmu is None or pmu.event_terms(SLOTS) is None:
             return None
-        name = f"{_SLOTS}:{event.modifiers}" if event.modifiers else _SLOTS
+        name = f"{SLOTS}:{event.modifiers}" if event.modifiers else SLOTS
         return self.event(f"{name}@{pmu.name}" if self.catalog.hybrid else name)
 
     def _tracepoint(self, base: str) -> Event:

@@ -13,9 +13,11 @@ from typing import Any
 
 from hwprof.collectors.perf.abi import Type
 from hwprof.collectors.perf.names import CACHE, HARDWARE
+from hwprof.collectors.perf.slots import SlotFormulas, parse_formulas
 from hwprof.collectors.review import CpuBounds
 from hwprof.errors import HwprofError
 
+NO_FORMULAS = "its table has no formulas for the slots"
 TABLES = Path(__file__).resolve().parents[2] / "configs" / "cpus"
 
 # Names that mean the same on every CPU that has them. A CPU's table says by which code, or why it has none.
@@ -71,7 +73,8 @@ class CpuTable:
     """One file of configs/cpus. `generic`: what a generic name means on this CPU, or `absent: reason`.
 
     `max_ipc`: instructions that can retire in a cycle. `at_most`: pairs of events of one meaning, a part and its whole.
-    `cycles`: raw codes that count nothing but cycles, under whatever name: time in another unit.
+    `cycles`: raw codes that count nothing but cycles, under whatever name: time in another unit. `topdown`: what its
+    events make of the slots; `no_topdown`: why that is not to be had.
     """
 
     name: str
@@ -88,6 +91,8 @@ class CpuTable:
     absent: Mapping[str, str] = field(default_factory=dict)
     vendor: Mapping[str, int] = field(default_factory=dict)
     cycles: tuple[int, ...] = ()
+    topdown: tuple[SlotFormulas, ...] = ()
+    no_topdown: str = ""
 
     def matches(self, cpu: str, pmu: str = "", stepping: str = "") -> bool:
         """Whether the table is for a core with this id, whose PMU has this name.
@@ -105,7 +110,7 @@ class CpuTable:
 
 _KEYS = {
     "name", "verified", "match", "sources", "counters", "max_ipc", "at_most", "quirks", "auto", "generic", "events",
-    "absent", "vendor", "cycles",
+    "absent", "vendor", "cycles", "topdown",
 }  # fmt: skip
 _EVENT_KEYS = {"type", "code", "config", "config1", "meaning", "caveat", "unit"}
 _TYPES = {"hardware": Type.HARDWARE, "cache": Type.HW_CACHE, "raw": Type.RAW}
@@ -145,9 +150,20 @@ def parse_table(text: str, source: str, unreadable: dict[str, str] | None = None
             absent=absent,
             vendor=data.get("vendor", {}),
             cycles=tuple(int(code) for code in data.get("cycles", ())),
+            **_topdown(data.get("topdown", ""), {"cycles", *data.get("vendor", ())}),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise HwprofError(f"{source}: {error}", "compare it with the other tables of hwprof/configs/cpus") from error
+
+
+def _topdown(entry: str | Sequence[Mapping[str, Any]], own: set[str]) -> dict[str, Any]:
+    """Formulas over events of this table, or the reason for which there are none."""
+    if isinstance(entry, str):
+        return {"no_topdown": entry}
+    found = tuple(parse_formulas(one) for one in entry)
+    if unknown := {name for formulas in found for name in formulas.events} - own:
+        raise ValueError(f"topdown: {', '.join(sorted(unknown))}: no event of this table")
+    return {"topdown": found}
 
 
 def _pairs(pairs: Sequence[Sequence[str]], own: set[str]) -> tuple[tuple[str, str], ...]:
@@ -234,6 +250,19 @@ def bounds_of(machine: Mapping[str, Any]) -> CpuBounds:
     widest = max((table and table.max_ipc) or CpuBounds().max_ipc for table in found)
     pairs = [frozenset(table.at_most) if table else frozenset() for table in found]
     return CpuBounds(widest, frozenset.intersection(*pairs))
+
+
+def slot_formulas(machine: Mapping[str, Any]) -> SlotFormulas | str:
+    """What the cores of a machine make of their slots, by its hardware facts; else why that is not to be had."""
+    known = machine.get("ids", ())
+    if machine.get("kinds") or len(known) != 1:
+        return "cores of several kinds, or of an unknown one"
+    cpu, stepping = table_id(known[0])
+    table = find_table(cpu, stepping=stepping, lenient=True)
+    if table is None:
+        return f"no event table for {known[0]}"
+    found = next((formulas for formulas in table.topdown if formulas.fits(known[0])), None)
+    return found or f"not on {table.name}: {table.no_topdown or NO_FORMULAS}"
 
 
 def table_id(known: str) -> tuple[str, str]:

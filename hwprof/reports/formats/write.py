@@ -43,7 +43,7 @@ def write_html(material: Material, folder: Path) -> str:
 def write_markdown(material: Material, folder: Path, figures: Figures) -> str:
     """report.md, its figures, and the data of each."""
     report = detail.extend(material.report)
-    slots = topdown.table(material.frame)
+    slots = topdown.table(material.frame, material.machines)
     if slots.rows:
         report = dataclasses.replace(report, tables=(*report.tables, slots))
     drawn = [(f.title, f"{f.key}.svg", f.note) for f in figures.wait()]

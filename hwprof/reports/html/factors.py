@@ -13,6 +13,7 @@ from hwprof.analysis.explain.every_pair import PairFactors
 from hwprof.analysis.explain.explanation import Explanation
 from hwprof.analysis.explain.wording import name_of
 from hwprof.analysis.factors.identity import Factor
+from hwprof.analysis.units import WITHIN
 from hwprof.reports.html.model import Figure
 from hwprof.reports.html.svg import LETTER, Svg, axis
 from hwprof.reports.tables import Table
@@ -22,8 +23,9 @@ NOTE = (
     "A factor above 1 speeds the first one up; the factors multiply to the ratio of the speed (observer: bare against "
     "counted windows, noise and all; tail: slow outliers, median against mean). The speed is FPS. Where a "
     "run is disturbed it is by CPU time per frame (one thread) or throughput. Means of logarithms, "
-    "95 % intervals by the paired t over sets measured side by side, else by Welch's t between rounds (none: one "
-    "round). Factors that can't be told apart are one, with a name that "
+    "95 % intervals by the paired t over sets measured side by side, else by t over sessions, else by Welch's t over "
+    f"the rounds {WITHIN} (none: one round). Those of the factors of a pair hold together. Factors that are not "
+    "separable are one, with a name that "
     "says so. These are parts: words of cause are for reruns (hwprof explain A B --intervene)."
 )
 
@@ -97,7 +99,7 @@ def waterfall(pair: PairFactors, key: str, headline: str = "") -> Figure:
     if found.conflict:
         claim = f"{fast} and {slow} are not ranked{how}: slices and bare stretches contradict each other"
     title = f"{claim}, in factors: {pair.case}{mark}"
-    merged = f"Not told apart: {found.merged}." if found.merged else ""
+    merged = f"Not separable: {found.merged}." if found.merged else ""
     note = " ".join(part for part in (headline and f"{headline}.", merged) if part)
     return Figure(key, title, draw.render(), ("factor", "ratio", "low", "high"), rows, note)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
@@ -56,6 +57,7 @@ class Material:
     identities: Mapping[str, Identity] = field(default_factory=dict)  # uid of a native run -> its factors
     pairs: Sequence[PairFactors] = ()  # every two frameworks in factors
     explanations: Sequence[tuple[PairFactors, Explanation]] = ()  # of those pairs that are drawn
+    machines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # hardware facts by machine_id
 
     @property
     def variants(self) -> list[str]:
@@ -90,7 +92,8 @@ def gather(
         frame = background.frame()
     labelled = strata.label(frame)
     timelines = [results.find(uid) for uid in median_runs(labelled)[:TIMELINES]]
-    placements, unplaced = roofline.place_cases(frame, roofline.roofs(results.ceilings(), results.machines()))
+    machines = results.machines()
+    placements, unplaced = roofline.place_cases(frame, roofline.roofs(results.ceilings(), machines))
     names = dict(zip(labelled["run"].astype(str), labelled[VARIANT].astype(str), strict=True))
     source = Source(results, loaded={r.uid: r for r in runs})
     pairs = every_pair.decompose_pairs(source, names, identities)
@@ -111,6 +114,7 @@ def gather(
         identities,
         pairs,
         explanations,
+        machines,
     )
 
 

@@ -174,13 +174,13 @@ def _factors(material: Material) -> Section:
 
 def _hardware(material: Material) -> Section:
     figures, absent = [], []
-    slots = bars(material.frame)
+    slots = bars(material.frame, material.machines)
     if slots:
         figures.append(hardware.topdown(slots, "topdown"))
     else:
         absent.append(
             "No top-down bars: no run counted the four slots of level 1 (retiring, bad speculation, front end, "
-            "back end)."
+            "back end; -e topdown)."
         )
     roofs = list({id(roof): roof for _, roof in material.placements}.values())
     for number, roof in enumerate(roofs):

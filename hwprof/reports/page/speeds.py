@@ -11,6 +11,7 @@ import pandas as pd
 from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 from hwprof.analysis.estimator import Estimator, EstimatorChoice, choose, is_disturbed
 from hwprof.analysis.speeds import ALONE, CaseRatio, case_ratio, groups, speed_of
+from hwprof.analysis.units import WITHIN
 from hwprof.reports.page.words import interval, number
 from hwprof.reports.tables import Table
 
@@ -19,14 +20,17 @@ FIGURES = ("FPS", "95 %", "frames/s", "CPU ms/frame", "waits", "of the fastest",
 SHORT = {Estimator.CPU_TIME: "CPU time"}
 NOTE = (
     "FPS = batch / median latency after one 3-sigma pass, geometric mean over rounds, with the 95 % t interval between "
-    "rounds; frames/s = frames / elapsed; CPU time of all threads; waits: share of the time in the run queue. Of the "
-    "fastest: ratio of speeds with its 95 % interval over sets, in which both were measured side by side in slices "
-    "(~: not side by side, from rounds one after the other). * faster than all others of its case: every interval "
-    "excludes 1. off: rounds in which FPS differs from the throughput by more than 10 %, or others took more than 10 % "
-    "of the time, so that it ranks nothing."
+    f"rounds, {WITHIN}; frames/s = frames / elapsed; CPU time of all threads; waits: share of the time in the run "
+    "queue. Of the fastest: ratio of speeds with its 95 % interval over sets, in which both were measured side by side "
+    f"in slices (~: not side by side, from rounds one after the other, {WITHIN}). * faster than all others of its "
+    "case: every interval excludes 1. off: rounds in which FPS differs from the throughput by more than 10 %, or "
+    "others took more than 10 % of the time, so that it ranks nothing."
 )
 CONFLICT = " Slices and bare stretches disagree where both ratios are shown: nothing is ranked there."
-SESSIONS = " Several sessions or experiments are no rounds of one: the interval is between their means."
+SESSIONS = (
+    " Several sessions or experiments are no rounds of one: an interval is between their means, of both sides in pairs "
+    "where both were measured in them. Where one side has a single session, a ratio (~) is of the last one's rounds."
+)
 EMULATED = " EMULATED: an emulator's time, no machine's speed."
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.explain.explanation import Explanation, Intervention
-from hwprof.analysis.explain.wording import CAUSES, Summary, name_of
+from hwprof.analysis.explain.wording import CAUSES, Summary, name_of, reach
 from hwprof.analysis.factors import clues as factors_clues
 from hwprof.analysis.factors.identity import Factor
-from hwprof.analysis.factors.ratio import excludes_one
+from hwprof.analysis.factors.ratio import Decomposition, Weight, excludes_one
+from hwprof.analysis.units import ROUNDS, WITHIN
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import to_json
 from hwprof.speed import Speed
@@ -50,19 +51,13 @@ def pair_text(e: Explanation, columns: int = 100) -> str:
     d = e.decomposition
     lines = [e.context, *textwrap.wrap(e.headline, columns), ""]
     lines.append(f"  {e.a.label} over {e.b.label}; above 1: {e.a.label} is faster by it")
-    shares = d.shares or {}
-    for f in d.factors:
-        share = f"  {shares[f.name]:.0f} % of it" if f.name in shares else ""
-        lines.append(f"  {_bar(f)}  {name_of(f.name)}{_values(f.name, e)}{share}")
+    lines += [f"  {_bar(f)}  {name_of(f.name)}{_values(f.name, e)}{shown(d, f)}" for f in d.factors]
     if len(d.factors) > 1 and d.throughput is not None:
         lines.append(f"  {_bar(d.throughput)}  = throughput while counting")
-    lines += [f"  {_bar(f)}  {name_of(f.name)}" for f in (d.observer, d.tail) if f is not None]
+    lines += [f"  {_bar(f)}  {name_of(f.name)}{shown(d, f)}" for f in (d.observer, d.tail) if f is not None]
     lines.append(f"  {_bar(d.whole)}  = {_whole(d.choice.estimator)}")
     lines += [f"  {side.label}: {_speeds(members)}" for side, members in zip((e.a, e.b), d.speeds, strict=True)]
-    how = "paired t over sets" if d.sets else "paired t over rounds" if d.paired else "Welch's t over rounds"
-    interval = f"95 % by {how}, {d.rounds[0]} and {d.rounds[1]}" if min(d.rounds) > 1 else "no intervals"
-    interval += "; measured side by side" if d.sets else "; not measured side by side"
-    lines += _wrap(interval + (f"; not told apart: {d.merged}" if d.merged else "") + ".", columns, "  ")
+    lines += _wrap(how(d) + (f"; not separable: {d.merged}" if d.merged else "") + ".", columns, "  ")
     clues = sorted(e.clues, key=lambda c: ORDER.index(c.factor))
     for factor in dict.fromkeys(c.factor for c in clues):
         lines += ["", f"  Behind {name_of(factor)} (observed, not shown to be the cause)"]
@@ -77,6 +72,27 @@ def pair_text(e: Explanation, columns: int = 100) -> str:
     return "\n".join(lines)
 
 
+def how(d: Decomposition) -> str:
+    """What the intervals are made of."""
+    if min(d.units) < 2:
+        text = "no intervals"
+    else:
+        by = "paired t" if d.paired else "Welch's t"
+        text = f"95 % (of all factors together) by {by} over {d.over}, {d.units[0]} and {d.units[1]}"
+        text += f", {WITHIN}" if d.over == ROUNDS else ""
+    return text + ("; measured side by side" if d.sets else "; not measured side by side")
+
+
+def shown(d: Decomposition, factor: Factor) -> str:
+    """What the rounds show of a factor; "" without an interval, and where nothing varies or it is the whole ratio."""
+    part = d.parts[factor.name]
+    hidden = part.weight is Weight.HIDDEN
+    if part.least is None or len(d.terms) < 2 or (hidden and part.least <= 1):
+        return ""
+    below = f" below {reach(part.least)}" if hidden else ""
+    return f": {part.weight}{below}"
+
+
 def intervention(done: Intervention, e: Explanation, columns: int) -> list[str]:
     """The result of a rerun: the only text that names a cause."""
     lines = [f"  Rerun with {CAUSES[done.kind]} changed"]
@@ -86,7 +102,7 @@ def intervention(done: Intervention, e: Explanation, columns: int) -> list[str]:
     lines += [f"    {_bar(f)}  {name_of(f.name)}" for f in done.chain]
     lines.append(f"    {_bar(done.before.whole)}  = {_whole(done.before.choice.estimator)}")
     if done.rerun.merged:
-        lines += _wrap(f"not told apart: {done.rerun.merged}.", columns, "    ")
+        lines += _wrap(f"not separable: {done.rerun.merged}.", columns, "    ")
     return lines
 
 
@@ -214,8 +230,9 @@ def _plain(e: Explanation) -> dict[str, Any]:
         "differs": list(e.differs),
         "headline": e.headline,
         "level": d.level,
-        "factors": [_factor(f) for f in d.factors],
-        **{n: None if (f := getattr(d, n)) is None else _factor(f) for n in ("throughput", "observer", "tail")},
+        "factors": [_term(d, f) for f in d.factors],
+        "throughput": None if d.throughput is None else _factor(d.throughput),
+        **{n: None if (f := getattr(d, n)) is None else _term(d, f) for n in ("observer", "tail")},
         "estimator": d.choice.estimator.value,
         "why": d.choice.why,
         "ratio": _factor(d.whole),
@@ -223,7 +240,8 @@ def _plain(e: Explanation) -> dict[str, Any]:
         "conflict": d.conflict,
         "decided": d.decided,
         "speeds": {name: speeds(members) for name, members in zip("ab", d.speeds, strict=True)},
-        "shares": None if d.shares is None else dict(d.shares),
+        "over": d.over,
+        "units": list(d.units),
         "merged": d.merged,
         "paired": d.paired,
         "rounds": list(d.rounds),
@@ -252,3 +270,9 @@ def _plain(e: Explanation) -> dict[str, Any]:
 
 def _factor(f: Factor) -> dict[str, Any]:
     return {"name": f.name, "ratio": f.ratio, "low": f.low, "high": f.high, "log": math.log(f.ratio)}
+
+
+def _term(d: Decomposition, f: Factor) -> dict[str, Any]:
+    """One factor, with what the rounds show of it: a word, and the smallest ratio that would be found."""
+    part = d.parts[f.name]
+    return {**_factor(f), "shown": part.weight.value if part.least is not None else None, "least": part.least}

@@ -91,7 +91,7 @@ def test_the_three_speeds_of_each_side_stand_together() -> None:
 
 def test_a_quiet_pair_in_sets_is_compared_by_fps_as_ever() -> None:
     found = of(sliced("pqrs"), sliced("pqrs", work=2.5e8))
-    assert re.fullmatch(r"a is x2\.50 \[.*\] as fast as b: instructions per frame x2\.50", found.headline)
+    assert re.fullmatch(r"a is x2\.50 \[.*\] as fast as b: mainly instructions per frame x2\.50", found.headline)
     assert found.notes == ()
     (data,) = report.document([found], None)["explanations"]
     assert (data["estimator"], data["sets"], data["omitted"], data["conflict"]) == ("FPS", 4, [0, 0], False)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hwprof.analysis.factors.cycles import top_down
 from hwprof.analysis.factors.evidence import collect
 from hwprof.records import Reading, Role, Run, Series, Shape, Window
 from hwprof.reports.terminal import run as report
@@ -51,3 +52,30 @@ def test_a_gauge_between_slices_is_of_whoever_ran_then() -> None:
     found = collect([dataclasses.replace(run, windows=(*run.windows[:2], stretch))])
     assert found is not None
     assert found.series["cpu-frequency"] == (2e9, 2e9)
+
+
+DISPATCH = {  # per frame, of 6 slots in each of 1e8 / 1.5 cycles
+    "ex_ret_ops": 2e8,
+    "de_src_op_disp_all": 2.4e8,
+    "de_no_dispatch_per_slot_no_ops_from_frontend": 0.6e8,
+    "de_no_dispatch_per_slot_backend_stalls": 1e8,
+    "de_no_dispatch_per_slot_smt_contention": 0.0,
+}
+
+
+def test_slots_by_the_formulas_of_the_machines_table() -> None:
+    zen4 = {"label": "m", "ids": ["AuthenticAMD-25-97-2"]}
+    found = collect([planted(metrics=DISPATCH, machine=zen4)])
+    assert found is not None
+    top = top_down(found)
+    assert top is not None
+    assert (top.retiring, top.bad_speculation, top.frontend, top.backend) == pytest.approx((0.5, 0.1, 0.15, 0.25))
+    assert top.caution == ""
+    unknown = collect([planted(metrics=DISPATCH)])
+    assert unknown is not None
+    assert top_down(unknown) is None
+    wrong = collect([planted(metrics={**DISPATCH, "ex_ret_ops": 3e8, "de_src_op_disp_all": 3.4e8}, machine=zen4)])
+    assert wrong is not None
+    top = top_down(wrong)
+    assert top is not None
+    assert top.caution == "SUSPECT: the parts add up to 125% of the slots"

@@ -66,14 +66,14 @@ def test_fps_is_throughput_times_observer_times_tail() -> None:
         (3, {"origin": Origin.EMULATED}, "rate"),
     ],
 )
-def test_what_can_not_be_told_apart_is_one_factor_and_said_so(kept: int, change: dict[str, Any], level: str) -> None:
+def test_what_is_not_separable_is_one_factor_and_said_so(kept: int, change: dict[str, Any], level: str) -> None:
     run = run_of()
     clock, *counts = run.windows[1].readings[:kept]
     readings = (clock, *(dataclasses.replace(r, **change) for r in counts))
     found = identity_of(dataclasses.replace(run, windows=(run.windows[0], with_readings(run.windows[1], readings))))
     assert found.level == level
     assert product(found) == pytest.approx(20, rel=1e-12)
-    assert "can't be told" in identity.merge_reason(level, "both modes")
+    assert "separable" in identity.merge_reason(level, "both modes")
 
 
 def test_cycles_of_one_domain_never_meet_instructions_of_another() -> None:

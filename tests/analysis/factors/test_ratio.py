@@ -1,4 +1,4 @@
-"""Planted factors come back, logs add up, what can't be told apart is one factor and said so."""
+"""Planted factors come back, logs add up, what is not separable is one factor and said so."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import pytest
+from scipy import stats
 
 from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.explain.explain import rounds
@@ -88,15 +89,69 @@ def test_where_threads_may_spin_three_factors_are_one() -> None:
     assert "spin" in found.merged
 
 
-def test_percentages_need_one_sign_and_a_decided_ratio() -> None:
-    agreeing = both(PLANTED, {})
-    assert agreeing.shares is not None
-    assert sum(agreeing.shares.values()) == pytest.approx(100)
-    opposed = both({**PLANTED, "work": 2e8}, {})
-    assert opposed.shares is None
-    undecided = both({"work": 1.001e8, "wobble": 0.2}, {"wobble": 0.2})
-    assert undecided.shares is None
+def weights(found: ratio.Decomposition) -> dict[str, str]:
+    return {name: part.weight.value for name, part in found.parts.items()}
+
+
+def test_a_factor_is_mainly_the_reason_only_where_it_is_shown_to_be_more_than_half() -> None:
+    one = both({"clock": 2.6e9, "wobble": 0.02}, {"wobble": 0.02})
+    assert weights(one)["clock"] == "mainly"
+    assert weights(one)["work"] == "not distinguishable"
+    two = both({"clock": 2.2e9, "ipc": 1.65}, {})
+    assert (weights(two)["clock"], weights(two)["ipc"]) == ("partly", "partly")
+    opposed = both({"clock": 2.2e9, "ipc": 1.2}, {})
+    assert (weights(opposed)["clock"], weights(opposed)["ipc"]) == ("partly", "mainly")
+    undecided = both({"clock": 2.02e9, "wobble": 0.2}, {"wobble": 0.2})
     assert not undecided.decided
+    assert weights(undecided)["clock"] == "partly"
+
+
+def test_the_intervals_of_all_terms_hold_together() -> None:
+    """Six of them, each at 1 - .05 / 6; Welch's t of the logs."""
+    found = both({"work": 0.9e8, "wobble": 0.02}, {"wobble": 0.03})
+    work = next(f for f in found.factors if f.name == "work")
+    logs = [[-w * (i - 1.5) for i in range(4)] for w in (0.02, 0.03)]
+    expected = stats.ttest_ind(*logs, equal_var=False).confidence_interval(1 - 0.05 / 6)
+    assert work.low is not None
+    assert work.high is not None
+    assert math.log(work.low) + math.log(0.9) == pytest.approx(expected.low, abs=1e-6)
+    assert math.log(work.high) + math.log(0.9) == pytest.approx(expected.high, abs=1e-6)
+    alone = stats.ttest_ind(*logs, equal_var=False).confidence_interval(0.95)
+    assert found.whole.high is not None
+    assert math.log(found.whole.high) + math.log(0.9) == pytest.approx(alone.high, abs=1e-6)
+
+
+def of_sessions(work: float, *sessions: tuple[str, float]) -> list[Identity]:
+    """Two rounds of 1 % in each session; `sessions`: name and what its noise multiplies the clock by."""
+    runs = [
+        planted(round=2 * i + r, clock=2e9 * times, work=work * (1 + 0.01 * r), facts={"session": {"id": name}})
+        for i, (name, times) in enumerate(sessions)
+        for r in range(2)
+    ]
+    return rounds(runs)
+
+
+def test_rounds_of_several_sessions_are_averaged_in_each() -> None:
+    noises = (("s1", 1.0), ("s2", 1.1), ("s3", 0.95))
+    a, b = of_sessions(1e8, *noises), of_sessions(2e8, *noises)
+    paired = ratio.decompose(a, b)
+    assert (paired.over, paired.paired, paired.units, paired.rounds) == ("sessions", True, (3, 3), (6, 6))
+    assert paired.whole.low == pytest.approx(2.0, rel=1e-6)  # what a session does to both cancels
+    own = ratio.decompose(a, of_sessions(2e8, *((name + "'", times) for name, times in noises)))
+    assert (own.over, own.paired, own.units) == ("sessions", False, (3, 3))
+    assert own.whole.low is not None
+    assert own.whole.low < 1.8
+    assert abs(logs(own) - math.log(own.whole.ratio)) < 1e-9
+
+
+def test_one_session_of_a_side_leaves_the_rounds_of_a_common_one() -> None:
+    a = of_sessions(1e8, ("s1", 1.0), ("s2", 1.1))
+    found = ratio.decompose(a, of_sessions(2e8, ("s2", 1.1)))
+    assert (found.over, found.units, found.omitted) == ("rounds", (2, 2), (2, 0))
+    assert found.whole.ratio == pytest.approx(2.0, rel=1e-6)
+    apart = ratio.decompose(a, of_sessions(2e8, ("s3", 1.0)))
+    assert (apart.over, apart.omitted) == ("rounds", (2, 0))
+    assert ratio.is_faster(a, of_sessions(1.05e8, ("s3", 1.0)))
 
 
 def test_pairing_takes_a_shared_drift_out_of_the_interval() -> None:
@@ -111,7 +166,6 @@ def test_pairing_takes_a_shared_drift_out_of_the_interval() -> None:
 def test_one_round_has_no_interval_and_no_rounds_is_an_error() -> None:
     found = ratio.decompose(rounds([planted()]), rounds([planted(work=2e8)]))
     assert found.whole.low is None
-    assert found.shares is None
     with pytest.raises(ValueError, match="rounds"):
         ratio.decompose([], rounds([planted()]))
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hwprof.analysis import speeds
+from hwprof.analysis.units import WITHIN
 from hwprof.records import Run
 from hwprof.reports.page.speeds import CONFLICT, speed_table
 from hwprof.reports.tables import Table
@@ -64,3 +65,8 @@ def test_on_an_emulated_machine_nothing_is_the_fastest(tmp_path: Path) -> None:
     found = table(tmp_path, *(replace(r, host_state={**r.host_state, "emulated": "qemu-tcg"}) for r in runs))
     assert column(found, "framework") == ["a", "b"]
     assert all(cell.endswith("EMULATED") for cell in column(found, "FPS"))
+
+
+def test_intervals_over_rounds_are_said_to_be_of_this_session(tmp_path: Path) -> None:
+    found = table(tmp_path, make_run("a", fps=40.0), make_run("b", fps=20.0))
+    assert found.note.count(WITHIN) == 2

@@ -34,8 +34,8 @@ def marked(run: Run, **change: object) -> Run:
 
 def bars(path: Path, runs: Sequence[Run]) -> list[Bar]:
     with Results.open(stored(path, runs)) as results:
-        frame = gather.gather(results).frame
-        return topdown.bars(frame)
+        found = gather.gather(results)
+        return topdown.bars(found.frame, found.machines)
 
 
 def test_a_board_and_a_machine_are_two_bars_and_the_boards_says_emulated(tmp_path: Path) -> None:
@@ -104,3 +104,39 @@ def test_the_marks_reach_page_and_markdown(tmp_path: Path) -> None:
         write.write(material, tmp_path, ["markdown"], figures)
     (row,) = (line for line in (tmp_path / "report.md").read_text().splitlines() if "40.0%" in line)
     assert row.endswith("EMULATED |")
+
+
+ZEN4 = {"label": "a Zen 4", "cpus": 1, "ids": ["AuthenticAMD-25-97-2"]}
+DISPATCH = {  # of 6 slots a cycle
+    "cycles": 1e6,
+    "ex_ret_ops": 3e6,
+    "de_src_op_disp_all": 3.6e6,
+    "de_no_dispatch_per_slot_no_ops_from_frontend": 0.9e6,
+    "de_no_dispatch_per_slot_backend_stalls": 1.2e6,
+    "de_no_dispatch_per_slot_smt_contention": 0.3e6,
+}
+
+
+def test_the_formulas_of_a_table_make_a_bar_beside_one_of_counted_slots(tmp_path: Path) -> None:
+    runs = [make_run(metrics=SLOTS), make_run(metrics=DISPATCH, machine=ZEN4)]
+    counted, derived = bars(tmp_path / "r.db", runs)
+    assert counted.shares == pytest.approx((0.4, 0.1, 0.2, 0.3))
+    assert derived.shares == pytest.approx([part / 5.7 for part in (3.0, 0.6, 0.9, 1.2)])
+    assert derived.marks == ("5% of the slots went to the core's other thread",)
+    assert "a Zen 4" in derived.name
+
+
+def test_a_bar_whose_parts_do_not_add_up_is_suspect(tmp_path: Path) -> None:
+    wrong = {**DISPATCH, "de_no_dispatch_per_slot_backend_stalls": 2.4e6}
+    (found,) = bars(tmp_path / "r.db", [make_run(metrics=wrong, machine=ZEN4)])
+    assert found.marks[0] == "SUSPECT: the parts add up to 120% of the slots"
+    (counted,) = bars(tmp_path / "s.db", [make_run(metrics={**SLOTS, "slots": 2e7})])
+    assert counted.marks == ("SUSPECT: the parts add up to 50% of the slots",)
+    (alright,) = bars(tmp_path / "t.db", [make_run(metrics={**SLOTS, "slots": 1e7})])
+    assert alright.marks == ()
+
+
+def test_a_lacking_event_leaves_no_bar(tmp_path: Path) -> None:
+    lacking = {name: value for name, value in DISPATCH.items() if name != "ex_ret_ops"}
+    assert not bars(tmp_path / "r.db", [make_run(metrics=lacking, machine=ZEN4)])
+    assert not bars(tmp_path / "s.db", [make_run(metrics=DISPATCH, machine={"label": "other", "cpus": 1})])
