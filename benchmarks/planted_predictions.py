@@ -74,10 +74,10 @@ def outside(rng: np.random.Generator, draws: int) -> Row:
     return Row("predict, outside of what was measured: with an interval", bounded, 0.0, 0.0)
 
 
-def assessed(rng: np.random.Generator, networks: int, effect: float, metrics: int = 12) -> models.Assessment:
+def assessed(rng: np.random.Generator, networks: int, effect: float, metrics: int = 8) -> models.Assessment:
     """A report's model of three frameworks with metrics that grow with the size, of which the first may matter."""
     size = rng.normal(18, 1.2, networks)
-    own = {f"metric{i}": rng.normal(0, 0.5, networks) for i in range(metrics)}
+    own = {f"metric{i}": rng.normal(0, 1.0, networks) for i in range(metrics)}
     made = {name: size[:, None] + v[:, None] - 5 + rng.normal(0, 0.1, (networks, 3)) for name, v in own.items()}
     speed = 20 - size - effect * own["metric0"] + rng.normal(0, 0.2, networks)
     both = speed[:, None] + rng.normal(0, 0.3, 3) + rng.normal(0, 0.1, (networks, 3))
