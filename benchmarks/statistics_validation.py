@@ -10,7 +10,8 @@ before: missing and zero values, timers, cycles under other names, one wild netw
 may say a false sentence in at most one of twenty; where something drives, silence fails.
 
 Another is `hwprof compare` where sessions have noise of their own: of the same program, and of one that lost 8 %.
-The last are the factors that `hwprof explain` names (benchmarks/planted_factors.py).
+benchmarks/planted_factors.py has the factors that `hwprof explain` names, and benchmarks/planted_checks.py those of
+`bottlenecks`, `roofline`, `models`, `predict` and `tune`.
 
     python benchmarks/statistics_validation.py [--draws 300] [--seed 1] [--only WORDS]
 
@@ -41,9 +42,12 @@ from hwprof.analysis.statistics.partial import partial
 from hwprof.records import Case, Kind
 from hwprof.speed import Speed
 
-sys.path.append(str(Path(__file__).parent))  # last: what lies beside this file shadows nothing
+sys.path += map(str, Path(__file__).resolve().parents[:2])  # last: what lies beside this file shadows nothing
+import planted_checks
 import planted_factors
 import planted_reports as plants
+from promises import Row
+from promises import share as _share
 
 Floats = NDArray[np.float64]
 
@@ -64,22 +68,6 @@ class Draw:
     x: Floats
     y: Floats
     size: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One promise: `value` must lie within `low` and `high`; `se`: Monte-Carlo standard error, in its favour."""
-
-    what: str
-    value: float
-    low: float
-    high: float
-    se: float = 0.0
-
-    @property
-    def kept(self) -> bool:
-        """Within bounds, give or take two standard errors of the simulation."""
-        return self.low - 2 * self.se <= self.value <= self.high + 2 * self.se
 
 
 def _groups(rng: np.random.Generator, sd: float, *shape: int) -> Floats:
@@ -113,11 +101,6 @@ def sentences(frame: pd.DataFrame) -> set[str]:
     """The metrics of which a report says a sentence."""
     found = analyse.analyse(frame)
     return {one.metric.name for a in found for one in a.found}
-
-
-def _share(hits: list[bool]) -> tuple[float, float]:
-    value = float(np.mean(hits))
-    return value, float(np.sqrt(max(value * (1 - value), 0.25 / len(hits)) / len(hits)))
 
 
 def share_row(what: str, hits: list[bool], low: float, high: float) -> Row:
@@ -324,6 +307,7 @@ def validate(draws: int, seed: int = 1, only: str = "") -> Iterator[Row]:
         **{name: lambda rng, n=name: [false_sentences(rng, few, n)] for name in NULLS},  # type: ignore[misc]
         "comparisons": lambda rng: [row for how in sessions for row in comparisons(rng, draws, *how)],
         "explanations": lambda rng: [share_row(*one) for one in planted_factors.promises(rng, draws)],
+        **planted_checks.of(draws),
     }
     for number, (name, check) in enumerate(checks.items()):
         if only in name:

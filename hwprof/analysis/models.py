@@ -45,7 +45,10 @@ Extra = Mapping[tuple[str, int], Mapping[str, float]] | None
 
 @dataclass(frozen=True, slots=True)
 class Coefficient:
-    """An elasticity: the speed goes as predictor ^ value. Interval 95 %, by networks left out, t(N - 1)."""
+    """An elasticity: the speed goes as predictor ^ value. Interval by networks left out, t(N - 1).
+
+    95 % of MACs, of picked predictors the level that allows for the picking; NaN of what ridge has shrunk.
+    """
 
     name: str
     value: float
@@ -190,13 +193,15 @@ def _assess(stratum: Stratum, data: Data, notes: Sequence[str], choice: Estimato
     vif = inflation(picked)
     penalty = best_penalty(picked) if max(vif.values()) > COLLINEAR else 0.0
     if penalty:
-        notes.append(f"collinear predictors (VIF above {COLLINEAR:g}): ridge with penalty {penalty:g}")
+        notes.append(
+            f"collinear predictors (VIF above {COLLINEAR:g}): ridge with penalty {penalty:g}, which has no interval"
+        )
     p = compare_errors(plain, nested)
     return replace(
         base,
         candidates=data.names,
         chosen=chosen,
-        coefficients=coefficients(picked, vif, penalty),
+        coefficients=coefficients(picked, vif, penalty, len(data.names) - 1),
         base_error=rms(plain),
         error=rms(nested),
         p=p,
@@ -256,16 +261,21 @@ def verdict(base: float, error: float, p: float | None, chosen: Sequence[str]) -
     return "better than MACs alone on networks it has not seen"
 
 
-def coefficients(data: Data, vif: Mapping[str, float], penalty: float) -> tuple[Coefficient, ...]:
-    """Elasticities with intervals by networks left out."""
+def coefficients(data: Data, vif: Mapping[str, float], penalty: float, tried: int) -> tuple[Coefficient, ...]:
+    """Elasticities with intervals by networks left out. `tried`: predictors beside MACs that these were picked from.
+
+    Picked are those that fit best, so that 95 % of each would hold fewer than 95 % of theirs: the level is
+    1 - .05 x picked / tried (Benjamini and Yekutieli 2005).
+    """
     from scipy import stats
 
     model, errors = fit(data, penalty), jackknife(data, penalty)
-    t = float(stats.t.ppf(0.975, len(data.clusters) - 1))
-    return tuple(
-        Coefficient(name, float(b), float(b - t * e), float(b + t * e), vif[name])
-        for name, b, e in zip(data.names, model.coefficients, errors, strict=True)
-    )
+    found = []
+    for name, b, e in zip(data.names, model.coefficients, errors, strict=True):
+        level = LEVEL if name == BASE else LEVEL * (len(data.names) - 1) / tried
+        half = math.nan if penalty else float(e) * float(stats.t.ppf(1 - level / 2, len(data.clusters) - 1))
+        found.append(Coefficient(name, float(b), float(b) - half, float(b) + half, vif[name]))
+    return tuple(found)
 
 
 def mixed_model(data: Data) -> Mixed | None:

@@ -11,6 +11,9 @@ throughput where FPS is off (`estimator`).
 Bytes are the model's compulsory traffic: weights once per batch, inputs and outputs of convolutions and matrix products
 once. That is a lower bound, so that the intensity is an upper one. No counter gives the bytes of a process: misses lack
 what was prefetched, and the counters of a memory controller, which see it, count a whole socket.
+
+Ceilings have an interval: the lowest and the highest of at least six repetitions hold their median with 97 % (sign
+test). A case is called memory-bound, compute-bound or above the roof where the intervals allow nothing else.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from hwprof.analysis.speeds import SPEED_COLUMNS, groups, run_speed
 from hwprof.collectors.vocabulary import Name
 from hwprof.networks import traffic
 from hwprof.records import Ceiling
-from hwprof.speed import Speed
+from hwprof.speed import Interval, Speed, between_rounds
 
 ELEMENT = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
 UNITS = {"fp32": "op/s", "fp16": "op/s", "int8": "op/s", "bandwidth": "B/s", "latency": "s"}
@@ -38,8 +41,19 @@ MEMORY = "DRAM"
 # Miss event -> the level that answers it
 ANSWERED_BY: Mapping[str, str] = {Name.L1D_MISSES: "L2", Name.L2_MISSES: "L3", Name.LLC_MISSES: MEMORY}
 COMPULSORY = "compulsory traffic"
-ABOVE = 1.05
+ABOVE = 1.05  # sessions differ by some percent: within it a case is not above the roof
+SHARE = 0.95  # of their CPUs: with less, what measured the ceilings of caches and memory was disturbed
+REPETITIONS = 6  # the sign test has no 95 % below: 2 x .5^5 = 6.3 %
+COMPUTE, MEMORY_SIDE, UNDECIDED = "compute", "memory", "undecided"
+NEAR_RIDGE = "undecided: near the ridge, or the ceilings have no interval"
+ABOVE_THE_ROOF = (
+    "above the roof: an algorithm with fewer multiplications (Winograd), caches that hold more than assumed, or "
+    "ceilings measured on a busier machine"
+)
+ABOVE_UNSHOWN = "above the roof by its figure, which the intervals of its rounds and of the ceilings do not show"
 LOWERED = "others used its cores and lowered it: not ranked"
+
+Bounds = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +61,8 @@ class Roof:
     """Ceilings of one affinity (`cpus` empty: not recorded). `compute`: arithmetic -> op/s, the best instruction set.
 
     `bandwidth`: level -> B/s; `capacity`: level -> bytes, without DRAM; `share` of their time in which the program had
-    the CPUs; `latency`: level -> s; `kinds`: CPU -> kind of core, on a machine with several kinds.
+    the CPUs; `latency`: level -> s; `kinds`: CPU -> kind of core, on a machine with several kinds. `bounds`: arithmetic
+    or level of a bandwidth -> its interval, where it has one; a bandwidth of a disturbed calibration has no upper end.
     """
 
     machine: str
@@ -59,6 +74,7 @@ class Roof:
     share: float = 1.0
     latency: Mapping[str, float] = field(default_factory=dict)
     kinds: Mapping[int, int] = field(default_factory=dict)
+    bounds: Mapping[str, Bounds] = field(default_factory=dict)
 
     def kind(self, cpu: int) -> int | None:
         """Kind of a core; None: all are of one kind, or it is not known."""
@@ -74,7 +90,7 @@ class RooflinePoint:
     """A case. `rate`: frames per second, of CPU time where `by` is that; `fps`, `throughput`, `cpu_s`: None: not known.
 
     `taken`: share of its time that others took, 0: not known. `bytes`: per frame; `footprint`: bytes that a frame keeps
-    touching, which decides the level.
+    touching, which decides the level. `bounds`: of the rate, 95 % between rounds; None below two.
     """
 
     title: str
@@ -89,6 +105,7 @@ class RooflinePoint:
     throughput: float | None = None
     cpu_s: float | None = None
     taken: float = 0.0
+    bounds: Bounds | None = None
 
     @property
     def is_lowered(self) -> bool:
@@ -98,7 +115,10 @@ class RooflinePoint:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A point under a roof. `attainable` op/s = min(peak, intensity x bandwidth); `share` of it that was reached."""
+    """A point under a roof. `attainable` op/s = min(peak, intensity x bandwidth); `share` of it that was reached.
+
+    `bounds`: of the share; None where speed or ceilings have no interval.
+    """
 
     point: RooflinePoint
     performance: float
@@ -108,8 +128,9 @@ class Placement:
     bandwidth: float
     attainable: float
     share: float
-    side: str  # compute | memory
+    side: str  # compute | memory | undecided
     notes: tuple[str, ...] = ()
+    bounds: Bounds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +152,20 @@ def rate_estimator(threads: int, rounds: Sequence[Speed]) -> Estimator:
 
 def mean_rate(rounds: Sequence[Speed], estimator: Estimator) -> float | None:
     """Geometric mean over rounds of the speed by an estimator; None: not known."""
-    known = [math.log(v) for s in rounds if (v := value(s, estimator)) is not None and v > 0]
-    return math.exp(sum(known) / len(known)) if known else None
+    known = rates(rounds, estimator)
+    return statistics.geometric_mean(known) if known else None
+
+
+def rates(rounds: Sequence[Speed], estimator: Estimator) -> list[float]:
+    """Speed by an estimator of each round that has one."""
+    return [v for s in rounds if (v := value(s, estimator)) is not None and v > 0]
+
+
+def rate_bounds(rounds: Sequence[Speed], estimator: Estimator) -> Bounds | None:
+    """95 % interval between rounds; None below two of them."""
+    known = rates(rounds, estimator)
+    found = between_rounds(known) if known else Interval(math.nan, None, None)
+    return None if found.low is None or found.high is None else (found.low, found.high)
 
 
 def level_of(footprint: float | None, capacity: Mapping[str, int], bandwidth: Mapping[str, float]) -> str:
@@ -157,16 +190,31 @@ def place(point: RooflinePoint, roof: Roof) -> Placement | UnplacedCase:
     performance, intensity = 2 * point.macs * point.rate, 2 * point.macs / point.bytes
     attainable = min(peak, intensity * bandwidth)
     share = performance / attainable
+    peaks, bandwidths = roof.bounds.get(point.precision), roof.bounds.get(level)
+    side, bounds = UNDECIDED, None
+    if peaks and bandwidths:
+        side = side_of(intensity, peaks, bandwidths)
+        least, most = (min(p, intensity * b) for p, b in zip(peaks, bandwidths, strict=True))
+        if point.bounds:
+            slow, fast = (2 * point.macs * rate for rate in point.bounds)
+            bounds = (slow / most, fast / least)
     notes = []
     if share > ABOVE:
-        notes.append(
-            "above the roof: an algorithm with fewer multiplications (Winograd), caches that hold more than assumed, "
-            "or ceilings measured on a busier machine"
-        )
+        notes.append(ABOVE_THE_ROOF if bounds is not None and bounds[0] > 1 else ABOVE_UNSHOWN)
+    if side == UNDECIDED:
+        notes.append(NEAR_RIDGE)
     if point.is_lowered:
         notes.append(LOWERED)
-    side = "compute" if peak <= intensity * bandwidth else "memory"
-    return Placement(point, performance, intensity, level, peak, bandwidth, attainable, share, side, tuple(notes))
+    return Placement(
+        point, performance, intensity, level, peak, bandwidth, attainable, share, side, tuple(notes), bounds
+    )
+
+
+def side_of(intensity: float, peak: Bounds, bandwidth: Bounds) -> str:
+    """Which part of the roof is lower at an intensity, wherever in their intervals the ceilings are; else undecided."""
+    if intensity >= peak[1] / bandwidth[0]:
+        return COMPUTE
+    return MEMORY_SIDE if intensity < peak[0] / bandwidth[1] else UNDECIDED
 
 
 def roofs(found: Sequence[Ceiling], facts: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Roof]]:
@@ -179,14 +227,16 @@ def roofs(found: Sequence[Ceiling], facts: Mapping[str, Mapping[str, Any]]) -> d
         compute: dict[str, float] = {}
         isa: dict[str, str] = {}
         levels: dict[str, dict[str, float]] = {"bandwidth": {}, "latency": {}}
+        chosen: dict[str, Ceiling] = {}
         for c in ceilings:
             value = c.value or 0.0
-            if value <= 0 or c.unit != UNITS.get(c.what):
+            if value <= 0 or c.unit != UNITS.get(c.what) or value <= compute.get(c.what, 0.0):
                 continue
             if c.what in levels:
                 levels[c.what][c.of] = value
-            elif value > compute.get(c.what, 0.0):
+            else:
                 compute[c.what], isa[c.what] = value, c.of
+            chosen[c.of if c.what == "bandwidth" else c.what] = c
         hardware = facts.get(machine, {})
         # an L1 of 32 KiB per CPU is one of 64 KiB to two threads, a shared L3 is what it is
         capacity = {
@@ -196,11 +246,21 @@ def roofs(found: Sequence[Ceiling], facts: Mapping[str, Mapping[str, Any]]) -> d
         }
         share = min((float(c.evidence.get("share", 1.0)) for c in ceilings), default=1.0)
         kinds = {cpu: number for number, kind in enumerate(hardware.get("kinds", ())) for cpu in kind["cpus"]}
+        bounds = {name: own for name, c in chosen.items() if (own := _bounds(c)) and c.what != "latency"}
         label = ceilings[0].machine
         out[machine].append(
-            Roof(label, cpus, compute, isa, levels["bandwidth"], capacity, share, levels["latency"], kinds)
+            Roof(label, cpus, compute, isa, levels["bandwidth"], capacity, share, levels["latency"], kinds, bounds)
         )
     return dict(out)
+
+
+def _bounds(ceiling: Ceiling) -> Bounds | None:
+    """The lowest and the highest repetition, where they are enough for an interval of 95 %."""
+    e = ceiling.evidence
+    if e.get("repetitions", 0) < REPETITIONS:
+        return None
+    is_disturbed = ceiling.what == "bandwidth" and e.get("share", 1.0) < SHARE
+    return float(e["low"]), math.inf if is_disturbed else float(e["high"])
 
 
 def nearest_roof(roofs: Sequence[Roof], cpus: Sequence[int], threads: int) -> tuple[Roof | None, str]:
@@ -278,6 +338,7 @@ def place_cases(
             throughput=throughput,
             cpu_s=1 / per_cpu_s if per_cpu_s else None,
             taken=statistics.fmean(map(lost_share, rounds)),
+            bounds=rate_bounds(rounds, by),
         )
         found = place(point, roof)
         if isinstance(found, UnplacedCase):

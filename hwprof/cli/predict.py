@@ -85,9 +85,12 @@ def main(args: argparse.Namespace) -> int:
     print(f"{network.name} {size}px: {', '.join(f'{k} {v:,.0f}' for k, v in facts.items() if v)}{known}")
     for one in predictions:
         print(f"  {one['case']}")
+        bounds = "without an interval"
+        if one["low"] is not None:
+            bounds = f"[{one['low']:.4g} ... {one['high']:.4g}]  95 % for a new network"
         print(
-            f"    {one['target']} {one['speed']:.4g}  [{one['low']:.4g} ... {one['high']:.4g}]  "
-            f"95 % for a new network, from {one['networks']} networks by {' + '.join(one['predictors'])}"
+            f"    {one['target']} {one['speed']:.4g}  {bounds}, from {one['networks']} networks "
+            f"by {' + '.join(one['predictors'])}"
         )
         if one["why"]:
             print(f"    {one['target']} is predicted, not FPS: in the worst run {one['why']}")

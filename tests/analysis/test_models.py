@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from hwprof.analysis import models
 from tests.analysis.statistics.test_regression import data
@@ -125,3 +126,15 @@ def test_a_fact_that_one_network_lacks_is_no_predictor_and_is_named() -> None:
         "no predictor, as it is unknown of n3: params",
         "no predictor, as it is unknown of n9: layers",
     ]
+
+
+def test_the_interval_of_a_picked_predictor_allows_for_the_picking() -> None:
+    (found,) = models.assess(frame(gain=0.6))
+    assert (found.chosen, len(found.candidates)) == (("macs", "params"), 3)
+    one = data(10, 3)
+    vif = {"macs": 1.0, "b": 1.0}
+    plain, picked = (models.coefficients(one, vif, 0.0, tried) for tried in (1, 10))
+    assert plain[0] == picked[0]
+    ratio = (picked[1].high - picked[1].low) / (plain[1].high - plain[1].low)
+    assert ratio == pytest.approx(stats.t.ppf(1 - 0.005 / 2, 9) / stats.t.ppf(1 - 0.05 / 2, 9))
+    assert math.isnan(models.coefficients(one, vif, 0.1, 1)[0].low)

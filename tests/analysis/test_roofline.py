@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 
 from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.roofline import (
+    ABOVE_THE_ROOF,
+    ABOVE_UNSHOWN,
     LOWERED,
+    NEAR_RIDGE,
     Placement,
     Roof,
     RooflinePoint,
@@ -18,6 +22,7 @@ from hwprof.analysis.roofline import (
     mean_rate,
     nearest_roof,
     place,
+    rate_bounds,
     rate_estimator,
     roofs,
 )
@@ -31,6 +36,7 @@ ROOF = Roof(
     {"fp32": "avx2"},
     {"L1": 200e9, "L2": 50e9, "DRAM": 10e9},
     {"L1": 32 << 10, "L2": 512 << 10},
+    bounds={"fp32": (95e9, 105e9), "L1": (190e9, 210e9), "L2": (48e9, 52e9), "DRAM": (9.5e9, 10.5e9)},
 )
 
 
@@ -65,9 +71,24 @@ def test_the_level_is_the_smallest_cache_that_holds_the_footprint() -> None:
     assert level_of(1, {"L3": 1 << 30}, {"DRAM": 1.0}) == "DRAM"  # no bandwidth of that cache was measured
 
 
-def test_above_the_roof_is_said() -> None:
-    assert "above the roof" in placed(point(1e9, 1e7, fps=60)).notes[0]
+def test_above_the_roof_is_said_where_the_intervals_show_it() -> None:
+    high = point(1e9, 1e7, fps=60)
+    assert placed(high).notes == (ABOVE_UNSHOWN,)  # one round
+    assert placed(dataclasses.replace(high, bounds=(50, 72))).notes == (ABOVE_UNSHOWN,)
+    shown = placed(dataclasses.replace(high, bounds=(58, 62)))
+    assert shown.notes == (ABOVE_THE_ROOF,)
+    assert shown.bounds == pytest.approx((116 / 105, 124 / 95))
     assert placed(point(1e9, 1e7, fps=40)).notes == ()
+
+
+def test_near_the_ridge_no_side_is_taken() -> None:
+    # the ridge is at 10 FLOP per byte, between 95 / 10.5 = 9.05 and 105 / 9.5 = 11.05
+    sides = {intensity: placed(point(1e9, 2e9 / intensity)).side for intensity in (9, 9.1, 11, 11.1)}
+    assert sides == {9: "memory", 9.1: "undecided", 11: "undecided", 11.1: "compute"}
+    assert placed(point(1e9, 2e8)).notes == (NEAR_RIDGE,)
+    unbounded = place(point(1e9, 1e7), dataclasses.replace(ROOF, bounds={}))
+    assert isinstance(unbounded, Placement)
+    assert (unbounded.side, unbounded.bounds) == ("undecided", None)
 
 
 def test_what_has_no_ceiling_is_not_placed() -> None:
@@ -144,6 +165,36 @@ def test_a_roof_is_the_ceilings_of_one_set_of_cpus_in_known_units() -> None:
     big, little = roofs(found, facts)["m"]
     assert big == Roof("a board", (2,), {"fp32": 8e10}, {"fp32": "avx2"}, {}, {}, 0.5, {"DRAM": 1e-7}, {2: 0, 0: 1})
     assert (little.cpus, little.compute, little.share) == ((0,), {"fp32": 2e10}, 1.0)
+
+
+def test_ceilings_have_the_interval_of_six_repetitions_and_disturbed_bandwidths_no_upper_end() -> None:
+    def measured(what: str, of: str, value: float, **evidence: float) -> Ceiling:
+        unit, spread = ("B/s" if what == "bandwidth" else "op/s"), {"low": 0.9 * value, "high": 1.1 * value}
+        return Ceiling(what, of, (2,), value, unit, {**spread, **evidence}, machine_id="m", machine="a board")
+
+    found = [
+        measured("fp32", "avx2", 100.0, repetitions=7, share=0.5),
+        measured("fp32", "sse2", 50.0, repetitions=7, share=1.0),
+        measured("int8", "avx2", 100.0, repetitions=5, share=1.0),
+        measured("bandwidth", "L2", 100.0, repetitions=6, share=0.96),
+        measured("bandwidth", "DRAM", 10.0, repetitions=7, share=0.5),
+    ]
+    (roof,) = roofs(found, {})["m"]
+    assert set(roof.bounds) == {"fp32", "L2", "DRAM"}
+    assert roof.bounds["fp32"] == roof.bounds["L2"] == pytest.approx((90.0, 110.0))
+    assert roof.bounds["DRAM"] == pytest.approx((9.0, math.inf))
+    # memory may be faster than it seemed, so that nothing is called bound by it
+    low = place(dataclasses.replace(point(1e9, 2e9), footprint=1e12), roof)
+    assert isinstance(low, Placement)
+    assert low.side == "undecided"
+
+
+def test_a_rate_has_the_interval_of_its_rounds() -> None:
+    speeds = [Speed(fps=v) for v in (9.0, 10.0, 11.0)]
+    low, high = rate_bounds(speeds, Estimator.FPS) or (0.0, 0.0)
+    assert 0 < low < 9.97 < high
+    assert rate_bounds(speeds[:1], Estimator.FPS) is None
+    assert rate_bounds(speeds, Estimator.CPU_TIME) is None
 
 
 ON_THE_CPU, PREEMPTED = Speed(fps=100.0, throughput=98.0, cpu_s=0.0099, waiting=0.01), {"waiting": 0.5, "stolen": 0.0}

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hwprof import speed
 from hwprof.analysis import roofline
-from hwprof.analysis.bottlenecks import cores, system
-from hwprof.analysis.bottlenecks.verdicts import Context, Spin, State, Sure, Verdict
-from hwprof.analysis.estimator import Estimator, choose, value
+from hwprof.analysis.bottlenecks import ceilings, cores, graph, system, threads
+from hwprof.analysis.bottlenecks.certainty import State, Sure
+from hwprof.analysis.bottlenecks.verdicts import Context, Spin, Verdict
+from hwprof.analysis.estimator import OFF, Estimator, choose, lost_share, value
 from hwprof.analysis.explain import selectors
 from hwprof.analysis.explain.selectors import CaseRuns
 from hwprof.analysis.factors import clues
@@ -21,7 +23,7 @@ from hwprof.analysis.omissions import Omission, why_no_speed
 from hwprof.analysis.roofline import Roof, rate_estimator
 from hwprof.frameworks import switches
 from hwprof.records import Case, Kind, Layer, Run
-from hwprof.speed import Speed
+from hwprof.speed import Interval, Speed
 from hwprof.store import Results, layers
 from hwprof.store.listing import Entry, entries
 
@@ -42,6 +44,11 @@ class MeasuredCase:
         kept = [i for i, e in enumerate(self.experiments) if e == experiment]
         factors, speeds = [self.factors[i] for i in kept], [self.speeds[i] for i in kept]
         return replace(self, factors=factors, experiments=[experiment] * len(kept), speeds=speeds)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether others took so much of its time that it is no baseline for the speed of more threads."""
+        return bool(self.speeds) and statistics.fmean(map(lost_share, self.speeds)) > OFF
 
     @property
     def throughput(self) -> tuple[float, ...]:
@@ -125,7 +132,7 @@ def context_of(
 
     The same at other thread counts and batches, other frameworks, a spin-off rerun.
     """
-    threads: dict[int, tuple[float, ...]] = {one.evidence.case.threads: one.throughput}
+    scaling: dict[int, tuple[float, ...]] = {one.evidence.case.threads: one.throughput}
     batches: dict[int, MeasuredCase] = {}
     alone: tuple[float, ...] = ()
     peers: dict[str, Evidence] = {}
@@ -137,7 +144,8 @@ def context_of(
         case, base = other.runs.case, me.case
         alike = other.runs.last.place == me.last.place
         if alike and replace(case, threads=base.threads, cpus=base.cpus) == base:
-            threads[case.threads] = other.throughput
+            if not other.is_shared:
+                scaling[case.threads] = other.throughput
             alone = other.cpu if case.threads == 1 else alone
         if alike and replace(case, batch=base.batch) == base:
             batches[case.batch] = other
@@ -153,7 +161,7 @@ def context_of(
     roof, doubt = roofline.nearest_roof(roofs, case.cpus, case.threads)
     latencies = roofline.latencies(roofs, case.cpus, clues.hertz(one.evidence))
     by, seconds = _seconds(batches)
-    return Context(one.evidence, one.speeds, roof, doubt, threads, alone, seconds, by, peers, profiled, spin, latencies)
+    return Context(one.evidence, one.speeds, roof, doubt, scaling, alone, seconds, by, peers, profiled, spin, latencies)
 
 
 def _seconds(batches: Mapping[int, MeasuredCase]) -> tuple[Estimator, dict[int, tuple[float, ...]]]:
@@ -171,7 +179,7 @@ def _spin(now: MeasuredCase, off: MeasuredCase) -> Spin | None:
     logs, logs_off = ([math.log(v) for s in one.speeds if (v := value(s, by))] for one in (now, off))
     faster = factor("speed", logs, logs_off)
     cpu = factor("cpu", [math.log(v) for v in now.cpu], [math.log(v) for v in off.cpu])
-    return Spin(faster.ratio, faster.low, faster.high, cpu.ratio)
+    return Spin(*(Interval(f.ratio, f.low, f.high) for f in (faster, cpu)))
 
 
 def _layers(runs: CaseRuns, listed: Sequence[Entry], profiled: Mapping[int, Sequence[Layer]]) -> Sequence[Layer]:
@@ -193,19 +201,19 @@ def frequent(found: Sequence[Diagnosis]) -> list[tuple[str, int, int]]:
 
 Rule = Callable[[Context], Verdict]
 RULES: tuple[Rule, ...] = (
-    cores.compute_bound,
-    cores.bandwidth_bound,
+    ceilings.compute_bound,
+    ceilings.bandwidth_bound,
     cores.latency_bound,
     cores.front_end,
     cores.bad_speculation,
     cores.vectorisation,
-    system.poorly_parallel,
-    system.spinning,
+    threads.poorly_parallel,
+    threads.spinning,
     system.throttling,
     system.other_load,
     system.paging,
-    system.dispatch,
-    system.conversion,
+    graph.dispatch,
+    graph.conversion,
 )
 ORDER = (State.YES, State.PARTLY, State.UNKNOWN, State.NO)
 SURE = (Sure.HIGH, Sure.MEDIUM, Sure.LOW)

@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-import enum
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from hwprof.analysis.bottlenecks.certainty import LOWER, State, Sure
 from hwprof.analysis.estimator import OFF, Estimator
 from hwprof.analysis.factors import clues
 from hwprof.analysis.factors.evidence import Evidence, Quantity
-from hwprof.analysis.roofline import Roof, mean_rate, rate_estimator
-from hwprof.records import Layer
-from hwprof.speed import Speed
+from hwprof.analysis.roofline import Roof, mean_rate, rate_bounds, rate_estimator
+from hwprof.records import Layer, Origin
+from hwprof.speed import Interval, Speed
 
-OWN_CORES = "a run on cores that nothing else uses"  # would settle what a shared core hides
-
-
-class State(enum.StrEnum):
-    """What a rule found. UNKNOWN is never the same as NO."""
-
-    YES = "yes"
-    PARTLY = "partly"
-    NO = "no"
-    UNKNOWN = "can't tell"
-
-
-class Sure(enum.StrEnum):
-    """How much a verdict can be relied on."""
-
-    HIGH = "high"
-    MEDIUM = "medium"
-    LOW = "low"
-
-
-LOWER: Mapping[Sure, Sure] = {Sure.HIGH: Sure.MEDIUM, Sure.MEDIUM: Sure.LOW, Sure.LOW: Sure.LOW}
+UNDISTURBED = "a run on cores that nothing else uses, without a limit on its CPU time and without throttling"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +52,8 @@ class Verdict:
 class Spin:
     """A stored rerun with spin-waiting off: speed and CPU time per frame with it over those without."""
 
-    speed: float
-    speed_low: float | None
-    speed_high: float | None
-    cpu: float
+    speed: Interval
+    cpu: Interval
 
 
 class TakenTime(NamedTuple):
@@ -135,6 +113,14 @@ class Context:
         return self.evidence.throughput
 
     @property
+    def rates(self) -> Interval:
+        """`rate` with its 95 % interval between rounds without counting; no bounds below two."""
+        bounds, middle = rate_bounds(self.speeds, self.estimator), mean_rate(self.speeds, self.estimator)
+        if bounds is None or middle is None:
+            return Interval(self.rate, None, None)
+        return Interval(self.rate, *(self.rate * b / middle for b in bounds))
+
+    @property
     def taken(self) -> TakenTime | None:
         """What others took of its time, without counting where that is known; None: not known."""
         waits = [s.waiting for s in self.speeds if s.waiting is not None]
@@ -153,8 +139,14 @@ class Context:
 
     @property
     def lowered(self) -> str:
-        """That others lowered `rate`, in words; "": they did not, or could not."""
-        return self.sharing if self.is_shared and self.estimator is not Estimator.CPU_TIME else ""
+        """What lowered `rate` (others, a limit, heat), in words; "": nothing did, or could."""
+        if "throttled" in self.evidence.doubts:
+            return "the CPU reported throttling"
+        if self.estimator is Estimator.CPU_TIME:
+            return ""
+        if "container-limit" in self.evidence.doubts:
+            return "its control group ran out of CPU time"
+        return self.sharing if self.is_shared else ""
 
     @property
     def sharing(self) -> str:
@@ -169,11 +161,23 @@ def abstain(code: str, *missing: str, because: str = "") -> Verdict:
 
 
 def weaken(sure: Sure, *quantities: Quantity | None) -> Sure:
-    """One step less sure for each kind of caution among the numbers (suspect, simulated, emulated, scaled)."""
-    kinds = {(q.exactness, q.origin) for q in quantities if q is not None and q.caution}
-    for _ in kinds:
+    """One step less sure for each kind of caution among the numbers (suspect, simulated, emulated, scaled), and for an
+    event of the hardware that counted 0: one that does not count has 0 too."""
+    known = [q for q in quantities if q is not None]
+    kinds = {(q.exactness, q.origin) for q in known if q.caution}
+    for _ in range(len(kinds) + any(map(_is_silent, known))):
         sure = LOWER[sure]
     return sure
+
+
+def caution(*quantities: Quantity) -> str:
+    """What weakens these numbers, each reason once."""
+    zeros = [f"{q.name} counted nothing" for q in quantities if _is_silent(q)]
+    return "; ".join(dict.fromkeys([*(q.caution for q in quantities if q.caution), *zeros]))
+
+
+def _is_silent(quantity: Quantity) -> bool:
+    return quantity.value == 0 and quantity.origin is Origin.HARDWARE
 
 
 def refuse_emulated(code: str, evidence: Evidence) -> Verdict | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hwprof.analysis.roofline import Placement, Roof
+from hwprof.analysis.roofline import SHARE, Placement, Roof
 from hwprof.analysis.topdown import Bar
 from hwprof.collectors.vocabulary import LEVEL1, Name
 from hwprof.records import Origin, Role, Run, Series
@@ -16,7 +16,6 @@ from hwprof.reports.html.speed import place
 from hwprof.reports.html.svg import LETTER, Axis, Svg, axis
 from hwprof.reports.page.topdown import NOTE
 from hwprof.reports.page.words import number
-from hwprof.studies.ceilings.measure import SHARE
 
 MOST = 40  # bars
 POINTS = 400  # per line of a timeline

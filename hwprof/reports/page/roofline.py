@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from hwprof.analysis.roofline import Placement, Roof, UnplacedCase
+from hwprof.analysis.roofline import COMPUTE, MEMORY_SIDE, SHARE, UNDECIDED, Placement, Roof, UnplacedCase
 from hwprof.records import Ceiling, to_json
 from hwprof.reports.tables import Report, Table
-from hwprof.studies.ceilings.measure import SHARE
 
 HEADER = ("case", "GFLOP/s", "by", "FLOP/byte", "of attainable", "side", "level", "bytes")
 NOTE = (
     "GFLOP/s: 2 x MACs x frames per second. by: of CPU time where a case has one thread, as ceilings are per CPU time "
     "and others on its core lower neither; else FPS; throughput where a run is disturbed. "
-    "of attainable: beside min(peak, intensity x bandwidth of the level). bytes: the model's compulsory traffic "
-    "(weights once per batch, inputs and outputs of convolutions and matrix products once): a lower bound, so that the "
-    "intensity is an upper one. level: the smallest cache that holds weights and the largest layer."
+    "of attainable: beside min(peak, intensity x bandwidth of the level), with its interval between rounds and over "
+    "the repetitions of the ceilings. side: compute or memory where the intervals of both ceilings allow nothing else. "
+    "bytes: the model's compulsory traffic (weights once per batch, inputs and outputs of convolutions and matrix "
+    "products once): a lower bound, so that the intensity is an upper one. level: the smallest cache that holds "
+    "weights and the largest layer."
 )
 
 
@@ -91,15 +93,16 @@ def report(good: Sequence[tuple[Placement, Roof]], out: Sequence[UnplacedCase]) 
             summary.append(f"the ceilings were measured with {100 * roof.share:.0f} % of the CPU: a busy machine")
     if good:
         ranked = [p for p, _ in good if not p.point.is_lowered]
-        sides = sum(p.side == "compute" for p, _ in good)
+        sides = Counter(p.side for p, _ in good)
         summary.append(
-            f"{sides} of {len(good)} cases lie under the flat part of the roof (compute), the rest under memory"
+            f"of {len(good)} cases {sides[COMPUTE]} lie under the flat part of the roof (compute), "
+            f"{sides[MEMORY_SIDE]} under memory, {sides[UNDECIDED]} are undecided"
         )
         if ranked:
             best, worst = max(ranked, key=lambda p: p.share), min(ranked, key=lambda p: p.share)
             summary.append(
-                f"nearest to the roof: {best.point.title}, {100 * best.share:.0f} %; farthest: {worst.point.title}, "
-                f"{100 * worst.share:.0f} %"
+                f"nearest to the roof: {best.point.title}, {_share(best)}; "
+                f"farthest: {worst.point.title}, {_share(worst)}"
             )
         if len(ranked) < len(good):
             summary.append(f"{len(good) - len(ranked)} cases are not ranked: others used their cores and lowered them")
@@ -111,13 +114,19 @@ def report(good: Sequence[tuple[Placement, Roof]], out: Sequence[UnplacedCase]) 
     return Report(tuple(summary), tuple(tables))
 
 
+def _share(p: Placement) -> str:
+    """`71 % [65 ... 78]`."""
+    bounds = "" if p.bounds is None else f" [{100 * p.bounds[0]:.0f} ... {100 * p.bounds[1]:.0f}]"
+    return f"{100 * p.share:.0f} %{bounds}"
+
+
 def _row(p: Placement) -> tuple[str, ...]:
     return (
         p.point.title,
         f"{p.performance / 1e9:.3g}",
         p.point.by.value.removesuffix(" per frame"),
         f"{p.intensity:.3g}",
-        f"{100 * p.share:.0f} %" + ("!" if p.notes else ""),
+        _share(p) + ("!" if p.notes else ""),
         p.side,
         p.level,
         f"{p.point.bytes / 1e6:.3g} MB, {p.point.origin}",

@@ -7,8 +7,9 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+from hwprof.analysis.bottlenecks.certainty import State
 from hwprof.analysis.bottlenecks.diagnosis import Diagnosis, frequent
-from hwprof.analysis.bottlenecks.verdicts import Context, State, Verdict
+from hwprof.analysis.bottlenecks.verdicts import Context, Verdict
 from hwprof.analysis.estimator import Estimator, is_disturbed
 from hwprof.analysis.roofline import mean_rate
 from hwprof.records import to_json

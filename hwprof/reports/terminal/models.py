@@ -14,9 +14,10 @@ from hwprof.store.schema import dumps
 
 HEADER = ("predictor", "elasticity", "95 %", "VIF", "mixed model (secondary)")
 NOTE = (
-    "elasticity: {target} goes as predictor^e; interval by leaving out whole networks, t(N - 1); frameworks have "
-    "intercepts of their own. VIF: variance inflation by the other predictors. mixed model: statsmodels' MixedLM with "
-    "networks as random intercepts, whose intervals are too narrow (coverage .90): a second view only."
+    "elasticity: {target} goes as predictor^e; interval by leaving out whole networks, t(N - 1), of a picked "
+    "predictor at the level that allows for the picking; frameworks have intercepts of their own. VIF: "
+    "variance inflation by the other predictors. mixed model: statsmodels' MixedLM with networks as random intercepts, "
+    "whose intervals are too narrow (coverage .90): a second view only."
 )
 
 
@@ -35,7 +36,7 @@ def report(found: Sequence[Assessment]) -> Report:
                 (
                     c.name,
                     f"{c.value:+.2f}",
-                    f"{c.low:+.2f} ... {c.high:+.2f}",
+                    f"{c.low:+.2f} ... {c.high:+.2f}" if math.isfinite(c.low) else "none (ridge)",
                     f"{c.vif:.1f}",
                     mixed_coefficient(a, c.name),
                 )

@@ -42,7 +42,7 @@ def text(tuned: TuningResult) -> str:
         f"{evidence['measurements']} measurements, {evidence['spent_s']:g} s of {evidence['budget_s']:g} s; "
         f"default: {default}",
         "",
-        f"  {'FPS':>9} {'(final)':>9}  {'rounds':>6}  candidate",
+        f"  {'search':>9} {'final':>9}  {'rounds':>6}  candidate",
     ]
     good = [c for c in evidence["candidates"] if not c["failure"]]
     lines += [

@@ -1,5 +1,4 @@
 """What this machine can do at most: arithmetic, bandwidth and latency, measured by small compiled programs.
 
-For others: `measure.calibrate` yields records.Ceiling; `measure.SHARE`, below which a ceiling was disturbed;
-`kernels.build` compiles programs/ceilings.c.
+For others: `measure.calibrate` yields records.Ceiling; `kernels.build` compiles programs/ceilings.c.
 """

@@ -27,7 +27,6 @@ TIMEOUT_S = 300.0
 # Least working set for memory, and how much of free memory may be used
 DRAM_LEAST = 64 << 20
 DRAM_FACTOR = 4
-SHARE = 0.95
 
 Ask = Callable[[Path, Sequence[str]], list[Mapping[str, float]]]
 

@@ -7,12 +7,15 @@ import math
 import random
 import statistics
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import pytest
 
 from hwprof.errors import CaseFailed
+from hwprof.plan.cases import PlannedCase
 from hwprof.studies.tuning.search import FINAL, MIN_FINAL, RUNG, SCREEN, SearchResult, TrialSpeed, interval, search
 from hwprof.studies.tuning.space import Candidate, Space
+from hwprof.studies.tuning.tuner import in_either_order
 
 SPACE = Space((("threads", (1, 2, 4)), ("graph", ("all", "extended", "basic")), ("spin", (True, False))))
 
@@ -202,3 +205,9 @@ def test_the_trimmed_interval_is_that_of_the_textbook() -> None:
     winsorised = [3.0, 3.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 8.0, 8.0]
     assert middle == pytest.approx(5.5)
     assert high - middle == pytest.approx(2.570582 * statistics.stdev(winsorised) / (0.6 * 10**0.5))
+
+
+def test_two_of_a_set_are_measured_in_either_order_by_turns() -> None:
+    default, other, third = (cast(PlannedCase, name) for name in ("default", "other", "third"))
+    assert [in_either_order([default, other], n)[0] for n in range(4)] == [default, other, default, other]
+    assert [in_either_order([default, other, third], n)[0] for n in range(2)] == [default, default]
