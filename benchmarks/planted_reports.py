@@ -75,6 +75,14 @@ def null(rng: np.random.Generator, networks: int = 10, frameworks: int = 4, metr
     return Plant(size, work, speed, made)
 
 
+def with_gaps(rng: np.random.Generator, share: float = 0.05) -> pd.DataFrame:
+    """Of each metric, and of the speeds, this share of the cells is missing."""
+    plant = null(rng)
+    for values in (plant.speed, *plant.metrics.values()):
+        values[rng.random(values.shape) < share] = np.nan
+    return plant.frame(rng)
+
+
 def without_a_value(rng: np.random.Generator, value: float) -> pd.DataFrame:
     """Instructions are `value` in the last network of the last framework."""
     plant = null(rng)
@@ -117,11 +125,11 @@ def renamed_cycles(rng: np.random.Generator, efficiency: float) -> pd.DataFrame:
     return plant.frame(rng, {"cpu_ms": 1e3 * np.exp(cpu_time).ravel()})
 
 
-def wild_network(rng: np.random.Generator) -> pd.DataFrame:
-    """One network is five times as slow for its work, and counts sixty times as many of `metric0`."""
+def wild_network(rng: np.random.Generator, frameworks: int = 4) -> pd.DataFrame:
+    """One network is five times as slow for its work and counts sixty times of `metric0`, in some frameworks."""
     plant = null(rng)
-    plant.speed[0] -= np.log(5)
-    plant.metrics["metric0"][0] += np.log(60)
+    plant.speed[0, :frameworks] -= np.log(5)
+    plant.metrics["metric0"][0, :frameworks] += np.log(60)
     return plant.frame(rng)
 
 
@@ -140,6 +148,19 @@ def bent(rng: np.random.Generator, networks: int = 10) -> pd.DataFrame:
 def strata(rng: np.random.Generator, count: int = 6) -> pd.DataFrame:
     """Several strata in one report."""
     parts = [null(rng).frame(rng, {"precision": f"p{i}"}) for i in range(count)]
+    frame = pd.concat(parts, ignore_index=True)
+    frame.attrs = parts[0].attrs
+    return frame
+
+
+def versions(rng: np.random.Generator) -> pd.DataFrame:
+    """Two versions of every framework: the second is twice as fast, by equal instructions and nearly equal counts."""
+    plant = null(rng)
+    parts = []
+    for version in ("1.0", "2.0"):
+        parts.append(plant.frame(rng, {"version": version}))
+        plant.speed = plant.speed + np.log(2) + rng.normal(0, 0.05, plant.speed.shape)
+        plant.metrics = {name: logs + rng.normal(0, 0.1, logs.shape) for name, logs in plant.metrics.items()}
     frame = pd.concat(parts, ignore_index=True)
     frame.attrs = parts[0].attrs
     return frame

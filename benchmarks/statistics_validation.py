@@ -39,6 +39,7 @@ from hwprof.analysis.correlation import analyse
 from hwprof.analysis.correlation.findings import Analysis
 from hwprof.analysis.statistics import pooled
 from hwprof.analysis.statistics.partial import partial
+from hwprof.analysis.statistics.shuffles import shuffle
 from hwprof.records import Case, Kind
 from hwprof.speed import Speed
 
@@ -134,9 +135,8 @@ def discovery(rng: np.random.Generator, draws: int, networks: int, frameworks: i
 
 
 def _leading(analyses: list[Analysis], group: dict[str, int]) -> int:
-    """Group of the metric with the smallest q, of equal ones that with the smallest p of the pooled slopes."""
-    known = [(s.q, s.p, s.metric.name) for a in analyses for s in a.pooled if s.q is not None and s.p is not None]
-    return group[min(known)[2]]
+    """Group of the metric that leads the pooled slopes."""
+    return group[min((s for a in analyses for s in a.pooled), key=lambda s: s.rank).metric.name]
 
 
 def pooled_coverage(rng: np.random.Generator, draws: int, networks: int, frameworks: int = 4) -> Row:
@@ -187,13 +187,14 @@ def family_wise(rng: np.random.Generator, draws: int, shuffles: int = 199) -> Ro
     for _ in range(draws):
         data = draw(rng, 10, 4, 0.0, gaps=0.0)
         seed = int(rng.integers(1 << 31))
-        hits.append(bool((pooled.max_t(data.x, data.y, draws=shuffles, seed=seed) < ALPHA).any()))
+        hits.append(bool((shuffle(data.x, data.y, draws=shuffles, seed=seed).p < ALPHA).any()))
     value, se = _share(hits)
     return Row("any max-T claim where nothing drives, 10 networks x 4", value, 0.0, 0.08, se)
 
 
 NULLS: dict[str, Callable[[np.random.Generator], pd.DataFrame]] = {
     "everything counted": lambda rng: plants.null(rng).frame(rng),
+    "gaps in one of 20 cells": plants.with_gaps,
     "instructions missing in one of 40 cells": with_arguments(plants.without_a_value, value=np.nan),
     "instructions zero in one of 40 cells": with_arguments(plants.without_a_value, value=0.0),
     "no instructions": plants.nowhere,
@@ -204,9 +205,11 @@ NULLS: dict[str, Callable[[np.random.Generator], pd.DataFrame]] = {
     "cycles by another name, 6 %": with_arguments(plants.renamed_cycles, efficiency=0.06),
     "cycles by another name, 12 %": with_arguments(plants.renamed_cycles, efficiency=0.12),
     "one wild network": plants.wild_network,
+    "one wild network in one framework": with_arguments(plants.wild_network, frameworks=1),
     "a fixed cost, 10 networks": plants.bent,
     "a fixed cost, 30 networks": with_arguments(plants.bent, networks=30),
     "six strata": plants.strata,
+    "two versions of every framework": plants.versions,
 }
 
 
@@ -237,8 +240,7 @@ def picked_coverage(rng: np.random.Generator, draws: int) -> Row:
     for _ in range(draws):
         for analysis in analyse.analyse(results(rng, draw(rng, 12, 6, 1.0, gaps=0.0))):
             found = [s for s in analysis.pooled if s.is_found and s.metric.name in ("metric00", "metric05")]
-            bounds = [s.interval(s.level or 0.95) for s in found]
-            hits += [b is not None and b[0] <= -1 <= b[1] for b in bounds]
+            hits += [s.bounds is not None and s.bounds[0] <= -1 <= s.bounds[1] for s in found]
     value, se = _share(hits or [False])
     return Row("coverage of picked pooled slopes, 12 networks x 6", value, 0.93, 1.0, se)
 

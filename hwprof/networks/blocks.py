@@ -22,8 +22,8 @@ from hwprof.networks.network import Network, atomic_write
 
 PREFIX = "block:"
 BLOCKS = "blocks of layers"  # what they are as a whole
-# Raised whenever the cut, the repetitions or what a block ends with change.
-RECIPE = 1
+# Raised whenever the cut, the repetitions, the weights or what a block ends with change.
+RECIPE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +98,13 @@ class BlockNetwork(Network):
 
         model, calibrated = self.model(size), self.model(size)
         # normalisation is settled on smaller maps, as the parent's is
+        found = self.layer(size)
         layers = cut(self.parent, self._calibration_size(size)).layers
         shape = next(one.shape for one in layers if one.index == self.index)
         for dim, side in zip(calibrated.graph.input[0].type.tensor_type.shape.dim[1:], shape, strict=True):
             dim.dim_value = side
-        fill.fill_weights(model, fill.weights(calibrated, {}, seed))
+        gains, shifts = steady(found)
+        fill.fill_weights(model, fill.weights(calibrated, gains, seed, shifts=shifts))
         with atomic_write(path) as half:
             onnx.save(model, str(half))
 
@@ -112,6 +114,26 @@ class BlockNetwork(Network):
         except UsageError:
             return size
         return fill.SIZE
+
+
+# What a normalisation adds before an activation in a chain: three standard deviations, so that it is nearly linear.
+UPRIGHT = 3.0
+
+
+def steady(layer: GraphLayer) -> tuple[dict[str, float], dict[str, float]]:
+    """(gains, shifts) that keep a chain of copies at one scale, by the output of a normalisation.
+
+    An addition of its normalised input grows by a standard deviation a copy: as much in all copies together instead. A
+    normalisation with an activation stretches what is far from the mean in every copy, until one pixel is left.
+    """
+    if not layer.is_chainable or layer.copies < 2:
+        return {}, {}
+    copies = [f"copy{i}" for i in range(layer.copies)]
+    if layer.kind == "add":
+        return {f"{copy}.path": 1 / layer.copies for copy in copies}, {}
+    if layer.kind == "norm" and len(layer.nodes) > 1:
+        return {}, {f"{copy}.0": UPRIGHT for copy in copies}
+    return {}, {}
 
 
 @lru_cache(maxsize=64)

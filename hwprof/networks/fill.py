@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hwprof.networks.evaluate import operators as pools
@@ -57,8 +58,8 @@ def roles(graph: Any) -> dict[str, tuple[str, str]]:
     }
 
 
-def tensor(name: str, shape: tuple[int, ...], role: str, gain: float, seed: int, soft: bool) -> NDArray[np.float64]:
-    """One tensor. `gain`: of its layer; `soft`: what follows its BatchNormalization is x * sigmoid(x) or the like."""
+def tensor(name: str, shape: tuple[int, ...], role: str, gain: float, seed: int, shift: float) -> NDArray[np.float64]:
+    """One tensor. `gain`: of its layer; `shift`: what its BatchNormalization adds to every channel."""
     import numpy as np
 
     draw: NDArray[np.float64] = generator(seed, name).standard_normal(shape)
@@ -72,22 +73,29 @@ def tensor(name: str, shape: tuple[int, ...], role: str, gain: float, seed: int,
     if role == "bias":
         return np.asarray(0.05 * draw)
     if role == "scale":
-        return np.asarray(1.0 + 0.1 * np.clip(draw, -3, 3))
+        return np.asarray((1.0 + 0.1 * np.clip(draw, -3, 3)) * gain)
     if role == "shift":
-        return np.asarray(0.1 * draw + (SOFT_SHIFT if soft else 0.0))
+        return np.asarray(0.1 * draw + shift)
     return np.full(shape, float(role == "variance"))  # until they are settled
 
 
-def weights(model: Any, gains: Mapping[str, float], seed: int, operators: Sequence[Any] = ()) -> dict[str, Any]:
+def weights(
+    model: Any,
+    gains: Mapping[str, float],
+    seed: int,
+    operators: Sequence[Any] = (),
+    shifts: Mapping[str, float] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Name -> float32 values of every empty initializer of `model` (an onnx.ModelProto of a built-in network).
 
+    `gains`: on the weights of a layer, or the scale of a normalisation, by its output; `shifts`: of normalisations.
     `operators`: further implementations of operators for the calibration pass, in double precision.
     """
     import numpy as np
     from onnx import ModelProto, numpy_helper
 
     known = roles(model.graph)
-    soft = {node.input[0] for node in model.graph.node if node.op_type in SOFT}
+    added = {node.input[0]: SOFT_SHIFT for node in model.graph.node if node.op_type in SOFT} | dict(shifts)
     double = ModelProto()
     double.CopyFrom(model)
     made = {}
@@ -95,7 +103,7 @@ def weights(model: Any, gains: Mapping[str, float], seed: int, operators: Sequen
         if is_empty(initializer):
             role, layer = known[initializer.name]
             made[initializer.name] = tensor(
-                initializer.name, tuple(initializer.dims), role, gains.get(layer, 1.0), seed, layer in soft
+                initializer.name, tuple(initializer.dims), role, gains.get(layer, 1.0), seed, added.get(layer, 0.0)
             )
             initializer.CopyFrom(numpy_helper.from_array(made[initializer.name], initializer.name))
         elif initializer.data_type == 1:

@@ -15,14 +15,16 @@ from hwprof.networks.blocks import parents_of
 from hwprof.plan.cases import PlannedCase
 
 COVARIATES = 2  # MACs and instructions
+TOGETHER = "over all frameworks"
 ALIKE = 0.5  # of blocks of one network: the share of the variance of metric and speed that is the network's
 FAMILY = 20  # metrics, where there are several
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """One stratum of one framework. `alone`, `first`: the smallest |partial r| that is found with power .8, of one
-    metric and of the first of FAMILY metrics; of blocks from no likeness within a network to ALIKE. Empty: no test.
+    """One stratum of one framework, or of all of them. `alone`, `first`: the smallest |partial r| that is found with
+    power .8, of one metric and of the first of FAMILY metrics; of blocks from no likeness within a network to ALIKE.
+    Empty: no test.
     """
 
     stratum: str
@@ -35,9 +37,10 @@ class Reach:
 
 
 def reaches(cases: Sequence[PlannedCase], networks: Sequence[str] = ()) -> list[Reach]:
-    """What each framework could show in each stratum, if instructions are counted on `networks` (empty: on all).
+    """What all frameworks together, and each of them, could show in each stratum.
 
-    Networks of unknown MACs, and blocks without any, don't count: size can't be controlled for there.
+    Instructions are counted on `networks` (empty: on all). Networks of unknown MACs, and blocks without any, don't
+    count: size can't be controlled for there.
     """
     rows = [
         {
@@ -61,9 +64,27 @@ def reaches(cases: Sequence[PlannedCase], networks: Sequence[str] = ()) -> list[
         return []
     found = []
     for stratum, part in blocks.by_kind(strata.split(strata.label(pd.DataFrame(rows)))):
-        for variant, own in part.groupby(strata.VARIANT, sort=True):
-            found.append(_reach(stratum.title, str(variant), sorted(own[strata.NETWORK].unique())))
+        counts = {str(v): sorted(own[strata.NETWORK].unique()) for v, own in part.groupby(strata.VARIANT, sort=True)}
+        if (together := _together(stratum.title, list(counts.values()))) is not None:
+            found.append(together)
+        found += [_reach(stratum.title, variant, own) for variant, own in counts.items()]
     return found
+
+
+def _together(stratum: str, networks: Sequence[Sequence[str]]) -> Reach | None:
+    """Of slopes over all frameworks, from the networks that at least two have; None: one framework, or blocks."""
+    every = [name for own in networks for name in own]
+    shared = sorted({name for name in every if every.count(name) > 1})
+    if not shared or parents_of(every):
+        return None
+    if len(shared) < MIN_TESTED:
+        return Reach(stratum, TOGETHER, len(shared), 0, why=f"at least {MIN_TESTED} networks are needed")
+    # cells less network and framework means, and the instructions
+    df = sum(every.count(name) for name in shared) - len(shared) - len(networks) - 1
+    alone, first = (power.of_size(df + 2, 0, tests) for tests in (1, FAMILY))
+    if alone is None or first is None:
+        return Reach(stratum, TOGETHER, len(shared), 0, why="two frameworks leave too few degrees of freedom")
+    return Reach(stratum, TOGETHER, len(shared), 0, (alone,), (first,))
 
 
 def _reach(stratum: str, variant: str, networks: Sequence[str]) -> Reach:

@@ -6,21 +6,31 @@ import numpy as np
 import pytest
 
 from hwprof.analysis.statistics.partial import Floats, leave_one_out, partial
-from hwprof.analysis.statistics.pooled import _abs_r, max_t, residuals
+from hwprof.analysis.statistics.pooled import measured, residuals
+from hwprof.analysis.statistics.shuffles import shuffle
 
 DRAWS = 99
 
 
+def abs_r(cx: Floats, cy: Floats) -> Floats:
+    """|r| of each metric; NaN where nothing varies."""
+    sxx, syy = (cx**2).sum(axis=(-1, -2)), (cy**2).sum(axis=(-1, -2))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r = np.abs((cx * cy).sum(axis=(-1, -2))) / np.sqrt(sxx * syy)
+    return np.where((sxx > 1e-18) & (syy > 1e-18), r, np.nan)
+
+
 def by_loop(x: Floats, y: Floats, z: Floats | None, seed: int = 7) -> Floats:
     """max-T as its definition reads: shuffle, take out, correlate, compare; one shuffle after the other."""
+    x = np.where(measured(x, y, z), x, np.nan)
     cx, cy, _ = residuals(x, y, z)
-    observed = _abs_r(cx, cy)
-    reduced = np.where(np.isfinite(y), residuals(y, y, z)[1], np.nan)
+    observed = abs_r(cx, cy)
+    reduced = residuals(y, y, z)[1]  # 0 where there is no value
     rng = np.random.default_rng(seed)
     beaten = np.ones(len(x))
     for _ in range(DRAWS):
         px, py, _ = residuals(x, reduced[:, rng.permutation(x.shape[1])], z)
-        beaten += np.nanmax(_abs_r(px, py), initial=0.0) >= np.where(np.isfinite(observed), observed, np.inf) - 1e-12
+        beaten += np.nanmax(abs_r(px, py), initial=0.0) >= np.where(np.isfinite(observed), observed, np.inf) - 1e-12
     return np.where(np.isfinite(observed), beaten / (DRAWS + 1), np.nan)
 
 
@@ -36,7 +46,7 @@ def test_shuffles_at_once_give_the_p_of_one_after_the_other(given: bool, gaps: b
         x[1, 2, 0] = np.nan  # one metric alone has a gap
         x[4, 5:7, 1] = y[4, 5:7, 1] = np.nan
     x[3] = 1.0  # nothing varies: no coefficient, no p
-    found = max_t(x, y, z if given else None, DRAWS)
+    found = shuffle(x, y, z if given else None, DRAWS).p
     assert np.isnan(found[3])
     assert found[0] < 0.5 < found[~np.isnan(found)].max()  # they say something
     np.testing.assert_array_equal(found, by_loop(x, y, z if given else None))

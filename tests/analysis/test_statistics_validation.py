@@ -34,7 +34,19 @@ def validation() -> ModuleType:
 
 @pytest.mark.parametrize(
     "only",
-    ["size alone", "coverage", "max-T", "zero", "instructions", "timer", "cycles", "wild", "compar", "explanations"],
+    [
+        "size alone",
+        "coverage",
+        "max-T",
+        "zero",
+        "instructions",
+        "timer",
+        "cycles",
+        "wild",
+        "gaps",
+        "compar",
+        "explanations",
+    ],
 )
 def test_promises_are_kept(validation: ModuleType, only: str) -> None:
     rows = list(validation.validate(draws=25, seed=4, only=only))
@@ -44,10 +56,9 @@ def test_promises_are_kept(validation: ModuleType, only: str) -> None:
 
 @pytest.mark.slow
 def test_promises_of_power_are_kept(validation: ModuleType) -> None:
-    """All but that of 10 networks in 4 frameworks, which the full benchmark shows broken (docs/benchmarks.md)."""
     rows = [
         r
-        for only in ("discovery 12 x 6", "picked", "driver", "fixed", "strata")
+        for only in ("discovery", "picked", "driver of", "fixed", "strata", "versions")
         for r in validation.validate(30, 4, only)
     ]
     assert [r.what for r in rows if not r.kept] == []
@@ -69,7 +80,9 @@ def test_without_the_control_for_instructions_size_is_found_in_every_metric(
 ) -> None:
     monkeypatch.setattr(Covariates, "of", lambda self, metric: ("macs",))
     monkeypatch.setattr(coefficients, "_split_covariates", lambda logs, base, chosen: (chosen, ""))
-    assert spoken(validation, "everything counted") > 0.3
+    rng = np.random.default_rng(5)
+    said = [bool(validation.sentences(validation.plants.null(rng, networks=20).frame(rng))) for _ in range(5)]
+    assert np.mean(said) > 0.3
 
 
 def test_without_the_checks_a_timer_and_cycles_by_another_name_are_found(

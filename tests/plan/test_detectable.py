@@ -5,14 +5,18 @@ from __future__ import annotations
 from hwprof.analysis.statistics import power
 from hwprof.plan import experiment
 from hwprof.plan.cases import plan
-from hwprof.plan.detectable import FAMILY, reaches
+from hwprof.plan.detectable import FAMILY, TOGETHER, reaches
 
 
 def test_a_few_networks_see_strong_correlations_only() -> None:
     found = reaches(plan(experiment.load("quick")))
-    assert {(r.variant, r.networks, r.parents) for r in found} == {("onnxruntime", 7, 0), ("opencv", 7, 0)}
-    assert found[0].alone == (power.of_size(7, 2),)
-    assert found[0].first == (power.of_size(7, 2, FAMILY),)
+    together, *each = found
+    assert {(r.variant, r.networks, r.parents) for r in each} == {("onnxruntime", 7, 0), ("opencv", 7, 0)}
+    assert each[0].alone == (power.of_size(7, 2),)
+    assert each[0].first == (power.of_size(7, 2, FAMILY),)
+    # 14 cells less 7 + 2 - 1 means, the instructions and the metric leave 4 degrees of freedom
+    assert (together.variant, together.networks) == (TOGETHER, 7)
+    assert together.alone == (power.of_size(4 + 2, 0),)
 
 
 def test_networks_without_instructions_are_left_out() -> None:

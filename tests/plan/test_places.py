@@ -33,7 +33,7 @@ def test_a_matrix_of_blocks_has_layers_of_each_network_at_each_size() -> None:
 def test_blocks_are_planned_as_any_network_is() -> None:
     for planned in plan(parse(BLOCKS, "x.toml")):
         assert planned.case.network.startswith("block:")
-        assert planned.case.recipe == "builtin-2 blocks-1 seed 0"
+        assert planned.case.recipe == "builtin-2 blocks-2 seed 0"
         assert len(planned.spec.shape) == 4
         assert planned.macs
         assert planned.params

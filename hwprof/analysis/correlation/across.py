@@ -1,63 +1,44 @@
-"""What several metrics, or several frameworks, have in common: groups, pooled slopes, signs."""
+"""What several frameworks have in common: pooled slopes, signs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
 from hwprof.analysis.correlation.collapse import Logs
 from hwprof.analysis.correlation.findings import RANKED, Analysis, Correlation, LeftOut, PooledSlope
+from hwprof.analysis.correlation.likeness import group_of
 from hwprof.analysis.correlation.strata import NETWORK
 from hwprof.analysis.statistics import clusters, pooled
 from hwprof.analysis.statistics.partial import MIN_TESTED
+from hwprof.analysis.statistics.shuffles import Chance, family_p, shuffle
 from hwprof.networks.blocks import parents_of
 
 Floats = NDArray[np.float64]
-SAME = 0.7  # |r| above which two metrics are not separable
 
 
-def group_of(grouping: Sequence[Sequence[str]], name: str) -> int:
-    """Index of the group that metric `name` is in; -1: in none."""
-    return next((i for i, group in enumerate(grouping) if name in group), -1)
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """The metrics that share covariates, as tables (metrics, networks, frameworks), and what chance makes of them."""
 
-
-def groups(found: Sequence[Correlation]) -> tuple[tuple[str, ...], ...]:
-    """Metrics that are not separable: average linkage on 1 - |r| of the residuals on size, cut at |r| = .7."""
-    residuals: dict[str, dict[tuple[str, str], float]] = {}
-    for c in found:
-        if c.points is not None:
-            scale = float(np.sqrt((c.points.rx**2).mean())) or 1.0
-            row = residuals.setdefault(c.metric.name, {})
-            row.update(
-                {(c.framework, n): float(v) / scale for n, v in zip(c.points.networks, c.points.rx, strict=True)}
-            )
-    names = sorted({c.metric.name for c in found})
-    with_points = [n for n in names if n in residuals]
-    alone = [(n,) for n in names if n not in residuals]
-    if len(with_points) < 2:
-        return tuple(sorted([*alone, *((n,) for n in with_points)]))
-    r = pd.DataFrame(residuals)[with_points].corr(min_periods=5).fillna(0.0).to_numpy(float)
-    distance = np.clip(1 - np.abs(r), 0, 1)
-    np.fill_diagonal(distance, 0)
-    from scipy.cluster import hierarchy  # late: reports of stored findings do not need it
-    from scipy.spatial.distance import squareform
-
-    tree = hierarchy.linkage(squareform(distance, checks=False), "average")
-    labels = hierarchy.fcluster(tree, t=1 - SAME, criterion="distance")
-    clusters: dict[int, list[str]] = {}
-    for name, number in zip(with_points, labels, strict=True):
-        clusters.setdefault(int(number), []).append(name)
-    return tuple(sorted([*alone, *(tuple(v) for v in clusters.values())]))
+    covariates: tuple[str, ...]
+    members: Sequence[Sequence[Correlation]]
+    fit: pooled.Slopes
+    tested: NDArray[np.bool_]
+    chance: Chance | None
 
 
 def pooled_slopes(
     logs: Mapping[str, Logs], found: Sequence[Correlation], variants: Sequence[str], grouping: Sequence[Sequence[str]]
-) -> tuple[PooledSlope, ...]:
-    """Pooled slopes of the metrics that at least two frameworks have without zeros, by covariates (see `pooled`)."""
+) -> tuple[tuple[PooledSlope, ...], Floats | None]:
+    """Pooled slopes of the metrics that at least two frameworks have without zeros, by covariates (see `pooled`).
+
+    And of whole networks the largest |r| of all metrics in each shuffle of the networks; None: nothing is tested.
+    """
     by_metric: dict[str, list[Correlation]] = {}
     for c in found:
         if c.points is not None and c.method != RANKED:
@@ -69,20 +50,26 @@ def pooled_slopes(
         chosen = controlled if len(controlled) >= 2 else several
         if len(chosen) >= 2:
             alike.setdefault(chosen[0].covariates[1:] if chosen is controlled else (), []).append(chosen)
-    out: list[PooledSlope] = []
-    for covariates, members in sorted(alike.items()):
-        out += _pool(logs, covariates, members, variants, grouping)
-    return tuple(out)
+    networks = sorted({str(n) for own in logs.values() for n in own.part[NETWORK].unique()})
+    parents = parents_of(networks)
+    tables = [_tables(logs, names, members, variants, networks, parents) for names, members in sorted(alike.items())]
+    # the same shuffles everywhere: one family for all covariates
+    drawn = [t.chance.largest for t in tables if t.chance is not None]
+    largest = np.max(drawn, axis=0) if drawn else None
+    slopes = tuple(
+        one for t in tables for one in _slopes(t, largest, sorted(set(parents)) or networks, parents, grouping)
+    )
+    return slopes, None if parents else largest
 
 
-def _pool(
+def _tables(
     logs: Mapping[str, Logs],
     covariates: tuple[str, ...],
     members: Sequence[Sequence[Correlation]],
     variants: Sequence[str],
-    grouping: Sequence[Sequence[str]],
-) -> list[PooledSlope]:
-    networks = sorted({str(n) for own in logs.values() for n in own.part[NETWORK].unique()})
+    networks: Sequence[str],
+    parents: Sequence[str],
+) -> _Tables:
     shape = (len(members), len(networks), len(variants))
     x, y = np.full(shape, np.nan), np.full(shape, np.nan)
     z = np.full((len(covariates), *shape), np.nan) if covariates else None
@@ -96,16 +83,29 @@ def _pool(
                 z[:, j, at, f] = both.values[:, 2:].T
     if z is not None and len(z) > 1:
         z = _of_each(z)
-    parents = parents_of(networks)
-    units = sorted(set(parents)) or networks
     fit = pooled.slopes(x, y, z, parents)
     tested = np.isfinite(fit.p) & (fit.n >= MIN_TESTED) & bool(covariates)
-    family_p = np.full(len(members), np.nan)
+    chance = None
     if tested.any():
         own = (x[tested], y[tested], None if z is None else z[:, tested])
-        family_p[tested] = clusters.max_flip(*own, parents) if parents else pooled.max_t(*own)
+        chance = clusters.flip(*own, parents) if parents else shuffle(*own)
+    return _Tables(covariates, members, fit, tested, chance)
+
+
+def _slopes(
+    tables: _Tables,
+    largest: Floats | None,
+    units: Sequence[str],
+    parents: Sequence[str],
+    grouping: Sequence[Sequence[str]],
+) -> list[PooledSlope]:
+    fit, covariates = tables.fit, tables.covariates
+    r, family = np.full((2, len(tables.members)), np.nan)
+    if tables.chance is not None and largest is not None:
+        r[tables.tested] = tables.chance.observed
+        family[tables.tested] = family_p(tables.chance.observed, largest)
     out = []
-    for j, several in enumerate(members):
+    for j, several in enumerate(tables.members):
         signs = [np.sign(c.partial.r) for c in several if c.partial.r]
         agree = int(max(sum(s > 0 for s in signs), sum(s < 0 for s in signs))) if signs else 0
         slope = _number(fit.slope[j])
@@ -120,7 +120,9 @@ def _pool(
                 high=_number(fit.high[j]) if covariates else None,
                 p=_number(fit.p[j]) if covariates else None,
                 se=_number(fit.se[j]) if covariates else None,
-                p_family=_number(family_p[j]),
+                r=None if parents or slope is None or np.isnan(r[j]) else float(np.copysign(r[j], slope)),
+                clusters=len(units) if parents else 0,
+                p_family=_number(family[j]),
                 leave_out=_leave_out(fit, j, units) if covariates else None,
                 same_sign=(agree, len(signs)),
                 group=group_of(grouping, several[0].metric.name),

@@ -17,13 +17,14 @@ import pandas as pd
 from hwprof.analysis import energy
 from hwprof.analysis.correlation import blocks, strata
 from hwprof.analysis.correlation import metrics as kinds
-from hwprof.analysis.correlation.across import group_of, groups, pooled_slopes
+from hwprof.analysis.correlation.across import pooled_slopes
 from hwprof.analysis.correlation.coefficients import correlate
 from hwprof.analysis.correlation.collapse import Logs
 from hwprof.analysis.correlation.covariates import Covariates
 from hwprof.analysis.correlation.disguises import FRAME_TIME, Disguise, Disguises
 from hwprof.analysis.correlation.family import joint
 from hwprof.analysis.correlation.findings import Analysis, Correlation
+from hwprof.analysis.correlation.likeness import group_of, likeness
 from hwprof.analysis.correlation.metrics import Metric, MetricKind
 from hwprof.analysis.correlation.strata import VARIANT, Stratum
 from hwprof.analysis.correlation.target import SPEED, surviving_speed
@@ -87,12 +88,16 @@ def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric], 
         found += [one for one in several if one is not None]
     found.sort(key=lambda c: (variants.index(c.framework), c.metric.name))
     found = blocks.between_parents(found, logs)
-    grouping = groups(found)
-    found = [replace(c, group=group_of(grouping, c.metric.name)) for c in found]
-    pooled = pooled_slopes(logs, found, variants, grouping)
-    made = Analysis(stratum, variants, tuple(found), pooled, tuple(disguised), untested, grouping, unchecked, why=why)
+    alike = likeness(found)
+    found = [replace(c, group=group_of(alike.groups, c.metric.name)) for c in found]
+    pooled, chance = pooled_slopes(logs, found, variants, alike.groups)
+    made = Analysis(
+        stratum, variants, tuple(found), pooled, tuple(disguised), untested, alike.groups, unchecked, why=why
+    )
     sessions = tuple(sorted(rows.loc[rows["fps"].notna(), strata.BLOCK].unique()))
-    return _with_target(replace(made, blocks=sessions, remarks=blocks.remarks(stratum, logs)), target)
+    made = replace(made, blocks=sessions, remarks=blocks.remarks(stratum, logs), chance=chance)
+    made = replace(made, metric_tree=alike.metrics, network_tree=alike.networks)
+    return _with_target(made, target)
 
 
 def _is_emulated(rows: pd.DataFrame, present: Mapping[str, Metric]) -> bool:

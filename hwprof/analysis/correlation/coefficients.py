@@ -11,6 +11,7 @@ from scipy import special
 from hwprof.analysis.correlation.collapse import Logs
 from hwprof.analysis.correlation.covariates import NEVER_COUNTED, SIZE, networks_without
 from hwprof.analysis.correlation.findings import RANKED, Correlation, LeftOut, Points
+from hwprof.analysis.correlation.mediation import through_instructions
 from hwprof.analysis.correlation.metrics import Metric
 from hwprof.analysis.statistics.partial import (
     Floats,
@@ -65,6 +66,7 @@ def correlate(logs: Logs, variant: str, metric: Metric, chosen: Sequence[str], w
         found = without_slope(found)
     reliability = None if zeros else _reliability(logs, metric.name, rx, k)
     notes += [] if zeros else _reliability_notes(logs, metric.name, reliability)
+    through = None if zeros or found.p is None else through_instructions(x, y, z, both.networks)
     without = _leave_out(x, y, z, both.networks, found, k)
     if without is not None and without.low < 0 < without.high:
         notes.append(f"the sign changes when {without.network} is left out")
@@ -77,6 +79,7 @@ def correlate(logs: Logs, variant: str, metric: Metric, chosen: Sequence[str], w
         reliability=reliability,
         points=Points(both.networks, x, y, rx, ry) if found.r is not None else None,
         leave_out=without,
+        through=through,
         omissions=left,
         notes=(*notes, *_marks(metric)),
     )

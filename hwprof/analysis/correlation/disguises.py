@@ -2,11 +2,13 @@
 
 Cycles under any name are the time of a frame times a clock: given size, they are equal to it up to a constant. What a
 timer does (ticks, preemptions, migrations) happens so often per second: per frame it is proportional to the time of a
-frame. Both correlate with FPS and explain nothing.
+frame. Both correlate with FPS and explain nothing. Blocks of one network are alike: what is shown of blocks must hold
+between their parents.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +17,9 @@ from scipy import special
 
 from hwprof.analysis.correlation.collapse import Logs
 from hwprof.analysis.correlation.metrics import Metric, MetricKind
-from hwprof.analysis.statistics.partial import MIN_NETWORKS, Floats, take_out
+from hwprof.analysis.statistics import clusters
+from hwprof.analysis.statistics.partial import MIN_NETWORKS, Floats, Partial, partial, take_out
+from hwprof.networks.blocks import parents_of
 
 # Noise of a copy of time, as a share of what is left of it given size. Above this a clock or a true effect stays.
 COPY = 0.2
@@ -41,32 +45,67 @@ class Disguise:
 
 
 @dataclass(frozen=True, slots=True)
+class _Table:
+    """A metric and a time in one framework, (networks, 2), with covariates (networks, k). `parents`: of blocks."""
+
+    values: Floats
+    covariates: Floats
+    parents: tuple[str, ...]
+
+    def without(self, parent: str) -> _Table:
+        """The other parents' blocks."""
+        keep = np.array([name != parent for name in self.parents], dtype=bool)
+        rest = tuple(name for name in self.parents if name != parent)
+        return _Table(self.values[keep], self.covariates[keep], rest)
+
+
 class _Pair:
     """A metric and a time over all frameworks, given size: sums of squares and products of residuals."""
 
-    xx: float
-    tt: float
-    xt: float
-    df: int
+    def __init__(self, tables: Sequence[_Table]) -> None:
+        self._tables = tables
+        self.xx = self.tt = self.xt = 0.0
+        self.df = 0
+        for table in tables:
+            if len(table.values) >= MIN_NETWORKS:
+                (x, t), k = _residuals(table.values, table.covariates)
+                self.xx, self.tt, self.xt = self.xx + float(x @ x), self.tt + float(t @ t), self.xt + float(x @ t)
+                self.df += max(0, len(x) - 1 - k)
 
     @property
-    def r2(self) -> float:
-        return self.xt**2 / (self.xx * self.tt)
+    def decides(self) -> bool:
+        """There is enough of both."""
+        return self.df >= FEWEST and self.xx > 1e-18 and self.tt > 1e-18
+
+    @property
+    def r(self) -> float:
+        return self.xt / math.sqrt(self.xx * self.tt) if self.decides else math.nan
 
     @property
     def slope(self) -> float:
         return self.xt / self.tt
 
-    @property
-    def is_copy(self) -> bool:
-        """x - t is nearly nothing beside both."""
-        return self.xx - 2 * self.xt + self.tt < COPY**2 * min(self.xx, self.tt)
+    def is_copy(self, sign: int = 1) -> bool:
+        """x - t is nearly nothing beside both, and without the blocks of any one parent too; `sign` -1: x + t."""
+        rest = self.xx - 2 * sign * self.xt + self.tt
+        alike = rest < COPY**2 * min(self.xx, self.tt)
+        return alike and all(one.is_copy(sign) for one in self._without_each() if one.decides)
 
     @property
     def p(self) -> float:
-        """That x has nothing of t."""
-        t = np.sqrt((self.df - 1) * self.r2 / max(1 - self.r2, 1e-300))
-        return float(2 * special.stdtr(self.df - 1, -t))
+        """That x has nothing of t; between the parents of blocks."""
+        t = abs(self.r) * math.sqrt((self.df - 1) / max(1 - self.r**2, 1e-300))
+        alone = float(2 * special.stdtr(self.df - 1, -t))
+        left_out = [one.r for one in self._without_each()]
+        if alone >= BEYOND_SIZE or not left_out:
+            return alone
+        between = clusters.between_parents(Partial(self.df + 1, 0, self.r), left_out).p
+        return 1.0 if between is None else between
+
+    def _without_each(self) -> list[_Pair]:
+        """Without the blocks of each parent; nothing of whole networks."""
+        parents = sorted({name for table in self._tables for name in table.parents})
+        return [_Pair([table.without(name) for table in self._tables]) for name in parents if len(parents) > 1]
 
 
 class Disguises:
@@ -87,32 +126,27 @@ class Disguises:
         names = {variant: own.ranks(metric) if ranked else metric for variant, own in self._logs.items()}
         speed = self._pair(names, self._time, self._sign, chosen)
         if speed is not None and not ranked:
-            inverse = _Pair(speed.xx, speed.tt, -speed.xt, speed.df)
-            if speed.is_copy or inverse.is_copy:
-                return Disguise(metric, "follows the speed itself", speed.r2, speed.slope)
+            if speed.is_copy() or speed.is_copy(-1):
+                return Disguise(metric, "follows the speed itself", speed.r**2, speed.slope)
             for time in self._times:
                 pair = self._pair(names, time, 1.0, chosen)
-                if pair is not None and pair.is_copy:
-                    return Disguise(metric, f"is {time} in other units", pair.r2, pair.slope)
+                if pair is not None and pair.is_copy():
+                    return Disguise(metric, f"is {time} in other units", pair.r**2, pair.slope)
         if speed is None or speed.xt <= 0 or speed.p >= BEYOND_SIZE:
             return None
         if self._varies_less(names, ranked, chosen) and self._is_steady(metric, ranked):
-            return Disguise(metric, "happens at a constant rate per second, as a timer", speed.r2, speed.slope)
+            return Disguise(metric, "happens at a constant rate per second, as a timer", speed.r**2, speed.slope)
         return None
 
     def _pair(self, names: Mapping[str, str], time: str, sign: float, chosen: Sequence[str]) -> _Pair | None:
-        xx = tt = xt = 0.0
-        df = 0
+        tables = []
         for variant, own in self._logs.items():
-            if time not in own.part.columns:
-                continue
-            both = own.collapse([names[variant], time, *(c for c in chosen if c != time)])
-            if len(both.networks) < MIN_NETWORKS:
-                continue
-            (x, t), k = _residuals(both.values[:, :2] * (1.0, sign), both.values[:, 2:])
-            xx, tt, xt = xx + float(x @ x), tt + float(t @ t), xt + float(x @ t)
-            df += max(0, len(x) - 1 - k)
-        return _Pair(xx, tt, xt, df) if df >= FEWEST and xx > 1e-18 and tt > 1e-18 else None
+            if time in own.part.columns:
+                both = own.collapse([names[variant], time, *(c for c in chosen if c != time)])
+                parents = parents_of(both.networks)
+                tables.append(_Table(both.values[:, :2] * (1.0, sign), both.values[:, 2:], parents))
+        pair = _Pair(tables)
+        return pair if pair.decides else None
 
     def _is_steady(self, metric: str, ranked: bool) -> bool:
         """Events per second differ hardly more between networks and frameworks than between runs of one.
@@ -144,11 +178,13 @@ class Disguises:
         Where every network has one run they must vary little, and not with framework, size or time: else what makes the
         time could be taken for a timer. Of a metric with zeros the ranks take the place of logs, of the time as well.
         """
-        parts = []
+        parts: list[Floats] = []
+        blocks: list[str] = []
         for variant, own in self._logs.items():
             both = own.collapse([names[variant], own.ranks(self._time) if ranked else self._time, *chosen])
             if len(both.networks) >= MIN_NETWORKS:
                 parts.append(both.values)
+                blocks += parents_of(both.networks)
         values = np.vstack(parts)
         which = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
         frameworks = (which[:, None] == np.arange(1, len(parts))).astype(float)
@@ -160,12 +196,27 @@ class Disguises:
             return False
         if self._repeated:
             return True
-        (rest,), k = _residuals(rate[:, None], np.column_stack([frameworks, size, time]))
+        explaining = np.column_stack([frameworks, size, time])
+        (rest,), k = _residuals(rate[:, None], explaining)
         free = n - 1 - k
         if ranked or free < 1 or rate @ rate / (n - 1) > SMALL**2:
             return False
+        if blocks:
+            return _smallest_p(rate, explaining, blocks) > CONSTANT
         ratio = (rate @ rate - rest @ rest) / k / max(rest @ rest / free, 1e-300)
         return bool(special.fdtrc(k, free, max(ratio, 0.0)) > CONSTANT)
+
+
+def _smallest_p(y: Floats, columns: Floats, parents: Sequence[str]) -> float:
+    """The smallest p of the coefficients of `columns` between parents, for as many of them; 0: too few parents."""
+    if len(set(parents)) < clusters.MIN_PARENTS:
+        return 0.0
+    found = []
+    for j in range(columns.shape[1]):
+        own, others = columns[:, j], np.delete(columns, j, axis=1)
+        left_out = list(clusters.without_each(own, y, others, parents).values())
+        found.append(clusters.between_parents(partial(own, y, others), left_out).p)
+    return min((len(found) * p for p in found if p is not None), default=1.0)
 
 
 def _is_time(metric: Metric) -> bool:

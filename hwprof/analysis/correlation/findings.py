@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from scipy import special
@@ -11,7 +12,7 @@ from hwprof.analysis.correlation.metrics import Metric
 from hwprof.analysis.correlation.strata import Stratum
 from hwprof.analysis.statistics.partial import MIN_TESTED, Floats, Partial
 
-FOUND = 0.05  # q, and p of what is left without any one network, below which a sentence may be said
+FOUND = 0.05  # q, of the finding and of what is left without any one network, below which a sentence may be said
 RANKED = "pearson of log FPS and ranks of the metric"
 
 
@@ -19,18 +20,36 @@ RANKED = "pearson of log FPS and ranks of the metric"
 class LeftOut:
     """A coefficient or slope as each network is left out: the least, the largest, and which network moves it most.
 
-    `p`: of the weakest of these; 1 where one has another sign.
+    `p`: of the weakest of these; 1 where one has another sign. `q`: of that p among all that was picked.
     """
 
     low: float
     high: float
     network: str
     p: float
+    q: float | None = None
 
     @property
     def holds(self) -> bool:
         """The finding is there without any one network."""
-        return self.p < FOUND
+        return self.q is not None and self.q < FOUND
+
+
+@dataclass(frozen=True, slots=True)
+class Through:
+    """What of a slope goes through the instructions, or what grows with them: total slope less the direct one.
+
+    Standard error `se` from leaving out each network, of blocks each parent; t of `df`.
+    """
+
+    slope: float
+    se: float
+    df: int
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """The interval of the difference."""
+        half = float(special.stdtrit(self.df, 0.5 + level / 2)) * self.se
+        return self.slope - half, self.slope + half
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +82,7 @@ class Correlation:
     zeros: int = 0  # values <= 0, which have no logarithm
     spread: float | None = None  # 90th over 10th percentile between networks
     leave_out: LeftOut | None = None
+    through: Through | None = None  # None: nothing is tested, or ranks
     reliability: float | None = None
     family: int = 0  # tests in its family; 0: not tested
     among: float = 0.0  # tests that its p counts among where nothing else is found: the family by its weight
@@ -113,11 +133,13 @@ class PooledSlope:
     slope: float | None
     low: float | None
     high: float | None
-    p: float | None
+    p: float | None  # by leaving out each network
     se: float | None = None
+    r: float | None = None  # partial correlation, of which p_family is; None over blocks
+    clusters: int = 0  # parents that the networks are blocks of; 0: each network stands for itself
+    p_family: float | None = None  # by chance over all metrics of the stratum
     q: float | None = None
-    level: float | None = None  # of intervals that allow for its having been picked from the family
-    p_family: float | None = None  # max-T: of the whole stratum
+    bounds: tuple[float, float] | None = None  # interval that allows for its having been picked from the family
     leave_out: LeftOut | None = None
     family: int = 0
     same_sign: tuple[int, int] = (0, 0)  # k of F
@@ -131,13 +153,33 @@ class PooledSlope:
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
     @property
+    def rank(self) -> tuple[float, float, str]:
+        """The order of slopes: the smallest q first, then the largest |r|, over blocks the smallest p."""
+        strength = -abs(self.r) if self.r is not None else 2.0 if self.p is None else self.p
+        return 2.0 if self.q is None else self.q, strength, self.metric.name
+
+    @property
+    def df(self) -> int:
+        """Degrees of freedom of r in a table without gaps; powers are covariates of each framework."""
+        count = len(self.covariates)
+        return max((self.n - 1) * (self.frameworks - 1) - 1 - (count if count < 2 else count * self.frameworks), 1)
+
+    @property
     def is_found(self) -> bool:
-        """A sentence may be said: as of a Correlation, and networks permuted agree with networks left out."""
+        """A sentence may be said: as of a Correlation, and networks shuffled agree with networks left out."""
         sure = self.q is not None and self.q < FOUND and self.p_family is not None and self.p_family < FOUND
         return sure and self.excludes_zero and self.leave_out is not None and self.leave_out.holds
 
+    def simultaneous(self, critical: float | None) -> tuple[float, float] | None:
+        """Slopes that shuffled networks do not refuse, of all metrics at once, where |r| must exceed `critical`."""
+        if self.slope is None or critical is None or critical >= 1 or not self.r:
+            return None
+        unit = abs(self.slope / self.r) * math.sqrt(max(1 - self.r * self.r, 0.0))
+        half = unit * critical / math.sqrt(1 - critical * critical)
+        return self.slope - half, self.slope + half
+
     def interval(self, level: float) -> tuple[float, float] | None:
-        """The interval of the slope at another level than .95; None where there is none."""
+        """The interval by leaving out each network, at another level than .95; None where there is none."""
         if self.slope is None or self.se is None:
             return None
         half = float(special.stdtrit(max(self.n - 1, 1), 0.5 + level / 2)) * self.se
@@ -145,11 +187,20 @@ class PooledSlope:
 
 
 @dataclass(frozen=True, slots=True)
+class Tree:
+    """A hierarchical clustering: `merges` of (one part, other part, distance). Parts are leaves, then merges so far."""
+
+    leaves: tuple[str, ...]
+    merges: tuple[tuple[int, int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Analysis:
     """All correlations of one stratum. `refusal`: why there are none; `untested`: metrics left out, and why.
 
     `why`: why the target is a speed other than FPS. `blocks`: the experiments and sessions of its rows. `remarks`:
-    what limits the stratum as a whole.
+    what limits the stratum as a whole. `chance`: the largest |r| of all pooled slopes in each draw without effect;
+    `critical`: what a slope must exceed of it. Trees: which metrics, and which networks, deviate alike given size.
     """
 
     stratum: Stratum
@@ -165,6 +216,10 @@ class Analysis:
     why: str = ""
     blocks: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    chance: Floats | None = None
+    critical: float | None = None
+    metric_tree: Tree | None = None
+    network_tree: Tree | None = None
 
     @property
     def found(self) -> tuple[PooledSlope | Correlation, ...]:

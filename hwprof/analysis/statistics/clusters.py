@@ -17,6 +17,7 @@ from scipy import special
 
 from hwprof.analysis.statistics import pooled
 from hwprof.analysis.statistics.partial import Floats, Partial, partial
+from hwprof.analysis.statistics.shuffles import DRAWS, SEED, Chance
 
 MIN_PARENTS = 4  # fewer: no interval and no test
 
@@ -68,8 +69,10 @@ def _transformed(r: float) -> float:
     return math.atanh(min(max(r, -1 + 1e-15), 1 - 1e-15))
 
 
-def max_flip(x: Floats, y: Floats, z: Floats | None, parents: Sequence[str], draws: int = 999, seed: int = 7) -> Floats:
-    """Family-wise p of each pooled slope, as `pooled.max_t`, where the networks are blocks of `parents`.
+def flip(
+    x: Floats, y: Floats, z: Floats | None, parents: Sequence[str], draws: int = DRAWS, seed: int = SEED
+) -> Chance:
+    """As `shuffles.shuffle`, where the networks are blocks of `parents`; statistics are sums over their own error.
 
     Arrays (metrics, networks, frameworks); several z are (K, metrics, networks, frameworks). A parent's blocks are no
     exchangeable units, parents of different size are none either: the residuals of y change sign, parent by parent,
@@ -83,9 +86,5 @@ def max_flip(x: Floats, y: Floats, z: Floats | None, parents: Sequence[str], dra
     there = scale > 1e-18
     observed = np.where(there, np.abs(scores.sum(axis=1)) / np.where(there, scale, 1.0), np.nan)
     signs: NDArray[np.float64] = np.random.default_rng(seed).choice([-1.0, 1.0], size=(draws, len(names)))
-    if not there.any():
-        return np.full(len(observed), np.nan)
     flipped = np.abs(scores[there] @ signs.T) / scale[there, None]
-    largest = np.sort(flipped.max(axis=0))
-    beaten = 1 + draws - np.searchsorted(largest, np.where(there, observed, np.inf) - 1e-12)
-    return np.asarray(np.where(there, beaten / (draws + 1), np.nan), dtype=np.float64)
+    return Chance(observed, flipped.max(axis=0, initial=0.0))

@@ -214,9 +214,23 @@ def leave_one_out(x: Floats, y: Floats, covariates: Floats) -> Floats:
 
     `partial(...).r` of each rest, but of all at once: n small decompositions in one call.
     """
+    within, product = _without_each(x, y, covariates)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.clip(product / np.sqrt(within.prod(axis=1)), -1, 1), dtype=np.float64)
+
+
+def slopes_left_out(x: Floats, y: Floats, covariates: Floats) -> Floats:
+    """The slope of y on x without each network in turn, shape (n,); NaN where the rest has none."""
+    within, product = _without_each(x, y, covariates)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(product / within[:, 0], dtype=np.float64)
+
+
+def _without_each(x: Floats, y: Floats, covariates: Floats) -> tuple[Floats, Floats]:
+    """Sums of squares of what is left of x and y (n, 2), and of their products (n,), of each rest; NaN: nothing is."""
     n = len(x)
     if n - 1 < MIN_NETWORKS:
-        return np.full(n, np.nan)
+        return np.full((n, 2), np.nan), np.full(n, np.nan)
     rest, basis, counted = CovariateSpace.of(covariates).without_each()
     values = np.stack([x[rest], y[rest]], axis=2)  # (n, n - 1, 2)
     values = values - values.sum(axis=1, keepdims=True) / (n - 1)
@@ -224,19 +238,16 @@ def leave_one_out(x: Floats, y: Floats, covariates: Floats) -> Floats:
     values = values - basis @ (basis.swapaxes(1, 2) @ values)
     within = (values**2).sum(axis=1)
     there = ((total >= 1e-18) & (within >= NOTHING * total)).all(axis=1) & (n - 3 - counted >= 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        r = np.clip((values[..., 0] * values[..., 1]).sum(axis=1) / np.sqrt(within.prod(axis=1)), -1, 1)
-    return np.asarray(np.where(there, r, np.nan), dtype=np.float64)
+    product = np.where(there, (values[..., 0] * values[..., 1]).sum(axis=1), np.nan)
+    return np.where(there[:, None], within, np.nan), product
 
 
-def benjamini_hochberg(p: Floats, weights: Floats | None = None) -> Floats:
+def benjamini_hochberg(p: Floats) -> Floats:
     """q-values of one family of tests, (m,) -> (m,): the least of m p(j) / j over j from the place of p upwards.
 
-    `weights`: of mean 1, by which each p is divided (Genovese, Roeder and Wasserman 2006).
     scipy.stats.false_discovery_control gives the same, once a module of a second's loading is there (ten on a board).
     """
     m = len(p)
-    p = p if weights is None else p / weights
     order = np.argsort(p, kind="stable")
     q = np.empty(m)
     q[order] = np.minimum.accumulate((p[order] * m / np.arange(1, m + 1))[::-1])[::-1]

@@ -17,7 +17,6 @@ from scipy import special
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-CHUNK = 64  # metrics at a time, where every shuffle is held in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def _means(mask: bytes, shape: tuple[int, int]) -> Floats:
     return np.asarray(left[:, strength > 1e-9 * strength.max(initial=0.0)], dtype=np.float64)
 
 
-def _measured(x: Floats, y: Floats, z: Floats | None) -> Bools:
+def measured(x: Floats, y: Floats, z: Floats | None) -> Bools:
     """Where all of them have a value."""
     return np.isfinite(x) & np.isfinite(y) & (True if z is None else np.isfinite(_each(z)).all(axis=0))
 
@@ -101,9 +100,22 @@ def _basis(z: Floats | None, mask: Bools) -> list[Floats]:
     return found
 
 
+def nuisance(mask: Bools, z: Floats | None) -> Floats:
+    """An orthonormal basis of what is taken out of one table (N, F): network means, framework means, z.
+
+    z: one covariate (N, F), or several (K, N, F). Of shape (N F, rank), 0 where `mask` is False.
+    """
+    at = np.flatnonzero(mask)
+    means = _means(mask.tobytes(), (mask.shape[0], mask.shape[1]))
+    found = np.zeros((mask.size, means.shape[1]))
+    found[at] = means
+    rest = [] if z is None else _basis(z[:, None] if z.ndim == 3 else z[None, None], mask[None])
+    return np.hstack([found, *(q.reshape(-1, 1) for q in rest)])
+
+
 def residuals(x: Floats, y: Floats, z: Floats | None) -> tuple[Floats, Floats, Floats]:
     """x, y (J, N, F) centred over the cells that have all, and without the covariates z ((K,) J, N, F)."""
-    mask = _measured(x, y, z)
+    mask = measured(x, y, z)
     cx, cy = centre(x, mask), centre(y, mask)
     total = (cx**2).sum(axis=(-1, -2))
     for q in _basis(z, mask):
@@ -152,65 +164,4 @@ def slopes(x: Floats, y: Floats, z: Floats | None = None, parents: Sequence[str]
 
 def _networks(x: Floats, y: Floats, z: Floats | None) -> Bools:
     """(metrics, networks): True where at least two frameworks have all values; a network of one says nothing."""
-    return np.asarray(_measured(x, y, z).sum(axis=-1) >= 2)
-
-
-def max_t(x: Floats, y: Floats, z: Floats | None = None, draws: int = 999, seed: int = 7) -> Floats:
-    """Family-wise p of each metric: how often the largest |r| of the family beats it when networks are shuffled.
-
-    Freedman-Lane: the residuals of y move as whole networks, jointly over frameworks and metrics. Shape (metrics,).
-    """
-    y, z = np.broadcast_to(y, x.shape), _broadcast(z, x.shape)
-    cx, cy, _ = residuals(x, y, z)
-    observed = _abs_r(cx, cy)
-    reduced = residuals(y, y, z)[1]
-    reduced = np.where(np.isfinite(y), reduced, np.nan)
-    rng = np.random.default_rng(seed)
-    orders = np.array([rng.permutation(x.shape[1]) for _ in range(draws)]).reshape(draws, x.shape[1])
-    whole = _measured(x, y, z).all(axis=(-1, -2))
-    largest = np.zeros(draws)
-    for start in range(0, int(whole.sum()), CHUNK):
-        some = np.flatnonzero(whole)[start : start + CHUNK]
-        r = _shuffled(cx[some], reduced[some], None if z is None else z[..., some, :, :], orders)
-        largest = np.fmax(largest, np.fmax.reduce(r, axis=0))
-    if not whole.all():
-        gaps = ~whole
-        x, reduced, z = x[gaps], reduced[gaps], None if z is None else z[..., gaps, :, :]
-        for draw, order in enumerate(orders):
-            px, py, _ = residuals(x, reduced[:, order], z)
-            largest[draw] = np.nanmax(_abs_r(px, py), initial=largest[draw])
-    reached = np.where(np.isfinite(observed), observed, np.inf) - 1e-12
-    beaten = 1 + len(largest) - np.searchsorted(np.sort(largest), reached)
-    return np.where(np.isfinite(observed), beaten / (draws + 1), np.nan)
-
-
-def _shuffled(cx: Floats, ry: Floats, z: Floats | None, orders: NDArray[np.int64]) -> Floats:
-    """|r| of each metric after each shuffle, (J, draws), for tables without gaps.
-
-    There nothing but y moves: its residuals `ry` (J, N, F) stay centred, cx (J, N, F) stays as it is, and every sum
-    over a shuffled table is a sum of elements of an N x N matrix of products, one per network: a matrix product.
-    """
-    count, networks, _ = cx.shape
-    draws = len(orders)
-    picked = np.zeros((draws, networks, networks))
-    picked[np.arange(draws)[:, None], np.arange(networks), orders] = 1
-    flat = picked.reshape(draws, -1).T
-
-    def product(a: Floats) -> Floats:
-        return np.asarray((a @ ry.swapaxes(-1, -2)).reshape(count, -1) @ flat, dtype=np.float64)
-
-    sxx, sxy = (cx**2).sum(axis=(-1, -2))[:, None], product(cx)
-    syy = np.broadcast_to((ry**2).sum(axis=(-1, -2))[:, None], sxy.shape)
-    for q in _basis(z, np.ones(cx.shape, dtype=np.bool_)):
-        syy = syy - product(q) ** 2  # cx is at right angles to it already
-    return _ratio(sxx, syy, sxy)
-
-
-def _abs_r(cx: Floats, cy: Floats) -> Floats:
-    return _ratio((cx**2).sum(axis=(-1, -2)), (cy**2).sum(axis=(-1, -2)), (cx * cy).sum(axis=(-1, -2)))
-
-
-def _ratio(sxx: Floats, syy: Floats, sxy: Floats) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        r = np.abs(sxy) / np.sqrt(sxx * syy)
-    return np.where((sxx > 1e-18) & (syy > 1e-18), r, np.nan)
+    return np.asarray(measured(x, y, z).sum(axis=-1) >= 2)

@@ -30,6 +30,14 @@ def of_clusters(se: float, clusters: int, tests: float = 1) -> float | None:
     return math.tanh(noncentrality(clusters - 1, tests) * se) if clusters > 1 else None
 
 
+def of_shuffles(critical: float, df: int) -> float | None:
+    """Smallest |r| that is found with power .8 where it must exceed `critical` by `df`; None: nothing exceeds it."""
+    if not critical < 1:
+        return None
+    reach = float(special.nctdtrinc(df, 1 - POWER, critical * math.sqrt(df / (1 - critical * critical))))
+    return reach / math.sqrt(df + reach * reach)
+
+
 def planned_se(n: int, k: int, clusters: int, alike: float) -> float | None:
     """Standard error of atanh(r) of `n` blocks of `clusters` parents, before anything is measured.
 

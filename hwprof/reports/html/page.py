@@ -16,10 +16,10 @@ from hwprof.analysis.speeds import PLACE, groups, places, speed_of, with_energy
 from hwprof.analysis.topdown import bars
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Kind
-from hwprof.reports.html import association, factors, hardware, over_time, speed, tables
+from hwprof.reports.html import association, dendrogram, factors, hardware, over_time, speed, tables
 from hwprof.reports.html.gather import Material
 from hwprof.reports.html.model import Figure, Page, Scatter, Section
-from hwprof.reports.page import content, detail
+from hwprof.reports.page import associations, content, detail
 from hwprof.reports.page import words as page_words
 from hwprof.reports.page.speeds import speed_table
 from hwprof.reports.tables import Table
@@ -104,6 +104,7 @@ def _associations(material: Material, scatters: list[Scatter]) -> list[Section]:
         if shown_map:
             shown_map = replace(shown_map, note=f"{shown_map.note} {CLICK}")
         figures = [shown_map, association.slopes(analysis.pooled, stratum, where)]
+        figures += dendrogram.figures(analysis, stratum, where)
         found = [detail.pooled_table(analysis), detail.groups_table(analysis), detail.influence_table(analysis)]
         sentences = (f"{analysis.stratum.title}.", *detail.gates(analysis))
         absent = [f"No {t.title.lower()}: nothing to say here." for t in found if not t.rows and not analysis.refusal]
@@ -148,7 +149,8 @@ def _framework(material: Material, analysis: Analysis, stratum: int, framework: 
     of = "" if analysis.target == FPS else f" · {analysis.target}"
     title = f"{framework}{_where(material, analysis)}{of}"
     table = detail.framework_table(analysis, framework)
-    return Section(f"framework-{stratum}-{framework}", title, tuple(warnings), figures, (table,), absent, level=3)
+    lines = (*associations.mediation(analysis, framework), *warnings)
+    return Section(f"framework-{stratum}-{framework}", title, lines, figures, (table,), absent, level=3)
 
 
 def _shares(material: Material, variant: str) -> pd.Series:

@@ -11,6 +11,8 @@ from hwprof.analysis.statistics import power
 from hwprof.analysis.statistics.partial import MIN_TESTED, Partial
 from hwprof.reports.page.words import coefficient
 
+MEDIATED = 3  # metrics of a framework whose association through instructions has a line
+
 
 def sentences(analysis: Analysis) -> list[str]:
     """The findings of one stratum: over all frameworks, then of each."""
@@ -24,12 +26,14 @@ def pooled_sentences(analysis: Analysis) -> list[str]:
     tested = [s for s in analysis.pooled if s.q is not None]
     if not tested:
         return []
-    sure = sorted((s for s in tested if s.is_found), key=lambda s: (s.q or 0.0, s.p or 0.0, s.metric.name))
+    sure = sorted((s for s in tested if s.is_found), key=lambda s: s.rank)
     if not sure:
+        degrees = sorted(s.df for s in tested)[len(tested) // 2]
+        reach = None if analysis.critical is None else power.of_shuffles(analysis.critical, degrees)
         return [
             f"Over all frameworks: of {len(tested)} metrics, none differs between frameworks together with "
             f"{analysis.target} on the same network (q < 0.05 of {tested[0].family} tests, family-wise p < 0.05, an "
-            "interval without 0, and the same without any one network)."
+            f"interval without 0, and the same without any one network).{missed(reach)}"
         ]
     first = sure[0]
     others = "" if len(sure) == 1 else f" {len(sure) - 1} more: see the pooled slopes."
@@ -54,11 +58,10 @@ def _of_framework(analysis: Analysis, framework: str) -> str:
         )
     if tested:
         reach = power.of_family([c.partial for c in tested], tested[0].among)
-        seen = "" if reach is None else f" A correlation below {reach:.2f} would have been missed in 20 % or more."
         return (
             f"{framework}: of {len(tested)} tested metrics none correlates with {analysis.target} beyond the size of "
             f"the network (q < 0.05 of {tested[0].family} tests, an interval without 0, and the same without any one "
-            f"network).{seen}"
+            f"network).{missed(reach)}"
         )
     if why := next((c.partial.why for c in found if c.status == "descriptive"), ""):
         return f"{framework}: {why}. Coefficients are a description."
@@ -69,6 +72,33 @@ def _of_framework(analysis: Analysis, framework: str) -> str:
         f"{framework}: nothing can be tested: {most} networks with all covariates, {MIN_TESTED} are needed "
         "(4 for an exploratory coefficient)."
     )
+
+
+def missed(reach: float | None) -> str:
+    """What the tests that found nothing could not see; "": that is not known."""
+    return "" if reach is None else f" A correlation below {reach:.2f} would have been missed in 20 % or more."
+
+
+def mediation(analysis: Analysis, framework: str) -> list[str]:
+    """What of the strongest associations of a framework goes through instructions, total and direct beside it.
+
+    Only where the interval excludes 0 at a level that allows for all metrics of the framework.
+    """
+    own = [(c, c.through) for c in analysis.correlations if c.framework == framework and c.through is not None]
+    level = 1 - 0.05 / max(len(own), 1)
+    sure = [(c, t, bounds) for c, t in own for bounds in (t.interval(level),) if bounds[0] > 0 or bounds[1] < 0]
+    sure.sort(key=lambda found: -abs(found[1].slope) / max(found[1].se, 1e-300))
+    lines = []
+    for c, t, bounds in sure[:MEDIATED]:
+        direct = c.partial.slope or 0.0
+        lines.append(
+            f"{c.metric.label} per frame: +10 % of it with {percent(direct + t.slope):+.1f} % {c.target} controlling "
+            f"for MACs (total), {percent(direct):+.1f} % controlling for instructions too (direct). The difference, "
+            f"{percent(t.slope):+.1f} % {_percent_interval(bounds)}, goes through instructions or what grows with "
+            "them. An association, not a cause."
+        )
+    more = len(sure) - len(lines)
+    return lines + ([f"{more} more differ between total and direct: see the table."] if more > 0 else [])
 
 
 def picked(c: Correlation) -> str:
@@ -88,8 +118,7 @@ def elasticity_words(c: Correlation) -> str:
 
 def pooled_elasticity(s: PooledSlope) -> str:
     """`+10 % of it with -8.2 % FPS [-11.0 ... -5.3]`, by the interval that allows for the picking."""
-    bounds = s.interval(s.level or 0.95)
-    words = f" {_percent_interval(bounds)}" if bounds else ""
+    words = f" {_percent_interval(s.bounds)}" if s.bounds else ""
     return f"+10 % of it with {percent(s.slope or 0.0):+.1f} % {s.target}{words}"
 
 

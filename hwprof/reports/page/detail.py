@@ -187,9 +187,10 @@ def pooled_table(analysis: Analysis) -> Table:
         ),
         tuple(rows),
         f"Slope of log {analysis.target} on the log of the metric per frame after two-way centring (network and "
-        "framework); intervals and p by leaving out one network at a time and centring anew, t(N - 1). "
-        "p family-wise: max-T over the family, whole networks permuted jointly over frameworks and metrics "
-        "(Freedman-Lane). q, of one family for the whole report, and p from 7 networks on.",
+        "framework); 95 % by leaving out one network at a time and centring anew, t(N - 1). "
+        "p family-wise: max-T, whole networks shuffled jointly over frameworks and metrics (Freedman-Lane). q: that p "
+        "as one of the strata of the whole report, which share half of the level; from 7 networks on. Over blocks the "
+        "signs of parents change instead, and q is of p between parents.",
     )
 
 

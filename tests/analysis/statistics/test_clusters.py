@@ -92,11 +92,11 @@ def test_signs_of_parents_find_what_differs_between_frameworks_and_nothing_in_no
     parents = [f"net{i // 8}" for i in range(80)]
     x = rng.standard_normal((5, 80, 2)) + rng.standard_normal((80, 1))
     noise = rng.standard_normal((80, 2)) + rng.standard_normal((80, 1))
-    driven = clusters.max_flip(x, noise - 1.5 * x[0], None, parents)
+    driven = clusters.flip(x, noise - 1.5 * x[0], None, parents).p
     assert driven[0] < 0.05
     assert (driven[1:] > 0.05).all()
     smallest = [
-        float(clusters.max_flip(x, rng.standard_normal((80, 2)), None, parents, draws=199).min()) for _ in range(60)
+        float(clusters.flip(x, rng.standard_normal((80, 2)), None, parents, draws=199).p.min()) for _ in range(60)
     ]
     assert np.mean(np.array(smallest) <= 0.05) < 0.15
 
@@ -104,7 +104,7 @@ def test_signs_of_parents_find_what_differs_between_frameworks_and_nothing_in_no
 def test_a_metric_that_does_not_vary_has_no_family_wise_p() -> None:
     rng = np.random.default_rng(9)
     x = np.stack([np.ones((8, 2)), rng.standard_normal((8, 2))])
-    found = clusters.max_flip(x, rng.standard_normal((8, 2)), None, [f"net{i // 2}" for i in range(8)])
+    found = clusters.flip(x, rng.standard_normal((8, 2)), None, [f"net{i // 2}" for i in range(8)]).p
     assert np.isnan(found[0])
     assert np.isfinite(found[1])
 
@@ -120,7 +120,7 @@ def test_several_covariates_are_taken_out_of_slopes_between_parents() -> None:
     assert fit.slope[0] == pytest.approx(-1, abs=0.1)
     assert fit.left_out.shape == (10, 2)
     assert fit.low[1] < 0 < fit.high[1]
-    found = clusters.max_flip(x, np.broadcast_to(y, x.shape), z, parents)
+    found = clusters.flip(x, np.broadcast_to(y, x.shape), z, parents).p
     assert found[0] < 0.05 < found[1]
 
 

@@ -7,7 +7,13 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from hwprof.analysis.statistics.partial import benjamini_hochberg, fisher_interval, leave_one_out, partial
+from hwprof.analysis.statistics.partial import (
+    benjamini_hochberg,
+    fisher_interval,
+    leave_one_out,
+    partial,
+    slopes_left_out,
+)
 
 
 def data(n: int = 9, k: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -84,14 +90,15 @@ def test_leaving_out_a_network_is_the_coefficient_of_the_others() -> None:
     assert leave_one_out(x, y, z)[3] == pytest.approx(partial(np.delete(x, 3), np.delete(y, 3), np.delete(z, 3, 0)).r)
 
 
+def test_slopes_without_a_network_are_those_of_the_others() -> None:
+    x, y, z = data()
+    rest = partial(np.delete(x, 3), np.delete(y, 3), np.delete(z, 3, 0))
+    assert slopes_left_out(x, y, z)[3] == pytest.approx(rest.slope)
+    assert np.isnan(slopes_left_out(x[:4], y[:4], z[:4])).all()
+
+
 def test_q_values_are_benjamini_and_hochbergs() -> None:
     assert benjamini_hochberg(np.array([0.01, 0.04, 0.03])) == pytest.approx([0.03, 0.04, 0.04])
     assert len(benjamini_hochberg(np.array([]))) == 0
     p = np.concatenate([np.random.default_rng(3).uniform(size=200) ** 3, [0.0, 1.0, 0.5, 0.5]])
     assert benjamini_hochberg(p) == pytest.approx(stats.false_discovery_control(p), rel=1e-12)
-
-
-def test_a_weight_stands_for_a_smaller_p() -> None:
-    p = np.array([0.01, 0.04, 0.03])
-    weights = np.array([2.0, 0.5, 0.5])
-    assert benjamini_hochberg(p, weights) == pytest.approx(benjamini_hochberg(np.array([0.005, 0.08, 0.06])))

@@ -71,14 +71,6 @@ def test_a_network_that_only_one_framework_has_is_not_counted() -> None:
     assert pooled.slopes(x, y).n.tolist() == [7, 8, 8]
 
 
-def test_max_t_finds_the_driver_and_nothing_else() -> None:
-    x, y, _ = planted()
-    p = pooled.max_t(x, y, draws=199)
-    assert p[0] < 0.05
-    assert (p[1:] > 0.05).all()
-    assert (pooled.max_t(x, y, draws=199) == p).all()  # seeded
-
-
 def test_tables_with_the_same_gaps_are_centred_as_each_of_them_alone() -> None:
     rng = np.random.default_rng(8)
     values = rng.normal(size=(3, 8, 4))
