@@ -31,8 +31,9 @@ def share(hits: Sequence[bool]) -> tuple[float, float]:
 
 
 def rate(what: str, hits: Sequence[bool], low: float, high: float) -> Row:
-    """A share of hits as a promise; of nothing at all it is broken."""
+    """A share of hits as a promise; of nothing at all it is broken. The error is that of the bound that is nearest."""
     if not hits:
         return Row(f"{what} (of none)", float("nan"), low, high)
-    value, se = share(hits)
-    return Row(what, value, low, high, se)
+    value, _ = share(hits)
+    bound = min(max(value, low), high)
+    return Row(what, value, low, high, float(np.sqrt(max(bound * (1 - bound), 0.25 / len(hits)) / len(hits))))

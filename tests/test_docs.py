@@ -14,13 +14,14 @@ import pytest
 from hwprof.collectors.perf.tables import parse_table
 from hwprof.collectors.protocol import Target, Unavailable
 from hwprof.collectors.sampler import Sampler
-from hwprof.frameworks import fidelity, reference
+from hwprof.frameworks import fidelity
 from hwprof.networks.find import resolve
 from hwprof.networks.images import synthetic_inputs
 from hwprof.plugins import load
 from hwprof.records import Case, Role, Run, Window
 from hwprof.reports.terminal.run import text
 from hwprof.store import Results
+from tests.reference_outputs import write_first
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -50,12 +51,12 @@ def test_the_example_framework_computes_what_the_reference_does(
     source = tmp_path / "n.onnx"
     network.write(source, 0)
     images = synthetic_inputs(spec, 2, 0)
-    reference.write_reference(source, images, tmp_path / "r.npy")
+    right = write_first(source, images, tmp_path / "r.npz")
     case = Case(adapter.name, "tiny_cnn", "", 32)
     with adapter.load(source, case, spec) as model:
-        outputs = np.concatenate([model.numpy(model.infer(model.bind(i))) for i in images])
+        outputs = np.concatenate([model.outputs(model.infer(model.bind(i)))[0] for i in images])
         assert model.facts()["threads"] == 1
-    assert fidelity.compare(outputs, np.load(tmp_path / "r.npy"), 1e-3).faithful
+    assert fidelity.compare(outputs, right, 1e-3).faithful
 
 
 def test_the_pages_show_the_example_packages_as_they_are() -> None:

@@ -72,6 +72,7 @@ class SpeedRatio:
     cases: int  # that both have
     paired: int  # of these, in which both were measured side by side
     conflicts: int  # of these, in which slices and bare stretches contradict each other
+    unfaithful: int = 0  # of these, in which the outputs of one of them are not those of the reference
 
 
 # Of the bare stretch: what `estimator` judges a run by.
@@ -229,10 +230,11 @@ def ratios(fps: pd.DataFrame, variants: Sequence[str]) -> list[SpeedRatio]:
 def _ratio(a: str, b: str, pairs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> SpeedRatio | None:
     choice = choose(member for pair in pairs for row in pair for member in speed_of(row))
     by_network: dict[str, list[float]] = {}
-    of_cases = []
+    of_cases, wrong = [], 0
     for x, y in pairs:
         if (one := case_ratio(x, y, choice.estimator)) is not None:
             of_cases.append(one)
+            wrong += not (x["faithful"] and y["faithful"])
             by_network.setdefault(str(x[NETWORK]), []).append(math.log(one.ratio.value))
     if not of_cases:
         return None
@@ -245,7 +247,7 @@ def _ratio(a: str, b: str, pairs: Sequence[tuple[Mapping[str, Any], Mapping[str,
     wins = sum(v > 1 if fast == a else v < 1 for v in per_network)
     conflicts = sum(one.conflict for one in of_cases)
     paired = sum(one.sets > 0 for one in of_cases)
-    return SpeedRatio(fast, slow, ratio, wins, len(per_network), choice, len(of_cases), paired, conflicts)
+    return SpeedRatio(fast, slow, ratio, wins, len(per_network), choice, len(of_cases), paired, conflicts, wrong)
 
 
 def median_runs(frame: pd.DataFrame) -> list[str]:

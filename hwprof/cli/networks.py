@@ -93,8 +93,8 @@ def list_blocks(names: Sequence[str], size: int, as_json: bool) -> int:
 def check(args: argparse.Namespace) -> int:
     """A line per network; exit code 4 where a reference is off, or could not be made."""
     from hwprof.collectors.memory import headroom
+    from hwprof.records.agreement import value_of
     from hwprof.reports.terminal.matrix import replace_infinite
-    from hwprof.reports.terminal.speed import value_of
     from hwprof.runner.launcher import Launcher
     from hwprof.runner.workshop import PreparationFailed, Workshop
     from hwprof.studies.matrix.matrix import choices
@@ -107,8 +107,11 @@ def check(args: argparse.Namespace) -> int:
         try:
             found = workshop.check_reference(name, size)
             row |= {"correct": found.faithful, "fidelity": to_json(found), "failure": None}
-            outcome = f"off by {found.max_rel:.1e} of its largest {value_of(found)}: "
-            outcome += "correct" if found.faithful else f"WRONG, at most {found.tolerance:.0e} is allowed"
+            if found.max_rel is None:
+                outcome = f"not comparable: {found.why}"
+            else:
+                outcome = f"off by {found.max_rel:.1e} of its largest {value_of(found)}: "
+                outcome += "correct" if found.faithful else f"WRONG, at most {found.tolerance:.0e} is allowed"
         except PreparationFailed as error:
             row |= {"correct": False, "fidelity": None, "failure": to_json(error.failure)}
             outcome = f"not checked: {error.failure.message}"

@@ -157,5 +157,6 @@ def progress(step: Progress) -> str:
         return f"{head}: {'no figure' if fps is None else f'{fps:.1f} FPS, as it told'}"
     latency = of_run(run).latency_ns
     took = "no latency" if latency is None else f"{latency / 1e6:.2f} ms"
-    unfaithful = "" if run.fidelity is None or run.fidelity.faithful else "  UNFAITHFUL"
-    return f"{head}: {took}{unfaithful}"
+    found = run.fidelity
+    mark = "" if found is None or found.faithful else "  UNFAITHFUL" if found.unfaithful else f"  {found.agreement}"
+    return f"{head}: {took}{mark}"

@@ -1,27 +1,47 @@
-"""Outputs of a network with several: every one under its name, compared with the reference's on its own scale.
+"""Outputs of a network, each under its name, compared with the reference's on its own scale. Pure; numpy only.
 
-Images are kept apart, because outputs may differ in shape from image to image, and not every one has a batch axis.
+Floats are compared by their error relative to the largest value, integers, booleans and strings exactly. A sequence is
+a list of arrays. Images are kept apart, because outputs may differ in shape from image to image, and not every one has
+a batch axis.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import UnsupportedModel
 from hwprof.frameworks import fidelity
-from hwprof.records import Fidelity
+from hwprof.records import Fidelity, OutputFidelity
 
 if TYPE_CHECKING:
-    from hwprof.frameworks.protocol import Array
+    import numpy as np
+    from numpy.typing import NDArray
 
-    # Name -> one array per image, in the network's order.
-    Outputs = Mapping[str, Sequence[Array]]
+    from hwprof.frameworks.protocol import Value
 
-# Of the files that they are kept in; the one output of other networks is an .npy.
-ENDING = ".npz"
+    Array = NDArray[np.generic]
+    # Name -> one value per image, in the network's order.
+    Outputs = Mapping[str, Sequence[Value]]
+
+NEVER_REPEATS = "never repeats: two runs of the reference on one input differ"
+NO_BATCH_AXIS = "has no batch axis: what it is for a batch does not follow from single images"
+NUMBERS, TEXT = "biuf", "USO"  # kinds of NumPy's types
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceOutputs:
+    """What the reference gives. `axes`: output -> the axis on which the images of a batch lie; None: there is none.
+
+    `incomparable`: output -> why it can't be compared; such a one may have no values.
+    """
+
+    outputs: Outputs
+    axes: Mapping[str, int | None]
+    incomparable: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def require_outputs(framework: str, wanted: Sequence[str], there: Iterable[str]) -> None:
@@ -33,86 +53,245 @@ def require_outputs(framework: str, wanted: Sequence[str], there: Iterable[str])
         )
 
 
-def split_by_image(names: Sequence[str], portions: Iterable[Sequence[Array]], batch: int, images: int) -> Outputs:
+def split_by_image(
+    reference: ReferenceOutputs, portions: Iterable[Sequence[Value]], batch: int, images: int
+) -> Outputs:
     """`portions`: all outputs of one batch after the other. Of the last one, what is beyond `images` is left out.
 
-    An array that has no axis of `batch` images in front is given whole to each of them.
+    Raises UnsupportedModel where the number of outputs is not the network's.
     """
-    found: dict[str, list[Array]] = {name: [] for name in names}
+    found: dict[str, list[Value]] = {name: [] for name in reference.axes}
     for portion in portions:
-        for name, array in zip(names, portion, strict=True):
-            cut = batch > 1 and getattr(array, "ndim", 0) > 0 and len(array) == batch  # a list is a sequence
-            found[name] += [array[i : i + 1] if cut else array for i in range(batch)]
-    return {name: arrays[:images] for name, arrays in found.items()}
+        if len(portion) != len(found):
+            raise UnsupportedModel(f"{len(portion)} outputs came, and the network has {len(found)}")
+        for (name, axis), value in zip(reference.axes.items(), portion, strict=True):
+            known = reference.outputs.get(name, ())
+            found[name] += images_of(value, axis, batch, known[0] if known else None)
+    return {name: values[:images] for name, values in found.items()}
 
 
-def save(path: Path, outputs: Outputs) -> None:
-    """Write an .npz. Raises UnsupportedModel for an output that is no tensor of numbers."""
-    import numpy as np
+def images_of(value: Value, axis: int | None, batch: int, like: Value | None = None) -> list[Value]:
+    """An output of a batch image by image; whole for each of them where its images do not lie side by side.
 
-    arrays: dict[str, Any] = {}
-    for number, (name, images) in enumerate(outputs.items()):
-        if any(getattr(array, "dtype", np.dtype(object)).kind not in "biuf" for array in images):
-            raise UnsupportedModel(
-                f"output {name} of the network is no tensor of numbers, and can't be compared",
-                "export the network without it",
-            )
-        arrays |= {f"{number}.{index}": array for index, array in enumerate(images)}
-    with path.open("wb") as stream:
-        np.savez(stream, names=np.array(list(outputs)), **arrays)
-
-
-def load(path: Path) -> Outputs:
-    """What `save` wrote."""
-    import numpy as np
-
-    with np.load(path) as data:
-        names = [str(name) for name in data["names"]]
-        images = (len(data.files) - 1) // len(names)
-        return {name: [data[f"{number}.{i}"] for i in range(images)] for number, name in enumerate(names)}
+    `like`: of one image. A framework's array that lacks axes of length 1, or has more of them, is brought to its shape.
+    """
+    if batch == 1 or axis is None or isinstance(value, list | tuple):
+        return [value] * batch
+    array: Any = value
+    single: Any = like
+    if single is not None and not isinstance(single, list | tuple) and single.ndim > axis:
+        wanted = [*single.shape[:axis], batch * single.shape[axis], *single.shape[axis + 1 :]]
+        if long_sides(array.shape) == long_sides(wanted):
+            array = array.reshape(wanted)
+        elif array.ndim and len(array) == batch and long_sides(array.shape[1:]) == long_sides(single.shape):
+            return list(array)  # ncnn keeps the images of a batch apart, whatever their axis
+    if array.ndim <= axis or array.shape[axis] % batch:
+        return [value] * batch
+    each = array.shape[axis] // batch
+    before = (slice(None),) * axis
+    return [array[(*before, slice(i * each, (i + 1) * each))] for i in range(batch)]
 
 
-def compare_file(path: Path, outputs: Outputs, allowed: float) -> Fidelity:
-    """The worst of `outputs` compared with the reference in `path`; its name is `Fidelity.output`."""
-    simulated = path.with_name(fidelity.SIMULATED).with_suffix(ENDING)
-    return compare(outputs, load(path), allowed, load(simulated) if simulated.exists() else None)
-
-
-def compare(outputs: Outputs, reference: Outputs, allowed: float, simulated: Outputs | None = None) -> Fidelity:
-    """Every output on its own scale; of them the one whose error is largest beside what it is allowed."""
-    found = []
-    for name, wanted in reference.items():
-        one = compare_one(outputs[name], wanted, allowed, None if simulated is None else simulated[name])
-        found.append(dataclasses.replace(one, inputs=len(wanted), top1=None, simulated_top1=None, output=name))
-    return max(found, key=excess)
-
-
-def compare_one(
-    images: Sequence[Array], reference: Sequence[Array], allowed: float, simulated: Sequence[Array] | None
+def compare(
+    outputs: Outputs,
+    reference: ReferenceOutputs,
+    allowed: float,
+    simulated: Outputs | None = None,
+    batch: int = 1,
 ) -> Fidelity:
-    """One output, image by image, as `fidelity.compare` and `fidelity.judge`. Another shape is never faithful."""
-    if shapes(images) != shapes(reference):
-        return Fidelity(float("inf"), float("inf"), None, len(reference), allowed)
-    y, r = flatten(images), flatten(reference)
-    if r.size == 0:  # a detector that found nothing in any image
-        return Fidelity(0.0, 0.0, None, len(reference), allowed)
-    if simulated is None or shapes(simulated) != shapes(reference):
-        return fidelity.compare(y, r, allowed)
-    return fidelity.judge(y, r, flatten(simulated), allowed)
+    """Every output on its own scale. The figures are those of the one whose error is largest beside what it may be.
+
+    `simulated`: of a quantisation that was only simulated. `batch`: the images that were inferred together.
+    """
+    parts: list[OutputFidelity] = []
+    agreements: list[TopOnes | None] = []
+    for name, axis in reference.axes.items():
+        if why := reference.incomparable.get(name):
+            part, top = OutputFidelity(name, why=why), None
+        else:
+            other = None if simulated is None else simulated.get(name)
+            part, top = compare_output(name, outputs[name], reference.outputs[name], allowed, other)
+        if axis is None and batch > 1 and part.max_rel is not None and part.max_rel > part.tolerance:
+            part = OutputFidelity(name, why=NO_BATCH_AXIS)
+        parts.append(part)
+        agreements.append(top)
+    count = max(map(len, reference.outputs.values()), default=0)
+    compared = [part for part in parts if part.max_rel is not None]
+    if not compared:
+        why = parts[0].why if len(parts) == 1 else "; ".join(f"{part.name}: {part.why}" for part in parts)
+        return Fidelity(None, None, None, count, allowed, why=why, parts=tuple(parts))
+    worst = max(compared, key=excess)
+    top1, simulated_top1 = (agreements[0] or (None, None)) if len(parts) == 1 else (None, None)
+    return Fidelity(
+        worst.max_abs,
+        worst.max_rel,
+        top1,
+        count,
+        worst.tolerance,
+        simulated_rel=worst.simulated_rel,
+        simulated_top1=simulated_top1,
+        output=worst.name if len(parts) > 1 else "",
+        parts=tuple(parts),
+    )
 
 
-def excess(found: Fidelity) -> float:
-    """The error as a multiple of what is allowed."""
-    return found.max_rel / found.tolerance if found.tolerance > 0 else found.max_rel
+def excess(found: OutputFidelity) -> float:
+    """The error of a compared output as a multiple of what is allowed."""
+    error = found.max_rel or 0.0
+    if found.tolerance > 0:
+        return error / found.tolerance
+    return math.inf if error else 0.0
 
 
-def shapes(images: Sequence[Array]) -> list[tuple[int, ...]]:
-    """The shape of each without its axes of length 1, which OpenCV adds where one was reduced, and ncnn drops."""
-    return [tuple(side for side in array.shape if side != 1) for array in images]
+# top-1 agreement with the reference, and that of the simulated quantisation; None: it has none
+TopOnes = tuple[float | None, float | None]
 
 
-def flatten(images: Sequence[Array]) -> Array:
-    """All values of all images in one row, of shape (1, values)."""
+def compare_output(
+    name: str, images: Sequence[Value], reference: Sequence[Value], allowed: float, simulated: Sequence[Value] | None
+) -> tuple[OutputFidelity, TopOnes | None]:
+    """One output over all images. Another shape is never faithful, but where the shape depends on the data."""
+    same = [shapes(y) == shapes(r) for y, r in zip(images, reference, strict=True)]
+    notes = []
+    if not all(same):
+        at = same.index(False)
+        other = f"{shape_text(images[at])} where the reference's is {shape_text(reference[at])}"
+        if len({str(shapes(r)) for r in reference}) == 1:
+            bad = OutputFidelity(name, math.inf, math.inf, allowed, notes=(f"its shape is {other}",))
+            return bad, (0.0, None)
+        if not any(same):
+            return OutputFidelity(name, why=f"its shape depends on the data, and is {other}"), None
+        some = f"the {sum(same)} of {len(same)} images"
+        notes.append(f"its shape depends on the data: compared in {some} where it agrees")
+    y, r = (flatten([v for v, ok in zip(values, same, strict=True) if ok]) for values in (images, reference))
+    if simulated is None or [shapes(v) for v in simulated] != [shapes(v) for v in reference]:
+        simulated = None
+    s = None if simulated is None else flatten([v for v, ok in zip(simulated, same, strict=True) if ok])
+    notes += differences(images, reference, same, y, r)
+    if r.dtype.kind == "f" and y.dtype.kind in NUMBERS:
+        part, top = compare_floats(name, y, r, s, allowed, notes)
+        return part, top if len(r) == sum(same) else None
+    return compare_exactly(name, y, r, s, allowed, notes), None
+
+
+def differences(
+    images: Sequence[Value], reference: Sequence[Value], same: Sequence[bool], y: Any, r: Any
+) -> Iterator[str]:
+    """What a framework gives otherwise than the reference without being wrong: axes of length 1, another type."""
+    at = same.index(True)
+    if [a.shape for a in arrays_of(images[at])] != [a.shape for a in arrays_of(reference[at])]:
+        yield f"shape {shape_text(images[at])} for {shape_text(reference[at])}"
+    if y.dtype.kind != r.dtype.kind and not {y.dtype.kind, r.dtype.kind} <= set(TEXT):
+        yield f"{kind_of(y)} for {kind_of(r)}"
+
+
+def compare_floats(
+    name: str, y: Any, r: Any, simulated: Any | None, allowed: float, notes: Sequence[str]
+) -> tuple[OutputFidelity, TopOnes | None]:
+    """By `fidelity.compare` and `fidelity.judge`; arrays of shape (images, values)."""
     import numpy as np
 
-    return np.concatenate([array.reshape(-1) for array in images])[None]
+    if r.size == 0:  # a detector that found nothing in any image
+        return OutputFidelity(name, 0.0, 0.0, allowed, notes=tuple(notes)), None
+    found = fidelity.compare(y, r, allowed) if simulated is None else fidelity.judge(y, r, simulated, allowed)
+    if undefined := int((np.isnan(y) & np.isnan(r)).sum()):
+        notes = [*notes, f"NaN in the same {undefined} places"]
+    part = OutputFidelity(
+        name, found.max_abs, found.max_rel, found.tolerance, notes=tuple(notes), simulated_rel=found.simulated_rel
+    )
+    return part, (found.top1, found.simulated_top1)
+
+
+def compare_exactly(
+    name: str, y: Any, r: Any, simulated: Any | None, allowed: float, notes: Sequence[str]
+) -> OutputFidelity:
+    """Integers, booleans and strings: the share of values that differ, which must be none.
+
+    In a reduced precision they may differ by nature: twice as many as those of a simulated quantisation.
+    """
+    share, error = differing(y, r)
+    expected = None if simulated is None else differing(simulated, r)[0]
+    if expected is None and share and allowed > fidelity.TOLERANCE["fp32"]:
+        return OutputFidelity(name, why=f"{share:.2%} of its values differ, as they may in a reduced precision")
+    limit = fidelity.MARGIN * (expected or 0.0)
+    return OutputFidelity(name, error, share, limit, exact=True, notes=tuple(notes), simulated_rel=expected)
+
+
+def differing(y: Any, r: Any) -> tuple[float, float]:
+    """(share of values that differ, the largest difference; 1 for other text)."""
+    import numpy as np
+
+    if not r.size:
+        return 0.0, 0.0
+    if y.dtype.kind in NUMBERS and r.dtype.kind in NUMBERS:
+        error = float(np.abs(y.astype(np.float64) - r.astype(np.float64)).max())
+        return float((y != r).mean()), error
+    if y.dtype.kind in NUMBERS or r.dtype.kind in NUMBERS:
+        return 1.0, math.inf
+    other = y.astype(str) != r.astype(str)
+    return float(other.mean()), float(other.any())
+
+
+def arrays_of(value: Value) -> list[Array]:
+    """The arrays of a sequence; of a tensor itself."""
+    return list(value) if isinstance(value, list | tuple) else [value]  # type: ignore[list-item]
+
+
+def long_sides(shape: Iterable[int]) -> tuple[int, ...]:
+    """A shape without its axes of length 1, which OpenCV adds where one was reduced, and ncnn drops."""
+    return tuple(side for side in shape if side != 1)
+
+
+def shapes(value: Value) -> list[tuple[int, ...]]:
+    """The long sides of a value, or of each array of a sequence."""
+    return [long_sides(array.shape) for array in arrays_of(value)]
+
+
+def shape_text(value: Value) -> str:
+    """`2x3`; of a sequence `[2x3, 4]`; `scalar`."""
+    found = ["x".join(map(str, array.shape)) or "scalar" for array in arrays_of(value)]
+    return f"[{', '.join(found)}]" if isinstance(value, list | tuple) else found[0]
+
+
+def kind_of(array: Any) -> str:
+    """float32, int64, bool, text."""
+    return "text" if array.dtype.kind in TEXT else str(array.dtype)
+
+
+def flatten(images: Sequence[Value]) -> Any:
+    """(images, values), or (1, values) where the images differ in their number of values."""
+    import numpy as np
+
+    rows = [np.concatenate([a.reshape(-1) for a in each]) for each in map(list, map(arrays_of, images)) if each]
+    if not rows:  # sequences without any element
+        return np.zeros((1, 0))
+    return np.stack(rows) if len({len(row) for row in rows}) == 1 else np.concatenate(rows)[None]
+
+
+def reason_not_kept(values: Iterable[Value]) -> str:
+    """Why an output is neither a tensor nor a sequence of tensors of numbers or text; "" where it is one."""
+    for array in each_array(values):
+        kind = getattr(getattr(array, "dtype", None), "kind", "")
+        if not kind:
+            return f"is made of {type(array).__name__}s, which are not compared"
+        if kind == "O" and not all(isinstance(item, str) for item in array.reshape(-1)):
+            return "is made of Python objects, which are not compared"
+        if kind not in NUMBERS + TEXT:
+            return f"is of type {array.dtype}, which is not compared"
+    return ""
+
+
+def each_array(values: Iterable[Value]) -> Iterator[Any]:
+    """All arrays of all values."""
+    for value in values:
+        yield from arrays_of(value)
+
+
+def repeats(first: Value, second: Value) -> bool:
+    """Whether two values are the same to the last bit; NaN equals NaN."""
+    import numpy as np
+
+    pairs = list(zip(arrays_of(first), arrays_of(second), strict=False))
+    if len(arrays_of(first)) != len(arrays_of(second)):
+        return False
+    return all(np.array_equal(a, b, equal_nan=getattr(a, "dtype", np.dtype(object)).kind == "f") for a, b in pairs)

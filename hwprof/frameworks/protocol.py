@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float32]
+    Value = NDArray[np.generic] | Sequence[NDArray[np.generic]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +41,14 @@ class Model(Protocol):
     def infer(self, bound: Any) -> Any:
         """One inference, complete when it returns."""
 
-    def numpy(self, out: Any) -> Array:
-        """The output as an array of shape (batch, ...), valid after further inferences (copied where needed)."""
+    def outputs(self, out: Any) -> Sequence[Value]:
+        """Every output, in the network's order, valid after further inferences (copied where needed).
+
+        A tensor is an array, a sequence a list of them. Types and shapes are the framework's own.
+        """
 
     def facts(self) -> Mapping[str, Any]:
         """Read back, not assumed: threads, precision, SIMD backend, spin, providers, version, build."""
-
-
-class SeveralOutputs(Model, Protocol):
-    """A loaded network whose `infer` computes every output of `InputSpec.outputs`."""
-
-    def outputs(self, out: Any) -> Sequence[Array]:
-        """Every output, in the order of `InputSpec.outputs`, valid after further inferences (copied where needed)."""
 
 
 class Adapter(Protocol):
@@ -67,8 +64,8 @@ class Adapter(Protocol):
     # varies them. Default: none.
     # `call: str`, how `infer` calls the framework, once a change of that call has changed what an inference costs.
     # Runs of different calls are never pooled; see `store.columns.call_of`.
-    # `every_output = True`: of a network with several outputs its artifact has them all, and its models are
-    # `SeveralOutputs`. Without it such a network is refused before anything is converted.
+    # `every_output = True`: of a network with several outputs its artifact has them all, and its models compute and
+    # return all of `InputSpec.outputs`. Without it such a network is refused before anything is converted.
     # `switches: Mapping[str, switches.Switch]`: by "spin" and "simd" the options that stop its threads from spinning
     # while they wait, and that keep it from wide vectors on x86. `hwprof explain --intervene` reruns cases with them.
     # `conversions: tuple[conversions.Step, ...]`: the steps of `prepare`; `form`: the target of the last one, where it

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hwprof.frameworks import named_outputs
-from hwprof.frameworks.builtin import import_of
+from hwprof.errors import UnsupportedModel
+from hwprof.frameworks import named_outputs, outputs_file
+from hwprof.frameworks.builtin import import_of, reason_of
 from hwprof.frameworks.fidelity import SIMULATED
-from hwprof.frameworks.onnxruntime.adapter import quantise
+from hwprof.frameworks.named_outputs import NEVER_REPEATS, ReferenceOutputs
+from hwprof.frameworks.onnxruntime.adapter import load_error, quantise
+from hwprof.networks.batch_axes import batch_axes
 
 if TYPE_CHECKING:
-    from hwprof.frameworks.protocol import Array, PrepareJob
+    from hwprof.frameworks.protocol import Array, PrepareJob, Value
+
+    Run = Callable[[Array], Sequence[Value]]
 
 
 def write_simulated(job: PrepareJob, images: Sequence[Array]) -> None:
     """Outputs of ONNX Runtime's quantised graph with its optimisation off, which computes in FP32 between roundings."""
     graph = quantise(job)
-    path = job.directory / SIMULATED
-    write_reference(graph, images, path.with_suffix(named_outputs.ENDING) if job.input.outputs else path)
+    write_reference(graph, images, job.directory / SIMULATED)
     graph.unlink()
 
 
 def write_reference(source: Path, images: Sequence[Array], path: Path) -> None:
-    """Outputs of ONNX Runtime FP32 with graph optimisation off, one thread. Raises NotInstalled, UnsupportedModel.
+    """All outputs of ONNX Runtime FP32 with graph optimisation off, one thread, as `outputs_file` keeps them.
 
-    An .npy is of the first output, of shape (images, ...); an .npz has all of them, see named_outputs.
+    Raises NotInstalled; UnsupportedModel where it can't load or run the network.
     """
-    import numpy as np
+    import onnx
 
     with import_of("onnxruntime (the reference for every framework's outputs)", "pip install 'hwprof[onnxruntime]'"):
         import onnxruntime as ort
@@ -36,18 +40,104 @@ def write_reference(source: Path, images: Sequence[Array], path: Path) -> None:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
-    session = ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
-    shape = session.get_inputs()[0].shape
-    name, outs = session.get_inputs()[0].name, [out.name for out in session.get_outputs()]
-    batch = shape[0] if isinstance(shape[0], int) else 1
-    portions = list(images)
-    if batch > 1:  # a user's network of a fixed batch: images in its portions
-        padded = [images[i % len(images)] for i in range(-(-len(images) // batch) * batch)]
-        portions = [np.concatenate(padded[i : i + batch]) for i in range(0, len(padded), batch)]
-    if path.suffix == named_outputs.ENDING:
-        made = (session.run(outs, {name: p}) for p in portions)
-        named_outputs.save(path, named_outputs.split_by_image(outs, made, batch, len(images)))
-        return
-    outputs = np.concatenate([session.run(outs[:1], {name: p})[0] for p in portions])[: len(images)]
-    with path.open("wb") as stream:
-        np.save(stream, outputs)
+    try:
+        session = ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exception classes differ between versions
+        raise UnsupportedModel(f"ONNX Runtime {ort.__version__} can't load the network: {load_error(error)}") from error
+    entry, names = session.get_inputs()[0], [output.name for output in session.get_outputs()]
+
+    def run(batch: Array) -> Sequence[Value]:
+        values: Sequence[Value] = session.run(names, {entry.name: batch})
+        return values
+
+    batch = entry.shape[0] if isinstance(entry.shape[0], int) else 1
+    portions = in_portions(images, batch)
+    results, again = [run(portion) for portion in portions], run(portions[0])
+    axes = batch_axes(onnx.load(str(source), load_external_data=False))
+    if entry.shape[0] != batch and any(name not in axes for name in names):
+        axes = {**axes_by_batch(names, images, results, run), **axes}
+    outputs_file.save(path, kept_outputs(names, results, axes, batch, len(images), again))
+
+
+def evaluated_outputs(source: Path, images: Sequence[Array]) -> ReferenceOutputs:
+    """All outputs by onnx's own evaluator in double precision."""
+    import onnx
+
+    from hwprof.networks.evaluate import evaluate_batches
+
+    graph = onnx.load(str(source), load_external_data=False)
+    results, batch = evaluate_batches(source, images)
+    return kept_outputs([o.name for o in graph.graph.output], results, batch_axes(graph), batch, len(images))
+
+
+def kept_outputs(
+    names: Sequence[str],
+    results: Sequence[Sequence[Value]],
+    axes: Mapping[str, int | None],
+    batch: int,
+    images: int,
+    again: Sequence[Value] | None = None,
+) -> ReferenceOutputs:
+    """All outputs of one batch after the other, image by image.
+
+    `again`: those of the first batch, computed once more. An output that differs from it is incomparable.
+    """
+    incomparable: dict[str, str] = {}
+    outputs: dict[str, list[Value]] = {}
+    places: dict[str, int | None] = {}
+    for number, name in enumerate(names):
+        values = [result[number] for result in results]
+        places[name] = axes[name] if name in axes else first_axis(values[0], batch)
+        outputs[name] = []
+        if why := named_outputs.reason_not_kept(values):
+            incomparable[name] = why
+            continue
+        if again is not None and not named_outputs.repeats(values[0], again[number]):
+            incomparable[name] = NEVER_REPEATS
+        for value in values:
+            outputs[name] += named_outputs.images_of(value, places[name], batch)
+    return ReferenceOutputs({name: v[:images] for name, v in outputs.items()}, places, incomparable)
+
+
+def in_portions(images: Sequence[Array], batch: int) -> list[Array]:
+    """The images in batches; the last one is filled up from the first."""
+    import numpy as np
+
+    if batch == 1:
+        return list(images)
+    padded = [images[i % len(images)] for i in range(-(-len(images) // batch) * batch)]
+    return [np.concatenate(padded[i : i + batch]) for i in range(0, len(padded), batch)]
+
+
+def axes_by_batch(
+    names: Sequence[str], images: Sequence[Array], results: Sequence[Sequence[Value]], run: Run
+) -> Mapping[str, int | None]:
+    """The batch axis of each output by computing two images at once: the one that is as long as both together."""
+    import numpy as np
+
+    second = 1 if len(images) > 1 else 0
+    try:
+        both = run(np.concatenate([images[0], images[second]]))
+    except Exception as error:  # noqa: BLE001  a batch of 1 may be written into the graph
+        print(f"no batch of 2: {reason_of(error)}")
+        return {}
+    parts = zip(results[0], results[second], both, strict=True)
+    return {name: joined_axis(*values) for name, values in zip(names, parts, strict=True)}
+
+
+def joined_axis(first: Any, second: Any, both: Any) -> int | None:
+    """The axis on which an array is two others one after the other, by its shape; None: there is none."""
+    if not all(hasattr(array, "shape") and array.ndim == both.ndim for array in (first, second, both)):
+        return None
+    found = []
+    for axis in range(both.ndim):
+        sides = [first.shape, second.shape, both.shape]
+        rest = {shape[:axis] + shape[axis + 1 :] for shape in sides}
+        if len(rest) == 1 and both.shape[axis] == first.shape[axis] + second.shape[axis] and both.shape[axis]:
+            found.append(axis)
+    return found[0] if found else None
+
+
+def first_axis(value: Any, batch: int) -> int | None:
+    """The first axis, where a batch may lie on it."""
+    return 0 if getattr(value, "ndim", 0) and len(value) % batch == 0 else None

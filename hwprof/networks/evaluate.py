@@ -18,17 +18,6 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-4
 
 
-def evaluate_double(source: Path, images: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
-    """First outputs (images, ...) of the .onnx at `source`, its weights and the images cast to float64."""
-    import numpy as np
-
-    made, _ = evaluate_batches(source, images)
-    outputs: NDArray[np.float64] = np.concatenate([outputs[0] for outputs in made])[: len(images)]
-    if outputs.dtype != np.float64:
-        raise TypeError(f"the evaluator gave {outputs.dtype}, not float64")
-    return outputs
-
-
 def evaluate_batches(source: Path, images: Sequence[NDArray[np.float32]]) -> tuple[list[list[Any]], int]:
     """(all outputs of one batch after the other, the batch) in float64; the last batch is filled up from the first."""
     import numpy as np

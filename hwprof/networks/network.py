@@ -109,6 +109,7 @@ class Network:
     real: bool = False  # torchvision's weights
     module: Path | None = None  # the .pt2 that `path` was exported from
     outputs: tuple[str, ...] = ()  # their names, where a user's network has several
+    functions: bool = False  # it has functions of its own, which are inlined where it is read
 
     @property
     def source(self) -> str:
@@ -156,15 +157,17 @@ class Network:
     def identity(self, seed: int, size: int | None) -> str:
         """What a cached file of this network depends on."""
         if not self.has_seeded_weights:
-            return f"{self.name} {self.recipe} size {size or self.default_size}"
+            inlined = " inlined" if self.functions else ""
+            return f"{self.name} {self.recipe} size {size or self.default_size}{inlined}"
         return f"{self.name} {self.recipe} seed {seed} size {size or self.default_size}"
 
     def model(self, size: int | None = None) -> Any:
-        """The onnx.ModelProto; a built-in one without weights, for the given side."""
+        """The onnx.ModelProto without functions of its own; a built-in one without weights, for the given side."""
         import onnx
 
         if self.path is not None:
-            return onnx.load(str(self.path))
+            model = onnx.load(str(self.path))
+            return inline_functions(model) if self.functions else model
         folder = resources.files("hwprof.networks") / "graphs"
         shipped = onnx.load_from_string(gzip.decompress((folder / f"{self.name}.onnx.gz").read_bytes()))
         return resize_graph(shipped, size or _TABLE[self.name].size, _TABLE[self.name].size)
@@ -203,7 +206,8 @@ class Network:
         return model
 
     def write(self, path: Path, seed: int, size: int | None = None) -> None:
-        """Write the .onnx with its weights; all of it or nothing. A user's file is written as it is, in one piece.
+        """Write the .onnx with its weights; all of it or nothing. A user's file is written in one piece, as it
+        is but for functions of its own, which few frameworks take: they are inlined.
 
         A torch program (.pt2) goes beside it under the same name.
         """
@@ -219,6 +223,13 @@ class Network:
             shutil.copyfile(self.module, path.with_suffix(".pt2"))
         with atomic_write(path) as half:
             onnx.save(model, str(half))
+
+
+def inline_functions(model: Any) -> Any:
+    """The same model with the nodes of its own functions in place of their calls."""
+    import onnx.inliner
+
+    return onnx.inliner.inline_local_functions(model)
 
 
 @contextlib.contextmanager

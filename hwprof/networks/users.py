@@ -50,6 +50,7 @@ def users_network(path: Path) -> Network:
         fixed_batch=dims[0] or None,
         fixed_shape=rest if all(rest) else None,
         outputs=outputs if len(outputs) > 1 else (),
+        functions=bool(light.functions),
     )
 
 

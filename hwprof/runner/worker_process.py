@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from hwprof.collectors.protocol import Watcher, Wrapper
-from hwprof.records import Failure, from_json, to_json
+from hwprof.records import Failure, from_json, not_comparable, to_json
 from hwprof.runner import stopping
 from hwprof.worker.protocol import Job, Link
 
@@ -93,6 +93,7 @@ class WorkerProcess:
     _used_s: float = 0.0
     _result: Mapping[str, Any] | None = None
     _failure: Failure | None = None
+    _measured: Mapping[str, Any] | None = None  # what it said before it compared outputs
     _closed: bool = False
     _killed: bool = False
 
@@ -152,10 +153,15 @@ class WorkerProcess:
     def outcome(self) -> Outcome:
         """How it ended, once `advance` has returned None; what is left of it is killed."""
         self._kill()
-        text, failure = tail(self.log.fileno()), self._failure
+        text, failure, result = tail(self.log.fileno()), self._failure, self._result
+        if self._measured is not None:
+            if failure is not None:  # of the comparison, which costs no measurement
+                lost = not_comparable(f"comparing failed: {failure.message}", 0.0)
+                failure, result = None, {"fidelity": to_json(lost)}
+            result = {**self._measured, **(result or {})}
         if failure is not None and not failure.log:
             failure = Failure(failure.code, failure.message, failure.remedy, failure.stage, text)
-        return self.observer.end(Outcome(self._result, failure, text))
+        return self.observer.end(Outcome(result, failure, text))
 
     def close(self) -> None:
         """Kill what is left, whatever state it is in."""
@@ -191,6 +197,8 @@ class WorkerProcess:
                 return Wait(int(message["window"]))
             elif say == "done":
                 self._edge(int(message["window"]), first=False)
+            elif say == "measured":
+                self._measured = message
             elif say == "failure":
                 self._failure = from_json(Failure, message["failure"])
                 return None

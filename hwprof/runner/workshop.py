@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from hwprof import plugins
 from hwprof.cache import default_cache, new_entry
 from hwprof.environments import interpreters
-from hwprof.frameworks import fidelity
+from hwprof.frameworks import fidelity, outputs_file
 from hwprof.frameworks.calibration import Calibration
 from hwprof.frameworks.precision import QUANTISED, int8_key
 from hwprof.plan.cases import PlannedCase, plan, versions
@@ -50,8 +50,9 @@ class Artifacts:
 
     source: Path
     artifact: Path
-    reference: Path
+    reference: Path | None
     steps: tuple[Mapping[str, Any], ...] = ()  # of the conversion, each with its seconds; none: read as it is
+    no_reference: str = ""  # why there is none
 
 
 def gives_every_output(adapter: Adapter) -> bool:
@@ -62,11 +63,6 @@ def gives_every_output(adapter: Adapter) -> bool:
 def outputs_key(planned: PlannedCase) -> dict[str, Any]:
     """The outputs as part of a file's key. One output adds nothing, so that older files stay valid."""
     return {"outputs": planned.spec.outputs} if planned.spec.outputs else {}
-
-
-def outputs_file(planned: PlannedCase) -> str:
-    """Name of a file of outputs: .npz for several, .npy for one."""
-    return "outputs.npz" if planned.spec.outputs else "outputs.npy"
 
 
 def compared_images(case: Case) -> int:
@@ -89,9 +85,9 @@ class Workshop:
         """Everything for one case. Raises PreparationFailed."""
         self.admit(planned)
         source = self.network(planned)
-        reference = self.reference(planned, source)
+        reference, why = self.try_reference(planned, source)
         artifact, steps = self.conversion(planned, source)
-        return Artifacts(source, artifact, reference, steps)
+        return Artifacts(source, artifact, reference, steps, why)
 
     def admit(self, planned: PlannedCase) -> None:
         """Refuse a network with more outputs than the framework's adapter handles. Raises PreparationFailed."""
@@ -109,10 +105,24 @@ class Workshop:
         folder = self.entry("networks", planned.case.network, key, planned, Task.NETWORK, "network.onnx")
         return folder / "network.onnx"
 
+    def try_reference(
+        self, planned: PlannedCase, source: Path, failing: Container[str] = ()
+    ) -> tuple[Path | None, str]:
+        """Outputs of the reference images, or why there are none: the case is measured all the same.
+
+        Raises PreparationFailed for the codes in `failing`.
+        """
+        try:
+            return self.reference(planned, source), ""
+        except PreparationFailed as error:
+            if error.failure.code in failing:
+                raise
+            return None, f"no reference: {error.failure.message}"
+
     def reference(self, planned: PlannedCase, source: Path) -> Path:
-        """Outputs of the reference images: .npy of shape (images, classes ...); of several outputs .npz."""
+        """Outputs of the reference images, as `outputs_file` keeps them."""
         key = {
-            "what": "reference",
+            "what": "all outputs of the reference",
             "network": planned.source_key,
             "shape": planned.spec.shape[1:],
             "images": compared_images(planned.case),
@@ -122,9 +132,10 @@ class Workshop:
         }
         if planned.case.precision in QUANTISED:
             key |= {"calibration": self.calibration.identity(self.seed), "simulated": int8_key()}
-        name, file = f"{planned.case.network}-{planned.case.size}", outputs_file(planned)
+        name = f"{planned.case.network}-{planned.case.size}"
         fields = {"source": str(source), **self._calibration_field(planned)}
-        return self.entry("references", name, key, planned, Task.REFERENCE, file, **fields) / file
+        folder = self.entry("references", name, key, planned, Task.REFERENCE, outputs_file.NAME, **fields)
+        return folder / outputs_file.NAME
 
     def calibration_images(self, planned: PlannedCase) -> Path:
         """Images to quantise with, .npy of shape (images, ...)."""
@@ -175,7 +186,7 @@ class Workshop:
     def evaluation(self, planned: PlannedCase, source: Path) -> Path:
         """As `reference`, in double precision by onnx's own evaluator (float64)."""
         key = {
-            "what": "evaluated",
+            "what": "all outputs evaluated",
             "network": planned.source_key,
             "shape": planned.spec.shape[1:],
             "images": REFERENCE_IMAGES,
@@ -183,22 +194,21 @@ class Workshop:
             "versions": versions(("numpy", "onnx", "hwprof")),
             **outputs_key(planned),
         }
-        name, file = f"{planned.case.network}-{planned.case.size}", outputs_file(planned)
-        return self.entry("evaluated", name, key, planned, Task.EVALUATE, file, source=str(source)) / file
+        name = f"{planned.case.network}-{planned.case.size}"
+        folder = self.entry("evaluated", name, key, planned, Task.EVALUATE, outputs_file.NAME, source=str(source))
+        return folder / outputs_file.NAME
 
     def check_reference(self, name: str, size: int) -> Fidelity:
         """The reference of a network against its evaluation in double precision. Raises PreparationFailed."""
-        import numpy as np
-
         from hwprof.frameworks import named_outputs
         from hwprof.networks.evaluate import TOLERANCE
 
         planned = plan(Experiment("check", (Choice(fidelity.REFERENCE, name, size),), seed=self.seed))[0]
         source = self.network(planned)
         reference, truth = self.reference(planned, source), self.evaluation(planned, source)
-        if planned.spec.outputs:
-            return named_outputs.compare(named_outputs.load(reference), named_outputs.load(truth), TOLERANCE)
-        return fidelity.compare(np.load(reference), np.load(truth), TOLERANCE)
+        found, right = outputs_file.load(reference), outputs_file.load(truth)
+        right = dataclasses.replace(right, incomparable=found.incomparable)
+        return named_outputs.compare(found.outputs, right, TOLERANCE)
 
     def entry(
         self, kind: str, name: str, key: Mapping[str, Any], planned: PlannedCase, task: Task, file: str, **fields: Any

@@ -47,7 +47,7 @@ RUN_COLUMNS = (
     *("machine", "machine_id", "round", "attempt", "status", "failure", "started_utc"),
     *("fps", "throughput", *SHARES, "set", *PAIRED),
     *("counted_throughput", "latency_ms", "p90_ms", "p99_ms", "outliers", "iterations"),
-    *("load_ms", "peak_rss_mib", "max_rel", "top1", "faithful", "macs", "params", "emulated"),
+    *("load_ms", "peak_rss_mib", "max_rel", "top1", "faithful", "agreement", "macs", "params", "emulated"),
     *("tuned", "threads_tuned", "call", "version", "kernel", "governor", "session", "first_ms", "undisturbed"),
 )
 
@@ -184,7 +184,8 @@ def _identity(
         "peak_rss_mib": _floats(r.facts.get("peak_rss_bytes") for r in runs) / MIB,
         "max_rel": _floats(None if f is None else f.max_rel for f in fidelity),
         "top1": _floats(None if f is None else f.top1 for f in fidelity),
-        "faithful": texts(None if f is None else f.faithful for f in fidelity),
+        "faithful": texts(None if f is None or f.max_rel is None else f.faithful for f in fidelity),
+        "agreement": texts(None if f is None else f.state for f in fidelity),
         "macs": _floats(r.case_macs for r in runs),
         "params": _floats(r.case_params for r in runs),
     }

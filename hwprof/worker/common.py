@@ -9,14 +9,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from hwprof import plugins
 from hwprof.collectors.guard import GuardedSession
 from hwprof.collectors.protocol import Collector, Pass, Session, Target
 from hwprof.errors import CaseFailed
 from hwprof.machine.clock import clock_ns
-from hwprof.records import Fidelity, Role, Window
+from hwprof.records import Fidelity, Role, Window, not_comparable
 from hwprof.worker.loop import Loop, window
 from hwprof.worker.protocol import RING_IMAGES, Job, Link, LoopSettings
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hwprof.frameworks.protocol import Adapter, Model, SeveralOutputs
+    from hwprof.frameworks.protocol import Adapter, Model
 
 
 class Stage:
@@ -145,13 +145,21 @@ def open_counters(job: Job, closing: ExitStack, perf_closing: ExitStack) -> tupl
     return perf, [*others, perf]
 
 
+def outputs_of(model: Any, out: Any) -> Sequence[Any]:
+    """All outputs of an inference. A model of one output may have `numpy` instead of `outputs`, as all once had."""
+    if hasattr(model, "outputs"):
+        found: Sequence[Any] = model.outputs(out)
+        return found
+    return [model.numpy(out)]
+
+
 def compare(job: Job, model: Model, ring: Sequence[Any]) -> Fidelity | None:
     """Outputs of the reference images against the reference's; None where no reference was asked for."""
+    if job.no_reference:
+        return not_comparable(job.no_reference, job.tolerance)
     if not job.reference:
         return None
-    import numpy as np
-
-    from hwprof.frameworks import fidelity, named_outputs
+    from hwprof.frameworks import fidelity, named_outputs, outputs_file
 
     batch = job.spec.shape[0]
     needed = -(-job.compared // batch)
@@ -159,12 +167,9 @@ def compare(job: Job, model: Model, ring: Sequence[Any]) -> Fidelity | None:
         bound = (model.bind(images) for images in batches(job, needed * batch))
     else:
         bound = (ring[i % len(ring)] for i in range(needed))
-    results, path, names = map(model.infer, bound), Path(job.reference), job.spec.outputs
-    if names:
-        portions = (cast("SeveralOutputs", model).outputs(out) for out in results)
-        named = named_outputs.split_by_image(names, portions, batch, job.compared)
-        found = named_outputs.compare_file(path, named, job.tolerance)
-    else:
-        outputs = np.concatenate([model.numpy(out) for out in results])
-        found = fidelity.compare_file(path, outputs[: job.compared], job.tolerance)
+    reference = outputs_file.load(Path(job.reference))
+    portions = (outputs_of(model, out) for out in map(model.infer, bound))
+    outputs = named_outputs.split_by_image(reference, portions, batch, job.compared)
+    simulated = outputs_file.load_simulated(Path(job.reference))
+    found = named_outputs.compare(outputs, reference, job.tolerance, simulated, batch)
     return dataclasses.replace(found, is_reference=fidelity.is_reference(job.case))

@@ -27,7 +27,7 @@ LAUNCHER_LIBRARIES = ("pandas", "sqlalchemy", "scipy", "statsmodels", "matplotli
 
 
 def measure(job: Job, link: Link, stage: Stage) -> None:
-    """Task MEASURE: counters, load, warm-up, windows, and only then the outputs against the reference."""
+    """Task MEASURE: counters, load, warm-up, windows. They are sent before outputs are compared with the reference."""
     stage("counters")
     with ExitStack() as closing, ExitStack() as perf_closing:
         perf, sessions = open_counters(job, closing, perf_closing)
@@ -59,18 +59,18 @@ def measure(job: Job, link: Link, stage: Stage) -> None:
                 }
             )
             doubts = process_doubts(warmup, threads, task_count())
+            doubts += [doubt for session in others for doubt in session.doubts()]
+            result = {
+                "windows": windows,
+                "facts": facts,
+                "doubts": doubts,
+                "unavailable": perf.unavailable,
+                "libraries": [name for name in LAUNCHER_LIBRARIES if name in sys.modules],
+            }
+            link.send({"say": "measured", **to_json(result)})
             stage("fidelity")
             fidelity = compare(job, model, ring)
-    doubts += [doubt for session in others for doubt in session.doubts()]
-    result = {
-        "windows": windows,
-        "facts": facts,
-        "doubts": doubts,
-        "fidelity": fidelity,
-        "unavailable": perf.unavailable,
-        "libraries": [name for name in LAUNCHER_LIBRARIES if name in sys.modules],
-    }
-    link.send({"say": "result", **to_json(result)})
+    link.send({"say": "result", "fidelity": to_json(fidelity)})
 
 
 def measure_slices(

@@ -9,6 +9,7 @@ One JSON document per line, both ways, over one socket pair that is neither stdi
     worker -> launcher   {"say": "ready", "window": i, "role": ..., "pass": p}
     launcher -> worker   {"go": true, "seconds": s}        at least so long; 0: as planned
     worker -> launcher   {"say": "done", "window": i, "t0_ns": ..., "t1_ns": ...}
+    worker -> launcher   {"say": "measured", ...}          windows and facts, before outputs are compared
     worker -> launcher   {"say": "result", ...} or {"say": "failure", "failure": Failure}
 """
 
@@ -94,7 +95,8 @@ class Job:
     source: str = ""  # the .onnx with weights
     artifact: str = ""  # what the framework loads
     output: str = ""  # where this task writes
-    reference: str = ""  # .npy of reference outputs; empty: no comparison
+    reference: str = ""  # file of the reference's outputs; empty: no comparison
+    no_reference: str = ""  # why there is none; empty: none was asked for, or there is one
     tolerance: float = 0.0
     compared: int = REFERENCE_IMAGES  # images whose outputs the reference holds
     calibration: Calibration | None = None  # of a quantised case

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from hwprof.records import to_json
-from hwprof.worker.common import Stage, adapter_of, compare, images, load_model
+from hwprof.worker.common import Stage, adapter_of, compare, images, load_model, outputs_of
 from hwprof.worker.protocol import REFERENCE_IMAGES, Job, Link
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from hwprof.frameworks.protocol import Model, SeveralOutputs
 
 TOP = 5  # classes kept of each image
 
@@ -83,18 +81,10 @@ def check(job: Job, link: Link, stage: Stage) -> None:
 def evaluate(job: Job, link: Link, stage: Stage) -> None:
     """Task EVALUATE: the reference images through onnx's own evaluator in double precision, as the reference's."""
     stage("evaluate")
-    import numpy as np
+    from hwprof.frameworks import outputs_file, reference
 
-    from hwprof.frameworks import named_outputs
-    from hwprof.networks.evaluate import evaluate_batches, evaluate_double
-
-    source, inputs, place = Path(job.source), images(job, REFERENCE_IMAGES), Path(job.output)
-    if job.spec.outputs:
-        results, batch = evaluate_batches(source, inputs)
-        named_outputs.save(place, named_outputs.split_by_image(job.spec.outputs, results, batch, len(inputs)))
-    else:
-        with place.open("wb") as stream:
-            np.save(stream, evaluate_double(source, inputs))
+    found = reference.evaluated_outputs(Path(job.source), images(job, REFERENCE_IMAGES))
+    outputs_file.save(Path(job.output), found)
     link.send({"say": "result"})
 
 
@@ -127,8 +117,9 @@ def crop(job: Job, link: Link, stage: Stage) -> None:
 def predict(job: Job, link: Link, stage: Stage) -> None:
     """Task PREDICT: a framework's outputs for the crops at `job.reference`, in the case's batches.
 
-    Writes outputs.npy (images, classes) float32 and top.npy (images, 5): classes by falling output, of equal ones the
-    first; -1 where the output is not finite or there are fewer classes. The last batch is filled up by its last image.
+    Writes outputs.npy (images, classes) float32, the network's first output, and top.npy (images, 5): classes by
+    falling output, of equal ones the first; -1 where the output is not finite or there are fewer classes. The last
+    batch is filled up by its last image.
     """
     import numpy as np
 
@@ -143,9 +134,7 @@ def predict(job: Job, link: Link, stage: Stage) -> None:
             some = np.asarray(crops[start : start + batch])
             if len(some) < batch:
                 some = np.concatenate([some, np.repeat(some[-1:], batch - len(some), axis=0)])
-            answer = first_output(model, job, model.infer(model.bind(normalise(some, job.preprocess)))).reshape(
-                batch, -1
-            )
+            answer = outputs_of(model, model.infer(model.bind(normalise(some, job.preprocess))))[0].reshape(batch, -1)
             if outputs is None:
                 place, shape = folder / "outputs.npy", (count, answer.shape[1])
                 outputs = np.lib.format.open_memmap(place, mode="w+", dtype=np.float32, shape=shape)
@@ -156,11 +145,6 @@ def predict(job: Job, link: Link, stage: Stage) -> None:
     np.save(folder / "top.npy", top_classes(outputs))
     (folder / "facts.json").write_text(json.dumps(to_json(facts)))
     link.send({"say": "result"})
-
-
-def first_output(model: Model, job: Job, out: Any) -> NDArray[np.float32]:
-    """The network's first output, which is that of the classes."""
-    return cast("SeveralOutputs", model).outputs(out)[0] if job.spec.outputs else model.numpy(out)
 
 
 def top_classes(outputs: NDArray[np.float32]) -> NDArray[np.int32]:

@@ -115,6 +115,7 @@ def test_it_runs_and_computes_the_reference(
     assert measured == {case for case in SCALES[scale].cases if case[0] == framework}, failures
     for run in runs:
         assert run.fidelity is not None
+        assert run.fidelity.max_rel is not None
         assert run.fidelity.max_rel < 1e-3
         assert run.fidelity.top1 == 1.0
         assert run.facts["version"]

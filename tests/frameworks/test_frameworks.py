@@ -13,7 +13,6 @@ from onnx import helper
 from hwprof import plugins
 from hwprof.errors import UnknownFramework, UnsupportedModel
 from hwprof.frameworks import fidelity
-from hwprof.frameworks import reference as frameworks_reference
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.networks import find
 from hwprof.networks import network as networks_network
@@ -21,6 +20,7 @@ from hwprof.networks.graph import InputSpec
 from hwprof.networks.images import synthetic_inputs
 from hwprof.records import Case
 from tests.onnx_models import write_model
+from tests.reference_outputs import write_first
 
 BOTH = ("onnxruntime", "opencv", "caffe")
 
@@ -36,13 +36,13 @@ def computed(framework: str, network: str, folder: Path, batch: int = 1, **optio
     resolved.write(source, 0, 64)
     single, spec = resolved.input_spec(64, 1), resolved.input_spec(64, batch)
     images = synthetic_inputs(single, 4, 0)
-    frameworks_reference.write_reference(source, images, folder / "reference.npy")
+    reference = write_first(source, images, folder / "reference.npz")
     adapter, chosen = plugins.adapter(framework), case(framework, network, batch, **options)
     artifact = adapter.prepare(PrepareJob(source, chosen, spec, folder))
     with adapter.load(artifact, chosen, spec) as model:
         ring = [model.bind(np.concatenate(images[i : i + batch])) for i in range(0, 4, batch)]
-        outputs = np.concatenate([model.numpy(model.infer(bound)) for bound in ring])
-        return outputs, np.load(folder / "reference.npy"), dict(model.facts())
+        outputs = np.concatenate([model.outputs(model.infer(bound))[0] for bound in ring])
+        return outputs, reference, dict(model.facts())
 
 
 @pytest.mark.parametrize("framework", BOTH)

@@ -70,6 +70,7 @@ def test_integer_kernels_err_as_their_simulation_does(framework: str, quantised:
     assert run.facts["computed"]["int8"] >= PRODUCTS - 2  # OpenVINO leaves depthwise convolutions in FP32 without VNNI
     assert run.fidelity is not None
     assert run.fidelity.faithful
+    assert run.fidelity.max_rel is not None
     assert run.fidelity.max_rel > 1e-3  # FP32 is at 1e-6
     assert run.fidelity.inputs == 64
 
@@ -78,6 +79,7 @@ def test_ranges_in_openvino_are_those_of_all_images(quantised: dict[str, Run]) -
     found = quantised["openvino"].fidelity
     assert found is not None
     assert found.simulated_rel is not None
+    assert found.max_rel is not None
     assert found.max_rel < 1.5 * found.simulated_rel  # averaged over images: 1.7 times and more
 
 

@@ -54,4 +54,5 @@ def test_padded_maxima_are_exact_and_leave_integers_their_range(
     assert run.fidelity is not None
     assert run.fidelity.faithful
     # with the lowest float among the pads, integers would be all alike
+    assert run.fidelity.max_rel is not None
     assert run.fidelity.max_rel < (1e-5 if precision == "fp32" else 0.2)

@@ -9,7 +9,7 @@ import pytest
 
 from hwprof import plugins
 from hwprof.errors import BadExperiment, CaseFailed, NotAvailable, UsageError
-from hwprof.frameworks import fidelity, precision
+from hwprof.frameworks import fidelity, named_outputs, outputs_file, precision
 from hwprof.frameworks import reference as frameworks_reference
 from hwprof.frameworks.calibration import FIRST_SEEDED, Calibration, write
 from hwprof.frameworks.protocol import PrepareJob
@@ -97,20 +97,25 @@ def test_onnxruntime_computes_integer_kernels_close_to_their_simulation(tmp_path
     write(Calibration(count=16), spec, 0, tmp_path / "images.npy")
     assert (np.load(tmp_path / "images.npy")[0] == synthetic_inputs(spec, 1, 0, first=FIRST_SEEDED)[0][0]).all()
     images = synthetic_inputs(spec, 32, 0)
-    frameworks_reference.write_reference(source, images, tmp_path / "outputs.npy")
+    frameworks_reference.write_reference(source, images, tmp_path / "outputs.npz")
     case = Case("onnxruntime", "tiny_cnn", "", 32, precision="int8")
     for name in ("artifact", "simulated"):
         (tmp_path / name).mkdir()
     job = PrepareJob(source, case, spec, tmp_path / "artifact", 0, tmp_path / "images.npy")
     adapter = plugins.adapter("onnxruntime")
     with adapter.load(adapter.prepare(job), case, spec) as model:
-        outputs = np.concatenate([model.numpy(model.infer(model.bind(image))) for image in images])
+        outputs = np.concatenate([model.outputs(model.infer(model.bind(image)))[0] for image in images])
         facts = model.facts()
     frameworks_reference.write_simulated(PrepareJob(source, case, spec, tmp_path, 0, tmp_path / "images.npy"), images)
-    found = fidelity.compare_file(tmp_path / "outputs.npy", outputs, fidelity.tolerance("int8"))
+    reference = outputs_file.load(tmp_path / "outputs.npz")
+    simulated = outputs_file.load_simulated(tmp_path / "outputs.npz")
+    named = {name: list(outputs[:, None]) for name in reference.axes}
+    found = named_outputs.compare(named, reference, fidelity.tolerance("int8"), simulated)
+    assert found.simulated_top1 is not None
     assert facts["computed"] == {"int8": 7, "fp32": 0}
     assert facts["kernels"]["QLinearConv"] == 6
     assert found.faithful
+    assert found.max_rel is not None
     assert found.max_rel > 0
 
 

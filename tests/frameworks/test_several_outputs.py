@@ -16,8 +16,10 @@ from onnx import TensorProto, helper
 from hwprof import plugins
 from hwprof.cli import main
 from hwprof.errors import UnsupportedModel
-from hwprof.frameworks import fidelity, named_outputs
+from hwprof.frameworks import fidelity, named_outputs, outputs_file
 from hwprof.frameworks import reference as frameworks_reference
+from hwprof.frameworks.caffe.adapter import Caffe
+from hwprof.frameworks.named_outputs import ReferenceOutputs
 from hwprof.frameworks.ncnn.adapter import NcnnModel, outputs_of
 from hwprof.frameworks.opencv.adapter import OpenCv
 from hwprof.frameworks.protocol import PrepareJob
@@ -26,13 +28,14 @@ from hwprof.networks.images import synthetic_inputs
 from hwprof.plan.cases import plan
 from hwprof.plan.experiment import Choice, Experiment, parse
 from hwprof.records import Case, Fidelity, from_json, to_json
-from hwprof.reports.terminal.speed import value_of
+from hwprof.records.agreement import agreement_text
 from hwprof.runner.launcher import Launcher
 from hwprof.runner.rounds import Runner
 from hwprof.runner.workshop import PreparationFailed, Workshop, gives_every_output
 from hwprof.studies.matrix.culprit import Parts
-from hwprof.worker.untimed import first_output
+from tests import output_kinds
 from tests.onnx_models import write_model
+from tests.reference_outputs import write_first
 
 FLOAT = TensorProto.FLOAT
 SIDE = 16
@@ -58,21 +61,24 @@ def network(path: Path, outputs: Sequence[str], batch: str | int = "N") -> Path:
     return write_model(path, nodes, {"x": [batch, 3, SIDE, SIDE]}, values, weights)
 
 
-def computed(framework: str, source: Path, folder: Path, batch: int) -> tuple[Any, Any]:
+def computed(framework: str, source: Path, folder: Path, batch: int) -> tuple[Any, ReferenceOutputs]:
     """Four images' outputs by the framework, and the reference's, both by name."""
-    known = find.resolve(str(source))
-    spec = known.input_spec(None, batch)
+    resolved = find.resolve(str(source))
+    spec = resolved.input_spec(None, batch)
     images = synthetic_inputs(dataclasses.replace(spec, shape=(1, *spec.shape[1:])), 4, 0)
     frameworks_reference.write_reference(source, images, folder / "reference.npz")
+    reference = outputs_file.load(folder / "reference.npz")
     case = Case(framework, "n", "", SIDE, batch=batch)
     adapter = plugins.adapter(framework)
     with adapter.load(adapter.prepare(PrepareJob(source, case, spec, folder)), case, spec) as model:
         made = map(model.infer, [model.bind(np.concatenate(images[i : i + batch])) for i in range(0, 4, batch)])
-        portions = (model.outputs(out) for out in made)  # type: ignore[attr-defined]
-        return (
-            named_outputs.split_by_image(spec.outputs, portions, batch, 4),
-            named_outputs.load(folder / "reference.npz"),
-        )
+        portions = (model.outputs(out) for out in made)
+        return named_outputs.split_by_image(reference, portions, batch, 4), reference
+
+
+def known(outputs: Any) -> ReferenceOutputs:
+    """These outputs as the reference's."""
+    return ReferenceOutputs(outputs, dict.fromkeys(outputs, 0))
 
 
 @pytest.mark.parametrize("framework", ABLE)
@@ -80,11 +86,12 @@ def computed(framework: str, source: Path, folder: Path, batch: int) -> tuple[An
 def test_every_output_is_that_of_the_reference_under_its_name(framework: str, batch: int, tmp_path: Path) -> None:
     source = network(tmp_path / "n.onnx", ["m", "c", "a", "b/1"])  # another order than that of the nodes
     outputs, reference = computed(framework, source, tmp_path, batch)
-    assert list(outputs) == list(reference) == ["m", "c", "a", "b/1"]
+    assert list(outputs) == list(reference.outputs) == ["m", "c", "a", "b/1"]
     assert [array.shape for array in outputs["c"]] == [(1, 8, SIDE, SIDE)] * 4
     found = named_outputs.compare(outputs, reference, fidelity.tolerance("fp32"))
     assert found.faithful
-    assert found.output in reference
+    assert found.output in reference.outputs
+    assert [part.name for part in found.parts] == ["m", "c", "a", "b/1"]
     assert found.inputs == 4
     swapped = {**outputs, "a": outputs["c"], "c": outputs["a"]}  # of one shape: only the names tell them apart
     assert not named_outputs.compare(swapped, reference, fidelity.tolerance("fp32")).faithful
@@ -92,7 +99,7 @@ def test_every_output_is_that_of_the_reference_under_its_name(framework: str, ba
 
 def test_a_fixed_batch_gives_the_reference_image_by_image(tmp_path: Path) -> None:
     outputs, reference = computed("onnxruntime", network(tmp_path / "n.onnx", ["c", "m"], 4), tmp_path, 4)
-    assert named_outputs.shapes(reference["m"]) == [(8,)] * 4
+    assert [value.shape for value in reference.outputs["m"]] == [(1, 8)] * 4  # type: ignore[union-attr]
     assert named_outputs.compare(outputs, reference, 1e-3).faithful
 
 
@@ -102,48 +109,38 @@ def outputs_named(**values: float) -> dict[str, list[Any]]:
 
 def test_each_output_has_a_scale_of_its_own_and_the_worst_is_named() -> None:
     reference, off = outputs_named(large=1e6, small=1.0), outputs_named(large=1e6, small=1.1)
-    found = named_outputs.compare(off, reference, 1e-3)
+    found = named_outputs.compare(off, known(reference), 1e-3)
     assert (found.output, found.faithful, found.top1, found.inputs) == ("small", False, None, 3)
     assert found.max_rel == pytest.approx(0.1)
     assert found.max_abs == pytest.approx(0.1)
-    assert named_outputs.compare(reference, reference, 1e-3).faithful
+    assert named_outputs.compare(reference, known(reference), 1e-3).faithful
 
 
 def test_an_output_of_another_shape_is_never_faithful_but_axes_of_one_are_no_difference() -> None:
     reference: Any = {"a": [np.ones((1, 4, 2))], "label": [np.array([3])]}
     kept: Any = {"a": [np.ones((4, 2))], "label": [np.array([[3.0]], np.float32)]}
-    assert named_outputs.compare(kept, reference, 1e-3).faithful
+    assert named_outputs.compare(kept, known(reference), 1e-3).faithful
     strange: list[Any] = [np.ones((1, 2, 4)), np.ones((1, 4)), np.full((1, 4, 2), np.nan)]
     for bad in strange:
-        found = named_outputs.compare({**kept, "a": [bad]}, reference, 1e9)
+        found = named_outputs.compare({**kept, "a": [bad]}, known(reference), 1e9)
         assert (found.output, found.max_rel, found.faithful) == ("a", float("inf"), False)
 
 
 def test_what_a_detector_does_not_find_is_no_error() -> None:
     empty: Any = {"boxes": [np.zeros((0, 4), np.float32)] * 2, "counts": [np.zeros(1, np.int64)] * 2}
-    assert named_outputs.compare(empty, empty, 1e-3).max_rel == 0.0
+    assert named_outputs.compare(empty, known(empty), 1e-3).max_rel == 0.0
 
 
 def test_a_quantised_output_may_err_by_its_own_simulation(tmp_path: Path) -> None:
-    reference, simulated = outputs_named(a=1.0, b=1.0), outputs_named(a=1.2, b=1.0)
-    named_outputs.save(tmp_path / "outputs.npz", reference)
-    named_outputs.save(tmp_path / "simulated.npz", simulated)
-    near = named_outputs.compare_file(tmp_path / "outputs.npz", outputs_named(a=1.3, b=1.01), 0.05)
+    outputs_file.save(tmp_path / "outputs.npz", known(outputs_named(a=1.0, b=1.0)))
+    outputs_file.save(tmp_path / fidelity.SIMULATED, known(outputs_named(a=1.2, b=1.0)))
+    reference = outputs_file.load(tmp_path / "outputs.npz")
+    simulated = outputs_file.load_simulated(tmp_path / "outputs.npz")
+    near = named_outputs.compare(outputs_named(a=1.3, b=1.01), reference, 0.05, simulated)
     assert (near.output, near.faithful, near.simulated_top1) == ("a", True, None)
     assert near.simulated_rel == pytest.approx(0.2)
-    far = named_outputs.compare_file(tmp_path / "outputs.npz", outputs_named(a=1.3, b=1.06), 0.05)
+    far = named_outputs.compare(outputs_named(a=1.3, b=1.06), reference, 0.05, simulated)
     assert (far.output, far.faithful) == ("b", False)
-
-
-def test_an_output_that_is_no_tensor_of_numbers_is_refused_by_name(tmp_path: Path) -> None:
-    source = network(tmp_path / "n.onnx", ["c"])
-    model = onnx.load(str(source))
-    model.graph.node.append(helper.make_node("SequenceConstruct", ["a"], ["several"]))
-    model.graph.output.append(helper.make_tensor_sequence_value_info("several", FLOAT, None))
-    onnx.save(model, str(source))
-    images = [np.zeros((1, 3, SIDE, SIDE), np.float32)]
-    with pytest.raises(UnsupportedModel, match="output several of the network is no tensor of numbers"):
-        frameworks_reference.write_reference(source, images, tmp_path / "reference.npz")
 
 
 class ThirdParty(OpenCv):
@@ -176,15 +173,16 @@ def test_an_adapter_that_says_nothing_is_taken_to_give_one_output() -> None:
     assert gives_every_output(plugins.adapter("onnxruntime"))
 
 
-def test_every_adapter_that_promises_all_outputs_has_the_method_that_gives_them() -> None:
+def test_every_built_in_adapter_gives_all_outputs() -> None:
     import importlib
     import inspect
 
     for name in plugins.BUILT_IN["hwprof.frameworks"]:
         adapter = plugins.adapter(name)
+        assert gives_every_output(adapter), name
         modules = [importlib.import_module(kind.__module__) for kind in type(adapter).__mro__]
         models = [m for where in modules for n, m in inspect.getmembers(where, inspect.isclass) if n.endswith("Model")]
-        assert not gives_every_output(adapter) or any(hasattr(model, "outputs") for model in models), name
+        assert all(hasattr(model, "outputs") for model in models if hasattr(model, "infer")), name
 
 
 SWEEP = """
@@ -205,24 +203,23 @@ when = "never"
 """
 
 
-def test_a_refused_case_does_not_end_the_sweep_and_the_others_are_faithful(tmp_path: Path, cache: Path) -> None:
-    source = network(tmp_path / "n.onnx", ["a", "c"])
+def test_every_framework_of_a_sweep_gives_all_outputs(tmp_path: Path, cache: Path) -> None:
+    source = output_kinds.write("two_outputs_same", tmp_path)  # the early one is taken by another layer
     runs = {s.run.case.framework: s.run for s in Runner(parse(SWEEP.format(source), "s.toml")).run()}
-    refused = runs.pop("caffe")
-    assert refused.failure is not None
-    assert "2 outputs" in refused.failure.message
-    assert not refused.windows
-    assert set(runs) == {"onnxruntime", "opencv"}
+    assert set(runs) == {"caffe", "onnxruntime", "opencv"}
     for run in runs.values():
+        assert run.failure is None
         assert run.fidelity is not None
         assert run.fidelity.faithful
-        assert run.fidelity.output in ("a", "c")
+        assert run.fidelity.output in ("late", "early")
+        assert [part.name for part in run.fidelity.parts] == ["late", "early"]
         assert from_json(Fidelity, json.loads(json.dumps(to_json(run.fidelity)))) == run.fidelity
 
 
 def test_the_matrix_marks_a_refused_network_and_blames_no_node(
-    tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(Caffe, "every_output", False)
     source = network(tmp_path / "n.onnx", ["a", "m"])
     words = ["frameworks", "--matrix", "--frameworks", "caffe,onnxruntime", "--networks", str(source), "--json"]
     assert main(words) == 4
@@ -245,27 +242,17 @@ def test_one_output_is_compared_kept_and_recorded_as_it_always_was(tmp_path: Pat
     spec = find.resolve(str(source)).input_spec(None, 1)
     assert spec.outputs == ()
     images = synthetic_inputs(spec, 4, 0)
-    frameworks_reference.write_reference(source, images, tmp_path / "r.npy")
-    assert np.load(tmp_path / "r.npy").shape == (4, 8)
+    assert write_first(source, images, tmp_path / "r.npz").shape == (4, 8)
     old = {"max_abs": 1.0, "max_rel": 0.5, "top1": 1.0, "inputs": 8, "tolerance": 1e-3, "is_reference": False}
     found = from_json(Fidelity, {**old, "simulated_rel": None, "simulated_top1": None})
     assert (found.output, found.top1) == ("", 1.0)
-    assert value_of(found) == "output, top-1 100%"
+    assert agreement_text(found) == "UNFAITHFUL, max error 5.0e-01 of the largest output, top-1 100%"
 
 
 def test_a_fault_behind_a_second_output_is_found(tmp_path: Path) -> None:
     parts = Parts(onnx.load(str(network(tmp_path / "n.onnx", ["a", "m"]))))
     assert parts.culprit(lambda index: 2 in parts.ancestors(index)) == 2
     assert parts.culprit(lambda index: False) is None
-
-
-def test_classes_are_looked_for_in_the_first_output(tmp_path: Path) -> None:
-    source = network(tmp_path / "n.onnx", ["m", "a"])
-    spec, case = find.resolve(str(source)).input_spec(None, 1), Case("opencv", "n", "", SIDE)
-    image = synthetic_inputs(spec, 1, 0)[0]
-    with OpenCv().load(OpenCv().prepare(PrepareJob(source, case, spec, tmp_path)), case, spec) as model:
-        job: Any = type("Job", (), {"spec": spec})()
-        assert first_output(model, job, model.infer(model.bind(image))).shape == (1, 8)
 
 
 class Extractor:

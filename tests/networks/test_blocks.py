@@ -13,11 +13,12 @@ from hwprof.errors import UnknownNetwork, UsageError
 from hwprof.frameworks.onnxruntime import ADAPTER as ONNXRUNTIME
 from hwprof.frameworks.opencv import ADAPTER as OPENCV
 from hwprof.networks import blocks, cut, find
-from hwprof.networks.evaluate import evaluate_batches, evaluate_double
+from hwprof.networks.evaluate import evaluate_batches
 from hwprof.networks.images import synthetic_inputs
 from hwprof.networks.network import names
 from hwprof.records import Case
 from tests.onnx_models import write_model
+from tests.reference_outputs import evaluate_first
 
 BUILT_IN = [name for name in names() if name != "tiny_cnn"]
 SIDE = 96
@@ -35,10 +36,10 @@ def outputs_of(block: blocks.BlockNetwork, size: int, folder: Path) -> tuple[np.
     onnx.checker.check_model(str(path), full_check=True)
     spec = block.input_spec(size, 1)
     images = synthetic_inputs(spec, 2, 7)
-    found = [evaluate_double(path, images)]
+    found = [evaluate_first(path, images)]
     for adapter in (ONNXRUNTIME, OPENCV):
         with adapter.load(path, Case(adapter.name, block.name, "", size), spec) as model:
-            found.append(np.concatenate([model.numpy(model.infer(model.bind(image))) for image in images]))
+            found.append(np.concatenate([model.outputs(model.infer(model.bind(image)))[0] for image in images]))
     return found[0], found[1], found[2]
 
 

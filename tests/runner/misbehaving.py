@@ -21,7 +21,7 @@ EATS = 1 << 30
 
 
 class Model:
-    """Sums its input; `trouble` happens at the inference of number `call`, the first by default."""
+    """Sums its input; `trouble` happens at the inference of number `call`; 0: when outputs are read."""
 
     def __init__(self, trouble: str, call: int = 1) -> None:
         self.trouble, self.call, self.calls = trouble, call, 0
@@ -35,8 +35,10 @@ class Model:
             make_trouble(self.trouble)
         return bound.sum(axis=(1, 2, 3)).reshape(-1, 1)
 
-    def numpy(self, out: Any) -> Any:
-        return out.copy()
+    def outputs(self, out: Any) -> list[Any]:
+        if self.call == 0:
+            make_trouble(self.trouble)
+        return [out.copy()]
 
     def facts(self) -> Mapping[str, Any]:
         return {"threads": 1, "affinity": sorted(os.sched_getaffinity(0))}
@@ -152,7 +154,10 @@ class Adapter:
     name = "misbehaving"
     consumes = ("onnx",)
     precisions = ("fp32",)
-    options: Mapping[str, tuple[Any, ...]] = {"trouble": (*KINDS, "uncured"), "at": ("infer", "turn", "prepare")}
+    options: Mapping[str, tuple[Any, ...]] = {
+        "trouble": (*KINDS, "uncured"),
+        "at": ("infer", "turn", "prepare", "outputs"),
+    }
     environment = Environment(("numpy",), "no way", "numpy")
 
     def environ(self, case: Any) -> Mapping[str, str]:
@@ -171,7 +176,8 @@ class Adapter:
         trouble = str(case.option("trouble", ""))
         if trouble == "unsupported":
             raise UnsupportedModel("operator Foo of node bar is not supported", "another framework")
-        yield Model("" if case.option("at") == "prepare" else trouble, 9 if case.option("at") == "turn" else 1)
+        at = str(case.option("at"))
+        yield Model("" if at == "prepare" else trouble, {"turn": 9, "outputs": 0}.get(at, 1))
 
 
 ADAPTER = Adapter()

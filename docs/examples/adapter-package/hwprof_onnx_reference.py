@@ -24,8 +24,8 @@ class Model:
     def infer(self, bound):  # complete when it returns
         return self.evaluator.run(None, bound)
 
-    def numpy(self, out):  # an array that stays valid after further inferences
-        return out[0].copy()
+    def outputs(self, out):  # every output, in the network's order, valid after further inferences
+        return [array.copy() for array in out]
 
     def facts(self):  # read back, not assumed
         blas = int(os.environ["OPENBLAS_NUM_THREADS"])
@@ -68,6 +68,7 @@ class OnnxReference:
     # whose versions are recorded, what installs it, what is imported to find out whether it is there
     environment = Environment(("onnx", "hwprof-onnx-reference"), "pip install hwprof-onnx-reference", "onnx.reference")
     # The rest may be left out.
+    every_output = True  # of a network with several outputs: all are converted, computed and returned
     switches = MappingProxyType(
         {
             "spin": Switch({"env.OPENBLAS_THREAD_TIMEOUT": "4"}),

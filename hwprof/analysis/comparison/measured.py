@@ -116,8 +116,10 @@ def counts(run: Run) -> dict[str, float]:
 
 
 def doubt_words(run: Run) -> tuple[str, ...]:
-    """What speaks against a run's latency, in words."""
+    """What speaks against a run's latency, and against its outputs, in words."""
     words = [NOISE[d.code] for d in run.doubts if d.code in NOISE]
+    if run.fidelity is not None and not run.fidelity.faithful:
+        words.append("UNFAITHFUL" if run.fidelity.unfaithful else "outputs not comparable")
     pooled = bare_latencies(run).astype(np.float64)
     if bimodal(pooled) is not None:
         words.append("bimodal")

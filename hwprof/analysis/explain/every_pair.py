@@ -33,6 +33,7 @@ class PairFactors:
     case: str
     decomposition: Decomposition
     emulated: bool
+    unfaithful: bool = False  # one of the two
 
 
 class _SideCache:
@@ -121,7 +122,8 @@ def _pair_factors(
     c = a.case
     case = printable(f"{c.network} {c.size}px b{c.batch} t{c.threads} {c.precision}")
     emulated = first[0].evidence.emulated or second[0].evidence.emulated
-    return PairFactors(pair, names, f"{case} on {where}" if where else case, found, emulated)
+    unfaithful = first[0].evidence.unfaithful or second[0].evidence.unfaithful
+    return PairFactors(pair, names, f"{case} on {where}" if where else case, found, emulated, unfaithful)
 
 
 def _where(entry: Entry, several: bool) -> str:

@@ -20,6 +20,7 @@ from hwprof.analysis.units import ROUNDS
 from hwprof.collectors.vocabulary import Name
 from hwprof.errors import ResultsError
 from hwprof.records import Kind, Run
+from hwprof.records.agreement import agreement_text
 from hwprof.speed import Speed, of_run
 
 INFLATED = 1.2  # CPU time per frame over that with one thread, where the framework says that it spins
@@ -103,6 +104,7 @@ def explain(
     if switch and found.decided:
         first += f"; nothing but {switch} differs, and rounds were measured in turn: it is the effect of that"
     first += "".join(headline_additions(x, y, a, b, switch, interventions, found))
+    first += "".join(f"; {s.label} is UNFAITHFUL to the reference" for s in (x, y) if s.evidence.unfaithful)
     remarks = [*notes, *pairing_notes(found, x.label, y.label, [*rounds(a.runs), *rounds(b.runs)])]
     if not same_experiment and found.over == ROUNDS:
         remarks.append("A and B were not measured in turn: a drift of the machine between them is in no interval")
@@ -112,6 +114,7 @@ def explain(
         remarks.append("one round on a side: no interval, so a difference may be chance")
     emulated = "EMULATED: times are the emulator's, and so is every factor made of them"
     remarks += [f"{s.label}: {emulated}" for s in (x, y) if s.evidence.emulated]
+    remarks += [note for s in (x, y) for note in agreement_notes(s)]
     if found.level == "user":
         remarks.append("cycles and instructions are of user mode alone; task-clock is of both modes")
     return Explanation(
@@ -125,6 +128,13 @@ def explain(
         interventions,
         tuple(remarks),
     )
+
+
+def agreement_notes(s: Side) -> Iterator[str]:
+    """What is to be said of a side whose outputs are not those of the reference, or could not be compared."""
+    found = s.evidence.fidelity
+    if found is not None and not found.faithful:
+        yield f"{s.label}: outputs {agreement_text(found)}"
 
 
 def pairing_notes(found: Decomposition, a: str, b: str, everything: Sequence[Identity]) -> Iterator[str]:

@@ -170,6 +170,8 @@ def summarise(explanations: Sequence[Explanation]) -> Summary | None:
     notes = []
     if conflicts := sum(d.conflict for d in found):
         notes.append(f"slices and bare stretches contradict each other in {conflicts} of {len(found)} pairs")
+    if wrong := sum(e.a.evidence.unfaithful or e.b.evidence.unfaithful for e in explanations):
+        notes.append(f"one of the two is UNFAITHFUL to the reference in {wrong} of {len(found)} pairs")
     names = [(d.choice.estimator, *(f.name for f in d.terms)) for d in found]
     factors: tuple[Factor, ...] = ()
     if len(set(names)) > 1 or names[0][0] is not choice.estimator:

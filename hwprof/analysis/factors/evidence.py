@@ -16,7 +16,7 @@ from typing import Any
 
 from hwprof.analysis.factors.identity import SECONDS
 from hwprof.collectors.vocabulary import Name
-from hwprof.records import Case, Exactness, Kind, Origin, Reading, Role, Run, Shape, Window
+from hwprof.records import Case, Exactness, Fidelity, Kind, Origin, Reading, Role, Run, Shape, Window
 from hwprof.speed import Interval, Speed, between_rounds, of_run
 from hwprof.store.columns import WORST, column_name, metric_of, shape_of
 from hwprof.store.readings import PEAK
@@ -75,11 +75,17 @@ class Evidence:
     macs: int | None
     params: int | None
     series: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # gauge -> lowest, highest in windows
+    fidelity: Fidelity | None = None  # of a round that is unfaithful, if there is one; else of the last
 
     @property
     def emulated(self) -> bool:
         """Times are an emulator's."""
         return bool(self.host.get("emulated")) or any(q.origin is Origin.EMULATED for q in self.quantities.values())
+
+    @property
+    def unfaithful(self) -> bool:
+        """Its outputs are not those of the reference: a ratio with it is one of unequal work."""
+        return self.fidelity is not None and self.fidelity.unfaithful
 
     def get(self, *names: Name) -> Quantity | None:
         """The first of these that is there."""
@@ -143,6 +149,7 @@ def collect(runs: Iterable[Run], speed: Callable[[Run], Speed] = of_run) -> Evid
         last.macs,
         last.params,
         _ranges(native),
+        next((r.fidelity for r in native if r.fidelity is not None and r.fidelity.unfaithful), last.fidelity),
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hwprof.errors import UnsupportedModel
+from hwprof.frameworks.caffe.format import OUTPUTS
 from hwprof.frameworks.conversions import ONNX, Conversion
+from hwprof.frameworks.named_outputs import require_outputs
 from hwprof.frameworks.opencv.adapter import OpenCv, OpenCvModel
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.records import Case
@@ -27,7 +30,6 @@ class Caffe(OpenCv):
     name = "caffe"
     model = CaffeModel
     consumes = ("caffe",)
-    every_output = False  # in Caffe's format only what no layer takes is an output
     form, form_means = "caffe", ".prototxt and .caffemodel"
     conversions = (Conversion(ONNX, "caffe", "hwprof: a walk over the graph", "caffe"),)
     dli: Mapping[str, str] = {"Caffe": ""}
@@ -37,6 +39,18 @@ class Caffe(OpenCv):
         from hwprof.frameworks.caffe.format import convert
 
         return convert(job.source, job.input.shape, job.directory)
+
+    def layers(self, net: Any, artifact: Path, outputs: Sequence[str]) -> Sequence[str]:
+        """The layers that make the outputs: what another layer takes is no output in Caffe's format, but a layer.
+
+        OpenCV names some layers after what they give, and others as the file does.
+        """
+        if not outputs:
+            return ()
+        makers, there = json.loads(artifact.with_name(OUTPUTS).read_text()), net.getLayerNames()
+        found = {name: name if name in there else makers.get(name) for name in outputs}
+        require_outputs("OpenCV's reader of Caffe", outputs, [name for name in outputs if found[name] in there])
+        return [found[name] for name in outputs]
 
     def read(self, cv2: Any, artifact: Path, case: Case) -> Any:
         """The net of the two files. Raises UnsupportedModel where this OpenCV has no reader for them."""

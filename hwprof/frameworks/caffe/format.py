@@ -6,6 +6,7 @@ BlobProto.data = 5, shape = 7; BlobShape.dim = 1. An operator that Caffe has no 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,18 +30,20 @@ class CaffeLayer:
     blobs: Sequence[Array] = field(default_factory=list)
 
 
+OUTPUTS = "outputs.json"
 Make = Callable[[Attributes, Sequence[Any]], list[CaffeLayer]]
 
 
 def convert(source: Path, shape: Sequence[int], folder: Path) -> Path:
     """Write network.prototxt and network.caffemodel for an input of `shape`; the former's path.
 
-    Raises UnsupportedModel.
+    outputs.json beside them: the layer that makes each output. Raises UnsupportedModel.
     """
     graph = OnnxGraph(source, "Caffe", LAYERS)
     text = [f'name: "network"\nlayer {{ name: "{graph.source}" type: "Input" top: "{graph.source}"']
     text += [f"  input_param {{ shape: {{ {' '.join(f'dim: {d}' for d in shape)} }} }} }}"]
     binary = [_bytes(1, b"network")]
+    makers: dict[str, str] = {}
     for node in graph.nodes:
         given = [graph.constants.get(name) for name in node.inputs]
         bottoms = [name for name, value in zip(node.inputs, given, strict=True) if value is None and name]
@@ -54,6 +57,8 @@ def convert(source: Path, shape: Sequence[int], folder: Path) -> Path:
             blobs = b"".join(_bytes(7, _blob(value)) for value in layer.blobs)
             binary.append(_bytes(100, _bytes(1, name.encode()) + _bytes(2, layer.kind.encode()) + blobs))
             bottoms = [top]
+            makers[top] = name
+    (folder / OUTPUTS).write_text(json.dumps({name: makers[name] for name in graph.results if name in makers}))
     path = folder / "network.prototxt"
     path.write_text("\n".join(text) + "\n")
     path.with_suffix(".caffemodel").write_bytes(b"".join(binary))

@@ -37,11 +37,6 @@ class ExecuTorchModel:
         """One call; complete when it returns."""
         return self._method.execute(bound)
 
-    def numpy(self, out: Any) -> Array:
-        """A copy of the first output."""
-        array: Array = out[0].numpy().copy()
-        return array
-
     def outputs(self, out: Any) -> list[Array]:
         """Copies of all outputs, which the method returns in the network's order."""
         return [tensor.numpy().copy() for tensor in out]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,26 +31,25 @@ TYPES = {"int8": "int8", "uint8": "int8", "float32": "fp32", "float16": "fp16", 
 class LiteRtModel:
     """An interpreter with its tensors allocated; the input is copied into it by each inference."""
 
-    def __init__(self, interpreter: Any, module: Any, case: Case) -> None:
+    def __init__(self, interpreter: Any, module: Any, case: Case, count: int = 1) -> None:
         self._interpreter, self._module, self._case = interpreter, module, case
         self._input = interpreter.get_input_details()[0]["index"]
-        output = interpreter.get_output_details()[0]
-        self._output = output["index"]
-        self.output_shape: tuple[int, ...] = tuple(int(side) for side in output["shape"])
+        self.results = in_order(interpreter.get_output_details(), count)
+        self._outputs = [details["index"] for details in self.results]
 
     def bind(self, batch: Array) -> Array:
         """The images channels last."""
         return channels_last(batch)
 
-    def infer(self, bound: Array) -> int:
+    def infer(self, bound: Array) -> list[int]:
         """Copy in, run."""
         self._interpreter.set_tensor(self._input, bound)
         self._interpreter.invoke()
-        return int(self._output)
+        return self._outputs
 
-    def numpy(self, out: int) -> Array:
-        """A copy of the output; a feature map is brought back to (batch, channels, height, width)."""
-        return channels_first(self._interpreter.get_tensor(out))
+    def outputs(self, out: list[int]) -> list[Array]:
+        """Copies of all outputs; a feature map is brought back to (batch, channels, height, width)."""
+        return [channels_first(self._interpreter.get_tensor(index)) for index in out]
 
     def facts(self) -> Mapping[str, Any]:
         """Whether the delegate took the graph shows in its operators.
@@ -85,6 +85,21 @@ class LiteRtModel:
         }
 
 
+def in_order(details: Sequence[Mapping[str, Any]], count: int) -> list[Mapping[str, Any]]:
+    """The outputs in the network's order, which the converter puts at the end of their names (none for the first).
+
+    The file lists them in another one. Raises UnsupportedModel where they are not `count`, or names don't tell.
+    """
+    numbers = [re.search(r"[:_](\d+)$", str(one["name"])) for one in details]
+    found = {int(number[1]) if number else 0: one for number, one in zip(numbers, details, strict=True)}
+    if count == 1 and len(details) == 1:
+        return list(details)
+    if sorted(found) != list(range(count)) or len(details) != count:
+        names = ", ".join(str(one["name"]) for one in details)
+        raise UnsupportedModel(f"LiteRT's file has the outputs {names}, which are not {count} in an order")
+    return [found[number] for number in range(count)]
+
+
 class LiteRt(BuiltInAdapter):
     """Adapter of LiteRT: .onnx by TensorFlow operators and TensorFlow's converter, in TensorFlow's environment."""
 
@@ -93,6 +108,7 @@ class LiteRt(BuiltInAdapter):
     precisions = ("fp32", "int8")
     options: Mapping[str, tuple[Any, ...]] = {"xnnpack": (True, False)}
     tunable = ("xnnpack",)
+    every_output = True
     environment = Environment(
         ("ai-edge-litert",),
         "pip install 'hwprof[litert]'",
@@ -159,7 +175,7 @@ class LiteRt(BuiltInAdapter):
             made.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise UnsupportedModel(f"LiteRT can't load the network: {reason_of(error)}") from error
-        yield LiteRtModel(made, ai_edge_litert, case)
+        yield LiteRtModel(made, ai_edge_litert, case, max(1, len(spec.outputs)))
 
 
 ADAPTER = LiteRt()

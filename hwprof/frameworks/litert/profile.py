@@ -18,7 +18,6 @@ from hwprof.frameworks.executorch.profile import kind_of as kind_of_xnnpack
 from hwprof.frameworks.profiles.proxy import ModelProxy
 from hwprof.frameworks.profiles.timed import unique
 from hwprof.frameworks.protocol import Step
-from hwprof.frameworks.tensorflow.adapter import channels_first
 from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Array
 
 CPU = 1  # kLiteRtHwAcceleratorCpu
-READ, WRITE = 0, 2  # of a locked buffer
+WRITE = 2  # of a locked buffer
 # Event types: an operator of the graph, one within a delegate, one that a delegate reports as the graph's.
 OPERATORS = (2, 4, 8)
 TYPES = frozenset(1 << bit for bit in range(9))
@@ -91,9 +90,9 @@ class Library:
 
 
 class Compiled:
-    """The network with its profiler and one buffer at either end."""
+    """The network with its profiler, and a buffer for its input and for each of its outputs."""
 
-    def __init__(self, lib: Library, artifact: Path, case: Case, stack: ExitStack) -> None:
+    def __init__(self, lib: Library, artifact: Path, case: Case, stack: ExitStack, outputs: int) -> None:
         self._lib, zero = lib, ctypes.c_size_t(0)
         environment = self._made("LiteRtCreateEnvironment", "LiteRtDestroyEnvironment", stack, 0, None)
         path = str(artifact).encode()
@@ -114,11 +113,12 @@ class Compiled:
             raise NotAvailable(reason, "the pinned one does: hwprof env create litert")
         signature = lib.handle("LiteRtGetModelSignature", model, zero)
         self._ends = []
-        for end in ("Input", "Output"):
-            tensor = lib.handle(f"LiteRtGetSignature{end}TensorByIndex", signature, zero)
+        for end, number in (("Input", 0), *(("Output", number) for number in range(outputs))):
+            index = ctypes.c_size_t(number)
+            tensor = lib.handle(f"LiteRtGetSignature{end}TensorByIndex", signature, index)
             kind = ctypes.create_string_buffer(512)
             lib("LiteRtGetRankedTensorType", tensor, kind)
-            needs = lib.handle(f"LiteRtGetCompiledModel{end}BufferRequirements", self._model, zero, zero)
+            needs = lib.handle(f"LiteRtGetCompiledModel{end}BufferRequirements", self._model, zero, index)
             name = "LiteRtCreateManagedTensorBufferFromRequirements"
             self._ends.append(self._made(name, "LiteRtDestroyTensorBuffer", stack, environment, kind, needs))
 
@@ -136,24 +136,23 @@ class Compiled:
             "LiteRtCreateOpaqueOptions", name.encode(), data, nothing))  # fmt: skip
         return kept, nothing
 
-    def copy(self, end: int, array: Array, mode: int) -> None:
-        """Into the buffer of the input, or out of the output's. Raises UnsupportedModel where sizes differ."""
-        buffer, size = self._ends[end], ctypes.c_size_t()
+    def copy_in(self, array: Array) -> None:
+        """Into the buffer of the input. Raises UnsupportedModel where sizes differ."""
+        buffer, size = self._ends[0], ctypes.c_size_t()
         self._lib("LiteRtGetTensorBufferPackedSize", buffer, ctypes.byref(size))
         if size.value != array.nbytes:
             raise UnsupportedModel(f"LiteRT's buffer has {size.value} bytes, and the array {array.nbytes}")
         place = ctypes.c_void_p()
-        self._lib("LiteRtLockTensorBuffer", buffer, ctypes.byref(place), mode)
-        source, target = (array.ctypes.data, place) if mode == WRITE else (place, array.ctypes.data)
-        ctypes.memmove(target, source, array.nbytes)
+        self._lib("LiteRtLockTensorBuffer", buffer, ctypes.byref(place), WRITE)
+        ctypes.memmove(place, array.ctypes.data, array.nbytes)
         self._lib("LiteRtUnlockTensorBuffer", buffer)
 
     def run(self) -> list[tuple[str, int, int]]:
         """(operator, event type, us) of one inference."""
-        one, (given, made) = ctypes.c_size_t(1), self._ends
+        given, made = self._ends[0], (ctypes.c_void_p * (len(self._ends) - 1))(*self._ends[1:])
         self._lib("LiteRtStartProfiler", self._profiler)
-        self._lib("LiteRtRunCompiledModel", self._model, ctypes.c_size_t(0), one, ctypes.byref(given), one,
-                  ctypes.byref(made))  # fmt: skip
+        self._lib("LiteRtRunCompiledModel", self._model, ctypes.c_size_t(0), ctypes.c_size_t(1), ctypes.byref(given),
+                  ctypes.c_size_t(len(made)), made)  # fmt: skip
         self._lib("LiteRtStopProfiler", self._profiler)
         count = ctypes.c_int()
         self._lib("LiteRtGetNumProfilerEvents", self._profiler, ctypes.byref(count))
@@ -176,21 +175,16 @@ def records_of(events: Iterable[ProfilerEvent]) -> list[tuple[str, int, int]]:
 class ProfiledModel(ModelProxy):
     """The adapter's model, run by the compiled one."""
 
-    def __init__(self, model: Any, compiled: Compiled, output: Array) -> None:
+    def __init__(self, model: Any, compiled: Compiled) -> None:
         super().__init__(model)
-        self._compiled, self._output = compiled, output
+        self._compiled = compiled
         self._traces: list[list[tuple[str, int, int]]] = []
 
-    def infer(self, bound: Array) -> Array:
-        """Copy in, run, keep the events."""
-        self._compiled.copy(0, bound, WRITE)
+    def infer(self, bound: Array) -> list[int]:
+        """Copy in, run, keep the events; outputs stay in the library's buffers."""
+        self._compiled.copy_in(bound)
         self._traces.append(self._compiled.run())
-        return self._output
-
-    def numpy(self, out: Array) -> Array:
-        """A copy of the output; a feature map is brought back to (batch, channels, height, width)."""
-        self._compiled.copy(1, out, READ)
-        return channels_first(out).copy()
+        return []
 
     def begin(self) -> None:
         """The inferences so far were warm-up."""
@@ -226,8 +220,6 @@ def kind_of(tag: str) -> str:
 @contextmanager
 def profile(adapter: LiteRt, artifact: Path, case: Case, spec: InputSpec) -> Iterator[ProfiledModel]:
     """The network in LiteRT's own runtime with its profiler on. Raises NotInstalled, NotAvailable, UnsupportedModel."""
-    import numpy as np
-
     with adapter.load(artifact, case, spec) as model, ExitStack() as stack:
         import ai_edge_litert
 
@@ -236,5 +228,5 @@ def profile(adapter: LiteRt, artifact: Path, case: Case, spec: InputSpec) -> Ite
             lib = Library(ctypes.CDLL(str(path)))
         except OSError as error:
             raise NotInstalled("LiteRT's C library, which profiles,", adapter.environment.install) from error
-        compiled = Compiled(lib, artifact, case, stack)
-        yield ProfiledModel(model, compiled, np.empty(model.output_shape, np.float32))
+        compiled = Compiled(lib, artifact, case, stack, len(model.results))
+        yield ProfiledModel(model, compiled)

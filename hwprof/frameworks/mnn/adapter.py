@@ -33,7 +33,8 @@ class MnnModel:
         self._interpreter, self._session, self._module, self._case = interpreter, session, module, case
         self._input = interpreter.getSessionInput(session)
         self._output = interpreter.getSessionOutput(session)
-        self._outputs = [interpreter.getSessionOutput(session, name) for name in outputs]
+        named = [interpreter.getSessionOutput(session, name) for name in outputs]
+        self._outputs = named or [self._output]
 
     def bind(self, batch: Array) -> tuple[Any, Array]:
         """A host tensor in NCHW order, with the array to keep its memory alive."""
@@ -46,8 +47,12 @@ class MnnModel:
         self._interpreter.runSession(self._session)
         return self._output
 
-    def numpy(self, out: Any) -> Array:
-        """The output copied out of MNN's layout, float32 or int32."""
+    def outputs(self, out: Any) -> list[Array]:
+        """All outputs, copied out of MNN's layout; a session computes every one."""
+        return [self._read(tensor) for tensor in self._outputs]
+
+    def _read(self, out: Any) -> Array:
+        """A tensor as float32 or int32."""
         import numpy as np
 
         module, shape = self._module, out.getShape()
@@ -56,10 +61,6 @@ class MnnModel:
         host = module.Tensor(shape, kind, np.zeros(shape, dtype), module.Tensor_DimensionType_Caffe)
         out.copyToHostTensor(host)
         return np.array(host.getNumpyData(), dtype).reshape(shape)
-
-    def outputs(self, out: Any) -> list[Array]:
-        """All outputs, as `numpy` gives them; a session computes every one."""
-        return [self.numpy(tensor) for tensor in self._outputs]
 
     def facts(self) -> Mapping[str, Any]:
         """Memory and work as MNN reports them, and `threads_asked`: MNN does not report its threads."""

@@ -42,10 +42,9 @@ class MxnetModel:
         out.wait_to_read()
         return out
 
-    def numpy(self, out: Any) -> Array:
-        """A copy."""
-        array: Array = out.asnumpy()
-        return array
+    def outputs(self, out: Any) -> list[Array]:
+        """Copies of all outputs."""
+        return [array.asnumpy() for array in (out if isinstance(out, list) else [out])]
 
     def facts(self) -> Mapping[str, Any]:
         """Version and features of the build. The threads are OpenMP's, and MXNet does not report them."""
@@ -59,6 +58,18 @@ class MxnetModel:
         }
 
 
+class SeveralOutputsModel(MxnetModel):
+    """A bound executor of several outputs."""
+
+    def infer(self, bound: Any) -> Any:
+        """Copy in, one pass, and wait for every output."""
+        bound.copyto(self._place)
+        found = self._executor.forward(is_train=False)
+        for out in found:
+            out.wait_to_read()
+        return found
+
+
 class Mxnet(BuiltInAdapter):
     """Adapter of MXNet: .onnx as a symbol and its parameters."""
 
@@ -67,6 +78,7 @@ class Mxnet(BuiltInAdapter):
     precisions = ("fp32", "int8")
     options: Mapping[str, tuple[Any, ...]] = {"onednn": (True, False)}
     tunable = ("onednn",)
+    every_output = True
     call = "copyto, forward"  # until it was this, `forward` was given the input, which it assigns by way of a slice
     environment = Environment(
         ("mxnet",),
@@ -139,7 +151,11 @@ class Mxnet(BuiltInAdapter):
             )
         except (mx.MXNetError, RuntimeError) as error:
             raise UnsupportedModel(f"MXNet can't bind the network: {reason_of(error, -1)}") from error
-        yield MxnetModel(executor, mx, name, case, symbol)
+        given = len(symbol.list_outputs())
+        if given != max(1, len(spec.outputs)):
+            raise UnsupportedModel(f"MXNet's symbol gives {given} of the network's {len(spec.outputs)} outputs")
+        model = SeveralOutputsModel if spec.outputs else MxnetModel
+        yield model(executor, mx, name, case, symbol)
 
 
 def build(mx: Any, path: Path) -> tuple[Any, dict[str, Any], str]:
@@ -158,7 +174,8 @@ def build(mx: Any, path: Path) -> tuple[Any, dict[str, Any], str]:
         made = graph.convert(node, mx, node.attributes, given, node.label.strip("/").replace("/", "_"))
         for index, name in enumerate(node.outputs):
             values[name] = made[index] if len(node.outputs) > 1 else made
-    return values[graph.results[0]], used, graph.source
+    found = [values[name] for name in graph.results]
+    return found[0] if len(found) == 1 else mx.sym.Group(found), used, graph.source
 
 
 class NodeInputs:

@@ -53,10 +53,6 @@ class NcnnModel:
             found.append(out)
         return found
 
-    def numpy(self, out: Any) -> Array:
-        """A copy of the first output, of shape (batch, ...)."""
-        return array_of(out[0])
-
     def outputs(self, out: Any) -> list[Array]:
         """Copies of all outputs, each of shape (batch, ...)."""
         return [array_of(matrix) for matrix in out]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:
-    from hwprof.frameworks.protocol import Array
+    from hwprof.frameworks.protocol import Array, Value
 
 XNNPACK = "XnnpackExecutionProvider"
 LEVELS = {
@@ -38,6 +39,7 @@ class OnnxRuntimeModel:
         self._session, self._artifact, self._module, self._case, self._spec = session, artifact, module, case, spec
         self._names = list(spec.outputs) or [output.name for output in session.get_outputs()]
         self._input = session.get_inputs()[0].name
+        self._has_sequences = not all(output.type.startswith("tensor") for output in session.get_outputs())
 
     def bind(self, batch: Array) -> Any:
         """An IOBinding on the array's memory, which it keeps alive.
@@ -48,6 +50,8 @@ class OnnxRuntimeModel:
         binding.bind_cpu_input(self._input, batch)
         for name in self._names:
             binding.bind_output(name)
+        if self._has_sequences:
+            binding.batch = batch  # see `outputs`
         return binding
 
     def infer(self, bound: Any) -> Any:
@@ -55,13 +59,14 @@ class OnnxRuntimeModel:
         self._session.run_with_iobinding(bound)
         return bound
 
-    def numpy(self, out: Any) -> Array:
-        """A copy of the first output: the binding's next run writes to the same place."""
-        array: Array = out.get_outputs()[0].numpy().copy()
-        return array
+    def outputs(self, out: Any) -> list[Value]:
+        """Copies of all outputs: the binding's next run writes to the same place.
 
-    def outputs(self, out: Any) -> list[Array]:
-        """Copies of all outputs."""
+        A sequence can't be read from a binding: such a network is computed once more.
+        """
+        if self._has_sequences:
+            values: list[Value] = self._session.run(self._names, {self._input: out.batch})
+            return values
         return [value.numpy().copy() for value in out.get_outputs()]
 
     def facts(self) -> Mapping[str, Any]:
@@ -137,8 +142,14 @@ class OnnxRuntime(BuiltInAdapter):
         try:
             session = ort.InferenceSession(str(artifact), options, providers=providers)
         except Exception as error:  # its exception classes differ between versions
-            raise UnsupportedModel(f"ONNX Runtime can't load the network: {reason_of(error)}") from error
+            raise UnsupportedModel(f"ONNX Runtime can't load the network: {load_error(error)}") from error
         yield OnnxRuntimeModel(session, artifact, ort, case, spec)
+
+
+def load_error(error: Exception) -> str:
+    """Why a session can't be made, without the path of the file and the place in ONNX Runtime's own sources."""
+    text = " ".join(str(error).split())
+    return (re.split(r"failed:|[\w/.]+\.(?:cc|h):\d+ .*\) ", text)[-1].strip() or text)[:300]
 
 
 def options_of(ort: Any, case: Case) -> Any:

@@ -44,14 +44,9 @@ class OpenCvModel:
         self._net.setInput(bound)
         return self._net.forward(self._outputs) if self._outputs else self._net.forward()
 
-    def numpy(self, out: Any) -> Array:
-        """A copy: the net writes its next output to the same place."""
-        array: Array = out.copy()
-        return array
-
     def outputs(self, out: Any) -> list[Array]:
-        """Copies of all outputs."""
-        return [array.copy() for array in out]
+        """Copies of all outputs: the net writes its next ones to the same place."""
+        return [array.copy() for array in (out if self._outputs else [out])]
 
     def facts(self) -> Mapping[str, Any]:
         """Threads as OpenCV has them now, and how it was built."""
@@ -112,12 +107,13 @@ class OpenCv(BuiltInAdapter):
         dims = model.graph.input[0].type.tensor_type.shape.dim
         if [d.dim_value for d in dims] == list(job.input.shape):
             return job.source
+        symbol = dims[0].dim_param
         for dim, value in zip(dims, job.input.shape, strict=True):
             dim.dim_value = value
         for output in model.graph.output:
-            batch = output.type.tensor_type.shape.dim
-            if batch and not batch[0].dim_value:
-                batch[0].dim_value = job.input.shape[0]
+            first = output.type.tensor_type.shape.dim[:1]
+            if first and not first[0].dim_value and first[0].dim_param in ("", symbol):
+                first[0].dim_value = job.input.shape[0]
         del model.graph.value_info[:]
         path = job.directory / "static.onnx"
         onnx.save(model, str(path))
@@ -142,8 +138,12 @@ class OpenCv(BuiltInAdapter):
                 net.enableWinograd(bool(case.option("winograd", True)))
         except cv2.error as error:
             raise UnsupportedModel(f"OpenCV can't read the network: {explain(error)}") from error
-        require_outputs(self.title, spec.outputs, net.getUnconnectedOutLayersNames())
-        yield self.model(net, cv2, case, spec.outputs)
+        yield self.model(net, cv2, case, self.layers(net, artifact, spec.outputs))
+
+    def layers(self, net: Any, artifact: Path, outputs: Sequence[str]) -> Sequence[str]:
+        """What the net is asked for, in the order of `outputs`; nothing where there is one. Raises UnsupportedModel."""
+        require_outputs(self.title, outputs, net.getUnconnectedOutLayersNames())
+        return outputs
 
     def read(self, cv2: Any, artifact: Path, case: Case) -> Any:
         """The net of the artifact; an adapter of another reader or another OpenCV has its own."""

@@ -43,7 +43,7 @@ class OpenVinoModel:
 
     def __init__(self, compiled: Any, core: Any, module: Any, precision: str, outputs: Sequence[str] = ()) -> None:
         self._compiled, self._core, self._module, self._precision = compiled, core, module, precision
-        self._ports = [compiled.output(name) for name in outputs]
+        self._ports = [compiled.output(name) for name in outputs] or [compiled.output(0)]
 
     def bind(self, batch: Array) -> tuple[Any, Any]:
         """A request of its own, with its input: a tensor on the array's memory, which no request keeps alive."""
@@ -57,13 +57,8 @@ class OpenVinoModel:
         request.infer(share_outputs=True)
         return request
 
-    def numpy(self, out: Any) -> Array:
-        """A copy of the first output: the request writes its next one to the same place."""
-        array: Array = out.get_output_tensor(0).data.copy()
-        return array
-
     def outputs(self, out: Any) -> list[Array]:
-        """Copies of all outputs."""
+        """Copies of all outputs: the request writes its next ones to the same place."""
         return [out.get_tensor(port).data.copy() for port in self._ports]
 
     def facts(self) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from hwprof.networks.graph import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:
-    from hwprof.frameworks.protocol import Adapter, Array, Model
+    from hwprof.frameworks.protocol import Adapter, Array, Model, Value
 
 
 class ModelProxy:
@@ -30,9 +30,9 @@ class ModelProxy:
         self.inferences += 1
         return self.model.infer(bound)
 
-    def numpy(self, out: Any) -> Array:
+    def outputs(self, out: Any) -> Sequence[Value]:
         """As without profiling."""
-        return self.model.numpy(out)
+        return self.model.outputs(out)
 
     def facts(self) -> dict[str, Any]:
         """As without profiling."""

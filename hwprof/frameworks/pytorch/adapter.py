@@ -53,11 +53,6 @@ class TorchModel:
         """One call; the CPU backend is synchronous. `load` has entered inference mode."""
         return self._module(bound)
 
-    def numpy(self, out: Any) -> Array:
-        """A copy."""
-        array: Array = out.float().numpy().copy()
-        return array
-
     def outputs(self, out: Any) -> list[Array]:
         """Copies of all outputs."""
         tensors = self._torch.utils._pytree.tree_leaves(out)

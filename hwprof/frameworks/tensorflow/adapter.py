@@ -48,12 +48,8 @@ class TensorFlowModel:
         """One call; on a CPU it is complete when it returns."""
         return self._function(bound)
 
-    def numpy(self, out: Any) -> Array:
-        """A copy of the first output; a feature map is brought back to (batch, channels, height, width)."""
-        return self.outputs(out)[0]
-
     def outputs(self, out: Any) -> list[Array]:
-        """Copies of all outputs, feature maps as `numpy` gives them."""
+        """Copies of all outputs; a feature map is brought back to (batch, channels, height, width)."""
         return [channels_first(v.numpy().copy()) for v in (out if isinstance(out, (list, tuple)) else [out])]
 
     def facts(self) -> Mapping[str, Any]:

@@ -27,11 +27,17 @@ class TvmModel:
     """A virtual machine with its main function."""
 
     def __init__(
-        self, machine: Any, module: Any, case: Case, target: Mapping[str, Any], tuning: Mapping[str, Any] | None
+        self,
+        machine: Any,
+        module: Any,
+        case: Case,
+        target: Mapping[str, Any],
+        tuning: Mapping[str, Any] | None,
+        count: int = 1,
     ) -> None:
         self.machine = machine
         self._main, self._module, self._case, self._target = machine["main"], module, case, target
-        self._tuning = tuning
+        self._tuning, self._count = tuning, count
 
     def bind(self, batch: Array) -> Any:
         """A tensor of TVM's own."""
@@ -41,15 +47,13 @@ class TvmModel:
         """One call; complete when it returns on a CPU."""
         return self._main(bound)
 
-    def numpy(self, out: Any) -> Array:
-        """A copy of the first output."""
-        first = out if hasattr(out, "numpy") else out[0]
-        array: Array = first.numpy().copy()
-        return array
+    def outputs(self, out: Any) -> list[Any]:
+        """Copies of all outputs, which the function returns in the network's order; one by itself.
 
-    def outputs(self, out: Any) -> list[Array]:
-        """Copies of all outputs, which the function returns in the network's order."""
-        return [value.numpy().copy() for value in out]
+        Of a network of one, several tensors are a sequence.
+        """
+        found = [value.numpy().copy() for value in ([out] if hasattr(out, "numpy") else out)]
+        return [found] if self._count == 1 and len(found) > 1 else found
 
     def facts(self) -> Mapping[str, Any]:
         """The target that the code was compiled for, and the size of the thread pool as TVM reports it."""
@@ -139,7 +143,14 @@ class Tvm(BuiltInAdapter):
         machine = relax.VirtualMachine(tvm.runtime.load_module(str(artifact)), tvm.cpu())
         search = artifact.with_name(FILE)
         found = json.loads(search.read_text()) if search.is_file() else None
-        yield TvmModel(machine, tvm, case, json.loads((artifact.parent / "target.json").read_text()), found)
+        yield TvmModel(
+            machine,
+            tvm,
+            case,
+            json.loads((artifact.parent / "target.json").read_text()),
+            found,
+            max(1, len(spec.outputs)),
+        )
 
 
 def target(module: Any, cores: int = 0) -> dict[str, Any]:

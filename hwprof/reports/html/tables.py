@@ -10,7 +10,7 @@ import pandas as pd
 from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 from hwprof.analysis.estimator import is_disturbed
 from hwprof.machine import facts as machine_facts
-from hwprof.records import Layer, Run
+from hwprof.records import Agreement, Layer, Run
 from hwprof.reports.html.model import Figure
 from hwprof.reports.html.svg import LETTER, Svg, axis
 from hwprof.reports.page.words import number
@@ -45,7 +45,7 @@ def runs_table(frame: pd.DataFrame) -> Table:
         values = frame[source].tolist()
         numeric = source in ("fps", "throughput", "cpu_ms", "latency_ms", "p99_ms", "load_ms", "peak_rss_mib")
         cells.append([number(v, 4) if numeric else str(v + 1 if source == "round" else v) for v in values])
-    state = (frame[n] for n in ("status", "faithful", "emulated", "failure"))
+    state = (frame[n] for n in ("status", "agreement", "emulated", "failure"))
     speeds = zip(*(frame[n] for n in ("fps", "throughput", "waiting", "stolen")), strict=True)
     off = [is_disturbed(Speed(None, fps, throughput, None, *shares)) for fps, throughput, *shares in speeds]
     cells.append([_state(*v) for v in zip(*state, off, strict=True)])
@@ -53,10 +53,12 @@ def runs_table(frame: pd.DataFrame) -> Table:
     return Table("Every run", (*columns, "state"), rows, "All metrics of all runs: hwprof export --format csv.")
 
 
-def _state(status: Any, faithful: Any, emulated: Any, failure: Any, off: bool) -> str:
+def _state(status: Any, agreement: Any, emulated: Any, failure: Any, off: bool) -> str:
     words = [] if status == "ok" else [f"failed: {failure}"]
-    if faithful is not None and faithful == faithful and not faithful:
+    if agreement == Agreement.UNFAITHFUL:
         words.append("UNFAITHFUL")
+    elif str(agreement).startswith(Agreement.INCOMPARABLE):
+        words.append(str(agreement))
     if emulated:
         words.append("EMULATED")
     if off:

@@ -15,7 +15,7 @@ from hwprof.analysis.correlation.findings import Analysis, Correlation
 from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 from hwprof.analysis.factors import identity as factors_identity
 from hwprof.analysis.speeds import ratios, speeds
-from hwprof.records import Kind, Run
+from hwprof.records import Agreement, Kind, Run
 from hwprof.reports.page import associations, identity, omissions
 from hwprof.reports.page.speeds import speed_table
 from hwprof.reports.page.words import plural, ratio_sentence
@@ -190,9 +190,20 @@ def summary(fps: pd.DataFrame, analyses: Sequence[Analysis], runs: Sequence[Run]
     if len(unfaithful):
         cases = plural(len(unfaithful), "case is", "cases are")
         lines.append(f"{cases} unfaithful to the reference: out of the correlations.")
+    lines += incomparable_lines(runs)
     if failed:
         lines.append(f"{plural(failed, 'case has', 'cases have')} no result: see 'Without a result'.")
     return lines
+
+
+def incomparable_lines(runs: Sequence[Run]) -> list[str]:
+    """How many cases have outputs that were not comparable with the reference, for each reason."""
+    reasons: dict[str, set[str]] = {}
+    for run in runs:
+        if run.fidelity is not None and run.fidelity.agreement is Agreement.INCOMPARABLE:
+            reasons.setdefault(run.fidelity.why, set()).add(run.case.key)
+    found = [(plural(len(keys), "case is", "cases are"), why) for why, keys in reasons.items()]
+    return [f"{cases} not comparable with the reference: {why}." for cases, why in found]
 
 
 def validation_table(frame: pd.DataFrame) -> Table:

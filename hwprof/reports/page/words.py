@@ -45,6 +45,7 @@ def ratio_sentence(one: SpeedRatio) -> str:
     sure = "" if low is not None and low > 1 else " (the interval includes 1)" if low is not None else ""
     how = "" if one.paired == one.cases else f" {one.cases - one.paired} of {one.cases} cases not side by side."
     how += f" In {plural(one.conflicts, 'case', 'cases')} slices and bare stretches disagree." if one.conflicts else ""
+    how += f" In {plural(one.unfaithful, 'case', 'cases')} one of them is UNFAITHFUL." if one.unfaithful else ""
     return (
         f"{one.fast} is x{ratio:.2f} as fast as {one.slow} {one.choice.words}, geometric mean{bounds}{sure}; "
         f"faster on {one.wins} of {one.networks} networks.{how}"

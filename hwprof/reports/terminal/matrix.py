@@ -22,6 +22,8 @@ def verdict(cell: MatrixCell) -> str:
         return f"fails while {where}: {cell.failure.message}"
     if cell.fidelity is None:
         return "runs; not compared"
+    if cell.fidelity.max_rel is None:
+        return f"runs; not comparable: {cell.fidelity.why}"
     error = f"{cell.fidelity.max_rel:.1e}"
     if cell.fidelity.output:
         error += f" in output {cell.fidelity.output}"
@@ -34,7 +36,7 @@ def mark(cell: MatrixCell) -> str:
     """One cell in a table."""
     if cell.failure is not None:
         return "convert ✗" if cell.converts is False else "run ✗" if cell.loads else "load ✗" if cell.converts else "✗"
-    if cell.fidelity is None:
+    if cell.fidelity is None or cell.fidelity.max_rel is None:
         return "?"
     return f"{cell.fidelity.max_rel:.0e}" + ("" if cell.faithful else " !")
 
@@ -65,7 +67,7 @@ def legend(work: Matrix) -> str:
     """The meaning of a cell's number."""
     return (
         f"Cells: largest error against the reference as a share of its largest output, {work.precision}, batch "
-        f"{work.batch}, one thread; ! beyond tolerance, ✗ where it ends."
+        f"{work.batch}, one thread; ! beyond tolerance, ? not comparable, ✗ where it ends."
     )
 
 

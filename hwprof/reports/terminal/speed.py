@@ -10,6 +10,7 @@ import numpy as np
 from hwprof.analysis import estimator, overhead
 from hwprof.analysis.omissions import why_no_speed
 from hwprof.records import Fidelity, Role, Run
+from hwprof.records.agreement import agreement_text
 from hwprof.reports import over_time
 from hwprof.speed import (
     Speed,
@@ -58,11 +59,10 @@ def lines(runs: Sequence[Run]) -> list[str]:
     fidelity = runs[0].fidelity
     if fidelity is None:
         outputs = "not compared"
-    elif fidelity.is_reference:
+    elif fidelity.is_reference and fidelity.max_rel is not None:
         outputs = "is the reference"
     else:
-        verdict = "faithful" if fidelity.faithful else "UNFAITHFUL"
-        outputs = f"{verdict}, max error {fidelity.max_rel:.1e} of the largest {value_of(fidelity)}"
+        outputs = agreement_text(fidelity)
     found.append(f"  counting    {overhead.estimate(runs)}    outputs: {outputs}")
     found += precision_lines(runs[0], fidelity)
     return found
@@ -86,13 +86,6 @@ def waiting_text(speeds: Sequence[Speed]) -> str:
         if known and statistics.fmean(known) >= 0.01:
             parts.append(f"{100 * statistics.fmean(known):.0f} % of the time {words}")
     return f"; {', '.join(parts)}" if parts else ""
-
-
-def value_of(fidelity: Fidelity) -> str:
-    """The value that an error is relative to: the output, with the agreement on classes; of several the worst one."""
-    if fidelity.output:
-        return f"value of output {fidelity.output}, the worst one"
-    return "output" if fidelity.top1 is None else f"output, top-1 {fidelity.top1:.0%}"
 
 
 def precision_lines(run: Run, fidelity: Fidelity | None) -> list[str]:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from hwprof.analysis import accuracy as statistics
 from hwprof.environments import interpreters
 from hwprof.errors import UsageError
-from hwprof.frameworks import named_outputs
+from hwprof.frameworks import outputs_file
+from hwprof.frameworks.named_outputs import arrays_of
 from hwprof.networks.preprocess import Preprocess
 from hwprof.plan.cases import PlannedCase
 from hwprof.records import Failure
@@ -143,11 +144,8 @@ def answers(workshop: Workshop, planned: PlannedCase, name: str, crops: Crops, h
 
 def classes_of(reference: Path) -> int:
     """Values per image of a network's first output: its classes."""
-    import numpy as np
-
-    if reference.suffix == named_outputs.ENDING:
-        return int(next(iter(named_outputs.load(reference).values()))[0].size)
-    return int(np.prod(np.load(reference, mmap_mode="r").shape[1:]))
+    first = next(iter(outputs_file.load(reference).outputs.values()))
+    return sum(array.size for array in arrays_of(first[0]))
 
 
 def measure(

@@ -29,7 +29,7 @@ from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plan.options import parse_option
 from hwprof.records import Failure, Fidelity, from_json, to_json
 from hwprof.runner.launcher import Launcher
-from hwprof.runner.workshop import PreparationFailed, Workshop, outputs_key
+from hwprof.runner.workshop import PreparationFailed, Workshop, compared_images, outputs_key
 from hwprof.studies.matrix.culprit import NETWORKS_FAULT, blame
 from hwprof.worker.protocol import REFERENCE_IMAGES, Job, Task
 
@@ -181,7 +181,7 @@ class Matrix:
         try:
             workshop.admit(planned)
             source = workshop.network(planned)
-            reference = workshop.reference(planned, source)
+            reference, no_reference = workshop.try_reference(planned, source, PASSING)
         except PreparationFailed as error:
             return dataclasses.replace(blank, failure=error.failure)
         try:
@@ -198,8 +198,10 @@ class Matrix:
             adapter=planned.adapter_path,
             source=str(source),
             artifact=str(artifact),
-            reference=str(reference),
+            reference=str(reference or ""),
+            no_reference=no_reference,
             tolerance=tolerance(self.precision),
+            compared=compared_images(planned.case),
             cpus=planned.case.cpus,
         )
         environ = planned.adapter.environ(planned.case)

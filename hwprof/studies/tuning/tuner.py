@@ -224,6 +224,8 @@ def outcome(runs: Sequence[Run], default: Run, sets: Mapping[str, Sequence[Run]]
         return TrialSpeed(None, seconds, f"{run.failure.code}: {run.failure.message}")
     if run.fidelity is None:
         return TrialSpeed(None, seconds, "unchecked: its outputs were not compared with the reference")
+    if run.fidelity.max_rel is None:
+        return TrialSpeed(None, seconds, f"unchecked: its outputs are not comparable: {run.fidelity.why}")
     if not run.fidelity.faithful:
         beyond = f"max error {run.fidelity.max_rel:.2g} of the largest output, {run.fidelity.tolerance:.2g} allowed"
         return TrialSpeed(None, seconds, f"unfaithful: {beyond}")

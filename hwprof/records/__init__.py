@@ -15,6 +15,10 @@ from typing import Any, NamedTuple
 from hwprof.json_form import from_json as from_json
 from hwprof.json_form import to_json as to_json
 from hwprof.printable import printable
+from hwprof.records.agreement import Agreement as Agreement
+from hwprof.records.agreement import Fidelity as Fidelity
+from hwprof.records.agreement import OutputFidelity as OutputFidelity
+from hwprof.records.agreement import not_comparable as not_comparable
 
 FORMAT = 1  # of the JSON form; 1: first edition
 
@@ -257,30 +261,6 @@ class Failure:
     remedy: str = ""
     stage: str = ""
     log: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Fidelity:
-    """Outputs against the reference (ONNX Runtime FP32, graph optimisation off) on the same seeded inputs.
-
-    `max_rel` is max |y - r| / max |r|; `top1` the share of inputs whose largest value is the same class. Of several
-    outputs all figures are those of `output`, the worst one for its tolerance, and there is no `top1`.
-    """
-
-    max_abs: float
-    max_rel: float
-    top1: float | None
-    inputs: int
-    tolerance: float  # of max_rel
-    is_reference: bool = False
-    simulated_rel: float | None = None  # of a quantised case: of quantisation that was only simulated, in FP32
-    simulated_top1: float | None = None
-    output: str = ""
-
-    @property
-    def faithful(self) -> bool:
-        """Within tolerance."""
-        return self.max_rel <= self.tolerance
 
 
 @dataclass(frozen=True, slots=True)
