@@ -148,7 +148,7 @@ class OnnxRuntime(BuiltInAdapter):
 
 def load_error(error: Exception) -> str:
     """Why a session can't be made, without the path of the file and the place in ONNX Runtime's own sources."""
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split()) or type(error).__name__
     return (re.split(r"failed:|[\w/.]+\.(?:cc|h):\d+ .*\) ", text)[-1].strip() or text)[:300]
 
 
