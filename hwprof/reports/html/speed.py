@@ -215,7 +215,7 @@ def place(
     """Positions of names next to points: the first of a few that covers no point and no other name.
 
     Of more than CROWD names the outer ones come first, and those that would cover something, or stand apart from their
-    point, are left out: every point says its name when hovered. A block goes without the word.
+    point, are left out: each point shows its name when hovered. A block goes without the word.
     """
     crowded = len(names) > CROWD
     if crowded:
