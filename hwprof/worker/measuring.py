@@ -59,18 +59,18 @@ def measure(job: Job, link: Link, stage: Stage) -> None:
                 }
             )
             doubts = process_doubts(warmup, threads, task_count())
-            doubts += [doubt for session in others for doubt in session.doubts()]
             result = {
                 "windows": windows,
                 "facts": facts,
-                "doubts": doubts,
+                "doubts": [*doubts, *(doubt for session in others for doubt in session.doubts())],
                 "unavailable": perf.unavailable,
                 "libraries": [name for name in LAUNCHER_LIBRARIES if name in sys.modules],
             }
             link.send({"say": "measured", **to_json(result)})
             stage("fidelity")
             fidelity = compare(job, model, ring)
-    link.send({"say": "result", "fidelity": to_json(fidelity)})
+    doubts += [doubt for session in others for doubt in session.doubts()]  # of their end too
+    link.send({"say": "result", **to_json({"fidelity": fidelity, "doubts": doubts})})
 
 
 def measure_slices(
