@@ -197,17 +197,18 @@ def _assess(stratum: Stratum, data: Data, notes: Sequence[str], choice: Estimato
             f"collinear predictors (VIF above {COLLINEAR:g}): ridge with penalty {penalty:g}, which has no interval"
         )
     p = compare_errors(plain, nested)
+    found = verdict(rms(plain), rms(nested), p, chosen)
     return replace(
         base,
         candidates=data.names,
         chosen=chosen,
-        coefficients=coefficients(picked, vif, penalty, len(data.names) - 1),
+        coefficients=coefficients(picked, vif, penalty, len(data.names) - 1 if found == BETTER else None),
         base_error=rms(plain),
         error=rms(nested),
         p=p,
         penalty=penalty,
         mixed=mixed_model(picked),
-        verdict=verdict(rms(plain), rms(nested), p, chosen),
+        verdict=found,
         notes=tuple(notes),
     )
 
@@ -250,6 +251,9 @@ def compare_errors(plain: Mapping[str, float], nested: Mapping[str, float]) -> f
     return float(stats.wilcoxon(difference).pvalue)
 
 
+BETTER = "better than MACs alone on networks it has not seen"
+
+
 def verdict(base: float, error: float, p: float | None, chosen: Sequence[str]) -> str:
     """What may be said of the model beside MACs alone."""
     if tuple(chosen) == (BASE,):
@@ -258,21 +262,22 @@ def verdict(base: float, error: float, p: float | None, chosen: Sequence[str]) -
         return "not better than MACs alone on networks it has not seen: don't use the further predictors"
     if p is None or p > LEVEL:
         return "lower error than MACs alone, but not shown to be better (too few networks, or too alike)"
-    return "better than MACs alone on networks it has not seen"
+    return BETTER
 
 
-def coefficients(data: Data, vif: Mapping[str, float], penalty: float, tried: int) -> tuple[Coefficient, ...]:
+def coefficients(data: Data, vif: Mapping[str, float], penalty: float, tried: int | None) -> tuple[Coefficient, ...]:
     """Elasticities with intervals by networks left out. `tried`: predictors beside MACs that these were picked from.
 
     Picked are those that fit best, so that 95 % of each would hold fewer than 95 % of theirs: the level is
-    1 - .05 x picked / tried (Benjamini and Yekutieli 2005).
+    1 - .05 x picked / tried (Benjamini and Yekutieli 2005). That is too little where nothing matters (.79 of intervals
+    hold 0): `tried` None, of a model that is not shown to be better, leaves picked predictors without interval.
     """
     from scipy import stats
 
     model, errors = fit(data, penalty), jackknife(data, penalty)
     found = []
     for name, b, e in zip(data.names, model.coefficients, errors, strict=True):
-        level = LEVEL if name == BASE else LEVEL * (len(data.names) - 1) / tried
+        level = LEVEL if name == BASE else LEVEL * (len(data.names) - 1) / tried if tried else math.nan
         half = math.nan if penalty else float(e) * float(stats.t.ppf(1 - level / 2, len(data.clusters) - 1))
         found.append(Coefficient(name, float(b), float(b) - half, float(b) + half, vif[name]))
     return tuple(found)

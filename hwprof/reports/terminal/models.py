@@ -36,7 +36,9 @@ def report(found: Sequence[Assessment]) -> Report:
                 (
                     c.name,
                     f"{c.value:+.2f}",
-                    f"{c.low:+.2f} ... {c.high:+.2f}" if math.isfinite(c.low) else "none (ridge)",
+                    f"{c.low:+.2f} ... {c.high:+.2f}"
+                    if math.isfinite(c.low)
+                    else f"none ({'ridge' if a.penalty else 'not shown to help'})",
                     f"{c.vif:.1f}",
                     mixed_coefficient(a, c.name),
                 )
