@@ -47,8 +47,9 @@ def test_the_accesses_of_a_program_its_child_and_its_thread_are_counted_to_the_l
     exactly(readings["cache-misses"], 10_000 + 5 + 20)
     cycles = readings["cycles"]
     assert (cycles.exactness, cycles.origin) == (Exactness.EXACT, Origin.EMULATED)
-    # An instruction, a cycle and a nanosecond are one; the clock counts the guest's firmware and switches as well.
-    assert value_of(cycles) == pytest.approx(value_of(readings["task-clock"]), rel=0.1)
+    # An instruction, a cycle and a nanosecond are one; the clock counts the guest's firmware and switches as well:
+    # where perf counts, 0.23 of 2.2 ms in one run.
+    assert 0.75 < value_of(cycles) / value_of(readings["task-clock"]) < 1.1
     assert TEST_EQUIPMENT not in cycles.meaning  # the guest's own PMU has it
 
 
