@@ -47,7 +47,7 @@ sys.path += map(str, Path(__file__).resolve().parents[:2])  # last: what lies be
 import planted_checks
 import planted_factors
 import planted_reports as plants
-from promises import Row
+from promises import Row, rate
 from promises import share as _share
 
 Floats = NDArray[np.float64]
@@ -102,12 +102,6 @@ def sentences(frame: pd.DataFrame) -> set[str]:
     """The metrics of which a report says a sentence."""
     found = analyse.analyse(frame)
     return {one.metric.name for a in found for one in a.found}
-
-
-def share_row(what: str, hits: list[bool], low: float, high: float) -> Row:
-    """A promise on the share of draws in which something was so."""
-    value, se = _share(hits)
-    return Row(what, value, low, high, se)
 
 
 def discovery(rng: np.random.Generator, draws: int, networks: int, frameworks: int, power: float) -> list[Row]:
@@ -215,7 +209,7 @@ NULLS: dict[str, Callable[[np.random.Generator], pd.DataFrame]] = {
 
 def false_sentences(rng: np.random.Generator, draws: int, name: str) -> Row:
     """How often a report of a plant in which nothing drives says any sentence."""
-    return share_row(f"a false sentence: {name}", [bool(sentences(NULLS[name](rng))) for _ in range(draws)], 0.0, 0.05)
+    return rate(f"a false sentence: {name}", [bool(sentences(NULLS[name](rng))) for _ in range(draws)], 0.0, 0.05)
 
 
 def one_zero(rng: np.random.Generator, draws: int) -> Row:
@@ -308,7 +302,7 @@ def validate(draws: int, seed: int = 1, only: str = "") -> Iterator[Row]:
         "driver of one framework": lambda rng: [single_driver(rng, few, -0.86, 0.8, 30)],
         **{name: lambda rng, n=name: [false_sentences(rng, few, n)] for name in NULLS},  # type: ignore[misc]
         "comparisons": lambda rng: [row for how in sessions for row in comparisons(rng, draws, *how)],
-        "explanations": lambda rng: [share_row(*one) for one in planted_factors.promises(rng, draws)],
+        "explanations": lambda rng: [rate(*one) for one in planted_factors.promises(rng, draws)],
         **planted_checks.of(draws),
     }
     for number, (name, check) in enumerate(checks.items()):

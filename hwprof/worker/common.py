@@ -102,7 +102,7 @@ def run_window(
 ) -> Window:
     """Announce the window, wait for the launcher, measure (as long as it says, if that is longer), report its edges.
 
-    The bare stretch after slices begins as a turn does: with inferences that are not measured.
+    The bare stretch after slices begins as a turn does: after pauses with inferences that are not measured.
     """
     link.send({"say": "ready", "window": index, "role": role.value, "pass": -1 if pass_ is None else pass_.index})
     wanted_s = float(link.receive().get("seconds", 0.0))

@@ -84,7 +84,8 @@ def measure_slices(
         sliced.run_turn()
     windows = sliced.windows()
     length = max(job.plan.window_s, job.plan.alone_s)
-    alone = dataclasses.replace(job.plan, window_s=length, turn_warm_s=sliced.warm_s)
+    warm_s = sliced.warm_s if sliced.interrupted else None
+    alone = dataclasses.replace(job.plan, window_s=length, turn_warm_s=warm_s)
     latency = statistics.median(windows[0].latencies_ns)
     switches = switch_reader(latency, job.case.threads)
     windows.append(run_window(link, len(windows), Role.BARE, None, loop, alone, sessions, switches))

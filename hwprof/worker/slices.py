@@ -33,7 +33,7 @@ SHORT_PAUSE = 0.01
 SETTLING_TURNS = 2
 SETTLING_S = 0.3
 SETTLED = 0.01
-LEAST_SETTLING = 9  # inferences; fewer are so long that one has passed all its data through the caches
+LEAST_SETTLING = 9  # inferences; where fewer fit, nothing is seen, and one is taken to suffice
 WIDE = 1 << 64
 UNKNOWN = -1 << 63  # no difference is
 LOST = "could not be read at an edge of a slice, or ran backwards in one"
@@ -148,9 +148,11 @@ class SlicedMeasurement:
         self._rng = random.Random(plan.order)
         self._pairs = [Pairs(pass_) for pass_ in passes] or [Pairs(None)]
         self._statm = os.open("/proc/self/statm", os.O_RDONLY)
-        self._latency_ns = self._ended_ns = self._done = 0
+        self._latency_ns = self._done = 0
+        self._ended_ns = loop.clock()
         self._settled: list[float] = []
         self.turns = 0
+        self.interrupted = False  # a turn came after a pause
 
     @property
     def warm_s(self) -> float:
@@ -165,13 +167,15 @@ class SlicedMeasurement:
     def run_turn(self) -> None:
         """Inferences that are not measured, then whole pairs of the pass that has the fewest."""
         pairs = min((p for p in self._pairs if not p.is_complete(self._plan)), key=lambda p: p.bare.count)
-        if self.turns == 0 or self._loop.clock() - self._ended_ns > SHORT_PAUSE * self._latency_ns:
+        pause_ns = self._loop.clock() - self._ended_ns
+        if self.turns == 0 or pause_ns > SHORT_PAUSE * self._latency_ns:
             seeks = self._plan.turn_warm_s is None and len(self._settled) < SETTLING_TURNS
             _, _, latencies = self._loop.run(None, SETTLING_S if seeks else self.warm_s, 1, pairs.bare.count)
             if seeks:
                 self._settled.append(settling_s(latencies))
             self._latency_ns = min(latencies)
             self._done += len(latencies)
+        self.interrupted = self.interrupted or pause_ns > SHORT_PAUSE * self._latency_ns
         for _ in range(self._plan.turn_pairs):
             if not pairs.is_complete(self._plan):
                 self._run_pair(pairs)

@@ -298,3 +298,9 @@ def test_later_turns_are_as_told() -> None:
     world = World([2 * MS])
     found, (window,) = measured(world, None, turn_warm_s=0.1)
     assert len(world.seen) - len(window.latencies_ns) == 50 * found.turns
+
+
+@pytest.mark.parametrize(("pause_ms", "interrupted"), [(8, False), (10, True)])
+def test_turns_are_interrupted_where_the_pause_is_long_beside_an_inference(pause_ms: int, interrupted: bool) -> None:
+    found, _ = measured(World([900 * MS]), None, pause_ns=pause_ms * MS)
+    assert found.interrupted == interrupted

@@ -84,13 +84,17 @@ def mediation(analysis: Analysis, framework: str) -> list[str]:
 
     Only where the interval excludes 0 at a level that allows for all metrics of the framework.
     """
-    own = [(c, c.through) for c in analysis.correlations if c.framework == framework and c.through is not None]
+    own = [
+        (c, c.through, c.partial.slope)
+        for c in analysis.correlations
+        if c.framework == framework and c.through is not None and c.partial.slope is not None
+    ]
     level = 1 - 0.05 / max(len(own), 1)
-    sure = [(c, t, bounds) for c, t in own for bounds in (t.interval(level),) if bounds[0] > 0 or bounds[1] < 0]
+    sure = [(c, t, direct, t.interval(level)) for c, t, direct in own]
+    sure = [found for found in sure if found[3][0] > 0 or found[3][1] < 0]
     sure.sort(key=lambda found: -abs(found[1].slope) / max(found[1].se, 1e-300))
     lines = []
-    for c, t, bounds in sure[:MEDIATED]:
-        direct = c.partial.slope or 0.0
+    for c, t, direct, bounds in sure[:MEDIATED]:
         lines.append(
             f"{c.metric.label} per frame: +10 % of it with {percent(direct + t.slope):+.1f} % {c.target} controlling "
             f"for MACs (total), {percent(direct):+.1f} % controlling for instructions too (direct). The difference, "
