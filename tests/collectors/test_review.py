@@ -4,181 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from hwprof import doubts
 from hwprof.collectors import cpu, power, thermal
 from hwprof.collectors.perf.tables import bounds_of, load_tables
-from hwprof.collectors.protocol import Gauge
-from hwprof.collectors.review import RULES, CpuBounds, RunFacts, facts_of, review, shortfall
-from hwprof.collectors.sampler import Sampler
-from hwprof.collectors.watcher import GaugeWatcher
+from hwprof.collectors.review import RULES, CpuBounds, RunFacts, facts_of
 from hwprof.machine.facts import hardware
 from hwprof.plan.experiment import Experiment
-from hwprof.records import Exactness, Origin, Reading, Role, Run, Series, Shape, Slices, Window, missing, to_json
+from hwprof.records import Exactness, Origin, Reading, Run, Shape, Slices
 from hwprof.runner.runs import RunFactory
-from hwprof.runner.worker_process import Outcome
 from hwprof.store import Results
 from tests import recorded_machines
-from tests.collectors.test_gauges import put
+from tests.collectors.reviewed import KERNEL, MS, ROOT, S, account, by_name, event, marks, watched, window_of
 from tests.factories import make_case
-
-S, MS = 1_000_000_000, 1_000_000
-ROOT = Path(__file__).parents[2]
-RAPL = "sys/class/powercap/intel-rapl:0/"
-KERNEL, HARDWARE = Origin.KERNEL, Origin.HARDWARE
-
-
-def window_of(*readings: Reading, seconds: float = 2.0) -> Window:
-    return Window(0, Role.COUNTED, 0, S, S + round(seconds * S), (S,), readings)
-
-
-def event(metric: str, value: float, origin: Origin = HARDWARE, **fields: Any) -> Reading:
-    base = metric.partition(":")[0]
-    domain = "user" if metric.endswith(":u") else "user+kernel"
-    return Reading(metric, value, origin=origin, **{"domain": domain, "source": f"perf:{base}", **fields})
-
-
-def account(metric: str, seconds: float, source: str = "rusage") -> Reading:
-    return Reading(metric, seconds, "s", domain="process", source=source, shape=Shape.COUNT)
-
-
-def by_name(window: Window, facts: RunFacts | None = None) -> dict[str, Reading]:
-    reviewed, _ = review(window, facts or RunFacts())
-    assert review(reviewed, facts or RunFacts())[0] == reviewed, "a second look changes nothing"
-    return {r.metric: r for r in reviewed.readings}
-
-
-def marks(window: Window, facts: RunFacts | None = None) -> dict[str, str]:
-    return {name: r.exactness.value for name, r in by_name(window, facts).items()}
-
-
-def watched(root: Path, gauges: Sequence[Gauge], steps: Sequence[Mapping[str, str]], seconds: float = 2.0) -> Window:
-    """The window from the first to the last of samples a second apart, `steps` being written before each.
-
-    Its readings are reviewed; the samples themselves are as they were.
-    """
-    now = 0
-    sampler = Sampler(gauges, clock=lambda: now)
-    for tree in steps:
-        now += S
-        put(root, dict(tree))
-        sampler.tick()
-    bare = Window(0, Role.BARE, -1, S, S + round(seconds * S), ())
-    bare = dataclasses.replace(bare, readings=sampler.readings(bare))
-    before = sampler.series()
-    found, _ = review(bare, RunFacts(series=before))
-    assert sampler.series() == before
-    return found
-
-
-def energies(root: Path, name: str, *values: str) -> dict[str, Reading]:
-    """Readings of the power sensors of a machine whose file `name` had these values, a second apart."""
-    put(root, {name: values[0]})
-    found = watched(root, power.gauges(None, str(root)), [{name: value} for value in values])
-    return {r.metric.partition("[")[0]: r for r in found.readings}
-
-
-def test_an_energy_counter_that_wraps_at_a_range_that_cannot_be_read_is_missing(tmp_path: Path) -> None:
-    put(tmp_path, {f"{RAPL}name": "package-0"})
-    found = energies(tmp_path, f"{RAPL}energy_uj", "4000000000", "4005000000", "10000")
-    assert {r.value for r in found.values()} == {None}
-    assert found["energy"].why.startswith("went backwards from 4005 to 0.01 J: it was set back or started anew, or")
-
-
-def test_a_wrap_of_a_known_range_is_exact(tmp_path: Path) -> None:
-    put(tmp_path, {f"{RAPL}name": "package-0", f"{RAPL}max_energy_range_uj": "262143328850"})
-    found = energies(tmp_path, f"{RAPL}energy_uj", "262140000000", "262142000000", "671149")
-    assert found["energy"].value == pytest.approx(4.0)
-    assert {r.exactness for r in found.values()} == {Exactness.EXACT}
-
-
-def test_a_counter_that_started_anew_is_no_wrap_of_a_hundred_kilowatts(tmp_path: Path) -> None:
-    put(tmp_path, {f"{RAPL}name": "package-0", f"{RAPL}max_energy_range_uj": "262143328850"})
-    found = energies(tmp_path, f"{RAPL}energy_uj", "500000000", "510000000", "4671150")  # 261,648 J, 130,824 W
-    assert {r.value for r in found.values()} == {None}
-    assert "rose by 261,638 J in 1.00 s, which is more than 50,000 a second" in found["power"].why
-
-
-def test_an_energy_meter_of_hwmon_that_fell_is_missing(tmp_path: Path) -> None:
-    chip = "sys/class/hwmon/hwmon0/"
-    put(tmp_path, {f"{chip}name": "sbrmi"})
-    found = energies(tmp_path, f"{chip}energy1_input", "940000000", "945000000", "1000000")  # -939 J
-    assert {r.value for r in found.values()} == {None}
-
-
-def test_energy_above_idle_is_missing_with_the_energy(tmp_path: Path) -> None:
-    fell = Series("energy", "J", "p", "powercap:0", cumulative=True, at_ns=(S, 2 * S, 3 * S), values=(9.0, 1.0, 5.0))
-    less = Reading("energy-above-idle[p]", -12.0, "J", source="powercap:0", shape=Shape.COUNT)
-    assert marks(window_of(less)) == {"energy-above-idle[p]": "exact"}, "it may be less than idle takes"
-    assert marks(window_of(less), RunFacts(series=[fell])) == {"energy-above-idle[p]": "missing"}
-
-
-def jiffies(busy: int) -> str:
-    return f"cpu  1 0 0 0\ncpu0 {busy} 0 0 9000 0 0 0 0\n"
-
-
-def test_busy_time_that_a_container_set_back_is_missing(tmp_path: Path) -> None:
-    put(tmp_path, {"proc/stat": jiffies(500)})
-    steps = [{"proc/stat": jiffies(ticks)} for ticks in (500, 560, 405)]  # -0.95 s
-    found = {r.metric: r for r in watched(tmp_path, cpu.gauges(None, str(tmp_path)), steps).readings}
-    assert found["cpu-busy[cpu0]"].exactness is Exactness.MISSING
-    assert "went backwards from 5.6 to 4.05 s" in found["cpu-busy[cpu0]"].why
-    assert found["cpu-steal[cpu0]"].value == 0
-
-
-@pytest.mark.parametrize(("seconds", "known"), [(0.016, False), (0.049, False), (0.2, True), (2.0, True)])
-def test_busy_time_needs_a_window_of_several_ticks(tmp_path: Path, seconds: float, known: bool) -> None:
-    put(tmp_path, {"proc/stat": jiffies(500)})
-    steps = [{"proc/stat": jiffies(ticks)} for ticks in (500, 590, 680)]
-    found = {r.metric: r for r in watched(tmp_path, cpu.gauges(None, str(tmp_path)), steps, seconds).readings}
-    busy = found["cpu-busy[cpu0]"]
-    assert (busy.value is not None) is known
-    assert known or "shorter than 5 intervals of the sensor (0.01 s each)" in busy.why
-
-
-def test_a_core_is_not_busy_for_longer_than_the_window() -> None:
-    busy = Reading("cpu-busy[cpu0]", 9.0, "s", domain="system", source="proc:stat", shape=Shape.COUNT)
-    other = dataclasses.replace(busy, metric="cpu-busy[cpu1]", value=2.02)
-    assert marks(window_of(busy, other)) == {"cpu-busy[cpu0]": "suspect", "cpu-busy[cpu1]": "exact"}
-
-
-@pytest.mark.parametrize("wrong", ["4294967295000", "-2000000"])
-def test_power_that_no_sensor_measures_is_missing_and_its_energy_too(tmp_path: Path, wrong: str) -> None:
-    chip = "sys/class/hwmon/hwmon0/"
-    put(tmp_path, {f"{chip}name": "ina260"})
-    good = energies(tmp_path, f"{chip}power1_input", "2900000", "2950000", "2900000")
-    assert {r.exactness for r in good.values()} == {Exactness.EXACT}
-    bad = energies(tmp_path, f"{chip}power1_input", "2900000", wrong, "2900000")
-    assert {r.value for r in bad.values()} == {None}
-    assert bad["power"].why.startswith("1 of 3 values are not from -1 to 50000 W, as can be: ")
-
-
-@pytest.mark.parametrize(
-    ("metric", "file", "good", "wrong"),
-    [
-        ("temperature", "sys/class/thermal/thermal_zone0/temp", "54321", "-650788984"),
-        ("temperature", "sys/class/thermal/thermal_zone0/temp", "54321", "-274000"),
-        ("cpu-frequency", "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", "1600000", "0"),
-        ("cpu-frequency", "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", "1600000", "16000000"),
-    ],
-)
-def test_heat_and_clock_are_within_what_silicon_does(
-    tmp_path: Path, metric: str, file: str, good: str, wrong: str
-) -> None:
-    put(tmp_path, {file: good})
-    sensed = [
-        watched(tmp_path, thermal.gauges(None, str(tmp_path)), [{file: v} for v in (good, value, good)])
-        for value in (good, wrong)
-    ]
-    right, bad = (next(r for r in window.readings if r.metric.startswith(metric)) for window in sensed)
-    assert right.exactness is Exactness.EXACT
-    assert bad.value is None
-    assert "1 of 3 values are not from" in bad.why
 
 
 def test_a_count_below_zero_is_none_whoever_counted() -> None:
@@ -323,103 +163,6 @@ def test_several_kinds_of_core_have_the_loosest_bounds() -> None:
 
 def test_a_table_bounds_no_more_than_any_cpu() -> None:
     assert all(table.max_ipc is None or 1 < table.max_ipc <= CpuBounds().max_ipc for table in load_tables())
-
-
-# Accounts of one thing
-
-
-def timed(counted_ms: float | None, user_s: float | None, *more: Reading) -> Window:
-    """An execution with its task-clock, its CPU time of rusage, and whatever else."""
-    common: dict[str, Any] = {"unit": "ns", "source": "perf:task-clock"}
-    clock = missing("task-clock", "refused", **common) if counted_ms is None else None
-    readings = [clock or Reading("task-clock", (counted_ms or 0) * MS, **common)]
-    if user_s is not None:
-        readings += [account("cpu-user-time", user_s), account("cpu-system-time", 0.0)]
-    return window_of(*readings, *more, seconds=1.0)
-
-
-@pytest.mark.parametrize(
-    ("counted_ms", "cpu_ms", "threads", "lost"),
-    [
-        (1, 190, 1, True),  # cut off at exec
-        (0, 152, 1, True),
-        (100, 190, 1, True),  # a child of it was
-        (189, 190, 1, False),
-        (175, 190, 1, False),  # the exec and what lies before it, on a slow machine
-        (0.01, 15, 1, False),  # too short to tell from these
-        (0.01, 25, 1, True),
-        (9_500, 10_000, 1, False),  # below a tenth
-        (8_000, 10_000, 1, True),
-        (900, 1_200, 16, False),  # sixteen threads run on beside the edges of a window
-        (1_000, 2_000, 16, True),
-        (400, 190, 1, False),  # children that nobody waited for
-        (None, 190, 1, False),
-        (0, None, 1, False),
-    ],
-)
-def test_far_below_the_cpu_time_is_lost(
-    counted_ms: float | None, cpu_ms: float | None, threads: int, lost: bool
-) -> None:
-    counted, used = (None if value is None else value * MS for value in (counted_ms, cpu_ms))
-    assert shortfall(counted, used, threads) is lost
-
-
-def test_everything_perf_counted_is_suspect_and_nothing_else_is() -> None:
-    faults = Reading("page-faults", 0.0, source="perf:page-faults")
-    theirs = Reading("cycles", 5.0, origin=HARDWARE, source="perf-stat:cpu/cycles/")
-    gone = missing("branches", "no PMU", source="perf:branches")
-    rss = Reading("rss", 2e6, "B", source="proc:statm")
-    judged, (doubt,) = review(timed(0.014, 0.152, faults, theirs, gone, rss), RunFacts())
-    found = {r.metric: r for r in judged.readings}
-    assert {n for n, r in found.items() if r.exactness is Exactness.SUSPECT} == {"task-clock", "page-faults", "cycles"}
-    assert found["page-faults"].why.startswith("counted during 0.014 of 152.000 ms of CPU time, as where a program")
-    assert found["branches"] == gone
-    assert doubt.code == "counters-lost"
-    assert "0.0 of 152.0 ms" in doubts.text(doubt)
-    assert "set-uid" in doubts.text(doubt)
-
-
-def test_whole_counts_stay_as_they_are() -> None:
-    for whole in (timed(188, 0.190), timed(None, 0.190), timed(0.01, None)):
-        assert review(whole, RunFacts()) == (whole, [])
-
-
-@pytest.mark.parametrize("ran_ms", [190.0, None])
-def test_without_rusage_the_schedulers_account_shows_what_was_not_counted(ran_ms: float | None) -> None:
-    more = [] if ran_ms is None else [account("run-time", ran_ms / 1e3, "proc:schedstat")]
-    _, found = review(timed(1, None, *more), RunFacts())
-    assert [d.code for d in found] == (["counters-lost"] if more else [])
-
-
-def test_the_cpu_time_of_a_process_attached_to_takes_the_place_of_rusage() -> None:
-    judged, found = review(timed(0.014, None), RunFacts(cpu_ns=152e6))
-    assert [d.code for d in found] == ["counters-lost"]
-    assert judged.readings[0].exactness is Exactness.SUSPECT
-
-
-@pytest.mark.parametrize(
-    ("run_s", "suspect"),
-    [
-        (0.97, set()),
-        (0.2, {"run-time", "run-queue-wait"}),  # threads that came and went between the edges
-        (1.8, {"run-time", "run-queue-wait", "cpu-user-time", "cpu-system-time"}),
-    ],
-)
-def test_the_schedulers_account_is_compared_with_that_of_rusage(run_s: float, suspect: set[str]) -> None:
-    scheduler = [account("run-time", run_s, "proc:schedstat"), account("run-queue-wait", 0.1, "proc:schedstat")]
-    found = marks(timed(None, 1.0, *scheduler))
-    assert {name for name, mark in found.items() if mark == "suspect"} == suspect
-
-
-def test_a_worker_that_lost_its_counters_is_doubted_once() -> None:
-    whole, cut = to_json(timed(990, 1.0)), to_json(timed(1, 1.0))
-    result = {"windows": [whole, cut, cut], "facts": {"tasks": 2}, "doubts": [], "fidelity": None, "unavailable": {}}
-    runs = RunFactory(Experiment("e", ()), {"hardware": {}, "host_state": {}}, {})
-    base = Run("1", make_case())
-    run = runs.complete(base, Outcome(result, None), GaugeWatcher(1.0, ()), {})
-    assert [d.code for d in run.doubts].count("counters-lost") == 1
-    found = [w.readings[0].exactness for w in run.windows]
-    assert found == [Exactness.EXACT, Exactness.SUSPECT, Exactness.SUSPECT]
 
 
 def test_a_run_is_reviewed_by_the_cpus_and_the_table_of_its_machine() -> None:
