@@ -32,7 +32,7 @@ from typing import Any, cast
 from paired import Change, bursts, change, load, started
 
 from hwprof.collectors.protocol import Pass, Session
-from hwprof.networks.graph import InputSpec
+from hwprof.networks.inputs import InputSpec
 from hwprof.records import Case
 from hwprof.worker.common import open_counters
 from hwprof.worker.loop import Loop, no_garbage_collection

@@ -13,7 +13,7 @@ from hwprof.errors import NotInstalled, UsageError
 
 if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Array, PrepareJob
-    from hwprof.networks.graph import InputSpec
+    from hwprof.networks.inputs import InputSpec
 
 COUNT = 64
 # Seeded images have a number; these lie far from the ones that are inferred and compared.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hwprof.environments.environment import Environment as Environment
-from hwprof.networks.graph import InputSpec as InputSpec
+from hwprof.networks.inputs import InputSpec as InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:
@@ -35,8 +35,11 @@ class PrepareJob:
 class Model(Protocol):
     """A loaded network, ready to infer."""
 
-    def bind(self, batch: Array) -> Any:
-        """The framework's own input for this batch; conversion happens here, outside the timer."""
+    def bind(self, *batch: Array) -> Any:
+        """The framework's own inputs for this batch, one array for each; conversion happens here, outside the timer.
+
+        A model of an adapter without `every_input` is given one array only, in float32.
+        """
 
     def infer(self, bound: Any) -> Any:
         """One inference, complete when it returns."""
@@ -66,6 +69,9 @@ class Adapter(Protocol):
     # Runs of different calls are never pooled; see `store.columns.call_of`.
     # `every_output = True`: of a network with several outputs its artifact has them all, and its models compute and
     # return all of `InputSpec.outputs`. Without it such a network is refused before anything is converted.
+    # `every_input = True`: its artifact has all of `InputSpec.inputs`, and `bind` takes an array for each, in the
+    # network's order. Without it a network of several inputs, or of another type than float32, is refused before
+    # anything is converted. `input_types: tuple[str, ...]`: the types that it takes, as NumPy calls them ("str": text).
     # `switches: Mapping[str, switches.Switch]`: by "spin" and "simd" the options that stop its threads from spinning
     # while they wait, and that keep it from wide vectors on x86. `hwprof explain --intervene` reruns cases with them.
     # `conversions: tuple[conversions.Step, ...]`: the steps of `prepare`; `form`: the target of the last one, where it

@@ -17,7 +17,7 @@ from typing import Any
 from hwprof.errors import UnknownNetwork, UsageError
 from hwprof.networks import fill
 from hwprof.networks.cut import Cut, GraphLayer
-from hwprof.networks.graph import InputSpec
+from hwprof.networks.inputs import InputSpec
 from hwprof.networks.network import Network, atomic_write
 
 PREFIX = "block:"

@@ -15,8 +15,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hwprof.networks.evaluate import operators as pools
-from hwprof.networks.graph import InputSpec
 from hwprof.networks.images import synthetic_inputs
+from hwprof.networks.inputs import InputSpec
 
 if TYPE_CHECKING:
     import numpy as np

@@ -111,13 +111,3 @@ def reshape_for(dims: Sequence[int], size: int, default: int) -> list[int]:
             side = side_after(size, halvings)
             return [*dims[:-2], side, side]
     raise ValueError(f"no stride turns {default} into {dims[-1]}")
-
-
-@dataclass(frozen=True, slots=True)
-class InputSpec:
-    """The network's one input: `shape` includes the batch, e.g. (4, 3, 224, 224)."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str = "float32"
-    outputs: tuple[str, ...] = ()  # names of what the network gives, in its order, where that is more than one

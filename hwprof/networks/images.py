@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hwprof.networks.graph import InputSpec
+from hwprof.networks.inputs import InputSpec
 
 if TYPE_CHECKING:
     import numpy as np

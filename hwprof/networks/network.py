@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import BadModel, NotAvailable, NotInstalled, UnknownNetwork, UsageError
 from hwprof.networks import fill
-from hwprof.networks.graph import InputSpec, reshape_for, totals
+from hwprof.networks.graph import reshape_for, totals
+from hwprof.networks.inputs import InputSpec
 
 if TYPE_CHECKING:
     import numpy as np

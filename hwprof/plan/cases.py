@@ -16,7 +16,7 @@ from hwprof.frameworks.calibration import Calibration
 from hwprof.frameworks.precision import QUANTISED
 from hwprof.machine.cpus import check_cpus, default_cpus, parse_cpus
 from hwprof.networks import find
-from hwprof.networks.graph import InputSpec
+from hwprof.networks.inputs import InputSpec
 from hwprof.plan import runners
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plan.options import check_option

@@ -26,7 +26,7 @@ from hwprof.plan.options import check_keys, check_option
 from hwprof.programs.output import compile_figure
 
 if TYPE_CHECKING:
-    from hwprof.networks.graph import InputSpec
+    from hwprof.networks.inputs import InputSpec
     from hwprof.records import Case
     from hwprof.worker.protocol import LoopSettings
 

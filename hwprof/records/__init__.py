@@ -79,8 +79,9 @@ class Case:
     """One configuration to be measured. `options` are sorted (name, value) pairs: framework mode, launch parameters.
 
     `network` is a built-in name or a file's name, `recipe` says which content it stands for (recipe version and seed,
-    or a hash of the file). `size` is the side of the square input in pixels; 0: the network has no such size.
-    `cpus` empty: not pinned.
+    or a hash of the file). `size` is the side of the square input in pixels; 0: the network has no such size, and
+    `shape` says what goes in for one frame: `3x48x320`, or of several inputs `ids 128, mask 128`. `cpus` empty: not
+    pinned.
     """
 
     framework: str
@@ -92,6 +93,7 @@ class Case:
     cpus: tuple[int, ...] = ()
     precision: str = "fp32"
     options: tuple[tuple[str, Scalar], ...] = ()
+    shape: str = ""
 
     def option(self, name: str, default: Scalar | None = None) -> Scalar | None:
         """Value of one option, or `default`."""
@@ -100,15 +102,23 @@ class Case:
     @property
     def key(self) -> str:
         """SHA-256 of the canonical JSON form: two cases are the same if and only if their keys are."""
-        text = json.dumps(to_json(self), sort_keys=True, separators=(",", ":"))
+        form = to_json(self)
+        if not self.shape:  # cases from before there was such a field keep their key
+            del form["shape"]
+        text = json.dumps(form, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def title(self) -> str:
         """Short text for people: framework, mode, network, size, batch, threads, precision."""
         options = "".join(f" {k}={v}" for k, v in self.options)
-        text = f"{self.framework}{options} {self.network} {self.size}px b{self.batch} t{self.threads} {self.precision}"
+        text = f"{self.framework}{options} {self.network} {self.side} b{self.batch} t{self.threads} {self.precision}"
         return printable(text)
+
+    @property
+    def side(self) -> str:
+        """What goes in for one frame: `224px` of a square image, else `3x48x320`, `ids 128, mask 128`."""
+        return self.shape or f"{self.size}px"
 
 
 @dataclass(frozen=True, slots=True)

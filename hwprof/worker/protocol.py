@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hwprof.frameworks.calibration import Calibration
-from hwprof.networks.graph import InputSpec
+from hwprof.networks.inputs import InputSpec
 from hwprof.networks.preprocess import Preprocess
 from hwprof.plugins import BUILT_IN
 from hwprof.records import Case

@@ -11,7 +11,7 @@ import pytest
 from hwprof import plugins
 from hwprof.errors import NotInstalled, UnsupportedModel
 from hwprof.frameworks.builtin import import_of, reason_of
-from hwprof.networks.graph import InputSpec
+from hwprof.networks.inputs import InputSpec
 from tests.factories import make_case
 
 

@@ -16,7 +16,7 @@ from onnx import helper
 from hwprof import plugins
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.networks import find
-from hwprof.networks.graph import InputSpec
+from hwprof.networks.inputs import InputSpec
 from hwprof.records import Case
 from tests.onnx_models import write_model
 

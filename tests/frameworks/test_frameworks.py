@@ -16,8 +16,8 @@ from hwprof.frameworks import fidelity
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.networks import find
 from hwprof.networks import network as networks_network
-from hwprof.networks.graph import InputSpec
 from hwprof.networks.images import synthetic_inputs
+from hwprof.networks.inputs import InputSpec
 from hwprof.records import Case
 from tests.onnx_models import write_model
 from tests.reference_outputs import write_first

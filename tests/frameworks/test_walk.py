@@ -18,7 +18,7 @@ from hwprof.errors import UnsupportedModel
 from hwprof.frameworks import environments
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.walk import OnnxGraph, clip_limits, integers, pads_of
-from hwprof.networks.graph import InputSpec
+from hwprof.networks.inputs import InputSpec
 from hwprof.records import Case
 from hwprof.store import Results
 from tests.onnx_models import write_model

@@ -17,8 +17,9 @@ from hwprof.frameworks.opencv import ADAPTER as OPENCV
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.networks import find
 from hwprof.networks import network as networks_network
-from hwprof.networks.graph import InputSpec, layers, totals
+from hwprof.networks.graph import layers, totals
 from hwprof.networks.images import synthetic_inputs
+from hwprof.networks.inputs import InputSpec
 from hwprof.records import Case
 from tests.onnx_models import write_model
 

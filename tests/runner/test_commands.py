@@ -11,7 +11,7 @@ import pytest
 
 from hwprof.cli import main
 from hwprof.errors import BadExperiment, NotInstalled, UsageError
-from hwprof.networks.graph import InputSpec
+from hwprof.networks.inputs import InputSpec
 from hwprof.plan import runners
 from hwprof.plan.experiment import parse
 from hwprof.records import Case, Kind, Role, Run

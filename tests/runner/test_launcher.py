@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hwprof.networks.graph import InputSpec
+from hwprof.networks.inputs import InputSpec
 from hwprof.records import Case, Role, Window, from_json
 from hwprof.runner.launcher import Launcher
 from hwprof.runner.worker_process import LOG_LIMIT, Observer, Outcome, tail, trim_log

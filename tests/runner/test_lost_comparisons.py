@@ -10,7 +10,7 @@ import pytest
 
 from hwprof.frameworks import outputs_file
 from hwprof.frameworks.named_outputs import ReferenceOutputs
-from hwprof.networks.graph import InputSpec
+from hwprof.networks.inputs import InputSpec
 from hwprof.plan.experiment import parse
 from hwprof.records import Agreement, Case, Failure, Fidelity, from_json
 from hwprof.runner.launcher import Launcher

@@ -13,7 +13,7 @@ from hwprof.errors import NotAvailable, UnsupportedModel
 from hwprof.frameworks.profiles.proxy import ModelProxy
 from hwprof.frameworks.profiles.timed import unique
 from hwprof.frameworks.protocol import Step
-from hwprof.networks.graph import InputSpec
+from hwprof.networks.inputs import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:

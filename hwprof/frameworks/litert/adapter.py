@@ -16,7 +16,7 @@ from hwprof.frameworks.conversions import ONNX, Conversion, reached
 from hwprof.frameworks.precision import QUANTISED, confirm, dot_product, tally
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.tensorflow.adapter import QUIET, channels_first, channels_last
-from hwprof.networks.graph import InputSpec
+from hwprof.networks.inputs import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:

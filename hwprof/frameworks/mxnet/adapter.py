@@ -17,7 +17,7 @@ from hwprof.frameworks.precision import QUANTISED
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import ONEDNN, OPENMP, Switch
 from hwprof.frameworks.walk import Attributes, OnnxGraph, check_product, clip_limits, even_pads, integers
-from hwprof.networks.graph import InputSpec
+from hwprof.networks.inputs import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:

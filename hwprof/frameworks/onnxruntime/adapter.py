@@ -17,7 +17,7 @@ from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside,
 from hwprof.frameworks.precision import QUANTISED, confirm, dot_product, saturates, tally
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import Switch
-from hwprof.networks.graph import InputSpec
+from hwprof.networks.inputs import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:

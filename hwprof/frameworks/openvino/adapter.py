@@ -15,7 +15,7 @@ from hwprof.frameworks.named_outputs import require_outputs
 from hwprof.frameworks.precision import QUANTISED, confirm, dot_product, int8_key, require, saturates, tally
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import ONEDNN, Switch
-from hwprof.networks.graph import InputSpec
+from hwprof.networks.inputs import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:

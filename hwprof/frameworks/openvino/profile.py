@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.frameworks.profiles.proxy import ModelProxy
 from hwprof.frameworks.protocol import Step
-from hwprof.networks.graph import InputSpec
+from hwprof.networks.inputs import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from hwprof.errors import NotAvailable
 
 if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Adapter, Profiled
-    from hwprof.networks.graph import InputSpec
+    from hwprof.networks.inputs import InputSpec
     from hwprof.records import Case
 
     Profile = Callable[[Path, Case, InputSpec], AbstractContextManager[Profiled]]

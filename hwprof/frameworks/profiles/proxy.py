@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.networks.graph import InputSpec
+from hwprof.networks.inputs import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from hwprof.frameworks.conversions import ONNX, Conversion
 from hwprof.frameworks.precision import QUANTISED, confirm, dot_product, require, saturates, tally
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import ONEDNN, OPENMP, Switch
-from hwprof.networks.graph import InputSpec
+from hwprof.networks.inputs import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hwprof.errors import NotAvailable
 from hwprof.frameworks.profiles.timed import Timed
 from hwprof.frameworks.protocol import Step
-from hwprof.networks.graph import InputSpec
+from hwprof.networks.inputs import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from hwprof.frameworks.conversions import ONNX, Conversion, reached
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import Switch
 from hwprof.frameworks.tvm.tuning import FILE, TRIALS, tune
-from hwprof.networks.graph import InputSpec
+from hwprof.networks.inputs import InputSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:
