@@ -84,7 +84,7 @@ class BlockNetwork(Network):
             raise UsageError(f"batch must be at least 1, not {batch}")
         return InputSpec(self.input_name, (batch, *self.layer(size).shape))
 
-    def model(self, size: int | None = None) -> Any:
+    def model(self, size: int | None = None, data: bool = True) -> Any:
         """The onnx.ModelProto without weights."""
         found = self.layer(size)
         return cut(self.parent, size).build(found, found.copies)
