@@ -90,7 +90,9 @@ def einsum(op: Operation) -> int:
         for label, size in zip(operand, op.input(place), strict=True):
             sizes[label] = size if sizes.get(label, 1) == 1 else sizes[label]
     every = [label for operand in operands for label in operand]
-    kept = {label for label in every if label.startswith(".") or (label in result if arrow else every.count(label) == 1)}
+    kept = {
+        label for label in every if label.startswith(".") or (label in result if arrow else every.count(label) == 1)
+    }
     total, left = 0, set(operands[0])
     for place, operand in enumerate(operands[1:], 2):
         left |= set(operand)

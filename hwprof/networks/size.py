@@ -6,6 +6,7 @@ What is not understood makes a total None, never 0 or a part of it, and the reas
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +16,9 @@ from hwprof.networks.costs import COSTS, UnknownCost, is_free, key_of, operator_
 from hwprof.networks.graph import GraphScope, Shape, StoredTensor, infer_shapes
 
 Shapes = Mapping[str, Sequence[int]]
-# Behind these a learned tensor is still the same: quantised, of another type or shape.
-CHANGES = ("DequantizeLinear", "QuantizeLinear", "Cast", "CastLike", "Transpose", "Reshape", "Identity", "Squeeze")
-CHANGES += ("Unsqueeze", "Flatten")
-MOVES = ("Concat", "Expand", "Slice", "Split", "Tile")
+# These move values only.
+MOVES = ("Cast", "Concat", "Expand", "Flatten", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Tile", "Transpose")
+MOVES += ("Unsqueeze",)
 INDICES = ("INT64", "INT32", "UINT64", "UINT32", "BOOL", "STRING")  # types of indices, masks and text
 
 
@@ -124,9 +124,7 @@ def node_cost(node: Any, scope: GraphScope) -> NodeCost:
         return dataclasses.replace(cost, macs=None, why=str(error), weights=cost.weights if is_known else None)
 
 
-def control_flow(
-    node: Any, scope: GraphScope, cost: NodeCost, graphs: Mapping[str, Sequence[NodeCost]]
-) -> NodeCost:
+def control_flow(node: Any, scope: GraphScope, cost: NodeCost, graphs: Mapping[str, Sequence[NodeCost]]) -> NodeCost:
     """The cost of If, Loop, Scan, ...: `graphs` has that of the nodes of each graph inside.
 
     If: that of its branches where both cost the same. Scan: as often as its sequence is long. Loop: of one pass, with a
@@ -185,33 +183,46 @@ def weights_of(node: Any, scope: GraphScope) -> frozenset[Weight]:
 
 
 def origins(name: str, scope: GraphScope) -> tuple[list[StoredTensor], list[StoredTensor]]:
-    """(the constant that a tensor is, maybe quantised or reshaped; scales and zero points on the way), or nothing."""
+    """(constants that a tensor is computed from; scales and zero points of those that are quantised).
+
+    Nothing where it depends on anything else. Shapes, axes and other operands of a few values are no origin.
+    """
+    learned: list[StoredTensor] = []
     scales: list[StoredTensor] = []
-    while name not in scope.constants:
-        maker = scope.makers.get(name)
-        if maker is None or maker.op_type not in CHANGES:
-            return [], []
-        if maker.op_type == "DequantizeLinear":
+    waiting = [(name, True)] if name in scope.fixed else []
+    while waiting:
+        name, is_data = waiting.pop()
+        stored, maker = scope.constants.get(name), scope.makers.get(name)
+        if stored is not None:
+            learned += [stored] if is_data or (stored.elements > 1 and not is_index(stored.kind)) else []
+        elif maker is not None and maker.op_type == "DequantizeLinear":
+            waiting.append((maker.input[0], True))
             scales += [scope.constants[other] for other in maker.input[1:] if other in scope.constants]
-        name = maker.input[0]
-    return [scope.constants[name]], scales
+        elif maker is not None and maker.op_type not in ("Shape", "Size"):
+            waiting += [(other, is_data and place == 0) for place, other in enumerate(maker.input)]
+    return learned, scales
 
 
 def is_constant(name: str, scope: GraphScope) -> bool:
-    """Whether a tensor is a constant, maybe quantised or reshaped."""
-    return bool(origins(name, scope)[0])
+    """Whether a tensor is a constant, or computed from constants."""
+    return name in scope.fixed
+
+
+def is_index(kind: int) -> bool:
+    """Whether tensors of this type are indices, masks or text."""
+    from onnx import TensorProto
+
+    return TensorProto.DataType.Name(kind) in INDICES
 
 
 def is_weight(node: Any, place: int, scope: GraphScope, learned: Sequence[StoredTensor]) -> bool:
     """Whether a constant operand of an Add, Mul or Gather may be a learned one (see `weights_of`)."""
-    from onnx import TensorProto
-
-    if not learned or TensorProto.DataType.Name(scope.kinds.get(named(node, place), 0)) in INDICES:
+    shape = scope.shapes.get(named(node, place))
+    if shape is None or is_index(scope.kinds.get(named(node, place), 0)) or any(one.is_filled for one in learned):
         return False
-    shape = learned[0].shape
     if node.op_type == "Gather":
         return len(shape) > 1 and not gives_angles(node, scope)
-    return learned[0].elements > 1 and (node.op_type == "Add" or sum(side > 1 for side in shape) == 1)
+    return math.prod(shape) > 1 and (node.op_type == "Add" or sum(side > 1 for side in shape) == 1)
 
 
 def gives_angles(node: Any, scope: GraphScope) -> bool:
@@ -220,12 +231,11 @@ def gives_angles(node: Any, scope: GraphScope) -> bool:
     while names:
         name = names.pop()
         for user in (one for one in scope.nodes if name in one.input):
-            if user.op_type in (*CHANGES, *MOVES):
+            if user.op_type in MOVES:
                 names.append(user.output[0])
-            elif user.op_type in ("Sin", "Cos"):
-                products += 1
-            elif user.op_type == "Mul" and not any(other in scope.constants for other in user.input):
-                products += 1
             else:
-                return False
+                is_product = user.op_type == "Mul" and not any(other in scope.constants for other in user.input)
+                if not is_product and user.op_type not in ("Sin", "Cos"):
+                    return False
+                products += 1
     return products > 0

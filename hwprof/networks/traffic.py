@@ -18,8 +18,8 @@ from hwprof.networks.size import is_constant, node_costs
 class Traffic:
     """Elements per batch: `weights` read once, `activations` read and written by nodes that multiply.
 
-    A lower bound: every such layer (a convolution, a matrix product, ...) reads its input and writes its output once, everything else is fused into it, and
-    no activation stays in a cache between layers.
+    A lower bound: every such layer (a convolution, a matrix product, ...) reads its input and writes its output once,
+    everything else is fused into it, and no activation stays in a cache between layers.
     """
 
     weights: int
