@@ -139,6 +139,9 @@ def infer_shapes(
     fix_inputs(copy.graph, batch, inputs or {})
     plain = onnx.ModelProto()
     plain.CopyFrom(copy)
+    for sparse in plain.graph.sparse_initializer:
+        plain.graph.initializer.add(name=sparse.values.name, data_type=sparse.values.data_type, dims=sparse.dims)
+    del plain.graph.sparse_initializer[:]
     for graph in reversed((plain.graph, *bodies(plain.graph))):  # a body before its node is copied
         del graph.value_info[:]
         for output in graph.output:

@@ -139,7 +139,7 @@ def control_flow(node: Any, scope: GraphScope, cost: NodeCost, graphs: Mapping[s
     known = [one.macs for one in totals.values() if one.macs is not None]
     why = ""
     if len(set(known)) > 1:
-        parts = (f"{one.macs / 1e6:,.1f} M in {name}" for name, one in totals.items() if one.macs is not None)
+        parts = (f"{one.macs:,} in {name}" for name, one in totals.items() if one.macs is not None)
         why = f"its MACs depend on the data: {', '.join(parts)}"
     if unknown or why:
         return dataclasses.replace(cost, macs=None, why=why or f"inside of it {unknown}")
@@ -149,7 +149,7 @@ def control_flow(node: Any, scope: GraphScope, cost: NodeCost, graphs: Mapping[s
         return dataclasses.replace(cost, macs=known[0] * scan_length(node, scope))
     if node.op_type != "Loop":
         return dataclasses.replace(cost, macs=None, why="how often it computes the graph inside is not known")
-    note = f"of the Loop '{cost.name}' one pass is counted, {known[0] / 1e6:,.1f} M MACs"
+    note = f"of the Loop '{cost.name}' one pass is counted, {known[0]:,} MACs"
     return dataclasses.replace(cost, macs=known[0], notes=(*notes, note))
 
 
