@@ -2,7 +2,7 @@
 
 onnx's shape inference stops at operators of other domains, and at everything behind them. Here a node is replaced by
 nodes of the ONNX domain that compute something of the same shape, in a copy that nobody runs. What an operator takes
-and gives: docs/ContribOperators.md of ONNX Runtime.
+and gives: ContribOperators.md of ONNX Runtime.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ INDICES = ("INT64", "INT32", "UINT64", "UINT32", "BOOL", "STRING")  # types of i
 
 
 @dataclass(frozen=True, slots=True)
-class Weight:
+class LearnedTensor:
     """A learned tensor, or the scales of one (then without `params`)."""
 
     tensor: StoredTensor
@@ -41,7 +41,7 @@ class NodeCost:
     op: str
     macs: int | None
     shape: Shape | None
-    weights: frozenset[Weight] | None
+    weights: frozenset[LearnedTensor] | None
     why: str = ""
     notes: tuple[str, ...] = ()
 
@@ -105,7 +105,7 @@ def total(costs: Iterable[NodeCost]) -> SizeOfNetwork:
     notes = tuple(dict.fromkeys(note for cost in costs for note in cost.notes))
     if any(cost.weights is None for cost in costs):
         return SizeOfNetwork(macs, None, None, notes, unknown)
-    weights = frozenset[Weight]().union(*(cost.weights or () for cost in costs))
+    weights = frozenset[LearnedTensor]().union(*(cost.weights or () for cost in costs))
     stored = sum(tensor.bytes for tensor in {weight.tensor for weight in weights})
     return SizeOfNetwork(macs, sum(weight.params for weight in weights), stored, notes, unknown)
 
@@ -132,7 +132,7 @@ def control_flow(node: Any, scope: GraphScope, cost: NodeCost, graphs: Mapping[s
     """
     totals = {name: total(costs) for name, costs in graphs.items()}
     every = [one.weights for costs in graphs.values() for one in costs]
-    weights = None if None in every else frozenset[Weight]().union(*(one or () for one in every))
+    weights = None if None in every else frozenset[LearnedTensor]().union(*(one or () for one in every))
     notes = tuple(note for one in totals.values() for note in one.notes)
     cost = dataclasses.replace(cost, weights=weights, notes=notes)
     unknown = next((one.unknown for one in totals.values() if one.macs is None), "")
@@ -162,7 +162,7 @@ def scan_length(node: Any, scope: GraphScope) -> int:
     return shape[(attribute(node, "scan_input_axes") or [0])[0]]
 
 
-def weights_of(node: Any, scope: GraphScope) -> frozenset[Weight]:
+def weights_of(node: Any, scope: GraphScope) -> frozenset[LearnedTensor]:
     """What a node learned: constants at the places that its operator learns, and the scales of quantised ones.
 
     Constants that are added to, or multiplied along one axis, count as biases and scales of a normalisation, unless
@@ -170,16 +170,16 @@ def weights_of(node: Any, scope: GraphScope) -> frozenset[Weight]:
     rotary positions. A graph does not say which constants of those were learned.
     """
     cost = COSTS.get(key_of(node))
-    found: set[Weight] = set()
+    found: set[LearnedTensor] = set()
     for place in cost.learned if cost else ():
         learned, scales = origins(named(node, place), scope)
         if cost is not None and cost.weak and not is_weight(node, place, scope, learned):
             continue
         packed = attribute(node, "K") * attribute(node, "N") if node.op_type == "MatMulNBits" and place == 1 else 0
-        found |= {Weight(tensor, packed or tensor.elements) for tensor in learned}
-        found |= {Weight(tensor, 0) for tensor in scales}
+        found |= {LearnedTensor(tensor, packed or tensor.elements) for tensor in learned}
+        found |= {LearnedTensor(tensor, 0) for tensor in scales}
     names = [named(node, place) for place in (cost.scales if cost else ())]
-    return frozenset(found | {Weight(scope.constants[name], 0) for name in names if name in scope.constants})
+    return frozenset(found | {LearnedTensor(scope.constants[name], 0) for name in names if name in scope.constants})
 
 
 def origins(name: str, scope: GraphScope) -> tuple[list[StoredTensor], list[StoredTensor]]:
