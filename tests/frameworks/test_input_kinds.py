@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 from hwprof import plugins
 from hwprof.errors import UnsupportedModel
 from hwprof.frameworks import calibration
-from hwprof.frameworks.mnn.outputs import other_outputs, require_tensors
+from hwprof.frameworks.mnn.outputs import outputs_of, tensor_outputs
 from hwprof.frameworks.named_inputs import TYPES, as_int32, require_inputs, require_types
 from hwprof.frameworks.opencv import static
 from hwprof.frameworks.protocol import PrepareJob
@@ -184,10 +184,10 @@ def test_weights_that_no_file_can_hold_are_refused_for_opencv_4(tmp_path: Path) 
 def test_outputs_that_are_no_tensors_are_known_before_mnn_converts(kind: str, tmp_path: Path) -> None:
     source = output_kinds.write(kind, tmp_path)
     outputs = onnx.load(str(source)).graph.output
-    others = {o.name: "a sequence" for o in outputs if not o.type.HasField("tensor_type")}
-    assert other_outputs(source) == others
-    if others:
+    known = {o.name: "" if o.type.HasField("tensor_type") else "a sequence" for o in outputs}
+    assert list(outputs_of(source).items()) == list(known.items())
+    if any(known.values()):
         with pytest.raises(UnsupportedModel, match="output y is a sequence, of which MNN's converter makes a single"):
-            require_tensors(source)
+            tensor_outputs(source)
     else:
-        require_tensors(source)
+        assert tensor_outputs(source) == list(known)

@@ -1,4 +1,4 @@
-"""Which outputs of an .onnx are no tensors, read from its bytes: MNN's own environment has no onnx package.
+"""What outputs an .onnx has, read from its bytes: MNN's own environment has no onnx package.
 
 The numbers are those of onnx.proto: a model's graph, a graph's outputs, an output's name and type, a type's kinds.
 """
@@ -17,26 +17,27 @@ KINDS = {4: "a sequence", 5: "a map", 8: "a sparse tensor", 9: "an optional valu
 VARINT, EIGHT, SIZED, FOUR = 0, 1, 2, 5
 
 
-def require_tensors(source: Path) -> None:
-    """Raise UnsupportedModel where an output is something else: MNN's converter makes one tensor of a sequence."""
-    for name, kind in other_outputs(source).items():
-        raise UnsupportedModel(
-            f"output {name} is {kind}, of which MNN's converter makes a single tensor",
-            "export the network with tensors as outputs",
-        )
+def tensor_outputs(source: Path) -> list[str]:
+    """The names of the outputs. Raises UnsupportedModel where one is no tensor: MNN's converter makes one of it."""
+    found = outputs_of(source)
+    for name, kind in found.items():
+        if kind:
+            raise UnsupportedModel(
+                f"output {name} is {kind}, of which MNN's converter makes a single tensor",
+                "export the network with tensors as outputs",
+            )
+    return list(found)
 
 
-def other_outputs(source: Path) -> dict[str, str]:
-    """Output -> what it is, of those that are no tensors. Raises UnsupportedModel for what is no ONNX file."""
+def outputs_of(source: Path) -> dict[str, str]:
+    """Output -> what it is, "" for a tensor; in the network's order. Raises UnsupportedModel for what is no ONNX."""
     found: dict[str, str] = {}
     with source.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         for graph in members(data, GRAPH, (0, len(data))):
             for output in members(data, OUTPUT, graph):
                 name = "".join(data[start:end].decode() for start, end in members(data, NAME, output))
-                for kind in members(data, TYPE, output):
-                    for number, _ in fields(data, kind):
-                        if number in KINDS:
-                            found[name] = KINDS[number]
+                kinds = [number for place in members(data, TYPE, output) for number, _ in fields(data, place)]
+                found[name] = next((KINDS[number] for number in kinds if number in KINDS), "")
     return found
 
 
