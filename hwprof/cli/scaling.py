@@ -74,13 +74,14 @@ def main(args: argparse.Namespace) -> int:
     points, fits = scaling.points(speeds), scaling.fits(speeds)
     case = runs[0].case
     options = "".join(f" {k}={v}" for k, v in case.options)
-    title = f"{case.framework}{options} {case.network} {case.size}px b{case.batch} {case.precision}"
+    title = f"{case.framework}{options} {case.network} {case.side} b{case.batch} {case.precision}"
+    marks = report.outputs(runs)
     if args.json:
-        print(json.dumps(report.document(speeds.choice, points, fits)))
+        print(json.dumps(report.document(speeds.choice, points, fits, marks)))
     else:
-        print(report.text(title, speeds.choice, points, fits))
+        print(report.text(title, speeds.choice, points, fits, marks))
     if args.output:
-        draw({title: points}, Path(args.output))
+        draw({" ".join([title, *dict.fromkeys(marks.values())]): points}, Path(args.output))
     good = {(r.case.key, r.round) for r in runs if r.failure is None}
     return EXIT_OK if len(good) == len(spec.choices) * spec.rounds else EXIT_CASES_FAILED
 

@@ -167,6 +167,7 @@ def listing(args: argparse.Namespace) -> int:
     """What is kept for this machine."""
     from hwprof import store
     from hwprof.machine.facts import hardware
+    from hwprof.networks.inputs import side_title
     from hwprof.plan.policy import winners
     from hwprof.reports.terminal import tuning
 
@@ -177,7 +178,8 @@ def listing(args: argparse.Namespace) -> int:
         return EXIT_OK
     for one in kept:
         s = one.evidence["subject"]
-        name = f"{s['framework']} {s['network']} {s['size']}px b{s['batch']} {s['precision']}"
+        side = side_title(s["size"], s.get("shape", ""))  # of an earlier version: without a shape
+        name = f"{s['framework']} {s['network']} {side} b{s['batch']} {s['precision']}"
         print(f"{name:<52} {tuning.changes(one.parameters())}  {tuning.ratio(one.evidence)}  {one.evidence['at_utc']}")
     if not kept:
         print("nothing is kept for this machine: hwprof tune -f FRAMEWORK -n NETWORK", file=sys.stderr)

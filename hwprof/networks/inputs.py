@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -289,3 +290,17 @@ def image_axes(one: OpenInput) -> tuple[int, ...]:
 def listing(inputs: Sequence[OpenInput]) -> str:
     """All inputs for an error's remedy."""
     return ", ".join(f"{one.name} {one.title} {one.dtype}" for one in inputs)
+
+
+def side_title(size: float, shape: str, unit: str = "px") -> str:
+    """What goes in for one frame, from the size and the shape of a case: `224px`, or the shape where it has one."""
+    return shape or f"{int(size)}{unit}"
+
+
+# The shape of a case with one input: `3x48x320`, `128 int64`. With several each has its name.
+ONE_INPUT = re.compile(r"\d+(x\d+)*( (u?int|float|complex)\d+| bfloat16| bool| str)?")
+
+
+def with_batch(shape: str, batch: int) -> str:
+    """The shape of a case with its batch: `4x3x48x320`; of several inputs `batch 4, ids 128, mask 128`."""
+    return f"{batch}x{shape}" if ONE_INPUT.fullmatch(shape) else f"batch {batch}, {shape}"
