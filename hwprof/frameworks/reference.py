@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,9 @@ from hwprof.frameworks.builtin import import_of, reason_of
 from hwprof.frameworks.fidelity import SIMULATED
 from hwprof.frameworks.named_outputs import NEVER_REPEATS, ReferenceOutputs
 from hwprof.frameworks.onnxruntime.adapter import load_error, quantise
+from hwprof.frameworks.roundings import with_other_roundings
 from hwprof.networks.batch_axes import batch_axes
+from hwprof.networks.stored_precision import batch_wide_outputs, output_steps
 
 if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Array, PrepareJob, Value
@@ -25,6 +29,37 @@ def write_simulated(job: PrepareJob, images: Sequence[Array]) -> None:
     graph = quantise(job)
     write_reference(graph, images, job.directory / SIMULATED)
     graph.unlink()
+
+
+def write_roundings(source: Path, images: Sequence[Array], folder: Path) -> None:
+    """Outputs of a file with rounded activations where they are rounded otherwise: how far they may be apart.
+
+    Raises UnsupportedModel where ONNX Runtime can't compute the disturbed graph.
+    """
+    import onnx
+
+    graph = folder / "roundings.onnx"
+    model = onnx.load(str(source), load_external_data=False)
+    beside = {entry.value for t in model.graph.initializer for entry in t.external_data if entry.key == "location"}
+    for name in beside:  # ONNX Runtime takes no data from outside the graph's own folder, nor by a symbolic link
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        link_or_copy((source.parent / name).resolve(), folder / name)
+    onnx.save(with_other_roundings(model), str(graph))
+    try:
+        write_reference(graph, images, folder / SIMULATED)
+    except UnsupportedModel as error:
+        raise UnsupportedModel(f"other roundings of the network can't be computed: {error.message}") from error
+    finally:
+        for name in (graph.name, *beside):
+            (folder / name).unlink()
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """The file under another name: a hard link, or a copy where it is on another file system."""
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def write_reference(source: Path, images: Sequence[Array], path: Path) -> None:
@@ -53,10 +88,13 @@ def write_reference(source: Path, images: Sequence[Array], path: Path) -> None:
     batch = entry.shape[0] if isinstance(entry.shape[0], int) else 1
     portions = in_portions(images, batch)
     results, again = [run(portion) for portion in portions], run(portions[0])
-    axes = batch_axes(onnx.load(str(source), load_external_data=False))
+    model = onnx.load(str(source), load_external_data=False)
+    axes = batch_axes(model)
     if entry.shape[0] != batch and any(name not in axes for name in names):
         axes = {**axes_by_batch(names, images, results, run), **axes}
-    outputs_file.save(path, kept_outputs(names, results, axes, batch, len(images), again))
+    found = kept_outputs(names, results, axes, batch, len(images), again)
+    wide = batch_wide_outputs(model) if batch == 1 else ()  # of a fixed batch, the case's is of the same images
+    outputs_file.save(path, dataclasses.replace(found, batch_wide=wide, steps=output_steps(model)))
 
 
 def evaluated_outputs(source: Path, images: Sequence[Array]) -> ReferenceOutputs:

@@ -110,6 +110,7 @@ class Network:
     real: bool = False  # torchvision's weights
     module: Path | None = None  # the .pt2 that `path` was exported from
     outputs: tuple[str, ...] = ()  # their names, where a user's network has several
+    stored: str = ""  # the precision of a user's file, as `stored_precision` calls it; "": FP32
     functions: bool = False  # it has functions of its own, which are inlined where it is read
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 
 from hwprof.errors import BadModel
 from hwprof.networks.network import Network
+from hwprof.networks.stored_precision import stored_precision
 from hwprof.printable import encodable
 
 
@@ -51,6 +52,7 @@ def users_network(path: Path) -> Network:
         fixed_shape=rest if all(rest) else None,
         outputs=outputs if len(outputs) > 1 else (),
         functions=bool(light.functions),
+        stored=stored_precision(light),
     )
 
 

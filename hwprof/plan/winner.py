@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hwprof.networks.stored_precision import AS_IT_IS, asked
 from hwprof.records import to_json
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Subject:
         """The command that tunes it; `network` as the user calls it."""
         words = ["hwprof", "tune", "-f", self.framework, "-n", network, "-b", str(self.batch)]
         words += ["-s", str(self.size)] if self.size else []
-        words += ["--precision", self.precision] if self.precision != "fp32" else []
+        words += ["--precision", self.precision] if asked(self.precision) != AS_IT_IS else []
         words += ["-t", str(self.threads)] if self.threads else []
         words += ["--cpus", ",".join(map(str, self.cpus))] if self.cpus else []
         for name, value in self.options:
