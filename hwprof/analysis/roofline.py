@@ -32,6 +32,7 @@ from hwprof.analysis.estimator import OFF, Estimator, choose, is_single_threaded
 from hwprof.analysis.speeds import SPEED_COLUMNS, groups, run_speed
 from hwprof.collectors.vocabulary import Name
 from hwprof.networks import traffic
+from hwprof.networks.stored_precision import is_stored
 from hwprof.records import Ceiling
 from hwprof.speed import Interval, Speed, between_rounds
 
@@ -179,6 +180,8 @@ def level_of(footprint: float | None, capacity: Mapping[str, int], bandwidth: Ma
 def place(point: RooflinePoint, roof: Roof) -> Placement | UnplacedCase:
     """Under which part of the roof the point is, and how near."""
     peak = roof.compute.get(point.precision)
+    if not point.precision:
+        return UnplacedCase(point.title, "its framework does not report in which precision it computes")
     if peak is None:
         return UnplacedCase(point.title, f"no ceiling for {point.precision}: hwprof calibrate")
     level = level_of(point.footprint, roof.capacity, roof.bandwidth)
@@ -306,8 +309,9 @@ def place_cases(
     rows = strata.usable_rows(strata.label(frame))
     rows = rows[rows["fps"].notna()]
     keys = ["machine_id", strata.VARIANT, strata.NETWORK, "network", "size", "batch", "threads", "cpus", "precision"]
-    for runs in groups(rows[[*keys, "macs", "emulated", *SPEED_COLUMNS]], keys):
+    for runs in groups(rows[[*keys, "macs", "emulated", "computed", *SPEED_COLUMNS]], keys):
         machine, variant, net, network, size, batch, threads, cpus, precision = (str(runs[0][k]) for k in keys)
+        precision = str(runs[0]["computed"] or "") if is_stored(precision) else precision
         title = f"{variant} {net} {size}px b{batch} t{threads}"
         if any(run["emulated"] for run in runs):
             out.append(UnplacedCase(title, "measured on an emulated machine: its time is the emulator's"))
@@ -317,11 +321,9 @@ def place_cases(
         macs = float(runs[0]["macs"])
         moved = traffic.of_network(network, int(size)) if roof else None
         element = ELEMENT.get(precision, 4)
-        if roof is None:
-            out.append(UnplacedCase(title, doubt))
-            continue
-        if macs != macs or moved is None:
-            out.append(UnplacedCase(title, "MACs or traffic are unknown: the network's graph is not here"))
+        if roof is None or macs != macs or moved is None:
+            unknown = "MACs or traffic are unknown: the network's graph is not here"
+            out.append(UnplacedCase(title, unknown if roof else doubt))
             continue
         rounds = [run_speed(run) for run in runs]
         by = rate_estimator(int(threads), rounds)

@@ -28,16 +28,12 @@ if TYPE_CHECKING:
     Outputs = Mapping[str, Sequence[Value]]
 
 NEVER_REPEATS = "never repeats: two runs of the reference on one input differ"
-NO_BATCH_AXIS = (
-    "has no batch axis: what it is for a batch does not follow from single images. Measure at batch 1 to compare it"
-)
-BATCH_WIDE = (
-    "not frame by frame: its quantisation depends on the whole batch, whose range its scale is found from. Measure at "
-    "batch 1 to compare it"
-)
+NO_BATCH_AXIS = "has no batch axis: what it is does not follow from single images. Measure at batch 1 to compare it"
+BATCH_WIDE = "not frame by frame: its quantisation depends on the whole batch. Measure at batch 1 to compare it"
 BLIND = "its roundings alone change it by {share:.0%} of its largest value: right and wrong are not distinguishable"
 SHAPE_BY_ROUNDINGS = "its shape depends on its roundings, and its values differ"
 STEP_NOTED = 1e-2
+FIGURES = ("max_abs", "max_rel", "tolerance", "simulated_rel", "gain", "gain_tolerance")
 NUMBERS, TEXT = "biuf", "USO"  # kinds of NumPy's types
 
 
@@ -131,9 +127,7 @@ def compare(
                 part = OutputFidelity(name, why=NO_BATCH_AXIS)
             elif name in reference.batch_wide:
                 part = OutputFidelity(name, why=BATCH_WIDE)
-        if name in reference.steps:
-            part = with_step(part, reference.steps[name], reference.outputs[name])
-        parts.append(part)
+        parts.append(with_step(part, reference.steps.get(name, 0.0)))
         agreements.append(top)
     count = max(map(len, reference.outputs.values()), default=0)
     compared = [part for part in parts if part.max_rel is not None]
@@ -166,16 +160,12 @@ def excess(found: OutputFidelity) -> float:
     return math.inf if error else 0.0
 
 
-def with_step(found: OutputFidelity, step: float, reference: Sequence[Value]) -> OutputFidelity:
+def with_step(found: OutputFidelity, step: float) -> OutputFidelity:
     """With a note of how large a step of its quantisation is, where that is more than a hundredth of its values."""
-    import numpy as np
-
-    largest = max(
-        (float(np.abs(a).max(initial=0.0)) for a in each_array(reference) if a.dtype.kind == "f"), default=0.0
-    )
-    if found.max_rel is None or not largest or step < STEP_NOTED * largest:
+    share = step * found.max_rel / found.max_abs if found.max_rel and found.max_abs and not found.exact else 0.0
+    if not STEP_NOTED <= share < math.inf:
         return found
-    note = f"one step of its quantisation is {step / largest:.1e} of its largest value"
+    note = f"one step of its quantisation is {share:.1e} of its largest value"
     return dataclasses.replace(found, notes=(*found.notes, note))
 
 
@@ -250,16 +240,8 @@ def compare_floats(
         return OutputFidelity(name, why=BLIND.format(share=found.simulated_rel or 0.0)), None
     if undefined := int((np.isnan(y) & np.isnan(r)).sum()):
         notes = [*notes, f"NaN in the same {undefined} places"]
-    part = OutputFidelity(
-        name,
-        found.max_abs,
-        found.max_rel,
-        found.tolerance,
-        notes=tuple(notes),
-        simulated_rel=found.simulated_rel,
-        gain=found.gain,
-        gain_tolerance=found.gain_tolerance,
-    )
+    figures = {name: getattr(found, name) for name in FIGURES}
+    part = OutputFidelity(name, notes=tuple(notes), **figures)
     return part, (found.top1, found.simulated_top1)
 
 

@@ -279,11 +279,12 @@ def case_precision(network: str, stored: str, wanted: str) -> str:
     return wanted
 
 
-def arithmetic(precision: str, computed: Mapping[str, Any] | None) -> str:
-    """What a case multiplies in, for its ceilings: of a file with a precision of its own, that of most products by
-    `computed` (precision -> how many), "" where the framework did not report it.
-    """
-    if not is_stored(precision):
-        return precision
+def main_precision(computed: Mapping[str, int] | None) -> str:
+    """That of most products by a run's `computed` (precision -> how many); "" where it was not reported."""
     counts = {name: count for name, count in (computed or {}).items() if count}
     return max(counts, key=lambda name: counts[name]) if counts else ""
+
+
+def arithmetic(precision: str, computed: Mapping[str, int] | None) -> str:
+    """What a case multiplies in, for its ceilings: of a file with a precision of its own as the framework reported."""
+    return main_precision(computed) if is_stored(precision) else precision

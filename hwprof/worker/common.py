@@ -159,8 +159,8 @@ def facts_of(job: Job, model: Any) -> dict[str, Any]:
     if job.stored:
         found |= {"precision": job.stored, "stored_precision": job.stored}
         computed = getattr(model, "computed", None)
-        if computed is not None:
-            found["computed"] = dict(computed())
+        if computed is not None and (told := dict(computed())):
+            found["computed"] = told
     return found
 
 
