@@ -109,6 +109,7 @@ class Network:
     outputs: tuple[str, ...] = ()  # their names, where a user's network has several
     states: tuple[tuple[str, str], ...] = ()  # (output, input) that are one state, by their names
     choice: InputChoice = UNSAID  # what the user says of the inputs
+    stored: str = ""  # the precision of a user's file, as `stored_precision` calls it; "": FP32
 
     @property
     def source(self) -> str:

@@ -16,7 +16,7 @@ from hwprof.errors import UsageError
 from hwprof.frameworks.calibration import Calibration
 from hwprof.frameworks.precision import QUANTISED
 from hwprof.machine.cpus import check_cpus, default_cpus, parse_cpus
-from hwprof.networks import find
+from hwprof.networks import find, stored_precision
 from hwprof.networks.inputs import UNSAID, InputChoice, InputSpec
 from hwprof.plan import runners, samples
 from hwprof.plan.experiment import Choice, Experiment
@@ -51,13 +51,18 @@ class PlannedCase:
     environment: str = ""  # that it is measured in besides others; "": the framework's own
 
     @property
+    def asked(self) -> Case:
+        """The case as a framework sees it: a file with a precision of its own is to be computed as it is."""
+        return dataclasses.replace(self.case, precision=stored_precision.asked(self.case.precision))
+
+    @property
     def kind(self) -> Kind:
         """What its runs are."""
         return Kind.NATIVE if self.runner is None else Kind.COMMAND
 
     def environ(self) -> dict[str, str]:
         """Variables of the worker: what the framework needs, then what the case asks for."""
-        return {**self.adapter.environ(self.case), **environ_of(self.case)}
+        return {**self.adapter.environ(self.asked), **environ_of(self.case)}
 
     @property
     def call(self) -> str:
@@ -92,7 +97,7 @@ def _plan_case(choice: Choice, seed: int, cpus: Sequence[int], calibration: Cali
         name, precisions = runner.name, tuple(runner.precision)
         if runner.batch and choice.batch not in runner.batch:
             raise UsageError(f"{name} does no batch of {choice.batch}", f"it does {', '.join(map(str, runner.batch))}")
-    if choice.precision not in precisions:
+    if stored_precision.asked(choice.precision) not in precisions:
         raise UsageError(f"{name} computes no '{choice.precision}' here", f"it knows {', '.join(precisions)}")
     if choice.precision in QUANTISED and calibration.label:  # other images, other weights: another case
         options = tuple(sorted((*options, ("calibration", calibration.label))))
@@ -111,7 +116,7 @@ def _plan_case(choice: Choice, seed: int, cpus: Sequence[int], calibration: Cali
         batch=spec.batch,
         threads=choice.threads,
         cpus=tuple(cpus),
-        precision=choice.precision,
+        precision=stored_precision.case_precision(network.name, network.stored, choice.precision),
         options=options,
         shape=shape,
     )
