@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.errors import NotInstalled, UsageError
+from hwprof.errors import NotInstalled, UnsupportedModel, UsageError
 
 if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Array, PrepareJob
@@ -83,10 +83,23 @@ def digest(folder: str, count: int) -> str:
     return found.hexdigest()[:20]
 
 
+def require_one_input(spec: InputSpec) -> None:
+    """Raise UnsupportedModel where seeded images or photographs are not all that a network takes."""
+    if spec.others or spec.dtype != "float32":
+        raise UnsupportedModel(
+            f"int8 needs calibration data for every input, and hwprof has images only: this network takes {spec.title}",
+            "leave --precision int8 to networks of one float32 input",
+        )
+
+
 def write(calibration: Calibration, spec: InputSpec, seed: int, path: Path) -> None:
-    """The images as one .npy of shape (count, ...) without the batch of `spec`. Raises UsageError, NotInstalled."""
+    """The images as one .npy of shape (count, ...) without the batch of `spec`.
+
+    Raises UnsupportedModel for other inputs than one of float32, UsageError, NotInstalled.
+    """
     import numpy as np
 
+    require_one_input(spec)
     from hwprof.networks.images import synthetic_inputs
 
     if calibration.folder:
