@@ -83,15 +83,6 @@ def digest(folder: str, count: int) -> str:
     return found.hexdigest()[:20]
 
 
-def require_one_input(spec: InputSpec) -> None:
-    """Raise UnsupportedModel where seeded images or photographs are not all that a network takes."""
-    if spec.others or spec.dtype != "float32":
-        raise UnsupportedModel(
-            f"int8 needs calibration data for every input, and hwprof has images only: this network takes {spec.title}",
-            "leave --precision int8 to networks of one float32 input",
-        )
-
-
 def write(calibration: Calibration, spec: InputSpec, seed: int, path: Path) -> None:
     """The images as one .npy of shape (count, ...) without the batch of `spec`.
 
@@ -99,7 +90,7 @@ def write(calibration: Calibration, spec: InputSpec, seed: int, path: Path) -> N
     """
     import numpy as np
 
-    require_one_input(spec)
+    require_images(spec)
     from hwprof.networks.images import synthetic_inputs
 
     if calibration.folder:

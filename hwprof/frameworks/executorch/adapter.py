@@ -85,7 +85,7 @@ class ExecuTorch(BuiltInAdapter):
         from hwprof.frameworks.pytorch.source import examples, module_of, origin
 
         if job.case.precision in QUANTISED:
-            calibration.require_one_input(job.input)
+            calibration.require_images(job.input)
         module: Any = module_of(job.source, job.input.inputs)
         reached("torch", "pt2" if origin(job.source) == "pt2" else "")
         example = examples(job.input)

@@ -132,7 +132,7 @@ class Mxnet(BuiltInAdapter):
         parameters: Mapping[str, Any] = {n: mx.nd.array(v, dtype="float32") for n, v in constants.items()}
         if job.case.precision in QUANTISED:
             int8.require_onednn(job.case)
-            calibration.require_one_input(job.input)
+            calibration.require_images(job.input)
             symbol, parameters = int8.quantise(mx, symbol, parameters, job.input.name, job)
         path = job.directory / "network.json"
         symbol.save(str(path))

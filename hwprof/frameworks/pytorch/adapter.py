@@ -182,7 +182,7 @@ class PyTorch(BuiltInAdapter):
         from hwprof.frameworks.pytorch.pt2e import quantise
         from hwprof.frameworks.pytorch.source import examples, module_of
 
-        calibration.require_one_input(job.input)
+        calibration.require_images(job.input)
         quantizer = x86.X86InductorQuantizer()
         quantizer.set_global(x86.get_default_x86_inductor_quantization_config(reduce_range=saturates()))
         module = quantise(job, module_of(job.source, job.input.inputs), quantizer, "hwprof env create pytorch")
