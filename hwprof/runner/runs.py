@@ -41,6 +41,8 @@ class RunFactory:
         facts: dict[str, Any] = {"session": self.session}
         if planned.environment:
             facts["environment"] = planned.environment
+        if planned.macs_unknown:
+            facts["macs_unknown"] = planned.macs_unknown
         if planned.case.shape:
             inputs = planned.spec.inputs
             facts["inputs"] = [{"name": i.name, "shape": list(i.shape), "dtype": i.dtype} for i in inputs]

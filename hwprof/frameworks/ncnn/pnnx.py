@@ -17,7 +17,9 @@ TYPES = {"float32": "f32", "int64": "i64", "int32": "i32"}
 NO_AXIS = 233  # how pnnx says that a tensor has no batch
 # Of ncnn's layers, the one that reads integers; all others take what they are given for floats.
 READS_INTEGERS = "Embed"
-REASON = re.compile(r"not exist|not support|unsupported|unknown|fail|error|expect|invalid|cannot|can not", re.IGNORECASE)
+REASON = re.compile(
+    r"not exist|not support|unsupported|unknown|fail|error|expect|invalid|cannot|can not", re.IGNORECASE
+)
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 MOST_REASONS = 4
 

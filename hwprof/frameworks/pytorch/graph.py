@@ -20,7 +20,6 @@ from hwprof.frameworks.pytorch.sequences import SEQUENCES
 from hwprof.frameworks.walk import OnnxGraph
 from hwprof.networks.inputs import TensorSpec
 
-
 SEVERAL = frozenset({"Split", "LSTM", "GRU"})
 
 

@@ -185,7 +185,12 @@ def _resize(a: Attributes, given: Sequence[Any]) -> Any:
     if how.mode == "nearest":
         mode, corners = "nearest", None
     else:
-        names = {("linear", 1): "linear", ("linear", 2): "bilinear", ("linear", 3): "trilinear", ("cubic", 2): "bicubic"}
+        names = {
+            ("linear", 1): "linear",
+            ("linear", 2): "bilinear",
+            ("linear", 3): "trilinear",
+            ("cubic", 2): "bicubic",
+        }
         mode, corners = names[how.mode, how.axes], how.corners
         if how.asymmetric:
             raise ValueError(f"mode {how.mode} of asymmetric coordinates")
