@@ -1,7 +1,4 @@
-"""The networks themselves: ten architectures shipped as graphs without weights, and users' own .onnx files.
-
-Listing needs no onnx: the table below is verified against the graphs by a test.
-"""
+"""The networks themselves: architectures shipped as graphs without weights (see `table`), and users' .onnx files."""
 
 from __future__ import annotations
 
@@ -17,64 +14,18 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.errors import BadModel, NotAvailable, NotInstalled, UnknownNetwork, UsageError
+from hwprof.errors import BadModel, NotAvailable, NotInstalled, UsageError
 from hwprof.networks import fill
 from hwprof.networks.graph import reshape_for, totals
 from hwprof.networks.inputs import InputSpec
+from hwprof.networks.table import TABLE
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Raised when a graph, the filling or the scales change: results of different recipes are different networks.
-RECIPE = 2
 # Behind a built-in name: torchvision's real weights instead of seeded ones.
 REAL = ":pretrained"
-SMALLEST = 32
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkInfo:
-    """A built-in network. `macs` and `params` at `size`, batch 1; `sizes` empty: any side from 32 pixels."""
-
-    name: str
-    title: str
-    size: int
-    macs: int
-    params: int
-    source: str
-    sizes: tuple[int, ...] = ()
-    recipe: int = RECIPE
-
-
-_TABLE = {
-    info.name: info
-    for info in (
-        NetworkInfo("alexnet", "AlexNet", 224, 714_188_480, 61_100_840, "Krizhevsky 2014", (224,)),
-        NetworkInfo("densenet121", "DenseNet-121", 224, 2_834_161_664, 7_978_856, "Huang et al. 2017"),
-        NetworkInfo("efficientnet_b0", "EfficientNet-B0", 224, 385_814_752, 5_288_548, "Tan and Le 2019"),
-        NetworkInfo("googlenet", "GoogLeNet", 224, 1_498_376_192, 6_624_904, "Szegedy et al. 2015"),
-        NetworkInfo("mobilenet_v2", "MobileNetV2", 224, 300_774_272, 3_504_872, "Sandler et al. 2018"),
-        NetworkInfo("mobilenet_v3_small", "MobileNetV3-Small", 224, 56_510_400, 2_542_856, "Howard et al. 2019"),
-        NetworkInfo("resnet18", "ResNet-18", 224, 1_814_073_344, 11_689_512, "He et al. 2016"),
-        NetworkInfo("resnet50", "ResNet-50", 224, 4_089_184_256, 25_557_032, "He et al. 2016"),
-        NetworkInfo("shufflenet_v2_x1_0", "ShuffleNetV2 x1.0", 224, 144_907_992, 2_278_604, "Ma et al. 2018"),
-        NetworkInfo("squeezenet1_1", "SqueezeNet 1.1", 224, 349_151_936, 1_235_496, "Iandola et al. 2016"),
-        NetworkInfo("tiny_cnn", "a network for tests and emulated boards", 32, 2_814_592, 32_858, "hwprof"),
-    )
-}
-
-
-def names() -> tuple[str, ...]:
-    """Names of the built-in networks."""
-    return tuple(_TABLE)
-
-
-def info(name: str) -> NetworkInfo:
-    """What is known of a built-in network. Raises UnknownNetwork."""
-    if name not in _TABLE:
-        raise UnknownNetwork(name, _TABLE)
-    return _TABLE[name]
 
 
 def resize_graph(model: Any, size: int, recorded: int) -> Any:
@@ -134,7 +85,7 @@ class Network:
                 "export it with a dynamic batch, or ask for that one",
             )
         if self.path is None:
-            return InputSpec(self.input_name, (batch, 3, *self._sides(size)))
+            return TABLE[self.name].input_spec(size, batch)
         if self.fixed_shape is not None:
             if size and size not in self.fixed_shape[1:]:
                 raise UsageError(
@@ -145,15 +96,6 @@ class Network:
         if not size:
             raise UsageError(f"{self.name} takes any size: say which", "as in --size 224")
         return InputSpec(self.input_name, (batch, self.channels, size, size), outputs=self.outputs)
-
-    def _sides(self, size: int | None) -> tuple[int, int]:
-        known = _TABLE[self.name]
-        side = size or known.size
-        if known.sizes and side not in known.sizes:
-            raise UsageError(f"{self.name} takes {known.sizes[0]} pixels only, not {side}", "its classifier is fixed")
-        if side < SMALLEST:
-            raise UsageError(f"{self.name} needs at least {SMALLEST} pixels, not {side}")
-        return side, side
 
     def identity(self, seed: int, size: int | None) -> str:
         """What a cached file of this network depends on."""
@@ -171,7 +113,8 @@ class Network:
             return inline_functions(model) if self.functions else model
         folder = resources.files("hwprof.networks") / "graphs"
         shipped = onnx.load_from_string(gzip.decompress((folder / f"{self.name}.onnx.gz").read_bytes()))
-        return resize_graph(shipped, size or _TABLE[self.name].size, _TABLE[self.name].size)
+        own = TABLE[self.name].size
+        return resize_graph(shipped, size or own, own) if own else shipped
 
     def gains(self) -> dict[str, float]:
         """Calibration of a built-in network: layer -> factor on its weights."""
@@ -181,19 +124,19 @@ class Network:
 
     def weights(self, seed: int) -> dict[str, NDArray[np.float32]]:
         """Tensor -> its seeded values, the same for every size."""
-        fixed = _TABLE[self.name].sizes
+        fixed = TABLE[self.name].sizes
         return fill.weights(self.model(fixed[0] if fixed else fill.SIZE), self.gains(), seed)
 
     def macs(self, size: int | None, batch: int) -> int | None:
         """Multiply-accumulates of one batch; None where the graph doesn't tell."""
-        known = _TABLE.get(self.name)
-        if self.path is None and known and batch == 1 and size in (None, known.size):
-            return known.macs
+        known = TABLE.get(self.name)
+        if self.path is None and known and size in (None, known.size):
+            return known.macs * batch
         return totals(self._shaped(size), batch)[0]
 
     def params(self, size: int | None = None) -> int:
         """Learned parameters; `size` matters to blocks, which are repeated the more often the smaller they are."""
-        known = _TABLE.get(self.name)
+        known = TABLE.get(self.name)
         return known.params if self.path is None and known else totals(self.model(size))[1]
 
     def _shaped(self, size: int | None) -> Any:
