@@ -247,8 +247,7 @@ def unet() -> onnx.ModelProto:
         x = draw.node("Concat", [skip, x], f"joined.{width}", axis=1)
         x = double(x, f"right.{width}", 2 * width, width)
         cin = width
-    draw.conv(x, "classes", cin, 21, 1)
-    draw.nodes[-1].output[0] = "output"
+    draw.conv(x, "classes", cin, 21, 1, output="output")
     return draw.finish_image(side, {"output": ["batch", 21, side, side]})
 
 
@@ -290,12 +289,26 @@ def vgg16() -> onnx.ModelProto:
     return draw.finish_image(224, {"output": ["batch", 1000]})
 
 
+def tiny_cnn() -> onnx.ModelProto:
+    """A network for tests and emulated boards: 1x3x32x32, ordinary, depthwise and pointwise convolutions."""
+    draw = Drawing("tiny_cnn")
+    x = draw.block("input", "stem", 3, 16, 3, 2)
+    x = draw.block(x, "depthwise1", 16, 16, 3, 1, 16)
+    x = first = draw.block(x, "pointwise1", 16, 48, 1)
+    x = draw.block(x, "depthwise2", 48, 48, 3, 1, 48)
+    x = draw.block(x, "pointwise2", 48, 48, 1)
+    x = draw.block(draw.node("Add", [first, x], "add"), "down", 48, 64, 3, 2)
+    x = draw.node("Flatten", [draw.node("GlobalAveragePool", [x], "pool")], "flat", axis=1)
+    draw.classifier(x, "classifier", 64, 10, "output")
+    return draw.finish_image(32, {"output": ["batch", 10]})
+
+
 DRAWN: dict[str, Draw] = {
     draw.__name__: draw
-    for draw in (vgg16, vit_tiny, ssdlite, unet, bert_mini, llama_prefill, llama_decode, gru_keywords)
+    for draw in (vgg16, vit_tiny, ssdlite, unet, bert_mini, llama_prefill, llama_decode, gru_keywords, tiny_cnn)
 }
 # What needs gains: layers whose scale neither a normalisation nor a saturation settles.
-CALIBRATED = ("vgg16", "ssdlite", "unet")
+CALIBRATED = ("vgg16", "ssdlite", "unet", "tiny_cnn")
 
 
 def gains_of(name: str, model: onnx.ModelProto) -> dict[str, float]:

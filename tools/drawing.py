@@ -37,10 +37,10 @@ class Drawing:
         self.tensors[name] = numpy_helper.from_array(np.array(value, dtype=kind), name)
         return name
 
-    def node(self, kind: str, inputs: Sequence[str], label: str, **attributes: Any) -> str:
-        """A node of one output."""
-        self.nodes.append(helper.make_node(kind, list(inputs), [label], name=label, **attributes))
-        return label
+    def node(self, kind: str, inputs: Sequence[str], label: str, *, output: str = "", **attributes: Any) -> str:
+        """A node of one output, which is named as the node where `output` does not say otherwise."""
+        self.nodes.append(helper.make_node(kind, list(inputs), [output or label], name=label, **attributes))
+        return output or label
 
     def conv(
         self,
@@ -51,7 +51,9 @@ class Drawing:
         kernel: int,
         stride: int = 1,
         group: int = 1,
+        *,
         bias: bool = True,
+        output: str = "",
     ) -> str:
         """A convolution that keeps height and width, divided by the stride."""
         learned = [self.learned(f"{label}.weight", cout, cin // group, kernel, kernel)]
@@ -61,6 +63,7 @@ class Drawing:
             "Conv",
             [source, *learned],
             label,
+            output=output,
             kernel_shape=[kernel, kernel],
             strides=[stride, stride],
             pads=[kernel // 2] * 4,
@@ -86,7 +89,7 @@ class Drawing:
     def classifier(self, source: str, label: str, cin: int, cout: int, output: str = "") -> str:
         """A dense layer on (batch, features)."""
         learned = [self.learned(f"{label}.weight", cout, cin), self.learned(f"{label}.bias", cout)]
-        return self.node("Gemm", [source, *learned], output or label, transB=1)
+        return self.node("Gemm", [source, *learned], label, output=output, transB=1)
 
     def normalised(self, source: str, label: str, width: int, epsilon: float) -> str:
         """LayerNormalization over the last axis."""
