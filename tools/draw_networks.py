@@ -197,23 +197,37 @@ def llama_decode() -> onnx.ModelProto:
     return llama("llama_decode", 1, LLAMA_CACHE[1])
 
 
-def separable(draw: Drawing, source: str, label: str, cin: int, cout: int, stride: int = 1) -> str:
-    """A depthwise and a pointwise block."""
-    return draw.block(
-        draw.block(source, f"{label}.depthwise", cin, cin, 3, stride, cin), f"{label}.pointwise", cin, cout, 1
-    )
+def inverted(draw: Drawing, source: str, label: str, cin: int, cout: int, stride: int, expansion: int) -> str:
+    """MobileNetV2's block: wide inside, narrow at its ends, with a path around it where the shape stays."""
+    x, inner = source, cin * expansion
+    if expansion > 1:
+        x = draw.block(x, f"{label}.expand", cin, inner, 1)
+    x = draw.block(x, f"{label}.depthwise", inner, inner, 3, stride, inner)
+    x = draw.block(x, f"{label}.project", inner, cout, 1, activation="")
+    return draw.node("Add", [source, x], f"{label}.sum") if stride == 1 and cin == cout else x
 
 
 def ssdlite() -> onnx.ModelProto:
-    """MobileNet at half its width, with boxes (6 anchors x 4) and scores (6 x 21 classes) at three strides."""
+    """MobileNetV2 at half its width, with boxes (6 anchors x 4) and scores (6 x 21 classes) at three strides."""
     draw = Drawing("ssdlite")
-    x = draw.block("input", "stem", 3, 16, 3, 2)
-    plan = [(32, 1), (64, 2), (64, 1), (128, 2), (128, 1), (256, 2), *[(256, 1)] * 5, (512, 2), (512, 1), (256, 2)]
-    channels, stride, maps = 16, 2, {}
-    for i, (wanted, step) in enumerate(plan):
-        x = separable(draw, x, f"blocks.{i}", channels, wanted, step)
-        channels, stride = wanted, stride * step
-        maps[stride] = (x, channels)
+    x, cin, stride, number = draw.block("input", "stem", 3, 16, 3, 2), 16, 2, 0
+    maps = {}
+    # expansion, channels, blocks, stride of the first; the last makes the coarsest map
+    plan = (
+        (1, 8, 1, 1),
+        (6, 16, 2, 2),
+        (6, 16, 3, 2),
+        (6, 32, 4, 2),
+        (6, 48, 3, 1),
+        (6, 80, 3, 2),
+        (6, 160, 1, 1),
+        (2, 160, 1, 2),
+    )
+    for expansion, cout, count, first in plan:
+        for step in (first, *[1] * (count - 1)):
+            x = inverted(draw, x, f"blocks.{number}", cin, cout, step, expansion)
+            cin, stride, number = cout, stride * step, number + 1
+        maps[stride] = (x, cin)
     outputs: dict[str, list[int | str]] = {}
     for stride in (16, 32, 64):
         source, channels = maps[stride]
@@ -316,7 +330,7 @@ def gains_of(name: str, model: onnx.ModelProto) -> dict[str, float]:
     if name not in CALIBRATED:
         return {}
     known = info(name)
-    return calibrate(network.resize_graph(model, known.sizes[0] if known.sizes else fill.SIZE, known.size))
+    return calibrate(network.resize_graph(model, known.calibration_size or fill.SIZE, known.size))
 
 
 def main() -> None:

@@ -70,13 +70,24 @@ class Drawing:
             group=group,
         )
 
-    def block(self, source: str, label: str, cin: int, cout: int, kernel: int, stride: int = 1, group: int = 1) -> str:
-        """Convolution, batch normalisation, ReLU."""
+    def block(
+        self,
+        source: str,
+        label: str,
+        cin: int,
+        cout: int,
+        kernel: int,
+        stride: int = 1,
+        group: int = 1,
+        *,
+        activation: str = "Relu",
+    ) -> str:
+        """Convolution, batch normalisation, and ReLU where `activation` is not empty."""
         self.conv(source, f"{label}.conv", cin, cout, kernel, stride, group, bias=False)
         parts = ("weight", "bias", "running_mean", "running_var")
         statistics = [self.learned(f"{label}.bn.{part}", cout) for part in parts]
-        self.node("BatchNormalization", [f"{label}.conv", *statistics], f"{label}.bn")
-        return self.node("Relu", [f"{label}.bn"], f"{label}.relu")
+        x = self.node("BatchNormalization", [f"{label}.conv", *statistics], f"{label}.bn")
+        return self.node(activation, [x], f"{label}.{activation.lower()}") if activation else x
 
     def linear(self, source: str, label: str, cin: int, cout: int, bias: bool = True) -> str:
         """The last axis times a matrix (inputs, outputs)."""

@@ -116,7 +116,7 @@ def main() -> None:
     for name in sys.argv[1:] or NAMES:
         model = tidy(export(name), name)
         known = table.info(name)
-        side = known.sizes[0] if known.sizes else fill.SIZE
+        side = known.calibration_size or fill.SIZE
         write(name, model, calibrate(network.resize_graph(model, side, known.size)))
 
 

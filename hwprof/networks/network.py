@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import BadModel, NotAvailable, NotInstalled, UsageError
 from hwprof.networks import fill
-from hwprof.networks.graph import reshape_for, totals
+from hwprof.networks.graph import reshape_for, side_for, totals
 from hwprof.networks.inputs import InputSpec
 from hwprof.networks.table import TABLE
 
@@ -29,7 +29,7 @@ REAL = ":pretrained"
 
 
 def resize_graph(model: Any, size: int, recorded: int) -> Any:
-    """A copy of a shipped graph for another input side: the input's shape and the constants that depend on it."""
+    """A copy of a shipped graph for another input side: shapes of input and maps, and constants that depend on them."""
     import numpy as np
     import onnx
     from onnx import numpy_helper
@@ -38,6 +38,11 @@ def resize_graph(model: Any, size: int, recorded: int) -> Any:
     copy.CopyFrom(model)
     for dim in copy.graph.input[0].type.tensor_type.shape.dim[2:]:
         dim.dim_value = size
+    for value in copy.graph.output:  # maps
+        dims = value.type.tensor_type.shape.dim
+        if len(dims) == 4 and size != recorded:
+            for dim in dims[2:]:
+                dim.dim_value = side_for(dim.dim_value, size, recorded)
     reshapes = {node.input[1] for node in copy.graph.node if node.op_type == "Reshape"}
     for initializer in copy.graph.initializer:
         if initializer.name in reshapes and size != recorded:
@@ -124,8 +129,7 @@ class Network:
 
     def weights(self, seed: int) -> dict[str, NDArray[np.float32]]:
         """Tensor -> its seeded values, the same for every size."""
-        fixed = TABLE[self.name].sizes
-        return fill.weights(self.model(fixed[0] if fixed else fill.SIZE), self.gains(), seed)
+        return fill.weights(self.model(TABLE[self.name].calibration_size or fill.SIZE), self.gains(), seed)
 
     def macs(self, size: int | None, batch: int) -> int | None:
         """Multiply-accumulates of one batch; None where the graph doesn't tell."""

@@ -19,7 +19,7 @@ LLAMA_LAYERS, LLAMA_CACHE = 4, (2, TOKENS, 32)  # heads of keys and values, posi
 
 @dataclass(frozen=True, slots=True)
 class NetworkInfo:
-    """A built-in network. `macs` and `params` at `size`, batch 1; `sizes` empty: any side from 32 pixels.
+    """A built-in network. `macs` and `params` at `size`, batch 1; `sizes` empty: any side from `smallest` pixels.
 
     `size` 0: it takes no images but `inputs`, whose shapes are those of batch 1.
     """
@@ -33,7 +33,9 @@ class NetworkInfo:
     sizes: tuple[int, ...] = ()
     recipe: int = RECIPE
     task: str = "classification"
+    smallest: int = SMALLEST  # the smallest side
     multiple: int = 1  # a side must be a multiple of this
+    settled: int = 0  # side of the images that its normalisation is calibrated on, where fill's are too small
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[str, ...] = ()  # their names, where there are several
     batch: int | None = None  # the only one that it takes
@@ -65,14 +67,19 @@ class NetworkInfo:
         if self.sizes and side not in self.sizes:
             why = "its classifier is fixed" if self.task == "classification" else "its positions are fixed"
             raise UsageError(f"{self.name} takes {self.sizes[0]} pixels only, not {side}", why)
-        if side < SMALLEST:
-            raise UsageError(f"{self.name} needs at least {SMALLEST} pixels, not {side}")
+        if side < self.smallest:
+            raise UsageError(f"{self.name} needs at least {self.smallest} pixels, not {side}")
         if side % self.multiple:
-            near = max(SMALLEST, side - side % self.multiple)
+            near = max(self.smallest, side - side % self.multiple)
             raise UsageError(
                 f"{self.name} takes multiples of {self.multiple} pixels, not {side}", f"as in --size {near}"
             )
         return side
+
+    @property
+    def calibration_size(self) -> int | None:
+        """Side of the images that normalisation and gains are calibrated on; None: fill's own."""
+        return self.settled or next(iter(self.sizes), None)
 
     @property
     def input_title(self) -> str:
@@ -122,12 +129,14 @@ TABLE = {
         NetworkInfo("vit_tiny", "ViT-Ti/16", 224, 1_253_683_200, 5_717_224, "Touvron et al. 2021", (224,)),
         NetworkInfo(
             "ssdlite",
-            "SSDLite, MobileNet x0.5",
+            "SSDLite, MobileNetV2 x0.5",
             320,
-            334_323_200,
-            1_132_386,
+            188_193_600,
+            650_946,
             "Sandler et al. 2018",
             task="detection",
+            smallest=96,  # OpenCV 4 is wrong in depthwise convolutions of maps of one pixel
+            settled=224,  # on maps of two pixels most of a filter lies on padding
             outputs=_MAPS,
         ),
         NetworkInfo(
