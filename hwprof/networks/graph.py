@@ -51,6 +51,7 @@ class GraphScope:
         self.kinds: dict[str, int] = dict(outer.kinds) if outer else {}
         self.constants: dict[str, StoredTensor] = dict(outer.constants) if outer else {}
         self.makers: dict[str, Any] = dict(outer.makers) if outer else {}
+        self.users: dict[str, list[Any]] = {}
         self.fixed: set[str] = set(outer.fixed) if outer else set()
         for value in (*graph.value_info, *graph.output, *graph.input):
             self.shapes[value.name], self.kinds[value.name] = shape_of(value.type), value.type.tensor_type.elem_type
@@ -61,6 +62,8 @@ class GraphScope:
             self.makers |= {name: node for name in node.output if name}
             if node.op_type == "Constant":
                 self._add(node.output[0], constant_of(node))
+            for name in dict.fromkeys(filter(None, node.input)):
+                self.users.setdefault(name, []).append(node)
         self.fixed |= self.constants.keys()
         for node in self.nodes:
             is_plain = node.op_type not in RANDOM and not any(a.HasField("g") for a in node.attribute)
@@ -260,8 +263,13 @@ def side_after(size: int, halvings: int) -> int:
 
 def reshape_for(dims: Sequence[int], size: int, default: int) -> list[int]:
     """Shape constant of a Reshape recorded at side `default`, for side `size`: the last two entries are the map's."""
-    for halvings in range(1, 7):
-        if side_after(default, halvings) == dims[-1]:
-            side = side_after(size, halvings)
-            return [*dims[:-2], side, side]
-    raise ValueError(f"no stride turns {default} into {dims[-1]}")
+    side = side_for(dims[-1], size, default)
+    return [*dims[:-2], side, side]
+
+
+def side_for(side: int, size: int, default: int) -> int:
+    """Side, for an image of side `size`, of a map that has `side` for one of side `default`."""
+    for halvings in range(7):
+        if side_after(default, halvings) == side:
+            return side_after(size, halvings)
+    raise ValueError(f"no stride turns {default} into {side}")

@@ -6,8 +6,7 @@ What is not understood makes a total None, never 0 or a part of it, and the reas
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +16,10 @@ from hwprof.networks.graph import GraphScope, Shape, StoredTensor, infer_shapes
 
 Shapes = Mapping[str, Sequence[int]]
 # These move values only.
-MOVES = ("Cast", "Concat", "Expand", "Flatten", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Tile", "Transpose")
-MOVES += ("Unsqueeze",)
+MOVES = (
+    *("Cast", "Concat", "Expand", "Flatten", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Tile", "Transpose"),
+    "Unsqueeze",
+)
 INDICES = ("INT64", "INT32", "UINT64", "UINT32", "BOOL", "STRING")  # types of indices, masks and text
 
 
@@ -159,15 +160,15 @@ def scan_length(node: Any, scope: GraphScope) -> int:
     shape = scope.shapes.get(node.input[first])
     if shape is None:
         raise UnknownCost(f"the length of '{node.input[first]}' is not known")
-    return shape[(attribute(node, "scan_input_axes") or [0])[0]]
+    return int(shape[(attribute(node, "scan_input_axes") or [0])[0]])
 
 
 def weights_of(node: Any, scope: GraphScope) -> frozenset[LearnedTensor]:
     """What a node learned: constants at the places that its operator learns, and the scales of quantised ones.
 
-    Constants that are added to, or multiplied along one axis, count as biases and scales of a normalisation, unless
-    they are single numbers; tables that rows are gathered from count as embeddings, unless the rows are angles of
-    rotary positions. A graph does not say which constants of those were learned.
+    Constants that are added, or multiplied along one axis, count as biases, positions and scales of a normalisation,
+    unless they are single numbers, masks or angles of rotary positions. Tables that rows are gathered from count as
+    embeddings, unless the rows are such angles. A graph does not say which constants of those were learned.
     """
     cost = COSTS.get(key_of(node))
     found: set[LearnedTensor] = set()
@@ -220,22 +221,46 @@ def is_weight(node: Any, place: int, scope: GraphScope, learned: Sequence[Stored
     shape = scope.shapes.get(named(node, place))
     if shape is None or is_index(scope.kinds.get(named(node, place), 0)) or any(one.is_filled for one in learned):
         return False
+    long = sum(side > 1 for side in shape)
     if node.op_type == "Gather":
-        return len(shape) > 1 and not gives_angles(node, scope)
-    return math.prod(shape) > 1 and (node.op_type == "Add" or sum(side > 1 for side in shape) == 1)
+        return len(shape) > 1 and not leads_to(node, scope, MOVES, is_use_of_angles)
+    if node.op_type == "Add":
+        return long == 1 or (long > 1 and not leads_to(node, scope, (*MOVES, "Add"), is_softmax))
+    return long == 1 and not leads_to(node, scope, (), is_rotation)
 
 
-def gives_angles(node: Any, scope: GraphScope) -> bool:
-    """All that is done with a node's output is to multiply activations, or to take its sine."""
-    names, products = [node.output[0]], 0
+def leads_to(
+    node: Any, scope: GraphScope, through: Sequence[str], is_end: Callable[[Any, str, GraphScope], bool]
+) -> bool:
+    """Everything that is done with a node's output, `through` such operators, is of one kind."""
+    names, ends = [node.output[0]], 0
     while names:
         name = names.pop()
-        for user in (one for one in scope.nodes if name in one.input):
-            if user.op_type in MOVES:
+        for user in scope.users.get(name, ()):
+            if is_end(user, name, scope):
+                ends += 1
+            elif user.op_type in through:
                 names.append(user.output[0])
             else:
-                is_product = user.op_type == "Mul" and not any(other in scope.constants for other in user.input)
-                if not is_product and user.op_type not in ("Sin", "Cos"):
-                    return False
-                products += 1
-    return products > 0
+                return False
+    return ends > 0
+
+
+def is_softmax(user: Any, _: str, __: GraphScope) -> bool:
+    """What a mask is added for."""
+    return bool(user.op_type == "Softmax")
+
+
+def is_use_of_angles(user: Any, name: str, scope: GraphScope) -> bool:
+    """Rows of rotary angles multiply activations, or their sine is taken first."""
+    others = [other for other in user.input if other != name]
+    is_product = user.op_type == "Mul" and any(other not in scope.fixed for other in others)
+    return is_product or user.op_type in ("Sin", "Cos")
+
+
+def is_rotation(user: Any, _: str, scope: GraphScope) -> bool:
+    """The sum of two products with constants: the cosines and sines of rotary positions."""
+    makers = [scope.makers.get(name) for name in user.input]
+    products = [one for one in makers if one is not None and one.op_type == "Mul"]
+    constant = [one for one in products if any(name in scope.fixed for name in one.input)]
+    return bool(user.op_type == "Add" and len(constant) == 2)

@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from hwprof.networks import network as networks_network
+from hwprof.networks import table
 from hwprof.networks.size import SizeOfNetwork, layers, size_of
 from tests.onnx_models import make_model
 
@@ -517,6 +517,25 @@ def test_positions_of_rotary_angles_are_no_embedding() -> None:
     assert size.params == 800
 
 
+def test_masks_and_angles_are_no_parameters_but_biases_and_positions_are() -> None:
+    nodes = [
+        node("Add", ["x", "positions"], "p"),
+        node("Mul", ["p", "cos"], "c"),
+        node("Mul", ["p", "sin"], "s"),
+        node("Add", ["c", "s"], "t"),
+        node("MatMul", ["t", "w"], "m"),
+        node("Add", ["m", "mask"], "k"),
+        node("Softmax", ["k"], "a"),
+        node("MatMul", ["a", "w"], "o"),
+        node("Add", ["o", "b"], "l"),
+        node("Mul", ["l", "scale"], "q"),
+        node("Softmax", ["q"]),
+    ]
+    angles, vectors = {"cos": (1, 1, 4), "sin": (1, 1, 4)}, {"b": (4,), "scale": (4,)}
+    weights = {"positions": (1, 4, 4), "w": (4, 4), "mask": (4, 4), **angles, **vectors}
+    assert size_of(build(nodes, {"x": [2, 4, 4]}, weights)).params == 16 + 16 + 4 + 4
+
+
 def test_weights_may_be_listed_among_the_inputs() -> None:
     model = make_model(
         [node("Conv", ["x", "w"])], {"x": ["n", 3, 8, 8]}, {"y": ["n", 4, 6, 6]}, {"w": np.zeros((4, 3, 3, 3))}
@@ -575,5 +594,5 @@ def test_layers_keep_the_order_and_the_names_of_the_graph() -> None:
 
 @pytest.mark.parametrize(("file", "name"), [("resnet50", "resnet50"), ("squeezenet", "squeezenet1_1")])
 def test_the_same_network_of_another_exporter_has_the_same_size(file: str, name: str) -> None:
-    size, known = size_of(onnx.load(str(LIGHT / f"light_{file}.onnx"))), networks_network.info(name)
+    size, known = size_of(onnx.load(str(LIGHT / f"light_{file}.onnx"))), table.info(name)
     assert (size.macs, size.params) == (known.macs, known.params)
