@@ -1,8 +1,8 @@
 """Small networks with inputs of every kind, each a file as an adapter gets it, with arrays to feed and right outputs.
 
-KINDS: name -> the network. Of a kind: `write` its .onnx (the batch open, all else fixed), `spec_of` its inputs in a
-case, `feeds` one array for each input in the network's order, `expected` the outputs by ONNX Runtime, `agreement` of
-a framework's outputs with these. tests/adapter_runs.py runs them in a framework's own interpreter.
+KINDS: name -> the network; DYNAMIC has more. Of a kind: `write` its .onnx (the batch open, all else fixed), `spec_of`
+its inputs in a case, `feeds` one array for each input in the network's order, `expected` the outputs by ONNX Runtime,
+`agreement` of a framework's outputs with these. tests/adapter_runs.py runs them in a framework's own interpreter.
 """
 
 from __future__ import annotations
@@ -203,6 +203,34 @@ def text() -> Any:
     return model(nodes, [value("label", shape, STRING), value("x", shape)], outputs, {})
 
 
+def branch() -> Any:
+    """What is done with an image depends on a number."""
+    image = value("out", IMAGE)
+    ways = [
+        helper.make_graph([helper.make_node(op, ["x"], [name], name=name)], name, [], [value(name, IMAGE)])
+        for op, name in (("Relu", "positive"), ("Neg", "negative"))
+    ]
+    nodes = [
+        node("Greater", ["level", "zero"], "high"),
+        helper.make_node("If", ["high"], ["chosen"], name="chosen", then_branch=ways[0], else_branch=ways[1]),
+        node("Mul", ["chosen", "two"], "out"),
+    ]
+    learned = {"zero": np.float32(0), "two": np.float32(2)}
+    return model(nodes, [value("x", IMAGE), value("level", ())], [image], learned)
+
+
+def found_words() -> Any:
+    """Where a sequence is not zero, whose number depends on it; and a second input and output."""
+    nodes = [
+        node("Mul", ["x", "keep"], "kept"),
+        node("NonZero", ["kept"], "places"),
+        node("Relu", ["kept"], "y"),
+    ]
+    shape = (BATCH, LENGTH)
+    outputs = [value("places", (2, "found"), INT64), value("y", shape)]
+    return model(nodes, [value("x", shape), value("keep", shape)], outputs, {})
+
+
 def typed(dtype: str) -> Any:
     """A float input and one of another type, added."""
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
@@ -234,16 +262,21 @@ KINDS: Mapping[str, Callable[[], Any]] = {
 }
 
 
+# Of these, what is done or a shape depends on the data: a framework takes them by another of its interfaces, or not.
+DYNAMIC: Mapping[str, Callable[[], Any]] = {make.__name__: make for make in (branch, found_words)}
+ALL = {**KINDS, **DYNAMIC}
+
+
 def write(kind: str, folder: Path) -> Path:
     """KIND.onnx in `folder`."""
     path = folder / f"{kind}.onnx"
-    onnx.save(KINDS[kind](), str(path))
+    onnx.save(ALL[kind](), str(path))
     return path
 
 
 def spec_of(kind: str, batch: int = 1) -> InputSpec:
     """Inputs and outputs of a kind in a case of `batch` frames."""
-    graph = KINDS[kind]().graph
+    graph = ALL[kind]().graph
     first, *others = (tensor_spec(entry, batch) for entry in graph.input)
     outputs = tuple(output.name for output in graph.output)
     named = outputs if len(outputs) > 1 else ()
