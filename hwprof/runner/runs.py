@@ -41,6 +41,9 @@ class RunFactory:
         facts: dict[str, Any] = {"session": self.session}
         if planned.environment:
             facts["environment"] = planned.environment
+        if planned.case.shape:
+            inputs = planned.spec.inputs
+            facts["inputs"] = [{"name": i.name, "shape": list(i.shape), "dtype": i.dtype} for i in inputs]
         if planned.tuning is not None:
             facts["tuned"] = planned.tuning
         return Run(
@@ -72,6 +75,7 @@ class RunFactory:
             artifact=str(paths.artifact),
             reference=str(paths.reference or ""),
             no_reference=paths.no_reference,
+            frames=str(paths.frames or ""),
             tolerance=tolerance(planned.case.precision),
             compared=compared_images(planned.case),
             plan=dataclasses.replace(self.experiment.plan, **settings),

@@ -43,8 +43,8 @@ from hwprof.store.validation import Suspects, latest
 MIB = float(1 << 20)
 RUNS_PER_STEP = 1000  # whose percentiles are computed in one call
 RUN_COLUMNS = (
-    *("run", "experiment", "kind", "framework", "network", "recipe", "size", "batch", "threads", "cpus", "precision"),
-    *("machine", "machine_id", "round", "attempt", "status", "failure", "started_utc"),
+    *("run", "experiment", "kind", "framework", "network", "recipe", "size", "shape", "batch", "threads", "cpus"),
+    *("precision", "machine", "machine_id", "round", "attempt", "status", "failure", "started_utc"),
     *("fps", "throughput", *SHARES, "set", *PAIRED),
     *("counted_throughput", "latency_ms", "p90_ms", "p99_ms", "outliers", "iterations"),
     *("load_ms", "peak_rss_mib", "max_rel", "top1", "faithful", "agreement", "macs", "params", "emulated"),
@@ -193,7 +193,7 @@ def _identity(
         "kind",
         "status",
         "started_utc",
-        *(f"case_{n}" for n in ("framework", "network", "recipe", "precision")),
+        *(f"case_{n}" for n in ("framework", "network", "recipe", "shape", "precision")),
     ):
         out[name.removeprefix("case_")] = texts(getattr(r, name) for r in runs)
     for name in ("case_size", "case_batch", "case_threads", "round", "attempt"):
