@@ -27,7 +27,13 @@ WORDS, LENGTH, WIDTH = 32, 12, 8  # rows of a table, of a sequence, and values o
 LABELS = ("cat", "dog", "a word with ü")
 TYPES = ("float16", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
 # Input -> what its values have to be, as in `TensorSpec.use`.
-USES = {"input_ids": f"ids:{WORDS}", "token_type_ids": "ids:2", "attention_mask": "ids:2", "ids": f"ids:{WORDS}"}
+USES = {
+    "input_ids": f"ids:{WORDS}",
+    "token_type_ids": "ids:2",
+    "attention_mask": "ids:2",
+    "ids": f"ids:{WORDS}",
+    "keep": "ids:2",
+}
 Shape = Sequence[int | str]
 
 
@@ -95,7 +101,17 @@ def attention(source: str, mask: str) -> list[Any]:
 
 def decoder() -> Any:
     """One token with a past of eight; names with dots."""
-    heads, past = (BATCH, 2, 1, 4), 8
+    return decode(past=8)
+
+
+def first_token() -> Any:
+    """The same without a past: an input and a part of a concatenation that are empty."""
+    return decode(past=0)
+
+
+def decode(past: int) -> Any:
+    """One token after so many."""
+    heads = (BATCH, 2, 1, 4)
     nodes = [
         node("Gather", ["words", "ids"], "x"),
         node("MatMul", ["x", "query"], "q"),
@@ -231,6 +247,12 @@ def found_words() -> Any:
     return model(nodes, [value("x", shape), value("keep", shape)], outputs, {})
 
 
+def unread() -> Any:
+    """An input that no node reads, in front of one that is."""
+    shape = (BATCH, 4)
+    return model([node("Relu", ["x"], "y")], [value("extra", shape, INT64), value("x", shape)], [value("y", shape)], {})
+
+
 def typed(dtype: str) -> Any:
     """A float input and one of another type, added."""
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
@@ -264,7 +286,9 @@ KINDS: Mapping[str, Callable[[], Any]] = {
 
 # Of these, what is done or a shape depends on the data: a framework takes them by another of its interfaces, or not.
 DYNAMIC: Mapping[str, Callable[[], Any]] = {make.__name__: make for make in (branch, found_words)}
-ALL = {**KINDS, **DYNAMIC}
+# Inputs without any value, and without any use.
+EMPTY: Mapping[str, Callable[[], Any]] = {"first_token": first_token, "unread": unread}
+ALL = {**KINDS, **DYNAMIC, **EMPTY}
 
 
 def write(kind: str, folder: Path) -> Path:
