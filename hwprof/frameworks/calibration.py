@@ -86,7 +86,7 @@ def digest(folder: str, count: int) -> str:
 def write(calibration: Calibration, spec: InputSpec, seed: int, path: Path) -> None:
     """The images as one .npy of shape (count, ...) without the batch of `spec`.
 
-    Raises UnsupportedModel, UsageError, NotInstalled.
+    Raises UnsupportedModel for other inputs than one of float32, UsageError, NotInstalled.
     """
     import numpy as np
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +14,11 @@ from hwprof.frameworks.builtin import import_of, reason_of
 from hwprof.frameworks.fidelity import SIMULATED
 from hwprof.frameworks.named_outputs import NEVER_REPEATS, ReferenceOutputs
 from hwprof.frameworks.onnxruntime.adapter import load_error, quantise
+from hwprof.frameworks.roundings import with_other_roundings
 from hwprof.networks.batch_axes import batch_axes
 from hwprof.networks.frames import in_batches, join, save_frames, split, written_batch
 from hwprof.networks.inputs import shape_title
+from hwprof.networks.stored_precision import batch_wide_outputs, output_steps
 
 if TYPE_CHECKING:
     from hwprof.frameworks.protocol import PrepareJob, Value
@@ -29,6 +33,37 @@ def write_simulated(job: PrepareJob, frames: Sequence[Frame]) -> None:
     graph = quantise(job)
     write_reference(graph, job.input, frames, job.directory / SIMULATED)
     graph.unlink()
+
+
+def write_roundings(source: Path, spec: InputSpec, frames: Sequence[Frame], folder: Path) -> None:
+    """Outputs of a file with rounded activations where they are rounded otherwise: how far they may be apart.
+
+    Raises UnsupportedModel where ONNX Runtime can't compute the disturbed graph.
+    """
+    import onnx
+
+    graph = folder / "roundings.onnx"
+    model = onnx.load(str(source), load_external_data=False)
+    beside = {entry.value for t in model.graph.initializer for entry in t.external_data if entry.key == "location"}
+    for name in beside:  # ONNX Runtime takes no data from outside the graph's own folder, nor by a symbolic link
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        link_or_copy((source.parent / name).resolve(), folder / name)
+    onnx.save(with_other_roundings(model), str(graph))
+    try:
+        write_reference(graph, spec, frames, folder / SIMULATED)
+    except UnsupportedModel as error:
+        raise UnsupportedModel(f"other roundings of the network can't be computed: {error.message}") from error
+    finally:
+        for name in (graph.name, *beside):
+            (folder / name).unlink()
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """The file under another name: a hard link, or a copy where it is on another file system."""
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def open_session(source: Path) -> Any:
@@ -73,10 +108,13 @@ def write_reference(source: Path, spec: InputSpec, frames: Sequence[Frame], path
     except Exception as error:  # its exception classes differ between versions
         said = f"ONNX Runtime can't run the network on these inputs: {load_error(error)}"
         raise UnsupportedModel(said, "give data of your own: --inputs FILE.npz") from error
-    axes = batch_axes(onnx.load(str(source), load_external_data=False), spec.inputs)
+    model = onnx.load(str(source), load_external_data=False)
+    axes = batch_axes(model, spec.inputs)
     if is_open(session, spec) and any(name not in axes for name in names):
         axes = {**axes_by_batch(names, spec, frames, results, run), **axes}
-    outputs_file.save(path, kept_outputs(names, results, axes, batch, len(frames), again))
+    found = kept_outputs(names, results, axes, batch, len(frames), again)
+    wide = batch_wide_outputs(model) if batch == 1 else ()  # of a fixed batch, the case's is of the same frames
+    outputs_file.save(path, dataclasses.replace(found, batch_wide=wide, steps=output_steps(model)))
 
 
 def is_open(session: Any, spec: InputSpec) -> bool:

@@ -15,6 +15,7 @@ from hwprof.errors import BadModel
 from hwprof.networks import external, uses
 from hwprof.networks.inputs import TEXT, OpenInput, image_axes
 from hwprof.networks.network import Network
+from hwprof.networks.stored_precision import stored_precision
 from hwprof.printable import encodable
 
 # Files larger than this are hashed once, and known again by their place, size, time and inode.
@@ -39,6 +40,7 @@ def users_network(path: Path) -> Network:
         path=path.absolute(),
         inputs=tuple(inputs),
         outputs=outputs if len(outputs) > 1 else (),
+        stored=stored_precision(model),
         states=uses.paired_states(shapes, {i.name: i.dims for i in inputs}) if len(inputs) > 1 else (),
     )
 

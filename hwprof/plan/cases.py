@@ -16,7 +16,7 @@ from hwprof.errors import UsageError
 from hwprof.frameworks.calibration import Calibration
 from hwprof.frameworks.precision import QUANTISED
 from hwprof.machine.cpus import check_cpus, default_cpus, parse_cpus
-from hwprof.networks import find
+from hwprof.networks import find, stored_precision
 from hwprof.networks.inputs import UNSAID, InputChoice, InputSpec
 from hwprof.plan import runners, samples
 from hwprof.plan.experiment import Choice, Experiment
@@ -44,11 +44,17 @@ class PlannedCase:
     source_key: str  # identifies the network's content
     macs: int | None  # per frame
     params: int | None
+    macs_unknown: str = ""  # why MACs are not known
     python: str = sys.executable  # runs the framework
     converter: str = sys.executable  # makes its artifact
     runner: DeclaredRunner | None = None  # the one that measures it; None: a worker does
     tuning: Mapping[str, Any] | None = None  # the tuning that its launch parameters come from
     environment: str = ""  # that it is measured in besides others; "": the framework's own
+
+    @property
+    def asked(self) -> Case:
+        """The case as a framework sees it: a file with a precision of its own is to be computed as it is."""
+        return dataclasses.replace(self.case, precision=stored_precision.asked(self.case.precision))
 
     @property
     def kind(self) -> Kind:
@@ -57,7 +63,7 @@ class PlannedCase:
 
     def environ(self) -> dict[str, str]:
         """Variables of the worker: what the framework needs, then what the case asks for."""
-        return {**self.adapter.environ(self.case), **environ_of(self.case)}
+        return {**self.adapter.environ(self.asked), **environ_of(self.case)}
 
     @property
     def call(self) -> str:
@@ -92,7 +98,7 @@ def _plan_case(choice: Choice, seed: int, cpus: Sequence[int], calibration: Cali
         name, precisions = runner.name, tuple(runner.precision)
         if runner.batch and choice.batch not in runner.batch:
             raise UsageError(f"{name} does no batch of {choice.batch}", f"it does {', '.join(map(str, runner.batch))}")
-    if choice.precision not in precisions:
+    if stored_precision.asked(choice.precision) not in precisions:
         raise UsageError(f"{name} computes no '{choice.precision}' here", f"it knows {', '.join(precisions)}")
     if choice.precision in QUANTISED and calibration.label:  # other images, other weights: another case
         options = tuple(sorted((*options, ("calibration", calibration.label))))
@@ -101,7 +107,7 @@ def _plan_case(choice: Choice, seed: int, cpus: Sequence[int], calibration: Cali
     size, shape = network.place(choice.size or None, spec)
     if choice.inputs.samples:  # other data, perhaps another cost: another case
         options = tuple(sorted((*options, ("inputs", samples.label(choice.inputs.samples)))))
-    macs, params = _counts(choice.network, choice.size, choice.inputs)
+    macs, params, unknown = _counts(choice.network, choice.size, choice.inputs)
     python = interpreters.registered_python(adapter.name) or sys.executable
     case = Case(
         framework=choice.framework,
@@ -111,7 +117,7 @@ def _plan_case(choice: Choice, seed: int, cpus: Sequence[int], calibration: Cali
         batch=spec.batch,
         threads=choice.threads,
         cpus=tuple(cpus),
-        precision=choice.precision,
+        precision=stored_precision.case_precision(network.name, network.stored, choice.precision),
         options=options,
         shape=shape,
     )
@@ -124,6 +130,7 @@ def _plan_case(choice: Choice, seed: int, cpus: Sequence[int], calibration: Cali
         source_key=network.identity(seed, size or None),
         macs=macs,
         params=params,
+        macs_unknown=unknown,
         python=python,
         converter=converter_of(adapter, python),
         runner=runner,
@@ -157,11 +164,13 @@ def _network(name: str, inputs: InputChoice) -> Network:
 
 
 @lru_cache(maxsize=256)
-def _counts(name: str, size: int, inputs: InputChoice) -> tuple[int | None, int | None]:
-    """MACs per frame at this size, and parameters."""
+def _counts(name: str, size: int, inputs: InputChoice) -> tuple[int | None, int | None, str]:
+    """MACs per frame at this size, parameters, and why one of them is not known."""
     network = _network(name, inputs)
-    macs = network.macs(size or None, network.fixed_batch or 1)
-    return None if macs is None else macs // (network.fixed_batch or 1), network.params(size or None)
+    batch = network.fixed_batch or 1
+    macs, params = network.macs(size or None, batch), network.params(size or None)
+    unknown = "" if macs is not None else network.measure(size or None, batch).unknown
+    return None if macs is None else macs // batch, params, unknown
 
 
 def check_options(adapter: Adapter, options: Sequence[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:

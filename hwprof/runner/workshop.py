@@ -20,6 +20,7 @@ from hwprof.environments import interpreters
 from hwprof.frameworks import fidelity, outputs_file
 from hwprof.frameworks.calibration import Calibration
 from hwprof.frameworks.precision import QUANTISED, int8_key
+from hwprof.networks import stored_precision
 from hwprof.plan.cases import PlannedCase, plan, versions
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.printable import encodable
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 # Raised whenever the meaning of a cached file changes.
 CACHE_FORMAT = 1
 FRAMES = "frames.npz"
+# Raised whenever files with rounded activations are disturbed otherwise (`frameworks.roundings`).
+ROUNDINGS = 1
 # For one conversion, where an experiment doesn't give its runs more.
 TIMEOUT_S = 600.0
 
@@ -102,7 +105,13 @@ def outputs_key(planned: PlannedCase) -> dict[str, Any]:
 
 def compared_images(case: Case) -> int:
     """How many images a case's outputs are compared on."""
-    return QUANTISED_IMAGES if case.precision in QUANTISED else REFERENCE_IMAGES
+    is_quantised = case.precision in QUANTISED or stored_precision.is_quantised(case.precision)
+    return QUANTISED_IMAGES if is_quantised else REFERENCE_IMAGES
+
+
+def stored_of(case: Case) -> str:
+    """The precision of the case's file, where the case is of the file as it is and that is not FP32; else ""."""
+    return case.precision if stored_precision.is_stored(case.precision) else ""
 
 
 def frames_key(frames: Path | None) -> dict[str, str]:
@@ -197,6 +206,8 @@ class Workshop:
         }
         if planned.case.precision in QUANTISED:
             key |= {"calibration": self.calibration.identity(self.seed), "simulated": int8_key()}
+        if stored := stored_of(planned.case):
+            key |= {"stored": stored, "roundings": ROUNDINGS}
         name = f"{planned.case.network}-{planned.case.size}"
         fields = {"source": str(source), "frames": str(frames or ""), **self._calibration_field(planned)}
         folder = self.entry("references", name, key, planned, Task.REFERENCE, outputs_file.NAME, **fields)
@@ -231,7 +242,7 @@ class Workshop:
             "what": "artifact",
             "network": planned.source_key,
             "adapter": planned.adapter_path,
-            "case": adapter.cache_key(planned.case),
+            "case": adapter.cache_key(planned.asked),
             **inputs_key(planned, batch=True),
             "versions": interpreters.software(
                 planned.converter,
@@ -294,7 +305,7 @@ class Workshop:
             return place
         if digest in self.failures:
             raise PreparationFailed(self.failures[digest])
-        case = dataclasses.replace(planned.case, cpus=())
+        case = dataclasses.replace(planned.asked, cpus=())
         with new_entry(place) as half:
             job = Job(
                 task,
@@ -304,7 +315,8 @@ class Workshop:
                 planned.spec,
                 adapter=planned.adapter_path,
                 output=str(half / file),
-                compared=fields.pop("count", compared_images(case)),
+                compared=fields.pop("count", compared_images(planned.case)),
+                stored=stored_of(planned.case),
                 calibration=self.calibration,
                 choice=planned.network.choice,
                 **fields,

@@ -151,6 +151,17 @@ def outputs_of(model: Any, out: Any) -> Sequence[Any]:
     return [model.numpy(out)]
 
 
+def facts_of(job: Job, model: Any) -> dict[str, Any]:
+    """What the model reports; of a file with a precision of its own, `computed`, where the framework tells it."""
+    found = dict(model.facts())
+    if job.stored:
+        found |= {"precision": job.stored, "stored_precision": job.stored}
+        computed = getattr(model, "computed", None)
+        if computed is not None and (told := dict(computed())):
+            found["computed"] = told
+    return found
+
+
 def compare(job: Job, model: Model, ring: Sequence[Any]) -> Fidelity | None:
     """Outputs of the reference images against the reference's; None where no reference was asked for."""
     if job.no_reference:
@@ -158,6 +169,7 @@ def compare(job: Job, model: Model, ring: Sequence[Any]) -> Fidelity | None:
     if not job.reference:
         return None
     from hwprof.frameworks import fidelity, named_outputs, outputs_file
+    from hwprof.networks import stored_precision
 
     batch = job.spec.batch
     needed = -(-job.compared // batch)
@@ -169,5 +181,6 @@ def compare(job: Job, model: Model, ring: Sequence[Any]) -> Fidelity | None:
     portions = (outputs_of(model, out) for out in map(model.infer, bound))
     outputs = named_outputs.split_by_image(reference, portions, batch, job.compared)
     simulated = outputs_file.load_simulated(Path(job.reference))
-    found = named_outputs.compare(outputs, reference, job.tolerance, simulated, batch)
+    by_roundings = stored_precision.has_rounded_activations(job.stored)
+    found = named_outputs.compare(outputs, reference, job.tolerance, simulated, batch, by_roundings)
     return dataclasses.replace(found, is_reference=fidelity.is_reference(job.case))

@@ -99,6 +99,7 @@ class Job:
     reference: str = ""  # file of the reference's outputs; empty: no comparison
     no_reference: str = ""  # why there is none; empty: none was asked for, or there is one
     tolerance: float = 0.0
+    stored: str = ""  # the precision of the file, where it is not FP32; the case has what the framework is asked for
     compared: int = REFERENCE_IMAGES  # images whose outputs the reference holds
     calibration: Calibration | None = None  # of a quantised case
     calibration_images: str = ""  # .npy of them, for the conversion

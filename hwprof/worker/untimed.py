@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.records import to_json
-from hwprof.worker.common import Stage, adapter_of, compare, frames, load_model, outputs_of
+from hwprof.worker.common import Stage, adapter_of, compare, facts_of, frames, load_model, outputs_of
 from hwprof.worker.protocol import REFERENCE_IMAGES, Job, Link
 
 if TYPE_CHECKING:
@@ -66,12 +66,16 @@ def prepare(job: Job, link: Link, stage: Stage) -> None:
 def write_reference(job: Job, link: Link, stage: Stage) -> None:
     """Task REFERENCE: outputs of ONNX Runtime FP32 without graph optimisation, on the first frames of the ring.
 
-    For a quantised case also those of a quantised graph, whose quantisation is then simulated in floating point.
+    For a quantised case also those of a quantised graph, whose quantisation is then simulated in floating point; of a
+    file with rounded activations those of the same graph with other roundings.
     """
     stage("reference")
     from hwprof.frameworks import reference
+    from hwprof.networks import stored_precision
 
     reference.write_reference(Path(job.source), job.spec, frames(job, job.compared), Path(job.output))
+    if stored_precision.has_rounded_activations(job.stored):
+        reference.write_roundings(Path(job.source), job.spec, frames(job, job.compared), Path(job.output).parent)
     if job.calibration_images:
         from hwprof.frameworks.protocol import PrepareJob
 
@@ -95,7 +99,7 @@ def check(job: Job, link: Link, stage: Stage) -> None:
     with load_model(job, stage, count=REFERENCE_IMAGES) as (model, ring, facts):
         stage("infer")
         fidelity = compare(job, model, ring)
-        facts |= dict(model.facts())
+        facts |= facts_of(job, model)
     link.send({"say": "result", "facts": to_json(facts), "fidelity": to_json(fidelity)})
 
 
@@ -160,7 +164,7 @@ def predict(job: Job, link: Link, stage: Stage) -> None:
                 place, shape = folder / "outputs.npy", (count, answer.shape[1])
                 outputs = np.lib.format.open_memmap(place, mode="w+", dtype=np.float32, shape=shape)
             outputs[start : start + batch] = answer[: count - start]
-        facts |= dict(model.facts())
+        facts |= facts_of(job, model)
     assert outputs is not None  # there is at least one image: the launcher checks that
     outputs.flush()
     np.save(folder / "top.npy", top_classes(outputs))

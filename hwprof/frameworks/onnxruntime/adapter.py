@@ -87,6 +87,18 @@ class OnnxRuntimeModel:
             **(self._quantised() if self._case.precision in QUANTISED else {}),
         }
 
+    def computed(self) -> Mapping[str, int]:
+        """Precision -> convolutions and matrix products in it, by one profiled run of a second session on zeros."""
+        import numpy as np
+
+        from hwprof.frameworks.onnxruntime.computed import read_products
+
+        feeds = {
+            entry.name: np.zeros(one.shape, object if one.dtype == "str" else one.dtype)
+            for entry, one in zip(self._session.get_inputs(), self._spec.inputs, strict=True)
+        }
+        return read_products(self._module, self._artifact, options_of(self._module, self._case), feeds)
+
     def _quantised(self) -> Mapping[str, Any]:
         """What one profiled run of a second session computed, kernel by kernel."""
         kernels = count_kernels(self._module, self._artifact, self._case, self._spec)

@@ -14,6 +14,7 @@ from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside,
 from hwprof.frameworks.conversions import ONNX, Conversion
 from hwprof.frameworks.named_inputs import TYPES, as_int32, require_types
 from hwprof.frameworks.named_outputs import require_outputs
+from hwprof.frameworks.precision import tally
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import Switch
 from hwprof.networks.inputs import InputSpec
@@ -27,6 +28,11 @@ FACTS = {
     "cpu_baseline": r"Baseline:\s*(.+)",
     "cpu_dispatch": r"Dispatched code generation:\s*(.+)",
     "lapack": r"Lapack:\s*(.+)",
+}
+# Layers that multiply, by their types, and the precision they do it in.
+PRODUCTS = {
+    **dict.fromkeys(("Convolution", "Deconvolution", "InnerProduct", "MatMul", "LSTM", "GRU", "RNN"), "fp32"),
+    **dict.fromkeys(("ConvolutionInt8", "InnerProductInt8"), "int8"),
 }
 
 
@@ -62,6 +68,11 @@ class OpenCvModel:
     def outputs(self, out: Any) -> list[Array]:
         """Copies of all outputs: the net writes its next ones to the same place."""
         return [array.copy() for array in (out if self._outputs else [out])]
+
+    def computed(self) -> Mapping[str, int]:
+        """Precision -> convolutions and matrix products in it, by the types of the net's layers."""
+        layers = (self._net.getLayer(name).type for name in self._net.getLayerNames())
+        return tally(PRODUCTS[kind] for kind in layers if kind in PRODUCTS)
 
     def facts(self) -> Mapping[str, Any]:
         """Threads as OpenCV has them now, and how it was built."""

@@ -90,6 +90,11 @@ class OpenVinoModel:
             **self._computed(),
         }
 
+    def computed(self) -> Mapping[str, int]:
+        """Precision -> convolutions and matrix products of the executed model in it."""
+        found = ((kind, OUR_NAMES.get(precision, precision)) for kind, precision in kernels(self._compiled))
+        return tally(precision for kind, precision in found if kind in PRODUCTS)
+
     def _computed(self) -> Mapping[str, Any]:
         """Kernels of the executed model, by the precision that the plugin reports for each."""
         found = [(k, OUR_NAMES.get(p, p)) for k, p in kernels(self._compiled)]
