@@ -89,7 +89,8 @@ def size_beside(tensor: Any) -> int:
 
     if not external_data_helper.uses_external_data(tensor):
         return 0
-    return math.prod(tensor.dims) * int(helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
+    each: int = helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    return int(math.prod(tensor.dims)) * each
 
 
 def fix_shapes(graph: Any, spec: InputSpec) -> bool:
