@@ -261,29 +261,12 @@ def typed(dtype: str) -> Any:
     return model(nodes, [value("x", shape), value("t", shape, kind)], [value("y", shape)], {})
 
 
+IMAGES = (one_image, swapped, scalar, shared_row, bool_mask, bytes_nhwc)
+SEQUENCES = (encoder, plain_encoder, decoder, audio, one_axis, time_first, text)
 KINDS: Mapping[str, Callable[[], Any]] = {
-    **{
-        make.__name__: make
-        for make in (
-            one_image,
-            encoder,
-            plain_encoder,
-            decoder,
-            swapped,
-            scalar,
-            shared_row,
-            bool_mask,
-            bytes_nhwc,
-            audio,
-            one_axis,
-            time_first,
-            text,
-        )
-    },
+    **{make.__name__: make for make in (*IMAGES, *SEQUENCES)},
     **{f"typed_{dtype}": (lambda dtype=dtype: typed(dtype)) for dtype in TYPES},
 }
-
-
 # Of these, what is done or a shape depends on the data: a framework takes them by another of its interfaces, or not.
 DYNAMIC: Mapping[str, Callable[[], Any]] = {make.__name__: make for make in (branch, found_words)}
 # Inputs without any value, and without any use.
