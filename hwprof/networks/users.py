@@ -129,8 +129,8 @@ def dims_of(kind: Any) -> tuple[int | str, ...]:
 def find_batch_axis(inputs: Sequence[OpenInput], outputs: Sequence[tuple[int | str, ...]]) -> list[OpenInput]:
     """The inputs with the axis on which the frames of a batch lie; None where frames share the input, or are none.
 
-    The open dimension at the first axis of most inputs is the batch, wherever it stands, else one that is called so. Where the first axis is fixed:
-    1 at the first axis of any input of two dimensions and more; another number if images (four dimensions) have it, or
+    The open dimension at the first axis of most inputs is the batch, wherever it stands, else one that is called so.
+    Where the first axis is fixed: 1 at the first axis of any input of two dimensions and more; another number if images (four dimensions) have it, or
     if every output begins with it.
     """
     first = [one.dims[0] for one in inputs if one.dims and isinstance(one.dims[0], str)]
