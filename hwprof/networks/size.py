@@ -15,6 +15,7 @@ from hwprof.networks.costs import COSTS, UnknownCost, is_free, key_of, operator_
 from hwprof.networks.graph import GraphScope, Shape, StoredTensor, infer_shapes
 
 Shapes = Mapping[str, Sequence[int]]
+PACKED = ("MatMulNBits", "MatMulBnb4")  # their weights' size is in attributes K and N
 # These move values only.
 MOVES = (
     *("Cast", "Concat", "Expand", "Flatten", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Tile", "Transpose"),
@@ -176,7 +177,7 @@ def weights_of(node: Any, scope: GraphScope) -> frozenset[LearnedTensor]:
         learned, scales = origins(named(node, place), scope)
         if cost is not None and cost.weak and not is_weight(node, place, scope, learned):
             continue
-        packed = attribute(node, "K") * attribute(node, "N") if node.op_type == "MatMulNBits" and place == 1 else 0
+        packed = attribute(node, "K") * attribute(node, "N") if node.op_type in PACKED and place == 1 else 0
         found |= {LearnedTensor(tensor, packed or tensor.elements) for tensor in learned}
         found |= {LearnedTensor(tensor, 0) for tensor in scales}
     names = [named(node, place) for place in (cost.scales if cost else ())]

@@ -410,6 +410,24 @@ def test_multi_head_attention_has_several_layouts(
     assert size_of(build([node("MultiHeadAttention", names, domain=MS, num_heads=4)], inputs)).macs == macs
 
 
+def test_a_grouped_attention_with_a_past_is_unknown_and_its_parameters_are_not() -> None:
+    names = ["q", "k", "v", "pk", "pv", "n", "t", "cos", "sin"]
+    nodes = [
+        node("GroupQueryAttention", names, "a", domain=MS, num_heads=4, kv_num_heads=2, do_rotary=1),
+        node("MatMul", ["a", "w"]),
+    ]
+    inputs = {"q": [1, 5, 32], "k": [1, 5, 16], "v": [1, 5, 16], "pk": [1, 2, 0, 8], "pv": [1, 2, 0, 8]}
+    constants = {"n": np.full((1, 1), 4, np.int32), "t": np.array(5, np.int32), "cos": (9, 4), "sin": (9, 4)}
+    model = build(nodes, inputs, {**constants, "w": (32, 3)})
+    empty = {"pk": [1, 2, 0, 8], "pv": [1, 2, 0, 8]}
+    assert size_of(model, inputs=empty) == SizeOfNetwork(5 * 5 * 2 * 32 + 5 * 32 * 3, 96, 384)
+    size = size_of(model, inputs={"pk": [1, 2, 7, 8], "pv": [1, 2, 7, 8]})
+    assert (size.macs, size.params) == (None, 96)
+    assert "how much of its past is in use depends on the data" in size.unknown
+    packed = [node("GroupQueryAttention", ["q", "", "", "", "", "n", "t"], domain=MS, num_heads=4, kv_num_heads=2)]
+    assert size_of(build(packed, {"q": [1, 5, 64]}, constants)).macs == 5 * 5 * 2 * 32
+
+
 def branch(name: str, channels: int, weights: str, deep: bool = False) -> Any:
     """A convolution of the outer x; its own initializer has the same name in every branch."""
     nodes = [node("Conv", ["x", "w"], f"{name}_c"), node("Relu", [f"{name}_c"], f"{name}_y")]
