@@ -507,6 +507,13 @@ def test_an_operator_of_an_unknown_domain_makes_everything_unknown() -> None:
     assert size_of(model) == SizeOfNetwork(None, 35, 140, (), reason)
 
 
+def test_weights_in_attributes_of_an_unknown_operator_are_not_zero() -> None:
+    linear = node("LinearRegressor", ["x"], domain="ai.onnx.ml", coefficients=[1.0, 2.0])
+    model = build([linear], {"x": [3, 2]})
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 2))
+    assert size_of(model).params is None
+
+
 @pytest.mark.parametrize("op", ["STFT", "LinearAttention", "NoSuchOperator"])
 def test_operators_of_onnx_without_a_formula_are_unknown(op: str) -> None:
     assert size_of(build([node(op, ["x"])], {"x": [2, 7]})).macs is None
