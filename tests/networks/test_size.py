@@ -135,6 +135,18 @@ CASES: dict[str, Case] = {
         2 * 32 * 13 + 128,
         4 * (2 * 32 * 13 + 128),
     ),
+    "LSTM and a classifier of its last state": (
+        [
+            helper.make_node("LSTM", ["x", "w", "r"], ["s", "h"], hidden_size=128),
+            node("Squeeze", ["h", "axis"], "q"),
+            node("Gemm", ["q", "v"], transB=1),
+        ],
+        {"x": [50, 1, 64]},
+        {"w": (1, 512, 64), "r": (1, 512, 128), "axis": np.array([0]), "v": (10, 128)},
+        50 * 512 * (64 + 128) + 10 * 128,  # 4,916,480
+        512 * 192 + 1280,
+        4 * (512 * 192 + 1280),
+    ),
     "GRU": (
         [node("GRU", ["x", "w", "r"], hidden_size=8)],
         {"x": [6, 3, 5]},
