@@ -1,6 +1,7 @@
 """List the built-in networks: input shape, multiply-accumulates per frame (MACs) and parameters.
 
-MACs are those of convolutions and matrix products at the network's own input size, batch 1.
+MACs are those of products (convolutions, matrix products, recurrent layers, attention) at the network's own input size,
+batch 1.
 
   hwprof networks --blocks mobilenet_v2        its distinct layers, each a network of its own: hwprof run -n block:...
   hwprof networks --check resnet18 --size 64   the reference of every framework's outputs, itself checked
