@@ -67,7 +67,7 @@ def feed_forward(draw: Drawing, source: str, label: str, width: int, inner: int)
 def bert_mini() -> onnx.ModelProto:
     """4 layers of 256; one segment, whose row of the table of types is part of the positions."""
     draw, width = Drawing("bert_mini"), 256
-    x = draw.node("Gather", [draw.learned("words.weight", BERT_WORDS, width), "ids"], "words", axis=0)
+    x = draw.node("Gather", [draw.learned("words.weight", BERT_WORDS, width), "ids"], "words")
     x = draw.node("Add", [x, draw.learned("positions.weight", 1, TOKENS, width)], "positions")
     x = draw.normalised(x, "embedded", width, 1e-12)
     for i in range(4):
@@ -89,7 +89,8 @@ def vit_tiny() -> onnx.ModelProto:
     patch = [draw.learned("patches.weight", width, 3, 16, 16), draw.learned("patches.bias", width)]
     x = draw.node("Conv", ["input", *patch], "patches", kernel_shape=[16, 16], strides=[16, 16])
     x = draw.node("Transpose", [draw.reshaped(x, "patches.flat", 0, width, -1)], "tokens", perm=[0, 2, 1])
-    x = draw.node("Pad", [x, draw.constant("token.pads", [0, 1, 0, 0, 0, 0])], "tokens.padded")
+    pads = [draw.constant("token.pads", [0, 1, 0, 0, 0, 0]), draw.constant("token.empty", 0, "float32")]
+    x = draw.node("Pad", [x, *pads], "tokens.padded", mode="constant")
     x = draw.node("Add", [x, draw.learned("positions.weight", 1, patches + 1, width)], "positions")
     for i in range(12):
         label = f"layers.{i}"
@@ -114,7 +115,7 @@ def rms_norm(draw: Drawing, source: str, label: str, width: int) -> str:
 
 
 def rotary(draw: Drawing, source: str, label: str, size: int, tables: tuple[str, str]) -> str:
-    """Turn channel pairs (i, i + size / 2) of (batch, tokens, heads, size) by the angles of their position."""
+    """Turn channel pairs (i, i + size / 2) of (batch, heads, tokens, size) by the angles of their position."""
     zero, half, end = (
         draw.constant(f"turn.{name}", [n]) for name, n in (("zero", 0), ("half", size // 2), ("end", size))
     )
@@ -129,41 +130,45 @@ def rotary(draw: Drawing, source: str, label: str, size: int, tables: tuple[str,
 def llama(name: str, tokens: int, past: int) -> onnx.ModelProto:
     """4 layers of 256, 8 heads that share 2 of keys and values; logits of the last token alone.
 
-    The heads that share keys stand along the tokens ((batch, 2, tokens x 4, channels)): nothing has to be repeated.
+    The heads that share keys stand behind one another along the tokens ((batch, 2, 4 x tokens, channels)), so that no
+    key is repeated.
     """
     draw, width, inner = Drawing(name), 256, 704
     shared, _, size = LLAMA_CACHE
     heads, seen = width // size, past + tokens
     group = heads // shared
-    tables = tuple(draw.learned(f"rotary.{part}.from{past}", 1, tokens, 1, size) for part in ("cos", "sin"))
+    tables = tuple(draw.learned(f"rotary.{part}.from{past}", 1, 1, tokens, size) for part in ("cos", "sin"))
+
+    def split(source: str, label: str, count: int, output: str = "") -> str:
+        made = draw.reshaped(source, f"{label}.split", 0, -1, count, size)
+        return draw.node("Transpose", [made], f"{label}.heads", output=output, perm=[0, 2, 1, 3])
+
     mask = "mask"
     if tokens > 1:
-        causal = draw.learned(f"causal.{group}", 1, 1, tokens * group, seen)
+        causal = draw.learned(f"causal.{group}", 1, 1, group * tokens, seen)
         mask = draw.node("Add", [mask, causal], "masks")
     outputs: dict[str, list[int | str]] = {"logits": ["batch", LLAMA_WORDS]}
-    x = draw.node("Gather", [draw.learned("words.weight", LLAMA_WORDS, width), "ids"], "words", axis=0)
+    x = draw.node("Gather", [draw.learned("words.weight", LLAMA_WORDS, width), "ids"], "words")
     for i in range(LLAMA_LAYERS):
         label = f"layers.{i}"
         y = rms_norm(draw, x, f"{label}.norm1", width)
-        query = draw.linear(y, f"{label}.query", width, width, bias=False)
-        query = draw.reshaped(query, f"{label}.query.split", 0, -1, heads, size)
+        query = split(draw.linear(y, f"{label}.query", width, width, bias=False), f"{label}.query", heads)
         query = rotary(draw, query, f"{label}.query.turned", size, (tables[0], tables[1]))
-        query = draw.reshaped(query, f"{label}.query.groups", 0, -1, shared, size)
-        query = draw.node("Transpose", [query], f"{label}.query.heads", perm=[0, 2, 1, 3])
+        query = draw.reshaped(query, f"{label}.query.groups", 0, shared, -1, size)
         cached = {}
         for part in ("key", "value"):
             made = draw.linear(y, f"{label}.{part}", width, shared * size, bias=False)
-            made = draw.reshaped(made, f"{label}.{part}.split", 0, -1, shared, size)
-            if part == "key":
-                made = rotary(draw, made, f"{label}.key.turned", size, (tables[0], tables[1]))
             present = f"present_{part}_{i}"
-            own = draw.node("Transpose", [made], f"{label}.{part}.heads" if past else present, perm=[0, 2, 1, 3])
+            own = split(made, f"{label}.{part}", shared, present if part == "value" and not past else "")
+            if part == "key":
+                own = rotary(draw, own, f"{label}.key.turned" if past else present, size, (tables[0], tables[1]))
             if past:
                 draw.node("Concat", [f"past_{part}_{i}", own], present, axis=2)
             outputs[present] = ["batch", shared, seen, size]
             cached[part] = present
         key = draw.node("Transpose", [cached["key"]], f"{label}.key.across", perm=[0, 1, 3, 2])
         mixed = attend(draw, f"{label}.attention", query, key, cached["value"], mask, size)
+        mixed = draw.reshaped(mixed, f"{label}.ungrouped", 0, heads, -1, size)
         mixed = draw.node("Transpose", [mixed], f"{label}.joined", perm=[0, 2, 1, 3])
         mixed = draw.linear(
             draw.reshaped(mixed, f"{label}.flat", 0, -1, width), f"{label}.out", width, width, bias=False
