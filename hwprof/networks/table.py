@@ -77,6 +77,11 @@ class NetworkInfo:
         return side
 
     @property
+    def takes_any_size(self) -> bool:
+        """It takes images of any side from `smallest` on."""
+        return not self.inputs and not self.sizes
+
+    @property
     def calibration_size(self) -> int | None:
         """Side of the images that normalisation and gains are calibrated on; None: fill's own."""
         return self.settled or next(iter(self.sizes), None)
