@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 from hwprof.analysis import roofline
 from hwprof.analysis.correlation.strata import SETTINGS
@@ -18,13 +19,15 @@ from hwprof.analysis.factors.evidence import collect
 from hwprof.analysis.omissions import Omission, why_no_speed
 from hwprof.analysis.roofline import Roof
 from hwprof.frameworks import switches
+from hwprof.networks.stored_precision import is_stored
 from hwprof.printable import printable
 from hwprof.records import Case, Kind, Run
 from hwprof.store import Results
 from hwprof.store.columns import UNRECORDED
 from hwprof.store.listing import Entry, entries
 
-QUIET = ("version", "call", "kernel", "governor", "cpus", "size")  # named in a label only where nothing else differs
+# Named in a label only where nothing else differs.
+QUIET = ("version", "call", "kernel", "governor", "cpus", "size", "shape")
 
 
 @dataclass(slots=True)
@@ -88,7 +91,7 @@ class Source:
 def _core(entry: Entry) -> tuple[object, ...]:
     """What all runs about one side have in common, at whatever threads, cores and options."""
     c = entry.case
-    return c.framework, c.network, c.recipe, c.size, c.batch, c.precision, entry.machine_id
+    return c.framework, c.network, c.recipe, c.size, c.shape, c.batch, c.precision, entry.machine_id
 
 
 def change_text(base: Case, other: Case) -> str:
@@ -143,7 +146,8 @@ def context(pair: Pair, settings: bool = False) -> str:
     if "network" not in pair.differs:
         words.append(case.network)
     for name, text in (
-        ("size", f"{case.size} px" if case.size else ""),
+        ("size", f"{case.size} px" if case.size and not case.shape else ""),
+        ("shape", case.shape),
         ("batch", f"batch {case.batch}"),
         ("threads", f"{case.threads} thread{'s' * (case.threads > 1)}"),
         ("cpus", f"cpu {','.join(map(str, case.cpus))}" if case.cpus else "not pinned"),
@@ -185,6 +189,22 @@ def only_difference(pair: Pair) -> str:
     return CAUSES[kind] if kind and same and pair.same_experiment else ""
 
 
+def computed_notes(first: SideRuns, second: SideRuns) -> list[str]:
+    """In which precision each of two computes its products, where they differ and the file has one of its own."""
+    if not is_stored(first.runs[0].case.precision) and not is_stored(second.runs[0].case.precision):
+        return []
+    told = [computed_text(side.runs[0].facts.get("computed")) for side in (first, second)]
+    if told[0] == told[1]:
+        return []
+    words = [f"{side.label} {text or 'does not report it'}" for side, text in zip((first, second), told, strict=True)]
+    return [f"convolutions and matrix products: {'; '.join(words)}"]
+
+
+def computed_text(computed: Any) -> str:
+    """`5 in int8`; "" where it is not reported."""
+    return ", ".join(f"{count} in {precision}" for precision, count in (computed or {}).items() if count)
+
+
 def _latencies(sides: Iterable[tuple[Source, CaseRuns]], hertz: float | None) -> dict[str, float]:
     """Measured cycles per miss event; of two sides on other cores the higher figure, so that the bound stays one."""
     found = [roofline.latencies(s.roofs.get(c.last.machine_key, ()), c.case.cpus, hertz) for s, c in sides]
@@ -211,6 +231,7 @@ def explanations(
         if silent:
             omitted += [Omission(own.case.title, why_no_speed(side.runs)) for side, own in silent]
             continue
+        notes += computed_notes(first, second)
         counted = [found for side in (first, second) if (found := collect(side.runs)) is not None]
         clocks = [hz for found in counted if (hz := clues.hertz(found)) is not None]
         sides = ((source, pair.a), (other or source, pair.b))

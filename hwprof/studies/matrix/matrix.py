@@ -29,7 +29,7 @@ from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plan.options import parse_option
 from hwprof.records import Failure, Fidelity, from_json, to_json
 from hwprof.runner.launcher import Launcher
-from hwprof.runner.workshop import PreparationFailed, Workshop, compared_images, outputs_key
+from hwprof.runner.workshop import PreparationFailed, Workshop, compared_images, outputs_key, stored_of
 from hwprof.studies.matrix.culprit import NETWORKS_FAULT, blame
 from hwprof.worker.protocol import REFERENCE_IMAGES, Job, Task
 
@@ -165,7 +165,7 @@ class Matrix:
             "adapter": planned.adapter_path,
             "seed": self.seed,
             "images": REFERENCE_IMAGES,
-            "tolerance": tolerance(self.precision),
+            "tolerance": tolerance(planned.case.precision),
             "run": interpreters.software(planned.python, wanted)["distributions"],
             "conversion": interpreters.software(planned.converter, (*wanted, "hwprof"))["distributions"],
             **outputs_key(planned),
@@ -189,7 +189,7 @@ class Matrix:
         blank = dataclasses.replace(blank, converts=True, steps=steps)
         job = Job(
             Task.CHECK,
-            planned.case,
+            planned.asked,
             name,
             self.seed,
             planned.spec,
@@ -198,11 +198,12 @@ class Matrix:
             artifact=str(artifact),
             reference=str(reference or ""),
             no_reference=no_reference,
-            tolerance=tolerance(self.precision),
+            tolerance=tolerance(planned.case.precision),
+            stored=stored_of(planned.case),
             compared=compared_images(planned.case),
             cpus=planned.case.cpus,
         )
-        environ = planned.adapter.environ(planned.case)
+        environ = planned.adapter.environ(planned.asked)
         outcome = self.launcher.run(job, self.timeout_s, environ, python=planned.python)
         if outcome.result is None:
             failure = outcome.failure or Failure("internal", "the worker gave no result", "", "check")
