@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 from hwprof.errors import UnknownNetwork, UsageError
@@ -50,17 +49,7 @@ class NetworkInfo:
             return InputSpec("input", (batch, 3, side, side), outputs=self.outputs)
         if size:
             raise UsageError(f"{self.name} takes no images, so it has no size in pixels", "omit --size")
-        first, *others = (self._batched(one, batch) for one in self.inputs)
-        return InputSpec(
-            first.name, first.shape, first.dtype, self.outputs, first.batch_axis, first.use, others=tuple(others)
-        )
-
-    @staticmethod
-    def _batched(one: TensorSpec, batch: int) -> TensorSpec:
-        axis = one.batch_axis
-        if axis is None:
-            return one
-        return dataclasses.replace(one, shape=(*one.shape[:axis], batch, *one.shape[axis + 1 :]))
+        return InputSpec.of([one.of_batch(batch) for one in self.inputs], self.outputs)
 
     def _side(self, size: int | None) -> int:
         side = size or self.size

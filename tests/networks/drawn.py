@@ -1,4 +1,4 @@
-"""The script that draws networks, and what networks are fed and give."""
+"""The script that draws networks, what networks are fed, and what they give."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import onnxruntime
 from onnx.reference import ReferenceEvaluator
 
 from hwprof.networks import evaluate
-from hwprof.networks.images import synthetic_inputs
+from hwprof.networks.images import synthetic_frames
 from hwprof.networks.inputs import InputSpec
 
 TOOLS = Path(__file__).parents[2] / "tools"
@@ -23,16 +23,9 @@ Arrays = dict[str, np.ndarray]
 
 
 def feed(spec: InputSpec, seed: int) -> Arrays:
-    """Seeded values of every input: ids of the vocabulary, masks of zeros, images, numbers."""
-    rng, made = np.random.default_rng(seed), {}
-    for one in spec.inputs:
-        if one.use.startswith("ids:"):
-            made[one.name] = rng.integers(0, int(one.use[4:]), one.shape)
-        elif one.use == "zeros":
-            made[one.name] = np.zeros(one.shape, np.float32)
-        else:
-            made[one.name] = synthetic_inputs(InputSpec(one.name, one.shape), 1, seed + len(made))[0]
-    return made
+    """The seeded values of every input, of one frame."""
+    (frame,) = synthetic_frames(spec, 1, seed)
+    return dict(zip((one.name for one in spec.inputs), frame, strict=True))
 
 
 def run(model: onnx.ModelProto, inputs: Arrays) -> list[np.ndarray]:
