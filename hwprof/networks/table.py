@@ -77,13 +77,8 @@ class NetworkInfo:
 
     @property
     def input_title(self) -> str:
-        """`1x3x224x224`; `ids 1x128 int64, mask 1x1x1x128`; of many inputs the first two and how many more."""
-        if not self.inputs:
-            return f"1x3x{self.size}x{self.size}"
-        if len(self.inputs) == 1:
-            return self.inputs[0].title
-        more = f", {len(self.inputs) - 2} more" if len(self.inputs) > 2 else ""
-        return ", ".join(f"{one.name} {one.title}" for one in self.inputs[:2]) + more
+        """`1x3x224x224`; `ids 1x128 int64, mask 1x1x1x128`."""
+        return self.input_spec(None, 1).title
 
 
 def _words(count: int, tokens: int, seen: int) -> tuple[TensorSpec, ...]:

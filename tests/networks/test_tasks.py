@@ -202,6 +202,13 @@ def test_what_a_network_of_a_task_cannot_take_is_refused(name: str, size: int | 
         find.resolve(name).input_spec(size, batch)
 
 
+def test_many_inputs_of_one_shape_are_named_by_the_first_and_the_last() -> None:
+    spec = find.resolve("llama_decode").input_spec(None, 1)
+    assert spec.frame == "ids 1 int64, mask 1x1x129, past_key_0 ... past_value_3 2x128x32"
+    assert find.resolve("bert_mini").input_spec(None, 2).title == "ids 2x128 int64, mask 2x1x1x128"
+    assert find.resolve("gru_keywords").input_spec(None, 1).title == table.info("gru_keywords").input_title == "1x98x40"
+
+
 def test_maps_of_another_size_are_declared_with_it() -> None:
     for name, size in (("ssdlite", 192), ("unet", 96)):
         model = find.resolve(name).model(size)
