@@ -13,7 +13,7 @@ import math
 import sys
 
 import onnx
-from drawing import Draw, Drawing, calibrate, write
+from drawing import Draw, Drawing, Inputs, Shape, calibrate, write
 from onnx import TensorProto
 
 from hwprof.networks import fill, network
@@ -76,7 +76,7 @@ def bert_mini() -> onnx.ModelProto:
         x = draw.normalised(x, f"{label}.norm1", width, 1e-12)
         x = draw.node("Add", [feed_forward(draw, x, f"{label}.ffn", width, 4 * width), x], f"{label}.sum")
         x = draw.normalised(x, "output" if i == 3 else f"{label}.norm2", width, 1e-12)
-    inputs = {
+    inputs: Inputs = {
         "ids": (["batch", TOKENS], TensorProto.INT64),
         "mask": (["batch", 1, 1, TOKENS], TensorProto.FLOAT),
     }
@@ -147,7 +147,7 @@ def llama(name: str, tokens: int, past: int) -> onnx.ModelProto:
     if tokens > 1:
         causal = draw.learned(f"causal.{group}", 1, 1, group * tokens, seen)
         mask = draw.node("Add", [mask, causal], "masks")
-    outputs: dict[str, list[int | str]] = {"logits": ["batch", LLAMA_WORDS]}
+    outputs: dict[str, Shape] = {"logits": ["batch", LLAMA_WORDS]}
     x = draw.node("Gather", [draw.learned("words.weight", LLAMA_WORDS, width), "ids"], "words")
     for i in range(LLAMA_LAYERS):
         label = f"layers.{i}"
@@ -182,14 +182,14 @@ def llama(name: str, tokens: int, past: int) -> onnx.ModelProto:
     x = draw.node("Gather", [x, draw.constant("token.last", tokens - 1)], "token", axis=1)
     x = rms_norm(draw, x, "norm", width)
     draw.node("MatMul", [x, draw.learned("head.weight", width, LLAMA_WORDS)], "logits")
-    inputs: dict[str, tuple[list[int | str], int]] = {
+    inputs: Inputs = {
         "ids": (["batch", tokens], TensorProto.INT64),
         "mask": (["batch", 1, 1, seen], TensorProto.FLOAT),
     }
     for i in range(LLAMA_LAYERS if past else 0):
         for part in ("key", "value"):
             inputs[f"past_{part}_{i}"] = (["batch", shared, past, size], TensorProto.FLOAT)
-    return draw.finish(dict(inputs), dict(outputs))
+    return draw.finish(inputs, outputs)
 
 
 def llama_prefill() -> onnx.ModelProto:
@@ -233,7 +233,7 @@ def ssdlite() -> onnx.ModelProto:
             x = inverted(draw, x, f"blocks.{number}", cin, cout, step, expansion)
             cin, stride, number = cout, stride * step, number + 1
         maps[stride] = (x, cin)
-    outputs: dict[str, list[int | str]] = {}
+    outputs: dict[str, Shape] = {}
     for stride in (16, 32, 64):
         source, channels = maps[stride]
         side = 320 // stride
@@ -242,7 +242,7 @@ def ssdlite() -> onnx.ModelProto:
             seen = draw.block(source, f"heads.{name}", channels, channels, 3, 1, channels)
             draw.conv(seen, name, channels, count, 1)
             outputs[name] = ["batch", count, side, side]
-    return draw.finish_image(320, dict(outputs))
+    return draw.finish_image(320, outputs)
 
 
 def unet() -> onnx.ModelProto:
@@ -283,8 +283,7 @@ def gru_keywords() -> onnx.ModelProto:
         ]
         start = draw.constant("gru.start", [[[0.0] * width]], "float32")
         # the reset gate behind the product, as in PyTorch and cuDNN
-        attributes = {"hidden_size": width, "linear_before_reset": 1}
-        x = draw.node("GRU", [x, *learned, "", start], label, **attributes)
+        x = draw.node("GRU", [x, *learned, "", start], label, hidden_size=width, linear_before_reset=1)
         x = draw.node("Squeeze", [x, draw.constant("gru.direction", [1])], f"{label}.states")
         features = width
     x = draw.node("Gather", [x, draw.constant("step.last", steps - 1)], "state", axis=0)

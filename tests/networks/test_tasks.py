@@ -165,7 +165,7 @@ def test_the_decoder_continues_what_the_prefill_began() -> None:
     ids = np.random.default_rng(0).integers(0, table.LLAMA_WORDS, (1, SEEN))
     zeros = np.zeros((1, 1, 1, SEEN), np.float32)
     past = run(written("llama_prefill"), {"ids": ids[:, :-1], "mask": zeros[..., :-1]})[1:]
-    step = dict(zip((one.name for one in spec.inputs), [ids[:, -1:], zeros, *past], strict=True))
+    step: dict[str, np.ndarray] = dict(zip((one.name for one in spec.inputs), [ids[:, -1:], zeros, *past], strict=True))
     found = run(written("llama_decode"), step)
     assert error(found, run(whole, {"ids": ids, "mask": zeros})) < 1e-5
     other = run(written("llama_decode"), {**step, "past_value_0": step["past_value_0"][:, ::-1].copy()})
