@@ -13,7 +13,7 @@ import math
 import sys
 
 import onnx
-from drawing import Draw, Drawing, calibrate, write
+from drawing import Draw, Drawing, Inputs, Shape, calibrate, write
 from onnx import TensorProto
 
 from hwprof.networks import fill, network
@@ -67,7 +67,7 @@ def feed_forward(draw: Drawing, source: str, label: str, width: int, inner: int)
 def bert_mini() -> onnx.ModelProto:
     """4 layers of 256; one segment, whose row of the table of types is part of the positions."""
     draw, width = Drawing("bert_mini"), 256
-    x = draw.node("Gather", [draw.learned("words.weight", BERT_WORDS, width), "ids"], "words", axis=0)
+    x = draw.node("Gather", [draw.learned("words.weight", BERT_WORDS, width), "ids"], "words")
     x = draw.node("Add", [x, draw.learned("positions.weight", 1, TOKENS, width)], "positions")
     x = draw.normalised(x, "embedded", width, 1e-12)
     for i in range(4):
@@ -76,7 +76,7 @@ def bert_mini() -> onnx.ModelProto:
         x = draw.normalised(x, f"{label}.norm1", width, 1e-12)
         x = draw.node("Add", [feed_forward(draw, x, f"{label}.ffn", width, 4 * width), x], f"{label}.sum")
         x = draw.normalised(x, "output" if i == 3 else f"{label}.norm2", width, 1e-12)
-    inputs = {
+    inputs: Inputs = {
         "ids": (["batch", TOKENS], TensorProto.INT64),
         "mask": (["batch", 1, 1, TOKENS], TensorProto.FLOAT),
     }
@@ -89,7 +89,8 @@ def vit_tiny() -> onnx.ModelProto:
     patch = [draw.learned("patches.weight", width, 3, 16, 16), draw.learned("patches.bias", width)]
     x = draw.node("Conv", ["input", *patch], "patches", kernel_shape=[16, 16], strides=[16, 16])
     x = draw.node("Transpose", [draw.reshaped(x, "patches.flat", 0, width, -1)], "tokens", perm=[0, 2, 1])
-    x = draw.node("Pad", [x, draw.constant("token.pads", [0, 1, 0, 0, 0, 0])], "tokens.padded")
+    pads = [draw.constant("token.pads", [0, 1, 0, 0, 0, 0]), draw.constant("token.empty", 0, "float32")]
+    x = draw.node("Pad", [x, *pads], "tokens.padded", mode="constant")
     x = draw.node("Add", [x, draw.learned("positions.weight", 1, patches + 1, width)], "positions")
     for i in range(12):
         label = f"layers.{i}"
@@ -114,7 +115,7 @@ def rms_norm(draw: Drawing, source: str, label: str, width: int) -> str:
 
 
 def rotary(draw: Drawing, source: str, label: str, size: int, tables: tuple[str, str]) -> str:
-    """Turn channel pairs (i, i + size / 2) of (batch, tokens, heads, size) by the angles of their position."""
+    """Turn channel pairs (i, i + size / 2) of (batch, heads, tokens, size) by the angles of their position."""
     zero, half, end = (
         draw.constant(f"turn.{name}", [n]) for name, n in (("zero", 0), ("half", size // 2), ("end", size))
     )
@@ -129,41 +130,45 @@ def rotary(draw: Drawing, source: str, label: str, size: int, tables: tuple[str,
 def llama(name: str, tokens: int, past: int) -> onnx.ModelProto:
     """4 layers of 256, 8 heads that share 2 of keys and values; logits of the last token alone.
 
-    The heads that share keys stand along the tokens ((batch, 2, tokens x 4, channels)): nothing has to be repeated.
+    The heads that share keys stand behind one another along the tokens ((batch, 2, 4 x tokens, channels)), so that no
+    key is repeated.
     """
     draw, width, inner = Drawing(name), 256, 704
     shared, _, size = LLAMA_CACHE
     heads, seen = width // size, past + tokens
     group = heads // shared
-    tables = tuple(draw.learned(f"rotary.{part}.from{past}", 1, tokens, 1, size) for part in ("cos", "sin"))
+    tables = tuple(draw.learned(f"rotary.{part}.from{past}", 1, 1, tokens, size) for part in ("cos", "sin"))
+
+    def split(source: str, label: str, count: int, output: str = "") -> str:
+        made = draw.reshaped(source, f"{label}.split", 0, -1, count, size)
+        return draw.node("Transpose", [made], f"{label}.heads", output=output, perm=[0, 2, 1, 3])
+
     mask = "mask"
     if tokens > 1:
-        causal = draw.learned(f"causal.{group}", 1, 1, tokens * group, seen)
+        causal = draw.learned(f"causal.{group}", 1, 1, group * tokens, seen)
         mask = draw.node("Add", [mask, causal], "masks")
-    outputs: dict[str, list[int | str]] = {"logits": ["batch", LLAMA_WORDS]}
-    x = draw.node("Gather", [draw.learned("words.weight", LLAMA_WORDS, width), "ids"], "words", axis=0)
+    outputs: dict[str, Shape] = {"logits": ["batch", LLAMA_WORDS]}
+    x = draw.node("Gather", [draw.learned("words.weight", LLAMA_WORDS, width), "ids"], "words")
     for i in range(LLAMA_LAYERS):
         label = f"layers.{i}"
         y = rms_norm(draw, x, f"{label}.norm1", width)
-        query = draw.linear(y, f"{label}.query", width, width, bias=False)
-        query = draw.reshaped(query, f"{label}.query.split", 0, -1, heads, size)
+        query = split(draw.linear(y, f"{label}.query", width, width, bias=False), f"{label}.query", heads)
         query = rotary(draw, query, f"{label}.query.turned", size, (tables[0], tables[1]))
-        query = draw.reshaped(query, f"{label}.query.groups", 0, -1, shared, size)
-        query = draw.node("Transpose", [query], f"{label}.query.heads", perm=[0, 2, 1, 3])
+        query = draw.reshaped(query, f"{label}.query.groups", 0, shared, -1, size)
         cached = {}
         for part in ("key", "value"):
             made = draw.linear(y, f"{label}.{part}", width, shared * size, bias=False)
-            made = draw.reshaped(made, f"{label}.{part}.split", 0, -1, shared, size)
-            if part == "key":
-                made = rotary(draw, made, f"{label}.key.turned", size, (tables[0], tables[1]))
             present = f"present_{part}_{i}"
-            own = draw.node("Transpose", [made], f"{label}.{part}.heads" if past else present, perm=[0, 2, 1, 3])
+            own = split(made, f"{label}.{part}", shared, present if part == "value" and not past else "")
+            if part == "key":
+                own = rotary(draw, own, f"{label}.key.turned" if past else present, size, (tables[0], tables[1]))
             if past:
                 draw.node("Concat", [f"past_{part}_{i}", own], present, axis=2)
             outputs[present] = ["batch", shared, seen, size]
             cached[part] = present
         key = draw.node("Transpose", [cached["key"]], f"{label}.key.across", perm=[0, 1, 3, 2])
         mixed = attend(draw, f"{label}.attention", query, key, cached["value"], mask, size)
+        mixed = draw.reshaped(mixed, f"{label}.ungrouped", 0, heads, -1, size)
         mixed = draw.node("Transpose", [mixed], f"{label}.joined", perm=[0, 2, 1, 3])
         mixed = draw.linear(
             draw.reshaped(mixed, f"{label}.flat", 0, -1, width), f"{label}.out", width, width, bias=False
@@ -177,14 +182,14 @@ def llama(name: str, tokens: int, past: int) -> onnx.ModelProto:
     x = draw.node("Gather", [x, draw.constant("token.last", tokens - 1)], "token", axis=1)
     x = rms_norm(draw, x, "norm", width)
     draw.node("MatMul", [x, draw.learned("head.weight", width, LLAMA_WORDS)], "logits")
-    inputs: dict[str, tuple[list[int | str], int]] = {
+    inputs: Inputs = {
         "ids": (["batch", tokens], TensorProto.INT64),
         "mask": (["batch", 1, 1, seen], TensorProto.FLOAT),
     }
     for i in range(LLAMA_LAYERS if past else 0):
         for part in ("key", "value"):
             inputs[f"past_{part}_{i}"] = (["batch", shared, past, size], TensorProto.FLOAT)
-    return draw.finish(dict(inputs), dict(outputs))
+    return draw.finish(inputs, outputs)
 
 
 def llama_prefill() -> onnx.ModelProto:
@@ -228,7 +233,7 @@ def ssdlite() -> onnx.ModelProto:
             x = inverted(draw, x, f"blocks.{number}", cin, cout, step, expansion)
             cin, stride, number = cout, stride * step, number + 1
         maps[stride] = (x, cin)
-    outputs: dict[str, list[int | str]] = {}
+    outputs: dict[str, Shape] = {}
     for stride in (16, 32, 64):
         source, channels = maps[stride]
         side = 320 // stride
@@ -237,7 +242,7 @@ def ssdlite() -> onnx.ModelProto:
             seen = draw.block(source, f"heads.{name}", channels, channels, 3, 1, channels)
             draw.conv(seen, name, channels, count, 1)
             outputs[name] = ["batch", count, side, side]
-    return draw.finish_image(320, dict(outputs))
+    return draw.finish_image(320, outputs)
 
 
 def unet() -> onnx.ModelProto:
@@ -278,8 +283,7 @@ def gru_keywords() -> onnx.ModelProto:
         ]
         start = draw.constant("gru.start", [[[0.0] * width]], "float32")
         # the reset gate behind the product, as in PyTorch and cuDNN
-        attributes = {"hidden_size": width, "linear_before_reset": 1}
-        x = draw.node("GRU", [x, *learned, "", start], label, **attributes)
+        x = draw.node("GRU", [x, *learned, "", start], label, hidden_size=width, linear_before_reset=1)
         x = draw.node("Squeeze", [x, draw.constant("gru.direction", [1])], f"{label}.states")
         features = width
     x = draw.node("Gather", [x, draw.constant("step.last", steps - 1)], "state", axis=0)

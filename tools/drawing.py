@@ -17,6 +17,7 @@ from hwprof.networks import fill
 
 GRAPHS = Path(__file__).parents[1] / "hwprof" / "networks" / "graphs"
 Shape = Sequence[int | str]
+Inputs = dict[str, tuple[Shape, int]]  # name -> (shape, element type)
 
 
 class Drawing:
@@ -112,8 +113,8 @@ class Drawing:
         shape = "shape." + ".".join(map(str, dims))
         return self.node("Reshape", [source, self.constant(shape, dims)], label)
 
-    def finish(self, inputs: dict[str, tuple[Shape, int]], outputs: dict[str, Shape]) -> onnx.ModelProto:
-        """The model. `inputs`: name -> (shape, element type)."""
+    def finish(self, inputs: Inputs, outputs: dict[str, Shape]) -> onnx.ModelProto:
+        """The model of these inputs and outputs."""
         graph = helper.make_graph(
             self.nodes,
             self.name,

@@ -127,7 +127,7 @@ def check(args: argparse.Namespace) -> int:
             outcome = f"not checked: {error.failure.message}"
         rows.append(replace_infinite(row))
         if not args.json:
-            print(f"{name} {size}px: {outcome}", flush=True)
+            print(f"{name}{f' {size}px' if size else ''}: {outcome}", flush=True)
     if args.json:
         print(json.dumps(rows, indent=2))
     return EXIT_OK if all(row["correct"] for row in rows) else EXIT_CASES_FAILED

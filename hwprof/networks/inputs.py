@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from hwprof.errors import UsageError
 
@@ -100,14 +101,24 @@ class InputSpec:
             return ""
         if not self.others:
             return replace(first, shape=first.frame_shape).title
-        return ", ".join(f"{one.name} {replace(one, shape=one.frame_shape).title}" for one in self.inputs)
+        return inputs_title([replace(one, shape=one.frame_shape) for one in self.inputs])
 
     @property
     def title(self) -> str:
         """`4x3x224x224`; of several `ids 1x128 int64, mask 1x128`."""
         if not self.others:
             return self.inputs[0].title
-        return ", ".join(f"{one.name} {one.title}" for one in self.inputs)
+        return inputs_title(self.inputs)
+
+
+def inputs_title(inputs: Sequence[TensorSpec]) -> str:
+    """`ids 1x128 int64, mask 1x128`; more than two of one shape in a row: `past_key_0 ... past_value_3 1x2x128x32`."""
+    parts = []
+    for title, group in groupby(inputs, key=lambda one: one.title):
+        names = [one.name for one in group]
+        shown = [f"{names[0]} ... {names[-1]}"] if len(names) > 2 else names
+        parts += [f"{name} {title}" for name in shown]
+    return ", ".join(parts)
 
 
 @dataclass(frozen=True, slots=True)

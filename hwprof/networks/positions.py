@@ -1,7 +1,7 @@
 """Tensors of built-in networks that follow from a formula: they are in no file, and not learned.
 
 Their names say what they are: `rotary.cos.fromP` and `rotary.sin.fromP` have the angles of positions from P on,
-`causal.G` keeps a token from those behind it, with G rows for each token.
+`causal.G` keeps a token from those behind it, in G groups of rows.
 """
 
 from __future__ import annotations
@@ -30,19 +30,20 @@ def formula(name: str, shape: Sequence[int]) -> NDArray[np.float64] | None:
 
 
 def rotary(shape: Sequence[int], wave: Callable[[float], float], first: int) -> NDArray[np.float64]:
-    """(1, positions, 1, channels): the wave of position / BASE^(2 i / channels), for both halves of the channels."""
+    """(1, 1, positions, channels): the wave of position / BASE^(2 i / channels), for both halves of the channels."""
     import numpy as np
 
-    _, positions, _, channels = shape
+    _, _, positions, channels = shape
     half = channels // 2
     rows = [[wave((first + p) / BASE ** (i / half)) for i in range(half)] * 2 for p in range(positions)]
     return np.array(rows).reshape(shape)
 
 
 def causal(shape: Sequence[int], group: int) -> NDArray[np.float64]:
-    """(1, 1, tokens x group, positions): HIDDEN where a position lies behind the token; the last token sees all."""
+    """(1, 1, group x tokens, positions): HIDDEN where a position lies behind the token; the last token sees all."""
     import numpy as np
 
     _, _, rows, positions = shape
-    token = np.arange(rows)[:, None] // group + positions - rows // group
+    tokens = rows // group
+    token = np.arange(rows)[:, None] % tokens + positions - tokens
     return np.asarray(np.where(np.arange(positions)[None] > token, HIDDEN, 0.0).reshape(shape))

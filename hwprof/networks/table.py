@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 from hwprof.errors import UnknownNetwork, UsageError
@@ -50,17 +49,7 @@ class NetworkInfo:
             return InputSpec("input", (batch, 3, side, side), outputs=self.outputs)
         if size:
             raise UsageError(f"{self.name} takes no images, so it has no size in pixels", "omit --size")
-        first, *others = (self._batched(one, batch) for one in self.inputs)
-        return InputSpec(
-            first.name, first.shape, first.dtype, self.outputs, first.batch_axis, first.use, others=tuple(others)
-        )
-
-    @staticmethod
-    def _batched(one: TensorSpec, batch: int) -> TensorSpec:
-        axis = one.batch_axis
-        if axis is None:
-            return one
-        return dataclasses.replace(one, shape=(*one.shape[:axis], batch, *one.shape[axis + 1 :]))
+        return InputSpec.of([one.of_batch(batch) for one in self.inputs], self.outputs)
 
     def _side(self, size: int | None) -> int:
         side = size or self.size
@@ -77,19 +66,19 @@ class NetworkInfo:
         return side
 
     @property
+    def takes_any_size(self) -> bool:
+        """It takes images of any side from `smallest` on."""
+        return not self.inputs and not self.sizes
+
+    @property
     def calibration_size(self) -> int | None:
         """Side of the images that normalisation and gains are calibrated on; None: fill's own."""
         return self.settled or next(iter(self.sizes), None)
 
     @property
     def input_title(self) -> str:
-        """`1x3x224x224`; `ids 1x128 int64, mask 1x1x1x128`; of many inputs the first two and how many more."""
-        if not self.inputs:
-            return f"1x3x{self.size}x{self.size}"
-        if len(self.inputs) == 1:
-            return self.inputs[0].title
-        more = f", {len(self.inputs) - 2} more" if len(self.inputs) > 2 else ""
-        return ", ".join(f"{one.name} {one.title}" for one in self.inputs[:2]) + more
+        """`1x3x224x224`; `ids 1x128 int64, mask 1x1x1x128`."""
+        return self.input_spec(None, 1).title
 
 
 def _words(count: int, tokens: int, seen: int) -> tuple[TensorSpec, ...]:

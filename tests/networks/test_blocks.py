@@ -15,12 +15,13 @@ from hwprof.frameworks.opencv import ADAPTER as OPENCV
 from hwprof.networks import blocks, cut, find
 from hwprof.networks.evaluate import evaluate_batches
 from hwprof.networks.images import synthetic_inputs
-from hwprof.networks.table import names
+from hwprof.networks.table import info, names
 from hwprof.records import Case
 from tests.onnx_models import write_model
 from tests.reference_outputs import evaluate_first
 
-BUILT_IN = [name for name in names() if name != "tiny_cnn"]
+# those of the built-in experiment
+BUILT_IN = [name for name in names() if info(name).torchvision and name != "vgg16"]
 SIDE = 96
 
 

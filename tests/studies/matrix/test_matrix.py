@@ -10,6 +10,7 @@ import pytest
 
 from hwprof.cli import main
 from hwprof.errors import UnknownFramework, UsageError
+from hwprof.networks import table
 from hwprof.records import Failure, Fidelity
 from hwprof.reports.terminal import matrix as report
 from hwprof.runner.launcher import Launcher
@@ -94,7 +95,8 @@ def test_what_the_machine_did_is_tried_again_and_what_the_network_is_is_not(
 def test_a_network_of_one_size_keeps_it_and_others_take_the_one_asked_for() -> None:
     assert choices(["alexnet", "resnet18"], 64) == (("alexnet", 224), ("resnet18", 64))
     assert choices(["resnet18"], 0) == (("resnet18", 224),)
-    assert len(choices([], 64)) == 11
+    assert choices(["bert_mini", "ssdlite", "unet"], 64) == (("bert_mini", 0), ("ssdlite", 320), ("unet", 64))
+    assert len(choices([], 64)) == len(table.names())
 
 
 def test_columns_may_have_options() -> None:
