@@ -37,10 +37,13 @@ class Subject:
     @property
     def key(self) -> str:
         """SHA-256 of the canonical JSON form: `case_key` of the tuning table."""
-        form = to_json(self)
-        if not self.shape:  # subjects from before there was such a field keep their key
-            del form["shape"]
-        return hashlib.sha256(json.dumps(form, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.form, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """The JSON form that hashes are made of: without an empty `shape`, as before there was such a field."""
+        form: dict[str, Any] = to_json(self)
+        return form if self.shape else {name: value for name, value in form.items() if name != "shape"}
 
     @property
     def title(self) -> str:
