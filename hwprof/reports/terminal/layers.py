@@ -48,7 +48,7 @@ def text(runs: Sequence[Run], nodes: Sequence[NetworkNode], top: int, asked: boo
     for name, of in frameworks.items():
         if name in profile:
             lines.append(f"  {name}: {_account(of)}")
-            if outputs := mark(worst(run.fidelity for run in of)):
+            if outputs := mark(worst([run.fidelity for run in of])):
                 lines.append(f"  {name}: outputs {outputs}")
     for name, layers in profile.items() if asked else ():
         lines += _counter_lines(name, layers, top)
