@@ -25,6 +25,7 @@ from hwprof.analysis.roofline import (
 from hwprof.analysis.speeds import SPEED_COLUMNS, groups, run_speed
 from hwprof.networks import traffic
 from hwprof.networks.inputs import side_title
+from hwprof.networks.stored_precision import is_stored
 
 CASE = ("machine_id", strata.VARIANT, strata.NETWORK, "network", *strata.SIDE, "batch", "threads", "cpus", "precision")
 UNFAITHFUL = "its outputs are UNFAITHFUL to the reference"
@@ -40,12 +41,13 @@ def place_cases(
     rows = rows[strata.is_ok(rows) & strata.is_native(rows) & rows["fps"].notna()]
     bad = strata.has_unfaithful(rows)
     rows = rows.assign(unfaithful=bad, incomparable=strata.incomparable(rows))
-    kept = [*CASE, "macs", "emulated", "unfaithful", "incomparable", *SPEED_COLUMNS]
+    kept = [*CASE, "macs", "emulated", "computed", "unfaithful", "incomparable", *SPEED_COLUMNS]
     for runs in groups(rows[kept], CASE):
         case = {name: str(runs[0][name]) for name in CASE}
         machine, network, shape, cpus, precision = (
             case[name] for name in ("machine_id", "network", "shape", "cpus", "precision")
         )
+        precision = str(runs[0]["computed"] or "") if is_stored(precision) else precision
         size, batch, threads = (int(case[name]) for name in ("size", "batch", "threads"))
         title = f"{case[strata.VARIANT]} {case[strata.NETWORK]} {side_title(size, shape)} b{batch} t{threads}"
         if any(run["unfaithful"] for run in runs):

@@ -174,6 +174,8 @@ def level_of(footprint: float | None, capacity: Mapping[str, int], bandwidth: Ma
 def place(point: RooflinePoint, roof: Roof) -> Placement | UnplacedCase:
     """Under which part of the roof the point is, and how near."""
     peak = roof.compute.get(point.precision)
+    if not point.precision:
+        return UnplacedCase(point.title, "its framework does not report in which precision it computes")
     if peak is None:
         return UnplacedCase(point.title, f"no ceiling for {point.precision}: hwprof calibrate")
     level = level_of(point.footprint, roof.capacity, roof.bandwidth)

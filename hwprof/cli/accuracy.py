@@ -111,7 +111,7 @@ def cases_of(args: argparse.Namespace) -> tuple[list[tuple[str, PlannedCase]], l
                 continue
             choice = choice_of(args, framework=column.framework, precision=precision, options=column.options)
             planned = plan(Experiment("accuracy", (choice,), seed=args.seed))[0]
-            found.append((f"{column.name} {precision}", planned))
+            found.append((f"{column.name} {planned.case.precision}", planned))
     return found, refused
 
 

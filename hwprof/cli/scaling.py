@@ -16,7 +16,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import RangeAction, add_case, add_results, choice_of, cooldown_s, notify, results_of, writing
+from hwprof.cli.options import (
+    INPUTS,
+    RangeAction,
+    add_case,
+    add_results,
+    choice_of,
+    cooldown_s,
+    notify,
+    results_of,
+    writing,
+)
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
 from hwprof.plan.options import split_events
 from hwprof.records import Run
@@ -29,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add, case = parser.add_argument, partial(add_case, parser)
     case("framework", "network", "batch")
     case("threads", action="store", default="", metavar="1,2,4", help="default: powers of two, and all CPUs")
-    case("size")
+    case("size", *INPUTS)
     add("-r", "--rounds", action=RangeAction, default=5, help="fresh processes for each number of threads (default: 5)")
     add("-e", "--events", action="append", metavar="EVENTS", help="count these too (default: none)")
     case("precision")

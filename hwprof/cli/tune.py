@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import add_case, add_results, choice_of, results_of
+from hwprof.cli.options import INPUTS, add_case, add_results, choice_of, results_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
 from hwprof.plan.options import parse_option
 
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add, case = parser.add_argument, partial(add_case, parser)
     case("framework", "network", "batch")
     case("threads", default=0, help="default: searched")
-    case("size", "precision")
+    case("size", *INPUTS, "precision")
     case("option", help="given and not searched, as mode=eager")
     case("cpus", help="cores to stay on, as 2 or 0,2-3 (default: searched)")
     add(

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from hwprof.errors import UsageError
+from hwprof.networks import stored_precision
 from hwprof.records import Case, Fidelity
 
 if TYPE_CHECKING:
@@ -18,14 +19,31 @@ if TYPE_CHECKING:
 TOLERANCE = {"fp32": 1e-3, "fp16": 2e-2, "bf16": 1e-1, "int8": 5e-2}
 # A framework may quantise otherwise than the simulation: other ranges, other roundings, other layers.
 MARGIN = 2.0
+# Units of the last place that half precision may be off by in any network: two roundings, each of MARGIN units.
+LAST_PLACES = 2 * MARGIN
+# A file with rounded activations: outputs that are larger or smaller as a whole by this share are wrong, however coarse
+# its steps are. Roundings go up and down; a lost factor does not.
+GAIN = 5e-2
+SIGMAS = 3.0  # where an output has few values, their roundings do not cancel: this many standard errors
 # The framework that computes the reference, and the distribution that it is.
 REFERENCE = "onnxruntime"
-# Beside the reference: outputs of a graph quantised with the same images and computed in FP32.
+# Beside the reference: outputs of a graph quantised with the same images and computed in FP32; of a file with rounded
+# activations those of the same graph with other roundings.
 SIMULATED = "simulated.npz"
 
 
 def tolerance(precision: str) -> float:
-    """Largest max_rel that counts as faithful. Raises UsageError for an unknown precision."""
+    """Largest max_rel that counts as faithful, whatever is simulated. Raises UsageError for an unknown precision.
+
+    Of a file with a precision of its own: one step of a symmetric quantisation (int8: 1/127), LAST_PLACES units in the
+    last place of half precision (2^-11 and 2^-8 of the value), or FP32's where activations are not rounded.
+    """
+    if stored_precision.is_stored(precision):
+        bits = stored_precision.significant_bits(precision)
+        if stored_precision.is_quantised(precision):
+            return 1 / (2 ** (bits - 1) - 1)
+        rounded = stored_precision.has_rounded_activations(precision)
+        return LAST_PLACES * 2.0**-bits if rounded else TOLERANCE["fp32"]
     if precision not in TOLERANCE:
         raise UsageError(f"unknown precision '{precision}'", f"one of: {', '.join(TOLERANCE)}")
     return TOLERANCE[precision]
@@ -62,6 +80,28 @@ def judge(outputs: Array, reference: Array, simulated: Array, least: float) -> F
     assert expected.max_rel is not None
     found = compare(outputs, reference, max(least, MARGIN * expected.max_rel))
     return dataclasses.replace(found, simulated_rel=expected.max_rel, simulated_top1=expected.top1)
+
+
+def judge_roundings(outputs: Array, reference: Array, disturbed: Array, least: float) -> Fidelity:
+    """As `judge`, of a file with rounded activations. `disturbed`: the reference's graph with other roundings.
+
+    The gain sum(y r) / sum(r r) may differ from 1 by GAIN, by MARGIN times that of `disturbed`, or by SIGMAS standard
+    errors s / (rms(r) sqrt(n)), whichever is most; s: root mean square of disturbed - r, n: values of one image.
+    """
+    import numpy as np
+
+    found = judge(outputs, reference, disturbed, least)
+    y, r, d = (np.asarray(a, np.float64).reshape(len(reference), -1) for a in (outputs, reference, disturbed))
+    if y.shape != r.shape or not found.max_rel or not np.isfinite(found.max_rel):
+        return found
+    finite = np.isfinite(y) & np.isfinite(r) & np.isfinite(d)
+    power = float((r[finite] ** 2).sum())
+    if power == 0:
+        return found
+    gain, other = (float((a[finite] * r[finite]).sum()) / power for a in (y, d))
+    standard_error = float(np.sqrt(((d[finite] - r[finite]) ** 2).sum() / power / r.shape[1]))
+    allowed = max(GAIN, MARGIN * abs(other - 1), SIGMAS * standard_error)
+    return dataclasses.replace(found, gain=gain, gain_tolerance=allowed)
 
 
 def is_reference(case: Case) -> bool:

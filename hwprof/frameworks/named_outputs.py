@@ -28,7 +28,12 @@ if TYPE_CHECKING:
     Outputs = Mapping[str, Sequence[Value]]
 
 NEVER_REPEATS = "never repeats: two runs of the reference on one input differ"
-NO_BATCH_AXIS = "has no batch axis: what it is for a batch does not follow from single images"
+NO_BATCH_AXIS = "has no batch axis: what it is does not follow from single images. Measure at batch 1 to compare it"
+BATCH_WIDE = "not frame by frame: its quantisation depends on the whole batch. Measure at batch 1 to compare it"
+BLIND = "its roundings alone change it by {share:.0%} of its largest value: right and wrong are not distinguishable"
+SHAPE_BY_ROUNDINGS = "its shape depends on its roundings, and its values differ"
+STEP_NOTED = 1e-2
+FIGURES = ("max_abs", "max_rel", "tolerance", "simulated_rel", "gain", "gain_tolerance")
 NUMBERS, TEXT = "biuf", "USO"  # kinds of NumPy's types
 
 
@@ -36,12 +41,16 @@ NUMBERS, TEXT = "biuf", "USO"  # kinds of NumPy's types
 class ReferenceOutputs:
     """What the reference gives. `axes`: output -> the axis on which the images of a batch lie; None: there is none.
 
-    `incomparable`: output -> why it can't be compared; such a one may have no values.
+    `incomparable`: output -> why it can't be compared; such a one may have no values. `batch_wide`: outputs that are
+    quantised by the range of all images of a batch, where the reference's are of single ones. `steps`: output -> one
+    step of the quantisation in which it is given.
     """
 
     outputs: Outputs
     axes: Mapping[str, int | None]
     incomparable: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    batch_wide: tuple[str, ...] = ()
+    steps: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 def require_outputs(framework: str, wanted: Sequence[str], there: Iterable[str]) -> None:
@@ -98,10 +107,12 @@ def compare(
     allowed: float,
     simulated: Outputs | None = None,
     batch: int = 1,
+    by_roundings: bool = False,
 ) -> Fidelity:
     """Every output on its own scale. The figures are those of the one whose error is largest beside what it may be.
 
-    `simulated`: of a quantisation that was only simulated. `batch`: the images that were inferred together.
+    `simulated`: of a quantisation that was only simulated; `by_roundings`: of the file itself with other roundings.
+    `batch`: the images that were inferred together.
     """
     parts: list[OutputFidelity] = []
     agreements: list[TopOnes | None] = []
@@ -110,10 +121,13 @@ def compare(
             part, top = OutputFidelity(name, why=why), None
         else:
             other = None if simulated is None else simulated.get(name)
-            part, top = compare_output(name, outputs[name], reference.outputs[name], allowed, other)
-        if axis is None and batch > 1 and part.max_rel is not None and part.max_rel > part.tolerance:
-            part = OutputFidelity(name, why=NO_BATCH_AXIS)
-        parts.append(part)
+            part, top = compare_output(name, outputs[name], reference.outputs[name], allowed, other, by_roundings)
+        if batch > 1 and excess(part) > 1:  # where it is equal, nothing is in doubt
+            if axis is None:
+                part = OutputFidelity(name, why=NO_BATCH_AXIS)
+            elif name in reference.batch_wide:
+                part = OutputFidelity(name, why=BATCH_WIDE)
+        parts.append(with_step(part, reference.steps.get(name, 0.0)))
         agreements.append(top)
     count = max(map(len, reference.outputs.values()), default=0)
     compared = [part for part in parts if part.max_rel is not None]
@@ -132,15 +146,27 @@ def compare(
         simulated_top1=simulated_top1,
         output=worst.name if len(parts) > 1 else "",
         parts=tuple(parts),
+        gain=worst.gain,
+        gain_tolerance=worst.gain_tolerance,
     )
 
 
 def excess(found: OutputFidelity) -> float:
-    """The error of a compared output as a multiple of what is allowed."""
+    """The error of a compared output as a multiple of what is allowed, or that of its gain if it is more."""
     error = found.max_rel or 0.0
+    gain = abs(found.gain - 1) / found.gain_tolerance if found.gain is not None and found.gain_tolerance > 0 else 0.0
     if found.tolerance > 0:
-        return error / found.tolerance
+        return max(error / found.tolerance, gain)
     return math.inf if error else 0.0
+
+
+def with_step(found: OutputFidelity, step: float) -> OutputFidelity:
+    """With a note of how large a step of its quantisation is, where that is more than a hundredth of its values."""
+    share = step * found.max_rel / found.max_abs if found.max_rel and found.max_abs and not found.exact else 0.0
+    if not STEP_NOTED <= share < math.inf:
+        return found
+    note = f"one step of its quantisation is {share:.1e} of its largest value"
+    return dataclasses.replace(found, notes=(*found.notes, note))
 
 
 # top-1 agreement with the reference, and that of the simulated quantisation; None: it has none
@@ -148,7 +174,12 @@ TopOnes = tuple[float | None, float | None]
 
 
 def compare_output(
-    name: str, images: Sequence[Value], reference: Sequence[Value], allowed: float, simulated: Sequence[Value] | None
+    name: str,
+    images: Sequence[Value],
+    reference: Sequence[Value],
+    allowed: float,
+    simulated: Sequence[Value] | None,
+    by_roundings: bool = False,
 ) -> tuple[OutputFidelity, TopOnes | None]:
     """One output over all images. Another shape is never faithful, but where the shape depends on the data."""
     same = [shapes(y) == shapes(r) for y, r in zip(images, reference, strict=True)]
@@ -169,9 +200,13 @@ def compare_output(
     s = None if simulated is None else flatten([v for v, ok in zip(simulated, same, strict=True) if ok])
     notes += differences(images, reference, same, y, r)
     if r.dtype.kind == "f" and y.dtype.kind in NUMBERS:
-        part, top = compare_floats(name, y, r, s, allowed, notes)
-        return part, top if len(r) == sum(same) else None
-    return compare_exactly(name, y, r, s, allowed, notes), None
+        part, top = compare_floats(name, y, r, s, allowed, notes, by_roundings)
+        top = top if len(r) == sum(same) else None
+    else:
+        part, top = compare_exactly(name, y, r, s, allowed, notes), None
+    if by_roundings and s is None and excess(part) > 1:
+        return OutputFidelity(name, why=SHAPE_BY_ROUNDINGS), None
+    return part, top
 
 
 def differences(
@@ -186,19 +221,27 @@ def differences(
 
 
 def compare_floats(
-    name: str, y: Any, r: Any, simulated: Any | None, allowed: float, notes: Sequence[str]
+    name: str,
+    y: Any,
+    r: Any,
+    simulated: Any | None,
+    allowed: float,
+    notes: Sequence[str],
+    by_roundings: bool = False,
 ) -> tuple[OutputFidelity, TopOnes | None]:
-    """By `fidelity.compare` and `fidelity.judge`; arrays of shape (images, values)."""
+    """By `fidelity.compare`, `judge` and `judge_roundings`; arrays of shape (images, values)."""
     import numpy as np
 
     if r.size == 0:  # a detector that found nothing in any image
         return OutputFidelity(name, 0.0, 0.0, allowed, notes=tuple(notes)), None
-    found = fidelity.compare(y, r, allowed) if simulated is None else fidelity.judge(y, r, simulated, allowed)
+    judge = fidelity.judge_roundings if by_roundings else fidelity.judge
+    found = fidelity.compare(y, r, allowed) if simulated is None else judge(y, r, simulated, allowed)
+    if by_roundings and found.tolerance >= 1 and found.max_rel:  # nothing but zeros would be right too
+        return OutputFidelity(name, why=BLIND.format(share=found.simulated_rel or 0.0)), None
     if undefined := int((np.isnan(y) & np.isnan(r)).sum()):
         notes = [*notes, f"NaN in the same {undefined} places"]
-    part = OutputFidelity(
-        name, found.max_abs, found.max_rel, found.tolerance, notes=tuple(notes), simulated_rel=found.simulated_rel
-    )
+    figures = {name: getattr(found, name) for name in FIGURES}
+    part = OutputFidelity(name, notes=tuple(notes), **figures)
     return part, (found.top1, found.simulated_top1)
 
 

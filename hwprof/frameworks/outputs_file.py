@@ -28,7 +28,13 @@ def save(path: Path, found: ReferenceOutputs) -> None:
             for place, array in enumerate(arrays_of(value)):
                 plain = np.asarray(array)
                 arrays[f"{number}.{index}.{place}"] = plain.astype(str) if plain.dtype.kind == "O" else plain
-    about = {"counts": counts, "axes": dict(found.axes), "incomparable": dict(found.incomparable)}
+    about = {
+        "counts": counts,
+        "axes": dict(found.axes),
+        "incomparable": dict(found.incomparable),
+        "batch_wide": list(found.batch_wide),
+        "steps": dict(found.steps),
+    }
     with path.open("wb") as stream:
         np.savez(stream, about=np.array(json.dumps(about)), **arrays)
 
@@ -47,10 +53,11 @@ def load(path: Path) -> ReferenceOutputs:
                 else [data[f"{number}.{index}.{place}"] for place in range(count)]
                 for index, count in enumerate(counts)
             ]
-    return ReferenceOutputs(outputs, about["axes"], about["incomparable"])
+    wide, steps = tuple(about.get("batch_wide", ())), about.get("steps", {})  # files of an earlier version have none
+    return ReferenceOutputs(outputs, about["axes"], about["incomparable"], wide, steps)
 
 
 def load_simulated(reference: Path) -> Outputs | None:
-    """Outputs of the simulated quantisation, where they lie beside those of the reference."""
+    """Outputs of the simulated quantisation or of other roundings, where they lie beside those of the reference."""
     beside = reference.with_name(SIMULATED)
     return load(beside).outputs if beside.exists() else None

@@ -86,9 +86,13 @@ class BlockNetwork(Network):
         """The input of the layer. Raises UsageError where it can't be measured at this size."""
         if batch < 1:
             raise UsageError(f"batch must be at least 1, not {batch}")
-        return InputSpec(self.input_name, (batch, *self.layer(size).shape))
+        return InputSpec("input", (batch, *self.layer(size).shape))
 
-    def model(self, size: int | None = None) -> Any:
+    def place(self, size: int | None, spec: InputSpec) -> tuple[int, str]:
+        """The side of the parent's input: a block's name does not say its shape."""
+        return size or self.default_size or 0, ""
+
+    def model(self, size: int | None = None, data: bool = True) -> Any:
         """The onnx.ModelProto without weights."""
         found = self.layer(size)
         return cut(self.parent, size).build(found, found.copies)

@@ -1,7 +1,4 @@
-"""The networks themselves: ten architectures shipped as graphs without weights, and users' own .onnx files.
-
-Listing needs no onnx: the table below is verified against the graphs by a test.
-"""
+"""The networks themselves: architectures shipped as graphs without weights (see `table`), and users' .onnx files."""
 
 from __future__ import annotations
 
@@ -13,72 +10,28 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.errors import BadModel, NotAvailable, NotInstalled, UnknownNetwork, UsageError
-from hwprof.networks import fill
-from hwprof.networks.graph import reshape_for, totals
-from hwprof.networks.inputs import InputSpec
+from hwprof.errors import BadModel, NotAvailable, NotInstalled, UsageError
+from hwprof.networks import fill, users_file
+from hwprof.networks.graph import reshape_for, side_for
+from hwprof.networks.inputs import UNSAID, InputChoice, InputSpec, OpenInput, give_shapes, image_axes
+from hwprof.networks.size import SizeOfNetwork, size_of
+from hwprof.networks.table import TABLE
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Raised when a graph, the filling or the scales change: results of different recipes are different networks.
-RECIPE = 2
 # Behind a built-in name: torchvision's real weights instead of seeded ones.
 REAL = ":pretrained"
-SMALLEST = 32
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkInfo:
-    """A built-in network. `macs` and `params` at `size`, batch 1; `sizes` empty: any side from 32 pixels."""
-
-    name: str
-    title: str
-    size: int
-    macs: int
-    params: int
-    source: str
-    sizes: tuple[int, ...] = ()
-    recipe: int = RECIPE
-
-
-_TABLE = {
-    info.name: info
-    for info in (
-        NetworkInfo("alexnet", "AlexNet", 224, 714_188_480, 61_100_840, "Krizhevsky 2014", (224,)),
-        NetworkInfo("densenet121", "DenseNet-121", 224, 2_834_161_664, 7_978_856, "Huang et al. 2017"),
-        NetworkInfo("efficientnet_b0", "EfficientNet-B0", 224, 385_814_752, 5_288_548, "Tan and Le 2019"),
-        NetworkInfo("googlenet", "GoogLeNet", 224, 1_498_376_192, 6_624_904, "Szegedy et al. 2015"),
-        NetworkInfo("mobilenet_v2", "MobileNetV2", 224, 300_774_272, 3_504_872, "Sandler et al. 2018"),
-        NetworkInfo("mobilenet_v3_small", "MobileNetV3-Small", 224, 56_510_400, 2_542_856, "Howard et al. 2019"),
-        NetworkInfo("resnet18", "ResNet-18", 224, 1_814_073_344, 11_689_512, "He et al. 2016"),
-        NetworkInfo("resnet50", "ResNet-50", 224, 4_089_184_256, 25_557_032, "He et al. 2016"),
-        NetworkInfo("shufflenet_v2_x1_0", "ShuffleNetV2 x1.0", 224, 144_907_992, 2_278_604, "Ma et al. 2018"),
-        NetworkInfo("squeezenet1_1", "SqueezeNet 1.1", 224, 349_151_936, 1_235_496, "Iandola et al. 2016"),
-        NetworkInfo("tiny_cnn", "a network for tests and emulated boards", 32, 2_814_592, 32_858, "hwprof"),
-    )
-}
-
-
-def names() -> tuple[str, ...]:
-    """Names of the built-in networks."""
-    return tuple(_TABLE)
-
-
-def info(name: str) -> NetworkInfo:
-    """What is known of a built-in network. Raises UnknownNetwork."""
-    if name not in _TABLE:
-        raise UnknownNetwork(name, _TABLE)
-    return _TABLE[name]
 
 
 def resize_graph(model: Any, size: int, recorded: int) -> Any:
-    """A copy of a shipped graph for another input side: the input's shape and the constants that depend on it."""
+    """A copy of a shipped graph for another input side: shapes of input and maps, and constants that depend on them."""
     import numpy as np
     import onnx
     from onnx import numpy_helper
@@ -87,6 +40,11 @@ def resize_graph(model: Any, size: int, recorded: int) -> Any:
     copy.CopyFrom(model)
     for dim in copy.graph.input[0].type.tensor_type.shape.dim[2:]:
         dim.dim_value = size
+    for value in copy.graph.output:  # maps
+        dims = value.type.tensor_type.shape.dim
+        if len(dims) == 4 and size != recorded:
+            for dim in dims[2:]:
+                dim.dim_value = side_for(dim.dim_value, size, recorded)
     reshapes = {node.input[1] for node in copy.graph.node if node.op_type == "Reshape"}
     for initializer in copy.graph.initializer:
         if initializer.name in reshapes and size != recorded:
@@ -103,14 +61,13 @@ class Network:
     recipe: str
     default_size: int | None
     path: Path | None = None
-    channels: int = 3
-    input_name: str = "input"
-    fixed_batch: int | None = None
-    fixed_shape: tuple[int, ...] | None = None  # a user's input without the batch, where it is fixed
+    inputs: tuple[OpenInput, ...] = ()  # of a user's file
     real: bool = False  # torchvision's weights
     module: Path | None = None  # the .pt2 that `path` was exported from
     outputs: tuple[str, ...] = ()  # their names, where a user's network has several
-    functions: bool = False  # it has functions of its own, which are inlined where it is read
+    states: tuple[tuple[str, str], ...] = ()  # (output, input) that are one state, by their names
+    choice: InputChoice = UNSAID  # what the user says of the inputs
+    stored: str = ""  # the precision of a user's file, as `stored_precision` calls it; "": FP32
 
     @property
     def source(self) -> str:
@@ -124,54 +81,55 @@ class Network:
         """Its weights come from the experiment's seed, not from a file."""
         return self.path is None and not self.real
 
+    @property
+    def fixed_batch(self) -> int | None:
+        """The batch that a user's file has written in; None: it is open, or there is none."""
+        found = [one.dims[one.batch_axis] for one in self.inputs if one.batch_axis is not None]
+        return found[0] if found and isinstance(found[0], int) else None
+
     def input_spec(self, size: int | None, batch: int) -> InputSpec:
-        """The input for this side (None: its own) and batch. Raises UsageError where the network can't take them."""
+        """The inputs for this side (None: its own) and batch. Raises UsageError where the network can't take them."""
+        if self.path is not None:
+            inputs = give_shapes(self.name, self.inputs, size, batch, self.choice)
+            return InputSpec.of(inputs, self.outputs, self.choice.states or self.states)
+        if self.choice != UNSAID:
+            raise UsageError(f"{self.name} is built in: its inputs are known", "leave --shape, --dim and the like away")
         if batch < 1:
             raise UsageError(f"batch must be at least 1, not {batch}")
-        if self.fixed_batch not in (None, batch):
-            raise UsageError(
-                f"{self.name} was exported with a fixed batch of {self.fixed_batch}, not {batch}",
-                "export it with a dynamic batch, or ask for that one",
-            )
-        if self.path is None:
-            return InputSpec(self.input_name, (batch, 3, *self._sides(size)))
-        if self.fixed_shape is not None:
-            if size and size not in self.fixed_shape[1:]:
-                raise UsageError(
-                    f"{self.name} takes {'x'.join(map(str, self.fixed_shape))} only, not {size} pixels",
-                    "leave --size away, or export it for that size",
-                )
-            return InputSpec(self.input_name, (batch, *self.fixed_shape), outputs=self.outputs)
-        if not size:
-            raise UsageError(f"{self.name} takes any size: say which", "as in --size 224")
-        return InputSpec(self.input_name, (batch, self.channels, size, size), outputs=self.outputs)
+        return TABLE[self.name].input_spec(size, batch)
 
-    def _sides(self, size: int | None) -> tuple[int, int]:
-        known = _TABLE[self.name]
-        side = size or known.size
-        if known.sizes and side not in known.sizes:
-            raise UsageError(f"{self.name} takes {known.sizes[0]} pixels only, not {side}", "its classifier is fixed")
-        if side < SMALLEST:
-            raise UsageError(f"{self.name} needs at least {SMALLEST} pixels, not {side}")
-        return side, side
+    def place(self, size: int | None, spec: InputSpec) -> tuple[int, str]:
+        """`Case.size` and `Case.shape` of a case with these inputs."""
+        if self.path is None:
+            is_image = spec.is_image and not spec.frame
+            return (size or self.default_size or 0, "") if is_image else (0, spec.frame)
+        first = spec.inputs[0]
+        sides = {first.shape[axis] for axis in image_axes(self.inputs[0])} if not spec.others else set()
+        return (sides.pop() if len(sides) == 1 else 0), spec.frame
 
     def identity(self, seed: int, size: int | None) -> str:
         """What a cached file of this network depends on."""
-        if not self.has_seeded_weights:
-            inlined = " inlined" if self.functions else ""
-            return f"{self.name} {self.recipe} size {size or self.default_size}{inlined}"
-        return f"{self.name} {self.recipe} seed {seed} size {size or self.default_size}"
+        if self.path is None:
+            seeded = f" seed {seed}" if self.has_seeded_weights else ""
+            return f"{self.name} {self.recipe}{seeded} size {size or self.default_size}"
+        inputs = [
+            (one.shape, one.batch_axis) for one in self.input_spec(size, self.fixed_batch or 1).of_batch(1).inputs
+        ]
+        return f"{self.name} {self.recipe} written for {inputs}"
 
     def model(self, size: int | None = None) -> Any:
-        """The onnx.ModelProto without functions of its own; a built-in one without weights, for the given side."""
+        """The onnx.ModelProto without functions of its own; a built-in one without weights, for the given side.
+
+        A user's lacks the weights that lie in other files.
+        """
         import onnx
 
         if self.path is not None:
-            model = onnx.load(str(self.path))
-            return inline_functions(model) if self.functions else model
+            return users_file.read_plain(self.path)
         folder = resources.files("hwprof.networks") / "graphs"
         shipped = onnx.load_from_string(gzip.decompress((folder / f"{self.name}.onnx.gz").read_bytes()))
-        return resize_graph(shipped, size or _TABLE[self.name].size, _TABLE[self.name].size)
+        own = TABLE[self.name].size
+        return resize_graph(shipped, size or own, own) if own else shipped
 
     def gains(self) -> dict[str, float]:
         """Calibration of a built-in network: layer -> factor on its weights."""
@@ -181,56 +139,62 @@ class Network:
 
     def weights(self, seed: int) -> dict[str, NDArray[np.float32]]:
         """Tensor -> its seeded values, the same for every size."""
-        fixed = _TABLE[self.name].sizes
-        return fill.weights(self.model(fixed[0] if fixed else fill.SIZE), self.gains(), seed)
+        return fill.weights(self.model(TABLE[self.name].calibration_size or fill.SIZE), self.gains(), seed)
+
+    def measure(self, size: int | None = None, batch: int = 1) -> SizeOfNetwork:
+        """MACs of one inference at this side and batch (a fixed batch stays), parameters, bytes of weights as stored.
+
+        Where one of them is None, `unknown` says why.
+        """
+        return _size(self, size, batch)
 
     def macs(self, size: int | None, batch: int) -> int | None:
-        """Multiply-accumulates of one batch; None where the graph doesn't tell."""
-        known = _TABLE.get(self.name)
-        if self.path is None and known and batch == 1 and size in (None, known.size):
-            return known.macs
-        return totals(self._shaped(size), batch)[0]
+        """Multiply-accumulates of one inference, of all frames of its batch; None where the graph doesn't tell."""
+        known = TABLE.get(self.name)
+        if self.path is None and known and size in (None, known.size):
+            return known.macs * batch
+        return self.measure(size, batch).macs
 
-    def params(self, size: int | None = None) -> int:
+    def params(self, size: int | None = None) -> int | None:
         """Learned parameters; `size` matters to blocks, which are repeated the more often the smaller they are."""
-        known = _TABLE.get(self.name)
-        return known.params if self.path is None and known else totals(self.model(size))[1]
+        known = TABLE.get(self.name)
+        return known.params if self.path is None and known else self.measure(size).params
 
     def _shaped(self, size: int | None) -> Any:
-        """The model with its input's symbolic sides set, so that shapes can be inferred."""
+        """The model with all dimensions of its inputs set but for the batch, so that shapes can be inferred."""
         model = self.model(size)
-        for dim, side in zip(
-            model.graph.input[0].type.tensor_type.shape.dim[1:], (self.channels, size, size), strict=False
-        ):
-            if not dim.dim_value and side:
-                dim.dim_value = side
+        if self.path is not None:
+            users_file.fix_shapes(model, self.input_spec(size, self.fixed_batch or 1))
         return model
 
     def write(self, path: Path, seed: int, size: int | None = None) -> None:
-        """Write the .onnx with its weights; all of it or nothing. A user's file is written in one piece, as it
-        is but for functions of its own, which few frameworks take: they are inlined.
+        """Write the .onnx with its weights; all of it or nothing.
 
-        A torch program (.pt2) goes beside it under the same name.
+        A user's file is written with the shapes of its inputs, without functions of its own, which few frameworks take,
+        and in one piece below 2 GiB. A torch program (.pt2) goes beside it under the same name.
         """
         import onnx
 
         if self.real:
             write_pretrained(self, path, size)
             return
-        model = self.model(size)
+        model = self._shaped(size)
         if self.path is None:
             fill.fill_weights(model, self.weights(seed))
+        else:
+            users_file.complete(model, self.path, path.parent)
         if self.module is not None:
             shutil.copyfile(self.module, path.with_suffix(".pt2"))
         with atomic_write(path) as half:
             onnx.save(model, str(half))
 
 
-def inline_functions(model: Any) -> Any:
-    """The same model with the nodes of its own functions in place of their calls."""
-    import onnx.inliner
-
-    return onnx.inliner.inline_local_functions(model)
+@lru_cache(maxsize=256)
+def _size(network: Network, size: int | None, batch: int) -> SizeOfNetwork:
+    if network.path is None:
+        return size_of(network._shaped(size), batch)
+    spec = network.input_spec(size, network.fixed_batch or batch)
+    return size_of(network.model(size), batch, {one.name: one.shape for one in spec.inputs})
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,9 +16,9 @@ from hwprof.errors import UsageError
 from hwprof.frameworks.calibration import Calibration
 from hwprof.frameworks.precision import QUANTISED
 from hwprof.machine.cpus import check_cpus, default_cpus, parse_cpus
-from hwprof.networks import find
-from hwprof.networks.inputs import InputSpec
-from hwprof.plan import runners
+from hwprof.networks import find, stored_precision
+from hwprof.networks.inputs import UNSAID, InputChoice, InputSpec
+from hwprof.plan import runners, samples
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plan.options import check_option
 from hwprof.plan.runners import DeclaredRunner
@@ -43,11 +44,17 @@ class PlannedCase:
     source_key: str  # identifies the network's content
     macs: int | None  # per frame
     params: int | None
+    macs_unknown: str = ""  # why MACs are not known
     python: str = sys.executable  # runs the framework
     converter: str = sys.executable  # makes its artifact
     runner: DeclaredRunner | None = None  # the one that measures it; None: a worker does
     tuning: Mapping[str, Any] | None = None  # the tuning that its launch parameters come from
     environment: str = ""  # that it is measured in besides others; "": the framework's own
+
+    @property
+    def asked(self) -> Case:
+        """The case as a framework sees it: a file with a precision of its own is to be computed as it is."""
+        return dataclasses.replace(self.case, precision=stored_precision.asked(self.case.precision))
 
     @property
     def kind(self) -> Kind:
@@ -56,7 +63,7 @@ class PlannedCase:
 
     def environ(self) -> dict[str, str]:
         """Variables of the worker: what the framework needs, then what the case asks for."""
-        return {**self.adapter.environ(self.case), **environ_of(self.case)}
+        return {**self.adapter.environ(self.asked), **environ_of(self.case)}
 
     @property
     def call(self) -> str:
@@ -91,25 +98,28 @@ def _plan_case(choice: Choice, seed: int, cpus: Sequence[int], calibration: Cali
         name, precisions = runner.name, tuple(runner.precision)
         if runner.batch and choice.batch not in runner.batch:
             raise UsageError(f"{name} does no batch of {choice.batch}", f"it does {', '.join(map(str, runner.batch))}")
-    if choice.precision not in precisions:
+    if stored_precision.asked(choice.precision) not in precisions:
         raise UsageError(f"{name} computes no '{choice.precision}' here", f"it knows {', '.join(precisions)}")
     if choice.precision in QUANTISED and calibration.label:  # other images, other weights: another case
         options = tuple(sorted((*options, ("calibration", calibration.label))))
-    network = _network(choice.network)
+    network = _network(choice.network, choice.inputs)
     spec = network.input_spec(choice.size or None, choice.batch)
-    size = choice.size or network.default_size or 0
-    macs, params = _counts(choice.network, size)
+    size, shape = network.place(choice.size or None, spec)
+    if choice.inputs.samples:  # other data, perhaps another cost: another case
+        options = tuple(sorted((*options, ("inputs", samples.label(choice.inputs.samples)))))
+    macs, params, unknown = _counts(choice.network, choice.size, choice.inputs)
     python = interpreters.registered_python(adapter.name) or sys.executable
     case = Case(
         framework=choice.framework,
         network=network.name,
         recipe=f"{network.recipe} seed {seed}" if network.has_seeded_weights else network.recipe,
         size=size,
-        batch=choice.batch,
+        batch=spec.batch,
         threads=choice.threads,
         cpus=tuple(cpus),
-        precision=choice.precision,
+        precision=stored_precision.case_precision(network.name, network.stored, choice.precision),
         options=options,
+        shape=shape,
     )
     return PlannedCase(
         case=case,
@@ -117,9 +127,10 @@ def _plan_case(choice: Choice, seed: int, cpus: Sequence[int], calibration: Cali
         adapter=adapter,
         adapter_path=plugins.adapter_path(adapter.name),
         spec=spec,
-        source_key=network.identity(seed, size),
+        source_key=network.identity(seed, size or None),
         macs=macs,
         params=params,
+        macs_unknown=unknown,
         python=python,
         converter=converter_of(adapter, python),
         runner=runner,
@@ -145,15 +156,21 @@ def converter_of(adapter: Adapter, python: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _network(name: str) -> Network:
-    return find.resolve(name)
+def _network(name: str, inputs: InputChoice) -> Network:
+    network = find.resolve(name)
+    if inputs.samples and network.inputs:
+        inputs = samples.with_shapes(inputs, network.inputs)
+    return network if inputs == UNSAID else dataclasses.replace(network, choice=inputs)
 
 
 @lru_cache(maxsize=256)
-def _counts(name: str, size: int) -> tuple[int | None, int | None]:
-    """MACs per frame at this size, and parameters."""
-    network = _network(name)
-    return network.macs(size or None, 1), network.params(size or None)
+def _counts(name: str, size: int, inputs: InputChoice) -> tuple[int | None, int | None, str]:
+    """MACs per frame at this size, parameters, and why one of them is not known."""
+    network = _network(name, inputs)
+    batch = network.fixed_batch or 1
+    macs, params = network.macs(size or None, batch), network.params(size or None)
+    unknown = "" if macs is not None else network.measure(size or None, batch).unknown
+    return None if macs is None else macs // batch, params, unknown
 
 
 def check_options(adapter: Adapter, options: Sequence[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:

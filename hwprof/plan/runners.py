@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.environments.interpreters import clean_environ
 from hwprof.errors import BadExperiment, NotInstalled, UnknownNameError, UsageError
+from hwprof.networks.stored_precision import asked
 from hwprof.plan import bounds
 from hwprof.plan.options import check_keys, check_option
 from hwprof.programs.output import compile_figure
@@ -105,7 +106,7 @@ class DeclaredRunner:
             "size": spec.shape[-1],
             "shape": ",".join(map(str, spec.shape)),
             "input": spec.name,
-            "precision": self.precision[case.precision],
+            "precision": self.precision[asked(case.precision)],
             "python": python,
             "seconds": f"{plan.window_s:g}",
             "iterations": self.repeats(plan),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hwprof.networks.inputs import side_title
+from hwprof.networks.stored_precision import AS_IT_IS, asked
 from hwprof.records import to_json
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Subject:
         """The command that tunes it; `network` as the user calls it."""
         words = ["hwprof", "tune", "-f", self.framework, "-n", network, "-b", str(self.batch)]
         words += ["-s", str(self.size)] if self.size else []
-        words += ["--precision", self.precision] if self.precision != "fp32" else []
+        words += ["--precision", self.precision] if asked(self.precision) != AS_IT_IS else []
         words += ["-t", str(self.threads)] if self.threads else []
         words += ["--cpus", ",".join(map(str, self.cpus))] if self.cpus else []
         for name, value in self.options:

@@ -34,6 +34,13 @@ class OutputFidelity:
     why: str = ""
     notes: tuple[str, ...] = ()
     simulated_rel: float | None = None
+    gain: float | None = None  # see Fidelity
+    gain_tolerance: float = 0.0
+
+    @property
+    def has_wrong_gain(self) -> bool:
+        """Whether its values are larger or smaller than the reference's as a whole, beyond what is allowed."""
+        return self.gain is not None and abs(self.gain - 1) > self.gain_tolerance
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +64,21 @@ class Fidelity:
     output: str = ""
     why: str = ""
     parts: tuple[OutputFidelity, ...] = ()
+    gain: float | None = None  # of a file with rounded activations: least squares of y on r through 0; None: not asked
+    gain_tolerance: float = 0.0  # of |gain - 1|
 
     @property
     def agreement(self) -> Agreement:
         """Within tolerance, beyond it, or not comparable."""
         if self.max_rel is None:
             return Agreement.INCOMPARABLE
-        return Agreement.FAITHFUL if self.max_rel <= self.tolerance else Agreement.UNFAITHFUL
+        right = self.max_rel <= self.tolerance and not self.has_wrong_gain
+        return Agreement.FAITHFUL if right else Agreement.UNFAITHFUL
+
+    @property
+    def has_wrong_gain(self) -> bool:
+        """Whether its values are larger or smaller than the reference's as a whole, beyond what is allowed."""
+        return self.gain is not None and abs(self.gain - 1) > self.gain_tolerance
 
     @property
     def state(self) -> str:
@@ -94,7 +109,12 @@ def error_text(fidelity: Fidelity) -> str:
         return fidelity.why
     worst = next((part for part in fidelity.parts if part.name == fidelity.output or not fidelity.output), None)
     if worst is None or not worst.exact:
-        return f"max error {fidelity.max_rel:.1e} of the largest {value_of(fidelity)}"
+        scaled = ""
+        if fidelity.has_wrong_gain:
+            scaled = (
+                f"; its values are {fidelity.gain:.3f} times the reference's, {fidelity.gain_tolerance:.1%} allowed"
+            )
+        return f"max error {fidelity.max_rel:.1e} of the largest {value_of(fidelity)}{scaled}"
     of = f" of output {fidelity.output}, the worst one," if fidelity.output else ""
     return f"{fidelity.max_rel:.2%} of the values{of} differ" if fidelity.max_rel else f"all values{of} are equal"
 

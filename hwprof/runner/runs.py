@@ -24,7 +24,7 @@ from hwprof.plan.cases import PlannedCase
 from hwprof.plan.experiment import Experiment
 from hwprof.records import Doubt, Fidelity, Kind, Run, Window, from_json
 from hwprof.runner.worker_process import Outcome
-from hwprof.runner.workshop import Artifacts, compared_images
+from hwprof.runner.workshop import Artifacts, compared_images, stored_of
 from hwprof.worker.protocol import Job, Task
 
 
@@ -41,6 +41,13 @@ class RunFactory:
         facts: dict[str, Any] = {"session": self.session}
         if planned.environment:
             facts["environment"] = planned.environment
+        if planned.macs_unknown:
+            facts["macs_unknown"] = planned.macs_unknown
+        if planned.case.shape:
+            inputs = planned.spec.inputs
+            facts["inputs"] = [{"name": i.name, "shape": list(i.shape), "dtype": i.dtype} for i in inputs]
+        if planned.network.stored:
+            facts["stored_precision"] = planned.network.stored
         if planned.tuning is not None:
             facts["tuned"] = planned.tuning
         return Run(
@@ -63,7 +70,7 @@ class RunFactory:
         """A job for this case. `settings`: of its loop, in place of the experiment's."""
         return Job(
             task,
-            planned.case,
+            planned.asked,
             planned.network.source,
             self.experiment.seed,
             planned.spec,
@@ -72,7 +79,9 @@ class RunFactory:
             artifact=str(paths.artifact),
             reference=str(paths.reference or ""),
             no_reference=paths.no_reference,
+            frames=str(paths.frames or ""),
             tolerance=tolerance(planned.case.precision),
+            stored=stored_of(planned.case),
             compared=compared_images(planned.case),
             plan=dataclasses.replace(self.experiment.plan, **settings),
             collectors=plugins.paths("hwprof.collectors") if task is Task.MEASURE else {},

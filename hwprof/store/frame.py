@@ -18,6 +18,7 @@ import pandas as pd
 from sqlalchemy import Connection, Row, Text, func, select, type_coerce
 
 from hwprof import speed
+from hwprof.networks.stored_precision import main_precision
 from hwprof.printable import printable
 from hwprof.records import Exactness, Fidelity, Kind, Origin, Role, from_json
 from hwprof.store import schema
@@ -47,7 +48,7 @@ RUN_COLUMNS = (
     *("precision", "machine", "machine_id", "round", "attempt", "status", "failure", "started_utc"),
     *("fps", "throughput", *SHARES, "set", *PAIRED),
     *("counted_throughput", "latency_ms", "p90_ms", "p99_ms", "outliers", "iterations"),
-    *("load_ms", "peak_rss_mib", "max_rel", "top1", "faithful", "agreement", "macs", "params", "emulated"),
+    *("load_ms", "peak_rss_mib", "max_rel", "top1", "faithful", "agreement", "macs", "params", "emulated", "computed"),
     *("tuned", "threads_tuned", "call", "version", "kernel", "governor", "session", "first_ms", "undisturbed"),
 )
 
@@ -186,15 +187,12 @@ def _identity(
         "top1": _floats(None if f is None else f.top1 for f in fidelity),
         "faithful": texts(None if f is None or f.max_rel is None else f.faithful for f in fidelity),
         "agreement": texts(None if f is None else f.state for f in fidelity),
+        "computed": texts(main_precision(r.facts.get("computed")) or None for r in runs),
         "macs": _floats(r.case_macs for r in runs),
         "params": _floats(r.case_params for r in runs),
     }
-    for name in (
-        "kind",
-        "status",
-        "started_utc",
-        *(f"case_{n}" for n in ("framework", "network", "recipe", "shape", "precision")),
-    ):
+    of_case = ("case_framework", "case_network", "case_recipe", "case_shape", "case_precision")
+    for name in ("kind", "status", "started_utc", *of_case):
         out[name.removeprefix("case_")] = texts(getattr(r, name) for r in runs)
     for name in ("case_size", "case_batch", "case_threads", "round", "attempt"):
         out[name.removeprefix("case_")] = np.array([getattr(r, name) for r in runs], dtype=np.int64)

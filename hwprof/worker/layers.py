@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hwprof.collectors.protocol import Session, Unavailable
 from hwprof.records import Exactness, Reading, Role, to_json
-from hwprof.worker.common import Stage, adapter_of, batches, open_counters, run_window
+from hwprof.worker.common import Stage, adapter_of, batches, facts_of, open_counters, run_window
 from hwprof.worker.loop import Loop, warm_up
 from hwprof.worker.protocol import RING_IMAGES, Job, Link
 
@@ -34,7 +34,7 @@ def profile(job: Job, link: Link, stage: Stage) -> None:
         load = profile_of(adapter_of(job))
         with load(Path(job.artifact), job.case, job.spec) as model:
             stage("bind")
-            loop = Loop(model.infer, [model.bind(batch) for batch in batches(job, RING_IMAGES)])
+            loop = Loop(model.infer, [model.bind(*batch) for batch in batches(job, RING_IMAGES)])
             stage("warmup")
             warm_up(loop, min(job.plan.warmup_s, WARMUP_MAX_S), job.plan.warmup_iterations)
             stage("window")
@@ -44,7 +44,7 @@ def profile(job: Job, link: Link, stage: Stage) -> None:
             done = run_window(link, 0, Role.LAYERS, pass_, loop, job.plan, [perf])
             exact = {r.metric: r for r in done.readings if r.exactness is Exactness.EXACT} if counted else {}
             steps = model.steps()
-            facts = dict(model.facts())
+            facts = facts_of(job, model)
     result = {
         "windows": [done],
         "facts": facts,

@@ -15,7 +15,7 @@ from hwprof.collectors.guard import GuardedSession
 from hwprof.collectors.protocol import Session
 from hwprof.machine.features import cpu_features
 from hwprof.records import Doubt, Role, Window, to_json
-from hwprof.worker.common import Stage, compare, load_model, open_counters, run_window, task_count
+from hwprof.worker.common import Stage, compare, facts_of, load_model, open_counters, run_window, task_count
 from hwprof.worker.loop import Loop, Warmup, no_garbage_collection, rehearse, schedule, warm_up
 from hwprof.worker.protocol import Job, Link
 from hwprof.worker.slices import SlicedMeasurement, switch_reader
@@ -47,7 +47,7 @@ def measure(job: Job, link: Link, stage: Stage) -> None:
                     open_still = [s for s in sessions if s is not perf]
                     windows.append(run_window(link, len(windows), Role.CLOSED, None, loop, job.plan, open_still))
             facts |= (
-                dict(model.facts())
+                facts_of(job, model)
                 | told
                 | {
                     "warmup": dataclasses.replace(warmup, seconds=round(warmup.seconds, 3)),
@@ -121,7 +121,11 @@ def simulate(job: Job, link: Link, stage: Stage) -> None:
             count = job.plan.iterations or 1
             warm = counted_loop.warmup(count)
             windows = [counted_loop.count(connect(), loop, count)]
-        facts |= dict(model.facts()) | {"cpu_features": cpu_features(), "tasks": task_count(), "simulator_warmup": warm}
+        facts |= facts_of(job, model) | {
+            "cpu_features": cpu_features(),
+            "tasks": task_count(),
+            "simulator_warmup": warm,
+        }
         facts["hash_seed"] = "random" if sys.flags.hash_randomization else os.environ.get("PYTHONHASHSEED", "")
     link.send({"say": "result", **to_json({"windows": windows[-1:], "facts": facts})})
 

@@ -234,8 +234,7 @@ def test_a_diagnosis_compares_with_batches_threads_and_frameworks_of_its_shape(t
         for shape in SHAPES:
             for framework, batch in (("onnxruntime", 1), ("onnxruntime", 4), ("opencv", 1)):
                 case = make_case(framework, "crnn", shape=shape, batch=batch)
-                fps = {"work": 1e8 if shape == NARROW else 2e8}
-                results.add(planted(case=case, framework=framework, **fps))
+                results.add(planted(case=case, framework=framework, work=1e8 if shape == NARROW else 2e8))
         found, _ = diagnose(results, f"onnxruntime,{WIDE}")
     assert {one.case.shape for one in found} == {WIDE}
     for one in found:

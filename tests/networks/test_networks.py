@@ -17,9 +17,10 @@ from hwprof.frameworks.opencv import ADAPTER as OPENCV
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.networks import find
 from hwprof.networks import network as networks_network
-from hwprof.networks.graph import layers, totals
+from hwprof.networks import table as networks_table
 from hwprof.networks.images import synthetic_inputs
 from hwprof.networks.inputs import InputSpec
+from hwprof.networks.size import layers, size_of
 from hwprof.records import Case
 from tests.onnx_models import write_model
 
@@ -59,15 +60,17 @@ def outputs(name: str, folder: Path, seed: int, size: int, images: int = 4) -> n
 
 @pytest.mark.parametrize("name", sorted(TORCHVISION))
 def test_parameters_and_macs_counted_from_the_graph_are_torchvisions(name: str) -> None:
-    macs, params = totals(find.resolve(name).model())
-    assert macs is not None
-    assert (params, round(macs / 1e9, 3)) == TORCHVISION[name]
-    assert (macs, params) == (networks_network.info(name).macs, networks_network.info(name).params)
+    size = size_of(find.resolve(name).model())
+    assert size.macs is not None
+    assert (size.params, round(size.macs / 1e9, 3)) == TORCHVISION[name]
+    assert (size.bytes, size.notes, size.unknown) == (4 * TORCHVISION[name][0], (), "")
+    assert (size.macs, size.params) == (networks_table.info(name).macs, networks_table.info(name).params)
 
 
 def test_the_small_network_is_listed_with_its_own_counts() -> None:
-    assert totals(find.resolve("tiny_cnn").model()) == (networks_network.info("tiny_cnn").macs, 32_858)
-    assert set(networks_network.names()) == {*TORCHVISION, "tiny_cnn"}
+    size = size_of(find.resolve("tiny_cnn").model())
+    assert (size.macs, size.params) == (networks_table.info("tiny_cnn").macs, 32_858)
+    assert set(networks_table.names()) == {*TORCHVISION, "tiny_cnn"}
 
 
 @pytest.mark.parametrize("name", LIGHT)
@@ -112,12 +115,12 @@ def test_a_layer_has_its_macs_and_shape() -> None:
         64 * 3 * 49,
         (1, 64, 112, 112),
     )
-    assert totals(find.resolve("resnet18").model(), batch=4)[0] == 4 * networks_network.info("resnet18").macs
+    assert size_of(find.resolve("resnet18").model(), batch=4).macs == 4 * networks_table.info("resnet18").macs
 
 
 def test_graphs_hold_no_weights_and_nothing_of_the_exporting_machine() -> None:
     folder = resources.files("hwprof.networks") / "graphs"
-    for name in networks_network.names():
+    for name in networks_table.names():
         packed = (folder / f"{name}.onnx.gz").read_bytes()
         assert len(packed) < 40_000
         plain = gzip.decompress(packed)
@@ -151,6 +154,19 @@ def test_a_users_file_works_like_a_built_in_network(tmp_path: Path) -> None:
     assert (network.macs(None, 1), network.params()) == (8 * 8 * 4 * 27, 4 * 27)
 
 
+def test_a_users_file_of_fixed_batch_is_measured_as_it_is(tmp_path: Path) -> None:
+    size = find.resolve(str(users_model(tmp_path / "mine.onnx", batch=4))).measure()
+    assert (size.macs, size.params, size.bytes) == (4 * 8 * 8 * 4 * 27, 4 * 27, 4 * 4 * 27)
+
+
+def test_what_is_not_known_of_a_users_file_has_a_reason(tmp_path: Path) -> None:
+    network = find.resolve(str(users_model(tmp_path / "mine.onnx", side="side")))
+    assert network.measure(8).macs == 8 * 8 * 4 * 27
+    size = network.measure()
+    assert (size.macs, network.macs(None, 1), size.params) == (None, None, 4 * 27)
+    assert size.unknown == "node 'conv' (Conv): the shape of 'y' is not known"
+
+
 def test_a_users_file_of_fixed_batch_takes_no_other(tmp_path: Path) -> None:
     network = find.resolve(str(users_model(tmp_path / "mine.onnx", batch=1)))
     assert network.input_spec(None, 1).shape[0] == 1
@@ -171,8 +187,6 @@ def test_files_that_are_no_network_are_named(tmp_path: Path) -> None:
     for name, says in (("text", "no valid ONNX"), ("empty", "no ONNX model"), ("absent", "no such file")):
         with pytest.raises(BadModel, match=says):
             find.resolve(str(tmp_path / f"{name}.onnx"))
-    with pytest.raises(BadModel, match="exactly one float32 input"):
-        find.resolve(str(users_model(tmp_path / "two.onnx", inputs=2)))
     with pytest.raises(UnknownNetwork, match="Did you mean resnet18"):
         find.resolve("resnet81")
 

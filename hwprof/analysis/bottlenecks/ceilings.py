@@ -32,6 +32,7 @@ from hwprof.analysis.factors import cycles
 from hwprof.analysis.factors.evidence import Evidence
 from hwprof.analysis.roofline import ABOVE, MEMORY
 from hwprof.collectors.vocabulary import Name
+from hwprof.networks.stored_precision import arithmetic
 from hwprof.speed import Interval
 
 LIMITS: Limits = (0.35, 0.6)  # of a ceiling: not bound by it below the first, bound by it from the second on
@@ -77,9 +78,10 @@ def compute_bound(context: Context) -> Verdict:
     if (no := refuse_emulated(code, e)) is not None:
         return no
     advice = "fewer MACs or a narrower type (INT8, FP16): this framework already uses the arithmetic units"
-    rate, peak = _flop_rate(context), context.roof.compute.get(e.case.precision) if context.roof else None
+    computed = arithmetic(e.case.precision, e.facts.get("computed"))
+    rate, peak = _flop_rate(context), context.roof.compute.get(computed) if context.roof else None
     if rate is not None and peak and context.roof:
-        share = against(rate, peak, context.roof.bounds.get(e.case.precision))
+        share = against(rate, peak, context.roof.bounds.get(computed))
         numbers = (
             Number("FLOP/s", rate.value, f"{rate.value / 1e9:.1f} GFLOP/s{_per(context)} by MACs", _sharing(context)),
             Number("peak", peak, f"{peak / 1e9:.1f} GFLOP/s measured on this machine", context.roof_doubt),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 from hwprof.analysis import roofline
 from hwprof.analysis.correlation.strata import SETTINGS
@@ -18,6 +19,7 @@ from hwprof.analysis.factors.evidence import collect
 from hwprof.analysis.omissions import Omission, why_no_speed
 from hwprof.analysis.roofline import Roof
 from hwprof.frameworks import switches
+from hwprof.networks.stored_precision import is_stored
 from hwprof.printable import printable
 from hwprof.records import Case, Kind, Run
 from hwprof.store import Results
@@ -187,6 +189,22 @@ def only_difference(pair: Pair) -> str:
     return CAUSES[kind] if kind and same and pair.same_experiment else ""
 
 
+def computed_notes(first: SideRuns, second: SideRuns) -> list[str]:
+    """In which precision each of two computes its products, where they differ and the file has one of its own."""
+    if not is_stored(first.runs[0].case.precision) and not is_stored(second.runs[0].case.precision):
+        return []
+    told = [computed_text(side.runs[0].facts.get("computed")) for side in (first, second)]
+    if told[0] == told[1]:
+        return []
+    words = [f"{side.label} {text or 'does not report it'}" for side, text in zip((first, second), told, strict=True)]
+    return [f"convolutions and matrix products: {'; '.join(words)}"]
+
+
+def computed_text(computed: Any) -> str:
+    """`5 in int8`; "" where it is not reported."""
+    return ", ".join(f"{count} in {precision}" for precision, count in (computed or {}).items() if count)
+
+
 def _latencies(sides: Iterable[tuple[Source, CaseRuns]], hertz: float | None) -> dict[str, float]:
     """Measured cycles per miss event; of two sides on other cores the higher figure, so that the bound stays one."""
     found = [roofline.latencies(s.roofs.get(c.last.machine_key, ()), c.case.cpus, hertz) for s, c in sides]
@@ -213,6 +231,7 @@ def explanations(
         if silent:
             omitted += [Omission(own.case.title, why_no_speed(side.runs)) for side, own in silent]
             continue
+        notes += computed_notes(first, second)
         counted = [found for side in (first, second) if (found := collect(side.runs)) is not None]
         clocks = [hz for found in counted if (hz := clues.hertz(found)) is not None]
         sides = ((source, pair.a), (other or source, pair.b))

@@ -10,6 +10,7 @@ import pandas as pd
 from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 from hwprof.analysis.estimator import is_disturbed
 from hwprof.machine import facts as machine_facts
+from hwprof.networks.stored_precision import is_stored
 from hwprof.records import Agreement, Layer, Run
 from hwprof.reports.html.model import Figure
 from hwprof.reports.html.svg import LETTER, Svg, axis
@@ -45,6 +46,8 @@ def runs_table(frame: pd.DataFrame) -> Table:
     for source in columns.values():
         values = frame[source].tolist()
         numeric = source in ("fps", "throughput", "cpu_ms", "latency_ms", "p99_ms", "load_ms", "peak_rss_mib")
+        if source == "precision":
+            values = [precision_text(*pair) for pair in zip(values, frame["computed"].tolist(), strict=True)]
         cells.append([number(v, 4) if numeric else str(v + 1 if source == "round" else v) for v in values])
     state = (frame[n] for n in ("status", "agreement", "emulated", "failure"))
     speeds = zip(*(frame[n] for n in ("fps", "throughput", "waiting", "stolen")), strict=True)
@@ -52,6 +55,11 @@ def runs_table(frame: pd.DataFrame) -> Table:
     cells.append([_state(*v) for v in zip(*state, off, strict=True)])
     rows = tuple(zip(*cells, strict=True))
     return Table("Every run", (*columns, "state"), rows, "All metrics of all runs: hwprof export --format csv.")
+
+
+def precision_text(precision: str, computed: str | None) -> str:
+    """The precision of a case; of a file with one of its own also what it was computed in: `int8 (QDQ), in fp32`."""
+    return f"{precision}, in {computed}" if is_stored(precision) and computed else precision
 
 
 def _state(status: Any, agreement: Any, emulated: Any, failure: Any, off: bool) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hwprof import plugins
-from hwprof.networks import network as networks
+from hwprof.networks import table as networks
 from hwprof.records import to_json
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def table(work: Matrix, cells: Sequence[MatrixCell]) -> list[list[str]]:
     rows = [["network", "input" if shapes else "px", *there]]
     for network, size in work.rows:
         found = [by.get((network, name)) for name in there]
-        side = shapes.get(network) or (f"{size}px" if shapes else str(size))
+        side = shapes.get(network) or (f"{size}px" if shapes and size else str(size or "-"))
         rows.append([network, side, *("" if cell is None else mark(cell) for cell in found)])
     return rows
 
@@ -81,7 +81,7 @@ def gaps(work: Matrix, cells: Sequence[MatrixCell]) -> str:
 
 def command(work: Matrix) -> str:
     """The command that makes the same matrix again."""
-    sizes = {size for _, size in work.rows}
+    sizes = {size for _, size in work.rows if size}
     words = ["hwprof frameworks --matrix"]
     rows, names = [name for name, _ in work.rows], [column.name for column in work.columns]
     if sorted(rows) != sorted(networks.names()):

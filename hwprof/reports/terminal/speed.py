@@ -9,6 +9,7 @@ import numpy as np
 
 from hwprof.analysis import estimator, overhead
 from hwprof.analysis.omissions import why_no_speed
+from hwprof.networks import stored_precision
 from hwprof.records import Fidelity, Role, Run
 from hwprof.records.agreement import agreement_text, worst
 from hwprof.reports import over_time
@@ -89,19 +90,24 @@ def waiting_text(speeds: Sequence[Speed]) -> str:
 
 
 def precision_lines(run: Run, fidelity: Fidelity | None) -> list[str]:
-    """The precision that was really computed in, where the framework was asked for another one than FP32."""
+    """The precision that was really computed in, where the file or the case asked for another one than FP32."""
+    is_stored = stored_precision.is_stored(run.case.precision)
     computed = run.facts.get("computed")
     if not isinstance(computed, dict):
-        return []
+        return [f"  computed    {run.case.framework} does not report in which precision"] if is_stored else []
     counts = ", ".join(f"{count} in {precision}" for precision, count in computed.items() if count)
-    lines = [f"  computed    convolutions and matrix products: {counts}"]
+    lines = [f"  computed    convolutions and matrix products: {counts or 'none'}"]
     if fidelity is None or fidelity.simulated_rel is None:
         return lines
+    other = f"{'other roundings' if is_stored else 'quantisation simulated in FP32'}:"
+    error = f"max error {fidelity.simulated_rel:.1e}"
+    if is_stored:
+        error += f", {fidelity.tolerance:.1e} allowed"
     if fidelity.top1 is None or fidelity.simulated_top1 is None:
-        lines.append(f"  agreement   quantisation simulated in FP32: max error {fidelity.simulated_rel:.1e}")
+        lines.append(f"  agreement   {other} {error}")
     else:
         lines.append(
-            f"  agreement   top-1 on {fidelity.inputs} images {fidelity.top1:.0%}; quantisation simulated in FP32: "
-            f"{fidelity.simulated_top1:.0%}, max error {fidelity.simulated_rel:.1e}"
+            f"  agreement   top-1 on {fidelity.inputs} images {fidelity.top1:.0%}; {other} "
+            f"{fidelity.simulated_top1:.0%}, {error}"
         )
     return lines

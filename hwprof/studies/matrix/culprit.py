@@ -124,7 +124,7 @@ def blame(planned: PlannedCase, launcher: Launcher, source: Path, message: str, 
 
 def works(planned: PlannedCase, launcher: Launcher, folder: Path, seed: int, timeout_s: float) -> bool:
     """Whether part.onnx in `folder` converts, loads and runs."""
-    case = dataclasses.replace(planned.case, cpus=())
+    case = dataclasses.replace(planned.asked, cpus=())
     source = folder / "part.onnx"
     job = Job(
         Task.PREPARE,

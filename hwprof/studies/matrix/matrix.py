@@ -23,13 +23,13 @@ from hwprof.environments import interpreters
 from hwprof.errors import UsageError, sentence
 from hwprof.frameworks.fidelity import tolerance
 from hwprof.networks import find
-from hwprof.networks import network as networks_network
+from hwprof.networks import table as networks_table
 from hwprof.plan.cases import PlannedCase, check_options, plan
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plan.options import parse_option
 from hwprof.records import Failure, Fidelity, from_json, to_json
 from hwprof.runner.launcher import Launcher
-from hwprof.runner.workshop import PreparationFailed, Workshop, compared_images, outputs_key
+from hwprof.runner.workshop import PreparationFailed, Workshop, compared_images, outputs_key, stored_of
 from hwprof.studies.matrix.culprit import NETWORKS_FAULT, blame
 from hwprof.worker.protocol import REFERENCE_IMAGES, Job, Task
 
@@ -88,16 +88,14 @@ def columns(asked: Sequence[str] = ()) -> tuple[MatrixColumn, ...]:
 def choices(names: Sequence[str], size: int) -> tuple[tuple[str, int], ...]:
     """(network, side): `size` where the network admits it, else its own. Raises UnknownNetwork, UsageError."""
     found = []
-    for name in names or networks_network.names():
+    for name in names or networks_table.names():
         network = find.resolve(name)
         try:
             network.input_spec(size or None, 1)
             found.append((name, size or network.default_size or 0))
         except UsageError:
-            if network.default_size is None:
-                raise
             network.input_spec(None, 1)
-            found.append((name, network.default_size))
+            found.append((name, network.default_size or 0))
     return tuple(found)
 
 
@@ -168,7 +166,7 @@ class Matrix:
             "adapter": planned.adapter_path,
             "seed": self.seed,
             "images": REFERENCE_IMAGES,
-            "tolerance": tolerance(self.precision),
+            "tolerance": tolerance(planned.case.precision),
             "run": interpreters.software(planned.python, wanted)["distributions"],
             "conversion": interpreters.software(planned.converter, (*wanted, "hwprof"))["distributions"],
             **outputs_key(planned),
@@ -192,7 +190,7 @@ class Matrix:
         blank = dataclasses.replace(blank, converts=True, steps=steps)
         job = Job(
             Task.CHECK,
-            planned.case,
+            planned.asked,
             name,
             self.seed,
             planned.spec,
@@ -201,11 +199,12 @@ class Matrix:
             artifact=str(artifact),
             reference=str(reference or ""),
             no_reference=no_reference,
-            tolerance=tolerance(self.precision),
+            tolerance=tolerance(planned.case.precision),
+            stored=stored_of(planned.case),
             compared=compared_images(planned.case),
             cpus=planned.case.cpus,
         )
-        environ = planned.adapter.environ(planned.case)
+        environ = planned.adapter.environ(planned.asked)
         outcome = self.launcher.run(job, self.timeout_s, environ, python=planned.python)
         if outcome.result is None:
             failure = outcome.failure or Failure("internal", "the worker gave no result", "", "check")

@@ -87,7 +87,7 @@ def test_a_batch_that_is_not_the_first_axis_stands_where_it_is() -> None:
 
 
 def test_several_inputs_are_named_with_their_shapes_and_types() -> None:
-    inputs = [
+    inputs: list[dict[str, Any]] = [
         {"name": "ids", "shape": [4, 128], "dtype": "int64"},
         {"name": "mask", "shape": [4, 128], "dtype": "float32"},
         {"name": "past", "shape": [], "dtype": "float32"},
