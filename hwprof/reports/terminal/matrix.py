@@ -45,10 +45,12 @@ def table(work: Matrix, cells: Sequence[MatrixCell]) -> list[list[str]]:
     """Header and rows: a network per row, a framework that is here per column."""
     there = [column.name for column in work.columns if not column.missing]
     by = {(cell.network, cell.column): cell for cell in cells}
-    rows = [["network", "px", *there]]
+    shapes = {cell.network: cell.shape for cell in cells if cell.shape}
+    rows = [["network", "input" if shapes else "px", *there]]
     for network, size in work.rows:
         found = [by.get((network, name)) for name in there]
-        rows.append([network, str(size or "-"), *("" if cell is None else mark(cell) for cell in found)])
+        side = shapes.get(network) or (f"{size}px" if shapes and size else str(size or "-"))
+        rows.append([network, side, *("" if cell is None else mark(cell) for cell in found)])
     return rows
 
 
