@@ -81,11 +81,13 @@ def make_case(
     precision: str = "fp32",
     recipe: str = "recipe-1/seed-7",
     options: Mapping[str, Scalar] | None = None,
+    shape: str = "",
 ) -> Case:
-    """One case; `size` None: the network's usual side."""
-    side = network_facts(network)[2] if size is None else size
+    """One case; `size` None: the network's usual side, of a `shape` 0."""
+    usual = 0 if shape else network_facts(network)[2]
     pairs = tuple(sorted((options or {}).items()))
-    return Case(framework, network, recipe, side, batch, threads, tuple(cpus), precision, pairs)
+    side = usual if size is None else size
+    return Case(framework, network, recipe, side, batch, threads, tuple(cpus), precision, pairs, shape)
 
 
 def network_facts(network: str) -> tuple[int, int, int]:
@@ -299,8 +301,14 @@ def raw_counts(window: Window, metric: str) -> tuple[int | None, ...]:
     return raw
 
 
+def with_schema_3(path: Path) -> None:
+    """Turn a results file of today into one of before the shapes of cases; what it has of them is lost."""
+    _change_schema(path, 3, "ALTER TABLE cases DROP COLUMN shape")
+
+
 def with_schema_2(path: Path) -> None:
     """Turn a results file of today into one of before slices; what it has of them is lost."""
+    with_schema_3(path)
     _change_schema(
         path,
         2,

@@ -7,14 +7,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 from hwprof.frameworks import outputs_file, reference
 from hwprof.networks.evaluate import evaluate_batches
+from hwprof.networks.inputs import InputSpec
+
+
+def write_of(source: Path, images: Sequence[Any], path: Path, axis: int | None = 0) -> None:
+    """Write the reference of a network of one input, from batches of 1."""
+    reference.write_reference(source, spec_of(source, images, axis), [[image] for image in images], path)
+
+
+def spec_of(source: Path, images: Sequence[Any], axis: int | None = 0) -> InputSpec:
+    """What a file's only input is given."""
+    name = onnx.load(str(source), load_external_data=False).graph.input[0].name
+    return InputSpec(name, images[0].shape, batch_axis=axis)
 
 
 def write_first(source: Path, images: Sequence[Any], path: Path) -> Any:
     """Write the reference of these images; its first output."""
-    reference.write_reference(source, images, path)
+    write_of(source, images, path)
     return first(path)
 
 
@@ -25,4 +38,5 @@ def first(path: Path) -> Any:
 
 def evaluate_first(source: Path, images: Sequence[Any]) -> Any:
     """In double precision."""
-    return np.concatenate([outputs[0] for outputs in evaluate_batches(source, images)[0]])[: len(images)]
+    found, _ = evaluate_batches(source, spec_of(source, images), [[image] for image in images])
+    return np.concatenate([outputs[0] for outputs in found])[: len(images)]

@@ -39,7 +39,7 @@ FEWEST = 4  # networks, for any model
 ENOUGH = 7  # networks, for more than MACs
 PER_PREDICTOR = 3  # networks beyond the first two that each predictor needs
 LEVEL = 0.05
-# (network, size) -> further facts of its graph, as activations
+# (network, size) -> further facts of its graph, as activations; of a case with a shape they are not known
 Extra = Mapping[tuple[str, int], Mapping[str, float]] | None
 
 
@@ -143,8 +143,9 @@ def _with_facts(rows: pd.DataFrame, extra: Extra) -> pd.DataFrame:
     """A copy with a column for each fact of `extra`; NaN: unknown."""
     rows = rows.copy()
     for fact in _facts(extra):
-        pairs = zip(rows["network"].astype(str), rows["size"].astype(int), strict=True)
-        rows[fact] = [(extra or {}).get(pair, {}).get(fact, math.nan) for pair in pairs]
+        keys = zip(rows["network"].astype(str), rows["size"].astype(int), rows["shape"], strict=True)
+        known = [{} if shape else (extra or {}).get((network, size), {}) for network, size, shape in keys]
+        rows[fact] = [facts.get(fact, math.nan) for facts in known]
     return rows
 
 

@@ -22,17 +22,11 @@ import math
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
-
-from hwprof.analysis.correlation import strata
-from hwprof.analysis.estimator import OFF, Estimator, choose, is_single_threaded, lost_share, value
-from hwprof.analysis.speeds import SPEED_COLUMNS, groups, run_speed
+from hwprof.analysis.estimator import OFF, Estimator, choose, is_single_threaded, value
 from hwprof.collectors.vocabulary import Name
-from hwprof.networks import traffic
-from hwprof.networks.stored_precision import is_stored
 from hwprof.records import Ceiling
 from hwprof.speed import Interval, Speed, between_rounds
 
@@ -298,53 +292,3 @@ def latencies(roofs: Sequence[Roof], cpus: Sequence[int], hertz: float | None) -
         return {}
     roof = max(timed, key=lambda r: (r.cpus == tuple(cpus), len({*r.cpus[:1]} & {*cpus})))
     return {event: roof.latency[level] * hertz for event, level in ANSWERED_BY.items() if level in roof.latency}
-
-
-def place_cases(
-    frame: pd.DataFrame, by_machine: Mapping[str, Sequence[Roof]]
-) -> tuple[list[tuple[Placement, Roof]], list[UnplacedCase]]:
-    """Every native case of the frame under the roof of its machine and CPUs."""
-    good: list[tuple[Placement, Roof]] = []
-    out: list[UnplacedCase] = []
-    rows = strata.usable_rows(strata.label(frame))
-    rows = rows[rows["fps"].notna()]
-    keys = ["machine_id", strata.VARIANT, strata.NETWORK, "network", "size", "batch", "threads", "cpus", "precision"]
-    for runs in groups(rows[[*keys, "macs", "emulated", "computed", *SPEED_COLUMNS]], keys):
-        machine, variant, net, network, size, batch, threads, cpus, precision = (str(runs[0][k]) for k in keys)
-        precision = str(runs[0]["computed"] or "") if is_stored(precision) else precision
-        title = f"{variant} {net} {size}px b{batch} t{threads}"
-        if any(run["emulated"] for run in runs):
-            out.append(UnplacedCase(title, "measured on an emulated machine: its time is the emulator's"))
-            continue
-        used = tuple(int(c) for c in cpus.split(",") if c.strip())
-        roof, doubt = nearest_roof(by_machine.get(machine, ()), used, int(threads))
-        macs = float(runs[0]["macs"])
-        moved = traffic.of_network(network, int(size)) if roof else None
-        element = ELEMENT.get(precision, 4)
-        if roof is None or macs != macs or moved is None:
-            unknown = "MACs or traffic are unknown: the network's graph is not here"
-            out.append(UnplacedCase(title, unknown if roof else doubt))
-            continue
-        rounds = [run_speed(run) for run in runs]
-        by = rate_estimator(int(threads), rounds)
-        fps, throughput, per_cpu_s = (mean_rate(rounds, e) for e in Estimator)
-        point = RooflinePoint(
-            title,
-            mean_rate(rounds, by) or 0.0,
-            macs,
-            precision,
-            element * (moved.weights / int(batch) + moved.activations),
-            footprint=float(element * (moved.weights + moved.largest * int(batch))),
-            by=by,
-            fps=fps,
-            throughput=throughput,
-            cpu_s=1 / per_cpu_s if per_cpu_s else None,
-            taken=statistics.fmean(map(lost_share, rounds)),
-            bounds=rate_bounds(rounds, by),
-        )
-        found = place(point, roof)
-        if isinstance(found, UnplacedCase):
-            out.append(found)
-        else:
-            good.append((replace(found, notes=(*found.notes, doubt)) if doubt else found, roof))
-    return good, out

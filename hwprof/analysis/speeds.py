@@ -22,7 +22,7 @@ from hwprof.analysis.units import SETS, choose_units
 
 # What rows of the speed table have in common in one chart.
 PLACE = ("machine", "threads", "cpus", "precision")
-CASE = (*PLACE, "size", "batch", NETWORK)
+CASE = (*PLACE, *strata.SIDE, "batch", NETWORK)
 
 
 # Columns of the frame by estimator: of the bare stretch, and of slices side by side. CPU times divide.
@@ -73,6 +73,7 @@ class SpeedRatio:
     paired: int  # of these, in which both were measured side by side
     conflicts: int  # of these, in which slices and bare stretches contradict each other
     unfaithful: int = 0  # of these, in which the outputs of one of them are not those of the reference
+    incomparable: int = 0  # of these, in which those of one of them could not be compared, and of none are wrong
 
 
 # Of the bare stretch: what `estimator` judges a run by.
@@ -83,8 +84,8 @@ _PER_RUN = ("set", strata.BLOCK, *SPEED_COLUMNS, *PAIRED.values())
 
 def speeds(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per case and variant: fps with low and high (95 % t interval), throughput, cpu_ms and waiting (means over
-    rounds, geometric but for the last), rounds, sessions, latency_ms, macs, faithful, max_rel, emulated, and `runs`,
-    the rows of its rounds in `frame`, which is of `Results.frame`.
+    rounds, geometric but for the last), rounds, sessions, latency_ms, macs, faithful, max_rel, emulated, incomparable
+    (`not comparable: WHY`, else ""), and `runs`, the rows of its rounds in `frame`, which is of `Results.frame`.
 
     The interval is between rounds, and between the means of sessions or experiments where there are several.
     """
@@ -94,7 +95,7 @@ def speeds(frame: pd.DataFrame) -> pd.DataFrame:
     keys = [*CASE, VARIANT]
     columns = {n: good[n].to_numpy() for n in keys}
     fps, latency, macs, errors = (good[n].to_numpy(float) for n in ("fps", "latency_ms", "macs", "max_rel"))
-    faithful = ~strata.is_unfaithful(good).to_numpy()
+    faithful, unknown = ~strata.is_unfaithful(good).to_numpy(), strata.incomparable(good).to_numpy(object)
     emulated = good["emulated"].to_numpy(bool) if "emulated" in good else np.zeros(len(good), dtype=bool)
     others, blocks = {n: _column(good, n) for n in _PER_RUN}, good[strata.BLOCK].to_numpy(object)
     # the rows of each case at once: a frame of each would take a millisecond, and there are thousands
@@ -121,6 +122,7 @@ def speeds(frame: pd.DataFrame) -> pd.DataFrame:
                 "faithful": bool(faithful[at].all()),
                 "max_rel": np.fmax.reduce(errors[at]),
                 "emulated": bool(emulated[at].any()),
+                "incomparable": next(filter(None, unknown[at]), ""),
                 "runs": tuple(zip(*(others[name][at].tolist() for name in _PER_RUN), strict=True)),
             }
         )
@@ -230,11 +232,13 @@ def ratios(fps: pd.DataFrame, variants: Sequence[str]) -> list[SpeedRatio]:
 def _ratio(a: str, b: str, pairs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> SpeedRatio | None:
     choice = choose(member for pair in pairs for row in pair for member in speed_of(row))
     by_network: dict[str, list[float]] = {}
-    of_cases, wrong = [], 0
+    of_cases, wrong, unknown = [], 0, 0
     for x, y in pairs:
         if (one := case_ratio(x, y, choice.estimator)) is not None:
             of_cases.append(one)
-            wrong += not (x["faithful"] and y["faithful"])
+            is_wrong = not (x["faithful"] and y["faithful"])
+            wrong += is_wrong
+            unknown += not is_wrong and bool(x["incomparable"] or y["incomparable"])
             by_network.setdefault(str(x[NETWORK]), []).append(math.log(one.ratio.value))
     if not of_cases:
         return None
@@ -247,7 +251,8 @@ def _ratio(a: str, b: str, pairs: Sequence[tuple[Mapping[str, Any], Mapping[str,
     wins = sum(v > 1 if fast == a else v < 1 for v in per_network)
     conflicts = sum(one.conflict for one in of_cases)
     paired = sum(one.sets > 0 for one in of_cases)
-    return SpeedRatio(fast, slow, ratio, wins, len(per_network), choice, len(of_cases), paired, conflicts, wrong)
+    networks, cases = len(per_network), len(of_cases)
+    return SpeedRatio(fast, slow, ratio, wins, networks, choice, cases, paired, conflicts, wrong, unknown)
 
 
 def median_runs(frame: pd.DataFrame) -> list[str]:
@@ -261,7 +266,8 @@ def median_runs(frame: pd.DataFrame) -> list[str]:
         work = group["macs"].fillna(0) * group["batch"]
         by_work = group.assign(_work=work).sort_values(["_work", NETWORK], kind="stable")
         last = by_work.iloc[-1]
-        same = by_work[(by_work[["batch", "threads", NETWORK]] == last[["batch", "threads", NETWORK]]).all(axis=1)]
+        of = [*strata.SIDE, "batch", "threads", NETWORK]
+        same = by_work[(by_work[of] == last[of]).all(axis=1)]
         same = same.sort_values("fps", kind="stable")
         found.append(str(same["run"].iloc[len(same) // 2]))
     return found

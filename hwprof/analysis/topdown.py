@@ -9,12 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from hwprof.analysis.correlation.strata import NETWORK, VARIANT
+from hwprof.analysis.correlation.strata import NETWORK, SIDE, VARIANT, sides
 from hwprof.collectors.perf.slots import CountedSlots, count_slots
 from hwprof.collectors.perf.tables import slot_formulas
 from hwprof.collectors.vocabulary import LEVEL1, SLOTS
 
-KEYS = ("machine", NETWORK, "size", "batch", "threads", "cpus", "precision", VARIANT)
+KEYS = ("machine", NETWORK, *SIDE, "batch", "threads", "cpus", "precision", VARIANT)
 LOUD = ("simulated", "emulated", "suspect", "scaled")
 
 
@@ -76,7 +76,9 @@ def _counted_shares(counts: Mapping[str, float]) -> CountedSlots | None:
 
 def _bars(frame: pd.DataFrame, rows: pd.DataFrame, columns: Mapping[str, str], count: Count) -> list[Bar]:
     """Bars of `rows` of the frame by the columns of some events."""
-    named = [c for c in ("machine", "size", "cpus", "precision") if c in frame and frame[c].astype(str).nunique() > 1]
+    if set(SIDE) <= set(frame):
+        frame, rows = (part.assign(side=sides(part)) for part in (frame, rows))
+    named = [c for c in ("machine", "side", "cpus", "precision") if c in frame and frame[c].astype(str).nunique() > 1]
     keys = [k for k in KEYS if k in frame]
     out = []
     for key, group in rows.dropna(subset=list(columns.values())).groupby(keys, sort=True, dropna=False):
@@ -85,7 +87,7 @@ def _bars(frame: pd.DataFrame, rows: pd.DataFrame, columns: Mapping[str, str], c
         found = count({event: float(means[column]) for event, column in columns.items()})
         if found is None:
             continue
-        words = [f"{case[NETWORK]} b{case['batch']} t{case['threads']}", *(str(case[c]) for c in named)]
+        words = [f"{case[NETWORK]} b{case['batch']} t{case['threads']}", *(str(group[c].iloc[0]) for c in named)]
         emulated = "emulated" in group and bool(group["emulated"].any())
         marks = _marks(frame.attrs["metrics"], list(columns.values()), emulated)
         out.append(Bar(f"{' '.join(words)} · {case[VARIANT]}", found.shares, (*marks, *found.cautions)))

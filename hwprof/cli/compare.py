@@ -24,7 +24,7 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from hwprof.cli.options import CASE, RangeAction, add_case, add_results, add_unmasked, choice_of, split_names
+from hwprof.cli.options import CASE, INPUTS, RangeAction, add_case, add_results, add_unmasked, choice_of, split_names
 from hwprof.errors import (
     EXIT_CASES_FAILED,
     EXIT_OK,
@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 ROUNDS = 4
 # What --run measures.
 MEASURED = (
-    *("framework", "network", "batch", "threads", "size", "pretrained", "precision", "option"),
+    *("framework", "network", "batch", "threads", "size", *INPUTS, "pretrained", "precision"),
+    "option",
     *("cpus", "window", "timeout", "seed"),
 )
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from hwprof.cli.options import RangeAction, add_case, add_results, choice_of, results_of, split_names
+from hwprof.cli.options import INPUTS, RangeAction, add_case, add_results, choice_of, results_of, split_names
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, NotAvailable, UsageError
 from hwprof.plan.options import parse_options, split_events
 from hwprof.printable import encodable_data
@@ -26,7 +26,7 @@ from hwprof.records import Run
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add, case = parser.add_argument, partial(add_case, parser)
     case("framework", action="append", default=None, metavar="NAMES", help="one or several, as onnxruntime,opencv")
-    case("network", "batch", "threads", "size")
+    case("network", "batch", "threads", "size", *INPUTS)
     add(
         "-r", "--rounds", action=RangeAction, default=3, help="fresh processes for each framework, in turn (default: 3)"
     )

@@ -29,7 +29,8 @@ def main(args: argparse.Namespace) -> int:
 
     with store.Results.open(store.default_path(args.file or args.results)) as results:
         frame = results.frame()
-    pairs = zip(frame["network"].astype(str), frame["size"].astype(int), strict=True)
+    square = frame[frame["shape"] == ""]
+    pairs = zip(square["network"].astype(str), square["size"].astype(int), strict=True)
     found = models.assess(frame, traffic.facts(pairs))
     if args.json:
         print(json.dumps(encodable_data(rendered.document(found)), indent=2))

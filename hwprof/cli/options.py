@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hwprof.errors import ResultsError, UsageError
 from hwprof.plan import bounds
+from hwprof.plan.inputs import parse_inputs
 from hwprof.plan.options import parse_options
 
 if TYPE_CHECKING:
@@ -48,6 +49,32 @@ CASE = {
     "threads": _option("-t", "--threads", action=RangeAction, default=1),
     "size": _option(
         "-s", "--size", action=RangeAction, default=0, help="side of the input in pixels (default: the network's own)"
+    ),
+    "shape": _option(
+        "--shape",
+        action="append",
+        default=[],
+        metavar="[INPUT=]N,...",
+        help="whole shape of an input with the batch, as 1,3,48,320 or ids=1,128 (once for each)",
+    ),
+    "dim": _option(
+        "--dim", action="append", default=[], metavar="NAME=N", help="length of an open dimension, as seq=128"
+    ),
+    "inputs": _option(
+        "--inputs", default="", metavar="FILE", help=".npz or .npy of your own samples, or a folder (default: seeded)"
+    ),
+    "batch_axis": _option(
+        "--batch-axis",
+        default="",
+        metavar="N|none",
+        help="axis of the batch, none: an input is a frame (default: found)",
+    ),
+    "state": _option(
+        "--state",
+        action="append",
+        default=[],
+        metavar="OUT:IN",
+        help="an output that goes in again with the next frame",
     ),
     "pretrained": _option(
         "--pretrained",
@@ -102,6 +129,10 @@ CASE = {
 }
 
 
+# What says which shapes and data go in.
+INPUTS = ("shape", "dim", "inputs", "batch_axis", "state")
+
+
 def add_case(parser: argparse._ActionsContainer, *names: str, **changes: Any) -> None:
     """The options of CASE called `names`, in this order. `changes`: keywords for argparse in place of CASE's."""
     for name in names:
@@ -128,6 +159,8 @@ def choice_of(args: argparse.Namespace, **fields: Any) -> Choice:
     values = {name: getattr(args, name) for name in names if hasattr(args, name)}
     if getattr(args, "pretrained", False):
         values["network"] += REAL
+    if hasattr(args, "shape"):
+        values["inputs"] = parse_inputs(args.shape, args.dim, args.inputs, args.batch_axis, args.state)
     return Choice(**{**values, "options": parse_options(getattr(args, "option", ())), **fields})
 
 

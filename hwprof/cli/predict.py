@@ -54,7 +54,8 @@ def main(args: argparse.Namespace) -> int:
         rows = rows[rows["threads"] == args.threads]
     rows = rows[rows["network"] != printable(network.name)]  # measured: that is no prediction
     measured = bool((frame["network"] == printable(network.name)).any())
-    pairs = zip(rows["network"].astype(str), rows["size"].astype(int), strict=True)
+    square = rows[rows["shape"] == ""]
+    pairs = zip(square["network"].astype(str), square["size"].astype(int), strict=True)
     extra = traffic.facts(pairs)
     predictions: list[dict[str, Any]] = []
     for stratum, part in strata.split(strata.label(rows)):
@@ -82,7 +83,8 @@ def main(args: argparse.Namespace) -> int:
         print(json.dumps(encodable_data(document), indent=2))
         return EXIT_OK
     known = " (its own runs are left out)" if measured else ""
-    print(f"{network.name} {size}px: {', '.join(f'{k} {v:,.0f}' for k, v in facts.items() if v)}{known}")
+    side = f"{size}px" if size else network.input_spec(None, 1).title
+    print(f"{network.name} {side}: {', '.join(f'{k} {v:,.0f}' for k, v in facts.items() if v)}{known}")
     for one in predictions:
         print(f"  {one['case']}")
         bounds = "without an interval"

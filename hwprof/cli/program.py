@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import RangeAction, cooldown_s, notify, refuse_case, results_of
+from hwprof.cli.options import INPUTS, RangeAction, cooldown_s, notify, refuse_case, results_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK, NotAvailable, UsageError, sentence
 from hwprof.plan.options import split_events
 from hwprof.printable import encodable_data
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 # Options of the network case: they mean nothing here and are refused.
 FOREIGN = (
-    *("framework", "network", "batch", "threads", "warm_up", "size", "pretrained", "precision", "calibration"),
+    *("framework", "network", "batch", "threads", "warm_up", "size", *INPUTS, "pretrained", "precision"),
+    "calibration",
     *("calibration_count", "option", "iterations", "window", "timeout", "seed", "simulate"),
 )
 

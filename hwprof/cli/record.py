@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwprof.cli.options import CASE, RangeAction, add_case, add_unmasked, choice_of, refuse_case, writing
+from hwprof.cli.options import CASE, INPUTS, RangeAction, add_case, add_unmasked, choice_of, refuse_case, writing
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, ResultsError, UsageError
 from hwprof.printable import ESCAPE, encodable_data
 
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     case("framework", default=None, help="of a case (default: onnxruntime)")
     case("network", default=None, help="of a case: built-in name or path of an .onnx or .pt2")
-    case("batch", "threads", "size", "option")
+    case("batch", "threads", "size", *INPUTS, "option")
     case("cpus", help="cores for a case to run on")
     case("window", default=WINDOW_S, help=f"of a case: seconds to sample (default: {WINDOW_S:g})")
     add("-e", "--event", default="", help="event to sample by, as perf record -e takes it (default: chosen)")
@@ -98,7 +98,7 @@ def check(args: argparse.Namespace) -> None:
         raise UsageError("one of a case (-n, -f), a command (behind --) and --pid", "hwprof record --help has examples")
     if args.command or args.pid is not None:
         remedy = "the command's own options belong behind its name"
-        refuse_case(args, ("batch", "threads", "size", "option", "cpus", "window"), remedy, window=WINDOW_S)
+        refuse_case(args, ("batch", "threads", "size", *INPUTS, "option", "cpus", "window"), remedy, window=WINDOW_S)
     if args.duration is not None and (args.pid is None or args.duration <= 0):
         raise UsageError("--duration goes with --pid, and is above 0", "of a case: --window S")
     if args.top < 1 or args.window <= 0:

@@ -24,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from hwprof import store
-    from hwprof.analysis.roofline import place_cases, roofs
+    from hwprof.analysis.placement import place_cases
+    from hwprof.analysis.roofline import roofs
     from hwprof.reports import tables
     from hwprof.reports.page import roofline
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hwprof.cli import program as commands
-from hwprof.cli.options import RangeAction, add_case, add_results, choice_of, cooldown_s, notify, results_of
+from hwprof.cli.options import INPUTS, RangeAction, add_case, add_results, choice_of, cooldown_s, notify, results_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, EXIT_UNAVAILABLE, NotAvailable, UsageError
 from hwprof.plan.options import split_events
 from hwprof.printable import encodable_data
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     case("framework", help="default: onnxruntime; command: a program, --option runner=NAME")
     case("network", "batch", "threads")
     add("-r", "--rounds", action=RangeAction, help="fresh processes (default: 3; of a command: 1)")
-    case("warm_up", "size", "pretrained")
+    case("warm_up", "size", *INPUTS, "pretrained")
     case("precision", help="fp32, or what `hwprof frameworks` lists: fp16, bf16, int8")
     case("calibration", "calibration_count", "option", "cpus")
     case("iterations", help="per window (default: as many as fit in --window)")

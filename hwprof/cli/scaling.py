@@ -16,7 +16,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import RangeAction, add_case, add_results, choice_of, cooldown_s, notify, results_of, writing
+from hwprof.cli.options import (
+    INPUTS,
+    RangeAction,
+    add_case,
+    add_results,
+    choice_of,
+    cooldown_s,
+    notify,
+    results_of,
+    writing,
+)
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
 from hwprof.plan.options import split_events
 from hwprof.records import Run
@@ -29,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add, case = parser.add_argument, partial(add_case, parser)
     case("framework", "network", "batch")
     case("threads", action="store", default="", metavar="1,2,4", help="default: powers of two, and all CPUs")
-    case("size")
+    case("size", *INPUTS)
     add("-r", "--rounds", action=RangeAction, default=5, help="fresh processes for each number of threads (default: 5)")
     add("-e", "--events", action="append", metavar="EVENTS", help="count these too (default: none)")
     case("precision")
@@ -64,13 +74,14 @@ def main(args: argparse.Namespace) -> int:
     points, fits = scaling.points(speeds), scaling.fits(speeds)
     case = runs[0].case
     options = "".join(f" {k}={v}" for k, v in case.options)
-    title = f"{case.framework}{options} {case.network} {case.size}px b{case.batch} {case.precision}"
+    title = f"{case.framework}{options} {case.network} {case.side} b{case.batch} {case.precision}"
+    marks = report.outputs(runs)
     if args.json:
-        print(json.dumps(report.document(speeds.choice, points, fits)))
+        print(json.dumps(report.document(speeds.choice, points, fits, marks)))
     else:
-        print(report.text(title, speeds.choice, points, fits))
+        print(report.text(title, speeds.choice, points, fits, marks))
     if args.output:
-        draw({title: points}, Path(args.output))
+        draw({" ".join([title, *dict.fromkeys(marks.values())]): points}, Path(args.output))
     good = {(r.case.key, r.round) for r in runs if r.failure is None}
     return EXIT_OK if len(good) == len(spec.choices) * spec.rounds else EXIT_CASES_FAILED
 

@@ -143,6 +143,7 @@ def reach_text(reach: Reach) -> str:
 
 def progress(step: Progress) -> str:
     """[12/96 2:10 left] onnxruntime mobilenet_v2 ... 8.21 ms."""
+    from hwprof.records.agreement import mark
     from hwprof.speed import of_run
 
     run = step.run
@@ -157,6 +158,5 @@ def progress(step: Progress) -> str:
         return f"{head}: {'no figure' if fps is None else f'{fps:.1f} FPS, as it told'}"
     latency = of_run(run).latency_ns
     took = "no latency" if latency is None else f"{latency / 1e6:.2f} ms"
-    found = run.fidelity
-    mark = "" if found is None or found.faithful else "  UNFAITHFUL" if found.unfaithful else f"  {found.agreement}"
-    return f"{head}: {took}{mark}"
+    outputs = mark(run.fidelity)
+    return f"{head}: {took}" + (f"  {outputs}" if outputs else "")

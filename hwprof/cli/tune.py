@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import add_case, add_results, choice_of, results_of
+from hwprof.cli.options import INPUTS, add_case, add_results, choice_of, results_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
 from hwprof.plan.options import parse_option
 
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add, case = parser.add_argument, partial(add_case, parser)
     case("framework", "network", "batch")
     case("threads", default=0, help="default: searched")
-    case("size", "precision")
+    case("size", *INPUTS, "precision")
     case("option", help="given and not searched, as mode=eager")
     case("cpus", help="cores to stay on, as 2 or 0,2-3 (default: searched)")
     add(
@@ -167,6 +167,7 @@ def listing(args: argparse.Namespace) -> int:
     """What is kept for this machine."""
     from hwprof import store
     from hwprof.machine.facts import hardware
+    from hwprof.networks.inputs import side_title
     from hwprof.plan.policy import winners
     from hwprof.reports.terminal import tuning
 
@@ -177,7 +178,8 @@ def listing(args: argparse.Namespace) -> int:
         return EXIT_OK
     for one in kept:
         s = one.evidence["subject"]
-        name = f"{s['framework']} {s['network']} {s['size']}px b{s['batch']} {s['precision']}"
+        side = side_title(s["size"], s.get("shape", ""))  # of an earlier version: without a shape
+        name = f"{s['framework']} {s['network']} {side} b{s['batch']} {s['precision']}"
         print(f"{name:<52} {tuning.changes(one.parameters())}  {tuning.ratio(one.evidence)}  {one.evidence['at_utc']}")
     if not kept:
         print("nothing is kept for this machine: hwprof tune -f FRAMEWORK -n NETWORK", file=sys.stderr)

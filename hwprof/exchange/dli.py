@@ -221,15 +221,17 @@ def case_of(row: Row) -> Case:
         options["api"] = language
     if row.get("Mode", "Sync") not in ("Sync", ""):
         options["mode"] = row["Mode"].lower()
+    blobs = row.get("Input blob sizes", "")
     return Case(
         framework=name,
         network=network,
         recipe=f"dli from {row.get('Framework', '') or 'unknown'}",
-        size=side(row.get("Input blob sizes", "")),
+        size=side(blobs),
         batch=int(float(batch)),
         threads=int(threads) if threads.isdigit() else 0,
         precision=row.get("Precision", "").lower() or "unknown",
         options=tuple(sorted(options.items())),
+        shape=shape_of(blobs),
     )
 
 
@@ -237,6 +239,18 @@ def side(shape: str) -> int:
     """The side of a square image in `1x3x224x224` or `[1, 224, 224, 3]`; 0: no such thing."""
     sides = [int(n) for n in re.findall(r"\d+", shape)]
     return next((a for a, b in itertools.pairwise(sides[1:]) if a == b and a > 4), 0)
+
+
+def shape_of(text: str) -> str:
+    """`3x48x320` of `1x3x48x320` or `[1, 3, 48, 320]`; the text itself where there are several inputs.
+
+    "" of a square image, and where nothing is known.
+    """
+    sides = re.findall(r"\d+", text)
+    if side(text) or len(sides) < 2:
+        return ""
+    is_one = re.fullmatch(r"[\[(]?\s*\d+(\s*[x,]\s*\d+)+\s*[\])]?", text.strip())
+    return "x".join(sides[1:]) if is_one else text.strip()
 
 
 def failure_of(row: Row) -> Failure | None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.errors import NotInstalled, UsageError
+from hwprof.errors import NotInstalled, UnsupportedModel, UsageError
 
 if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Array, PrepareJob
@@ -144,10 +144,23 @@ def decode(path: Path, height: int, width: int) -> Any:
     return cv2.resize(pixels, sides, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)[:, :, ::-1]
 
 
+def require_images(spec: InputSpec) -> None:
+    """Raise UnsupportedModel where a network takes anything but batches of one float32 input, the batch first."""
+    if spec.others or spec.dtype != "float32" or spec.batch_axis:
+        raise UnsupportedModel(
+            f"INT8 ranges are found with batches of images, one float32 input, and the network takes {spec.title}",
+            "measure it in fp32, or quantise it beforehand and measure the quantised file",
+        )
+
+
 def batches(job: PrepareJob) -> Iterator[Array]:
-    """The calibration images in batches of the case's shape; the first ones again where the last is not full."""
+    """The calibration images in batches of the case's shape; the first ones again where the last is not full.
+
+    Raises UnsupportedModel, UsageError.
+    """
     import numpy as np
 
+    require_images(job.input)
     if job.calibration is None:
         raise UsageError(f"{job.case.framework} needs calibration images for {job.case.precision}")
     images = np.load(job.calibration)

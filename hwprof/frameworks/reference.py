@@ -16,22 +16,26 @@ from hwprof.frameworks.named_outputs import NEVER_REPEATS, ReferenceOutputs
 from hwprof.frameworks.onnxruntime.adapter import load_error, quantise
 from hwprof.frameworks.roundings import with_other_roundings
 from hwprof.networks.batch_axes import batch_axes
+from hwprof.networks.frames import in_batches, join, save_frames, split, written_batch
+from hwprof.networks.inputs import shape_title
 from hwprof.networks.stored_precision import batch_wide_outputs, output_steps
 
 if TYPE_CHECKING:
-    from hwprof.frameworks.protocol import Array, PrepareJob, Value
+    from hwprof.frameworks.protocol import PrepareJob, Value
+    from hwprof.networks.frames import Frame
+    from hwprof.networks.inputs import InputSpec
 
-    Run = Callable[[Array], Sequence[Value]]
+    Run = Callable[[Frame], Sequence[Value]]
 
 
-def write_simulated(job: PrepareJob, images: Sequence[Array]) -> None:
+def write_simulated(job: PrepareJob, frames: Sequence[Frame]) -> None:
     """Outputs of ONNX Runtime's quantised graph with its optimisation off, which computes in FP32 between roundings."""
     graph = quantise(job)
-    write_reference(graph, images, job.directory / SIMULATED)
+    write_reference(graph, job.input, frames, job.directory / SIMULATED)
     graph.unlink()
 
 
-def write_roundings(source: Path, images: Sequence[Array], folder: Path) -> None:
+def write_roundings(source: Path, spec: InputSpec, frames: Sequence[Frame], folder: Path) -> None:
     """Outputs of a file with rounded activations where they are rounded otherwise: how far they may be apart.
 
     Raises UnsupportedModel where ONNX Runtime can't compute the disturbed graph.
@@ -46,7 +50,7 @@ def write_roundings(source: Path, images: Sequence[Array], folder: Path) -> None
         link_or_copy((source.parent / name).resolve(), folder / name)
     onnx.save(with_other_roundings(model), str(graph))
     try:
-        write_reference(graph, images, folder / SIMULATED)
+        write_reference(graph, spec, frames, folder / SIMULATED)
     except UnsupportedModel as error:
         raise UnsupportedModel(f"other roundings of the network can't be computed: {error.message}") from error
     finally:
@@ -62,13 +66,8 @@ def link_or_copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def write_reference(source: Path, images: Sequence[Array], path: Path) -> None:
-    """All outputs of ONNX Runtime FP32 with graph optimisation off, one thread, as `outputs_file` keeps them.
-
-    Raises NotInstalled; UnsupportedModel where it can't load or run the network.
-    """
-    import onnx
-
+def open_session(source: Path) -> Any:
+    """ONNX Runtime with graph optimisation off, one thread. Raises NotInstalled, UnsupportedModel."""
     with import_of("onnxruntime (the reference for every framework's outputs)", "pip install 'hwprof[onnxruntime]'"):
         import onnxruntime as ort
     options = ort.SessionOptions()
@@ -76,36 +75,95 @@ def write_reference(source: Path, images: Sequence[Array], path: Path) -> None:
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
     try:
-        session = ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exception classes differ between versions
         raise UnsupportedModel(f"ONNX Runtime {ort.__version__} can't load the network: {load_error(error)}") from error
-    entry, names = session.get_inputs()[0], [output.name for output in session.get_outputs()]
 
-    def run(batch: Array) -> Sequence[Value]:
-        values: Sequence[Value] = session.run(names, {entry.name: batch})
+
+def runner(session: Any, spec: InputSpec) -> Run:
+    """A function from a batch, an array per input, to all outputs in the network's order."""
+    inputs, names = [one.name for one in spec.inputs], [output.name for output in session.get_outputs()]
+
+    def run(batch: Frame) -> Sequence[Value]:
+        values: Sequence[Value] = session.run(names, dict(zip(inputs, batch, strict=True)))
         return values
 
-    batch = entry.shape[0] if isinstance(entry.shape[0], int) else 1
-    portions = in_portions(images, batch)
-    results, again = [run(portion) for portion in portions], run(portions[0])
+    return run
+
+
+def write_reference(source: Path, spec: InputSpec, frames: Sequence[Frame], path: Path) -> None:
+    """All outputs of ONNX Runtime with graph optimisation off, one thread, as `outputs_file` keeps them.
+
+    `frames`: each an array per input with a batch of 1. Raises NotInstalled; UnsupportedModel where it can't load or
+    run the network.
+    """
+    import onnx
+
+    session = open_session(source)
+    run, names = runner(session, spec), [output.name for output in session.get_outputs()]
+    batch = written_batch({entry.name: entry.shape for entry in session.get_inputs()}, spec)
+    portions = in_batches(spec, frames, batch)
+    try:
+        results, again = [run(portion) for portion in portions], run(portions[0])
+    except Exception as error:  # its exception classes differ between versions
+        said = f"ONNX Runtime can't run the network on these inputs: {load_error(error)}"
+        raise UnsupportedModel(said, "give data of your own: --inputs FILE.npz") from error
     model = onnx.load(str(source), load_external_data=False)
-    axes = batch_axes(model)
-    if entry.shape[0] != batch and any(name not in axes for name in names):
-        axes = {**axes_by_batch(names, images, results, run), **axes}
-    found = kept_outputs(names, results, axes, batch, len(images), again)
-    wide = batch_wide_outputs(model) if batch == 1 else ()  # of a fixed batch, the case's is of the same images
+    axes = batch_axes(model, spec.inputs)
+    if is_open(session, spec) and any(name not in axes for name in names):
+        axes = {**axes_by_batch(names, spec, frames, results, run), **axes}
+    found = kept_outputs(names, results, axes, batch, len(frames), again)
+    wide = batch_wide_outputs(model) if batch == 1 else ()  # of a fixed batch, the case's is of the same frames
     outputs_file.save(path, dataclasses.replace(found, batch_wide=wide, steps=output_steps(model)))
 
 
-def evaluated_outputs(source: Path, images: Sequence[Array]) -> ReferenceOutputs:
+def is_open(session: Any, spec: InputSpec) -> bool:
+    """Whether the graph leaves its batch open."""
+    dims = {entry.name: entry.shape for entry in session.get_inputs()}
+    found = [dims[one.name][one.batch_axis] for one in spec.inputs if one.batch_axis is not None]
+    return bool(found) and not isinstance(found[0], int)
+
+
+def write_frames(source: Path, spec: InputSpec, frames: Sequence[Frame], path: Path) -> None:
+    """Write the frames with their states as they come out of the frame before, computed by the reference.
+
+    The first frame has the states that it has. Raises as `write_reference`, and where a state comes out in another form
+    than it goes in.
+    """
+    session = open_session(source)
+    batch = written_batch({entry.name: entry.shape for entry in session.get_inputs()}, spec)
+    run, names = runner(session, spec), [output.name for output in session.get_outputs()]
+    places = {one.name: place for place, one in enumerate(spec.inputs)}
+    if missing := [name for pair in spec.states for name in pair if name not in (*places, *names)]:
+        raise UnsupportedModel(f"the network has no input or output '{missing[0]}'", "as in --state OUTPUT:INPUT")
+    made = [list(frames[0])]
+    for frame in frames[1:]:
+        out = dict(zip(names, run(in_batches(spec, made[-1:], batch)[0]), strict=True))
+        following = list(frame)
+        for output, entry in spec.states:
+            before, after = made[-1][places[entry]], out[output]
+            after = after if batch == 1 else split(spec.inputs[places[entry]], after)[0]
+            if getattr(after, "shape", None) != before.shape or after.dtype != before.dtype:
+                raise UnsupportedModel(
+                    f"state {entry} goes in as {before.dtype} {shape_title(before.shape)}, and {output} comes out "
+                    f"as {getattr(after, 'dtype', 'a sequence')} {shape_title(getattr(after, 'shape', ()))}",
+                    "a growing cache is measured at a fixed length, without --state",
+                )
+            following[places[entry]] = after
+        made.append(following)
+    save_frames(path, spec, made)
+
+
+def evaluated_outputs(source: Path, spec: InputSpec, frames: Sequence[Frame]) -> ReferenceOutputs:
     """All outputs by onnx's own evaluator in double precision."""
     import onnx
 
     from hwprof.networks.evaluate import evaluate_batches
 
     graph = onnx.load(str(source), load_external_data=False)
-    results, batch = evaluate_batches(source, images)
-    return kept_outputs([o.name for o in graph.graph.output], results, batch_axes(graph), batch, len(images))
+    results, batch = evaluate_batches(source, spec, frames)
+    names = [output.name for output in graph.graph.output]
+    return kept_outputs(names, results, batch_axes(graph, spec.inputs), batch, len(frames))
 
 
 def kept_outputs(
@@ -137,25 +195,13 @@ def kept_outputs(
     return ReferenceOutputs({name: v[:images] for name, v in outputs.items()}, places, incomparable)
 
 
-def in_portions(images: Sequence[Array], batch: int) -> list[Array]:
-    """The images in batches; the last one is filled up from the first."""
-    import numpy as np
-
-    if batch == 1:
-        return list(images)
-    padded = [images[i % len(images)] for i in range(-(-len(images) // batch) * batch)]
-    return [np.concatenate(padded[i : i + batch]) for i in range(0, len(padded), batch)]
-
-
 def axes_by_batch(
-    names: Sequence[str], images: Sequence[Array], results: Sequence[Sequence[Value]], run: Run
+    names: Sequence[str], spec: InputSpec, frames: Sequence[Frame], results: Sequence[Sequence[Value]], run: Run
 ) -> Mapping[str, int | None]:
-    """The batch axis of each output by computing two images at once: the one that is as long as both together."""
-    import numpy as np
-
-    second = 1 if len(images) > 1 else 0
+    """The batch axis of each output by computing two frames at once: the one that is as long as both together."""
+    second = 1 if len(frames) > 1 else 0
     try:
-        both = run(np.concatenate([images[0], images[second]]))
+        both = run(join(spec, [frames[0], frames[second]]))
     except Exception as error:  # noqa: BLE001  a batch of 1 may be written into the graph
         print(f"no batch of 2: {reason_of(error)}")
         return {}

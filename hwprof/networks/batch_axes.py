@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from hwprof.networks.inputs import TensorSpec
 
 # Two sizes of a batch that are no multiples of each other: an axis that follows both is the batch's.
 SIZES = (2, 3)
 
 
-def batch_axes(model: Any) -> dict[str, int | None]:
+def batch_axes(model: Any, inputs: Sequence[TensorSpec]) -> dict[str, int | None]:
     """Output -> its batch axis, None: it has none; outputs of which the graph does not tell are left out.
 
-    By the name that the input's first axis and an axis of the output have in common; where there is none, by inferring
-    the output's shape for two sizes of the batch.
+    By the name that the batch of an input and an axis of the output have in common; where there is none, by inferring
+    the output's shape for two sizes of the batch. Without a batch no output has an axis for it.
     """
-    learned = {tensor.name for tensor in model.graph.initializer}
-    source = next(value for value in model.graph.input if value.name not in learned)
-    symbol = source.type.tensor_type.shape.dim[0].dim_param
+    axes = {one.name: one.batch_axis for one in inputs if one.batch_axis is not None}
+    if not axes:
+        return dict.fromkeys((output.name for output in model.graph.output), None)
+    values = {value.name: value for value in model.graph.input}
+    symbols = {values[name].type.tensor_type.shape.dim[axis].dim_param for name, axis in axes.items()} - {""}
     found: dict[str, int | None] = {}
     for output in model.graph.output:
         names = [dim.dim_param for dim in output.type.tensor_type.shape.dim]
-        if symbol and symbol in names:
-            found[output.name] = names.index(symbol)
+        if places := [names.index(symbol) for symbol in sorted(symbols) if symbol in names]:
+            found[output.name] = places[0]
     if len(found) == len(model.graph.output):
         return found
-    small, large = (output_shapes(model, source.name, size) for size in SIZES)
+    small, large = (output_shapes(model, axes, size) for size in SIZES)
     for name in small:
         if name in found or small[name] is None or large.get(name) is None:
             continue
@@ -37,14 +42,18 @@ def batch_axes(model: Any) -> dict[str, int | None]:
     return found
 
 
-def output_shapes(model: Any, source: str, batch: int) -> dict[str, list[int] | None]:
-    """Output -> its shape for a batch, 0 for an axis that is not known; None: not even their number is."""
+def output_shapes(model: Any, axes: Mapping[str, int], batch: int) -> dict[str, list[int] | None]:
+    """Output -> its shape for a batch, 0 for an axis that is not known; None: not even their number is.
+
+    `axes`: input -> its batch axis.
+    """
     import onnx
 
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    entry = next(value for value in copy.graph.input if value.name == source)
-    entry.type.tensor_type.shape.dim[0].dim_value = batch
+    for value in copy.graph.input:
+        if value.name in axes:
+            value.type.tensor_type.shape.dim[axes[value.name]].dim_value = batch
     del copy.graph.value_info[:]
     for output in copy.graph.output:
         if output.type.HasField("tensor_type"):

@@ -17,7 +17,7 @@ from typing import Any
 from hwprof.errors import UnknownNetwork, UsageError
 from hwprof.networks import fill
 from hwprof.networks.cut import Cut, GraphLayer
-from hwprof.networks.inputs import InputSpec
+from hwprof.networks.inputs import InputSpec, with_batch
 from hwprof.networks.network import Network, atomic_write
 
 PREFIX = "block:"
@@ -50,8 +50,12 @@ def parents_of(networks: Sequence[str]) -> tuple[str, ...]:
     return tuple(name.parent for name in names if name is not None) if all(names) else ()
 
 
-def input_title(network: str, size: int, batch: int) -> str:
-    """`4x3x224x224`; of a block, whose name does not say its shape, `batch 4 at 224 px`."""
+def input_title(network: str, size: int, batch: int, shape: str = "") -> str:
+    """`4x3x224x224`, `4x3x48x320`, `batch 4, ids 128, mask 128`; of a block, whose name does not say its shape,
+    `batch 4 at 224 px`. `shape`: as of a case.
+    """
+    if shape:
+        return with_batch(shape, batch)
     if size and parse_name(network) is None:
         return f"{batch}x3x{size}x{size}"
     return f"batch {batch}" + (f" at {size} px" if size else "")
@@ -82,7 +86,11 @@ class BlockNetwork(Network):
         """The input of the layer. Raises UsageError where it can't be measured at this size."""
         if batch < 1:
             raise UsageError(f"batch must be at least 1, not {batch}")
-        return InputSpec(self.input_name, (batch, *self.layer(size).shape))
+        return InputSpec("input", (batch, *self.layer(size).shape))
+
+    def place(self, size: int | None, spec: InputSpec) -> tuple[int, str]:
+        """The side of the parent's input: a block's name does not say its shape."""
+        return size or self.default_size or 0, ""
 
     def model(self, size: int | None = None) -> Any:
         """The onnx.ModelProto without weights."""

@@ -11,29 +11,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
+
+    from hwprof.networks.inputs import InputSpec
 
 # A reference may be off by a tenth of what it allows the frameworks that it judges (FP32: 1e-3).
 TOLERANCE = 1e-4
 
 
-def evaluate_batches(source: Path, images: Sequence[NDArray[np.float32]]) -> tuple[list[list[Any]], int]:
-    """(all outputs of one batch after the other, the batch) in float64; the last batch is filled up from the first."""
+def evaluate_batches(
+    source: Path, spec: InputSpec, frames: Sequence[Sequence[NDArray[Any]]]
+) -> tuple[list[list[Any]], int]:
+    """(all outputs of one batch after the other, the batch) in float64; the last batch is filled up from the first.
+
+    `frames`: each an array per input with a batch of 1.
+    """
     import numpy as np
     import onnx
     from onnx.reference import ReferenceEvaluator
 
+    from hwprof.networks.frames import dims_of, in_batches, written_batch
+
     model = to_double(onnx.load(str(source)))
     evaluator = ReferenceEvaluator(model, new_ops=operators())
-    dims = model.graph.input[0].type.tensor_type.shape.dim
-    batch = dims[0].dim_value or 1
-    padded = [images[i % len(images)] for i in range(-(-len(images) // batch) * batch)]
-    name = model.graph.input[0].name
+    batch = written_batch({value.name: dims_of(value) for value in model.graph.input}, spec)
     made = []
-    for start in range(0, len(padded), batch):
-        portion = np.concatenate(padded[start : start + batch]).astype(np.float64)
-        made.append(evaluator.run(None, {name: portion}))
+    for portion in in_batches(spec, frames, batch):
+        doubled = [array.astype(np.float64) if array.dtype == np.float32 else array for array in portion]
+        feeds = dict(zip((one.name for one in spec.inputs), doubled, strict=True))
+        made.append(evaluator.run(None, feeds))
     return made, batch
 
 

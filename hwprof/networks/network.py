@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import BadModel, NotAvailable, NotInstalled, UnknownNetwork, UsageError
-from hwprof.networks import fill
+from hwprof.networks import fill, users_file
 from hwprof.networks.graph import reshape_for, totals
-from hwprof.networks.inputs import InputSpec
+from hwprof.networks.inputs import UNSAID, InputChoice, InputSpec, OpenInput, give_shapes, image_axes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,15 +103,13 @@ class Network:
     recipe: str
     default_size: int | None
     path: Path | None = None
-    channels: int = 3
-    input_name: str = "input"
-    fixed_batch: int | None = None
-    fixed_shape: tuple[int, ...] | None = None  # a user's input without the batch, where it is fixed
+    inputs: tuple[OpenInput, ...] = ()  # of a user's file
     real: bool = False  # torchvision's weights
     module: Path | None = None  # the .pt2 that `path` was exported from
     outputs: tuple[str, ...] = ()  # their names, where a user's network has several
     stored: str = ""  # the precision of a user's file, as `stored_precision` calls it; "": FP32
-    functions: bool = False  # it has functions of its own, which are inlined where it is read
+    states: tuple[tuple[str, str], ...] = ()  # (output, input) that are one state, by their names
+    choice: InputChoice = UNSAID  # what the user says of the inputs
 
     @property
     def source(self) -> str:
@@ -125,27 +123,30 @@ class Network:
         """Its weights come from the experiment's seed, not from a file."""
         return self.path is None and not self.real
 
+    @property
+    def fixed_batch(self) -> int | None:
+        """The batch that a user's file has written in; None: it is open, or there is none."""
+        found = [one.dims[one.batch_axis] for one in self.inputs if one.batch_axis is not None]
+        return found[0] if found and isinstance(found[0], int) else None
+
     def input_spec(self, size: int | None, batch: int) -> InputSpec:
-        """The input for this side (None: its own) and batch. Raises UsageError where the network can't take them."""
+        """The inputs for this side (None: its own) and batch. Raises UsageError where the network can't take them."""
+        if self.path is not None:
+            inputs = give_shapes(self.name, self.inputs, size, batch, self.choice)
+            return InputSpec.of(inputs, self.outputs, self.choice.states or self.states)
+        if self.choice != UNSAID:
+            raise UsageError(f"{self.name} is built in: its inputs are known", "leave --shape, --dim and the like away")
         if batch < 1:
             raise UsageError(f"batch must be at least 1, not {batch}")
-        if self.fixed_batch not in (None, batch):
-            raise UsageError(
-                f"{self.name} was exported with a fixed batch of {self.fixed_batch}, not {batch}",
-                "export it with a dynamic batch, or ask for that one",
-            )
+        return InputSpec("input", (batch, 3, *self._sides(size)))
+
+    def place(self, size: int | None, spec: InputSpec) -> tuple[int, str]:
+        """`Case.size` and `Case.shape` of a case with these inputs."""
         if self.path is None:
-            return InputSpec(self.input_name, (batch, 3, *self._sides(size)))
-        if self.fixed_shape is not None:
-            if size and size not in self.fixed_shape[1:]:
-                raise UsageError(
-                    f"{self.name} takes {'x'.join(map(str, self.fixed_shape))} only, not {size} pixels",
-                    "leave --size away, or export it for that size",
-                )
-            return InputSpec(self.input_name, (batch, *self.fixed_shape), outputs=self.outputs)
-        if not size:
-            raise UsageError(f"{self.name} takes any size: say which", "as in --size 224")
-        return InputSpec(self.input_name, (batch, self.channels, size, size), outputs=self.outputs)
+            return size or self.default_size or 0, ""
+        first = spec.inputs[0]
+        sides = {first.shape[axis] for axis in image_axes(self.inputs[0])} if not spec.others else set()
+        return (sides.pop() if len(sides) == 1 else 0), spec.frame
 
     def _sides(self, size: int | None) -> tuple[int, int]:
         known = _TABLE[self.name]
@@ -158,18 +159,23 @@ class Network:
 
     def identity(self, seed: int, size: int | None) -> str:
         """What a cached file of this network depends on."""
-        if not self.has_seeded_weights:
-            inlined = " inlined" if self.functions else ""
-            return f"{self.name} {self.recipe} size {size or self.default_size}{inlined}"
-        return f"{self.name} {self.recipe} seed {seed} size {size or self.default_size}"
+        if self.path is None:
+            seeded = f" seed {seed}" if self.has_seeded_weights else ""
+            return f"{self.name} {self.recipe}{seeded} size {size or self.default_size}"
+        inputs = [
+            (one.shape, one.batch_axis) for one in self.input_spec(size, self.fixed_batch or 1).of_batch(1).inputs
+        ]
+        return f"{self.name} {self.recipe} written for {inputs}"
 
     def model(self, size: int | None = None) -> Any:
-        """The onnx.ModelProto without functions of its own; a built-in one without weights, for the given side."""
+        """The onnx.ModelProto without functions of its own; a built-in one without weights, for the given side.
+
+        A user's lacks the weights that lie in other files.
+        """
         import onnx
 
         if self.path is not None:
-            model = onnx.load(str(self.path))
-            return inline_functions(model) if self.functions else model
+            return users_file.read_plain(self.path)
         folder = resources.files("hwprof.networks") / "graphs"
         shipped = onnx.load_from_string(gzip.decompress((folder / f"{self.name}.onnx.gz").read_bytes()))
         return resize_graph(shipped, size or _TABLE[self.name].size, _TABLE[self.name].size)
@@ -198,40 +204,32 @@ class Network:
         return known.params if self.path is None and known else totals(self.model(size))[1]
 
     def _shaped(self, size: int | None) -> Any:
-        """The model with its input's symbolic sides set, so that shapes can be inferred."""
+        """The model with all dimensions of its inputs set but for the batch, so that shapes can be inferred."""
         model = self.model(size)
-        for dim, side in zip(
-            model.graph.input[0].type.tensor_type.shape.dim[1:], (self.channels, size, size), strict=False
-        ):
-            if not dim.dim_value and side:
-                dim.dim_value = side
+        if self.path is not None:
+            users_file.fix_shapes(model, self.input_spec(size, self.fixed_batch or 1))
         return model
 
     def write(self, path: Path, seed: int, size: int | None = None) -> None:
-        """Write the .onnx with its weights; all of it or nothing. A user's file is written in one piece, as it
-        is but for functions of its own, which few frameworks take: they are inlined.
+        """Write the .onnx with its weights; all of it or nothing.
 
-        A torch program (.pt2) goes beside it under the same name.
+        A user's file is written with the shapes of its inputs, without functions of its own, which few frameworks take,
+        and in one piece below 2 GiB. A torch program (.pt2) goes beside it under the same name.
         """
         import onnx
 
         if self.real:
             write_pretrained(self, path, size)
             return
-        model = self.model(size)
+        model = self._shaped(size)
         if self.path is None:
             fill.fill_weights(model, self.weights(seed))
+        else:
+            users_file.complete(model, self.path, path.parent)
         if self.module is not None:
             shutil.copyfile(self.module, path.with_suffix(".pt2"))
         with atomic_write(path) as half:
             onnx.save(model, str(half))
-
-
-def inline_functions(model: Any) -> Any:
-    """The same model with the nodes of its own functions in place of their calls."""
-    import onnx.inliner
-
-    return onnx.inliner.inline_local_functions(model)
 
 
 @contextlib.contextmanager

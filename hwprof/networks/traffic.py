@@ -67,7 +67,10 @@ def of_network(name: str, size: int, batch: int = 1) -> Traffic | None:
 
 
 def facts(pairs: Iterable[tuple[str, int]]) -> dict[tuple[str, int], dict[str, float]]:
-    """(network, size) -> activations and layers per frame, for those whose graph is here."""
+    """(network, size) -> activations and layers per frame, for those whose graph is here.
+
+    Not for cases with a shape: the graph is looked at with its own input.
+    """
     found = {}
     for name, size in sorted(set(pairs)):
         one = of_network(name, size)

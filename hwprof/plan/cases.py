@@ -17,8 +17,8 @@ from hwprof.frameworks.calibration import Calibration
 from hwprof.frameworks.precision import QUANTISED
 from hwprof.machine.cpus import check_cpus, default_cpus, parse_cpus
 from hwprof.networks import find, stored_precision
-from hwprof.networks.inputs import InputSpec
-from hwprof.plan import runners
+from hwprof.networks.inputs import UNSAID, InputChoice, InputSpec
+from hwprof.plan import runners, samples
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plan.options import check_option
 from hwprof.plan.runners import DeclaredRunner
@@ -101,21 +101,24 @@ def _plan_case(choice: Choice, seed: int, cpus: Sequence[int], calibration: Cali
         raise UsageError(f"{name} computes no '{choice.precision}' here", f"it knows {', '.join(precisions)}")
     if choice.precision in QUANTISED and calibration.label:  # other images, other weights: another case
         options = tuple(sorted((*options, ("calibration", calibration.label))))
-    network = _network(choice.network)
+    network = _network(choice.network, choice.inputs)
     spec = network.input_spec(choice.size or None, choice.batch)
-    size = choice.size or network.default_size or 0
-    macs, params = _counts(choice.network, size)
+    size, shape = network.place(choice.size or None, spec)
+    if choice.inputs.samples:  # other data, perhaps another cost: another case
+        options = tuple(sorted((*options, ("inputs", samples.label(choice.inputs.samples)))))
+    macs, params = _counts(choice.network, choice.size, choice.inputs)
     python = interpreters.registered_python(adapter.name) or sys.executable
     case = Case(
         framework=choice.framework,
         network=network.name,
         recipe=f"{network.recipe} seed {seed}" if network.has_seeded_weights else network.recipe,
         size=size,
-        batch=choice.batch,
+        batch=spec.batch,
         threads=choice.threads,
         cpus=tuple(cpus),
         precision=stored_precision.case_precision(network.name, network.stored, choice.precision),
         options=options,
+        shape=shape,
     )
     return PlannedCase(
         case=case,
@@ -123,7 +126,7 @@ def _plan_case(choice: Choice, seed: int, cpus: Sequence[int], calibration: Cali
         adapter=adapter,
         adapter_path=plugins.adapter_path(adapter.name),
         spec=spec,
-        source_key=network.identity(seed, size),
+        source_key=network.identity(seed, size or None),
         macs=macs,
         params=params,
         python=python,
@@ -151,15 +154,19 @@ def converter_of(adapter: Adapter, python: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _network(name: str) -> Network:
-    return find.resolve(name)
+def _network(name: str, inputs: InputChoice) -> Network:
+    network = find.resolve(name)
+    if inputs.samples and network.inputs:
+        inputs = samples.with_shapes(inputs, network.inputs)
+    return network if inputs == UNSAID else dataclasses.replace(network, choice=inputs)
 
 
 @lru_cache(maxsize=256)
-def _counts(name: str, size: int) -> tuple[int | None, int | None]:
+def _counts(name: str, size: int, inputs: InputChoice) -> tuple[int | None, int | None]:
     """MACs per frame at this size, and parameters."""
-    network = _network(name)
-    return network.macs(size or None, 1), network.params(size or None)
+    network = _network(name, inputs)
+    macs = network.macs(size or None, network.fixed_batch or 1)
+    return None if macs is None else macs // (network.fixed_batch or 1), network.params(size or None)
 
 
 def check_options(adapter: Adapter, options: Sequence[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:

@@ -48,6 +48,7 @@ def reaches(cases: Sequence[PlannedCase], networks: Sequence[str] = ()) -> list[
             "network": p.case.network,
             "recipe": p.case.recipe,
             "size": p.case.size,
+            "shape": p.case.shape,
             "batch": p.case.batch,
             "threads": p.case.threads,
             "cpus": p.case.cpus,

@@ -22,7 +22,8 @@ from hwprof.collectors.simulators import simulator
 from hwprof.errors import BadExperiment, UsageError
 from hwprof.frameworks.calibration import COUNT, Calibration
 from hwprof.frameworks.precision import QUANTISED
-from hwprof.plan import bounds
+from hwprof.networks.inputs import UNSAID, InputChoice
+from hwprof.plan import bounds, inputs
 from hwprof.plan.options import check_keys
 from hwprof.plan.places import places
 from hwprof.worker.protocol import LoopSettings
@@ -88,6 +89,7 @@ class Choice:
     precision: str = "fp32"
     options: tuple[tuple[str, Any], ...] = ()
     cpus: str = ""
+    inputs: InputChoice = UNSAID
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,8 @@ class Experiment:
         for choice in plain["choices"]:
             if not choice["cpus"]:  # plans from before there was such a field keep their hash
                 del choice["cpus"]
+            if choice["inputs"] == dataclasses.asdict(UNSAID):
+                del choice["inputs"]
         if self.policy == "default":  # so that experiments from before there was a policy are the same
             del plain["policy"]
         if self.cooldown_s == LIMIT_S:
@@ -189,7 +193,8 @@ def parse(text: str, origin: str, base: Path | None = None) -> Experiment:
     if top["format"] != FORMAT:
         raise BadExperiment(f"{origin}: format {top['format']} is unknown", f"this hwprof reads format {FORMAT}")
     policy, launch = _launch(data.get("launch", {}), origin)
-    choices = tuple(_choices(matrix, launch, origin, base))
+    said = inputs.tables(data.get("inputs", {}), origin, base)
+    choices = inputs.with_inputs(_choices(matrix, launch, origin, base), said, origin)
     if policy == "tuned" and "threads" not in data.get("matrix", {}):
         choices = tuple(dataclasses.replace(choice, threads=0) for choice in choices)
     if not choices:
@@ -245,7 +250,7 @@ def _section(data: Mapping[str, Any], section: str, origin: str) -> dict[str, An
     table = data if not section else data.get(section, {})
     if not isinstance(table, dict):
         raise BadExperiment(f"{origin}: [{section}] must be a table")
-    nested = [name for name in SECTIONS if name] + ["launch"] if not section else []
+    nested = [name for name in SECTIONS if name] + ["launch", "inputs"] if not section else []
     check_keys(table, sorted([*known, *nested]), origin, section)
     values = {}
     for key, (kind, default) in known.items():

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hwprof.networks.inputs import side_title
 from hwprof.networks.stored_precision import AS_IT_IS, asked
 from hwprof.records import to_json
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A case without what is searched. `threads` 0 and `cpus` empty: searched too; `options`: fixed."""
+    """A case without what is searched. `threads` 0 and `cpus` empty: searched too; `options`: fixed. `shape`: as of a
+    case.
+    """
 
     framework: str
     network: str
@@ -30,18 +33,23 @@ class Subject:
     threads: int = 0
     cpus: tuple[int, ...] = ()
     options: tuple[tuple[str, Any], ...] = ()
+    shape: str = ""
 
     @property
     def key(self) -> str:
         """SHA-256 of the canonical JSON form: `case_key` of the tuning table."""
-        return hashlib.sha256(json.dumps(to_json(self), sort_keys=True).encode()).hexdigest()
+        form = to_json(self)
+        if not self.shape:  # subjects from before there was such a field keep their key
+            del form["shape"]
+        return hashlib.sha256(json.dumps(form, sort_keys=True).encode()).hexdigest()
 
     @property
     def title(self) -> str:
         """Short text for people."""
         options = "".join(f" {k}={v}" for k, v in self.options)
         threads = f" t{self.threads}" if self.threads else ""
-        return f"{self.framework}{options} {self.network} {self.size}px b{self.batch}{threads} {self.precision}"
+        side = side_title(self.size, self.shape)
+        return f"{self.framework}{options} {self.network} {side} b{self.batch}{threads} {self.precision}"
 
     def command(self, network: str) -> str:
         """The command that tunes it; `network` as the user calls it."""
@@ -94,5 +102,5 @@ class Winner:
 
 def subject_of(planned: PlannedCase, threads: int, cpus: tuple[int, ...]) -> Subject:
     """The subject of a case. `threads` 0, `cpus` empty: they may be searched."""
-    names = ("framework", "network", "recipe", "size", "batch", "precision", "options")
+    names = ("framework", "network", "recipe", "size", "shape", "batch", "precision", "options")
     return Subject(**{name: getattr(planned.case, name) for name in names}, threads=threads, cpus=cpus)

@@ -6,7 +6,7 @@ The names are public as `hwprof.records.Fidelity` and so on.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 
@@ -134,6 +134,23 @@ def agreement_text(fidelity: Fidelity) -> str:
     verdict = "UNFAITHFUL" if fidelity.unfaithful else fidelity.agreement.value
     between = ": " if fidelity.max_rel is None else ", "
     return "; ".join([f"{verdict}{between}{error_text(fidelity)}", *remarks(fidelity)])
+
+
+def mark(fidelity: Fidelity | None) -> str:
+    """What has to stand beside a speed or a ratio: `UNFAITHFUL`, `not comparable: WHY`; else ""."""
+    if fidelity is None or fidelity.faithful:
+        return ""
+    return "UNFAITHFUL" if fidelity.unfaithful else fidelity.state
+
+
+def worst(found: Iterable[Fidelity | None]) -> Fidelity | None:
+    """Of several rounds one that is unfaithful, else one that is not comparable, else the last; None: unchecked."""
+    known = [one for one in found if one is not None]
+    for agreement in (Agreement.UNFAITHFUL, Agreement.INCOMPARABLE):
+        for one in known:
+            if one.agreement is agreement:
+                return one
+    return known[-1] if known else None
 
 
 def not_comparable(why: str, tolerance: float) -> Fidelity:

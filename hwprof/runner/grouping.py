@@ -19,9 +19,9 @@ MEMORY_SHARE = 0.8
 SPARE_ROUND = 1_000_000
 
 
-def workload(case: Case) -> tuple[str, str, int, int, int]:
-    """What the cases of a set share: network, batch and threads. Framework, options and precision differ."""
-    return case.network, case.recipe, case.size, case.batch, case.threads
+def workload(case: Case) -> tuple[str, str, int, str, int, int]:
+    """What the cases of a set share: network, input, batch and threads. Framework, options and precision differ."""
+    return case.network, case.recipe, case.size, case.shape, case.batch, case.threads
 
 
 def sets_of(cases: Sequence[PlannedCase], one_set: bool, sliced: bool) -> list[tuple[int, ...]]:

@@ -43,6 +43,9 @@ class RunFactory:
             facts["environment"] = planned.environment
         if planned.network.stored:
             facts["stored_precision"] = planned.network.stored
+        if planned.case.shape:
+            inputs = planned.spec.inputs
+            facts["inputs"] = [{"name": i.name, "shape": list(i.shape), "dtype": i.dtype} for i in inputs]
         if planned.tuning is not None:
             facts["tuned"] = planned.tuning
         return Run(
@@ -74,6 +77,7 @@ class RunFactory:
             artifact=str(paths.artifact),
             reference=str(paths.reference or ""),
             no_reference=paths.no_reference,
+            frames=str(paths.frames or ""),
             tolerance=tolerance(planned.case.precision),
             stored=stored_of(planned.case),
             compared=compared_images(planned.case),

@@ -26,13 +26,14 @@ from hwprof.plan.experiment import Choice, Experiment
 from hwprof.printable import encodable
 from hwprof.records import Case, Failure, Fidelity
 from hwprof.runner.launcher import Launcher
-from hwprof.worker.protocol import QUANTISED_IMAGES, REFERENCE_IMAGES, Job, Task
+from hwprof.worker.protocol import QUANTISED_IMAGES, REFERENCE_IMAGES, RING_IMAGES, Job, Task
 
 if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Adapter
 
 # Raised whenever the meaning of a cached file changes.
 CACHE_FORMAT = 1
+FRAMES = "frames.npz"
 # Raised whenever files with rounded activations are disturbed otherwise (`frameworks.roundings`).
 ROUNDINGS = 1
 # For one conversion, where an experiment doesn't give its runs more.
@@ -56,11 +57,45 @@ class Artifacts:
     reference: Path | None
     steps: tuple[Mapping[str, Any], ...] = ()  # of the conversion, each with its seconds; none: read as it is
     no_reference: str = ""  # why there is none
+    frames: Path | None = None  # what goes in; None: seeded data
 
 
 def gives_every_output(adapter: Adapter) -> bool:
     """Whether an adapter declares that it returns all of several outputs."""
     return bool(getattr(adapter, "every_output", False))
+
+
+def refused(planned: PlannedCase) -> tuple[str, str] | None:
+    """Why the framework's adapter can't take the network's inputs or outputs, and what can be done; None: it can."""
+    adapter, network, spec = planned.adapter, planned.case.network, planned.spec
+    if (count := len(spec.outputs)) and not gives_every_output(adapter):
+        able = ", ".join(n for n in plugins.framework_names() if gives_every_output(plugins.adapter(n)))
+        message = f"{network} has {count} outputs, and hwprof's adapter of {adapter.name} handles only one"
+        return message, f"frameworks with every output: {able}; or export the network with one output"
+    if not getattr(adapter, "every_input", False):
+        only = spec.inputs[0]
+        if not spec.others and only.dtype == "float32" and only.batch_axis == 0:
+            return None
+        message = f"{network} takes {spec.title}, and hwprof's adapter of {adapter.name} handles one float32 batch only"
+        able = ", ".join(n for n in plugins.framework_names() if getattr(plugins.adapter(n), "every_input", False))
+        return message, f"frameworks with every input: {able}"
+    types = getattr(adapter, "input_types", ("float32",))
+    if strange := [one for one in spec.inputs if one.dtype not in types]:
+        message = f"{adapter.name} takes no input of type {strange[0].dtype}: {strange[0].name} of {network}"
+        return message, f"it takes {', '.join(types)}"
+    return None
+
+
+def inputs_key(planned: PlannedCase, batch: bool = False) -> dict[str, Any]:
+    """The inputs as part of a file's key, with the `batch` or without.
+
+    Of one float32 input with the batch first it is the shape, so that older files stay valid.
+    """
+    spec = planned.spec if batch else planned.spec.of_batch(1)
+    only = spec.inputs[0]
+    if not spec.others and (only.dtype, only.batch_axis, only.use) == ("float32", 0, ""):
+        return {"shape": only.shape if batch else only.shape[1:]}
+    return {"inputs": [[one.name, one.shape, one.dtype, one.batch_axis, one.use] for one in spec.inputs]}
 
 
 def outputs_key(planned: PlannedCase) -> dict[str, Any]:
@@ -79,6 +114,11 @@ def stored_of(case: Case) -> str:
     return case.precision if stored_precision.is_stored(case.precision) else ""
 
 
+def frames_key(frames: Path | None) -> dict[str, str]:
+    """Frames from a file as part of a key: the name of their own entry says what they depend on."""
+    return {} if frames is None else {"frames": frames.parent.name}
+
+
 @dataclass(slots=True)
 class Workshop:
     """Prepares artifacts, each at most once; a failure is kept too, so that it is not repeated for every round."""
@@ -94,19 +134,15 @@ class Workshop:
         """Everything for one case. Raises PreparationFailed."""
         self.admit(planned)
         source = self.network(planned)
-        reference, why = self.try_reference(planned, source)
+        frames = self.frames(planned, source)
+        reference, why = self.try_reference(planned, source, frames=frames)
         artifact, steps = self.conversion(planned, source)
-        return Artifacts(source, artifact, reference, steps, why)
+        return Artifacts(source, artifact, reference, steps, why, frames)
 
     def admit(self, planned: PlannedCase) -> None:
-        """Refuse a network with more outputs than the framework's adapter handles. Raises PreparationFailed."""
-        count, name = len(planned.spec.outputs), planned.adapter.name
-        if count and not gives_every_output(planned.adapter):
-            names = plugins.framework_names()
-            able = ", ".join(framework for framework in names if gives_every_output(plugins.adapter(framework)))
-            message = f"{planned.case.network} has {count} outputs, and hwprof's adapter of {name} handles only one"
-            remedy = f"frameworks with every output: {able}; or export the network with one output"
-            raise PreparationFailed(Failure("model", message, remedy, "prepare"))
+        """Refuse inputs and outputs that the framework's adapter does not handle. Raises PreparationFailed."""
+        if refusal := refused(planned):
+            raise PreparationFailed(Failure("model", *refusal, "prepare"))
 
     def network(self, planned: PlannedCase) -> Path:
         """The .onnx with weights."""
@@ -114,26 +150,55 @@ class Workshop:
         folder = self.entry("networks", planned.case.network, key, planned, Task.NETWORK, "network.onnx")
         return folder / "network.onnx"
 
+    def frames(self, planned: PlannedCase, source: Path) -> Path | None:
+        """What goes in where it is not seeded data: the user's own, states that follow one another.
+
+        Where states were found by their names only and the reference can't compute them, they stay zeros. Raises
+        PreparationFailed.
+        """
+        choice, spec = planned.network.choice, planned.spec
+        if not choice.samples and not spec.states:
+            return None
+        key = {
+            "what": "frames",
+            "network": planned.source_key if spec.states else "",
+            **inputs_key(planned),
+            "states": spec.states,
+            "samples": planned.case.option("inputs", ""),
+            "frames": max(RING_IMAGES, compared_images(planned.case)),
+            "seed": self.seed,
+            "versions": versions(("numpy", fidelity.REFERENCE) if spec.states else ("numpy",)),
+        }
+        fields = {"source": str(source), "count": key["frames"]}
+        try:
+            folder = self.entry("frames", planned.case.network, key, planned, Task.INPUTS, FRAMES, **fields)
+        except PreparationFailed:
+            if choice.samples or choice.states:
+                raise
+            return None
+        return folder / FRAMES
+
     def try_reference(
-        self, planned: PlannedCase, source: Path, failing: Container[str] = ()
+        self, planned: PlannedCase, source: Path, failing: Container[str] = (), frames: Path | None = None
     ) -> tuple[Path | None, str]:
-        """Outputs of the reference images, or why there are none: the case is measured all the same.
+        """Outputs of the reference frames, or why there are none: the case is measured all the same.
 
         Raises PreparationFailed for the codes in `failing`.
         """
         try:
-            return self.reference(planned, source), ""
+            return self.reference(planned, source, frames), ""
         except PreparationFailed as error:
             if error.failure.code in failing:
                 raise
             return None, f"no reference: {error.failure.message}"
 
-    def reference(self, planned: PlannedCase, source: Path) -> Path:
-        """Outputs of the reference images, as `outputs_file` keeps them."""
+    def reference(self, planned: PlannedCase, source: Path, frames: Path | None = None) -> Path:
+        """Outputs of the reference frames, as `outputs_file` keeps them."""
         key = {
             "what": "all outputs of the reference",
             "network": planned.source_key,
-            "shape": planned.spec.shape[1:],
+            **inputs_key(planned),
+            **frames_key(frames),
             "images": compared_images(planned.case),
             "seed": self.seed,
             "versions": versions(("numpy", fidelity.REFERENCE)),
@@ -144,7 +209,7 @@ class Workshop:
         if stored := stored_of(planned.case):
             key |= {"stored": stored, "roundings": ROUNDINGS}
         name = f"{planned.case.network}-{planned.case.size}"
-        fields = {"source": str(source), **self._calibration_field(planned)}
+        fields = {"source": str(source), "frames": str(frames or ""), **self._calibration_field(planned)}
         folder = self.entry("references", name, key, planned, Task.REFERENCE, outputs_file.NAME, **fields)
         return folder / outputs_file.NAME
 
@@ -152,7 +217,7 @@ class Workshop:
         """Images to quantise with, .npy of shape (images, ...)."""
         key = {
             "what": "calibration",
-            "shape": planned.spec.shape[1:],
+            **inputs_key(planned),
             **self.calibration.identity(self.seed),
             "versions": versions(("numpy",)),
         }
@@ -178,7 +243,7 @@ class Workshop:
             "network": planned.source_key,
             "adapter": planned.adapter_path,
             "case": adapter.cache_key(planned.asked),
-            "shape": planned.spec.shape,
+            **inputs_key(planned, batch=True),
             "versions": interpreters.software(
                 planned.converter,
                 (*adapter.environment.distributions, *adapter.environment.converts_with, "onnx", "hwprof"),
@@ -194,19 +259,21 @@ class Workshop:
         # an entry of an earlier version of hwprof has no steps
         return (source if entry["path"] is None else folder / entry["path"]), tuple(entry.get("steps", ()))
 
-    def evaluation(self, planned: PlannedCase, source: Path) -> Path:
+    def evaluation(self, planned: PlannedCase, source: Path, frames: Path | None = None) -> Path:
         """As `reference`, in double precision by onnx's own evaluator (float64)."""
         key = {
             "what": "all outputs evaluated",
             "network": planned.source_key,
-            "shape": planned.spec.shape[1:],
+            **inputs_key(planned),
+            **frames_key(frames),
             "images": REFERENCE_IMAGES,
             "seed": self.seed,
             "versions": versions(("numpy", "onnx", "hwprof")),
             **outputs_key(planned),
         }
         name = f"{planned.case.network}-{planned.case.size}"
-        folder = self.entry("evaluated", name, key, planned, Task.EVALUATE, outputs_file.NAME, source=str(source))
+        fields = {"source": str(source), "frames": str(frames or "")}
+        folder = self.entry("evaluated", name, key, planned, Task.EVALUATE, outputs_file.NAME, **fields)
         return folder / outputs_file.NAME
 
     def check_reference(self, name: str, size: int) -> Fidelity:
@@ -216,7 +283,8 @@ class Workshop:
 
         planned = plan(Experiment("check", (Choice(fidelity.REFERENCE, name, size),), seed=self.seed))[0]
         source = self.network(planned)
-        reference, truth = self.reference(planned, source), self.evaluation(planned, source)
+        frames = self.frames(planned, source)
+        reference, truth = self.reference(planned, source, frames), self.evaluation(planned, source, frames)
         found, right = outputs_file.load(reference), outputs_file.load(truth)
         right = dataclasses.replace(right, incomparable=found.incomparable)
         return named_outputs.compare(found.outputs, right, TOLERANCE)
@@ -247,9 +315,10 @@ class Workshop:
                 planned.spec,
                 adapter=planned.adapter_path,
                 output=str(half / file),
-                compared=compared_images(planned.case),
+                compared=fields.pop("count", compared_images(planned.case)),
                 stored=stored_of(planned.case),
                 calibration=self.calibration,
+                choice=planned.network.choice,
                 **fields,
             )
             environ = planned.adapter.environ(case) if task in (Task.PREPARE, Task.PREDICT) else {}

@@ -44,8 +44,8 @@ from hwprof.store.validation import Suspects, latest
 MIB = float(1 << 20)
 RUNS_PER_STEP = 1000  # whose percentiles are computed in one call
 RUN_COLUMNS = (
-    *("run", "experiment", "kind", "framework", "network", "recipe", "size", "batch", "threads", "cpus", "precision"),
-    *("machine", "machine_id", "round", "attempt", "status", "failure", "started_utc"),
+    *("run", "experiment", "kind", "framework", "network", "recipe", "size", "shape", "batch", "threads", "cpus"),
+    *("precision", "machine", "machine_id", "round", "attempt", "status", "failure", "started_utc"),
     *("fps", "throughput", *SHARES, "set", *PAIRED),
     *("counted_throughput", "latency_ms", "p90_ms", "p99_ms", "outliers", "iterations"),
     *("load_ms", "peak_rss_mib", "max_rel", "top1", "faithful", "agreement", "macs", "params", "emulated", "computed"),
@@ -191,7 +191,7 @@ def _identity(
         "macs": _floats(r.case_macs for r in runs),
         "params": _floats(r.case_params for r in runs),
     }
-    of_case = ("case_framework", "case_network", "case_recipe", "case_precision")
+    of_case = ("case_framework", "case_network", "case_recipe", "case_shape", "case_precision")
     for name in ("kind", "status", "started_utc", *of_case):
         out[name.removeprefix("case_")] = texts(getattr(r, name) for r in runs)
     for name in ("case_size", "case_batch", "case_threads", "round", "attempt"):

@@ -183,7 +183,11 @@ class Masker:
     def case(self, case: Case) -> Case:
         """As `options`, and its names."""
         return dataclasses.replace(
-            case, network=self.text(case.network), recipe=self.text(case.recipe), options=self.options(case.options)
+            case,
+            network=self.text(case.network),
+            recipe=self.text(case.recipe),
+            options=self.options(case.options),
+            shape=self.text(case.shape),
         )
 
     def data(self, value: Any, name: str = "") -> Any:

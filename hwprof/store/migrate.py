@@ -18,6 +18,7 @@ Step = Callable[[Connection], object]
 STEPS: Mapping[int, Step] = {
     1: lambda connection: connection.exec_driver_sql("ALTER TABLE metric ADD COLUMN shape TEXT"),
     2: lambda connection: add_slices(connection),
+    3: lambda connection: connection.exec_driver_sql("ALTER TABLE cases ADD COLUMN shape TEXT NOT NULL DEFAULT ''"),
 }
 
 

@@ -17,7 +17,7 @@ from hwprof.store import schema
 from hwprof.store.database import Database
 from hwprof.store.readings import of_kind
 
-CASE = ("framework", "network", "size", "batch", "threads", "precision")
+CASE = ("framework", "network", "size", "shape", "batch", "threads", "precision")
 COLUMNS = ("run", "kind", "round", *CASE, "window", "role", "turn", "at_s", "seconds", "fps")
 ROLES = (Role.BARE.value, Role.PAIRED.value, Role.COUNTED.value)
 

@@ -145,7 +145,7 @@ def runs(
         )
 
 
-_CASE = ("framework", "network", "recipe", "size", "batch", "threads", "cpus", "precision", "options")
+_CASE = ("framework", "network", "recipe", "size", "batch", "threads", "cpus", "precision", "options", "shape")
 _SHARED = ("env", "fidelity")  # mostly the same from run to run: read as text, decoded once
 
 

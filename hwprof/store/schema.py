@@ -33,7 +33,8 @@ from sqlalchemy import (
 from hwprof.store.words import Words
 
 # History: 1: first edition. 2: metric.shape. 3: slices, slice_counts, window.elapsed_ns, window.disturbed.
-VERSION = 3
+# 4: cases.shape.
+VERSION = 4
 # The value of `format` in the table `meta`.
 FORMAT = "hwprof results"
 
@@ -137,6 +138,7 @@ cases = Table(
     Column("cpus", JSONText, nullable=False),  # list
     Column("precision", Words, nullable=False),
     Column("options", JSONText, nullable=False),  # list of pairs
+    Column("shape", Words, nullable=False, server_default=""),  # "": a square image, see size
     Column("macs", BigInteger),
     Column("params", BigInteger),
 )

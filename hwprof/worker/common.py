@@ -21,9 +21,6 @@ from hwprof.worker.loop import Loop, window
 from hwprof.worker.protocol import RING_IMAGES, Job, Link, LoopSettings
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from hwprof.frameworks.protocol import Adapter, Model
 
 
@@ -45,29 +42,30 @@ def adapter_of(job: Job) -> Adapter:
     return adapter
 
 
-def images(job: Job, count: int) -> list[NDArray[np.float32]]:
-    """`count` seeded inputs of batch 1; the same for every framework and batch size."""
-    from hwprof.networks.images import synthetic_inputs
+def frames(job: Job, count: int) -> list[list[Any]]:
+    """`count` frames, each an array per input with a batch of 1; the same for every framework and batch size."""
+    from hwprof.networks.frames import load_frames
+    from hwprof.networks.images import synthetic_frames
 
-    single = dataclasses.replace(job.spec, shape=(1, *job.spec.shape[1:]))
-    return synthetic_inputs(single, count, job.seed)
+    if not job.frames:
+        return synthetic_frames(job.spec, count, job.seed)
+    kept = load_frames(Path(job.frames), job.spec)
+    return [kept[i % len(kept)] for i in range(count)]
 
 
-def batches(job: Job, count: int) -> list[NDArray[np.float32]]:
-    """The ring: images in batches of the case; at least one batch, with images repeated where they are too few."""
-    import numpy as np
+def batches(job: Job, count: int) -> list[list[Any]]:
+    """The ring: frames in batches of the case; at least one batch, with frames repeated where they are too few."""
+    from hwprof.networks.frames import join
 
-    batch = job.spec.shape[0]
-    pool = images(job, count)
+    batch, pool = job.spec.batch, frames(job, count)
     return [
-        np.ascontiguousarray(np.concatenate([pool[(i * batch + j) % len(pool)] for j in range(batch)]))
-        for i in range(max(1, count // batch))
+        join(job.spec, [pool[(i * batch + j) % len(pool)] for j in range(batch)]) for i in range(max(1, count // batch))
     ]
 
 
 @contextmanager
 def load_model(job: Job, stage: Stage, count: int = RING_IMAGES) -> Iterator[tuple[Model, list[Any], dict[str, Any]]]:
-    """The network in its framework with a ring of `count` images bound, and the cost of importing and loading."""
+    """The network in its framework with a ring of `count` frames bound, and the cost of importing and loading."""
     stage("import")
     adapter = adapter_of(job)
     import numpy  # noqa: F401  so that its import is not part of the load time
@@ -86,7 +84,7 @@ def load_model(job: Job, stage: Stage, count: int = RING_IMAGES) -> Iterator[tup
             "load_major_faults": after.ru_majflt - before.ru_majflt,
         }
         stage("bind")
-        ring = [model.bind(batch) for batch in batches(job, count)]
+        ring = [model.bind(*batch) for batch in batches(job, count)]
         yield model, ring, facts
 
 
@@ -173,10 +171,10 @@ def compare(job: Job, model: Model, ring: Sequence[Any]) -> Fidelity | None:
     from hwprof.frameworks import fidelity, named_outputs, outputs_file
     from hwprof.networks import stored_precision
 
-    batch = job.spec.shape[0]
+    batch = job.spec.batch
     needed = -(-job.compared // batch)
     if job.compared > RING_IMAGES:  # more than the ring holds
-        bound = (model.bind(images) for images in batches(job, needed * batch))
+        bound = (model.bind(*arrays) for arrays in batches(job, needed * batch))
     else:
         bound = (ring[i % len(ring)] for i in range(needed))
     reference = outputs_file.load(Path(job.reference))

@@ -34,7 +34,7 @@ def profile(job: Job, link: Link, stage: Stage) -> None:
         load = profile_of(adapter_of(job))
         with load(Path(job.artifact), job.case, job.spec) as model:
             stage("bind")
-            loop = Loop(model.infer, [model.bind(batch) for batch in batches(job, RING_IMAGES)])
+            loop = Loop(model.infer, [model.bind(*batch) for batch in batches(job, RING_IMAGES)])
             stage("warmup")
             warm_up(loop, min(job.plan.warmup_s, WARMUP_MAX_S), job.plan.warmup_iterations)
             stage("window")

@@ -27,6 +27,7 @@ PR_SET_PDEATHSIG = 1
 TASKS: Mapping[Task, str] = {
     Task.NETWORK: "hwprof.worker.untimed:write_network",
     Task.PREPARE: "hwprof.worker.untimed:prepare",
+    Task.INPUTS: "hwprof.worker.untimed:write_inputs",
     Task.REFERENCE: "hwprof.worker.untimed:write_reference",
     Task.CHECK: "hwprof.worker.untimed:check",
     Task.EVALUATE: "hwprof.worker.untimed:evaluate",

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hwprof.frameworks.calibration import Calibration
-from hwprof.networks.inputs import InputSpec
+from hwprof.networks.inputs import UNSAID, InputChoice, InputSpec
 from hwprof.networks.preprocess import Preprocess
 from hwprof.plugins import BUILT_IN
 from hwprof.records import Case
@@ -44,6 +44,7 @@ class Task(enum.StrEnum):
 
     NETWORK = "network"  # write the filled .onnx of a network
     PREPARE = "prepare"  # turn it into a framework's artifact
+    INPUTS = "inputs"  # frames of the user's own, or with states that follow one another
     REFERENCE = "reference"  # outputs of the reference
     CHECK = "check"  # load, infer the reference images, compare: nothing is timed
     EVALUATE = "evaluate"  # the reference images by onnx's evaluator in double precision
@@ -106,6 +107,8 @@ class Job:
     collectors: Mapping[str, str] = field(default_factory=lambda: BUILT_IN["hwprof.collectors"])  # "module:attribute"
     cpus: tuple[int, ...] = ()
     preprocess: Preprocess = field(default_factory=Preprocess)
+    choice: InputChoice = UNSAID  # what the user says of the inputs
+    frames: str = ""  # .npz of what goes in; empty: seeded data
     order: Mapping[str, Any] = field(default_factory=dict)  # of COMMAND: a programs.command.Order
 
 

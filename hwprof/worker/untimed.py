@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.records import to_json
-from hwprof.worker.common import Stage, adapter_of, compare, facts_of, images, load_model, outputs_of
+from hwprof.worker.common import Stage, adapter_of, compare, facts_of, frames, load_model, outputs_of
 from hwprof.worker.protocol import REFERENCE_IMAGES, Job, Link
 
 if TYPE_CHECKING:
@@ -20,9 +20,30 @@ TOP = 5  # classes kept of each image
 def write_network(job: Job, link: Link, stage: Stage) -> None:
     """Task NETWORK: write the .onnx with its weights."""
     stage("network")
+    import dataclasses
+
     from hwprof.networks.find import resolve
 
-    resolve(job.network).write(Path(job.output), job.seed, job.case.size or None)
+    network = dataclasses.replace(resolve(job.network), choice=job.choice)
+    network.write(Path(job.output), job.seed, job.case.size or None)
+    link.send({"say": "result"})
+
+
+def write_inputs(job: Job, link: Link, stage: Stage) -> None:
+    """Task INPUTS: the user's own samples as frames; states as they come out of the frame before."""
+    stage("inputs")
+    from hwprof.networks.frames import frames_of_samples, read_samples, save_frames
+
+    made = frames(job, job.compared)
+    if job.choice.samples:
+        path = Path(job.choice.samples)
+        made = frames_of_samples(path, job.spec, read_samples(path, job.spec.inputs), made)
+    if job.spec.states:
+        from hwprof.frameworks.reference import write_frames
+
+        write_frames(Path(job.source), job.spec, made, Path(job.output))
+    else:
+        save_frames(Path(job.output), job.spec, made)
     link.send({"say": "result"})
 
 
@@ -43,7 +64,7 @@ def prepare(job: Job, link: Link, stage: Stage) -> None:
 
 
 def write_reference(job: Job, link: Link, stage: Stage) -> None:
-    """Task REFERENCE: outputs of ONNX Runtime FP32 without graph optimisation, on the first images of the ring.
+    """Task REFERENCE: outputs of ONNX Runtime FP32 without graph optimisation, on the first frames of the ring.
 
     For a quantised case also those of a quantised graph, whose quantisation is then simulated in floating point; of a
     file with rounded activations those of the same graph with other roundings.
@@ -52,15 +73,16 @@ def write_reference(job: Job, link: Link, stage: Stage) -> None:
     from hwprof.frameworks import reference
     from hwprof.networks import stored_precision
 
-    reference.write_reference(Path(job.source), images(job, job.compared), Path(job.output))
+    source, compared = Path(job.source), frames(job, job.compared)
+    reference.write_reference(source, job.spec, compared, Path(job.output))
     if stored_precision.has_rounded_activations(job.stored):
-        reference.write_roundings(Path(job.source), images(job, job.compared), Path(job.output).parent)
+        reference.write_roundings(source, job.spec, compared, Path(job.output).parent)
     if job.calibration_images:
         from hwprof.frameworks.protocol import PrepareJob
 
         folder = Path(job.output).parent
         task = PrepareJob(Path(job.source), job.case, job.spec, folder, job.seed, Path(job.calibration_images))
-        reference.write_simulated(task, images(job, job.compared))
+        reference.write_simulated(task, compared)
     link.send({"say": "result"})
 
 
@@ -87,7 +109,7 @@ def evaluate(job: Job, link: Link, stage: Stage) -> None:
     stage("evaluate")
     from hwprof.frameworks import outputs_file, reference
 
-    found = reference.evaluated_outputs(Path(job.source), images(job, REFERENCE_IMAGES))
+    found = reference.evaluated_outputs(Path(job.source), job.spec, frames(job, REFERENCE_IMAGES))
     outputs_file.save(Path(job.output), found)
     link.send({"say": "result"})
 

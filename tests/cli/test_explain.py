@@ -100,7 +100,7 @@ def test_an_old_and_a_new_results_file(results: Path, tmp_path: Path, capsys: py
     ("a", "b", "message"),
     [
         ("onnxruntime", "onnxruntime", "nothing that differs"),
-        ("onnxruntime", "tensorflow", "is no framework, network, version, machine or run"),
+        ("onnxruntime", "tensorflow", "is no framework, network, shape, version, machine or run"),
         ("onnxruntime", "colour=red", "unknown field 'colour'"),
         ("network=resnet18,threads=1", "network=resnet50,threads=7", "no good run matches"),
     ],

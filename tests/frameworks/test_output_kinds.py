@@ -22,6 +22,7 @@ from hwprof.networks.images import synthetic_inputs
 from hwprof.records import Agreement, Case, Fidelity
 from hwprof.records.agreement import agreement_text
 from tests import output_kinds
+from tests.reference_outputs import write_of
 
 IMAGES = 4
 
@@ -33,7 +34,7 @@ def judged(framework: str, kind: str, folder: Path, batch: int = 1) -> Fidelity:
     network.write(source, 0)
     spec = network.input_spec(None, batch)
     images = synthetic_inputs(dataclasses.replace(spec, shape=(1, *spec.shape[1:])), IMAGES, 0)
-    frameworks_reference.write_reference(source, images, folder / "outputs.npz")
+    frameworks_reference.write_reference(source, spec, [[image] for image in images], folder / "outputs.npz")
     reference = outputs_file.load(folder / "outputs.npz")
     case, adapter = Case(framework, kind, "", 16, batch=batch), plugins.adapter(framework)
     with adapter.load(adapter.prepare(PrepareJob(source, case, spec, folder)), case, spec) as model:
@@ -187,9 +188,7 @@ def test_the_reason_why_the_reference_cannot_be_computed_is_whole(tmp_path: Path
     model.ir_version = 99
     onnx.save(model, str(tmp_path / "n.onnx"))
     with pytest.raises(UnsupportedModel, match=r"can't load the network: Unsupported model IR version: 99"):
-        frameworks_reference.write_reference(
-            tmp_path / "n.onnx", [np.zeros((1, 3, 16, 16), np.float32)], tmp_path / "o"
-        )
+        write_of(tmp_path / "n.onnx", [np.zeros((1, 3, 16, 16), np.float32)], tmp_path / "o")
 
 
 def test_images_that_a_framework_keeps_apart_are_found_whatever_their_axis() -> None:

@@ -97,7 +97,8 @@ def test_onnxruntime_computes_integer_kernels_close_to_their_simulation(tmp_path
     write(Calibration(count=16), spec, 0, tmp_path / "images.npy")
     assert (np.load(tmp_path / "images.npy")[0] == synthetic_inputs(spec, 1, 0, first=FIRST_SEEDED)[0][0]).all()
     images = synthetic_inputs(spec, 32, 0)
-    frameworks_reference.write_reference(source, images, tmp_path / "outputs.npz")
+    frames = [[image] for image in images]
+    frameworks_reference.write_reference(source, spec, frames, tmp_path / "outputs.npz")
     case = Case("onnxruntime", "tiny_cnn", "", 32, precision="int8")
     for name in ("artifact", "simulated"):
         (tmp_path / name).mkdir()
@@ -106,7 +107,7 @@ def test_onnxruntime_computes_integer_kernels_close_to_their_simulation(tmp_path
     with adapter.load(adapter.prepare(job), case, spec) as model:
         outputs = np.concatenate([model.outputs(model.infer(model.bind(image)))[0] for image in images])
         facts = model.facts()
-    frameworks_reference.write_simulated(PrepareJob(source, case, spec, tmp_path, 0, tmp_path / "images.npy"), images)
+    frameworks_reference.write_simulated(PrepareJob(source, case, spec, tmp_path, 0, tmp_path / "images.npy"), frames)
     reference = outputs_file.load(tmp_path / "outputs.npz")
     simulated = outputs_file.load_simulated(tmp_path / "outputs.npz")
     named = {name: list(outputs[:, None]) for name in reference.axes}

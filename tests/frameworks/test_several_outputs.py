@@ -66,7 +66,7 @@ def computed(framework: str, source: Path, folder: Path, batch: int) -> tuple[An
     resolved = find.resolve(str(source))
     spec = resolved.input_spec(None, batch)
     images = synthetic_inputs(dataclasses.replace(spec, shape=(1, *spec.shape[1:])), 4, 0)
-    frameworks_reference.write_reference(source, images, folder / "reference.npz")
+    frameworks_reference.write_reference(source, spec, [[image] for image in images], folder / "reference.npz")
     reference = outputs_file.load(folder / "reference.npz")
     case = Case(framework, "n", "", SIDE, batch=batch)
     adapter = plugins.adapter(framework)

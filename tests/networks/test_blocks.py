@@ -149,8 +149,8 @@ def test_every_copy_of_a_chain_stays_at_one_scale(name: str, size: int, tmp_path
         if node.output[0] not in known:
             model.graph.output.append(helper.make_tensor_value_info(node.output[0], onnx.TensorProto.FLOAT, None))
     onnx.save(model, str(path))
-    (image,) = synthetic_inputs(block.input_spec(size, 1), 1, 7)
-    made, _ = evaluate_batches(path, [image])
+    spec = block.input_spec(size, 1)
+    made, _ = evaluate_batches(path, spec, [synthetic_inputs(spec, 1, 7)])
     values = dict(zip([value.name for value in model.graph.output], made[0], strict=True))
     assert max(np.abs(v).max() for v in values.values()) < 1e2
     ends = [values[block.model(size).graph.node[i].output[0]] for i, node in enumerate(model.graph.node)

@@ -12,17 +12,14 @@ from tests import output_kinds
 
 def test_a_network_is_written_without_functions_of_its_own(tmp_path: Path) -> None:
     network = find.resolve(str(output_kinds.write("function", tmp_path)))
-    assert network.functions
     network.write(tmp_path / "network.onnx", 0)
     written = onnx.load(str(tmp_path / "network.onnx"))
     assert not written.functions
     assert {node.op_type for node in written.graph.node} == {"Conv", "Relu", "Add"}
-    assert network.identity(0, None).endswith(" inlined")
 
 
-def test_a_network_without_functions_is_written_and_identified_as_ever(tmp_path: Path) -> None:
+def test_a_network_without_functions_is_written_as_it_is(tmp_path: Path) -> None:
     source = output_kinds.write("timefirst", tmp_path)
     network = find.resolve(str(source))
     network.write(tmp_path / "network.onnx", 0)
     assert onnx.load(str(tmp_path / "network.onnx")) == onnx.load(str(source))
-    assert network.identity(0, None) == f"timefirst {network.recipe} size 16"

@@ -16,7 +16,7 @@ from hwprof.records import Role, Run, Shape, SliceCounts, from_json, to_json
 from hwprof.reports.terminal import run as terminal
 from hwprof.store import Results
 from hwprof.store.masking import Masker
-from tests.factories import make_run, make_sliced_run, raw_counts, with_schema_1, with_schema_2
+from tests.factories import make_run, make_sliced_run, raw_counts, with_schema_1, with_schema_2, with_schema_3
 
 COUNTS = {"page-faults": (7, None, 0), "rusage-major-faults": (0, 0, (1 << 62) + 1)}
 
@@ -111,7 +111,7 @@ def of_today(path: Path) -> list[Run]:
     return runs
 
 
-@pytest.mark.parametrize("turn_back", [with_schema_1, with_schema_2])
+@pytest.mark.parametrize("turn_back", [with_schema_1, with_schema_2, with_schema_3])
 def test_an_older_file_is_read_reported_and_compared_as_before(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], turn_back: Callable[[Path], None]
 ) -> None:

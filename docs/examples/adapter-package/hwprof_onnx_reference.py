@@ -16,10 +16,9 @@ class Model:
 
     def __init__(self, evaluator, version):
         self.evaluator, self._version = evaluator, version
-        self._input = evaluator.input_names[0]
 
-    def bind(self, batch):  # the framework's own input; outside the timer
-        return {self._input: batch}
+    def bind(self, *batch):  # the framework's own inputs, an array for each in the network's order; outside the timer
+        return dict(zip(self.evaluator.input_names, batch, strict=True))
 
     def infer(self, bound):  # complete when it returns
         return self.evaluator.run(None, bound)
@@ -69,6 +68,8 @@ class OnnxReference:
     environment = Environment(("onnx", "hwprof-onnx-reference"), "pip install hwprof-onnx-reference", "onnx.reference")
     # The rest may be left out.
     every_output = True  # of a network with several outputs: all are converted, computed and returned
+    every_input = True  # of a network with several inputs: all are converted and bound
+    input_types = ("float32", "float16", "float64", "int32", "int64", "uint8", "bool")  # as NumPy calls them
     switches = MappingProxyType(
         {
             "spin": Switch({"env.OPENBLAS_THREAD_TIMEOUT": "4"}),

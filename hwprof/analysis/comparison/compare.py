@@ -208,9 +208,10 @@ def _matching(old: Sequence[RunSummary], new: Sequence[RunSummary]) -> tuple[Cal
 
     def full(m: RunSummary) -> Key:
         c = m.case
-        what = (m.kind, c.framework, c.network, c.recipe, c.size, c.batch, c.threads, c.precision, c.options)
+        content = (m.kind, c.framework, c.network, c.recipe, c.size, c.shape)
         call = call_of(m.software) if c.framework in several_calls else ""
-        return (*what, repr(sorted(m.machine.items())) if several else "", call)
+        how = (c.batch, c.threads, c.precision, c.options)
+        return (*content, *how, repr(sorted(m.machine.items())) if several else "", call)
 
     cases = [{full(m) for m in side} for side in (old, new)]
     if len(cases[0]) == len(cases[1]) == 1 and cases[0] != cases[1]:

@@ -48,6 +48,7 @@ def facts(case: Case) -> dict[str, Any]:
         "network": case.network,
         "recipe": case.recipe,
         "size": case.size,
+        "shape": case.shape or "of a square image",
         "batch": case.batch,
         "threads": case.threads,
         "cpus": ",".join(map(str, case.cpus)) or "any",

@@ -14,6 +14,7 @@ from hwprof.analysis.estimator import Estimator, EstimatorChoice, choose
 from hwprof.analysis.side_by_side import bare_turns
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Case, Kind, Origin, Role, Run, Scalar
+from hwprof.records.agreement import mark
 from hwprof.speed import Speed, Turns, bare_latencies, of_run
 from hwprof.store.columns import set_of
 
@@ -32,6 +33,8 @@ NOISE: Mapping[str, str] = {
     "spin-waiting": "spin-waiting",
     "disturbed": "FPS is not throughput",
 }
+# How a doubt on outputs begins.
+UNFAITHFUL, OUTPUTS = "UNFAITHFUL", "outputs"
 # Counted per frame and compared with the speed.
 COUNTED = (Name.INSTRUCTIONS, Name.INSTRUCTIONS.user, Name.TASK_CLOCK, Name.CYCLES, Name.CYCLES.user)
 
@@ -119,7 +122,7 @@ def doubt_words(run: Run) -> tuple[str, ...]:
     """What speaks against a run's latency, and against its outputs, in words."""
     words = [NOISE[d.code] for d in run.doubts if d.code in NOISE]
     if run.fidelity is not None and not run.fidelity.faithful:
-        words.append("UNFAITHFUL" if run.fidelity.unfaithful else "outputs not comparable")
+        words.append(UNFAITHFUL if run.fidelity.unfaithful else f"{OUTPUTS} {mark(run.fidelity)}")
     pooled = bare_latencies(run).astype(np.float64)
     if bimodal(pooled) is not None:
         words.append("bimodal")

@@ -1,6 +1,6 @@
 """Which rows may be compared with which.
 
-Rows of different machines, affinities, numbers of threads, precisions or input sizes are never pooled: each
+Rows of different machines, affinities, numbers of threads, precisions, input sizes or shapes are never pooled: each
 combination is a stratum of its own, and every result says of which stratum it is. A machine under several kernels or
 governors is several machines, and a framework in several versions is several variants. Sessions and experiments of one
 stratum are blocks: what they differ by as a whole is taken out before rounds are averaged.
@@ -16,12 +16,16 @@ import pandas as pd
 
 from hwprof.errors import ResultsError
 from hwprof.networks.blocks import BLOCKS, PREFIX
+from hwprof.networks.inputs import side_title
+from hwprof.records import Agreement
 from hwprof.store.columns import UNRECORDED
 
 REQUIRED = ("framework", "network", "batch", "round", "status", "fps")
 # Columns that `label` adds: a framework with those of its options that vary, and a network with its recipe where
 # one name stands for several contents.
 VARIANT, NETWORK = "variant", "net"
+# Columns that say what goes in for one frame: pixels of a square image, else the shape. `label` adds them if absent.
+SIDE = ("size", "shape")
 # Column that `label` adds: the experiment and session of a run; rounds are of one block.
 BLOCK = "block"
 # What a machine may be set to, and how its name says so where there are several.
@@ -30,7 +34,9 @@ SETTINGS = {"kernel": "kernel ", "governor": "governor "}
 
 @dataclass(frozen=True, slots=True, order=True)
 class Stratum:
-    """What all rows of one comparison have in common. `size`: '224 px', or the range where each network has one."""
+    """What all rows of one comparison have in common. `size`: '224 px', '3x48x320', or the range where each network has
+    one.
+    """
 
     machine: str
     threads: str
@@ -57,10 +63,15 @@ def require(frame: pd.DataFrame, columns: Sequence[str] = REQUIRED) -> None:
 
 
 def label(frame: pd.DataFrame) -> pd.DataFrame:
-    """A copy with the columns `variant`, `net` and `block`; what varies in a framework or machine is in its name."""
+    """A copy with the columns `variant`, `net` and `block`; what varies in a framework or machine is in its name.
+
+    `size` and `shape` are there afterwards: 0 and "" where they are not known.
+    """
     require(frame)
     out = frame.copy()
     out.attrs = dict(frame.attrs)
+    for column, missing in zip(SIDE, (0, ""), strict=True):
+        out[column] = frame[column].fillna(missing) if column in frame.columns else missing
     options = sorted(c for c in frame.columns if c.startswith("option."))
     names = frame["framework"].astype(str)
     for column in options:
@@ -140,17 +151,33 @@ def _text(value: object) -> str:
     return str(value)
 
 
+def sides(frame: pd.DataFrame) -> pd.Series:
+    """What goes in for one frame of each row of a labelled frame: `224 px`, `3x48x320`."""
+    found = [side_title(size, shape, " px") for size, shape in zip(*(frame[c] for c in SIDE), strict=True)]
+    return pd.Series(found, index=frame.index, dtype=object)
+
+
+def named_networks(frame: pd.DataFrame) -> pd.Series:
+    """The network of each row of a labelled frame, with its input where it has several: `crnn 3x48x320`."""
+    own = sides(frame)
+    several = own.groupby(frame[NETWORK]).transform("nunique") > 1
+    return frame[NETWORK].astype(str) + (" " + own).where(several, "")
+
+
 def _sizes(group: pd.DataFrame) -> pd.Series:
-    """The size policy of each row: one size per network is one policy; a network at several sizes splits by size."""
-    if "size" not in group.columns:
-        return pd.Series("", index=group.index)
-    if int(group.groupby(NETWORK)["size"].nunique().max()) > 1:
-        return group["size"].map(lambda v: f"{_text(v)} px")
-    known = sorted({int(v) for v in group["size"].dropna() if v})
-    if not known:
-        return pd.Series("", index=group.index)
-    one = f"{known[0]} px" if len(known) == 1 else f"one size per network, {known[0]} to {known[-1]} px"
-    return pd.Series(one, index=group.index)
+    """The size policy of each row: one input per network is one policy; a network with several splits by input."""
+    own = sides(group)
+    if int(own.groupby(group[NETWORK]).nunique().max()) > 1:
+        return own
+    shapes = sorted(set(group["shape"]) - {""})
+    known = sorted({int(v) for v in group["size"][group["shape"] == ""] if v})
+    if len(shapes) + len(known) < 2:
+        one = shapes[0] if shapes else f"{known[0]} px" if known else ""
+        return pd.Series(one, index=group.index)
+    pixels = f"{known[0]} px" if len(known) == 1 else f"{known[0]} to {known[-1]} px" if known else ""
+    others = f"{len(shapes)} other shape{'s' * (len(shapes) != 1)}" if known else f"{len(shapes)} shapes"
+    words = ", ".join([*([pixels] if pixels else []), *([others] if shapes else [])])
+    return pd.Series(f"one size per network, {words}", index=group.index)
 
 
 def split(frame: pd.DataFrame) -> list[tuple[Stratum, pd.DataFrame]]:
@@ -186,6 +213,19 @@ def is_unfaithful(frame: pd.DataFrame) -> pd.Series:
     return ~is_unchecked(frame) & ~frame.get("faithful", pd.Series(True, index=frame.index)).astype(bool)
 
 
+def has_unfaithful(frame: pd.DataFrame) -> pd.Series:
+    """True where a run of the same cell (framework variant, network, input, batch) is unfaithful; `frame`: labelled."""
+    return is_unfaithful(frame).groupby([frame[c] for c in (VARIANT, NETWORK, *SIDE, "batch")]).transform("any")
+
+
+def incomparable(frame: pd.DataFrame) -> pd.Series:
+    """`not comparable: WHY` where nothing of the outputs could be compared with the reference; else ""."""
+    if "agreement" not in frame.columns:
+        return pd.Series("", index=frame.index)
+    text = frame["agreement"].fillna("").astype(str)
+    return text.where(text.str.startswith(Agreement.INCOMPARABLE.value), "")
+
+
 def is_unchecked(frame: pd.DataFrame) -> pd.Series:
     """True where nothing compared the outputs with the reference."""
     if "faithful" not in frame.columns:
@@ -203,11 +243,9 @@ def is_native(frame: pd.DataFrame) -> pd.Series:
 def usable_rows(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows that may enter a correlation: succeeded and not unfaithful; FPS of simulated runs is blanked.
 
-    A cell (framework variant, network, batch) with one unfaithful run is out altogether, its simulated runs too.
+    A cell (framework variant, network, input, batch) with one unfaithful run is out altogether, its simulated runs too.
     """
-    cell = [VARIANT, NETWORK, "batch"]
-    bad = is_unfaithful(frame).groupby([frame[c] for c in cell]).transform("any")
-    out = frame[is_ok(frame) & ~bad].copy()
+    out = frame[is_ok(frame) & ~has_unfaithful(frame)].copy()
     out.attrs = dict(frame.attrs)
     out["fps"] = out["fps"].astype(float).where(is_native(out))
     return out

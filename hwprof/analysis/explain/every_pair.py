@@ -19,6 +19,7 @@ from hwprof.analysis.factors.identity import Identity, identity
 from hwprof.analysis.factors.ratio import Decomposition
 from hwprof.printable import printable
 from hwprof.records import Run
+from hwprof.records.agreement import mark, worst
 from hwprof.speed import Speed, of_run
 from hwprof.store.columns import UNRECORDED
 from hwprof.store.listing import Entry
@@ -34,6 +35,13 @@ class PairFactors:
     decomposition: Decomposition
     emulated: bool
     unfaithful: bool = False  # one of the two
+    incomparable: str = ""  # of one of the two, where none is unfaithful: `not comparable: WHY`
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What has to stand beside the ratio."""
+        words = "UNFAITHFUL" * self.unfaithful, self.incomparable, "EMULATED" * self.emulated
+        return tuple(filter(None, words))
 
 
 class _SideCache:
@@ -84,7 +92,7 @@ def decompose_pairs(source: Source, names: Mapping[str, str], identities: Mappin
     groups: dict[tuple[object, ...], list[CaseRuns]] = defaultdict(list)
     for case_runs in selectors.case_runs(e for e in source.entries if e.uid in names):
         c = case_runs.case
-        place = (c.network, c.size, c.batch, c.threads, c.precision, c.cpus, c.recipe)
+        place = (c.network, c.size, c.shape, c.batch, c.threads, c.precision, c.cpus, c.recipe)
         groups[(case_runs.last.machine_id, case_runs.last.kernel, case_runs.last.governor, *place)].append(case_runs)
     places = {key[:3] for key in groups}
     sides, out = _SideCache(source, identities), []
@@ -120,10 +128,12 @@ def _pair_factors(
         first, second = second, first
     found = ratio.decompose(first[1], second[1], first[2] or second[2])
     c = a.case
-    case = printable(f"{c.network} {c.size}px b{c.batch} t{c.threads} {c.precision}")
+    case = printable(f"{c.network} {c.side} b{c.batch} t{c.threads} {c.precision}")
     emulated = first[0].evidence.emulated or second[0].evidence.emulated
-    unfaithful = first[0].evidence.unfaithful or second[0].evidence.unfaithful
-    return PairFactors(pair, names, f"{case} on {where}" if where else case, found, emulated, unfaithful)
+    outputs = worst((first[0].evidence.fidelity, second[0].evidence.fidelity))
+    unfaithful = outputs is not None and outputs.unfaithful
+    unknown = "" if unfaithful else mark(outputs)
+    return PairFactors(pair, names, f"{case} on {where}" if where else case, found, emulated, unfaithful, unknown)
 
 
 def _where(entry: Entry, several: bool) -> str:

@@ -20,7 +20,7 @@ from hwprof.analysis.units import ROUNDS
 from hwprof.collectors.vocabulary import Name
 from hwprof.errors import ResultsError
 from hwprof.records import Kind, Run
-from hwprof.records.agreement import agreement_text
+from hwprof.records.agreement import agreement_text, mark
 from hwprof.speed import Speed, of_run
 
 INFLATED = 1.2  # CPU time per frame over that with one thread, where the framework says that it spins
@@ -104,7 +104,7 @@ def explain(
     if switch and found.decided:
         first += f"; nothing but {switch} differs, and rounds were measured in turn: it is the effect of that"
     first += "".join(headline_additions(x, y, a, b, switch, interventions, found))
-    first += "".join(f"; {s.label} is UNFAITHFUL to the reference" for s in (x, y) if s.evidence.unfaithful)
+    first += "".join(f"; {words}" for s in (x, y) if (words := agreement_words(s)))
     remarks = [*notes, *pairing_notes(found, x.label, y.label, [*rounds(a.runs), *rounds(b.runs)])]
     if not same_experiment and found.over == ROUNDS:
         remarks.append("A and B were not measured in turn: a drift of the machine between them is in no interval")
@@ -128,6 +128,16 @@ def explain(
         interventions,
         tuple(remarks),
     )
+
+
+def agreement_words(s: Side) -> str:
+    """What the headline says of a side whose outputs are wrong or could not be compared; else ""."""
+    found = s.evidence.fidelity
+    if found is None or found.faithful:
+        return ""
+    if found.unfaithful:
+        return f"{s.label} is UNFAITHFUL to the reference"
+    return f"the outputs of {s.label} are {mark(found)}"
 
 
 def agreement_notes(s: Side) -> Iterator[str]:

@@ -26,7 +26,8 @@ from hwprof.store import Results
 from hwprof.store.columns import UNRECORDED
 from hwprof.store.listing import Entry, entries
 
-QUIET = ("version", "call", "kernel", "governor", "cpus", "size")  # named in a label only where nothing else differs
+# Named in a label only where nothing else differs.
+QUIET = ("version", "call", "kernel", "governor", "cpus", "size", "shape")
 
 
 @dataclass(slots=True)
@@ -90,7 +91,7 @@ class Source:
 def _core(entry: Entry) -> tuple[object, ...]:
     """What all runs about one side have in common, at whatever threads, cores and options."""
     c = entry.case
-    return c.framework, c.network, c.recipe, c.size, c.batch, c.precision, entry.machine_id
+    return c.framework, c.network, c.recipe, c.size, c.shape, c.batch, c.precision, entry.machine_id
 
 
 def change_text(base: Case, other: Case) -> str:
@@ -145,7 +146,8 @@ def context(pair: Pair, settings: bool = False) -> str:
     if "network" not in pair.differs:
         words.append(case.network)
     for name, text in (
-        ("size", f"{case.size} px" if case.size else ""),
+        ("size", f"{case.size} px" if case.size and not case.shape else ""),
+        ("shape", case.shape),
         ("batch", f"batch {case.batch}"),
         ("threads", f"{case.threads} thread{'s' * (case.threads > 1)}"),
         ("cpus", f"cpu {','.join(map(str, case.cpus))}" if case.cpus else "not pinned"),

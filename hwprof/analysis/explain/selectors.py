@@ -17,7 +17,7 @@ from hwprof.store.columns import UNRECORDED
 from hwprof.store.listing import Entry
 
 FIELDS = (
-    *("framework", "network", "recipe", "size", "batch", "threads", "cpus", "precision"),
+    *("framework", "network", "recipe", "size", "shape", "batch", "threads", "cpus", "precision"),
     *("machine", "version", "call", "kernel", "governor"),  # of the run, not of its case
 )
 # Naming one of these lets others differ too: they follow from it.
@@ -25,7 +25,9 @@ FOLLOWS: Mapping[str, tuple[str, ...]] = {
     "framework": ("version", "call", "options"),
     "threads": ("cpus",),
     "machine": ("cpus", "version", "machine", "kernel", "governor"),
-    "network": ("recipe", "size"),
+    "network": ("recipe", "size", "shape"),
+    "size": ("shape",),
+    "shape": ("size",),
 }
 FEWEST = 2  # letters of a run's id
 
@@ -114,8 +116,10 @@ def parse(text: str, entries: Sequence[Entry]) -> Selector:
 
 
 def _words(text: str, entries: Sequence[Entry]) -> list[str]:
-    """Parts between commas; a stored value of an option that holds commas itself stays whole."""
-    long = sorted({f"{n}={v}" for e in entries for n, v in e.case.options if "," in str(v)}, key=len, reverse=True)
+    """Parts between commas; a stored shape, or value of an option, that holds commas itself stays whole."""
+    held = {f"{n}={v}" for e in entries for n, v in e.case.options if "," in str(v)}
+    held |= {name + e.case.shape for e in entries if "," in e.case.shape for name in ("", "shape=")}
+    long = sorted(held, key=len, reverse=True)
     words = []
     rest = text.strip()
     while rest:
@@ -128,7 +132,7 @@ def _words(text: str, entries: Sequence[Entry]) -> list[str]:
 
 def _field_of(word: str, entries: Sequence[Entry]) -> str:
     """The field that a bare word is a value of."""
-    for name in ("framework", "network", "version", "precision"):
+    for name in ("framework", "network", "shape", "version", "precision"):
         if any(value(e, name).lower() == word.lower() for e in entries):
             return name
     if any(word.lower() in e.machine.lower() for e in entries):
@@ -137,7 +141,7 @@ def _field_of(word: str, entries: Sequence[Entry]) -> str:
         return "run"
     there = sorted({value(e, name) for e in entries for name in ("framework", "network")})
     raise UsageError(
-        f"'{word}' is no framework, network, version, machine or run of these results",
+        f"'{word}' is no framework, network, shape, version, machine or run of these results",
         f"there: {', '.join(there) or 'nothing'}",
     )
 
@@ -193,8 +197,8 @@ def pairs(
     if not found:
         raise ResultsError(
             f"'{a.text}' and '{b.text}' have no case in common",
-            "they must agree in everything that isn't named: network, size, batch, threads, cores, precision, machine, "
-            "kernel, governor",
+            "they must agree in everything that isn't named: network, size, shape, batch, threads, cores, precision, "
+            "machine, kernel, governor",
         )
     return found
 
@@ -210,13 +214,15 @@ def _key(runs: CaseRuns, free: set[str], options: set[str]) -> tuple[str, ...]:
 
 
 def _closest(a: Sequence[CaseRuns], b: Sequence[CaseRuns], same_file: bool) -> Pair:
-    """Of several variants those that were measured together, then those with the fewest options, then the latest."""
+    """Of several variants those with the same input, then those with the fewest options, then those that were measured
+    together, then the latest.
+    """
 
-    def rank(pair: tuple[CaseRuns, CaseRuns]) -> tuple[int, bool, int]:
+    def rank(pair: tuple[CaseRuns, CaseRuns]) -> tuple[bool, int, bool, int]:
         x, y = pair
         shared = {e.experiment for e in x.entries} & {e.experiment for e in y.entries} - {0}
         fewest = len(x.case.options) + len(y.case.options)
-        return fewest, not (same_file and bool(shared)), -(x.last.order + y.last.order)
+        return x.case.side != y.case.side, fewest, not (same_file and bool(shared)), -(x.last.order + y.last.order)
 
     x, y = min(((x, y) for x in a for y in b), key=rank)
     passed = tuple(c for c in (*a, *b) if c not in (x, y))

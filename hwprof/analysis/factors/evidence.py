@@ -17,6 +17,7 @@ from typing import Any
 from hwprof.analysis.factors.identity import SECONDS
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Case, Exactness, Fidelity, Kind, Origin, Reading, Role, Run, Shape, Window
+from hwprof.records.agreement import worst
 from hwprof.speed import Interval, Speed, between_rounds, of_run
 from hwprof.store.columns import WORST, column_name, metric_of, shape_of
 from hwprof.store.readings import PEAK
@@ -75,7 +76,7 @@ class Evidence:
     macs: int | None
     params: int | None
     series: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # gauge -> lowest, highest in windows
-    fidelity: Fidelity | None = None  # of a round that is unfaithful, if there is one; else of the last
+    fidelity: Fidelity | None = None  # the worst of its rounds
 
     @property
     def emulated(self) -> bool:
@@ -149,7 +150,7 @@ def collect(runs: Iterable[Run], speed: Callable[[Run], Speed] = of_run) -> Evid
         last.macs,
         last.params,
         _ranges(native),
-        next((r.fidelity for r in native if r.fidelity is not None and r.fidelity.unfaithful), last.fidelity),
+        worst(r.fidelity for r in native),
     )
 
 

@@ -30,6 +30,7 @@ class Caffe(OpenCv):
     name = "caffe"
     model = CaffeModel
     consumes = ("caffe",)
+    every_input = False
     form, form_means = "caffe", ".prototxt and .caffemodel"
     conversions = (Conversion(ONNX, "caffe", "hwprof: a walk over the graph", "caffe"),)
     dli: Mapping[str, str] = {"Caffe": ""}

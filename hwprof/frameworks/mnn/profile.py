@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwprof.errors import NotAvailable
+from hwprof.frameworks.mnn.module import MnnModule
 from hwprof.frameworks.profiles.proxy import profile_by
 from hwprof.frameworks.profiles.timed import Timed, unique
 from hwprof.frameworks.protocol import Step
@@ -30,7 +33,7 @@ class SteppedSession(Timed):
         """Copy in, run with callbacks."""
         self.inferences += 1
         self._next = 0
-        self._mnn._input.copyFrom(bound[0])
+        self._mnn.copy_in(bound)
         self._mnn._interpreter.runSessionWithCallBackInfo(self._mnn._session, self._enter, self._leave)
         return self._mnn._output
 
@@ -63,4 +66,14 @@ def step(name: str, told: tuple[str, str], ns: float, counts: dict[str, float]) 
     return Step(name, kind, ns, (made["of"],), counts)
 
 
-profile = profile_by(lambda model, artifact: SteppedSession(model))
+def stepped(model: Any, artifact: Path) -> SteppedSession:
+    """A session with callbacks. Raises NotAvailable for a module, which has none."""
+    if isinstance(model, MnnModule):
+        raise NotAvailable(
+            "MNN runs this network by its module interface, which tells no time per layer",
+            "profile it in another framework",
+        )
+    return SteppedSession(model)
+
+
+profile = profile_by(stepped)

@@ -14,6 +14,7 @@ from hwprof.environments.environment import Environment
 from hwprof.errors import NotAvailable, UnsupportedModel
 from hwprof.frameworks import calibration
 from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside, reason_of
+from hwprof.frameworks.named_inputs import TYPES, require_inputs
 from hwprof.frameworks.precision import QUANTISED, confirm, dot_product, saturates, tally
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import Switch
@@ -33,21 +34,22 @@ LEVELS = {
 
 
 class OnnxRuntimeModel:
-    """A session with its one input and all of its outputs bound."""
+    """A session with all of its inputs and outputs bound."""
 
     def __init__(self, session: Any, artifact: Path, module: Any, case: Case, spec: InputSpec) -> None:
         self._session, self._artifact, self._module, self._case, self._spec = session, artifact, module, case, spec
         self._names = list(spec.outputs) or [output.name for output in session.get_outputs()]
-        self._input = session.get_inputs()[0].name
+        self._inputs = require_inputs("ONNX Runtime", spec, [entry.name for entry in session.get_inputs()])
         self._has_sequences = not all(output.type.startswith("tensor") for output in session.get_outputs())
 
-    def bind(self, batch: Array) -> Any:
-        """An IOBinding on the array's memory, which it keeps alive.
+    def bind(self, *batch: Array) -> Any:
+        """An IOBinding on the arrays' memory, which it keeps alive.
 
         The first run allocates the outputs, further runs of the same binding write to the same place.
         """
         binding = self._session.io_binding()
-        binding.bind_cpu_input(self._input, batch)
+        for name, array in zip(self._inputs, batch, strict=True):
+            binding.bind_cpu_input(name, array)
         for name in self._names:
             binding.bind_output(name)
         if self._has_sequences:
@@ -65,7 +67,7 @@ class OnnxRuntimeModel:
         A sequence can't be read from a binding: such a network is computed once more.
         """
         if self._has_sequences:
-            values: list[Value] = self._session.run(self._names, {self._input: out.batch})
+            values: list[Value] = self._session.run(self._names, dict(zip(self._inputs, out.batch, strict=True)))
             return values
         return [value.numpy().copy() for value in out.get_outputs()]
 
@@ -92,8 +94,8 @@ class OnnxRuntimeModel:
         from hwprof.frameworks.onnxruntime.computed import read_products
 
         feeds = {
-            entry.name: np.zeros(one.shape, object if one.dtype == "str" else one.dtype)
-            for entry, one in zip(self._session.get_inputs(), self._spec.inputs, strict=True)
+            name: np.zeros(one.shape, object if one.dtype == "str" else one.dtype)
+            for name, one in zip(self._inputs, self._spec.inputs, strict=True)
         }
         return read_products(self._module, self._artifact, options_of(self._module, self._case), feeds)
 
@@ -109,6 +111,26 @@ class OnnxRuntimeModel:
         }
 
 
+class TextModel(OnnxRuntimeModel):
+    """A session of a network that takes text, which no binding can hold: its inputs are handed over in each call."""
+
+    def bind(self, *batch: Array) -> Any:
+        """The arrays by name."""
+        return dict(zip(self._inputs, batch, strict=True))
+
+    def infer(self, bound: Any) -> Any:
+        """One run; complete when it returns."""
+        return self._session.run(self._names, bound)
+
+    def outputs(self, out: Any) -> list[Value]:
+        """All outputs, which each run makes anew."""
+        return list(out)
+
+    def facts(self) -> Mapping[str, Any]:
+        """Settings as the session reports them, and the call."""
+        return {**super().facts(), "call": "run"}
+
+
 class OnnxRuntime(BuiltInAdapter):
     """Adapter of ONNX Runtime: reads .onnx as it is."""
 
@@ -119,7 +141,8 @@ class OnnxRuntime(BuiltInAdapter):
     tunable = ("graph", "spin", "xnnpack")
     # Until it was this, `run_with_ort_values`, which throws and catches a C++ exception in every call.
     call = "run_with_iobinding"
-    every_output = True
+    every_output = every_input = True
+    input_types = (*TYPES, "str")
     environment = Environment(("onnxruntime",), "pip install 'hwprof[onnxruntime]'", "onnxruntime")
     switches: Mapping[str, Switch] = {"spin": Switch({"spin": False})}
     debian = ("python3-onnxruntime",)
@@ -155,7 +178,8 @@ class OnnxRuntime(BuiltInAdapter):
             session = ort.InferenceSession(str(artifact), options, providers=providers)
         except Exception as error:  # its exception classes differ between versions
             raise UnsupportedModel(f"ONNX Runtime can't load the network: {load_error(error)}") from error
-        yield OnnxRuntimeModel(session, artifact, ort, case, spec)
+        model = TextModel if any(one.dtype == "str" for one in spec.inputs) else OnnxRuntimeModel
+        yield model(session, artifact, ort, case, spec)
 
 
 def load_error(error: Exception) -> str:
@@ -180,6 +204,7 @@ def options_of(ort: Any, case: Case) -> Any:
 
 def quantise(job: PrepareJob) -> Path:
     """A QDQ graph: weights per channel and symmetric, activations unsigned. Raises NotInstalled, UnsupportedModel."""
+    calibration.require_images(job.input)
     with import_of("onnx, which quantises for ONNX Runtime,", "pip install onnx"):  # it needs onnx
         from onnxruntime import quantization as quant
         from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -228,7 +253,9 @@ def count_kernels(ort: Any, artifact: Path, case: Case, spec: InputSpec) -> dict
     with tempfile.TemporaryDirectory(prefix="hwprof-profile-") as folder:
         options.profile_file_prefix = f"{folder}/run"
         session = ort.InferenceSession(str(artifact), options, providers=["CPUExecutionProvider"])
-        session.run(None, {session.get_inputs()[0].name: np.zeros(spec.shape, np.float32)})
+        names = require_inputs("ONNX Runtime", spec, [entry.name for entry in session.get_inputs()])
+        zeros = [np.zeros(one.shape, object if one.dtype == "str" else one.dtype) for one in spec.inputs]
+        session.run(None, dict(zip(names, zeros, strict=True)))
         events = json.loads(Path(session.end_profiling()).read_text())
     done = [e["args"]["op_name"] for e in events if e.get("cat") == "Node" and e["name"].endswith("_kernel_time")]
     return tally(done)

@@ -12,6 +12,7 @@ from hwprof.environments.environment import Environment
 from hwprof.errors import UnsupportedModel
 from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside, reason_of
 from hwprof.frameworks.conversions import ONNX, Conversion
+from hwprof.frameworks.named_inputs import TYPES, as_int32, require_types
 from hwprof.frameworks.named_outputs import require_outputs
 from hwprof.frameworks.precision import tally
 from hwprof.frameworks.protocol import PrepareJob
@@ -41,11 +42,25 @@ class OpenCvModel:
     def __init__(self, net: Any, cv2: Any, case: Case, outputs: Sequence[str] = ()) -> None:
         self._net, self._cv2, self._case, self._outputs = net, cv2, case, list(outputs)
 
-    def bind(self, batch: Array) -> Array:
-        """The array itself: setInput takes it as it is."""
-        return batch
+    def bind(self, *batch: Array) -> Any:
+        """The array itself: setInput takes it as it is. Raises UnsupportedModel for numbers beyond its types."""
+        (array,) = batch
+        return self.blob(array)
 
-    def infer(self, bound: Array) -> Any:
+    def blob(self, array: Any) -> Any:
+        """An array as setInput takes it: with an axis at least, and of a type that OpenCV 4 has.
+
+        setInput would make int32 of int64 in every inference.
+        """
+        import numpy as np
+
+        if array.dtype == np.int64:
+            array = as_int32("OpenCV", array)
+        elif array.dtype == np.bool_:
+            array = array.astype(np.uint8)
+        return array if array.ndim else array.reshape(1)
+
+    def infer(self, bound: Any) -> Any:
         """setInput and forward. Without names of outputs, forward computes the last output only."""
         self._net.setInput(bound)
         return self._net.forward(self._outputs) if self._outputs else self._net.forward()
@@ -75,17 +90,37 @@ class OpenCvModel:
         }
 
 
+class NamedInputsModel(OpenCvModel):
+    """A net of several inputs, each of which is set by its name before each forward pass."""
+
+    def __init__(self, net: Any, cv2: Any, case: Case, outputs: Sequence[str], inputs: Sequence[str]) -> None:
+        super().__init__(net, cv2, case, outputs)
+        self._inputs = inputs
+
+    def bind(self, *batch: Array) -> Any:
+        """(array, name) of each input. Raises UnsupportedModel for numbers beyond OpenCV's types."""
+        return [(self.blob(array), name) for array, name in zip(batch, self._inputs, strict=True)]
+
+    def infer(self, bound: Any) -> Any:
+        """setInput for each input, and forward."""
+        for array, name in bound:
+            self._net.setInput(array, name)
+        return self._net.forward(self._outputs) if self._outputs else self._net.forward()
+
+
 class OpenCv(BuiltInAdapter):
-    """Adapter of OpenCV 4: reads .onnx of a static shape (with an open batch, a batch other than 1 comes out wrong)."""
+    """Adapter of OpenCV 4: reads .onnx of static shapes (with an open batch, a batch other than 1 comes out wrong)."""
 
     name = package = "opencv"
     title = "OpenCV"
     model: type[OpenCvModel] = OpenCvModel
+    model_by_name: type[NamedInputsModel] = NamedInputsModel
     consumes = ("onnx",)
     precisions = ("fp32",)
     options: Mapping[str, tuple[Any, ...]] = {"winograd": (True, False), "fusion": (True, False)}
     tunable: tuple[str, ...] = ("winograd", "fusion")
-    every_output = True
+    every_output = every_input = True
+    input_types: tuple[str, ...] = TYPES
     environment = Environment(
         ("opencv-python-headless", "opencv-python"), "pip install 'hwprof[opencv]'", "cv2", versions="<5"
     )
@@ -111,24 +146,10 @@ class OpenCv(BuiltInAdapter):
     profile = profile_beside(__name__)
 
     def prepare(self, job: PrepareJob) -> Path:
-        """The same graph with its input's shape fixed."""
-        import onnx
+        """The same graph with its inputs' shapes fixed, in one file. Raises UnsupportedModel."""
+        from hwprof.frameworks.opencv.static import write_static
 
-        model = onnx.load(str(job.source))
-        dims = model.graph.input[0].type.tensor_type.shape.dim
-        if [d.dim_value for d in dims] == list(job.input.shape):
-            return job.source
-        symbol = dims[0].dim_param
-        for dim, value in zip(dims, job.input.shape, strict=True):
-            dim.dim_value = value
-        for output in model.graph.output:
-            first = output.type.tensor_type.shape.dim[:1]
-            if first and not first[0].dim_value and first[0].dim_param in ("", symbol):
-                first[0].dim_value = job.input.shape[0]
-        del model.graph.value_info[:]
-        path = job.directory / "static.onnx"
-        onnx.save(model, str(path))
-        return path
+        return write_static(job.source, job.input, job.directory / "static.onnx")
 
     def cache_key(self, case: Case) -> str:
         """The shape is part of every key already."""
@@ -139,6 +160,7 @@ class OpenCv(BuiltInAdapter):
         """A net with `case.threads` threads. Raises UnsupportedModel with operator and node, NotInstalled."""
         with import_of(self.package, self.environment.install):
             import cv2
+        require_types(self.title, spec, self.input_types)
         cv2.setNumThreads(case.threads)
         try:
             net = self.read(cv2, artifact, case)
@@ -149,7 +171,11 @@ class OpenCv(BuiltInAdapter):
                 net.enableWinograd(bool(case.option("winograd", True)))
         except cv2.error as error:
             raise UnsupportedModel(f"OpenCV can't read the network: {explain(error)}") from error
-        yield self.model(net, cv2, case, self.layers(net, artifact, spec.outputs))
+        layers = self.layers(net, artifact, spec.outputs)
+        if spec.others:
+            yield self.model_by_name(net, cv2, case, layers, [one.name for one in spec.inputs])
+        else:
+            yield self.model(net, cv2, case, layers)
 
     def layers(self, net: Any, artifact: Path, outputs: Sequence[str]) -> Sequence[str]:
         """What the net is asked for, in the order of `outputs`; nothing where there is one. Raises UnsupportedModel."""

@@ -9,11 +9,27 @@ from typing import Any
 from hwprof.environments.environment import Environment
 from hwprof.errors import NotInstalled
 from hwprof.frameworks.conversions import ONNX
-from hwprof.frameworks.opencv.adapter import OpenCv
+from hwprof.frameworks.opencv.adapter import NamedInputsModel, OpenCv, OpenCvModel
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.records import Case
 
 ENGINES = {"new": "ENGINE_NEW", "classic": "ENGINE_CLASSIC", "auto": "ENGINE_AUTO"}
+
+
+class OpenCv5Model(OpenCvModel):
+    """OpenCV's model; OpenCV 5 has every type and arrays without axes."""
+
+    def blob(self, array: Any) -> Any:
+        """The array itself."""
+        return array
+
+
+class OpenCv5NamedInputsModel(NamedInputsModel):
+    """The same with several inputs."""
+
+    def blob(self, array: Any) -> Any:
+        """The array itself."""
+        return array
 
 
 class OpenCv5(OpenCv):
@@ -24,6 +40,8 @@ class OpenCv5(OpenCv):
 
     name = package = "opencv5"
     title = "OpenCV 5"
+    model = OpenCv5Model
+    model_by_name = OpenCv5NamedInputsModel
     options: Mapping[str, tuple[Any, ...]] = {**OpenCv.options, "engine": ("auto", "new", "classic")}
     tunable = ("winograd", "fusion", "engine")
     environment = Environment(

@@ -11,6 +11,7 @@ from hwprof.environments.environment import Environment
 from hwprof.errors import NotAvailable, UnsupportedModel
 from hwprof.frameworks import calibration
 from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside, reason_of
+from hwprof.frameworks.named_inputs import TYPES, require_inputs, require_types
 from hwprof.frameworks.named_outputs import require_outputs
 from hwprof.frameworks.precision import QUANTISED, confirm, dot_product, int8_key, require, saturates, tally
 from hwprof.frameworks.protocol import PrepareJob
@@ -39,17 +40,28 @@ OUR_NAMES = {
 
 
 class OpenVinoModel:
-    """A compiled model with a request for each input."""
+    """A compiled model with a request for each batch."""
 
-    def __init__(self, compiled: Any, core: Any, module: Any, precision: str, outputs: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        compiled: Any,
+        core: Any,
+        module: Any,
+        precision: str,
+        outputs: Sequence[str] = (),
+        inputs: Sequence[str] = (),
+    ) -> None:
         self._compiled, self._core, self._module, self._precision = compiled, core, module, precision
         self._ports = [compiled.output(name) for name in outputs] or [compiled.output(0)]
+        self._entries = [compiled.input(name) for name in inputs] if len(inputs) > 1 else [compiled.input(0)]
 
-    def bind(self, batch: Array) -> tuple[Any, Any]:
-        """A request of its own, with its input: a tensor on the array's memory, which no request keeps alive."""
-        request, tensor = self._compiled.create_infer_request(), self._module.Tensor(batch, shared_memory=True)
-        request.set_input_tensor(tensor)
-        return request, tensor
+    def bind(self, *batch: Array) -> tuple[Any, Any]:
+        """A request of its own, with its inputs: tensors on the arrays' memory, which no request keeps alive."""
+        request = self._compiled.create_infer_request()
+        tensors = [self._module.Tensor(array, shared_memory=True) for array in batch]
+        for entry, tensor in zip(self._entries, tensors, strict=True):
+            request.set_tensor(entry, tensor)
+        return request, tensors
 
     def infer(self, bound: tuple[Any, Any]) -> Any:
         """One synchronous request; without `share_outputs` it copies every output."""
@@ -103,7 +115,7 @@ def kernels(compiled: Any) -> list[tuple[str, str]]:
 
 
 class OpenVino(BuiltInAdapter):
-    """Adapter of OpenVINO: reads .onnx as it is, for the shape of the case."""
+    """Adapter of OpenVINO: reads .onnx as it is, for the shapes of the case."""
 
     name = "openvino"
     consumes = ("onnx",)
@@ -111,7 +123,8 @@ class OpenVino(BuiltInAdapter):
     options: Mapping[str, tuple[Any, ...]] = {"pinning": (True, False), "hyper_threading": (True, False)}
     tunable = ("pinning", "hyper_threading")
     call = "infer(share_outputs)"  # until it was this, one request was given each input, and its outputs were copied
-    every_output = True
+    every_output = every_input = True
+    input_types = TYPES
     environment = Environment(
         ("openvino",),
         "pip install 'hwprof[openvino]'",
@@ -144,6 +157,7 @@ class OpenVino(BuiltInAdapter):
         with import_of(self.name, self.environment.install):
             import openvino
         require(case.precision)
+        require_types("OpenVINO", spec, TYPES)
         core = openvino.Core()
         asked = {
             "INFERENCE_NUM_THREADS": case.threads,
@@ -155,7 +169,8 @@ class OpenVino(BuiltInAdapter):
         }
         try:
             model = core.read_model(str(artifact))
-            model.reshape(list(spec.shape))
+            names = require_inputs("OpenVINO", spec, names_of(model.inputs, [one.name for one in spec.inputs]))
+            reshape(model, spec)
             compiled = core.compile_model(model, "CPU", {**asked, **self.asks})
         except RuntimeError as error:
             raise UnsupportedModel(f"OpenVINO can't load the network: {reason_of(error, -1)}") from error
@@ -169,11 +184,25 @@ class OpenVino(BuiltInAdapter):
                 f"leave --precision {case.precision} to a CPU that has it",
             )
         require_outputs("OpenVINO", spec.outputs, [name for port in compiled.outputs for name in port.get_names()])
-        yield OpenVinoModel(compiled, core, openvino, precision, spec.outputs)
+        yield OpenVinoModel(compiled, core, openvino, precision, spec.outputs, names)
+
+
+def names_of(ports: Sequence[Any], wanted: Sequence[str]) -> list[str]:
+    """A name of each port, which may have several: one that is wanted where it has it."""
+    return [min(port.get_names(), key=lambda name: (name not in wanted, name), default="") for port in ports]
+
+
+def reshape(model: Any, spec: InputSpec) -> None:
+    """Give each input its shape of the case."""
+    if spec.others:
+        model.reshape({one.name: list(one.shape) for one in spec.inputs})
+    else:
+        model.reshape(list(spec.shape))
 
 
 def quantise(job: PrepareJob) -> Path:
     """An .xml with its .bin, quantised with the calibration images. Raises NotInstalled, UnsupportedModel."""
+    calibration.require_images(job.input)
     with import_of("nncf, which quantises for OpenVINO,", "hwprof env create openvino, or pip install nncf"):
         import nncf
         import openvino

@@ -21,9 +21,9 @@ class ModelProxy:
         self.model = model
         self.inferences = self.before = 0
 
-    def bind(self, batch: Array) -> Any:
+    def bind(self, *batch: Array) -> Any:
         """As without profiling."""
-        return self.model.bind(batch)
+        return self.model.bind(*batch)
 
     def infer(self, bound: Any) -> Any:
         """One inference."""

@@ -93,7 +93,7 @@ def waterfall(pair: PairFactors, key: str, headline: str = "") -> Figure:
             at = end
     draw.height = bottom + 38
     rows = tuple((f.name, f.ratio, f.low, f.high) for f in everything)
-    mark = " · UNFAITHFUL" * pair.unfaithful + " · EMULATED" * pair.emulated
+    mark = "".join(f" · {word}" for word in pair.marks)
     how = "" if by is Estimator.FPS else f" by {by}"
     claim = f"{fast} is {ratio_text(whole)} as fast as {slow}{how}"
     if found.conflict:
@@ -126,7 +126,7 @@ def table(found: Sequence[PairFactors]) -> Table:
         decomposition = pair.decomposition
         by_name = {f.name: f for f in decomposition.terms}
         cells = [ratio_text(by_name[n]) if n in by_name else "-" for n in names]
-        mark = " UNFAITHFUL" * pair.unfaithful + " EMULATED" * pair.emulated
+        mark = "".join(f" {word}" for word in pair.marks)
         ratio = ratio_text(decomposition.whole) + (" not ranked" if decomposition.conflict else "") + mark
         rows.append((*pair.names, pair.case, ratio, decomposition.choice.estimator.value, *cells))
     header = ("faster", "slower", "case", "speed", "by", *(short_name(n) for n in names))

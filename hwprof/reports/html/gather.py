@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from hwprof.analysis import roofline
+from hwprof.analysis import placement, roofline
 from hwprof.analysis.correlation import analyse, strata
 from hwprof.analysis.correlation.strata import VARIANT
 from hwprof.analysis.explain import every_pair
@@ -93,7 +93,7 @@ def gather(
     labelled = strata.label(frame)
     timelines = [results.find(uid) for uid in median_runs(labelled)[:TIMELINES]]
     machines = results.machines()
-    placements, unplaced = roofline.place_cases(frame, roofline.roofs(results.ceilings(), machines))
+    placements, unplaced = placement.place_cases(frame, roofline.roofs(results.ceilings(), machines))
     names = dict(zip(labelled["run"].astype(str), labelled[VARIANT].astype(str), strict=True))
     source = Source(results, loaded={r.uid: r for r in runs})
     pairs = every_pair.decompose_pairs(source, names, identities)
@@ -125,5 +125,6 @@ def profiles(source: Source) -> dict[str, list[Layer]]:
     for order, found in layers.read_longest(source.results.database, LAYERED).items():
         if (run := entries.get(order)) is not None and (timed := [layer for layer in found if layer.ns is not None]):
             c = run.case
-            out[f"{c.framework} {c.network} b{c.batch} t{c.threads}, round {run.round + 1} ({run.uid})"] = timed
+            name = f"{c.framework} {c.network} {c.side} b{c.batch} t{c.threads}"
+            out[f"{name}, round {run.round + 1} ({run.uid})"] = timed
     return out

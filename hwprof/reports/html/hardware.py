@@ -140,7 +140,7 @@ def timeline(run: Run, variant: str, key: str) -> Figure | None:
     ends = [float(a[-1]) for lines in bands.values() for _, a, _, _ in lines]
     zero, end = min(starts), max(ends)
     x = axis([0.0, end - zero], left, right, zero=True)
-    where = f"{variant} {run.case.network} b{run.case.batch} t{run.case.threads}"
+    where = f"{variant} {run.case.network} {run.case.side} b{run.case.batch} t{run.case.threads}"
     draw, top = Svg(720, 0, f"Timeline of {where}"), 26.0
     bottom = top + (high + 26) * len(bands)
     for window in run.windows:

@@ -61,29 +61,39 @@ def figure(network: str, cases: Sequence[CaseOverTime], variants: Sequence[str],
     """One panel per framework, all with the same axis of time."""
     traces = {case.run.uid: throughput.traces(case.run) for case in cases}
     end = max(float((t.at_s + t.seconds).max()) for several in traces.values() for t in several)
-    draw = Svg(COLUMNS * (WIDE + 46) + 8, 0, f"FPS over time, {network}")
+    sides = dict.fromkeys(case.run.case.side for case in cases)
+    inputs = ", ".join(sides)
+    draw = Svg(COLUMNS * (WIDE + 46) + 8, 0, f"FPS over time, {network} {inputs}")
     rows: list[tuple[Cell, ...]] = []
     for index, case in enumerate(cases):
         left, top = 44 + index % COLUMNS * (WIDE + 46), 22 + index // COLUMNS * (HIGH + 58)
         series = variants.index(case.variant) % 8 if case.variant in variants else 0
-        _panel(draw, case, traces[case.run.uid], (left, top), end, series)
-        title = f"{case.variant} b{case.run.case.batch} t{case.run.case.threads}"
+        side = f" {case.run.case.side}" if len(sides) > 1 else ""
+        words = f"{case.variant}{side} b{case.run.case.batch} t{case.run.case.threads}, round {case.run.round + 1}"
+        _panel(draw, case, traces[case.run.uid], (left, top), end, series, words)
+        title = f"{case.variant} {case.run.case.side} b{case.run.case.batch} t{case.run.case.threads}"
         for trace in traces[case.run.uid]:
             rows += [
                 (title, case.run.uid, trace.role.value, *(float(v) for v in point))
                 for point in zip(trace.at_s.round(4), trace.seconds.round(4), trace.fps.round(3), strict=True)
             ]
     draw.height = 22 + -(-len(cases) // COLUMNS) * (HIGH + 58)
-    return Figure(key, f"FPS over time · {network}", draw.render(), HEADER, tuple(rows), NOTE)
+    return Figure(key, f"FPS over time · {network} {inputs}", draw.render(), HEADER, tuple(rows), NOTE)
 
 
 def _panel(
-    draw: Svg, case: CaseOverTime, traces: Sequence[SpeedTrace], corner: tuple[float, float], end: float, series: int
+    draw: Svg,
+    case: CaseOverTime,
+    traces: Sequence[SpeedTrace],
+    corner: tuple[float, float],
+    end: float,
+    series: int,
+    words: str,
 ) -> None:
     (left, top), run = corner, case.run
     x = axis([0.0, end], left, left + WIDE, zero=True)
     y = axis([float(v) for t in traces for v in t.fps if np.isfinite(v)], top + HIGH, top, zero=True)
-    draw.text(left, top - 8, f"{case.variant} b{run.case.batch} t{run.case.threads}, round {run.round + 1}")
+    draw.text(left, top - 8, words)
     draw.y_axis(y, left, left + WIDE, "", 3)
     draw.x_axis(x, top + HIGH, top, "seconds since the first slice", 5)
     for trace in sorted(traces, key=lambda t: t.role is not Role.COUNTED):
@@ -105,8 +115,9 @@ def _panel(
 def sentences(chosen: Mapping[str, Sequence[CaseOverTime]]) -> list[str]:
     """What there is evidence for in the cases that are drawn, over all their rounds."""
     return [
-        f"{case.variant} {case.run.case.network} b{case.run.case.batch} t{case.run.case.threads}: {sentence}"
+        f"{case.variant} {c.network} {c.side} b{c.batch} t{c.threads}: {sentence}"
         for cases in chosen.values()
         for case in cases
+        for c in (case.run.case,)
         for sentence in over_time.sentences(case.rounds)
     ]

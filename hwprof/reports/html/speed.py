@@ -8,17 +8,20 @@ from typing import Any
 
 import pandas as pd
 
-from hwprof.analysis.correlation.strata import NETWORK, VARIANT
+from hwprof.analysis.correlation.strata import NETWORK, SIDE, VARIANT, named_networks
 from hwprof.analysis.estimator import is_disturbed
 from hwprof.analysis.speeds import PLACE, groups, speed_of
 from hwprof.networks.blocks import PREFIX
+from hwprof.networks.inputs import side_title
 from hwprof.reports.html.model import Cell, Figure
 from hwprof.reports.html.svg import LETTER, Svg, axis
+from hwprof.reports.page.speeds import outputs_mark
 from hwprof.reports.page.words import number
 
-MARKS = ("off", "faithful", "emulated")
-COLUMNS = (NETWORK, "size", "batch", VARIANT, "fps", "low", "high", "throughput", "cpu_ms", "rounds")
-DATA = (*("network", "size", "batch", "framework", "fps", "low", "high", "throughput", "cpu_ms", "rounds"), *MARKS)
+LABEL = "label"  # column that charts add: the network, with its input where it has several
+MARKS = ("off", "faithful", "emulated", "incomparable")
+COLUMNS = (NETWORK, *SIDE, "batch", VARIANT, "fps", "low", "high", "throughput", "cpu_ms", "rounds")
+DATA = ("network", *SIDE, "batch", "framework", "fps", "low", "high", "throughput", "cpu_ms", "rounds", *MARKS)
 CROWD = 20  # names at points, from which on some are left out
 SEEN = 0.02  # share of the time in the run queue from which on it is shown
 OFF = "Hollow, off: FPS and throughput differ, or others took the CPU, by more than 10 %: not ranked."
@@ -38,10 +41,11 @@ def is_hollow(row: Any) -> bool:
 def describe(row: Any) -> str:
     """One speed in words, for a point."""
     bounds = f" [{number(row['low'])} … {number(row['high'])}]" if pd.notna(row["low"]) else ""
-    marks = ("" if row["faithful"] else ", UNFAITHFUL") + (", EMULATED" if row["emulated"] else "")
+    outputs = outputs_mark(row).strip()
+    marks = (f", {outputs}" if outputs else "") + (", EMULATED" if row["emulated"] else "")
     marks += ", FPS is off" if is_off(row) else ""
     threads = f"{row['threads']} thread{'s' * (row['threads'] != 1)}"
-    where = f"{row[NETWORK]} {row['size']} px, batch {row['batch']}, {threads}"
+    where = f"{row[NETWORK]} {side_title(row['size'], row['shape'], ' px')}, batch {row['batch']}, {threads}"
     others = "" if pd.isna(row["throughput"]) else f", {number(row['throughput'])} frames/s"
     others += "" if pd.isna(row["cpu_ms"]) else f", {number(row['cpu_ms'])} CPU ms per frame"
     others += f", {100 * row['waiting']:.0f} % of the time in the run queue" if row["waiting"] >= SEEN else ""
@@ -50,7 +54,7 @@ def describe(row: Any) -> str:
 
 def _data(part: pd.DataFrame) -> tuple[tuple[Cell, ...], ...]:
     return tuple(
-        (*(row[c] for c in COLUMNS), is_off(row), row["faithful"], row["emulated"]) for row in part.to_dict("records")
+        (*(row[c] for c in COLUMNS), is_off(row), *(row[c] for c in MARKS[1:])) for row in part.to_dict("records")
     )
 
 
@@ -68,7 +72,8 @@ def _notes(part: pd.DataFrame, *sentences: str) -> str:
 def dot_plot(part: pd.DataFrame, variants: Sequence[str], key: str, where: str) -> Figure:
     """FPS with 95 % intervals between rounds: a panel per batch, a row per network, logarithmic."""
     batches = sorted(int(b) for b in part["batch"].unique())
-    order = part.groupby(NETWORK)["fps"].median().sort_values(ascending=False).index.tolist()
+    part = part.assign(**{LABEL: named_networks(part)})
+    order = part.groupby(LABEL)["fps"].median().sort_values(ascending=False).index.tolist()
     height = max(16, 11 * len(variants) + 5)
     left = 12 + LETTER * max(len(str(n)) for n in order)
     panel = max(190.0, min(420.0, 720.0 / len(batches)))
@@ -82,7 +87,7 @@ def dot_plot(part: pd.DataFrame, variants: Sequence[str], key: str, where: str) 
     ends += [float(row["throughput"]) for row in part.to_dict("records") if is_off(row)]
     cells: dict[tuple[str, int], list[Any]] = {}
     for row in part.to_dict("records"):
-        cells.setdefault((row[NETWORK], row["batch"]), []).append(row)
+        cells.setdefault((row[LABEL], row["batch"]), []).append(row)
     for index, batch in enumerate(batches):
         start = left + index * (panel + 14)
         x = axis(ends, start, start + panel, log=True)
@@ -120,12 +125,13 @@ def scaling_chart(fps: pd.DataFrame, column: str, variants: Sequence[str], key: 
 
     More threads have more CPUs: affinity may differ along a line over threads, and nothing else.
     """
-    others = [c for c in (*PLACE, "batch", "size") if c != column and (c, column) != ("cpus", "threads")]
+    fps = fps.assign(**{LABEL: named_networks(fps)})
+    others = [c for c in (*PLACE, "batch", *SIDE) if c != column and (c, column) != ("cpus", "threads")]
     lines: dict[str, list[tuple[str, list[Any]]]] = {}
     for group in groups(fps, [NETWORK, VARIANT, *others]):
         if len({row[column] for row in group}) > 1:
             group.sort(key=lambda row: row[column])
-            lines.setdefault(str(group[0][NETWORK]), []).append((str(group[0][VARIANT]), group))
+            lines.setdefault(str(group[0][LABEL]), []).append((str(group[0][VARIANT]), group))
     if not lines:
         return None
     used = pd.DataFrame([row for several in lines.values() for _, group in several for row in group])
@@ -183,8 +189,9 @@ def cloud(
     y = axis([float(v) for v in part["fps"]], bottom, top, log=True)
     draw.y_axis(y, 52, 706, "frames per second (log)")
     draw.x_axis(x, bottom, top, f"{label} (log)")
-    best = part.loc[part.groupby(NETWORK)["fps"].idxmax()]
-    names = [(str(r[NETWORK]), x.at(float(r[column]) * scale), y.at(float(r["fps"]))) for r in best.to_dict("records")]
+    part = part.assign(**{LABEL: named_networks(part)})
+    best = part.loc[part.groupby(LABEL)["fps"].idxmax()]
+    names = [(str(r[LABEL]), x.at(float(r[column]) * scale), y.at(float(r["fps"]))) for r in best.to_dict("records")]
     points = [(x.at(float(r[column]) * scale), y.at(float(r["fps"]))) for r in part.to_dict("records")]
     for name, a, b in place(names, points, 706):
         draw.text(a, b, name, "m")

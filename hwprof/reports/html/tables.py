@@ -27,7 +27,7 @@ def runs_table(frame: pd.DataFrame) -> Table:
         "run": "run",
         "framework": VARIANT,
         "network": NETWORK,
-        "input": "size",
+        "input": "side",
         "batch": "batch",
         "threads": "threads",
         "CPUs": "cpus",
@@ -42,6 +42,7 @@ def runs_table(frame: pd.DataFrame) -> Table:
         "peak RSS MiB": "peak_rss_mib",
     }
     cells = []
+    frame = frame.assign(side=[shape or size for size, shape in zip(frame["size"], frame["shape"], strict=True)])
     for source in columns.values():
         values = frame[source].tolist()
         numeric = source in ("fps", "throughput", "cpu_ms", "latency_ms", "p99_ms", "load_ms", "peak_rss_mib")

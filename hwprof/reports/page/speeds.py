@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from hwprof.analysis.correlation.strata import NETWORK, VARIANT
+from hwprof.analysis.correlation.strata import NETWORK, SIDE, VARIANT
 from hwprof.analysis.estimator import Estimator, EstimatorChoice, choose, is_disturbed
 from hwprof.analysis.speeds import ALONE, CaseRatio, case_ratio, groups, speed_of
 from hwprof.analysis.units import WITHIN
+from hwprof.networks.inputs import side_title
 from hwprof.reports.page.words import interval, number
 from hwprof.reports.tables import Table
 
@@ -38,14 +39,15 @@ def speed_table(fps: pd.DataFrame) -> Table:
     """A row for each case and framework. `fps`: of `analysis.speeds.speeds`."""
     # a column for each value that differs: rows of two machines or precisions are never of one case
     differing = [c for c in ("machine", "cpus", "precision") if fps[c].astype(str).nunique() > 1]
-    keys = [NETWORK, "size", "batch", "threads", *differing]
+    keys = [NETWORK, *SIDE, "batch", "threads", *differing]
     rows: list[tuple[str, ...]] = []
     conflicts = False
     for group in groups(fps, keys):
         ranked, disagree = _rank(list({row[VARIANT]: row for row in reversed(group)}.values()))
         conflicts = conflicts or disagree
-        network, size, batch, threads, *rest = (group[0][k] for k in keys)
-        case = (str(network), f"{size} px", str(batch), str(threads or "tuned"), *(str(r) for r in rest))
+        network, size, shape, batch, threads, *rest = (group[0][k] for k in keys)
+        side = side_title(size, shape, " px")
+        case = (str(network), side, str(batch), str(threads or "tuned"), *(str(r) for r in rest))
         rows += [(*case, *cells) for cells in ranked]
     note = NOTE + (SESSIONS if (fps["sessions"] > 1).any() else "") + (CONFLICT if conflicts else "")
     note += EMULATED if fps["emulated"].any() else ""
@@ -73,10 +75,17 @@ def _rate(row: Mapping[str, Any], estimator: Estimator) -> float:
     return 1 / value if estimator is Estimator.CPU_TIME else value
 
 
+def outputs_mark(row: Mapping[str, Any]) -> str:
+    """` UNFAITHFUL` or ` (not comparable: WHY)` of a row of `speeds`; else ""."""
+    if not row["faithful"]:
+        return " UNFAITHFUL"
+    return f" ({row['incomparable']})" if row["incomparable"] else ""
+
+
 def _cells(
     row: Mapping[str, Any], ratio: CaseRatio | None, choice: EstimatorChoice, several: bool, best: bool
 ) -> tuple[str, ...]:
-    marks = ("" if row["faithful"] else " UNFAITHFUL") + (" EMULATED" if row["emulated"] else "")
+    marks = outputs_mark(row) + (" EMULATED" if row["emulated"] else "")
     disturbed = [is_disturbed(speed) for _, speed in speed_of(row)]
     off = f" (off {sum(disturbed)}/{len(disturbed)})" if any(disturbed) else ""
     times, bounds = "", ""

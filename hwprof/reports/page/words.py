@@ -46,6 +46,8 @@ def ratio_sentence(one: SpeedRatio) -> str:
     how = "" if one.paired == one.cases else f" {one.cases - one.paired} of {one.cases} cases not side by side."
     how += f" In {plural(one.conflicts, 'case', 'cases')} slices and bare stretches disagree." if one.conflicts else ""
     how += f" In {plural(one.unfaithful, 'case', 'cases')} one of them is UNFAITHFUL." if one.unfaithful else ""
+    unknown = plural(one.incomparable, "case", "cases")
+    how += f" In {unknown} the outputs of one of them are not comparable." if one.incomparable else ""
     return (
         f"{one.fast} is x{ratio:.2f} as fast as {one.slow} {one.choice.words}, geometric mean{bounds}{sure}; "
         f"faster on {one.wins} of {one.networks} networks.{how}"

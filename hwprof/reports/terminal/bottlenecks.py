@@ -12,7 +12,7 @@ from hwprof.analysis.bottlenecks.diagnosis import Diagnosis, frequent
 from hwprof.analysis.bottlenecks.verdicts import Context, Verdict
 from hwprof.analysis.estimator import Estimator, is_disturbed
 from hwprof.analysis.roofline import mean_rate
-from hwprof.records import to_json
+from hwprof.records import agreement, to_json
 
 
 def text(found: Sequence[Diagnosis], everything: bool = False, width: int | None = None) -> str:
@@ -87,6 +87,8 @@ def case(d: Diagnosis, columns: int = 100, everything: bool = False, machine: bo
     lines = _wrap(" · ".join(head), columns, "")
     if d.context.evidence.emulated:
         lines.append("  EMULATED: times are the emulator's, no machine's")
+    if outputs := agreement.mark(d.context.evidence.fidelity):
+        lines += _wrap(f"outputs {outputs}", columns, "  ")
     hits = [v for v in d.verdicts if v.state in (State.YES, State.PARTLY)]
     if not hits:
         lines.append("  nothing found among the rules that could be judged")

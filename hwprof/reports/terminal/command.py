@@ -58,7 +58,7 @@ def heading(runs: Sequence[Run]) -> str:
 def declared_title(run: Run) -> str:
     """A network in a framework's own benchmark program, with its command line."""
     case = run.case
-    side = input_title(case.network, case.size, case.batch)
+    side = input_title(case.network, case.size, case.batch, case.shape)
     options = "".join(f" {k}={v}" for k, v in case.options if k not in HIDDEN)
     threads = f"{case.threads} thread{'s' * (case.threads > 1)}"
     version = run.facts.get("version") or ""
@@ -124,7 +124,7 @@ def title(run: Run) -> str:
     """The command line; of a declared runner its name and the case."""
     case = run.case
     if case.option("runner"):
-        side = f"{case.size}px b{case.batch} t{case.threads} {case.precision}"
+        side = f"{case.side} b{case.batch} t{case.threads} {case.precision}"
         return " ".join([str(case.option("runner")), side, *(f"{k}={v}" for k, v in case.options if k not in HIDDEN)])
     return str(case.option("command", ""))
 

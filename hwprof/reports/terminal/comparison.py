@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hwprof.analysis.comparison.compare import Change, Comparison, Judgement, Overall
+from hwprof.analysis.comparison.measured import OUTPUTS, UNFAITHFUL
 from hwprof.analysis.comparison.pairing import Pairing
 from hwprof.analysis.estimator import Estimator
 from hwprof.collectors.vocabulary import Name
@@ -79,13 +80,13 @@ def summary(c: Comparison, old: str, new: str) -> list[str]:
     lines.append(f"{len(c.changes)} cases: " + ", ".join(f"{n} {v.value}" for v, n in by.items() if n))
     worst = sorted(c.regressions, key=lambda x: x.ratio)[:3]
     if worst:
-        names = "; ".join(f"{x.case.title} {factor(x.ratio)}{by_what(x)}" for x in worst)
+        names = "; ".join(f"{x.case.title} {factor(x.ratio)}{by_what(x)}{outputs(x)}" for x in worst)
         lines.append(
             f"REGRESSION beyond {100 * c.threshold:g} %: {names}" + ("; ..." if len(c.regressions) > 3 else "")
         )
     lines += [*undecided(c), *without_verdict(c), *disturbed(c), *contradictions(c), *calibrated(c)]
     if c.overall is not None:
-        lines.append(mean(c.overall))
+        lines.append(mean(c.overall) + of_doubtful_outputs(c))
     if c.common is not None:
         lines.append(
             f"all cases moved alike, by about {factor(c.common)}: suspect what they share (the machine's clock, load, "
@@ -111,6 +112,22 @@ def by_what(x: Change) -> str:
     return "" if x.choice.estimator is Estimator.FPS else f" by {x.choice.estimator.value}"
 
 
+def outputs(x: Change) -> str:
+    """` (UNFAITHFUL (new))` where the outputs of a side are wrong or could not be compared: what stands by a ratio."""
+    found = [doubt for doubt in x.doubts if doubt.startswith((UNFAITHFUL, OUTPUTS))]
+    return f" ({'; '.join(found)})" if found else ""
+
+
+def of_doubtful_outputs(c: Comparison) -> str:
+    """In how many cases of the mean outputs are wrong, and in how many they could not be compared."""
+    ratios = [x for x in c.changes if not x.conflict]
+    wrong = sum(any(doubt.startswith(UNFAITHFUL) for doubt in x.doubts) for x in ratios)
+    unknown = sum(bool(outputs(x)) for x in ratios) - wrong
+    words = [f"outputs UNFAITHFUL in {cases(wrong)}"] if wrong else []
+    words += [f"outputs not comparable in {cases(unknown)}"] if unknown else []
+    return "".join(f"; {text}" for text in words)
+
+
 def disturbed(c: Comparison) -> list[str]:
     """Which cases are not compared by FPS, by what they are, and why."""
     found = []
@@ -129,7 +146,7 @@ def contradictions(c: Comparison) -> list[str]:
         return []
     names = "; ".join(
         f"{x.case.title} {factor(x.ratio)} {span(x.low, x.high)} by slices, {factor(x.alone.value)} "
-        f"{span(x.alone.low, x.alone.high)} by bare stretches"
+        f"{span(x.alone.low, x.alone.high)} by bare stretches{outputs(x)}"
         for x in several
     )
     return [f"slices and bare stretches contradict each other in {cases(len(several))}, nothing is concluded: {names}"]
@@ -140,7 +157,7 @@ def undecided(c: Comparison) -> list[str]:
     several = [x for x in c.undecided if x.verdict is Judgement.SLOWER]
     if not several:
         return []
-    names = "; ".join(f"{x.case.title} {factor(x.ratio)} {span(x.low, x.high)}" for x in several[:3])
+    names = "; ".join(f"{x.case.title} {factor(x.ratio)} {span(x.low, x.high)}{outputs(x)}" for x in several[:3])
     rest = "; ..." * (len(several) > 3)
     return [f"slower, beyond {100 * c.threshold:g} % or not is open: {names}{rest}"]
 
@@ -154,7 +171,7 @@ def without_verdict(c: Comparison) -> list[str]:
     found = [f"no verdict in {cases(len(c.untested))}: {', '.join(whys)}. {HOW_TO_TEST if apart else MORE_SETS}"]
     large = sorted((x for x in c.untested if x.ratio < 1 - c.threshold), key=lambda x: x.ratio)
     if large:
-        names = "; ".join(f"{x.case.title} {factor(x.ratio)}{by_what(x)}{chance(x)}" for x in large[:3])
+        names = "; ".join(f"{x.case.title} {factor(x.ratio)}{by_what(x)}{chance(x)}{outputs(x)}" for x in large[:3])
         found.append(f"SLOWER beyond {100 * c.threshold:g} % and not tested: {names}" + "; ..." * (len(large) > 3))
     return found
 

@@ -11,6 +11,7 @@ from hwprof.analysis.estimator import OFF
 from hwprof.analysis.layers import LayerRow, NetworkNode, align_layers
 from hwprof.networks.blocks import input_title
 from hwprof.records import Exactness, Kind, Layer, Origin, Role, Run, to_json
+from hwprof.records.agreement import mark, worst
 from hwprof.reports.terminal.run import emulation
 
 WIDTH = 44
@@ -47,6 +48,8 @@ def text(runs: Sequence[Run], nodes: Sequence[NetworkNode], top: int, asked: boo
     for name, of in frameworks.items():
         if name in profile:
             lines.append(f"  {name}: {_account(of)}")
+            if outputs := mark(worst(run.fidelity for run in of)):
+                lines.append(f"  {name}: outputs {outputs}")
     for name, layers in profile.items() if asked else ():
         lines += _counter_lines(name, layers, top)
     for name, of in frameworks.items():
@@ -58,7 +61,7 @@ def text(runs: Sequence[Run], nodes: Sequence[NetworkNode], top: int, asked: boo
 def _heading(runs: Sequence[Run]) -> str:
     case = runs[0].case
     rounds = len({run.round for run in runs})
-    shape = input_title(case.network, case.size, case.batch)
+    shape = input_title(case.network, case.size, case.batch, case.shape)
     threads = f"{case.threads} thread{'s' * (case.threads != 1)}"
     return (
         f"{case.network} {shape} {case.precision} · {threads} · {rounds} rounds, medians · time per inference and part"
@@ -146,6 +149,7 @@ def document(runs: Sequence[Run], nodes: Sequence[NetworkNode]) -> dict[str, Any
     profile = {name: layers for name, of in frameworks.items() if (layers := profiles.medians(of))}
     return {
         "network": runs[0].case.network,
+        "input": runs[0].case.side,
         "batch": runs[0].case.batch,
         "parts": [{"nodes": list(r.nodes), "macs": r.macs, "ns": dict(r.ns)} for r in align_layers(nodes, profile)],
         "layers": {name: to_json(layers) for name, layers in profile.items()},

@@ -12,11 +12,14 @@ from hwprof.analysis.factors.evidence import per_run
 from hwprof.collectors import modelled_caches
 from hwprof.collectors.vocabulary import Name
 from hwprof.networks.blocks import input_title
+from hwprof.networks.inputs import TensorSpec
+from hwprof.printable import printable
 from hwprof.records import Exactness, Kind, Origin, Reading, Role, Run, Shape, Window, to_json
 from hwprof.reports import over_time
 from hwprof.reports.terminal import speed
 from hwprof.store.columns import shape_of, simulator_of
 
+INPUTS_SHOWN = 6  # in a heading
 # Units of time -> factor to ms.
 TIME_UNITS = {"ns": 1e-6, "s": 1e3}
 FIRST_EDITION = "Counted by an earlier hwprof, with 8 to 10 million instructions of its own worker in each run."
@@ -62,23 +65,49 @@ def failures(runs: Sequence[Run]) -> list[str]:
 
 
 def heading(run: Run, good: int) -> str:
-    """The case, its CPUs, and the number of rounds and windows."""
+    """The case with its inputs, its CPUs, and the number of rounds and windows."""
     case = run.case
-    side = input_title(case.network, case.size, case.batch)
     # numpy is recorded with the framework's distributions, of which a vendor's build may have none
     own = (v for name, v in run.software.get("distributions", {}).items() if v and name != "numpy")
     version = run.facts.get("version") or next(own, "")
     options = "".join(f" {name}={value}" for name, value in case.options)
     cpus = ",".join(map(str, case.cpus)) or "any"
     first = (
-        f"{case.network} {side} {case.precision} · {case.framework} {version}{options} · "
+        f"{case.network} {input_of(run)} {case.precision} · {case.framework} {version}{options} · "
         f"{case.threads} thread{'s' * (case.threads > 1)} on cpu {cpus}"
     )
     windows = [w.role.value for w in run.windows if w.slices is None]
     of = ", ".join([*slice_counts(run), *(f"{windows.count(role)} {role}" for role in dict.fromkeys(windows))]) or "no"
     iterations = sum(len(w.latencies_ns) for w in run.windows)
     second = f"{good} round{'s' * (good != 1)} x ({of} window) · {iterations:,} iterations in the first"
-    return "\n".join([first, second, *emulation(run)])
+    unknown = run.facts.get("macs_unknown") if run.macs is None else None
+    macs = [f"MACs unknown: {printable(str(unknown))}"] if unknown else []
+    return "\n".join([first, *input_lines(run), second, *macs, *emulation(run)])
+
+
+def input_of(run: Run) -> str:
+    """What goes in for one inference: `4x3x224x224`, `batch 4, ids 128, mask 128`."""
+    case, inputs = run.case, recorded_inputs(run)
+    if case.shape and len(inputs) == 1:
+        return inputs[0].title
+    return printable(input_title(case.network, case.size, case.batch, case.shape))
+
+
+def input_lines(run: Run) -> list[str]:
+    """The inputs by name with their shapes and types, where there are several."""
+    inputs = recorded_inputs(run)
+    if len(inputs) < 2:
+        return []
+    names = [printable(f"{one.name} {one.title}") for one in inputs[:INPUTS_SHOWN]]
+    more = f" and {len(inputs) - INPUTS_SHOWN} more" if len(inputs) > INPUTS_SHOWN else ""
+    return [f"{len(inputs)} inputs: {', '.join(names)}{more}"]
+
+
+def recorded_inputs(run: Run) -> list[TensorSpec]:
+    """The inputs that the run recorded; none by earlier versions."""
+    return [
+        TensorSpec(str(one["name"]), tuple(one["shape"]), str(one["dtype"])) for one in run.facts.get("inputs") or ()
+    ]
 
 
 def slice_counts(run: Run) -> list[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from hwprof.analysis.estimator import EstimatorChoice
 from hwprof.analysis.factors.scaling import ScalingLaw, ScalingPoint
+from hwprof.records import Fidelity, Run
+from hwprof.records.agreement import mark, worst
 from hwprof.speed import Interval
 
 # Okabe and Ito's palette, distinguishable by colour-blind readers; markers differ as well.
@@ -24,8 +27,14 @@ STYLE: Any = {
 }
 
 
-def text(title: str, choice: EstimatorChoice, points: Sequence[ScalingPoint], fits: Sequence[ScalingLaw]) -> str:
-    """The text table, and under it the fitted laws."""
+def text(
+    title: str,
+    choice: EstimatorChoice,
+    points: Sequence[ScalingPoint],
+    fits: Sequence[ScalingLaw],
+    marks: Mapping[int, str] = MappingProxyType({}),
+) -> str:
+    """The text table, and under it the fitted laws. `marks`: threads -> what has to stand beside a ratio."""
     lines = [
         title,
         f"speed-up {choice.words}",
@@ -38,9 +47,9 @@ def text(title: str, choice: EstimatorChoice, points: Sequence[ScalingPoint], fi
         over = f"{p.sets} sets" if p.sets else f"{p.rounds} rounds"
         fps = "-" if p.fps is None else span(p.fps, 1)
         cells = f"{fps:>26}  {figure_of(p.throughput):>10} {figure_of(p.cpu_s, 1e3):>8} {share(p.waiting):>7}"
-        lines.append(
-            f"  {p.threads:>7} {over:>9}  {cells}  {span(p.speedup, 3):>22}  {span(p.efficiency, 3):>22}  {serial}"
-        )
+        ratios = f"{span(p.speedup, 3):>22}  {span(p.efficiency, 3):>22}  {serial}"
+        mark = f"  {marks[p.threads]}" if marks.get(p.threads) else ""
+        lines.append(f"  {p.threads:>7} {over:>9}  {cells}  {ratios}{mark}")
     lines.append("")
     lines += [
         f"  {p.threads} threads: speed-up {span(p.speedup, 3)} by slices, {span(p.alone, 3)} by bare stretches: "
@@ -72,8 +81,21 @@ def span(value: Interval, digits: int) -> str:
     return f"{value.value:.{digits}f}{bounds}"
 
 
-def document(choice: EstimatorChoice, points: Sequence[ScalingPoint], fits: Sequence[ScalingLaw]) -> dict[str, Any]:
-    """Plain JSON."""
+def outputs(runs: Iterable[Run]) -> dict[int, str]:
+    """Threads -> `UNFAITHFUL`, or `not comparable: WHY`, of the runs of a case; none of those that are faithful."""
+    found: dict[int, list[Fidelity | None]] = {}
+    for run in runs:
+        found.setdefault(run.case.threads, []).append(run.fidelity)
+    return {threads: words for threads, several in found.items() if (words := mark(worst(several)))}
+
+
+def document(
+    choice: EstimatorChoice,
+    points: Sequence[ScalingPoint],
+    fits: Sequence[ScalingLaw],
+    marks: Mapping[int, str] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Plain JSON; `marks` as of `text`."""
 
     def plain(value: Interval | None) -> Any:
         return None if value is None else value._asdict()
@@ -85,6 +107,7 @@ def document(choice: EstimatorChoice, points: Sequence[ScalingPoint], fits: Sequ
             {
                 "threads": p.threads,
                 "rounds": p.rounds,
+                "outputs": marks.get(p.threads, ""),
                 **{n: plain(getattr(p, n)) for n in ("fps", "speedup", "efficiency", "serial", "alone")},
                 **{n: getattr(p, n) for n in ("throughput", "cpu_s", "waiting", "sets", "conflict")},
             }

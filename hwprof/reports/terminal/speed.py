@@ -11,7 +11,7 @@ from hwprof.analysis import estimator, overhead
 from hwprof.analysis.omissions import why_no_speed
 from hwprof.networks import stored_precision
 from hwprof.records import Fidelity, Role, Run
-from hwprof.records.agreement import agreement_text
+from hwprof.records.agreement import agreement_text, worst
 from hwprof.reports import over_time
 from hwprof.speed import (
     Speed,
@@ -57,7 +57,7 @@ def lines(runs: Sequence[Run]) -> list[str]:
             f"  load        {statistics.median(loads) / 1e6:>10.0f} ms   peak RSS {max(peaks) / 2**20:,.0f} MiB"
         )
     found += over_time.lines(runs)
-    fidelity = runs[0].fidelity
+    fidelity = worst(r.fidelity for r in runs)
     if fidelity is None:
         outputs = "not compared"
     elif fidelity.is_reference and fidelity.max_rel is not None:

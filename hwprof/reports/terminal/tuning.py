@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hwprof.records import Kind, Run
+from hwprof.records.agreement import mark
 
 if TYPE_CHECKING:
     from hwprof.plan.winner import Winner
@@ -86,13 +87,13 @@ def rows(runs: Iterable[Run]) -> tuple[tuple[str, ...], ...]:
         if run.kind is not Kind.NATIVE or not facts:
             continue
         case = run.case
-        name = f"{case.framework} {case.network} {case.size}px b{case.batch} {case.precision}"
+        name = f"{case.framework} {case.network} {case.side} b{case.batch} {case.precision}"
         kept = "" if facts.get("changes") else " (the default stayed)"
         rounds = str(facts.get("rounds", "-"))
         row = (
             name,
             changes(facts["winner"]) + kept,
-            ratio(facts),
+            " ".join(filter(None, (ratio(facts), mark(run.fidelity)))),
             rounds,
             str(facts["experiment"]),
             str(facts["at_utc"]),
