@@ -84,9 +84,13 @@ def digest(folder: str, count: int) -> str:
 
 
 def write(calibration: Calibration, spec: InputSpec, seed: int, path: Path) -> None:
-    """The images as one .npy of shape (count, ...) without the batch of `spec`. Raises UsageError, NotInstalled."""
+    """The images as one .npy of shape (count, ...) without the batch of `spec`.
+
+    Raises UnsupportedModel for other inputs than one of float32, UsageError, NotInstalled.
+    """
     import numpy as np
 
+    require_images(spec)
     from hwprof.networks.images import synthetic_inputs
 
     if calibration.folder:

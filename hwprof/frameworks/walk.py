@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import UnsupportedModel
 from hwprof.frameworks.builtin import reason_of
+from hwprof.frameworks.folding import DOMAINS, Dims, Folding
+from hwprof.networks.inputs import TensorSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +22,11 @@ if TYPE_CHECKING:
     Array = NDArray[np.generic]
 
 Attributes = Mapping[str, Any]
-DOMAINS = ("", "ai.onnx")  # ONNX's own operators
+RANK = "rank of the first input"  # beside a node's attributes: its axes, where they are known
+# Before opset 13 these flatten what lies behind their axis.
+FLATTENS = ("Softmax", "LogSoftmax")
+# Of these nothing but the first output is made.
+FIRST_OUTPUT = ("Dropout", "BatchNormalization", "MaxPool", "LayerNormalization", "InstanceNormalization")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,38 +44,72 @@ class GraphNode:
 class OnnxGraph:
     """The graph of an .onnx file. Raises UnsupportedModel for an operator without an entry in `operators`.
 
-    `constants`: weights, and what nodes Constant and an Identity of a constant give, by name; these nodes are not among
-    `nodes`. `source` is the input's name, `results` the outputs', in the network's order.
+    `inputs`: what goes in, with its shapes; what is known then is a constant, and `shapes` has the rest. `constants`:
+    weights, what is known, and what nodes Constant and an Identity of a constant give, by name; these nodes are not
+    among `nodes`. `sources` are the inputs' names, `results` the outputs', in the network's order.
     """
 
-    def __init__(self, path: Path, framework: str, operators: Mapping[str, Callable[..., Any]]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        framework: str,
+        operators: Mapping[str, Callable[..., Any]],
+        inputs: Sequence[TensorSpec] = (),
+    ) -> None:
         import onnx
         from onnx import numpy_helper
 
         model = onnx.load(str(path))
         self._framework, self._operators = framework, operators
         self.constants: dict[str, Array] = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
-        self.source: str = next(i.name for i in model.graph.input if i.name not in self.constants)
+        self.sources: list[str] = [i.name for i in model.graph.input if i.name not in self.constants]
         self.results: list[str] = [output.name for output in model.graph.output]
-        self.nodes: list[GraphNode] = []
-        for number, proto in enumerate(model.graph.node):
-            attributes = {a.name: onnx.helper.get_attribute_value(a) for a in proto.attribute}
-            label = proto.name or f"{proto.op_type}_{number}"
-            node = GraphNode(number, proto.op_type, label, attributes, tuple(proto.input), tuple(proto.output))
+        self.opset: int = next((one.version for one in model.opset_import if one.domain in DOMAINS), 1)
+        self._used = {*self.results, *(name for proto in model.graph.node for name in proto.input)}
+        nodes = [self._node(number, proto) for number, proto in enumerate(model.graph.node)]
+        for node, proto in zip(nodes, model.graph.node, strict=True):
             if node.op == "Constant":
                 from onnx.reference import ReferenceEvaluator
 
                 (self.constants[node.outputs[0]],) = self._call(node, ReferenceEvaluator(proto).run, None, {})
             elif node.op == "Identity" and node.inputs[0] in self.constants:
                 self.constants[node.outputs[0]] = self.constants[node.inputs[0]]
-            elif node.op not in operators or proto.domain not in DOMAINS:
-                raise UnsupportedModel(f"{framework}: no conversion of operator {node.op} of node {label}")
-            else:
-                self.nodes.append(node)
+        self.shapes: Mapping[str, Dims] = Folding(path, model, self.constants, inputs).shapes
+        self.nodes: list[GraphNode] = []
+        for node, proto in zip(nodes, model.graph.node, strict=True):
+            if all(name in self.constants for name in node.outputs):
+                continue
+            if node.op not in operators or proto.domain not in DOMAINS:
+                raise UnsupportedModel(f"{framework}: no conversion of operator {node.op} of node {node.label}")
+            self.nodes.append(node)
+
+    def rank(self, name: str) -> int | None:
+        """Axes of a tensor; None: not known."""
+        if name in self.constants:
+            return self.constants[name].ndim
+        return len(self.shapes[name]) if name in self.shapes else None
+
+    def _node(self, number: int, proto: Any) -> GraphNode:
+        from onnx import helper
+
+        attributes = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
+        if proto.op_type in FLATTENS and self.opset < 13:
+            attributes.setdefault("axis", 1)
+        if proto.op_type == "Split":
+            attributes.setdefault("num_outputs", len(proto.output))
+        label = proto.name or f"{proto.op_type}_{number}"
+        outputs = tuple(proto.output)
+        if proto.op_type in FIRST_OUTPUT:
+            outputs = (outputs[0], *(name for name in outputs[1:] if name in self._used))
+        return GraphNode(number, proto.op_type, label, attributes, tuple(proto.input), outputs)
 
     def convert(self, node: GraphNode, *arguments: Any) -> Any:
         """What the table's function for the node's operator makes of `arguments`. Raises UnsupportedModel."""
         return self._call(node, self._operators[node.op], *arguments)
+
+    def attributes_of(self, node: GraphNode) -> Attributes:
+        """Its attributes, and the axes of its first input."""
+        return {**node.attributes, RANK: self.rank(node.inputs[0]) if node.inputs else None}
 
     def _call(self, node: GraphNode, function: Callable[..., Any], *arguments: Any) -> Any:
         try:

@@ -92,7 +92,7 @@ class BlockNetwork(Network):
         """The side of the parent's input: a block's name does not say its shape."""
         return size or self.default_size or 0, ""
 
-    def model(self, size: int | None = None) -> Any:
+    def model(self, size: int | None = None, data: bool = True) -> Any:
         """The onnx.ModelProto without weights."""
         found = self.layer(size)
         return cut(self.parent, size).build(found, found.copies)

@@ -67,15 +67,13 @@ class Cut:
     """The layers of one graph with known shapes. `model`: onnx.ModelProto of one input."""
 
     def __init__(self, model: Any) -> None:
-        from onnx import numpy_helper
-
-        nodes, self.shapes, _ = infer_shapes(model, 1)
+        nodes = list(model.graph.node)
+        self.shapes = infer_shapes(model).shapes
         self.opset, self.ir_version = list(model.opset_import), model.ir_version
         self.constants = {tensor.name: tensor for tensor in model.graph.initializer}
         for node in nodes:
             if node.op_type == "Constant" and node.attribute[0].name == "value":
                 self.constants[node.output[0]] = node.attribute[0].t
-                self.shapes[node.output[0]] = tuple(numpy_helper.to_array(node.attribute[0].t).shape)
         self.ends = {value.name for value in model.graph.output}
         self.maker = {name: node for node in nodes for name in node.output if name}
         self.users: dict[str, list[Any]] = {}

@@ -1,100 +1,195 @@
-"""Multiply-accumulates and parameters, counted from an ONNX graph."""
+"""Shapes of all tensors of an ONNX graph at given shapes of its inputs. Works on graphs without their weights' data."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# Where the learned tensors of an operator stand among its inputs. Running statistics are no parameters.
-LEARNED = {"Conv": (1, 2), "ConvTranspose": (1, 2), "Gemm": (1, 2), "MatMul": (1,), "BatchNormalization": (1, 2)}
+from hwprof.networks import contrib
+
+Shape = tuple[int, ...]
+# Constants of more elements lose their data before shapes are inferred: none of them decides a shape.
+MOST_ELEMENTS = 1024
+DATA = ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data", "string_data")
 
 
-@dataclass(frozen=True, slots=True)
-class NodeCost:
-    """One node. `macs` per batch; None: its shapes are not known (never 0 for a convolution or matrix product)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredTensor:
+    """A constant of a graph. `elements`: stored values (fewer than the shape has, where it is sparse)."""
 
-    name: str
-    op: str
-    macs: int | None
-    params: int
-    shape: tuple[int, ...] | None
+    shape: Shape
+    elements: int
+    bytes: int
+    kind: int  # onnx.TensorProto.DataType
 
 
-def layers(model: Any, batch: int = 1) -> tuple[NodeCost, ...]:
-    """Every node with its MACs at the model's own input size and `batch`.
+class GraphScope:
+    """What the nodes of a graph see; those of a body (of If, Loop, ...) see the graph around it too.
 
-    MACs are counted for Conv, ConvTranspose, Gemm and MatMul; everything else has none. A convolution costs
-    (output elements) x (input channels / groups) x (kernel elements): the count that torchvision calls "ops".
+    `shapes`: None where it is not known; `kinds`: element types as onnx.TensorProto.DataType; `problem`: why inference
+    stopped, mostly empty.
     """
-    nodes, shapes, sizes = infer_shapes(model, batch)
-    return tuple(
-        NodeCost(
-            node.name or node.output[0],
-            node.op_type,
-            _macs(node, shapes),
-            sum(sizes.get(node.input[i], 0) for i in LEARNED.get(node.op_type, ()) if i < len(node.input)),
-            shapes.get(node.output[0]),
-        )
-        for node in nodes
-    )
+
+    def __init__(self, graph: Any, outer: GraphScope | None = None, problem: str = "") -> None:
+        self.nodes: list[Any] = list(graph.node)
+        self.problem = problem
+        self.shapes: dict[str, Shape | None] = dict(outer.shapes) if outer else {}
+        self.kinds: dict[str, int] = dict(outer.kinds) if outer else {}
+        self.constants: dict[str, StoredTensor] = dict(outer.constants) if outer else {}
+        self.makers: dict[str, Any] = dict(outer.makers) if outer else {}
+        for value in (*graph.value_info, *graph.output, *graph.input):
+            self.shapes[value.name], self.kinds[value.name] = shape_of(value.type), value.type.tensor_type.elem_type
+        for tensor in (*graph.initializer, *graph.sparse_initializer):
+            self._add(tensor.values.name if hasattr(tensor, "values") else tensor.name, tensor)
+        for node in self.nodes:
+            self.makers |= {name: node for name in node.output if name}
+            if node.op_type == "Constant":
+                self._add(node.output[0], constant_of(node))
+
+    def _add(self, name: str, tensor: Any) -> None:
+        stored = store(tensor)
+        self.constants[name], self.shapes[name], self.kinds[name] = stored, stored.shape, stored.kind
+
+    def body(self, graph: Any) -> GraphScope:
+        """The scope of a graph that is an attribute of one of the nodes."""
+        return GraphScope(graph, self, self.problem)
 
 
-def infer_shapes(model: Any, batch: int) -> tuple[list[Any], dict[str, tuple[int, ...] | None], dict[str, int]]:
-    """(nodes, shape of each tensor or None where it is unknown, elements of each learned tensor) at `batch`."""
+def constant_of(node: Any) -> Any:
+    """The tensor of a Constant node, whichever attribute has it."""
+    import numpy as np
+    from onnx import helper, numpy_helper
+
+    value = helper.get_attribute_value(node.attribute[0])
+    if node.attribute[0].name in ("value", "sparse_value"):
+        return value
+    kind = {"value_float": "float32", "value_floats": "float32", "value_int": "int64", "value_ints": "int64"}
+    return numpy_helper.from_array(np.array(value, kind.get(node.attribute[0].name, "object")))
+
+
+def store(tensor: Any) -> StoredTensor:
+    """Shape and storage of a TensorProto or SparseTensorProto, by its dimensions and type alone."""
+    from onnx import TensorProto, helper
+
+    if hasattr(tensor, "values"):
+        values, indices = store(tensor.values), store(tensor.indices)
+        return StoredTensor(tuple(tensor.dims), values.elements, values.bytes + indices.bytes, values.kind)
+    elements, kind = math.prod(tensor.dims), tensor.data_type
+    name = TensorProto.DataType.Name(kind)
+    bits = int(name[-1]) if name in ("INT4", "UINT4", "INT2", "UINT2") else 4 if name == "FLOAT4E2M1" else 0
+    bits = bits or 8 * helper.tensor_dtype_to_np_dtype(kind).itemsize
+    return StoredTensor(tuple(tensor.dims), elements, -(-elements * bits // 8), kind)
+
+
+def shape_of(kind: Any) -> Shape | None:
+    """The shape of a TypeProto; None where a dimension is not known, or it is no tensor."""
+    if not kind.HasField("tensor_type") or not kind.tensor_type.HasField("shape"):
+        return None
+    dims = kind.tensor_type.shape.dim
+    return tuple(d.dim_value for d in dims) if all(d.HasField("dim_value") and d.dim_value >= 0 for d in dims) else None
+
+
+def infer_shapes(
+    model: Any,
+    batch: int = 1,
+    inputs: Mapping[str, Sequence[int]] | None = None,
+    known: Mapping[str, Sequence[int]] | None = None,
+) -> GraphScope:
+    """The graph with its shapes, its own functions inlined; the model stays as it is.
+
+    `inputs`: input -> its whole shape. What is open without one is `batch` on the first axis, and on every axis that
+    has the same symbol. `known`: shapes from elsewhere (`shapes_by_run`). Shapes are onnx's inference with data
+    propagation; operators of ONNX Runtime's own stand in their plain form for it (`contrib`).
+    """
+    import onnx.inliner
+
+    copy = light_copy(model)
+    if copy.functions:
+        copy = onnx.inliner.inline_local_functions(copy)
+    fix_inputs(copy.graph, batch, inputs or {})
+    plain = onnx.ModelProto()
+    plain.CopyFrom(copy)
+    for graph in reversed((plain.graph, *bodies(plain.graph))):  # a body before its node is copied
+        del graph.value_info[:]
+        for output in graph.output:
+            output.ClearField("type")
+        contrib.replace_nodes(graph)
+    problem = ""
+    try:
+        inferred = onnx.shape_inference.infer_shapes(plain, data_prop=True)
+    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError) as error:
+        inferred, problem = plain, f"shape inference fails: {str(error).strip().partition(chr(10))[0][:160]}"
+    for own, other in zip((copy.graph, *bodies(copy.graph)), (inferred.graph, *bodies(inferred.graph)), strict=True):
+        del own.value_info[:], own.output[:]
+        own.value_info.extend(other.value_info)
+        own.output.extend(other.output)
+    scope = GraphScope(copy.graph, problem=problem)
+    scope.shapes |= {name: tuple(shape) for name, shape in (known or {}).items()}
+    return scope
+
+
+def bodies(graph: Any) -> Iterator[Any]:
+    """The graphs inside of a graph's nodes, in their order."""
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield attribute.g
+                yield from bodies(attribute.g)
+
+
+def light_copy(model: Any) -> Any:
+    """A copy of an onnx.ModelProto whose large constants have no data: far below the 2 GB that a proto may have."""
     import onnx
 
-    graph = onnx.shape_inference.infer_shapes(_with_batch(model, batch)).graph
-    shapes = {value.name: _shape(value) for value in [*graph.value_info, *graph.output, *graph.input]}
-    shapes |= {i.name: tuple(i.dims) for i in graph.initializer}
-    return list(graph.node), shapes, {i.name: math.prod(i.dims) for i in graph.initializer}
-
-
-def totals(model: Any, batch: int = 1) -> tuple[int | None, int]:
-    """(MACs of one batch or None where a shape is unknown, parameters)."""
-    found = layers(model, batch)
-    macs = [layer.macs for layer in found]
-    total = None if any(m is None for m in macs) else sum(m for m in macs if m is not None)
-    return total, sum(layer.params for layer in found)
-
-
-def _with_batch(model: Any, batch: int) -> Any:
-    """A copy whose symbolic batch is a number."""
-    import onnx
-
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    dims = copy.graph.input[0].type.tensor_type.shape.dim
-    if dims and not dims[0].dim_value:
-        dims[0].dim_value = batch
-    del copy.graph.value_info[:]
-    for output in copy.graph.output:
-        output.type.tensor_type.ClearField("shape")
+    copy = onnx.ModelProto(ir_version=max(model.ir_version, 4))  # from 4 on, weights need not be inputs
+    copy.opset_import.extend(model.opset_import)
+    if not any(one.domain in contrib.ONNX for one in copy.opset_import):
+        copy.opset_import.add(domain="", version=17)  # for the plain forms
+    copy.functions.extend(model.functions)
+    for field in ("node", "input", "output", "sparse_initializer"):
+        getattr(copy.graph, field).extend(getattr(model.graph, field))
+    copy.graph.name = model.graph.name
+    for tensor in model.graph.initializer:
+        light = copy.graph.initializer.add(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
+        if math.prod(tensor.dims) <= MOST_ELEMENTS:
+            light.CopyFrom(tensor)
+    for graph in (copy.graph, *bodies(copy.graph)):
+        attributes = [attribute.t for node in graph.node for attribute in node.attribute if attribute.HasField("t")]
+        for tensor in (*graph.initializer, *attributes):
+            if math.prod(tensor.dims) > MOST_ELEMENTS:
+                for field in (*DATA, "external_data", "data_location"):
+                    tensor.ClearField(field)
     return copy
 
 
-def _shape(info: Any) -> tuple[int, ...] | None:
-    if not info.type.tensor_type.HasField("shape"):
-        return None
-    dims = [d.dim_value if d.HasField("dim_value") else 0 for d in info.type.tensor_type.shape.dim]
-    return tuple(dims) if all(dims) else None
-
-
-def _macs(node: Any, shapes: dict[str, tuple[int, ...] | None]) -> int | None:
-    if node.op_type not in ("Conv", "ConvTranspose", "Gemm", "MatMul"):
-        return 0
-    first, weight, out = (shapes.get(name) for name in (node.input[0], node.input[1], node.output[0]))
-    if first is None or weight is None or out is None:
-        return None
-    if node.op_type == "Conv":
-        return math.prod(out) * math.prod(weight[1:])
-    if node.op_type == "ConvTranspose":
-        return math.prod(first) * math.prod(weight[1:])
-    inner = first[-1]
-    if node.op_type == "Gemm" and any(a.name == "transA" and a.i for a in node.attribute):
-        inner = first[0]
-    return math.prod(out) * inner
+def fix_inputs(graph: Any, batch: int, inputs: Mapping[str, Sequence[int]]) -> None:
+    """Set the dimensions of a graph's inputs in place (see `infer_shapes`). Exporters write an open one as 0 or -1."""
+    learned = {tensor.name for tensor in graph.initializer}
+    tensors = [v.type.tensor_type for v in graph.input if v.name not in learned and v.type.HasField("tensor_type")]
+    names = [v.name for v in graph.input if v.name not in learned and v.type.HasField("tensor_type")]
+    symbols: dict[str, int] = {}
+    for name, tensor in zip(names, tensors, strict=True):
+        asked = inputs.get(name)
+        if asked is not None and (len(asked) != len(tensor.shape.dim) or not tensor.HasField("shape")):
+            tensor.ClearField("shape")
+            tensor.shape.SetInParent()
+            for _ in asked:
+                tensor.shape.dim.add()
+        for axis, dim in enumerate(tensor.shape.dim):
+            is_open = dim.dim_value < 1
+            size = asked[axis] if asked is not None else batch if is_open and axis == 0 else None
+            if size is not None and dim.dim_param:
+                symbols.setdefault(dim.dim_param, size)
+            if size is not None:
+                dim.dim_value = size
+            elif is_open and not dim.dim_param:
+                dim.Clear()
+    for tensor in tensors:
+        for dim in tensor.shape.dim:
+            if dim.dim_param in symbols:
+                dim.dim_value = symbols[dim.dim_param]
 
 
 def side_after(size: int, halvings: int) -> int:

@@ -13,14 +13,16 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import BadModel, NotAvailable, NotInstalled, UnknownNetwork, UsageError
 from hwprof.networks import fill, users_file
-from hwprof.networks.graph import reshape_for, totals
+from hwprof.networks.graph import reshape_for
 from hwprof.networks.inputs import UNSAID, InputChoice, InputSpec, OpenInput, give_shapes, image_axes
+from hwprof.networks.size import SizeOfNetwork, size_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,9 +109,9 @@ class Network:
     real: bool = False  # torchvision's weights
     module: Path | None = None  # the .pt2 that `path` was exported from
     outputs: tuple[str, ...] = ()  # their names, where a user's network has several
-    stored: str = ""  # the precision of a user's file, as `stored_precision` calls it; "": FP32
     states: tuple[tuple[str, str], ...] = ()  # (output, input) that are one state, by their names
     choice: InputChoice = UNSAID  # what the user says of the inputs
+    stored: str = ""  # the precision of a user's file, as `stored_precision` calls it; "": FP32
 
     @property
     def source(self) -> str:
@@ -191,17 +193,24 @@ class Network:
         fixed = _TABLE[self.name].sizes
         return fill.weights(self.model(fixed[0] if fixed else fill.SIZE), self.gains(), seed)
 
+    def measure(self, size: int | None = None, batch: int = 1) -> SizeOfNetwork:
+        """MACs of one inference at this side and batch (a fixed batch stays), parameters, bytes of weights as stored.
+
+        Where one of them is None, `unknown` says why.
+        """
+        return _size(self, size, batch)
+
     def macs(self, size: int | None, batch: int) -> int | None:
-        """Multiply-accumulates of one batch; None where the graph doesn't tell."""
+        """Multiply-accumulates of one inference, of all frames of its batch; None where the graph doesn't tell."""
         known = _TABLE.get(self.name)
         if self.path is None and known and batch == 1 and size in (None, known.size):
             return known.macs
-        return totals(self._shaped(size), batch)[0]
+        return self.measure(size, batch).macs
 
-    def params(self, size: int | None = None) -> int:
+    def params(self, size: int | None = None) -> int | None:
         """Learned parameters; `size` matters to blocks, which are repeated the more often the smaller they are."""
         known = _TABLE.get(self.name)
-        return known.params if self.path is None and known else totals(self.model(size))[1]
+        return known.params if self.path is None and known else self.measure(size).params
 
     def _shaped(self, size: int | None) -> Any:
         """The model with all dimensions of its inputs set but for the batch, so that shapes can be inferred."""
@@ -230,6 +239,14 @@ class Network:
             shutil.copyfile(self.module, path.with_suffix(".pt2"))
         with atomic_write(path) as half:
             onnx.save(model, str(half))
+
+
+@lru_cache(maxsize=256)
+def _size(network: Network, size: int | None, batch: int) -> SizeOfNetwork:
+    if network.path is None:
+        return size_of(network._shaped(size), batch)
+    spec = network.input_spec(size, network.fixed_batch or batch)
+    return size_of(network.model(size), batch, {one.name: one.shape for one in spec.inputs})
 
 
 @contextlib.contextmanager

@@ -11,16 +11,14 @@ from typing import Any
 from hwprof.errors import HwprofError
 from hwprof.networks import find
 from hwprof.networks.graph import infer_shapes
-
-# These compute; what stands between them (activations, batch normalisation, additions) can be done on the way.
-COMPUTE = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+from hwprof.networks.size import is_constant, node_costs
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Elements per batch: `weights` read once, `activations` read and written by convolutions and matrix products.
+    """Elements per batch: `weights` read once, `activations` read and written by nodes that multiply.
 
-    A lower bound: every such layer reads its input and writes its output once, everything else is fused into it, and
+    A lower bound: every such layer (a convolution, a matrix product, ...) reads its input and writes its output once, everything else is fused into it, and
     no activation stays in a cache between layers.
     """
 
@@ -39,17 +37,23 @@ class Traffic:
 
 
 def traffic(model: Any, batch: int = 1) -> Traffic | None:
-    """The compulsory traffic of an ONNX model at its own input size; None where a shape is unknown."""
-    nodes, shapes, weights = infer_shapes(model, batch)
+    """The compulsory traffic of an ONNX model at its own input size.
+
+    None where a shape or an operator is not known, or a graph inside of a node (If, Loop) multiplies.
+    """
+    scope = infer_shapes(model, batch)
     read = moved = layers = largest = 0
-    for node in nodes:
-        if node.op_type not in COMPUTE:
+    for node, cost in zip(scope.nodes, node_costs(scope), strict=True):
+        is_body = any(attribute.HasField("g") for attribute in node.attribute)
+        if cost.macs is None or cost.params is None or (cost.macs and is_body):
+            return None
+        if not cost.macs or is_body:
             continue
         layers += 1
-        read += sum(weights.get(name, 0) for name in node.input)
+        read += cost.params
         own = 0
-        for name in (*(n for n in node.input if n and n not in weights), node.output[0]):
-            shape = shapes.get(name)
+        for name in (*(n for n in node.input if n and not is_constant(n, scope)), *filter(None, node.output[:1])):
+            shape = scope.shapes.get(name)
             if shape is None:
                 return None
             own += math.prod(shape)

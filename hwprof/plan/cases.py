@@ -44,6 +44,7 @@ class PlannedCase:
     source_key: str  # identifies the network's content
     macs: int | None  # per frame
     params: int | None
+    macs_unknown: str = ""  # why MACs are not known
     python: str = sys.executable  # runs the framework
     converter: str = sys.executable  # makes its artifact
     runner: DeclaredRunner | None = None  # the one that measures it; None: a worker does
@@ -106,7 +107,7 @@ def _plan_case(choice: Choice, seed: int, cpus: Sequence[int], calibration: Cali
     size, shape = network.place(choice.size or None, spec)
     if choice.inputs.samples:  # other data, perhaps another cost: another case
         options = tuple(sorted((*options, ("inputs", samples.label(choice.inputs.samples)))))
-    macs, params = _counts(choice.network, choice.size, choice.inputs)
+    macs, params, unknown = _counts(choice.network, choice.size, choice.inputs)
     python = interpreters.registered_python(adapter.name) or sys.executable
     case = Case(
         framework=choice.framework,
@@ -129,6 +130,7 @@ def _plan_case(choice: Choice, seed: int, cpus: Sequence[int], calibration: Cali
         source_key=network.identity(seed, size or None),
         macs=macs,
         params=params,
+        macs_unknown=unknown,
         python=python,
         converter=converter_of(adapter, python),
         runner=runner,
@@ -162,11 +164,13 @@ def _network(name: str, inputs: InputChoice) -> Network:
 
 
 @lru_cache(maxsize=256)
-def _counts(name: str, size: int, inputs: InputChoice) -> tuple[int | None, int | None]:
-    """MACs per frame at this size, and parameters."""
+def _counts(name: str, size: int, inputs: InputChoice) -> tuple[int | None, int | None, str]:
+    """MACs per frame at this size, parameters, and why one of them is not known."""
     network = _network(name, inputs)
-    macs = network.macs(size or None, network.fixed_batch or 1)
-    return None if macs is None else macs // (network.fixed_batch or 1), network.params(size or None)
+    batch = network.fixed_batch or 1
+    macs, params = network.macs(size or None, batch), network.params(size or None)
+    unknown = "" if macs is not None else network.measure(size or None, batch).unknown
+    return None if macs is None else macs // batch, params, unknown
 
 
 def check_options(adapter: Adapter, options: Sequence[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:

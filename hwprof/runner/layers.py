@@ -52,9 +52,9 @@ def nodes(source: Path, batch: int) -> Sequence[NetworkNode]:
     """The network's nodes in their order, each with its MACs per batch; constants are none."""
     import onnx
 
-    from hwprof.networks.graph import layers
+    from hwprof.networks.size import layers
 
-    model = onnx.load(str(source))
+    model = onnx.load(str(source), load_external_data=False)
     counted = layers(model, batch)
     weights = {tensor.name: math.prod(tensor.dims) for tensor in model.graph.initializer}
 

@@ -41,11 +41,13 @@ class RunFactory:
         facts: dict[str, Any] = {"session": self.session}
         if planned.environment:
             facts["environment"] = planned.environment
-        if planned.network.stored:
-            facts["stored_precision"] = planned.network.stored
+        if planned.macs_unknown:
+            facts["macs_unknown"] = planned.macs_unknown
         if planned.case.shape:
             inputs = planned.spec.inputs
             facts["inputs"] = [{"name": i.name, "shape": list(i.shape), "dtype": i.dtype} for i in inputs]
+        if planned.network.stored:
+            facts["stored_precision"] = planned.network.stored
         if planned.tuning is not None:
             facts["tuned"] = planned.tuning
         return Run(

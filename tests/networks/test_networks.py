@@ -17,9 +17,9 @@ from hwprof.frameworks.opencv import ADAPTER as OPENCV
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.networks import find
 from hwprof.networks import network as networks_network
-from hwprof.networks.graph import layers, totals
 from hwprof.networks.images import synthetic_inputs
 from hwprof.networks.inputs import InputSpec
+from hwprof.networks.size import layers, size_of
 from hwprof.records import Case
 from tests.onnx_models import write_model
 
@@ -59,14 +59,16 @@ def outputs(name: str, folder: Path, seed: int, size: int, images: int = 4) -> n
 
 @pytest.mark.parametrize("name", sorted(TORCHVISION))
 def test_parameters_and_macs_counted_from_the_graph_are_torchvisions(name: str) -> None:
-    macs, params = totals(find.resolve(name).model())
-    assert macs is not None
-    assert (params, round(macs / 1e9, 3)) == TORCHVISION[name]
-    assert (macs, params) == (networks_network.info(name).macs, networks_network.info(name).params)
+    size = size_of(find.resolve(name).model())
+    assert size.macs is not None
+    assert (size.params, round(size.macs / 1e9, 3)) == TORCHVISION[name]
+    assert (size.bytes, size.notes, size.unknown) == (4 * TORCHVISION[name][0], (), "")
+    assert (size.macs, size.params) == (networks_network.info(name).macs, networks_network.info(name).params)
 
 
 def test_the_small_network_is_listed_with_its_own_counts() -> None:
-    assert totals(find.resolve("tiny_cnn").model()) == (networks_network.info("tiny_cnn").macs, 32_858)
+    size = size_of(find.resolve("tiny_cnn").model())
+    assert (size.macs, size.params) == (networks_network.info("tiny_cnn").macs, 32_858)
     assert set(networks_network.names()) == {*TORCHVISION, "tiny_cnn"}
 
 
@@ -112,7 +114,7 @@ def test_a_layer_has_its_macs_and_shape() -> None:
         64 * 3 * 49,
         (1, 64, 112, 112),
     )
-    assert totals(find.resolve("resnet18").model(), batch=4)[0] == 4 * networks_network.info("resnet18").macs
+    assert size_of(find.resolve("resnet18").model(), batch=4).macs == 4 * networks_network.info("resnet18").macs
 
 
 def test_graphs_hold_no_weights_and_nothing_of_the_exporting_machine() -> None:

@@ -39,7 +39,7 @@ class Caffe(OpenCv):
         """The two files, for the shape of the case. Raises UnsupportedModel with operator and node."""
         from hwprof.frameworks.caffe.format import convert
 
-        return convert(job.source, job.input.shape, job.directory)
+        return convert(job.source, job.input.inputs, job.directory)
 
     def layers(self, net: Any, artifact: Path, outputs: Sequence[str]) -> Sequence[str]:
         """The layers that make the outputs: what another layer takes is no output in Caffe's format, but a layer.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.frameworks.walk import Attributes, OnnxGraph, check_product, clip_limits, even_pads
+from hwprof.networks.inputs import TensorSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,14 +35,17 @@ OUTPUTS = "outputs.json"
 Make = Callable[[Attributes, Sequence[Any]], list[CaffeLayer]]
 
 
-def convert(source: Path, shape: Sequence[int], folder: Path) -> Path:
-    """Write network.prototxt and network.caffemodel for an input of `shape`; the former's path.
+def convert(source: Path, inputs: Sequence[TensorSpec], folder: Path) -> Path:
+    """Write network.prototxt and network.caffemodel for these inputs; the former's path.
 
     outputs.json beside them: the layer that makes each output. Raises UnsupportedModel.
     """
-    graph = OnnxGraph(source, "Caffe", LAYERS)
-    text = [f'name: "network"\nlayer {{ name: "{graph.source}" type: "Input" top: "{graph.source}"']
-    text += [f"  input_param {{ shape: {{ {' '.join(f'dim: {d}' for d in shape)} }} }} }}"]
+    graph = OnnxGraph(source, "Caffe", LAYERS, inputs)
+    text = ['name: "network"']
+    for one in inputs:
+        dims = " ".join(f"dim: {d}" for d in one.shape)
+        text.append(f'layer {{ name: "{one.name}" type: "Input" top: "{one.name}"')
+        text.append(f"  input_param {{ shape: {{ {dims} }} }} }}")
     binary = [_bytes(1, b"network")]
     makers: dict[str, str] = {}
     for node in graph.nodes:

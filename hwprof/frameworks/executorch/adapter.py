@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.environments.environment import Environment
 from hwprof.errors import UnsupportedModel, UsageError
+from hwprof.frameworks import calibration
 from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside, reason_of
 from hwprof.frameworks.conversions import ONNX, Conversion, reached
 from hwprof.frameworks.precision import QUANTISED, confirm, dot_product, tally
@@ -29,9 +30,9 @@ class ExecuTorchModel:
         self.program = program
         self._method, self._torch, self._case, self._facts = method, torch, case, facts
 
-    def bind(self, batch: Array) -> list[Any]:
-        """The argument list, a tensor on the array's memory in it."""
-        return [self._torch.from_numpy(batch)]
+    def bind(self, *batch: Array) -> list[Any]:
+        """The argument list: a tensor on each array's memory, in the network's order."""
+        return [self._torch.from_numpy(array) for array in batch]
 
     def infer(self, bound: list[Any]) -> Any:
         """One call; complete when it returns."""
@@ -55,7 +56,8 @@ class ExecuTorch(BuiltInAdapter):
     precisions = ("fp32", "int8")
     options: Mapping[str, tuple[Any, ...]] = {"backend": ("xnnpack", "portable")}
     tunable = ("backend",)
-    every_output = True
+    every_output = every_input = True
+    input_types = ("float32", "int64", "int32", "int8", "uint8", "bool")
     traces = False  # whether the program writes down what its operators take, see profile.py
     environment = Environment(
         ("executorch", "torch"),
@@ -80,11 +82,13 @@ class ExecuTorch(BuiltInAdapter):
             import torch
             from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
             from executorch.exir import to_edge_transform_and_lower
-        from hwprof.frameworks.pytorch.source import module_of, origin
+        from hwprof.frameworks.pytorch.source import examples, module_of, origin
 
-        module: Any = module_of(job.source)
+        if job.case.precision in QUANTISED:
+            calibration.require_images(job.input)
+        module: Any = module_of(job.source, job.input.inputs)
         reached("torch", "pt2" if origin(job.source) == "pt2" else "")
-        example = (torch.zeros(job.input.shape),)
+        example = examples(job.input)
         delegated = job.case.option("backend", "xnnpack") == "xnnpack"
         partitioner = [XnnpackPartitioner()] if delegated else []
         if job.case.precision in QUANTISED:

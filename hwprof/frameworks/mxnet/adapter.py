@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.environments.environment import Environment
 from hwprof.errors import UnsupportedModel
+from hwprof.frameworks import calibration
 from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside, reason_of
 from hwprof.frameworks.conversions import ONNX, Conversion
 from hwprof.frameworks.mxnet import int8
@@ -17,7 +18,7 @@ from hwprof.frameworks.precision import QUANTISED
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import ONEDNN, OPENMP, Switch
 from hwprof.frameworks.walk import Attributes, OnnxGraph, check_product, clip_limits, even_pads, integers
-from hwprof.networks.inputs import InputSpec
+from hwprof.networks.inputs import InputSpec, TensorSpec
 from hwprof.records import Case
 
 if TYPE_CHECKING:
@@ -27,13 +28,14 @@ if TYPE_CHECKING:
 class MxnetModel:
     """A bound executor; the input is copied into it by each inference."""
 
-    def __init__(self, executor: Any, mx: Any, name: str, case: Case, symbol: Any) -> None:
+    def __init__(self, executor: Any, mx: Any, names: Sequence[str], case: Case, symbol: Any) -> None:
         self._executor, self._mx, self._case, self._symbol = executor, mx, case, symbol
-        self._place = executor.arg_dict[name]
+        self._places = [executor.arg_dict[name] for name in names]
+        self._place = self._places[0]
 
-    def bind(self, batch: Array) -> Any:
+    def bind(self, *batch: Array) -> Any:
         """An array of MXNet's own."""
-        return self._mx.nd.array(batch, dtype="float32")
+        return self._mx.nd.array(batch[0], dtype="float32")
 
     def infer(self, bound: Any) -> Any:
         """Copy in, one pass. MXNet computes asynchronously: wait for the output."""
@@ -58,8 +60,25 @@ class MxnetModel:
         }
 
 
+class SeveralInputsMxnet(MxnetModel):
+    """A bound executor of several inputs."""
+
+    def bind(self, *batch: Array) -> Any:
+        """An array of MXNet's own for each input."""
+        return [self._mx.nd.array(array, dtype="float32") for array in batch]
+
+    def infer(self, bound: Any) -> Any:
+        """Copy every input in, one pass, and wait for every output."""
+        for array, place in zip(bound, self._places, strict=True):
+            array.copyto(place)
+        found = self._executor.forward(is_train=False)
+        for out in found:
+            out.wait_to_read()
+        return found
+
+
 class SeveralOutputsModel(MxnetModel):
-    """A bound executor of several outputs."""
+    """A bound executor of one input and several outputs."""
 
     def infer(self, bound: Any) -> Any:
         """Copy in, one pass, and wait for every output."""
@@ -78,7 +97,8 @@ class Mxnet(BuiltInAdapter):
     precisions = ("fp32", "int8")
     options: Mapping[str, tuple[Any, ...]] = {"onednn": (True, False)}
     tunable = ("onednn",)
-    every_output = True
+    every_output = every_input = True
+    input_types = ("float32",)
     call = "copyto, forward"  # until it was this, `forward` was given the input, which it assigns by way of a slice
     environment = Environment(
         ("mxnet",),
@@ -108,15 +128,15 @@ class Mxnet(BuiltInAdapter):
     def prepare(self, job: PrepareJob) -> Path:
         """A symbol (.json) and its parameters. Raises NotInstalled, UnsupportedModel with operator and node."""
         mx = self._module()
-        symbol, constants, name = build(mx, job.source)
+        symbol, constants = build(mx, job.source, job.input.inputs)
         parameters: Mapping[str, Any] = {n: mx.nd.array(v, dtype="float32") for n, v in constants.items()}
         if job.case.precision in QUANTISED:
             int8.require_onednn(job.case)
-            symbol, parameters = int8.quantise(mx, symbol, parameters, name, job)
+            calibration.require_images(job.input)
+            symbol, parameters = int8.quantise(mx, symbol, parameters, job.input.name, job)
         path = job.directory / "network.json"
         symbol.save(str(path))
         mx.nd.save(str(path.with_suffix(".params")), dict(parameters))
-        (job.directory / "input.txt").write_text(name)
         return path
 
     def cache_key(self, case: Case) -> str:
@@ -132,18 +152,18 @@ class Mxnet(BuiltInAdapter):
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[MxnetModel]:
         """The symbol bound for the case's shape. Raises NotInstalled, NotAvailable, UnsupportedModel."""
         mx = self._module()
-        name = (artifact.parent / "input.txt").read_text()
+        shapes = {one.name: one.shape for one in spec.inputs}
         # a file without any is loaded as an empty list
         parameters: Mapping[str, Any] = mx.nd.load(str(artifact.with_suffix(".params"))) or {}
         symbol = mx.sym.load(str(artifact))
         types = None
         if case.precision in QUANTISED:  # fused already, with integers among the parameters
             int8.require_onednn(case)
-            types = {name: "float32", **{n: v.dtype for n, v in parameters.items()}}
+            types = {**dict.fromkeys(shapes, "float32"), **{n: v.dtype for n, v in parameters.items()}}
         try:
             if types is None and case.option("onednn", True):
                 symbol = symbol.optimize_for("MKLDNN")
-            executor = symbol.simple_bind(mx.cpu(), grad_req="null", type_dict=types, **{name: spec.shape})
+            executor = symbol.simple_bind(mx.cpu(), grad_req="null", type_dict=types, **shapes)
             arguments = set(symbol.list_arguments())
             executor.copy_params_from(
                 {n: v for n, v in parameters.items() if n in arguments},
@@ -154,15 +174,15 @@ class Mxnet(BuiltInAdapter):
         given = len(symbol.list_outputs())
         if given != max(1, len(spec.outputs)):
             raise UnsupportedModel(f"MXNet's symbol gives {given} of the network's {len(spec.outputs)} outputs")
-        model = SeveralOutputsModel if spec.outputs else MxnetModel
-        yield model(executor, mx, name, case, symbol)
+        model = SeveralInputsMxnet if spec.others else SeveralOutputsModel if spec.outputs else MxnetModel
+        yield model(executor, mx, list(shapes), case, symbol)
 
 
-def build(mx: Any, path: Path) -> tuple[Any, dict[str, Any], str]:
-    """(symbol, parameters by name, the input's name) of an .onnx file. Raises UnsupportedModel."""
-    graph = OnnxGraph(path, "MXNet", OPERATORS)
+def build(mx: Any, path: Path, inputs: Sequence[TensorSpec]) -> tuple[Any, dict[str, Any]]:
+    """(symbol, parameters by name) of an .onnx file. Raises UnsupportedModel."""
+    graph = OnnxGraph(path, "MXNet", OPERATORS, inputs)
     constants = graph.constants
-    values: dict[str, Any] = {graph.source: mx.sym.Variable(graph.source)}
+    values: dict[str, Any] = {name: mx.sym.Variable(name) for name in graph.sources}
     used: dict[str, Any] = {}
 
     def weight(name: str) -> Any:
@@ -175,7 +195,7 @@ def build(mx: Any, path: Path) -> tuple[Any, dict[str, Any], str]:
         for index, name in enumerate(node.outputs):
             values[name] = made[index] if len(node.outputs) > 1 else made
     found = [values[name] for name in graph.results]
-    return found[0] if len(found) == 1 else mx.sym.Group(found), used, graph.source
+    return found[0] if len(found) == 1 else mx.sym.Group(found), used
 
 
 class NodeInputs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +15,9 @@ from hwprof.environments.environment import Environment
 from hwprof.errors import NotInstalled, UnsupportedModel
 from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside
 from hwprof.frameworks.conversions import ONNX, Conversion
+from hwprof.frameworks.named_inputs import as_int32
 from hwprof.frameworks.named_outputs import require_outputs
+from hwprof.frameworks.ncnn.pnnx import TYPES, batch_axes, check_integers, check_layers, input_shapes, lines, reason
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import Switch
 from hwprof.networks.inputs import InputSpec
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Array
 
 # Its defaults lose precision: all of these are off in an FP32 case.
+AXES = "axes.json"  # beside the network: blob -> the axis of its batch
 REDUCED = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_packed", "use_bf16_storage")
 
 
@@ -33,18 +37,42 @@ class NcnnModel:
     An extractor computes what is asked of it and no more: every output is asked for.
     """
 
-    def __init__(self, net: Any, module: Any, case: Case, outputs: Sequence[str]) -> None:
+    def __init__(
+        self, net: Any, module: Any, case: Case, outputs: Sequence[str], axes: Mapping[str, int] | None = None
+    ) -> None:
         self._net, self._module, self._case, self._outputs = net, module, case, outputs
         self._input = net.input_names()[0]
+        self._axes = {self._input: 0} if axes is None else axes
 
-    def bind(self, batch: Array) -> tuple[Any, Array]:
-        """A matrix on the array's memory, with the array to keep it alive; a single image has no batch axis."""
-        return (self._module.Mat(batch[0]) if batch.shape[0] == 1 else self._module.Mat(batch, 0)), batch
+    def bind(self, *batch: Array) -> Any:
+        """A matrix of ncnn's own; a single image has no batch axis."""
+        return self.matrix(batch[0], self._input)
 
-    def infer(self, bound: tuple[Any, Array]) -> Any:
+    def matrix(self, array: Any, name: str) -> Any:
+        """An array as the blob `name` takes it: integers of 32 bits, the batch's axis dropped where it is 1 long.
+
+        A copy: on an array's own memory, which ncnn counts no references to, a layer that works in place crashes.
+        """
+        if array.dtype.kind == "i":
+            array = as_int32("ncnn", array)
+        axis = self._axes.get(name)
+        if axis == 0 and array.shape[0] == 1 and array.ndim > 1:
+            array, axis = array[0], None
+        made = self._module.Mat(array) if axis is None else self._module.Mat(array, axis)
+        return made.clone()
+
+    def feed(self, extractor: Any, bound: Any) -> None:
+        """What `bind` gave."""
+        extractor.input(self._input, bound)
+
+    def infer(self, bound: Any) -> Any:
         """One pass."""
         extractor = self._net.create_extractor()
-        extractor.input(self._input, bound[0])
+        extractor.input(self._input, bound)
+        return self.extract(extractor)
+
+    def extract(self, extractor: Any) -> list[Any]:
+        """Every output. Raises UnsupportedModel."""
         found = []
         for name in self._outputs:
             code, out = extractor.extract(name)
@@ -71,6 +99,31 @@ class NcnnModel:
             "reduced": [name for name in REDUCED if getattr(options, name, False)],
             "precision": self._case.precision,
         }
+
+
+class SeveralInputsNcnn(NcnnModel):
+    """A net of several inputs, in0, in1, ... in the network's order."""
+
+    def bind(self, *batch: Array) -> Any:
+        """A matrix of each array, under the name of its blob."""
+        return [(name, self.matrix(array, name)) for name, array in zip(input_blobs(len(batch)), batch, strict=True)]
+
+    def feed(self, extractor: Any, bound: Any) -> None:
+        """What `bind` gave."""
+        for name, matrix in bound:
+            extractor.input(name, matrix)
+
+    def infer(self, bound: Any) -> Any:
+        """One pass."""
+        extractor = self._net.create_extractor()
+        for name, matrix in bound:
+            extractor.input(name, matrix)
+        return self.extract(extractor)
+
+
+def input_blobs(count: int) -> list[str]:
+    """As pnnx calls what goes in, in the network's order."""
+    return [f"in{number}" for number in range(count)]
 
 
 def array_of(matrix: Any) -> Array:
@@ -105,7 +158,8 @@ class Ncnn(BuiltInAdapter):
         "spin": (False, True),
     }
     tunable = ("winograd", "packing", "spin")
-    every_output = True
+    every_output = every_input = True
+    input_types = tuple(TYPES)
     environment = Environment(
         ("ncnn",),
         "hwprof env create ncnn",
@@ -141,9 +195,8 @@ class Ncnn(BuiltInAdapter):
         )
         if program is None:
             raise NotInstalled("pnnx, which converts to ncnn,", self.environment.install)
-        shape = ",".join(map(str, job.input.shape))
         names = ("pnnxparam", "pnnxbin", "pnnxpy", "pnnxonnx", "ncnnpy")
-        words = [str(program), str(job.source), f"inputshape=[{shape}]", "fp16=0"]
+        words = [str(program), str(job.source), f"inputshape={input_shapes(job.input)}", "fp16=0"]
         words += [f"ncnnparam={job.directory / 'network.param'}", f"ncnnbin={job.directory / 'network.bin'}"]
         words += [f"{name}={job.directory / name}" for name in names]
         # It writes a simplified copy of the network beside its source.
@@ -153,8 +206,11 @@ class Ncnn(BuiltInAdapter):
         done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=job.directory)
         print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
         if done.returncode != 0 or not (job.directory / "network.bin").exists():
-            said = (done.stdout + done.stderr).strip().splitlines()
-            raise UnsupportedModel(f"pnnx can't convert the network: {said[-1][:300] if said else 'no word'}")
+            raise UnsupportedModel(f"pnnx can't convert the network: {reason(done.stdout + done.stderr)}")
+        layers = lines((job.directory / "network.param").read_text())
+        check_layers(layers)
+        check_integers(layers, job.input)
+        (job.directory / AXES).write_text(json.dumps(batch_axes((job.directory / "ncnnpy").read_text())))
         for name in names:
             (job.directory / name).unlink(missing_ok=True)
         for path in job.directory.glob("source*.onnx"):
@@ -163,7 +219,7 @@ class Ncnn(BuiltInAdapter):
 
     def cache_key(self, case: Case) -> str:
         """The shape, which is part of every key already."""
-        return "static shape"
+        return "static shape, conversion 2"
 
     @contextmanager
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[NcnnModel]:
@@ -179,9 +235,19 @@ class Ncnn(BuiltInAdapter):
         net.opt.use_winograd_convolution = bool(case.option("winograd", True))
         net.opt.use_packing_layout = bool(case.option("packing", True))
         if net.load_param(str(artifact)) != 0 or net.load_model(str(artifact.with_suffix(".bin"))) != 0:
-            raise UnsupportedModel("ncnn can't load the network; the worker's output names the layer")
+            unknown = [layer.type for layer in lines(artifact.read_text()) if ncnn.layer_to_index(layer.type) < 0]
+            why = f": it has no layer {unknown[0]}" if unknown else "; the worker's output names the layer"
+            raise UnsupportedModel(f"ncnn can't load the network{why}")
+        blobs = net.input_names()
+        if spec.others and sorted(blobs) != sorted(input_blobs(len(spec.inputs))):
+            raise UnsupportedModel(
+                f"ncnn takes {len(blobs)} of the network's {len(spec.inputs)} inputs: {', '.join(sorted(blobs))}",
+                "export the network without inputs that it does not use",
+            )
+        model = SeveralInputsNcnn if spec.others else NcnnModel
         try:
-            yield NcnnModel(net, ncnn, case, outputs_of(net, spec.outputs))
+            axes = json.loads(artifact.with_name(AXES).read_text())
+            yield model(net, ncnn, case, outputs_of(net, spec.outputs), axes)
         finally:
             net.clear()
 

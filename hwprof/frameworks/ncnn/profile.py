@@ -6,11 +6,11 @@ layers of type Split copy nothing and are counted with the layer after them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import UnsupportedModel
+from hwprof.frameworks.ncnn.pnnx import Line, lines
 from hwprof.frameworks.profiles.proxy import profile_by
 from hwprof.frameworks.profiles.timed import Timed
 from hwprof.frameworks.protocol import Step
@@ -34,43 +34,23 @@ KINDS = {
     "Slice": "Split",
     "Permute": "Transpose",
     "Reduction": "ReduceMean",
+    "MatMul": "MatMul",
+    "Embed": "Gather",
+    "LayerNorm": "LayerNormalization",
+    "Gemm": "Gemm",
     "Padding": "Pad",
 }
 BINARY = {0: "Add", 1: "Sub", 2: "Mul", 3: "Div"}
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One layer of a .param file: the blobs that go in and come out, and its parameters."""
-
-    type: str
-    name: str
-    bottoms: tuple[str, ...]
-    tops: tuple[str, ...]
-    parameters: Mapping[int, str]
-
-    @property
-    def kind(self) -> str:
-        """The ONNX operator that it computes; "": none that we know."""
-        if self.type == "BinaryOp":
-            return BINARY.get(int(self.parameters.get(0, "0")), "")
-        if self.type == "Pooling":
-            pool = "AveragePool" if self.parameters.get(0, "0") == "1" else "MaxPool"
-            return f"Global{pool}" if self.parameters.get(4, "0") == "1" else pool
-        return KINDS.get(self.type, "")
-
-
-def lines(text: str) -> list[Line]:
-    """The layers of a .param file in their order."""
-    found = []
-    for words in (line.split() for line in text.splitlines()[2:]):
-        if len(words) < 4:
-            continue
-        first, second = int(words[2]), int(words[2]) + int(words[3])
-        blobs, rest = words[4 : 4 + second], words[4 + second :]
-        parameters = {int(k): v for k, _, v in (word.partition("=") for word in rest)}
-        found.append(Line(words[0], words[1], tuple(blobs[:first]), tuple(blobs[first:]), parameters))
-    return found
+def kind_of(layer: Line) -> str:
+    """The ONNX operator that a layer computes; "": none that we know."""
+    if layer.type == "BinaryOp":
+        return BINARY.get(int(layer.parameters.get(0, "0")), "")
+    if layer.type == "Pooling":
+        pool = "AveragePool" if layer.parameters.get(0, "0") == "1" else "MaxPool"
+        return f"Global{pool}" if layer.parameters.get(4, "0") == "1" else pool
+    return KINDS.get(layer.type, "")
 
 
 class SteppedNet(Timed):
@@ -83,12 +63,12 @@ class SteppedNet(Timed):
         self._layers = [layer for layer in layers if layer.type not in ("Input", "Split")]
         self._elements: list[int] = []
 
-    def infer(self, bound: tuple[Any, Any]) -> Any:
+    def infer(self, bound: Any) -> Any:
         """One pass, layer by layer. The outputs come unpacked, as without profiling."""
         self.inferences += 1
         extractor = self._ncnn._net.create_extractor()
-        extractor.input(self._ncnn._input, bound[0])
-        out = None
+        self._ncnn.feed(extractor, bound)
+        out, kept = None, {}
         for number, layer in enumerate(self._layers):
             top = layer.tops[0]
             out = None  # without another reference the layer can compute in place, as without profiling
@@ -99,7 +79,10 @@ class SteppedNet(Timed):
                 raise UnsupportedModel(f"ncnn ended with code {code} at layer {layer.name}")
             if len(self._elements) == number:
                 self._elements.append(out.w * out.h * out.d * out.c * out.elempack * getattr(out, "n", 1))
-        return out
+            if top in self._ncnn._outputs:
+                kept[top] = out
+        # what comes out of a Split is there already
+        return [kept[n] if n in kept else extractor.extract(n)[1] for n in self._ncnn._outputs]
 
     def steps(self) -> Sequence[Step]:
         """The net's layers; one without a node of its own goes on with the layer that gives its first input."""
@@ -113,7 +96,7 @@ class SteppedNet(Timed):
                     layer.type,
                     self.ns(number),
                     counts=self.counts(number),
-                    kind=layer.kind,
+                    kind=kind_of(layer),
                     form=form(layer, self._elements[number]),
                     into=made.get(bottom),
                 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.environments.environment import Environment
 from hwprof.errors import NotAvailable, UnsupportedModel, UsageError
+from hwprof.frameworks import calibration
 from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside
 from hwprof.frameworks.conversions import ONNX, Conversion
 from hwprof.frameworks.precision import QUANTISED, confirm, dot_product, require, saturates, tally
@@ -22,6 +23,7 @@ from hwprof.records import Case
 if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Array
 
+INPUT_TYPES = ("float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")
 TYPES = {"bf16": "bfloat16", "fp16": "float16"}
 # As the profiler calls the kernels that multiply: those that call no other.
 PRODUCT = re.compile(
@@ -41,13 +43,20 @@ class TorchModel:
         self._type = getattr(torch, TYPES.get(case.precision, "float32"))
         self._channels_last = bool(case.option("channels_last", False))
 
-    def bind(self, batch: Array) -> Any:
+    def bind(self, *batch: Array) -> Any:
         """A tensor on the array's memory.
 
         A copy with the channels last, or of half precision, where the case says so.
         """
-        tensor = self._torch.from_numpy(batch).to(self._type)
-        return tensor.to(memory_format=self._torch.channels_last) if self._channels_last else tensor
+        return self._tensor(batch[0])
+
+    def _tensor(self, array: Array) -> Any:
+        tensor = self._torch.from_numpy(array)
+        if tensor.dtype == self._torch.float32:
+            tensor = tensor.to(self._type)
+        if not self._channels_last or not is_map(tensor):
+            return tensor
+        return tensor.to(memory_format=self._torch.channels_last)
 
     def infer(self, bound: Any) -> Any:
         """One call; the CPU backend is synchronous. `load` has entered inference mode."""
@@ -78,7 +87,9 @@ class TorchModel:
 
     def _computed(self) -> Mapping[str, Any]:
         """Kernels that multiply, of one inference under torch's own profiler."""
-        torch, example = self._torch, self.bind(zeros(self._spec.shape))
+        from hwprof.frameworks.pytorch.source import examples
+
+        torch, example = self._torch, self.bind(*(tensor.numpy() for tensor in examples(self._spec)))
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
             self.infer(example)
         counts = {event.key: event.count for event in profile.key_averages()}
@@ -91,11 +102,21 @@ class TorchModel:
         return {"computed": computed, "kernels": kernels, "dot_product": dot_product(), "reduced_range": saturates()}
 
 
-def zeros(shape: tuple[int, ...]) -> Array:
-    """An image of zeros."""
-    import numpy as np
+class SeveralInputsTorch(TorchModel):
+    """A module of several tensors."""
 
-    return np.zeros(shape, np.float32)
+    def bind(self, *batch: Array) -> Any:
+        """A tensor for each array, as for one."""
+        return tuple(map(self._tensor, batch))
+
+    def infer(self, bound: Any) -> Any:
+        """One call."""
+        return self._module(*bound)
+
+
+def is_map(tensor: Any) -> bool:
+    """Whether a tensor has channels that can be laid last."""
+    return tensor.dim() == 4 and bool(tensor.is_floating_point())
 
 
 class PyTorch(BuiltInAdapter):
@@ -112,7 +133,8 @@ class PyTorch(BuiltInAdapter):
     }
     tunable = ("channels_last", "wait")
     call = "module(tensor)"  # until it was this, inference mode was entered and left in every call
-    every_output = True
+    every_output = every_input = True
+    input_types = INPUT_TYPES
     environment = Environment(
         ("torch",),
         INSTALL,
@@ -158,13 +180,14 @@ class PyTorch(BuiltInAdapter):
             import torch
             from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
         from hwprof.frameworks.pytorch.pt2e import quantise
-        from hwprof.frameworks.pytorch.source import module_of
+        from hwprof.frameworks.pytorch.source import examples, module_of
 
+        calibration.require_images(job.input)
         quantizer = x86.X86InductorQuantizer()
         quantizer.set_global(x86.get_default_x86_inductor_quantization_config(reduce_range=saturates()))
-        module = quantise(job, module_of(job.source), quantizer, "hwprof env create pytorch")
+        module = quantise(job, module_of(job.source, job.input.inputs), quantizer, "hwprof env create pytorch")
         path = job.directory / "network.pt2"
-        torch.export.save(torch.export.export(module, (torch.zeros(job.input.shape),)), path)
+        torch.export.save(torch.export.export(module, examples(job.input)), path)
         return path
 
     @contextmanager
@@ -175,7 +198,7 @@ class PyTorch(BuiltInAdapter):
         """
         with import_of("pytorch", self.environment.install):
             import torch
-        from hwprof.frameworks.pytorch.source import module_of, origin
+        from hwprof.frameworks.pytorch.source import examples, module_of, origin
 
         mode = mode_of(case)
         require(case.precision)
@@ -185,21 +208,22 @@ class PyTorch(BuiltInAdapter):
         if torch.get_num_interop_threads() != 1:  # can be set once per process only
             torch.set_num_interop_threads(1)
         torch.set_float32_matmul_precision("highest")  # no bf16 in disguise
-        module: Any = load_quantised(torch, artifact) if case.precision in QUANTISED else module_of(artifact)
-        example = torch.zeros(spec.shape)
+        quantised = case.precision in QUANTISED
+        module: Any = load_quantised(torch, artifact) if quantised else module_of(artifact, spec.inputs)
+        example = examples(spec)
         channels_last = bool(case.option("channels_last", False))
         if channels_last:
-            if len(spec.shape) != 4:
-                raise NotAvailable(
-                    f"channels_last is for images, not for inputs of {len(spec.shape)} axes", "leave it off"
-                )
-            if case.precision in QUANTISED:
+            if not any(map(is_map, example)):
+                raise NotAvailable(f"channels_last is for images, and the input is {spec.title}", "leave it off")
+            if quantised:
                 raise UsageError("PyTorch's int8 has a layout of its own", "leave channels_last off")
-            module, example = (x.to(memory_format=torch.channels_last) for x in (module, example))
+            module = module.to(memory_format=torch.channels_last)
         if case.precision in TYPES:
-            module, example = (thing.to(getattr(torch, TYPES[case.precision])) for thing in (module, example))
+            module = module.to(getattr(torch, TYPES[case.precision]))
+        kind = SeveralInputsTorch if spec.others else TorchModel
+        loaded = kind(module, torch, mode, case, spec, "quantised" if quantised else origin(artifact))
         with torch.inference_mode():  # until the end: to enter it costs every call some microseconds
-            example = example.clone()  # of inference mode, as the inputs will be
+            example = tuple(loaded._tensor(tensor.numpy()).clone() for tensor in example)  # as the inputs will be
             if mode == "torchscript":
                 traced = torch.jit.trace(module, example)
                 module = torch.jit.optimize_for_inference(torch.jit.freeze(traced))
@@ -208,12 +232,11 @@ class PyTorch(BuiltInAdapter):
 
                 inductor.freezing = True
                 module = torch.compile(module, backend="inductor", fullgraph=True)
-            out = module(example)
+            out = module(*example)
             if spec.outputs and (given := len(torch.utils._pytree.tree_leaves(out))) != len(spec.outputs):
                 raise UnsupportedModel(f"the torch module gives {given} tensors for {len(spec.outputs)} outputs")
-            yield TorchModel(
-                module, torch, mode, case, spec, "quantised" if case.precision in QUANTISED else origin(artifact)
-            )
+            loaded._module = module
+            yield loaded
 
 
 def mode_of(case: Case) -> str:

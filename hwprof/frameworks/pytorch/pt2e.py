@@ -21,11 +21,13 @@ def quantise(job: PrepareJob, module: Any, quantizer: Any, install: str) -> Any:
     """
     import torch
 
+    from hwprof.frameworks.pytorch.source import examples
+
     with import_of("torchao, which quantises for PyTorch,", install):
         from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
     try:
         with torch.no_grad():
-            exported = torch.export.export(module, (torch.zeros(job.input.shape),)).module()
+            exported = torch.export.export(module, examples(job.input)).module()
             prepared = prepare_pt2e(exported, quantizer)
             for images in calibration.batches(job):
                 prepared(torch.from_numpy(images))

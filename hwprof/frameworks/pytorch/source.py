@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hwprof.errors import UnsupportedModel
 from hwprof.frameworks.builtin import reason_of
+from hwprof.networks.inputs import InputSpec, TensorSpec
 
 
 def origin(source: Path) -> str:
@@ -14,12 +16,22 @@ def origin(source: Path) -> str:
     return "pt2" if source.with_suffix(".pt2").is_file() and source.suffix == ".onnx" else "onnx"
 
 
-def module_of(source: Path) -> Any:
-    """The module of `network.onnx`, or of the `network.pt2` that lies beside it. Raises UnsupportedModel."""
+def examples(spec: InputSpec) -> tuple[Any, ...]:
+    """A tensor of zeros for each input, in the network's order."""
+    import torch
+
+    return tuple(torch.zeros(one.shape, dtype=getattr(torch, one.dtype)) for one in spec.inputs)
+
+
+def module_of(source: Path, inputs: Sequence[TensorSpec] = ()) -> Any:
+    """The module of `network.onnx`, or of the `network.pt2` that lies beside it; a program keeps its inputs' order.
+
+    `inputs`: with the case's shapes. Raises UnsupportedModel.
+    """
     if origin(source) == "onnx":
         from hwprof.frameworks.pytorch.graph import build
 
-        return build(source)
+        return build(source, inputs)
     import torch
 
     try:
