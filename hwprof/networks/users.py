@@ -42,7 +42,6 @@ def users_network(path: Path) -> Network:
         outputs=outputs if len(outputs) > 1 else (),
         stored=stored_precision(model),
         states=uses.paired_states(shapes, {i.name: i.dims for i in inputs}) if len(inputs) > 1 else (),
-        stored=stored_precision(model),
     )
 
 
