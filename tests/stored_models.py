@@ -74,9 +74,14 @@ def dynamic(path: Path) -> Path:
     return path
 
 
-def half(path: Path, kind: int = TensorProto.FLOAT16, model: onnx.ModelProto | None = None) -> Path:
+def half(path: Path, kind: int = TensorProto.FLOAT16) -> Path:
     """Weights and activations in half precision (or another float type), inputs and outputs in FP32 by Casts."""
-    model = model or plain()
+    onnx.save(in_half(plain(), kind), str(path))
+    return path
+
+
+def in_half(model: onnx.ModelProto, kind: int) -> onnx.ModelProto:
+    """The same of a model, which it changes."""
     graph = model.graph
     for tensor in graph.initializer:
         array = numpy_helper.to_array(tensor)
@@ -86,8 +91,7 @@ def half(path: Path, kind: int = TensorProto.FLOAT16, model: onnx.ModelProto | N
         node.output[:] = ["y_half" if name == OUTPUT else name for name in node.output]
     graph.node.insert(0, helper.make_node("Cast", [INPUT], ["x_half"], to=kind))
     graph.node.append(helper.make_node("Cast", ["y_half"], [OUTPUT], to=TensorProto.FLOAT))
-    onnx.save(model, str(path))
-    return path
+    return model
 
 
 def half_weights(path: Path) -> Path:
