@@ -15,11 +15,15 @@ import argparse
 import dataclasses
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hwprof.cli.options import RangeAction, split_names
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK
 from hwprof.records import to_json
+
+if TYPE_CHECKING:
+    from hwprof.networks.preprocess import Preprocess
+    from hwprof.networks.table import NetworkInfo
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,23 +48,28 @@ def main(args: argparse.Namespace) -> int:
         return check(args)
     if args.blocks:
         return list_blocks(split_names(args.blocks), args.size, args.json)
-    from hwprof.networks import network, preprocess
+    from hwprof.networks import preprocess, table
 
-    infos = [network.info(name) for name in network.names()]
+    infos = [table.info(name) for name in table.names()]
     if args.json:
-        rows = [
-            {**dataclasses.asdict(i), "preprocess": dataclasses.asdict(preprocess.preprocess_of(i.name))} for i in infos
-        ]
-        print(json.dumps(rows, indent=2))
+        print(json.dumps([row_of(info, preprocess.preprocess_of(info.name)) for info in infos], indent=2))
         return 0
     width = max(len(info.name) for info in infos)
-    print(f"{'network':<{width}}  {'input':<12} {'MACs':>9} {'params':>9}  source")
+    wide = max(len(info.input_title) for info in infos)
+    print(f"{'network':<{width}}  {'task':<14}  {'input':<{wide}} {'MACs':>10} {'params':>9}  source")
     for info in infos:
-        side = f"1x3x{info.size}x{info.size}"
         macs, params = f"{info.macs / 1e6:,.1f} M", f"{info.params / 1e6:.2f} M"
-        print(f"{info.name:<{width}}  {side:<12} {macs:>9} {params:>9}  {info.source}")
+        print(
+            f"{info.name:<{width}}  {info.task:<14}  {info.input_title:<{wide}} {macs:>10} {params:>9}  {info.source}"
+        )
     print("\nAny .onnx with one image-like float input works too, or a .pt2 of torch: hwprof run -n ./mine.onnx")
     return 0
+
+
+def row_of(info: NetworkInfo, how: Preprocess) -> dict[str, Any]:
+    """A network as JSON; `preprocess` where it takes images."""
+    row = dataclasses.asdict(info)
+    return row if info.inputs else {**row, "preprocess": dataclasses.asdict(how)}
 
 
 def list_blocks(names: Sequence[str], size: int, as_json: bool) -> int:

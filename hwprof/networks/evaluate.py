@@ -72,7 +72,7 @@ def to_double(model: Any) -> Any:
 
 
 def operators() -> list[Any]:
-    """Operators of our own, where onnx's are wrong."""
+    """Operators of our own, where onnx's are wrong or take minutes."""
     import numpy as np
     from onnx.reference.op_run import OpRun
 
@@ -97,4 +97,27 @@ def operators() -> list[Any]:
             seen = np.lib.stride_tricks.sliding_window_view(padded, tuple(kernel_shape), axis=(2, 3))
             return (seen[:, :, :: strides[0], :: strides[1]][:, :, : widths[0], : widths[1]].max(axis=(4, 5)),)
 
-    return [MaxPool]
+    class ConvTranspose(OpRun):  # type: ignore[misc]
+        """onnx's loops in Python over every pixel. This one: one group, no padding, no dilation."""
+
+        op_domain = ""
+
+        def _run(
+            self, x: Any, weight: Any, bias: Any = None, *, kernel_shape: Any = None, strides: Any = None, **rest: Any
+        ) -> Any:
+            kernel, steps = weight.shape[2:], strides or [1] * (x.ndim - 2)
+            plain = rest.get("group") in (None, 1) and not any(rest.get("pads") or ()) and x.ndim == 4
+            if not plain or any(d != 1 for d in rest.get("dilations") or ()) or any(rest.get("output_padding") or ()):
+                from onnx.reference.ops.op_conv_transpose import ConvTranspose as General
+
+                return General._run(self, x, weight, bias, kernel_shape=kernel_shape, strides=strides, **rest)
+            sides = [(side - 1) * step + size for side, step, size in zip(x.shape[2:], steps, kernel, strict=True)]
+            made = np.zeros((x.shape[0], weight.shape[1], *sides), dtype=x.dtype)
+            for row in range(kernel[0]):
+                for column in range(kernel[1]):
+                    part = np.einsum("nchw,ck->nkhw", x, weight[:, :, row, column], optimize=True)
+                    ends = row + (x.shape[2] - 1) * steps[0] + 1, column + (x.shape[3] - 1) * steps[1] + 1
+                    made[:, :, row : ends[0] : steps[0], column : ends[1] : steps[1]] += part
+            return (made if bias is None else made + bias.reshape(1, -1, 1, 1),)
+
+    return [MaxPool, ConvTranspose]

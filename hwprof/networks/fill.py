@@ -5,6 +5,9 @@ mean of the inputs does not become a constant that drowns the signal), times a g
 that is shipped beside the graph. Means and variances of BatchNormalization are what a few seeded images give, channel
 by channel: a mean that is a little wrong in one layer is a larger constant in the next, and some twenty layers on the
 network would no longer depend on its input.
+
+Matrices that no ReLU stands before (of attention, of GRUs) have the variance 1 / fan-in instead. Tables have rows of
+unit variance, so that a vector of them is what a normalisation would leave.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from hwprof.networks.evaluate import operators as pools
 from hwprof.networks.images import synthetic_inputs
 from hwprof.networks.inputs import InputSpec
+from hwprof.networks.positions import formula
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,17 +47,27 @@ def generator(seed: int, name: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:8], "little")))
 
 
+# What a learned tensor is to its node, by the node's operator and the tensor's place among the inputs.
+ROLES = {
+    "Conv": {1: "weight", 2: "bias"},
+    "ConvTranspose": {1: "transposed", 2: "bias"},
+    "Gemm": {1: "weight", 2: "bias"},
+    "MatMul": {1: "matrix"},
+    "BatchNormalization": {1: "scale", 2: "shift", 3: "mean", 4: "variance"},
+    "LayerNormalization": {1: "scale", 2: "bias"},
+    "Mul": {1: "scale"},
+    "Add": {1: "offset"},
+    "Gather": {0: "table"},
+    "GRU": {1: "recurrent", 2: "recurrent", 3: "bias"},
+}
+
+
 def roles(graph: Any) -> dict[str, tuple[str, str]]:
-    """Learned tensor -> (what it is to its node, the node's output): weight, bias, scale, shift, mean, variance."""
-    positions = {
-        "Conv": {1: "weight", 2: "bias"},
-        "Gemm": {1: "weight", 2: "bias"},
-        "BatchNormalization": {1: "scale", 2: "shift", 3: "mean", 4: "variance"},
-    }
+    """Learned tensor -> (what it is to its node, the node's output)."""
     return {
         node.input[index]: (role, node.output[0])
         for node in graph.node
-        for index, role in positions.get(node.op_type, {}).items()
+        for index, role in ROLES.get(node.op_type, {}).items()
         if index < len(node.input)
     }
 
@@ -70,7 +84,17 @@ def tensor(name: str, shape: tuple[int, ...], role: str, gain: float, seed: int,
         if shape[1] == 1:  # depthwise: the same mean for every channel lets more than edges pass
             draw = draw + 1.0 / fan_in
         return np.asarray(draw * gain)
-    if role == "bias":
+    if role == "transposed":  # (inputs, outputs, height, width), whose kernels do not overlap
+        return np.asarray((draw - draw.mean(axis=0)) * (gain * np.sqrt(2.0 / shape[0])))
+    if role == "matrix":  # (inputs, outputs)
+        return np.asarray((draw - draw.mean(axis=0)) * (gain / np.sqrt(shape[0])))
+    if role == "recurrent":  # (directions, gates x outputs, inputs)
+        return np.asarray(draw * (gain / np.sqrt(shape[-1])))
+    if role == "table":
+        return draw
+    if role == "offset" and len(shape) > 1:  # a row for each position
+        return np.asarray(0.5 * draw)
+    if role in ("bias", "offset"):
         return np.asarray(0.05 * draw)
     if role == "scale":
         return np.asarray((1.0 + 0.1 * np.clip(draw, -3, 3)) * gain)
@@ -98,18 +122,22 @@ def weights(
     added = {node.input[0]: SOFT_SHIFT for node in model.graph.node if node.op_type in SOFT} | dict(shifts)
     double = ModelProto()
     double.CopyFrom(model)
-    made = {}
+    calibrated = bool(operators) or any(node.op_type == "BatchNormalization" for node in model.graph.node)
+    made: dict[str, Any] = {}
     for initializer in double.graph.initializer:
+        values = None
         if is_empty(initializer):
-            role, layer = known[initializer.name]
-            made[initializer.name] = tensor(
-                initializer.name, tuple(initializer.dims), role, gains.get(layer, 1.0), seed, added.get(layer, 0.0)
-            )
-            initializer.CopyFrom(numpy_helper.from_array(made[initializer.name], initializer.name))
+            name, shape = initializer.name, tuple(initializer.dims)
+            values = formula(name, shape)
+            if values is None:
+                role, layer = known[name]
+                values = tensor(name, shape, role, gains.get(layer, 1.0), seed, added.get(layer, 0.0))
+            made[name] = values if calibrated else np.ascontiguousarray(values, dtype=np.float32)
         elif initializer.data_type == 1:
             values = numpy_helper.to_array(initializer).astype(np.float64)
+        if calibrated and values is not None:
             initializer.CopyFrom(numpy_helper.from_array(values, initializer.name))
-    if operators or any(node.op_type == "BatchNormalization" for node in model.graph.node):
+    if calibrated:
         made.update(calibrate_normalisation(double, operators))
     return {name: np.ascontiguousarray(values, dtype=np.float32) for name, values in made.items()}
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from hwprof.errors import UnknownNetwork
 from hwprof.networks import blocks
-from hwprof.networks.network import _TABLE, REAL, RECIPE, Network
+from hwprof.networks.network import REAL, Network
+from hwprof.networks.table import RECIPE, TABLE
 from hwprof.networks.users import users_network
 
 
@@ -15,15 +16,16 @@ def resolve(name_or_path: str) -> Network:
     block = blocks.parse_name(name_or_path)
     if block is not None:
         return blocks.block_of(resolve(block.parent), block.index, block.kind)
-    if name_or_path in _TABLE:
-        return Network(name_or_path, f"builtin-{RECIPE}", _TABLE[name_or_path].size)
+    known = TABLE.get(name_or_path)
+    if known is not None:
+        return Network(known.name, f"builtin-{RECIPE}", known.size or None, outputs=known.outputs)
     name = name_or_path.removesuffix(REAL)
-    if name in _TABLE and name != "tiny_cnn":
-        return Network(name, "torchvision-default", _TABLE[name].size, real=True)
+    if name in TABLE and TABLE[name].torchvision:
+        return Network(name, "torchvision-default", TABLE[name].size, real=True)
     if name_or_path.endswith(".pt2"):
         from hwprof.networks.torch_programs import exported_network  # a worker has not all that it imports
 
         return exported_network(Path(name_or_path))
     if not name_or_path.endswith(".onnx") and "/" not in name_or_path:
-        raise UnknownNetwork(name_or_path, _TABLE)
+        raise UnknownNetwork(name_or_path, TABLE)
     return users_network(Path(name_or_path))

@@ -201,8 +201,13 @@ def side_after(size: int, halvings: int) -> int:
 
 def reshape_for(dims: Sequence[int], size: int, default: int) -> list[int]:
     """Shape constant of a Reshape recorded at side `default`, for side `size`: the last two entries are the map's."""
-    for halvings in range(1, 7):
-        if side_after(default, halvings) == dims[-1]:
-            side = side_after(size, halvings)
-            return [*dims[:-2], side, side]
-    raise ValueError(f"no stride turns {default} into {dims[-1]}")
+    side = side_for(dims[-1], size, default)
+    return [*dims[:-2], side, side]
+
+
+def side_for(side: int, size: int, default: int) -> int:
+    """Side, for an image of side `size`, of a map that has `side` for one of side `default`."""
+    for halvings in range(7):
+        if side_after(default, halvings) == side:
+            return side_after(size, halvings)
+    raise ValueError(f"no stride turns {default} into {side}")

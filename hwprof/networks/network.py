@@ -1,7 +1,4 @@
-"""The networks themselves: ten architectures shipped as graphs without weights, and users' own .onnx files.
-
-Listing needs no onnx: the table below is verified against the graphs by a test.
-"""
+"""The networks themselves: architectures shipped as graphs without weights (see `table`), and users' .onnx files."""
 
 from __future__ import annotations
 
@@ -18,69 +15,23 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.errors import BadModel, NotAvailable, NotInstalled, UnknownNetwork, UsageError
+from hwprof.errors import BadModel, NotAvailable, NotInstalled, UsageError
 from hwprof.networks import fill, users_file
-from hwprof.networks.graph import reshape_for
+from hwprof.networks.graph import reshape_for, side_for
 from hwprof.networks.inputs import UNSAID, InputChoice, InputSpec, OpenInput, give_shapes, image_axes
 from hwprof.networks.size import SizeOfNetwork, size_of
+from hwprof.networks.table import TABLE
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Raised when a graph, the filling or the scales change: results of different recipes are different networks.
-RECIPE = 2
 # Behind a built-in name: torchvision's real weights instead of seeded ones.
 REAL = ":pretrained"
-SMALLEST = 32
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkInfo:
-    """A built-in network. `macs` and `params` at `size`, batch 1; `sizes` empty: any side from 32 pixels."""
-
-    name: str
-    title: str
-    size: int
-    macs: int
-    params: int
-    source: str
-    sizes: tuple[int, ...] = ()
-    recipe: int = RECIPE
-
-
-_TABLE = {
-    info.name: info
-    for info in (
-        NetworkInfo("alexnet", "AlexNet", 224, 714_188_480, 61_100_840, "Krizhevsky 2014", (224,)),
-        NetworkInfo("densenet121", "DenseNet-121", 224, 2_834_161_664, 7_978_856, "Huang et al. 2017"),
-        NetworkInfo("efficientnet_b0", "EfficientNet-B0", 224, 385_814_752, 5_288_548, "Tan and Le 2019"),
-        NetworkInfo("googlenet", "GoogLeNet", 224, 1_498_376_192, 6_624_904, "Szegedy et al. 2015"),
-        NetworkInfo("mobilenet_v2", "MobileNetV2", 224, 300_774_272, 3_504_872, "Sandler et al. 2018"),
-        NetworkInfo("mobilenet_v3_small", "MobileNetV3-Small", 224, 56_510_400, 2_542_856, "Howard et al. 2019"),
-        NetworkInfo("resnet18", "ResNet-18", 224, 1_814_073_344, 11_689_512, "He et al. 2016"),
-        NetworkInfo("resnet50", "ResNet-50", 224, 4_089_184_256, 25_557_032, "He et al. 2016"),
-        NetworkInfo("shufflenet_v2_x1_0", "ShuffleNetV2 x1.0", 224, 144_907_992, 2_278_604, "Ma et al. 2018"),
-        NetworkInfo("squeezenet1_1", "SqueezeNet 1.1", 224, 349_151_936, 1_235_496, "Iandola et al. 2016"),
-        NetworkInfo("tiny_cnn", "a network for tests and emulated boards", 32, 2_814_592, 32_858, "hwprof"),
-    )
-}
-
-
-def names() -> tuple[str, ...]:
-    """Names of the built-in networks."""
-    return tuple(_TABLE)
-
-
-def info(name: str) -> NetworkInfo:
-    """What is known of a built-in network. Raises UnknownNetwork."""
-    if name not in _TABLE:
-        raise UnknownNetwork(name, _TABLE)
-    return _TABLE[name]
 
 
 def resize_graph(model: Any, size: int, recorded: int) -> Any:
-    """A copy of a shipped graph for another input side: the input's shape and the constants that depend on it."""
+    """A copy of a shipped graph for another input side: shapes of input and maps, and constants that depend on them."""
     import numpy as np
     import onnx
     from onnx import numpy_helper
@@ -89,6 +40,11 @@ def resize_graph(model: Any, size: int, recorded: int) -> Any:
     copy.CopyFrom(model)
     for dim in copy.graph.input[0].type.tensor_type.shape.dim[2:]:
         dim.dim_value = size
+    for value in copy.graph.output:  # maps
+        dims = value.type.tensor_type.shape.dim
+        if len(dims) == 4 and size != recorded:
+            for dim in dims[2:]:
+                dim.dim_value = side_for(dim.dim_value, size, recorded)
     reshapes = {node.input[1] for node in copy.graph.node if node.op_type == "Reshape"}
     for initializer in copy.graph.initializer:
         if initializer.name in reshapes and size != recorded:
@@ -140,24 +96,16 @@ class Network:
             raise UsageError(f"{self.name} is built in: its inputs are known", "leave --shape, --dim and the like away")
         if batch < 1:
             raise UsageError(f"batch must be at least 1, not {batch}")
-        return InputSpec("input", (batch, 3, *self._sides(size)))
+        return TABLE[self.name].input_spec(size, batch)
 
     def place(self, size: int | None, spec: InputSpec) -> tuple[int, str]:
         """`Case.size` and `Case.shape` of a case with these inputs."""
         if self.path is None:
-            return size or self.default_size or 0, ""
+            is_image = spec.is_image and not spec.frame
+            return (size or self.default_size or 0, "") if is_image else (0, spec.frame)
         first = spec.inputs[0]
         sides = {first.shape[axis] for axis in image_axes(self.inputs[0])} if not spec.others else set()
         return (sides.pop() if len(sides) == 1 else 0), spec.frame
-
-    def _sides(self, size: int | None) -> tuple[int, int]:
-        known = _TABLE[self.name]
-        side = size or known.size
-        if known.sizes and side not in known.sizes:
-            raise UsageError(f"{self.name} takes {known.sizes[0]} pixels only, not {side}", "its classifier is fixed")
-        if side < SMALLEST:
-            raise UsageError(f"{self.name} needs at least {SMALLEST} pixels, not {side}")
-        return side, side
 
     def identity(self, seed: int, size: int | None) -> str:
         """What a cached file of this network depends on."""
@@ -180,7 +128,8 @@ class Network:
             return users_file.read_plain(self.path)
         folder = resources.files("hwprof.networks") / "graphs"
         shipped = onnx.load_from_string(gzip.decompress((folder / f"{self.name}.onnx.gz").read_bytes()))
-        return resize_graph(shipped, size or _TABLE[self.name].size, _TABLE[self.name].size)
+        own = TABLE[self.name].size
+        return resize_graph(shipped, size or own, own) if own else shipped
 
     def gains(self) -> dict[str, float]:
         """Calibration of a built-in network: layer -> factor on its weights."""
@@ -190,8 +139,7 @@ class Network:
 
     def weights(self, seed: int) -> dict[str, NDArray[np.float32]]:
         """Tensor -> its seeded values, the same for every size."""
-        fixed = _TABLE[self.name].sizes
-        return fill.weights(self.model(fixed[0] if fixed else fill.SIZE), self.gains(), seed)
+        return fill.weights(self.model(TABLE[self.name].calibration_size or fill.SIZE), self.gains(), seed)
 
     def measure(self, size: int | None = None, batch: int = 1) -> SizeOfNetwork:
         """MACs of one inference at this side and batch (a fixed batch stays), parameters, bytes of weights as stored.
@@ -202,14 +150,14 @@ class Network:
 
     def macs(self, size: int | None, batch: int) -> int | None:
         """Multiply-accumulates of one inference, of all frames of its batch; None where the graph doesn't tell."""
-        known = _TABLE.get(self.name)
-        if self.path is None and known and batch == 1 and size in (None, known.size):
-            return known.macs
+        known = TABLE.get(self.name)
+        if self.path is None and known and size in (None, known.size):
+            return known.macs * batch
         return self.measure(size, batch).macs
 
     def params(self, size: int | None = None) -> int | None:
         """Learned parameters; `size` matters to blocks, which are repeated the more often the smaller they are."""
-        known = _TABLE.get(self.name)
+        known = TABLE.get(self.name)
         return known.params if self.path is None and known else self.measure(size).params
 
     def _shaped(self, size: int | None) -> Any:

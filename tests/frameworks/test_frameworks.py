@@ -15,7 +15,7 @@ from hwprof.errors import UnknownFramework, UnsupportedModel
 from hwprof.frameworks import fidelity
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.networks import find
-from hwprof.networks import network as networks_network
+from hwprof.networks import table as networks_table
 from hwprof.networks.images import synthetic_inputs
 from hwprof.networks.inputs import InputSpec
 from hwprof.records import Case
@@ -162,4 +162,4 @@ def test_parameters_of_the_torch_module_are_those_of_the_graph(tmp_path: Path) -
     network = find.resolve("mobilenet_v2")
     network.write(tmp_path / "n.onnx", 0, 64)
     module = build(tmp_path / "n.onnx")
-    assert sum(p.numel() for p in module.parameters()) == networks_network.info("mobilenet_v2").params
+    assert sum(p.numel() for p in module.parameters()) == networks_table.info("mobilenet_v2").params

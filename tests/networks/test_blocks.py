@@ -15,7 +15,7 @@ from hwprof.frameworks.opencv import ADAPTER as OPENCV
 from hwprof.networks import blocks, cut, find
 from hwprof.networks.evaluate import evaluate_batches
 from hwprof.networks.images import synthetic_inputs
-from hwprof.networks.network import names
+from hwprof.networks.table import names
 from hwprof.records import Case
 from tests.onnx_models import write_model
 from tests.reference_outputs import evaluate_first

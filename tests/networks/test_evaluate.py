@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from hwprof.cli import main
 from hwprof.frameworks import outputs_file
-from hwprof.networks import network
+from hwprof.networks import table
 from hwprof.networks.evaluate import TOLERANCE, to_double
 from hwprof.runner.launcher import Launcher
 from hwprof.runner.workshop import Workshop
@@ -94,7 +94,7 @@ def test_the_command_says_what_it_found(cache: Path, capsys: pytest.CaptureFixtu
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("name", [n for n in network.names() if n not in ("tiny_cnn", "alexnet")])
+@pytest.mark.parametrize("name", [n for n in table.names() if n not in ("tiny_cnn", "alexnet")])
 def test_the_reference_of_every_network_is_right(name: str, cache: Path) -> None:
     # 32 pixels: onnx's evaluator is slow, and slowest with many small convolutions. 5e-5 was seen in ResNet-50.
     found = Workshop(Launcher(), 0, timeout_s=1800).check_reference(name, 32).max_rel

@@ -17,6 +17,7 @@ from hwprof.frameworks.opencv import ADAPTER as OPENCV
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.networks import find
 from hwprof.networks import network as networks_network
+from hwprof.networks import table as networks_table
 from hwprof.networks.images import synthetic_inputs
 from hwprof.networks.inputs import InputSpec
 from hwprof.networks.size import layers, size_of
@@ -63,13 +64,13 @@ def test_parameters_and_macs_counted_from_the_graph_are_torchvisions(name: str) 
     assert size.macs is not None
     assert (size.params, round(size.macs / 1e9, 3)) == TORCHVISION[name]
     assert (size.bytes, size.notes, size.unknown) == (4 * TORCHVISION[name][0], (), "")
-    assert (size.macs, size.params) == (networks_network.info(name).macs, networks_network.info(name).params)
+    assert (size.macs, size.params) == (networks_table.info(name).macs, networks_table.info(name).params)
 
 
 def test_the_small_network_is_listed_with_its_own_counts() -> None:
     size = size_of(find.resolve("tiny_cnn").model())
-    assert (size.macs, size.params) == (networks_network.info("tiny_cnn").macs, 32_858)
-    assert set(networks_network.names()) == {*TORCHVISION, "tiny_cnn"}
+    assert (size.macs, size.params) == (networks_table.info("tiny_cnn").macs, 32_858)
+    assert set(networks_table.names()) == {*TORCHVISION, "tiny_cnn"}
 
 
 @pytest.mark.parametrize("name", LIGHT)
@@ -114,12 +115,12 @@ def test_a_layer_has_its_macs_and_shape() -> None:
         64 * 3 * 49,
         (1, 64, 112, 112),
     )
-    assert size_of(find.resolve("resnet18").model(), batch=4).macs == 4 * networks_network.info("resnet18").macs
+    assert size_of(find.resolve("resnet18").model(), batch=4).macs == 4 * networks_table.info("resnet18").macs
 
 
 def test_graphs_hold_no_weights_and_nothing_of_the_exporting_machine() -> None:
     folder = resources.files("hwprof.networks") / "graphs"
-    for name in networks_network.names():
+    for name in networks_table.names():
         packed = (folder / f"{name}.onnx.gz").read_bytes()
         assert len(packed) < 40_000
         plain = gzip.decompress(packed)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hwprof.errors import UsageError
-from hwprof.networks import network, preprocess
+from hwprof.networks import preprocess, table
 from hwprof.networks.preprocess import BadImage, Preprocess
 
 Pillow = pytest.importorskip("PIL.Image")
@@ -89,7 +89,7 @@ def test_a_decoder_that_nobody_knows_is_refused() -> None:
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("name", [n for n in network.names() if n != "tiny_cnn"])
+@pytest.mark.parametrize("name", [n for n in table.names() if table.info(n).torchvision])
 def test_each_network_is_preprocessed_as_torchvision_does(name: str, picture: Path) -> None:
     models: Any = pytest.importorskip("tests.networks.vision").models()
     theirs = models.get_model_weights(name).DEFAULT.transforms()

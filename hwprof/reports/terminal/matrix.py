@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hwprof import plugins
-from hwprof.networks import network as networks
+from hwprof.networks import table as networks
 from hwprof.records import to_json
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def table(work: Matrix, cells: Sequence[MatrixCell]) -> list[list[str]]:
     rows = [["network", "px", *there]]
     for network, size in work.rows:
         found = [by.get((network, name)) for name in there]
-        rows.append([network, str(size), *("" if cell is None else mark(cell) for cell in found)])
+        rows.append([network, str(size or "-"), *("" if cell is None else mark(cell) for cell in found)])
     return rows
 
 
@@ -79,7 +79,7 @@ def gaps(work: Matrix, cells: Sequence[MatrixCell]) -> str:
 
 def command(work: Matrix) -> str:
     """The command that makes the same matrix again."""
-    sizes = {size for _, size in work.rows}
+    sizes = {size for _, size in work.rows if size}
     words = ["hwprof frameworks --matrix"]
     rows, names = [name for name, _ in work.rows], [column.name for column in work.columns]
     if sorted(rows) != sorted(networks.names()):

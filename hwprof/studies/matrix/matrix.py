@@ -23,7 +23,7 @@ from hwprof.environments import interpreters
 from hwprof.errors import UsageError, sentence
 from hwprof.frameworks.fidelity import tolerance
 from hwprof.networks import find
-from hwprof.networks import network as networks_network
+from hwprof.networks import table as networks_table
 from hwprof.plan.cases import PlannedCase, check_options, plan
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plan.options import parse_option
@@ -87,16 +87,14 @@ def columns(asked: Sequence[str] = ()) -> tuple[MatrixColumn, ...]:
 def choices(names: Sequence[str], size: int) -> tuple[tuple[str, int], ...]:
     """(network, side): `size` where the network admits it, else its own. Raises UnknownNetwork, UsageError."""
     found = []
-    for name in names or networks_network.names():
+    for name in names or networks_table.names():
         network = find.resolve(name)
         try:
             network.input_spec(size or None, 1)
             found.append((name, size or network.default_size or 0))
         except UsageError:
-            if network.default_size is None:
-                raise
             network.input_spec(None, 1)
-            found.append((name, network.default_size))
+            found.append((name, network.default_size or 0))
     return tuple(found)
 
 
