@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 NEVER_REPEATS = "never repeats: two runs of the reference on one input differ"
 NO_BATCH_AXIS = "has no batch axis: what it is does not follow from single images. Measure at batch 1 to compare it"
-BATCH_WIDE = "its quantisation depends on the whole batch, so that no frame can be compared alone. Measure at batch 1 instead"
+BATCH_WIDE = (
+    "its quantisation depends on the whole batch: no frame can be compared alone. Measure at batch 1 to compare it"
+)
 BATCH_NOTE = "its quantisation depends on the whole batch, and is compared with single images"
 BLIND = "its roundings alone change it by {share:.0%} of its largest value: right and wrong are not distinguishable"
 SHAPE_BY_ROUNDINGS = "its shape depends on its roundings, and its values differ"

@@ -73,17 +73,23 @@ class Disturber:
         yield self._noise(source, name, -HALF, HALF)
         yield from self._add_scaled(name, source, target, kind)
 
-    def range_of(self, source: str, target: str, kind: int) -> Iterator[Any]:
-        """`target`: `source` with noise in steps of 1/255 of its whole range, as an operator that finds it will."""
+    def range_of(self, source: str, target: str, kind: int, symmetric: bool = False) -> Iterator[Any]:
+        """`target`: `source` with noise in steps of 1/255 of its whole range, as an operator that finds it will.
+
+        `symmetric`: in steps of 1/127 of its largest absolute value, as integers with a sign have them.
+        """
         from onnx import helper
 
         name = self._name()
         self._tensor(f"{name}_zero", FLOAT, 0.0)
-        self._tensor(f"{name}_levels", FLOAT, 255.0)
+        self._tensor(f"{name}_levels", FLOAT, 127.0 if symmetric else 255.0)
+        yield helper.make_node("Cast", [source], [f"{name}_read"], to=FLOAT)
         for operator, limit, end in (("ReduceMax", "Max", "high"), ("ReduceMin", "Min", "low")):
-            yield helper.make_node(operator, [source], [f"{name}_{end}_own"], keepdims=0)
+            yield helper.make_node(operator, [f"{name}_read"], [f"{name}_{end}_own"], keepdims=0)
             yield helper.make_node(limit, [f"{name}_{end}_own", f"{name}_zero"], [f"{name}_{end}"])
-        yield helper.make_node("Sub", [f"{name}_high", f"{name}_low"], [f"{name}_range"])
+        yield helper.make_node("Neg", [f"{name}_low"], [f"{name}_below"])
+        joined = "Max" if symmetric else "Add"
+        yield helper.make_node(joined, [f"{name}_high", f"{name}_below"], [f"{name}_range"])
         yield helper.make_node("Div", [f"{name}_range", f"{name}_levels"], [f"{name}_step"])
         yield self._noise(source, name, -STEPS, STEPS)
         yield from self._add_scaled(name, source, target, kind)
@@ -143,7 +149,8 @@ def with_other_roundings(model: Any) -> Any:
         finds = node.op_type in FUSED_FINDERS and not facts.is_constant(node.input[0])
         if finds or may_quantise(node, facts, weights, scales):
             source, node.input[0] = node.input[0], f"{node.output[0]}_disturbed_input"
-            before += disturber.range_of(source, node.input[0], facts.types.get(source) or FLOAT)
+            kind = facts.types.get(source) or FLOAT
+            before += disturber.range_of(source, node.input[0], kind, symmetric=not finds)
         integer = integer_output(node, facts)
         scale = scales.get(node.output[0]) if node.op_type in AVERAGES else None
         kind = 0 if node.op_type in KEEPERS | MOVERS else facts.types.get(node.output[0], 0)

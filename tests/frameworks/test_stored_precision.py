@@ -33,6 +33,7 @@ ROUNDED: Files = {
     "QOperator": lambda path: stored_models.static(path, "QOperator"),
     "dynamic": stored_models.dynamic,
     "fp16": stored_models.half,
+    "four bits and fp16": lambda path: stored_models.four_bit_weights(path, half=True),
 }
 
 

@@ -32,6 +32,7 @@ FILES: dict[str, Callable[[Path], Path]] = {
     "int8 (dynamic)": stored_models.dynamic,
     "int8 weights": stored_models.quantised_weights,
     "int4 weights": stored_models.four_bit_weights,
+    "int4 weights, fp16": lambda path: stored_models.four_bit_weights(path, half=True),
     "fp16 (stored)": stored_models.half,
     "fp16 weights": stored_models.half_weights,
     "bf16 (stored)": lambda path: stored_models.half(path, TensorProto.BFLOAT16),
