@@ -17,6 +17,7 @@ from hwprof import plugins
 from hwprof.errors import UnsupportedModel
 from hwprof.frameworks import fidelity, named_outputs, outputs_file, reference
 from hwprof.frameworks.onnxruntime.computed import count_products
+from hwprof.frameworks.openvino.adapter import product_precision
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.roundings import with_other_roundings
 from hwprof.networks import find
@@ -294,6 +295,19 @@ def test_kernels_count_as_what_they_multiply_in() -> None:
     assert count_products(events, {"MatMulNBits": "fp32"}) == {"fp16": 1, "fp32": 2, "int8": 2}
     assert count_products(events, {}) == {"fp16": 1, "fp32": 1, "int8": 3}
     assert count_products(events, None)["a precision that is not reported"] == 1
+
+
+@pytest.mark.parametrize(
+    ("precision", "kernel", "name"),
+    [
+        ("u8", "brgconv_avx512_I8", "int8"),
+        ("f32", "brgemm_avx512_f32", "fp32"),
+        ("u4", "brgemm_avx512_f32", "int4 weights"),
+        ("i8", "brgemm_avx512_f32", "int8 weights"),
+    ],
+)
+def test_openvino_names_weights_where_they_alone_are_integers(precision: str, kernel: str, name: str) -> None:
+    assert product_precision(precision, kernel) == name
 
 
 @pytest.mark.parametrize(
