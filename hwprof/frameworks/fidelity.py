@@ -42,7 +42,7 @@ def tolerance(precision: str) -> float:
     if stored_precision.is_stored(precision):
         bits = stored_precision.significant_bits(precision)
         if stored_precision.is_quantised(precision):
-            return 1 / (2 ** (bits - 1) - 1)
+            return 1 / ((1 << (bits - 1)) - 1)
         return max(LAST_PLACES * 2.0**-bits, TOLERANCE["fp32"])
     if precision not in TOLERANCE:
         raise UsageError(f"unknown precision '{precision}'", f"one of: {', '.join(TOLERANCE)}")

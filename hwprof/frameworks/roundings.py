@@ -145,7 +145,8 @@ def with_other_roundings(model: Any) -> Any:
     quantised_again, weights = quantised_next(copy.graph), dequantised_weights(facts)
     nodes: list[Any] = []
     for node in copy.graph.node:
-        before, after = [], []
+        before: list[Any] = []
+        after: list[Any] = []
         finds = node.op_type in FUSED_FINDERS and not facts.is_constant(node.input[0])
         if finds or may_quantise(node, facts, weights, scales):
             source, node.input[0] = node.input[0], f"{node.output[0]}_disturbed_input"

@@ -137,7 +137,7 @@ def type_name(number: int) -> str:
     """`int8` of INT8 and UINT8, `int4`, `int16`, `fp8`, `fp16`, `bf16`, `fp64`, as people call a precision."""
     import onnx
 
-    name = onnx.TensorProto.DataType.Name(number).lower()
+    name = str(onnx.TensorProto.DataType.Name(number)).lower()
     if name.startswith("float8"):
         return "fp8"
     known = {"float16": "fp16", "bfloat16": "bf16", "double": "fp64", "float": "fp32"}
