@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hwprof.frameworks.protocol import Step
+from hwprof.networks.costs import MULTIPLYING
 from hwprof.records import Layer
 
 
@@ -165,7 +166,11 @@ def _sum(values: Iterable[float | None]) -> float | None:
     return sum(known) if known else None
 
 
-HEAVY = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+HEAVY = MULTIPLYING
+# Those of them that are more than one product.
+MANY_PRODUCTS = frozenset(
+    {"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM", "Attention", "QAttention", "MultiHeadAttention"}
+)
 # Work that only moves values.
 MOVES = frozenset({"Concat", "Reshape", "Flatten", "Transpose", "Slice", "Split", "Pad", "Squeeze", "Unsqueeze"})
 SAME = {
@@ -180,7 +185,7 @@ SAME = {
 
 def family(op: str) -> str:
     """Operators that frameworks put in each other's place have one family."""
-    return "product" if op in HEAVY else SAME.get(op, op)
+    return "product" if op in HEAVY - MANY_PRODUCTS else SAME.get(op, op)
 
 
 def name_steps(nodes: Sequence[NetworkNode], steps: Sequence[Step]) -> list[Step]:

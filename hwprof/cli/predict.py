@@ -42,7 +42,7 @@ def main(args: argparse.Namespace) -> int:
     size = args.size or network.default_size or 0
     facts: dict[str, float] = {
         "macs": float(network.macs(size or None, 1) or 0),
-        "params": float(network.params(size or None)),
+        "params": float(network.params(size or None) or 0),
     }
     facts |= traffic.facts([(args.network, size)]).get((args.network, size), {})
     with store.Results.open(store.default_path(args.results)) as results:

@@ -2,7 +2,7 @@
 
 onnx's shape inference stops at operators of other domains, and at everything behind them. Here a node is replaced by
 nodes of the ONNX domain that compute something of the same shape, in a copy that nobody runs. What an operator takes
-and gives: docs/ContribOperators.md of ONNX Runtime.
+and gives: ContribOperators.md of ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ def same(*outputs: int, source: int = 0) -> Rule:
     return rule
 
 
-def plain(op: str, *places: int) -> Rule:
-    """Another operator with the same attributes and some of the inputs."""
+def plain(op: str, *places: int, outputs: int = 1) -> Rule:
+    """Another operator with the same attributes, some of the inputs and the first outputs."""
 
     def rule(node: Any, _: Any) -> list[Any]:
-        return [make(op, [named(node, place) for place in places], node.output, node.attribute)]
+        return [make(op, [named(node, place) for place in places], node.output[:outputs], node.attribute)]
 
     return rule
 
@@ -85,13 +85,18 @@ def by_layout(op: str, *places: int, last: bool = False) -> Rule:
     return rule
 
 
-def matrix_product(node: Any, _: Any) -> list[Any]:
+def matrix_product(node: Any, graph: Any) -> list[Any]:
     """FusedMatMul: each operand's matrices may be transposed, and may begin at its first axis (transBatch)."""
+    if not any(attribute(node, f"trans{kind}{operand}", 0) for kind in ("", "Batch") for operand in "AB"):
+        return [make("MatMul", node.input[:2], node.output[:1])]
+    matrices = {tensor.name for tensor in graph.initializer if len(tensor.dims) == 2}
     terms = []
-    for operand, rows, columns in (("A", "i", "k"), ("B", "k", "j")):
+    for operand, rows, columns, name in (("A", "i", "k", node.input[0]), ("B", "k", "j", node.input[1])):
         first, second = (columns, rows) if attribute(node, f"trans{operand}", 0) else (rows, columns)
-        batched = attribute(node, f"transBatch{operand}", 0)
-        terms.append(f"{first}...{second}" if batched else f"...{first}{second}")
+        batch = "" if name in matrices else "..."
+        terms.append(
+            f"{first}{batch}{second}" if attribute(node, f"transBatch{operand}", 0) else f"{batch}{first}{second}"
+        )
     equation = f"{terms[0]},{terms[1]}->...ij"
     return [make("Einsum", node.input[:2], node.output[:1], equation=equation)]
 
@@ -149,7 +154,7 @@ RULES: dict[str, Rule] = {
     "Attention": attention,
     "QAttention": attention,
     "MultiHeadAttention": heads,
-    "DynamicQuantizeLSTM": plain("LSTM", 0, 1, 2),
+    "DynamicQuantizeLSTM": plain("LSTM", 0, 1, 2, outputs=3),
     "EmbedLayerNormalization": plain("Gather", 2, 0),
     "QuantizeLinear": plain("QuantizeLinear", 0, 1, 2),
     "DequantizeLinear": plain("DequantizeLinear", 0, 1, 2),

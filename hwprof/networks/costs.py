@@ -1,7 +1,7 @@
 """What each operator multiplies, and which of its inputs are learned: a table of formulas.
 
 MACs are multiply-accumulates of the products alone; what is added, activated, normalised, pooled, moved or quantised
-costs none. Formulas follow from the operators' definitions (docs/Operators.md of ONNX, docs/ContribOperators.md of
+costs none. Formulas follow from the operators' definitions (Operators.md of ONNX, ContribOperators.md of
 ONNX Runtime). Masks, causality and windows of an attention are not subtracted: every query meets every key.
 """
 

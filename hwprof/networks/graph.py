@@ -7,46 +7,77 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hwprof.networks import contrib
+from hwprof.networks import arithmetic, contrib
 
 Shape = tuple[int, ...]
 # Constants of more elements lose their data before shapes are inferred: none of them decides a shape.
 MOST_ELEMENTS = 1024
+RANDOM = ("RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")
 DATA = ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data", "string_data")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredTensor:
-    """A constant of a graph. `elements`: stored values (fewer than the shape has, where it is sparse)."""
+    """A constant of a graph. `elements`: stored values (fewer than the shape has, where it is sparse).
+
+    `is_filled`: one number everywhere, made when the network runs (ConstantOfShape); `bytes` are those it has then.
+    """
 
     shape: Shape
     elements: int
     bytes: int
     kind: int  # onnx.TensorProto.DataType
+    is_filled: bool = False
 
 
 class GraphScope:
     """What the nodes of a graph see; those of a body (of If, Loop, ...) see the graph around it too.
 
-    `shapes`: None where it is not known; `kinds`: element types as onnx.TensorProto.DataType; `problem`: why inference
-    stopped, mostly empty.
+    `shapes`: None where it is not known; `kinds`: element types as onnx.TensorProto.DataType; `fixed`: tensors that
+    depend on constants alone; `problem`: why inference stopped, mostly empty.
+    `known`: shapes that go before the graph's.
     """
 
-    def __init__(self, graph: Any, outer: GraphScope | None = None, problem: str = "") -> None:
+    def __init__(
+        self,
+        graph: Any,
+        outer: GraphScope | None = None,
+        problem: str = "",
+        known: Mapping[str, Shape | None] | None = None,
+    ) -> None:
         self.nodes: list[Any] = list(graph.node)
         self.problem = problem
         self.shapes: dict[str, Shape | None] = dict(outer.shapes) if outer else {}
         self.kinds: dict[str, int] = dict(outer.kinds) if outer else {}
         self.constants: dict[str, StoredTensor] = dict(outer.constants) if outer else {}
         self.makers: dict[str, Any] = dict(outer.makers) if outer else {}
+        self.users: dict[str, list[Any]] = {}
+        self.fixed: set[str] = set(outer.fixed) if outer else set()
         for value in (*graph.value_info, *graph.output, *graph.input):
             self.shapes[value.name], self.kinds[value.name] = shape_of(value.type), value.type.tensor_type.elem_type
+        self.shapes |= known or {}
         for tensor in (*graph.initializer, *graph.sparse_initializer):
             self._add(tensor.values.name if hasattr(tensor, "values") else tensor.name, tensor)
         for node in self.nodes:
             self.makers |= {name: node for name in node.output if name}
             if node.op_type == "Constant":
                 self._add(node.output[0], constant_of(node))
+            for name in dict.fromkeys(filter(None, node.input)):
+                self.users.setdefault(name, []).append(node)
+        self.fixed |= self.constants.keys()
+        for node in self.nodes:
+            is_plain = node.op_type not in RANDOM and not any(a.HasField("g") for a in node.attribute)
+            if is_plain and node.input and all(name in self.fixed for name in node.input if name):
+                self.fixed |= set(node.output)
+                if node.op_type == "ConstantOfShape":
+                    self._fill(node)
+
+    def _fill(self, node: Any) -> None:
+        value, shape = contrib.attribute(node, "value"), self.shapes.get(node.output[0])
+        if shape is not None:
+            size = store(value).bytes if value is not None else 4
+            elements, kind = math.prod(shape), value.data_type if value is not None else 1  # float32
+            self.constants[node.output[0]] = StoredTensor(shape, elements, size * elements, kind, is_filled=True)
 
     def _add(self, name: str, tensor: Any) -> None:
         stored = store(tensor)
@@ -111,23 +142,54 @@ def infer_shapes(
     fix_inputs(copy.graph, batch, inputs or {})
     plain = onnx.ModelProto()
     plain.CopyFrom(copy)
+    for sparse in plain.graph.sparse_initializer:
+        plain.graph.initializer.add(name=sparse.values.name, data_type=sparse.values.data_type, dims=sparse.dims)
+    del plain.graph.sparse_initializer[:]
     for graph in reversed((plain.graph, *bodies(plain.graph))):  # a body before its node is copied
         del graph.value_info[:]
         for output in graph.output:
             output.ClearField("type")
         contrib.replace_nodes(graph)
-    problem = ""
-    try:
-        inferred = onnx.shape_inference.infer_shapes(plain, data_prop=True)
-    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError) as error:
-        inferred, problem = plain, f"shape inference fails: {str(error).strip().partition(chr(10))[0][:160]}"
+    shapes: dict[str, Shape | None] = {name: tuple(shape) for name, shape in (known or {}).items()}
+    inferred, problem = propagate(plain, shapes)
     for own, other in zip((copy.graph, *bodies(copy.graph)), (inferred.graph, *bodies(inferred.graph)), strict=True):
         del own.value_info[:], own.output[:]
         own.value_info.extend(other.value_info)
         own.output.extend(other.output)
-    scope = GraphScope(copy.graph, problem=problem)
-    scope.shapes |= {name: tuple(shape) for name, shape in (known or {}).items()}
-    return scope
+    return GraphScope(copy.graph, problem=problem, known=shapes)
+
+
+def propagate(plain: Any, known: Mapping[str, Shape | None]) -> tuple[Any, str]:
+    """(the model with inferred shapes, why inference stopped).
+
+    As long as shapes are missing and further values follow from those found (`arithmetic`), these values replace the
+    nodes that compute them, in place, and shapes are inferred again.
+    """
+    import onnx
+    from onnx import helper, numpy_helper
+
+    infos: list[Any] = []
+    problem = ""
+    while True:
+        try:
+            inferred = onnx.shape_inference.infer_shapes(plain, data_prop=True)
+        except (onnx.shape_inference.InferenceError, RuntimeError, ValueError) as error:
+            text = str(error).strip().partition("\n")[0]
+            inferred, problem = plain, f"shape inference fails: {text[:160]}"
+        inferred.graph.value_info.extend(infos)
+        shapes = GraphScope(inferred.graph, known=known).shapes
+        made = {name for node in plain.graph.node for name in node.output if name}
+        is_whole = bool(problem) or all(shapes.get(name) is not None for name in made)
+        values = {} if is_whole else arithmetic.values_of(plain.graph, shapes)
+        new = [numpy_helper.from_array(value, name) for name, value in values.items() if name in made]
+        if not new:
+            return inferred, problem
+        kept = [node for node in plain.graph.node if not any(name in values for name in node.output)]
+        copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in kept]
+        del plain.graph.node[:]
+        plain.graph.node.extend(copies)
+        plain.graph.initializer.extend(new)
+        infos += [helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims) for tensor in new]
 
 
 def bodies(graph: Any) -> Iterator[Any]:

@@ -6,7 +6,7 @@ What is not understood makes a total None, never 0 or a part of it, and the reas
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +15,16 @@ from hwprof.networks.costs import COSTS, UnknownCost, is_free, key_of, operator_
 from hwprof.networks.graph import GraphScope, Shape, StoredTensor, infer_shapes
 
 Shapes = Mapping[str, Sequence[int]]
-# Behind these a learned tensor is still the same: quantised, of another type or shape.
-CHANGES = ("DequantizeLinear", "QuantizeLinear", "Cast", "CastLike", "Transpose", "Reshape", "Identity", "Squeeze")
-CHANGES += ("Unsqueeze", "Flatten")
-MOVES = ("Concat", "Expand", "Slice", "Split", "Tile")
+# These move values only.
+MOVES = (
+    *("Cast", "Concat", "Expand", "Flatten", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Tile", "Transpose"),
+    "Unsqueeze",
+)
 INDICES = ("INT64", "INT32", "UINT64", "UINT32", "BOOL", "STRING")  # types of indices, masks and text
 
 
 @dataclass(frozen=True, slots=True)
-class Weight:
+class LearnedTensor:
     """A learned tensor, or the scales of one (then without `params`)."""
 
     tensor: StoredTensor
@@ -41,7 +42,7 @@ class NodeCost:
     op: str
     macs: int | None
     shape: Shape | None
-    weights: frozenset[Weight] | None
+    weights: frozenset[LearnedTensor] | None
     why: str = ""
     notes: tuple[str, ...] = ()
 
@@ -105,7 +106,7 @@ def total(costs: Iterable[NodeCost]) -> SizeOfNetwork:
     notes = tuple(dict.fromkeys(note for cost in costs for note in cost.notes))
     if any(cost.weights is None for cost in costs):
         return SizeOfNetwork(macs, None, None, notes, unknown)
-    weights = frozenset[Weight]().union(*(cost.weights or () for cost in costs))
+    weights = frozenset[LearnedTensor]().union(*(cost.weights or () for cost in costs))
     stored = sum(tensor.bytes for tensor in {weight.tensor for weight in weights})
     return SizeOfNetwork(macs, sum(weight.params for weight in weights), stored, notes, unknown)
 
@@ -132,14 +133,14 @@ def control_flow(node: Any, scope: GraphScope, cost: NodeCost, graphs: Mapping[s
     """
     totals = {name: total(costs) for name, costs in graphs.items()}
     every = [one.weights for costs in graphs.values() for one in costs]
-    weights = None if None in every else frozenset[Weight]().union(*(one or () for one in every))
+    weights = None if None in every else frozenset[LearnedTensor]().union(*(one or () for one in every))
     notes = tuple(note for one in totals.values() for note in one.notes)
     cost = dataclasses.replace(cost, weights=weights, notes=notes)
     unknown = next((one.unknown for one in totals.values() if one.macs is None), "")
     known = [one.macs for one in totals.values() if one.macs is not None]
     why = ""
     if len(set(known)) > 1:
-        parts = (f"{one.macs / 1e6:,.1f} M in {name}" for name, one in totals.items() if one.macs is not None)
+        parts = (f"{one.macs:,} in {name}" for name, one in totals.items() if one.macs is not None)
         why = f"its MACs depend on the data: {', '.join(parts)}"
     if unknown or why:
         return dataclasses.replace(cost, macs=None, why=why or f"inside of it {unknown}")
@@ -149,7 +150,7 @@ def control_flow(node: Any, scope: GraphScope, cost: NodeCost, graphs: Mapping[s
         return dataclasses.replace(cost, macs=known[0] * scan_length(node, scope))
     if node.op_type != "Loop":
         return dataclasses.replace(cost, macs=None, why="how often it computes the graph inside is not known")
-    note = f"of the Loop '{cost.name}' one pass is counted, {known[0] / 1e6:,.1f} M MACs"
+    note = f"of the Loop '{cost.name}' one pass is counted, {known[0]:,} MACs"
     return dataclasses.replace(cost, macs=known[0], notes=(*notes, note))
 
 
@@ -159,71 +160,107 @@ def scan_length(node: Any, scope: GraphScope) -> int:
     shape = scope.shapes.get(node.input[first])
     if shape is None:
         raise UnknownCost(f"the length of '{node.input[first]}' is not known")
-    return shape[(attribute(node, "scan_input_axes") or [0])[0]]
+    return int(shape[(attribute(node, "scan_input_axes") or [0])[0]])
 
 
-def weights_of(node: Any, scope: GraphScope) -> frozenset[Weight]:
+def weights_of(node: Any, scope: GraphScope) -> frozenset[LearnedTensor]:
     """What a node learned: constants at the places that its operator learns, and the scales of quantised ones.
 
-    Constants that are added to, or multiplied along one axis, count as biases and scales of a normalisation, unless
-    they are single numbers; tables that rows are gathered from count as embeddings, unless the rows are angles of
-    rotary positions. A graph does not say which constants of those were learned.
+    Constants that are added, or multiplied along one axis, count as biases, positions and scales of a normalisation,
+    unless they are single numbers, masks or angles of rotary positions. Tables that rows are gathered from count as
+    embeddings, unless the rows are such angles. A graph does not say which constants of those were learned.
     """
     cost = COSTS.get(key_of(node))
-    found: set[Weight] = set()
+    found: set[LearnedTensor] = set()
     for place in cost.learned if cost else ():
         learned, scales = origins(named(node, place), scope)
         if cost is not None and cost.weak and not is_weight(node, place, scope, learned):
             continue
         packed = attribute(node, "K") * attribute(node, "N") if node.op_type == "MatMulNBits" and place == 1 else 0
-        found |= {Weight(tensor, packed or tensor.elements) for tensor in learned}
-        found |= {Weight(tensor, 0) for tensor in scales}
+        found |= {LearnedTensor(tensor, packed or tensor.elements) for tensor in learned}
+        found |= {LearnedTensor(tensor, 0) for tensor in scales}
     names = [named(node, place) for place in (cost.scales if cost else ())]
-    return frozenset(found | {Weight(scope.constants[name], 0) for name in names if name in scope.constants})
+    return frozenset(found | {LearnedTensor(scope.constants[name], 0) for name in names if name in scope.constants})
 
 
 def origins(name: str, scope: GraphScope) -> tuple[list[StoredTensor], list[StoredTensor]]:
-    """(the constant that a tensor is, maybe quantised or reshaped; scales and zero points on the way), or nothing."""
+    """(constants that a tensor is computed from; scales and zero points of those that are quantised).
+
+    Nothing where it depends on anything else. Shapes, axes and other operands of a few values are no origin.
+    """
+    learned: list[StoredTensor] = []
     scales: list[StoredTensor] = []
-    while name not in scope.constants:
-        maker = scope.makers.get(name)
-        if maker is None or maker.op_type not in CHANGES:
-            return [], []
-        if maker.op_type == "DequantizeLinear":
+    waiting = [(name, True)] if name in scope.fixed else []
+    while waiting:
+        name, is_data = waiting.pop()
+        stored, maker = scope.constants.get(name), scope.makers.get(name)
+        if stored is not None:
+            learned += [stored] if is_data or (stored.elements > 1 and not is_index(stored.kind)) else []
+        elif maker is not None and maker.op_type == "DequantizeLinear":
+            waiting.append((maker.input[0], True))
             scales += [scope.constants[other] for other in maker.input[1:] if other in scope.constants]
-        name = maker.input[0]
-    return [scope.constants[name]], scales
+        elif maker is not None and maker.op_type not in ("Shape", "Size"):
+            waiting += [(other, is_data and place == 0) for place, other in enumerate(maker.input)]
+    return learned, scales
 
 
 def is_constant(name: str, scope: GraphScope) -> bool:
-    """Whether a tensor is a constant, maybe quantised or reshaped."""
-    return bool(origins(name, scope)[0])
+    """Whether a tensor is a constant, or computed from constants."""
+    return name in scope.fixed
+
+
+def is_index(kind: int) -> bool:
+    """Whether tensors of this type are indices, masks or text."""
+    from onnx import TensorProto
+
+    return TensorProto.DataType.Name(kind) in INDICES
 
 
 def is_weight(node: Any, place: int, scope: GraphScope, learned: Sequence[StoredTensor]) -> bool:
     """Whether a constant operand of an Add, Mul or Gather may be a learned one (see `weights_of`)."""
-    from onnx import TensorProto
-
-    if not learned or TensorProto.DataType.Name(scope.kinds.get(named(node, place), 0)) in INDICES:
+    shape = scope.shapes.get(named(node, place))
+    if shape is None or is_index(scope.kinds.get(named(node, place), 0)) or any(one.is_filled for one in learned):
         return False
-    shape = learned[0].shape
+    long = sum(side > 1 for side in shape)
     if node.op_type == "Gather":
-        return len(shape) > 1 and not gives_angles(node, scope)
-    return learned[0].elements > 1 and (node.op_type == "Add" or sum(side > 1 for side in shape) == 1)
+        return len(shape) > 1 and not leads_to(node, scope, MOVES, is_use_of_angles)
+    if node.op_type == "Add":
+        return long == 1 or (long > 1 and not leads_to(node, scope, (*MOVES, "Add"), is_softmax))
+    return long == 1 and not leads_to(node, scope, (), is_rotation)
 
 
-def gives_angles(node: Any, scope: GraphScope) -> bool:
-    """All that is done with a node's output is to multiply activations, or to take its sine."""
-    names, products = [node.output[0]], 0
+def leads_to(
+    node: Any, scope: GraphScope, through: Sequence[str], is_end: Callable[[Any, str, GraphScope], bool]
+) -> bool:
+    """Everything that is done with a node's output, `through` such operators, is of one kind."""
+    names, ends = [node.output[0]], 0
     while names:
         name = names.pop()
-        for user in (one for one in scope.nodes if name in one.input):
-            if user.op_type in (*CHANGES, *MOVES):
+        for user in scope.users.get(name, ()):
+            if is_end(user, name, scope):
+                ends += 1
+            elif user.op_type in through:
                 names.append(user.output[0])
-            elif user.op_type in ("Sin", "Cos") or (
-                user.op_type == "Mul" and not any(other in scope.constants for other in user.input)
-            ):
-                products += 1
             else:
                 return False
-    return products > 0
+    return ends > 0
+
+
+def is_softmax(user: Any, _: str, __: GraphScope) -> bool:
+    """What a mask is added for."""
+    return bool(user.op_type == "Softmax")
+
+
+def is_use_of_angles(user: Any, name: str, scope: GraphScope) -> bool:
+    """Rows of rotary angles multiply activations, or their sine is taken first."""
+    others = [other for other in user.input if other != name]
+    is_product = user.op_type == "Mul" and any(other not in scope.fixed for other in others)
+    return is_product or user.op_type in ("Sin", "Cos")
+
+
+def is_rotation(user: Any, _: str, scope: GraphScope) -> bool:
+    """The sum of two products with constants: the cosines and sines of rotary positions."""
+    makers = [scope.makers.get(name) for name in user.input]
+    products = [one for one in makers if one is not None and one.op_type == "Mul"]
+    constant = [one for one in products if any(name in scope.fixed for name in one.input)]
+    return bool(user.op_type == "Add" and len(constant) == 2)

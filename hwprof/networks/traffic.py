@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -18,8 +18,8 @@ from hwprof.networks.size import is_constant, node_costs
 class Traffic:
     """Elements per batch: `weights` read once, `activations` read and written by nodes that multiply.
 
-    A lower bound: every such layer (a convolution, a matrix product, ...) reads its input and writes its output once, everything else is fused into it, and
-    no activation stays in a cache between layers.
+    A lower bound: every such layer (a convolution, a matrix product, ...) reads its input and writes its output once,
+    everything else is fused into it, and no activation stays in a cache between layers.
     """
 
     weights: int
@@ -36,12 +36,12 @@ class Traffic:
         return element * (self.weights + self.activations)
 
 
-def traffic(model: Any, batch: int = 1) -> Traffic | None:
-    """The compulsory traffic of an ONNX model at its own input size.
+def traffic(model: Any, batch: int = 1, inputs: Mapping[str, Sequence[int]] | None = None) -> Traffic | None:
+    """The compulsory traffic of an ONNX model at its own input size, or at these shapes of `inputs`.
 
     None where a shape or an operator is not known, or a graph inside of a node (If, Loop) multiplies.
     """
-    scope = infer_shapes(model, batch)
+    scope = infer_shapes(model, batch, inputs)
     read = moved = layers = largest = 0
     for node, cost in zip(scope.nodes, node_costs(scope), strict=True):
         is_body = any(attribute.HasField("g") for attribute in node.attribute)

@@ -6,7 +6,6 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from hwprof.analysis.layers import HEAVY, NetworkNode, locate_steps
 from hwprof.collectors.protocol import Unavailable
@@ -52,22 +51,20 @@ def nodes(source: Path, batch: int) -> Sequence[NetworkNode]:
     """The network's nodes in their order, each with its MACs per batch; constants are none."""
     import onnx
 
-    from hwprof.networks.size import layers
+    from hwprof.networks.size import NodeCost, layers
 
     model = onnx.load(str(source), load_external_data=False)
     counted = layers(model, batch)
-    weights = {tensor.name: math.prod(tensor.dims) for tensor in model.graph.initializer}
 
-    def form(node: Any, layer: Any) -> tuple[int, ...] | None:
+    def form(layer: NodeCost) -> tuple[int, ...] | None:
         if layer.shape is None:
             return None
         elements = math.prod(layer.shape)
-        return (weights.get(node.input[1], 0), elements) if layer.op in HEAVY else (elements,)
+        weights = max((weight.params for weight in layer.weights or ()), default=0)
+        return (weights, elements) if layer.op in HEAVY else (elements,)
 
     return [
-        NetworkNode(
-            layer.name, layer.op, tuple(filter(None, node.input)), tuple(node.output), layer.macs, form(node, layer)
-        )
+        NetworkNode(layer.name, layer.op, tuple(filter(None, node.input)), tuple(node.output), layer.macs, form(layer))
         for node, layer in zip(model.graph.node, counted, strict=True)
         if node.op_type != "Constant"
     ]

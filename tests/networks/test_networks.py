@@ -154,6 +154,19 @@ def test_a_users_file_works_like_a_built_in_network(tmp_path: Path) -> None:
     assert (network.macs(None, 1), network.params()) == (8 * 8 * 4 * 27, 4 * 27)
 
 
+def test_a_users_file_of_fixed_batch_is_measured_as_it_is(tmp_path: Path) -> None:
+    size = find.resolve(str(users_model(tmp_path / "mine.onnx", batch=4))).measure()
+    assert (size.macs, size.params, size.bytes) == (4 * 8 * 8 * 4 * 27, 4 * 27, 4 * 4 * 27)
+
+
+def test_what_is_not_known_of_a_users_file_has_a_reason(tmp_path: Path) -> None:
+    network = find.resolve(str(users_model(tmp_path / "mine.onnx", side="side")))
+    assert network.measure(8).macs == 8 * 8 * 4 * 27
+    size = network.measure()
+    assert (size.macs, network.macs(None, 1), size.params) == (None, None, 4 * 27)
+    assert size.unknown == "node 'conv' (Conv): the shape of 'y' is not known"
+
+
 def test_a_users_file_of_fixed_batch_takes_no_other(tmp_path: Path) -> None:
     network = find.resolve(str(users_model(tmp_path / "mine.onnx", batch=1)))
     assert network.input_spec(None, 1).shape[0] == 1

@@ -47,6 +47,29 @@ def test_unknown_shapes_are_unknown_and_not_zero() -> None:
     assert traffic.traffic(model(known=False)) is None
 
 
+def test_recurrent_and_quantised_layers_move_data_too() -> None:
+    nodes = [
+        helper.make_node("LSTM", ["x", "w", "r"], ["o", "", ""], hidden_size=4),
+        helper.make_node("DequantizeLinear", ["q", "s"], ["d"]),
+        helper.make_node("MatMul", ["o", "d"], ["y"]),
+    ]
+    weights = {"w": np.zeros((1, 16, 3)), "r": np.zeros((1, 16, 4)), "s": np.ones(())}
+    quantised = onnx.numpy_helper.from_array(np.zeros((4, 2), np.int8), "q")
+    one = make_model(nodes, {"x": [5, "n", 3]}, {"y": [5, 1, "n", 2]}, weights)
+    one.graph.initializer.append(quantised)
+    found = traffic.traffic(one, inputs={"x": [5, 2, 3]})
+    assert found is not None
+    assert found.weights == 16 * 7 + 8
+    assert found.activations == 5 * 2 * (3 + 4) + 5 * 2 * (4 + 2)
+    assert found.layers == 2
+
+
+def test_an_operator_that_is_not_known_makes_traffic_unknown() -> None:
+    one = make_model([helper.make_node("Magic", ["x"], ["y"], domain="acme")], {"x": [2, 3]}, {"y": [2, 3]})
+    one.opset_import.append(helper.make_opsetid("acme", 1))
+    assert traffic.traffic(one) is None
+
+
 def test_built_in_networks_have_facts_and_strangers_have_none(tmp_path: Path) -> None:
     found = traffic.facts([("tiny_cnn", 32), ("a_network_of_old", 224)])
     assert list(found) == [("tiny_cnn", 32)]
