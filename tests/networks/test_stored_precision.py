@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from hwprof.errors import UsageError
-from hwprof.networks import find
+from hwprof.networks import blocks, find
 from hwprof.networks.stored_precision import (
     arithmetic,
     asked,
@@ -116,6 +116,14 @@ def test_a_quantised_file_is_not_quantised_again() -> None:
             case_precision("m", "int8 (QDQ)", wanted)
     with pytest.raises(UsageError, match=r"m is no int8 \(QDQ\): it is fp32"):
         case_precision("m", "", "int8 (QDQ)")
+
+
+def test_a_quantised_file_has_no_blocks_which_would_be_in_fp32(tmp_path: Path) -> None:
+    network = find.resolve(str(stored_models.static(tmp_path / "m.onnx", "QDQ")))
+    with pytest.raises(UsageError, match=r"blocks are in FP32, and m is stored as int8 \(QDQ\)"):
+        find.resolve(f"block:{network.path}/0-3x3")
+    with pytest.raises(UsageError, match="blocks are in FP32"):
+        blocks.distinct([network], 0)
 
 
 def test_ceilings_of_a_file_are_of_what_was_computed() -> None:
