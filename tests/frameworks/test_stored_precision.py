@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from hwprof import plugins
 from hwprof.errors import UnsupportedModel
 from hwprof.frameworks import fidelity, named_outputs, outputs_file, reference
 from hwprof.frameworks.onnxruntime.computed import count_products
+from hwprof.frameworks.opencv.adapter import OpenCvModel
 from hwprof.frameworks.openvino.adapter import product_precision
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.roundings import with_other_roundings
@@ -295,6 +297,23 @@ def test_kernels_count_as_what_they_multiply_in() -> None:
     assert count_products(events, {"MatMulNBits": "fp32"}) == {"fp16": 1, "fp32": 2, "int8": 2}
     assert count_products(events, {}) == {"fp16": 1, "fp32": 1, "int8": 3}
     assert count_products(events, None)["a precision that is not reported"] == 1
+
+
+class RecordedNet:
+    """Layers of a QDQ file in OpenCV 5.0.0, by their types."""
+
+    types = ("Conv2Int8", "Conv2", "TransformLayout", "DequantizeLinear", "Pooling", "Flatten", "MatMulInt8")
+
+    def getLayerNames(self) -> list[str]:  # noqa: N802  as OpenCV calls it
+        return [str(place) for place in range(len(self.types))]
+
+    def getLayer(self, name: str) -> SimpleNamespace:  # noqa: N802
+        return SimpleNamespace(type=self.types[int(name)])
+
+
+def test_opencv_counts_its_layers_that_multiply() -> None:
+    model = OpenCvModel(RecordedNet(), None, Case("opencv5", "m", "", 16))
+    assert model.computed() == {"fp32": 1, "int8": 2}
 
 
 @pytest.mark.parametrize(
