@@ -63,7 +63,7 @@ def child(package: str) -> None:
     clock = time.process_time if asked["clock"] == "cpu" else time.perf_counter
     found: dict[str, Any] = {}
     with load_model(job, Stage(nobody()), IMAGES) as (model, ring, _):
-        images = batches(job, IMAGES)
+        images = [image for (image,) in batches(job, IMAGES)]  # networks of one input
         for text, make in calls[job.case.framework].items():
             call, bare = make(model, images)
             found[text] = pairs((model.infer, ring), (call, bare), clock, asked["slices"])

@@ -68,7 +68,7 @@ def child(package: str) -> None:
         perf, sessions = open_counters(job, closing, perf_closing)
         with load_model(job, Stage(nobody()), IMAGES) as (model, ring, _):
             name, make = next(iter(CALLS[job.case.framework].items()))
-            call, inputs = make(model, batches(job, IMAGES))
+            call, inputs = make(model, [image for (image,) in batches(job, IMAGES)])
             loop = Loop(model.infer, ring)
             sliced = SlicedMeasurement(loop, job.plan, perf.passes, sessions)
             warm_up(loop, job.plan.warmup_s)

@@ -1,8 +1,8 @@
 """Small networks with inputs of every kind, each a file as an adapter gets it, with arrays to feed and right outputs.
 
-KINDS: name -> the network. Of a kind: `write` its .onnx (the batch open, all else fixed), `spec_of` its inputs in a
-case, `feeds` one array for each input in the network's order, `expected` the outputs by ONNX Runtime, `agreement` of
-a framework's outputs with these. tests/adapter_runs.py runs them in a framework's own interpreter.
+KINDS: name -> the network; DYNAMIC has more. Of a kind: `write` its .onnx (the batch open, all else fixed), `spec_of`
+its inputs in a case, `feeds` one array for each input in the network's order, `expected` the outputs by ONNX Runtime,
+`agreement` of a framework's outputs with these. tests/adapter_runs.py runs them in a framework's own interpreter.
 """
 
 from __future__ import annotations
@@ -27,7 +27,13 @@ WORDS, LENGTH, WIDTH = 32, 12, 8  # rows of a table, of a sequence, and values o
 LABELS = ("cat", "dog", "a word with ü")
 TYPES = ("float16", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
 # Input -> what its values have to be, as in `TensorSpec.use`.
-USES = {"input_ids": f"ids:{WORDS}", "token_type_ids": "ids:2", "attention_mask": "ids:2", "ids": f"ids:{WORDS}"}
+USES = {
+    "input_ids": f"ids:{WORDS}",
+    "token_type_ids": "ids:2",
+    "attention_mask": "ids:2",
+    "ids": f"ids:{WORDS}",
+    "keep": "ids:2",
+}
 Shape = Sequence[int | str]
 
 
@@ -95,7 +101,17 @@ def attention(source: str, mask: str) -> list[Any]:
 
 def decoder() -> Any:
     """One token with a past of eight; names with dots."""
-    heads, past = (BATCH, 2, 1, 4), 8
+    return decode(past=8)
+
+
+def first_token() -> Any:
+    """The same without a past: an input and a part of a concatenation that are empty."""
+    return decode(past=0)
+
+
+def decode(past: int) -> Any:
+    """One token after so many."""
+    heads = (BATCH, 2, 1, 4)
     nodes = [
         node("Gather", ["words", "ids"], "x"),
         node("MatMul", ["x", "query"], "q"),
@@ -203,6 +219,40 @@ def text() -> Any:
     return model(nodes, [value("label", shape, STRING), value("x", shape)], outputs, {})
 
 
+def branch() -> Any:
+    """What is done with an image depends on a number."""
+    image = value("out", IMAGE)
+    ways = [
+        helper.make_graph([helper.make_node(op, ["x"], [name], name=name)], name, [], [value(name, IMAGE)])
+        for op, name in (("Relu", "positive"), ("Neg", "negative"))
+    ]
+    nodes = [
+        node("Greater", ["level", "zero"], "high"),
+        helper.make_node("If", ["high"], ["chosen"], name="chosen", then_branch=ways[0], else_branch=ways[1]),
+        node("Mul", ["chosen", "two"], "out"),
+    ]
+    learned = {"zero": np.float32(0), "two": np.float32(2)}
+    return model(nodes, [value("x", IMAGE), value("level", ())], [image], learned)
+
+
+def found_words() -> Any:
+    """Where a sequence is not zero, whose number depends on it; and a second input and output."""
+    nodes = [
+        node("Mul", ["x", "keep"], "kept"),
+        node("NonZero", ["kept"], "places"),
+        node("Relu", ["kept"], "y"),
+    ]
+    shape = (BATCH, LENGTH)
+    outputs = [value("places", (2, "found"), INT64), value("y", shape)]
+    return model(nodes, [value("x", shape), value("keep", shape)], outputs, {})
+
+
+def unread() -> Any:
+    """An input that no node reads, in front of one that is."""
+    shape = (BATCH, 4)
+    return model([node("Relu", ["x"], "y")], [value("extra", shape, INT64), value("x", shape)], [value("y", shape)], {})
+
+
 def typed(dtype: str) -> Any:
     """A float input and one of another type, added."""
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
@@ -211,39 +261,29 @@ def typed(dtype: str) -> Any:
     return model(nodes, [value("x", shape), value("t", shape, kind)], [value("y", shape)], {})
 
 
+IMAGES = (one_image, swapped, scalar, shared_row, bool_mask, bytes_nhwc)
+SEQUENCES = (encoder, plain_encoder, decoder, audio, one_axis, time_first, text)
 KINDS: Mapping[str, Callable[[], Any]] = {
-    **{
-        make.__name__: make
-        for make in (
-            one_image,
-            encoder,
-            plain_encoder,
-            decoder,
-            swapped,
-            scalar,
-            shared_row,
-            bool_mask,
-            bytes_nhwc,
-            audio,
-            one_axis,
-            time_first,
-            text,
-        )
-    },
+    **{make.__name__: make for make in (*IMAGES, *SEQUENCES)},
     **{f"typed_{dtype}": (lambda dtype=dtype: typed(dtype)) for dtype in TYPES},
 }
+# Of these, what is done or a shape depends on the data: a framework takes them by another of its interfaces, or not.
+DYNAMIC: Mapping[str, Callable[[], Any]] = {make.__name__: make for make in (branch, found_words)}
+# Inputs without any value, and without any use.
+EMPTY: Mapping[str, Callable[[], Any]] = {"first_token": first_token, "unread": unread}
+ALL = {**KINDS, **DYNAMIC, **EMPTY}
 
 
 def write(kind: str, folder: Path) -> Path:
     """KIND.onnx in `folder`."""
     path = folder / f"{kind}.onnx"
-    onnx.save(KINDS[kind](), str(path))
+    onnx.save(ALL[kind](), str(path))
     return path
 
 
 def spec_of(kind: str, batch: int = 1) -> InputSpec:
     """Inputs and outputs of a kind in a case of `batch` frames."""
-    graph = KINDS[kind]().graph
+    graph = ALL[kind]().graph
     first, *others = (tensor_spec(entry, batch) for entry in graph.input)
     outputs = tuple(output.name for output in graph.output)
     named = outputs if len(outputs) > 1 else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,8 +17,10 @@ from hwprof.frameworks.named_outputs import NEVER_REPEATS, ReferenceOutputs
 from hwprof.frameworks.onnxruntime.adapter import load_error, quantise
 from hwprof.frameworks.roundings import with_other_roundings
 from hwprof.networks.batch_axes import batch_axes
-from hwprof.networks.frames import in_batches, join, save_frames, split, written_batch
+from hwprof.networks.frames import dims_of, in_batches, join, save_frames, split, written_batch
 from hwprof.networks.inputs import shape_title
+from hwprof.networks.shapes_by_run import shapes_by_run
+from hwprof.networks.size import size_of
 from hwprof.networks.stored_precision import batch_wide_outputs, output_steps
 
 if TYPE_CHECKING:
@@ -115,6 +118,21 @@ def write_reference(source: Path, spec: InputSpec, frames: Sequence[Frame], path
     found = kept_outputs(names, results, axes, batch, len(frames), again)
     wide = batch_wide_outputs(model) if batch == 1 else ()  # of a fixed batch, the case's is of the same frames
     outputs_file.save(path, dataclasses.replace(found, batch_wide=wide, steps=output_steps(model)))
+
+
+def write_size(source: Path, spec: InputSpec, frames: Sequence[Frame], path: Path) -> None:
+    """Write MACs per frame and parameters, with the shapes that one run of the reference has where inference has none.
+
+    What stays unknown is None, with the reason.
+    """
+    import onnx
+
+    model = onnx.load(str(source), load_external_data=False)
+    batch = written_batch({value.name: dims_of(value) for value in model.graph.input}, spec)
+    feeds = dict(zip((one.name for one in spec.inputs), in_batches(spec, frames, batch)[0], strict=True))
+    size = size_of(model, inputs={n: array.shape for n, array in feeds.items()}, known=shapes_by_run(source, feeds))
+    macs = None if size.macs is None else size.macs // batch
+    path.write_text(json.dumps({"macs": macs, "params": size.params, "unknown": size.unknown}))
 
 
 def is_open(session: Any, spec: InputSpec) -> bool:

@@ -77,7 +77,8 @@ def load_frames(path: Path, spec: InputSpec) -> list[list[Array]]:
     arrays = [
         array.astype(object) if one.dtype == TEXT else array for one, array in zip(spec.inputs, arrays, strict=True)
     ]
-    return [[array[number] for array in arrays] for number in range(len(arrays[0]))]
+    # with the dots a scalar stays an array
+    return [[array[number, ...] for array in arrays] for number in range(len(arrays[0]))]
 
 
 def read_samples(path: Path, inputs: Sequence[OpenInput | TensorSpec]) -> dict[str, list[Array]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,6 +19,8 @@ from hwprof.networks.network import Network
 from hwprof.networks.stored_precision import stored_precision
 from hwprof.printable import encodable
 
+# What an open dimension behind the first axis is called where it is the batch.
+BATCH = re.compile(r"^[nb]$|batch", re.IGNORECASE)
 # Files larger than this are hashed once, and known again by their place, size, time and inode.
 HASHED_EACH_TIME = 64 << 20
 
@@ -126,11 +129,12 @@ def dims_of(kind: Any) -> tuple[int | str, ...]:
 def find_batch_axis(inputs: Sequence[OpenInput], outputs: Sequence[tuple[int | str, ...]]) -> list[OpenInput]:
     """The inputs with the axis on which the frames of a batch lie; None where frames share the input, or are none.
 
-    The open dimension at the first axis of most inputs is the batch, wherever it stands. Where the first axis is fixed:
+    The open dimension at the first axis of most inputs is the batch, wherever it stands, else one that is called so. Where the first axis is fixed:
     1 at the first axis of any input of two dimensions and more; another number if images (four dimensions) have it, or
     if every output begins with it.
     """
     first = [one.dims[0] for one in inputs if one.dims and isinstance(one.dims[0], str)]
+    first = first or [dim for one in inputs for dim in one.dims if isinstance(dim, str) and BATCH.search(dim)]
     if first:
         symbol = Counter(first).most_common(1)[0][0]
         return [replace(one, batch_axis=place_of(one.dims, symbol)) for one in inputs]

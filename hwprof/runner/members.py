@@ -14,7 +14,7 @@ from hwprof.plan import policy
 from hwprof.plan.cases import PlannedCase
 from hwprof.records import Failure, Kind, Run
 from hwprof.runner.launcher import Launcher, NotStarted
-from hwprof.runner.runs import RunFactory
+from hwprof.runner.runs import RunFactory, with_size
 from hwprof.runner.worker_process import Wait, WorkerProcess
 from hwprof.runner.workshop import Artifacts
 from hwprof.worker.protocol import Task
@@ -169,7 +169,8 @@ class Member:
         outcome = self._worker.outcome()
         self.moved_ns, self.starved = self._worker.moved_ns, self._worker.starved
         self.close()
-        run = self.runs.complete(self._base, outcome, self.watcher, {"conversion": list(self.paths.steps)})
+        base = with_size(self._base, self.paths)
+        run = self.runs.complete(base, outcome, self.watcher, {"conversion": list(self.paths.steps)})
         if run.failure is None:
             run = dataclasses.replace(run, doubts=(*run.doubts, *policy.doubts(self.ticket.planned, run.software)))
         self.run = with_cooling(run, self.coolings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import secrets
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ from hwprof.plan.experiment import Experiment
 from hwprof.records import Doubt, Fidelity, Kind, Run, Window, from_json
 from hwprof.runner.worker_process import Outcome
 from hwprof.runner.workshop import Artifacts, compared_images, stored_of
-from hwprof.worker.protocol import Job, Task
+from hwprof.worker.protocol import SIZE, Job, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +130,15 @@ class RunFactory:
         found = [review(window, known) for window in run.windows]
         windows = tuple(window for window, _ in found)
         return dataclasses.replace(run, windows=windows), [doubt for _, doubts in found for doubt in doubts]
+
+
+def with_size(run: Run, paths: Artifacts) -> Run:
+    """The run with what a run of the reference said of its network's size, where its graph alone does not tell it."""
+    path = None if paths.reference is None else paths.reference.with_name(SIZE)
+    if run.macs is not None or path is None or not path.is_file():
+        return run
+    found = json.loads(path.read_text())
+    facts = {name: value for name, value in run.facts.items() if name != "macs_unknown"}
+    facts |= {"macs_by": "shapes of one run"} if found["macs"] is not None else {"macs_unknown": found["unknown"]}
+    params = run.params if found["params"] is None else found["params"]
+    return dataclasses.replace(run, macs=found["macs"], params=params, facts=facts)

@@ -206,10 +206,17 @@ class Workshop:
         }
         if planned.case.precision in QUANTISED:
             key |= {"calibration": self.calibration.identity(self.seed), "simulated": int8_key()}
+        if planned.macs is None:
+            key["size"] = "by a run"
         if stored := stored_of(planned.case):
             key |= {"stored": stored, "roundings": ROUNDINGS}
         name = f"{planned.case.network}-{planned.case.size}"
-        fields = {"source": str(source), "frames": str(frames or ""), **self._calibration_field(planned)}
+        fields = {
+            "source": str(source),
+            "frames": str(frames or ""),
+            "size_by_run": planned.macs is None,
+            **self._calibration_field(planned),
+        }
         folder = self.entry("references", name, key, planned, Task.REFERENCE, outputs_file.NAME, **fields)
         return folder / outputs_file.NAME
 

@@ -38,6 +38,9 @@ TURN_WARM_S = 0.005
 # Quantised outputs differ by nature, and the share that agrees is a figure of its own: eight images say too little.
 QUANTISED_IMAGES = 64
 
+# What the REFERENCE task counts by the shapes of a run, beside the outputs.
+SIZE = "size.json"
+
 
 class Task(enum.StrEnum):
     """What a worker is started for. Each in a fresh process."""
@@ -107,6 +110,7 @@ class Job:
     collectors: Mapping[str, str] = field(default_factory=lambda: BUILT_IN["hwprof.collectors"])  # "module:attribute"
     cpus: tuple[int, ...] = ()
     preprocess: Preprocess = field(default_factory=Preprocess)
+    size_by_run: bool = False  # of REFERENCE: count MACs too, by shapes that only a run tells
     choice: InputChoice = UNSAID  # what the user says of the inputs
     frames: str = ""  # .npz of what goes in; empty: seeded data
     order: Mapping[str, Any] = field(default_factory=dict)  # of COMMAND: a programs.command.Order

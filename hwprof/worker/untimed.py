@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.records import to_json
 from hwprof.worker.common import Stage, adapter_of, compare, facts_of, frames, load_model, outputs_of
-from hwprof.worker.protocol import REFERENCE_IMAGES, Job, Link
+from hwprof.worker.protocol import REFERENCE_IMAGES, SIZE, Job, Link
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,6 +77,8 @@ def write_reference(job: Job, link: Link, stage: Stage) -> None:
     reference.write_reference(source, job.spec, compared, Path(job.output))
     if stored_precision.has_rounded_activations(job.stored):
         reference.write_roundings(source, job.spec, compared, Path(job.output).parent)
+    if job.size_by_run:
+        reference.write_size(source, job.spec, compared, Path(job.output).with_name(SIZE))
     if job.calibration_images:
         from hwprof.frameworks.protocol import PrepareJob
 

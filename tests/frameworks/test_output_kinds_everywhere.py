@@ -16,8 +16,8 @@ from tests import output_kinds
 
 # As it was before any test got one of its own.
 HOME = interpreters.home()
-# What comes out wrong: an ArgMax that gives values of its input (4.14.0), one tensor of a sequence (3.6.1).
-WRONG = {"opencv": {"classes"}, "mnn": {"seq_out"}}
+# What comes out wrong: an ArgMax that gives values of its input (4.14.0).
+WRONG = {"opencv": {"classes"}}
 
 
 @pytest.mark.environments

@@ -80,6 +80,8 @@ def test_the_batch_is_the_symbol_that_most_inputs_begin_with() -> None:
     assert axes(("N", "seq"), ("N", "seq"), (2, "N", 64), ()) == [0, 0, 1, None]
     assert axes(("", 3, 8, 8)) == [0]
     assert axes(("", "seq"), ("other",)) == [0, None]
+    assert axes((12, "N", 6)) == axes((12, "batch_size", 6)) == [1]
+    assert axes((12, "T", 6)) == [None]
 
 
 def test_a_fixed_batch_is_told_from_a_first_axis_that_is_none() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hwprof.errors import UnsupportedModel
-from hwprof.networks.inputs import InputSpec, TensorSpec
+from hwprof.networks.inputs import InputSpec, TensorSpec, shape_title
 
 # What works on the column that OpenCV 4 makes of an input of one axis.
 ON_COLUMNS = frozenset({"Reshape", "Unsqueeze"})
@@ -19,13 +19,13 @@ LONGEST = (1 << 31) - 1
 def write_static(source: Path, spec: InputSpec, path: Path) -> Path:
     """`path`, with the graph of `source` for the shapes of `spec`; `source` itself where it is so already.
 
-    Raises UnsupportedModel where the weights lie beside the file and it would be too long with them, and for inputs of
-    one axis whose network would come out wrong.
+    Raises UnsupportedModel where the weights lie beside the file and it would be too long with them, and for inputs
+    that OpenCV 4 can't take: empty ones, and those of one axis whose network would come out wrong.
     """
     import onnx
 
     model = onnx.load(str(source), load_external_data=False)
-    require_no_columns(model.graph, spec)
+    require_takeable(model.graph, spec)
     beside = sum(map(size_beside, tensors_of(model.graph)))
     if not fix_shapes(model.graph, spec) and not beside:
         return source
@@ -40,9 +40,21 @@ def write_static(source: Path, spec: InputSpec, path: Path) -> Path:
     return path
 
 
-def require_no_columns(graph: Any, spec: InputSpec) -> None:
-    """Raise UnsupportedModel where an input of one axis goes into anything but a change of its shape."""
-    rows = {entry.name for entry, one in entries_of(graph, spec) if len(one.shape) == 1 and one.shape[0] > 1}
+def require_takeable(graph: Any, spec: InputSpec) -> None:
+    """Raise UnsupportedModel for inputs that OpenCV 4 fails at or computes something else from.
+
+    They are empty, or nothing reads them, or they have one axis and go into anything but a change of their shape.
+    """
+    pairs = list(entries_of(graph, spec))
+    read = names_read(graph)
+    for entry, one in pairs:
+        if 0 in one.shape:
+            raise UnsupportedModel(f"OpenCV 4 takes no empty input, and input {entry.name} is {shape_title(one.shape)}")
+        if entry.name not in read:
+            raise UnsupportedModel(
+                f"OpenCV 4 fails at an input that nothing reads: {entry.name}", "export the network without it"
+            )
+    rows = {entry.name for entry, one in pairs if len(one.shape) == 1 and one.shape[0] > 1}
     for node in graph.node:
         for name in rows.intersection(node.input):
             if node.op_type not in ON_COLUMNS:
@@ -51,6 +63,17 @@ def require_no_columns(graph: Any, spec: InputSpec) -> None:
                     f"{node.name} then computes something else",
                     "export the network with a batch axis in front of that input",
                 )
+
+
+def names_read(graph: Any) -> set[str]:
+    """What nodes read, those of branches and loops too, and what is an output."""
+    found = {output.name for output in graph.output}
+    for node in graph.node:
+        found.update(node.input)
+        for attribute in node.attribute:
+            for inner in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
+                found |= names_read(inner)
+    return found
 
 
 def tensors_of(graph: Any) -> Iterator[Any]:
@@ -66,7 +89,8 @@ def size_beside(tensor: Any) -> int:
 
     if not external_data_helper.uses_external_data(tensor):
         return 0
-    return math.prod(tensor.dims) * int(helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
+    each: int = helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    return int(math.prod(tensor.dims)) * each
 
 
 def fix_shapes(graph: Any, spec: InputSpec) -> bool:
