@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof import plugins
 from hwprof.networks import table as networks
+from hwprof.networks.stored_precision import AS_IT_IS
 from hwprof.records import to_json
 
 if TYPE_CHECKING:
@@ -67,8 +68,9 @@ def text(work: Matrix, cells: Sequence[MatrixCell]) -> str:
 
 def legend(work: Matrix) -> str:
     """The meaning of a cell's number."""
+    asked = "fp32 or as a file is stored" if work.precision == AS_IT_IS else work.precision
     return (
-        f"Cells: largest error against the reference as a share of its largest output, {work.precision}, batch "
+        f"Cells: largest error against the reference as a share of its largest output, {asked}, batch "
         f"{work.batch}, one thread; ! beyond tolerance, ? not comparable, ✗ where it ends."
     )
 
