@@ -14,6 +14,7 @@ from hwprof.errors import UnsupportedModel, UsageError
 from hwprof.frameworks import calibration
 from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside, reason_of
 from hwprof.frameworks.conversions import ONNX, Conversion, reached
+from hwprof.frameworks.named_inputs import require_types
 from hwprof.frameworks.precision import QUANTISED, confirm, dot_product, tally
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.networks.inputs import InputSpec
@@ -84,6 +85,7 @@ class ExecuTorch(BuiltInAdapter):
             from executorch.exir import to_edge_transform_and_lower
         from hwprof.frameworks.pytorch.source import examples, module_of, origin
 
+        require_types("ExecuTorch", job.input, self.input_types)
         if job.case.precision in QUANTISED:
             calibration.require_images(job.input)
         module: Any = module_of(job.source, job.input.inputs)
