@@ -12,6 +12,7 @@ from hwprof.errors import UnsupportedModel
 from hwprof.frameworks import calibration
 from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside, reason_of
 from hwprof.frameworks.conversions import ONNX, Conversion, reached
+from hwprof.frameworks.named_inputs import TYPES as INPUT_TYPES
 from hwprof.frameworks.named_inputs import require_types
 from hwprof.frameworks.precision import QUANTISED, confirm, dot_product, tally
 from hwprof.frameworks.protocol import PrepareJob
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 # Operators that multiply, and the types of their tensors.
 PRODUCTS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "BATCH_MATMUL", "TRANSPOSE_CONV"})
-TYPES_IN = ("float32", "int64", "int32", "int8", "uint8", "bool", "int16", "float16", "float64")
 TYPES = {"int8": "int8", "uint8": "int8", "float32": "fp32", "float16": "fp16", "int32": "int32"}
 
 
@@ -38,7 +38,7 @@ class LiteRtModel:
     ) -> None:
         self._interpreter, self._module, self._case = interpreter, module, case
         self._inputs_last, self._outputs_last = layouts
-        self.keys = argument_names(len(self._inputs_last)), [f"output_{i}" for i in range(len(self._outputs_last))]
+        self.keys = layout.input_keys(len(self._inputs_last)), layout.output_keys(len(self._outputs_last))
         self._inputs = indices("inputs", signature.get_input_details(), self.keys[0])
         self._outputs = indices("outputs", signature.get_output_details(), self.keys[1])
         self._input = self._inputs[0]
@@ -115,11 +115,6 @@ def indices(what: str, details: Mapping[str, Mapping[str, Any]], keys: Sequence[
     return [int(details[key]["index"]) for key in keys]
 
 
-def argument_names(count: int) -> list[str]:
-    """Of the inputs in the signature, in the network's order, as `tensorflow.graph` names them."""
-    return ["input"] if count == 1 else [f"input_{number}" for number in range(count)]
-
-
 class LiteRt(BuiltInAdapter):
     """Adapter of LiteRT: .onnx by TensorFlow operators and TensorFlow's converter, in TensorFlow's environment."""
 
@@ -129,7 +124,7 @@ class LiteRt(BuiltInAdapter):
     options: Mapping[str, tuple[Any, ...]] = {"xnnpack": (True, False)}
     tunable = ("xnnpack",)
     every_output = every_input = True
-    input_types = TYPES_IN
+    input_types = INPUT_TYPES
     environment = Environment(
         ("ai-edge-litert",),
         "pip install 'hwprof[litert]'",

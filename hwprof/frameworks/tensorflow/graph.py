@@ -17,7 +17,7 @@ import tensorflow as tf
 from hwprof.errors import UnsupportedModel
 from hwprof.frameworks.builtin import reason_of
 from hwprof.frameworks.tensorflow.forms import FORMS, THROUGH
-from hwprof.frameworks.tensorflow.layout import BACK, ORDER, stored
+from hwprof.frameworks.tensorflow.layout import BACK, ORDER, input_keys, stored
 from hwprof.frameworks.tensorflow.maps import MAPS, OPERATORS
 from hwprof.frameworks.walk import OnnxGraph
 from hwprof.networks.inputs import TensorSpec
@@ -41,7 +41,7 @@ class TfGraph(tf.Module):  # type: ignore[misc]
         self.inputs_last = [takes_map(self._graph, one) for one in inputs]
         self.signature = [
             tf.TensorSpec(stored(one.shape, last), tf.as_dtype(one.dtype), name=name)
-            for one, last, name in zip(inputs, self.inputs_last, argument_names(len(inputs)), strict=True)
+            for one, last, name in zip(inputs, self.inputs_last, input_keys(len(inputs)), strict=True)
         ]
         self.weights: dict[str, Any] = {}
         self.non_negative: set[str] = set()  # feature maps, as far as walked
@@ -128,11 +128,6 @@ class TfGraph(tf.Module):  # type: ignore[misc]
         if isinstance(value, np.ndarray):
             return value.reshape(wide).transpose(ORDER[rank])
         return tf.transpose(tf.reshape(value, wide), ORDER[rank])
-
-
-def argument_names(count: int) -> list[str]:
-    """Of the function's arguments, in the network's order: names of the graph may be none in TensorFlow."""
-    return ["input"] if count == 1 else [f"input_{number}" for number in range(count)]
 
 
 def takes_map(graph: OnnxGraph, one: TensorSpec) -> bool:

@@ -41,6 +41,16 @@ def to_graphs(array: Array, last: bool) -> Array:
     return array.transpose(BACK[array.ndim]) if last else array
 
 
+def input_keys(count: int) -> list[str]:
+    """Of the inputs in the signature, in the network's order: names of the graph may be none in TensorFlow."""
+    return ["input"] if count == 1 else [f"input_{number}" for number in range(count)]
+
+
+def output_keys(count: int) -> list[str]:
+    """Of the outputs in the signature, in the network's order, as TensorFlow calls them itself."""
+    return [f"output_{number}" for number in range(count)]
+
+
 def write(folder: Path, inputs: Sequence[bool], outputs: Sequence[bool]) -> None:
     """Which inputs and outputs lie channels last, in the network's order."""
     (folder / FILE).write_text(json.dumps({"inputs": list(inputs), "outputs": list(outputs)}))
