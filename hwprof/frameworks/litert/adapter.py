@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -115,6 +116,12 @@ def indices(what: str, details: Mapping[str, Mapping[str, Any]], keys: Sequence[
     return [int(details[key]["index"]) for key in keys]
 
 
+def explain(error: Exception) -> str:
+    """Operators that .tflite has none for, as TensorFlow calls them, else the first line of its converter's reason."""
+    missing = sorted(set(re.findall(r"'tf\.(\w+)' op is neither a custom op nor a flex op", str(error))))
+    return f".tflite has no operator for {', '.join(missing)}" if missing else reason_of(error)
+
+
 class LiteRt(BuiltInAdapter):
     """Adapter of LiteRT: .onnx by TensorFlow operators and TensorFlow's converter, in TensorFlow's environment."""
 
@@ -155,7 +162,7 @@ class LiteRt(BuiltInAdapter):
         require_types("LiteRT", job.input, self.input_types)
         if job.case.precision in QUANTISED:
             calibration.require_images(job.input)
-        network = TfGraph(job.source, job.input.inputs, pads_apart=True)
+        network = TfGraph(job.source, job.input.inputs, lite=True)
         function = tf.function(network.walk, input_signature=network.signature).get_concrete_function()
         reached("tf-function")
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function], network)
@@ -173,7 +180,7 @@ class LiteRt(BuiltInAdapter):
         try:
             path.write_bytes(converter.convert())
         except Exception as error:  # its converter raises what it likes
-            message = f"TensorFlow's converter can't convert the network: {reason_of(error)}"
+            message = f"TensorFlow's converter can't convert the network: {explain(error)}"
             raise UnsupportedModel(message) from error
         layout.write(job.directory, network.inputs_last, network.outputs_last)
         return path

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from hwprof.errors import UnsupportedModel
 from hwprof.frameworks.builtin import reason_of
+from hwprof.frameworks.gelus import join_gelus
 from hwprof.frameworks.tensorflow.forms import FORMS, THROUGH
 from hwprof.frameworks.tensorflow.layout import BACK, ORDER, input_keys, stored
 from hwprof.frameworks.tensorflow.maps import MAPS, OPERATORS
@@ -33,11 +34,13 @@ class TfGraph(tf.Module):  # type: ignore[misc]
     `inputs_last`, `outputs_last`: which of them lie channels last.
     """
 
-    def __init__(self, path: Path, inputs: Sequence[TensorSpec], pads_apart: bool = False) -> None:
+    def __init__(self, path: Path, inputs: Sequence[TensorSpec], lite: bool = False) -> None:
         super().__init__()
-        # .tflite has no maximum with pads of its own: they become an operator before it
-        self.pads_apart = pads_apart
+        # .tflite has no maximum with pads of its own: they become an operator before it; it has GELU, and no Erf
+        self.pads_apart = lite
         self._graph = OnnxGraph(path, "TensorFlow", {**OPERATORS, **FORMS}, inputs)
+        nodes = self._graph.nodes
+        self._nodes = join_gelus(nodes, self._graph.constants, self._graph.results) if lite else nodes
         self.inputs_last = [takes_map(self._graph, one) for one in inputs]
         self.signature = [
             tf.TensorSpec(stored(one.shape, last), tf.as_dtype(one.dtype), name=name)
@@ -68,7 +71,7 @@ class TfGraph(tf.Module):  # type: ignore[misc]
         values: dict[str, Any] = {**self._graph.constants, **dict(zip(sources, tensors, strict=True))}
         self.non_negative = set()
         self.last = {name for name, last in zip(sources, self.inputs_last, strict=True) if last}
-        for node in self._graph.nodes:
+        for node in self._nodes:
             given = [values[name] if name else None for name in node.inputs]
             self.laid = any(name in self.last for name in node.inputs)
             try:
