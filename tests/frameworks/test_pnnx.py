@@ -14,7 +14,6 @@ from hwprof.networks.inputs import InputSpec, TensorSpec
 from hwprof.records import Case
 
 
-
 def spec(*others: TensorSpec, **first: Any) -> InputSpec:
     return InputSpec(**{"name": "x", "shape": (1, 3, 8, 8), **first}, others=others)
 
@@ -34,6 +33,8 @@ def test_a_scalar_and_other_types_are_refused() -> None:
         pnnx.input_shapes(spec(TensorSpec("scale", ())))
     with pytest.raises(UnsupportedModel, match="ncnn takes no bool, and input keep is bool"):
         pnnx.input_shapes(spec(TensorSpec("keep", (1, 8), "bool")))
+    with pytest.raises(UnsupportedModel, match="ncnn crashes on an input without values, and input past is 1x2x0x4"):
+        pnnx.input_shapes(spec(TensorSpec("past", (1, 2, 0, 4))))
 
 
 def test_the_axis_of_the_batch_is_that_of_its_own_script() -> None:
@@ -82,7 +83,7 @@ def test_what_pnnx_left_as_it_was_is_no_layer() -> None:
 def test_a_batch_that_is_joined_with_a_constant_is_refused() -> None:
     layers = pnnx.lines(PARAM.format("Embed"))
     pnnx.check_batch(layers, 1)
-    with pytest.raises(UnsupportedModel, match="crashes where a batch of 2 is joined with a constant, .* cat_0"):
+    with pytest.raises(UnsupportedModel, match=r"crashes where a batch of 2 is joined with a constant, .* cat_0"):
         pnnx.check_batch(layers, 2)
 
 
