@@ -22,8 +22,9 @@ HOME = interpreters.home()
 RECURRENT = dict.fromkeys(walked_networks.RECURRENT, "LSTM|GRU")
 # Framework -> network -> what its refusal says. One of which nothing is said has to come out right.
 REFUSED: Mapping[str, Mapping[str, str]] = {
-    "tensorflow": {name: f"no conversion of operator ({said})" for name, said in RECURRENT.items()},
-    "litert": {name: f"no conversion of operator ({said})" for name, said in RECURRENT.items()},
+    "tensorflow": {},
+    "litert": {},
+    "executorch": {},
     "tvm": {**RECURRENT, "bert_as_exported": "can't compile the network"},
     "ncnn": {
         **RECURRENT,
