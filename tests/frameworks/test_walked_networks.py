@@ -147,3 +147,18 @@ def test_every_adapter_that_walks_declares_what_it_takes() -> None:
         adapter: Any = plugins.adapter(name)
         assert adapter.every_input, name
         assert "float32" in adapter.input_types, name
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_caffes_format_has_every_input(batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(input_kinds, "ALL", {"sums": walked_networks.sums})
+    adapter, case = plugins.adapter("caffe"), Case("caffe", "sums", "", 0, batch)
+    source, spec = input_kinds.write("sums", tmp_path), input_kinds.spec_of("sums", batch)
+    arrays = input_kinds.feeds("sums", batch)
+    with adapter.load(adapter.prepare(PrepareJob(source, case, spec, tmp_path)), case, spec) as model:
+        bound = model.bind(*arrays)
+        assert calls_of(model, bound) == ["setInput", "setInput", "forward"]
+        outputs = model.outputs(model.infer(bound))
+        assert model.facts()["reader"] == "caffe"
+    found = input_kinds.agreement(outputs, input_kinds.expected(source, arrays))
+    assert found.faithful, found.parts
