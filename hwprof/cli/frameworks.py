@@ -115,7 +115,8 @@ def matrix(args: argparse.Namespace) -> int:
     for cell, kept in work.run():
         cells.append(cell)
         known = " (kept)" if kept else ""
-        line = f"[{len(cells)}/{total}] {cell.network} {cell.size}px {cell.column}: {report.verdict(cell)}{known}"
+        place = f" {cell.size}px" if cell.size else ""
+        line = f"[{len(cells)}/{total}] {cell.network}{place} {cell.column}: {report.verdict(cell)}{known}"
         print(line, file=sys.stderr, flush=True)
     if args.json:
         print(json.dumps(report.document(work, cells), indent=2))
