@@ -19,7 +19,16 @@ from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside
 from hwprof.frameworks.conversions import ONNX, Conversion
 from hwprof.frameworks.named_inputs import as_int32
 from hwprof.frameworks.named_outputs import require_outputs
-from hwprof.frameworks.ncnn.pnnx import TYPES, batch_axes, check_batch, check_integers, check_layers, input_shapes, lines, reason
+from hwprof.frameworks.ncnn.pnnx import (
+    TYPES,
+    batch_axes,
+    check_batch,
+    check_integers,
+    check_layers,
+    input_shapes,
+    lines,
+    reason,
+)
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import Switch
 from hwprof.networks.inputs import InputSpec

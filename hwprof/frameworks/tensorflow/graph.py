@@ -144,5 +144,3 @@ def takes_map(graph: OnnxGraph, one: TensorSpec) -> bool:
         if node.op in THROUGH and not reached.isdisjoint(node.inputs):
             reached.update(node.outputs)
     return False
-
-

@@ -178,7 +178,9 @@ def of_maps(function: Make) -> Make:
         x = net.channels_last(given[0], names[0])
         if len(x.shape) != 3:
             return function(net, a, [x, *given[1:]], names)
-        wide = {key: [1, *value] if key in ("kernel_shape", "strides", "dilations") else value for key, value in a.items()}
+        wide = {
+            key: [1, *value] if key in ("kernel_shape", "strides", "dilations") else value for key, value in a.items()
+        }
         if "pads" in a:
             before, after = a["pads"]
             wide["pads"] = [0, before, 0, after]
