@@ -110,7 +110,14 @@ def test_the_key_of_a_case_depends_on_every_field() -> None:
         {"cpus": (1,)},
         {"precision": "int8"},
         {"options": ()},
+        {"shape": "3x48x320"},
     ]
     keys = {case.key} | {dataclasses.replace(case, **change).key for change in changes}
     assert len(keys) == len(changes) + 1
     assert from_json(Case, to_json(case)).key == case.key
+
+
+def test_a_case_without_a_shape_has_the_key_of_before_there_were_shapes() -> None:
+    case = Case("onnxruntime", "resnet18", "builtin-3 seed 0", 224)
+    assert "shape" not in case.form
+    assert case.key == "f01450c2bfadb88824ff90971db07ff8aab1f188c201e52cf78a0efa15af8752"

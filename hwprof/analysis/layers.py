@@ -167,10 +167,9 @@ def _sum(values: Iterable[float | None]) -> float | None:
 
 
 HEAVY = MULTIPLYING
+RECURRENT = ("LSTM", "GRU", "RNN", "DynamicQuantizeLSTM")
 # Those of them that are more than one product.
-MANY_PRODUCTS = frozenset(
-    {"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM", "Attention", "QAttention", "MultiHeadAttention"}
-)
+MANY_PRODUCTS = frozenset(op for op in MULTIPLYING if "Attention" in op or op in RECURRENT)
 # Work that only moves values.
 MOVES = frozenset({"Concat", "Reshape", "Flatten", "Transpose", "Slice", "Split", "Pad", "Squeeze", "Unsqueeze"})
 SAME = {

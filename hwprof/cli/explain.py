@@ -1,8 +1,9 @@
 """Why A is faster than B: the ratio of their speed as a product of factors, and what stands behind each.
 
 A and B are selectors, words with commas between: a framework (onnxruntime), network=..., batch=..., threads=...,
-machine=..., version=..., an option (spin=false), a run's id, or another results file (results=FILE). What both name
-with different values is compared; what one names alone narrows both; the rest must be equal on both sides.
+shape=3x48x320, machine=..., version=..., an option (spin=false), a run's id, or another results file (results=FILE).
+What both name with different values is compared; what one names alone narrows both; the rest must be equal on both
+sides.
 
   hwprof explain onnxruntime opencv                 every network, batch and thread count that both have
   hwprof explain onnxruntime,threads=1 threads=2    one framework, two thread counts

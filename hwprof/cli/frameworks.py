@@ -97,6 +97,7 @@ def row(name: str) -> dict[str, Any]:
 
 def matrix(args: argparse.Namespace) -> int:
     """Fill the matrix with a line of progress per cell on stderr; exit code 4 where a cell is not faithful."""
+    from hwprof.networks.inputs import side_title
     from hwprof.reports.terminal import matrix as report
     from hwprof.studies.matrix.matrix import Matrix, choices, columns
 
@@ -115,8 +116,8 @@ def matrix(args: argparse.Namespace) -> int:
     for cell, kept in work.run():
         cells.append(cell)
         known = " (kept)" if kept else ""
-        place = f" {cell.size}px" if cell.size else ""
-        line = f"[{len(cells)}/{total}] {cell.network}{place} {cell.column}: {report.verdict(cell)}{known}"
+        side = side_title(cell.size, cell.shape)
+        line = f"[{len(cells)}/{total}] {cell.network} {side} {cell.column}: {report.verdict(cell)}{known}"
         print(line, file=sys.stderr, flush=True)
     if args.json:
         print(json.dumps(report.document(work, cells), indent=2))

@@ -1,6 +1,7 @@
 """List the built-in networks: input shape, multiply-accumulates per frame (MACs) and parameters.
 
-MACs are those of convolutions and matrix products at the network's own input size, batch 1.
+MACs are those of products (convolutions, matrix products, recurrent layers, attention) at the network's own input size,
+batch 1.
 
   hwprof networks --blocks mobilenet_v2        its distinct layers, each a network of its own: hwprof run -n block:...
   hwprof networks --check resnet18 --size 64   the reference of every framework's outputs, itself checked
@@ -62,7 +63,7 @@ def main(args: argparse.Namespace) -> int:
         print(
             f"{info.name:<{width}}  {info.task:<14}  {info.input_title:<{wide}} {macs:>10} {params:>9}  {info.source}"
         )
-    print("\nAny .onnx with one image-like float input works too, or a .pt2 of torch: hwprof run -n ./mine.onnx")
+    print("\nAny .onnx works too, or a .pt2 of torch: hwprof run -n ./mine.onnx (docs/own-model.md)")
     return 0
 
 

@@ -41,7 +41,7 @@ def imported_run(
     imported twice is recognised; `reading`, why the figures were read as they were, is not part of it.
     """
     figures = {name: value for name, value in told.items() if name != "reading"}
-    text = json.dumps([to_json(case), to_json(figures), round, to_json(machine), started_utc], sort_keys=True)
+    text = json.dumps([case.form, to_json(figures), round, to_json(machine), started_utc], sort_keys=True)
     return Run(
         uid or hashlib.sha256(text.encode()).hexdigest()[:12],
         case,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING
 
 from hwprof.errors import UsageError
@@ -41,9 +42,8 @@ def tolerance(precision: str) -> float:
     if stored_precision.is_stored(precision):
         bits = stored_precision.significant_bits(precision)
         if stored_precision.is_quantised(precision):
-            return 1 / (2 ** (bits - 1) - 1)
-        rounded = stored_precision.has_rounded_activations(precision)
-        return LAST_PLACES * 2.0**-bits if rounded else TOLERANCE["fp32"]
+            return 1 / ((1 << (bits - 1)) - 1)
+        return max(LAST_PLACES * 2.0**-bits, TOLERANCE["fp32"])
     if precision not in TOLERANCE:
         raise UsageError(f"unknown precision '{precision}'", f"one of: {', '.join(TOLERANCE)}")
     return TOLERANCE[precision]
@@ -86,7 +86,8 @@ def judge_roundings(outputs: Array, reference: Array, disturbed: Array, least: f
     """As `judge`, of a file with rounded activations. `disturbed`: the reference's graph with other roundings.
 
     The gain sum(y r) / sum(r r) may differ from 1 by GAIN, by MARGIN times that of `disturbed`, or by SIGMAS standard
-    errors s / (rms(r) sqrt(n)), whichever is most; s: root mean square of disturbed - r, n: values of one image.
+    errors s / (rms(r) sqrt(n)), whichever is most. s: root mean square of disturbed - r. n: values of one image, times
+    the images where their outputs differ by more than s, so that they are not rounded alike.
     """
     import numpy as np
 
@@ -99,7 +100,9 @@ def judge_roundings(outputs: Array, reference: Array, disturbed: Array, least: f
     if power == 0:
         return found
     gain, other = (float((a[finite] * r[finite]).sum()) / power for a in (y, d))
-    standard_error = float(np.sqrt(((d[finite] - r[finite]) ** 2).sum() / power / r.shape[1]))
+    moved = float(((d[finite] - r[finite]) ** 2).sum())
+    spread = float(((r - r.mean(axis=0))[finite] ** 2).sum())
+    standard_error = math.sqrt(moved / power / (r.size if spread > moved else r.shape[1]))
     allowed = max(GAIN, MARGIN * abs(other - 1), SIGMAS * standard_error)
     return dataclasses.replace(found, gain=gain, gain_tolerance=allowed)
 

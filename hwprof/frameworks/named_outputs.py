@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 NEVER_REPEATS = "never repeats: two runs of the reference on one input differ"
 NO_BATCH_AXIS = "has no batch axis: what it is does not follow from single images. Measure at batch 1 to compare it"
-BATCH_WIDE = "not frame by frame: its quantisation depends on the whole batch. Measure at batch 1 to compare it"
+BATCH_WIDE = (
+    "its quantisation depends on the whole batch: no frame can be compared alone. Measure at batch 1 to compare it"
+)
+BATCH_NOTE = "its quantisation depends on the whole batch, and is compared with single images"
 BLIND = "its roundings alone change it by {share:.0%} of its largest value: right and wrong are not distinguishable"
 SHAPE_BY_ROUNDINGS = "its shape depends on its roundings, and its values differ"
 STEP_NOTED = 1e-2
@@ -122,11 +125,11 @@ def compare(
         else:
             other = None if simulated is None else simulated.get(name)
             part, top = compare_output(name, outputs[name], reference.outputs[name], allowed, other, by_roundings)
-        if batch > 1 and excess(part) > 1:  # where it is equal, nothing is in doubt
-            if axis is None:
-                part = OutputFidelity(name, why=NO_BATCH_AXIS)
-            elif name in reference.batch_wide:
-                part = OutputFidelity(name, why=BATCH_WIDE)
+        wide = batch > 1 and name in reference.batch_wide and part.max_rel is not None
+        if batch > 1 and excess(part) > 1 and (axis is None or wide):  # where it is equal, nothing is in doubt
+            part = OutputFidelity(name, why=NO_BATCH_AXIS if axis is None else BATCH_WIDE)
+        elif wide:
+            part = dataclasses.replace(part, notes=(*part.notes, BATCH_NOTE))
         parts.append(with_step(part, reference.steps.get(name, 0.0)))
         agreements.append(top)
     count = max(map(len, reference.outputs.values()), default=0)

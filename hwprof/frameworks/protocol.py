@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Array = NDArray[np.float32]
+    Array = NDArray[Any]
     Value = NDArray[np.generic] | Sequence[NDArray[np.generic]]
 
 
@@ -51,7 +51,11 @@ class Model(Protocol):
         """
 
     def facts(self) -> Mapping[str, Any]:
-        """Read back, not assumed: threads, precision, SIMD backend, spin, providers, version, build."""
+        """Read back, not assumed: threads, precision, SIMD backend, spin, providers, version, build.
+
+        A model may have `computed() -> Mapping[str, int]` beside: precision -> convolutions and matrix products in it,
+        as the framework reports them. It is asked of files with a precision of their own, outside of windows.
+        """
 
 
 class Adapter(Protocol):

@@ -9,11 +9,12 @@ same graph is computed with a random disturbance where it rounds. Pure functions
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hwprof.networks.stored_precision import (
     AVERAGES,
+    FEW_BITS,
     FUSED_FINDERS,
     KEEPERS,
     SCALE_FINDERS,
@@ -33,6 +34,8 @@ LAST_PLACE = {10: 2.0**-10, 16: 2.0**-7}
 FLOAT, INT8_TYPES = 1, frozenset({2, 3, 4, 5, 21, 22})  # UINT8, INT8, UINT16, INT16, UINT4, INT4
 WIDE_TYPES = frozenset({4, 5, 21, 22})  # whose QuantizeLinear needs opset 21, or ONNX Runtime's own domain
 MICROSOFT = "com.microsoft"
+# Products whose activations frameworks quantise as they run, where their weights are integers.
+PRODUCTS = frozenset({"MatMul", "Gemm"}) | FEW_BITS
 # Operators that round nothing, beside KEEPERS.
 MOVERS = frozenset({"Concat", "Where", "Constant", "Shape", "ScatterND", "ScatterElements", "GatherND", "If", "Loop"})
 
@@ -70,17 +73,23 @@ class Disturber:
         yield self._noise(source, name, -HALF, HALF)
         yield from self._add_scaled(name, source, target, kind)
 
-    def range_of(self, source: str, target: str, kind: int) -> Iterator[Any]:
-        """`target`: `source` with noise in steps of 1/255 of its whole range, as an operator that finds it will."""
+    def range_of(self, source: str, target: str, kind: int, symmetric: bool = False) -> Iterator[Any]:
+        """`target`: `source` with noise in steps of 1/255 of its whole range, as an operator that finds it will.
+
+        `symmetric`: in steps of 1/127 of its largest absolute value, as integers with a sign have them.
+        """
         from onnx import helper
 
         name = self._name()
         self._tensor(f"{name}_zero", FLOAT, 0.0)
-        self._tensor(f"{name}_levels", FLOAT, 255.0)
+        self._tensor(f"{name}_levels", FLOAT, 127.0 if symmetric else 255.0)
+        yield helper.make_node("Cast", [source], [f"{name}_read"], to=FLOAT)
         for operator, limit, end in (("ReduceMax", "Max", "high"), ("ReduceMin", "Min", "low")):
-            yield helper.make_node(operator, [source], [f"{name}_{end}_own"], keepdims=0)
+            yield helper.make_node(operator, [f"{name}_read"], [f"{name}_{end}_own"], keepdims=0)
             yield helper.make_node(limit, [f"{name}_{end}_own", f"{name}_zero"], [f"{name}_{end}"])
-        yield helper.make_node("Sub", [f"{name}_high", f"{name}_low"], [f"{name}_range"])
+        yield helper.make_node("Neg", [f"{name}_low"], [f"{name}_below"])
+        joined = "Max" if symmetric else "Add"
+        yield helper.make_node(joined, [f"{name}_high", f"{name}_below"], [f"{name}_range"])
         yield helper.make_node("Div", [f"{name}_range", f"{name}_levels"], [f"{name}_step"])
         yield self._noise(source, name, -STEPS, STEPS)
         yield from self._add_scaled(name, source, target, kind)
@@ -122,9 +131,9 @@ class Disturber:
 def with_other_roundings(model: Any) -> Any:
     """A copy of an onnx.ModelProto that disturbs every rounded activation. Its outputs keep their names.
 
-    Disturbed are: integers that an operator gives (`integers`), what an operator quantises inside itself
-    (`range_of`), averages of dequantised values that are not quantised again (`steps`), and results in half
-    precision (`last_place`). Nodes of subgraphs are left as they are.
+    Disturbed are: integers that an operator gives (`integers`), what an operator quantises inside itself, or may where
+    its weights are integers (`range_of`), averages of dequantised values that are not quantised again (`steps`), and
+    results in half precision (`last_place`). Nodes of subgraphs are left as they are.
     """
     import onnx
 
@@ -133,13 +142,16 @@ def with_other_roundings(model: Any) -> Any:
     inferred = onnx.shape_inference.infer_shapes(copy)
     facts = GraphFacts.of(inferred)
     scales, disturber = scale_of_each(facts), Disturber()
-    quantised_again = quantised_next(copy.graph)
+    quantised_again, weights = quantised_next(copy.graph), dequantised_weights(facts)
     nodes: list[Any] = []
     for node in copy.graph.node:
-        before, after = [], []
-        if node.op_type in FUSED_FINDERS and not facts.is_constant(node.input[0]):
+        before: list[Any] = []
+        after: list[Any] = []
+        finds = node.op_type in FUSED_FINDERS and not facts.is_constant(node.input[0])
+        if finds or may_quantise(node, facts, weights, scales):
             source, node.input[0] = node.input[0], f"{node.output[0]}_disturbed_input"
-            before += disturber.range_of(source, node.input[0], facts.types.get(source) or FLOAT)
+            kind = facts.types.get(source) or FLOAT
+            before += disturber.range_of(source, node.input[0], kind, symmetric=not finds)
         integer = integer_output(node, facts)
         scale = scales.get(node.output[0]) if node.op_type in AVERAGES else None
         kind = 0 if node.op_type in KEEPERS | MOVERS else facts.types.get(node.output[0], 0)
@@ -162,6 +174,26 @@ def with_other_roundings(model: Any) -> Any:
     if MICROSOFT in disturber.domains and not any(entry.domain == MICROSOFT for entry in copy.opset_import):
         copy.opset_import.append(onnx.helper.make_opsetid(MICROSOFT, 1))
     return copy
+
+
+def dequantised_weights(facts: GraphFacts) -> frozenset[str]:
+    """Constants that are made of integers by a DequantizeLinear."""
+    found: set[str] = set()
+    for node in facts.nodes:
+        if all(facts.is_constant(name) for name in node.output) and (
+            node.op_type == "DequantizeLinear" or found & set(node.input)
+        ):
+            found.update(node.output)
+    return frozenset(found)
+
+
+def may_quantise(node: Any, facts: GraphFacts, weights: frozenset[str], scales: Mapping[str, str]) -> bool:
+    """Whether a framework may quantise the first input of a product as it runs: its weights are integers, and it is
+    in floating point.
+    """
+    if node.op_type not in PRODUCTS or node.input[0] in scales or facts.is_constant(node.input[0]):
+        return False
+    return node.op_type in FEW_BITS or bool(weights & set(node.input[1:]))
 
 
 def quantised_next(graph: Any) -> frozenset[str]:

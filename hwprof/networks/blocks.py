@@ -154,12 +154,22 @@ def block_of(parent: Network, index: int, kind: str = "") -> BlockNetwork:
     """Layer number `index` of a network. Raises UnknownNetwork where there is none, or none of this kind."""
     if parent.real:
         raise UsageError(f"blocks of {parent.source} have seeded weights", f"name them {PREFIX}{parent.name}/...")
+    require_plain(parent)
     layers = {one.index: f"{PREFIX}{parent.name}/{one.index}-{one.kind}" for one in cut(parent, None).layers}
     name = layers.get(index, "")
     if not name or (kind and parse_name(name) != BlockName(parent.name, index, kind)):
         raise UnknownNetwork(f"{PREFIX}{parent.source}/{index}{'-' * bool(kind)}{kind}", layers.values())
     recipe = f"{parent.recipe} blocks-{RECIPE}"
     return BlockNetwork(name, recipe, parent.default_size, parent=parent, index=index)
+
+
+def require_plain(parent: Network) -> None:
+    """Raise UsageError where a network is not in FP32, as its blocks would be."""
+    if parent.stored:
+        raise UsageError(
+            f"blocks are in FP32, and {parent.name} is stored as {parent.stored}",
+            "give the file from before it was quantised or narrowed",
+        )
 
 
 def distinct(parents: Sequence[Network], size: int, most: int = 0) -> list[BlockNetwork]:
@@ -171,6 +181,7 @@ def distinct(parents: Sequence[Network], size: int, most: int = 0) -> list[Block
     seen: set[str] = set()
     found = []
     for parent in parents:
+        require_plain(parent)
         own: dict[str, GraphLayer] = {}
         for layer in cut(parent, size or parent.default_size).layers:
             if layer.copies and layer.digest not in seen:

@@ -130,6 +130,11 @@ def heads(node: Any, _: Any) -> list[Any]:
     return [make("Einsum", inputs, node.output[:1], equation="bsh,blv->bsv")]
 
 
+def grouped(node: Any, _: Any) -> list[Any]:
+    """GroupQueryAttention: the shape of Q; stays where Q, K and V come in one."""
+    return [make("Identity", [node.input[0]], node.output[:1])] if named(node, 1) else [node]
+
+
 def concat(node: Any, _: Any) -> list[Any]:
     """QLinearConcat: scale and zero point, then tensor, scale and zero point of each operand."""
     return [make("Concat", node.input[2::3], node.output, node.attribute)]
@@ -151,9 +156,11 @@ RULES: dict[str, Rule] = {
     "FusedMatMulActivation": matrix_product,
     "TransposeMatMul": matrix_product,
     "MatMulNBits": quantised_product,
+    "MatMulBnb4": quantised_product,
     "Attention": attention,
     "QAttention": attention,
     "MultiHeadAttention": heads,
+    "GroupQueryAttention": grouped,
     "DynamicQuantizeLSTM": plain("LSTM", 0, 1, 2, outputs=3),
     "EmbedLayerNormalization": plain("Gather", 2, 0),
     "QuantizeLinear": plain("QuantizeLinear", 0, 1, 2),

@@ -165,6 +165,16 @@ def multi_head_attention(op: Operation) -> int:
     return query[0] * query[1] * keys * (width + own)
 
 
+def grouped_attention(op: Operation) -> int:
+    """com.microsoft's GroupQueryAttention without a past: batch x queries x keys x 2 x (width of Q)."""
+    batch, queries, width = op.input()
+    if op.has(3) and op.input(3)[2]:
+        raise UnknownCost("how much of its past is in use depends on the data")
+    number = int(op.attribute("num_heads"))
+    own = width if op.has(1) else width * number // (number + 2 * int(op.attribute("kv_num_heads")))
+    return batch * queries * queries * 2 * own
+
+
 @dataclass(frozen=True, slots=True)
 class OperatorCost:
     """`macs` None: it multiplies nothing. `learned`: the inputs that are, where they are constants; `scales`: those of
@@ -202,6 +212,7 @@ COSTS: dict[str, OperatorCost] = {
     **each(microsoft("DynamicQuantizeMatMul"), matrix_product, (1, 4), (2, 3)),
     **each(microsoft("MatMulIntegerToFloat"), matrix_product, (0, 1, 6), (3, 5)),
     **each(microsoft("MatMulNBits"), packed_product, (1, 5), (2, 3, 4)),
+    **each(microsoft("MatMulBnb4"), packed_product, (1,), (2,)),
     **each(("Einsum",), einsum, tuple(range(8))),
     **each(("LSTM", "GRU", "RNN"), recurrent, (1, 2, 3, 7)),
     **each(microsoft("DynamicQuantizeLSTM"), recurrent, (1, 2, 3, 7), (8, 9, 10, 11)),
@@ -209,6 +220,7 @@ COSTS: dict[str, OperatorCost] = {
     **each(microsoft("Attention"), attention_with_weights(4), (1, 2)),
     **each(microsoft("QAttention"), attention_with_weights(8), (1, 2), (4, 7)),
     **each(microsoft("MultiHeadAttention"), multi_head_attention, (3,)),
+    **each(microsoft("GroupQueryAttention"), grouped_attention),
     # these multiply nothing: running statistics are no parameters
     **each(("BatchNormalization", "LayerNormalization", "InstanceNormalization", "GroupNormalization"), None, (1, 2)),
     **each(("PRelu", "RMSNormalization", "SimplifiedLayerNormalization"), None, (1,)),

@@ -217,9 +217,10 @@ def light_copy(model: Any) -> Any:
         light = copy.graph.initializer.add(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
         if math.prod(tensor.dims) <= MOST_ELEMENTS:
             light.CopyFrom(tensor)
-    for graph in (copy.graph, *bodies(copy.graph)):
+    own = (copy.graph, *copy.functions)
+    for graph in (*own, *(body for one in own for body in bodies(one))):
         attributes = [attribute.t for node in graph.node for attribute in node.attribute if attribute.HasField("t")]
-        for tensor in (*graph.initializer, *attributes):
+        for tensor in (*getattr(graph, "initializer", ()), *attributes):
             if math.prod(tensor.dims) > MOST_ELEMENTS:
                 for field in (*DATA, "external_data", "data_location"):
                     tensor.ClearField(field)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from hwprof.networks.contrib import attribute, named
-from hwprof.networks.costs import COSTS, UnknownCost, is_free, key_of, operator_macs
+from hwprof.networks.costs import COSTS, UnknownCost, key_of, operator_macs
 from hwprof.networks.graph import GraphScope, Shape, StoredTensor, infer_shapes
 
 Shapes = Mapping[str, Sequence[int]]
+PACKED = ("MatMulNBits", "MatMulBnb4")  # their weights' size is in attributes K and N
 # These move values only.
 MOVES = (
     *("Cast", "Concat", "Expand", "Flatten", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Tile", "Transpose"),
@@ -73,7 +74,9 @@ def size_of(
     """The size of an onnx.ModelProto, with or without the data of its weights (arguments: `graph.infer_shapes`)."""
     scope = infer_shapes(model, batch, inputs, known)
     size = total(node_costs(scope))
-    return dataclasses.replace(size, unknown=f"{size.unknown}; {scope.problem}".strip("; ")) if scope.problem else size
+    if scope.problem and size.unknown:
+        return dataclasses.replace(size, unknown=f"{size.unknown}; {scope.problem}")
+    return size
 
 
 def layers(model: Any, batch: int = 1, inputs: Shapes | None = None) -> tuple[NodeCost, ...]:
@@ -121,8 +124,15 @@ def node_cost(node: Any, scope: GraphScope) -> NodeCost:
             return control_flow(node, scope, cost, {name: node_costs(scope.body(g)) for name, g in graphs.items()})
         return dataclasses.replace(cost, macs=operator_macs(node, scope))
     except UnknownCost as error:
-        is_known = key_of(node) in COSTS or is_free(node) or not any(name in scope.constants for name in node.input)
+        is_known = key_of(node) in COSTS or graphs or not may_have_learned(node, scope)
         return dataclasses.replace(cost, macs=None, why=str(error), weights=cost.weights if is_known else None)
+
+
+def may_have_learned(node: Any, scope: GraphScope) -> bool:
+    """Whether an operator that is not known has constants, or numbers among its attributes, that may be weights."""
+    constants = (tensor for name in node.input for tensor in origins(name, scope)[0])
+    numbers = any(len(one.floats) > 1 or one.HasField("t") for one in node.attribute)
+    return numbers or any(one.elements > 1 and not is_index(one.kind) for one in constants)
 
 
 def control_flow(node: Any, scope: GraphScope, cost: NodeCost, graphs: Mapping[str, Sequence[NodeCost]]) -> NodeCost:
@@ -174,9 +184,9 @@ def weights_of(node: Any, scope: GraphScope) -> frozenset[LearnedTensor]:
     found: set[LearnedTensor] = set()
     for place in cost.learned if cost else ():
         learned, scales = origins(named(node, place), scope)
-        if cost is not None and cost.weak and not is_weight(node, place, scope, learned):
+        if cost is not None and cost.weak and not (learned and is_weight(node, place, scope, learned)):
             continue
-        packed = attribute(node, "K") * attribute(node, "N") if node.op_type == "MatMulNBits" and place == 1 else 0
+        packed = attribute(node, "K") * attribute(node, "N") if node.op_type in PACKED and place == 1 else 0
         found |= {LearnedTensor(tensor, packed or tensor.elements) for tensor in learned}
         found |= {LearnedTensor(tensor, 0) for tensor in scales}
     names = [named(node, place) for place in (cost.scales if cost else ())]
@@ -233,9 +243,12 @@ def leads_to(
     node: Any, scope: GraphScope, through: Sequence[str], is_end: Callable[[Any, str, GraphScope], bool]
 ) -> bool:
     """Everything that is done with a node's output, `through` such operators, is of one kind."""
-    names, ends = [node.output[0]], 0
+    names, seen, ends = [node.output[0]], set(), 0
     while names:
         name = names.pop()
+        if name in seen:
+            continue
+        seen.add(name)
         for user in scope.users.get(name, ()):
             if is_end(user, name, scope):
                 ends += 1

@@ -137,7 +137,7 @@ def type_name(number: int) -> str:
     """`int8` of INT8 and UINT8, `int4`, `int16`, `fp8`, `fp16`, `bf16`, `fp64`, as people call a precision."""
     import onnx
 
-    name = onnx.TensorProto.DataType.Name(number).lower()
+    name = str(onnx.TensorProto.DataType.Name(number)).lower()
     if name.startswith("float8"):
         return "fp8"
     known = {"float16": "fp16", "bfloat16": "bf16", "double": "fp64", "float": "fp32"}
@@ -242,15 +242,28 @@ def is_quantised(precision: str) -> bool:
 
 
 def has_rounded_activations(precision: str) -> bool:
-    """Whether a file's activations are rounded to fewer bits than FP32 has."""
-    return is_quantised(precision) or precision.endswith((f"16 ({STORED})", ", fp16", ", bf16"))
+    """Whether a file's activations are rounded to fewer bits than FP32 has, or may be.
+
+    Frameworks quantise the activations of a matrix product whose weights are integers, as ONNX Runtime does unasked.
+    """
+    return is_quantised(precision) or is_half(precision) or has_integer_weights(precision)
+
+
+def is_half(precision: str) -> bool:
+    """Whether a file's activations are in half precision."""
+    return precision.endswith((f"16 ({STORED})", ", fp16", ", bf16"))
+
+
+def has_integer_weights(precision: str) -> bool:
+    """Whether a file's weights are integers, and its activations are not."""
+    return precision.startswith("int") and f" {WEIGHTS}" in precision
 
 
 def significant_bits(precision: str) -> int:
     """Bits of an integer, or of the significand, of a file's activations: 8 of int8, 11 of fp16, 8 of bf16, 24."""
     if is_quantised(precision):
         return int(precision.split()[0].removeprefix("int")) if precision.startswith("int") else FP8_BITS
-    if not has_rounded_activations(precision):
+    if not is_half(precision):
         return 24
     return 11 if "fp16" in precision else 8
 

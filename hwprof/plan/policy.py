@@ -65,7 +65,8 @@ def cases(experiment: Experiment, results: Results | None, hardware: Mapping[str
         return plan(experiment)
     kept = winners(results, hardware)
     found = subjects(experiment)
-    without = {s.key: s.command(choice.network) for choice, p, s in found if not is_usable(p, kept.get(s.key))}
+    lacking = [(choice, s) for choice, p, s in found if not is_usable(p, kept.get(s.key))]
+    without = {s.key: s.command(choice.network, choice.inputs) for choice, s in lacking}
     if without:
         first = next(iter(without.values()))
         if experiment.seed:

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hwprof.networks.inputs import side_title
+from hwprof.networks.inputs import UNSAID, InputChoice, side_title
 from hwprof.networks.stored_precision import AS_IT_IS, asked
 from hwprof.records import to_json
 
 if TYPE_CHECKING:
     from hwprof.plan.cases import PlannedCase
+
+SAMPLES = "inputs"  # the option of a case that says which samples of the user's own go in
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,13 @@ class Subject:
     @property
     def key(self) -> str:
         """SHA-256 of the canonical JSON form: `case_key` of the tuning table."""
-        form = to_json(self)
-        if not self.shape:  # subjects from before there was such a field keep their key
-            del form["shape"]
-        return hashlib.sha256(json.dumps(form, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.form, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """The JSON form that hashes are made of: without an empty `shape`, as before there was such a field."""
+        form: dict[str, Any] = to_json(self)
+        return form if self.shape else {name: value for name, value in form.items() if name != "shape"}
 
     @property
     def title(self) -> str:
@@ -51,16 +56,34 @@ class Subject:
         side = side_title(self.size, self.shape)
         return f"{self.framework}{options} {self.network} {side} b{self.batch}{threads} {self.precision}"
 
-    def command(self, network: str) -> str:
-        """The command that tunes it; `network` as the user calls it."""
+    def command(self, network: str, inputs: InputChoice = UNSAID) -> str:
+        """The command that tunes it; `network` and `inputs` as the user says them."""
         words = ["hwprof", "tune", "-f", self.framework, "-n", network, "-b", str(self.batch)]
-        words += ["-s", str(self.size)] if self.size else []
+        words += ["-s", str(self.size)] if self.size and not inputs.shapes else []
+        words += options_of(inputs)
         words += ["--precision", self.precision] if asked(self.precision) != AS_IT_IS else []
         words += ["-t", str(self.threads)] if self.threads else []
         words += ["--cpus", ",".join(map(str, self.cpus))] if self.cpus else []
         for name, value in self.options:
+            if name == SAMPLES and inputs.samples:  # said by --inputs
+                continue
             words += ["--option", f"{name}={str(value).lower() if isinstance(value, bool) else value}"]
         return shlex.join(words)
+
+
+def options_of(inputs: InputChoice) -> list[str]:
+    """What a user says of a network's inputs, as options of a command."""
+    words = []
+    for name, shape in inputs.shapes:
+        sides = ",".join(map(str, shape))
+        words += ["--shape", f"{name}={sides}" if name else sides]
+    for name, length in inputs.dims:
+        words += ["--dim", f"{name}={length}"]
+    words += ["--inputs", inputs.samples] if inputs.samples else []
+    words += ["--batch-axis", inputs.batch_axis] if inputs.batch_axis else []
+    for output, state in inputs.states:
+        words += ["--state", f"{output}:{state}"]
+    return words
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,11 +102,14 @@ class Case:
     @property
     def key(self) -> str:
         """SHA-256 of the canonical JSON form: two cases are the same if and only if their keys are."""
-        form = to_json(self)
-        if not self.shape:  # cases from before there was such a field keep their key
-            del form["shape"]
-        text = json.dumps(form, sort_keys=True, separators=(",", ":"))
+        text = json.dumps(self.form, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """The JSON form that hashes are made of: without an empty `shape`, as before there was such a field."""
+        form: dict[str, Any] = to_json(self)
+        return form if self.shape else {name: value for name, value in form.items() if name != "shape"}
 
     @property
     def title(self) -> str:

@@ -6,7 +6,7 @@ The names are public as `hwprof.records.Fidelity` and so on.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 
@@ -143,7 +143,7 @@ def mark(fidelity: Fidelity | None) -> str:
     return "UNFAITHFUL" if fidelity.unfaithful else fidelity.state
 
 
-def worst(found: Iterable[Fidelity | None]) -> Fidelity | None:
+def worst(found: Sequence[Fidelity | None]) -> Fidelity | None:
     """Of several rounds one that is unfaithful, else one that is not comparable, else the last; None: unchecked."""
     known = [one for one in found if one is not None]
     for agreement in (Agreement.UNFAITHFUL, Agreement.INCOMPARABLE):

@@ -105,8 +105,8 @@ def outputs_key(planned: PlannedCase) -> dict[str, Any]:
 
 def compared_images(case: Case) -> int:
     """How many images a case's outputs are compared on."""
-    is_quantised = case.precision in QUANTISED or stored_precision.is_quantised(case.precision)
-    return QUANTISED_IMAGES if is_quantised else REFERENCE_IMAGES
+    is_rounded = case.precision in QUANTISED or stored_precision.has_rounded_activations(case.precision)
+    return QUANTISED_IMAGES if is_rounded else REFERENCE_IMAGES
 
 
 def stored_of(case: Case) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from hwprof.errors import NotAvailable, UsageError
 from hwprof.frameworks.switches import KINDS, change_of
+from hwprof.networks import find
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.records import Case
 from hwprof.worker.protocol import LoopSettings
@@ -88,6 +89,14 @@ def choice_of(case: Case, options: Mapping[str, Any] | None = None, cpus: str | 
         )
     pairs = tuple(sorted((dict(case.options) if options is None else options).items()))
     cores = ",".join(map(str, case.cpus)) if cpus is None else cpus
+    if case.shape:
+        known, size = find.resolve(network), case.size or None
+        _, own = known.place(size, known.input_spec(size, case.batch))
+        if own != case.shape:
+            raise UsageError(
+                f"{case.network} was measured with {case.shape}, and its own input is {own or 'a square image'}",
+                "measure both variants yourself: hwprof run --shape ... or --dim ..., then hwprof explain",
+            )
     return Choice(case.framework, network, case.size, case.batch, case.threads, case.precision, pairs, cores)
 
 

@@ -73,17 +73,18 @@ def write_reference(job: Job, link: Link, stage: Stage) -> None:
     from hwprof.frameworks import reference
     from hwprof.networks import stored_precision
 
-    reference.write_reference(Path(job.source), job.spec, frames(job, job.compared), Path(job.output))
+    source, compared = Path(job.source), frames(job, job.compared)
+    reference.write_reference(source, job.spec, compared, Path(job.output))
     if stored_precision.has_rounded_activations(job.stored):
-        reference.write_roundings(Path(job.source), job.spec, frames(job, job.compared), Path(job.output).parent)
+        reference.write_roundings(source, job.spec, compared, Path(job.output).parent)
     if job.size_by_run:
-        reference.write_size(Path(job.source), job.spec, frames(job, job.compared), Path(job.output).with_name(SIZE))
+        reference.write_size(source, job.spec, compared, Path(job.output).with_name(SIZE))
     if job.calibration_images:
         from hwprof.frameworks.protocol import PrepareJob
 
         folder = Path(job.output).parent
         task = PrepareJob(Path(job.source), job.case, job.spec, folder, job.seed, Path(job.calibration_images))
-        reference.write_simulated(task, frames(job, job.compared))
+        reference.write_simulated(task, compared)
     link.send({"say": "result"})
 
 

@@ -52,6 +52,22 @@ def table(folder: Path, *lines: str, head: str = NAMES) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("blobs", "size", "shape"),
+    [
+        ("1x3x224x224", 224, ""),
+        ("[1, 3, 48, 320]", 0, "3x48x320"),
+        ("4x3x48x640", 0, "3x48x640"),
+        ("ids: 1x128, mask: 1x64", 0, "ids: 1x128, mask: 1x64"),
+        ("", 0, ""),
+        ("Undefined", 0, ""),
+    ],
+)
+def test_the_shape_is_kept_where_it_is_no_square_image(tmp_path: Path, blobs: str, size: int, shape: str) -> None:
+    (run,) = dli.read(table(tmp_path, line().replace("1x3x224x224", blobs))).runs
+    assert (run.case.size, run.case.shape) == (size, shape)
+
+
 def test_a_row_becomes_a_run_that_says_it_is_imported(tmp_path: Path) -> None:
     (run,) = dli.read(table(tmp_path, line())).runs
     case = run.case

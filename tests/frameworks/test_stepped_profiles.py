@@ -34,7 +34,7 @@ TRACE = [("Convolution (NHWC, F32) IGEMM #1", [115e3, 145e3]), ("DELEGATE_CALL",
 
 def test_a_blob_that_is_split_leads_back_to_the_layer_that_gave_it() -> None:
     layers = ncnn.lines(PARAM)
-    assert [layer.kind for layer in layers] == ["", "Conv", "", "Conv"]
+    assert [ncnn.kind_of(layer) for layer in layers] == ["", "Conv", "", "Conv"]
     assert ncnn.form(layers[1], 3600) == (1024, 3600)
 
 

@@ -76,7 +76,7 @@ CASES: dict[str, tuple[list[Any], int, int, dict[str, Any]]] = {
         [node("Cast", ["s"], "f", to=FLOAT), node("Div", ["f", "c"], "d"), node("Floor", ["d"])],
         11,
         FLOAT,
-        {"c": np.float32([3, 3, 3, 3])},
+        {"c": np.full(4, 3, np.float32)},
     ),
     "the product of all": ([node("ReduceProd", ["s"], keepdims=0)], 13, INT, {}),
     "comparison and choice": (

@@ -195,6 +195,23 @@ def test_the_title_of_an_input_invents_no_shape_of_a_block() -> None:
     assert blocks.input_title("mine", 0, 4) == "batch 4"
 
 
+@pytest.mark.parametrize(
+    ("shape", "batch", "title"),
+    [
+        ("3x48x320", 4, "4x3x48x320"),
+        ("3x60x160", 1, "1x3x60x160"),
+        ("1x28x28", 1, "1x1x28x28"),
+        ("64x64x3", 1, "1x64x64x3"),
+        ("128 int64", 2, "2x128 int64"),
+        ("ids 128, mask 128", 4, "batch 4, ids 128, mask 128"),
+        ("0 128, 1 64", 1, "batch 1, 0 128, 1 64"),
+        ("scalar", 1, "batch 1, scalar"),
+    ],
+)
+def test_a_shape_is_titled_as_it_is(shape: str, batch: int, title: str) -> None:
+    assert blocks.input_title("mine", 0, batch, shape) == title
+
+
 @pytest.mark.parametrize("name", ["block:mobilenet_v2/17-3x3", "block:mobilenet_v2/999", "block:nothing/1"])
 def test_a_block_that_is_none_is_refused(name: str) -> None:
     with pytest.raises(UnknownNetwork):

@@ -135,6 +135,18 @@ CASES: dict[str, Case] = {
         2 * 32 * 13 + 128,
         4 * (2 * 32 * 13 + 128),
     ),
+    "LSTM and a classifier of its last state": (
+        [
+            helper.make_node("LSTM", ["x", "w", "r"], ["s", "h"], hidden_size=128),
+            node("Squeeze", ["h", "axis"], "q"),
+            node("Gemm", ["q", "v"], transB=1),
+        ],
+        {"x": [50, 1, 64]},
+        {"w": (1, 512, 64), "r": (1, 512, 128), "axis": np.array([0]), "v": (10, 128)},
+        50 * 512 * (64 + 128) + 10 * 128,  # 4,916,480
+        512 * 192 + 1280,
+        4 * (512 * 192 + 1280),
+    ),
     "GRU": (
         [node("GRU", ["x", "w", "r"], hidden_size=8)],
         {"x": [6, 3, 5]},
@@ -410,6 +422,24 @@ def test_multi_head_attention_has_several_layouts(
     assert size_of(build([node("MultiHeadAttention", names, domain=MS, num_heads=4)], inputs)).macs == macs
 
 
+def test_a_grouped_attention_with_a_past_is_unknown_and_its_parameters_are_not() -> None:
+    names = ["q", "k", "v", "pk", "pv", "n", "t", "cos", "sin"]
+    nodes = [
+        node("GroupQueryAttention", names, "a", domain=MS, num_heads=4, kv_num_heads=2, do_rotary=1),
+        node("MatMul", ["a", "w"]),
+    ]
+    inputs = {"q": [1, 5, 32], "k": [1, 5, 16], "v": [1, 5, 16], "pk": [1, 2, 0, 8], "pv": [1, 2, 0, 8]}
+    constants = {"n": np.full((1, 1), 4, np.int32), "t": np.array(5, np.int32), "cos": (9, 4), "sin": (9, 4)}
+    model = build(nodes, inputs, {**constants, "w": (32, 3)})
+    empty = {"pk": [1, 2, 0, 8], "pv": [1, 2, 0, 8]}
+    assert size_of(model, inputs=empty) == SizeOfNetwork(5 * 5 * 2 * 32 + 5 * 32 * 3, 96, 384)
+    size = size_of(model, inputs={"pk": [1, 2, 7, 8], "pv": [1, 2, 7, 8]})
+    assert (size.macs, size.params) == (None, 96)
+    assert "how much of its past is in use depends on the data" in size.unknown
+    packed = [node("GroupQueryAttention", ["q", "", "", "", "", "n", "t"], domain=MS, num_heads=4, kv_num_heads=2)]
+    assert size_of(build(packed, {"q": [1, 5, 64]}, constants)).macs == 5 * 5 * 2 * 32
+
+
 def branch(name: str, channels: int, weights: str, deep: bool = False) -> Any:
     """A convolution of the outer x; its own initializer has the same name in every branch."""
     nodes = [node("Conv", ["x", "w"], f"{name}_c"), node("Relu", [f"{name}_c"], f"{name}_y")]
@@ -487,6 +517,13 @@ def test_an_operator_of_an_unknown_domain_makes_everything_unknown() -> None:
     model = build([nodes[0], node("Magic", ["a"], domain="acme")], {"x": [2, 7]}, {"w": (7, 5)})
     model.opset_import.append(acme)
     assert size_of(model) == SizeOfNetwork(None, 35, 140, (), reason)
+
+
+def test_weights_in_attributes_of_an_unknown_operator_are_not_zero() -> None:
+    linear = node("LinearRegressor", ["x"], domain="ai.onnx.ml", coefficients=[1.0, 2.0])
+    model = build([linear], {"x": [3, 2]})
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 2))
+    assert size_of(model).params is None
 
 
 @pytest.mark.parametrize("op", ["STFT", "LinearAttention", "NoSuchOperator"])

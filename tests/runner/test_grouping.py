@@ -32,6 +32,15 @@ def test_a_set_has_one_network_size_batch_and_number_of_threads(cases: tuple[Pla
     assert sets_of(cases, one_set=False, sliced=True) == [(0, 1, 2, 3), (4,), (5,), (6,), (7,)]
 
 
+def test_cases_of_two_shapes_are_two_sets(cases: tuple[PlannedCase, ...]) -> None:
+    shapes = ["3x48x320", "3x48x640", "3x48x320"]
+    planned = [
+        dataclasses.replace(one, case=dataclasses.replace(one.case, size=0, shape=shape))
+        for one, shape in zip(cases, shapes, strict=False)
+    ]
+    assert sets_of(planned, one_set=False, sliced=True) == [(0, 2), (1,)]
+
+
 def test_what_is_one_set_by_its_experiment_may_differ_in_anything(cases: tuple[PlannedCase, ...]) -> None:
     assert sets_of(cases, one_set=True, sliced=True) == [tuple(range(8))]
 

@@ -91,6 +91,12 @@ def test_variables_of_a_case_reach_its_worker_and_its_key() -> None:
     assert found.environ()["OMP_NUM_THREADS"] == "1"
 
 
+def test_an_input_that_is_not_the_networks_own_is_not_measured_again_by_mistake() -> None:
+    wide = dataclasses.replace(case(), size=0, shape="3x64x96")
+    with pytest.raises(UsageError, match="was measured with 3x64x96, and its own input is a square image"):
+        planned("spin", wide, wide)
+
+
 def test_a_users_network_cannot_be_found_again() -> None:
     mine = dataclasses.replace(case(), recipe="sha256:abc")
     with pytest.raises(UsageError, match="from a file"):

@@ -70,8 +70,8 @@ def label(frame: pd.DataFrame) -> pd.DataFrame:
     require(frame)
     out = frame.copy()
     out.attrs = dict(frame.attrs)
-    for column, missing in zip(SIDE, (0, ""), strict=True):
-        out[column] = frame[column].fillna(missing) if column in frame.columns else missing
+    out["size"] = frame["size"].fillna(0) if "size" in frame.columns else 0
+    out["shape"] = frame["shape"].fillna("") if "shape" in frame.columns else ""
     options = sorted(c for c in frame.columns if c.startswith("option."))
     names = frame["framework"].astype(str)
     for column in options:

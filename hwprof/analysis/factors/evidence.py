@@ -150,7 +150,7 @@ def collect(runs: Iterable[Run], speed: Callable[[Run], Speed] = of_run) -> Evid
         last.macs,
         last.params,
         _ranges(native),
-        worst(r.fidelity for r in native),
+        worst([r.fidelity for r in native]),
     )
 
 

@@ -14,6 +14,7 @@ from hwprof.errors import UnsupportedModel, UsageError
 from hwprof.frameworks import calibration
 from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside, reason_of
 from hwprof.frameworks.conversions import ONNX, Conversion, reached
+from hwprof.frameworks.named_inputs import TYPES, require_types
 from hwprof.frameworks.precision import QUANTISED, confirm, dot_product, tally
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.networks.inputs import InputSpec
@@ -57,7 +58,7 @@ class ExecuTorch(BuiltInAdapter):
     options: Mapping[str, tuple[Any, ...]] = {"backend": ("xnnpack", "portable")}
     tunable = ("backend",)
     every_output = every_input = True
-    input_types = ("float32", "int64", "int32", "int8", "uint8", "bool")
+    input_types = TYPES
     traces = False  # whether the program writes down what its operators take, see profile.py
     environment = Environment(
         ("executorch", "torch"),
@@ -84,6 +85,7 @@ class ExecuTorch(BuiltInAdapter):
             from executorch.exir import to_edge_transform_and_lower
         from hwprof.frameworks.pytorch.source import examples, module_of, origin
 
+        require_types("ExecuTorch", job.input, self.input_types)
         if job.case.precision in QUANTISED:
             calibration.require_images(job.input)
         module: Any = module_of(job.source, job.input.inputs)

@@ -13,9 +13,12 @@ from hwprof.errors import UnsupportedModel
 from hwprof.frameworks import calibration
 from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside, reason_of
 from hwprof.frameworks.conversions import ONNX, Conversion, reached
+from hwprof.frameworks.named_inputs import TYPES as INPUT_TYPES
+from hwprof.frameworks.named_inputs import require_types
 from hwprof.frameworks.precision import QUANTISED, confirm, dot_product, tally
 from hwprof.frameworks.protocol import PrepareJob
-from hwprof.frameworks.tensorflow.adapter import QUIET, channels_first, channels_last
+from hwprof.frameworks.tensorflow import layout
+from hwprof.frameworks.tensorflow.adapter import QUIET
 from hwprof.networks.inputs import InputSpec
 from hwprof.records import Case
 
@@ -31,17 +34,21 @@ TYPES = {"int8": "int8", "uint8": "int8", "float32": "fp32", "float16": "fp16", 
 class LiteRtModel:
     """An interpreter with its tensors allocated; the input is copied into it by each inference."""
 
-    def __init__(self, interpreter: Any, module: Any, case: Case, count: int = 1) -> None:
+    def __init__(
+        self, interpreter: Any, module: Any, case: Case, signature: Any, layouts: tuple[list[bool], list[bool]]
+    ) -> None:
         self._interpreter, self._module, self._case = interpreter, module, case
-        self._input = interpreter.get_input_details()[0]["index"]
-        self.results = in_order(interpreter.get_output_details(), count)
-        self._outputs = [details["index"] for details in self.results]
+        self._inputs_last, self._outputs_last = layouts
+        self.keys = layout.input_keys(len(self._inputs_last)), layout.output_keys(len(self._outputs_last))
+        self._inputs = indices("inputs", signature.get_input_details(), self.keys[0])
+        self._outputs = indices("outputs", signature.get_output_details(), self.keys[1])
+        self._input = self._inputs[0]
 
-    def bind(self, batch: Array) -> Array:
-        """The images channels last."""
-        return channels_last(batch)
+    def bind(self, *batch: Array) -> Any:
+        """Images channels last."""
+        return layout.to_ours(batch[0], self._inputs_last[0])
 
-    def infer(self, bound: Array) -> list[int]:
+    def infer(self, bound: Any) -> list[int]:
         """Copy in, run."""
         self._interpreter.set_tensor(self._input, bound)
         self._interpreter.invoke()
@@ -49,7 +56,8 @@ class LiteRtModel:
 
     def outputs(self, out: list[int]) -> list[Array]:
         """Copies of all outputs; a feature map is brought back to (batch, channels, height, width)."""
-        return [channels_first(self._interpreter.get_tensor(index)) for index in out]
+        found = (self._interpreter.get_tensor(index) for index in out)
+        return [layout.to_graphs(array, last) for array, last in zip(found, self._outputs_last, strict=True)]
 
     def facts(self) -> Mapping[str, Any]:
         """Whether the delegate took the graph shows in its operators.
@@ -85,19 +93,33 @@ class LiteRtModel:
         }
 
 
-def in_order(details: Sequence[Mapping[str, Any]], count: int) -> list[Mapping[str, Any]]:
-    """The outputs in the network's order, which the converter puts at the end of their names (none for the first).
+class SeveralInputsLiteRt(LiteRtModel):
+    """An interpreter of several inputs, each copied into it by each inference."""
 
-    The file lists them in another one. Raises UnsupportedModel where they are not `count`, or names don't tell.
-    """
-    numbers = [re.search(r"[:_](\d+)$", str(one["name"])) for one in details]
-    found = {int(number[1]) if number else 0: one for number, one in zip(numbers, details, strict=True)}
-    if count == 1 and len(details) == 1:
-        return list(details)
-    if sorted(found) != list(range(count)) or len(details) != count:
-        names = ", ".join(str(one["name"]) for one in details)
-        raise UnsupportedModel(f"LiteRT's file has the outputs {names}, which are not {count} in an order")
-    return [found[number] for number in range(count)]
+    def bind(self, *batch: Array) -> Any:
+        """The arrays as they lie, in the network's order, each with its tensor's index."""
+        arrays = [layout.to_ours(array, last) for array, last in zip(batch, self._inputs_last, strict=True)]
+        return list(zip(self._inputs, arrays, strict=True))
+
+    def infer(self, bound: Any) -> list[int]:
+        """Copy all in, run."""
+        for index, array in bound:
+            self._interpreter.set_tensor(index, array)
+        self._interpreter.invoke()
+        return self._outputs
+
+
+def indices(what: str, details: Mapping[str, Mapping[str, Any]], keys: Sequence[str]) -> list[int]:
+    """The tensors of a signature's keys, in their order. Raises UnsupportedModel where there are others."""
+    if sorted(details) != sorted(keys):
+        raise UnsupportedModel(f"LiteRT's file has the {what} {', '.join(details)}, and not {', '.join(keys)}")
+    return [int(details[key]["index"]) for key in keys]
+
+
+def explain(error: Exception) -> str:
+    """Operators that .tflite has none for, as TensorFlow calls them, else the first line of its converter's reason."""
+    missing = sorted(set(re.findall(r"'tf\.(\w+)' op is neither a custom op nor a flex op", str(error))))
+    return f".tflite has no operator for {', '.join(missing)}" if missing else reason_of(error)
 
 
 class LiteRt(BuiltInAdapter):
@@ -108,7 +130,8 @@ class LiteRt(BuiltInAdapter):
     precisions = ("fp32", "int8")
     options: Mapping[str, tuple[Any, ...]] = {"xnnpack": (True, False)}
     tunable = ("xnnpack",)
-    every_output = True
+    every_output = every_input = True
+    input_types = INPUT_TYPES
     environment = Environment(
         ("ai-edge-litert",),
         "pip install 'hwprof[litert]'",
@@ -136,15 +159,18 @@ class LiteRt(BuiltInAdapter):
             import tensorflow as tf
         from hwprof.frameworks.tensorflow.graph import TfGraph
 
-        network = TfGraph(job.source, job.input.shape, pads_apart=True)
-        function = tf.function(network.walk, input_signature=[network.signature]).get_concrete_function()
+        require_types("LiteRT", job.input, self.input_types)
+        if job.case.precision in QUANTISED:
+            calibration.require_images(job.input)
+        network = TfGraph(job.source, job.input.inputs, lite=True)
+        function = tf.function(network.walk, input_signature=network.signature).get_concrete_function()
         reached("tf-function")
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function], network)
         if job.case.precision in QUANTISED:
 
             def representative() -> Iterator[list[Array]]:
                 for images in calibration.batches(job):
-                    yield [channels_last(images)]
+                    yield [layout.to_ours(images, network.inputs_last[0])]
 
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.representative_dataset = representative
@@ -154,13 +180,14 @@ class LiteRt(BuiltInAdapter):
         try:
             path.write_bytes(converter.convert())
         except Exception as error:  # its converter raises what it likes
-            message = f"TensorFlow's converter can't convert the network: {reason_of(error)}"
+            message = f"TensorFlow's converter can't convert the network: {explain(error)}"
             raise UnsupportedModel(message) from error
+        layout.write(job.directory, network.inputs_last, network.outputs_last)
         return path
 
     def cache_key(self, case: Case) -> str:
         """The precision, and the conversion's own version; the shape is part of every key already."""
-        return f"{'int8, ' if case.precision in QUANTISED else ''}static shape, conversion 2"
+        return f"{'int8, ' if case.precision in QUANTISED else ''}static shape, conversion 3"
 
     @contextmanager
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[LiteRtModel]:
@@ -175,7 +202,9 @@ class LiteRt(BuiltInAdapter):
             made.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise UnsupportedModel(f"LiteRT can't load the network: {reason_of(error)}") from error
-        yield LiteRtModel(made, ai_edge_litert, case, max(1, len(spec.outputs)))
+        layouts = layout.read(artifact.parent)
+        model = SeveralInputsLiteRt if spec.others else LiteRtModel
+        yield model(made, ai_edge_litert, case, made.get_signature_runner(), layouts)
 
 
 ADAPTER = LiteRt()

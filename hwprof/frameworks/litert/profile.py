@@ -90,9 +90,14 @@ class Library:
 
 
 class Compiled:
-    """The network with its profiler, and a buffer for its input and for each of its outputs."""
+    """The network with its profiler, and a buffer for each of its inputs and outputs.
 
-    def __init__(self, lib: Library, artifact: Path, case: Case, stack: ExitStack, outputs: int) -> None:
+    `keys`: of the inputs in the signature, in the network's order.
+    """
+
+    def __init__(
+        self, lib: Library, artifact: Path, case: Case, stack: ExitStack, keys: Sequence[str], outputs: int
+    ) -> None:
         self._lib, zero = lib, ctypes.c_size_t(0)
         environment = self._made("LiteRtCreateEnvironment", "LiteRtDestroyEnvironment", stack, 0, None)
         path = str(artifact).encode()
@@ -112,15 +117,27 @@ class Compiled:
             reason = "this LiteRT makes no profiler for a compiled model"
             raise NotAvailable(reason, "the pinned one does: hwprof env create litert")
         signature = lib.handle("LiteRtGetModelSignature", model, zero)
-        self._ends = []
-        for end, number in (("Input", 0), *(("Output", number) for number in range(outputs))):
+        ends: dict[str, list[ctypes.c_void_p]] = {"Input": [], "Output": []}
+        counts = {"Input": len(keys), "Output": outputs}
+        for end, number in ((end, number) for end, count in counts.items() for number in range(count)):
             index = ctypes.c_size_t(number)
             tensor = lib.handle(f"LiteRtGetSignature{end}TensorByIndex", signature, index)
             kind = ctypes.create_string_buffer(512)
             lib("LiteRtGetRankedTensorType", tensor, kind)
             needs = lib.handle(f"LiteRtGetCompiledModel{end}BufferRequirements", self._model, zero, index)
             name = "LiteRtCreateManagedTensorBufferFromRequirements"
-            self._ends.append(self._made(name, "LiteRtDestroyTensorBuffer", stack, environment, kind, needs))
+            ends[end].append(self._made(name, "LiteRtDestroyTensorBuffer", stack, environment, kind, needs))
+        self._given, self._results = ends["Input"], ends["Output"]
+        self._order = [self._place(signature, key, len(keys)) for key in keys]
+
+    def _place(self, signature: ctypes.c_void_p, key: str, count: int) -> int:
+        """The number of an input in the file's own order. Raises UnsupportedModel where there is none of that name."""
+        for number in range(count):
+            name = ctypes.c_char_p()
+            self._lib("LiteRtGetSignatureInputName", signature, ctypes.c_size_t(number), ctypes.byref(name))
+            if (name.value or b"").decode() == key:
+                return number
+        raise UnsupportedModel(f"LiteRT's file has no input {key}")
 
     def _made(self, make: str, destroy: str, stack: ExitStack, *arguments: Any) -> ctypes.c_void_p:
         found = self._lib.handle(make, *arguments)
@@ -136,9 +153,13 @@ class Compiled:
             "LiteRtCreateOpaqueOptions", name.encode(), data, nothing))  # fmt: skip
         return kept, nothing
 
-    def copy_in(self, array: Array) -> None:
-        """Into the buffer of the input. Raises UnsupportedModel where sizes differ."""
-        buffer, size = self._ends[0], ctypes.c_size_t()
+    def copy_in(self, arrays: Sequence[Array]) -> None:
+        """Into the buffers of the inputs, in the network's order. Raises UnsupportedModel where sizes differ."""
+        for place, array in zip(self._order, arrays, strict=True):
+            self._copy(self._given[place], array)
+
+    def _copy(self, buffer: ctypes.c_void_p, array: Array) -> None:
+        size = ctypes.c_size_t()
         self._lib("LiteRtGetTensorBufferPackedSize", buffer, ctypes.byref(size))
         if size.value != array.nbytes:
             raise UnsupportedModel(f"LiteRT's buffer has {size.value} bytes, and the array {array.nbytes}")
@@ -149,9 +170,10 @@ class Compiled:
 
     def run(self) -> list[tuple[str, int, int]]:
         """(operator, event type, us) of one inference."""
-        given, made = self._ends[0], (ctypes.c_void_p * (len(self._ends) - 1))(*self._ends[1:])
+        given = (ctypes.c_void_p * len(self._given))(*self._given)
+        made = (ctypes.c_void_p * len(self._results))(*self._results)
         self._lib("LiteRtStartProfiler", self._profiler)
-        self._lib("LiteRtRunCompiledModel", self._model, ctypes.c_size_t(0), ctypes.c_size_t(1), ctypes.byref(given),
+        self._lib("LiteRtRunCompiledModel", self._model, ctypes.c_size_t(0), ctypes.c_size_t(len(given)), given,
                   ctypes.c_size_t(len(made)), made)  # fmt: skip
         self._lib("LiteRtStopProfiler", self._profiler)
         count = ctypes.c_int()
@@ -180,9 +202,9 @@ class ProfiledModel(ModelProxy):
         self._compiled = compiled
         self._traces: list[list[tuple[str, int, int]]] = []
 
-    def infer(self, bound: Array) -> list[int]:
+    def infer(self, bound: Any) -> list[int]:
         """Copy in, run, keep the events; outputs stay in the library's buffers."""
-        self._compiled.copy_in(bound)
+        self._compiled.copy_in([array for _, array in bound] if isinstance(bound, list) else [bound])
         self._traces.append(self._compiled.run())
         return []
 
@@ -228,5 +250,5 @@ def profile(adapter: LiteRt, artifact: Path, case: Case, spec: InputSpec) -> Ite
             lib = Library(ctypes.CDLL(str(path)))
         except OSError as error:
             raise NotInstalled("LiteRT's C library, which profiles,", adapter.environment.install) from error
-        compiled = Compiled(lib, artifact, case, stack, len(model.results))
+        compiled = Compiled(lib, artifact, case, stack, model.keys[0], len(model.keys[1]))
         yield ProfiledModel(model, compiled)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +19,16 @@ from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside
 from hwprof.frameworks.conversions import ONNX, Conversion
 from hwprof.frameworks.named_inputs import as_int32
 from hwprof.frameworks.named_outputs import require_outputs
-from hwprof.frameworks.ncnn.pnnx import TYPES, batch_axes, check_integers, check_layers, input_shapes, lines, reason
+from hwprof.frameworks.ncnn.pnnx import (
+    TYPES,
+    batch_axes,
+    check_batch,
+    check_integers,
+    check_layers,
+    input_shapes,
+    lines,
+    reason,
+)
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import Switch
 from hwprof.networks.inputs import InputSpec
@@ -27,6 +38,7 @@ if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Array
 
 # Its defaults lose precision: all of these are off in an FP32 case.
+NOT_READY = "network graph not ready"  # what follows from any failure
 AXES = "axes.json"  # beside the network: blob -> the axis of its batch
 REDUCED = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_packed", "use_bf16_storage")
 
@@ -134,13 +146,34 @@ def array_of(matrix: Any) -> Array:
     return np.stack(images).astype(np.float32, copy=False)
 
 
+def load_error(module: Any, artifact: Path) -> str:
+    """Why the network can't be loaded, as ncnn writes it to stderr when it is tried once more."""
+    net = module.Net()
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with tempfile.TemporaryFile() as file:
+            os.dup2(file.fileno(), 2)
+            net.load_param(str(artifact))
+            net.load_model(str(artifact.with_suffix(".bin")))
+            os.dup2(kept, 2)
+            file.seek(0)
+            said = [line.strip() for line in file.read().decode(errors="replace").splitlines()]
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+    print(*said, sep="\n", file=sys.stderr)
+    return "; ".join(dict.fromkeys(line for line in said if line and line != NOT_READY))[:300] or "it says not why"
+
+
 def outputs_of(net: Any, names: Sequence[str]) -> list[str]:
     """The net's blobs for the network's outputs `names`, or for its one. Raises UnsupportedModel where one is missing.
 
     pnnx numbers them out0, out1, ... in the network's order; ncnn lists them in the order of its layers.
     """
-    if not names:
-        return [net.output_names()[0]]
+    if not names:  # a blob that nothing takes is one too, also an input
+        found = net.output_names()
+        return [next((name for name in found if name not in net.input_names()), found[0])]
     blobs = [f"out{number}" for number in range(len(names))]
     require_outputs("ncnn", blobs, net.output_names())
     return blobs
@@ -210,6 +243,7 @@ class Ncnn(BuiltInAdapter):
         layers = lines((job.directory / "network.param").read_text())
         check_layers(layers)
         check_integers(layers, job.input)
+        check_batch(layers, job.case.batch)
         (job.directory / AXES).write_text(json.dumps(batch_axes((job.directory / "ncnnpy").read_text())))
         for name in names:
             (job.directory / name).unlink(missing_ok=True)
@@ -235,9 +269,7 @@ class Ncnn(BuiltInAdapter):
         net.opt.use_winograd_convolution = bool(case.option("winograd", True))
         net.opt.use_packing_layout = bool(case.option("packing", True))
         if net.load_param(str(artifact)) != 0 or net.load_model(str(artifact.with_suffix(".bin"))) != 0:
-            unknown = [layer.type for layer in lines(artifact.read_text()) if ncnn.layer_to_index(layer.type) < 0]
-            why = f": it has no layer {unknown[0]}" if unknown else "; the worker's output names the layer"
-            raise UnsupportedModel(f"ncnn can't load the network{why}")
+            raise UnsupportedModel(f"ncnn can't load the network: {load_error(ncnn, artifact)}")
         blobs = net.input_names()
         if spec.others and sorted(blobs) != sorted(input_blobs(len(spec.inputs))):
             raise UnsupportedModel(

@@ -103,3 +103,16 @@ def check_integers(layers: Sequence[Line], spec: InputSpec) -> None:
                     f"ncnn's layer {layer.type} takes floats, and input {one.name} is {one.dtype}",
                     "ncnn reads integers as indices of a table only",
                 )
+
+
+def check_batch(layers: Sequence[Line], batch: int) -> None:
+    """Raise UnsupportedModel where ncnn would join a batch with a constant, which ends its process."""
+    constants = {top for layer in layers if layer.type == "MemoryData" for top in layer.tops}
+    for layer in layers:
+        if layer.type == "Split" and constants.intersection(layer.bottoms):
+            constants.update(layer.tops)
+        if layer.type == "Concat" and batch > 1 and constants.intersection(layer.bottoms):
+            raise UnsupportedModel(
+                f"ncnn crashes where a batch of {batch} is joined with a constant, as in its layer {layer.name}",
+                "measure it with a batch of 1",
+            )

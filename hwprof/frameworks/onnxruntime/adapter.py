@@ -94,8 +94,8 @@ class OnnxRuntimeModel:
         from hwprof.frameworks.onnxruntime.computed import read_products
 
         feeds = {
-            entry.name: np.zeros(one.shape, object if one.dtype == "str" else one.dtype)
-            for entry, one in zip(self._session.get_inputs(), self._spec.inputs, strict=True)
+            name: np.zeros(one.shape, object if one.dtype == "str" else one.dtype)
+            for name, one in zip(self._inputs, self._spec.inputs, strict=True)
         }
         return read_products(self._module, self._artifact, options_of(self._module, self._case), feeds)
 

@@ -29,10 +29,13 @@ FACTS = {
     "cpu_dispatch": r"Dispatched code generation:\s*(.+)",
     "lapack": r"Lapack:\s*(.+)",
 }
-# Layers that multiply, by their types, and the precision they do it in.
+# Layers that multiply, by their types (of OpenCV 4, then those that are OpenCV 5's alone), and the precision they do it
+# in.
 PRODUCTS = {
-    **dict.fromkeys(("Convolution", "Deconvolution", "InnerProduct", "MatMul", "LSTM", "GRU", "RNN"), "fp32"),
+    **dict.fromkeys(("Convolution", "Deconvolution", "InnerProduct", "MatMul", "Gemm", "LSTM", "GRU", "RNN"), "fp32"),
     **dict.fromkeys(("ConvolutionInt8", "InnerProductInt8"), "int8"),
+    **dict.fromkeys(("Conv2", "ConvTranspose2"), "fp32"),
+    **dict.fromkeys(("Conv2Int8", "MatMulInt8", "GemmInt8"), "int8"),
 }
 
 

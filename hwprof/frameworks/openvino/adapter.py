@@ -91,9 +91,13 @@ class OpenVinoModel:
         }
 
     def computed(self) -> Mapping[str, int]:
-        """Precision -> convolutions and matrix products of the executed model in it."""
-        found = ((kind, OUR_NAMES.get(precision, precision)) for kind, precision in kernels(self._compiled))
-        return tally(precision for kind, precision in found if kind in PRODUCTS)
+        """Precision (`product_precision`) -> convolutions and matrix products of the executed model in it."""
+        infos = [node.get_rt_info() for node in self._compiled.get_runtime_model().get_ordered_ops()]
+        told = (
+            tuple(str(info[name].value) for name in ("layerType", "runtimePrecision", "primitiveType"))
+            for info in infos
+        )
+        return tally(product_precision(precision, kernel) for kind, precision, kernel in told if kind in PRODUCTS)
 
     def _computed(self) -> Mapping[str, Any]:
         """Kernels of the executed model, by the precision that the plugin reports for each."""
@@ -105,6 +109,18 @@ class OpenVinoModel:
         if self._precision in QUANTISED:
             facts |= {"overflow_fix": saturates(), "dot_product": dot_product()}
         return facts
+
+
+def product_precision(precision: str, kernel: str) -> str:
+    """Of a kernel that multiplies, by what the plugin reports of it: `u8`, `brgconv_avx512_I8` is int8.
+
+    Where its weights alone are integers, the precision is theirs and the kernel's name has another type: `u4`,
+    `brgemm_avx512_f32` is `int4 weights`. Whether it quantises activations as it runs (by
+    DYNAMIC_QUANTIZATION_GROUP_SIZE) is not reported.
+    """
+    if precision in ("u8", "i8", "u4", "i4") and not kernel.endswith("_I8"):
+        return f"int{precision[1:]} weights"
+    return OUR_NAMES.get(precision, precision)
 
 
 def kernels(compiled: Any) -> list[tuple[str, str]]:

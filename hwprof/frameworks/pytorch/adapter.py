@@ -14,6 +14,8 @@ from hwprof.errors import NotAvailable, UnsupportedModel, UsageError
 from hwprof.frameworks import calibration
 from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside
 from hwprof.frameworks.conversions import ONNX, Conversion
+from hwprof.frameworks.named_inputs import TYPES as INPUT_TYPES
+from hwprof.frameworks.named_inputs import require_types
 from hwprof.frameworks.precision import QUANTISED, confirm, dot_product, require, saturates, tally
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import ONEDNN, OPENMP, Switch
@@ -23,11 +25,10 @@ from hwprof.records import Case
 if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Array
 
-INPUT_TYPES = ("float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")
 TYPES = {"bf16": "bfloat16", "fp16": "float16"}
 # As the profiler calls the kernels that multiply: those that call no other.
 PRODUCT = re.compile(
-    r"^(onednn::q(conv|linear)\w*|mkldnn::_(convolution|linear)_pointwise\w*|aten::(mkldnn_convolution|addmm|mm"
+    r"^(onednn::q(conv|linear)\w*|mkldnn::_(convolution|linear)_pointwise\w*|aten::(mkldnn_convolution|addmm|mm|bmm"
     r"|thnn_conv2d|_slow_conv2d_forward|_conv_depthwise2d))$"
 )
 QUANTISED_PRODUCT = re.compile(r"^onednn::q")
@@ -172,17 +173,18 @@ class PyTorch(BuiltInAdapter):
         For INT8 a quantised graph (.pt2) for the case's shape.
         """
         require(job.case.precision)
+        require_types("PyTorch", job.input, self.input_types)
         return self._quantise(job) if job.case.precision in QUANTISED else job.source
 
     def _quantise(self, job: PrepareJob) -> Path:
         mode_of(job.case)
+        calibration.require_images(job.input)
         with import_of("torchao, which quantises for PyTorch,", "hwprof env create pytorch"):
             import torch
             from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
         from hwprof.frameworks.pytorch.pt2e import quantise
         from hwprof.frameworks.pytorch.source import examples, module_of
 
-        calibration.require_images(job.input)
         quantizer = x86.X86InductorQuantizer()
         quantizer.set_global(x86.get_default_x86_inductor_quantization_config(reduce_range=saturates()))
         module = quantise(job, module_of(job.source, job.input.inputs), quantizer, "hwprof env create pytorch")

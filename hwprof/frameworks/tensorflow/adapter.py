@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from hwprof.environments.environment import Environment
 from hwprof.frameworks.builtin import BuiltInAdapter, import_of
 from hwprof.frameworks.conversions import ONNX, Conversion, reached
+from hwprof.frameworks.named_inputs import TYPES, require_types
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import ONEDNN, Switch
+from hwprof.frameworks.tensorflow import layout
 from hwprof.networks.inputs import InputSpec
 from hwprof.records import Case
 
@@ -22,27 +24,20 @@ if TYPE_CHECKING:
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"}
 
 
-def channels_last(batch: Array) -> Array:
-    """Images (batch, channels, height, width) as TensorFlow's own networks take them."""
-    import numpy as np
-
-    return np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
-
-
-def channels_first(array: Array) -> Array:
-    """A feature map brought back to (batch, channels, height, width); anything else as it is."""
-    return array.transpose(0, 3, 1, 2) if array.ndim == 4 else array
-
-
 class TensorFlowModel:
-    """A concrete function of one channels-last tensor."""
+    """A concrete function of one tensor."""
 
-    def __init__(self, function: Any, module: Any, case: Case) -> None:
+    def __init__(self, function: Any, module: Any, case: Case, layouts: tuple[list[bool], list[bool]]) -> None:
         self._function, self._module, self._case = function, module, case
+        self._inputs_last, self._outputs_last = layouts
 
-    def bind(self, batch: Array) -> Any:
-        """The images channels last."""
-        return self._module.constant(channels_last(batch))
+    def bind(self, *batch: Array) -> Any:
+        """Images channels last."""
+        return self.tensor(batch[0], self._inputs_last[0])
+
+    def tensor(self, array: Any, last: bool) -> Any:
+        """An array as it lies in the network."""
+        return self._module.constant(layout.to_ours(array, last))
 
     def infer(self, bound: Any) -> Any:
         """One call; on a CPU it is complete when it returns."""
@@ -50,7 +45,8 @@ class TensorFlowModel:
 
     def outputs(self, out: Any) -> list[Array]:
         """Copies of all outputs; a feature map is brought back to (batch, channels, height, width)."""
-        return [channels_first(v.numpy().copy()) for v in (out if isinstance(out, (list, tuple)) else [out])]
+        found = out if isinstance(out, (list, tuple)) else [out]
+        return [layout.to_graphs(v.numpy().copy(), last) for v, last in zip(found, self._outputs_last, strict=True)]
 
     def facts(self) -> Mapping[str, Any]:
         """Threads as TensorFlow has them, and how it was built."""
@@ -67,6 +63,18 @@ class TensorFlowModel:
         }
 
 
+class SeveralInputsTensorFlow(TensorFlowModel):
+    """A concrete function of several tensors, in the network's order."""
+
+    def bind(self, *batch: Array) -> Any:
+        """A tensor for each array."""
+        return tuple(self.tensor(array, last) for array, last in zip(batch, self._inputs_last, strict=True))
+
+    def infer(self, bound: Any) -> Any:
+        """One call."""
+        return self._function(*bound)
+
+
 class TensorFlow(BuiltInAdapter):
     """Adapter of TensorFlow: .onnx by operators of our own, channels last."""
 
@@ -75,7 +83,8 @@ class TensorFlow(BuiltInAdapter):
     precisions = ("fp32",)
     options: Mapping[str, tuple[Any, ...]] = {"onednn": (True, False), "xla": (False, True)}
     tunable = ("onednn", "xla")
-    every_output = True
+    every_output = every_input = True
+    input_types = TYPES
     environment = Environment(
         ("tensorflow-cpu", "tensorflow"),
         "pip install 'hwprof[tensorflow]'",
@@ -107,18 +116,20 @@ class TensorFlow(BuiltInAdapter):
             import tensorflow as tf
         from hwprof.frameworks.tensorflow.graph import TfGraph
 
-        network = TfGraph(job.source, job.input.shape)
+        require_types("TensorFlow", job.input, self.input_types)
+        network = TfGraph(job.source, job.input.inputs)
         path = job.directory / "savedmodel"
-        function = tf.function(network.walk, input_signature=[network.signature])
+        function = tf.function(network.walk, input_signature=network.signature)
         network.serve = function
         concrete = function.get_concrete_function()
         reached("tf-function")
         tf.saved_model.save(network, str(path), signatures=concrete)
+        layout.write(job.directory, network.inputs_last, network.outputs_last)
         return path
 
     def cache_key(self, case: Case) -> str:
-        """The shape, which is part of every key already."""
-        return "static shape"
+        """The shape, which is part of every key already, and the conversion's own version."""
+        return "static shape, conversion 2"
 
     @contextmanager
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[TensorFlowModel]:
@@ -131,9 +142,13 @@ class TensorFlow(BuiltInAdapter):
         function = network.serve
         if case.option("xla", False):
             function = tf.function(function, jit_compile=True)
-        batch, channels, *sides = spec.shape
-        concrete = function.get_concrete_function(tf.TensorSpec((batch, *sides, channels), tf.float32))
-        yield TensorFlowModel(concrete, tf, case)
+        layouts = layout.read(artifact.parent)
+        signature = [
+            tf.TensorSpec(layout.stored(one.shape, last), tf.as_dtype(one.dtype))
+            for one, last in zip(spec.inputs, layouts[0], strict=True)
+        ]
+        model = SeveralInputsTensorFlow if spec.others else TensorFlowModel
+        yield model(function.get_concrete_function(*signature), tf, case, layouts)
 
 
 ADAPTER = TensorFlow()

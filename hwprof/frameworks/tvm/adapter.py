@@ -13,6 +13,7 @@ from hwprof.environments.environment import Environment
 from hwprof.errors import UnsupportedModel
 from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside, reason_of
 from hwprof.frameworks.conversions import ONNX, Conversion, reached
+from hwprof.frameworks.named_inputs import TYPES, require_types
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import Switch
 from hwprof.frameworks.tvm.tuning import FILE, TRIALS, tune
@@ -39,9 +40,9 @@ class TvmModel:
         self._main, self._module, self._case, self._target = machine["main"], module, case, target
         self._tuning, self._count = tuning, count
 
-    def bind(self, batch: Array) -> Any:
+    def bind(self, *batch: Array) -> Any:
         """A tensor of TVM's own."""
-        return self._module.runtime.tensor(batch)
+        return self._module.runtime.tensor(batch[0])
 
     def infer(self, bound: Any) -> Any:
         """One call; complete when it returns on a CPU."""
@@ -71,6 +72,18 @@ class TvmModel:
         }
 
 
+class SeveralInputsTvm(TvmModel):
+    """A virtual machine whose main function takes several tensors, in the network's order."""
+
+    def bind(self, *batch: Array) -> Any:
+        """A tensor of TVM's own for each array."""
+        return tuple(map(self._module.runtime.tensor, batch))
+
+    def infer(self, bound: Any) -> Any:
+        """One call; complete when it returns on a CPU."""
+        return self._main(*bound)
+
+
 class Tvm(BuiltInAdapter):
     """Adapter of Apache TVM: .onnx through Relax, compiled by LLVM; tuned by meta-schedule where asked."""
 
@@ -79,7 +92,8 @@ class Tvm(BuiltInAdapter):
     precisions = ("fp32",)
     options: Mapping[str, tuple[Any, ...]] = {"level": (3, 0, 1, 2), "tuning": TRIALS}
     tunable = ("level",)
-    every_output = True
+    every_output = every_input = True
+    input_types = TYPES
     environment = Environment(
         ("apache-tvm", "apache-tvm-ffi"),
         "hwprof env create tvm",
@@ -106,12 +120,14 @@ class Tvm(BuiltInAdapter):
             from tvm.relax.frontend import onnx as frontend
         import onnx
 
+        require_types("TVM", job.input, self.input_types)
         model = onnx.load(str(job.source))
-        name = model.graph.input[0].name
+        shapes = {one.name: list(one.shape) for one in job.input.inputs}
+        types = {one.name: one.dtype for one in job.input.inputs}
         trials = int(job.case.option("tuning", 0) or 0)
         told = target(tvm, job.case.threads if trials else 0)
         try:
-            module = frontend.from_onnx(model, shape_dict={name: list(job.input.shape)}, keep_params_in_input=False)
+            module = frontend.from_onnx(model, shape_dict=shapes, dtype_dict=types, keep_params_in_input=False)
             reached("relax")
             module = relax.transform.DecomposeOpsForInference()(module)
             wanted = tvm.target.Target(told)
@@ -119,7 +135,7 @@ class Tvm(BuiltInAdapter):
                 module = tune(module, wanted, trials, job.seed, job.directory)
             with tvm.transform.PassContext(opt_level=int(job.case.option("level", 3) or 0)):
                 built = tvm.compile(module, target=wanted)
-        except (RuntimeError, ValueError, TypeError, AssertionError) as error:  # TVM's own are RuntimeErrors
+        except Exception as error:  # its frontend and its passes raise what they like
             raise UnsupportedModel(f"TVM can't compile the network: {reason_of(error, -1)}") from error
         path = job.directory / "network.so"
         built.export_library(str(path))
@@ -143,7 +159,8 @@ class Tvm(BuiltInAdapter):
         machine = relax.VirtualMachine(tvm.runtime.load_module(str(artifact)), tvm.cpu())
         search = artifact.with_name(FILE)
         found = json.loads(search.read_text()) if search.is_file() else None
-        yield TvmModel(
+        model = SeveralInputsTvm if spec.others else TvmModel
+        yield model(
             machine,
             tvm,
             case,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,12 +56,15 @@ class InstrumentedMachine(Timed):
         super().__init__(model)
         self._calls: list[Call] = []
         self._next = 0
+        self._given: frozenset[int] = frozenset()  # addresses of what goes in
         model.machine.set_instrument(self._instrument)
         model._main = model.machine["main"]
 
     def infer(self, bound: Any) -> Any:
         """One call of the network."""
         self._next = 0
+        if not self._calls:
+            self._given = frozenset(t.data_ptr() for t in (bound if isinstance(bound, tuple) else (bound,)))
         return super().infer(bound)
 
     def _instrument(self, function: Any, name: str, before: bool, result: Any, *given: Any) -> int:
@@ -79,17 +82,19 @@ class InstrumentedMachine(Timed):
     def steps(self) -> Sequence[Step]:
         """The functions one by one, and the machine's own work as one step."""
         times = [(self.ns(i), self.counts(i)) for i in range(len(self._calls))]
-        return steps_of(self._calls, times)
+        return steps_of(self._calls, times, self._given)
 
 
-def steps_of(calls: Sequence[Call], times: Sequence[tuple[float, dict[str, float]]]) -> list[Step]:
-    """Steps from calls in the order of execution.
+def steps_of(
+    calls: Sequence[Call], times: Sequence[tuple[float, dict[str, float]]], given: Container[int] = ()
+) -> list[Step]:
+    """Steps from calls in the order of execution. `given`: addresses of the network's inputs, or the first call's first.
 
     A call that works with something no call has written (a bias, a scale) is not the network's own addition: it goes on
     with the step that wrote its first input. What is made of such values alone (transposed weights) is one of them.
     """
     writer: dict[int, int] = {}
-    source = next((call.inputs[0][0] for call in calls if call.inputs), None)
+    given = given or {next((call.inputs[0][0] for call in calls if call.inputs), 0)}
     found: list[Step] = []
     own = 0.0
     counted: dict[str, float] = {}
@@ -99,7 +104,7 @@ def steps_of(calls: Sequence[Call], times: Sequence[tuple[float, dict[str, float
             counted = {metric: counted.get(metric, 0.0) + value for metric, value in counts.items()}
             continue
         kind = next((kind for words, kind in KINDS if re.search(words, call.name)), "")
-        learned = [size for address, size in call.inputs if address not in writer and address != source]
+        learned = [size for address, size in call.inputs if address not in writer and address not in given]
         form: tuple[int, ...] = (call.output[1],)
         if kind in ("Conv", "Gemm"):
             form = (learned[0] if learned else 0, call.output[1])

@@ -20,7 +20,7 @@ from hwprof.reports.tables import Table
 ROWS = 100
 LONG = 70  # letters, from which on a cell is broken into lines
 SIZE = re.compile(r'<svg[^>]* width="(\d+)" height="(\d+)"')
-MARKS = re.compile(r"\b(EMULATED|SIMULATED|SUSPECT|UNFAITHFUL|SCALED|MISSING)\b")
+MARKS = re.compile(r"\b(EMULATED|SIMULATED|SUSPECT|UNFAITHFUL|SCALED|MISSING|not comparable)\b")
 
 
 def _read(name: str) -> str:

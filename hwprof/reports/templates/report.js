@@ -165,7 +165,7 @@
   document.addEventListener("click", (event) => { const cell = event.target.closest("[data-scatter]"); if (cell) show(cell); });
 
   // ---- tables: sort, filter, a page at a time. The first rows stand in the page; nothing more is read before it is asked for
-  const PAGE = 100, MARK = /\b(EMULATED|SIMULATED|SUSPECT|UNFAITHFUL|SCALED|MISSING)\b/;
+  const PAGE = 100, MARK = /\b(EMULATED|SIMULATED|SUSPECT|UNFAITHFUL|SCALED|MISSING|not comparable)\b/;
   const letters = new Intl.Collator("en", {numeric: true});
   const value = (text) => { // "×1.32 [...]", "−2.1 %", "1,234": by their first number; words by their letters
     const found = /^[^0-9A-Za-z]*?([-−+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?)/.exec(text);

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 
 from hwprof.collectors.review import is_perf_reading
 from hwprof.collectors.vocabulary import Name
-from hwprof.networks.blocks import input_title
 from hwprof.records import Exactness, Kind, Reading, Run
-from hwprof.reports.terminal.run import counters, doubt_lines, emulation
+from hwprof.reports.terminal.run import counters, doubt_lines, emulation, input_of
 from hwprof.reports.terminal.run import document as document
 from hwprof.speed import between_rounds
 
@@ -58,7 +57,7 @@ def heading(runs: Sequence[Run]) -> str:
 def declared_title(run: Run) -> str:
     """A network in a framework's own benchmark program, with its command line."""
     case = run.case
-    side = input_title(case.network, case.size, case.batch, case.shape)
+    side = input_of(run)
     options = "".join(f" {k}={v}" for k, v in case.options if k not in HIDDEN)
     threads = f"{case.threads} thread{'s' * (case.threads > 1)}"
     version = run.facts.get("version") or ""

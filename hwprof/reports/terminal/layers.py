@@ -9,10 +9,9 @@ from typing import Any
 from hwprof.analysis import profiles
 from hwprof.analysis.estimator import OFF
 from hwprof.analysis.layers import LayerRow, NetworkNode, align_layers
-from hwprof.networks.blocks import input_title
 from hwprof.records import Exactness, Kind, Layer, Origin, Role, Run, to_json
 from hwprof.records.agreement import mark, worst
-from hwprof.reports.terminal.run import emulation
+from hwprof.reports.terminal.run import emulation, input_of
 
 WIDTH = 44
 COUNTED = 20  # steps whose counters are shown where every part is
@@ -48,7 +47,7 @@ def text(runs: Sequence[Run], nodes: Sequence[NetworkNode], top: int, asked: boo
     for name, of in frameworks.items():
         if name in profile:
             lines.append(f"  {name}: {_account(of)}")
-            if outputs := mark(worst(run.fidelity for run in of)):
+            if outputs := mark(worst([run.fidelity for run in of])):
                 lines.append(f"  {name}: outputs {outputs}")
     for name, layers in profile.items() if asked else ():
         lines += _counter_lines(name, layers, top)
@@ -61,7 +60,7 @@ def text(runs: Sequence[Run], nodes: Sequence[NetworkNode], top: int, asked: boo
 def _heading(runs: Sequence[Run]) -> str:
     case = runs[0].case
     rounds = len({run.round for run in runs})
-    shape = input_title(case.network, case.size, case.batch, case.shape)
+    shape = input_of(runs[0])
     threads = f"{case.threads} thread{'s' * (case.threads != 1)}"
     return (
         f"{case.network} {shape} {case.precision} · {threads} · {rounds} rounds, medians · time per inference and part"

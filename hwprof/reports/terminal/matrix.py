@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof import plugins
 from hwprof.networks import table as networks
+from hwprof.networks.stored_precision import AS_IT_IS
 from hwprof.records import to_json
 
 if TYPE_CHECKING:
@@ -45,10 +46,12 @@ def table(work: Matrix, cells: Sequence[MatrixCell]) -> list[list[str]]:
     """Header and rows: a network per row, a framework that is here per column."""
     there = [column.name for column in work.columns if not column.missing]
     by = {(cell.network, cell.column): cell for cell in cells}
-    rows = [["network", "px", *there]]
+    shapes = {cell.network: cell.shape for cell in cells if cell.shape}
+    rows = [["network", "input" if shapes else "px", *there]]
     for network, size in work.rows:
         found = [by.get((network, name)) for name in there]
-        rows.append([network, str(size or "-"), *("" if cell is None else mark(cell) for cell in found)])
+        side = shapes.get(network) or (f"{size}px" if shapes and size else str(size or "-"))
+        rows.append([network, side, *("" if cell is None else mark(cell) for cell in found)])
     return rows
 
 
@@ -65,8 +68,9 @@ def text(work: Matrix, cells: Sequence[MatrixCell]) -> str:
 
 def legend(work: Matrix) -> str:
     """The meaning of a cell's number."""
+    asked = "fp32 or as a file is stored" if work.precision == AS_IT_IS else work.precision
     return (
-        f"Cells: largest error against the reference as a share of its largest output, {work.precision}, batch "
+        f"Cells: largest error against the reference as a share of its largest output, {asked}, batch "
         f"{work.batch}, one thread; ! beyond tolerance, ? not comparable, ✗ where it ends."
     )
 

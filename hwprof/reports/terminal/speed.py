@@ -57,7 +57,7 @@ def lines(runs: Sequence[Run]) -> list[str]:
             f"  load        {statistics.median(loads) / 1e6:>10.0f} ms   peak RSS {max(peaks) / 2**20:,.0f} MiB"
         )
     found += over_time.lines(runs)
-    fidelity = worst(r.fidelity for r in runs)
+    fidelity = worst([r.fidelity for r in runs])
     if fidelity is None:
         outputs = "not compared"
     elif fidelity.is_reference and fidelity.max_rel is not None:

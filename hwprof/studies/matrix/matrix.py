@@ -52,7 +52,7 @@ class MatrixColumn:
 
 @dataclass(frozen=True, slots=True)
 class MatrixCell:
-    """One network in one framework. `converts` and `loads` None: not reached."""
+    """One network in one framework. `converts` and `loads` None: not reached; `shape`: as of a case."""
 
     network: str
     size: int
@@ -63,6 +63,7 @@ class MatrixCell:
     failure: Failure | None = None
     steps: tuple[Mapping[str, Any], ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    shape: str = ""
 
     @property
     def faithful(self) -> bool:
@@ -175,7 +176,7 @@ class Matrix:
     def fill(self, planned: PlannedCase, workshop: Workshop, column: MatrixColumn, size: int) -> MatrixCell:
         """One cell: convert, load, infer, compare."""
         name = planned.network.source
-        blank = MatrixCell(name, size, column.name, None, None)
+        blank = MatrixCell(name, size, column.name, None, None, shape=planned.case.shape)
         try:
             workshop.admit(planned)
             source = workshop.network(planned)

@@ -127,7 +127,7 @@ class Tuner:
         """One experiment per search; the same search is the same experiment, so that it can be gone on with."""
         request = self.request
         what = {
-            "tune": dataclasses.asdict(subject),
+            "tune": subject.form,
             "factors": [[name, list(values)] for name, values in space.factors],
             "budget_s": request.budget_s,
             "seed": request.seed,

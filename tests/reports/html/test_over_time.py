@@ -47,9 +47,9 @@ def section(path: Path, runs: list[Run]) -> Section:
 def test_each_network_has_a_figure_with_a_panel_per_framework(tmp_path: Path) -> None:
     runs = [measured(f, n, 1.0) for n in ("resnet18", "alexnet") for f in ("onnxruntime", "opencv")]
     made = section(tmp_path / "r.db", runs)
-    assert [f.title for f in made.figures] == ["FPS over time · resnet18", "FPS over time · alexnet"]
+    assert [f.title for f in made.figures] == ["FPS over time · resnet18 224px", "FPS over time · alexnet 224px"]
     figure = made.figures[0]
-    assert {row[0] for row in figure.rows} == {"onnxruntime b1 t1", "opencv b1 t1"}
+    assert {row[0] for row in figure.rows} == {"onnxruntime 224px b1 t1", "opencv 224px b1 t1"}
     assert {row[2] for row in figure.rows} == {"paired", "counted", "bare"}
     assert figure.svg.count('class="dots s0"') == figure.svg.count('class="dots s0 pale"') == 1
     assert 'class="link"' not in figure.svg
@@ -60,7 +60,7 @@ def test_a_planted_throttling_is_drawn_and_said(tmp_path: Path) -> None:
     made = section(tmp_path / "r.db", [measured("onnxruntime", "resnet18", 1.6), measured("opencv", "resnet18", 1.0)])
     assert made.figures[0].svg.count('class="link"') == 1
     (sentence,) = made.words[1:]
-    assert sentence.startswith("onnxruntime resnet18 b1 t1: Latency rises at ")
+    assert sentence.startswith("onnxruntime resnet18 224px b1 t1: Latency rises at ")
 
 
 def test_runs_of_before_are_drawn_as_lines_and_nothing_is_said(tmp_path: Path) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
-from hwprof.records import Failure
+import pytest
+
+from hwprof.records import Failure, Fidelity, Run, not_comparable
 from hwprof.reports.terminal.run import text
-from tests.factories import make_latencies, make_run, make_sliced_run
+from tests.factories import make_case, make_latencies, make_run, make_sliced_run
 
 MEMORY = Failure("memory", "out of memory: 64 TiB", "a smaller batch or size needs less", "load", "Traceback ...")
 KILLED = Failure("killed", "the worker died of SIGSEGV", "its output says more", "load", "terminate called")
@@ -59,3 +62,54 @@ def test_what_is_within_a_run_is_of_its_bare_stretch_and_never_the_cases_precisi
     low, high = (float(word.strip("[]")) for word in line.split()[:3:2])
     assert 19.5 <= low <= 20.0 <= high <= 20.5, "the slices take 10 ms"
     assert "of this stretch" not in text([make_run(fps=50.0)]), "0.6 s are three blocks"
+
+
+def heading_of(run: Run) -> list[str]:
+    return text([run]).splitlines()[:4]
+
+
+def shaped(shape: str, batch: int, inputs: list[dict[str, Any]] | None = None, **fields: Any) -> Run:
+    case = make_case(network="mine", shape=shape, batch=batch)
+    return make_run(case=case, facts={"inputs": inputs} if inputs else {}, **fields)
+
+
+@pytest.mark.parametrize(
+    ("shape", "batch", "title"),
+    [("3x48x320", 4, "4x3x48x320"), ("1x28x28", 1, "1x1x28x28"), ("64x64x3", 1, "1x64x64x3")],
+)
+def test_the_heading_has_the_true_shape_with_the_batch(shape: str, batch: int, title: str) -> None:
+    assert heading_of(shaped(shape, batch))[0].startswith(f"mine {title} fp32")
+
+
+def test_a_batch_that_is_not_the_first_axis_stands_where_it_is() -> None:
+    run = shaped("64x8", 4, [{"name": "x", "shape": [64, 4, 8], "dtype": "float32"}])
+    assert heading_of(run)[0].startswith("mine 64x4x8 fp32")
+
+
+def test_several_inputs_are_named_with_their_shapes_and_types() -> None:
+    inputs: list[dict[str, Any]] = [
+        {"name": "ids", "shape": [4, 128], "dtype": "int64"},
+        {"name": "mask", "shape": [4, 128], "dtype": "float32"},
+        {"name": "past", "shape": [], "dtype": "float32"},
+    ]
+    first, second, *_ = heading_of(shaped("ids 128, mask 128, past scalar", 4, inputs))
+    assert first.startswith("mine batch 4, ids 128, mask 128, past scalar fp32")
+    assert second == "3 inputs: ids 4x128 int64, mask 4x128, past scalar"
+    many = [{"name": f"past.{i}", "shape": [1, 2], "dtype": "float32"} for i in range(9)]
+    assert heading_of(shaped("many", 1, many))[1].endswith("past.5 1x2 and 3 more")
+
+
+def test_the_heading_says_why_macs_are_unknown() -> None:
+    known = shaped("8", 1)
+    run = dataclasses.replace(known, macs=None, facts={"macs_unknown": "LSTM has no rule"})
+    assert "MACs unknown: LSTM has no rule" in heading_of(run)
+    assert "MACs unknown" not in text([dataclasses.replace(run, macs=5)])
+    assert "MACs unknown" not in text([dataclasses.replace(run, facts={})])
+
+
+def test_one_unfaithful_round_is_what_is_said_of_the_outputs() -> None:
+    rounds = [make_run(), make_run(round=1, fidelity=Fidelity(1.0, 0.5, None, 8, 1e-3))]
+    assert "outputs: UNFAITHFUL, max error 5.0e-01" in text(rounds)
+    assert "outputs: not comparable: never repeats" in text(
+        [make_run(), make_run(round=1, fidelity=not_comparable("never repeats", 1e-3))]
+    )
