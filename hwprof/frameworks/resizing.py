@@ -1,4 +1,4 @@
-"""What ONNX's Resize and Upsample ask for, as far as frameworks have it: factors or a size of the axes after the second.
+"""What ONNX's Resize and Upsample ask for, as far as frameworks have it: factors or a size of the last axes.
 
 Where a framework's nearest neighbour (the index times in / out, rounded down) is another one than ONNX's, it is
 refused.

@@ -137,11 +137,11 @@ def _squeeze(a: Attributes, given: Sequence[Any]) -> Any:
 def _gather(a: Attributes, given: Sequence[Any]) -> Any:
     """Rows of a table are an embedding; of anything else what an index picks."""
     axis, table, rows = a.get("axis", 0), given[0], given[1]
-    if isinstance(table, torch.Tensor) and isinstance(rows, str) and axis == 0 and table.dim() == 2:
-        if table.is_floating_point():
-            layer = nn.Embedding(table.shape[0], table.shape[1], _weight=table)
-            layer.weight.requires_grad_(False)
-            return layer, given[1:2]
+    is_table = isinstance(table, torch.Tensor) and table.dim() == 2 and table.is_floating_point()
+    if is_table and isinstance(rows, str) and axis == 0:
+        layer = nn.Embedding(table.shape[0], table.shape[1], _weight=table)
+        layer.weight.requires_grad_(False)
+        return layer, given[1:2]
     if isinstance(rows, torch.Tensor) and rows.dim() == 0:
         row = int(rows)
         return (lambda x: x.select(axis, row)), given[:1]

@@ -88,7 +88,7 @@ class InstrumentedMachine(Timed):
 def steps_of(
     calls: Sequence[Call], times: Sequence[tuple[float, dict[str, float]]], given: Container[int] = ()
 ) -> list[Step]:
-    """Steps from calls in the order of execution. `given`: addresses of the network's inputs, or the first call's first.
+    """Steps from calls in the order of execution. `given`: addresses of the network's inputs, else the first argument.
 
     A call that works with something no call has written (a bias, a scale) is not the network's own addition: it goes on
     with the step that wrote its first input. What is made of such values alone (transposed weights) is one of them.
