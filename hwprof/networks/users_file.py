@@ -21,12 +21,22 @@ def read_plain(path: Path) -> Any:
     model = onnx.load_from_string(path.read_bytes())
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
+    write_out_epsilons(model)
     learned = {tensor.name for tensor in model.graph.initializer}
     data = [value for value in model.graph.input if value.name not in learned]
     if len(data) != len(model.graph.input):
         del model.graph.input[:]
         model.graph.input.extend(data)
     return model
+
+
+def write_out_epsilons(model: Any) -> None:
+    """Give batch normalisations without an epsilon ONNX's default, in place: MNN takes another one."""
+    import onnx
+
+    for node in model.graph.node:
+        if node.op_type == "BatchNormalization" and all(a.name != "epsilon" for a in node.attribute):
+            node.attribute.append(onnx.helper.make_attribute("epsilon", 1e-5))
 
 
 def fix_shapes(model: Any, spec: InputSpec) -> None:
