@@ -269,6 +269,13 @@ def recurrent(kind: str, direction: str) -> Any:
     return model([layer], [value("x", (LENGTH, BATCH, size))], outputs, learned_)
 
 
+def sums() -> Any:
+    """Two images of one shape, each convolved with weights of its own; sorted by name, they change places."""
+    nodes = [conv("right", "w", "a"), conv("left", "v", "b"), node("Add", ["a", "b"], "y")]
+    inputs = [value("right", IMAGE), value("left", IMAGE)]
+    return model(nodes, inputs, [value("y", (BATCH, 8, SIDE, SIDE))], weights(w=(8, 3, 3, 3), v=(8, 3, 3, 3)))
+
+
 def unused_input() -> Any:
     """An input that nothing takes, before one that is taken."""
     nodes = [node("Relu", ["x"], "y")]
@@ -282,4 +289,4 @@ RECURRENT: Mapping[str, Callable[[], Any]] = {
     for kind in ("LSTM", "GRU")
     for direction in ("forward", "reverse", "bidirectional")
 }
-KINDS = {**IMAGES, **TEXTS, **RECURRENT, "unused_input": unused_input}
+KINDS = {**IMAGES, **TEXTS, **RECURRENT, "sums": sums, "unused_input": unused_input}

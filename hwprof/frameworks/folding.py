@@ -58,6 +58,7 @@ class Folding:
         import numpy as np
 
         before = len(self._made)
+        found: list[Array]
         for node in self._model.graph.node:
             if self._known(node) or node.domain not in DOMAINS or node.op_type in RANDOM:
                 continue

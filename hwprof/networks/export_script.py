@@ -33,18 +33,33 @@ def main(source: str, target: str) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001  whatever a file that is none makes of it
         return {"error": f"is no program that torch.export.save wrote, or of another torch ({first_line(error)})"}
     users = [n for n in program.graph.nodes if n.op == "placeholder" and n.name in program.graph_signature.user_inputs]
-    shapes = [getattr(n.meta.get("val"), "shape", ()) for n in users]
-    if len(users) != 1 or users[0].meta["val"].dtype != torch.float32 or len(shapes[0]) < 2:
-        return {"error": "needs exactly one float32 input of shape (batch, ...)"}
+    if refused := input_error(program, users, torch):
+        return {"error": refused, "remedy": "export it with tensors as its positional arguments"}
     if len(program.graph_signature.user_outputs) < 1:
         return {"error": "has no output"}
-    names = {"input_names": ["input"], "output_names": ["output"]}
+    inputs = ["input"] if len(users) == 1 else [n.name for n in users]
+    names = {"input_names": inputs, "output_names": ["output"]}
     try:
         with torch.no_grad():
             torch.onnx.export(program, (), target, dynamo=True, external_data=False, opset_version=OPSET, **names)
     except Exception as error:  # noqa: BLE001  the exporter raises what it likes
         return {"error": f"torch.onnx.export can't take it ({first_line(error)})"}
     return {"torch": torch.__version__, "onnxscript": importlib.metadata.version("onnxscript")}
+
+
+def input_error(program: Any, users: list[Any], torch: Any) -> str:
+    """Why a program's inputs can't be fed in their order; "" where they can."""
+    if not users:
+        return "has no input"
+    if len(users) != len(program.graph_signature.user_inputs):
+        return "has an input that is a constant"
+    no_tensors = [n.name for n in users if not isinstance(n.meta.get("val"), torch.Tensor)]
+    if no_tensors:
+        return f"has an input that is no tensor: {no_tensors[0]}"
+    arguments, named = program.call_spec.in_spec.unflatten(users)
+    if named or list(arguments) != users:
+        return "takes keywords, or tensors in lists or dictionaries"
+    return ""
 
 
 def first_line(error: Exception) -> str:

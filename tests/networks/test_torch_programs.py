@@ -101,19 +101,29 @@ def test_torch_runs_the_module_itself_and_others_its_export(
 
 @pytest.mark.torch
 @pytest.mark.slow
-def test_what_is_no_single_image_network_is_refused_in_one_line(
+def test_what_no_tensors_in_an_order_can_be_fed_to_is_refused_in_one_line(
     tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torch = pytest.importorskip("torch")
 
-    class Two(torch.nn.Module):  # type: ignore[misc, name-defined]
-        def forward(self, x: Any, y: Any) -> Any:
+    class Named(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def forward(self, x: Any, *, y: Any) -> Any:
             return x + y
 
-    two, none, one = tmp_path / "two.pt2", tmp_path / "none.pt2", tmp_path / "one.pt2"
-    torch.export.save(torch.export.export(Two(), (torch.zeros(1, 3), torch.zeros(1, 3))), two)
+    class Scaled(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def forward(self, x: Any, factor: float) -> Any:
+            return x * factor
+
+    named, scaled = tmp_path / "named.pt2", tmp_path / "scaled.pt2"
+    none, one = tmp_path / "none.pt2", tmp_path / "one.pt2"
+    torch.export.save(torch.export.export(Named(), (torch.zeros(1, 3),), {"y": torch.zeros(1, 3)}), named)
+    torch.export.save(torch.export.export(Scaled(), (torch.zeros(1, 3), 2.0)), scaled)
     none.write_bytes(b"no archive")
-    for path, said in ((two, "exactly one float32 input"), (none, "no program that torch.export.save wrote")):
+    for path, said in (
+        (named, "takes keywords"),
+        (scaled, "an input that is a constant"),
+        (none, "no program that torch.export.save wrote"),
+    ):
         assert main(["run", "-n", str(path), *RUN]) == 2
         error = capsys.readouterr().err
         assert said in error
@@ -138,3 +148,32 @@ def test_the_export_keeps_the_batch_open_and_the_outputs(open_batch: Path, tmp_p
     (found,) = session.run(None, {"input": images.numpy()})
     assert np.abs(wanted).max() > 0.01
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.torch
+@pytest.mark.slow
+def test_a_program_of_several_inputs_keeps_their_order_and_types(
+    tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch = pytest.importorskip("torch")
+
+    class Masked(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.table, self.head = torch.nn.Embedding(32, 8), torch.nn.Linear(8, 4)
+
+        def forward(self, words: Any, keep: Any) -> Any:
+            return self.head(self.table(words) * keep.unsqueeze(-1))
+
+    path, batch = tmp_path / "masked.pt2", {0: torch.export.Dim("batch", min=1, max=16)}
+    example = (torch.zeros(2, 12, dtype=torch.int64), torch.zeros(2, 12))
+    torch.export.save(torch.export.export(Masked().eval(), example, dynamic_shapes=(batch, batch)), path)
+    spec = resolve(str(path)).input_spec(None, 2)
+    assert [(one.name, one.shape, one.dtype) for one in spec.inputs] == [
+        ("words", (2, 12), "int64"),
+        ("keep", (2, 12), "float32"),
+    ]
+    assert main(["run", "-f", "pytorch", "-n", str(path), "-b", "2", *RUN]) == 0
+    (run,) = json.loads(capsys.readouterr().out)
+    assert run["facts"]["modules_from"] == "pt2"
+    assert 0 <= run["fidelity"]["max_rel"] < 1e-4

@@ -10,8 +10,9 @@ from typing import Any
 from hwprof.errors import UnsupportedModel
 from hwprof.frameworks.caffe.format import OUTPUTS
 from hwprof.frameworks.conversions import ONNX, Conversion
+from hwprof.frameworks.named_inputs import require_types
 from hwprof.frameworks.named_outputs import require_outputs
-from hwprof.frameworks.opencv.adapter import OpenCv, OpenCvModel
+from hwprof.frameworks.opencv.adapter import NamedInputsModel, OpenCv, OpenCvModel
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.records import Case
 
@@ -24,13 +25,21 @@ class CaffeModel(OpenCvModel):
         return {**super().facts(), "reader": "caffe"}
 
 
+class SeveralInputsCaffe(NamedInputsModel):
+    """OpenCV's model of several inputs. Its facts name the reader of the network."""
+
+    def facts(self) -> Mapping[str, Any]:
+        """Facts of OpenCV, and the reader."""
+        return {**super().facts(), "reader": "caffe"}
+
+
 class Caffe(OpenCv):
     """Adapter of Caffe's format: .onnx as .prototxt and .caffemodel, run by OpenCV 4."""
 
     name = "caffe"
-    model = CaffeModel
+    model, model_by_name = CaffeModel, SeveralInputsCaffe
     consumes = ("caffe",)
-    every_input = False
+    input_types = ("float32",)
     form, form_means = "caffe", ".prototxt and .caffemodel"
     conversions = (Conversion(ONNX, "caffe", "hwprof: a walk over the graph", "caffe"),)
     dli: Mapping[str, str] = {"Caffe": ""}
@@ -39,6 +48,7 @@ class Caffe(OpenCv):
         """The two files, for the shape of the case. Raises UnsupportedModel with operator and node."""
         from hwprof.frameworks.caffe.format import convert
 
+        require_types("hwprof's writer of Caffe's format", job.input, self.input_types)
         return convert(job.source, job.input.inputs, job.directory)
 
     def layers(self, net: Any, artifact: Path, outputs: Sequence[str]) -> Sequence[str]:

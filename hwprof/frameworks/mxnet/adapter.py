@@ -194,6 +194,8 @@ def build(mx: Any, path: Path, inputs: Sequence[TensorSpec]) -> tuple[Any, dict[
         made = graph.convert(node, mx, node.attributes, given, node.label.strip("/").replace("/", "_"))
         for index, name in enumerate(node.outputs):
             values[name] = made[index] if len(node.outputs) > 1 else made
+    if lost := [name for name in graph.results if name not in values]:
+        raise UnsupportedModel(f"MXNet: output {lost[0]} is a constant, which is no symbol")
     found = [values[name] for name in graph.results]
     return found[0] if len(found) == 1 else mx.sym.Group(found), used
 

@@ -50,14 +50,23 @@ def lines(text: str) -> list[Line]:
 
 
 def input_shapes(spec: InputSpec) -> str:
-    """Of all inputs as pnnx takes them. Raises UnsupportedModel for a scalar, which it can't be told."""
+    """Of all inputs as pnnx takes them.
+
+    Raises UnsupportedModel for a scalar, which it can't be told, and for one without values or of another type.
+    """
     for one in spec.inputs:
         if not one.shape:
             raise UnsupportedModel(
                 f"pnnx takes no scalar, and input {one.name} is one", "export the network with an axis of length 1"
             )
+        if 0 in one.shape:
+            raise UnsupportedModel(
+                f"ncnn crashes on an input without values, and input {one.name} is {one.title}",
+                "measure it with a past that is not empty",
+            )
         if one.dtype not in TYPES:
-            raise UnsupportedModel(f"ncnn takes no {one.dtype}, and input {one.name} is {one.dtype}")
+            kind = "text" if one.dtype == "str" else one.dtype
+            raise UnsupportedModel(f"ncnn takes no {kind}, and input {one.name} is {kind}")
     kinds = [TYPES[one.dtype] for one in spec.inputs]
     if kinds == ["f32"]:
         kinds = [""]  # its own default

@@ -62,7 +62,7 @@ class Padding(nn.Module):  # type: ignore[misc]
 
 def _batch_norm(a: Attributes, given: Sequence[Any]) -> Any:
     scale, shift, mean, variance = given[1:5]
-    kind = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 5: nn.BatchNorm3d}.get(a.get(RANK), nn.BatchNorm2d)
+    kind = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 5: nn.BatchNorm3d}.get(a.get(RANK, 4), nn.BatchNorm2d)
     layer = kind(len(scale), eps=a.get("epsilon", 1e-5))
     layer.weight.data, layer.bias.data = scale, shift
     layer.running_mean.data, layer.running_var.data = mean, variance
@@ -120,12 +120,12 @@ def _hard_sigmoid(a: Attributes, given: Sequence[Any]) -> Any:
 
 
 def _average(a: Attributes, given: Sequence[Any]) -> Any:
-    kind = {3: nn.AdaptiveAvgPool1d, 5: nn.AdaptiveAvgPool3d}.get(a.get(RANK), nn.AdaptiveAvgPool2d)
+    kind = {3: nn.AdaptiveAvgPool1d, 5: nn.AdaptiveAvgPool3d}.get(a.get(RANK, 4), nn.AdaptiveAvgPool2d)
     return kind(1), given[:1]
 
 
 def _greatest(a: Attributes, given: Sequence[Any]) -> Any:
-    kind = {3: nn.AdaptiveMaxPool1d, 5: nn.AdaptiveMaxPool3d}.get(a.get(RANK), nn.AdaptiveMaxPool2d)
+    kind = {3: nn.AdaptiveMaxPool1d, 5: nn.AdaptiveMaxPool3d}.get(a.get(RANK, 4), nn.AdaptiveMaxPool2d)
     return kind(1), given[:1]
 
 

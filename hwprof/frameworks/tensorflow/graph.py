@@ -20,6 +20,7 @@ from hwprof.frameworks.gelus import join_gelus
 from hwprof.frameworks.tensorflow.forms import FORMS, THROUGH
 from hwprof.frameworks.tensorflow.layout import BACK, ORDER, input_keys, stored
 from hwprof.frameworks.tensorflow.maps import MAPS, OPERATORS
+from hwprof.frameworks.tensorflow.recurrent import RECURRENT
 from hwprof.frameworks.walk import OnnxGraph
 from hwprof.networks.inputs import TensorSpec
 
@@ -38,7 +39,7 @@ class TfGraph(tf.Module):  # type: ignore[misc]
         super().__init__()
         # .tflite has no maximum with pads of its own: they become an operator before it; it has GELU, and no Erf
         self.pads_apart = lite
-        self._graph = OnnxGraph(path, "TensorFlow", {**OPERATORS, **FORMS}, inputs)
+        self._graph = OnnxGraph(path, "TensorFlow", {**OPERATORS, **FORMS, **RECURRENT}, inputs)
         nodes = self._graph.nodes
         self._nodes = join_gelus(nodes, self._graph.constants, self._graph.results) if lite else nodes
         self.inputs_last = [takes_map(self._graph, one) for one in inputs]
@@ -82,7 +83,7 @@ class TfGraph(tf.Module):  # type: ignore[misc]
             if node.op in NON_NEGATIVE or (node.op in KEEPS_SIGN and self.non_negative.issuperset(node.inputs)):
                 self.non_negative.add(node.outputs[0])
             if isinstance(made, (list, tuple)):
-                values.update(zip(node.outputs, made, strict=True))
+                values.update(zip(node.outputs, made, strict=node.op not in RECURRENT))
             else:
                 values[node.outputs[0]] = made
             if self.laid:

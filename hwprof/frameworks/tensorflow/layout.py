@@ -8,13 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.generic]
+from typing import Any
 
 # Axes -> our order of the graph's. Of 3 a row of features (audio), of 5 a feature map whose channels were split, as for
 # a channel shuffle.
@@ -29,14 +23,14 @@ def stored(shape: Sequence[int], last: bool) -> tuple[int, ...]:
     return tuple(shape[axis] for axis in ORDER[len(shape)]) if last else tuple(shape)
 
 
-def to_ours(array: Array, last: bool) -> Array:
+def to_ours(array: Any, last: bool) -> Any:
     """An array as it lies; a copy where its axes are turned."""
     import numpy as np
 
     return np.ascontiguousarray(array.transpose(ORDER[array.ndim])) if last else array
 
 
-def to_graphs(array: Array, last: bool) -> Array:
+def to_graphs(array: Any, last: bool) -> Any:
     """An array as the graph has it."""
     return array.transpose(BACK[array.ndim]) if last else array
 
