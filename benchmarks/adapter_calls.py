@@ -134,6 +134,7 @@ def ask(word: str, args: argparse.Namespace, script: Path, more: dict[str, Any])
     import hwprof
     from hwprof.environments import interpreters
     from hwprof.errors import CaseFailed
+    from hwprof.networks.inputs import UNSAID
     from hwprof.plan.cases import plan
     from hwprof.plan.experiment import Choice, Experiment
     from hwprof.plan.options import parse_option
@@ -146,7 +147,16 @@ def ask(word: str, args: argparse.Namespace, script: Path, more: dict[str, Any])
     name, _, options = word.partition(":")
     interpreters.require(name, adapter(name).environment)
     given = tuple(sorted(parse_option(part) for part in options.split(",") if part))
-    choice = Choice(name, args.network, args.size, 1, getattr(args, "threads", 1), "fp32", given)
+    choice = Choice(
+        name,
+        args.network,
+        args.size,
+        1,
+        getattr(args, "threads", 1),
+        "fp32",
+        given,
+        inputs=getattr(args, "inputs", UNSAID),
+    )
     runner = Runner(Experiment("calls", (choice,), SEED, 1))
     planned = plan(runner.experiment)[0]
     try:

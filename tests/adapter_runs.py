@@ -62,7 +62,7 @@ def run(
         place.mkdir()
         arrays = input_kinds.feeds(kind, batch)
         plain = [array.astype(str) if array.dtype.kind == "O" else array for array in arrays]
-        np.savez(place / "feeds.npz", **{str(i): array for i, array in enumerate(plain)})  # type: ignore[arg-type]
+        np.savez(place / "feeds.npz", **{str(i): array for i, array in enumerate(plain)})
         case = Case(framework, kind, "", 0, batch=batch)
         source, spec = input_kinds.write(kind, place), input_kinds.spec_of(kind, batch)
         files = {"feeds": str(place / "feeds.npz"), "outputs": str(place / "outputs.npz"), "folder": str(place)}

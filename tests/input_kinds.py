@@ -8,6 +8,7 @@ its inputs in a case, `feeds` one array for each input in the network's order, `
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -265,7 +266,7 @@ IMAGES = (one_image, swapped, scalar, shared_row, bool_mask, bytes_nhwc)
 SEQUENCES = (encoder, plain_encoder, decoder, audio, one_axis, time_first, text)
 KINDS: Mapping[str, Callable[[], Any]] = {
     **{make.__name__: make for make in (*IMAGES, *SEQUENCES)},
-    **{f"typed_{dtype}": (lambda dtype=dtype: typed(dtype)) for dtype in TYPES},
+    **{f"typed_{dtype}": partial(typed, dtype) for dtype in TYPES},
 }
 # Of these, what is done or a shape depends on the data: a framework takes them by another of its interfaces, or not.
 DYNAMIC: Mapping[str, Callable[[], Any]] = {make.__name__: make for make in (branch, found_words)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -285,7 +286,7 @@ def unused_input() -> Any:
 IMAGES: Mapping[str, Callable[[], Any]] = {"vit": vit, "unet": unet, "ssd": ssd, "speech": speech}
 TEXTS: Mapping[str, Callable[[], Any]] = {"bert": bert, "bert_as_exported": bert_as_exported}
 RECURRENT: Mapping[str, Callable[[], Any]] = {
-    f"{kind.lower()}_{direction}": (lambda kind=kind, direction=direction: recurrent(kind, direction))
+    f"{kind.lower()}_{direction}": partial(recurrent, kind, direction)
     for kind in ("LSTM", "GRU")
     for direction in ("forward", "reverse", "bidirectional")
 }

@@ -309,7 +309,7 @@ def vgg16() -> onnx.ModelProto:
 
 def tiny_cnn() -> onnx.ModelProto:
     """A network for tests and emulated boards: 1x3x32x32, ordinary, depthwise and pointwise convolutions."""
-    draw = Drawing("tiny_cnn")
+    draw = Drawing("tiny_cnn", epsilon=None)  # as it has been
     x = draw.block("input", "stem", 3, 16, 3, 2)
     x = draw.block(x, "depthwise1", 16, 16, 3, 1, 16)
     x = first = draw.block(x, "pointwise1", 16, 48, 1)

@@ -23,8 +23,10 @@ Inputs = dict[str, tuple[Shape, int]]  # name -> (shape, element type)
 class Drawing:
     """A graph in the making. Every method that adds something returns the name of its tensor."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, epsilon: float | None = 1e-5) -> None:
+        """`epsilon` of batch normalisations, written out because MNN's default is not ONNX's; None: not written."""
         self.name = name
+        self.epsilon = {} if epsilon is None else {"epsilon": epsilon}
         self.nodes: list[onnx.NodeProto] = []
         self.tensors: dict[str, onnx.TensorProto] = {}
 
@@ -87,7 +89,9 @@ class Drawing:
         self.conv(source, f"{label}.conv", cin, cout, kernel, stride, group, bias=False)
         parts = ("weight", "bias", "running_mean", "running_var")
         statistics = [self.learned(f"{label}.bn.{part}", cout) for part in parts]
-        x = self.node("BatchNormalization", [f"{label}.conv", *statistics], f"{label}.bn")
+        x = f"{label}.bn"
+        normalisation = helper.make_node("BatchNormalization", [f"{label}.conv", *statistics], [x], x, **self.epsilon)
+        self.nodes.append(normalisation)
         return self.node(activation, [x], f"{label}.{activation.lower()}") if activation else x
 
     def linear(self, source: str, label: str, cin: int, cout: int, bias: bool = True) -> str:

@@ -63,7 +63,7 @@ def main(args: argparse.Namespace) -> int:
         print(
             f"{info.name:<{width}}  {info.task:<14}  {info.input_title:<{wide}} {macs:>10} {params:>9}  {info.source}"
         )
-    print("\nAny .onnx with one image-like float input works too, or a .pt2 of torch: hwprof run -n ./mine.onnx")
+    print("\nAny .onnx works too, or a .pt2 of torch: hwprof run -n ./mine.onnx (docs/own-model.md)")
     return 0
 
 

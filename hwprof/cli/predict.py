@@ -40,8 +40,9 @@ def main(args: argparse.Namespace) -> int:
 
     network = find.resolve(args.network)
     size = args.size or network.default_size or 0
+    frames = network.fixed_batch or 1
     facts: dict[str, float] = {
-        "macs": float(network.macs(size or None, 1) or 0),
+        "macs": (network.macs(size or None, frames) or 0) / frames,
         "params": float(network.params(size or None) or 0),
     }
     facts |= traffic.facts([(args.network, size)]).get((args.network, size), {})

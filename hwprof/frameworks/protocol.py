@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Array = NDArray[np.float32]
+    Array = NDArray[Any]
     Value = NDArray[np.generic] | Sequence[NDArray[np.generic]]
 
 

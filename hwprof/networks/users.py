@@ -130,8 +130,8 @@ def find_batch_axis(inputs: Sequence[OpenInput], outputs: Sequence[tuple[int | s
     """The inputs with the axis on which the frames of a batch lie; None where frames share the input, or are none.
 
     The open dimension at the first axis of most inputs is the batch, wherever it stands, else one that is called so.
-    Where the first axis is fixed: 1 at the first axis of any input of two dimensions and more; another number if images (four dimensions) have it, or
-    if every output begins with it.
+    Where the first axis is fixed: 1 at the first axis of any input of two dimensions and more; another number if images
+    (four dimensions) have it, or if every output begins with it.
     """
     first = [one.dims[0] for one in inputs if one.dims and isinstance(one.dims[0], str)]
     first = first or [dim for one in inputs for dim in one.dims if isinstance(dim, str) and BATCH.search(dim)]
@@ -143,7 +143,8 @@ def find_batch_axis(inputs: Sequence[OpenInput], outputs: Sequence[tuple[int | s
         return [replace(one, batch_axis=None) for one in inputs]
     batch = 1 if 1 in numbers else numbers.most_common(1)[0][0]
     image = any(len(one.dims) == 4 and one.dims[0] == batch for one in inputs)
-    if batch != 1 and not image and not all(dims and dims[0] == batch for dims in outputs):
+    follows = bool(outputs) and all(dims and dims[0] == batch for dims in outputs)
+    if batch != 1 and not image and not follows:
         return [replace(one, batch_axis=None) for one in inputs]
     return [replace(one, batch_axis=0 if len(one.dims) > 1 and one.dims[0] == batch else None) for one in inputs]
 

@@ -21,6 +21,7 @@ def read_plain(path: Path) -> Any:
     model = onnx.load_from_string(path.read_bytes())
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
+    write_out_epsilons(model)
     learned = {tensor.name for tensor in model.graph.initializer}
     data = [value for value in model.graph.input if value.name not in learned]
     if len(data) != len(model.graph.input):
@@ -29,14 +30,30 @@ def read_plain(path: Path) -> Any:
     return model
 
 
+def write_out_epsilons(model: Any) -> None:
+    """Give batch normalisations without an epsilon ONNX's default, in place: MNN takes another one."""
+    import onnx
+
+    for node in model.graph.node:
+        if node.op_type == "BatchNormalization" and all(a.name != "epsilon" for a in node.attribute):
+            node.attribute.append(onnx.helper.make_attribute("epsilon", 1e-5))
+
+
 def fix_shapes(model: Any, spec: InputSpec) -> None:
-    """Give the inputs their shapes, in place. An open batch stays open, under its name or as "batch"."""
+    """Give the inputs their shapes, in place. An open batch stays open, under its name or as "batch".
+
+    Where the graph has branches or loops all that is open stays so: the branch that is not taken may be of another
+    shape, which ONNX Runtime refuses to load. Who needs fixed shapes has no such operators.
+    """
+    has_branches = any(attribute.HasField("g") for node in model.graph.node for attribute in node.attribute)
     lengths: dict[str, int] = {}
     values = {value.name: value for value in model.graph.input}
     for one in spec.inputs:
         dims = values[one.name].type.tensor_type.shape.dim
         for axis, (dim, side) in enumerate(zip(dims, one.shape, strict=True)):
-            if axis != one.batch_axis:
+            if has_branches and not dim.dim_value > 0:
+                dim.dim_param = dim.dim_param or f"{one.name}.{axis}"
+            elif axis != one.batch_axis:
                 if dim.dim_param:
                     lengths[dim.dim_param] = side
                 dim.dim_value = side

@@ -45,6 +45,7 @@ class PlannedCase:
     macs: int | None  # per frame
     params: int | None
     macs_unknown: str = ""  # why MACs are not known
+    macs_notes: tuple[str, ...] = ()  # what their count leaves open, as the passes of a loop
     python: str = sys.executable  # runs the framework
     converter: str = sys.executable  # makes its artifact
     runner: DeclaredRunner | None = None  # the one that measures it; None: a worker does
@@ -107,7 +108,7 @@ def _plan_case(choice: Choice, seed: int, cpus: Sequence[int], calibration: Cali
     size, shape = network.place(choice.size or None, spec)
     if choice.inputs.samples:  # other data, perhaps another cost: another case
         options = tuple(sorted((*options, ("inputs", samples.label(choice.inputs.samples)))))
-    macs, params, unknown = _counts(choice.network, choice.size, choice.inputs)
+    macs, params, unknown, notes = _counts(choice.network, choice.size, choice.inputs)
     python = interpreters.registered_python(adapter.name) or sys.executable
     case = Case(
         framework=choice.framework,
@@ -131,6 +132,7 @@ def _plan_case(choice: Choice, seed: int, cpus: Sequence[int], calibration: Cali
         macs=macs,
         params=params,
         macs_unknown=unknown,
+        macs_notes=notes,
         python=python,
         converter=converter_of(adapter, python),
         runner=runner,
@@ -164,13 +166,14 @@ def _network(name: str, inputs: InputChoice) -> Network:
 
 
 @lru_cache(maxsize=256)
-def _counts(name: str, size: int, inputs: InputChoice) -> tuple[int | None, int | None, str]:
-    """MACs per frame at this size, parameters, and why one of them is not known."""
+def _counts(name: str, size: int, inputs: InputChoice) -> tuple[int | None, int | None, str, tuple[str, ...]]:
+    """MACs per frame at this size, parameters, why one of them is not known, and notes about them."""
     network = _network(name, inputs)
     batch = network.fixed_batch or 1
     macs, params = network.macs(size or None, batch), network.params(size or None)
-    unknown = "" if macs is not None else network.measure(size or None, batch).unknown
-    return None if macs is None else macs // batch, params, unknown
+    measured = None if macs is not None and network.path is None else network.measure(size or None, batch)
+    unknown, notes = ("", ()) if measured is None else (measured.unknown, measured.notes)
+    return None if macs is None else macs // batch, params, "" if macs is not None else unknown, notes
 
 
 def check_options(adapter: Adapter, options: Sequence[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:

@@ -42,6 +42,8 @@ class RunFactory:
         facts: dict[str, Any] = {"session": self.session}
         if planned.environment:
             facts["environment"] = planned.environment
+        if planned.macs_notes:
+            facts["macs_notes"] = list(planned.macs_notes)
         if planned.macs_unknown:
             facts["macs_unknown"] = planned.macs_unknown
         if planned.case.shape:

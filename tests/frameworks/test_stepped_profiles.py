@@ -17,6 +17,7 @@ from hwprof.frameworks.litert import profile as litert
 from hwprof.frameworks.mnn import profile as mnn
 from hwprof.frameworks.mxnet import profile as mxnet
 from hwprof.frameworks.ncnn import profile as ncnn
+from hwprof.frameworks.ncnn.pnnx import lines
 from hwprof.frameworks.protocol import Step
 from hwprof.frameworks.tvm import profile as tvm
 
@@ -33,7 +34,7 @@ TRACE = [("Convolution (NHWC, F32) IGEMM #1", [115e3, 145e3]), ("DELEGATE_CALL",
 
 
 def test_a_blob_that_is_split_leads_back_to_the_layer_that_gave_it() -> None:
-    layers = ncnn.lines(PARAM)
+    layers = lines(PARAM)
     assert [ncnn.kind_of(layer) for layer in layers] == ["", "Conv", "", "Conv"]
     assert ncnn.form(layers[1], 3600) == (1024, 3600)
 

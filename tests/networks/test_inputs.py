@@ -135,6 +135,31 @@ def test_a_file_is_written_with_the_shapes_of_its_case(tmp_path: Path) -> None:
     assert network.identity(0, None) != other.identity(0, None)
 
 
+def test_a_normalisation_has_its_epsilon_written_out(tmp_path: Path) -> None:
+    nodes = [helper.make_node("BatchNormalization", ["x", "s", "b", "m", "v"], ["y"])]
+    weights = {name: [1.0, 1.0] for name in "sbmv"}
+    path = write_model(tmp_path / "mine.onnx", nodes, {"x": ["N", 2, 4, 4]}, {"y": ["N", 2, 4, 4]}, weights)
+    find.resolve(str(path)).write(tmp_path / "written.onnx", 0)
+    (node,) = onnx.load(str(tmp_path / "written.onnx")).graph.node
+    assert [(a.name, round(a.f, 8)) for a in node.attribute] == [("epsilon", 1e-5)]
+
+
+def test_branches_keep_what_is_open(tmp_path: Path) -> None:
+    body = [
+        helper.make_graph([helper.make_node(op, ["x"], ["z"])], op, [], [helper.make_tensor_value_info("z", 1, None)])
+        for op in ("Relu", "Neg")
+    ]
+    nodes = [helper.make_node("If", ["c"], ["y"], then_branch=body[0], else_branch=body[1])]
+    model = make_model(nodes, {"x": ["N", "T"]}, {"y": ["N", "T"]})
+    model.graph.initializer.append(helper.make_tensor("c", TensorProto.BOOL, [], [True]))
+    onnx.save(model, str(tmp_path / "mine.onnx"))
+    network = dataclasses.replace(find.resolve(str(tmp_path / "mine.onnx")), choice=InputChoice(dims=(("T", 5),)))
+    network.write(tmp_path / "written.onnx", 0)
+    (value,) = onnx.load(str(tmp_path / "written.onnx")).graph.input
+    assert [d.dim_param for d in value.type.tensor_type.shape.dim] == ["N", "T"]
+    assert network.input_spec(None, 2).shape == (2, 5)
+
+
 def test_a_size_of_a_fixed_file_makes_no_case_of_its_own(tmp_path: Path) -> None:
     nodes = [helper.make_node("Relu", ["x"], ["y"])]
     path = write_model(tmp_path / "mine.onnx", nodes, {"x": ["N", 3, 60, 160]}, {"y": ["N", 3, 60, 160]}, {})

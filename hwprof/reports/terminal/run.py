@@ -82,6 +82,7 @@ def heading(run: Run, good: int) -> str:
     second = f"{good} round{'s' * (good != 1)} x ({of} window) · {iterations:,} iterations in the first"
     unknown = run.facts.get("macs_unknown") if run.macs is None else None
     macs = [f"MACs unknown: {printable(str(unknown))}"] if unknown else []
+    macs += [f"MACs: {printable(str(note))}" for note in run.facts.get("macs_notes", ())]
     return "\n".join([first, *input_lines(run), second, *macs, *emulation(run)])
 
 
