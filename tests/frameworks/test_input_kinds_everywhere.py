@@ -61,7 +61,7 @@ CONVERTED: Mapping[str, Mapping[str, str]] = {
     },
     "mxnet": {
         **OF_OTHER_TYPES,
-        **{kind: "takes no int64" for kind in ("encoder", "plain_encoder", "decoder", "first_token", "unread")},
+        **dict.fromkeys(("encoder", "plain_encoder", "decoder", "first_token", "unread"), "takes no int64"),
         "bool_mask": "takes no bool",
         "bytes_nhwc": "takes no uint8",
         "audio": "no conversion of operator Unsqueeze",
