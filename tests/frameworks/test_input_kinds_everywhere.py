@@ -59,6 +59,17 @@ CONVERTED: Mapping[str, Mapping[str, str]] = {
         "first_token": "crashes on an input without values",
         "found_words": "layer NonZero not exists",
     },
+    "mxnet": {
+        **OF_OTHER_TYPES,
+        **dict.fromkeys(("encoder", "plain_encoder", "decoder", "first_token", "unread"), "takes no int64"),
+        "bool_mask": "takes no bool",
+        "bytes_nhwc": "takes no uint8",
+        "audio": "no conversion of operator Unsqueeze",
+        "time_first": "no conversion of operator MatMul",
+        "branch": "no conversion of operator Greater",
+        "found_words": "no conversion of operator NonZero",
+        "text": "takes no text",
+    },
     "caffe": {
         **OF_OTHER_TYPES,
         **dict.fromkeys(("encoder", "plain_encoder", "decoder", "first_token", "unread"), "takes no int64"),

@@ -19,7 +19,7 @@ from tests import adapter_runs, input_kinds, walked_networks
 from tests.frameworks.test_calls import calls_of
 
 HOME = interpreters.home()
-RECURRENT = dict.fromkeys(walked_networks.RECURRENT, "LSTM|GRU")
+RECURRENT = dict.fromkeys(walked_networks.RECURRENT, "(LSTM|GRU)")
 # Framework -> network -> what its refusal says. One of which nothing is said has to come out right.
 REFUSED: Mapping[str, Mapping[str, str]] = {
     "tensorflow": {},

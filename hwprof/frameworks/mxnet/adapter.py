@@ -14,6 +14,7 @@ from hwprof.frameworks import calibration
 from hwprof.frameworks.builtin import BuiltInAdapter, import_of, profile_beside, reason_of
 from hwprof.frameworks.conversions import ONNX, Conversion
 from hwprof.frameworks.mxnet import int8
+from hwprof.frameworks.named_inputs import require_inputs, require_types
 from hwprof.frameworks.precision import QUANTISED
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import ONEDNN, OPENMP, Switch
@@ -65,7 +66,7 @@ class SeveralInputsMxnet(MxnetModel):
 
     def bind(self, *batch: Array) -> Any:
         """An array of MXNet's own for each input."""
-        return [self._mx.nd.array(array, dtype="float32") for array in batch]
+        return [self._mx.nd.array(array if array.ndim else array.reshape(1), dtype="float32") for array in batch]
 
     def infer(self, bound: Any) -> Any:
         """Copy every input in, one pass, and wait for every output."""
@@ -128,6 +129,7 @@ class Mxnet(BuiltInAdapter):
     def prepare(self, job: PrepareJob) -> Path:
         """A symbol (.json) and its parameters. Raises NotInstalled, UnsupportedModel with operator and node."""
         mx = self._module()
+        require_types("MXNet", job.input, self.input_types)
         symbol, constants = build(mx, job.source, job.input.inputs)
         parameters: Mapping[str, Any] = {n: mx.nd.array(v, dtype="float32") for n, v in constants.items()}
         if job.case.precision in QUANTISED:
@@ -152,10 +154,11 @@ class Mxnet(BuiltInAdapter):
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[MxnetModel]:
         """The symbol bound for the case's shape. Raises NotInstalled, NotAvailable, UnsupportedModel."""
         mx = self._module()
-        shapes = {one.name: one.shape for one in spec.inputs}
+        shapes = {one.name: one.shape or (1,) for one in spec.inputs}
         # a file without any is loaded as an empty list
         parameters: Mapping[str, Any] = mx.nd.load(str(artifact.with_suffix(".params"))) or {}
         symbol = mx.sym.load(str(artifact))
+        require_inputs("MXNet", spec, [name for name in symbol.list_arguments() if name in shapes])
         types = None
         if case.precision in QUANTISED:  # fused already, with integers among the parameters
             int8.require_onednn(case)
@@ -186,8 +189,8 @@ def build(mx: Any, path: Path, inputs: Sequence[TensorSpec]) -> tuple[Any, dict[
     used: dict[str, Any] = {}
 
     def weight(name: str) -> Any:
-        used[name] = constants[name]
-        return mx.sym.Variable(name, shape=constants[name].shape)
+        used[name] = constants[name] if constants[name].ndim else constants[name].reshape(1)  # it has no scalars
+        return mx.sym.Variable(name, shape=used[name].shape)
 
     for node in graph.nodes:
         given = [NodeInputs(n, values.get(n), constants.get(n), weight) for n in node.inputs]
