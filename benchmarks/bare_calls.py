@@ -147,7 +147,7 @@ def ncnn_names(model: Any, images: Sequence[Any]) -> Bare:
         extractor.input(first, mat)
         return extractor.extract(last)
 
-    return call, [model.bind(image)[0] for image in images]
+    return call, [model.bind(image) for image in images]
 
 
 def ncnn_numbers(model: Any, images: Sequence[Any]) -> Bare:
@@ -159,7 +159,7 @@ def ncnn_numbers(model: Any, images: Sequence[Any]) -> Bare:
         extractor.input(first, mat)
         return extractor.extract(last)
 
-    return call, [model.bind(image)[0] for image in images]
+    return call, [model.bind(image) for image in images]
 
 
 def mnn(model: Any, images: Sequence[Any]) -> Bare:

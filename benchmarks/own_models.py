@@ -129,8 +129,8 @@ def child(package: str) -> None:
         names = [one.name for one in job.spec.inputs]
         theirs, frames = CALLS[job.case.framework](model, names), batches(job, FRAMES)
         if job.case.framework == "ncnn":
-            kept = [model.bind(*frame) for frame in frames]  # alive as long as the matrices are used
-            frames = [list(bound[0]) if isinstance(bound[0], list | tuple) else [bound[0]] for bound in kept]
+            bound = [model.bind(*frame) for frame in frames]
+            frames = [[mat for _, mat in one] if isinstance(one, list) else [one] for one in bound]
         arms: dict[str, Callable[[], float]] = {
             "hwprof": lambda: cpu_per_inference(model.infer, ring, SLICE_S),
             "loop": lambda: cpu_per_inference(theirs, frames, SLICE_S),
@@ -153,9 +153,9 @@ def child(package: str) -> None:
 
 def download(folder: Path) -> None:
     """The wheels of all packages, unpacked."""
+    pip = [sys.executable, "-P", "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder / "wheels")]
     for package in PACKAGES:
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder / "wheels"), package]
-        subprocess.run(command, check=True)
+        subprocess.run([*pip, package], check=True)
     for wheel in (folder / "wheels").glob("*.whl"):
         zipfile.ZipFile(wheel).extractall(folder / wheel.name.split("-")[0])
 

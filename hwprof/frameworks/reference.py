@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import UnsupportedModel
 from hwprof.frameworks import named_outputs, outputs_file
-from hwprof.frameworks.builtin import import_of, reason_of
+from hwprof.frameworks.builtin import reason_of
 from hwprof.frameworks.fidelity import SIMULATED
 from hwprof.frameworks.named_outputs import NEVER_REPEATS, ReferenceOutputs
 from hwprof.frameworks.onnxruntime.adapter import load_error, quantise
+from hwprof.frameworks.onnxruntime.plain import open_session
 from hwprof.frameworks.roundings import with_other_roundings
+from hwprof.frameworks.shapes_by_run import shapes_by_run
 from hwprof.networks.batch_axes import batch_axes
 from hwprof.networks.frames import dims_of, in_batches, join, save_frames, split, written_batch
 from hwprof.networks.inputs import shape_title
-from hwprof.networks.shapes_by_run import shapes_by_run
 from hwprof.networks.size import size_of
 from hwprof.networks.stored_precision import batch_wide_outputs, output_steps
 
@@ -67,20 +68,6 @@ def link_or_copy(source: Path, target: Path) -> None:
         target.hardlink_to(source)
     except OSError:
         shutil.copyfile(source, target)
-
-
-def open_session(source: Path) -> Any:
-    """ONNX Runtime with graph optimisation off, one thread. Raises NotInstalled, UnsupportedModel."""
-    with import_of("onnxruntime (the reference for every framework's outputs)", "pip install 'hwprof[onnxruntime]'"):
-        import onnxruntime as ort
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
-    try:
-        return ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its exception classes differ between versions
-        raise UnsupportedModel(f"ONNX Runtime {ort.__version__} can't load the network: {load_error(error)}") from error
 
 
 def runner(session: Any, spec: InputSpec) -> Run:

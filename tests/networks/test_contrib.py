@@ -10,8 +10,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from hwprof.frameworks.shapes_by_run import shapes_by_run
 from hwprof.networks.graph import infer_shapes
-from hwprof.networks.shapes_by_run import shapes_by_run
 
 MS = "com.microsoft"
 RNG = np.random.default_rng(0)

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hwprof.errors import NotInstalled, UnsupportedModel
+from hwprof.errors import UnsupportedModel
+from hwprof.frameworks.onnxruntime.adapter import load_error
+from hwprof.frameworks.onnxruntime.plain import open_session
 from hwprof.networks.size import missing_shapes
 
 
@@ -28,21 +30,13 @@ def shapes_by_run(
     names = list(missing_shapes(model, inputs=shapes) if wanted is None else wanted)
     if not names:
         return {}
-    try:
-        import onnxruntime as ort
-    except ImportError as error:
-        raise NotInstalled("onnxruntime", "pip install 'hwprof[onnxruntime]'") from error
     given = {output.name for output in model.graph.output}
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in given)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
     with tempfile.NamedTemporaryFile(suffix=".onnx", prefix=".shapes-", dir=source.parent) as file:
         Path(file.name).write_bytes(model.SerializeToString())
+        session = open_session(Path(file.name))
         try:
-            session = ort.InferenceSession(file.name, options, providers=["CPUExecutionProvider"])
             values = session.run(names, dict(feeds))
         except Exception as error:  # its exception classes differ between versions
-            raise UnsupportedModel(f"ONNX Runtime {ort.__version__} can't run the network: {error}") from error
+            raise UnsupportedModel(f"the reference can't run the network: {load_error(error)}") from error
     return {name: tuple(value.shape) for name, value in zip(names, values, strict=True) if hasattr(value, "shape")}

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from hwprof.errors import UnsupportedModel
-from hwprof.networks.shapes_by_run import shapes_by_run
+from hwprof.frameworks.shapes_by_run import shapes_by_run
 from hwprof.networks.size import missing_shapes, size_of
 
 
@@ -65,5 +65,5 @@ def test_nothing_runs_where_nothing_is_missing(tmp_path: Path) -> None:
 def test_a_network_that_cannot_run_is_refused(tmp_path: Path) -> None:
     source = write(tmp_path)
     (tmp_path / "m.data").unlink()
-    with pytest.raises(UnsupportedModel, match="can't run the network"):
+    with pytest.raises(UnsupportedModel, match="can't load the network"):
         shapes_by_run(source, {"x": np.zeros((3, 4), np.float32)})
