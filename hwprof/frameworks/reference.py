@@ -15,7 +15,7 @@ from hwprof.frameworks.builtin import reason_of
 from hwprof.frameworks.fidelity import SIMULATED
 from hwprof.frameworks.named_outputs import NEVER_REPEATS, ReferenceOutputs
 from hwprof.frameworks.onnxruntime.adapter import load_error, quantise
-from hwprof.frameworks.onnxruntime.plain import open_session
+from hwprof.frameworks.onnxruntime.plain import open_session as open_session
 from hwprof.frameworks.roundings import with_other_roundings
 from hwprof.frameworks.shapes_by_run import shapes_by_run
 from hwprof.networks.batch_axes import batch_axes

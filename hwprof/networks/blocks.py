@@ -97,10 +97,10 @@ class BlockNetwork(Network):
         found = self.layer(size)
         return cut(self.parent, size).build(found, found.copies)
 
-    def _shaped(self, size: int | None) -> Any:
+    def _shaped(self, size: int | None, keep_open: bool = False) -> Any:
         return self.model(size)
 
-    def write(self, path: Path, seed: int, size: int | None = None) -> None:
+    def write(self, path: Path, seed: int, size: int | None = None, keep_open: bool = False) -> None:
         """Write the .onnx with seeded weights; all of it or nothing."""
         import onnx
 

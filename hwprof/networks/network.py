@@ -160,25 +160,25 @@ class Network:
         known = TABLE.get(self.name)
         return known.params if self.path is None and known else self.measure(size).params
 
-    def _shaped(self, size: int | None) -> Any:
+    def _shaped(self, size: int | None, keep_open: bool = False) -> Any:
         """The model with all dimensions of its inputs set but for the batch, so that shapes can be inferred."""
         model = self.model(size)
         if self.path is not None:
-            users_file.fix_shapes(model, self.input_spec(size, self.fixed_batch or 1))
+            users_file.fix_shapes(model, self.input_spec(size, self.fixed_batch or 1), keep_open)
         return model
 
-    def write(self, path: Path, seed: int, size: int | None = None) -> None:
+    def write(self, path: Path, seed: int, size: int | None = None, keep_open: bool = False) -> None:
         """Write the .onnx with its weights; all of it or nothing.
 
         A user's file is written with the shapes of its inputs, without functions of its own, which few frameworks take,
-        and in one piece below 2 GiB. A torch program (.pt2) goes beside it under the same name.
+        (`keep_open`: with its own) and in one piece below 2 GiB. A torch program (.pt2) goes beside it, named alike.
         """
         import onnx
 
         if self.real:
             write_pretrained(self, path, size)
             return
-        model = self._shaped(size)
+        model = self._shaped(size, keep_open)
         if self.path is None:
             fill.fill_weights(model, self.weights(seed))
         else:

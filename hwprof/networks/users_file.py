@@ -39,19 +39,22 @@ def write_out_epsilons(model: Any) -> None:
             node.attribute.append(onnx.helper.make_attribute("epsilon", 1e-5))
 
 
-def fix_shapes(model: Any, spec: InputSpec) -> None:
+def has_branches(model: Any) -> bool:
+    """Whether nodes have graphs inside: branches of an If, bodies of loops."""
+    return any(attribute.HasField("g") for node in model.graph.node for attribute in node.attribute)
+
+
+def fix_shapes(model: Any, spec: InputSpec, keep_open: bool = False) -> None:
     """Give the inputs their shapes, in place. An open batch stays open, under its name or as "batch".
 
-    Where the graph has branches or loops all that is open stays so: the branch that is not taken may be of another
-    shape, which ONNX Runtime refuses to load. Who needs fixed shapes has no such operators.
+    `keep_open`: all that is open stays so.
     """
-    has_branches = any(attribute.HasField("g") for node in model.graph.node for attribute in node.attribute)
     lengths: dict[str, int] = {}
     values = {value.name: value for value in model.graph.input}
     for one in spec.inputs:
         dims = values[one.name].type.tensor_type.shape.dim
         for axis, (dim, side) in enumerate(zip(dims, one.shape, strict=True)):
-            if has_branches and not dim.dim_value > 0:
+            if keep_open and not dim.dim_value > 0:
                 dim.dim_param = dim.dim_param or f"{one.name}.{axis}"
             elif axis != one.batch_axis:
                 if dim.dim_param:

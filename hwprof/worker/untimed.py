@@ -25,8 +25,34 @@ def write_network(job: Job, link: Link, stage: Stage) -> None:
     from hwprof.networks.find import resolve
 
     network = dataclasses.replace(resolve(job.network), choice=job.choice)
-    network.write(Path(job.output), job.seed, job.case.size or None)
+    size, path = job.case.size or None, Path(job.output)
+    network.write(path, job.seed, size)
+    if network.path is not None and not shapes_agree(path):
+        network.write(path, job.seed, size, keep_open=True)
     link.send({"say": "result"})
+
+
+def shapes_agree(path: Path) -> bool:
+    """Whether a graph with branches or loops can have the shapes of the case: also those that are not taken.
+
+    The reference's runtime tells: it refuses a graph whose branches contradict its inputs; without it they are as they are.
+    """
+    import onnx
+
+    from hwprof.errors import NotInstalled, UnsupportedModel
+    from hwprof.frameworks.reference import open_session
+    from hwprof.networks.users_file import has_branches
+
+    if not has_branches(onnx.load(str(path), load_external_data=False)):
+        return True
+    try:
+        open_session(path, optimised=True)
+    except NotInstalled:
+        return True
+    except UnsupportedModel as error:
+        print(f"with fixed shapes: {error.message}")
+        return False
+    return True
 
 
 def write_inputs(job: Job, link: Link, stage: Stage) -> None:

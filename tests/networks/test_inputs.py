@@ -144,7 +144,7 @@ def test_a_normalisation_has_its_epsilon_written_out(tmp_path: Path) -> None:
     assert [(a.name, round(a.f, 8)) for a in node.attribute] == [("epsilon", 1e-5)]
 
 
-def test_branches_keep_what_is_open(tmp_path: Path) -> None:
+def test_what_is_open_can_stay_open(tmp_path: Path) -> None:
     body = [
         helper.make_graph([helper.make_node(op, ["x"], ["z"])], op, [], [helper.make_tensor_value_info("z", 1, None)])
         for op in ("Relu", "Neg")
@@ -154,9 +154,10 @@ def test_branches_keep_what_is_open(tmp_path: Path) -> None:
     model.graph.initializer.append(helper.make_tensor("c", TensorProto.BOOL, [], [True]))
     onnx.save(model, str(tmp_path / "mine.onnx"))
     network = dataclasses.replace(find.resolve(str(tmp_path / "mine.onnx")), choice=InputChoice(dims=(("T", 5),)))
-    network.write(tmp_path / "written.onnx", 0)
-    (value,) = onnx.load(str(tmp_path / "written.onnx")).graph.input
-    assert [d.dim_param for d in value.type.tensor_type.shape.dim] == ["N", "T"]
+    for keep_open, length in ((True, "T"), (False, 5)):
+        network.write(tmp_path / "written.onnx", 0, keep_open=keep_open)
+        (value,) = onnx.load(str(tmp_path / "written.onnx")).graph.input
+        assert [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim] == ["N", length]
     assert network.input_spec(None, 2).shape == (2, 5)
 
 

@@ -10,13 +10,14 @@ from hwprof.frameworks.builtin import import_of
 from hwprof.frameworks.onnxruntime.adapter import load_error
 
 
-def open_session(source: Path) -> Any:
-    """ONNX Runtime with graph optimisation off, one thread. Raises NotInstalled, UnsupportedModel."""
+def open_session(source: Path, optimised: bool = False) -> Any:
+    """ONNX Runtime, one thread, with graph optimisation off or all of it. Raises NotInstalled, UnsupportedModel."""
     with import_of("onnxruntime (the reference for every framework's outputs)", "pip install 'hwprof[onnxruntime]'"):
         import onnxruntime as ort
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    level = ort.GraphOptimizationLevel
+    options.graph_optimization_level = level.ORT_ENABLE_ALL if optimised else level.ORT_DISABLE_ALL
     options.log_severity_level = 3
     try:
         return ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
