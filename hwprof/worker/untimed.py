@@ -35,7 +35,7 @@ def write_network(job: Job, link: Link, stage: Stage) -> None:
 def shapes_agree(path: Path) -> bool:
     """Whether a graph with branches or loops can have the shapes of the case: also those that are not taken.
 
-    The reference's runtime tells: it refuses a graph whose branches contradict its inputs; without it they are as they are.
+    The reference's runtime tells: it refuses a graph whose branches contradict its inputs. Without it shapes are fixed.
     """
     import onnx
 
