@@ -9,16 +9,17 @@ import pandas as pd
 from hwprof import doubts
 from hwprof.analysis import energy as sensors
 from hwprof.analysis import overhead
+from hwprof.analysis.answer.model import Answer
 from hwprof.analysis.correlation import analyse
 from hwprof.analysis.correlation.family import joint
 from hwprof.analysis.correlation.findings import Analysis, Correlation
 from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 from hwprof.analysis.factors import identity as factors_identity
-from hwprof.analysis.speeds import ratios, speeds
+from hwprof.analysis.speeds import speeds
 from hwprof.records import Agreement, Kind, Run
 from hwprof.reports.page import associations, identity, omissions
 from hwprof.reports.page.speeds import speed_table
-from hwprof.reports.page.words import plural, ratio_sentence
+from hwprof.reports.page.words import plural
 from hwprof.reports.tables import Report, Table
 from hwprof.reports.terminal import command, tuning
 from hwprof.reports.terminal.run import simulations
@@ -30,11 +31,12 @@ def build(
     against: Sequence[str] = tuple(analyse.TARGETS),
     identities: Mapping[str, factors_identity.Identity] | None = None,
     correlate: Callable[[pd.DataFrame], Iterable[Analysis]] = analyse.analyse,
+    answer: Answer | None = None,
 ) -> Report:
     """The report of a results frame and its runs (the frame for speed, the runs for factors and doubts).
 
     `against`: what metrics are correlated with, of analyse.TARGETS. `identities`: factors of each run by uid, if known.
-    `correlate`: the analysis of FPS, or a function that returns one made before.
+    `correlate`: the analysis of FPS, or a function that returns one made before. `answer`: what stands first.
     """
     everything = list(runs)
     commands = Table("Commands", command.HEADER, command.rows(everything))
@@ -67,7 +69,7 @@ def build(
         lines.append(f"{why}.")
     elif energy:
         lines += sensors.sources(frame)
-    return Report(tuple(lines), tuple(tables), tuple(analyses), fps, tuple(energy), why)
+    return Report(tuple(lines), tuple(tables), tuple(analyses), fps, tuple(energy), why, answer)
 
 
 def correlation_tables(analysis: Analysis) -> list[Table]:
@@ -180,8 +182,6 @@ def summary(fps: pd.DataFrame, analyses: Sequence[Analysis], runs: Sequence[Run]
         f"{cases}: {networks} network{'s' * (networks != 1)}, {len(variants)} framework"
         f"{'s' * (len(variants) != 1)} ({', '.join(variants)}), up to {rounds}."
     )
-    real = fps[~fps["emulated"]]  # an emulator's time does not tell which framework is faster
-    lines += [ratio_sentence(one) for one in ratios(real, variants)]
     for analysis in analyses:
         several = len({a.stratum for a in analyses}) > 1 and not analysis.refusal
         lines += [f"{analysis.stratum.title}: {line}" if several else line for line in associations.sentences(analysis)]
