@@ -82,7 +82,7 @@ def _several(rankings: Sequence[Ranking], places: Sequence[str]) -> tuple[str, s
     if len(leaders) == 1 and untied:
         head = f"{leaders.pop()} is the fastest on each of {len(places)} machines or settings"
     else:
-        head = f"which framework is fastest differs or is not distinguishable on {len(places)} machines or settings"
+        head = f"Which framework is fastest differs or is not distinguishable on {len(places)} machines or settings"
     return head, f"which are not pooled ({' | '.join(texts)})"
 
 
@@ -147,7 +147,7 @@ def answer_alone(
         return _without_factors(ratios)
     if len(names) > 1:
         return Answer(
-            f"no two of {len(names)} frameworks measured the same case",
+            f"No two of {len(names)} frameworks measured the same case",
             "nothing is compared",
             ("Compared are cases of equal network, input, batch, threads, cores and precision on one machine.",),
         )
@@ -213,17 +213,17 @@ def _unmeasured(runs: Sequence[Run]) -> Answer:
     if emulated:
         names = ", ".join(sorted({r.case.framework for r in emulated}))
         return Answer(
-            f"no framework is ranked: {names} ran on an emulated board",
+            f"No framework is ranked: {names} ran on an emulated board",
             "",
             ("Times are the emulator's. Counts per frame can be compared, within this board.",),
         )
     if programs:
         what = plural(programs, "command or process", "commands or processes")
-        return Answer(f"no framework was measured: {what} observed", "", ("hwprof compare compares two of them.",))
+        return Answer(f"No framework was measured: {what} observed", "", ("hwprof compare compares two of them.",))
     if kinds[Kind.SIMULATED]:
         what = plural(kinds[Kind.SIMULATED], "simulated run")
         why = "The time of a simulator says nothing about speed; its counts per frame can be compared (hwprof export)."
-        return Answer(f"no framework is ranked: there are {what} alone", "", (why,))
+        return Answer(f"No framework is ranked: {what} alone", "", (why,))
     if runs and not good:
-        return Answer("no case has a result", "", ("The reasons are listed under 'Without a result'.",))
-    return Answer("nothing was measured with a speed", "", ("hwprof sweep quick measures two frameworks.",))
+        return Answer("No case has a result", "", ("The reasons are listed under 'Without a result'.",))
+    return Answer("Nothing was measured with a speed", "", ("hwprof sweep quick measures two frameworks.",))

@@ -59,7 +59,7 @@ def _disturbed(pair: PairAnswer, cases: Sequence[ComparedCase]) -> Iterator[Trus
         return
     speeds = [s for c in cases for side in c.decomposition.speeds for _, s in side]
     lost = max(map(lost_share, speeds))
-    why = f"runs are disturbed, so that {pair.choice.estimator} ranks instead of FPS (the worst: {pair.choice.why})"
+    why = f"runs are disturbed, so that {pair.choice.estimator} ranks instead of FPS"
     change = "cores that nothing else uses (--cpus), on a machine without other load"
     if pair.choice.estimator is Estimator.THROUGHPUT and lost > OFF:
         text = f"{why}; others took up to {100 * lost:.0f} % of the time"
@@ -155,7 +155,7 @@ def _safe(pair: PairAnswer, level: Level) -> Iterator[str]:
         yield f"{pair.fast} is the faster one on this machine"
     elif pair.ranked:
         yield f"{pair.fast} is the faster one over these networks, not on every one"
-    if pair.factors and any(s.weight.value == "mainly" for s in pair.factors):
+    if len(pair.factors) > 1 and any(s.weight.value == "mainly" for s in pair.factors):
         yield "the factor that is named accounts for more than half of the ratio"
 
 

@@ -85,7 +85,7 @@ def detail(p: PairAnswer) -> str:
         ratios = [n.ratio.ratio for n in p.networks]
         parts.append(f"{min(ratios):.2f}x to {max(ratios):.2f}x")
     if p.choice.estimator is not Estimator.FPS:
-        parts.append(f"by {p.choice.estimator}, as runs are disturbed")
+        parts.append(f"by {p.choice.estimator}, as runs are disturbed ({p.choice.why.partition(', ')[0]})")
     if p.conflicts and p.standing is Standing.TIED:
         parts.append(f"slices and bare stretches contradict each other in {p.conflicts} of {plural(p.cases, 'case')}")
     if len(p.networks) > 1 and p.standing is not Standing.ONE_ROUND:
@@ -157,7 +157,7 @@ def share(s: FactorShare) -> str:
 def _factors(p: PairAnswer) -> str:
     named = _named(p)
     if len(p.factors) < 2:
-        return f"its factors are not separable{_scope(p)}: {p.merged}."
+        return f"{p.merged}{_scope(p)}."
     if p.standing is Standing.TIED:
         if not named:
             return f"no factor is distinguishable either{_scope(p)}."
@@ -202,7 +202,7 @@ def _work(work: WorkRatio | None, p: PairAnswer) -> str:
         return f"{text}."
     return (
         f"Beside the measured factors: {text}; on the same networks the measured ratio is {times(work.beside)}. "
-        "A simulated CPU is not this one, so that the two are no parts of one product."
+        "The two are no parts of one product."
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from hwprof.analysis import placement, roofline, speeds
+from hwprof.analysis import placement, roofline, speeds, topdown
 from hwprof.analysis.answer import aggregate, build
 from hwprof.analysis.answer.model import Answer
 from hwprof.analysis.bottlenecks import diagnosis
@@ -63,6 +63,11 @@ class Material:
     pairs: Sequence[PairFactors] = ()  # every two frameworks in factors
     explanations: Sequence[tuple[PairFactors, Explanation]] = ()  # of those pairs that are drawn
     machines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # hardware facts by machine_id
+
+    @property
+    def has_slots(self) -> bool:
+        """Whether a run counted the four slots of top-down level 1."""
+        return bool(topdown.bars(self.frame, self.machines))
 
     @property
     def variants(self) -> list[str]:
