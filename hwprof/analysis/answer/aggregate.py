@@ -114,8 +114,11 @@ def _choose(rounds: Sequence[Identity]) -> EstimatorChoice:
 
 
 def _whole(case: ComparedCase, sides: Sequence[Sequence[Identity]], choice: EstimatorChoice) -> float:
-    found = ratio.decompose(sides[0], sides[1], paired=case.decomposition.in_turn, choice=choice)
-    return math.log(found.whole.ratio)
+    own = case.decomposition
+    if choice.estimator is own.choice.estimator:
+        log = math.log(own.whole.ratio)
+        return log if sides[0] is own.sides[0] else -log
+    return math.log(ratio.decompose(sides[0], sides[1], paired=own.in_turn, choice=choice).whole.ratio)
 
 
 def _by_network(cases: Sequence[ComparedCase], logs: Sequence[float]) -> dict[str, float]:
@@ -153,6 +156,9 @@ class _FrameworkPair:
         own = self.cases[index].decomposition
         a, b = self.sides[index]
         spins = own.spinning if spinning is None else spinning
+        same = level in ("", own.level) and spins == own.spinning and self.choice.estimator is own.choice.estimator
+        if same and a is own.sides[0]:
+            return own  # nothing to work out again
         return ratio.decompose(a, b, spins, own.in_turn, self.choice, level)
 
     def answer(self) -> PairAnswer:
@@ -201,14 +207,18 @@ class _FrameworkPair:
         return list(_by_network([self.cases[i] for i in chosen], logs).values())
 
     def _networks(self, logs: Mapping[str, float]) -> tuple[NetworkRatio, ...]:
+        places: dict[str, list[int]] = {}
+        for i, case in enumerate(self.cases):
+            places.setdefault(case.network, []).append(i)
         out = []
         for network, log in logs.items():
-            own = [i for i, c in enumerate(self.cases) if c.network == network]
+            own = places[network]
             whole = self.found[own[0]].whole if len(own) == 1 else Factor(network, math.exp(log), None, None)
             signs = [0 if not d.decided else 1 if d.whole.ratio > 1 else -1 for d in (self.found[i] for i in own)]
             unknown = any(self.found[i].whole.low is None for i in own)
-            # cases that contradict each other decide nothing
-            decided = None if unknown else 0 if {1, -1} <= set(signs) else max(signs, key=abs)
+            # cases that contradict each other decide nothing, nor does a minority of them
+            agree = not {1, -1} <= set(signs) and 2 * sum(map(abs, signs)) >= len(signs)
+            decided = None if unknown else max(signs, key=abs) if agree else 0
             out.append(NetworkRatio(network, whole, decided, *self._work_of(own)))
         return tuple(sorted(out, key=lambda n: (-n.ratio.ratio, n.network)))
 

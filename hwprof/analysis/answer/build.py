@@ -18,6 +18,7 @@ from hwprof.analysis.answer.model import (
     Ranking,
     Trust,
     TrustReason,
+    inverse,
 )
 from hwprof.analysis.answer.trust import judge, least
 from hwprof.analysis.answer.wording import plural
@@ -123,11 +124,7 @@ def rank(where: str, pairs: Sequence[PairAnswer]) -> Ranking:
 
 def _of_first(pair: PairAnswer, first: str) -> Factor:
     """The speed of the other one over that of the first."""
-    f = pair.ratio
-    if pair.slow == first:
-        return f
-    low, high = (None if v is None else 1 / v for v in (f.high, f.low))
-    return Factor(f.name, 1 / f.ratio, low, high)
+    return pair.ratio if pair.slow == first else inverse(pair.ratio)
 
 
 def answer_alone(

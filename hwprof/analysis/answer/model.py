@@ -198,7 +198,15 @@ class Answer:
         if self.trust is not None:
             reasons = "; ".join(r.text for r in self.trust.reasons) or "no rule lowers it"
             head.append(f"Trust: {self.trust.level} ({reasons}).")
+            head += [f"Safe to conclude: {'; '.join(self.trust.safe)}."] if self.trust.safe else []
+            head += [f"Not safe: {'; '.join(self.trust.unsafe)}."] if self.trust.unsafe else []
         return " ".join(head)
+
+
+def inverse(f: Factor) -> Factor:
+    """The same of the other one over this one."""
+    low, high = (None if v is None else math.inf if v == 0 else 1 / v for v in (f.high, f.low))
+    return Factor(f.name, 1 / f.ratio, low, high)
 
 
 def document(answer: Answer) -> dict[str, Any]:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from hwprof.analysis.answer.aggregate import ENOUGH, NETWORKS, ComparedCase
+from hwprof.analysis.answer.aggregate import ENOUGH, ComparedCase
 from hwprof.analysis.answer.model import Level, PairAnswer, Standing, Trust, TrustReason
 from hwprof.analysis.bottlenecks.certainty import SESSIONS
 from hwprof.analysis.estimator import OFF, Estimator, lost_share
-from hwprof.analysis.units import ROUNDS
 from hwprof.records import Origin
 
 FEW_ROUNDS = 3
@@ -83,10 +82,12 @@ def _side_by_side(pair: PairAnswer, cases: Sequence[ComparedCase]) -> Iterator[T
 
 def _sessions(pair: PairAnswer, cases: Sequence[ComparedCase]) -> Iterator[TrustReason]:
     """One session shows nothing of what differs between sessions: a small ratio may be that."""
-    low = pair.ratio.low if pair.over != NETWORKS else min((n.ratio.ratio for n in pair.networks), default=None)
-    one = all(c.decomposition.over in (ROUNDS, "sets") for c in cases)
-    if pair.ranked and one and low is not None and 1 / SESSIONS < low < SESSIONS and pair.ratio.ratio < SESSIONS**2:
-        text = f"the ratio is within {100 * (SESSIONS - 1):.0f} % of 1, which sessions may differ by"
+    low = pair.ratio.low
+    if pair.standing is Standing.EVERYWHERE:
+        low = min(n.ratio.ratio for n in pair.networks)
+    sessions = {s.session for c in cases for side in c.decomposition.sides for s in side}
+    if pair.ranked and len(sessions) < 2 and low is not None and low < SESSIONS:
+        text = f"the ratio may be within {100 * (SESSIONS - 1):.0f} % of 1, by which sessions may differ"
         yield TrustReason("one-session", Level.MEDIUM, text, "measure it again in another session")
 
 

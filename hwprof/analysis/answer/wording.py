@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from hwprof.analysis.answer.aggregate import NETWORKS
-from hwprof.analysis.answer.model import FactorShare, PairAnswer, Ranking, Standing, WorkRatio
+from hwprof.analysis.answer.model import FactorShare, PairAnswer, Ranking, Standing, WorkRatio, inverse
 from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.explain.wording import LEAST
 from hwprof.analysis.factors.identity import CPU_TIME, RATE, USER_CLOCK, Factor
@@ -193,7 +193,7 @@ def _work(work: WorkRatio | None, p: PairAnswer) -> str:
         return ""
     f = work.factor
     more, less = (p.slow, p.fast) if f.ratio >= 1 else (p.fast, p.slow)
-    shown = f if f.ratio >= 1 else _inverse(f)
+    shown = f if f.ratio >= 1 else inverse(f)
     who = f"{work.origin.name}{f' by {work.tool}' if work.tool else ''}"
     of = f" of {len(p.networks)}" if work.networks < len(p.networks) else ""
     text = f"{more} executes {times(shown)} the instructions per frame of {less}"
@@ -204,11 +204,6 @@ def _work(work: WorkRatio | None, p: PairAnswer) -> str:
         f"Beside the measured factors: {text}; on the same networks the measured ratio is {times(work.beside)}. "
         "The two are no parts of one product."
     )
-
-
-def _inverse(f: Factor) -> Factor:
-    low, high = (None if v is None else 1 / v for v in (f.high, f.low))
-    return Factor(f.name, 1 / f.ratio, low, high)
 
 
 def ranking(r: Ranking) -> str:

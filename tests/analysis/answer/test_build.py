@@ -131,6 +131,15 @@ def test_a_ratio_that_varies_too_much_for_a_mean_is_still_faster_everywhere() ->
     assert "1.20x to 9.00x" in answer.detail
 
 
+@pytest.mark.parametrize(("works", "decided"), [((2e8, 2e8, 2e8), 1), ((2e8, 1e8, 1e8), 0), ((2e8, 2e8, 0.5e8), 0)])
+def test_a_network_is_decided_where_most_of_its_cases_are_and_none_contradicts(
+    works: tuple[float, ...], decided: int
+) -> None:
+    cases = [sides({"batch": 2**n}, {"batch": 2**n, "work": work}) for n, work in enumerate(works)]
+    (network,) = pair_of(found(cases)).networks
+    assert network.decided == decided
+
+
 def test_one_round_has_no_interval_and_names_no_factor() -> None:
     answer = found(over(NETWORKS[:2], {"count": 1}, {"count": 1, "work": 2e8}))
     assert "in a single round" in answer.verdict
