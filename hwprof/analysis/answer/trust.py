@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from hwprof.analysis.answer.aggregate import ENOUGH, ComparedCase
 from hwprof.analysis.answer.model import Level, PairAnswer, Standing, Trust, TrustReason
+from hwprof.analysis.answer.wording import name_of
 from hwprof.analysis.bottlenecks.certainty import SESSIONS
 from hwprof.analysis.estimator import OFF, Estimator, lost_share
+from hwprof.analysis.factors.ratio import Weight
 from hwprof.records import Origin
 
 FEW_ROUNDS = 3
@@ -132,7 +134,8 @@ def judge(pair: PairAnswer, cases: Sequence[ComparedCase]) -> Trust:
         (reason for rule in RULES for reason in rule(pair, cases)), key=lambda reason: ORDER.index(reason.at_most)
     )
     level = min((reason.at_most for reason in reasons), key=ORDER.index, default=Level.HIGH)
-    return Trust(level, tuple(reasons), tuple(_safe(pair, level)), tuple(_unsafe(pair)))
+    small = any(reason.code == "one-session" for reason in reasons)
+    return Trust(level, tuple(reasons), tuple(_safe(pair, level, small)), tuple(_unsafe(pair, small)))
 
 
 def least(found: Sequence[Trust]) -> Trust | None:
@@ -149,18 +152,20 @@ def _once(parts: Iterator[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for part in parts for text in part))
 
 
-def _safe(pair: PairAnswer, level: Level) -> Iterator[str]:
-    if pair.emulated or level is Level.LOW:
+def _safe(pair: PairAnswer, level: Level, small: bool) -> Iterator[str]:
+    """`small`: the ratio may be what sessions differ by."""
+    if pair.emulated or small or level is Level.LOW:
         return
     if pair.ranked and pair.losses == 0:
-        yield f"{pair.fast} is the faster one on this machine"
+        yield f"{pair.fast} is faster than {pair.slow} on this machine"
     elif pair.ranked:
-        yield f"{pair.fast} is the faster one over these networks, not on every one"
-    if len(pair.factors) > 1 and any(s.weight.value == "mainly" for s in pair.factors):
-        yield "the factor that is named accounts for more than half of the ratio"
+        yield f"{pair.fast} is faster than {pair.slow} over these networks, not on every one"
+    for one in pair.factors if len(pair.factors) > 1 else ():
+        if one.weight is Weight.MAINLY:
+            yield f"{name_of(one.factor.name)} accounts for more than half of the ratio of {pair.fast} to {pair.slow}"
 
 
-def _unsafe(pair: PairAnswer) -> Iterator[str]:
+def _unsafe(pair: PairAnswer, small: bool) -> Iterator[str]:
     if pair.emulated:
         yield "any statement on speed"
         return
@@ -168,6 +173,8 @@ def _unsafe(pair: PairAnswer) -> Iterator[str]:
         yield "the ratio on networks that were not measured"
     elif pair.standing is Standing.TIED:
         yield "which of the two is faster over all networks"
+    if small:
+        yield f"that {pair.fast} is faster than {pair.slow} in another session"
     if pair.losses:
         yield f"that {pair.fast} is faster on every network"
     if not pair.causes:

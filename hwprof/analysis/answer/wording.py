@@ -207,12 +207,13 @@ def _work(work: WorkRatio | None, p: PairAnswer) -> str:
 
 
 def ranking(r: Ranking) -> str:
-    """`a; b 0.50x [0.40, 0.60]; c 0.48x (tied with b)`: of the fastest."""
-    parts = [r.places[0].name]
+    """`b 0.50x [0.40, 0.60] of the speed of a; c 0.48x (not distinguishable from b)`, the fastest first."""
+    first, parts = r.places[0].name, []
     for before, place in zip(r.places, r.places[1:], strict=False):
         text = f"{place.name} {times(place.ratio)}" if place.ratio is not None else place.name
+        text += "" if parts else f" of the speed of {first}"
         parts.append(text + (f" (not distinguishable from {before.name})" if place.tied else ""))
-    text = "; ".join(parts)
+    text = "; ".join(parts) or first
     if r.unranked:
         text += f"; without a case in common with {r.places[0].name}: {', '.join(r.unranked)}"
     return text

@@ -54,7 +54,7 @@ def first_screen(material: Material, sections: Sequence[Section]) -> FirstScreen
         _made(material),
         answer.verdict,
         answer.detail,
-        tuple(f"{text[:1].upper()}{text[1:]}" for text in answer.why),
+        (answer.why[0][:1].upper() + answer.why[0][1:], *answer.why[1:]) if answer.main and answer.why else answer.why,
         "Why" if answer.main is not None and not answer.main.emulated else "",
         _tiles(material, answer),
         _chart(answer),
@@ -228,19 +228,21 @@ def _ranking(ranking: Ranking) -> Figure:
     left = 16 + LETTER * max(len(p.name) for p in ranking.places)
     draw = Svg(470, 0, f"speed of each framework of that of {first.name}")
     factors = [p.ratio or Factor(p.name, 1.0, None, None) for p in ranking.places]
-    x = axis([1.0, *(f.ratio for f in factors)], left, 416, log=True)
+    x = axis([1.0, *(f.ratio for f in factors)], left, 416, zero=True)
     top, step = 6.0, 24.0
     bottom = top + step * len(factors)
-    draw.x_axis(x, bottom, top, f"× the speed of {first.name} (log)", 5)
+    draw.x_axis(x, bottom, top, f"× the speed of {first.name}", 5)
     draw.line(x.at(1), top, x.at(1), bottom, "zero")
     for index, (place, f) in enumerate(zip(ranking.places, factors, strict=True)):
         y = top + step * index
         draw.text(left - 8, y + 15, place.name, "t", "end")
-        _bar(draw, (x.at(x.low), x.at(f.ratio)), y + 5, 12, "solid s0", f"{place.name} {wording.times(f)}")
+        _bar(draw, (x.at(0), x.at(f.ratio)), y + 5, 12, "solid s0", f"{place.name} {wording.times(f)}")
+        end = x.at(f.ratio)
         if f.low is not None and f.high is not None:
             low, high = (x.at(min(max(v, x.low), x.high)) for v in (f.low, f.high))
             draw.line(low, y + 11, high, y + 11, "whisker")
-        draw.text(x.at(f.ratio) + 5, y + 15, f"{f.ratio:.2f}x", "t strong")
+            end = max(end, high)
+        draw.text(end + 5, y + 15, f"{f.ratio:.2f}x", "t strong")
     draw.height = bottom + 34
     rows = tuple((p.name, f.ratio, f.low, f.high, p.tied) for p, f in zip(ranking.places, factors, strict=True))
     header = ("framework", "ratio", "low", "high", "tied with the one before")

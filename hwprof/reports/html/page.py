@@ -174,7 +174,7 @@ def _factors(material: Material) -> Section:
         (factors.NOTE, "One waterfall per two frameworks, of the case where they are farthest apart.") if found else ()
     )
     pairs = material.report.answer.pairs if material.report.answer is not None else ()
-    sentences += tuple(f"{text[:1].upper()}{text[1:]}" for text in map(wording.short, pairs if len(pairs) > 1 else ()))
+    sentences += tuple(map(wording.short, pairs if len(pairs) > 1 else ()))
     sentences += tuple(simulations(material.runs))
     shown = tuple(t for t in (*rows, identity) if t.rows)
     return Section("factors", "The ratio of two frameworks in its factors", sentences, figures, shown, absent)

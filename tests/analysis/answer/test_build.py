@@ -249,8 +249,8 @@ def test_machines_are_not_pooled() -> None:
     placed = [type(c)(c.names, c.evidence[0].machine["label"], c.decomposition, c.evidence) for c in cases]
     answer = found(placed)
     assert "on each of 2 machines" in answer.verdict
-    assert "on quick: onnxruntime; opencv 0.50x" in answer.detail
-    assert "on slow: onnxruntime; opencv 0.25x" in answer.detail
+    assert "on quick: opencv 0.50x [0.50, 0.50] of the speed of onnxruntime" in answer.detail
+    assert "on slow: opencv 0.25x [0.25, 0.25] of the speed of onnxruntime" in answer.detail
     assert "0.35" not in answer.paragraph  # the mean over both
 
 
