@@ -168,6 +168,7 @@ class _FrameworkPair:
         if len(self.cases) == 1:
             over = self.found[0].over
         networks = self._networks(logs)
+        standing = self._standing(whole, networks)
         chosen, level = self._with_factors()
         spinning = any(self.cases[i].decomposition.spinning for i in chosen)
         alike = [self._decompose(i, level, spinning) for i in chosen]
@@ -177,13 +178,13 @@ class _FrameworkPair:
             self.names[0],
             self.names[1],
             self.cases[0].where,
-            self._standing(whole, networks),
+            standing,
             whole,
             self.choice,
             over,
             networks,
             len(self.cases),
-            self._shares(chosen, alike, beside),
+            self._shares(chosen, alike, beside, standing),
             len({self.cases[i].network for i in chosen}),
             beside,
             alike[0].merged,
@@ -263,8 +264,13 @@ class _FrameworkPair:
                 return [i for i, c in enumerate(self.cases) if c.network in having], level
         raise AssertionError("every run has the level 'wall'")
 
-    def _shares(self, chosen: Sequence[int], found: Sequence[Decomposition], whole: Factor) -> tuple[FactorShare, ...]:
-        """Factors over networks with what shows of each: by the interval over networks, or in every single case."""
+    def _shares(
+        self, chosen: Sequence[int], found: Sequence[Decomposition], whole: Factor, standing: Standing
+    ) -> tuple[FactorShare, ...]:
+        """Factors over networks with what shows of each: by the interval over networks; where there is none, or the
+        ratio too is known of single networks alone, by what every single case shows.
+        """
+        single = standing is Standing.EVERYWHERE or len({self.cases[i].network for i in chosen}) < ENOUGH
         terms = found[0].terms
         confidence = 1 - (1 - CONFIDENCE) / len(terms)
         totals = [math.log(d.whole.ratio) for d in found]
@@ -274,7 +280,7 @@ class _FrameworkPair:
             factor = over_networks(term.name, self._means(chosen, logs), confidence)
             if len(found) == 1:
                 factor = term
-            weight = _shown_everywhere(term.name, place, found, factor)
+            weight = _shown_everywhere(term.name, place, found, factor) if single else Weight.HIDDEN
             if weight is not Weight.MAINLY and len(found) > 1:
                 less = [log - total / 2 for log, total in zip(logs, totals, strict=True)]
                 beyond = over_networks(term.name, self._means(chosen, less), confidence)

@@ -208,7 +208,8 @@ def _work(work: WorkRatio | None, p: PairAnswer) -> str:
 
 def ranking(r: Ranking) -> str:
     """`b 0.50x [0.40, 0.60] of the speed of a; c 0.48x (not distinguishable from b)`, the fastest first."""
-    first, parts = r.places[0].name, []
+    first = r.places[0].name
+    parts: list[str] = []
     for before, place in zip(r.places, r.places[1:], strict=False):
         text = f"{place.name} {times(place.ratio)}" if place.ratio is not None else place.name
         text += "" if parts else f" of the speed of {first}"

@@ -14,10 +14,13 @@ from hwprof.analysis.answer.model import Answer, PairAnswer, Standing, document
 from hwprof.analysis.bottlenecks.certainty import State, Sure
 from hwprof.analysis.bottlenecks.diagnosis import Diagnosis
 from hwprof.analysis.bottlenecks.verdicts import Context, Verdict
+from hwprof.analysis.estimator import Estimator, EstimatorChoice
 from hwprof.analysis.explain.explanation import ChangedRuns
 from hwprof.analysis.factors.evidence import collect
 from hwprof.analysis.factors.ratio import Weight
+from hwprof.analysis.speeds import SpeedRatio
 from hwprof.records import Origin
+from hwprof.speed import Interval
 from tests.analysis.answer.cases import COUNTERS, NETWORKS, found, over, sides
 from tests.analysis.planted import planted, several
 from tests.factories import HOST_STATE, make_case, make_run, make_simulated_run
@@ -106,6 +109,15 @@ def test_factors_that_scatter_more_than_they_differ_are_not_distinguishable() ->
     assert answer.verdict == "onnxruntime is 1.30 times as fast as opencv"
     assert "the factors are not distinguishable by these measurements" in first_sentence(answer)
     assert {s.weight for s in pair_of(answer).factors if s.factor.name in ("work", "ipc")} == {Weight.HIDDEN}
+
+
+def test_a_factor_whose_interval_over_networks_holds_1_is_not_named_though_every_network_has_it() -> None:
+    """Three networks that happen to agree say nothing of others; of these the ratio is decided without it."""
+    clocks = (1.01, 1.3, 1.02)
+    cases = [sides({"clock": 2e9 * c}, {"work": 4e8}, n) for n, c in zip(NETWORKS, clocks, strict=False)]
+    shares = {s.factor.name: s.weight for s in pair_of(found(cases)).factors}
+    assert shares["clock"] is Weight.HIDDEN
+    assert shares["work"] is Weight.MAINLY
 
 
 def test_noise_between_rounds_that_is_larger_than_the_ratio_makes_a_tie() -> None:
@@ -291,6 +303,17 @@ def test_results_without_any_speed_say_what_they_are() -> None:
     emulated = make_run(host_state={**HOST_STATE, "emulated": True})
     assert "ran on an emulated board" in answer_alone([], [emulated]).paragraph
     assert "No two of 2 frameworks measured the same case" in answer_alone(["a", "b"], ()).paragraph
+
+
+def test_runs_without_latencies_have_a_ratio_and_no_reasons() -> None:
+    ratio = SpeedRatio("litert", "opencv", Interval(1.7, 1.5, 1.9), 4, 4, EstimatorChoice(Estimator.FPS), 4, 0, 0)
+    answer = answer_alone(["litert", "opencv"], (), [ratio])
+    assert answer.paragraph.startswith(
+        "litert is 1.70 times as fast as opencv by FPS (95 % over networks [1.50, 1.90])"
+    )
+    assert "No factors" in answer.paragraph
+    assert answer.trust is not None
+    assert answer.trust.level == "low"
 
 
 def pair_of(answer: Answer) -> PairAnswer:
