@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from hwprof import store
+    from hwprof.analysis.answer import aggregate, build
     from hwprof.analysis.explain import pairs
     from hwprof.analysis.explain.wording import summarise
     from hwprof.analysis.omissions import lines
@@ -69,12 +70,16 @@ def main(args: argparse.Namespace) -> int:
         print(f"hwprof: {line}", file=sys.stderr)
     if not explanations:
         raise ResultsError("no pair to explain", "name two frameworks, networks, machines, batches or runs")
-    summary = summarise(explanations)
+    file = default or "" if other is None and not (path_a or path_b) else ""
+    cases = aggregate.of_explanations(explanations)
+    several = other is None and len({c.network for c in cases}) > 1
+    answer = build.answer_cases(cases, file, several)
+    summary = summarise(explanations, answer.main.choice if answer is not None and answer.main is not None else None)
     if args.json:
-        document = {**report.document(explanations, summary), "left_out": to_json(omitted)}
+        document = {**report.document(explanations, summary, answer), "left_out": to_json(omitted)}
         print(json.dumps(encodable_data(document)))
     else:
-        print(report.text(explanations, summary))
+        print(report.text(explanations, summary, answer=answer))
     return EXIT_CASES_FAILED if failed else EXIT_OK
 
 

@@ -1,8 +1,8 @@
-"""Report on results: what is fastest, what goes with FPS in each framework, and what stands behind the throughput.
+"""Report on results: which framework is faster, why, what correlates with FPS in each, and the factors of throughput.
 
 The tables are printed, and files are written to a folder: report.html (one file for any browser, which needs no
 network: figures, tables to sort and filter, everything downloadable), report.md with figures beside it (SVG, PNG, and
-their data as CSV), report.tex (the tables, for papers).
+their data as CSV), report.tex (the tables, for papers), report.json (the answer and the tables, for programs).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from hwprof.cli.options import add_file, add_results, add_unmasked, split_names, writing
 from hwprof.errors import EXIT_OK, ResultsError, UsageError
 
-FORMATS = ("html", "markdown", "latex")
+FORMATS = ("html", "markdown", "latex", "json")
 DEFAULT = "html,markdown"
 
 

@@ -8,21 +8,32 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from hwprof.analysis.answer.model import Answer
 from hwprof.analysis.correlation.findings import Analysis
-from hwprof.printable import printable_cells
+from hwprof.printable import printable, printable_cells
 
 NARROW = 60
 
 
 def terminal(report: Report, width: int | None = None) -> str:
-    """Summary, then tables with columns aligned; long notes wrapped to `width` (the terminal's by default)."""
+    """The answer, the summary, then tables with columns aligned; long notes wrapped to `width` (the terminal's by
+    default).
+    """
     columns = width or max(NARROW, shutil.get_terminal_size((110, 24)).columns)
-    lines = [textwrap.fill(line, columns, initial_indent="* ", subsequent_indent="  ") for line in report.summary]
+    lines = answer_lines(report.answer, columns) if report.answer is not None else []
+    lines += [textwrap.fill(line, columns, initial_indent="* ", subsequent_indent="  ") for line in report.summary]
     for table in report.tables:
         lines += ["", table.title, *_align(table, columns)]
         if table.note:
             lines.append(textwrap.fill(table.note, columns, initial_indent="  ", subsequent_indent="  "))
     return "\n".join(lines)
+
+
+def answer_lines(answer: Answer, columns: int) -> list[str]:
+    """The answer as a paragraph, with the next commands below it; an empty line at its end."""
+    lines = [textwrap.fill(printable(answer.paragraph), columns)]
+    lines += [f"  {printable(c.command)}    {printable(c.shows)}" for c in answer.commands]
+    return [*lines, ""]
 
 
 def _align(table: Table, columns: int) -> list[str]:
@@ -62,7 +73,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All of it, in the order in which it is read."""
+    """All of it, in the order in which it is read. `answer`: None where nobody asked for one."""
 
     summary: tuple[str, ...]
     tables: tuple[Table, ...]
@@ -70,3 +81,4 @@ class Report:
     fps: pd.DataFrame = field(default_factory=pd.DataFrame)
     energy: tuple[Analysis, ...] = ()  # against energy per frame
     energy_why: str = ""  # why there are none of these, where they were asked for
+    answer: Answer | None = None

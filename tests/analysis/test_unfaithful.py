@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from hwprof.analysis import placement
+from hwprof.analysis.answer.build import answer_alone
 from hwprof.analysis.bottlenecks.diagnosis import diagnose
 from hwprof.analysis.comparison.compare import compare
 from hwprof.analysis.comparison.measured import summarise_run
@@ -21,7 +22,6 @@ from hwprof.cli.sweep import progress
 from hwprof.records import Case, Fidelity, Run, not_comparable
 from hwprof.reports.html import factors, gather, speed, tables
 from hwprof.reports.page.speeds import speed_table
-from hwprof.reports.page.words import ratio_sentence
 from hwprof.reports.terminal import bottlenecks, comparison, tuning
 from hwprof.reports.terminal import scaling as scaling_report
 from hwprof.runner.rounds import Progress
@@ -125,7 +125,8 @@ def test_the_page_names_it_in_every_table_and_figure_with_a_ratio(
     assert pair[3].endswith(f" {mark}")
     (drawn,) = material.explanations
     assert f" · {mark}" in factors.waterfall(drawn[0], "k", drawn[1].headline).title
-    assert mark.partition(":")[0] in " ".join(material.report.summary)
+    assert material.report.answer is not None
+    assert mark.partition(":")[0] in material.report.answer.paragraph
     assert any(mark in cell for row in tables.runs_table(material.frame).rows for cell in row)
 
 
@@ -134,7 +135,7 @@ def test_a_case_that_is_not_comparable_is_counted_beside_the_ratio_of_frameworks
     table = speeds(results.frame())
     (one,) = ratios(table, sorted(table[strata.VARIANT].unique()))
     assert (one.unfaithful, one.incomparable) == (0, 1)
-    assert "In 1 case the outputs of one of them are not comparable." in ratio_sentence(one)
+    assert "in 1 case the outputs of one of them are not comparable" in answer_alone((), (), [one]).paragraph
 
 
 def test_an_unfaithful_case_has_no_place_under_the_roof_and_one_not_comparable_says_so(results: Results) -> None:
@@ -201,7 +202,7 @@ def test_a_ratio_in_the_summary_counts_unfaithful_cases(results: Results) -> Non
     table = speeds(results.frame())
     (one,) = ratios(table, sorted(table[strata.VARIANT].unique()))
     assert one.unfaithful == 1
-    assert "In 1 case one of them is UNFAITHFUL." in ratio_sentence(one)
+    assert "in 1 case one of them is UNFAITHFUL" in answer_alone((), (), [one]).paragraph
 
 
 def test_not_comparable_is_a_state_of_its_own_in_the_frame(results: Results) -> None:

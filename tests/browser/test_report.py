@@ -31,9 +31,40 @@ def first_number(text: str) -> float:
 
 
 def test_the_page_opens_without_a_word_to_the_console_or_the_network(opened: Opened) -> None:
-    assert opened.page.title() == "What goes with inference speed"
+    assert re.fullmatch(r"onnxruntime is \d\.\d\d times as fast as opencv", opened.page.title())
     assert len(opened.requests) >= 1  # itself: the fixture checks that there was nothing else
-    assert opened.page.locator("#summary li").count() > 2
+
+
+def test_the_first_screen_has_the_answer_without_scrolling(opened: Opened) -> None:
+    page = opened.page
+    page.set_viewport_size({"width": 1400, "height": 900})
+    screen = page.locator("#summary")
+    assert page.locator("h1").inner_text().startswith(page.title())
+    assert screen.locator(".why").inner_text().startswith("Why: Mainly accounted for by clock and IPC (not separable)")
+    assert screen.locator(".tile").count() == 4
+    assert screen.locator("#answer .pt").count() == 16  # both ratios of eight networks
+    assert screen.locator(".trust").inner_text().startswith("Trust: medium.")
+    assert "hwprof explain onnxruntime,network=" in screen.locator(".next").inner_text()
+    for one in ("h1", ".why", ".tiles", "#answer svg", ".trust", ".next", "nav"):
+        box = page.locator(f"#summary {one}").bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 900, one
+
+
+def test_on_a_phone_the_first_screen_takes_two(opened: Opened) -> None:
+    page = opened.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    box = page.locator("#summary .next").bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= 2 * 844
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_contents_lead_to_sections_that_are_there(opened: Opened) -> None:
+    links = opened.page.locator("nav a")
+    targets = [str(links.nth(i).get_attribute("href")) for i in range(links.count())]
+    assert len(targets) > 8
+    assert all(opened.page.locator(f"section{target}").count() == 1 for target in targets)
 
 
 def test_a_column_sorts_by_number_both_ways(opened: Opened) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,14 +46,16 @@ def test_a_full_report_has_its_tables_figures_and_their_data_and_is_the_same_eve
 ) -> None:
     path, folder = stored(tmp_path / "r.db", some_runs()), tmp_path / "a"
     said = report(path, folder, capsys)
-    assert "onnxruntime is x2.00 as fast as opencv" in said
+    assert said.startswith("onnxruntime is 2.00 times as fast as opencv, 95 % interval")
     assert "\nSpeed\n" in said
-    assert "What goes with FPS in onnxruntime" in said
+    assert "Correlation with FPS in onnxruntime" in said
     assert "l1d-misses" in said
     names = {p.name for p in folder.iterdir()}
     assert {"report.html", "report.md", "fps.svg", "fps.png", "fps.csv", "fps-macs.png"} <= names
     assert {"correlations.svg", "correlations.csv", "scatter-1.svg", "scatter-1.png"} <= names
     assert "![FPS per network and framework](fps.svg)" in (folder / "report.md").read_text()
+
+    assert (folder / "report.md").read_text().splitlines()[2].startswith("onnxruntime is 2.00 times as fast as opencv")
 
     again = report(path, tmp_path / "b", capsys)
     assert again.replace(str(tmp_path / "b"), "") == said.replace(str(folder), "")
@@ -131,3 +134,49 @@ def test_a_picture_of_a_failed_run_shows_the_reason_and_the_log() -> None:
     assert "operator Foo" in shown
     assert "use another" in shown
     assert "| line of the framework" in shown
+
+
+def test_the_answer_is_in_the_json_of_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = stored(tmp_path / "r.db", some_runs())
+    assert main(["report", str(path), "-o", str(tmp_path), "--format", "json"]) == 0
+    assert {p.name for p in tmp_path.iterdir() if p.suffix in (".json", ".html", ".md")} == {"report.json"}
+    data = json.loads((tmp_path / "report.json").read_text())
+    assert (data["format"], data["answer"]["format"]) == (1, 1)
+    assert data["answer"]["pairs"][0]["ratio"]["ratio"] == pytest.approx(2.0)
+    assert "Speed" in {table["title"] for table in data["tables"]}
+    assert data["answer"]["verdict"] in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("runs", "words"),
+    [
+        ([make_run(round=n) for n in range(3)], "onnxruntime alone was measured"),
+        (
+            [make_simulated_run(metrics={"instructions": 1e8})],
+            "No framework is ranked: 1 simulated run alone",
+        ),
+        ([make_run(), make_run("opencv", "resnet18")], "No two of 2 frameworks measured the same case"),
+        ([], "Nothing was measured with a speed"),
+    ],
+)
+def test_results_without_a_pair_begin_with_what_can_be_said(
+    runs: list[Run], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = report(stored(tmp_path / "r.db", runs), tmp_path / "a", capsys)
+    assert " ".join(said.split()).startswith(words)
+    assert f"<title>{words}" in (tmp_path / "a" / "report.html").read_text()
+
+
+def test_three_frameworks_are_ranked_on_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    speeds = {"onnxruntime": 60.0, "openvino": 50.0, "opencv": 30.0}
+    runs = [
+        make_run(f, network, fps=fps * (1 + 0.01 * n), round=n)
+        for network in NETWORKS
+        for f, fps in speeds.items()
+        for n in range(3)
+    ]
+    said = report(stored(tmp_path / "r.db", runs), tmp_path / "a", capsys)
+    assert said.startswith("onnxruntime is the fastest of 3 frameworks, openvino 0.83x")
+    page = (tmp_path / "a" / "report.html").read_text()
+    assert "<title>onnxruntime is the fastest of 3 frameworks</title>" in page
+    assert "Speed against the fastest framework" in page

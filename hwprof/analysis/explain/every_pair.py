@@ -27,7 +27,10 @@ from hwprof.store.listing import Entry
 
 @dataclass(frozen=True, slots=True)
 class PairFactors:
-    """Two on one case, the faster one first. `names`: of the two; `case`: what they have in common, short."""
+    """Two on one case, the faster one first. `names`: of the two; `case`: what they have in common, short.
+
+    `sides`: what was counted of each, as far as it was read.
+    """
 
     pair: Pair
     names: tuple[str, str]
@@ -36,6 +39,8 @@ class PairFactors:
     emulated: bool
     unfaithful: bool = False  # one of the two
     incomparable: str = ""  # of one of the two, where none is unfaithful: `not comparable: WHY`
+    where: str = ""  # the machine, where the results are of several, or of several settings
+    sides: tuple[Side, ...] = ()
 
     @property
     def marks(self) -> tuple[str, ...]:
@@ -133,7 +138,8 @@ def _pair_factors(
     outputs = worst((first[0].evidence.fidelity, second[0].evidence.fidelity))
     unfaithful = outputs is not None and outputs.unfaithful
     unknown = "" if unfaithful else mark(outputs)
-    return PairFactors(pair, names, f"{case} on {where}" if where else case, found, emulated, unfaithful, unknown)
+    title = f"{case} on {where}" if where else case
+    return PairFactors(pair, names, title, found, emulated, unfaithful, unknown, where, (first[0], second[0]))
 
 
 def _where(entry: Entry, several: bool) -> str:

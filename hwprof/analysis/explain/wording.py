@@ -37,20 +37,24 @@ def headline(a: str, b: str, found: Decomposition, interventions: Sequence[Inter
         differing = [f for f in found.factors if ratio.excludes_one(f) and len(found.factors) > 1]
         return text + (f"; what does differ: {' and '.join(phrase(f, True) for f in differing)}" if differing else "")
     text += within
+    if cause := cause_of(found, interventions):
+        return f"{text}, {cause}"
+    return text if found.terms == found.factors and len(found.terms) == 1 else f"{text}: {_where(found)}"
+
+
+def cause_of(found: Decomposition, interventions: Sequence[Intervention]) -> str:
+    """`because of spin-waiting: with spin=false the ratio is x1.02 (rerun)` where a rerun showed it, else ""."""
     for done in interventions:
         strongest = max(done.effects, key=lambda e: abs(math.log(e.speed.ratio)))
         sure = ratio.excludes_one(strongest.speed) and not (done.before.conflict or done.rerun.conflict)
         if sure and _takes_most(done):
-            rerun = (
-                "rerun"
-                if done.rerun.choice.estimator is found.choice.estimator
-                else f"rerun, {done.rerun.choice.words}"
-            )
+            same = done.rerun.choice.estimator is found.choice.estimator
+            rerun = "rerun" if same else f"rerun, {done.rerun.choice.words}"
             return (
-                f"{text}, because of {CAUSES[done.kind]}: with {strongest.change} the ratio is "
+                f"because of {CAUSES[done.kind]}: with {strongest.change} the ratio is "
                 f"x{done.rerun.whole.ratio:.2f} ({rerun})"
             )
-    return text if found.terms == found.factors and len(found.terms) == 1 else f"{text}: {_where(found)}"
+    return ""
 
 
 def _takes_most(done: Intervention) -> bool:
@@ -147,10 +151,10 @@ class Summary:
     notes: tuple[str, ...] = ()
 
 
-def summarise(explanations: Sequence[Explanation]) -> Summary | None:
+def summarise(explanations: Sequence[Explanation], choice: EstimatorChoice | None = None) -> Summary | None:
     """Geometric means over networks (batches and threads of one network averaged first); None below two networks.
 
-    By the estimator that survives in all pairs.
+    By the estimator that survives in all pairs, or by that of `choice`.
     """
     networks: dict[str, list[Explanation]] = defaultdict(list)
     for e in explanations:
@@ -163,7 +167,7 @@ def summarise(explanations: Sequence[Explanation]) -> Summary | None:
         return ratio.geometric(name, means)
 
     found = [e.decomposition for e in explanations]
-    choice = choose(one for d in found for side in d.speeds for one in side)
+    choice = choice or choose(one for d in found for side in d.speeds for one in side)
     if any(d.ratio_by(choice.estimator) is None for d in found):
         choice = replace(choice, estimator=Estimator.THROUGHPUT)
     ratios = {id(e): e.decomposition.ratio_by(choice.estimator) or math.nan for e in explanations}

@@ -64,7 +64,8 @@ class Decomposition:
     term. `alone`: the same ratio from the bare stretches, where the others are from slices.
     `merged`: which factors are not separable, and why. `over`: sets, sessions or rounds, `units` of A and of B;
     `paired`: intervals from differences within them. `rounds`: of A and of B that enter it; `omitted`: that do not.
-    `speeds`: (threads, speed) of the rounds of A and of B, from the windows that `whole` is of.
+    `speeds`: (threads, speed) of the rounds of A and of B, from the windows that `whole` is of. `sides`: every round of
+    A and of B, those that were omitted too; `spinning` and `in_turn`: as `decompose` was asked.
     """
 
     level: str
@@ -83,6 +84,9 @@ class Decomposition:
     rounds: tuple[int, int]
     omitted: tuple[int, int]
     speeds: tuple[Sequence[tuple[int, Speed]], Sequence[tuple[int, Speed]]]
+    sides: tuple[Sequence[Identity], Sequence[Identity]]
+    spinning: bool
+    in_turn: bool
 
     @property
     def terms(self) -> tuple[Factor, ...]:
@@ -175,6 +179,11 @@ def choose_estimator(*sides: Sequence[Identity]) -> EstimatorChoice:
     return replace(found, why=f"{found.why}, {worst.disturbed}")
 
 
+def finest_level(rounds: Sequence[Identity]) -> str:
+    """The finest level that all of these rounds have."""
+    return next(level for level in LEVELS if all(level in s.levels for s in rounds))
+
+
 def is_faster(a: Sequence[Identity], b: Sequence[Identity]) -> bool:
     """Whether the ratio that `decompose` finds is 1 or more."""
     found = _match(a, b)
@@ -188,19 +197,21 @@ def decompose(
     spinning: bool = False,
     paired: bool = False,
     choice: EstimatorChoice | None = None,
+    level: str = "",
 ) -> Decomposition:
     """A over B. `spinning`: threads of one side may spin, so parallelism, IPC and work are one factor.
 
     Means of logs over rounds, so that the terms add up exactly; intervals by the paired t over sets where both
     sides were measured side by side or over sessions that both have, else by Welch's t over sessions or rounds, or by
     the paired t over rounds where `paired` (both sides' rounds in order, taken in turn). `choice`: the estimator, where
-    more than these rounds decide on it. Raises ValueError without a round on a side.
+    more than these rounds decide on it; `level`: that of the factors, likewise (KeyError where a round does not
+    have it). Raises ValueError without a round on a side.
     """
     if not a or not b:
         raise ValueError("no rounds to compare")
     match = _match(a, b, paired)
     x, y = match.rounds
-    level = next(level for level in LEVELS if all(level in s.levels for s in (*x, *y)))
+    level = level or finest_level((*x, *y))
     choice = choice or choose_estimator(x, y)
     by = choice.estimator
     merged = [merge_reason(level, "both sides")]
@@ -239,6 +250,9 @@ def decompose(
         (len(x), len(y)),
         (len(a) - len(x), len(b) - len(y)),
         ([(s.threads, s.speed) for s in x], [(s.threads, s.speed) for s in y]),
+        (tuple(a), tuple(b)),
+        spinning,
+        paired,
     )
 
 

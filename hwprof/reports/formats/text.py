@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from hwprof.analysis.answer.model import Answer
+from hwprof.printable import printable
 from hwprof.reports.tables import Report
 from hwprof.store.masking import Masker
 
@@ -24,7 +26,7 @@ def mask(report: Report, masker: Masker) -> Report:
 
 def markdown(report: Report, figures: Sequence[tuple[str, str, str]], title: str) -> str:
     """The report in Markdown; `figures`: caption, file, note."""
-    lines = [f"# {title}", "", *(f"- {_escape(line)}" for line in report.summary)]
+    lines = [f"# {title}", "", *_answer(report.answer), *(f"- {_escape(line)}" for line in report.summary)]
     for caption, file, note in figures:
         alternative = _escape(caption).replace("[", "\\[").replace("]", "\\]")
         lines += ["", f"## {_escape(caption)}", "", f"![{alternative}]({file})"]
@@ -38,6 +40,14 @@ def markdown(report: Report, figures: Sequence[tuple[str, str, str]], title: str
         if table.note:
             lines += ["", _escape(table.note)]
     return "\n".join(lines) + "\n"
+
+
+def _answer(answer: Answer | None) -> list[str]:
+    """The answer as a paragraph, and the next commands as a list."""
+    if answer is None:
+        return []
+    commands = [f"- `{printable(c.command)}`: {_escape(printable(c.shows))}" for c in answer.commands]
+    return [_escape(printable(answer.paragraph)), "", *(["Next:", "", *commands, ""] if commands else [])]
 
 
 def _escape(text: str) -> str:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from hwprof.printable import ESCAPE
+from hwprof.printable import ESCAPE, encodable_data
 from hwprof.reports.figures.choose import Figures, select_figures
-from hwprof.reports.formats import latex, text
+from hwprof.reports.formats import document, latex, text
 from hwprof.reports.html import page, render
 from hwprof.reports.html.gather import Material
 from hwprof.reports.page import detail, topdown
 
-TITLE = "What goes with inference speed"
+TITLE = "Inference speed, and what correlates with it"
 
 
 def begin(material: Material, figures: Figures) -> None:
@@ -22,11 +23,11 @@ def begin(material: Material, figures: Figures) -> None:
 
 
 def write(material: Material, folder: Path, formats: Sequence[str], figures: Figures) -> list[str]:
-    """Write the files of each format (html, markdown, latex); their paths in words. Raises OSError.
+    """Write the files of each format (html, markdown, latex, json); their paths in words. Raises OSError.
 
     `figures`: of `begin`, where Markdown is among the formats.
     """
-    writers = {"html": write_html, "latex": write_latex}
+    writers = {"html": write_html, "latex": write_latex, "json": write_json}
     paths = {name: writers[name](material, folder) for name in formats if name in writers}
     if "markdown" in formats:
         paths["markdown"] = write_markdown(material, folder, figures)  # last: its figures take longest
@@ -50,6 +51,14 @@ def write_markdown(material: Material, folder: Path, figures: Figures) -> str:
     path = folder / "report.md"
     path.write_text(text.markdown(report, drawn, TITLE), encoding="utf-8", errors=ESCAPE)
     return f"{path}, {len(drawn)} figures beside it"
+
+
+def write_json(material: Material, folder: Path) -> str:
+    """report.json: the answer and every table, for programs."""
+    path = folder / "report.json"
+    found = document.document(detail.extend(material.report))
+    path.write_text(json.dumps(encodable_data(found), indent=1) + "\n", encoding="utf-8", errors=ESCAPE)
+    return str(path)
 
 
 def write_latex(material: Material, folder: Path) -> str:

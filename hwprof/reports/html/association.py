@@ -174,7 +174,7 @@ def slopes(shared: Sequence[PooledSlope], stratum: int, where: str) -> Figure | 
     draw = Svg(left + 470, 0, f"Pooled slopes {where}")
     x = axis([v for s in shown for v in (s.slope, s.low, s.high) if v is not None], left, left + 450, zero=True)
     top, bottom = 12.0, 12.0 + 22 * len(shown)
-    draw.x_axis(x, bottom, top, f"elasticity: % {shown[0].target} that goes with +1 % of the metric per frame")
+    draw.x_axis(x, bottom, top, f"elasticity: % {shown[0].target} for +1 % of the metric per frame")
     draw.line(x.at(0), top, x.at(0), bottom, "zero")
     for index, s in enumerate(shown):
         y = top + 22 * index + 11

@@ -8,7 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from hwprof.analysis import placement, roofline
+from hwprof.analysis import placement, roofline, speeds, topdown
+from hwprof.analysis.answer import aggregate, build
+from hwprof.analysis.answer.model import Answer
+from hwprof.analysis.bottlenecks import diagnosis
 from hwprof.analysis.correlation import analyse, strata
 from hwprof.analysis.correlation.strata import VARIANT
 from hwprof.analysis.explain import every_pair
@@ -24,7 +27,8 @@ from hwprof.records import Kind, Layer, Run
 from hwprof.reports import tables
 from hwprof.reports.background import Background
 from hwprof.reports.page import content
-from hwprof.store import Results, layers
+from hwprof.store import Results, default_path, layers
+from hwprof.store.listing import entries
 
 # Metrics that the factors of a ratio and memory growth need; the frame has all of them.
 ANCHORS = (
@@ -36,6 +40,7 @@ ANCHORS = (
     Name.CYCLES.user,
     Name.INSTRUCTIONS.user,
     Name.RSS,
+    Name.RUN_QUEUE_WAIT,
 )
 TIMELINES = 6
 LAYERED = 4
@@ -60,15 +65,23 @@ class Material:
     machines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # hardware facts by machine_id
 
     @property
+    def has_slots(self) -> bool:
+        """Whether a run counted the four slots of top-down level 1."""
+        return bool(topdown.bars(self.frame, self.machines))
+
+    @property
     def variants(self) -> list[str]:
         """Frameworks with those of their options that vary, in the order of their colours."""
         return sorted(self.report.fps[VARIANT].unique()) if len(self.report.fps) else []
 
 
 def _read(results: Results) -> list[Run]:
-    """All runs: commands whole, since the report has all of their counts, the others with ANCHORS."""
+    """All runs: commands whole, since the report has all of their counts, the others with ANCHORS and what says how
+    long others had their cores."""
     whole = {run.uid: run for run in results.runs(kind=Kind.COMMAND)}
-    return [whole.get(run.uid, run) for run in results.runs(metrics=ANCHORS)]
+    cpus = sorted({cpu for entry in entries(results.database) for cpu in entry.case.cpus})
+    of_cores = [f"{name}[cpu{cpu}]" for cpu in cpus for name in (Name.CPU_BUSY, Name.CPU_STEAL)]
+    return [whole.get(run.uid, run) for run in results.runs(metrics=(*ANCHORS, *of_cores))]
 
 
 def gather(
@@ -101,7 +114,9 @@ def gather(
     source.loaded = {}  # an explanation needs all readings of its runs
     explanations = list(zip(drawn, every_pair.explain_pairs(drawn, source), strict=True))
     correlate = analyse.analyse if background is None else lambda _: background.correlations()
-    report = content.build(frame, runs, against, identities, correlate)
+    cases = aggregate.of_pairs(pairs, explanations)
+    found = build.answer_cases(cases, name_of_file(results)) or answer_without_pairs(results, labelled, runs)
+    report = content.build(frame, runs, against, identities, correlate, found)
     return Material(
         report,
         labelled,
@@ -116,6 +131,27 @@ def gather(
         explanations,
         machines,
     )
+
+
+def name_of_file(results: Results) -> str:
+    """The results file as a command has to name it; "" where that is the default one, and without the folder where
+    that is hidden.
+    """
+    if results.path == default_path():
+        return ""
+    path, masker = str(results.path), results.database.masker
+    return results.path.name if masker is not None and masker.text(path) != path else path
+
+
+def answer_without_pairs(results: Results, frame: pd.DataFrame, runs: Sequence[Run]) -> Answer:
+    """The answer where no two frameworks have factors of one case. `frame`: labelled."""
+    fps = speeds.speeds(frame) if len(frame) else pd.DataFrame()
+    real = fps[~fps["emulated"]] if len(fps) else fps
+    names = sorted(real[VARIANT].unique()) if len(real) else []
+    diagnoses = diagnosis.diagnose(results)[0] if len(names) == 1 else ()
+    machines = list(real["machine"].unique()) if len(real) else []
+    ratios = speeds.ratios(real, names) if len(names) > 1 else []
+    return build.answer_alone(names, runs, ratios, diagnoses, machines, name_of_file(results))
 
 
 def profiles(source: Source) -> dict[str, list[Layer]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hwprof.analysis.answer.model import NextCommand
 from hwprof.reports.tables import Table
 
 Cell = str | int | float | bool | None
@@ -54,11 +55,41 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Tile:
+    """A number with what it is. `mark`: SIMULATED or EMULATED."""
+
+    value: str
+    label: str
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstScreen:
+    """The top of the page. `machine`: its name, and the rest of the line; `why_head`: what stands before the reasons.
+
+    `contents`: key and title of the sections; `missing`: what was not measured, and the command for it.
+    """
+
+    machine: tuple[str, str]
+    made: str
+    title: str
+    detail: str
+    why: tuple[str, ...]
+    why_head: str
+    tiles: tuple[Tile, ...]
+    chart: Figure | None
+    trust: str
+    reasons: str
+    bounds: str
+    commands: tuple[NextCommand, ...]
+    contents: tuple[tuple[str, str], ...]
+    missing: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """The whole page."""
 
-    title: str
-    source: str  # the program and the results file
-    summary: tuple[str, ...]
+    first: FirstScreen
     sections: tuple[Section, ...]
     scatters: tuple[Scatter, ...] = ()

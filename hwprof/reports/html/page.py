@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pandas as pd
 
-from hwprof import __version__
 from hwprof.analysis import energy
+from hwprof.analysis.answer import wording
+from hwprof.analysis.answer.model import Answer
 from hwprof.analysis.correlation.analyse import ENERGY, FPS
 from hwprof.analysis.correlation.findings import Analysis
 from hwprof.analysis.correlation.strata import NETWORK, VARIANT
@@ -16,6 +17,7 @@ from hwprof.analysis.speeds import PLACE, groups, places, speed_of, with_energy
 from hwprof.analysis.topdown import bars
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Kind
+from hwprof.reports.html import answer as first
 from hwprof.reports.html import association, dendrogram, factors, hardware, over_time, speed, tables
 from hwprof.reports.html.gather import Material
 from hwprof.reports.html.model import Figure, Page, Scatter, Section
@@ -24,6 +26,7 @@ from hwprof.reports.page import words as page_words
 from hwprof.reports.page.speeds import speed_table
 from hwprof.reports.tables import Table
 from hwprof.reports.terminal.command import COUNTS
+from hwprof.reports.terminal.run import simulations
 
 METHOD = (
     "FPS = batch / median latency after one 3-sigma pass; throughput = frames / elapsed. Intervals are between rounds, "
@@ -56,9 +59,7 @@ def build(material: Material) -> Page:
     sections += [_machine(material), _doubts(material)]
     if len(material.frame):
         sections.append(Section("runs", "Runs", tables=(tables.runs_table(material.frame),)))
-    summary = detail.extend(report).summary
-    source = f"hwprof {__version__} from {material.source}: {len(material.runs)} runs"
-    return Page("What goes with inference speed", source, summary, tuple(sections), tuple(scatters))
+    return Page(first.first_screen(material, sections), tuple(sections), tuple(scatters))
 
 
 def _speed(material: Material) -> Section:
@@ -82,7 +83,8 @@ def _speed(material: Material) -> Section:
             absent.append(f"No chart of FPS against {column}: {why}.")
     sizes = speed.size_chart(fps, variants, "fps-macs")
     figures += [sizes] if sizes else []
-    return Section("speed", "Speed", figures=tuple(figures), tables=(speed_table(fps),), absent=tuple(absent))
+    words = (content.scope_line(fps), *content.output_lines(fps, material.runs))
+    return Section("speed", "Speed", words, tuple(figures), tables=(speed_table(fps),), absent=tuple(absent))
 
 
 def _where(material: Material, analysis: Analysis) -> str:
@@ -106,10 +108,11 @@ def _associations(material: Material, scatters: list[Scatter]) -> list[Section]:
         figures = [shown_map, association.slopes(analysis.pooled, stratum, where)]
         figures += dendrogram.figures(analysis, stratum, where)
         found = [detail.pooled_table(analysis), detail.groups_table(analysis), detail.influence_table(analysis)]
-        sentences = (f"{analysis.stratum.title}.", *detail.gates(analysis))
+        found_words = () if analysis.refusal else associations.sentences(analysis)
+        sentences = (f"{analysis.stratum.title}.", *found_words, *detail.gates(analysis))
         absent = [f"No {t.title.lower()}: nothing to say here." for t in found if not t.rows and not analysis.refusal]
         shown = tuple(t for t in found if t.rows)
-        title = f"What goes with {analysis.target}{where}"
+        title = f"Correlation with {analysis.target}{where}"
         pictures = tuple(f for f in figures if f)
         out.append(
             Section(
@@ -125,13 +128,13 @@ def _associations(material: Material, scatters: list[Scatter]) -> list[Section]:
         if not analysis.refusal:
             out += [_framework(material, analysis, stratum, name) for name in analysis.frameworks]
     if report.energy_why:
-        out.append(Section("with-energy", f"What goes with {ENERGY}", absent=(f"{report.energy_why}.",)))
+        out.append(Section("with-energy", f"Correlation with {ENERGY}", absent=(f"{report.energy_why}.",)))
     flips = detail.flips_table(analyses)
     if flips.rows:
         out.append(Section("flips", "Signs that differ", tables=(flips,)))
     elif analyses:
         why = (
-            "No metric goes with more FPS in one framework or stratum and with less in another (both "
+            "No metric correlates with FPS positively in one framework or stratum and negatively in another (both "
             "intervals without 0)."
         )
         out.append(Section("flips", "Signs that differ", absent=(why,)))
@@ -167,9 +170,12 @@ def _factors(material: Material) -> Section:
     rows = [factors.evidence_table(explained), factors.table(found)] if found else []
     identity = content.identity_table(material.frame, material.runs, material.identities)
     absent = () if found else ("No two frameworks measured the same case: nothing to take apart.",)
-    sentences = (
+    sentences: tuple[str, ...] = (
         (factors.NOTE, "One waterfall per two frameworks, of the case where they are farthest apart.") if found else ()
     )
+    pairs = material.report.answer.pairs if material.report.answer is not None else ()
+    sentences += tuple(map(wording.short, pairs if len(pairs) > 1 else ()))
+    sentences += tuple(simulations(material.runs))
     shown = tuple(t for t in (*rows, identity) if t.rows)
     return Section("factors", "The ratio of two frameworks in its factors", sentences, figures, shown, absent)
 
@@ -249,9 +255,17 @@ def _machine(material: Material) -> Section:
     return Section("machine", "Machine and method", METHOD, tables=tuple(rows))
 
 
+def _trust(answer: Answer | None) -> list[str]:
+    """What lowers the trust in the answer, with what would change it."""
+    if answer is None or answer.trust is None:
+        return []
+    return [f"{r.text[:1].upper()}{r.text[1:]} (at most {r.at_most}): {r.change}." for r in answer.trust.reasons]
+
+
 def _doubts(material: Material) -> Section:
     titles = ("Doubts", "Without a result", "Left out", "Events that failed validation", "Commands", COUNTS)
     found = sorted((t for t in material.report.tables if t.title in titles), key=lambda t: titles.index(t.title))
     natives = sum(r.kind is Kind.NATIVE and r.failure is None for r in material.runs)
     absent = [] if any(t.title == "Doubts" for t in found) else [f"None of {natives} runs raised a doubt."]
-    return Section("doubts", "Warnings and doubts", tables=tuple(found), absent=tuple(absent))
+    words = (*_trust(material.report.answer), *content.failure_lines(material.runs))
+    return Section("doubts", "Warnings and doubts", words, tables=tuple(found), absent=tuple(absent))

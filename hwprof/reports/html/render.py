@@ -40,6 +40,7 @@ def render(page: Page) -> str:
     environment.filters["first"] = first_rows
     environment.filters["picture"] = lambda figure: Markup(figure.svg)
     environment.filters["size"] = size
+    environment.filters["tagged"] = tagged
     environment.filters["data"] = data
     environment.filters["scatters"] = scatters
     # files of the package: no user's text in them
@@ -56,6 +57,13 @@ def _printable(value: Any) -> Any:
 def has_mark(text: str) -> bool:
     """Whether a cell carries a mark on its quality."""
     return MARKS.search(text) is not None
+
+
+def tagged(text: str) -> Markup:
+    """Text with its marks of quality as tags; all of it is escaped."""
+    parts = MARKS.split(printable(text))
+    tag = Markup('<span class="tag">{}</span>')
+    return Markup("").join(tag.format(part) if place % 2 else escape(part) for place, part in enumerate(parts))
 
 
 def first_rows(table: Table) -> Markup:

@@ -9,16 +9,17 @@ import pandas as pd
 from hwprof import doubts
 from hwprof.analysis import energy as sensors
 from hwprof.analysis import overhead
+from hwprof.analysis.answer.model import Answer
 from hwprof.analysis.correlation import analyse
 from hwprof.analysis.correlation.family import joint
 from hwprof.analysis.correlation.findings import Analysis, Correlation
 from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 from hwprof.analysis.factors import identity as factors_identity
-from hwprof.analysis.speeds import ratios, speeds
+from hwprof.analysis.speeds import speeds
 from hwprof.records import Agreement, Kind, Run
 from hwprof.reports.page import associations, identity, omissions
 from hwprof.reports.page.speeds import speed_table
-from hwprof.reports.page.words import plural, ratio_sentence
+from hwprof.reports.page.words import plural
 from hwprof.reports.tables import Report, Table
 from hwprof.reports.terminal import command, tuning
 from hwprof.reports.terminal.run import simulations
@@ -30,16 +31,18 @@ def build(
     against: Sequence[str] = tuple(analyse.TARGETS),
     identities: Mapping[str, factors_identity.Identity] | None = None,
     correlate: Callable[[pd.DataFrame], Iterable[Analysis]] = analyse.analyse,
+    answer: Answer | None = None,
 ) -> Report:
     """The report of a results frame and its runs (the frame for speed, the runs for factors and doubts).
 
     `against`: what metrics are correlated with, of analyse.TARGETS. `identities`: factors of each run by uid, if known.
-    `correlate`: the analysis of FPS, or a function that returns one made before.
+    `correlate`: the analysis of FPS, or a function that returns one made before. `answer`: what stands first.
     """
     everything = list(runs)
     commands = Table("Commands", command.HEADER, command.rows(everything))
     if frame.empty and not commands.rows:
-        return Report(("There is no run in these results: hwprof sweep quick measures some.",), ())
+        lines = simulations(everything) or ["There is no run in these results: hwprof sweep quick measures some."]
+        return Report(tuple(lines), (), answer=answer)
     factors = factors_identity.identities(everything) if identities is None else identities
     fps = speeds(frame)
     analyses = list(correlate(frame)) if len(fps) and "fps" in against else []
@@ -67,7 +70,7 @@ def build(
         lines.append(f"{why}.")
     elif energy:
         lines += sensors.sources(frame)
-    return Report(tuple(lines), tuple(tables), tuple(analyses), fps, tuple(energy), why)
+    return Report(tuple(lines), tuple(tables), tuple(analyses), fps, tuple(energy), why, answer)
 
 
 def correlation_tables(analysis: Analysis) -> list[Table]:
@@ -92,7 +95,7 @@ def correlation_tables(analysis: Analysis) -> list[Table]:
         )
         tables.append(
             Table(
-                f"What goes with {analysis.target} in {framework} ({analysis.stratum.title})",
+                f"Correlation with {analysis.target} in {framework} ({analysis.stratum.title})",
                 (
                     *("metric", "origin", "N", "r raw", "r controlling for MACs", "r controlling for all", "q"),
                     *("+10 % of it with", "controlling for", "note"),
@@ -163,8 +166,7 @@ def failure_table(runs: Sequence[Run]) -> Table:
 
 
 def summary(fps: pd.DataFrame, analyses: Sequence[Analysis], runs: Sequence[Run]) -> list[str]:
-    """The findings in sentences."""
-    lines = []
+    """The findings in sentences, as the terminal and the Markdown list them below the answer."""
     failed = len(failure_table(runs).rows)
     if fps.empty:
         observed = len({run.case.key for run in runs if run.kind is Kind.COMMAND})
@@ -172,28 +174,39 @@ def summary(fps: pd.DataFrame, analyses: Sequence[Analysis], runs: Sequence[Run]
         others = f"{commands} observed. " if observed else ""
         without = f"{plural(failed, 'case has', 'cases have')} no result at all (see below)" if failed else ""
         return [f"{others}{'; '.join(filter(None, ('No network has a usable FPS', without)))}."]
+    lines = [scope_line(fps)]
+    for analysis in analyses:
+        several = len({a.stratum for a in analyses}) > 1 and not analysis.refusal
+        lines += [f"{analysis.stratum.title}: {line}" if several else line for line in associations.sentences(analysis)]
+    return [*lines, *simulations(runs), *output_lines(fps, runs), *failure_lines(runs)]
+
+
+def scope_line(fps: pd.DataFrame) -> str:
+    """How many cases, networks and frameworks there are, and rounds of them."""
     networks, variants = fps[NETWORK].nunique(), sorted(fps[VARIANT].unique())
     cases, rounds = plural(len(fps), "case", "cases"), plural(int(fps["rounds"].max()), "round", "rounds")
     if (sessions := int(fps["sessions"].max())) > 1:
         rounds += f" in {sessions} sessions or experiments"
-    lines.append(
+    return (
         f"{cases}: {networks} network{'s' * (networks != 1)}, {len(variants)} framework"
         f"{'s' * (len(variants) != 1)} ({', '.join(variants)}), up to {rounds}."
     )
-    real = fps[~fps["emulated"]]  # an emulator's time does not tell which framework is faster
-    lines += [ratio_sentence(one) for one in ratios(real, variants)]
-    for analysis in analyses:
-        several = len({a.stratum for a in analyses}) > 1 and not analysis.refusal
-        lines += [f"{analysis.stratum.title}: {line}" if several else line for line in associations.sentences(analysis)]
-    lines += simulations(runs)
+
+
+def output_lines(fps: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
+    """How many cases have outputs that are not those of the reference, or were not comparable."""
+    lines = []
     unfaithful = fps[~fps["faithful"]]
     if len(unfaithful):
         cases = plural(len(unfaithful), "case is", "cases are")
         lines.append(f"{cases} unfaithful to the reference: out of the correlations.")
-    lines += incomparable_lines(runs)
-    if failed:
-        lines.append(f"{plural(failed, 'case has', 'cases have')} no result: see 'Without a result'.")
-    return lines
+    return lines + incomparable_lines(runs)
+
+
+def failure_lines(runs: Sequence[Run]) -> list[str]:
+    """How many cases have no result."""
+    failed = len(failure_table(runs).rows)
+    return [f"{plural(failed, 'case has', 'cases have')} no result: see 'Without a result'."] if failed else []
 
 
 def incomparable_lines(runs: Sequence[Run]) -> list[str]:

@@ -289,8 +289,6 @@ def extend(report: Report) -> Report:
         if t.rows
     ]
     more += [t for t in (flips_table(report.analyses),) if t.rows]
-    first = sum(
-        t.title == speeds.TITLE or "What goes with" in t.title or "Correlation with" in t.title for t in report.tables
-    )
+    first = sum(t.title == speeds.TITLE or "Correlation with" in t.title for t in report.tables)
     tables = (*report.tables[:first], *more, *report.tables[first:])
     return replace(report, summary=(*report.summary, *sentences), tables=tables)

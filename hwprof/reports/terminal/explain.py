@@ -9,6 +9,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+from hwprof.analysis.answer import model
+from hwprof.analysis.answer.model import Answer
 from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.explain.explanation import Explanation, Intervention
 from hwprof.analysis.explain.wording import CAUSES, Summary, name_of, reach
@@ -18,16 +20,23 @@ from hwprof.analysis.factors.ratio import Decomposition, Weight, excludes_one
 from hwprof.analysis.units import ROUNDS, WITHIN
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import to_json
+from hwprof.reports.tables import answer_lines
 from hwprof.speed import Speed
 
 SHOWN = 0.01  # of the time: a smaller share of waiting is not worth a word
 ORDER = ("parallelism", "clock", "ipc", "work")
 
 
-def text(explanations: Sequence[Explanation], summary: Summary | None, width: int | None = None) -> str:
-    """Every pair, the summary first where there is one."""
+def text(
+    explanations: Sequence[Explanation],
+    summary: Summary | None,
+    width: int | None = None,
+    answer: Answer | None = None,
+) -> str:
+    """Every pair; before them the answer and the summary, where there are some."""
     columns = width or max(70, min(120, shutil.get_terminal_size((100, 24)).columns))
-    blocks = [summary_text(summary, explanations)] if summary is not None else []
+    blocks = ["\n".join(answer_lines(answer, columns)).rstrip()] if answer is not None else []
+    blocks += [summary_text(summary, explanations)] if summary is not None else []
     blocks += [pair_text(e, columns) for e in explanations]
     return "\n\n".join(blocks)
 
@@ -203,9 +212,12 @@ def _wrap(text: str, columns: int, indent: str) -> list[str]:
     return textwrap.wrap(text, columns, initial_indent=indent, subsequent_indent=" " * len(indent))
 
 
-def document(explanations: Sequence[Explanation], summary: Summary | None) -> dict[str, Any]:
-    """For --json: factors with intervals and logs, clues, interventions, notes."""
+def document(
+    explanations: Sequence[Explanation], summary: Summary | None, answer: Answer | None = None
+) -> dict[str, Any]:
+    """For --json: the answer, factors with intervals and logs, clues, interventions, notes."""
     return {
+        "answer": None if answer is None else model.document(answer),
         "explanations": [_plain(e) for e in explanations],
         "summary": None
         if summary is None

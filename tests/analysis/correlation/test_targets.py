@@ -97,11 +97,11 @@ def test_a_meter_that_stood_still_is_no_energy_of_zero(tmp_path: Path) -> None:
 def test_the_report_has_a_second_map_a_table_and_a_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = stored(tmp_path / "r.db", runs())
     assert main(["report", str(path), "-o", str(tmp_path / "out"), "--against", "energy"]) == 0
-    assert "What goes with energy per frame in opencv" in capsys.readouterr().out
+    assert "Correlation with energy per frame in opencv" in capsys.readouterr().out
     text = (tmp_path / "out" / "report.md").read_text()
-    assert "## What goes with energy per frame in onnxruntime" in text
+    assert "## Correlation with energy per frame in onnxruntime" in text
     assert "% energy per frame" in text
-    assert "What goes with FPS" not in text
+    assert "Correlation with FPS" not in text
     assert (tmp_path / "out" / "correlations-energy-per-frame.csv").exists()
     with Results.open(path) as results:
         made = page.build(gather.gather(results))

@@ -111,6 +111,6 @@ def test_latex_takes_no_letter_of_a_name_for_a_command() -> None:
 
 def test_formats_are_told_apart_from_typos() -> None:
     assert formats("latex, html") == ["html", "latex"]
-    assert formats("all") == ["html", "markdown", "latex"]
+    assert formats("all") == ["html", "markdown", "latex", "json"]
     with pytest.raises(UsageError, match="htlm"):
         formats("htlm")
