@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwprof.cli.case_names import find_command
 from hwprof.cli.options import CASE, INPUTS, RangeAction, add_case, add_unmasked, choice_of, refuse_case, writing
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, ResultsError, UsageError
 from hwprof.printable import ESCAPE, encodable_data
@@ -96,6 +97,8 @@ def check(args: argparse.Namespace) -> None:
     asked = [bool(args.command), args.pid is not None, bool(args.network or args.framework)]
     if sum(asked) != 1:
         raise UsageError("one of a case (-n, -f), a command (behind --) and --pid", "hwprof record --help has examples")
+    if args.command:
+        find_command(args.command, "record")
     if args.command or args.pid is not None:
         remedy = "the command's own options belong behind its name"
         refuse_case(args, ("batch", "threads", "size", *INPUTS, "option", "cpus", "window"), remedy, window=WINDOW_S)
