@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hwprof.cli.options import RangeAction, add_case, split_names
+from hwprof.cli.options import RangeAction, add_case, check_folder, split_names
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, HwprofError, UsageError
 
 
@@ -101,6 +101,8 @@ def matrix(args: argparse.Namespace) -> int:
     from hwprof.reports.terminal import matrix as report
     from hwprof.studies.matrix.matrix import Matrix, choices, columns
 
+    if args.output:
+        check_folder(args.output, "name another file with -o")
     chosen, rows = columns(split_names(args.frameworks)), choices(split_names(args.networks), args.size)
     work = Matrix(
         chosen,

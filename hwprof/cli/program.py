@@ -134,10 +134,10 @@ def exit_code(runs: list[Run]) -> int:
 
 def runs_of(args: argparse.Namespace) -> Iterator[Run]:
     """The runs as they are measured; everything that can be refused is refused before the first."""
+    from hwprof.cli.case_names import find_command
     from hwprof.collectors.cooldown import CoolDown
     from hwprof.machine.cpus import check_cpus, parse_cpus
     from hwprof.programs.attach import Observation, command_line, observe
-    from hwprof.cli.case_names import find_command
     from hwprof.programs.command import CommandRunner, Order
 
     events = split_events(args.events)

@@ -19,8 +19,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwprof.cli.case_names import find_command
-from hwprof.cli.options import CASE, INPUTS, RangeAction, add_case, add_unmasked, choice_of, refuse_case, writing
-from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, ResultsError, UsageError
+from hwprof.cli.options import (
+    CASE,
+    INPUTS,
+    RangeAction,
+    add_case,
+    add_unmasked,
+    check_folder,
+    choice_of,
+    refuse_case,
+    writing,
+)
+from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
 from hwprof.printable import ESCAPE, encodable_data
 
 if TYPE_CHECKING:
@@ -106,8 +116,7 @@ def check(args: argparse.Namespace) -> None:
         raise UsageError("--duration goes with --pid, and is above 0", "of a case: --window S")
     if args.top < 1 or args.window <= 0:
         raise UsageError("--top and --window must be above 0")
-    if not Path(args.output).resolve().parent.is_dir():
-        raise ResultsError(f"cannot write {args.output}: no such folder", "name another file with -o")
+    check_folder(args.output, "name another file with -o")
 
 
 def record(args: argparse.Namespace, perf: str, sampling: Sampling) -> Recording:

@@ -52,6 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    if args.meter and not Path(args.meter).is_file():
+        raise UsageError(f"meter log {args.meter}: there is no such file", "a CSV with columns time and watts")
     if commands.observes_program(args):
         return commands.main(args)
     from hwprof import store

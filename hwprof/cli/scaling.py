@@ -21,6 +21,7 @@ from hwprof.cli.options import (
     RangeAction,
     add_case,
     add_results,
+    check_folder,
     choice_of,
     cooldown_s,
     notify,
@@ -58,6 +59,8 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.reports.terminal import scaling as report
     from hwprof.runner.rounds import Runner
 
+    if args.output:
+        check_folder(args.output, "name another file with -o")
     spec = experiment_of(args)
     runs: list[Run] = []
     with results_of(args) as results:

@@ -47,7 +47,7 @@ def enduring(stream: Any) -> Any:
         stream.flush()
     raw = EnduringFile(stream.fileno(), "wb", closefd=False)
     return io.TextIOWrapper(
-        raw if is_raw else io.BufferedWriter(raw),  # type: ignore[arg-type]  # as Python itself does
+        raw if is_raw else io.BufferedWriter(raw),  # as Python itself does
         encoding=stream.encoding,
         errors=ESCAPE,
         line_buffering=stream.line_buffering,

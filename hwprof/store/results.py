@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, delete, func, insert, select
+from sqlalchemy import Select, delete, exists, func, insert, select
 
 from hwprof.errors import ResultsError
 from hwprof.records import Ceiling, Kind, Run, to_json
@@ -39,8 +39,9 @@ def default_path(explicit: str | None = None) -> Path:
 class Results:
     """An open results file. Several processes may write into the same one; every run is one transaction."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, is_new: bool = False) -> None:
         self._database = database
+        self._is_new = is_new
 
     @classmethod
     def open(
@@ -52,12 +53,11 @@ class Results:
         programs' arguments (hwprof.store.masking). Raises ResultsError for a file that is missing, can't be
         read or written, is locked, is no results file, or is of a newer hwprof.
         """
-        place = Path(path)
+        place, is_new = Path(path), False
         if not check_file(place):
             if not place.exists() and not create:
                 raise ResultsError(f"no results file {place}", "name one with --results FILE, or measure first")
-            if create:
-                make_file(place)
+            is_new = create and make_file(place)
         database = Database(place, timeout_s)
         try:
             migrate.bring_up_to_date(database, create)
@@ -67,8 +67,10 @@ class Results:
                 database.masker = Masker().learn([(str(n), v) for n, v in options] for options in known)
         except BaseException:
             database.close()
+            if is_new:
+                place.unlink(missing_ok=True)
             raise
-        return cls(database)
+        return cls(database, is_new)
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], timeout_s: float = TIMEOUT_S) -> Results:
@@ -97,7 +99,25 @@ class Results:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Close after an error: a file that `open` has made, and that holds nothing yet, is deleted."""
+        try:
+            is_void = self._is_new and self._is_void()
+        except ResultsError:  # the error that ended this may be of the file itself
+            is_void = False
         self.close()
+        if is_void:
+            self.path.unlink(missing_ok=True)
+
+    def _is_void(self) -> bool:
+        tables = [table for table in schema.metadata.sorted_tables if table is not schema.meta]
+        with self._database.read() as connection:
+            return not any(connection.scalar(select(exists().select_from(table))) for table in tables)
 
     def __repr__(self) -> str:
         return f"Results({os.fspath(self.path)!r})"
