@@ -26,7 +26,13 @@ from hwprof.printable import encodable_data
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add, case = parser.add_argument, partial(add_case, parser)
-    add("-e", "--events", action="append", metavar="EVENTS", help="as perf stat -e takes them (default: auto)")
+    add(
+        "-e",
+        "--events",
+        action="append",
+        metavar="EVENTS",
+        help="names as of perf stat -e (default: auto)",
+    )
     case("framework", help="default: onnxruntime; command: a program, --option runner=NAME")
     case("network", "batch", "threads")
     add("-r", "--rounds", action=RangeAction, help="fresh processes (default: 3; of a command: 1)")
