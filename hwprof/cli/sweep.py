@@ -147,7 +147,9 @@ def progress(step: Progress) -> str:
     from hwprof.speed import of_run
 
     run = step.run
-    left = "" if step.left_s is None else f" {int(step.left_s) // 60}:{int(step.left_s) % 60:02d} left"
+    left = ""
+    if step.left_s is not None:
+        left = f"{' up to' * step.is_limit} {int(step.left_s) // 60}:{int(step.left_s) % 60:02d} left"
     head = f"[{step.done}/{step.total}{left}] {run.case.title}"
     if run.failure is not None:
         return f"{head}: {run.failure.code}: {run.failure.message}"
