@@ -11,6 +11,7 @@ from hwprof.analysis import overhead
 from hwprof.analysis.factors.evidence import per_run
 from hwprof.collectors import modelled_caches
 from hwprof.collectors.vocabulary import Name
+from hwprof.errors import sentence
 from hwprof.networks.blocks import input_title
 from hwprof.networks.inputs import TensorSpec
 from hwprof.printable import printable
@@ -192,7 +193,7 @@ def amount(reading: Reading, value: float) -> tuple[str, str]:
 def simulation_lines(run: Run) -> list[str]:
     """Counts of a simulated run, marked as such, with the instruction sets that the simulator lacks."""
     if run.failure is not None:
-        return [f"  simulation: none: {run.failure.message}. {run.failure.remedy}".rstrip()]
+        return [f"  simulation: none: {sentence(run.failure.message, run.failure.remedy)}"]
     tool = simulator_mark(run)
     if tool.startswith("riscv64"):
         cpu, program = run.facts.get("simulator_cpu", ""), run.facts.get("simulator_version", "")
