@@ -31,7 +31,7 @@ from hwprof.cli.options import (
     writing,
 )
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
-from hwprof.printable import ESCAPE, encodable_data
+from hwprof.printable import ESCAPE, encodable_data, plural
 
 if TYPE_CHECKING:
     from hwprof.programs.recording import Recording, Sampling
@@ -178,6 +178,6 @@ def write(path: Path, found: Recording, sampling: Sampling) -> None:
     from hwprof.reports.figures import flamegraph
 
     title = found.what if len(found.what) < 100 else f"{found.what.split()[0]} ..."
-    subtitle = f"{len(found.samples):,} samples by {sampling.event} in {found.seconds:.2f} s"
+    subtitle = f"{plural(len(found.samples), 'sample', form=',')} by {sampling.event} in {found.seconds:.2f} s"
     with writing(path, "name another file with -o"):
         path.write_text(flamegraph.svg(fold_stacks(found.samples), title, subtitle), encoding="utf-8", errors=ESCAPE)

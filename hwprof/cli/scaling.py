@@ -30,6 +30,7 @@ from hwprof.cli.options import (
 )
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
 from hwprof.plan.options import split_events
+from hwprof.printable import plural
 from hwprof.records import Run
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def experiment_of(args: argparse.Namespace) -> Experiment:
     if 1 not in counts:
         raise UsageError(f"-t {args.threads}", "speed-up is against one thread: as in -t 1,2,4")
     if max(counts) > available:
-        raise UsageError(f"{max(counts)} threads on {available} CPUs do not scale", f"-t up to {available}")
+        raise UsageError(f"{max(counts)} threads on {plural(available, 'CPU')} do not scale", f"-t up to {available}")
     choice = choice_of(args, threads=1)
     events = split_events(args.events) if args.events else ()
     plan = LoopSettings(window_s=args.window, min_iterations=10, events=events, closed_window=bool(events))

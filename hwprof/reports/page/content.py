@@ -15,10 +15,11 @@ from hwprof.analysis.correlation.findings import Analysis, Correlation
 from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 from hwprof.analysis.factors import identity as factors_identity
 from hwprof.analysis.speeds import ratios, speeds
+from hwprof.printable import plural
 from hwprof.records import Agreement, Kind, Run
 from hwprof.reports.page import associations, identity, omissions
 from hwprof.reports.page.speeds import speed_table
-from hwprof.reports.page.words import plural, ratio_sentence
+from hwprof.reports.page.words import ratio_sentence
 from hwprof.reports.tables import Report, Table
 from hwprof.reports.terminal import command, tuning
 from hwprof.reports.terminal.run import simulations
@@ -85,10 +86,11 @@ def correlation_tables(analysis: Analysis) -> list[Table]:
         notes = [f"{', '.join(names)}: {why}." for why, names in silent.items()]
         notes += [f"{d.metric} {d.why}: never ranked." for d in analysis.disguises]
         family = next((c.family for c in known if c.family), 0)
+        over = f" over the {plural(family, 'test')} of the report" if family else ""
         head = (
             f"Correlation of log {analysis.target} with the log of the metric per frame, 95 % intervals: raw (mostly "
             "network size), controlling for MACs, and controlling for the covariates of the last but one column; q: "
-            f"Benjamini-Hochberg{f' over the {family} tests of the report' if family else ''}, from 7 networks on."
+            f"Benjamini-Hochberg{over}, from 7 networks on."
         )
         tables.append(
             Table(
@@ -177,8 +179,8 @@ def summary(fps: pd.DataFrame, analyses: Sequence[Analysis], runs: Sequence[Run]
     if (sessions := int(fps["sessions"].max())) > 1:
         rounds += f" in {sessions} sessions or experiments"
     lines.append(
-        f"{cases}: {networks} network{'s' * (networks != 1)}, {len(variants)} framework"
-        f"{'s' * (len(variants) != 1)} ({', '.join(variants)}), up to {rounds}."
+        f"{cases}: {plural(networks, 'network')}, {plural(len(variants), 'framework')} ({', '.join(variants)}), "
+        f"up to {rounds}."
     )
     real = fps[~fps["emulated"]]  # an emulator's time does not tell which framework is faster
     lines += [ratio_sentence(one) for one in ratios(real, variants)]

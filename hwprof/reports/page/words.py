@@ -7,11 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hwprof.analysis.speeds import SpeedRatio
-
-
-def plural(count: int, one: str, several: str) -> str:
-    """`1 case has`, `2 cases have`."""
-    return f"{count} {one if count == 1 else several}"
+from hwprof.printable import plural
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -43,14 +39,16 @@ def ratio_sentence(one: SpeedRatio) -> str:
     ratio, low, high = one.ratio
     bounds = f", 95 % over networks {interval(low, high)}" if low is not None else ""
     sure = "" if low is not None and low > 1 else " (the interval includes 1)" if low is not None else ""
-    how = "" if one.paired == one.cases else f" {one.cases - one.paired} of {one.cases} cases not side by side."
+    how = (
+        "" if one.paired == one.cases else f" {one.cases - one.paired} of {plural(one.cases, 'case')} not side by side."
+    )
     how += f" In {plural(one.conflicts, 'case', 'cases')} slices and bare stretches disagree." if one.conflicts else ""
     how += f" In {plural(one.unfaithful, 'case', 'cases')} one of them is UNFAITHFUL." if one.unfaithful else ""
     unknown = plural(one.incomparable, "case", "cases")
     how += f" In {unknown} the outputs of one of them are not comparable." if one.incomparable else ""
     return (
         f"{one.fast} is x{ratio:.2f} as fast as {one.slow} {one.choice.words}, geometric mean{bounds}{sure}; "
-        f"faster on {one.wins} of {one.networks} networks.{how}"
+        f"faster on {one.wins} of {plural(one.networks, 'network')}.{how}"
     )
 
 
