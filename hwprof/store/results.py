@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import functools
@@ -106,18 +107,16 @@ class Results:
 
     def abandon(self) -> None:
         """Close after an error: a file that `open` has made, and that holds nothing yet, is deleted."""
-        try:
-            is_void = self._is_new and self._is_void()
-        except ResultsError:  # the error that ended this may be of the file itself
-            is_void = False
+        if self._is_new:
+            with contextlib.suppress(ResultsError):  # the error that ended this may be of the file itself
+                self._database.write(self._delete_if_void)
         self.close()
-        if is_void:
-            self.path.unlink(missing_ok=True)
 
-    def _is_void(self) -> bool:
+    def _delete_if_void(self, connection: Any) -> None:
+        """With the file locked: SQLite refuses whoever waits to write into a file that was deleted."""
         tables = [table for table in schema.metadata.sorted_tables if table is not schema.meta]
-        with self._database.read() as connection:
-            return not any(connection.scalar(select(exists().select_from(table))) for table in tables)
+        if not any(connection.scalar(select(exists().select_from(table))) for table in tables):
+            self.path.unlink(missing_ok=True)
 
     def __repr__(self) -> str:
         return f"Results({os.fspath(self.path)!r})"

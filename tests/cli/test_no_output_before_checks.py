@@ -98,3 +98,13 @@ def test_a_file_that_was_there_before_is_kept(content: str, tmp_path: Path) -> N
         raise UsageError("wrong")
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone() == (schema.FORMAT,)
+
+
+def test_a_new_file_that_another_process_wrote_into_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    with contextlib.suppress(UsageError), Results.open(path, create=True):
+        with Results.open(path) as other:
+            other.add(make_run())
+        raise UsageError("wrong")
+    with Results.open(path) as results:
+        assert len(list(results.runs())) == 1
