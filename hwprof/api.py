@@ -61,6 +61,10 @@ def sweep(experiment: str | os.PathLike[str], results: str | os.PathLike[str] | 
 
     spec = load(os.fspath(experiment))
     opened = store.Results.open(store.default_path(None if results is None else os.fspath(results)), create=True)
-    for _ in Runner(spec, opened).run():
-        pass
+    try:
+        for _ in Runner(spec, opened).run():
+            pass
+    except BaseException:
+        opened.abandon()
+        raise
     return opened

@@ -20,9 +20,59 @@ EXIT_UNDECIDED = 5
 EXIT_INTERRUPTED = 130
 
 
+# First words of remedies that are written small wherever they stand: programs, options' values, frameworks.
+NAMES = frozenset(
+    [
+        "apt",
+        "apt-get",
+        "caffe",
+        "chmod",
+        "curl",
+        "docker",
+        "echo",
+        "executorch",
+        "false",
+        "git",
+        "hwprof",
+        "litert",
+        "ls",
+        "mnn",
+        "modprobe",
+        "mount",
+        "mxnet",
+        "ncnn",
+        "onnxruntime",
+        "opencv",
+        "opencv5",
+        "openvino",
+        "perf",
+        "pip",
+        "python",
+        "pytorch",
+        "sudo",
+        "sysctl",
+        "tensorflow",
+        "true",
+        "tvm",
+        "ulimit",
+        "uv",
+        "valgrind",
+    ]
+)
+
+
 def sentence(message: str, remedy: str = "") -> str:
-    """What happened, and what to do where something helps, in one line."""
-    return f"{message}. {remedy}" if remedy else message
+    """What happened, and what to do where something helps, in one line.
+
+    The remedy begins with a capital letter, unless it begins with a name, a value or what has to be typed.
+    """
+    if not remedy:
+        return message
+    stop = "" if message.endswith((".", "?", "!")) else "."
+    first = remedy.split(maxsplit=1)[0]
+    word = first.rstrip(":;.?!").removesuffix("'s")
+    is_word = word.replace("-", "").isalpha() and not word.startswith("-") and word not in NAMES
+    return f"{message}{stop} {remedy[0].upper() if is_word else remedy[0]}{remedy[1:]}"
 
 
 class HwprofError(Exception):

@@ -1,4 +1,6 @@
-"""Text of the outside world (arguments, paths, names) as it is shown to people. Standard library only.
+"""Text as it is shown to people: that of the outside world (arguments, paths, names), and counts with their nouns.
+
+Standard library only.
 
 Python holds a byte that is no UTF-8 as a lone surrogate (PEP 383, surrogateescape), which no file and no terminal in
 UTF-8 takes. Records keep such text as it came; whatever is written for people or other programs shows the byte as
@@ -67,3 +69,11 @@ def accept_everything(stream: Any) -> None:
     """Let a text stream escape what its encoding lacks, in the place of an exception."""
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors=ESCAPE)
+
+
+def plural(count: Any, one: str, several: str = "", form: str = "") -> str:
+    """`1 row`, `2 rows`, `0 rows`; `1 case has`, `2 cases have`. `several`: where it is more than `one` with an s.
+
+    `form`: the format of the number, as ",".
+    """
+    return f"{count:{form}} {one if count == 1 else several or one + 's'}"

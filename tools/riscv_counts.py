@@ -68,7 +68,9 @@ def counted(text: str) -> int:
 
 def main() -> int:
     """Count, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     parser.add_argument("commands", nargs="+", metavar="COMMAND")
     parser.add_argument("--vlen", type=int, default=256)
     parser.add_argument("--with", dest="sets", default="base", help="packages of the guest (default: base)")

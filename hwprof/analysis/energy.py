@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from hwprof.collectors.vocabulary import Name
+from hwprof.printable import plural
 
 JOULES: Mapping[str, float] = {"j": 1.0, "mj": 1e-3, "uj": 1e-6, "µj": 1e-6}
 # Labels of sensors of the whole machine. The first kind that is there stands for all others.
@@ -124,7 +125,8 @@ def absence_reason(frame: pd.DataFrame) -> str:
 
 def _undecided(one: EnergySensors) -> str:
     return (
-        f"Of {len(one.candidates)} sensors ({', '.join(map(_label, one.candidates))}) it is not known which one "
+        f"Of {plural(len(one.candidates), 'sensor')} ({', '.join(map(_label, one.candidates))}) it is "
+        f"not known which one "
         "contains the others; --meter LOG.csv measures the whole"
     )
 

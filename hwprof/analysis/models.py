@@ -33,6 +33,7 @@ from hwprof.analysis.statistics.regression import (
     left_out,
     rms,
 )
+from hwprof.printable import plural
 
 BASE = "macs"
 FEWEST = 4  # networks, for any model
@@ -186,8 +187,11 @@ def _assess(stratum: Stratum, data: Data, notes: Sequence[str], choice: Estimato
     n, frameworks = len(data.clusters), tuple(dict.fromkeys(data.frameworks))
     base = Assessment(stratum, n, frameworks, notes=tuple(notes), choice=choice)
     if n < FEWEST:
-        return replace(base, refused=f"{n} network{'s' * (n != 1)} with MACs and {base.target}: a model needs {FEWEST}")
-    notes = [*notes, *([f"exploratory: {n} networks, {ENOUGH} are needed for more than MACs"] if n < ENOUGH else [])]
+        return replace(base, refused=f"{plural(n, 'network')} with MACs and {base.target}: a model needs {FEWEST}")
+    notes = [
+        *notes,
+        *([f"exploratory: {plural(n, 'network')}, {ENOUGH} are needed for more than MACs"] if n < ENOUGH else []),
+    ]
     chosen = choose(data)
     picked = data.only(chosen)
     plain, nested = left_out(data.only((BASE,))), procedure(data)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from hwprof import speed
 from hwprof.machine.facts import machine_id
+from hwprof.printable import plural
 from hwprof.records import Doubt, Kind, Role, Run, Slices, Window
 
 # Percent of the latency that the lower end must exceed for a doubt.
@@ -51,8 +52,8 @@ class Overhead:
         """`+1.2 % [+0.8 ... +1.9]`, or that it is not known."""
         refused = f" ({self.refused} refused: a slice waited for the disk)" if self.refused else ""
         if self.percent is None or self.low is None or self.high is None:
-            return f"not known from {self.pairs} pair{'s' * (self.pairs != 1)} of {self.of}{refused}"
-        interval = f"[{self.low:+.1f} ... {self.high:+.1f}], 95 % over {self.pairs} pairs of {self.of}"
+            return f"not known from {plural(self.pairs, 'pair')} of {self.of}{refused}"
+        interval = f"[{self.low:+.1f} ... {self.high:+.1f}], 95 % over {plural(self.pairs, 'pair')} of {self.of}"
         return f"{self.percent:+.1f} % {interval}{refused}"
 
 

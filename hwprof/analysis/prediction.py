@@ -10,6 +10,7 @@ import numpy as np
 
 from hwprof.analysis.models import BASE, ENOUGH, FEWEST, choose
 from hwprof.analysis.statistics.regression import Data, Floats, error_on, fit, rms
+from hwprof.printable import plural
 
 INTERVAL_FROM = 5  # networks: two more than a line has parameters, and one
 BEYOND = 0.1  # of a log: so far outside of what was measured the line is taken to go on
@@ -51,7 +52,7 @@ def predict(data: Data, framework: str, facts: Mapping[str, float]) -> Predictio
     own = data.rows(np.array([f == framework for f in data.frameworks], dtype=bool)).only(usable)
     n = len(own.clusters)
     if n < FEWEST:
-        return Refusal(f"{n} networks measured with {framework}: a prediction needs {FEWEST}")
+        return Refusal(f"{plural(n, 'network')} measured with {framework}: a prediction needs {FEWEST}")
     if BASE not in usable:
         return Refusal("the network's MACs are unknown")
     chosen = choose(own)
@@ -59,12 +60,12 @@ def predict(data: Data, framework: str, facts: Mapping[str, float]) -> Predictio
     model = fit(picked)
     x = np.log([facts[name] for name in chosen])
     y, error = model.predict(framework, x), rms(_errors(own))
-    notes = [f"exploratory: {n} networks, {ENOUGH} would allow more than MACs"] if n < ENOUGH else []
+    notes = [f"exploratory: {plural(n, 'network')}, {ENOUGH} would allow more than MACs"] if n < ENOUGH else []
     columns, at = np.hstack([np.ones((n, 1)), picked.x]), np.concatenate([[1.0], x])
     beyond = _beyond(picked, x, columns, at)
     low, high = None, None
     if n < INTERVAL_FROM:
-        notes.append(f"no interval: of {n} networks, {INTERVAL_FROM} are needed")
+        notes.append(f"no interval: of {plural(n, 'network')}, {INTERVAL_FROM} are needed")
     elif beyond:
         notes.append(f"no interval, as it is extrapolated: {beyond}")
     else:

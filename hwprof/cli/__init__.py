@@ -6,8 +6,14 @@ finds the command, and is the only place that turns errors into exit codes.
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+    from types import ModuleType
 
 # Command -> its line in the overview.
 COMMANDS = {
@@ -40,65 +46,85 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, run the command, return its exit code. Every HwprofError becomes one line on stderr."""
+    """Parse, run the command, return its exit code. Every HwprofError becomes one line on stderr.
+
+    The exit code is the command's own, whether or not anyone still reads stdout or stderr.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
-    if words in (["--version"], ["-V"]):  # before argparse: scripts ask this often
-        from hwprof import __version__
+    from hwprof.cli.streams import enduring_streams
 
-        print(f"hwprof {__version__}")
-        return 0
+    with enduring_streams():
+        return _run(words)
+
+
+def _run(words: Sequence[str]) -> int:
+    from hwprof.cli.streams import complain
     from hwprof.errors import EXIT_INTERRUPTED, HwprofError
-    from hwprof.printable import accept_everything
 
-    accept_everything(sys.stdout)
-    accept_everything(sys.stderr)
     try:
-        return _dispatch(words)
+        code = _dispatch(words)
+        sys.stdout.flush()
+        return code
     except HwprofError as error:
-        print(f"hwprof: {error}", file=sys.stderr)
+        complain(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        print("hwprof: interrupted; what was saved before is whole", file=sys.stderr)
+        complain("interrupted; what was saved before is whole")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:  # `hwprof ... | head`
-        sys.stderr.close()
-        return 0
     except OSError as error:
-        if error.errno != 28:
+        if error.errno != errno.ENOSPC:
             raise
-        print("hwprof: no space left on the device. What was saved before is whole; free some space", file=sys.stderr)
+        complain("no space left on the device. What was saved before is whole; free some space")
         return HwprofError.exit_code
 
 
-def _dispatch(words: Sequence[str]) -> int:
+def command_parser(name: str) -> tuple[argparse.ArgumentParser, ModuleType]:
+    """The parser of a command, and its module. Options are not abbreviated: `--it` is not `--iterations`."""
     import argparse
     import importlib
     import inspect
     import keyword
 
-    name = words[0] if words and words[0] in COMMANDS else None
-    if name is None:
-        parser = argparse.ArgumentParser("hwprof", description="Hardware counters, power and memory of inference.")
-        parser.add_argument("-V", "--version", action="store_true", help="print the version")
-        commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-        for command, says in COMMANDS.items():
-            commands.add_parser(command, help=says, add_help=False)
-        if words and not words[0].startswith("-"):
-            from hwprof.errors import UnknownNameError
-
-            raise type("UnknownCommand", (UnknownNameError,), {"kind": "command", "listing": "`hwprof --help`"})(
-                words[0], COMMANDS
-            )
-        parser.parse_args(list(words))
-        parser.print_help()
-        return 0 if not words else 2
     module = importlib.import_module(f"hwprof.cli.{name}{'_' * keyword.iskeyword(name)}")
     parser = argparse.ArgumentParser(
         f"hwprof {name}",
         description=inspect.cleandoc(module.__doc__ or ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     module.add_arguments(parser)
+    return parser, module
+
+
+def overview_parser() -> argparse.ArgumentParser:
+    """The parser of `hwprof` alone, with the list of commands."""
+    import argparse
+
+    parser = argparse.ArgumentParser(
+        "hwprof", description="Hardware counters, power and memory of inference.", allow_abbrev=False
+    )
+    parser.add_argument("-V", "--version", action="store_true", help="print the version")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for command, says in COMMANDS.items():
+        commands.add_parser(command, help=says, add_help=False, allow_abbrev=False)
+    return parser
+
+
+def _dispatch(words: Sequence[str]) -> int:
+    if words in (["--version"], ["-V"]):  # before argparse: scripts ask this often
+        from hwprof import __version__
+
+        print(f"hwprof {__version__}")
+        return 0
+    name = words[0] if words and words[0] in COMMANDS else None
+    if name is None:
+        if words and not words[0].startswith("-"):
+            raise unknown_command(words[0])
+        parser = overview_parser()
+        parser.parse_args(list(words))
+        parser.print_help()
+        return 0 if not words else 2
+    parser, module = command_parser(name)
     # Not by argparse: which of several "--" it removes differs between Python's versions.
     own, rest = split(words[1:])
     args = parser.parse_args(list(own))
@@ -107,8 +133,18 @@ def _dispatch(words: Sequence[str]) -> int:
             parser.error(f"no command can follow -- here: {' '.join(rest)}")
         args.command = [*args.command, *rest]
     code: int = module.main(args)
-    sys.stdout.flush()
     return code
+
+
+def unknown_command(word: str) -> Exception:
+    """The error for a first word that is no command; a case's name is pointed to the option that takes it."""
+    from hwprof.cli.case_names import remedy_for
+    from hwprof.errors import UnknownNameError
+
+    listing = remedy_for(word) or "`hwprof --help`"
+    kind = type("UnknownCommand", (UnknownNameError,), {"kind": "command", "listing": listing})
+    error: Exception = kind(word, COMMANDS)
+    return error
 
 
 def split(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str] | None]:

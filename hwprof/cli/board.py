@@ -18,6 +18,7 @@ from pathlib import Path
 
 from hwprof.cli.options import RangeAction
 from hwprof.errors import UsageError
+from hwprof.printable import plural
 
 MOST_CPUS = 8
 
@@ -67,7 +68,7 @@ def main(args: argparse.Namespace) -> int:
     check(args.smp, exact, args.memory, args.timeout, args.folder)
     image = ensure_image(args.arch, sets)
     how = "exact counts" if exact else "counts do not repeat"
-    print(f"hwprof: booting {args.arch}, {args.smp} CPU{'s' * (args.smp > 1)}, {how}", file=sys.stderr, flush=True)
+    print(f"hwprof: booting {args.arch}, {plural(args.smp, 'CPU')}, {how}", file=sys.stderr, flush=True)
     result = run_guest(
         image,
         args.folder,

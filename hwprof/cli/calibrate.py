@@ -13,6 +13,7 @@ import json
 from hwprof.cli.options import RangeAction, add_case, add_results, show_progress
 from hwprof.errors import EXIT_OK
 from hwprof.machine.clock import utc_now
+from hwprof.printable import plural
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,5 +68,5 @@ def main(args: argparse.Namespace) -> int:
     with Results.open(place, create=True) as results:
         results.add_ceilings(facts, state, kept)
     if not args.json:
-        print(f"  {len(kept)} ceilings kept with this host in {place}")
+        print(f"  {plural(len(kept), 'ceiling')} kept with this host in {place}")
     return EXIT_OK

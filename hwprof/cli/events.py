@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwprof.collectors.perf import PerfCollector
-from hwprof.collectors.perf.events import TRACING
+from hwprof.collectors.perf.events import NO_TRACEFS, TRACING
 from hwprof.collectors.perf.names import CACHE, HARDWARE, SOFTWARE, describe
 from hwprof.collectors.perf.tables import CANONICAL, KERNELS_OWN, unit_of
 from hwprof.collectors.protocol import Available
-from hwprof.errors import EXIT_OK, UnknownEvent, UsageError
+from hwprof.errors import EXIT_OK, NotAvailable, UnknownEvent, UsageError
 
 # Two and a half thousand tracepoints would take a while to open.
 MOST_TRACEPOINTS = 200
@@ -87,19 +87,26 @@ def matches(name: str, pattern: str | None) -> bool:
 
 
 def _tracepoints(root: Path, pattern: str) -> list[str]:
+    """Names that match. NotAvailable where there is a pattern and no list of tracepoints to be read."""
     found: list[str] = []
+    is_listed = False
     for place in TRACING:
         try:
             events = sorted((root / place / "events").glob("*/*/id"))
         except OSError:
             continue
+        is_listed |= bool(events)
         found = [name for p in events if matches(name := f"{p.parts[-3]}:{p.parts[-2]}", pattern)]
         if found:
             break
     if len(found) > MOST_TRACEPOINTS:
         raise UsageError(f"{len(found)} tracepoints match '{pattern}'", f"narrow it to {MOST_TRACEPOINTS} or fewer")
     # Not mounted, or no such tracepoint: a full name is probed all the same, and says which.
-    return found or ([] if any(c in pattern for c in "*?[") else [pattern])
+    if found or not any(c in pattern for c in "*?["):
+        return found or [pattern]
+    if not is_listed:
+        raise NotAvailable(f"tracepoints can't be listed: {NO_TRACEFS.reason}", NO_TRACEFS.remedy)
+    return []
 
 
 def listing(collector: PerfCollector, pattern: str | None = None) -> Iterator[EventRow]:

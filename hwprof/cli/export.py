@@ -14,6 +14,7 @@ import sys
 
 from hwprof.cli.options import add_unmasked
 from hwprof.errors import EXIT_OK
+from hwprof.printable import plural
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,5 +43,5 @@ def main(args: argparse.Namespace) -> int:
             print("hwprof: no native runs; those of commands: --kind command", file=sys.stderr)
     if args.output != STDOUT:
         what = "row" if args.over_time else "run"
-        print(f"{count} {what}{'' if count == 1 else 's'} -> {args.output}", file=sys.stderr)
+        print(f"{plural(count, what)} -> {args.output}", file=sys.stderr)
     return EXIT_OK

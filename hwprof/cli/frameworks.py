@@ -15,8 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hwprof.cli.options import RangeAction, add_case, split_names
+from hwprof.cli.options import RangeAction, add_case, check_folder, split_names
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, HwprofError, UsageError
+from hwprof.plan.options import option_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +63,8 @@ def main(args: argparse.Namespace) -> int:
         return 0
     for one in rows:
         print(f"{one['name']:<12} {one['version'] or 'not installed: ' + str(one['install'])}")
-        options = "; ".join(f"{k} = {', '.join(map(str, v))}" for k, v in adapter(str(one["name"])).options.items())
+        known = adapter(str(one["name"])).options
+        options = "; ".join(f"{name} = {', '.join(map(option_text, values))}" for name, values in known.items())
         print(f"{'':<12} reads {', '.join(one['formats'])}; {', '.join(one['precisions'])}; {options}")
         if one["tunable"]:
             print(f"{'':<12} `hwprof tune` searches threads, cpus, {', '.join(one['tunable'])}")
@@ -101,6 +103,8 @@ def matrix(args: argparse.Namespace) -> int:
     from hwprof.reports.terminal import matrix as report
     from hwprof.studies.matrix.matrix import Matrix, choices, columns
 
+    if args.output:
+        check_folder(args.output, "name another file with -o")
     chosen, rows = columns(split_names(args.frameworks)), choices(split_names(args.networks), args.size)
     work = Matrix(
         chosen,

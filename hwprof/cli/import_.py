@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hwprof.cli.options import add_results
 from hwprof.errors import EXIT_OK, ResultsError, UsageError
+from hwprof.printable import plural
 
 KINDS = ("dli", "pyperf")
 MOST_LINES = 10
@@ -55,7 +56,8 @@ def main(args: argparse.Namespace) -> int:
         for path, imported in found:
             if other := count_changed_readings(stored, imported.runs):
                 raise ResultsError(
-                    f"{place} holds {other} rows of {path.name} that were read in another way (what DLI's FPS is)",
+                    f"{place} holds {plural(other, 'row')} of {path.name} that were read in another way "
+                    f"(what DLI's FPS is)",
                     "Import the table into a new file: --results NEW.db.",
                 )
         for path, imported in found:
@@ -65,7 +67,7 @@ def main(args: argparse.Namespace) -> int:
             for run in fresh:
                 results.add(run, experiment)
                 known.add(run.uid)
-            print(f"{path}: {len(fresh)} runs added, {len(imported.runs) - len(fresh)} known -> {place}")
+            print(f"{path}: {plural(len(fresh), 'run')} added, {len(imported.runs) - len(fresh)} known -> {place}")
             for note in imported.notes:
                 print(f"{path}: {note}.")
             for line in imported.left_out[:MOST_LINES]:

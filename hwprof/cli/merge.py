@@ -10,6 +10,7 @@ import argparse
 import sys
 
 from hwprof.errors import EXIT_OK
+from hwprof.printable import plural
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +28,7 @@ def main(args: argparse.Namespace) -> int:
         results.ensure_writable()
         for other in args.others:
             merged = results.merge(other)
-            print(f"{other}: {merged.added} runs added, {merged.known} known -> {path}")
+            print(f"{other}: {plural(merged.added, 'run')} added, {merged.known} known -> {path}")
             if merged.rivals:
                 print(
                     f"hwprof: {len(merged.rivals)} left out, because {path} has the same round of the same case: "

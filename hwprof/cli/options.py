@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hwprof.errors import ResultsError, UsageError
@@ -210,6 +211,13 @@ def writing(path: object, remedy: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise ResultsError(f"cannot write {path}: {error.strerror}", remedy) from error
+
+
+def check_folder(path: object, remedy: str) -> None:
+    """Raise ResultsError where the folder of a file that shall be written is missing, before anything is measured."""
+    folder = Path(str(path)).resolve().parent
+    if not folder.is_dir():
+        raise ResultsError(f"cannot write {path}: there is no folder {folder}", remedy)
 
 
 def add_unmasked(parser: argparse.ArgumentParser) -> None:

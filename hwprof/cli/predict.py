@@ -15,7 +15,7 @@ from typing import Any
 
 from hwprof.cli.options import add_case, add_results
 from hwprof.errors import EXIT_OK, NotAvailable, UnknownFramework
-from hwprof.printable import encodable_data, printable
+from hwprof.printable import encodable_data, plural, printable
 from hwprof.records import to_json
 
 
@@ -92,7 +92,7 @@ def main(args: argparse.Namespace) -> int:
         if one["low"] is not None:
             bounds = f"[{one['low']:.4g} ... {one['high']:.4g}]  95 % for a new network"
         print(
-            f"    {one['target']} {one['speed']:.4g}  {bounds}, from {one['networks']} networks "
+            f"    {one['target']} {one['speed']:.4g}  {bounds}, from {plural(one['networks'], 'network')} "
             f"by {' + '.join(one['predictors'])}"
         )
         if one["why"]:

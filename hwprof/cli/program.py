@@ -134,10 +134,10 @@ def exit_code(runs: list[Run]) -> int:
 
 def runs_of(args: argparse.Namespace) -> Iterator[Run]:
     """The runs as they are measured; everything that can be refused is refused before the first."""
+    from hwprof.cli.case_names import find_command
     from hwprof.collectors.cooldown import CoolDown
     from hwprof.machine.cpus import check_cpus, parse_cpus
     from hwprof.programs.attach import Observation, command_line, observe
-    from hwprof.programs.child import find
     from hwprof.programs.command import CommandRunner, Order
 
     events = split_events(args.events)
@@ -159,7 +159,7 @@ def runs_of(args: argparse.Namespace) -> Iterator[Run]:
         meter=args.meter,
         out_to_stderr=args.json,
     )
-    find(order.argv)
+    find_command(order.argv)
     backend = _backend(args, events)
     _require(args, events, backend)
     return CommandRunner(order, backend, cooldown=CoolDown(cooldown_s(args), notify)).run()

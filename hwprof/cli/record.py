@@ -18,9 +18,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwprof.cli.options import CASE, INPUTS, RangeAction, add_case, add_unmasked, choice_of, refuse_case, writing
-from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, ResultsError, UsageError
-from hwprof.printable import ESCAPE, encodable_data
+from hwprof.cli.case_names import find_command
+from hwprof.cli.options import (
+    CASE,
+    INPUTS,
+    RangeAction,
+    add_case,
+    add_unmasked,
+    check_folder,
+    choice_of,
+    refuse_case,
+    writing,
+)
+from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
+from hwprof.printable import ESCAPE, encodable_data, plural
 
 if TYPE_CHECKING:
     from hwprof.programs.recording import Recording, Sampling
@@ -96,6 +107,8 @@ def check(args: argparse.Namespace) -> None:
     asked = [bool(args.command), args.pid is not None, bool(args.network or args.framework)]
     if sum(asked) != 1:
         raise UsageError("one of a case (-n, -f), a command (behind --) and --pid", "hwprof record --help has examples")
+    if args.command:
+        find_command(args.command, "record")
     if args.command or args.pid is not None:
         remedy = "the command's own options belong behind its name"
         refuse_case(args, ("batch", "threads", "size", *INPUTS, "option", "cpus", "window"), remedy, window=WINDOW_S)
@@ -103,8 +116,7 @@ def check(args: argparse.Namespace) -> None:
         raise UsageError("--duration goes with --pid, and is above 0", "of a case: --window S")
     if args.top < 1 or args.window <= 0:
         raise UsageError("--top and --window must be above 0")
-    if not Path(args.output).resolve().parent.is_dir():
-        raise ResultsError(f"cannot write {args.output}: no such folder", "name another file with -o")
+    check_folder(args.output, "name another file with -o")
 
 
 def record(args: argparse.Namespace, perf: str, sampling: Sampling) -> Recording:
@@ -166,6 +178,6 @@ def write(path: Path, found: Recording, sampling: Sampling) -> None:
     from hwprof.reports.figures import flamegraph
 
     title = found.what if len(found.what) < 100 else f"{found.what.split()[0]} ..."
-    subtitle = f"{len(found.samples):,} samples by {sampling.event} in {found.seconds:.2f} s"
+    subtitle = f"{plural(len(found.samples), 'sample', form=',')} by {sampling.event} in {found.seconds:.2f} s"
     with writing(path, "name another file with -o"):
         path.write_text(flamegraph.svg(fold_stacks(found.samples), title, subtitle), encoding="utf-8", errors=ESCAPE)

@@ -81,13 +81,13 @@ def main(args: argparse.Namespace) -> int:
     wanted, against = formats(args.format), targets(args.against)
     path = store.default_path(args.file or args.results)
     folder = Path(args.output)
-    with writing(folder, "name another folder with -o"):
-        folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack, no_garbage_collection():
         with (
             store.Results.open(path, masked=not args.unmasked) as results,
             background.begin(results, against) as jobs,
         ):
+            with writing(folder, "name another folder with -o"):
+                folder.mkdir(parents=True, exist_ok=True)
             from hwprof.reports import tables
             from hwprof.reports.figures import choose
             from hwprof.reports.formats import write
@@ -101,8 +101,6 @@ def main(args: argparse.Namespace) -> int:
                 write.begin(material, drawn)
             print(tables.terminal(detail.extend(material.report)), flush=True)
             files = write.write(material, folder, wanted, drawn)
-        except BrokenPipeError:
-            raise
         except OSError as error:
             raise ResultsError(f"cannot write {folder}: {error.strerror}", "is there room, and permission?") from error
     print("\n" + "\n".join(f"report: {file}" for file in files))

@@ -26,7 +26,13 @@ from hwprof.printable import encodable_data
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add, case = parser.add_argument, partial(add_case, parser)
-    add("-e", "--events", action="append", metavar="EVENTS", help="as perf stat -e takes them (default: auto)")
+    add(
+        "-e",
+        "--events",
+        action="append",
+        metavar="EVENTS",
+        help="names as of perf stat -e (default: auto)",
+    )
     case("framework", help="default: onnxruntime; command: a program, --option runner=NAME")
     case("network", "batch", "threads")
     add("-r", "--rounds", action=RangeAction, help="fresh processes (default: 3; of a command: 1)")
@@ -52,6 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    if args.meter and not Path(args.meter).is_file():
+        raise UsageError(f"meter log {args.meter}: there is no such file", "a CSV with columns time and watts")
     if commands.observes_program(args):
         return commands.main(args)
     from hwprof import store

@@ -21,6 +21,7 @@ from hwprof.cli.options import (
     RangeAction,
     add_case,
     add_results,
+    check_folder,
     choice_of,
     cooldown_s,
     notify,
@@ -29,6 +30,7 @@ from hwprof.cli.options import (
 )
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
 from hwprof.plan.options import split_events
+from hwprof.printable import plural
 from hwprof.records import Run
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.reports.terminal import scaling as report
     from hwprof.runner.rounds import Runner
 
+    if args.output:
+        check_folder(args.output, "name another file with -o")
     spec = experiment_of(args)
     runs: list[Run] = []
     with results_of(args) as results:
@@ -109,7 +113,7 @@ def experiment_of(args: argparse.Namespace) -> Experiment:
     if 1 not in counts:
         raise UsageError(f"-t {args.threads}", "speed-up is against one thread: as in -t 1,2,4")
     if max(counts) > available:
-        raise UsageError(f"{max(counts)} threads on {available} CPUs do not scale", f"-t up to {available}")
+        raise UsageError(f"{max(counts)} threads on {plural(available, 'CPU')} do not scale", f"-t up to {available}")
     choice = choice_of(args, threads=1)
     events = split_events(args.events) if args.events else ()
     plan = LoopSettings(window_s=args.window, min_iterations=10, events=events, closed_window=bool(events))

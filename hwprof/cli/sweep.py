@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from hwprof.cli.options import add_results, notify
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK
+from hwprof.printable import plural
 from hwprof.records import Failure
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def main(args: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             print(interruption_text(runner.saved_runs, path), file=sys.stderr)
             return EXIT_INTERRUPTED
-    print(f"{count} runs measured -> {path}" if count else f"nothing left to measure in {path}")
+    print(f"{plural(count, 'run')} measured -> {path}" if count else f"nothing left to measure in {path}")
     for (title, _), failure in failed.items():
         print(f"  failed: {title}: {failure.message}")
     print(f"next: hwprof report {path}")
@@ -81,7 +82,7 @@ def main(args: argparse.Namespace) -> int:
 
 def interruption_text(saved: int, path: Path) -> str:
     """The message of a sweep that was interrupted."""
-    kept = f"{saved} run{'' if saved == 1 else 's'} of this sweep {'is' if saved == 1 else 'are'} saved in {path}"
+    kept = f"{plural(saved, 'run')} of this sweep {'is' if saved == 1 else 'are'} saved in {path}"
     return f"hwprof: interrupted; {kept if saved else 'nothing was measured yet'}. The same command goes on from there"
 
 
@@ -131,7 +132,9 @@ def reach_text(reach: Reach) -> str:
     """onnxruntime: 8 networks: 0.88 for one metric, 0.97 for the first of 20."""
     from hwprof.plan.detectable import FAMILY
 
-    count = f"{reach.networks} {'blocks of ' + str(reach.parents) + ' networks' if reach.parents else 'networks'}"
+    count = plural(reach.networks, "network")
+    if reach.parents:
+        count = f"{plural(reach.networks, 'block')} of {plural(reach.parents, 'network')}"
     if not reach.alone:
         return f"{reach.variant}: {count}: no test, {reach.why}"
     alone, first = (
@@ -147,7 +150,9 @@ def progress(step: Progress) -> str:
     from hwprof.speed import of_run
 
     run = step.run
-    left = "" if step.left_s is None else f" {int(step.left_s) // 60}:{int(step.left_s) % 60:02d} left"
+    left = ""
+    if step.left_s is not None:
+        left = f"{' up to' * step.is_limit} {int(step.left_s) // 60}:{int(step.left_s) % 60:02d} left"
     head = f"[{step.done}/{step.total}{left}] {run.case.title}"
     if run.failure is not None:
         return f"{head}: {run.failure.code}: {run.failure.message}"

@@ -26,6 +26,7 @@ from hwprof.collectors.perf.tables import CANONICAL
 from hwprof.errors import EXIT_OK, UsageError, sentence
 from hwprof.machine.clock import utc_now
 from hwprof.plan.options import split_events
+from hwprof.printable import plural
 
 if TYPE_CHECKING:
     from hwprof.studies.validation.bench import Result
@@ -110,7 +111,7 @@ def table(results: Sequence[Result]) -> str:
         lines.append(f"  {'missing':<15}  {', '.join(names)}: {sentence(why, remedy)}")
     failed = sum(r.assessment.verdict.failed for r in results)
     opened = sum(r.assessment.verdict != "missing" for r in results)
-    lines += ["", f"  {opened} of {len(results)} events can be opened here, {failed} of them failed"]
+    lines += ["", f"  {opened} of {plural(len(results), 'event')} can be opened here, {failed} of them failed"]
     return "\n".join(lines)
 
 
@@ -148,4 +149,4 @@ def save(
     with Results.open(place, create=True) as stored:
         stored.add_validation(facts, state, found)
     if not quiet:
-        print(f"  {len(found)} verdicts kept with this host in {place}")
+        print(f"  {plural(len(found), 'verdict')} kept with this host in {place}")

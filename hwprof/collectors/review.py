@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from hwprof.collectors.gauge import enclosing, samples, values_of_window
 from hwprof.collectors.vocabulary import ANCHORS, NEVER_ZERO, Name
+from hwprof.printable import plural
 from hwprof.records import Doubt, Exactness, Origin, Reading, Series, Shape, Window
 
 # Below this share of the window an extrapolation is a guess.
@@ -234,7 +235,8 @@ def _level_fault(values: Sequence[float], unit: str) -> str:
     wrong = [value for value in values if not low <= value <= high]
     if not wrong:
         return ""
-    return f"{len(wrong)} of {len(values)} values are not from {low:g} to {high:g} {unit}, as can be: {wrong[0]:g}"
+    beyond = f"not from {low:g} to {high:g} {unit}, as can be"
+    return f"{len(wrong)} of {plural(len(values), 'value')} {'is' if len(wrong) == 1 else 'are'} {beyond}: {wrong[0]:g}"
 
 
 def _rise_fault(rise: float, seconds: float, unit: str) -> str:

@@ -21,6 +21,7 @@ from hwprof.machine import compiler, facts, limits
 from hwprof.machine import cpus as machine_cpus
 from hwprof.machine.files import ROOT
 from hwprof.plugins import adapter, framework_names
+from hwprof.printable import plural
 
 # What each simulator is good for.
 SIMULATES = {
@@ -132,7 +133,7 @@ def _system(found: Probe) -> Iterator[Finding]:
     limit = host.get("cgroup_cpu_max")
     if limit:
         quota, period = (int(word) for word in limit.split())
-        said = f"the process gets {quota / period:g} CPUs and is held back beyond that"
+        said = f"the process gets {plural(quota / period, 'CPU', form='g')} and is held back beyond that"
         yield Finding("system", "control group", LIMITED, said, "raise the limit (docker --cpus, systemd CPUQuota=)")
     memory = limits.memory_limit(found.root)
     if memory:
@@ -148,7 +149,7 @@ def _system(found: Probe) -> Iterator[Finding]:
         yield Finding("system", "swap", LIMITED, said, "sudo swapoff -a")
     cpus, load = found.hardware.get("cpus", 1), found.moment.get("load")
     if load is not None and load > 0.5 * cpus:
-        said = f"{load:g} on {cpus} CPUs: other programs are running and will be measured too"
+        said = f"{load:g} on {plural(cpus, 'CPU')}: other programs are running and will be measured too"
         yield Finding("system", "load", LIMITED, said, "stop them, or wait")
     if str(host.get("randomize_va_space", "0")) != "0":
         said = "is on: counts differ a little between rounds"

@@ -8,11 +8,13 @@ framework was called in several ways one per call.
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import math
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,18 +101,38 @@ def read(path: Path) -> ImportedRuns:
             f"{path} has pyperf's format {data.get('version')}",
             f"known: {', '.join(VERSIONS)}; pyperf converts older ones",
         )
-    runs: list[Run] = []
+    runs = FileRuns()
     left_out: list[str] = []
     for benchmark in data["benchmarks"]:
         try:
             _benchmark(path, {**data.get("metadata", {}), **benchmark.get("metadata", {})}, benchmark, runs, left_out)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ResultsError(f"{path} is no file of pyperf: {type(error).__name__} {error}") from error
-    return ImportedRuns(tuple(runs), tuple(left_out))
+    return ImportedRuns(tuple(runs.found), tuple(left_out))
+
+
+@dataclass(slots=True)
+class FileRuns:
+    """The runs of one file, each with a round of its own among those of its case on its machine.
+
+    Two experiments of a case have rounds of the same number in one file. The id of a run is of the round that the file
+    gives, so that a run is known again in a file with other experiments beside it.
+    """
+
+    found: list[Run] = field(default_factory=list)
+    _rounds: dict[tuple[str, str], set[int]] = field(default_factory=dict)
+
+    def add(self, run: Run) -> None:
+        """`run` with the first round from its own on that is free."""
+        key = run.case.key, json.dumps(to_json(run.machine), sort_keys=True)
+        taken = self._rounds.setdefault(key, set())
+        number = next(n for n in itertools.count(run.round) if n not in taken)
+        taken.add(number)
+        self.found.append(replace(run, round=number))
 
 
 def _benchmark(
-    path: Path, common: Mapping[str, Any], benchmark: Mapping[str, Any], runs: list[Run], left_out: list[str]
+    path: Path, common: Mapping[str, Any], benchmark: Mapping[str, Any], runs: FileRuns, left_out: list[str]
 ) -> None:
     number = 0
     for entry in benchmark["runs"]:
@@ -140,7 +162,7 @@ def _benchmark(
         machine = {"model": told.get("cpu_model_name"), "cpus": told.get("cpu_count"), "imported": "pyperf"}
         state = {"platform": told.get("platform"), "cpu_config": told.get("cpu_config"), "boot": told.get("boot_time")}
         software = {"python": told.get("python_version"), "implementation": told.get("python_implementation")}
-        runs.append(
+        runs.add(
             imported_run(
                 case,
                 facts,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import UnsupportedModel
 from hwprof.networks.inputs import InputSpec
+from hwprof.printable import plural
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +28,8 @@ def require_inputs(framework: str, spec: InputSpec, there: Sequence[str]) -> lis
     lost = sorted(set(names) - set(there))
     if lost:
         raise UnsupportedModel(
-            f"{framework} takes {len(names) - len(lost)} of the network's {len(names)} inputs: {lost[0]} is missing",
+            f"{framework} takes {len(names) - len(lost)} of the network's {plural(len(names), 'input')}: "
+            f"{lost[0]} is missing",
             "export the network without inputs that it does not use",
         )
     more = sorted(set(there) - set(names))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import UnsupportedModel
 from hwprof.frameworks import fidelity
+from hwprof.printable import plural
 from hwprof.records import Fidelity, OutputFidelity
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def require_outputs(framework: str, wanted: Sequence[str], there: Iterable[str])
     lost = sorted(set(wanted) - set(there))
     if lost:
         raise UnsupportedModel(
-            f"{framework} gives {len(wanted) - len(lost)} of the network's {len(wanted)} outputs: {lost[0]} is missing"
+            f"{framework} gives {len(wanted) - len(lost)} of the network's "
+            f"{plural(len(wanted), 'output')}: {lost[0]} is missing"
         )
 
 
@@ -75,7 +77,7 @@ def split_by_image(
     found: dict[str, list[Value]] = {name: [] for name in reference.axes}
     for portion in portions:
         if len(portion) != len(found):
-            raise UnsupportedModel(f"{len(portion)} outputs came, and the network has {len(found)}")
+            raise UnsupportedModel(f"{plural(len(portion), 'output')} came, and the network has {len(found)}")
         for (name, axis), value in zip(reference.axes.items(), portion, strict=True):
             known = reference.outputs.get(name, ())
             found[name] += images_of(value, axis, batch, known[0] if known else None)
@@ -195,7 +197,7 @@ def compare_output(
             return bad, (0.0, None)
         if not any(same):
             return OutputFidelity(name, why=f"its shape depends on the data, and is {other}"), None
-        some = f"the {sum(same)} of {len(same)} images"
+        some = f"the {sum(same)} of {plural(len(same), 'image')}"
         notes.append(f"its shape depends on the data: compared in {some} where it agrees")
     y, r = (flatten([v for v, ok in zip(values, same, strict=True) if ok]) for values in (images, reference))
     if simulated is None or [shapes(v) for v in simulated] != [shapes(v) for v in reference]:

@@ -21,6 +21,7 @@ from hwprof.machine import virtual
 from hwprof.machine.cpus import online_cpus, parse_cpus, speed
 from hwprof.machine.files import ROOT, read
 from hwprof.machine.limits import cpu_limit
+from hwprof.printable import plural
 
 # What firmware says where its maker said nothing
 NO_NAME = frozenset({"", "to be filled by o.e.m.", "system manufacturer", "system product name", "default string"})
@@ -102,7 +103,7 @@ def description(facts: Mapping[str, Any]) -> str:
     model = " + ".join(kinds) or str(facts.get("model") or facts.get("architecture", "unknown CPU"))
     sockets = facts.get("cores", {}).get("sockets", 1)
     several = f"{sockets} sockets" if sockets > 1 else ""
-    parts = (facts.get("label"), model, f"{facts.get('cpus', '?')} CPUs", several, facts.get("board"))
+    parts = (facts.get("label"), model, plural(facts.get("cpus", "?"), "CPU"), several, facts.get("board"))
     return ", ".join(str(part).strip() for part in parts if part)
 
 

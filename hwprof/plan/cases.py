@@ -20,16 +20,13 @@ from hwprof.networks import find, stored_precision
 from hwprof.networks.inputs import UNSAID, InputChoice, InputSpec
 from hwprof.plan import runners, samples
 from hwprof.plan.experiment import Choice, Experiment
-from hwprof.plan.options import check_option
+from hwprof.plan.options import ENVIRONMENT, check_option, option_text
 from hwprof.plan.runners import DeclaredRunner
 from hwprof.records import Case, Kind
 
 if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Adapter
     from hwprof.networks.network import Network
-
-# Options of this prefix are variables of the worker's environment: env.OPENCV_CPU_DISABLE=AVX2
-ENVIRONMENT = "env."
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +184,7 @@ def check_options(adapter: Adapter, options: Sequence[tuple[str, Any]]) -> tuple
 def environ_of(case: Case) -> dict[str, str]:
     """Variables that the case's own options set: a framework's switches that it reads from its environment."""
     return {
-        name.removeprefix(ENVIRONMENT): str(value).lower() if isinstance(value, bool) else str(value)
+        name.removeprefix(ENVIRONMENT): option_text(value)
         for name, value in case.options
         if name.startswith(ENVIRONMENT)
     }

@@ -14,6 +14,7 @@ from hwprof.machine.cpus import parse_cpus
 from hwprof.plan.cases import PlannedCase, plan
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plan.winner import Subject, Winner, subject_of
+from hwprof.printable import plural
 from hwprof.records import Doubt
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def cases(experiment: Experiment, results: Results | None, hardware: Mapping[str
         old = sorted({why for _, p, s in found if s.key in kept and (why := version_changes(p, kept[s.key]))})
         since = f" ({'; '.join(old)} since)" if old else ""
         raise NotAvailable(
-            f"no tuning of this machine is kept for {len(without)} of {len(found)} cases{since}",
+            f"no tuning of this machine is kept for {len(without)} of {plural(len(found), 'case')}{since}",
             f"{first}{where}{others}",
         )
     return tuple(kept[s.key].apply(planned) for _, planned, s in found)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.networks.inputs import UNSAID, InputChoice, side_title
 from hwprof.networks.stored_precision import AS_IT_IS, asked
+from hwprof.plan.options import option_text
 from hwprof.records import to_json
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Subject:
         for name, value in self.options:
             if name == SAMPLES and inputs.samples:  # said by --inputs
                 continue
-            words += ["--option", f"{name}={str(value).lower() if isinstance(value, bool) else value}"]
+            words += ["--option", f"{name}={option_text(value)}"]
         return shlex.join(words)
 
 

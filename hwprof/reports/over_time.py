@@ -11,6 +11,7 @@ from hwprof.analysis.over_time.drift import Drift
 from hwprof.analysis.over_time.findings import Findings, FirstInference
 from hwprof.analysis.over_time.growth import Growth
 from hwprof.analysis.over_time.inputs import InputEffect
+from hwprof.printable import plural
 from hwprof.records import Run, to_json
 
 SLOW_FIRST = 2.0  # times the steady latency from which on a report names the first inference
@@ -67,7 +68,7 @@ def first_line(first: FirstInference) -> str:
     if len(shown) > BLOCKS_SHOWN:
         shown = [*shown[: BLOCKS_SHOWN - 1], "...", shown[-1]]
     blocks = f", medians of its blocks {' '.join(shown)} ms" if shown else ""
-    warmup = f"warm-up {first.seconds:.1f} s, {first.iterations:.0f} inferences{blocks}"
+    warmup = f"warm-up {first.seconds:.1f} s, {plural(round(first.iterations), 'inference')}{blocks}"
     return f"{first.first_ns / 1e6:,.3f} ms{ratio}; {warmup}"
 
 
@@ -98,7 +99,7 @@ def input_words(effect: InputEffect) -> str:
 
 def disturbance_words(found: Disturbance) -> str:
     """How many inferences lost the CPU, and the latency of the others."""
-    of = f"{found.count:,} of {found.inferences:,} inferences lost the CPU ({found.share:.1%})"
+    of = f"{found.count:,} of {plural(found.inferences, 'inference', form=',')} lost the CPU ({found.share:.1%})"
     others = "" if found.latency_ns is None else f"; median of the others {found.latency_ns / 1e6:.3f} ms"
     stolen = f"; steal of {found.steal_s:.2f} s, on which of them is not known" if found.steal_s else ""
     return f"{of}{others}{stolen}"

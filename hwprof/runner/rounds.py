@@ -42,12 +42,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a sweep is. `left_s` None: not known yet."""
+    """Where a sweep is: runs that are done, of all with the simulated ones, and the seconds left (None: not known).
+
+    `is_limit`: `left_s` holds what simulations may take at most, since it is not known what they will take.
+    """
 
     done: int
     total: int
     run: Run
     left_s: float | None
+    is_limit: bool = False
 
 
 @dataclass(slots=True)
@@ -93,6 +97,7 @@ class Runner:
         if todo:
             self.idle_w = idle_power(self.experiment.idle_baseline_s, self.experiment.gauge_hz)
             self._recall(identity)
+        waiting = self._cases_to_simulate(cases, identity)
         started = self.clock()
         dead: set[str] = set()
         finished = 0
@@ -106,11 +111,14 @@ class Runner:
             if company[0].planned.runner is not None and runs[0].failure is not None and company[0].key not in dead:
                 todo += [[ticket.again()] for ticket in company if ticket.attempt < ATTEMPTS]
             left = sum(ticket.key not in dead for tickets in todo for ticket in tickets)
-            for run in runs:
+            waiting = [planned for planned in waiting if planned.case.key not in dead]
+            budget_s = self.experiment.simulation.budget_s if waiting else 0.0
+            for of_set in range(len(runs) - 1, -1, -1):
                 finished += 1
                 ahead = (self.clock() - started) / finished * left
-                yield Progress(finished, finished + left + len(runs) - 1 - runs.index(run), run, ahead)
-        yield from self._simulations(cases, workshop, identity, dead)
+                total = finished + of_set + left + len(waiting)
+                yield Progress(finished, total, runs[-1 - of_set], ahead + budget_s, is_limit=bool(waiting))
+        yield from self._simulations(waiting, workshop, identity, finished)
 
     def begin(self, cases: Sequence[PlannedCase]) -> int:
         """The experiment in the results; 0 where nothing is saved."""
@@ -227,39 +235,47 @@ class Runner:
         run = commands.measure(base, planned, job, self.experiment, self.launcher)
         return with_cooling(run, {"before_run": cooling})
 
-    def _simulations(
-        self, cases: Sequence[PlannedCase], workshop: Workshop, identity: int, dead: set[str]
-    ) -> Iterator[Progress]:
-        """Simulated runs of the batch-1 cases, several at once (time doesn't matter there), within the budget."""
+    def _cases_to_simulate(self, cases: Sequence[PlannedCase], identity: int) -> list[PlannedCase]:
+        """The batch-1 cases whose simulated run is not in the results, the lightest first."""
         wanted = self.experiment.simulation
         if not self.simulates():
-            return
+            return []
         if wanted.tool == CALLGRIND and isinstance(simulator(CALLGRIND).available(""), Unavailable):
-            return  # `hwprof doctor` and the report name what is missing and how to get it
+            return []  # `hwprof doctor` and the report name what is missing and how to get it
         done, failed = self._history(identity)
         todo = [
             p
             for p in cases
             if p.case.batch == 1
             and p.runner is None
-            and p.case.key not in dead
             and (not wanted.networks or p.case.network in wanted.networks)
             and (p.case.key, Kind.SIMULATED.value, 0) not in done
             and (self.retry_failed or failed.get((p.case.key, Kind.SIMULATED.value, 0), 0) < ATTEMPTS)
         ]
-        # the lightest first, so that as many as possible fit into the budget
-        todo.sort(key=lambda p: (p.macs or 0, p.case.framework))
-        deadline = self.clock() + wanted.budget_s
-        workers = max(1, len(os.sched_getaffinity(0)))
+        # so that as many as possible fit into the budget
+        return sorted(todo, key=lambda p: (p.macs or 0, p.case.framework))
+
+    def _simulations(
+        self, todo: Sequence[PlannedCase], workshop: Workshop, identity: int, finished: int
+    ) -> Iterator[Progress]:
+        """Simulated runs, several at once (time doesn't matter there), within the budget.
+
+        `finished`: how many runs of the sweep were done before.
+        """
+        if not todo:
+            return
+        deadline = self.clock() + self.experiment.simulation.budget_s
         self.launcher.workers = Workers()
-        pool = ThreadPoolExecutor(workers)
-        jobs = [pool.submit(self.simulate, p, workshop, deadline) for p in todo]
+        pool = ThreadPoolExecutor(max(1, len(os.sched_getaffinity(0))))
+        jobs: list[Future[Run]] = []
         try:
+            jobs += [pool.submit(self.simulate, p, workshop, deadline) for p in todo]
             for count, future in enumerate(as_completed(jobs), 1):
                 run = future.result()
                 self.save([run], identity)
-                left = max(0.0, deadline - self.clock())
-                yield Progress(count, len(jobs), run, left)
+                is_last = count == len(jobs)
+                left = 0.0 if is_last else max(0.0, deadline - self.clock())
+                yield Progress(finished + count, finished + len(jobs), run, left, is_limit=not is_last)
         except BaseException:  # an interrupt, or whoever asked for the runs wants no more
             self.launcher.workers.stop()
             pool.shutdown(cancel_futures=True)

@@ -9,7 +9,9 @@ sweep is noticed at the next write, not lost silently.
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -29,6 +31,8 @@ TIMEOUT_S = 30.0
 TRIES = 2
 MAGIC = b"SQLite format 3\x00"
 _WRITES = "hwprof_writes"
+# A Path has one slash where the URL had two or three; its password is not repeated.
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
@@ -115,13 +119,21 @@ class NotWritable(ResultsError):
 
 
 def check_file(path: Path) -> bool:
-    """Whether a SQLite file lies at `path`; an empty file does not count. ResultsError for anything else there."""
+    """Whether a SQLite file lies at `path`; an empty file does not count. ResultsError for anything else there.
+
+    What is no regular file is not opened: that of a FIFO would wait for a writer.
+    """
     try:
-        if path.is_dir():
-            raise ResultsError(f"{path} is a directory", "name the results file itself")
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise ResultsError(f"{path} is {file_kind(mode)}", "name the results file itself")
         with path.open("rb") as file:
             head = file.read(len(MAGIC))
     except FileNotFoundError:
+        if (url := _URL.match(os.fspath(path))) is not None and not path.parent.exists():
+            raise ResultsError(
+                f"a database URL ({url[1]}://...) is no results file", "name an SQLite file by its path"
+            ) from None
         return False
     except OSError as error:
         raise ResultsError(f"{path} can't be read: {error.strerror}", "check its permissions") from error
@@ -130,14 +142,28 @@ def check_file(path: Path) -> bool:
     return bool(head)
 
 
-def make_file(path: Path) -> None:
-    """An empty file at `path` if there is none. ResultsError where it can't be written."""
+def file_kind(mode: int) -> str:
+    """What a file of this mode is where it is no regular one, with its article."""
+    kinds = {
+        stat.S_IFDIR: "a directory",
+        stat.S_IFIFO: "a FIFO",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    return kinds.get(stat.S_IFMT(mode), "no regular file")
+
+
+def make_file(path: Path) -> bool:
+    """An empty file at `path`; False where there was one. ResultsError where it can't be written."""
+    is_new = not path.exists()
     try:
         path.open("ab").close()
     except FileNotFoundError:
         raise ResultsError(f"{path.parent} does not exist", "make the folder, or name another --results FILE") from None
     except OSError as error:
         raise ResultsError(f"{path} can't be written: {error.strerror}", "name another --results FILE") from error
+    return is_new
 
 
 def not_ours(path: Path) -> ResultsError:

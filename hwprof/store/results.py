@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import functools
@@ -11,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, delete, func, insert, select
+from sqlalchemy import Select, delete, exists, func, insert, select
 
 from hwprof.errors import ResultsError
 from hwprof.records import Ceiling, Kind, Run, to_json
@@ -39,8 +40,9 @@ def default_path(explicit: str | None = None) -> Path:
 class Results:
     """An open results file. Several processes may write into the same one; every run is one transaction."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, is_new: bool = False) -> None:
         self._database = database
+        self._is_new = is_new
 
     @classmethod
     def open(
@@ -52,12 +54,11 @@ class Results:
         programs' arguments (hwprof.store.masking). Raises ResultsError for a file that is missing, can't be
         read or written, is locked, is no results file, or is of a newer hwprof.
         """
-        place = Path(path)
+        place, is_new = Path(path), False
         if not check_file(place):
             if not place.exists() and not create:
                 raise ResultsError(f"no results file {place}", "name one with --results FILE, or measure first")
-            if create:
-                make_file(place)
+            is_new = create and make_file(place)
         database = Database(place, timeout_s)
         try:
             migrate.bring_up_to_date(database, create)
@@ -67,8 +68,10 @@ class Results:
                 database.masker = Masker().learn([(str(n), v) for n, v in options] for options in known)
         except BaseException:
             database.close()
+            if is_new:
+                place.unlink(missing_ok=True)
             raise
-        return cls(database)
+        return cls(database, is_new)
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], timeout_s: float = TIMEOUT_S) -> Results:
@@ -97,7 +100,23 @@ class Results:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Close after an error: a file that `open` has made, and that holds nothing yet, is deleted."""
+        if self._is_new:
+            with contextlib.suppress(ResultsError):  # the error that ended this may be of the file itself
+                self._database.write(self._delete_if_void)
         self.close()
+
+    def _delete_if_void(self, connection: Any) -> None:
+        """With the file locked: SQLite refuses whoever waits to write into a file that was deleted."""
+        tables = [table for table in schema.metadata.sorted_tables if table is not schema.meta]
+        if not any(connection.scalar(select(exists().select_from(table))) for table in tables):
+            self.path.unlink(missing_ok=True)
 
     def __repr__(self) -> str:
         return f"Results({os.fspath(self.path)!r})"

@@ -186,7 +186,7 @@ def test_an_empty_profile_says_what_to_do(capfd: pytest.CaptureFixture[str], tmp
         (["-F", "0", "--", "true"], "--frequency must be"),
         (["-b", "4", "--", "true"], "--batch is for networks"),
         (["--window", "3", "--pid", "1"], "--window is for networks"),
-        (["-o", "no/such/folder/x.svg", "--", "true"], "no such folder"),
+        (["-o", "no/such/folder/x.svg", "--", "true"], "there is no folder"),
     ],
 )
 def test_record_refuses_in_one_line(

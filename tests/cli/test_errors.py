@@ -77,7 +77,7 @@ def test_unwritable_results_are_found_before_anything_is_measured(
 def test_an_unknown_toml_key(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = tmp_path / "x.toml"
     file.write_text('[matrix]\nframeworks = ["onnxruntime"]\nnetworks = ["tiny_cnn"]\nbatches = [1]\n')
-    assert "did you mean 'batch'" in refused(capsys, ["sweep", str(file)], 2)
+    assert "Did you mean 'batch'" in refused(capsys, ["sweep", str(file)], 2)
 
 
 def test_a_framework_that_is_not_installed_is_exit_code_3(

@@ -10,7 +10,7 @@ import pytest
 from hwprof.cli import events
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.tables import CANONICAL
-from hwprof.errors import HwprofError, UnknownEvent
+from hwprof.errors import HwprofError, NotAvailable, UnknownEvent, UsageError
 from tests import recorded_machines
 from tests.collectors.perf.fake import SOFTWARE, FakeKernel
 
@@ -105,6 +105,32 @@ def test_tracepoints_are_listed_only_for_a_pattern_with_a_colon(tmp_path: Path) 
 def test_without_tracefs_a_tracepoint_says_how_to_mount_it(tmp_path: Path) -> None:
     (row,) = events.listing(PerfCollector(tmp_path, FakeKernel()), "sched:sched_switch")
     assert "mount -t tracefs" in row.remedy
+
+
+@pytest.mark.parametrize("is_mounted", [False, True])
+def test_a_pattern_of_tracepoints_without_tracefs_says_why(tmp_path: Path, is_mounted: bool) -> None:
+    if is_mounted:  # and this user may not look into it
+        (tmp_path / "sys/kernel/tracing/events").mkdir(parents=True)
+    with pytest.raises(NotAvailable, match="tracepoints can't be listed: tracefs is not mounted, or not readable"):
+        list(events.listing(PerfCollector(tmp_path, FakeKernel()), "sched:*"))
+
+
+def test_a_pattern_that_no_tracepoint_matches_is_an_unknown_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = tmp_path / "sys/kernel/tracing/events/sched/sched_switch"
+    point.mkdir(parents=True)
+    (point / "id").write_text("5\n")
+    monkeypatch.setattr(events, "PerfCollector", lambda: PerfCollector(tmp_path, FakeKernel()))
+    with pytest.raises(UnknownEvent, match=r"sched:none\*"):
+        events.main(argparse.Namespace(pattern="sched:none*", json=False))
+
+
+@pytest.mark.parametrize("pattern", ["cache-*", "sched:*", "cycle?", "*"])
+def test_where_events_are_counted_a_pattern_is_refused_with_the_command_that_lists(pattern: str) -> None:
+    with pytest.raises(UsageError, match="is a pattern, and one name is needed") as caught:
+        x60().probe([pattern])
+    assert f"hwprof events '{pattern}'" in caught.value.remedy
 
 
 GOOD = {"type": "33\n", "format/event": "config:0-7\n", "events/good": "event=0x1\n"}

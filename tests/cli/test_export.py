@@ -58,7 +58,7 @@ def test_merge_makes_the_target_and_counts(path: Path, capsys: pytest.CaptureFix
     assert call(merge, "hwprof.db", "--results", "all.db") == 0
     assert call(merge, "hwprof.db", "--results", "all.db") == 0
     assert capsys.readouterr().out.splitlines() == [
-        "hwprof.db: 1 runs added, 0 known -> all.db",
+        "hwprof.db: 1 run added, 0 known -> all.db",
         "hwprof.db: 0 runs added, 1 known -> all.db",
     ]
     with Results.open("all.db") as merged:

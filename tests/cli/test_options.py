@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.cli import run
+from hwprof.cli import frameworks, run
 from hwprof.cli.options import CASE, choice_of, results_of, show_progress
 from hwprof.cli.program import FOREIGN
-from hwprof.errors import ResultsError
+from hwprof.errors import ResultsError, UsageError
 from hwprof.plan.experiment import Choice
+from hwprof.plan.options import check_option, option_text, parse_option
+from hwprof.plugins import adapter, framework_names
 from hwprof.store import Results
 
 
@@ -66,3 +68,34 @@ def test_a_file_that_takes_nothing_is_refused_before_anything_is_measured(
     monkeypatch.setattr(Results, "ensure_writable", refuse)
     with pytest.raises(ResultsError, match="read-only"), results_of(of(tmp_path / "r.db")):
         pytest.fail("something was measured")
+
+
+@pytest.mark.parametrize("word", ["true", "True", "TRUE", "false", "False", "FALSE"])
+def test_a_boolean_is_recognised_in_any_case(word: str) -> None:
+    assert parse_option(f"spin={word}") == ("spin", word.lower() == "true")
+
+
+@pytest.mark.parametrize("word", ["True", "FALSE", "on"])
+def test_a_variable_of_the_process_keeps_its_text(word: str) -> None:
+    assert parse_option(f"env.NAME={word}") == ("env.NAME", word)
+
+
+@pytest.mark.parametrize("word", ["truth", "1", "yes"])
+def test_the_message_shows_what_can_be_typed(word: str) -> None:
+    name, value = parse_option(f"spin={word}")
+    with pytest.raises(UsageError, match=f"knows no spin = '?{word}'?") as caught:
+        check_option("somebody", name, value, {"spin": (True, False)})
+    assert caught.value.remedy == "one of: true, false"
+    for shown in caught.value.remedy.removeprefix("one of: ").split(", "):
+        check_option("somebody", *parse_option(f"spin={shown}"), {"spin": (True, False)})
+
+
+def test_every_option_of_every_framework_is_listed_as_it_is_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    frameworks.main(argparse.Namespace(matrix=False, output=None, frameworks="", conversions=False, json=False))
+    said = capsys.readouterr().out
+    assert "spin = true, false" in said
+    for name in framework_names():
+        options = adapter(name).options
+        for option, values in options.items():
+            assert f"{option} = {', '.join(map(option_text, values))}" in said
+            assert [parse_option(f"{option}={option_text(v)}") for v in values] == [(option, v) for v in values]

@@ -30,8 +30,8 @@ def test_a_curve_is_stored_as_ordinary_runs(cache: Path, tmp_path: Path, capsys:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["-t", "2"], "speed-up is against one thread"),
-        (["-t", "1,many"], "numbers of threads, as 1,2,4"),
+        (["-t", "2"], "Speed-up is against one thread"),
+        (["-t", "1,many"], "Numbers of threads, as 1,2,4"),
         (["-t", "0,1"], "start at 1"),
         (["-t", "1,100000"], "do not scale"),
     ],

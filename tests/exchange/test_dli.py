@@ -260,7 +260,7 @@ def test_rows_that_an_earlier_hwprof_read_otherwise_are_not_joined_by_the_same_r
         old = dataclasses.replace(run, uid="0123456789ab", facts={"imported": earlier})
         results.add(old, results.begin_experiment("import dli.csv", "", "", 0))
     assert main(["import", str(path), "--results", str(place)]) == 2
-    assert "holds 1 rows of dli.csv that were read in another way" in capsys.readouterr().err
+    assert "holds 1 row of dli.csv that were read in another way" in capsys.readouterr().err
     with Results.open(place) as results:
         assert len(list(results.runs())) == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 import subprocess
@@ -122,3 +123,55 @@ def test_pyperf_compares_and_describes_what_is_written(tmp_path: Path) -> None:
 def test_a_process_of_slices_is_one_value_that_of_its_bare_stretch() -> None:
     run = make_sliced_run([1.5] * 9, fps=50.0)
     assert pyperf.values(run) == [pytest.approx(0.02)], "the slices took 10 ms each"
+
+
+def stored(path: Path) -> list[Run]:
+    with Results.open(path) as results:
+        return list(results.runs())
+
+
+def twice(folder: Path, *more: Run) -> Path:
+    """Results with two experiments of one case, as two calls of `hwprof run` leave them, exported."""
+    folder.mkdir()
+    path = folder / "both.db"
+    with Results.open(path, create=True) as results:
+        for plan, hour in (("first", 1), ("second", 2)):
+            identity = results.begin_experiment("run", "", plan, 0)
+            for number in range(3):
+                started = f"2026-01-01T0{hour}:00:0{number}Z"
+                run = make_run(uid=f"{hour}{number}" * 4, fps=100 + hour, round=number)
+                results.add(dataclasses.replace(run, started_utc=started), identity)
+        for run in more:
+            results.add(run)
+    out = folder / "both.json"
+    assert main(["export", str(path), "--format", "pyperf", "-o", str(out)]) == 0
+    return out
+
+
+def test_two_experiments_of_one_case_come_in_with_all_their_runs(tmp_path: Path) -> None:
+    out, into = twice(tmp_path / "1"), tmp_path / "in.db"
+    assert main(["import", str(out), "--results", str(into)]) == 0
+    runs = stored(into)
+    assert sorted(run.round for run in runs) == list(range(6))
+    assert len({run.uid for run in runs}) == 6
+    assert len({run.case for run in runs}) == 1
+    assert sorted({round(run.facts["imported"]["fps"]) for run in runs}) == [101, 102]
+
+
+def test_they_are_known_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    into = tmp_path / "in.db"
+    first = twice(tmp_path / "1")
+    for out in (first, twice(tmp_path / "2", make_run(uid="3" * 8, fps=103, round=0)), first):
+        assert main(["import", str(out), "--results", str(into)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line.partition(": ")[2].partition(" ->")[0] for line in said] == [
+        "6 runs added, 0 known",
+        "1 run added, 6 known",
+        "0 runs added, 6 known",
+    ]
+    assert len(stored(into)) == 7
+
+
+def test_rounds_of_one_experiment_keep_their_numbers(tmp_path: Path) -> None:
+    out = write(tmp_path, rounds(100), "one")
+    assert [run.round for run in pyperf.read(out).runs] == [run.round for run in rounds(100)]

@@ -62,8 +62,8 @@ def test_the_time_to_cool_down_is_part_of_the_plan_unless_it_is_the_default() ->
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("rounds = 2", "round = 2", "unknown key 'round'. did you mean 'rounds'?"),
-        ("batch = [1, 4]", "batches = [1, 4]", "unknown key 'batches' in [matrix]. did you mean 'batch'?"),
+        ("rounds = 2", "round = 2", "unknown key 'round'. Did you mean 'rounds'?"),
+        ("batch = [1, 4]", "batches = [1, 4]", "unknown key 'batches' in [matrix]. Did you mean 'batch'?"),
         ("batch = [1, 4]", "batch = [0]", "matrix.batch must be a whole number from 1 to 65536, not 0"),
         ("batch = [1, 4]", 'batch = ["one"]', "'one' is not of the type int"),
         ("rounds = 2", "rounds = 0", "rounds must be a whole number from 1 to 100000, not 0"),
@@ -73,7 +73,7 @@ def test_the_time_to_cool_down_is_part_of_the_plan_unless_it_is_the_default() ->
         ("exclude = [{framework", "exclude = [{frame", "exclude knows no 'frame'"),
         ('"onnxruntime", {', '"onnxruntime", {nam = "x"}, {', "a framework needs a name"),
         ("rounds = 2", "rounds = ", "not valid TOML"),
-        ("[matrix]", "[matriz]", "unknown key 'matriz'. did you mean 'matrix'?"),
+        ("[matrix]", "[matriz]", "unknown key 'matriz'. Did you mean 'matrix'?"),
     ],
 )
 def test_a_mistake_is_named_with_what_would_be_right(old: str, new: str, says: str) -> None:
@@ -84,7 +84,7 @@ def test_a_mistake_is_named_with_what_would_be_right(old: str, new: str, says: s
 
 
 def test_a_missing_experiment_names_those_that_exist() -> None:
-    with pytest.raises(BadExperiment, match="did you mean 'quick'"):
+    with pytest.raises(BadExperiment, match="Did you mean 'quick'"):
         experiment.load("quik")
     with pytest.raises(BadExperiment, match="no experiment file"):
         experiment.load("nowhere/at/all.toml")

@@ -60,7 +60,7 @@ def test_an_experiment_says_them_for_each_network(tmp_path: Path) -> None:
     ("table", "why"),
     [
         ("[inputs.other]\ndim = {H = 4}", r"\[inputs.other\] is of no network"),
-        ("[inputs.mine]\ndims = {H = 4}", "did you mean 'dim'"),
+        ("[inputs.mine]\ndims = {H = 4}", "Did you mean 'dim'"),
         ("[inputs.mine]\ndim = {H = 'x'}", "dim.H is no length"),
         ("[inputs.mine]\nshape = {x = 4}", "no list of lengths"),
         ("[inputs.mine]\nshape = [1, true]", "no list of lengths"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,7 +25,8 @@ from hwprof.runner.rounds import Progress, Runner
 from hwprof.store import Results
 from tests import factories
 from tests.runner.test_launcher import job
-from tests.waiting import LONG_S
+from tests.scripts import write_script
+from tests.waiting import LONG_S, until
 
 TEXT = """
 name = "simulated"
@@ -140,3 +143,88 @@ def test_a_worker_that_is_ended_from_outside_is_no_failed_run() -> None:
         launcher.run(job(), LONG_S, ENVIRON)
     launcher.workers = Workers()
     assert launcher.run(job(), LONG_S, ENVIRON).failure is None
+
+
+def interrupted_group(folder: Path, sizes: str, environ: dict[str, str], when: Callable[[list[str]], bool]) -> Ended:
+    """A sweep in a process group of its own, which gets SIGINT as a terminal sends it, once `when` holds."""
+    toml, path = folder / "simulated.toml", folder / "r.db"
+    toml.write_text(TEXT.replace("size = [32, 40, 48, 56, 64, 72]", sizes) + "[measure]\nwindow_s = 0.02\n")
+    words = [sys.executable, "-P", "-m", "hwprof", "sweep", str(toml), "--results", str(path)]
+    program = subprocess.Popen(
+        words,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        cwd=folder,
+        env={**os.environ, **environ},
+        start_new_session=True,
+    )
+    assert program.stderr is not None
+    lines: list[str] = []
+    try:
+        while not when(lines):
+            line = program.stderr.readline()
+            assert line, lines
+            lines.append(line.rstrip())
+        offspring = psutil.Process(program.pid).children(recursive=True)
+        os.killpg(program.pid, signal.SIGINT)
+        said = program.stderr.read()
+        code = program.wait(LONG_S)
+    finally:
+        program.kill()
+        program.wait()
+    _, alive = psutil.wait_procs(offspring, timeout=LONG_S)
+    with Results.open(path) as results:
+        runs = list(results.runs())
+    return Ended(code, lines, said, runs, len(offspring), alive)
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """How an interrupted sweep ended: `lines` before the signal, `said` after it, what it had started."""
+
+    code: int
+    lines: list[str]
+    said: str
+    runs: list[Run]
+    offspring: int
+    alive: list[psutil.Process]
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_group_that_simulates_for_ever_ends_with_all_it_has_started(tmp_path: Path) -> None:
+    began = tmp_path / "began"
+    began.touch()
+    bin_ = tmp_path / "bin"
+    bin_.mkdir()
+    write_script(bin_ / "valgrind", f'[ "$1" = --version ] && exit\necho >> "{began}"\nsleep 100000 &\nwait')
+
+    def simulates(lines: list[str]) -> bool:
+        return len(lines) == 3 and until(lambda: began.stat().st_size >= 1)
+
+    found = interrupted_group(
+        tmp_path, "size = [32, 40, 48]", {"PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}"}, simulates
+    )
+    assert found.code == 130
+    assert [line.partition(" ")[0] for line in found.lines] == ["[1/6", "[2/6", "[3/6"]
+    assert found.offspring > 0
+    assert found.alive == []
+    assert [run.kind for run in found.runs] == [Kind.NATIVE] * 3
+    assert "interrupted; 3 runs of this sweep are saved" in found.said
+    assert "Traceback" not in found.said
+
+
+@pytest.mark.valgrind
+@pytest.mark.usefixtures("cache")
+@pytest.mark.timeout(3600)
+def test_a_group_under_callgrind_keeps_the_simulation_that_is_finished(tmp_path: Path) -> None:
+    # the second is too large to be done with the first
+    found = interrupted_group(tmp_path, "size = [32, 1024]", {}, lambda lines: len(lines) == 3)
+    assert found.code == 130
+    assert found.lines[-1].endswith("simulated")
+    assert found.alive == []
+    assert [(run.kind, run.case.size, run.failure) for run in found.runs if run.kind is Kind.SIMULATED] == [
+        (Kind.SIMULATED, 32, None)
+    ]
+    assert "interrupted; 3 runs of this sweep are saved" in found.said
+    assert "Traceback" not in found.said

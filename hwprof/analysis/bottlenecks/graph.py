@@ -11,6 +11,7 @@ from hwprof.analysis.bottlenecks.certainty import Limits, State, Sure, certainty
 from hwprof.analysis.bottlenecks.verdicts import UNDISTURBED, Context, Number, Verdict, abstain, refuse_emulated
 from hwprof.analysis.estimator import Estimator
 from hwprof.collectors.vocabulary import Name
+from hwprof.printable import plural
 from hwprof.speed import Interval
 
 FIXED: Limits = (0.15, 0.3)  # of an inference
@@ -31,7 +32,7 @@ def dispatch(context: Context) -> Verdict:
     numbers = []
     if layers:
         small = sum(1 for x in layers if (x.ns or 0) < 10_000)
-        text = f"{len(layers)} layers, {small} of them shorter than 10 us"
+        text = f"{plural(len(layers), 'layer')}, {small} of them shorter than 10 us"
         numbers.append(Number("layers", len(layers), text))
     if len(batches) < 2:
         why = "the same case at another batch"

@@ -11,6 +11,7 @@ from hwprof.analysis.factors import clues, scaling
 from hwprof.analysis.factors.clues import cpu_per_frame, cpus_used, width
 from hwprof.analysis.factors.identity import factor
 from hwprof.collectors.vocabulary import Name
+from hwprof.printable import plural
 from hwprof.speed import Interval
 
 NEARLY = 0.97
@@ -31,14 +32,14 @@ def poorly_parallel(context: Context) -> Verdict:
     if (no := refuse_emulated(code, e)) is not None:
         return no
     if (most := width(e)) < e.case.threads:
-        because = f"{e.case.threads} threads had {most:g} CPU{'' if most == 1 else 's'}"
+        because = f"{plural(e.case.threads, 'thread')} had {plural(most, 'CPU', form='g')}"
         return Verdict(code, State.UNKNOWN, because, missing=("a run with a CPU for each thread (--cpus)",))
     advice = "fewer threads and several processes, a larger batch, pinned cores; spinning and other load come first"
     found = scaling.scaling(context.threads)
     used = cpus_used(e)
     numbers = []
     if used is not None:
-        numbers.append(Number("CPUs used", used, f"{used:.2f} CPUs busy of {e.case.threads} threads"))
+        numbers.append(Number("CPUs used", used, f"{used:.2f} CPUs busy of {plural(e.case.threads, 'thread')}"))
     if found is not None and e.case.threads in found.efficiency:
         efficiency = _efficiency(context)
         share = efficiency.value
@@ -104,7 +105,9 @@ def spinning(context: Context) -> Verdict:
     used, cpu = cpus_used(e), cpu_per_frame(e)
     if used is None or cpu is None:
         return abstain(code, Name.TASK_CLOCK)
-    numbers: tuple[Number, ...] = (Number("CPUs used", used, f"{used:.2f} CPUs busy of {e.case.threads} threads"),)
+    numbers: tuple[Number, ...] = (
+        Number("CPUs used", used, f"{used:.2f} CPUs busy of {plural(e.case.threads, 'thread')}"),
+    )
     if context.one_thread:
         ratio = _inflation(context, cpu)
         inflated = ratio.value

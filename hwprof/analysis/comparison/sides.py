@@ -11,6 +11,7 @@ from hwprof.analysis.comparison.measured import RunSummary, summarise_run
 from hwprof.errors import ResultsError
 from hwprof.records import Run
 from hwprof.store import reader, schema
+from hwprof.store.database import check_file
 from hwprof.store.results import Results, default_path
 
 
@@ -48,6 +49,7 @@ def split(word: str, default: str | None) -> tuple[Path, str]:
     if colon and Path(file).is_file():
         return Path(file), what
     if "/" in word or word.endswith((".db", ".sqlite")):
+        check_file(Path(word))
         raise ResultsError(f"no results file {word}", "name a results file, FILE:EXPERIMENT, or a run's id")
     return default_path(default), word
 

@@ -17,6 +17,7 @@ from hwprof.analysis.statistics import clusters, pooled
 from hwprof.analysis.statistics.partial import MIN_TESTED
 from hwprof.analysis.statistics.shuffles import Chance, family_p, shuffle
 from hwprof.networks.blocks import parents_of
+from hwprof.printable import plural
 
 Floats = NDArray[np.float64]
 
@@ -155,7 +156,7 @@ def _leave_out(fit: pooled.Slopes, j: int, units: Sequence[str]) -> LeftOut | No
 
 def _why(slope: float | None, networks: int, covariates: Sequence[str], several: Sequence[Correlation]) -> str:
     if slope is None:
-        return f"{networks} networks in two frameworks, or no variation left"
+        return f"{plural(networks, 'network')} in two frameworks, or no variation left"
     if covariates:
         return ""
     weak = next((c.partial.why for c in several if len(c.covariates) > 1), "")

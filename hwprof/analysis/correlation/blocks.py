@@ -15,6 +15,7 @@ from hwprof.analysis.correlation.strata import NETWORK, Stratum
 from hwprof.analysis.statistics import clusters
 from hwprof.analysis.statistics.partial import MIN_TESTED
 from hwprof.networks.blocks import BLOCKS, parents_of, parse_name
+from hwprof.printable import plural
 
 
 def by_kind(found: Sequence[tuple[Stratum, pd.DataFrame]]) -> list[tuple[Stratum, pd.DataFrame]]:
@@ -88,7 +89,8 @@ def remarks(stratum: Stratum, logs: Mapping[str, Logs]) -> tuple[str, ...]:
     if not parents:
         return ()
     count = (
-        f"{len(names)} blocks (layers as networks of their own) of {len(parents)} networks. Intervals and tests are "
+        f"{plural(len(names), 'block')} (layers as networks of their own) of "
+        f"{plural(len(parents), 'network')}. Intervals and tests are "
         "between the parent networks, whose number bounds what can be found."
     )
     if not stratum.size.startswith(BLOCKS):  # a kind of layer: the stratum of all blocks has said the rest

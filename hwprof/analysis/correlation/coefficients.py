@@ -23,6 +23,7 @@ from hwprof.analysis.statistics.partial import (
     without_slope,
     without_test,
 )
+from hwprof.printable import plural
 
 RELIABLE = 0.8
 LEVEL = 0.05
@@ -54,7 +55,7 @@ def correlate(logs: Logs, variant: str, metric: Metric, chosen: Sequence[str], w
         return replace(base, partial=Partial(len(both.networks) if split else base.raw.n, 0, why=UNKNOWN_SIZE))
     left = networks_without(logs, ["fps", column], split)
     count = int(np.isfinite(values).sum())
-    notes = [f"{zeros} of {count} values are 0 and have no logarithm: ranks of the metric"] if zeros else []
+    notes = [f"{zeros} of {plural(count, 'value')} are 0 and have no logarithm: ranks of the metric"] if zeros else []
     notes += _omission_notes(left)
     y, x, z = both.values[:, 0], both.values[:, 1], both.values[:, 2:]
     residuals, k = take_out(np.column_stack([x, y]), z)

@@ -23,6 +23,7 @@ from hwprof.analysis.statistics import clusters
 from hwprof.analysis.statistics.partial import MIN_NETWORKS, MIN_TESTED, partial
 from hwprof.collectors.vocabulary import Name
 from hwprof.networks.blocks import parents_of
+from hwprof.printable import plural
 
 SIZE = "macs"
 # After those of the metric's own domain and origin, in this order.
@@ -73,7 +74,7 @@ class Covariates:
             missed = [n for d, _, p, n in steps if d > used and p < STILL_BENT]
             why = (
                 f"not tested: log FPS is bent over log {straight[1]}, as by a fixed cost per inference, more than "
-                f"{missed[0]} networks can show: the control for size is weak"
+                f"{plural(missed[0], 'network')} can show: the control for size is weak"
                 if missed
                 else ""
             )

@@ -17,6 +17,7 @@ import pandas as pd
 from hwprof.errors import ResultsError
 from hwprof.networks.blocks import BLOCKS, PREFIX
 from hwprof.networks.inputs import side_title
+from hwprof.printable import plural
 from hwprof.records import Agreement
 from hwprof.store.columns import UNRECORDED
 
@@ -175,7 +176,7 @@ def _sizes(group: pd.DataFrame) -> pd.Series:
         one = shapes[0] if shapes else f"{known[0]} px" if known else ""
         return pd.Series(one, index=group.index)
     pixels = f"{known[0]} px" if len(known) == 1 else f"{known[0]} to {known[-1]} px" if known else ""
-    others = f"{len(shapes)} other shape{'s' * (len(shapes) != 1)}" if known else f"{len(shapes)} shapes"
+    others = plural(len(shapes), "other shape" if known else "shape")
     words = ", ".join([*([pixels] if pixels else []), *([others] if shapes else [])])
     return pd.Series(f"one size per network, {words}", index=group.index)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from hwprof.analysis.estimator import Estimator, EstimatorChoice, choose
+from hwprof.printable import plural
 from hwprof.speed import Speed
 
 # The name of each speed, of which more is faster.
@@ -45,7 +46,7 @@ def surviving_speed(rows: pd.DataFrame) -> tuple[pd.DataFrame, EstimatorChoice]:
     out["fps"] = speed.where(rows["fps"].notna())
     missing = int(out.loc[known.index, "fps"].isna().sum())
     if missing:
-        runs = f"{missing} run{'' if missing == 1 else 's'} without {SPEED[choice.estimator]}"
+        runs = f"{plural(missing, 'run')} without {SPEED[choice.estimator]}"
         choice = dataclasses.replace(choice, why=f"{choice.why}; {runs}")
     return out, choice
 

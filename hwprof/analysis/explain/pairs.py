@@ -20,7 +20,7 @@ from hwprof.analysis.omissions import Omission, why_no_speed
 from hwprof.analysis.roofline import Roof
 from hwprof.frameworks import switches
 from hwprof.networks.stored_precision import is_stored
-from hwprof.printable import printable
+from hwprof.printable import plural, printable
 from hwprof.records import Case, Kind, Run
 from hwprof.store import Results
 from hwprof.store.columns import UNRECORDED
@@ -149,7 +149,7 @@ def context(pair: Pair, settings: bool = False) -> str:
         ("size", f"{case.size} px" if case.size and not case.shape else ""),
         ("shape", case.shape),
         ("batch", f"batch {case.batch}"),
-        ("threads", f"{case.threads} thread{'s' * (case.threads > 1)}"),
+        ("threads", plural(case.threads, "thread")),
         ("cpus", f"cpu {','.join(map(str, case.cpus))}" if case.cpus else "not pinned"),
         ("precision", case.precision),
         ("machine", pair.a.last.machine),

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hwprof.errors import ResultsError, UsageError
+from hwprof.printable import plural
 from hwprof.records import Case, Kind
 from hwprof.store.columns import UNRECORDED
 from hwprof.store.listing import Entry
@@ -260,7 +261,7 @@ def _run_pair(
             raise UsageError(f"'{selector.text}' names no run while the other selector does", "give two run ids")
         found = [e for e in entries if e.uid.startswith(selector.run.lower())]
         if len(found) != 1:
-            said = "no run" if not found else f"{len(found)} runs"
+            said = "no run" if not found else plural(len(found), "run")
             raise UsageError(f"{said} whose id begins with '{selector.run}'", "`hwprof export --format csv` lists them")
         if not found[0].ok or found[0].kind != Kind.NATIVE:
             raise UsageError(f"run {found[0].uid} failed or is simulated: it has no speed", "name a good native run")

@@ -13,6 +13,7 @@ from hwprof.analysis.factors import ratio
 from hwprof.analysis.factors.identity import CPU_TIME, RATE, USER_CLOCK, Factor
 from hwprof.analysis.factors.ratio import Decomposition, Weight
 from hwprof.analysis.units import ROUNDS, WITHIN
+from hwprof.printable import plural
 from hwprof.records.agreement import mark, worst
 
 LEAST = 0.1  # of the log ratio: a factor that is less of it is not named
@@ -174,14 +175,14 @@ def summarise(explanations: Sequence[Explanation], choice: EstimatorChoice | Non
     whole = over(choice.estimator.value, ratios)
     notes = []
     if conflicts := sum(d.conflict for d in found):
-        notes.append(f"slices and bare stretches contradict each other in {conflicts} of {len(found)} pairs")
+        notes.append(f"slices and bare stretches contradict each other in {conflicts} of {plural(len(found), 'pair')}")
     if wrong := sum(e.a.evidence.unfaithful or e.b.evidence.unfaithful for e in explanations):
-        notes.append(f"one of the two is UNFAITHFUL to the reference in {wrong} of {len(found)} pairs")
+        notes.append(f"one of the two is UNFAITHFUL to the reference in {wrong} of {plural(len(found), 'pair')}")
     marks = [mark(worst((e.a.evidence.fidelity, e.b.evidence.fidelity))) for e in explanations]
     unknown = [text for text in marks if text not in ("", "UNFAITHFUL")]
     if unknown:
         whys = "; ".join(dict.fromkeys(unknown))
-        notes.append(f"the outputs of one of the two in {len(unknown)} of {len(found)} pairs are {whys}")
+        notes.append(f"the outputs of one of the two in {len(unknown)} of {plural(len(found), 'pair')} are {whys}")
     names = [(d.choice.estimator, *(f.name for f in d.terms)) for d in found]
     factors: tuple[Factor, ...] = ()
     if len(set(names)) > 1 or names[0][0] is not choice.estimator:

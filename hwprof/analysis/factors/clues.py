@@ -17,6 +17,7 @@ from hwprof.analysis.factors.identity import CLOCK, IPC, PARALLELISM, WORK
 from hwprof.analysis.factors.scaling import Scaling, scaling
 from hwprof.collectors.vocabulary import Name
 from hwprof.machine.contention import cpus_allowed, share_taken
+from hwprof.printable import plural
 from hwprof.records import Origin
 
 
@@ -292,7 +293,7 @@ def _parallel(side: Side) -> Iterator[Clue]:
     evidence, case = side.evidence, side.evidence.case
     used = cpus_used(evidence)
     if case.threads > 1 and used is not None:
-        text = f"{side.label}: {used:.2f} CPUs busy of {case.threads} threads"
+        text = f"{side.label}: {used:.2f} CPUs busy of {plural(case.threads, 'thread')}"
         yield Clue(PARALLELISM, "cpus-used", text, {"CPUs": used, "threads": case.threads})
     every, helpers = evidence.get(Name.RUN_TIME), evidence.get(Name.HELPER_RUN_TIME)
     if case.threads > 1 and every is not None and helpers is not None:
@@ -307,7 +308,7 @@ def _parallel(side: Side) -> Iterator[Clue]:
         share = found.serial.value
         times = found.efficiency[case.threads] * case.threads
         note = "; one thread was measured apart from these" if side.other_experiment else ""
-        text = f"{side.label}: x{times:.2f} with {case.threads} threads over one; {serial_part(found)}{note}"
+        text = f"{side.label}: x{times:.2f} with {plural(case.threads, 'thread')} over one; {serial_part(found)}{note}"
         yield Clue(PARALLELISM, "serial", text, {"serial share": share, "efficiency": found.efficiency[case.threads]})
     if (share := waiting_share(evidence) or 0.0) > 0.01:
         text = f"{side.label}: its threads were ready and waited for a CPU {share:.0%} of the time: other load"

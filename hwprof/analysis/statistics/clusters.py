@@ -18,6 +18,7 @@ from scipy import special
 from hwprof.analysis.statistics import pooled
 from hwprof.analysis.statistics.partial import Floats, Partial, partial
 from hwprof.analysis.statistics.shuffles import DRAWS, SEED, Chance
+from hwprof.printable import plural
 
 MIN_PARENTS = 4  # fewer: no interval and no test
 
@@ -39,7 +40,7 @@ def between_parents(found: Partial, left_out: Sequence[float]) -> Partial:
         return replace(found, clusters=count)
     bare = Partial(found.n, found.k, found.r, slope=found.slope, clusters=count)
     if count < MIN_PARENTS:
-        return replace(bare, why=f"not tested: blocks of {count} networks, at least {MIN_PARENTS} are needed")
+        return replace(bare, why=f"not tested: blocks of {plural(count, 'network')}, at least {MIN_PARENTS} are needed")
     z, se = _transformed(found.r), error(found.r, left_out)
     if not se > 0:
         return replace(bare, why="not tested: without one of the networks there is no coefficient")

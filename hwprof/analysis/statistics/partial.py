@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from hwprof.printable import plural
+
 Floats = NDArray[np.float64]
 
 MIN_NETWORKS = 4  # fewer: no coefficient
@@ -43,7 +45,11 @@ class Partial:
     @property
     def sample(self) -> str:
         """What it is of: `8 networks`, `80 blocks of 10 networks`."""
-        return f"{self.n} blocks of {self.clusters} networks" if self.clusters else f"{self.n} networks"
+        return (
+            f"{plural(self.n, 'block')} of {plural(self.clusters, 'network')}"
+            if self.clusters
+            else plural(self.n, "network")
+        )
 
     @property
     def excludes_zero(self) -> bool:
@@ -177,10 +183,10 @@ def of_residuals(x: Floats, y: Floats, rx: Floats, ry: Floats, k: int) -> Partia
     """`partial` where what is left of x and y, and how many covariates counted, are known."""
     n = len(x)
     if n < MIN_NETWORKS:
-        return Partial(n, k, why=f"{n} network{'s' if n != 1 else ''}: at least {MIN_NETWORKS} are needed")
+        return Partial(n, k, why=f"{plural(n, 'network')}: at least {MIN_NETWORKS} are needed")
     df = n - 2 - k
     if df < 1:
-        return Partial(n, k, why=f"{n} networks and {k} covariates leave no degree of freedom")
+        return Partial(n, k, why=f"{plural(n, 'network')} and {plural(k, 'covariate')} leave no degree of freedom")
     sx, sy = float(rx @ rx), float(ry @ ry)
     for name, left, before in (("the metric", sx, x), ("FPS", sy, y)):
         centred = before - before.sum() / n
@@ -195,7 +201,14 @@ def of_residuals(x: Floats, y: Floats, rx: Floats, ry: Floats, k: int) -> Partia
     p = float(2 * special.stdtr(df, -abs(r) * math.sqrt(df / max(1 - r * r, 1e-300))))
     slope = sxy / sx
     if interval is None:
-        return Partial(n, k, r, p=p, slope=slope, why=f"no interval: {n} networks - {k} covariates - 3 is not above 0")
+        return Partial(
+            n,
+            k,
+            r,
+            p=p,
+            slope=slope,
+            why=f"no interval: {plural(n, 'network')} - {plural(k, 'covariate')} - 3 is not above 0",
+        )
     return Partial(n, k, r, interval[0], interval[1], p, slope)
 
 

@@ -203,6 +203,8 @@ class Parser:
         return found
 
     def _resolve(self, base: str, name: str) -> Event:
+        if "*" in base or "?" in base:
+            raise UsageError(f"'{name}' is a pattern, and one name is needed", f"`hwprof events '{name}'` lists some")
         if base in SOFTWARE:
             unit = "ns" if base in CLOCKS else ""
             return Event(base, "software", Type.SOFTWARE, SOFTWARE[base][0], source=f"perf:{base}", unit=unit)

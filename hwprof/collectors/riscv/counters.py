@@ -18,6 +18,7 @@ from statistics import median_low
 from hwprof.collectors.protocol import Group, Session, UnswitchedSession
 from hwprof.errors import CaseFailed
 from hwprof.machine.clock import clock_ns
+from hwprof.printable import plural
 from hwprof.records import Counter, Exactness, Origin, Reading, Shape, Snapshot, missing
 
 # Tell the emulated worker where its counters are, and what they are called (`riscv64`, `riscv64-no-v`, ...).
@@ -123,7 +124,7 @@ class CounterFile:
 def readings(counts: Mapping[str, int], lost: int = 0, label: str = LABEL) -> list[Reading]:
     """Metrics from class counts; where threads were lost every one is MISSING, for nobody knows what they did."""
     if lost:
-        why = f"{lost} threads found no slot in the counter file and were not counted"
+        why = f"not counted for want of a slot in the counter file: {plural(lost, 'thread')}"
         return [missing(metric, why, source=label, domain="user") for metric in (*METRICS, SHARE)]
     made = [
         Reading(

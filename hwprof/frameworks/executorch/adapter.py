@@ -18,6 +18,7 @@ from hwprof.frameworks.named_inputs import TYPES, require_types
 from hwprof.frameworks.precision import QUANTISED, confirm, dot_product, tally
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.networks.inputs import InputSpec
+from hwprof.printable import plural
 from hwprof.records import Case
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class ExecuTorch(BuiltInAdapter):
             raise UnsupportedModel(f"ExecuTorch can't load the network: {reason_of(error)}") from error
         given = method.metadata.num_outputs()
         if spec.outputs and given != len(spec.outputs):
-            raise UnsupportedModel(f"the program gives {given} of the network's {len(spec.outputs)} outputs")
+            raise UnsupportedModel(f"the program gives {given} of the network's {plural(len(spec.outputs), 'output')}")
         facts = {
             "version": importlib.metadata.version("executorch"),  # its modules have no version
             "threads": portable_lib._threadpool_get_thread_count(),

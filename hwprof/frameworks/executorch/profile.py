@@ -14,6 +14,7 @@ from hwprof.frameworks.profiles.proxy import ModelProxy
 from hwprof.frameworks.profiles.timed import unique
 from hwprof.frameworks.protocol import Step
 from hwprof.networks.inputs import InputSpec
+from hwprof.printable import plural
 from hwprof.records import Case
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def steps_of(events: Sequence[tuple[str, Sequence[float]]], inferences: int) -> 
     inner = [(name, ns) for name, ns in events if name not in OUTER_EVENTS]
     if not inner or any(len(ns) != inferences for _, ns in inner):
         told = sorted({len(ns) for _, ns in inner})
-        raise UnsupportedModel(f"the trace tells {told} inferences of {inferences}")
+        raise UnsupportedModel(f"the trace tells {plural(told, 'inference')} of {inferences}")
     names = unique([name for name, _ in inner])
     return [
         Step(label, operator(name), sum(ns) / inferences, kind=kind_of(name))

@@ -20,6 +20,7 @@ from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import ONEDNN, OPENMP, Switch
 from hwprof.frameworks.walk import Attributes, OnnxGraph, check_product, clip_limits, even_pads, integers
 from hwprof.networks.inputs import InputSpec, TensorSpec
+from hwprof.printable import plural
 from hwprof.records import Case
 
 if TYPE_CHECKING:
@@ -176,7 +177,9 @@ class Mxnet(BuiltInAdapter):
             raise UnsupportedModel(f"MXNet can't bind the network: {reason_of(error, -1)}") from error
         given = len(symbol.list_outputs())
         if given != max(1, len(spec.outputs)):
-            raise UnsupportedModel(f"MXNet's symbol gives {given} of the network's {len(spec.outputs)} outputs")
+            raise UnsupportedModel(
+                f"MXNet's symbol gives {given} of the network's {plural(len(spec.outputs), 'output')}"
+            )
         model = SeveralInputsMxnet if spec.others else SeveralOutputsModel if spec.outputs else MxnetModel
         yield model(executor, mx, list(shapes), case, symbol)
 

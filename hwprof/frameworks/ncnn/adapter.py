@@ -32,6 +32,7 @@ from hwprof.frameworks.ncnn.pnnx import (
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import Switch
 from hwprof.networks.inputs import InputSpec
+from hwprof.printable import plural
 from hwprof.records import Case
 
 if TYPE_CHECKING:
@@ -273,7 +274,8 @@ class Ncnn(BuiltInAdapter):
         blobs = net.input_names()
         if spec.others and sorted(blobs) != sorted(input_blobs(len(spec.inputs))):
             raise UnsupportedModel(
-                f"ncnn takes {len(blobs)} of the network's {len(spec.inputs)} inputs: {', '.join(sorted(blobs))}",
+                f"ncnn takes {len(blobs)} of the network's {plural(len(spec.inputs), 'input')}: "
+                f"{', '.join(sorted(blobs))}",
                 "export the network without inputs that it does not use",
             )
         model = SeveralInputsNcnn if spec.others else NcnnModel

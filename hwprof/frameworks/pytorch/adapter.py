@@ -20,6 +20,7 @@ from hwprof.frameworks.precision import QUANTISED, confirm, dot_product, require
 from hwprof.frameworks.protocol import PrepareJob
 from hwprof.frameworks.switches import ONEDNN, OPENMP, Switch
 from hwprof.networks.inputs import InputSpec
+from hwprof.printable import plural
 from hwprof.records import Case
 
 if TYPE_CHECKING:
@@ -236,7 +237,9 @@ class PyTorch(BuiltInAdapter):
                 module = torch.compile(module, backend="inductor", fullgraph=True)
             out = module(*example)
             if spec.outputs and (given := len(torch.utils._pytree.tree_leaves(out))) != len(spec.outputs):
-                raise UnsupportedModel(f"the torch module gives {given} tensors for {len(spec.outputs)} outputs")
+                raise UnsupportedModel(
+                    f"the torch module gives {plural(given, 'tensor')} for {plural(len(spec.outputs), 'output')}"
+                )
             loaded._module = module
             yield loaded
 

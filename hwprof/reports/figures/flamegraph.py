@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 
+from hwprof.printable import plural
 from hwprof.programs.samples import UNKNOWN, Frame, short_name
 
 WIDTH, MARGIN, ROW, HEAD = 1200.0, 10.0, 17.0, 58.0
@@ -74,7 +75,7 @@ def svg(folded: Mapping[tuple[Frame, ...], int], title: str, subtitle: str = "")
     hidden = _draw(root, height, parts)
     foot = "hover a frame for its share; the browser's search finds names"
     if hidden:
-        foot += f"; {hidden:,} frames narrower than {NARROWEST} px are left out"
+        foot += f"; left out: {plural(hidden, 'frame', form=',')} narrower than {NARROWEST} px"
     return "\n".join(
         [
             '<?xml version="1.0" encoding="UTF-8"?>',

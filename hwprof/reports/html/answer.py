@@ -17,11 +17,11 @@ from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.factors.identity import WORK, Factor
 from hwprof.analysis.factors.ratio import Weight
 from hwprof.machine import facts
+from hwprof.printable import plural
 from hwprof.records import Origin, Run
 from hwprof.reports.html.gather import Material
 from hwprof.reports.html.model import Figure, FirstScreen, Section, Tile
 from hwprof.reports.html.svg import LETTER, Svg, axis
-from hwprof.reports.page.words import plural
 from hwprof.store.columns import version_of
 
 MOST = 10  # networks in the chart: the rest is in the table

@@ -7,6 +7,7 @@ from typing import Any
 
 from hwprof.analysis.correlation.findings import Analysis, Correlation, PooledSlope
 from hwprof.analysis.statistics.partial import MIN_TESTED
+from hwprof.printable import plural
 from hwprof.reports.html.model import Figure, Scatter
 from hwprof.reports.html.speed import place
 from hwprof.reports.html.svg import LETTER, Svg, axis, point
@@ -185,7 +186,13 @@ def slopes(shared: Sequence[PooledSlope], stratum: int, where: str) -> Figure | 
             draw.line(x.at(s.low), y, x.at(s.high), y, "bar s0")
             text += f" [{s.low:+.2f} … {s.high:+.2f}]"
         family = "" if s.p_family is None else f", family-wise p {s.p_family:.3f}"
-        draw.marker(x.at(s.slope), y, 0, f"{text}, {s.n} networks, {s.frameworks} frameworks{family}", s.n < MIN_TESTED)
+        draw.marker(
+            x.at(s.slope),
+            y,
+            0,
+            f"{text}, {plural(s.n, 'network')}, {plural(s.frameworks, 'framework')}{family}",
+            s.n < MIN_TESTED,
+        )
     draw.height = bottom + 38
     rows = tuple(
         (s.metric.label, s.slope, s.low, s.high, s.n, s.frameworks, s.q, s.p_family, ", ".join(s.covariates))

@@ -10,6 +10,7 @@ import numpy as np
 from hwprof.analysis.roofline import SHARE, Placement, Roof
 from hwprof.analysis.topdown import Bar
 from hwprof.collectors.vocabulary import LEVEL1, Name
+from hwprof.printable import plural
 from hwprof.records import Origin, Role, Run, Series
 from hwprof.reports.html.model import Cell, Figure
 from hwprof.reports.html.speed import place
@@ -148,7 +149,7 @@ def timeline(run: Run, variant: str, key: str) -> Figure | None:
         if b > 0 and a < end - zero:
             a, b = x.at(max(0.0, a)), x.at(min(end - zero, b))
             kind = "bare" if window.role is Role.BARE else "counted"
-            text = f"{window.role.value} window, {len(window.latencies_ns)} iterations"
+            text = f"{window.role.value} window, {plural(len(window.latencies_ns), 'iteration')}"
             draw.add(
                 "rect", title=text, x=a, y=top, width=max(1, b - a), height=bottom - top - 24, class_=f"window {kind}"
             )

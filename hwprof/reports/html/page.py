@@ -16,6 +16,7 @@ from hwprof.analysis.estimator import Estimator, choose
 from hwprof.analysis.speeds import PLACE, groups, places, speed_of, with_energy
 from hwprof.analysis.topdown import bars
 from hwprof.collectors.vocabulary import Name
+from hwprof.printable import plural
 from hwprof.records import Kind
 from hwprof.reports.html import answer as first
 from hwprof.reports.html import association, dendrogram, factors, hardware, over_time, speed, tables
@@ -196,7 +197,7 @@ def _hardware(material: Material) -> Section:
         figures.append(hardware.roofline(material.placements, roof, material.variants, key))
     why = "; ".join(dict.fromkeys(one.why for one in material.unplaced))
     if material.unplaced:
-        absent.append(f"Not under a roof: {len(material.unplaced)} cases ({why}).")
+        absent.append(f"Not under a roof: {plural(len(material.unplaced), 'case')} ({why}).")
     return Section("hardware", "Pipeline and ceilings", figures=tuple(figures), absent=tuple(absent))
 
 
@@ -266,6 +267,6 @@ def _doubts(material: Material) -> Section:
     titles = ("Doubts", "Without a result", "Left out", "Events that failed validation", "Commands", COUNTS)
     found = sorted((t for t in material.report.tables if t.title in titles), key=lambda t: titles.index(t.title))
     natives = sum(r.kind is Kind.NATIVE and r.failure is None for r in material.runs)
-    absent = [] if any(t.title == "Doubts" for t in found) else [f"None of {natives} runs raised a doubt."]
+    absent = [] if any(t.title == "Doubts" for t in found) else [f"None of {plural(natives, 'run')} raised a doubt."]
     words = (*_trust(material.report.answer), *content.failure_lines(material.runs))
     return Section("doubts", "Warnings and doubts", words, tables=tuple(found), absent=tuple(absent))

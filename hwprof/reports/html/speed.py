@@ -13,6 +13,7 @@ from hwprof.analysis.estimator import is_disturbed
 from hwprof.analysis.speeds import PLACE, groups, speed_of
 from hwprof.networks.blocks import PREFIX
 from hwprof.networks.inputs import side_title
+from hwprof.printable import plural
 from hwprof.reports.html.model import Cell, Figure
 from hwprof.reports.html.svg import LETTER, Svg, axis
 from hwprof.reports.page.speeds import outputs_mark
@@ -44,12 +45,12 @@ def describe(row: Any) -> str:
     outputs = outputs_mark(row).strip()
     marks = (f", {outputs}" if outputs else "") + (", EMULATED" if row["emulated"] else "")
     marks += ", FPS is off" if is_off(row) else ""
-    threads = f"{row['threads']} thread{'s' * (row['threads'] != 1)}"
+    threads = plural(row["threads"], "thread")
     where = f"{row[NETWORK]} {side_title(row['size'], row['shape'], ' px')}, batch {row['batch']}, {threads}"
     others = "" if pd.isna(row["throughput"]) else f", {number(row['throughput'])} frames/s"
     others += "" if pd.isna(row["cpu_ms"]) else f", {number(row['cpu_ms'])} CPU ms per frame"
     others += f", {100 * row['waiting']:.0f} % of the time in the run queue" if row["waiting"] >= SEEN else ""
-    return f"{row[VARIANT]}, {where}: {number(row['fps'])} FPS{bounds}{others}, {row['rounds']} rounds{marks}"
+    return f"{row[VARIANT]}, {where}: {number(row['fps'])} FPS{bounds}{others}, {plural(row['rounds'], 'round')}{marks}"
 
 
 def _data(part: pd.DataFrame) -> tuple[tuple[Cell, ...], ...]:
@@ -211,7 +212,7 @@ def size_chart(fps: pd.DataFrame, variants: Sequence[str], key: str, where: str 
     least = known[(known["batch"] == known["batch"].min()) & (known["threads"] == known["threads"].min())]
     batch, threads = int(least["batch"].iloc[0]), int(least["threads"].iloc[0])
     title = f"FPS against the size of the network, batch {batch}"
-    title += "" if "thread" in where else f", {threads} thread{'s' * (threads != 1)}"
+    title += "" if "thread" in where else f", {plural(threads, 'thread')}"
     title += f" · {where}" if where else ""
     return cloud(least, "macs", "million MACs per frame", 1e-6, variants, key, title)
 

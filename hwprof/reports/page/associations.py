@@ -9,6 +9,7 @@ from __future__ import annotations
 from hwprof.analysis.correlation.findings import Analysis, Correlation, PooledSlope
 from hwprof.analysis.statistics import power
 from hwprof.analysis.statistics.partial import MIN_TESTED, Partial
+from hwprof.printable import plural
 from hwprof.reports.page.words import coefficient
 
 MEDIATED = 3  # metrics of a framework whose association through instructions has a line
@@ -31,15 +32,16 @@ def pooled_sentences(analysis: Analysis) -> list[str]:
         degrees = sorted(s.df for s in tested)[len(tested) // 2]
         reach = None if analysis.critical is None else power.of_shuffles(analysis.critical, degrees)
         return [
-            f"Over all frameworks: of {len(tested)} metrics, none differs between frameworks together with "
-            f"{analysis.target} on the same network (q < 0.05 of {tested[0].family} tests, family-wise p < 0.05, an "
-            f"interval without 0, and the same without any one network).{missed(reach)}"
+            f"Over all frameworks: of {plural(len(tested), 'metric')}, none differs between frameworks together with "
+            f"{analysis.target} on the same network (q < 0.05 of {plural(tested[0].family, 'test')}, family-wise "
+            f"p < 0.05, an interval without 0, and the same without any one network).{missed(reach)}"
         ]
     first = sure[0]
     others = "" if len(sure) == 1 else f" {len(sure) - 1} more: see the pooled slopes."
     return [
         f"Over all frameworks: on the same network, {first.metric.label} per frame correlates with {first.target}: "
-        f"{pooled_elasticity(first)}, {first.n} networks, q {first.q:.3f}, family-wise p {first.p_family:.3f}. "
+        f"{pooled_elasticity(first)}, {plural(first.n, 'network')}, q {first.q:.3f}, family-wise p "
+        f"{first.p_family:.3f}. "
         f"An association, not a cause.{others}"
     ]
 
@@ -60,8 +62,8 @@ def _of_framework(analysis: Analysis, framework: str) -> str:
         reach = power.of_family([c.partial for c in tested], tested[0].among)
         return (
             f"{framework}: of {len(tested)} tested metrics none correlates with {analysis.target} beyond the size of "
-            f"the network (q < 0.05 of {tested[0].family} tests, an interval without 0, and the same without any one "
-            f"network).{missed(reach)}"
+            f"the network (q < 0.05 of {plural(tested[0].family, 'test')}, an interval without 0, and the same without "
+            f"any one network).{missed(reach)}"
         )
     if why := next((c.partial.why for c in found if c.status == "descriptive"), ""):
         return f"{framework}: {why}. Coefficients are a description."
@@ -69,7 +71,7 @@ def _of_framework(analysis: Analysis, framework: str) -> str:
     if most >= MIN_TESTED:
         return f"{framework}: nothing can be tested: {'; '.join(sorted({c.partial.why for c in found}))}."
     return (
-        f"{framework}: nothing can be tested: {most} networks with all covariates, {MIN_TESTED} are needed "
+        f"{framework}: nothing can be tested: {plural(most, 'network')} with all covariates, {MIN_TESTED} are needed "
         "(4 for an exploratory coefficient)."
     )
 

@@ -16,10 +16,10 @@ from hwprof.analysis.correlation.findings import Analysis, Correlation
 from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 from hwprof.analysis.factors import identity as factors_identity
 from hwprof.analysis.speeds import speeds
+from hwprof.printable import plural
 from hwprof.records import Agreement, Kind, Run
 from hwprof.reports.page import associations, identity, omissions
 from hwprof.reports.page.speeds import speed_table
-from hwprof.reports.page.words import plural
 from hwprof.reports.tables import Report, Table
 from hwprof.reports.terminal import command, tuning
 from hwprof.reports.terminal.run import simulations
@@ -88,10 +88,11 @@ def correlation_tables(analysis: Analysis) -> list[Table]:
         notes = [f"{', '.join(names)}: {why}." for why, names in silent.items()]
         notes += [f"{d.metric} {d.why}: never ranked." for d in analysis.disguises]
         family = next((c.family for c in known if c.family), 0)
+        over = f" over the {plural(family, 'test')} of the report" if family else ""
         head = (
             f"Correlation of log {analysis.target} with the log of the metric per frame, 95 % intervals: raw (mostly "
             "network size), controlling for MACs, and controlling for the covariates of the last but one column; q: "
-            f"Benjamini-Hochberg{f' over the {family} tests of the report' if family else ''}, from 7 networks on."
+            f"Benjamini-Hochberg{over}, from 7 networks on."
         )
         tables.append(
             Table(
@@ -188,8 +189,8 @@ def scope_line(fps: pd.DataFrame) -> str:
     if (sessions := int(fps["sessions"].max())) > 1:
         rounds += f" in {sessions} sessions or experiments"
     return (
-        f"{cases}: {networks} network{'s' * (networks != 1)}, {len(variants)} framework"
-        f"{'s' * (len(variants) != 1)} ({', '.join(variants)}), up to {rounds}."
+        f"{cases}: {plural(networks, 'network')}, {plural(len(variants), 'framework')} ({', '.join(variants)}), "
+        f"up to {rounds}."
     )
 
 

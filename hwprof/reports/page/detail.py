@@ -10,6 +10,7 @@ import pandas as pd
 from hwprof.analysis.correlation.across import sign_flips
 from hwprof.analysis.correlation.findings import Analysis, Correlation
 from hwprof.analysis.statistics.partial import MIN_NETWORKS, MIN_TESTED
+from hwprof.printable import plural
 from hwprof.reports.page import associations, speeds
 from hwprof.reports.page.content import rank
 from hwprof.reports.page.words import coefficient
@@ -98,9 +99,9 @@ def gates(analysis: Analysis) -> list[str]:
     if analysis.why:
         lines.append(f"Metrics are set against {analysis.target}, not FPS: in the worst run {analysis.why}.")
     if most < MIN_NETWORKS:
-        lines.append(f"{most} networks: below {MIN_NETWORKS} there is no coefficient (gate).")
+        lines.append(f"{plural(most, 'network')}: below {MIN_NETWORKS} there is no coefficient (gate).")
     elif most < MIN_TESTED:
-        lines.append(f"{most} networks: coefficients are exploratory; q-values begin at {MIN_TESTED} (gate).")
+        lines.append(f"{plural(most, 'network')}: coefficients are exploratory; q-values begin at {MIN_TESTED} (gate).")
     else:
         few = sorted({c.metric.label for c in analysis.correlations if c.partial.n < MIN_TESTED})
         if few:
@@ -113,9 +114,9 @@ def gates(analysis: Analysis) -> list[str]:
     if count < 2:
         lines.append("One framework: no pooled slopes, which live on differences between frameworks.")
     if count < 5:
-        lines.append(f"{count} framework{'s' * (count != 1)}: no test between frameworks below 5 (gate).")
+        lines.append(f"{plural(count, 'framework')}: no test between frameworks below 5 (gate).")
     if analysis.unchecked:
-        lines.append(f"{analysis.unchecked} runs had no reference to compare their outputs with.")
+        lines.append(f"{plural(analysis.unchecked, 'run')} had no reference to compare their outputs with.")
     return lines
 
 

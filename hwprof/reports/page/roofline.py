@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hwprof.analysis.roofline import COMPUTE, MEMORY_SIDE, SHARE, UNDECIDED, Placement, Roof, UnplacedCase
+from hwprof.printable import plural
 from hwprof.records import Ceiling, to_json
 from hwprof.reports.tables import Report, Table
 
@@ -43,7 +44,7 @@ def ceilings_text(found: Sequence[Ceiling], label: str) -> str:
             continue
         e = c.evidence
         spread = f"[{quantity(e['low'], c.unit)} ... {quantity(e['high'], c.unit)}]"
-        facts = [f"{e['repetitions']} repetitions"]
+        facts = [plural(e["repetitions"], "repetition")]
         if "times_scalar" in e:
             facts.append(f"x{e['times_scalar']:.1f} of scalar")
         if "vectorised" in e:
@@ -95,7 +96,7 @@ def report(good: Sequence[tuple[Placement, Roof]], out: Sequence[UnplacedCase]) 
         ranked = [p for p, _ in good if not p.point.is_lowered]
         sides = Counter(p.side for p, _ in good)
         summary.append(
-            f"of {len(good)} cases {sides[COMPUTE]} lie under the flat part of the roof (compute), "
+            f"of {plural(len(good), 'case')} {sides[COMPUTE]} lie under the flat part of the roof (compute), "
             f"{sides[MEMORY_SIDE]} under memory, {sides[UNDECIDED]} are undecided"
         )
         if ranked:
@@ -105,7 +106,10 @@ def report(good: Sequence[tuple[Placement, Roof]], out: Sequence[UnplacedCase]) 
                 f"farthest: {worst.point.title}, {_share(worst)}"
             )
         if len(ranked) < len(good):
-            summary.append(f"{len(good) - len(ranked)} cases are not ranked: others used their cores and lowered them")
+            summary.append(
+                f"{plural(len(good) - len(ranked), 'case is', 'cases are')} not ranked: others used "
+                f"their cores and lowered them"
+            )
     elif not out:
         summary.append("There is no native run in these results: hwprof sweep quick measures some.")
     tables = [Table("Cases under the roof", HEADER, tuple(_row(p) for p, _ in good), _notes(good))] if good else []

@@ -7,11 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def plural(count: int, one: str, several: str) -> str:
-    """`1 case has`, `2 cases have`."""
-    return f"{count} {one if count == 1 else several}"
-
-
 def number(value: float | None, digits: int = 3) -> str:
     """A few significant digits; a dash where there is no value."""
     if value is None or value != value:

@@ -209,7 +209,7 @@
       buttons[0].disabled = page === 0;
       buttons[1].disabled = page === last;
       const some = last ? `rows ${page * PAGE + 1} to ${Math.min(shown.length, (page + 1) * PAGE)} of ` : "";
-      count.textContent = some + (shown.length === rows.length ? `${rows.length} rows` : `${shown.length} of ${rows.length} rows`);
+      count.textContent = some + (shown.length === rows.length ? `${rows.length} ${rows.length === 1 ? "row" : "rows"}` : `${shown.length} of ${rows.length} rows`);
     }
     function narrow() {
       const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);

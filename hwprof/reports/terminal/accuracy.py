@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from hwprof.analysis.accuracy import Share, holds
+from hwprof.printable import plural
 from hwprof.records import to_json
 from hwprof.studies.accuracy.measure import AccuracyResult
 
@@ -24,8 +25,9 @@ def percent(found: Share | None) -> str:
 def text(result: AccuracyResult) -> str:
     """For a terminal: the images, a line per framework, a line per pair, omissions."""
     lines = [
-        f"{result.network} {'x'.join(map(str, result.shape))} · {result.images:,} images of {result.folder} · "
-        f"{result.classes} classes",
+        f"{result.network} {'x'.join(map(str, result.shape))} · "
+        f"{plural(result.images, 'image', form=',')} of {result.folder} · "
+        f"{plural(result.classes, 'class', 'classes')}",
         f"{result.preprocess.title(*result.shape[1:])} · {result.decoder} · intervals: 95 %, Wilson",
         "",
     ]
@@ -74,7 +76,7 @@ def notes(result: AccuracyResult) -> list[str]:
         images = "image" if len(result.broken) == 1 else "images"
         found.append(f"{len(result.broken)} broken {images} left out of every count: {named}{more}")
     if result.unused:
-        found.append(f"{result.unused:,} labels of images that are not in the folder")
+        found.append(f"{plural(result.unused, 'label', form=',')} of images that are not in the folder")
     return found
 
 

@@ -12,6 +12,7 @@ from hwprof.analysis.bottlenecks.diagnosis import Diagnosis, frequent
 from hwprof.analysis.bottlenecks.verdicts import Context, Verdict
 from hwprof.analysis.estimator import Estimator, is_disturbed
 from hwprof.analysis.roofline import mean_rate
+from hwprof.printable import plural
 from hwprof.records import agreement, to_json
 
 
@@ -20,7 +21,7 @@ def text(found: Sequence[Diagnosis], everything: bool = False, width: int | None
     columns = width or max(70, min(120, shutil.get_terminal_size((100, 24)).columns))
     blocks = []
     if len(found) > 1:
-        lines = [f"{len(found)} cases"]
+        lines = [plural(len(found), "case")]
         for code, hits, judged in frequent(found):
             if hits:
                 lines.append(f"  {code:<24} in {hits} of {judged} that could be judged")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from hwprof.collectors.review import is_perf_reading
 from hwprof.collectors.vocabulary import Name
+from hwprof.printable import plural
 from hwprof.records import Exactness, Kind, Reading, Run
 from hwprof.reports.terminal.run import counters, doubt_lines, emulation, input_of
 from hwprof.reports.terminal.run import document as document
@@ -47,8 +48,8 @@ def heading(runs: Sequence[Run]) -> str:
     executions = sum(len(r.facts.get("executions", ())) for r in runs)
     cpus = ",".join(map(str, run.case.cpus)) or "any"
     rounds, passes = len(runs), len(run.facts.get("executions", ()))
-    times = f"{rounds} round{'s' * (rounds != 1)}" + (
-        f" of {passes} passes: {executions} executions" if passes > 1 else ""
+    times = plural(rounds, "round") + (
+        f" of {plural(passes, 'pass', 'passes')}: {plural(executions, 'execution')}" if passes > 1 else ""
     )
     backend = run.facts.get("backend", "nobody")
     return f"{command}\n{times} · cpu {cpus} · counted by {backend} as a whole, not in slices"
@@ -59,7 +60,7 @@ def declared_title(run: Run) -> str:
     case = run.case
     side = input_of(run)
     options = "".join(f" {k}={v}" for k, v in case.options if k not in HIDDEN)
-    threads = f"{case.threads} thread{'s' * (case.threads > 1)}"
+    threads = plural(case.threads, "thread")
     version = run.facts.get("version") or ""
     lines = [f"{case.network} {side} {case.precision} · {case.option('runner')} {version}{options} · {threads}"]
     if "argv" in run.facts:

@@ -12,6 +12,7 @@ from hwprof.analysis.comparison.measured import OUTPUTS, UNFAITHFUL
 from hwprof.analysis.comparison.pairing import Pairing
 from hwprof.analysis.estimator import Estimator
 from hwprof.collectors.vocabulary import Name
+from hwprof.printable import plural
 from hwprof.records import to_json
 from hwprof.reports.tables import Report, Table, terminal
 from hwprof.reports.terminal.session_noise import describe
@@ -77,7 +78,7 @@ def summary(c: Comparison, old: str, new: str) -> list[str]:
             "Nothing can be compared." if c.unknown else "No case is on both sides: nothing can be compared.",
         ]
     by = {v: sum(x.verdict is v for x in c.changes) for v in Judgement}
-    lines.append(f"{len(c.changes)} cases: " + ", ".join(f"{n} {v.value}" for v, n in by.items() if n))
+    lines.append(f"{plural(len(c.changes), 'case')}: " + ", ".join(f"{n} {v.value}" for v, n in by.items() if n))
     worst = sorted(c.regressions, key=lambda x: x.ratio)[:3]
     if worst:
         names = "; ".join(f"{x.case.title} {factor(x.ratio)}{by_what(x)}{outputs(x)}" for x in worst)
@@ -98,13 +99,15 @@ def summary(c: Comparison, old: str, new: str) -> list[str]:
     lines += c.notes
     missing = len(c.only_old), len(c.only_new)
     if any(missing):
-        lines.append(f"{missing[0]} cases are missing in NEW, {missing[1]} in OLD: they are named below")
+        lines.append(
+            f"{plural(missing[0], 'case is', 'cases are')} missing in NEW, {missing[1]} in OLD: they are named below"
+        )
     return lines
 
 
 def cases(count: int) -> str:
     """`1 case`, `3 cases`."""
-    return f"{count} case{'' if count == 1 else 's'}"
+    return plural(count, "case")
 
 
 def by_what(x: Change) -> str:
@@ -195,9 +198,9 @@ def calibrated(c: Comparison) -> list[str]:
 def mean(o: Overall) -> str:
     """The mean over networks, with its interval or why there is none."""
     if o.low is not None and o.high is not None:
-        between = f" [{o.low:.3f} ... {o.high:.3f}] over {o.networks} networks"
+        between = f" [{o.low:.3f} ... {o.high:.3f}] over {plural(o.networks, 'network')}"
     else:
-        between = f" over {o.networks} network{'s' * (o.networks != 1)}; "
+        between = f" over {plural(o.networks, 'network')}; "
         between += (
             "four are needed for an interval"
             if o.side_by_side
@@ -238,11 +241,11 @@ def row(x: Change) -> tuple[str, ...]:
     instructions = x.counts.get(Name.INSTRUCTIONS, x.counts.get(Name.INSTRUCTIONS.user))
     sessions = "{} + {} sessions".format(*x.sessions)
     over = {
-        Pairing.SETS: f"{x.pairs} sets",
-        Pairing.ROUNDS: f"{x.pairs} pairs",
+        Pairing.SETS: plural(x.pairs, "set"),
+        Pairing.ROUNDS: plural(x.pairs, "pair"),
         Pairing.SESSIONS: sessions,
         Pairing.CALIBRATED: f"{sessions}, calibrated",
-        Pairing.NONE: f"{len(x.old)} + {len(x.new)} rounds",
+        Pairing.NONE: f"{len(x.old)} + {plural(len(x.new), 'round')}",
     }
     old, new = x.speeds
     within = span(x.within.low, x.within.high) if x.pairing is Pairing.NONE else ""

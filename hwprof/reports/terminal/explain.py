@@ -19,6 +19,7 @@ from hwprof.analysis.factors.identity import Factor
 from hwprof.analysis.factors.ratio import Decomposition, Weight, excludes_one
 from hwprof.analysis.units import ROUNDS, WITHIN
 from hwprof.collectors.vocabulary import Name
+from hwprof.printable import plural
 from hwprof.records import to_json
 from hwprof.reports.tables import answer_lines
 from hwprof.speed import Speed
@@ -44,7 +45,8 @@ def text(
 def summary_text(s: Summary, explanations: Sequence[Explanation]) -> str:
     """Geometric means over networks."""
     a, b = explanations[0].a.label, explanations[0].b.label
-    lines = [f"{a} over {b}: {s.networks} networks, {s.pairs} pairs; geometric means, 95 % over networks"]
+    counts = f"{plural(s.networks, 'network')}, {plural(s.pairs, 'pair')}"
+    lines = [f"{a} over {b}: {counts}; geometric means, 95 % over networks"]
     lines += [f"  {_bar(f)}  {name_of(f.name)}" for f in s.factors]
     lines.append(f"  {_bar(s.whole)}  = {_whole(s.choice.estimator)}" + (f" ({s.choice.why})" if s.choice.why else ""))
     return "\n".join([*lines, *(f"  {note}" for note in s.notes)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwprof.printable import plural
 from hwprof.programs import samples
 from hwprof.programs.samples import UNKNOWN
 
@@ -21,7 +22,8 @@ def text(found: Recording, sampling: Sampling, top: int, path: Path) -> str:
     hot = samples.hottest(found.samples)
     lines = [
         found.what,
-        f"{len(found.samples):,} samples by {sampling.event} at {sampling.hz} Hz in {found.seconds:.2f} s",
+        f"{plural(len(found.samples), 'sample', form=',')} by {sampling.event} at {sampling.hz} Hz in "
+        f"{found.seconds:.2f} s",
         "",
         f"  {'self':>7}  {'total':>7}  function",
     ]

@@ -9,6 +9,7 @@ from typing import Any
 from hwprof.analysis import profiles
 from hwprof.analysis.estimator import OFF
 from hwprof.analysis.layers import LayerRow, NetworkNode, align_layers
+from hwprof.printable import plural
 from hwprof.records import Exactness, Kind, Layer, Origin, Role, Run, to_json
 from hwprof.records.agreement import mark, worst
 from hwprof.reports.terminal.run import emulation, input_of
@@ -61,9 +62,10 @@ def _heading(runs: Sequence[Run]) -> str:
     case = runs[0].case
     rounds = len({run.round for run in runs})
     shape = input_of(runs[0])
-    threads = f"{case.threads} thread{'s' * (case.threads != 1)}"
+    threads = plural(case.threads, "thread")
     return (
-        f"{case.network} {shape} {case.precision} · {threads} · {rounds} rounds, medians · time per inference and part"
+        f"{case.network} {shape} {case.precision} · {threads} · {plural(rounds, 'round')}, medians · "
+        f"time per inference and part"
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hwprof.analysis.models import Assessment
+from hwprof.printable import plural
 from hwprof.records import to_json
 from hwprof.reports.tables import Report, Table, terminal
 from hwprof.store.schema import dumps
@@ -65,7 +66,7 @@ def document(found: Sequence[Assessment]) -> dict[str, Any]:
 
 def sentence(a: Assessment) -> str:
     """The verdict with its figures."""
-    frameworks = f"{a.networks} networks, {len(a.frameworks)} framework{'s' * (len(a.frameworks) != 1)}"
+    frameworks = f"{plural(a.networks, 'network')}, {plural(len(a.frameworks), 'framework')}"
     errors = (
         f"typical error on networks left out x{math.exp(a.base_error):.2f} by MACs alone, "
         f"x{math.exp(a.error):.2f} by {' + '.join(a.chosen)} (chosen anew in every fold)"

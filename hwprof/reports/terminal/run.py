@@ -11,9 +11,10 @@ from hwprof.analysis import overhead
 from hwprof.analysis.factors.evidence import per_run
 from hwprof.collectors import modelled_caches
 from hwprof.collectors.vocabulary import Name
+from hwprof.errors import sentence
 from hwprof.networks.blocks import input_title
 from hwprof.networks.inputs import TensorSpec
-from hwprof.printable import printable
+from hwprof.printable import plural, printable
 from hwprof.records import Exactness, Kind, Origin, Reading, Role, Run, Shape, Window, to_json
 from hwprof.reports import over_time
 from hwprof.reports.terminal import speed
@@ -56,7 +57,7 @@ def failures(runs: Sequence[Run]) -> list[str]:
     failed = [run.failure for run in runs if run.failure is not None]
     for code, message in dict.fromkeys((f.code, f.message) for f in failed):
         alike = [f for f in failed if (f.code, f.message) == (code, message)]
-        lines.append(f"  {len(alike)} of {len(runs)} attempts failed: {code}: {message}")
+        lines.append(f"  {len(alike)} of {plural(len(runs), 'attempt')} failed: {code}: {message}")
         if alike[-1].remedy:
             lines.append(f"    {alike[-1].remedy}")
         if code not in ("memory", "framework"):
@@ -74,12 +75,12 @@ def heading(run: Run, good: int) -> str:
     cpus = ",".join(map(str, case.cpus)) or "any"
     first = (
         f"{case.network} {input_of(run)} {case.precision} · {case.framework} {version}{options} · "
-        f"{case.threads} thread{'s' * (case.threads > 1)} on cpu {cpus}"
+        f"{plural(case.threads, 'thread')} on cpu {cpus}"
     )
     windows = [w.role.value for w in run.windows if w.slices is None]
     of = ", ".join([*slice_counts(run), *(f"{windows.count(role)} {role}" for role in dict.fromkeys(windows))]) or "no"
     iterations = sum(len(w.latencies_ns) for w in run.windows)
-    second = f"{good} round{'s' * (good != 1)} x ({of} window) · {iterations:,} iterations in the first"
+    second = f"{plural(good, 'round')} x ({of} window) · {plural(iterations, 'iteration', form=',')} in the first"
     unknown = run.facts.get("macs_unknown") if run.macs is None else None
     macs = [f"MACs unknown: {printable(str(unknown))}"] if unknown else []
     macs += [f"MACs: {printable(str(note))}" for note in run.facts.get("macs_notes", ())]
@@ -115,7 +116,7 @@ def slice_counts(run: Run) -> list[str]:
     """How many pairs of slices there are; without counters, how many bare slices."""
     sliced = [(w.role, len(w.slices.t0_ns)) for w in run.windows if w.slices]
     bare, pairs = (sum(n for role, n in sliced if role is wanted) for wanted in (Role.PAIRED, Role.COUNTED))
-    return [f"{pairs} pair{'s' * (pairs != 1)} of slices" if pairs else f"{bare} bare slices"] if bare else []
+    return [f"{plural(pairs, 'pair')} of slices" if pairs else f"{bare} bare slices"] if bare else []
 
 
 def emulation(run: Run) -> list[str]:
@@ -192,7 +193,7 @@ def amount(reading: Reading, value: float) -> tuple[str, str]:
 def simulation_lines(run: Run) -> list[str]:
     """Counts of a simulated run, marked as such, with the instruction sets that the simulator lacks."""
     if run.failure is not None:
-        return [f"  simulation: none: {run.failure.message}. {run.failure.remedy}".rstrip()]
+        return [f"  simulation: none: {sentence(run.failure.message, run.failure.remedy)}"]
     tool = simulator_mark(run)
     if tool.startswith("riscv64"):
         cpu, program = run.facts.get("simulator_cpu", ""), run.facts.get("simulator_version", "")
@@ -248,7 +249,7 @@ def simulations(runs: Sequence[Run]) -> list[str]:
             else "those of a model of a CPU with simulated caches, and of the kernels that a framework chooses inside "
             "the simulator"
         )
-        lines.append(f"Counts marked @{tool} are simulated ({count} case{'s' * (count != 1)}, batch 1): {what}.")
+        lines.append(f"Counts marked @{tool} are simulated ({plural(count, 'case')}, batch 1): {what}.")
         if tool == "callgrind-v1":
             lines[-1] += f" {FIRST_EDITION}"
         if caches[tool]:

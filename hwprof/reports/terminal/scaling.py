@@ -9,6 +9,7 @@ from typing import Any
 
 from hwprof.analysis.estimator import EstimatorChoice
 from hwprof.analysis.factors.scaling import ScalingLaw, ScalingPoint
+from hwprof.printable import plural
 from hwprof.records import Fidelity, Run
 from hwprof.records.agreement import mark, worst
 from hwprof.speed import Interval
@@ -44,7 +45,7 @@ def text(
     ]
     for p in points:
         serial = "-" if p.serial is None else span(p.serial, 3)
-        over = f"{p.sets} sets" if p.sets else f"{p.rounds} rounds"
+        over = plural(p.sets, "set") if p.sets else plural(p.rounds, "round")
         fps = "-" if p.fps is None else span(p.fps, 1)
         cells = f"{fps:>26}  {figure_of(p.throughput):>10} {figure_of(p.cpu_s, 1e3):>8} {share(p.waiting):>7}"
         ratios = f"{span(p.speedup, 3):>22}  {span(p.efficiency, 3):>22}  {serial}"
@@ -52,7 +53,8 @@ def text(
         lines.append(f"  {p.threads:>7} {over:>9}  {cells}  {ratios}{mark}")
     lines.append("")
     lines += [
-        f"  {p.threads} threads: speed-up {span(p.speedup, 3)} by slices, {span(p.alone, 3)} by bare stretches: "
+        f"  {plural(p.threads, 'thread')}: speed-up {span(p.speedup, 3)} by slices, {span(p.alone, 3)} "
+        f"by bare stretches: "
         "they contradict each other, and nothing is concluded"
         for p in points
         if p.conflict

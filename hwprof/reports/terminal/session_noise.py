@@ -7,6 +7,7 @@ from typing import Any
 
 from hwprof.analysis.comparison.calibration import MachineNoise
 from hwprof.analysis.comparison.sessions import SessionNoise
+from hwprof.printable import plural
 from hwprof.records import to_json
 
 FORMAT = 1
@@ -25,13 +26,11 @@ def describe(noise: SessionNoise, by: str) -> str:
     """`FPS: sessions differ by 2.1 % [1.4 ... 4.2] (sd; 6 sessions of 3 rounds, 4 cases), their rounds by 1.0 %`."""
     between, low, high = noise.interval
     limits = "" if low is None or high is None else f" [{100 * low:.1f} ... {100 * high:.1f}]"
-    rounds = f"{noise.rounds:.3g} round{'s' * (noise.rounds != 1)}"
-    cases = f"{noise.cases} case{'s' * (noise.cases != 1)}"
+    rounds = plural(noise.rounds, "round", form=".3g")
+    cases = plural(noise.cases, "case")
     within = "" if noise.within is None else f", their rounds by {100 * noise.within:.1f} %"
-    return (
-        f"{by}: sessions differ by {100 * between:.1f} %{limits} (sd; {noise.sessions} sessions of {rounds}, {cases})"
-        + within
-    )
+    sample = f"{plural(noise.sessions, 'session')} of {rounds}, {cases}"
+    return f"{by}: sessions differ by {100 * between:.1f} %{limits} (sd; {sample})" + within
 
 
 def document(found: Sequence[MachineNoise]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 from hwprof.analysis import estimator, overhead
 from hwprof.analysis.omissions import why_no_speed
 from hwprof.networks import stored_precision
+from hwprof.printable import plural
 from hwprof.records import Fidelity, Role, Run
 from hwprof.records.agreement import agreement_text, worst
 from hwprof.reports import over_time
@@ -107,7 +108,7 @@ def precision_lines(run: Run, fidelity: Fidelity | None) -> list[str]:
         lines.append(f"  agreement   {other} {error}")
     else:
         lines.append(
-            f"  agreement   top-1 on {fidelity.inputs} images {fidelity.top1:.0%}; {other} "
+            f"  agreement   top-1 on {plural(fidelity.inputs, 'image')} {fidelity.top1:.0%}; {other} "
             f"{fidelity.simulated_top1:.0%}, {error}"
         )
     return lines

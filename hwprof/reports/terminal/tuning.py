@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from hwprof.printable import plural
 from hwprof.records import Kind, Run
 from hwprof.records.agreement import mark
 
@@ -40,7 +41,7 @@ def text(tuned: TuningResult) -> str:
     default = " ".join(f"{k}={v}" for k, v in evidence["default"].items())
     lines = [
         tuned.subject.title,
-        f"{evidence['measurements']} measurements, {evidence['spent_s']:g} s of {evidence['budget_s']:g} s; "
+        f"{plural(evidence['measurements'], 'measurement')}, {evidence['spent_s']:g} s of {evidence['budget_s']:g} s; "
         f"default: {default}",
         "",
         f"  {'search':>9} {'final':>9}  {'rounds':>6}  candidate",
@@ -60,7 +61,9 @@ def text(tuned: TuningResult) -> str:
     lines += [f"  left out: {s['factor']}={s['value']}" for s in evidence["struck"] if s["why"].startswith("not tried")]
     if evidence["untried"]:
         reach = f"--budget {evidence['enough_s']}s would be about enough"
-        lines.append(f"  not tried, the budget did not reach: {len(evidence['untried'])} combinations ({reach})")
+        lines.append(
+            f"  not tried, the budget did not reach: {plural(len(evidence['untried']), 'combination')} ({reach})"
+        )
     lines.append("")
     for c in evidence["comparisons"]:
         share = f"{100 * c['confidence']:.3g} % interval, {c['rounds']} paired rounds"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hwprof.errors import UsageError
+from hwprof.printable import plural
 
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff"})
 FORMATS = "docs/accuracy.md tells the formats"
@@ -37,7 +38,7 @@ class LabelledImages:
         """Raise UsageError where the labels can't be those of a network of `classes` outputs."""
         if self.folders and len(self.folders) != classes:
             raise UsageError(
-                f"{len(self.folders)} class folders, but the network has {classes} outputs",
+                f"{len(self.folders)} class folders, but the network has {plural(classes, 'output')}",
                 "--synsets FILE says which class each folder is, or name the folders by number",
             )
         worst = max(self.labels)
@@ -102,7 +103,8 @@ def _from_file(folder: Path, file: Path, known: Synsets | None, first: int) -> L
     if all(len(re.split(r"[\s,]+", text)) == 1 for _, text in lines):  # classes alone, in the order of names
         if len(lines) != len(images):
             raise UsageError(
-                f"{file} has {len(lines)} labels for {len(images)} images", "one line per image, in order of names"
+                f"{file} has {plural(len(lines), 'label')} for {plural(len(images), 'image')}",
+                "one line per image, in order of names",
             )
         classes = [_class(text, known, first, file, number) for number, text in lines]
         return LabelledImages(folder, tuple(images), tuple(classes))
@@ -123,7 +125,7 @@ def _from_file(folder: Path, file: Path, known: Synsets | None, first: int) -> L
     without = [path for path in images if path not in found]
     if without:
         raise UsageError(
-            f"{file} has no label for {len(without)} images, as {without[0].name}", "every image needs one"
+            f"{file} has no label for {plural(len(without), 'image')}, as {without[0].name}", "every image needs one"
         )
     return LabelledImages(folder, tuple(images), tuple(found[path] for path in images), unused)
 

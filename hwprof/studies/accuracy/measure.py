@@ -23,6 +23,7 @@ from hwprof.frameworks import outputs_file
 from hwprof.frameworks.named_outputs import arrays_of
 from hwprof.networks.preprocess import Preprocess
 from hwprof.plan.cases import PlannedCase
+from hwprof.printable import plural
 from hwprof.records import Failure
 from hwprof.runner.workshop import PreparationFailed, Workshop, outputs_key
 from hwprof.studies.accuracy.dataset import LabelledImages
@@ -168,9 +169,11 @@ def measure(
     for path, reason in given.broken:
         say(f"{path}: {reason}: left out of every count")
     if strict and given.broken:
-        raise UsageError(f"{len(given.broken)} of {len(data.images)} images are broken", "--strict refuses such a set")
+        raise UsageError(
+            f"broken: {len(given.broken)} of {plural(len(data.images), 'image')}", "--strict refuses such a set"
+        )
     if not given.indices:
-        raise UsageError(f"none of the {len(data.images)} images can be read", "are they images?")
+        raise UsageError(f"none of {plural(len(data.images), 'image')} can be read", "are they images?")
     labels = np.asarray([data.labels[i] for i in given.indices], np.int64)
     tops, scores, failures = {}, [], []
     for name, planned in cases:

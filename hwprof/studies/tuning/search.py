@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from hwprof.errors import CaseFailed
+from hwprof.printable import plural
 from hwprof.runner.grouping import chunks
 from hwprof.studies.tuning.space import Candidate, Space
 
@@ -275,7 +276,7 @@ class _Search:
         disturbed = sum(bool(t.measured.by) for t in found.trials if t.stage == FINAL)
         if disturbed:
             last = [t.measured.by for t in found.trials if t.stage == FINAL and t.measured.by][-1]
-            found.why += f"; {disturbed} measurements of it {last}"
+            found.why += f"; {plural(disturbed, 'measurement')} of it {last}"
 
     def compare(self, a: Candidate, b: Candidate, begin: int, tests: int) -> FinalRatio:
         """Ratio of speed over the rounds from `begin`, paired; Bonferroni over `tests`."""

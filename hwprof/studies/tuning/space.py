@@ -9,6 +9,7 @@ from typing import Any
 
 from hwprof.errors import UsageError
 from hwprof.plan.experiment import Choice
+from hwprof.plan.options import check_value
 from hwprof.worker.protocol import LoopSettings
 
 THREADS, CPUS = "threads", "cpus"
@@ -121,9 +122,8 @@ def _check_values(
     if known is None:
         factors = ", ".join([THREADS, CPUS, *sorted(adapter.options)])
         raise UsageError(f"{adapter.name} has nothing called '{name}' to vary", f"it knows: {factors}")
-    strange = [v for v in chosen if v not in known]
-    if strange:
-        raise UsageError(f"{adapter.name} knows no {name} = {strange[0]!r}", f"one of: {', '.join(map(str, known))}")
+    for value in values:
+        check_value(adapter.name, name, value, known)
     # the default stays the first, so that "default" means the same in every search that has it
     return tuple(sorted(chosen, key=lambda v: known.index(v)))
 

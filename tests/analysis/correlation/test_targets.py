@@ -125,7 +125,7 @@ def test_without_a_sensor_the_report_says_so_in_one_line(tmp_path: Path) -> None
 
 def test_an_unknown_target_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(stored(tmp_path / "r.db", [])), "--against", "speed"]) == 2
-    assert "some of fps, energy" in capsys.readouterr().err
+    assert "Some of fps, energy" in capsys.readouterr().err
 
 
 def test_an_emulated_board_is_correlated_with_no_energy_either(tmp_path: Path) -> None:
