@@ -236,7 +236,7 @@ def _level_fault(values: Sequence[float], unit: str) -> str:
     if not wrong:
         return ""
     beyond = f"not from {low:g} to {high:g} {unit}, as can be"
-    return f"{len(wrong)} of {plural(len(values), 'value')} {'is' if len(wrong) == 1 else 'are'} {beyond}: {wrong[0]:g}"
+    return f"{len(wrong)} of {plural(len(values), 'value')} are {beyond}: {wrong[0]:g}"
 
 
 def _rise_fault(rise: float, seconds: float, unit: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 from hwprof.errors import UsageError
 from hwprof.machine import cpus as machine_cpus
 from hwprof.machine import facts as machine_facts
+from hwprof.printable import plural
 from tests import recorded_machines
 
 
@@ -201,7 +202,7 @@ def test_host_state_tells_the_governor_and_what_may_be_counted() -> None:
 def test_every_tree_has_an_id_and_a_label(name: str) -> None:
     facts = machine_facts.hardware(recorded_machines.root(name))
     assert len(machine_facts.machine_id(facts)) == 12
-    assert f"{facts['cpus']} CPUs" in machine_facts.description(facts)
+    assert plural(facts["cpus"], "CPU") in machine_facts.description(facts)
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def test_a_program_that_is_not_there_is_not_installed(toy: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("iterations = 3", "iteration = 3", "did you mean 'iterations'"),
+        ("iterations = 3", "iteration = 3", "Did you mean 'iterations'"),
         ("{model}", "{modle}", "unknown place"),
         ("([0-9.]+) ms", "[0-9.]+ ms", "0 groups, not one"),
         ("latency =", "unit = 'ms'\nlatancy =", "latancy"),

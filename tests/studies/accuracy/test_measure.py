@@ -78,7 +78,7 @@ def test_a_broken_image_is_named_and_left_out_or_refused(drawn: Path, capsys: py
     assert "1 broken image left out of every count: zz.jpg" in shown.out
     assert f"{COUNT} images" in shown.out
     assert call(drawn, "--strict") == 2
-    assert f"1 of {COUNT + 1} images are broken" in capsys.readouterr().err
+    assert f"broken: 1 of {COUNT + 1} images" in capsys.readouterr().err
 
 
 def test_answers_that_are_not_finite_are_wrong_and_said(drawn: Path, capsys: pytest.CaptureFixture[str]) -> None:
