@@ -20,40 +20,27 @@ EXIT_UNDECIDED = 5
 EXIT_INTERRUPTED = 130
 
 
-# First words of remedies that are written small wherever they stand: programs, options' values, frameworks.
+# First words of remedies that are written small wherever they stand: programs, options' values.
 NAMES = frozenset(
     [
         "apt",
         "apt-get",
-        "caffe",
         "chmod",
         "curl",
         "docker",
         "echo",
-        "executorch",
         "false",
         "git",
         "hwprof",
-        "litert",
         "ls",
-        "mnn",
         "modprobe",
         "mount",
-        "mxnet",
-        "ncnn",
-        "onnxruntime",
-        "opencv",
-        "opencv5",
-        "openvino",
         "perf",
         "pip",
         "python",
-        "pytorch",
         "sudo",
         "sysctl",
-        "tensorflow",
         "true",
-        "tvm",
         "ulimit",
         "uv",
         "valgrind",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -50,11 +51,32 @@ def test_a_message_has_one_full_stop(end: str) -> None:
     assert sentence(f"it failed{end}", "check it") == f"it failed{end} Check it"
 
 
-def test_no_framework_and_no_command_is_capitalised() -> None:
-    for name in (*framework_names(), *NAMES):
+def test_no_command_is_capitalised() -> None:
+    for name in NAMES:
         assert sentence("no", f"{name} does it") == f"no. {name} does it"
     installs = [adapter(name).environment.install for name in framework_names()]
     assert [i for i in installs if i and sentence("no", i) != f"no. {i}"] == []
+
+
+def first_word(node: ast.expr) -> str:
+    """The first word of a text in the source, where it is written there."""
+    if isinstance(node, ast.JoinedStr):
+        node = node.values[0]
+    return node.value.split(" ")[0] if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def test_no_remedy_begins_with_the_name_of_a_framework() -> None:
+    # `sentence` would make it a capital letter, and knows no framework
+    calls = (n for p in PACKAGE.rglob("*.py") for n in ast.walk(ast.parse(p.read_text())) if isinstance(n, ast.Call))
+    words = [first_word(text) for call in calls if len(call.args) > 1 for text in call.args[1:3] if is_error(call)]
+    assert len(words) > 300
+    assert set(words) & set(framework_names()) == set()
+
+
+def is_error(call: ast.Call) -> bool:
+    """Whether it makes something with a message and a remedy."""
+    name = ast.unparse(call.func).rpartition(".")[2]
+    return name.endswith(("Error", "Model", "Failure", "Unavailable", "NotAvailable", "Failed", "Experiment"))
 
 
 def test_nothing_else_joins_a_message_and_its_remedy() -> None:

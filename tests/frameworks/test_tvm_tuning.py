@@ -52,7 +52,7 @@ def test_a_search_is_told_the_cores_and_untuned_code_is_not() -> None:
 
 def test_only_known_budgets_are_taken() -> None:
     assert check_options(ADAPTER, [("tuning", 64)]) == (("tuning", 64),)
-    with pytest.raises(UsageError, match="one of: 0, 32, 64"):
+    with pytest.raises(UsageError, match="One of: 0, 32, 64"):
         check_options(ADAPTER, [("tuning", 33)])
     assert "tuning" not in tvm.ADAPTER.tunable  # minutes of compiling for every candidate
 

@@ -110,7 +110,7 @@ def check_integers(layers: Sequence[Line], spec: InputSpec) -> None:
             elif layer.type != READS_INTEGERS:
                 raise UnsupportedModel(
                     f"ncnn's layer {layer.type} takes floats, and input {one.name} is {one.dtype}",
-                    "ncnn reads integers as indices of a table only",
+                    "it reads integers as indices of a table only",
                 )
 
 
