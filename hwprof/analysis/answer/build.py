@@ -21,11 +21,11 @@ from hwprof.analysis.answer.model import (
     inverse,
 )
 from hwprof.analysis.answer.trust import judge, least
-from hwprof.analysis.answer.wording import plural
 from hwprof.analysis.bottlenecks.certainty import State, Sure
 from hwprof.analysis.bottlenecks.diagnosis import Diagnosis
 from hwprof.analysis.factors.identity import Factor
 from hwprof.analysis.speeds import SpeedRatio
+from hwprof.printable import plural
 from hwprof.records import Kind, Run
 
 Cases = Mapping[tuple[str, bool, frozenset[str]], Sequence[ComparedCase]]

@@ -13,6 +13,7 @@ from hwprof.analysis.answer.wording import name_of
 from hwprof.analysis.bottlenecks.certainty import SESSIONS
 from hwprof.analysis.estimator import OFF, Estimator, lost_share
 from hwprof.analysis.factors.ratio import Weight
+from hwprof.printable import plural
 from hwprof.records import Origin
 
 FEW_ROUNDS = 3
@@ -47,11 +48,11 @@ def _rounds(pair: PairAnswer, cases: Sequence[ComparedCase]) -> Iterator[TrustRe
 def _outputs(pair: PairAnswer, cases: Sequence[ComparedCase]) -> Iterator[TrustReason]:
     change = "leave out what is unfaithful, or find out why it is (hwprof report, Speed)"
     if pair.unfaithful:
-        text = f"one of the two is UNFAITHFUL to the reference in {pair.unfaithful} of {pair.cases} cases"
+        text = f"one of the two is UNFAITHFUL to the reference in {pair.unfaithful} of {plural(pair.cases, 'case')}"
         level = Level.LOW if pair.unfaithful > MOST * pair.cases else Level.MEDIUM
         yield TrustReason("unfaithful", level, text, change)
     if pair.incomparable:
-        text = f"outputs are not comparable with the reference in {pair.incomparable} of {pair.cases} cases"
+        text = f"outputs are not comparable with the reference in {pair.incomparable} of {plural(pair.cases, 'case')}"
         yield TrustReason("not-comparable", Level.MEDIUM, text, "a network whose outputs can be compared")
 
 
@@ -71,14 +72,14 @@ def _disturbed(pair: PairAnswer, cases: Sequence[ComparedCase]) -> Iterator[Trus
 
 def _conflicts(pair: PairAnswer, cases: Sequence[ComparedCase]) -> Iterator[TrustReason]:
     if pair.conflicts:
-        text = f"slices and bare stretches contradict each other in {pair.conflicts} of {pair.cases} cases"
+        text = f"slices and bare stretches contradict each other in {pair.conflicts} of {plural(pair.cases, 'case')}"
         level = Level.LOW if pair.conflicts > MOST * pair.cases else Level.MEDIUM
         yield TrustReason("conflict", level, text, "a quiet machine, and more rounds (-r)")
 
 
 def _side_by_side(pair: PairAnswer, cases: Sequence[ComparedCase]) -> Iterator[TrustReason]:
     if pair.apart > MOST * pair.cases:
-        text = f"{pair.apart} of {pair.cases} cases were not measured side by side"
+        text = f"{pair.apart} of {plural(pair.cases, 'case')} were not measured side by side"
         yield TrustReason("not-side-by-side", Level.MEDIUM, text, "one hwprof sweep with both frameworks")
 
 

@@ -11,6 +11,7 @@ from hwprof.analysis.explain.wording import LEAST
 from hwprof.analysis.factors.identity import CPU_TIME, RATE, USER_CLOCK, Factor
 from hwprof.analysis.factors.ratio import Weight
 from hwprof.analysis.units import ROUNDS, WITHIN
+from hwprof.printable import plural
 from hwprof.records import Origin
 
 NAMES = {
@@ -47,11 +48,6 @@ def _bound(value: float) -> str:
 def times(f: Factor) -> str:
     """`2.38x [1.87, 3.04]`."""
     return f"{f.ratio:.2f}x{bounds(f)}"
-
-
-def plural(count: int, one: str, several: str = "") -> str:
-    """`1 network`, `2 networks`."""
-    return f"{count} {one if count == 1 else several or one + 's'}"
 
 
 def _on(p: PairAnswer) -> str:
@@ -104,10 +100,10 @@ def _counts(p: PairAnswer) -> str:
     total = len(p.networks)
     ties = total - p.wins - p.losses
     text = f"{p.fast} faster" if p.standing is Standing.TIED else "faster"
-    text += f" on {p.wins} of {total} networks"
+    text += f" on {p.wins} of {plural(total, 'network')}"
     text += f", slower on {p.losses}" if p.losses else ""
     if ties and not p.wins and not p.losses:
-        return f"not distinguishable on any of {total} networks"
+        return f"not distinguishable on any of {plural(total, 'network')}"
     if ties:
         which = [n.network for n in p.networks if not n.decided]
         named = f" ({', '.join(which)})" if len(which) <= 2 else ""

@@ -81,7 +81,7 @@ def _machine(material: Material) -> tuple[str, str]:
         f"kernel {', '.join(kernels)}" if kernels else "",
         _some(list(versions)),
         "virtual machine" if last.host_state.get("virtualisation") else "",
-        _some(sorted({f"{c.threads} thread{'s' * (c.threads != 1)}" for c in cases})),
+        _some(sorted({plural(c.threads, "thread") for c in cases})),
         _some(sorted({c.precision for c in cases})),
     ]
     return _some(labels), " · ".join(part for part in parts if part)
