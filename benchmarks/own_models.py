@@ -7,7 +7,7 @@ prepared like any user's file. Pairs of 40 ms slices alternate in a seeded rando
 loaded network: the worker's own loop, and a loop over the framework's own API as its documentation has it, which gives
 all inputs by name and asks for all outputs. Printed: the error beside the reference or the reason of the refusal, and
 the ratio hwprof / loop of CPU time per inference as a change in percent, with the interval of paired.py and the loop
-against itself (A/A). Aim: within 5 %. The exit code is 1 where an interval lies outside, or outputs are unfaithful.
+against itself (A/A). Aim: within 5 %. The exit code is 1 where an interval lies above it, or outputs are unfaithful.
 """
 
 from __future__ import annotations
@@ -171,7 +171,8 @@ def row(found: dict[str, Any]) -> tuple[str, bool]:
     ours, again = (change([a / b for a, b in zip(arms[n], arms["loop"], strict=True)]) for n in ("hwprof", "again"))
     fidelity = None if found["fidelity"] is None else from_json(Fidelity, found["fidelity"])
     outside = ours.low > AIM
-    word = "OUTSIDE" if outside else "within" if ours.high <= AIM else "not shown"
+    word = "OUTSIDE" if outside else "not shown to be within" if ours.high > AIM else "within"
+    word = "cheaper by more than" if ours.high < -AIM else word
     outputs = "not compared" if fidelity is None else agreement_text(fidelity)
     unfaithful = fidelity is not None and fidelity.faithful is False
     return f"{ours}   A/A {again}   {word} {AIM:g} %   outputs: {outputs}", not outside and not unfaithful

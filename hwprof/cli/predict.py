@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from hwprof.cli.options import add_case, add_results
-from hwprof.errors import EXIT_OK, NotAvailable, UnknownFramework
+from hwprof.errors import EXIT_OK, NotAvailable, UnknownFramework, UsageError
 from hwprof.printable import encodable_data, plural, printable
 from hwprof.records import to_json
 
@@ -41,9 +41,13 @@ def main(args: argparse.Namespace) -> int:
     network = find.resolve(args.network)
     size = args.size or network.default_size or 0
     frames = network.fixed_batch or 1
+    macs, params = network.macs(size or None, frames), network.params(size or None)
+    if macs is None or params is None:
+        why = network.measure(size or None, frames).unknown
+        raise UsageError(f"the size of {network.name} is not known: {why}", "Measure it: hwprof run -n NETWORK.")
     facts: dict[str, float] = {
-        "macs": (network.macs(size or None, frames) or 0) / frames,
-        "params": float(network.params(size or None) or 0),
+        "macs": macs / frames,
+        "params": float(params),
     }
     facts |= traffic.facts([(args.network, size)]).get((args.network, size), {})
     with store.Results.open(store.default_path(args.results)) as results:

@@ -177,7 +177,7 @@ def give_shapes(
             f"{network} has no open dimension '{unknown[0]}'",
             f"open: {', '.join(sorted(known)) or 'none'}; its inputs: {listing(inputs)}",
         )
-    frames = batch_of(network, inputs, batch, whole)
+    frames = batch_of(network, inputs, batch, whole, lengths)
     found = []
     for one in inputs:
         dims = fixed_dims(network, one, whole.get(one.name), lengths, size if len(inputs) == 1 else None)
@@ -225,7 +225,13 @@ def shapes_by_input(network: str, inputs: Sequence[OpenInput], choice: InputChoi
     return found
 
 
-def batch_of(network: str, inputs: Sequence[OpenInput], batch: int, whole: Mapping[str, tuple[int, ...]]) -> int:
+def batch_of(
+    network: str,
+    inputs: Sequence[OpenInput],
+    batch: int,
+    whole: Mapping[str, tuple[int, ...]],
+    lengths: Mapping[str, int],
+) -> int:
     """Frames of one inference. Raises UsageError where they can't be so many, or two figures contradict."""
     if batch < 1:
         raise UsageError(f"batch must be at least 1, not {batch}")
@@ -237,9 +243,11 @@ def batch_of(network: str, inputs: Sequence[OpenInput], batch: int, whole: Mappi
             )
         return 1
     said = {whole[one.name][one.batch_axis] for one in with_axis if one.name in whole and one.batch_axis is not None}
+    named = {str(one.dims[one.batch_axis]) for one in with_axis if one.batch_axis is not None}
+    said |= {length for name, length in lengths.items() if name in named}
     said -= {1, batch}
     if len(said) > 1 or (said and batch != 1):
-        raise UsageError(f"{network}: --shape and --batch name different batches", "say the batch once")
+        raise UsageError(f"{network}: --shape, --dim and --batch name different batches", "say the batch once")
     frames = said.pop() if said else batch
     fixed = {one.dims[one.batch_axis] for one in with_axis if one.batch_axis is not None} - {frames}
     if wrong := [dim for dim in fixed if isinstance(dim, int)]:

@@ -33,6 +33,7 @@ def test_shapes_come_from_sizes_names_and_whole_shapes() -> None:
     assert shapes(PAIR, batch=3, dims=(("seq", 128),)) == [(3, 128), (3, 128)]
     assert shapes(PAIR, shapes=(("ids", (1, 8)), ("mask", (1, 8)))) == [(1, 8), (1, 8)]
     assert shapes((OpenInput("sr", (), "int64", batch_axis=None),)) == [()]
+    assert shapes(PAIR, dims=(("N", 4), ("seq", 8))) == [(4, 8), (4, 8)], "the batch is said by its name"
 
 
 @pytest.mark.parametrize(
