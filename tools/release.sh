@@ -21,7 +21,7 @@ statistics | not timed yet | $PY benchmarks/statistics_validation.py --draws 300
 own-cost | not timed yet | $PY benchmarks/window_edge.py && $PY benchmarks/observer.py && $PY benchmarks/startup.py
 slices | 22 min | $PY benchmarks/slice_cost.py && $PY benchmarks/ten_lines.py
 false-words | 20 min | $PY benchmarks/false_words.py
-side-by-side | 15 min | $PY benchmarks/side_by_side.py --blocks 14 onnxruntime opencv openvino pytorch
+side-by-side | 25 min | $PY benchmarks/side_by_side.py --blocks 14 onnxruntime opencv openvino pytorch
 quick-widths | 15 min | { [ -d $OUT/former ] || git worktree add --detach $OUT/former 36ad0e4; } && $PY benchmarks/quick_widths.py $OUT/former
 disturbed-core | 5 min | $PY benchmarks/disturbed_core.py
 large-report | 5 min | $PY benchmarks/report.py
