@@ -252,7 +252,7 @@ class WorkerProcess:
         name = signal.Signals(-code).name
         remedy = "a crash in the framework's own code: its output says more"
         if -code == signal.SIGKILL:
-            remedy = "perhaps the kernel ran out of memory (dmesg tells): try a smaller batch or size"
+            remedy = "the kernel may have run out of memory (see dmesg): try a smaller batch or size"
         return Failure("killed", f"the worker died of {name} during '{self.stage}'", remedy, self.stage)
 
 
