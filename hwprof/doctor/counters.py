@@ -279,7 +279,7 @@ def _paranoid(found: Probe, level: int) -> Finding:
     lower = host_command(found, f"sysctl {PARANOID}=1")
     excludes = limits.can_exclude(found.root)
     if excludes is False:
-        allowed += "; this PMU does not separate user code from the kernel (no Sscofpmf), so 2 would allow nothing either"
+        allowed += "; this PMU does not separate user code from the kernel (no Sscofpmf): 2 would allow nothing either"
     elif excludes is None and Catalog(found.root).core_pmus and level > 2:
         lower += " (2 is enough for user code alone)"
     # Debian's and Ubuntu's levels 3 and 4 are beyond CAP_PERFMON.
