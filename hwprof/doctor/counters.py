@@ -145,9 +145,9 @@ def _counters(found: Probe, kind: CoreKind, whose: str) -> Iterator[Finding]:
     if free >= tried:
         yield Finding("CPU", f"counters{whose}", OK, f"{free} of {count} programmable ones are free; {several}")
         return
-    users = "the NMI watchdog has one" if watched else "somebody else has the rest"
+    users = "the NMI watchdog has one" if watched else "other programs have the rest"
     if watched and tried - free > 1:
-        users += ", somebody else the others"
+        users += ", other programs the others"
     remedy = "stop other profilers (perf, a monitoring agent, a BPF program); a hypervisor may keep some for itself"
     remedy = f"{host_command(found, 'sysctl kernel.nmi_watchdog=0')}; {remedy}" if watched else remedy
     yield Finding("CPU", f"counters{whose}", LIMITED, f"{free} of {tried} are free: {users}; {several}", remedy)
@@ -251,11 +251,11 @@ def _permission(found: Probe) -> Iterator[Finding]:
     if code == errno.EPERM:
         yield _forbidden(found)
     elif code == errno.ENOSYS:
-        said = "is not there (ENOSYS): a kernel without CONFIG_PERF_EVENTS, or a sandbox such as gVisor in its place"
+        said = "does not exist (ENOSYS): a kernel without CONFIG_PERF_EVENTS, or a sandbox such as gVisor in its place"
         way = "a kernel with CONFIG_PERF_EVENTS; in gVisor: another runtime (docker run --runtime=runc)"
         yield Finding("counters", "perf_event_open", MISSING, said, way)
     if level is None:
-        yield Finding("counters", PARANOID, MISSING, "is not there: this kernel has no perf events", "another kernel")
+        yield Finding("counters", PARANOID, MISSING, "does not exist: this kernel has no perf events", "another kernel")
         return
     can = any(isinstance(state, Available) for state in found.events.values())
     if code in (errno.EPERM, errno.ENOSYS):

@@ -246,7 +246,7 @@ class WorkerProcess:
         try:
             code = self.process.wait(timeout=ENDING_S)
         except subprocess.TimeoutExpired:
-            return Failure("killed", f"the worker hung up during '{self.stage}'", "", self.stage)
+            return Failure("killed", f"the worker closed its connection during '{self.stage}'", "", self.stage)
         if code >= 0:
             return Failure("killed", f"the worker ended with exit code {code} during '{self.stage}'", "", self.stage)
         name = signal.Signals(-code).name
