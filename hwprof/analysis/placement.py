@@ -86,7 +86,7 @@ def place_cases(
             fps=fps,
             throughput=throughput,
             cpu_s=1 / per_cpu_s if per_cpu_s else None,
-            taken=statistics.fmean(map(lost_share, rounds)),
+            share_lost=statistics.fmean(map(lost_share, rounds)),
             bounds=rate_bounds(rounds, by),
         )
         found = place(point, roof)

@@ -84,8 +84,8 @@ class Roof:
 class RooflinePoint:
     """A case. `rate`: frames per second, of CPU time where `by` is that; `fps`, `throughput`, `cpu_s`: None: not known.
 
-    `taken`: share of its time that others took, 0: not known. `bytes`: per frame; `footprint`: bytes that a frame keeps
-    touching, which decides the level. `bounds`: of the rate, 95 % between rounds; None below two.
+    `share_lost`: share of its time that others took, 0: not known. `bytes`: per frame; `footprint`: bytes that a frame
+    keeps touching, which decides the level. `bounds`: of the rate, 95 % between rounds; None below two.
     """
 
     title: str
@@ -99,13 +99,13 @@ class RooflinePoint:
     fps: float | None = None
     throughput: float | None = None
     cpu_s: float | None = None
-    taken: float = 0.0
+    share_lost: float = 0.0
     bounds: Bounds | None = None
 
     @property
     def is_lowered(self) -> bool:
         """Whether others lowered `rate`."""
-        return self.by is Estimator.THROUGHPUT or (self.by is Estimator.FPS and self.taken > OFF)
+        return self.by is Estimator.THROUGHPUT or (self.by is Estimator.FPS and self.share_lost > OFF)
 
 
 @dataclass(frozen=True, slots=True)

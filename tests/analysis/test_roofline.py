@@ -228,6 +228,6 @@ def test_without_cpu_time_fps_is_taken() -> None:
 def test_a_case_of_several_threads_that_others_lowered_is_marked() -> None:
     one = point(1e9, 1e7)
     assert placed(one).notes == ()
-    assert placed(dataclasses.replace(one, taken=0.5)).notes == (LOWERED,)
+    assert placed(dataclasses.replace(one, share_lost=0.5)).notes == (LOWERED,)
     assert placed(dataclasses.replace(one, by=Estimator.THROUGHPUT)).notes == (LOWERED,)
-    assert placed(dataclasses.replace(one, taken=0.5, by=Estimator.CPU_TIME)).notes == ()
+    assert placed(dataclasses.replace(one, share_lost=0.5, by=Estimator.CPU_TIME)).notes == ()

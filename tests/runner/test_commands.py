@@ -217,7 +217,7 @@ def test_in_a_sweep_it_is_a_case_beside_the_others_with_counts_and_its_own_fps(
     assert run.case.framework == "command"
     assert run.case.option("runner") == "toy"
     assert run.facts["fps"] == 800.0
-    assert run.facts["fps_source"] == "batch / median latency as toy told it"
+    assert run.facts["fps_source"] == "batch / median latency as toy reported it"
     assert run.facts["version"] == "toy 1.2"
     assert run.macs == runs[Kind.NATIVE].macs
     counted = {r.metric: r for w in run.windows if w.role is Role.COUNTED for r in w.readings}
@@ -260,7 +260,7 @@ def test_from_the_command_line(toy: Path, cache: Path, capfd: pytest.CaptureFixt
     assert main([*words, "-e", "task-clock"]) == 0
     said = capfd.readouterr().out
     assert "400.000" in said
-    assert "batch / median latency as toy told it" in said
+    assert "batch / median latency as toy reported it" in said
     assert "toy 1.2" in said
     assert main([*words, "-e", "task-clock", "--json"]) == 0
     (run,) = json.loads(capfd.readouterr().out)

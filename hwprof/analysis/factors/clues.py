@@ -213,7 +213,7 @@ def parallelism(a: Side, b: Side) -> Iterator[Clue]:
         if value > 1.15:
             text = (
                 f"{label}: CPU time per frame is x{value:.2f} that with one thread: spinning, waiting on memory "
-                "that threads share, or work done twice; --intervene spin tells the first from the others"
+                "that threads share, or work done twice; only a rerun without spinning separates them"
             )
             yield Clue(PARALLELISM, "inflation", text, {"CPU time ratio": value})
 

@@ -79,7 +79,7 @@ def test_a_frameworks_page_has_every_metric_with_its_reason(ten: Analysis) -> No
     table = detail.framework_table(ten, "f0")
     assert cell(table, "slow", "N (cases)") == "10 (10)"
     assert cell(table, "slow", "same sign") == "2 of 2"
-    assert "1/FPS in disguise" in cell(table, "instructions", "note")
+    assert "equal to 1/FPS by definition" in cell(table, "instructions", "note")
     assert all(len(row) == len(table.header) for row in table.rows)
 
 

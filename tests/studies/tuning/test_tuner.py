@@ -186,7 +186,7 @@ def test_a_policy_belongs_to_the_plan_and_an_unknown_one_is_refused() -> None:
         ({"vary": {"warp": (1,)}}, "nothing called 'warp' to vary"),
         ({"vary": {"graph": ("some",)}}, "knows no graph = 'some'"),
         ({"vary": {"threads": (0,)}}, "Whole numbers of at least 1"),
-        ({"vary": {"threads": (1, 2)}, "threads": 1}, "both given and varied"),
+        ({"vary": {"threads": (1, 2)}, "threads": 1}, "both set and varied"),
         ({"options": (("warp", 1),), "vary": {}}, "no option 'warp'"),
     ],
 )
