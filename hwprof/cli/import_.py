@@ -96,10 +96,8 @@ def kind_of(path: Path) -> str:
         return "pyperf"
     if name.endswith((".csv", ".xlsx")):
         return "dli"
-    if name.endswith((".db", ".sqlite")):
+    if name.endswith((".db", ".sqlite")) or not path.is_file():  # opening it says what is wrong with it
         return "results"
-    if not path.is_file():
-        raise ResultsError(f"there is no file {path}")
     with path.open("rb") as file:
         if file.read(len(MAGIC)) == MAGIC:
             return "results"
