@@ -105,14 +105,14 @@ class UnknownNetwork(UnknownNameError):
     """Neither a built-in network nor a path to an .onnx file."""
 
     kind = "network"
-    listing = "`hwprof networks` lists the built-in ones; a path must end in .onnx or .pt2"
+    listing = "`hwprof list networks` lists the built-in ones; a path must end in .onnx or .pt2"
 
 
 class UnknownFramework(UnknownNameError):
     """No adapter of that name is registered."""
 
     kind = "framework"
-    listing = "`hwprof frameworks` lists them"
+    listing = "`hwprof list frameworks` lists them"
 
 
 class BadModel(UsageError):

@@ -12,7 +12,7 @@ LIMIT_S=3600
 # name | estimate | command
 PARTS='
 every-framework | 30 min with environments from nothing | $PY -m pytest -q -m release tests/frameworks/test_every_framework.py --durations=5
-conversion-matrix | not timed yet | $PY -m hwprof frameworks --matrix --size 64 -o $OUT/conversion-matrix.md
+conversion-matrix | not timed yet | $PY -m hwprof list frameworks --matrix --size 64 -o $OUT/conversion-matrix.md
 precisions | not timed yet | $PY benchmarks/precisions.py
 adapter-calls | not timed yet | $PY benchmarks/adapter_calls.py
 outside-tools | not timed yet | $PY benchmarks/outside_tools.py -b 1 4 -r 6

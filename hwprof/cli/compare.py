@@ -24,7 +24,17 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from hwprof.cli.options import CASE, INPUTS, RangeAction, add_case, add_results, add_unmasked, choice_of, split_names
+from hwprof.cli.options import (
+    CASE,
+    CASE_OPTIONS,
+    OUTPUT,
+    add_case,
+    add_results,
+    add_unmasked,
+    choice_of,
+    group,
+    split_names,
+)
 from hwprof.errors import (
     EXIT_CASES_FAILED,
     EXIT_OK,
@@ -43,20 +53,16 @@ if TYPE_CHECKING:
 
 ROUNDS = 4
 # What --run measures.
-MEASURED = (
-    *("framework", "network", "batch", "threads", "size", *INPUTS, "pretrained", "precision"),
-    "option",
-    *("cpus", "window", "timeout", "seed"),
-)
+MEASURED = (*CASE_OPTIONS, "window", "timeout", "seed")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("words", nargs="+", metavar="WORD", help="OLD and NEW; with --run two environments; with --calibrate RESULTS")
-    add("--threshold", type=float, default=5.0, metavar="PERCENT", help="slower by more is a regression (default: 5)")
-    add("--alpha", type=float, default=0.05, metavar="Q", help="false discovery rate (default: 0.05)")
+    add("--threshold", type=float, default=5.0, metavar="PERCENT", help="slower by more is a regression")
+    add("--alpha", type=float, default=0.05, metavar="Q", help="false discovery rate")
     add("--strict", action="store_true", help="exit 3 or 5 where a case is missing, without a verdict, or open")
-    form = parser.add_mutually_exclusive_group()
+    form = group(parser, OUTPUT).add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON document")
     form.add_argument("--markdown", action="store_true", help="Markdown, for a pull request")
     add_unmasked(parser)
@@ -70,9 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "of environments or interpreters",
     )
     measured = parser.add_argument_group("what --run measures")
-    measured.add_argument(
-        "-r", "--rounds", action=RangeAction, default=None, help="sets, of fresh processes (default: 4)"
-    )
+    add_case(measured, "rounds", help="sets, of fresh processes (default: 4)")
     for name in MEASURED:
         several = {"help": "names or paths, with commas between them (default: mobilenet_v2)"}
         add_case(measured, name, **(several if name == "network" else {}))
@@ -102,7 +106,7 @@ def check(args: argparse.Namespace) -> None:
     if not args.run:
         for name in (*MEASURED, "rounds"):
             if getattr(args, name) != (None if name == "rounds" else CASE[name][1].get("default")):
-                raise UsageError(f"--{name} is for --run", "results are measured already")
+                raise UsageError(f"--{name.replace('_', '-')} is for --run", "results are measured already")
 
 
 def calibrate(args: argparse.Namespace) -> int:

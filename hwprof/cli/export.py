@@ -12,16 +12,17 @@ from __future__ import annotations
 import argparse
 import sys
 
-from hwprof.cli.options import add_unmasked
+from hwprof.cli.options import OUTPUT, add_case, add_file, add_results, add_unmasked, group, results_named
 from hwprof.errors import EXIT_OK
 from hwprof.printable import plural
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("results", nargs="?", metavar="RESULTS", help="results file (default: HWPROF_RESULTS or ./hwprof.db)")
+    add_file(parser)
+    add = group(parser, OUTPUT).add_argument
     add("--format", choices=("csv", "parquet", "json", "pyperf"), help="default: by the name of FILE, else csv")
-    add("-o", "--output", default="-", metavar="FILE", help="where to write (default: stdout)")
+    add("--json", dest="format", action="store_const", const="json", help="the same as --format json")
+    add_case(parser, "output", default="-", help="where to write (default: stdout)")
     add(
         "--kind",
         choices=("native", "simulated", "layers", "command", "tuning", "all"),
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--over-time", action="store_true", help="CSV, Parquet: frames per second over time, a row per slice")
     add_unmasked(parser)
+    add_results(parser)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -37,7 +39,7 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.store import Results, default_path
 
     chosen = format_of(args.format, args.output)
-    with Results.open(default_path(args.results), masked=not args.unmasked) as results:
+    with Results.open(default_path(results_named(args)), masked=not args.unmasked) as results:
         count = export(results, chosen, args.output, args.kind, args.over_time)
         if not count and args.kind is None and next(iter(results.runs(kind="command")), None) is not None:
             print("hwprof: no native runs; those of commands: --kind command", file=sys.stderr)

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     case("network", "batch", "threads")
     add("-r", "--rounds", action=RangeAction, help="fresh processes (default: 3; of a command: 1)")
     case("warm_up", "size", *INPUTS, "pretrained")
-    case("precision", help="fp32, or what `hwprof frameworks` lists: fp16, bf16, int8")
+    case("precision", help="fp32, or what `hwprof list frameworks` lists: fp16, bf16, int8")
     case("calibration", "calibration_count", "option", "cpus")
     case("iterations", help="per window (default: as many as fit in --window)")
     case("window")

@@ -64,7 +64,7 @@ class UnknownRunner(UnknownNameError):
     """No runner of that name is declared."""
 
     kind = "runner"
-    listing = "`hwprof frameworks` lists them; the path of a declaration (.toml) will do too"
+    listing = "`hwprof list frameworks` lists them; the path of a declaration (.toml) will do too"
 
 
 @dataclass(frozen=True, slots=True)

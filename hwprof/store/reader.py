@@ -86,7 +86,7 @@ def id_of(connection: Connection, prefix: str) -> int:
     if len(found) == 1 or exact:
         return int((exact or found)[0].id)
     if not found:
-        raise ResultsError(f"no run '{prefix}' in the results", "`hwprof export --format csv` lists them (column run)")
+        raise ResultsError(f"no run '{prefix}' in the results", "`hwprof list runs` lists them")
     names = ", ".join(row.uid for row in found[:4]) + (", ..." if len(found) > 4 else "")
     raise ResultsError(f"'{prefix}' is ambiguous: {len(found)} runs begin with it ({names})", "give more letters")
 

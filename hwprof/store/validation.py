@@ -1,4 +1,4 @@
-"""Verdicts of `hwprof validate` on events, stored with the host, and the readings that they make suspect."""
+"""Verdicts of `hwprof events --validate` on events, stored with the host, and the readings that they make suspect."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def test_ceilings_of_other_cpus_are_used_only_with_a_word() -> None:
     roof, doubt = nearest_roof([ROOF], (3,), 1)
     assert roof is ROOF
     assert "of CPUs 2, the case ran on 3" in doubt
-    assert nearest_roof([ROOF], (0, 1), 2) == (None, "no ceilings for CPUs 0,1: hwprof calibrate --cpus 0,1")
+    assert nearest_roof([ROOF], (0, 1), 2) == (None, "no ceilings for CPUs 0,1: hwprof roofline --measure --cpus 0,1")
 
 
 def test_ceilings_of_another_kind_of_core_are_not_used() -> None:

@@ -1,4 +1,4 @@
-"""`hwprof calibrate`, `roofline`, `models`, `predict` on small results; figures are invented but for a calibration."""
+"""`hwprof roofline` and `predict` on small results; figures are invented but for a calibration."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_without_ceilings_there_is_a_remedy(tmp_path: Path, capsys: pytest.Captu
     with Results.open(tmp_path / "r.db", create=True) as stored:
         stored.add(make_run())
     assert main(["roofline", str(tmp_path / "r.db")]) == 2
-    assert "hwprof calibrate" in capsys.readouterr().err
+    assert "hwprof roofline --measure" in capsys.readouterr().err
 
 
 def test_the_emulated_are_not_placed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -182,22 +182,34 @@ def test_the_last_calibration_of_a_machine_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.cc
-def test_calibrate_keeps_what_it_measures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_measure_keeps_what_it_measures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "r.db"
     cpu = str(sorted(os.sched_getaffinity(0))[0])
-    words = ["calibrate", "--cpus", cpu, "-r", "1", "--seconds", "0.002", "--results", str(path), "--json"]
+    words = [
+        "roofline",
+        "--measure",
+        "--cpus",
+        cpu,
+        "--repetitions",
+        "1",
+        "--seconds",
+        "0.002",
+        "--results",
+        str(path),
+        "--json",
+    ]
     assert main(words) == 0
     said = json.loads(capsys.readouterr().out)
     values = {c["name"]: c["value"] for c in said["ceilings"] if c["value"] is not None}
     with Results.open(path) as stored:
         assert {c.name: c.value for c in stored.ceilings()} == pytest.approx(values)
     assert f"fp32 scalar cpus={cpu}" in values
-    assert main(["calibrate", "-r", "0"]) == 2
+    assert main(["roofline", "--measure", "--repetitions", "0"]) == 2
 
 
 def test_models_and_predictions_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = results(tmp_path / "r.db")
-    assert main(["models", str(path), "--json"]) == 0
+    assert main(["predict", str(path), "--evaluate", "--json"]) == 0
     (model,) = json.loads(capsys.readouterr().out)["models"]
     assert (model["networks"], model["chosen"]) == (5, ["macs"])
     words = ["predict", "-n", "googlenet", "-s", "128", "-f", "onnxruntime", "--results", str(path)]

@@ -276,7 +276,7 @@ def test_a_missing_program_is_exit_code_3(toy: Path, cache: Path, capfd: pytest.
 
 
 def test_frameworks_lists_it(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["frameworks", "--json"]) == 0
-    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert main(["list", "frameworks", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["frameworks"]}
     assert rows["onnxruntime"]["runners"] == ["onnxruntime_perf_test", "toy"]
     assert rows["openvino"]["runners"] == ["benchmark_app"]

@@ -190,10 +190,10 @@ def _one_framework(name: str, diagnoses: Sequence[Diagnosis], machines: Sequence
         trust = Trust(Level.HIGH, (), (f"that it is {', '.join(high)} where this is said",), ("any other bottleneck",))
         why = (f"High certainty: {found}.", *(several if len(machines) > 1 else ()))
         return Answer(head, found, why[1:], trust, tuple(commands))
-    change = "hwprof calibrate measures ceilings, hwprof doctor says which counters are missing"
+    change = "hwprof roofline --measure measures ceilings, hwprof doctor says which counters are missing"
     reason = TrustReason("no-high-certainty", Level.LOW, "no bottleneck was found with high certainty", change)
     commands += [
-        NextCommand("hwprof calibrate", "ceilings of this machine, which verdicts on compute and memory need"),
+        NextCommand("hwprof roofline --measure", "ceilings of this machine, which verdicts on compute and memory need"),
         NextCommand("hwprof doctor", "which counters are missing here, and what would enable them"),
     ]
     detail = f"and what bounds it can't be said with high certainty ({plural(total, 'case')} judged)"

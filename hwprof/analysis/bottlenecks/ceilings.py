@@ -97,12 +97,13 @@ def compute_bound(context: Context) -> Verdict:
         return _not_denied(verdict, context)
     top = cycles.top_down(e)
     if top is None:
-        need = "peak FLOP/s (hwprof calibrate)" if rate is not None else "MACs of the network"
+        need = "peak FLOP/s (hwprof roofline --measure)" if rate is not None else "MACs of the network"
         return abstain(code, need, "top-down events", because=f"not measured: {need}, nor top-down events")
     shown = (Number("retiring", top.retiring, f"{top.retiring:.0%} of the slots retire", top.caution),)
     state = State.PARTLY if top.retiring >= LIMITS[1] else State.NO
     because = "by top-down slots alone: retiring slots may be useful arithmetic or not"
-    return Verdict(code, state, because, shown, Sure.LOW, advice, ("peak FLOP/s (hwprof calibrate)",), top.retiring)
+    lacking = ("peak FLOP/s (hwprof roofline --measure)",)
+    return Verdict(code, state, because, shown, Sure.LOW, advice, lacking, top.retiring)
 
 
 def bandwidth_bound(context: Context) -> Verdict:
@@ -115,7 +116,7 @@ def bandwidth_bound(context: Context) -> Verdict:
     cached = _last_level_bytes(e)
     weights = e.params * FLOAT / e.case.batch if e.params else None
     if roof is None or limit is None:
-        return abstain(code, "memory bandwidth (hwprof calibrate)")
+        return abstain(code, "memory bandwidth (hwprof roofline --measure)")
     advice = "a larger batch shares the weights between frames; a narrower type; fusing layers that only move data"
     ceiling = Number("bandwidth", limit, f"{limit / 1e9:.1f} GB/s measured on this machine", context.roof_doubt)
     if misses is not None:

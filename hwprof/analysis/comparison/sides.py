@@ -37,7 +37,7 @@ def side(word: str, default: str | None = None) -> ComparedRuns:
     done = {m.case for m in good}
     failed = {r.case.title: r.failure.message for r in records if r.failure is not None and r.case not in done}
     if not good:
-        raise ResultsError(f"{title} has no good run with a speed", "`hwprof export` shows what is there")
+        raise ResultsError(f"{title} has no good run with a speed", "`hwprof list cases` shows what is there")
     return ComparedRuns(title, good, tuple(failed.items()))
 
 

@@ -30,7 +30,7 @@ LEVEL = 0.05  # of q
 MEASURES = {
     "energy": "hwprof doctor",
     "top-down": "hwprof run -e topdown",
-    "roofline": "hwprof calibrate",
+    "roofline": "hwprof roofline --measure",
     "layers": "hwprof layers",
 }
 

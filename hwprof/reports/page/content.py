@@ -225,7 +225,7 @@ def validation_table(frame: pd.DataFrame) -> Table:
     found = frame.attrs.get("validation", ())
     failed = {(v["machine"], v["event"], v["verdict"], v["why"]) for v in found if v["failed"]}
     note = (
-        "Programs of known counts were counted with these events (hwprof validate); wherever they stand above, they "
-        "are suspect."
+        "Programs of known counts were counted with these events (hwprof events --validate). Wherever they stand "
+        "above, they are suspect."
     )
     return Table("Events that failed validation", ("machine", "event", "verdict", "why"), tuple(sorted(failed)), note)

@@ -34,7 +34,7 @@ def quantity(value: float, unit: str) -> str:
 
 
 def ceilings_text(found: Sequence[Ceiling], label: str) -> str:
-    """The text of `hwprof calibrate`."""
+    """The text of `hwprof roofline --measure`."""
     cpus = ",".join(map(str, found[0].cpus)) if found else ""
     lines = [f"{label} · CPUs {cpus}", ""]
     for c in found:

@@ -86,4 +86,4 @@ def document(result: AccuracyResult) -> dict[str, Any]:
     for score, one in zip(scores, result.scores, strict=True):
         score["top5_share"] = None if one.top5 is None else one.top5.value
     plain = {f.name: to_json(getattr(result, f.name)) for f in dataclasses.fields(result)}
-    return {**plain, "scores": scores, "verdict": verdict(result) if result.pairs else None}
+    return {"format": 1, **plain, "scores": scores, "verdict": verdict(result) if result.pairs else None}

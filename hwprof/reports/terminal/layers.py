@@ -149,6 +149,7 @@ def document(runs: Sequence[Run], nodes: Sequence[NetworkNode]) -> dict[str, Any
     frameworks = profiles.by_framework(runs)
     profile = {name: layers for name, of in frameworks.items() if (layers := profiles.medians(of))}
     return {
+        "format": 1,
         "network": runs[0].case.network,
         "input": runs[0].case.side,
         "batch": runs[0].case.batch,

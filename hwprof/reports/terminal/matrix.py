@@ -84,12 +84,12 @@ def gaps(work: Matrix, cells: Sequence[MatrixCell]) -> str:
 def command(work: Matrix) -> str:
     """The command that makes the same matrix again."""
     sizes = {size for _, size in work.rows if size}
-    words = ["hwprof frameworks --matrix"]
+    words = ["hwprof list frameworks --matrix"]
     rows, names = [name for name, _ in work.rows], [column.name for column in work.columns]
     if sorted(rows) != sorted(networks.names()):
-        words.append(f"--networks {','.join(rows)}")
+        words.append(f"-n {','.join(rows)}")
     if sorted(names) != sorted(plugins.framework_names()):
-        words.append(f"--frameworks {','.join(names)}")
+        words.append(f"-f {','.join(names)}")
     if sizes:
         words.append(f"--size {min(sizes)}")
     if work.precision != "fp32":
@@ -147,6 +147,7 @@ def version_row(name: str, version: str, cells: Sequence[MatrixCell]) -> str:
 def document(work: Matrix, cells: Sequence[MatrixCell]) -> dict[str, Any]:
     """Everything; a number that is not finite is null."""
     return {
+        "format": 1,
         "precision": work.precision,
         "batch": work.batch,
         "seed": work.seed,

@@ -1,4 +1,4 @@
-"""Text and figure of `hwprof scaling`: FPS, speed-up and efficiency against threads."""
+"""Text and figure of `hwprof tune --scaling`: FPS, speed-up and efficiency against threads."""
 
 from __future__ import annotations
 
@@ -103,6 +103,7 @@ def document(
         return None if value is None else value._asdict()
 
     return {
+        "format": 1,
         "by": choice.estimator.value,
         "why": choice.why,
         "points": [

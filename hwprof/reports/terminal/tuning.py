@@ -73,9 +73,9 @@ def text(tuned: TuningResult) -> str:
     return "\n".join(lines)
 
 
-def document(kept: Iterable[Winner]) -> list[dict[str, Any]]:
+def document(kept: Iterable[Winner]) -> dict[str, Any]:
     """Each winner with its evidence."""
-    return [{"winner": k.parameters(), "evidence": k.evidence} for k in kept]
+    return {"format": 1, "tunings": [{"winner": k.parameters(), "evidence": k.evidence} for k in kept]}
 
 
 def _fps(value: float | None) -> str:
