@@ -127,7 +127,7 @@ def _dispatch(words: Sequence[str]) -> int:
     parser, module = command_parser(name)
     # Not by argparse: which of several "--" it removes differs between Python's versions.
     own, rest = split(words[1:])
-    args = parser.parse_args(list(own))
+    args = parser.parse_intermixed_args(list(own))
     if rest is not None:
         if not hasattr(args, "command"):
             parser.error(f"no command can follow -- here: {' '.join(rest)}")

@@ -10,24 +10,24 @@ from __future__ import annotations
 import argparse
 import json
 
-from hwprof.cli.options import add_file, add_results
+from hwprof.cli.options import add_results, add_selection, notify_scope, open_selection
 from hwprof.errors import EXIT_OK
 from hwprof.printable import encodable_data
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_file(parser)
+    add_selection(parser)
     parser.add_argument("--json", action="store_true", help="one JSON document")
     add_results(parser)
 
 
 def main(args: argparse.Namespace) -> int:
-    from hwprof import store
     from hwprof.analysis import models
     from hwprof.networks import traffic
     from hwprof.reports.terminal import models as rendered
 
-    with store.Results.open(store.default_path(args.file or args.results)) as results:
+    with open_selection(args) as (results, scope):
+        notify_scope("models", results, scope)
         frame = results.frame()
     square = frame[frame["shape"] == ""]
     pairs = zip(square["network"].astype(str), square["size"].astype(int), strict=True)

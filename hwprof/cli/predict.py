@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from functools import partial
 from typing import Any
 
-from hwprof.cli.options import add_case, add_results
+from hwprof.cli.options import add_case, add_results, add_selection, notify_scope, open_selection
 from hwprof.errors import EXIT_OK, NotAvailable, UnknownFramework, UsageError
 from hwprof.printable import encodable_data, plural, printable
 from hwprof.records import to_json
@@ -21,6 +22,7 @@ from hwprof.records import to_json
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     case = partial(add_case, parser)
+    add_selection(parser)
     case("network", required=True, default=None, help="built-in name or path of an .onnx or .pt2")
     case("framework", required=True, default=None, help="as it stands in the results")
     case("size")
@@ -31,7 +33,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from hwprof import store
     from hwprof.analysis import models, prediction
     from hwprof.analysis.correlation import strata
     from hwprof.analysis.correlation.target import SPEED, surviving_speed
@@ -50,7 +51,8 @@ def main(args: argparse.Namespace) -> int:
         "params": float(params),
     }
     facts |= traffic.facts([(args.network, size)]).get((args.network, size), {})
-    with store.Results.open(store.default_path(args.results)) as results:
+    with open_selection(args) as (results, scope):
+        notify_scope(shlex.join(["predict", "-n", args.network, "-f", args.framework]), results, scope)
         frame = results.frame()
     if args.framework not in set(frame["framework"].astype(str)):
         raise UnknownFramework(args.framework, frame["framework"].astype(str))

@@ -10,26 +10,26 @@ import argparse
 import json
 from pathlib import Path
 
-from hwprof.cli.options import add_file, add_results
+from hwprof.cli.options import add_results, add_selection, notify_scope, open_selection
 from hwprof.errors import EXIT_OK, ResultsError
 from hwprof.printable import encodable_data
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_file(parser)
+    add_selection(parser)
     parser.add_argument("-o", "--output", metavar="FILE", help="also draw it: .svg, .png or .pdf")
     parser.add_argument("--json", action="store_true", help="one JSON document")
     add_results(parser)
 
 
 def main(args: argparse.Namespace) -> int:
-    from hwprof import store
     from hwprof.analysis.placement import place_cases
     from hwprof.analysis.roofline import roofs
     from hwprof.reports import tables
     from hwprof.reports.page import roofline
 
-    with store.Results.open(store.default_path(args.file or args.results)) as results:
+    with open_selection(args) as (results, scope):
+        notify_scope("roofline", results, scope)
         frame, ceilings, facts = results.frame(), results.ceilings(), results.machines()
     if not ceilings:
         raise ResultsError("these results hold no ceilings", "hwprof calibrate measures them (--results, --cpus)")
