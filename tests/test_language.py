@@ -60,7 +60,9 @@ RULES = (
         ("metrics that can't be told apart", "shown apart (cycles) and summed", "takes the ratio apart", "fall apart"),
         ("slices that are milliseconds apart", "half an hour apart or more", "apart from this"),
     ),
-    Rule(r"\bcan(?:'t|not) tell\b", "not decided, unknown, not distinguishable", ("it can't tell",), ("can't be seen",)),
+    Rule(
+        r"\bcan(?:'t|not) tell\b", "not decided, unknown, not distinguishable", ("it can't tell",), ("can't be seen",)
+    ),
     Rule(
         r"\bgates?\b(?! and directions)(?! of (?:an? )?(?:LSTM|GRU|RNN))",
         "minimum sample size; needs at least N",
@@ -100,7 +102,9 @@ RULES = (
         ("Behind clock (observed, not shown to be the cause)", "and what stands behind each"),
         ("a band behind it",),
     ),
-    Rule(r"\btold\b|\bas it tells\b|\bdoes(?:n't| not) tell\b", "reported, printed, recorded", ("as it told", "not told")),
+    Rule(
+        r"\btold\b|\bas it tells\b|\bdoes(?:n't| not) tell\b", "reported, printed, recorded", ("as it told", "not told")
+    ),
     Rule(r"\bhangs? on\b", "sign changes when NETWORK is left out", ("the sign hangs on one network",)),
     Rule(r"\bboards? that do(?:es)? not exist\b", "an emulated board", ("a RISC-V or Arm board that does not exist",)),
     Rule(
@@ -110,7 +114,12 @@ RULES = (
         ("remaking",),
     ),
     Rule(r"\bin disguise\b|\bwith its own coin\b", "the plain fact", ("1/FPS in disguise",)),
-    Rule(r"\bfaces?\b|\brooms?\b(?! in)|\bthe house\b", "architecture, packages", ("the house and its rooms",), ("interface",)),
+    Rule(
+        r"\bfaces?\b|\brooms?\b(?! in)|\bthe house\b",
+        "architecture, packages",
+        ("the house and its rooms",),
+        ("interface",),
+    ),
 )
 
 

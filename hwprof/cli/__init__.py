@@ -69,7 +69,7 @@ def _dispatch(words: Sequence[str]) -> int:
     parser, module = command_parser(first)
     # Not by argparse: which of several "--" it removes differs between Python's versions.
     own, behind = split(rest)
-    args = parser.parse_args(list(own))
+    args = parser.parse_intermixed_args(list(own))
     if behind is not None:
         if not hasattr(args, "command"):
             parser.error(f"no command can follow -- here: {' '.join(behind)}")

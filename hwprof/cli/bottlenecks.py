@@ -10,14 +10,21 @@ import argparse
 import json
 import sys
 
-from hwprof.cli.options import add_results
+from hwprof.cli.options import (
+    add_results,
+)
+from hwprof.cli.selection import (
+    add_selection,
+    notify_scope,
+    open_selection,
+)
 from hwprof.errors import EXIT_OK, ResultsError
 from hwprof.printable import encodable_data
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("file", nargs="?", metavar="RESULTS", help="results file (default: HWPROF_RESULTS or ./hwprof.db)")
+    add_selection(parser)
     add("--only", default="", metavar="SELECTOR", help="as in hwprof explain: onnxruntime,threads=2")
     add("--all", action="store_true", help="also what was ruled out, with its numbers")
     add("--json", action="store_true", help="as one JSON document")
@@ -25,13 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from hwprof import store
     from hwprof.analysis.bottlenecks import diagnosis
     from hwprof.analysis.omissions import lines
     from hwprof.reports.terminal import bottlenecks
 
-    path = store.default_path(args.file or args.results)
-    with store.Results.open(path) as results:
+    with open_selection(args, selectors=[args.only] if args.only else ()) as (results, scope):
+        notify_scope("bottlenecks", results, scope)
         found, omitted = diagnosis.diagnose(results, args.only)
     for line in lines(omitted):
         print(f"hwprof: {line}", file=sys.stderr)
@@ -39,6 +45,6 @@ def main(args: argparse.Namespace) -> int:
         print(json.dumps(encodable_data(bottlenecks.document(found))))
         return EXIT_OK
     if not found:
-        raise ResultsError(f"no case of {path} has a speed to judge", "hwprof run or hwprof sweep measures some")
+        raise ResultsError(f"no case of {results.path} has a speed to judge", "`hwprof sweep quick` measures some")
     print(bottlenecks.text(found, args.all))
     return EXIT_OK

@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
-from hwprof.cli.options import RangeAction, add_case, print_json, results_named, show_progress
+from hwprof.cli.options import (
+    RangeAction,
+    add_case,
+    print_json,
+    show_progress,
+)
+from hwprof.cli.selection import (
+    place_named,
+)
 from hwprof.errors import EXIT_OK
 from hwprof.machine.clock import utc_now
 from hwprof.printable import plural
@@ -41,7 +49,7 @@ def main(args: argparse.Namespace) -> int:
 
     cpus = machine_cpus.parse_cpus(args.cpus) if args.cpus else machine_cpus.default_cpus(1)
     machine_cpus.check_cpus(cpus)
-    named = results_named(args)
+    place = place_named(args)
     facts, state = machine_facts.hardware(), machine_facts.host_state()
     free = machine_facts.volatile().get("available_mib")
     measurements = calibrate(
@@ -61,10 +69,9 @@ def main(args: argparse.Namespace) -> int:
         print(roofline.ceilings_text(found, machine_facts.description(facts)))
     if args.no_save:
         return EXIT_OK
-    from hwprof.store import Results, default_path
+    from hwprof.store import Results
 
     kept = [dataclasses.replace(c, evidence={**c.evidence, "at_utc": utc_now()}) for c in found if c.value is not None]
-    place = default_path(named)
     with Results.open(place, create=True) as results:
         results.add_ceilings(facts, state, kept)
     if not args.json:

@@ -1,7 +1,7 @@
 """Compare two sets of results case by case: faster, slower, the same, or can't tell.
 
-OLD and NEW are results files, or runs or experiments inside one: FILE, FILE:EXPERIMENT, FILE:RUN, or EXPERIMENT and
-RUN in the default results file. A run stands for all its rounds.
+OLD and NEW select runs: of a results file (FILE: its latest experiment; FILE:EXPERIMENT, FILE:RUN, FILE:all), or of the
+default one (EXPERIMENT, RUN), narrowed by KEY=VALUE behind commas. A run stands for all its rounds.
 
     hwprof compare main.db branch.db --threshold 3        hwprof compare 7f3a 91bc
     hwprof compare --run ENV_A ENV_B -n mobilenet_v2      measures both environments side by side, then compares them
@@ -35,6 +35,9 @@ from hwprof.cli.options import (
     group,
     split_names,
 )
+from hwprof.cli.selection import (
+    SELECTING,
+)
 from hwprof.errors import (
     EXIT_CASES_FAILED,
     EXIT_OK,
@@ -67,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form.add_argument("--markdown", action="store_true", help="Markdown, for a pull request")
     add_unmasked(parser)
     add_results(parser)
+    parser.epilog = SELECTING.strip()
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--calibrate", action="store_true", help="keep the session noise that RESULTS show, in the cache")
     what.add_argument(
@@ -115,8 +119,9 @@ def calibrate(args: argparse.Namespace) -> int:
     from hwprof.analysis.comparison.sides import side
     from hwprof.machine.clock import utc_now
     from hwprof.reports.terminal import session_noise
+    from hwprof.store.selection import ALL
 
-    runs = [run for word in args.words for run in side(word, args.results).runs]
+    runs = [run for word in args.words for run in side(word, args.results, ALL).runs]
     found = calibration.calibrate(runs, utc_now())
     places = [calibration.keep(one) for one in found]
     if args.json:

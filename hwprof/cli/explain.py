@@ -1,7 +1,8 @@
 """Why A is faster than B: the ratio of their speed as a product of factors, and what stands behind each.
 
-A and B are selectors, words with commas between: a framework (onnxruntime), network=..., batch=..., threads=...,
-shape=3x48x320, machine=..., version=..., an option (spin=false), a run's id, or another results file (results=FILE).
+A and B select runs, by words with commas between: a framework (onnxruntime), network=..., batch=..., threads=...,
+shape=3x48x320, machine=..., version=..., an option (spin=false), an experiment, a run's id, or another results file
+(results=FILE). They select of the latest experiment, of what RESULTS selects, or of every run where they name runs.
 What both name with different values is compared; what one names alone narrows both; the rest must be equal on both
 sides.
 
@@ -17,21 +18,36 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import shlex
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import RangeAction, add_case, add_results, notify
+from hwprof.cli.options import (
+    RangeAction,
+    add_case,
+    add_results,
+    notify,
+)
+from hwprof.cli.selection import (
+    add_selection,
+    notify_scope,
+)
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, NotAvailable, ResultsError, UsageError
 from hwprof.printable import encodable_data
 from hwprof.records import to_json
+
+if TYPE_CHECKING:
+    from hwprof.store import Results
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("a", metavar="A", help="selector of the first")
     add("b", metavar="B", help="selector of the second")
-    add("file", nargs="?", metavar="RESULTS", help="results file (default: HWPROF_RESULTS or ./hwprof.db)")
+    add_selection(parser)
     add("--intervene", choices=("spin", "affinity", "simd"), help="measure the pairs again with this changed")
     add("-r", "--rounds", action=RangeAction, default=4, help="rounds of --intervene (default: 4)")
     add_case(parser, "window", help="seconds per window of --intervene (default: 1)")
@@ -41,23 +57,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from hwprof import store
     from hwprof.analysis.answer import aggregate, build
     from hwprof.analysis.explain import pairs
     from hwprof.analysis.explain.wording import summarise
     from hwprof.analysis.omissions import lines
     from hwprof.reports.terminal import explain as report
+    from hwprof.store import place_and_terms
 
-    default = args.file or args.results
-    (path_a, a), (path_b, b) = _split_file(args.a), _split_file(args.b)
+    default = place_and_terms(args.selection, args.results)
+    (file_a, a), (file_b, b) = _split_file(args.a), _split_file(args.b)
+    first, second = (place_and_terms([file]) if file else default for file in (file_a, file_b))
+    is_one = (first[0].resolve(), first[1]) == (second[0].resolve(), second[1])
     failed = 0
     with ExitStack() as stack:
-        path = store.default_path(path_a or default)
-        source = pairs.Source(stack.enter_context(store.Results.open(path)))
-        second = store.default_path(path_b or default)
-        other = None
-        if second.resolve() != path.resolve():
-            other = pairs.Source(stack.enter_context(store.Results.open(second)))
+        results = _open(stack, first, (a, b) if is_one else (a or b,))
+        source = pairs.Source(results)
+        other = None if is_one else pairs.Source(_open(stack, second, (b or a,)))
+        if is_one and results.scope is not None:
+            notify_scope(shlex.join(["explain", args.a, args.b]), results, results.scope)
         found = pairs.find(a or _same_selector(b), b or _same_selector(a), source, other)
         if args.intervene:
             if other is not None:
@@ -70,7 +87,7 @@ def main(args: argparse.Namespace) -> int:
         print(f"hwprof: {line}", file=sys.stderr)
     if not explanations:
         raise ResultsError("no pair to explain", "name two frameworks, networks, machines, batches or runs")
-    file = default or "" if other is None and not (path_a or path_b) else ""
+    file = results.name + results.scope.suffix if is_one and not (file_a or file_b) and results.scope else ""
     cases = aggregate.of_explanations(explanations)
     several = other is None and len({c.network for c in cases}) > 1
     answer = build.answer_cases(cases, file, several)
@@ -81,6 +98,15 @@ def main(args: argparse.Namespace) -> int:
     else:
         print(report.text(explanations, summary, answer=answer))
     return EXIT_CASES_FAILED if failed else EXIT_OK
+
+
+def _open(stack: ExitStack, place: tuple[Path, Sequence[str]], selectors: Sequence[str]) -> Results:
+    """The results of a place, restricted to what its terms select, with what was measured again of these cases."""
+    from hwprof.store import Results
+
+    results = stack.enter_context(Results.open(place[0]))
+    results.choose(place[1], reruns=True, selectors=[text for text in selectors if text])
+    return results
 
 
 def _same_selector(other: str) -> str:

@@ -4,7 +4,7 @@ CSV and Parquet hold one row per run: what was run, FPS, latency, and every metr
 they are). Missing is an empty field, never 0; simulated counts have columns named metric@callgrind, those of a PMU that
 is test equipment metric@test-equipment. JSON holds every run in full: windows, slices, latencies, readings, gauges,
 doubts. pyperf holds latencies for `pyperf compare_to` and `stats`. With --over-time, CSV and Parquet hold one row per
-slice, and per 50 ms of the bare stretch.
+slice, and per 50 ms of the bare stretch. Data is exported of every run, unless RESULTS selects some.
 """
 
 from __future__ import annotations
@@ -12,13 +12,23 @@ from __future__ import annotations
 import argparse
 import sys
 
-from hwprof.cli.options import OUTPUT, add_case, add_file, add_results, add_unmasked, group, results_named
+from hwprof.cli.options import (
+    OUTPUT,
+    add_case,
+    add_results,
+    add_unmasked,
+    group,
+)
+from hwprof.cli.selection import (
+    add_selection,
+    open_selection,
+)
 from hwprof.errors import EXIT_OK
 from hwprof.printable import plural
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_file(parser)
+    add_selection(parser, "every run")
     add = group(parser, OUTPUT).add_argument
     add("--format", choices=("csv", "parquet", "json", "pyperf"), help="default: by the name of FILE, else csv")
     add("--json", dest="format", action="store_const", const="json", help="the same as --format json")
@@ -36,10 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Write the file; say on stderr what is in it."""
     from hwprof.reports.formats.export import STDOUT, export, format_of
-    from hwprof.store import Results, default_path
+    from hwprof.store.selection import ALL
 
     chosen = format_of(args.format, args.output)
-    with Results.open(default_path(results_named(args)), masked=not args.unmasked) as results:
+    with open_selection(args, ALL, masked=not args.unmasked) as (results, _):
         count = export(results, chosen, args.output, args.kind, args.over_time)
         if not count and args.kind is None and next(iter(results.runs(kind="command")), None) is not None:
             print("hwprof: no native runs; those of commands: --kind command", file=sys.stderr)

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import argparse
 
-from hwprof.cli.options import print_json, results_named
+from hwprof.cli.options import (
+    print_json,
+)
+from hwprof.cli.selection import (
+    notify_scope,
+    open_selection,
+)
 from hwprof.errors import EXIT_OK
 
 
 def main(args: argparse.Namespace) -> int:
     """Judge the models of the results on networks that they have not seen."""
-    from hwprof import store
     from hwprof.analysis import models
     from hwprof.networks import traffic
     from hwprof.reports.terminal import models as rendered
 
-    with store.Results.open(store.default_path(results_named(args))) as results:
+    with open_selection(args) as (results, scope):
+        notify_scope("predict --evaluate", results, scope)
         frame = results.frame()
     square = frame[frame["shape"] == ""]
     pairs = zip(square["network"].astype(str), square["size"].astype(int), strict=True)

@@ -12,12 +12,23 @@ per frame), errors clustered by network, ridge where predictors are collinear.
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from functools import partial
 from typing import Any
 
 from hwprof.cli import models as evaluation
-from hwprof.cli.options import add_case, add_file, add_results, print_json, refuse_options, results_named
+from hwprof.cli.options import (
+    add_case,
+    add_results,
+    print_json,
+    refuse_options,
+)
+from hwprof.cli.selection import (
+    add_selection,
+    notify_scope,
+    open_selection,
+)
 from hwprof.errors import EXIT_OK, NotAvailable, UnknownFramework, UsageError
 from hwprof.printable import plural, printable
 from hwprof.records import to_json
@@ -25,7 +36,7 @@ from hwprof.records import to_json
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     case = partial(add_case, parser)
-    add_file(parser)
+    add_selection(parser)
     parser.add_argument("--evaluate", action="store_true", help="judge the models on the networks that were measured")
     case("framework", default=None, help="as it stands in the results; needed")
     case("network", default=None, help="built-in name or path of an .onnx or .pt2; needed")
@@ -54,7 +65,6 @@ def main(args: argparse.Namespace) -> int:
 
 def predict(args: argparse.Namespace) -> int:
     """Print the prediction for each stratum of the results, or why there is none on stderr."""
-    from hwprof import store
     from hwprof.analysis import models, prediction
     from hwprof.analysis.correlation import strata
     from hwprof.analysis.correlation.target import SPEED, surviving_speed
@@ -74,7 +84,8 @@ def predict(args: argparse.Namespace) -> int:
         "params": float(params),
     }
     facts |= traffic.facts([(args.network, size)]).get((args.network, size), {})
-    with store.Results.open(store.default_path(results_named(args))) as results:
+    with open_selection(args) as (results, scope):
+        notify_scope(shlex.join(["predict", "-n", args.network, "-f", args.framework]), results, scope)
         frame = results.frame()
     if args.framework not in set(frame["framework"].astype(str)):
         raise UnknownFramework(args.framework, frame["framework"].astype(str))

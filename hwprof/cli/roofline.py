@@ -14,12 +14,22 @@ import argparse
 from pathlib import Path
 
 from hwprof.cli import calibrate
-from hwprof.cli.options import add_case, add_file, add_results, print_json, refuse_options, results_named
+from hwprof.cli.options import (
+    add_case,
+    add_results,
+    print_json,
+    refuse_options,
+)
+from hwprof.cli.selection import (
+    add_selection,
+    notify_scope,
+    open_selection,
+)
 from hwprof.errors import EXIT_OK, ResultsError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_file(parser)
+    add_selection(parser)
     parser.add_argument("--measure", action="store_true", help="measure the ceilings of this machine")
     calibrate.add_arguments(parser)
     add_case(parser, "output", help="also draw it: .svg, .png or .pdf")
@@ -32,13 +42,13 @@ def main(args: argparse.Namespace) -> int:
         refuse_options(args, ("output",), "`hwprof roofline` without --measure", "It draws what is measured already.")
         return calibrate.main(args)
     refuse_options(args, calibrate.OPTIONS, "--measure", "The ceilings are measured already.")
-    from hwprof import store
     from hwprof.analysis.placement import place_cases
     from hwprof.analysis.roofline import roofs
     from hwprof.reports import tables
     from hwprof.reports.page import roofline
 
-    with store.Results.open(store.default_path(results_named(args))) as results:
+    with open_selection(args) as (results, scope):
+        notify_scope("roofline", results, scope)
         frame, ceilings, facts = results.frame(), results.ceilings(), results.machines()
     if not ceilings:
         raise ResultsError("these results hold no ceilings", "hwprof roofline --measure measures them (--cpus).")

@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import add_case, add_file, add_results, add_unmasked, print_json, results_named
+from hwprof.cli.options import add_case, add_results, add_unmasked, print_json
+from hwprof.cli.selection import add_selection, open_selection
 from hwprof.errors import EXIT_OK
 from hwprof.printable import plural, printable
 from hwprof.records import to_json
@@ -24,17 +25,18 @@ FORMAT = 1  # of the JSON documents
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_file(parser)
+    add_selection(parser, "every run")
     add_case(parser, "json")
     add_unmasked(parser)
     add_results(parser)
 
 
 def main(args: argparse.Namespace) -> int:
-    from hwprof.store import Results, default_path, listing
+    from hwprof.store import default_path, listing
+    from hwprof.store.selection import ALL
 
-    path = default_path(results_named(args))
-    with Results.open(path, masked=not args.unmasked) as results:
+    with open_selection(args, ALL, masked=not args.unmasked) as (results, _):
+        path = results.name or default_path(None)
         entries = listing.entries(results.database)
         experiments = {one.id: one.name for one in results.experiments()}
         frame = results.frame(None)

@@ -12,7 +12,7 @@ import pytest
 from hwprof.analysis.comparison.calibration import calibrate
 from hwprof.analysis.comparison.sides import side
 from hwprof.cli import main
-from hwprof.errors import ResultsError
+from hwprof.errors import ResultsError, UsageError
 from hwprof.records import Failure, Run
 from hwprof.store import Results
 from tests.factories import make_run
@@ -83,7 +83,7 @@ def test_what_means_nothing_is_said(
 ) -> None:
     with pytest.raises(ResultsError, match="no results file"):
         side(str(tmp_path / "none.db"))
-    with pytest.raises(ResultsError, match="no run 'zzz'"):
+    with pytest.raises(UsageError, match="'zzz' is no experiment or run of"):
         side(f"{two[0]}:zzz")
     store(tmp_path / "other.db", rounds(5, "googlenet") + rounds(5, "googlenet", "opencv"))
     assert main(["compare", two[0], str(tmp_path / "other.db")]) == 2

@@ -100,9 +100,13 @@ def test_an_old_and_a_new_results_file(results: Path, tmp_path: Path, capsys: py
     ("a", "b", "message"),
     [
         ("onnxruntime", "onnxruntime", "nothing that differs"),
-        ("onnxruntime", "tensorflow", "is no framework, network, shape, version, machine or run"),
-        ("onnxruntime", "colour=red", "unknown field 'colour'"),
-        ("network=resnet18,threads=1", "network=resnet50,threads=7", "no good run matches"),
+        (
+            "onnxruntime",
+            "tensorflow",
+            "is no framework, network, shape, version, precision, experiment, machine or run",
+        ),
+        ("onnxruntime", "colour=red", "unknown key 'colour'"),
+        ("network=resnet18,threads=1", "network=resnet50,threads=7", "has threads=7. Known: 1, 2"),
     ],
 )
 def test_a_selector_that_fits_nothing_says_what_there_is(
@@ -183,7 +187,7 @@ def test_runs_under_other_settings_of_the_machine_are_never_rounds_of_one_case(
     new = {"kernel": "6.12", "governors": ["powersave"]}
     runs = [*under(old, 0, work=1e8), *under(old, 10, framework="opencv", work=2e8)]
     runs += [*under(new, 20, work=2e8), *under(new, 30, framework="opencv", work=4e8)]
-    path = str(in_experiments(tmp_path / "r.db", runs[:8], runs[8:]))
+    path = f"{in_experiments(tmp_path / 'r.db', runs[:8], runs[8:])}:all"
     data = json.loads(said(capsys, "explain", "onnxruntime", "opencv", path, "--json"))
     assert [found["rounds"] for found in data["explanations"]] == [[4, 4], [4, 4]]
     assert [found["ratio"]["ratio"] for found in data["explanations"]] == pytest.approx([2.0, 2.0])
@@ -208,7 +212,7 @@ def test_runs_under_other_settings_of_the_machine_are_never_rounds_of_one_case(
 def test_another_version_that_is_passed_over_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = [dataclasses.replace(r, software={"distributions": {"onnxruntime": "0.9"}}) for r in under(HOST_STATE, 0)]
     second = [*under(HOST_STATE, 10, work=2e8), *several(framework="opencv")]
-    path = str(in_experiments(tmp_path / "r.db", first, second))
+    path = f"{in_experiments(tmp_path / 'r.db', first, second)}:all"
     (found,) = json.loads(said(capsys, "explain", "onnxruntime", "opencv", path, "--json"))["explanations"]
     assert found["rounds"] == [4, 4]
     (note,) = (n for n in found["notes"] if n.startswith("also there, and left out"))

@@ -41,10 +41,14 @@ class Source:
     by_core: dict[tuple[object, ...], list[Entry]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.refresh()
+        self._list()
 
     def refresh(self) -> None:
         """Read the list anew: something was measured."""
+        self.results.choose_again()
+        self._list()
+
+    def _list(self) -> None:
         self.entries = entries(self.results.database)
         self.roofs = roofline.roofs(self.results.ceilings(), self.results.machines())
         self.by_core = {}

@@ -11,10 +11,13 @@ FORMAT = 1
 
 
 def document(report: Report) -> dict[str, Any]:
-    """`answer` as `hwprof explain --json` has it (null where there is none), `summary`, and tables with their rows."""
+    """`answer` as `hwprof explain --json` has it (null where there is none), `scope` and `summary` in
+    sentences, and tables with their rows.
+    """
     return {
         "format": FORMAT,
         "answer": None if report.answer is None else model.document(report.answer),
+        "scope": list(report.scope),
         "summary": list(report.summary),
         "tables": [
             {"title": t.title, "header": list(t.header), "rows": [list(row) for row in t.rows], "note": t.note}

@@ -95,7 +95,8 @@ def _made(material: Material) -> str:
     runs: Sequence[Run] = material.runs
     days = sorted(r.started_utc[:16].replace("T", " ") for r in runs if r.started_utc)
     when = f" · {days[-1]} UTC" if days else ""
-    return f"hwprof {__version__}{when} · {plural(len(runs), 'run', 'runs')} of {material.source}"
+    which = " ".join(material.report.scope).replace("`", "") or plural(len(runs), "run")
+    return f"hwprof {__version__}{when} · {material.source}: {which}"
 
 
 def _tiles(material: Material, answer: Answer) -> tuple[Tile, ...]:

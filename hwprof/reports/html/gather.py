@@ -27,7 +27,7 @@ from hwprof.records import Kind, Layer, Run
 from hwprof.reports import tables
 from hwprof.reports.background import Background
 from hwprof.reports.page import content
-from hwprof.store import Results, default_path, layers
+from hwprof.store import Results, layers
 from hwprof.store.listing import entries
 
 # Metrics that the factors of a ratio and memory growth need; the frame has all of them.
@@ -134,13 +134,8 @@ def gather(
 
 
 def name_of_file(results: Results) -> str:
-    """The results file as a command has to name it; "" where that is the default one, and without the folder where
-    that is hidden.
-    """
-    if results.path == default_path():
-        return ""
-    path, masker = str(results.path), results.database.masker
-    return results.path.name if masker is not None and masker.text(path) != path else path
+    """The results as a command has to name them: the file, and the experiment that was asked for; "" by default."""
+    return results.name + (results.scope.suffix if results.scope is not None else "")
 
 
 def answer_without_pairs(results: Results, frame: pd.DataFrame, runs: Sequence[Run]) -> Answer:
