@@ -30,6 +30,7 @@ from hwprof.printable import encodable_data, plural
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hwprof.analysis.explain.explanation import Explanation
     from hwprof.analysis.explain.pairs import Source
     from hwprof.analysis.explain.selectors import CaseRuns, Pair
     from hwprof.analysis.omissions import Omission
@@ -129,7 +130,7 @@ def explain_cases(args: argparse.Namespace, selector: str, default: str | None) 
         wanted = {runs.case for runs in chosen}
         found, omitted = diagnosis.diagnose(results, where)
         found = [d for d in found if d.case in wanted]
-        reruns = []
+        reruns: list[Explanation] = []
         if len(found) == 1 and found[0].runs is not None:
             reruns, _ = pairs.explanations(pairs.reruns(found[0].runs, source), source)
     _say_omitted(omitted)

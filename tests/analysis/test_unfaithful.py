@@ -192,8 +192,8 @@ def test_the_ratio_of_a_tuned_case_is_marked() -> None:
 def test_a_diagnosis_names_it(results: Results) -> None:
     judged_pair(results, UNKNOWN)
     shown = bottlenecks.text(diagnose(results, "opencv")[0], width=200)
-    assert "outputs not comparable: never repeats" in shown
-    assert "outputs" not in bottlenecks.text(diagnose(results, "onnxruntime")[0], width=200)
+    assert "Outputs not comparable: never repeats" in shown
+    assert "Outputs" not in bottlenecks.text(diagnose(results, "onnxruntime")[0], width=200)
 
 
 def test_a_ratio_in_the_summary_counts_unfaithful_cases(results: Results) -> None:

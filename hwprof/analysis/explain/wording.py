@@ -105,7 +105,7 @@ def _where(found: Decomposition) -> str:
     whole = math.log(found.whole.ratio)
     up = whole > 0
     named = named_factors(found)
-    texts = []
+    texts: list[str] = []
     for weight in (Weight.MAINLY, Weight.PARTLY):
         along = [f for f in named if (f.ratio > 1) == up and found.parts[f.name].weight is weight]
         accounted = "accounted for " if not texts else ""
