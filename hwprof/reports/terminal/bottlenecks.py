@@ -22,6 +22,7 @@ from hwprof.reports.terminal.bottlenecks_data import cpu_s, document
 __all__ = ["case", "document", "table", "text", "verdict"]
 HEADER = ("framework", "network", "bounded by", "certainty", "evidence")
 SHORTEST = 8  # letters that are left of a name
+UNBROKEN = "\u00a0"  # a space at which no line is broken
 MOST_NEEDS = 5  # named of one gap; the document has all
 MANY = 3  # findings named as the most frequent ones
 
@@ -132,14 +133,14 @@ def _gaps(found: Sequence[Diagnosis], columns: int) -> list[str]:
     every = bounds.gaps(found)
     lines = ["Not known for any case:"] if every else []
     for gap in every:
-        lines += _wrap(gap_text(gap), columns, "  ")
+        lines += gap_lines(gap, columns)
     counts = bounds.state_counts(found, State.UNKNOWN)
     some = [f"{code} ({n} of {len(found)})" for code, n in counts.items() if n < len(found)]
     return lines + (_wrap(f"Not known for some cases: {', '.join(some)}.", columns, "") if some else [])
 
 
-def gap_text(gap: Gap) -> str:
-    """`compute-bound, because not measured: peak FLOP/s. To know it: hwprof calibrate`."""
+def gap_lines(gap: Gap, columns: int) -> list[str]:
+    """`compute-bound, because not measured: peak FLOP/s. To know it: hwprof calibrate`; the command in one line."""
     text = ", ".join(gap.codes)
     if gap.because:
         text += f", because {gap.because}"
@@ -148,7 +149,8 @@ def gap_text(gap: Gap) -> str:
         more = f" and {len(gap.needs) - len(shown)} more" if len(gap.needs) > len(shown) else ""
         text += f", because not measured: {', '.join(shown)}{more}"
         text += "".join(f". {why[0].upper()}{why[1:]}" for why in dict.fromkeys(w.partition(". ")[0] for w in gap.why))
-    return f"{text}. To know it: {gap.command}" if gap.command else f"{text}."
+    text += "." + (f" To know it: {gap.command.replace(' ', UNBROKEN)}" if gap.command else "")
+    return [line.replace(UNBROKEN, " ") for line in _wrap(text, columns, "  ")]
 
 
 def case(d: Diagnosis, columns: int = 100, everything: bool = False, machine: bool = False) -> str:
@@ -178,7 +180,7 @@ def case(d: Diagnosis, columns: int = 100, everything: bool = False, machine: bo
     elif silent:
         lines.append("Not known (which rules nothing out):")
         for gap in bounds.gaps([d]):
-            lines += _wrap(gap_text(gap), columns, "  ")
+            lines += gap_lines(gap, columns)
     return "\n".join(lines)
 
 

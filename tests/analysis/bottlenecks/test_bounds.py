@@ -8,7 +8,7 @@ from typing import Any
 from hwprof.analysis.bottlenecks import bounds, diagnosis
 from hwprof.analysis.bottlenecks.certainty import State
 from hwprof.analysis.bottlenecks.diagnosis import Diagnosis
-from hwprof.analysis.bottlenecks.needs import COMMANDS, command_for
+from hwprof.analysis.bottlenecks.needs import COMMANDS, LAYER_TIMES, ONE_THREAD, PEAK, command_for
 from hwprof.records import Layer
 from hwprof.store import Results
 from tests.analysis.bottlenecks.test_diagnosis import context, roof
@@ -72,6 +72,13 @@ def test_every_need_of_a_rule_has_its_command_or_is_known_to_have_none() -> None
     assert [need for need, command in commands.items() if not command] == ["MACs of the network"]
     assert all(command.startswith("hwprof ") and "{" not in command for command in commands.values() if command)
     assert command_for("llc-misses") == "hwprof doctor"
+
+
+def test_a_command_keeps_all_else_of_the_case() -> None:
+    small = make_case(network="resnet18", size=64, threads=2, batch=4, recipe="builtin-3 seed 0")
+    assert command_for(ONE_THREAD, small) == "hwprof run -f onnxruntime -n resnet18 -t 1 -s 64 -b 4"
+    assert command_for(LAYER_TIMES, small) == "hwprof layers -f onnxruntime -n resnet18 -s 64 -b 4 -t 2"
+    assert command_for(PEAK, small) == "hwprof calibrate"
 
 
 def test_names_hold_what_differs_and_the_head_what_is_shared() -> None:
