@@ -63,13 +63,14 @@ def _dispatch(words: Sequence[str]) -> int:
 
     if (former := FORMER.get(first)) is not None:
         complain(f'"{first}" is now "{" ".join(former.words)}".')
-        first, *rest = [former.module, *rest] if former.module else translate(former, rest)
+        first, *rest = translate(former, rest)
     elif first not in COMMANDS:
         raise _unknown_command(first)
     parser, module = command_parser(first)
     # Not by argparse: which of several "--" it removes differs between Python's versions.
     own, behind = split(rest)
-    args = parser.parse_intermixed_args(list(own))
+    parse = parser.parse_args if parser._subparsers else parser.parse_intermixed_args  # which takes no subparsers
+    args = parse(list(own))
     if behind is not None:
         if not hasattr(args, "command"):
             parser.error(f"no command can follow -- here: {' '.join(behind)}")

@@ -57,18 +57,16 @@ SHELLS = ("bash", "zsh", "tcsh")
 class FormerCommand(NamedTuple):
     """What a command of an earlier release is now.
 
-    `words`: the command and its first options; `options`: spelling of an option before -> now; `module`: the module in
-    `hwprof.cli` that still reads the words of the old command, where they can't be read as those of the new one.
+    `words`: the command and its first options; `options`: spelling of an option before -> now.
     """
 
     words: tuple[str, ...]
     options: Mapping[str, str] = MappingProxyType({})
-    module: str = ""
 
 
 # Hidden, for one release.
 FORMER: Mapping[str, FormerCommand] = {
-    "bottlenecks": FormerCommand(("explain",), module="bottlenecks"),
+    "bottlenecks": FormerCommand(("explain",)),
     "calibrate": FormerCommand(("roofline", "--measure"), {"-r": "--repetitions"}),
     "frameworks": FormerCommand(("list", "frameworks")),
     "merge": FormerCommand(("import",)),

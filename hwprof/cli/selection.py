@@ -14,7 +14,7 @@ from hwprof.errors import UsageError
 
 if TYPE_CHECKING:
     from hwprof.store import Results
-    from hwprof.store.selection import Scope
+    from hwprof.store.scope import Scope
 
 SELECTING = """
 selecting runs:

@@ -43,14 +43,14 @@ def judged(runs: list[Run], fidelity: Fidelity, network: str = "") -> list[Run]:
 
 def test_an_explanation_names_the_unfaithful_side_in_its_headline_and_why_in_a_note() -> None:
     found = explain(SideRuns("a", several()), SideRuns("b", judged(several(work=2.5e8), WRONG)))
-    assert found.headline.endswith("; b is UNFAITHFUL to the reference")
+    assert found.headline.endswith(". b is UNFAITHFUL to the reference")
     assert "b: outputs UNFAITHFUL, max error 5.0e-01 of the largest value of output boxes, the worst one" in found.notes
 
 
 def test_outputs_that_are_not_comparable_are_named_with_their_reason() -> None:
     found = explain(SideRuns("a", judged(several(), UNKNOWN)), SideRuns("b", several(work=2.5e8)))
     assert "UNFAITHFUL" not in found.headline
-    assert found.headline.endswith("; the outputs of a are not comparable: never repeats")
+    assert found.headline.endswith(". The outputs of a are not comparable: never repeats")
     assert "a: outputs not comparable: never repeats" in found.notes
 
 
@@ -192,8 +192,8 @@ def test_the_ratio_of_a_tuned_case_is_marked() -> None:
 def test_a_diagnosis_names_it(results: Results) -> None:
     judged_pair(results, UNKNOWN)
     shown = bottlenecks.text(diagnose(results, "opencv")[0], width=200)
-    assert "outputs not comparable: never repeats" in shown
-    assert "outputs" not in bottlenecks.text(diagnose(results, "onnxruntime")[0], width=200)
+    assert "Outputs not comparable: never repeats" in shown
+    assert "Outputs" not in bottlenecks.text(diagnose(results, "onnxruntime")[0], width=200)
 
 
 def test_a_ratio_in_the_summary_counts_unfaithful_cases(results: Results) -> None:

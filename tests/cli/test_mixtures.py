@@ -110,7 +110,7 @@ def answers(path: Path, call: Call) -> dict[str, Any]:
     models = json.loads(call(["predict", str(path), "--evaluate", "--json"])[1])["models"]
     return {
         "pairs": {(e["context"], e["headline"]) for e in explained["explanations"] if "synthetic" in e["context"]},
-        "cases": {(c["case"]["network"], c["fps"]) for c in judged if "synthetic" in c["machine"]},
+        "cases": {(c["case"]["network"], c["fps"]) for c in judged["cases"] if "synthetic" in c["machine"]},
         "networks": [m["networks"] for m in models if "synthetic" in m["stratum"]["machine"]],
     }
 

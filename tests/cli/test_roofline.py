@@ -62,8 +62,8 @@ def test_roofline_and_bottlenecks_take_the_ceilings_of_the_cores_that_a_case_ran
             stored.add_ceilings(board, {"kernel": "1"}, [Ceiling("fp32", "vector", (cpu,), peak, "op/s"), memory])
     assert main(["roofline", str(tmp_path / "r.db"), "--json"]) == 0
     (case,) = json.loads(capsys.readouterr().out)["cases"]
-    assert main(["bottlenecks", str(tmp_path / "r.db"), "--json"]) == 0
-    (found,) = json.loads(capsys.readouterr().out)
+    assert main(["explain", str(tmp_path / "r.db"), "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["cases"]
     (verdict,) = (v for v in found["verdicts"] if v["code"] == "compute-bound")
     peak = next(n["value"] for n in verdict["numbers"] if n["name"] == "peak")
     assert peak == case["peak"] == 2e10
@@ -118,17 +118,17 @@ def test_bottlenecks_of_a_shared_core_are_the_waiting_and_not_the_network(
 ) -> None:
     path = tmp_path / "shared.db"
     placed_cases(path, capsys, preempted=True)
-    assert main(["bottlenecks", str(path), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
+    assert main(["explain", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["cases"]
     for case in found:
         first, *_ = case["verdicts"]
         assert (first["code"], first["state"]) == ("other-load", "yes")
         assert first["because"] == "the core is shared: 75 % of the time in the run queue"
         assert case["rates_by"] == "CPU time per frame"
         assert case["cpu_s"] == pytest.approx(0.0004 if case["case"]["network"] == "squeezenet1_1" else 0.006, rel=0.01)
-    assert main(["bottlenecks", str(path)]) == 0
+    assert main(["explain", "network=resnet18", str(path)]) == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert "FPS (off)" in text
+    assert "FPS (disturbed)" in text
     assert "6 ms of CPU time per frame" in text
 
 

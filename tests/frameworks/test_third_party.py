@@ -58,7 +58,7 @@ def test_its_switch_is_an_intervention_and_its_results_outlive_it(installed: Pat
         done = hwprof(installed, "run", "-f", name, *TINY, *SHORT, where=tmp_path)
         assert done.returncode == 0, done.stderr
     pair = ("explain", "onnx-reference", "onnxruntime", "--json")
-    done = hwprof(installed, *pair, "--intervene", "simd", "--rounds", "3", "--window", "0.05", where=tmp_path)
+    done = hwprof(installed, *pair, "--test", "simd", "--rounds", "3", "--window", "0.05", where=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "onnxruntime" in done.stderr
     assert "has no switch for vector instructions" in done.stderr

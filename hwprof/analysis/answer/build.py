@@ -183,7 +183,7 @@ def _one_framework(name: str, diagnoses: Sequence[Diagnosis], machines: Sequence
         f"On {len(machines)} machines or settings, which are not pooled: hwprof explain machine=A machine=B compares "
         "two.",
     )
-    commands = [NextCommand(f"hwprof bottlenecks{file}", "every verdict with the numbers that it rests on")]
+    commands = [NextCommand(f"hwprof explain{file}", "what bounds each case, with the figure that shows it")]
     head = f"{name} alone was measured"
     if high:
         found = ", ".join(f"{code} in {count} of {plural(total, 'case')}" for code, count in high.most_common())

@@ -115,6 +115,21 @@ def find(a: str, b: str, source: Source, other: Source | None = None) -> list[Pa
     )
 
 
+def find_cases(where: str, source: Source) -> list[CaseRuns]:
+    """The cases that one selector matches; "": all. Of a case and its forms with a switch turned the case alone."""
+    found = selectors.chosen(where, source.entries)
+    if not where:
+        return found
+    unchanged = [one for one in found if not any(switches.kind_of(other.case, one.case) for other in found)]
+    return unchanged if len(unchanged) == 1 else found
+
+
+def reruns(own: CaseRuns, source: Source) -> list[Pair]:
+    """This case beside each form of it that one thing was changed in, measured in turn with it."""
+    changed = selectors.variants(own, source.by_core.get(_core(own.last), []))
+    return [selectors.pair_of(own, one) for one in changed if switches.kind_of(own.case, one.case)]
+
+
 CHANGE_LABELS = {"spin": "spin-waiting off", "simd": "vectors capped"}
 
 

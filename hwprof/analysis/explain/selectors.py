@@ -1,4 +1,4 @@
-"""Which runs `explain A B` is about: selectors, and the pairs of cases that differ only in what was named.
+"""Which runs `explain A` and `explain A B` are about: selectors, and pairs of cases that differ only in what was named.
 
 A selector is a selection of runs (hwprof.store.selection): `onnxruntime`, `framework=opencv`, `threads=2`,
 `network=resnet18`, `spin=false`, a machine's name, a version, an experiment, a run's id. What both name with different
@@ -145,6 +145,19 @@ def case_runs(entries: Iterable[Entry]) -> list[CaseRuns]:
         if entry.ok and entry.kind == Kind.NATIVE:
             groups[entry.case, entry.place].append(entry)
     return [CaseRuns(tuple(group)) for group in groups.values()]
+
+
+def chosen(where: str, entries: Sequence[Entry]) -> list[CaseRuns]:
+    """The cases that one selector matches; "": all. A run's id stands for its case. UsageError as of `parse`."""
+    found = case_runs(entries)
+    if not where:
+        return found
+    selector = parse(where, entries)
+    return [
+        one
+        for one in found
+        if matches(one.last, selector.where) and any(e.uid.startswith(selector.run.lower()) for e in one.entries)
+    ]
 
 
 def pairs(

@@ -26,7 +26,7 @@ NOTE = (
     "95 % intervals by the paired t over sets measured side by side, else by t over sessions, else by Welch's t over "
     f"the rounds {WITHIN} (none: one round). Those of the factors of a pair hold together. Factors that are not "
     "separable are one, with a name that "
-    "says so. These are parts: words of cause are for reruns (hwprof explain A B --intervene)."
+    "says so. These are parts: words of cause are for reruns (hwprof explain A B --test spin)."
 )
 
 
