@@ -97,7 +97,9 @@ def names(tree: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             yield node.name
         if isinstance(node, ast.ClassDef | ast.Module):
-            yield from (s.target.id for s in node.body if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name))
+            yield from (
+                s.target.id for s in node.body if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)
+            )
             targets = (t for s in node.body if isinstance(s, ast.Assign) for t in s.targets)
             yield from (t.id for t in targets if isinstance(t, ast.Name))
 

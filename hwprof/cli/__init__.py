@@ -32,7 +32,7 @@ COMMANDS = {
     "roofline": "how near each case comes to what the machine can do",
     "doctor": "what this machine can measure, and what to do about what it can't",
     "events": "events this machine offers, each probed by opening it",
-    "validate": "check events by programs of known counts: right, off by a factor, dead, lying",
+    "validate": "check events by programs of known counts: right, off by a factor, miscounting, dead",
     "networks": "built-in networks with MACs, parameters and input shape",
     "layers": "time per layer, frameworks side by side",
     "frameworks": "frameworks: version, or how to install",

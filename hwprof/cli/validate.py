@@ -1,4 +1,4 @@
-"""Check events by programs whose counts are known by arithmetic: each is right, off by a factor, dead or lying.
+"""Check events by programs whose counts are known by arithmetic: right, off by a factor, dead, or it miscounts.
 
 A PMU may open an event and count nothing, or something else. The verdicts are kept with this host, and reports mark
 readings of what failed as suspect. `unproven`: no program has an answer for it. `missing`: it can't be opened here.
@@ -31,7 +31,7 @@ from hwprof.printable import plural
 if TYPE_CHECKING:
     from hwprof.studies.validation.bench import Result
 
-ORDER = ("right", "off by a factor", "lying", "dead", "unproven")
+ORDER = ("right", "off by a factor", "miscounts", "dead", "unproven")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -43,7 +43,9 @@ RISES: Mapping[str, float] = {"J": 50e3, "Joules": 50e3}
 RISE_S = 0.1
 _BY_HARDWARE = (Origin.HARDWARE, Origin.EMULATED)
 _ANEW = "it was set back or started anew, or it wrapped and its range is not known"
-_LOST_AT_EXEC = "as where a program loses its counters at exec: with set-uid or file capabilities, or no right to be read"
+_LOST_AT_EXEC = (
+    "as where a program loses its counters at exec: with set-uid or file capabilities, or no right to be read"
+)
 
 
 @dataclass(frozen=True, slots=True)

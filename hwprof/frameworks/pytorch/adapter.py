@@ -249,9 +249,7 @@ def mode_of(case: Case) -> str:
     quantised = case.precision in QUANTISED
     mode = str(case.option("mode", "inductor" if quantised else "eager"))
     if quantised and mode != "inductor":
-        raise UsageError(
-            f"PyTorch computes int8 in compiled code, not in mode {mode}", "mode=inductor, or omit mode"
-        )
+        raise UsageError(f"PyTorch computes int8 in compiled code, not in mode {mode}", "mode=inductor, or omit mode")
     return mode
 
 
