@@ -80,7 +80,7 @@ RULES = (
         ("aggregate", "investigate", "propagate", "navigate", "mitigates", "delegates", "all gates and directions"),
     ),
     Rule(
-        r"\b(?:leave|leaves|left|leaving) (?:[-\w.=`]+ ){0,3}(?:away|off)\b(?! (?:by|than|of))",
+        r"\b(?:leave|leaves|left|leaving) (?:[-\w.=`]+ ){0,4}(?:away|off)\b(?! (?:by|than|of))",
         "omit; drop",
         ("leave it away", "leave --size away", "leave off", "leaves `every_output` away", "leave channels_last off"),
         ("left of the line", "the median is off by 2 %", "leave it out", "what is left is off by a fifth"),

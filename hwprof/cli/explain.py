@@ -1,4 +1,4 @@
-"""Why A is faster than B: the ratio of their speed as a product of factors, and what stands behind each.
+"""Why A is faster than B: the ratio of their speed as a product of factors, and the evidence on each.
 
 A and B are selectors, words with commas between: a framework (onnxruntime), network=..., batch=..., threads=...,
 shape=3x48x320, machine=..., version=..., an option (spin=false), a run's id, or another results file (results=FILE).

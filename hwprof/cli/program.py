@@ -110,7 +110,7 @@ def launcher(args: argparse.Namespace) -> Launcher:
     if args.backend == "native":
         return Launcher()
     if args.strict:
-        raise UsageError("--strict is for hwprof's own counters", "leave --strict or --backend perf away")
+        raise UsageError("--strict is for hwprof's own counters", "omit --strict or --backend perf")
     from hwprof.programs.perfstat import PerfStat
     from hwprof.runner.observers import PerfStatObserver
 

@@ -49,7 +49,7 @@ def write(name: str, good: list) -> None:  # type: ignore[type-arg]
     from hwprof.reports.html import hardware
 
     if not good:
-        raise ResultsError("no case can be placed under a roof", "leave -o away to see why")
+        raise ResultsError("no case can be placed: no ceiling fits", "omit -o to see why")
     under: dict[int, int] = {}
     for _, roof in good:
         under[id(roof)] = under.get(id(roof), 0) + 1

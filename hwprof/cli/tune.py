@@ -63,7 +63,7 @@ def main(args: argparse.Namespace) -> int:
     if args.list:
         return listing(args)
     if args.experiment and args.no_save:
-        raise UsageError("--for keeps what it finds", "leave --no-save away")
+        raise UsageError("--for keeps what it finds", "omit --no-save")
     with results_of(args) as results:
         requests = requests_of(args, results) if args.experiment else [request_of(args)]
         if not requests:

@@ -123,7 +123,7 @@ WORDS: Mapping[str, str] = {
     RATE: "instructions per CPU-second (clock and IPC together)",
     CPU_TIME: "CPU time per frame (clock, IPC and work together)",
     "observer": "bare against counted windows",
-    "tail": "slow outliers (median against mean)",
+    "tail": "tail latency (mean / median)",
     "throughput": "everything together: nothing is separable",
 }
 

@@ -71,7 +71,7 @@ def pair_text(e: Explanation, columns: int = 100) -> str:
     lines += _wrap(how(d) + (f"; not separable: {d.merged}" if d.merged else "") + ".", columns, "  ")
     clues = sorted(e.clues, key=lambda c: ORDER.index(c.factor))
     for factor in dict.fromkeys(c.factor for c in clues):
-        lines += ["", f"  Behind {name_of(factor)} (observed, not shown to be the cause)"]
+        lines += ["", f"  Evidence on {name_of(factor)} (association, not causation)"]
         for clue in (c for c in clues if c.factor == factor):
             lines += _wrap(clue.text, columns, "    - ")
     for done in e.interventions:

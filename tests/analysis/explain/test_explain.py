@@ -35,7 +35,7 @@ def text_of(*explanations: Any) -> str:
         ({"clock": 1e9}, "clock x2.00"),
         ({"ipc": 0.5}, "instructions per cycle x3.00"),
         ({"parallelism": 0.45}, "CPUs used x2.00"),
-        ({"tail": 0.93}, "slow outliers (median against mean) x1.08"),
+        ({"tail": 0.93}, "tail latency (mean / median) x1.08"),
     ],
 )
 def test_the_headline_names_the_factor_that_was_planted(planted_fields: dict[str, Any], first: str) -> None:
