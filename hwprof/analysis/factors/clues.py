@@ -103,7 +103,7 @@ def work(a: Side, b: Side) -> Iterator[Clue]:
                 f"SIMULATED by {count.name.partition('@')[2]}, user mode; frameworks may take other code "
                 "paths there than on this CPU"
             )
-        text = f"{a.label} executes x{ratio:.2f} as many instructions per frame as {b.label}{_note(limit)}"
+        text = f"{a.label} executes {ratio:.2f}x as many instructions per frame as {b.label}{_note(limit)}"
         yield Clue(WORK, "instructions", text, {count.name: ratio})
     of_a, of_b = (_per_mac(s.evidence) for s in (a, b))
     if of_a is not None and of_b is not None and of_a[0] == of_b[0]:
@@ -121,7 +121,7 @@ def work(a: Side, b: Side) -> Iterator[Clue]:
         found = _ratio(a, b, metric)
         if found is not None:
             count, ratio, caution = found
-            text = f"{metric} per frame: {a.label} x{ratio:.2f} of {b.label}{_note(caution)}"
+            text = f"{metric} per frame: {a.label} {ratio:.2f}x of {b.label}{_note(caution)}"
             yield Clue(WORK, metric, text, {count.name: ratio})
 
 
@@ -166,7 +166,7 @@ def ipc(a: Side, b: Side, latencies: Mapping[str, float] | None = None) -> Itera
             if ratio is not None and ratio[0].origin is Origin.SIMULATED:
                 column, times = ratio[0].name, ratio[1]
                 text = (
-                    f"{cycles.WHAT[metric]} per frame: {a.label} x{times:.2f} of {b.label} "
+                    f"{cycles.WHAT[metric]} per frame: {a.label} {times:.2f}x of {b.label} "
                     "(SIMULATED caches and predictor, not this CPU's)"
                 )
                 yield Clue(IPC, column, text, {column: times})
@@ -212,7 +212,7 @@ def parallelism(a: Side, b: Side) -> Iterator[Clue]:
     for label, value in inflated.items():
         if value > 1.15:
             text = (
-                f"{label}: CPU time per frame is x{value:.2f} that with one thread: spinning, waiting on memory "
+                f"{label}: CPU time per frame is {value:.2f}x that with one thread: spinning, waiting on memory "
                 "that threads share, or work done twice; only a rerun without spinning separates them"
             )
             yield Clue(PARALLELISM, "inflation", text, {"CPU time ratio": value})
@@ -226,7 +226,7 @@ def serial_part(found: Scaling) -> str:
     elif low is not None and high is not None and (low <= 0 and high >= 1):
         text = "these rounds don't determine a serial part"
     else:
-        bounds = "" if low is None or high is None else f" [{max(0.0, low):.0%} ... {min(1.0, high):.0%}]"
+        bounds = "" if low is None or high is None else f" [{max(0.0, low):.0%}, {min(1.0, high):.0%}]"
         text = f"by Amdahl's law a serial part of {max(0.0, share):.0%}{bounds}"
     if found.usl is not None:
         text += f"; by the USL contention {found.usl[0]:.3f}, coherence {found.usl[1]:.4f}"
@@ -308,7 +308,7 @@ def _parallel(side: Side) -> Iterator[Clue]:
         share = found.serial.value
         times = found.efficiency[case.threads] * case.threads
         note = "; one thread was measured apart from these" if side.other_experiment else ""
-        text = f"{side.label}: x{times:.2f} with {plural(case.threads, 'thread')} over one; {serial_part(found)}{note}"
+        text = f"{side.label}: {times:.2f}x with {plural(case.threads, 'thread')} over one; {serial_part(found)}{note}"
         yield Clue(PARALLELISM, "serial", text, {"serial share": share, "efficiency": found.efficiency[case.threads]})
     if (share := waiting_share(evidence) or 0.0) > 0.01:
         text = f"{side.label}: its threads were ready and waited for a CPU {share:.0%} of the time: other load"
