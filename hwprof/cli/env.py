@@ -1,4 +1,4 @@
-"""Environments for frameworks that can't share hwprof's interpreter, or that are wanted apart.
+"""Environments for frameworks that can't share hwprof's interpreter, or that are wanted in one of their own.
 
   hwprof env create mxnet                      a virtual environment with the framework's pins, checked
   hwprof env create pytorch --python PATH      an interpreter that has it already (a vendor's build, Debian's python3)

@@ -129,7 +129,7 @@ def predict(args: argparse.Namespace) -> int:
         print(f"  {one['case']}")
         bounds = "without an interval"
         if one["low"] is not None:
-            bounds = f"[{one['low']:.4g} ... {one['high']:.4g}]  95 % for a new network"
+            bounds = f"[{one['low']:.4g}, {one['high']:.4g}]  95 % for a new network"
         print(
             f"    {one['target']} {one['speed']:.4g}  {bounds}, from {plural(one['networks'], 'network')} "
             f"by {' + '.join(one['predictors'])}"

@@ -106,7 +106,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
     events = split_events(args.events)
     PerfCollector().probe(list(events))  # raises UnknownEvent before anything else is done
     if args.simulate and args.batch != 1:
-        raise UsageError("--simulate is of batch 1 only", "a simulated inference is slow: leave --batch away")
+        raise UsageError("--simulate is of batch 1 only", "a simulated inference is slow: omit --batch")
     if args.simulate and isinstance(state := simulator(args.simulate).available(args.framework), Unavailable):
         raise NotAvailable(f"--simulate {args.simulate}: {state.reason}", state.remedy)
     calibration = calibration_of(args)
@@ -137,9 +137,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
     )
     found, declared = adapter_and_runner(choice)
     if declared is not None and (args.simulate or args.backend == "perf"):
-        raise UsageError(
-            "a runner is neither simulated nor counted by perf stat", "leave --simulate and --backend away"
-        )
+        raise UsageError("a runner is neither simulated nor counted by perf stat", "omit --simulate and --backend")
     interpreters.require(found.name, found.environment)
     return spec
 

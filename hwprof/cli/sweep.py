@@ -206,7 +206,7 @@ def progress(step: Progress) -> str:
         return f"{head}: simulated"
     if run.kind == "command":
         fps = run.facts.get("fps")
-        return f"{head}: {'no figure' if fps is None else f'{fps:.1f} FPS, as it told'}"
+        return f"{head}: {'no figure' if fps is None else f'{fps:.1f} FPS, as it reported'}"
     latency = of_run(run).latency_ns
     took = "no latency" if latency is None else f"{latency / 1e6:.2f} ms"
     outputs = mark(run.fidelity)

@@ -22,10 +22,7 @@ from hwprof.printable import plural
 if TYPE_CHECKING:
     from hwprof.studies.validation.bench import Result
 
-ORDER = ("right", "off by a factor", "lying", "dead", "unproven")
-REPETITIONS = 5
-# What belongs to --validate alone.
-OPTIONS = ("events", "repetitions", "program", "compile", "no_save", "results")
+ORDER = ("right", "off by a factor", "miscounts", "dead", "unproven")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -101,7 +101,7 @@ def test_a_comparison_names_wrong_outputs_beside_the_ratio(fidelity: Fidelity, b
     lines = comparison.summary(compare(old, new), "old", "new")
     (slower,) = (line for line in lines if line.startswith("REGRESSION"))
     (overall,) = (line for line in lines if line.startswith("NEW is"))
-    assert slower.endswith(f" x0.50{beside}")
+    assert slower.endswith(f" 0.50x{beside}")
     assert overall.endswith(f"){mean}")
 
 
@@ -184,9 +184,9 @@ def test_the_ratio_of_a_tuned_case_is_marked() -> None:
         **{"ratio": 1.5, "low": 1.4, "high": 1.6, "experiment": "t", "at_utc": "2000", "changes": {"threads": 2}},
     }
     (wrong,) = tuning.rows([make_run(facts={"tuned": tuned}, fidelity=WRONG)])
-    assert wrong[2] == "x1.500 [1.400 ... 1.600] UNFAITHFUL"
+    assert wrong[2] == "1.500x [1.400, 1.600] UNFAITHFUL"
     (right,) = tuning.rows([make_run(facts={"tuned": tuned}, fidelity=RIGHT)])
-    assert right[2] == "x1.500 [1.400 ... 1.600]"
+    assert right[2] == "1.500x [1.400, 1.600]"
 
 
 def test_a_diagnosis_names_it(results: Results) -> None:

@@ -109,7 +109,7 @@ def test_cases_of_several_threads_on_shared_cores_are_placed_and_not_ranked(
     assert main(["roofline", str(path)]) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "2 cases are not ranked" in text
-    assert "nearest to the roof" not in text
+    assert "nearest to its ceiling" not in text
     assert "! others used its cores and lowered it: not ranked." in text
 
 

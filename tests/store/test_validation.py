@@ -84,9 +84,16 @@ def test_a_verdict_holds_with_modifiers_and_for_users_without_rights(results: Re
     assert [e for e, _ in told(results)] == [Exactness.SUSPECT, Exactness.SUSPECT, Exactness.EXACT]
 
 
+def test_a_verdict_of_an_earlier_version_has_todays_name(results: Results) -> None:
+    results.add(run(Reading("loads", 5.0, source="perf:loads")))
+    earlier = NewVerdict(Counter("loads", source="perf:loads"), "lying", True, "does not follow the work", "2024", {})
+    results.add_validation(MACHINE, HOST_STATE, [earlier])
+    assert told(results) == [(Exactness.SUSPECT, "failed validation: miscounts, does not follow the work")]
+
+
 def test_a_sum_over_kinds_of_core_is_as_good_as_its_parts(results: Results) -> None:
     results.add(run(Reading("loads", 5.0, source="perf:loads"), uid="aa"))
-    part = NewVerdict(Counter("loads@cpu_atom", source="perf:cpu_atom/loads/"), "lying", True, "", "2024", {})
+    part = NewVerdict(Counter("loads@cpu_atom", source="perf:cpu_atom/loads/"), "miscounts", True, "", "2024", {})
     results.add_validation(MACHINE, HOST_STATE, [part])
     assert told(results)[0][0] is Exactness.SUSPECT
 

@@ -64,7 +64,7 @@ def heat_map(analysis: Analysis, stratum: int, where: str) -> Figure | None:
     frameworks = list(analysis.frameworks)
     left = 12 + LETTER * max(len(labels[n]) for n in metrics)
     cell, high = max(74.0, 12 + LETTER * max(map(len, frameworks))), 36.0
-    draw = Svg(left + cell * len(frameworks) + 8, 0, f"Correlation with {analysis.target} given size {where}")
+    draw = Svg(left + cell * len(frameworks) + 8, 0, f"Correlation with {analysis.target} controlling for size {where}")
     for j, name in enumerate(frameworks):
         draw.text(left + cell * (j + 0.5), 16, name, "t", "middle")
     top = 24.0
@@ -138,8 +138,8 @@ def added_variable(c: Correlation, key: str) -> Figure:
     xs, ys = [float(v) for v in c.points.rx], [float(v) for v in c.points.ry]
     draw = Svg(420, 312, describe(c))
     x, y = axis(xs, 56, 410), axis(ys, 262, 34)
-    draw.y_axis(y, 56, 410, f"log {c.target}, given size")
-    draw.x_axis(x, 262, 34, "log metric per frame, given size", 5)
+    draw.y_axis(y, 56, 410, f"log {c.target}, controlling for size")
+    draw.x_axis(x, 262, 34, "log metric per frame, controlling for size", 5)
     if c.partial.slope is not None:
         ends = (min(xs), max(xs))
         draw.line(
@@ -149,9 +149,15 @@ def added_variable(c: Correlation, key: str) -> Figure:
     for name, a, b in place([(n, *p) for n, p in zip(c.points.networks, at, strict=True)], at, 410):
         draw.text(a, b, name, "m")
     for name, (a, b), vx, vy in zip(c.points.networks, at, xs, ys, strict=True):
-        draw.marker(a, b, 0, f"{name}: metric {vx:+.3f}, {c.target} {vy:+.3f} (logs, given size)")
+        draw.marker(a, b, 0, f"{name}: metric {vx:+.3f}, {c.target} {vy:+.3f} (logs, controlling for size)")
     rows = tuple(zip(c.points.networks, xs, ys, map(float, c.points.x), map(float, c.points.y), strict=True))
-    header = ("network", "log metric given size", f"log {c.target} given size", "log metric", f"log {c.target}")
+    header = (
+        "network",
+        "log metric controlling for size",
+        f"log {c.target} controlling for size",
+        "log metric",
+        f"log {c.target}",
+    )
     return Figure(key, f"{c.metric.label} in {c.framework}", draw.render(), header, rows, describe(c))
 
 

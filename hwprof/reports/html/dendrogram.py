@@ -26,7 +26,7 @@ def figures(analysis: Analysis, stratum: int, where: str) -> Iterator[Figure]:
         labels = {c.metric.name: c.metric.label for c in analysis.correlations}
         names = {name: labels[name] + (f" ({several[name]})" if name in several else "") for name in kept}
         note = (
-            f"Average linkage of what is left given size. Metrics that join at |r| above {SAME} (left of the line) are "
+            f"Average linkage, controlling for size. Metrics that join at |r| above {SAME} (left of the line) are "
             "one group, its number in brackets: what is said of one may be due to another."
         )
         if len(kept) < len(analysis.metric_tree.leaves):
@@ -36,7 +36,7 @@ def figures(analysis: Analysis, stratum: int, where: str) -> Iterator[Figure]:
     tree = analysis.network_tree
     if tree is not None and len(tree.leaves) <= MOST:
         note = (
-            "Average linkage of what is left of all metrics given size, over frameworks. Networks that join at a large "
+            "Average linkage of all metrics, controlling for size, over frameworks. Networks that join at a large "
             "r deviate alike, and add less to a coefficient than others."
         )
         names = {name: name for name in tree.leaves}

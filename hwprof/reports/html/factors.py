@@ -20,8 +20,8 @@ from hwprof.reports.tables import Table
 from hwprof.reports.terminal import explain
 
 NOTE = (
-    "A factor above 1 speeds the first one up; the factors multiply to the ratio of the speed (observer: bare against "
-    "counted windows, noise and all; tail: slow outliers, median against mean). The speed is FPS. Where a "
+    "A factor above 1 speeds the first one up; the factors multiply to the ratio of the speed (measurement overhead: "
+    "bare against counted windows, with their noise; tail latency: mean / median). The speed is FPS. Where a "
     "run is disturbed it is by CPU time per frame (one thread) or throughput. Means of logarithms, "
     "95 % intervals by the paired t over sets measured side by side, else by t over sessions, else by Welch's t over "
     f"the rounds {WITHIN} (none: one round). Those of the factors of a pair hold together. Factors that are not "

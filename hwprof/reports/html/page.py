@@ -32,9 +32,9 @@ from hwprof.reports.terminal.run import simulations
 METHOD = (
     "FPS = batch / median latency after one 3-sigma pass; throughput = frames / elapsed. Intervals are between rounds, "
     "each round a fresh process.",
-    "Correlations: logs, one value per framework and network (means over rounds, then batches); given log MACs and, "
-    "where counted, log instructions per frame; Fisher's z. Below 4 networks no coefficient, 4 to 6 exploratory, "
-    "q-values from 7.",
+    "Correlations: logs, one value per framework and network (means over rounds, then batches); controlling for "
+    "log MACs and, where counted, log instructions per frame; Fisher's z. Below 4 networks no coefficient, 4 to 6 "
+    "exploratory, q-values from 7.",
     "Machines, threads, affinities, precisions and input sizes are never pooled. EMULATED: an emulator's time and "
     "counts. SIMULATED: a model's counts, in columns of their own. SUSPECT: failed validation here, saw a part of "
     "the run only, or contradicts another reading. SCALED: shared a counter.",
@@ -170,7 +170,7 @@ def _factors(material: Material) -> Section:
     figures = tuple(factors.waterfall(p, f"factors-{i}", e.headline) for i, (p, e) in enumerate(explained))
     rows = [factors.evidence_table(explained), factors.table(found)] if found else []
     identity = content.identity_table(material.frame, material.runs, material.identities)
-    absent = () if found else ("No two frameworks measured the same case: nothing to take apart.",)
+    absent = () if found else ("No two frameworks measured the same case: no ratio to explain.",)
     sentences: tuple[str, ...] = (
         (factors.NOTE, "One waterfall per two frameworks, of the case where they are farthest apart.") if found else ()
     )
@@ -197,7 +197,7 @@ def _hardware(material: Material) -> Section:
         figures.append(hardware.roofline(material.placements, roof, material.variants, key))
     why = "; ".join(dict.fromkeys(one.why for one in material.unplaced))
     if material.unplaced:
-        absent.append(f"Not under a roof: {plural(len(material.unplaced), 'case')} ({why}).")
+        absent.append(f"No ceiling was measured for: {plural(len(material.unplaced), 'case')} ({why}).")
     return Section("hardware", "Pipeline and ceilings", figures=tuple(figures), absent=tuple(absent))
 
 

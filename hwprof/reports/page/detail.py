@@ -56,7 +56,7 @@ def framework_table(analysis: Analysis, framework: str) -> Table:
             signs.setdefault(c.metric.name, []).append(c.partial.r)
     rows = [_row(c, signs.get(c.metric.name, [])) for c in found]
     blank = ("-",) * 13
-    rows += [(d.metric, "-", "time in disguise", *blank, f"{d.why} (R² {d.r2:.3f}, slope on time {d.slope:+.2f})")
+    rows += [(d.metric, "-", "time in other units", *blank, f"{d.why} (R² {d.r2:.3f}, slope on time {d.slope:+.2f})")
              for d in analysis.disguises]  # fmt: skip
     rows += [(m.label, "-", m.kind.value, *blank, why) for m, why in analysis.untested]
     return Table(f"Metrics of {framework}", COLUMNS, tuple(rows), READ.replace("{target}", analysis.target))
@@ -99,13 +99,13 @@ def gates(analysis: Analysis) -> list[str]:
     if analysis.why:
         lines.append(f"Metrics are set against {analysis.target}, not FPS: in the worst run {analysis.why}.")
     if most < MIN_NETWORKS:
-        lines.append(f"{plural(most, 'network')}: below {MIN_NETWORKS} there is no coefficient (gate).")
+        lines.append(f"{plural(most, 'network')}: below {MIN_NETWORKS} there is no coefficient.")
     elif most < MIN_TESTED:
-        lines.append(f"{plural(most, 'network')}: coefficients are exploratory; q-values begin at {MIN_TESTED} (gate).")
+        lines.append(f"{plural(most, 'network')}: coefficients are exploratory; q-values need at least {MIN_TESTED}.")
     else:
         few = sorted({c.metric.label for c in analysis.correlations if c.partial.n < MIN_TESTED})
         if few:
-            lines.append(f"Fewer than {MIN_TESTED} networks, no q-value (gate): {_some(few)}.")
+            lines.append(f"A q-value needs at least {MIN_TESTED} networks: {_some(few)}.")
     if len(analysis.blocks) > 1:
         named = "; ".join(name or "runs on their own" for name in analysis.blocks)
         lines.append(f"Experiments and sessions are blocks, no rounds of one: {named}.")
@@ -114,7 +114,7 @@ def gates(analysis: Analysis) -> list[str]:
     if count < 2:
         lines.append("One framework: no pooled slopes, which live on differences between frameworks.")
     if count < 5:
-        lines.append(f"{plural(count, 'framework')}: no test between frameworks below 5 (gate).")
+        lines.append(f"{plural(count, 'framework')}: a test between frameworks needs at least 5.")
     if analysis.unchecked:
         lines.append(f"{plural(analysis.unchecked, 'run')} had no reference to compare their outputs with.")
     return lines
@@ -205,11 +205,10 @@ def groups_table(analysis: Analysis) -> Table:
     several = [(i, names) for i, names in enumerate(analysis.groups) if len(names) > 1]
     rows = tuple((str(i + 1), str(len(names)), ", ".join(names)) for i, names in several)
     return Table(
-        f"Metrics that can't be told apart{_other(analysis)}",
+        f"Metrics that are not separable{_other(analysis)}",
         ("group", "metrics", "which"),
         rows,
-        "Average linkage on 1 - |r| of what is left given size, cut at |r| = .7: what is said of one may be due "
-        "to another.",
+        "Average linkage on 1 - |r|, controlling for size, cut at |r| = .7: what is said of one may be due to another.",
     )
 
 
@@ -230,7 +229,7 @@ def influence_table(analysis: Analysis) -> Table:
         rows.append((name, str(len(moved)), str(turned), example))
     return Table(
         f"Influence of each network{_other(analysis)}",
-        ("network", "moves most", "sign hangs on it", "largest"),
+        ("network", "moves most", "sign changes without it", "largest"),
         tuple(rows),
         "In how many coefficients leaving out this network moves r most, and in how many of them the sign changes.",
     )

@@ -21,7 +21,8 @@ TERMS: dict[str, str] = {
     "effect": "How much the speed or the CPU time changes when one thing is changed and all else stays.",
     "elasticity": "The change of FPS in percent that comes with 10 % more of a metric, as an association.",
     "emulated": "Counted or timed on an emulated board, where instructions are meaningful and times are not.",
-    "estimator": "The speed by which cases are ranked: FPS, or CPU time per frame or throughput where FPS is disturbed.",
+    "estimator": "The speed by which cases are ranked: FPS, or CPU time per frame or throughput where FPS is "
+    "disturbed.",
     "event": "Something that the hardware or the kernel can count, such as cycles, cache misses or page faults.",
     "exact": "Counted during the whole window.",
     "exactness": "How far a value can be trusted: exact, scaled, suspect or missing.",
@@ -55,8 +56,8 @@ TERMS: dict[str, str] = {
     "round": "One repetition of all cases of an experiment, each in a fresh process.",
     "run": "One round of one case, stored with its windows, readings, machine and software.",
     "scaled": "Counted during a part of the window and extrapolated to the whole.",
-    "session": "What is measured under one state of the machine: invocations on one boot, each within half an hour of the "
-    "one before.",
+    "session": "What is measured under one state of the machine: invocations on one boot, each within half an hour of "
+    "the one before.",
     "session noise": "The difference between sessions of one machine, which more rounds of one session neither show "
     "nor remove.",
     "set": "Cases that are loaded together and take turns, so that changes of the machine affect all of them alike.",
@@ -65,7 +66,8 @@ TERMS: dict[str, str] = {
     "slice": "A window of about 40 ms, either bare or counted.",
     "spinning": "Waiting for other threads in a loop that uses CPU time, instead of sleeping.",
     "stratum": "The cases that are analysed together, alike in machine, threads, precision and size of the input.",
-    "suspect": "In contradiction to another value, or of an event that failed validation, and marked wherever it is shown.",
+    "suspect": "In contradiction to another value, or of an event that failed validation, and marked wherever it is "
+    "shown.",
     "tail latency": "The latency of the slowest inferences, shown by p99 and by the ratio of mean to median.",
     "throughput": "Frames divided by elapsed time, with everything that happens between inferences.",
     "top-down": "A method that divides the slots of a core's pipeline into retiring, bad speculation, front-end bound "

@@ -111,7 +111,7 @@
     return {at, ticks};
   }
   function draw(data, raw) {
-    const xs = raw ? data.raw_x : data.x, ys = raw ? data.raw_y : data.y, given = raw ? "" : ", given size";
+    const xs = raw ? data.raw_x : data.x, ys = raw ? data.raw_y : data.y, given = raw ? "" : ", controlling for size";
     const svg = document.createElementNS(NS, "svg");
     for (const [k, v] of Object.entries({viewBox: "0 0 560 380", width: 560, height: 380, role: "group", "aria-label": data.said})) svg.setAttribute(k, v);
     const x = scale(xs, 60, 548), y = scale(ys, 330, 30), digits = (v) => String(+v.toPrecision(3));
@@ -153,7 +153,7 @@
     const fill = () => panel.querySelector(".scroll").replaceChildren(draw(data, panel.querySelector("input").checked));
     panel.querySelector("input").onchange = fill;
     panel.querySelector("[data-back]").onclick = () => cell.focus();
-    panel.data = {header: ["network", "log metric given size", "log " + data.target + " given size", "log metric", "log " + data.target], rows: data.names.map((n, i) => [n, data.x[i], data.y[i], data.raw_x[i], data.raw_y[i]])};
+    panel.data = {header: ["network", "log metric controlling for size", "log " + data.target + " controlling for size", "log metric", "log " + data.target], rows: data.names.map((n, i) => [n, data.x[i], data.y[i], data.raw_x[i], data.raw_y[i]])};
     panel.querySelector("figcaption").textContent = data.metric + " in " + data.framework;
     panel.querySelector(".note").textContent = data.said;
     panel.hidden = false;

@@ -16,10 +16,10 @@ SHOWN = 3
 
 
 def percent(found: Share | None) -> str:
-    """71.20 % [69.1 ... 73.2]."""
+    """71.20 % [69.1, 73.2]."""
     if found is None:
         return "-  (5 classes or fewer)"
-    return f"{found.value:7.2%} [{found.low * 100:.2f} ... {found.high * 100:.2f}]".replace("%", " %")
+    return f"{found.value:7.2%} [{found.low * 100:.2f}, {found.high * 100:.2f}]".replace("%", " %")
 
 
 def text(result: AccuracyResult) -> str:
@@ -45,7 +45,7 @@ def text(result: AccuracyResult) -> str:
         ]
         lines[-1] += "  p (Holm)  same answer"
         for p in result.pairs:
-            span = f"[{p.low * 100:+.2f} ... {p.high * 100:+.2f}]"
+            span = f"[{p.low * 100:+.2f}, {p.high * 100:+.2f}]"
             lines.append(
                 f"  {f'{p.first} - {p.second}':<{wide}}  {p.difference * 100:+6.2f}   {span:<18} {p.only_first:>8}  "
                 f"{p.only_second:>8}  {p.p:>11.3g}  {p.p_holm:>8.3g}  {p.agreement:>10.2%}".replace("%", " %")

@@ -89,7 +89,7 @@ def speed(runs: Sequence[Run]) -> list[str]:
 
 def _interval(values: Sequence[float]) -> str:
     mean, low, high = between_rounds(list(values))
-    bounds = "" if low is None or high is None else f"  [{low:,.3f} ... {high:,.3f}], 95 % between rounds"
+    bounds = "" if low is None or high is None else f"  [{low:,.3f}, {high:,.3f}], 95 % between rounds"
     return f"{mean:>12,.3f}{bounds}"
 
 

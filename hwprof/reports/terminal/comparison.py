@@ -198,7 +198,7 @@ def calibrated(c: Comparison) -> list[str]:
 def mean(o: Overall) -> str:
     """The mean over networks, with its interval or why there is none."""
     if o.low is not None and o.high is not None:
-        between = f" [{o.low:.3f} ... {o.high:.3f}] over {plural(o.networks, 'network')}"
+        between = f" [{o.low:.3f}, {o.high:.3f}] over {plural(o.networks, 'network')}"
     else:
         between = f" over {plural(o.networks, 'network')}; "
         between += (
@@ -284,13 +284,13 @@ def both(old: float | None, new: float | None, scale: float = 1.0) -> str:
 
 
 def span(low: float | None, high: float | None) -> str:
-    """`0.942 ... 1.020`; "" where there is no interval."""
-    return "" if low is None or high is None else f"{low:.3f} ... {high:.3f}"
+    """`[0.942, 1.020]`; "" where there is no interval."""
+    return "" if low is None or high is None else f"[{low:.3f}, {high:.3f}]"
 
 
 def factor(value: float) -> str:
-    """x1.32."""
-    return f"x{value:.3f}" if 0.5 < value < 2 else f"x{value:.2f}"
+    """`1.32x`."""
+    return f"{value:.3f}x" if 0.5 < value < 2 else f"{value:.2f}x"
 
 
 def short(value: str, most: int = 48) -> str:

@@ -103,7 +103,7 @@ def markdown(work: Matrix, cells: Sequence[MatrixCell]) -> str:
     lines = [
         "# What converts and runs",
         "",
-        f"Made by `{command(work)} -o FILE`, not by hand: every cell was converted, loaded and run in a process "
+        f"Written by `{command(work)} -o FILE`, not by hand: every cell was converted, loaded and run in a process "
         "of its own,",
         "and compared with the reference (ONNX Runtime, FP32, no graph optimisation) on the same seeded images "
         f"(seed {work.seed}).",

@@ -37,7 +37,7 @@ def report(found: Sequence[Assessment]) -> Report:
                 (
                     c.name,
                     f"{c.value:+.2f}",
-                    f"{c.low:+.2f} ... {c.high:+.2f}"
+                    f"[{c.low:+.2f}, {c.high:+.2f}]"
                     if math.isfinite(c.low)
                     else f"none ({'ridge' if a.penalty else 'not shown to help'})",
                     f"{c.vif:.1f}",
@@ -68,8 +68,8 @@ def sentence(a: Assessment) -> str:
     """The verdict with its figures."""
     frameworks = f"{plural(a.networks, 'network')}, {plural(len(a.frameworks), 'framework')}"
     errors = (
-        f"typical error on networks left out x{math.exp(a.base_error):.2f} by MACs alone, "
-        f"x{math.exp(a.error):.2f} by {' + '.join(a.chosen)} (chosen anew in every fold)"
+        f"typical error on networks left out {math.exp(a.base_error):.2f}x by MACs alone, "
+        f"{math.exp(a.error):.2f}x by {' + '.join(a.chosen)} (chosen anew in every fold)"
     )
     p = "" if a.p is None else f", p = {a.p:.2g} that they are equal"
     return f"{a.verdict}. {frameworks}; {errors}{p}"
@@ -80,4 +80,4 @@ def mixed_coefficient(a: Assessment, name: str) -> str:
     if a.mixed is None or name not in a.mixed.coefficients:
         return ""
     value, low, high = a.mixed.coefficients[name]
-    return f"{value:+.2f} [{low:+.2f} ... {high:+.2f}]"
+    return f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"

@@ -78,8 +78,8 @@ def share(value: float | None) -> str:
 
 
 def span(value: Interval, digits: int) -> str:
-    """`1.32 [1.25 ... 1.40]`."""
-    bounds = "" if value.low is None or value.high is None else f" [{value.low:.{digits}f} ... {value.high:.{digits}f}]"
+    """`1.32 [1.25, 1.40]`."""
+    bounds = "" if value.low is None or value.high is None else f" [{value.low:.{digits}f}, {value.high:.{digits}f}]"
     return f"{value.value:.{digits}f}{bounds}"
 
 

@@ -23,9 +23,9 @@ def text(found: Sequence[MachineNoise]) -> str:
 
 
 def describe(noise: SessionNoise, by: str) -> str:
-    """`FPS: sessions differ by 2.1 % [1.4 ... 4.2] (sd; 6 sessions of 3 rounds, 4 cases), their rounds by 1.0 %`."""
+    """`FPS: sessions differ by 2.1 % [1.4, 4.2] (sd; 6 sessions of 3 rounds, 4 cases), their rounds by 1.0 %`."""
     between, low, high = noise.interval
-    limits = "" if low is None or high is None else f" [{100 * low:.1f} ... {100 * high:.1f}]"
+    limits = "" if low is None or high is None else f" [{100 * low:.1f}, {100 * high:.1f}]"
     rounds = plural(noise.rounds, "round", form=".3g")
     cases = plural(noise.cases, "case")
     within = "" if noise.within is None else f", their rounds by {100 * noise.within:.1f} %"

@@ -22,11 +22,11 @@ NOTE = (
 
 
 def ratio(final: Mapping[str, Any]) -> str:
-    """`x1.32 [1.25 ... 1.40]`; a dash where nothing was compared."""
+    """`1.32x [1.25, 1.40]`; a dash where nothing was compared."""
     if "ratio" not in final:
         return "-"
-    bounds = "" if final["low"] is None else f" [{final['low']:.3f} ... {final['high']:.3f}]"
-    return f"x{final['ratio']:.3f}{bounds}"
+    bounds = "" if final["low"] is None else f" [{final['low']:.3f}, {final['high']:.3f}]"
+    return f"{final['ratio']:.3f}x{bounds}"
 
 
 def changes(winner: Mapping[str, Any]) -> str:

@@ -93,10 +93,10 @@ def test_tables_of_two_strata_say_which(ten: Analysis) -> None:
 
 def test_few_networks_stop_the_statistic_by_name(tmp_path_factory: pytest.TempPathFactory) -> None:
     said = detail.gates(analysed(tmp_path_factory, 3, 1))
-    assert said[0] == "3 networks: below 4 there is no coefficient (gate)."
+    assert said[0] == "3 networks: below 4 there is no coefficient."
     assert any(s.startswith("One framework: no pooled slopes") for s in said)
     said = detail.gates(analysed(tmp_path_factory, 6, 2))
-    assert said[0] == "6 networks: coefficients are exploratory; q-values begin at 7 (gate)."
+    assert said[0] == "6 networks: coefficients are exploratory; q-values need at least 7."
 
 
 def test_latex_takes_no_letter_of_a_name_for_a_command() -> None:
