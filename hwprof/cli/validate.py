@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from hwprof.studies.validation.bench import Result
 
 ORDER = ("right", "off by a factor", "miscounts", "dead", "unproven")
+REPETITIONS = 5
+# What belongs to --validate alone.
+OPTIONS = ("events", "repetitions", "program", "compile", "no_save", "results")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
