@@ -53,7 +53,7 @@ def _dispatch(words: Sequence[str]) -> int:
         print(f"hwprof {__version__}")
         return 0
     first, *rest = words or ["help"]
-    if first == "help":
+    if first == "help" or words in (["--help"], ["-h"]):
         return _help(rest)
     if first.startswith("-"):
         return _top(words)
