@@ -30,6 +30,7 @@ from hwprof.cli.options import (
     refuse_case,
     writing,
 )
+from hwprof.cli.verbosity import add_verbosity
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
 from hwprof.printable import ESCAPE, encodable_data, plural
 
@@ -69,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--top", type=int, default=TOP, metavar="N", help=f"rows of the table (default: {TOP})")
     add("-o", "--output", default="hwprof-flame.svg", metavar="FILE", help="default: hwprof-flame.svg")
     add("--perf-data", metavar="FILE", help="keep perf's own file too, for perf report and perf annotate")
+    add_verbosity(parser, "all functions and libraries")
     case("json", help="the tables as one JSON document on stdout")
     add_unmasked(parser)
 
@@ -93,8 +95,10 @@ def main(args: argparse.Namespace) -> int:
 
     if args.json:
         print(json.dumps(encodable_data(hotspots.document(found, sampling, path))))
+    elif args.quiet:
+        print(hotspots.result_line(found, path))
     else:
-        print(hotspots.text(found, sampling, args.top, path))
+        print(hotspots.text(found, sampling, args.top, path, everything=args.verbose))
     if found.ended is not None and found.ended.exit_code:
         how = f"was killed by signal {found.ended.signal}" if found.ended.signal else "failed"
         print(f"hwprof: the command {how} (exit code {found.ended.exit_code})", file=sys.stderr)

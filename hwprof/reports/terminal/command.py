@@ -96,8 +96,8 @@ def result_line(runs: Sequence[Run]) -> str:
     if not good:
         return f"{runs[0].case.network}: no round was good"
     fps = [r.facts["fps"] for r in good if r.facts.get("fps")]
-    parts = [f"{_interval(fps).strip()} FPS"] if fps else []
-    parts += [f"{_interval(times).strip()} s elapsed"] if (times := elapsed_s(good)) else []
+    parts = [_interval(fps, " FPS").strip()] if fps else []
+    parts += [f"elapsed {_interval(times, ' s').strip()}"] if (times := elapsed_s(good)) else []
     return f"{runs[0].case.network}: {'; '.join(parts) or 'counted'}"
 
 
@@ -109,16 +109,16 @@ def speed(runs: Sequence[Run], width: int = FULL) -> list[str]:
         source = str(runs[0].facts["fps_source"])
         lines += wrap(f"FPS       {_interval(fps)}  {SOURCES.get(source, source)}", width, "  ", HANGING)
     if times := elapsed_s(runs):
-        lines += wrap(f"elapsed   {_interval(times)} s", width, "  ", HANGING)
+        lines += wrap(f"elapsed   {_interval(times, ' s')}", width, "  ", HANGING)
     if peaks := [r.facts["peak_rss_bytes"] for r in runs if "peak_rss_bytes" in r.facts]:
         lines.append(f"  peak RSS  {max(peaks) / 2**20:>12,.1f} MiB")
     return lines
 
 
-def _interval(values: Sequence[float]) -> str:
+def _interval(values: Sequence[float], unit: str = "") -> str:
     mean, low, high = between_rounds(list(values))
     bounds = "" if low is None or high is None else f"  [{low:,.3f}, {high:,.3f}], 95 % between rounds"
-    return f"{mean:>12,.3f}{bounds}"
+    return f"{mean:>12,.3f}{unit}{bounds}"
 
 
 def rows(runs: Sequence[Run]) -> tuple[tuple[str, ...], ...]:
@@ -139,7 +139,7 @@ def rows(runs: Sequence[Run]) -> tuple[tuple[str, ...], ...]:
                 title(group[0]),
                 str(len(group)),
                 _interval(fps).strip() if fps else "-",
-                f"{_interval(elapsed).strip()} s" if elapsed else "-",
+                _interval(elapsed, " s").strip() if elapsed else "-",
                 "-" if clock is None else f"{clock / 1e9:,.3f} s",
                 "-" if not cycles or work is None else f"{work / cycles:.2f}",
                 f"{max(peaks) / 2**20:,.0f} MiB" if peaks else "-",
