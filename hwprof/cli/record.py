@@ -33,6 +33,7 @@ from hwprof.cli.options import (
     refuse_case,
     writing,
 )
+from hwprof.cli.verbosity import add_verbosity
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
 from hwprof.printable import ESCAPE, plural
 
@@ -77,7 +78,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = group(parser, OUTPUT).add_argument
     add("--top", type=int, default=TOP, metavar="N", help="rows of the table")
     add("--perf-data", metavar="FILE", help="keep perf's own file too, for perf report and perf annotate")
-    case("json")
+    add_verbosity(group(parser, OUTPUT), "all functions and libraries")
+    case("json", help="the tables as one JSON document on stdout")
     add_unmasked(parser)
 
 
@@ -101,8 +103,10 @@ def main(args: argparse.Namespace) -> int:
 
     if args.json:
         print_json(hotspots.document(found, sampling, path))
+    elif args.quiet:
+        print(hotspots.result_line(found, path))
     else:
-        print(hotspots.text(found, sampling, args.top, path))
+        print(hotspots.text(found, sampling, args.top, path, everything=args.verbose))
     if found.ended is not None and found.ended.exit_code:
         how = f"was killed by signal {found.ended.signal}" if found.ended.signal else "failed"
         print(f"hwprof: the command {how} (exit code {found.ended.exit_code})", file=sys.stderr)

@@ -15,7 +15,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import add_case, add_results, notify, print_json
+from hwprof.cli.options import OUTPUT, add_case, add_results, group, print_json
+from hwprof.cli.progress import Display
+from hwprof.cli.verbosity import add_verbosity, verbosity_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from hwprof.printable import plural
 from hwprof.records import Failure, to_json
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from hwprof.plan.cases import PlannedCase
     from hwprof.plan.detectable import Reach
     from hwprof.plan.experiment import Experiment
-    from hwprof.runner.rounds import Progress
 
 FORMAT = 1  # of the JSON documents
 
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="list the cases and stop")
     parser.add_argument("--detectable", action="store_true", help="print what effect it could find and stop")
     add_case(parser, "json", help="what was measured, or what --dry-run and --detectable print, as one JSON document")
+    add_verbosity(group(parser, OUTPUT), "every run as a line of its own, on a terminal too")
     add_results(parser)
 
 
@@ -65,12 +67,13 @@ def main(args: argparse.Namespace) -> int:
     count = 0
     with store.Results.open(path, create=True) as results:
         results.ensure_writable()
-        runner = Runner(spec, results, retry_failed=args.retry_failed, notify=notify)
+        display = Display(verbosity_of(args))
+        runner = Runner(spec, results, retry_failed=args.retry_failed, notify=display.note)
         try:
-            with closing(runner.run()) as steps:  # ends the workers before the results are closed
+            with display, closing(runner.run()) as steps:  # ends the workers before the results are closed
                 for step in steps:
                     count += 1
-                    print(progress(step), file=sys.stderr, flush=True)
+                    display.step(step)
                     if step.run.kind != "simulated":
                         key = (step.run.case.title, step.run.round)
                         failed.pop(key, None)
@@ -85,9 +88,10 @@ def main(args: argparse.Namespace) -> int:
         print_json(document(spec, path, count, failed))
         return EXIT_CASES_FAILED if failed else EXIT_OK
     print(f"{plural(count, 'run')} measured -> {path}" if count else f"nothing left to measure in {path}")
-    for (title, _), failure in failed.items():
-        print(f"  failed: {title}: {failure.message}")
-    print(f"next: hwprof report {path}")
+    if not args.quiet:
+        for (title, _), failure in failed.items():
+            print(f"  failed: {title}: {failure.message}")
+        print(f"next: hwprof report {path}")
     return EXIT_CASES_FAILED if failed else EXIT_OK
 
 
@@ -188,26 +192,3 @@ def reach_text(reach: Reach) -> str:
         for pair in (reach.alone, reach.first)
     )
     return f"{reach.variant}: {count}: {alone} for one metric, {first} for the first of {FAMILY} metrics"
-
-
-def progress(step: Progress) -> str:
-    """[12/96 2:10 left] onnxruntime mobilenet_v2 ... 8.21 ms."""
-    from hwprof.records.agreement import mark
-    from hwprof.speed import of_run
-
-    run = step.run
-    left = ""
-    if step.left_s is not None:
-        left = f"{' up to' * step.is_limit} {int(step.left_s) // 60}:{int(step.left_s) % 60:02d} left"
-    head = f"[{step.done}/{step.total}{left}] {run.case.title}"
-    if run.failure is not None:
-        return f"{head}: {run.failure.code}: {run.failure.message}"
-    if run.kind == "simulated":
-        return f"{head}: simulated"
-    if run.kind == "command":
-        fps = run.facts.get("fps")
-        return f"{head}: {'no figure' if fps is None else f'{fps:.1f} FPS, as it reported'}"
-    latency = of_run(run).latency_ns
-    took = "no latency" if latency is None else f"{latency / 1e6:.2f} ms"
-    outputs = mark(run.fidelity)
-    return f"{head}: {took}" + (f"  {outputs}" if outputs else "")

@@ -27,13 +27,17 @@ from typing import TYPE_CHECKING, Any
 from hwprof.cli import scaling
 from hwprof.cli.options import (
     CASE_OPTIONS,
+    OUTPUT,
     add_case,
     add_results,
     choice_of,
+    group,
     print_json,
     refuse_options,
     results_of,
 )
+from hwprof.cli.progress import Display
+from hwprof.cli.verbosity import add_verbosity, verbosity_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
 from hwprof.plan.options import parse_option
 
@@ -81,7 +85,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     case("window", default=None, help=f"seconds measured in each process {window}")
     case("timeout", default=None, help=f"seconds for one measurement {timeout}")
     case("seed", help="of weights, inputs and the order of rounds")
-    case("json", "no_save")
+    add_verbosity(group(parser, OUTPUT), "every candidate, and every measurement as a line of its own")
+    case("json", help="the evidence as one JSON document")
+    case("no_save")
     add_results(parser)
 
 
@@ -110,8 +116,11 @@ def search(args: argparse.Namespace) -> int:
         outcomes, failed = tune(requests, args, results)
     if args.json:
         print_json(tuning.document(t.kept for t in outcomes))
+    elif args.quiet:
+        for outcome in outcomes:
+            print(tuning.result_line(outcome))
     else:
-        print("\n\n".join(tuning.text(t) for t in outcomes))
+        print("\n\n".join(tuning.text(t, everything=args.verbose) for t in outcomes))
         if results is not None and outcomes:
             print(f'\nkept in {store.default_path(args.results)}    use it: policy = "tuned" under [launch]')
     for error in failed:
@@ -127,14 +136,14 @@ def tune(
 
     outcomes: list[TuningResult] = []
     failed: list[CaseFailed] = []
+    display = Display(verbosity_of(args))
     for request in requests:
         c = request.choice
-        print(f"hwprof: tuning {c.framework} {c.network} batch {c.batch}, {request.budget_s:g} s", file=sys.stderr)
+        display.note(f"tuning {c.framework} {c.network} batch {c.batch}, {request.budget_s:g} s")
         try:
-            tuner = Tuner(
-                request, results, restart=args.again, watch=lambda step: print(progress(step), file=sys.stderr)
-            )
-            outcomes.append(tuner.run())
+            tuner = Tuner(request, results, restart=args.again, watch=lambda step: display.show(progress(step)))
+            with display:
+                outcomes.append(tuner.run())
         except CaseFailed as error:
             failed.append(CaseFailed(f"{c.framework} {c.network} batch {c.batch}: {error.message}", error.remedy))
     return outcomes, failed

@@ -14,15 +14,15 @@ from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.events import Event
 from hwprof.collectors.perf.names import CACHE, HARDWARE, SOFTWARE
 from hwprof.collectors.perf.tables import CANONICAL
-from hwprof.errors import EXIT_OK, UnknownEvent, UsageError, sentence
+from hwprof.errors import EXIT_OK, UnknownEvent, UsageError
 from hwprof.machine.clock import utc_now
 from hwprof.plan.options import split_events
 from hwprof.printable import plural
+from hwprof.reports.terminal.validation import table as table
 
 if TYPE_CHECKING:
     from hwprof.studies.validation.bench import Result
 
-ORDER = ("right", "off by a factor", "miscounts", "dead", "unproven")
 REPETITIONS = 5
 # What belongs to --validate alone.
 OPTIONS = ("events", "repetitions", "program", "compile", "no_save", "results")
@@ -94,38 +94,6 @@ def document(results: Sequence[Result], facts: Mapping[str, Any]) -> dict[str, A
         counter = None if r.counter is None else {k: getattr(r.counter, k) for k in ("source", "domain", "meaning")}
         events.append({**dataclasses.asdict(r.assessment), "origin": r.origin.value, **(counter or {})})
     return {"format": 1, "machine": dict(facts), "events": events}
-
-
-def table(results: Sequence[Result]) -> str:
-    """A row per event, the worst program's figures beside the verdict; what is missing below, by reason."""
-    lines: list[str] = []
-    width = max((len(r.assessment.metric) for r in results), default=0)
-    for verdict in ORDER:
-        for r in results:
-            if r.assessment.verdict == verdict:
-                words = (f"{verdict:<15}", f"{r.assessment.metric:<{width}}", _figures(r), r.assessment.why)
-                lines.append("  " + "  ".join(filter(None, words)).rstrip())
-    missing: dict[tuple[str, str], list[str]] = {}
-    for r in results:
-        if r.assessment.verdict == "missing":
-            missing.setdefault((r.assessment.why, r.assessment.remedy), []).append(r.assessment.metric)
-    for (why, remedy), names in missing.items():
-        lines.append(f"  {'missing':<15}  {', '.join(names)}: {sentence(why, remedy)}")
-    failed = sum(r.assessment.verdict.failed for r in results)
-    opened = sum(r.assessment.verdict != "missing" for r in results)
-    lines += ["", f"  {opened} of {plural(len(results), 'event')} can be opened here, {failed} of them failed"]
-    return "\n".join(lines)
-
-
-def _figures(result: Result) -> str:
-    """What the program that is furthest from its answer counted of how much."""
-    known = [
-        f for f in result.assessment.findings if f.expected and f.counted is not None and "beside" not in f.program
-    ]
-    if not known:
-        return ""
-    worst = max(known, key=lambda f: abs((f.ratio or 0.0) - 1.0))
-    return f"{worst.counted:,.0f} of {worst.expected:,.0f} ({worst.program})"
 
 
 def save(

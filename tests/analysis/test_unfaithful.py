@@ -18,7 +18,7 @@ from hwprof.analysis.explain.wording import summarise
 from hwprof.analysis.factors import scaling
 from hwprof.analysis.roofline import Roof
 from hwprof.analysis.speeds import ratios, speeds
-from hwprof.cli.sweep import progress
+from hwprof.cli.progress import progress
 from hwprof.records import Case, Fidelity, Run, not_comparable
 from hwprof.reports.html import factors, gather, speed, tables
 from hwprof.reports.page.speeds import speed_table
@@ -161,7 +161,7 @@ def test_scaling_marks_the_numbers_of_threads_whose_outputs_are_wrong() -> None:
     marks = scaling_report.outputs(runs)
     assert marks == {2: "UNFAITHFUL", 4: "not comparable: never repeats"}
     found = scaling.thread_speeds(runs)
-    shown = scaling_report.text("title", found.choice, scaling.points(found), (), marks).splitlines()
+    shown = scaling_report.text("title", found.choice, scaling.points(found), (), marks, 200).splitlines()
     (two,) = (line for line in shown if line.startswith("        2 "))
     (four,) = (line for line in shown if line.startswith("        4 "))
     (one,) = (line for line in shown if line.startswith("        1 "))
@@ -172,10 +172,10 @@ def test_scaling_marks_the_numbers_of_threads_whose_outputs_are_wrong() -> None:
     assert [point["outputs"] for point in plain["points"]] == ["", "UNFAITHFUL", "not comparable: never repeats"]
 
 
-@pytest.mark.parametrize(("fidelity", "mark"), [(WRONG, "  UNFAITHFUL"), (UNKNOWN, "  not comparable: never repeats")])
+@pytest.mark.parametrize(("fidelity", "mark"), [(WRONG, "UNFAITHFUL"), (UNKNOWN, "not comparable: never repeats")])
 def test_the_progress_of_a_sweep_names_it(fidelity: Fidelity, mark: str) -> None:
-    assert progress(Progress(1, 2, make_run(fidelity=fidelity), None)).endswith(f" ms{mark}")
-    assert progress(Progress(1, 2, make_run(fidelity=RIGHT), None)).endswith(" ms")
+    assert progress(Progress(1, 2, make_run(fidelity=fidelity), None)).endswith(f" FPS, {mark}")
+    assert progress(Progress(1, 2, make_run(fidelity=RIGHT), None)).endswith(" FPS")
 
 
 def test_the_ratio_of_a_tuned_case_is_marked() -> None:

@@ -140,8 +140,9 @@ def test_an_open_verdict_has_an_exit_code_of_its_own_if_asked_for(tmp_path: Path
 
 
 def test_session_noise_is_calibrated_from_results_and_gives_single_sessions_a_verdict(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], cache: Path
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "400")  # every column
     history = tmp_path / "nightly.db"
     for day, factor in enumerate((0.99, 1.01, 1.0, 1.02, 0.98, 1.0), 1):
         store(history, on_day(rounds(40 * factor), day), f"night {day}")

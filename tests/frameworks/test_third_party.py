@@ -39,7 +39,7 @@ def test_it_is_measured_faithful_and_recorded(installed: Path, tmp_path: Path, c
     counts = ("-r", "1", "-w", "1", "--iterations", "2", "-e", "task-clock", "--json")
     done = hwprof(installed, *words, *counts, where=tmp_path)
     assert done.returncode == 0, done.stderr
-    (run,) = json.loads(done.stdout)
+    (run,) = json.loads(done.stdout)["runs"]
     assert run["failure"] is None
     assert run["case"]["framework"] == "onnx-reference"
     assert run["case"]["options"] == [["blas", "threaded"]]

@@ -47,5 +47,5 @@ def test_the_round_that_changed_is_named() -> None:
 def test_the_terminal_and_its_json_have_them() -> None:
     run = make_run(facts={"warmup": WARMUP})
     assert "  first       5.000 ms" in text([run])
-    (found,) = json.loads(json.dumps(document([run])))
+    (found,) = json.loads(json.dumps(document([run])))["runs"]
     assert found["facts"]["over_time"]["first_inference"]["first_ns"] == 5_000_000

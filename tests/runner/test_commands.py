@@ -263,7 +263,7 @@ def test_from_the_command_line(toy: Path, cache: Path, capfd: pytest.CaptureFixt
     assert "batch / median latency as toy reported it" in said
     assert "toy 1.2" in said
     assert main([*words, "-e", "task-clock", "--json"]) == 0
-    (run,) = json.loads(capfd.readouterr().out)
+    (run,) = json.loads(capfd.readouterr().out)["runs"]
     assert run["kind"] == "command"
     assert run["facts"]["patterns"] == {"latency": "median: ([0-9.]+) ms"}
 

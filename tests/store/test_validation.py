@@ -8,7 +8,7 @@ from typing import Any
 
 from hwprof.records import Counter, Exactness, Reading, Role, Run, missing
 from hwprof.reports.page import content
-from hwprof.reports.terminal.run import counters
+from hwprof.reports.terminal import counts
 from hwprof.store import Results
 from hwprof.store.validation import NewVerdict
 from tests.factories import HOST_STATE, MACHINE, make_case, make_run, make_window
@@ -125,5 +125,5 @@ def test_the_report_says_what_failed(results: Results) -> None:
 def test_what_is_printed_of_a_run_says_why_it_is_suspect(results: Results) -> None:
     results.add(run())
     results.add_validation(MACHINE, HOST_STATE, [verdict()])
-    (line,) = (line for line in counters([results.find("aa")]) if " loads " in line)
-    assert line.endswith(f"suspect  # {FAILED}")
+    (line,) = (line for line in counts.lines([results.find("aa")], asked=("loads",)) if " loads " in line)
+    assert line.endswith(f"suspect  {FAILED}")

@@ -11,6 +11,9 @@ from hwprof import plugins
 from hwprof.networks import table as networks
 from hwprof.networks.stored_precision import AS_IT_IS
 from hwprof.records import to_json
+from hwprof.reports.terminal import grid
+from hwprof.reports.terminal.grid import GridColumn
+from hwprof.reports.terminal.style import columns, wrap
 
 if TYPE_CHECKING:
     from hwprof.studies.matrix.matrix import Matrix, MatrixCell
@@ -55,15 +58,16 @@ def table(work: Matrix, cells: Sequence[MatrixCell]) -> list[list[str]]:
     return rows
 
 
-def text(work: Matrix, cells: Sequence[MatrixCell]) -> str:
-    """For a terminal."""
-    rows = table(work, cells)
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(f"{word:<{width}}" for word, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    lines += ["", legend(work) + gaps(work, cells)]
-    lines += [f"  {cell.network} in {cell.column}: {verdict(cell)}" for cell in cells if not cell.faithful]
-    lines += [f"  {column.name} is not here: {column.missing}" for column in work.columns if column.missing]
-    return "\n".join(lines)
+def text(work: Matrix, cells: Sequence[MatrixCell], width: int | None = None) -> str:
+    """For a terminal, in lines of `width` (None: as wide as stdout takes)."""
+    width = columns() if width is None else width
+    header, *rows = table(work, cells)
+    keys = (GridColumn(header[0], shortens=True, is_key=True), GridColumn(header[1], shortens=True, is_key=True))
+    lines = grid.lines([*keys, *map(GridColumn, header[2:])], rows, width, indent=0)
+    lines += ["", *wrap(legend(work) + gaps(work, cells), width)]
+    remarks = [f"{cell.network} in {cell.column}: {verdict(cell)}" for cell in cells if not cell.faithful]
+    remarks += [f"{column.name} is not here: {column.missing}" for column in work.columns if column.missing]
+    return "\n".join([*lines, *(part for remark in remarks for part in wrap(remark, width, "  ", "    "))])
 
 
 def legend(work: Matrix) -> str:
@@ -165,17 +169,18 @@ def replace_infinite(value: Any) -> Any:
     return [replace_infinite(inner) for inner in value] if isinstance(value, list) else value
 
 
-def ways_text(ways: Sequence[Mapping[str, Any]]) -> str:
-    """For a terminal."""
+def ways_text(ways: Sequence[Mapping[str, Any]], width: int | None = None) -> str:
+    """For a terminal, in lines of `width` (None: as wide as stdout takes)."""
+    width = columns() if width is None else width
     lines = []
     for one in ways:
-        lines.append(f"{one['framework']:<12} {one['form']}: {one['means']}")
-        if not one["steps"]:
-            lines.append(f"{'':<12}   reads the ONNX file as it is")
+        lines += wrap(f"{one['framework']:<12} {one['form']}: {one['means']}", width, "", " " * 13)
+        remarks = ["reads the ONNX file as it is"] if not one["steps"] else []
         for step in one["steps"]:
             took = step["seconds"]
             seen = f"   median {statistics.median(took):.2f} s of {len(took)}" if took else ""
-            lines.append(f"{'':<12}   {step['source']} -> {step['target']}: {step['by']}{seen}")
+            remarks.append(f"{step['source']} -> {step['target']}: {step['by']}{seen}")
         if one["missing"]:
-            lines.append(f"{'':<12}   not possible here: {one['missing']}")
+            remarks.append(f"not possible here: {one['missing']}")
+        lines += [part for remark in remarks for part in wrap(remark, width, " " * 15, " " * 17)]
     return "\n".join(lines)

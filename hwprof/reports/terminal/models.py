@@ -10,10 +10,19 @@ from typing import Any
 from hwprof.analysis.models import Assessment
 from hwprof.printable import plural
 from hwprof.records import to_json
-from hwprof.reports.tables import Report, Table, terminal
+from hwprof.reports.tables import Report, Table
+from hwprof.reports.terminal import grid
+from hwprof.reports.terminal.grid import GridColumn
 from hwprof.store.schema import dumps
 
-HEADER = ("predictor", "elasticity", "95 %", "VIF", "mixed model (secondary)")
+COLUMNS = (
+    GridColumn("predictor", shortens=True, is_key=True),
+    GridColumn("elasticity", right=True),
+    GridColumn("95 %"),
+    GridColumn("VIF", right=True, drop=1),
+    GridColumn("mixed model (secondary)", drop=2),
+)
+HEADER = tuple(column.title for column in COLUMNS)
 NOTE = (
     "elasticity: {target} goes as predictor^e; interval by leaving out whole networks, t(N - 1), of a picked "
     "predictor at the level that allows for the picking; frameworks have intercepts of their own. VIF: "
@@ -51,9 +60,10 @@ def report(found: Sequence[Assessment]) -> Report:
     return Report(tuple(summary), tuple(tables))
 
 
-def text(found: Sequence[Assessment]) -> str:
-    """The report of them as the terminal shows it."""
-    return terminal(report(found))
+def text(found: Sequence[Assessment], width: int | None = None) -> str:
+    """The report of them as the terminal shows it, in lines of `width` (None: as wide as stdout takes)."""
+    made = report(found)
+    return grid.report_text(made, {table.title: COLUMNS for table in made.tables}, width)
 
 
 def document(found: Sequence[Assessment]) -> dict[str, Any]:

@@ -9,16 +9,20 @@ from hwprof.analysis.comparison.calibration import MachineNoise
 from hwprof.analysis.comparison.sessions import SessionNoise
 from hwprof.printable import plural
 from hwprof.records import to_json
+from hwprof.reports.terminal.style import columns, wrap
 
 FORMAT = 1
 
 
-def text(found: Sequence[MachineNoise]) -> str:
-    """Each machine with what its sessions differ by."""
+def text(found: Sequence[MachineNoise], width: int | None = None) -> str:
+    """Each machine with what its sessions differ by, in lines of `width` (None: as wide as stdout takes)."""
+    width = columns() if width is None else width
     lines = []
     for one in found:
-        lines.append(f"session noise of {one.label or one.machine}, calibrated {one.calibrated_utc[:10]}")
-        lines += [f"  {describe(noise, by)}" for by, noise in one.noises.items()]
+        lines += wrap(
+            f"session noise of {one.label or one.machine}, calibrated {one.calibrated_utc[:10]}", width, "", "  "
+        )
+        lines += [line for by, noise in one.noises.items() for line in wrap(describe(noise, by), width, "  ", "    ")]
     return "\n".join(lines)
 
 
