@@ -24,8 +24,8 @@ def mask(report: Report, masker: Masker) -> Report:
     return replace(report, summary=row(report.summary), tables=tuple(tables))
 
 
-def markdown(report: Report, figures: Sequence[tuple[str, str, str]], title: str) -> str:
-    """The report in Markdown; `figures`: caption, file, note."""
+def markdown(report: Report, figures: Sequence[tuple[str, str, str]], title: str, absent: Sequence[str] = ()) -> str:
+    """The report in Markdown; `figures`: caption, file, note; `absent`: a line for each part that is not there."""
     lines = [f"# {title}", "", *_answer(report.answer), *(f"- {_escape(line)}" for line in report.summary)]
     for caption, file, note in figures:
         alternative = _escape(caption).replace("[", "\\[").replace("]", "\\]")
@@ -39,6 +39,8 @@ def markdown(report: Report, figures: Sequence[tuple[str, str, str]], title: str
             lines += ["| " + " | ".join(_escape(cell) for cell in row) + " |" for row in table.rows]
         if table.note:
             lines += ["", _escape(table.note)]
+    if absent:
+        lines += ["", "## Not in these results", "", *(f"- {_escape(line)}" for line in absent)]
     return "\n".join(lines) + "\n"
 
 
