@@ -27,9 +27,10 @@ ORDER = [
 
 # Boxes of one row or column of the page that share more than a hair's breadth of area.
 OVERLAPS = """() => {
-  const boxes = [...document.querySelectorAll(
-    "h1, .why, .tile, #answer, .trust, .next, .contents, .sections figure:not([hidden]), div.table, h2, h3, .absent, dl"
-  )].filter((e) => e.offsetParent !== null).map((e) => [e, e.getBoundingClientRect()]).filter(([, b]) => b.width && b.height);
+  const boxes = [...document.querySelectorAll("h1, .why, .tile, #answer, .trust, .next, .contents, " +
+    ".sections figure:not([hidden]), div.table, h2, h3, dl, .absent"
+  )].filter((e) => e.offsetParent !== null).map((e) => [e, e.getBoundingClientRect()])
+    .filter(([, b]) => b.width && b.height);
   const found = [];
   for (let i = 0; i < boxes.length; i++) for (let j = i + 1; j < boxes.length; j++) {
     const [a, p] = boxes[i], [b, q] = boxes[j];
@@ -177,8 +178,8 @@ def test_terms_lead_to_the_glossary(opened: Opened) -> None:
 
 def test_a_capture_of_the_whole_page_has_all_of_it(opened: Opened) -> None:
     page = opened.page
-    hidden = "[...document.querySelectorAll('.sections *')].filter((e) => getComputedStyle(e).contentVisibility !== 'visible').length"
-    assert page.evaluate(hidden) == 0
+    hidden = "(e) => getComputedStyle(e).contentVisibility !== 'visible'"
+    assert page.evaluate(f"[...document.querySelectorAll('.sections *')].filter({hidden}).length") == 0
     inner = "[...document.querySelectorAll('.scroll')].filter((e) => e.scrollHeight > e.clientHeight + 20).length"
     assert page.evaluate(inner) == 0
 
@@ -192,8 +193,8 @@ def test_on_paper_everything_is_opened_and_nothing_is_wider_than_the_sheet(opene
     assert block.locator("tbody tr:visible").count() == 97
     assert page.locator("th:visible").count() == page.locator("th").count()
     assert page.locator("nav.sticky").is_visible() is False
-    tall = "[...document.querySelectorAll('figure:not([hidden])')].filter((e) => e.getBoundingClientRect().height > 710).map((e) => e.id)"
-    assert page.evaluate(tall) == []
+    tall = "(e) => e.getBoundingClientRect().height > 710"
+    assert page.evaluate(f"[...document.querySelectorAll('figure:not([hidden])')].filter({tall}).length") == 0
 
 
 def test_no_sheet_is_half_blank(opened: Opened) -> None:

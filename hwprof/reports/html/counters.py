@@ -30,11 +30,11 @@ def of_speed(material: Material) -> list[Section]:
         return []
     flips = detail.flips_table(analyses)
     why = (
-        "No metric correlates with FPS positively in one framework or stratum and negatively in another (both intervals "
-        "without 0).",
+        "No metric correlates with FPS positively in one framework or stratum and negatively in another (both "
+        "intervals without 0).",
     )
-    last = Section("flips", "Signs that differ", tables=(flips,) if flips.rows else (), absent=() if flips.rows else why,
-                   level=3)  # fmt: skip
+    shown, absent = ((flips,), ()) if flips.rows else ((), why)
+    last = Section("flips", "Signs that differ", tables=shown, absent=absent, level=3)
     if len(analyses) == 1:
         return [*_stratum(material, analyses[0], 0, 2), last]
     head = Section("counters", "Counters against speed", heads=True)

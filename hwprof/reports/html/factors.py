@@ -21,12 +21,13 @@ from hwprof.reports.terminal import explain
 
 LATENCIES = {"observer": "measurement overhead", "tail": "tail latency"}
 NOTE = (
-    "A factor above 1 makes the first one faster. The factors multiply to the ratio of the speed. Measurement overhead: "
-    "bare against counted windows, with their noise. Tail latency: mean against median. The speed is FPS. Where a run is "
-    "disturbed it is by CPU time per frame (one thread) or throughput. Means of logarithms, 95 % intervals by the paired "
-    f"t over sets measured side by side, else by t over sessions, else by Welch's t over the rounds {WITHIN} (none: one "
-    "round). Those of the factors of a pair hold together. Factors that are not separable are one, with a name that says "
-    "so. These are associations. Causes are shown by reruns alone (hwprof explain A B --test spin)."
+    "A factor above 1 makes the first one faster. The factors multiply to the ratio of the speed. Measurement "
+    "overhead: bare against counted windows, with their noise. Tail latency: mean against median. The speed is FPS. "
+    "Where a run is disturbed it is by CPU time per frame (one thread) or throughput. Means of logarithms, 95 % "
+    "intervals by the paired t over sets measured side by side, else by t over sessions, else by Welch's t over the "
+    f"rounds {WITHIN} (none: one round). Those of the factors of a pair hold together. Factors that are not separable "
+    "are one, with a name that says so. These are associations. Causes are shown by reruns alone (hwprof explain A B "
+    "--test spin)."
 )
 
 
@@ -51,7 +52,7 @@ def waterfall(pair: PairFactors, key: str, headline: str = "") -> Figure:
     found, (fast, slow) = pair.decomposition, pair.names
     steps, whole, by = found.terms, found.whole, found.choice.estimator
     everything = (*steps, whole)
-    left = 14 + LETTER * max(len(short_name(f.name)) for f in everything)
+    left = 14 + LETTER * max(len(by.value) + 1, *(len(short_name(f.name)) for f in steps))
     draw = Svg(left + 620, 0, f"{fast} against {slow}")
     reached, edges = 1.0, [1.0, whole.ratio]
     for f in steps:

@@ -47,7 +47,7 @@ def _terms() -> dict[str, str]:
 
 
 def link_terms(sentences: Iterable[str]) -> list[Markup]:
-    """Sentences of one section, all of it escaped; the first mention of each term links to its place in the glossary."""
+    """Sentences of one section, all of it escaped. The first mention of each term links to the glossary."""
     seen: set[str] = set()
     found = []
     for sentence in sentences:

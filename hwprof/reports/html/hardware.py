@@ -113,7 +113,7 @@ def roofline(placed: Sequence[tuple[Placement, Roof]], roof: Roof, variants: Seq
 
 
 def _levels(series: Series) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], str]:
-    """Times in s, values in the unit that comes back; a running total becomes its rate, a step's at both of its ends."""
+    """Times in s, values in the unit that comes back; a running total becomes its rate, at both ends of a step."""
     unit = series.unit
     if series.cumulative:
         steps = rates.rates(series, POINTS // 2)

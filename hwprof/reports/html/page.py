@@ -31,8 +31,8 @@ METHOD = (
     "FPS = batch / median latency after one 3-sigma pass; throughput = frames / elapsed. Intervals are between rounds. "
     "Each round is a fresh process.",
     "Correlations: logs, one value per framework and network (means over rounds, then batches), controlling for log "
-    "MACs and, where counted, log instructions per frame; Fisher's z. A coefficient needs 4 networks, a q-value 7. With "
-    "4 to 6 it is exploratory.",
+    "MACs and, where counted, log instructions per frame; Fisher's z. A coefficient needs 4 networks, a q-value 7. "
+    "With 4 to 6 it is exploratory.",
     "Machines, threads, affinities, precisions and input sizes are never pooled. EMULATED: an emulator's time and "
     "counts. SIMULATED: a model's counts, in columns of their own. SUSPECT: failed validation here, saw a part of "
     "the run only, or contradicts another reading. SCALED: shared a counter.",

@@ -22,6 +22,8 @@ ROWS = 100
 FOLDED = 15  # of these that are shown before someone asks for more
 LONG = 70  # letters, from which on a cell is broken into lines
 MARKS = re.compile(r"\b(EMULATED|SIMULATED|SUSPECT|UNFAITHFUL|SCALED|MISSING|not comparable)\b")
+HEIGHT = re.compile(r'<svg[^>]* height="(\d+)"')
+TALL = 620  # pixels
 ALSO = re.compile(r"(.*?)( \(also .*\))", re.DOTALL)  # the other names of a metric: hwprof.reports.page.groups
 CODE = re.compile(r"`([^`]+)`")
 
@@ -44,6 +46,7 @@ def render(page: Page) -> str:
     environment.filters["picture"] = lambda figure: Markup(figure.svg)
     environment.filters["heads"] = heads
     environment.filters["widest"] = widest
+    environment.filters["tall"] = is_tall
     environment.filters["coded"] = coded
     environment.filters["glossed"] = glossary.link_terms
     environment.filters["anchor"] = glossary.anchor
@@ -101,6 +104,12 @@ def heads(table: Table) -> list[tuple[str, int, str]]:
 def widest(page: Page) -> int:
     """Columns of the table that has most."""
     return max((len(table.header) for section in page.sections for table in section.tables), default=1)
+
+
+def is_tall(figure: Figure) -> bool:
+    """Whether a picture needs a sheet of its own on paper."""
+    found = HEIGHT.search(figure.svg)
+    return found is not None and int(found[1]) > TALL
 
 
 def coded(text: str) -> Markup:

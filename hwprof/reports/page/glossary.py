@@ -13,7 +13,7 @@ TERMS: dict[str, str] = {
     "PMU": "Performance monitoring unit: the hardware counters of a CPU, which a virtual machine may lack.",
     "multiplexing": "Events that share a counter are counted in turns and scaled up (SCALED).",
     "top-down": "Shares of the pipeline's slots: retiring, bad speculation, front-end bound, back-end bound.",
-    "roofline": "The speed that the measured peaks of computation and memory bandwidth allow at an arithmetic intensity.",
+    "roofline": "The speed that the measured peaks of computation and bandwidth allow at an arithmetic intensity.",
     "arithmetic intensity": "Operations per byte that is moved to or from memory.",
     "partial correlation": "The correlation that is left when other quantities, such as MACs, are controlled for.",
     "q": "The false discovery rate at which a result would be called significant; below 0.05 it is.",

@@ -14,9 +14,9 @@ from hwprof.reports.page.words import number
 
 HEADER = ("case", "throughput", "factors", "measurement overhead", "tail latency", "FPS", "CPU time per frame")
 NOTE = (
-    "FPS = throughput x measurement overhead (bare / counted, with its noise) x tail latency (mean / median). All are from "
-    "the windows of one round (the median), bare ones from slices where there are some. Disturbed: FPS ranks nothing, and "
-    "a doubt says why."
+    "FPS = throughput x measurement overhead (bare / counted, with its noise) x tail latency (mean / median). All are "
+    "from the windows of one round (the median), bare ones from slices where there are some. Disturbed: FPS ranks "
+    "nothing, and a doubt says why."
 )
 
 

@@ -193,7 +193,7 @@
     const parts = blocks.map((block) => ({block, box: block.querySelector(".scroll"), table: block.querySelector("table"), off: []})).filter((p) => p.table);
     for (const p of parts) {
       p.table.className = p.table.className.replace(/ ?\bno-\d+/g, "");
-      p.block.classList.remove("tight");
+      p.block.classList.remove("tight", "tightest");
       p.box.classList.remove("fits");
     }
     const wide = (p) => p.table.offsetWidth - p.block.clientWidth + 2; // with the borders of the box
@@ -208,10 +208,20 @@
         if (ranked.length) over.push(p);
       }
     }
+    // what still finds room comes back, the last hidden first
+    for (let round = 0, tried = parts.filter((p) => p.off.length); round < 8 && tried.length; round++) {
+      for (const p of tried) p.table.classList.remove("no-" + (p.off.at(-1) + 1));
+      const fits = tried.map((p) => wide(p) <= 0);
+      tried.forEach((p, i) => { if (fits[i]) p.off.pop(); else p.table.classList.add("no-" + (p.off.at(-1) + 1)); });
+      tried = tried.filter((p, i) => fits[i] && p.off.length);
+    }
+    for (const kind of ["tight", "tightest"]) {
+      const over = parts.map((p) => !open(p.block) && wide(p) > 0);
+      parts.forEach((p, i) => { if (over[i]) p.block.classList.add(kind); });
+    }
     const excess = parts.map(wide);
     parts.forEach((p, i) => {
       const more = p.block.querySelector(".more");
-      if (!open(p.block) && excess[i] > 0) p.block.classList.add("tight");
       if (!open(p.block) || excess[i] <= 0) p.box.classList.add("fits");
       more.hidden = !open(p.block) && !p.off.length;
       more.setAttribute("aria-expanded", String(open(p.block)));
