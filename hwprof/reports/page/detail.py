@@ -66,7 +66,7 @@ def framework_table(analysis: Analysis, framework: str) -> Table:
     ]
     cells += [{"metric": m.label, "kind": m.kind.value, "note": why} for m, why in analysis.untested]
     rows = tuple(tuple(one.get(name, "-") for name in COLUMNS) for one in cells)
-    return Table(f"Metrics of {framework}", COLUMNS, rows, READ.replace("{target}", analysis.target))
+    return Table(f"Metrics of {framework}{_other(analysis)}", COLUMNS, rows, READ.replace("{target}", analysis.target))
 
 
 def _cells(c: Correlation, others: Sequence[str], signs: Sequence[float]) -> dict[str, str]:
