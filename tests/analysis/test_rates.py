@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -84,3 +86,11 @@ def test_a_lost_answer_and_an_empty_series_are_no_rate_of_their_own() -> None:
 
 def test_no_more_steps_than_asked_for() -> None:
     assert len(rates(busy([0.25] * 500), most=50).rates) <= 50
+
+
+def test_samples_whose_reader_was_preempted_make_no_core_busier_than_time() -> None:
+    series = busy([0.05] * 200)
+    late = tuple(t - (45_000_000 if i % 16 == 0 else 0) for i, t in enumerate(series.at_ns))
+    found = rates(dataclasses.replace(series, at_ns=late))
+    assert found.rates.max() <= 1.05
+    assert len(found.rates) > 3

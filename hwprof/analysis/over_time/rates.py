@@ -19,6 +19,7 @@ from hwprof.records import Series
 
 INTERVALS = 20  # of the counter, in a step
 LEAST_DIFFERENCES = 8  # from which on a common divisor of differences is taken for the counter's own unit
+OF_A_CORE = (Name.CPU_BUSY, Name.CPU_STEAL)  # seconds of one core: at most as many as there are
 RESOLUTION_S = 1e-6  # of times that are compared
 
 
@@ -35,7 +36,8 @@ def rates(series: Series, most: int = 0) -> RateSteps:
     """The rates of a cumulative series. `most`: steps at most (0: no limit).
 
     Samples without an answer are passed over. What is too short at the end is joined to the step before it. A series
-    that is shorter than one step as a whole has one rate.
+    that is shorter than one step as a whole has one rate. Where a core would still be busy for longer than there is
+    time, the times of its samples are off by more than an interval (their reader was preempted): steps are longer.
     """
     known = samples(series)
     at = np.array([t for t, _ in known], dtype=np.float64) / 1e9
@@ -43,6 +45,14 @@ def rates(series: Series, most: int = 0) -> RateSteps:
     least = INTERVALS * quantum_ns(series) / 1e9
     if most and len(at) > most + 1:
         least = max(least, float(at[-1] - at[0]) / most)
+    found = _steps(at, totals, least)
+    while series.metric in OF_A_CORE and len(found.rates) > 1 and found.rates.max() > 1 + 1 / INTERVALS:
+        least = 1.5 * max(least, float((found.end_s - found.start_s).min()))
+        found = _steps(at, totals, least)
+    return found
+
+
+def _steps(at: NDArray[np.float64], totals: NDArray[np.float64], least: float) -> RateSteps:
     edges = _edges(at, least)
     start, end = at[edges[:-1]], at[edges[1:]]
     return RateSteps(start, end, np.diff(totals[edges]) / (end - start))

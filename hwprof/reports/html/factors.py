@@ -52,7 +52,7 @@ def waterfall(pair: PairFactors, key: str, headline: str = "") -> Figure:
     found, (fast, slow) = pair.decomposition, pair.names
     steps, whole, by = found.terms, found.whole, found.choice.estimator
     everything = (*steps, whole)
-    left = 14 + LETTER * max(len(by.value) + 1, *(len(short_name(f.name)) for f in steps))
+    left = 14 + 1.12 * LETTER * max(len(by.value) + 1, *(len(short_name(f.name)) for f in steps))
     draw = Svg(left + 620, 0, f"{fast} against {slow}")
     reached, edges = 1.0, [1.0, whole.ratio]
     for f in steps:
