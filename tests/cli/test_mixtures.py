@@ -99,7 +99,7 @@ def test_every_kind_of_run_goes_through_every_command(kinds: tuple[str, ...], tm
         assert list(merged.runs()) == list(results.runs())
         assert [from_json(Run, r) for r in json.loads(files["all.json"])["runs"]] == list(results.runs())
     if "imported" in kinds:
-        assert "Left out" in files["report.html"]
+        assert "Omitted" in files["report.html"]
         assert "imported from DLI" in files["report.md"]
 
 
@@ -148,7 +148,7 @@ def test_odd_runs_are_left_out_by_name_and_the_rest_is_analysed(tmp_path: Path, 
         assert mixtures.SHOWN in files[name].replace("\\\\", "\\"), name
     assert r"mod\textbackslash{}xe8le" in files["report.tex"]
     for name in ("without_macs", "no_time", "endless"):
-        assert name in files["report.html"].partition("Left out")[2], name
+        assert name in files["report.html"].partition("Omitted")[2], name
     with Results.open(path) as results:
         networks = {run.case.network for run in results.runs()}
     assert {f"{mixtures.BYTE}.onnx", mixtures.HOSTILE} <= networks

@@ -24,8 +24,8 @@ def mask(report: Report, masker: Masker) -> Report:
     return replace(report, summary=row(report.summary), scope=row(report.scope), tables=tuple(tables))
 
 
-def markdown(report: Report, figures: Sequence[tuple[str, str, str]], title: str) -> str:
-    """The report in Markdown; `figures`: caption, file, note."""
+def markdown(report: Report, figures: Sequence[tuple[str, str, str]], title: str, absent: Sequence[str] = ()) -> str:
+    """The report in Markdown; `figures`: caption, file, note; `absent`: a line for each part that is not there."""
     lines = [f"# {title}", "", *_answer(report.answer)]
     lines += [_escape_around_code(" ".join(report.scope)), ""] if report.scope else []
     lines += [f"- {_escape(line)}" for line in report.summary]
@@ -41,6 +41,8 @@ def markdown(report: Report, figures: Sequence[tuple[str, str, str]], title: str
             lines += ["| " + " | ".join(_escape(cell) for cell in row) + " |" for row in table.rows]
         if table.note:
             lines += ["", _escape(table.note)]
+    if absent:
+        lines += ["", "## Not in these results", "", *(f"- {_escape(line)}" for line in absent)]
     return "\n".join(lines) + "\n"
 
 

@@ -73,7 +73,7 @@ def next_steps(
     """
     found = [*_about(runs, verdicts, network)]
     if saved:
-        words = [*shlex.split(VERDICTS), *([file] if file else []), "--only", f"run={runs[0].uid}"]
+        words = [*shlex.split(VERDICTS), f"run={runs[0].uid}", *([file] if file else [])]
         found.append(NextStep(shlex.join(words), "the numbers behind it, and what can't be decided"))
     return found[:2]
 
