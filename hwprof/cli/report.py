@@ -14,8 +14,9 @@ import gc
 from collections.abc import Iterator
 from pathlib import Path
 
+from hwprof.cli import need
 from hwprof.cli.options import add_file, add_results, add_unmasked, split_names, writing
-from hwprof.errors import EXIT_OK, ResultsError, UsageError
+from hwprof.errors import ResultsError, UsageError
 
 FORMATS = ("html", "markdown", "latex", "json")
 DEFAULT = "html,markdown"
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TARGETS",
         help="what metrics are correlated with: fps, energy (J per frame, where a sensor gave it), or both (default)",
     )
+    need.add_arguments(parser)
     add_unmasked(parser)
     add_results(parser)
 
@@ -78,7 +80,7 @@ def main(args: argparse.Namespace) -> int:
     from hwprof import store
     from hwprof.reports import background
 
-    wanted, against = formats(args.format), targets(args.against)
+    wanted, against, asked = formats(args.format), targets(args.against), need.read(args)
     path = store.default_path(args.file or args.results)
     folder = Path(args.output)
     with contextlib.ExitStack() as stack, no_garbage_collection():
@@ -96,6 +98,7 @@ def main(args: argparse.Namespace) -> int:
 
             drawn = choose.Figures(folder, stack.enter_context(choose.processes()))
             material = gather(results, against, jobs, drawn.prepare if "markdown" in wanted else lambda: None)
+            material = need.answer(asked, material)
         try:
             if "markdown" in wanted:
                 write.begin(material, drawn)
@@ -103,5 +106,6 @@ def main(args: argparse.Namespace) -> int:
             files = write.write(material, folder, wanted, drawn)
         except OSError as error:
             raise ResultsError(f"cannot write {folder}: {error.strerror}", "is there room, and permission?") from error
+    need.show(material.report)
     print("\n" + "\n".join(f"report: {file}" for file in files))
-    return EXIT_OK
+    return need.exit_code(material.report)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from hwprof.analysis.answer.model import Answer
+from hwprof.analysis.configurations.judge import NeedAnswer
+from hwprof.analysis.configurations.model import ConfigurationGroup
 from hwprof.analysis.correlation.findings import Analysis
 from hwprof.printable import printable, printable_cells
 
@@ -82,3 +84,5 @@ class Report:
     energy: tuple[Analysis, ...] = ()  # against energy per frame
     energy_why: str = ""  # why there are none of these, where they were asked for
     answer: Answer | None = None
+    best: tuple[ConfigurationGroup, ...] = ()
+    need: NeedAnswer | None = None  # where one was asked for

@@ -12,7 +12,7 @@ from hwprof.reports.figures.choose import Figures, select_figures
 from hwprof.reports.formats import document, latex, text
 from hwprof.reports.html import page, render
 from hwprof.reports.html.gather import Material
-from hwprof.reports.page import detail, topdown
+from hwprof.reports.page import detail, need, topdown
 
 TITLE = "Inference speed, and what correlates with it"
 
@@ -43,7 +43,7 @@ def write_html(material: Material, folder: Path) -> str:
 
 def write_markdown(material: Material, folder: Path, figures: Figures) -> str:
     """report.md, its figures, and the data of each."""
-    report = detail.extend(material.report)
+    report = need.extend(detail.extend(material.report))
     slots = topdown.table(material.frame, material.machines)
     if slots.rows:
         report = dataclasses.replace(report, tables=(*report.tables, slots))
@@ -64,5 +64,5 @@ def write_json(material: Material, folder: Path) -> str:
 def write_latex(material: Material, folder: Path) -> str:
     """report.tex: every table, for \\input in a paper."""
     path = folder / "report.tex"
-    path.write_text(latex.tables(detail.extend(material.report)), encoding="utf-8", errors=ESCAPE)
+    path.write_text(latex.tables(need.extend(detail.extend(material.report))), encoding="utf-8", errors=ESCAPE)
     return f"{path} (packages array, booktabs, longtable)"

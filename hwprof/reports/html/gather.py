@@ -26,7 +26,7 @@ from hwprof.collectors.vocabulary import Name
 from hwprof.records import Kind, Layer, Run
 from hwprof.reports import tables
 from hwprof.reports.background import Background
-from hwprof.reports.page import content
+from hwprof.reports.page import configurations, content
 from hwprof.store import Results, default_path, layers
 from hwprof.store.listing import entries
 
@@ -117,6 +117,7 @@ def gather(
     cases = aggregate.of_pairs(pairs, explanations)
     found = build.answer_cases(cases, name_of_file(results)) or answer_without_pairs(results, labelled, runs)
     report = content.build(frame, runs, against, identities, correlate, found)
+    report = configurations.extend(report, labelled)
     return Material(
         report,
         labelled,

@@ -19,7 +19,7 @@ from hwprof.collectors.vocabulary import Name
 from hwprof.printable import plural
 from hwprof.records import Kind
 from hwprof.reports.html import answer as first
-from hwprof.reports.html import association, dendrogram, factors, hardware, over_time, speed, tables
+from hwprof.reports.html import association, configurations, dendrogram, factors, hardware, over_time, speed, tables
 from hwprof.reports.html.gather import Material
 from hwprof.reports.html.model import Figure, Page, Scatter, Section
 from hwprof.reports.page import associations, content, detail
@@ -54,7 +54,8 @@ def build(material: Material) -> Page:
     """The page of a results file."""
     report = material.report
     scatters: list[Scatter] = []
-    sections = [_speed(material), *_associations(material, scatters)]
+    sections = [*configurations.need_sections(material), _speed(material), *configurations.best_sections(material)]
+    sections += [*_associations(material, scatters)]
     if len(report.fps):
         sections += [section(material) for section in (_factors, _hardware, _energy, _over_time, _timelines, _layers)]
     sections += [_machine(material), _doubts(material)]
