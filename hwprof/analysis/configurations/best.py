@@ -126,18 +126,29 @@ def _exclusion(row: Mapping[str, Any]) -> Rank | None:
 
 
 def _rank_group(several: Sequence[Configuration], failures: Sequence[str]) -> ConfigurationGroup:
-    """The configurations of one network in one framework, ranked by what `estimator.choose` lets rank them."""
-    excluded = [(one, why) for one in several if (why := _exclusion(one.speed)) is not None]
-    out = {id(one) for one, _ in excluded}
-    able = [one for one in several if id(one) not in out]
-    members = (member for one in able for member in speed_of(one.speed))
-    choice = choose(members) if able else EstimatorChoice(Estimator.FPS)
+    """The configurations of one network in one framework, ranked by what `estimator.choose` lets rank them.
+
+    Where each one is disturbed, and CPU time per frame ranks them all (one thread), they are ranked by that.
+    """
+    reasons = {id(one): _exclusion(one.speed) for one in several}
+    able = [one for one in several if reasons[id(one)] is None]
+    choice = _choose(able)
+    if not able:
+        disturbed = [one for one in several if reasons[id(one)] is Rank.DISTURBED]
+        choice = _choose(disturbed)
+        able = disturbed if choice.estimator is Estimator.CPU_TIME else []
     known = [one for one in able if _rate(one, choice.estimator) > 0]
     ranked = _compare(known, choice.estimator) if known else []
     ranked += [RankedConfiguration(one, Rank.TIED) for one in able if not _rate(one, choice.estimator) > 0]
-    ranked += [RankedConfiguration(one, why) for one, why in sorted(excluded, key=lambda pair: -pair[0].interval.value)]
+    chosen = set(map(id, able))
+    rest = sorted((one for one in several if id(one) not in chosen), key=lambda one: -one.interval.value)
+    ranked += [RankedConfiguration(one, why) for one in rest if (why := reasons[id(one)]) is not None]
     first = several[0]
     return ConfigurationGroup(first.machine, first.framework, first.network, choice, tuple(ranked), tuple(failures))
+
+
+def _choose(members: Sequence[Configuration]) -> EstimatorChoice:
+    return choose(member for one in members for member in speed_of(one.speed))
 
 
 def _rate(one: Configuration, estimator: Estimator) -> float:

@@ -74,7 +74,8 @@ def best_table(groups: Sequence[ConfigurationGroup]) -> Table:
 def no_best(group: ConfigurationGroup) -> str:
     """Why a group has no best configuration."""
     reasons = dict.fromkeys(mark(one.rank) for one in group.ranked)
-    return f"each is {' or '.join(reasons)}"
+    quiet = "; measure again on a quiet machine" if set(reasons) == {Rank.DISTURBED.value} else ""
+    return f"each is {' or '.join(reasons)}{quiet}"
 
 
 def mark(rank: Rank) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hwprof.analysis.estimator import Estimator
-from hwprof.records import Failure
+from hwprof.records import Failure, Run
 from tests.analysis.configurations.planted import WRONG, Way, configured, groups, ranks, rounds, side_by_side
 from tests.factories import HOST_STATE
 from tests.planted_sets import with_slices
@@ -85,11 +85,23 @@ def test_one_disturbed_round_of_three_takes_the_ranking_from_fps(tmp_path: Path)
     assert ranks(group) == {"fp32 t1 b1": "BEST", "fp32 t1 b2": "SLOWER"}
 
 
+def disturbed(threads: int, batch: int, cost_ms: float) -> list[Run]:
+    base = [configured("onnxruntime", "fp32", threads, batch, round=number) for number in range(3)]
+    return [with_slices(run, cost_ms * step, preempted=True) for run, step in zip(base, STEADY, strict=True)]
+
+
 def test_where_each_is_disturbed_none_is_best(tmp_path: Path) -> None:
-    loud = [with_slices(configured("onnxruntime", "fp32", 1, b), 1.0, preempted=True) for b in (1, 2)]
-    (group,) = groups(tmp_path, loud)
+    (group,) = groups(tmp_path, [*disturbed(1, 1, 1.0), *disturbed(2, 1, 1.0)])
     assert group.best is None
     assert set(ranks(group).values()) == {"DISTURBED"}
+
+
+def test_disturbed_configurations_of_one_thread_are_ranked_by_cpu_time(tmp_path: Path) -> None:
+    (group,) = groups(tmp_path, [*disturbed(1, 1, 1.0), *disturbed(1, 2, 4.0)])
+    assert group.choice.estimator is Estimator.CPU_TIME
+    assert ranks(group) == {"fp32 t1 b1": "BEST", "fp32 t1 b2": "SLOWER"}
+    assert group.ranked[1].ratio is not None
+    assert group.ranked[1].ratio.value == pytest.approx(0.5, rel=0.02)
 
 
 def test_emulated_configurations_are_listed_and_rank_nothing(tmp_path: Path) -> None:
