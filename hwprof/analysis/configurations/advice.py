@@ -48,7 +48,8 @@ def _accuracy(several: Sequence[Configuration]) -> NextCommand:
     precisions = ",".join(sorted({one.precision for one in several}))
     words = ["hwprof", "accuracy", "--images", "DIR", "-n", several[0].net, "--pretrained", "-f", frameworks]
     words += ["--precision", precisions, "--json"]
-    return NextCommand(f"{shlex.join(words)} > accuracy.json", "then add --accuracy accuracy.json to this command")
+    name = shlex.quote(f"accuracy-{several[0].net.replace('/', '-')}.json")
+    return NextCommand(f"{shlex.join(words)} > {name}", f"then repeat the report with --accuracy {name}")
 
 
 def _run(one: Configuration) -> str:

@@ -14,6 +14,7 @@ from hwprof.reports.html.svg import LETTER, SERIES, Axis, Svg, axis
 from hwprof.reports.page import configurations as words
 from hwprof.reports.page import need as needs
 from hwprof.reports.page.words import number, place
+from hwprof.reports.tables import Table
 from hwprof.speed import Interval
 
 KEY = "configurations"
@@ -21,7 +22,8 @@ MOST = 24  # charts of batches: the rest is in the table
 WIDE, PANEL = 350.0, 300.0  # CSS pixels: both fit on a phone
 HIGH = 150.0
 ALIKE = ("machine", "threads", "cpus", "variant")  # what the lines of one chart have in common
-BATCHES = "Each line is one precision at the same threads and options. Bars: 95 % t interval between rounds."
+BARS = "Bars: 95 % t interval between rounds, cut where it exceeds three times the value."
+BATCHES = f"Each line is one precision at the same threads and options. {BARS}"
 BEST_DATA = ("machine", "network", "framework", "precision", "threads", "batch", "options", "fps", "low", "high")
 LINE_DATA = ("network", "framework", "precision", "threads", "batch", "value", "low", "high")
 Value = Callable[[Configuration], Interval | None]
@@ -32,10 +34,10 @@ def need_sections(material: Material) -> list[Section]:
     need = material.report.need
     if need is None:
         return []
-    lines = needs.sentences(need)
-    commands = tuple(f"{c.command}: {c.shows}." for c in need.commands)
+    rows = tuple((c.command, c.shows) for c in need.commands)
+    commands = [Table("Commands that measure more", ("command", "what for"), rows)] if rows else []
     title = f"What meets {need.text}"
-    return [Section("need", title, (*lines, *commands), tables=(needs.table(need),))]
+    return [Section("need", title, tuple(needs.sentences(need)), tables=(needs.table(need), *commands))]
 
 
 def best_sections(material: Material) -> list[Section]:
@@ -94,7 +96,7 @@ def _best_chart(groups: Sequence[ConfigurationGroup], key: str, where: str) -> F
             label = f"{number(one.interval.value)} FPS: {one.title}" + (f" (tied: {tied})" if tied else "")
             draw.text(12, y + 10, label, "on")
             _interval(draw, x, one.interval, y + 20, series)
-            draw.marker(x.at(one.interval.value), y + 20, series, describe(one.speed))
+            draw.marker(x.at(one.interval.value), y + 20, series, describe(one.speed), is_hollow(one.speed))
             y += 30
     draw.height = bottom + 38
     rows = tuple(
@@ -102,7 +104,7 @@ def _best_chart(groups: Sequence[ConfigurationGroup], key: str, where: str) -> F
         for g in groups
         if (b := g.best) is not None
     )
-    note = "Bars: 95 % t interval between rounds; none of one round. Tied: how many others are not distinguishable."
+    note = f"{BARS} Tied: how many others are not distinguishable. Hollow: a round was disturbed."
     return Figure(key, f"Best FPS per framework and network{where}", draw.render(), BEST_DATA, rows, note)
 
 
@@ -128,7 +130,10 @@ def batch_charts(groups: Sequence[ConfigurationGroup]) -> list[Figure]:
         where = place({"threads": first.threads}) if first.threads else "threads as tuned"
         where += f", {first.options}" if first.options else ""
         name = f"{group.network} in {group.framework}, {where}"
-        found.append(_lines(lines, lambda one: one.interval, "FPS", f"batch-{index}", f"FPS against batch: {name}"))
+        title = f"FPS against batch: {name}"
+        found.append(
+            _lines(lines, lambda one: one.interval, "FPS", f"batch-{index}", title, BATCHES if not found else "")
+        )
         if all(one.energy_j for several in lines.values() for one in several):
             title = f"Energy per frame against batch: {name}"
             found.append(_lines(lines, lambda one: one.energy_j, "J per frame", f"batch-energy-{index}", title))
@@ -152,7 +157,9 @@ def batch_lines(group: ConfigurationGroup) -> Mapping[str, Sequence[Configuratio
     return {name: sorted(lines[name], key=lambda one: one.batch) for name in sorted(lines)}
 
 
-def _lines(lines: Mapping[str, Sequence[Configuration]], value: Value, unit: str, key: str, title: str) -> Figure:
+def _lines(
+    lines: Mapping[str, Sequence[Configuration]], value: Value, unit: str, key: str, title: str, note: str = ""
+) -> Figure:
     left, right, top = 48.0, PANEL - 12, 34.0
     draw = Svg(PANEL, 0, title)
     draw.legend(list(lines), left, 12, PANEL - left)
@@ -181,7 +188,7 @@ def _lines(lines: Mapping[str, Sequence[Configuration]], value: Value, unit: str
         for name, one, found in points
     )
     hollow = any(is_hollow(one.speed) for _, one, _ in points)
-    note = BATCHES + (" Hollow: disturbed, UNFAITHFUL or EMULATED." if hollow else "")
+    note = " ".join(filter(None, (note, "Hollow: a round was disturbed, UNFAITHFUL or EMULATED." if hollow else "")))
     return Figure(key, title, draw.render(), LINE_DATA, rows, note)
 
 

@@ -32,7 +32,8 @@ ONE = (
 READ = f"t: threads. b: batch. FPS: geometric mean over rounds, with its 95 % t interval between rounds, {WITHIN}."
 TIES = (
     "A configuration is tied with the best where the 95 % interval of the ratio of their speeds includes 1, or one "
-    "round gives no interval. Disturbed (more than half of the rounds), UNFAITHFUL and EMULATED ones are never best."
+    "round gives no interval. UNFAITHFUL and EMULATED ones are never best, nor those of which more than half of the "
+    "rounds were disturbed (unless all were, and CPU time per frame ranks them)."
 )
 SIDES = "Ratios are over sets in which both were measured side by side (~: from rounds one after the other)."
 
@@ -137,15 +138,20 @@ def against(one: RankedConfiguration) -> str:
 def sentences(groups: Sequence[ConfigurationGroup]) -> list[str]:
     """How many groups have a best configuration alone, with ties, or none."""
     several = [group for group in groups if len(group.ranked) > 1]
-    tied = sum(bool(group.of(Rank.TIED)) for group in several)
-    without = sum(group.best is None for group in several)
-    pairs = plural(len(several), "pair", "pairs")
-    lines = [
-        f"{pairs} of framework and network with several configurations: one is the fastest in "
-        f"{len(several) - tied - without}, the best has ties in {tied}."
-    ]
+    ranked = [group for group in several if group.best is not None]
+    tied = sum(bool(group.of(Rank.TIED)) for group in ranked)
+    without = len(several) - len(ranked)
+    lines = []
+    if ranked:
+        lines.append(
+            f"Pairs of framework and network with one fastest configuration: {len(ranked) - tied}; with several that "
+            f"are not distinguishable: {tied}."
+        )
     if without:
-        lines.append(f"None is best in {without}: each configuration is disturbed, UNFAITHFUL or EMULATED.")
+        lines.append(
+            f"Pairs without a best configuration: {without}. Each of theirs is disturbed, UNFAITHFUL or EMULATED; "
+            "disturbed ones need a quiet machine."
+        )
     excluded = [one for group in several for one in group.of(*EXCLUDED) if one.rank is not Rank.EMULATED]
     if excluded:
         lines.append(f"Never best, but listed: {plural(len(excluded), 'configuration')}, disturbed or UNFAITHFUL.")

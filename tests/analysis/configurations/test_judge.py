@@ -197,7 +197,7 @@ def test_what_would_measure_the_rest_is_a_command(tmp_path: Path) -> None:
     answer = asked(tmp_path, "top1>=70, power<=5W", runs)
     commands = [one.command for one in answer.commands]
     accuracy = "hwprof accuracy --images DIR -n squeezenet1_1 --pretrained -f onnxruntime,opencv --precision fp32,int8"
-    assert commands[0] == f"{accuracy} --json > accuracy.json"
+    assert commands[0] == f"{accuracy} --json > accuracy-squeezenet1_1.json"
     assert "hwprof doctor" in commands
     assert any("--meter LOG.csv" in command for command in commands)
     assert set(answer.gaps) == {"top1", "power"}
