@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from hwprof.analysis import energy
+from hwprof.analysis.answer.commands import DEFAULT_SIZE
 from hwprof.analysis.answer.model import NextCommand
 from hwprof.analysis.configurations.model import Configuration
 
@@ -55,6 +56,8 @@ def _accuracy(several: Sequence[Configuration]) -> NextCommand:
 def _run(one: Configuration) -> str:
     words = ["hwprof", "run", "-f", one.framework, "-n", one.net, "-b", str(one.batch)]
     words += ["-t", str(one.threads)] if one.threads else []
+    size = 0 if one.speed["shape"] else int(one.speed["size"])
+    words += ["-s", str(size)] if size not in (0, DEFAULT_SIZE) else []
     words += ["--precision", one.precision] if one.precision != "fp32" else []
     for option in one.options.split():
         name, sign, _ = option.partition("=")

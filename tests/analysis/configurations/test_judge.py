@@ -203,6 +203,12 @@ def test_what_would_measure_the_rest_is_a_command(tmp_path: Path) -> None:
     assert set(answer.gaps) == {"top1", "power"}
 
 
+def test_the_command_of_a_near_miss_measures_the_same_case_again(tmp_path: Path) -> None:
+    answer = asked(tmp_path, "fps>=25", rounds([100.0], precision="int8", threads=2, batch=4, size=96))
+    words = "hwprof run -f onnxruntime -n squeezenet1_1 -b 4 -t 2 -s 96 --precision int8 --rounds 10"
+    assert [one.command for one in answer.commands] == [words]
+
+
 @pytest.mark.parametrize("document", [None, [], {}, {"network": "n"}, {"network": "n", "scores": [{"name": "x"}]}])
 def test_a_file_that_is_no_accuracy_is_refused_by_its_name(document: Any) -> None:
     with pytest.raises(UsageError, match=r"x\.json is not the output of hwprof accuracy"):
