@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from hwprof.analysis import energy
 from hwprof.analysis.configurations.model import Configuration, ConfigurationGroup, Rank
+from hwprof.printable import plural
 from hwprof.reports.html.gather import Material
 from hwprof.reports.html.model import Figure, Section
 from hwprof.reports.html.speed import describe, is_hollow
@@ -18,7 +19,7 @@ from hwprof.reports.tables import Table
 from hwprof.speed import Interval
 
 KEY = "configurations"
-MOST = 24  # charts of batches: the rest is in the table
+MOST, IN_DOCUMENT = 24, 6  # frameworks and networks with a chart of batches: the tables have the others
 WIDE, PANEL = 350.0, 300.0  # CSS pixels: both fit on a phone
 HIGH = 150.0
 ALIKE = ("machine", "threads", "cpus", "variant")  # what the lines of one chart have in common
@@ -50,6 +51,9 @@ def best_sections(material: Material) -> list[Section]:
         return [Section(KEY, title, absent=(words.ONE,))]
     figures = [*best_charts(groups), *batch_charts(groups)]
     absent = []
+    batches = sum(bool(batch_lines(group)) for group in groups)
+    if batches > MOST:
+        absent.append(f"No chart of batches for {plural(batches - MOST, 'more pair')} of framework and network.")
     if not any(one.configuration.energy_j for group in groups for one in group.ranked):
         absent.append(f"No energy per frame: {energy.absence_reason(material.frame)}.")
     tables = (words.best_table(groups), words.every_table(groups))
@@ -57,8 +61,8 @@ def best_sections(material: Material) -> list[Section]:
 
 
 def figures_of(groups: Sequence[ConfigurationGroup]) -> list[Figure]:
-    """The figures of a document: those of the page."""
-    return [*best_charts(groups), *batch_charts(groups)] if words.has_choice(groups) else []
+    """The figures of a document: those of the page, of fewer networks."""
+    return [*best_charts(groups), *batch_charts(groups, IN_DOCUMENT)] if words.has_choice(groups) else []
 
 
 def best_charts(groups: Sequence[ConfigurationGroup]) -> list[Figure]:
@@ -119,13 +123,11 @@ def _interval(draw: Svg, x: Axis, found: Interval, y: float, series: int) -> Non
         draw.line(x.at(max(found.low, x.low)), y, x.at(min(found.high, x.high)), y, f"bar s{series % SERIES}")
 
 
-def batch_charts(groups: Sequence[ConfigurationGroup]) -> list[Figure]:
+def batch_charts(groups: Sequence[ConfigurationGroup], most: int = MOST) -> list[Figure]:
     """FPS against batch, a line per precision, a chart per framework and network; beside it J per frame if known."""
     found: list[Figure] = []
-    for index, group in enumerate(groups):
-        lines = batch_lines(group)
-        if not lines or index >= MOST:
-            continue
+    with_lines = [(group, lines) for group in groups if (lines := batch_lines(group))]
+    for index, (group, lines) in enumerate(with_lines[:most]):
         first = next(iter(lines.values()))[0]
         where = place({"threads": first.threads}) if first.threads else "threads as tuned"
         where += f", {first.options}" if first.options else ""

@@ -65,6 +65,15 @@ def test_one_batch_has_no_line(tmp_path: Path) -> None:
     assert configurations.batch_charts([group]) == []
 
 
+def test_many_networks_have_charts_up_to_a_limit_and_a_line_for_the_rest(tmp_path: Path) -> None:
+    networks = [f"cnn_{number:02d}" for number in range(configurations.MOST + 1)]
+    runs = [run for name in networks for b in (1, 2) for run in rounds([10.0 * b], batch=b, network=name)]
+    shown = section(material(tmp_path / "r.db", runs), configurations.KEY)
+    assert shown is not None
+    assert len(shown.figures) == 1 + configurations.MOST
+    assert shown.absent[0] == "No chart of batches for 1 more pair of framework and network."
+
+
 def test_charts_fit_on_a_phone(tmp_path: Path) -> None:
     (group,) = groups(tmp_path, ways(metrics={"energy": 0.05}))
     for figure in configurations.figures_of([group]):
