@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwprof.cli import need
 from hwprof.cli.options import (
     add_results,
     add_unmasked,
@@ -29,7 +30,7 @@ from hwprof.cli.selection import (
     all_of,
     open_selection,
 )
-from hwprof.errors import EXIT_OK, ResultsError, UsageError
+from hwprof.errors import ResultsError, UsageError
 
 if TYPE_CHECKING:
     from hwprof.reports.tables import Report
@@ -56,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TARGETS",
         help="what metrics are correlated with: fps, energy (J per frame, where a sensor gave it), or both (default)",
     )
+    need.add_arguments(parser)
     add_unmasked(parser)
     add_results(parser)
 
@@ -97,7 +99,7 @@ def no_garbage_collection() -> Iterator[None]:
 def main(args: argparse.Namespace) -> int:
     from hwprof.reports import background
 
-    wanted, against = formats(args.format), targets(args.against)
+    wanted, against, asked = formats(args.format), targets(args.against), need.read(args)
     folder = Path(args.output)
     with contextlib.ExitStack() as stack, no_garbage_collection():
         with (
@@ -114,6 +116,7 @@ def main(args: argparse.Namespace) -> int:
             material = gather(results, against, jobs, drawn.prepare if "markdown" in wanted else lambda: None)
             sentences = scope_sentences(scope, all_of("report", results))
             material = replace(material, report=replace(material.report, scope=sentences))
+            material = need.answer(asked, material)
         try:
             if "markdown" in wanted:
                 write.begin(material, drawn)
@@ -121,8 +124,9 @@ def main(args: argparse.Namespace) -> int:
             files = write.write(material, folder, wanted, drawn)
         except OSError as error:
             raise ResultsError(f"cannot write {folder}: {error.strerror}", "is there room, and permission?") from error
+    need.show(material.report)
     print("\n" + "\n".join(f"report: {file}" for file in files))
-    return EXIT_OK
+    return need.exit_code(material.report)
 
 
 def scope_sentences(scope: Scope, command: str) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from hwprof.analysis.answer.model import Answer
+from hwprof.analysis.configurations.judge import NeedAnswer
+from hwprof.analysis.configurations.model import ConfigurationGroup
 from hwprof.analysis.correlation.findings import Analysis
 from hwprof.analysis.statistics.partial import MIN_NETWORKS, MIN_TESTED
 from hwprof.printable import plural, printable, printable_cells
@@ -18,7 +20,7 @@ from hwprof.printable import plural, printable, printable_cells
 NARROW = 60
 WIDE = 100  # running text is hard to read in longer lines
 # What a row of a table is, where it is no "row".
-ROWS = {"Speed": "case", "Doubts": "doubt", "Left out": "case", "Without a result": "case", "Commands": "command"}
+ROWS = {"Speed": "case", "Doubts": "doubt", "Omitted": "case", "Without a result": "case", "Commands": "command"}
 _TRUST = re.compile(r" (?=(?:Trust|Safe to conclude|Not safe): )")
 
 
@@ -152,3 +154,5 @@ class Report:
     energy_why: str = ""  # why there are none of these, where they were asked for
     answer: Answer | None = None
     scope: tuple[str, ...] = ()  # sentences: which runs it is of, and what else their file holds
+    best: tuple[ConfigurationGroup, ...] = ()
+    need: NeedAnswer | None = None  # where one was asked for

@@ -13,7 +13,7 @@ from hwprof.reports.formats import document, latex, text
 from hwprof.reports.html import factors, page, render
 from hwprof.reports.html.gather import Material
 from hwprof.reports.html.model import Page
-from hwprof.reports.page import bottlenecks, content, detail, speeds, topdown
+from hwprof.reports.page import bottlenecks, configurations, content, detail, need, speeds, topdown
 from hwprof.reports.tables import Report, Table
 
 TITLE = "Inference speed, and what correlates with it"
@@ -61,7 +61,7 @@ def write_markdown(material: Material, made: Page, folder: Path, figures: Figure
 
 def in_order(material: Material) -> Report:
     """The report with its tables in the order of the page: speed, why, counters, bottlenecks, the rest."""
-    report = detail.extend(material.report)
+    report = need.extend(detail.extend(material.report))
     groups: dict[str, list[Table]] = {"speed": [], "why": [], "counters": [], "rest": []}
     for table in report.tables:
         groups[_part(table.title)].append(table)
@@ -75,7 +75,7 @@ def in_order(material: Material) -> Report:
 
 
 def _part(title: str) -> str:
-    if title == speeds.TITLE:
+    if title in (speeds.TITLE, configurations.TITLE, configurations.EVERY) or title.startswith(need.TITLE):
         return "speed"
     if title == content.FACTORS:
         return "why"
@@ -93,5 +93,5 @@ def write_json(material: Material, folder: Path) -> str:
 def write_latex(material: Material, folder: Path) -> str:
     """report.tex: every table, for \\input in a paper."""
     path = folder / "report.tex"
-    path.write_text(latex.tables(detail.extend(material.report)), encoding="utf-8", errors=ESCAPE)
+    path.write_text(latex.tables(need.extend(detail.extend(material.report))), encoding="utf-8", errors=ESCAPE)
     return f"{path} (packages array, booktabs, longtable)"

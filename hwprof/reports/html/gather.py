@@ -28,7 +28,7 @@ from hwprof.printable import plural
 from hwprof.records import Kind, Layer, Run
 from hwprof.reports import tables
 from hwprof.reports.background import Background
-from hwprof.reports.page import content
+from hwprof.reports.page import configurations, content
 from hwprof.store import Results, layers
 from hwprof.store.listing import entries
 
@@ -123,6 +123,7 @@ def gather(
     diagnoses, undiagnosed = diagnose(results, runs)
     found = build.answer_cases(cases, name_of_file(results)) or answer_without_pairs(results, labelled, runs, diagnoses)
     report = content.build(frame, runs, against, identities, correlate, found)
+    report = configurations.extend(report, labelled)
     return Material(
         report,
         labelled,

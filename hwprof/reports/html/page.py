@@ -18,7 +18,7 @@ from hwprof.collectors.vocabulary import Name
 from hwprof.printable import plural
 from hwprof.records import Kind
 from hwprof.reports.html import answer as first
-from hwprof.reports.html import counters, factors, glossary, hardware, over_time, speed, tables
+from hwprof.reports.html import configurations, counters, factors, glossary, hardware, over_time, speed, tables
 from hwprof.reports.html.gather import Material
 from hwprof.reports.html.model import Figure, Page, Section
 from hwprof.reports.page import bottlenecks, content
@@ -48,7 +48,7 @@ Part = Callable[[Material], list[Section]]
 
 def build(material: Material) -> Page:
     """The page of a results file."""
-    parts = EVIDENCE if len(material.report.fps) else (_speed, counters.of_speed)
+    parts = EVIDENCE if len(material.report.fps) else (configurations.need_sections, _speed, counters.of_speed)
     sections = [section for part in (*parts, *ALWAYS) for section in part(material)]
     return Page(first.first_screen(material), tuple(sections), tuple(counters.scatters(material, sections)))
 
@@ -214,7 +214,9 @@ def _glossary(_: Material) -> list[Section]:
 
 # The order of the page. The best configuration of each framework stands between `_speed` and `_factors`.
 EVIDENCE: tuple[Part, ...] = (
+    configurations.need_sections,
     _speed,
+    configurations.best_sections,
     _factors,
     counters.of_speed,
     _bottlenecks,

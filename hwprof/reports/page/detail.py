@@ -11,7 +11,7 @@ from hwprof.analysis.correlation.across import sign_flips
 from hwprof.analysis.correlation.findings import Analysis, Correlation
 from hwprof.analysis.statistics.partial import MIN_NETWORKS, MIN_TESTED
 from hwprof.printable import plural
-from hwprof.reports.page import associations, groups, speeds
+from hwprof.reports.page import associations, configurations, groups, speeds
 from hwprof.reports.page.groups import rank
 from hwprof.reports.page.words import coefficient
 from hwprof.reports.tables import Report, Table
@@ -296,6 +296,7 @@ def extend(report: Report) -> Report:
         if t.rows
     ]
     more += [t for t in (flips_table(report.analyses),) if t.rows]
-    first = sum(t.title == speeds.TITLE or "Correlation with" in t.title for t in report.tables)
+    shown = (speeds.TITLE, configurations.TITLE, configurations.EVERY)
+    first = sum(t.title in shown or "Correlation with" in t.title for t in report.tables)
     tables = (*report.tables[:first], *more, *report.tables[first:])
     return replace(report, summary=(*report.summary, *sentences), tables=tables)
