@@ -256,6 +256,32 @@ def decompose(
     )
 
 
+def swap(found: Decomposition) -> Decomposition:
+    """What `decompose` finds of B over A, from what it found of A over B."""
+
+    def turn(f: Factor) -> Factor:
+        low, high = (None if v is None else math.inf if v == 0 else 1 / v for v in (f.high, f.low))
+        return Factor(f.name, 1 / f.ratio, low, high)
+
+    throughput, observer, tail, alone = (
+        None if f is None else turn(f) for f in (found.throughput, found.observer, found.tail, found.alone)
+    )
+    return replace(
+        found,
+        factors=tuple(map(turn, found.factors)),
+        throughput=throughput,
+        observer=observer,
+        tail=tail,
+        whole=turn(found.whole),
+        alone=alone,
+        units=found.units[::-1],
+        rounds=found.rounds[::-1],
+        omitted=found.omitted[::-1],
+        speeds=found.speeds[::-1],
+        sides=found.sides[::-1],
+    )
+
+
 def _terms(
     match: _Match, logs: Mapping[str, Log], total: Log, whole: Factor
 ) -> tuple[dict[str, Factor], dict[str, Part]]:
