@@ -2,8 +2,9 @@
 
     log of a factor of a run = level + size x cause + network + round
 
-The last two terms are normal with the noise as their standard deviation. Networks (1 to 8), rounds (3 to 5) and sets or
-none are drawn as well. Without a PMU simulated instructions are the only evidence on work.
+The last two terms are normal. What each adds to the log of FPS has the noise as its standard deviation. Networks (1 to
+8), rounds (3 to 5) and sets or none are drawn as well. Without a PMU simulated instructions are the only evidence on
+work.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ from tests.analysis.planted import in_slices, planted
 from tests.factories import NETWORKS, make_simulated_run
 
 EFFECT = math.log(1.5)
-NOISE: Mapping[str, float] = {"small": 0.1, "large": 0.5}  # of the effect
+NOISE: Mapping[str, float] = {"small": 0.1, "large": 0.5}  # of the effect: standard deviation of the log of FPS
+# What one factor has of the noise where the scale is 1.
+SHARE = 1 / math.sqrt(sum(scale**2 for scale in SCALE.values()))
 FRAMEWORKS = ("onnxruntime", "opencv", "openvino", "pytorch", "litert", "ncnn")
 SIZES = (1, 2, 4, 8)  # networks; of three frameworks and more up to 4
 COUNTERS = ("cycles", "instructions", "llc-misses", "backend-stalls")
@@ -91,7 +94,7 @@ def plan(rng: np.random.Generator, setting: Setting) -> Plan:
     count, sets = int(rng.integers(3, 6)), bool(rng.integers(2))
     cause = CAUSES.get(setting.cause, CAUSES["work"])
     drifts = tuple(rng.normal(0, 0.05 if sets else 0.0, count).tolist())
-    return Plan(setting.counters, NOISE[setting.noise] * EFFECT, int(rng.choice(cause.threads)), drifts, sets)
+    return Plan(setting.counters, NOISE[setting.noise] * EFFECT * SHARE, int(rng.choice(cause.threads)), drifts, sets)
 
 
 def measure(

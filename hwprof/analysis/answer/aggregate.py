@@ -283,18 +283,18 @@ class _FrameworkPair:
         """
         single = standing is Standing.EVERYWHERE or len({self.cases[i].network for i in chosen}) < weights.ENOUGH
         terms = found[0].terms
-        confidence = 1 - (1 - CONFIDENCE) / len(terms)
+        confidence, half = (1 - (1 - level) / len(terms) for level in (weights.TOGETHER, CONFIDENCE))
         totals = [math.log(d.whole.ratio) for d in found]
         shares = []
         for place, term in enumerate(terms):
             logs = [math.log(d.terms[place].ratio) for d in found]
             factor = weights.over_networks(term.name, self._means(chosen, logs), confidence)
             if len(found) == 1:
-                factor = term
-            weight = weights.weigh_cases(term.name, place, found, factor) if single else Weight.HIDDEN
+                factor = found[0].parts[term.name].difference.factor(term.name, confidence)
+            weight = weights.weigh_cases(term.name, found, factor, confidence) if single else Weight.HIDDEN
             if weight is not Weight.MAINLY and len(found) > 1:
                 less = [log - total / 2 for log, total in zip(logs, totals, strict=True)]
-                beyond = weights.over_networks(term.name, self._means(chosen, less), confidence)
+                beyond = weights.over_networks(term.name, self._means(chosen, less), half)
                 weight = weights.heavier(weight, weights.weigh_networks(factor, beyond, whole))
             origin = self._origin(term.name, found[0].level)
             shares.append(FactorShare(factor, weight, origin, self._clue(factor, weight, chosen)))

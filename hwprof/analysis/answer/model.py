@@ -52,7 +52,7 @@ class NetworkRatio:
 class FactorShare:
     """One factor of the ratio over the networks that have it; above 1 it makes the faster framework faster.
 
-    The intervals of all factors of a pair hold together with 95 %. `origin`: of the counts behind it. `clue`: what else
+    The intervals of all factors of a pair hold together with 98 %. `origin`: of the counts behind it. `clue`: what else
     was counted that the factor is consistent with, half a sentence; an association, no cause.
     """
 

@@ -11,6 +11,8 @@ from hwprof.analysis.factors.ratio import Decomposition, Weight, excludes_one
 from hwprof.speed import CONFIDENCE
 
 ENOUGH = 3  # networks for an interval over networks; of two it would have one degree of freedom
+# Of the intervals of all factors of a pair together: a factor that is equal is named in one of fifty answers.
+TOGETHER = 0.98
 
 
 def over_networks(name: str, logs: Sequence[float], confidence: float = CONFIDENCE) -> Factor:
@@ -22,9 +24,9 @@ def over_networks(name: str, logs: Sequence[float], confidence: float = CONFIDEN
     return LogDifference(mean, error if error > 1e-12 else 0.0, len(logs) - 1.0).factor(name, confidence)
 
 
-def weigh_cases(name: str, place: int, found: Sequence[Decomposition], mean: Factor) -> Weight:
+def weigh_cases(name: str, found: Sequence[Decomposition], mean: Factor, confidence: float) -> Weight:
     """The least that any single case shows of a factor, where all show it in the direction of the mean."""
-    terms = [d.terms[place] for d in found]
+    terms = [d.parts[name].difference.factor(name, confidence) for d in found]
     if not all(excludes_one(t) and (t.ratio > 1) == (mean.ratio > 1) for t in terms):
         return Weight.HIDDEN
     weights = [d.parts[name].weight for d in found]

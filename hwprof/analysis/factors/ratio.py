@@ -49,10 +49,14 @@ class Weight(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One factor's part. `least`: the smallest ratio of it that would be found with power .8; None: no interval."""
+    """One factor's part. `least`: the smallest ratio of it that would be found with power .8; None: no interval.
+
+    `difference`: of the mean logs, which its intervals are made of.
+    """
 
     weight: Weight
     least: float | None
+    difference: LogDifference
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +283,9 @@ def swap(found: Decomposition) -> Decomposition:
         omitted=found.omitted[::-1],
         speeds=found.speeds[::-1],
         sides=found.sides[::-1],
+        parts={
+            n: replace(p, difference=p.difference._replace(value=-p.difference.value)) for n, p in found.parts.items()
+        },
     )
 
 
@@ -302,7 +309,7 @@ def _terms(
             beyond = match.difference(_less_half(log, total)).factor(name, confidence)
             if excludes_one(beyond) and (beyond.ratio > 1) == (whole.ratio > 1):
                 weight = Weight.MAINLY
-        parts[name] = Part(weight, None if least is None else math.exp(min(least, LARGEST)))
+        parts[name] = Part(weight, None if least is None else math.exp(min(least, LARGEST)), found)
     return terms, parts
 
 
