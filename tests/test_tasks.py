@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -68,7 +68,7 @@ def counted_runs(machine: Mapping[str, str] | None = None, networks: tuple[str, 
     for network in networks:
         macs, params, _ = network_facts(network)
         for framework, times in (("onnxruntime", 1.0), ("opencv", 2.0)):
-            fields = {"machine": machine} if machine else {}
+            fields: dict[str, Any] = {"machine": machine} if machine else {}
             for run in several(3, framework=framework, network=network, work=0.3 * macs * times, **fields):
                 own = in_slices(run, f"{network} {run.round}")
                 runs.append(dataclasses.replace(own, macs=macs, params=params))
