@@ -117,7 +117,9 @@ def _add(connection: Connection, sweep: Sweep, chunk: list[tuple[int, int, str, 
         for index, (role, pass_) in enumerate(ROLES):
             t0 = START_NS + index * 10**10
             blob = latencies[index].tobytes()
-            rows[schema.window].append((run_id, index, role.value, pass_, t0, t0 + lengths[index], ITERATIONS, blob))
+            rows[schema.window].append(
+                (run_id, index, role.value, pass_, t0, t0 + lengths[index], ITERATIONS, blob, None, None)
+            )
         rows[schema.reading] += _readings(sweep, ids, run_id, network, framework, batch * ITERATIONS, lengths, threads)
         if number % 10 == 0:
             for seq, metric in enumerate(GAUGES):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hwprof.analysis import estimator
+from hwprof.analysis.answer import misses, weights
 from hwprof.analysis.answer.model import FactorShare, NetworkRatio, PairAnswer, Standing, WorkRatio
 from hwprof.analysis.estimator import Estimator, EstimatorChoice
 from hwprof.analysis.explain.every_pair import PairFactors
@@ -18,7 +19,7 @@ from hwprof.analysis.explain.explanation import Explanation, Intervention
 from hwprof.analysis.explain.wording import cause_of
 from hwprof.analysis.factors import ratio
 from hwprof.analysis.factors.evidence import Evidence
-from hwprof.analysis.factors.identity import LEVELS, PARALLELISM, WORK, Factor, Identity, LogDifference
+from hwprof.analysis.factors.identity import IPC, LEVELS, PARALLELISM, WORK, Factor, Identity
 from hwprof.analysis.factors.ratio import Decomposition, Weight, excludes_one
 from hwprof.collectors.vocabulary import Name
 from hwprof.machine import facts
@@ -26,7 +27,6 @@ from hwprof.records import Origin
 from hwprof.records.agreement import mark, worst
 from hwprof.speed import CONFIDENCE
 
-ENOUGH = 3  # networks for an interval over networks; of two it would have one degree of freedom
 NETWORKS = "networks"
 COUNTED = ("full", "user", "rate")  # levels that take a PMU
 
@@ -129,15 +129,6 @@ def _by_network(cases: Sequence[ComparedCase], logs: Sequence[float]) -> dict[st
     return {network: statistics.fmean(values) for network, values in found.items()}
 
 
-def over_networks(name: str, logs: Sequence[float], confidence: float = CONFIDENCE) -> Factor:
-    """Geometric mean of one value per network with a t interval over networks (none below ENOUGH)."""
-    mean = statistics.fmean(logs)
-    if len(logs) < ENOUGH:
-        return LogDifference(mean, None).factor(name)
-    error = statistics.stdev(logs) / math.sqrt(len(logs))
-    return LogDifference(mean, error if error > 1e-12 else 0.0, len(logs) - 1.0).factor(name, confidence)
-
-
 class _FrameworkPair:
     """What is worked out step by step of two frameworks, the faster one first."""
 
@@ -157,8 +148,8 @@ class _FrameworkPair:
         a, b = self.sides[index]
         spins = own.spinning if spinning is None else spinning
         same = level in ("", own.level) and spins == own.spinning and self.choice.estimator is own.choice.estimator
-        if same and a is own.sides[0]:
-            return own  # nothing to work out again
+        if same:  # nothing to work out again
+            return own if a is own.sides[0] else ratio.swap(own)
         return ratio.decompose(a, b, spins, own.in_turn, self.choice, level)
 
     def answer(self) -> PairAnswer:
@@ -195,14 +186,23 @@ class _FrameworkPair:
             sum(d.conflict for d in self.found),
             sum(not d.sets for d in self.found),
             self.emulated,
+            self._others(),
         )
+
+    def _others(self) -> tuple[float, float]:
+        """The largest share of the time of a run that others took, of the fast one and of the slow one."""
+        fast, slow = (
+            max(estimator.lost_share(s.alone or s.speed) for both in self.sides for s in both[place])
+            for place in range(2)
+        )
+        return fast, slow
 
     def _ratio(self, chosen: Sequence[int], found: Sequence[Decomposition]) -> Factor:
         """The mean ratio of some cases: over networks, or of the only case with its own interval."""
         if len(found) == 1:
             return found[0].whole
         logs = [math.log(d.whole.ratio) for d in found]
-        return over_networks(self.choice.estimator.value, self._means(chosen, logs))
+        return weights.over_networks(self.choice.estimator.value, self._means(chosen, logs))
 
     def _means(self, chosen: Sequence[int], logs: Sequence[float]) -> list[float]:
         return list(_by_network([self.cases[i] for i in chosen], logs).values())
@@ -234,13 +234,24 @@ class _FrameworkPair:
 
     def _simulated(self, index: int) -> tuple[float | None, str]:
         """Log of the slower one's simulated instructions over the faster one's, and the simulator."""
-        case = self.cases[index]
-        fast, slow = case.evidence if case.names == self.names else case.evidence[::-1]
+        fast, slow = self._evidence(index)
         count = fast.simulated(Name.INSTRUCTIONS)
         other = slow.quantities.get(count.name) if count is not None else None
         if count is None or other is None or count.value <= 0 or other.value <= 0:
             return None, ""
         return math.log(other.value / count.value), count.name.partition("@")[2]
+
+    def _evidence(self, index: int) -> tuple[Evidence, Evidence]:
+        """Of the fast one and of the slow one."""
+        a, b = self.cases[index].evidence
+        return (a, b) if self.cases[index].names == self.names else (b, a)
+
+    def _clue(self, factor: Factor, weight: Weight, chosen: Sequence[int]) -> str:
+        """What was counted that a factor is consistent with; "" where nothing is known, or it is not shown."""
+        if factor.name != IPC or weight is Weight.HIDDEN or factor.ratio <= 1:
+            return ""
+        found = misses.largest_share([self._evidence(i) for i in chosen])
+        return "" if found is None else misses.text(found)
 
     def _standing(self, whole: Factor, networks: Sequence[NetworkRatio]) -> Standing:
         decided = [n.decided for n in networks]
@@ -270,22 +281,23 @@ class _FrameworkPair:
         """Factors over networks with what shows of each: by the interval over networks; where there is none, or the
         ratio too is known of single networks alone, by what every single case shows.
         """
-        single = standing is Standing.EVERYWHERE or len({self.cases[i].network for i in chosen}) < ENOUGH
+        single = standing is Standing.EVERYWHERE or len({self.cases[i].network for i in chosen}) < weights.ENOUGH
         terms = found[0].terms
-        confidence = 1 - (1 - CONFIDENCE) / len(terms)
+        confidence, half = (1 - (1 - level) / len(terms) for level in (weights.TOGETHER, CONFIDENCE))
         totals = [math.log(d.whole.ratio) for d in found]
         shares = []
         for place, term in enumerate(terms):
             logs = [math.log(d.terms[place].ratio) for d in found]
-            factor = over_networks(term.name, self._means(chosen, logs), confidence)
+            factor = weights.over_networks(term.name, self._means(chosen, logs), confidence)
             if len(found) == 1:
-                factor = term
-            weight = _shown_everywhere(term.name, place, found, factor) if single else Weight.HIDDEN
+                factor = found[0].parts[term.name].difference.factor(term.name, confidence)
+            weight = weights.weigh_cases(term.name, found, factor, confidence) if single else Weight.HIDDEN
             if weight is not Weight.MAINLY and len(found) > 1:
                 less = [log - total / 2 for log, total in zip(logs, totals, strict=True)]
-                beyond = over_networks(term.name, self._means(chosen, less), confidence)
-                weight = _heavier(weight, _shown_over_networks(factor, beyond, whole))
-            shares.append(FactorShare(factor, weight, self._origin(term.name, found[0].level)))
+                beyond = weights.over_networks(term.name, self._means(chosen, less), half)
+                weight = weights.heavier(weight, weights.weigh_networks(factor, beyond, whole))
+            origin = self._origin(term.name, found[0].level)
+            shares.append(FactorShare(factor, weight, origin, self._clue(factor, weight, chosen)))
         return tuple(shares)
 
     def _origin(self, name: str, level: str) -> Origin:
@@ -308,31 +320,9 @@ class _FrameworkPair:
         chosen = [i for i, _, _ in known]
         means = self._means(chosen, [log for _, log, _ in known])
         beside = self._ratio(chosen, [self.found[i] for i in chosen])
-        return WorkRatio(over_networks(WORK, means), beside, len(means), origin, known[0][2])
+        return WorkRatio(weights.over_networks(WORK, means), beside, len(means), origin, known[0][2])
 
     def _causes(self) -> Iterable[str]:
         for case, found in zip(self.cases, self.found, strict=True):
             if found.decided and (cause := cause_of(found, case.interventions)):
                 yield f"On {case.network} {cause}."
-
-
-def _shown_everywhere(name: str, place: int, found: Sequence[Decomposition], mean: Factor) -> Weight:
-    """The least that any single case shows of a factor, where all show it in the direction of the mean."""
-    terms = [d.terms[place] for d in found]
-    if not all(excludes_one(t) and (t.ratio > 1) == (mean.ratio > 1) for t in terms):
-        return Weight.HIDDEN
-    weights = [d.parts[name].weight for d in found]
-    return Weight.MAINLY if set(weights) == {Weight.MAINLY} else Weight.PARTLY
-
-
-def _shown_over_networks(factor: Factor, beyond: Factor, whole: Factor) -> Weight:
-    """As `factors.ratio` does: mainly, where the interval of the factor less half of the ratio excludes 1 as well."""
-    if not excludes_one(factor):
-        return Weight.HIDDEN
-    along = (factor.ratio > 1) == (whole.ratio > 1) == (beyond.ratio > 1)
-    return Weight.MAINLY if along and excludes_one(beyond) and excludes_one(whole) else Weight.PARTLY
-
-
-def _heavier(a: Weight, b: Weight) -> Weight:
-    order = (Weight.HIDDEN, Weight.PARTLY, Weight.MAINLY)
-    return max(a, b, key=order.index)

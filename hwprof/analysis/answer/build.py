@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -60,8 +61,8 @@ def answer_cases(cases: Iterable[ComparedCase], results: str = "", narrow: bool 
     places = list(dict.fromkeys(p.where for p, _ in real))
     rankings = tuple(rank(where, [p for p, _ in real if p.where == where]) for where in places)
     shown = [(p, own) for p, own in real if any(_is_of(p, r) for r in rankings)]
-    verdict, detail = _several(rankings, places)
-    why = [wording.short(p) for p, _ in shown]
+    verdict, detail = _several(rankings, places, [p for p, _ in shown])
+    why = [_reasons(rankings, [p for p, _ in shown]), *(wording.short(p) for p, _ in shown)]
     why += [wording.short(p) for p in emulated]
     widest = max(shown, key=lambda one: abs(math.log(one[0].ratio.ratio)))
     trust = least([judge(p, own) for p, own in shown])
@@ -73,11 +74,23 @@ def _is_of(pair: PairAnswer, ranking: Ranking) -> bool:
     return pair.where == ranking.where and ranking.places[0].name in (pair.fast, pair.slow)
 
 
-def _several(rankings: Sequence[Ranking], places: Sequence[str]) -> tuple[str, str]:
-    """Verdict and detail of a ranking, or of several machines."""
+def _reasons(rankings: Sequence[Ranking], pairs: Sequence[PairAnswer]) -> str:
+    """What the leads of the rankings are accounted for by."""
+    texts = [wording.reasons([p for p in pairs if _is_of(p, r)], r.places[0].name) for r in rankings]
     if len(rankings) == 1:
-        return _fastest(rankings[0]), wording.ranking(rankings[0])
-    texts = [f"on {r.where}: {wording.ranking(r)}" for r in rankings]
+        return texts[0]
+    return " ".join(f"On {r.where}: {text}" for r, text in zip(rankings, texts, strict=True))
+
+
+def _several(rankings: Sequence[Ranking], places: Sequence[str], pairs: Sequence[PairAnswer]) -> tuple[str, str]:
+    """Verdict and detail of a ranking, or of several machines. `pairs`: of each fastest one with the others."""
+
+    def text(r: Ranking) -> str:
+        return ", ".join(filter(None, (wording.ranking(r), wording.disturbance([p for p in pairs if _is_of(p, r)]))))
+
+    if len(rankings) == 1:
+        return _fastest(rankings[0], pairs), text(rankings[0])
+    texts = [f"on {r.where}: {text(r)}" for r in rankings]
     leaders = {r.places[0].name for r in rankings if len(r.places) > 1 and not r.places[1].tied}
     untied = all(len(r.places) > 1 and not r.places[1].tied for r in rankings)
     if len(leaders) == 1 and untied:
@@ -87,16 +100,15 @@ def _several(rankings: Sequence[Ranking], places: Sequence[str]) -> tuple[str, s
     return head, f"which are not pooled ({' | '.join(texts)})"
 
 
-def _fastest(r: Ranking) -> str:
-    tied = [r.places[0].name]
-    for place in r.places[1:]:
-        if not place.tied:
-            break
-        tied.append(place.name)
+def _fastest(r: Ranking, pairs: Sequence[PairAnswer]) -> str:
+    """The fastest, with those that are not shown to be slower. `pairs`: of the fastest with each other one."""
+    first, slower = r.places[0].name, {p.slow for p in pairs if p.ranked}
+    tied = [place.name for place in r.places[1:] if place.name not in slower]
     total = len(r.places) + len(r.unranked)
-    if len(tied) > 1:
-        return f"{' and '.join(tied)} are the fastest of {total} frameworks and not distinguishable from each other"
-    return f"{tied[0]} is the fastest of {total} frameworks"
+    if len(tied) == 1:
+        return f"{first} and {tied[0]} are the fastest of {total} frameworks and not distinguishable from each other"
+    head = f"{first} is the fastest of {total} frameworks"
+    return f"{head}, not distinguishable from {' and '.join(tied)}" if tied else head
 
 
 def rank(where: str, pairs: Sequence[PairAnswer]) -> Ranking:
@@ -139,7 +151,6 @@ def answer_alone(
 
     `ratios`: of frameworks whose runs have a speed but no factors, as imported ones; `diagnoses`: of one framework.
     """
-    file = f" {results}" if results else ""
     if ratios:
         return _without_factors(ratios)
     if len(names) > 1:
@@ -149,7 +160,7 @@ def answer_alone(
             ("Compared are cases of equal network, input, batch, threads, cores and precision on one machine.",),
         )
     if len(names) == 1:
-        return _one_framework(names[0], diagnoses, machines, file)
+        return _one_framework(names[0], diagnoses, machines, results)
     return _unmeasured(runs)
 
 
@@ -173,8 +184,8 @@ def _without_factors(ratios: Sequence[SpeedRatio]) -> Answer:
     return Answer(texts[0], "", (*(f"{t}." for t in texts[1:]), why), trust)
 
 
-def _one_framework(name: str, diagnoses: Sequence[Diagnosis], machines: Sequence[str], file: str) -> Answer:
-    """One framework: what bounds it, as far as that is highly certain."""
+def _one_framework(name: str, diagnoses: Sequence[Diagnosis], machines: Sequence[str], results: str) -> Answer:
+    """One framework: what bounds it, as far as that is highly certain. `name`: with those of its options that vary."""
     high: Counter[str] = Counter()
     for one in diagnoses:
         high.update(v.code for v in one.verdicts if v.state is State.YES and v.sure is Sure.HIGH)
@@ -183,7 +194,8 @@ def _one_framework(name: str, diagnoses: Sequence[Diagnosis], machines: Sequence
         f"On {len(machines)} machines or settings, which are not pooled: hwprof explain machine=A machine=B compares "
         "two.",
     )
-    commands = [NextCommand(f"hwprof explain{file}", "what bounds each case, with the figure that shows it")]
+    explain = shlex.join(["hwprof", "explain", name.partition(" ")[0], *([results] if results else [])])
+    commands = [NextCommand(explain, "every verdict with the numbers that it rests on")]
     head = f"{name} alone was measured"
     if high:
         found = ", ".join(f"{code} in {count} of {plural(total, 'case')}" for code, count in high.most_common())

@@ -52,12 +52,14 @@ class NetworkRatio:
 class FactorShare:
     """One factor of the ratio over the networks that have it; above 1 it makes the faster framework faster.
 
-    The intervals of all factors of a pair hold together with 95 %. `origin`: of the counts behind it.
+    The intervals of all factors of a pair hold together with 98 %. `origin`: of the counts behind it. `clue`: what else
+    was counted that the factor is consistent with, half a sentence; an association, no cause.
     """
 
     factor: Factor
     weight: Weight
     origin: Origin
+    clue: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class PairAnswer:
     `over`: what the interval of `ratio` is over: networks, or the sets, sessions or rounds of the only one. `factors`:
     over `factored` networks, on which the ratio is `beside`; `merged`: which of them are not separable, and why.
     `causes`: sentences on reruns that changed one thing. `emulated`: times are an emulator's, nothing is ranked.
+    `others`: the largest share of the time of a run of either that other processes or the hypervisor took.
     """
 
     fast: str
@@ -104,6 +107,7 @@ class PairAnswer:
     conflicts: int
     apart: int  # cases that were not measured side by side
     emulated: bool = False
+    others: tuple[float, float] = (0.0, 0.0)
 
     @property
     def wins(self) -> int:
@@ -173,8 +177,8 @@ class NextCommand:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """`verdict`: one clause without a full stop, the title of a page; `detail`: its interval and its networks; `why`:
-    sentences. `main`: the pair that the verdict is of, where it is of one; the first of `why` then goes on from the
-    verdict, and names the factors or says that they are not separable.
+    sentences, the first of which goes on from the verdict where there are pairs, and names the factors or says that
+    they are not separable. `main`: the pair that the verdict is of, where it is of one.
     """
 
     verdict: str
@@ -191,8 +195,9 @@ class Answer:
         """Everything but the commands, as running text."""
         first = ", ".join(filter(None, (self.verdict, self.detail)))
         head = [f"{first}."]
-        if self.why and self.main is not None:
-            head = [f"{first}: {self.why[0]}", *self.why[1:]]
+        if self.why and (self.main is not None or self.rankings):
+            reason = self.why[0] if self.main is not None else self.why[0][:1].lower() + self.why[0][1:]
+            head = [f"{first}: {reason}", *self.why[1:]]
         else:
             head += self.why
         if self.trust is not None:
@@ -257,7 +262,13 @@ def _pair(p: PairAnswer) -> dict[str, Any]:
             for n in p.networks
         ],
         "factors": [
-            {"name": s.factor.name, **(_factor(s.factor) or {}), "shown": s.weight.value, "origin": _origin(s.origin)}
+            {
+                "name": s.factor.name,
+                **(_factor(s.factor) or {}),
+                "shown": s.weight.value,
+                "origin": _origin(s.origin),
+                "clue": s.clue,
+            }
             for s in p.factors
         ],
         "factored": p.factored,
@@ -274,6 +285,7 @@ def _pair(p: PairAnswer) -> dict[str, Any]:
         },
         "causes": list(p.causes),
         "emulated": p.emulated,
+        "others": list(p.others),
     }
 
 

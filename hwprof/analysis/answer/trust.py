@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from hwprof.analysis.answer.aggregate import ENOUGH, ComparedCase
+from hwprof.analysis.answer.aggregate import ComparedCase
 from hwprof.analysis.answer.model import Level, PairAnswer, Standing, Trust, TrustReason
+from hwprof.analysis.answer.weights import ENOUGH
 from hwprof.analysis.answer.wording import name_of
 from hwprof.analysis.bottlenecks.certainty import SESSIONS
 from hwprof.analysis.estimator import OFF, Estimator, lost_share
@@ -46,7 +47,7 @@ def _rounds(pair: PairAnswer, cases: Sequence[ComparedCase]) -> Iterator[TrustRe
 
 
 def _outputs(pair: PairAnswer, cases: Sequence[ComparedCase]) -> Iterator[TrustReason]:
-    change = "leave out what is unfaithful, or find out why it is (hwprof report, Speed)"
+    change = "drop what is unfaithful, or find out why it is (hwprof report, Speed)"
     if pair.unfaithful:
         text = f"one of the two is UNFAITHFUL to the reference in {pair.unfaithful} of {plural(pair.cases, 'case')}"
         level = Level.LOW if pair.unfaithful > MOST * pair.cases else Level.MEDIUM

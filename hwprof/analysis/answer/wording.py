@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from hwprof.analysis.answer.aggregate import NETWORKS
 from hwprof.analysis.answer.model import FactorShare, PairAnswer, Ranking, Standing, WorkRatio, inverse
-from hwprof.analysis.estimator import Estimator
+from hwprof.analysis.estimator import OFF, Estimator
 from hwprof.analysis.explain.wording import LEAST
 from hwprof.analysis.factors.identity import CPU_TIME, RATE, USER_CLOCK, Factor
 from hwprof.analysis.factors.ratio import Weight
@@ -80,13 +81,35 @@ def detail(p: PairAnswer) -> str:
     elif len(p.networks) > 1:
         ratios = [n.ratio.ratio for n in p.networks]
         parts.append(f"{min(ratios):.2f}x to {max(ratios):.2f}x")
-    if p.choice.estimator is not Estimator.FPS:
-        parts.append(f"by {p.choice.estimator}, as runs are disturbed ({p.choice.why.partition(', ')[0]})")
+    parts += [text] if (text := disturbance([p])) else []
     if p.conflicts and p.standing is Standing.TIED:
         parts.append(f"slices and bare stretches contradict each other in {p.conflicts} of {plural(p.cases, 'case')}")
     if len(p.networks) > 1 and p.standing is not Standing.ONE_ROUND:
         parts.append(_counts(p))
     return ", ".join(parts)
+
+
+def disturbance(pairs: Sequence[PairAnswer]) -> str:
+    """By what is ranked in the place of FPS, and what disturbed the runs of which framework; "" where FPS ranks."""
+    found: dict[Estimator, list[PairAnswer]] = {}
+    for p in pairs:
+        if p.choice.estimator is not Estimator.FPS:
+            found.setdefault(p.choice.estimator, []).append(p)
+    texts = []
+    for by, own in found.items():
+        which = "" if len(own) == len(pairs) else f"{', '.join(f'{p.fast} / {p.slow}' for p in own)} "
+        texts.append(f"{which}by {by}, as runs are disturbed ({_disturbers(own)})")
+    return ", ".join(texts)
+
+
+def _disturbers(pairs: Sequence[PairAnswer]) -> str:
+    """Of which frameworks others took how much of the time; where they took little, what the first pair says."""
+    most: dict[str, float] = {}
+    for p in pairs:
+        for name, share in zip((p.fast, p.slow), p.others, strict=True):
+            most[name] = max(share, most.get(name, 0.0))
+    shares = [f"{100 * share:.0f} % of the time of {name}" for name, share in most.items() if share > OFF]
+    return f"others took up to {', '.join(shares)}" if shares else pairs[0].choice.why.partition(", ")[0]
 
 
 def _over(p: PairAnswer) -> str:
@@ -146,8 +169,12 @@ def _named(p: PairAnswer) -> list[FactorShare]:
 
 
 def share(s: FactorShare) -> str:
-    """`instructions per frame 2.06x [1.90, 2.20]`."""
-    return f"{name_of(s.factor.name)} {times(s.factor)}"
+    """`instructions per frame 2.06x [1.90, 2.20]`, with what else was counted."""
+    return f"{name_of(s.factor.name)} {_size(s)}"
+
+
+def _size(s: FactorShare) -> str:
+    return times(s.factor) + (f" with {s.clue}" if s.clue else "")
 
 
 def _factors(p: PairAnswer) -> str:
@@ -200,6 +227,32 @@ def _work(work: WorkRatio | None, p: PairAnswer) -> str:
         f"Beside the measured factors: {text}; on the same networks the measured ratio is {times(work.beside)}. "
         "The two are no parts of one product."
     )
+
+
+def reasons(pairs: Sequence[PairAnswer], first: str) -> str:
+    """What mainly accounts for the lead of the fastest over each framework that is shown to be slower, as one sentence.
+
+    `pairs`: of the fastest with each other one. What is partly in a lead is left to the sentence on that pair: of many
+    pairs one shows such a factor by chance.
+    """
+    slower = [p for p in pairs if p.ranked and p.fast == first]
+    if not slower:
+        if any(p.standing is Standing.ONE_ROUND for p in pairs):
+            return "One round on a side has no interval, so that no factor is named."
+        return "No factor is named, as no framework is shown to be slower."
+    found: dict[str, list[str]] = {}
+    for p in slower:
+        lead = [s for s in _named(p) if s.weight is Weight.MAINLY] if len(p.factors) > 1 else []
+        if len(p.factors) < 2:
+            words = f"not separable, {p.merged}"
+        elif not lead:
+            words = "accounted for by no single factor that is shown to be more than half of it"
+        else:
+            words = f"mainly accounted for by {' and '.join(name_of(s.factor.name) for s in lead)}"
+        values = " and ".join(map(_size, lead))
+        found.setdefault(words, []).append(f"{values} against {p.slow}".strip())
+    texts = [f"{words} ({', '.join(against)})" for words, against in found.items()]
+    return f"The lead of {first} is {'; '.join(texts)}."
 
 
 def ranking(r: Ranking) -> str:

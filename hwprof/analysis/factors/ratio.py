@@ -49,10 +49,14 @@ class Weight(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One factor's part. `least`: the smallest ratio of it that would be found with power .8; None: no interval."""
+    """One factor's part. `least`: the smallest ratio of it that would be found with power .8; None: no interval.
+
+    `difference`: of the mean logs, which its intervals are made of.
+    """
 
     weight: Weight
     least: float | None
+    difference: LogDifference
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +260,35 @@ def decompose(
     )
 
 
+def swap(found: Decomposition) -> Decomposition:
+    """What `decompose` finds of B over A, from what it found of A over B."""
+
+    def turn(f: Factor) -> Factor:
+        low, high = (None if v is None else math.inf if v == 0 else 1 / v for v in (f.high, f.low))
+        return Factor(f.name, 1 / f.ratio, low, high)
+
+    throughput, observer, tail, alone = (
+        None if f is None else turn(f) for f in (found.throughput, found.observer, found.tail, found.alone)
+    )
+    return replace(
+        found,
+        factors=tuple(map(turn, found.factors)),
+        throughput=throughput,
+        observer=observer,
+        tail=tail,
+        whole=turn(found.whole),
+        alone=alone,
+        units=found.units[::-1],
+        rounds=found.rounds[::-1],
+        omitted=found.omitted[::-1],
+        speeds=found.speeds[::-1],
+        sides=found.sides[::-1],
+        parts={
+            n: replace(p, difference=p.difference._replace(value=-p.difference.value)) for n, p in found.parts.items()
+        },
+    )
+
+
 def _terms(
     match: _Match, logs: Mapping[str, Log], total: Log, whole: Factor
 ) -> tuple[dict[str, Factor], dict[str, Part]]:
@@ -276,7 +309,7 @@ def _terms(
             beyond = match.difference(_less_half(log, total)).factor(name, confidence)
             if excludes_one(beyond) and (beyond.ratio > 1) == (whole.ratio > 1):
                 weight = Weight.MAINLY
-        parts[name] = Part(weight, None if least is None else math.exp(min(least, LARGEST)))
+        parts[name] = Part(weight, None if least is None else math.exp(min(least, LARGEST)), found)
     return terms, parts
 
 

@@ -241,3 +241,26 @@ def test_a_disturbed_case_without_its_cpu_time_is_compared_by_throughput() -> No
     assert found.tail is None
     assert found.whole.ratio == pytest.approx(1.7 / 0.9 * 1.2 * 1.9 / 1.5 / 0.8, rel=1e-6)
     assert abs(logs(found) - math.log(found.whole.ratio)) < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "how"),
+    [
+        ({**PLANTED, "tail": 1.04}, {}, {}),
+        ({**PLANTED, "threads": 2}, {"threads": 2}, {"spinning": True}),
+        ({"count": 1, **PLANTED}, {"count": 1}, {}),
+        ({"leave": ("cycles",), **PLANTED}, {"leave": ("cycles",)}, {"paired": True}),
+    ],
+)
+def test_a_swapped_ratio_is_that_of_the_other_over_the_one(
+    a: dict[str, Any], b: dict[str, Any], how: dict[str, Any]
+) -> None:
+    swapped, anew = ratio.swap(both(a, b, **how)), both(b, a, **how)
+    for one, other in zip((*swapped.terms, swapped.whole), (*anew.terms, anew.whole), strict=True):
+        assert one.name == other.name
+        assert (one.low is None, one.high is None) == (other.low is None, other.high is None)
+        found, expected = ([v for v in (f.ratio, f.low, f.high) if v is not None] for f in (one, other))
+        assert found == pytest.approx(expected, rel=1e-9)
+    assert {name: part.weight for name, part in swapped.parts.items()} == {n: p.weight for n, p in anew.parts.items()}
+    assert (swapped.units, swapped.rounds, swapped.sides) == (anew.units, anew.rounds, anew.sides)
+    assert swapped.decided == anew.decided
