@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from hwprof.cli import command_parser, main
+from hwprof.cli import main
+from hwprof.cli.parsers import command_parser
 from hwprof.records import Ceiling, Run
 from hwprof.store import Results
 from tests.analysis.planted import several

@@ -19,9 +19,9 @@ def test_what_is_left_follows_from_what_was_simulated() -> None:
     pace = SimulationPace(clock, 600.0, [100, 200, 700])
     assert pace.deadline == 700.0
     clock.now = 110.0
-    assert pace.finish(0) == (pytest.approx(90.0), False)  # 10 s for a tenth
+    assert pace.finish(0) == pytest.approx((90.0, False))  # 10 s for a tenth
     clock.now = 140.0
-    assert pace.finish(1) == (pytest.approx(40 * 700 / 300), False)
+    assert pace.finish(1) == pytest.approx((40 * 700 / 300, False))
     clock.now = 210.0
     assert pace.finish(2) == (0.0, False)
 
@@ -37,4 +37,4 @@ def test_where_macs_are_unknown_each_counts_alike() -> None:
     clock = HandClock()
     pace = SimulationPace(clock, 600.0, [None, 5000, 10])
     clock.now = 130.0
-    assert pace.finish(1) == (pytest.approx(60.0), False)
+    assert pace.finish(1) == pytest.approx((60.0, False))
