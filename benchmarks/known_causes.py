@@ -4,7 +4,7 @@
 
 vectors-off: OpenCV with its switch for vectors off (x86), which is work. shared-core: the same case on a core that
 three busy loops share, which is parallelism with the wait for the core behind it. spinning: ONNX Runtime and OpenCV
-with two threads each on one core, measured again with spin-waiting off (`--intervene spin`). Printed per trial: what
+with two threads each on one core, measured again with spin-waiting off (`--test spin`). Printed per trial: what
 carries most of the ratio, and whether it is what was done. A machine with other work on it shows here: read it beside
 the load.
 --keep leaves the last trial's results file of each pair.
@@ -100,8 +100,8 @@ def spinning(trial: Trial) -> tuple[bool, str]:
     core = str(allowed_cpus()[-1])
     trial.measure("-f", "onnxruntime", "-t", "2", "--cpus", core)
     trial.measure("-f", "opencv", "-t", "2", "--cpus", core)
-    found = trial.explain("onnxruntime", "opencv", "--intervene", "spin", *trial.rerun)
-    return "spin-waiting makes onnxruntime take" in found["headline"], found["headline"]
+    found = trial.explain("onnxruntime", "opencv", "--test", "spin", *trial.rerun)
+    return "Spin-waiting makes onnxruntime take" in found["headline"], found["headline"]
 
 
 PAIRS: dict[str, Callable[[Trial], tuple[bool, str]]] = {

@@ -84,12 +84,12 @@ def pair(
 
 def named(text: str, word: str = "") -> set[str]:
     """Factors that a headline names, after `word` ("" for any)."""
-    claims = re.split(r" as fast as [ab]|: x[\d.]+ \[", text, maxsplit=1)[-1]
-    if "no factor is distinguishable" in claims:
+    claims = re.split(r" as fast as [ab]|: ratio [\d.]+x \[", text, maxsplit=1)[-1]
+    if "No factor is distinguishable" in claims:
         return set()
-    parts = re.split(r", (?=partly |against )|: (?=mainly |partly |against )", claims)
-    chosen = " ".join(p for p in parts if p.startswith(word)) if word else claims
-    return {name for name in SCALE if f"{name_of(name)} x" in chosen}
+    parts = re.split(r", (?=partly |against )|\. (?=Mainly |Partly |Against )", claims)
+    chosen = " ".join(p for p in parts if p.lower().startswith(word)) if word else claims
+    return {name for name in SCALE if re.search(rf"{re.escape(name_of(name))} [\d.]+x", chosen)}
 
 
 def factors(

@@ -1,4 +1,4 @@
-"""`hwprof models` and `hwprof predict` on planted networks: intervals for new ones, and claims of predictors.
+"""`hwprof predict`, and its --evaluate, on planted networks: intervals for new ones, and claims of predictors.
 
 log speed = -.9 log MACs + what the population adds + noise of each network. Parameters, activations and layers grow
 with the MACs, and have no influence unless the population says so.

@@ -1,4 +1,4 @@
-"""Verdicts of `hwprof bottlenecks` and places of `hwprof roofline` on planted cases whose truth is known.
+"""Verdicts of `hwprof explain` and places of `hwprof roofline` on planted cases whose truth is known.
 
 A verdict is false where its state is not the planted one. High certainty must be false in at most one of twenty of the
 verdicts that have it, whatever is wrong with the data. What is planted clearly must be found.

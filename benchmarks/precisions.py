@@ -226,7 +226,7 @@ def table(rows: Sequence[Row], args: argparse.Namespace) -> str:
     lines = [
         "# INT8 beside FP32",
         "",
-        "Made by `python benchmarks/precisions.py -o FILE`; docs/precision.md tells what it means.",
+        "Written by `python benchmarks/precisions.py -o FILE`. docs/precision.md explains it.",
         f"{cpu}; batch 1, {args.threads} thread(s), {args.rounds} interleaved rounds of fresh processes.",
         "Brackets: 95 %, bootstrap over rounds, Wilson's over images.",
         f"Seeded: 64 images; fitted: {args.images * fitted.CLASSES} pictures of {fitted.CLASSES} classes.",

@@ -1,4 +1,4 @@
-"""The cache of what can be made again: where it is, and entries that are whole or not there."""
+"""The cache of what can be computed again: where it is, and its entries, each complete or absent."""
 
 from __future__ import annotations
 

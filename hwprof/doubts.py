@@ -18,7 +18,7 @@ ADVICE: Mapping[str, tuple[str, str]] = {
     ),
     "multiplexed": (
         "{count} events shared counters and were scaled up",
-        "ask for fewer events, or leave multiplexing off",
+        "ask for fewer events, or omit --multiplex",
     ),
     "user-only": (
         "hardware events count user space only",
@@ -37,7 +37,7 @@ ADVICE: Mapping[str, tuple[str, str]] = {
         "stop what else runs; a fixed clock (cpupower frequency-set -g performance); more rounds (-r)",
     ),
     "overhead": (
-        "counting adds {percent:.1f} % [{low:.1f} ... {high:.1f}] to the latency (95 % over {pairs} pairs of {of})",
+        "counting adds {percent:.1f} % [{low:.1f}, {high:.1f}] to the latency (95 % over {pairs} pairs of {of})",
         "fewer events per pass, or a larger batch",
     ),
     "spin-waiting": (
@@ -48,7 +48,7 @@ ADVICE: Mapping[str, tuple[str, str]] = {
         "the CPU limit of a control group held the process back {times:g} times in a window",
         "raise it (docker --cpus, systemd CPUQuota=), also of the groups above it",
     ),
-    "swapped": ("part of the process lies in swap ({mib:.0f} MiB)", "free memory, or a smaller batch"),
+    "swapped": ("part of the process is in swap ({mib:.0f} MiB)", "free memory, or a smaller batch"),
     "throttled": ("the CPU throttled itself while measuring", "cool it, or lower the clock"),
     "hot": (
         "measured before the machine had cooled down ({waited_s:.0f} s): {why}",

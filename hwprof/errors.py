@@ -1,8 +1,8 @@
 """Errors: one root class, each with its remedy and its exit code.
 
 Exit codes: 0 ok, 1 regression found, 2 usage or bad input, 3 asked for and not available, 4 some cases failed,
-5 undecided, 130 interrupted. `hwprof.cli.main` is the only place that turns an exception into a line on stderr and a
-code.
+5 undecided, 6 nothing meets what was asked for, 130 interrupted. `hwprof.cli.main` is the only place that turns an
+exception into a line on stderr and a code.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ EXIT_USAGE = 2
 EXIT_UNAVAILABLE = 3
 EXIT_CASES_FAILED = 4
 EXIT_UNDECIDED = 5
+EXIT_UNMET = 6
 EXIT_INTERRUPTED = 130
 
 
@@ -105,14 +106,14 @@ class UnknownNetwork(UnknownNameError):
     """Neither a built-in network nor a path to an .onnx file."""
 
     kind = "network"
-    listing = "`hwprof networks` lists the built-in ones; a path must end in .onnx or .pt2"
+    listing = "`hwprof list networks` lists the built-in ones; a path must end in .onnx or .pt2"
 
 
 class UnknownFramework(UnknownNameError):
     """No adapter of that name is registered."""
 
     kind = "framework"
-    listing = "`hwprof frameworks` lists them"
+    listing = "`hwprof list frameworks` lists them"
 
 
 class BadModel(UsageError):

@@ -38,7 +38,7 @@ class Profile:
     ) -> None:
         self._requests = (events,) if isinstance(events, str) else tuple(events)
         if not self._requests:
-            raise UsageError("no events to count", 'leave events away, or name some: events=["page-faults"]')
+            raise UsageError("no events to count", 'omit events, or name some: events=["page-faults"]')
         self._collector = PerfCollector(Path(root), kernel, multiplex)
         self._asked = [e.metric for unit in self._collector.parser.parse(self._requests) for e in unit]
         self._stack: ExitStack | None = None

@@ -118,7 +118,7 @@ def test_the_example_gauge_shows_its_speed_and_not_a_share_of_it(
     assert frame["fan-speed"].to_list() == [1500.0]
     assert frame.attrs["metrics"]["fan-speed"]["per"] == "level"
     assert read == run
-    assert "1,500.000  fan-speed rpm" in text([read])
+    assert "1,500.000  fan-speed rpm" in text([read], everything=True)
 
 
 def test_the_example_cpu_table_is_read() -> None:

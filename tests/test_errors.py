@@ -35,7 +35,7 @@ def test_a_remedy_is_a_sentence_of_its_own() -> None:
         ("hwprof's own counters", "hwprof's own counters"),
         ("--size 224", "--size 224"),
         ("`hwprof events` lists them", "`hwprof events` lists them"),
-        ("mode=eager, or leave it away", "mode=eager, or leave it away"),
+        ("mode=eager, or omit mode", "mode=eager, or omit mode"),
         ("never, no-pmu or always", "never, no-pmu or always"),
         ("kernel.perf_event_paranoid=1", "kernel.perf_event_paranoid=1"),
         ("Leave it out.", "Leave it out."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,3 +80,36 @@ def test_every_target_of_make_that_a_text_names_is_there() -> None:
     parts = re.findall(r"^([a-z-]+) \|", (ROOT / "tools/release.sh").read_text(), re.MULTILINE)
     known = {*targets, *(pattern + part for part in parts)}
     assert {name for _, text in texts() for name in TARGET.findall(text)} - known == set()
+
+
+NOUNLESS = {"told", "apart", "aside", "ahead", "behind", "begun", "given", "taken", "lies", "lying"}
+# Of before the rule.
+EARLIER = {
+    "hwprof/analysis/answer/model.py: apart",
+    "hwprof/analysis/bottlenecks/system.py: TAKEN",
+    "hwprof/analysis/bottlenecks/verdicts.py: taken",
+}
+
+
+def names(tree: ast.AST) -> Iterator[str]:
+    """Names that others use: of classes, functions, attributes, and of modules."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name
+        if isinstance(node, ast.ClassDef | ast.Module):
+            yield from (
+                s.target.id for s in node.body if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)
+            )
+            targets = (t for s in node.body if isinstance(s, ast.Assign) for t in s.targets)
+            yield from (t.id for t in targets if isinstance(t, ast.Name))
+
+
+def test_no_name_is_a_participle_or_an_adverb_alone() -> None:
+    """A name says what it names: no one knows what `told` or `apart` is without its docstring."""
+    found = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in PACKAGE.rglob("*.py")
+        for name in names(ast.parse(path.read_text()))
+        if name.strip("_").lower() in NOUNLESS
+    }
+    assert sorted(found - EARLIER) == []

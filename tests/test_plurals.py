@@ -27,8 +27,6 @@ NEVER_ONE = {
     ("analysis/answer/build.py", "len(names)"),
     ("analysis/answer/build.py", "len(places)"),
     ("analysis/answer/build.py", "total"),
-    ("analysis/comparison/sides.py", "len(found)"),
-    ("analysis/comparison/sides.py", "len(same)"),
     ("analysis/correlation/blocks.py", "kind"),  # a word
     ("boards/guest.py", "smp"),
     ("boards/image.py", "len(found)"),
@@ -50,6 +48,7 @@ NEVER_ONE = {
     ("reports/terminal/run.py", "len(inputs)"),
     ("reports/terminal/run.py", "len(runs)"),
     ("runner/workshop.py", "count"),
+    ("store/catalogue.py", "len(same)"),
     ("store/reader.py", "len(found)"),
     ("studies/accuracy/dataset.py", "classes"),
 }

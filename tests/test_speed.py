@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import ArrayLike
 
 from hwprof import speed
-from hwprof.cli.sweep import progress
+from hwprof.cli.progress import progress
 from hwprof.records import Role, Run, Window
 from hwprof.reports.terminal.run import text
 from hwprof.runner.rounds import Progress
@@ -190,7 +190,7 @@ def test_a_run_without_times_has_no_speed(latencies_ns: tuple[int, ...]) -> None
 def test_a_run_without_times_is_printed_without_a_speed(latencies_ns: tuple[int, ...]) -> None:
     run = with_bare(make_run(), *latencies_ns)
     assert "no speed" in text([run])
-    assert "no latency" in progress(Progress(1, 2, run, None))
+    assert "no speed" in progress(Progress(1, 2, run, None))
 
 
 @NOTHING_TIMED

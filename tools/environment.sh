@@ -21,11 +21,11 @@ find_python() {
 # On RISC-V the package registries hold no wheels, and pip would compile numpy for hours: Debian's packages serve.
 DEBIAN_PACKAGES="python3-venv python3-numpy python3-pandas python3-scipy python3-statsmodels python3-matplotlib
 python3-sqlalchemy python3-onnx python3-onnxruntime python3-opencv python3-jinja2 python3-packaging python3-platformdirs
-python3-setuptools"
+python3-shtab python3-setuptools"
 
 check_debian_packages() { # PYTHON EXTRA; hwprof itself does without psutil, its tests don't
     tests=$([ "$2" = default ] || echo psutil)
-    for module in numpy pandas scipy statsmodels matplotlib sqlalchemy onnx onnxruntime cv2 jinja2 packaging platformdirs setuptools $tests; do
+    for module in numpy pandas scipy statsmodels matplotlib sqlalchemy onnx onnxruntime cv2 jinja2 packaging platformdirs shtab setuptools $tests; do
         "$1" -P -c "import importlib.util as u; raise SystemExit(u.find_spec('$module') is None)" ||
             fail "On riscv64 hwprof uses Debian's own Python packages; '$module' is missing:" \
                  "  apt-get install $(printf '%s' "$DEBIAN_PACKAGES${tests:+ python3-$tests}" | tr '\n' ' ')"

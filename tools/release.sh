@@ -12,7 +12,7 @@ LIMIT_S=3600
 # name | estimate | command
 PARTS='
 every-framework | 30 min with environments from nothing | $PY -m pytest -q -m release tests/frameworks/test_every_framework.py --durations=5
-conversion-matrix | not timed yet | $PY -m hwprof frameworks --matrix --size 64 -o $OUT/conversion-matrix.md
+conversion-matrix | not timed yet | $PY -m hwprof list frameworks --matrix --size 64 -o $OUT/conversion-matrix.md
 precisions | not timed yet | $PY benchmarks/precisions.py
 adapter-calls | not timed yet | $PY benchmarks/adapter_calls.py
 outside-tools | not timed yet | $PY benchmarks/outside_tools.py -b 1 4 -r 6
@@ -22,7 +22,7 @@ planted-answers | 10 min | $PY benchmarks/planted_answers.py --draws 200
 own-cost | not timed yet | $PY benchmarks/window_edge.py && $PY benchmarks/observer.py && $PY benchmarks/startup.py
 slices | 22 min | $PY benchmarks/slice_cost.py && $PY benchmarks/ten_lines.py
 false-words | 20 min | $PY benchmarks/false_words.py
-side-by-side | 15 min | $PY benchmarks/side_by_side.py --blocks 14 onnxruntime opencv openvino pytorch
+side-by-side | 25 min | $PY benchmarks/side_by_side.py --blocks 14 onnxruntime opencv openvino pytorch
 quick-widths | 15 min | { [ -d $OUT/former ] || git worktree add --detach $OUT/former 36ad0e4; } && $PY benchmarks/quick_widths.py $OUT/former
 disturbed-core | 5 min | $PY benchmarks/disturbed_core.py
 large-report | 5 min | $PY benchmarks/report.py

@@ -1,5 +1,6 @@
 """What the results mean: pure functions on the results frame and on runs. Nothing is measured or printed here.
 
-Subpackages answer one question each: correlation, factors, explain, bottlenecks, comparison; statistics has their
-arithmetic. Modules for everybody: energy, overhead, layers, roofline, topdown, models, accuracy, omissions.
+Subpackages answer one question each: correlation, factors, explain, bottlenecks, comparison, configurations.
+statistics has their arithmetic. Modules for everybody: energy, overhead, layers, roofline, topdown, models, accuracy,
+omissions.
 """

@@ -117,7 +117,7 @@ def doubts(run: Run) -> list[Doubt]:
 
 
 def reason(speed: Speed, latencies: Sequence[float]) -> str:
-    """Why FPS is not throughput: preempted, or a tail, and which."""
+    """Why FPS is not throughput: preempted, or a long tail latency, and which."""
     off = off_by(speed.fps, speed.throughput)
     if off < -OFF:
         return "most inferences are slower than their mean: there are two speeds"
@@ -131,7 +131,7 @@ def reason(speed: Speed, latencies: Sequence[float]) -> str:
     middle = float(np.median(values)) if len(values) else math.nan
     slow = values > SLOW * middle
     if not slow.any():
-        return "a tail: latencies above the median, none beyond twice"
+        return "tail latency: values above the median, none beyond twice"
     share, time = float(slow.mean()), float(values[slow].sum() / values.sum())
     known = "" if speed.waiting is not None else "; run-queue wait is not known"
-    return f"a tail: {100 * share:.2g} % of inferences take {100 * time:.0f} % of the time{known}"
+    return f"tail latency: {100 * share:.2g} % of inferences take {100 * time:.0f} % of the time{known}"

@@ -49,11 +49,11 @@ class Overhead:
     refused: int = 0
 
     def __str__(self) -> str:
-        """`+1.2 % [+0.8 ... +1.9]`, or that it is not known."""
+        """`+1.2 % [+0.8, +1.9]`, or that it is not known."""
         refused = f" ({self.refused} refused: a slice waited for the disk)" if self.refused else ""
         if self.percent is None or self.low is None or self.high is None:
             return f"not known from {plural(self.pairs, 'pair')} of {self.of}{refused}"
-        interval = f"[{self.low:+.1f} ... {self.high:+.1f}], 95 % over {plural(self.pairs, 'pair')} of {self.of}"
+        interval = f"[{self.low:+.1f}, {self.high:+.1f}], 95 % over {plural(self.pairs, 'pair')} of {self.of}"
         return f"{self.percent:+.1f} % {interval}{refused}"
 
 

@@ -59,16 +59,17 @@ def place_cases(
         used = tuple(int(c) for c in cpus.split(",") if c.strip())
         roof, doubt = nearest_roof(by_machine.get(machine, ()), used, threads)
         macs = float(runs[0]["macs"])
-        moved = traffic.of_network(network, size) if roof and not shape else None
+        moved = traffic.of_network(network, size, shape=shape) if roof else None
         element = ELEMENT.get(precision, 4)
         if roof is None:
             out.append(UnplacedCase(title, doubt))
             continue
-        if shape:
-            out.append(UnplacedCase(title, "memory traffic is known of square images only"))
-            continue
         if macs != macs or moved is None:
-            out.append(UnplacedCase(title, "MACs or traffic are unknown: the network's graph is not here"))
+            out.append(
+                UnplacedCase(
+                    title, "MACs or traffic are unknown: the network's graph is not here, or has not this shape"
+                )
+            )
             continue
         rounds = [run_speed(run) for run in runs]
         by = rate_estimator(threads, rounds)
@@ -85,7 +86,7 @@ def place_cases(
             fps=fps,
             throughput=throughput,
             cpu_s=1 / per_cpu_s if per_cpu_s else None,
-            taken=statistics.fmean(map(lost_share, rounds)),
+            share_lost=statistics.fmean(map(lost_share, rounds)),
             bounds=rate_bounds(rounds, by),
         )
         found = place(point, roof)

@@ -1,7 +1,7 @@
 """What the cores of a case can do at most, and where it is under that roof (Williams, Waterman, Patterson 2009).
 
-Ceilings are measured (`hwprof calibrate`) on named CPUs. `nearest_roof` chooses those of a case for the roofline, the
-rules of `bottlenecks` and the bounds of `explain`.
+Ceilings are measured (`hwprof roofline --measure`) on named CPUs. `nearest_roof` chooses those of a case for the
+roofline, the rules of `bottlenecks` and the bounds of `explain`.
 
 Performance is 2 x MACs x frames per second; intensity is FLOP per byte. Ceilings are rates per second of CPU time, so
 that frames of a case of one thread are too: whoever else runs on its CPU lowers neither. FPS can't be used there, since
@@ -84,8 +84,8 @@ class Roof:
 class RooflinePoint:
     """A case. `rate`: frames per second, of CPU time where `by` is that; `fps`, `throughput`, `cpu_s`: None: not known.
 
-    `taken`: share of its time that others took, 0: not known. `bytes`: per frame; `footprint`: bytes that a frame keeps
-    touching, which decides the level. `bounds`: of the rate, 95 % between rounds; None below two.
+    `share_lost`: share of its time that others took, 0: not known. `bytes`: per frame; `footprint`: bytes that a frame
+    keeps touching, which decides the level. `bounds`: of the rate, 95 % between rounds; None below two.
     """
 
     title: str
@@ -99,13 +99,13 @@ class RooflinePoint:
     fps: float | None = None
     throughput: float | None = None
     cpu_s: float | None = None
-    taken: float = 0.0
+    share_lost: float = 0.0
     bounds: Bounds | None = None
 
     @property
     def is_lowered(self) -> bool:
         """Whether others lowered `rate`."""
-        return self.by is Estimator.THROUGHPUT or (self.by is Estimator.FPS and self.taken > OFF)
+        return self.by is Estimator.THROUGHPUT or (self.by is Estimator.FPS and self.share_lost > OFF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +177,11 @@ def place(point: RooflinePoint, roof: Roof) -> Placement | UnplacedCase:
     if not point.precision:
         return UnplacedCase(point.title, "its framework does not report in which precision it computes")
     if peak is None:
-        return UnplacedCase(point.title, f"no ceiling for {point.precision}: hwprof calibrate")
+        return UnplacedCase(point.title, f"no ceiling for {point.precision}: hwprof roofline --measure")
     level = level_of(point.footprint, roof.capacity, roof.bandwidth)
     bandwidth = roof.bandwidth.get(level)
     if bandwidth is None:
-        return UnplacedCase(point.title, f"no bandwidth of {level} measured: hwprof calibrate")
+        return UnplacedCase(point.title, f"no bandwidth of {level} measured: hwprof roofline --measure")
     if min(point.rate, point.macs, point.bytes) <= 0:
         return UnplacedCase(point.title, "no speed, MACs or bytes")
     performance, intensity = 2 * point.macs * point.rate, 2 * point.macs / point.bytes
@@ -279,7 +279,7 @@ def nearest_roof(roofs: Sequence[Roof], cpus: Sequence[int], threads: int) -> tu
     for roof in roofs:
         if not roof.cpus:
             return roof, "the CPUs of the ceilings were not recorded"
-    return None, f"no ceilings for CPUs {named}: hwprof calibrate --cpus {named if cpus else 'N'}"
+    return None, f"no ceilings for CPUs {named}: hwprof roofline --measure --cpus {named if cpus else 'N'}"
 
 
 def latencies(roofs: Sequence[Roof], cpus: Sequence[int], hertz: float | None) -> dict[str, float]:

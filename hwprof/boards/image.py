@@ -136,7 +136,7 @@ def exclusive_lock(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("hwprof: another process is making the same thing, waiting for it", file=sys.stderr)
+            print("hwprof: another process is building the same image, waiting for it", file=sys.stderr)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -167,7 +167,7 @@ def mirror() -> str:
 
 def _build(image: Image, imports: Sequence[str], suite: str) -> None:
     """Everything of an image in its folder."""
-    print(f"hwprof: making the {image.machine.arch} image ({', '.join(image.packages)})", file=sys.stderr)
+    print(f"hwprof: building the {image.machine.arch} image ({', '.join(image.packages)})", file=sys.stderr)
     root = image.folder / "root"
     wanted = (*image.packages, f"linux-image-{image.machine.arch}")
     with ThreadPoolExecutor(1) as beside:

@@ -9,40 +9,8 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import argparse
-    from types import ModuleType
-
-# Command -> its line in the overview.
-COMMANDS = {
-    "run": "measure one case, as easy as perf stat",
-    "record": "where the time goes: hottest functions and libraries, flame graph",
-    "sweep": "measure an experiment: frameworks x networks x batches x threads",
-    "tune": "search the best launch parameters of a framework, and keep them",
-    "scaling": "FPS against threads: parallel efficiency, serial fraction",
-    "report": "correlations per framework, FPS table, figures",
-    "explain": "why A is faster than B: the ratio in factors, and what stands behind them",
-    "bottlenecks": "what holds each case back, with the numbers, how sure, and what to try",
-    "compare": "two results, case by case: faster, slower, the same, or can't tell; exit code for CI",
-    "models": "does anything besides MACs predict FPS? judged on networks not seen",
-    "predict": "FPS of a network that has not been measured, with its interval",
-    "calibrate": "this machine's own ceilings: arithmetic, bandwidth and latency",
-    "roofline": "how near each case comes to what the machine can do",
-    "doctor": "what this machine can measure, and what to do about what it can't",
-    "events": "events this machine offers, each probed by opening it",
-    "validate": "check events by programs of known counts: right, off by a factor, dead, lying",
-    "networks": "built-in networks with MACs, parameters and input shape",
-    "layers": "time per layer, frameworks side by side",
-    "frameworks": "frameworks: version, or how to install",
-    "accuracy": "top-1 and top-5 over labelled images, between frameworks",
-    "env": "environments of frameworks that can't share this interpreter",
-    "export": "results as CSV, Parquet, JSON or pyperf's JSON",
-    "import": "take in tables of DLI (CSV, XLSX) and files of pyperf",
-    "merge": "take in another results file",
-    "board": "run a command on an emulated riscv64 or arm64 board",
-}
+from hwprof.cli.commands import COMMANDS as COMMANDS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,70 +46,72 @@ def _run(words: Sequence[str]) -> int:
         return HwprofError.exit_code
 
 
-def command_parser(name: str) -> tuple[argparse.ArgumentParser, ModuleType]:
-    """The parser of a command, and its module. Options are not abbreviated: `--it` is not `--iterations`."""
-    import argparse
-    import importlib
-    import inspect
-    import keyword
-
-    module = importlib.import_module(f"hwprof.cli.{name}{'_' * keyword.iskeyword(name)}")
-    parser = argparse.ArgumentParser(
-        f"hwprof {name}",
-        description=inspect.cleandoc(module.__doc__ or ""),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    module.add_arguments(parser)
-    return parser, module
-
-
-def overview_parser() -> argparse.ArgumentParser:
-    """The parser of `hwprof` alone, with the list of commands."""
-    import argparse
-
-    parser = argparse.ArgumentParser(
-        "hwprof", description="Hardware counters, power and memory of inference.", allow_abbrev=False
-    )
-    parser.add_argument("-V", "--version", action="store_true", help="print the version")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for command, says in COMMANDS.items():
-        commands.add_parser(command, help=says, add_help=False, allow_abbrev=False)
-    return parser
-
-
 def _dispatch(words: Sequence[str]) -> int:
     if words in (["--version"], ["-V"]):  # before argparse: scripts ask this often
         from hwprof import __version__
 
         print(f"hwprof {__version__}")
         return 0
-    name = words[0] if words and words[0] in COMMANDS else None
-    if name is None:
-        if words and not words[0].startswith("-"):
-            raise unknown_command(words[0])
-        parser = overview_parser()
-        parser.parse_args(list(words))
-        parser.print_help()
-        return 0 if not words else 2
-    parser, module = command_parser(name)
+    first, *rest = words or ["help"]
+    if first == "help" or words in (["--help"], ["-h"]):
+        return _help(rest)
+    if first.startswith("-"):
+        return _top(words)
+    from hwprof.cli.commands import FORMER, translate
+    from hwprof.cli.parsers import command_parser
+    from hwprof.cli.streams import complain
+
+    if (former := FORMER.get(first)) is not None:
+        complain(f'"{first}" is now "{" ".join(former.words)}".')
+        first, *rest = translate(former, rest)
+    elif first not in COMMANDS:
+        raise _unknown_command(first)
+    parser, module = command_parser(first)
     # Not by argparse: which of several "--" it removes differs between Python's versions.
-    own, rest = split(words[1:])
-    args = parser.parse_args(list(own))
-    if rest is not None:
+    own, behind = split(rest)
+    parse = parser.parse_args if parser._subparsers else parser.parse_intermixed_args  # which takes no subparsers
+    args = parse(list(own))
+    if behind is not None:
         if not hasattr(args, "command"):
-            parser.error(f"no command can follow -- here: {' '.join(rest)}")
-        args.command = [*args.command, *rest]
+            parser.error(f"no command can follow -- here: {' '.join(behind)}")
+        args.command = [*args.command, *behind]
     code: int = module.main(args)
     return code
 
 
-def unknown_command(word: str) -> Exception:
+def _help(words: Sequence[str]) -> int:
+    """`hwprof help`, `hwprof help run`, `hwprof help list networks`."""
+    if words and words[0] != "help":
+        return _dispatch([*words, "--help"])
+    from hwprof.cli.commands import overview
+
+    print(overview(), end="")
+    return 0
+
+
+def _top(words: Sequence[str]) -> int:
+    """Options in the place of a command."""
+    from hwprof.cli.parsers import overview_parser
+    from hwprof.errors import UsageError
+
+    parser = overview_parser()
+    args = parser.parse_args(list(words))
+    if args.version:
+        return _dispatch(["--version"])
+    if args.print_completion:
+        from hwprof.cli.completion import script
+
+        print(script(args.print_completion))
+        return 0
+    raise UsageError("No command is named", "`hwprof help` lists them.")
+
+
+def _unknown_command(word: str) -> Exception:
     """The error for a first word that is no command; a case's name is pointed to the option that takes it."""
     from hwprof.cli.case_names import remedy_for
     from hwprof.errors import UnknownNameError
 
-    listing = remedy_for(word) or "`hwprof --help`"
+    listing = remedy_for(word) or "`hwprof help`"
     kind = type("UnknownCommand", (UnknownNameError,), {"kind": "command", "listing": listing})
     error: Exception = kind(word, COMMANDS)
     return error

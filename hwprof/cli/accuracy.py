@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwprof.cli.options import RangeAction, add_case, choice_of, split_names
+from hwprof.cli.options import RangeAction, add_case, add_former, choice_of, print_json, split_names
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
@@ -26,33 +25,30 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add, case = parser.add_argument, partial(add_case, parser)
+    case = partial(add_case, parser)
+    add = parser.add_argument_group("the images").add_argument
     add("--images", required=True, metavar="DIR", help="a folder per class, or one of images with --labels")
     add("--labels", metavar="FILE", help="'name class' per line, or one class per line in the order of names")
     add("--synsets", metavar="FILE", help="which class a synset is: LOC_synset_mapping.txt, map_clsloc.txt, meta.mat")
-    add("--first-class", type=int, default=0, metavar="N", help="the number of the first class in FILE (default: 0)")
-    case("network")
+    add("--first-class", type=int, default=0, metavar="N", help="the number of the first class in FILE")
     add(
-        "-f",
-        "--frameworks",
-        default="onnxruntime",
-        metavar="NAMES",
-        help="with commas, as opencv,pytorch:mode=inductor",
+        "--limit", action=RangeAction, default=0, metavar="N", help="so many images, evenly over the set (default: all)"
     )
-    case("precision", metavar="NAMES", help="with commas, as fp32,int8 (default: fp32)")
+    add("--resize", type=int, metavar="PX", help="shorter side before the crop in pixels (default: the network's own)")
+    add("--interpolation", choices=("bilinear", "bicubic"), help="of resizing (default: the network's own)")
+    add("--mean", metavar="R,G,B", help="that is subtracted (default: the network's own)")
+    add("--std", metavar="R,G,B", help="that is divided by (default: the network's own)")
+    add("--decoder", default="auto", metavar="NAME", help="pillow or opencv (default: pillow where it is)")
+    add("--strict", action="store_true", help="refuse a set with broken images")
+    case("framework", metavar="NAMES", help="with commas, as opencv,pytorch:mode=inductor")
+    add_former(parser, "--frameworks", "framework")
+    case("network", "pretrained")
+    case("size", help="side of the crop in pixels (default: the network's own)")
     case("batch", default=16)
     case("threads")
-    case("size", help="side of the crop in pixels (default: the network's own)")
-    case("pretrained")
-    add("--limit", action=RangeAction, default=0, metavar="N", help="so many images, evenly over the whole set")
-    add("--resize", type=int, metavar="PX", help="shorter side before the crop, instead of the network's own")
-    add("--interpolation", choices=("bilinear", "bicubic"), help="of resizing, instead of the network's own")
-    add("--mean", metavar="R,G,B", help="instead of the network's own")
-    add("--std", metavar="R,G,B", help="instead of the network's own")
-    add("--decoder", default="auto", help="pillow or opencv (default: pillow where it is)")
+    case("precision", metavar="NAMES", help="with commas, as fp32,int8")
+    case("timeout", default=0.0, help="seconds per framework (default: 10 minutes and 2 s per image)")
     case("seed", help="of seeded weights")
-    case("timeout", default=0.0, help="per framework (default: 10 minutes and 2 s per image)")
-    add("--strict", action="store_true", help="refuse a set with broken images")
     case("json")
 
 
@@ -80,7 +76,10 @@ def main(args: argparse.Namespace) -> int:
         result = measure.measure(workshop, cases, data, how, library, say, args.strict)
     except PreparationFailed as error:
         raise CaseFailed(error.failure.message, error.failure.remedy) from error
-    print(json.dumps(report.document(result), indent=2) if args.json else report.text(result))
+    if args.json:
+        print_json(report.document(result))
+    else:
+        print(report.text(result))
     return EXIT_CASES_FAILED if result.failures or refused else EXIT_OK
 
 
@@ -102,7 +101,7 @@ def cases_of(args: argparse.Namespace) -> tuple[list[tuple[str, PlannedCase]], l
     refused = []
     for precision in split_names(args.precision):
         fidelity.tolerance(precision)
-        for column in columns(split_names(args.frameworks)):
+        for column in columns(split_names(args.framework)):
             one = adapter(column.framework)
             interpreters.require(column.framework, one.environment)
             if precision not in one.precisions:

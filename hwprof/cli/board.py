@@ -2,7 +2,7 @@
 
 The command runs as root in the guest, with this hwprof and the current folder as its working directory; what it says
 and its exit code are handed back, and what it writes into the folder stays. So `hwprof board riscv64 -- hwprof run
--n tiny_cnn` leaves its results here, and `hwprof merge` takes them home.
+-n tiny_cnn` leaves its results here, and `hwprof import` takes them home.
 
 A board shows what can be measured and how much work there is, not how fast it would be: with exact counts (the
 default on one CPU) an instruction takes 1 ns whatever it does. The first use of a board makes its image, for minutes.
@@ -25,9 +25,9 @@ MOST_CPUS = 8
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("arch", metavar="ARCH", help="riscv64 or arm64")
+    add("arch", metavar="ARCH", help="riscv64 or arm64, as `hwprof list boards` shows")
     add("command", nargs="*", metavar="-- COMMAND", help="program and arguments, after --")
-    add("--smp", type=int, default=1, metavar="N", help="CPUs of the board (default: 1)")
+    add("--smp", type=int, default=1, metavar="N", help="CPUs of the board")
     add(
         "--exact",
         action=argparse.BooleanOptionalAction,
@@ -39,16 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="packages",
         default="onnxruntime",
         metavar="LIST",
-        help="what is installed: onnxruntime, opencv, pytorch; base is Python and NumPy alone (default: onnxruntime)",
+        help="what is installed: onnxruntime, opencv, pytorch; base: Python and NumPy alone",
     )
-    add("--memory", default="3G", metavar="SIZE", help="as 3G or 1536M (default: 3G)")
+    add("--memory", default="3G", metavar="SIZE", help="as 3G or 1536M")
     add(
         "--timeout",
         action=RangeAction,
         of="timeout_s",
         default=3600.0,
         metavar="S",
-        help="kill the board after so long (default: 3600)",
+        help="seconds after which the board is killed",
     )
     add("--folder", type=Path, default=Path(), metavar="DIR", help="shared with the board (default: this one)")
 

@@ -1,7 +1,7 @@
 """Compare two sets of results case by case: faster, slower, the same, or can't tell.
 
-OLD and NEW are results files, or runs or experiments inside one: FILE, FILE:EXPERIMENT, FILE:RUN, or EXPERIMENT and
-RUN in the default results file. A run stands for all its rounds.
+OLD and NEW select runs: of a results file (FILE: its latest experiment; FILE:EXPERIMENT, FILE:RUN, FILE:all), or of the
+default one (EXPERIMENT, RUN), narrowed by KEY=VALUE behind commas. A run stands for all its rounds.
 
     hwprof compare main.db branch.db --threshold 3        hwprof compare 7f3a 91bc
     hwprof compare --run ENV_A ENV_B -n mobilenet_v2      measures both environments side by side, then compares them
@@ -24,7 +24,20 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from hwprof.cli.options import CASE, INPUTS, RangeAction, add_case, add_results, add_unmasked, choice_of, split_names
+from hwprof.cli.options import (
+    CASE,
+    CASE_OPTIONS,
+    OUTPUT,
+    add_case,
+    add_results,
+    add_unmasked,
+    choice_of,
+    group,
+    split_names,
+)
+from hwprof.cli.selection import (
+    SELECTING,
+)
 from hwprof.errors import (
     EXIT_CASES_FAILED,
     EXIT_OK,
@@ -43,24 +56,21 @@ if TYPE_CHECKING:
 
 ROUNDS = 4
 # What --run measures.
-MEASURED = (
-    *("framework", "network", "batch", "threads", "size", *INPUTS, "pretrained", "precision"),
-    "option",
-    *("cpus", "window", "timeout", "seed"),
-)
+MEASURED = (*CASE_OPTIONS, "window", "timeout", "seed")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("words", nargs="+", metavar="WORD", help="OLD and NEW; with --run two environments; with --calibrate RESULTS")
-    add("--threshold", type=float, default=5.0, metavar="PERCENT", help="slower by more is a regression (default: 5)")
-    add("--alpha", type=float, default=0.05, metavar="Q", help="false discovery rate (default: 0.05)")
+    add("--threshold", type=float, default=5.0, metavar="PERCENT", help="slower by more is a regression")
+    add("--alpha", type=float, default=0.05, metavar="Q", help="false discovery rate")
     add("--strict", action="store_true", help="exit 3 or 5 where a case is missing, without a verdict, or open")
-    form = parser.add_mutually_exclusive_group()
+    form = group(parser, OUTPUT).add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON document")
     form.add_argument("--markdown", action="store_true", help="Markdown, for a pull request")
     add_unmasked(parser)
     add_results(parser)
+    parser.epilog = SELECTING.strip()
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--calibrate", action="store_true", help="keep the session noise that RESULTS show, in the cache")
     what.add_argument(
@@ -70,9 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "of environments or interpreters",
     )
     measured = parser.add_argument_group("what --run measures")
-    measured.add_argument(
-        "-r", "--rounds", action=RangeAction, default=None, help="sets, of fresh processes (default: 4)"
-    )
+    add_case(measured, "rounds", help="sets, of fresh processes (default: 4)")
     for name in MEASURED:
         several = {"help": "names or paths, with commas between them (default: mobilenet_v2)"}
         add_case(measured, name, **(several if name == "network" else {}))
@@ -102,7 +110,7 @@ def check(args: argparse.Namespace) -> None:
     if not args.run:
         for name in (*MEASURED, "rounds"):
             if getattr(args, name) != (None if name == "rounds" else CASE[name][1].get("default")):
-                raise UsageError(f"--{name} is for --run", "results are measured already")
+                raise UsageError(f"--{name.replace('_', '-')} is for --run", "results are measured already")
 
 
 def calibrate(args: argparse.Namespace) -> int:
@@ -111,8 +119,9 @@ def calibrate(args: argparse.Namespace) -> int:
     from hwprof.analysis.comparison.sides import side
     from hwprof.machine.clock import utc_now
     from hwprof.reports.terminal import session_noise
+    from hwprof.store.selection import ALL
 
-    runs = [run for word in args.words for run in side(word, args.results).runs]
+    runs = [run for word in args.words for run in side(word, args.results, ALL).runs]
     found = calibration.calibrate(runs, utc_now())
     places = [calibration.keep(one) for one in found]
     if args.json:

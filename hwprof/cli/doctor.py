@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
+
+from hwprof.cli.layout import wrap
+from hwprof.cli.options import OUTPUT, add_case, group, print_json
 
 MARK = {"ok": "+", "limited": "~", "missing": "-"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="one JSON document")
-    parser.add_argument("--table", action="store_true", help="an event table to fill in for this CPU (TOML)")
-    parser.add_argument("--summary", action="store_true", help="a few lines only")
+    add = group(parser, OUTPUT).add_argument
+    add_case(parser, "json")
+    add("--table", action="store_true", help="an event table to fill in for this CPU (TOML)")
+    add("--summary", action="store_true", help="a few lines only")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -26,7 +29,7 @@ def main(args: argparse.Namespace) -> int:
         return 0
     findings = host.examine(host.probe())
     if args.json:
-        print(json.dumps([dataclasses.asdict(f) for f in findings], indent=2))
+        print_json({"format": 1, "findings": [dataclasses.asdict(f) for f in findings]})
         return 0
     if args.summary:
         print("\n".join(host.summary(findings)))
@@ -36,7 +39,7 @@ def main(args: argparse.Namespace) -> int:
         if finding.area != area:
             area = finding.area
             print(f"{area}")
-        print(f"  {MARK[finding.status]} {finding.what}: {finding.detail}")
+        print(wrap(f"  {MARK[finding.status]} {finding.what}: {finding.detail}", 6))
         if finding.remedy:
             print(f"      -> {finding.remedy}")
     print("\n+ fine   ~ limited   - missing")

@@ -1,4 +1,4 @@
-"""Environments for frameworks that can't share hwprof's interpreter, or that are wanted apart.
+"""Environments for frameworks that can't share hwprof's interpreter, or that are wanted in one of their own.
 
   hwprof env create mxnet                      a virtual environment with the framework's pins, checked
   hwprof env create pytorch --python PATH      an interpreter that has it already (a vendor's build, Debian's python3)
@@ -11,24 +11,27 @@
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import sys
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
+from hwprof.cli.options import add_case, print_json
 from hwprof.errors import HwprofError, UsageError
 
 if TYPE_CHECKING:
+    from hwprof.frameworks.environments import OwnEnvironment
     from hwprof.frameworks.protocol import Adapter
+
+FORMAT = 1  # of the JSON documents
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("create", "list", "remove"))
-    parser.add_argument("name", nargs="*", help="framework")
+    parser.add_argument("action", choices=("create", "list", "remove"), help="what to do")
+    parser.add_argument("name", nargs="*", metavar="FRAMEWORK", help="create, remove: framework")
     parser.add_argument("--python", default="", metavar="PATH", help="create: an interpreter with the framework in it")
     parser.add_argument("--base", default="", metavar="PATH", help="create: the interpreter to make it from")
-    parser.add_argument("--json", action="store_true", help="list: one JSON document")
+    add_case(parser, "json")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -38,22 +41,32 @@ def main(args: argparse.Namespace) -> int:
     if args.action == "list":
         return listing(args.json)
     if not args.name:
-        raise UsageError(f"hwprof env {args.action} wants the name of a framework", "`hwprof frameworks` lists them")
+        raise UsageError(
+            f"hwprof env {args.action} needs the name of a framework", "`hwprof list frameworks` lists them"
+        )
     if args.action == "remove":
         for name in args.name:
             environments.remove(name)
-            print(f"removed {name}")
+            if not args.json:
+                print(f"removed {name}")
+        if args.json:
+            print_json({"format": FORMAT, "removed": args.name})
         return 0
     if args.python and len(args.name) > 1:
         raise UsageError("--python is for one framework at a time")
+    made = []
     for adapter in [plugins.adapter(name) for name in args.name]:
-        print(create(adapter, args.python, args.base))
+        made.append(create(adapter, args.python, args.base))
+        if not args.json:
+            print(creation_text(made[-1]))
+    if args.json:
+        print_json(document(made))
     print(f"hwprof: use it: hwprof run -f {args.name[0]}", file=sys.stderr)
     return 0
 
 
-def create(adapter: Adapter, python: str = "", base: str = "") -> str:
-    """Make one, with progress on stderr, and say what it is. Ctrl-C, `kill` and a lost terminal leave nothing of it."""
+def create(adapter: Adapter, python: str = "", base: str = "") -> OwnEnvironment:
+    """Make one, with progress on stderr. Ctrl-C, `kill` and a lost terminal leave nothing of it."""
     from hwprof.frameworks import environments
 
     def say(line: str) -> None:
@@ -66,16 +79,19 @@ def create(adapter: Adapter, python: str = "", base: str = "") -> str:
     heard = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
     before = {number: signal.signal(number, end) for number in heard}
     try:
-        made = environments.create(adapter, python, base, say)
+        return environments.create(adapter, python, base, say)
     except Interruption as ended:
         say("interrupted; what was half-made is deleted")
         raise SystemExit(128 + ended.number) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    return (
-        f"{made.name} {made.interpreter.version} · Python {made.interpreter.python_version} · {megabytes(made.bytes)}"
-    )
+
+
+def creation_text(made: OwnEnvironment) -> str:
+    """What was made, in one line."""
+    found = made.interpreter
+    return f"{made.name} {found.version} · Python {found.python_version} · {megabytes(made.bytes)}"
 
 
 def create_missing(frameworks: Iterable[str]) -> None:
@@ -84,7 +100,7 @@ def create_missing(frameworks: Iterable[str]) -> None:
 
     for adapter in environments.find_missing(frameworks):
         try:
-            print(create(adapter), file=sys.stderr)
+            print(creation_text(create(adapter)), file=sys.stderr)
         except HwprofError as error:
             print(f"hwprof: {adapter.name}: {error}", file=sys.stderr)
 
@@ -97,6 +113,24 @@ class Interruption(BaseException):
         self.number = number
 
 
+def document(found: Sequence[OwnEnvironment]) -> dict[str, Any]:
+    """The JSON form."""
+    rows = [
+        {
+            "name": m.name,
+            "version": m.interpreter.version or None,
+            "python": m.interpreter.python,
+            "python_version": m.interpreter.python_version,
+            "distributions": dict(m.interpreter.distributions),
+            "foreign": m.foreign,
+            "bytes": m.bytes,
+            "error": m.interpreter.error,
+        }
+        for m in found
+    ]
+    return {"format": FORMAT, "environments": rows}
+
+
 def listing(as_json: bool) -> int:
     """Name, framework version, Python, size, and what is wrong with it."""
     from hwprof.environments import interpreters
@@ -104,20 +138,7 @@ def listing(as_json: bool) -> int:
 
     found = list(environments.read_environments())
     if as_json:
-        rows = [
-            {
-                "name": m.name,
-                "version": m.interpreter.version or None,
-                "python": m.interpreter.python,
-                "python_version": m.interpreter.python_version,
-                "distributions": dict(m.interpreter.distributions),
-                "foreign": m.foreign,
-                "bytes": m.bytes,
-                "error": m.interpreter.error,
-            }
-            for m in found
-        ]
-        print(json.dumps(rows, indent=2))
+        print_json(document(found))
         return 0
     if not found:
         print(f"no environments in {interpreters.home()}; hwprof env create NAME makes one")

@@ -1,19 +1,28 @@
-"""List the events this machine offers, the canonical ones first, each probed by opening it.
+"""List the events this machine offers, the canonical ones first, each probed by opening it; or check them.
 
 PATTERN is a shell pattern or a part of a name. Tracepoints are listed only where it has a colon (sched:*).
+
+--validate counts programs whose counts are known by arithmetic: a PMU may open an event and count nothing, or something
+else. Each event is right, off by a factor, dead (counts nothing) or lying (miscounts). `unproven`: no program has an
+answer for it. `missing`: it can't be opened here. The verdicts are kept with this host, and reports mark readings of
+what failed as suspect. A C compiler is needed, or the program, compiled elsewhere:
+
+  CC=riscv64-linux-gnu-gcc hwprof events --validate --compile truth-riscv64     # at home
+  hwprof events --validate --program truth-riscv64                              # on the board
 """
 
 from __future__ import annotations
 
 import argparse
 import fnmatch
-import json
 import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from hwprof.cli import validate
+from hwprof.cli.options import add_case, print_json, refuse_options
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.events import NO_TRACEFS, TRACING
 from hwprof.collectors.perf.names import CACHE, HARDWARE, SOFTWARE, describe
@@ -42,18 +51,23 @@ class EventRow:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("pattern", nargs="?", metavar="PATTERN", help="shell pattern or part of a name; a:b tracepoints")
-    add("--json", action="store_true", help="one JSON document")
+    add("--validate", action="store_true", help="check the events by programs of known counts")
+    validate.add_arguments(parser)
+    add_case(parser, "json")
 
 
 def main(args: argparse.Namespace) -> int:
     """Print the list. UnknownEvent where nothing matches the pattern."""
+    if args.validate:
+        return validate.main(args, lambda name: matches(name, args.pattern))
+    refuse_options(args, validate.OPTIONS, "--validate", "`hwprof events PATTERN` lists events.")
     collector = PerfCollector()
     collector.catalog.lenient = True
     rows = [*listing(collector, args.pattern), *unreadable_rows(collector, args.pattern)]
     if not rows:
         raise UnknownEvent(args.pattern, collector.parser.names())
     if args.json:
-        print(json.dumps(document(collector, rows), indent=2))
+        print_json(document(collector, rows))
     else:
         print(table(collector, rows, shutil.get_terminal_size().columns if sys.stdout.isatty() else 0))
     return EXIT_OK

@@ -1,86 +1,217 @@
-"""Why A is faster than B: the ratio of their speed as a product of factors, and what stands behind each.
+"""Why: what bounds a case, and why one case is faster than another.
 
-A and B are selectors, words with commas between: a framework (onnxruntime), network=..., batch=..., threads=...,
-shape=3x48x320, machine=..., version=..., an option (spin=false), a run's id, or another results file (results=FILE).
-What both name with different values is compared; what one names alone narrows both; the rest must be equal on both
-sides.
-
-  hwprof explain onnxruntime opencv                 every network, batch and thread count that both have
+  hwprof explain                                    every case: what bounds it, how sure, on which figure
+  hwprof explain onnxruntime,network=resnet18       one case, with all numbers, and what is not known of it
+  hwprof explain onnxruntime opencv                 why one is faster: the ratio in factors, and the evidence on them
   hwprof explain onnxruntime,threads=1 threads=2    one framework, two thread counts
-  hwprof explain onnxruntime opencv,threads=2 --intervene spin
+  hwprof explain onnxruntime opencv ncnn            three and more: a ranking, then every two
+  hwprof explain onnxruntime opencv --test spin     measure again with one thing changed: only this shows a cause
 
---intervene measures the pair again, unchanged and changed in turn, and stores it: only this shows a cause.
+A selects runs, by words with commas between: a framework, network=..., batch=..., threads=..., shape=3x48x320,
+machine=..., version=..., an option (spin=false), an experiment, a run's id, or another results file (results=FILE). It
+selects of the latest experiment, of the one that the last word names (results.db:quick), or of every run where it names
+runs or times. Of two, what both name with different values is compared; what one names alone narrows both; the rest
+must be equal on both sides.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
-import platform
+import shlex
 import sys
 from contextlib import ExitStack
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hwprof.cli.options import RangeAction, add_case, add_results, notify
-from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, NotAvailable, ResultsError, UsageError
-from hwprof.printable import encodable_data
-from hwprof.records import to_json
+from hwprof.cli.options import RangeAction, add_case, add_results, split_names
+from hwprof.cli.selection import SELECTING, notify_scope
+from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, ResultsError, UsageError
+from hwprof.printable import encodable_data, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hwprof.analysis.explain.explanation import Explanation
+    from hwprof.analysis.explain.pairs import Source
+    from hwprof.analysis.explain.selectors import CaseRuns, Pair
+    from hwprof.analysis.omissions import Omission
+    from hwprof.store import Results
+
+Place = tuple[Path, "Sequence[str]"]  # a results file, and the terms that select its runs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from hwprof.frameworks.switches import KINDS
+
     add = parser.add_argument
-    add("a", metavar="A", help="selector of the first")
-    add("b", metavar="B", help="selector of the second")
-    add("file", nargs="?", metavar="RESULTS", help="results file (default: HWPROF_RESULTS or ./hwprof.db)")
-    add("--intervene", choices=("spin", "affinity", "simd"), help="measure the pairs again with this changed")
-    add("-r", "--rounds", action=RangeAction, default=4, help="rounds of --intervene (default: 4)")
-    add_case(parser, "window", help="seconds per window of --intervene (default: 1)")
+    says = "what selects A, B, ...: none, one or several; last RESULTS or RESULTS:EXPERIMENT (default: the latest one)"
+    add("words", nargs="*", metavar="A", help=says)
+    add(
+        "--test",
+        type=split_names,
+        default=(),
+        metavar="WHAT",
+        help=f"measure the cases again with this changed: {', '.join(KINDS)} (several with commas)",
+    )
+    add("--intervene", dest="test", type=split_names, help=argparse.SUPPRESS)  # its former name
+    add("-r", "--rounds", action=RangeAction, default=4, help="rounds of --test (default: 4)")
+    add_case(parser, "window", help="seconds per window of --test (default: 1)")
     add("--paired", action="store_true", help="paired intervals: rounds of A and B share a drift")
+    add("--full", action="store_true", help="everything that is known of every case or pair")
+    add("--all", dest="full", action="store_true", help=argparse.SUPPRESS)  # as of `bottlenecks`
+    add("--only", default="", help=argparse.SUPPRESS)  # likewise
     add_case(parser, "json", help="as one JSON document")
     add_results(parser)
+    parser.epilog = SELECTING.strip()
 
 
 def main(args: argparse.Namespace) -> int:
-    from hwprof import store
+    from hwprof.frameworks.switches import KINDS
+
+    if unknown := [kind for kind in args.test if kind not in KINDS]:
+        raise UsageError(f"--test knows no {unknown[0]}", f"one of: {', '.join(KINDS)}")
+    selectors, place = split_words([*args.words, *([args.only] if args.only else [])], args.results)
+    if len(selectors) < 2:
+        return explain_cases(args, selectors[0] if selectors else "", place)
+    return explain_pairs(args, selectors, place)
+
+
+def split_words(words: Sequence[str], results: str | None) -> tuple[list[str], Place]:
+    """(selectors, the place that the others of these words or --results name). Raises UsageError for two places."""
+    from hwprof.store import place_and_terms
+    from hwprof.store.place import is_file
+    from hwprof.store.selection import split_place
+
+    places = [word for word in words if word.startswith(":") or split_place([word], is_file)[0] is not None]
+    return [word for word in words if word not in places], place_and_terms(places, results)
+
+
+def split_selector(text: str) -> tuple[str | None, str]:
+    """(results file, the rest of the selector)."""
+    words = [w.strip() for w in text.split(",")]
+    files = [w.removeprefix("results=") for w in words if w.startswith("results=")]
+    if len(files) > 1:
+        raise UsageError(f"two results files in '{text}'", "one per selector")
+    return (files[0] if files else None), ",".join(w for w in words if not w.startswith("results="))
+
+
+def explain_cases(args: argparse.Namespace, selector: str, place: Place) -> int:
+    """What bounds one case, or each of several."""
+    from hwprof.analysis.bottlenecks import bounds, diagnosis
+    from hwprof.analysis.explain import pairs
+    from hwprof.reports.terminal import bottlenecks
+    from hwprof.store import place_and_terms
+
+    file, where = split_selector(selector)
+    place = place_and_terms([file]) if file else place
+    failed = 0
+    with ExitStack() as stack:
+        results = open_place(stack, place, [where])
+        source = pairs.Source(results)
+        chosen = pairs.find_cases(where, source)
+        if args.test:
+            if len(chosen) != 1 or not where:
+                named = f"'{where}' names {plural(len(chosen), 'case')}" if where else "none is named"
+                remedy = "name one, as onnxruntime,network=resnet18, or two selectors"
+                raise UsageError(f"--test measures one case or a pair of them, and {named}", remedy)
+            failed = measure([(chosen[0], chosen[0])], source, args)
+            source.refresh()
+        wanted = {runs.case for runs in chosen}
+        found, omitted = diagnosis.diagnose(results, where)
+        found = [d for d in found if d.case in wanted]
+        reruns: list[Explanation] = []
+        if len(found) == 1 and found[0].runs is not None:
+            reruns, _ = pairs.explanations(pairs.reruns(found[0].runs, source), source)
+    _say_omitted(omitted)
+    name = results.name + (results.scope.suffix if results.scope else "")
+    commands = bounds.next_commands(found, name)
+    if args.json:
+        document = bottlenecks.document(found, omitted, commands, reruns)
+        print(json.dumps(encodable_data(document)))
+    elif not found:
+        asked = f" matches '{where}' and" if where else f" of {place[0]}"
+        raise ResultsError(f"no case{asked} has a speed to judge", "hwprof run or hwprof sweep measures some")
+    else:
+        print(bottlenecks.text(found, args.full, commands=commands, reruns=reruns))
+    return EXIT_CASES_FAILED if failed else EXIT_OK
+
+
+def explain_pairs(args: argparse.Namespace, words: Sequence[str], place: Place) -> int:
+    """Why one of two is faster, or every two of several."""
     from hwprof.analysis.answer import aggregate, build
     from hwprof.analysis.explain import pairs
     from hwprof.analysis.explain.wording import summarise
-    from hwprof.analysis.omissions import lines
     from hwprof.reports.terminal import explain as report
+    from hwprof.store import place_and_terms
 
-    default = args.file or args.results
-    (path_a, a), (path_b, b) = _split_file(args.a), _split_file(args.b)
+    sides = [split_selector(word) for word in words]
+    places = [place_and_terms([file]) if file else place for file, _ in sides]
+    texts = [text for _, text in sides]
+    is_one = all((path.resolve(), terms) == (places[0][0].resolve(), places[0][1]) for path, terms in places)
+    if not is_one and len(words) > 2:
+        raise UsageError("several results files and more than two selectors", "name two selectors")
     failed = 0
     with ExitStack() as stack:
-        path = store.default_path(path_a or default)
-        source = pairs.Source(stack.enter_context(store.Results.open(path)))
-        second = store.default_path(path_b or default)
-        other = None
-        if second.resolve() != path.resolve():
-            other = pairs.Source(stack.enter_context(store.Results.open(second)))
-        found = pairs.find(a or _same_selector(b), b or _same_selector(a), source, other)
-        if args.intervene:
+        results = open_place(stack, places[0], texts if is_one else [texts[0] or texts[1]])
+        source = pairs.Source(results)
+        other = None if is_one else pairs.Source(open_place(stack, places[1], [texts[1] or texts[0]]))
+        if is_one and results.scope is not None:
+            notify_scope(shlex.join(["explain", *words]), results, results.scope)
+        found = find_pairs(texts, source, other)
+        if args.test:
             if other is not None:
-                raise UsageError("--intervene measures on this machine, into one file", "name one results file")
-            failed = intervene(found, source, args)
+                raise UsageError("--test measures on this machine, into one file", "name one results file")
+            failed = measure([(pair.a, pair.b) for pair in found], source, args)
             source.refresh()
-            found = pairs.find(a, b, source)
+            found = find_pairs(texts, source)
         explanations, omitted = pairs.explanations(found, source, other, args.paired)
-    for line in lines(omitted):
-        print(f"hwprof: {line}", file=sys.stderr)
+    _say_omitted(omitted)
     if not explanations:
         raise ResultsError("no pair to explain", "name two frameworks, networks, machines, batches or runs")
-    file = default or "" if other is None and not (path_a or path_b) else ""
+    named = any(file for file, _ in sides)
+    file = results.name + results.scope.suffix if is_one and not named and results.scope else ""
     cases = aggregate.of_explanations(explanations)
     several = other is None and len({c.network for c in cases}) > 1
     answer = build.answer_cases(cases, file, several)
-    summary = summarise(explanations, answer.main.choice if answer is not None and answer.main is not None else None)
+    summary = None
+    if len(words) == 2:
+        main_pair = answer.main if answer is not None else None
+        summary = summarise(explanations, None if main_pair is None else main_pair.choice)
     if args.json:
-        document = {**report.document(explanations, summary, answer), "left_out": to_json(omitted)}
-        print(json.dumps(encodable_data(document)))
+        print(json.dumps(encodable_data(report.document(explanations, summary, answer, omitted))))
     else:
-        print(report.text(explanations, summary, answer=answer))
+        print(report.text(explanations, summary, answer=answer, full=args.full))
     return EXIT_CASES_FAILED if failed else EXIT_OK
+
+
+def open_place(stack: ExitStack, place: Place, selectors: Sequence[str]) -> Results:
+    """The results of a place, restricted to what its terms select, with what was measured again of these cases."""
+    from hwprof.store import Results
+
+    results = stack.enter_context(Results.open(place[0]))
+    results.choose(place[1], reruns=True, selectors=[text for text in selectors if text])
+    return results
+
+
+def find_pairs(words: Sequence[str], source: Source, other: Source | None = None) -> list[Pair]:
+    """The pairs of every two selectors; of more than two, those that have cases in common."""
+    from hwprof.analysis.explain import pairs
+
+    if len(words) == 2:
+        a, b = words
+        return pairs.find(a or _same_selector(b), b or _same_selector(a), source, other)
+    found: list[Pair] = []
+    refusal: ResultsError | None = None
+    for a, b in itertools.combinations(words, 2):
+        try:
+            found += pairs.find(a, b, source)
+        except ResultsError as error:
+            refusal = refusal or error
+    if not found and refusal is not None:
+        raise refusal
+    return found
 
 
 def _same_selector(other: str) -> str:
@@ -92,49 +223,15 @@ def _same_selector(other: str) -> str:
     return other
 
 
-def _split_file(text: str) -> tuple[str | None, str]:
-    """(results file, the rest of the selector)."""
-    words = [w.strip() for w in text.split(",")]
-    files = [w.removeprefix("results=") for w in words if w.startswith("results=")]
-    if len(files) > 1:
-        raise UsageError(f"two results files in '{text}'", "one per selector")
-    return (files[0] if files else None), ",".join(w for w in words if not w.startswith("results="))
+def _say_omitted(omitted: Sequence[Omission]) -> None:
+    from hwprof.analysis.omissions import lines
+
+    for line in lines(omitted):
+        print(f"hwprof: {line}", file=sys.stderr)
 
 
-def intervene(found: Any, source: Any, args: argparse.Namespace) -> int:
-    """Measure every pair again, unchanged and changed in turn; how many runs failed."""
-    from hwprof.analysis.explain import pairs as listing
-    from hwprof.machine.cpus import allowed_cpus
-    from hwprof.machine.facts import hardware
-    from hwprof.runner.rounds import Runner
-    from hwprof.store.schema import content_id
-    from hwprof.studies import interventions
+def measure(sides: Sequence[tuple[CaseRuns, CaseRuns]], source: Source, args: argparse.Namespace) -> int:
+    """Measure cases again for each kind of --test; how many runs failed."""
+    from hwprof.cli.reruns import rerun
 
-    here = content_id(to_json(hardware()))
-    plans, refused = [], []
-    for pair in found:
-        if {pair.a.last.machine_id, pair.b.last.machine_id} != {here}:
-            raise UsageError(
-                f"--intervene measures here, and {pair.a.case.title} was measured on {pair.a.last.machine}",
-                "run it there, or measure the pair here first",
-            )
-        try:
-            sides = pair.a.case, pair.b.case
-            plans.append(
-                interventions.plan(args.intervene, *sides, allowed_cpus(), platform.machine(), args.rounds, args.window)
-            )
-        except NotAvailable as error:
-            refused.append((listing.context(pair), error))
-    if not plans:
-        raise refused[0][1]
-    for where, refusal in refused:
-        print(f"hwprof: {where}: {refusal.message}", file=sys.stderr)
-    failed = 0
-    for planned in plans:
-        for title, why in planned.impossible.items():
-            print(f"hwprof: {title}: left as it is: {why}", file=sys.stderr)
-        for step in Runner(planned.experiment, source.results, notify=notify).run():
-            outcome = "done" if step.run.failure is None else f"failed: {step.run.failure.message}"
-            failed += step.run.failure is not None
-            print(f"hwprof: [{step.done}/{step.total}] {step.run.case.title}: {outcome}", file=sys.stderr)
-    return failed
+    return sum(rerun(kind, sides, source, args.rounds, args.window) for kind in args.test)

@@ -1,7 +1,7 @@
 """List the frameworks: version (found by importing in a child) or how to install, formats, precisions, options.
 
-  hwprof frameworks --conversions              how each one's form of a network is made, and what is missing
-  hwprof frameworks --matrix --size 64         every network in every framework here: converts, loads, faithful?
+  hwprof list frameworks --conversions           how each one's form of a network is made, and what is missing
+  hwprof list frameworks --matrix --size 64      every network in every framework here: converts, loads, faithful?
 
 The matrix is found out by doing it; each cell is kept, so that it can be stopped and started again.
 """
@@ -9,36 +9,34 @@ The matrix is found out by doing it; each cell is kept, so that it can be stoppe
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hwprof.cli.options import RangeAction, add_case, check_folder, split_names
+from hwprof.cli.layout import wrap
+from hwprof.cli.options import add_case, add_former, check_folder, print_json, split_names
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, HwprofError, UsageError
 from hwprof.plan.options import option_text
+
+FORMAT = 1  # of the JSON documents
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add, case = parser.add_argument, partial(add_case, parser)
     add("--conversions", action="store_true", help="the steps from ONNX to each framework's form, with times seen here")
     add("--matrix", action="store_true", help="try every network in every framework that is here")
-    add("--networks", default="", metavar="NAMES", help="matrix: only these, with commas; or .onnx files")
-    add("--frameworks", default="", metavar="NAMES", help="only these, as onnxruntime,pytorch:mode=inductor")
-    add(
-        "--size",
-        action=RangeAction,
-        default=0,
-        metavar="PX",
-        help="matrix: side of the input, where a network admits it",
-    )
-    case("precision", help="matrix: default fp32")
+    case("framework", default="", metavar="NAMES", help="these, as onnxruntime,pytorch:mode=inductor (default: all)")
+    add_former(parser, "--frameworks", "framework")
+    case("network", default="", metavar="NAMES", help="matrix: these, with commas; or .onnx files (default: all)")
+    add_former(parser, "--networks", "network")
+    case("size", help="matrix: side of the input, where a network admits it (default: the network's own)")
+    case("precision", help="matrix: fp32, fp16, bf16 or int8")
     case("seed", help="matrix: of weights and inputs")
-    case("timeout", default=900.0, help="matrix: for one step of one cell (default: 900)")
+    case("timeout", default=900.0, help="matrix: seconds for one step of one cell")
     add("--retry-failed", action="store_true", help="matrix: try failed cells again")
     add("--kept", action="store_true", help="matrix: only what earlier calls found out; try nothing")
-    add("-o", "--output", metavar="FILE", help="matrix: write it as Markdown")
+    case("output", help="matrix: write it as Markdown")
     case("json")
 
 
@@ -50,24 +48,27 @@ def main(args: argparse.Namespace) -> int:
         return matrix(args)
     if args.output:
         raise UsageError("--output is for --matrix")
-    names = split_names(args.frameworks) or framework_names()
+    names = split_names(args.framework) or framework_names()
     if args.conversions:
         from hwprof.studies.matrix.ways import ways
 
         found = ways(names)
-        print(json.dumps(found, indent=2) if args.json else report.ways_text(found))
+        if args.json:
+            print_json({"format": FORMAT, "frameworks": found})
+        else:
+            print(report.ways_text(found))
         return EXIT_OK
     rows = [row(name) for name in names]
     if args.json:
-        print(json.dumps(rows, indent=2))
-        return 0
+        print_json({"format": FORMAT, "frameworks": rows})
+        return EXIT_OK
     for one in rows:
         print(f"{one['name']:<12} {one['version'] or 'not installed: ' + str(one['install'])}")
         known = adapter(str(one["name"])).options
         options = "; ".join(f"{name} = {', '.join(map(option_text, values))}" for name, values in known.items())
-        print(f"{'':<12} reads {', '.join(one['formats'])}; {', '.join(one['precisions'])}; {options}")
+        print(wrap(f"{'':<12} reads {', '.join(one['formats'])}; {', '.join(one['precisions'])}; {options}", 15))
         if one["tunable"]:
-            print(f"{'':<12} `hwprof tune` searches threads, cpus, {', '.join(one['tunable'])}")
+            print(wrap(f"{'':<12} `hwprof tune` searches threads, cpus, {', '.join(one['tunable'])}", 15))
         if one["runners"]:
             print(f"{'':<12} runners: {', '.join(one['runners'])} (-f command --option runner=NAME)")
     return 0
@@ -105,7 +106,7 @@ def matrix(args: argparse.Namespace) -> int:
 
     if args.output:
         check_folder(args.output, "name another file with -o")
-    chosen, rows = columns(split_names(args.frameworks)), choices(split_names(args.networks), args.size)
+    chosen, rows = columns(split_names(args.framework)), choices(split_names(args.network), args.size)
     work = Matrix(
         chosen,
         rows,
@@ -124,7 +125,7 @@ def matrix(args: argparse.Namespace) -> int:
         line = f"[{len(cells)}/{total}] {cell.network} {side} {cell.column}: {report.verdict(cell)}{known}"
         print(line, file=sys.stderr, flush=True)
     if args.json:
-        print(json.dumps(report.document(work, cells), indent=2))
+        print_json(report.document(work, cells))
     elif not args.output:
         print(report.text(work, cells))
     if args.output:

@@ -1,7 +1,9 @@
-"""Take in what other programs measured: tables of DLI (CSV, XLSX) and files of pyperf (JSON).
+"""Take in runs from elsewhere: other results files, tables of DLI (CSV, XLSX) and files of pyperf (JSON).
 
-DLI is the Deep Learning Inference Benchmark; its CSV and its published XLSX (needs openpyxl) are read. Imported runs
-say so, have no counters, and can be reported on, compared and exported. What is known already is skipped.
+Of another results file (of another board, say) experiments of the same plan become one, every run keeps its machine,
+and the file itself stays as it is. DLI is the Deep Learning Inference Benchmark; its CSV and its published XLSX (needs
+openpyxl) are read. Runs of DLI and pyperf are marked as imported, have no counters, and can be reported on, compared
+and exported. What is known already is skipped, so that importing can be repeated.
 """
 
 from __future__ import annotations
@@ -9,79 +11,166 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import add_results
+from hwprof.cli.options import add_case, add_results, print_json
 from hwprof.errors import EXIT_OK, ResultsError, UsageError
 from hwprof.printable import plural
 
-KINDS = ("dli", "pyperf")
+if TYPE_CHECKING:
+    from hwprof.exchange.imports import ImportedRuns
+    from hwprof.store import Results
+
+KINDS = ("results", "dli", "pyperf")
 MOST_LINES = 10
+MOST_RIVALS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedFile:
+    """What came of a file. `left_out`: a line for each row, `rivals`: ids of runs, that were omitted."""
+
+    path: Path
+    kind: str
+    added: int
+    known: int
+    notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    rivals: tuple[str, ...] = ()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", metavar="FILE", help=".csv or .xlsx of DLI, .json or .json.gz of pyperf")
-    parser.add_argument("--format", choices=KINDS, help="default: by the name of FILE")
-    parser.add_argument(
+    add = parser.add_argument
+    add("files", nargs="+", metavar="FILE", help="results file; .csv or .xlsx of DLI; .json or .json.gz of pyperf")
+    add("--format", choices=KINDS, help="default: by the content and name of FILE")
+    add(
         "--dli-fps",
         choices=("latency", "total"),
         help="what FPS is in a table of DLI that does not show it: batch / median latency (DLI until June 2023) or "
         "images / total time (since)",
     )
+    add_case(parser, "json")
     add_results(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     from hwprof.exchange import dli, pyperf
-    from hwprof.exchange.imports import count_changed_readings
     from hwprof.store import Results, default_path
 
-    if args.dli_fps and all((args.format or kind_of(Path(name))) != "dli" for name in args.files):
-        raise UsageError("--dli-fps is for tables of DLI, and no FILE is one", "Leave it out, or say --format dli.")
-    found = []
-    for name in args.files:  # before anything is written
-        path = Path(name)
-        if not path.is_file():
+    kinds = [(path, args.format or kind_of(path)) for path in map(Path, args.files)]
+    if args.dli_fps and all(kind != "dli" for _, kind in kinds):
+        raise UsageError("--dli-fps is for tables of DLI, and no FILE is one", "Omit it, or give --format dli.")
+    found: list[tuple[Path, ImportedRuns | None]] = []
+    for path, kind in kinds:  # before anything is written
+        if kind == "results":
+            Results.open(path).close()
+            found.append((path, None))
+        elif not path.is_file():
             raise ResultsError(f"there is no file {path}")
-        foreign = (args.format or kind_of(path)) == "dli"
-        found.append((path, dli.read(path, args.dli_fps) if foreign else pyperf.read(path)))
+        else:
+            found.append((path, dli.read(path, args.dli_fps) if kind == "dli" else pyperf.read(path)))
     place = default_path(args.results)
     with Results.open(place, create=True) as results:
         results.ensure_writable()
-        known, stored = set(), []
-        for run in results.runs():
-            known.add(run.uid)
-            if "imported" in run.facts:
-                stored.append(run)
-        for path, imported in found:
-            if other := count_changed_readings(stored, imported.runs):
-                raise ResultsError(
-                    f"{place} holds {plural(other, 'row')} of {path.name} that were read in another way "
-                    f"(what DLI's FPS is)",
-                    "Import the table into a new file: --results NEW.db.",
-                )
-        for path, imported in found:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            experiment = results.begin_experiment(f"import {path.name}", "", digest, 0)
-            fresh = [run for run in imported.runs if run.uid not in known]
-            for run in fresh:
-                results.add(run, experiment)
-                known.add(run.uid)
-            print(f"{path}: {plural(len(fresh), 'run')} added, {len(imported.runs) - len(fresh)} known -> {place}")
-            for note in imported.notes:
-                print(f"{path}: {note}.")
-            for line in imported.left_out[:MOST_LINES]:
-                print(f"hwprof: left out: {line}", file=sys.stderr)
-            if len(imported.left_out) > MOST_LINES:
-                print(f"hwprof: and {len(imported.left_out) - MOST_LINES} more", file=sys.stderr)
+        check_readings(results, place, found)
+        done = [
+            merge_file(results, path) if runs is None else import_runs(results, path, kind, runs)
+            for (path, runs), (_, kind) in zip(found, kinds, strict=True)
+        ]
+    if args.json:
+        print_json(document(done, place))
+    else:
+        show(done, place)
     return EXIT_OK
 
 
 def kind_of(path: Path) -> str:
-    """The format by the file's name. Raises UsageError."""
+    """The format by the file's first bytes and its name. Raises UsageError."""
+    from hwprof.store.database import MAGIC
+
     name = path.name.lower()
     if name.endswith((".json", ".json.gz")):
         return "pyperf"
     if name.endswith((".csv", ".xlsx")):
         return "dli"
-    raise UsageError(f"{path.name}: neither .csv, .xlsx nor .json", f"say what it is with --format {'|'.join(KINDS)}")
+    if name.endswith((".db", ".sqlite")) or not path.is_file():  # opening it says what is wrong with it
+        return "results"
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) == MAGIC:
+            return "results"
+    raise UsageError(
+        f"{path.name} is neither a results file nor .csv, .xlsx or .json", f"Give --format {'|'.join(KINDS)}."
+    )
+
+
+def check_readings(results: Results, place: Path, found: Sequence[tuple[Path, ImportedRuns | None]]) -> None:
+    """Raise ResultsError where rows of a table are stored already that were read by other rules."""
+    from hwprof.exchange.imports import count_changed_readings
+
+    if all(runs is None for _, runs in found):
+        return
+    stored = [run for run in results.runs() if "imported" in run.facts]
+    for path, runs in found:
+        if runs is not None and (other := count_changed_readings(stored, runs.runs)):
+            raise ResultsError(
+                f"{place} holds {plural(other, 'row')} of {path.name} that were read in another way "
+                f"(what DLI's FPS is)",
+                "Import the table into a new file: --results NEW.db.",
+            )
+
+
+def import_runs(results: Results, path: Path, kind: str, imported: ImportedRuns) -> ImportedFile:
+    """Store the runs of a foreign file that are not known yet."""
+    from hwprof.store import listing
+
+    known = {entry.uid for entry in listing.entries(results.database)}
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    experiment = results.begin_experiment(f"import {path.name}", "", digest, 0)
+    fresh = {run.uid: run for run in imported.runs if run.uid not in known}
+    for run in fresh.values():
+        results.add(run, experiment)
+    return ImportedFile(path, kind, len(fresh), len(imported.runs) - len(fresh), imported.notes, imported.left_out)
+
+
+def merge_file(results: Results, path: Path) -> ImportedFile:
+    """Take in another results file."""
+    merged = results.merge(path)
+    return ImportedFile(path, "results", merged.added, merged.known, rivals=merged.rivals)
+
+
+def show(done: Sequence[ImportedFile], place: Path) -> None:
+    """A line per file on stdout; what was omitted on stderr."""
+    for one in done:
+        print(f"{one.path}: {plural(one.added, 'run')} added, {one.known} known -> {place}")
+        for note in one.notes:
+            print(f"{one.path}: {note}.")
+        for line in one.left_out[:MOST_LINES]:
+            print(f"hwprof: omitted: {line}", file=sys.stderr)
+        if len(one.left_out) > MOST_LINES:
+            print(f"hwprof: and {len(one.left_out) - MOST_LINES} more", file=sys.stderr)
+        if one.rivals:
+            more = ", ..." if len(one.rivals) > MOST_RIVALS else ""
+            print(
+                f"hwprof: {plural(len(one.rivals), 'run')} omitted, because {place} has the same round of the same "
+                f"case: {', '.join(one.rivals[:MOST_RIVALS])}{more}",
+                file=sys.stderr,
+            )
+
+
+def document(done: Sequence[ImportedFile], place: Path) -> dict[str, Any]:
+    """The JSON form."""
+    files = [
+        {
+            "file": str(one.path),
+            "kind": one.kind,
+            "added": one.added,
+            "known": one.known,
+            "notes": list(one.notes),
+            "omitted": [*one.left_out, *(f"run {uid}: the same round of the same case is there" for uid in one.rivals)],
+        }
+        for one in done
+    ]
+    return {"format": 1, "results": str(place), "files": files}

@@ -9,40 +9,47 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import secrets
 import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from hwprof.cli.options import INPUTS, RangeAction, add_case, add_results, choice_of, results_of, split_names
+from hwprof.cli.options import (
+    CASE_OPTIONS,
+    OUTPUT,
+    add_case,
+    add_results,
+    choice_of,
+    group,
+    print_json,
+    results_of,
+    split_names,
+)
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, NotAvailable, UsageError
 from hwprof.plan.options import parse_options, split_events
-from hwprof.printable import encodable_data
 from hwprof.records import Run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add, case = parser.add_argument, partial(add_case, parser)
-    case("framework", action="append", default=None, metavar="NAMES", help="one or several, as onnxruntime,opencv")
-    case("network", "batch", "threads", "size", *INPUTS)
-    add(
-        "-r", "--rounds", action=RangeAction, default=3, help="fresh processes for each framework, in turn (default: 3)"
+    case = partial(add_case, parser)
+    case(
+        "framework",
+        action="append",
+        default=None,
+        metavar="NAMES",
+        help="with commas, as onnxruntime,opencv (default: all)",
     )
-    add("-e", "--events", action="append", metavar="EVENTS", help="for frameworks that are stepped (default: none)")
+    case(*(name for name in CASE_OPTIONS if name not in ("framework", "option")))
     case("option", help="of the framework; given to those that know it")
-    case("iterations", default=30, help="per window (default: 30)")
-    add(
-        "--top",
-        type=int,
-        default=20,
-        metavar="N",
-        help="parts shown, the slowest first; 0: all, in order (default: 20)",
+    case("rounds", default=3, help="fresh processes for each framework, in turn")
+    case("events", help="for frameworks that are stepped (default: none)")
+    case("iterations", default=30, help="per window")
+    case("seed")
+    case("timeout", help="seconds for one process")
+    group(parser, OUTPUT).add_argument(
+        "--top", type=int, default=20, metavar="N", help="parts shown, the slowest first; 0: all, in order"
     )
-    case("cpus")
-    case("seed", help=None)
-    case("timeout", help="for one process (default: 600)")
     case("json", "no_save")
     add_results(parser)
 
@@ -78,7 +85,7 @@ def main(args: argparse.Namespace) -> int:
                         break
     nodes = network_nodes(cases[0], workshop)
     if args.json:
-        print(json.dumps(encodable_data(document(runs, nodes))))
+        print_json(document(runs, nodes))
     else:
         print(text(runs, nodes, args.top, bool(args.events)))
         if results is not None:
@@ -110,7 +117,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
         adapters = [one for one in map(adapter, framework_names()) if has_profile(one)]
         names = [one.name for one in adapters if interpreters.version(one.name, one.environment) is not None]
     if not names:
-        raise NotAvailable("no installed framework tells its layers", "pip install 'hwprof[onnxruntime]'")
+        raise NotAvailable("no installed framework reports its layers", "pip install 'hwprof[onnxruntime]'")
     options = parse_options(args.option)
     choices = []
     for name in dict.fromkeys(names):

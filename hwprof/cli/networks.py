@@ -3,8 +3,8 @@
 MACs are those of products (convolutions, matrix products, recurrent layers, attention) at the network's own input size,
 batch 1.
 
-  hwprof networks --blocks mobilenet_v2        its distinct layers, each a network of its own: hwprof run -n block:...
-  hwprof networks --check resnet18 --size 64   the reference of every framework's outputs, itself checked
+  hwprof list networks --blocks mobilenet_v2        its distinct layers, each a network: hwprof run -n block:...
+  hwprof list networks --check resnet18 --size 64   the reference of every framework's outputs, itself checked
 
 The check runs the reference images through onnx's own evaluator in double precision, which shares no code with the
 reference (ONNX Runtime, FP32, no graph optimisation) and is slow: seconds at 64 pixels, far more at 224.
@@ -14,17 +14,18 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import RangeAction, split_names
+from hwprof.cli.options import add_case, print_json, split_names
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK
 from hwprof.records import to_json
 
 if TYPE_CHECKING:
     from hwprof.networks.preprocess import Preprocess
     from hwprof.networks.table import NetworkInfo
+
+FORMAT = 1  # of the JSON documents
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,15 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--blocks", default="", metavar="NAMES", help="list the blocks that these are cut into, and the layers left out"
     )
-    add(
-        "--size",
-        action=RangeAction,
-        default=0,
-        metavar="PX",
-        help="blocks, check: side of the input (default: the network's own)",
-    )
-    add("--seed", action=RangeAction, default=0, help="check: of weights and inputs")
-    add("--json", action="store_true", help="one JSON document")
+    add_case(parser, "size", help="blocks, check: side of the input in pixels (default: the network's own)")
+    add_case(parser, "seed", help="check: of weights and inputs")
+    add_case(parser, "json")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -53,7 +48,8 @@ def main(args: argparse.Namespace) -> int:
 
     infos = [table.info(name) for name in table.names()]
     if args.json:
-        print(json.dumps([row_of(info, preprocess.preprocess_of(info.name)) for info in infos], indent=2))
+        rows = [row_of(info, preprocess.preprocess_of(info.name)) for info in infos]
+        print_json({"format": FORMAT, "networks": rows})
         return 0
     width = max(len(info.name) for info in infos)
     wide = max(len(info.input_title) for info in infos)
@@ -90,7 +86,8 @@ def list_blocks(names: Sequence[str], size: int, as_json: bool) -> int:
             if not layer.copies
         ]
     if as_json:
-        print(json.dumps([dict(zip(("block", "shape", "copies", "macs", "why"), row, strict=True)) for row in rows]))
+        fields = ("block", "shape", "copies", "macs", "why")
+        print_json({"format": FORMAT, "blocks": [dict(zip(fields, row, strict=True)) for row in rows]})
         return EXIT_OK
     width = max((len(name) for name, *_ in rows), default=5)
     print(f"{'block':<{width}}  {'input':<14} {'copies':>6} {'MACs':>9}")
@@ -129,5 +126,5 @@ def check(args: argparse.Namespace) -> int:
         if not args.json:
             print(f"{name}{f' {size}px' if size else ''}: {outcome}", flush=True)
     if args.json:
-        print(json.dumps(rows, indent=2))
+        print_json({"format": FORMAT, "networks": rows})
     return EXIT_OK if all(row["correct"] for row in rows) else EXIT_CASES_FAILED

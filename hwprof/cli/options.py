@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,12 +14,16 @@ from hwprof.errors import ResultsError, UsageError
 from hwprof.plan import bounds
 from hwprof.plan.inputs import parse_inputs
 from hwprof.plan.options import parse_options
+from hwprof.printable import encodable_data
 
 if TYPE_CHECKING:
     from hwprof.plan.experiment import Choice
     from hwprof.store import Results
 
 T = TypeVar("T")
+
+# Titles of the groups that options stand in, in every command.
+THE_CASE, MEASUREMENT, OUTPUT, RESULTS = "the case", "how it is measured", "output", "results"
 
 
 class RangeAction(argparse.Action):
@@ -39,17 +44,25 @@ def _option(*flags: str, **keywords: Any) -> tuple[tuple[str, ...], dict[str, An
 
 # What describes a case and how it is measured, by its name in the arguments. The defaults are those of `hwprof run`.
 CASE = {
-    "framework": _option("-f", "--framework", default="onnxruntime", help="default: onnxruntime"),
+    "framework": _option(
+        "-f", "--framework", default="onnxruntime", metavar="NAME", help="framework (default: onnxruntime)"
+    ),
     "network": _option(
         "-n",
         "--network",
         default="mobilenet_v2",
+        metavar="NAME",
         help="built-in name or path of an .onnx or .pt2 (default: mobilenet_v2)",
     ),
-    "batch": _option("-b", "--batch", action=RangeAction, default=1),
-    "threads": _option("-t", "--threads", action=RangeAction, default=1),
+    "batch": _option("-b", "--batch", action=RangeAction, default=1, metavar="N", help="frames per inference"),
+    "threads": _option("-t", "--threads", action=RangeAction, default=1, metavar="N", help="threads of the framework"),
     "size": _option(
-        "-s", "--size", action=RangeAction, default=0, help="side of the input in pixels (default: the network's own)"
+        "-s",
+        "--size",
+        action=RangeAction,
+        default=0,
+        metavar="PX",
+        help="side of the input in pixels (default: the network's own)",
     ),
     "shape": _option(
         "--shape",
@@ -83,7 +96,9 @@ CASE = {
         default=False,
         help="torchvision's weights instead of seeded ones (needs torchvision)",
     ),
-    "precision": _option("--precision", default="fp32"),
+    "precision": _option(
+        "--precision", default="fp32", metavar="NAME", help="fp32, fp16, bf16 or int8, as the framework knows it"
+    ),
     "calibration": _option(
         "--calibration", default="", metavar="DIR", help="images to quantise int8 with (default: seeded ones)"
     ),
@@ -98,7 +113,13 @@ CASE = {
     "option": _option(
         "--option", action="append", default=[], metavar="NAME=VALUE", help="of the framework, as mode=eager"
     ),
-    "cpus": _option("--cpus", default="", help="cores to run on, as 2 or 0,2-3 (default: chosen)"),
+    "cpus": _option("--cpus", default="", metavar="LIST", help="cores to run on, as 2 or 0,2-3 (default: chosen)"),
+    "rounds": _option(
+        "-r", "--rounds", action=RangeAction, default=None, metavar="N", help="fresh processes of each case"
+    ),
+    "events": _option(
+        "-e", "--events", action="append", default=None, metavar="EVENTS", help="names as of perf stat -e"
+    ),
     "warm_up": _option(
         "-w",
         "--warm-up",
@@ -108,12 +129,18 @@ CASE = {
         metavar="N",
         help="warm-up iterations (default: until steady)",
     ),
-    "iterations": _option("--iterations", action=RangeAction, default=None, metavar="N", help="per window"),
+    "iterations": _option(
+        "--iterations",
+        action=RangeAction,
+        default=None,
+        metavar="N",
+        help="per window (default: as many as fit in --window)",
+    ),
     "window": _option(
         "--window", action=RangeAction, of="window_s", default=1.0, metavar="S", help="seconds per window (default: 1)"
     ),
     "timeout": _option(
-        "--timeout", action=RangeAction, of="timeout_s", default=600.0, metavar="S", help="for one round"
+        "--timeout", action=RangeAction, of="timeout_s", default=600.0, metavar="S", help="seconds for one round"
     ),
     "cooldown": _option(
         "--cooldown",
@@ -123,22 +150,57 @@ CASE = {
         metavar="S",
         help="before each run wait until the machine is as cool as at the start, S s at most (default: 60; 0: don't)",
     ),
-    "seed": _option("--seed", action=RangeAction, default=0, help="of weights and inputs"),
+    "seed": _option("--seed", action=RangeAction, default=0, metavar="N", help="of weights and inputs"),
+    "repetitions": _option("--repetitions", action=RangeAction, default=None, metavar="N", help="of each figure"),
     "simulate": _option("--simulate", nargs="?", const="callgrind", default=None, metavar="TOOL"),
-    "json": _option("--json", action="store_true", help="one JSON document"),
-    "no_save": _option("--no-save", action="store_true", help="don't write the results file"),
+    "output": _option("-o", "--output", default=None, metavar="FILE", help="where to write"),
+    "json": _option("--json", action="store_true", default=False, help="one JSON document"),
+    "no_save": _option("--no-save", action="store_true", default=False, help="don't write the results file"),
 }
 
 
 # What says which shapes and data go in.
 INPUTS = ("shape", "dim", "inputs", "batch_axis", "state")
+# What makes a case, in every command that measures one.
+CASE_OPTIONS = (
+    "framework",
+    "network",
+    "pretrained",
+    "size",
+    *INPUTS,
+    "batch",
+    "threads",
+    "precision",
+    "option",
+    "cpus",
+)
+GROUPS = {
+    **dict.fromkeys((*CASE_OPTIONS, "calibration", "calibration_count"), THE_CASE),
+    **dict.fromkeys(("rounds", "repetitions", "events", "warm_up", "iterations", "window"), MEASUREMENT),
+    **dict.fromkeys(("timeout", "cooldown", "seed", "simulate"), MEASUREMENT),
+    **dict.fromkeys(("output", "json"), OUTPUT),
+    "no_save": RESULTS,
+}
+
+
+def group(parser: argparse._ActionsContainer, title: str) -> argparse._ActionsContainer:
+    """The group of this title in a parser's help; a group itself is taken as it is."""
+    if not isinstance(parser, argparse.ArgumentParser):
+        return parser
+    known: argparse._ActionsContainer | None = next((g for g in parser._action_groups if g.title == title), None)
+    return parser.add_argument_group(title) if known is None else known
 
 
 def add_case(parser: argparse._ActionsContainer, *names: str, **changes: Any) -> None:
-    """The options of CASE called `names`, in this order. `changes`: keywords for argparse in place of CASE's."""
+    """The options of CASE called `names`, each in its group. `changes`: keywords for argparse in place of CASE's."""
     for name in names:
         flags, keywords = CASE[name]
-        parser.add_argument(*flags, **{**keywords, **changes})
+        group(parser, GROUPS[name]).add_argument(*flags, **{**keywords, **changes})
+
+
+def add_former(parser: argparse._ActionsContainer, flag: str, dest: str, **keywords: Any) -> None:
+    """An option as it was spelled in the release before: taken, and not in the help."""
+    parser.add_argument(flag, dest=dest, default=argparse.SUPPRESS, help=argparse.SUPPRESS, **keywords)
 
 
 def refuse_case(args: argparse.Namespace, names: Iterable[str], remedy: str, **defaults: Any) -> None:
@@ -149,6 +211,17 @@ def refuse_case(args: argparse.Namespace, names: Iterable[str], remedy: str, **d
     for name in names:
         if getattr(args, name) != defaults.get(name, CASE[name][1]["default"]):
             raise UsageError(f"--{name.replace('_', '-')} is for networks, not for commands", remedy)
+
+
+def refuse_options(args: argparse.Namespace, names: Iterable[str], whose: str, remedy: str = "") -> None:
+    """Raise UsageError for the first of these options that was given: they belong to `whose`, as `--scaling`.
+
+    None of them may have a default besides None, "", False and [].
+    """
+    for name in names:
+        value = getattr(args, name)
+        if value is not None and value is not False and value not in ("", []):
+            raise UsageError(f"--{name.replace('_', '-')} is for {whose}", remedy)
 
 
 def choice_of(args: argparse.Namespace, **fields: Any) -> Choice:
@@ -193,15 +266,29 @@ def notify(text: str) -> None:
     print(f"hwprof: {text}", file=sys.stderr, flush=True)
 
 
-def add_results(parser: argparse.ArgumentParser) -> None:
+def print_json(document: Mapping[str, Any]) -> None:
+    """A document with its format number on stdout."""
+    print(json.dumps(encodable_data(document), indent=2))
+
+
+def add_results(parser: argparse._ActionsContainer) -> None:
     """--results."""
-    parser.add_argument("--results", metavar="FILE", help="results file (default: HWPROF_RESULTS or ./hwprof.db)")
+    says = "results file (default: HWPROF_RESULTS or ./hwprof.db)"
+    group(parser, RESULTS).add_argument("--results", metavar="FILE", help=says)
 
 
 def add_file(parser: argparse.ArgumentParser) -> None:
     """The results file as an argument."""
-    says = "results file (default: HWPROF_RESULTS, ./hwprof.db)"
+    says = "results file (default: HWPROF_RESULTS or ./hwprof.db)"
     parser.add_argument("file", nargs="?", metavar="RESULTS", help=says)
+
+
+def results_named(args: argparse.Namespace) -> str | None:
+    """The results file that RESULTS or --results names; None for neither. Raises UsageError where they differ."""
+    named: set[str] = {word for word in (args.file, args.results) if word}
+    if len(named) > 1:
+        raise UsageError(f"Two results files: {args.file} and {args.results}", "Name one of them.")
+    return next(iter(named), None)
 
 
 @contextmanager
@@ -223,7 +310,7 @@ def check_folder(path: object, remedy: str) -> None:
 def add_unmasked(parser: argparse.ArgumentParser) -> None:
     """--unmasked."""
     says = "show secrets in commands, home folders and other programs' arguments as they are (docs/report.md)"
-    parser.add_argument("--unmasked", action="store_true", help=says)
+    group(parser, OUTPUT).add_argument("--unmasked", action="store_true", help=says)
 
 
 @contextmanager

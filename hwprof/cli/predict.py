@@ -3,41 +3,75 @@
 From the network's graph (MACs, parameters, activations, layers) and what other networks did in the same framework in
 the results. At least 4 networks must have been measured there; 7 allow more than MACs. Where others disturbed a run,
 the prediction is one of throughput, or of frames per CPU second.
+
+--evaluate answers: does anything besides MACs predict FPS? Its models of the results are judged on networks that they
+have not seen: log FPS on log MACs and few further predictors (parameters, activations and layers of the graph, events
+per frame), errors clustered by network, ridge where predictors are collinear.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import shlex
 import sys
 from functools import partial
 from typing import Any
 
-from hwprof.cli.options import add_case, add_results
+from hwprof.cli import models as evaluation
+from hwprof.cli.options import (
+    add_case,
+    add_results,
+    print_json,
+    refuse_options,
+)
+from hwprof.cli.selection import (
+    add_selection,
+    notify_scope,
+    open_selection,
+)
 from hwprof.errors import EXIT_OK, NotAvailable, UnknownFramework, UsageError
-from hwprof.printable import encodable_data, plural, printable
+from hwprof.printable import plural, printable
 from hwprof.records import to_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     case = partial(add_case, parser)
-    case("network", required=True, default=None, help="built-in name or path of an .onnx or .pt2")
-    case("framework", required=True, default=None, help="as it stands in the results")
-    case("size")
-    case("batch", help="default: 1")
-    case("threads", default=None, help="default: every number of threads in the results")
+    add_selection(parser)
+    parser.add_argument("--evaluate", action="store_true", help="judge the models on the networks that were measured")
+    case("framework", default=None, help="as it stands in the results; needed")
+    case("network", default=None, help="built-in name or path of an .onnx or .pt2; needed")
+    case("size", default=None)
+    case("batch", default=None, help="frames per inference (default: 1)")
+    case("threads", default=None, help="threads (default: every number of threads in the results)")
     case("json")
     add_results(parser)
 
 
 def main(args: argparse.Namespace) -> int:
-    from hwprof import store
+    if args.evaluate:
+        refuse_options(
+            args,
+            ("framework", "network", "size", "batch", "threads"),
+            "a prediction, not for --evaluate",
+            "It judges all models of the results.",
+        )
+        return evaluation.main(args)
+    if not args.network or not args.framework:
+        raise UsageError(
+            "A network and a framework are needed to predict FPS", "hwprof predict -f onnxruntime -n resnet18"
+        )
+    return predict(args)
+
+
+def predict(args: argparse.Namespace) -> int:
+    """Print the prediction for each stratum of the results, or why there is none on stderr."""
     from hwprof.analysis import models, prediction
     from hwprof.analysis.correlation import strata
     from hwprof.analysis.correlation.target import SPEED, surviving_speed
     from hwprof.analysis.estimator import Estimator
     from hwprof.networks import find, traffic
 
+    batch = args.batch or 1
     network = find.resolve(args.network)
     size = args.size or network.default_size or 0
     frames = network.fixed_batch or 1
@@ -50,11 +84,12 @@ def main(args: argparse.Namespace) -> int:
         "params": float(params),
     }
     facts |= traffic.facts([(args.network, size)]).get((args.network, size), {})
-    with store.Results.open(store.default_path(args.results)) as results:
+    with open_selection(args) as (results, scope):
+        notify_scope(shlex.join(["predict", "-n", args.network, "-f", args.framework]), results, scope)
         frame = results.frame()
     if args.framework not in set(frame["framework"].astype(str)):
         raise UnknownFramework(args.framework, frame["framework"].astype(str))
-    rows = frame[(frame["batch"] == args.batch) & (frame["framework"] == args.framework)]
+    rows = frame[(frame["batch"] == batch) & (frame["framework"] == args.framework)]
     if args.threads:
         rows = rows[rows["threads"] == args.threads]
     rows = rows[rows["network"] != printable(network.name)]  # measured: that is no prediction
@@ -71,7 +106,7 @@ def main(args: argparse.Namespace) -> int:
         data = models.table(usable, [], extra)
         for variant in dict.fromkeys(data.frameworks):
             found = prediction.predict(data, variant, facts)
-            title = f"{variant} · {stratum.title} · batch {args.batch}"
+            title = f"{variant} · {stratum.title} · batch {batch}"
             if isinstance(found, prediction.Refusal):
                 print(f"hwprof: {title}: {found.why}", file=sys.stderr)
                 continue
@@ -85,7 +120,7 @@ def main(args: argparse.Namespace) -> int:
         )
     if args.json:
         document = {"format": 1, "network": network.name, "facts": facts, "predictions": predictions}
-        print(json.dumps(encodable_data(document), indent=2))
+        print_json(document)
         return EXIT_OK
     known = " (its own runs are left out)" if measured else ""
     side = f"{size}px" if size else network.input_spec(None, 1).title
@@ -94,7 +129,7 @@ def main(args: argparse.Namespace) -> int:
         print(f"  {one['case']}")
         bounds = "without an interval"
         if one["low"] is not None:
-            bounds = f"[{one['low']:.4g} ... {one['high']:.4g}]  95 % for a new network"
+            bounds = f"[{one['low']:.4g}, {one['high']:.4g}]  95 % for a new network"
         print(
             f"    {one['target']} {one['speed']:.4g}  {bounds}, from {plural(one['networks'], 'network')} "
             f"by {' + '.join(one['predictors'])}"

@@ -78,7 +78,8 @@ def check(args: argparse.Namespace) -> None:
 def main(args: argparse.Namespace) -> int:
     """Observe, save, print. The exit code says whether the command ended well, not what it returned."""
     from hwprof import store
-    from hwprof.reports.terminal import command
+    from hwprof.cli.verbosity import Verbosity, verbosity_of
+    from hwprof.reports.terminal import command, style
 
     check(args)
     runs = runs_of(args)
@@ -94,13 +95,27 @@ def main(args: argparse.Namespace) -> int:
     sys.stdout.flush()
     if args.json:
         print(json.dumps(encodable_data(command.document(done))))
+    elif (how := verbosity_of(args)) is Verbosity.QUIET:
+        print(command.result_line(done), file=sys.stderr)
     else:
         # stdout is the command's own
-        print(command.text(done), file=sys.stderr)
+        width, palette = style.columns(sys.stderr), style.palette(sys.stderr)
+        asked, everything = asked_metrics(args), how is Verbosity.VERBOSE
+        shown = command.text(done, asked=asked, everything=everything, width=width, palette=palette)
+        print(shown, file=sys.stderr)
         if results is not None:
-            path = store.default_path(args.results)
-            print(f"\nrun {done[0].uid} -> {path}    all: hwprof report {path}", file=sys.stderr)
+            print(f"\nrun {done[0].uid} -> {store.default_path(args.results)}", file=sys.stderr)
     return exit_code(done)
+
+
+def asked_metrics(args: argparse.Namespace) -> tuple[str, ...]:
+    """The metrics that -e names, as readings call them; none where nothing, or `auto` alone, was named."""
+    from hwprof.collectors.perf import PerfCollector
+
+    words = [word for word in split_events(args.events) if word != "auto"]
+    units = PerfCollector().parser.parse(words) if words else ()
+    names = (name for unit in units for event in unit for name in (event.whole, event.metric))
+    return tuple(dict.fromkeys(filter(None, names)))
 
 
 def launcher(args: argparse.Namespace) -> Launcher:
@@ -110,7 +125,7 @@ def launcher(args: argparse.Namespace) -> Launcher:
     if args.backend == "native":
         return Launcher()
     if args.strict:
-        raise UsageError("--strict is for hwprof's own counters", "leave --strict or --backend perf away")
+        raise UsageError("--strict is for hwprof's own counters", "Omit --strict or --backend perf.")
     from hwprof.programs.perfstat import PerfStat
     from hwprof.runner.observers import PerfStatObserver
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
 from functools import partial
 from pathlib import Path
@@ -21,17 +20,22 @@ from typing import TYPE_CHECKING
 from hwprof.cli.case_names import find_command
 from hwprof.cli.options import (
     CASE,
-    INPUTS,
+    CASE_OPTIONS,
+    OUTPUT,
     RangeAction,
     add_case,
+    add_former,
     add_unmasked,
     check_folder,
     choice_of,
+    group,
+    print_json,
     refuse_case,
     writing,
 )
+from hwprof.cli.verbosity import add_verbosity
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
-from hwprof.printable import ESCAPE, encodable_data, plural
+from hwprof.printable import ESCAPE, plural
 
 if TYPE_CHECKING:
     from hwprof.programs.recording import Recording, Sampling
@@ -39,11 +43,13 @@ if TYPE_CHECKING:
     from hwprof.runner.worker_process import Observer
 
 TOP = 20
+EVENT = "event to sample by, as perf record -e takes it (default: chosen)"
 WINDOW_S = 2.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add, case = parser.add_argument, partial(add_case, parser)
+    case = partial(add_case, parser)
+    add = parser.add_argument
     add("command", nargs="*", metavar="-- COMMAND", help="a program with its arguments")
     add("--pid", type=int, help="a running process")
     add(
@@ -54,21 +60,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --pid: so many seconds (default: until it ends, or Ctrl-C)",
     )
     case("framework", default=None, help="of a case (default: onnxruntime)")
-    case("network", default=None, help="of a case: built-in name or path of an .onnx or .pt2")
-    case("batch", "threads", "size", *INPUTS, "option")
-    case("cpus", help="cores for a case to run on")
-    case("window", default=WINDOW_S, help=f"of a case: seconds to sample (default: {WINDOW_S:g})")
-    add("-e", "--event", default="", help="event to sample by, as perf record -e takes it (default: chosen)")
-    add("-F", "--frequency", type=int, default=999, metavar="HZ", help="samples per second and thread (default: 999)")
+    case("network", default=None, help="of a case: built-in name or path of an .onnx or .pt2 (default: mobilenet_v2)")
+    case(*CASE_OPTIONS[2:])
+    case("window", default=WINDOW_S, help="of a case: seconds to sample")
+    sampling = parser.add_argument_group("how it is sampled")
+    add_case(sampling, "events", dest="event", action="store", default="", metavar="EVENT", help=EVENT)
+    add_former(sampling, "--event", "event")
+    add = sampling.add_argument
+    add("-F", "--frequency", type=int, default=999, metavar="HZ", help="samples per second and thread")
     add(
         "--call-graph",
         choices=("fp", "dwarf", "lbr"),
         default="fp",
         help="how stacks are found: frame pointers (cheap), dwarf (right without them, costly), lbr (Intel)",
     )
-    add("--top", type=int, default=TOP, metavar="N", help=f"rows of the table (default: {TOP})")
-    add("-o", "--output", default="hwprof-flame.svg", metavar="FILE", help="default: hwprof-flame.svg")
+    case("output", default="hwprof-flame.svg", help="the flame graph")
+    add = group(parser, OUTPUT).add_argument
+    add("--top", type=int, default=TOP, metavar="N", help="rows of the table")
     add("--perf-data", metavar="FILE", help="keep perf's own file too, for perf report and perf annotate")
+    add_verbosity(group(parser, OUTPUT), "all functions and libraries")
     case("json", help="the tables as one JSON document on stdout")
     add_unmasked(parser)
 
@@ -92,9 +102,11 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.reports.terminal import hotspots
 
     if args.json:
-        print(json.dumps(encodable_data(hotspots.document(found, sampling, path))))
+        print_json(hotspots.document(found, sampling, path))
+    elif args.quiet:
+        print(hotspots.result_line(found, path))
     else:
-        print(hotspots.text(found, sampling, args.top, path))
+        print(hotspots.text(found, sampling, args.top, path, everything=args.verbose))
     if found.ended is not None and found.ended.exit_code:
         how = f"was killed by signal {found.ended.signal}" if found.ended.signal else "failed"
         print(f"hwprof: the command {how} (exit code {found.ended.exit_code})", file=sys.stderr)
@@ -111,7 +123,7 @@ def check(args: argparse.Namespace) -> None:
         find_command(args.command, "record")
     if args.command or args.pid is not None:
         remedy = "the command's own options belong behind its name"
-        refuse_case(args, ("batch", "threads", "size", *INPUTS, "option", "cpus", "window"), remedy, window=WINDOW_S)
+        refuse_case(args, (*CASE_OPTIONS[2:], "window"), remedy, window=WINDOW_S)
     if args.duration is not None and (args.pid is None or args.duration <= 0):
         raise UsageError("--duration goes with --pid, and is above 0", "of a case: --window S")
     if args.top < 1 or args.window <= 0:
@@ -144,8 +156,10 @@ def measure_case(args: argparse.Namespace, observer: Observer) -> Run:
     from hwprof.runner.rounds import Runner
     from hwprof.worker.protocol import LoopSettings
 
-    unset = [name for name in ("framework", "network") if not getattr(args, name)]
-    choice = choice_of(args, **{name: CASE[name][1]["default"] for name in unset})
+    for name in ("framework", "network"):
+        if not getattr(args, name):
+            setattr(args, name, CASE[name][1]["default"])
+    choice = choice_of(args)
     plan = LoopSettings(
         window_s=args.window, min_iterations=1, events=("task-clock",), closed_window=False, slice_s=0.0
     )

@@ -1,8 +1,9 @@
 """Report on results: which framework is faster, why, what correlates with FPS in each, and the factors of throughput.
 
-The tables are printed, and files are written to a folder: report.html (one file for any browser, which needs no
-network: figures, tables to sort and filter, everything downloadable), report.md with figures beside it (SVG, PNG, and
-their data as CSV), report.tex (the tables, for papers), report.json (the answer and the tables, for programs).
+The report is of the latest experiment, or of what RESULTS selects. The answer is printed (--full: every table), and
+files are written to a folder: report.html (one file for any browser, which needs no network: figures, tables to sort
+and filter, everything downloadable), report.md with figures beside it (SVG, PNG, and their data as CSV), report.tex
+(the tables, for papers), report.json (the answer and the tables, for programs).
 """
 
 from __future__ import annotations
@@ -11,18 +12,38 @@ import argparse
 import atexit
 import contextlib
 import gc
+import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hwprof.cli.options import add_file, add_results, add_unmasked, split_names, writing
-from hwprof.errors import EXIT_OK, ResultsError, UsageError
+from hwprof.cli import need
+from hwprof.cli.options import (
+    add_results,
+    add_unmasked,
+    split_names,
+    writing,
+)
+from hwprof.cli.selection import (
+    add_selection,
+    all_of,
+    open_selection,
+)
+from hwprof.errors import ResultsError, UsageError
+
+if TYPE_CHECKING:
+    from hwprof.reports.tables import Report
+    from hwprof.store.scope import Scope
 
 FORMATS = ("html", "markdown", "latex", "json")
 DEFAULT = "html,markdown"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_file(parser)
+    add_selection(parser)
+    says = "print every table (default: the answer, and how much there is)"
+    parser.add_argument("--full", action="store_true", help=says)
     parser.add_argument("-o", "--output", default="hwprof-report", metavar="DIR", help="default: hwprof-report")
     parser.add_argument(
         "--format",
@@ -36,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TARGETS",
         help="what metrics are correlated with: fps, energy (J per frame, where a sensor gave it), or both (default)",
     )
+    need.add_arguments(parser)
     add_unmasked(parser)
     add_results(parser)
 
@@ -75,33 +97,50 @@ def no_garbage_collection() -> Iterator[None]:
 
 
 def main(args: argparse.Namespace) -> int:
-    from hwprof import store
     from hwprof.reports import background
 
-    wanted, against = formats(args.format), targets(args.against)
-    path = store.default_path(args.file or args.results)
+    wanted, against, asked = formats(args.format), targets(args.against), need.read(args)
     folder = Path(args.output)
     with contextlib.ExitStack() as stack, no_garbage_collection():
         with (
-            store.Results.open(path, masked=not args.unmasked) as results,
+            open_selection(args, masked=not args.unmasked) as (results, scope),
             background.begin(results, against) as jobs,
         ):
             with writing(folder, "name another folder with -o"):
                 folder.mkdir(parents=True, exist_ok=True)
-            from hwprof.reports import tables
-            from hwprof.reports.figures import choose
+            from hwprof.reports.figures import choose  # imported while the jobs run
             from hwprof.reports.formats import write
             from hwprof.reports.html.gather import gather
-            from hwprof.reports.page import detail  # imported while the jobs run
 
             drawn = choose.Figures(folder, stack.enter_context(choose.processes()))
             material = gather(results, against, jobs, drawn.prepare if "markdown" in wanted else lambda: None)
+            sentences = scope_sentences(scope, all_of("report", results))
+            material = replace(material, report=replace(material.report, scope=sentences))
+            material = need.answer(asked, material)
         try:
             if "markdown" in wanted:
                 write.begin(material, drawn)
-            print(tables.terminal(detail.extend(material.report)), flush=True)
+            print(screen(args, material.report), flush=True)
             files = write.write(material, folder, wanted, drawn)
         except OSError as error:
             raise ResultsError(f"cannot write {folder}: {error.strerror}", "is there room, and permission?") from error
+    need.show(material.report)
     print("\n" + "\n".join(f"report: {file}" for file in files))
-    return EXIT_OK
+    return need.exit_code(material.report)
+
+
+def scope_sentences(scope: Scope, command: str) -> tuple[str, ...]:
+    """Which runs a report is of, and what else their file holds; `command`: the one that takes all of it."""
+    title, rest = f"{scope.title[:1].upper()}{scope.title[1:]}.", scope.rest(command)
+    return tuple(filter(None, (title, rest and f"{rest}.")))
+
+
+def screen(args: argparse.Namespace, report: Report) -> str:
+    """What is printed of a report."""
+    from hwprof.reports import tables
+    from hwprof.reports.page import detail
+
+    if args.full:
+        return tables.terminal(detail.extend(report))
+    file = ["--results", args.results] if args.results else []
+    return tables.first_screen(report, shlex.join(["hwprof", "report", *args.selection, *file, "--full"]))

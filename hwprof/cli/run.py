@@ -4,6 +4,9 @@ Every round is a fresh process: warm-up until latency is steady, then bare windo
 ones in turn. An event that this machine can't count is shown as <not available> with the reason; --strict makes that
 an error. The result is saved and can be compared and reported on later.
 
+Of what was recorded, the events that -e names are shown, or a short set. -v shows all of it, with what it means; -q
+prints the result in one line. At the end stand what bounds the case and the command to run next.
+
 With a command behind --, or with --pid, any program is observed instead: hwprof run -e cycles -- ./bench --size 224
 """
 
@@ -12,16 +15,26 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hwprof.cli import program as commands
 from hwprof.cli.options import INPUTS, RangeAction, add_case, add_results, choice_of, cooldown_s, notify, results_of
+from hwprof.cli.progress import Display
+from hwprof.cli.verbosity import Verbosity, add_verbosity, verbosity_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, EXIT_UNAVAILABLE, NotAvailable, UsageError
 from hwprof.plan.options import split_events
 from hwprof.printable import encodable_data
+
+if TYPE_CHECKING:
+    from hwprof.analysis.comparison.calibration import MachineNoise
+    from hwprof.analysis.roofline import Roof
+    from hwprof.records import Run
+    from hwprof.reports.terminal.style import Palette
+    from hwprof.store import Results
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     case("network", "batch", "threads")
     add("-r", "--rounds", action=RangeAction, help="fresh processes (default: 3; of a command: 1)")
     case("warm_up", "size", *INPUTS, "pretrained")
-    case("precision", help="fp32, or what `hwprof frameworks` lists: fp16, bf16, int8")
+    case("precision", help="fp32, or what `hwprof list frameworks` lists: fp16, bf16, int8")
     case("calibration", "calibration_count", "option", "cpus")
     case("iterations", help="per window (default: as many as fit in --window)")
     case("window")
@@ -51,7 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--multiplex", action="store_true", help="all events in one pass, scaled")
     add("--strict", action="store_true", help="fail (exit 3) when a named event can't be counted")
     add("--meter", default="", metavar="CSV", help="log of an external power meter")
-    case("json", help="the runs as one JSON document")
+    add_verbosity(parser)
+    case("json", help="speed with its intervals, all readings with their quality, and the runs as one JSON document")
     case("no_save")
     add_results(parser)
     commands.add_arguments(parser)
@@ -62,35 +76,104 @@ def main(args: argparse.Namespace) -> int:
         raise UsageError(f"meter log {args.meter}: there is no such file", "a CSV with columns time and watts")
     if commands.observes_program(args):
         return commands.main(args)
-    from hwprof import store
-    from hwprof.reports.terminal import command
-    from hwprof.reports.terminal import run as picture
     from hwprof.runner.rounds import Runner
 
     spec = experiment_of(args)
     runs = []
-    with results_of(args) as results:
+    with results_of(args) as results, Display(verbosity_of(args)) as display:
         # closed before the results: an interrupt ends the simulated runs that are under way
-        with closing(Runner(spec, results, commands.launcher(args), notify=notify).run()) as steps:
+        with closing(Runner(spec, results, commands.launcher(args), notify=display.note).run()) as steps:
             for step in steps:
                 # as it is read back: what failed validation on this host is suspect then
                 runs.append(step.run if results is None else results.find(step.run.uid))
-                done = f"round {step.run.round + 1}" if step.run.kind != "simulated" else "simulation"
-                ended = "done" if step.run.failure is None else "failed"
-                print(f"hwprof: {step.run.case.title}: {done} {ended}", file=sys.stderr)
-    if args.json:
-        print(json.dumps(encodable_data(picture.document(runs))))
-    else:
-        print(command.text(runs) if runs[0].kind == "command" else picture.text(runs))
-        if results is not None:
-            path = store.default_path(args.results)
-            print(f"\nrun {runs[0].uid} -> {path}    all: hwprof report {path}")
+                display.step(step)
+        display.close()
+        roofs = () if results is None else ceilings_of(results, runs[0])
+    show(args, runs, roofs)
     failures = [run.failure for run in runs if run.failure is not None and run.kind != "simulated"]
     if not failures:
         return EXIT_OK
     if all(f.code in ("not-installed", "unavailable") for f in failures):
         return EXIT_UNAVAILABLE
     return EXIT_CASES_FAILED
+
+
+def show(args: argparse.Namespace, runs: Sequence[Run], roofs: Sequence[Roof]) -> None:
+    """Print what was measured: the document, the result line, or the text with the bottleneck and what to do next."""
+    from hwprof.analysis.bound import judge_runs
+    from hwprof.records import to_json
+    from hwprof.reports.terminal import command, style
+    from hwprof.reports.terminal import run as report
+
+    if args.json:
+        verdicts = to_json(judge_runs(runs, roofs))
+        print(json.dumps(encodable_data({**report.document(runs), "bottlenecks": verdicts})))
+        return
+    how = verbosity_of(args)
+    is_command = runs[0].kind == "command"
+    saved = "" if args.no_save else f"run {runs[0].uid} -> {results_path(args)}"
+    if how is Verbosity.QUIET:
+        line = command.result_line(runs) if is_command else report.result_line(runs)
+        print(f"{line}  {saved}".rstrip())
+        return
+    width, palette = style.columns(sys.stdout), style.palette(sys.stdout)
+    shown: dict[str, Any] = {"asked": commands.asked_metrics(args), "everything": how is Verbosity.VERBOSE}
+    shown |= {"width": width, "palette": palette}
+    noise = session_noise(runs[0])
+    print(command.text(runs, **shown) if is_command else report.text(runs, noise=noise, **shown))
+    if not is_command and (lines := outlook_lines(args, runs, roofs, noise is not None, width, palette)):
+        print("", *lines, sep="\n")
+    if saved:
+        print(f"\n{saved}")
+
+
+def outlook_lines(
+    args: argparse.Namespace,
+    runs: Sequence[Run],
+    roofs: Sequence[Roof],
+    is_calibrated: bool,
+    width: int,
+    palette: Palette,
+) -> list[str]:
+    """What bounds the case and what to run next; nothing where no round has a speed."""
+    from hwprof.analysis.bound import judge_runs
+    from hwprof.reports.terminal import outlook
+
+    verdicts = judge_runs(runs, roofs)
+    if not verdicts:
+        return []
+    is_plain = not any(getattr(args, name) for name in (*INPUTS, "option", "pretrained")) and args.precision == "fp32"
+    words = ["-n", args.network, *(["-s", str(args.size)] if args.size else [])]
+    steps = outlook.next_steps(runs, verdicts, words if is_plain else (), args.results or "", not args.no_save)
+    return outlook.lines(verdicts, steps, is_calibrated, width, palette)
+
+
+def results_path(args: argparse.Namespace) -> Path:
+    """The results file that runs were saved to."""
+    from hwprof import store
+
+    return store.default_path(args.results)
+
+
+def ceilings_of(results: Results, run: Run) -> Sequence[Roof]:
+    """The measured ceilings of the machine of a run."""
+    from hwprof.analysis.roofline import roofs
+    from hwprof.records import to_json
+    from hwprof.store.schema import content_id
+
+    return roofs(results.ceilings(), results.machines()).get(f"{content_id(to_json(run.machine)):016x}", ())
+
+
+def session_noise(run: Run) -> MachineNoise | None:
+    """What is known of how sessions of this machine differ; what can't be read is a line on stderr."""
+    from hwprof.analysis.comparison.calibration import known_noise
+    from hwprof.errors import ResultsError
+
+    try:
+        return known_noise(run.machine)
+    except ResultsError as error:
+        notify(str(error))
+        return None
 
 
 def experiment_of(args: argparse.Namespace) -> Any:
@@ -106,7 +189,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
     events = split_events(args.events)
     PerfCollector().probe(list(events))  # raises UnknownEvent before anything else is done
     if args.simulate and args.batch != 1:
-        raise UsageError("--simulate is of batch 1 only", "a simulated inference is slow: leave --batch away")
+        raise UsageError("--simulate is of batch 1 only", "a simulated inference is slow: omit --batch")
     if args.simulate and isinstance(state := simulator(args.simulate).available(args.framework), Unavailable):
         raise NotAvailable(f"--simulate {args.simulate}: {state.reason}", state.remedy)
     calibration = calibration_of(args)
@@ -137,9 +220,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
     )
     found, declared = adapter_and_runner(choice)
     if declared is not None and (args.simulate or args.backend == "perf"):
-        raise UsageError(
-            "a runner is neither simulated nor counted by perf stat", "leave --simulate and --backend away"
-        )
+        raise UsageError("a runner is neither simulated nor counted by perf stat", "omit --simulate and --backend")
     interpreters.require(found.name, found.environment)
     return spec
 

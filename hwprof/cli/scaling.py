@@ -1,34 +1,25 @@
-"""FPS against the number of threads: speed-up, parallel efficiency, serial fraction.
-
-Every number of threads is measured once per round, in interleaved rounds of fresh processes, as any sweep does; the
-runs are saved as ordinary ones. The serial fraction is Karp and Flatt's, at each number of threads; Amdahl's law and
-the universal scalability law are fitted where there are enough numbers of threads to contradict them. Speed-up is of
-FPS, or of throughput where others disturbed a run.
-"""
+"""`hwprof tune --scaling`: FPS against the number of threads."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.cli.options import (
-    INPUTS,
-    RangeAction,
     add_case,
-    add_results,
     check_folder,
     choice_of,
     cooldown_s,
     notify,
+    print_json,
     results_of,
     writing,
 )
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
+from hwprof.plan import bounds
 from hwprof.plan.options import split_events
 from hwprof.printable import plural
 from hwprof.records import Run
@@ -36,26 +27,25 @@ from hwprof.records import Run
 if TYPE_CHECKING:
     from hwprof.plan.experiment import Experiment
 
+ROUNDS = 5
+WINDOW_S = 1.0
+TIMEOUT_S = 120.0
+# What belongs to --scaling alone.
+OPTIONS = ("rounds", "events", "cooldown", "output")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add, case = parser.add_argument, partial(add_case, parser)
-    case("framework", "network", "batch")
-    case("threads", action="store", default="", metavar="1,2,4", help="default: powers of two, and all CPUs")
-    case("size", *INPUTS)
-    add("-r", "--rounds", action=RangeAction, default=5, help="fresh processes for each number of threads (default: 5)")
-    add("-e", "--events", action="append", metavar="EVENTS", help="count these too (default: none)")
-    case("precision")
-    case("option", help="of the framework, as spin=false")
-    case("window", help="seconds measured in each process (default: 1)")
-    case("timeout", default=120.0, help="for one round (default: 120)")
-    case("cooldown")
-    case("seed", help="of weights, inputs and the order of rounds")
-    add("-o", "--output", metavar="FILE", help="a figure: FILE.svg and FILE.png")
-    case("json", "no_save")
-    add_results(parser)
+    """The options of --scaling."""
+    own = parser.add_argument_group("FPS against threads")
+    own.add_argument("--scaling", action="store_true", help="measure numbers of threads, and search nothing")
+    add_case(own, "rounds", help=f"fresh processes for each number of threads (default: {ROUNDS})")
+    add_case(own, "events", help="count these too (default: none)")
+    add_case(own, "cooldown")
+    add_case(own, "output", help="a figure: FILE.svg and FILE.png")
 
 
 def main(args: argparse.Namespace) -> int:
+    """Measure, save, print; exit code 4 where a round failed."""
     from hwprof.analysis.factors import scaling
     from hwprof.reports.terminal import scaling as report
     from hwprof.runner.rounds import Runner
@@ -81,7 +71,7 @@ def main(args: argparse.Namespace) -> int:
     title = f"{case.framework}{options} {case.network} {case.side} b{case.batch} {case.precision}"
     marks = report.outputs(runs)
     if args.json:
-        print(json.dumps(report.document(speeds.choice, points, fits, marks)))
+        print_json(report.document(speeds.choice, points, fits, marks))
     else:
         print(report.text(title, speeds.choice, points, fits, marks))
     if args.output:
@@ -116,16 +106,16 @@ def experiment_of(args: argparse.Namespace) -> Experiment:
         raise UsageError(f"{max(counts)} threads on {plural(available, 'CPU')} do not scale", f"-t up to {available}")
     choice = choice_of(args, threads=1)
     events = split_events(args.events) if args.events else ()
-    plan = LoopSettings(window_s=args.window, min_iterations=10, events=events, closed_window=bool(events))
+    plan = LoopSettings(window_s=args.window or WINDOW_S, min_iterations=10, events=events, closed_window=bool(events))
     first = single(
         choice,
         plan,
         seed=args.seed,
-        rounds=args.rounds,
-        timeout_s=args.timeout,
+        rounds=args.rounds or ROUNDS,
+        timeout_s=args.timeout or TIMEOUT_S,
         cooldown_s=cooldown_s(args),
         idle_baseline_s=0.0,
-        text="# hwprof scaling",
+        text="# hwprof tune --scaling",
     )
     found = adapter(args.framework)
     interpreters.require(found.name, found.environment)
@@ -138,11 +128,5 @@ def experiment_of(args: argparse.Namespace) -> Experiment:
 
 
 def numbers(text: str) -> tuple[int, ...]:
-    """`1,2,4` -> (1, 2, 4). Raises UsageError."""
-    try:
-        counts = tuple(sorted({int(word) for word in text.split(",")}))
-    except ValueError:
-        raise UsageError(f"-t {text}", "numbers of threads, as 1,2,4") from None
-    if counts[0] < 1:
-        raise UsageError(f"-t {text}", "numbers of threads start at 1")
-    return counts
+    """`1,4,2` -> (1, 2, 4). Raises UsageError."""
+    return tuple(sorted({int(bounds.parse_number("threads", word, "--threads")) for word in text.split(",")}))

@@ -1,6 +1,6 @@
 """Measure an experiment: every case of a matrix, in interleaved rounds, the cases of a network side by side.
 
-NAME is a built-in experiment (quick, blocks, every-framework) or the path of a .toml. Stop it at any time and start it
+NAME is a built-in experiment (`hwprof list experiments`) or the path of a .toml. Stop it at any time and start it
 again: what is done is not repeated. A case that fails costs itself only; it is tried once more, and again with
 --retry-failed.
 --create-environments first makes those of frameworks that are nowhere yet, as `hwprof env create` does.
@@ -13,20 +13,23 @@ import argparse
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import add_results, notify
+from hwprof.cli.options import OUTPUT, add_case, add_results, group, print_json
+from hwprof.cli.progress import Display
+from hwprof.cli.verbosity import add_verbosity, verbosity_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from hwprof.printable import plural
-from hwprof.records import Failure
+from hwprof.records import Failure, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from hwprof.plan.cases import PlannedCase
     from hwprof.plan.detectable import Reach
     from hwprof.plan.experiment import Experiment
-    from hwprof.runner.rounds import Progress
+
+FORMAT = 1  # of the JSON documents
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--create-environments", action="store_true", help="install frameworks that are not there yet")
     parser.add_argument("--dry-run", action="store_true", help="list the cases and stop")
     parser.add_argument("--detectable", action="store_true", help="print what effect it could find and stop")
+    add_case(parser, "json", help="what was measured, or what --dry-run and --detectable print, as one JSON document")
+    add_verbosity(group(parser, OUTPUT), "every run as a line of its own, on a terminal too")
     add_results(parser)
 
 
@@ -48,6 +53,9 @@ def main(args: argparse.Namespace) -> int:
     path = store.default_path(args.results)
     if args.dry_run or args.detectable:
         cases = planned_cases(spec, path)
+        if args.json:
+            print_json(detectable_document(spec, cases) if args.detectable else cases_document(spec, cases))
+            return EXIT_OK
         return print_detectable(spec, cases) if args.detectable else print_cases(cases)
     if args.create_environments:
         from hwprof.cli.env import create_missing
@@ -59,12 +67,13 @@ def main(args: argparse.Namespace) -> int:
     count = 0
     with store.Results.open(path, create=True) as results:
         results.ensure_writable()
-        runner = Runner(spec, results, retry_failed=args.retry_failed, notify=notify)
+        display = Display(verbosity_of(args))
+        runner = Runner(spec, results, retry_failed=args.retry_failed, notify=display.note)
         try:
-            with closing(runner.run()) as steps:  # ends the workers before the results are closed
+            with display, closing(runner.run()) as steps:  # ends the workers before the results are closed
                 for step in steps:
                     count += 1
-                    print(progress(step), file=sys.stderr, flush=True)
+                    display.step(step)
                     if step.run.kind != "simulated":
                         key = (step.run.case.title, step.run.round)
                         failed.pop(key, None)
@@ -72,11 +81,17 @@ def main(args: argparse.Namespace) -> int:
                             failed[key] = step.run.failure
         except KeyboardInterrupt:
             print(interruption_text(runner.saved_runs, path), file=sys.stderr)
+            if args.json:
+                print_json(document(spec, path, runner.saved_runs, failed, interrupted=True))
             return EXIT_INTERRUPTED
+    if args.json:
+        print_json(document(spec, path, count, failed))
+        return EXIT_CASES_FAILED if failed else EXIT_OK
     print(f"{plural(count, 'run')} measured -> {path}" if count else f"nothing left to measure in {path}")
-    for (title, _), failure in failed.items():
-        print(f"  failed: {title}: {failure.message}")
-    print(f"next: hwprof report {path}")
+    if not args.quiet:
+        for (title, _), failure in failed.items():
+            print(f"  failed: {title}: {failure.message}")
+        print(f"next: hwprof report {path}")
     return EXIT_CASES_FAILED if failed else EXIT_OK
 
 
@@ -96,6 +111,41 @@ def planned_cases(spec: Experiment, path: Path) -> tuple[PlannedCase, ...]:
         with store.Results.open(path) as results:
             return policy.cases(spec, results, hardware())
     return policy.cases(spec, None, {})
+
+
+def document(
+    spec: Experiment, path: Path, measured: int, failed: Mapping[tuple[str, int], Failure], interrupted: bool = False
+) -> dict[str, Any]:
+    """What a sweep did, as JSON. `measured`: runs of this call; `failed`: the last failure of each case's round."""
+    failures = [
+        {"case": title, "round": number + 1, "code": failure.code, "message": failure.message}
+        for (title, number), failure in failed.items()
+    ]
+    return {
+        "format": FORMAT,
+        "experiment": spec.name,
+        "results": str(path),
+        "measured": measured,
+        "failed": failures,
+        "interrupted": interrupted,
+    }
+
+
+def cases_document(spec: Experiment, cases: Sequence[PlannedCase]) -> dict[str, Any]:
+    """The planned cases, as JSON."""
+    rows = [{"title": planned.case.title, "case": to_json(planned.case)} for planned in cases]
+    return {"format": FORMAT, "experiment": spec.name, "rounds": spec.rounds, "cases": rows}
+
+
+def detectable_document(spec: Experiment, cases: Sequence[PlannedCase]) -> dict[str, Any]:
+    """The smallest |partial r| that each stratum could show, as JSON; `alone`, `first` as of `detectable.Reach`."""
+    from hwprof.plan import detectable
+
+    found = {"all": detectable.reaches(cases)}
+    if spec.simulation.when != "never" and spec.simulation.networks:
+        found["simulated"] = detectable.reaches(cases, spec.simulation.networks)
+    reaches = [{"runs": which, **to_json(one)} for which, several in found.items() for one in several]
+    return {"format": FORMAT, "experiment": spec.name, "tests": detectable.FAMILY, "reaches": reaches}
 
 
 def print_cases(cases: Sequence[PlannedCase]) -> int:
@@ -142,26 +192,3 @@ def reach_text(reach: Reach) -> str:
         for pair in (reach.alone, reach.first)
     )
     return f"{reach.variant}: {count}: {alone} for one metric, {first} for the first of {FAMILY} metrics"
-
-
-def progress(step: Progress) -> str:
-    """[12/96 2:10 left] onnxruntime mobilenet_v2 ... 8.21 ms."""
-    from hwprof.records.agreement import mark
-    from hwprof.speed import of_run
-
-    run = step.run
-    left = ""
-    if step.left_s is not None:
-        left = f"{' up to' * step.is_limit} {int(step.left_s) // 60}:{int(step.left_s) % 60:02d} left"
-    head = f"[{step.done}/{step.total}{left}] {run.case.title}"
-    if run.failure is not None:
-        return f"{head}: {run.failure.code}: {run.failure.message}"
-    if run.kind == "simulated":
-        return f"{head}: simulated"
-    if run.kind == "command":
-        fps = run.facts.get("fps")
-        return f"{head}: {'no figure' if fps is None else f'{fps:.1f} FPS, as it told'}"
-    latency = of_run(run).latency_ns
-    took = "no latency" if latency is None else f"{latency / 1e6:.2f} ms"
-    outputs = mark(run.fidelity)
-    return f"{head}: {took}" + (f"  {outputs}" if outputs else "")

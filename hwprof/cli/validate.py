@@ -1,51 +1,46 @@
-"""Check events by programs whose counts are known by arithmetic: each is right, off by a factor, dead or lying.
-
-A PMU may open an event and count nothing, or something else. The verdicts are kept with this host, and reports mark
-readings of what failed as suspect. `unproven`: no program has an answer for it. `missing`: it can't be opened here.
-A C compiler is needed, or the program, compiled elsewhere:
-
-    CC=riscv64-linux-gnu-gcc hwprof validate --compile truth-riscv64     # at home
-    hwprof validate --program truth-riscv64                              # on the board
-"""
+"""`hwprof events --validate`: events counted by programs whose counts are known by arithmetic."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import RangeAction, add_case, add_results, show_progress
+from hwprof.cli.options import add_case, add_results, print_json, show_progress
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.events import Event
 from hwprof.collectors.perf.names import CACHE, HARDWARE, SOFTWARE
 from hwprof.collectors.perf.tables import CANONICAL
-from hwprof.errors import EXIT_OK, UsageError, sentence
+from hwprof.errors import EXIT_OK, UnknownEvent, UsageError
 from hwprof.machine.clock import utc_now
 from hwprof.plan.options import split_events
 from hwprof.printable import plural
+from hwprof.reports.terminal.validation import table as table
 
 if TYPE_CHECKING:
     from hwprof.studies.validation.bench import Result
 
-ORDER = ("right", "off by a factor", "lying", "dead", "unproven")
+REPETITIONS = 5
+# What belongs to --validate alone.
+OPTIONS = ("events", "repetitions", "program", "compile", "no_save", "results")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("-e", "--events", action="append", metavar="LIST", help="default: every event with a known answer")
-    add("-r", "--repetitions", action=RangeAction, default=5, metavar="N", help="of each amount (default: 5)")
-    add("--program", metavar="FILE", help="the compiled program, where there is no C compiler")
-    add("--compile", metavar="FILE", help="compile the program with $CC (else cc) to FILE, and stop")
-    add_case(parser, "json")
-    add_case(parser, "no_save", help="do not keep the verdicts")
-    add_results(parser)
+    """The options of --validate."""
+    own = parser.add_argument_group("with --validate")
+    add_case(own, "events", help="these (default: PATTERN, else every event with a known answer)")
+    add_case(own, "repetitions", help=f"of each amount (default: {REPETITIONS})")
+    own.add_argument("--program", metavar="FILE", help="the compiled program, where there is no C compiler")
+    own.add_argument("--compile", metavar="FILE", help="compile the program with $CC (else cc) to FILE, and stop")
+    add_case(own, "no_save", help="do not keep the verdicts")
+    add_results(own)
 
 
-def main(args: argparse.Namespace) -> int:
+def main(args: argparse.Namespace, is_wanted: Callable[[str], bool]) -> int:
+    """Validate the events of -e, else those with an answer whose name `is_wanted`."""
     from hwprof.cache import default_cache
     from hwprof.machine import facts as machine
     from hwprof.studies.validation import build, known_counts
@@ -54,20 +49,27 @@ def main(args: argparse.Namespace) -> int:
     if args.compile:
         shutil.copy(build.build(default_cache() / "truth"), args.compile)
         return EXIT_OK
+    if args.pattern and args.events:
+        raise UsageError("PATTERN and --events at once", "Name the events by one of them.")
     if args.program and not Path(args.program).is_file():
-        raise UsageError(f"there is no program {args.program}", "`hwprof validate --compile FILE` makes it")
+        raise UsageError(
+            f"there is no program {args.program}", "`hwprof events --validate --compile FILE` compiles it."
+        )
     collector = PerfCollector()
-    events = select_events(collector, args.events)
+    events = select_events(collector, args.events, is_wanted)
+    if not events:
+        raise UnknownEvent(args.pattern, collector.parser.names())
     facts, state = machine.hardware(), machine.host_state()
     program = Path(args.program).resolve() if args.program else build.build(default_cache() / "truth")
     here = known_counts.MachineFacts(
         facts.get("caches", ()), collector.catalog.origin == "emulated", str(facts.get("architecture", ""))
     )
-    bench = Bench(collector, here, lambda mode, argument: Program(program, mode, argument), args.repetitions)
+    repetitions = args.repetitions or REPETITIONS
+    bench = Bench(collector, here, lambda mode, argument: Program(program, mode, argument), repetitions)
     total = len(events)
     results = list(show_progress(bench.validate(events), lambda n, result: f"{n}/{total} {result.assessment.metric}"))
     if args.json:
-        print(json.dumps(document(results, facts), indent=2))
+        print_json(document(results, facts))
     else:
         print(table(results))
     if not args.no_save:
@@ -75,13 +77,13 @@ def main(args: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def select_events(collector: PerfCollector, asked: list[str] | None) -> list[Event]:
-    """The events asked for; else all with names of their own that mean something to the programs."""
+def select_events(collector: PerfCollector, asked: list[str] | None, is_wanted: Callable[[str], bool]) -> list[Event]:
+    """The events asked for; else those with names of their own that mean something to the programs."""
     if asked:
         return [event for unit in collector.parser.parse(split_events(asked)) for event in unit]
     from hwprof.studies.validation.known_counts import has_answer
 
-    known = (name for name in (*HARDWARE, *CACHE, *SOFTWARE, *CANONICAL) if has_answer(name))
+    known = (name for name in (*HARDWARE, *CACHE, *SOFTWARE, *CANONICAL) if has_answer(name) and is_wanted(name))
     return [event for name in known for event in collector.parser.events(name)]
 
 
@@ -92,38 +94,6 @@ def document(results: Sequence[Result], facts: Mapping[str, Any]) -> dict[str, A
         counter = None if r.counter is None else {k: getattr(r.counter, k) for k in ("source", "domain", "meaning")}
         events.append({**dataclasses.asdict(r.assessment), "origin": r.origin.value, **(counter or {})})
     return {"format": 1, "machine": dict(facts), "events": events}
-
-
-def table(results: Sequence[Result]) -> str:
-    """A row per event, the worst program's figures beside the verdict; what is missing below, by reason."""
-    lines: list[str] = []
-    width = max((len(r.assessment.metric) for r in results), default=0)
-    for verdict in ORDER:
-        for r in results:
-            if r.assessment.verdict == verdict:
-                words = (f"{verdict:<15}", f"{r.assessment.metric:<{width}}", _figures(r), r.assessment.why)
-                lines.append("  " + "  ".join(filter(None, words)).rstrip())
-    missing: dict[tuple[str, str], list[str]] = {}
-    for r in results:
-        if r.assessment.verdict == "missing":
-            missing.setdefault((r.assessment.why, r.assessment.remedy), []).append(r.assessment.metric)
-    for (why, remedy), names in missing.items():
-        lines.append(f"  {'missing':<15}  {', '.join(names)}: {sentence(why, remedy)}")
-    failed = sum(r.assessment.verdict.failed for r in results)
-    opened = sum(r.assessment.verdict != "missing" for r in results)
-    lines += ["", f"  {opened} of {plural(len(results), 'event')} can be opened here, {failed} of them failed"]
-    return "\n".join(lines)
-
-
-def _figures(result: Result) -> str:
-    """What the program that is furthest from its answer counted of how much."""
-    known = [
-        f for f in result.assessment.findings if f.expected and f.counted is not None and "beside" not in f.program
-    ]
-    if not known:
-        return ""
-    worst = max(known, key=lambda f: abs((f.ratio or 0.0) - 1.0))
-    return f"{worst.counted:,.0f} of {worst.expected:,.0f} ({worst.program})"
 
 
 def save(

@@ -43,7 +43,9 @@ RISES: Mapping[str, float] = {"J": 50e3, "Joules": 50e3}
 RISE_S = 0.1
 _BY_HARDWARE = (Origin.HARDWARE, Origin.EMULATED)
 _ANEW = "it was set back or started anew, or it wrapped and its range is not known"
-_TAKEN = "as where a program loses its counters at exec: with set-uid or file capabilities, or no right to be read"
+_LOST_AT_EXEC = (
+    "as where a program loses its counters at exec: with set-uid or file capabilities, or no right to be read"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +302,7 @@ def _lost_counts(seen: WindowReadings) -> Finds:
     if not shortfall(counted, used, seen.facts.threads) or counted is None or used is None:
         return
     figures = {"counted_ms": counted / 1e6, "cpu_ms": used / 1e6}
-    why = f"counted during {figures['counted_ms']:.3f} of {figures['cpu_ms']:.3f} ms of CPU time, {_TAKEN}"
+    why = f"counted during {figures['counted_ms']:.3f} of {figures['cpu_ms']:.3f} ms of CPU time, {_LOST_AT_EXEC}"
     yield from (Fault(place, why) for place, reading, _ in seen.valued() if is_perf_reading(reading))
     yield Doubt("counters-lost", figures, None if seen.window is None else seen.window.index)
 

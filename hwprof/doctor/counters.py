@@ -92,7 +92,7 @@ def _kinds(found: Probe, catalog: Catalog) -> Finding:
         "CPU",
         "kinds of core",
         LIMITED,
-        f"{said}: an event is counted on each, apart (cycles@{one.name}) and summed; frameworks mix the kinds",
+        f"{said}: an event is counted on each kind (cycles@{one.name}) and summed; frameworks mix the kinds",
         f"compare like with like: --cpus {_ranges(one.cpus)} for one kind alone" if one.cpus else "",
     )
 
@@ -145,9 +145,9 @@ def _counters(found: Probe, kind: CoreKind, whose: str) -> Iterator[Finding]:
     if free >= tried:
         yield Finding("CPU", f"counters{whose}", OK, f"{free} of {count} programmable ones are free; {several}")
         return
-    users = "the NMI watchdog has one" if watched else "somebody else has the rest"
+    users = "the NMI watchdog has one" if watched else "other programs have the rest"
     if watched and tried - free > 1:
-        users += ", somebody else the others"
+        users += ", other programs the others"
     remedy = "stop other profilers (perf, a monitoring agent, a BPF program); a hypervisor may keep some for itself"
     remedy = f"{host_command(found, 'sysctl kernel.nmi_watchdog=0')}; {remedy}" if watched else remedy
     yield Finding("CPU", f"counters{whose}", LIMITED, f"{free} of {tried} are free: {users}; {several}", remedy)
@@ -251,11 +251,11 @@ def _permission(found: Probe) -> Iterator[Finding]:
     if code == errno.EPERM:
         yield _forbidden(found)
     elif code == errno.ENOSYS:
-        said = "is not there (ENOSYS): a kernel without CONFIG_PERF_EVENTS, or a sandbox such as gVisor in its place"
+        said = "does not exist (ENOSYS): a kernel without CONFIG_PERF_EVENTS, or a sandbox such as gVisor in its place"
         way = "a kernel with CONFIG_PERF_EVENTS; in gVisor: another runtime (docker run --runtime=runc)"
         yield Finding("counters", "perf_event_open", MISSING, said, way)
     if level is None:
-        yield Finding("counters", PARANOID, MISSING, "is not there: this kernel has no perf events", "another kernel")
+        yield Finding("counters", PARANOID, MISSING, "does not exist: this kernel has no perf events", "another kernel")
         return
     can = any(isinstance(state, Available) for state in found.events.values())
     if code in (errno.EPERM, errno.ENOSYS):
@@ -277,10 +277,10 @@ def _paranoid(found: Probe, level: int) -> Finding:
     if in_user_namespace(found.root):
         allowed += "; root of a user namespace (a rootless container) has no more rights than its user outside"
     lower = host_command(found, f"sysctl {PARANOID}=1")
-    apart = limits.can_exclude(found.root)
-    if apart is False:
-        allowed += "; this PMU can't tell user code from the kernel (no Sscofpmf), so that 2 would allow nothing either"
-    elif apart is None and Catalog(found.root).core_pmus and level > 2:
+    excludes = limits.can_exclude(found.root)
+    if excludes is False:
+        allowed += "; this PMU does not separate user code from the kernel (no Sscofpmf): 2 would allow nothing either"
+    elif excludes is None and Catalog(found.root).core_pmus and level > 2:
         lower += " (2 is enough for user code alone)"
     # Debian's and Ubuntu's levels 3 and 4 are beyond CAP_PERFMON.
     other = f"or CAP_PERFMON: {SETCAP}" if level <= 2 else "or root"
@@ -291,8 +291,8 @@ def _paranoid(found: Probe, level: int) -> Finding:
 def _forbidden(found: Probe) -> Finding:
     engine = found.host.get("container")
     who = f"{engine}'s seccomp profile" if engine else "a seccomp filter or a security module"
-    told = " (Seccomp: 2 in /proc/self/status)" if limits.has_seccomp_filter(found.root) else ""
-    said = f"is forbidden (EPERM) by {who}{told}, whatever {PARANOID} says"
+    mark = " (Seccomp: 2 in /proc/self/status)" if limits.has_seccomp_filter(found.root) else ""
+    said = f"is forbidden (EPERM) by {who}{mark}, whatever {PARANOID} says"
     ways = "start the container with --cap-add PERFMON --security-opt seccomp=unconfined"
     way = LET_COUNT.get(str(engine), ways if engine else "leave the sandbox, or let its profile allow perf_event_open")
     return Finding("counters", "perf_event_open", MISSING, said, f"{way}; a sysctl does not help")

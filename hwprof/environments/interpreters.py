@@ -37,16 +37,16 @@ def of(name):
 PROGRAM = (
     _VERSIONS
     + """
-told = {"python": list(sys.version_info[:3]), "implementation": platform.python_implementation(), "error": None}
-told["distributions"] = {name: of(name) for name in sys.argv[2:]}
+answer = {"python": list(sys.version_info[:3]), "implementation": platform.python_implementation(), "error": None}
+answer["distributions"] = {name: of(name) for name in sys.argv[2:]}
 try:
     module = importlib.import_module(sys.argv[1])
     import numpy
-    told["version"] = str(getattr(module, "__version__", "?"))
+    answer["version"] = str(getattr(module, "__version__", "?"))
 except Exception as error:
-    told["error"] = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+    answer["error"] = f"{type(error).__name__}: {error}".splitlines()[0][:300]
 print()
-print(json.dumps(told))
+print(json.dumps(answer))
 sys.stdout.flush()
 import os
 os._exit(0)  # some frameworks' exit handlers crash

@@ -170,13 +170,13 @@ def _published(title: str, grid: Sequence[Sequence[str]]) -> Iterator[tuple[str,
         for column, value in enumerate(row[len(BODY) :]):
             if value in ("", "Undefined"):  # not measured
                 continue
-            told = {name: head[column] for name, head in zip(HEAD, heads, strict=False)}
-            device = told.pop("Device", "")
-            told["Parameters"] = ", ".join(filter(None, (f"Device: {device}", told.get("Parameters", ""))))
+            entries = {name: head[column] for name, head in zip(HEAD, heads, strict=False)}
+            device = entries.pop("Device", "")
+            entries["Parameters"] = ", ".join(filter(None, (f"Device: {device}", entries.get("Parameters", ""))))
             status = "Failed" if value == "NaN" else "Success"
             yield (
                 f"{title} row {number} column {column + len(BODY) + 1}",
-                {"Status": status, **dict(zip(BODY, names, strict=True)), **told, "FPS": value},
+                {"Status": status, **dict(zip(BODY, names, strict=True)), **entries, "FPS": value},
             )
 
 
@@ -210,11 +210,11 @@ def case_of(row: Row) -> Case:
         raise ValueError("no network or no framework")
     if not re.fullmatch(r"[1-9]\d*(\.0)?", batch):
         raise ValueError(f"batch size '{batch}'")
-    told = fields(row.get("Parameters", ""))
-    told.pop("Iteration count", None)
-    threads = told.pop("Thread count", None) or told.pop("Intra threads", None) or "0"
+    entries = fields(row.get("Parameters", ""))
+    entries.pop("Iteration count", None)
+    threads = entries.pop("Thread count", None) or entries.pop("Intra threads", None) or "0"
     name, language = frameworks().get(framework, (framework.lower().replace(" ", "-"), ""))
-    options: dict[str, Scalar] = {k.lower().replace(" ", "_"): v for k, v in told.items() if v not in ("", "None")}
+    options: dict[str, Scalar] = {k.lower().replace(" ", "_"): v for k, v in entries.items() if v not in ("", "None")}
     if options.get("device") == "CPU":
         del options["device"]
     if language:
@@ -257,23 +257,23 @@ def failure_of(row: Row) -> Failure | None:
     """The failure of a row that is not a success."""
     if row.get("Status", "Success") == "Success":
         return None
-    code = row.get("Error type", "") or "not told"
+    code = row.get("Error type", "") or "not recorded"
     return Failure("internal", f"failed in DLI: {code}", stage="imported")
 
 
 def infrastructure(text: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Machine, host state and software of DLI's `CPU: ..., RAM size: ... kB, OS version: ..., Python version: ...`."""
-    told = fields(text)
-    memory = re.fullmatch(r"(\d+) kB", told.get("RAM size", ""))
+    entries = fields(text)
+    memory = re.fullmatch(r"(\d+) kB", entries.get("RAM size", ""))
     machine: dict[str, Any] = {
-        "model": told.get("CPU") or "unknown CPU",
-        "architecture": told.get("CPU family"),
-        "gpu": told.get("GPU"),
+        "model": entries.get("CPU") or "unknown CPU",
+        "architecture": entries.get("CPU family"),
+        "gpu": entries.get("GPU"),
         "memory_gib": round(int(memory[1]) / 2**20 * 4) / 4 if memory else None,
         "imported": "DLI",
     }
-    state = {"os": told.get("OS family"), "kernel": told.get("OS version")}
-    software = {"python": told.get("Python version")}
+    state = {"os": entries.get("OS family"), "kernel": entries.get("OS version")}
+    software = {"python": entries.get("Python version")}
     clean = ({k: v for k, v in part.items() if v not in (None, "", "Undefined")} for part in (machine, state, software))
     one, two, three = clean
     return one, two, three

@@ -25,7 +25,7 @@ class ImportedRuns:
 
 def imported_run(
     case: Case,
-    told: Mapping[str, Any],
+    record: Mapping[str, Any],
     *,
     round: int = 0,
     uid: str = "",
@@ -35,20 +35,20 @@ def imported_run(
     host_state: Mapping[str, Any],
     software: Mapping[str, Any],
 ) -> Run:
-    """A run that another program measured. `told`: format, and fps, throughput, latency_ns where they are known.
+    """A run that another program measured. `record`: format, and fps, throughput, latency_ns where they are known.
 
     It has no windows: what the file does not give is missing. The id is a hash of the run's content, so that a file
     imported twice is recognised; `reading`, why the figures were read as they were, is not part of it.
     """
-    figures = {name: value for name, value in told.items() if name != "reading"}
+    figures = {name: value for name, value in record.items() if name != "reading"}
     text = json.dumps([case.form, to_json(figures), round, to_json(machine), started_utc], sort_keys=True)
     return Run(
         uid or hashlib.sha256(text.encode()).hexdigest()[:12],
         case,
         round=round,
         started_utc=started_utc,
-        facts={"imported": dict(told)},
-        doubts=(Doubt("imported", {"format": told["format"]}),),
+        facts={"imported": dict(record)},
+        doubts=(Doubt("imported", {"format": record["format"]}),),
         failure=failure,
         machine=machine,
         host_state=host_state,

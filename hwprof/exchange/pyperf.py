@@ -63,9 +63,9 @@ def document(runs: Iterable[Run]) -> dict[str, Any]:
 
 def values(run: Run) -> list[float]:
     """Latency of each bare window in s; of an imported run, the recorded values."""
-    told = run.facts.get("imported", {})
-    if "latency_ns" in told:
-        return [v for v in told.get("values_s", [told["latency_ns"] / 1e9]) if v > 0]
+    figures = run.facts.get("imported", {})
+    if "latency_ns" in figures:
+        return [v for v in figures.get("values_s", [figures["latency_ns"] / 1e9]) if v > 0]
     bare = (w.latencies_ns for w in run.windows if w.role is Role.BARE and w.latencies_ns)
     return [v for v in (speed.latency_ns(part) / 1e9 for part in bare) if v > 0]
 
@@ -136,17 +136,17 @@ def _benchmark(
 ) -> None:
     number = 0
     for entry in benchmark["runs"]:
-        told = {**common, **entry.get("metadata", {})}
-        name = str(told.get("name", "unnamed"))
+        metadata = {**common, **entry.get("metadata", {})}
+        name = str(metadata.get("name", "unnamed"))
         seconds = [float(v) for v in entry.get("values", ())]
-        if told.get("unit", "second") != "second":
-            left_out.append(f"{name}: its unit is {told['unit']}, not second")
+        if metadata.get("unit", "second") != "second":
+            left_out.append(f"{name}: its unit is {metadata['unit']}, not second")
             return
         if not seconds:  # calibration only
             continue
         if not all(v > 0 and math.isfinite(v) for v in seconds):
             raise ValueError(f"{name}: a duration must be above 0")
-        case = from_json(Case, json.loads(told[CASE])) if CASE in told else foreign_case(name)
+        case = from_json(Case, json.loads(metadata[CASE])) if CASE in metadata else foreign_case(name)
         latency = statistics.median(seconds) * 1e9
         fps = speed.fps(case.batch, latency)
         if not all(0 < v < math.inf for v in (latency, fps)):
@@ -157,17 +157,18 @@ def _benchmark(
             "latency_ns": latency,
             "fps": fps,
             "values_s": seconds,
-            "loops": told.get("loops", 1),
+            "loops": metadata.get("loops", 1),
         }
-        machine = {"model": told.get("cpu_model_name"), "cpus": told.get("cpu_count"), "imported": "pyperf"}
-        state = {"platform": told.get("platform"), "cpu_config": told.get("cpu_config"), "boot": told.get("boot_time")}
-        software = {"python": told.get("python_version"), "implementation": told.get("python_implementation")}
+        machine = {"model": metadata.get("cpu_model_name"), "cpus": metadata.get("cpu_count"), "imported": "pyperf"}
+        names = {"platform": "platform", "cpu_config": "cpu_config", "boot": "boot_time"}
+        state = {key: metadata.get(name) for key, name in names.items()}
+        software = {"python": metadata.get("python_version"), "implementation": metadata.get("python_implementation")}
         runs.add(
             imported_run(
                 case,
                 facts,
-                round=int(told.get("hwprof_round", number)),
-                started_utc=str(told.get("date", "")).replace(" ", "T"),
+                round=int(metadata.get("hwprof_round", number)),
+                started_utc=str(metadata.get("date", "")).replace(" ", "T"),
                 machine={k: v for k, v in machine.items() if v is not None},
                 host_state={k: v for k, v in state.items() if v is not None},
                 software={k: v for k, v in software.items() if v is not None},

@@ -70,7 +70,7 @@ def create(adapter: Adapter, python: str = "", base: str = "", say: Callable[[st
             # record names it, and until then the one before does.
             half = Path(tempfile.mkdtemp(prefix="venv-", dir=place))
             folder = half.name
-            say(f"making {half} with {base}")
+            say(f"creating {half} with {base}")
             python = install(half, base, adapter.environment.requirements, adapter.environment.alone, say)
         found = interpreters.inspect_framework(adapter.environment, python)
         if found.error is not None:
@@ -95,7 +95,7 @@ def claim(place: Path) -> Iterator[Path]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise NotAvailable(f"another hwprof is making {place}", "let it end, or end it") from None
+            raise NotAvailable(f"another hwprof is creating {place}", "let it end, or end it") from None
         if os.fstat(lock.fileno()).st_nlink == 0:
             raise NotAvailable(f"another hwprof has just deleted {place}", "once more")
         try:

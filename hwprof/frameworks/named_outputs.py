@@ -34,7 +34,7 @@ BATCH_WIDE = (
     "its quantisation depends on the whole batch: no frame can be compared alone. Measure at batch 1 to compare it"
 )
 BATCH_NOTE = "its quantisation depends on the whole batch, and is compared with single images"
-BLIND = "its roundings alone change it by {share:.0%} of its largest value: right and wrong are not distinguishable"
+BLIND = "its roundings alone change it by {share:.2g} times its largest value: right and wrong are not distinguishable"
 SHAPE_BY_ROUNDINGS = "its shape depends on its roundings, and its values differ"
 STEP_NOTED = 1e-2
 FIGURES = ("max_abs", "max_rel", "tolerance", "simulated_rel", "gain", "gain_tolerance")

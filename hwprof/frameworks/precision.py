@@ -74,7 +74,7 @@ def confirm(framework: str, precision: str, computed: Mapping[str, int]) -> Mapp
     Raises CaseFailed where none is: such a case would be another precision under a wrong name.
     """
     if not computed.get(precision):
-        said = ", ".join(f"{count} in {name}" for name, count in computed.items()) or "none were told"
+        said = ", ".join(f"{count} in {name}" for name, count in computed.items()) or "none were reported"
         raise CaseFailed(
             f"{framework} was asked for {precision} and computes no convolution or matrix product in it: {said}",
             "leave this precision to another framework",

@@ -77,7 +77,7 @@ class Adapter(Protocol):
     # network's order. Without it a network of several inputs, or of another type than float32, is refused before
     # anything is converted. `input_types: tuple[str, ...]`: the types that it takes, as NumPy calls them ("str": text).
     # `switches: Mapping[str, switches.Switch]`: by "spin" and "simd" the options that stop its threads from spinning
-    # while they wait, and that keep it from wide vectors on x86. `hwprof explain --intervene` reruns cases with them.
+    # while they wait, and that keep it from wide vectors on x86. `hwprof explain --test` reruns cases with them.
     # `conversions: tuple[conversions.Step, ...]`: the steps of `prepare`; `form`: the target of the last one, where it
     # is not `consumes[0]`; `form_means`: what it is, in words.
     # `profile(artifact, case, spec)`: as `load`, of a model that is `Profiled`; `no_profile`: why there is none.

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from hwprof.errors import UnsupportedModel
 from hwprof.frameworks import named_outputs, outputs_file
 from hwprof.frameworks.builtin import reason_of
-from hwprof.frameworks.fidelity import SIMULATED
+from hwprof.frameworks.fidelity import MARGIN, SIMULATED, tolerance
 from hwprof.frameworks.named_outputs import NEVER_REPEATS, ReferenceOutputs
 from hwprof.frameworks.onnxruntime.adapter import load_error, quantise
 from hwprof.frameworks.onnxruntime.plain import open_session as open_session
-from hwprof.frameworks.roundings import with_other_roundings
+from hwprof.frameworks.roundings import with_other_roundings, with_other_sums
 from hwprof.frameworks.shapes_by_run import shapes_by_run
 from hwprof.networks.batch_axes import batch_axes
 from hwprof.networks.frames import dims_of, in_batches, join, save_frames, split, written_batch
@@ -44,6 +44,30 @@ def write_roundings(source: Path, spec: InputSpec, frames: Sequence[Frame], fold
 
     Raises UnsupportedModel where ONNX Runtime can't compute the disturbed graph.
     """
+    write_disturbed(source, spec, frames, folder, with_other_roundings)
+
+
+def write_sums(source: Path, spec: InputSpec, frames: Sequence[Frame], path: Path) -> None:
+    """Outputs of an FP32 network with its sums in another order, beside those of its reference at `path`.
+
+    Only where that allows a larger error than FP32 has anyway: a network that amplifies roundings.
+    """
+    try:
+        write_disturbed(source, spec, frames, path.parent, with_other_sums)
+    except UnsupportedModel as error:  # FP32's own tolerance holds
+        print(f"no other order of sums: {error.message}")
+        return
+    simulated = outputs_file.load_simulated(path)
+    assert simulated is not None
+    found = named_outputs.compare(simulated, outputs_file.load(path), tolerance("fp32") / MARGIN)
+    if all(named_outputs.excess(part) <= 1 for part in found.parts):
+        path.with_name(SIMULATED).unlink()
+
+
+def write_disturbed(
+    source: Path, spec: InputSpec, frames: Sequence[Frame], folder: Path, disturb: Callable[[Any], Any]
+) -> None:
+    """Outputs of the graph that `disturb` gives, as SIMULATED in this folder. Raises UnsupportedModel."""
     import onnx
 
     graph = folder / "roundings.onnx"
@@ -52,7 +76,7 @@ def write_roundings(source: Path, spec: InputSpec, frames: Sequence[Frame], fold
     for name in beside:  # ONNX Runtime takes no data from outside the graph's own folder, nor by a symbolic link
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         link_or_copy((source.parent / name).resolve(), folder / name)
-    onnx.save(with_other_roundings(model), str(graph))
+    onnx.save(disturb(model), str(graph))
     try:
         write_reference(graph, spec, frames, folder / SIMULATED)
     except UnsupportedModel as error:

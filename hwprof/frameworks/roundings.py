@@ -8,8 +8,9 @@ same graph is computed with a random disturbance where it rounds. Pure functions
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hwprof.networks.stored_precision import (
@@ -36,6 +37,9 @@ WIDE_TYPES = frozenset({4, 5, 21, 22})  # whose QuantizeLinear needs opset 21, o
 MICROSOFT = "com.microsoft"
 # Products whose activations frameworks quantise as they run, where their weights are integers.
 PRODUCTS = frozenset({"MatMul", "Gemm"}) | FEW_BITS
+# Sums of products in FP32, which each framework adds up in an order of its own.
+SUMS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "Einsum"})
+TERMS = 1024  # of a sum whose weights are not in the file
 # Operators that round nothing, beside KEEPERS.
 MOVERS = frozenset({"Concat", "Where", "Constant", "Shape", "ScatterND", "ScatterElements", "GatherND", "If", "Loop"})
 
@@ -96,9 +100,13 @@ class Disturber:
 
     def last_place(self, source: str, target: str, kind: int) -> Iterator[Any]:
         """`target`: the half-precision values of `source`, of which every fourth and more is one unit off."""
+        yield from self.share(source, target, kind, STEPS * LAST_PLACE[kind])
+
+    def share(self, source: str, target: str, kind: int, share: float) -> Iterator[Any]:
+        """`target`: the values of `source`, each off by up to this share of itself."""
         from onnx import helper
 
-        name, share = self._name(), STEPS * LAST_PLACE[kind]
+        name = self._name()
         yield helper.make_node("Cast", [source], [f"{name}_read"], to=FLOAT)
         yield self._noise(f"{name}_read", name, 1 - share, 1 + share)
         yield helper.make_node("Mul", [f"{name}_read", name], [f"{name}_moved"])
@@ -167,13 +175,56 @@ def with_other_roundings(model: Any) -> Any:
         if after:
             node.output[0] = exact
         nodes += [*before, node, *after]
-    del copy.graph.node[:]
-    copy.graph.node.extend(nodes)
-    del copy.graph.value_info[:]
-    copy.graph.initializer.extend(disturber.initializers)
+    _replace_nodes(copy, nodes, disturber)
     if MICROSOFT in disturber.domains and not any(entry.domain == MICROSOFT for entry in copy.opset_import):
         copy.opset_import.append(onnx.helper.make_opsetid(MICROSOFT, 1))
     return copy
+
+
+def with_other_sums(model: Any) -> Any:
+    """A copy of an onnx.ModelProto that disturbs every sum of products in FP32. Its outputs keep their names.
+
+    A sum of k products in another order differs by about sqrt(k) roundings of 2^-24 (Higham, 2002: errors of random
+    sign), of its value where its terms have one sign. Nodes of subgraphs are left as they are.
+    """
+    import onnx
+
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    facts = GraphFacts.of(onnx.shape_inference.infer_shapes(copy))
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in copy.graph.initializer}
+    disturber, nodes = Disturber(), []
+    for node in copy.graph.node:
+        nodes.append(node)
+        kind = facts.types.get(node.output[0], FLOAT)
+        if node.op_type not in SUMS or kind != FLOAT or facts.is_constant(node.output[0]):
+            continue
+        target, exact = node.output[0], f"{node.output[0]}_exact"
+        node.output[0] = exact
+        nodes += disturber.share(exact, target, FLOAT, math.sqrt(terms(node, shapes)) * 2.0**-24)
+    _replace_nodes(copy, nodes, disturber)
+    return copy
+
+
+def terms(node: Any, shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """How many products each value of a sum adds up; TERMS where its weights are not in the file."""
+    dims = next((shapes[name] for name in node.input[1:2] if name in shapes), ())
+    if len(dims) < 2 or node.op_type == "Einsum":
+        return TERMS
+    if node.op_type == "Conv":
+        return math.prod(dims[1:])
+    if node.op_type == "ConvTranspose":
+        return dims[0] * math.prod(dims[2:])
+    is_transposed = node.op_type == "Gemm" and any(a.name == "transB" and a.i for a in node.attribute)
+    return dims[-1] if is_transposed else dims[-2]
+
+
+def _replace_nodes(model: Any, nodes: Sequence[Any], disturber: Disturber) -> None:
+    """The nodes of a graph, with the constants that disturb them and without what was known of its values."""
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    del model.graph.value_info[:]
+    model.graph.initializer.extend(disturber.initializers)
 
 
 def dequantised_weights(facts: GraphFacts) -> frozenset[str]:

@@ -54,7 +54,7 @@ def locate(path: Path, model: Any) -> dict[str, Path]:
             places = [path.parent / name, path.resolve().parent / name]
             file = next((one for one in places if one.is_file()), None)
             if file is None:
-                raise BadModel(path, f"has weights in {name}, which is not there", f"copy {name} beside it")
+                raise BadModel(path, f"has weights in {name}, which does not exist", f"copy {name} beside it")
             found[name] = file
         end = int(place.get("offset", 0)) + int(place.get("length", 0))
         if found[name].stat().st_size < end:

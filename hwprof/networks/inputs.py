@@ -238,9 +238,7 @@ def batch_of(
     with_axis = [one for one in inputs if one.batch_axis is not None]
     if not with_axis:
         if batch != 1:
-            raise UsageError(
-                f"{network} has no batch axis: one input is one frame", "leave --batch away, or --batch-axis N"
-            )
+            raise UsageError(f"{network} has no batch axis: one input is one frame", "omit --batch, or --batch-axis N")
         return 1
     said = {whole[one.name][one.batch_axis] for one in with_axis if one.name in whole and one.batch_axis is not None}
     named = {str(one.dims[one.batch_axis]) for one in with_axis if one.batch_axis is not None}
@@ -272,15 +270,13 @@ def fixed_dims(
             shape = (
                 shape_title([d for d in one.dims[1:] if isinstance(d, int)]) if len(fixed) == len(sides) else one.title
             )
-            raise UsageError(
-                f"{network} takes {shape} only, not {size} pixels", "leave --size away, or export it for it"
-            )
+            raise UsageError(f"{network} takes {shape} only, not {size} pixels", "omit --size, or export it for it")
         for axis in sides:
             if dims[axis] is None:
                 dims[axis] = size
     elif size and all(isinstance(dim, int) for dim in one.dims[1:]) and size not in one.dims[1:]:
         shape = shape_title([int(d) for d in one.dims[1:]])
-        raise UsageError(f"{network} takes {shape} only, not {size} pixels", "leave --size away")
+        raise UsageError(f"{network} takes {shape} only, not {size} pixels", "omit --size")
     missing = [axis for axis, dim in enumerate(dims) if dim is None]
     if missing and sides and set(missing) == set(sides) and not lengths and whole is None:
         raise UsageError(f"{network} takes any size: say which", "as in --size 224, or --shape for what is no square")

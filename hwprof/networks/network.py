@@ -234,7 +234,7 @@ def write_pretrained(network: Network, path: Path, size: int | None = None) -> N
     except OSError as error:
         raise NotAvailable(
             f"the weights of {network.name} could not be downloaded: {error}",
-            "go online once, or leave --pretrained away",
+            "go online once, or omit --pretrained",
         ) from error
     write_state(network, module.state_dict(), path, size)
 

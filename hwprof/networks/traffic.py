@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from hwprof.errors import HwprofError
 from hwprof.networks import find
+from hwprof.networks.case_shapes import network_of_shape
 from hwprof.networks.graph import infer_shapes
+from hwprof.networks.network import Network
 from hwprof.networks.size import is_constant, node_costs
 
 
@@ -62,12 +64,23 @@ def traffic(model: Any, batch: int = 1, inputs: Mapping[str, Sequence[int]] | No
 
 
 @lru_cache(maxsize=256)
-def of_network(name: str, size: int, batch: int = 1) -> Traffic | None:
-    """Traffic of a built-in network or a user's .onnx at `size`; None where it isn't here any more, or unknown."""
+def of_network(name: str, size: int, batch: int = 1, shape: str = "") -> Traffic | None:
+    """Traffic of a built-in network or a user's .onnx at `size`, or with the inputs of `Case.shape`.
+
+    Of a file with a fixed batch it is that of one of its frames, with all weights. None where it isn't here any more,
+    or unknown.
+    """
     try:
-        return traffic(find.resolve(name)._shaped(size or None), batch)
+        network: Network | None = find.resolve(name)
+        if shape and network is not None:
+            network, size = network_of_shape(network, shape), 0
+        found = None if network is None else traffic(network._shaped(size or None), batch)
     except HwprofError:
         return None
+    frames = network.fixed_batch if network is not None and batch == 1 else None
+    if found is None or not frames:
+        return found
+    return replace(found, activations=found.activations // frames, largest=found.largest // frames)
 
 
 def facts(pairs: Iterable[tuple[str, int]]) -> dict[tuple[str, int], dict[str, float]]:

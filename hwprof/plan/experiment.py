@@ -303,7 +303,7 @@ def _choices(
     names = {framework for framework, _ in variants}
     stray = [name for name in launch if name not in names]
     if stray:
-        raise BadExperiment(f"{origin}: [launch] speaks of '{stray[0]}', which [matrix] does not measure")
+        raise BadExperiment(f"{origin}: [launch] names '{stray[0]}', which [matrix] does not measure")
     seen = set()
     axes = (places(matrix, origin, base), matrix["batch"], matrix["threads"], matrix["precision"])
     for (framework, options), (network, size), batch, threads, precision in itertools.product(variants, *axes):

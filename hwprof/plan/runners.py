@@ -64,7 +64,7 @@ class UnknownRunner(UnknownNameError):
     """No runner of that name is declared."""
 
     kind = "runner"
-    listing = "`hwprof frameworks` lists them; the path of a declaration (.toml) will do too"
+    listing = "`hwprof list frameworks` lists them; the path of a declaration (.toml) will do too"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +137,11 @@ class DeclaredRunner:
         if latency is None and (total := figures.get("total")) is not None:
             latency, source = total / self.repeats(plan), "total time / iterations"
         found: dict[str, Any] = {"latency_ns": None, "fps": throughput, "throughput": throughput}
-        found["fps_source"] = f"throughput as {self.name} told it"
+        found["fps_source"] = f"throughput as {self.name} reported it"
         if latency is not None:
             ns = latency * UNITS_NS[self.unit]
             found |= {"latency_ns": ns, "fps": case.batch * 1e9 / ns}
-            found["fps_source"] = f"batch / {source} as {self.name} told it"
+            found["fps_source"] = f"batch / {source} as {self.name} reported it"
         return found
 
 
@@ -174,7 +174,7 @@ def version(command: Sequence[str], python: str, runner: str) -> str | None:
             words, capture_output=True, text=True, timeout=60, check=False, env=clean_environ(python, os.environ)
         )
     except (NotInstalled, OSError, subprocess.TimeoutExpired) as error:
-        print(f"hwprof: {runner} does not tell its version: {error}", file=sys.stderr)
+        print(f"hwprof: {runner} does not report its version: {error}", file=sys.stderr)
         return None
     lines = [line.strip() for line in (done.stdout or done.stderr).splitlines() if line.strip()]
     return lines[0][:200] if lines and done.returncode == 0 else None

@@ -174,7 +174,7 @@ class Child:
             self.wait()
             text = os.strerror(refused["errno"])
             if refused["stage"] == "ptrace":
-                raise NotAvailable(f"ptrace is not allowed here: {text}", "needed by --backend perf; leave it away")
+                raise NotAvailable(f"ptrace is not allowed here: {text}", "omit --backend perf, which needs it")
             kind = CommandNotFound if refused["errno"] == errno.ENOENT else CommandNotExecutable
             hint = "a script needs #! and its interpreter; a program must be of this architecture"
             raise kind(f"'{self.argv[0]}' can't be executed: {text}", hint)

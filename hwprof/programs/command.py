@@ -320,7 +320,7 @@ def failure_of(word: str, ended: ProcessEnd) -> Failure | None:
     """The failure of a command that was killed or ended with a code other than 0."""
     if ended.signal:
         name = signal.Signals(ended.signal).name if ended.signal in set(signal.Signals) else f"signal {ended.signal}"
-        remedy = "perhaps the kernel ran out of memory (dmesg tells)" if ended.signal == signal.SIGKILL else ""
+        remedy = "the kernel may have run out of memory (see dmesg)" if ended.signal == signal.SIGKILL else ""
         return Failure("killed", f"'{word}' was killed by {name}", remedy, "command")
     if ended.status:
         return Failure("exit", f"'{word}' ended with exit code {ended.exit_code}", "its output says why", "command")

@@ -32,13 +32,13 @@ _REMEDY = (
 )
 # What perf says of an event -> what helps. Rights do not.
 _REMEDIES = {
-    "in its place": "leave -e away",
+    "in its place": "omit -e",
     "support sampling": (
         f"this PMU raises no interrupt when a counter overflows, so that nothing can be sampled by it: count the event "
         f"with hwprof run --events, or sample by the kernel's timer: -e {CLOCK}"
     ),
-    "is not supported": "leave -e away, or take an event that `hwprof events` shows to be there",
-    "event syntax error": "leave -e away, or take an event that `hwprof events` shows to be there",
+    "is not supported": "omit -e, or take an event that `hwprof events` shows to be there",
+    "event syntax error": "omit -e, or take an event that `hwprof events` shows to be there",
 }
 
 

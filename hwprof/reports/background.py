@@ -24,6 +24,7 @@ from sqlalchemy import select
 
 from hwprof.errors import ResultsError
 from hwprof.store import Results, schema
+from hwprof.store.scope import Condition, RunFilter
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -165,6 +166,7 @@ class _Order(NamedTuple):
     path: Path
     runs: frozenset[str]  # uids; a run that is added later is in no part of the report
     masked: bool
+    condition: Condition | None
 
 
 class Background:
@@ -180,16 +182,18 @@ class Background:
 @contextlib.contextmanager
 def begin(results: Results, against: Sequence[str]) -> Iterator[Background | None]:
     """Frame and correlations from another process; None where there are few runs, or one core."""
+    condition, masked = results.database.condition, results.database.masker is not None
     with results.database.read() as connection:
-        runs = frozenset(connection.scalars(select(schema.run.c.uid)))
+        runs = frozenset(connection.scalars(RunFilter(None, condition).apply(select(schema.run.c.uid))))
     with Processes(int(cores() > 1 and len(runs) >= MANY), "reading and correlating the runs") as processes:
-        order = _Order(results.path.absolute(), runs, results.database.masker is not None)
+        order = _Order(results.path.absolute(), runs, masked, condition)
         yield Background(processes, order, "fps" in against) if processes.number else None
 
 
 @functools.cache
 def _frame(order: _Order) -> pd.DataFrame:
     with Results.open(order.path, masked=order.masked) as results:
+        results.database.condition = order.condition
         frame = results.frame()
     if not frame["run"].isin(order.runs).all():
         frame = frame[frame["run"].isin(order.runs)].reset_index(drop=True)

@@ -62,8 +62,8 @@ def document(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def first_line(first: FirstInference) -> str:
-    """`8.883 ms, x6.1 the steady latency; warm-up 0.5 s, 193 inferences, ...`."""
-    ratio = "" if first.ratio is None else f", x{first.ratio:.1f} the steady latency"
+    """`8.883 ms, 6.1x the steady latency; warm-up 0.5 s, 193 inferences, ...`."""
+    ratio = "" if first.ratio is None else f", {first.ratio:.1f}x the steady latency"
     shown = [f"{t / 1e6:.3g}" for t in first.medians_ns]
     if len(shown) > BLOCKS_SHOWN:
         shown = [*shown[: BLOCKS_SHOWN - 1], "...", shown[-1]]
@@ -76,21 +76,21 @@ def drift_words(drift: Drift) -> str:
     """How the speed changed while it was measured."""
     direction = "rises" if drift.percent > 0 else "falls"
     where = " of the bare stretch" if drift.alone else ""
-    size = f"{drift.percent:+.0f} % [{drift.low:+.0f} ... {drift.high:+.0f}]"
+    size = f"{drift.percent:+.0f} % [{drift.low:+.0f}, {drift.high:+.0f}]"
     if drift.at_s is None:
         return f"{drift.quantity}{where} {direction} steadily, {size} over {drift.seconds:.1f} s"
     return f"{drift.quantity}{where} {direction} at {drift.at_s:.1f} s, {size}, and stays there (p {drift.p:.4f})"
 
 
 def growth_words(growth: Growth) -> str:
-    """`memory grows by 12.3 kB [11.0 ... 13.1] per 1,000 inferences`."""
+    """`memory grows by 12.3 kB [11.0, 13.1] per 1,000 inferences`."""
     value, low, high = (v / 1000 for v in (growth.value, growth.low, growth.high))
-    return f"memory grows by {value:,.1f} kB [{low:,.1f} ... {high:,.1f}] per 1,000 inferences"
+    return f"memory grows by {value:,.1f} kB [{low:,.1f}, {high:,.1f}] per 1,000 inferences"
 
 
 def input_words(effect: InputEffect) -> str:
     """How much the latency depends on the input."""
-    size = f"x{effect.ratio:.2f} [{effect.low:.2f}, {effect.high:.2f}]"
+    size = f"{effect.ratio:.2f}x [{effect.low:.2f}, {effect.high:.2f}]"
     return (
         f"latency depends on the input: sample {effect.slowest} takes {size} the time of sample {effect.fastest} "
         f"({effect.cycles} cycles of the inputs, p {effect.p:.0e})"

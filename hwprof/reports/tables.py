@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import textwrap
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from hwprof.analysis.answer.model import Answer
+from hwprof.analysis.configurations.judge import NeedAnswer
+from hwprof.analysis.configurations.model import ConfigurationGroup
 from hwprof.analysis.correlation.findings import Analysis
-from hwprof.printable import printable, printable_cells
+from hwprof.analysis.statistics.partial import MIN_NETWORKS, MIN_TESTED
+from hwprof.printable import plural, printable, printable_cells
 
 NARROW = 60
+WIDE = 100  # running text is hard to read in longer lines
+# What a row of a table is, where it is no "row".
+ROWS = {"Speed": "case", "Doubts": "doubt", "Omitted": "case", "Without a result": "case", "Commands": "command"}
+_TRUST = re.compile(r" (?=(?:Trust|Safe to conclude|Not safe): )")
 
 
 def terminal(report: Report, width: int | None = None) -> str:
@@ -21,6 +30,7 @@ def terminal(report: Report, width: int | None = None) -> str:
     """
     columns = width or max(NARROW, shutil.get_terminal_size((110, 24)).columns)
     lines = answer_lines(report.answer, columns) if report.answer is not None else []
+    lines += [*_wrap(report.scope, columns), ""] if report.scope else []
     lines += [textwrap.fill(line, columns, initial_indent="* ", subsequent_indent="  ") for line in report.summary]
     for table in report.tables:
         lines += ["", table.title, *_align(table, columns)]
@@ -29,11 +39,72 @@ def terminal(report: Report, width: int | None = None) -> str:
     return "\n".join(lines)
 
 
+def first_screen(report: Report, full: str, width: int | None = None) -> str:
+    """The answer, which runs it is of, and how much the tables hold; `full`: the command that prints them.
+
+    Where no case has a speed, the tables are few and are all there is: they are shown.
+    """
+    if report.fps.empty:
+        return terminal(report, width)
+    columns = width or max(NARROW, min(WIDE, shutil.get_terminal_size((80, 24)).columns))
+    lines = answer_lines(report.answer, columns) if report.answer is not None else []
+    lines += _wrap((*report.scope, *report.summary[:1]), columns)
+    found = contents(report)
+    left = max(len(what) for what, _ in found)
+    lines += ["", "In the report:"]
+    lines += [
+        textwrap.fill(f"{what:{left}}  {much}", columns, initial_indent="  ", subsequent_indent=" " * (left + 4))
+        for what, much in found
+    ]
+    return "\n".join([*lines, f"All tables: {full}"])
+
+
+def contents(report: Report) -> list[tuple[str, str]]:
+    """What the tables of a report are about, and how much each holds. Correlations: metrics, and how many of them are
+    significant in a framework or over all.
+    """
+    found = []
+    analyses: dict[str, list[Analysis]] = {}
+    for analysis in (*report.analyses, *report.energy):
+        analyses.setdefault(analysis.target, []).append(analysis)
+    for target, own in analyses.items():
+        found.append((f"Correlation with {target}", _correlations(own)))
+    if report.energy_why:
+        found.append(("Correlation with energy per frame", f"none: {report.energy_why.split(': ', 1)[-1]}"))
+    found += [
+        (table.title, plural(len(table.rows), ROWS.get(table.title, "row")))
+        for table in report.tables
+        if table.rows and not table.title.startswith("Correlation with ")
+    ]
+    return sorted(found, key=lambda item: item[0] != "Speed")
+
+
+def _correlations(analyses: Sequence[Analysis]) -> str:
+    known = [c for a in analyses for c in a.correlations if c.partial.r is not None]
+    if not known:
+        few = f"no coefficient: {MIN_NETWORKS} networks are needed, and {MIN_TESTED} for a test"
+        return "; ".join(dict.fromkeys(a.refusal for a in analyses if a.refusal)) or few
+    metrics = plural(len({c.metric.name for c in known}), "metric")
+    if all(c.status != "tested" for c in known):
+        return f"{metrics}, none of them tested: {MIN_TESTED} networks are needed"
+    found = {s.metric.name for a in analyses for s in a.pooled if s.is_found}
+    found |= {c.metric.name for c in known if c.is_found}
+    return f"{metrics}, {len(found) or 'none'} of them significant"
+
+
 def answer_lines(answer: Answer, columns: int) -> list[str]:
-    """The answer as a paragraph, with the next commands below it; an empty line at its end."""
-    lines = [textwrap.fill(printable(answer.paragraph), columns)]
-    lines += [f"  {printable(c.command)}    {printable(c.shows)}" for c in answer.commands]
+    """The answer in paragraphs, with the next commands below it; an empty line at its end."""
+    lines = _wrap(_TRUST.split(printable(answer.paragraph)), columns)
+    lines += ["", "Next:"] if answer.commands else []
+    for c in answer.commands:
+        command, shows = printable(c.command), printable(c.shows)
+        short = f"  {command}    {shows}"
+        lines += [short] if len(short) <= columns else [f"  {command}", f"      {shows}"]
     return [*lines, ""]
+
+
+def _wrap(paragraphs: Iterable[str], columns: int) -> list[str]:
+    return [textwrap.fill(text, columns) for text in paragraphs]
 
 
 def _align(table: Table, columns: int) -> list[str]:
@@ -82,3 +153,6 @@ class Report:
     energy: tuple[Analysis, ...] = ()  # against energy per frame
     energy_why: str = ""  # why there are none of these, where they were asked for
     answer: Answer | None = None
+    scope: tuple[str, ...] = ()  # sentences: which runs it is of, and what else their file holds
+    best: tuple[ConfigurationGroup, ...] = ()
+    need: NeedAnswer | None = None  # where one was asked for

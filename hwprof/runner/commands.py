@@ -30,7 +30,7 @@ def measure(base: Run, planned: PlannedCase, job: Job, experiment: Experiment, l
     environ = {**base.env, **runner.environment}
     base = dataclasses.replace(base, env=environ)
     if job.plan.external:
-        failure = Failure("usage", "perf stat counts no declared runner", "leave --backend perf away", "command")
+        failure = Failure("usage", "perf stat counts no declared runner", "omit --backend perf", "command")
         return dataclasses.replace(base, failure=failure)
     try:
         argv = runner.argv(planned.case, planned.spec, job.plan, Path(job.artifact), planned.python)

@@ -139,7 +139,7 @@ class Launcher:
                 )
             except OSError as error:
                 text = f"{error.filename or python} can't be started: {error.strerror}"
-                why = Failure("not-installed", text, "`hwprof env list` tells what is wrong", "start")
+                why = Failure("not-installed", text, "`hwprof env list` shows what is wrong", "start")
                 raise NotStarted(why) from error
             finally:
                 theirs.close()

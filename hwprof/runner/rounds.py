@@ -30,6 +30,7 @@ from hwprof.records import Failure, Kind, Run, Window, from_json
 from hwprof.runner import commands, grouping
 from hwprof.runner.launcher import Launcher, Workers
 from hwprof.runner.members import ATTEMPTS, PERMANENT, Ticket
+from hwprof.runner.pace import SimulationPace
 from hwprof.runner.runs import RunFactory
 from hwprof.runner.sets import SetMeasurement
 from hwprof.runner.turn_lengths import TurnLengths
@@ -264,18 +265,16 @@ class Runner:
         """
         if not todo:
             return
-        deadline = self.clock() + self.experiment.simulation.budget_s
+        pace = SimulationPace(self.clock, self.experiment.simulation.budget_s, [p.macs for p in todo])
         self.launcher.workers = Workers()
         pool = ThreadPoolExecutor(max(1, len(os.sched_getaffinity(0))))
         jobs: list[Future[Run]] = []
         try:
-            jobs += [pool.submit(self.simulate, p, workshop, deadline) for p in todo]
+            jobs += [pool.submit(self.simulate, p, workshop, pace.deadline) for p in todo]
             for count, future in enumerate(as_completed(jobs), 1):
                 run = future.result()
                 self.save([run], identity)
-                is_last = count == len(jobs)
-                left = 0.0 if is_last else max(0.0, deadline - self.clock())
-                yield Progress(finished + count, finished + len(jobs), run, left, is_limit=not is_last)
+                yield Progress(finished + count, finished + len(jobs), run, *pace.finish(jobs.index(future)))
         except BaseException:  # an interrupt, or whoever asked for the runs wants no more
             self.launcher.workers.stop()
             pool.shutdown(cancel_futures=True)

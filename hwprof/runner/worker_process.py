@@ -246,13 +246,13 @@ class WorkerProcess:
         try:
             code = self.process.wait(timeout=ENDING_S)
         except subprocess.TimeoutExpired:
-            return Failure("killed", f"the worker hung up during '{self.stage}'", "", self.stage)
+            return Failure("killed", f"the worker closed its connection during '{self.stage}'", "", self.stage)
         if code >= 0:
             return Failure("killed", f"the worker ended with exit code {code} during '{self.stage}'", "", self.stage)
         name = signal.Signals(-code).name
         remedy = "a crash in the framework's own code: its output says more"
         if -code == signal.SIGKILL:
-            remedy = "perhaps the kernel ran out of memory (dmesg tells): try a smaller batch or size"
+            remedy = "the kernel may have run out of memory (see dmesg): try a smaller batch or size"
         return Failure("killed", f"the worker died of {name} during '{self.stage}'", remedy, self.stage)
 
 

@@ -36,6 +36,8 @@ CACHE_FORMAT = 1
 FRAMES = "frames.npz"
 # Raised whenever files with rounded activations are disturbed otherwise (`frameworks.roundings`).
 ROUNDINGS = 1
+# The same of FP32 files whose sums are added up in another order.
+SUMS = 1
 # For one conversion, where an experiment doesn't give its runs more.
 TIMEOUT_S = 600.0
 
@@ -210,11 +212,15 @@ class Workshop:
             key["size"] = "by a run"
         if stored := stored_of(planned.case):
             key |= {"stored": stored, "roundings": ROUNDINGS}
+        other_sums = not (stored or planned.case.precision in QUANTISED or planned.network.path is None)
+        if other_sums:
+            key["sums"] = SUMS
         name = f"{planned.case.network}-{planned.case.size}"
         fields = {
             "source": str(source),
             "frames": str(frames or ""),
             "size_by_run": planned.macs is None,
+            "other_sums": other_sums,
             **self._calibration_field(planned),
         }
         folder = self.entry("references", name, key, planned, Task.REFERENCE, outputs_file.NAME, **fields)

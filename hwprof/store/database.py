@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, exc
@@ -25,15 +25,25 @@ from sqlalchemy.pool import NullPool
 from hwprof.errors import ResultsError
 from hwprof.store.masking import Masker
 
+if TYPE_CHECKING:
+    from hwprof.store.scope import Condition
+
 T = TypeVar("T")
 # How long to wait for another process that is writing, and how often to begin again after that.
 TIMEOUT_S = 30.0
 TRIES = 2
 MAGIC = b"SQLite format 3\x00"
+DEFAULT = "hwprof.db"
+VARIABLE = "HWPROF_RESULTS"
 _WRITES = "hwprof_writes"
 # A Path has one slash where the URL had two or three; its password is not repeated.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def default_path(explicit: str | None = None) -> Path:
+    """Where results lie: --results, else HWPROF_RESULTS, else hwprof.db in the working directory."""
+    return Path(explicit or os.environ.get(VARIABLE) or DEFAULT)
 
 
 class Database:
@@ -43,6 +53,7 @@ class Database:
         self.path = path
         self.timeout_s = timeout_s
         self.masker: Masker | None = None  # changes what is read for others to see
+        self.condition: Condition | None = None  # restricts what is read to the runs that were chosen
         self._copy: IO[bytes] | None = None
         self._mode = "rw"  # never create a file by merely looking at it
         self._engine = self._make()
@@ -68,6 +79,16 @@ class Database:
             connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
         return engine
+
+    @property
+    def name(self) -> str:
+        """The file as a command has to name it: "" where that is the default one, and without the folder where that is
+        hidden.
+        """
+        if self.path == default_path():
+            return ""
+        path = str(self.path)
+        return self.path.name if self.masker is not None and self.masker.text(path) != path else path
 
     @property
     def engine(self) -> Engine:

@@ -38,7 +38,8 @@ from hwprof.store.columns import (
 from hwprof.store.database import Database
 from hwprof.store.machines import labels
 from hwprof.store.paired import PAIRED, SHARES, paired_columns, share_columns
-from hwprof.store.readings import Sums, of_kind, reduce, sum_readings
+from hwprof.store.readings import Sums, reduce, sum_readings
+from hwprof.store.scope import RunFilter
 from hwprof.store.validation import Suspects, latest
 
 MIB = float(1 << 20)
@@ -54,16 +55,17 @@ RUN_COLUMNS = (
 
 
 def build(database: Database, kind: str | None) -> pd.DataFrame:
-    """The frame of all runs of one kind, or of all."""
+    """The frame of the chosen runs of one kind, or of every kind."""
+    only, every, simulated = (RunFilter(k, database.condition) for k in (kind, None, Kind.SIMULATED))
     with database.read() as connection:
-        runs = _runs(connection, kind)
+        runs = _runs(connection, only)
         rows = {run.id: index for index, run in enumerate(runs)}
         calls = _calls(connection)
         base = _identity(runs, _experiments(connection), labels(connection), calls)
         base |= _conditions(connection, runs)
-        base |= _speed(connection, kind, runs, rows)
-        base |= paired_columns(connection, kind, runs, rows)
-        readings = sum_readings(connection, kind)
+        base |= _speed(connection, only, runs, rows)
+        base |= paired_columns(connection, only, runs, rows)
+        readings = sum_readings(connection, only)
         emulated = _emulated_runs(connection, readings)
         base["emulated"] = np.array([run.id in emulated for run in runs], dtype=bool)
         metrics = {
@@ -73,13 +75,13 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
         base |= share_columns(readings, metrics, runs, rows, _hosts(connection))
         columns: dict[str, Column] = {}
         targets = {identity: [index] for identity, index in rows.items()}
-        whys = _whys(connection)
+        whys = _whys(connection, every)
         suspects = Suspects(connection)
         hosts = [run.host_state_id for run in runs]
         _fill(columns, readings, metrics, whys, targets, suspects, hosts)
         if kind == Kind.NATIVE:
             partners = _simulated_partners(connection, runs, calls)
-            _fill(columns, sum_readings(connection, Kind.SIMULATED), metrics, whys, partners, suspects, hosts)
+            _fill(columns, sum_readings(connection, simulated), metrics, whys, partners, suspects, hosts)
         verdicts = [stored for events in latest(connection).values() for stored in events.values()]
     taken = set(base)
     named = {(f"metric.{n}" if n in taken else n): column for n, column in sorted(columns.items())}
@@ -98,7 +100,7 @@ class Description(dict[str, Any]):
         return self
 
 
-def _runs(connection: Connection, kind: str | None) -> Sequence[Row[Any]]:
+def _runs(connection: Connection, only: RunFilter) -> Sequence[Row[Any]]:
     r, c = schema.run, schema.cases
     case_columns = [column.label(f"case_{column.name}") for column in c.c if column is not c.c.id]
     # rounds of a case mostly have the same fidelity: read as text, decoded once. `env` is not needed here
@@ -106,7 +108,7 @@ def _runs(connection: Connection, kind: str | None) -> Sequence[Row[Any]]:
         type_coerce(column, Text) if column.name == "fidelity" else column for column in r.c if column is not r.c.env
     ]
     query = select(*run_columns, *case_columns).join(c, r.c.case_id == c.c.id).order_by(r.c.id)
-    return connection.execute(of_kind(query, kind)).all()
+    return connection.execute(only.apply(query)).all()
 
 
 def _experiments(connection: Connection) -> dict[int, str]:
@@ -206,7 +208,7 @@ def _identity(
 
 
 def _speed(
-    connection: Connection, kind: str | None, runs: Sequence[Row[Any]], rows: Mapping[int, int]
+    connection: Connection, only: RunFilter, runs: Sequence[Row[Any]], rows: Mapping[int, int]
 ) -> dict[str, Floats]:
     """What is computed from the latencies of bare windows, and the throughput of counted windows."""
     n, w, r = len(runs), schema.window, schema.run
@@ -219,7 +221,7 @@ def _speed(
     )
     pooled: dict[int, list[bytes]] = {}
     for run_id, blob, disturbed in connection.execution_options(yield_per=500).execute(
-        of_kind(bare, kind).order_by(w.c.run_id, w.c.idx)
+        only.apply(bare).order_by(w.c.run_id, w.c.idx)
     ):
         pooled.setdefault(rows[run_id], []).append(blob)
         if disturbed is not None and blob:
@@ -238,7 +240,7 @@ def _speed(
     elapsed = func.sum(func.coalesce(w.c.elapsed_ns, w.c.t1_ns - w.c.t0_ns))
     counted = select(w.c.run_id, func.sum(w.c.iterations), elapsed).join(r, w.c.run_id == r.c.id)
     counted = counted.where(w.c.role == Role.COUNTED.value).group_by(w.c.run_id)
-    for run_id, iterations, elapsed_ns in connection.execute(of_kind(counted, kind)):
+    for run_id, iterations, elapsed_ns in connection.execute(only.apply(counted)):
         if elapsed_ns > 0:
             index = rows[run_id]
             out["counted_throughput"][index] = speed.throughput(iterations * runs[index].case_batch, elapsed_ns)
@@ -295,7 +297,7 @@ def _fill(
         column.why |= dict.fromkeys(whys.get(sums.metric_id, ()))
 
 
-def _whys(connection: Connection) -> dict[int, list[str]]:
+def _whys(connection: Connection, every: RunFilter) -> dict[int, list[str]]:
     """Why a metric is missing where it is; the most frequent reason first."""
     v = schema.reading
     query = (
@@ -305,7 +307,7 @@ def _whys(connection: Connection) -> dict[int, list[str]]:
         .order_by(func.count().desc(), v.c.why)
     )
     found: dict[int, list[str]] = defaultdict(list)
-    for metric_id, why in connection.execute(query):
+    for metric_id, why in connection.execute(every.restrict(query, v.c.run_id)):
         found[metric_id].append(why)
     return found
 

@@ -13,6 +13,7 @@ from hwprof.records import Exactness, Layer, Origin, Reading, Run, Shape
 from hwprof.store import schema
 from hwprof.store.database import Database
 from hwprof.store.readings import CHUNK, metric_ids, metric_key, shapes_of
+from hwprof.store.scope import RunFilter
 
 
 def add(connection: Connection, run_id: int, run: Run) -> None:
@@ -100,7 +101,8 @@ def read_longest(database: Database, most: int) -> dict[int, list[Layer]]:
     """Layers of the `most` runs whose layers take most time, by run (`listing.Entry.order`), the longest first."""
     table = schema.layer
     query = select(table.c.run_id).group_by(table.c.run_id).order_by(func.sum(table.c.ns).desc()).limit(most)
+    chosen = RunFilter(None, database.condition)
     with database.read() as connection:
-        ids = list(connection.scalars(query))
+        ids = list(connection.scalars(chosen.restrict(query, table.c.run_id)))
         found = of_runs(connection, ids)
     return {identity: found[identity] for identity in ids}

@@ -14,11 +14,12 @@ from hwprof.store.columns import call_of, settings_of
 from hwprof.store.database import Database
 from hwprof.store.machines import labels
 from hwprof.store.reader import case_of
+from hwprof.store.scope import RunFilter
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One run. `order`: rises with time of saving; `version`: the framework's; `experiment` 0: on its own.
+    """One run. `order`: its number, which rises with time of saving; `version`: the framework's; `experiment` 0: none.
 
     `call`: how the adapter called the framework, `kernel`, `governor`: what it ran under, "" where that isn't recorded.
     """
@@ -37,6 +38,8 @@ class Entry:
     call: str = ""
     kernel: str = ""
     governor: str = ""
+    started_utc: str = ""
+    experiment_name: str = ""
 
     @property
     def program(self) -> tuple[int, str, str]:
@@ -55,11 +58,11 @@ class Entry:
 
 
 def entries(database: Database) -> list[Entry]:
-    """One entry per run, in the order in which they were saved."""
-    r, c, s, h = schema.run, schema.cases, schema.software, schema.host_state
+    """One entry per chosen run, in the order in which they were saved."""
+    r, c, s, h, x = schema.run, schema.cases, schema.software, schema.host_state, schema.experiment
     query = select(
         *(r.c.id, r.c.uid, r.c.kind, r.c.round, r.c.status, r.c.experiment_id, r.c.machine_id, r.c.host_state_id),
-        *(r.c.case_id, r.c.software_id),
+        *(r.c.case_id, r.c.software_id, r.c.started_utc),
     ).order_by(r.c.id)
     with database.read() as connection:
         names = labels(connection)
@@ -67,6 +70,7 @@ def entries(database: Database) -> list[Entry]:
         cases = {row.id: mask(case_of(row)) for row in connection.execute(select(c))}
         software = {row.id: row.facts or {} for row in connection.execute(select(s))}
         settings = {row.id: settings_of(row.facts or {}) for row in connection.execute(select(h))}
+        experiments = {row.id: row.name for row in connection.execute(select(x.c.id, x.c.name))}
         return [
             Entry(
                 row.uid,
@@ -82,8 +86,10 @@ def entries(database: Database) -> list[Entry]:
                 _version(software[row.software_id]),
                 call_of(software[row.software_id]),
                 *settings[row.host_state_id],
+                row.started_utc,
+                experiments.get(row.experiment_id, ""),
             )
-            for row in connection.execute(query)
+            for row in connection.execute(RunFilter(None, database.condition).apply(query))
         ]
 
 

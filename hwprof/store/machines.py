@@ -1,4 +1,4 @@
-"""Machines and their states, their ceilings (`hwprof calibrate`), and the winners of their tunings."""
+"""Machines and their states, their ceilings (`hwprof roofline --measure`), and the winners of their tunings."""
 
 from __future__ import annotations
 

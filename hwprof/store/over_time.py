@@ -15,7 +15,7 @@ from hwprof.printable import printable
 from hwprof.records import Role
 from hwprof.store import schema
 from hwprof.store.database import Database
-from hwprof.store.readings import of_kind
+from hwprof.store.scope import RunFilter
 
 CASE = ("framework", "network", "size", "shape", "batch", "threads", "precision")
 COLUMNS = ("run", "kind", "round", *CASE, "window", "role", "turn", "at_s", "seconds", "fps")
@@ -40,9 +40,10 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
         .where(w.c.role.in_(ROLES), w.c.iterations > 0)
         .order_by(w.c.run_id, w.c.idx)
     )
+    only = RunFilter(kind, database.condition)
     found: dict[str, list[NDArray[Any]]] = {name: [] for name in COLUMNS}
     with database.read() as connection:
-        for row in connection.execution_options(yield_per=500).execute(of_kind(query, kind)):
+        for row in connection.execution_options(yield_per=500).execute(only.apply(query)):
             start, length, iterations, turns = _points(row)
             values: Sequence[Any] = (printable(row.uid), row.kind, row.round, *(_plain(row, name) for name in CASE))
             n = len(start)

@@ -16,20 +16,21 @@ from hwprof.machine.contention import cpus_allowed, share_taken
 from hwprof.records import Origin, Role
 from hwprof.store import packing, schema
 from hwprof.store.columns import CPU_TIMES, Floats, MetricRow, set_of
-from hwprof.store.readings import Sums, of_kind
+from hwprof.store.readings import Sums
+from hwprof.store.scope import RunFilter
 
 PAIRED = ("paired_fps", "paired_throughput", "paired_cpu_ms")
 SHARES = ("cpu_ms", "waiting", "stolen")
 
 
 def paired_columns(
-    connection: Connection, kind: str | None, runs: Sequence[Row[Any]], rows: Mapping[int, int]
+    connection: Connection, only: RunFilter, runs: Sequence[Row[Any]], rows: Mapping[int, int]
 ) -> dict[str, Any]:
     """`set`, and the speeds by bare slices with what the members of a set share removed; NaN without slices."""
     out: dict[str, Any] = {name: np.full(len(runs), np.nan) for name in PAIRED}
     out["set"] = pd.Series([set_of(r.facts) for r in runs], dtype=object)
     members: dict[str, list[tuple[int, speed.Turns]]] = defaultdict(list)
-    for run_id, turns in _turns(connection, kind, {r.id: r.case_batch for r in runs}):
+    for run_id, turns in _turns(connection, only, {r.id: r.case_batch for r in runs}):
         row = rows[run_id]
         members[out["set"][row] or f"run {run_id}"].append((row, turns))
     for several in members.values():
@@ -42,7 +43,7 @@ def paired_columns(
     return out
 
 
-def _turns(connection: Connection, kind: str | None, batches: Mapping[int, int]) -> Iterator[tuple[int, speed.Turns]]:
+def _turns(connection: Connection, only: RunFilter, batches: Mapping[int, int]) -> Iterator[tuple[int, speed.Turns]]:
     """Run -> its bare slices by turn, without those in which a page came from the disk."""
     s, w, r, c, m = schema.slices, schema.window, schema.run, schema.slice_counts, schema.metric
     bare = (w.c.run_id == s.c.run_id) & (w.c.idx == s.c.window_idx) & (w.c.role == Role.PAIRED.value)
@@ -52,11 +53,11 @@ def _turns(connection: Connection, kind: str | None, batches: Mapping[int, int])
     counts: dict[tuple[int, int], dict[str, Floats]] = defaultdict(dict)
     counted = select(c.c.run_id, c.c.window_idx, m.c.name, c.c.scale, c.c.raw).join(m, m.c.id == c.c.metric_id)
     counted = counted.join(r, r.c.id == c.c.run_id).where(m.c.name.in_([str(name) for name in wanted]))
-    for run_id, index, name, scale, raw in connection.execute(of_kind(counted, kind)):
+    for run_id, index, name, scale, raw in connection.execute(only.apply(counted)):
         values = np.frombuffer(raw, dtype="<i8")
         counts[run_id, index][name] = np.where(values == packing.NO_COUNT, np.nan, values * scale)
     columns: dict[int, list[Floats]] = defaultdict(list)
-    for run_id, t0, t1, iterations, turns, medians, index in connection.execute(of_kind(query, kind)):
+    for run_id, t0, t1, iterations, turns, medians, index in connection.execute(only.apply(query)):
         found = counts.get((run_id, index), {})
         unknown = np.full(len(turns) // 8, np.nan)
         elapsed = np.frombuffer(t1, "<i8") - np.frombuffer(t0, "<i8")

@@ -29,6 +29,7 @@ from hwprof.records import (
     from_json,
 )
 from hwprof.store import layers, packing, schema
+from hwprof.store.scope import RunFilter
 from hwprof.store.validation import Suspects
 
 # Runs per transaction when they are streamed, and of runs with a few readings: transactions are short, memory is small.
@@ -57,13 +58,13 @@ class StoredExperiment:
     failed: int
 
 
-def experiments(connection: Connection) -> list[StoredExperiment]:
-    """All experiments, the oldest first."""
+def experiments(connection: Connection, runs: RunFilter) -> list[StoredExperiment]:
+    """All experiments, the oldest first; `runs`: those that are counted."""
     e, r = schema.experiment, schema.run
     counts: dict[tuple[int | None, str], int] = {
         (row[0], row[1]): row[2]
         for row in connection.execute(
-            select(r.c.experiment_id, r.c.status, func.count()).group_by(r.c.experiment_id, r.c.status)
+            runs.apply(select(r.c.experiment_id, r.c.status, func.count())).group_by(r.c.experiment_id, r.c.status)
         )
     }
     columns = (e.c.id, e.c.name, e.c.toml, e.c.plan_hash, e.c.seed)
@@ -86,7 +87,7 @@ def id_of(connection: Connection, prefix: str) -> int:
     if len(found) == 1 or exact:
         return int((exact or found)[0].id)
     if not found:
-        raise ResultsError(f"no run '{prefix}' in the results", "`hwprof export --format csv` lists them (column run)")
+        raise ResultsError(f"no run '{prefix}' in the results", "`hwprof list runs` lists them")
     names = ", ".join(row.uid for row in found[:4]) + (", ..." if len(found) > 4 else "")
     raise ResultsError(f"'{prefix}' is ambiguous: {len(found)} runs begin with it ({names})", "give more letters")
 

@@ -17,6 +17,7 @@ from hwprof.printable import encodable
 from hwprof.records import Counter, Exactness, Origin, Reading, Role, Shape
 from hwprof.store import schema
 from hwprof.store.columns import ROLES, WORST, Floats, MetricRow
+from hwprof.store.scope import RunFilter
 
 Ints = NDArray[np.int64]
 
@@ -61,20 +62,19 @@ def reduce(metric: MetricRow, sums: Sums) -> Floats:
     return np.where(sums.ns > 0, sums.weighted / sums.ns, sums.total / sums.count)
 
 
-def sum_readings(connection: Connection, kind: str | None) -> list[Sums]:
-    """All readings of all runs, fetched in slices as plain numbers and summed here: the database is slower at it."""
+def sum_readings(connection: Connection, runs: RunFilter) -> list[Sums]:
+    """All readings of these runs, fetched in slices as plain numbers and summed here: the database is slower at it."""
     v = schema.reading
     # few numbers per reading: turning them into objects is what takes the time
     what = v.c.metric_id * KINDS + _code(v.c.exactness, WORST) * len(ORIGINS) + _code(v.c.origin, ORIGINS)
     query = select(v.c.run_id * WIDTH + v.c.window_idx, what, func.coalesce(v.c.value, 0.0))
-    if kind is not None:
-        query = query.where(v.c.run_id.in_(of_kind(select(schema.run.c.id), kind)))
+    query = runs.restrict(query, v.c.run_id)
     place, codes, value = _numbers(connection, query.order_by(v.c.run_id, v.c.window_idx, v.c.seq), "qqd")
     if not len(place):
         return []
     run, metric = place // WIDTH, codes // KINDS
     origin, exactness = codes % len(ORIGINS), codes % KINDS // len(ORIGINS)
-    role, frames, ns = _windows(connection, kind, place)
+    role, frames, ns = _windows(connection, runs, place)
     order, sort = _sort((metric * len(ROLES) + role) * len(ORIGINS) + origin)
     run = run[order]
     first = np.flatnonzero(np.diff(sort, prepend=-1) | np.diff(run, prepend=-1))
@@ -117,7 +117,7 @@ def _sort(codes: Ints) -> tuple[Ints, Ints]:
     return order, codes[order]
 
 
-def _windows(connection: Connection, kind: str | None, place: Ints) -> tuple[Ints, Floats, Floats]:
+def _windows(connection: Connection, runs: RunFilter, place: Ints) -> tuple[Ints, Floats, Floats]:
     """Role (place in ROLES), frames and length in ns of the window that each reading belongs to."""
     w, r, c = schema.window, schema.run, schema.cases
     query = (
@@ -131,7 +131,7 @@ def _windows(connection: Connection, kind: str | None, place: Ints) -> tuple[Int
         .join(c, r.c.case_id == c.c.id)
         .order_by(w.c.run_id, w.c.idx)
     )
-    windows, role, frames, ns = _numbers(connection, of_kind(query, kind), "qqdd")
+    windows, role, frames, ns = _numbers(connection, runs.apply(query), "qqdd")
     at = np.searchsorted(windows, place)
     return role[at], frames[at], ns[at]
 
@@ -156,11 +156,6 @@ def _numbers(connection: Connection, query: Select[Any], types: str) -> list[Any
     finally:
         cursor.close()
     return [np.concatenate([np.empty(0, dtype), *part]) for part, dtype in zip(parts, types, strict=True)]
-
-
-def of_kind(query: Select[Any], kind: str | None) -> Select[Any]:
-    """Only runs of one kind; None: of all."""
-    return query if kind is None else query.where(schema.run.c.kind == str(kind))
 
 
 MetricKey = tuple[str, str, str, str, str, str]

@@ -16,25 +16,19 @@ from sqlalchemy import Select, delete, exists, func, insert, select
 
 from hwprof.errors import ResultsError
 from hwprof.records import Ceiling, Kind, Run, to_json
-from hwprof.store import machines, merge, migrate, reader, schema, validation, writer
+from hwprof.store import catalogue, machines, merge, migrate, reader, schema, validation, writer
 from hwprof.store.database import TIMEOUT_S, Database, check_file, make_file
 from hwprof.store.machines import Tuning
 from hwprof.store.masking import Masker
 from hwprof.store.readings import insert_one
+from hwprof.store.scope import RunFilter, Scope
+from hwprof.store.selection import LAST
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # (key of the case, kind, round); kinds compare equal to their names
 Key = tuple[str, str, int]
-
-DEFAULT = "hwprof.db"
-VARIABLE = "HWPROF_RESULTS"
-
-
-def default_path(explicit: str | None = None) -> Path:
-    """Where results lie: --results, else HWPROF_RESULTS, else hwprof.db in the working directory."""
-    return Path(explicit or os.environ.get(VARIABLE) or DEFAULT)
 
 
 class Results:
@@ -43,6 +37,8 @@ class Results:
     def __init__(self, database: Database, is_new: bool = False) -> None:
         self._database = database
         self._is_new = is_new
+        self._words: tuple[tuple[str, ...], str, bool] | None = None
+        self.scope: Scope | None = None  # what `choose` has chosen
 
     @classmethod
     def open(
@@ -84,6 +80,11 @@ class Results:
     def path(self) -> Path:
         """Where the file lies."""
         return self._database.path
+
+    @property
+    def name(self) -> str:
+        """The file as a command has to name it; "" where that is the default one."""
+        return self._database.name
 
     @property
     def database(self) -> Database:
@@ -218,6 +219,28 @@ class Results:
 
     # ---- reading
 
+    def choose(
+        self, words: Sequence[str] = (), default: str = LAST, reruns: bool = False, selectors: Sequence[str] = ()
+    ) -> Scope:
+        """Restrict what is read from now on to the runs that `words` select (hwprof.store.selection).
+
+        `default`: the experiment where they name none. `reruns`: with what `hwprof explain` measured of them again.
+        `selectors`: words that will select of these runs; if they name an experiment, runs or times, the default is
+        every run. Raises UsageError for a word that names nothing, ResultsError where no run fits.
+        """
+        with self._database.read() as connection:
+            default = catalogue.default_of(connection, selectors, str(self.path), default)
+            chosen = catalogue.choose(connection, words, str(self.path), default, reruns)
+        self._words = tuple(words), default, reruns
+        self._database.condition = None if chosen.condition.is_open else chosen.condition
+        self.scope = chosen if self._database.masker is None else chosen.mask(self._database.masker)
+        return self.scope
+
+    def choose_again(self) -> None:
+        """Apply the words of `choose` to what was saved meanwhile; nothing where it was not called."""
+        if self._words is not None:
+            self.choose(*self._words)
+
     def done(self, experiment_id: int, machine: Mapping[str, Any] | None = None) -> set[Key]:
         """What has a good run: (key of the case, kind, round). `machine`: only runs of this hardware."""
         return set(self._count(experiment_id, "ok", machine))
@@ -255,10 +278,10 @@ class Results:
         ids: Sequence[int] | None = None,
         metrics: Sequence[str] | None = None,
     ) -> Iterator[Run]:
-        """Runs as records, in the order in which they were saved; streamed, so that the file may be large.
+        """The chosen runs as records, in the order in which they were saved; streamed, so that the file may be large.
 
-        `ids`: only these rows (`hwprof.store.listing.Entry.order`). `metrics`: with the readings of these alone and
-        without series, for who needs no more of many runs.
+        `ids`: these rows (`hwprof.store.listing.Entry.order`). Both these and `experiment` are taken from all runs.
+        `metrics`: with the readings of these alone and without series, for who needs no more of many runs.
         """
         r, c = schema.run, schema.cases
         query: Select[Any] = select(r.c.id).join(c, r.c.case_id == c.c.id).order_by(r.c.id)
@@ -274,6 +297,8 @@ class Results:
         wanted = None if ids is None else set(ids)
         if wanted is not None and len(wanted) <= reader.CHUNK_OF_FEW:
             query = query.where(r.c.id.in_(wanted))
+        elif wanted is None and experiment is None:
+            query = RunFilter(None, self._database.condition).apply(query)
         with self._database.read() as connection:
             found = [identity for identity in connection.scalars(query) if wanted is None or identity in wanted]
         size = reader.CHUNK if metrics is None else reader.CHUNK_OF_FEW
@@ -284,9 +309,10 @@ class Results:
             yield from map(self._mask, chunk)
 
     def experiments(self) -> list[reader.StoredExperiment]:
-        """All experiments, the oldest first."""
+        """All experiments with chosen runs, the oldest first; all where nothing was chosen."""
         with self._database.read() as connection:
-            found = reader.experiments(connection)
+            found = reader.experiments(connection, RunFilter(None, self._database.condition))
+        found = [e for e in found if self._database.condition is None or e.ok or e.failed]
         if (masker := self._database.masker) is None:
             return found
         return [dataclasses.replace(e, name=masker.text(e.name), toml=masker.text(e.toml)) for e in found]

@@ -1,4 +1,4 @@
-"""Verdicts of `hwprof validate` on events, stored with the host, and the readings that they make suspect."""
+"""Verdicts of `hwprof events --validate` on events, stored with the host, and the readings that they make suspect."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from hwprof.store.machines import add_host
 from hwprof.store.readings import metric_ids, metric_key
 
 Event = tuple[str, str]  # name, source
+# A verdict of earlier versions -> what it is called now.
+RENAMED = {"lying": "miscounts"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def latest(connection: Connection) -> dict[tuple[int, str], dict[Event, StoredVe
             row.label,
             row.name,
             row.source,
-            row.verdict,
+            RENAMED.get(row.verdict, row.verdict),
             bool(evidence.get("failed")),
             str(evidence.get("why", "")),
             str(evidence.get("at_utc", "")),

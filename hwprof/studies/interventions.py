@@ -58,9 +58,9 @@ def plan(
             choices.append(choice_of(case, options={**dict(case.options), **change}))
     if len(impossible) == len({a, b}):
         raise NotAvailable(
-            f"--intervene {kind} can change neither side: "
+            f"--test {kind} can change neither side: "
             + "; ".join(f"{title}: {why}" for title, why in impossible.items()),
-            f"another intervention ({', '.join(k for k in KINDS if k != kind)}), or more threads",
+            f"another test ({', '.join(k for k in KINDS if k != kind)}), or more threads",
         )
     experiment = Experiment(
         name=f"intervene {kind} {secrets.token_hex(4)}",  # of this name alone: never resumed
@@ -70,7 +70,7 @@ def plan(
         plan=LoopSettings(window_s=window_s, min_iterations=10),
         timeout_s=600.0,
         idle_baseline_s=0.0,
-        text=f"# hwprof explain --intervene {kind}",
+        text=f"# hwprof explain --test {kind}",
         one_set=True,  # the changed form may have other cores
     )
     return Rerun(kind, experiment, impossible)

@@ -169,6 +169,7 @@ def compare(job: Job, model: Model, ring: Sequence[Any]) -> Fidelity | None:
     if not job.reference:
         return None
     from hwprof.frameworks import fidelity, named_outputs, outputs_file
+    from hwprof.frameworks.precision import QUANTISED
     from hwprof.networks import stored_precision
 
     batch = job.spec.batch
@@ -181,6 +182,7 @@ def compare(job: Job, model: Model, ring: Sequence[Any]) -> Fidelity | None:
     portions = (outputs_of(model, out) for out in map(model.infer, bound))
     outputs = named_outputs.split_by_image(reference, portions, batch, job.compared)
     simulated = outputs_file.load_simulated(Path(job.reference))
-    by_roundings = stored_precision.has_rounded_activations(job.stored)
+    is_other_sums = simulated is not None and job.case.precision not in QUANTISED
+    by_roundings = stored_precision.has_rounded_activations(job.stored) or is_other_sums
     found = named_outputs.compare(outputs, reference, job.tolerance, simulated, batch, by_roundings)
     return dataclasses.replace(found, is_reference=fidelity.is_reference(job.case))

@@ -111,6 +111,7 @@ class Job:
     cpus: tuple[int, ...] = ()
     preprocess: Preprocess = field(default_factory=Preprocess)
     size_by_run: bool = False  # of REFERENCE: count MACs too, by shapes that only a run tells
+    other_sums: bool = False  # of REFERENCE: how far sums in another order may be apart
     choice: InputChoice = UNSAID  # what the user says of the inputs
     frames: str = ""  # .npz of what goes in; empty: seeded data
     order: Mapping[str, Any] = field(default_factory=dict)  # of COMMAND: a programs.command.Order

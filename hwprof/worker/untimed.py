@@ -93,7 +93,8 @@ def write_reference(job: Job, link: Link, stage: Stage) -> None:
     """Task REFERENCE: outputs of ONNX Runtime FP32 without graph optimisation, on the first frames of the ring.
 
     For a quantised case also those of a quantised graph, whose quantisation is then simulated in floating point; of a
-    file with rounded activations those of the same graph with other roundings.
+    file with rounded activations those of the same graph with other roundings, and of a user's in FP32, where it makes
+    a difference, those with sums in another order.
     """
     stage("reference")
     from hwprof.frameworks import reference
@@ -103,6 +104,8 @@ def write_reference(job: Job, link: Link, stage: Stage) -> None:
     reference.write_reference(source, job.spec, compared, Path(job.output))
     if stored_precision.has_rounded_activations(job.stored):
         reference.write_roundings(source, job.spec, compared, Path(job.output).parent)
+    elif job.other_sums:
+        reference.write_sums(source, job.spec, compared, Path(job.output))
     if job.size_by_run:
         reference.write_size(source, job.spec, compared, Path(job.output).with_name(SIZE))
     if job.calibration_images:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from onnx import helper
 
 from hwprof.analysis import models, placement, topdown
 from hwprof.analysis.bottlenecks.diagnosis import diagnose
@@ -23,6 +25,7 @@ from hwprof.records import Fidelity, Run
 from hwprof.store import Results
 from tests.analysis.planted import planted
 from tests.factories import make_case, make_run
+from tests.onnx_models import write_model
 
 NARROW, WIDE = "3x48x320", "3x48x640"
 SHAPES = {NARROW: 40.0, WIDE: 20.0}  # -> FPS
@@ -130,8 +133,28 @@ def test_a_shape_is_not_placed_by_the_traffic_of_a_square_image(tmp_path: Path) 
     good, out = placement.place_cases(frame, {machine: [roof] for machine in frame["machine_id"]})
     assert [one.point.title for one, _ in good] == ["onnxruntime tiny_cnn 32px b1 t1"]
     assert [(one.title, one.why) for one in out] == [
-        ("onnxruntime tiny_cnn 3x32x64 b1 t1", "memory traffic is known of square images only")
+        (
+            "onnxruntime tiny_cnn 3x32x64 b1 t1",
+            "MACs or traffic are unknown: the network's graph is not here, or has not this shape",
+        )
     ]
+
+
+def test_a_users_network_is_placed_by_the_traffic_of_its_shape(tmp_path: Path) -> None:
+    path = write_model(
+        tmp_path / "convolution.onnx",
+        [helper.make_node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])],
+        {"x": ("n", 3, "h", "w")},
+        {"y": ("n", 8, "h", "w")},
+        {"w": np.zeros((8, 3, 3, 3))},
+    )
+    shapes = ("3x32x64", "3x64x64 uint8", "3x16x16, mask 4")
+    runs = [make_run(case=make_case(network=str(path), shape=shape), metrics={}) for shape in shapes]
+    roof = Roof("board", (), {"fp32": 1e12}, {"fp32": "avx2"}, {"DRAM": 1e10}, {})
+    frame = frame_of(tmp_path / "r.db", runs)
+    good, out = placement.place_cases(frame, {machine: [roof] for machine in frame["machine_id"]})
+    assert [one.point.bytes for one, _ in good] == [4 * (8 * 27 + 11 * 32 * 64)]
+    assert len(out) == 2
 
 
 def summaries(*runs: Run) -> list[RunSummary]:

@@ -65,7 +65,7 @@ def test_a_tail_without_waiting_is_called_a_tail() -> None:
     window = dataclasses.replace(run.windows[2], latencies_ns=times, t1_ns=run.windows[2].t0_ns + sum(times))
     assert window.role is Role.BARE
     (doubt,) = estimator.doubts(dataclasses.replace(run, windows=(*run.windows[:2], window)))
-    assert doubt.detail["why"] == "a tail: 5 % of inferences take 51 % of the time"
+    assert doubt.detail["why"] == "tail latency: 5 % of inferences take 51 % of the time"
 
 
 def test_two_speeds_are_no_preemption() -> None:

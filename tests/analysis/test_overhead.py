@@ -62,14 +62,14 @@ def test_the_figure_is_the_median_with_the_bounds_of_the_sign_test() -> None:
     # of 8 values the smallest and the largest: P(Binomial(8, 1/2) < 1) = .4 %, P(< 2) = 3.5 %
     assert (found.low, found.high) == pytest.approx((2.0, 20.0), abs=1e-6)
     assert found.percent == pytest.approx(100 * (math.sqrt(1.06 * 1.07) - 1), abs=1e-6)
-    assert str(found) == "+6.5 % [+2.0 ... +20.0], 95 % over 8 pairs of windows"
-    assert "+6.5 % [+2.0 ... +20.0]" in terminal.text(of_rounds(changes))
+    assert str(found) == "+6.5 % [+2.0, +20.0], 95 % over 8 pairs of windows"
+    assert "+6.5 % [+2.0, +20.0]" in terminal.text(of_rounds(changes))
 
 
 def test_a_doubt_needs_a_lower_end_above_three_percent() -> None:
     assert overhead.doubts(of_rounds([1.025, *[1.5] * 7])) == []
     (doubt,) = overhead.doubts(of_rounds([1.035, *[1.5] * 7]))
-    assert doubts.text(doubt).startswith("counting adds 50.0 % [3.5 ... 50.0] to the latency")
+    assert doubts.text(doubt).startswith("counting adds 50.0 % [3.5, 50.0] to the latency")
 
 
 def test_noise_is_called_overhead_in_hardly_any_case() -> None:
@@ -111,7 +111,7 @@ def test_the_figure_of_slices_is_the_median_with_ranks_further_out() -> None:
     # of 12 values the second and the last but one: P(Binomial(12, 1/2) < 2) = .3 %, P(< 3) = 1.9 %
     assert (found.low, found.high) == pytest.approx((2.0, 11.0), abs=1e-4)
     assert found.percent == pytest.approx(6.5, abs=0.01)
-    assert str(found) == "+6.5 % [+2.0 ... +11.0], 95 % over 12 pairs of slices"
+    assert str(found) == "+6.5 % [+2.0, +11.0], 95 % over 12 pairs of slices"
 
 
 def test_pairs_of_all_passes_and_rounds_are_one_pool() -> None:
@@ -188,7 +188,7 @@ def test_the_report_doubts_the_case_whose_interval_says_so_and_no_other() -> Non
     assert row[1] == "8 of 16"
     assert "resnet18" in row[3]
     said = terminal.text(runs[:8])
-    assert "counting adds 50.0 % [50.0 ... 50.0] to the latency (95 % over 8 pairs of windows)" in said
+    assert "counting adds 50.0 % [50.0, 50.0] to the latency (95 % over 8 pairs of windows)" in said
 
 
 def test_a_headline_names_bare_against_counted_windows_only_where_their_interval_excludes_noise() -> None:

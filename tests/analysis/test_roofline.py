@@ -111,7 +111,7 @@ def test_ceilings_of_other_cpus_are_used_only_with_a_word() -> None:
     roof, doubt = nearest_roof([ROOF], (3,), 1)
     assert roof is ROOF
     assert "of CPUs 2, the case ran on 3" in doubt
-    assert nearest_roof([ROOF], (0, 1), 2) == (None, "no ceilings for CPUs 0,1: hwprof calibrate --cpus 0,1")
+    assert nearest_roof([ROOF], (0, 1), 2) == (None, "no ceilings for CPUs 0,1: hwprof roofline --measure --cpus 0,1")
 
 
 def test_ceilings_of_another_kind_of_core_are_not_used() -> None:
@@ -228,6 +228,6 @@ def test_without_cpu_time_fps_is_taken() -> None:
 def test_a_case_of_several_threads_that_others_lowered_is_marked() -> None:
     one = point(1e9, 1e7)
     assert placed(one).notes == ()
-    assert placed(dataclasses.replace(one, taken=0.5)).notes == (LOWERED,)
+    assert placed(dataclasses.replace(one, share_lost=0.5)).notes == (LOWERED,)
     assert placed(dataclasses.replace(one, by=Estimator.THROUGHPUT)).notes == (LOWERED,)
-    assert placed(dataclasses.replace(one, taken=0.5, by=Estimator.CPU_TIME)).notes == ()
+    assert placed(dataclasses.replace(one, share_lost=0.5, by=Estimator.CPU_TIME)).notes == ()

@@ -18,7 +18,7 @@ from hwprof.analysis.explain.wording import summarise
 from hwprof.analysis.factors import scaling
 from hwprof.analysis.roofline import Roof
 from hwprof.analysis.speeds import ratios, speeds
-from hwprof.cli.sweep import progress
+from hwprof.cli.progress import progress
 from hwprof.records import Case, Fidelity, Run, not_comparable
 from hwprof.reports.html import factors, gather, speed, tables
 from hwprof.reports.page.speeds import speed_table
@@ -43,14 +43,14 @@ def judged(runs: list[Run], fidelity: Fidelity, network: str = "") -> list[Run]:
 
 def test_an_explanation_names_the_unfaithful_side_in_its_headline_and_why_in_a_note() -> None:
     found = explain(SideRuns("a", several()), SideRuns("b", judged(several(work=2.5e8), WRONG)))
-    assert found.headline.endswith("; b is UNFAITHFUL to the reference")
+    assert found.headline.endswith(". b is UNFAITHFUL to the reference")
     assert "b: outputs UNFAITHFUL, max error 5.0e-01 of the largest value of output boxes, the worst one" in found.notes
 
 
 def test_outputs_that_are_not_comparable_are_named_with_their_reason() -> None:
     found = explain(SideRuns("a", judged(several(), UNKNOWN)), SideRuns("b", several(work=2.5e8)))
     assert "UNFAITHFUL" not in found.headline
-    assert found.headline.endswith("; the outputs of a are not comparable: never repeats")
+    assert found.headline.endswith(". The outputs of a are not comparable: never repeats")
     assert "a: outputs not comparable: never repeats" in found.notes
 
 
@@ -101,7 +101,7 @@ def test_a_comparison_names_wrong_outputs_beside_the_ratio(fidelity: Fidelity, b
     lines = comparison.summary(compare(old, new), "old", "new")
     (slower,) = (line for line in lines if line.startswith("REGRESSION"))
     (overall,) = (line for line in lines if line.startswith("NEW is"))
-    assert slower.endswith(f" x0.50{beside}")
+    assert slower.endswith(f" 0.50x{beside}")
     assert overall.endswith(f"){mean}")
 
 
@@ -161,7 +161,7 @@ def test_scaling_marks_the_numbers_of_threads_whose_outputs_are_wrong() -> None:
     marks = scaling_report.outputs(runs)
     assert marks == {2: "UNFAITHFUL", 4: "not comparable: never repeats"}
     found = scaling.thread_speeds(runs)
-    shown = scaling_report.text("title", found.choice, scaling.points(found), (), marks).splitlines()
+    shown = scaling_report.text("title", found.choice, scaling.points(found), (), marks, 200).splitlines()
     (two,) = (line for line in shown if line.startswith("        2 "))
     (four,) = (line for line in shown if line.startswith("        4 "))
     (one,) = (line for line in shown if line.startswith("        1 "))
@@ -172,10 +172,10 @@ def test_scaling_marks_the_numbers_of_threads_whose_outputs_are_wrong() -> None:
     assert [point["outputs"] for point in plain["points"]] == ["", "UNFAITHFUL", "not comparable: never repeats"]
 
 
-@pytest.mark.parametrize(("fidelity", "mark"), [(WRONG, "  UNFAITHFUL"), (UNKNOWN, "  not comparable: never repeats")])
+@pytest.mark.parametrize(("fidelity", "mark"), [(WRONG, "UNFAITHFUL"), (UNKNOWN, "not comparable: never repeats")])
 def test_the_progress_of_a_sweep_names_it(fidelity: Fidelity, mark: str) -> None:
-    assert progress(Progress(1, 2, make_run(fidelity=fidelity), None)).endswith(f" ms{mark}")
-    assert progress(Progress(1, 2, make_run(fidelity=RIGHT), None)).endswith(" ms")
+    assert progress(Progress(1, 2, make_run(fidelity=fidelity), None)).endswith(f" FPS, {mark}")
+    assert progress(Progress(1, 2, make_run(fidelity=RIGHT), None)).endswith(" FPS")
 
 
 def test_the_ratio_of_a_tuned_case_is_marked() -> None:
@@ -184,16 +184,16 @@ def test_the_ratio_of_a_tuned_case_is_marked() -> None:
         **{"ratio": 1.5, "low": 1.4, "high": 1.6, "experiment": "t", "at_utc": "2000", "changes": {"threads": 2}},
     }
     (wrong,) = tuning.rows([make_run(facts={"tuned": tuned}, fidelity=WRONG)])
-    assert wrong[2] == "x1.500 [1.400 ... 1.600] UNFAITHFUL"
+    assert wrong[2] == "1.500x [1.400, 1.600] UNFAITHFUL"
     (right,) = tuning.rows([make_run(facts={"tuned": tuned}, fidelity=RIGHT)])
-    assert right[2] == "x1.500 [1.400 ... 1.600]"
+    assert right[2] == "1.500x [1.400, 1.600]"
 
 
 def test_a_diagnosis_names_it(results: Results) -> None:
     judged_pair(results, UNKNOWN)
     shown = bottlenecks.text(diagnose(results, "opencv")[0], width=200)
-    assert "outputs not comparable: never repeats" in shown
-    assert "outputs" not in bottlenecks.text(diagnose(results, "onnxruntime")[0], width=200)
+    assert "Outputs not comparable: never repeats" in shown
+    assert "Outputs" not in bottlenecks.text(diagnose(results, "onnxruntime")[0], width=200)
 
 
 def test_a_ratio_in_the_summary_counts_unfaithful_cases(results: Results) -> None:

@@ -36,10 +36,13 @@ def write_results(path: Path) -> None:
                 for batch in (1, 4):
                     for number in range(3):
                         wobble = 1 + 0.01 * number + 0.1 * ((n * (f + 3)) % 5)
+                        faults = 1 + 0.1 * ((2 * n + f) % 7)
                         metrics: dict[str, float | None] = {
                             "instructions": 1e8 * (n + 2),
                             "l1d-misses": 1e5 * (n + 1) ** 1.5 * wobble,
                             "branches": 2e6 * (n + 2) / wobble,
+                            "page-faults": 900 * (n + 1) * faults,
+                            "minor-faults": 901 * (n + 1) * faults * (1 + 1e-3 * number),
                             "energy": 0.02 * (n + 2) / speed,
                             "task-clock": 2e7 * (n + 2) / speed,
                             "cycles": None,

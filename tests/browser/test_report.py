@@ -123,7 +123,7 @@ def test_hovering_over_a_point_shows_its_value(opened: Opened) -> None:
     opened.page.locator("#fps-0 .pt").first.hover()
     tip = opened.page.locator("#tip")
     tip.wait_for(state="visible")
-    assert re.search(r"FPS \[.* … .*\], .* frames/s, .*3 rounds", tip.inner_text())
+    assert re.search(r"FPS \[.*, .*\], .* frames/s, .*3 rounds", tip.inner_text())
 
 
 def test_dark_mode_is_dark_and_legible(opened: Opened) -> None:

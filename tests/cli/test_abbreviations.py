@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import hwprof
-from hwprof.cli import COMMANDS, command_parser, overview_parser
+from hwprof.cli.commands import COMMANDS
+from hwprof.cli.parsers import command_parser, overview_parser
 
 
 def parsers() -> Iterator[argparse.ArgumentParser]:

@@ -68,7 +68,7 @@ def test_report_and_export_see_commands(capfd: pytest.CaptureFixture[str], tmp_p
 def test_json_is_the_only_thing_on_stdout(capfd: pytest.CaptureFixture[str]) -> None:
     assert main([*QUICK, "--json", "--fps-from", "is ([0-9]+)", "--", "sh", "-c", "echo speed is 40"]) == 0
     said = capfd.readouterr()
-    [run] = [from_json(Run, r) for r in json.loads(said.out)]
+    [run] = [from_json(Run, r) for r in json.loads(said.out)["runs"]]
     assert run.facts["fps"] == 40
     assert "speed is 40" in said.err
 

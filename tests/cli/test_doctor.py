@@ -28,7 +28,7 @@ def test_advice_is_grouped_and_each_missing_thing_has_its_command(capsys: pytest
 
 def test_json_has_every_finding_with_all_its_fields(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--json"]) == 0
-    findings = json.loads(capsys.readouterr().out)
+    findings = json.loads(capsys.readouterr().out)["findings"]
     assert len(findings) == len(host.examine(found_on("vm", 2)))
     assert all(set(f) == {"area", "what", "status", "detail", "remedy"} for f in findings)
     assert {f["status"] for f in findings} <= {"ok", "limited", "missing"}

@@ -111,7 +111,7 @@ def test_the_version_comes_without_the_rest_of_the_program() -> None:
 
 
 def test_help_of_every_command_is_there(capsys: pytest.CaptureFixture[str]) -> None:
-    from hwprof.cli import COMMANDS
+    from hwprof.cli.commands import COMMANDS
 
     for command in COMMANDS:
         with pytest.raises(SystemExit) as end:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hwprof.cli import events
+from hwprof.cli.parsers import command_parser
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.perf.tables import CANONICAL
 from hwprof.errors import HwprofError, NotAvailable, UnknownEvent, UsageError
@@ -123,7 +124,7 @@ def test_a_pattern_that_no_tracepoint_matches_is_an_unknown_event(
     (point / "id").write_text("5\n")
     monkeypatch.setattr(events, "PerfCollector", lambda: PerfCollector(tmp_path, FakeKernel()))
     with pytest.raises(UnknownEvent, match=r"sched:none\*"):
-        events.main(argparse.Namespace(pattern="sched:none*", json=False))
+        events.main(command_parser("events")[0].parse_args(["sched:none*"]))
 
 
 @pytest.mark.parametrize("pattern", ["cache-*", "sched:*", "cycle?", "*"])

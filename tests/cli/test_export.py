@@ -1,4 +1,4 @@
-"""`hwprof export` and `hwprof merge` from the command line's side."""
+"""`hwprof export` and `hwprof import` of results files from the command line's side."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from hwprof.cli import export, merge
+from hwprof.cli import export, import_
 from hwprof.errors import ResultsError
 from hwprof.records import Run, from_json
 from hwprof.store import Results
@@ -54,9 +54,9 @@ def test_another_results_file_can_be_named(path: Path) -> None:
         call(export)
 
 
-def test_merge_makes_the_target_and_counts(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call(merge, "hwprof.db", "--results", "all.db") == 0
-    assert call(merge, "hwprof.db", "--results", "all.db") == 0
+def test_import_makes_the_target_and_counts(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(import_, "hwprof.db", "--results", "all.db") == 0
+    assert call(import_, "hwprof.db", "--results", "all.db") == 0
     assert capsys.readouterr().out.splitlines() == [
         "hwprof.db: 1 run added, 0 known -> all.db",
         "hwprof.db: 0 runs added, 1 known -> all.db",
@@ -65,18 +65,18 @@ def test_merge_makes_the_target_and_counts(path: Path, capsys: pytest.CaptureFix
         assert list(merged.runs()) == [make_run(fps=40.0)]
 
 
-def test_merge_with_a_missing_file_makes_nothing(path: Path) -> None:
+def test_import_with_a_missing_file_makes_nothing(path: Path) -> None:
     with pytest.raises(ResultsError, match=r"none\.db"):
-        call(merge, "hwprof.db", "none.db", "--results", "all.db")
+        call(import_, "hwprof.db", "none.db", "--results", "all.db")
     assert not Path("all.db").exists()
 
 
-def test_merge_names_what_it_left_out(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_import_names_what_it_left_out(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, uid in (("a.db", "aa01"), ("b.db", "bb01")):
         with Results.create(name) as results:
             results.add(make_run(uid=uid), results.begin_experiment("e", "", "plan", 0))
-    assert call(merge, "b.db", "--results", "a.db") == 0
-    assert "1 left out" in capsys.readouterr().err
+    assert call(import_, "b.db", "--results", "a.db") == 0
+    assert "1 run omitted" in capsys.readouterr().err
 
 
 def test_slices_go_out_as_json_as_they_are(path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:

@@ -26,8 +26,8 @@ def stored(path: Path, runs: Sequence[Run]) -> Path:
     return path
 
 
-def report(path: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
-    assert main(["report", str(path), "-o", str(folder)]) == 0
+def report(path: Path, folder: Path, capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(["report", str(path), "-o", str(folder), *words]) == 0
     return capsys.readouterr().out
 
 
@@ -45,7 +45,7 @@ def test_a_full_report_has_its_tables_figures_and_their_data_and_is_the_same_eve
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, folder = stored(tmp_path / "r.db", some_runs()), tmp_path / "a"
-    said = report(path, folder, capsys)
+    said = report(path, folder, capsys, "--full")
     assert said.startswith("onnxruntime is 2.00 times as fast as opencv, 95 % interval")
     assert "\nSpeed\n" in said
     assert "Correlation with FPS in onnxruntime" in said
@@ -57,7 +57,7 @@ def test_a_full_report_has_its_tables_figures_and_their_data_and_is_the_same_eve
 
     assert (folder / "report.md").read_text().splitlines()[2].startswith("onnxruntime is 2.00 times as fast as opencv")
 
-    again = report(path, tmp_path / "b", capsys)
+    again = report(path, tmp_path / "b", capsys, "--full")
     assert again.replace(str(tmp_path / "b"), "") == said.replace(str(folder), "")
     for name in sorted(names):
         assert (folder / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
@@ -65,7 +65,7 @@ def test_a_full_report_has_its_tables_figures_and_their_data_and_is_the_same_eve
 
 def test_too_few_networks_are_told_how_many_are_needed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = report(stored(tmp_path / "r.db", some_runs(NETWORKS[:2])), tmp_path / "out", capsys)
-    assert "7 are needed" in said
+    assert "no coefficient: 4 networks are needed, and 7 for a test" in " ".join(said.split())
 
 
 def test_empty_results_and_results_of_failures_are_said_in_words(
@@ -180,3 +180,24 @@ def test_three_frameworks_are_ranked_on_the_page(tmp_path: Path, capsys: pytest.
     page = (tmp_path / "a" / "report.html").read_text()
     assert "<title>onnxruntime is the fastest of 3 frameworks</title>" in page
     assert "Speed against the fastest framework" in page
+
+
+def test_the_terminal_shows_the_answer_and_what_there_is_in_80_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    stored(tmp_path / "r.db", some_runs())
+    assert main(["report", "r.db"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("onnxruntime is 2.00 times as fast as opencv")
+    assert max(map(len, said.splitlines())) <= 80
+    assert len(said.splitlines()) < 40
+    words = " ".join(said.split())
+    assert "Experiment synthetic of 2000-01-01, 42 runs. 14 cases: 7 networks, 2 frameworks" in words
+    assert "Speed 14 cases" in words
+    assert "Correlation with FPS 1 metric, none of them significant" in words
+    assert "Throughput in its factors 14 rows" in words
+    assert "All tables: hwprof report r.db --full" in said
+    assert "\nreport: hwprof-report/report.html\n" in said
+    assert "\nSpeed\n" not in said

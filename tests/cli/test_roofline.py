@@ -1,4 +1,4 @@
-"""`hwprof calibrate`, `roofline`, `models`, `predict` on small results; figures are invented but for a calibration."""
+"""`hwprof roofline` and `predict` on small results; figures are invented but for a calibration."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def test_roofline_and_bottlenecks_take_the_ceilings_of_the_cores_that_a_case_ran
             stored.add_ceilings(board, {"kernel": "1"}, [Ceiling("fp32", "vector", (cpu,), peak, "op/s"), memory])
     assert main(["roofline", str(tmp_path / "r.db"), "--json"]) == 0
     (case,) = json.loads(capsys.readouterr().out)["cases"]
-    assert main(["bottlenecks", str(tmp_path / "r.db"), "--json"]) == 0
-    (found,) = json.loads(capsys.readouterr().out)
+    assert main(["explain", str(tmp_path / "r.db"), "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["cases"]
     (verdict,) = (v for v in found["verdicts"] if v["code"] == "compute-bound")
     peak = next(n["value"] for n in verdict["numbers"] if n["name"] == "peak")
     assert peak == case["peak"] == 2e10
@@ -109,7 +109,7 @@ def test_cases_of_several_threads_on_shared_cores_are_placed_and_not_ranked(
     assert main(["roofline", str(path)]) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "2 cases are not ranked" in text
-    assert "nearest to the roof" not in text
+    assert "nearest to its ceiling" not in text
     assert "! others used its cores and lowered it: not ranked." in text
 
 
@@ -118,17 +118,17 @@ def test_bottlenecks_of_a_shared_core_are_the_waiting_and_not_the_network(
 ) -> None:
     path = tmp_path / "shared.db"
     placed_cases(path, capsys, preempted=True)
-    assert main(["bottlenecks", str(path), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
+    assert main(["explain", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["cases"]
     for case in found:
         first, *_ = case["verdicts"]
         assert (first["code"], first["state"]) == ("other-load", "yes")
         assert first["because"] == "the core is shared: 75 % of the time in the run queue"
         assert case["rates_by"] == "CPU time per frame"
         assert case["cpu_s"] == pytest.approx(0.0004 if case["case"]["network"] == "squeezenet1_1" else 0.006, rel=0.01)
-    assert main(["bottlenecks", str(path)]) == 0
+    assert main(["explain", "network=resnet18", str(path)]) == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert "FPS (off)" in text
+    assert "FPS (disturbed)" in text
     assert "6 ms of CPU time per frame" in text
 
 
@@ -159,7 +159,7 @@ def test_without_ceilings_there_is_a_remedy(tmp_path: Path, capsys: pytest.Captu
     with Results.open(tmp_path / "r.db", create=True) as stored:
         stored.add(make_run())
     assert main(["roofline", str(tmp_path / "r.db")]) == 2
-    assert "hwprof calibrate" in capsys.readouterr().err
+    assert "hwprof roofline --measure" in capsys.readouterr().err
 
 
 def test_the_emulated_are_not_placed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -182,22 +182,34 @@ def test_the_last_calibration_of_a_machine_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.cc
-def test_calibrate_keeps_what_it_measures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_measure_keeps_what_it_measures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "r.db"
     cpu = str(sorted(os.sched_getaffinity(0))[0])
-    words = ["calibrate", "--cpus", cpu, "-r", "1", "--seconds", "0.002", "--results", str(path), "--json"]
+    words = [
+        "roofline",
+        "--measure",
+        "--cpus",
+        cpu,
+        "--repetitions",
+        "1",
+        "--seconds",
+        "0.002",
+        "--results",
+        str(path),
+        "--json",
+    ]
     assert main(words) == 0
     said = json.loads(capsys.readouterr().out)
     values = {c["name"]: c["value"] for c in said["ceilings"] if c["value"] is not None}
     with Results.open(path) as stored:
         assert {c.name: c.value for c in stored.ceilings()} == pytest.approx(values)
     assert f"fp32 scalar cpus={cpu}" in values
-    assert main(["calibrate", "-r", "0"]) == 2
+    assert main(["roofline", "--measure", "--repetitions", "0"]) == 2
 
 
 def test_models_and_predictions_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = results(tmp_path / "r.db")
-    assert main(["models", str(path), "--json"]) == 0
+    assert main(["predict", str(path), "--evaluate", "--json"]) == 0
     (model,) = json.loads(capsys.readouterr().out)["models"]
     assert (model["networks"], model["chosen"]) == (5, ["macs"])
     words = ["predict", "-n", "googlenet", "-s", "128", "-f", "onnxruntime", "--results", str(path)]

@@ -1,4 +1,4 @@
-"""`hwprof scaling`: ordinary runs, a table, JSON, refusals."""
+"""`hwprof tune --scaling`: ordinary runs, a table, JSON, refusals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,19 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_curve_is_stored_as_ordinary_runs(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["scaling", "-n", "tiny_cnn", "-r", "1", "--window", "0.01", "--results", str(tmp_path / "r.db"), "--json"]
+    words = [
+        "tune",
+        "--scaling",
+        "-n",
+        "tiny_cnn",
+        "-r",
+        "1",
+        "--window",
+        "0.01",
+        "--results",
+        str(tmp_path / "r.db"),
+        "--json",
+    ]
     assert main([*words, "--timeout", "600", "-o", str(tmp_path / "curve")]) == 0
     told = json.loads(capsys.readouterr().out)
     counts = [p["threads"] for p in told["points"]]
@@ -31,13 +43,13 @@ def test_a_curve_is_stored_as_ordinary_runs(cache: Path, tmp_path: Path, capsys:
     ("words", "says"),
     [
         (["-t", "2"], "Speed-up is against one thread"),
-        (["-t", "1,many"], "Numbers of threads, as 1,2,4"),
-        (["-t", "0,1"], "start at 1"),
-        (["-t", "1,100000"], "do not scale"),
+        (["-t", "1,many"], "--threads must be a whole number from 1"),
+        (["-t", "0,1"], "--threads must be a whole number from 1"),
+        (["-t", "1,8192"], "do not scale"),
     ],
 )
 def test_impossible_numbers_of_threads_are_refused(
     words: list[str], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["scaling", *words, "--no-save"]) == 2
+    assert main(["tune", "--scaling", *words, "--no-save"]) == 2
     assert says in capsys.readouterr().err

@@ -48,7 +48,7 @@ def run(
         (["run", "--", "no-such-command"], 127),
         (["--help"], 0),
         (["events", "--help"], 0),
-        (["networks"], 0),
+        (["list", "networks"], 0),
         (["--version"], 0),
     ],
 )
@@ -67,7 +67,7 @@ def test_a_command_whose_reader_goes_away_still_gives_its_own_code(unbuffered: b
     assert found == (1, "")
 
 
-@pytest.mark.parametrize("words", [["--version"], ["networks"]], ids=" ".join)
+@pytest.mark.parametrize("words", [["--version"], ["list", "networks"]], ids=" ".join)
 def test_a_full_disk_under_stdout_is_one_line(words: list[str], tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         command = [sys.executable, "-P", "-c", CODE, *words]
@@ -79,7 +79,7 @@ def test_a_full_disk_under_stdout_is_one_line(words: list[str], tmp_path: Path) 
 
 @pytest.mark.parametrize(("closed", "code"), [(">&-", 0), ("2>&-", 0)])
 def test_a_closed_stream_is_no_error(closed: str, code: int, tmp_path: Path) -> None:
-    command = f'"$0" -P -c "$1" networks {closed}'
+    command = f'"$0" -P -c "$1" list networks {closed}'
     done = subprocess.run(
         ["sh", "-c", command, sys.executable, CODE], cwd=tmp_path, capture_output=True, text=True, check=False
     )

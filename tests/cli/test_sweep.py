@@ -36,7 +36,7 @@ def test_detectable_prints_the_smallest_correlation_and_measures_nothing(
 def test_blocks_are_listed_with_their_copies_and_those_left_out_with_the_reason(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main(["networks", "--blocks", "mobilenet_v2", "--size", "96"]) == EXIT_OK
+    assert main(["list", "networks", "--blocks", "mobilenet_v2", "--size", "96"]) == EXIT_OK
     text = capsys.readouterr().out
     line = next(line for line in text.splitlines() if line.startswith("block:mobilenet_v2/11-depthwise"))
     assert line.split()[1:3] == ["1x144x24x24", "48"]

@@ -1,4 +1,4 @@
-"""`hwprof validate`: verdicts on the kernel's own events here; in words what to do where it can't."""
+"""`hwprof events --validate`: verdicts on the kernel's own events here; in words what to do where it can't."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.scripts import write_script
 @pytest.mark.counting
 def test_verdicts_are_printed_and_kept_with_this_host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "x.db"
-    assert cli.main(["validate", "-e", "page-faults,major-faults", "--results", str(file)]) == 0
+    assert cli.main(["events", "--validate", "-e", "page-faults,major-faults", "--results", str(file)]) == 0
     said = capsys.readouterr().out
     assert "right" in said
     assert re.search(r" \d+ of 400 \(faults\)", said)  # 400 wherever nothing else faults
@@ -40,8 +40,19 @@ def test_verdicts_are_printed_and_kept_with_this_host(tmp_path: Path, capsys: py
 @pytest.mark.counting
 def test_json_has_the_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     program = tmp_path / "truth"
-    assert cli.main(["validate", "--compile", str(program)]) == 0
-    words = ["validate", "-e", "page-faults", "-r", "3", "--program", str(program), "--json", "--no-save"]
+    assert cli.main(["events", "--validate", "--compile", str(program)]) == 0
+    words = [
+        "events",
+        "--validate",
+        "-e",
+        "page-faults",
+        "--repetitions",
+        "3",
+        "--program",
+        str(program),
+        "--json",
+        "--no-save",
+    ]
     assert cli.main(words) == 0
     (event,) = json.loads(capsys.readouterr().out)["events"]
     assert (event["verdict"], event["origin"], event["source"]) == ("right", "kernel", "perf:page-faults")
@@ -53,7 +64,7 @@ def test_without_a_compiler_it_says_so_in_one_line(
 ) -> None:
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setenv("PATH", "/nowhere")
-    assert cli.main(["validate", "--no-save"]) == 3
+    assert cli.main(["events", "--validate", "--no-save"]) == 3
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("hwprof: a C compiler is not installed. sudo apt-get install gcc")
 
@@ -63,16 +74,16 @@ def test_a_compiler_that_fails_is_quoted(
 ) -> None:
     compiler = write_script(tmp_path / "cc", "echo 'truth.c:1: error: no such header' >&2\nexit 1")
     monkeypatch.setenv("CC", str(compiler))
-    assert cli.main(["validate", "--no-save"]) == 2
+    assert cli.main(["events", "--validate", "--no-save"]) == 2
     assert "truth.c:1: error: no such header" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(["-r", "0"], "must be a whole number from 1"), (["--program", "/none"], "there is no program /none")],
+    [(["--repetitions", "0"], "must be a whole number from 1"), (["--program", "/none"], "there is no program /none")],
 )
 def test_bad_words_are_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["validate", "--no-save", *words]) == 2
+    assert cli.main(["events", "--validate", "--no-save", *words]) == 2
     assert said in capsys.readouterr().err
 
 
@@ -93,7 +104,7 @@ def test_the_worst_program_stands_beside_the_verdict_and_reasons_are_told_once()
         ),
     ]
     lines = validate.table(results).splitlines()
-    assert lines[0].split() == ["right", "cycles", "100", "of", "100", "(chain)"]
-    assert lines[1].split()[4:] == ["loads", "200", "of", "100", "(loads)", "counts", "2", "times"]
-    assert lines[2].split(maxsplit=1) == ["missing", "a, b: none. Buy"]
+    assert lines[1].split() == ["right", "cycles", "100", "of", "100", "(chain)"]
+    assert lines[2].split()[4:] == ["loads", "200", "of", "100", "(loads)", "counts", "2", "times"]
+    assert lines[3].split(maxsplit=1) == ["missing", "a, b: none. Buy"]
     assert lines[-1].strip() == "2 of 4 events can be opened here, 1 of them failed"

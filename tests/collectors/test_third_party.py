@@ -94,7 +94,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path, str]:
     register(site, "some_gauges", "def gauges(pid, root='/'):\n    raise OSError('no bus')\n", "hwprof.gauges", gauges)
     done = hwprof(site, *RUN, where=folder)
     assert done.returncode == 0, done.stderr
-    (told,) = json.loads(done.stdout)
+    (told,) = json.loads(done.stdout)["runs"]
     del told["facts"]["over_time"]  # derived from the record, not part of it
     return from_json(Run, told), folder / "hwprof.db", done.stderr
 

@@ -298,7 +298,7 @@ def test_counters_that_somebody_holds_are_counted_by_trial() -> None:
     assert finding.status == LIMITED
     assert "3 of 4 are free: the NMI watchdog has one" in finding.detail
     two = only(seen("skylake", Kernel(), counters={"cpu": (2, 4)}), "counters")
-    assert "somebody else the others" in two.detail
+    assert "other programs the others" in two.detail
     free = only(seen("skylake", Kernel(), counters={"cpu": (4, 4)}), "counters")
     assert (free.status, "4 of 4 programmable ones are free" in free.detail) == (OK, True)
 

@@ -104,10 +104,10 @@ def test_a_conversion_that_fails_says_at_which_step_operator_and_node(cache: Pat
 def test_the_command_shows_ways_and_times(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     workshop, case = Workshop(Launcher(), 0), planned("caffe")
     workshop.conversion(case, workshop.network(case))
-    assert main(["frameworks", "--conversions", "--frameworks", "executorch,caffe"]) == 0
+    assert main(["list", "frameworks", "--conversions", "-f", "executorch,caffe"]) == 0
     out = capsys.readouterr().out
     assert "torch -> exported: torch.export" in out
-    assert main(["frameworks", "--conversions", "--frameworks", "caffe,onnxruntime", "--json"]) == 0
-    caffe, runtime = json.loads(capsys.readouterr().out)
+    assert main(["list", "frameworks", "--conversions", "-f", "caffe,onnxruntime", "--json"]) == 0
+    caffe, runtime = json.loads(capsys.readouterr().out)["frameworks"]
     assert len(caffe["steps"][0]["seconds"]) >= 1
     assert (runtime["form"], runtime["steps"]) == ("onnx", [])

@@ -51,7 +51,7 @@ def test_an_adapter_without_declarations_is_refused_in_words_where_they_are_need
     adapter: Any = PLAIN
     assert change_of("spin", make_case("plain", threads=2)) == "plain has no switch for spin-waiting that hwprof knows"
     assert not has_profile(adapter)
-    with pytest.raises(NotAvailable, match="plain tells no time per layer"):
+    with pytest.raises(NotAvailable, match="plain reports no time per layer"):
         profile_of(adapter)
 
 

@@ -78,12 +78,12 @@ def test_an_interpreter_of_the_users_own_runs_the_framework_from_then_on(
     assert "onnxruntime" in capsys.readouterr().out
     started = (tmp_path / "starts").read_text().count("started")
     assert main(RUN) == 0
-    (run,) = json.loads(capsys.readouterr().out)
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
     assert run["failure"] is None
     assert run["software"]["distributions"]["onnxruntime"]
     assert (tmp_path / "starts").read_text().count("started") > started
     assert main(["env", "list", "--json"]) == 0
-    (row,) = json.loads(capsys.readouterr().out)
+    (row,) = json.loads(capsys.readouterr().out)["environments"]
     assert (row["name"], row["python"], row["foreign"], row["error"]) == ("onnxruntime", str(foreign), True, None)
     assert main(["env", "remove", "onnxruntime"]) == 0
     assert interpreters.registered_python("onnxruntime") is None

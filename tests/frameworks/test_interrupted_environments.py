@@ -118,7 +118,7 @@ def test_two_at_once_are_one_too_many_and_nothing_is_left_of_one_that_was_ended(
         name = "slow"
         environment = Environment(("slow",), "", "json")
 
-    with pytest.raises(NotAvailable, match="another hwprof is making"):
+    with pytest.raises(NotAvailable, match="another hwprof is creating"):
         environments.create(Slow(), python=sys.executable)  # type: ignore[arg-type]
     assert creation.process.poll() is None
     assert creation.end(signal.SIGINT) == 130
@@ -128,7 +128,7 @@ def test_two_at_once_are_one_too_many_and_nothing_is_left_of_one_that_was_ended(
 def test_a_killed_creation_is_no_environment_and_can_be_removed(creation: Creation) -> None:
     assert creation.end(signal.SIGKILL) == -signal.SIGKILL
     assert interpreters.registered_python("slow") is None
-    assert json.loads(creation.hwprof("env", "list", "--json").stdout) == []
+    assert json.loads(creation.hwprof("env", "list", "--json").stdout)["environments"] == []
     assert "slow           unfinished" in creation.hwprof("env", "list").stdout
     assert creation.hwprof("env", "remove", "slow").returncode == 0
     assert list(interpreters.home().iterdir()) == []
@@ -143,7 +143,7 @@ def test_what_worked_before_works_on(number: signal.Signals, code: int, creation
         assert {path.name for path in worked.parent.iterdir()} == {"environment.json", ".lock", worked.name}
     assert interpreters.registered_python("slow") == sys.executable
     assert (worked / "marker").exists()
-    (listed,) = json.loads(creation.hwprof("env", "list", "--json").stdout)
+    (listed,) = json.loads(creation.hwprof("env", "list", "--json").stdout)["environments"]
     assert listed["error"] is None
     # the next one takes what was left with it
     assert creation.hwprof("env", "create", "slow", "--python", sys.executable).returncode == 0
@@ -175,7 +175,7 @@ def test_an_environment_of_no_use_is_listed_with_the_reason(capsys: pytest.Captu
     broken.mkdir()
     (broken / "environment.json").write_text("{")
     assert main(["env", "list", "--json"]) == 0
-    errors = {row["name"]: row["error"] for row in json.loads(capsys.readouterr().out)}
+    errors = {row["name"]: row["error"] for row in json.loads(capsys.readouterr().out)["environments"]}
     assert "unknown framework 'slow'" in errors["slow"]
     assert "environment.json can't be read" in errors["broken"]
     assert main(["env", "remove", "broken", "slow"]) == 0

@@ -32,7 +32,7 @@ def test_outputs_are_right_or_refused(
 ) -> None:
     monkeypatch.setenv("HWPROF_ENVIRONMENTS", os.fspath(HOME))
     files = [str(output_kinds.write(kind, tmp_path)) for kind in output_kinds.KINDS]
-    main(["frameworks", "--matrix", "--frameworks", framework, "--networks", ",".join(files), "--json"])
+    main(["list", "frameworks", "--matrix", "-f", framework, "-n", ",".join(files), "--json"])
     cells: dict[str, Any] = {Path(c["network"]).stem: c for c in json.loads(capsys.readouterr().out)["cells"]}
     assert set(cells) == set(output_kinds.KINDS)
     compared = {kind: c for kind, c in cells.items() if c["fidelity"] and not c["fidelity"]["why"]}

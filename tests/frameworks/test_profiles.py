@@ -111,7 +111,7 @@ def test_a_framework_that_tells_nothing_is_refused_before_anything_is_measured(
     assert not has_profile(adapter("tensorflow"))
     assert main(["layers", "-f", "tensorflow", *SMALL]) == 3
     said = capsys.readouterr().err
-    assert "tells no time per layer: its profiler traces" in said
+    assert "reports no time per layer: its profiler traces" in said
     assert said.count("\n") == 1
 
 

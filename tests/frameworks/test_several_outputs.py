@@ -221,7 +221,7 @@ def test_the_matrix_marks_a_refused_network_and_blames_no_node(
 ) -> None:
     monkeypatch.setattr(Caffe, "every_output", False)
     source = network(tmp_path / "n.onnx", ["a", "m"])
-    words = ["frameworks", "--matrix", "--frameworks", "caffe,onnxruntime", "--networks", str(source), "--json"]
+    words = ["list", "frameworks", "--matrix", "-f", "caffe,onnxruntime", "-n", str(source), "--json"]
     assert main(words) == 4
     cells = {cell["column"]: cell for cell in json.loads(capsys.readouterr().out)["cells"]}
     assert cells["onnxruntime"]["faithful"]
@@ -233,7 +233,7 @@ def test_the_reference_itself_is_checked_by_name(
     tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = network(tmp_path / "n.onnx", ["m", "b/1"])
-    assert main(["networks", "--check", str(source)]) == 0
+    assert main(["list", "networks", "--check", str(source)]) == 0
     assert "value of output" in capsys.readouterr().out
 
 

@@ -25,8 +25,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_is_listed_with_its_version_and_options(installed: Path, tmp_path: Path) -> None:
-    done = hwprof(installed, "frameworks", "--json", where=tmp_path)
-    rows: dict[str, Any] = {row["name"]: row for row in json.loads(done.stdout)}
+    done = hwprof(installed, "list", "frameworks", "--json", where=tmp_path)
+    rows: dict[str, Any] = {row["name"]: row for row in json.loads(done.stdout)["frameworks"]}
     import onnx
 
     assert rows["onnx-reference"]["version"] in (onnx.__version__, "?")
@@ -39,7 +39,7 @@ def test_it_is_measured_faithful_and_recorded(installed: Path, tmp_path: Path, c
     counts = ("-r", "1", "-w", "1", "--iterations", "2", "-e", "task-clock", "--json")
     done = hwprof(installed, *words, *counts, where=tmp_path)
     assert done.returncode == 0, done.stderr
-    (run,) = json.loads(done.stdout)
+    (run,) = json.loads(done.stdout)["runs"]
     assert run["failure"] is None
     assert run["case"]["framework"] == "onnx-reference"
     assert run["case"]["options"] == [["blas", "threaded"]]
@@ -58,7 +58,7 @@ def test_its_switch_is_an_intervention_and_its_results_outlive_it(installed: Pat
         done = hwprof(installed, "run", "-f", name, *TINY, *SHORT, where=tmp_path)
         assert done.returncode == 0, done.stderr
     pair = ("explain", "onnx-reference", "onnxruntime", "--json")
-    done = hwprof(installed, *pair, "--intervene", "simd", "--rounds", "3", "--window", "0.05", where=tmp_path)
+    done = hwprof(installed, *pair, "--test", "simd", "--rounds", "3", "--window", "0.05", where=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "onnxruntime" in done.stderr
     assert "has no switch for vector instructions" in done.stderr
@@ -83,12 +83,12 @@ def test_its_layers_are_timed_and_lead_to_nodes_of_the_network(installed: Path, 
 
 
 def test_it_is_a_column_of_the_matrix_with_its_conversion(installed: Path, tmp_path: Path, cache: Path) -> None:
-    chosen = ("frameworks", "--frameworks", "onnx-reference", "--json")
-    done = hwprof(installed, *chosen, "--matrix", "--networks", "tiny_cnn", "--size", "32", where=tmp_path)
+    chosen = ("list", "frameworks", "-f", "onnx-reference", "--json")
+    done = hwprof(installed, *chosen, "--matrix", "-n", "tiny_cnn", "--size", "32", where=tmp_path)
     assert done.returncode == 0, done.stderr
     (cell,) = json.loads(done.stdout)["cells"]
     assert (cell["column"], cell["faithful"]) == ("onnx-reference", True)
-    (way,) = json.loads(hwprof(installed, *chosen, "--conversions", where=tmp_path).stdout)
+    (way,) = json.loads(hwprof(installed, *chosen, "--conversions", where=tmp_path).stdout)["frameworks"]
     assert (way["form"], way["means"]) == ("inlined-onnx", "ONNX without functions of its own")
     assert [(step["source"], step["target"], step["by"]) for step in way["steps"]] == [
         ("onnx", "inlined-onnx", "onnx.inliner")
@@ -102,7 +102,7 @@ def test_doctor_and_env_know_it(installed: Path, tmp_path: Path, monkeypatch: py
     assert made.returncode == 0, made.stderr
     listed = hwprof(installed, "env", "list", where=tmp_path)
     assert "onnx-reference" in listed.stdout
-    told = json.loads(hwprof(installed, "doctor", "--json", where=tmp_path).stdout)
+    told = json.loads(hwprof(installed, "doctor", "--json", where=tmp_path).stdout)["findings"]
     (row,) = (finding for finding in told if finding["what"] == "onnx-reference")
     assert (row["area"], row["status"]) == ("frameworks", "ok")
     gone = hwprof(tmp_path, "env", "list", where=tmp_path)

@@ -75,7 +75,7 @@ def test_tuned_kernels_compute_the_reference_and_are_kept(
     found = []
     for _ in range(2):
         assert main([*words, "--option", "tuning=32"]) == 0
-        (run,) = json.loads(capsys.readouterr().out)
+        (run,) = json.loads(capsys.readouterr().out)["runs"]
         assert run["failure"] is None
         assert run["fidelity"]["max_rel"] < 1e-3
         found.append(run["facts"]["tuning"])

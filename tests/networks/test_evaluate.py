@@ -84,10 +84,10 @@ def test_a_wrong_reference_is_found_out(cache: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_the_command_says_what_it_found(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["networks", "--check", "tiny_cnn", "--size", "32"]) == 0
+    assert main(["list", "networks", "--check", "tiny_cnn", "--size", "32"]) == 0
     assert "correct" in capsys.readouterr().out
-    assert main(["networks", "--check", "tiny_cnn", "--size", "32", "--json"]) == 0
-    (told,) = json.loads(capsys.readouterr().out)
+    assert main(["list", "networks", "--check", "tiny_cnn", "--size", "32", "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)["networks"]
     assert told["correct"] is True
     assert told["fidelity"]["max_rel"] < 1e-5
 

@@ -97,7 +97,7 @@ def test_a_large_file_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (lambda data: data.unlink(), "has weights in weights.bin, which is not there"),
+        (lambda data: data.unlink(), "has weights in weights.bin, which does not exist"),
         (lambda data: data.write_bytes(b"abc"), "has weights in weights.bin, which is too short"),
     ],
 )

@@ -90,7 +90,7 @@ def test_torch_runs_the_module_itself_and_others_its_export(
 ) -> None:
     for framework, batch in (("pytorch", "2"), ("onnxruntime", "1")):
         assert main(["run", "-f", framework, "-n", str(open_batch), "-b", batch, *RUN]) == 0
-        (run,) = json.loads(capsys.readouterr().out)
+        (run,) = json.loads(capsys.readouterr().out)["runs"]
         assert run["failure"] is None
         assert run["case"]["network"] == "mine"
         # against ONNX Runtime on the export: two programs from one module
@@ -174,6 +174,6 @@ def test_a_program_of_several_inputs_keeps_their_order_and_types(
         ("keep", (2, 12), "float32"),
     ]
     assert main(["run", "-f", "pytorch", "-n", str(path), "-b", "2", *RUN]) == 0
-    (run,) = json.loads(capsys.readouterr().out)
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
     assert run["facts"]["modules_from"] == "pt2"
     assert 0 <= run["fidelity"]["max_rel"] < 1e-4

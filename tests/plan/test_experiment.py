@@ -69,7 +69,7 @@ def test_the_time_to_cool_down_is_part_of_the_plan_unless_it_is_the_default() ->
         ("rounds = 2", "rounds = 0", "rounds must be a whole number from 1 to 100000, not 0"),
         ("format = 1", "format = 9", "format 9 is unknown"),
         ("spin = false}", 'spin = false}\npolicy = "fast"', "launch.policy = 'fast'"),
-        ("[launch]\nonnxruntime", "[launch]\ncaffe", "[launch] speaks of 'caffe'"),
+        ("[launch]\nonnxruntime", "[launch]\ncaffe", "[launch] names 'caffe'"),
         ("exclude = [{framework", "exclude = [{frame", "exclude knows no 'frame'"),
         ('"onnxruntime", {', '"onnxruntime", {nam = "x"}, {', "a framework needs a name"),
         ("rounds = 2", "rounds = ", "not valid TOML"),

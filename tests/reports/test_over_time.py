@@ -24,7 +24,7 @@ def test_a_run_of_before_says_nothing_over_time() -> None:
 def test_first_inference_and_warm_up_are_one_line_and_blocks_are_cut() -> None:
     run = dataclasses.replace(sliced([1.0] * 10, noise=0.0), facts={"warmup": WARMUP})
     (line,) = over_time.lines([run])
-    assert "5.000 ms, x5.0 the steady latency; warm-up 0.3 s, 200 inferences" in line
+    assert "5.000 ms, 5.0x the steady latency; warm-up 0.3 s, 200 inferences" in line
     assert line.endswith("1.1 1.1 1.1 1.1 1.1 ... 1.1 ms")
 
 
@@ -47,5 +47,5 @@ def test_the_round_that_changed_is_named() -> None:
 def test_the_terminal_and_its_json_have_them() -> None:
     run = make_run(facts={"warmup": WARMUP})
     assert "  first       5.000 ms" in text([run])
-    (found,) = json.loads(json.dumps(document([run])))
+    (found,) = json.loads(json.dumps(document([run])))["runs"]
     assert found["facts"]["over_time"]["first_inference"]["first_ns"] == 5_000_000

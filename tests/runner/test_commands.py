@@ -217,7 +217,7 @@ def test_in_a_sweep_it_is_a_case_beside_the_others_with_counts_and_its_own_fps(
     assert run.case.framework == "command"
     assert run.case.option("runner") == "toy"
     assert run.facts["fps"] == 800.0
-    assert run.facts["fps_source"] == "batch / median latency as toy told it"
+    assert run.facts["fps_source"] == "batch / median latency as toy reported it"
     assert run.facts["version"] == "toy 1.2"
     assert run.macs == runs[Kind.NATIVE].macs
     counted = {r.metric: r for w in run.windows if w.role is Role.COUNTED for r in w.readings}
@@ -260,10 +260,10 @@ def test_from_the_command_line(toy: Path, cache: Path, capfd: pytest.CaptureFixt
     assert main([*words, "-e", "task-clock"]) == 0
     said = capfd.readouterr().out
     assert "400.000" in said
-    assert "batch / median latency as toy told it" in said
+    assert "batch / median latency as toy reported it" in said
     assert "toy 1.2" in said
     assert main([*words, "-e", "task-clock", "--json"]) == 0
-    (run,) = json.loads(capfd.readouterr().out)
+    (run,) = json.loads(capfd.readouterr().out)["runs"]
     assert run["kind"] == "command"
     assert run["facts"]["patterns"] == {"latency": "median: ([0-9.]+) ms"}
 
@@ -276,7 +276,7 @@ def test_a_missing_program_is_exit_code_3(toy: Path, cache: Path, capfd: pytest.
 
 
 def test_frameworks_lists_it(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["frameworks", "--json"]) == 0
-    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert main(["list", "frameworks", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["frameworks"]}
     assert rows["onnxruntime"]["runners"] == ["onnxruntime_perf_test", "toy"]
     assert rows["openvino"]["runners"] == ["benchmark_app"]

@@ -15,7 +15,8 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from hwprof.cli import main, sweep
+from hwprof.cli import main
+from hwprof.cli import progress as shown_progress
 from hwprof.collectors.protocol import Available
 from hwprof.plan.cases import PlannedCase
 from hwprof.records import Kind, Run
@@ -79,7 +80,7 @@ class Scene:
         monkeypatch.setattr(Runner, "simulates", lambda runner: True)
         there = SimpleNamespace(available=lambda framework: Available("callgrind"))
         monkeypatch.setattr("hwprof.runner.rounds.simulator", lambda tool: there)
-        shown = sweep.progress
+        shown = shown_progress.progress
 
         def progress(step: Progress) -> str:
             if step.run.kind is Kind.SIMULATED:
@@ -88,7 +89,7 @@ class Scene:
                     signal.raise_signal(signal.SIGINT)
             return shown(step)
 
-        monkeypatch.setattr(sweep, "progress", progress)
+        monkeypatch.setattr(shown_progress, "progress", progress)
 
     def started(self, pid: int) -> None:
         with self._lock:

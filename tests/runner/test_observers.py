@@ -19,7 +19,7 @@ WORDS = ["run", "--no-save", "-n", "tiny_cnn", "--backend", "perf", "--iteration
 
 def test_perf_counts_the_counted_window_of_every_round(capfd: pytest.CaptureFixture[str]) -> None:
     assert main([*WORDS, "-r", "2", "-e", "task-clock,page-faults,context-switches:u"]) == 0
-    runs = [from_json(Run, r) for r in json.loads(capfd.readouterr().out)]
+    runs = [from_json(Run, r) for r in json.loads(capfd.readouterr().out)["runs"]]
     assert len(runs) == 2  # the order of the windows is another in the second
     for run in runs:
         assert run.failure is None

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from hwprof.cli.sweep import progress
+from hwprof.cli.progress import progress
 from hwprof.collectors.protocol import Available
 from hwprof.plan.cases import PlannedCase
 from hwprof.plan.experiment import parse
@@ -86,8 +86,10 @@ def test_the_time_left_holds_the_simulations_and_never_jumps_up(monkeypatch: pyt
     left = [step.left_s or 0.0 for step in found]
     assert all(later <= earlier for earlier, later in itertools.pairwise(left))
     assert left[MEASURED - 1] == 600  # all is measured: what is left is the budget of the simulations
-    assert [step.is_limit for step in found] == [True] * (len(found) - 1) + [False]
+    assert [step.is_limit for step in found] == [True] * MEASURED + [False] * SIMULATED
+    assert 0 < left[-2] < left[-3] < 600, "from what was simulated"
     assert left[-1] == 0
+    assert [step.left_s for step in found].count(0.0) == 1, "nothing follows what has no time left"
     assert progress(found[0]).startswith("[1/15 up to ")
     assert progress(found[MEASURED - 1]).startswith("[12/15 up to 10:00 left] ")
     assert progress(found[-1]).startswith("[15/15 0:00 left] ")

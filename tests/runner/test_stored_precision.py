@@ -59,7 +59,7 @@ def test_a_run_is_called_by_the_precision_of_its_file(measured: tuple[Path, dict
 def test_results_hold_what_was_computed_in_and_ceilings_are_of_that(
     measured: tuple[Path, dict[str, list[hwprof.Run]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(traffic, "of_network", lambda *_: Traffic(1000, 1000, 3, 500))
+    monkeypatch.setattr(traffic, "of_network", lambda *_, **__: Traffic(1000, 1000, 3, 500))
     with Results.open(measured[0]) as results:
         frame = results.frame().assign(macs=1e6)
         machine = str(frame["machine_id"].iloc[0])

@@ -19,16 +19,16 @@ COMMANDS = {
     "explain": ["explain", "onnxruntime", "opencv", "{}"],
     "explain selector": ["explain", "results={},onnxruntime", "opencv"],
     "bottlenecks": ["bottlenecks", "{}"],
-    "models": ["models", "{}"],
+    "evaluate": ["predict", "{}", "--evaluate"],
     "roofline": ["roofline", "{}"],
     "predict": ["predict", "-n", "tiny_cnn", "-f", "onnxruntime", "--results", "{}"],
     "compare": ["compare", "{}", "{}"],
-    "merge": ["merge", "{}"],
+    "import": ["import", "{}"],
     "tune": ["tune", "--list", "--results", "{}"],
     "run": ["run", "-n", "tiny_cnn", "--results", "{}"],
     "command": ["run", "--results", "{}", "--", "true"],
     "sweep": ["sweep", "quick", "--results", "{}"],
-    "scaling": ["scaling", "-n", "tiny_cnn", "--results", "{}"],
+    "scaling": ["tune", "--scaling", "-n", "tiny_cnn", "--results", "{}"],
     "layers": ["layers", "-n", "tiny_cnn", "--results", "{}"],
 }
 
@@ -62,7 +62,7 @@ def test_every_command_refuses_a_fifo(name: str, tmp_path: Path, capsys: pytest.
     assert main([word.format(tmp_path / "odd.db") for word in COMMANDS[name]]) == 2
     said = capsys.readouterr().err
     assert "odd.db is a FIFO" in said
-    assert len(said.splitlines()) == 1
+    assert len([line for line in said.splitlines() if " is now " not in line]) == 1  # of a former name
 
 
 @pytest.mark.parametrize("url", ["postgresql://me:secret@host/db", "sqlite:///results.db", "mysql+pymysql://h/d"])
@@ -75,7 +75,7 @@ def test_a_database_url_is_no_file_name(
     said = capsys.readouterr().err
     assert f"a database URL ({url.partition(':')[0]}://...) is no results file" in said
     assert "secret" not in said
-    assert len(said.splitlines()) == 1
+    assert len([line for line in said.splitlines() if " is now " not in line]) == 1  # of a former name
     assert list(tmp_path.iterdir()) == []
 
 

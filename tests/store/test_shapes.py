@@ -39,7 +39,7 @@ def run_with(*readings: Reading, uid: str = "aa") -> Run:
 
 def printed(run: Run, metric: str) -> str:
     """The number that the terminal shows of a metric."""
-    (line,) = (line for line in text([run]).splitlines() if f" {metric}" in line)
+    (line,) = (line for line in text([run], everything=True).splitlines() if f"  {metric}" in line)
     return line.split()[0]
 
 

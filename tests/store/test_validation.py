@@ -8,7 +8,7 @@ from typing import Any
 
 from hwprof.records import Counter, Exactness, Reading, Role, Run, missing
 from hwprof.reports.page import content
-from hwprof.reports.terminal.run import counters
+from hwprof.reports.terminal import counts
 from hwprof.store import Results
 from hwprof.store.validation import NewVerdict
 from tests.factories import HOST_STATE, MACHINE, make_case, make_run, make_window
@@ -84,9 +84,16 @@ def test_a_verdict_holds_with_modifiers_and_for_users_without_rights(results: Re
     assert [e for e, _ in told(results)] == [Exactness.SUSPECT, Exactness.SUSPECT, Exactness.EXACT]
 
 
+def test_a_verdict_of_an_earlier_version_has_todays_name(results: Results) -> None:
+    results.add(run(Reading("loads", 5.0, source="perf:loads")))
+    earlier = NewVerdict(Counter("loads", source="perf:loads"), "lying", True, "does not follow the work", "2024", {})
+    results.add_validation(MACHINE, HOST_STATE, [earlier])
+    assert told(results) == [(Exactness.SUSPECT, "failed validation: miscounts, does not follow the work")]
+
+
 def test_a_sum_over_kinds_of_core_is_as_good_as_its_parts(results: Results) -> None:
     results.add(run(Reading("loads", 5.0, source="perf:loads"), uid="aa"))
-    part = NewVerdict(Counter("loads@cpu_atom", source="perf:cpu_atom/loads/"), "lying", True, "", "2024", {})
+    part = NewVerdict(Counter("loads@cpu_atom", source="perf:cpu_atom/loads/"), "miscounts", True, "", "2024", {})
     results.add_validation(MACHINE, HOST_STATE, [part])
     assert told(results)[0][0] is Exactness.SUSPECT
 
@@ -118,5 +125,5 @@ def test_the_report_says_what_failed(results: Results) -> None:
 def test_what_is_printed_of_a_run_says_why_it_is_suspect(results: Results) -> None:
     results.add(run())
     results.add_validation(MACHINE, HOST_STATE, [verdict()])
-    (line,) = (line for line in counters([results.find("aa")]) if " loads " in line)
-    assert line.endswith(f"suspect  # {FAILED}")
+    (line,) = (line for line in counts.lines([results.find("aa")], asked=("loads",)) if " loads " in line)
+    assert line.endswith(f"suspect  {FAILED}")

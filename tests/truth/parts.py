@@ -310,10 +310,11 @@ def perf_in_turn() -> Any:
 
 @part
 def validate() -> Any:
-    """`hwprof validate` with the program made at home."""
+    """`hwprof events --validate` with the program made at home."""
     names = ["cycles,instructions,cycles:u,instructions:u,branches,stalled-cycles-frontend,stalled-cycles-backend"]
     names += ["dTLB-load-misses,dTLB-store-misses,iTLB-load-misses,r3b,r8,page-faults,context-switches,task-clock"]
-    words = [sys.executable, "-m", "hwprof", "validate", "--json", "--no-save", "--program", str(TRUTH), "-r", "3"]
+    words = [sys.executable, "-m", "hwprof", "events", "--validate", "--json", "--no-save", "--program", str(TRUTH)]
+    words += ["--repetitions", "3"]
     done = subprocess.run([*words, "-e", ",".join(names)], capture_output=True, text=True, check=False)
     return json.loads(done.stdout) if done.returncode == 0 else {"error": done.stderr}
 

@@ -1,4 +1,4 @@
-"""`hwprof validate` in guests, with the program compiled at home, finds what is known of their PMUs."""
+"""`hwprof events --validate` in guests, with the program compiled at home, finds what is known of their PMUs."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from hwprof.analysis.bottlenecks.certainty import (
     of_rounds,
     product,
 )
+from hwprof.analysis.bottlenecks.needs import BANDWIDTH, MACS, OPERATIONS, PEAK, TOP_DOWN
 from hwprof.analysis.bottlenecks.verdicts import (
     UNDISTURBED,
     Context,
@@ -86,23 +87,25 @@ def compute_bound(context: Context) -> Verdict:
             Number("FLOP/s", rate.value, f"{rate.value / 1e9:.1f} GFLOP/s{_per(context)} by MACs", _sharing(context)),
             Number("peak", peak, f"{peak / 1e9:.1f} GFLOP/s measured on this machine", context.roof_doubt),
         )
-        because = f"{share.value:.0%} of the measured peak"
+        because = f"{100 * share.value:.0f} % of the measured peak"
         if share.value > ABOVE:
             because += ": an algorithm with fewer multiplications than MACs (Winograd), or a peak that is too low"
-            return Verdict(code, State.UNKNOWN, because, numbers, missing=("floating-point operations, counted",))
+            return Verdict(code, State.UNKNOWN, because, numbers, missing=(OPERATIONS,))
         state, sure = grade(share.value, LIMITS), _certainty(context, share)
         if state is not State.NO:  # MACs are the most that is computed: a low share can't be of them, a high one can
             sure = least(sure, Sure.MEDIUM)
-        verdict = Verdict(code, state, because, numbers, sure, advice, weight=min(1.0, share.value))
+        figure = f"{100 * share.value:.0f} % of peak"
+        verdict = Verdict(code, state, because, numbers, sure, advice, weight=min(1.0, share.value), figure=figure)
         return _not_denied(verdict, context)
     top = cycles.top_down(e)
     if top is None:
-        need = "peak FLOP/s (hwprof calibrate)" if rate is not None else "MACs of the network"
-        return abstain(code, need, "top-down events", because=f"not measured: {need}, nor top-down events")
-    shown = (Number("retiring", top.retiring, f"{top.retiring:.0%} of the slots retire", top.caution),)
+        need = PEAK if rate is not None else MACS
+        return abstain(code, need, TOP_DOWN, because=f"not measured: {need}, nor top-down events")
+    shown = (Number("retiring", top.retiring, f"{100 * top.retiring:.0f} % of the slots retire", top.caution),)
     state = State.PARTLY if top.retiring >= LIMITS[1] else State.NO
     because = "by top-down slots alone: retiring slots may be useful arithmetic or not"
-    return Verdict(code, state, because, shown, Sure.LOW, advice, ("peak FLOP/s (hwprof calibrate)",), top.retiring)
+    missing, figure = (PEAK,), f"{100 * top.retiring:.0f} % retiring slots"
+    return Verdict(code, state, because, shown, Sure.LOW, advice, missing, top.retiring, figure)
 
 
 def bandwidth_bound(context: Context) -> Verdict:
@@ -115,7 +118,7 @@ def bandwidth_bound(context: Context) -> Verdict:
     cached = _last_level_bytes(e)
     weights = e.params * FLOAT / e.case.batch if e.params else None
     if roof is None or limit is None:
-        return abstain(code, "memory bandwidth (hwprof calibrate)")
+        return abstain(code, BANDWIDTH)
     advice = "a larger batch shares the weights between frames; a narrower type; fusing layers that only move data"
     ceiling = Number("bandwidth", limit, f"{limit / 1e9:.1f} GB/s measured on this machine", context.roof_doubt)
     if misses is not None:
@@ -129,9 +132,10 @@ def bandwidth_bound(context: Context) -> Verdict:
         most = Sure.MEDIUM if state is not State.NO else Sure.LOW  # what was prefetched is not in it
         sure = weaken(least(_certainty(context, share), most), misses)
         shown = (Number("bytes/s", rate.value, text, caution(misses) or _sharing(context)), ceiling)
-        because = f"at least {share.value:.0%} of the bandwidth"
+        because = f"at least {100 * share.value:.0f} % of the bandwidth"
+        figure = f"{100 * share.value:.0f} % of bandwidth"
         return _not_denied(
-            Verdict(code, state, because, shown, sure, advice, weight=min(1.0, share.value)),
+            Verdict(code, state, because, shown, sure, advice, (), min(1.0, share.value), figure),
             context,
         )
     if weights is not None and cached is not None and weights * e.case.batch > cached:
@@ -144,13 +148,14 @@ def bandwidth_bound(context: Context) -> Verdict:
         shown = (Number("bytes/s", rate.value, text, "compulsory traffic of the model, not counted"), ceiling)
         state = grade(share.value, LIMITS)
         if state is not State.NO:
-            because = f"at least {share.value:.0%} of the bandwidth"
+            because = f"at least {100 * share.value:.0f} % of the bandwidth"
+            figure = f"{100 * share.value:.0f} % of bandwidth"
             sure = least(_certainty(context, share), Sure.MEDIUM)
             return _not_denied(
-                Verdict(code, state, because, shown, sure, advice, weight=min(1.0, share.value)),
+                Verdict(code, state, because, shown, sure, advice, (), min(1.0, share.value), figure),
                 context,
             )
-        because = f"weights alone take {share.value:.0%}; activations weren't counted"
+        because = f"weights alone take {100 * share.value:.0f} %; activations weren't counted"
         return Verdict(code, State.UNKNOWN, because, shown, missing=(Name.LLC_MISSES,))
     return abstain(code, Name.LLC_MISSES)
 

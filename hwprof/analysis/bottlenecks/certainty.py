@@ -27,7 +27,7 @@ class State(enum.StrEnum):
     YES = "yes"
     PARTLY = "partly"
     NO = "no"
-    UNKNOWN = "can't tell"
+    UNKNOWN = "not known"
 
 
 class Sure(enum.StrEnum):

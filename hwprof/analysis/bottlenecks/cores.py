@@ -15,6 +15,7 @@ from hwprof.analysis.bottlenecks.certainty import (
     product,
     quotient,
 )
+from hwprof.analysis.bottlenecks.needs import TOP_DOWN
 from hwprof.analysis.bottlenecks.verdicts import (
     Context,
     Number,
@@ -61,19 +62,20 @@ def latency_bound(context: Context) -> Verdict:
             b.metric,
             b.share,
             f"{cycles.WHAT[b.metric]}: {b.mpki:.2f} per 1,000 instructions, consistent with up to "
-            f"{b.share:.0%} of the cycles at {b.latency:.0f} cycles ({'measured' if b.measured else 'assumed'})",
+            f"{100 * b.share:.0f} % of the cycles at {b.latency:.0f} cycles "
+            f"({'measured' if b.measured else 'assumed'})",
             caution(*_counts(e, b.metric)),
         )
         for b in found
     ]
     if waits is not None:
-        text = f"{waits.share.value:.0%} of {waits.what} wait for the back end"
+        text = f"{100 * waits.share.value:.0f} % of {waits.what} wait for the back end"
         numbers.append(Number("back end", waits.share.value, text, caution(*waits.counts)))
     most = min(1.0, sum(b.share for b in found))
     advice = "blocking that keeps the working set in cache, prefetching, huge pages where it is the TLB"
     used = bandwidth_bound(context)
     if most < MISSES:
-        because = f"misses can't stand for more than {most:.0%} of the cycles"
+        because = f"misses can't stand for more than {100 * most:.0f} % of the cycles"
         if all(b.metric is not Name.LLC_MISSES for b in found):
             because += ", but those of the last level were not counted"
             return Verdict(code, State.UNKNOWN, because, tuple(numbers), missing=(Name.LLC_MISSES,))
@@ -87,12 +89,19 @@ def latency_bound(context: Context) -> Verdict:
         return Verdict(code, State.NO, "the bandwidth itself is used up", tuple(numbers), least(used.sure, Sure.MEDIUM))
     if waits is None:
         because = "misses could explain a large part, but no stall event says that cores wait"
-        return Verdict(code, State.PARTLY, because, tuple(numbers), Sure.LOW, advice, (Name.BACKEND_STALLS,), most / 2)
+        figure = f"up to {100 * most:.0f} % of cycles"
+        missing = (Name.BACKEND_STALLS,)
+        return Verdict(code, State.PARTLY, because, tuple(numbers), Sure.LOW, advice, missing, most / 2, figure)
     stalled = waits.share.value
     state = State.YES if most >= WAITING and stalled >= WAITING else State.PARTLY
-    because = f"cores wait for the back end ({stalled:.0%}) and misses can explain up to {most:.0%} of the cycles"
+    because = (
+        f"cores wait for the back end ({100 * stalled:.0f} %) and misses can stand for up to {100 * most:.0f} % of the "
+        "cycles"
+    )
     sure = weaken(least(certainty(waits.share, (WAITING,)), Sure.MEDIUM), *waits.counts)
-    return Verdict(code, state, because, tuple(numbers), sure, advice, weight=min(most, stalled))
+    weight = min(most, stalled)
+    figure = f"up to {100 * weight:.0f} % of cycles"
+    return Verdict(code, state, because, tuple(numbers), sure, advice, weight=weight, figure=figure)
 
 
 def _counts(e: Evidence, metric: Name) -> tuple[Quantity, ...]:
@@ -129,8 +138,8 @@ def front_end(context: Context) -> Verdict:
         return no
     waits = _waiting(e, "front end", Name.FRONTEND_STALLS)
     if waits is None:
-        return abstain(code, Name.FRONTEND_STALLS, "top-down events")
-    share, because = waits.share, f"{waits.share.value:.0%} of the {waits.what}"
+        return abstain(code, Name.FRONTEND_STALLS, TOP_DOWN)
+    share, because = waits.share, f"{100 * waits.share.value:.0f} % of the {waits.what}"
     numbers = [Number("front end", share.value, f"{because} wait for the front end", caution(*waits.counts))]
     numbers += [
         Number(metric, b.mpki, f"{cycles.WHAT[metric]}: {b.mpki:.2f} per 1,000 instructions", b.caution)
@@ -140,7 +149,8 @@ def front_end(context: Context) -> Verdict:
     advice = "less code per frame: fewer distinct kernels, a smaller runtime between them, larger batches"
     sure = weaken(least(certainty(share, FRONT_END), Sure.MEDIUM), *waits.counts)
     state = grade(share.value, FRONT_END)
-    return Verdict(code, state, because, tuple(numbers), sure, advice, weight=share.value)
+    figure = because.replace("of the ", "of ")
+    return Verdict(code, state, because, tuple(numbers), sure, advice, weight=share.value, figure=figure)
 
 
 def bad_speculation(context: Context) -> Verdict:
@@ -150,15 +160,17 @@ def bad_speculation(context: Context) -> Verdict:
         return no
     advice = "kernels without data-dependent branches; a fixed shape; sorting out which code by hwprof record"
     if (slots := _slots(e, "bad speculation")) is not None:
-        share, text = slots.share, f"{slots.share.value:.0%} of the slots are thrown away"
+        share, text = slots.share, f"{100 * slots.share.value:.0f} % of the slots are thrown away"
         number = Number("bad speculation", share.value, text, caution(*slots.counts))
         sure = weaken(certainty(share, THROWN_AWAY), *slots.counts)
-        return Verdict(code, grade(share.value, THROWN_AWAY), text, (number,), sure, advice, weight=share.value)
+        state, figure = grade(share.value, THROWN_AWAY), f"{100 * share.value:.0f} % of slots"
+        return Verdict(code, state, text, (number,), sure, advice, weight=share.value, figure=figure)
     b, counts = cycles.bound(e, Name.BRANCH_MISSES), e.pair(Name.BRANCH_MISSES, Name.CYCLES)
     if b is None or counts is None:
         return abstain(code, Name.BRANCH_MISSES, Name.CYCLES)
     text = (
-        f"mispredicted branches: {b.mpki:.2f} per 1,000 instructions, consistent with up to {b.share:.0%} of the "
+        f"mispredicted branches: {b.mpki:.2f} per 1,000 instructions, consistent with up to "
+        f"{100 * b.share:.0f} % of the "
         f"cycles at {b.latency:.0f} cycles each (assumed)"
     )
     number = Number("branch-misses", b.share, text, caution(*counts))
@@ -167,7 +179,8 @@ def bad_speculation(context: Context) -> Verdict:
         sure = certainty(twice, (MISPREDICTED,)) if twice.value < MISPREDICTED else Sure.LOW
         return Verdict(code, State.NO, "they can't cost much", (number,), weaken(sure, *counts))
     because = "an upper bound, which can't show that they do"
-    return Verdict(code, State.PARTLY, because, (number,), Sure.LOW, advice, ("top-down events",), b.share / 2)
+    figure = f"up to {100 * b.share:.0f} % of cycles"
+    return Verdict(code, State.PARTLY, because, (number,), Sure.LOW, advice, (TOP_DOWN,), b.share / 2, figure)
 
 
 def lanes(e: Evidence) -> int | None:
@@ -183,11 +196,11 @@ def vectorisation(context: Context) -> Verdict:
     share, count = cycles.vector_share(e), e.best(Name.INSTRUCTIONS)
     advice = (
         "a build for this CPU's vectors (facts: hwprof doctor), another kernel library, a layout that suits it; "
-        "hwprof explain A B --intervene simd shows what vectors are worth"
+        "hwprof explain A --test simd shows what vectors are worth"
     )
     numbers = []
     if share is not None:
-        text = f"vector instructions are {share[0]:.1%} of all" + (f" ({share[2]})" if share[2] else "")
+        text = f"vector instructions are {100 * share[0]:.1f} % of all" + (f" ({share[2]})" if share[2] else "")
         numbers.append(Number("vector share", share[0], text, share[1]))
     per_mac = None
     if count is not None and e.macs:
@@ -195,6 +208,8 @@ def vectorisation(context: Context) -> Verdict:
         numbers.append(Number("instructions per MAC", per_mac, f"{per_mac:.2f} instructions per MAC", count.caution))
     if not numbers:
         return abstain(code, Name.VECTOR_INSTRUCTIONS, Name.INSTRUCTIONS)
+    figure = f"{100 * share[0]:.1f} % vector" if share is not None else ""
+    figure = f"{per_mac:.2f} instructions/MAC" if per_mac is not None else figure
     wide = lanes(e)
     sure = weaken(Sure.MEDIUM, count if share is None else None)
     if share is not None and (share[1] or share[0] == 0):  # an event that does not count has 0 too
@@ -203,7 +218,8 @@ def vectorisation(context: Context) -> Verdict:
     scalar = per_mac is not None and per_mac >= 1.5
     vector = per_mac is not None and per_mac <= 0.6
     if share is not None and share[0] < 0.05 and not vector:
-        return Verdict(code, State.YES, "hardly any vector instructions", tuple(numbers), sure, advice, weight=0.5)
+        because = "hardly any vector instructions"
+        return Verdict(code, State.YES, because, tuple(numbers), sure, advice, weight=0.5, figure=figure)
     if share is not None and share[0] >= 0.2 and not scalar:
         return Verdict(code, State.NO, "vectors do the work", tuple(numbers), sure)
     if share is None and vector:
@@ -213,5 +229,6 @@ def vectorisation(context: Context) -> Verdict:
         lane = f" where this CPU has {wide} FP32 lanes" if wide else ""
         because = f"as many instructions per MAC as scalar code needs{lane}; depthwise layers and overhead add to it"
         state = State.YES if share is None or share[0] < 0.05 else State.PARTLY
-        return Verdict(code, state, because, tuple(numbers), sure, advice, weight=0.5)
-    return Verdict(code, State.PARTLY, "between scalar and vector code", tuple(numbers), Sure.LOW, advice, weight=0.2)
+        return Verdict(code, state, because, tuple(numbers), sure, advice, weight=0.5, figure=figure)
+    because = "between scalar and vector code"
+    return Verdict(code, State.PARTLY, because, tuple(numbers), Sure.LOW, advice, weight=0.2, figure=figure)

@@ -63,13 +63,14 @@ class MeasuredCase:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """All verdicts on one case, found ones first."""
+    """All verdicts on one case, found ones first. `runs`: its rounds; None where it is of no results file."""
 
     case: Case
     machine: str
     version: str
     context: Context
     verdicts: tuple[Verdict, ...]
+    runs: CaseRuns | None = None
 
 
 def diagnose(results: Results, where: str = "") -> tuple[list[Diagnosis], list[Omission]]:
@@ -79,19 +80,12 @@ def diagnose(results: Results, where: str = "") -> tuple[list[Diagnosis], list[O
     found, omitted = measured_cases(results, listed)
     roofs = roofline.roofs(results.ceilings(), results.machines())
     profiled = layers.read(results.database, [e.order for e in listed if e.ok and e.kind == Kind.LAYERS])
-    chosen = found
-    if where:
-        selector = selectors.parse(where, listed)
-        chosen = [
-            k
-            for k in found
-            if selectors.matches(k.runs.last, selector.where)
-            and (not selector.run or any(e.uid.startswith(selector.run) for e in k.runs.entries))
-        ]
+    chosen = {runs.last.uid for runs in selectors.chosen(where, listed)}
     out = []
-    for one in chosen:
-        context = context_of(one, found, roofs.get(one.runs.last.machine_key, ()), _layers(one.runs, listed, profiled))
-        out.append(Diagnosis(one.runs.case, one.runs.last.machine, one.runs.last.version, context, verdicts(context)))
+    for one in (known for known in found if known.runs.last.uid in chosen):
+        last = one.runs.last
+        context = context_of(one, found, roofs.get(last.machine_key, ()), _layers(one.runs, listed, profiled))
+        out.append(Diagnosis(one.runs.case, last.machine, last.version, context, verdicts(context), one.runs))
     out.sort(key=lambda d: (d.machine, d.case.framework, d.case.network, d.case.threads, d.case.batch))
     return out, omitted
 
@@ -194,8 +188,8 @@ def frequent(found: Sequence[Diagnosis]) -> list[tuple[str, int, int]]:
     judged: dict[str, int] = defaultdict(int)
     for d in found:
         for v in d.verdicts:
-            hits[v.code] += v.state.value in ("yes", "partly")
-            judged[v.code] += v.state.value != "can't tell"
+            hits[v.code] += v.state in (State.YES, State.PARTLY)
+            judged[v.code] += v.state is not State.UNKNOWN
     return sorted(((c, hits[c], judged[c]) for c in hits), key=lambda row: (-row[1], row[0]))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from hwprof.analysis.bottlenecks.certainty import Limits, State, Sure, certainty, grade, least
+from hwprof.analysis.bottlenecks.needs import LAYER_TIMES, OTHER_BATCH, PEER
 from hwprof.analysis.bottlenecks.verdicts import UNDISTURBED, Context, Number, Verdict, abstain, refuse_emulated
 from hwprof.analysis.estimator import Estimator
 from hwprof.collectors.vocabulary import Name
@@ -35,7 +36,7 @@ def dispatch(context: Context) -> Verdict:
         text = f"{plural(len(layers), 'layer')}, {small} of them shorter than 10 us"
         numbers.append(Number("layers", len(layers), text))
     if len(batches) < 2:
-        why = "the same case at another batch"
+        why = OTHER_BATCH
         return Verdict(code, State.UNKNOWN, f"not measured: {why}", tuple(numbers), missing=(why,))
     batch = e.case.batch
     fixed, frame, share = _line(batches, batch)
@@ -49,13 +50,14 @@ def dispatch(context: Context) -> Verdict:
         return Verdict(code, State.UNKNOWN, context.sharing, tuple(numbers), missing=(UNDISTURBED,))
     state = grade(share.value, FIXED)
     because = (
-        f"{share.value:.0%} of an inference of batch {batch} doesn't depend on the batch: dispatch, "
+        f"{100 * share.value:.0f} % of an inference of batch {batch} doesn't depend on the batch: dispatch, "
         "waking threads, reading weights"
     )
     # a line is assumed, which two batches always fit
     sure = least(certainty(share, FIXED), Sure.MEDIUM if len(batches) > 2 else Sure.LOW)
     advice = "larger batches; fusing layers, a compiled graph (inductor, XLA, TVM), fewer threads for small kernels"
-    return Verdict(code, state, because, tuple(numbers), sure, advice, weight=share.value)
+    figure = f"{100 * share.value:.0f} % of an inference"
+    return Verdict(code, state, because, tuple(numbers), sure, advice, weight=share.value, figure=figure)
 
 
 def _line(batches: dict[int, list[float]], batch: int) -> tuple[float, float, Interval]:
@@ -95,10 +97,11 @@ def conversion(context: Context) -> Verdict:
         left = [x for x in layers if _is_left(x.op)]
         share = sum(x.ns or 0 for x in left) / whole
         kinds = ", ".join(f"{n} x {op}" for op, n in Counter(x.op for x in left).most_common(4))
-        numbers = (Number("unfused", share, f"{share:.0%} of the layers' time in {kinds or 'none such'}"),)
+        numbers = (Number("unfused", share, f"{100 * share:.0f} % of the layers' time in {kinds or 'none such'}"),)
         because = "operators that are usually folded into their neighbours run on their own" if left else "all folded"
         sure = certainty(Interval(share, None, None), UNFOLDED)  # of one profiled run
-        return Verdict(code, grade(share, UNFOLDED), because, numbers, sure, advice, weight=share)
+        state, figure = grade(share, UNFOLDED), f"{100 * share:.0f} % of layer time"
+        return Verdict(code, state, because, numbers, sure, advice, weight=share, figure=figure)
     own = e.best(Name.INSTRUCTIONS)
     rivals = {}
     for name, peer in context.peers.items():
@@ -106,16 +109,17 @@ def conversion(context: Context) -> Verdict:
         if count is not None and count.value > 0:
             rivals[name] = count
     if own is None or not rivals:
-        return abstain(code, "time per layer", "instructions of another framework on this network")
+        return abstain(code, LAYER_TIMES, PEER)
     name, best = min(rivals.items(), key=lambda item: item[1].value)
     times = own.value / best.value
-    text = f"x{times:.2f} the instructions per frame of {name}"
+    text = f"{times:.2f}x the instructions per frame of {name}"
     caution = own.caution or best.caution
     numbers = (Number("instructions", times, text, caution),)
-    missing = ("time per layer",)
+    missing = (LAYER_TIMES,)
     if times > 1.5:
         because = "it executes many more instructions than another framework does for this network: graph or kernels"
-        return Verdict(code, State.PARTLY, because, numbers, Sure.LOW, advice, missing, min(0.5, 1 - 1 / times))
+        weight, figure = min(0.5, 1 - 1 / times), f"{times:.2f}x instructions"
+        return Verdict(code, State.PARTLY, because, numbers, Sure.LOW, advice, missing, weight, figure)
     return Verdict(
         code, State.UNKNOWN, "no layers were measured; the instructions are not out of line", numbers, missing=missing
     )

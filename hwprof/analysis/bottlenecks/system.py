@@ -41,7 +41,7 @@ def throttling(context: Context) -> Verdict:
     limited = e.get(Name.CGROUP_THROTTLED_TIME)
     share = limited.per_second if limited is not None else 0.0
     if limited is not None:
-        numbers.append(Number("cgroup", share, f"the control group held it back {share:.1%} of the time"))
+        numbers.append(Number("cgroup", share, f"the control group held it back {100 * share:.1f} % of the time"))
     clock = e.series.get(Name.CPU_FREQUENCY)
     if clock is not None:
         text = f"cores at {clock[0] / 1e9:.2f} to {clock[1] / 1e9:.2f} GHz"
@@ -52,11 +52,20 @@ def throttling(context: Context) -> Verdict:
     if "throttled" in e.doubts:
         advice = "a heat sink or fan, a better supply, or a fixed lower clock, so that results repeat"
         lost = 1 - clock[0] / clock[1] if clock is not None and clock[1] > 0 else 0.1
-        return Verdict(code, State.YES, "the CPU reported throttling", tuple(numbers), Sure.HIGH, advice, weight=lost)
+        figure = f"down to {clock[0] / 1e9:.2f} GHz" if clock is not None else "reported by the CPU"
+        because = "the CPU reported throttling"
+        return Verdict(code, State.YES, because, tuple(numbers), Sure.HIGH, advice, weight=lost, figure=figure)
     if share > 0.005 or "container-limit" in e.doubts:
         advice = "raise cpu.max of the container, or ask for fewer threads than it has CPUs"
         return Verdict(
-            code, State.YES, "its control group ran out of CPU time", tuple(numbers), Sure.HIGH, advice, weight=share
+            code,
+            State.YES,
+            "its control group ran out of CPU time",
+            tuple(numbers),
+            Sure.HIGH,
+            advice,
+            weight=share,
+            figure=f"held back {100 * share:.1f} %" if limited is not None else "CPU limit reached",
         )
     watched = {Name.THROTTLE_EVENTS, Name.THROTTLED} & {*e.series, *(n.partition("[")[0] for n in e.quantities)}
     if clock is None and not watched:
@@ -71,7 +80,8 @@ def throttling(context: Context) -> Verdict:
     if clock is not None and clock[0] < 0.9 * clock[1]:
         advice = "fix the governor: cpupower frequency-set -g performance"
         because = "the clock moved, whatever the reason"
-        return Verdict(code, State.PARTLY, because, tuple(numbers), Sure.MEDIUM, advice, weight=1 - clock[0] / clock[1])
+        weight, figure = 1 - clock[0] / clock[1], f"{clock[0] / 1e9:.2f} to {clock[1] / 1e9:.2f} GHz"
+        return Verdict(code, State.PARTLY, because, tuple(numbers), Sure.MEDIUM, advice, weight=weight, figure=figure)
     # counters may miss heat, and a steady clock may be a limit of power: certain where both were seen
     sure = Sure.HIGH if watched and clock is not None else Sure.MEDIUM
     return Verdict(code, State.NO, "no sensor reported it", tuple(numbers), sure)
@@ -82,21 +92,23 @@ def other_load(context: Context) -> Verdict:
     code, taken = "other-load", context.taken
     if taken is None:
         return abstain(code, Name.RUN_QUEUE_WAIT)
-    numbers = [Number("waiting", taken.waiting, f"its threads waited for a CPU {taken.waiting:.1%} of the time")]
+    text = f"its threads waited for a CPU {100 * taken.waiting:.1f} % of the time"
+    numbers = [Number("waiting", taken.waiting, text)]
     if taken.stolen is not None:
-        numbers.append(Number("steal", taken.stolen, f"the hypervisor took {taken.stolen:.1%}"))
+        numbers.append(Number("steal", taken.stolen, f"the hypervisor took {100 * taken.stolen:.1f} %"))
     if context.is_shared and not context.lowered:
         numbers.append(
             Number("rate", context.rate, f"{context.rate:.4g} frames per second of CPU time are not lowered")
         )
     state = grade(taken.share, TAKEN)
-    because = context.sharing if state is not State.NO else f"{taken.share:.1%} of the time was taken by others"
+    because = context.sharing if state is not State.NO else f"{100 * taken.share:.1f} % of the time was taken by others"
     advice = "stop what else runs there, or pin elsewhere (--cpus)"
     # it is an account of the time that was measured, and not an estimate: certain where every round says the same
     rounds = {grade(lost_share(s), TAKEN) for s in context.speeds if s.waiting is not None}
     whole = taken.stolen is not None or state is State.YES
     sure = Sure.HIGH if whole and rounds == {state} else Sure.MEDIUM
-    return Verdict(code, state, because, tuple(numbers), sure, advice, weight=taken.share)
+    figure = f"{100 * taken.share:.0f} % of time taken"
+    return Verdict(code, state, because, tuple(numbers), sure, advice, weight=taken.share, figure=figure)
 
 
 def paging(context: Context) -> Verdict:
@@ -117,7 +129,8 @@ def paging(context: Context) -> Verdict:
     disk = "free memory, a smaller batch or size; on a board, more RAM or no swap on a card"
     if "swapped" in e.doubts and major is None:
         because = "memory is in swap, and whether it was waited for is not known"
-        return Verdict(code, State.YES, because, tuple(numbers), Sure.MEDIUM, disk, weight=0.5)
+        figure = f"{mib:.0f} MiB in swap"
+        return Verdict(code, State.YES, because, tuple(numbers), Sure.MEDIUM, disk, weight=0.5, figure=figure)
     if minor is None:
         return abstain(code, Name.PAGE_FAULTS)
     if e.emulated:
@@ -127,7 +140,7 @@ def paging(context: Context) -> Verdict:
     of = "its CPU time" if context.estimator is Estimator.CPU_TIME else "the time"
     costs = f"{MINOR_S[0] * 1e6:g} to {MINOR_S[1] * 1e6:g} us"
     costs += f", {MAJOR_S[0] * 1e3:g} to {MAJOR_S[1] * 1e3:g} ms from a disk" if major is not None else ""
-    text = f"at {costs} each (assumed) they take {few.value:.1%} to {many.value:.1%} of {of}"
+    text = f"at {costs} each (assumed) they take {100 * few.value:.1f} % to {100 * many.value:.1f} % of {of}"
     numbers.append(Number("share", few.value, text))
     if state is State.NO:
         if context.lowered:
@@ -140,7 +153,8 @@ def paging(context: Context) -> Verdict:
         because, most = "memory is given back and taken anew", Sure.MEDIUM
         advice = "an allocator that keeps memory (tcmalloc, MALLOC_TRIM_THRESHOLD_), an arena, transparent huge pages"
     sure = least(certainty(few, FAULTS[1:]), most) if state is State.YES else Sure.LOW
-    return Verdict(code, state, because, tuple(numbers), weaken(sure, minor), advice, weight=few.value)
+    figure = f"{100 * few.value:.0f} to {100 * many.value:.0f} % of time"
+    return Verdict(code, state, because, tuple(numbers), weaken(sure, minor), advice, weight=few.value, figure=figure)
 
 
 def _fault_s(minor: Quantity, major: Quantity | None, end: int) -> Interval:

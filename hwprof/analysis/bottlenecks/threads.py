@@ -6,6 +6,7 @@ import math
 import statistics
 
 from hwprof.analysis.bottlenecks.certainty import Limits, State, Sure, certainty, grade, product
+from hwprof.analysis.bottlenecks.needs import CPU_EACH, NO_SPIN, ONE_THREAD
 from hwprof.analysis.bottlenecks.verdicts import UNDISTURBED, Context, Number, Verdict, abstain, refuse_emulated
 from hwprof.analysis.factors import clues, scaling
 from hwprof.analysis.factors.clues import cpu_per_frame, cpus_used, width
@@ -33,7 +34,7 @@ def poorly_parallel(context: Context) -> Verdict:
         return no
     if (most := width(e)) < e.case.threads:
         because = f"{plural(e.case.threads, 'thread')} had {plural(most, 'CPU', form='g')}"
-        return Verdict(code, State.UNKNOWN, because, missing=("a run with a CPU for each thread (--cpus)",))
+        return Verdict(code, State.UNKNOWN, because, missing=(CPU_EACH,))
     advice = "fewer threads and several processes, a larger batch, pinned cores; spinning and other load come first"
     found = scaling.scaling(context.threads)
     used = cpus_used(e)
@@ -44,30 +45,37 @@ def poorly_parallel(context: Context) -> Verdict:
         efficiency = _efficiency(context)
         share = efficiency.value
         numbers.insert(
-            0, Number("efficiency", share, f"x{share * e.case.threads:.2f} over one thread: {share:.0%} of ideal")
+            0,
+            Number(
+                "efficiency",
+                share,
+                f"{share * e.case.threads:.2f}x over one thread: {100 * share:.0f} % of ideal",
+            ),
         )
         numbers.append(Number("serial share", found.serial.value, clues.serial_part(found)))
         state = State.YES if share < EFFICIENCY[0] else State.PARTLY if share < EFFICIENCY[1] else State.NO
         sure = certainty(efficiency, EFFICIENCY)
-        because = f"{share:.0%} of ideal scaling"
+        because = f"{100 * share:.0f} % of ideal scaling"
         if context.lowered and state is not State.NO:
             because = f"{context.lowered}; {because}"
             return Verdict(code, State.UNKNOWN, because, tuple(numbers), missing=(UNDISTURBED,))
         if "other-load" in e.doubts or "steal" in e.doubts:
             sure = Sure.LOW
             numbers.append(Number("other load", 1.0, "something else ran on its cores", "other load while measuring"))
-        return Verdict(code, state, because, tuple(numbers), sure, advice, weight=1 - share)
+        figure = f"{100 * share:.0f} % of ideal"
+        return Verdict(code, state, because, tuple(numbers), sure, advice, weight=1 - share, figure=figure)
     if used is None:
-        return abstain(code, "the same case with one thread", Name.TASK_CLOCK)
+        return abstain(code, ONE_THREAD, Name.TASK_CLOCK)
     share = used / e.case.threads
-    missing = ("the same case with one thread",)
+    missing = (ONE_THREAD,)
     if share < EFFICIENCY[0] and context.lowered:
         return Verdict(code, State.UNKNOWN, context.lowered, tuple(numbers), missing=(UNDISTURBED, *missing))
     if share < EFFICIENCY[0]:
         because = "threads are idle for a large part of the time"
         sure = certainty(Interval(share, None, None), EFFICIENCY[:1])
         sure = Sure.LOW if {"other-load", "steal"} & {*e.doubts} else sure
-        return Verdict(code, State.YES, because, tuple(numbers), sure, advice, missing, 1 - share)
+        figure = f"{used:.2f} CPUs of {e.case.threads} busy"
+        return Verdict(code, State.YES, because, tuple(numbers), sure, advice, missing, 1 - share, figure)
     because = "all threads are busy, but with what? One thread was not measured"
     return Verdict(code, State.UNKNOWN, because, tuple(numbers), missing=missing)
 
@@ -87,19 +95,17 @@ def spinning(context: Context) -> Verdict:
         return _one_thread(code)
     if (no := refuse_emulated(code, e)) is not None:
         return no
-    advice = (
-        "spinning costs energy and other programs' time; it may be worth its latency: hwprof "
-        "explain A B --intervene spin"
-    )
+    advice = "spinning costs energy and other programs' time; it may be worth its latency: hwprof explain A --test spin"
     if context.spin is not None:
         s = context.spin
         decided = s.speed.low is not None and s.speed.high is not None and not s.speed.low <= 1 <= s.speed.high
-        speed = f"x{s.speed.value:.2f} the speed" if decided else "no difference in speed that the rounds can show"
+        speed = f"{s.speed.value:.2f}x the speed" if decided else "no difference in speed that the rounds can show"
         more = s.cpu.value
-        shown = (Number("CPU time", more, f"with spinning x{more:.2f} the CPU time per frame and {speed} (rerun)"),)
+        shown = (Number("CPU time", more, f"with spinning {more:.2f}x the CPU time per frame and {speed} (rerun)"),)
         because = "by a rerun with spinning off, in turn with this one"
         sure = certainty(s.cpu, ADDED, margin=1.0)
-        return Verdict(code, grade(more, ADDED), because, shown, sure, advice, weight=max(0.0, 1 - 1 / more))
+        weight, figure = max(0.0, 1 - 1 / more), f"{more:.2f}x CPU time (rerun)"
+        return Verdict(code, grade(more, ADDED), because, shown, sure, advice, weight=weight, figure=figure)
     if e.facts.get("spin") is False:
         return Verdict(code, State.NO, "the framework says that spinning is off", sure=Sure.MEDIUM)
     used, cpu = cpus_used(e), cpu_per_frame(e)
@@ -111,7 +117,7 @@ def spinning(context: Context) -> Verdict:
     if context.one_thread:
         ratio = _inflation(context, cpu)
         inflated = ratio.value
-        text = f"CPU time per frame is x{inflated:.2f} that with one thread"
+        text = f"CPU time per frame is {inflated:.2f}x that with one thread"
         numbers = (*numbers, Number("CPU time ratio", inflated, text))
         if inflated < THREADS_ADD:
             sure = certainty(ratio, (THREADS_ADD,))
@@ -119,15 +125,14 @@ def spinning(context: Context) -> Verdict:
         full = used > 0.9 * width(e)
         state = State.YES if full and inflated > 1.3 else State.PARTLY
         because = "threads add CPU time: spinning, memory that they share, or work done twice"
-        return Verdict(
-            code, state, because, numbers, Sure.LOW, advice, ("a rerun with spinning off",), 1 - 1 / inflated
-        )
+        weight, figure = 1 - 1 / inflated, f"{inflated:.2f}x CPU time"
+        return Verdict(code, state, because, numbers, Sure.LOW, advice, (NO_SPIN,), weight, figure)
     if context.lowered:
-        return Verdict(code, State.UNKNOWN, context.lowered, numbers, missing=("the same case with one thread",))
+        return Verdict(code, State.UNKNOWN, context.lowered, numbers, missing=(ONE_THREAD,))
     if used < NEARLY * width(e):
         because = "its threads sleep part of the time, and one thread was not measured"
-        return Verdict(code, State.UNKNOWN, because, numbers, missing=("the same case with one thread",))
-    missing = ("the same case with one thread", "a rerun with spinning off")
+        return Verdict(code, State.UNKNOWN, because, numbers, missing=(ONE_THREAD,))
+    missing = (ONE_THREAD, NO_SPIN)
     return Verdict(
         code, State.UNKNOWN, "all CPUs busy throughout: work or spinning", numbers, missing=missing, advice=advice
     )

@@ -31,7 +31,10 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One rule on one case. `weight`: roughly the share of time it concerns, to order findings by (0: not known)."""
+    """One rule on one case. `weight`: roughly the share of time it concerns, to order findings by (0: not known).
+
+    `figure`: the one number that it stands on, in a few words for a table; "" where the rule has none.
+    """
 
     code: str
     state: State
@@ -41,6 +44,7 @@ class Verdict:
     advice: str = ""
     missing: tuple[str, ...] = ()
     weight: float = 0.0
+    figure: str = ""
 
     @property
     def cautions(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hwprof.analysis import estimator
 from hwprof.analysis.comparison.compare import Noises
@@ -99,6 +100,12 @@ def recall(runs: Iterable[RunSummary]) -> tuple[MachineNoise, ...]:
     """What the cache knows of the machines of these runs. Raises ResultsError for an entry that can't be read."""
     places = {_place(machine_id(m.machine)) for m in runs}
     return tuple(read(place) for place in sorted(places) if place.exists())
+
+
+def known_noise(machine: Mapping[str, Any]) -> MachineNoise | None:
+    """What the cache knows of one machine, by its hardware facts; None: nothing. Raises ResultsError as `read`."""
+    place = _place(machine_id(machine))
+    return read(place) if place.exists() else None
 
 
 def read(place: Path) -> MachineNoise:

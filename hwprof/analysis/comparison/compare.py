@@ -31,7 +31,7 @@ ALPHA = 0.05
 FEWEST_NETWORKS = 4
 LARGE_SPREAD = 0.1
 # Share of the time in the run queue by which the sides may differ: beyond it the machine differs, not the program.
-WAITING_APART = 0.1
+WAITING_DIFFERENCE = 0.1
 Key = tuple[object, ...]
 Noises = Mapping[tuple[str, Estimator], SessionNoise]
 
@@ -279,7 +279,7 @@ def _change(old: Sequence[RunSummary], new: Sequence[RunSummary], noises: Noises
         noise=noise if found.pairing is Pairing.CALIBRATED else None,
         why=found.why,
         conflict=found.conflict,
-        other_load=exposed and len(waiting) == 2 and abs(waiting[1] - waiting[0]) > WAITING_APART,
+        other_load=exposed and len(waiting) == 2 and abs(waiting[1] - waiting[0]) > WAITING_DIFFERENCE,
     )
 
 

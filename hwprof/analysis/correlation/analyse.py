@@ -36,7 +36,7 @@ EMULATED = (
 )
 
 _UNTESTED = {
-    MetricKind.DEFINITIONAL: "made of time, cycles or instructions only: 1/FPS in disguise, in the identity",
+    MetricKind.DEFINITIONAL: "made of time, cycles or instructions only: equal to 1/FPS by definition",
     MetricKind.COMPONENT: "a part of the cycles: a share, not a cause",
     MetricKind.TIMER: "happens per second, whatever is computed: per frame it is the time of a frame",
     MetricKind.RATE: "per second or per cycle: dividing by time makes correlation",

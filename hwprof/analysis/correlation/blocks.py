@@ -60,7 +60,7 @@ def _one(c: Correlation, logs: Logs) -> Correlation:
     leave_out = _leave_out(c, own)
     notes = c.notes
     if leave_out is not None and leave_out.low < 0 < leave_out.high:
-        notes = (*notes, f"the sign hangs on the blocks of one network: {leave_out.network}")
+        notes = (*notes, f"the sign changes when the blocks of {leave_out.network} are left out")
     return replace(c, partial=partial, leave_out=leave_out, notes=notes)
 
 

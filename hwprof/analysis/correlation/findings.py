@@ -110,13 +110,6 @@ class Correlation:
         return sure and self.partial.excludes_zero and self.leave_out is not None and self.leave_out.holds
 
     @property
-    def stars(self) -> str:
-        """By q, for tested ones only: *** below .001, ** below .01, * below .05."""
-        if self.q is None or self.status != "tested":
-            return ""
-        return "***" if self.q < 0.001 else "**" if self.q < 0.01 else "*" if self.q < 0.05 else ""
-
-    @property
     def elasticity(self) -> float | None:
         """Change of the target in percent per 10 % more of the metric."""
         return None if self.partial.slope is None else float(100 * (1.1**self.partial.slope - 1))

@@ -101,10 +101,11 @@ def explain(
         i for kind in ("spin", "affinity", "simd") if (i := _intervention(kind, a, b, paired)) is not None
     )
     first = headline(x.label, y.label, found, interventions)
+    additions = []
     if switch and found.decided:
-        first += f"; nothing but {switch} differs, and rounds were measured in turn: it is the effect of that"
-    first += "".join(headline_additions(x, y, a, b, switch, interventions, found))
-    first += "".join(f"; {words}" for s in (x, y) if (words := agreement_words(s)))
+        additions.append(effect_of(switch))
+    additions += headline_additions(x, y, a, b, switch, interventions, found)
+    additions += [words for s in (x, y) if (words := agreement_words(s))]
     remarks = [*notes, *pairing_notes(found, x.label, y.label, [*rounds(a.runs), *rounds(b.runs)])]
     if not same_experiment and found.over == ROUNDS:
         remarks.append("A and B were not measured in turn: a drift of the machine between them is in no interval")
@@ -123,11 +124,17 @@ def explain(
         context,
         tuple(differs),
         found,
-        first,
+        ". ".join((first, *additions)),
         (*clues.clues(x, y, latencies), *simulated_split(x, y, found)),
         interventions,
         tuple(remarks),
+        tuple(additions),
     )
+
+
+def effect_of(switch: str) -> str:
+    """That a ratio is the effect of the one switch that differs."""
+    return f"Nothing but {switch} differs, and rounds were measured in turn: it is the effect of that"
 
 
 def agreement_words(s: Side) -> str:
@@ -137,7 +144,7 @@ def agreement_words(s: Side) -> str:
         return ""
     if found.unfaithful:
         return f"{s.label} is UNFAITHFUL to the reference"
-    return f"the outputs of {s.label} are {mark(found)}"
+    return f"The outputs of {s.label} are {mark(found)}"
 
 
 def agreement_notes(s: Side) -> Iterator[str]:
@@ -165,24 +172,22 @@ def pairing_notes(found: Decomposition, a: str, b: str, everything: Sequence[Ide
 def headline_additions(
     x: Side, y: Side, a: SideRuns, b: SideRuns, switch: str, interventions: Sequence[Intervention], found: Decomposition
 ) -> Iterator[str]:
-    """What the headline has to add where FPS doesn't show it, or where only CPU time was counted."""
+    """Sentences that the headline adds where FPS doesn't show it, or where only CPU time was counted."""
     undecided = not found.decided and not found.conflict and found.choice.estimator is not Estimator.CPU_TIME
     cpu = _cpu(rounds(a.runs), rounds(b.runs))
     if switch and undecided and cpu is not None and ratio.excludes_one(cpu):
-        yield (
-            f"; but {x.label} takes x{cpu.ratio:.2f} [{cpu.low:.2f} ... {cpu.high:.2f}] the CPU time per frame of "
-            f"{y.label}, and nothing but {switch} differs in rounds measured in turn: it is the effect of that"
-        )
+        yield f"But {x.label} takes {bounded(cpu)} the CPU time per frame of {y.label}"
+        yield effect_of(switch)
     for effect in (e for i in interventions if i.kind == "spin" for e in i.effects):
         if effect.cpu is not None and ratio.excludes_one(effect.cpu):
-            yield f"; spin-waiting makes {effect.label} take x{effect.cpu.ratio:.2f} the CPU time per frame (rerun)"
+            yield f"Spin-waiting makes {effect.label} take {effect.cpu.ratio:.2f}x the CPU time per frame (rerun)"
     for clue in simulated_split(x, y, found):
         work = math.log(clue.numbers["work"])
         bounds = [b for f in found.factors if f.name == CPU_TIME for b in (f.low, f.high) if b]
         most = all(work * math.log(bound) > 0 and abs(work) > abs(math.log(bound)) / 2 for bound in bounds)
         if found.decided and bounds and most and work * math.log(found.whole.ratio) > 0:
             times = math.exp(abs(work))
-            yield f"; by SIMULATED instructions most of that CPU time is work, x{times:.2f} ({SIMULATED})"
+            yield f"By SIMULATED instructions most of that CPU time is work, {times:.2f}x ({SIMULATED})"
 
 
 def simulated_split(a: Side, b: Side, found: Decomposition) -> list[Clue]:
@@ -193,8 +198,8 @@ def simulated_split(a: Side, b: Side, found: Decomposition) -> list[Clue]:
         return []
     work, simulator = b.evidence.quantities[count.name].value / count.value, count.name.partition("@")[2]
     text = (
-        f"if this CPU executed as many instructions as {simulator} counted, work would be x{work:.2f} "
-        f"and clock and IPC together x{cpu.ratio / work:.2f} of the x{cpu.ratio:.2f} in CPU time ({SIMULATED})"
+        f"if this CPU executed as many instructions as {simulator} counted, work would be {work:.2f}x "
+        f"and clock and IPC together {cpu.ratio / work:.2f}x of the {cpu.ratio:.2f}x in CPU time ({SIMULATED})"
     )
     return [Clue(WORK, "simulated-split", text, {"work": work, "rate": cpu.ratio / work})]
 

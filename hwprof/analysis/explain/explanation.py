@@ -44,7 +44,10 @@ class Intervention:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One pair. `context`: what both have in common; `headline`: the first thing to be said."""
+    """One pair. `context`: what both have in common; `headline`: what is said first, without its last full stop.
+
+    `additions`: the sentences of the headline that go beyond the ratio and its factors.
+    """
 
     a: Side
     b: Side
@@ -55,6 +58,7 @@ class Explanation:
     clues: tuple[Clue, ...]
     interventions: tuple[Intervention, ...] = ()
     notes: tuple[str, ...] = ()
+    additions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,10 +41,14 @@ class Source:
     by_core: dict[tuple[object, ...], list[Entry]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.refresh()
+        self._list()
 
     def refresh(self) -> None:
         """Read the list anew: something was measured."""
+        self.results.choose_again()
+        self._list()
+
+    def _list(self) -> None:
         self.entries = entries(self.results.database)
         self.roofs = roofline.roofs(self.results.ceilings(), self.results.machines())
         self.by_core = {}
@@ -109,6 +113,21 @@ def find(a: str, b: str, source: Source, other: Source | None = None) -> list[Pa
     return selectors.pairs(
         selectors.parse(a, source.entries), selectors.parse(b, second.entries), source.entries, second.entries, same
     )
+
+
+def find_cases(where: str, source: Source) -> list[CaseRuns]:
+    """The cases that one selector matches; "": all. Of a case and its forms with a switch turned the case alone."""
+    found = selectors.chosen(where, source.entries)
+    if not where:
+        return found
+    unchanged = [one for one in found if not any(switches.kind_of(other.case, one.case) for other in found)]
+    return unchanged if len(unchanged) == 1 else found
+
+
+def reruns(own: CaseRuns, source: Source) -> list[Pair]:
+    """This case beside each form of it that one thing was changed in, measured in turn with it."""
+    changed = selectors.variants(own, source.by_core.get(_core(own.last), []))
+    return [selectors.pair_of(own, one) for one in changed if switches.kind_of(own.case, one.case)]
 
 
 CHANGE_LABELS = {"spin": "spin-waiting off", "simd": "vectors capped"}

@@ -1,8 +1,8 @@
-"""Which runs `explain A B` is about: selectors, and the pairs of cases that differ only in what was named.
+"""Which runs `explain A` and `explain A B` are about: selectors, and pairs of cases that differ only in what was named.
 
-A selector is words with commas between: `onnxruntime`, `framework=opencv`, `threads=2`, `network=resnet18`,
-`spin=false`, a machine's name, a version, a run's id. What both name with different values is compared; what only one
-names narrows both; everything else must be equal on both sides of a pair.
+A selector is a selection of runs (hwprof.store.selection): `onnxruntime`, `framework=opencv`, `threads=2`,
+`network=resnet18`, `spin=false`, a machine's name, a version, an experiment, a run's id. What both name with different
+values is compared; what only one names narrows both; everything else must be equal on both sides of a pair.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from hwprof.printable import plural
 from hwprof.records import Case, Kind
 from hwprof.store.columns import UNRECORDED
 from hwprof.store.listing import Entry
+from hwprof.store.selection import ALL, KEYWORDS, RUN_KEYS, SCOPE_KEYS, Vocabulary, case_value, fits, run_range
+from hwprof.store.selection import FIELDS as FIELDS
+from hwprof.store.selection import parse as parse_terms
 
-FIELDS = (
-    *("framework", "network", "recipe", "size", "shape", "batch", "threads", "cpus", "precision"),
-    *("machine", "version", "call", "kernel", "governor"),  # of the run, not of its case
-)
 # Naming one of these lets others differ too: they follow from it.
 FOLLOWS: Mapping[str, tuple[str, ...]] = {
     "framework": ("version", "call", "options"),
@@ -29,16 +28,18 @@ FOLLOWS: Mapping[str, tuple[str, ...]] = {
     "network": ("recipe", "size", "shape"),
     "size": ("shape",),
     "shape": ("size",),
+    "experiment": ("version", "call", "kernel", "governor"),
 }
-FEWEST = 2  # letters of a run's id
 
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """Parsed words: field -> value as text; `run`: the uid prefix of one run, which stands for its case."""
+    """Parsed words: field -> values as text, of which a run has any; `run`: the uid prefix of one run, which stands for
+    its case.
+    """
 
     text: str
-    where: Mapping[str, str]
+    where: Mapping[str, tuple[str, ...]]
     run: str = ""
 
 
@@ -77,83 +78,64 @@ class Pair:
 
 def value(entry: Entry, name: str) -> str:
     """A field or an option of a run as text; "" for an option that it hasn't."""
-    case = entry.case
     if name == "call":
         return entry.call or UNRECORDED
-    if name in ("machine", "version", "kernel", "governor"):
+    if name in RUN_KEYS:
         return str(getattr(entry, name))
-    if name == "cpus":
-        return ",".join(map(str, case.cpus))
-    if name in FIELDS:
-        return str(getattr(case, name))
-    found = case.option(name, "")
-    return str(found).lower() if isinstance(found, bool) else str(found)
+    return entry.experiment_name if name == "experiment" else case_value(entry.case, name)
+
+
+def vocabulary(entries: Sequence[Entry]) -> Vocabulary:
+    """What selectors may name of these runs."""
+    options = {name for e in entries for name, _ in e.case.options}
+    values = {key: {value(e, key) for e in entries} for key in (*FIELDS, *options)}
+    named = {e.experiment: e.experiment_name for e in entries if e.experiment}
+    values["experiment"] = {*named.values(), *(f"#{identity}" for identity in named)}
+    return Vocabulary(values, lambda text: any(_is_run(e, text) for e in entries))
+
+
+def _is_run(entry: Entry, text: str) -> bool:
+    """Whether a run has this number, lies in this range of numbers, or has an id that begins so."""
+    if (numbers := run_range(text)) is not None:
+        return numbers[0] <= entry.order <= numbers[1]
+    return entry.uid.startswith(text.lower())
 
 
 def parse(text: str, entries: Sequence[Entry]) -> Selector:
     """Words to fields; a bare word is looked up among what the results hold. UsageError names what there is."""
-    where: dict[str, str] = {}
-    run = ""
-    for word in _words(text, entries):
-        name, equals, wanted = word.partition("=")
-        if equals:
-            if name == "run":
-                run = wanted
-                continue
-            name = name.removeprefix("option.")
-            known = {n for e in entries for n, _ in e.case.options} | set(FIELDS)
-            if name not in known:
-                raise UsageError(f"unknown field '{name}' in '{text}'", f"known: {', '.join(sorted(known))}, run")
-            where[name] = wanted
-            continue
-        found = _field_of(word, entries)
-        if found == "run":
-            run = word
-        else:
-            where[found] = word
-    if not where and not run:
+    found = parse_terms([text], vocabulary(entries))
+    where = dict(found.where)
+    if wrong := ({*KEYWORDS} - {ALL}) & {*found.experiments}:
+        remedy = "as in hwprof explain onnxruntime opencv results.db:last"
+        raise UsageError(f"'{wrong.pop()}' in '{text}' belongs behind the results file", remedy)
+    if found.experiments and ALL not in found.experiments:
+        where["experiment"] = found.experiments
+    where |= {key: (time,) for key, time in (("since", found.since), ("until", found.until)) if time}
+    if len(found.runs) == 1 and "-" not in found.runs[0]:
+        uids = [e.uid for e in entries if _is_run(e, found.runs[0])]
+        return Selector(text, where, uids[0] if len(uids) == 1 else found.runs[0])
+    if found.runs:
+        where["run"] = found.runs
+    if not where:
         raise UsageError(f"an empty selector '{text}'", "as in hwprof explain onnxruntime opencv")
-    return Selector(text, where, run)
+    return Selector(text, where)
 
 
-def _words(text: str, entries: Sequence[Entry]) -> list[str]:
-    """Parts between commas; a stored shape, or value of an option, that holds commas itself stays whole."""
-    held = {f"{n}={v}" for e in entries for n, v in e.case.options if "," in str(v)}
-    held |= {name + e.case.shape for e in entries if "," in e.case.shape for name in ("", "shape=")}
-    long = sorted(held, key=len, reverse=True)
-    words = []
-    rest = text.strip()
-    while rest:
-        whole = next((w for w in long if rest.startswith(w) and rest[len(w) : len(w) + 1] in ("", ",")), None)
-        word = whole or rest.partition(",")[0]
-        rest = rest[len(word) :].lstrip(", ")
-        words.append(word.strip())
-    return [w for w in words if w]
+def matches(entry: Entry, where: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a run has one of the values of each key. A machine is named by any part of its label."""
+    return all(_fits(entry, name, wanted) for name, wanted in where.items())
 
 
-def _field_of(word: str, entries: Sequence[Entry]) -> str:
-    """The field that a bare word is a value of."""
-    for name in ("framework", "network", "shape", "version", "precision"):
-        if any(value(e, name).lower() == word.lower() for e in entries):
-            return name
-    if any(word.lower() in e.machine.lower() for e in entries):
-        return "machine"
-    if len(word) >= FEWEST and any(e.uid.startswith(word.lower()) for e in entries):
-        return "run"
-    there = sorted({value(e, name) for e in entries for name in ("framework", "network")})
-    raise UsageError(
-        f"'{word}' is no framework, network, shape, version, machine or run of these results",
-        f"there: {', '.join(there) or 'nothing'}",
-    )
-
-
-def matches(entry: Entry, where: Mapping[str, str]) -> bool:
-    """Whether a run has all these values. A machine is named by any part of its label."""
-    for name, wanted in where.items():
-        has = value(entry, name).lower()
-        if has != wanted.lower() and not (name == "machine" and wanted.lower() in has):
-            return False
-    return True
+def _fits(entry: Entry, name: str, wanted: Sequence[str]) -> bool:
+    if name == "since":
+        return entry.started_utc >= wanted[0]
+    if name == "until":
+        return "" < entry.started_utc < wanted[0]
+    if name == "run":
+        return any(_is_run(entry, text) for text in wanted)
+    if name == "experiment" and f"#{entry.experiment}" in wanted:
+        return True
+    return fits(value(entry, name), name, wanted)
 
 
 def case_runs(entries: Iterable[Entry]) -> list[CaseRuns]:
@@ -165,26 +147,39 @@ def case_runs(entries: Iterable[Entry]) -> list[CaseRuns]:
     return [CaseRuns(tuple(group)) for group in groups.values()]
 
 
+def chosen(where: str, entries: Sequence[Entry]) -> list[CaseRuns]:
+    """The cases that one selector matches; "": all. A run's id stands for its case. UsageError as of `parse`."""
+    found = case_runs(entries)
+    if not where:
+        return found
+    selector = parse(where, entries)
+    return [
+        one
+        for one in found
+        if matches(one.last, selector.where) and any(e.uid.startswith(selector.run.lower()) for e in one.entries)
+    ]
+
+
 def pairs(
     a: Selector, b: Selector, entries_a: Sequence[Entry], entries_b: Sequence[Entry], same_file: bool = True
 ) -> list[Pair]:
     """Every matched pair. UsageError where nothing is compared, ResultsError where nothing matches."""
     if a.run or b.run:
         return [_run_pair(a, b, entries_a, entries_b, same_file)]
-    options = {n for n in (*a.where, *b.where) if n not in FIELDS}
-    contrast = {n for n in {*a.where} & {*b.where} if a.where[n].lower() != b.where[n].lower()}
+    options = {n for n in (*a.where, *b.where) if n not in (*FIELDS, *SCOPE_KEYS)}
+    contrast = {n for n in {*a.where} & {*b.where} if _folded(a.where[n]) != _folded(b.where[n])}
     contrast |= {n for n in options if a.where.get(n) != b.where.get(n)}
     if not contrast and same_file:
         raise UsageError(
             f"'{a.text}' and '{b.text}' name nothing that differs", "as in onnxruntime opencv, or threads=1 threads=2"
         )
-    common = {n: v for s in (a, b) for n, v in s.where.items() if n not in contrast and n in FIELDS}
+    common = {n: v for s in (a, b) for n, v in s.where.items() if n not in contrast and n not in options}
     free = contrast | {f for n in contrast for f in FOLLOWS.get(n, ())}
     if not same_file:
         free |= {"version", "call", "machine", "cpus", "kernel", "governor"}
     sides = []
     for selector, entries in ((a, entries_a), (b, entries_b)):
-        where = {**common, **{n: selector.where.get(n, "") for n in contrast if n in selector.where or n in options}}
+        where = {**common, **{n: selector.where.get(n, ("",)) for n in contrast if n in selector.where or n in options}}
         chosen = case_runs(e for e in entries if matches(e, where))
         if not chosen:
             raise ResultsError(
@@ -202,6 +197,10 @@ def pairs(
             "machine, kernel, governor",
         )
     return found
+
+
+def _folded(values: Sequence[str]) -> set[str]:
+    return {v.lower() for v in values}
 
 
 def _key(runs: CaseRuns, free: set[str], options: set[str]) -> tuple[str, ...]:
@@ -259,7 +258,7 @@ def _run_pair(
     for selector, entries in ((a, entries_a), (b, entries_b)):
         if not selector.run:
             raise UsageError(f"'{selector.text}' names no run while the other selector does", "give two run ids")
-        found = [e for e in entries if e.uid.startswith(selector.run.lower())]
+        found = [e for e in entries if _is_run(e, selector.run)]
         if len(found) != 1:
             said = "no run" if not found else plural(len(found), "run")
             raise UsageError(f"{said} whose id begins with '{selector.run}'", "`hwprof export --format csv` lists them")

@@ -17,10 +17,14 @@ from hwprof.printable import plural
 from hwprof.records.agreement import mark, worst
 
 LEAST = 0.1  # of the log ratio: a factor that is less of it is not named
+ASSOCIATION = "association, not causation"  # of everything that was counted beside a difference
 
 
 def headline(a: str, b: str, found: Decomposition, interventions: Sequence[Intervention] = ()) -> str:
-    """The headline: which is faster, by how much and by what, and the factors that the rounds show to be in it."""
+    """Which is faster, by how much and by what, then the factors that the rounds show to be in it; no last full stop.
+
+    Words of cause are for reruns alone.
+    """
     whole = found.whole
     by = "" if found.choice.estimator is Estimator.FPS else f" {found.choice.words}"
     if found.conflict and found.alone is not None:
@@ -30,21 +34,20 @@ def headline(a: str, b: str, found: Decomposition, interventions: Sequence[Inter
     fast, slow, times = (a, b, whole) if whole.ratio >= 1 else (b, a, inverse(whole))
     text = f"{fast} is {bounded(times)} as fast as {slow}{by}"
     if whole.low is None:
-        return f"{text} (one round: no interval, so that no factor is named)"
-    within = f", {WITHIN}" if found.over == ROUNDS else ""
+        return f"{text}. One round has no interval, so that no factor is named"
+    over = f"95 % interval over {found.over}" + (f", {WITHIN}" if found.over == ROUNDS else "")
     if not found.decided:
-        text = f"{a} and {b} are not distinguishable by these {found.over}{within}" + (f",{by}" if by else "")
-        text += f": {bounded(whole)}"
+        text = f"{a} and {b} are not distinguishable{by}: ratio {bounded(whole)}, {over}"
         differing = [f for f in found.factors if ratio.excludes_one(f) and len(found.factors) > 1]
-        return text + (f"; what does differ: {' and '.join(phrase(f, True) for f in differing)}" if differing else "")
-    text += within
+        return text + (f". What does differ: {' and '.join(phrase(f, True) for f in differing)}" if differing else "")
+    text += f", {over}"
     if cause := cause_of(found, interventions):
         return f"{text}, {cause}"
-    return text if found.terms == found.factors and len(found.terms) == 1 else f"{text}: {_where(found)}"
+    return text if found.terms == found.factors and len(found.terms) == 1 else f"{text}. {_where(found)}"
 
 
 def cause_of(found: Decomposition, interventions: Sequence[Intervention]) -> str:
-    """`because of spin-waiting: with spin=false the ratio is x1.02 (rerun)` where a rerun showed it, else ""."""
+    """`because of spin-waiting: with spin=false the ratio is 1.02x (rerun)` where a rerun showed it, else ""."""
     for done in interventions:
         strongest = max(done.effects, key=lambda e: abs(math.log(e.speed.ratio)))
         sure = ratio.excludes_one(strongest.speed) and not (done.before.conflict or done.rerun.conflict)
@@ -53,7 +56,7 @@ def cause_of(found: Decomposition, interventions: Sequence[Intervention]) -> str
             rerun = "rerun" if same else f"rerun, {done.rerun.choice.words}"
             return (
                 f"because of {CAUSES[done.kind]}: with {strongest.change} the ratio is "
-                f"x{done.rerun.whole.ratio:.2f} ({rerun})"
+                f"{done.rerun.whole.ratio:.2f}x ({rerun})"
             )
     return ""
 
@@ -74,9 +77,17 @@ def inverse(f: Factor) -> Factor:
 
 
 def bounded(f: Factor) -> str:
-    """`x1.32 [1.20 ... 1.45]`; without bounds the ratio alone."""
-    bounds = "" if f.low is None or f.high is None else f" [{f.low:.2f} ... {f.high:.2f}]"
-    return f"x{f.ratio:.2f}{bounds}"
+    """`1.32x [1.20, 1.45]`; without bounds the ratio alone."""
+    return f"{f.ratio:.2f}x{interval(f)}"
+
+
+def interval(f: Factor) -> str:
+    """` [1.20, 1.45]`; "" without one, `> 1000` for what two rounds leave open."""
+    return "" if f.low is None or f.high is None else f" [{_bound(f.low)}, {_bound(f.high)}]"
+
+
+def _bound(value: float) -> str:
+    return f"{value:.2f}" if value < 1000 else "> 1000"
 
 
 CAUSES: Mapping[str, str] = {
@@ -93,25 +104,32 @@ def _where(found: Decomposition) -> str:
     """
     whole = math.log(found.whole.ratio)
     up = whole > 0
-    named = [f for f in found.terms if found.parts[f.name].weight is not Weight.HIDDEN]
-    named = [f for f in named if abs(math.log(f.ratio)) > LEAST * abs(whole)]
-    named.sort(key=lambda f: -abs(math.log(f.ratio)))
-    texts = []
+    named = named_factors(found)
+    texts: list[str] = []
     for weight in (Weight.MAINLY, Weight.PARTLY):
         along = [f for f in named if (f.ratio > 1) == up and found.parts[f.name].weight is weight]
-        texts += [f"{weight} {' and '.join(phrase(f, up) for f in along)}"] if along else []
+        accounted = "accounted for " if not texts else ""
+        texts += [f"{weight} {accounted}by {' and '.join(phrase(f, up) for f in along)}"] if along else []
     against = [phrase(f, up) for f in named if (f.ratio > 1) != up]
-    texts += ["against " + " and ".join(against)] if against else []
+    texts += ["against it " + " and ".join(against)] if against else []
     if texts:
-        return ", ".join(texts)
+        text = ", ".join(texts)
+        return text[0].upper() + text[1:]
     least = {name_of(f.name): found.parts[f.name].least for f in found.factors}
     seen = ", ".join(f"{name} {reach(value)}" for name, value in least.items() if value and value >= 1.005)
-    return f"no factor is distinguishable (found would be {seen})"
+    return f"No factor is distinguishable (found would be {seen})"
+
+
+def named_factors(found: Decomposition) -> list[Factor]:
+    """The factors that are shown and no less than LEAST of the log ratio, the largest first."""
+    whole = abs(math.log(found.whole.ratio))
+    shown = [f for f in found.terms if found.parts[f.name].weight is not Weight.HIDDEN]
+    return sorted((f for f in shown if abs(math.log(f.ratio)) > LEAST * whole), key=lambda f: -abs(math.log(f.ratio)))
 
 
 def reach(least: float) -> str:
     """The smallest ratio of a factor that these rounds would find."""
-    return f"x{least:.2f}" if least < 1000 else "> x1000"
+    return f"{least:.2f}x" if least < 1000 else "> 1000x"
 
 
 WORDS: Mapping[str, str] = {
@@ -119,12 +137,12 @@ WORDS: Mapping[str, str] = {
     "clock": "clock",
     "ipc": "instructions per cycle",
     "work": "instructions per frame",
-    USER_CLOCK: "clock and share of user mode together",
-    RATE: "instructions per CPU-second (clock and IPC together)",
-    CPU_TIME: "CPU time per frame (clock, IPC and work together)",
-    "observer": "bare against counted windows",
-    "tail": "slow outliers (median against mean)",
-    "throughput": "everything together: nothing is separable",
+    USER_CLOCK: "clock and share of user mode (not separable)",
+    RATE: "clock and IPC (not separable)",
+    CPU_TIME: "CPU time per frame (clock, IPC and work, not separable)",
+    "observer": "bare against counted windows (measurement overhead and noise)",
+    "tail": "tail latency (mean / median)",
+    "throughput": "everything (nothing is separable)",
 }
 
 
@@ -132,12 +150,12 @@ def name_of(factor_name: str) -> str:
     """A factor in words; a merged one says what is merged."""
     if factor_name in WORDS:
         return WORDS[factor_name]
-    return f"{factor_name.replace(' x ', ', ')} together" if " x " in factor_name else factor_name
+    return f"{factor_name.replace(' x ', ', ')} (not separable)" if " x " in factor_name else factor_name
 
 
 def phrase(f: Factor, up: bool) -> str:
-    """`instructions per frame x1.40`, seen from the faster side."""
-    return f"{name_of(f.name)} x{f.ratio if up else 1 / f.ratio:.2f}"
+    """`instructions per frame 1.40x`, seen from the faster side."""
+    return f"{name_of(f.name)} {f.ratio if up else 1 / f.ratio:.2f}x"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Evidence on each factor of a ratio: what was counted on both sides, with its cautions.
 
-These are associations. Only an intervention shows a cause (hwprof explain --intervene).
+These are associations. Only an intervention shows a cause (hwprof explain --test).
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def work(a: Side, b: Side) -> Iterator[Clue]:
                 f"SIMULATED by {count.name.partition('@')[2]}, user mode; frameworks may take other code "
                 "paths there than on this CPU"
             )
-        text = f"{a.label} executes x{ratio:.2f} as many instructions per frame as {b.label}{_note(limit)}"
+        text = f"{a.label} executes {ratio:.2f}x as many instructions per frame as {b.label}{_note(limit)}"
         yield Clue(WORK, "instructions", text, {count.name: ratio})
     of_a, of_b = (_per_mac(s.evidence) for s in (a, b))
     if of_a is not None and of_b is not None and of_a[0] == of_b[0]:
@@ -121,7 +121,7 @@ def work(a: Side, b: Side) -> Iterator[Clue]:
         found = _ratio(a, b, metric)
         if found is not None:
             count, ratio, caution = found
-            text = f"{metric} per frame: {a.label} x{ratio:.2f} of {b.label}{_note(caution)}"
+            text = f"{metric} per frame: {a.label} {ratio:.2f}x of {b.label}{_note(caution)}"
             yield Clue(WORK, metric, text, {count.name: ratio})
 
 
@@ -140,8 +140,9 @@ def ipc(a: Side, b: Side, latencies: Mapping[str, float] | None = None) -> Itera
     for side, top in zip((a, b), tops, strict=True):
         if top is not None and not side.evidence.emulated:
             text = (
-                f"{side.label}: {top.retiring:.0%} of the slots retire, {top.frontend:.0%} wait for the front end, "
-                f"{top.backend:.0%} for the back end, {top.bad_speculation:.0%} are thrown away{_note(top.caution)}"
+                f"{side.label}: {100 * top.retiring:.0f} % of the slots retire, {100 * top.frontend:.0f} % wait for "
+                f"the front end, {100 * top.backend:.0f} % for the back end, {100 * top.bad_speculation:.0f} % are "
+                f"thrown away{_note(top.caution)}"
             )
             shares = {"retiring": top.retiring, "frontend": top.frontend, "backend": top.backend}
             yield Clue(IPC, "top-down", text, {**shares, "bad speculation": top.bad_speculation})
@@ -154,7 +155,7 @@ def ipc(a: Side, b: Side, latencies: Mapping[str, float] | None = None) -> Itera
         if not bounds:
             continue
         per = ", ".join(f"{s.label} {v.mpki:.2f}" for s, v in bounds)
-        most = ", ".join(f"{s.label} {v.share:.0%}" for s, v in bounds)
+        most = ", ".join(f"{s.label} {100 * v.share:.0f} %" for s, v in bounds)
         first = bounds[0][1]
         assumed = f"{first.latency:.0f} cycles each, {'measured here' if first.measured else 'assumed'}"
         text = f"{what} per 1,000 instructions: {per}; consistent with up to this share of the cycles: {most}"
@@ -166,7 +167,7 @@ def ipc(a: Side, b: Side, latencies: Mapping[str, float] | None = None) -> Itera
             if ratio is not None and ratio[0].origin is Origin.SIMULATED:
                 column, times = ratio[0].name, ratio[1]
                 text = (
-                    f"{cycles.WHAT[metric]} per frame: {a.label} x{times:.2f} of {b.label} "
+                    f"{cycles.WHAT[metric]} per frame: {a.label} {times:.2f}x of {b.label} "
                     "(SIMULATED caches and predictor, not this CPU's)"
                 )
                 yield Clue(IPC, column, text, {column: times})
@@ -212,8 +213,8 @@ def parallelism(a: Side, b: Side) -> Iterator[Clue]:
     for label, value in inflated.items():
         if value > 1.15:
             text = (
-                f"{label}: CPU time per frame is x{value:.2f} that with one thread: spinning, waiting on memory "
-                "that threads share, or work done twice; --intervene spin tells the first from the others"
+                f"{label}: CPU time per frame is {value:.2f}x that with one thread: spinning, waiting on memory "
+                "that threads share, or work done twice; --test spin separates the first from the others"
             )
             yield Clue(PARALLELISM, "inflation", text, {"CPU time ratio": value})
 
@@ -226,8 +227,10 @@ def serial_part(found: Scaling) -> str:
     elif low is not None and high is not None and (low <= 0 and high >= 1):
         text = "these rounds don't determine a serial part"
     else:
-        bounds = "" if low is None or high is None else f" [{max(0.0, low):.0%} ... {min(1.0, high):.0%}]"
-        text = f"by Amdahl's law a serial part of {max(0.0, share):.0%}{bounds}"
+        bounds = ""
+        if low is not None and high is not None:
+            bounds = f" [{100 * max(0.0, low):.0f} %, {100 * min(1.0, high):.0f} %]"
+        text = f"by Amdahl's law a serial part of {100 * max(0.0, share):.0f} %{bounds}"
     if found.usl is not None:
         text += f"; by the USL contention {found.usl[0]:.3f}, coherence {found.usl[1]:.4f}"
     return text
@@ -299,8 +302,8 @@ def _parallel(side: Side) -> Iterator[Clue]:
     if case.threads > 1 and every is not None and helpers is not None:
         calling, share = every.per_second - helpers.per_second, helpers.per_second / (case.threads - 1)
         text = (
-            f"{side.label}: the calling thread ran {calling:.0%} of the time, its helpers {share:.0%} each: "
-            "at work, or spinning while they wait for it"
+            f"{side.label}: the calling thread ran {100 * calling:.0f} % of the time, its helpers "
+            f"{100 * share:.0f} % each: at work, or spinning while they wait for it"
         )
         yield Clue(PARALLELISM, "helpers", text, {"calling thread": calling, "each helper": share})
     found = scaling(side.threads)
@@ -308,15 +311,15 @@ def _parallel(side: Side) -> Iterator[Clue]:
         share = found.serial.value
         times = found.efficiency[case.threads] * case.threads
         note = "; one thread was measured apart from these" if side.other_experiment else ""
-        text = f"{side.label}: x{times:.2f} with {plural(case.threads, 'thread')} over one; {serial_part(found)}{note}"
+        text = f"{side.label}: {times:.2f}x with {plural(case.threads, 'thread')} over one; {serial_part(found)}{note}"
         yield Clue(PARALLELISM, "serial", text, {"serial share": share, "efficiency": found.efficiency[case.threads]})
     if (share := waiting_share(evidence) or 0.0) > 0.01:
-        text = f"{side.label}: its threads were ready and waited for a CPU {share:.0%} of the time: other load"
+        text = f"{side.label}: its threads were ready and waited for a CPU {100 * share:.0f} % of the time: other load"
         yield Clue(PARALLELISM, "run-queue-wait", text, {"share": share})
     if (share := steal_share(evidence) or 0.0) > 0.01:
-        text = f"{side.label}: the hypervisor took {share:.0%} of its cores' time away"
+        text = f"{side.label}: the hypervisor took {100 * share:.0f} % of its cores' time away"
         yield Clue(PARALLELISM, "steal", text, {"share": share})
     limited = evidence.get(Name.CGROUP_THROTTLED_TIME)
     if limited is not None and limited.per_second > 0.001:
-        text = f"{side.label}: the control group's CPU limit held it back {limited.per_second:.1%} of the time"
+        text = f"{side.label}: the control group's CPU limit held it back {100 * limited.per_second:.1f} % of the time"
         yield Clue(PARALLELISM, "cgroup", text, {"share": limited.per_second})

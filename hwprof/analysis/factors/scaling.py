@@ -1,7 +1,7 @@
 """Scaling with threads: speed-up, parallel efficiency, serial fraction. Pure functions on speeds per round.
 
-`points` and `fits` pair sets or rounds (`hwprof scaling` measures them in turn); `scaling` takes rounds as they come,
-for what `hwprof explain` finds in results. Both fit the same laws by the same least squares on logs: errors are
+`points` and `fits` pair sets or rounds (`hwprof tune --scaling` measures them in turn); `scaling` takes rounds as they
+come, for what `hwprof explain` finds in results. Both fit the same laws by the same least squares on logs: errors are
 relative.
 
 S(p) = FPS(p) / FPS(1), or throughput(p) / throughput(1) where a run was disturbed; efficiency E(p) = S(p) / p. CPU time

@@ -2,5 +2,5 @@
 
 Modules: `throughput` (frames per second over time), `drift` (trend, a change, warm-up), `growth` (of the resident
 set), `inputs` (latency by input sample), `disturbed` (inferences that lost the CPU), `counters` (events per slice),
-`findings` (all of it for one case).
+`rates` (of running totals), `findings` (all of it for one case).
 """

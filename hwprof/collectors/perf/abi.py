@@ -295,6 +295,6 @@ def explain(code: int, asked: Circumstances) -> Unavailable:
             return Unavailable("this PMU counts for a whole socket, never for one process")
         case errno.EINVAL if asked.excluding:
             return Unavailable(
-                "this PMU can't tell user from kernel", "leave out the :u or :k, with the right to count both"
+                "this PMU does not separate user from kernel", "omit :u or :k, with the right to count both"
             )
     return REFUSALS.get(code) or Unavailable(f"perf_event_open failed: {os.strerror(code)}")

@@ -226,7 +226,7 @@ def _claimed_twice(pmu: Pmu, others: Sequence[Pmu]) -> Unavailable | None:
         cpus = f"CPU {min(shared)}" if len(shared) == 1 else f"CPUs {min(shared)} to {max(shared)}"
         first, second = sorted((pmu.name, other.name))
         return Unavailable(
-            f"the PMUs {first} and {second} both claim {cpus}: which of them counts there can't be told",
+            f"the PMUs {first} and {second} both claim {cpus}: which of them counts there is unknown",
             "ls /sys/bus/event_source/devices; unload the module that registered one of them",
         )
     return None

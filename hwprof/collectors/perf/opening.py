@@ -30,7 +30,7 @@ NO_EXCLUSION = Unavailable(
 class Countable:
     """An event that this kernel opens, with the exclusion it took, and what is then counted (`domain`).
 
-    `apart`: it opens in no group with the cycles of its cores, as what another PMU counts. `proven`: cycles or
+    `own_group`: it opens in no group with the cycles of its cores, as what another PMU counts. `proven`: cycles or
     instructions in its group, or a trial, show that its counter counts, so that 0 is a count.
     """
 
@@ -38,7 +38,7 @@ class Countable:
     flags: int
     domain: str
     note: str = ""
-    apart: bool = False
+    own_group: bool = False
     proven: bool = True
 
     @property

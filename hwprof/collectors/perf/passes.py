@@ -65,7 +65,7 @@ class Planner:
         software = tuple(c for c in found.values() if c.event.kind == "software")
         others: tuple[Members, ...] = tuple((c,) for c in found.values() if c.event.kind == "other")
         core_anchors = tuple(c for c in found.values() if c.event.kind == "core" and _is_anchor(c))
-        found = {m: replace(c, apart=self._is_apart(c, core_anchors)) for m, c in found.items()}
+        found = {m: replace(c, own_group=self._needs_own_group(c, core_anchors)) for m, c in found.items()}
         taken = {c.metric for c in core_anchors}
         core_units = []
         for unit in units:
@@ -87,7 +87,7 @@ class Planner:
         unavailable = {m: u for m, u in self._unavailable.items() if m in asked}
         return Layout(passes, software, others, unavailable, {**sums, **self._sums(anchors.values())})
 
-    def _is_apart(self, member: Countable, anchors: Members) -> bool:
+    def _needs_own_group(self, member: Countable, anchors: Members) -> bool:
         """Whether an event that opens alone opens in no group with the anchor of its cores."""
         anchor = next((a for a in anchors if a.event.cluster == member.event.cluster), None)
         if anchor is None or member.event.kind != "core" or member in anchors or member.event.leader:
@@ -100,7 +100,7 @@ class Planner:
 
     def _proven(self, members: Members, vouched: Collection[str]) -> Members:
         """Members of a core group, marked where nothing shows that its PMU counts. `vouched`: kinds with anchors."""
-        if not members[0].apart and members[0].event.cluster in vouched:
+        if not members[0].own_group and members[0].event.cluster in vouched:
             return members
         seen = not self._trials.seen.isdisjoint(c.metric for c in members)
         return members if seen else tuple(replace(c, proven=False) for c in members)
@@ -228,7 +228,7 @@ class Planner:
     def _counts_alone(self, members: Members) -> bool:
         """Whether a group counts that failed beside anchors which count: what then reads 0 is not believed."""
         return self._trials.check(members) is None and (
-            members[0].apart or not self._trials.seen.isdisjoint(c.metric for c in members)
+            members[0].own_group or not self._trials.seen.isdisjoint(c.metric for c in members)
         )
 
     def _failed(self, members: Members) -> dict[Pool, Unavailable]:
@@ -263,4 +263,4 @@ def _by_cluster(groups: Iterable[Members]) -> list[list[Members]]:
 
 
 def _pool(member: Countable) -> Pool:
-    return member.event.cluster, member.apart
+    return member.event.cluster, member.own_group

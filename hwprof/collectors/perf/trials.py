@@ -66,7 +66,7 @@ class Trials:
 
     def _silence(self, members: Members, read: Snapshot) -> Unavailable | None:
         """Why a 0 of a PMU is not believed whose cycles or instructions don't count either."""
-        if any(read.raw) or members[0].event.cluster not in self.silent or members[0].apart:
+        if any(read.raw) or members[0].event.cluster not in self.silent or members[0].own_group:
             return None
         return None if members[0].event.kind != "core" else SILENT
 
@@ -113,7 +113,7 @@ def _judge(members: Members, read: Snapshot) -> Unavailable | None:
         )
     zero = [c.metric for c, value in zip(members, raw, strict=True) if not value and _must_count(c)]
     if zero:
-        return Unavailable(f"{', '.join(zero)} read 0 over a busy loop: the counter lies")
+        return Unavailable(f"{', '.join(zero)} read 0 over a busy loop: the counter miscounts")
     return None
 
 

@@ -22,7 +22,7 @@ def interface(qemu: str) -> int:
     told = subprocess.run([qemu, "--version"], capture_output=True, text=True, timeout=30, check=False).stdout
     match = re.search(r"version (\d+)\.(\d+)", told)
     if match is None:
-        raise NotAvailable(f"{qemu} tells no version", "is it QEMU?")
+        raise NotAvailable(f"{qemu} reports no version", "is it QEMU?")
     version = (int(match[1]), int(match[2]))
     for since, number in INTERFACES:
         if version >= since:

@@ -70,7 +70,7 @@ def parse(text: str) -> Cpu:
             lengths = ", ".join(map(str, VLENS))
             raise UsageError(f"--simulate {text}: '{word}'", f"v=true, v=false, or vlen= one of {lengths}")
     if fields.get("v") is False and "vlen" in fields:
-        raise UsageError(f"--simulate {text}: a vector length without vectors", "leave v=false or vlen away")
+        raise UsageError(f"--simulate {text}: a vector length without vectors", "omit v=false or vlen")
     return Cpu(**fields)
 
 

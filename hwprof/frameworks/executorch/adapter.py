@@ -96,7 +96,7 @@ class ExecuTorch(BuiltInAdapter):
         partitioner = [XnnpackPartitioner()] if delegated else []
         if job.case.precision in QUANTISED:
             if not delegated:
-                raise UsageError("ExecuTorch computes int8 in XNNPACK only", "leave backend=portable to fp32")
+                raise UsageError("ExecuTorch computes int8 in XNNPACK only", "backend=portable is for fp32")
             module = self._quantise(job, module)
         try:
             with torch.no_grad():

@@ -83,7 +83,7 @@ def steps_of(events: Sequence[tuple[str, Sequence[float]]], inferences: int) -> 
     inner = [(name, ns) for name, ns in events if name not in OUTER_EVENTS]
     if not inner or any(len(ns) != inferences for _, ns in inner):
         told = sorted({len(ns) for _, ns in inner})
-        raise UnsupportedModel(f"the trace tells {plural(told, 'inference')} of {inferences}")
+        raise UnsupportedModel(f"the trace holds {plural(told, 'inference')} of {inferences}")
     names = unique([name for name, _ in inner])
     return [
         Step(label, operator(name), sum(ns) / inferences, kind=kind_of(name))

@@ -225,7 +225,7 @@ def steps_of(traces: Sequence[Sequence[tuple[str, int, int]]]) -> list[Step]:
     inner = [[(tag, us) for tag, kind, us in trace if kind in OPERATORS and "Delegate" not in tag] for trace in traces]
     orders = {tuple(tag for tag, _ in trace) for trace in inner}
     if len(orders) != 1 or () in orders:
-        raise UnsupportedModel(f"LiteRT's profiler tells {len(orders)} different orders of operators, or none")
+        raise UnsupportedModel(f"LiteRT's profiler reports {len(orders)} different orders of operators, or none")
     (order,) = orders
     means = [1e3 * sum(trace[i][1] for trace in inner) / len(inner) for i in range(len(order))]
     return [

@@ -70,7 +70,7 @@ def stepped(model: Any, artifact: Path) -> SteppedSession:
     """A session with callbacks. Raises NotAvailable for a module, which has none."""
     if isinstance(model, MnnModule):
         raise NotAvailable(
-            "MNN runs this network by its module interface, which tells no time per layer",
+            "MNN runs this network by its module interface, which reports no time per layer",
             "profile it in another framework",
         )
     return SteppedSession(model)

@@ -21,7 +21,7 @@ PRODUCTS = ("_sg_mkldnn_conv", "_sg_mkldnn_fully_connected", "Convolution", "Ful
 def require_onednn(case: Case) -> None:
     """Raise NotAvailable without oneDNN: MXNet has no other integer kernels for CPUs."""
     if not case.option("onednn", True):
-        raise NotAvailable("MXNet's INT8 is oneDNN's", "leave onednn=true to an int8 case")
+        raise NotAvailable("MXNet's INT8 is oneDNN's", "keep onednn=true for int8")
 
 
 def quantise(

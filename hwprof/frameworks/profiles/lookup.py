@@ -30,5 +30,5 @@ def profile_of(adapter: Adapter) -> Profile:
 
     reason = f": {why}" if (why := getattr(adapter, "no_profile", "")) else ""
     raise NotAvailable(
-        f"{adapter.name} tells no time per layer{reason}", f"{', '.join(plugins.declarations('profile'))} do"
+        f"{adapter.name} reports no time per layer{reason}", f"{', '.join(plugins.declarations('profile'))} do"
     )

@@ -217,9 +217,9 @@ class PyTorch(BuiltInAdapter):
         channels_last = bool(case.option("channels_last", False))
         if channels_last:
             if not any(map(is_map, example)):
-                raise NotAvailable(f"channels_last is for images, and the input is {spec.title}", "leave it off")
+                raise NotAvailable(f"channels_last is for images, and the input is {spec.title}", "omit channels_last")
             if quantised:
-                raise UsageError("PyTorch's int8 has a layout of its own", "leave channels_last off")
+                raise UsageError("PyTorch's int8 has a layout of its own", "omit channels_last")
             module = module.to(memory_format=torch.channels_last)
         if case.precision in TYPES:
             module = module.to(getattr(torch, TYPES[case.precision]))
@@ -249,9 +249,7 @@ def mode_of(case: Case) -> str:
     quantised = case.precision in QUANTISED
     mode = str(case.option("mode", "inductor" if quantised else "eager"))
     if quantised and mode != "inductor":
-        raise UsageError(
-            f"PyTorch computes int8 in compiled code, not in mode {mode}", "mode=inductor, or leave it away"
-        )
+        raise UsageError(f"PyTorch computes int8 in compiled code, not in mode {mode}", "mode=inductor, or omit mode")
     return mode
 
 

@@ -12,7 +12,7 @@ from hwprof.analysis.speeds import fullest_places
 from hwprof.printable import ESCAPE
 from hwprof.reports.background import Processes, cores
 from hwprof.reports.figures import drawing
-from hwprof.reports.html import association, speed
+from hwprof.reports.html import association, configurations, speed
 from hwprof.reports.html.model import Figure
 from hwprof.reports.page import words
 from hwprof.reports.tables import Report
@@ -37,6 +37,7 @@ def select_figures(report: Report, variants: Sequence[str]) -> list[Figure]:
         )
         # the data of all places: a figure shows one
         out += [dataclasses.replace(f, header=tuple(data.columns), rows=every) for f in found if f]
+    out += configurations.figures_of(report.best)
     for stratum, analysis in enumerate((*report.analyses, *report.energy)):
         alike = [a for a in (*report.analyses, *report.energy) if a.target == analysis.target]
         number = next(i for i, a in enumerate(alike, 1) if a is analysis)

@@ -21,12 +21,14 @@ def mask(report: Report, masker: Masker) -> Report:
         replace(t, title=masker.text(t.title), rows=tuple(map(row, t.rows)), note=masker.text(t.note))
         for t in report.tables
     )
-    return replace(report, summary=row(report.summary), tables=tuple(tables))
+    return replace(report, summary=row(report.summary), scope=row(report.scope), tables=tuple(tables))
 
 
-def markdown(report: Report, figures: Sequence[tuple[str, str, str]], title: str) -> str:
-    """The report in Markdown; `figures`: caption, file, note."""
-    lines = [f"# {title}", "", *_answer(report.answer), *(f"- {_escape(line)}" for line in report.summary)]
+def markdown(report: Report, figures: Sequence[tuple[str, str, str]], title: str, absent: Sequence[str] = ()) -> str:
+    """The report in Markdown; `figures`: caption, file, note; `absent`: a line for each part that is not there."""
+    lines = [f"# {title}", "", *_answer(report.answer)]
+    lines += [_escape_around_code(" ".join(report.scope)), ""] if report.scope else []
+    lines += [f"- {_escape(line)}" for line in report.summary]
     for caption, file, note in figures:
         alternative = _escape(caption).replace("[", "\\[").replace("]", "\\]")
         lines += ["", f"## {_escape(caption)}", "", f"![{alternative}]({file})"]
@@ -39,6 +41,8 @@ def markdown(report: Report, figures: Sequence[tuple[str, str, str]], title: str
             lines += ["| " + " | ".join(_escape(cell) for cell in row) + " |" for row in table.rows]
         if table.note:
             lines += ["", _escape(table.note)]
+    if absent:
+        lines += ["", "## Not in these results", "", *(f"- {_escape(line)}" for line in absent)]
     return "\n".join(lines) + "\n"
 
 
@@ -48,6 +52,11 @@ def _answer(answer: Answer | None) -> list[str]:
         return []
     commands = [f"- `{printable(c.command)}`: {_escape(printable(c.shows))}" for c in answer.commands]
     return [_escape(printable(answer.paragraph)), "", *(["Next:", "", *commands, ""] if commands else [])]
+
+
+def _escape_around_code(text: str) -> str:
+    """Text in which what stands in backquotes is a command."""
+    return "`".join(part if number % 2 else _escape(part) for number, part in enumerate(text.split("`")))
 
 
 def _escape(text: str) -> str:

@@ -20,23 +20,22 @@ from hwprof.machine import facts
 from hwprof.printable import plural
 from hwprof.records import Origin, Run
 from hwprof.reports.html.gather import Material
-from hwprof.reports.html.model import Figure, FirstScreen, Section, Tile
+from hwprof.reports.html.model import Figure, FirstScreen, Tile
 from hwprof.reports.html.svg import LETTER, Svg, axis
 from hwprof.store.columns import version_of
 
 MOST = 10  # networks in the chart: the rest is in the table
 SHORT = {Estimator.CPU_TIME: "speed by CPU time"}
-LEVEL = 0.05  # of q
 MEASURES = {
     "energy": "hwprof doctor",
     "top-down": "hwprof run -e topdown",
-    "roofline": "hwprof calibrate",
+    "roofline": "hwprof roofline --measure",
     "layers": "hwprof layers",
 }
 
 
-def first_screen(material: Material, sections: Sequence[Section]) -> FirstScreen:
-    """The first screen of a page with these sections."""
+def first_screen(material: Material) -> FirstScreen:
+    """The first screen of the page."""
     answer = material.report.answer or Answer("No answer was asked for")
     trust = answer.trust
     if trust is None:
@@ -62,7 +61,6 @@ def first_screen(material: Material, sections: Sequence[Section]) -> FirstScreen
         f"{reasons[:1].upper()}{reasons[1:]}." if reasons else "",
         bounds,
         answer.commands,
-        tuple((s.key, s.title) for s in sections if s.level == 2),
         _missing(material),
     )
 
@@ -95,7 +93,8 @@ def _made(material: Material) -> str:
     runs: Sequence[Run] = material.runs
     days = sorted(r.started_utc[:16].replace("T", " ") for r in runs if r.started_utc)
     when = f" · {days[-1]} UTC" if days else ""
-    return f"hwprof {__version__}{when} · {plural(len(runs), 'run', 'runs')} of {material.source}"
+    which = " ".join(material.report.scope).replace("`", "") or plural(len(runs), "run")
+    return f"hwprof {__version__}{when} · {material.source}: {which}"
 
 
 def _tiles(material: Material, answer: Answer) -> tuple[Tile, ...]:
@@ -146,9 +145,11 @@ def _correlations(analyses: Sequence[Analysis]) -> Tile:
     tested = [c for a in analyses for c in a.correlations if c.q is not None]
     if not tested:
         return Tile("-", "metrics that correlate with speed beyond network size: none could be tested")
-    found = sum(c.q is not None and c.q < LEVEL for c in tested)
+    found = sum(c.is_found for c in tested)
     target = analyses[0].target
-    return Tile(f"{found} of {len(tested)}", f"metrics correlate with {target} beyond network size (q < .05)")
+    return Tile(
+        f"{found} of {len(tested)}", f"metrics correlate with {target} beyond network size (significant, q < 0.05)"
+    )
 
 
 def _missing(material: Material) -> tuple[tuple[str, str], ...]:

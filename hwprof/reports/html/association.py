@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from hwprof.analysis.correlation.findings import Analysis, Correlation, PooledSlope
-from hwprof.analysis.statistics.partial import MIN_TESTED
 from hwprof.printable import plural
 from hwprof.reports.html.model import Figure, Scatter
 from hwprof.reports.html.speed import place
 from hwprof.reports.html.svg import LETTER, Svg, axis, point
-from hwprof.reports.page.content import rank
+from hwprof.reports.page import groups
+from hwprof.reports.page.groups import rank
 
 MOST = 40  # metrics in a map, and slopes in a chart: the rest is in the tables
 
@@ -26,9 +26,9 @@ def describe(c: Correlation) -> str:
     if c.partial.r is None:
         return f"{c.framework}, {c.metric.label}: no coefficient: {c.partial.why}"
     bounds = (
-        "" if c.partial.low is None or c.partial.high is None else f" [{c.partial.low:+.2f} … {c.partial.high:+.2f}]"
+        "" if c.partial.low is None or c.partial.high is None else f" [{c.partial.low:+.2f}, {c.partial.high:+.2f}]"
     )
-    q = "" if c.q is None else f", q {c.q:.3f}"
+    q = "" if c.q is None else f", q {c.q:.3f} ({'significant' if c.is_found else 'not significant'})"
     control = f"controlling for {', '.join(c.covariates) or 'nothing'}"
     return f"{c.framework}, {c.metric.label}: r {c.partial.r:+.2f}{bounds} {control}, N {c.partial.n}{q}, {c.status}"
 
@@ -46,40 +46,35 @@ def scatters(analysis: Analysis, stratum: int) -> list[Scatter]:
     return out
 
 
-def is_uncertain(c: Correlation) -> bool:
-    """The interval includes 0, or too few networks for a test."""
-    return not c.partial.excludes_zero or c.partial.n < MIN_TESTED
-
-
 def heat_map(analysis: Analysis, stratum: int, where: str) -> Figure | None:
-    """Partial r with N in each cell; hatched: uncertain. A cell with points opens its scatter."""
-    strength: dict[str, float] = {}
-    for c in analysis.correlations:
-        if c.partial.r is not None:
-            strength[c.metric.name] = max(strength.get(c.metric.name, 0.0), abs(c.partial.r))
-    if not strength:
+    """Partial r with N in each cell, a row for each group of metrics. Solid: `is_found`, of which the text may speak.
+
+    A cell with points opens its scatter.
+    """
+    found = groups.map_rows(analysis.correlations)
+    if not found:
         return None
-    metrics = sorted(sorted(strength, key=lambda n: -strength[n])[:MOST])
-    labels = {c.metric.name: c.metric.label for c in analysis.correlations}
+    shown = sorted(found[:MOST], key=lambda row: row.label)
+    names = [row.label + (f" +{len(row.others)}" if row.others else "") for row in shown]
     frameworks = list(analysis.frameworks)
-    left = 12 + LETTER * max(len(labels[n]) for n in metrics)
+    left = 12 + LETTER * max(map(len, names))
     cell, high = max(74.0, 12 + LETTER * max(map(len, frameworks))), 36.0
-    draw = Svg(left + cell * len(frameworks) + 8, 0, f"Correlation with {analysis.target} given size {where}")
+    draw = Svg(left + cell * len(frameworks) + 8, 0, f"Correlation with {analysis.target} controlling for size {where}")
     for j, name in enumerate(frameworks):
         draw.text(left + cell * (j + 0.5), 16, name, "t", "middle")
     top = 24.0
-    for i, name in enumerate(metrics):
-        draw.text(left - 8, top + high * i + 22, labels[name], "t", "end")
-    for index, c in enumerate(analysis.correlations):
-        if c.metric.name not in metrics:
-            continue
-        x, y = left + cell * frameworks.index(c.framework), top + high * metrics.index(c.metric.name)
-        draw.parts.append(_cell(c, x, y, cell, high, key_of(stratum, index)))
-    draw.height = top + high * len(metrics) + 8
+    for i, (name, row) in enumerate(zip(names, shown, strict=True)):
+        draw.text(left - 8, top + high * i + 22, name, "t", "end")
+        for index, c in row.cells:
+            others = "" if not row.others else f". Not separable: {', '.join((row.label, *row.others))}"
+            x, y = left + cell * frameworks.index(c.framework), top + high * i
+            draw.parts.append(_cell(c, x, y, cell, high, key_of(stratum, index), others))
+    draw.height = top + high * len(shown) + 8
     rows = tuple(
         (
             c.framework,
             c.metric.label,
+            c.group + 1 if c.group >= 0 else None,
             c.raw.r,
             c.sized.r,
             c.partial.r,
@@ -87,28 +82,34 @@ def heat_map(analysis: Analysis, stratum: int, where: str) -> Figure | None:
             c.partial.high,
             c.partial.n,
             c.q,
+            c.is_found,
             c.status,
             c.partial.why,
         )
         for c in analysis.correlations
     )
     header = (
-        *("framework", "metric", "r raw", "r controlling for MACs", "r controlling for all", "low", "high", "networks"),
-        *("q", "status", "why not"),
+        *("framework", "metric", "group", "r raw", "r controlling for MACs", "r controlling for all", "low", "high"),
+        *("networks", "q", "significant", "status", "why not"),
     )
-    more = (
-        f" The {MOST} metrics with the largest |r| of {len(strength)}; the tables have all."
-        if len(strength) > MOST
+    more = f" The {MOST} rows with the largest |r| of {len(found)}. The tables have all." if len(found) > MOST else ""
+    joined = (
+        " +1, +2: so many other metrics are not separable from this one. A cell is of the one with the smallest q in "
+        "its framework."
+        if any(row.others for row in shown)
         else ""
     )
+    solid = sum(c.is_found for row in shown for _, c in row.cells)
+    of = sum(c.partial.r is not None for row in shown for _, c in row.cells)
     note = (
-        "r controlling for size, N networks below it. Hatched and pale: the 95 % interval includes 0, fewer than 7 "
-        "networks, or no test because the control for size is too weak; no colour: no coefficient." + more
+        f"r controlling for size, N networks below it. Solid: significant, as the text says it ({solid} of {of}): "
+        "q < 0.05, the 95 % interval excludes 0, and both hold without any one network. Hatched and pale: not "
+        f"significant, or not tested. No colour: no coefficient.{joined}{more}"
     )
     return Figure(f"map-{stratum}", f"Correlation with {analysis.target}{where}", draw.render(), header, rows, note)
 
 
-def _cell(c: Correlation, x: float, y: float, width: float, height: float, key: str) -> str:
+def _cell(c: Correlation, x: float, y: float, width: float, height: float, key: str, others: str) -> str:
     inner = Svg(0, 0, "")
     box: dict[str, Any] = {"x": x + 1, "y": y + 1, "width": width - 2, "height": height - 2, "rx": 3}
     r = c.partial.r
@@ -119,14 +120,14 @@ def _cell(c: Correlation, x: float, y: float, width: float, height: float, key: 
         inner.add(
             "rect",
             class_="cell plus" if r > 0 else "cell minus",
-            fill_opacity=(0.06 + 0.74 * abs(r)) * (0.45 if is_uncertain(c) else 1),
+            fill_opacity=(0.06 + 0.74 * abs(r)) * (1 if c.is_found else 0.45),
             **box,
         )
-        if is_uncertain(c):
+        if not c.is_found:
             inner.add("rect", class_="hatch", **box)
         inner.text(x + width / 2, y + 16, f"{r:+.2f}", "t on", "middle")
         inner.text(x + width / 2, y + 29, f"N {c.partial.n}", "m on", "middle")
-    title = describe(c) + ("" if c.points is None else ". Enter: the scatter behind it")
+    title = describe(c) + others + ("" if c.points is None else ". Enter: the scatter behind it")
     more = {} if c.points is None else {"data_scatter": key}
     shape = point("".join(inner.parts), title, **more)
     return shape.replace('role="img"', 'role="button"') if c.points is not None else shape
@@ -138,8 +139,8 @@ def added_variable(c: Correlation, key: str) -> Figure:
     xs, ys = [float(v) for v in c.points.rx], [float(v) for v in c.points.ry]
     draw = Svg(420, 312, describe(c))
     x, y = axis(xs, 56, 410), axis(ys, 262, 34)
-    draw.y_axis(y, 56, 410, f"log {c.target}, given size")
-    draw.x_axis(x, 262, 34, "log metric per frame, given size", 5)
+    draw.y_axis(y, 56, 410, f"log {c.target}, controlling for size")
+    draw.x_axis(x, 262, 34, "log metric per frame, controlling for size", 5)
     if c.partial.slope is not None:
         ends = (min(xs), max(xs))
         draw.line(
@@ -149,9 +150,12 @@ def added_variable(c: Correlation, key: str) -> Figure:
     for name, a, b in place([(n, *p) for n, p in zip(c.points.networks, at, strict=True)], at, 410):
         draw.text(a, b, name, "m")
     for name, (a, b), vx, vy in zip(c.points.networks, at, xs, ys, strict=True):
-        draw.marker(a, b, 0, f"{name}: metric {vx:+.3f}, {c.target} {vy:+.3f} (logs, given size)")
+        draw.marker(a, b, 0, f"{name}: metric {vx:+.3f}, {c.target} {vy:+.3f} (logs, controlling for size)")
     rows = tuple(zip(c.points.networks, xs, ys, map(float, c.points.x), map(float, c.points.y), strict=True))
-    header = ("network", "log metric given size", f"log {c.target} given size", "log metric", f"log {c.target}")
+    header = (
+        *("network", "log metric controlling for size", f"log {c.target} controlling for size", "log metric"),
+        f"log {c.target}",
+    )
     return Figure(key, f"{c.metric.label} in {c.framework}", draw.render(), header, rows, describe(c))
 
 
@@ -168,40 +172,56 @@ def slopes(shared: Sequence[PooledSlope], stratum: int, where: str) -> Figure | 
     """Pooled slopes as elasticities with leave-one-network-out intervals."""
     known = [s for s in shared if s.slope is not None]
     known.sort(key=lambda s: (s.p if s.p is not None else 2.0, s.metric.name))
-    shown = known[:MOST]
+    grouped = groups.slopes(known)[:MOST]
+    shown = [s for s, _ in grouped]
+    names = [s.metric.label + (f" +{len(others)}" if others else "") for s, others in grouped]
     if not shown:
         return None
-    left = 12 + LETTER * max(len(s.metric.label) for s in shown)
+    left = 12 + LETTER * max(map(len, names))
     draw = Svg(left + 470, 0, f"Pooled slopes {where}")
     x = axis([v for s in shown for v in (s.slope, s.low, s.high) if v is not None], left, left + 450, zero=True)
     top, bottom = 12.0, 12.0 + 22 * len(shown)
     draw.x_axis(x, bottom, top, f"elasticity: % {shown[0].target} for +1 % of the metric per frame")
     draw.line(x.at(0), top, x.at(0), bottom, "zero")
-    for index, s in enumerate(shown):
+    for index, (s, name) in enumerate(zip(shown, names, strict=True)):
         y = top + 22 * index + 11
-        draw.text(left - 8, y + 4, s.metric.label, "t", "end")
+        draw.text(left - 8, y + 4, name, "t", "end")
         assert s.slope is not None
         text = f"{s.metric.label}: {s.slope:+.2f}"
         if s.low is not None and s.high is not None:
             draw.line(x.at(s.low), y, x.at(s.high), y, "bar s0")
-            text += f" [{s.low:+.2f} … {s.high:+.2f}]"
+            text += f" [{s.low:+.2f}, {s.high:+.2f}]"
         family = "" if s.p_family is None else f", family-wise p {s.p_family:.3f}"
         draw.marker(
             x.at(s.slope),
             y,
             0,
             f"{text}, {plural(s.n, 'network')}, {plural(s.frameworks, 'framework')}{family}",
-            s.n < MIN_TESTED,
+            not s.is_found,
         )
     draw.height = bottom + 38
     rows = tuple(
-        (s.metric.label, s.slope, s.low, s.high, s.n, s.frameworks, s.q, s.p_family, ", ".join(s.covariates))
+        (
+            s.metric.label,
+            s.slope,
+            s.low,
+            s.high,
+            s.n,
+            s.frameworks,
+            s.q,
+            s.p_family,
+            s.is_found,
+            ", ".join(s.covariates),
+        )
         for s in known
     )
-    header = ("metric", "slope", "low", "high", "networks", "frameworks", "q", "p family-wise", "controlling for")
+    header = (
+        *("metric", "slope", "low", "high", "networks", "frameworks", "q", "p family-wise", "significant"),
+        "controlling for",
+    )
     note = (
         f"Slope of log {shown[0].target} on the log metric after two-way centring: only what differs between "
-        "frameworks on the same network. 95 % t interval from leaving out one network at a time; "
-        "hollow: fewer than 7 networks."
+        "frameworks on the same network. 95 % t interval from leaving out one network at a time. Solid: significant, "
+        "as the text says it. Hollow: not significant, or not tested."
     )
     return Figure(f"slopes-{stratum}", f"Over all frameworks{where}", draw.render(), header, rows, note)

@@ -1,4 +1,4 @@
-"""Trees of what deviates alike given size: metrics with their groups, and networks."""
+"""Trees of what deviates alike controlling for size: metrics with their groups, and networks."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def figures(analysis: Analysis, stratum: int, where: str) -> Iterator[Figure]:
         labels = {c.metric.name: c.metric.label for c in analysis.correlations}
         names = {name: labels[name] + (f" ({several[name]})" if name in several else "") for name in kept}
         note = (
-            f"Average linkage of what is left given size. Metrics that join at |r| above {SAME} (left of the line) are "
-            "one group, its number in brackets: what is said of one may be due to another."
+            f"Average linkage of what is left controlling for size. Metrics that join at |r| above {SAME} (left of the "
+            "line) are one group, its number in brackets. What is said of one may be due to another."
         )
         if len(kept) < len(analysis.metric_tree.leaves):
             note += f" The {MOST} metrics with the largest |r|; the table has all groups."
@@ -36,8 +36,8 @@ def figures(analysis: Analysis, stratum: int, where: str) -> Iterator[Figure]:
     tree = analysis.network_tree
     if tree is not None and len(tree.leaves) <= MOST:
         note = (
-            "Average linkage of what is left of all metrics given size, over frameworks. Networks that join at a large "
-            "r deviate alike, and add less to a coefficient than others."
+            "Average linkage of what is left of all metrics controlling for size, over frameworks. Networks that join "
+            "at a large r deviate alike, and add less to a coefficient than others."
         )
         names = {name: name for name in tree.leaves}
         yield _figure(f"network-tree-{stratum}", f"Networks that deviate alike{where}", tree, names, -1.0, "r", note)

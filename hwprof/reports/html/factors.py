@@ -19,26 +19,27 @@ from hwprof.reports.html.svg import LETTER, Svg, axis
 from hwprof.reports.tables import Table
 from hwprof.reports.terminal import explain
 
+LATENCIES = {"observer": "measurement overhead", "tail": "tail latency"}
 NOTE = (
-    "A factor above 1 speeds the first one up; the factors multiply to the ratio of the speed (observer: bare against "
-    "counted windows, noise and all; tail: slow outliers, median against mean). The speed is FPS. Where a "
-    "run is disturbed it is by CPU time per frame (one thread) or throughput. Means of logarithms, "
-    "95 % intervals by the paired t over sets measured side by side, else by t over sessions, else by Welch's t over "
-    f"the rounds {WITHIN} (none: one round). Those of the factors of a pair hold together. Factors that are not "
-    "separable are one, with a name that "
-    "says so. These are parts: words of cause are for reruns (hwprof explain A B --intervene)."
+    "A factor above 1 makes the first one faster. The factors multiply to the ratio of the speed. Measurement "
+    "overhead: bare against counted windows, with their noise. Tail latency: mean against median. The speed is FPS. "
+    "Where a run is disturbed it is by CPU time per frame (one thread) or throughput. Means of logarithms, 95 % "
+    "intervals by the paired t over sets measured side by side, else by t over sessions, else by Welch's t over the "
+    f"rounds {WITHIN} (none: one round). Those of the factors of a pair hold together. Factors that are not separable "
+    "are one, with a name that says so. These are associations. Causes are shown by reruns alone (hwprof explain A B "
+    "--test spin)."
 )
 
 
 def ratio_text(factor: Factor) -> str:
-    """x1.32 [1.20 ... 1.45]."""
-    bounds = "" if factor.low is None or factor.high is None else f" [{factor.low:.2f} … {factor.high:.2f}]"
-    return f"×{factor.ratio:.2f}{bounds}"
+    """1.32x [1.20, 1.45]."""
+    bounds = "" if factor.low is None or factor.high is None else f" [{factor.low:.2f}, {factor.high:.2f}]"
+    return f"{factor.ratio:.2f}x{bounds}"
 
 
 def short_name(name: str) -> str:
     """A factor's name in the pictures."""
-    return name.replace(" x ", " × ")
+    return LATENCIES.get(name, name.replace(" x ", " × "))
 
 
 def speed_name(by: Estimator) -> str:
@@ -51,7 +52,7 @@ def waterfall(pair: PairFactors, key: str, headline: str = "") -> Figure:
     found, (fast, slow) = pair.decomposition, pair.names
     steps, whole, by = found.terms, found.whole, found.choice.estimator
     everything = (*steps, whole)
-    left = 14 + LETTER * max(len(short_name(f.name)) for f in everything)
+    left = 14 + 1.12 * LETTER * max(len(by.value) + 1, *(len(short_name(f.name)) for f in steps))
     draw = Svg(left + 620, 0, f"{fast} against {slow}")
     reached, edges = 1.0, [1.0, whole.ratio]
     for f in steps:
@@ -64,7 +65,7 @@ def waterfall(pair: PairFactors, key: str, headline: str = "") -> Figure:
     x = axis(edges, left, left + 420, log=True)
     top, high = 8.0, 26.0
     bottom = top + high * len(everything)
-    draw.x_axis(x, bottom, top, f"× the {speed_name(by)} of {slow} (log)")
+    draw.x_axis(x, bottom, top, f"times the {speed_name(by)} of {slow} (log)")
     draw.line(x.at(1), top, x.at(1), bottom, "zero")
     at = 1.0
     for index, f in enumerate(everything):
@@ -77,7 +78,7 @@ def waterfall(pair: PairFactors, key: str, headline: str = "") -> Figure:
         )
         draw.add(
             "rect",
-            title=f"{f.name} {ratio_text(f)}",
+            title=f"{short_name(f.name)} {ratio_text(f)}",
             x=a,
             y=y + 5,
             width=max(1.5, b - a),
@@ -113,9 +114,9 @@ def evidence_table(found: Sequence[tuple[PairFactors, Explanation]]) -> Table:
         rows += [(*names, name_of(c.factor), c.text) for c in clues]
         rows += [(*names, f"rerun: {i.kind}", text) for i in explanation.interventions for text in explain.effects(i)]
         rows += [(*names, "note", note) for note in explanation.notes]
-    title = "What was observed behind the factors"
-    note = "Observed beside the difference, not shown to be its cause; a rerun changed one thing and shows its effect."
-    return Table(title, ("faster", "slower", "case", "behind", "observed"), tuple(rows), note)
+    title = "Evidence on the factors"
+    note = "Associations, not causes. A rerun changed one thing and shows its effect."
+    return Table(title, ("faster", "slower", "case", "factor", "evidence"), tuple(rows), note)
 
 
 def table(found: Sequence[PairFactors]) -> Table:

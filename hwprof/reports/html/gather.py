@@ -12,6 +12,7 @@ from hwprof.analysis import placement, roofline, speeds, topdown
 from hwprof.analysis.answer import aggregate, build, misses
 from hwprof.analysis.answer.model import Answer
 from hwprof.analysis.bottlenecks import diagnosis
+from hwprof.analysis.bottlenecks.diagnosis import Diagnosis
 from hwprof.analysis.correlation import analyse, strata
 from hwprof.analysis.correlation.strata import VARIANT
 from hwprof.analysis.explain import every_pair
@@ -23,11 +24,12 @@ from hwprof.analysis.factors.identity import Identity
 from hwprof.analysis.roofline import Placement, Roof, UnplacedCase
 from hwprof.analysis.speeds import median_runs
 from hwprof.collectors.vocabulary import Name
+from hwprof.printable import plural
 from hwprof.records import Kind, Layer, Run
 from hwprof.reports import tables
 from hwprof.reports.background import Background
-from hwprof.reports.page import content
-from hwprof.store import Results, default_path, layers
+from hwprof.reports.page import configurations, content
+from hwprof.store import Results, layers
 from hwprof.store.listing import entries
 
 # Metrics that the factors of a ratio, their clues and memory growth need; the frame has all of them.
@@ -45,6 +47,7 @@ ANCHORS = (
 )
 TIMELINES = 6
 LAYERED = 4
+DIAGNOSED = 400  # runs: the rules read every reading of each
 DRAWN = 6  # waterfalls: one per two frameworks, the widest apart first
 
 
@@ -64,6 +67,8 @@ class Material:
     pairs: Sequence[PairFactors] = ()  # every two frameworks in factors
     explanations: Sequence[tuple[PairFactors, Explanation]] = ()  # of those pairs that are drawn
     machines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # hardware facts by machine_id
+    diagnoses: Sequence[Diagnosis] = ()  # bottlenecks of each case
+    undiagnosed: str = "no case has a speed to judge"  # why there are none
 
     @property
     def has_slots(self) -> bool:
@@ -116,8 +121,10 @@ def gather(
     explanations = list(zip(drawn, every_pair.explain_pairs(drawn, source), strict=True))
     correlate = analyse.analyse if background is None else lambda _: background.correlations()
     cases = aggregate.of_pairs(pairs, explanations)
-    found = build.answer_cases(cases, name_of_file(results)) or answer_without_pairs(results, labelled, runs)
+    diagnoses, undiagnosed = diagnose(results, runs)
+    found = build.answer_cases(cases, name_of_file(results)) or answer_without_pairs(results, labelled, runs, diagnoses)
     report = content.build(frame, runs, against, identities, correlate, found)
+    report = configurations.extend(report, labelled)
     return Material(
         report,
         labelled,
@@ -131,25 +138,34 @@ def gather(
         pairs,
         explanations,
         machines,
+        diagnoses,
+        undiagnosed,
     )
 
 
+def diagnose(results: Results, runs: Sequence[Run]) -> tuple[Sequence[Diagnosis], str]:
+    """The bottlenecks of every case, or why there are none."""
+    if len(runs) > DIAGNOSED:
+        why = f"these are {plural(len(runs), 'run')}, and the page has them for up to {DIAGNOSED}"
+        return (), f"{why}. `hwprof explain FRAMEWORK` has them for one framework"
+    found, _ = diagnosis.diagnose(results)
+    return found, "" if found else "no case has a speed to judge"
+
+
 def name_of_file(results: Results) -> str:
-    """The results file as a command has to name it; "" where that is the default one, and without the folder where
-    that is hidden.
-    """
-    if results.path == default_path():
-        return ""
-    path, masker = str(results.path), results.database.masker
-    return results.path.name if masker is not None and masker.text(path) != path else path
+    """The results as a command has to name them: the file, and the experiment that was asked for; "" by default."""
+    return results.name + (results.scope.suffix if results.scope is not None else "")
 
 
-def answer_without_pairs(results: Results, frame: pd.DataFrame, runs: Sequence[Run]) -> Answer:
-    """The answer where no two frameworks have factors of one case. `frame`: labelled."""
+def answer_without_pairs(
+    results: Results, frame: pd.DataFrame, runs: Sequence[Run], diagnoses: Sequence[Diagnosis] = ()
+) -> Answer:
+    """The answer where no two frameworks have factors of one case. `frame`: labelled; `diagnoses`: if known."""
     fps = speeds.speeds(frame) if len(frame) else pd.DataFrame()
     real = fps[~fps["emulated"]] if len(fps) else fps
     names = sorted(real[VARIANT].unique()) if len(real) else []
-    diagnoses = diagnosis.diagnose(results)[0] if len(names) == 1 else ()
+    if len(names) == 1 and not diagnoses:
+        diagnoses = diagnosis.diagnose(results)[0]
     machines = list(real["machine"].unique()) if len(real) else []
     ratios = speeds.ratios(real, names) if len(names) > 1 else []
     return build.answer_alone(names, runs, ratios, diagnoses, machines, name_of_file(results))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hwprof.analysis.over_time import rates, throughput
 from hwprof.analysis.roofline import SHARE, Placement, Roof
 from hwprof.analysis.topdown import Bar
 from hwprof.collectors.vocabulary import LEVEL1, Name
@@ -20,6 +21,7 @@ from hwprof.reports.page.words import number
 
 MOST = 40  # bars
 POINTS = 400  # per line of a timeline
+THROUGHPUT = "throughput (frames/s)"
 
 
 def topdown(bars: Sequence[Bar], key: str) -> Figure:
@@ -99,7 +101,9 @@ def roofline(placed: Sequence[tuple[Placement, Roof]], roof: Roof, variants: Seq
         for p in mine
     )
     notes = [f"{where}."]
-    notes.append("Hollow: bytes by the model, the least that moves (compulsory traffic): the truth lies further left.")
+    notes.append(
+        "Hollow: bytes by the model, the least that moves (compulsory traffic). The true point is further left."
+    )
     notes.append("Frames per second of CPU time where a case has one thread, as the ceilings are; else of time.")
     if roof.share < SHARE:
         notes.append(f"The ceilings were measured with {roof.share:.0%} of the CPU: a busy machine.")
@@ -109,15 +113,15 @@ def roofline(placed: Sequence[tuple[Placement, Roof]], roof: Roof, variants: Seq
 
 
 def _levels(series: Series) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], str]:
-    """Times in s, values in the unit that comes back; a running total becomes its rate."""
-    at = np.array(series.at_ns, dtype=float) / 1e9
-    values = np.array([np.nan if v is None else v for v in series.values], dtype=float)
+    """Times in s, values in the unit that comes back; a running total becomes its rate, at both ends of a step."""
     unit = series.unit
-    if series.cumulative and len(at) > 1:
-        steps = np.diff(at)
-        values = np.where(steps > 0, np.diff(values) / np.where(steps > 0, steps, 1), np.nan)
-        at = (at[1:] + at[:-1]) / 2
+    if series.cumulative:
+        steps = rates.rates(series, POINTS // 2)
+        at, values = np.column_stack([steps.start_s, steps.end_s]).ravel(), np.repeat(steps.rates, 2)
         unit = {"s": "CPUs", "J": "W"}.get(unit, f"{unit}/s" if unit else "per s")
+    else:
+        at = np.array(series.at_ns, dtype=float) / 1e9
+        values = np.array([np.nan if v is None else v for v in series.values], dtype=float)
     if unit == "B":
         return at, values / 2**20, "MiB"
     if unit == "Hz":
@@ -136,6 +140,8 @@ def timeline(run: Run, variant: str, key: str) -> Figure | None:
             bands.setdefault(_band(series, unit), []).append((series.label, at, values, unit))
     if not bands:
         return None
+    if moments := _throughput(run):
+        bands[THROUGHPUT] = moments
     left, right, high = 64.0, 706.0, 74.0
     starts = [float(a[0]) for lines in bands.values() for _, a, _, _ in lines]
     ends = [float(a[-1]) for lines in bands.values() for _, a, _, _ in lines]
@@ -154,7 +160,8 @@ def timeline(run: Run, variant: str, key: str) -> Figure | None:
                 "rect", title=text, x=a, y=top, width=max(1, b - a), height=bottom - top - 24, class_=f"window {kind}"
             )
     rows: list[tuple[str, str, float, float | None]] = []
-    for index, (name, lines) in enumerate(sorted(bands.items())):
+    ordered = sorted(bands.items(), key=lambda band: (band[0] != THROUGHPUT, band[0]))
+    for index, (name, lines) in enumerate(ordered):
         y0 = top + (high + 26) * index + 14
         y = axis([float(v) for _, _, values, _ in lines for v in values if v == v], y0 + high - 14, y0, zero=True)
         draw.text(left, y0 - 5, name)
@@ -170,11 +177,22 @@ def timeline(run: Run, variant: str, key: str) -> Figure | None:
     draw.x_axis(x, bottom - 22, top, "seconds since the first sample")
     draw.height = bottom + 14
     note = (
-        "Shaded: measured windows (dark: bare, light: counted). Totals (CPU time, energy) as rates "
-        "between samples; gauges that stayed at 0 are left out."
+        "Shaded: measured windows (dark: bare, light: counted). Totals (CPU time, energy) as rates over steps of at "
+        "least 20 intervals of their counter. Gauges that stayed at 0 are omitted."
     )
     title = f"{where}, round {run.round + 1}{_mark(run)}"
     return Figure(key, title, draw.render(), ("gauge", "label", "seconds", "value"), tuple(rows), note)
+
+
+def _throughput(run: Run) -> list[tuple[str, Any, Any, str]]:
+    """Frames per second of bare slices and of the bare stretch, as lines of a band; none without latencies."""
+    first = min((w.t0_ns for w in run.windows if w.role in throughput.ROLES and w.latencies_ns), default=0)
+    traces = [(label, throughput.bare(run, sliced)) for label, sliced in (("slices", True), ("bare", False))]
+    return [
+        (label, first / 1e9 + trace.at_s + trace.seconds / 2, trace.fps, "frames/s")
+        for label, trace in traces
+        if trace is not None and np.isfinite(trace.fps).any()
+    ]
 
 
 def _band(series: Series, unit: str) -> str:

@@ -41,7 +41,9 @@ class Scatter:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the page. `absent`: one line per missing part, with the reason."""
+    """A part of the page. `absent`: one line per missing part, with the reason and, in backticks, the command that
+    would fill it. `terms`: words with what they mean.
+    """
 
     key: str
     title: str
@@ -51,7 +53,13 @@ class Section:
     absent: tuple[str, ...] = ()
     level: int = 2
     scatter: bool = False  # the panel in which the scatter behind a cell appears
-    facts: tuple[tuple[str, str], ...] = ()
+    terms: tuple[tuple[str, str], ...] = ()
+    heads: bool = False  # parts of a lower level follow
+
+    @property
+    def is_absent(self) -> bool:
+        """Nothing is in it: the page shows its lines and no heading."""
+        return not (self.words or self.figures or self.tables or self.terms or self.heads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ class Tile:
 class FirstScreen:
     """The top of the page. `machine`: its name, and the rest of the line; `why_head`: what stands before the reasons.
 
-    `contents`: key and title of the sections; `missing`: what was not measured, and the command for it.
+    `missing`: what was not measured, and the command for it.
     """
 
     machine: tuple[str, str]
@@ -82,7 +90,6 @@ class FirstScreen:
     reasons: str
     bounds: str
     commands: tuple[NextCommand, ...]
-    contents: tuple[tuple[str, str], ...]
     missing: tuple[tuple[str, str], ...]
 
 
@@ -93,3 +100,8 @@ class Page:
     first: FirstScreen
     sections: tuple[Section, ...]
     scatters: tuple[Scatter, ...] = ()
+
+    @property
+    def contents(self) -> tuple[tuple[str, str], ...]:
+        """Key and title of the sections that the navigation leads to."""
+        return tuple((s.key, s.title) for s in self.sections if s.level == 2 and not s.is_absent)

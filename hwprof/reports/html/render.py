@@ -12,15 +12,20 @@ import jinja2
 from markupsafe import Markup, escape
 
 from hwprof.printable import printable
+from hwprof.reports.html import columns, glossary
 from hwprof.reports.html.model import Figure, Page, Scatter
 from hwprof.reports.html.svg import LINES
 from hwprof.reports.tables import Table
 
 # Rows of a table per page; all of them are in the file.
 ROWS = 100
+FOLDED = 15  # of these that are shown before someone asks for more
 LONG = 70  # letters, from which on a cell is broken into lines
-SIZE = re.compile(r'<svg[^>]* width="(\d+)" height="(\d+)"')
 MARKS = re.compile(r"\b(EMULATED|SIMULATED|SUSPECT|UNFAITHFUL|SCALED|MISSING|not comparable)\b")
+HEIGHT = re.compile(r'<svg[^>]* height="(\d+)"')
+TALL = 620  # pixels
+ALSO = re.compile(r"(.*?)( \(also .*\))", re.DOTALL)  # the other names of a metric: hwprof.reports.page.groups
+CODE = re.compile(r"`([^`]+)`")
 
 
 def _read(name: str) -> str:
@@ -39,14 +44,19 @@ def render(page: Page) -> str:
     )
     environment.filters["first"] = first_rows
     environment.filters["picture"] = lambda figure: Markup(figure.svg)
-    environment.filters["size"] = size
+    environment.filters["heads"] = heads
+    environment.filters["widest"] = widest
+    environment.filters["tall"] = is_tall
+    environment.filters["coded"] = coded
+    environment.filters["glossed"] = glossary.link_terms
+    environment.filters["anchor"] = glossary.anchor
     environment.filters["tagged"] = tagged
     environment.filters["data"] = data
     environment.filters["scatters"] = scatters
     # files of the package: no user's text in them
     style, script = Markup(_read("figure.css") + _read("report.css")), Markup(_read("report.js"))
     template = environment.get_template("report.html")
-    return template.render(page=page, style=style, script=script, lines=Markup(LINES), rows=ROWS)
+    return template.render(page=page, style=style, script=script, lines=Markup(LINES), rows=ROWS, folded=FOLDED)
 
 
 def _printable(value: Any) -> Any:
@@ -74,15 +84,39 @@ def first_rows(table: Table) -> Markup:
         for cell in row:
             kinds = [*(["mark"] if has_mark(cell) else []), *(["long"] if len(cell) > LONG else [])]
             of = f' class="{" ".join(kinds)}"' if kinds else ""
-            cells.append(f"<td{of}>{escape(cell)}</td>")
+            cells.append(f"<td{of}>{_small(cell)}</td>")
         lines.append(f"<tr>{''.join(cells)}</tr>\n")
     return Markup("".join(lines))
 
 
-def size(figure: Figure) -> str:
-    """Width and height of the picture, for a browser that has not drawn it yet."""
-    found = SIZE.search(figure.svg)
-    return f"{found[1]}px {found[2]}px" if found else "none"
+def _small(cell: str) -> Markup:
+    """A cell, the other names of a metric in small print; all of it is escaped."""
+    found = ALSO.fullmatch(cell)
+    return Markup("{}<small>{}</small>").format(found[1], found[2]) if found else escape(cell)
+
+
+def heads(table: Table) -> list[tuple[str, int, str]]:
+    """The columns of a table: name, rank (0: always shown), and meaning where the glossary has it."""
+    ranks = columns.ranks(table.header)
+    return [(name, rank, glossary.meaning(name)) for name, rank in zip(table.header, ranks, strict=True)]
+
+
+def widest(page: Page) -> int:
+    """Columns of the table that has most."""
+    return max((len(table.header) for section in page.sections for table in section.tables), default=1)
+
+
+def is_tall(figure: Figure) -> bool:
+    """Whether a picture needs a sheet of its own on paper."""
+    found = HEIGHT.search(figure.svg)
+    return found is not None and int(found[1]) > TALL
+
+
+def coded(text: str) -> Markup:
+    """Text with what stands in backticks as code; all of it is escaped."""
+    parts = CODE.split(printable(text))
+    code = Markup("<code>{}</code>")
+    return Markup("").join(code.format(part) if place % 2 else escape(part) for place, part in enumerate(parts))
 
 
 def data(value: Figure | Table) -> dict[str, Any]:

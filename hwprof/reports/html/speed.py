@@ -25,7 +25,7 @@ COLUMNS = (NETWORK, *SIDE, "batch", VARIANT, "fps", "low", "high", "throughput",
 DATA = ("network", *SIDE, "batch", "framework", "fps", "low", "high", "throughput", "cpu_ms", "rounds", *MARKS)
 CROWD = 20  # names at points, from which on some are left out
 SEEN = 0.02  # share of the time in the run queue from which on it is shown
-OFF = "Hollow, off: FPS and throughput differ, or others took the CPU, by more than 10 %: not ranked."
+OFF = "Hollow, off: FPS and throughput differ, or others took the CPU, by more than 10 %. It is not ranked."
 UPRIGHT = " The upright line of its colour is the throughput."
 
 
@@ -41,7 +41,7 @@ def is_hollow(row: Any) -> bool:
 
 def describe(row: Any) -> str:
     """One speed in words, for a point."""
-    bounds = f" [{number(row['low'])} … {number(row['high'])}]" if pd.notna(row["low"]) else ""
+    bounds = f" [{number(row['low'])}, {number(row['high'])}]" if pd.notna(row["low"]) else ""
     outputs = outputs_mark(row).strip()
     marks = (f", {outputs}" if outputs else "") + (", EMULATED" if row["emulated"] else "")
     marks += ", FPS is off" if is_off(row) else ""
@@ -116,7 +116,7 @@ def dot_plot(part: pd.DataFrame, variants: Sequence[str], key: str, where: str) 
                 draw.marker(x.at(row["fps"]), y, series, describe(row), hollow=is_hollow(row))
     draw.height = bottom + 38
     title = f"FPS per network and framework{f' · {where}' if where else ''}"
-    note = _notes(part, "95 % t interval between rounds; no bar: one round; ‹ ›: it goes on.")
+    note = _notes(part, "95 % t interval between rounds. No bar: one round. ‹ ›: the interval goes on.")
     note += UPRIGHT if OFF in note else ""
     return Figure(key, title, draw.render(), DATA, _data(part), note)
 

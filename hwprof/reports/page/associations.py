@@ -6,7 +6,7 @@ A sentence needs its q of the one family of the report, its interval, and that i
 
 from __future__ import annotations
 
-from hwprof.analysis.correlation.findings import Analysis, Correlation, PooledSlope
+from hwprof.analysis.correlation.findings import Analysis, Correlation, LeftOut, PooledSlope
 from hwprof.analysis.statistics import power
 from hwprof.analysis.statistics.partial import MIN_TESTED, Partial
 from hwprof.printable import plural
@@ -100,7 +100,7 @@ def mediation(analysis: Analysis, framework: str) -> list[str]:
         lines.append(
             f"{c.metric.label} per frame: +10 % of it with {percent(direct + t.slope):+.1f} % {c.target} controlling "
             f"for MACs (total), {percent(direct):+.1f} % controlling for instructions too (direct). The difference, "
-            f"{percent(t.slope):+.1f} % {_percent_interval(bounds)}, goes through instructions or what grows with "
+            f"{percent(t.slope):+.1f} % {percent_interval(bounds)}, goes through instructions or what grows with "
             "them. An association, not a cause."
         )
     more = len(sure) - len(lines)
@@ -114,17 +114,17 @@ def picked(c: Correlation) -> str:
 
 
 def elasticity_words(c: Correlation) -> str:
-    """` (+10 % of it with -8.2 % FPS [-11.0 ... -5.3])`; "": ranks have none."""
+    """` (+10 % of it with -8.2 % FPS [-11.0, -5.3])`; "": ranks have none."""
     if c.elasticity is None:
         return ""
     bounds = c.partial.slope_interval(c.level or 0.95)
-    words = f" {_percent_interval(bounds)}" if bounds else ""
+    words = f" {percent_interval(bounds)}" if bounds else ""
     return f" (+10 % of it with {c.elasticity:+.1f} % {c.target}{words})"
 
 
 def pooled_elasticity(s: PooledSlope) -> str:
-    """`+10 % of it with -8.2 % FPS [-11.0 ... -5.3]`, by the interval that allows for the picking."""
-    words = f" {_percent_interval(s.bounds)}" if s.bounds else ""
+    """`+10 % of it with -8.2 % FPS [-11.0, -5.3]`, by the interval that allows for the picking."""
+    words = f" {percent_interval(s.bounds)}" if s.bounds else ""
     return f"+10 % of it with {percent(s.slope or 0.0):+.1f} % {s.target}{words}"
 
 
@@ -134,7 +134,7 @@ def percent(slope: float) -> float:
 
 
 def with_interval(found: Partial) -> str:
-    """`-0.93 [-0.99 ... -0.70]`, without the bounds where there are none."""
+    """`-0.93 [-0.99, -0.70]`, without the bounds where there are none."""
     r = coefficient(found.r)
     if found.low is None or found.high is None:
         return r
@@ -142,9 +142,20 @@ def with_interval(found: Partial) -> str:
 
 
 def _interval(bounds: tuple[float, float]) -> str:
-    return f"[{bounds[0]:+.2f} ... {bounds[1]:+.2f}]"
+    return f"[{bounds[0]:+.2f}, {bounds[1]:+.2f}]"
 
 
-def _percent_interval(bounds: tuple[float, float]) -> str:
+def percent_interval(bounds: tuple[float, float]) -> str:
+    """`[-11.0, -5.3]`: bounds of a slope as change in percent per 10 % more."""
     low, high = sorted(percent(b) for b in bounds)
-    return f"[{low:+.1f} ... {high:+.1f}]"
+    return f"[{low:+.1f}, {high:+.1f}]"
+
+
+def q_text(one: Correlation | PooledSlope) -> str:
+    """The q-value; a star where a sentence may be said of it, which is also what the map shows solid."""
+    return "-" if one.q is None else f"{one.q:.3f}{' *' if one.is_found else ''}"
+
+
+def range_without_one(found: LeftOut) -> str:
+    """`-0.93 to -0.41 (resnet18)`: the range as each network is left out, and the one that moves it most."""
+    return f"{found.low:+.2f} to {found.high:+.2f} ({found.network})"

@@ -18,11 +18,17 @@ from hwprof.analysis.factors import identity as factors_identity
 from hwprof.analysis.speeds import speeds
 from hwprof.printable import plural
 from hwprof.records import Agreement, Kind, Run
-from hwprof.reports.page import associations, identity, omissions
+from hwprof.reports.page import associations, groups, identity, omissions
+from hwprof.reports.page.groups import rank
 from hwprof.reports.page.speeds import speed_table
 from hwprof.reports.tables import Report, Table
 from hwprof.reports.terminal import command, tuning
 from hwprof.reports.terminal.run import simulations
+
+# Titles of the tables that follow the evidence.
+COMMANDS, TUNED, FACTORS = "Commands", "Tuned launch parameters", "Throughput in its factors"
+DOUBTS, FAILURES, OMITTED, INVALID = "Doubts", "Without a result", "Omitted", "Events that failed validation"
+LAST = (DOUBTS, FAILURES, OMITTED, INVALID, COMMANDS, command.COUNTS, TUNED)
 
 
 def build(
@@ -39,7 +45,7 @@ def build(
     `correlate`: the analysis of FPS, or a function that returns one made before. `answer`: what stands first.
     """
     everything = list(runs)
-    commands = Table("Commands", command.HEADER, command.rows(everything))
+    commands = Table(COMMANDS, command.HEADER, command.rows(everything))
     if frame.empty and not commands.rows:
         lines = simulations(everything) or ["There is no run in these results: hwprof sweep quick measures some."]
         return Report(tuple(lines), (), answer=answer)
@@ -55,10 +61,10 @@ def build(
     last = (
         commands,
         Table(command.COUNTS, command.COUNTS_HEADER, command.counts(everything), command.COUNTS_NOTE),
-        Table("Tuned launch parameters", tuning.HEADER, tuning.rows(everything), tuning.NOTE),
+        Table(TUNED, tuning.HEADER, tuning.rows(everything), tuning.NOTE),
         identity_table(frame, everything, factors),
         validation_table(frame),
-        Table("Left out", omissions.HEADER, omissions.rows(everything, factors)),
+        Table(OMITTED, omissions.HEADER, omissions.rows(everything, factors)),
         doubt_table(everything),
         failure_table(everything),
     )
@@ -81,11 +87,13 @@ def correlation_tables(analysis: Analysis) -> list[Table]:
     for framework in analysis.frameworks:
         found = [c for c in analysis.correlations if c.framework == framework]
         known = sorted((c for c in found if c.partial.r is not None), key=rank)
+        rows = groups.coefficients(known)
         silent: dict[str, list[str]] = {}
         for c in found:
             if c.status in ("missing", "descriptive"):
                 silent.setdefault(c.partial.why, []).append(c.metric.name)
-        notes = [f"{', '.join(names)}: {why}." for why, names in silent.items()]
+        notes = [groups.NOTE] if any(others for _, others in rows) else []
+        notes += [f"{', '.join(names)}: {why}." for why, names in silent.items()]
         notes += [f"{d.metric} {d.why}: never ranked." for d in analysis.disguises]
         family = next((c.family for c in known if c.family), 0)
         over = f" over the {plural(family, 'test')} of the report" if family else ""
@@ -101,30 +109,25 @@ def correlation_tables(analysis: Analysis) -> list[Table]:
                     *("metric", "origin", "N", "r raw", "r controlling for MACs", "r controlling for all", "q"),
                     *("+10 % of it with", "controlling for", "note"),
                 ),
-                tuple(_row(c) for c in known),
+                tuple(_row(c, others) for c, others in rows),
                 " ".join([head, *notes]),
             )
         )
     return tables
 
 
-def rank(c: Correlation) -> tuple[float, float, str]:
-    """The order of correlations: the smallest q first, then the largest |r|."""
-    return c.q if c.q is not None else 2.0, -abs(c.partial.r or 0.0), c.metric.name
-
-
-def _row(c: Correlation) -> tuple[str, ...]:
+def _row(c: Correlation, others: Sequence[str]) -> tuple[str, ...]:
     origin = "/".join(c.metric.origins) or "-"
     name = c.metric.name if c.status == "tested" else f"{c.metric.name} ({c.status})"
     elasticity = "-" if c.elasticity is None else f"{c.elasticity:+.1f} % {c.target}"
     return (
-        name,
+        groups.named(name, others),
         origin,
         str(c.partial.n),
         associations.with_interval(c.raw),
         associations.with_interval(c.sized),
         associations.with_interval(c.partial),
-        "-" if c.q is None else f"{c.q:.3f}{c.stars}",
+        associations.q_text(c),
         elasticity,
         ", ".join(c.covariates) or "-",
         "; ".join(c.notes),
@@ -136,7 +139,7 @@ def identity_table(
 ) -> Table:
     """Throughput of each case on each machine in its factors. `identities`: by uid."""
     rows, note = identity.rows(frame, runs, identities)
-    return Table("Throughput in its factors", identity.HEADER, rows, note)
+    return Table(FACTORS, identity.HEADER, rows, note)
 
 
 def doubt_table(runs: Sequence[Run]) -> Table:
@@ -152,7 +155,7 @@ def doubt_table(runs: Sequence[Run]) -> Table:
         (code, f"{len({r.uid for r, _ in found})} of {len(native)}", found[0][1], found[0][0].case.title)
         for code, found in sorted(seen.items(), key=lambda item: -len(item[1]))
     ]
-    return Table("Doubts", ("doubt", "runs", "for example", "in"), tuple(rows))
+    return Table(DOUBTS, ("doubt", "runs", "for example", "in"), tuple(rows))
 
 
 def failure_table(runs: Sequence[Run]) -> Table:
@@ -163,7 +166,7 @@ def failure_table(runs: Sequence[Run]) -> Table:
         for r in runs
         if r.failure is not None and r.kind is not Kind.TUNING and (r.case, r.kind, r.round) not in done
     }
-    return Table("Without a result", ("case", "kind", "reason", "what to do"), tuple(sorted(rows)))
+    return Table(FAILURES, ("case", "kind", "reason", "what to do"), tuple(sorted(rows)))
 
 
 def summary(fps: pd.DataFrame, analyses: Sequence[Analysis], runs: Sequence[Run]) -> list[str]:
@@ -225,7 +228,7 @@ def validation_table(frame: pd.DataFrame) -> Table:
     found = frame.attrs.get("validation", ())
     failed = {(v["machine"], v["event"], v["verdict"], v["why"]) for v in found if v["failed"]}
     note = (
-        "Programs of known counts were counted with these events (hwprof validate); wherever they stand above, they "
-        "are suspect."
+        "Programs of known counts were counted with these events (hwprof events --validate). Wherever they stand "
+        "above, they are suspect."
     )
-    return Table("Events that failed validation", ("machine", "event", "verdict", "why"), tuple(sorted(failed)), note)
+    return Table(INVALID, ("machine", "event", "verdict", "why"), tuple(sorted(failed)), note)

@@ -11,24 +11,25 @@ from hwprof.analysis.correlation.across import sign_flips
 from hwprof.analysis.correlation.findings import Analysis, Correlation
 from hwprof.analysis.statistics.partial import MIN_NETWORKS, MIN_TESTED
 from hwprof.printable import plural
-from hwprof.reports.page import associations, speeds
-from hwprof.reports.page.content import rank
+from hwprof.reports.page import associations, configurations, groups, speeds
+from hwprof.reports.page.groups import rank
 from hwprof.reports.page.words import coefficient
 from hwprof.reports.tables import Report, Table
 
 COLUMNS = (
-    *("metric", "group", "kind", "origin", "N (cases)", "p90/p10", "r raw", "r controlling for MACs"),
-    *("r controlling for all", "elasticity", "95 % of it", "without one network", "q", "same sign", "reliability"),
-    *("controlling for", "note"),
+    *("metric", "r controlling for all", "q", "elasticity", "95 % of it", "without one network", "N (cases)", "origin"),
+    *("kind", "group", "p90/p10", "r raw", "r controlling for MACs", "same sign", "reliability", "controlling for"),
+    "note",
 )
 READ = (
     "r: correlation of the log of {target} with the log of the metric per frame, over network means, with 95 % by "
     "Fisher's z. Raw it is mostly network size. Controlling for MACs it holds all of the metric's association (total), "
-    "controlling for instructions too what does not act through instructions, or grow with them (direct). group: "
-    "metrics with one number are not separable (|r| > .7). p90/p10: spread between networks. 'without one network': "
-    "the range of r as each network is left out, and the one that moves it most. q: Benjamini-Hochberg, one family for "
-    "the whole report. same sign: in k of F frameworks. reliability: share of the variance that is not noise between "
-    "rounds; below .8 more rounds are needed."
+    "controlling for instructions too what does not act through instructions, or grow with them (direct). q: "
+    "Benjamini-Hochberg, one family for the whole report. Significant (*): q < 0.05, the interval excludes 0, and both "
+    "hold without any one network. 'without one network': the range of r as each network is left out, and the one that "
+    "moves it most. group: metrics with one number are not separable (|r| > .7) and have one row. The first has the "
+    "smallest q. The data (CSV) of the map have each of them. p90/p10: spread between networks. same sign: in k of F "
+    "frameworks. reliability: share of the variance that is not noise between rounds; below .8 more rounds are needed."
 )
 
 
@@ -46,7 +47,7 @@ def origin(c: Correlation) -> str:
 
 
 def framework_table(analysis: Analysis, framework: str) -> Table:
-    """Every metric of one framework: coefficients strongest first, then metrics without one, with the reason."""
+    """Every group of metrics of one framework, strongest first; then metrics without a coefficient, with the reason."""
     found = sorted(
         (c for c in analysis.correlations if c.framework == framework), key=lambda c: (c.partial.r is None, *rank(c))
     )
@@ -54,40 +55,51 @@ def framework_table(analysis: Analysis, framework: str) -> Table:
     for c in analysis.correlations:
         if c.partial.r:
             signs.setdefault(c.metric.name, []).append(c.partial.r)
-    rows = [_row(c, signs.get(c.metric.name, [])) for c in found]
-    blank = ("-",) * 13
-    rows += [(d.metric, "-", "time in disguise", *blank, f"{d.why} (R² {d.r2:.3f}, slope on time {d.slope:+.2f})")
-             for d in analysis.disguises]  # fmt: skip
-    rows += [(m.label, "-", m.kind.value, *blank, why) for m, why in analysis.untested]
-    return Table(f"Metrics of {framework}", COLUMNS, tuple(rows), READ.replace("{target}", analysis.target))
+    cells = [_cells(c, others, signs.get(c.metric.name, [])) for c, others in groups.coefficients(found)]
+    cells += [
+        {
+            "metric": d.metric,
+            "kind": "time in other units",
+            "note": f"{d.why} (R² {d.r2:.3f}, slope on time {d.slope:+.2f})",
+        }
+        for d in analysis.disguises
+    ]
+    cells += [{"metric": m.label, "kind": m.kind.value, "note": why} for m, why in analysis.untested]
+    rows = tuple(tuple(one.get(name, "-") for name in COLUMNS) for one in cells)
+    return Table(f"Metrics of {framework}{_other(analysis)}", COLUMNS, rows, READ.replace("{target}", analysis.target))
 
 
-def _row(c: Correlation, signs: Sequence[float]) -> tuple[str, ...]:
+def _cells(c: Correlation, others: Sequence[str], signs: Sequence[float]) -> dict[str, str]:
+    """Column -> cell; what is not there has a dash."""
     positive = sum(r > 0 for r in signs)
     agree = positive if (c.partial.r or 0) > 0 else len(signs) - positive
-    left = c.leave_out
-    leave = "-" if left is None else f"{left.low:+.2f} … {left.high:+.2f} ({left.network})"
-    slope = c.partial.slope_interval()
     weak = f" ({c.status})" if c.status in ("exploratory", "descriptive") else ""
-    return (
-        c.metric.label,
-        "-" if c.group < 0 else str(c.group + 1),
-        c.metric.kind.value,
-        origin(c),
-        f"{c.partial.n} ({c.cells})",
-        "-" if c.spread is None else f"×{c.spread:.1f}",
-        associations.with_interval(c.raw),
-        associations.with_interval(c.sized),
-        associations.with_interval(c.partial) + weak,
-        elasticity(c),
-        "-" if slope is None else "[{:+.1f} ... {:+.1f}]".format(*sorted(map(associations.percent, slope))),
-        leave,
-        "-" if c.q is None else f"{c.q:.3f}{c.stars}",
-        "-" if c.partial.r is None else f"{agree} of {len(signs)}",
-        "-" if c.reliability is None else f"{c.reliability:.2f}",
-        ", ".join(c.covariates) or "-",
-        "; ".join([*c.notes, *([c.partial.why] if c.partial.why else [])]),
-    )
+    cells = {
+        "metric": groups.named(c.metric.label, others),
+        "kind": c.metric.kind.value,
+        "origin": origin(c),
+        "N (cases)": f"{c.partial.n} ({c.cells})",
+        "r raw": associations.with_interval(c.raw),
+        "r controlling for MACs": associations.with_interval(c.sized),
+        "r controlling for all": associations.with_interval(c.partial) + weak,
+        "elasticity": elasticity(c),
+        "q": associations.q_text(c),
+        "controlling for": ", ".join(c.covariates) or "-",
+        "note": "; ".join([*c.notes, *([c.partial.why] if c.partial.why else [])]),
+    }
+    if c.group >= 0:
+        cells["group"] = str(c.group + 1)
+    if c.spread is not None:
+        cells["p90/p10"] = f"{c.spread:.1f}x"
+    if (slope := c.partial.slope_interval()) is not None:
+        cells["95 % of it"] = associations.percent_interval(slope)
+    if c.leave_out is not None:
+        cells["without one network"] = associations.range_without_one(c.leave_out)
+    if c.partial.r is not None:
+        cells["same sign"] = f"{agree} of {len(signs)}"
+    if c.reliability is not None:
+        cells["reliability"] = f"{c.reliability:.2f}"
+    return cells
 
 
 def gates(analysis: Analysis) -> list[str]:
@@ -99,22 +111,22 @@ def gates(analysis: Analysis) -> list[str]:
     if analysis.why:
         lines.append(f"Metrics are set against {analysis.target}, not FPS: in the worst run {analysis.why}.")
     if most < MIN_NETWORKS:
-        lines.append(f"{plural(most, 'network')}: below {MIN_NETWORKS} there is no coefficient (gate).")
+        lines.append(f"{plural(most, 'network')}: a coefficient needs at least {MIN_NETWORKS}.")
     elif most < MIN_TESTED:
-        lines.append(f"{plural(most, 'network')}: coefficients are exploratory; q-values begin at {MIN_TESTED} (gate).")
+        lines.append(f"{plural(most, 'network')}: coefficients are exploratory. A q-value needs at least {MIN_TESTED}.")
     else:
         few = sorted({c.metric.label for c in analysis.correlations if c.partial.n < MIN_TESTED})
         if few:
-            lines.append(f"Fewer than {MIN_TESTED} networks, no q-value (gate): {_some(few)}.")
+            lines.append(f"No q-value, which needs at least {MIN_TESTED} networks: {_some(few)}.")
     if len(analysis.blocks) > 1:
         named = "; ".join(name or "runs on their own" for name in analysis.blocks)
         lines.append(f"Experiments and sessions are blocks, no rounds of one: {named}.")
     lines += _without_covariates(analysis)
     count = len(analysis.frameworks)
     if count < 2:
-        lines.append("One framework: no pooled slopes, which live on differences between frameworks.")
+        lines.append("One framework: pooled slopes need at least 2, as they are of differences between frameworks.")
     if count < 5:
-        lines.append(f"{plural(count, 'framework')}: no test between frameworks below 5 (gate).")
+        lines.append(f"{plural(count, 'framework')}: a test between frameworks needs at least 5.")
     if analysis.unchecked:
         lines.append(f"{plural(analysis.unchecked, 'run')} had no reference to compare their outputs with.")
     return lines
@@ -129,7 +141,7 @@ def _without_covariates(analysis: Analysis) -> list[str]:
         for network, covariate in (pair for c in found for pair in c.omissions):
             lacking.setdefault(covariate, set()).add(network)
         lines += [
-            f"{framework}: left out because {covariate} is missing or zero: {_some(sorted(names))}."
+            f"{framework}: omitted, as {covariate} is missing or zero: {_some(sorted(names))}."
             for covariate, names in sorted(lacking.items())
         ]
     reasons: dict[str, set[str]] = {}
@@ -143,55 +155,48 @@ def _some(names: Sequence[str], most: int = 6) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
+POOLED = (
+    *("metric", "slope", "95 %", "q", "p family-wise", "elasticity", "without one network", "same sign", "N"),
+    *("frameworks", "group", "controlling for", "note"),
+)
+
+
 def pooled_table(analysis: Analysis) -> Table:
-    """Slopes over all frameworks with leave-one-network-out intervals."""
+    """Slopes over all frameworks with leave-one-network-out intervals, a row for each group of metrics."""
     rows = []
-    for s in sorted(analysis.pooled, key=lambda s: (s.p if s.p is not None else 2.0, s.metric.name)):
-        known = s.slope is not None and s.low is not None and s.high is not None
+    ranked = sorted(analysis.pooled, key=lambda s: (s.p if s.p is not None else 2.0, s.metric.name))
+    for s, others in groups.slopes(ranked):
         words = (
             "-" if s.slope is None else f"+10 % ↔ {associations.percent(s.slope):+.1f} % {s.target}".replace("-", "−")
         )
-        left = s.leave_out
+        known = s.slope is not None and s.low is not None and s.high is not None
         rows.append(
             (
-                s.metric.label,
-                "-" if s.group < 0 else str(s.group + 1),
+                groups.named(s.metric.label, others),
+                coefficient(s.slope),
+                f"[{s.low:+.2f}, {s.high:+.2f}]" if known else "-",
+                associations.q_text(s),
+                "-" if s.p_family is None else f"{s.p_family:.3f}",
+                words,
+                "-" if s.leave_out is None else associations.range_without_one(s.leave_out),
+                f"{s.same_sign[0]} of {s.same_sign[1]}",
                 str(s.n),
                 str(s.frameworks),
-                coefficient(s.slope),
-                f"[{s.low:+.2f} ... {s.high:+.2f}]" if known else "-",
-                words,
-                "-" if s.q is None else f"{s.q:.3f}",
-                "-" if s.p_family is None else f"{s.p_family:.3f}",
-                "-" if left is None else f"{left.low:+.2f} … {left.high:+.2f} ({left.network})",
-                f"{s.same_sign[0]} of {s.same_sign[1]}",
+                "-" if s.group < 0 else str(s.group + 1),
                 ", ".join(s.covariates) or "-",
                 s.why,
             )
         )
     return Table(
         f"Over all frameworks: pooled slopes{_other(analysis)}",
-        (
-            "metric",
-            "group",
-            "N",
-            "frameworks",
-            "slope",
-            "95 %",
-            "elasticity",
-            "q",
-            "p family-wise",
-            "without one network",
-            "same sign",
-            "controlling for",
-            "note",
-        ),
+        POOLED,
         tuple(rows),
         f"Slope of log {analysis.target} on the log of the metric per frame after two-way centring (network and "
-        "framework); 95 % by leaving out one network at a time and centring anew, t(N - 1). "
+        "framework). 95 % by leaving out one network at a time and centring anew, t(N - 1). "
         "p family-wise: max-T, whole networks shuffled jointly over frameworks and metrics (Freedman-Lane). q: that p "
-        "as one of the strata of the whole report, which share half of the level; from 7 networks on. Over blocks the "
-        "signs of parents change instead, and q is of p between parents.",
+        "as one of the strata of the whole report, which share half of the level; from 7 networks on. Significant (*): "
+        "q and p family-wise below 0.05, the interval excludes 0, and both hold without any one network. Over blocks "
+        "the signs of parents change instead, and q is of p between parents.",
     )
 
 
@@ -201,15 +206,15 @@ def _other(analysis: Analysis) -> str:
 
 
 def groups_table(analysis: Analysis) -> Table:
-    """Metrics that are not distinguishable, as groups."""
+    """Metrics that are not separable, as groups."""
     several = [(i, names) for i, names in enumerate(analysis.groups) if len(names) > 1]
     rows = tuple((str(i + 1), str(len(names)), ", ".join(names)) for i, names in several)
     return Table(
-        f"Metrics that can't be told apart{_other(analysis)}",
+        f"Metrics that are not separable{_other(analysis)}",
         ("group", "metrics", "which"),
         rows,
-        "Average linkage on 1 - |r| of what is left given size, cut at |r| = .7: what is said of one may be due "
-        "to another.",
+        "Average linkage on 1 - |r| of what is left controlling for size, cut at |r| = .7. What is said of one may be "
+        "due to another.",
     )
 
 
@@ -230,9 +235,10 @@ def influence_table(analysis: Analysis) -> Table:
         rows.append((name, str(len(moved)), str(turned), example))
     return Table(
         f"Influence of each network{_other(analysis)}",
-        ("network", "moves most", "sign hangs on it", "largest"),
+        ("network", "moves most", "sign changes without it", "largest"),
         tuple(rows),
-        "In how many coefficients leaving out this network moves r most, and in how many of them the sign changes.",
+        "In how many coefficients r changes most where this network is left out, and in how many of them its sign "
+        "changes.",
     )
 
 
@@ -290,6 +296,7 @@ def extend(report: Report) -> Report:
         if t.rows
     ]
     more += [t for t in (flips_table(report.analyses),) if t.rows]
-    first = sum(t.title == speeds.TITLE or "Correlation with" in t.title for t in report.tables)
+    shown = (speeds.TITLE, configurations.TITLE, configurations.EVERY)
+    first = sum(t.title in shown or "Correlation with" in t.title for t in report.tables)
     tables = (*report.tables[:first], *more, *report.tables[first:])
     return replace(report, summary=(*report.summary, *sentences), tables=tables)

@@ -12,10 +12,11 @@ from hwprof.machine import facts
 from hwprof.records import Case, Run
 from hwprof.reports.page.words import number
 
-HEADER = ("case", "throughput", "factors", "bare/counted", "tail", "FPS", "CPU time per frame")
+HEADER = ("case", "throughput", "factors", "measurement overhead", "tail latency", "FPS", "CPU time per frame")
 NOTE = (
-    "FPS = throughput x bare/counted (with its noise) x tail; all from the windows of one (the median) round, bare "
-    "from slices where there are some. Disturbed: FPS ranks nothing, and a doubt says why."
+    "FPS = throughput x measurement overhead (bare / counted, with its noise) x tail latency (mean / median). All are "
+    "from the windows of one round (the median), bare ones from slices where there are some. Disturbed: FPS ranks "
+    "nothing, and a doubt says why."
 )
 
 
@@ -44,8 +45,8 @@ def rows(
                 f"{run.case.title}{place}",
                 number(math.exp(middle.throughput)),
                 "  ".join(f"{name} {factor(name, value)}" for name, value in middle.factors().items()),
-                f"x{math.exp(middle.observer):.3f}" if middle.counted else "-",
-                f"x{math.exp(middle.tail):.3f}",
+                f"{math.exp(middle.observer):.3f}x" if middle.counted else "-",
+                f"{math.exp(middle.tail):.3f}x",
                 number(math.exp(middle.fps)) + (" (disturbed)" if middle.disturbed else ""),
                 "-" if middle.speed.cpu_s is None else f"{1e3 * middle.speed.cpu_s:.3f} ms",
             )

@@ -8,7 +8,7 @@ from hwprof.analysis.omissions import why_no_speed
 from hwprof.machine import facts
 from hwprof.records import Case, Kind, Run
 
-HEADER = ("case", "rounds", "left out of", "because")
+HEADER = ("case", "rounds", "omitted from", "because")
 WITHOUT_MACS = "the number of its MACs is unknown"
 
 

@@ -34,7 +34,7 @@ def quantity(value: float, unit: str) -> str:
 
 
 def ceilings_text(found: Sequence[Ceiling], label: str) -> str:
-    """The text of `hwprof calibrate`."""
+    """The text of `hwprof roofline --measure`."""
     cpus = ",".join(map(str, found[0].cpus)) if found else ""
     lines = [f"{label} · CPUs {cpus}", ""]
     for c in found:
@@ -96,13 +96,13 @@ def report(good: Sequence[tuple[Placement, Roof]], out: Sequence[UnplacedCase]) 
         ranked = [p for p, _ in good if not p.point.is_lowered]
         sides = Counter(p.side for p, _ in good)
         summary.append(
-            f"of {plural(len(good), 'case')} {sides[COMPUTE]} lie under the flat part of the roof (compute), "
-            f"{sides[MEMORY_SIDE]} under memory, {sides[UNDECIDED]} are undecided"
+            f"of {plural(len(good), 'case')} {sides[COMPUTE]} are on the side of compute, "
+            f"{sides[MEMORY_SIDE]} on that of memory, {sides[UNDECIDED]} are undecided"
         )
         if ranked:
             best, worst = max(ranked, key=lambda p: p.share), min(ranked, key=lambda p: p.share)
             summary.append(
-                f"nearest to the roof: {best.point.title}, {_share(best)}; "
+                f"nearest to its ceiling: {best.point.title}, {_share(best)}; "
                 f"farthest: {worst.point.title}, {_share(worst)}"
             )
         if len(ranked) < len(good):
@@ -112,7 +112,7 @@ def report(good: Sequence[tuple[Placement, Roof]], out: Sequence[UnplacedCase]) 
             )
     elif not out:
         summary.append("There is no native run in these results: hwprof sweep quick measures some.")
-    tables = [Table("Cases under the roof", HEADER, tuple(_row(p) for p, _ in good), _notes(good))] if good else []
+    tables = [Table("Cases and their ceilings", HEADER, tuple(_row(p) for p, _ in good), _notes(good))] if good else []
     if out:
         tables.append(Table("Not placed", ("case", "why"), tuple((u.title, u.why) for u in out)))
     return Report(tuple(summary), tuple(tables))

@@ -27,7 +27,7 @@ NOTE = (
     "case: every interval excludes 1. off: rounds in which FPS differs from the throughput by more than 10 %, or "
     "others took more than 10 % of the time, so that it ranks nothing."
 )
-CONFLICT = " Slices and bare stretches disagree where both ratios are shown: nothing is ranked there."
+CONFLICT = " Slices and bare stretches disagree where both ratios are shown. Nothing is ranked there."
 SESSIONS = (
     " Several sessions or experiments are no rounds of one: an interval is between their means, of both sides in pairs "
     "where both were measured in them. Where one side has a single session, a ratio (~) is of the last one's rounds."
@@ -91,9 +91,9 @@ def _cells(
     times, bounds = "", ""
     if ratio is not None:
         mark = "" if ratio.sets else "~"
-        times, bounds = f"{mark}x{number(ratio.ratio.value)}", interval(ratio.ratio.low, ratio.ratio.high)
+        times, bounds = f"{mark}{number(ratio.ratio.value)}x", interval(ratio.ratio.low, ratio.ratio.high)
         if ratio.conflict:
-            times += f" | alone x{number(ratio.alone.value)}"
+            times += f" | alone {number(ratio.alone.value)}x"
             bounds += f" | {interval(ratio.alone.low, ratio.alone.high)}"
     waits = "-" if math.isnan(row["waiting"]) else f"{100 * row['waiting']:.0f} %"
     return (

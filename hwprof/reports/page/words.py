@@ -20,10 +20,10 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def interval(low: float | None, high: float | None, digits: int = 3) -> str:
-    """`[low ... high]`, or a dash."""
+    """`[low, high]`, or a dash."""
     if low is None or high is None or low != low:
         return "-"
-    return f"[{number(low, digits)} ... {number(high, digits)}]"
+    return f"[{number(low, digits)}, {number(high, digits)}]"
 
 
 def coefficient(value: float | None) -> str:

@@ -111,7 +111,7 @@
     return {at, ticks};
   }
   function draw(data, raw) {
-    const xs = raw ? data.raw_x : data.x, ys = raw ? data.raw_y : data.y, given = raw ? "" : ", given size";
+    const xs = raw ? data.raw_x : data.x, ys = raw ? data.raw_y : data.y, given = raw ? "" : ", controlling for size";
     const svg = document.createElementNS(NS, "svg");
     for (const [k, v] of Object.entries({viewBox: "0 0 560 380", width: 560, height: 380, role: "group", "aria-label": data.said})) svg.setAttribute(k, v);
     const x = scale(xs, 60, 548), y = scale(ys, 330, 30), digits = (v) => String(+v.toPrecision(3));
@@ -153,7 +153,7 @@
     const fill = () => panel.querySelector(".scroll").replaceChildren(draw(data, panel.querySelector("input").checked));
     panel.querySelector("input").onchange = fill;
     panel.querySelector("[data-back]").onclick = () => cell.focus();
-    panel.data = {header: ["network", "log metric given size", "log " + data.target + " given size", "log metric", "log " + data.target], rows: data.names.map((n, i) => [n, data.x[i], data.y[i], data.raw_x[i], data.raw_y[i]])};
+    panel.data = {header: ["network", "log metric controlling for size", "log " + data.target + " controlling for size", "log metric", "log " + data.target], rows: data.names.map((n, i) => [n, data.x[i], data.y[i], data.raw_x[i], data.raw_y[i]])};
     panel.querySelector("figcaption").textContent = data.metric + " in " + data.framework;
     panel.querySelector(".note").textContent = data.said;
     panel.hidden = false;
@@ -164,8 +164,90 @@
   }
   document.addEventListener("click", (event) => { const cell = event.target.closest("[data-scatter]"); if (cell) show(cell); });
 
+  // ---- navigation: the section that is read now
+  const links = all(document, "nav.sticky a"), list = document.querySelector("nav.sticky ol");
+  const marks = links.map((a) => document.getElementById(a.hash.slice(1)));
+  let current = -1, waiting = false;
+  function mark() {
+    waiting = false;
+    const line = parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--bar")) + 60;
+    const atEnd = scrollY > 0 && innerHeight + scrollY >= document.documentElement.scrollHeight - 2;
+    let now = 0;
+    marks.forEach((m, i) => { if (m.getBoundingClientRect().top <= line) now = i; });
+    if (atEnd) now = marks.length - 1;
+    if (now === current) return;
+    if (current >= 0) links[current].removeAttribute("aria-current");
+    links[now].setAttribute("aria-current", "true");
+    current = now;
+    const link = links[now]; // into view within the bar, without moving the page
+    list.scrollLeft = link.offsetLeft - list.offsetLeft - (list.clientWidth - link.clientWidth) / 2;
+  }
+  const soon = () => { if (!waiting) { waiting = true; requestAnimationFrame(mark); } };
+  addEventListener("scroll", soon, {passive: true});
+  addEventListener("resize", soon);
+  soon();
+
+  // ---- tables: columns of second rank are hidden where a table is wider than its box
+  function fit(blocks) {
+    const open = (block) => block.classList.contains("every");
+    const parts = blocks.map((block) => ({block, box: block.querySelector(".scroll"), table: block.querySelector("table"), off: []})).filter((p) => p.table);
+    for (const p of parts) {
+      p.table.className = p.table.className.replace(/ ?\bno-\d+/g, "");
+      p.block.classList.remove("tight", "tightest");
+      p.box.classList.remove("fits");
+    }
+    const wide = (p) => p.table.offsetWidth - p.block.clientWidth + 2; // with the borders of the box
+    for (let round = 0, over = parts.filter((p) => !open(p.block)); round < 4 && over.length; round++) {
+      const found = over.map((p) => ({p, excess: wide(p), sizes: all(p.table, "th").map((th) => th.offsetWidth)})); // all are read, then all are written
+      over = [];
+      for (const {p, excess, sizes} of found) {
+        let rest = excess;
+        if (rest <= 0) continue;
+        const ranked = all(p.table, "th").map((th, i) => [+th.dataset.rank, i]).filter(([rank, i]) => rank > 0 && !p.off.includes(i)).sort((a, b) => b[0] - a[0]);
+        for (const [, i] of ranked) { if (rest <= 0) break; p.off.push(i); p.table.classList.add("no-" + (i + 1)); rest -= sizes[i]; }
+        if (ranked.length) over.push(p);
+      }
+    }
+    // what still finds room comes back, the last hidden first
+    for (let round = 0, tried = parts.filter((p) => p.off.length); round < 8 && tried.length; round++) {
+      for (const p of tried) p.table.classList.remove("no-" + (p.off.at(-1) + 1));
+      const fits = tried.map((p) => wide(p) <= 0);
+      tried.forEach((p, i) => { if (fits[i]) p.off.pop(); else p.table.classList.add("no-" + (p.off.at(-1) + 1)); });
+      tried = tried.filter((p, i) => fits[i] && p.off.length);
+    }
+    for (const kind of ["tight", "tightest"]) {
+      const over = parts.map((p) => !open(p.block) && wide(p) > 0);
+      parts.forEach((p, i) => { if (over[i]) p.block.classList.add(kind); });
+    }
+    const excess = parts.map(wide);
+    parts.forEach((p, i) => {
+      const more = p.block.querySelector(".more");
+      if (!open(p.block) || excess[i] <= 0) p.box.classList.add("fits");
+      more.hidden = !open(p.block) && !p.off.length;
+      more.setAttribute("aria-expanded", String(open(p.block)));
+      more.textContent = open(p.block) ? "Fewer columns" : `More columns (${p.off.length})`;
+    });
+  }
+  const everyTable = all(document, "div.table");
+  let width = 0, later = 0;
+  const refit = () => { if (document.documentElement.clientWidth !== width) { width = document.documentElement.clientWidth; fit(everyTable); } };
+  addEventListener("resize", () => { clearTimeout(later); later = setTimeout(refit, 80); });
+  refit();
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest(".more, .fold"), block = button && button.closest("div.table");
+    if (!block) return;
+    if (button.classList.contains("more")) block.classList.toggle("every");
+    else {
+      const shown = block.classList.toggle("folded");
+      button.setAttribute("aria-expanded", String(!shown));
+      button.textContent = shown ? button.dataset.label : "Show fewer rows";
+    }
+    fit([block]);
+  });
+  for (const button of all(document, ".fold")) button.dataset.label = button.textContent;
+
   // ---- tables: sort, filter, a page at a time. The first rows stand in the page; nothing more is read before it is asked for
-  const PAGE = 100, MARK = /\b(EMULATED|SIMULATED|SUSPECT|UNFAITHFUL|SCALED|MISSING|not comparable)\b/;
+  const PAGE = 100, MARK = /\b(EMULATED|SIMULATED|SUSPECT|UNFAITHFUL|SCALED|MISSING|not comparable)\b/, ALSO = /^(.*?)( \(also .*\))$/s;
   const letters = new Intl.Collator("en", {numeric: true});
   const value = (text) => { // "×1.32 [...]", "−2.1 %", "1,234": by their first number; words by their letters
     const found = /^[^0-9A-Za-z]*?([-−+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?)/.exec(text);
@@ -194,7 +276,9 @@
       const tr = document.createElement("tr");
       for (const cell of rows[i]) {
         const td = document.createElement("td");
-        td.textContent = cell;
+        const also = ALSO.exec(cell);
+        td.textContent = also ? also[1] : cell;
+        if (also) { const small = document.createElement("small"); small.textContent = also[2]; td.append(small); }
         if (MARK.test(cell)) td.classList.add("mark");
         if (cell.length > 70) td.classList.add("long");
         tr.append(td);
@@ -210,6 +294,7 @@
       buttons[1].disabled = page === last;
       const some = last ? `rows ${page * PAGE + 1} to ${Math.min(shown.length, (page + 1) * PAGE)} of ` : "";
       count.textContent = some + (shown.length === rows.length ? `${rows.length} ${rows.length === 1 ? "row" : "rows"}` : `${shown.length} of ${rows.length} rows`);
+      fit([block]);
     }
     function narrow() {
       const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);

@@ -10,21 +10,35 @@ from hwprof.collectors.review import is_perf_reading
 from hwprof.collectors.vocabulary import Name
 from hwprof.printable import plural
 from hwprof.records import Exactness, Kind, Reading, Run
-from hwprof.reports.terminal.run import counters, doubt_lines, emulation, input_of
+from hwprof.reports.terminal import counts as metrics
 from hwprof.reports.terminal.run import document as document
+from hwprof.reports.terminal.run import doubt_lines, emulation, input_of
+from hwprof.reports.terminal.style import FULL, PLAIN, Palette, wrap
 from hwprof.speed import between_rounds
 
 HIDDEN = ("runner", "declared")
+HANGING = " " * 12  # below the label of a line
 SOURCES = {"frames": "--frames / elapsed", "output": "from the command's own output"}
 
 
-def text(runs: Sequence[Run]) -> str:
-    """Text of all rounds of one command or process."""
+def text(
+    runs: Sequence[Run],
+    *,
+    asked: Sequence[str] = (),
+    everything: bool = False,
+    width: int = FULL,
+    palette: Palette = PLAIN,
+) -> str:
+    """Text of all rounds of one command or process; the arguments as of `run.text`."""
     good = [r for r in runs if r.failure is None]
-    lines = [heading(runs), *emulation(runs[0])]
+    first, *others = (wrap(line, width, "", "  ") for line in heading(runs).splitlines())
+    lines = [palette.headline(line) for line in first]
+    lines += [palette.secondary(line) for several in others for line in several]
+    lines += [palette.doubt(line) for line in emulation(runs[0])]
     for run in runs:
         if run.failure is not None:
-            lines.append(f"  round {run.round + 1} failed: {run.failure.message}")
+            reason = wrap(f"round {run.round + 1} failed: {run.failure.message}", width, "  ", "    ")
+            lines += [palette.doubt(line) for line in reason]
             lines += [f"    | {line}" for line in run.failure.log.splitlines()[-5:]]
     if not any(run.windows for run in runs):
         return "\n".join(lines)
@@ -33,7 +47,9 @@ def text(runs: Sequence[Run]) -> str:
     per = "per frame" if runs[0].facts.get("fps_source") == "frames" else "per execution"
     if runs[0].case.option("attached"):
         per = "while observed"
-    lines += ["", *speed(shown), "", *counters(shown, per), *doubt_lines(shown)]
+    lines += ["", *speed(shown, width), ""]
+    lines += metrics.lines(shown, per, asked=asked, everything=everything, width=width, palette=palette)
+    lines += [palette.doubt(line) for line in doubt_lines(shown, width)]
     return "\n".join(lines)
 
 
@@ -74,23 +90,35 @@ def elapsed_s(runs: Sequence[Run]) -> list[float]:
     return [statistics.median(times) / 1e9 for times in found if times]
 
 
-def speed(runs: Sequence[Run]) -> list[str]:
+def result_line(runs: Sequence[Run]) -> str:
+    """One line: the command, FPS where it is known, elapsed time."""
+    good = [r for r in runs if r.failure is None]
+    if not good:
+        return f"{runs[0].case.network}: no round was good"
+    fps = [r.facts["fps"] for r in good if r.facts.get("fps")]
+    parts = [_interval(fps, " FPS").strip()] if fps else []
+    parts += [f"elapsed {_interval(times, ' s').strip()}"] if (times := elapsed_s(good)) else []
+    return f"{runs[0].case.network}: {'; '.join(parts) or 'counted'}"
+
+
+def speed(runs: Sequence[Run], width: int = FULL) -> list[str]:
     """FPS where it is known, elapsed time, peak memory."""
     lines = []
     fps = [r.facts["fps"] for r in runs if r.facts.get("fps")]
     if fps:
         source = str(runs[0].facts["fps_source"])
-        lines.append(f"  FPS       {_interval(fps)}    {SOURCES.get(source, source)}")
-    lines.append(f"  elapsed   {_interval(elapsed_s(runs))} s")
+        lines += wrap(f"FPS       {_interval(fps)}  {SOURCES.get(source, source)}", width, "  ", HANGING)
+    if times := elapsed_s(runs):
+        lines += wrap(f"elapsed   {_interval(times, ' s')}", width, "  ", HANGING)
     if peaks := [r.facts["peak_rss_bytes"] for r in runs if "peak_rss_bytes" in r.facts]:
         lines.append(f"  peak RSS  {max(peaks) / 2**20:>12,.1f} MiB")
     return lines
 
 
-def _interval(values: Sequence[float]) -> str:
+def _interval(values: Sequence[float], unit: str = "") -> str:
     mean, low, high = between_rounds(list(values))
-    bounds = "" if low is None or high is None else f"  [{low:,.3f} ... {high:,.3f}], 95 % between rounds"
-    return f"{mean:>12,.3f}{bounds}"
+    bounds = "" if low is None or high is None else f"  [{low:,.3f}, {high:,.3f}], 95 % between rounds"
+    return f"{mean:>12,.3f}{unit}{bounds}"
 
 
 def rows(runs: Sequence[Run]) -> tuple[tuple[str, ...], ...]:
@@ -111,7 +139,7 @@ def rows(runs: Sequence[Run]) -> tuple[tuple[str, ...], ...]:
                 title(group[0]),
                 str(len(group)),
                 _interval(fps).strip() if fps else "-",
-                f"{_interval(elapsed).strip()} s" if elapsed else "-",
+                _interval(elapsed, " s").strip() if elapsed else "-",
                 "-" if clock is None else f"{clock / 1e9:,.3f} s",
                 "-" if not cycles or work is None else f"{work / cycles:.2f}",
                 f"{max(peaks) / 2**20:,.0f} MiB" if peaks else "-",

@@ -14,25 +14,37 @@ from hwprof.analysis.estimator import Estimator
 from hwprof.collectors.vocabulary import Name
 from hwprof.printable import plural
 from hwprof.records import to_json
-from hwprof.reports.tables import Report, Table, terminal
+from hwprof.reports.tables import Report, Table
+from hwprof.reports.terminal import grid
+from hwprof.reports.terminal.grid import GridColumn
 from hwprof.reports.terminal.session_noise import describe
 
 FORMAT = 2  # 1: rounds of one session were tested as if there were no session noise
-HEADER = (
-    "verdict",
-    "case",
-    "over",
-    "FPS",
-    "throughput",
-    "CPU ms",
-    "ratio",
-    "by",
-    "95 %",
-    "q",
-    "insn",
-    "task-clock",
-    "doubts",
+# Of the cases: what is left out first where the terminal is narrow has the highest `drop`.
+CASES = (
+    GridColumn("verdict"),
+    GridColumn("case", shortens=True, is_key=True),
+    GridColumn("over", drop=4),
+    GridColumn("FPS", drop=3),
+    GridColumn("throughput", drop=6),
+    GridColumn("CPU ms", drop=5),
+    GridColumn("ratio"),
+    GridColumn("by", drop=2),
+    GridColumn("95 %"),
+    GridColumn("q", drop=1),
+    GridColumn("insn", drop=7),
+    GridColumn("task-clock", drop=8),
+    GridColumn("doubts", flows=True),
 )
+MISSING = (GridColumn("missing in"), GridColumn("case", shortens=True, is_key=True), GridColumn("failure", flows=True))
+FACTS = (
+    GridColumn("part"),
+    GridColumn("fact", shortens=True, is_key=True),
+    GridColumn("old", shortens=True),
+    GridColumn("new", shortens=True),
+    GridColumn("cases", right=True),
+)
+GRIDS = {"Cases": CASES, "Cases that one side lacks": MISSING, "What differs between OLD and NEW": FACTS}
 MOST_FACTS = 20
 HOW_TO_TEST = (
     "Two sessions of one program differ too (load, clock, placement), and no round of theirs shows by how much. "
@@ -44,7 +56,8 @@ MORE_SETS = "Measure two rounds at least (--rounds)."
 
 def report(c: Comparison, old: str, new: str, failed: Sequence[tuple[str, str]] = ()) -> Report:
     """Summary, cases, missing cases, differences. `failed`: (case, message) of cases that failed in NEW."""
-    tables = [Table("Cases", HEADER, tuple(row(x) for x in c.changes), note(c))] if c.changes else []
+    header = tuple(one.title for one in CASES)
+    tables = [Table("Cases", header, tuple(row(x) for x in c.changes), note(c))] if c.changes else []
     messages = dict(failed)
     absent = [("NEW", case.title, messages.get(case.title, "")) for case in c.only_old]
     absent += [("OLD", case.title, "") for case in c.only_new]
@@ -59,9 +72,9 @@ def report(c: Comparison, old: str, new: str, failed: Sequence[tuple[str, str]] 
     return Report(tuple(summary(c, old, new)), tuple(tables))
 
 
-def text(c: Comparison, old: str, new: str, failed: Sequence[tuple[str, str]] = ()) -> str:
-    """The report of them as the terminal shows it."""
-    return terminal(report(c, old, new, failed))
+def text(c: Comparison, old: str, new: str, failed: Sequence[tuple[str, str]] = (), width: int | None = None) -> str:
+    """The report of them as the terminal shows it, in lines of `width` (None: as wide as stdout takes)."""
+    return grid.report_text(report(c, old, new, failed), GRIDS, width)
 
 
 def summary(c: Comparison, old: str, new: str) -> list[str]:
@@ -198,7 +211,7 @@ def calibrated(c: Comparison) -> list[str]:
 def mean(o: Overall) -> str:
     """The mean over networks, with its interval or why there is none."""
     if o.low is not None and o.high is not None:
-        between = f" [{o.low:.3f} ... {o.high:.3f}] over {plural(o.networks, 'network')}"
+        between = f" [{o.low:.3f}, {o.high:.3f}] over {plural(o.networks, 'network')}"
     else:
         between = f" over {plural(o.networks, 'network')}; "
         between += (
@@ -284,13 +297,13 @@ def both(old: float | None, new: float | None, scale: float = 1.0) -> str:
 
 
 def span(low: float | None, high: float | None) -> str:
-    """`0.942 ... 1.020`; "" where there is no interval."""
-    return "" if low is None or high is None else f"{low:.3f} ... {high:.3f}"
+    """`[0.942, 1.020]`; "" where there is no interval."""
+    return "" if low is None or high is None else f"[{low:.3f}, {high:.3f}]"
 
 
 def factor(value: float) -> str:
-    """x1.32."""
-    return f"x{value:.3f}" if 0.5 < value < 2 else f"x{value:.2f}"
+    """`1.32x`."""
+    return f"{value:.3f}x" if 0.5 < value < 2 else f"{value:.2f}x"
 
 
 def short(value: str, most: int = 48) -> str:

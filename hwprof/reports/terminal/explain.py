@@ -1,29 +1,31 @@
-"""Explanations as text for the terminal, and as plain data for --json."""
+"""Explanations as text for the terminal: the answer, its factors, the strongest evidence; the rest where it is asked
+for. `document` is the same as plain data.
+"""
 
 from __future__ import annotations
 
 import math
 import shutil
-import statistics
 import textwrap
 from collections.abc import Sequence
-from typing import Any
 
-from hwprof.analysis.answer import model
 from hwprof.analysis.answer.model import Answer
 from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.explain.explanation import Explanation, Intervention
-from hwprof.analysis.explain.wording import CAUSES, Summary, name_of, reach
+from hwprof.analysis.explain.strength import strongest
+from hwprof.analysis.explain.wording import ASSOCIATION, CAUSES, Summary, bounded, interval, name_of, reach
 from hwprof.analysis.factors import clues as factors_clues
 from hwprof.analysis.factors.identity import Factor
 from hwprof.analysis.factors.ratio import Decomposition, Weight, excludes_one
 from hwprof.analysis.units import ROUNDS, WITHIN
 from hwprof.collectors.vocabulary import Name
 from hwprof.printable import plural
-from hwprof.records import to_json
 from hwprof.reports.tables import answer_lines
+from hwprof.reports.terminal import explain_pairs
+from hwprof.reports.terminal.explain_data import document, speeds
 from hwprof.speed import Speed
 
+__all__ = ["ORDER", "document", "effects", "pair_text", "speeds", "text"]
 SHOWN = 0.01  # of the time: a smaller share of waiting is not worth a word
 ORDER = ("parallelism", "clock", "ipc", "work")
 
@@ -33,12 +35,22 @@ def text(
     summary: Summary | None,
     width: int | None = None,
     answer: Answer | None = None,
+    full: bool = False,
 ) -> str:
-    """Every pair; before them the answer and the summary, where there are some."""
-    columns = width or max(70, min(120, shutil.get_terminal_size((100, 24)).columns))
+    """The answer, then of one pair its factors and the strongest evidence, of several the factors over networks and a
+    line for each. `full`: everything that is known of every pair.
+    """
+    columns = width or max(60, min(120, shutil.get_terminal_size((100, 24)).columns))
     blocks = ["\n".join(answer_lines(answer, columns)).rstrip()] if answer is not None else []
-    blocks += [summary_text(summary, explanations)] if summary is not None else []
-    blocks += [pair_text(e, columns) for e in explanations]
+    if full:
+        blocks += [summary_text(summary, explanations)] if summary is not None else []
+        blocks += [pair_text(e, columns) for e in explanations]
+    elif len(explanations) == 1:
+        blocks.append(short_text(explanations[0], columns, answer is None))
+    else:
+        blocks.append(explain_pairs.text(explanations, answer, columns))
+        if reruns := _reruns(explanations, columns):
+            blocks.append(reruns)
     return "\n\n".join(blocks)
 
 
@@ -46,9 +58,9 @@ def summary_text(s: Summary, explanations: Sequence[Explanation]) -> str:
     """Geometric means over networks."""
     a, b = explanations[0].a.label, explanations[0].b.label
     counts = f"{plural(s.networks, 'network')}, {plural(s.pairs, 'pair')}"
-    lines = [f"{a} over {b}: {counts}; geometric means, 95 % over networks"]
-    lines += [f"  {_bar(f)}  {name_of(f.name)}" for f in s.factors]
-    lines.append(f"  {_bar(s.whole)}  = {_whole(s.choice.estimator)}" + (f" ({s.choice.why})" if s.choice.why else ""))
+    lines = [f"{a} over {b}: {counts}; geometric means, 95 % intervals over networks"]
+    lines += [f"  {bar(f)}  {name_of(f.name)}" for f in s.factors]
+    lines.append(f"  {bar(s.whole)}  = {_whole(s.choice.estimator)}" + (f" ({s.choice.why})" if s.choice.why else ""))
     return "\n".join([*lines, *(f"  {note}" for note in s.notes)])
 
 
@@ -57,39 +69,78 @@ def _whole(by: Estimator) -> str:
     return "speed by CPU time per frame" if by is Estimator.CPU_TIME else by.value
 
 
+def short_text(e: Explanation, columns: int, alone: bool = False) -> str:
+    """One pair below its answer: what both have in common, factors, strongest evidence, reruns, notes.
+
+    `alone`: no answer stands above it, so that the headline has to say it.
+    """
+    lines = textwrap.wrap(e.context, columns)
+    said = [e.headline] if alone else e.additions
+    lines += [line for sentence in said for line in textwrap.wrap(f"{sentence}.", columns)]
+    lines += ["", *factor_lines(e, columns)]
+    found = strongest(e)
+    if found:
+        lines += ["", f"  Strongest evidence ({ASSOCIATION})"]
+        for one in found:
+            texts = "; ".join(clue.text for clue in one.clues)
+            lines += _wrap(f"on {name_of(one.factor)}: {texts}", columns, "    - ")
+    for done in e.interventions:
+        lines += ["", *intervention(done, e, columns)]
+    lines += _notes(e, columns)
+    hidden = len(e.clues) - sum(len(one.clues) for one in found)
+    if hidden:
+        lines += ["", f"  {plural(hidden, 'more observation')}, and the speed of both sides: --full"]
+    return "\n".join(lines)
+
+
 def pair_text(e: Explanation, columns: int = 100) -> str:
-    """One pair: headline, factors, the evidence on them, interventions, notes."""
+    """One pair with everything: headline, factors, the evidence on them, interventions, notes."""
     d = e.decomposition
-    lines = [e.context, *textwrap.wrap(e.headline, columns), ""]
-    lines.append(f"  {e.a.label} over {e.b.label}; above 1: {e.a.label} is faster by it")
-    lines += [f"  {_bar(f)}  {name_of(f.name)}{_values(f.name, e)}{shown(d, f)}" for f in d.factors]
-    if len(d.factors) > 1 and d.throughput is not None:
-        lines.append(f"  {_bar(d.throughput)}  = throughput while counting")
-    lines += [f"  {_bar(f)}  {name_of(f.name)}{shown(d, f)}" for f in (d.observer, d.tail) if f is not None]
-    lines.append(f"  {_bar(d.whole)}  = {_whole(d.choice.estimator)}")
-    lines += [f"  {side.label}: {_speeds(members)}" for side, members in zip((e.a, e.b), d.speeds, strict=True)]
-    lines += _wrap(how(d) + (f"; not separable: {d.merged}" if d.merged else "") + ".", columns, "  ")
+    lines = [*textwrap.wrap(e.context, columns), *textwrap.wrap(f"{e.headline}.", columns), ""]
+    lines += factor_lines(e, columns)
+    lines += [
+        line
+        for side, members in zip((e.a, e.b), d.speeds, strict=True)
+        for line in _wrap(f"{side.label}: {_speeds(members)}", columns, "  ")
+    ]
     clues = sorted(e.clues, key=lambda c: ORDER.index(c.factor))
     for factor in dict.fromkeys(c.factor for c in clues):
-        lines += ["", f"  Behind {name_of(factor)} (observed, not shown to be the cause)"]
+        lines += ["", f"  Evidence on {name_of(factor)} ({ASSOCIATION})"]
         for clue in (c for c in clues if c.factor == factor):
             lines += _wrap(clue.text, columns, "    - ")
     for done in e.interventions:
         lines += ["", *intervention(done, e, columns)]
-    if e.notes:
-        lines += ["", "  Notes"]
-        for note in e.notes:
-            lines += _wrap(note, columns, "    - ")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_notes(e, columns)])
+
+
+def factor_lines(e: Explanation, columns: int) -> list[str]:
+    """The factors of one pair with their intervals and what the rounds show of each; what the intervals are made of."""
+    d = e.decomposition
+    lines = [f"  {e.a.label} over {e.b.label}; above 1: {e.a.label} is faster by it"]
+    rows = [(f, f"{name_of(f.name)}{_values(f.name, e)}{shown(d, f)}") for f in d.factors]
+    if len(d.factors) > 1 and d.throughput is not None:
+        rows.append((d.throughput, "= throughput while counting"))
+    rows += [(f, f"{name_of(f.name)}{shown(d, f)}") for f in (d.observer, d.tail) if f is not None]
+    rows.append((d.whole, f"= {_whole(d.choice.estimator)}"))
+    for factor, words in rows:
+        lines += bar_lines(factor, words, columns)
+    return lines + _wrap(how(d) + (f". Not separable: {d.merged}" if d.merged else "") + ".", columns, "  ")
+
+
+def _notes(e: Explanation, columns: int) -> list[str]:
+    lines = ["", "  Notes"] if e.notes else []
+    for note in e.notes:
+        lines += _wrap(note, columns, "    - ")
+    return lines
 
 
 def how(d: Decomposition) -> str:
     """What the intervals are made of."""
     if min(d.units) < 2:
-        text = "no intervals"
+        text = "No intervals"
     else:
         by = "paired t" if d.paired else "Welch's t"
-        text = f"95 % (of all factors together) by {by} over {d.over}, {d.units[0]} and {d.units[1]}"
+        text = f"95 % intervals (of all factors together) by {by} over {d.over}, {d.units[0]} and {d.units[1]}"
         text += f", {WITHIN}" if d.over == ROUNDS else ""
     return text + ("; measured side by side" if d.sets else "; not measured side by side")
 
@@ -104,16 +155,31 @@ def shown(d: Decomposition, factor: Factor) -> str:
     return f": {part.weight}{below}"
 
 
+def _reruns(explanations: Sequence[Explanation], columns: int) -> str:
+    """The effects of reruns of several pairs: the only text that names a cause."""
+    lines = []
+    for e in explanations:
+        for done in e.interventions:
+            for sentence in effects(done):
+                lines += _wrap(f"{e.a.evidence.case.network}: {sentence}", columns, "  - ")
+    return "\n".join([f"Reruns with {_changed(explanations)} changed", *lines]) if lines else ""
+
+
+def _changed(explanations: Sequence[Explanation]) -> str:
+    return ", ".join(dict.fromkeys(CAUSES[done.kind] for e in explanations for done in e.interventions))
+
+
 def intervention(done: Intervention, e: Explanation, columns: int) -> list[str]:
     """The result of a rerun: the only text that names a cause."""
     lines = [f"  Rerun with {CAUSES[done.kind]} changed"]
-    for text in effects(done):
-        lines += _wrap(text, columns, "    - ")
+    for sentence in effects(done):
+        lines += _wrap(sentence, columns, "    - ")
     lines.append(f"    {e.a.label} over {e.b.label} as a product with it:")
-    lines += [f"    {_bar(f)}  {name_of(f.name)}" for f in done.chain]
-    lines.append(f"    {_bar(done.before.whole)}  = {_whole(done.before.choice.estimator)}")
+    for factor in done.chain:
+        lines += bar_lines(factor, name_of(factor.name), columns, "    ")
+    lines += bar_lines(done.before.whole, f"= {_whole(done.before.choice.estimator)}", columns, "    ")
     if done.rerun.merged:
-        lines += _wrap(f"not separable: {done.rerun.merged}.", columns, "    ")
+        lines += _wrap(f"Not separable: {done.rerun.merged}.", columns, "    ")
     return lines
 
 
@@ -123,14 +189,13 @@ def effects(done: Intervention) -> list[str]:
     estimator = done.before.choice.estimator
     by = "" if estimator is Estimator.FPS else f" by {estimator}"
     for effect in done.effects:
-        bounds = _interval(effect.speed)
         if excludes_one(effect.speed):
-            verb = f"{effect.label} x{effect.speed.ratio:.2f}{bounds} as fast{by}"
+            verb = f"{effect.label} {bounded(effect.speed)} as fast{by}"
         else:
-            verb = f"no difference to {effect.label} that these rounds can show{by}: x{effect.speed.ratio:.2f}{bounds}"
+            verb = f"no difference to {effect.label} that these rounds can show{by}: {bounded(effect.speed)}"
         text = f"{_cause(done.kind)} {verb}"
         if effect.cpu is not None and estimator is not Estimator.CPU_TIME:
-            text += f", at x{effect.cpu.ratio:.2f}{_interval(effect.cpu)} the CPU time per frame"
+            text += f", at {bounded(effect.cpu)} the CPU time per frame"
         sentences.append(text + f" (against {effect.change}" + (f"; {effect.limit}" if effect.limit else "") + ")")
     return sentences
 
@@ -141,20 +206,19 @@ def _cause(kind: str) -> str:
     ]
 
 
-def _bar(f: Factor) -> str:
-    """`x1.32 [1.28 ... 1.36]` in columns, with a small bar of the logarithm."""
+def bar(f: Factor) -> str:
+    """`1.320x  [1.28, 1.36]` in columns, with a small bar of the logarithm."""
     cells = round(8 * min(1.0, abs(math.log2(f.ratio)) / 2))
     left = ("<" * cells).rjust(8) if f.ratio < 1 else " " * 8
     right = (">" * cells).ljust(8) if f.ratio >= 1 else " " * 8
-    return f"x{f.ratio:<6.3f} {_interval(f).strip():<17} {left}|{right}"
+    return f"{f.ratio:.3f}x".ljust(8) + f"{interval(f).strip():<15} {left}|{right}"
 
 
-def _interval(f: Factor) -> str:
-    return "" if f.low is None or f.high is None else f" [{_bound(f.low)} ... {_bound(f.high)}]"
-
-
-def _bound(value: float) -> str:
-    return f"{value:.2f}" if value < 1000 else "> 1000"
+def bar_lines(f: Factor, words: str, columns: int, indent: str = "  ") -> list[str]:
+    """A factor with its bar and its name, which goes on below itself where the line is too short for it."""
+    start = f"{indent}{bar(f)}  "
+    first, *rest = textwrap.wrap(words, max(24, columns - len(start)))
+    return [start + first, *(" " * len(start) + part for part in rest)]
 
 
 def _values(name: str, e: Explanation) -> str:
@@ -187,106 +251,9 @@ def _speeds(members: Sequence[tuple[int, Speed]]) -> str:
     parts += [f"CPU time {found['cpu_ms']:.4g} ms per frame"] if found["cpu_ms"] else []
     for name, words in (("waiting", "in the run queue"), ("stolen", "stolen by the hypervisor")):
         share = found[name]
-        parts += [f"{share:.0%} of the time {words}"] if share is not None and share >= SHOWN else []
+        parts += [f"{100 * share:.0f} % of the time {words}"] if share is not None and share >= SHOWN else []
     return ", ".join(parts)
-
-
-def speeds(members: Sequence[tuple[int, Speed]]) -> dict[str, float | None]:
-    """FPS, throughput (frames/s) and CPU time per frame (ms): geometric means over rounds; waiting and stolen shares:
-    means. None: not known of every round.
-    """
-    columns: dict[str, list[float | None]] = {
-        "fps": [s.fps for _, s in members],
-        "throughput": [s.throughput for _, s in members],
-        "cpu_ms": [s.cpu_s and 1e3 * s.cpu_s for _, s in members],
-        "waiting": [s.waiting for _, s in members],
-        "stolen": [s.stolen for _, s in members],
-    }
-    out: dict[str, float | None] = {}
-    for name, values in columns.items():
-        known = [v for v in values if v is not None]
-        mean = statistics.fmean if name in ("waiting", "stolen") or 0 in known else statistics.geometric_mean
-        out[name] = mean(known) if len(known) == len(values) else None
-    return out
 
 
 def _wrap(text: str, columns: int, indent: str) -> list[str]:
     return textwrap.wrap(text, columns, initial_indent=indent, subsequent_indent=" " * len(indent))
-
-
-def document(
-    explanations: Sequence[Explanation], summary: Summary | None, answer: Answer | None = None
-) -> dict[str, Any]:
-    """For --json: the answer, factors with intervals and logs, clues, interventions, notes."""
-    return {
-        "answer": None if answer is None else model.document(answer),
-        "explanations": [_plain(e) for e in explanations],
-        "summary": None
-        if summary is None
-        else {
-            "networks": summary.networks,
-            "pairs": summary.pairs,
-            "estimator": summary.choice.estimator.value,
-            "why": summary.choice.why,
-            "ratio": _factor(summary.whole),
-            "factors": [_factor(f) for f in summary.factors],
-            "notes": list(summary.notes),
-        },
-    }
-
-
-def _plain(e: Explanation) -> dict[str, Any]:
-    d = e.decomposition
-    return {
-        "a": {"label": e.a.label, "case": to_json(e.a.evidence.case), "fps": e.a.evidence.fps.value},
-        "b": {"label": e.b.label, "case": to_json(e.b.evidence.case), "fps": e.b.evidence.fps.value},
-        "context": e.context,
-        "differs": list(e.differs),
-        "headline": e.headline,
-        "level": d.level,
-        "factors": [_term(d, f) for f in d.factors],
-        "throughput": None if d.throughput is None else _factor(d.throughput),
-        **{n: None if (f := getattr(d, n)) is None else _term(d, f) for n in ("observer", "tail")},
-        "estimator": d.choice.estimator.value,
-        "why": d.choice.why,
-        "ratio": _factor(d.whole),
-        "alone": None if d.alone is None else _factor(d.alone),
-        "conflict": d.conflict,
-        "decided": d.decided,
-        "speeds": {name: speeds(members) for name, members in zip("ab", d.speeds, strict=True)},
-        "over": d.over,
-        "units": list(d.units),
-        "merged": d.merged,
-        "paired": d.paired,
-        "rounds": list(d.rounds),
-        "sets": d.sets,
-        "omitted": list(d.omitted),
-        "clues": [{"factor": c.factor, "code": c.code, "text": c.text, "numbers": dict(c.numbers)} for c in e.clues],
-        "interventions": [
-            {
-                "kind": i.kind,
-                "effects": [
-                    {"side": x.side, "changed": x.change, "speed": _factor(x.speed), "limit": x.limit}
-                    | {"cpu": None if x.cpu is None else _factor(x.cpu)}
-                    for x in i.effects
-                ],
-                "estimator": i.before.choice.estimator.value,
-                "why": i.before.choice.why,
-                "before": _factor(i.before.whole),
-                "ratio": _factor(i.rerun.whole),
-                "chain": [_factor(f) for f in i.chain],
-            }
-            for i in e.interventions
-        ],
-        "notes": list(e.notes),
-    }
-
-
-def _factor(f: Factor) -> dict[str, Any]:
-    return {"name": f.name, "ratio": f.ratio, "low": f.low, "high": f.high, "log": math.log(f.ratio)}
-
-
-def _term(d: Decomposition, f: Factor) -> dict[str, Any]:
-    """One factor, with what the rounds show of it: a word, and the smallest ratio that would be found."""
-    part = d.parts[f.name]
-    return {**_factor(f), "shown": part.weight.value if part.least is not None else None, "least": part.least}

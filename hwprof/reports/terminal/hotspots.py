@@ -8,41 +8,60 @@ from typing import TYPE_CHECKING, Any
 from hwprof.printable import plural
 from hwprof.programs import samples
 from hwprof.programs.samples import UNKNOWN
+from hwprof.reports.terminal import grid
+from hwprof.reports.terminal.grid import GridColumn
+from hwprof.reports.terminal.style import columns, wrap
 
 if TYPE_CHECKING:
     from hwprof.programs.recording import Recording, Sampling
 
 # Format of the JSON document. 1: first edition.
 FORMAT = 1
-LONGEST = 72
+FUNCTIONS = (
+    GridColumn("self", right=True),
+    GridColumn("total", right=True),
+    GridColumn("function", shortens=True, is_key=True),
+    GridColumn("library", shortens=True),
+)
+LIBRARIES = (GridColumn("self", right=True), GridColumn("library", shortens=True, is_key=True))
 
 
-def text(found: Recording, sampling: Sampling, top: int, path: Path) -> str:
-    """Two tables and the path of the flame graph."""
+def text(
+    found: Recording, sampling: Sampling, top: int, path: Path, everything: bool = False, width: int | None = None
+) -> str:
+    """Two tables and the path of the flame graph.
+
+    `everything`: all functions and libraries; `width`: of the longest line, None: as wide as stdout takes.
+    """
+    width = columns() if width is None else width
     hot = samples.hottest(found.samples)
-    lines = [
-        found.what,
-        f"{plural(len(found.samples), 'sample', form=',')} by {sampling.event} at {sampling.hz} Hz in "
-        f"{found.seconds:.2f} s",
-        "",
-        f"  {'self':>7}  {'total':>7}  function",
+    lines = wrap(found.what, width, "", "  ")
+    count = plural(len(found.samples), "sample", form=",")
+    lines += wrap(f"{count} by {sampling.event} at {sampling.hz} Hz in {found.seconds:.2f} s", width, "", "  ")
+    named = [h for h in hot if h.self_ > 0]
+    functions = [
+        (f"{h.self_:.2%}", f"{h.total:.2%}", h.symbol, f"[{samples.short_name(h.library).strip('[]')}]")
+        for h in (named if everything else named[:top])
     ]
-    for row in [h for h in hot if h.self_ > 0][:top]:
-        name = row.symbol if len(row.symbol) <= LONGEST else f"{row.symbol[: LONGEST - 1]}…"
-        lines.append(f"  {row.self_:>7.2%}  {row.total:>7.2%}  {name}  [{samples.short_name(row.library).strip('[]')}]")
-    lines += ["", f"  {'self':>7}  library"]
-    for name, share, _ in samples.libraries(found.samples)[:top]:
-        lines.append(f"  {share:>7.2%}  {samples.short_name(name)}")
+    lines += ["", *grid.lines(FUNCTIONS, functions, width)]
+    libraries = samples.libraries(found.samples)
+    shares = [(f"{share:.2%}", samples.short_name(name)) for name, share, _ in libraries]
+    lines += ["", *grid.lines(LIBRARIES, shares if everything else shares[:top], width)]
     unknown = sum(h.self_ for h in hot if h.symbol == UNKNOWN)
     if unknown > 0.2:
-        lines += [
-            "",
-            f"  {unknown:.0%} without a name: code made at run time, or stripped libraries (debug symbols help)",
-        ]
+        why = "code made at run time, or stripped libraries (debug symbols help)"
+        lines += ["", *wrap(f"{unknown:.0%} without a name: {why}", width, "  ", "    ")]
     if found.samples and _shallow(found):
-        lines += ["", "  most stacks are one or two frames deep: built without frame pointers? --call-graph dwarf"]
+        shallow = "most stacks are one or two frames deep: built without frame pointers? --call-graph dwarf"
+        lines += ["", *wrap(shallow, width, "  ", "    ")]
     lines += ["", f"flame graph: {path}"]
     return "\n".join(lines)
+
+
+def result_line(found: Recording, path: Path) -> str:
+    """One line: the hottest function with its share, and the flame graph."""
+    hottest = max(samples.hottest(found.samples), key=lambda h: h.self_)
+    return f"{found.what}: {hottest.self_:.2%} in {hottest.symbol}  flame graph: {path}"
 
 
 def _shallow(found: Recording) -> bool:

@@ -12,49 +12,53 @@ from hwprof.analysis.layers import LayerRow, NetworkNode, align_layers
 from hwprof.printable import plural
 from hwprof.records import Exactness, Kind, Layer, Origin, Role, Run, to_json
 from hwprof.records.agreement import mark, worst
+from hwprof.reports.terminal import grid
+from hwprof.reports.terminal.grid import GridColumn
 from hwprof.reports.terminal.run import emulation, input_of
+from hwprof.reports.terminal.style import columns, wrap
 
-WIDTH = 44
+PART = GridColumn("part of the network", shortens=True, is_key=True)
+STEP = GridColumn("step", shortens=True, is_key=True)
 COUNTED = 20  # steps whose counters are shown where every part is
 
 
-def text(runs: Sequence[Run], nodes: Sequence[NetworkNode], top: int, asked: bool = False) -> str:
+def text(
+    runs: Sequence[Run], nodes: Sequence[NetworkNode], top: int, asked: bool = False, width: int | None = None
+) -> str:
     """A table of the parts, one column per framework; the overhead of profiling; the layers' share of the time.
 
-    `asked`: events were named; those that were not counted are listed with the reason.
+    `asked`: events were named; those that were not counted are listed with the reason. `width`: of the longest line,
+    None: as wide as stdout takes.
     """
+    width = columns() if width is None else width
     frameworks = profiles.by_framework(runs)
-    lines = [_heading(runs), *emulation(runs[0])]
+    lines = [*wrap(_heading(runs), width, "", "  "), *emulation(runs[0])]
     failures = {r.case.framework: r.failure for r in runs if r.failure is not None}
-    lines += [f"  {name} failed: {failure.message}" for name, failure in failures.items()]
+    for name, failure in failures.items():
+        lines += wrap(f"{name} failed: {failure.message}", width, "  ", "    ")
     profile = {name: layers for name, of in frameworks.items() if (layers := profiles.medians(of))}
     if not profile:
         return "\n".join(lines)
     rows = align_layers(nodes, profile)
     shown = rows if top == 0 else sorted(rows, key=_slowest, reverse=True)[:top]
-    width = max(12, *(len(name) for name in profile))
-    macs = f"{'MMACs':>8}"
-    lines += [
-        "",
-        f"  {'part of the network':<{WIDTH}}  {macs}  " + "  ".join(f"{n + ' ms':>{width + 3}}" for n in profile),
-    ]
-    for row in shown:
-        million = "unknown" if row.macs is None and row.nodes else f"{row.macs / 1e6:,.1f}" if row.macs else "-"
-        cells = "  ".join(f"{_cell(row, name, profile):>{width + 3}}" for name in profile)
-        lines.append(f"  {title(row):<{WIDTH}}  {million:>8}  {cells}")
+    table = [PART, GridColumn("MMACs", right=True, drop=1), *(GridColumn(f"{n} ms", right=True) for n in profile)]
+    cells = [[title(row), _millions(row), *(_cell(row, name, profile) for name in profile)] for row in shown]
+    lines += ["", *grid.lines(table, cells, width)]
     if len(shown) < len(rows):
         lines.append(f"  ... {len(rows) - len(shown)} more: --top 0")
     lines.append("")
+    remarks = []
     for name, of in frameworks.items():
         if name in profile:
-            lines.append(f"  {name}: {_account(of)}")
+            remarks.append(f"{name}: {_account(of)}")
             if outputs := mark(worst([run.fidelity for run in of])):
-                lines.append(f"  {name}: outputs {outputs}")
+                remarks.append(f"{name}: outputs {outputs}")
+    lines += [part for remark in remarks for part in wrap(remark, width, "  ", "    ")]
     for name, layers in profile.items() if asked else ():
-        lines += _counter_lines(name, layers, top)
+        lines += _counter_lines(name, layers, top, width)
     for name, of in frameworks.items():
         if name in profile and asked:
-            lines += _absent(name, of)
+            lines += [part for line in _absent(name, of) for part in wrap(line.strip(), width, "  ", "    ")]
     return "\n".join(lines)
 
 
@@ -74,8 +78,14 @@ def title(row: LayerRow) -> str:
     if not row.nodes:
         return "beside the network (layout, copies)"
     first, last = row.nodes[0], row.nodes[-1]
-    name = first if first == last else f"{first} +{len(row.nodes) - 1}"
-    return name if len(name) <= WIDTH else "..." + name[3 - WIDTH :]
+    return first if first == last else f"{first} +{len(row.nodes) - 1}"
+
+
+def _millions(row: LayerRow) -> str:
+    """MACs of a part in millions."""
+    if row.macs is None and row.nodes:
+        return "unknown"
+    return f"{row.macs / 1e6:,.1f}" if row.macs else "-"
 
 
 def _slowest(row: LayerRow) -> float:
@@ -110,7 +120,7 @@ def _account(runs: Sequence[Run]) -> str:
     return "; ".join(parts)
 
 
-def _counter_lines(name: str, layers: Sequence[Layer], top: int) -> list[str]:
+def _counter_lines(name: str, layers: Sequence[Layer], top: int, width: int) -> list[str]:
     """Counters of a stepped framework, the steps that took longest first."""
     metrics = list(dict.fromkeys(r.metric for layer in layers for r in layer.readings))
     if not metrics:
@@ -118,13 +128,12 @@ def _counter_lines(name: str, layers: Sequence[Layer], top: int) -> list[str]:
     slowest = sorted(layers, key=lambda layer: -(layer.ns or 0.0))[: top or COUNTED]
     lines = ["", f"  {name}, counted between its steps (per inference)"]
     unreal = {r.metric for layer in layers for r in layer.readings if r.origin is Origin.EMULATED}
-    heads = (f"{metric + ' [emulated]' * (metric in unreal):>18}" for metric in metrics)
-    lines.append(f"  {'step':<{WIDTH}}  " + "  ".join(heads))
+    heads = [GridColumn(metric + " [emulated]" * (metric in unreal), right=True) for metric in metrics]
+    rows = []
     for layer in slowest:
         values = {r.metric: r for r in layer.readings}
-        cells = "  ".join(f"{_value(values.get(metric)):>18}" for metric in metrics)
-        lines.append(f"  {layer.name[-WIDTH:]:<{WIDTH}}  {cells}")
-    return lines
+        rows.append([layer.name, *(_value(values.get(metric)) for metric in metrics)])
+    return [*lines, *grid.lines([STEP, *heads], rows, width)]
 
 
 def _absent(name: str, runs: Sequence[Run]) -> list[str]:
@@ -149,6 +158,7 @@ def document(runs: Sequence[Run], nodes: Sequence[NetworkNode]) -> dict[str, Any
     frameworks = profiles.by_framework(runs)
     profile = {name: layers for name, of in frameworks.items() if (layers := profiles.medians(of))}
     return {
+        "format": 1,
         "network": runs[0].case.network,
         "input": runs[0].case.side,
         "batch": runs[0].case.batch,

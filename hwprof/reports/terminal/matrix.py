@@ -11,6 +11,9 @@ from hwprof import plugins
 from hwprof.networks import table as networks
 from hwprof.networks.stored_precision import AS_IT_IS
 from hwprof.records import to_json
+from hwprof.reports.terminal import grid
+from hwprof.reports.terminal.grid import GridColumn
+from hwprof.reports.terminal.style import columns, wrap
 
 if TYPE_CHECKING:
     from hwprof.studies.matrix.matrix import Matrix, MatrixCell
@@ -55,15 +58,16 @@ def table(work: Matrix, cells: Sequence[MatrixCell]) -> list[list[str]]:
     return rows
 
 
-def text(work: Matrix, cells: Sequence[MatrixCell]) -> str:
-    """For a terminal."""
-    rows = table(work, cells)
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(f"{word:<{width}}" for word, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    lines += ["", legend(work) + gaps(work, cells)]
-    lines += [f"  {cell.network} in {cell.column}: {verdict(cell)}" for cell in cells if not cell.faithful]
-    lines += [f"  {column.name} is not here: {column.missing}" for column in work.columns if column.missing]
-    return "\n".join(lines)
+def text(work: Matrix, cells: Sequence[MatrixCell], width: int | None = None) -> str:
+    """For a terminal, in lines of `width` (None: as wide as stdout takes)."""
+    width = columns() if width is None else width
+    header, *rows = table(work, cells)
+    keys = (GridColumn(header[0], shortens=True, is_key=True), GridColumn(header[1], shortens=True, is_key=True))
+    lines = grid.lines([*keys, *map(GridColumn, header[2:])], rows, width, indent=0)
+    lines += ["", *wrap(legend(work) + gaps(work, cells), width)]
+    remarks = [f"{cell.network} in {cell.column}: {verdict(cell)}" for cell in cells if not cell.faithful]
+    remarks += [f"{column.name} is not here: {column.missing}" for column in work.columns if column.missing]
+    return "\n".join([*lines, *(part for remark in remarks for part in wrap(remark, width, "  ", "    "))])
 
 
 def legend(work: Matrix) -> str:
@@ -84,12 +88,12 @@ def gaps(work: Matrix, cells: Sequence[MatrixCell]) -> str:
 def command(work: Matrix) -> str:
     """The command that makes the same matrix again."""
     sizes = {size for _, size in work.rows if size}
-    words = ["hwprof frameworks --matrix"]
+    words = ["hwprof list frameworks --matrix"]
     rows, names = [name for name, _ in work.rows], [column.name for column in work.columns]
     if sorted(rows) != sorted(networks.names()):
-        words.append(f"--networks {','.join(rows)}")
+        words.append(f"-n {','.join(rows)}")
     if sorted(names) != sorted(plugins.framework_names()):
-        words.append(f"--frameworks {','.join(names)}")
+        words.append(f"-f {','.join(names)}")
     if sizes:
         words.append(f"--size {min(sizes)}")
     if work.precision != "fp32":
@@ -103,7 +107,7 @@ def markdown(work: Matrix, cells: Sequence[MatrixCell]) -> str:
     lines = [
         "# What converts and runs",
         "",
-        f"Made by `{command(work)} -o FILE`, not by hand: every cell was converted, loaded and run in a process "
+        f"Written by `{command(work)} -o FILE`, not by hand: every cell was converted, loaded and run in a process "
         "of its own,",
         "and compared with the reference (ONNX Runtime, FP32, no graph optimisation) on the same seeded images "
         f"(seed {work.seed}).",
@@ -147,6 +151,7 @@ def version_row(name: str, version: str, cells: Sequence[MatrixCell]) -> str:
 def document(work: Matrix, cells: Sequence[MatrixCell]) -> dict[str, Any]:
     """Everything; a number that is not finite is null."""
     return {
+        "format": 1,
         "precision": work.precision,
         "batch": work.batch,
         "seed": work.seed,
@@ -164,17 +169,18 @@ def replace_infinite(value: Any) -> Any:
     return [replace_infinite(inner) for inner in value] if isinstance(value, list) else value
 
 
-def ways_text(ways: Sequence[Mapping[str, Any]]) -> str:
-    """For a terminal."""
+def ways_text(ways: Sequence[Mapping[str, Any]], width: int | None = None) -> str:
+    """For a terminal, in lines of `width` (None: as wide as stdout takes)."""
+    width = columns() if width is None else width
     lines = []
     for one in ways:
-        lines.append(f"{one['framework']:<12} {one['form']}: {one['means']}")
-        if not one["steps"]:
-            lines.append(f"{'':<12}   reads the ONNX file as it is")
+        lines += wrap(f"{one['framework']:<12} {one['form']}: {one['means']}", width, "", " " * 13)
+        remarks = ["reads the ONNX file as it is"] if not one["steps"] else []
         for step in one["steps"]:
             took = step["seconds"]
             seen = f"   median {statistics.median(took):.2f} s of {len(took)}" if took else ""
-            lines.append(f"{'':<12}   {step['source']} -> {step['target']}: {step['by']}{seen}")
+            remarks.append(f"{step['source']} -> {step['target']}: {step['by']}{seen}")
         if one["missing"]:
-            lines.append(f"{'':<12}   not possible here: {one['missing']}")
+            remarks.append(f"not possible here: {one['missing']}")
+        lines += [part for remark in remarks for part in wrap(remark, width, " " * 15, " " * 17)]
     return "\n".join(lines)

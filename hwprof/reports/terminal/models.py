@@ -10,10 +10,19 @@ from typing import Any
 from hwprof.analysis.models import Assessment
 from hwprof.printable import plural
 from hwprof.records import to_json
-from hwprof.reports.tables import Report, Table, terminal
+from hwprof.reports.tables import Report, Table
+from hwprof.reports.terminal import grid
+from hwprof.reports.terminal.grid import GridColumn
 from hwprof.store.schema import dumps
 
-HEADER = ("predictor", "elasticity", "95 %", "VIF", "mixed model (secondary)")
+COLUMNS = (
+    GridColumn("predictor", shortens=True, is_key=True),
+    GridColumn("elasticity", right=True),
+    GridColumn("95 %"),
+    GridColumn("VIF", right=True, drop=1),
+    GridColumn("mixed model (secondary)", drop=2),
+)
+HEADER = tuple(column.title for column in COLUMNS)
 NOTE = (
     "elasticity: {target} goes as predictor^e; interval by leaving out whole networks, t(N - 1), of a picked "
     "predictor at the level that allows for the picking; frameworks have intercepts of their own. VIF: "
@@ -37,7 +46,7 @@ def report(found: Sequence[Assessment]) -> Report:
                 (
                     c.name,
                     f"{c.value:+.2f}",
-                    f"{c.low:+.2f} ... {c.high:+.2f}"
+                    f"[{c.low:+.2f}, {c.high:+.2f}]"
                     if math.isfinite(c.low)
                     else f"none ({'ridge' if a.penalty else 'not shown to help'})",
                     f"{c.vif:.1f}",
@@ -51,9 +60,10 @@ def report(found: Sequence[Assessment]) -> Report:
     return Report(tuple(summary), tuple(tables))
 
 
-def text(found: Sequence[Assessment]) -> str:
-    """The report of them as the terminal shows it."""
-    return terminal(report(found))
+def text(found: Sequence[Assessment], width: int | None = None) -> str:
+    """The report of them as the terminal shows it, in lines of `width` (None: as wide as stdout takes)."""
+    made = report(found)
+    return grid.report_text(made, {table.title: COLUMNS for table in made.tables}, width)
 
 
 def document(found: Sequence[Assessment]) -> dict[str, Any]:
@@ -68,8 +78,8 @@ def sentence(a: Assessment) -> str:
     """The verdict with its figures."""
     frameworks = f"{plural(a.networks, 'network')}, {plural(len(a.frameworks), 'framework')}"
     errors = (
-        f"typical error on networks left out x{math.exp(a.base_error):.2f} by MACs alone, "
-        f"x{math.exp(a.error):.2f} by {' + '.join(a.chosen)} (chosen anew in every fold)"
+        f"typical error on networks left out {math.exp(a.base_error):.2f}x by MACs alone, "
+        f"{math.exp(a.error):.2f}x by {' + '.join(a.chosen)} (chosen anew in every fold)"
     )
     p = "" if a.p is None else f", p = {a.p:.2g} that they are equal"
     return f"{a.verdict}. {frameworks}; {errors}{p}"
@@ -80,4 +90,4 @@ def mixed_coefficient(a: Assessment, name: str) -> str:
     if a.mixed is None or name not in a.mixed.coefficients:
         return ""
     value, low, high = a.mixed.coefficients[name]
-    return f"{value:+.2f} [{low:+.2f} ... {high:+.2f}]"
+    return f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"

@@ -2,70 +2,94 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from hwprof import doubts
 from hwprof.analysis import overhead
-from hwprof.analysis.factors.evidence import per_run
+from hwprof.analysis.comparison.calibration import MachineNoise
+from hwprof.analysis.omissions import why_no_speed
 from hwprof.collectors import modelled_caches
-from hwprof.collectors.vocabulary import Name
 from hwprof.errors import sentence
 from hwprof.networks.blocks import input_title
 from hwprof.networks.inputs import TensorSpec
 from hwprof.printable import plural, printable
-from hwprof.records import Exactness, Kind, Origin, Reading, Role, Run, Shape, Window, to_json
-from hwprof.reports import over_time
-from hwprof.reports.terminal import speed
+from hwprof.records import Kind, Origin, Reading, Role, Run, Shape
+from hwprof.reports.terminal import counts, grid, speed
+from hwprof.reports.terminal.grid import GridColumn
+from hwprof.reports.terminal.run_document import document as document
+from hwprof.reports.terminal.style import FULL, PLAIN, Palette, wrap
+from hwprof.speed import Interval, of_run
 from hwprof.store.columns import shape_of, simulator_of
 
 INPUTS_SHOWN = 6  # in a heading
-# Units of time -> factor to ms.
-TIME_UNITS = {"ns": 1e-6, "s": 1e3}
+LOG_LINES = 5
 FIRST_EDITION = "Counted by an earlier hwprof, with 8 to 10 million instructions of its own worker in each run."
 
 
-def text(runs: Sequence[Run]) -> str:
-    """Text of all rounds of one case, and of its simulated run where there is one."""
+def text(
+    runs: Sequence[Run],
+    *,
+    asked: Sequence[str] = (),
+    everything: bool = False,
+    noise: MachineNoise | None = None,
+    width: int = FULL,
+    palette: Palette = PLAIN,
+) -> str:
+    """Text of all rounds of one case, and of its simulated run where there is one.
+
+    `asked`: the metrics that were named, none: a short set; `everything`: all of them, with what they mean. `noise`:
+    what is known of how sessions of this machine differ.
+    """
     native = [r for r in runs if r.kind is Kind.NATIVE]
     good = [r for r in native if r.failure is None]
-    lines = [heading(native[0], len(good))] if native else []
-    lines += failures(native)
+    lines = heading(native[0], len(good), width, palette) if native else []
+    lines += [palette.doubt(line) for line in failures(native, width)]
     if good:
-        lines += ["", *speed.lines(good), "", *counters(good)]
+        lines += ["", *speed.lines(good, noise, width, palette)]
+        lines += ["", *counts.lines(good, asked=asked, everything=everything, width=width, palette=palette)]
     for run in runs:
         if run.kind is Kind.SIMULATED:
-            lines += ["", *simulation_lines(run)]
+            lines += ["", *simulation_lines(run, width, palette)]
     if good:
-        lines += doubt_lines(good)
+        lines += [palette.doubt(line) for line in doubt_lines(good, width)]
     return "\n".join(lines)
 
 
-def document(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """The records of the runs as they are stored, as plain JSON; `facts` has what they show over time, too."""
-    found = [to_json(run) for run in runs]
-    for run, data in zip(runs, found, strict=True):
-        if run.kind is Kind.NATIVE and run.failure is None:
-            data["facts"]["over_time"] = over_time.document([run])
-    return found
+def result_line(runs: Sequence[Run]) -> str:
+    """One line for scripts and eyes: the case, FPS, throughput and CPU time per frame with their intervals.
+
+    Of a case without a speed: why there is none.
+    """
+    native = [r for r in runs if r.kind is Kind.NATIVE]
+    timed = [r for r in native if of_run(r).fps is not None]
+    if not timed:
+        return f"{native[0].case.title}: no speed: {why_no_speed(native)}"
+    parts = [f"{brief(speed.fps_of(timed), 1)} FPS", f"{brief(speed.throughput_of(timed), 1)} frames/s"]
+    parts.append(f"{brief(speed.cpu_ms_of(timed), 3)} ms of CPU time per frame")
+    return f"{timed[0].case.title}: {', '.join(parts)}"
 
 
-def failures(runs: Sequence[Run]) -> list[str]:
+def brief(value: Interval | None, digits: int) -> str:
+    """`607.8 [601.2, 614.5]`; a dash where there is nothing."""
+    return " ".join(speed.bounded(value, digits).split())
+
+
+def failures(runs: Sequence[Run], width: int = FULL) -> list[str]:
     """Each kind of failure once; the last lines of a worker's log only where the message is not an exception's own."""
     lines = []
     failed = [run.failure for run in runs if run.failure is not None]
     for code, message in dict.fromkeys((f.code, f.message) for f in failed):
         alike = [f for f in failed if (f.code, f.message) == (code, message)]
-        lines.append(f"  {len(alike)} of {plural(len(runs), 'attempt')} failed: {code}: {message}")
+        what = f"{len(alike)} of {plural(len(runs), 'attempt')} failed: {code}: {message}"
+        lines += wrap(printable(what), width, "  ", "    ")
         if alike[-1].remedy:
-            lines.append(f"    {alike[-1].remedy}")
+            lines += wrap(alike[-1].remedy, width, "    ")
         if code not in ("memory", "framework"):
-            lines += [f"    | {line}" for line in alike[-1].log.splitlines()[-5:]]
+            lines += [f"    | {line}" for line in alike[-1].log.splitlines()[-LOG_LINES:]]
     return lines
 
 
-def heading(run: Run, good: int) -> str:
+def heading(run: Run, good: int, width: int = FULL, palette: Palette = PLAIN) -> list[str]:
     """The case with its inputs, its CPUs, and the number of rounds and windows."""
     case = run.case
     # numpy is recorded with the framework's distributions, of which a vendor's build may have none
@@ -84,7 +108,10 @@ def heading(run: Run, good: int) -> str:
     unknown = run.facts.get("macs_unknown") if run.macs is None else None
     macs = [f"MACs unknown: {printable(str(unknown))}"] if unknown else []
     macs += [f"MACs: {printable(str(note))}" for note in run.facts.get("macs_notes", ())]
-    return "\n".join([first, *input_lines(run), second, *macs, *emulation(run)])
+    lines = [palette.headline(line) for line in wrap(first, width, "", "  ")]
+    for line in (*input_lines(run), second, *macs):
+        lines += [palette.secondary(part) for part in wrap(line, width, "", "  ")]
+    return lines + [palette.doubt(line) for line in emulation(run)]
 
 
 def input_of(run: Run) -> str:
@@ -127,73 +154,11 @@ def emulation(run: Run) -> list[str]:
     return ["EMULATED: FPS, latency and all other times are the emulator's, no machine's"]
 
 
-def counters(runs: Sequence[Run], per: str = "per frame") -> list[str]:
-    """The table of events: per frame, per thousand instructions, share of time counted, exactness."""
-    found: dict[str, list[Reading]] = {}
-    of_runs: dict[str, list[float]] = {}
-    for run in runs:
-        counted: dict[str, list[tuple[Reading, Window, int]]] = {}
-        for window in (w for w in run.windows if w.role is Role.COUNTED):
-            for reading in window.readings:
-                found.setdefault(reading.metric, []).append(reading)
-                if reading.value is not None and window.latencies_ns:
-                    counted.setdefault(reading.metric, []).append((reading, window, run.case.batch))
-        for name, pairs in counted.items():
-            of_runs.setdefault(name, []).append(per_run(pairs))
-    per_frame = {name: statistics.median(values) for name, values in of_runs.items()}
-    instructions = per_frame.get(Name.INSTRUCTIONS)
-    lines = [f"  {per:>16}  {'event':<26}{'per k-insn':>11}  {'running':>7}  exactness"]
-    absent = []
-    for name, readings in found.items():
-        value, reading = per_frame.get(name), readings[0]
-        if value is None:
-            absent.append(reading)
-            continue
-        shape = shape_of(reading)
-        shown, unit = amount(reading, value)
-        events = shape is Shape.COUNT and reading.unit not in TIME_UNITS
-        ratio = f"{1000 * value / instructions:.2f}" if events and instructions else "-"
-        worst = max((r.exactness for r in readings), key=list(Exactness).index)
-        running = [r.running for r in readings if r.running is not None]
-        share = f"{100 * min(running):.0f} %" if running else "-"
-        domain = "" if reading.domain in ("user+kernel", "process", "system") else f":{reading.domain[0]}"
-        suspicion = next((r.why for r in readings if r.exactness is Exactness.SUSPECT), "")
-        per_window = "per window" if shape is Shape.TOTAL else ""
-        remarks = "; ".join(filter(None, (suspicion, per_window, reading.meaning)))
-        note = f"  # {remarks}" if remarks else ""
-        origin = "" if reading.origin.value in ("hardware", "kernel") else f" ({reading.origin.value})"
-        lines.append(f"  {shown:>16}  {name + domain + unit:<26}{ratio:>11}  {share:>7}  {worst.value}{origin}{note}")
-    for why, names in by_reason(absent).items():
-        lines.append(f"  {'<not available>':>16}  {', '.join(names)}")
-        lines.append(f"  {'':>16}    {why}")
-    return lines
-
-
-def by_reason(absent: Iterable[Reading]) -> dict[str, list[str]]:
-    """Reason -> metrics, so that one missing PMU is one line and not twenty."""
-    reasons: dict[str, list[str]] = {}
-    for reading in absent:
-        reasons.setdefault(reading.why, []).append(reading.metric)
-    return reasons
-
-
-def amount(reading: Reading, value: float) -> tuple[str, str]:
-    """The number as text, and the unit that follows the name."""
-    if reading.unit in TIME_UNITS:
-        return f"{value * TIME_UNITS[reading.unit]:,.3f}", " ms"
-    if reading.unit in ("B", "bytes"):
-        return f"{value / 2**20:,.1f}", " MiB"
-    if reading.unit == "Hz":
-        return f"{value / 1e9:,.3f}", " GHz"
-    unit = f" {reading.unit}" if reading.unit and reading.unit not in ("count", "events") else ""
-    large = value >= 1000 and shape_of(reading) is not Shape.LEVEL
-    return (f"{value:,.0f}" if large else f"{value:,.3f}"), unit
-
-
-def simulation_lines(run: Run) -> list[str]:
+def simulation_lines(run: Run, width: int = FULL, palette: Palette = PLAIN) -> list[str]:
     """Counts of a simulated run, marked as such, with the instruction sets that the simulator lacks."""
     if run.failure is not None:
-        return [f"  simulation: none: {sentence(run.failure.message, run.failure.remedy)}"]
+        reason = f"simulation: none: {sentence(run.failure.message, run.failure.remedy)}"
+        return [palette.doubt(line) for line in wrap(reason, width, "  ", "    ")]
     tool = simulator_mark(run)
     if tool.startswith("riscv64"):
         cpu, program = run.facts.get("simulator_cpu", ""), run.facts.get("simulator_version", "")
@@ -201,20 +166,25 @@ def simulation_lines(run: Run) -> list[str]:
     else:
         lines = [f"  simulated by {tool}: {_inferences(run)}"]
         lines += [f"    {FIRST_EDITION}"] if tool == "callgrind-v1" else []
-    for window in run.windows:
-        frames = len(window.latencies_ns) * run.case.batch
-        lines += [
-            f"  {_per_frame(reading, frames)}  {reading.metric}@{tool}  # {reading.meaning}"
-            for reading in window.readings
-            if reading.value is not None
-        ]
+    lines = [part for line in lines for part in wrap(line.strip(), width, "  ", "    ")]
+    table = [GridColumn("per frame", right=True), GridColumn("simulated event", shortens=True, is_key=True)]
+    rows = [
+        (_per_frame(reading, len(window.latencies_ns) * run.case.batch), f"{reading.metric}@{tool}", reading.meaning)
+        for window in run.windows
+        for reading in window.readings
+        if reading.value is not None
+    ]
+    lines += grid.lines([*table, GridColumn("", flows=True)], rows, width) if rows else []
+    notes = []
     if caches := modelled_caches.describe(run.facts.get("simulator_caches", {})):
-        lines.append(f"    simulated caches, as sysfs has them: {caches}")
+        notes.append(f"simulated caches, as sysfs has them: {caches}")
     inside, outside = set(run.facts.get("cpu_features", ())), set(run.facts.get("native_cpu_features", ()))
     if lost := sorted(outside - inside):
-        lines.append(f"    instruction sets of this CPU that the simulator lacks: {', '.join(lost)};")
-        lines.append("    kernels may differ from those of the native run")
-    return lines
+        notes.append(
+            f"instruction sets of this CPU that the simulator lacks: {', '.join(lost)}; kernels may differ from those "
+            "of the native run"
+        )
+    return lines + [palette.secondary(part) for note in notes for part in wrap(note, width, "    ")]
 
 
 def simulator_mark(run: Run) -> str:
@@ -260,10 +230,10 @@ def simulations(runs: Sequence[Run]) -> list[str]:
 def _per_frame(reading: Reading, frames: int) -> str:
     assert reading.value is not None
     value = reading.value / frames if shape_of(reading) is Shape.COUNT else reading.value
-    return f"{value:>16.4%}" if reading.unit == "ratio" else f"{value:>16,.0f}"
+    return f"{value:.4%}" if reading.unit == "ratio" else f"{value:,.0f}"
 
 
-def doubt_lines(runs: Sequence[Run]) -> list[str]:
+def doubt_lines(runs: Sequence[Run], width: int = FULL) -> list[str]:
     """Every doubt once, with how many rounds raised it."""
     found: dict[str, tuple[str, set[int]]] = {}
     for run in runs:
@@ -275,4 +245,6 @@ def doubt_lines(runs: Sequence[Run]) -> list[str]:
     if not found:
         return []
     of = f" of {len(runs)} rounds" if len(runs) > 1 else ""
-    return ["", "  Doubts", *(f"    {text}" + (f" ({len(n)}{of})" if of else "") for text, n in found.values())]
+    raised = ((text, f" ({len(rounds)}{of})" if of else "") for text, rounds in found.values())
+    lines = [wrap(f"{text}{count}", width, "    ", "      ") for text, count in raised]
+    return ["", "  Doubts", *(part for several in lines for part in several)]

@@ -1,4 +1,4 @@
-"""Text and figure of `hwprof scaling`: FPS, speed-up and efficiency against threads."""
+"""Text and figure of `hwprof tune --scaling`: FPS, speed-up and efficiency against threads."""
 
 from __future__ import annotations
 
@@ -12,10 +12,25 @@ from hwprof.analysis.factors.scaling import ScalingLaw, ScalingPoint
 from hwprof.printable import plural
 from hwprof.records import Fidelity, Run
 from hwprof.records.agreement import mark, worst
+from hwprof.reports.terminal import grid
+from hwprof.reports.terminal.grid import GridColumn
+from hwprof.reports.terminal.style import columns, wrap
 from hwprof.speed import Interval
 
 # Okabe and Ito's palette, distinguishable by colour-blind readers; markers differ as well.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLUMNS = (
+    GridColumn("threads", right=True, is_key=True),
+    GridColumn("over", right=True, drop=3),
+    GridColumn("FPS", right=True),
+    GridColumn("throughput", right=True, drop=4),
+    GridColumn("CPU ms", right=True, drop=5),
+    GridColumn("waiting", right=True, drop=6),
+    GridColumn("speed-up", right=True),
+    GridColumn("efficiency", right=True, drop=2),
+    GridColumn("serial fraction", drop=1),
+    GridColumn("", flows=True),
+)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 STYLE: Any = {
     "svg.hashsalt": "hwprof",
@@ -34,26 +49,32 @@ def text(
     points: Sequence[ScalingPoint],
     fits: Sequence[ScalingLaw],
     marks: Mapping[int, str] = MappingProxyType({}),
+    width: int | None = None,
 ) -> str:
-    """The text table, and under it the fitted laws. `marks`: threads -> what has to stand beside a ratio."""
-    lines = [
-        title,
-        f"speed-up {choice.words}",
-        "",
-        f"  {'threads':>7} {'over':>9}  {'FPS':>26}  {'throughput':>10} {'CPU ms':>8} {'waiting':>7}  {'speed-up':>22}"
-        f"  {'efficiency':>22}  serial fraction",
+    """The text table, and under it the fitted laws. `marks`: threads -> what has to stand beside a ratio.
+
+    `width`: of the longest line; None: as wide as stdout takes.
+    """
+    width = columns() if width is None else width
+    lines = [*wrap(title, width, "", "  "), *wrap(f"speed-up {choice.words}", width, "", "  "), ""]
+    rows = [
+        (
+            str(p.threads),
+            plural(p.sets, "set") if p.sets else plural(p.rounds, "round"),
+            "-" if p.fps is None else span(p.fps, 1),
+            figure_of(p.throughput),
+            figure_of(p.cpu_s, 1e3),
+            share(p.waiting),
+            span(p.speedup, 3),
+            span(p.efficiency, 3),
+            "-" if p.serial is None else span(p.serial, 3),
+            marks.get(p.threads, ""),
+        )
+        for p in points
     ]
-    for p in points:
-        serial = "-" if p.serial is None else span(p.serial, 3)
-        over = plural(p.sets, "set") if p.sets else plural(p.rounds, "round")
-        fps = "-" if p.fps is None else span(p.fps, 1)
-        cells = f"{fps:>26}  {figure_of(p.throughput):>10} {figure_of(p.cpu_s, 1e3):>8} {share(p.waiting):>7}"
-        ratios = f"{span(p.speedup, 3):>22}  {span(p.efficiency, 3):>22}  {serial}"
-        mark = f"  {marks[p.threads]}" if marks.get(p.threads) else ""
-        lines.append(f"  {p.threads:>7} {over:>9}  {cells}  {ratios}{mark}")
-    lines.append("")
-    lines += [
-        f"  {plural(p.threads, 'thread')}: speed-up {span(p.speedup, 3)} by slices, {span(p.alone, 3)} "
+    lines += [*grid.lines(COLUMNS, rows, width), ""]
+    remarks = [
+        f"{plural(p.threads, 'thread')}: speed-up {span(p.speedup, 3)} by slices, {span(p.alone, 3)} "
         f"by bare stretches: "
         "they contradict each other, and nothing is concluded"
         for p in points
@@ -61,10 +82,10 @@ def text(
     ]
     for fit in fits:
         values = ", ".join(f"{name} {span(value, 4)}" for name, value in fit.parameters.items()) or f"no fit: {fit.why}"
-        lines.append(f"  {fit.law}: {values}")
-    lines.append("  95 % between sets or rounds; serial fraction by Karp and Flatt, each number of threads by itself")
-    lines.append("  CPU ms: CPU time per frame; waiting: time in which threads were ready and others had their CPU")
-    return "\n".join(lines)
+        remarks.append(f"{fit.law}: {values}")
+    remarks.append("95 % between sets or rounds. Serial fraction by Karp and Flatt, each number of threads by itself.")
+    remarks.append("CPU ms: CPU time per frame. Waiting: time in which threads were ready and others had their CPU.")
+    return "\n".join([*lines, *(line for remark in remarks for line in wrap(remark, width, "  ", "    "))])
 
 
 def figure_of(value: float | None, scale: float = 1.0) -> str:
@@ -78,8 +99,8 @@ def share(value: float | None) -> str:
 
 
 def span(value: Interval, digits: int) -> str:
-    """`1.32 [1.25 ... 1.40]`."""
-    bounds = "" if value.low is None or value.high is None else f" [{value.low:.{digits}f} ... {value.high:.{digits}f}]"
+    """`1.32 [1.25, 1.40]`."""
+    bounds = "" if value.low is None or value.high is None else f" [{value.low:.{digits}f}, {value.high:.{digits}f}]"
     return f"{value.value:.{digits}f}{bounds}"
 
 
@@ -103,6 +124,7 @@ def document(
         return None if value is None else value._asdict()
 
     return {
+        "format": 1,
         "by": choice.estimator.value,
         "why": choice.why,
         "points": [

@@ -11,7 +11,7 @@ from hwprof.errors import UsageError
 from hwprof.printable import plural
 
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff"})
-FORMATS = "docs/accuracy.md tells the formats"
+FORMATS = "docs/accuracy.md has the formats"
 SYNSET = re.compile(r"n\d{8}$")
 
 
@@ -64,7 +64,7 @@ def read(folder: Path, labels: Path | None = None, synsets: Path | None = None, 
         return _from_file(folder, labels, known, first)
     places = sorted(path for path in folder.iterdir() if path.is_dir())
     if not places:
-        raise UsageError(f"{folder} has no class folders", "--labels FILE tells each image's class")
+        raise UsageError(f"{folder} has no class folders", "--labels FILE names each image's class")
     numbers = all(place.name.isdecimal() for place in places)
     classes = [_folder_class(place.name, i, known, numbers) for i, place in enumerate(places)]
     found = [(path, label) for place, label in zip(places, classes, strict=True) for path in _images_below(place)]

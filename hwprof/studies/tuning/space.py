@@ -109,9 +109,7 @@ def _check_values(
 ) -> tuple[Any, ...]:
     chosen = tuple(dict.fromkeys(values))
     if name in pinned or (name == THREADS and threads):
-        raise UsageError(
-            f"{name} can't be both given and varied", f"leave one of the two away: --vary {name}=... or the other"
-        )
+        raise UsageError(f"{name} can't be both set and varied", f"omit one of the two: --vary {name}=... or the other")
     if name == THREADS:
         if not all(isinstance(v, int) and v >= 1 and not isinstance(v, bool) for v in chosen):
             raise UsageError(

@@ -27,14 +27,14 @@ class EventVerdict(enum.StrEnum):
     RIGHT = "right"
     FACTOR = "off by a factor"
     DEAD = "dead"
-    LYING = "lying"
+    MISCOUNTS = "miscounts"
     UNPROVEN = "unproven"
     MISSING = "missing"
 
     @property
     def failed(self) -> bool:
         """Whether the counts of the event are wrong."""
-        return self in (EventVerdict.FACTOR, EventVerdict.DEAD, EventVerdict.LYING)
+        return self in (EventVerdict.FACTOR, EventVerdict.DEAD, EventVerdict.MISCOUNTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ def _judge_bound(finding: ProgramFinding, least: float) -> ProgramFinding:
     if finding.largest == 0:
         return _revise(finding, EventVerdict.DEAD, "read 0 whatever was done")
     if (finding.counted or 0.0) < least:
-        return _revise(finding, EventVerdict.LYING, "hardly moved by what must move it")
+        return _revise(finding, EventVerdict.MISCOUNTS, "hardly moved by what must move it")
     return _revise(finding, EventVerdict.UNPROVEN, "moves as it must, by how much nobody knows")
 
 
@@ -156,15 +156,15 @@ def _judge_count(
     if abs(counted - expected) <= allowed:
         # The least of wild numbers may fit by chance: what is right repeats.
         if expected and scatter > max(4 * allowed, 0.5 * abs(expected)):
-            return _revise(finding, EventVerdict.LYING, "the same work gives other counts each time")
+            return _revise(finding, EventVerdict.MISCOUNTS, "the same work gives other counts each time")
         return finding
     if not expected:
-        return _revise(finding, EventVerdict.LYING, "moved by what it does not count")
+        return _revise(finding, EventVerdict.MISCOUNTS, "moved by what it does not count")
     ratio = counted / expected
     if not 1 / FARTHEST <= ratio <= FARTHEST:
-        return _revise(finding, EventVerdict.LYING, "does not follow the work done")
+        return _revise(finding, EventVerdict.MISCOUNTS, "does not follow the work done")
     if scatter > REPEATABLE * abs(counted):
-        return _revise(finding, EventVerdict.LYING, "the same work gives other counts each time")
+        return _revise(finding, EventVerdict.MISCOUNTS, "the same work gives other counts each time")
     return _revise(finding, EventVerdict.FACTOR, f"counts {factor_text(ratio)} what was done")
 
 
@@ -217,11 +217,11 @@ def combine(metric: str, findings: Sequence[ProgramFinding], emulated: bool = Fa
             return EventAssessment(metric, EventVerdict.FACTOR, middle, why, findings=kept)
         each = ", ".join(f"{f.program} {factor_text(f.ratio)}" for f in proving if f.ratio)
         return EventAssessment(
-            metric, EventVerdict.LYING, why=f"another factor for each program: {each}", findings=kept
+            metric, EventVerdict.MISCOUNTS, why=f"another factor for each program: {each}", findings=kept
         )
     right = [f.program for f in proving if f.verdict is EventVerdict.RIGHT]
     beside = f" (right for {', '.join(right)})" if right else ""
-    return EventAssessment(metric, EventVerdict.LYING, why=f"{wrong.program}: {wrong.why}{beside}", findings=kept)
+    return EventAssessment(metric, EventVerdict.MISCOUNTS, why=f"{wrong.program}: {wrong.why}{beside}", findings=kept)
 
 
 def _unproven(metric: str, findings: tuple[ProgramFinding, ...], emulated: bool) -> EventAssessment:

@@ -223,7 +223,7 @@ def test_a_rerun_that_changed_one_thing_is_the_only_because() -> None:
     change = ChangedRuns("spin", "spin=false", unspun)
     slow = {"threads": 2, "work": 2e8, "facts": {"spin": True}}
     answer = found([sides({"threads": 2, "facts": {"spin": False}}, slow, network, changed=((), (change,)))])
-    assert f"On {network} because of spin-waiting: with spin=false the ratio is x1.00 (rerun)" in answer.paragraph
+    assert f"On {network} because of spin-waiting: with spin=false the ratio is 1.00x (rerun)" in answer.paragraph
 
 
 def test_three_frameworks_are_ranked_with_their_ties_each_against_the_fastest() -> None:

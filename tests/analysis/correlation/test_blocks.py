@@ -107,7 +107,7 @@ def test_a_sign_that_one_parent_makes_is_noted() -> None:
     in_one = data["network"].str.startswith("block:net0/")
     data.loc[in_one, "fps"] *= (data["driver"] / data["macs"] * np.e**5)[in_one] ** 3
     c = of(analyse.analyse(data)[0], "driver")
-    assert any(note == "the sign hangs on the blocks of one network: net0" for note in c.notes)
+    assert any(note == "the sign changes when the blocks of net0 are left out" for note in c.notes)
 
 
 def test_blocks_and_whole_networks_are_strata_of_their_own_and_kinds_follow() -> None:

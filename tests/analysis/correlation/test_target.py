@@ -111,7 +111,7 @@ def test_a_model_of_a_shared_core_is_one_of_cpu_time(tmp_path: Path) -> None:
     assert "frames per CPU second is modelled, not FPS: in the worst run FPS / throughput is" in said.replace(
         "\n  ", " "
     )
-    assert any(s.title.startswith("Correlation with frames per CPU second") for s in made.sections)
+    assert any(s.title.startswith("Counters against frames per CPU second") for s in made.sections)
 
 
 @pytest.mark.parametrize("disturbed", [False, True])

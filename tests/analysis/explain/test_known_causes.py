@@ -47,7 +47,7 @@ def test_vectors_off_is_work_or_the_factor_that_holds_it(tmp_path: Path, capsys:
     first = first_term(found)
     assert first["name"] == "clock x ipc x work"
     assert first["low"] > 1.5
-    assert found["headline"].startswith("unchanged is x")
+    assert found["headline"].startswith("unchanged is ")
 
 
 def test_a_shared_core_is_named_and_no_difference_of_the_program(
@@ -72,7 +72,7 @@ def test_spinning_is_named_by_the_rerun(tmp_path: Path, capsys: pytest.CaptureFi
     (own,) = (e for e in done["effects"] if e["side"] == "A")
     assert own["changed"] == "spin=false"
     assert own["cpu"]["low"] > 1
-    assert "spin-waiting makes onnxruntime take" in found["headline"]
+    assert "Spin-waiting makes onnxruntime take" in found["headline"]
 
 
 @pytest.mark.slow
@@ -85,7 +85,7 @@ def test_a_rerun_measures_both_sides_both_ways_and_claims_only_what_its_interval
     run = ("run", "-n", "tiny_cnn", "-t", "2", "-w", "3", *quick, "--results", str(path))
     assert main([*run, "-f", "onnxruntime"]) == 0
     assert main([*run, "-f", "opencv"]) == 0
-    found = explained(path, capsys, "onnxruntime", "opencv", "--intervene", "spin", *quick)
+    found = explained(path, capsys, "onnxruntime", "opencv", "--test", "spin", *quick)
     with Results.open(path) as results:
         runs = list(results.runs())
     assert len(runs) == 2 * 2 + 4 * 2
@@ -93,6 +93,6 @@ def test_a_rerun_measures_both_sides_both_ways_and_claims_only_what_its_interval
     assert done["kind"] == "spin"
     assert {e["side"] for e in done["effects"]} == {"A", "B"}
     for effect in done["effects"]:
-        claim = f"spin-waiting makes {'onnxruntime' if effect['side'] == 'A' else 'opencv'} take"
+        claim = f"Spin-waiting makes {'onnxruntime' if effect['side'] == 'A' else 'opencv'} take"
         shown = effect["cpu"]["low"] > 1 or effect["cpu"]["high"] < 1
         assert (claim in found["headline"]) == shown, os.linesep.join((found["headline"], str(effect)))

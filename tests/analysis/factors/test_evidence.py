@@ -10,7 +10,7 @@ import pytest
 from hwprof.analysis.factors.cycles import top_down
 from hwprof.analysis.factors.evidence import collect
 from hwprof.records import Reading, Role, Run, Series, Shape, Window
-from hwprof.reports.terminal import run as report
+from hwprof.reports.terminal import counts as report
 from hwprof.store import Results
 from tests.analysis.planted import in_slices, planted
 
@@ -41,7 +41,7 @@ def test_counts_are_of_all_frames_and_levels_of_all_the_time(tmp_path: Path) -> 
         results.add(run)
         (row,) = results.frame().to_dict("records")
     assert {name: row[name] for name in READINGS} == pytest.approx(values)
-    lines = {line.split()[1]: float(line.split()[0]) for line in report.counters([run])[1:]}
+    lines = {line.split()[1]: float(line.split()[0]) for line in report.lines([run], everything=True)[1:]}
     assert lines == pytest.approx(values)
 
 

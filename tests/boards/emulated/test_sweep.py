@@ -111,7 +111,7 @@ def gathered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_results_come_home_and_the_report_says_that_they_are_emulated(
     exact: Outcome, gathered: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    words = ["merge", *(str(exact.folder / n) for n in ("sweep.db", "user.db")), "--results", os.fspath(gathered)]
+    words = ["import", *(str(exact.folder / n) for n in ("sweep.db", "user.db")), "--results", os.fspath(gathered)]
     assert main(words) == 0
     said = capsys.readouterr().out
     assert (said.count("4 runs added"), said.count("6 runs added")) == (1, 1)

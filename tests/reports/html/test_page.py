@@ -54,13 +54,40 @@ def section(made: Page, key: str) -> Section:
     return next(s for s in made.sections if s.key == key)
 
 
-def test_what_is_absent_is_said_in_one_line(tmp_path: Path) -> None:
+ORDER = (
+    *("speed", "factors", "with-fps-0", "bottlenecks", "layers", "energy", "over-time", "machine", "doubts", "runs"),
+    "glossary",
+)
+
+
+def test_the_evidence_stands_in_the_order_of_the_answer(tmp_path: Path) -> None:
+    made = built(tmp_path / "r.db", runs(), extras=True)
+    assert [s.key for s in made.sections if s.level == 2] == list(ORDER)
+    assert [key for key, _ in made.contents] == [s.key for s in made.sections if s.level == 2 and not s.is_absent]
+    text = render.render(made)
+    places = [text.index(f'<section id="{key}">') for key, _ in made.contents]
+    assert places == sorted(places)
+
+
+def test_what_is_absent_is_a_line_with_the_command_that_fills_it_and_no_section(tmp_path: Path) -> None:
     made = built(tmp_path / "r.db", [make_run(fps=10.0, metrics={})])
-    excused = {"speed", "factors", "hardware", "energy", "timeline", "layers", "doubts"}
-    for key in excused:
-        assert section(made, key).absent, key
+    for key, command in {
+        "factors": "hwprof sweep quick",
+        "layers": "hwprof layers",
+        "energy": "hwprof doctor",
+        "timeline": "hwprof doctor",
+        "bottlenecks": "hwprof run -e topdown",
+    }.items():
+        assert any(command in line for line in section(made, key).absent), key
         assert all("\n" not in line for line in section(made, key).absent)
     assert "power sensor" in section(made, "energy").absent[0]
+    text = render.render(made)
+    for key in ("factors", "layers", "energy", "timeline"):
+        assert section(made, key).is_absent, key
+        assert f'<div class="none-of" id="{key}">' in text
+        assert f'<section id="{key}">' not in text
+        assert key not in dict(made.contents)
+    assert "<code>hwprof layers</code>" in text
 
 
 def test_a_clock_that_was_sampled_is_not_called_missing(tmp_path: Path) -> None:
@@ -72,13 +99,13 @@ def test_a_clock_that_was_sampled_is_not_called_missing(tmp_path: Path) -> None:
 
 def test_what_is_there_is_drawn(tmp_path: Path) -> None:
     made = built(tmp_path / "r.db", runs(), extras=True)
-    assert [f.key for f in section(made, "hardware").figures] == ["topdown", "roofline"]
-    assert [f.key for f in section(made, "energy").figures] == ["energy"]
+    assert [f.key for f in section(made, "bottlenecks").figures] == ["topdown", "roofline"]
+    assert [f.key for f in section(made, "energy").figures] == ["energy-fps"]
     (layers,) = section(made, "layers").figures
     assert len(layers.rows) == 40
     assert "10 others" in layers.svg
     (waterfall,) = section(made, "factors").figures
-    assert waterfall.title.startswith("onnxruntime is ×2.00")
+    assert waterfall.title.startswith("onnxruntime is 2.00x")
     assert [row[0] for row in waterfall.rows][-1] == "FPS"
     assert host_named(made)
 
@@ -121,7 +148,7 @@ def test_marks_reach_the_page(tmp_path: Path) -> None:
 def test_a_long_table_is_paged_and_whole(tmp_path: Path) -> None:
     measured = [make_run("opencv", "alexnet", fps=10.0, round=i, metrics={}) for i in range(130)]
     text = render.render(built(tmp_path / "r.db", measured))
-    block = text[text.index("<h4>Every run</h4>") :]
+    block = text[text.index('<h3 class="title">Every run</h3>') :]
     assert block.count("<tr>") - 1 == 100
     stored = re.search(r'<script type="application/json">(.*?)</script>', block, re.DOTALL)
     assert stored

@@ -51,7 +51,7 @@ def test_the_database_is_asked_as_often_for_many_runs_as_for_few(
 ) -> None:
     (few, _), (many, _) = few_and_many
     assert CHUNK_OF_FEW > 128  # else a chunk would end between them
-    assert many == few < 140
+    assert many == few < 450  # most of them for the bottlenecks of 16 cases
 
 
 def test_a_run_more_costs_the_page_a_row_and_no_more(few_and_many: tuple[tuple[int, str], tuple[int, str]]) -> None:

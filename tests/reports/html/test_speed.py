@@ -40,7 +40,7 @@ def points(svg: str) -> dict[str, str]:
 def test_disturbed_cases_are_hollow_and_the_caption_says_that_they_are_not_ranked(tmp_path: Path) -> None:
     fps = speeds.speeds(frame_of(tmp_path / "r.db", "opencv"))
     figure = speed.dot_plot(fps, ["onnxruntime", "opencv"], "key", "")
-    assert "or others took the CPU, by more than 10 %: not ranked" in figure.note
+    assert "or others took the CPU, by more than 10 %. It is not ranked" in figure.note
     found = points(figure.svg)
     assert len(found) == 8
     short = {text: kind for text, kind in found.items() if "squeezenet1_1" in text}

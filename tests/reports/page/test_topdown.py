@@ -93,7 +93,7 @@ def test_the_marks_reach_page_and_markdown(tmp_path: Path) -> None:
     other = hardware.timeline(plain, "onnxruntime", "t")
     assert other is not None
     assert other.title.endswith("SIMULATED")
-    assert {row[0] for row in other.rows} == {"frequency (GHz) SIMULATED"}
+    assert {row[0] for row in other.rows} == {"throughput (frames/s)", "frequency (GHz) SIMULATED"}
     with Results.open(stored(tmp_path / "r.db", [run])) as results:
         material = gather.gather(results)
     text = render.render(page.build(material))

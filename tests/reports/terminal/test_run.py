@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import pytest
 
-from hwprof.records import Failure, Fidelity, Run, not_comparable
-from hwprof.reports.terminal.run import text
+from hwprof.records import Doubt, Failure, Fidelity, Run, not_comparable
+from hwprof.reports.terminal.run import result_line, text
+from hwprof.reports.terminal.style import Palette
 from tests.factories import make_case, make_latencies, make_run, make_sliced_run
 
 MEMORY = Failure("memory", "out of memory: 64 TiB", "a smaller batch or size needs less", "load", "Traceback ...")
@@ -57,11 +59,11 @@ def test_what_is_within_a_run_is_of_its_bare_stretch_and_never_the_cases_precisi
         run.windows[-1], latencies_ns=make_latencies(20_000_000, 55), t1_ns=run.windows[-1].t0_ns + 1_100_000_000
     )
     run = dataclasses.replace(run, windows=(*run.windows[:-1], bare))
-    (line,) = (line for line in text([run]).splitlines() if "of this stretch of time" in line)
-    assert "(1.1 s of the first round), not the precision of the case" in line
-    low, high = (float(word.strip("[]")) for word in line.split()[:3:2])
-    assert 19.5 <= low <= 20.0 <= high <= 20.5, "the slices take 10 ms"
-    assert "of this stretch" not in text([make_run(fps=50.0)]), "0.6 s are three blocks"
+    shown = text([run])
+    assert "of this stretch of time (1.1 s of one round), not the precision of the case" in " ".join(shown.split())
+    (line,) = (line for line in shown.splitlines() if line.startswith("  FPS"))
+    low, high = (float(word.strip("[],")) for word in line.split()[2:4])
+    assert 48.5 <= low <= 50.0 <= high <= 51.5, "the slices take 10 ms"
 
 
 def heading_of(run: Run) -> list[str]:
@@ -109,7 +111,24 @@ def test_the_heading_says_why_macs_are_unknown() -> None:
 
 def test_one_unfaithful_round_is_what_is_said_of_the_outputs() -> None:
     rounds = [make_run(), make_run(round=1, fidelity=Fidelity(1.0, 0.5, None, 8, 1e-3))]
-    assert "outputs: UNFAITHFUL, max error 5.0e-01" in text(rounds)
-    assert "outputs: not comparable: never repeats" in text(
+    assert "outputs     UNFAITHFUL, max error 5.0e-01" in text(rounds)
+    assert "outputs     not comparable: never repeats" in text(
         [make_run(), make_run(round=1, fidelity=not_comparable("never repeats", 1e-3))]
     )
+
+
+def test_the_result_is_one_line_with_all_three_speeds() -> None:
+    (line,) = result_line([make_run(fps=40.0 + n, round=n) for n in range(3)]).splitlines()
+    assert line.startswith("onnxruntime mobilenet_v2 224px b1 t1 fp32: 41.0 [")
+    assert " FPS, " in line
+    assert " frames/s, - ms of CPU time per frame" in line
+    failed = result_line([dataclasses.replace(make_run(), windows=(), failure=KILLED)])
+    assert failed.startswith("onnxruntime mobilenet_v2 224px b1 t1 fp32: no speed: ")
+
+
+def test_without_colour_there_is_no_code_and_with_it_the_text_is_the_same() -> None:
+    runs = [make_run(metrics={"cycles": 5.0}, doubts=[Doubt("noisy", {"ratio": 1.9})])]
+    plain, coloured = text(runs), text(runs, palette=Palette(True))
+    assert "\033" not in plain
+    assert re.sub("\033\\[[0-9]*m", "", coloured) == plain
+    assert coloured.startswith("\033[1m")

@@ -83,7 +83,7 @@ def test_the_matrix_names_what_the_framework_did_not(
     cache: Path, add_framework: AddFramework, capsys: pytest.CaptureFixture[str]
 ) -> None:
     add_framework("picky", Path(__file__).with_name("picky.py"))
-    words = ["--frameworks", "picky", "--networks", "squeezenet1_1", "--size", "32", "--json"]
-    assert main(["frameworks", "--matrix", *words]) == 4
+    words = ["-f", "picky", "-n", "squeezenet1_1", "--size", "32", "--json"]
+    assert main(["list", "frameworks", "--matrix", *words]) == 4
     (cell,) = json.loads(capsys.readouterr().out)["cells"]
     assert cell["failure"]["message"].startswith("no (first at operator Concat of node ")

@@ -21,14 +21,14 @@ HERE = "caffe,onnxruntime,opencv"
 
 
 def fill(*words: str) -> int:
-    return main(["frameworks", "--matrix", "--frameworks", HERE, "--size", "32", *words])
+    return main(["list", "frameworks", "--matrix", "-f", HERE, "--size", "32", *words])
 
 
 def test_what_converts_is_compared_and_what_does_not_names_the_operator(
     cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "matrix.md"
-    assert fill("--networks", "tiny_cnn,mobilenet_v3_small", "-o", str(page), "--json") == 4
+    assert fill("-n", "tiny_cnn,mobilenet_v3_small", "-o", str(page), "--json") == 4
     shown = capsys.readouterr()
     cells = {(c["network"], c["column"]): c for c in json.loads(shown.out)["cells"]}
     assert len(cells) == 6
@@ -47,7 +47,7 @@ def test_what_converts_is_compared_and_what_does_not_names_the_operator(
 def test_a_second_call_starts_no_worker_and_says_the_same(
     cache: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ("--networks", "tiny_cnn", "--json")
+    words = ("-n", "tiny_cnn", "--json")
     assert fill(*words) == 0
     first = capsys.readouterr().out
 
@@ -68,12 +68,12 @@ def test_a_second_call_starts_no_worker_and_says_the_same(
 def test_what_is_kept_can_be_shown_without_trying_the_rest(
     cache: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = ["frameworks", "--matrix", "--networks", "tiny_cnn", "--size", "40"]
-    assert main([*one, "--frameworks", "onnxruntime"]) == 0
+    one = ["list", "frameworks", "--matrix", "-n", "tiny_cnn", "--size", "40"]
+    assert main([*one, "-f", "onnxruntime"]) == 0
     capsys.readouterr()
     monkeypatch.setattr(Launcher, "run", None)
-    assert main([*one, "--frameworks", "onnxruntime,opencv", "--kept"]) == 0
-    assert "An empty cell has not been tried yet (1 of them)." in capsys.readouterr().out
+    assert main([*one, "-f", "onnxruntime,opencv", "--kept"]) == 0
+    assert "An empty cell has not been tried yet (1 of them)." in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(("code", "kept"), [("model", True), ("timeout", False), ("killed", False)])

@@ -84,7 +84,7 @@ def test_one_that_counts_double_is_off_by_a_factor(root: Path) -> None:
 
 def test_one_that_counts_something_else_lies(root: Path) -> None:
     (result,) = validated(root, {INSTRUCTIONS: lambda m, n: 1000 + 102 * n}, "instructions")
-    assert result.assessment.verdict is EventVerdict.LYING
+    assert result.assessment.verdict is EventVerdict.MISCOUNTS
 
 
 def test_one_that_reads_zero_is_dead(root: Path) -> None:

@@ -52,9 +52,9 @@ def test_an_event_that_never_ran_is_dead() -> None:
 
 
 def test_a_count_without_work_behind_it_lies() -> None:
-    assert found(50_000, 50_010).verdict is EventVerdict.LYING
+    assert found(50_000, 50_010).verdict is EventVerdict.MISCOUNTS
     moved = found(0, 9000, KnownCount(0.0, slack=10))
-    assert (moved.verdict, moved.why) == (EventVerdict.LYING, "moved by what it does not count")
+    assert (moved.verdict, moved.why) == (EventVerdict.MISCOUNTS, "moved by what it does not count")
     assert found(3, 9, KnownCount(0.0, slack=10)).verdict is EventVerdict.RIGHT
 
 
@@ -63,7 +63,7 @@ def test_wild_numbers_are_not_right_by_chance() -> None:
         CountSample(a, c)
         for a, c in zip([SMALL, LARGE] * 5, (800, 4000, 99, 7e5, 5e4, 5e3, 3e4, 3e5, 2e4, 1e6), strict=True)
     ]
-    assert judge("loads", KnownCount(8.0), wild).verdict is EventVerdict.LYING
+    assert judge("loads", KnownCount(8.0), wild).verdict is EventVerdict.MISCOUNTS
 
 
 def test_extrapolated_values_get_more_room_and_a_glimpse_none() -> None:
@@ -77,7 +77,7 @@ def test_extrapolated_values_get_more_room_and_a_glimpse_none() -> None:
 def test_a_lower_bound_proves_death_and_lies_but_not_rightness() -> None:
     known = KnownCount(1.0, at_least=True)
     assert found(0, 0, known).verdict is EventVerdict.DEAD
-    assert found(100, 200, known).verdict is EventVerdict.LYING
+    assert found(100, 200, known).verdict is EventVerdict.MISCOUNTS
     assert found(100, 90_000, known).verdict is EventVerdict.UNPROVEN
 
 
@@ -116,14 +116,14 @@ def test_one_factor_for_all_programs_or_none() -> None:
     assessment = combine("loads", [TWICE, TWICE, STILL])
     assert (assessment.verdict, assessment.factor) == (EventVerdict.FACTOR, 2.0)
     mixed = combine("loads", [TWICE, found(4000, 20_000)])
-    assert mixed.verdict is EventVerdict.LYING
+    assert mixed.verdict is EventVerdict.MISCOUNTS
     assert "2 times" in mixed.why
     assert "5 times" in mixed.why
 
 
 def test_right_for_one_program_and_wrong_for_another_lies() -> None:
     assessment = combine("loads", [RIGHT, DEAD])
-    assert assessment.verdict is EventVerdict.LYING
+    assert assessment.verdict is EventVerdict.MISCOUNTS
     assert "right for loads" in assessment.why
 
 
@@ -145,4 +145,4 @@ def test_a_program_that_cannot_run_here_says_nothing() -> None:
 
 def test_only_failed_verdicts_fail() -> None:
     failed = {v for v in EventVerdict if v.failed}
-    assert failed == {EventVerdict.FACTOR, EventVerdict.DEAD, EventVerdict.LYING}
+    assert failed == {EventVerdict.FACTOR, EventVerdict.DEAD, EventVerdict.MISCOUNTS}
