@@ -25,8 +25,6 @@ TASK = re.compile(
     r"^### (\d+)\. ([^\n]+)\n([^\n]+)\n```console\n\$ ([^\n]+)\n(?:\.\.\.\n)?([^\n]+)\n```$", re.MULTILINE
 )
 NETWORKS = ("squeezenet1_1", "mobilenet_v2", "resnet18", "resnet50", "googlenet", "alexnet")
-# Tasks whose command has its former name yet.
-LATER = frozenset({2, 8, 12, 14, 15, 19, 20, 23, 24, 25})
 EXPERIMENT = """format = 1
 name = "two"
 rounds = 2
@@ -142,8 +140,7 @@ def matches(line: str, printed: str) -> bool:
 def task_marks(task: Task) -> list[pytest.MarkDecorator]:
     """What a task needs of the machine."""
     needs_perf = task.command.startswith("hwprof record")
-    later = [pytest.mark.xfail(reason="its command has its former name yet")] if task.number in LATER else []
-    return [pytest.mark.slow, *later, *([pytest.mark.perf, pytest.mark.counting] if needs_perf else [])]
+    return [pytest.mark.slow, *([pytest.mark.perf, pytest.mark.counting] if needs_perf else [])]
 
 
 @pytest.mark.parametrize("task", [pytest.param(t, id=str(t.number), marks=task_marks(t)) for t in TASKS])

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from hwprof.analysis import placement, roofline, speeds, topdown
-from hwprof.analysis.answer import aggregate, build
+from hwprof.analysis.answer import aggregate, build, misses
 from hwprof.analysis.answer.model import Answer
 from hwprof.analysis.bottlenecks import diagnosis
 from hwprof.analysis.bottlenecks.diagnosis import Diagnosis
@@ -32,7 +32,7 @@ from hwprof.reports.page import configurations, content
 from hwprof.store import Results, layers
 from hwprof.store.listing import entries
 
-# Metrics that the factors of a ratio and memory growth need; the frame has all of them.
+# Metrics that the factors of a ratio, their clues and memory growth need; the frame has all of them.
 ANCHORS = (
     Name.TASK_CLOCK,
     Name.CPU_USER_TIME,
@@ -43,6 +43,7 @@ ANCHORS = (
     Name.INSTRUCTIONS.user,
     Name.RSS,
     Name.RUN_QUEUE_WAIT,
+    *(name for metric in misses.METRICS for name in (metric, metric.user)),
 )
 TIMELINES = 6
 LAYERED = 4
