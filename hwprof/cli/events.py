@@ -3,7 +3,7 @@
 PATTERN is a shell pattern or a part of a name. Tracepoints are listed only where it has a colon (sched:*).
 
 --validate counts programs whose counts are known by arithmetic: a PMU may open an event and count nothing, or something
-else. Each event is right, off by a factor, dead (counts nothing) or lying (miscounts). `unproven`: no program has an
+else. Each event is right, off by a factor, dead (counts nothing), or it miscounts. `unproven`: no program has an
 answer for it. `missing`: it can't be opened here. The verdicts are kept with this host, and reports mark readings of
 what failed as suspect. A C compiler is needed, or the program, compiled elsewhere:
 

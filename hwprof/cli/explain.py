@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from hwprof.analysis.omissions import Omission
     from hwprof.store import Results
 
+TIMES = ("since=", "until=")
 Place = tuple[Path, "Sequence[str]"]  # a results file, and the terms that select its runs
 
 
@@ -47,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     add = parser.add_argument
     says = "what selects A, B, ...: none, one or several; last RESULTS or RESULTS:EXPERIMENT (default: the latest one)"
-    add("words", nargs="*", metavar="A", help=says)
+    add("words", nargs="*", metavar="A ... RESULTS", help=says)
     add(
         "--test",
         type=split_names,
@@ -72,20 +73,27 @@ def main(args: argparse.Namespace) -> int:
 
     if unknown := [kind for kind in args.test if kind not in KINDS]:
         raise UsageError(f"--test knows no {unknown[0]}", f"one of: {', '.join(KINDS)}")
-    selectors, place = split_words([*args.words, *([args.only] if args.only else [])], args.results)
+    selectors, place = split_words([*([args.only] if args.only else []), *args.words], args.results)
     if len(selectors) < 2:
         return explain_cases(args, selectors[0] if selectors else "", place)
     return explain_pairs(args, selectors, place)
 
 
 def split_words(words: Sequence[str], results: str | None) -> tuple[list[str], Place]:
-    """(selectors, the place that the others of these words or --results name). Raises UsageError for two places."""
+    """(selectors, the place that the others of these words or --results name). Raises UsageError for two places.
+
+    Words behind the place select of its runs, and so do times wherever they stand.
+    """
     from hwprof.store import place_and_terms
     from hwprof.store.place import is_file
     from hwprof.store.selection import split_place
 
-    places = [word for word in words if word.startswith(":") or split_place([word], is_file)[0] is not None]
-    return [word for word in words if word not in places], place_and_terms(places, results)
+    chosen: list[str] = []
+    terms: list[str] = []
+    for word in words:
+        is_place = word.startswith(":") or split_place([word], is_file)[0] is not None
+        (terms if terms or is_place or word.startswith(TIMES) else chosen).append(word)
+    return chosen, place_and_terms(terms, results)
 
 
 def split_selector(text: str) -> tuple[str | None, str]:

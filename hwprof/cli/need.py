@@ -12,7 +12,7 @@ from hwprof.errors import EXIT_OK, EXIT_UNMET, UsageError
 
 if TYPE_CHECKING:
     from hwprof.analysis.configurations.measures import AccuracyScore
-    from hwprof.analysis.configurations.need import Condition
+    from hwprof.analysis.configurations.need import NeedCondition
     from hwprof.reports.html.gather import Material
     from hwprof.reports.tables import Report
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class NeedOptions:
     """The conditions of `--need`, and the accuracy that `--accuracy` has; no conditions: nothing was asked."""
 
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[NeedCondition, ...] = ()
     scores: tuple[AccuracyScore, ...] = ()
 
 

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.browser
 WIDTHS = (390, 768, 1400, 2560)
 ORDER = [
     "speed",
+    "configurations",
     "factors",
     "with-fps-0",
     "bottlenecks",

@@ -224,7 +224,7 @@ def test_many_networks_are_the_answer_its_factors_and_a_line_each(
     path = stored(tmp_path / "r.db", eight_networks(("onnxruntime", 1.0), ("opencv", 2.0)))
     lines = said(capsys, "explain", "onnxruntime", "opencv", str(path)).splitlines()
     assert lines[0].startswith("onnxruntime is 2.00 times as fast as opencv")
-    assert len(lines) <= len(NETWORKS) + 30
+    assert len(lines) <= len(NETWORKS) + 32
     assert max(map(len, (line for line in lines if "hwprof " not in line))) <= columns
     for network in NETWORKS:
         (row,) = (line for line in lines if line.startswith(f"  {network} "))

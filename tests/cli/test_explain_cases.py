@@ -55,7 +55,7 @@ def test_sixteen_cases_are_a_line_each_and_a_few_lines_on_all(
     for code in ("compute-bound", "memory-bandwidth-bound", "dispatch-overhead", "front-end-bound"):
         assert text.count(code) == 1
     assert text.count("peak FLOP/s") == 1
-    assert "To know it: hwprof calibrate" in text
+    assert "To know it: hwprof roofline --measure" in text
 
 
 @pytest.mark.usefixtures("narrow")

@@ -57,7 +57,7 @@ def test_accuracy_is_read_from_the_file_that_the_command_wrote(
     file.write_text(json.dumps(ACCURACY))
     words = ["report", str(results), "-o", str(tmp_path / "out"), "--format", "json", "--accuracy", str(file)]
     assert main([*words, "--need", "fps>=25, top1>=70"]) == EXIT_OK
-    assert "top1 72.0 [71.0 ... 80.0] %" in capsys.readouterr().out
+    assert "top1 72.0 [71.0, 80.0] %" in capsys.readouterr().out
 
 
 def test_a_report_without_a_need_has_none(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

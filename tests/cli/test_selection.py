@@ -146,7 +146,7 @@ def test_explain_takes_the_latest_experiment_or_what_is_named(
 @pytest.mark.usefixtures("results")
 def test_bottlenecks_models_and_roofline_take_the_latest_experiment(capsys: pytest.CaptureFixture[str]) -> None:
     def cases(*words: str) -> int:
-        return len(json.loads(said(capsys, *words)))
+        return len(json.loads(said(capsys, *words))["cases"])
 
     assert cases("bottlenecks", "--json") == 4
     assert cases("bottlenecks", ":single", "--json") == 2

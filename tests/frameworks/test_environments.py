@@ -203,7 +203,7 @@ def test_a_python_that_is_nowhere_is_named() -> None:
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (["create"], 2, "wants the name of a framework"),
+        (["create"], 2, "needs the name of a framework"),
         (["create", "onnxrutime"], 2, "Did you mean onnxruntime"),
         (["remove", "ncnn"], 2, "unknown environment 'ncnn'"),
         (["create", "onnxruntime", "--python", "/no/python"], 2, "there is no interpreter"),

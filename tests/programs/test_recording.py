@@ -143,7 +143,7 @@ def test_the_advice_is_for_what_perf_says(tmp_path: Path, words: str, advice: st
 @pytest.mark.perf
 def test_a_clock_in_the_place_of_the_event_asked_for_is_refused_and_named_otherwise(tmp_path: Path) -> None:
     falling_back = write_script(tmp_path / "perf", "test $1 = record || echo cpu-clock:uH")
-    with pytest.raises(NotAvailable, match=r"by cycles here: it would take cpu-clock in its place. Leave -e away"):
+    with pytest.raises(NotAvailable, match=r"by cycles here: it would take cpu-clock in its place. Omit -e"):
         recording.choose(str(falling_back), "cycles")
     assert recording.choose(str(falling_back)) == "cpu-clock:uH"
 

@@ -19,7 +19,7 @@ from hwprof.analysis.configurations import best, measures
 from hwprof.analysis.configurations.advice import absence_reason, commands
 from hwprof.analysis.configurations.measures import AccuracyScore
 from hwprof.analysis.configurations.model import Configuration
-from hwprof.analysis.configurations.need import Condition
+from hwprof.analysis.configurations.need import NeedCondition
 from hwprof.printable import plural
 
 NEAR = 0.10
@@ -45,7 +45,7 @@ WORST = (NeedOutcome.FAILS, NeedOutcome.UNKNOWN, NeedOutcome.NEARLY, NeedOutcome
 class ConditionResult:
     """`found`: in the quantity's unit, None: not measured. `miss`: the share of the limit by which its value misses."""
 
-    condition: Condition
+    condition: NeedCondition
     outcome: NeedOutcome
     found: speed.Interval | None
     reason: str = ""
@@ -80,7 +80,7 @@ class NeedAnswer:
     `gaps`: quantity -> why some configurations lack it. `commands`: what would measure it.
     """
 
-    conditions: tuple[Condition, ...]
+    conditions: tuple[NeedCondition, ...]
     results: tuple[NeedResult, ...]
     gaps: Mapping[str, str]
     commands: tuple[NextCommand, ...]
@@ -101,7 +101,7 @@ class NeedAnswer:
 
 
 def judge(
-    conditions: Sequence[Condition], frame: pd.DataFrame, fps: pd.DataFrame, scores: Sequence[AccuracyScore] = ()
+    conditions: Sequence[NeedCondition], frame: pd.DataFrame, fps: pd.DataFrame, scores: Sequence[AccuracyScore] = ()
 ) -> NeedAnswer:
     """The answer of a results frame. `frame`: labelled; `fps`: its `speeds`; `scores`: accuracy from elsewhere."""
     every = best.configurations(frame, fps)
@@ -130,7 +130,7 @@ def judge(
     return NeedAnswer(tuple(conditions), tuple(results), reasons, commands(gaps, near))
 
 
-def judge_condition(condition: Condition, found: speed.Interval | None, doubt: str = "") -> ConditionResult:
+def judge_condition(condition: NeedCondition, found: speed.Interval | None, doubt: str = "") -> ConditionResult:
     """One condition against a value with its interval. `doubt`: why it can't be met for certain."""
     if found is None:
         return ConditionResult(condition, NeedOutcome.UNKNOWN, None, "was not measured")
@@ -158,11 +158,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f}" if share >= 0.0995 else f"{100 * share:.1f}"
 
 
-def _factor(condition: Condition, found: speed.Interval) -> float:
+def _factor(condition: NeedCondition, found: speed.Interval) -> float:
     return max(found.value / condition.limit, condition.limit / found.value)
 
 
-def _doubt(condition: Condition, is_off: bool, inferences: int | None) -> str:
+def _doubt(condition: NeedCondition, is_off: bool, inferences: int | None) -> str:
     quantity = condition.quantity
     if quantity.is_timed and is_off:
         return f"meets it, but {DISTURBED}"

@@ -70,7 +70,7 @@ FORM = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class NeedCondition:
     """A limit on a quantity. `limit`: in the quantity's own unit; `number` and `unit`: as they were written."""
 
     quantity: NeedQuantity
@@ -110,7 +110,7 @@ class Condition:
         return 0.0 if self.holds(value) else abs(value / self.limit - 1)
 
 
-def parse(text: str) -> tuple[Condition, ...]:
+def parse(text: str) -> tuple[NeedCondition, ...]:
     """The conditions in `text`. Raises UsageError, in one line with the known quantities and units."""
     parts = [part.strip() for part in text.split(",")]
     if not any(parts):
@@ -118,7 +118,7 @@ def parse(text: str) -> tuple[Condition, ...]:
     return tuple(_condition(part) for part in parts if part)
 
 
-def _condition(part: str) -> Condition:
+def _condition(part: str) -> NeedCondition:
     found = FORM.fullmatch(part)
     if found is None or found["operator"] not in OPERATORS:
         raise UsageError(f"--need: '{part}' is no condition", f"write it as fps>=25 or latency<=40ms. {KNOWN}")
@@ -134,4 +134,4 @@ def _condition(part: str) -> Condition:
     limit = float(found["number"]) * quantity.units[unit]
     if not limit > 0 or math.isinf(limit):
         raise UsageError(f"--need: the limit in '{part}' must be a finite number above 0", KNOWN)
-    return Condition(quantity, found["operator"], limit, found["number"], unit)
+    return NeedCondition(quantity, found["operator"], limit, found["number"], unit)

@@ -146,9 +146,7 @@ def _correlations(analyses: Sequence[Analysis]) -> Tile:
     if not tested:
         return Tile("-", "metrics that correlate with speed beyond network size: none could be tested")
     target = analyses[0].target
-    return Tile(
-        f"{found} of {tested}", f"metrics correlate with {target} beyond network size (significant, q < 0.05)"
-    )
+    return Tile(f"{found} of {tested}", f"metrics correlate with {target} beyond network size (significant, q < 0.05)")
 
 
 def _missing(material: Material) -> tuple[tuple[str, str], ...]:

@@ -122,7 +122,7 @@ def every_table(groups: Sequence[ConfigurationGroup]) -> Table:
 
 
 def against(one: RankedConfiguration) -> str:
-    """`0.81x [0.79 ... 0.83]`, or why there is no ratio."""
+    """`0.81x [0.79, 0.83]`, or why there is no ratio."""
     if one.rank is Rank.BEST:
         return "best"
     if one.rank in EXCLUDED:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from hwprof.analysis.configurations.judge import ConditionResult, NeedAnswer, NeedOutcome, NeedResult
-from hwprof.analysis.configurations.need import Condition
+from hwprof.analysis.configurations.need import NeedCondition
 from hwprof.printable import plural, printable
 from hwprof.reports.page.configurations import READ, configuration_document, interval_document
 from hwprof.reports.page.words import interval, number
@@ -49,7 +49,7 @@ def table(need: NeedAnswer) -> Table:
 
 
 def value_text(one: ConditionResult) -> str:
-    """`120 [110 ... 130]` in the unit of the condition; a dash where it was not measured."""
+    """`120 [110, 130]` in the unit of the condition; a dash where it was not measured."""
     found = shown_interval(one.condition, one.found)
     if found is None:
         return "-"
@@ -57,7 +57,7 @@ def value_text(one: ConditionResult) -> str:
     return number(found.value) + ("" if bounds == "-" else f" {bounds}")
 
 
-def shown_interval(condition: Condition, found: Interval | None) -> Interval | None:
+def shown_interval(condition: NeedCondition, found: Interval | None) -> Interval | None:
     """An interval in the unit of a condition."""
     if found is None:
         return None

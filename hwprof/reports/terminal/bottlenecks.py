@@ -140,7 +140,7 @@ def _gaps(found: Sequence[Diagnosis], columns: int) -> list[str]:
 
 
 def gap_lines(gap: Gap, columns: int) -> list[str]:
-    """`compute-bound, because not measured: peak FLOP/s. To know it: hwprof calibrate`; the command in one line."""
+    """`compute-bound, because not measured: peak FLOP/s. To know it: hwprof doctor`; the command in one line."""
     text = ", ".join(gap.codes)
     if gap.because:
         text += f", because {gap.because}"

@@ -50,8 +50,8 @@ def test_every_finding_has_a_figure() -> None:
 def test_rules_that_could_judge_no_case_are_together_by_the_command_that_would_help() -> None:
     found = [diagnosed(), diagnosed(framework="opencv")]
     gaps = {gap.command: gap for gap in bounds.gaps(found)}
-    assert gaps["hwprof calibrate"].codes == ("compute-bound", "memory-bandwidth-bound")
-    assert "peak FLOP/s" in gaps["hwprof calibrate"].needs
+    assert gaps["hwprof roofline --measure"].codes == ("compute-bound", "memory-bandwidth-bound")
+    assert "peak FLOP/s" in gaps["hwprof roofline --measure"].needs
     assert {"front-end-bound", "bad-speculation"} <= {*gaps["hwprof doctor"].codes}
     assert gaps["hwprof run -f FRAMEWORK -n NETWORK -b 4"].codes == ("dispatch-overhead",)
     (of_one,) = (gap for gap in bounds.gaps(found[:1]) if "dispatch-overhead" in gap.codes)
@@ -78,7 +78,7 @@ def test_a_command_keeps_all_else_of_the_case() -> None:
     small = make_case(network="resnet18", size=64, threads=2, batch=4, recipe="builtin-3 seed 0")
     assert command_for(ONE_THREAD, small) == "hwprof run -f onnxruntime -n resnet18 -t 1 -s 64 -b 4"
     assert command_for(LAYER_TIMES, small) == "hwprof layers -f onnxruntime -n resnet18 -s 64 -b 4 -t 2"
-    assert command_for(PEAK, small) == "hwprof calibrate"
+    assert command_for(PEAK, small) == "hwprof roofline --measure"
 
 
 def test_names_hold_what_differs_and_the_head_what_is_shared() -> None:

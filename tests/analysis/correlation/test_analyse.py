@@ -156,8 +156,8 @@ def test_one_framework_that_lacks_a_value_changes_nothing_in_the_others() -> Non
     assert {c.covariates for c in analysis.correlations} == {("macs", "instructions")}
     assert {s.covariates for s in analysis.pooled} == {("instructions",)}
     assert {(c.framework, c.partial.n) for c in analysis.correlations} == {("f", 10), ("g", 9)}
-    (said,) = (line for line in detail.gates(analysis) if "left out" in line)
-    assert said == "g: left out because instructions is missing or zero: net3."
+    (said,) = (line for line in detail.gates(analysis) if "omitted" in line)
+    assert said == "g: omitted, as instructions is missing or zero: net3."
 
 
 def test_the_number_of_networks_is_judged_after_those_without_instructions_are_left_out() -> None:

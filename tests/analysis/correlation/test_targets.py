@@ -96,7 +96,7 @@ def test_a_meter_that_stood_still_is_no_energy_of_zero(tmp_path: Path) -> None:
 
 def test_the_report_has_a_second_map_a_table_and_a_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = stored(tmp_path / "r.db", runs())
-    assert main(["report", str(path), "-o", str(tmp_path / "out"), "--against", "energy"]) == 0
+    assert main(["report", str(path), "-o", str(tmp_path / "out"), "--against", "energy", "--full"]) == 0
     assert "Correlation with energy per frame in opencv" in capsys.readouterr().out
     text = (tmp_path / "out" / "report.md").read_text()
     assert "## Correlation with energy per frame in onnxruntime" in text

@@ -55,7 +55,19 @@ def section(made: Page, key: str) -> Section:
 
 
 ORDER = (
-    *("speed", "factors", "with-fps-0", "bottlenecks", "layers", "energy", "over-time", "machine", "doubts", "runs"),
+    *(
+        "speed",
+        "configurations",
+        "factors",
+        "with-fps-0",
+        "bottlenecks",
+        "layers",
+        "energy",
+        "over-time",
+        "machine",
+        "doubts",
+        "runs",
+    ),
     "glossary",
 )
 

@@ -38,7 +38,7 @@ def test_a_terminal_has_each_outcome_with_its_values_in_80_columns(answer: NeedA
         "Next:",
     ]
     assert "  onnxruntime squeezenet1_1: fp32, 1 thread, batch 1" in lines
-    assert "101 [98.5 ... 104] FPS; power 4.00 [4.00 ... 4.00] W" in text
+    assert "101 [98.5, 104] FPS; power 4.00 [4.00, 4.00] W" in text
     assert "power misses by 6.0 %" in text
     assert "power was not measured" in text
     prose = [line for line in lines if "hwprof run" not in line]  # a command is not broken

@@ -68,7 +68,7 @@ def test_a_case_that_no_short_command_repeats_has_the_command_of_its_run_alone()
     run = make_run(metrics={"cycles": 3.0})
     run = dataclasses.replace(run, uid="abcdef")
     (only,) = steps(found("compute-bound"), run, network=())
-    assert only.command.endswith("--only run=abcdef")
+    assert only.command.endswith("explain run=abcdef")
     assert outlook.next_steps([run], found("compute-bound"), (), saved=False) == []
 
 
