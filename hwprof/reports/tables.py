@@ -13,7 +13,7 @@ import pandas as pd
 from hwprof.analysis.answer.model import Answer
 from hwprof.analysis.configurations.judge import NeedAnswer
 from hwprof.analysis.configurations.model import ConfigurationGroup
-from hwprof.analysis.correlation.findings import Analysis
+from hwprof.analysis.correlation.findings import Analysis, count_significant
 from hwprof.analysis.statistics.partial import MIN_NETWORKS, MIN_TESTED
 from hwprof.printable import plural, printable, printable_cells
 
@@ -84,12 +84,11 @@ def _correlations(analyses: Sequence[Analysis]) -> str:
     if not known:
         few = f"no coefficient: {MIN_NETWORKS} networks are needed, and {MIN_TESTED} for a test"
         return "; ".join(dict.fromkeys(a.refusal for a in analyses if a.refusal)) or few
-    metrics = plural(len({c.metric.name for c in known}), "metric")
-    if all(c.status != "tested" for c in known):
+    found, tested = count_significant(analyses)
+    if not tested:
+        metrics = plural(len({c.metric.name for c in known}), "metric")
         return f"{metrics}, none of them tested: {MIN_TESTED} networks are needed"
-    found = {s.metric.name for a in analyses for s in a.pooled if s.is_found}
-    found |= {c.metric.name for c in known if c.is_found}
-    return f"{metrics}, {len(found) or 'none'} of them significant"
+    return f"{plural(tested, 'metric')}, {found or 'none'} of them significant"
 
 
 def answer_lines(answer: Answer, columns: int) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from scipy import special
@@ -218,3 +219,11 @@ class Analysis:
     def found(self) -> tuple[PooledSlope | Correlation, ...]:
         """What a sentence may be said of: over all frameworks, then of each."""
         return (*(s for s in self.pooled if s.is_found), *(c for c in self.correlations if c.is_found))
+
+
+def count_significant(analyses: Iterable[Analysis]) -> tuple[int, int]:
+    """(metrics that are significant in a framework or over all, metrics that were tested), each counted once."""
+    every = list(analyses)
+    tested = {c.metric.name for a in every for c in a.correlations if c.q is not None}
+    found = {one.metric.name for a in every for one in a.found}
+    return len(found), len(tested | found)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from hwprof import __version__
 from hwprof.analysis.answer import wording
 from hwprof.analysis.answer.model import Answer, PairAnswer, Ranking
-from hwprof.analysis.correlation.findings import Analysis
+from hwprof.analysis.correlation.findings import Analysis, count_significant
 from hwprof.analysis.correlation.strata import NETWORK
 from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.factors.identity import WORK, Factor
@@ -142,13 +142,12 @@ def _other(pair: PairAnswer) -> list[Tile]:
 
 
 def _correlations(analyses: Sequence[Analysis]) -> Tile:
-    tested = [c for a in analyses for c in a.correlations if c.q is not None]
+    found, tested = count_significant(analyses)
     if not tested:
         return Tile("-", "metrics that correlate with speed beyond network size: none could be tested")
-    found = sum(c.is_found for c in tested)
     target = analyses[0].target
     return Tile(
-        f"{found} of {len(tested)}", f"metrics correlate with {target} beyond network size (significant, q < 0.05)"
+        f"{found} of {tested}", f"metrics correlate with {target} beyond network size (significant, q < 0.05)"
     )
 
 
