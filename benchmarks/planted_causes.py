@@ -182,10 +182,10 @@ def compare(
     cases = []
     for network, names_of_pair in itertools.product(networks, itertools.combinations(names, 2)):
         a, b = names_of_pair
-        if not ratio.is_faster(found[a, network].rounds, found[b, network].rounds):
-            a, b = b, a
         x, y = found[a, network], found[b, network]
         one = ratio.decompose(x.rounds, y.rounds, x.spins or y.spins)
+        if one.whole.ratio < 1:
+            a, b, x, y, one = b, a, y, x, ratio.swap(one)
         cases.append(ComparedCase((a, b), "", one, (x.side.evidence, y.side.evidence)))
     return cases
 

@@ -18,7 +18,7 @@ adapter-calls | not timed yet | $PY benchmarks/adapter_calls.py
 outside-tools | not timed yet | $PY benchmarks/outside_tools.py -b 1 4 -r 6
 boards-long | 15 min with images from nothing | HWPROF_MUST_RUN=board,board_long $PY -m pytest -q -m board_long --durations=5
 statistics | not timed yet | $PY benchmarks/statistics_validation.py --draws 300
-planted-answers | 10 min | $PY benchmarks/planted_answers.py --draws 200
+planted-answers | 15 min | $PY benchmarks/planted_answers.py --draws 200
 own-cost | not timed yet | $PY benchmarks/window_edge.py && $PY benchmarks/observer.py && $PY benchmarks/startup.py
 slices | 22 min | $PY benchmarks/slice_cost.py && $PY benchmarks/ten_lines.py
 false-words | 20 min | $PY benchmarks/false_words.py

@@ -128,10 +128,10 @@ def _pair_factors(
     names = titles[id(a)], titles[id(b)]
     if first is None or second is None:
         return None  # the report names what has no speed (content.omission_table)
-    if not ratio.is_faster(first[1], second[1]):
-        pair, names = Pair(pair.b, pair.a, pair.differs, pair.same_experiment), (names[1], names[0])
-        first, second = second, first
     found = ratio.decompose(first[1], second[1], first[2] or second[2])
+    if found.whole.ratio < 1:
+        pair, names = Pair(pair.b, pair.a, pair.differs, pair.same_experiment), (names[1], names[0])
+        first, second, found = second, first, ratio.swap(found)
     c = a.case
     case = printable(f"{c.network} {c.side} b{c.batch} t{c.threads} {c.precision}")
     emulated = first[0].evidence.emulated or second[0].evidence.emulated

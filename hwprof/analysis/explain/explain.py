@@ -57,7 +57,8 @@ def _cpu_time_grows(s: Side) -> bool:
 
 def _rerun_shows_spinning(own: SideRuns) -> bool:
     """A rerun with spinning off took less CPU time per frame."""
-    now, reruns = rounds(own.runs), [rounds(v.runs) for v in own.variants if v.kind == "spin"]
+    reruns = [rounds(v.runs) for v in own.variants if v.kind == "spin"]
+    now = rounds(own.runs) if reruns else []  # mostly there is none, and a report asks for every pair
     effects = [cpu for then in reruns if now and then and (cpu := _cpu(now, then)) is not None]
     return any(cpu.ratio > 1 and ratio.excludes_one(cpu) for cpu in effects)
 

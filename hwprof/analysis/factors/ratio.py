@@ -188,13 +188,6 @@ def finest_level(rounds: Sequence[Identity]) -> str:
     return next(level for level in LEVELS if all(level in s.levels for s in rounds))
 
 
-def is_faster(a: Sequence[Identity], b: Sequence[Identity]) -> bool:
-    """Whether the ratio that `decompose` finds is 1 or more."""
-    found = _match(a, b)
-    by = choose_estimator(*found.rounds).estimator
-    return found.difference(lambda s: s.whole(by)).value >= 0
-
-
 def decompose(
     a: Sequence[Identity],
     b: Sequence[Identity],
