@@ -113,7 +113,7 @@ class Correlation:
     @property
     def elasticity(self) -> float | None:
         """Change of the target in percent per 10 % more of the metric."""
-        return None if self.partial.slope is None else float(100 * (1.1**self.partial.slope - 1))
+        return None if self.partial.slope is None else percent_per_tenth(self.partial.slope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,3 +227,14 @@ def count_significant(analyses: Iterable[Analysis]) -> tuple[int, int]:
     tested = {c.metric.name for a in every for c in a.correlations if c.q is not None}
     found = {one.metric.name for a in every for one in a.found}
     return len(found), len(tested | found)
+
+
+def percent_per_tenth(slope: float) -> float:
+    """Change in percent of what has this slope in logs, per 10 % more; infinite beyond the range of floats.
+
+    The bounds of a metric that hardly varies between networks may be in the thousands.
+    """
+    try:
+        return float(100 * (1.1**slope - 1))
+    except OverflowError:
+        return math.inf

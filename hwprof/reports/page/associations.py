@@ -6,7 +6,7 @@ A sentence needs its q of the one family of the report, its interval, and that i
 
 from __future__ import annotations
 
-from hwprof.analysis.correlation.findings import Analysis, Correlation, LeftOut, PooledSlope
+from hwprof.analysis.correlation.findings import Analysis, Correlation, LeftOut, PooledSlope, percent_per_tenth
 from hwprof.analysis.statistics import power
 from hwprof.analysis.statistics.partial import MIN_TESTED, Partial
 from hwprof.printable import plural
@@ -98,9 +98,9 @@ def mediation(analysis: Analysis, framework: str) -> list[str]:
     lines = []
     for c, t, direct, bounds in sure[:MEDIATED]:
         lines.append(
-            f"{c.metric.label} per frame: +10 % of it with {percent(direct + t.slope):+.1f} % {c.target} controlling "
-            f"for MACs (total), {percent(direct):+.1f} % controlling for instructions too (direct). The difference, "
-            f"{percent(t.slope):+.1f} % {percent_interval(bounds)}, goes through instructions or what grows with "
+            f"{c.metric.label} per frame: +10 % of it with {percent_per_tenth(direct + t.slope):+.1f} % {c.target} "
+            f"controlling for MACs (total), {percent_per_tenth(direct):+.1f} % controlling for instructions too "
+            f"(direct). The difference, {percent_per_tenth(t.slope):+.1f} % {percent_interval(bounds)}, goes through instructions or what grows with "
             "them. An association, not a cause."
         )
     more = len(sure) - len(lines)
@@ -125,12 +125,7 @@ def elasticity_words(c: Correlation) -> str:
 def pooled_elasticity(s: PooledSlope) -> str:
     """`+10 % of it with -8.2 % FPS [-11.0, -5.3]`, by the interval that allows for the picking."""
     words = f" {percent_interval(s.bounds)}" if s.bounds else ""
-    return f"+10 % of it with {percent(s.slope or 0.0):+.1f} % {s.target}{words}"
-
-
-def percent(slope: float) -> float:
-    """Change in percent per 10 % more."""
-    return float(100 * (1.1**slope - 1))
+    return f"+10 % of it with {percent_per_tenth(s.slope or 0.0):+.1f} % {s.target}{words}"
 
 
 def with_interval(found: Partial) -> str:
@@ -147,7 +142,7 @@ def _interval(bounds: tuple[float, float]) -> str:
 
 def percent_interval(bounds: tuple[float, float]) -> str:
     """`[-11.0, -5.3]`: bounds of a slope as change in percent per 10 % more."""
-    low, high = sorted(percent(b) for b in bounds)
+    low, high = sorted(percent_per_tenth(b) for b in bounds)
     return f"[{low:+.1f}, {high:+.1f}]"
 
 

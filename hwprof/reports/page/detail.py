@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from hwprof.analysis.correlation.across import sign_flips
-from hwprof.analysis.correlation.findings import Analysis, Correlation
+from hwprof.analysis.correlation.findings import Analysis, Correlation, percent_per_tenth
 from hwprof.analysis.statistics.partial import MIN_NETWORKS, MIN_TESTED
 from hwprof.printable import plural
 from hwprof.reports.page import associations, configurations, groups, speeds
@@ -166,9 +166,7 @@ def pooled_table(analysis: Analysis) -> Table:
     rows = []
     ranked = sorted(analysis.pooled, key=lambda s: (s.p if s.p is not None else 2.0, s.metric.name))
     for s, others in groups.slopes(ranked):
-        words = (
-            "-" if s.slope is None else f"+10 % ↔ {associations.percent(s.slope):+.1f} % {s.target}".replace("-", "−")
-        )
+        words = "-" if s.slope is None else f"+10 % ↔ {percent_per_tenth(s.slope):+.1f} % {s.target}".replace("-", "−")
         known = s.slope is not None and s.low is not None and s.high is not None
         rows.append(
             (

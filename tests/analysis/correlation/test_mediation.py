@@ -8,6 +8,7 @@ import statsmodels.api as sm
 from numpy.typing import NDArray
 
 from hwprof.analysis.correlation import analyse
+from hwprof.analysis.correlation.findings import percent_per_tenth
 from hwprof.analysis.correlation.mediation import through_instructions
 from hwprof.reports.page import associations
 from tests.analysis.correlation.test_analyse import frame, of
@@ -66,7 +67,7 @@ def test_the_page_says_what_acts_through_instructions_and_nothing_of_what_does_n
     driver = of(analysis, "driver")
     assert driver.through is not None
     (line,) = associations.mediation(analysis, "f")
-    total = associations.percent((driver.partial.slope or 0.0) + driver.through.slope)
+    total = percent_per_tenth((driver.partial.slope or 0.0) + driver.through.slope)
     assert line.startswith(f"driver per frame: +10 % of it with {total:+.1f} % FPS controlling for MACs (total)")
     (plain,) = analyse.analyse(frame(networks=14))
     assert associations.mediation(plain, "f") == []
