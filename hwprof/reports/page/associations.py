@@ -100,8 +100,8 @@ def mediation(analysis: Analysis, framework: str) -> list[str]:
         lines.append(
             f"{c.metric.label} per frame: +10 % of it with {percent_per_tenth(direct + t.slope):+.1f} % {c.target} "
             f"controlling for MACs (total), {percent_per_tenth(direct):+.1f} % controlling for instructions too "
-            f"(direct). The difference, {percent_per_tenth(t.slope):+.1f} % {percent_interval(bounds)}, goes through instructions or what grows with "
-            "them. An association, not a cause."
+            f"(direct). The difference, {percent_per_tenth(t.slope):+.1f} % {percent_interval(bounds)}, goes through "
+            "instructions or what grows with them. An association, not a cause."
         )
     more = len(sure) - len(lines)
     return lines + ([f"{more} more differ between total and direct: see the table."] if more > 0 else [])

@@ -128,7 +128,7 @@ def lines(
             GridColumn("event", shortens=True, is_key=True),
             GridColumn(PER_INSTRUCTIONS, right=True, drop=1),
             GridColumn("running", right=True, drop=2),
-            GridColumn("quality"),
+            GridColumn("exactness"),
             GridColumn("", flows=True),
         ]
         out += grid.lines(table, rows, width, rest="-v or --json has them")
