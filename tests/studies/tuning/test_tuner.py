@@ -210,7 +210,9 @@ def test_the_command_prints_its_evidence_as_json(tmp_path: Path, capsys: pytest.
         "1",
     ]
     assert main([*words, "--json", "--results", str(tmp_path / "r.db")]) == 0
-    (told,) = json.loads(capsys.readouterr().out)
+    document = json.loads(capsys.readouterr().out)
+    assert document["format"] == 1
+    (told,) = document["tunings"]
     assert told["winner"]["threads"] == 1
     assert told["evidence"]["measurements"] >= 1
     assert main(["tune", "--list", "--results", str(tmp_path / "r.db")]) == 0
