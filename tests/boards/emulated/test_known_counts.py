@@ -120,7 +120,7 @@ def test_the_report_and_the_export_have_the_number_and_say_who_counted(
     known: Counts, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     results = str(known.folder / "runs.db")
-    assert main(["report", results, "-o", str(tmp_path / "report")]) == 0
+    assert main(["report", f"{results}:all", "-o", str(tmp_path / "report")]) == 0
     capsys.readouterr()
     page = (tmp_path / "report/report.md").read_text()
     assert f"cache-misses: {TEST_EQUIPMENT}" in page
