@@ -156,7 +156,11 @@ def test_it_prints_without_its_buttons(opened: Opened) -> None:
 
 def test_a_narrow_screen_scrolls_figures_not_the_page(opened: Opened) -> None:
     opened.page.set_viewport_size({"width": 390, "height": 800})
-    opened.page.wait_for_function("document.documentElement.scrollWidth <= 390")  # columns go as the width is known
+    for _ in range(100):  # columns go when the new width is known
+        if opened.page.evaluate("document.documentElement.scrollWidth") <= 390:
+            break
+        opened.page.wait_for_timeout(100)
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_figures_and_tables_are_saved_from_the_page(opened: Opened, tmp_path: Path) -> None:
