@@ -53,7 +53,13 @@ WIDE_TABLES = """() => [...document.querySelectorAll("div.table")].filter((block
 
 def resize(page: Any, width: int, height: int = 900) -> None:
     page.set_viewport_size({"width": width, "height": height})
-    page.wait_for_timeout(300)  # columns are fitted a moment after the last change of the width
+    before = None
+    for _ in range(40):  # columns are fitted a moment after the last change of the width
+        page.wait_for_timeout(300)
+        now = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+        if now == before:
+            break
+        before = now
 
 
 def top(page: Any, selector: str) -> float:
