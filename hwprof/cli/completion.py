@@ -46,7 +46,7 @@ def _complete(action: argparse.Action, file: Mapping[str, Any], folder: Any, fun
     completed: Any = None
     if action.metavar in FOLDERS:
         completed = folder
-    elif action.metavar in FILES:
+    elif str(action.metavar).split()[-1] in FILES:  # explain's words end with RESULTS
         completed = file
     elif action.nargs != 0 and action.choices is None and (names := names_of(action)):
         action.choices = names

@@ -117,6 +117,8 @@ def explain_cases(args: argparse.Namespace, selector: str, place: Place) -> int:
     failed = 0
     with ExitStack() as stack:
         results = open_place(stack, place, [where])
+        if results.scope is not None:
+            notify_scope(shlex.join(["explain", *([selector] if selector else [])]), results, results.scope)
         source = pairs.Source(results)
         chosen = pairs.find_cases(where, source)
         if args.test:

@@ -277,20 +277,6 @@ def add_results(parser: argparse._ActionsContainer) -> None:
     group(parser, RESULTS).add_argument("--results", metavar="FILE", help=says)
 
 
-def add_file(parser: argparse.ArgumentParser) -> None:
-    """The results file as an argument."""
-    says = "results file (default: HWPROF_RESULTS or ./hwprof.db)"
-    parser.add_argument("file", nargs="?", metavar="RESULTS", help=says)
-
-
-def results_named(args: argparse.Namespace) -> str | None:
-    """The results file that RESULTS or --results names; None for neither. Raises UsageError where they differ."""
-    named: set[str] = {word for word in (args.file, args.results) if word}
-    if len(named) > 1:
-        raise UsageError(f"Two results files: {args.file} and {args.results}", "Name one of them.")
-    return next(iter(named), None)
-
-
 @contextmanager
 def writing(path: object, remedy: str) -> Iterator[None]:
     """Raise ResultsError where a file can't be written."""

@@ -148,6 +148,8 @@ def test_bottlenecks_models_and_roofline_take_the_latest_experiment(capsys: pyte
     def cases(*words: str) -> int:
         return len(json.loads(said(capsys, *words))["cases"])
 
+    assert main(["explain", "--json"]) == 0
+    assert f"{ALSO}: `hwprof explain :all`." in capsys.readouterr().err
     assert cases("bottlenecks", "--json") == 4
     assert cases("bottlenecks", ":single", "--json") == 2
     assert cases("bottlenecks", "--json", "--only", "onnxruntime") == 2
