@@ -66,7 +66,8 @@ def result_line(runs: Sequence[Run]) -> str:
         return f"{native[0].case.title}: no speed: {why_no_speed(native)}"
     parts = [f"{brief(speed.fps_of(timed), 1)} FPS", f"{brief(speed.throughput_of(timed), 1)} frames/s"]
     parts.append(f"{brief(speed.cpu_ms_of(timed), 3)} ms of CPU time per frame")
-    return f"{timed[0].case.title}: {', '.join(parts)}"
+    of = "" if len(timed) > 1 else " (one round: intervals of this stretch of time)"
+    return f"{timed[0].case.title}: {', '.join(parts)}{of}"
 
 
 def brief(value: Interval | None, digits: int) -> str:

@@ -122,6 +122,8 @@ def test_the_result_is_one_line_with_all_three_speeds() -> None:
     assert line.startswith("onnxruntime mobilenet_v2 224px b1 t1 fp32: 41.0 [")
     assert " FPS, " in line
     assert " frames/s, - ms of CPU time per frame" in line
+    assert "stretch" not in line
+    assert result_line([make_run(fps=40.0)]).endswith("(one round: intervals of this stretch of time)")
     failed = result_line([dataclasses.replace(make_run(), windows=(), failure=KILLED)])
     assert failed.startswith("onnxruntime mobilenet_v2 224px b1 t1 fp32: no speed: ")
 
