@@ -14,7 +14,7 @@ from hwprof.collectors.perf.slots import count_slots
 from hwprof.collectors.perf.tables import slot_formulas
 from hwprof.collectors.vocabulary import LEVEL1, SLOTS, Name
 from hwprof.printable import plural
-from hwprof.records import Exactness, Origin, Reading, Role, Run, Shape, Window
+from hwprof.records import TEST_EQUIPMENT, Exactness, Origin, Reading, Role, Run, Shape, Window
 from hwprof.reports.terminal import grid
 from hwprof.reports.terminal.grid import GridColumn
 from hwprof.reports.terminal.style import FULL, PLAIN, Palette, wrap
@@ -165,7 +165,9 @@ def _row(one: MetricCount, instructions: float | None, everything: bool) -> tupl
     ratio = f"{1000 * one.value / instructions:.2f}" if is_event and instructions else ""
     running = "" if one.running is None else f"{100 * one.running:.0f} %"
     per_window = "per window" if shape is Shape.TOTAL else ""
-    remarks = (one.why, per_window, reading.meaning if everything else "")
+    is_made_up = reading.meaning.startswith(TEST_EQUIPMENT)  # then who counted is never left to -v
+    meaning = reading.meaning if everything else reading.meaning.partition(";")[0] if is_made_up else ""
+    remarks = (one.why, per_window, meaning)
     return shown, one.metric + one.domain + unit, ratio, running, quality(one), "; ".join(filter(None, remarks))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from hwprof.records import Exactness, Origin, Reading, Run, missing
+from hwprof.records import TEST_EQUIPMENT, Exactness, Origin, Reading, Run, missing
 from hwprof.reports.terminal import counts
 from hwprof.reports.terminal.style import Palette
 from tests.factories import make_run
@@ -125,3 +125,11 @@ def test_what_an_emulator_counted_is_marked_in_what_follows_from_it() -> None:
     run = dataclasses.replace(run, windows=(bare, dataclasses.replace(window, readings=unreal)))
     (ipc,) = (line for line in counts.lines([run], asked=("cycles",)) if "  IPC" in line)
     assert "exact (emulated)" in ipc
+
+
+def test_what_test_equipment_counted_says_so_without_being_asked() -> None:
+    meaning = f"{TEST_EQUIPMENT} (testpmu); cache misses, of a level that depends on the CPU"
+    reading = Reading("cache-misses", 5.0, source="perf:cache-misses", origin=Origin.EMULATED, meaning=meaning)
+    run = with_readings(make_run(), reading)
+    (line,) = (line for line in counts.lines([run], asked=("cache-misses",)) if "cache-misses" in line)
+    assert line.endswith(f"exact (emulated)  {TEST_EQUIPMENT} (testpmu)")
