@@ -174,3 +174,27 @@ def single_driver(rng: np.random.Generator, r: float, networks: int = 10, metric
     sd = np.sqrt(NETWORK_SD**2 + 0.3**2)
     plant.speed = 20 - plant.work + r * own / sd * 0.2 + rng.normal(0, 0.2 * np.sqrt(1 - r * r), plant.work.shape)
     return plant.frame(rng)
+
+
+def blocks(rng: np.random.Generator, slope: float = 0.0, parents: int = 10, each: int = 8) -> pd.DataFrame:
+    """Blocks of four kinds in two frameworks, on which `metric0` acts with this slope.
+
+    A third of the variance of the speed, and of every metric, is the parent's.
+    """
+    parent = np.repeat(np.arange(parents), each)
+
+    def shared(sd: float) -> Floats:
+        """(blocks, frameworks) with this standard deviation, a third of the variance the parent's."""
+        whole = np.repeat(rng.normal(0, sd * np.sqrt(1 / 3), parents), each)[:, None]
+        return np.asarray(whole + rng.normal(0, sd * np.sqrt(2 / 3), (parents * each, 2)))
+
+    size = rng.normal(18, 1.2, parents * each)
+    work = size[:, None] + rng.normal(0, 0.3, (parents * each, 2))
+    own = {f"metric{number}": shared(0.4) for number in range(10)}
+    speed = 20 - work + slope * own["metric0"] + shared(NETWORK_SD)
+    plant = Plant(size, work, speed, {name: work - 5 + values for name, values in own.items()})
+    kinds = ("1x1", "3x3", "depthwise", "add")
+    names = {f"net{i}": f"block:parent{p}/{i}-{kinds[i % len(kinds)]}" for i, p in enumerate(parent)}
+    frame = plant.frame(rng)
+    frame["network"] = frame["network"].map(names)
+    return frame

@@ -204,6 +204,7 @@ NULLS: dict[str, Callable[[np.random.Generator], pd.DataFrame]] = {
     "a fixed cost, 30 networks": with_arguments(plants.bent, networks=30),
     "six strata": plants.strata,
     "two versions of every framework": plants.versions,
+    "blocks of ten networks": plants.blocks,
 }
 
 
@@ -226,6 +227,15 @@ def single_driver(rng: np.random.Generator, draws: int, r: float, power: float, 
     """How often a driver is found that one framework has, among twenty metrics."""
     value, se = _share(["metric0" in sentences(plants.single_driver(rng, r, networks)) for _ in range(draws)])
     return Row(f"a driver of partial r {r:+.2f} found, {networks} networks x 1", value, power, 1.0, se)
+
+
+def driver_of_blocks(rng: np.random.Generator, draws: int, slope: float = -0.5) -> list[Row]:
+    """How often a driver is found over blocks of ten networks, and how often anything else beside it."""
+    named = [sentences(plants.blocks(rng, slope)) for _ in range(draws)]
+    return [
+        rate("a driver found over blocks of ten networks", ["metric0" in names for names in named], 0.8, 1.0),
+        rate("another metric beside it", [bool(names - {"metric0"}) for names in named], 0.0, 0.10),
+    ]
 
 
 def picked_coverage(rng: np.random.Generator, draws: int) -> Row:
@@ -300,6 +310,7 @@ def validate(draws: int, seed: int = 1, only: str = "") -> Iterator[Row]:
         "picked": lambda rng: [picked_coverage(rng, few)],
         "zero": lambda rng: [one_zero(rng, few)],
         "driver of one framework": lambda rng: [single_driver(rng, few, -0.86, 0.8, 30)],
+        "driver of blocks": lambda rng: driver_of_blocks(rng, few),
         **{name: lambda rng, n=name: [false_sentences(rng, few, n)] for name in NULLS},  # type: ignore[misc]
         "comparisons": lambda rng: [row for how in sessions for row in comparisons(rng, draws, *how)],
         "explanations": lambda rng: [rate(*one) for one in planted_factors.promises(rng, draws)],

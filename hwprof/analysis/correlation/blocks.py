@@ -14,7 +14,7 @@ from hwprof.analysis.correlation.findings import RANKED, Correlation, LeftOut
 from hwprof.analysis.correlation.strata import NETWORK, Stratum
 from hwprof.analysis.statistics import clusters
 from hwprof.analysis.statistics.partial import MIN_TESTED
-from hwprof.networks.blocks import BLOCKS, parents_of, parse_name
+from hwprof.networks.blocks import parents_of, parse_name
 from hwprof.printable import plural
 
 
@@ -32,7 +32,7 @@ def by_kind(found: Sequence[tuple[Stratum, pd.DataFrame]]) -> list[tuple[Stratum
             if own.nunique() >= MIN_TESTED and own.map(lambda name: name.parent).nunique() >= clusters.MIN_PARENTS:
                 rows = part[kinds == kind].copy()
                 rows.attrs = dict(part.attrs)
-                out.append((replace(stratum, size=stratum.size.replace(BLOCKS, f"blocks of {kind} layers")), rows))
+                out.append((stratum.of_kind(kind), rows))
     return out
 
 
@@ -93,7 +93,7 @@ def remarks(stratum: Stratum, logs: Mapping[str, Logs]) -> tuple[str, ...]:
         f"{plural(len(parents), 'network')}. Intervals and tests are "
         "between the parent networks, whose number bounds what can be found."
     )
-    if not stratum.size.startswith(BLOCKS):  # a kind of layer: the stratum of all blocks has said the rest
+    if stratum.kind:  # the stratum of all blocks has said the rest
         return (count,)
     return (
         count,

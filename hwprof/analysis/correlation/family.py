@@ -1,6 +1,7 @@
 """One family of tests for a whole report: every stratum, framework and metric, and the slopes over all frameworks.
 
-A family per stratum finds something in half of the reports that have six strata and nothing to find.
+A family per stratum finds something in half of the reports that have six strata and nothing to find. Kinds of layers
+are asked after the stratum of all blocks.
 """
 
 from __future__ import annotations
@@ -28,33 +29,58 @@ NO_TEST: Mapping[type, Mapping[str, Any]] = {
 def joint(analyses: Sequence[Analysis]) -> list[Analysis]:
     """The analyses with q-values of one family, and with intervals that allow for what was picked from it.
 
+    Kinds of layers are asked after all blocks, of the metrics that are found there alone. They are a family of their
+    own, whose level is the share of the block strata that found something (Yekutieli 2008; Benjamini and Bogomolov
+    2014). Where nothing has an effect, they are reached only by an error over all blocks.
+    """
+    places = {(a.stratum, a.target): at for at, a in enumerate(analyses)}
+    wholes = {
+        at: places[whole]
+        for at, a in enumerate(analyses)
+        if a.stratum.kind and (whole := (a.stratum.whole, a.target)) in places
+    }
+    made = _family({at: (a, None) for at, a in enumerate(analyses) if at not in wholes}, 1.0)
+    names = {at: frozenset(one.metric.name for one in made[at].found) for at in set(wholes.values())}
+    level = sum(map(bool, names.values())) / max(len(names), 1)
+    made |= _family({at: (analyses[at], names[whole]) for at, whole in wholes.items()}, level)
+    return [made[at] for at in range(len(analyses))]
+
+
+def _family(analyses: Mapping[int, tuple[Analysis, frozenset[str] | None]], level: float) -> dict[int, Analysis]:
+    """One family at this share of the level, of the metrics that are asked for in each analysis (None: all).
+
     Slopes over all frameworks are few and lead the report: they have half of the level, what one framework shows has
     the other half.
     """
-    alone = {
-        (at, i): c
-        for at, analysis in enumerate(analyses)
-        for i, c in enumerate(analysis.correlations)
-        if c.status == "tested"
-    }
-    slopes = {
-        at: own
-        for at, analysis in enumerate(analyses)
-        if (own := {i: s for i, s in enumerate(analysis.pooled) if s.p_family is not None and s.n >= MIN_TESTED})
-    }
+    own = {at: replace(a, correlations=_asked(a.correlations, names)) for at, (a, names) in analyses.items()}
+    alone = {(at, i): c for at, a in own.items() for i, c in enumerate(a.correlations) if c.status == "tested"}
+    slopes = {at: some for at, (a, names) in analyses.items() if (some := _testable(a.pooled, names))}
     family = len(alone) + sum(map(len, slopes.values()))
-    share = 0.5 if alone and slopes else 1.0
+    share = level * (0.5 if alone and slopes else 1.0)
     coefficients = _coefficients(alone, share)
-    pooled, reach = _slopes(analyses, slopes, share)
-    return [
-        replace(
-            analysis,
-            correlations=_judged(at, analysis.correlations, coefficients, family),
-            pooled=_judged(at, analysis.pooled, pooled, family),
+    pooled, reach = _slopes(own, slopes, share)
+    return {
+        at: replace(
+            a,
+            correlations=_judged(at, a.correlations, coefficients, family),
+            pooled=_judged(at, a.pooled, pooled, family),
             critical=reach.get(at),
         )
-        for at, analysis in enumerate(analyses)
-    ]
+        for at, a in own.items()
+    }
+
+
+def _asked(found: Sequence[Correlation], names: frozenset[str] | None) -> tuple[Correlation, ...]:
+    """The coefficients, those that are not asked for marked as such."""
+    return tuple(replace(c, is_asked=names is None or c.metric.name in names) for c in found)
+
+
+def _testable(slopes: Sequence[PooledSlope], names: frozenset[str] | None) -> dict[int, PooledSlope]:
+    return {
+        i: s
+        for i, s in enumerate(slopes)
+        if s.p_family is not None and s.n >= MIN_TESTED and (names is None or s.metric.name in names)
+    }
 
 
 def _judged(at: int, ones: Sequence[One], found: Found, family: int) -> tuple[One, ...]:
@@ -74,6 +100,8 @@ def _coefficients(tested: Mapping[Place, Correlation], share: float) -> Found:
     in which it is odd, and most where the others happen to agree with it. What is found by both has a `level`, at which
     the intervals of all that were picked hold .95 of them on average (Benjamini and Yekutieli 2005).
     """
+    if not tested:
+        return {}
     p = np.array([1.0 if c.partial.p is None else c.partial.p for c in tested.values()])
     weakest = np.array([1.0 if c.leave_out is None else c.leave_out.p for c in tested.values()])
     q, rest = (np.minimum(benjamini_hochberg(one) / share, 1.0) for one in (p, np.maximum(p, weakest)))
@@ -90,7 +118,7 @@ def _coefficients(tested: Mapping[Place, Correlation], share: float) -> Found:
 
 
 def _slopes(
-    analyses: Sequence[Analysis], tested: Mapping[int, Mapping[int, PooledSlope]], share: float
+    analyses: Mapping[int, Analysis], tested: Mapping[int, Mapping[int, PooledSlope]], share: float
 ) -> tuple[Found, dict[int, float | None]]:
     """Of the slopes over all frameworks; and by analysis what |r| must exceed, None: over blocks nothing does.
 
@@ -100,6 +128,8 @@ def _slopes(
     was found: shuffled networks are safe from an odd one already.
     """
     adjusted = {at: _adjusted(list(own.values())) for at, own in tested.items()}
+    if not adjusted:
+        return {}, {}
     least = np.array([p.min() for p in adjusted.values()])
     chosen = max(1, int((benjamini_hochberg(least) / share < FOUND).sum()))
     factor = len(tested) / (share * chosen)

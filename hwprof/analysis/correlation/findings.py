@@ -14,6 +14,7 @@ from hwprof.analysis.correlation.strata import Stratum
 from hwprof.analysis.statistics.partial import MIN_TESTED, Floats, Partial
 
 FOUND = 0.05  # q, of the finding and of what is left without any one network, below which a sentence may be said
+NOT_ASKED = "not tested: kinds of layers are tested where a metric is significant over all blocks"
 RANKED = "pearson of log FPS and ranks of the metric"
 
 
@@ -94,15 +95,21 @@ class Correlation:
     notes: tuple[str, ...] = ()
     target: str = "FPS"  # what it is correlated with (analyse.TARGETS, target.SPEED)
     omissions: tuple[tuple[str, str], ...] = ()  # (network, covariate that it lacks)
+    is_asked: bool = True  # False: a kind of layer, and nothing was found of the metric over all blocks
 
     @property
     def status(self) -> str:
-        """missing (no coefficient) | descriptive (size not controlled for) | exploratory (4 to 6 networks) | tested."""
+        """missing (no coefficient) | descriptive (no test) | exploratory (4 to 6 networks) | tested; see `why`."""
         if self.partial.r is None:
             return "missing"
-        if self.partial.p is None:
+        if self.partial.p is None or not self.is_asked:
             return "descriptive"
         return "tested" if self.partial.n >= MIN_TESTED else "exploratory"
+
+    @property
+    def why(self) -> str:
+        """Why it is not tested; "": it is."""
+        return self.partial.why or ("" if self.is_asked else NOT_ASKED)
 
     @property
     def is_found(self) -> bool:

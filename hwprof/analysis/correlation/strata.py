@@ -9,7 +9,7 @@ stratum are blocks: what they differ by as a whole is taken out before rounds ar
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -36,7 +36,7 @@ SETTINGS = {"kernel": "kernel ", "governor": "governor "}
 @dataclass(frozen=True, slots=True, order=True)
 class Stratum:
     """What all rows of one comparison have in common. `size`: '224 px', '3x48x320', or the range where each network has
-    one.
+    one. `kind`: of the layers, where these are blocks of one kind; it is in `size` too.
     """
 
     machine: str
@@ -44,6 +44,16 @@ class Stratum:
     cpus: str
     precision: str
     size: str
+    kind: str = ""
+
+    def of_kind(self, kind: str) -> Stratum:
+        """Of these blocks those of one kind of layer."""
+        return replace(self, size=self.size.replace(BLOCKS, f"blocks of {kind} layers"), kind=kind)
+
+    @property
+    def whole(self) -> Stratum:
+        """The stratum of all blocks, of which this is a kind."""
+        return replace(self, size=self.size.replace(f"blocks of {self.kind} layers", BLOCKS), kind="")
 
     @property
     def title(self) -> str:

@@ -24,7 +24,7 @@ def key_of(stratum: int, index: int) -> str:
 def describe(c: Correlation) -> str:
     """A coefficient in words."""
     if c.partial.r is None:
-        return f"{c.framework}, {c.metric.label}: no coefficient: {c.partial.why}"
+        return f"{c.framework}, {c.metric.label}: no coefficient: {c.why}"
     bounds = (
         "" if c.partial.low is None or c.partial.high is None else f" [{c.partial.low:+.2f}, {c.partial.high:+.2f}]"
     )
@@ -84,7 +84,7 @@ def heat_map(analysis: Analysis, stratum: int, where: str) -> Figure | None:
             c.q,
             c.is_found,
             c.status,
-            c.partial.why,
+            c.why,
         )
         for c in analysis.correlations
     )

@@ -65,11 +65,11 @@ def _of_framework(analysis: Analysis, framework: str) -> str:
             f"the network (q < 0.05 of {plural(tested[0].family, 'test')}, an interval without 0, and the same without "
             f"any one network).{missed(reach)}"
         )
-    if why := next((c.partial.why for c in found if c.status == "descriptive"), ""):
+    if why := next((c.why for c in found if c.status == "descriptive"), ""):
         return f"{framework}: {why}. Coefficients are a description."
     most = max((c.partial.n for c in found), default=0)
     if most >= MIN_TESTED:
-        return f"{framework}: nothing can be tested: {'; '.join(sorted({c.partial.why for c in found}))}."
+        return f"{framework}: nothing can be tested: {'; '.join(sorted({c.why for c in found}))}."
     return (
         f"{framework}: nothing can be tested: {plural(most, 'network')} with all covariates, {MIN_TESTED} are needed "
         "(4 for an exploratory coefficient)."

@@ -91,7 +91,7 @@ def correlation_tables(analysis: Analysis) -> list[Table]:
         silent: dict[str, list[str]] = {}
         for c in found:
             if c.status in ("missing", "descriptive"):
-                silent.setdefault(c.partial.why, []).append(c.metric.name)
+                silent.setdefault(c.why, []).append(c.metric.name)
         notes = [groups.NOTE] if any(others for _, others in rows) else []
         notes += [f"{', '.join(names)}: {why}." for why, names in silent.items()]
         notes += [f"{d.metric} {d.why}: never ranked." for d in analysis.disguises]

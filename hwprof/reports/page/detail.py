@@ -85,7 +85,7 @@ def _cells(c: Correlation, others: Sequence[str], signs: Sequence[float]) -> dic
         "elasticity": elasticity(c),
         "q": associations.q_text(c),
         "controlling for": ", ".join(c.covariates) or "-",
-        "note": "; ".join([*c.notes, *([c.partial.why] if c.partial.why else [])]),
+        "note": "; ".join([*c.notes, *([c.why] if c.why else [])]),
     }
     if c.group >= 0:
         cells["group"] = str(c.group + 1)
@@ -147,7 +147,7 @@ def _without_covariates(analysis: Analysis) -> list[str]:
     reasons: dict[str, set[str]] = {}
     for c in analysis.correlations:
         if c.status == "descriptive":
-            reasons.setdefault(c.partial.why, set()).add(c.metric.label)
+            reasons.setdefault(c.why, set()).add(c.metric.label)
     return lines + [f"{_some(sorted(names))}: {why}." for why, names in sorted(reasons.items())]
 
 

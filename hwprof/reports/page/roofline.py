@@ -43,10 +43,10 @@ def ceilings_text(found: Sequence[Ceiling], label: str) -> str:
             lines.append(f"{name} {'<not available>':>14}  {c.why}")
             continue
         e = c.evidence
-        spread = f"[{quantity(e['low'], c.unit)} ... {quantity(e['high'], c.unit)}]"
+        spread = f"[{quantity(e['low'], c.unit)}, {quantity(e['high'], c.unit)}]"
         facts = [plural(e["repetitions"], "repetition")]
         if "times_scalar" in e:
-            facts.append(f"x{e['times_scalar']:.1f} of scalar")
+            facts.append(f"{e['times_scalar']:.1f}x of scalar")
         if "vectorised" in e:
             facts.append("vector instructions in its code" if e["vectorised"] else "NOT VECTORISED by this compiler")
         if "working_set_bytes" in e:
@@ -119,8 +119,8 @@ def report(good: Sequence[tuple[Placement, Roof]], out: Sequence[UnplacedCase]) 
 
 
 def _share(p: Placement) -> str:
-    """`71 % [65 ... 78]`."""
-    bounds = "" if p.bounds is None else f" [{100 * p.bounds[0]:.0f} ... {100 * p.bounds[1]:.0f}]"
+    """`71 % [65, 78]`."""
+    bounds = "" if p.bounds is None else f" [{100 * p.bounds[0]:.0f}, {100 * p.bounds[1]:.0f}]"
     return f"{100 * p.share:.0f} %{bounds}"
 
 

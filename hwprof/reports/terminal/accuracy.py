@@ -75,7 +75,7 @@ def pair_row(p: McNemarPair) -> tuple[str, ...]:
     return (
         f"{p.first} - {p.second}",
         f"{p.difference * 100:+.2f}",
-        f"[{p.low * 100:+.2f} ... {p.high * 100:+.2f}]",
+        f"[{p.low * 100:+.2f}, {p.high * 100:+.2f}]",
         str(p.only_first),
         str(p.only_second),
         f"{p.p:.3g}",

@@ -9,7 +9,8 @@ from hwprof.analysis.correlation import analyse, strata
 from hwprof.analysis.correlation.blocks import by_kind
 from hwprof.analysis.correlation.coefficients import correlate
 from hwprof.analysis.correlation.collapse import Logs
-from hwprof.analysis.correlation.findings import RANKED, Analysis, Correlation
+from hwprof.analysis.correlation.family import joint
+from hwprof.analysis.correlation.findings import NOT_ASKED, RANKED, Analysis, Correlation
 from hwprof.analysis.statistics import power
 from hwprof.networks.blocks import parents_of
 from hwprof.reports.page import associations, detail
@@ -157,12 +158,37 @@ def test_blocks_of_too_few_parents_are_in_no_family() -> None:
     assert not analysis.found
 
 
-def test_all_blocks_and_their_kinds_are_tested_in_one_family() -> None:
+def test_kinds_of_layers_are_tested_of_what_is_found_over_all_blocks() -> None:
+    whole, *kinds = analyse.analyse(frame())
+    assert len(kinds) == 3
+    assert {one.metric.name for one in whole.found} == {"driver"}
+    tested = [c for c in whole.correlations if c.q is not None]
+    slopes = [s for s in whole.pooled if s.q is not None]
+    assert {one.family for one in (*tested, *slopes)} == {len(tested) + len(slopes)}
+    asked = [c for a in kinds for c in a.correlations if c.q is not None]
+    assert {c.metric.name for c in asked} == {"driver"}
+    assert {c.family for c in asked} == {len(asked) + sum(s.q is not None for a in kinds for s in a.pooled)}
+    others = [c for a in kinds for c in a.correlations if c.metric.name != "driver" and c.partial.p is not None]
+    assert others
+    assert {(c.status, c.why) for c in others} == {("descriptive", NOT_ASKED)}
+    assert any(one.metric.name == "driver" for a in kinds for one in a.found)
+
+
+def test_where_nothing_is_found_over_all_blocks_no_kind_is_tested() -> None:
+    whole, *kinds = analyse.analyse(frame(2, driver=0.0))
+    assert not whole.found
+    assert {c.q for a in kinds for c in a.correlations} == {None}
+    assert {s.q for a in kinds for s in a.pooled} <= {None}
+    (line, *_) = [text for text in associations.sentences(kinds[0]) if text.startswith("f:")]
+    assert line == f"f: {NOT_ASKED}. Coefficients are a description."
+
+
+def test_judging_again_with_another_target_asks_the_kinds_anew() -> None:
     analyses = analyse.analyse(frame())
-    families = [c.family for a in analyses for c in a.correlations if c.q is not None]
-    families += [s.family for a in analyses for s in a.pooled if s.q is not None]
-    assert len(analyses) == 4
-    assert set(families) == {len(families)}
+    again = joint(analyses)
+    assert [c.q for a in again for c in a.correlations] == [c.q for a in analyses for c in a.correlations]
+    nothing = joint(analyse.analyse(frame(2, driver=0.0)))
+    assert [a.stratum.kind for a in nothing] == ["", "1x1", "3x3", "depthwise"]
 
 
 def test_a_cause_is_found_without_any_one_parent_and_its_intervals_are_between_parents() -> None:
