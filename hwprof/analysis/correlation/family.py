@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from hwprof.analysis.correlation.findings import FOUND, Analysis, Correlation, PooledSlope
+from hwprof.analysis.correlation.strata import Stratum
 from hwprof.analysis.statistics.partial import MIN_TESTED, Floats, benjamini_hochberg
 from hwprof.analysis.statistics.shuffles import critical
 
@@ -33,12 +34,12 @@ def joint(analyses: Sequence[Analysis]) -> list[Analysis]:
     own, whose level is the share of the block strata that found something (Yekutieli 2008; Benjamini and Bogomolov
     2014). Where nothing has an effect, they are reached only by an error over all blocks.
     """
-    places = {(a.stratum, a.target): at for at, a in enumerate(analyses)}
-    wholes = {
-        at: places[whole]
-        for at, a in enumerate(analyses)
-        if a.stratum.kind and (whole := (a.stratum.whole, a.target)) in places
-    }
+    wholes: dict[int, int] = {}
+    places: dict[Stratum, int] = {}  # the last of each stratum: those of another target come after
+    for at, a in enumerate(analyses):
+        if a.stratum.kind and a.stratum.whole in places:
+            wholes[at] = places[a.stratum.whole]
+        places[a.stratum] = at
     made = _family({at: (a, None) for at, a in enumerate(analyses) if at not in wholes}, 1.0)
     names = {at: frozenset(one.metric.name for one in made[at].found) for at in set(wholes.values())}
     level = sum(map(bool, names.values())) / max(len(names), 1)

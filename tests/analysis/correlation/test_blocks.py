@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 
@@ -187,6 +189,8 @@ def test_judging_again_with_another_target_asks_the_kinds_anew() -> None:
     analyses = analyse.analyse(frame())
     again = joint(analyses)
     assert [c.q for a in again for c in a.correlations] == [c.q for a in analyses for c in a.correlations]
+    other = [dataclasses.replace(a, target="frames per CPU second") if a.stratum.kind else a for a in analyses]
+    assert [c.q for a in joint(other) for c in a.correlations] == [c.q for a in analyses for c in a.correlations]
     nothing = joint(analyse.analyse(frame(2, driver=0.0)))
     assert [a.stratum.kind for a in nothing] == ["", "1x1", "3x3", "depthwise"]
 
