@@ -126,4 +126,5 @@ def test_what_is_printed_of_a_run_says_why_it_is_suspect(results: Results) -> No
     results.add(run())
     results.add_validation(MACHINE, HOST_STATE, [verdict()])
     (line,) = (line for line in counts.lines([results.find("aa")], asked=("loads",)) if " loads " in line)
-    assert line.endswith(FAILED) and line.split()[2] == "suspect"
+    assert line.endswith(FAILED)
+    assert line.split()[2] == "suspect"
