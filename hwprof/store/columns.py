@@ -170,6 +170,12 @@ def session_of(facts: Mapping[str, Any]) -> str:
     return str((facts.get("session") or {}).get("id", ""))
 
 
+def last_level_bytes(machine: Mapping[str, Any]) -> int | None:
+    """Size of the last-level cache for data; None: the machine's facts have no caches."""
+    found = [c for c in machine.get("caches", ()) if c.get("type") != "Instruction"]
+    return max((c["kib"] * 1024 for c in found if c["level"] == max(x["level"] for x in found)), default=None)
+
+
 def settings_of(host_state: Mapping[str, Any]) -> tuple[str, str]:
     """(kernel, governor) that a run was measured under; "": not recorded."""
     governors = host_state.get("governors") or ()

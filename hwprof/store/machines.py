@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Table, delete, insert, select
 from hwprof.machine import facts as machine_facts
 from hwprof.records import Ceiling, to_json
 from hwprof.store import schema
+from hwprof.store.columns import last_level_bytes
 
 # `Ceiling.name`, which older and foreign rows may have alone
 NAME = re.compile(r"(?P<what>\S+)(?: (?P<of>.*?))??(?: cpus=(?P<cpus>[\d,]*))?")
@@ -116,3 +117,10 @@ def tunings(connection: Connection, machine: Mapping[str, Any] | None = None) ->
     if machine is not None:
         query = query.where(t.c.machine_id == schema.content_id(to_json(machine)))
     return [Tuning(*row) for row in connection.execute(query)]
+
+
+def last_levels(connection: Connection) -> dict[int, float]:
+    """Machine id -> MiB of its last-level cache, where that is recorded."""
+    m = schema.machine
+    sizes = {row.id: last_level_bytes(row.facts or {}) for row in connection.execute(select(m.c.id, m.c.facts))}
+    return {identity: size / (1 << 20) for identity, size in sizes.items() if size is not None}

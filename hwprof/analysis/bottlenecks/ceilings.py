@@ -30,11 +30,11 @@ from hwprof.analysis.bottlenecks.verdicts import (
 )
 from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.factors import cycles
-from hwprof.analysis.factors.evidence import Evidence
 from hwprof.analysis.roofline import ABOVE, MEMORY
 from hwprof.collectors.vocabulary import Name
 from hwprof.networks.stored_precision import arithmetic
 from hwprof.speed import Interval
+from hwprof.store.columns import last_level_bytes
 
 LIMITS: Limits = (0.35, 0.6)  # of a ceiling: not bound by it below the first, bound by it from the second on
 LINE = 64
@@ -115,7 +115,7 @@ def bandwidth_bound(context: Context) -> Verdict:
         return no
     roof, limit = context.roof, context.roof.bandwidth.get(MEMORY) if context.roof else None
     misses = e.best(Name.LLC_MISSES, simulated=False)
-    cached = _last_level_bytes(e)
+    cached = last_level_bytes(e.machine)
     weights = e.params * FLOAT / e.case.batch if e.params else None
     if roof is None or limit is None:
         return abstain(code, BANDWIDTH)
@@ -158,8 +158,3 @@ def bandwidth_bound(context: Context) -> Verdict:
         because = f"weights alone take {100 * share.value:.0f} %; activations weren't counted"
         return Verdict(code, State.UNKNOWN, because, shown, missing=(Name.LLC_MISSES,))
     return abstain(code, Name.LLC_MISSES)
-
-
-def _last_level_bytes(e: Evidence) -> int | None:
-    found = [c for c in e.machine.get("caches", ()) if c.get("type") != "Instruction"]
-    return max((c["kib"] * 1024 for c in found if c["level"] == max(x["level"] for x in found)), default=None)

@@ -11,7 +11,7 @@ import pandas as pd
 from hwprof.analysis.correlation.collapse import Logs
 from hwprof.analysis.correlation.covariates import SIZE
 from hwprof.analysis.correlation.findings import RANKED, Correlation, LeftOut
-from hwprof.analysis.correlation.strata import NETWORK, Stratum
+from hwprof.analysis.correlation.strata import BEYOND, NETWORK, Stratum
 from hwprof.analysis.statistics import clusters
 from hwprof.analysis.statistics.partial import MIN_TESTED
 from hwprof.networks.blocks import parents_of, parse_name
@@ -95,6 +95,8 @@ def remarks(stratum: Stratum, logs: Mapping[str, Logs]) -> tuple[str, ...]:
     )
     if stratum.kind:  # the stratum of all blocks has said the rest
         return (count,)
+    if BEYOND in stratum.size:
+        return (count, "Their weights are larger than the last-level cache: they are read from memory every time.")
     return (
         count,
         "Weights are hot in caches in a block that fits, unlike in its network: what the memory of whole networks "

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from hwprof.analysis.roofline import ELEMENT
 from hwprof.errors import ResultsError
 from hwprof.networks.blocks import BLOCKS, PREFIX
 from hwprof.networks.inputs import side_title
@@ -25,6 +26,8 @@ REQUIRED = ("framework", "network", "batch", "round", "status", "fps")
 # Columns that `label` adds: a framework with those of its options that vary, and a network with its recipe where
 # one name stands for several contents.
 VARIANT, NETWORK = "variant", "net"
+# Blocks whose weights come from memory in every inference: another regime, of which one layer can make a correlation.
+BEYOND = "beyond the last-level cache"
 # Columns that say what goes in for one frame: pixels of a square image, else the shape. `label` adds them if absent.
 SIDE = ("size", "shape")
 # Column that `label` adds: the experiment and session of a run; rounds are of one block.
@@ -204,7 +207,8 @@ def split(frame: pd.DataFrame) -> list[tuple[Stratum, pd.DataFrame]]:
         parts.append(_sizes(frame.loc[group.index]))
     is_block = frame["network"].astype(str).str.startswith(PREFIX)
     sizes = pd.concat(parts).reindex(frame.index)
-    keys["size"] = sizes.where(~is_block, f"{BLOCKS}, " + sizes)
+    where = pd.Series(f"{BLOCKS}, ", index=frame.index).where(~_streams(frame), f"{BLOCKS} {BEYOND}, ")
+    keys["size"] = sizes.where(~is_block, where + sizes)
     out = []
     for key, group in keys.groupby([*by, "size"], sort=True):
         part = frame.loc[group.index].copy()
@@ -212,6 +216,15 @@ def split(frame: pd.DataFrame) -> list[tuple[Stratum, pd.DataFrame]]:
         machine, threads, cpus, precision, size = (str(k) for k in key)
         out.append((Stratum(machine, threads, cpus, precision, size), part))
     return out
+
+
+def _streams(frame: pd.DataFrame) -> pd.Series:
+    """True where the weights of a network are known to be larger than the last-level cache."""
+    if not {"params", "last_level_mib"} <= set(frame.columns):
+        return pd.Series(False, index=frame.index)
+    width = frame["precision"].map(ELEMENT).fillna(ELEMENT["fp32"]) if "precision" in frame.columns else ELEMENT["fp32"]
+    weights = pd.to_numeric(frame["params"], errors="coerce") * width
+    return weights > pd.to_numeric(frame["last_level_mib"], errors="coerce") * (1 << 20)
 
 
 def is_ok(frame: pd.DataFrame) -> pd.Series:

@@ -26,8 +26,12 @@ MIN_PARENTS = 4  # fewer: no interval and no test
 def without_each(x: Floats, y: Floats, covariates: Floats, parents: Sequence[str]) -> dict[str, float]:
     """r without each parent in turn; the covariates are taken out anew. NaN where the rest has none."""
     names = np.asarray(parents)
-    rest = {name: partial(x[names != name], y[names != name], covariates[names != name]).r for name in set(parents)}
-    return {name: math.nan if rest[name] is None else float(rest[name] or 0.0) for name in sorted(rest)}
+    found = {}
+    for name in sorted(set(parents)):
+        rest = names != name
+        r = partial(x[rest], y[rest], covariates[rest]).r if rest.any() else None
+        found[name] = math.nan if r is None else float(r)
+    return found
 
 
 def between_parents(found: Partial, left_out: Sequence[float]) -> Partial:

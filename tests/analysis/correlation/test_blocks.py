@@ -229,3 +229,30 @@ def test_parents_are_known_of_blocks_only() -> None:
     assert parents_of(["block:a/1-1x1", "block:b/2-add"]) == ("a", "b")
     assert parents_of(["block:a/1-1x1", "resnet18"]) == ()
     assert parents_of([]) == ()
+
+
+def test_blocks_whose_weights_exceed_the_last_level_cache_are_a_stratum_of_their_own() -> None:
+    data = frame()
+    data["params"], data["last_level_mib"] = 1e6, 32.0
+    large = data["network"].str.startswith("block:net0/0-")
+    data.loc[large, "params"] = 37e6
+    found = strata.split(strata.label(data))
+    assert [s.size for s, _ in found] == [
+        "blocks of layers beyond the last-level cache, 224 px",
+        "blocks of layers, 224 px",
+    ]
+    assert set(found[0][1]["network"]) == {"block:net0/0-1x1"}
+    data["precision"] = "int8"
+    assert len(strata.split(strata.label(data.assign(params=data["params"].clip(upper=30e6))))) == 1
+    data["last_level_mib"] = np.nan
+    assert len(strata.split(strata.label(data))) == 1
+
+
+def test_a_stratum_of_one_block_has_no_coefficient_and_no_warning() -> None:
+    data = frame()
+    data["params"], data["last_level_mib"] = 1e6, 32.0
+    data.loc[data["network"] == "block:net0/0-1x1", "params"] = 37e6
+    beyond = analyse.analyse(data)[0]
+    assert beyond.stratum.size.startswith("blocks of layers beyond")
+    assert not beyond.found
+    assert "read from memory every time" in " ".join(beyond.remarks)
