@@ -9,20 +9,20 @@ import planted_predictions
 import planted_searches
 import planted_verdicts
 from promises import Row
+from scenarios import Scenario, at_once
 
 Check = Callable[[np.random.Generator], list[Row]]
 # Networks with a speed: below the gate of an interval, at it, below and at that of further predictors, and enough
 NETWORKS = (4, 5, 6, 8, 12)
 
 
-def of(draws: int) -> dict[str, Check]:
-    """Every check. Models are assessed on a fifth of the draws, which take seconds each."""
+def of(draws: int) -> dict[str, Scenario]:
+    """Every check. Models take seconds each, and are drawn one by one."""
     verdicts, searches, predictions = planted_verdicts, planted_searches, planted_predictions
     checks: dict[str, Check] = {
         "bottlenecks: rules": lambda rng: verdicts.rules(rng, draws),
         "bottlenecks: power": lambda rng: verdicts.power(rng, draws),
         "predict: outside": lambda rng: [predictions.outside(rng, draws)],
-        "models": lambda rng: predictions.assessments(rng, max(5, draws // 5)),
     }
     for name in verdicts.CONDITIONS:
         checks[f"bottlenecks: {name}"] = lambda rng, n=name: verdicts.certain(rng, draws, n)  # type: ignore[misc]
@@ -34,4 +34,5 @@ def of(draws: int) -> dict[str, Check]:
         checks[f"predict: {name}"] = lambda rng, n=name: [  # type: ignore[misc]
             row for count in NETWORKS for row in predictions.coverage(rng, draws, n, count)
         ]
-    return checks
+    models = Scenario(predictions.assessed_pair, predictions.assessments, draws)
+    return {"models": models, **{name: at_once(check) for name, check in checks.items()}}

@@ -86,10 +86,14 @@ def assessed(rng: np.random.Generator, networks: int, effect: float, metrics: in
     return found
 
 
-def assessments(rng: np.random.Generator, draws: int) -> list[Row]:
+def assessed_pair(rng: np.random.Generator) -> tuple[models.Assessment, models.Assessment]:
+    """A model where nothing predicts better than MACs, and one where a metric does."""
+    return assessed(rng, 10, 0.0), assessed(rng, 14, 1.0)
+
+
+def assessments(pairs: list[tuple[models.Assessment, models.Assessment]]) -> list[Row]:
     """Claims that something predicts better than MACs: where nothing does, and where one metric does."""
-    null = [assessed(rng, 10, 0.0) for _ in range(draws)]
-    driven = [assessed(rng, 14, 1.0) for _ in range(draws)]
+    null, driven = [one for one, _ in pairs], [one for _, one in pairs]
     claims = [f.verdict.startswith("better") for f in null]
     found = [f.verdict.startswith("better") and "metric0" in f.chosen for f in driven]
     rows = [

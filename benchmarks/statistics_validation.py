@@ -13,9 +13,10 @@ Another is `hwprof compare` where sessions have noise of their own: of the same 
 benchmarks/planted_factors.py has the factors that `hwprof explain` names, and benchmarks/planted_checks.py those of
 `bottlenecks`, `roofline`, `models`, `predict` and `tune`.
 
-    python benchmarks/statistics_validation.py [--draws 300] [--seed 1] [--only WORDS]
+    python benchmarks/statistics_validation.py [--draws 300] [--jobs 1] [--seed 1] [--only WORDS]
 
-Prints a table and exits 1 where a figure is outside its bounds.
+Every scenario has this many draws. The same seed gives the same table, whatever is asked for and by however many jobs.
+Prints a table, each scenario as soon as it is drawn, and exits 1 where a figure is outside its bounds.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from __future__ import annotations
 import argparse
 import datetime
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial as with_arguments
 from pathlib import Path
@@ -47,8 +49,10 @@ sys.path += map(str, Path(__file__).resolve().parents[:2])  # last: what lies be
 import planted_checks
 import planted_factors
 import planted_reports as plants
+import scenarios
 from promises import Row, rate
 from promises import share as _share
+from scenarios import Scenario, at_once
 
 Floats = NDArray[np.float64]
 
@@ -104,28 +108,32 @@ def sentences(frame: pd.DataFrame) -> set[str]:
     return {one.metric.name for a in found for one in a.found}
 
 
-def discovery(rng: np.random.Generator, draws: int, networks: int, frameworks: int, power: float) -> list[Row]:
+def discovery(draws: int, networks: int, frameworks: int, power: float) -> Scenario:
     """False discoveries, power for a driver's group and whether such a group comes first; then claims of nothing."""
     group = {f"metric{j:02d}": j // PER_GROUP for j in range(METRICS)}
-    false_share, found, first, nothing = [], [], [], []
-    for _ in range(draws):
+
+    def one(rng: np.random.Generator) -> tuple[list[int], int, bool]:
+        """(groups that are claimed, the group that comes first, whether anything is said where nothing drives)."""
         analyses = analyse.analyse(results(rng, draw(rng, networks, frameworks, 1.0)))
         claimed = [group[one.metric.name] for a in analyses for one in a.found]
-        false_share.append(float(np.mean([g not in TRUE_GROUPS for g in claimed])) if claimed else 0.0)
-        found += [g in claimed for g in TRUE_GROUPS]
-        first.append(_leading(analyses, group) in TRUE_GROUPS)
-        nothing.append(bool(sentences(results(rng, draw(rng, networks, frameworks, 0.0)))))
-    where = f"{networks} networks x {frameworks} frameworks"
-    fdr_se = float(np.std(false_share) / np.sqrt(draws))
-    rows = [Row(f"false discovery rate, {where}", float(np.mean(false_share)), 0.0, 0.05, fdr_se)]
-    for what, hits, low, high in (
-        ("power for a driver's group", found, power, 1.0),
-        ("a driver's group comes first", first, 0.95, 1.0),
-        ("a sentence where nothing drives", nothing, 0.0, 0.05),
-    ):
-        value, se = _share(hits)
-        rows.append(Row(f"{what}, {where}", value, low, high, se))
-    return rows
+        nothing = bool(sentences(results(rng, draw(rng, networks, frameworks, 0.0))))
+        return claimed, _leading(analyses, group), nothing
+
+    def rows(shown: list[tuple[list[int], int, bool]]) -> list[Row]:
+        where = f"{networks} networks x {frameworks} frameworks"
+        false = [float(np.mean([g not in TRUE_GROUPS for g in c])) if c else 0.0 for c, _, _ in shown]
+        error = float(np.std(false) / np.sqrt(len(false)))
+        out = [Row(f"false discovery rate, {where}", float(np.mean(false)), 0.0, 0.05, error)]
+        for what, hits, low, high in (
+            ("power for a driver's group", [g in c for c, _, _ in shown for g in TRUE_GROUPS], power, 1.0),
+            ("a driver's group comes first", [first in TRUE_GROUPS for _, first, _ in shown], 0.95, 1.0),
+            ("a sentence where nothing drives", [nothing for _, _, nothing in shown], 0.0, 0.05),
+        ):
+            value, se = _share(hits)
+            out.append(Row(f"{what}, {where}", value, low, high, se))
+        return out
+
+    return Scenario(one, rows, draws)
 
 
 def _leading(analyses: list[Analysis], group: dict[str, int]) -> int:
@@ -133,57 +141,72 @@ def _leading(analyses: list[Analysis], group: dict[str, int]) -> int:
     return group[min((s for a in analyses for s in a.pooled), key=lambda s: s.rank).metric.name]
 
 
-def pooled_coverage(rng: np.random.Generator, draws: int, networks: int, frameworks: int = 4) -> Row:
+def _shares(
+    what: str, one: Callable[[np.random.Generator], list[bool]], draws: int, low: float, high: float
+) -> Scenario:
+    """The share of hits, of which a draw has none, one or several."""
+
+    def rows(shown: list[list[bool]]) -> list[Row]:
+        value, se = _share([hit for hits in shown for hit in hits] or [False])
+        return [Row(what, value, low, high, se)]
+
+    return Scenario(one, rows, draws)
+
+
+def pooled_coverage(draws: int, networks: int, frameworks: int = 4) -> Scenario:
     """How often the 95 % interval of the driver's pooled slope holds the planted -1."""
-    hits = []
-    for _ in range(draws):
+
+    def one(rng: np.random.Generator) -> list[bool]:
         data = draw(rng, networks, frameworks, 1.0)
         fit = pooled.slopes(data.x[list(DRIVERS)], data.y)
-        hits += [bool(lo <= -1 <= hi) for lo, hi in zip(fit.low, fit.high, strict=True) if np.isfinite(lo)]
-    value, se = _share(hits)
-    high = 1.0 if networks < 6 else 0.98
-    return Row(f"coverage of the pooled slope, {networks} networks x {frameworks}", value, 0.93, high, se)
+        return [bool(lo <= -1 <= hi) for lo, hi in zip(fit.low, fit.high, strict=True) if np.isfinite(lo)]
+
+    what = f"coverage of the pooled slope, {networks} networks x {frameworks}"
+    return _shares(what, one, draws, 0.93, 1.0 if networks < 6 else 0.98)
 
 
-def fisher_coverage(rng: np.random.Generator, draws: int, networks: int) -> Row:
+def fisher_coverage(draws: int, networks: int) -> Scenario:
     """How often the Fisher-z interval of one framework, given size, holds the population's partial correlation."""
     metric = NETWORK_SD**2 + EFFECT_SD**2
     spread = np.exp(2 * 0.3**2)  # mean of s_n squared
     truth = -metric / np.sqrt(metric * (NETWORK_SD**2 + 2 * metric + spread * ERROR_SD**2))
-    hits = []
-    for _ in range(draws):
+
+    def one(rng: np.random.Generator) -> list[bool]:
         data = draw(rng, networks, 1, 1.0, gaps=0.0)
-        one = partial(data.x[0, :, 0], data.y[:, 0], data.size[:, None])
-        hits.append(one.low is not None and one.high is not None and bool(one.low <= truth <= one.high))
-    value, se = _share(hits)
-    return Row(f"coverage of r given size (Fisher-z), {networks} networks", value, 0.93, 0.98, se)
+        found = partial(data.x[0, :, 0], data.y[:, 0], data.size[:, None])
+        return [found.low is not None and found.high is not None and bool(found.low <= truth <= found.high)]
+
+    return _shares(f"coverage of r given size (Fisher-z), {networks} networks", one, draws, 0.93, 0.98)
 
 
-def size_alone(rng: np.random.Generator, draws: int, networks: int = 10) -> list[Row]:
+def size_alone(draws: int, networks: int = 10) -> Scenario:
     """A metric without influence: r as it is, and how often it is called significant given size."""
-    raw, false = [], []
-    for _ in range(draws):
+
+    def one(rng: np.random.Generator) -> tuple[float, bool]:
         data = draw(rng, networks, 1, 0.0, gaps=0.0)
         x, y = data.x[METRICS - 1, :, 0], data.y[:, 0]
         r, p = partial(x, y, np.empty((networks, 0))).r, partial(x, y, data.size[:, None]).p
-        raw.append(r if r is not None else np.nan)
-        false.append(p is not None and p < ALPHA)
-    value, se = _share(false)
-    return [
-        Row("raw r of a metric without influence (size alone)", float(np.nanmean(raw)), -1.0, -0.8),
-        Row("the same given size, rejected at 5 %", value, 0.0, 0.08, se),
-    ]
+        return r if r is not None else np.nan, p is not None and p < ALPHA
+
+    def rows(shown: list[tuple[float, bool]]) -> list[Row]:
+        raw, (value, se) = float(np.nanmean([r for r, _ in shown])), _share([false for _, false in shown])
+        return [
+            Row("raw r of a metric without influence (size alone)", raw, -1.0, -0.8),
+            Row("the same given size, rejected at 5 %", value, 0.0, 0.08, se),
+        ]
+
+    return Scenario(one, rows, draws)
 
 
-def family_wise(rng: np.random.Generator, draws: int, shuffles: int = 199) -> Row:
+def family_wise(draws: int, shuffles: int = 199) -> Scenario:
     """max-T where nothing drives: how often any metric of the family is below .05."""
-    hits = []
-    for _ in range(draws):
+
+    def one(rng: np.random.Generator) -> list[bool]:
         data = draw(rng, 10, 4, 0.0, gaps=0.0)
         seed = int(rng.integers(1 << 31))
-        hits.append(bool((shuffle(data.x, data.y, draws=shuffles, seed=seed).p < ALPHA).any()))
-    value, se = _share(hits)
-    return Row("any max-T claim where nothing drives, 10 networks x 4", value, 0.0, 0.08, se)
+        return [bool((shuffle(data.x, data.y, draws=shuffles, seed=seed).p < ALPHA).any())]
+
+    return _shares("any max-T claim where nothing drives, 10 networks x 4", one, draws, 0.0, 0.08)
 
 
 NULLS: dict[str, Callable[[np.random.Generator], pd.DataFrame]] = {
@@ -208,45 +231,57 @@ NULLS: dict[str, Callable[[np.random.Generator], pd.DataFrame]] = {
 }
 
 
-def false_sentences(rng: np.random.Generator, draws: int, name: str) -> Row:
+def false_sentences(draws: int, name: str) -> Scenario:
     """How often a report of a plant in which nothing drives says any sentence."""
-    return rate(f"a false sentence: {name}", [bool(sentences(NULLS[name](rng))) for _ in range(draws)], 0.0, 0.05)
+    return Scenario(
+        lambda rng: bool(sentences(NULLS[name](rng))),
+        lambda hits: [rate(f"a false sentence: {name}", hits, 0.0, 0.05)],
+        draws,
+    )
 
 
-def one_zero(rng: np.random.Generator, draws: int) -> Row:
+def one_zero(draws: int) -> Scenario:
     """How often a metric with a zero, which is ranked, has p < .05 where nothing drives."""
-    hits = []
-    for _ in range(draws):
+
+    def one(rng: np.random.Generator) -> list[bool]:
         (found,) = analyse.analyse(plants.one_zero(rng))
-        hits += [c.partial.p is not None and c.partial.p < ALPHA for c in found.correlations if c.zeros]
-    value, se = _share(hits)
-    return Row("p < .05 of a metric with one zero, where nothing drives", value, 0.03, 0.07, se)
+        return [c.partial.p is not None and c.partial.p < ALPHA for c in found.correlations if c.zeros]
+
+    return _shares("p < .05 of a metric with one zero, where nothing drives", one, draws, 0.03, 0.07)
 
 
-def single_driver(rng: np.random.Generator, draws: int, r: float, power: float, networks: int) -> Row:
+def single_driver(draws: int, r: float, power: float, networks: int) -> Scenario:
     """How often a driver is found that one framework has, among twenty metrics."""
-    value, se = _share(["metric0" in sentences(plants.single_driver(rng, r, networks)) for _ in range(draws)])
-    return Row(f"a driver of partial r {r:+.2f} found, {networks} networks x 1", value, power, 1.0, se)
+
+    def one(rng: np.random.Generator) -> list[bool]:
+        return ["metric0" in sentences(plants.single_driver(rng, r, networks))]
+
+    return _shares(f"a driver of partial r {r:+.2f} found, {networks} networks x 1", one, draws, power, 1.0)
 
 
-def driver_of_blocks(rng: np.random.Generator, draws: int, slope: float = -0.5) -> list[Row]:
+def driver_of_blocks(draws: int, slope: float = -0.5) -> Scenario:
     """How often a driver is found over blocks of ten networks, and how often anything else beside it."""
-    named = [sentences(plants.blocks(rng, slope)) for _ in range(draws)]
-    return [
-        rate("a driver found over blocks of ten networks", ["metric0" in names for names in named], 0.8, 1.0),
-        rate("another metric beside it", [bool(names - {"metric0"}) for names in named], 0.0, 0.10),
-    ]
+
+    def rows(named: list[set[str]]) -> list[Row]:
+        return [
+            rate("a driver found over blocks of ten networks", ["metric0" in names for names in named], 0.8, 1.0),
+            rate("another metric beside it", [bool(names - {"metric0"}) for names in named], 0.0, 0.10),
+        ]
+
+    return Scenario(lambda rng: sentences(plants.blocks(rng, slope)), rows, draws)
 
 
-def picked_coverage(rng: np.random.Generator, draws: int) -> Row:
+def picked_coverage(draws: int) -> Scenario:
     """How often the interval of the pooled slope that leads a report holds its true value, which allows for picking."""
-    hits = []
-    for _ in range(draws):
+
+    def one(rng: np.random.Generator) -> list[bool]:
+        hits = []
         for analysis in analyse.analyse(results(rng, draw(rng, 12, 6, 1.0, gaps=0.0))):
             found = [s for s in analysis.pooled if s.is_found and s.metric.name in ("metric00", "metric05")]
             hits += [s.bounds is not None and s.bounds[0] <= -1 <= s.bounds[1] for s in found]
-    value, se = _share(hits or [False])
-    return Row("coverage of picked pooled slopes, 12 networks x 6", value, 0.93, 1.0, se)
+        return hits
+
+    return _shares("coverage of picked pooled slopes, 12 networks x 6", one, draws, 0.93, 1.0)
 
 
 def side(
@@ -263,77 +298,89 @@ def side(
     return runs
 
 
-def comparisons(rng: np.random.Generator, draws: int, sessions: int, rounds: int, calibrated: int = 0) -> list[Row]:
+LOST = float(np.log(0.92))
+
+
+def comparisons(draws: int, sessions: int, rounds: int, calibrated: int = 0) -> Scenario:
     """`hwprof compare` of one case, of which nothing or 8 % is lost, where sessions differ by 2 % and rounds by 1 %.
 
     `sessions` of each side, 0: both sides in one session, in turn. `calibrated`: sessions that the machine's noise is
     known from.
     """
-    verdicts: dict[float, list[Judgement]] = {0.0: [], float(np.log(0.92)): []}
-    covered = []
-    for _ in range(draws):
-        for loss, found in verdicts.items():
+
+    def one(rng: np.random.Generator) -> dict[float, tuple[Judgement, bool | None]]:
+        """By what is lost: the verdict, and whether the interval holds it (None: there is no interval)."""
+        shown: dict[float, tuple[Judgement, bool | None]] = {}
+        for loss in (0.0, LOST):
             old, new, known = (rng.normal(0, SESSION_SD, n) for n in (sessions or 1, sessions or 1, calibrated))
             noises = as_noises(calibrate(side(rng, 0.0, known, 3, 400), "")) if calibrated else {}
             day, second = (200, 0) if sessions else (0, 30)
             new = new if sessions else old
             both = side(rng, 0.0, old, rounds, 0), side(rng, loss, new, rounds, day, second)
             (change,) = compare(*both, noises=noises).changes
-            found.append(change.verdict)
-            if change.low is not None and change.high is not None:
-                covered.append(bool(change.low <= np.exp(loss) <= change.high))
-    how = f"{sessions} sessions a side of {rounds} rounds" if sessions else f"{rounds} rounds in turn"
-    how += f", noise of {calibrated} sessions" if calibrated else ""
-    false, null_se = _share([v in MOVED for v in verdicts[0.0]])
-    power, se = _share([v in (Judgement.SLOWER, Judgement.REGRESSION) for v in verdicts[float(np.log(0.92))]])
-    rows = [Row(f"compare, nothing lost, called different: {how}", false, 0.0, 0.05, null_se)]
-    if not covered:  # no verdict, ever
-        return rows
-    coverage, coverage_se = _share(covered)
-    rows.append(Row(f"compare, coverage: {how}", coverage, 0.93, 0.98, coverage_se))
-    return [*rows, Row(f"compare, 8 % lost, found: {how}", power, 0.0 if sessions else 0.8, 1.0, se)]
+            has_interval = change.low is not None and change.high is not None
+            held = bool(change.low <= np.exp(loss) <= change.high) if has_interval else None
+            shown[loss] = change.verdict, held
+        return shown
+
+    def rows(shown: list[dict[float, tuple[Judgement, bool | None]]]) -> list[Row]:
+        how = f"{sessions} sessions a side of {rounds} rounds" if sessions else f"{rounds} rounds in turn"
+        how += f", noise of {calibrated} sessions" if calibrated else ""
+        false, null_se = _share([own[0.0][0] in MOVED for own in shown])
+        power, se = _share([own[LOST][0] in (Judgement.SLOWER, Judgement.REGRESSION) for own in shown])
+        covered = [held for own in shown for _, held in own.values() if held is not None]
+        out = [Row(f"compare, nothing lost, called different: {how}", false, 0.0, 0.05, null_se)]
+        if not covered:  # no verdict, ever
+            return out
+        coverage, coverage_se = _share(covered)
+        out.append(Row(f"compare, coverage: {how}", coverage, 0.93, 0.98, coverage_se))
+        return [*out, Row(f"compare, 8 % lost, found: {how}", power, 0.0 if sessions else 0.8, 1.0, se)]
+
+    return Scenario(one, rows, draws)
 
 
-def validate(draws: int, seed: int = 1, only: str = "") -> Iterator[Row]:
-    """All promises on `draws` data sets each; max-T on a tenth, whole reports on a fifth."""
-    few = max(5, draws // 5)
+def promised(draws: int) -> Mapping[str, Scenario]:
+    """All scenarios, of `draws` data sets each."""
     sessions = ((0, 3, 0), (0, 4, 0), (1, 3, 0), (1, 10, 0), (3, 3, 0), (1, 3, 6), (1, 1, 6))
-    checks: dict[str, Callable[[np.random.Generator], list[Row]]] = {
-        "size alone": lambda rng: size_alone(rng, draws),
-        "coverage": lambda rng: [
-            *(fisher_coverage(rng, draws, n) for n in (6, 10)),
-            *(pooled_coverage(rng, draws, n) for n in (4, 6, 10)),
-        ],
-        "max-T": lambda rng: [family_wise(rng, max(5, draws // 10))],
-        "discovery 12 x 6": lambda rng: discovery(rng, few, 12, 6, 0.85),
-        "discovery 10 x 4": lambda rng: discovery(rng, few, 10, 4, 0.5),
-        "picked": lambda rng: [picked_coverage(rng, few)],
-        "zero": lambda rng: [one_zero(rng, few)],
-        "driver of one framework": lambda rng: [single_driver(rng, few, -0.86, 0.8, 30)],
-        "driver of blocks": lambda rng: driver_of_blocks(rng, few),
-        **{name: lambda rng, n=name: [false_sentences(rng, few, n)] for name in NULLS},  # type: ignore[misc]
-        "comparisons": lambda rng: [row for how in sessions for row in comparisons(rng, draws, *how)],
-        "explanations": lambda rng: [rate(*one) for one in planted_factors.promises(rng, draws)],
+    return {
+        "size alone": size_alone(draws),
+        **{f"coverage of r, {n} networks": fisher_coverage(draws, n) for n in (6, 10)},
+        **{f"coverage of pooled slopes, {n} networks": pooled_coverage(draws, n) for n in (4, 6, 10)},
+        "max-T": family_wise(draws),
+        "discovery 12 x 6": discovery(draws, 12, 6, 0.85),
+        "discovery 10 x 4": discovery(draws, 10, 4, 0.5),
+        "picked": picked_coverage(draws),
+        "zero": one_zero(draws),
+        "driver of one framework": single_driver(draws, -0.86, 0.8, 30),
+        "driver of blocks": driver_of_blocks(draws),
+        **{name: false_sentences(draws, name) for name in NULLS},
+        **{f"comparisons {how}": comparisons(draws, *how) for how in sessions},
+        "explanations": at_once(lambda rng: [rate(*one) for one in planted_factors.promises(rng, draws)]),
         **planted_checks.of(draws),
     }
-    for number, (name, check) in enumerate(checks.items()):
-        if only in name:
-            yield from check(np.random.default_rng([seed, number]))
+
+
+def validate(draws: int, seed: int = 1, only: str = "", jobs: int = 1) -> Iterator[tuple[str, list[Row]]]:
+    """The promises of each scenario with `only` in its name."""
+    yield from scenarios.judge(with_arguments(promised, draws), seed, only, jobs)
 
 
 def main() -> int:
     """Print the table; 1 where a promise is broken."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--draws", type=int, default=300)
+    parser.add_argument("--draws", type=int, default=300, help="of every scenario (default: 300)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default="", help="the checks with these words in their names")
+    parser.add_argument("--only", default="", help="the scenarios with these words in their names")
     args = parser.parse_args()
-    print(f"{'':62}   value    +- se   bounds           {args.draws} draws, seed {args.seed}")
-    kept = True
-    for r in validate(args.draws, args.seed, args.only):
-        verdict = "ok" if r.kept else "BROKEN"
-        print(f"{r.what:62}  {r.value:6.3f}  {r.se:6.3f}   {r.low:5.2f} ... {r.high:4.2f}   {verdict}", flush=True)
-        kept = kept and r.kept
+    print(f"{'':62}   value    +- se   bounds           {args.draws} draws, seed {args.seed}", flush=True)
+    kept, began = True, time.monotonic()
+    for name, rows in validate(args.draws, args.seed, args.only, args.jobs):
+        for r in rows:
+            verdict = "ok" if r.kept else "BROKEN"
+            print(f"{r.what:62}  {r.value:6.3f}  {r.se:6.3f}   {r.low:5.2f} ... {r.high:4.2f}   {verdict}", flush=True)
+            kept = kept and r.kept
+        print(f"{time.monotonic() - began:7.0f} s: {name}", file=sys.stderr, flush=True)
     return 0 if kept else 1
 
 

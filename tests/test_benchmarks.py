@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import math
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hwprof.records import Case, Role, Run, Slices, Window
@@ -123,3 +125,15 @@ def test_a_false_word_is_counted(benchmark_of: Any) -> None:
     assert not tally.is_broken()  # one of one shows nothing about 5 %: [.025 ... 1]
     tally.ask([sliced("onnxruntime", [1.0] * 20)])
     assert tally.is_broken()
+
+
+def test_draws_depend_neither_on_processes_nor_on_what_else_is_drawn(benchmark_of: Any) -> None:
+    scenarios = benchmark_of("scenarios")
+    uniform = partial(scenarios.Scenario, np.random.Generator.random, list)
+    few: Any = partial(dict, one=uniform(12))
+    many: Any = partial(dict, other=uniform(3), one=uniform(17))
+    drawn = dict(scenarios.judge(few, seed=4))["one"]
+    assert len(set(drawn)) == 12
+    assert dict(scenarios.judge(few, seed=4, jobs=2)) == {"one": drawn}
+    assert dict(scenarios.judge(many, seed=4))["one"][:12] == drawn
+    assert dict(scenarios.judge(few, seed=5))["one"] != drawn
