@@ -151,8 +151,16 @@ def latency_ns(latencies: ArrayLike) -> float:
 
 def slice_medians(latencies: ArrayLike, iterations: Sequence[int]) -> list[float]:
     """Median latency of each slice, ns. `latencies` slice by slice, `iterations` of each."""
-    parts = np.split(_values(latencies), np.cumsum(iterations)[:-1])
-    return [float(np.median(part)) for part in parts]
+    values = _values(latencies)
+    inner = np.minimum(np.cumsum(iterations)[:-1], len(values))
+    starts, ends = np.array([0, *inner]), np.array([*inner, len(values)])
+    counts = ends - starts
+    ordered = values[np.lexsort((values, np.repeat(np.arange(len(counts)), counts)))]
+    found = np.full(len(counts), np.nan)
+    some = counts > 0
+    low, high = (starts + (counts - 1) // 2)[some], (starts + counts // 2)[some]
+    found[some] = (ordered[low] + ordered[high]) / 2
+    return list(found.tolist())
 
 
 class Turns(NamedTuple):

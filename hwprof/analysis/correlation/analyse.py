@@ -18,12 +18,12 @@ from hwprof.analysis import energy
 from hwprof.analysis.correlation import blocks, strata
 from hwprof.analysis.correlation import metrics as kinds
 from hwprof.analysis.correlation.across import pooled_slopes
-from hwprof.analysis.correlation.coefficients import correlate
+from hwprof.analysis.correlation.coefficients import Asked, correlate_each
 from hwprof.analysis.correlation.collapse import Logs
 from hwprof.analysis.correlation.covariates import Covariates
 from hwprof.analysis.correlation.disguises import FRAME_TIME, Disguise, Disguises
 from hwprof.analysis.correlation.family import joint
-from hwprof.analysis.correlation.findings import Analysis, Correlation
+from hwprof.analysis.correlation.findings import Analysis
 from hwprof.analysis.correlation.likeness import group_of, likeness
 from hwprof.analysis.correlation.metrics import Metric, MetricKind
 from hwprof.analysis.correlation.strata import VARIANT, Stratum
@@ -52,15 +52,19 @@ def analyse(frame: pd.DataFrame) -> list[Analysis]:
 def _analyses(frame: pd.DataFrame, target: str) -> list[Analysis]:
     """Of every stratum. `target`: what the column `fps` holds instead of the speed; "": the speed that survives."""
     known = kinds.classify(frame)
-    by_stratum = blocks.by_kind(strata.split(strata.label(frame)))
+    bare = frame.copy(deep=False)
+    bare.attrs = {}  # pandas copies them deeply at every step; `known` has what they say
+    by_stratum = blocks.by_kind(strata.split(strata.label(bare)))
     return joint([_stratum(s, part, known, target) for s, part in by_stratum])
 
 
 def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric], target: str) -> Analysis:
     unchecked = int((strata.is_ok(part) & strata.is_unchecked(part) & strata.is_native(part)).sum())
     rows = strata.usable_rows(part)
-    rows.attrs = {}  # pandas copies them deeply at every step; `known` has what they say
-    present = {n: m for n, m in known.items() if len(rows) and pd.to_numeric(rows[n], errors="coerce").notna().any()}
+    numeric = rows.select_dtypes("number")
+    there = set(numeric.columns[numeric.notna().any()])
+    there |= {n for n in known if n not in numeric.columns and pd.to_numeric(rows[n], errors="coerce").notna().any()}
+    present = {n: m for n, m in known.items() if n in there}
     untested = tuple((m, _UNTESTED[m.kind]) for m in present.values() if m.kind in _UNTESTED)
     if rows.empty or not rows["fps"].notna().any():
         return Analysis(stratum, untested=untested, refusal="no case has a usable FPS", unchecked=unchecked)
@@ -75,7 +79,7 @@ def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric], 
     present = {n: replace(m, origins=tuple(o for o in m.origins if o != "emulated")) for n, m in present.items()}
     logs = {variant: Logs(rows, variant) for variant in variants}
     sizes, checks = Covariates(logs, present), Disguises(logs, present)
-    found: list[Correlation] = []
+    asked: list[Asked] = []
     disguised: list[Disguise] = []
     for metric in present.values():
         if metric.kind is not MetricKind.EXPLANATORY:
@@ -84,8 +88,8 @@ def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric], 
         if (hidden := checks.find(metric.name, chosen)) is not None:
             disguised.append(hidden)
             continue
-        several = (correlate(logs[variant], variant, metric, chosen, weak) for variant in variants)
-        found += [one for one in several if one is not None]
+        asked.append((metric, chosen, weak))
+    found = [one for variant in variants for one in correlate_each(logs[variant], variant, asked)]
     found.sort(key=lambda c: (variants.index(c.framework), c.metric.name))
     found = blocks.between_parents(found, logs)
     alike = likeness(found)

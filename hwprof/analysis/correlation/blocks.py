@@ -38,7 +38,8 @@ def by_kind(found: Sequence[tuple[Stratum, pd.DataFrame]]) -> list[tuple[Stratum
 
 def between_parents(found: Sequence[Correlation], logs: Mapping[str, Logs]) -> list[Correlation]:
     """Coefficients over blocks with intervals, p and leave-one-out range over parents; others as they are."""
-    return [_one(c, logs[c.framework]) if parents_of(_networks(logs[c.framework])) else c for c in found]
+    cut = {variant for variant, own in logs.items() if parents_of(_networks(own))}
+    return [_one(c, logs[c.framework]) if c.framework in cut else c for c in found]
 
 
 def _networks(logs: Logs) -> list[str]:

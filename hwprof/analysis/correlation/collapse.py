@@ -93,8 +93,13 @@ class Logs:
         self._codes, self._cells = codes, [(str(n), (int(b), str(session))) for n, b, session in found]
         networks = {name: at for at, name in enumerate(sorted({n for n, _ in self._cells}))}
         self._network = np.array([networks[n] for n, _ in self._cells], dtype=np.int64)
+        numeric = self.part.select_dtypes("number")
+        self._numbers = np.asfortranarray(numeric.to_numpy(float, na_value=np.nan))
+        self._places = {name: at for at, name in enumerate(numeric.columns)}
         self._means: dict[str, Floats] = {}
+        self._finite: dict[str, NDArray[np.bool_]] = {}
         self._values: dict[str, Floats] = {}
+        self._counts: dict[bytes, tuple[NDArray[np.int64], NDArray[np.int64], int, Floats]] = {}
         self._effects: dict[bytes, Collapsed] = {}
         self._effect: dict[tuple[bytes, str], Floats] = {}
         self._collapsed: dict[tuple[str, ...], Collapsed] = {}
@@ -106,6 +111,8 @@ class Logs:
 
     def values(self, column: str) -> Floats:
         """A column of `part` as plain numbers; NaN: missing."""
+        if column in self._places:
+            return np.asarray(self._numbers[:, self._places[column]])
         if column not in self._values:
             self._values[column] = self.part[column].to_numpy(float, na_value=np.nan)
         return self._values[column]
@@ -154,8 +161,27 @@ class Logs:
             self._collapsed[key] = self._collapse(key)
         return self._collapsed[key]
 
+    def cells(self, columns: Sequence[str]) -> NDArray[np.bool_]:
+        """Which cells have all of `columns`."""
+        for c in columns:
+            if c not in self._finite:
+                self._finite[c] = np.isfinite(self.mean(c))
+        return np.asarray(np.logical_and.reduce([self._finite[c] for c in columns]), dtype=np.bool_)
+
+    def together(self, base: Sequence[str], columns: Sequence[str]) -> tuple[Collapsed, Floats]:
+        """`base` over the cells of `columns`, and these (networks, columns): all of them have the same cells."""
+        both = self.collapse((*base, columns[0]))
+        if not both.networks:
+            return both, np.empty((0, len(columns)))
+        cells = self.cells((*base, columns[0]))
+        key = cells.tobytes()
+        values = self._over(cells, key).values @ np.column_stack([self.mean(c)[cells] for c in columns])
+        for at, column in enumerate(columns):
+            self._effect.setdefault((key, column), values[:, at])
+        return both, values
+
     def _collapse(self, columns: tuple[str, ...]) -> Collapsed:
-        cells = np.logical_and.reduce([np.isfinite(self.mean(c)) for c in columns])
+        cells = self.cells(columns)
         if not cells.any():
             return Collapsed((), np.empty((0, len(columns))), 0, ())
         key = cells.tobytes()
@@ -179,9 +205,20 @@ class Logs:
         """(sum of squares within cells of the log of a column, its degrees of freedom, values per network)."""
         values = self.values(column)
         good = np.isfinite(values) & (values > 0)
-        codes, logs = self._codes[good], np.log(values[good])
-        counts = np.bincount(codes, minlength=len(self._cells))
+        codes, counts, df, per_network = self._count(good)
+        if not df:
+            return 0.0, 0, per_network
+        logs = np.log(values[good])
         means = np.bincount(codes, logs, len(self._cells)) / np.maximum(counts, 1)
-        squares = float(((logs - means[codes]) ** 2).sum())
-        per_network: Floats = np.bincount(self._network, counts).astype(np.float64)
-        return squares, int(np.maximum(counts - 1, 0).sum()), per_network[per_network > 0]
+        return float(((logs - means[codes]) ** 2).sum()), df, per_network
+
+    def _count(self, good: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64], int, Floats]:
+        """(cell of each of these rows, rows in each cell, degrees of freedom within cells, rows in each network)."""
+        key = good.tobytes()
+        if key not in self._counts:
+            codes = self._codes[good]
+            counts = np.bincount(codes, minlength=len(self._cells))
+            per_network: Floats = np.bincount(self._network, counts).astype(np.float64)
+            df = int(np.maximum(counts - 1, 0).sum())
+            self._counts[key] = codes, counts, df, per_network[per_network > 0]
+        return self._counts[key]

@@ -35,35 +35,36 @@ def group_of(grouping: Sequence[Sequence[str]], name: str) -> int:
 
 def likeness(found: Sequence[Correlation]) -> Likeness:
     """Of metrics and networks; the tree of metrics is cut at |r| = .7."""
-    residuals: dict[str, dict[tuple[str, str], float]] = {}
-    for c in found:
-        if c.points is not None:
-            scale = float(np.sqrt((c.points.rx**2).mean())) or 1.0
-            row = residuals.setdefault(c.metric.name, {})
-            row.update(
-                {(c.framework, n): float(v) / scale for n, v in zip(c.points.networks, c.points.rx, strict=True)}
-            )
-    names = sorted({c.metric.name for c in found})
-    with_points = [n for n in names if n in residuals]
-    alone = [(n,) for n in names if n not in residuals]
+    measured = [(c, c.points) for c in found if c.points is not None]
+    names, with_points = (sorted({c.metric.name for c in some}) for some in (found, [c for c, _ in measured]))
+    alone = [(n,) for n in names if n not in set(with_points)]
     if len(with_points) < 2:
         return Likeness(tuple(sorted([*alone, *((n,) for n in with_points)])), None, None)
     from scipy.cluster import hierarchy  # late: reports of stored findings do not need it
 
-    table = pd.DataFrame(residuals)[with_points]
-    merges = _merges(1 - np.abs(_correlations(table)))
+    metrics, frameworks, networks = (
+        {name: at for at, name in enumerate(sorted(set(some)))}
+        for some in (with_points, (c.framework for c, _ in measured), (n for _, p in measured for n in p.networks))
+    )
+    residuals = np.full((len(metrics), len(frameworks), len(networks)), np.nan)
+    for c, points in measured:
+        scale = float(np.sqrt((points.rx**2).mean())) or 1.0
+        residuals[metrics[c.metric.name], frameworks[c.framework], [networks[n] for n in points.networks]] = (
+            points.rx / scale
+        )
+    merges = _merges(1 - np.abs(_correlations(residuals.reshape(len(metrics), -1).T)))
     labels = hierarchy.fcluster(merges, t=1 - SAME, criterion="distance")
     clusters: dict[int, list[str]] = {}
     for name, number in zip(with_points, labels, strict=True):
         clusters.setdefault(int(number), []).append(name)
     groups = tuple(sorted([*alone, *(tuple(v) for v in clusters.values())]))
-    by_network = pd.DataFrame(table.unstack(level=0)).T
-    return Likeness(groups, _tree(with_points, merges), _tree_of(by_network))
+    by_network = residuals.reshape(-1, len(networks))
+    return Likeness(groups, _tree(with_points, merges), _tree_of(list(networks), by_network))
 
 
-def _correlations(table: pd.DataFrame) -> NDArray[np.float64]:
+def _correlations(table: NDArray[np.float64]) -> NDArray[np.float64]:
     """Between columns; 0 where two share too few values."""
-    return np.asarray(table.corr(min_periods=SHARED).fillna(0.0).to_numpy(float), dtype=np.float64)
+    return np.asarray(pd.DataFrame(table).corr(min_periods=SHARED).fillna(0.0).to_numpy(float), dtype=np.float64)
 
 
 def _merges(distance: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -75,8 +76,7 @@ def _merges(distance: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(hierarchy.linkage(squareform(distance, checks=False), "average"), dtype=np.float64)
 
 
-def _tree_of(table: pd.DataFrame) -> Tree | None:
-    names = [str(name) for name in table.columns]
+def _tree_of(names: Sequence[str], table: NDArray[np.float64]) -> Tree | None:
     return _tree(names, _merges(1 - _correlations(table))) if len(names) >= 3 and len(table) >= SHARED else None
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from hwprof.analysis.correlation.findings import Through
 from hwprof.analysis.statistics.clusters import MIN_PARENTS
-from hwprof.analysis.statistics.partial import MIN_TESTED, Floats, slopes_left_out, take_out
+from hwprof.analysis.statistics.partial import MIN_TESTED, Floats, left_out, take_out
 from hwprof.networks.blocks import parents_of
 
 
@@ -24,19 +24,31 @@ def through_instructions(x: Floats, y: Floats, covariates: Floats, networks: Seq
     The error is between networks, or between the parents of blocks (jackknife). None: too few of them, or nothing is
     left of the metric without one of them.
     """
+    return through_instructions_of_each(x[:, None], y, covariates, networks)[0]
+
+
+def through_instructions_of_each(
+    x: Floats, y: Floats, covariates: Floats, networks: Sequence[str]
+) -> list[Through | None]:
+    """The same of each column of x (n, m)."""
     size, parents = covariates[:, :1], np.array(parents_of(networks))
     if len(parents):
         rests = [parents != name for name in sorted(set(parents))]
-        left = np.array([_slope(x[r], y[r], size[r]) - _slope(x[r], y[r], covariates[r]) for r in rests])
+        left = np.array([_slopes(x[r], y[r], size[r]) - _slopes(x[r], y[r], covariates[r]) for r in rests])
     else:
-        left = slopes_left_out(x, y, size) - slopes_left_out(x, y, covariates)
-    count = len(left)
-    if count < (MIN_PARENTS if len(parents) else MIN_TESTED) or not np.isfinite(left).all():
-        return None
-    whole = _slope(x, y, size) - _slope(x, y, covariates)
-    return Through(whole, math.sqrt((count - 1) / count * float(((left - whole) ** 2).sum())), count - 1)
+        left = left_out(x, y, size)[1] - left_out(x, y, covariates)[1]
+    count, whole = len(left), _slopes(x, y, size) - _slopes(x, y, covariates)
+    enough = np.isfinite(left).all(axis=0) & (count >= (MIN_PARENTS if len(parents) else MIN_TESTED))
+    squares = ((left - whole) ** 2).sum(axis=0)
+    return [
+        Through(slope, math.sqrt((count - 1) / count * rest), count - 1) if there else None
+        for slope, rest, there in zip(whole.tolist(), squares.tolist(), enough.tolist(), strict=True)
+    ]
 
 
-def _slope(x: Floats, y: Floats, covariates: Floats) -> float:
-    rx, ry = take_out(np.column_stack([x, y]), covariates)[0].T
-    return float(rx @ ry / (rx @ rx)) if rx @ rx > 1e-18 else math.nan
+def _slopes(x: Floats, y: Floats, covariates: Floats) -> Floats:
+    left = take_out(np.column_stack([x, y]), covariates)[0]
+    rx, ry = left[:, :-1], left[:, -1]
+    squares = (rx * rx).sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(squares > 1e-18, ry @ rx / squares, np.nan)

@@ -107,6 +107,11 @@ def _rules() -> tuple[_Rule, ...]:
     return tuple(rules)
 
 
+@functools.lru_cache(maxsize=4096)
+def _rule_of(base: str) -> _Rule | None:
+    return next((r for r in _rules() if any(fnmatch.fnmatchcase(base, p) for p in r.names)), None)
+
+
 def base_name(name: str) -> str:
     """`name` without its domain (:u, :k, :uk) and its origin (@callgrind), in lower case."""
     return name.partition("@")[0].partition(":")[0].strip().lower()
@@ -126,7 +131,7 @@ def metric_of(name: str, attributes: Mapping[str, Any]) -> Metric:
     per, unit = str(attributes.get("per") or "frame"), str(attributes.get("unit") or "")
     base = base_name(name)
     exponents: Mapping[str, int]
-    rule = next((r for r in _rules() if any(fnmatch.fnmatchcase(base, p) for p in r.names)), None)
+    rule = _rule_of(base)
     if rule is not None:
         exponents, kind = rule.exponents, rule.kind
         if per == "level" and kind is not MetricKind.COMPONENT:

@@ -131,7 +131,8 @@ class CovariateSpace:
         """For n rests of n - 1 each: the places that stay (n, n - 1), a basis (n, n - 1, k), how many count (n,)."""
         if self._without is None:
             n = len(self._covariates)
-            rest = np.array([[j for j in range(n) if j != i] for i in range(n)])
+            after = np.arange(n - 1) >= np.arange(n)[:, None]
+            rest = np.arange(n - 1) + after
             centred = self._covariates[rest]  # (n, n - 1, k)
             centred = centred - centred.mean(axis=1, keepdims=True)
             scale = np.sqrt((centred**2).sum(axis=1, keepdims=True))
@@ -146,7 +147,7 @@ class CovariateSpace:
         return self._without
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=256)
 def _space(data: bytes, shape: tuple[int, ...]) -> CovariateSpace:
     return CovariateSpace(np.frombuffer(data, dtype=np.float64).reshape(shape))
 
@@ -181,20 +182,37 @@ def partial(x: Floats, y: Floats, covariates: Floats) -> Partial:
 
 def of_residuals(x: Floats, y: Floats, rx: Floats, ry: Floats, k: int) -> Partial:
     """`partial` where what is left of x and y, and how many covariates counted, are known."""
-    n = len(x)
+    return of_each(x[:, None], y, rx[:, None], ry, k)[0]
+
+
+def partial_of_each(x: Floats, y: Floats, covariates: Floats) -> list[Partial]:
+    """`partial` of each column of x (n, m) with y (n,)."""
+    both, k = take_out(np.column_stack([x, y]), covariates)
+    return of_each(x, y, both[:, :-1], both[:, -1], k)
+
+
+def of_each(x: Floats, y: Floats, rx: Floats, ry: Floats, k: int) -> list[Partial]:
+    """`of_residuals` of each column of x (n, m), of which rx (n, m) is left."""
+    n, df = len(x), len(x) - 2 - k
     if n < MIN_NETWORKS:
-        return Partial(n, k, why=f"{plural(n, 'network')}: at least {MIN_NETWORKS} are needed")
-    df = n - 2 - k
+        return [Partial(n, k, why=f"{plural(n, 'network')}: at least {MIN_NETWORKS} are needed")] * x.shape[1]
     if df < 1:
-        return Partial(n, k, why=f"{plural(n, 'network')} and {plural(k, 'covariate')} leave no degree of freedom")
-    sx, sy = float(rx @ rx), float(ry @ ry)
-    for name, left, before in (("the metric", sx, x), ("FPS", sy, y)):
-        centred = before - before.sum() / n
-        total = float(centred @ centred)
-        if total < 1e-18 or left < NOTHING * total:
+        why = f"{plural(n, 'network')} and {plural(k, 'covariate')} leave no degree of freedom"
+        return [Partial(n, k, why=why)] * x.shape[1]
+    centred = y - y.sum() / n
+    ty, sy = float(centred @ centred), float(ry @ ry)
+    totals = ((x - x.sum(axis=0) / n) ** 2).sum(axis=0)
+    sums = zip(totals.tolist(), (rx * rx).sum(axis=0).tolist(), (ry @ rx).tolist(), strict=True)
+    return [_of_sums(n, k, (tx, ty), (sx, sy), sxy) for tx, sx, sxy in sums]
+
+
+def _of_sums(n: int, k: int, totals: tuple[float, float], left: tuple[float, float], sxy: float) -> Partial:
+    """Of the sums of squares of x and y, what is left of them, and the sum of products of what is left."""
+    for name, rest, total in zip(("the metric", "FPS"), left, totals, strict=True):
+        if total < 1e-18 or rest < NOTHING * total:
             what = "once the covariates are taken out" if total >= 1e-18 else "between networks"
             return Partial(n, k, why=f"{name} does not vary {what}")
-    sxy = float(rx @ ry)
+    df, (sx, sy) = n - 2 - k, left
     r = min(max(sxy / math.sqrt(sx * sy), -1.0), 1.0)
     interval = fisher_interval(r, n, k)
     # stats.t.sf, without its preamble
@@ -223,36 +241,37 @@ def without_slope(found: Partial) -> Partial:
 
 
 def leave_one_out(x: Floats, y: Floats, covariates: Floats) -> Floats:
-    """The coefficient without each network in turn, shape (n,); NaN where the rest has none.
-
-    `partial(...).r` of each rest, but of all at once: n small decompositions in one call.
-    """
-    within, product = _without_each(x, y, covariates)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.clip(product / np.sqrt(within.prod(axis=1)), -1, 1), dtype=np.float64)
+    """The coefficient without each network in turn, shape (n,); NaN where the rest has none."""
+    return left_out(x[:, None], y, covariates)[0][:, 0]
 
 
 def slopes_left_out(x: Floats, y: Floats, covariates: Floats) -> Floats:
     """The slope of y on x without each network in turn, shape (n,); NaN where the rest has none."""
-    within, product = _without_each(x, y, covariates)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(product / within[:, 0], dtype=np.float64)
+    return left_out(x[:, None], y, covariates)[1][:, 0]
 
 
-def _without_each(x: Floats, y: Floats, covariates: Floats) -> tuple[Floats, Floats]:
-    """Sums of squares of what is left of x and y (n, 2), and of their products (n,), of each rest; NaN: nothing is."""
+def left_out(x: Floats, y: Floats, covariates: Floats) -> tuple[Floats, Floats]:
+    """Coefficients, and slopes of y (n,) on each column of x (n, m), without each network in turn: both (n, m).
+
+    `partial(...).r` and its slope of each rest, NaN where it has none; of all at once: n small decompositions in one
+    call.
+    """
     n = len(x)
     if n - 1 < MIN_NETWORKS:
-        return np.full((n, 2), np.nan), np.full(n, np.nan)
+        return np.full(x.shape, np.nan), np.full(x.shape, np.nan)
     rest, basis, counted = CovariateSpace.of(covariates).without_each()
-    values = np.stack([x[rest], y[rest]], axis=2)  # (n, n - 1, 2)
+    values = np.concatenate([x, y[:, None]], axis=1)[rest]  # (n, n - 1, m + 1)
     values = values - values.sum(axis=1, keepdims=True) / (n - 1)
     total = (values**2).sum(axis=1)
     values = values - basis @ (basis.swapaxes(1, 2) @ values)
     within = (values**2).sum(axis=1)
-    there = ((total >= 1e-18) & (within >= NOTHING * total)).all(axis=1) & (n - 3 - counted >= 1)
-    product = np.where(there, (values[..., 0] * values[..., 1]).sum(axis=1), np.nan)
-    return np.where(there[:, None], within, np.nan), product
+    varies = (total >= 1e-18) & (within >= NOTHING * total)
+    there = varies[:, :-1] & varies[:, -1:] & (n - 3 - counted >= 1)[:, None]
+    sx, sy = np.where(there, within[:, :-1], np.nan), within[:, -1:]
+    product = (values[..., :-1] * values[..., -1:]).sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r, slope = np.clip(product / np.sqrt(sx * sy), -1, 1), product / sx
+    return np.asarray(r, dtype=np.float64), np.asarray(slope, dtype=np.float64)
 
 
 def benjamini_hochberg(p: Floats) -> Floats:

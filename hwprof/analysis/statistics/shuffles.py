@@ -6,6 +6,7 @@ no distribution is assumed, and no t of as few degrees of freedom as there are n
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,8 +57,7 @@ def shuffle(x: Floats, y: Floats, z: Floats | None = None, draws: int = DRAWS, s
     observed = _ratio(sxx, (cy**2).sum(axis=(-1, -2)), (cx * cy).sum(axis=(-1, -2)))
     mask = pooled.measured(x, y, z)
     reduced = pooled.residuals(y, y, z)[1]
-    rng = np.random.default_rng(seed)
-    orders = np.array([rng.permutation(x.shape[1]) for _ in range(draws)]).reshape(draws, x.shape[1])
+    orders = _orders(x.shape[1], draws, seed)
     largest = np.zeros(draws)
     alike: dict[bytes, list[int]] = {}
     for j in np.flatnonzero(np.isfinite(observed)):
@@ -76,6 +76,13 @@ def shuffle(x: Floats, y: Floats, z: Floats | None = None, draws: int = DRAWS, s
             r = _ratio(sxx[metrics], syy[:, None], moved @ left)
             largest[part] = np.fmax(largest[part], np.fmax.reduce(r, axis=1))
     return Chance(observed, largest)
+
+
+@functools.lru_cache(maxsize=8)
+def _orders(networks: int, draws: int, seed: int) -> NDArray[np.int64]:
+    """The same for every family of as many networks, (draws, networks)."""
+    rng = np.random.default_rng(seed)
+    return np.array([rng.permutation(networks) for _ in range(draws)]).reshape(draws, networks)
 
 
 def _ratio(sxx: Floats, syy: Floats, sxy: Floats) -> NDArray[np.float64]:
