@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from hwprof.collectors.cpu_time import LEAST_NS, SHARE, beyond_ns, shortfall
 from hwprof.collectors.gauge import enclosing, samples, values_of_window
 from hwprof.collectors.vocabulary import ANCHORS, NEVER_ZERO, Name
 from hwprof.printable import plural
@@ -21,8 +22,6 @@ from hwprof.records import Doubt, Exactness, Origin, Reading, Series, Shape, Win
 
 # Below this share of the window an extrapolation is a guess.
 FEW = 0.01
-# Edges are not read at one instant: this share, and ns for each thread or CPU, may be missing or too much.
-SHARE, LEAST_NS = 0.1, 20_000_000
 # What a part may exceed its whole by: edges of perf stat, and extrapolation.
 EXACT_SLACK, SCALED_SLACK, EDGE_COUNTS = 0.01, 0.25, 1000
 NS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
@@ -61,12 +60,14 @@ class RunFacts:
     """What is known beside the readings. None: not known; rules that need it then find nothing.
 
     `cpus`, `threads`: how many could run at once. `cpu_ns`: CPU time of the window where rusage does not have it.
+    `edges_ns`: CPU time that is in the account of the process, but passed before it was counted.
     `ticks`: an emulator's cycles and instructions are its host's clock.
     """
 
     cpus: int | None = None
     threads: int | None = None
     cpu_ns: float | None = None
+    edges_ns: float = 0.0
     ticks: bool = False
     bounds: CpuBounds = field(default_factory=CpuBounds)
     series: Sequence[Series] = ()
@@ -108,6 +109,10 @@ class WindowReadings:
             if (name := _base(reading)) in metrics and reading.unit in NS:
                 found.setdefault(name, value * NS[reading.unit])
         return sum(found.values()) if len(found) == len(metrics) else None
+
+    def account(self, metric: str) -> Reading | None:
+        """The account of CPU time of this name, where it is known."""
+        return next((r for _, r, _ in self.valued() if _base(r) == metric), None)
 
 
 Finds = Iterator[Fault | Doubt]
@@ -297,9 +302,11 @@ def _lost_counts(seen: WindowReadings) -> Finds:
     enabled; so does task-clock, which every pass has. The kernel's own account of CPU time goes on.
     """
     counted = seen.ns(Name.TASK_CLOCK)
-    accounts = (seen.facts.cpu_ns, seen.ns(*RUSAGE), seen.ns(Name.RUN_TIME))
-    used = next((ns for ns in accounts if ns is not None), None)
-    if not shortfall(counted, used, seen.facts.threads) or counted is None or used is None:
+    accounts = ((seen.facts.cpu_ns, ""), (seen.ns(*RUSAGE), RUSAGE[0]), (seen.ns(Name.RUN_TIME), Name.RUN_TIME))
+    used, name = next(((ns, name) for ns, name in accounts if ns is not None), (None, ""))
+    threads, elapsed_ns = seen.facts.threads, None if seen.window is None else seen.window.elapsed_s * 1e9
+    edges_ns = seen.facts.edges_ns + beyond_ns(seen.account(name), elapsed_ns, threads)
+    if not shortfall(counted, used, threads, edges_ns) or counted is None or used is None:
         return
     figures = {"counted_ms": counted / 1e6, "cpu_ms": used / 1e6}
     why = f"counted during {figures['counted_ms']:.3f} of {figures['cpu_ms']:.3f} ms of CPU time, {_LOST_AT_EXEC}"
@@ -307,20 +314,11 @@ def _lost_counts(seen: WindowReadings) -> Finds:
     yield Doubt("counters-lost", figures, None if seen.window is None else seen.window.index)
 
 
-def shortfall(counted_ns: float | None, cpu_ns: float | None, threads: int | None = None) -> bool:
-    """Whether a time is far below the CPU time of the same span; never where one of them is not known.
-
-    `threads`: how many could run beside the window's edges, where the account of CPU time is wider than the counts.
-    A task-clock above the CPU time is no shortfall: children that nobody waited for are in the counts alone.
-    """
-    if counted_ns is None or cpu_ns is None:
-        return False
-    return cpu_ns - counted_ns > max(SHARE * cpu_ns, LEAST_NS * max(1, threads or 1))
-
-
 def _scheduler(seen: WindowReadings) -> Finds:
     run, rusage = seen.ns(Name.RUN_TIME), seen.ns(*RUSAGE)
-    short, long = (shortfall(a, b, seen.facts.threads) for a, b in ((run, rusage), (rusage, run)))
+    ours, theirs, threads = seen.account(Name.RUN_TIME), seen.account(RUSAGE[0]), seen.facts.threads
+    edges_ns = beyond_ns(ours, theirs.enabled_ns if theirs else None, threads)
+    short, long = (shortfall(a, b, threads, edges_ns) for a, b in ((run, rusage), (rusage, run)))
     if run is None or rusage is None or not (short or long):
         return
     doubtful = {Name.RUN_TIME, Name.HELPER_RUN_TIME, Name.RUN_QUEUE_WAIT, *(RUSAGE if long else ())}

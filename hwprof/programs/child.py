@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from hwprof.errors import CommandNotExecutable, CommandNotFound, NotAvailable, UsageError
-from hwprof.machine.clock import clock_ns
+from hwprof.machine.clock import clock_ns, cpu_time_ns
 
 # Python ignores SIGPIPE and SIGXFSZ, and what is ignored stays so over exec: the command shall find the defaults.
 STUB = """
@@ -103,6 +103,7 @@ def find(argv: Sequence[str]) -> str:
 class Child:
     """The waiting process. `stop`: after exec, hold it before its first instruction until `resume` (by ptrace).
 
+    `used` is what the waiting process itself took; `exec_ns` at most what its exec took of CPU time after that.
     To be used from one thread: ptrace belongs to the thread that started the child.
     """
 
@@ -118,6 +119,7 @@ class Child:
         self.argv = tuple(argv)
         self.path = find(argv)
         self.ended: ProcessEnd | None = None
+        self.exec_ns = 0
         self._stop = stop
         self._held = False
         ours, theirs = socket.socketpair()
@@ -167,9 +169,11 @@ class Child:
             _, status = os.waitpid(self.pid, 0)
             if os.WIFSTOPPED(status):
                 self._held = True
+                self._measure_exec()
                 return at_ns
             self.ended = ProcessEnd(status, self.used, clock_ns())
         refused = self._receive()  # nothing: the socket was closed by a successful exec
+        self._measure_exec()
         if refused:
             self.wait()
             text = os.strerror(refused["errno"])
@@ -179,6 +183,12 @@ class Child:
             hint = "a script needs #! and its interpreter; a program must be of this architecture"
             raise kind(f"'{self.argv[0]}' can't be executed: {text}", hint)
         return at_ns
+
+    def _measure_exec(self) -> None:
+        """Of a command that has ended since, nothing is known: its own time is in its clock."""
+        now_ns = cpu_time_ns(self.pid)
+        if now_ns is not None and not self.has_ended():
+            self.exec_ns = max(0, now_ns - round(1e9 * (self.used.ru_utime + self.used.ru_stime)))
 
     def resume(self) -> int:
         """Let the stopped command continue; the moment just before, in ns."""

@@ -145,7 +145,8 @@ class CommandRunner:
         window = Window(index, Role.COUNTED, index, t0, ended.at_ns, (ended.at_ns - t0,))
         window = dataclasses.replace(window, readings=(*readings, *watcher.readings(window)))
         hardware, series = self.facts["hardware"], watcher.series()
-        known = facts_of(order.cpus, hardware, self.facts["host_state"], bounds_of(hardware), series=series)
+        host, bounds = self.facts["host_state"], bounds_of(hardware)
+        known = facts_of(order.cpus, hardware, host, bounds, series=series, edges_ns=child.exec_ns)
         window, lost = review(window, known)
         fps = search.value if order.fps_from else None
         if order.frames is not None:

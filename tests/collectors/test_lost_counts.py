@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
 from hwprof import doubts
-from hwprof.collectors.review import RunFacts, review, shortfall
+from hwprof.collectors.cpu_time import shortfall
+from hwprof.collectors.review import RunFacts, review
 from hwprof.collectors.watcher import GaugeWatcher
 from hwprof.plan.experiment import Experiment
-from hwprof.records import Exactness, Reading, Run, Window, missing, to_json
+from hwprof.records import Exactness, Reading, Run, Slices, Window, missing, to_json
 from hwprof.runner.runs import RunFactory
 from hwprof.runner.worker_process import Outcome
-from tests.collectors.reviewed import HARDWARE, MS, account, marks, window_of
+from tests.collectors.reviewed import HARDWARE, MS, S, account, marks, window_of
 from tests.factories import make_case
 
 
@@ -109,3 +111,76 @@ def test_a_worker_that_lost_its_counters_is_doubted_once() -> None:
     assert [d.code for d in run.doubts].count("counters-lost") == 1
     found = [w.readings[0].exactness for w in run.windows]
     assert found == [Exactness.EXACT, Exactness.SUSPECT, Exactness.SUSPECT]
+
+
+# Time that a host took from a guest between two reads of one edge: the guest's clock and its accounts ran on.
+
+
+def spanned(window: Window, **seconds: float) -> Window:
+    """The window whose accounts were kept for these times, by the first words of their sources."""
+    spans = {"rusage": seconds.get("rusage"), "proc:schedstat": seconds.get("schedstat")}
+    kept = [
+        r if (span := spans.get(r.source)) is None else dataclasses.replace(r, enabled_ns=round(span * S))
+        for r in window.readings
+    ]
+    return dataclasses.replace(window, readings=tuple(kept))
+
+
+@pytest.mark.parametrize(
+    ("counted_ms", "used_s", "span_s", "threads", "lost"),
+    [
+        (200, 0.26, 1.001, 1, True),
+        (200, 0.26, 1.065, 1, False),  # 65 ms passed at the edges
+        (200, 0.32, 1.065, 2, False),  # ... for two threads
+        (200, 0.40, 1.065, 2, True),
+        (1, 0.19, 1.065, 1, True),  # more than passed at the edges
+    ],
+)
+def test_what_passed_at_the_edges_of_an_account_is_not_lost(
+    counted_ms: float, used_s: float, span_s: float, threads: int, lost: bool
+) -> None:
+    window = spanned(timed(counted_ms, used_s), rusage=span_s)
+    judged, found = review(window, RunFacts(threads=threads))
+    assert [d.code for d in found] == (["counters-lost"] if lost else [])
+    assert (judged.readings[0].exactness is Exactness.SUSPECT) is lost
+
+
+def test_the_edges_of_slices_are_those_of_each() -> None:
+    slices = Slices((S, 3 * S), (S + 500 * MS, 3 * S + 500 * MS), (1, 1), (0, 0))
+    for span_s, lost in ((1.001, True), (1.065, False)):
+        window = dataclasses.replace(spanned(timed(200, 0.26), rusage=span_s), slices=slices)
+        assert bool(review(window, RunFacts())[1]) is lost
+
+
+# Recorded in an emulated board without exact counts whose host had ten times the work it has cores for: task-clock, CPU
+# time by rusage, and that of the exec, in ms. Beyond the tolerance without the last one: these.
+STARVED = [
+    (207.2, 294.1, 98.2),
+    (466.4, 546.5, 145.3),
+    (773.6, 1206.8, 501.8),
+    (214.8, 411.1, 155.6),
+    (879.1, 1040.4, 137.0),
+    (518.1, 585.4, 113.8),
+    (1453.9, 1655.8, 403.7),
+    (266.6, 492.5, 226.8),
+    (137.4, 263.1, 183.7),
+    (653.9, 874.5, 260.1),
+    (341.3, 381.0, 52.8),
+    (522.7, 642.9, 88.8),
+    (390.2, 635.5, 382.2),
+]
+
+
+@pytest.mark.parametrize(("counted_ms", "used_ms", "exec_ms"), STARVED)
+def test_what_an_exec_took_on_a_starved_host_is_not_lost(counted_ms: float, used_ms: float, exec_ms: float) -> None:
+    codes = [
+        [d.code for d in review(timed(counted, used_ms / 1e3), RunFacts(edges_ns=edges_ms * MS))[1]]
+        for counted, edges_ms in ((counted_ms, exec_ms), (counted_ms, 0), (0.014, exec_ms))
+    ]
+    assert codes == [[], ["counters-lost"], ["counters-lost"]], "cut off at exec it is lost there too"
+
+
+@pytest.mark.parametrize(("span_s", "mark"), [(1.001, "suspect"), (1.14, "exact")])
+def test_accounts_that_were_kept_for_unlike_times_may_differ_by_that(span_s: float, mark: str) -> None:
+    window = timed(None, 1.0, account("run-time", 0.8, "proc:schedstat"))
+    assert marks(spanned(window, rusage=span_s, schedstat=1.0))["run-time"] == mark

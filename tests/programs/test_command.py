@@ -12,6 +12,7 @@ import pytest
 from hwprof.collectors.cooldown import CoolDown
 from hwprof.collectors.thermal import Heat
 from hwprof.errors import CommandNotExecutable, CommandNotFound, NotAvailable, UsageError
+from hwprof.machine.clock import cpu_time_ns
 from hwprof.programs.child import Child
 from hwprof.programs.command import CommandRunner, Order, name_of, pass_doubts
 from hwprof.programs.counting import Native
@@ -257,6 +258,31 @@ def test_a_child_that_never_ran_is_gone_when_it_is_closed() -> None:
         assert not child.has_ended()
     with pytest.raises(ProcessLookupError):
         os.kill(child.pid, 0)
+
+
+@pytest.mark.parametrize("stop", [False, True], ids=["runs on", "held"])
+def test_the_cpu_time_of_an_exec_is_known_before_the_command_ends(stop: bool) -> None:
+    with Child(("sleep", "60"), stop=stop) as child:
+        assert child.exec_ns == 0
+        try:
+            child.release()
+        except NotAvailable as error:
+            pytest.skip(f"no process can be held here: {error}")
+        child.resume()
+        used = cpu_time_ns(child.pid)
+        assert used is not None
+        assert 0 < child.exec_ns <= used
+
+
+def test_the_whole_of_a_command_that_has_ended_is_not_called_its_exec(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(pid: int) -> int | None:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        return cpu_time_ns(pid)
+
+    monkeypatch.setattr("hwprof.programs.child.cpu_time_ns", late)
+    with Child(("true",)) as child:
+        child.release()
+        assert child.exec_ns == 0
 
 
 def test_ignored_signals_are_the_defaults_in_the_command(capfd: pytest.CaptureFixture[str]) -> None:

@@ -105,8 +105,9 @@ def test_events_that_share_counters_are_scaled_to_their_rate(known: Counts, orde
         assert abs(error) < ROTATION, metric
 
 
-def test_misses_of_an_inference_are_those_of_its_instructions(known: Counts) -> None:
-    windows = [w for w in known.run("network", "tiny_cnn").windows if w.role is Role.COUNTED]
+@pytest.mark.parametrize("order", ["network", "network by perf"])
+def test_misses_of_an_inference_are_those_of_its_instructions(known: Counts, order: str) -> None:
+    windows = [w for w in known.run(order).windows if w.role is Role.COUNTED]
     assert windows
     for window in windows:
         readings = {reading.metric: reading for reading in window.readings}
@@ -131,6 +132,22 @@ def test_the_report_and_the_export_have_the_number_and_say_who_counted(
         rows = {row["network"]: row for row in csv.DictReader(file)}
     for order in ("inherited", "inherited by perf"):
         assert float(rows[order]["cache-misses@test-equipment"]) == 10_025
+
+
+def test_recording_by_a_pmu_that_cannot_interrupt_is_refused_with_what_counts_it(known: Counts) -> None:
+    refused = known.answers["record"]
+    assert refused["code"] != 0
+    assert "no interrupt" in refused["stderr"]
+    assert "hwprof run --events" in refused["stderr"]
+    assert "perf_event_paranoid" not in refused["stderr"]
+
+
+def test_doctor_names_the_cpus_of_each_kind_of_core(kinds: Counts) -> None:
+    printed = kinds.answers["doctor"]["stdout"]
+    assert TEST_EQUIPMENT in printed
+    lines = [line for line in printed.splitlines() if "testpmu_big" in line or "testpmu_little" in line]
+    assert lines
+    assert not [line for line in lines if " on :" in line]
 
 
 def test_the_whole_pmu_of_a_core_counts_in_groups_and_in_passes(kinds: Counts) -> None:

@@ -1,6 +1,7 @@
 // Does what its words say, in order. CODE:N:TIMES tells the test PMU TIMES times of N accesses; child:... and thread:...
 // have a child or a thread do that and wait for its end; waiting:... starts a thread that does it after go; go prints a
-// line, waits for one, and for the end of those threads; cpu:K stays on one CPU from here on; spin:MS takes CPU time.
+// line, waits for one, and for the end of those threads; cpu:K stays on one CPU from here on; spin:MS takes CPU time;
+// heat:PEAK:FALL heats the test equipment's thermal zone.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
@@ -85,6 +86,18 @@ static void spin(double ms)
     while ((now.tv_sec - start.tv_sec) * 1e3 + (now.tv_nsec - start.tv_nsec) / 1e6 < ms);
 }
 
+static void heat(const char *word)
+{
+    int peak, fall, zone = open("/dev/testheat", O_WRONLY);
+    char text[48];
+    if (sscanf(word, "%d:%d", &peak, &fall) != 2)
+        fail(word);
+    int size = snprintf(text, sizeof text, "%d %d", peak, fall);
+    if (zone < 0 || write(zone, text, size) != size)
+        fail("/dev/testheat");
+    close(zone);
+}
+
 static void go(void)
 {
     puts("ready");
@@ -116,6 +129,8 @@ int main(int argc, char **argv)
             stay(atoi(rest));
         else if (!strncmp(word, "spin:", 5))
             spin(atof(rest));
+        else if (!strncmp(word, "heat:", 5))
+            heat(rest);
         else if (!strcmp(word, "go"))
             go();
         else

@@ -1,4 +1,4 @@
-"""Builds the test PMU's kernel module for the kernel of an image, and the program that makes known accesses.
+"""Builds the modules of test equipment for the kernel of an image, and the program that makes known accesses.
 
 On the host, by cross compilers: nothing of the guest runs for it. A module loads into exactly the kernel whose headers
 it was built with, so that it is kept in the folder of the image.
@@ -21,8 +21,8 @@ from hwprof.boards.machines import Image, require
 from hwprof.errors import HwprofError
 
 HERE = Path(__file__).parent
-MODULE = "testpmu"
-SOURCES = (f"{MODULE}.c", "Kbuild")
+MODULES = ("testpmu", "testheat")
+SOURCES = (*(f"{name}.c" for name in MODULES), "Kbuild")
 PROGRAM = HERE / "accesses.c"
 # Debian's name of an architecture -> the kernel's
 KERNELS = {"riscv64": "riscv", "arm64": "arm64"}
@@ -31,17 +31,21 @@ WITHOUT = ("CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=", "CONFIG_DEBUG_INFO_BTF_MODUL
 ELF = b"\x7fELF"
 
 
-def module(image: Image) -> Path:
-    """The module for the image's kernel: built on first use (18 MB to download, a quarter of a minute)."""
+def put_modules(image: Image, folder: Path) -> None:
+    """The modules for the image's kernel: built on first use (18 MB to download, a quarter of a minute)."""
     texts = b"".join((HERE / name).read_bytes() for name in SOURCES)
-    made = image.folder / f"{MODULE}-{hashlib.sha256(texts).hexdigest()[:16]}.ko"
-    with exclusive_lock(image.folder / f".lock-{MODULE}"):
-        if not made.exists():
-            with tempfile.TemporaryDirectory(prefix="hwprof-module-") as folder:
-                half = made.with_suffix(".half")
-                shutil.copyfile(_build(image, Path(folder)), half)
-                half.rename(made)
-    return made
+    version = hashlib.sha256(texts).hexdigest()[:16]
+    made = {name: image.folder / f"{name}-{version}.ko" for name in MODULES}
+    with exclusive_lock(image.folder / ".lock-modules"):
+        if not all(file.exists() for file in made.values()):
+            with tempfile.TemporaryDirectory(prefix="hwprof-module-") as temporary:
+                source = _build(image, Path(temporary))
+                for name, file in made.items():
+                    half = file.with_suffix(".half")
+                    shutil.copyfile(source / f"{name}.ko", half)
+                    half.rename(file)
+    for name, file in made.items():
+        shutil.copyfile(file, folder / f"{name}.ko")
 
 
 def program(image: Image, folder: Path) -> Path:
@@ -52,6 +56,7 @@ def program(image: Image, folder: Path) -> Path:
 
 
 def _build(image: Image, folder: Path) -> Path:
+    """The folder in which all modules have been built."""
     tree = folder / "tree"
     _headers(image, folder, tree)
     headers = tree / f"usr/src/linux-headers-{image.release}"
@@ -70,7 +75,7 @@ def _build(image: Image, folder: Path) -> Path:
         f"CC={compiler}",
     ]
     _run([*words, f"CROSS_COMPILE={compiler.removesuffix('gcc')}", *WITHOUT, "KCFLAGS=-Werror", "modules"])
-    return source / f"{MODULE}.ko"
+    return source
 
 
 def _headers(image: Image, folder: Path, tree: Path) -> None:

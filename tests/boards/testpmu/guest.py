@@ -1,8 +1,8 @@
-"""Runs in a guest, beside `testpmu.ko`, `accesses` and orders.json: has hwprof count what is known beforehand.
+"""Runs in a guest, beside modules, `accesses` and orders.json: has hwprof read what is known beforehand.
 
 An order is a command line of hwprof, or the name of a function below. Orders follow each other in one process, which
-spares an emulated core the imports; the module is loaded anew for each list of them. What came of an order is in
-answers.json, the runs are in runs.db. Standard library and hwprof only.
+spares an emulated core the imports; a module is loaded anew for each list of them. What came of an order is in
+answers.json, the runs of commands are in runs.db. Standard library and hwprof only.
 """
 
 from __future__ import annotations
@@ -65,8 +65,9 @@ def answer(name: str, order: str) -> dict[str, Any]:
         return {"value": FUNCTIONS[order]()}
     command, *words = shlex.split(order)
     if command == "run":
-        named = ["--name", name] if "--" in words else []
-        words = ["--results", "runs.db", *named, *words]
+        # A network has no name but its own: each of its runs has a file.
+        own = ["--results", "runs.db", "--name", name] if "--" in words else ["--results", f"{name}.db"]
+        words = [*own, *words]
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main([command, *words])
@@ -74,10 +75,11 @@ def answer(name: str, order: str) -> dict[str, Any]:
 
 
 def all_of(orders: list[tuple[str, dict[str, str]]]) -> None:
-    """Load the module with its parameters for each group of orders, and do them."""
+    """Load a module with its parameters for each group of orders, and do them."""
     answers: dict[str, dict[str, Any]] = {}
-    for parameters, group in orders:
-        subprocess.run(["insmod", "testpmu.ko", *parameters.split()], check=True)
+    for words, group in orders:
+        module, *parameters = words.split()
+        subprocess.run(["insmod", f"{module}.ko", *parameters], check=True)
         try:
             for name, order in group.items():
                 began = time.monotonic()
@@ -88,7 +90,7 @@ def all_of(orders: list[tuple[str, dict[str, str]]]) -> None:
                 answers[name]["seconds"] = round(time.monotonic() - began, 3)
                 Path("answers.json").write_text(json.dumps(answers, indent=1))
         finally:
-            subprocess.run(["rmmod", "testpmu"], check=True)
+            subprocess.run(["rmmod", module], check=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""What guests with the test PMU have hwprof count, and what came of it.
+"""What guests with test equipment have hwprof read, and what came of it.
 
-A program says how many accesses it has just made; with a period, time advances the counts as well.
+A program says how many accesses it has just made; with a period, time advances the counts as well. A thermal zone is
+heated by a program, or once by time, and falls at a known rate.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from hwprof.store import Results
 from tests.boards.testpmu import build
 from tests.fleet import ARCHITECTURES, ONE_CPU, TIMEOUT_S, Board, Fleet, Job, Outcome, asks, register, shared_image
 
-# Parameters of the module -> the orders that are done with it: name -> command line
+# A module and its parameters -> the orders that are done with it: name -> command line
 Orders = tuple[tuple[str, dict[str, str]], ...]
 PERIOD_NS = 1000
 PERIOD = f"period_ns={PERIOD_NS}"
@@ -32,12 +33,30 @@ WRITTEN = {"cache-references": 3000, "cache-misses": 1000, "branch-misses": 70, 
 PASSES = f"-e {','.join(WRITTEN)} -- ./accesses 0x10:300:10 0x11:100:10 0x13:7:10 0x16:3:10"
 UNITS = "-e L1-dcache-load-misses,testpmu/energy/ -- ./accesses 0x16:3:10 0x17:1000:10"
 PLAIN = "-e cache-misses,cycles -- ./accesses 0x11:1000:10"
-NETWORK = "-f onnxruntime -n tiny_cnn -s 32 -r 1 --iterations 2 -w 1 -e cache-misses,cycles"
+INFERENCE = "-f onnxruntime -n tiny_cnn -s 32 -r 1 --iterations 2 -w 1"
+NETWORK = f"{INFERENCE} -e cache-misses,cycles"
+# The thermal zone's temperatures, and by how much it falls in a second: degrees
+FLOOR_C, PEAK_C = 30.0, 50.0
+FALLS_C = {"cooled": 5.0, "limited": 1.0, "settled": 0.0, "network, cooled": 1.0}
+COOLDOWN_S = {"cooled": 60, "limited": 1, "settled": 60, "network, cooled": 60}
+# Time from loading the module to the jump: the start of the experiment is before it, the first turn after it.
+JUMP_MS = 1000
+
+
+def milli(degrees: float) -> int:
+    return round(1000 * degrees)
+
+
+def _heated(name: str) -> str:
+    """Two executions of a program that heats the zone: the second has to wait."""
+    heat = f"heat:{milli(PEAK_C)}:{milli(FALLS_C[name])}"
+    return f"run -r 2 --cooldown {COOLDOWN_S[name]} -e task-clock -- ./accesses {heat}"
+
 
 # One CPU on which an instruction takes a nanosecond, the guest's own PMU beside the test PMU.
 EXACT: Orders = (
     (
-        "counters=2",
+        "testpmu counters=2",
         {
             "inherited": f"run {INHERITED}",
             "inherited by perf": f"run --backend perf {INHERITED}",
@@ -47,17 +66,24 @@ EXACT: Orders = (
             "block": "block",
             "attached": "attached",
             "events": "events cache-misses",
+            "record": "record -e cache-misses -- ./accesses 0x11:1000:10",
         },
     ),
-    ("counters=2 software=0", {"another PMU": f"run {PLAIN}"}),
-    ("counters=2 cpus_file=1", {"claimed twice": f"run {PLAIN}"}),
+    ("testpmu counters=2 software=0", {"another PMU": f"run {PLAIN}"}),
+    ("testpmu counters=2 cpus_file=1", {"claimed twice": f"run {PLAIN}"}),
     (
-        f"counters=2 {PERIOD}",
+        f"testpmu counters=2 {PERIOD}",
         {
             "rotated": f"run --multiplex {ROTATED} spin:4000",
             "rotated by perf": f"run --backend perf {ROTATED} spin:4000",
             "network": f"run {NETWORK}",
+            "network by perf": f"run --backend perf {NETWORK}",
         },
+    ),
+    *(("testheat", {name: _heated(name)}) for name in ("cooled", "limited", "settled")),
+    (
+        f"testheat peak={milli(PEAK_C)} fall={milli(FALLS_C['network, cooled'])} after_ms={JUMP_MS}",
+        {"network, cooled": f"run --cooldown {COOLDOWN_S['network, cooled']} -e page-faults {INFERENCE}"},
     ),
 )
 CORE = "software=0 cpus_file=1"
@@ -66,14 +92,14 @@ BOTH_BUSY = f"-e cycles,{','.join(ADVANCING)} -- ./accesses cpu:0 spin:2000 cpu:
 NO_CYCLES = "-e cache-misses,cycles -- ./accesses cpu:0 spin:300 cpu:1 spin:300"
 # Two CPUs of a board without a PMU of its own: the test PMU is that of the core, or those of two kinds of core.
 KINDS: Orders = (
-    (f"type=4 counters=4 cycles=1 {CORE}", {"whole": f"run {PLAIN}", "whole in passes": f"run {PASSES}"}),
-    (f"type=4 counters=2 cycles=1 {CORE} {PERIOD}", {"whole, rotated": f"run --multiplex {ROTATED} spin:4000"}),
+    (f"testpmu type=4 counters=4 cycles=1 {CORE}", {"whole": f"run {PLAIN}", "whole in passes": f"run {PASSES}"}),
+    (f"testpmu type=4 counters=2 cycles=1 {CORE} {PERIOD}", {"whole, rotated": f"run --multiplex {ROTATED} spin:4000"}),
     (
-        f"split=1 counters=8 counters2=4 cycles=1 {CORE}",
-        {"kinds": f"run {BOTH}", "kinds by perf": f"run --backend perf {BOTH}"},
+        f"testpmu split=1 counters=8 counters2=4 cycles=1 {CORE}",
+        {"kinds": f"run {BOTH}", "kinds by perf": f"run --backend perf {BOTH}", "doctor": "doctor"},
     ),
     (
-        f"split=1 counters=8 counters2=2 cycles=1 {CORE} {PERIOD}",
+        f"testpmu split=1 counters=8 counters2=2 cycles=1 {CORE} {PERIOD}",
         {
             "kinds, rotated": f"run --multiplex {BOTH_BUSY}",
             "kinds, rotated by perf": f"run --backend perf {BOTH_BUSY}",
@@ -81,7 +107,7 @@ KINDS: Orders = (
         },
     ),
     (
-        f"split=1 {CORE} {PERIOD}",
+        f"testpmu split=1 {CORE} {PERIOD}",
         {"no cycles": f"run {NO_CYCLES}", "no cycles by perf": f"run --backend perf {NO_CYCLES}"},
     ),
 )
@@ -90,7 +116,7 @@ KINDS: Orders = (
 def prepare(arch: str, orders: Orders, folder: Path) -> str:
     """What a guest needs for the orders, in its folder; what it executes there."""
     image = shared_image(arch)
-    shutil.copyfile(build.module(image), folder / "testpmu.ko")
+    build.put_modules(image, folder)
     build.program(image, folder)
     shutil.copy(Path(build.__file__).with_name("guest.py"), folder)
     (folder / "orders.json").write_text(json.dumps(orders))
@@ -129,12 +155,18 @@ class Counts:
         assert answer.get("code", 0) == 0, answer["stderr"]
         return answer
 
-    def run(self, order: str, network: str = "") -> Run:
-        """The one round of an order for a command, or of that network."""
+    def runs(self, order: str) -> list[Run]:
+        """The rounds of an order: of a network in a file of their own, of a command by its name."""
         self[order]
-        with Results.open(self.folder / "runs.db") as results:
-            (run,) = results.runs(network=network or order)
-        assert run.failure is None
+        own = self.folder / f"{order}.db"
+        with Results.open(own if own.exists() else self.folder / "runs.db") as results:
+            found = list(results.runs(network=None if own.exists() else order))
+        assert all(run.failure is None for run in found)
+        return found
+
+    def run(self, order: str) -> Run:
+        """The one round of an order."""
+        (run,) = self.runs(order)
         return run
 
     def readings(self, order: str) -> dict[str, Reading]:
