@@ -23,7 +23,7 @@ from hwprof.environments import interpreters
 from hwprof.errors import UsageError, sentence
 from hwprof.frameworks.fidelity import tolerance
 from hwprof.networks.inputs import UNSAID, InputChoice
-from hwprof.plan.cases import PlannedCase, check_options, plan
+from hwprof.plan.cases import PlannedCase, check_options, network_with, plan
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plan.options import parse_option
 from hwprof.records import Failure, Fidelity, from_json, to_json
@@ -110,14 +110,15 @@ class Matrix:
             for column in self.columns:
                 if column.missing:
                     continue
+                inputs = self.inputs.get(network, UNSAID)
                 choice = Choice(
                     column.framework,
                     network,
                     size,
-                    self.batch,
+                    self.batch if self.batch > 1 else network_with(network, inputs).own_batch,
                     precision=self.precision,
                     options=column.options,
-                    inputs=self.inputs.get(network, UNSAID),
+                    inputs=inputs,
                 )
                 try:
                     planned = plan(Experiment("matrix", (choice,), seed=self.seed))[0]

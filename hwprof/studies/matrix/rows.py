@@ -23,7 +23,7 @@ def choices(
     found = []
     for name in names or networks_table.names():
         network = network_with(name, (inputs or {}).get(name, UNSAID))
-        batch = network.fixed_batch or 1
+        batch = network.own_batch
         try:
             network.input_spec(size or None, batch)
             found.append((name, size or network.default_size or 0))
