@@ -69,8 +69,8 @@ def owners(nodes: Sequence[NetworkNode], steps: Sequence[Step]) -> list[tuple[st
         if node.name in owner or node.op in HEAVY:
             continue
         made = (producer[tensor].name for tensor in node.inputs if tensor in producer)
-        if known := [owner[name] for name in made if name in owner]:
-            owner[node.name] = max(known)  # before the last of its inputs is there it can't be computed
+        if numbers := [owner[name] for name in made if name in owner]:
+            owner[node.name] = max(numbers)  # before the last of its inputs is there it can't be computed
     found: list[list[str]] = [[] for _ in steps]
     for node in nodes:
         if node.name in owner:

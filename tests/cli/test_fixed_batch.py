@@ -44,7 +44,7 @@ def test_the_heading_names_a_fixed_batch_and_frames_are_counted(
     assert main(["run", "-n", four, *QUICK]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "four 4x8 fp32" in shown
-    assert "The network's file has a fixed batch of 4: 4 frames per inference." in shown
+    assert "The network's file has a fixed batch of 4 frames." in shown
     assert main(["run", "-n", four, *QUICK, "--json"]) == 0
     run = json.loads(capsys.readouterr().out)["runs"][0]
     assert (run["case"]["batch"], run["macs"]) == (4, 24)
