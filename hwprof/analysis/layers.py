@@ -2,20 +2,24 @@
 
 Frameworks name a step by the first node it was made of (OpenCV), by the last tensor that it gives (ONNX Runtime), or
 list all of them (OpenVINO). Names are trusted. A node that no step names was fused: a light one
-(BatchNormalization, an activation, an addition) into the step that gives its input, a heavy one into the step that its
-output goes to. Steps of frameworks that name nothing of the network (TVM, ncnn, ExecuTorch) take names in `name_steps`.
+(BatchNormalization, an activation, an addition) into the step that gives its last input, a heavy one into the step that
+its output goes to. Steps of frameworks that name nothing of the network (TVM, ncnn, LiteRT, ExecuTorch) take names in
+`name_steps`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hwprof.frameworks.protocol import Step
 from hwprof.networks.costs import MULTIPLYING
+from hwprof.printable import plural
 from hwprof.records import Layer
+
+UNATTRIBUTED = "layers_unattributed"  # among the facts of a run: why its steps are no node's (`mismatch`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +68,9 @@ def owners(nodes: Sequence[NetworkNode], steps: Sequence[Step]) -> list[tuple[st
     for node in nodes:  # light ones, by what gives their input
         if node.name in owner or node.op in HEAVY:
             continue
-        for tensor in node.inputs:
-            source = producer.get(tensor)
-            if source is not None and source.name in owner:
-                owner[node.name] = owner[source.name]
-                break
+        made = (producer[tensor].name for tensor in node.inputs if tensor in producer)
+        if numbers := [owner[name] for name in made if name in owner]:
+            owner[node.name] = max(numbers)  # before the last of its inputs is there it can't be computed
     found: list[list[str]] = [[] for _ in steps]
     for node in nodes:
         if node.name in owner:
@@ -172,6 +174,7 @@ RECURRENT = ("LSTM", "GRU", "RNN", "DynamicQuantizeLSTM")
 MANY_PRODUCTS = frozenset(op for op in MULTIPLYING if "Attention" in op or op in RECURRENT)
 # Work that only moves values.
 MOVES = frozenset({"Concat", "Reshape", "Flatten", "Transpose", "Slice", "Split", "Pad", "Squeeze", "Unsqueeze"})
+PRODUCT = "product"  # the family of those that are one
 SAME = {
     "GlobalAveragePool": "mean",
     "ReduceMean": "mean",
@@ -184,30 +187,58 @@ SAME = {
 
 def family(op: str) -> str:
     """Operators that frameworks put in each other's place have one family."""
-    return "product" if op in HEAVY - MANY_PRODUCTS else SAME.get(op, op)
+    return PRODUCT if op in HEAVY - MANY_PRODUCTS else SAME.get(op, op)
 
 
 def name_steps(nodes: Sequence[NetworkNode], steps: Sequence[Step]) -> list[Step]:
-    """The steps, those with a `kind` and without a name take the name of their node."""
-    unnamed = [step for step in steps if step.kind and not step.tells]
-    sized = all(step.form is not None for step in unnamed)
+    """The steps, those with a `kind` and without a name take the name of their node, those with `parts` of each."""
+    if mismatch(nodes, steps):
+        return list(steps)
+    sized, waiting, wanted = _counts(nodes, steps)
+    certain = {key: iter(waiting[key]) for key in wanted if len(waiting.get(key, ())) == wanted[key]}
+    found = []
+    for step in steps:
+        matches = [next(certain.get(_key(*work, sized), iter(())), None) for work in _works(step)]
+        names = tuple(node.name for node in matches if node is not None)
+        found.append(dataclasses.replace(step, tells=names) if names else step)
+    return found
+
+
+def mismatch(nodes: Sequence[NetworkNode], steps: Sequence[Step]) -> str:
+    """Why steps that name nothing are not attributed to nodes; "" where they are, or every step names its own.
+
+    All products (convolutions, matrix products, ...) must be there on both sides, of the same sizes where known.
+    """
+    if not any(map(_works, steps)):
+        return ""
+    _, waiting, wanted = _counts(nodes, steps)
+    in_network = {key: len(found) for key, found in waiting.items() if key[0] == PRODUCT}
+    in_profile = {key: count for key, count in wanted.items() if key[0] == PRODUCT}
+    if in_network == in_profile:
+        return ""
+    counts = [sum(one.values()) for one in (in_profile, in_network)]
+    if counts[0] == counts[1]:
+        return f"the {plural(counts[0], 'product')} in its profile and those of the network have different sizes"
+    return f"its profile has {plural(counts[0], 'product')} (convolution, matrix product), the network {counts[1]}"
+
+
+def _works(step: Step) -> tuple[tuple[str, tuple[int, ...] | None], ...]:
+    """(kind, form) of what a step that names nothing computes."""
+    if step.tells:
+        return ()
+    return step.parts or (((step.kind, step.form),) if step.kind else ())
+
+
+def _counts(
+    nodes: Sequence[NetworkNode], steps: Sequence[Step]
+) -> tuple[bool, dict[tuple[str, ...], list[NetworkNode]], dict[tuple[str, ...], int]]:
+    """Whether all steps that name nothing have a size; then by what must agree the nodes, and how many steps."""
+    works = [work for step in steps for work in _works(step)]
+    sized = all(form is not None for _, form in works)
     waiting: dict[tuple[str, ...], list[NetworkNode]] = defaultdict(list)
     for node in nodes:
         waiting[_key(node.op, node.form, sized)].append(node)
-    wanted: dict[tuple[str, ...], int] = defaultdict(int)
-    for step in unnamed:
-        wanted[_key(step.kind, step.form, sized)] += 1
-    keys = wanted.keys() | waiting.keys()
-    if any(len(waiting.get(key, ())) != wanted.get(key, 0) for key in keys if key[0] == "product"):
-        return list(steps)
-    certain = {key: iter(waiting[key]) for key in keys if len(waiting.get(key, ())) == wanted.get(key, 0)}
-    found = []
-    for step in steps:
-        match: NetworkNode | None = None
-        if step.kind and not step.tells:
-            match = next(certain.get(_key(step.kind, step.form, sized), iter(())), None)
-        found.append(step if match is None else dataclasses.replace(step, tells=(match.name,)))
-    return found
+    return sized, waiting, Counter(_key(*work, sized) for work in works)
 
 
 def _key(op: str, form: tuple[int, ...] | None, sized: bool) -> tuple[str, ...]:

@@ -40,8 +40,8 @@ FEWEST = 4  # networks, for any model
 ENOUGH = 7  # networks, for more than MACs
 PER_PREDICTOR = 3  # networks beyond the first two that each predictor needs
 LEVEL = 0.05
-# (network, size) -> further facts of its graph, as activations; of a case with a shape they are not known
-Extra = Mapping[tuple[str, int], Mapping[str, float]] | None
+# (network, size, shape) -> further facts of its graph with these inputs, as activations
+Extra = Mapping[tuple[str, int, str], Mapping[str, float]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +144,14 @@ def _with_facts(rows: pd.DataFrame, extra: Extra) -> pd.DataFrame:
     """A copy with a column for each fact of `extra`; NaN: unknown."""
     rows = rows.copy()
     for fact in _facts(extra):
-        keys = zip(rows["network"].astype(str), rows["size"].astype(int), rows["shape"], strict=True)
-        known = [{} if shape else (extra or {}).get((network, size), {}) for network, size, shape in keys]
-        rows[fact] = [facts.get(fact, math.nan) for facts in known]
+        rows[fact] = [(extra or {}).get(case, {}).get(fact, math.nan) for case in inputs_of(rows)]
     return rows
+
+
+def inputs_of(rows: pd.DataFrame) -> list[tuple[str, int, str]]:
+    """(network, size, shape) of each row: what `Extra` is about."""
+    columns = rows["network"].astype(str), rows["size"].astype(int), rows["shape"].astype(str)
+    return list(zip(*columns, strict=True))
 
 
 def candidates(rows: pd.DataFrame, frame: pd.DataFrame) -> list[str]:

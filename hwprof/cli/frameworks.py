@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from hwprof.cli.layout import wrap
-from hwprof.cli.options import add_case, add_former, check_folder, print_json, split_names
+from hwprof.cli.options import (
+    INPUTS,
+    add_case,
+    add_former,
+    check_folder,
+    print_json,
+    refuse_options,
+    split_names,
+)
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, HwprofError, UsageError
 from hwprof.plan.options import option_text
 
@@ -31,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     case("network", default="", metavar="NAMES", help="matrix: these, with commas; or .onnx files (default: all)")
     add_former(parser, "--networks", "network")
     case("size", help="matrix: side of the input, where a network admits it (default: the network's own)")
+    case(*INPUTS)
     case("precision", help="matrix: fp32, fp16, bf16 or int8")
     case("seed", help="matrix: of weights and inputs")
     case("timeout", default=900.0, help="matrix: seconds for one step of one cell")
@@ -48,6 +57,7 @@ def main(args: argparse.Namespace) -> int:
         return matrix(args)
     if args.output:
         raise UsageError("--output is for --matrix")
+    refuse_options(args, INPUTS, "--matrix")
     names = split_names(args.framework) or framework_names()
     if args.conversions:
         from hwprof.studies.matrix.ways import ways
@@ -101,12 +111,17 @@ def row(name: str) -> dict[str, Any]:
 def matrix(args: argparse.Namespace) -> int:
     """Fill the matrix with a line of progress per cell on stderr; exit code 4 where a cell is not faithful."""
     from hwprof.networks.inputs import side_title
+    from hwprof.plan.inputs import parse_inputs
     from hwprof.reports.terminal import matrix as report
-    from hwprof.studies.matrix.matrix import Matrix, choices, columns
+    from hwprof.studies.matrix.matrix import Matrix, columns
+    from hwprof.studies.matrix.rows import choices, inputs_by_network
 
     if args.output:
         check_folder(args.output, "name another file with -o")
-    chosen, rows = columns(split_names(args.framework)), choices(split_names(args.network), args.size)
+    said = parse_inputs(args.shape, args.dim, args.inputs, args.batch_axis, args.state)
+    names = split_names(args.network)
+    inputs = inputs_by_network(names, said)
+    chosen, rows = columns(split_names(args.framework)), choices(names, args.size, inputs)
     work = Matrix(
         chosen,
         rows,
@@ -115,6 +130,7 @@ def matrix(args: argparse.Namespace) -> int:
         timeout_s=args.timeout,
         retry_failed=args.retry_failed,
         kept_only=args.kept,
+        inputs=inputs,
     )
     total = len(rows) * sum(not column.missing for column in chosen)
     cells = []

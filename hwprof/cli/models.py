@@ -23,9 +23,7 @@ def main(args: argparse.Namespace) -> int:
     with open_selection(args) as (results, scope):
         notify_scope("predict --evaluate", results, scope)
         frame = results.frame()
-    square = frame[frame["shape"] == ""]
-    pairs = zip(square["network"].astype(str), square["size"].astype(int), strict=True)
-    found = models.assess(frame, traffic.facts(pairs))
+    found = models.assess(frame, traffic.facts(models.inputs_of(frame)))
     if args.json:
         print_json(rendered.document(found))
     else:

@@ -104,7 +104,7 @@ def check(args: argparse.Namespace) -> int:
     from hwprof.reports.terminal.matrix import replace_infinite
     from hwprof.runner.launcher import Launcher
     from hwprof.runner.workshop import PreparationFailed, Workshop
-    from hwprof.studies.matrix.matrix import choices
+    from hwprof.studies.matrix.rows import choices
 
     asked = () if args.check == "all" else split_names(args.check)
     workshop = Workshop(Launcher(headroom=headroom), args.seed, timeout_s=3600.0)

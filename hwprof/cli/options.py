@@ -42,6 +42,8 @@ def _option(*flags: str, **keywords: Any) -> tuple[tuple[str, ...], dict[str, An
     return flags, keywords
 
 
+BATCH_HELP = "frames per inference (default: a file's fixed batch, else 1)"
+
 # What describes a case and how it is measured, by its name in the arguments. The defaults are those of `hwprof run`.
 CASE = {
     "framework": _option(
@@ -54,7 +56,7 @@ CASE = {
         metavar="NAME",
         help="built-in name or path of an .onnx or .pt2 (default: mobilenet_v2)",
     ),
-    "batch": _option("-b", "--batch", action=RangeAction, default=1, metavar="N", help="frames per inference"),
+    "batch": _option("-b", "--batch", action=RangeAction, default=0, metavar="N", help=BATCH_HELP),
     "threads": _option("-t", "--threads", action=RangeAction, default=1, metavar="N", help="threads of the framework"),
     "size": _option(
         "-s",
@@ -225,7 +227,11 @@ def refuse_options(args: argparse.Namespace, names: Iterable[str], whose: str, r
 
 
 def choice_of(args: argparse.Namespace, **fields: Any) -> Choice:
-    """The case that the options of CASE describe, as far as the command has them. `fields`: in place of those."""
+    """The case that the options of CASE describe, as far as the command has them. `fields`: in place of those.
+
+    Without --batch that of the network's file, where it is fixed there. Raises as `find.resolve` where there is none.
+    """
+    from hwprof.networks.inputs import UNSAID
     from hwprof.networks.network import REAL
     from hwprof.plan.experiment import Choice
 
@@ -235,6 +241,10 @@ def choice_of(args: argparse.Namespace, **fields: Any) -> Choice:
         values["network"] += REAL
     if hasattr(args, "shape"):
         values["inputs"] = parse_inputs(args.shape, args.dim, args.inputs, args.batch_axis, args.state)
+    if values.get("batch") == 0:
+        from hwprof.plan.cases import network_with
+
+        values["batch"] = network_with(values["network"], values.get("inputs", UNSAID)).own_batch
     return Choice(**{**values, "options": parse_options(getattr(args, "option", ())), **fields})
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from hwprof.cli import models as evaluation
 from hwprof.cli.options import (
+    BATCH_HELP,
     add_case,
     add_results,
     print_json,
@@ -41,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     case("framework", default=None, help="as it stands in the results; needed")
     case("network", default=None, help="built-in name or path of an .onnx or .pt2; needed")
     case("size", default=None)
-    case("batch", default=None, help="frames per inference (default: 1)")
+    case("shape", "dim")
+    case("batch", default=None, help=BATCH_HELP)
     case("threads", default=None, help="threads (default: every number of threads in the results)")
     case("json")
     add_results(parser)
@@ -51,7 +53,7 @@ def main(args: argparse.Namespace) -> int:
     if args.evaluate:
         refuse_options(
             args,
-            ("framework", "network", "size", "batch", "threads"),
+            ("framework", "network", "size", "shape", "dim", "batch", "threads"),
             "a prediction, not for --evaluate",
             "It judges all models of the results.",
         )
@@ -69,21 +71,25 @@ def predict(args: argparse.Namespace) -> int:
     from hwprof.analysis.correlation import strata
     from hwprof.analysis.correlation.target import SPEED, surviving_speed
     from hwprof.analysis.estimator import Estimator
-    from hwprof.networks import find, traffic
+    from hwprof.networks import traffic
+    from hwprof.networks.inputs import side_title
+    from hwprof.plan.cases import network_with
+    from hwprof.plan.inputs import parse_inputs
 
-    batch = args.batch or 1
-    network = find.resolve(args.network)
-    size = args.size or network.default_size or 0
-    frames = network.fixed_batch or 1
-    macs, params = network.macs(size or None, frames), network.params(size or None)
+    network = network_with(args.network, parse_inputs(args.shape, args.dim))
+    frames = network.own_batch
+    batch = args.batch or frames
+    size, shape = network.place(args.size, network.input_spec(args.size, frames))
+    macs, params = network.macs(args.size, frames), network.params(args.size)
     if macs is None or params is None:
-        why = network.measure(size or None, frames).unknown
+        why = network.measure(args.size, frames).unknown
         raise UsageError(f"the size of {network.name} is not known: {why}", "Measure it: hwprof run -n NETWORK.")
     facts: dict[str, float] = {
         "macs": macs / frames,
         "params": float(params),
     }
-    facts |= traffic.facts([(args.network, size)]).get((args.network, size), {})
+    new = (args.network, size, shape)
+    facts |= traffic.facts([new]).get(new, {})
     with open_selection(args) as (results, scope):
         notify_scope(shlex.join(["predict", "-n", args.network, "-f", args.framework]), results, scope)
         frame = results.frame()
@@ -94,9 +100,7 @@ def predict(args: argparse.Namespace) -> int:
         rows = rows[rows["threads"] == args.threads]
     rows = rows[rows["network"] != printable(network.name)]  # measured: that is no prediction
     measured = bool((frame["network"] == printable(network.name)).any())
-    square = rows[rows["shape"] == ""]
-    pairs = zip(square["network"].astype(str), square["size"].astype(int), strict=True)
-    extra = traffic.facts(pairs)
+    extra = traffic.facts(models.inputs_of(rows))
     predictions: list[dict[str, Any]] = []
     for stratum, part in strata.split(strata.label(rows)):
         rows_of, choice = surviving_speed(strata.usable_rows(part))
@@ -123,8 +127,9 @@ def predict(args: argparse.Namespace) -> int:
         print_json(document)
         return EXIT_OK
     known = " (its own runs are left out)" if measured else ""
-    side = f"{size}px" if size else network.input_spec(None, 1).title
-    print(f"{network.name} {side}: {', '.join(f'{k} {v:,.0f}' for k, v in facts.items() if v)}{known}")
+    print(
+        f"{network.name} {side_title(size, shape)}: {', '.join(f'{k} {v:,.0f}' for k, v in facts.items() if v)}{known}"
+    )
     for one in predictions:
         print(f"  {one['case']}")
         bounds = "without an interval"

@@ -103,7 +103,8 @@ class Step:
 
     Where it names none: `kind` is the ONNX operator that it computes; `form` the elements of its weights (convolutions,
     matrix products) and of its output; `into` the index of the step that it goes on with if it is no node's work;
-    `feeds` the node or tensor whose input it only prepares.
+    `feeds` the node or tensor whose input it only prepares. `parts`: (kind, form) of each node that it computes, where
+    it stands for several.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Step:
     form: tuple[int, ...] | None = None
     into: int | None = None
     feeds: str = ""
+    parts: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
 class Profiled(Model, Protocol):

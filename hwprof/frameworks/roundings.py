@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hwprof.networks.stored_precision import (
@@ -141,7 +141,7 @@ def with_other_roundings(model: Any) -> Any:
 
     Disturbed are: integers that an operator gives (`integers`), what an operator quantises inside itself, or may where
     its weights are integers (`range_of`), averages of dequantised values that are not quantised again (`steps`), and
-    results in half precision (`last_place`). Nodes of subgraphs are left as they are.
+    results in half precision (`last_place`). Nodes of the bodies of If, Loop and Scan are nodes as any other.
     """
     import onnx
 
@@ -150,20 +150,20 @@ def with_other_roundings(model: Any) -> Any:
     inferred = onnx.shape_inference.infer_shapes(copy)
     facts = GraphFacts.of(inferred)
     scales, disturber = scale_of_each(facts), Disturber()
-    quantised_again, weights = quantised_next(copy.graph), dequantised_weights(facts)
-    nodes: list[Any] = []
-    for node in copy.graph.node:
-        before: list[Any] = []
-        after: list[Any] = []
+    quantised_again, weights = quantised_next(list(graphs_within(copy.graph))), dequantised_weights(facts)
+
+    def disturbed(node: Any) -> Iterator[Any]:
+        """The node with what disturbs its input before and its output behind it."""
         finds = node.op_type in FUSED_FINDERS and not facts.is_constant(node.input[0])
         if finds or may_quantise(node, facts, weights, scales):
             source, node.input[0] = node.input[0], f"{node.output[0]}_disturbed_input"
             kind = facts.types.get(source) or FLOAT
-            before += disturber.range_of(source, node.input[0], kind, symmetric=not finds)
+            yield from disturber.range_of(source, node.input[0], kind, symmetric=not finds)
         integer = integer_output(node, facts)
         scale = scales.get(node.output[0]) if node.op_type in AVERAGES else None
         kind = 0 if node.op_type in KEEPERS | MOVERS else facts.types.get(node.output[0], 0)
         target, exact = node.output[0], f"{node.output[0]}_exact"
+        after: list[Any] = []
         if facts.is_constant(target):
             pass
         elif integer:
@@ -174,8 +174,9 @@ def with_other_roundings(model: Any) -> Any:
             after += disturber.last_place(exact, target, kind)
         if after:
             node.output[0] = exact
-        nodes += [*before, node, *after]
-    _replace_nodes(copy, nodes, disturber)
+        yield from (node, *after)
+
+    _replace_nodes(copy, disturbed, disturber)
     if MICROSOFT in disturber.domains and not any(entry.domain == MICROSOFT for entry in copy.opset_import):
         copy.opset_import.append(onnx.helper.make_opsetid(MICROSOFT, 1))
     return copy
@@ -185,25 +186,36 @@ def with_other_sums(model: Any) -> Any:
     """A copy of an onnx.ModelProto that disturbs every sum of products in FP32. Its outputs keep their names.
 
     A sum of k products in another order differs by about sqrt(k) roundings of 2^-24 (Higham, 2002: errors of random
-    sign), of its value where its terms have one sign. Nodes of subgraphs are left as they are.
+    sign), of its value where its terms have one sign. Sums in the bodies of If, Loop and Scan are sums as any other.
     """
     import onnx
 
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     facts = GraphFacts.of(onnx.shape_inference.infer_shapes(copy))
-    shapes = {tensor.name: tuple(tensor.dims) for tensor in copy.graph.initializer}
-    disturber, nodes = Disturber(), []
-    for node in copy.graph.node:
-        nodes.append(node)
+    shapes = {tensor.name: tuple(tensor.dims) for graph in graphs_within(copy.graph) for tensor in graph.initializer}
+    disturber = Disturber()
+
+    def disturbed(node: Any) -> Iterator[Any]:
+        """The node, and behind a sum what disturbs it."""
+        yield node
         kind = facts.types.get(node.output[0], FLOAT)
-        if node.op_type not in SUMS or kind != FLOAT or facts.is_constant(node.output[0]):
-            continue
-        target, exact = node.output[0], f"{node.output[0]}_exact"
-        node.output[0] = exact
-        nodes += disturber.share(exact, target, FLOAT, math.sqrt(terms(node, shapes)) * 2.0**-24)
-    _replace_nodes(copy, nodes, disturber)
+        if node.op_type in SUMS and kind == FLOAT and not facts.is_constant(node.output[0]):
+            target, exact = node.output[0], f"{node.output[0]}_exact"
+            node.output[0] = exact
+            yield from disturber.share(exact, target, FLOAT, math.sqrt(terms(node, shapes)) * 2.0**-24)
+
+    _replace_nodes(copy, disturbed, disturber)
     return copy
+
+
+def graphs_within(graph: Any) -> Iterator[Any]:
+    """A graph, and the bodies of its nodes (If, Loop, Scan) with theirs."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for body in (*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs):
+                yield from graphs_within(body)
 
 
 def terms(node: Any, shapes: Mapping[str, tuple[int, ...]]) -> int:
@@ -219,11 +231,16 @@ def terms(node: Any, shapes: Mapping[str, tuple[int, ...]]) -> int:
     return dims[-1] if is_transposed else dims[-2]
 
 
-def _replace_nodes(model: Any, nodes: Sequence[Any], disturber: Disturber) -> None:
-    """The nodes of a graph, with the constants that disturb them and without what was known of its values."""
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    del model.graph.value_info[:]
+def _replace_nodes(model: Any, disturbed: Callable[[Any], Iterator[Any]], disturber: Disturber) -> None:
+    """Each node of a model and its bodies by what `disturbed` makes of it, without what was known of its values.
+
+    The constants that disturb lie in the main graph: bodies see them there.
+    """
+    for graph in reversed(list(graphs_within(model.graph))):  # a body before the node that holds it is copied
+        nodes = [new for node in graph.node for new in disturbed(node)]
+        del graph.node[:]
+        graph.node.extend(nodes)
+        del graph.value_info[:]
     model.graph.initializer.extend(disturber.initializers)
 
 
@@ -247,13 +264,13 @@ def may_quantise(node: Any, facts: GraphFacts, weights: frozenset[str], scales: 
     return node.op_type in FEW_BITS or bool(weights & set(node.input[1:]))
 
 
-def quantised_next(graph: Any) -> frozenset[str]:
+def quantised_next(graphs: Sequence[Any]) -> frozenset[str]:
     """Tensors that are taken by a QuantizeLinear and by nothing else."""
     takers: dict[str, Counter[str]] = {}
-    for node in graph.node:
+    for node in (node for graph in graphs for node in graph.node):
         for name in node.input:
             takers.setdefault(name, Counter())[node.op_type] += 1
-    outputs = {value.name for value in graph.output}
+    outputs = {value.name for graph in graphs for value in graph.output}
     return frozenset(name for name, found in takers.items() if set(found) == {"QuantizeLinear"} and name not in outputs)
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from hwprof.errors import BadModel, NotAvailable, NotInstalled, UsageError
 from hwprof.networks import fill, users_file
 from hwprof.networks.graph import reshape_for, side_for
-from hwprof.networks.inputs import UNSAID, InputChoice, InputSpec, OpenInput, give_shapes, image_axes
+from hwprof.networks.inputs import UNSAID, InputChoice, InputSpec, OpenInput, give_shapes, image_axes, with_batch_axis
 from hwprof.networks.size import SizeOfNetwork, size_of
 from hwprof.networks.table import TABLE
 
@@ -84,8 +84,14 @@ class Network:
     @property
     def fixed_batch(self) -> int | None:
         """The batch that a user's file has written in; None: it is open, or there is none."""
-        found = [one.dims[one.batch_axis] for one in self.inputs if one.batch_axis is not None]
+        inputs = with_batch_axis(self.name, self.inputs, self.choice.batch_axis) if self.inputs else ()
+        found = [one.dims[one.batch_axis] for one in inputs if one.batch_axis is not None]
         return found[0] if found and isinstance(found[0], int) else None
+
+    @property
+    def own_batch(self) -> int:
+        """The batch of a case that names none: the fixed one, else 1."""
+        return self.fixed_batch or 1
 
     def input_spec(self, size: int | None, batch: int) -> InputSpec:
         """The inputs for this side (None: its own) and batch. Raises UsageError where the network can't take them."""

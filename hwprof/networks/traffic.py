@@ -83,14 +83,14 @@ def of_network(name: str, size: int, batch: int = 1, shape: str = "") -> Traffic
     return replace(found, activations=found.activations // frames, largest=found.largest // frames)
 
 
-def facts(pairs: Iterable[tuple[str, int]]) -> dict[tuple[str, int], dict[str, float]]:
-    """(network, size) -> activations and layers per frame, for those whose graph is here.
+def facts(cases: Iterable[tuple[str, int, str]]) -> dict[tuple[str, int, str], dict[str, float]]:
+    """(network, size, shape) of cases -> activations and layers per frame, for those whose graph is here.
 
-    Not for cases with a shape: the graph is looked at with its own input.
+    `shape`: as of `Case.shape`, "" for square images of `size` pixels.
     """
     found = {}
-    for name, size in sorted(set(pairs)):
-        one = of_network(name, size)
+    for name, size, shape in sorted(set(cases)):
+        one = of_network(name, size, shape=shape)
         if one is not None:
-            found[name, size] = {"activations": float(one.activations), "layers": float(one.layers)}
+            found[name, size, shape] = {"activations": float(one.activations), "layers": float(one.layers)}
     return found

@@ -100,7 +100,7 @@ def _plan_case(choice: Choice, seed: int, cpus: Sequence[int], calibration: Cali
         raise UsageError(f"{name} computes no '{choice.precision}' here", f"it knows {', '.join(precisions)}")
     if choice.precision in QUANTISED and calibration.label:  # other images, other weights: another case
         options = tuple(sorted((*options, ("calibration", calibration.label))))
-    network = _network(choice.network, choice.inputs)
+    network = network_with(choice.network, choice.inputs)
     spec = network.input_spec(choice.size or None, choice.batch)
     size, shape = network.place(choice.size or None, spec)
     if choice.inputs.samples:  # other data, perhaps another cost: another case
@@ -155,7 +155,8 @@ def converter_of(adapter: Adapter, python: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _network(name: str, inputs: InputChoice) -> Network:
+def network_with(name: str, inputs: InputChoice) -> Network:
+    """A network by name with what is said of its inputs, samples read. Raises as `find.resolve`, and UsageError."""
     network = find.resolve(name)
     if inputs.samples and network.inputs:
         inputs = samples.with_shapes(inputs, network.inputs)
@@ -165,7 +166,7 @@ def _network(name: str, inputs: InputChoice) -> Network:
 @lru_cache(maxsize=256)
 def _counts(name: str, size: int, inputs: InputChoice) -> tuple[int | None, int | None, str, tuple[str, ...]]:
     """MACs per frame at this size, parameters, why one of them is not known, and notes about them."""
-    network = _network(name, inputs)
+    network = network_with(name, inputs)
     batch = network.fixed_batch or 1
     macs, params = network.macs(size or None, batch), network.params(size or None)
     measured = None if macs is not None and network.path is None else network.measure(size or None, batch)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from hwprof.analysis.layers import HEAVY, NetworkNode, locate_steps
+from hwprof.analysis.layers import HEAVY, UNATTRIBUTED, NetworkNode, locate_steps, mismatch
 from hwprof.collectors.protocol import Unavailable
 from hwprof.collectors.readings import missing_readings
 from hwprof.frameworks.protocol import Step
@@ -32,13 +32,15 @@ def measure(runner: Runner, planned: PlannedCase, workshop: Workshop, number: in
         return dataclasses.replace(base, failure=outcome.failure)
     result = outcome.result
     steps = [from_json(Step, step) for step in result["steps"]]
-    layers = locate_steps(nodes(paths.source, planned.case.batch), steps)
+    network = nodes(paths.source, planned.case.batch)
+    layers = locate_steps(network, steps)
+    why = mismatch(network, steps)
     absent = missing_readings({name: Unavailable(**why) for name, why in result["unavailable"].items()})
     windows = (from_json(Window, data) for data in result["windows"])
     run = dataclasses.replace(
         base,
         windows=tuple(dataclasses.replace(w, readings=(*w.readings, *absent)) for w in windows),
-        facts=dict(result["facts"]),
+        facts={**result["facts"], **({UNATTRIBUTED: why} if why else {})},
         layers=tuple(
             dataclasses.replace(layer, readings=tuple(from_json(Reading, r) for r in readings))
             for layer, readings in zip(layers, result["readings"], strict=True)

@@ -42,6 +42,8 @@ class RunFactory:
         facts: dict[str, Any] = {"session": self.session}
         if planned.environment:
             facts["environment"] = planned.environment
+        if (planned.network.fixed_batch or 1) > 1:
+            facts["batch_fixed"] = planned.network.fixed_batch
         if planned.macs_notes:
             facts["macs_notes"] = list(planned.macs_notes)
         if planned.macs_unknown:

@@ -119,11 +119,12 @@ def test_bars_of_slots_are_named_by_shape(tmp_path: Path) -> None:
 def test_facts_of_the_graph_at_its_own_input_are_not_those_of_a_shape(tmp_path: Path) -> None:
     networks = ("mobilenet_v2", "resnet18", "alexnet", "densenet121")
     square = [make_run(network=network, metrics={}) for network in networks]
-    extra = {(network, size): {"layers": 9.0} for network in (*networks, "crnn") for size in (0, 224)}
+    extra = {(network, size, ""): {"layers": 9.0} for network in (*networks, "crnn") for size in (0, 224)}
     known = strata.label(frame_of(tmp_path / "s.db", square))
     assert "layers" in models.table(known, [], extra).names
     mixed = strata.label(frame_of(tmp_path / "m.db", [*square, run_of(NARROW, metrics={})]))
     assert "layers" not in models.table(mixed, [], extra).names
+    assert "layers" in models.table(mixed, [], {**extra, ("crnn", 0, NARROW): {"layers": 5.0}}).names
 
 
 def test_a_shape_is_not_placed_by_the_traffic_of_a_square_image(tmp_path: Path) -> None:

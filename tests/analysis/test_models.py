@@ -118,7 +118,7 @@ def test_a_network_without_macs_is_left_out_by_name_and_costs_no_other() -> None
 def test_a_fact_that_one_network_lacks_is_no_predictor_and_is_named() -> None:
     data = frame(gain=0.6)
     data.loc[data["network"] == "n3", "params"] = math.nan
-    extra = {(f"n{i}", 224): {"layers": 5.0 + i} for i in range(9)}
+    extra = {(f"n{i}", 224, ""): {"layers": 5.0 + i} for i in range(9)}
     (found,) = models.assess(data, extra)
     assert found.networks == 10
     assert not {"params", "layers"} & {*found.candidates}

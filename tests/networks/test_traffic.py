@@ -71,9 +71,9 @@ def test_an_operator_that_is_not_known_makes_traffic_unknown() -> None:
 
 
 def test_built_in_networks_have_facts_and_strangers_have_none(tmp_path: Path) -> None:
-    found = traffic.facts([("tiny_cnn", 32), ("a_network_of_old", 224)])
-    assert list(found) == [("tiny_cnn", 32)]
-    assert found["tiny_cnn", 32]["layers"] >= 3
+    found = traffic.facts([("tiny_cnn", 32, ""), ("a_network_of_old", 224, "")])
+    assert list(found) == [("tiny_cnn", 32, "")]
+    assert found["tiny_cnn", 32, ""]["layers"] >= 3
     assert traffic.of_network(str(tmp_path / "none.onnx"), 8) is None
 
 

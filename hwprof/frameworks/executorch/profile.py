@@ -25,6 +25,7 @@ OUTER_EVENTS = frozenset({"OPERATOR_CALL", "DELEGATE_CALL", "Method::execute"})
 # XNNPACK's operators, then the portable kernels.
 KINDS = (
     (r"^Convolution|^Fully Connected|convolution|addmm|linear|::mm|_mm\.", "Conv"),
+    (r"^Batch Matrix Multiply|::bmm|_bmm\.", "MatMul"),
     (r"^Deconvolution", "ConvTranspose"),
     (r"^Max Pooling|max_pool", "MaxPool"),
     (r"^Global Average|^Mean|mean\.|adaptive_avg", "ReduceMean"),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import NotAvailable, NotInstalled, UnsupportedModel
 from hwprof.frameworks.executorch.profile import kind_of as kind_of_xnnpack
+from hwprof.frameworks.litert.graph import FileOperator, locate_events, read_operators, sources
 from hwprof.frameworks.profiles.proxy import ModelProxy
 from hwprof.frameworks.profiles.timed import unique
 from hwprof.frameworks.protocol import Step
@@ -29,6 +30,8 @@ CPU = 1  # kLiteRtHwAcceleratorCpu
 WRITE = 2  # of a locked buffer
 # Event types: an operator of the graph, one within a delegate, one that a delegate reports as the graph's.
 OPERATORS = (2, 4, 8)
+# Operators that others run in, as those of a delegate do: their time is there twice.
+OUTER = frozenset({"WHILE", "IF"})
 TYPES = frozenset(1 << bit for bit in range(9))
 SOURCES = range(3)
 # The kernels without XNNPACK; those within are named as in ExecuTorch, but for copies, which join maps.
@@ -36,6 +39,8 @@ KINDS = {
     "CONV_2D": "Conv",
     "DEPTHWISE_CONV_2D": "Conv",
     "FULLY_CONNECTED": "Gemm",
+    "BATCH_MATMUL": "MatMul",
+    "GATHER": "Gather",
     "MAX_POOL_2D": "MaxPool",
     "AVERAGE_POOL_2D": "AveragePool",
     "MEAN": "ReduceMean",
@@ -197,9 +202,9 @@ def records_of(events: Iterable[ProfilerEvent]) -> list[tuple[str, int, int]]:
 class ProfiledModel(ModelProxy):
     """The adapter's model, run by the compiled one."""
 
-    def __init__(self, model: Any, compiled: Compiled) -> None:
+    def __init__(self, model: Any, compiled: Compiled, operators: Sequence[FileOperator]) -> None:
         super().__init__(model)
-        self._compiled = compiled
+        self._compiled, self._operators = compiled, operators
         self._traces: list[list[tuple[str, int, int]]] = []
 
     def infer(self, bound: Any) -> list[int]:
@@ -214,24 +219,36 @@ class ProfiledModel(ModelProxy):
 
     def steps(self) -> Sequence[Step]:
         """One step per operator, its mean over the inferences. Raises UnsupportedModel."""
-        return steps_of(self._traces)
+        return steps_of(self._traces, self._operators)
 
 
-def steps_of(traces: Sequence[Sequence[tuple[str, int, int]]]) -> list[Step]:
+def steps_of(traces: Sequence[Sequence[tuple[str, int, int]]], operators: Sequence[FileOperator] = ()) -> list[Step]:
     """Steps from the events (operator, type, us) of each inference; what lies around operators is left out.
 
-    Raises UnsupportedModel where inferences tell different operators, or none.
+    `operators`: of the file. They tell the sizes of what an event computes, where each event has one, and which event
+    it goes on with. Raises UnsupportedModel where inferences tell different operators, or none.
     """
-    inner = [[(tag, us) for tag, kind, us in trace if kind in OPERATORS and "Delegate" not in tag] for trace in traces]
+    inner = [[(tag, us) for tag, kind, us in trace if kind in OPERATORS and not is_outer(tag)] for trace in traces]
     orders = {tuple(tag for tag, _ in trace) for trace in inner}
     if len(orders) != 1 or () in orders:
         raise UnsupportedModel(f"LiteRT's profiler reports {len(orders)} different orders of operators, or none")
     (order,) = orders
     means = [1e3 * sum(trace[i][1] for trace in inner) / len(inner) for i in range(len(order))]
+    places = locate_events(order, operators)
+    kinds = [kind_of(tag) for tag in order]
+    is_sized = all(place is not None for place, kind in zip(places, kinds, strict=True) if kind)
+    forms = [operators[place].form if is_sized and place is not None else None for place in places]
     return [
-        Step(label, tag, ns, kind=kind_of(tag))
-        for label, tag, ns in zip(unique(list(order)), order, means, strict=True)
+        Step(label, tag, ns, kind=kind, form=form, into=source)
+        for label, tag, ns, kind, form, source in zip(
+            unique(list(order)), order, means, kinds, forms, sources(places, operators), strict=True
+        )
     ]
+
+
+def is_outer(tag: str) -> bool:
+    """Whether an event holds other operators."""
+    return tag in OUTER or "Delegate" in tag
 
 
 def kind_of(tag: str) -> str:
@@ -244,6 +261,7 @@ def profile(adapter: LiteRt, artifact: Path, case: Case, spec: InputSpec) -> Ite
     """The network in LiteRT's own runtime with its profiler on. Raises NotInstalled, NotAvailable, UnsupportedModel."""
     with adapter.load(artifact, case, spec) as model, ExitStack() as stack:
         import ai_edge_litert
+        from ai_edge_litert import interpreter
 
         path = Path(ai_edge_litert.__file__).with_name("libLiteRt.so")
         try:
@@ -251,4 +269,4 @@ def profile(adapter: LiteRt, artifact: Path, case: Case, spec: InputSpec) -> Ite
         except OSError as error:
             raise NotInstalled("LiteRT's C library, which profiles,", adapter.environment.install) from error
         compiled = Compiled(lib, artifact, case, stack, model.keys[0], len(model.keys[1]))
-        yield ProfiledModel(model, compiled)
+        yield ProfiledModel(model, compiled, read_operators(interpreter, artifact))

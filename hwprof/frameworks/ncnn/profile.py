@@ -39,7 +39,9 @@ KINDS = {
     "LayerNorm": "LayerNormalization",
     "Gemm": "Gemm",
     "Padding": "Pad",
+    **{kind: kind for kind in ("LSTM", "GRU", "RNN")},
 }
+GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 BINARY = {0: "Add", 1: "Sub", 2: "Mul", 3: "Div"}
 
 
@@ -85,11 +87,11 @@ class SteppedNet(Timed):
         return [kept[n] if n in kept else extractor.extract(n)[1] for n in self._ncnn._outputs]
 
     def steps(self) -> Sequence[Step]:
-        """The net's layers; one without a node of its own goes on with the layer that gives its first input."""
+        """The net's layers; one without a node of its own goes on with the layer that gives its last input."""
         made: dict[str, int] = {}
         found = []
         for number, layer in enumerate(self._layers):
-            bottom = self._source.get(layer.bottoms[0], layer.bottoms[0]) if layer.bottoms else ""
+            bottoms = (self._source.get(blob, blob) for blob in layer.bottoms)
             found.append(
                 Step(
                     layer.name,
@@ -98,7 +100,8 @@ class SteppedNet(Timed):
                     counts=self.counts(number),
                     kind=kind_of(layer),
                     form=form(layer, self._elements[number]),
-                    into=made.get(bottom),
+                    into=max((made[blob] for blob in bottoms if blob in made), default=None),
+                    parts=parts(layer, self._elements[number]),
                 )
             )
             made |= dict.fromkeys(layer.tops, number)
@@ -106,9 +109,38 @@ class SteppedNet(Timed):
 
 
 def form(layer: Line, elements: int) -> tuple[int, ...]:
-    """What the layer has in common with its node: elements of its weights, and of its output."""
+    """What the layer has in common with its node: elements of its (largest) weights, and of its output."""
+    if layer.type == "Gemm":  # C = A B, of M x K and K x N; the constant one is the weights
+        m, n, k = (number(layer, place) for place in (7, 8, 9))
+        return (max(m * k * number(layer, 4), n * k * number(layer, 5)), elements)
+    if layer.type == "MatMul":  # of two activations
+        return (0, elements)
+    if layer.type in GATES:  # weights of the input, and of the state
+        directions = 2 if number(layer, 2) == 2 else 1
+        own = (number(layer, 3) if layer.type == "LSTM" else 0) or number(layer, 0)
+        return (max(number(layer, 1), GATES[layer.type] * own * number(layer, 0) * directions), elements)
     place = WEIGHTS.get(layer.type)
-    return (elements,) if place is None else (int(layer.parameters.get(place, "0")), elements)
+    return (elements,) if place is None else (number(layer, place), elements)
+
+
+def parts(layer: Line, elements: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """The products of a self-attention: of query, key and value, of their scores and of the mixture, of the output.
+
+    Empty for any other layer: of other attentions the lengths are not in the file.
+    """
+    if layer.type != "MultiHeadAttention" or len(layer.bottoms) != 1 or not number(layer, 0):
+        return ()
+    width, heads = number(layer, 0), number(layer, 1)
+    steps = elements // width
+    projections = [width * (number(layer, place) or width) for place in (3, 4)]
+    weights = [number(layer, 2), *projections, number(layer, 2)]
+    products = [(size, elements) for size in weights]
+    return tuple(("MatMul", one) for one in (*products, (0, heads * steps * steps), (0, elements)))
+
+
+def number(layer: Line, place: int) -> int:
+    """A whole number among the parameters of a layer; 0 where it is not there, as ncnn has it."""
+    return int(layer.parameters.get(place, "0"))
 
 
 profile = profile_by(lambda model, artifact: SteppedNet(model, lines(artifact.read_text())))

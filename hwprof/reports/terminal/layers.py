@@ -8,7 +8,7 @@ from typing import Any
 
 from hwprof.analysis import profiles
 from hwprof.analysis.estimator import OFF
-from hwprof.analysis.layers import LayerRow, NetworkNode, align_layers
+from hwprof.analysis.layers import UNATTRIBUTED, LayerRow, NetworkNode, align_layers
 from hwprof.printable import plural
 from hwprof.records import Exactness, Kind, Layer, Origin, Role, Run, to_json
 from hwprof.records.agreement import mark, worst
@@ -42,7 +42,10 @@ def text(
     rows = align_layers(nodes, profile)
     shown = rows if top == 0 else sorted(rows, key=_slowest, reverse=True)[:top]
     table = [PART, GridColumn("MMACs", right=True, drop=1), *(GridColumn(f"{n} ms", right=True) for n in profile)]
-    cells = [[title(row), _millions(row), *(_cell(row, name, profile) for name in profile)] for row in shown]
+    unmatched = unattributed(runs)
+    cells = [
+        [title(row, bool(unmatched)), _millions(row), *(_cell(row, name, profile) for name in profile)] for row in shown
+    ]
     lines += ["", *grid.lines(table, cells, width)]
     if len(shown) < len(rows):
         lines.append(f"  ... {len(rows) - len(shown)} more: --top 0")
@@ -51,6 +54,8 @@ def text(
     for name, of in frameworks.items():
         if name in profile:
             remarks.append(f"{name}: {_account(of)}")
+            if why := unmatched.get(name):
+                remarks.append(f"{name}: its steps are attributed to no node, because {why}; --json lists them")
             if outputs := mark(worst([run.fidelity for run in of])):
                 remarks.append(f"{name}: outputs {outputs}")
     lines += [part for remark in remarks for part in wrap(remark, width, "  ", "    ")]
@@ -73,10 +78,15 @@ def _heading(runs: Sequence[Run]) -> str:
     )
 
 
-def title(row: LayerRow) -> str:
-    """A part by its first and last node."""
+def unattributed(runs: Sequence[Run]) -> dict[str, str]:
+    """Framework -> why its steps are no node's, where none of them could be attributed."""
+    return {run.case.framework: str(run.facts[UNATTRIBUTED]) for run in runs if UNATTRIBUTED in run.facts}
+
+
+def title(row: LayerRow, has_unattributed: bool = False) -> str:
+    """A part by its first and last node. `has_unattributed`: the row without nodes holds a framework's whole time."""
     if not row.nodes:
-        return "beside the network (layout, copies)"
+        return "attributed to no node" if has_unattributed else "beside the network (layout, copies)"
     first, last = row.nodes[0], row.nodes[-1]
     return first if first == last else f"{first} +{len(row.nodes) - 1}"
 
@@ -166,5 +176,6 @@ def document(runs: Sequence[Run], nodes: Sequence[NetworkNode]) -> dict[str, Any
         "layers": {name: to_json(layers) for name, layers in profile.items()},
         "latency_ns": {n: profiles.latency_ns(of, Kind.NATIVE, Role.BARE) for n, of in frameworks.items()},
         "profiled_latency_ns": {n: profiles.latency_ns(of, Kind.LAYERS, Role.LAYERS) for n, of in frameworks.items()},
+        "unattributed": unattributed(runs),
         "failures": [{"case": r.case.title, "message": r.failure.message} for r in runs if r.failure is not None],
     }

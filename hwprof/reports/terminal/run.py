@@ -110,7 +110,9 @@ def heading(run: Run, good: int, width: int = FULL, palette: Palette = PLAIN) ->
     macs = [f"MACs unknown: {printable(str(unknown))}"] if unknown else []
     macs += [f"MACs: {printable(str(note))}" for note in run.facts.get("macs_notes", ())]
     lines = [palette.headline(line) for line in wrap(first, width, "", "  ")]
-    for line in (*input_lines(run), second, *macs):
+    fixed = run.facts.get("batch_fixed")
+    batch = [f"The network's file has a fixed batch of {plural(int(fixed), 'frame')}."] if fixed else []
+    for line in (*input_lines(run), *batch, second, *macs):
         lines += [palette.secondary(part) for part in wrap(line, width, "", "  ")]
     return lines + [palette.doubt(line) for line in emulation(run)]
 

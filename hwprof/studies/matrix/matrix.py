@@ -22,9 +22,8 @@ from hwprof.collectors.memory import headroom
 from hwprof.environments import interpreters
 from hwprof.errors import UsageError, sentence
 from hwprof.frameworks.fidelity import tolerance
-from hwprof.networks import find
-from hwprof.networks import table as networks_table
-from hwprof.plan.cases import PlannedCase, check_options, plan
+from hwprof.networks.inputs import UNSAID, InputChoice
+from hwprof.plan.cases import PlannedCase, check_options, network_with, plan
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plan.options import parse_option
 from hwprof.records import Failure, Fidelity, from_json, to_json
@@ -85,25 +84,11 @@ def columns(asked: Sequence[str] = ()) -> tuple[MatrixColumn, ...]:
     return tuple(found)
 
 
-def choices(names: Sequence[str], size: int) -> tuple[tuple[str, int], ...]:
-    """(network, side): `size` where the network admits it, else its own. Raises UnknownNetwork, UsageError."""
-    found = []
-    for name in names or networks_table.names():
-        network = find.resolve(name)
-        try:
-            network.input_spec(size or None, 1)
-            found.append((name, size or network.default_size or 0))
-        except UsageError:
-            network.input_spec(None, 1)
-            found.append((name, network.default_size or 0))
-    return tuple(found)
-
-
 @dataclass(slots=True)
 class Matrix:
     """Fills the cells one after the other. `retry_failed`: failed cells of an earlier call are tried once more.
 
-    `kept_only`: only cells of earlier calls; no worker is started.
+    `kept_only`: only cells of earlier calls; no worker is started. `inputs`: what is said of a network's inputs.
     """
 
     columns: Sequence[MatrixColumn]
@@ -114,6 +99,7 @@ class Matrix:
     timeout_s: float = 900.0
     retry_failed: bool = False
     kept_only: bool = False
+    inputs: Mapping[str, InputChoice] = field(default_factory=dict)
     launcher: Launcher = field(default_factory=Launcher)
 
     def run(self) -> Iterator[tuple[MatrixCell, bool]]:
@@ -124,7 +110,16 @@ class Matrix:
             for column in self.columns:
                 if column.missing:
                     continue
-                choice = Choice(column.framework, network, size, self.batch, 1, self.precision, column.options)
+                inputs = self.inputs.get(network, UNSAID)
+                choice = Choice(
+                    column.framework,
+                    network,
+                    size,
+                    self.batch if self.batch > 1 else network_with(network, inputs).own_batch,
+                    precision=self.precision,
+                    options=column.options,
+                    inputs=inputs,
+                )
                 try:
                     planned = plan(Experiment("matrix", (choice,), seed=self.seed))[0]
                 except UsageError as error:

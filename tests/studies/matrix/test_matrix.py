@@ -15,7 +15,8 @@ from hwprof.records import Failure, Fidelity
 from hwprof.reports.terminal import matrix as report
 from hwprof.runner.launcher import Launcher
 from hwprof.runner.worker_process import Outcome
-from hwprof.studies.matrix.matrix import Matrix, MatrixCell, MatrixColumn, choices, columns
+from hwprof.studies.matrix.matrix import Matrix, MatrixCell, MatrixColumn, columns
+from hwprof.studies.matrix.rows import choices
 
 HERE = "caffe,onnxruntime,opencv"
 
