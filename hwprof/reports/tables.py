@@ -13,7 +13,7 @@ import pandas as pd
 from hwprof.analysis.answer.model import Answer
 from hwprof.analysis.configurations.judge import NeedAnswer
 from hwprof.analysis.configurations.model import ConfigurationGroup
-from hwprof.analysis.correlation.findings import Analysis, count_significant
+from hwprof.analysis.correlation.findings import NOT_ASKED, Analysis, count_significant
 from hwprof.analysis.statistics.partial import MIN_NETWORKS, MIN_TESTED
 from hwprof.printable import plural, printable, printable_cells
 
@@ -87,7 +87,8 @@ def _correlations(analyses: Sequence[Analysis]) -> str:
     found, tested = count_significant(analyses)
     if not tested:
         metrics = plural(len({c.metric.name for c in known}), "metric")
-        return f"{metrics}, none of them tested: {MIN_TESTED} networks are needed"
+        asked = any(c.is_asked for c in known)
+        return f"{metrics}, none of them tested: {f'{MIN_TESTED} networks are needed' if asked else NOT_ASKED}"
     return f"{plural(tested, 'metric')}, {found or 'none'} of them significant"
 
 

@@ -14,7 +14,7 @@ from hwprof.analysis.correlation.strata import Stratum
 from hwprof.analysis.statistics.partial import MIN_TESTED, Floats, Partial
 
 FOUND = 0.05  # q, of the finding and of what is left without any one network, below which a sentence may be said
-NOT_ASKED = "not tested: kinds of layers are tested where a metric is significant over all blocks"
+NOT_ASKED = "kinds of layers are tested where a metric is significant over all blocks"
 RANKED = "pearson of log FPS and ranks of the metric"
 
 
@@ -109,7 +109,7 @@ class Correlation:
     @property
     def why(self) -> str:
         """Why it is not tested; "": it is."""
-        return self.partial.why or ("" if self.is_asked else NOT_ASKED)
+        return self.partial.why or ("" if self.is_asked else f"not tested: {NOT_ASKED}")
 
     @property
     def is_found(self) -> bool:

@@ -19,6 +19,8 @@ def sentences(analysis: Analysis) -> list[str]:
     """The findings of one stratum: over all frameworks, then of each."""
     if analysis.refusal:
         return [f"{analysis.stratum.title}: no correlation with {analysis.target}: {analysis.refusal}."]
+    if analysis.correlations and not any(c.is_asked for c in analysis.correlations):
+        return []  # a kind of layer: the sentence is that of all blocks
     return [*pooled_sentences(analysis), *(_of_framework(analysis, name) for name in analysis.frameworks)]
 
 
