@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_former(parser, "--frameworks", "framework")
     case("network", "pretrained")
     case("size", help="side of the crop in pixels (default: the network's own)")
-    case("batch", default=16)
+    case("batch", default=16, help="frames per inference")
     case("threads")
     case("precision", metavar="NAMES", help="with commas, as fp32,int8")
     case("timeout", default=0.0, help="seconds per framework (default: 10 minutes and 2 s per image)")

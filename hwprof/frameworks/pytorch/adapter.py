@@ -183,12 +183,13 @@ class PyTorch(BuiltInAdapter):
         with import_of("torchao, which quantises for PyTorch,", "hwprof env create pytorch"):
             import torch
             from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
-        from hwprof.frameworks.pytorch.pt2e import quantise
+        from hwprof.frameworks.pytorch.pt2e import check_recurrent, quantise
         from hwprof.frameworks.pytorch.source import examples, module_of
 
         quantizer = x86.X86InductorQuantizer()
         quantizer.set_global(x86.get_default_x86_inductor_quantization_config(reduce_range=saturates()))
         module = quantise(job, module_of(job.source, job.input.inputs), quantizer, "hwprof env create pytorch")
+        check_recurrent(module.graph.nodes)
         path = job.directory / "network.pt2"
         torch.export.save(torch.export.export(module, examples(job.input)), path)
         return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +11,7 @@ from hwprof.frameworks import calibration
 from hwprof.frameworks.builtin import import_of, reason_of
 from hwprof.frameworks.protocol import PrepareJob
 
+RECURRENT = re.compile(r"aten\.(lstm|gru|rnn_tanh|rnn_relu)\.")
 # Of torch's operators, those that multiply, whatever the dialect calls them.
 PRODUCTS = ("convolution", "conv2d", "conv1d", "linear", "addmm", "mm.default")
 
@@ -34,6 +36,16 @@ def quantise(job: PrepareJob, module: Any, quantizer: Any, install: str) -> Any:
             return convert_pt2e(prepared)
     except Exception as error:  # the exporter and the passes raise what they like
         raise UnsupportedModel(f"PyTorch can't quantise the network: {reason_of(error)}") from error
+
+
+def check_recurrent(nodes: Iterable[Any]) -> None:
+    """Raise UnsupportedModel where a quantised graph has recurrent layers: no quantiser of torch's touches them."""
+    called = {str(node.target).split(".")[1] for node in nodes if RECURRENT.match(str(node.target))}
+    if called:
+        raise UnsupportedModel(
+            f"PyTorch's INT8 leaves the network's recurrent layers ({', '.join(sorted(called))}) in FP32",
+            "measure it in fp32, or in a framework that quantises them",
+        )
 
 
 def products(nodes: Iterable[Any]) -> list[str]:
