@@ -45,7 +45,7 @@ ADVICE: Mapping[str, tuple[str, str]] = {
         "compare with spin = false; counts per frame include the spinning",
     ),
     "container-limit": (
-        "the CPU limit of a control group held the process back {times:g} times in a window",
+        "the CPU limit of a control group held the process back {times:.1f} times in a window",
         "raise it (docker --cpus, systemd CPUQuota=), also of the groups above it",
     ),
     "swapped": ("part of the process is in swap ({mib:.0f} MiB)", "free memory, or a smaller batch"),

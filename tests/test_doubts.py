@@ -68,5 +68,6 @@ def test_idle_cpus_of_a_serial_part_are_no_other_load_where_the_cpus_were_watche
 def test_every_doubt_has_advice_and_an_unknown_one_is_shown_as_it_is() -> None:
     assert all(says and advice for says, advice in doubts.ADVICE.values())
     assert "1.5" in doubts.text(Doubt("noisy", {"ratio": 1.5}))
+    assert "held the process back 16.0 times" in doubts.text(Doubt("container-limit", {"times": 15.9861}))
     assert "of-tomorrow" in doubts.text(Doubt("of-tomorrow", {"x": 1}))
     assert "noisy" in doubts.text(Doubt("noisy", {}))
