@@ -150,14 +150,16 @@ def exit_code(runs: list[Run]) -> int:
 def runs_of(args: argparse.Namespace) -> Iterator[Run]:
     """The runs as they are measured; everything that can be refused is refused before the first."""
     from hwprof.cli.case_names import find_command
+    from hwprof.collectors import machine_power
     from hwprof.collectors.cooldown import CoolDown
     from hwprof.machine.cpus import check_cpus, parse_cpus
     from hwprof.programs.attach import Observation, command_line, observe
     from hwprof.programs.command import CommandRunner, Order
 
+    machine_power.check(machine_power.split_labels(args.power_sensor), bool(args.meter))
     events = split_events(args.events)
     if args.pid is not None:
-        what = Observation(args.pid, args.duration, args.name, meter=args.meter)
+        what = Observation(args.pid, args.duration, args.name, meter=args.meter, power_sensor=args.power_sensor)
         command_line(args.pid)
         backend = _backend(args, events)
         _require(args, events, backend)
@@ -172,6 +174,7 @@ def runs_of(args: argparse.Namespace) -> Iterator[Run]:
         fps_from=args.fps_from,
         cpus=cpus,
         meter=args.meter,
+        power_sensor=args.power_sensor,
         out_to_stderr=args.json,
     )
     find_command(order.argv)

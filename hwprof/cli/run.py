@@ -64,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--multiplex", action="store_true", help="all events in one pass, scaled")
     add("--strict", action="store_true", help="fail (exit 3) when a named event can't be counted")
     add("--meter", default="", metavar="CSV", help="log of an external power meter")
+    add("--power-sensor", default="", metavar="NAME", help="what stands for the machine's power; several: A,B")
     add_verbosity(parser)
     case("json", help="speed with its intervals, all readings with their quality, and the runs as one JSON document")
     case("no_save")
@@ -215,6 +216,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
         require=tuple(e for e in events if e not in ("auto", "topdown")) if args.strict else (),
         simulation=Simulation("always" if args.simulate else "never", (), args.timeout, args.simulate or "callgrind"),
         meter=args.meter,
+        power_sensor=args.power_sensor,
         calibration=calibration,
         text="# hwprof run",
     )

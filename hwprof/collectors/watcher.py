@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from hwprof import plugins
-from hwprof.collectors import memory, meter, power, thermal
+from hwprof.collectors import machine_power, memory, meter, power, thermal
 from hwprof.collectors.gauge import Sensors, values_of_windows
 from hwprof.collectors.protocol import Gauge
 from hwprof.collectors.review import RunFacts, review
@@ -34,6 +34,8 @@ class GaugeWatcher:
     meter_log: str = ""
     idle_w: Mapping[str, float] = field(default_factory=dict)
     factories: Callable[[], Mapping[str, Any]] = plugins.gauge_factories
+    power_sensor: str = ""  # as --power-sensor names it: what stands for the machine
+    _gauges: list[Gauge] = field(default_factory=list)
     _sampler: Sampler | None = None
     _failed: list[Doubt] = field(default_factory=list)
     _memory: dict[str, int] = field(default_factory=dict)
@@ -59,6 +61,7 @@ class GaugeWatcher:
                 self._failed.append(gauge_failure(name, error))
         if self.cpus:  # of 128 cores the clocks alone take two seconds to read
             gauges = [gauge.of_cores(self.cpus) if isinstance(gauge, Sensors) else gauge for gauge in gauges]
+        self._gauges = gauges
         self._sampler = Sampler([gauge for gauge in gauges if gauge.channels], self.hz, self.cpus)
         self._sampler.start()
 
@@ -118,8 +121,15 @@ class GaugeWatcher:
         return tuple(found)
 
     def facts(self) -> dict[str, Any]:
-        """Proportional and unique set size as last seen between windows, and how often sensors were read."""
-        return {**self._memory, **({"sampling": self._sampler.facts()} if self._sampler else {})}
+        """Proportional and unique set size as last seen between windows, how often sensors were read, and which of
+        them stand for the machine's power, with the reason.
+        """
+        if self._sampler is None:
+            return dict(self._memory)
+        asked = machine_power.split_labels(self.power_sensor)
+        choice = machine_power.choice_of(self._sampler.series(), self._gauges, asked, bool(self.meter_log))
+        chosen = {"sensors": list(choice.labels), "why": choice.why}
+        return {**self._memory, "sampling": self._sampler.facts(), "machine_power": chosen}
 
     def doubts(self, windows: Sequence[Window]) -> list[Doubt]:
         """What the gauges have against this run."""
@@ -149,7 +159,7 @@ def idle_power(
     seconds: float, hz: float, factories: Callable[[], Mapping[str, Any]] = plugins.gauge_factories
 ) -> dict[str, float]:
     """Mean power per sensor while nothing of ours runs, W; empty at once where there is no power sensor."""
-    gauges = [g for name, make in factories().items() if name == "power" for g in make(None)]
+    gauges = [g for name, make in factories().items() if name == "power" for g in make(None) if g.channels]
     if not gauges or seconds <= 0:
         return {}
     sampler = Sampler(gauges, hz)

@@ -37,7 +37,8 @@ def measure(base: Run, planned: PlannedCase, job: Job, experiment: Experiment, l
     except NotInstalled as error:
         return dataclasses.replace(base, failure=Failure("not-installed", error.message, error.remedy, "command"))
     cpus, hz, meter = planned.case.cpus, experiment.gauge_hz, experiment.meter
-    order = Order(argv, figures=runner.figures, cpus=cpus, hz=hz, meter=meter)
+    sensor = experiment.power_sensor
+    order = Order(argv, figures=runner.figures, cpus=cpus, hz=hz, meter=meter, power_sensor=sensor)
     # The worker watches from any core; the runner is bound to those of the case by its order.
     watching = dataclasses.replace(job, task=Task.COMMAND, cpus=(), order=to_json(order))
     # It starts with the environment that a worker of this framework would get.

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwprof.collectors import machine_power
 from hwprof.collectors.cooldown import CoolDown, with_cooling
 from hwprof.collectors.memory import headroom
 from hwprof.collectors.perf import PerfCollector
@@ -91,6 +92,7 @@ class Runner:
         """
         cases = policy.cases(self.experiment, self.results, self.facts["hardware"])
         self.require(cases)
+        machine_power.check(machine_power.split_labels(self.experiment.power_sensor), bool(self.experiment.meter))
         patience = max(TIMEOUT_S, self.experiment.timeout_s)  # quantising may take longer than any run
         workshop = Workshop(self.launcher, self.experiment.seed, patience, self.experiment.calibration)
         identity = self.begin(cases)

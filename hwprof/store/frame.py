@@ -30,6 +30,7 @@ from hwprof.store.columns import (
     MetricRow,
     call_of,
     column_name,
+    machine_power_of,
     metric_of,
     session_of,
     settings_of,
@@ -51,6 +52,7 @@ RUN_COLUMNS = (
     *("counted_throughput", "latency_ms", "p90_ms", "p99_ms", "outliers", "iterations"),
     *("load_ms", "peak_rss_mib", "max_rel", "top1", "faithful", "agreement", "macs", "params", "emulated", "computed"),
     *("tuned", "threads_tuned", "call", "version", "kernel", "governor", "session", "first_ms", "undisturbed"),
+    *("power_sensors", "power_why"),
 )
 
 
@@ -168,6 +170,7 @@ def _identity(
     def texts(values: Iterable[Any]) -> pd.Series:
         return pd.Series([printable(v) if isinstance(v, str) else v for v in values], dtype=object)
 
+    powers = [machine_power_of(r.facts) for r in runs]
     kinds = {text: from_json(Fidelity, schema.loads(text)) for text in {r.fidelity for r in runs} - {None}}
     fidelity = [kinds.get(r.fidelity) for r in runs]
     out: dict[str, Any] = dict.fromkeys(RUN_COLUMNS)
@@ -190,6 +193,8 @@ def _identity(
         "faithful": texts(None if f is None or f.max_rel is None else f.faithful for f in fidelity),
         "agreement": texts(None if f is None else f.state for f in fidelity),
         "computed": texts(main_precision(r.facts.get("computed")) or None for r in runs),
+        "power_sensors": texts(sensors for sensors, _ in powers),
+        "power_why": texts(why for _, why in powers),
         "macs": _floats(r.case_macs for r in runs),
         "params": _floats(r.case_params for r in runs),
     }

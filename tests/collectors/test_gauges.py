@@ -11,7 +11,6 @@ import pytest
 from hwprof.collectors import cpu, gauge, memory, meter, power, thermal
 from hwprof.collectors.protocol import Available, Target, Unavailable
 from hwprof.errors import UsageError
-from hwprof.machine import files
 from hwprof.records import Exactness, Role, Series, Window
 
 S = 1_000_000_000
@@ -62,18 +61,6 @@ def test_a_wrapped_energy_counter_goes_on_counting(tmp_path: Path) -> None:
     assert before is not None
     assert after is not None
     assert after - before == pytest.approx(1000e-6)
-
-
-def test_a_sensor_that_may_not_be_read_is_unavailable_with_its_remedy_and_never_zero(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root = rapl_tree(tmp_path)
-    monkeypatch.setattr(files, "number", lambda path: None if path.name == "energy_uj" else 5)
-    assert power.gauges(None, str(root)) == []
-    state = power.probe(root)["energy[package-0]"]
-    assert isinstance(state, Unavailable)
-    assert "root only" in state.reason
-    assert "chmod" in state.remedy
 
 
 def test_without_a_sensor_the_advice_is_a_meter(tmp_path: Path) -> None:
