@@ -77,11 +77,19 @@ def check(args: argparse.Namespace) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Observe, save, print. The exit code says whether the command ended well, not what it returned."""
+    from hwprof.collectors import machine_power
+
+    check(args)
+    with machine_power.prepared(args.meter, args.power_sensor, notify):
+        return observe_all(args)
+
+
+def observe_all(args: argparse.Namespace) -> int:
+    """As `main`, with options that are checked and a meter that runs."""
     from hwprof import store
     from hwprof.cli.verbosity import Verbosity, verbosity_of
     from hwprof.reports.terminal import command, style
 
-    check(args)
     runs = runs_of(args)
     done: list[Run] = []
     identity = 0
@@ -150,13 +158,11 @@ def exit_code(runs: list[Run]) -> int:
 def runs_of(args: argparse.Namespace) -> Iterator[Run]:
     """The runs as they are measured; everything that can be refused is refused before the first."""
     from hwprof.cli.case_names import find_command
-    from hwprof.collectors import machine_power
     from hwprof.collectors.cooldown import CoolDown
     from hwprof.machine.cpus import check_cpus, parse_cpus
     from hwprof.programs.attach import Observation, command_line, observe
     from hwprof.programs.command import CommandRunner, Order
 
-    machine_power.check(machine_power.split_labels(args.power_sensor), bool(args.meter))
     events = split_events(args.events)
     if args.pid is not None:
         what = Observation(args.pid, args.duration, args.name, meter=args.meter, power_sensor=args.power_sensor)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from hwprof import plugins
+from hwprof.collectors.meters import running
 from hwprof.collectors.power import PowerSensors, identity_of
 from hwprof.collectors.protocol import Channel, Gauge, Unavailable
 from hwprof.collectors.sensor_roles import METER_LABEL, PowerChoice, SensorIdentity, SensorRole, choose
 from hwprof.errors import NotAvailable, UsageError, sentence
-from hwprof.records import Series
+from hwprof.records import Reading, Series, Window
 
 METRICS = ("power", "energy")
 NOTHING = "this machine has no power sensor; --meter LOG.csv measures the whole"
@@ -20,6 +22,16 @@ Absent = Sequence[tuple[Channel, Unavailable]]
 def split_labels(text: str) -> tuple[str, ...]:
     """The labels of `--power-sensor A,B`."""
     return tuple(word for part in text.split(",") if (word := part.strip()))
+
+
+@contextmanager
+def prepared(meter: str, sensor: str, notify: Callable[[str], None] = lambda text: None) -> Iterator[None]:
+    """The meter, checked and running, and the sensors that --power-sensor names, checked. Raises as `check` and
+    `meters.running` do.
+    """
+    check(split_labels(sensor), bool(meter))
+    with running(meter, notify):
+        yield
 
 
 def absent_of(gauges: Sequence[Gauge]) -> Absent:
@@ -46,6 +58,12 @@ def choice_of(series: Sequence[Series], gauges: Sequence[Gauge], asked: Sequence
         return choice
     reasons = [sentence(why.reason, why.remedy) for _, why in absent_of(gauges)]
     return PowerChoice((), " ".join(dict.fromkeys(reasons)) or NOTHING)
+
+
+def meter_readings(series: Sequence[Series], window: Window) -> list[Reading]:
+    """Power and energy of a window by the user's meter."""
+    channels = [Channel(s.metric, s.unit, s.label, s.source, role=SensorRole.METER) for s in series]
+    return PowerSensors("meter", channels, []).readings(series, window)
 
 
 def _moved(series: Series) -> bool:
