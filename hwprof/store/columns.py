@@ -165,17 +165,6 @@ def set_of(facts: Mapping[str, Any]) -> str | None:
     return None if not found else str(found["id"])
 
 
-def machine_power_of(facts: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """The sensors that stood for the machine's power in a run, and why; None: not recorded.
-
-    Of a command it is recorded with each execution.
-    """
-    found = facts.get("machine_power")
-    if found is None:
-        found = next((e["machine_power"] for e in facts.get("executions") or () if "machine_power" in e), None)
-    return (None, None) if found is None else (" + ".join(found["sensors"]), str(found["why"]))
-
-
 def session_of(facts: Mapping[str, Any]) -> str:
     """The session that a run was measured in; "": not recorded."""
     return str((facts.get("session") or {}).get("id", ""))

@@ -30,13 +30,13 @@ from hwprof.store.columns import (
     MetricRow,
     call_of,
     column_name,
-    machine_power_of,
     metric_of,
     session_of,
     settings_of,
     version_of,
 )
 from hwprof.store.database import Database
+from hwprof.store.machine_power import power_columns
 from hwprof.store.machines import labels
 from hwprof.store.paired import PAIRED, SHARES, paired_columns, share_columns
 from hwprof.store.readings import Sums, reduce, sum_readings
@@ -48,11 +48,10 @@ RUNS_PER_STEP = 1000  # whose percentiles are computed in one call
 RUN_COLUMNS = (
     *("run", "experiment", "kind", "framework", "network", "recipe", "size", "shape", "batch", "threads", "cpus"),
     *("precision", "machine", "machine_id", "round", "attempt", "status", "failure", "started_utc"),
-    *("fps", "throughput", *SHARES, "set", *PAIRED),
+    *("fps", "throughput", *SHARES, "set", *PAIRED, "power_sensors", "power_why"),
     *("counted_throughput", "latency_ms", "p90_ms", "p99_ms", "outliers", "iterations"),
     *("load_ms", "peak_rss_mib", "max_rel", "top1", "faithful", "agreement", "macs", "params", "emulated", "computed"),
     *("tuned", "threads_tuned", "call", "version", "kernel", "governor", "session", "first_ms", "undisturbed"),
-    *("power_sensors", "power_why"),
 )
 
 
@@ -64,7 +63,7 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
         rows = {run.id: index for index, run in enumerate(runs)}
         calls = _calls(connection)
         base = _identity(runs, _experiments(connection), labels(connection), calls)
-        base |= _conditions(connection, runs)
+        base |= _conditions(connection, runs) | power_columns(runs)
         base |= _speed(connection, only, runs, rows)
         base |= paired_columns(connection, only, runs, rows)
         readings = sum_readings(connection, only)
@@ -89,8 +88,7 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
     named = {(f"metric.{n}" if n in taken else n): column for n, column in sorted(columns.items())}
     frame = pd.DataFrame({**base, **{name: column.values for name, column in named.items()}})
     frame.attrs["metrics"] = Description({name: column.attributes() for name, column in named.items()})
-    frame.attrs["results"] = str(database.path)
-    frame.attrs["validation"] = [asdict(stored) for stored in verdicts]
+    frame.attrs |= {"results": str(database.path), "validation": [asdict(stored) for stored in verdicts]}
     return frame
 
 
@@ -170,7 +168,6 @@ def _identity(
     def texts(values: Iterable[Any]) -> pd.Series:
         return pd.Series([printable(v) if isinstance(v, str) else v for v in values], dtype=object)
 
-    powers = [machine_power_of(r.facts) for r in runs]
     kinds = {text: from_json(Fidelity, schema.loads(text)) for text in {r.fidelity for r in runs} - {None}}
     fidelity = [kinds.get(r.fidelity) for r in runs]
     out: dict[str, Any] = dict.fromkeys(RUN_COLUMNS)
@@ -193,8 +190,6 @@ def _identity(
         "faithful": texts(None if f is None or f.max_rel is None else f.faithful for f in fidelity),
         "agreement": texts(None if f is None else f.state for f in fidelity),
         "computed": texts(main_precision(r.facts.get("computed")) or None for r in runs),
-        "power_sensors": texts(sensors for sensors, _ in powers),
-        "power_why": texts(why for _, why in powers),
         "macs": _floats(r.case_macs for r in runs),
         "params": _floats(r.case_params for r in runs),
     }
