@@ -1,62 +1,38 @@
 """Which sensors give the energy of a run: a part is never added to its whole. The one place where energies are added.
 
-Sources: the kernel's Documentation/power/powercap (zones and sub-zones of RAPL: core and uncore are parts of a package,
-DRAM is not; psys contains the packages), its hwmon driver amd_energy (cores and sockets), and NVIDIA on POM_5V_IN ("the
-total power consumption. You don't need to add POM_5V_GPU and POM_5V_CPU to it").
+The rule is that of collectors/sensor_roles.py. A run has what it chose in its facts. For runs of earlier versions the
+labels of their sensors are all that is known.
 """
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from hwprof.collectors.sensor_roles import NO_SENSOR, PowerChoice, SensorIdentity, choose, role_of
 from hwprof.collectors.vocabulary import Name
-from hwprof.printable import plural
 
+SUM = " + "  # between the labels of a run's sensors
 JOULES: Mapping[str, float] = {"j": 1.0, "mj": 1e-3, "uj": 1e-6, "µj": 1e-6}
-# Labels of sensors of the whole machine. The first kind that is there stands for all others.
-WHOLE = (
-    re.compile(r"meter"),  # the user's own (--meter)
-    re.compile(r"psys(-\d+)?"),
-    re.compile(r"(.*/)?(VDD_IN|POM_5V_IN)"),  # the input rail of Jetson boards
-)
-# Labels whose energies add up: sockets, with the memory beside each of them.
-TOGETHER = (
-    re.compile(r"package-\d+(-die-\d+)?(/dram)?"),
-    re.compile(r"amd_energy/Esocket\d+"),
-)
-NO_SENSOR = "no power sensor was read (hwprof doctor says what this machine has)"
 
 
-def whole_machine(labels: Iterable[str]) -> tuple[str, ...]:
-    """The labels whose energies add up to that of the machine; none where the labels do not tell which is the whole.
-
-    Sensors of the whole machine come before packages, packages before rails. A single sensor stands for the machine;
-    so does one that all others are sub-zones of (`NAME/part`).
-    """
-    known = sorted(set(labels))
-    for pattern in WHOLE:
-        if found := [label for label in known if pattern.fullmatch(label)]:
-            return tuple(found[:1])
-    for pattern in TOGETHER:
-        found = [label for label in known if pattern.fullmatch(label)]
-        if any(not label.endswith("/dram") for label in found):
-            return tuple(found)
-    tops = [label for label in known if not any(label.startswith(f"{other}/") for other in known)]
-    return tuple(tops) if len(tops) == 1 else ()
+def whole_machine(labels: Iterable[str]) -> PowerChoice:
+    """What stands for the machine where only the labels of its sensors are known."""
+    return choose(SensorIdentity(label, role_of(label)) for label in labels)
 
 
 @dataclass(frozen=True, slots=True)
 class EnergySensors:
-    """What the energy of one machine's runs is read from. `columns` empty: the whole is not known."""
+    """What the energy of one machine's runs is read from, and why. `columns` empty: the whole is not known."""
 
     machine: str
     columns: tuple[str, ...]
     candidates: tuple[str, ...]  # every column of energy that has a value on this machine
+    why: str
 
 
 def choose_sensors(frame: pd.DataFrame) -> list[EnergySensors]:
@@ -73,10 +49,28 @@ def choose_sensors(frame: pd.DataFrame) -> list[EnergySensors]:
         there = [n for n in columns if values[n].notna().any()]
         # a sensor that stood still throughout stands for nothing, unless all of them did
         moving = [n for n in there if (values[n] > 0).any()] or there
-        labels = {_label(n): n for n in moving}
+        choice = _recorded(frame.loc[rows], {_label(n) for n in there}) or whole_machine(map(_label, moving))
+        labels = {_label(n): n for n in there}
         if there:
-            found.append(EnergySensors(machine, tuple(labels[label] for label in whole_machine(labels)), tuple(there)))
+            chosen = tuple(labels[label] for label in choice.labels)
+            found.append(EnergySensors(machine, chosen, tuple(there), choice.why))
     return found
+
+
+def _recorded(rows: pd.DataFrame, labels: set[str]) -> PowerChoice | None:
+    """What most of these runs chose: by the user's word, else by the rule. None: none recorded a choice with values."""
+    if "power_sensors" not in rows:
+        return None
+    pairs = Counter(zip(rows["power_sensors"], rows["power_why"], strict=True))
+    choices = [
+        (count, PowerChoice(tuple(sensors.split(SUM)) if sensors else (), why))
+        for (sensors, why), count in pairs.items()
+        if isinstance(sensors, str)
+    ]
+    able = [(one.is_asked, count, one) for count, one in choices if one.labels and labels.issuperset(one.labels)]
+    if able:
+        return max(able, key=lambda entry: (*entry[:2], entry[2].labels))[2]
+    return next((one for _, one in choices if not one.labels), None)
 
 
 def per_frame(frame: pd.DataFrame) -> pd.Series | None:
@@ -103,12 +97,12 @@ def sources(frame: pd.DataFrame) -> list[str]:
     for one in found:
         where = f" on {one.machine}" if one.machine and len(found) > 1 else ""
         if not one.columns:
-            sentences.append(f"Energy per frame{where}: none. {_undecided(one)}.")
+            sentences.append(f"Energy per frame{where}: none. {one.why}.")
             continue
         named = " + ".join(_named(n, described[n]) for n in one.columns)
         rest = [_label(n) for n in one.candidates if n not in one.columns]
         beside = f"; nothing is added of {', '.join(rest)}" if rest else ""
-        sentences.append(f"Energy per frame{where} is that of {named}{beside}.")
+        sentences.append(f"Energy per frame{where} is that of {named}: {one.why}{beside}.")
     return sentences
 
 
@@ -116,19 +110,14 @@ def absence_reason(frame: pd.DataFrame) -> str:
     """Why no run has energy per frame, in words."""
     for one in choose_sensors(frame):
         if not one.columns:
-            return _undecided(one)
+            return one.why
     described: Mapping[str, Mapping[str, Any]] = frame.attrs.get("metrics", {})
+    recorded = frame["power_why"].dropna() if "power_why" in frame else pd.Series(dtype=object)
+    if len(recorded):
+        return str(recorded.mode().iloc[0])
     return next(
         (str(a["why"]) for n, a in sorted(described.items()) if n.startswith(Name.ENERGY) and a.get("why")), ""
     ) or (NO_SENSOR)
-
-
-def _undecided(one: EnergySensors) -> str:
-    return (
-        f"Of {plural(len(one.candidates), 'sensor')} ({', '.join(map(_label, one.candidates))}) it is "
-        f"not known which one "
-        "contains the others; --meter LOG.csv measures the whole"
-    )
 
 
 def _machines(frame: pd.DataFrame) -> list[tuple[str, pd.Series]]:

@@ -77,11 +77,19 @@ def check(args: argparse.Namespace) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Observe, save, print. The exit code says whether the command ended well, not what it returned."""
+    from hwprof.collectors import machine_power
+
+    check(args)
+    with machine_power.prepared(args.meter, args.power_sensor, notify):
+        return observe_all(args)
+
+
+def observe_all(args: argparse.Namespace) -> int:
+    """As `main`, with options that are checked and a meter that runs."""
     from hwprof import store
     from hwprof.cli.verbosity import Verbosity, verbosity_of
     from hwprof.reports.terminal import command, style
 
-    check(args)
     runs = runs_of(args)
     done: list[Run] = []
     identity = 0
@@ -157,7 +165,7 @@ def runs_of(args: argparse.Namespace) -> Iterator[Run]:
 
     events = split_events(args.events)
     if args.pid is not None:
-        what = Observation(args.pid, args.duration, args.name, meter=args.meter)
+        what = Observation(args.pid, args.duration, args.name, meter=args.meter, power_sensor=args.power_sensor)
         command_line(args.pid)
         backend = _backend(args, events)
         _require(args, events, backend)
@@ -172,6 +180,7 @@ def runs_of(args: argparse.Namespace) -> Iterator[Run]:
         fps_from=args.fps_from,
         cpus=cpus,
         meter=args.meter,
+        power_sensor=args.power_sensor,
         out_to_stderr=args.json,
     )
     find_command(order.argv)

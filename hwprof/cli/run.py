@@ -63,7 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--multiplex", action="store_true", help="all events in one pass, scaled")
     add("--strict", action="store_true", help="fail (exit 3) when a named event can't be counted")
-    add("--meter", default="", metavar="CSV", help="log of an external power meter")
+    add("--meter", default="", metavar="LOG", help="log of a power meter; exec:COMMAND: what prints time and watts")
+    add("--power-sensor", default="", metavar="NAME", help="what stands for the machine's power; several: A,B")
     add_verbosity(parser)
     case("json", help="speed with its intervals, all readings with their quality, and the runs as one JSON document")
     case("no_save")
@@ -72,8 +73,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    if args.meter and not Path(args.meter).is_file():
-        raise UsageError(f"meter log {args.meter}: there is no such file", "a CSV with columns time and watts")
     if commands.observes_program(args):
         return commands.main(args)
     from hwprof.runner.rounds import Runner
@@ -216,6 +215,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
         require=tuple(e for e in events if e not in ("auto", "topdown")) if args.strict else (),
         simulation=Simulation("always" if args.simulate else "never", (), args.timeout, args.simulate or "callgrind"),
         meter=args.meter,
+        power_sensor=args.power_sensor,
         calibration=calibration,
         text="# hwprof run",
     )

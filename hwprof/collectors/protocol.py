@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from hwprof.collectors.sensor_roles import SensorRole
 from hwprof.records import Counter, Origin, Reading, Series, Shape, Snapshot, Window
 
 
@@ -107,6 +108,10 @@ class Collector(Protocol):
 class Channel:
     """One thing a gauge can tell. `interval_ns`: how often the sensor has a new value, 0 if unknown.
 
+    `label` is unique among the channels of a metric. `device`: what the bus calls the sensor. `role`: what a sensor of
+    power is of, None where only its label says it. `averaging_ns`: the time that each value is the mean of, 0 if not
+    known. `is_declared`: a figure that somebody stated and nothing measures.
+
     `cumulative` with `modulus`: a running total that wraps (RAPL's max_energy_range_uj), in raw units;
     value = raw x scale. `shape` of its readings; None: COUNT where cumulative, else LEVEL. TOTAL is for a running
     total that has nothing to do with the number of frames. Raises ValueError where the two contradict each other.
@@ -122,6 +127,10 @@ class Channel:
     scale: float = 1.0
     interval_ns: int = 0
     shape: Shape | None = None
+    device: str = ""
+    role: SensorRole | None = None
+    averaging_ns: int = 0
+    is_declared: bool = False
 
     def __post_init__(self) -> None:
         if self.shape is not None and (self.shape is Shape.LEVEL) == self.cumulative:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from hwprof import plugins
-from hwprof.collectors import memory, meter, power, thermal
+from hwprof.collectors import machine_power, memory, power, thermal
 from hwprof.collectors.gauge import Sensors, values_of_windows
+from hwprof.collectors.machine_power import meter_readings
+from hwprof.collectors.meters import MeterView
 from hwprof.collectors.protocol import Gauge
 from hwprof.collectors.review import RunFacts, review
 from hwprof.collectors.sampler import Sampler, gauge_failure
@@ -31,16 +32,18 @@ class GaugeWatcher:
 
     hz: float
     cpus: Sequence[int]
-    meter_log: str = ""
+    meter: str = ""  # as --meter names it
     idle_w: Mapping[str, float] = field(default_factory=dict)
     factories: Callable[[], Mapping[str, Any]] = plugins.gauge_factories
+    power_sensor: str = ""  # as --power-sensor names it: what stands for the machine
+    _gauges: list[Gauge] = field(default_factory=list)
     _sampler: Sampler | None = None
     _failed: list[Doubt] = field(default_factory=list)
     _memory: dict[str, int] = field(default_factory=dict)
-    _offset: int = 0
+    _view: MeterView = field(default_factory=lambda: MeterView(""))
 
     def __enter__(self) -> GaugeWatcher:
-        self._offset = clock_ns() - time.time_ns()
+        self._view = MeterView(self.meter)
         return self
 
     def __exit__(
@@ -59,6 +62,7 @@ class GaugeWatcher:
                 self._failed.append(gauge_failure(name, error))
         if self.cpus:  # of 128 cores the clocks alone take two seconds to read
             gauges = [gauge.of_cores(self.cpus) if isinstance(gauge, Sensors) else gauge for gauge in gauges]
+        self._gauges = gauges
         self._sampler = Sampler([gauge for gauge in gauges if gauge.channels], self.hz, self.cpus)
         self._sampler.start()
 
@@ -73,11 +77,14 @@ class GaugeWatcher:
             self._sampler.start()
 
     def needed_s(self) -> float:
-        """The least length of a window that every sensor of power, energy and temperature resolves, in seconds."""
+        """The least length of a window that the meter and every sensor of power, energy and temperature resolve, in
+        seconds.
+        """
         if self._sampler is None:
             return 0.0
-        channels = [c for g in self._sampler.gauges for c in g.channels if c.metric in SENSORS and c.interval_ns]
-        slowest_s = max([1 / self.hz, *(channel.interval_ns / 1e9 for channel in channels)])
+        intervals = [c.interval_ns for g in self._sampler.gauges for c in g.channels if c.metric in SENSORS]
+        intervals += [one.interval_ns for one in self._view.series(0, 1 << 62)]
+        slowest_s = max([1 / self.hz, *(interval / 1e9 for interval in intervals)])
         return SENSED_INTERVALS * slowest_s
 
     def ready(self, pid: int, window: int) -> None:
@@ -92,25 +99,20 @@ class GaugeWatcher:
             self._sampler.tick()
 
     def series(self) -> tuple[Series, ...]:
-        """Everything sampled, and the meter's log."""
+        """Everything sampled, and what the meter said in this time."""
         own = self._sampler.series() if self._sampler else ()
-        return (*own, *self._meter(own))
+        return (*own, *self._metered(own))
 
-    def _meter(self, own: Sequence[Series]) -> list[Series]:
-        """The part of the meter's log that lies around this worker's life."""
-        if not self.meter_log:
-            return []
-        log = meter.read(Path(self.meter_log), self._offset)
+    def _metered(self, own: Sequence[Series]) -> list[Series]:
+        """The meter's power around this worker's life."""
         times = [at for s in own for at in s.at_ns]
-        low, high = (min(times) - log.interval_ns, max(times) + log.interval_ns) if times else (0, 1 << 63)
-        kept = [(at, v) for at, v in zip(log.at_ns, log.values, strict=True) if low <= at <= high]
-        return [replace(log, at_ns=tuple(at for at, _ in kept), values=tuple(v for _, v in kept))]
+        return self._view.series(min(times, default=0), max(times, default=1 << 62))
 
     def readings(self, window: Window) -> tuple[Reading, ...]:
         """Every gauge over one window, the meter too, and energy above idle where idle power was measured."""
         found = list(self._sampler.readings(window)) if self._sampler else []
-        for log in self._meter(self._sampler.series() if self._sampler else ()):
-            found += power.PowerSensors("meter", [], []).readings([log], window)
+        self._view.wait_for(window.t1_ns)
+        found += meter_readings(self._metered(self._sampler.series() if self._sampler else ()), window)
         for reading in list(found):
             label = reading.metric.partition("[")[2].rstrip("]")
             if reading.metric.startswith("energy[") and label in self.idle_w:
@@ -118,15 +120,23 @@ class GaugeWatcher:
         return tuple(found)
 
     def facts(self) -> dict[str, Any]:
-        """Proportional and unique set size as last seen between windows, and how often sensors were read."""
-        return {**self._memory, **({"sampling": self._sampler.facts()} if self._sampler else {})}
+        """Proportional and unique set size as last seen between windows, how often sensors were read, and which of
+        them stand for the machine's power, with the reason; how a meter's own clock was found.
+        """
+        if self._sampler is None:
+            return dict(self._memory)
+        asked = machine_power.split_labels(self.power_sensor)
+        choice = machine_power.choice_of(self._sampler.series(), self._gauges, asked, self._view.is_there)
+        chosen = {"sensors": list(choice.labels), "why": choice.why}
+        return {**self._memory, "sampling": self._sampler.facts(), "machine_power": chosen, **self._view.facts}
 
     def doubts(self, windows: Sequence[Window]) -> list[Doubt]:
         """What the gauges have against this run."""
         if self._sampler is None:
             return []
         series = self._sampler.series()
-        found = [*self._failed, *self._sampler.doubts(), *thermal.doubts(series, windows, self.cpus)]
+        found = [Doubt("gauge-failed", {"gauge": "meter", "reason": fault}) for fault in self._view.faults]
+        found += [*self._failed, *self._sampler.doubts(), *thermal.doubts(series, windows, self.cpus)]
         swapped = max((v for s in series if s.metric == Name.SWAP for v in values_of_windows(s, windows)), default=0.0)
         if swapped > SWAPPED_BYTES:
             found.append(Doubt("swapped", {"mib": swapped / 2**20}))
@@ -149,7 +159,7 @@ def idle_power(
     seconds: float, hz: float, factories: Callable[[], Mapping[str, Any]] = plugins.gauge_factories
 ) -> dict[str, float]:
     """Mean power per sensor while nothing of ours runs, W; empty at once where there is no power sensor."""
-    gauges = [g for name, make in factories().items() if name == "power" for g in make(None)]
+    gauges = [g for name, make in factories().items() if name == "power" for g in make(None) if g.channels]
     if not gauges or seconds <= 0:
         return {}
     sampler = Sampler(gauges, hz)

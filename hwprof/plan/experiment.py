@@ -32,6 +32,7 @@ FORMAT = 1
 # How bounds.RANGES calls a key, and the keys whose 0 says that nothing is asked for.
 NAMES = {"warmup_max_s": "warmup_s"}
 ZERO_IS_UNSET = frozenset({"iterations", "warmup_iterations"})
+LATER_FIELDS = (("policy", "default"), ("cooldown_s", LIMIT_S), ("one_set", False), ("power_sensor", ""))
 PLANNED = ("window_s", "alone_s", "iterations", "min_iterations", "warmup_s", "warmup_iterations")
 # key -> (type, default); a list's elements are checked against the type in the list
 SECTIONS: Mapping[str, Mapping[str, tuple[Any, Any]]] = {
@@ -71,7 +72,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[Any, Any]]] = {
         "budget_s": (float, 240.0),
     },
     "quantise": {"images": (str, ""), "count": (int, COUNT)},
-    "gauges": {"hz": (float, 10.0), "idle_baseline_s": (float, 5.0), "meter": (str, "")},
+    "gauges": {"hz": (float, 10.0), "idle_baseline_s": (float, 5.0), "meter": (str, ""), "power_sensor": (str, "")},
 }
 
 
@@ -119,6 +120,7 @@ class Experiment:
     gauge_hz: float = 10.0
     idle_baseline_s: float = 5.0
     meter: str = ""
+    power_sensor: str = ""  # label, or several with commas: what stands for the machine's power
     calibration: Calibration = field(default_factory=Calibration)
     text: str = ""
     policy: str = "default"  # or tuned: every case takes this machine's winner of `hwprof tune`
@@ -133,12 +135,9 @@ class Experiment:
                 del choice["cpus"]
             if choice["inputs"] == dataclasses.asdict(UNSAID):
                 del choice["inputs"]
-        if self.policy == "default":  # so that experiments from before there was a policy are the same
-            del plain["policy"]
-        if self.cooldown_s == LIMIT_S:
-            del plain["cooldown_s"]
-        if not self.one_set:
-            del plain["one_set"]
+        for name, default in LATER_FIELDS:  # so that experiments from before there were such fields are the same
+            if plain[name] == default:
+                del plain[name]
         del plain["plan"]["turn_warm_s"]  # found out while it is measured
         if not any(choice.precision in QUANTISED for choice in self.choices):
             del plain["calibration"]  # which then changes nothing
@@ -229,6 +228,7 @@ def parse(text: str, origin: str, base: Path | None = None) -> Experiment:
         gauge_hz=gauges["hz"],
         idle_baseline_s=gauges["idle_baseline_s"],
         meter=gauges["meter"],
+        power_sensor=gauges["power_sensor"],
         calibration=_calibration(values["quantise"], origin, base),
         text=text,
         policy=policy,

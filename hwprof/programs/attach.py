@@ -41,6 +41,7 @@ class Observation:
     name: str = ""
     hz: float = 10.0
     meter: str = ""
+    power_sensor: str = ""
 
     def __post_init__(self) -> None:
         if self.pid < 1:
@@ -98,7 +99,7 @@ def observe(what: Observation, events: Sequence[str], backend: PerfStat | None =
         handle = pidfd(what.pid)
         stack.callback(os.close, handle)
         signals = stack.enter_context(Forwarding(0))
-        watcher = stack.enter_context(GaugeWatcher(what.hz, (), what.meter))
+        watcher = stack.enter_context(GaugeWatcher(what.hz, (), what.meter, power_sensor=what.power_sensor))
         counting: Counting
         if backend is None:
             counting = own = counters(what.pid, events, stack)

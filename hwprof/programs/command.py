@@ -54,6 +54,7 @@ class Order:
     cpus: tuple[int, ...] = ()
     hz: float = 10.0
     meter: str = ""
+    power_sensor: str = ""
     out_to_stderr: bool = False  # stdout belongs to somebody else (--json)
     environ: Mapping[str, str] = field(default_factory=dict)  # in addition to this process's own
 
@@ -121,7 +122,9 @@ class CommandRunner:
             for fd in {fd for fd in (stdout, stderr) if fd is not None and fd > 2}:
                 os.close(fd)  # the child has its own: the pipe ends when the last of its users ends
             signals = stack.enter_context(Forwarding(child.pid))
-            watcher = stack.enter_context(GaugeWatcher(order.hz, order.cpus, order.meter))
+            watcher = stack.enter_context(
+                GaugeWatcher(order.hz, order.cpus, order.meter, power_sensor=order.power_sensor)
+            )
             if not self.backend.stop:
                 counting = self.backend.attach(child.pid, index)
                 stack.callback(counting.close)

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwprof.collectors.meters import is_of_one_process
 from hwprof.environments.interpreters import clean_environ
 from hwprof.errors import NotInstalled
 from hwprof.plan.runners import DeclaredRunner, version
 from hwprof.programs.command import Order, digest
 from hwprof.records import Failure, Run, from_json, to_json
+from hwprof.runner.metered import with_meter
 from hwprof.worker.protocol import Job, Task
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ def measure(base: Run, planned: PlannedCase, job: Job, experiment: Experiment, l
     except NotInstalled as error:
         return dataclasses.replace(base, failure=Failure("not-installed", error.message, error.remedy, "command"))
     cpus, hz, meter = planned.case.cpus, experiment.gauge_hz, experiment.meter
-    order = Order(argv, figures=runner.figures, cpus=cpus, hz=hz, meter=meter)
+    sensor, is_ours = experiment.power_sensor, is_of_one_process(meter)
+    order = Order(argv, figures=runner.figures, cpus=cpus, hz=hz, meter="" if is_ours else meter, power_sensor=sensor)
     # The worker watches from any core; the runner is bound to those of the case by its order.
     watching = dataclasses.replace(job, task=Task.COMMAND, cpus=(), order=to_json(order))
     # It starts with the environment that a worker of this framework would get.
@@ -46,6 +49,7 @@ def measure(base: Run, planned: PlannedCase, job: Job, experiment: Experiment, l
     if outcome.result is None:
         return dataclasses.replace(base, failure=outcome.failure)
     seen = from_json(Run, outcome.result["run"])
+    seen = with_meter(seen, meter, sensor) if is_ours else seen
     return complete_run(base, seen, runner, planned, job, outcome.log)
 
 

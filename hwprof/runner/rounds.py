@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwprof.collectors import machine_power
 from hwprof.collectors.cooldown import CoolDown, with_cooling
 from hwprof.collectors.memory import headroom
 from hwprof.collectors.perf import PerfCollector
@@ -89,6 +90,10 @@ class Runner:
         The runs of a set are saved together once the set has ended: one that is interrupted leaves nothing of its round
         and is repeated as a whole. An interrupt, or closing this, ends all workers at once.
         """
+        with machine_power.prepared(self.experiment.meter, self.experiment.power_sensor, self.notify):
+            yield from self._rounds()
+
+    def _rounds(self) -> Generator[Progress, None, None]:
         cases = policy.cases(self.experiment, self.results, self.facts["hardware"])
         self.require(cases)
         patience = max(TIMEOUT_S, self.experiment.timeout_s)  # quantising may take longer than any run
@@ -259,10 +264,7 @@ class Runner:
     def _simulations(
         self, todo: Sequence[PlannedCase], workshop: Workshop, identity: int, finished: int
     ) -> Iterator[Progress]:
-        """Simulated runs, several at once (time doesn't matter there), within the budget.
-
-        `finished`: how many runs of the sweep were done before.
-        """
+        """Simulated runs, several at once (time doesn't matter there), within the budget, after `finished` others."""
         if not todo:
             return
         pace = SimulationPace(self.clock, self.experiment.simulation.budget_s, [p.macs for p in todo])

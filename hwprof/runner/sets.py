@@ -90,7 +90,7 @@ class SetMeasurement:
     def member(self, ticket: Ticket) -> Member:
         """A member that is not started yet."""
         e, case = self.runs.experiment, ticket.planned.case
-        watcher = GaugeWatcher(e.gauge_hz, case.cpus, e.meter, self.idle_w)
+        watcher = GaugeWatcher(e.gauge_hz, case.cpus, e.meter, self.idle_w, power_sensor=e.power_sensor)
         return Member(ticket, self._paths[ticket.key], self.runs, self.launcher, watcher)
 
     def _fits(self, tickets: Sequence[Ticket]) -> bool:

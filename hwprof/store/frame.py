@@ -36,6 +36,7 @@ from hwprof.store.columns import (
     version_of,
 )
 from hwprof.store.database import Database
+from hwprof.store.machine_power import power_columns
 from hwprof.store.machines import labels, last_levels
 from hwprof.store.paired import PAIRED, SHARES, paired_columns, share_columns
 from hwprof.store.readings import Sums, reduce, sum_readings
@@ -47,7 +48,7 @@ RUNS_PER_STEP = 1000  # whose percentiles are computed in one call
 RUN_COLUMNS = (
     *("run", "experiment", "kind", "framework", "network", "recipe", "size", "shape", "batch", "threads", "cpus"),
     *("precision", "machine", "machine_id", "round", "attempt", "status", "failure", "started_utc"),
-    *("fps", "throughput", *SHARES, "set", *PAIRED),
+    *("fps", "throughput", *SHARES, "set", *PAIRED, "power_sensors", "power_why"),
     *("counted_throughput", "latency_ms", "p90_ms", "p99_ms", "outliers", "iterations", "last_level_mib"),
     *("load_ms", "peak_rss_mib", "max_rel", "top1", "faithful", "agreement", "macs", "params", "emulated", "computed"),
     *("tuned", "threads_tuned", "call", "version", "kernel", "governor", "session", "first_ms", "undisturbed"),
@@ -62,7 +63,7 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
         rows = {run.id: index for index, run in enumerate(runs)}
         calls = _calls(connection)
         base = _identity(runs, _experiments(connection), labels(connection), calls)
-        base |= _conditions(connection, runs)
+        base |= _conditions(connection, runs) | power_columns(runs)
         base["last_level_mib"] = _floats(map(last_levels(connection).get, (run.machine_id for run in runs)))
         base |= _speed(connection, only, runs, rows)
         base |= paired_columns(connection, only, runs, rows)
@@ -87,8 +88,7 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
     named = {(f"metric.{n}" if n in base else n): column for n, column in sorted(columns.items())}
     frame = pd.DataFrame({**base, **{name: column.values for name, column in named.items()}})
     frame.attrs["metrics"] = Description({name: column.attributes() for name, column in named.items()})
-    frame.attrs["results"] = str(database.path)
-    frame.attrs["validation"] = [asdict(stored) for stored in verdicts]
+    frame.attrs |= {"results": str(database.path), "validation": [asdict(stored) for stored in verdicts]}
     return frame
 
 

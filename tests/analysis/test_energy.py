@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from hwprof.analysis import energy
-from hwprof.collectors import power
+from hwprof.collectors import power, sensor_roles
 from hwprof.collectors.sampler import Sampler
 from hwprof.records import Reading, Role, Run, Window
 from hwprof.reports.html import gather, page
@@ -100,7 +100,7 @@ def test_a_part_is_never_added_to_its_whole(
     ],
 )
 def test_which_sensors_stand_for_the_machine(labels: Sequence[str], found: Sequence[str]) -> None:
-    assert list(energy.whole_machine(reversed(labels))) == list(found)
+    assert list(energy.whole_machine(reversed(labels)).labels) == list(found)
 
 
 def table(columns: Mapping[str, Sequence[float]], units: Mapping[str, str] = {}) -> pd.DataFrame:
@@ -151,7 +151,9 @@ def test_the_report_says_which_sensor_the_energy_is_of(tmp_path: Path) -> None:
     (section,) = (s for s in page.build(made).sections if s.key == "energy")
     (said,) = section.words
     assert said in summary
-    assert "package-0 (powercap:intel-rapl:0) + package-0/dram (powercap:intel-rapl:0:2)" in said
+    assert (
+        "package-0 (powercap:intel-rapl:0) + package-0/dram (powercap:intel-rapl:0:2): the processor packages" in said
+    )
     assert "nothing is added of package-0/core, package-0/uncore" in said
 
 
@@ -163,3 +165,55 @@ def test_energy_of_a_run_with_slices_is_that_of_its_bare_stretch(tmp_path: Path)
     joules = energy.per_frame(frame_of(tmp_path / "r.db", dataclasses.replace(run, windows=(*slices, watched, closed))))
     assert joules is not None
     assert joules.tolist() == pytest.approx([12.0 / len(stretch.latencies_ns)])
+
+
+def chosen(rows: Sequence[tuple[str | None, str | None]], columns: Mapping[str, Sequence[float]]) -> pd.DataFrame:
+    """A table whose runs recorded what stood for the machine, and why; None: an earlier version did not."""
+    found = table(columns).assign(machine="laptop")
+    return found.assign(power_sensors=[sensors for sensors, _ in rows], power_why=[why for _, why in rows])
+
+
+RULED, ASKED = ("package-0", sensor_roles.BY_PACKAGES), ("package-0/core", sensor_roles.ASKED)
+BATTERY = ("BAT0", sensor_roles.BY_BATTERY)
+COLUMNS = {
+    "energy[package-0]": [2.0, 2.0, 2.0],
+    "energy[package-0/core]": [1.0] * 3,
+    "energy[BAT0]": [np.nan, 9.0, 9.0],
+}
+
+
+@pytest.mark.parametrize(
+    ("rows", "joules"),
+    [
+        ([RULED] * 3, [2.0, 2.0, 2.0]),
+        ([RULED, RULED, ASKED], [1.0, 1.0, 1.0]),  # what the user says is not outvoted
+        ([RULED, BATTERY, BATTERY], [np.nan, 9.0, 9.0]),  # energies of two kinds are not mixed
+        ([(None, None), (None, None), RULED], [2.0, 2.0, 2.0]),
+        ([(None, None)] * 3, [2.0, 2.0, 2.0]),  # by the labels, as ever
+    ],
+)
+def test_the_energy_is_that_of_the_sensors_that_the_runs_recorded(
+    rows: Sequence[tuple[str | None, str | None]], joules: Sequence[float]
+) -> None:
+    frame = chosen(rows, COLUMNS)
+    found = energy.per_frame(frame)
+    assert found is not None
+    np.testing.assert_array_equal(found, joules)
+    (said,) = energy.sources(frame)
+    assert next(why for _, why in (ASKED, BATTERY, RULED) if why in said)
+
+
+def test_why_no_sensor_stood_for_the_machine_is_the_reason_in_the_report() -> None:
+    masked = "powercap is masked: its links lead nowhere"
+    frame = chosen([("", masked)], {"latency_ms": [1.0]})
+    assert energy.per_frame(frame) is None
+    assert energy.absence_reason(frame) == masked
+
+
+def test_the_choice_of_a_run_is_stored_and_comes_back_with_the_frame(tmp_path: Path) -> None:
+    choice = {"machine_power": {"sensors": ["package-0", "package-0/dram"], "why": sensor_roles.BY_PACKAGES}}
+    run = summarise(tmp_path, PACKAGE | DRAM)
+    command = dataclasses.replace(run, uid="c", round=1, facts={**run.facts, "executions": [choice]})
+    frame = frame_of(tmp_path / "r.db", dataclasses.replace(run, facts={**run.facts, **choice}), command)
+    assert frame["power_sensors"].tolist() == ["package-0 + package-0/dram"] * 2
+    assert frame["power_why"].tolist() == [sensor_roles.BY_PACKAGES] * 2

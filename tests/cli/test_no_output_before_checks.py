@@ -33,6 +33,9 @@ WORDS = [
     "run -n tiny_cnn --option speed=9",
     "run -n tiny_cnn --shape 1,2",
     "run -n tiny_cnn --meter gone.csv",
+    "run -n tiny_cnn --power-sensor no-such-sensor",
+    "run --power-sensor no-such-sensor -- true",
+    "sweep {tmp}/sensor.toml",
     "run -n tiny_cnn --strict -e cycles",
     "run -- no-such-command",
     "run --strict -e cycles -- true",
@@ -63,6 +66,7 @@ def test_a_refused_command_leaves_nothing(
     (tmp_path / "unknown.toml").write_text(MATRIX.format("no_such_network"))
     (tmp_path / "core.toml").write_text(MATRIX.format("tiny_cnn") + '[launch]\ncpus = "999"\n')
     (tmp_path / "strict.toml").write_text(MATRIX.format("tiny_cnn") + '[counters]\nrequire = ["cycles"]\n')
+    (tmp_path / "sensor.toml").write_text(MATRIX.format("tiny_cnn") + '[gauges]\npower_sensor = "no-such-sensor"\n')
     here = tmp_path / "empty"
     here.mkdir()
     monkeypatch.chdir(here)

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hwprof.collectors import gauge, meter, power
+from hwprof.collectors import gauge, power
 from hwprof.collectors.protocol import Available, Unavailable
-from hwprof.errors import UsageError
-from hwprof.machine import files
 from hwprof.records import Exactness, Role, Series, Window
 
 S = 1_000_000_000
@@ -61,18 +59,6 @@ def test_a_wrapped_energy_counter_goes_on_counting(tmp_path: Path) -> None:
     assert before is not None
     assert after is not None
     assert after - before == pytest.approx(1000e-6)
-
-
-def test_a_sensor_that_may_not_be_read_is_unavailable_with_its_remedy_and_never_zero(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root = rapl_tree(tmp_path)
-    monkeypatch.setattr(files, "number", lambda path: None if path.name == "energy_uj" else 5)
-    assert power.gauges(None, str(root)) == []
-    state = power.probe(root)["energy[package-0]"]
-    assert isinstance(state, Unavailable)
-    assert "root only" in state.reason
-    assert "chmod" in state.remedy
 
 
 def test_without_a_sensor_the_advice_is_a_meter(tmp_path: Path) -> None:
@@ -184,23 +170,3 @@ def test_samples_on_one_side_only_give_no_energy() -> None:
 def test_energy_above_idle_is_less_by_idle_power_times_time() -> None:
     reading = gauge.reading(series([0, 5, 11, 25, 30], True), WINDOW)
     assert power.above_idle(reading, 4.0, WINDOW).value == 12.0
-
-
-def test_a_meters_log_is_laid_over_the_run_by_its_timestamps(tmp_path: Path) -> None:
-    log = tmp_path / "log.csv"
-    log.write_text("Timestamp,Volts,Amps\n1700000000.0,5.0,0.5\n1700000001.0,5.0,1.0\n")
-    found = meter.read(log, offset_ns=-1_700_000_000 * S)
-    assert found.at_ns == (0, S)
-    assert found.values == (2.5, 5.0)
-    assert found.interval_ns == S
-    assert meter.wall_ns("2023-11-14T22:13:20+00:00") == meter.wall_ns("1700000000000") == 1_700_000_000 * S
-
-
-@pytest.mark.parametrize(
-    ("text", "says"), [("", "is empty"), ("a,b\n1,2\n", "has columns a, b"), ("time,watts\n1,x\n", "line 2")]
-)
-def test_a_log_that_makes_no_sense_is_refused_by_name(tmp_path: Path, text: str, says: str) -> None:
-    log = tmp_path / "log.csv"
-    log.write_text(text)
-    with pytest.raises(UsageError, match=says):
-        meter.read(log, 0)

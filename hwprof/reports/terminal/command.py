@@ -11,6 +11,7 @@ from hwprof.collectors.vocabulary import Name
 from hwprof.printable import plural
 from hwprof.records import Exactness, Kind, Reading, Run
 from hwprof.reports.terminal import counts as metrics
+from hwprof.reports.terminal import machine_power
 from hwprof.reports.terminal.run import document as document
 from hwprof.reports.terminal.run import doubt_lines, emulation, input_of
 from hwprof.reports.terminal.style import FULL, PLAIN, Palette, wrap
@@ -47,7 +48,7 @@ def text(
     per = "per frame" if runs[0].facts.get("fps_source") == "frames" else "per execution"
     if runs[0].case.option("attached"):
         per = "while observed"
-    lines += ["", *speed(shown, width), ""]
+    lines += ["", *speed(shown, width), *machine_power.lines(shown, per, 10, everything, width), ""]
     lines += metrics.lines(shown, per, asked=asked, everything=everything, width=width, palette=palette)
     lines += [palette.doubt(line) for line in doubt_lines(shown, width)]
     return "\n".join(lines)

@@ -14,7 +14,7 @@ from hwprof.networks.blocks import input_title
 from hwprof.networks.inputs import TensorSpec
 from hwprof.printable import plural, printable
 from hwprof.records import Kind, Origin, Reading, Role, Run, Shape
-from hwprof.reports.terminal import counts, grid, speed
+from hwprof.reports.terminal import counts, grid, machine_power, speed
 from hwprof.reports.terminal.grid import GridColumn
 from hwprof.reports.terminal.run_document import document as document
 from hwprof.reports.terminal.style import FULL, PLAIN, Palette, wrap
@@ -46,6 +46,7 @@ def text(
     lines += [palette.doubt(line) for line in failures(native, width)]
     if good:
         lines += ["", *speed.lines(good, noise, width, palette)]
+        lines += machine_power.lines(good, "per frame", everything=everything, width=width)
         lines += ["", *counts.lines(good, asked=asked, everything=everything, width=width, palette=palette)]
     for run in runs:
         if run.kind is Kind.SIMULATED:

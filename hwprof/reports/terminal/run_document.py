@@ -12,7 +12,7 @@ from hwprof.analysis import estimator, overhead
 from hwprof.analysis.units import WITHIN
 from hwprof.records import Kind, Run, to_json
 from hwprof.reports import over_time
-from hwprof.reports.terminal import counts, speed
+from hwprof.reports.terminal import counts, machine_power, speed
 from hwprof.speed import Interval, bare_latencies, between_rounds, latency_ns, of_run, percentile
 
 FORMAT = 2  # 1: a bare list of runs
@@ -22,6 +22,7 @@ PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 def document(runs: Sequence[Run]) -> dict[str, Any]:
     """Format, version, case, speed, readings, doubts, failures, and the records of all runs as they are stored.
 
+    `machine_power`: what stands for the machine's power, why, W, and J per frame; null by earlier versions.
     `readings`: medians over rounds, per frame, of a level or per window, in the unit beside them; a missing one has the
     value null and its reason. The records' `facts` have what they show over time, too.
     """
@@ -40,6 +41,7 @@ def document(runs: Sequence[Run]) -> dict[str, Any]:
         "speed": speeds(good),
         # what a command was counted for counts too where it failed
         "readings": readings(good or shown),
+        "machine_power": machine_power.document(good or shown),
         "doubts": [{"round": r.round, **to_json(doubt)} for r in good for doubt in r.doubts],
         "failures": [{"round": r.round, **to_json(r.failure)} for r in runs if r.failure is not None],
         "runs": records,

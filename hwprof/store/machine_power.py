@@ -1,0 +1,30 @@
+"""What stood for the machine's power in each run, as its facts record it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from hwprof.printable import printable
+
+
+def machine_power_of(facts: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The sensors that stood for the machine's power in a run, and why; None: not recorded.
+
+    Of a command it is recorded with each execution.
+    """
+    found = facts.get("machine_power")
+    if found is None:
+        found = next((e["machine_power"] for e in facts.get("executions") or () if "machine_power" in e), None)
+    return (None, None) if found is None else (" + ".join(found["sensors"]), str(found["why"]))
+
+
+def power_columns(runs: Iterable[Any]) -> dict[str, pd.Series]:
+    """`power_sensors` and `power_why` of the frame, by rows with `facts`; None: not recorded."""
+    found = [machine_power_of(run.facts) for run in runs]
+    texts = [[None if text is None else printable(text) for text in pair] for pair in found]
+    return {
+        name: pd.Series([p[i] for p in texts], dtype=object) for i, name in enumerate(("power_sensors", "power_why"))
+    }
