@@ -234,3 +234,9 @@ def test_an_unknown_cpu_time_leaves_the_others_known() -> None:
     assert np.exp(found.logs[:, 0]) == pytest.approx([1e6, 2e6])
     assert np.exp(found.logs[:, 1]) == pytest.approx([1e6, 2e6])
     assert np.isnan(found.logs[:, 2]).all()
+
+
+def test_the_median_of_each_slice_is_that_of_its_own_inferences() -> None:
+    latencies = [5.0, 1.0, 3.0, 8.0, 2.0, 9.0, 4.0]
+    assert speed.slice_medians(latencies, [3, 2, 2]) == [3.0, 5.0, 6.5]
+    assert speed.slice_medians(latencies, [1, 6]) == [5.0, 3.5]

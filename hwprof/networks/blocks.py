@@ -35,6 +35,7 @@ class BlockName:
     kind: str
 
 
+@lru_cache(maxsize=8192)
 def parse_name(name: str) -> BlockName | None:
     """The parts of a block's name; None: it is no block. What follows a space is not of the name."""
     if not name.startswith(PREFIX):

@@ -8,6 +8,7 @@ between their parents.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from hwprof.analysis.correlation.collapse import Logs
+from hwprof.analysis.correlation.collapse import Collapsed, Logs
 from hwprof.analysis.correlation.metrics import Metric, MetricKind
 from hwprof.analysis.statistics import clusters
 from hwprof.analysis.statistics.partial import MIN_NETWORKS, Floats, Partial, partial, take_out
@@ -59,18 +60,41 @@ class _Table:
         return _Table(self.values[keep], self.covariates[keep], rest)
 
 
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Sums of squares and products of what is left of a metric and a time in one framework; `df`: what they are of."""
+
+    xx: float
+    tt: float
+    xt: float
+    df: int
+
+    @classmethod
+    def of_each(cls, x: Floats, time: Floats, covariates: Floats) -> list[_Sums]:
+        """Of each column of x (networks, m); nothing where there are too few networks."""
+        if len(x) < MIN_NETWORKS:
+            return [cls(0.0, 0.0, 0.0, 0)] * x.shape[1]
+        left, k = take_out(np.column_stack([x, time]), covariates)
+        rx, rt = left[:, :-1], left[:, -1].copy()
+        tt, df = float(rt @ rt), max(0, len(x) - 1 - k)
+        products = zip((rx * rx).sum(axis=0).tolist(), (rt @ rx).tolist(), strict=True)
+        return [cls(xx, tt, xt, df) for xx, xt in products]
+
+
 class _Pair:
     """A metric and a time over all frameworks, given size: sums of squares and products of residuals."""
 
-    def __init__(self, tables: Sequence[_Table]) -> None:
+    def __init__(self, several: Sequence[_Sums], tables: Sequence[_Table]) -> None:
+        """`tables`: of blocks."""
         self._tables = tables
-        self.xx = self.tt = self.xt = 0.0
-        self.df = 0
-        for table in tables:
-            if len(table.values) >= MIN_NETWORKS:
-                (x, t), k = _residuals(table.values, table.covariates)
-                self.xx, self.tt, self.xt = self.xx + float(x @ x), self.tt + float(t @ t), self.xt + float(x @ t)
-                self.df += max(0, len(x) - 1 - k)
+        self.xx, self.tt, self.xt = (math.fsum(getattr(one, name) for one in several) for name in ("xx", "tt", "xt"))
+        self.df = sum(one.df for one in several)
+
+    @classmethod
+    def of_tables(cls, tables: Sequence[_Table]) -> _Pair:
+        """From the values themselves."""
+        several = [_Sums.of_each(t.values[:, :1], t.values[:, 1], t.covariates)[0] for t in tables]
+        return cls(several, tables)
 
     @property
     def decides(self) -> bool:
@@ -105,7 +129,7 @@ class _Pair:
     def _without_each(self) -> list[_Pair]:
         """Without the blocks of each parent; nothing of whole networks."""
         parents = sorted({name for table in self._tables for name in table.parents})
-        return [_Pair([table.without(name) for table in self._tables]) for name in parents if len(parents) > 1]
+        return [_Pair.of_tables([t.without(name) for t in self._tables]) for name in parents if len(parents) > 1]
 
 
 class Disguises:
@@ -113,6 +137,8 @@ class Disguises:
 
     def __init__(self, logs: Mapping[str, Logs], known: Mapping[str, Metric]) -> None:
         self._logs = logs
+        self._events = [m.name for m in known.values() if m.kind is MetricKind.EXPLANATORY]
+        self._left: dict[tuple[str, str, tuple[str, ...]], dict[str, tuple[_Sums, Collapsed]]] = {}
         self._times = [m.name for m in known.values() if m.kind is MetricKind.DEFINITIONAL and _is_time(m)]
         self._repeated = sum(len(own.networks) - len(set(own.networks)) for own in logs.values()) >= FEWEST
         columns = {column for own in logs.values() for column in own.part.columns}
@@ -139,14 +165,37 @@ class Disguises:
         return None
 
     def _pair(self, names: Mapping[str, str], time: str, sign: float, chosen: Sequence[str]) -> _Pair | None:
-        tables = []
+        several: list[_Sums] = []
+        tables: list[_Table] = []
         for variant, own in self._logs.items():
-            if time in own.part.columns:
-                both = own.collapse([names[variant], time, *(c for c in chosen if c != time)])
-                parents = parents_of(both.networks)
-                tables.append(_Table(both.values[:, :2] * (1.0, sign), both.values[:, 2:], parents))
-        pair = _Pair(tables)
+            if time not in own.part.columns:
+                continue
+            base = (time, *(c for c in chosen if c != time))
+            sums, both = self._sums(variant, names[variant], base)
+            several.append(dataclasses.replace(sums, xt=sign * sums.xt))
+            if parents := parents_of(both.networks):
+                values = own.collapse([names[variant], *base]).values
+                tables.append(_Table(values[:, :2] * (1.0, sign), values[:, 2:], parents))
+        pair = _Pair(several, tables)
         return pair if pair.decides else None
+
+    def _sums(self, variant: str, column: str, base: tuple[str, ...]) -> tuple[_Sums, Collapsed]:
+        """Of a column and the first of `base`, the others taken out, and the networks that have them all.
+
+        What is asked of one metric is asked of all: those with the same cells are solved together.
+        """
+        found = self._left.setdefault((variant, base[0], base[1:]), {})
+        if column not in found:
+            own = self._logs[variant]
+            alike: dict[bytes, list[str]] = {}
+            for one in dict.fromkeys((column, *(() if found else self._events))):
+                alike.setdefault(own.cells([one, *base]).tobytes(), []).append(one)
+            for columns in alike.values():
+                both, x = own.together(base, columns)
+                values = both.values[:, : len(base)]
+                several = _Sums.of_each(x, values[:, 0] if len(x) else np.empty(0), values[:, 1:])
+                found |= {one: (sums, both) for one, sums in zip(columns, several, strict=True)}
+        return found[column]
 
     def _is_steady(self, metric: str, ranked: bool) -> bool:
         """Events per second differ hardly more between networks and frameworks than between runs of one.
