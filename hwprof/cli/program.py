@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from hwprof.cli.options import INPUTS, RangeAction, cooldown_s, notify, refuse_case, results_of
+from hwprof.cli.run_keeper import RunKeeper
+from hwprof.cli.streams import complain
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK, NotAvailable, UsageError, sentence
 from hwprof.plan.options import split_events
 from hwprof.printable import encodable_data
@@ -77,22 +79,28 @@ def check(args: argparse.Namespace) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Observe, save, print. The exit code says whether the command ended well, not what it returned."""
-    from hwprof import store
-    from hwprof.cli.verbosity import Verbosity, verbosity_of
-    from hwprof.reports.terminal import command, style
-
     check(args)
     runs = runs_of(args)
     done: list[Run] = []
-    identity = 0
     with results_of(args) as results:
+        keeper = None if results is None else RunKeeper(results)
         for run in runs:
-            if results is not None:
-                # an experiment of their own, so that the same command can be measured again
-                identity = identity or results.begin_experiment("command", f"# hwprof run, {run.uid}", run.uid, 0)
-                results.add(run, identity)
             done.append(run)
-    sys.stdout.flush()
+            if keeper is not None:
+                keeper.add(run)
+    try:
+        show(args, done, "" if keeper is None else keeper.note)
+    finally:
+        if keeper is not None:
+            keeper.finish()
+    return exit_code(done)
+
+
+def show(args: argparse.Namespace, done: list[Run], saved: str) -> None:
+    """Print what was counted, and where it was saved."""
+    from hwprof.cli.verbosity import Verbosity, verbosity_of
+    from hwprof.reports.terminal import command, style
+
     if args.json:
         print(json.dumps(encodable_data(command.document(done))))
     elif (how := verbosity_of(args)) is Verbosity.QUIET:
@@ -103,9 +111,18 @@ def main(args: argparse.Namespace) -> int:
         asked, everything = asked_metrics(args), how is Verbosity.VERBOSE
         shown = command.text(done, asked=asked, everything=everything, width=width, palette=palette)
         print(shown, file=sys.stderr)
-        if results is not None:
-            print(f"\nrun {done[0].uid} -> {store.default_path(args.results)}", file=sys.stderr)
-    return exit_code(done)
+        if saved:
+            print(f"\n{saved}", file=sys.stderr)
+    for line in dict.fromkeys(lost_output(done)):
+        complain(line)
+
+
+def lost_output(done: list[Run]) -> Iterator[str]:
+    """A sentence for each stream that did not take all that the command printed."""
+    for execution in (e for run in done for e in run.facts.get("executions", ())):
+        for stream, why in execution.get("output_lost", {}).items():
+            message = f"what the command printed could not all be passed on to {stream}: {why}"
+            yield sentence(message, "it was searched for figures all the same")
 
 
 def asked_metrics(args: argparse.Namespace) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hwprof.collectors.perf.abi import FILE_LIMITS
 from hwprof.errors import CommandNotExecutable, CommandNotFound, NotAvailable, UsageError
 from hwprof.machine.clock import clock_ns
 
@@ -39,6 +40,7 @@ for number in job["default"]:
     signal.signal(number, signal.SIG_DFL)
 if job["cpus"]:
     os.sched_setaffinity(0, job["cpus"])
+resource.setrlimit(resource.RLIMIT_NOFILE, job["files"])
 used = resource.getrusage(resource.RUSAGE_SELF)
 link.sendall(json.dumps({"used": list(used)}).encode() + b"\\n")
 if link.recv(1) != b"g":
@@ -142,6 +144,7 @@ class Child:
             "cpus": list(cpus),
             "parent": os.getpid(),
             "stop": stop,
+            "files": list(FILE_LIMITS),  # not those that counters may have raised
             "default": [int(s) for s in (signal.SIGPIPE, signal.SIGXFSZ)],
         }
         with contextlib.suppress(BrokenPipeError):  # it died: what comes next says so

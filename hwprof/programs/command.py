@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
 import secrets
 import shlex
-import signal
 import statistics
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,25 +18,28 @@ from typing import Any
 
 from hwprof import doubts
 from hwprof.collectors.cooldown import CoolDown
-from hwprof.collectors.cpu import RUSAGE
 from hwprof.collectors.perf.tables import bounds_of
 from hwprof.collectors.readings import missing_readings
 from hwprof.collectors.review import facts_of, review
 from hwprof.collectors.vocabulary import Name
 from hwprof.collectors.watcher import GaugeWatcher
-from hwprof.errors import UsageError
+from hwprof.errors import HwprofError, UsageError
 from hwprof.machine.clock import utc_now
 from hwprof.machine.facts import machine_facts, software
 from hwprof.machine.session import begin_session
-from hwprof.programs.child import Child, ProcessEnd, Usage, find
+from hwprof.printable import encodable
+from hwprof.programs.accounts import failure_of, join_series, peak_rss, usage_readings
+from hwprof.programs.child import Child, ProcessEnd, find
 from hwprof.programs.counting import Backend
+from hwprof.programs.figures import compile_figure, decimal_sign
 from hwprof.programs.interrupts import Forwarding
-from hwprof.programs.output import Follower, Search, compile_figure
-from hwprof.records import Case, Doubt, Failure, Kind, Reading, Role, Run, Series, Window
+from hwprof.programs.output import Follower, Outlet, Search
+from hwprof.records import Case, Doubt, Failure, Kind, Role, Run, Series, Window
 
 FRAMEWORK = "command"
 # Passes of one round are executions of their own; their common events may differ by this much without a doubt.
 UNLIKE = 0.05
+_STREAMS = {1: "stdout", 2: "stderr"}
 # Programs that run a script, which is what names the work.
 _INTERPRETERS = ("python", "pypy", "sh", "bash", "dash", "perl", "ruby", "node", "java", "lua")
 
@@ -90,6 +93,7 @@ class CommandRunner:
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     cooldown: CoolDown = field(default_factory=lambda: CoolDown(0.0))  # before each execution
     session: Mapping[str, str] = field(default_factory=begin_session)
+    folder: str = field(default_factory=lambda: working_directory())  # before a command can remove it
 
     def run(self) -> Iterator[Run]:
         """One Run per round; the last one has a failure where the command failed. Raises where it can't be run."""
@@ -102,14 +106,24 @@ class CommandRunner:
                 return
 
     def round(self, case: Case, number: int) -> Run:
-        """One round: as many executions as there are passes, fewer when one fails."""
+        """One round: as many executions as there are passes, fewer when one fails.
+
+        Raises where the command can't be started at all; after the first execution that is a failure of the round.
+        """
         started = utc_now()
         done: list[Execution] = []
+        failure = None
         for index in range(self.backend.passes):
-            done.append(self.execute(index))
+            try:
+                done.append(self.execute(index))
+            except HwprofError as error:
+                if not done and not number:
+                    raise
+                failure = Failure("not-started", error.message, error.remedy, "command")
+                break
             if done[-1].failure is not None or "interrupted" in done[-1].facts:
                 break
-        return self._run(case, number, started, done)
+        return self._run(case, number, started, done, failure)
 
     def execute(self, index: int) -> Execution:
         """Run the command once, with pass `index` of the counters."""
@@ -131,8 +145,9 @@ class CommandRunner:
                 counting = self.backend.attach(child.pid, index)
                 stack.callback(counting.close)
                 t0 = child.resume()
-            search = Search(compile_figure(order.fps_from) if order.fps_from else None)
-            figures = {name: Search(compile_figure(text)) for name, text in order.figures.items()}
+            decimal = decimal_sign(environ) if pipes else "."
+            search = Search(compile_figure(order.fps_from) if order.fps_from else None, decimal)
+            figures = {name: Search(compile_figure(text), decimal) for name, text in order.figures.items()}
             Follower(pipes, search, tuple(figures.values())).follow(child.pid, child.has_ended, signals)
             ended = child.wait()
             signals.pid = 0
@@ -162,6 +177,8 @@ class CommandRunner:
             facts["fps_matches"] = search.matches
         if figures:
             facts["figures"] = {name: one.value for name, one in figures.items()}
+        if unwritten := {_STREAMS[pipe.descriptor]: pipe.loss for pipe in pipes.values() if pipe.loss}:
+            facts["output_lost"] = unwritten
         if signals.received:
             facts["interrupted"] = signals.received
         if cooling is not None:
@@ -170,18 +187,19 @@ class CommandRunner:
         failure = failure_of(order.argv[0], ended) or self._no_fps(search)
         return Execution(window, ended, fps, series, tuple(found), facts, failure)
 
-    def _pipes(self, stack: ExitStack) -> tuple[dict[int, int], int | None, int | None]:
+    def _pipes(self, stack: ExitStack) -> tuple[dict[int, Outlet], int | None, int | None]:
         """Where the output goes: straight to this process's own, unless it is searched."""
         err = 2
         out = err if self.order.out_to_stderr else 1
         if not self.order.fps_from and not self.order.figures:
             return {}, (None if out == 1 else out), None
-        sys.stdout.flush()
+        with contextlib.suppress(OSError):  # what hwprof itself prints is no part of the measurement
+            sys.stdout.flush()
         pipes, ends = {}, []
         for to in (out, err):
             read, write = os.pipe()
             stack.callback(os.close, read)
-            pipes[read] = to
+            pipes[read] = Outlet(to)
             ends.append(write)
         return pipes, ends[0], ends[1]
 
@@ -189,18 +207,20 @@ class CommandRunner:
         if search.pattern is None or search.value is not None:
             return None
         if search.wrong:
-            message = f"--fps-from took '{search.wrong}' from the output, which is no speed"
+            message = f"--fps-from took '{encodable(search.wrong)}' from the output, which is no speed"
         else:
             message = f"nothing the command printed matches --fps-from '{search.pattern.pattern}'"
         return Failure("no-fps", message, "try the expression on its output with grep -P", "output")
 
-    def _run(self, case: Case, number: int, started: str, done: Sequence[Execution]) -> Run:
+    def _run(
+        self, case: Case, number: int, started: str, done: Sequence[Execution], failure: Failure | None = None
+    ) -> Run:
         fps = [e.fps for e in done if e.fps is not None]
         frames = self.order.frames
         facts: dict[str, Any] = {
             "session": self.session,
             "argv": list(self.order.argv),
-            "cwd": str(Path.cwd()),
+            "cwd": self.folder,
             "backend": self.backend.name,
             "exit_code": next((e.ended.exit_code for e in done if e.ended.status), 0),
             "fps": statistics.median(fps) if fps else None,
@@ -220,7 +240,7 @@ class CommandRunner:
             series=join_series([e.series for e in done]),
             env=dict(self.order.environ),
             facts=facts,
-            failure=next((e.failure for e in done if e.failure is not None), None),
+            failure=next((e.failure for e in done if e.failure is not None), failure),
             machine=self.facts["hardware"],
             host_state=self.facts["host_state"],
             software=software(),
@@ -228,6 +248,16 @@ class CommandRunner:
         found = {d.code: d for e in done for d in e.doubts}
         found |= {d.code: d for d in (*doubts.of_run(run, os.cpu_count() or 1), *pass_doubts(run.windows))}
         return dataclasses.replace(run, doubts=tuple(found.values()))
+
+
+def working_directory() -> str:
+    """Where this process is; of a folder that was removed what the kernel says: `/tmp/x (deleted)`."""
+    try:
+        return os.getcwd()  # noqa: PTH109  Path.cwd is the same with more steps
+    except OSError:
+        with contextlib.suppress(OSError):
+            return os.readlink("/proc/self/cwd")  # noqa: PTH115  text that is no path any more
+    return ""
 
 
 def interrupting_signal(run: Run) -> int:
@@ -276,64 +306,3 @@ def digest(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()[:32]
     except OSError:
         return "unreadable"
-
-
-def usage_readings(before: Usage, after: Usage) -> list[Reading]:
-    """rusage of the command and the children it waited for, less the share of the process that waited."""
-
-    def part(usage: Usage) -> tuple[float, ...]:
-        times = (usage.ru_utime, usage.ru_stime)
-        return (*times, usage.ru_minflt, usage.ru_majflt, usage.ru_nvcsw, usage.ru_nivcsw)
-
-    children = "with the exec itself and children that were waited for"
-    return [
-        Reading(
-            c.metric,
-            max(0.0, late - early),
-            unit=c.unit,
-            domain=c.domain,
-            source=c.source,
-            meaning=c.meaning or children,
-            shape=c.shape,
-        )
-        for c, early, late in zip(RUSAGE, part(before), part(after), strict=True)
-    ]
-
-
-def peak_rss(before: Usage, after: Usage, series: Sequence[Series], window: Window) -> dict[str, Any]:
-    """Largest resident set in bytes. The kernel keeps one peak over exec: when that may be the waiting process's, the
-    largest sample within the window is taken, and nothing where there is none.
-    """
-    if after.ru_maxrss > before.ru_maxrss:
-        return {"peak_rss_bytes": after.ru_maxrss * 1024}
-    sampled = [
-        value
-        for one in series
-        if one.metric == Name.PEAK_RSS
-        for at, value in zip(one.at_ns, one.values, strict=True)
-        if value is not None and window.t0_ns < at < window.t1_ns
-    ]
-    return {"peak_rss_bytes": max(sampled), "peak_rss_sampled": True} if sampled else {}
-
-
-def failure_of(word: str, ended: ProcessEnd) -> Failure | None:
-    """The failure of a command that was killed or ended with a code other than 0."""
-    if ended.signal:
-        name = signal.Signals(ended.signal).name if ended.signal in set(signal.Signals) else f"signal {ended.signal}"
-        remedy = "the kernel may have run out of memory (see dmesg)" if ended.signal == signal.SIGKILL else ""
-        return Failure("killed", f"'{word}' was killed by {name}", remedy, "command")
-    if ended.status:
-        return Failure("exit", f"'{word}' ended with exit code {ended.exit_code}", "its output says why", "command")
-    return None
-
-
-def join_series(parts: Sequence[Sequence[Series]]) -> tuple[Series, ...]:
-    """Series of several executions as one per channel."""
-    found: dict[tuple[str, str, str], Series] = {}
-    for one in (one for part in parts for one in part):
-        key = (one.metric, one.label, one.source)
-        if key in found:
-            first = found[key]
-            one = dataclasses.replace(one, at_ns=first.at_ns + one.at_ns, values=first.values + one.values)
-        found[key] = one
-    return tuple(found.values())

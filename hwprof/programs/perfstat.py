@@ -127,10 +127,11 @@ def parse_objects(lines: Iterable[str]) -> list[Mapping[str, Any]]:
     return found
 
 
-def parse(text: str, asked: Mapping[str, Event]) -> tuple[Reading, ...]:
+def parse(text: str, asked: Mapping[str, Event], why: str = NOT_THERE) -> tuple[Reading, ...]:
     """Readings of what `perf stat -j` wrote. `asked`: perf's name of each event -> the event. All of them come back.
 
-    A name may come back with a modifier that perf added (`cycles:u` where the kernel may not be counted).
+    A name may come back with a modifier that perf added (`cycles:u` where the kernel may not be counted). `why`: of
+    events that are not there.
     """
     found: dict[str, Reading] = {}
     entries = [e for e in parse_objects(text.splitlines()) if isinstance(e.get("event"), str) and "counter-value" in e]
@@ -143,7 +144,7 @@ def parse(text: str, asked: Mapping[str, Event]) -> tuple[Reading, ...]:
         if event is not None and event.metric not in found:
             found[event.metric] = reading(entry, event, added, enabled_ns)
     for event in asked.values():
-        found.setdefault(event.metric, missing(event.metric, NOT_THERE, unit=event.unit, source=_source(event)))
+        found.setdefault(event.metric, missing(event.metric, why, unit=event.unit, source=_source(event)))
     return tuple(found[event.metric] for event in asked.values())
 
 
@@ -259,9 +260,9 @@ class StatRequest:
         names = {name + (PINNED if event in pinned else ""): event for name, event in first.items()}
         return cls(names, sums, unavailable, synonyms)
 
-    def readings(self, text: str) -> list[Reading]:
-        """Readings of what `perf stat -j` wrote."""
-        found = parse(text, self.events)
+    def readings(self, text: str, why: str = NOT_THERE) -> list[Reading]:
+        """Readings of what `perf stat -j` wrote; `why`: of events that are not in it."""
+        found = parse(text, self.events, why)
         by_name = {reading.metric: reading for reading in found}
         for event, other in self.synonyms.values():
             one = by_name[other.metric]
@@ -284,14 +285,18 @@ class PerfStatCounting:
         self._perf.say("disable")
 
     def finish(self) -> Sequence[Reading]:
-        """The readings of the counts that perf writes at its end."""
+        """The readings of the counts that perf writes at its end; missing where it could not write them."""
+        text, why = "", NOT_THERE
         try:
             self._perf.end()
-            file = self._perf.file
-            text = file.read_text(errors="replace") if file.exists() else ""
+            text = self._perf.file.read_text(errors="replace")
+        except NotAvailable as error:
+            why = str(error)
+        except OSError as error:
+            why = f"what perf stat wrote can't be read: {error.strerror}"
         finally:
             self.close()
-        return self._request.readings(text)
+        return self._request.readings(text, why)
 
     def close(self) -> None:
         """End it, whatever it was doing."""

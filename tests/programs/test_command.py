@@ -15,8 +15,9 @@ from hwprof.errors import CommandNotExecutable, CommandNotFound, NotAvailable, U
 from hwprof.programs.child import Child
 from hwprof.programs.command import CommandRunner, Order, name_of, pass_doubts
 from hwprof.programs.counting import Native
+from hwprof.programs.figures import compile_figure
 from hwprof.programs.interrupts import Forwarding
-from hwprof.programs.output import Search, compile_figure
+from hwprof.programs.output import Search
 from hwprof.records import Exactness, Kind, Reading, Role, Run, Window
 from tests.programs import programs
 
@@ -169,12 +170,6 @@ def test_the_last_match_counts_across_pieces_and_streams() -> None:
         search.feed(stream, data)
     search.end()
     assert (search.value, search.matches) == (1030.5, 3)
-
-
-@pytest.mark.parametrize("text", ["(", "no group", "(a)(b)"])
-def test_expressions_without_exactly_one_group_are_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="--fps-from"):
-        compile_figure(text)
 
 
 @pytest.mark.counting

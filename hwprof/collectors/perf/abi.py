@@ -182,6 +182,10 @@ class LinuxKernel:
             total += i & 3
 
 
+# As this process was started. Programs that it starts get these, whatever was raised meanwhile.
+FILE_LIMITS = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+
 def raise_file_limit() -> bool:
     """Raise this process's soft limit of open files to its hard one; False where it is there already."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
