@@ -11,7 +11,7 @@ import pytest
 
 from hwprof.collectors.cooldown import CoolDown
 from hwprof.collectors.thermal import Heat
-from hwprof.errors import CommandNotExecutable, CommandNotFound, NotAvailable, UsageError
+from hwprof.errors import CommandNotExecutable, CommandNotFound, NotAvailable
 from hwprof.programs.child import Child
 from hwprof.programs.command import CommandRunner, Order, name_of, pass_doubts
 from hwprof.programs.counting import Native
