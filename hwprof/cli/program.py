@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Options of the network case: they mean nothing here and are refused.
 FOREIGN = (
-    *("framework", "network", "batch", "threads", "warm_up", "size", *INPUTS, "pretrained", "precision"),
+    *("framework", "network", "batch", "threads", "size", *INPUTS, "pretrained", "precision"),
     "calibration",
     *("calibration_count", "option", "iterations", "window", "timeout", "seed", "simulate"),
 )
@@ -70,7 +70,7 @@ def check(args: argparse.Namespace) -> None:
     remedy = "the command's own options belong behind its name; hwprof's -r, -e, --cpus, --frames come before --"
     refuse_case(args, FOREIGN, remedy)
     if args.pid is not None:
-        for name in ("frames", "fps_from", "cpus", "rounds", "cooldown"):
+        for name in ("frames", "fps_from", "cpus", "rounds", "warm_up", "cooldown"):
             if getattr(args, name):
                 raise UsageError(f"--{name.replace('_', '-')} is not for --pid", "the process runs already, once")
     elif args.duration is not None:
@@ -185,6 +185,7 @@ def runs_of(args: argparse.Namespace) -> Iterator[Run]:
         tuple(args.command),
         name=args.name,
         rounds=1 if args.rounds is None else args.rounds,
+        warm_up=args.warm_up or 0,
         frames=args.frames,
         fps_from=args.fps_from,
         cpus=cpus,

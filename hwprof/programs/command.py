@@ -51,6 +51,7 @@ class Order:
     argv: tuple[str, ...]
     name: str = ""  # instead of the program's
     rounds: int = 1
+    warm_up: int = 0  # executions before the first round, which are not counted
     frames: int | None = None
     fps_from: str = ""
     figures: Mapping[str, str] = field(default_factory=dict)  # name -> expression: what else to look for in the output
@@ -99,6 +100,11 @@ class CommandRunner:
         """One Run per round; the last one has a failure where the command failed. Raises where it can't be run."""
         self.facts = self.facts or machine_facts()
         case = case_of(self.order.argv, self.order.frames, self.order.cpus, self.order.name)
+        for _ in range(self.order.warm_up):
+            started, execution = utc_now(), self.execute(0)
+            if execution.failure is not None or "interrupted" in execution.facts:
+                yield self._run(case, 0, started, [execution])
+                return
         for number in range(self.order.rounds):
             run = self.round(case, number)
             yield run
@@ -222,6 +228,7 @@ class CommandRunner:
             "argv": list(self.order.argv),
             "cwd": self.folder,
             "backend": self.backend.name,
+            "warm_up": self.order.warm_up,
             "exit_code": next((e.ended.exit_code for e in done if e.ended.status), 0),
             "fps": statistics.median(fps) if fps else None,
             "fps_source": "frames" if frames else "output" if self.order.fps_from else "",

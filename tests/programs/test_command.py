@@ -258,3 +258,17 @@ def test_ignored_signals_are_the_defaults_in_the_command(capfd: pytest.CaptureFi
     run(("sh", "-c", "grep SigIgn /proc/self/status"))
     ignored = int(capfd.readouterr().out.split()[1], 16)
     assert not ignored & (1 << (signal.SIGPIPE - 1))
+
+
+@pytest.mark.counting
+def test_warm_up_executions_are_not_counted_and_a_failing_one_is_a_failure(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    script = f"echo x >> {log}; test ! -e {tmp_path}/bad"
+    order = Order(("sh", "-c", script), rounds=2, warm_up=3)
+    runs = list(CommandRunner(order, Native(("task-clock",)), FACTS).run())
+    assert log.read_text().count("x") == 5
+    assert [len(run.facts["executions"]) for run in runs] == [1, 1]
+    (tmp_path / "bad").touch()
+    [failed] = CommandRunner(order, Native(("task-clock",)), FACTS).run()
+    assert failed.failure is not None
+    assert log.read_text().count("x") == 6

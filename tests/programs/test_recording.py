@@ -158,7 +158,7 @@ def test_missing_rights_are_one_sentence_with_a_remedy(tmp_path: Path) -> None:
 
 
 NAMES = """
-a.out 4711 12.000000050: PERF_RECORD_MMAP2 4711/4711: [0x55badd628000(0x1000) @ 0x1000 fe:00 40 26]: r-xp /opt/My App (copy)/a (/b) c
+a.out 4711 12.000000050: PERF_RECORD_MMAP2 4711/4711: [0x55(0x10) @ 0x10 fe:00 40 26]: r-xp /opt/My App (copy)/a (/b) c
 a.out 4711 12.000000060: PERF_RECORD_MMAP2 4711/4711: [0x7f0000000000(0x1000) @ 0 00:00 0 0]: r-xp /tmp/jit (deleted)
 a.out 4711 12.000000070: PERF_RECORD_EXIT(4711:4711):(4711:4711)
 7 12.5: 3  4711  12.000000100:    3000

@@ -6,6 +6,7 @@ import shlex
 import statistics
 from collections.abc import Sequence
 
+from hwprof.analysis.executions import ExecutionTimes, execution_times
 from hwprof.collectors.review import is_perf_reading
 from hwprof.collectors.vocabulary import Name
 from hwprof.printable import plural
@@ -18,6 +19,7 @@ from hwprof.speed import between_rounds
 
 HIDDEN = ("runner", "declared")
 HANGING = " " * 12  # below the label of a line
+MOST_OUTLIERS = 5  # that are named
 SOURCES = {"frames": "--frames / elapsed", "output": "from the command's own output"}
 
 
@@ -110,9 +112,35 @@ def speed(runs: Sequence[Run], width: int = FULL) -> list[str]:
         lines += wrap(f"FPS       {_interval(fps)}  {SOURCES.get(source, source)}", width, "  ", HANGING)
     if times := elapsed_s(runs):
         lines += wrap(f"elapsed   {_interval(times, ' s')}", width, "  ", HANGING)
+        lines += spread(runs, width)
     if peaks := [r.facts["peak_rss_bytes"] for r in runs if "peak_rss_bytes" in r.facts]:
         lines.append(f"  peak RSS  {max(peaks) / 2**20:>12,.1f} MiB")
     return lines
+
+
+def spread(runs: Sequence[Run], width: int = FULL) -> list[str]:
+    """How the times of single executions scatter, and which of them are outliers; nothing of a single one."""
+    times = execution_times(runs)
+    if times is None or times.deviation_s is None:
+        return []
+    low, high = min(times.times_s), max(times.times_s)
+    says = (
+        f"median {times.median_s:,.3f} s, from {low:,.3f} to {high:,.3f} s, standard deviation {times.deviation_s:.3g}"
+    )
+    lines = wrap(f"{says} s, of {plural(len(times.times_s), 'execution')}", width, HANGING)
+    if not times.outliers:
+        return lines
+    which = ", ".join(f"{place + 1} ({times.times_s[place]:,.3f} s)" for place in times.outliers[:MOST_OUTLIERS])
+    more = f" and {len(times.outliers) - MOST_OUTLIERS} more" if len(times.outliers) > MOST_OUTLIERS else ""
+    says = f"{plural(len(times.outliers), 'outlier')}: execution {which}{more}. {advice(times)}"
+    return [*lines, *wrap(says, width, HANGING)]
+
+
+def advice(times: ExecutionTimes) -> str:
+    """What to do about outliers."""
+    if times.is_first_slow:
+        return "The first one may have filled caches: execute it before it is counted (-w 1)."
+    return "Something else may have run: repeat it on a quieter machine, with more executions (-r)."
 
 
 def _interval(values: Sequence[float], unit: str = "") -> str:
