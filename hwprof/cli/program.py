@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="inferences that one execution does: gives FPS, counts per frame",
     )
+    add("--macs", action=RangeAction, metavar="N", help="multiply-accumulates of one frame, for correlations")
     add("--fps-from", default="", metavar="REGEX", help="FPS is what its one group matches in the output, last match")
     add("--pid", type=int, help="observe a running process, all its threads, until it ends or Ctrl-C")
     add("--duration", action=RangeAction, of="duration_s", metavar="S", help="with --pid: so many seconds")
@@ -56,7 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def observes_program(args: argparse.Namespace) -> bool:
     """Whether a command or a process is to be observed, not a network. Raises UsageError for a mixture."""
     if not args.command and args.pid is None:
-        lost = [f"--{n.replace('_', '-')}" for n in ("name", "frames", "fps_from", "duration") if getattr(args, n)]
+        names = ("name", "frames", "macs", "fps_from", "duration")
+        lost = [f"--{n.replace('_', '-')}" for n in names if getattr(args, n)]
         if lost:
             raise UsageError(f"{lost[0]} is for commands", "put the command behind --, as in hwprof run -- ./bench")
         return False
@@ -70,7 +72,7 @@ def check(args: argparse.Namespace) -> None:
     remedy = "the command's own options belong behind its name; hwprof's -r, -e, --cpus, --frames come before --"
     refuse_case(args, FOREIGN, remedy)
     if args.pid is not None:
-        for name in ("frames", "fps_from", "cpus", "rounds", "warm_up", "cooldown"):
+        for name in ("frames", "macs", "fps_from", "cpus", "rounds", "warm_up", "cooldown"):
             if getattr(args, name):
                 raise UsageError(f"--{name.replace('_', '-')} is not for --pid", "the process runs already, once")
     elif args.duration is not None:
@@ -187,6 +189,7 @@ def runs_of(args: argparse.Namespace) -> Iterator[Run]:
         rounds=1 if args.rounds is None else args.rounds,
         warm_up=args.warm_up or 0,
         frames=args.frames,
+        macs=args.macs,
         fps_from=args.fps_from,
         cpus=cpus,
         meter=args.meter,

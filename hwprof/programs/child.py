@@ -102,6 +102,16 @@ def find(argv: Sequence[str]) -> str:
     return word
 
 
+def working_directory() -> str:
+    """Where this process is; of a folder that was removed what the kernel says: `/tmp/x (deleted)`."""
+    try:
+        return os.getcwd()  # noqa: PTH109  Path.cwd is the same with more steps
+    except OSError:
+        with contextlib.suppress(OSError):
+            return os.readlink("/proc/self/cwd")  # noqa: PTH115  text that is no path any more
+    return ""
+
+
 class Child:
     """The waiting process. `stop`: after exec, hold it before its first instruction until `resume` (by ptrace).
 

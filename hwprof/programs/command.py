@@ -24,16 +24,17 @@ from hwprof.collectors.review import facts_of, review
 from hwprof.collectors.vocabulary import Name
 from hwprof.collectors.watcher import GaugeWatcher
 from hwprof.errors import HwprofError, UsageError
-from hwprof.machine.clock import utc_now
+from hwprof.machine.clock import clock_ns, utc_now
 from hwprof.machine.facts import machine_facts, software
 from hwprof.machine.session import begin_session
 from hwprof.printable import encodable
 from hwprof.programs.accounts import failure_of, join_series, peak_rss, usage_readings
-from hwprof.programs.child import Child, ProcessEnd, find
-from hwprof.programs.counting import Backend
+from hwprof.programs.child import Child, ProcessEnd, find, working_directory
+from hwprof.programs.counting import Backend, ExecCounting, Native
 from hwprof.programs.figures import compile_figure, decimal_sign
 from hwprof.programs.interrupts import Forwarding
 from hwprof.programs.output import Follower, Outlet, Search
+from hwprof.programs.region import RegionControl, find_unlike_regions
 from hwprof.records import Case, Doubt, Failure, Kind, Role, Run, Series, Window
 
 FRAMEWORK = "command"
@@ -53,6 +54,7 @@ class Order:
     rounds: int = 1
     warm_up: int = 0  # executions before the first round, which are not counted
     frames: int | None = None
+    macs: int | None = None  # of one frame
     fps_from: str = ""
     figures: Mapping[str, str] = field(default_factory=dict)  # name -> expression: what else to look for in the output
     cpus: tuple[int, ...] = ()
@@ -94,7 +96,7 @@ class CommandRunner:
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     cooldown: CoolDown = field(default_factory=lambda: CoolDown(0.0))  # before each execution
     session: Mapping[str, str] = field(default_factory=begin_session)
-    folder: str = field(default_factory=lambda: working_directory())  # before a command can remove it
+    folder: str = field(default_factory=working_directory)  # before a command can remove it
 
     def run(self) -> Iterator[Run]:
         """One Run per round; the last one has a failure where the command failed. Raises where it can't be run."""
@@ -136,7 +138,9 @@ class CommandRunner:
         order, cooling = self.order, self.cooldown.wait(self.order.cpus)
         with ExitStack() as stack:
             pipes, stdout, stderr = self._pipes(stack)
-            environ = {**os.environ, **order.environ}
+            # perf stat prints its counts at its end, and can't say what they were in between
+            control = stack.enter_context(RegionControl()) if isinstance(self.backend, Native) else None
+            environ = {**os.environ, **order.environ, **(control.environ if control else {})}
             child = stack.enter_context(Child(order.argv, environ, order.cpus, stdout, stderr, self.backend.stop))
             for fd in {fd for fd in (stdout, stderr) if fd is not None and fd > 2}:
                 os.close(fd)  # the child has its own: the pipe ends when the last of its users ends
@@ -145,6 +149,8 @@ class CommandRunner:
             if not self.backend.stop:
                 counting = self.backend.attach(child.pid, index)
                 stack.callback(counting.close)
+                if control is not None and isinstance(counting, ExecCounting):
+                    control.pid, control.counting = child.pid, counting
             watcher.started(child.pid)
             t0 = child.release()
             if self.backend.stop:
@@ -154,23 +160,36 @@ class CommandRunner:
             decimal = decimal_sign(environ) if pipes else "."
             search = Search(compile_figure(order.fps_from) if order.fps_from else None, decimal)
             figures = {name: Search(compile_figure(text), decimal) for name, text in order.figures.items()}
-            Follower(pipes, search, tuple(figures.values())).follow(child.pid, child.has_ended, signals)
+            Follower(pipes, search, tuple(figures.values()), control).follow(child.pid, child.has_ended, signals)
+            if control is not None:
+                control.end(clock_ns())
             ended = child.wait()
             signals.pid = 0
             watcher.__exit__(None, None, None)  # one more sample, after the edge
-            readings = [
-                *counting.finish(),
-                *usage_readings(child.used, ended.usage),
-                *missing_readings(self.backend.unavailable),
-            ]
-        window = Window(index, Role.COUNTED, index, t0, ended.at_ns, (ended.at_ns - t0,))
-        window = dataclasses.replace(window, readings=(*readings, *watcher.readings(window)))
+            region = control if control is not None and control.stretches else None
+            if region is not None and isinstance(counting, ExecCounting):
+                counts = counting.finish(region.sums)
+            else:
+                counts = counting.finish()
+        unavailable = missing_readings(self.backend.unavailable)
         hardware, series = self.facts["hardware"], watcher.series()
         known = facts_of(order.cpus, hardware, self.facts["host_state"], bounds_of(hardware), series=series)
-        window, lost = review(window, known)
+        frames, uneven = order.frames, None
+        if region is None:
+            window = Window(index, Role.COUNTED, index, t0, ended.at_ns, (ended.at_ns - t0,))
+            sensed = watcher.readings(window)
+            readings = (*counts, *usage_readings(child.used, ended.usage), *unavailable, *sensed)
+        else:
+            window = region.window(index)
+            frames, uneven = region.frames(order.frames)
+            known = dataclasses.replace(known, cpu_ns=region.cpu_ns)
+            # what sensors and the kernel's accounts say of several stretches is of what lies between them too
+            sensed = watcher.readings(window) if window.slices is None else ()
+            readings = (*counts, *unavailable, *sensed)
+        window, lost = review(dataclasses.replace(window, readings=tuple(readings)), known)
         fps = search.value if order.fps_from else None
-        if order.frames is not None:
-            fps = order.frames / window.elapsed_s
+        if frames is not None and not order.fps_from:
+            fps = frames * len(window.latencies_ns) / window.elapsed_s
         facts = {
             "pid": child.pid,
             "exit_code": ended.exit_code,
@@ -179,6 +198,13 @@ class CommandRunner:
             **peak_rss(child.used, ended.usage, series, window),
             **watcher.facts(),
         }
+        if region is not None:
+            facts["region"] = {
+                "stretches": len(region.stretches),
+                "elapsed_ns": region.elapsed_ns,
+                "before_ns": window.t0_ns - t0,
+                "frames": frames,
+            }
         if order.fps_from:
             facts["fps_matches"] = search.matches
         if figures:
@@ -190,7 +216,7 @@ class CommandRunner:
         if cooling is not None:
             facts["cooldown"] = cooling.facts()
         found = [*watcher.doubts([window]), *lost, *(cooling.doubts() if cooling is not None else ())]
-        failure = failure_of(order.argv[0], ended) or self._no_fps(search)
+        failure = failure_of(order.argv[0], ended) or self._no_fps(search) or uneven
         return Execution(window, ended, fps, series, tuple(found), facts, failure)
 
     def _pipes(self, stack: ExitStack) -> tuple[dict[int, Outlet], int | None, int | None]:
@@ -222,7 +248,11 @@ class CommandRunner:
         self, case: Case, number: int, started: str, done: Sequence[Execution], failure: Failure | None = None
     ) -> Run:
         fps = [e.fps for e in done if e.fps is not None]
-        frames = self.order.frames
+        regions = [e.facts["region"] for e in done if "region" in e.facts]
+        source = "output" if self.order.fps_from else "region" if fps and regions else "frames" if fps else ""
+        if regions:
+            failure = failure or find_unlike_regions(regions, len(done))
+            case = dataclasses.replace(case, batch=regions[0]["frames"] or 1)
         facts: dict[str, Any] = {
             "session": self.session,
             "argv": list(self.order.argv),
@@ -231,10 +261,13 @@ class CommandRunner:
             "warm_up": self.order.warm_up,
             "exit_code": next((e.ended.exit_code for e in done if e.ended.status), 0),
             "fps": statistics.median(fps) if fps else None,
-            "fps_source": "frames" if frames else "output" if self.order.fps_from else "",
-            "throughput": statistics.median(fps) if fps and frames else None,
+            "fps_source": source,
+            "throughput": statistics.median(fps) if fps and source != "output" else None,
             "executions": [dict(e.facts) for e in done],
         }
+        if regions:
+            facts["program_name"] = name_of(self.order.argv)
+            facts["latency_ns"] = statistics.median(length for e in done for length in e.window.latencies_ns)
         if peaks := [e.facts["peak_rss_bytes"] for e in done if "peak_rss_bytes" in e.facts]:
             facts["peak_rss_bytes"] = max(peaks)
         run = Run(
@@ -251,20 +284,11 @@ class CommandRunner:
             machine=self.facts["hardware"],
             host_state=self.facts["host_state"],
             software=software(),
+            macs=self.order.macs,
         )
         found = {d.code: d for e in done for d in e.doubts}
         found |= {d.code: d for d in (*doubts.of_run(run, os.cpu_count() or 1), *pass_doubts(run.windows))}
         return dataclasses.replace(run, doubts=tuple(found.values()))
-
-
-def working_directory() -> str:
-    """Where this process is; of a folder that was removed what the kernel says: `/tmp/x (deleted)`."""
-    try:
-        return os.getcwd()  # noqa: PTH109  Path.cwd is the same with more steps
-    except OSError:
-        with contextlib.suppress(OSError):
-            return os.readlink("/proc/self/cwd")  # noqa: PTH115  text that is no path any more
-    return ""
 
 
 def interrupting_signal(run: Run) -> int:

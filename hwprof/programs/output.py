@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from hwprof.programs.figures import parse_figure
 from hwprof.programs.interrupts import Forwarding
+from hwprof.programs.region import RegionControl
 
 # A line longer than this is searched in parts: a program that writes no line ends must not eat the memory.
 LONGEST_LINE = 1 << 16
@@ -105,12 +106,13 @@ class Outlet:
 class Follower:
     """Follows a child to its end; passes its output on where that goes through pipes.
 
-    `pipes`: read end -> where to write it.
+    `pipes`: read end -> where to write it; `control`: answers the child's words about what is to be counted.
     """
 
     pipes: dict[int, Outlet]
     search: Search
     others: Sequence[Search] = ()  # look at the same output for something else
+    control: RegionControl | None = None
 
     def follow(self, pid: int, over: Callable[[], bool], signals: Forwarding) -> None:
         """Until the child has ended and its output is passed on; what its own children still write is not awaited."""
@@ -119,6 +121,8 @@ class Follower:
                 os.set_blocking(pipe, False)
                 selector.register(pipe, selectors.EVENT_READ)
             selector.register(signals.wake, selectors.EVENT_READ)
+            if self.control is not None:
+                selector.register(self.control.control, selectors.EVENT_READ)
             handle = _pidfd(pid)
             if handle is not None:
                 selector.register(handle, selectors.EVENT_READ)
@@ -127,6 +131,8 @@ class Follower:
                     for key, _ in selector.select(None if handle is not None else POLL_S):
                         if key.fd == signals.wake:
                             signals.drain()
+                        elif self.control is not None and key.fd == self.control.control:
+                            self.control.answer()
                         elif key.fd in self.pipes and self._pass(key.fd, signals) is False:
                             selector.unregister(key.fd)
             finally:
