@@ -36,6 +36,7 @@ PINNED = "D"
 X86_KINDS = ("cpu_core", "cpu_atom", "cpu_lowpower")
 # The kernel-only ones without the kernel: perf prints 0, which is no count.
 KERNEL_LEFT_OUT = "happens in the kernel, which perf had to leave out (:u): its 0 is no count"
+LEFT_OUT = "perf added :u, as this user may not count the kernel"
 _NANOSECONDS = {"msec": 1e6, "ms": 1e6, "usec": 1e3, "nsec": 1.0, "ns": 1.0, "sec": 1e9, "s": 1e9}
 _NO_NUMBER = re.compile(r":\s*(-?(?:nan|inf|infinity))\b", re.IGNORECASE)
 
@@ -186,7 +187,7 @@ def reading(entry: Mapping[str, Any], event: Event, added: str, enabled_ns: int 
         "origin": event.origin,
         "domain": "user+kernel" if event.base in CLOCKS else domain,
         "source": _source(event),
-        "meaning": event.meaning,
+        "meaning": "; ".join(filter(None, (event.meaning, LEFT_OUT if added == "u" else ""))),
         "shape": Shape.COUNT,
     }
     raw = str(entry["counter-value"]).strip()
