@@ -120,8 +120,11 @@ def show(args: argparse.Namespace, done: list[Run], saved: str) -> None:
 
 
 def lost_output(done: list[Run]) -> Iterator[str]:
-    """A sentence for each stream that did not take all that the command printed."""
+    """A sentence for each stream that did not take all that the command printed, and for what it could not say."""
     for execution in (e for run in done for e in run.facts.get("executions", ())):
+        if why := execution.get("unheard"):
+            message = f"a program could not say what is to be counted (hwprof.h), as no FIFO can be made: {why}"
+            yield sentence(message, "name another folder for temporary files by TMPDIR")
         for stream, why in execution.get("output_lost", {}).items():
             message = f"what the command printed could not all be passed on to {stream}: {why}"
             yield sentence(message, "it was searched for figures all the same")

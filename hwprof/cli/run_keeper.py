@@ -63,12 +63,12 @@ class RunKeeper:
             return
         from hwprof.store import Results
 
-        spare = Path(tempfile.gettempdir()) / f"hwprof-{self.runs[0].uid}.db"
         try:
+            spare = Path(tempfile.gettempdir()) / f"hwprof-{self.runs[0].uid}.db"
             with Results.create(spare) as results:
                 results.add_all(self.runs, self._begin(results))
-        except ResultsError as error:
-            message = f"{self.loss.message.rstrip('.')}. Nor could the runs be saved elsewhere: {error.message}"
+        except (ResultsError, OSError) as error:
+            message = f"{self.loss.message.rstrip('.')}. Nor could the runs be saved elsewhere: {error}"
             raise ResultsError(message, "what was printed is all there is of them") from error
         message = f"{self.loss.message.rstrip('.')}. {plural(len(self.runs), 'run')} saved in {spare}"
         raise ResultsError(message, f"`hwprof import {spare}` adds what it holds to a results file")

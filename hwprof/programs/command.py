@@ -205,6 +205,8 @@ class CommandRunner:
                 "before_ns": window.t0_ns - t0,
                 "frames": frames,
             }
+        if control is not None and control.failure:
+            facts["unheard"] = control.failure
         if order.fps_from:
             facts["fps_matches"] = search.matches
         if figures:

@@ -121,7 +121,7 @@ class Follower:
                 os.set_blocking(pipe, False)
                 selector.register(pipe, selectors.EVENT_READ)
             selector.register(signals.wake, selectors.EVENT_READ)
-            if self.control is not None:
+            if self.control is not None and not self.control.failure:
                 selector.register(self.control.control, selectors.EVENT_READ)
             handle = _pidfd(pid)
             if handle is not None:

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from hwprof.errors import NotAvailable
 from hwprof.machine.clock import clock_ns, cpu_time_ns
 from hwprof.printable import plural
 from hwprof.records import Failure, Role, Slices, Snapshot, Window
@@ -46,6 +45,7 @@ class Stretch:
 class RegionControl:
     """The observer's side. `counting` and `pid` are set before the program runs; `answer` is called when it writes.
 
+    `failure`: why a program can't be heard here, as where no folder takes FIFOs; it is then counted as a whole.
     `sums`: per group what was counted in all stretches; `cpu_ns`: CPU time in them, None where it is not known.
     """
 
@@ -55,6 +55,7 @@ class RegionControl:
     sums: tuple[Snapshot, ...] = ()
     cpu_ns: int | None = 0
     control: int = -1
+    failure: str = ""
     _answers: int = -1
     _folder: str = ""
     _rest: bytes = b""
@@ -71,8 +72,7 @@ class RegionControl:
             self.control, self._answers = (os.open(f"{self._folder}/{n}", flags) for n in ("control", "answers"))
         except OSError as error:
             self.__exit__()
-            message = f"no FIFO can be made in {tempfile.gettempdir()}: {error.strerror}"
-            raise NotAvailable(message, "name another folder for temporary files by TMPDIR") from error
+            self._folder, self.failure = "", error.strerror or str(error)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -86,7 +86,7 @@ class RegionControl:
     @property
     def environ(self) -> Mapping[str, str]:
         """What the program finds in its environment."""
-        return {VARIABLE: f"{self._folder}/control,{self._folder}/answers"}
+        return {} if self.failure else {VARIABLE: f"{self._folder}/control,{self._folder}/answers"}
 
     def answer(self) -> None:
         """Do what the program has asked for until now."""
@@ -107,6 +107,8 @@ class RegionControl:
 
     def end(self, at_ns: int) -> None:
         """The program has ended: a stretch that it left open ends with it."""
+        if self.failure:
+            return
         self.answer()
         self._stop(at_ns)
 

@@ -234,14 +234,23 @@ def test_programs_with_a_region_and_frames_join_speeds_and_correlations(
     assert list(frame["network"]) == [f"net{number}" for number in range(1, 8)], "a whole execution stays out"
     assert frame["page-faults"].to_list() == pytest.approx([touched / 10 for touched in pages], abs=1)
     assert frame["macs"].to_list() == [number * 1e6 for number in range(1, 8)]
-    [found] = analyse.analyse(frame)
-    assert "threads of the program's own" in found.stratum.title
-    [correlation] = [c for c in found.correlations if c.metric.name == "page-faults"]
-    assert (correlation.framework, correlation.raw.n) == ("counted", 7)
-    assert correlation.partial.r is not None
-    assert strata.is_native(frame).all()
+    [(stratum, rows)] = strata.split(strata.label(frame))
+    assert "threads of the program's own" in stratum.title
+    usable = strata.usable_rows(rows)
+    assert usable["fps"].notna().all()
+    assert (len(usable), set(usable[strata.VARIANT]), usable[strata.NETWORK].nunique()) == (7, {"counted"}, 7)
+    assert [found.stratum for found in analyse.analyse(frame)] == [stratum]
 
 
 def test_hwprof_prints_where_the_header_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--print-include"]) == 0
     assert (Path(capsys.readouterr().out.strip()) / "hwprof.h").is_file()
+
+
+@pytest.mark.counting
+def test_where_no_fifo_can_be_made_the_whole_execution_is_counted_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tempfile.mkdtemp", lambda **_: os.mkdir(tmp_path / "no/such"))  # noqa: PTH102
+    assert main(["run", "-q", "--no-save", "-e", "page-faults", "--", "true"]) == 0
+    assert "no FIFO can be made: No such file or directory" in capfd.readouterr().err
