@@ -27,7 +27,7 @@ FILE = re.compile(
 MODULE = re.compile(r"(?<![\w/@.-])hwprof((?:\.[A-Za-z_]\w*)+)")
 TARGET = re.compile(r"\bmake ((?:test|release)-[a-z]+(?:-[a-z]+)*)")
 # No modules: the results file, a logger, entry-point groups. And the reader's own CPU table; NAME stands for any.
-OTHERS = {"hwprof.db", "hwprof.mxnet", "hwprof.__file__", *BUILT_IN}
+OTHERS = {"hwprof.db", "hwprof.h", "hwprof.mxnet", "hwprof.__file__", *BUILT_IN}
 OWN = {"hwprof/configs/cpus/vendor-core.toml"}
 
 

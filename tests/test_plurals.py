@@ -42,7 +42,7 @@ NEVER_ONE = {
     ("networks/frames.py", "len(inputs)"),
     ("networks/inputs.py", "len(inputs)"),
     ("plan/inputs.py", "where"),  # a word
-    ("programs/output.py", "pattern.groups"),
+    ("programs/figures.py", "pattern.groups"),
     ("reports/page/content.py", "sessions"),
     ("reports/terminal/run.py", "count"),
     ("reports/terminal/run.py", "len(inputs)"),

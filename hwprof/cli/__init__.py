@@ -98,6 +98,11 @@ def _top(words: Sequence[str]) -> int:
     args = parser.parse_args(list(words))
     if args.version:
         return _dispatch(["--version"])
+    if args.print_include:
+        from hwprof.programs.region import INCLUDE
+
+        print(INCLUDE)
+        return 0
     if args.print_completion:
         from hwprof.cli.completion import script
 

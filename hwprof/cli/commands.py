@@ -103,6 +103,7 @@ def overview() -> str:
     lines += [
         "",
         "hwprof help COMMAND               the options of a command",
+        "hwprof --print-include            the folder of hwprof.h, for C and C++",
         "hwprof --print-completion SHELL   completion for " + ", ".join(SHELLS[:-1]) + f" or {SHELLS[-1]}",
         "hwprof --version                  the version",
     ]

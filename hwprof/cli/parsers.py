@@ -63,6 +63,7 @@ def overview_parser() -> OverviewParser:
     """The parser of `hwprof` alone."""
     parser = OverviewParser("hwprof", usage="hwprof COMMAND [OPTION ...]", allow_abbrev=False)
     parser.add_argument("-V", "--version", action="store_true", help="print the version")
+    parser.add_argument("--print-include", action="store_true", help="print the folder of hwprof.h")
     parser.add_argument("--print-completion", choices=SHELLS, help="print the completion of a shell")
     return parser
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from hwprof.cli.options import INPUTS, RangeAction, cooldown_s, notify, refuse_case, results_of
+from hwprof.cli.run_keeper import RunKeeper
+from hwprof.cli.streams import complain
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK, NotAvailable, UsageError, sentence
 from hwprof.plan.options import split_events
 from hwprof.printable import encodable_data
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 # Options of the network case: they mean nothing here and are refused.
 FOREIGN = (
-    *("framework", "network", "batch", "threads", "warm_up", "size", *INPUTS, "pretrained", "precision"),
+    *("framework", "network", "batch", "threads", "size", *INPUTS, "pretrained", "precision"),
     "calibration",
     *("calibration_count", "option", "iterations", "window", "timeout", "seed", "simulate"),
 )
@@ -40,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="inferences that one execution does: gives FPS, counts per frame",
     )
+    add("--macs", action=RangeAction, metavar="N", help="multiply-accumulates of one frame, for correlations")
     add("--fps-from", default="", metavar="REGEX", help="FPS is what its one group matches in the output, last match")
     add("--pid", type=int, help="observe a running process, all its threads, until it ends or Ctrl-C")
     add("--duration", action=RangeAction, of="duration_s", metavar="S", help="with --pid: so many seconds")
@@ -54,7 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def observes_program(args: argparse.Namespace) -> bool:
     """Whether a command or a process is to be observed, not a network. Raises UsageError for a mixture."""
     if not args.command and args.pid is None:
-        lost = [f"--{n.replace('_', '-')}" for n in ("name", "frames", "fps_from", "duration") if getattr(args, n)]
+        names = ("name", "frames", "macs", "fps_from", "duration")
+        lost = [f"--{n.replace('_', '-')}" for n in names if getattr(args, n)]
         if lost:
             raise UsageError(f"{lost[0]} is for commands", "put the command behind --, as in hwprof run -- ./bench")
         return False
@@ -68,7 +72,7 @@ def check(args: argparse.Namespace) -> None:
     remedy = "the command's own options belong behind its name; hwprof's -r, -e, --cpus, --frames come before --"
     refuse_case(args, FOREIGN, remedy)
     if args.pid is not None:
-        for name in ("frames", "fps_from", "cpus", "rounds", "cooldown"):
+        for name in ("frames", "macs", "fps_from", "cpus", "rounds", "warm_up", "cooldown"):
             if getattr(args, name):
                 raise UsageError(f"--{name.replace('_', '-')} is not for --pid", "the process runs already, once")
     elif args.duration is not None:
@@ -86,21 +90,27 @@ def main(args: argparse.Namespace) -> int:
 
 def observe_all(args: argparse.Namespace) -> int:
     """As `main`, with options that are checked and a meter that runs."""
-    from hwprof import store
+    runs = runs_of(args)
+    done: list[Run] = []
+    with results_of(args) as results:
+        keeper = None if results is None else RunKeeper(results)
+        for run in runs:
+            done.append(run)
+            if keeper is not None:
+                keeper.add(run)
+    try:
+        show(args, done, "" if keeper is None else keeper.note)
+    finally:
+        if keeper is not None:
+            keeper.finish()
+    return exit_code(done)
+
+
+def show(args: argparse.Namespace, done: list[Run], saved: str) -> None:
+    """Print what was counted, and where it was saved."""
     from hwprof.cli.verbosity import Verbosity, verbosity_of
     from hwprof.reports.terminal import command, style
 
-    runs = runs_of(args)
-    done: list[Run] = []
-    identity = 0
-    with results_of(args) as results:
-        for run in runs:
-            if results is not None:
-                # an experiment of their own, so that the same command can be measured again
-                identity = identity or results.begin_experiment("command", f"# hwprof run, {run.uid}", run.uid, 0)
-                results.add(run, identity)
-            done.append(run)
-    sys.stdout.flush()
     if args.json:
         print(json.dumps(encodable_data(command.document(done))))
     elif (how := verbosity_of(args)) is Verbosity.QUIET:
@@ -111,9 +121,21 @@ def observe_all(args: argparse.Namespace) -> int:
         asked, everything = asked_metrics(args), how is Verbosity.VERBOSE
         shown = command.text(done, asked=asked, everything=everything, width=width, palette=palette)
         print(shown, file=sys.stderr)
-        if results is not None:
-            print(f"\nrun {done[0].uid} -> {store.default_path(args.results)}", file=sys.stderr)
-    return exit_code(done)
+        if saved:
+            print(f"\n{saved}", file=sys.stderr)
+    for line in dict.fromkeys(lost_output(done)):
+        complain(line)
+
+
+def lost_output(done: list[Run]) -> Iterator[str]:
+    """A sentence for each stream that did not take all that the command printed, and for what it could not say."""
+    for execution in (e for run in done for e in run.facts.get("executions", ())):
+        if why := execution.get("unheard"):
+            message = f"a program could not say what is to be counted (hwprof.h), as no FIFO can be made: {why}"
+            yield sentence(message, "name another folder for temporary files by TMPDIR")
+        for stream, why in execution.get("output_lost", {}).items():
+            message = f"what the command printed could not all be passed on to {stream}: {why}"
+            yield sentence(message, "it was searched for figures all the same")
 
 
 def asked_metrics(args: argparse.Namespace) -> tuple[str, ...]:
@@ -176,7 +198,9 @@ def runs_of(args: argparse.Namespace) -> Iterator[Run]:
         tuple(args.command),
         name=args.name,
         rounds=1 if args.rounds is None else args.rounds,
+        warm_up=args.warm_up or 0,
         frames=args.frames,
+        macs=args.macs,
         fps_from=args.fps_from,
         cpus=cpus,
         meter=args.meter,

@@ -146,7 +146,8 @@ def record(args: argparse.Namespace, perf: str, sampling: Sampling) -> Recording
     if run.failure is not None:
         raise CaseFailed(f"{run.case.title}: {run.failure.message}", run.failure.remedy)
     seconds = sum(w.elapsed_s for w in run.windows)
-    return recording.Recording(run.case.title, recording.samples_within(observer.samples, run.windows), seconds)
+    samples = recording.samples_within(observer.samples, run.windows)
+    return recording.Recording(run.case.title, samples, seconds, unread=observer.unread)
 
 
 def measure_case(args: argparse.Namespace, observer: Observer) -> Run:

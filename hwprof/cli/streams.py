@@ -1,14 +1,18 @@
 """stdout and stderr while a command runs: what nobody reads any more is dropped, and the command goes on.
 
 `hwprof compare OLD NEW | head -1` still ends with the exit code of the comparison, and `hwprof report | head` still
-writes its files. Without this, Python raises BrokenPipeError at a place that depends on sizes of buffers.
+writes its files. Without this, Python raises BrokenPipeError at a place that depends on sizes of buffers. The same
+holds for a terminal that has hung up. A pipe that does not block is waited for.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
+import select
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,10 +30,22 @@ class EnduringFile(io.FileIO):
         """Bytes taken: all of them where nobody reads them."""
         if not self.is_gone:
             try:
-                return super().write(data)
+                while (taken := super().write(data)) is None:
+                    self._wait()
+                return taken
             except (BrokenPipeError, ConnectionResetError):
                 self.is_gone = True
+            except OSError as error:
+                if error.errno != errno.EIO or not stat.S_ISCHR(os.fstat(self.fileno()).st_mode):
+                    raise
+                self.is_gone = True  # a terminal that has hung up
         return memoryview(data).nbytes
+
+    def _wait(self) -> None:
+        """Until it takes more."""
+        poll = select.poll()
+        poll.register(self.fileno(), select.POLLOUT)
+        poll.poll()
 
 
 def enduring(stream: Any) -> Any:
@@ -55,9 +71,23 @@ def enduring(stream: Any) -> Any:
     )
 
 
+def occupy_standard_descriptors() -> None:
+    """Open /dev/null in the place of a stdin, stdout or stderr that is closed.
+
+    Else a results file that is opened later gets its number, and whatever is printed. Programs that hwprof starts find
+    them closed, as hwprof did.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free; not inherited
+
+
 @contextlib.contextmanager
 def enduring_streams() -> Iterator[None]:
     """Within the block both streams outlive their readers and take any text; afterwards they are flushed."""
+    occupy_standard_descriptors()
     before = sys.stdout, sys.stderr
     ours = tuple(map(enduring, before))
     for stream in ours:

@@ -52,6 +52,7 @@ RANGES: Mapping[str, Range] = {
     "min_iterations": Range(1, 1_000_000),
     "warmup_iterations": Range(0, 1_000_000),
     "frames": Range(1, 1_000_000_000),
+    "macs": Range(1, 10**15),
     "count": Range(1, 1_000_000),  # images
     "most_blocks": Range(0, 10_000),
     "limit": Range(0, 1_000_000_000),

@@ -24,7 +24,7 @@ from hwprof.errors import BadExperiment, NotInstalled, UnknownNameError, UsageEr
 from hwprof.networks.stored_precision import asked
 from hwprof.plan import bounds
 from hwprof.plan.options import check_keys, check_option
-from hwprof.programs.output import compile_figure
+from hwprof.programs.figures import compile_figure
 
 if TYPE_CHECKING:
     from hwprof.networks.inputs import InputSpec

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hwprof.collectors.perf.abi import FILE_LIMITS
 from hwprof.errors import CommandNotExecutable, CommandNotFound, NotAvailable, UsageError
 from hwprof.machine.clock import clock_ns, cpu_time_ns
 
@@ -39,6 +40,7 @@ for number in job["default"]:
     signal.signal(number, signal.SIG_DFL)
 if job["cpus"]:
     os.sched_setaffinity(0, job["cpus"])
+resource.setrlimit(resource.RLIMIT_NOFILE, job["files"])
 used = resource.getrusage(resource.RUSAGE_SELF)
 link.sendall(json.dumps({"used": list(used)}).encode() + b"\\n")
 if link.recv(1) != b"g":
@@ -100,6 +102,16 @@ def find(argv: Sequence[str]) -> str:
     return word
 
 
+def working_directory() -> str:
+    """Where this process is; of a folder that was removed what the kernel says: `/tmp/x (deleted)`."""
+    try:
+        return os.getcwd()  # noqa: PTH109  Path.cwd is the same with more steps
+    except OSError:
+        with contextlib.suppress(OSError):
+            return os.readlink("/proc/self/cwd")  # noqa: PTH115  text that is no path any more
+    return ""
+
+
 class Child:
     """The waiting process. `stop`: after exec, hold it before its first instruction until `resume` (by ptrace).
 
@@ -144,6 +156,7 @@ class Child:
             "cpus": list(cpus),
             "parent": os.getpid(),
             "stop": stop,
+            "files": list(FILE_LIMITS),  # not those that counters may have raised
             "default": [int(s) for s in (signal.SIGPIPE, signal.SIGXFSZ)],
         }
         with contextlib.suppress(BrokenPipeError):  # it died: what comes next says so

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
 import secrets
 import shlex
-import signal
 import statistics
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,25 +18,29 @@ from typing import Any
 
 from hwprof import doubts
 from hwprof.collectors.cooldown import CoolDown
-from hwprof.collectors.cpu import RUSAGE
 from hwprof.collectors.perf.tables import bounds_of
 from hwprof.collectors.readings import missing_readings
 from hwprof.collectors.review import facts_of, review
 from hwprof.collectors.vocabulary import Name
 from hwprof.collectors.watcher import GaugeWatcher
-from hwprof.errors import UsageError
-from hwprof.machine.clock import utc_now
+from hwprof.errors import HwprofError, UsageError
+from hwprof.machine.clock import clock_ns, utc_now
 from hwprof.machine.facts import machine_facts, software
 from hwprof.machine.session import begin_session
-from hwprof.programs.child import Child, ProcessEnd, Usage, find
-from hwprof.programs.counting import Backend
+from hwprof.printable import encodable
+from hwprof.programs.accounts import failure_of, join_series, peak_rss, usage_readings
+from hwprof.programs.child import Child, ProcessEnd, find, working_directory
+from hwprof.programs.counting import Backend, ExecCounting, Native
+from hwprof.programs.figures import compile_figure, decimal_sign
 from hwprof.programs.interrupts import Forwarding
-from hwprof.programs.output import Follower, Search, compile_figure
-from hwprof.records import Case, Doubt, Failure, Kind, Reading, Role, Run, Series, Window
+from hwprof.programs.output import Follower, Outlet, Search
+from hwprof.programs.region import RegionControl, find_unlike_regions
+from hwprof.records import Case, Doubt, Failure, Kind, Role, Run, Series, Window
 
 FRAMEWORK = "command"
 # Passes of one round are executions of their own; their common events may differ by this much without a doubt.
 UNLIKE = 0.05
+_STREAMS = {1: "stdout", 2: "stderr"}
 # Programs that run a script, which is what names the work.
 _INTERPRETERS = ("python", "pypy", "sh", "bash", "dash", "perl", "ruby", "node", "java", "lua")
 
@@ -48,7 +52,9 @@ class Order:
     argv: tuple[str, ...]
     name: str = ""  # instead of the program's
     rounds: int = 1
+    warm_up: int = 0  # executions before the first round, which are not counted
     frames: int | None = None
+    macs: int | None = None  # of one frame
     fps_from: str = ""
     figures: Mapping[str, str] = field(default_factory=dict)  # name -> expression: what else to look for in the output
     cpus: tuple[int, ...] = ()
@@ -91,11 +97,17 @@ class CommandRunner:
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     cooldown: CoolDown = field(default_factory=lambda: CoolDown(0.0))  # before each execution
     session: Mapping[str, str] = field(default_factory=begin_session)
+    folder: str = field(default_factory=working_directory)  # before a command can remove it
 
     def run(self) -> Iterator[Run]:
         """One Run per round; the last one has a failure where the command failed. Raises where it can't be run."""
         self.facts = self.facts or machine_facts()
         case = case_of(self.order.argv, self.order.frames, self.order.cpus, self.order.name)
+        for _ in range(self.order.warm_up):
+            started, execution = utc_now(), self.execute(0)
+            if execution.failure is not None or "interrupted" in execution.facts:
+                yield self._run(case, 0, started, [execution])
+                return
         for number in range(self.order.rounds):
             run = self.round(case, number)
             yield run
@@ -103,21 +115,33 @@ class CommandRunner:
                 return
 
     def round(self, case: Case, number: int) -> Run:
-        """One round: as many executions as there are passes, fewer when one fails."""
+        """One round: as many executions as there are passes, fewer when one fails.
+
+        Raises where the command can't be started at all; after the first execution that is a failure of the round.
+        """
         started = utc_now()
         done: list[Execution] = []
+        failure = None
         for index in range(self.backend.passes):
-            done.append(self.execute(index))
+            try:
+                done.append(self.execute(index))
+            except HwprofError as error:
+                if not done and not number:
+                    raise
+                failure = Failure("not-started", error.message, error.remedy, "command")
+                break
             if done[-1].failure is not None or "interrupted" in done[-1].facts:
                 break
-        return self._run(case, number, started, done)
+        return self._run(case, number, started, done, failure)
 
     def execute(self, index: int) -> Execution:
         """Run the command once, with pass `index` of the counters."""
         order, cooling = self.order, self.cooldown.wait(self.order.cpus)
         with ExitStack() as stack:
             pipes, stdout, stderr = self._pipes(stack)
-            environ = {**os.environ, **order.environ}
+            # perf stat prints its counts at its end, and can't say what they were in between
+            control = stack.enter_context(RegionControl()) if isinstance(self.backend, Native) else None
+            environ = {**os.environ, **order.environ, **(control.environ if control else {})}
             child = stack.enter_context(Child(order.argv, environ, order.cpus, stdout, stderr, self.backend.stop))
             for fd in {fd for fd in (stdout, stderr) if fd is not None and fd > 2}:
                 os.close(fd)  # the child has its own: the pipe ends when the last of its users ends
@@ -128,32 +152,48 @@ class CommandRunner:
             if not self.backend.stop:
                 counting = self.backend.attach(child.pid, index)
                 stack.callback(counting.close)
+                if control is not None and isinstance(counting, ExecCounting):
+                    control.pid, control.counting = child.pid, counting
             watcher.started(child.pid)
             t0 = child.release()
             if self.backend.stop:
                 counting = self.backend.attach(child.pid, index)
                 stack.callback(counting.close)
                 t0 = child.resume()
-            search = Search(compile_figure(order.fps_from) if order.fps_from else None)
-            figures = {name: Search(compile_figure(text)) for name, text in order.figures.items()}
-            Follower(pipes, search, tuple(figures.values())).follow(child.pid, child.has_ended, signals)
+            decimal = decimal_sign(environ) if pipes else "."
+            search = Search(compile_figure(order.fps_from) if order.fps_from else None, decimal)
+            figures = {name: Search(compile_figure(text), decimal) for name, text in order.figures.items()}
+            Follower(pipes, search, tuple(figures.values()), control).follow(child.pid, child.has_ended, signals)
+            if control is not None:
+                control.end(clock_ns())
             ended = child.wait()
             signals.pid = 0
             watcher.__exit__(None, None, None)  # one more sample, after the edge
-            readings = [
-                *counting.finish(),
-                *usage_readings(child.used, ended.usage),
-                *missing_readings(self.backend.unavailable),
-            ]
-        window = Window(index, Role.COUNTED, index, t0, ended.at_ns, (ended.at_ns - t0,))
-        window = dataclasses.replace(window, readings=(*readings, *watcher.readings(window)))
+            region = control if control is not None and control.stretches else None
+            if region is not None and isinstance(counting, ExecCounting):
+                counts = counting.finish(region.sums)
+            else:
+                counts = counting.finish()
+        unavailable = missing_readings(self.backend.unavailable)
         hardware, series = self.facts["hardware"], watcher.series()
         host, bounds = self.facts["host_state"], bounds_of(hardware)
         known = facts_of(order.cpus, hardware, host, bounds, series=series, edges_ns=child.exec_ns)
-        window, lost = review(window, known)
+        frames, uneven = order.frames, None
+        if region is None:
+            window = Window(index, Role.COUNTED, index, t0, ended.at_ns, (ended.at_ns - t0,))
+            sensed = watcher.readings(window)
+            readings = (*counts, *usage_readings(child.used, ended.usage), *unavailable, *sensed)
+        else:
+            window = region.window(index)
+            frames, uneven = region.frames(order.frames)
+            known = dataclasses.replace(known, cpu_ns=region.cpu_ns)
+            # what sensors and the kernel's accounts say of several stretches is of what lies between them too
+            sensed = watcher.readings(window) if window.slices is None else ()
+            readings = (*counts, *unavailable, *sensed)
+        window, lost = review(dataclasses.replace(window, readings=tuple(readings)), known)
         fps = search.value if order.fps_from else None
-        if order.frames is not None:
-            fps = order.frames / window.elapsed_s
+        if frames is not None and not order.fps_from:
+            fps = frames * len(window.latencies_ns) / window.elapsed_s
         facts = {
             "pid": child.pid,
             "exit_code": ended.exit_code,
@@ -162,30 +202,42 @@ class CommandRunner:
             **peak_rss(child.used, ended.usage, series, window),
             **watcher.facts(),
         }
+        if region is not None:
+            facts["region"] = {
+                "stretches": len(region.stretches),
+                "elapsed_ns": region.elapsed_ns,
+                "before_ns": window.t0_ns - t0,
+                "frames": frames,
+            }
+        if control is not None and control.failure:
+            facts["unheard"] = control.failure
         if order.fps_from:
             facts["fps_matches"] = search.matches
         if figures:
             facts["figures"] = {name: one.value for name, one in figures.items()}
+        if unwritten := {_STREAMS[pipe.descriptor]: pipe.loss for pipe in pipes.values() if pipe.loss}:
+            facts["output_lost"] = unwritten
         if signals.received:
             facts["interrupted"] = signals.received
         if cooling is not None:
             facts["cooldown"] = cooling.facts()
         found = [*watcher.doubts([window]), *lost, *(cooling.doubts() if cooling is not None else ())]
-        failure = failure_of(order.argv[0], ended) or self._no_fps(search)
+        failure = failure_of(order.argv[0], ended) or self._no_fps(search) or uneven
         return Execution(window, ended, fps, series, tuple(found), facts, failure)
 
-    def _pipes(self, stack: ExitStack) -> tuple[dict[int, int], int | None, int | None]:
+    def _pipes(self, stack: ExitStack) -> tuple[dict[int, Outlet], int | None, int | None]:
         """Where the output goes: straight to this process's own, unless it is searched."""
         err = 2
         out = err if self.order.out_to_stderr else 1
         if not self.order.fps_from and not self.order.figures:
             return {}, (None if out == 1 else out), None
-        sys.stdout.flush()
+        with contextlib.suppress(OSError):  # what hwprof itself prints is no part of the measurement
+            sys.stdout.flush()
         pipes, ends = {}, []
         for to in (out, err):
             read, write = os.pipe()
             stack.callback(os.close, read)
-            pipes[read] = to
+            pipes[read] = Outlet(to)
             ends.append(write)
         return pipes, ends[0], ends[1]
 
@@ -193,25 +245,35 @@ class CommandRunner:
         if search.pattern is None or search.value is not None:
             return None
         if search.wrong:
-            message = f"--fps-from took '{search.wrong}' from the output, which is no speed"
+            message = f"--fps-from took '{encodable(search.wrong)}' from the output, which is no speed"
         else:
             message = f"nothing the command printed matches --fps-from '{search.pattern.pattern}'"
         return Failure("no-fps", message, "try the expression on its output with grep -P", "output")
 
-    def _run(self, case: Case, number: int, started: str, done: Sequence[Execution]) -> Run:
+    def _run(
+        self, case: Case, number: int, started: str, done: Sequence[Execution], failure: Failure | None = None
+    ) -> Run:
         fps = [e.fps for e in done if e.fps is not None]
-        frames = self.order.frames
+        regions = [e.facts["region"] for e in done if "region" in e.facts]
+        source = "output" if self.order.fps_from else "region" if fps and regions else "frames" if fps else ""
+        if regions:
+            failure = failure or find_unlike_regions(regions, len(done))
+            case = dataclasses.replace(case, batch=regions[0]["frames"] or 1)
         facts: dict[str, Any] = {
             "session": self.session,
             "argv": list(self.order.argv),
-            "cwd": str(Path.cwd()),
+            "cwd": self.folder,
             "backend": self.backend.name,
+            "warm_up": self.order.warm_up,
             "exit_code": next((e.ended.exit_code for e in done if e.ended.status), 0),
             "fps": statistics.median(fps) if fps else None,
-            "fps_source": "frames" if frames else "output" if self.order.fps_from else "",
-            "throughput": statistics.median(fps) if fps and frames else None,
+            "fps_source": source,
+            "throughput": statistics.median(fps) if fps and source != "output" else None,
             "executions": [dict(e.facts) for e in done],
         }
+        if regions:
+            facts["program_name"] = name_of(self.order.argv)
+            facts["latency_ns"] = statistics.median(length for e in done for length in e.window.latencies_ns)
         if peaks := [e.facts["peak_rss_bytes"] for e in done if "peak_rss_bytes" in e.facts]:
             facts["peak_rss_bytes"] = max(peaks)
         run = Run(
@@ -224,10 +286,11 @@ class CommandRunner:
             series=join_series([e.series for e in done]),
             env=dict(self.order.environ),
             facts=facts,
-            failure=next((e.failure for e in done if e.failure is not None), None),
+            failure=next((e.failure for e in done if e.failure is not None), failure),
             machine=self.facts["hardware"],
             host_state=self.facts["host_state"],
             software=software(),
+            macs=self.order.macs,
         )
         found = {d.code: d for e in done for d in e.doubts}
         found |= {d.code: d for d in (*doubts.of_run(run, os.cpu_count() or 1), *pass_doubts(run.windows))}
@@ -280,64 +343,3 @@ def digest(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()[:32]
     except OSError:
         return "unreadable"
-
-
-def usage_readings(before: Usage, after: Usage) -> list[Reading]:
-    """rusage of the command and the children it waited for, less the share of the process that waited."""
-
-    def part(usage: Usage) -> tuple[float, ...]:
-        times = (usage.ru_utime, usage.ru_stime)
-        return (*times, usage.ru_minflt, usage.ru_majflt, usage.ru_nvcsw, usage.ru_nivcsw)
-
-    children = "with the exec itself and children that were waited for"
-    return [
-        Reading(
-            c.metric,
-            max(0.0, late - early),
-            unit=c.unit,
-            domain=c.domain,
-            source=c.source,
-            meaning=c.meaning or children,
-            shape=c.shape,
-        )
-        for c, early, late in zip(RUSAGE, part(before), part(after), strict=True)
-    ]
-
-
-def peak_rss(before: Usage, after: Usage, series: Sequence[Series], window: Window) -> dict[str, Any]:
-    """Largest resident set in bytes. The kernel keeps one peak over exec: when that may be the waiting process's, the
-    largest sample within the window is taken, and nothing where there is none.
-    """
-    if after.ru_maxrss > before.ru_maxrss:
-        return {"peak_rss_bytes": after.ru_maxrss * 1024}
-    sampled = [
-        value
-        for one in series
-        if one.metric == Name.PEAK_RSS
-        for at, value in zip(one.at_ns, one.values, strict=True)
-        if value is not None and window.t0_ns < at < window.t1_ns
-    ]
-    return {"peak_rss_bytes": max(sampled), "peak_rss_sampled": True} if sampled else {}
-
-
-def failure_of(word: str, ended: ProcessEnd) -> Failure | None:
-    """The failure of a command that was killed or ended with a code other than 0."""
-    if ended.signal:
-        name = signal.Signals(ended.signal).name if ended.signal in set(signal.Signals) else f"signal {ended.signal}"
-        remedy = "the kernel may have run out of memory (see dmesg)" if ended.signal == signal.SIGKILL else ""
-        return Failure("killed", f"'{word}' was killed by {name}", remedy, "command")
-    if ended.status:
-        return Failure("exit", f"'{word}' ended with exit code {ended.exit_code}", "its output says why", "command")
-    return None
-
-
-def join_series(parts: Sequence[Sequence[Series]]) -> tuple[Series, ...]:
-    """Series of several executions as one per channel."""
-    found: dict[tuple[str, str, str], Series] = {}
-    for one in (one for part in parts for one in part):
-        key = (one.metric, one.label, one.source)
-        if key in found:
-            first = found[key]
-            one = dataclasses.replace(one, at_ns=first.at_ns + one.at_ns, values=first.values + one.values)
-        found[key] = one
-    return tuple(found.values())

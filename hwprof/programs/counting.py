@@ -14,7 +14,7 @@ from hwprof.collectors.perf.trials import Members
 from hwprof.collectors.protocol import Unavailable
 from hwprof.collectors.readings import readings_between
 from hwprof.errors import NotAvailable
-from hwprof.records import Reading
+from hwprof.records import Reading, Snapshot
 
 
 class Counting(Protocol):
@@ -61,9 +61,16 @@ class ExecCounting:
             group.enabled = True  # by the kernel, at exec: each reading is then a new one
         self._before = self._session.read()
 
-    def finish(self) -> Sequence[Reading]:
-        """Readings from exec to end, reviewed as those of any window."""
-        found = readings_between(self._session.groups, self._before, self._session.read(), 0)
+    def mark(self) -> Sequence[Snapshot]:
+        """What was counted until now, one snapshot per group."""
+        return self._session.read()
+
+    def finish(self, sums: Sequence[Snapshot] = ()) -> Sequence[Reading]:
+        """Readings from exec to end, reviewed as those of any window. `sums`: of marked stretches in their place."""
+        before, after = self._before, self._session.read()
+        if sums:
+            before, after = tuple(Snapshot(0, (0,) * len(one.raw), 0, 0) for one in sums), tuple(sums)
+        found = readings_between(self._session.groups, before, after, 0)
         self.close()
         return self._session.review(found)
 

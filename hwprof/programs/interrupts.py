@@ -1,4 +1,4 @@
-"""Ctrl-C and `kill` while a command is observed: they end the command, and what was counted until then is kept."""
+"""Ctrl-C, `kill` and hang-up while a command is observed: they end it, and what was counted until then is kept."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
-TERMINATING = (signal.SIGINT, signal.SIGTERM)
+TERMINATING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(slots=True)
 class Forwarding:
-    """While this is entered, SIGINT and SIGTERM don't end hwprof. `received`: the last one that came, 0: none.
+    """While this is entered, SIGINT, SIGTERM and SIGHUP don't end hwprof. `received`: the last one that came, 0: none.
 
     They are passed on to `pid` (0: to nobody), except the first Ctrl-C of a terminal, which its whole foreground group
     receives, and so the command too. What hwprof was started to ignore stays ignored. `wake` can be read when one has
     come: it may have interrupted a library's thread and not the one that waits.
+
+    A terminal that is gone may say so twice (the kernel's SIGHUP, then the shell's), and the second one often comes
+    while what was counted is being saved. So after the first one hwprof ignores what follows.
     """
 
     pid: int
@@ -42,7 +45,8 @@ class Forwarding:
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            has_hung_up = number == self.received == signal.SIGHUP
+            signal.signal(number, signal.SIG_IGN if has_hung_up else handler)
         if threading.current_thread() is threading.main_thread():
             signal.set_wakeup_fd(self._fd_before)
         os.close(self.wake)

@@ -87,7 +87,9 @@ class PerfProcess:
         """One control word, and wait for perf's `ack`. Raises NotAvailable with perf's own words where none comes."""
         with contextlib.suppress(BrokenPipeError):
             os.write(self._ctl, f"{word}\n".encode())
-        ready, _, _ = select.select([self._ack], [], [], TIMEOUT_S)
+        poll = select.poll()  # select takes no descriptor above 1023
+        poll.register(self._ack, select.POLLIN)
+        ready = poll.poll(1000 * TIMEOUT_S)
         if not ready or b"ack" not in os.read(self._ack, 64):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(TIMEOUT_S if ready else 0.0)  # it closes its end a moment before it is gone

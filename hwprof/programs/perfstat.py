@@ -36,6 +36,7 @@ PINNED = "D"
 X86_KINDS = ("cpu_core", "cpu_atom", "cpu_lowpower")
 # The kernel-only ones without the kernel: perf prints 0, which is no count.
 KERNEL_LEFT_OUT = "happens in the kernel, which perf had to leave out (:u): its 0 is no count"
+LEFT_OUT = "perf added :u, as this user may not count the kernel"
 _NANOSECONDS = {"msec": 1e6, "ms": 1e6, "usec": 1e3, "nsec": 1.0, "ns": 1.0, "sec": 1e9, "s": 1e9}
 _NO_NUMBER = re.compile(r":\s*(-?(?:nan|inf|infinity))\b", re.IGNORECASE)
 
@@ -127,10 +128,11 @@ def parse_objects(lines: Iterable[str]) -> list[Mapping[str, Any]]:
     return found
 
 
-def parse(text: str, asked: Mapping[str, Event]) -> tuple[Reading, ...]:
+def parse(text: str, asked: Mapping[str, Event], why: str = NOT_THERE) -> tuple[Reading, ...]:
     """Readings of what `perf stat -j` wrote. `asked`: perf's name of each event -> the event. All of them come back.
 
-    A name may come back with a modifier that perf added (`cycles:u` where the kernel may not be counted).
+    A name may come back with a modifier that perf added (`cycles:u` where the kernel may not be counted). `why`: of
+    events that are not there.
     """
     found: dict[str, Reading] = {}
     entries = [e for e in parse_objects(text.splitlines()) if isinstance(e.get("event"), str) and "counter-value" in e]
@@ -143,7 +145,7 @@ def parse(text: str, asked: Mapping[str, Event]) -> tuple[Reading, ...]:
         if event is not None and event.metric not in found:
             found[event.metric] = reading(entry, event, added, enabled_ns)
     for event in asked.values():
-        found.setdefault(event.metric, missing(event.metric, NOT_THERE, unit=event.unit, source=_source(event)))
+        found.setdefault(event.metric, missing(event.metric, why, unit=event.unit, source=_source(event)))
     return tuple(found[event.metric] for event in asked.values())
 
 
@@ -185,7 +187,7 @@ def reading(entry: Mapping[str, Any], event: Event, added: str, enabled_ns: int 
         "origin": event.origin,
         "domain": "user+kernel" if event.base in CLOCKS else domain,
         "source": _source(event),
-        "meaning": event.meaning,
+        "meaning": "; ".join(filter(None, (event.meaning, LEFT_OUT if added == "u" else ""))),
         "shape": Shape.COUNT,
     }
     raw = str(entry["counter-value"]).strip()
@@ -259,9 +261,9 @@ class StatRequest:
         names = {name + (PINNED if event in pinned else ""): event for name, event in first.items()}
         return cls(names, sums, unavailable, synonyms)
 
-    def readings(self, text: str) -> list[Reading]:
-        """Readings of what `perf stat -j` wrote."""
-        found = parse(text, self.events)
+    def readings(self, text: str, why: str = NOT_THERE) -> list[Reading]:
+        """Readings of what `perf stat -j` wrote; `why`: of events that are not in it."""
+        found = parse(text, self.events, why)
         by_name = {reading.metric: reading for reading in found}
         for event, other in self.synonyms.values():
             one = by_name[other.metric]
@@ -284,14 +286,18 @@ class PerfStatCounting:
         self._perf.say("disable")
 
     def finish(self) -> Sequence[Reading]:
-        """The readings of the counts that perf writes at its end."""
+        """The readings of the counts that perf writes at its end; missing where it could not write them."""
+        text, why = "", NOT_THERE
         try:
             self._perf.end()
-            file = self._perf.file
-            text = file.read_text(errors="replace") if file.exists() else ""
+            text = self._perf.file.read_text(errors="replace")
+        except NotAvailable as error:
+            why = str(error)
+        except OSError as error:
+            why = f"what perf stat wrote can't be read: {error.strerror}"
         finally:
             self.close()
-        return self._request.readings(text)
+        return self._request.readings(text, why)
 
     def close(self) -> None:
         """End it, whatever it was doing."""

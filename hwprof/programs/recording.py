@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import tempfile
@@ -19,7 +20,7 @@ from hwprof.programs.child import Child, ProcessEnd
 from hwprof.programs.interrupts import Forwarding
 from hwprof.programs.output import Follower, Search
 from hwprof.programs.perf import PerfProcess, environment
-from hwprof.programs.samples import FIELDS, Sample, parse
+from hwprof.programs.samples import FIELDS, Sample, UnreadLines, parse
 from hwprof.records import Window
 
 # The kernel's timer: where no counter can interrupt. The same on every machine.
@@ -92,7 +93,9 @@ def _base(event: str) -> str:
 def sampling_event(perf: str, file: Path) -> str:
     """The event of a perf.data as perf names it: with modifiers that it added (:u), or another in its place."""
     command = [perf, "evlist", "-i", str(file)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=environment()
+    )
     return next((line.strip() for line in done.stdout.splitlines() if not line.startswith("#")), "")
 
 
@@ -102,10 +105,14 @@ def samples_within(samples: Sequence[Sample], windows: Sequence[Window]) -> list
 
 
 class Recorder:
-    """One `perf record` on the tasks of a process and all they will start; sampling when this returns."""
+    """One `perf record` on the tasks of a process and all they will start; sampling when this returns.
+
+    `unread`: lines of what perf prints of it that were not understood.
+    """
 
     def __init__(self, perf: str, pid: int, sampling: Sampling) -> None:
         self._program = perf
+        self.unread = UnreadLines()
         options = ["-q", "-e", sampling.event, "-F", str(sampling.hz), "--call-graph", sampling.graph, "-p", str(pid)]
         options += ["-k", "CLOCK_MONOTONIC_RAW"]  # the clock of the windows
         self._perf = PerfProcess([perf, "record"], options, "perf.data", _REMEDY)
@@ -121,7 +128,7 @@ class Recorder:
             file = self._perf.file
             if not file.exists() or not file.stat().st_size:
                 raise NotAvailable(f"perf record left no data: {self._perf.message()}", _REMEDY)
-            samples = read(self._program, file)
+            samples = read(self._program, file, self.unread)
             if keep is not None:
                 keep.write_bytes(file.read_bytes())
             return samples
@@ -133,9 +140,12 @@ class Recorder:
         self._perf.close()
 
 
-def read(perf: str, file: Path) -> list[Sample]:
-    """The samples of a perf.data. Raises NotAvailable where perf can't read it."""
-    command = [perf, "script", "--no-inline", "--ns", "-F", FIELDS, "-i", str(file)]
+def read(perf: str, file: Path, unread: UnreadLines | None = None) -> list[Sample]:
+    """The samples of a perf.data; `unread` gets the lines that were not understood. NotAvailable: perf can't read it.
+
+    Bytes of names that are no UTF-8 are kept as Python keeps them in arguments.
+    """
+    command = [perf, "script", "--no-inline", "--ns", "--show-mmap-events", "-F", FIELDS, "-i", str(file)]
     with (
         tempfile.TemporaryFile("w+", errors="replace") as errors,
         subprocess.Popen(
@@ -143,13 +153,13 @@ def read(perf: str, file: Path) -> list[Sample]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
-            text=True,
-            errors="replace",
             env=environment(),
         ) as process,
     ):
         assert process.stdout is not None
-        samples = list(parse(process.stdout))
+        # a carriage return in a name ends no line
+        lines = io.TextIOWrapper(process.stdout, encoding="utf-8", errors="surrogateescape", newline="\n")
+        samples = list(parse(lines, unread))
         code = process.wait()
         errors.seek(0)
         words = errors.read().strip().splitlines()
@@ -167,25 +177,29 @@ class Recording:
     seconds: float
     ended: ProcessEnd | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    unread: UnreadLines = field(default_factory=UnreadLines)
 
 
 def record_command(
     perf: str, sampling: Sampling, argv: Sequence[str], to_stderr: bool = False, keep: Path | None = None
 ) -> Recording:
-    """From the command's exec to its end, with all it starts."""
+    """From the command's exec to its end, with all it starts.
+
+    perf samples before the exec, so that the kernel tells it which files are mapped. From what /proc shows of them
+    after the exec perf (6.1) drops names with bytes above 127.
+    """
     with ExitStack() as stack:
-        child = stack.enter_context(Child(argv, stdout=2 if to_stderr else None, stop=True))
+        child = stack.enter_context(Child(argv, stdout=2 if to_stderr else None))
         signals = stack.enter_context(Forwarding(child.pid))
-        child.release()
         recorder = Recorder(perf, child.pid, sampling)
         stack.callback(recorder.close)
         started = time.monotonic()
-        child.resume()
+        child.release()
         Follower({}, Search(None)).follow(child.pid, child.has_ended, signals)
         seconds = time.monotonic() - started
         samples = recorder.finish(keep)  # before the child is reaped: perf still finds its name
         ended = child.wait()
-    return Recording(" ".join(argv), samples, seconds, ended)
+    return Recording(" ".join(argv), samples, seconds, ended, unread=recorder.unread)
 
 
 def record_process(
@@ -203,4 +217,4 @@ def record_process(
         wait_for_end(handle, signals, duration_s)
         seconds = time.monotonic() - started
         samples = recorder.finish(keep)
-    return Recording(f"process {pid}: {' '.join(argv)}", samples, seconds)
+    return Recording(f"process {pid}: {' '.join(argv)}", samples, seconds, unread=recorder.unread)

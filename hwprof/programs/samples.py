@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 UNKNOWN = "[unknown]"
-# `perf script --ns -F ...`: a line for the sample, then a line for each frame, the innermost first.
+DELETED = " (deleted)"
+# `perf script --ns --show-mmap-events -F ...`: a line for the sample, then a line for each frame, the innermost first,
+# and an empty one. Before the first sample in a file there is a line that says where the file was mapped.
 FIELDS = "comm,pid,time,period,ip,sym,dso"
-_HEAD = re.compile(r"^(?P<comm>\S.*?)\s+(?P<pid>-?\d+)\s+(?P<s>\d+)\.(?P<ns>\d{9}):\s+(?P<period>\d+)\s*$")
-_FRAME = re.compile(r"^\s+(?P<ip>[0-9a-f]+) (?P<symbol>.*) \((?P<dso>[^()]*(?: \(deleted\))?)\)$")
+_HEAD = re.compile(r"(?P<comm>.*)\s+(?P<pid>-?\d+)\s+(?P<s>\d+)\.(?P<ns>\d{9}):\s+(?P<period>\d+)\s*")
+_FRAME = re.compile(r"\s+[0-9a-f]+ (?P<rest>.* \(.*)\)")
+_EVENT = re.compile(r".*\d: PERF_RECORD_.*")
+_MAPPED = re.compile(r".*\d: PERF_RECORD_MMAP2? -?\d+/-?\d+: \[0x[^\]]*\]: [-rwxsp]+ (?P<file>.*)")
 
 
 class Frame(NamedTuple):
@@ -42,25 +46,62 @@ class Hot(NamedTuple):
     samples: int
 
 
-def parse(lines: Iterable[str]) -> Iterator[Sample]:
-    """Samples of perf script's output; what is neither a sample nor a frame is left out."""
+@dataclass(slots=True)
+class UnreadLines:
+    """Lines of perf script that were not understood: how many, and the first."""
+
+    count: int = 0
+    first: str = ""
+
+    def add(self, line: str) -> None:
+        """One more."""
+        self.first = self.first if self.count else line.strip()
+        self.count += 1
+
+
+def parse(lines: Iterable[str], unread: UnreadLines | None = None) -> Iterator[Sample]:
+    """Samples of perf script's output. What is neither a sample nor a frame is added to `unread`."""
+    unread = UnreadLines() if unread is None else unread
+    files: set[str] = set()
     head: re.Match[str] | None = None
     stack: list[Frame] = []
-    for line in lines:
-        if frame := _FRAME.match(line.rstrip("\n")):
-            symbol, library = frame["symbol"].strip(), frame["dso"].removesuffix(" (deleted)")
-            stack.append(Frame(symbol or UNKNOWN, library or UNKNOWN))
-        elif found := _HEAD.match(line):
+    for line in (one.rstrip("\n") for one in lines):
+        if (head is not None and (found := _FRAME.fullmatch(line))) and (frame := _frame(found["rest"], files)):
+            stack.append(frame)
+        elif found := _HEAD.fullmatch(line):
             if head:
                 yield _sample(head, stack)
             head, stack = found, []
+        elif not line.strip():
+            if head:
+                yield _sample(head, stack)
+            head = None
+        elif _EVENT.fullmatch(line):
+            if mapped := _MAPPED.fullmatch(line):
+                files.add(mapped["file"])
+        elif not line.startswith("#"):
+            unread.add(line)
     if head:
         yield _sample(head, stack)
 
 
+def _frame(text: str, files: Collection[str]) -> Frame | None:
+    """`symbol (file`, either of which may hold blanks and brackets: by the name of a file that was mapped.
+
+    Else the file begins with its folder, or is a part of the kernel's in brackets. None: there is no file.
+    """
+    places = [found.end() for found in re.finditer(r" \(", text)]
+    place = next((p for p in places if text[p:] in files), 0)
+    place = place or next((p for p in places if text[p : p + 1] in ("/", "[")), places[-1] if places else 0)
+    if not place:
+        return None
+    symbol, library = text[: place - 2].strip(), text[place:].removesuffix(DELETED)
+    return Frame(symbol or UNKNOWN, library or UNKNOWN)
+
+
 def _sample(head: re.Match[str], stack: Sequence[Frame]) -> Sample:
-    at_ns = int(head["s"]) * 1_000_000_000 + int(head["ns"])
-    return Sample(head["comm"], int(head["period"]), tuple(stack) or (Frame(UNKNOWN, UNKNOWN),), at_ns)
+    program, frames = head["comm"].strip() or UNKNOWN, tuple(stack) or (Frame(UNKNOWN, UNKNOWN),)
+    return Sample(program, int(head["period"]), frames, int(head["s"]) * 1_000_000_000 + int(head["ns"]))
 
 
 def short_name(library: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from hwprof.programs.perfstat import PerfStat, PerfStatCounting
 from hwprof.programs.recording import Recorder, Sampling
-from hwprof.programs.samples import Sample
+from hwprof.programs.samples import Sample, UnreadLines
 from hwprof.records import Doubt, Reading, Role, to_json
 from hwprof.runner.worker_process import Observer, Outcome
 from hwprof.worker.protocol import Job
@@ -84,6 +84,7 @@ class RecordingObserver(Observer):
     sampling: Sampling
     keep: Path | None = None
     samples: list[Sample] = field(default_factory=list)
+    unread: UnreadLines = field(default_factory=UnreadLines)
     _recorder: Recorder | None = None
 
     def start(self, pid: int, window: int) -> None:
@@ -102,6 +103,7 @@ class RecordingObserver(Observer):
         """What was sampled is added to `samples`."""
         if self._recorder is not None:
             self.samples += self._recorder.finish(self.keep)
+            self.unread = self._recorder.unread
         return outcome
 
     def close(self) -> None:

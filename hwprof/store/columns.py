@@ -180,3 +180,11 @@ def settings_of(host_state: Mapping[str, Any]) -> tuple[str, str]:
     """(kernel, governor) that a run was measured under; "": not recorded."""
     governors = host_state.get("governors") or ()
     return str(host_state.get("kernel", "")), ", ".join(map(str, governors))
+
+
+class Description(dict[str, Any]):
+    """The attributes of the columns. pandas copies `attrs` deeply at every step, which for hundreds of columns takes
+    longer than the step. This one is never changed, and copies of the frame share it."""
+
+    def __deepcopy__(self, memo: object) -> Description:
+        return self

@@ -55,13 +55,14 @@ class Database:
         self.masker: Masker | None = None  # changes what is read for others to see
         self.condition: Condition | None = None  # restricts what is read to the runs that were chosen
         self._copy: IO[bytes] | None = None
+        self._place = os.fspath(path.resolve())  # found again where the working directory is removed meanwhile
         self._mode = "rw"  # never create a file by merely looking at it
         self._engine = self._make()
         self._writing = self._engine.execution_options(**{_WRITES: True})
 
     def _make(self) -> Engine:
         def connect() -> sqlite3.Connection:
-            file = os.fspath(self.path.absolute()) if self._copy is None else self._copy.name
+            file = self._place if self._copy is None else self._copy.name
             address = f"file:{quote(file)}?mode={self._mode}"
             connection = sqlite3.connect(
                 address, uri=True, timeout=self.timeout_s, isolation_level=None, check_same_thread=False

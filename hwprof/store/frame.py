@@ -26,6 +26,7 @@ from hwprof.store.columns import (
     ROLES,
     WORST,
     Column,
+    Description,
     Floats,
     MetricRow,
     call_of,
@@ -38,6 +39,7 @@ from hwprof.store.columns import (
 from hwprof.store.database import Database
 from hwprof.store.machine_power import power_columns
 from hwprof.store.machines import labels, last_levels
+from hwprof.store.observed import name_programs
 from hwprof.store.paired import PAIRED, SHARES, paired_columns, share_columns
 from hwprof.store.readings import Sums, reduce, sum_readings
 from hwprof.store.scope import RunFilter
@@ -65,6 +67,8 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
         base = _identity(runs, _experiments(connection), labels(connection), calls)
         base |= _conditions(connection, runs) | power_columns(runs)
         base["last_level_mib"] = _floats(map(last_levels(connection).get, (run.machine_id for run in runs)))
+        if kind == Kind.NATIVE:
+            name_programs(base, runs)
         base |= _speed(connection, only, runs, rows)
         base |= paired_columns(connection, only, runs, rows)
         readings = sum_readings(connection, only)
@@ -90,14 +94,6 @@ def build(database: Database, kind: str | None) -> pd.DataFrame:
     frame.attrs["metrics"] = Description({name: column.attributes() for name, column in named.items()})
     frame.attrs |= {"results": str(database.path), "validation": [asdict(stored) for stored in verdicts]}
     return frame
-
-
-class Description(dict[str, Any]):
-    """The attributes of the columns. pandas copies `attrs` deeply at every step, which for hundreds of columns takes
-    longer than the step. This one is never changed, and copies of the frame share it."""
-
-    def __deepcopy__(self, memo: object) -> Description:
-        return self
 
 
 def _runs(connection: Connection, only: RunFilter) -> Sequence[Row[Any]]:

@@ -6,7 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Select, and_, bindparam, or_, select, true
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    true,
+    type_coerce,
+)
 
 from hwprof.printable import plural, printable
 from hwprof.records import Kind
@@ -20,6 +33,12 @@ LISTED = 3  # experiments that a sentence names
 # Kinds of runs that explain the speed of others and have none themselves.
 EXPLAINING = (Kind.SIMULATED, Kind.LAYERS)
 SINGLE_TEXT = "single measurement"
+# Good runs of programs with a counted region and frames: facts are canonical JSON.
+REGIONS = and_(
+    schema.run.c.kind == Kind.COMMAND.value,
+    schema.run.c.status == "ok",
+    func.json_extract(type_coerce(schema.run.c.facts, Text), "$.fps_source") == "region",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +131,11 @@ def _literal(ids: Sequence[int]) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class RunFilter:
-    """What every query on runs is restricted to: a kind, and a condition. None: any."""
+    """What every query on runs is restricted to: a kind, and a condition. None: any.
+
+    Programs that say themselves what is counted (hwprof.h) and how many frames that was are measured as networks are,
+    without imports and loading: they are among the native runs too.
+    """
 
     kind: str | None = None
     condition: Condition | None = None
@@ -120,7 +143,8 @@ class RunFilter:
     def apply(self, query: Query) -> Query:
         """The query, which has the table of runs in it."""
         if self.kind is not None:
-            query = query.where(schema.run.c.kind == str(self.kind))
+            kind = schema.run.c.kind == str(self.kind)
+            query = query.where(or_(kind, REGIONS) if self.kind == Kind.NATIVE else kind)
         return query if self.condition is None else query.where(self.condition.clause())
 
     def restrict(self, query: Query, column: Column[Any]) -> Query:

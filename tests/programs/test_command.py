@@ -11,13 +11,14 @@ import pytest
 
 from hwprof.collectors.cooldown import CoolDown
 from hwprof.collectors.thermal import Heat
-from hwprof.errors import CommandNotExecutable, CommandNotFound, NotAvailable, UsageError
+from hwprof.errors import CommandNotExecutable, CommandNotFound, NotAvailable
 from hwprof.machine.clock import cpu_time_ns
 from hwprof.programs.child import Child
 from hwprof.programs.command import CommandRunner, Order, name_of, pass_doubts
 from hwprof.programs.counting import Native
+from hwprof.programs.figures import compile_figure
 from hwprof.programs.interrupts import Forwarding
-from hwprof.programs.output import Search, compile_figure
+from hwprof.programs.output import Search
 from hwprof.records import Exactness, Kind, Reading, Role, Run, Window
 from tests.programs import programs
 
@@ -172,12 +173,6 @@ def test_the_last_match_counts_across_pieces_and_streams() -> None:
     assert (search.value, search.matches) == (1030.5, 3)
 
 
-@pytest.mark.parametrize("text", ["(", "no group", "(a)(b)"])
-def test_expressions_without_exactly_one_group_are_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="--fps-from"):
-        compile_figure(text)
-
-
 @pytest.mark.counting
 def test_events_that_do_not_fit_together_are_counted_in_executions_of_their_own(tmp_path: Path) -> None:
     native = Native(("task-clock", "page-faults"))
@@ -289,3 +284,17 @@ def test_ignored_signals_are_the_defaults_in_the_command(capfd: pytest.CaptureFi
     run(("sh", "-c", "grep SigIgn /proc/self/status"))
     ignored = int(capfd.readouterr().out.split()[1], 16)
     assert not ignored & (1 << (signal.SIGPIPE - 1))
+
+
+@pytest.mark.counting
+def test_warm_up_executions_are_not_counted_and_a_failing_one_is_a_failure(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    script = f"echo x >> {log}; test ! -e {tmp_path}/bad"
+    order = Order(("sh", "-c", script), rounds=2, warm_up=3)
+    runs = list(CommandRunner(order, Native(("task-clock",)), FACTS).run())
+    assert log.read_text().count("x") == 5
+    assert [len(run.facts["executions"]) for run in runs] == [1, 1]
+    (tmp_path / "bad").touch()
+    [failed] = CommandRunner(order, Native(("task-clock",)), FACTS).run()
+    assert failed.failure is not None
+    assert log.read_text().count("x") == 6

@@ -255,3 +255,26 @@ def test_perfs_own_words_are_passed_on() -> None:
         gone.wait()
     with pytest.raises(NotAvailable, match="perf would not enable"):
         PerfStat(("task-clock",)).attach(gone.pid, 0)
+
+
+def test_a_kernel_that_perf_had_to_leave_out_is_said_with_the_count() -> None:
+    """At kernel.perf_event_paranoid 2 perf writes u behind what it was asked for, behind the slash of a PMU too."""
+    parser = PerfCollector(recorded_machines.root("alderlake")).parser
+    asked = {perf_name(e): e for e in parser.events("cycles")}
+    text = "\n".join(line(f"{name}u", "7") for name in asked)
+    found = parse(text, asked)
+    assert [(r.value, r.domain) for r in found] == [(7, "user"), (7, "user")]
+    assert all("perf added :u" in r.meaning for r in found)
+    assert "perf added" not in one(line("cycles:u", "7"), "cycles:u").meaning
+
+
+@pytest.mark.perf
+@pytest.mark.counting
+def test_an_event_that_cannot_be_understood_costs_the_others_nothing() -> None:
+    backend = PerfStat(["page-faults", "no-such-event", "LLC-misses"])
+    assert "unknown event" in backend.unavailable["no-such-event"].reason
+    done = next(CommandRunner(Order(("true",)), backend, {"hardware": {}, "host_state": {}}).run())
+    found = {r.metric: r for r in done.windows[0].readings}
+    assert (found["page-faults"].value or 0) > 0
+    assert found["no-such-event"].exactness is Exactness.MISSING
+    assert "LLC-load-misses" in found

@@ -155,3 +155,67 @@ def test_missing_rights_are_one_sentence_with_a_remedy(tmp_path: Path) -> None:
     )
     with pytest.raises(NotAvailable, match=r"Access to performance.*perf_event_paranoid"):
         recording.choose(str(refusing))
+
+
+NAMES = """
+a.out 4711 12.000000050: PERF_RECORD_MMAP2 4711/4711: [0x55(0x10) @ 0x10 fe:00 40 26]: r-xp /opt/My App (copy)/a (/b) c
+a.out 4711 12.000000060: PERF_RECORD_MMAP2 4711/4711: [0x7f0000000000(0x1000) @ 0 00:00 0 0]: r-xp /tmp/jit (deleted)
+a.out 4711 12.000000070: PERF_RECORD_EXIT(4711:4711):(4711:4711)
+7 12.5: 3  4711  12.000000100:    3000
+\t    1191 f(int (*) [3]) (/opt/My App (copy)/a (/b) c)
+\t    1192 (anonymous namespace)::g() (/tmp/jit (deleted))
+\t    1193 LazyCompile:*h (x.js:3) (/tmp/perf-4711.map)
+\tffff1193 entry ([kernel.kallsyms])
+
+a
+b 4711  12.000000200:    1000
+\t    1194 i (/opt/of two
+lines/x)
+\t    1195 main (/opt/never (mapped)/x)
+
+"""
+
+
+def test_names_hold_brackets_blanks_and_figures() -> None:
+    unread = samples.UnreadLines()
+    first, second = samples.parse(NAMES.split("\n"), unread)
+    assert (first.program, first.at_ns) == ("7 12.5: 3", 12_000_000_100)
+    assert first.stack == (
+        Frame("f(int (*) [3])", "/opt/My App (copy)/a (/b) c"),
+        Frame("(anonymous namespace)::g()", "/tmp/jit"),
+        Frame("LazyCompile:*h (x.js:3)", "/tmp/perf-4711.map"),
+        Frame("entry", "[kernel.kallsyms]"),
+    )
+    assert (second.program, second.stack) == ("b", (Frame("main", "/opt/never (mapped)/x"),))
+    assert (unread.count, unread.first) == (3, "a")
+
+
+def test_frames_behind_a_line_that_is_no_sample_belong_to_no_other() -> None:
+    unread = samples.UnreadLines()
+    lines = [*SCRIPT.splitlines(), "", "no head of a sample", "\t    7f00aa main (/opt/x)", ""]
+    assert list(samples.parse(lines, unread)) == parsed()
+    assert unread.count == 2
+
+
+@pytest.mark.perf
+@pytest.mark.cc
+def test_a_program_of_any_path_keeps_its_frames(tmp_path: Path) -> None:
+    folder = tmp_path / "My App (copy)" / "with (/ and \r and \udce8"
+    folder.mkdir(parents=True)
+    program = programs.compiled(programs.BURN, folder, "burn (it)")
+    found = recording.record_command(perf.program(), Sampling("cpu-clock"), (program, "60000000"))
+    libraries = {library: share for library, share, _ in samples.libraries(found.samples)}
+    assert libraries[program] > 0.5
+    assert samples.hottest(found.samples)[0].symbol == "burn_here"
+    assert found.unread.count == 0
+    graph = flamegraph.svg(samples.fold_stacks(found.samples), "x").encode(errors="hwprof-escape")
+    assert "burn_here" in "".join(ET.fromstring(graph).itertext())
+
+
+def test_lines_that_were_not_understood_are_counted_and_said() -> None:
+    from hwprof.reports.terminal import hotspots
+
+    found = recording.Recording("x", parsed(), 1.0, unread=samples.UnreadLines(3, "a\tline"))
+    text = " ".join(hotspots.text(found, Sampling("cycles"), 5, Path("f.svg")).split())
+    assert r"3 lines of perf script were not understood, and their frames are missing. The first: a\tline" in text
+    assert hotspots.document(found, Sampling("cycles"), Path("f.svg"))["unread_lines"] == 3

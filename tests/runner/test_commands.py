@@ -99,7 +99,8 @@ SAID = {
 
 @pytest.mark.parametrize("name", sorted(runners.names()))
 def test_its_figure_is_read_from_what_it_prints(name: str) -> None:
-    from hwprof.programs.output import Search, compile_figure
+    from hwprof.programs.figures import compile_figure
+    from hwprof.programs.output import Search
 
     runner = runners.find(name)
     line, wanted, fps = SAID[name]

@@ -165,8 +165,9 @@ def answer_alone(
 
 
 def _without_factors(ratios: Sequence[SpeedRatio]) -> Answer:
-    """Frameworks of imported runs, which hold no single latencies."""
-    reason = TrustReason("imported", Level.LOW, "runs were measured by another program and imported", "hwprof sweep")
+    """Frameworks of imported runs or observed programs, which hold no single latencies."""
+    why = "runs were imported, or are of programs that hwprof observed"
+    reason = TrustReason("imported", Level.LOW, why, "hwprof sweep")
     trust = Trust(Level.LOW, (reason,), (), ("why one is faster", "a comparison with runs of hwprof"))
     texts = []
     for r in ratios:

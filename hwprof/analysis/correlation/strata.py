@@ -63,8 +63,10 @@ class Stratum:
         """The stratum in words."""
         threads = f"{self.threads} thread{'' if self.threads == '1' else 's'}"
         pinned = f"CPUs {self.cpus}" if self.cpus else "not pinned"
-        if self.threads == "0":
+        if self.cpus == "tuned":
             threads, pinned = "threads as tuned", "CPUs as tuned"
+        elif self.threads == "0":
+            threads = "threads of the program's own"
         parts = [f"machine {self.machine}" if self.machine else "", threads, pinned, self.precision, self.size]
         return " · ".join(p for p in parts if p)
 
@@ -258,10 +260,13 @@ def is_unchecked(frame: pd.DataFrame) -> pd.Series:
 
 
 def is_native(frame: pd.DataFrame) -> pd.Series:
-    """True where the run was not slowed down by a simulator, so that its FPS means something."""
+    """True where the run was not slowed down by a simulator, so that its FPS means something.
+
+    Programs are there where the frame has them: those whose counted region leaves imports and loading out.
+    """
     if "kind" not in frame.columns:
         return pd.Series(True, index=frame.index)
-    return frame["kind"].astype(str).isin(["native", "nan", "None"])
+    return frame["kind"].astype(str).isin(["native", "command", "nan", "None"])
 
 
 def usable_rows(frame: pd.DataFrame) -> pd.DataFrame:

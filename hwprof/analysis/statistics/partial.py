@@ -107,6 +107,8 @@ class CovariateSpace:
         self._basis: Floats | None = None
         self._without: tuple[NDArray[np.int64], Floats, Floats] | None = None
         self.k = 0
+        if not len(covariates):
+            return
         centred = covariates - covariates.mean(axis=0)
         scale = np.sqrt((centred**2).sum(axis=0))
         centred = centred[:, scale > 1e-9] / scale[scale > 1e-9]
@@ -122,7 +124,7 @@ class CovariateSpace:
 
     def residuals(self, values: Floats) -> Floats:
         """Of `values` (n,) or (n, m)."""
-        out: Floats = values - values.sum(axis=0) / len(values)
+        out: Floats = values - values.sum(axis=0) / max(1, len(values))
         if self._basis is not None:
             out = out - self._basis @ (self._basis.T @ out)
         return out

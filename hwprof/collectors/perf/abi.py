@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from hwprof.collectors.perf import syscalls
 from hwprof.collectors.protocol import Unavailable
 from hwprof.machine.files import ROOT, number, read
 
@@ -51,15 +52,13 @@ EXCLUDE_KERNEL = 1 << 5
 EXCLUDE_HV = 1 << 6
 ENABLE_ON_EXEC = 1 << 12
 
-# _IO('$', n): neither direction nor size is encoded, so the request is the same number on all architectures we know.
+# _IO('$', n) where no direction is encoded; `syscalls.ioctl_number` has it for the others.
 IOC_ENABLE = 0x2400
 IOC_DISABLE = 0x2401
 
 FLAG_FD_CLOEXEC = 1 << 3
 
 SPIN_PAGES = 16
-
-SYSCALLS = {"x86_64": 298, "aarch64": 241, "riscv64": 241}
 
 
 class Attr(ctypes.Structure):
@@ -118,7 +117,7 @@ class LinuxKernel:
     """The real one. Raises OSError(ENOSYS) on opening where the architecture's system call number is unknown."""
 
     def __init__(self) -> None:
-        self._number = SYSCALLS.get(platform.machine(), -1)
+        self._number, self._machine = syscalls.own_number(), platform.machine()
         self._syscall = ctypes.CDLL(None, use_errno=True).syscall
         self._syscall.restype = ctypes.c_long
 
@@ -127,7 +126,7 @@ class LinuxKernel:
 
         Where files run out (one for each event and thread), the soft limit is raised to the hard one, as perf does.
         """
-        if self._number < 0:
+        if self._number is None:
             raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
         attr.size = ctypes.sizeof(Attr)
         try:
@@ -140,22 +139,24 @@ class LinuxKernel:
         return self._open(attr, pid, cpu, group_fd, flags)
 
     def _open(self, attr: Attr, pid: int, cpu: int, group_fd: int, flags: int) -> int:
+        asked = Attr.from_buffer_copy(attr)
+        asked.flags = syscalls.bit_fields(attr.flags)
         fd = self._syscall(
-            ctypes.c_long(self._number),
-            ctypes.byref(attr),
+            ctypes.c_long(self._number or 0),
+            ctypes.byref(asked),
             ctypes.c_int(pid),
             ctypes.c_int(cpu),
             ctypes.c_int(group_fd),
             ctypes.c_ulong(flags),
         )
         if fd < 0:
-            code = ctypes.get_errno()
+            code, attr.size = ctypes.get_errno(), asked.size
             raise OSError(code, os.strerror(code))
         return int(fd)
 
     def control(self, fd: int, request: int) -> None:
         """ioctl(2)."""
-        fcntl.ioctl(fd, request, 0)
+        fcntl.ioctl(fd, syscalls.ioctl_number(request, self._machine), 0)
 
     def read(self, fd: int, size: int) -> bytes:
         """read(2)."""
@@ -180,6 +181,10 @@ class LinuxKernel:
         total = 0
         for i in range(20_000):
             total += i & 3
+
+
+# As this process was started. Programs that it starts get these, whatever was raised meanwhile.
+FILE_LIMITS = resource.getrlimit(resource.RLIMIT_NOFILE)
 
 
 def raise_file_limit() -> bool:
@@ -261,8 +266,15 @@ REFUSALS: Mapping[int, Unavailable] = {
     errno.EBUSY: Unavailable("another user holds the counter exclusively", "stop the other profiler"),
     errno.ENOSPC: Unavailable("no counter is left", "fewer events at once, or stop the other profiler"),
     errno.E2BIG: Unavailable("this kernel is too old for the event's options (config3)", "a newer kernel"),
-    errno.ENOSYS: Unavailable("this kernel has no perf_event_open", "a kernel with CONFIG_PERF_EVENTS"),
 }
+
+
+def no_call(machine: str, bits: int, number: int | None) -> Unavailable:
+    """What ENOSYS means: the kernel lacks the call, or its number for such processes is not known here."""
+    if number is not None:
+        return Unavailable("this kernel has no perf_event_open", "a kernel with CONFIG_PERF_EVENTS")
+    what = f"{bits}-bit processes on {machine or 'this machine'}"
+    return Unavailable(f"hwprof does not know how {what} call perf_event_open", "`--backend perf` counts there")
 
 
 def explain(code: int, asked: Circumstances) -> Unavailable:
@@ -297,4 +309,6 @@ def explain(code: int, asked: Circumstances) -> Unavailable:
             return Unavailable(
                 "this PMU does not separate user from kernel", "omit :u or :k, with the right to count both"
             )
+    if code == errno.ENOSYS:
+        return no_call(platform.machine(), syscalls.own_bits(), syscalls.own_number())
     return REFUSALS.get(code) or Unavailable(f"perf_event_open failed: {os.strerror(code)}")

@@ -6,9 +6,17 @@ from functools import cached_property
 from pathlib import Path
 
 from hwprof.collectors.perf.kinds import CoreKind, read_cores, read_kinds
-from hwprof.collectors.perf.names import ANCHORS, AUTO_HARDWARE, AUTO_SOFTWARE, SOFTWARE
+from hwprof.collectors.perf.names import (
+    ALIASES,
+    ANCHORS,
+    AUTO_HARDWARE,
+    AUTO_SOFTWARE,
+    SOFTWARE,
+    cache_name,
+    is_own_spelling,
+)
 from hwprof.collectors.perf.sysfs import Pmu, read_pmus, unreadable_pmus
-from hwprof.collectors.perf.tables import TABLES, CpuTable, TableEvent, own_tables
+from hwprof.collectors.perf.tables import CANONICAL, TABLES, CpuTable, TableEvent, own_tables
 from hwprof.collectors.protocol import Unavailable
 from hwprof.machine.files import ROOT, read
 from hwprof.machine.virtual import is_emulated
@@ -77,6 +85,14 @@ class Catalog:
     def generic(self, name: str) -> tuple[str, Unavailable | None]:
         """What a generic name means on cores that are all alike, and why it must not be used here (None: it may)."""
         return ("", None) if name in SOFTWARE else self.kinds[0].generic(name)
+
+    def own_name(self, name: str) -> str:
+        """Our name of what perf spells in several ways; a name that this machine or a table shows is what it is."""
+        name = ALIASES.get(name, name)
+        if is_own_spelling(name) or name in CANONICAL or not (alias := cache_name(name)):
+            return name
+        shown = any(pmu.event_terms(name) is not None for pmu in self.pmus.values())
+        return name if shown or any(k.table and name in k.table.vendor for k in self.kinds) else alias
 
     @property
     def table_name(self) -> str:

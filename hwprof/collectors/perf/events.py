@@ -12,7 +12,14 @@ from hwprof.collectors.perf.abi import Type
 from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.equipment import mark
 from hwprof.collectors.perf.kinds import CoreKind
-from hwprof.collectors.perf.names import ALIASES, CACHE, CLOCKS, HARDWARE, KERNEL_ONLY, SOFTWARE
+from hwprof.collectors.perf.names import (
+    CACHE,
+    CLOCKS,
+    HARDWARE,
+    KERNEL_ONLY,
+    SOFTWARE,
+    is_linux_name,
+)
 from hwprof.collectors.perf.syntax import split, split_modifiers
 from hwprof.collectors.perf.sysfs import Pmu
 from hwprof.collectors.perf.tables import CANONICAL, NO_FORMULAS
@@ -70,19 +77,29 @@ class Parser:
     def parse(self, requests: Sequence[str]) -> tuple[tuple[Event, ...], ...]:
         """Units in the order asked: a group {a,b} is one unit, every other event its own. What is repeated is dropped.
 
-        Raises UnknownEvent for a name nobody knows and UsageError for a malformed one.
+        What can't be understood among others is refused for itself alone. Raises UnknownEvent for a name nobody knows
+        and UsageError for a malformed one, where nothing else was asked for.
         """
         units: list[tuple[Event, ...]] = []
         seen: set[str] = set()
+        errors: list[UsageError] = []
         for request in requests:
             for item in split(request):
                 if not item:
                     raise UsageError(f"'{request}': an event name is empty", "separate names by single commas")
-                for unit in self._unit(item):
+                try:
+                    found = self._unit(item)
+                except UsageError as error:
+                    errors.append(error)
+                    why = Unavailable(error.message, error.remedy)
+                    found = [(Event(item, "other", source=f"perf:{item}", refused=why, origin=self.catalog.origin),)]
+                for unit in found:
                     fresh = tuple({e.metric: e for e in unit if e.metric not in seen}.values())
                     seen.update(e.metric for e in fresh)
                     if fresh:
                         units.append(fresh)
+        if errors and len(errors) >= len(units):
+            raise errors[0]
         return self._led(units)
 
     def _led(self, units: Sequence[tuple[Event, ...]]) -> tuple[tuple[Event, ...], ...]:
@@ -133,9 +150,9 @@ class Parser:
         whole, at, kind = name.rpartition("@")
         if at and self.catalog.hybrid and (only := self.catalog.kind(kind)):
             base, modifiers = split_modifiers(whole)
-            return (replace(self._on(only, ALIASES.get(base, base), modifiers), whole=""),)
+            return (replace(self._on(only, self.catalog.own_name(base), modifiers), whole=""),)
         base, modifiers = split_modifiers(name)
-        base = ALIASES.get(base, base)
+        base = self.catalog.own_name(base)
         if plain := self._plain_name(base):
             return self.events(plain.replace("@", f":{modifiers}@" if modifiers else "@").removesuffix("@"))
         if not self.catalog.hybrid or not self._per_kind(base):
@@ -156,7 +173,7 @@ class Parser:
         pmu = self.catalog.pmus.get(name) if slash else None
         if pmu is None or not pmu.core or pmu.event_terms(term) is not None:
             return ""
-        term = ALIASES.get(term, term)
+        term = self.catalog.own_name(term)
         known = term in HARDWARE or term in CACHE or bool(_RAW.fullmatch(term))
         if not known or (self.catalog.hybrid and self.catalog.kind(name) is None):
             return ""
@@ -287,6 +304,8 @@ class Parser:
 
     def _tracepoint(self, base: str) -> Event:
         system, _, point = base.partition(":")
+        if is_linux_name(system) or system in CANONICAL or _RAW.fullmatch(system):
+            raise UsageError(f"'{base}': '{point}' is no modifier", "u, k and h count in user, kernel, hypervisor")
         event = Event(base, "other", Type.TRACEPOINT, source=f"perf:{base}", meaning="kernel tracepoint")
         if "/" in base or ".." in base or not system or not point:
             raise UnknownEvent(base, self.names())

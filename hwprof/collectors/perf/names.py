@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
+from hwprof.collectors.perf.cache_names import cache_name as cache_name
 from hwprof.collectors.vocabulary import ANCHORS as ANCHORS
 from hwprof.collectors.vocabulary import NEVER_ZERO as NEVER_ZERO
 
@@ -65,6 +66,16 @@ def _cache_names() -> dict[str, tuple[int, str]]:
 
 
 CACHE: dict[str, tuple[int, str]] = _cache_names()
+
+
+def is_own_spelling(name: str) -> bool:
+    """Whether it is a name of Linux's events as we spell them."""
+    return name in HARDWARE or name in SOFTWARE or name in CACHE
+
+
+def is_linux_name(name: str) -> bool:
+    """Whether it is one in any of perf's spellings."""
+    return is_own_spelling(name) or name in ALIASES or bool(cache_name(name))
 
 
 def describe(name: str) -> str:

@@ -7,11 +7,11 @@ same file, byte for byte: order is alphabetical, the colour of a library is a ha
 from __future__ import annotations
 
 import hashlib
+import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from html import escape
 
-from hwprof.printable import plural
+from hwprof.printable import plural, printable
 from hwprof.programs.samples import UNKNOWN, Frame, short_name
 
 WIDTH, MARGIN, ROW, HEAD = 1200.0, 10.0, 17.0, 58.0
@@ -65,6 +65,11 @@ def colour(library: str) -> str:
     digest = hashlib.sha256(short_name(library).encode()).digest()
     # green to violet: the kernel's orange stays its own
     return f"hsl({80 + digest[0] * 220 // 255},{45 + digest[1] % 25}%,{68 + digest[2] % 12}%)"
+
+
+def escape(text: str) -> str:
+    """Text within XML, which has no place for control characters."""
+    return html.escape(printable(text))
 
 
 def svg(folded: Mapping[tuple[Frame, ...], int], title: str, subtitle: str = "") -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from hwprof.analysis.executions import ExecutionTimes, execution_times
 from hwprof.collectors.review import is_perf_reading
 from hwprof.collectors.vocabulary import Name
 from hwprof.printable import plural
@@ -19,7 +21,12 @@ from hwprof.speed import between_rounds
 
 HIDDEN = ("runner", "declared")
 HANGING = " " * 12  # below the label of a line
-SOURCES = {"frames": "--frames / elapsed", "output": "from the command's own output"}
+MOST_OUTLIERS = 5  # that are named
+SOURCES = {
+    "frames": "--frames / elapsed",
+    "region": "frames / time in what hwprof.h counts",
+    "output": "from the command's own output",
+}
 
 
 def text(
@@ -45,7 +52,8 @@ def text(
         return "\n".join(lines)
     # a command that failed was counted all the same
     shown = good or list(runs)
-    per = "per frame" if runs[0].facts.get("fps_source") == "frames" else "per execution"
+    per = "per execution" if not regions(runs[:1]) else "per counted stretch"
+    per = "per frame" if runs[0].facts.get("fps_source") in ("frames", "region") else per
     if runs[0].case.option("attached"):
         per = "while observed"
     lines += ["", *speed(shown, width), *machine_power.lines(shown, per, 10, everything, width), ""]
@@ -111,9 +119,50 @@ def speed(runs: Sequence[Run], width: int = FULL) -> list[str]:
         lines += wrap(f"FPS       {_interval(fps)}  {SOURCES.get(source, source)}", width, "  ", HANGING)
     if times := elapsed_s(runs):
         lines += wrap(f"elapsed   {_interval(times, ' s')}", width, "  ", HANGING)
+        lines += spread(runs, width)
+    if found := regions(runs):
+        lines += wrap(f"counted   {counted(found)}", width, "  ", HANGING)
     if peaks := [r.facts["peak_rss_bytes"] for r in runs if "peak_rss_bytes" in r.facts]:
         lines.append(f"  peak RSS  {max(peaks) / 2**20:>12,.1f} MiB")
     return lines
+
+
+def regions(runs: Sequence[Run]) -> list[Mapping[str, Any]]:
+    """What each execution said of its counted region; empty: of the whole execution."""
+    return [e["region"] for r in runs for e in r.facts.get("executions", ()) if "region" in e]
+
+
+def counted(found: Sequence[Mapping[str, Any]]) -> str:
+    """How much of an execution was counted, and what came before it."""
+    number = statistics.median(one["stretches"] for one in found)
+    inside, before = (statistics.median(one[name] for one in found) / 1e9 for name in ("elapsed_ns", "before_ns"))
+    of = plural(number, "stretch", "stretches", form="g")
+    return f"{inside:>12,.3f} s in {of} (hwprof.h); the {before:,.3f} s before are in no count"
+
+
+def spread(runs: Sequence[Run], width: int = FULL) -> list[str]:
+    """How the times of single executions scatter, and which of them are outliers; nothing of a single one."""
+    times = execution_times(runs)
+    if times is None or times.deviation_s is None:
+        return []
+    low, high = min(times.times_s), max(times.times_s)
+    says = (
+        f"median {times.median_s:,.3f} s, from {low:,.3f} to {high:,.3f} s, standard deviation {times.deviation_s:.3g}"
+    )
+    lines = wrap(f"{says} s, of {plural(len(times.times_s), 'execution')}", width, HANGING)
+    if not times.outliers:
+        return lines
+    which = ", ".join(f"{place + 1} ({times.times_s[place]:,.3f} s)" for place in times.outliers[:MOST_OUTLIERS])
+    more = f" and {len(times.outliers) - MOST_OUTLIERS} more" if len(times.outliers) > MOST_OUTLIERS else ""
+    says = f"{plural(len(times.outliers), 'outlier')}: execution {which}{more}. {advice(times)}"
+    return [*lines, *wrap(says, width, HANGING)]
+
+
+def advice(times: ExecutionTimes) -> str:
+    """What to do about outliers."""
+    if times.is_first_slow:
+        return "The first one may have filled caches: execute it before it is counted (-w 1)."
+    return "Something else may have run: repeat it on a quieter machine, with more executions (-r)."
 
 
 def _interval(values: Sequence[float], unit: str = "") -> str:

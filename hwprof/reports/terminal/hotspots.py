@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.printable import plural
+from hwprof.printable import plural, printable
 from hwprof.programs import samples
 from hwprof.programs.samples import UNKNOWN
 from hwprof.reports.terminal import grid
@@ -54,6 +54,10 @@ def text(
     if found.samples and _shallow(found):
         shallow = "most stacks are one or two frames deep: built without frame pointers? --call-graph dwarf"
         lines += ["", *wrap(shallow, width, "  ", "    ")]
+    if found.unread.count:
+        what = plural(found.unread.count, "line of perf script was", "lines of perf script were")
+        first = f"{what} not understood, and their frames are missing. The first: {printable(found.unread.first)}"
+        lines += ["", *wrap(first, width, "  ", "    ")]
     lines += ["", f"flame graph: {path}"]
     return "\n".join(lines)
 
@@ -78,6 +82,7 @@ def document(found: Recording, sampling: Sampling, path: Path) -> dict[str, Any]
         "call_graph": sampling.graph,
         "seconds": found.seconds,
         "samples": len(found.samples),
+        "unread_lines": found.unread.count,
         "exit_code": None if found.ended is None else found.ended.exit_code,
         "flame_graph": str(path),
         "symbols": [

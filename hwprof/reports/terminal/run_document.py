@@ -9,6 +9,7 @@ import numpy as np
 
 from hwprof import __version__
 from hwprof.analysis import estimator, overhead
+from hwprof.analysis.executions import execution_times
 from hwprof.analysis.units import WITHIN
 from hwprof.records import Kind, Run, to_json
 from hwprof.reports import over_time
@@ -39,6 +40,7 @@ def document(runs: Sequence[Run]) -> dict[str, Any]:
         "kind": shown[0].kind.value,
         "rounds": len({r.round for r in good}),
         "speed": speeds(good),
+        "executions": executions(good),
         # what a command was counted for counts too where it failed
         "readings": readings(good or shown),
         "machine_power": machine_power.document(good or shown),
@@ -72,6 +74,22 @@ def speeds(good: Sequence[Run]) -> dict[str, Any] | None:
         "ranked_by": choice.estimator.value,
         "ranked_why": choice.why,
         "overhead": to_json(overhead.estimate(good)),
+    }
+
+
+def executions(good: Sequence[Run]) -> dict[str, Any] | None:
+    """Times of the executions of a command in s, in order, and the places of outliers; None: it is no command."""
+    times = execution_times(good)
+    if times is None:
+        return None
+    return {
+        "times_s": list(times.times_s),
+        "mean_s": sum(times.times_s) / len(times.times_s),
+        "deviation_s": times.deviation_s,
+        "median_s": times.median_s,
+        "min_s": min(times.times_s),
+        "max_s": max(times.times_s),
+        "outliers": list(times.outliers),
     }
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from hwprof.collectors.perf.catalog import Catalog
 from hwprof.collectors.perf.events import Event, Parser
-from hwprof.collectors.perf.names import CACHE
+from hwprof.collectors.perf.names import CACHE, cache_name
 from hwprof.collectors.perf.syntax import split
 from hwprof.collectors.perf.sysfs import parse_format
 from hwprof.errors import UnknownEvent, UsageError
@@ -223,3 +223,61 @@ def test_auto_is_a_list_of_single_events(parser: Parser) -> None:
     units = parser.parse(["auto"])
     assert all(len(unit) == 1 for unit in units)
     assert units[0][0].metric == "task-clock"
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("LLC-misses", "LLC-load-misses"),
+        ("LLC-load-miss", "LLC-load-misses"),
+        ("LLC-misses-stores", "LLC-store-misses"),
+        ("l1d-read-access", "L1-dcache-loads"),
+        ("L1-dcache-refs", "L1-dcache-loads"),
+        ("L1-icache-misses", "L1-icache-load-misses"),
+        ("dTLB-write-misses", "dTLB-store-misses"),
+        ("Data-TLB-speculative-read-miss", "dTLB-prefetch-misses"),
+        ("bpu", "branch-loads"),
+        ("node-prefetch", "node-prefetches"),
+        ("LLC-misses:u", "LLC-load-misses:u"),
+        ("cpu/LLC-misses/u", "LLC-load-misses:u"),
+    ],
+)
+def test_cache_events_in_perfs_other_spellings_are_the_same_event(parser: Parser, name: str, ours: str) -> None:
+    assert parser.events(name) == parser.events(ours)
+
+
+def test_every_own_name_of_a_cache_event_is_one_of_perfs_spellings() -> None:
+    assert {name: cache_name(name) for name in CACHE} == {name: name for name in CACHE}
+
+
+@pytest.mark.parametrize("name", ["branches", "branch-misses", "llc-misses", "l1d-misses", "cache-misses"])
+def test_names_that_mean_something_else_are_no_cache_events(parser: Parser, name: str) -> None:
+    assert parser.event(name).metric == name
+
+
+@pytest.mark.parametrize("name", ["LLC-hits", "misses", "LLC-load-store", "LLC-misses-misses", "L3-misses"])
+def test_what_perf_does_not_spell_is_unknown(parser: Parser, name: str) -> None:
+    with pytest.raises(UnknownEvent):
+        parser.event(name)
+
+
+@pytest.mark.parametrize("name", ["cycles:user", "LLC-misses:kernel", "task-clock:all", "r3b:user"])
+def test_an_unknown_modifier_is_no_tracepoint(parser: Parser, name: str) -> None:
+    with pytest.raises(UsageError, match="is no modifier"):
+        parser.parse([name])
+
+
+def test_what_cannot_be_understood_is_refused_for_itself_alone(parser: Parser) -> None:
+    units = parser.parse(["cycles,cache-mises,cpu/evnt=1/,page-faults", "cycles:user"])
+    refused = {e.metric: e.refused for unit in units for e in unit}
+    assert list(refused) == ["cycles", "cache-mises", "cpu/evnt=1/", "page-faults", "cycles:user"]
+    assert refused["cycles"] is refused["page-faults"] is None
+    wrong = refused["cache-mises"]
+    assert wrong is not None
+    assert wrong.reason == "unknown event 'cache-mises'"
+    assert "Did you mean cache-misses" in wrong.remedy
+
+
+def test_a_list_of_which_nothing_can_be_understood_is_an_error(parser: Parser) -> None:
+    with pytest.raises(UnknownEvent, match="cache-mises"):
+        parser.parse(["cache-mises,cache-mises,cycles:user"])

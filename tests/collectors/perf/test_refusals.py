@@ -103,6 +103,13 @@ def test_a_pid_that_is_gone_is_not_available(root: Path) -> None:
 def test_an_unknown_name_is_an_error_before_anything_is_opened(root: Path) -> None:
     kernel = FakeKernel()
     with pytest.raises(UnknownEvent):
-        with PerfCollector(root, kernel).open(Target(), ["cycles,nonsense"]):
+        with PerfCollector(root, kernel).open(Target(), ["nonsense"]):
             pass
     assert not kernel.attrs
+
+
+def test_an_unknown_name_among_others_is_unavailable_with_the_nearest_ones(root: Path) -> None:
+    with PerfCollector(root, FakeKernel()).open(Target(), ["cycles,cache-mises"]) as session:
+        assert "cycles" in {counter.metric for group in session.groups for counter in group.counters}
+        assert "unknown event" in session.unavailable["cache-mises"].reason
+        assert "cache-misses" in session.unavailable["cache-mises"].remedy
