@@ -109,10 +109,11 @@ def kind_of(path: Path) -> str:
 def check_readings(results: Results, place: Path, found: Sequence[tuple[Path, ImportedRuns | None]]) -> None:
     """Raise ResultsError where rows of a table are stored already that were read by other rules."""
     from hwprof.exchange.imports import count_changed_readings
+    from hwprof.store import bulk
 
     if all(runs is None for _, runs in found):
         return
-    stored = [run for run in results.runs() if "imported" in run.facts]
+    stored = list(bulk.imported(results.database))
     for path, runs in found:
         if runs is not None and (other := count_changed_readings(stored, runs.runs)):
             raise ResultsError(
@@ -124,15 +125,13 @@ def check_readings(results: Results, place: Path, found: Sequence[tuple[Path, Im
 
 def import_runs(results: Results, path: Path, kind: str, imported: ImportedRuns) -> ImportedFile:
     """Store the runs of a foreign file that are not known yet."""
-    from hwprof.store import listing
+    from hwprof.store import bulk
 
-    known = {entry.uid for entry in listing.entries(results.database)}
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     experiment = results.begin_experiment(f"import {path.name}", "", digest, 0)
-    fresh = {run.uid: run for run in imported.runs if run.uid not in known}
-    for run in fresh.values():
-        results.add(run, experiment)
-    return ImportedFile(path, kind, len(fresh), len(imported.runs) - len(fresh), imported.notes, imported.left_out)
+    fresh = list({run.uid: run for run in imported.runs}.values())
+    added = bulk.add_reported(results.database, fresh, experiment)
+    return ImportedFile(path, kind, added, len(imported.runs) - added, imported.notes, imported.left_out)
 
 
 def merge_file(results: Results, path: Path) -> ImportedFile:

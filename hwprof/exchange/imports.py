@@ -66,13 +66,18 @@ def round_numbers(cases: Sequence[Case], machines: Sequence[str]) -> list[int]:
     return out
 
 
-def count_changed_readings(stored: Iterable[Run], fresh: Iterable[Run]) -> int:
-    """How many of the fresh runs are stored with other speeds: the same row of the same file, read by other rules."""
-    known = {key: run.uid for run in stored if (key := _row_of(run))}
-    return sum(known.get(key, run.uid) != run.uid for run in fresh if (key := _row_of(run)))
+def count_changed_readings(stored: Iterable[tuple[str, int, Mapping[str, Any]]], fresh: Iterable[Run]) -> int:
+    """How many of the fresh runs are stored with other speeds: the same row of the same file, read by other rules.
+
+    `stored`: uid, round and what is recorded of each imported run (`bulk.imported`).
+    """
+    known = {key: uid for uid, number, record in stored if (key := _row_of(record, number))}
+    if not known:
+        return 0
+    keys = ((run, _row_of(run.facts.get("imported", {}), run.round)) for run in fresh)
+    return sum(known.get(key, run.uid) != run.uid for run, key in keys if key)
 
 
-def _row_of(run: Run) -> str:
+def _row_of(record: Mapping[str, Any], number: int) -> str:
     """What a run was read from, and its round; "": no row was kept."""
-    said = run.facts.get("imported", {})
-    return json.dumps([said["file"], said["row"], run.round], sort_keys=True) if "row" in said else ""
+    return json.dumps([record["file"], record["row"], number], sort_keys=True) if "row" in record else ""
