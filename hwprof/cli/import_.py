@@ -1,9 +1,10 @@
-"""Take in runs from elsewhere: other results files, tables of DLI (CSV, XLSX) and files of pyperf (JSON).
+"""Take in runs from elsewhere: other results files, tables of DLI (CSV, XLSX, HTML) and files of pyperf (JSON).
 
 Of another results file (of another board, say) experiments of the same plan become one, every run keeps its machine,
 and the file itself stays as it is. DLI is the Deep Learning Inference Benchmark; its CSV and its published XLSX (needs
-openpyxl) are read. Runs of DLI and pyperf are marked as imported, have no counters, and can be reported on, compared
-and exported. What is known already is skipped, so that importing can be repeated.
+openpyxl) and HTML (needs lxml) are read, tables of speed and of accuracy. Runs of DLI and pyperf are marked as
+imported, have no counters, and can be reported on, compared and exported. What is known already is skipped, so that
+importing can be repeated.
 """
 
 from __future__ import annotations
@@ -44,7 +45,12 @@ class ImportedFile:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("files", nargs="+", metavar="FILE", help="results file; .csv or .xlsx of DLI; .json or .json.gz of pyperf")
+    add(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="results file; .csv, .xlsx or .html of DLI; .json or .json.gz of pyperf",
+    )
     add("--format", choices=KINDS, help="default: by the content and name of FILE")
     add(
         "--dli-fps",
@@ -94,7 +100,7 @@ def kind_of(path: Path) -> str:
     name = path.name.lower()
     if name.endswith((".json", ".json.gz")):
         return "pyperf"
-    if name.endswith((".csv", ".xlsx")):
+    if name.endswith((".csv", ".xlsx", ".html", ".htm")):
         return "dli"
     if name.endswith((".db", ".sqlite")) or not path.is_file():  # opening it says what is wrong with it
         return "results"
@@ -102,7 +108,7 @@ def kind_of(path: Path) -> str:
         if file.read(len(MAGIC)) == MAGIC:
             return "results"
     raise UsageError(
-        f"{path.name} is neither a results file nor .csv, .xlsx or .json", f"Give --format {'|'.join(KINDS)}."
+        f"{path.name} is neither a results file nor .csv, .xlsx, .html or .json", f"Give --format {'|'.join(KINDS)}."
     )
 
 

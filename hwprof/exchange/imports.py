@@ -34,11 +34,15 @@ def imported_run(
     machine: Mapping[str, Any],
     host_state: Mapping[str, Any],
     software: Mapping[str, Any],
+    macs: int | None = None,
+    params: int | None = None,
+    macs_by: str = "",
 ) -> Run:
     """A run that another program measured. `record`: format, and fps, throughput, latency_ns where they are known.
 
     It has no windows: what the file does not give is missing. The id is a hash of the run's content, so that a file
-    imported twice is recognised; `reading`, why the figures were read as they were, is not part of it.
+    imported twice is recognised; `reading`, why the figures were read as they were, is not part of it. `macs` per frame
+    and `params` are of its network, `macs_by` says who counted them.
     """
     figures = {name: value for name, value in record.items() if name != "reading"}
     text = json.dumps([case.form, to_json(figures), round, to_json(machine), started_utc], sort_keys=True)
@@ -47,9 +51,11 @@ def imported_run(
         case,
         round=round,
         started_utc=started_utc,
-        facts={"imported": dict(record)},
+        facts={"imported": dict(record)} | ({"macs_by": macs_by} if macs_by else {}),
         doubts=(Doubt("imported", {"format": record["format"]}),),
         failure=failure,
+        macs=macs,
+        params=params,
         machine=machine,
         host_state=host_state,
         software=software,
