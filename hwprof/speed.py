@@ -60,14 +60,16 @@ def of_run(run: Run) -> Speed:
     """Speed of a run in its bare windows: nothing where there are none, or where the clock stood still in them.
 
     Of an observed program (`Kind.COMMAND`) or an imported run it is what that reported. Where a program reported no
-    latency, the median time that it took stands in its place.
+    latency, the median time that it took stands in its place. FPS of an imported run without a latency is its
+    throughput.
     """
     if run.kind is Kind.COMMAND:
         lengths = [w.t1_ns - w.t0_ns for w in run.windows]
         latency = run.facts.get("latency_ns") if "latency_ns" in run.facts else np.median(lengths) if lengths else None
         return Speed(None if latency is None else float(latency), run.facts.get("fps"), run.facts.get("throughput"))
     if (imported := run.facts.get("imported")) and run.failure is None:
-        return Speed(*(imported.get(name) for name in ("latency_ns", "fps", "throughput")))
+        latency, rate, total = (imported.get(name) for name in ("latency_ns", "fps", "throughput"))
+        return Speed(latency, total if rate is None else rate, total)
     return of_role(run, Role.BARE)
 
 

@@ -60,6 +60,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "pdflatex": shutil.which("pdflatex") is not None,
         "pyperf": importlib.util.find_spec("pyperf") is not None,
         "openpyxl": importlib.util.find_spec("openpyxl") is not None,
+        "lxml": importlib.util.find_spec("lxml") is not None,
     }
     there |= counting()
     for item in items:

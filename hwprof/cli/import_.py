@@ -1,9 +1,10 @@
-"""Take in runs from elsewhere: other results files, tables of DLI (CSV, XLSX) and files of pyperf (JSON).
+"""Take in runs from elsewhere: other results files, tables of DLI (CSV, XLSX, HTML) and files of pyperf (JSON).
 
 Of another results file (of another board, say) experiments of the same plan become one, every run keeps its machine,
 and the file itself stays as it is. DLI is the Deep Learning Inference Benchmark; its CSV and its published XLSX (needs
-openpyxl) are read. Runs of DLI and pyperf are marked as imported, have no counters, and can be reported on, compared
-and exported. What is known already is skipped, so that importing can be repeated.
+openpyxl) and HTML (needs lxml) are read, tables of speed and of accuracy. Runs of DLI and pyperf are marked as
+imported, have no counters, and can be reported on, compared and exported. What is known already is skipped, so that
+importing can be repeated.
 """
 
 from __future__ import annotations
@@ -44,7 +45,12 @@ class ImportedFile:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("files", nargs="+", metavar="FILE", help="results file; .csv or .xlsx of DLI; .json or .json.gz of pyperf")
+    add(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="results file; .csv, .xlsx or .html of DLI; .json or .json.gz of pyperf",
+    )
     add("--format", choices=KINDS, help="default: by the content and name of FILE")
     add(
         "--dli-fps",
@@ -94,7 +100,7 @@ def kind_of(path: Path) -> str:
     name = path.name.lower()
     if name.endswith((".json", ".json.gz")):
         return "pyperf"
-    if name.endswith((".csv", ".xlsx")):
+    if name.endswith((".csv", ".xlsx", ".html", ".htm")):
         return "dli"
     if name.endswith((".db", ".sqlite")) or not path.is_file():  # opening it says what is wrong with it
         return "results"
@@ -102,17 +108,18 @@ def kind_of(path: Path) -> str:
         if file.read(len(MAGIC)) == MAGIC:
             return "results"
     raise UsageError(
-        f"{path.name} is neither a results file nor .csv, .xlsx or .json", f"Give --format {'|'.join(KINDS)}."
+        f"{path.name} is neither a results file nor .csv, .xlsx, .html or .json", f"Give --format {'|'.join(KINDS)}."
     )
 
 
 def check_readings(results: Results, place: Path, found: Sequence[tuple[Path, ImportedRuns | None]]) -> None:
     """Raise ResultsError where rows of a table are stored already that were read by other rules."""
     from hwprof.exchange.imports import count_changed_readings
+    from hwprof.store import bulk
 
     if all(runs is None for _, runs in found):
         return
-    stored = [run for run in results.runs() if "imported" in run.facts]
+    stored = list(bulk.imported(results.database))
     for path, runs in found:
         if runs is not None and (other := count_changed_readings(stored, runs.runs)):
             raise ResultsError(
@@ -124,15 +131,13 @@ def check_readings(results: Results, place: Path, found: Sequence[tuple[Path, Im
 
 def import_runs(results: Results, path: Path, kind: str, imported: ImportedRuns) -> ImportedFile:
     """Store the runs of a foreign file that are not known yet."""
-    from hwprof.store import listing
+    from hwprof.store import bulk
 
-    known = {entry.uid for entry in listing.entries(results.database)}
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     experiment = results.begin_experiment(f"import {path.name}", "", digest, 0)
-    fresh = {run.uid: run for run in imported.runs if run.uid not in known}
-    for run in fresh.values():
-        results.add(run, experiment)
-    return ImportedFile(path, kind, len(fresh), len(imported.runs) - len(fresh), imported.notes, imported.left_out)
+    fresh = list({run.uid: run for run in imported.runs}.values())
+    added = bulk.add_reported(results.database, fresh, experiment)
+    return ImportedFile(path, kind, added, len(imported.runs) - added, imported.notes, imported.left_out)
 
 
 def merge_file(results: Results, path: Path) -> ImportedFile:

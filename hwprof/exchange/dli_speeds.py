@@ -2,14 +2,16 @@
 
 The meaning changed in DLI's commit f8eaf7a6 of 2023-06-05 (public since 6beebc9f of 2023-07-05). Until then FPS of a
 synchronous run was batch / median latency. Since then FPS is images / total time, and the column BATCH FPS, which the
-same commit added, is batch / median latency. So the CSV shows its version by its columns. The published XLSX has one
-figure per measurement and no such column: only one that was created before the change shows which it is.
+same commit added, is batch / median latency. So the CSV shows its version by its columns. The published XLSX and HTML
+have one figure per measurement and no such column: there the day tells, that on which the workbook was created or that
+in the name of the file. Where none is known, FPS stays what it was called, and no latency follows from it.
 """
 
 from __future__ import annotations
 
 import datetime
 import enum
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
@@ -17,7 +19,7 @@ from hwprof.errors import ResultsError
 
 Row = Mapping[str, str]
 
-CHANGE_DATE = datetime.date(2023, 6, 5)
+CHANGE_DATE, PUBLIC_DATE = datetime.date(2023, 6, 5), datetime.date(2023, 7, 5)
 BATCH_FPS, LATENCY, AVERAGE = "BATCH FPS", "Latency", "Average time of single pass (s)"
 # To how many decimals DLI rounds at least: benchmark_app's throughput, BATCH FPS, times in seconds.
 FPS_DECIMALS, BATCH_DECIMALS, TIME_DECIMALS = 2, 3, 3
@@ -32,11 +34,14 @@ class FpsMeaning(enum.StrEnum):
 
     LATENCY = "latency"  # batch / median latency
     TOTAL = "total"  # images / total time
+    UNSTATED = "unstated"  # one of the two
 
 
 WORDS: Mapping[FpsMeaning, str] = {
     FpsMeaning.LATENCY: "FPS was read as batch / median latency",
     FpsMeaning.TOTAL: "FPS was read as images / total time, and BATCH FPS as batch / median latency",
+    FpsMeaning.UNSTATED: "FPS is batch / median latency (DLI until June 2023) or images / total time (since). It was "
+    "kept as it is, without a latency",
 }
 
 
@@ -49,29 +54,38 @@ def meaning_of_columns(names: Sequence[str]) -> tuple[FpsMeaning, str] | None:
     return None
 
 
-def meaning_of_date(created: datetime.date | None) -> tuple[FpsMeaning, str] | None:
-    """The meaning by the day on which a published table was created; None where that does not decide."""
-    if created is not None and created < CHANGE_DATE:
-        return FpsMeaning.LATENCY, f"the workbook was created on {created}, before DLI changed FPS"
+def meaning_of_date(day: datetime.date | None, what: str) -> tuple[FpsMeaning, str] | None:
+    """The meaning by a day of the table; None where that does not decide. `what`: what happened on the day."""
+    if day is None or CHANGE_DATE <= day < PUBLIC_DATE:
+        return None
+    if day < CHANGE_DATE:
+        return FpsMeaning.LATENCY, f"{what} {day}, before DLI changed FPS"
+    return FpsMeaning.TOTAL, f"{what} {day}, after DLI had changed FPS"
+
+
+def day_in_name(name: str) -> datetime.date | None:
+    """The day in the name of a published file, as `18.06.2023`, `20-04-2022`, `2023-12-20`; None: there is none."""
+    for pattern, order in ((r"(\d{4})-(\d\d)-(\d\d)(?!\d)", (1, 2, 3)), (r"(\d\d)[.-](\d\d)[.-](\d{4})", (3, 2, 1))):
+        if found := re.search(rf"(?<![\d.]){pattern}", name):
+            try:
+                return datetime.date(*(int(found[group]) for group in order))
+            except ValueError:
+                continue
     return None
 
 
 def settle(where: str, shown: tuple[FpsMeaning, str] | None, asked: str | None) -> tuple[FpsMeaning, str]:
     """The meaning and its evidence, of what the table shows and what was asked for.
 
-    Raises ResultsError where neither says it, or where they contradict each other.
+    Raises ResultsError where they contradict each other.
     """
     if shown is not None and asked in (None, shown[0]):
         return shown
     if shown is not None:
-        raise ResultsError(f"{where} is not what --dli-fps {asked} says: {shown[1]}", "Leave the option out.")
+        raise ResultsError(f"{where} is not what --dli-fps {asked} says: {shown[1]}", "Omit the option.")
     if asked is not None:
         return FpsMeaning(asked), f"--dli-fps {asked}"
-    raise ResultsError(
-        f"{where} does not show what its FPS is: batch / median latency (DLI until June 2023) or images / total "
-        "time (since)",
-        "Say which: --dli-fps latency or --dli-fps total.",
-    )
+    return FpsMeaning.UNSTATED, "the table does not state it: --dli-fps latency or --dli-fps total does"
 
 
 def number(text: str) -> float | None:
@@ -98,6 +112,8 @@ def speeds(row: Row, meaning: FpsMeaning) -> dict[str, float]:
     if not is_synchronous(row):
         return {"throughput": rate} if rate else {}
     batch = float(row["Batch size"])
+    if meaning is FpsMeaning.UNSTATED:
+        return {"fps": rate} if rate else {}
     if meaning is FpsMeaning.LATENCY:
         if not rate:
             return {}

@@ -34,11 +34,15 @@ def imported_run(
     machine: Mapping[str, Any],
     host_state: Mapping[str, Any],
     software: Mapping[str, Any],
+    macs: int | None = None,
+    params: int | None = None,
+    macs_by: str = "",
 ) -> Run:
     """A run that another program measured. `record`: format, and fps, throughput, latency_ns where they are known.
 
     It has no windows: what the file does not give is missing. The id is a hash of the run's content, so that a file
-    imported twice is recognised; `reading`, why the figures were read as they were, is not part of it.
+    imported twice is recognised; `reading`, why the figures were read as they were, is not part of it. `macs` per frame
+    and `params` are of its network, `macs_by` says who counted them.
     """
     figures = {name: value for name, value in record.items() if name != "reading"}
     text = json.dumps([case.form, to_json(figures), round, to_json(machine), started_utc], sort_keys=True)
@@ -47,9 +51,11 @@ def imported_run(
         case,
         round=round,
         started_utc=started_utc,
-        facts={"imported": dict(record)},
+        facts={"imported": dict(record)} | ({"macs_by": macs_by} if macs_by else {}),
         doubts=(Doubt("imported", {"format": record["format"]}),),
         failure=failure,
+        macs=macs,
+        params=params,
         machine=machine,
         host_state=host_state,
         software=software,
@@ -66,13 +72,18 @@ def round_numbers(cases: Sequence[Case], machines: Sequence[str]) -> list[int]:
     return out
 
 
-def count_changed_readings(stored: Iterable[Run], fresh: Iterable[Run]) -> int:
-    """How many of the fresh runs are stored with other speeds: the same row of the same file, read by other rules."""
-    known = {key: run.uid for run in stored if (key := _row_of(run))}
-    return sum(known.get(key, run.uid) != run.uid for run in fresh if (key := _row_of(run)))
+def count_changed_readings(stored: Iterable[tuple[str, int, Mapping[str, Any]]], fresh: Iterable[Run]) -> int:
+    """How many of the fresh runs are stored with other speeds: the same row of the same file, read by other rules.
+
+    `stored`: uid, round and what is recorded of each imported run (`bulk.imported`).
+    """
+    known = {key: uid for uid, number, record in stored if (key := _row_of(record, number))}
+    if not known:
+        return 0
+    keys = ((run, _row_of(run.facts.get("imported", {}), run.round)) for run in fresh)
+    return sum(known.get(key, run.uid) != run.uid for run, key in keys if key)
 
 
-def _row_of(run: Run) -> str:
+def _row_of(record: Mapping[str, Any], number: int) -> str:
     """What a run was read from, and its round; "": no row was kept."""
-    said = run.facts.get("imported", {})
-    return json.dumps([said["file"], said["row"], run.round], sort_keys=True) if "row" in said else ""
+    return json.dumps([record["file"], record["row"], number], sort_keys=True) if "row" in record else ""

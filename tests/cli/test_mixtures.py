@@ -100,7 +100,7 @@ def test_every_kind_of_run_goes_through_every_command(kinds: tuple[str, ...], tm
         assert [from_json(Run, r) for r in json.loads(files["all.json"])["runs"]] == list(results.runs())
     if "imported" in kinds:
         assert "Omitted" in files["report.html"]
-        assert "imported from DLI" in files["report.md"]
+        assert "imported (DLI)" in files["report.md"]
 
 
 def answers(path: Path, call: Call) -> dict[str, Any]:

@@ -235,7 +235,7 @@ def test_programs_with_a_region_and_frames_join_speeds_and_correlations(
     assert frame["page-faults"].to_list() == pytest.approx([touched / 10 for touched in pages], abs=1)
     assert frame["macs"].to_list() == [number * 1e6 for number in range(1, 8)]
     [(stratum, rows)] = strata.split(strata.label(frame))
-    assert "threads of the program's own" in stratum.title
+    assert "threads not stated" in stratum.title
     usable = strata.usable_rows(rows)
     assert usable["fps"].notna().all()
     assert (len(usable), set(usable[strata.VARIANT]), usable[strata.NETWORK].nunique()) == (7, {"counted"}, 7)

@@ -55,7 +55,7 @@ def _accuracy(several: Sequence[Configuration]) -> NextCommand:
 
 def _run(one: Configuration) -> str:
     words = ["hwprof", "run", "-f", one.framework, "-n", one.net, "-b", str(one.batch)]
-    words += ["-t", str(one.threads)] if one.threads else []
+    words += ["-t", str(one.threads)] if one.threads > 0 else []
     size = 0 if one.speed["shape"] else int(one.speed["size"])
     words += ["-s", str(size)] if size not in (0, DEFAULT_SIZE) else []
     words += ["--precision", one.precision] if one.precision != "fp32" else []

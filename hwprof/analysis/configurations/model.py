@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hwprof.analysis.correlation.strata import VARIANT
+from hwprof.analysis.correlation.strata import VARIANT, thread_title
 from hwprof.analysis.estimator import EstimatorChoice
 from hwprof.analysis.speeds import CASE
-from hwprof.printable import plural
 from hwprof.speed import Interval
 
 KEYS = (*CASE, VARIANT)
@@ -20,7 +19,8 @@ KEYS = (*CASE, VARIANT)
 class Configuration:
     """One way to run a network in a framework, as it was measured.
 
-    `network`: its name, with its input where results have several. `net`: the name alone. `threads` 0: as tuned.
+    `network`: its name, with its input where results have several. `net`: the name alone. `threads` 0: as tuned,
+    -1: not stated.
     `options`: what else identifies it (options, version, CPUs). `speed`: its row of `speeds`. `energy_j`: J per frame.
     """
 
@@ -43,14 +43,15 @@ class Configuration:
     @property
     def label(self) -> str:
         """`int8 t2 b4`, for tables."""
-        threads = f"t{self.threads}" if self.threads else ""
+        threads = f"t{self.threads}" if self.threads > 0 else ""
         return " ".join(filter(None, (self.precision, threads, f"b{self.batch}", self.options)))
 
     @property
     def title(self) -> str:
         """`int8, 2 threads, batch 4`."""
-        threads = plural(self.threads, "thread") if self.threads else "threads as tuned"
-        return ", ".join(filter(None, (self.precision, threads, f"batch {self.batch}", self.options)))
+        return ", ".join(
+            filter(None, (self.precision, thread_title(self.threads), f"batch {self.batch}", self.options))
+        )
 
     @property
     def interval(self) -> Interval:

@@ -32,6 +32,8 @@ BEYOND = "beyond the last-level cache"
 SIDE = ("size", "shape")
 # Column that `label` adds: the experiment and session of a run; rounds are of one block.
 BLOCK = "block"
+# Numbers of threads in a labelled frame that are none.
+TUNED, UNSTATED = 0, -1
 # What a machine may be set to, and how its name says so where there are several.
 SETTINGS = {"kernel": "kernel ", "governor": "governor "}
 
@@ -61,14 +63,16 @@ class Stratum:
     @property
     def title(self) -> str:
         """The stratum in words."""
-        threads = f"{self.threads} thread{'' if self.threads == '1' else 's'}"
-        pinned = f"CPUs {self.cpus}" if self.cpus else "not pinned"
-        if self.cpus == "tuned":
-            threads, pinned = "threads as tuned", "CPUs as tuned"
-        elif self.threads == "0":
-            threads = "threads of the program's own"
+        threads, pinned = thread_title(int(self.threads)), f"CPUs {self.cpus}" if self.cpus else "not pinned"
+        if self.threads in (str(TUNED), str(UNSTATED)):
+            pinned = f"CPUs {threads.removeprefix('threads ')}"
         parts = [f"machine {self.machine}" if self.machine else "", threads, pinned, self.precision, self.size]
         return " · ".join(p for p in parts if p)
+
+
+def thread_title(threads: int) -> str:
+    """`2 threads`, of a labelled frame; `threads as tuned`, `threads not stated` (by a table of another program)."""
+    return {TUNED: "threads as tuned", UNSTATED: "threads not stated"}.get(threads) or plural(threads, "thread")
 
 
 def require(frame: pd.DataFrame, columns: Sequence[str] = REQUIRED) -> None:
@@ -102,6 +106,7 @@ def label(frame: pd.DataFrame) -> pd.DataFrame:
         free = frame["threads_tuned"].astype(bool)
         out["threads"] = frame["threads"].where(~free, 0)
         out["cpus"] = frame["cpus"].where(~free, "tuned")
+    out["threads"] = out["threads"].where(frame["threads"] != 0, UNSTATED) if "threads" in frame.columns else UNSTATED
     out[VARIANT] = names + calls(frame) + _versions(frame)
     if "machine" in frame.columns:
         out["machine"] = frame["machine"].map(_text).astype(str) + _settings(frame)

@@ -114,6 +114,11 @@ def explain(
         remarks.append("CPU time leaves out the time that others took, not what they cost in caches and clock")
     if min(found.units) < 2:
         remarks.append("one round on a side: no interval, so a difference may be chance")
+    remarks += [
+        f"{s.label}: measured by another program and imported from {s.evidence.facts['imported'].get('format')}"
+        for s in (x, y)
+        if "imported" in s.evidence.facts
+    ]
     emulated = "EMULATED: times are the emulator's, and so is every factor made of them"
     remarks += [f"{s.label}: {emulated}" for s in (x, y) if s.evidence.emulated]
     remarks += [note for s in (x, y) for note in agreement_notes(s)]

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 from hwprof.analysis import roofline
-from hwprof.analysis.correlation.strata import SETTINGS
+from hwprof.analysis.correlation.strata import SETTINGS, UNSTATED, thread_title
 from hwprof.analysis.explain import selectors
 from hwprof.analysis.explain.explain import explain, rounds
 from hwprof.analysis.explain.explanation import ChangedRuns, Explanation, SideRuns
@@ -168,7 +168,7 @@ def context(pair: Pair, settings: bool = False) -> str:
         ("size", f"{case.size} px" if case.size and not case.shape else ""),
         ("shape", case.shape),
         ("batch", f"batch {case.batch}"),
-        ("threads", plural(case.threads, "thread")),
+        ("threads", thread_title(case.threads or pair.b.case.threads or UNSTATED)),
         ("cpus", f"cpu {','.join(map(str, case.cpus))}" if case.cpus else "not pinned"),
         ("precision", case.precision),
         ("machine", pair.a.last.machine),
@@ -206,6 +206,18 @@ def only_difference(pair: Pair) -> str:
     same = a.last.place == b.last.place
     kind = switches.kind_of(a.case, b.case) or switches.kind_of(b.case, a.case)
     return CAUSES[kind] if kind and same and pair.same_experiment else ""
+
+
+def _unstated_threads(pair: Pair, names: tuple[str, str]) -> list[str]:
+    """That one side does not state its number of threads, where the other does."""
+    counts = pair.a.case.threads, pair.b.case.threads
+    if all(counts) or not any(counts):
+        return []
+    return [
+        f"{name}: its number of threads is not stated, the other has {plural(max(counts), 'thread')}"
+        for name, count in zip(names, counts, strict=True)
+        if not count
+    ]
 
 
 def computed_notes(first: SideRuns, second: SideRuns) -> list[str]:
@@ -250,7 +262,7 @@ def explanations(
         if silent:
             omitted += [Omission(own.case.title, why_no_speed(side.runs)) for side, own in silent]
             continue
-        notes += computed_notes(first, second)
+        notes += [*computed_notes(first, second), *_unstated_threads(pair, (a, b))]
         counted = [found for side in (first, second) if (found := collect(side.runs)) is not None]
         clocks = [hz for found in counted if (hz := clues.hertz(found)) is not None]
         sides = ((source, pair.a), (other or source, pair.b))

@@ -7,6 +7,7 @@ values is compared; what only one names narrows both; everything else must be eq
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -190,12 +191,34 @@ def pairs(
             grouped[_key(runs, free, options)].append(runs)
         sides.append(grouped)
     found = [_closest(sides[0][key], sides[1][key], same_file) for key in sides[0] if key in sides[1]]
+    if not found and "threads" not in contrast:
+        found = _without_threads(sides, free, options, same_file)
     if not found:
         raise ResultsError(
             f"'{a.text}' and '{b.text}' have no case in common",
             "they must agree in everything that isn't named: network, size, shape, batch, threads, cores, precision, "
             "machine, kernel, governor",
         )
+    return found
+
+
+def _without_threads(
+    sides: Sequence[Mapping[tuple[str, ...], Sequence[CaseRuns]]], free: set[str], options: set[str], same_file: bool
+) -> list[Pair]:
+    """Pairs of cases of which one side was measured by a program that does not state its number of threads."""
+    grouped: list[dict[tuple[str, ...], list[CaseRuns]]] = [defaultdict(list), defaultdict(list)]
+    for side, groups in zip(sides, grouped, strict=True):
+        for runs in itertools.chain.from_iterable(side.values()):
+            groups[_key(runs, free | {"threads", "cpus"}, options)].append(runs)
+    found = []
+    for key in grouped[0]:
+        for some, others in ((0, 1), (1, 0)):
+            silent = [runs for runs in grouped[some].get(key, ()) if not runs.case.threads]
+            other = grouped[others].get(key, ())
+            if silent and other:
+                a, b = (silent, other) if some == 0 else (other, silent)
+                found.append(_closest(a, b, same_file))
+                break
     return found
 
 
@@ -231,7 +254,8 @@ def _closest(a: Sequence[CaseRuns], b: Sequence[CaseRuns], same_file: bool) -> P
 
 def pair_of(a: CaseRuns, b: CaseRuns, same_file: bool = True, alternatives: tuple[CaseRuns, ...] = ()) -> Pair:
     """Two cases, cut down to the latest experiment that has both where there is one."""
-    differs = tuple(n for n in FIELDS if value(a.last, n) != value(b.last, n) and n != "recipe")
+    unsaid = {"recipe"} if a.case.threads and b.case.threads else {"recipe", "threads"}
+    differs = tuple(n for n in FIELDS if value(a.last, n) != value(b.last, n) and n not in unsaid)
     differs += tuple(
         n
         for n in sorted({n for c in (a, b) for n, _ in c.case.options})

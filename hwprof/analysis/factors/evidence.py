@@ -125,7 +125,7 @@ def collect(runs: Iterable[Run], speed: Callable[[Run], Speed] = of_run) -> Evid
     """
     good = [r for r in runs if r.failure is None]
     native = sorted((r for r in good if r.kind is Kind.NATIVE), key=lambda r: (r.round, r.started_utc))
-    native = [r for r in native if any(w.latencies_ns for w in r.windows)]
+    native = [r for r in native if "imported" in r.facts or any(w.latencies_ns for w in r.windows)]
     if not native:
         return None
     found: dict[str, list[tuple[Reading, float, float]]] = defaultdict(list)

@@ -127,6 +127,8 @@ def seconds(reading: Reading) -> float:
 
 def identity(run: Run) -> Identity | None:
     """The factors of a run on every level that it has; None where it failed or has no speed of its own."""
+    if "imported" in run.facts:
+        return _reported(run)
     slices, stretch, counted = (_windows(run, role) for role in (Role.PAIRED, Role.BARE, Role.COUNTED))
     bare = slices or stretch
     if run.failure is not None or not bare:
@@ -158,6 +160,27 @@ def identity(run: Run) -> Identity | None:
         set=set_of(run.facts) or "",
         session=session_of(run.facts),
         disturbed=disturbed,
+    )
+
+
+def _reported(run: Run) -> Identity | None:
+    """Of a run that another program measured: its FPS, and nothing that it could be split into."""
+    own = speed.of_run(run)
+    if run.failure is not None or not own.fps:
+        return None
+    throughput = math.log(own.throughput or own.fps)
+    return Identity(
+        {"wall": {}},
+        throughput,
+        observer=0.0,
+        tail=math.log(own.fps) - throughput,
+        counted=False,
+        threads=run.case.threads,
+        speed=own,
+        alone=None,
+        set="",
+        session="",
+        disturbed=estimator.reason(own, []) if own.throughput and estimator.is_disturbed(own) else "",
     )
 
 

@@ -12,7 +12,7 @@ from hwprof import __version__
 from hwprof.analysis.answer import wording
 from hwprof.analysis.answer.model import Answer, PairAnswer, Ranking
 from hwprof.analysis.correlation.findings import Analysis, count_significant
-from hwprof.analysis.correlation.strata import NETWORK
+from hwprof.analysis.correlation.strata import NETWORK, UNSTATED, thread_title
 from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.factors.identity import WORK, Factor
 from hwprof.analysis.factors.ratio import Weight
@@ -79,7 +79,7 @@ def _machine(material: Material) -> tuple[str, str]:
         f"kernel {', '.join(kernels)}" if kernels else "",
         _some(list(versions)),
         "virtual machine" if last.host_state.get("virtualisation") else "",
-        _some(sorted({plural(c.threads, "thread") for c in cases})),
+        _some(sorted({thread_title(c.threads or UNSTATED) for c in cases})),
         _some(sorted({c.precision for c in cases})),
     ]
     return _some(labels), " · ".join(part for part in parts if part)

@@ -129,7 +129,7 @@ def batch_charts(groups: Sequence[ConfigurationGroup], most: int = MOST) -> list
     with_lines = [(group, lines) for group in groups if (lines := batch_lines(group))]
     for index, (group, lines) in enumerate(with_lines[:most]):
         first = next(iter(lines.values()))[0]
-        where = place({"threads": first.threads}) if first.threads else "threads as tuned"
+        where = place({"threads": first.threads})
         where += f", {first.options}" if first.options else ""
         name = f"{group.network} in {group.framework}, {where}"
         title = f"FPS against batch: {name}"

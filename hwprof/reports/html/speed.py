@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from hwprof.analysis.correlation.strata import NETWORK, SIDE, VARIANT, named_networks
+from hwprof.analysis.correlation.strata import NETWORK, SIDE, VARIANT, named_networks, thread_title
 from hwprof.analysis.estimator import is_disturbed
 from hwprof.analysis.speeds import PLACE, groups, speed_of
 from hwprof.networks.blocks import PREFIX
@@ -45,7 +45,7 @@ def describe(row: Any) -> str:
     outputs = outputs_mark(row).strip()
     marks = (f", {outputs}" if outputs else "") + (", EMULATED" if row["emulated"] else "")
     marks += ", FPS is off" if is_off(row) else ""
-    threads = plural(row["threads"], "thread")
+    threads = thread_title(row["threads"])
     where = f"{row[NETWORK]} {side_title(row['size'], row['shape'], ' px')}, batch {row['batch']}, {threads}"
     others = "" if pd.isna(row["throughput"]) else f", {number(row['throughput'])} frames/s"
     others += "" if pd.isna(row["cpu_ms"]) else f", {number(row['cpu_ms'])} CPU ms per frame"
@@ -212,7 +212,7 @@ def size_chart(fps: pd.DataFrame, variants: Sequence[str], key: str, where: str 
     least = known[(known["batch"] == known["batch"].min()) & (known["threads"] == known["threads"].min())]
     batch, threads = int(least["batch"].iloc[0]), int(least["threads"].iloc[0])
     title = f"FPS against the size of the network, batch {batch}"
-    title += "" if "thread" in where else f", {plural(threads, 'thread')}"
+    title += "" if "thread" in where else f", {thread_title(threads)}"
     title += f" · {where}" if where else ""
     return cloud(least, "macs", "million MACs per frame", 1e-6, variants, key, title)
 

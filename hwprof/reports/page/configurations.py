@@ -159,7 +159,7 @@ def sentences(groups: Sequence[ConfigurationGroup]) -> list[str]:
 
 
 def configuration_document(one: Configuration) -> dict[str, Any]:
-    """What identifies a configuration, and its FPS. `threads` 0: as tuned."""
+    """What identifies a configuration, and its FPS. `threads` 0: as tuned, -1: not stated."""
     names = ("machine", "framework", "network", "precision", "threads", "batch", "options")
     return {**{name: getattr(one, name) for name in names}, "fps": interval_document(one.interval)}
 

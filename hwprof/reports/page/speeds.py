@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from hwprof.analysis.correlation.strata import NETWORK, SIDE, VARIANT
+from hwprof.analysis.correlation.strata import NETWORK, SIDE, VARIANT, thread_title
 from hwprof.analysis.estimator import Estimator, EstimatorChoice, choose, is_disturbed
 from hwprof.analysis.speeds import ALONE, CaseRatio, case_ratio, groups, speed_of
 from hwprof.analysis.units import WITHIN
@@ -47,7 +47,13 @@ def speed_table(fps: pd.DataFrame) -> Table:
         conflicts = conflicts or disagree
         network, size, shape, batch, threads, *rest = (group[0][k] for k in keys)
         side = side_title(size, shape, " px")
-        case = (str(network), side, str(batch), str(threads or "tuned"), *(str(r) for r in rest))
+        case = (
+            str(network),
+            side,
+            str(batch),
+            thread_title(int(threads)).removeprefix("threads ") if threads <= 0 else str(threads),
+            *(str(r) for r in rest),
+        )
         rows += [(*case, *cells) for cells in ranked]
     note = NOTE + (SESSIONS if (fps["sessions"] > 1).any() else "") + (CONFLICT if conflicts else "")
     note += EMULATED if fps["emulated"].any() else ""

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from hwprof.analysis.correlation.strata import thread_title
+
 
 def number(value: float | None, digits: int = 3) -> str:
     """A few significant digits; a dash where there is no value."""
@@ -39,7 +41,7 @@ def place(values: Mapping[str, Any]) -> str:
 def word(column: str, value: Any) -> str:
     """One value of a column of PLACE in words."""
     if column == "threads":
-        return f"{value} thread{'' if str(value) == '1' else 's'}"
+        return thread_title(int(value))
     if column == "cpus":
         return f"CPUs {value}" if value else "not pinned"
     return str(value)
