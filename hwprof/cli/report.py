@@ -12,6 +12,7 @@ import argparse
 import atexit
 import contextlib
 import gc
+import os
 import shlex
 from collections.abc import Iterator
 from dataclasses import replace
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from hwprof.reports.tables import Report
     from hwprof.store.scope import Scope
 
+THREADS = "OPENBLAS_NUM_THREADS"
 FORMATS = ("html", "markdown", "latex", "json")
 DEFAULT = "html,markdown"
 
@@ -96,7 +98,26 @@ def no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
+@contextlib.contextmanager
+def one_thread_each() -> Iterator[None]:
+    """The matrices of a report are small, and threads of BLAS would only wait for each other. It reads this as numpy is
+    loaded, here and in the processes that a report starts."""
+    before = os.environ.get(THREADS)
+    os.environ.setdefault(THREADS, "1")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[THREADS]
+
+
 def main(args: argparse.Namespace) -> int:
+    with one_thread_each():
+        return report(args)
+
+
+def report(args: argparse.Namespace) -> int:
+    """Write it and print its first screen; the exit code."""
     from hwprof.reports import background
 
     wanted, against, asked = formats(args.format), targets(args.against), need.read(args)

@@ -55,8 +55,8 @@ def test_metrics_solved_together_are_as_each_by_itself() -> None:
         "metric4": 8,
         "metric5": 9,
     }
-    for metric, *rest in asked:
-        alone = correlate(Logs(data, "f"), "f", metric, *rest)
+    for metric, chosen, weak in asked:
+        alone = correlate(Logs(data, "f"), "f", metric, chosen, weak)
         assert alone is not None
         found = together[metric.name]
         assert (found.method, found.zeros, found.notes, found.covariates) == (
