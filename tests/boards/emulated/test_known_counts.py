@@ -12,6 +12,7 @@ from hwprof.records import TEST_EQUIPMENT, Exactness, Origin, Role
 from tests.boards.testpmu.orders import (
     ADVANCING,
     PERIOD_NS,
+    SPUN_MS,
     WRITTEN,
     Counts,
     exactly,
@@ -67,6 +68,14 @@ def test_passes_count_the_same_work_each(known: Counts) -> None:
     assert len(known.run("passes").windows) == 2  # four events, two at a time
     for metric, value in WRITTEN.items():
         exactly(known.readings("passes")[metric], value)
+
+
+def test_a_cpu_limit_of_the_group_above_is_counted_and_doubted(known: Counts) -> None:
+    readings = known.readings("parent's limit")
+    periods = SPUN_MS / 20  # a fifth of 100 ms each, in which all else is held back
+    assert periods - 2 <= value_of(readings["cgroup-throttled"]) <= periods + 4
+    assert 0.08 * (periods - 2) <= value_of(readings["cgroup-throttled-time"]) <= 0.1 * (periods + 4)
+    assert "container-limit" in {doubt.code for doubt in known.run("parent's limit").doubts}
 
 
 @pytest.mark.parametrize("order", ["units", "units by perf"])
@@ -140,14 +149,6 @@ def test_recording_by_a_pmu_that_cannot_interrupt_is_refused_with_what_counts_it
     assert "no interrupt" in refused["stderr"]
     assert "hwprof run --events" in refused["stderr"]
     assert "perf_event_paranoid" not in refused["stderr"]
-
-
-def test_doctor_names_the_cpus_of_each_kind_of_core(kinds: Counts) -> None:
-    printed = kinds.answers["doctor"]["stdout"]
-    assert TEST_EQUIPMENT in printed
-    lines = [line for line in printed.splitlines() if "testpmu_big" in line or "testpmu_little" in line]
-    assert lines
-    assert not [line for line in lines if " on :" in line]
 
 
 def test_the_whole_pmu_of_a_core_counts_in_groups_and_in_passes(kinds: Counts) -> None:

@@ -1,8 +1,8 @@
 """Runs in a guest, beside modules, `accesses` and orders.json: has hwprof read what is known beforehand.
 
-An order is a command line of hwprof, or the name of a function below. Orders follow each other in one process, which
-spares an emulated core the imports; a module is loaded anew for each list of them. What came of an order is in
-answers.json, the runs of commands are in runs.db. Standard library and hwprof only.
+An order is a command line of hwprof, below a CPU limit too, or the name of a function below. Orders follow each other
+in one process, which spares an emulated core the imports; a module is loaded anew for each list of them. What came of
+an order is in answers.json, the runs of commands are in runs.db. Standard library and hwprof only.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import shlex
 import subprocess
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from hwprof.collectors.protocol import Target
 from hwprof.collectors.readings import readings_between
 
 DEVICE = Path("/dev/testpmu")
+GROUPS = Path("/sys/fs/cgroup")
+THROTTLED = "throttled "  # begins an order that is done below a CPU limit
 
 
 def block() -> Any:
@@ -56,6 +58,22 @@ def attached() -> Any:
     return next(reading.value for reading in found if reading.metric == "cache-misses")
 
 
+@contextlib.contextmanager
+def limited_parent() -> Iterator[None]:
+    """In a control group without a limit, below one that may use a fifth of a CPU."""
+    parent, own = GROUPS / "parent", GROUPS / "parent/own"
+    (GROUPS / "cgroup.subtree_control").write_text("+cpu")
+    own.mkdir(parents=True)
+    (parent / "cpu.max").write_text("20000 100000")
+    (own / "cgroup.procs").write_text("0")
+    try:
+        yield
+    finally:
+        (GROUPS / "cgroup.procs").write_text("0")
+        own.rmdir()
+        parent.rmdir()
+
+
 FUNCTIONS: dict[str, Callable[[], Any]] = {"block": block, "attached": attached}
 
 
@@ -63,6 +81,9 @@ def answer(name: str, order: str) -> dict[str, Any]:
     """What came of an order: its exit code and output, or the value of a function."""
     if order in FUNCTIONS:
         return {"value": FUNCTIONS[order]()}
+    if order.startswith(THROTTLED):
+        with limited_parent():
+            return answer(name, order.removeprefix(THROTTLED))
     command, *words = shlex.split(order)
     if command == "run":
         # A network has no name but its own: each of its runs has a file.

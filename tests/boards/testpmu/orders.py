@@ -35,12 +35,11 @@ UNITS = "-e L1-dcache-load-misses,testpmu/energy/ -- ./accesses 0x16:3:10 0x17:1
 PLAIN = "-e cache-misses,cycles -- ./accesses 0x11:1000:10"
 INFERENCE = "-f onnxruntime -n tiny_cnn -s 32 -r 1 --iterations 2 -w 1"
 NETWORK = f"{INFERENCE} -e cache-misses,cycles"
+SPUN_MS = 300
 # The thermal zone's temperatures, and by how much it falls in a second: degrees
 FLOOR_C, PEAK_C = 30.0, 50.0
 FALLS_C = {"cooled": 5.0, "limited": 1.0, "settled": 0.0, "network, cooled": 1.0}
 COOLDOWN_S = {"cooled": 60, "limited": 1, "settled": 60, "network, cooled": 60}
-# Time from loading the module to the jump: the start of the experiment is before it, the first turn after it.
-JUMP_MS = 1000
 
 
 def milli(degrees: float) -> int:
@@ -80,9 +79,11 @@ EXACT: Orders = (
             "network by perf": f"run --backend perf {NETWORK}",
         },
     ),
+    ("testpmu", {"parent's limit": f"throttled run -e task-clock -- ./accesses spin:{SPUN_MS}"}),
     *(("testheat", {name: _heated(name)}) for name in ("cooled", "limited", "settled")),
+    # What is read first is the temperature at the start of the experiment.
     (
-        f"testheat peak={milli(PEAK_C)} fall={milli(FALLS_C['network, cooled'])} after_ms={JUMP_MS}",
+        f"testheat peak={milli(PEAK_C)} fall={milli(FALLS_C['network, cooled'])} after_reads=1",
         {"network, cooled": f"run --cooldown {COOLDOWN_S['network, cooled']} -e page-faults {INFERENCE}"},
     ),
 )
@@ -96,7 +97,7 @@ KINDS: Orders = (
     (f"testpmu type=4 counters=2 cycles=1 {CORE} {PERIOD}", {"whole, rotated": f"run --multiplex {ROTATED} spin:4000"}),
     (
         f"testpmu split=1 counters=8 counters2=4 cycles=1 {CORE}",
-        {"kinds": f"run {BOTH}", "kinds by perf": f"run --backend perf {BOTH}", "doctor": "doctor"},
+        {"kinds": f"run {BOTH}", "kinds by perf": f"run --backend perf {BOTH}"},
     ),
     (
         f"testpmu split=1 counters=8 counters2=2 cycles=1 {CORE} {PERIOD}",

@@ -3,8 +3,8 @@
  * Test equipment: a thermal zone whose temperature is known by arithmetic, as no emulated board has a sensor.
  *
  * It is at 30 degrees. A program that writes "PEAK FALL" to /dev/testheat has it jump to PEAK and fall by FALL a second
- * from there on, down to 30 degrees again; both are thousandths of a degree. With peak and fall as parameters it
- * does so once, after_ms after it was loaded. Its name says that it is test equipment.
+ * from there on, down to 30 degrees again; both are thousandths of a degree. With peak and fall as parameters it does so
+ * once, as soon as it has been read after_reads times. Its name says that it is test equipment.
  */
 #include <linux/err.h>
 #include <linux/ktime.h>
@@ -18,13 +18,13 @@
 #define FLOOR 30000
 static int peak = FLOOR;
 module_param(peak, int, 0444);
-MODULE_PARM_DESC(peak, "thousandths of a degree to which it jumps after_ms after loading");
+MODULE_PARM_DESC(peak, "thousandths of a degree to which it jumps once it has been read after_reads times");
 static uint fall;
 module_param(fall, uint, 0444);
 MODULE_PARM_DESC(fall, "thousandths of a degree by which it falls in a second from there on");
-static uint after_ms;
-module_param(after_ms, uint, 0444);
-MODULE_PARM_DESC(after_ms, "time from loading to the jump");
+static uint after_reads;
+module_param(after_reads, uint, 0444);
+MODULE_PARM_DESC(after_reads, "readings of 30 degrees before the jump");
 
 static DEFINE_SPINLOCK(lock);
 static u64 jump_ns;
@@ -36,8 +36,14 @@ static int testheat_get_temp(struct thermal_zone_device *device, int *temperatur
 
 	spin_lock(&lock);
 	now = ktime_get_ns();
-	fallen = now < jump_ns ? 0 : div_u64((now - jump_ns) / NSEC_PER_USEC * fall, USEC_PER_SEC);
-	*temperature = now < jump_ns || fallen > peak - FLOOR ? FLOOR : peak - (int)fallen;
+	if (after_reads) {
+		*temperature = FLOOR;
+		after_reads--;
+		jump_ns = now;
+	} else {
+		fallen = div_u64((now - jump_ns) / NSEC_PER_USEC * fall, USEC_PER_SEC);
+		*temperature = fallen > peak - FLOOR ? FLOOR : peak - (int)fallen;
+	}
 	spin_unlock(&lock);
 	return 0;
 }
@@ -55,6 +61,7 @@ static ssize_t heat_write(struct file *file, const char __user *from, size_t siz
 	if (sscanf(text, "%d %u", &to, &by) != 2 || to < FLOOR)
 		return -EINVAL;
 	spin_lock(&lock);
+	after_reads = 0;
 	peak = to;
 	fall = by;
 	jump_ns = ktime_get_ns();
@@ -70,7 +77,7 @@ static int __init testheat_init(void)
 
 	if (peak < FLOOR)
 		return -EINVAL;
-	jump_ns = ktime_get_ns() + (u64)after_ms * NSEC_PER_MSEC;
+	jump_ns = ktime_get_ns();
 	zone = thermal_tripless_zone_device_register("soc-test-equipment", NULL, &operations, &parameters);
 	if (IS_ERR(zone))
 		return PTR_ERR(zone);
