@@ -17,6 +17,7 @@ from typing import Any
 
 from hwprof import plugins
 from hwprof.errors import ResultsError
+from hwprof.exchange import dli_html
 from hwprof.exchange.dli_speeds import (
     WORDS,
     FpsMeaning,
@@ -25,7 +26,7 @@ from hwprof.exchange.dli_speeds import (
     settle,
     speeds,
 )
-from hwprof.exchange.dli_tables import Sheet, sheets
+from hwprof.exchange.dli_tables import Sheet, by_name, csv_sheet, xlsx_sheets
 from hwprof.exchange.imports import ImportedRuns, imported_run, round_numbers
 from hwprof.exchange.network_names import known_network
 from hwprof.printable import plural
@@ -86,6 +87,16 @@ def read(path: Path, fps: str | None = None) -> ImportedRuns:
             "there is the throughput"
         )
     return ImportedRuns(tuple(runs), tuple(left_out), tuple(dict.fromkeys(notes)))
+
+
+def sheets(path: Path) -> Iterable[Sheet]:
+    """The tables of a file. Raises ResultsError for what is none of DLI's, NotInstalled without the library for it."""
+    suffix = path.suffix.lower()
+    if suffix == ".xlsx":
+        return xlsx_sheets(path)
+    if suffix in (".html", ".htm"):
+        return [Sheet(path.name, by_name(path), tuple(dli_html.rows(path)))]
+    return [csv_sheet(path)]
 
 
 def _joined(rows: Iterable[tuple[str, Row]]) -> Iterator[tuple[str, Row]]:

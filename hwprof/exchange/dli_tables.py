@@ -38,24 +38,13 @@ class Sheet:
     rows: tuple[tuple[str, Row], ...]
 
 
-def sheets(path: Path) -> Iterator[Sheet]:
-    """The tables of a file. Raises ResultsError for what is none of DLI's, NotInstalled without the library for it."""
-    suffix = path.suffix.lower()
-    if suffix == ".xlsx":
-        yield from _xlsx(path)
-    elif suffix in (".html", ".htm"):
-        from hwprof.exchange import dli_html
-
-        yield Sheet(path.name, _by_name(path), tuple(dli_html.rows(path)))
-    else:
-        yield _csv(path)
-
-
-def _by_name(path: Path) -> tuple[FpsMeaning, str] | None:
+def by_name(path: Path) -> tuple[FpsMeaning, str] | None:
+    """What FPS means by the day in the name of the file, and the evidence."""
     return meaning_of_date(day_in_name(path.name), "the name of the table has the day")
 
 
-def _csv(path: Path) -> Sheet:
+def csv_sheet(path: Path) -> Sheet:
+    """The table in a CSV. Raises ResultsError for another table."""
     raw = path.read_bytes()
     try:
         text = raw.decode("utf-8-sig")
@@ -88,7 +77,8 @@ def _check(path: Path, names: Sequence[str], required: Sequence[str]) -> None:
         )
 
 
-def _xlsx(path: Path) -> Iterator[Sheet]:
+def xlsx_sheets(path: Path) -> Iterator[Sheet]:
+    """The tables in an XLSX. Raises ResultsError for another one, NotInstalled without openpyxl."""
     try:
         import openpyxl
     except ImportError as error:
@@ -112,7 +102,7 @@ def _xlsx(path: Path) -> Iterator[Sheet]:
             ]
             yield Sheet(path.name, meaning_of_columns(grid[0]), tuple(rows))
         else:
-            shown = meaning_of_date(day, "the workbook was created on") or _by_name(path)
+            shown = meaning_of_date(day, "the workbook was created on") or by_name(path)
             yield Sheet(path.name, shown, tuple(_published(sheet.title, grid, published_body(path, grid[0]))))
 
 
