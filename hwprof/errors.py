@@ -11,6 +11,8 @@ import difflib
 import os
 from collections.abc import Iterable
 
+from hwprof.printable import sentence
+
 EXIT_OK = 0
 EXIT_REGRESSION = 1
 EXIT_USAGE = 2
@@ -19,48 +21,6 @@ EXIT_CASES_FAILED = 4
 EXIT_UNDECIDED = 5
 EXIT_UNMET = 6
 EXIT_INTERRUPTED = 130
-
-
-# First words of remedies that are written small wherever they stand: programs, options' values.
-NAMES = frozenset(
-    [
-        "apt",
-        "apt-get",
-        "chmod",
-        "curl",
-        "docker",
-        "echo",
-        "false",
-        "git",
-        "hwprof",
-        "ls",
-        "modprobe",
-        "mount",
-        "perf",
-        "pip",
-        "python",
-        "sudo",
-        "sysctl",
-        "true",
-        "ulimit",
-        "uv",
-        "valgrind",
-    ]
-)
-
-
-def sentence(message: str, remedy: str = "") -> str:
-    """What happened, and what to do where something helps, in one line.
-
-    The remedy begins with a capital letter, unless it begins with a name, a value or what has to be typed.
-    """
-    if not remedy:
-        return message
-    stop = "" if message.endswith((".", "?", "!")) else "."
-    first = remedy.split(maxsplit=1)[0]
-    word = first.rstrip(":;.?!").removesuffix("'s")
-    is_word = word.replace("-", "").isalpha() and not word.startswith("-") and word not in NAMES
-    return f"{message}{stop} {remedy[0].upper() if is_word else remedy[0]}{remedy[1:]}"
 
 
 class HwprofError(Exception):

@@ -15,8 +15,9 @@ from types import TracebackType
 from hwprof.collectors.perf.abi import Kernel
 from hwprof.collectors.perf.counters import PerfCollector, TaskSession
 from hwprof.collectors.readings import readings_between
-from hwprof.errors import UnknownNameError, UsageError, sentence
+from hwprof.errors import UnknownNameError, UsageError
 from hwprof.machine.clock import clock_ns
+from hwprof.printable import sentence
 from hwprof.records import Doubt, Exactness, Reading, Snapshot, missing
 
 

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 import hwprof
+from hwprof.cli import main
+from hwprof.cli.commands import COMMANDS, FORMER
 from hwprof.doubts import ADVICE
+from hwprof.plugins import framework_names
+from hwprof.printable import PROGRAMS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(hwprof.__file__).parent
@@ -225,3 +229,103 @@ def test_no_sentence_of_a_message_is_long() -> None:
         if (count := len(one.split())) > LONGEST
     ]
     assert found == [], "\n".join(found)
+
+
+NAMES = PROGRAMS | set(framework_names())
+# Command lines that are refused, each with its exit code and a word of what it says.
+REFUSED = [
+    ("run --no-save -n tiny_cnn -e cycels", 2, "'cycels'"),
+    ("run --no-save -n tiny_cnn -f onnxruntim", 2, "'onnxruntim'"),
+    ("run --no-save -n nowhere/x.onnx", 2, "no such file"),
+    ("run --no-save -n tiny_cnn -b none", 2, "--batch"),
+    ("run --no-save -n tiny_cnn --cpus 3-1", 2, "'3-1'"),
+    ("run --no-save -n tiny_cnn --precision fp7", 2, "'fp7'"),
+    ("run --no-save -n tiny_cnn --option speed=9", 2, "'speed'"),
+    ("run --no-save -n tiny_cnn --meter nowhere.csv", 2, "nowhere.csv"),
+    ("run --no-save -- ./nowhere", 127, "./nowhere"),
+    ("run --colour red", 2, "--colour"),
+    ("run -n", 2, "--network"),
+    ("swep quick", 2, "'swep'"),
+    ("sweep quik", 2, "'quik'"),
+    ("sweep", 2, "NAME"),
+    ("report nowhere.db", 2, "nowhere.db"),
+    ("report notes.txt", 2, "notes.txt"),
+    ("report --format pdf nowhere.db", 2, "'pdf'"),
+    ("explain onnxruntime opencv", 2, "hwprof.db"),
+    ("compare old.db", 2, "OLD and NEW"),
+    ("predict -n tiny_cnn", 2, "framework"),
+    ("import notes.txt", 2, "notes.txt"),
+    ("env create", 2, "name of a framework"),
+    ("list boards --all", 2, "--all"),
+    ("board riscv46 -- ls", 2, "'riscv46'"),
+]
+
+
+def badly_formed(line: str, words: Sequence[str]) -> list[str]:
+    """The sentences of a line of hwprof's that begin small or have no end.
+
+    What begins with a word of the command line, a value, what has to be typed or a program keeps its spelling; a
+    command at the end has no full stop.
+    """
+    found = []
+    *_, last = parts = re.split(r"(?<=[.?!]) ", line.removeprefix("hwprof: "))
+    for part in parts:
+        first = part.split()[0].rstrip(":,;.")
+        keeps = not first.isalpha() or first in NAMES or any(first in word for word in words)
+        if not keeps and not first[0].isupper():
+            found.append(part)
+    clause = re.split(r"(?<=[:;]) |(?<=\b[Aa]s in) ", last)[-1]
+    if not last.endswith((".", "?")) and clause.split()[0] not in PROGRAMS:
+        found.append(last)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("line", "good"),
+    [
+        ("hwprof: No file. Name one.", True),
+        ("hwprof: No file. Is it there?", True),
+        ("hwprof: x.db is no file. Name one: hwprof run -n x", True),
+        ("hwprof: No right to count. sudo sysctl a.b=1", True),
+        ("hwprof: no file. Name one.", False),
+        ("hwprof: No file. name one.", False),
+        ("hwprof: No file", False),
+        ("hwprof: No file. Name one", False),
+    ],
+)
+def test_the_form_of_a_line_is_judged(line: str, good: bool) -> None:
+    assert (badly_formed(line, ["report", "x.db"]) == []) is good
+
+
+@pytest.mark.parametrize(("words", "code", "says"), REFUSED, ids=[words for words, *_ in REFUSED])
+def test_a_wrong_command_line_is_refused_in_one_line_of_sentences(
+    words: str,
+    code: int,
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("dear diary\n")
+    try:
+        ended: object = main(words.split())
+    except SystemExit as end:
+        ended = end.code
+    said = capsys.readouterr()
+    (line,) = said.err.splitlines()
+    assert (ended, said.out) == (code, "")
+    assert line.startswith("hwprof: ")
+    assert says in line
+    assert badly_formed(line, words.split()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt"]
+
+
+def test_no_sentence_begins_as_a_command_that_does_not_exist() -> None:
+    # a remedy that begins with "hwprof" has no full stop, as it is typed: a sentence about hwprof has its own
+    found = [
+        f"{place}: {text}"
+        for place, text in messages()
+        if (begin := re.match(r"hwprof (\w+)[^.:;`]*$", text)) and begin[1] not in {*COMMANDS, *FORMER, "help"}
+    ]
+    assert found == []

@@ -34,15 +34,15 @@ def _run(words: Sequence[str]) -> int:
         sys.stdout.flush()
         return code
     except HwprofError as error:
-        complain(str(error))
+        complain(error.message, error.remedy)
         return error.exit_code
     except KeyboardInterrupt:
-        complain("interrupted; what was saved before is whole")
+        complain("interrupted", "what was saved before is whole")
         return EXIT_INTERRUPTED
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        complain("no space left on the device. What was saved before is whole; free some space")
+        complain("no space left on the device", "free some space. What was saved before is whole")
         return HwprofError.exit_code
 
 
@@ -116,7 +116,7 @@ def _unknown_command(word: str) -> Exception:
     from hwprof.cli.case_names import remedy_for
     from hwprof.errors import UnknownNameError
 
-    listing = remedy_for(word) or "`hwprof help`"
+    listing = remedy_for(word) or "`hwprof help` lists them"
     kind = type("UnknownCommand", (UnknownNameError,), {"kind": "command", "listing": listing})
     error: Exception = kind(word, COMMANDS)
     return error

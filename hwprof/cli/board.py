@@ -13,10 +13,9 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-import sys
 from pathlib import Path
 
-from hwprof.cli.options import RangeAction
+from hwprof.cli.options import RangeAction, notify
 from hwprof.errors import UsageError
 from hwprof.printable import plural
 
@@ -68,7 +67,7 @@ def main(args: argparse.Namespace) -> int:
     check(args.smp, exact, args.memory, args.timeout, args.folder)
     image = ensure_image(args.arch, sets)
     how = "exact counts" if exact else "counts do not repeat"
-    print(f"hwprof: booting {args.arch}, {plural(args.smp, 'CPU')}, {how}", file=sys.stderr, flush=True)
+    notify(f"Booting {args.arch}, {plural(args.smp, 'CPU')}, {how}")
     result = run_guest(
         image,
         args.folder,

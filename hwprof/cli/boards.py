@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 
 from hwprof.cli.options import add_case, print_json
-from hwprof.errors import EXIT_OK, NotInstalled, sentence
+from hwprof.errors import EXIT_OK, NotInstalled
+from hwprof.printable import sentence
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -35,6 +35,7 @@ from hwprof.cli.options import (
     group,
     split_names,
 )
+from hwprof.cli.progress import ending
 from hwprof.cli.selection import (
     SELECTING,
 )
@@ -106,7 +107,9 @@ def check(args: argparse.Namespace) -> None:
         raise UsageError(f"--alpha {args.alpha:g}", "between 0 and 1, as in --alpha 0.05")
     if not args.calibrate and len(args.words) != 2:
         what = "two environments" if args.run else "OLD and NEW"
-        raise UsageError(f"hwprof compare wants {what}, not {' '.join(args.words)}", "`hwprof compare --help`")
+        raise UsageError(
+            f"hwprof compare wants {what}, not {' '.join(args.words)}", "`hwprof compare --help` has examples"
+        )
     if not args.run:
         for name in (*MEASURED, "rounds"):
             if getattr(args, name) != (None if name == "rounds" else CASE[name][1].get("default")):
@@ -147,9 +150,8 @@ def measure(args: argparse.Namespace) -> int:
         with closing(study.run()) as steps:
             for step in steps:
                 failed |= step.run.failure is not None
-                outcome = "done" if step.run.failure is None else f"failed: {step.run.failure.message}"
                 where = f"{step.run.facts['environment']}: {step.run.case.title}"
-                print(f"hwprof: [{step.done}/{step.total}] {where}: {outcome}", file=sys.stderr)
+                print(f"hwprof: [{step.done}/{step.total}] {where}: {ending(step.run)}", file=sys.stderr)
     old, new = (side(f"{path}:#{one.identity}") for one in study.sides)
     code = show(args, old, new)
     return EXIT_CASES_FAILED if failed and code == EXIT_OK else code

@@ -8,8 +8,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
-from hwprof.cli.layout import wrap
 from hwprof.cli.options import OUTPUT, add_case, group, print_json
+from hwprof.printable import advice
+from hwprof.reports.terminal.style import columns, wrap
 
 MARK = {"ok": "+", "limited": "~", "missing": "-"}
 
@@ -39,8 +40,9 @@ def main(args: argparse.Namespace) -> int:
         if finding.area != area:
             area = finding.area
             print(f"{area}")
-        print(wrap(f"  {MARK[finding.status]} {finding.what}: {finding.detail}", 6))
+        lines = wrap(f"  {MARK[finding.status]} {finding.what}: {finding.detail}", columns(), "", " " * 6)
         if finding.remedy:
-            print(f"      -> {finding.remedy}")
+            lines.append(f"      -> {advice(finding.remedy)}")  # in one line, for what is typed is copied
+        print("\n".join(lines))
     print("\n+ fine   ~ limited   - missing")
     return 0

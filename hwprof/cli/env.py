@@ -16,8 +16,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import add_case, print_json
+from hwprof.cli.options import add_case, notify, print_json
+from hwprof.cli.streams import complain
 from hwprof.errors import HwprofError, UsageError
+from hwprof.printable import sentence
 
 if TYPE_CHECKING:
     from hwprof.frameworks.environments import OwnEnvironment
@@ -61,7 +63,7 @@ def main(args: argparse.Namespace) -> int:
             print(creation_text(made[-1]))
     if args.json:
         print_json(document(made))
-    print(f"hwprof: use it: hwprof run -f {args.name[0]}", file=sys.stderr)
+    notify("Ready", f"use it: hwprof run -f {args.name[0]}")
     return 0
 
 
@@ -81,7 +83,7 @@ def create(adapter: Adapter, python: str = "", base: str = "") -> OwnEnvironment
     try:
         return environments.create(adapter, python, base, say)
     except Interruption as ended:
-        say("interrupted; what was half-made is deleted")
+        say(sentence("interrupted", "what was half-made is deleted"))
         raise SystemExit(128 + ended.number) from None
     finally:
         for number, handler in before.items():
@@ -102,7 +104,7 @@ def create_missing(frameworks: Iterable[str]) -> None:
         try:
             print(creation_text(create(adapter)), file=sys.stderr)
         except HwprofError as error:
-            print(f"hwprof: {adapter.name}: {error}", file=sys.stderr)
+            complain(error.message, error.remedy, adapter.name)
 
 
 class Interruption(BaseException):

@@ -29,6 +29,7 @@ from hwprof.collectors.perf.names import CACHE, HARDWARE, SOFTWARE, describe
 from hwprof.collectors.perf.tables import CANONICAL, KERNELS_OWN, unit_of
 from hwprof.collectors.protocol import Available
 from hwprof.errors import EXIT_OK, NotAvailable, UnknownEvent, UsageError
+from hwprof.printable import advice, sentence
 
 # Two and a half thousand tracepoints would take a while to open.
 MOST_TRACEPOINTS = 200
@@ -160,7 +161,11 @@ def document(collector: PerfCollector, rows: list[EventRow]) -> dict[str, object
         "tables": [{"name": t.name, "verified": t.verified, "quirks": list(t.quirks)} for t in tables],
         "paranoid": collector.rights.paranoid,
         "privileged": collector.rights.privileged,
-        "events": [{f: getattr(row, f) for f in EventRow.__slots__} for row in rows],
+        "events": [
+            {f: getattr(row, f) for f in EventRow.__slots__}
+            | {"reason": sentence(row.reason), "remedy": advice(row.remedy)}
+            for row in rows
+        ],
     }
 
 
@@ -181,9 +186,9 @@ def table(collector: PerfCollector, rows: list[EventRow], columns: int = 0) -> s
     if reasons:
         lines += ["", "why not:"]
     for (reason, remedy), number in reasons.items():
-        lines.append(f"  ({number}) {reason}")
+        lines.append(f"  ({number}) {sentence(reason)}")
         if remedy:
-            lines.append(f"      {remedy}")
+            lines.append(f"      {advice(remedy)}")
     for core in collector.catalog.kinds:
         lines += ["", f"CPU {core.title}" + ("" if core.table else ": no event table of its own")]
         if core.table:

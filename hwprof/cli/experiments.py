@@ -9,10 +9,10 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from hwprof.cli.layout import wrap
 from hwprof.cli.options import add_case, print_json
 from hwprof.errors import EXIT_OK, UsageError
 from hwprof.printable import plural, printable
+from hwprof.reports.terminal.style import columns, wrap
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +35,6 @@ def main(args: argparse.Namespace) -> int:
     for one in found:
         amount = f"{plural(one.cases, 'case')} x {plural(one.rounds, 'round')}" if not one.error else "can't be read"
         line = f"{printable(one.name):<{width}}  {amount:<22}  {printable(one.error or one.about)}"
-        print(wrap(line, width + 26))
+        print("\n".join(wrap(line, columns(), "", " " * min(width + 26, columns() // 2))))
     print("\nMeasure one: hwprof sweep NAME (docs/commands.md)")
     return EXIT_OK

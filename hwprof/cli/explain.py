@@ -20,12 +20,11 @@ import argparse
 import itertools
 import json
 import shlex
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwprof.cli.options import RangeAction, add_case, add_results, split_names
+from hwprof.cli.options import RangeAction, add_case, add_results, notify, split_names
 from hwprof.cli.selection import SELECTING, notify_scope
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, ResultsError, UsageError
 from hwprof.printable import encodable_data, plural
@@ -142,7 +141,7 @@ def explain_cases(args: argparse.Namespace, selector: str, place: Place) -> int:
         print(json.dumps(encodable_data(document)))
     elif not found:
         asked = f" matches '{where}' and" if where else f" of {place[0]}"
-        raise ResultsError(f"no case{asked} has a speed to judge", "hwprof run or hwprof sweep measures some")
+        raise ResultsError(f"no case{asked} has a speed to judge", "`hwprof run` or `hwprof sweep` measures some")
     else:
         print(bottlenecks.text(found, args.full, commands=commands, reruns=reruns))
     return EXIT_CASES_FAILED if failed else EXIT_OK
@@ -237,7 +236,7 @@ def _say_omitted(omitted: Sequence[Omission]) -> None:
     from hwprof.analysis.omissions import lines
 
     for line in lines(omitted):
-        print(f"hwprof: {line}", file=sys.stderr)
+        notify(line)
 
 
 def measure(sides: Sequence[tuple[CaseRuns, CaseRuns]], source: Source, args: argparse.Namespace) -> int:

@@ -18,6 +18,7 @@ from hwprof.cli.options import (
     add_results,
     add_unmasked,
     group,
+    notify,
 )
 from hwprof.cli.selection import (
     add_selection,
@@ -52,7 +53,7 @@ def main(args: argparse.Namespace) -> int:
     with open_selection(args, ALL, masked=not args.unmasked) as (results, _):
         count = export(results, chosen, args.output, args.kind, args.over_time)
         if not count and args.kind is None and next(iter(results.runs(kind="command")), None) is not None:
-            print("hwprof: no native runs; those of commands: --kind command", file=sys.stderr)
+            notify("no native runs", "--kind command exports those of commands")
     if args.output != STDOUT:
         what = "row" if args.over_time else "run"
         print(f"{plural(count, what)} -> {args.output}", file=sys.stderr)

@@ -14,18 +14,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hwprof.cli.layout import wrap
 from hwprof.cli.options import (
     INPUTS,
     add_case,
     add_former,
     check_folder,
+    notify,
     print_json,
     refuse_options,
     split_names,
 )
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, HwprofError, UsageError
 from hwprof.plan.options import option_text
+from hwprof.reports.terminal import style
 
 FORMAT = 1  # of the JSON documents
 
@@ -76,9 +77,10 @@ def main(args: argparse.Namespace) -> int:
         print(f"{one['name']:<12} {one['version'] or 'not installed: ' + str(one['install'])}")
         known = adapter(str(one["name"])).options
         options = "; ".join(f"{name} = {', '.join(map(option_text, values))}" for name, values in known.items())
-        print(wrap(f"{'':<12} reads {', '.join(one['formats'])}; {', '.join(one['precisions'])}; {options}", 15))
+        lines = [f"{'':<12} reads {', '.join(one['formats'])}; {', '.join(one['precisions'])}; {options}"]
         if one["tunable"]:
-            print(wrap(f"{'':<12} `hwprof tune` searches threads, cpus, {', '.join(one['tunable'])}", 15))
+            lines.append(f"{'':<12} `hwprof tune` searches threads, cpus, {', '.join(one['tunable'])}")
+        print("\n".join(part for line in lines for part in style.wrap(line, style.columns(), "", " " * 15)))
         if one["runners"]:
             print(f"{'':<12} runners: {', '.join(one['runners'])} (-f command --option runner=NAME)")
     return 0
@@ -149,5 +151,5 @@ def matrix(args: argparse.Namespace) -> int:
             Path(args.output).write_text(report.markdown(work, cells))
         except OSError as error:
             raise HwprofError(f"cannot write {args.output}: {error.strerror}", "name another file") from error
-        print(f"hwprof: {args.output} written", file=sys.stderr)
+        notify(f"{args.output} is written")
     return EXIT_OK if all(cell.faithful for cell in cells) else EXIT_CASES_FAILED

@@ -26,6 +26,7 @@ from hwprof.cli.options import (
     results_of,
     split_names,
 )
+from hwprof.cli.progress import ending
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, NotAvailable, UsageError
 from hwprof.plan.options import parse_options, split_events
 from hwprof.records import Run
@@ -78,8 +79,8 @@ def main(args: argparse.Namespace) -> int:
                     run = measure(planned, workshop, number)
                     runner.save([run], identity)
                     runs.append(run)
-                    ended = "done" if run.failure is None else f"failed: {run.failure.message}"
-                    print(f"hwprof: {run.case.title}: round {number + 1} {run.kind.value} {ended}", file=sys.stderr)
+                    where = f"{run.case.title}: round {number + 1} {run.kind.value}"
+                    print(f"hwprof: {where} {ending(run)}", file=sys.stderr)
                     if run.failure is not None:
                         failed.add(planned.case.key)
                         break

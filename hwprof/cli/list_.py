@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     found = parser.add_subparsers(title="what", dest="what", metavar="WHAT", required=True)
     for what, (name, says) in WHAT.items():
         module = importlib.import_module(f"hwprof.cli.{name}")
-        one = found.add_parser(what, help=says, allow_abbrev=False, **description_of(module))
+        one = found.add_parser(what, help=says, **description_of(module))
         module.add_arguments(one)
         one.set_defaults(list=module.main)
 

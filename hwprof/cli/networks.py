@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwprof.cli.options import add_case, print_json, split_names
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK
+from hwprof.printable import sentence
 from hwprof.records import to_json
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def check(args: argparse.Namespace) -> int:
                 outcome += "correct" if found.faithful else f"WRONG, at most {found.tolerance:.0e} is allowed"
         except PreparationFailed as error:
             row |= {"correct": False, "fidelity": None, "failure": to_json(error.failure)}
-            outcome = f"not checked: {error.failure.message}"
+            outcome = f"not checked: {sentence(error.failure.message)}"
         rows.append(replace_infinite(row))
         if not args.json:
             print(f"{name}{f' {size}px' if size else ''}: {outcome}", flush=True)

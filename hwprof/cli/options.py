@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from hwprof.cli.streams import complain
 from hwprof.errors import ResultsError, UsageError
 from hwprof.plan import bounds
 from hwprof.plan.inputs import parse_inputs
@@ -271,9 +272,9 @@ def cooldown_s(args: argparse.Namespace) -> float:
     return LIMIT_S if args.cooldown is None else float(args.cooldown)
 
 
-def notify(text: str) -> None:
-    """A line on stderr about what takes long."""
-    print(f"hwprof: {text}", file=sys.stderr, flush=True)
+def notify(text: str, remedy: str = "") -> None:
+    """A line on stderr about what takes long, what is omitted, or what comes next."""
+    complain(text, remedy)
 
 
 def print_json(document: Mapping[str, Any]) -> None:

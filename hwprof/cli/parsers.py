@@ -8,9 +8,11 @@ import importlib
 import inspect
 import keyword
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from hwprof.cli.commands import COMMANDS, QUESTIONS, SHELLS, overview
+from hwprof.errors import EXIT_USAGE
+from hwprof.printable import capital
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
@@ -43,15 +45,29 @@ def description_of(module: ModuleType) -> dict[str, Any]:
     return {"description": inspect.cleandoc(module.__doc__ or ""), "formatter_class": HelpFormatter}
 
 
+class CommandParser(argparse.ArgumentParser):
+    """A parser that refuses what it can't read in one line, as any other error, and ends with exit code 2."""
+
+    def __init__(self, prog: str | None = None, **settings: Any) -> None:
+        super().__init__(prog, allow_abbrev=False, **settings)  # `--it` is not `--iterations`
+
+    def error(self, message: str) -> NoReturn:
+        """What argparse says of a wrong command line, and where the options are listed."""
+        from hwprof.cli.streams import complain
+
+        complain(capital(message), f"`{self.prog} --help` lists the options")
+        self.exit(EXIT_USAGE)
+
+
 def command_parser(name: str) -> tuple[argparse.ArgumentParser, ModuleType]:
-    """The parser of a command, and its module. Options are not abbreviated: `--it` is not `--iterations`."""
+    """The parser of a command, and its module."""
     module = module_of(name)
-    parser = argparse.ArgumentParser(f"hwprof {name}", allow_abbrev=False, **description_of(module))
+    parser = CommandParser(f"hwprof {name}", **description_of(module))
     module.add_arguments(parser)
     return parser, module
 
 
-class OverviewParser(argparse.ArgumentParser):
+class OverviewParser(CommandParser):
     """Prints the commands by their questions in the place of argparse's list."""
 
     def format_help(self) -> str:
@@ -61,7 +77,7 @@ class OverviewParser(argparse.ArgumentParser):
 
 def overview_parser() -> OverviewParser:
     """The parser of `hwprof` alone."""
-    parser = OverviewParser("hwprof", usage="hwprof COMMAND [OPTION ...]", allow_abbrev=False)
+    parser = OverviewParser("hwprof", usage="hwprof COMMAND [OPTION ...]")
     parser.add_argument("-V", "--version", action="store_true", help="print the version")
     parser.add_argument("--print-include", action="store_true", help="print the folder of hwprof.h")
     parser.add_argument("--print-completion", choices=SHELLS, help="print the completion of a shell")
@@ -71,12 +87,12 @@ def overview_parser() -> OverviewParser:
 def whole_parser() -> argparse.ArgumentParser:
     """One parser with those of all commands inside, for the completion of shells."""
     parser = overview_parser()
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=argparse.ArgumentParser)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=CommandParser)
     for group in QUESTIONS.values():
         for name, says in group.items():
             module = module_of(name)
-            one = commands.add_parser(name, help=says, allow_abbrev=False, **description_of(module))
+            one = commands.add_parser(name, help=says, **description_of(module))
             module.add_arguments(one)
-    helped = commands.add_parser("help", help="the options of a command", allow_abbrev=False)
+    helped = commands.add_parser("help", help="the options of a command")
     helped.add_argument("command", nargs="?", choices=tuple(COMMANDS), help="a command")
     return parser

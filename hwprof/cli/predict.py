@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from functools import partial
 from typing import Any
 
@@ -30,6 +29,7 @@ from hwprof.cli.selection import (
     notify_scope,
     open_selection,
 )
+from hwprof.cli.streams import complain
 from hwprof.errors import EXIT_OK, NotAvailable, UnknownFramework, UsageError
 from hwprof.printable import plural, printable
 from hwprof.records import to_json
@@ -60,7 +60,7 @@ def main(args: argparse.Namespace) -> int:
         return evaluation.main(args)
     if not args.network or not args.framework:
         raise UsageError(
-            "A network and a framework are needed to predict FPS", "hwprof predict -f onnxruntime -n resnet18"
+            "A network and a framework are needed to predict FPS", "as in hwprof predict -f onnxruntime -n resnet18"
         )
     return predict(args)
 
@@ -106,13 +106,13 @@ def predict(args: argparse.Namespace) -> int:
         rows_of, choice = surviving_speed(strata.usable_rows(part))
         usable, lacking = models.by_size(rows_of)
         if lacking:
-            print(f"hwprof: {stratum.title}: left out for unknown MACs: {', '.join(lacking)}", file=sys.stderr)
+            complain(f"Left out for unknown MACs: {', '.join(lacking)}", about=stratum.title)
         data = models.table(usable, [], extra)
         for variant in dict.fromkeys(data.frameworks):
             found = prediction.predict(data, variant, facts)
             title = f"{variant} · {stratum.title} · batch {batch}"
             if isinstance(found, prediction.Refusal):
-                print(f"hwprof: {title}: {found.why}", file=sys.stderr)
+                complain(found.why, about=title)
                 continue
             one = {"case": title, "target": SPEED[choice.estimator], "why": choice.why, **to_json(found)}
             if choice.estimator is Estimator.FPS:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from hwprof.cli.options import INPUTS, RangeAction, cooldown_s, notify, refuse_case, results_of
 from hwprof.cli.run_keeper import RunKeeper
 from hwprof.cli.streams import complain
-from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK, NotAvailable, UsageError, sentence
+from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK, NotAvailable, UsageError
 from hwprof.plan.options import split_events
-from hwprof.printable import encodable_data
+from hwprof.printable import encodable_data, sentence
 from hwprof.records import Run
 
 if TYPE_CHECKING:
@@ -169,10 +169,10 @@ def exit_code(runs: list[Run]) -> int:
     failed = next((run.failure for run in runs if run.failure is not None), None)
     attached = any(run.case.option("attached") for run in runs)
     if not attached and any(interrupting_signal(run) == signal.SIGINT for run in runs):
-        print("hwprof: interrupted; what was counted is kept", file=sys.stderr)
+        complain("interrupted", "what was counted is kept")
         return EXIT_INTERRUPTED
     if failed is not None:
-        print(f"hwprof: {sentence(failed.message, failed.remedy)}", file=sys.stderr)
+        complain(failed.message, failed.remedy)
         return EXIT_CASES_FAILED
     return EXIT_OK
 
@@ -230,5 +230,5 @@ def _backend(args: argparse.Namespace, events: tuple[str, ...]) -> Any:
     native = Native(events, args.multiplex)
     refused = [name for name, why in native.unavailable.items() if "perf_event_paranoid" in why.reason + why.remedy]
     if refused and may_count():
-        print(f"hwprof: {', '.join(refused)}: perf has the right to count here: try --backend perf", file=sys.stderr)
+        complain("perf has the right to count here", "try --backend perf", ", ".join(refused))
     return native

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from hwprof.cli.verbosity import Verbosity
+from hwprof.printable import sentence
 from hwprof.reports.terminal.style import FULL, Palette, columns, is_terminal, palette
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Display:
         if self.is_quiet:
             return
         self.close()
-        self._write(f"hwprof: {text}\n")
+        self._write(f"hwprof: {sentence(text)}\n")
 
     def close(self) -> None:
         """Take away what is in place."""
@@ -97,7 +98,7 @@ def outcome(run: Run) -> str:
     from hwprof.speed import of_run
 
     if run.failure is not None:
-        return f"{run.failure.code}: {run.failure.message}"
+        return f"{run.failure.code}: {sentence(run.failure.message)}"
     if run.kind == "simulated":
         return "simulated"
     fps = of_run(run).fps
@@ -106,3 +107,8 @@ def outcome(run: Run) -> str:
     codes = dict.fromkeys(doubt.code for doubt in run.doubts)
     words += [f"doubts: {', '.join(codes)}"] if codes else []
     return ", ".join(words)
+
+
+def ending(run: Run) -> str:
+    """Whether a run is done, or why it failed."""
+    return "done" if run.failure is None else f"failed: {sentence(run.failure.message)}"

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +32,7 @@ from hwprof.cli.options import (
     refuse_case,
     writing,
 )
+from hwprof.cli.streams import complain
 from hwprof.cli.verbosity import add_verbosity
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
 from hwprof.printable import ESCAPE, plural
@@ -109,7 +109,7 @@ def main(args: argparse.Namespace) -> int:
         print(hotspots.text(found, sampling, args.top, path, everything=args.verbose))
     if found.ended is not None and found.ended.exit_code:
         how = f"was killed by signal {found.ended.signal}" if found.ended.signal else "failed"
-        print(f"hwprof: the command {how} (exit code {found.ended.exit_code})", file=sys.stderr)
+        complain(f"the command {how} (exit code {found.ended.exit_code})")
         return EXIT_CASES_FAILED
     return EXIT_OK
 
@@ -118,7 +118,8 @@ def check(args: argparse.Namespace) -> None:
     """Raise UsageError where it is not exactly one of case, command and process."""
     asked = [bool(args.command), args.pid is not None, bool(args.network or args.framework)]
     if sum(asked) != 1:
-        raise UsageError("one of a case (-n, -f), a command (behind --) and --pid", "hwprof record --help has examples")
+        what = "one of a case (-n, -f), a command (behind --) and --pid"
+        raise UsageError(what, "`hwprof record --help` has examples")
     if args.command:
         find_command(args.command, "record")
     if args.command or args.pid is not None:

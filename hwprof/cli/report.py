@@ -32,6 +32,7 @@ from hwprof.cli.selection import (
     open_selection,
 )
 from hwprof.errors import ResultsError, UsageError
+from hwprof.printable import advice, capital, sentence
 
 if TYPE_CHECKING:
     from hwprof.reports.tables import Report
@@ -152,8 +153,7 @@ def report(args: argparse.Namespace) -> int:
 
 def scope_sentences(scope: Scope, command: str) -> tuple[str, ...]:
     """Which runs a report is of, and what else their file holds; `command`: the one that takes all of it."""
-    title, rest = f"{scope.title[:1].upper()}{scope.title[1:]}.", scope.rest(command)
-    return tuple(filter(None, (title, rest and f"{rest}.")))
+    return tuple(filter(None, (sentence(capital(scope.title)), advice(scope.rest(command)))))
 
 
 def screen(args: argparse.Namespace, report: Report) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from hwprof.analysis.explain.pairs import Source
 from hwprof.analysis.explain.selectors import CaseRuns
 from hwprof.cli.options import notify
+from hwprof.cli.progress import ending
+from hwprof.cli.streams import complain
 from hwprof.errors import NotAvailable, UsageError
 from hwprof.machine.cpus import allowed_cpus
 from hwprof.machine.facts import hardware
@@ -40,13 +42,12 @@ def rerun(kind: str, sides: Sequence[tuple[CaseRuns, CaseRuns]], source: Source,
     if not plans:
         raise refused[0][1]
     for where, refusal in refused:
-        print(f"hwprof: {where}: {refusal.message}", file=sys.stderr)
+        complain(refusal.message, refusal.remedy, where)
     failed = 0
     for planned in plans:
         for title, why in planned.impossible.items():
-            print(f"hwprof: {title}: left as it is: {why}", file=sys.stderr)
+            complain(f"not changed: {why}", about=title)
         for step in Runner(planned.experiment, source.results, notify=notify).run():
-            outcome = "done" if step.run.failure is None else f"failed: {step.run.failure.message}"
             failed += step.run.failure is not None
-            print(f"hwprof: [{step.done}/{step.total}] {step.run.case.title}: {outcome}", file=sys.stderr)
+            print(f"hwprof: [{step.done}/{step.total}] {step.run.case.title}: {ending(step.run)}", file=sys.stderr)
     return failed

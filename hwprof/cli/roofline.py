@@ -51,7 +51,7 @@ def main(args: argparse.Namespace) -> int:
         notify_scope("roofline", results, scope)
         frame, ceilings, facts = results.frame(), results.ceilings(), results.machines()
     if not ceilings:
-        raise ResultsError("these results hold no ceilings", "hwprof roofline --measure measures them (--cpus).")
+        raise ResultsError("these results hold no ceilings", "`hwprof roofline --measure` measures them (--cpus).")
     good, out = place_cases(frame, roofs(ceilings, facts))
     if args.output:
         write(args.output, good)

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.cli import program as commands
-from hwprof.cli.options import INPUTS, RangeAction, add_case, add_results, choice_of, cooldown_s, notify, results_of
+from hwprof.cli.options import INPUTS, RangeAction, add_case, add_results, choice_of, cooldown_s, results_of
 from hwprof.cli.progress import Display
+from hwprof.cli.streams import complain
 from hwprof.cli.verbosity import Verbosity, add_verbosity, verbosity_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, EXIT_UNAVAILABLE, NotAvailable, UsageError
 from hwprof.plan.options import split_events
@@ -172,7 +173,7 @@ def session_noise(run: Run) -> MachineNoise | None:
     try:
         return known_noise(run.machine)
     except ResultsError as error:
-        notify(str(error))
+        complain(error.message, error.remedy)
         return None
 
 

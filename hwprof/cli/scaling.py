@@ -18,6 +18,7 @@ from hwprof.cli.options import (
     results_of,
     writing,
 )
+from hwprof.cli.progress import ending
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
 from hwprof.plan import bounds
 from hwprof.plan.options import split_events
@@ -57,8 +58,7 @@ def main(args: argparse.Namespace) -> int:
     with results_of(args) as results:
         for step in Runner(spec, results, notify=notify).run():
             runs.append(step.run)
-            outcome = "done" if step.run.failure is None else step.run.failure.message
-            print(f"hwprof: [{step.done}/{step.total}] {step.run.case.title}: {outcome}", file=sys.stderr)
+            print(f"hwprof: [{step.done}/{step.total}] {step.run.case.title}: {ending(step.run)}", file=sys.stderr)
     speeds = scaling.thread_speeds(runs)
     if not speeds.values.get(1):
         why = next(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hwprof.cli.options import notify
 from hwprof.errors import UsageError
+from hwprof.printable import capital
 
 if TYPE_CHECKING:
     from hwprof.store import Results
@@ -67,7 +68,7 @@ def place_named(args: argparse.Namespace) -> Path:
 def notify_scope(command: str, results: Results, scope: Scope) -> None:
     """A line on stderr where the file holds more than what was chosen."""
     if scope.others:
-        notify(f"{scope.title}. {scope.rest(all_of(command, results))}.")
+        notify(capital(scope.title), scope.rest(all_of(command, results)))
 
 
 def all_of(command: str, results: Results) -> str:

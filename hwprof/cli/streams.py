@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hwprof.printable import ESCAPE, accept_everything
+from hwprof.printable import ESCAPE, accept_everything, printable, sentence
 
 
 class EnduringFile(io.FileIO):
@@ -105,7 +105,11 @@ def enduring_streams() -> Iterator[None]:
                 new.close()
 
 
-def complain(line: str) -> None:
-    """A line of hwprof's own on stderr; nothing where stderr takes none."""
+def complain(message: str, remedy: str = "", about: str = "") -> None:
+    """One line on stderr: what happened, and what to do; nothing where stderr takes none.
+
+    `about`: the case, framework or file that the sentences are about.
+    """
     with contextlib.suppress(OSError):
-        print(f"hwprof: {line}", file=sys.stderr)
+        where = f"{about}: " if about else ""
+        print(f"hwprof: {printable(where + sentence(message, remedy))}", file=sys.stderr, flush=True)

@@ -19,7 +19,7 @@ from hwprof.cli.options import OUTPUT, add_case, add_results, group, print_json
 from hwprof.cli.progress import Display
 from hwprof.cli.verbosity import add_verbosity, verbosity_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK
-from hwprof.printable import plural
+from hwprof.printable import plural, sentence
 from hwprof.records import Failure, to_json
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def main(args: argparse.Namespace) -> int:
     print(f"{plural(count, 'run')} measured -> {path}" if count else f"nothing left to measure in {path}")
     if not args.quiet:
         for (title, _), failure in failed.items():
-            print(f"  failed: {title}: {failure.message}")
+            print(f"  failed: {title}: {sentence(failure.message)}")
         print(f"next: hwprof report {path}")
     return EXIT_CASES_FAILED if failed else EXIT_OK
 
@@ -98,7 +98,7 @@ def main(args: argparse.Namespace) -> int:
 def interruption_text(saved: int, path: Path) -> str:
     """The message of a sweep that was interrupted."""
     kept = f"{plural(saved, 'run')} of this sweep {'is' if saved == 1 else 'are'} saved in {path}"
-    return f"hwprof: interrupted; {kept if saved else 'nothing was measured yet'}. The same command goes on from there"
+    return f"hwprof: Interrupted. {kept if saved else 'Nothing was measured yet'}. The same command goes on from there."
 
 
 def planned_cases(spec: Experiment, path: Path) -> tuple[PlannedCase, ...]:
@@ -118,7 +118,7 @@ def document(
 ) -> dict[str, Any]:
     """What a sweep did, as JSON. `measured`: runs of this call; `failed`: the last failure of each case's round."""
     failures = [
-        {"case": title, "round": number + 1, "code": failure.code, "message": failure.message}
+        {"case": title, "round": number + 1, "code": failure.code, "message": sentence(failure.message)}
         for (title, number), failure in failed.items()
     ]
     return {

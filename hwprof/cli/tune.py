@@ -37,6 +37,7 @@ from hwprof.cli.options import (
     results_of,
 )
 from hwprof.cli.progress import Display
+from hwprof.cli.streams import complain
 from hwprof.cli.verbosity import add_verbosity, verbosity_of
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
 from hwprof.plan.options import parse_option
@@ -112,7 +113,7 @@ def search(args: argparse.Namespace) -> int:
     with results_of(args) as results:
         requests = requests_of(args, experiment, results) if experiment else [request_of(args)]
         if not requests:
-            print("every case has a tuning already (--again measures anew)", file=sys.stderr)
+            complain("every case has a tuning already", "--again measures anew")
         outcomes, failed = tune(requests, args, results)
     if args.json:
         print_json(tuning.document(t.kept for t in outcomes))
@@ -124,7 +125,7 @@ def search(args: argparse.Namespace) -> int:
         if results is not None and outcomes:
             print(f'\nkept in {store.default_path(args.results)}    use it: policy = "tuned" under [launch]')
     for error in failed:
-        print(f"hwprof: {error}", file=sys.stderr)
+        complain(error.message, error.remedy)
     return EXIT_CASES_FAILED if failed else EXIT_OK
 
 
@@ -139,7 +140,7 @@ def tune(
     display = Display(verbosity_of(args))
     for request in requests:
         c = request.choice
-        display.note(f"tuning {c.framework} {c.network} batch {c.batch}, {request.budget_s:g} s")
+        display.note(f"Tuning {c.framework} {c.network} batch {c.batch}, {request.budget_s:g} s")
         try:
             tuner = Tuner(request, results, restart=args.again, watch=lambda step: display.show(progress(step)))
             with display:

@@ -111,7 +111,7 @@ class CoolDown:
                 return Cooling(samples[-1][0], decision, self.start, now, tuple(excess(self.start, now, cpus)))
             if len(samples) == 1:
                 rest()
-                self.notify(f"cooling down: {', '.join(excess(self.start, now, cpus))}; {self.limit_s:g} s at most")
+                self.notify(f"Cooling down: {', '.join(excess(self.start, now, cpus))}; {self.limit_s:g} s at most")
             self.sleep(EVERY_S)
 
 

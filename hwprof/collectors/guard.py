@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from hwprof import plugins
 from hwprof.collectors.protocol import Collector, Group, Pass, Session, Target, Unavailable
-from hwprof.errors import sentence
 from hwprof.machine.clock import clock_ns
+from hwprof.printable import sentence
 from hwprof.records import Counter, Doubt, Exactness, Reading, Snapshot, from_json, missing, to_json
 
 T = TypeVar("T")

@@ -11,7 +11,8 @@ from hwprof.collectors.meters import running
 from hwprof.collectors.power import PowerSensors, identity_of
 from hwprof.collectors.protocol import Channel, Gauge, Unavailable
 from hwprof.collectors.sensor_roles import METER_LABEL, PowerChoice, SensorIdentity, SensorRole, choose
-from hwprof.errors import NotAvailable, UsageError, sentence
+from hwprof.errors import NotAvailable, UsageError
+from hwprof.printable import sentence
 from hwprof.records import Reading, Series, Window
 
 METRICS = ("power", "energy")

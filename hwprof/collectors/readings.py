@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hwprof.collectors.protocol import Group, Unavailable
-from hwprof.errors import sentence
+from hwprof.printable import sentence
 from hwprof.records import Counter, Exactness, Reading, Snapshot, missing
 
 INT64_MAX = (1 << 63) - 1

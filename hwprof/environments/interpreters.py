@@ -87,7 +87,7 @@ def registered_python(name: str) -> str | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, OSError) as error:
-        raise NotAvailable(f"{path} can't be read: {error}", f"hwprof env create {name} makes it anew") from error
+        raise NotAvailable(f"{path} can't be read: {error}", f"`hwprof env create {name}` makes it anew") from error
 
 
 def environment_pythons() -> list[str]:
@@ -111,7 +111,7 @@ def named_python(word: str) -> str:
     path = Path(word) / "bin" / "python"
     found = str(path) if path.exists() else shutil.which(word)
     if found is None or Path(found).is_dir():
-        remedy = "hwprof (its own), a name of `hwprof env list`, or the path of an environment or a python3"
+        remedy = "a name of `hwprof env list`, the path of an environment or a python3, or `hwprof` (its own)"
         raise UsageError(f"there is no environment {word}", remedy)
     return str(Path(found).absolute())
 
@@ -217,7 +217,7 @@ def require(name: str, environment: Environment) -> Interpreter:
         return found
     if found.own:
         raise NotInstalled(name, environment.install)
-    raise NotInstalled(f"{name} ({found.python}: {found.error})", f"hwprof env create {name} makes it anew")
+    raise NotInstalled(f"{name} ({found.python}: {found.error})", f"`hwprof env create {name}` makes it anew")
 
 
 def admits(wanted: str, version: str) -> bool:

@@ -17,7 +17,7 @@ from hwprof.errors import HwprofError, NotAvailable, NotInstalled
 
 TIMEOUT_S = 120.0
 NAMES = ("cc", "gcc", "clang")
-REMEDY = "sudo apt-get install gcc libc6-dev, or set CC to another compiler"
+REMEDY = "`sudo apt-get install gcc libc6-dev`, or set CC to another compiler"
 ERROR_MARKS = (
     "error",
     "cannot",

@@ -36,7 +36,7 @@ def parse_cpus(text: str) -> tuple[int, ...]:
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if last < first or last >= MOST_CPUS:  # before it is expanded: ten digits would fill the memory
             shown = text if len(text) < 60 else f"{text[:56]} ..."
-            raise UsageError(f"cpus '{shown}'", f"as in --cpus 2 or --cpus 0,2-3, numbers below {MOST_CPUS}")
+            raise UsageError(f"'{shown}' is no list of CPUs", f"as in --cpus 2 or 0,2-3, numbers below {MOST_CPUS}")
         cpus |= set(range(first, last + 1))
     return tuple(sorted(cpus))
 

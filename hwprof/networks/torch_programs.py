@@ -51,7 +51,7 @@ def interpreter() -> str:
     found = {p: interpreters.software(p, NEEDS)["distributions"] for p in (*own, *interpreters.environment_pythons())}
     able = [python for python, there in found.items() if python in own or there["torch"]]
     if not able:
-        raise NotInstalled("torch, which reads .pt2,", "hwprof env create pytorch, or export the network as .onnx")
+        raise NotInstalled("torch, which reads .pt2,", "`hwprof env create pytorch`, or export the network as .onnx")
     return next((python for python in able if found[python]["onnxscript"]), able[0])
 
 

@@ -60,7 +60,7 @@ def read_model(path: Path) -> Any:
     except (DecodeError, ValueError, OSError) as error:
         raise invalid(path, error) from error
     if not model.graph.node:
-        raise BadModel(path, "is no ONNX model", "hwprof reads .onnx files with a graph and weights")
+        raise BadModel(path, "is no ONNX model", "hwprof reads .onnx files with a graph and weights.")
     return model
 
 
@@ -90,7 +90,7 @@ def check(path: Path, model: Any) -> None:
 def invalid(path: Path, error: Exception) -> BadModel:
     """The error of a file that is no valid model."""
     said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return BadModel(path, f"is no valid ONNX model ({said[:160]})", "hwprof reads .onnx files")
+    return BadModel(path, f"is no valid ONNX model ({said[:160]})", "hwprof reads .onnx files.")
 
 
 def open_inputs(path: Path, model: Any) -> list[OpenInput]:
@@ -105,7 +105,7 @@ def open_inputs(path: Path, model: Any) -> list[OpenInput]:
         kind = value.type.WhichOneof("value")
         if kind != "tensor_type":
             what = str(kind or "value of an unknown type").removesuffix("_type").replace("_", " ")
-            raise BadModel(path, f"has an input that is a {what}: {value.name}", "hwprof feeds tensors")
+            raise BadModel(path, f"has an input that is a {what}: {value.name}", "hwprof feeds tensors.")
         code = value.type.tensor_type.elem_type
         if code in (TensorProto.BFLOAT16, TensorProto.UNDEFINED) or code > TensorProto.BFLOAT16:
             name = TensorProto.DataType.Name(code).lower()
@@ -114,7 +114,7 @@ def open_inputs(path: Path, model: Any) -> list[OpenInput]:
         dtype = TEXT if code == TensorProto.STRING else helper.tensor_dtype_to_np_dtype(code).name
         found.append(OpenInput(value.name, dims, dtype, used.of(value.name, dtype)))
     if not found:
-        raise BadModel(path, "has no input", "hwprof measures networks that are fed")
+        raise BadModel(path, "has no input", "hwprof measures networks that are fed.")
     return found
 
 

@@ -24,6 +24,7 @@ from hwprof.errors import BadExperiment, NotInstalled, UnknownNameError, UsageEr
 from hwprof.networks.stored_precision import asked
 from hwprof.plan import bounds
 from hwprof.plan.options import check_keys, check_option
+from hwprof.printable import sentence
 from hwprof.programs.figures import compile_figure
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def version(command: Sequence[str], python: str, runner: str) -> str | None:
             words, capture_output=True, text=True, timeout=60, check=False, env=clean_environ(python, os.environ)
         )
     except (NotInstalled, OSError, subprocess.TimeoutExpired) as error:
-        print(f"hwprof: {runner} does not report its version: {error}", file=sys.stderr)
+        print(f"hwprof: {sentence(f'{runner} does not report its version: {error}')}", file=sys.stderr)
         return None
     lines = [line.strip() for line in (done.stdout or done.stderr).splitlines() if line.strip()]
     return lines[0][:200] if lines and done.returncode == 0 else None

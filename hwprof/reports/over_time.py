@@ -11,7 +11,7 @@ from hwprof.analysis.over_time.drift import Drift
 from hwprof.analysis.over_time.findings import Findings, FirstInference
 from hwprof.analysis.over_time.growth import Growth
 from hwprof.analysis.over_time.inputs import InputEffect
-from hwprof.printable import plural
+from hwprof.printable import capital, plural
 from hwprof.records import Run, to_json
 
 SLOW_FIRST = 2.0  # times the steady latency from which on a report names the first inference
@@ -39,11 +39,11 @@ def sentences(runs: Sequence[Run]) -> list[str]:
     out = []
     if found.first is not None and (found.first.ratio or 0.0) >= SLOW_FIRST:
         out.append(f"The first inference takes {first_line(found.first)}.")
-    out += [f"{_capital(_round(runs, number) + drift_words(drift))}." for number, drift in found.drifts]
+    out += [f"{capital(_round(runs, number) + drift_words(drift))}." for number, drift in found.drifts]
     if found.growth is not None and found.growth.is_evident:
-        out.append(f"{_capital(growth_words(found.growth))}.")
+        out.append(f"{capital(growth_words(found.growth))}.")
     if found.input is not None and found.input.is_evident:
-        out.append(f"{_capital(input_words(found.input))}.")
+        out.append(f"{capital(input_words(found.input))}.")
     return out
 
 
@@ -119,7 +119,3 @@ def _why_unwatched(found: Findings, runs: Sequence[Run]) -> str:
 
 def _round(runs: Sequence[Run], number: int) -> str:
     return f"round {number + 1}: " if len({r.round for r in runs}) > 1 else ""
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -83,7 +83,7 @@ class Column:
             "per": self.per,
             "runs": known,
             "missing": len(self.values) - known,
-            "why": "; ".join(list(self.why)[:3]),
+            "why": "; ".join(one.rstrip(".") for one in list(self.why)[:3]),
         }
 
 

@@ -85,7 +85,7 @@ def choice_of(case: Case, options: Mapping[str, Any] | None = None, cpus: str | 
     else:
         raise UsageError(
             f"{case.network} was measured from a file, and results don't hold its path",
-            "measure both variants yourself: hwprof run -n FILE.onnx --option ..., then hwprof explain",
+            "measure both variants yourself: `hwprof run -n FILE.onnx --option ...`, then `hwprof explain`",
         )
     pairs = tuple(sorted((dict(case.options) if options is None else options).items()))
     cores = ",".join(map(str, case.cpus)) if cpus is None else cpus
@@ -95,7 +95,7 @@ def choice_of(case: Case, options: Mapping[str, Any] | None = None, cpus: str | 
         if own != case.shape:
             raise UsageError(
                 f"{case.network} was measured with {case.shape}, and its own input is {own or 'a square image'}",
-                "measure both variants yourself: hwprof run --shape ... or --dim ..., then hwprof explain",
+                "measure both variants yourself: `hwprof run --shape ...` or `--dim ...`, then `hwprof explain`",
             )
     return Choice(case.framework, network, case.size, case.batch, case.threads, case.precision, pairs, cores)
 

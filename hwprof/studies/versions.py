@@ -94,7 +94,7 @@ class EnvironmentComparison:
 def in_environment(planned: PlannedCase, python: str, label: str) -> PlannedCase:
     """The case as this interpreter runs it. Raises UsageError for a declared runner, NotInstalled without framework."""
     if planned.runner is not None:
-        raise UsageError("a declared runner has no environment of its own", "hwprof run it, then compare the results")
+        raise UsageError("a declared runner has no environment of its own", "`hwprof run` it, then compare the results")
     found = interpreters.inspect_framework(planned.adapter.environment, python)
     if found.error is not None:
         raise NotInstalled(f"{planned.adapter.name} ({python}: {found.error})", planned.adapter.environment.install)

@@ -187,7 +187,7 @@ def test_session_noise_is_not_taken_from_two_shapes() -> None:
         dataclasses.replace(run_of(shape, uid=f"{hour:08x}"), started_utc=f"2000-01-01T{hour:02d}:00:00Z")
         for hour, shape in enumerate((NARROW, WIDE))
     ]
-    with pytest.raises(ResultsError, match="no program was measured in two sessions"):
+    with pytest.raises(ResultsError, match="No program was measured in two sessions"):
         calibrate(summaries(*runs), "2000-01-02T00:00:00Z")
 
 

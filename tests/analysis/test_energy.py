@@ -170,7 +170,7 @@ def test_energy_of_a_run_with_slices_is_that_of_its_bare_stretch(tmp_path: Path)
 def chosen(rows: Sequence[tuple[str | None, str | None]], columns: Mapping[str, Sequence[float]]) -> pd.DataFrame:
     """A table whose runs recorded what stood for the machine, and why; None: an earlier version did not."""
     found = table(columns).assign(machine="laptop")
-    return found.assign(power_sensors=[sensors for sensors, _ in rows], power_why=[why for _, why in rows])
+    return found.assign(power_sensors=pd.Series([r[0] for r in rows]), power_why=pd.Series([r[1] for r in rows]))
 
 
 RULED, ASKED = ("package-0", sensor_roles.BY_PACKAGES), ("package-0/core", sensor_roles.ASKED)

@@ -74,6 +74,17 @@ def test_nothing_reaches_out_of_the_screen_and_nothing_lies_over_something_else(
     assert opened.page.evaluate(WIDE_TABLES) == []
 
 
+def test_tables_have_their_columns_in_the_first_frame_of_a_new_width(opened: Opened) -> None:
+    page = opened.page
+    resize(page, 1400)
+    # asked in the frame of the resize itself, behind the page's own callback
+    page.evaluate("""() => { window.excess = new Promise((done) => addEventListener("resize", () =>
+      requestAnimationFrame(() => { const block = document.querySelector("#runs div.table");
+        done(block.querySelector("table").offsetWidth - block.clientWidth); }), {once: true})); }""")
+    page.set_viewport_size({"width": 600, "height": 900})
+    assert page.evaluate("() => window.excess") <= 0
+
+
 def test_a_wide_screen_is_used(opened: Opened) -> None:
     resize(opened.page, 2560, 1440)
     right = (

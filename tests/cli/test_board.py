@@ -18,12 +18,12 @@ from tests.scripts import write_script
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["riscv46", "--", "true"], "unknown board 'riscv46'. Did you mean riscv64"),
+        (["riscv46", "--", "true"], "Unknown board 'riscv46'. Did you mean riscv64"),
         (["x86_64", "--", "true"], "The emulated boards are riscv64 and arm64"),
         (["riscv64", "--smp", "0", "--", "true"], "--smp 0. A board has 1 to"),
         (["riscv64", "--smp", "2", "--exact", "--", "true"], "--exact with 2 CPUs"),
-        (["riscv64", "--with", "onnxruntime,tensorflow", "--", "true"], "unknown package set 'tensorflow'. There are"),
-        (["riscv64", "--with", "", "--", "true"], "unknown package set ''"),
+        (["riscv64", "--with", "onnxruntime,tensorflow", "--", "true"], "Unknown package set 'tensorflow'. There are"),
+        (["riscv64", "--with", "", "--", "true"], "Unknown package set ''"),
         (["riscv64", "--memory", "lots", "--", "true"], "--memory lots. As 3G or 1536M"),
         (["riscv64", "--memory", "64M", "--", "true"], "512M to 64G"),
         (["riscv64", "--timeout", "0", "--", "true"], "--timeout must be a number above 0"),

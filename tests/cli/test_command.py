@@ -48,7 +48,7 @@ def test_a_command_that_nobody_can_run_is_refused(capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit) as end:
         main(["doctor", "--", "ls"])
     assert end.value.code == 2
-    assert "no command can follow" in capsys.readouterr().err
+    assert "No command can follow" in capsys.readouterr().err
 
 
 def test_report_and_export_see_commands(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_json_is_the_only_thing_on_stdout(capfd: pytest.CaptureFixture[str]) -> 
         (["--", "sh", "-c", "exit 7"], 4, "'sh' ended with exit code 7"),
         (["--", "sh", "-c", "kill -9 $$"], 4, "'sh' was killed by SIGKILL"),
         (["--fps-from", "FPS: (.*)", "--", "true"], 4, "matches --fps-from"),
-        (["--", "hwprof-nowhere"], 127, "no command 'hwprof-nowhere'"),
+        (["--", "hwprof-nowhere"], 127, "No command 'hwprof-nowhere'"),
         (["--", "/etc/passwd"], 126, "not executable"),
         (["--fps-from", "(", "--", "true"], 2, "no regular expression"),
         (["--frames", "0", "--", "true"], 2, "--frames must be a whole number from 1 to 1000000000, not 0"),
@@ -94,8 +94,8 @@ def test_json_is_the_only_thing_on_stdout(capfd: pytest.CaptureFixture[str]) -> 
         (["--pid", "1", "--cooldown", "9"], 2, "--cooldown is not for --pid"),
         (["--cooldown", "-1", "--", "true"], 2, "--cooldown must be a number from 0 to 3600, not -1"),
         (["--frames", "4"], 2, "--frames is for commands"),
-        (["--cpus", "999", "--", "true"], 2, "core 999"),
-        (["--strict", "-e", "context-switches:u", "--", "true"], 3, "required event"),
+        (["--cpus", "999", "--", "true"], 2, "Core 999"),
+        (["--strict", "-e", "context-switches:u", "--", "true"], 3, "Required event"),
     ],
 )
 def test_failures_are_one_line_and_their_exit_code(
@@ -173,15 +173,15 @@ def test_record_of_a_case_samples_its_windows(capfd: pytest.CaptureFixture[str],
 @pytest.mark.perf
 def test_an_empty_profile_says_what_to_do(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["record", "-o", str(tmp_path / "x.svg"), "-F", "1", "--", "true"]) == 4
-    assert "not a single sample" in capfd.readouterr().err
+    assert "Not a single sample" in capfd.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ([], "one of a case"),
-        (["-n", "tiny_cnn", "--", "true"], "one of a case"),
+        ([], "One of a case"),
+        (["-n", "tiny_cnn", "--", "true"], "One of a case"),
         (["--duration", "1", "-n", "tiny_cnn"], "--duration goes with --pid"),
         (["-F", "0", "--", "true"], "--frequency must be"),
         (["-b", "4", "--", "true"], "--batch is for networks"),

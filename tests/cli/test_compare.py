@@ -81,13 +81,13 @@ def test_runs_and_experiments_inside_one_file(tmp_path: Path, monkeypatch: pytes
 def test_what_means_nothing_is_said(
     two: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(ResultsError, match="no results file"):
+    with pytest.raises(ResultsError, match="No results file"):
         side(str(tmp_path / "none.db"))
     with pytest.raises(UsageError, match="'zzz' is no experiment or run of"):
         side(f"{two[0]}:zzz")
     store(tmp_path / "other.db", rounds(5, "googlenet") + rounds(5, "googlenet", "opencv"))
     assert main(["compare", two[0], str(tmp_path / "other.db")]) == 2
-    assert "no case in common" in capsys.readouterr().err
+    assert "No case in common" in capsys.readouterr().err
     failed = store(tmp_path / "failed.db", [make_run(failure=Failure("killed", "died"))])
     with pytest.raises(ResultsError, match="no good run"):
         side(str(failed))
@@ -149,7 +149,7 @@ def test_session_noise_is_calibrated_from_results_and_gives_single_sessions_a_ve
     old = store(tmp_path / "old.db", on_day(rounds(40), 10))
     new = store(tmp_path / "new.db", on_day(rounds(30), 12))
     assert main(["compare", str(old), str(new)]) == 3
-    with pytest.raises(ResultsError, match="no program was measured in two sessions"):
+    with pytest.raises(ResultsError, match="No program was measured in two sessions"):
         calibrate([*side(str(old)).runs], "2000-03-01")
     capsys.readouterr()
     assert main(["compare", "--calibrate", str(history)]) == 0
@@ -175,4 +175,4 @@ def test_words_and_options_that_do_not_belong_together_are_refused(
     assert main(["compare", *two, "-n", "tiny_cnn"]) == 2
     assert "--network is for --run" in capsys.readouterr().err
     assert main(["compare", "--run", "hwprof", "no-such-environment", "-n", "tiny_cnn"]) == 2
-    assert "there is no environment no-such-environment" in capsys.readouterr().err
+    assert "There is no environment no-such-environment" in capsys.readouterr().err

@@ -159,7 +159,7 @@ def test_two_names_of_results_that_differ_are_refused(
     words: str, results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*words.split(), "a.db", "--results", "b.db"]) == 2
-    assert "two results files, a.db and b.db. Name one of them" in capsys.readouterr().err
+    assert "Two results files, a.db and b.db. Name one of them" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_two_names_of_results_that_differ_are_refused(
         ("tune --scaling --for quick", "--for is for the search"),
         ("tune -t 1,2 --vary threads=1", "threads can't be both given and varied"),
         ("events --validate cycles -e cycles", "PATTERN and --events at once"),
-        ("events --validate no-such-event", "unknown event 'no-such-event'"),
+        ("events --validate no-such-event", "Unknown event 'no-such-event'"),
     ],
 )
 @pytest.mark.usefixtures("results")

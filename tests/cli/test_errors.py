@@ -26,24 +26,24 @@ def refused(capsys: pytest.CaptureFixture[str], words: list[str], code: int) -> 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ([*RUN, "-e", "cycels"], "unknown event 'cycels'. Did you mean cycles"),
-        ([*RUN, "-f", "onnxruntim"], "unknown framework 'onnxruntim'. Did you mean onnxruntime"),
-        (["run", "--no-save", "-n", "resnet81"], "unknown network 'resnet81'. Did you mean resnet18"),
+        ([*RUN, "-e", "cycels"], "Unknown event 'cycels'. Did you mean cycles"),
+        ([*RUN, "-f", "onnxruntim"], "Unknown framework 'onnxruntim'. Did you mean onnxruntime"),
+        (["run", "--no-save", "-n", "resnet81"], "Unknown network 'resnet81'. Did you mean resnet18"),
         (["run", "--no-save", "-n", "nowhere/x.onnx"], "no such file"),
         ([*RUN, "-b", "0"], "--batch must be a whole number from 1 to 65536, not 0"),
         ([*RUN, "-t", "-3"], "--threads must be a whole number from 1 to 8192, not -3"),
-        ([*RUN, "--cpus", "999"], "core 999 doesn't exist"),
-        ([*RUN, "--cpus", "x"], "cpus 'x'"),
+        ([*RUN, "--cpus", "999"], "Core 999 doesn't exist"),
+        ([*RUN, "--cpus", "x"], "'x' is no list of CPUs"),
         ([*RUN, "--option", "speed=9"], "no option 'speed'"),
         ([*RUN, "--option", "graph=most"], "knows no graph = 'most'"),
         ([*RUN, "--precision", "fp7"], "computes no 'fp7'"),
         ([*RUN, "--size", "8"], "needs at least 32 pixels"),
         ([*RUN, "--iterations", "0"], "--iterations must be a whole number from 1 to 10000000, not 0"),
         ([*RUN, "--simulate", "-b", "2"], "batch 1 only"),
-        (["sweep", "quik"], "no experiment 'quik'"),
-        (["sweep", "nowhere/x.toml"], "no experiment file"),
+        (["sweep", "quik"], "No experiment 'quik'"),
+        (["sweep", "nowhere/x.toml"], "No experiment file"),
         (["report", "nowhere.db"], "nowhere.db"),
-        (["swep"], "unknown command 'swep'. Did you mean sweep"),
+        (["swep"], "Unknown command 'swep'. Did you mean sweep"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(
@@ -99,7 +99,7 @@ def test_an_event_that_must_be_counted_and_cannot_is_exit_code_3(
     no_permission = Unavailable("kernel.perf_event_paranoid is 3", "sysctl kernel.perf_event_paranoid=1")
     monkeypatch.setattr(PerfCollector, "probe", lambda self, names, cpus=(): dict.fromkeys(names, no_permission))
     said = refused(capsys, [*RUN, "-e", "cycles", "--strict"], 3)
-    assert "required event 'cycles'" in said
+    assert "Required event 'cycles'" in said
     assert "sysctl" in said
 
 

@@ -67,7 +67,7 @@ def test_a_pattern_selects() -> None:
 def test_a_reason_that_many_share_is_spelled_out_once() -> None:
     collector = x60()
     text = events.table(collector, list(events.listing(collector)))
-    assert text.count("this CPU and kernel do not count this event") == 1
+    assert text.count("This CPU and kernel do not count this event") == 1
     assert "SpacemiT X60" in text
 
 
@@ -112,7 +112,7 @@ def test_without_tracefs_a_tracepoint_says_how_to_mount_it(tmp_path: Path) -> No
 def test_a_pattern_of_tracepoints_without_tracefs_says_why(tmp_path: Path, is_mounted: bool) -> None:
     if is_mounted:  # and this user may not look into it
         (tmp_path / "sys/kernel/tracing/events").mkdir(parents=True)
-    with pytest.raises(NotAvailable, match="tracepoints can't be listed: tracefs is not mounted, or not readable"):
+    with pytest.raises(NotAvailable, match="Tracepoints can't be listed: tracefs is not mounted, or not readable"):
         list(events.listing(PerfCollector(tmp_path, FakeKernel()), "sched:*"))
 
 

@@ -106,7 +106,7 @@ def test_an_old_and_a_new_results_file(results: Path, tmp_path: Path, capsys: py
             "tensorflow",
             "is no framework, network, shape, version, precision, experiment, machine or run",
         ),
-        ("onnxruntime", "colour=red", "unknown key 'colour'"),
+        ("onnxruntime", "colour=red", "Unknown key 'colour'"),
         ("network=resnet18,threads=1", "network=resnet50,threads=7", "has threads=7. Known: 1, 2"),
     ],
 )

@@ -155,10 +155,10 @@ def test_the_former_name_takes_what_it_took(tmp_path: Path, capsys: pytest.Captu
 
 def test_empty_results_have_nothing_to_judge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = str(stored(tmp_path / "e.db", []))
-    assert "no case of" in refused(capsys, "explain", path)
+    assert "No case of" in refused(capsys, "explain", path)
     assert json.loads(said(capsys, "explain", path, "--json"))["cases"] == []
 
 
 def test_two_results_files_in_one_breath_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", str(tmp_path / "a.db"), str(tmp_path / "b.db")]) == 2
-    assert "two results files" in capsys.readouterr().err
+    assert "Two results files" in capsys.readouterr().err

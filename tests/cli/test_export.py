@@ -50,7 +50,7 @@ def test_a_file_is_written_and_named(path: Path, capsys: pytest.CaptureFixture[s
 def test_another_results_file_can_be_named(path: Path) -> None:
     other = path.rename(path.with_name("other.db"))
     assert call(export, str(other), "-o", "x.csv") == 0
-    with pytest.raises(ResultsError, match=r"no results file hwprof\.db"):
+    with pytest.raises(ResultsError, match=r"No results file hwprof\.db"):
         call(export)
 
 

@@ -34,7 +34,7 @@ def at(number: int, run: object = GOOD) -> Progress:
 
 def test_a_line_says_how_far_what_and_how_fast_with_its_doubts() -> None:
     assert progress(at(12)) == ("[12/96 2:10 left] onnxruntime mobilenet_v2 224px b1 t1 fp32: 121.8 FPS, doubts: noisy")
-    assert progress(at(12, BAD)).endswith("fp32: killed: out of memory")
+    assert progress(at(12, BAD)).endswith("fp32: killed: Out of memory.")
     assert progress(at(12, dataclasses.replace(GOOD, kind=Kind.SIMULATED))).endswith(": simulated")
     wrong = make_run(fidelity=Fidelity(1.0, 0.5, None, 8, 1e-3))
     assert progress(at(12, wrong)).endswith("40.0 FPS, UNFAITHFUL")
@@ -45,11 +45,11 @@ def test_elsewhere_than_on_a_terminal_each_run_is_a_line() -> None:
     with Display(stream=stream) as display:
         for number in (1, 2):
             display.step(at(number))
-        display.note("waiting until it is cool")
+        display.note("Waiting until it is cool")
     assert stream.getvalue().splitlines() == [
         progress(at(1)),
         progress(at(2)),
-        "hwprof: waiting until it is cool",
+        "hwprof: Waiting until it is cool.",
     ], "no width is heeded there"
 
 
@@ -70,8 +70,8 @@ def test_a_failure_and_a_remark_stay_on_the_terminal() -> None:
     with Display(stream=stream) as display:
         display.step(at(1))
         display.step(at(2, BAD))
-        display.note("waiting")
-    assert stream.getvalue().endswith(f"{CLEAR}{progress(at(2, BAD))}\nhwprof: waiting\n")
+        display.note("Waiting")
+    assert stream.getvalue().endswith(f"{CLEAR}{progress(at(2, BAD))}\nhwprof: Waiting.\n")
 
 
 def test_with_v_every_run_stays() -> None:
@@ -85,6 +85,6 @@ def test_quiet_says_nothing_but_failures() -> None:
     stream = io.StringIO()
     with Display(Verbosity.QUIET, stream) as display:
         display.step(at(1))
-        display.note("waiting")
+        display.note("Waiting")
         display.step(at(2, BAD))
     assert stream.getvalue().splitlines() == [progress(at(2, BAD))]

@@ -74,7 +74,7 @@ def test_empty_results_and_results_of_failures_are_said_in_words(
     assert "no run in these results" in report(stored(tmp_path / "e.db", []), tmp_path / "out", capsys)
     failed = dataclasses.replace(make_run(), windows=(), failure=Failure("killed", "the worker died of SIGSEGV"))
     said = report(stored(tmp_path / "f.db", [failed]), tmp_path / "out", capsys)
-    assert "the worker died of SIGSEGV" in said
+    assert "killed: The worker died of SIGSEGV." in said
 
 
 def test_a_picture_of_a_run_shows_what_is_missing_and_what_is_simulated() -> None:
@@ -132,7 +132,7 @@ def test_a_picture_of_a_failed_run_shows_the_reason_and_the_log() -> None:
     )
     shown = picture.text([failed])
     assert "operator Foo" in shown
-    assert "use another" in shown
+    assert "Use another." in shown
     assert "| line of the framework" in shown
 
 

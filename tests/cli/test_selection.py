@@ -168,7 +168,7 @@ def test_predict_learns_from_the_latest_experiment(results: Path, capsys: pytest
     (found,) = json.loads(said(capsys, *words, "tvm", "--json"))["predictions"]
     assert found["networks"] == len(NETWORKS)
     assert main([*words, "opencv"]) == 2
-    assert "unknown framework 'opencv'" in capsys.readouterr().err
+    assert "Unknown framework 'opencv'" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("results")
@@ -206,15 +206,15 @@ def test_an_export_is_of_every_run_unless_something_is_selected(capsys: pytest.C
     ("words", "message"),
     [
         (["report", "hwprof.db:quik"], "'quik' is no experiment or run of hwprof.db. Did you mean quick?"),
-        (["report", "network=resnet81"], "no run of hwprof.db has network=resnet81"),
+        (["report", "network=resnet81"], "No run of hwprof.db has network=resnet81"),
         (["report", "netwrok=resnet18"], "Did you mean network?"),
-        (["report", "hwprof.db", "other.db"], "two results files, hwprof.db and other.db"),
-        (["report", "nowhere.db"], "no results file nowhere.db"),
-        (["report", "nowhere.db:quick"], "no results file nowhere.db"),
-        (["report", "postgresql://me:secret@host:5432/db"], "a database URL (postgresql://...) is no results file"),
+        (["report", "hwprof.db", "other.db"], "Two results files, hwprof.db and other.db"),
+        (["report", "nowhere.db"], "No results file nowhere.db"),
+        (["report", "nowhere.db:quick"], "No results file nowhere.db"),
+        (["report", "postgresql://me:secret@host:5432/db"], "A database URL (postgresql://...) is no results file"),
         (
             ["report", "postgresql://me:secret@host:5432/db:quick"],
-            "a database URL (postgresql://...) is no results file",
+            "A database URL (postgresql://...) is no results file",
         ),
         (["explain", "onnxruntime", "tensorflow"], "'tensorflow' is no framework"),
         (
@@ -244,7 +244,7 @@ def test_a_word_is_a_file_where_there_are_no_results(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HWPROF_RESULTS", raising=False)
     assert main(["report", "results"]) == 2
-    assert "no results file results" in capsys.readouterr().err
+    assert "No results file results" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("results")

@@ -73,7 +73,7 @@ def test_a_full_disk_under_stdout_is_one_line(words: list[str], tmp_path: Path) 
         command = [sys.executable, "-P", "-c", CODE, *words]
         done = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.startswith("hwprof: no space left on the device")
+    assert done.stderr.startswith("hwprof: No space left on the device.")
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -66,7 +66,7 @@ def test_without_a_compiler_it_says_so_in_one_line(
     monkeypatch.setenv("PATH", "/nowhere")
     assert cli.main(["events", "--validate", "--no-save"]) == 3
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("hwprof: a C compiler is not installed. sudo apt-get install gcc")
+    assert line.startswith("hwprof: A C compiler is not installed. `sudo apt-get install gcc")
 
 
 def test_a_compiler_that_fails_is_quoted(
@@ -80,7 +80,7 @@ def test_a_compiler_that_fails_is_quoted(
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(["--repetitions", "0"], "must be a whole number from 1"), (["--program", "/none"], "there is no program /none")],
+    [(["--repetitions", "0"], "must be a whole number from 1"), (["--program", "/none"], "There is no program /none")],
 )
 def test_bad_words_are_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["events", "--validate", "--no-save", *words]) == 2
@@ -106,5 +106,5 @@ def test_the_worst_program_stands_beside_the_verdict_and_reasons_are_told_once()
     lines = validate.table(results).splitlines()
     assert lines[1].split() == ["right", "cycles", "100", "of", "100", "(chain)"]
     assert lines[2].split()[4:] == ["loads", "200", "of", "100", "(loads)", "counts", "2", "times"]
-    assert lines[3].split(maxsplit=1) == ["missing", "a, b: none. Buy"]
+    assert lines[3].split(maxsplit=1) == ["missing", "a, b: None. Buy."]
     assert lines[-1].strip() == "2 of 4 events can be opened here, 1 of them failed"

@@ -83,7 +83,7 @@ def test_outside_valgrind_nobody_answers() -> None:
     wanted = "not answered" if platform.machine() in ("x86_64", "aarch64", "riscv64") else "no client request"
     with pytest.raises(CaseFailed, match=wanted):
         connect()
-    with pytest.raises(CaseFailed, match="no client request of valgrind is known for s390x"):
+    with pytest.raises(CaseFailed, match="No client request of valgrind is known for s390x"):
         connect("s390x")
 
 

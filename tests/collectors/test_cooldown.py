@@ -91,7 +91,7 @@ def test_a_wait_lasts_until_it_is_cool_and_is_recorded() -> None:
         "celsius": 56,
         "began_celsius": 52,
     }
-    assert (machine.rested, machine.told) == (1, ["cooling down: 78 degC, began at 52 (soc); 60 s at most"])
+    assert (machine.rested, machine.told) == (1, ["Cooling down: 78 degC, began at 52 (soc); 60 s at most"])
     run = with_cooling(make_run(), {"before_turns": cooling, "before_stretch": None})
     assert run.facts["cooldown"] == {"before_turns": cooling.facts()}
     assert run.doubts == ()

@@ -61,7 +61,7 @@ def test_two_machines_are_two_benchmarks(tmp_path: Path) -> None:
 
 
 def test_simulated_and_failed_runs_have_no_time() -> None:
-    with pytest.raises(ResultsError, match="no good native run"):
+    with pytest.raises(ResultsError, match="No good native run"):
         pyperf.document([make_simulated_run(metrics={}), make_run(failure=Failure("killed", "died"))])
 
 

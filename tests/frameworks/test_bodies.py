@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +72,13 @@ def branches(make: Any) -> list[Any]:
 
 def model_of(kind: str, make: Any) -> Any:
     """`make` in a body of this kind, or in the main graph ("")."""
-    nodes = {
+    nodes_of: dict[str, Callable[[], list[Any]]] = {
         "": lambda: make("x", OUTPUT, ""),
         "If": lambda: branches(lambda target: make("x", target, "_in_then")),
         "Loop": lambda: loop(make, OUTPUT),
         "Loop in If": lambda: branches(lambda target: loop(make, target)),
-    }[kind]()
-    model = make_model(nodes, {"x": (1, WIDTH)}, {OUTPUT: (1, WIDTH)}, {**WEIGHTS, "step": np.array(1 / 16)})
+    }
+    model = make_model(nodes_of[kind](), {"x": (1, WIDTH)}, {OUTPUT: (1, WIDTH)}, {**WEIGHTS, "step": np.array(1 / 16)})
     model.graph.initializer.append(numpy_helper.from_array(np.array(1, np.int64), "once"))
     onnx.checker.check_model(model)
     return model

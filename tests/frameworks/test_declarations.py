@@ -102,7 +102,7 @@ def test_one_broken_package_takes_no_other_framework_with_it() -> None:
 
 def test_a_framework_is_named_by_itself_or_by_its_module() -> None:
     assert sets_of(["torch"]) == sets_of(["pytorch"])
-    with pytest.raises(UsageError, match=r"unknown package set 'plain'.*onnxruntime"):
+    with pytest.raises(UsageError, match=r"Unknown package set 'plain'.*onnxruntime"):
         sets_of(["plain"])
     with pytest.raises(UsageError, match="no riscv64 package of plain"):
         root.packages("plain")

@@ -205,8 +205,8 @@ def test_a_python_that_is_nowhere_is_named() -> None:
     [
         (["create"], 2, "needs the name of a framework"),
         (["create", "onnxrutime"], 2, "Did you mean onnxruntime"),
-        (["remove", "ncnn"], 2, "unknown environment 'ncnn'"),
-        (["create", "onnxruntime", "--python", "/no/python"], 2, "there is no interpreter"),
+        (["remove", "ncnn"], 2, "Unknown environment 'ncnn'"),
+        (["create", "onnxruntime", "--python", "/no/python"], 2, "There is no interpreter"),
     ],
 )
 def test_wrong_words_get_one_line(words: list[str], code: int, says: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -279,7 +279,7 @@ def test_a_network_whose_other_roundings_can_not_be_computed_says_so(
 
     file = stored_models.static(tmp_path / "m.onnx", "QDQ")
     monkeypatch.setattr(reference, "with_other_roundings", broken)
-    with pytest.raises(UnsupportedModel, match=r"other roundings of the network can't be computed: .*NoSuchOperator"):
+    with pytest.raises(UnsupportedModel, match=r"Other roundings of the network can't be computed: .*NoSuchOperator"):
         Comparison(file, tmp_path)
     assert not (tmp_path / "roundings.onnx").exists()
 

@@ -106,7 +106,7 @@ def test_doctor_and_env_know_it(installed: Path, tmp_path: Path, monkeypatch: py
     (row,) = (finding for finding in told if finding["what"] == "onnx-reference")
     assert (row["area"], row["status"]) == ("frameworks", "ok")
     gone = hwprof(tmp_path, "env", "list", where=tmp_path)
-    assert "unknown framework" in gone.stdout
+    assert "Unknown framework" in gone.stdout
     assert hwprof(installed, "env", "remove", "onnx-reference", where=tmp_path).returncode == 0
 
 
@@ -132,4 +132,4 @@ def test_an_option_it_does_not_declare_is_refused(installed: Path, tmp_path: Pat
 def test_without_the_package_it_is_unknown(tmp_path: Path) -> None:
     done = hwprof(tmp_path, "run", "-f", "onnx-reference", "-n", "tiny_cnn", where=tmp_path)
     assert done.returncode == 2
-    assert "unknown framework 'onnx-reference'" in done.stderr
+    assert "Unknown framework 'onnx-reference'" in done.stderr

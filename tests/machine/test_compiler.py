@@ -82,7 +82,7 @@ def test_a_compiler_that_is_not_there_is_named_in_one_line(
         lambda: truth.build(tmp_path),
         lambda: kernels.build(SCALAR, tmp_path),
     ):
-        with pytest.raises(NotInstalled, match=f"^the C compiler '{named}' is not installed\\. [^\n]*CC[^\n]*$"):
+        with pytest.raises(NotInstalled, match=f"^The C compiler '{named}' is not installed\\. [^\n]*CC[^\n]*$"):
             build()
     assert isinstance(host.c_compiler(), Unavailable)
 

@@ -83,7 +83,7 @@ def test_a_broken_image_is_named(library: str, kind: str, tmp_path: Path) -> Non
 
 
 def test_a_decoder_that_nobody_knows_is_refused() -> None:
-    with pytest.raises(UsageError, match="no decoder 'turbo'"):
+    with pytest.raises(UsageError, match="No decoder 'turbo'"):
         preprocess.decoder("turbo")
     assert preprocess.decoder("pillow")[0] == "pillow"
 

@@ -120,9 +120,9 @@ def test_a_quantised_file_is_not_quantised_again() -> None:
 
 def test_a_quantised_file_has_no_blocks_which_would_be_in_fp32(tmp_path: Path) -> None:
     network = find.resolve(str(stored_models.static(tmp_path / "m.onnx", "QDQ")))
-    with pytest.raises(UsageError, match=r"blocks are in FP32, and m is stored as int8 \(QDQ\)"):
+    with pytest.raises(UsageError, match=r"Blocks are in FP32, and m is stored as int8 \(QDQ\)"):
         find.resolve(f"block:{network.path}/0-3x3")
-    with pytest.raises(UsageError, match="blocks are in FP32"):
+    with pytest.raises(UsageError, match="Blocks are in FP32"):
         blocks.distinct([network], 0)
 
 

@@ -86,7 +86,7 @@ def test_a_mistake_is_named_with_what_would_be_right(old: str, new: str, says: s
 def test_a_missing_experiment_names_those_that_exist() -> None:
     with pytest.raises(BadExperiment, match="Did you mean 'quick'"):
         experiment.load("quik")
-    with pytest.raises(BadExperiment, match="no experiment file"):
+    with pytest.raises(BadExperiment, match="No experiment file"):
         experiment.load("nowhere/at/all.toml")
 
 

@@ -124,7 +124,7 @@ def test_each_execution_begins_on_a_cool_machine() -> None:
 def test_missing_and_unexecutable_programs_are_told_apart(tmp_path: Path) -> None:
     text = tmp_path / "notes"
     text.write_text("no program")
-    with pytest.raises(CommandNotFound, match="no command 'hwprof-nowhere'"):
+    with pytest.raises(CommandNotFound, match="No command 'hwprof-nowhere'"):
         run(("hwprof-nowhere",))
     with pytest.raises(CommandNotExecutable, match="not executable"):
         run((str(text),))

@@ -99,7 +99,7 @@ def test_cpu_time_of_the_process_that_was_not_counted_is_doubted(
 def test_no_such_process_and_threads_are_refused() -> None:
     with subprocess.Popen(["true"]) as gone:
         gone.wait()
-    with pytest.raises(NotAvailable, match="there is no process"):
+    with pytest.raises(NotAvailable, match="There is no process"):
         observe(Observation(gone.pid), ("task-clock",))
     with pytest.raises(UsageError, match="process id"):
         Observation(0)

@@ -119,7 +119,7 @@ def test_it_ends_at_once_and_keeps_what_is_finished(
     assert [r.uid for r in runs if r.kind is Kind.SIMULATED] == ["51111111"]
     assert [r.failure for r in runs] == [None] * 7
     said = capsys.readouterr().err
-    assert f"interrupted; 7 runs of this sweep are saved in {path}" in said
+    assert f"Interrupted. 7 runs of this sweep are saved in {path}" in said
     assert "Traceback" not in said
 
 
@@ -211,7 +211,7 @@ def test_a_group_that_simulates_for_ever_ends_with_all_it_has_started(tmp_path: 
     assert found.offspring > 0
     assert found.alive == []
     assert [run.kind for run in found.runs] == [Kind.NATIVE] * 3
-    assert "interrupted; 3 runs of this sweep are saved" in found.said
+    assert "Interrupted. 3 runs of this sweep are saved" in found.said
     assert "Traceback" not in found.said
 
 
@@ -227,5 +227,5 @@ def test_a_group_under_callgrind_keeps_the_simulation_that_is_finished(tmp_path:
     assert [(run.kind, run.case.size, run.failure) for run in found.runs if run.kind is Kind.SIMULATED] == [
         (Kind.SIMULATED, 32, None)
     ]
-    assert "interrupted; 3 runs of this sweep are saved" in found.said
+    assert "Interrupted. 3 runs of this sweep are saved" in found.said
     assert "Traceback" not in found.said

@@ -223,12 +223,12 @@ def test_a_file_without_runs_can_be_chosen_from(tmp_path: Path) -> None:
     [
         (
             ["network=alexnet"],
-            "no run of quick of 2026-11-20 in .*has network=alexnet. 2 runs fit in the rest of the file",
+            "No run of quick of 2026-11-20 in .*has network=alexnet. 2 runs fit in the rest of the file",
         ),
-        ([":quick,framework=tvm"], "no run of quick .*1 run fits in the rest of the file: .*r.db:all"),
+        ([":quick,framework=tvm"], "No run of quick .*1 run fits in the rest of the file: .*r.db:all"),
         ([":all", "framework=opencv", "network=alexnet"], "Each fits some run, and none fits all of them"),
-        (["since=2027-01-01"], "no run of .*has since=2027-01-01T00:00:00"),
-        (["run=900"], "no run '900'"),
+        (["since=2027-01-01"], "No run of .*has since=2027-01-01T00:00:00"),
+        (["run=900"], "No run '900'"),
     ],
 )
 def test_what_fits_no_run_is_refused_with_what_does(results: Results, words: list[str], message: str) -> None:

@@ -23,7 +23,7 @@ def one_line(error: ResultsError) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(ResultsError, match="no results file") as caught:
+    with pytest.raises(ResultsError, match="No results file") as caught:
         Results.open(tmp_path / "none.db")
     one_line(caught.value)
     assert not (tmp_path / "none.db").exists(), "looking must not make it"

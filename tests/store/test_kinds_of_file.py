@@ -73,7 +73,7 @@ def test_a_database_url_is_no_file_name(
     monkeypatch.chdir(tmp_path)
     assert main([word.format(url) for word in COMMANDS[name]]) == 2
     said = capsys.readouterr().err
-    assert f"a database URL ({url.partition(':')[0]}://...) is no results file" in said
+    assert f"A database URL ({url.partition(':')[0]}://...) is no results file" in said
     assert "secret" not in said
     assert len([line for line in said.splitlines() if " is now " not in line]) == 1  # of a former name
     assert list(tmp_path.iterdir()) == []
@@ -84,7 +84,7 @@ def test_a_url_in_the_environment_is_refused_too(
 ) -> None:
     monkeypatch.setenv("HWPROF_RESULTS", "postgresql://host/db")
     assert main(["report"]) == 2
-    assert "a database URL (postgresql://...) is no results file" in capsys.readouterr().err
+    assert "A database URL (postgresql://...) is no results file" in capsys.readouterr().err
 
 
 def test_a_file_whose_folder_has_a_colon_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

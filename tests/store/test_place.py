@@ -43,7 +43,7 @@ def test_words_name_a_file_and_terms(words: list[str], explicit: str | None, pat
 
 
 def test_two_files_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"two results files, hwprof\.db and other\.db"):
+    with pytest.raises(UsageError, match=r"Two results files, hwprof\.db and other\.db"):
         place_and_terms(["hwprof.db"], "other.db")
 
 

@@ -241,7 +241,7 @@ def test_find_takes_the_beginning_of_an_id(results: Results) -> None:
     with pytest.raises(ResultsError, match="ambiguous: 3 runs"):
         results.find("7f")
     for unknown in ("ffff", "%", "_f3a"):
-        with pytest.raises(ResultsError, match="no run"):
+        with pytest.raises(ResultsError, match="No run"):
             results.find(unknown)
     with pytest.raises(ResultsError, match="empty"):
         results.find(" ")

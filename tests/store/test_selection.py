@@ -75,7 +75,7 @@ def test_the_file_may_stand_anywhere_and_only_once() -> None:
         "a.db",
         ["framework=opencv", ":quick", "since=3d"],
     )
-    with pytest.raises(UsageError, match=r"two results files, a\.db and b\.db"):
+    with pytest.raises(UsageError, match=r"Two results files, a\.db and b\.db"):
         split_place(["a.db", "b.db"], files)
 
 
@@ -128,13 +128,13 @@ def test_terms_become_a_selection(texts: list[str], expected: Selection) -> None
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("framewrok=opencv", ["unknown key 'framewrok'", "Did you mean framework?", "Known keys:", "since"]),
+        ("framewrok=opencv", ["Unknown key 'framewrok'", "Did you mean framework?", "Known keys:", "since"]),
         (
             "network=resnet81",
-            ["no run of r.db has network=resnet81", "Did you mean resnet18", "Known: resnet18, resnet50"],
+            ["No run of r.db has network=resnet81", "Did you mean resnet18", "Known: resnet18, resnet50"],
         ),
-        ("threads=8", ["no run of r.db has threads=8. Known: 1, 2"]),
-        ("machine=A55", ["no run of r.db has machine=A55"]),
+        ("threads=8", ["No run of r.db has threads=8. Known: 1, 2"]),
+        ("machine=A55", ["No run of r.db has machine=A55"]),
         ("governor=performance", ["None of its runs has one"]),
         (
             ":quik",
@@ -145,8 +145,8 @@ def test_terms_become_a_selection(texts: list[str], expected: Selection) -> None
             ],
         ),
         ("tensorflow", ["'tensorflow' is no framework, network,", "frameworks onnxruntime, opencv"]),
-        ("experiment=slow", ["no run of r.db has experiment=slow"]),
-        ("run=zz", ["no run 'zz' in r.db"]),
+        ("experiment=slow", ["No run of r.db has experiment=slow"]),
+        ("run=zz", ["No run 'zz' in r.db"]),
         ("since=yesterday", ["since=yesterday is no time", "an age (45min, 2h, 3d, 1w)"]),
         ("since=2026-13-01", ["is no time"]),
         ("since=99999999d", ["is before all dates"]),

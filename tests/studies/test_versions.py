@@ -77,7 +77,7 @@ def test_an_environment_is_named_by_a_path_a_name_or_as_hwprofs_own(tmp_path: Pa
     record.write_text('{"python": "/opt/older/bin/python"}')
     assert interpreters.named_python("older") == "/opt/older/bin/python"
     for word in ("nothing", str(tmp_path)):
-        with pytest.raises(UsageError, match="there is no environment"):
+        with pytest.raises(UsageError, match="There is no environment"):
             interpreters.named_python(word)
 
 

@@ -70,7 +70,7 @@ def export(results: Results, format_: str, output: str, kind: str | None = None,
 def require_pyarrow() -> None:
     """Raise NotInstalled where Parquet can't be written."""
     if importlib.util.find_spec("pyarrow") is None:
-        raise NotInstalled("pyarrow, which writes Parquet,", "pip install pyarrow, or use --format csv")
+        raise NotInstalled("pyarrow, which writes Parquet,", "`pip install pyarrow`, or use --format csv")
 
 
 def write_csv(frame: pd.DataFrame, file: IO[bytes]) -> int:

@@ -63,7 +63,7 @@ def figure(network: str, cases: Sequence[CaseOverTime], variants: Sequence[str],
     end = max(float((t.at_s + t.seconds).max()) for several in traces.values() for t in several)
     sides = dict.fromkeys(case.run.case.side for case in cases)
     inputs = ", ".join(sides)
-    draw = Svg(COLUMNS * (WIDE + 46) + 8, 0, f"FPS over time, {network} {inputs}")
+    draw = Svg(min(len(cases), COLUMNS) * (WIDE + 46) + 8, 0, f"FPS over time, {network} {inputs}")
     rows: list[tuple[Cell, ...]] = []
     for index, case in enumerate(cases):
         left, top = 44 + index % COLUMNS * (WIDE + 46), 22 + index // COLUMNS * (HIGH + 58)

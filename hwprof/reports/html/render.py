@@ -22,8 +22,8 @@ ROWS = 100
 FOLDED = 15  # of these that are shown before someone asks for more
 LONG = 70  # letters, from which on a cell is broken into lines
 MARKS = re.compile(r"\b(EMULATED|SIMULATED|SUSPECT|UNFAITHFUL|SCALED|MISSING|not comparable)\b")
-HEIGHT = re.compile(r'<svg[^>]* height="(\d+)"')
-TALL = 620  # pixels
+SIZE = re.compile(r'<svg[^>]* width="(\d+)" height="(\d+)"')
+TALL, SMALL = 620, 450  # pixels of height and of width
 ALSO = re.compile(r"(.*?)( \(also .*\))", re.DOTALL)  # the other names of a metric: hwprof.reports.page.groups
 CODE = re.compile(r"`([^`]+)`")
 
@@ -46,7 +46,7 @@ def render(page: Page) -> str:
     environment.filters["picture"] = lambda figure: Markup(figure.svg)
     environment.filters["heads"] = heads
     environment.filters["widest"] = widest
-    environment.filters["tall"] = is_tall
+    environment.filters["share"] = share_of_sheet
     environment.filters["coded"] = coded
     environment.filters["glossed"] = glossary.link_terms
     environment.filters["anchor"] = glossary.anchor
@@ -106,10 +106,11 @@ def widest(page: Page) -> int:
     return max((len(table.header) for section in page.sections for table in section.tables), default=1)
 
 
-def is_tall(figure: Figure) -> bool:
-    """Whether a picture needs a sheet of its own on paper."""
-    found = HEIGHT.search(figure.svg)
-    return found is not None and int(found[1]) > TALL
+def share_of_sheet(figure: Figure) -> str:
+    """How much of a sheet of paper a picture needs: "tall": the whole; "": half of its width; "small": a third."""
+    found = SIZE.search(figure.svg)
+    width, height = map(int, found.groups()) if found is not None else (0, 0)
+    return "tall" if height > TALL else "small" if 0 < width <= SMALL else ""
 
 
 def coded(text: str) -> Markup:

@@ -16,7 +16,7 @@ from hwprof.analysis.correlation.findings import Analysis, Correlation
 from hwprof.analysis.correlation.strata import NETWORK, VARIANT
 from hwprof.analysis.factors import identity as factors_identity
 from hwprof.analysis.speeds import speeds
-from hwprof.printable import plural
+from hwprof.printable import advice, plural, sentence
 from hwprof.records import Agreement, Kind, Run
 from hwprof.reports.page import associations, groups, identity, omissions
 from hwprof.reports.page.groups import rank
@@ -162,7 +162,7 @@ def failure_table(runs: Sequence[Run]) -> Table:
     """Cases without a result, and why; a case that succeeded on a later attempt has one."""
     done = {(r.case, r.kind, r.round) for r in runs if r.failure is None}
     rows = {
-        (r.case.title, r.kind.value, f"{r.failure.code}: {r.failure.message}", r.failure.remedy)
+        (r.case.title, r.kind.value, f"{r.failure.code}: {sentence(r.failure.message)}", advice(r.failure.remedy))
         for r in runs
         if r.failure is not None and r.kind is not Kind.TUNING and (r.case, r.kind, r.round) not in done
     }

@@ -229,9 +229,14 @@
     });
   }
   const everyTable = all(document, "div.table");
-  let width = 0, later = 0;
-  const refit = () => { if (document.documentElement.clientWidth !== width) { width = document.documentElement.clientWidth; fit(everyTable); } };
-  addEventListener("resize", () => { clearTimeout(later); later = setTimeout(refit, 80); });
+  let width = 0, asked = false;
+  function refit() { // before the frame with the new width is painted, once a frame
+    asked = false;
+    if (document.documentElement.clientWidth === width) return;
+    width = document.documentElement.clientWidth;
+    fit(everyTable);
+  }
+  addEventListener("resize", () => { if (!asked) { asked = true; requestAnimationFrame(refit); } });
   refit();
   document.addEventListener("click", (event) => {
     const button = event.target.closest(".more, .fold"), block = button && button.closest("div.table");

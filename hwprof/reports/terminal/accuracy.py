@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from hwprof.analysis.accuracy import McNemarPair, Share, holds
-from hwprof.printable import plural
+from hwprof.printable import plural, sentence
 from hwprof.records import to_json
 from hwprof.reports.terminal import grid
 from hwprof.reports.terminal.grid import GridColumn
@@ -60,7 +60,7 @@ def text(result: AccuracyResult, width: int | None = None) -> str:
     if result.pairs:
         lines += ["", *grid.lines(PAIRS, [pair_row(p) for p in result.pairs], width), ""]
         lines += wrap(verdict(result), width, "  ")
-    remarks = [*(f"failed: {name}: {failure.message}" for name, failure in result.failures), *notes(result)]
+    remarks = [*(f"failed: {name}: {sentence(failure.message)}" for name, failure in result.failures), *notes(result)]
     lines += [part for remark in remarks for part in wrap(remark, width, "  ", "    ")]
     return "\n".join(lines)
 

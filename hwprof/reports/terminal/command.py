@@ -10,7 +10,7 @@ from typing import Any
 from hwprof.analysis.executions import ExecutionTimes, execution_times
 from hwprof.collectors.review import is_perf_reading
 from hwprof.collectors.vocabulary import Name
-from hwprof.printable import plural
+from hwprof.printable import plural, sentence
 from hwprof.records import Exactness, Kind, Reading, Run
 from hwprof.reports.terminal import counts as metrics
 from hwprof.reports.terminal import machine_power
@@ -45,7 +45,7 @@ def text(
     lines += [palette.doubt(line) for line in emulation(runs[0])]
     for run in runs:
         if run.failure is not None:
-            reason = wrap(f"round {run.round + 1} failed: {run.failure.message}", width, "  ", "    ")
+            reason = wrap(f"round {run.round + 1} failed: {sentence(run.failure.message)}", width, "  ", "    ")
             lines += [palette.doubt(line) for line in reason]
             lines += [f"    | {line}" for line in run.failure.log.splitlines()[-5:]]
     if not any(run.windows for run in runs):

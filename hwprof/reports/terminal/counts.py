@@ -13,7 +13,7 @@ from hwprof.analysis.factors.evidence import per_run
 from hwprof.collectors.perf.slots import count_slots
 from hwprof.collectors.perf.tables import slot_formulas
 from hwprof.collectors.vocabulary import LEVEL1, SLOTS, Name
-from hwprof.printable import plural
+from hwprof.printable import plural, sentence
 from hwprof.records import TEST_EQUIPMENT, Exactness, Origin, Reading, Role, Run, Shape, Window
 from hwprof.reports.terminal import grid
 from hwprof.reports.terminal.grid import GridColumn
@@ -223,7 +223,7 @@ def missing_lines(absent: Sequence[MetricCount], width: int = FULL) -> list[str]
         reasons.setdefault(one.why, []).append(one.metric)
     out = []
     for why, names in reasons.items():
-        out += wrap(f"{ABSENT}  {', '.join(names)}: {why}", width, "  ", "    ")
+        out += wrap(f"{ABSENT}  {', '.join(names)}: {sentence(why)}", width, "  ", "    ")
     return out
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from hwprof.analysis import profiles
 from hwprof.analysis.estimator import OFF
 from hwprof.analysis.layers import UNATTRIBUTED, LayerRow, NetworkNode, align_layers
-from hwprof.printable import plural
+from hwprof.printable import plural, sentence
 from hwprof.records import Exactness, Kind, Layer, Origin, Role, Run, to_json
 from hwprof.records.agreement import mark, worst
 from hwprof.reports.terminal import grid
@@ -35,7 +35,7 @@ def text(
     lines = [*wrap(_heading(runs), width, "", "  "), *emulation(runs[0])]
     failures = {r.case.framework: r.failure for r in runs if r.failure is not None}
     for name, failure in failures.items():
-        lines += wrap(f"{name} failed: {failure.message}", width, "  ", "    ")
+        lines += wrap(f"{name} failed: {sentence(failure.message)}", width, "  ", "    ")
     profile = {name: layers for name, of in frameworks.items() if (layers := profiles.medians(of))}
     if not profile:
         return "\n".join(lines)
@@ -154,7 +154,7 @@ def _absent(name: str, runs: Sequence[Run]) -> list[str]:
             for reading in window.readings:
                 if reading.exactness is Exactness.MISSING and reading.metric not in reasons[reading.why]:
                     reasons[reading.why].append(reading.metric)
-    return [f"  {name}: <not available> {', '.join(metrics)}: {why}" for why, metrics in reasons.items()]
+    return [f"  {name}: <not available> {', '.join(metrics)}: {sentence(why)}" for why, metrics in reasons.items()]
 
 
 def _value(reading: Any) -> str:
@@ -177,5 +177,7 @@ def document(runs: Sequence[Run], nodes: Sequence[NetworkNode]) -> dict[str, Any
         "latency_ns": {n: profiles.latency_ns(of, Kind.NATIVE, Role.BARE) for n, of in frameworks.items()},
         "profiled_latency_ns": {n: profiles.latency_ns(of, Kind.LAYERS, Role.LAYERS) for n, of in frameworks.items()},
         "unattributed": unattributed(runs),
-        "failures": [{"case": r.case.title, "message": r.failure.message} for r in runs if r.failure is not None],
+        "failures": [
+            {"case": r.case.title, "message": sentence(r.failure.message)} for r in runs if r.failure is not None
+        ],
     }

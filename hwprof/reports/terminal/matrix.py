@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hwprof import plugins
 from hwprof.networks import table as networks
 from hwprof.networks.stored_precision import AS_IT_IS
+from hwprof.printable import sentence
 from hwprof.records import to_json
 from hwprof.reports.terminal import grid
 from hwprof.reports.terminal.grid import GridColumn
@@ -23,7 +24,7 @@ def verdict(cell: MatrixCell) -> str:
     """One cell in a few words; a failure with where it happened and why."""
     if cell.failure is not None:
         where = "converting" if cell.converts is False else "running" if cell.loads else cell.failure.stage or "loading"
-        return f"fails while {where}: {cell.failure.message}"
+        return f"fails while {where}: {sentence(cell.failure.message)}"
     if cell.fidelity is None:
         return "runs; not compared"
     if cell.fidelity.max_rel is None:
@@ -133,7 +134,7 @@ def markdown(work: Matrix, cells: Sequence[MatrixCell]) -> str:
 
 def reason(cell: MatrixCell) -> str:
     """Why a cell is not faithful."""
-    return verdict(cell) if cell.failure is None else cell.failure.message
+    return verdict(cell) if cell.failure is None else sentence(cell.failure.message)
 
 
 def escape_cell(words: str) -> str:

@@ -9,10 +9,9 @@ from hwprof.analysis import overhead
 from hwprof.analysis.comparison.calibration import MachineNoise
 from hwprof.analysis.omissions import why_no_speed
 from hwprof.collectors import modelled_caches
-from hwprof.errors import sentence
 from hwprof.networks.blocks import input_title
 from hwprof.networks.inputs import TensorSpec
-from hwprof.printable import plural, printable
+from hwprof.printable import advice, plural, printable, sentence
 from hwprof.records import Kind, Origin, Reading, Role, Run, Shape
 from hwprof.reports.terminal import counts, grid, machine_power, speed
 from hwprof.reports.terminal.grid import GridColumn
@@ -82,10 +81,10 @@ def failures(runs: Sequence[Run], width: int = FULL) -> list[str]:
     failed = [run.failure for run in runs if run.failure is not None]
     for code, message in dict.fromkeys((f.code, f.message) for f in failed):
         alike = [f for f in failed if (f.code, f.message) == (code, message)]
-        what = f"{len(alike)} of {plural(len(runs), 'attempt')} failed: {code}: {message}"
+        what = f"{len(alike)} of {plural(len(runs), 'attempt')} failed: {code}: {sentence(message)}"
         lines += wrap(printable(what), width, "  ", "    ")
         if alike[-1].remedy:
-            lines += wrap(alike[-1].remedy, width, "    ")
+            lines += wrap(advice(alike[-1].remedy), width, "    ")
         if code not in ("memory", "framework"):
             lines += [f"    | {line}" for line in alike[-1].log.splitlines()[-LOG_LINES:]]
     return lines

@@ -14,7 +14,7 @@ from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.omissions import why_no_speed
 from hwprof.analysis.units import WITHIN
 from hwprof.networks import stored_precision
-from hwprof.printable import plural
+from hwprof.printable import capital, plural
 from hwprof.records import Fidelity, Role, Run, Window
 from hwprof.records.agreement import agreement_text, worst
 from hwprof.reports import over_time
@@ -154,12 +154,8 @@ def interval_lines(timed: Sequence[Run], noise: MachineNoise | None, width: int 
         )
     known = {} if noise is None else noise.noises
     by = next((e.value for e in Estimator if e.value in known), None)
-    text += f" {NOT_CALIBRATED}" if by is None else f" {_capital(describe(known[by], by))}."
+    text += f" {NOT_CALIBRATED}" if by is None else f" {capital(describe(known[by], by))}."
     return wrap(text, width, HANGING)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def bounded(value: Interval | None, digits: int) -> str:

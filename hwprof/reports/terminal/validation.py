@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hwprof.errors import sentence
-from hwprof.printable import plural
+from hwprof.printable import plural, sentence
 from hwprof.reports.terminal import grid
 from hwprof.reports.terminal.grid import GridColumn
 from hwprof.reports.terminal.style import columns, wrap

@@ -23,7 +23,7 @@ from hwprof.frameworks import outputs_file
 from hwprof.frameworks.named_outputs import arrays_of
 from hwprof.networks.preprocess import Preprocess
 from hwprof.plan.cases import PlannedCase
-from hwprof.printable import plural
+from hwprof.printable import plural, sentence
 from hwprof.records import Failure
 from hwprof.runner.workshop import PreparationFailed, Workshop, outputs_key
 from hwprof.studies.accuracy.dataset import LabelledImages
@@ -181,7 +181,7 @@ def measure(
         if found.failure is not None or found.top is None:
             failure = found.failure or Failure("internal", "no answers", "", "predict")
             failures.append((name, failure))
-            say(f"{name}: {failure.message}")
+            say(f"{name}: {sentence(failure.message)}")
             continue
         tops[name] = found.top
         scores.append(statistics.score(name, found.top, labels, found.classes))

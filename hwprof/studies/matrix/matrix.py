@@ -20,12 +20,13 @@ from hwprof import plugins
 from hwprof.cache import write_error
 from hwprof.collectors.memory import headroom
 from hwprof.environments import interpreters
-from hwprof.errors import UsageError, sentence
+from hwprof.errors import UsageError
 from hwprof.frameworks.fidelity import tolerance
 from hwprof.networks.inputs import UNSAID, InputChoice
 from hwprof.plan.cases import PlannedCase, check_options, network_with, plan
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plan.options import parse_option
+from hwprof.printable import sentence
 from hwprof.records import Failure, Fidelity, from_json, to_json
 from hwprof.runner.launcher import Launcher
 from hwprof.runner.workshop import PreparationFailed, Workshop, compared_images, outputs_key, stored_of

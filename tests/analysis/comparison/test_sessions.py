@@ -170,7 +170,7 @@ def test_a_program_that_changed_calibrates_nothing() -> None:
     changed = [dataclasses.replace(m, software={"version": i}) for i, m in enumerate(runs)]
     (known,) = calibrate(runs, "2000-02-01")
     assert set(known.noises) == {Estimator.FPS.value}  # nothing else is known of these runs
-    with pytest.raises(ResultsError, match="no program was measured in two sessions"):
+    with pytest.raises(ResultsError, match="No program was measured in two sessions"):
         calibrate(changed, "2000-02-01")
 
 

@@ -166,7 +166,7 @@ def test_kinds_of_layers_are_tested_of_what_is_found_over_all_blocks() -> None:
     assert {one.metric.name for one in whole.found} == {"driver"}
     tested = [c for c in whole.correlations if c.q is not None]
     slopes = [s for s in whole.pooled if s.q is not None]
-    assert {one.family for one in (*tested, *slopes)} == {len(tested) + len(slopes)}
+    assert {*(c.family for c in tested), *(s.family for s in slopes)} == {len(tested) + len(slopes)}
     asked = [c for a in kinds for c in a.correlations if c.q is not None]
     assert {c.metric.name for c in asked} == {"driver"}
     assert {c.family for c in asked} == {len(asked) + sum(s.q is not None for a in kinds for s in a.pooled)}

@@ -43,7 +43,7 @@ def test_threads_on_both_cpus_are_counted(two: Outcome) -> None:
 
 def test_what_the_guest_says_and_its_kernel_says_are_kept_apart(two: Outcome) -> None:
     assert "OpenSBI" not in two.stdout + two.stderr
-    assert "booting" in two.stderr
+    assert "Booting" in two.stderr
     assert "squeezenet1_1" in two.stdout
 
 

@@ -191,7 +191,7 @@ def test_split_keeps_braces_and_slashes_whole() -> None:
 
 
 def test_an_unknown_name_gets_a_suggestion(parser: Parser) -> None:
-    with pytest.raises(UnknownEvent, match=r"unknown event 'cache-mises'\. Did you mean cache-misses"):
+    with pytest.raises(UnknownEvent, match=r"Unknown event 'cache-mises'\. Did you mean cache-misses"):
         parser.parse(["cache-mises"])
     with pytest.raises(UnknownEvent, match="vector-instructions"):
         parser.parse(["vector-instruction"])

@@ -76,7 +76,7 @@ def test_a_process_that_is_killed_is_told_of(tmp_path: Path) -> None:
         drawn = Figures(tmp_path, beside)
         drawn.prepare()
         os.kill(next(iter(beside.children)), signal.SIGKILL)
-        with pytest.raises(ResultsError, match=r"the figures: .* signal 9"):  # noqa: PT012 (whichever sees it first)
+        with pytest.raises(ResultsError, match=r"The figures: .* signal 9"):  # noqa: PT012 (whichever sees it first)
             drawn.begin(chosen(report(frame(networks=1))))
             drawn.wait()
 

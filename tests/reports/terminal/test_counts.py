@@ -9,7 +9,7 @@ from hwprof.reports.terminal import counts
 from hwprof.reports.terminal.style import Palette
 from tests.factories import make_run
 
-PMU = "no hardware counters here"
+PMU = "No hardware counters here."
 METRICS = {
     "cycles": 2_000_000.0,
     "instructions": 3_000_000.0,

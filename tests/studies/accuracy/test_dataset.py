@@ -133,5 +133,5 @@ def test_wrong_folders_are_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has no class folders"):
         dataset.read(flat(tmp_path / "val"))
     (tmp_path / "empty" / "cat").mkdir(parents=True)
-    with pytest.raises(UsageError, match="no images below"):
+    with pytest.raises(UsageError, match="No images below"):
         dataset.read(tmp_path / "empty")

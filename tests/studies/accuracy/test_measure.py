@@ -122,7 +122,7 @@ def test_a_precision_that_one_framework_lacks_costs_that_one(drawn: Path, capsys
         (("--mean", "0,0"), "3 numbers, one per channel"),
         (("--std", "0"), "3 numbers above 0"),
         (("--resize", "16"), "less than the crop of 32"),
-        (("--decoder", "turbo"), "no decoder 'turbo'"),
+        (("--decoder", "turbo"), "No decoder 'turbo'"),
         (("--limit", "-1"), "--limit must be a whole number from 0"),
         (("--labels", "nowhere.txt"), "nowhere.txt: No such file"),
         (("-f", "onyxruntime"), "Did you mean onnxruntime"),
