@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -123,6 +124,7 @@ def test_a_terminal_that_hangs_up_costs_nothing_of_what_was_counted(tmp_path: Pa
     words = [*QUICK, "-r", "5", "--results", str(tmp_path / "r.db"), "--", "sh", "-c", f"echo > {ready}; exec sleep 60"]
     pid, terminal = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup, which may have started these tests, hands it on
         os.execv(sys.executable, [*HWPROF, *words])
     ready.read_bytes()
     os.close(terminal)
