@@ -18,9 +18,9 @@ PACKAGE = Path(hwprof.__file__).parent
 # Names that messages in the sources begin with (programs, libraries, options, attributes of networks), and first words
 # of what stands behind an operator's name.
 _SPELLED = (
-    "activations antialias averages axes axis batch callgrind coordinates dilations factors groups hwprof inductor "
-    "limits mmdebstrap mode ncnn nearest numpy padding pads perf pnnx ptrace slopes steps threads torch torchvision "
-    "tracefs transA transB tune valgrind"
+    "activations antialias averages axes axis batch callgrind coordinates dilations factors groups hwprof "
+    "inductor limits mmdebstrap mode ncnn nearest numpy padding pads perf pnnx powercap ptrace slopes "
+    "steps threads torch torchvision tracefs transA transB tune valgrind"
 )
 SPELLED = frozenset(_SPELLED.split())
 

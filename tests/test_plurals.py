@@ -27,7 +27,8 @@ NEVER_ONE = {
     ("analysis/answer/build.py", "len(names)"),
     ("analysis/answer/build.py", "len(places)"),
     ("analysis/answer/build.py", "total"),
-    ("analysis/correlation/blocks.py", "kind"),  # a word
+    ("analysis/correlation/strata.py", "kind"),
+    ("analysis/correlation/strata.py", "self.kind"),  # a word
     ("boards/guest.py", "smp"),
     ("boards/image.py", "len(found)"),
     ("cli/board.py", "smp"),

@@ -94,7 +94,7 @@ def test_threads_that_come_or_go_are_a_doubt(tmp_path: Path) -> None:
 def test_names_are_checked_on_construction(tmp_path: Path) -> None:
     with pytest.raises(UnknownEvent, match="page-faults"):
         Profile("page-fault", root=tmp_path, kernel=FakeKernel())
-    with pytest.raises(UsageError, match="no events"):
+    with pytest.raises(UsageError, match="No events"):
         Profile([], root=tmp_path, kernel=FakeKernel())
 
 

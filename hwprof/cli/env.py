@@ -145,7 +145,7 @@ def listing(as_json: bool) -> int:
     if not found:
         print(f"no environments in {interpreters.home()}; hwprof env create NAME makes one")
     for m in found:
-        state = m.interpreter.error or m.interpreter.version
+        state = sentence(m.interpreter.error) if m.interpreter.error else m.interpreter.version
         size = "an interpreter of yours" if m.foreign else megabytes(m.bytes)
         print(f"{m.name:<14} {state:<18} Python {m.interpreter.python_version:<8} {size:<24} {m.interpreter.python}")
     for name in environments.unfinished_folders():

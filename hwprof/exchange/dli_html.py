@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from hwprof.errors import NotInstalled, ResultsError
 from hwprof.exchange.dli_speeds import Row
 from hwprof.exchange.dli_tables import BODY, BODY_OF_ACCURACY, FAILED, HEAD, measurement, published_body
+from hwprof.printable import plural
 
 FAILURES: dict[tuple[str, ...], str] = {BODY: "-", BODY_OF_ACCURACY: "Undefined"}  # how csv2html writes what failed
 OLDEST = "Topology"  # the first cell of the benchmark of 2018
@@ -63,7 +64,7 @@ def rows(path: Path) -> Iterator[tuple[str, Row]]:
     for number, row in enumerate(found[1:], 2):
         if len(row) != len(found[0]):
             raise ResultsError(
-                f"{path}: row {number} has {len(row)} cells, not {len(found[0])}", "export the table anew"
+                f"{path}: row {number} has {plural(len(row), 'cell')}, not {len(found[0])}", "export the table anew"
             )
         yield from _task(path, number, row, body, columns)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import pandas as pd
+import numpy as np
+from numpy.typing import NDArray
 
 from hwprof.printable import printable
 
@@ -21,10 +22,9 @@ def machine_power_of(facts: Mapping[str, Any]) -> tuple[str | None, str | None]:
     return (None, None) if found is None else (" + ".join(found["sensors"]), str(found["why"]))
 
 
-def power_columns(runs: Iterable[Any]) -> dict[str, pd.Series]:
+def power_columns(runs: Iterable[Any]) -> dict[str, NDArray[np.object_]]:
     """`power_sensors` and `power_why` of the frame, by rows with `facts`; None: not recorded."""
     found = [machine_power_of(run.facts) for run in runs]
     texts = [[None if text is None else printable(text) for text in pair] for pair in found]
-    return {
-        name: pd.Series([p[i] for p in texts], dtype=object) for i, name in enumerate(("power_sensors", "power_why"))
-    }
+    names = ("power_sensors", "power_why")
+    return {name: np.array([own[i] for own in texts], dtype=object) for i, name in enumerate(names)}

@@ -87,7 +87,7 @@ def test_what_means_nothing_is_said(
         side(f"{two[0]}:zzz")
     store(tmp_path / "other.db", rounds(5, "googlenet") + rounds(5, "googlenet", "opencv"))
     assert main(["compare", two[0], str(tmp_path / "other.db")]) == 2
-    assert "No case in common" in capsys.readouterr().err
+    assert "have no case in common" in capsys.readouterr().err
     failed = store(tmp_path / "failed.db", [make_run(failure=Failure("killed", "died"))])
     with pytest.raises(ResultsError, match="no good run"):
         side(str(failed))

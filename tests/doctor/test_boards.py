@@ -109,7 +109,10 @@ def test_skylake_server_at_ubuntus_level() -> None:
     assert only(findings, "NMI watchdog").remedy == "sudo sysctl kernel.nmi_watchdog=0"
     assert "one of them taken by the NMI watchdog" in only(findings, "counters").detail
     assert "no_turbo" in only(findings, "boost").remedy
-    assert only(findings, "energy[package-0]").detail == "powercap:intel-rapl:0: J, every 1 ms"
+    assert (
+        only(findings, "energy[package-0]").detail
+        == "powercap:intel-rapl:0: a processor package; a total in J, every 1 ms"
+    )
     assert only(findings, "temperature").detail == "x86_pkg_temp"
     assert "0.8 to 3 GHz" in only(findings, "limits").detail
 

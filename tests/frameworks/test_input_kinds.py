@@ -206,7 +206,7 @@ def test_outputs_that_are_no_tensors_are_known_before_mnn_converts(kind: str, tm
     known = {o.name: "" if o.type.HasField("tensor_type") else "a sequence" for o in outputs}
     assert list(outputs_of(source).items()) == list(known.items())
     if any(known.values()):
-        with pytest.raises(UnsupportedModel, match="output y is a sequence, of which MNN's converter makes a single"):
+        with pytest.raises(UnsupportedModel, match="Output y is a sequence, of which MNN's converter makes a single"):
             tensor_outputs(source)
     else:
         assert tensor_outputs(source) == list(known)

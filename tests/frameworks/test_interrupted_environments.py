@@ -118,7 +118,7 @@ def test_two_at_once_are_one_too_many_and_nothing_is_left_of_one_that_was_ended(
         name = "slow"
         environment = Environment(("slow",), "", "json")
 
-    with pytest.raises(NotAvailable, match="another hwprof is creating"):
+    with pytest.raises(NotAvailable, match="Another hwprof is creating"):
         environments.create(Slow(), python=sys.executable)  # type: ignore[arg-type]
     assert creation.process.poll() is None
     assert creation.end(signal.SIGINT) == 130

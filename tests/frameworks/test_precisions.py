@@ -67,7 +67,7 @@ def test_artifacts_depend_on_the_calibration_images(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no image below"):
+    with pytest.raises(UsageError, match="No image below"):
         Calibration(str(tmp_path)).validate()
     with pytest.raises(BadExperiment, match=r"quantise\.count must be a whole number from 1"):
         parse(EXPERIMENT + "[quantise]\ncount = 0\n", "x.toml")

@@ -121,7 +121,7 @@ def test_no_list_of_cores(text: str) -> None:
 
 
 def test_a_core_that_is_not_there_is_refused_and_the_others_named() -> None:
-    with pytest.raises(UsageError, match="core 7 doesn't exist") as error:
+    with pytest.raises(UsageError, match="Core 7 doesn't exist") as error:
         machine_cpus.check_cpus((1, 7), allowed=(0, 1))
     assert "0,1" in error.value.remedy
 
@@ -271,9 +271,9 @@ def test_default_cores_stay_in_one_socket_though_numbers_alternate(tmp_path: Pat
 
 
 def test_a_core_that_is_not_ours_is_told_from_one_that_is_not_there() -> None:
-    with pytest.raises(UsageError, match="core 3 isn't allowed"):
+    with pytest.raises(UsageError, match="Core 3 isn't allowed"):
         machine_cpus.check_cpus((3,), allowed=(0, 1), root=recorded_machines.root("rpi4"))
-    with pytest.raises(UsageError, match="core 4 doesn't exist"):
+    with pytest.raises(UsageError, match="Core 4 doesn't exist"):
         machine_cpus.check_cpus((4,), root=recorded_machines.root("rpi4"))
 
 

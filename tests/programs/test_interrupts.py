@@ -21,6 +21,7 @@ def handler() -> Iterator[None]:
 def test_a_hang_up_is_passed_on_and_a_second_one_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[tuple[int, int]] = []
     kill = os.kill
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup, which may have started these tests, ignores it
     with Forwarding(4711) as signals:
         monkeypatch.setattr(os, "kill", lambda pid, number: sent.append((pid, number)))
         kill(os.getpid(), signal.SIGHUP)

@@ -100,7 +100,7 @@ def test_a_process_that_is_killed_is_told_of(way: signal.Signals) -> None:
         assert beside.begin(echo, "it has begun")() == "it has begun"
         take = beside.begin(endless)
         os.kill(next(iter(beside.children)), way)
-        with pytest.raises(ResultsError, match=rf"the correlations: .* signal {way.value}"):
+        with pytest.raises(ResultsError, match=rf"The correlations: .* signal {way.value}"):
             take()
 
 

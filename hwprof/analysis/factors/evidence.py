@@ -133,8 +133,9 @@ def collect(runs: Iterable[Run], speed: Callable[[Run], Speed] = of_run) -> Evid
     for run in (*native, *(r for r in good if r.kind is Kind.SIMULATED)):
         for name, (reading, value, rate) in _of_run(run, absent).items():
             found[name].append((reading, value, rate))
-    speeds = [f for r in native if (f := speed(r).fps) is not None]
-    counted = [t for r in native if (t := _throughput(r)) is not None]
+    # an imported file may hold 0, which is no speed
+    speeds = [f for r in native if (f := speed(r).fps) is not None and f > 0]
+    counted = [t for r in native if (t := _throughput(r)) is not None and t > 0]
     last = native[-1]
     return Evidence(
         last.case,

@@ -274,7 +274,7 @@ def no_call(machine: str, bits: int, number: int | None) -> Unavailable:
     if number is not None:
         return Unavailable("this kernel has no perf_event_open", "a kernel with CONFIG_PERF_EVENTS")
     what = f"{bits}-bit processes on {machine or 'this machine'}"
-    return Unavailable(f"hwprof does not know how {what} call perf_event_open", "`--backend perf` counts there")
+    return Unavailable(f"how {what} call perf_event_open is not known", "`--backend perf` counts there")
 
 
 def explain(code: int, asked: Circumstances) -> Unavailable:

@@ -55,8 +55,8 @@ def shell(text: str) -> str:
 @pytest.mark.parametrize(
     ("command", "says"),
     [
-        ("no-such-meter --fast", "the meter 'no-such-meter' can't be started: No such file or directory"),
-        (shell("echo no sensor >&2; exit 3"), "the meter 'sh' ended with exit code 3: no sensor"),
+        ("no-such-meter --fast", "The meter 'no-such-meter' can't be started: No such file or directory"),
+        (shell("echo no sensor >&2; exit 3"), "The meter 'sh' ended with exit code 3: no sensor"),
         (shell("echo hello"), "ended with exit code 0; 1 line can't be read, first 'hello'"),
         ("'", "No closing quotation"),
         ("", "has no command"),

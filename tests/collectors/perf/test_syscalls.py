@@ -54,7 +54,7 @@ def test_an_architecture_without_support_is_not_called_a_kernel_without_perf(mon
         abi.LinuxKernel().open(abi.Attr(type=1, config=1), 0, -1, -1, 0)
     asked = abi.Circumstances(False, False, abi.Rights(2, False))
     why = abi.explain(refused.value.errno or 0, asked)
-    assert f"hwprof does not know how {syscalls.own_bits()}-bit processes on mips64 call perf_event_open" in why.reason
+    assert f"how {syscalls.own_bits()}-bit processes on mips64 call perf_event_open" in why.reason
     assert "--backend perf" in why.remedy
     monkeypatch.undo()
     assert "no perf_event_open" in abi.explain(errno.ENOSYS, asked).reason

@@ -73,7 +73,7 @@ def test_classes_that_begin_with_one(tmp_path: Path) -> None:
     folder, labels = flat(tmp_path / "val"), tmp_path / "labels"
     labels.write_text("1\n2\n8\n")
     assert dataset.read(folder, labels, first=1).labels == (0, 1, 7)
-    with pytest.raises(UsageError, match=r"label 8, but the network's 8 classes are 0 to 7.*--first-class 1"):
+    with pytest.raises(UsageError, match=r"Label 8, but the network's 8 classes are 0 to 7.*--first-class 1"):
         dataset.read(folder, labels).fit(8)
 
 

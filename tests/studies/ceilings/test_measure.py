@@ -90,7 +90,7 @@ def test_without_a_compiler_numpy_measures_what_it_can(monkeypatch: pytest.Monke
     }
     assert (found["fp32 numpy BLAS"].value or 0) > 0
     assert (found["bandwidth DRAM"].value or 0) > 0
-    assert "a C compiler is not installed" in found["fp32 numpy BLAS"].evidence["instead"]
+    assert "A C compiler is not installed" in found["fp32 numpy BLAS"].evidence["instead"]
     assert found["latency -"].value is None
 
 

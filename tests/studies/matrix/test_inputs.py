@@ -60,7 +60,7 @@ def test_each_file_takes_the_dimensions_and_shapes_of_its_own_names(tmp_path: Pa
 
 def test_what_no_network_takes_is_an_error_that_lists_their_inputs(tmp_path: Path) -> None:
     lines = open_width(tmp_path)
-    with pytest.raises(UsageError, match="no network here takes --dim wide=9") as caught:
+    with pytest.raises(UsageError, match="No network here takes --dim wide=9") as caught:
         inputs_by_network([lines], parse_inputs((), ["wide=9"]))
     assert "x [n, 3, 8, width]" in str(caught.value.remedy)
     with pytest.raises(UsageError, match="--shape ids=1,8"):

@@ -168,7 +168,7 @@ def test_what_fails_only_in_combination_costs_itself() -> None:
 
 
 def test_a_default_that_fails_is_an_error() -> None:
-    with pytest.raises(CaseFailed, match="the default can't be measured: killed: SIGSEGV"):
+    with pytest.raises(CaseFailed, match="The default can't be measured: killed: SIGSEGV"):
         search(SPACE, lambda c, n, s: [TrialSpeed(None, 1.0, "killed: SIGSEGV")] * len(c), 60.0)
 
 
