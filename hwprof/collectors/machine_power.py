@@ -96,3 +96,14 @@ def check(
             raise NotAvailable(f"--power-sensor {label}: {absent[label].reason}", absent[label].remedy)
         known = f"this machine has {', '.join(sorted(labels))}" if labels else NOTHING
         raise UsageError(f"--power-sensor {label}: there is no such sensor", known)
+
+
+def machine_power_of(facts: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The sensors that stood for the machine's power in a run, and why; None: not recorded.
+
+    Of a command it is recorded with each execution.
+    """
+    found = facts.get("machine_power")
+    if found is None:
+        found = next((e["machine_power"] for e in facts.get("executions") or () if "machine_power" in e), None)
+    return (None, None) if found is None else (" + ".join(found["sensors"]), str(found["why"]))

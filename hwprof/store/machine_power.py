@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hwprof.collectors.machine_power import machine_power_of
 from hwprof.printable import printable
-
-
-def machine_power_of(facts: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """The sensors that stood for the machine's power in a run, and why; None: not recorded.
-
-    Of a command it is recorded with each execution.
-    """
-    found = facts.get("machine_power")
-    if found is None:
-        found = next((e["machine_power"] for e in facts.get("executions") or () if "machine_power" in e), None)
-    return (None, None) if found is None else (" + ".join(found["sensors"]), str(found["why"]))
 
 
 def power_columns(runs: Iterable[Any]) -> dict[str, NDArray[np.object_]]:

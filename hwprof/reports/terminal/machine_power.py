@@ -6,10 +6,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hwprof.collectors.machine_power import machine_power_of
 from hwprof.printable import printable
 from hwprof.records import Role, Run, Window
 from hwprof.reports.terminal.style import FULL, wrap
-from hwprof.store.machine_power import machine_power_of
 
 
 def lines(runs: Sequence[Run], per: str, label: int = 12, everything: bool = False, width: int = FULL) -> list[str]:
