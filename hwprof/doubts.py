@@ -13,7 +13,7 @@ from hwprof.records import TEST_EQUIPMENT, Doubt, Exactness, Role, Run, Window
 ADVICE: Mapping[str, tuple[str, str]] = {
     "not-steady": ("the warm-up ended before latency was steady", "a longer warm-up (warmup_max_s, -w)"),
     "threads-changed": (
-        "the framework had {before} threads before the windows and {after} after",
+        "threads of the framework: {before} before the windows, {after} after",
         "counts of threads that came later are included, but their start is too",
     ),
     "multiplexed": (
