@@ -163,3 +163,28 @@ def test_parameters_of_the_torch_module_are_those_of_the_graph(tmp_path: Path) -
     network.write(tmp_path / "n.onnx", 0, 64)
     module = build(tmp_path / "n.onnx")
     assert sum(p.numel() for p in module.parameters()) == networks_table.info("mobilenet_v2").params
+
+
+def loaded_opencv(folder: Path) -> Any:
+    """A tiny network in OpenCV, not yet entered."""
+    resolved, chosen, adapter = find.resolve("tiny_cnn"), case("opencv"), plugins.adapter("opencv")
+    resolved.write(folder / "network.onnx", 0, 64)
+    spec = resolved.input_spec(64, 1)
+    artifact = adapter.prepare(PrepareJob(folder / "network.onnx", chosen, spec, folder))
+    return adapter.load(artifact, chosen, spec)
+
+
+def test_an_inference_that_opencv_refuses_is_the_networks_fault(tmp_path: Path) -> None:
+    refused = pytest.raises(
+        UnsupportedModel, match=r"^OpenCV can't run the network: .*should be multiple of 3 but got 5"
+    )
+    with refused, loaded_opencv(tmp_path) as model:
+        model.infer(model.bind(np.zeros((1, 5, 64, 64), np.float32)))
+
+
+def test_an_inference_without_memory_is_not_the_networks_fault(tmp_path: Path) -> None:
+    cv2 = pytest.importorskip("cv2")
+    error = cv2.error("OpenCV: Insufficient memory")
+    error.code = cv2.Error.StsNoMem
+    with pytest.raises(cv2.error, match="Insufficient memory"), loaded_opencv(tmp_path):
+        raise error

@@ -160,7 +160,10 @@ class OpenCv(BuiltInAdapter):
 
     @contextmanager
     def load(self, artifact: Path, case: Case, spec: InputSpec) -> Iterator[OpenCvModel]:
-        """A net with `case.threads` threads. Raises UnsupportedModel with operator and node, NotInstalled."""
+        """A net with `case.threads` threads. Raises UnsupportedModel with operator and node, NotInstalled.
+
+        Errors of OpenCV within the `with` block, as of an inference, become UnsupportedModel too.
+        """
         with import_of(self.package, self.environment.install):
             import cv2
         require_types(self.title, spec, self.input_types)
@@ -175,10 +178,20 @@ class OpenCv(BuiltInAdapter):
         except cv2.error as error:
             raise UnsupportedModel(f"OpenCV can't read the network: {explain(error)}") from error
         layers = self.layers(net, artifact, spec.outputs)
-        if spec.others:
-            yield self.model_by_name(net, cv2, case, layers, [one.name for one in spec.inputs])
-        else:
-            yield self.model(net, cv2, case, layers)
+        try:
+            if spec.others:
+                yield self.model_by_name(net, cv2, case, layers, [one.name for one in spec.inputs])
+            else:
+                yield self.model(net, cv2, case, layers)
+        except cv2.error as error:
+            if error.code == cv2.Error.StsNoMem:  # not the network's fault
+                raise
+            why = explain(error).rpartition(" error: ")[2]
+            raise UnsupportedModel(f"{self.title} can't run the network: {why}", self.remedy(case)) from error
+
+    def remedy(self, case: Case) -> str:
+        """What may help where an inference fails; "": nothing is known."""
+        return ""
 
     def layers(self, net: Any, artifact: Path, outputs: Sequence[str]) -> Sequence[str]:
         """What the net is asked for, in the order of `outputs`; nothing where there is one. Raises UnsupportedModel."""

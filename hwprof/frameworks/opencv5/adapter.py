@@ -71,5 +71,9 @@ class OpenCv5(OpenCv):
         engine = getattr(cv2.dnn, ENGINES[str(case.option("engine", "auto"))])
         return cv2.dnn.readNetFromONNX(str(artifact), engine)
 
+    def remedy(self, case: Case) -> str:
+        """The other engine, where the new one may have been taken."""
+        return "" if case.option("engine", "auto") == "classic" else "try --option engine=classic"
+
 
 ADAPTER = OpenCv5()

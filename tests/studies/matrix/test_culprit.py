@@ -87,3 +87,14 @@ def test_the_matrix_names_what_the_framework_did_not(
     assert main(["list", "frameworks", "--matrix", *words]) == 4
     (cell,) = json.loads(capsys.readouterr().out)["cells"]
     assert cell["failure"]["message"].startswith("no (first at operator Concat of node ")
+
+
+def test_the_matrix_names_where_an_inference_fails(
+    cache: Path, add_framework: AddFramework, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_framework("stumbling", Path(__file__).with_name("stumbling.py"))
+    words = ["-f", "stumbling", "-n", "squeezenet1_1", "--size", "32", "--json"]
+    assert main(["list", "frameworks", "--matrix", *words]) == 4
+    (cell,) = json.loads(capsys.readouterr().out)["cells"]
+    assert (cell["loads"], cell["failure"]["stage"]) == (True, "infer")
+    assert "a vector is too long (first at operator Concat of node " in cell["failure"]["message"]
