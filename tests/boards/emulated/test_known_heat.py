@@ -46,7 +46,7 @@ def test_a_run_waits_until_the_temperature_is_back_in_the_band(known: Counts) ->
     assert band - step < wait["celsius"] <= band
     assert -DIGIT_S < seconds_before(wait, "cooled") < BETWEEN_S
     assert not [d for run in known.runs("cooled") for d in run.doubts if d.code == "hot"]
-    found = re.search(r"cooling down: (\d+) degC, began at 30 \(soc-test-equipment\); 60 s at most", printed)
+    found = re.search(r"Cooling down: (\d+) degC, began at 30 \(soc-test-equipment\); 60 s at most", printed)
     assert found is not None, printed
     assert PEAK_C - FALLS_C["cooled"] * BETWEEN_S <= float(found[1]) <= PEAK_C
 

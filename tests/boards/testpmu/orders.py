@@ -104,7 +104,8 @@ KINDS: Orders = (
         {
             "kinds, rotated": f"run --multiplex {BOTH_BUSY}",
             "kinds, rotated by perf": f"run --backend perf {BOTH_BUSY}",
-            "one kind, rotated": f"run --multiplex {ROTATED} cpu:0 spin:500",
+            # long beside the moment that it may spend on the other kind before it is on CPU 0
+            "one kind, rotated": f"run --multiplex {ROTATED} cpu:0 spin:3000",
         },
     ),
     (
