@@ -189,13 +189,13 @@ def experiment_of(args: argparse.Namespace) -> Any:
 
     events = split_events(args.events)
     PerfCollector().probe(list(events))  # raises UnknownEvent before anything else is done
-    if args.simulate and isinstance(state := simulator(args.simulate).available(args.framework), Unavailable):
-        raise NotAvailable(f"--simulate {args.simulate}: {state.reason}", state.remedy)
     calibration = calibration_of(args)
     choice = choice_of(args)
     if args.simulate and choice.batch != 1:
         remedy = "omit --batch" if args.batch else "export the network with another batch than its fixed one"
         raise UsageError("--simulate is of batch 1 only", f"a simulated inference is slow: {remedy}")
+    if args.simulate and isinstance(state := simulator(args.simulate).available(args.framework), Unavailable):
+        raise NotAvailable(f"--simulate {args.simulate}: {state.reason}", state.remedy)
     plan = LoopSettings(
         window_s=args.window,
         iterations=args.iterations,
