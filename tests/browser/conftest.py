@@ -67,6 +67,14 @@ def write_results(path: Path) -> None:
         results.add(make_run("onnxruntime", "<img src=x onerror=alert(1)>", fps=50.0, metrics={}), experiment)
 
 
+def expect(locator: Any) -> Any:
+    """Playwright's assertions of a locator, which wait from outside the page: the page's policy forbids it to evaluate
+    text, so `wait_for_function` fails there as soon as its condition isn't true at the first look."""
+    from playwright.sync_api import expect as expected
+
+    return expected(locator)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """One Chromium for all tests."""

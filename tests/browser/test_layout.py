@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Opened
+from tests.browser.conftest import Opened, expect
 
 pytestmark = pytest.mark.browser
 
@@ -120,7 +120,7 @@ def test_the_navigation_stays_marks_where_the_reader_is_and_covers_no_heading(op
     links = page.locator("nav.sticky a")
     for name in ("factors", "bottlenecks", "machine", "speed"):
         page.locator(f"nav.sticky a[href='#{name}']").click()
-        page.wait_for_function(f"document.querySelector('nav.sticky a[aria-current]').hash === '#{name}'")
+        expect(page.locator("nav.sticky a[aria-current]")).to_have_attribute("href", f"#{name}")
         bar, heading = page.locator("nav.sticky").bounding_box(), page.locator(f"#{name} > h2").bounding_box()
         assert bar is not None
         assert heading is not None
@@ -137,7 +137,7 @@ def test_the_current_link_is_within_the_bar_of_a_phone(opened: Opened) -> None:
     page = opened.page
     resize(page, 390, 844)
     page.evaluate("document.querySelector('#doubts').scrollIntoView()")
-    page.wait_for_function("document.querySelector('nav.sticky a[aria-current]').hash === '#doubts'")
+    expect(page.locator("nav.sticky a[aria-current]")).to_have_attribute("href", "#doubts")
     box = page.locator("nav.sticky a[aria-current]").bounding_box()
     assert box is not None
     assert box["x"] >= 0
@@ -190,8 +190,7 @@ def test_terms_lead_to_the_glossary(opened: Opened) -> None:
     link = page.locator("#machine a.term").first
     target = str(link.get_attribute("href"))
     link.click()
-    page.wait_for_function("s => { const b = document.querySelector(s).getBoundingClientRect(); "
-                           "return b.top >= 0 && b.top < innerHeight; }", arg=target)  # fmt: skip
+    expect(page.locator(target)).to_be_in_viewport()
 
 
 def test_a_capture_of_the_whole_page_has_all_of_it(opened: Opened) -> None:
