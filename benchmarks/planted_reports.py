@@ -145,6 +145,15 @@ def bent(rng: np.random.Generator, networks: int = 10) -> pd.DataFrame:
     return plant.frame(rng)
 
 
+def free_work(rng: np.random.Generator, networks: int = 10, fixed_cost: bool = False) -> pd.DataFrame:
+    """Instructions beyond MACs cost nothing: speed follows MACs; with a cost per inference that bends its line."""
+    plant = null(rng, networks)
+    size = plant.size[:, None]
+    cost = np.logaddexp(rng.normal(float(np.median(size)), 0.3, 4), size) if fixed_cost else size
+    plant.speed = 20 - cost + rng.normal(0, NETWORK_SD, plant.work.shape)
+    return plant.frame(rng)
+
+
 def strata(rng: np.random.Generator, count: int = 6) -> pd.DataFrame:
     """Several strata in one report."""
     parts = [null(rng).frame(rng, {"precision": f"p{i}"}) for i in range(count)]
@@ -176,10 +185,12 @@ def single_driver(rng: np.random.Generator, r: float, networks: int = 10, metric
     return plant.frame(rng)
 
 
-def blocks(rng: np.random.Generator, slope: float = 0.0, parents: int = 10, each: int = 8) -> pd.DataFrame:
+def blocks(
+    rng: np.random.Generator, slope: float = 0.0, parents: int = 10, each: int = 8, work_costs: bool = True
+) -> pd.DataFrame:
     """Blocks of four kinds in two frameworks, on which `metric0` acts with this slope.
 
-    A third of the variance of the speed, and of every metric, is the parent's.
+    A third of the variance of the speed, and of every metric, is the parent's; of work too where it costs nothing.
     """
     parent = np.repeat(np.arange(parents), each)
 
@@ -189,9 +200,9 @@ def blocks(rng: np.random.Generator, slope: float = 0.0, parents: int = 10, each
         return np.asarray(whole + rng.normal(0, sd * np.sqrt(2 / 3), (parents * each, 2)))
 
     size = rng.normal(18, 1.2, parents * each)
-    work = size[:, None] + rng.normal(0, 0.3, (parents * each, 2))
+    work = size[:, None] + (rng.normal(0, 0.3, (parents * each, 2)) if work_costs else shared(0.3))
     own = {f"metric{number}": shared(0.4) for number in range(10)}
-    speed = 20 - work + slope * own["metric0"] + shared(NETWORK_SD)
+    speed = 20 - (work if work_costs else size[:, None]) + slope * own["metric0"] + shared(NETWORK_SD)
     plant = Plant(size, work, speed, {name: work - 5 + values for name, values in own.items()})
     kinds = ("1x1", "3x3", "depthwise", "add")
     names = {f"net{i}": f"block:parent{p}/{i}-{kinds[i % len(kinds)]}" for i, p in enumerate(parent)}

@@ -229,12 +229,25 @@ NULLS: dict[str, Callable[[np.random.Generator], pd.DataFrame]] = {
     "two versions of every framework": plants.versions,
     "blocks of ten networks": plants.blocks,
 }
+FREE_WORK = {
+    "work that costs nothing, 10 networks": plants.free_work,
+    "work that costs nothing, 30 networks": with_arguments(plants.free_work, networks=30),
+    "work that costs nothing, a fixed cost": with_arguments(plants.free_work, networks=30, fixed_cost=True),
+    "work of blocks that costs nothing": with_arguments(plants.blocks, work_costs=False),
+}
 
 
 def false_sentences(draws: int, name: str) -> Scenario:
-    """How often a report of a plant in which nothing drives says any sentence."""
+    """How often a report of a plant in which nothing drives, or nothing but work, says any other sentence."""
+
+    def one(rng: np.random.Generator) -> bool:
+        if name in NULLS:
+            return bool(sentences(NULLS[name](rng)))
+        found = analyse.analyse(FREE_WORK[name](rng))
+        return any(a.found or any(c.is_found for c in a.work) for a in found)
+
     return Scenario(
-        lambda rng: bool(sentences(NULLS[name](rng))),
+        one,
         lambda hits: [rate(f"a false sentence: {name}", hits, 0.0, 0.05)],
         draws,
     )
@@ -358,7 +371,7 @@ def promised(draws: int) -> Mapping[str, Scenario]:
         "zero": one_zero(draws),
         "driver of one framework": single_driver(draws, -0.86, 0.8, 30),
         "driver of blocks": driver_of_blocks(draws),
-        **{name: false_sentences(draws, name) for name in NULLS},
+        **{name: false_sentences(draws, name) for name in (*NULLS, *FREE_WORK)},
         **{f"comparisons {how}": comparisons(draws, *how) for how in sessions},
         "explanations": at_once(lambda rng: [rate(*one) for one in planted_factors.promises(rng, draws)]),
         **planted_checks.of(draws),

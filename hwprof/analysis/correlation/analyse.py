@@ -15,7 +15,7 @@ from dataclasses import replace
 import pandas as pd
 
 from hwprof.analysis import energy
-from hwprof.analysis.correlation import blocks, strata
+from hwprof.analysis.correlation import blocks, strata, work
 from hwprof.analysis.correlation import metrics as kinds
 from hwprof.analysis.correlation.across import pooled_slopes
 from hwprof.analysis.correlation.coefficients import Asked, correlate_each
@@ -55,7 +55,7 @@ def _analyses(frame: pd.DataFrame, target: str) -> list[Analysis]:
     bare = frame.copy(deep=False)
     bare.attrs = {}  # pandas copies them deeply at every step; `known` has what they say
     by_stratum = blocks.by_kind(strata.split(strata.label(bare)))
-    return joint([_stratum(s, part, known, target) for s, part in by_stratum])
+    return work.judged(joint([_stratum(s, part, known, target) for s, part in by_stratum]))
 
 
 def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric], target: str) -> Analysis:
@@ -100,7 +100,9 @@ def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric], 
     )
     sessions = tuple(sorted(rows.loc[rows["fps"].notna(), strata.BLOCK].unique()))
     made = replace(made, blocks=sessions, remarks=blocks.remarks(stratum, logs), chance=chance)
-    made = replace(made, metric_tree=alike.metrics, network_tree=alike.networks)
+    made = replace(
+        made, metric_tree=alike.metrics, network_tree=alike.networks, work=work.against_work(logs, present, sizes)
+    )
     return _with_target(made, target)
 
 
@@ -134,5 +136,6 @@ def _with_target(analysis: Analysis, target: str) -> Analysis:
         target=target,
         correlations=tuple(replace(c, target=target) for c in analysis.correlations),
         pooled=tuple(replace(s, target=target) for s in analysis.pooled),
+        work=tuple(replace(c, target=target) for c in analysis.work),
         refusal=analysis.refusal.replace("no case has a usable FPS", "no case has energy per frame"),
     )

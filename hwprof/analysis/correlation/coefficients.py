@@ -9,7 +9,7 @@ import numpy as np
 from scipy import special
 
 from hwprof.analysis.correlation.collapse import Logs
-from hwprof.analysis.correlation.covariates import NEVER_COUNTED, SIZE, networks_without
+from hwprof.analysis.correlation.covariates import INSTRUCTIONS, NEVER_COUNTED, SIZE, networks_without
 from hwprof.analysis.correlation.findings import RANKED, Correlation, LeftOut, Points, Through
 from hwprof.analysis.correlation.mediation import through_instructions_of_each
 from hwprof.analysis.correlation.metrics import Metric
@@ -104,7 +104,7 @@ def _group(
         several = [without_slope(one) for one in several]
     rests = left_out(x, y, z)[0]
     through: list[Through | None] = [None] * len(members)
-    if not ranked and any(one.p is not None for one in several):
+    if not ranked and len(split) > 1 and any(one.p is not None for one in several):
         through = through_instructions_of_each(x, y, z, both.networks)
     x = x.T.copy()
     out = []
@@ -163,7 +163,7 @@ def _without_control(
 def _split_covariates(logs: Logs, base: Sequence[str], chosen: Sequence[str]) -> tuple[tuple[str, ...], str]:
     """The covariates that some network of this framework has, and why there is no test ("": there may be one)."""
     if len(chosen) < 2:
-        return tuple(chosen), NEVER_COUNTED
+        return tuple(chosen), "" if base[1] in INSTRUCTIONS else NEVER_COUNTED
     size, instructions, *_ = chosen
     if logs.collapse([*base, *chosen]).networks or not logs.collapse([*base, size]).networks:
         return tuple(chosen), ""

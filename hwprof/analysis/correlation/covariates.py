@@ -53,6 +53,12 @@ class Covariates:
         straight = self._straight(metric)
         return (*straight, *self._bend(straight)[0])
 
+    def of_work(self, instructions: str) -> tuple[tuple[str, ...], str]:
+        """What instructions are asked for beyond: MACs and as many powers of them as log FPS needs of the instructions,
+        and why even these are too few."""
+        bends, why = self._bend((SIZE, instructions))
+        return (SIZE, *self._powers(SIZE, 1 + len(bends))), why
+
     def weakness(self, metric: str) -> str:
         """Why these covariates do not control for size, so that nothing may be tested; "": they do."""
         return self._bend(self._straight(metric))[1]

@@ -202,6 +202,7 @@ class Analysis:
     `why`: why the target is a speed other than FPS. `blocks`: the experiments and sessions of its rows. `remarks`:
     what limits the stratum as a whole. `chance`: the largest |r| of all pooled slopes in each draw without effect;
     `critical`: what a slope must exceed of it. Trees: which metrics, and which networks, deviate alike given size.
+    `work`: instructions per frame of each framework, controlling for MACs alone; all others control for them.
     """
 
     stratum: Stratum
@@ -221,6 +222,7 @@ class Analysis:
     critical: float | None = None
     metric_tree: Tree | None = None
     network_tree: Tree | None = None
+    work: tuple[Correlation, ...] = ()
 
     @property
     def found(self) -> tuple[PooledSlope | Correlation, ...]:

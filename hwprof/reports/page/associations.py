@@ -21,7 +21,25 @@ def sentences(analysis: Analysis) -> list[str]:
         return [f"{analysis.stratum.title}: no correlation with {analysis.target}: {analysis.refusal}."]
     if analysis.correlations and not any(c.is_asked for c in analysis.correlations):
         return []  # a kind of layer: the sentence is that of all blocks
-    return [*pooled_sentences(analysis), *(_of_framework(analysis, name) for name in analysis.frameworks)]
+    return [
+        *pooled_sentences(analysis),
+        *(_of_framework(analysis, name) for name in analysis.frameworks),
+        *(_of_work(c) for c in analysis.work if c.q is not None),
+    ]
+
+
+def _of_work(c: Correlation) -> str:
+    """Instructions at equal MACs, which the other sentences control for."""
+    if c.is_found:
+        return (
+            f"{c.framework}: at equal MACs, {c.metric.label} per frame correlate with {c.target}: r {picked(c)}, "
+            f"q {c.q:.3f}, {c.partial.sample}{elasticity_words(c)}. An association, not a cause."
+        )
+    without = "" if c.leave_out is None else f", {range_without_one(c.leave_out)} as each network is left out"
+    return (
+        f"{c.framework}: at equal MACs, it is not shown that {c.metric.label} per frame correlate with {c.target}: "
+        f"r {with_interval(c.partial)}, q {c.q:.3f}{without}."
+    )
 
 
 def pooled_sentences(analysis: Analysis) -> list[str]:

@@ -68,7 +68,7 @@ def test_where_nothing_varies_that_is_the_reason_and_not_the_number_of_networks(
         for c in ten.correlations
         if c.framework == "f0"
     ]
-    only = dataclasses.replace(ten, frameworks=("f0",), correlations=tuple(still), pooled=())
+    only = dataclasses.replace(ten, frameworks=("f0",), correlations=tuple(still), pooled=(), work=())
     assert associations.sentences(only) == ["f0: nothing can be tested: it does not vary."]
 
 
