@@ -184,6 +184,7 @@ def runs_of(args: argparse.Namespace) -> Iterator[Run]:
     from hwprof.machine.cpus import check_cpus, parse_cpus
     from hwprof.programs.attach import Observation, command_line, observe
     from hwprof.programs.command import CommandRunner, Order
+    from hwprof.programs.standard_input import EMPTY, REMEDY, RepeatedInput
 
     events = split_events(args.events)
     if args.pid is not None:
@@ -210,7 +211,10 @@ def runs_of(args: argparse.Namespace) -> Iterator[Run]:
     find_command(order.argv)
     backend = _backend(args, events)
     _require(args, events, backend)
-    return CommandRunner(order, backend, cooldown=CoolDown(cooldown_s(args), notify)).run()
+    stdin = RepeatedInput.of(order.warm_up + order.rounds * backend.passes)
+    if stdin.is_empty:
+        notify(EMPTY, REMEDY)
+    return CommandRunner(order, backend, cooldown=CoolDown(cooldown_s(args), notify), stdin=stdin).run()
 
 
 def _require(args: argparse.Namespace, events: tuple[str, ...], backend: Any) -> None:

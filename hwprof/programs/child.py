@@ -124,6 +124,7 @@ class Child:
         argv: Sequence[str],
         environ: Mapping[str, str] | None = None,
         cpus: Sequence[int] = (),
+        stdin: int | None = None,
         stdout: int | None = None,
         stderr: int | None = None,
         stop: bool = False,
@@ -136,7 +137,7 @@ class Child:
         self._held = False
         ours, theirs = socket.socketpair()
         theirs.set_inheritable(True)
-        actions = [(os.POSIX_SPAWN_DUP2, fd, to) for fd, to in ((stdout, 1), (stderr, 2)) if fd is not None]
+        actions = [(os.POSIX_SPAWN_DUP2, fd, to) for fd, to in ((stdin, 0), (stdout, 1), (stderr, 2)) if fd is not None]
         command = [sys.executable, "-I", "-S", "-c", STUB, str(theirs.fileno())]
         try:
             self.pid = os.posix_spawn(sys.executable, command, os.environ, file_actions=actions)

@@ -35,6 +35,7 @@ from hwprof.programs.figures import compile_figure, decimal_sign
 from hwprof.programs.interrupts import Forwarding
 from hwprof.programs.output import Follower, Outlet, Search
 from hwprof.programs.region import RegionControl, find_unlike_regions
+from hwprof.programs.standard_input import RepeatedInput
 from hwprof.records import Case, Doubt, Failure, Kind, Role, Run, Series, Window
 
 FRAMEWORK = "command"
@@ -98,6 +99,7 @@ class CommandRunner:
     cooldown: CoolDown = field(default_factory=lambda: CoolDown(0.0))  # before each execution
     session: Mapping[str, str] = field(default_factory=begin_session)
     folder: str = field(default_factory=working_directory)  # before a command can remove it
+    stdin: RepeatedInput = field(default_factory=RepeatedInput)
 
     def run(self) -> Iterator[Run]:
         """One Run per round; the last one has a failure where the command failed. Raises where it can't be run."""
@@ -142,8 +144,9 @@ class CommandRunner:
             # perf stat prints its counts at its end, and can't say what they were in between
             control = stack.enter_context(RegionControl()) if isinstance(self.backend, Native) else None
             environ = {**os.environ, **order.environ, **(control.environ if control else {})}
-            child = stack.enter_context(Child(order.argv, environ, order.cpus, stdout, stderr, self.backend.stop))
-            for fd in {fd for fd in (stdout, stderr) if fd is not None and fd > 2}:
+            streams = (self.stdin.begin(), stdout, stderr)
+            child = stack.enter_context(Child(order.argv, environ, order.cpus, *streams, self.backend.stop))
+            for fd in {fd for fd in streams if fd is not None and fd > 2}:
                 os.close(fd)  # the child has its own: the pipe ends when the last of its users ends
             signals = stack.enter_context(Forwarding(child.pid))
             watcher = stack.enter_context(

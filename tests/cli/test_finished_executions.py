@@ -167,3 +167,53 @@ def test_a_command_gets_the_limit_of_files_that_hwprof_got(tmp_path: Path) -> No
         check=False,
     )
     assert done.stdout.strip() == str(low), (done.stderr, hard)
+
+
+FPS_OF_INPUT = (*QUICK, "--results", "r.db", "--fps-from", r"FPS (\d+)")
+COUNT = ("--", "sh", "-c", "echo FPS $(($(wc -c) + 1))")
+
+
+@pytest.mark.counting
+def test_every_execution_finds_a_file_on_standard_input_from_where_it_stood(tmp_path: Path) -> None:
+    (tmp_path / "input").write_text("head\nhello\n")
+    with (tmp_path / "input").open("rb", buffering=0) as file:
+        file.seek(5)
+        done = hwprof(*FPS_OF_INPUT, "-r", "3", "-w", "1", *COUNT, cwd=tmp_path, stdin=file)
+    assert done.returncode == 0, done.stderr
+    assert [run.facts["fps"] for run in saved(tmp_path / "r.db")] == [7, 7, 7]
+
+
+@pytest.mark.counting
+def test_every_execution_finds_a_pipe_empty_where_there_are_several_and_this_is_said(tmp_path: Path) -> None:
+    done = hwprof(*FPS_OF_INPUT, "-r", "3", *COUNT, cwd=tmp_path, input="hello\n")
+    assert done.returncode == 0, done.stderr
+    assert "only the first execution would find something" in done.stderr
+    assert [run.facts["fps"] for run in saved(tmp_path / "r.db")] == [1, 1, 1]
+
+
+@pytest.mark.counting
+def test_a_single_execution_has_the_pipe_on_standard_input(tmp_path: Path) -> None:
+    done = hwprof(*FPS_OF_INPUT, *COUNT, cwd=tmp_path, input="hello\n")
+    assert done.returncode == 0, done.stderr
+    assert "standard input" not in done.stderr
+    assert [run.facts["fps"] for run in saved(tmp_path / "r.db")] == [7]
+
+
+@pytest.mark.counting
+def test_a_command_that_leaves_a_process_behind_ends_with_its_own_end(tmp_path: Path) -> None:
+    """What stays holds the pipe of the output: its end is not waited for, and its time is not the command's."""
+    (tmp_path / "left").write_text("#!/bin/sh\nsleep 600 &\necho $! > pid\necho FPS 3\n")
+    (tmp_path / "left").chmod(0o755)
+    done = hwprof(*FPS_OF_INPUT, "--", "./left", cwd=tmp_path, stdin=subprocess.DEVNULL)
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)  # it was there still
+    assert done.returncode == 0, done.stderr
+    assert [run.facts["fps"] for run in saved(tmp_path / "r.db")] == [3]
+
+
+@pytest.mark.counting
+def test_a_command_finds_the_default_action_of_sigpipe(tmp_path: Path) -> None:
+    """Python ignores it, which a command would inherit: `yes | head -1` would never end for some programs."""
+    code = "grep SigIgn /proc/self/status | while read -r _ mask; do echo FPS $((1 + (0x$mask >> 12 & 1))); done"
+    done = hwprof(*FPS_OF_INPUT, "--", "sh", "-c", code, cwd=tmp_path, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr
+    assert [run.facts["fps"] for run in saved(tmp_path / "r.db")] == [1]

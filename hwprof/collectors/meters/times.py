@@ -78,8 +78,22 @@ def _calendar_ns(text: str) -> int:
     plain = re.sub(r"^(\d{4})-(\d{1,2})-(\d{1,2})", lambda m: f"{m[1]}-{int(m[2]):02}-{int(m[3]):02}", plain)
     if not re.match(r"\d{4}-\d{2}-\d{2}[T ]", plain):
         raise ValueError(f"'{text}' is no time with a date that can be read in one way only (2026-01-31 14:05:06.5)")
+    plain = re.sub(r"\s*(UTC|GMT)$", "+00:00", plain)
     fraction = re.search(r"[.,](\d+)", plain)
     whole = plain if fraction is None else plain[: fraction.start()] + plain[fraction.end() :]
-    moment = datetime.datetime.fromisoformat(whole).astimezone(datetime.UTC)
-    seconds = (moment - EPOCH) // datetime.timedelta(seconds=1)
+    seconds = (_moment(whole, text) - EPOCH) // datetime.timedelta(seconds=1)
     return seconds * 10**9 + (0 if fraction is None else int(fraction[1].ljust(9, "0")[:9]))
+
+
+def _moment(iso: str, text: str) -> datetime.datetime:
+    """The moment of a calendar time without fraction, of this machine's zone where it names none."""
+    if half := re.fullmatch(r"(.{11})(0?[1-9]|1[0-2])(:[\d:]*)\s*([AP])\.?M\.?\s*(.*)", iso, re.IGNORECASE):
+        day, hour, rest, letter, zone = half.groups()
+        iso = f"{day}{int(hour) % 12 + 12 * (letter in 'Pp'):02}{rest}{zone}"
+    try:
+        named = datetime.datetime.fromisoformat(iso)
+    except ValueError:
+        raise ValueError(f"'{text}' is no time that can be read") from None
+    if named.tzinfo is None and named.astimezone(datetime.UTC) != named.replace(fold=1).astimezone(datetime.UTC):
+        raise ValueError(f"on the day of '{text}' clocks change, and the local time is twice or never: log the zone")
+    return named.astimezone(datetime.UTC)

@@ -16,6 +16,7 @@ from hwprof.machine import files
 
 INTERVAL_NS = 35_000_000  # INA226 by default; the file update_interval says otherwise
 Found = tuple[Channel, SensorReader]
+INA3221_CHANNELS = 3
 ACCELERATORS = frozenset({"amdgpu", "radeon", "nouveau", "i915", "xe", "nvidia"})
 # What the drivers' own pages call the whole machine.
 WHOLE = re.compile(r"System|Total System Power|power total", re.IGNORECASE)
@@ -99,10 +100,15 @@ def _role(name: str, text: str, stem: str, is_one: bool) -> SensorRole:
 
 
 def _volts_amperes(folder: Path, name: str, chip: str, device: str, interval: int) -> list[Found]:
-    """Channels of an INA3221 and the like: bus volts inN with the current currN of the same number."""
+    """Channels of an INA3221 and the like: bus volts inN with the current currN of the same number.
+
+    The kernel's ina3221 page has in4 to in6 as the volts of the shunts, and curr4 as the sum of the currents.
+    """
     found: list[Found] = []
     for current in _inputs(folder, "curr"):
         index = re.sub(r"\D", "", current.name)
+        if name == "ina3221" and int(index) > INA3221_CHANNELS:
+            continue
         volts = folder / f"in{index}_input"
         labels = (files.read(folder / f"{kind}{index}_label") for kind in ("in", "curr"))
         text = next(filter(None, labels), f"channel {index}")

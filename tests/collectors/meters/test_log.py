@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,10 @@ def test_a_log_is_read_in_watts_in_order_of_time(text: str, watts: tuple[float |
         ("2023-11-14 22:13:20.000123Z", T * S + 123_000),
         ("2023/11/14 22:13:20.5+00:00", T * S + S // 2),
         ("14.11.2023 22:13:20,25+00:00", T * S + S // 4),
+        ("2023-11-14 22:13:20 UTC", T * S),
+        ("2023-11-14 10:13:20.5 PM GMT", T * S + S // 2),
+        ("2023-11-14 11:13:20 p.m.+01:00", T * S),
+        ("2023-11-15 12:13:20 AM+02:00", T * S),
     ],
 )
 def test_times_are_as_exact_as_they_are_written(text: str, ns: int) -> None:
@@ -129,6 +134,19 @@ def test_a_log_that_makes_no_sense_is_refused_by_name_and_line(tmp_path: Path, t
     log.write_text(text)
     with pytest.raises(UsageError, match=says), running(str(log)):
         pass
+
+
+@pytest.mark.parametrize("text", ["2025-10-26 02:30:00", "2025-03-30 02:30:00"], ids=["twice", "never"])
+def test_a_local_time_that_is_twice_or_never_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    try:
+        with pytest.raises(ValueError, match="twice or never: log the zone"):
+            wall_ns(text)
+        assert wall_ns(f"{text}+01:00") == wall_ns(f"{text} GMT") - 3600 * S
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])

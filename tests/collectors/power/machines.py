@@ -127,6 +127,16 @@ MACHINES: Mapping[str, Tree] = {
         **chip(2, "ina226", "i2c-1/1-0041", power1_input=9_000_000),
     },
     "graphics-card-alone": chip(2, "amdgpu", "0000:03:00.0", power1_average=31_000_000),
+    "one-rail-of-an-ina3221": {
+        **ina3221(0, "i2c-1/1-0040", VIN=5000, NC=0),
+        # as the driver has it: the shunts' own volts, their sum, and the sum of the currents
+        **chip(0, "ina3221", in4_input=10, in5_input=0, in6_input=0, in7_label="sum of shunt voltages", in7_input=10),
+        f"{HWMON}/hwmon0/curr4_input": "1000\n",
+    },
+    "battery-without-power": {
+        **supply("BAT0", type="Battery", status="Discharging", voltage_now=11_400_000, current_now=-800_000),
+        **UNPLUGGED,
+    },
     "board-by-usb": supply("axp20x-usb", type="USB", online=1, voltage_now=5_000_000, current_now=900_000),
     "apple-silicon": chip(1, "macsmc_hwmon", power1_label="Total System Power", power1_input=7_500_000),
 }

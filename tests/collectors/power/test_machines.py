@@ -19,7 +19,7 @@ from hwprof.doctor.counters import MISSING, OK, Probe
 from hwprof.errors import NotAvailable, UsageError
 from hwprof.records import Exactness, Reading, Role, Run, Window
 from hwprof.reports.terminal import machine_power as shown
-from tests.collectors.power.machines import MACHINES, build
+from tests.collectors.power.machines import MACHINES, build, chip
 from tests.doctor.test_host import found_on
 from tests.factories import make_run
 
@@ -56,6 +56,8 @@ TABLE = {
     "grace": Expected(["power_meter.ACPI000D:00/Module Power Socket 0"], 400.0, RULES.BY_PACKAGES),
     "two-ina226": Expected([], None, "Of 2 sensors (ina226.1-0040/power1, ina226.1-0041/power1) it is not known"),
     "graphics-card-alone": Expected([], None, "only amdgpu/power1 (an accelerator)"),
+    "one-rail-of-an-ina3221": Expected(["ina3221/VIN"], 5.0, RULES.BY_ITSELF),
+    "battery-without-power": Expected(["BAT0"], 9.12, RULES.BY_BATTERY),
     "board-by-usb": Expected(["axp20x-usb"], 4.5, RULES.BY_MACHINE),
     "apple-silicon": Expected(["macsmc_hwmon/Total System Power"], 7.5, RULES.BY_MACHINE),
 }
@@ -119,6 +121,21 @@ def test_two_chips_of_one_name_are_two_channels(tmp_path: Path) -> None:
     (sensors,) = power.gauges(None, str(build(tmp_path, MACHINES["two-ina226"])))
     assert [c.device for c in sensors.channels] == ["1-0040", "1-0041"]
     assert sensors.sample() == pytest.approx([3.0, 9.0])
+
+
+def test_a_chip_keeps_its_name_when_the_kernel_numbers_it_anew(tmp_path: Path) -> None:
+    """Numbers of hwmon follow the order in which drivers come, which is another one after each start."""
+    forward = {**chip(1, "ina226", "i2c-1/1-0040", power1_input=3), **chip(2, "ina226", "i2c-1/1-0041", power1_input=9)}
+    back = {**chip(7, "ina226", "i2c-1/1-0040", power1_input=3), **chip(2, "ina226", "i2c-1/1-0041", power1_input=9)}
+    found = [
+        {
+            c.label: gauge.sample()
+            for gauge in power.gauges(None, root=str(build(tmp_path / name, tree)))
+            for c in gauge.channels
+        }
+        for name, tree in (("forward", forward), ("back", back))
+    ]
+    assert found[0].keys() == found[1].keys() == {"ina226.1-0040/power1", "ina226.1-0041/power1"}
 
 
 def test_a_contract_is_declared_and_never_read_as_measured(tmp_path: Path) -> None:
