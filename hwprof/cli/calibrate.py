@@ -27,7 +27,11 @@ OPTIONS = ("cpus", "repetitions", "seconds", "no_save")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of --measure."""
     own = parser.add_argument_group("with --measure")
-    add_case(own, "cpus", help="cores to measure on together, as 2, 0,2-3, big or kind=a100 (default: the one that a case gets)")
+    add_case(
+        own,
+        "cpus",
+        help="cores to measure on together, as 2, 0,2-3, big or kind=a100 (default: the one that a case gets)",
+    )
     add_case(own, "repetitions", help=f"of each figure; the median counts (default: {REPETITIONS})")
     own.add_argument(
         "--seconds",

@@ -65,16 +65,16 @@ def _ours(allowed: Sequence[int] | None, root: Path) -> tuple[int, ...]:
     return allowed_cpus() if root == ROOT else online_cpus(root)
 
 
-def check_cpus(
-    cpus: Sequence[int], allowed: Sequence[int] | None = None, root: Path = ROOT, remedy: str = ""
-) -> None:
+def check_cpus(cpus: Sequence[int], allowed: Sequence[int] | None = None, root: Path = ROOT, remedy: str = "") -> None:
     """Raise UsageError for a core that doesn't exist, is off, or isn't ours; `remedy`: in place of a list of ours."""
     ours = _ours(allowed, root)
     wrong = [cpu for cpu in cpus if cpu not in ours]
     if wrong:
         there = wrong[0] in online_cpus(root)
         fault = "isn't allowed here (affinity or cpuset)" if there else "doesn't exist or is off"
-        raise UsageError(f"core {wrong[0]} {fault}", remedy if there and remedy else f"cores: {','.join(map(str, ours))}")
+        raise UsageError(
+            f"core {wrong[0]} {fault}", remedy if there and remedy else f"cores: {','.join(map(str, ours))}"
+        )
 
 
 def speed(root: Path, cpu: int) -> int:

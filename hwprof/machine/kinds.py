@@ -114,7 +114,8 @@ def _by_speed(asked: str, root: Path) -> tuple[int, ...]:
     if len(kinds) > 1:
         if kinds[0].speed == kinds[-1].speed:
             raise UsageError(
-                f"which cores are {asked} is unknown: sysfs has no capacity and no clock that differs", _kinds_there(root)
+                f"no core can be called {asked}: sysfs has no capacity and no clock that differs",
+                _kinds_there(root),
             )
         return kinds[0].cpus if asked == "big" else kinds[-1].cpus
     speeds = {cpu: speed(root, cpu) for cpu in online_cpus(root)}
@@ -147,7 +148,7 @@ def _kinds_there(root: Path) -> str:
 
 
 def usable_cpus(root: Path = ROOT) -> tuple[int, ...]:
-    """CPUs that this process may use; of a recorded machine those its /proc/self/status allows, else all that are on."""
+    """CPUs that this process may use; of a recorded machine those of its /proc/self/status, else all that are on."""
     return allowed_cpus() if root == ROOT else allowed_cores(root) or online_cpus(root)
 
 
@@ -196,4 +197,3 @@ def cpu_title(cpus: Sequence[int], facts: Mapping[str, Any]) -> str:
         return listed
     what = ", ".join([*map(str, said.get("kinds", ())), *map(str, said.get("clusters", ()))])
     return f"{listed} ({said['asked']}: {what})" if what else f"{listed} ({said['asked']})"
-

@@ -51,11 +51,12 @@ _PMUV3: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """One processor of /proc/cpuinfo: its number, vendor ids, and x86 stepping."""
+    """One processor of /proc/cpuinfo: its number, vendor ids, x86 stepping, and what a RISC-V kernel calls it."""
 
     cpu: int | None
     id: str
     stepping: str = ""
+    uarch: str = ""
 
 
 def read_cores(cpuinfo: str) -> tuple[Core, ...]:
@@ -79,7 +80,7 @@ def read_cores(cpuinfo: str) -> tuple[Core, ...]:
         else:
             continue
         number = entry.get("processor", "")
-        cores.append(Core(int(number) if number.isdigit() else None, found, stepping))
+        cores.append(Core(int(number) if number.isdigit() else None, found, stepping, entry.get("uarch", "")))
     return tuple(cores)
 
 
@@ -136,7 +137,7 @@ class CoreKind:
         """The event behind a canonical name here, or why there is none: never something near it."""
         if self.table is None and len(self.ids) > 1:
             return Unavailable(
-                f"cores of several kinds ({', '.join(self.ids)}) behind one PMU, whose codes differ",
+                f"several kinds of core ({', '.join(self.ids)}) behind one PMU, whose codes differ",
                 "keep to one kind: --cpus kind=NAME, or big, little, cluster1 (hwprof doctor lists them)",
             )
         if self.table is None:
@@ -231,9 +232,7 @@ def read_kinds(
     return tuple(sorted(kinds, key=lambda k: (k.cpus[:1] or (1 << 30,), k.name)))
 
 
-def read_sharers(
-    cpuinfo: str, pmus: Mapping[str, Pmu], directory: Path, lenient: bool = False
-) -> tuple[CoreKind, ...]:
+def read_sharers(cpuinfo: str, pmus: Mapping[str, Pmu], directory: Path, lenient: bool = False) -> tuple[CoreKind, ...]:
     """The kinds of core that share one PMU, each with its table and CPUs; empty where they do not."""
     cores = read_cores(cpuinfo)
     ids = dict.fromkeys(core.id for core in cores)
@@ -273,4 +272,7 @@ def _kind(
     ids = tuple(dict.fromkeys(c.id for c in cores))
     name = pmu.name if pmu else ""
     table = find_table(ids[0], name, cores[0].stepping, directory, lenient) if len(ids) == 1 else None
+    if table is None and len(ids) == 1 and cores[0].uarch:  # of a core whose ids nobody has published
+        table = find_table(f"uarch={cores[0].uarch}", name, "", directory, lenient)
+        table = table if table and all(pattern.startswith("uarch=") for pattern in table.match) else None
     return CoreKind(pmu, ids, table, cpus)
