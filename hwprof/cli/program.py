@@ -158,10 +158,13 @@ def launcher(args: argparse.Namespace) -> Launcher:
         return Launcher()
     if args.strict:
         raise UsageError("--strict is for hwprof's own counters", "Omit --strict or --backend perf.")
+    from hwprof.collectors.perf import PerfCollector
+    from hwprof.plan.cases import checked_cpus
     from hwprof.programs.perfstat import PerfStat
     from hwprof.runner.observers import PerfStatObserver
 
-    return Launcher(observer=PerfStatObserver(PerfStat(split_events(args.events))))
+    collector = PerfCollector(cpus=checked_cpus(args.cpus or ""))
+    return Launcher(observer=PerfStatObserver(PerfStat(split_events(args.events), collector)))
 
 
 def exit_code(runs: list[Run]) -> int:
@@ -229,7 +232,7 @@ def _backend(args: argparse.Namespace, events: tuple[str, ...], cpus: Sequence[i
     from hwprof.programs.perfstat import PerfStat
 
     if args.backend == "perf":
-        return PerfStat(events)
+        return PerfStat(events, PerfCollector(cpus=cpus))
     native = Native(events, args.multiplex, PerfCollector(multiplex=args.multiplex, cpus=cpus))
     refused = [name for name, why in native.unavailable.items() if "perf_event_paranoid" in why.reason + why.remedy]
     if refused and may_count():
