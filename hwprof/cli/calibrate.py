@@ -27,7 +27,11 @@ OPTIONS = ("cpus", "repetitions", "seconds", "no_save")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of --measure."""
     own = parser.add_argument_group("with --measure")
-    add_case(own, "cpus", help="cores to measure on together, as 2 or 0,2-3 (default: the one that a case gets)")
+    add_case(
+        own,
+        "cpus",
+        help="cores to measure on together, as 2, 0,2-3, big or kind=a100 (default: the one that a case gets)",
+    )
     add_case(own, "repetitions", help=f"of each figure; the median counts (default: {REPETITIONS})")
     own.add_argument(
         "--seconds",
@@ -42,13 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Measure, print, and keep with this host in the results file."""
     from hwprof.cache import default_cache
-    from hwprof.machine import cpus as machine_cpus
     from hwprof.machine import facts as machine_facts
+    from hwprof.machine.cpus import default_cpus
+    from hwprof.plan.cases import checked_cpus
     from hwprof.reports.page import roofline
     from hwprof.studies.ceilings.measure import calibrate
 
-    cpus = machine_cpus.parse_cpus(args.cpus) if args.cpus else machine_cpus.default_cpus(1)
-    machine_cpus.check_cpus(cpus)
+    cpus = checked_cpus(args.cpus) if args.cpus else default_cpus(1)
     place = place_named(args)
     facts, state = machine_facts.hardware(), machine_facts.host_state()
     free = machine_facts.volatile().get("available_mib")

@@ -9,6 +9,9 @@ what failed as suspect. A C compiler is needed, or the program, compiled elsewhe
 
   CC=riscv64-linux-gnu-gcc hwprof events --validate --compile truth-riscv64     # at home
   hwprof events --validate --program truth-riscv64                              # on the board
+
+--export FILE writes a CPU table of the events that are right here, with their codes, the core's id, the kernel and the
+date. HWPROF_CPUS=FOLDER uses the tables of a folder. Others with this core can use it too (docs/adding-a-cpu.md).
 """
 
 from __future__ import annotations

@@ -116,7 +116,12 @@ CASE = {
     "option": _option(
         "--option", action="append", default=[], metavar="NAME=VALUE", help="of the framework, as mode=eager"
     ),
-    "cpus": _option("--cpus", default="", metavar="LIST", help="cores to run on, as 2 or 0,2-3 (default: chosen)"),
+    "cpus": _option(
+        "--cpus",
+        default="",
+        metavar="LIST",
+        help="cores to run on, as 2, 0,2-3, big, little, cluster1 or kind=a100 (default: chosen)",
+    ),
     "rounds": _option(
         "-r", "--rounds", action=RangeAction, default=None, metavar="N", help="fresh processes of each case"
     ),

@@ -6,7 +6,7 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hwprof.cli.options import INPUTS, RangeAction, cooldown_s, notify, refuse_case, results_of
@@ -141,9 +141,11 @@ def lost_output(done: list[Run]) -> Iterator[str]:
 def asked_metrics(args: argparse.Namespace) -> tuple[str, ...]:
     """The metrics that -e names, as readings call them; none where nothing, or `auto` alone, was named."""
     from hwprof.collectors.perf import PerfCollector
+    from hwprof.plan.cases import checked_cpus
 
     words = [word for word in split_events(args.events) if word != "auto"]
-    units = PerfCollector().parser.parse(words) if words else ()
+    cpus = checked_cpus(args.cpus or "") if words else ()
+    units = PerfCollector(cpus=cpus).parser.parse(words) if words else ()
     names = (name for unit in units for event in unit for name in (event.whole, event.metric))
     return tuple(dict.fromkeys(filter(None, names)))
 
@@ -156,10 +158,13 @@ def launcher(args: argparse.Namespace) -> Launcher:
         return Launcher()
     if args.strict:
         raise UsageError("--strict is for hwprof's own counters", "Omit --strict or --backend perf.")
+    from hwprof.collectors.perf import PerfCollector
+    from hwprof.plan.cases import checked_cpus
     from hwprof.programs.perfstat import PerfStat
     from hwprof.runner.observers import PerfStatObserver
 
-    return Launcher(observer=PerfStatObserver(PerfStat(split_events(args.events))))
+    collector = PerfCollector(cpus=checked_cpus(args.cpus or ""))
+    return Launcher(observer=PerfStatObserver(PerfStat(split_events(args.events), collector)))
 
 
 def exit_code(runs: list[Run]) -> int:
@@ -181,7 +186,7 @@ def runs_of(args: argparse.Namespace) -> Iterator[Run]:
     """The runs as they are measured; everything that can be refused is refused before the first."""
     from hwprof.cli.case_names import find_command
     from hwprof.collectors.cooldown import CoolDown
-    from hwprof.machine.cpus import check_cpus, parse_cpus
+    from hwprof.plan.cases import checked_cpus
     from hwprof.programs.attach import Observation, command_line, observe
     from hwprof.programs.command import CommandRunner, Order
     from hwprof.programs.standard_input import EMPTY, REMEDY, RepeatedInput
@@ -193,8 +198,7 @@ def runs_of(args: argparse.Namespace) -> Iterator[Run]:
         backend = _backend(args, events)
         _require(args, events, backend)
         return (observe(what, events, backend if args.backend == "perf" else None) for _ in range(1))
-    cpus = tuple(parse_cpus(args.cpus)) if args.cpus else ()
-    check_cpus(cpus)
+    cpus = checked_cpus(args.cpus or "")
     order = Order(
         tuple(args.command),
         name=args.name,
@@ -204,12 +208,13 @@ def runs_of(args: argparse.Namespace) -> Iterator[Run]:
         macs=args.macs,
         fps_from=args.fps_from,
         cpus=cpus,
+        cpus_asked=args.cpus or "",
         meter=args.meter,
         power_sensor=args.power_sensor,
         out_to_stderr=args.json,
     )
     find_command(order.argv)
-    backend = _backend(args, events)
+    backend = _backend(args, events, cpus)
     _require(args, events, backend)
     stdin = RepeatedInput.of(order.warm_up + order.rounds * backend.passes)
     if stdin.is_empty:
@@ -224,14 +229,15 @@ def _require(args: argparse.Namespace, events: tuple[str, ...], backend: Any) ->
             raise NotAvailable(f"required event '{name}' can't be counted here: {why.reason}", why.remedy)
 
 
-def _backend(args: argparse.Namespace, events: tuple[str, ...]) -> Any:
+def _backend(args: argparse.Namespace, events: tuple[str, ...], cpus: Sequence[int] = ()) -> Any:
+    from hwprof.collectors.perf import PerfCollector
     from hwprof.programs.counting import Native
     from hwprof.programs.perf import may_count
     from hwprof.programs.perfstat import PerfStat
 
     if args.backend == "perf":
-        return PerfStat(events)
-    native = Native(events, args.multiplex)
+        return PerfStat(events, PerfCollector(cpus=cpus))
+    native = Native(events, args.multiplex, PerfCollector(multiplex=args.multiplex, cpus=cpus))
     refused = [name for name, why in native.unavailable.items() if "perf_event_paranoid" in why.reason + why.remedy]
     if refused and may_count():
         complain("perf has the right to count here", "try --backend perf", ", ".join(refused))

@@ -183,12 +183,12 @@ def experiment_of(args: argparse.Namespace) -> Any:
     from hwprof.collectors.protocol import Unavailable
     from hwprof.collectors.simulators import simulator
     from hwprof.environments import interpreters
-    from hwprof.plan.cases import adapter_and_runner
+    from hwprof.plan.cases import adapter_and_runner, checked_cpus
     from hwprof.plan.experiment import Simulation, single
     from hwprof.worker.protocol import SLICE_S, LoopSettings
 
     events = split_events(args.events)
-    PerfCollector().probe(list(events))  # raises UnknownEvent before anything else is done
+    PerfCollector(cpus=checked_cpus(args.cpus)).probe(list(events))  # raises UnknownEvent before anything else is done
     calibration = calibration_of(args)
     choice = choice_of(args)
     if args.simulate and choice.batch != 1:

@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "help": "not searched; several: these alone (default: searched; --scaling: powers of two, and all CPUs)",
         },
         "option": {"help": "given and not searched, as mode=eager"},
-        "cpus": {"help": "cores to stay on, as 2 or 0,2-3 (default: searched)"},
+        "cpus": {"help": "cores to stay on, as 2, 0,2-3, big, little, cluster1 or kind=a100 (default: searched)"},
     }
     for name in CASE_OPTIONS:
         case(name, **own.get(name, {}))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 REPETITIONS = 5
 # What belongs to --validate alone.
-OPTIONS = ("events", "repetitions", "program", "compile", "no_save", "results")
+OPTIONS = ("events", "repetitions", "program", "compile", "export", "no_save", "results")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_case(own, "repetitions", help=f"of each amount (default: {REPETITIONS})")
     own.add_argument("--program", metavar="FILE", help="the compiled program, where there is no C compiler")
     own.add_argument("--compile", metavar="FILE", help="compile the program with $CC (else cc) to FILE, and stop")
+    own.add_argument("--export", metavar="FILE", help="write a CPU table of the events that are right to FILE (.toml)")
     add_case(own, "no_save", help="do not keep the verdicts")
     add_results(own)
 
@@ -56,6 +57,7 @@ def main(args: argparse.Namespace, is_wanted: Callable[[str], bool]) -> int:
             f"there is no program {args.program}", "`hwprof events --validate --compile FILE` compiles it."
         )
     collector = PerfCollector()
+    target = exported_to(args.export, collector) if args.export else None
     events = select_events(collector, args.events, is_wanted)
     if not events:
         raise UnknownEvent(args.pattern, collector.parser.names())
@@ -74,7 +76,46 @@ def main(args: argparse.Namespace, is_wanted: Callable[[str], bool]) -> int:
         print(table(results))
     if not args.no_save:
         save(results, facts, state, args.results, quiet=args.json)
+    if target:
+        write_table(target, results, collector, facts, state, quiet=args.json)
     return EXIT_OK
+
+
+def exported_to(path: str, collector: PerfCollector) -> Path:
+    """Where the table goes; refused before anything is counted. UsageError, NotAvailable."""
+    from hwprof.studies.validation.contribution import kind_of
+
+    kind_of(collector.catalog)
+    file = Path(path)
+    if file.suffix != ".toml":
+        raise UsageError(f"--export {path}: tables are found by the ending .toml", "Name it vendor-core.toml.")
+    if not file.parent.is_dir():
+        raise UsageError(f"there is no folder {file.parent}", "Make it first, or name another one.")
+    return file
+
+
+def write_table(
+    file: Path,
+    results: Sequence[Result],
+    collector: PerfCollector,
+    facts: Mapping[str, Any],
+    state: Mapping[str, Any],
+    quiet: bool,
+) -> None:
+    """Write the table of what validated. NotAvailable where nothing did; UsageError where it can't be written."""
+    from hwprof.collectors.perf.tables import parse_table
+    from hwprof.studies.validation.contribution import kind_of, verified_table
+
+    kind, kernel = kind_of(collector.catalog), str(state.get("kernel", "of unknown release"))
+    text = verified_table(results, kind, collector.catalog, facts, kernel, utc_now()[:10])
+    written = parse_table(text, str(file))
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{file} can't be written: {error.strerror}", "Name another file.") from error
+    if not quiet:
+        said = plural(len(written.events), "canonical event")
+        print(f"  {said} of {kind.ids[0]} in {file}, found where HWPROF_CPUS names its folder")
 
 
 def select_events(collector: PerfCollector, asked: list[str] | None, is_wanted: Callable[[str], bool]) -> list[Event]:

@@ -17,8 +17,11 @@ from hwprof.collectors.perf.skeleton import file_name, pattern
 from hwprof.collectors.protocol import Available, Unavailable
 from hwprof.machine import cpus as machine_cpus
 from hwprof.machine import facts, limits
+from hwprof.machine import kinds as machine_kinds
+from hwprof.machine.cpus import cpu_ranges
 
 OK, LIMITED, MISSING = "ok", "limited", "missing"
+MOST_CLUSTERS = 8  # of which a line can tell
 States = Mapping[str, Available | Unavailable]
 PARANOID = "kernel.perf_event_paranoid"
 # How each engine lets a container count.
@@ -72,7 +75,7 @@ def cpu(found: Probe) -> Iterator[Finding]:
     for kind in catalog.kinds:
         if kind.refused:
             continue
-        yield _table(found, catalog, kind)
+        yield from (_table(found, catalog, each) for each in catalog.sharers or (kind,))
         if kind.table is None or kind.pmu is None:
             continue
         yield from _counters(found, kind, f" of {kind.name}" if catalog.hybrid else "")
@@ -80,35 +83,72 @@ def cpu(found: Probe) -> Iterator[Finding]:
             yield Finding("CPU", "quirk", OK, quirk)
     if catalog.hybrid:
         yield _kinds(found, catalog)
+    if catalog.sharers:
+        yield _sharers(found, catalog)
+    if not catalog.hybrid:
+        yield from _clusters(found)
+    yield from _door(found)
+
+
+def _sharers(found: Probe, catalog: Catalog) -> Finding:
+    kinds = machine_kinds.read_kinds(found.root)
+    said = ", ".join(f"{kind.model} on {cpu_ranges(kind.cpus)}" for kind in kinds)
+    now = catalog.kinds[0]
+    here = f"this process may use {now.title} alone" if len(now.ids) == 1 else "this process may use all of them"
+    name = kinds[0].model.lower().split()[-1]
+    return Finding(
+        "CPU",
+        "kinds of core",
+        OK if len(now.ids) == 1 else LIMITED,
+        f"{said}: one PMU for all, whose codes differ by kind; {here}",
+        f"canonical names need cores of one kind: --cpus kind={name}, or big, little",
+    )
+
+
+def _clusters(found: Probe) -> Iterator[Finding]:
+    clusters = machine_kinds.read_clusters(found.root)
+    if 1 < len(clusters) <= MOST_CLUSTERS:
+        said = ", ".join(f"{name}: {cpu_ranges(cpus)}" for name, cpus in clusters.items())
+        yield Finding("CPU", "clusters", OK, f"{said}: keep a run in one of them with --cpus cluster0")
+
+
+def _door(found: Probe) -> Iterator[Finding]:
+    closed = machine_kinds.behind_door(found.root)
+    if not closed:
+        return
+    ours = set(limits.allowed_cores(found.root))
+    said = f"cores {cpu_ranges(closed)} are behind /{machine_kinds.DOOR}: a thread gets them only after it asked there"
+    if ours & set(closed):
+        yield Finding("CPU", "door", OK, f"{said}; this process did")
+    else:
+        yield Finding("CPU", "door", LIMITED, said, machine_kinds.through_door(closed, found.root))
 
 
 def _kinds(found: Probe, catalog: Catalog) -> Finding:
     twice = next((kind.refused for kind in catalog.kinds if kind.refused), None)
     if twice:
         return Finding("CPU", "kinds of core", MISSING, f"{twice.reason}; no event of theirs is counted", twice.remedy)
-    said = ", ".join(f"{k.name} on {_ranges(k.cpus) or 'CPUs that sysfs does not list'}" for k in catalog.kinds)
+    said = ", ".join(f"{k.name} on {cpu_ranges(k.cpus) or 'CPUs that sysfs does not list'}" for k in catalog.kinds)
     one = max(catalog.kinds, key=lambda kind: max((machine_cpus.speed(found.root, c) for c in kind.cpus), default=0))
     return Finding(
         "CPU",
         "kinds of core",
         LIMITED,
         f"{said}: an event is counted on each kind (cycles@{one.name}) and summed; frameworks mix the kinds",
-        f"compare like with like: --cpus {_ranges(one.cpus)} for one kind alone" if one.cpus else "",
+        f"compare like with like: --cpus {cpu_ranges(one.cpus)} for one kind alone" if one.cpus else "",
     )
 
 
 def _table(found: Probe, catalog: Catalog, kind: CoreKind) -> Finding:
+    if kind.table and not kind.table.events and kind.table.verified == "documents":
+        said = f"{kind.table.name}: its maker has published no events; generic names only"
+        return Finding("CPU", "event table", LIMITED, said, "hwprof events --validate checks what the kernel maps")
     if kind.table:
         whose = f"{kind.name}: " if catalog.hybrid else ""
         by = "from documents, not yet checked on a machine" if kind.table.verified == "documents" else "checked on "
         by += "" if kind.table.verified == "documents" else kind.table.verified
         said = f"{whose}{kind.table.name} ({by}): canonical names such as l1d-misses can be used"
         return Finding("CPU", "event table", OK, said)
-    if len(kind.ids) > 1:
-        said = f"cores of several kinds ({', '.join(kind.ids)}) behind one PMU: no table can be for all of them"
-        return Finding(
-            "CPU", "event table", LIMITED, said, "a kernel or device tree with one PMU for each kind of core"
-        )
     ids = ", ".join(kind.ids)
     if not ids:
         said = "/proc/cpuinfo gives no vendor ids: generic names only"
@@ -151,16 +191,6 @@ def _counters(found: Probe, kind: CoreKind, whose: str) -> Iterator[Finding]:
     remedy = "stop other profilers (perf, a monitoring agent, a BPF program); a hypervisor may keep some for itself"
     remedy = f"{host_command(found, 'sysctl kernel.nmi_watchdog=0')}; {remedy}" if watched else remedy
     yield Finding("CPU", f"counters{whose}", LIMITED, f"{free} of {tried} are free: {users}; {several}", remedy)
-
-
-def _ranges(cpus: tuple[int, ...]) -> str:
-    parts: list[list[int]] = []
-    for number in cpus:
-        if parts and number == parts[-1][-1] + 1:
-            parts[-1].append(number)
-        else:
-            parts.append([number])
-    return ",".join(str(p[0]) if len(p) == 1 else f"{p[0]}-{p[-1]}" for p in parts)
 
 
 def counters(found: Probe) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hwprof.errors import UsageError
@@ -22,6 +22,17 @@ def cpu_list(text: str | None) -> tuple[int, ...]:
     return tuple(found)
 
 
+def cpu_ranges(cpus: Iterable[int]) -> str:
+    """(0, 2, 3) -> `0,2-3`."""
+    runs: list[list[int]] = []
+    for cpu in sorted(cpus):
+        if runs and runs[-1][-1] == cpu - 1:
+            runs[-1] = [runs[-1][0], cpu]
+        else:
+            runs.append([cpu])
+    return ",".join("-".join(map(str, run)) for run in runs)
+
+
 def online_cpus(root: Path = ROOT) -> tuple[int, ...]:
     """CPUs that are on."""
     text = read(root / "sys/devices/system/cpu/online")
@@ -36,7 +47,8 @@ def parse_cpus(text: str) -> tuple[int, ...]:
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if last < first or last >= MOST_CPUS:  # before it is expanded: ten digits would fill the memory
             shown = text if len(text) < 60 else f"{text[:56]} ..."
-            raise UsageError(f"'{shown}' is no list of CPUs", f"as in --cpus 2 or 0,2-3, numbers below {MOST_CPUS}")
+            ways = f"as in --cpus 2 or 0,2-3, numbers below {MOST_CPUS}; or big, little, cluster1, kind=cortex-a76"
+            raise UsageError(f"'{shown}' is no list of CPUs", ways)
         cpus |= set(range(first, last + 1))
     return tuple(sorted(cpus))
 
@@ -53,14 +65,16 @@ def _ours(allowed: Sequence[int] | None, root: Path) -> tuple[int, ...]:
     return allowed_cpus() if root == ROOT else online_cpus(root)
 
 
-def check_cpus(cpus: Sequence[int], allowed: Sequence[int] | None = None, root: Path = ROOT) -> None:
-    """Raise UsageError for a core that doesn't exist, is off, or isn't ours."""
+def check_cpus(cpus: Sequence[int], allowed: Sequence[int] | None = None, root: Path = ROOT, remedy: str = "") -> None:
+    """Raise UsageError for a core that doesn't exist, is off, or isn't ours; `remedy`: in place of a list of ours."""
     ours = _ours(allowed, root)
     wrong = [cpu for cpu in cpus if cpu not in ours]
     if wrong:
         there = wrong[0] in online_cpus(root)
         fault = "isn't allowed here (affinity or cpuset)" if there else "doesn't exist or is off"
-        raise UsageError(f"core {wrong[0]} {fault}", f"cores: {','.join(map(str, ours))}")
+        raise UsageError(
+            f"core {wrong[0]} {fault}", remedy if there and remedy else f"cores: {','.join(map(str, ours))}"
+        )
 
 
 def speed(root: Path, cpu: int) -> int:

@@ -38,6 +38,11 @@ ARM_CORES = {
 # mvendorid and marchid
 RISCV_CORES = {
     ("0x710", "0x8000000058000001"): "SpacemiT X60",
+    # K3: the processor definitions spacemit-x100 and spacemit-a100 of LLVM's RISCVProcessors.td
+    ("0x710", "0x8000000058000002"): "SpacemiT X100",
+    ("0x710", "0x8000000041000002"): "SpacemiT A100",
+    # "perf vendor events riscv: Add XuanTie C930 JSON file", linux-perf-users, November 2025
+    ("0x5b7", "0x8000000009201600"): "XuanTie C930",
     ("0x5b7", "0x0"): "T-Head C9xx",
     ("0x489", "0x8000000000000007"): "SiFive U74",
     ("0x489", "0x8000000000000008"): "SiFive P550",

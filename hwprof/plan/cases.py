@@ -15,7 +15,8 @@ from hwprof.environments import interpreters
 from hwprof.errors import UsageError
 from hwprof.frameworks.calibration import Calibration
 from hwprof.frameworks.precision import QUANTISED
-from hwprof.machine.cpus import check_cpus, default_cpus, parse_cpus
+from hwprof.machine.cpus import check_cpus, default_cpus
+from hwprof.machine.kinds import select_cpus, through_door
 from hwprof.networks import find, stored_precision
 from hwprof.networks.inputs import UNSAID, InputChoice, InputSpec
 from hwprof.plan import runners, samples
@@ -48,6 +49,7 @@ class PlannedCase:
     runner: DeclaredRunner | None = None  # the one that measures it; None: a worker does
     tuning: Mapping[str, Any] | None = None  # the tuning that its launch parameters come from
     environment: str = ""  # that it is measured in besides others; "": the framework's own
+    cpus_asked: str = ""  # how its CPUs were asked for, as 0,2-3 or kind=a100; "": chosen
 
     @property
     def asked(self) -> Case:
@@ -79,13 +81,19 @@ def plan(experiment: Experiment) -> tuple[PlannedCase, ...]:
     cpus = []
     for choice in experiment.choices:
         text = choice.cpus or experiment.cpus
-        asked = parse_cpus(text) if text else ()
-        check_cpus(asked)
-        cpus.append(asked or default_cpus(choice.threads))
+        asked = checked_cpus(text)
+        cpus.append((asked or default_cpus(choice.threads), text))
     return tuple(
-        _plan_case(choice, experiment.seed, cores, experiment.calibration)
-        for choice, cores in zip(experiment.choices, cpus, strict=True)
+        dataclasses.replace(_plan_case(choice, experiment.seed, cores, experiment.calibration), cpus_asked=text)
+        for choice, (cores, text) in zip(experiment.choices, cpus, strict=True)
     )
+
+
+def checked_cpus(text: str) -> tuple[int, ...]:
+    """CPUs by `--cpus`, a list or a kind; empty for "". Raises UsageError for those that this process can't use."""
+    asked = select_cpus(text) if text else ()
+    check_cpus(asked, remedy=through_door(asked))
+    return asked
 
 
 def _plan_case(choice: Choice, seed: int, cpus: Sequence[int], calibration: Calibration) -> PlannedCase:

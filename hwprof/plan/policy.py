@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hwprof.errors import NotAvailable
-from hwprof.machine.cpus import parse_cpus
+from hwprof.machine.kinds import select_cpus
 from hwprof.plan.cases import PlannedCase, plan
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plan.winner import Subject, Winner, subject_of
@@ -32,7 +32,7 @@ def subjects(experiment: Experiment) -> list[tuple[Choice, PlannedCase, Subject]
     """Each choice with its case under default parameters, and what it would be tuned as."""
     plain = tuple(dataclasses.replace(c, threads=c.threads or 1) for c in experiment.choices)
     cases = plan(dataclasses.replace(experiment, choices=plain, policy=DEFAULT))
-    cpus = parse_cpus(experiment.cpus) if experiment.cpus else ()
+    cpus = select_cpus(experiment.cpus) if experiment.cpus else ()
     return [
         (choice, planned, subject_of(planned, choice.threads, cpus))
         for choice, planned in zip(experiment.choices, cases, strict=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 from hwprof import doubts
 from hwprof.collectors.perf.counters import PerfCollector, TaskSession
+from hwprof.collectors.perf.hybrid import LinuxScheduler
 from hwprof.collectors.perf.tables import bounds_of
 from hwprof.collectors.readings import missing_readings, readings_between
 from hwprof.collectors.review import facts_of, review
@@ -75,9 +76,10 @@ class TaskCounting:
 
 def counters(pid: int, events: Sequence[str], stack: ExitStack) -> TaskCounting:
     """Counters on every task of `pid`, opened anew while threads come and go; running when this returns."""
-    collector = PerfCollector()
+    cpus = LinuxScheduler().allowed(pid) or ()
+    collector = PerfCollector(cpus=cpus)
     if len(collector.layout(tuple(events)).passes) > 1:
-        collector = PerfCollector(multiplex=True)
+        collector = PerfCollector(multiplex=True, cpus=cpus)
     for left in reversed(range(_TRIES)):
         with ExitStack() as opening:
             session = opening.enter_context(collector.open_tasks(pid, list(events)))

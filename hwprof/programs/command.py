@@ -26,6 +26,7 @@ from hwprof.collectors.watcher import GaugeWatcher
 from hwprof.errors import HwprofError, UsageError
 from hwprof.machine.clock import clock_ns, utc_now
 from hwprof.machine.facts import machine_facts, software
+from hwprof.machine.kinds import cpu_facts
 from hwprof.machine.session import begin_session
 from hwprof.printable import encodable
 from hwprof.programs.accounts import failure_of, join_series, peak_rss, usage_readings
@@ -59,6 +60,7 @@ class Order:
     fps_from: str = ""
     figures: Mapping[str, str] = field(default_factory=dict)  # name -> expression: what else to look for in the output
     cpus: tuple[int, ...] = ()
+    cpus_asked: str = ""  # how they were asked for, as 0,2-3 or kind=a100
     hz: float = 10.0
     meter: str = ""
     power_sensor: str = ""
@@ -274,6 +276,8 @@ class CommandRunner:
             "throughput": statistics.median(fps) if fps and source != "output" else None,
             "executions": [dict(e.facts) for e in done],
         }
+        if cores := cpu_facts(self.order.cpus, self.order.cpus_asked):
+            facts["cores"] = cores
         if regions:
             facts["program_name"] = name_of(self.order.argv)
             facts["latency_ns"] = statistics.median(length for e in done for length in e.window.latencies_ns)

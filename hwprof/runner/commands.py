@@ -40,7 +40,15 @@ def measure(base: Run, planned: PlannedCase, job: Job, experiment: Experiment, l
         return dataclasses.replace(base, failure=Failure("not-installed", error.message, error.remedy, "command"))
     cpus, hz, meter = planned.case.cpus, experiment.gauge_hz, experiment.meter
     sensor, is_ours = experiment.power_sensor, is_of_one_process(meter)
-    order = Order(argv, figures=runner.figures, cpus=cpus, hz=hz, meter="" if is_ours else meter, power_sensor=sensor)
+    order = Order(
+        argv,
+        figures=runner.figures,
+        cpus=cpus,
+        cpus_asked=planned.cpus_asked,
+        hz=hz,
+        meter="" if is_ours else meter,
+        power_sensor=sensor,
+    )
     # The worker watches from any core; the runner is bound to those of the case by its order.
     watching = dataclasses.replace(job, task=Task.COMMAND, cpus=(), order=to_json(order))
     # It starts with the environment that a worker of this framework would get.

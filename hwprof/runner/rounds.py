@@ -191,7 +191,7 @@ class Runner:
         if not self.experiment.require or not cases:
             return
         cpus = {cpu for planned in cases for cpu in planned.case.cpus}
-        for name, state in PerfCollector().probe(list(self.experiment.require), cpus).items():
+        for name, state in PerfCollector(cpus=cpus).probe(list(self.experiment.require), cpus).items():
             if isinstance(state, Unavailable):
                 raise NotAvailable(f"required event '{name}' can't be counted here: {state.reason}", state.remedy)
 

@@ -21,6 +21,7 @@ from hwprof.collectors.watcher import GaugeWatcher
 from hwprof.frameworks.fidelity import tolerance
 from hwprof.frameworks.precision import QUANTISED
 from hwprof.machine.clock import utc_now
+from hwprof.machine.kinds import cpu_facts
 from hwprof.plan.cases import PlannedCase
 from hwprof.plan.experiment import Experiment
 from hwprof.records import Doubt, Fidelity, Kind, Run, Window, from_json
@@ -42,6 +43,8 @@ class RunFactory:
         facts: dict[str, Any] = {"session": self.session}
         if planned.environment:
             facts["environment"] = planned.environment
+        if cores := cpu_facts(planned.case.cpus, planned.cpus_asked):
+            facts["cores"] = cores
         if (planned.network.fixed_batch or 1) > 1:
             facts["batch_fixed"] = planned.network.fixed_batch
         if planned.macs_notes:

@@ -13,10 +13,13 @@ def observe(job: Job, link: Link, stage: Stage) -> None:
     It shares this process's group and log, so that the launcher's limits of time and memory are its own too.
     """
     stage("counters")
+    from hwprof.collectors.perf import PerfCollector
     from hwprof.programs.command import CommandRunner, Order
     from hwprof.programs.counting import Native
 
-    backend = Native(job.plan.events, job.plan.multiplex)
-    runner = CommandRunner(from_json(Order, job.order), backend, {"hardware": {}, "host_state": {}})
+    order = from_json(Order, job.order)
+    collector = PerfCollector(multiplex=job.plan.multiplex, cpus=order.cpus)
+    backend = Native(job.plan.events, job.plan.multiplex, collector)
+    runner = CommandRunner(order, backend, {"hardware": {}, "host_state": {}})
     stage("command")
     link.send({"say": "result", "run": to_json(runner.round(job.case, 0))})

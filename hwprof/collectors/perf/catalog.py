@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 
-from hwprof.collectors.perf.kinds import CoreKind, read_cores, read_kinds
+from hwprof.collectors.perf.kinds import CoreKind, read_cores, read_kinds, read_sharers
 from hwprof.collectors.perf.names import (
     ALIASES,
     ANCHORS,
@@ -19,15 +20,21 @@ from hwprof.collectors.perf.sysfs import Pmu, read_pmus, unreadable_pmus
 from hwprof.collectors.perf.tables import CANONICAL, TABLES, CpuTable, TableEvent, own_tables
 from hwprof.collectors.protocol import Unavailable
 from hwprof.machine.files import ROOT, read
+from hwprof.machine.limits import allowed_cores
 from hwprof.machine.virtual import is_emulated
 from hwprof.records import Origin
 
 
 class Catalog:
-    """Names and meanings on the machine below `root`."""
+    """Names and meanings on the machine below `root`.
 
-    def __init__(self, root: Path = ROOT, tables: Path = TABLES) -> None:
+    `cpus`: where it is counted; empty: on those that this process may use. They decide the table where cores of several
+    kinds share one PMU.
+    """
+
+    def __init__(self, root: Path = ROOT, tables: Path = TABLES, cpus: Collection[int] = ()) -> None:
         self.root = root
+        self._cpus = frozenset(cpus)
         self.lenient = False  # True: do without what can't be read of the user's tables, for a list of all there is
         self._tables = tables
 
@@ -56,7 +63,13 @@ class Catalog:
     @cached_property
     def kinds(self) -> tuple[CoreKind, ...]:
         """Kinds of core, each with its PMU and table; one where all are alike."""
-        return read_kinds(self._cpuinfo, self.pmus, self._tables, self.lenient)
+        cpus = self._cpus or frozenset(allowed_cores(self.root))
+        return read_kinds(self._cpuinfo, self.pmus, self._tables, self.lenient, cpus)
+
+    @cached_property
+    def sharers(self) -> tuple[CoreKind, ...]:
+        """The kinds of core that share one PMU, whatever this process may use; empty where they do not."""
+        return read_sharers(self._cpuinfo, self.pmus, self._tables, self.lenient)
 
     @property
     def table(self) -> CpuTable | None:

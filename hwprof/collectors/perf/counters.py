@@ -46,7 +46,8 @@ class PerfCollector:
 
     `root`: where /proc and /sys are; `kernel`: who opens (a fake in tests); `multiplex`: let the kernel rotate events
     that do not fit together, which makes the values SCALED, instead of counting them in several passes; `scheduler`:
-    who says which cores may be used (a fake in tests).
+    who says which cores may be used (a fake in tests); `cpus`: where it will be counted (empty: wherever this process
+    may run), which decides the table where cores of several kinds share one PMU.
     """
 
     name = "perf"
@@ -57,8 +58,9 @@ class PerfCollector:
         kernel: Kernel | None = None,
         multiplex: bool = False,
         scheduler: Scheduler | None = None,
+        cpus: Collection[int] = (),
     ) -> None:
-        self.catalog = Catalog(root)
+        self.catalog = Catalog(root, cpus=cpus)
         self.parser = Parser(self.catalog)
         self.kernel: Kernel = LinuxKernel() if kernel is None else kernel
         self.rights = read_rights(root)

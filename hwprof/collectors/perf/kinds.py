@@ -7,7 +7,7 @@ on each of them; what the kinds counted is told apart (`cycles@cpu_core`) and as
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,11 +51,12 @@ _PMUV3: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """One processor of /proc/cpuinfo: its number, vendor ids, and x86 stepping."""
+    """One processor of /proc/cpuinfo: its number, vendor ids, x86 stepping, and what a RISC-V kernel calls it."""
 
     cpu: int | None
     id: str
     stepping: str = ""
+    uarch: str = ""
 
 
 def read_cores(cpuinfo: str) -> tuple[Core, ...]:
@@ -79,7 +80,7 @@ def read_cores(cpuinfo: str) -> tuple[Core, ...]:
         else:
             continue
         number = entry.get("processor", "")
-        cores.append(Core(int(number) if number.isdigit() else None, found, stepping))
+        cores.append(Core(int(number) if number.isdigit() else None, found, stepping, entry.get("uarch", "")))
     return tuple(cores)
 
 
@@ -134,6 +135,11 @@ class CoreKind:
 
     def canonical(self, name: str) -> TableEvent | Unavailable:
         """The event behind a canonical name here, or why there is none: never something near it."""
+        if self.table is None and len(self.ids) > 1:
+            return Unavailable(
+                f"several kinds of core ({', '.join(self.ids)}) behind one PMU, whose codes differ",
+                "keep to one kind: --cpus kind=NAME, or big, little, cluster1 (hwprof doctor lists them)",
+            )
         if self.table is None:
             return Unavailable(
                 f"no event table for {self.title}",
@@ -199,16 +205,24 @@ class CoreKind:
         return Code(kind, config | pmu.type << PMU_SHIFT, meaning=meaning)
 
 
-def read_kinds(cpuinfo: str, pmus: Mapping[str, Pmu], directory: Path, lenient: bool = False) -> tuple[CoreKind, ...]:
+def read_kinds(
+    cpuinfo: str,
+    pmus: Mapping[str, Pmu],
+    directory: Path,
+    lenient: bool = False,
+    cpus: Collection[int] = (),
+) -> tuple[CoreKind, ...]:
     """The kinds of core of a machine, those with the lowest CPU numbers first; exactly one where all are alike.
 
-    `lenient`: without tables that can't be read, see `find_table`.
+    Where one PMU is for cores of several kinds, one kind too: that of `cpus` (empty: all there are). It has a table
+    where those are all of one kind. `lenient`: without tables that can't be read, see `find_table`.
     """
     cores = read_cores(cpuinfo)
     core_pmus = [p for p in pmus.values() if p.core and not p.idle] or [p for p in pmus.values() if p.core]
     if len(core_pmus) < 2:
         pmu = core_pmus[0] if core_pmus else None
-        return (_kind(pmu, cores, (), directory, lenient),)
+        used = [core for core in cores if core.cpu in cpus]
+        return (_kind(pmu, used or cores, (), directory, lenient),)
     kinds = []
     for pmu in core_pmus:
         mine = [c for c in cores if c.cpu in pmu.cpus]
@@ -216,6 +230,21 @@ def read_kinds(cpuinfo: str, pmus: Mapping[str, Pmu], directory: Path, lenient: 
         kind = _kind(pmu, mine or (cores if len({c.id for c in cores}) == 1 else []), pmu.cpus, directory, lenient)
         kinds.append(replace(kind, refused=_claimed_twice(pmu, core_pmus)))
     return tuple(sorted(kinds, key=lambda k: (k.cpus[:1] or (1 << 30,), k.name)))
+
+
+def read_sharers(cpuinfo: str, pmus: Mapping[str, Pmu], directory: Path, lenient: bool = False) -> tuple[CoreKind, ...]:
+    """The kinds of core that share one PMU, each with its table and CPUs; empty where they do not."""
+    cores = read_cores(cpuinfo)
+    ids = dict.fromkeys(core.id for core in cores)
+    core_pmus = [p for p in pmus.values() if p.core and not p.idle] or [p for p in pmus.values() if p.core]
+    if len(ids) < 2 or len(core_pmus) > 1:
+        return ()
+    pmu = core_pmus[0] if core_pmus else None
+    groups = ([core for core in cores if core.id == id_] for id_ in ids)
+    return tuple(
+        _kind(pmu, group, tuple(core.cpu for core in group if core.cpu is not None), directory, lenient)
+        for group in groups
+    )
 
 
 def _claimed_twice(pmu: Pmu, others: Sequence[Pmu]) -> Unavailable | None:
@@ -243,4 +272,7 @@ def _kind(
     ids = tuple(dict.fromkeys(c.id for c in cores))
     name = pmu.name if pmu else ""
     table = find_table(ids[0], name, cores[0].stepping, directory, lenient) if len(ids) == 1 else None
+    if table is None and len(ids) == 1 and cores[0].uarch:  # of a core whose ids nobody has published
+        table = find_table(f"uarch={cores[0].uarch}", name, "", directory, lenient)
+        table = table if table and all(pattern.startswith("uarch=") for pattern in table.match) else None
     return CoreKind(pmu, ids, table, cpus)

@@ -10,6 +10,7 @@ from typing import Any
 from hwprof.analysis.executions import ExecutionTimes, execution_times
 from hwprof.collectors.review import is_perf_reading
 from hwprof.collectors.vocabulary import Name
+from hwprof.machine.kinds import cpu_title
 from hwprof.printable import plural, sentence
 from hwprof.records import Exactness, Kind, Reading, Run
 from hwprof.reports.terminal import counts as metrics
@@ -71,7 +72,7 @@ def heading(runs: Sequence[Run]) -> str:
     if run.case.option("attached"):
         return f"process {run.facts['pid']}: {command}\ncounted by {run.facts['backend']} as a whole, not in slices"
     executions = sum(len(r.facts.get("executions", ())) for r in runs)
-    cpus = ",".join(map(str, run.case.cpus)) or "any"
+    cpus = cpu_title(run.case.cpus, run.facts)
     rounds, passes = len(runs), len(run.facts.get("executions", ()))
     times = plural(rounds, "round") + (
         f" of {plural(passes, 'pass', 'passes')}: {plural(executions, 'execution')}" if passes > 1 else ""

@@ -9,6 +9,7 @@ from hwprof.analysis import overhead
 from hwprof.analysis.comparison.calibration import MachineNoise
 from hwprof.analysis.omissions import why_no_speed
 from hwprof.collectors import modelled_caches
+from hwprof.machine.kinds import cpu_title
 from hwprof.networks.blocks import input_title
 from hwprof.networks.inputs import TensorSpec
 from hwprof.printable import advice, plural, printable, sentence
@@ -97,7 +98,7 @@ def heading(run: Run, good: int, width: int = FULL, palette: Palette = PLAIN) ->
     own = (v for name, v in run.software.get("distributions", {}).items() if v and name != "numpy")
     version = run.facts.get("version") or next(own, "")
     options = "".join(f" {name}={value}" for name, value in case.options)
-    cpus = ",".join(map(str, case.cpus)) or "any"
+    cpus = cpu_title(case.cpus, run.facts)
     first = (
         f"{case.network} {input_of(run)} {case.precision} · {case.framework} {version}{options} · "
         f"{plural(case.threads, 'thread')} on cpu {cpus}"

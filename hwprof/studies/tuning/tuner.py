@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from hwprof import speed
 from hwprof.analysis.estimator import EstimatorChoice, choose, value
 from hwprof.analysis.side_by_side import bare_turns, log_ratio
-from hwprof.machine.cpus import allowed_cpus, check_cpus, parse_cpus
-from hwprof.plan.cases import PlannedCase, plan
+from hwprof.machine.cpus import allowed_cpus
+from hwprof.plan.cases import PlannedCase, checked_cpus, plan
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.plan.winner import Subject, Winner, subject_of
 from hwprof.records import Kind, Run
@@ -76,9 +76,7 @@ class Tuner:
     def run(self) -> TuningResult:
         """Search, meet the default again, keep the winner. Raises UsageError, NotAvailable, CaseFailed."""
         request = self.request
-        cpus = parse_cpus(request.cpus) if request.cpus else ()
-        if cpus:
-            check_cpus(cpus)
+        cpus = checked_cpus(request.cpus)
         first = self._plan(dataclasses.replace(request.choice, threads=request.choice.threads or 1))
         space = spaces.build(
             first.adapter,
