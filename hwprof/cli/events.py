@@ -27,9 +27,10 @@ from pathlib import Path
 from hwprof.cli import validate
 from hwprof.cli.options import add_case, print_json, refuse_options
 from hwprof.collectors.perf import PerfCollector
-from hwprof.collectors.perf.events import NO_TRACEFS, TRACING
 from hwprof.collectors.perf.names import CACHE, HARDWARE, SOFTWARE, describe
 from hwprof.collectors.perf.tables import CANONICAL, KERNELS_OWN, unit_of
+from hwprof.collectors.perf.tool_events import TOOL
+from hwprof.collectors.perf.tracepoints import NO_TRACEFS, TRACING
 from hwprof.collectors.protocol import Available
 from hwprof.errors import EXIT_OK, NotAvailable, UnknownEvent, UsageError
 from hwprof.printable import advice, sentence
@@ -43,7 +44,7 @@ class EventRow:
     """One event. `available` False: `reason` and `remedy` say why not."""
 
     name: str
-    kind: str  # canonical | hardware | software | cache | vendor | sysfs | tracepoint | unreadable
+    kind: str  # canonical | hardware | software | tool | cache | vendor | sysfs | tracepoint | unreadable
     available: bool
     meaning: str
     source: str = ""
@@ -87,6 +88,7 @@ def names(collector: PerfCollector, pattern: str | None) -> Iterator[tuple[str, 
         ("canonical", list(CANONICAL)),
         ("hardware", list(HARDWARE)),
         ("software", list(SOFTWARE)),
+        ("tool", list(TOOL)),
         ("cache", list(CACHE)),
         ("vendor", list(dict.fromkeys(name for k in catalog.kinds if k.table for name in k.table.vendor))),
         ("sysfs", [f"{p.name}/{e}/" for p in catalog.pmus.values() for e in p.events]),
@@ -140,7 +142,7 @@ def listing(collector: PerfCollector, pattern: str | None = None) -> Iterator[Ev
         for event in events:
             found = collector.probe_event(event)
             shown = event.metric if event.cluster and event.whole else name
-            unit = unit_of(name) if name in CANONICAL or name in KERNELS_OWN else ""
+            unit = unit_of(name) if name in CANONICAL or name in KERNELS_OWN else "ns" if name in TOOL else ""
             if isinstance(found, Available):
                 yield EventRow(shown, kind, True, found.meaning or describe(name), found.source, unit=unit)
             else:

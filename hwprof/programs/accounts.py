@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hwprof.collectors.cpu import RUSAGE
+from hwprof.collectors.perf.tool_events import execution_readings
 from hwprof.collectors.vocabulary import Name
 from hwprof.programs.child import ProcessEnd, Usage
 from hwprof.records import Failure, Reading, Series, Window
@@ -33,6 +34,12 @@ def usage_readings(before: Usage, after: Usage) -> list[Reading]:
         )
         for c, early, late in zip(RUSAGE, part(before), part(after), strict=True)
     ]
+
+
+def execution_times(tools: Sequence[str], elapsed_ns: int, before: Usage, after: Usage) -> Sequence[Reading]:
+    """Those of perf's tool events that are asked for, of a whole execution."""
+    used_s = (after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime)
+    return execution_readings(tools, elapsed_ns, used_s)
 
 
 def peak_rss(before: Usage, after: Usage, series: Sequence[Series], window: Window) -> dict[str, Any]:

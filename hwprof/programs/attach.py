@@ -17,6 +17,8 @@ from hwprof import doubts
 from hwprof.collectors.perf.counters import PerfCollector, TaskSession
 from hwprof.collectors.perf.hybrid import LinuxScheduler
 from hwprof.collectors.perf.tables import bounds_of
+from hwprof.collectors.perf.tool_events import ToolGroup
+from hwprof.collectors.protocol import Group
 from hwprof.collectors.readings import missing_readings, readings_between
 from hwprof.collectors.review import facts_of, review
 from hwprof.collectors.watcher import GaugeWatcher
@@ -103,17 +105,22 @@ def observe(what: Observation, events: Sequence[str], backend: PerfStat | None =
         signals = stack.enter_context(Forwarding(0))
         watcher = stack.enter_context(GaugeWatcher(what.hz, (), what.meter, power_sensor=what.power_sensor))
         counting: Counting
+        clocks = ToolGroup(())  # perf stat's; hwprof's own counters have them among their groups
         if backend is None:
             counting = own = counters(what.pid, events, stack)
             unavailable, missed = own.session.unavailable, own.missed
         else:
             counting, unavailable, missed = backend.attach(what.pid, 0), backend.unavailable, False
             stack.callback(counting.close)
+            clocks = ToolGroup(backend.tools, what.pid)
         t0, used_before = clock_ns(), cpu_time_ns(what.pid)
+        before = clocks.snapshot()
         watcher.started(what.pid)
         ended = wait_for_end(handle, signals, what.duration_s)
         t1, used_after = clock_ns(), cpu_time_ns(what.pid)
-        readings = [*counting.finish(), *missing_readings(unavailable)]
+        after = clocks.snapshot()
+        times = readings_between([Group(clocks.counters)], [before], [after], 0)
+        readings = [*counting.finish(), *times, *missing_readings(unavailable)]
         watcher.__exit__(None, None, None)
     window = Window(0, Role.COUNTED, 0, t0, t1, (t1 - t0,))
     window = dataclasses.replace(window, readings=(*readings, *watcher.readings(window)))

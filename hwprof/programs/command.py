@@ -19,6 +19,7 @@ from typing import Any
 from hwprof import doubts
 from hwprof.collectors.cooldown import CoolDown
 from hwprof.collectors.perf.tables import bounds_of
+from hwprof.collectors.perf.tool_events import execution_readings
 from hwprof.collectors.readings import missing_readings
 from hwprof.collectors.review import facts_of, review
 from hwprof.collectors.vocabulary import Name
@@ -29,7 +30,7 @@ from hwprof.machine.facts import machine_facts, software
 from hwprof.machine.kinds import cpu_facts
 from hwprof.machine.session import begin_session
 from hwprof.printable import encodable
-from hwprof.programs.accounts import failure_of, join_series, peak_rss, usage_readings
+from hwprof.programs.accounts import execution_times, failure_of, join_series, peak_rss, usage_readings
 from hwprof.programs.child import Child, ProcessEnd, find, working_directory
 from hwprof.programs.counting import Backend, ExecCounting, Native
 from hwprof.programs.figures import compile_figure, decimal_sign
@@ -187,14 +188,16 @@ class CommandRunner:
         if region is None:
             window = Window(index, Role.COUNTED, index, t0, ended.at_ns, (ended.at_ns - t0,))
             sensed = watcher.readings(window)
-            readings = (*counts, *usage_readings(child.used, ended.usage), *unavailable, *sensed)
+            times = execution_times(self.backend.tools, ended.at_ns - t0, child.used, ended.usage)
+            readings = (*counts, *usage_readings(child.used, ended.usage), *times, *unavailable, *sensed)
         else:
             window = region.window(index)
             frames, uneven = region.frames(order.frames)
             known = dataclasses.replace(known, cpu_ns=region.cpu_ns)
             # what sensors and the kernel's accounts say of several stretches is of what lies between them too
             sensed = watcher.readings(window) if window.slices is None else ()
-            readings = (*counts, *unavailable, *sensed)
+            times = execution_readings(self.backend.tools, region.elapsed_ns, None)
+            readings = (*counts, *times, *unavailable, *sensed)
         window, lost = review(dataclasses.replace(window, readings=tuple(readings)), known)
         fps = search.value if order.fps_from else None
         if frames is not None and not order.fps_from:

@@ -8,8 +8,8 @@ from typing import Protocol
 from hwprof.collectors.perf import PerfCollector, abi
 from hwprof.collectors.perf.abi import Attr
 from hwprof.collectors.perf.events import Event
-from hwprof.collectors.perf.opening import KernelGroup, Opener, OpenFailed
-from hwprof.collectors.perf.session import PerfSession
+from hwprof.collectors.perf.opening import Opener, OpenFailed
+from hwprof.collectors.perf.session import OpenGroup, PerfSession
 from hwprof.collectors.perf.trials import Members
 from hwprof.collectors.protocol import Unavailable
 from hwprof.collectors.readings import readings_between
@@ -28,12 +28,16 @@ class Counting(Protocol):
 
 
 class Backend(Protocol):
-    """A program or interface that counts. `stop`: the command must be stopped after its exec until it counts."""
+    """A program or interface that counts. `stop`: the command must be stopped after its exec until it counts.
+
+    `tools`: perf's tool events that are asked for, which whoever runs the command takes from clocks.
+    """
 
     name: str
     stop: bool
     passes: int
     unavailable: Mapping[str, Unavailable]
+    tools: Sequence[str]
 
     def attach(self, pid: int, pass_: int) -> Counting:
         """Open the counters of one pass on a process that waits. Raises NotAvailable."""
@@ -54,7 +58,7 @@ class ExecCounting:
     """One pass on one process, inherited by all it starts."""
 
     def __init__(
-        self, groups: Sequence[KernelGroup], sums: Mapping[str, tuple[str, ...]] | None = None, multiplex: bool = False
+        self, groups: Sequence[OpenGroup], sums: Mapping[str, tuple[str, ...]] | None = None, multiplex: bool = False
     ) -> None:
         self._session = PerfSession([groups], {}, sums, multiplex)
         for group in groups:
@@ -92,11 +96,12 @@ class Native:
         self._opener = ExecOpener(self._collector.kernel, self._collector.catalog, self._collector.rights)
         self.unavailable: Mapping[str, Unavailable] = self._layout.unavailable
         self.passes = max(1, len(self._layout.passes))
+        self.tools: Sequence[str] = tuple(member.metric for member in self._layout.tools)
 
     def attach(self, pid: int, pass_: int) -> ExecCounting:
         """Open pass `pass_` on `pid`, to be enabled by its exec."""
         core: Sequence[Members] = self._layout.passes[pass_] if self._layout.passes else ()
-        opened: list[KernelGroup] = []
+        opened: list[OpenGroup] = []
         try:
             for members in filter(None, (*core, self._layout.software, *self._layout.others)):
                 opened.append(self._opener.group(members, (pid,)))  # noqa: PERF401  those before a failure are closed

@@ -316,7 +316,11 @@ class PerfStat:
         self._collector = collector or PerfCollector()
         parser = self._collector.parser
         wanted = [e for unit in parser.parse(tuple(events)) for e in unit]
-        if not all(e.refused for e in wanted) and not any(e.base == "task-clock" and not e.refused for e in wanted):
+        self.tools: Sequence[str] = tuple(event.metric for event in wanted if event.kind == "tool")
+        wanted = [event for event in wanted if event.kind != "tool"]
+        if (self.tools or not all(e.refused for e in wanted)) and not any(
+            e.base == "task-clock" and not e.refused for e in wanted
+        ):
             wanted.append(parser.event("task-clock"))  # in every pass, as of hwprof's own: CPU time that was counted
         self._request = StatRequest.of(wanted, self._collector.catalog)
         self.unavailable: Mapping[str, Unavailable] = self._request.unavailable

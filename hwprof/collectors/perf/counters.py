@@ -16,7 +16,8 @@ from hwprof.collectors.perf.hybrid import AnyCpu, LinuxScheduler, Scheduler, sta
 from hwprof.collectors.perf.names import ANCHORS
 from hwprof.collectors.perf.opening import Countable, KernelGroup, Opener, OpenFailed
 from hwprof.collectors.perf.passes import Layout, Planner
-from hwprof.collectors.perf.session import PerfSession
+from hwprof.collectors.perf.session import OpenGroup, PerfSession
+from hwprof.collectors.perf.tool_events import ToolGroup
 from hwprof.collectors.perf.trials import Members, Trials
 from hwprof.collectors.protocol import Available, Target, Unavailable
 from hwprof.errors import HwprofError, NotAvailable
@@ -124,7 +125,7 @@ class PerfCollector:
         if isinstance(found, Unavailable):
             return found
         counter = found.counter
-        restricted = "" if counter.domain == "user+kernel" else f"{counter.domain} only"
+        restricted = "" if counter.domain in ("user+kernel", "process") else f"{counter.domain} only"
         return Available(counter.source, "; ".join(filter(None, (counter.meaning, restricted))))
 
     def countable(self, event: Event) -> Countable | Unavailable:
@@ -208,14 +209,14 @@ class PerfCollector:
         layout = self.layout(requests, pid)
         if not before:
             raise NotAvailable(f"there is no process {pid}", "look it up with ps")
-        base = self._session(layout, before)
+        base = self._session(layout, before, pid)
         session = TaskSession(self, pid, before, self.kernel.tasks(pid), base)
         try:
             yield session
         finally:
             session.close()
 
-    def _session(self, layout: Layout, tasks: tuple[int, ...]) -> PerfSession:
+    def _session(self, layout: Layout, tasks: tuple[int, ...], pid: int | None = None) -> PerfSession:
         opened: list[KernelGroup] = []
 
         def group(members: Members) -> KernelGroup:
@@ -223,7 +224,10 @@ class PerfCollector:
             return opened[-1]
 
         try:
-            shared = [group(members) for members in (layout.software, *layout.others) if members]
+            shared: list[OpenGroup] = [group(members) for members in (layout.software, *layout.others) if members]
+            if layout.tools:
+                names = [member.metric for member in layout.tools]
+                shared.append(ToolGroup(names, pid, self.catalog.root, layout.tools))
             by_pass = [[*(group(members) for members in groups), *shared] for groups in layout.passes]
         except OpenFailed as error:
             for done in opened:

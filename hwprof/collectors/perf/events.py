@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 from hwprof.collectors.perf.abi import Type
@@ -23,19 +22,21 @@ from hwprof.collectors.perf.names import (
 from hwprof.collectors.perf.syntax import split, split_modifiers
 from hwprof.collectors.perf.sysfs import Pmu
 from hwprof.collectors.perf.tables import CANONICAL, NO_FORMULAS
+from hwprof.collectors.perf.tool_events import TOOL, source_of
+from hwprof.collectors.perf.tracepoints import find_id
 from hwprof.collectors.protocol import Unavailable
 from hwprof.collectors.vocabulary import LEVEL1, SLOTS
 from hwprof.errors import UnknownEvent, UsageError
 from hwprof.records import Origin
 
 # core: the CPU core's counters, of which there are few. software: the kernel's. other: any other PMU, tracepoints.
-Kind = Literal["core", "software", "other"]
+# tool: perf's tool events, which are read from clocks and accounts.
+Kind = Literal["core", "software", "other", "tool"]
 
 _RAW = re.compile(r"r[0-9a-fA-F]{1,16}")
 # Intel's PERF_METRICS (Ice Lake and later): slots by what became of them, in configs of the PMU that has `slots`. The
 # kernel opens them only in a group that `slots` leads (intel_pmu_hw_config in arch/x86/events/intel/core.c).
 _SHARES_OF_SLOTS = frozenset(range(0x8000, 0x8800, 0x100))
-TRACING = ("sys/kernel/tracing", "sys/kernel/debug/tracing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +226,10 @@ class Parser:
         if base in SOFTWARE:
             unit = "ns" if base in CLOCKS else ""
             return Event(base, "software", Type.SOFTWARE, SOFTWARE[base][0], source=f"perf:{base}", unit=unit)
+        if base in TOOL:
+            if base != name:
+                raise UsageError(f"'{name}': {base} has no modifiers", f"write {base}: it is no count of a mode")
+            return Event(base, "tool", source=source_of(base), meaning=TOOL[base], unit="ns")
         if base in HARDWARE or base in CACHE:
             kind, (config, _) = (Type.HARDWARE, HARDWARE[base]) if base in HARDWARE else (Type.HW_CACHE, CACHE[base])
             meaning, refused = self.catalog.generic(base)
@@ -309,24 +314,12 @@ class Parser:
         event = Event(base, "other", Type.TRACEPOINT, source=f"perf:{base}", meaning="kernel tracepoint")
         if "/" in base or ".." in base or not system or not point:
             raise UnknownEvent(base, self.names())
-        try:
-            mounted = next(d for t in TRACING if (d := self.catalog.root / t / "events").is_dir())
-        except (StopIteration, PermissionError):
-            return replace(event, refused=NO_TRACEFS)
-        path: Path = mounted / system / point / "id"
-        try:
-            return replace(event, config=int(path.read_text()))
-        except PermissionError:
-            return replace(event, refused=NO_TRACEFS)
-        except ValueError:
-            return replace(event, refused=Unavailable(f"{path} holds no number"))
-        except OSError:
-            choices = [f"{system}:{p.name}" for p in (mounted / system).glob("*") if p.is_dir()]
-            raise UnknownEvent(base, choices or [f"{d.name}:" for d in mounted.glob("*")]) from None
+        found = find_id(self.catalog.root, system, point)
+        return replace(event, refused=found) if isinstance(found, Unavailable) else replace(event, config=found)
 
     def names(self) -> tuple[str, ...]:
         """Every name this machine's catalogue knows, canonical ones first; no tracepoints."""
-        found = [*CANONICAL, *HARDWARE, *SOFTWARE, *CACHE]
+        found = [*CANONICAL, *HARDWARE, *SOFTWARE, *TOOL, *CACHE]
         for pmu in self.catalog.pmus.values():
             found += pmu.events if pmu.core else [f"{pmu.name}/{e}/" for e in pmu.events]
         vendor = [name for kind in self.catalog.kinds if kind.table for name in kind.table.vendor]
@@ -337,8 +330,4 @@ KERNEL_ONLY_REFUSAL = Unavailable(
     "happens in the kernel: counted without the kernel it would read 0",
     "take it from /proc (the cpu collector does), or get the right to count the kernel: "
     "sudo sysctl kernel.perf_event_paranoid=1",
-)
-NO_TRACEFS = Unavailable(
-    "tracefs is not mounted, or not readable by this user",
-    "sudo mount -t tracefs nodev /sys/kernel/tracing; tracepoints need root",
 )

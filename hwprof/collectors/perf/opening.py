@@ -118,6 +118,8 @@ class Opener:
         """How the event can be counted here, found by opening it without others; or why it can't."""
         if event.refused:
             return event.refused
+        if event.kind == "tool":
+            return Countable(event, 0, "process")
         return self._resolve_modified(event) if event.modifiers else self._resolve_plain(event)
 
     def _resolve_modified(self, event: Event) -> Countable | Unavailable:

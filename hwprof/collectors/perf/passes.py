@@ -38,6 +38,7 @@ class Layout:
     others: tuple[Members, ...]
     unavailable: Mapping[str, Unavailable]
     sums: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # metric -> those of each kind of core
+    tools: Members = ()  # of every pass: they are read, not opened
 
 
 class Planner:
@@ -63,6 +64,7 @@ class Planner:
                 self._unavailable[event.metric] = result
 
         software = tuple(c for c in found.values() if c.event.kind == "software")
+        tools = tuple(c for c in found.values() if c.event.kind == "tool")
         others: tuple[Members, ...] = tuple((c,) for c in found.values() if c.event.kind == "other")
         core_anchors = tuple(c for c in found.values() if c.event.kind == "core" and _is_anchor(c))
         found = {m: replace(c, own_group=self._needs_own_group(c, core_anchors)) for m, c in found.items()}
@@ -80,12 +82,12 @@ class Planner:
         passes = tuple(tuple(self._proven(members, vouched) for members in groups) for groups in passes)
         software = self._kept(software)
         others = tuple(kept for group in others if (kept := self._kept(group)))
-        if not passes and (software or others):
+        if not passes and (software or others or tools):
             passes = ((),)
         sums = self._sums(e for unit in units for e in unit)
         asked |= {e.whole for unit in units for e in unit}
         unavailable = {m: u for m, u in self._unavailable.items() if m in asked}
-        return Layout(passes, software, others, unavailable, {**sums, **self._sums(anchors.values())})
+        return Layout(passes, software, others, unavailable, {**sums, **self._sums(anchors.values())}, tools)
 
     def _needs_own_group(self, member: Countable, anchors: Members) -> bool:
         """Whether an event that opens alone opens in no group with the anchor of its cores."""

@@ -9,11 +9,13 @@ from dataclasses import replace
 from hwprof.collectors.perf import abi
 from hwprof.collectors.perf.hybrid import combine_kinds
 from hwprof.collectors.perf.opening import KernelGroup
+from hwprof.collectors.perf.tool_events import ToolGroup
 from hwprof.collectors.protocol import Group, Pass, Unavailable
 from hwprof.collectors.review import review_counts
 from hwprof.machine.virtual import BOARD_COUNTS
 from hwprof.records import Exactness, Reading, Snapshot
 
+OpenGroup = KernelGroup | ToolGroup
 _UNPROVEN = "read 0, and was never seen to count: its PMU has no cycles or instructions to check it by"
 
 
@@ -25,7 +27,7 @@ class PerfSession:
 
     def __init__(
         self,
-        by_pass: Sequence[Sequence[KernelGroup]],
+        by_pass: Sequence[Sequence[OpenGroup]],
         unavailable: Mapping[str, Unavailable],
         sums: Mapping[str, tuple[str, ...]] | None = None,
         multiplexed: bool = False,
