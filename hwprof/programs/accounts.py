@@ -10,7 +10,9 @@ from typing import Any
 from hwprof.collectors.cpu import RUSAGE
 from hwprof.collectors.perf.tool_events import execution_readings
 from hwprof.collectors.vocabulary import Name
+from hwprof.printable import encodable
 from hwprof.programs.child import ProcessEnd, Usage
+from hwprof.programs.output import Search
 from hwprof.records import Failure, Reading, Series, Window
 
 
@@ -67,6 +69,17 @@ def failure_of(word: str, ended: ProcessEnd) -> Failure | None:
     if ended.status:
         return Failure("exit", f"'{word}' ended with exit code {ended.exit_code}", "its output says why", "command")
     return None
+
+
+def no_figure(search: Search) -> Failure | None:
+    """The failure of a command whose output has no FPS where one was to be searched for."""
+    if search.pattern is None or search.value is not None:
+        return None
+    if search.wrong:
+        message = f"--fps-from took '{encodable(search.wrong)}' from the output, which is no speed"
+    else:
+        message = f"nothing the command printed matches --fps-from '{search.pattern.pattern}'"
+    return Failure("no-fps", message, "try the expression on its output with grep -P", "output")
 
 
 def join_series(parts: Sequence[Sequence[Series]]) -> tuple[Series, ...]:

@@ -29,7 +29,6 @@ from hwprof.machine.clock import clock_ns, utc_now
 from hwprof.machine.facts import machine_facts, software
 from hwprof.machine.kinds import cpu_facts
 from hwprof.machine.session import begin_session
-from hwprof.printable import encodable
 from hwprof.programs.accounts import execution_times, failure_of, join_series, peak_rss, usage_readings
 from hwprof.programs.child import Child, ProcessEnd, find, working_directory
 from hwprof.programs.counting import Backend, ExecCounting, Native
@@ -230,7 +229,7 @@ class CommandRunner:
         if cooling is not None:
             facts["cooldown"] = cooling.facts()
         found = [*watcher.doubts([window]), *lost, *(cooling.doubts() if cooling is not None else ())]
-        failure = failure_of(order.argv[0], ended) or self._no_fps(search) or uneven
+        failure = failure_of(order.argv[0], ended) or no_figure(search) or uneven
         return Execution(window, ended, fps, series, tuple(found), facts, failure)
 
     def _pipes(self, stack: ExitStack) -> tuple[dict[int, Outlet], int | None, int | None]:
@@ -248,15 +247,6 @@ class CommandRunner:
             pipes[read] = Outlet(to)
             ends.append(write)
         return pipes, ends[0], ends[1]
-
-    def _no_fps(self, search: Search) -> Failure | None:
-        if search.pattern is None or search.value is not None:
-            return None
-        if search.wrong:
-            message = f"--fps-from took '{encodable(search.wrong)}' from the output, which is no speed"
-        else:
-            message = f"nothing the command printed matches --fps-from '{search.pattern.pattern}'"
-        return Failure("no-fps", message, "try the expression on its output with grep -P", "output")
 
     def _run(
         self, case: Case, number: int, started: str, done: Sequence[Execution], failure: Failure | None = None
