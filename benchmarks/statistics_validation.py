@@ -229,7 +229,7 @@ NULLS: dict[str, Callable[[np.random.Generator], pd.DataFrame]] = {
     "two versions of every framework": plants.versions,
     "blocks of ten networks": plants.blocks,
 }
-FREE_WORK = {
+FREE_WORK: dict[str, Callable[[np.random.Generator], pd.DataFrame]] = {
     "work that costs nothing, 10 networks": plants.free_work,
     "work that costs nothing, 30 networks": with_arguments(plants.free_work, networks=30),
     "work that costs nothing, a fixed cost": with_arguments(plants.free_work, networks=30, fixed_cost=True),

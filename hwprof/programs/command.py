@@ -29,7 +29,7 @@ from hwprof.machine.clock import clock_ns, utc_now
 from hwprof.machine.facts import machine_facts, software
 from hwprof.machine.kinds import cpu_facts
 from hwprof.machine.session import begin_session
-from hwprof.programs.accounts import execution_times, failure_of, join_series, peak_rss, usage_readings
+from hwprof.programs.accounts import execution_times, failure_of, join_series, no_figure, peak_rss, usage_readings
 from hwprof.programs.child import Child, ProcessEnd, find, working_directory
 from hwprof.programs.counting import Backend, ExecCounting, Native
 from hwprof.programs.figures import compile_figure, decimal_sign
