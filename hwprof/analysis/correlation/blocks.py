@@ -19,9 +19,12 @@ from hwprof.printable import plural
 
 
 def by_kind(found: Sequence[tuple[Stratum, pd.DataFrame]]) -> list[tuple[Stratum, pd.DataFrame]]:
-    """The strata, and after one of blocks those of its kinds of layer with enough blocks and parents for a test."""
+    """The strata, and after one of blocks those of its kinds of layer with enough blocks and parents for a test.
+
+    The few blocks that no cache holds come after the others.
+    """
     out: list[tuple[Stratum, pd.DataFrame]] = []
-    for stratum, part in found:
+    for stratum, part in sorted(found, key=lambda one: BEYOND in one[0].size):
         out.append((stratum, part))
         names = part["network"].map(lambda name: parse_name(str(name)))
         if part.empty or names.isna().any():

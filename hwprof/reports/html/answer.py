@@ -118,7 +118,7 @@ def _tiles(material: Material, answer: Answer) -> tuple[Tile, ...]:
             Tile(str(len(fps)), "cases with a speed"),
             Tile(str(len(material.runs)), "runs"),
         ]
-    return (*found[:3], _correlations([*material.report.analyses]))
+    return (*found[:3], correlation_tile([*material.report.analyses]))
 
 
 def _work(pair: PairAnswer) -> Tile:
@@ -141,12 +141,17 @@ def _other(pair: PairAnswer) -> list[Tile]:
     return [Tile(f"{first.factor.ratio:.2f}x", f"{wording.name_of(first.factor.name)}{shown}")]
 
 
-def _correlations(analyses: Sequence[Analysis]) -> Tile:
+def correlation_tile(analyses: Sequence[Analysis]) -> Tile:
+    """How many metrics are significant beyond the size of the network, and where instructions at equal MACs are."""
     found, tested = count_significant(analyses)
     if not tested:
         return Tile("-", "metrics that correlate with speed beyond network size: none could be tested")
-    target = analyses[0].target
-    return Tile(f"{found} of {tested}", f"metrics correlate with {target} beyond network size (significant, q < 0.05)")
+    target = next(c.target for a in analyses for c in a.correlations if c.q is not None)
+    words = f"metrics correlate with {target} beyond network size (significant, q < 0.05)"
+    work = sorted({c.framework for a in analyses for c in a.work if c.is_found})
+    if work:
+        words += f"; instructions do at equal MACs in {', '.join(work)}"
+    return Tile(f"{found} of {tested}", words)
 
 
 def _missing(material: Material) -> tuple[tuple[str, str], ...]:

@@ -8,6 +8,7 @@ import pytest
 
 from hwprof.analysis.correlation import analyse
 from hwprof.analysis.correlation.findings import Analysis
+from hwprof.reports.html.answer import correlation_tile
 from hwprof.reports.page import associations
 
 INSTRUCTIONS = "instructions@callgrind"
@@ -49,6 +50,8 @@ def test_instructions_that_cost_time_are_found_at_equal_macs_and_said() -> None:
     (said,) = [line for line in associations.sentences(analysis) if "at equal MACs" in line]
     assert "per frame correlate with FPS: r -0.9" in said
     assert said.endswith("An association, not a cause.")
+    tile = correlation_tile([analysis])
+    assert (tile.value, tile.label.rpartition("; ")[2]) == ("0 of 1", "instructions do at equal MACs in f")
 
 
 def test_they_are_a_family_of_their_own() -> None:
@@ -68,6 +71,7 @@ def test_instructions_that_cost_nothing_are_not_found_and_this_is_said_with_what
     (said,) = [line for line in associations.sentences(analysis) if "at equal MACs" in line]
     assert "it is not shown that" in said
     assert "as each network is left out" in said
+    assert "equal MACs" not in correlation_tile([analysis]).label
 
 
 def test_a_single_network_makes_no_sentence() -> None:
