@@ -29,7 +29,7 @@ def test_blocks_see_more_the_less_alike_those_of_a_network_are_and_kinds_have_a_
     whole = found[0]
     assert "blocks of layers" in whole.stratum
     assert whole.networks >= 60
-    assert whole.parents == 10
+    assert whole.parents == 14
     assert whole.alone[0] < whole.alone[1] < 0.6
     assert whole.first[0] > whole.alone[0]
     assert {"1x1", "3x3", "depthwise"} <= {r.stratum.partition("blocks of ")[2].partition(" layers")[0] for r in found}

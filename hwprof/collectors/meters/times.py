@@ -95,5 +95,5 @@ def _moment(iso: str, text: str) -> datetime.datetime:
     except ValueError:
         raise ValueError(f"'{text}' is no time that can be read") from None
     if named.tzinfo is None and named.astimezone(datetime.UTC) != named.replace(fold=1).astimezone(datetime.UTC):
-        raise ValueError(f"on the day of '{text}' clocks change, and the local time is twice or never: log the zone")
+        raise ValueError(f"the local time '{text}' is there twice or never, as clocks change: log the zone")
     return named.astimezone(datetime.UTC)
