@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from hwprof.records import Kind, Role, Run
 
+MOST_NAMED = 12
+
 
 @dataclass(frozen=True, slots=True)
 class Omission:
@@ -21,13 +23,21 @@ def lines(found: Iterable[Omission]) -> list[str]:
     reasons: dict[str, dict[str, None]] = {}
     for one in found:
         reasons.setdefault(one.why, {})[one.what] = None
-    return [f"Left out, because {why}: {', '.join(names)}." for why, names in reasons.items()]
+    return [f"Left out, because {why}: {_named(list(names))}." for why, names in reasons.items()]
+
+
+def _named(names: Sequence[str]) -> str:
+    if len(names) <= MOST_NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[: MOST_NAMED - 1])} and {len(names) - MOST_NAMED + 1} more (`hwprof list cases`)"
 
 
 def why_no_speed(runs: Sequence[Run]) -> str:
     """Why good native rounds give no latency of hwprof's own; for those without factors."""
     native = [run for run in runs if run.kind is Kind.NATIVE]
     formats = {str(run.facts["imported"].get("format", "")) for run in native if run.facts.get("imported")}
+    if native and all((run.facts.get("imported") or {}).get("accuracy") for run in native):
+        return "its table states accuracies and no speeds (`hwprof report` shows them)"
     if formats:
         return f"it was imported from {' and '.join(sorted(formats))}, which hands over no single latencies"
     if any(w.role is Role.BARE and w.latencies_ns for run in native for w in run.windows):

@@ -13,7 +13,7 @@ from hwprof.reports.formats import document, latex, text
 from hwprof.reports.html import factors, page, render
 from hwprof.reports.html.gather import Material
 from hwprof.reports.html.model import Page
-from hwprof.reports.page import bottlenecks, configurations, content, detail, need, speeds, topdown
+from hwprof.reports.page import accuracies, bottlenecks, configurations, content, detail, need, speeds, topdown
 from hwprof.reports.tables import Report, Table
 
 TITLE = "Inference speed, and what correlates with it"
@@ -75,7 +75,9 @@ def in_order(material: Material) -> Report:
 
 
 def _part(title: str) -> str:
-    if title in (speeds.TITLE, configurations.TITLE, configurations.EVERY) or title.startswith(need.TITLE):
+    if title in (speeds.TITLE, accuracies.TITLE, configurations.TITLE, configurations.EVERY) or title.startswith(
+        need.TITLE
+    ):
         return "speed"
     if title == content.FACTORS:
         return "why"

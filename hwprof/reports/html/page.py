@@ -21,7 +21,7 @@ from hwprof.reports.html import answer as first
 from hwprof.reports.html import configurations, counters, factors, glossary, hardware, over_time, speed, tables
 from hwprof.reports.html.gather import Material
 from hwprof.reports.html.model import Figure, Page, Section
-from hwprof.reports.page import bottlenecks, content
+from hwprof.reports.page import accuracies, bottlenecks, content
 from hwprof.reports.page import words as page_words
 from hwprof.reports.page.speeds import speed_table
 from hwprof.reports.tables import Table
@@ -48,7 +48,9 @@ Part = Callable[[Material], list[Section]]
 
 def build(material: Material) -> Page:
     """The page of a results file."""
-    parts = EVIDENCE if len(material.report.fps) else (configurations.need_sections, _speed, counters.of_speed)
+    parts = (
+        EVIDENCE if len(material.report.fps) else (configurations.need_sections, _speed, _accuracy, counters.of_speed)
+    )
     sections = [section for part in (*parts, *ALWAYS) for section in part(material)]
     return Page(first.first_screen(material), tuple(sections), tuple(counters.scatters(material, sections)))
 
@@ -184,6 +186,11 @@ def _machine(material: Material) -> list[Section]:
     return [Section("machine", "Machine and method", METHOD, tables=tuple(rows))]
 
 
+def _accuracy(material: Material) -> list[Section]:
+    found = [t for t in material.report.tables if t.title == accuracies.TITLE]
+    return [Section("accuracy", "Accuracy", tables=tuple(found))] if found else []
+
+
 def _trust(answer: Answer | None) -> list[str]:
     """What lowers the trust in the answer, with what would change it."""
     if answer is None or answer.trust is None:
@@ -216,6 +223,7 @@ def _glossary(_: Material) -> list[Section]:
 EVIDENCE: tuple[Part, ...] = (
     configurations.need_sections,
     _speed,
+    _accuracy,
     configurations.best_sections,
     _factors,
     counters.of_speed,

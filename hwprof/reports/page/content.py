@@ -18,7 +18,7 @@ from hwprof.analysis.factors import identity as factors_identity
 from hwprof.analysis.speeds import speeds
 from hwprof.printable import advice, plural, sentence
 from hwprof.records import Agreement, Kind, Run
-from hwprof.reports.page import associations, groups, identity, omissions
+from hwprof.reports.page import accuracies, associations, groups, identity, omissions
 from hwprof.reports.page.groups import rank
 from hwprof.reports.page.speeds import speed_table
 from hwprof.reports.tables import Report, Table
@@ -56,6 +56,8 @@ def build(
     both = joint([*analyses, *energy])  # one family of tests for the whole report
     analyses, energy = both[: len(analyses)], both[len(analyses) :]
     tables = [speed_table(fps)] if len(fps) else []
+    stated = Table(accuracies.TITLE, accuracies.HEADER, accuracies.rows(everything), accuracies.NOTE)
+    tables += [stated] if stated.rows else []
     for analysis in (*analyses, *energy):
         tables += correlation_tables(analysis)
     last = (
@@ -177,8 +179,9 @@ def summary(fps: pd.DataFrame, analyses: Sequence[Analysis], runs: Sequence[Run]
         commands = plural(observed, "command or process was", "commands or processes were")
         others = f"{commands} observed. " if observed else ""
         without = f"{plural(failed, 'case has', 'cases have')} no result at all (see below)" if failed else ""
-        return [f"{others}{'; '.join(filter(None, ('No network has a usable FPS', without)))}."]
-    lines = [scope_line(fps)]
+        lacking = f"{others}{'; '.join(filter(None, ('No network has a usable FPS', without)))}."
+        return [*filter(None, (accuracies.summary(runs),)), lacking]
+    lines = [scope_line(fps), *filter(None, (accuracies.summary(runs),))]
     for analysis in analyses:
         several = len({a.stratum for a in analyses}) > 1 and not analysis.refusal
         lines += [f"{analysis.stratum.title}: {line}" if several else line for line in associations.sentences(analysis)]

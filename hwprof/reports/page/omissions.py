@@ -7,19 +7,21 @@ from collections.abc import Container, Sequence
 from hwprof.analysis.omissions import why_no_speed
 from hwprof.machine import facts
 from hwprof.records import Case, Kind, Run
+from hwprof.reports.page.accuracies import stated
 
 HEADER = ("case", "rounds", "omitted from", "because")
 WITHOUT_MACS = "the number of its MACs is unknown"
 
 
 def rows(runs: Sequence[Run], factored: Container[str]) -> tuple[tuple[str, ...], ...]:
-    """Good native cases that an analysis omits: in how many rounds, which analysis, and why.
+    """Good native cases that an analysis omits: in how many rounds, which analysis, and why. Imported accuracies have
+    a table of their own, and no analysis could have them.
 
     `factored`: uids of runs that have factors.
     """
     cases: dict[tuple[Case, str], list[Run]] = {}
     for run in runs:
-        if run.kind is Kind.NATIVE and run.failure is None:
+        if run.kind is Kind.NATIVE and run.failure is None and not stated(run):
             cases.setdefault((run.case, facts.machine_id(run.machine)), []).append(run)
     found = []
     for (case, _), group in cases.items():
