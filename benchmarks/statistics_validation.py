@@ -9,9 +9,9 @@ Further plants (benchmarks/planted_reports.py) are whole results in which nothin
 before: missing and zero values, timers, cycles under other names, one wild network, a fixed cost, many strata. A report
 may say a false sentence in at most one of twenty; where something drives, silence fails.
 
-Another is `hwprof compare` where sessions have noise of their own: of the same program, and of one that lost 8 %.
-benchmarks/planted_factors.py has the factors that `hwprof explain` names, and benchmarks/planted_checks.py those of
-`bottlenecks`, `roofline`, `models`, `predict` and `tune`.
+benchmarks/planted_sessions.py is `hwprof compare` where sessions have noise of their own. benchmarks/planted_factors.py
+has the factors that `hwprof explain` names, and benchmarks/planted_checks.py those of `bottlenecks`, `roofline`,
+`models`, `predict` and `tune`.
 
     python benchmarks/statistics_validation.py [--draws 300] [--jobs 1] [--seed 1] [--only WORDS]
 
@@ -22,7 +22,6 @@ Prints a table, each scenario as soon as it is drawn, and exits 1 where a figure
 from __future__ import annotations
 
 import argparse
-import datetime
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -34,22 +33,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hwprof.analysis.comparison.calibration import as_noises, calibrate
-from hwprof.analysis.comparison.compare import Judgement, compare
-from hwprof.analysis.comparison.measured import RunSummary
 from hwprof.analysis.correlation import analyse
 from hwprof.analysis.correlation.findings import Analysis
 from hwprof.analysis.statistics import pooled
 from hwprof.analysis.statistics.partial import partial
 from hwprof.analysis.statistics.shuffles import shuffle
-from hwprof.records import Case, Kind
-from hwprof.speed import Speed
 
 sys.path += map(str, Path(__file__).resolve().parents[:2])  # last: what lies beside this file shadows nothing
 import planted_checks
 import planted_factors
 import planted_reports as plants
 import scenarios
+from planted_sessions import comparisons
 from promises import Row, rate
 from promises import share as _share
 from scenarios import Scenario, at_once
@@ -61,8 +56,6 @@ METRICS = GROUPS * PER_GROUP
 DRIVERS = (0, PER_GROUP)  # the first metric of the first two groups
 TRUE_GROUPS = (0, 1)
 ALPHA = 0.05
-SESSION_SD, ROUND_SD = 0.02, 0.01
-MOVED = (Judgement.FASTER, Judgement.SLOWER, Judgement.REGRESSION)
 EFFECT_SD, NETWORK_SD, ERROR_SD, FRAMEWORK_SD = 0.22, 0.2, 0.12, 0.3
 
 
@@ -300,61 +293,6 @@ def picked_coverage(draws: int) -> Scenario:
         return hits
 
     return _shares("coverage of picked pooled slopes, 12 networks x 6", one, draws, 0.93, 1.0)
-
-
-def side(
-    rng: np.random.Generator, log: float, noises: Floats, rounds: int, day: int, second: int = 0
-) -> list[RunSummary]:
-    """Rounds of one case of a true log speed, in a session a day with these noises; a round begins each minute."""
-    runs = []
-    for session, noise in enumerate(noises):
-        for number, own in enumerate(rng.normal(0, ROUND_SD, rounds)):
-            at = datetime.datetime(2000, 1, 1) + datetime.timedelta(day + session, 60 * number + second)
-            case, speed = Case("framework", "network", "", 224), Speed(fps=float(np.exp(log + noise + own)))
-            uid = f"{day} {session} {number} {second}"
-            runs.append(RunSummary(uid, case, Kind.NATIVE, number, at.isoformat(), speed, machine={"label": "planted"}))
-    return runs
-
-
-LOST = float(np.log(0.92))
-
-
-def comparisons(draws: int, sessions: int, rounds: int, calibrated: int = 0) -> Scenario:
-    """`hwprof compare` of one case, of which nothing or 8 % is lost, where sessions differ by 2 % and rounds by 1 %.
-
-    `sessions` of each side, 0: both sides in one session, in turn. `calibrated`: sessions that the machine's noise is
-    known from.
-    """
-
-    def one(rng: np.random.Generator) -> dict[float, tuple[Judgement, bool | None]]:
-        """By what is lost: the verdict, and whether the interval holds it (None: there is no interval)."""
-        shown: dict[float, tuple[Judgement, bool | None]] = {}
-        for loss in (0.0, LOST):
-            old, new, known = (rng.normal(0, SESSION_SD, n) for n in (sessions or 1, sessions or 1, calibrated))
-            noises = as_noises(calibrate(side(rng, 0.0, known, 3, 400), "")) if calibrated else {}
-            day, second = (200, 0) if sessions else (0, 30)
-            new = new if sessions else old
-            both = side(rng, 0.0, old, rounds, 0), side(rng, loss, new, rounds, day, second)
-            (change,) = compare(*both, noises=noises).changes
-            has_interval = change.low is not None and change.high is not None
-            held = bool(change.low <= np.exp(loss) <= change.high) if has_interval else None
-            shown[loss] = change.verdict, held
-        return shown
-
-    def rows(shown: list[dict[float, tuple[Judgement, bool | None]]]) -> list[Row]:
-        how = f"{sessions} sessions a side of {rounds} rounds" if sessions else f"{rounds} rounds in turn"
-        how += f", noise of {calibrated} sessions" if calibrated else ""
-        false, null_se = _share([own[0.0][0] in MOVED for own in shown])
-        power, se = _share([own[LOST][0] in (Judgement.SLOWER, Judgement.REGRESSION) for own in shown])
-        covered = [held for own in shown for _, held in own.values() if held is not None]
-        out = [Row(f"compare, nothing lost, called different: {how}", false, 0.0, 0.05, null_se)]
-        if not covered:  # no verdict, ever
-            return out
-        coverage, coverage_se = _share(covered)
-        out.append(Row(f"compare, coverage: {how}", coverage, 0.93, 0.98, coverage_se))
-        return [*out, Row(f"compare, 8 % lost, found: {how}", power, 0.0 if sessions else 0.8, 1.0, se)]
-
-    return Scenario(one, rows, draws)
 
 
 def promised(draws: int) -> Mapping[str, Scenario]:

@@ -104,13 +104,15 @@ def write_table(
 ) -> None:
     """Write the table of what validated. NotAvailable where nothing did; UsageError where it can't be written."""
     from hwprof.collectors.perf.tables import parse_table
+    from hwprof.networks.network import atomic_write
     from hwprof.studies.validation.contribution import kind_of, verified_table
 
     kind, kernel = kind_of(collector.catalog), str(state.get("kernel", "of unknown release"))
     text = verified_table(results, kind, collector.catalog, facts, kernel, utc_now()[:10])
     written = parse_table(text, str(file))
     try:
-        file.write_text(text, encoding="utf-8")
+        with atomic_write(file) as half:
+            half.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{file} can't be written: {error.strerror}", "Name another file.") from error
     if not quiet:

@@ -55,7 +55,7 @@ def _analyses(frame: pd.DataFrame, target: str) -> list[Analysis]:
     bare = frame.copy(deep=False)
     bare.attrs = {}  # pandas copies them deeply at every step; `known` has what they say
     by_stratum = blocks.by_kind(strata.split(strata.label(bare)))
-    return work.judged(joint([_stratum(s, part, known, target) for s, part in by_stratum]))
+    return joint([_stratum(s, part, known, target) for s, part in by_stratum])
 
 
 def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric], target: str) -> Analysis:
@@ -100,9 +100,9 @@ def _stratum(stratum: Stratum, part: pd.DataFrame, known: Mapping[str, Metric], 
     )
     sessions = tuple(sorted(rows.loc[rows["fps"].notna(), strata.BLOCK].unique()))
     made = replace(made, blocks=sessions, remarks=blocks.remarks(stratum, logs), chance=chance)
-    made = replace(
-        made, metric_tree=alike.metrics, network_tree=alike.networks, work=work.against_work(logs, present, sizes)
-    )
+    made = replace(made, metric_tree=alike.metrics, network_tree=alike.networks)
+    if not stratum.kind:
+        made = replace(made, work=work.against_work(logs, present, sizes))
     return _with_target(made, target)
 
 

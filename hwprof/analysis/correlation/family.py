@@ -21,6 +21,7 @@ Place = tuple[int, int]  # number of the analysis, and of the coefficient or slo
 Found = dict[Place, dict[str, Any]]
 One = TypeVar("One", Correlation, PooledSlope)
 
+SHARE_OF_WORK = 0.5  # of the level
 NO_TEST: Mapping[type, Mapping[str, Any]] = {
     Correlation: {"q": None, "family": 0, "level": None, "among": 0.0},
     PooledSlope: {"q": None, "family": 0, "bounds": None},
@@ -32,7 +33,7 @@ def joint(analyses: Sequence[Analysis]) -> list[Analysis]:
 
     Kinds of layers are asked after all blocks, of the metrics that are found there alone. They are a family of their
     own, whose level is the share of the block strata that found something (Yekutieli 2008; Benjamini and Bogomolov
-    2014). Where nothing has an effect, they are reached only by an error over all blocks.
+    2014). Where nothing has an effect, they are reached only by an error over all blocks. Work: see `_with_work`.
     """
     wholes: dict[int, int] = {}
     places: dict[Stratum, int] = {}  # the last of each stratum: those of another target come after
@@ -44,7 +45,18 @@ def joint(analyses: Sequence[Analysis]) -> list[Analysis]:
     names = {at: frozenset(one.metric.name for one in made[at].found) for at in set(wholes.values())}
     level = sum(map(bool, names.values())) / max(len(names), 1)
     made |= _family({at: (analyses[at], names[whole]) for at, whole in wholes.items()}, level)
-    return [made[at] for at in range(len(analyses))]
+    return _with_work([made[at] for at in range(len(analyses))])
+
+
+def _with_work(analyses: Sequence[Analysis]) -> list[Analysis]:
+    """Instructions at equal MACs as a family of their own.
+
+    A finding that is seldom in doubt would let more of the other metrics pass: Benjamini and Hochberg allow false ones
+    in proportion to what is found.
+    """
+    places = {(at, i): c for at, a in enumerate(analyses) for i, c in enumerate(a.work) if c.status == "tested"}
+    found = _coefficients(places, SHARE_OF_WORK)
+    return [replace(a, work=_judged(at, a.work, found, len(places))) for at, a in enumerate(analyses)]
 
 
 def _family(analyses: Mapping[int, tuple[Analysis, frozenset[str] | None]], level: float) -> dict[int, Analysis]:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from hwprof.analysis.correlation import analyse
+from hwprof.analysis.correlation.family import joint
 from hwprof.analysis.correlation.findings import Analysis
 from hwprof.reports.html.answer import correlation_tile
 from hwprof.reports.page import associations
@@ -61,6 +62,14 @@ def test_they_are_a_family_of_their_own() -> None:
     assert {c.family for c in analysis.correlations if c.q is not None} == {1}
     assert analysis.work[0].family == 1
     assert analysis.found == ()
+
+
+def test_they_are_one_family_over_all_strata_and_targets_of_a_report() -> None:
+    once = [only(frame(-0.8)), only(frame(0.0))]
+    found = joint(once)
+    assert [work.family for a in found for work in a.work] == [2, 2]
+    assert found[0].work[0].q == pytest.approx(2 * (once[0].work[0].q or 0.0))
+    assert joint(found) == found
 
 
 def test_instructions_that_cost_nothing_are_not_found_and_this_is_said_with_what_was_seen() -> None:
