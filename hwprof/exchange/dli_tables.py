@@ -59,7 +59,11 @@ def csv_sheet(path: Path) -> Sheet:
         _check(path, names, REQUIRED)
     else:
         _check(path, names, REQUIRED_OF_ACCURACY)
-    rows = [(f"line {reader.line_num}", {k: (v or "").strip() for k, v in row.items() if k}) for row in reader]
+    texts: dict[str, str] = {}  # a table repeats its texts: each is kept once
+    rows = []
+    for row in reader:
+        cells = ((k, (v or "").strip()) for k, v in row.items() if k)
+        rows.append((f"line {reader.line_num}", {k: texts.setdefault(v, v) for k, v in cells}))
     return Sheet(path.name, meaning_of_columns(names), tuple(rows))
 
 
