@@ -11,6 +11,9 @@ from typing import Any
 
 from hwprof.records import Case, Doubt, Failure, Run, to_json
 
+# Beside the figures of a record: why they were read as they were, and what else the file says of them.
+BESIDE = ("reading", "metadata", "warmups")
+
 
 @dataclass(frozen=True, slots=True)
 class ImportedRuns:
@@ -42,10 +45,10 @@ def imported_run(
     """A run that another program measured. `record`: format, and fps, throughput, latency_ns where they are known.
 
     It has no windows: what the file does not give is missing. The id is a hash of the run's content, so that a file
-    imported twice is recognised; `reading`, why the figures were read as they were, is not part of it. `macs` per frame
-    and `params` are of its network, `macs_by` says who counted them.
+    imported twice is recognised; what `BESIDE` names is not part of it. `macs` per frame and `params` are of its
+    network, `macs_by` says who counted them.
     """
-    figures = {name: value for name, value in record.items() if name != "reading"}
+    figures = {name: value for name, value in record.items() if name not in BESIDE}
     parts = (_case_text(case), _text(to_json(figures)), _text(round), _text(to_json(machine)), _text(started_utc))
     text = f"[{', '.join(parts)}]"
     return Run(
