@@ -50,6 +50,8 @@ def read(path: Path, fps: str | None = None) -> ImportedRuns:
         meaning, note = _meaning(sheet, fps)
         notes += [note] if note else []
         scores, unread = _shares(sheet.rows)
+        unread += sheet.left_out
+        notes += sheet.notes
         left_out += [f"{path.name} {text}" for text in unread]
         for place, row in _joined(scores):
             try:
