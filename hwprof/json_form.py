@@ -13,17 +13,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+PLAIN = frozenset((str, int, float, bool))
 
 
 def to_json(value: Any) -> Any:
     """Plain lists, dicts and scalars of any record; a record carries no type name, `from_json` is told it."""
+    if value is None or type(value) in PLAIN:  # most values: asked first
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, Mapping):
         return {str(k): to_json(v) for k, v in value.items()}
-    if isinstance(value, str | int | float | bool) or value is None:
+    if isinstance(value, str | int | float | bool):
         return value
     if isinstance(value, Sequence):
         return [to_json(v) for v in value]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hwprof.records import Kind, Role, Run
 
 MOST_NAMED = 12
+ACCURACIES_ALONE = "its table states accuracies and no speeds (`hwprof report` shows them)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def why_no_speed(runs: Sequence[Run]) -> str:
     native = [run for run in runs if run.kind is Kind.NATIVE]
     formats = {str(run.facts["imported"].get("format", "")) for run in native if run.facts.get("imported")}
     if native and all((run.facts.get("imported") or {}).get("accuracy") for run in native):
-        return "its table states accuracies and no speeds (`hwprof report` shows them)"
+        return ACCURACIES_ALONE
     if formats:
         return f"it was imported from {' and '.join(sorted(formats))}, which hands over no single latencies"
     if any(w.role is Role.BARE and w.latencies_ns for run in native for w in run.windows):

@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,7 @@ from hwprof.errors import (
     ResultsError,
     UsageError,
 )
-from hwprof.printable import encodable_data
+from hwprof.printable import encodable_data, plural
 
 if TYPE_CHECKING:
     from hwprof.analysis.comparison.compare import Comparison
@@ -161,6 +162,7 @@ def show(args: argparse.Namespace, old: ComparedRuns, new: ComparedRuns) -> int:
     """Print the comparison; its exit code."""
     from hwprof.analysis.comparison import calibration
     from hwprof.analysis.comparison.compare import compare
+    from hwprof.analysis.comparison.matching import obstacles
     from hwprof.reports.formats import text
     from hwprof.reports.terminal import comparison
     from hwprof.store.masking import Masker
@@ -180,8 +182,19 @@ def show(args: argparse.Namespace, old: ComparedRuns, new: ComparedRuns) -> int:
     if not found.changes and found.unknown:
         raise ResultsError("no case can be compared: FPS is disturbed", "import or measure throughput too")
     if not found.changes:
-        raise ResultsError("OLD and NEW have no case in common", "they must hold the same networks, frameworks, ...")
+        raise ResultsError("OLD and NEW have no case in common", remedy_of(obstacles(old.runs, new.runs)))
     return exit_code(found, args.strict)
+
+
+def remedy_of(obstacles: Sequence[tuple[str, int]]) -> str:
+    """What would give cases in common, by what alone is not the same (and how many cases are equal but for it)."""
+    if not obstacles:
+        return (
+            "They differ in more than one of network, framework, options, threads, precision, batch and machine; "
+            "`hwprof explain` compares two frameworks"
+        )
+    parts = [f"{plural(count, 'case')} but for the {name}" for name, count in obstacles]
+    return f"They would have {' or '.join(parts)}; `hwprof explain` compares cases that differ in one thing"
 
 
 def exit_code(found: Comparison, strict: bool) -> int:

@@ -108,6 +108,7 @@ def explain_cases(args: argparse.Namespace, selector: str, place: Place) -> int:
     """What bounds one case, or each of several."""
     from hwprof.analysis.bottlenecks import bounds, diagnosis
     from hwprof.analysis.explain import pairs
+    from hwprof.analysis.omissions import ACCURACIES_ALONE
     from hwprof.reports.terminal import bottlenecks
     from hwprof.store import place_and_terms
 
@@ -141,7 +142,9 @@ def explain_cases(args: argparse.Namespace, selector: str, place: Place) -> int:
         print(json.dumps(encodable_data(document)))
     elif not found:
         asked = f" matches '{where}' and" if where else f" of {place[0]}"
-        raise ResultsError(f"no case{asked} has a speed to judge", "`hwprof run` or `hwprof sweep` measures some")
+        alone = bool(omitted) and all(one.why == ACCURACIES_ALONE for one in omitted)
+        remedy = "import a table of speeds too" if alone else "`hwprof run` or `hwprof sweep` measures some"
+        raise ResultsError(f"no case{asked} has a speed to judge", remedy)
     else:
         print(bottlenecks.text(found, args.full, commands=commands, reruns=reruns))
     return EXIT_CASES_FAILED if failed else EXIT_OK

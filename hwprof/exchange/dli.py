@@ -35,6 +35,7 @@ from hwprof.records import Case, Failure, Scalar
 # "Name: value, Name: value": a comma in a value is not followed by a name and a colon
 KIND_OF_ACCURACY = ("Accuracy type", "Accuracy")
 SCORE = "accuracy of "  # before the kind, where the rows of one network are joined
+SHARE = re.compile(r"\d+(?:\.\d+)? ?%")
 FIELDS = re.compile(r",\s*(?=[A-Z][\w ()]*:)")
 
 
@@ -48,7 +49,11 @@ def read(path: Path, fps: str | None = None) -> ImportedRuns:
     for sheet in sheets(path):
         meaning, note = _meaning(sheet, fps)
         notes += [note] if note else []
-        for place, row in _joined(sheet.rows):
+        scores, unread = _shares(sheet.rows)
+        unread += sheet.left_out
+        notes += sheet.notes
+        left_out += [f"{path.name} {text}" for text in unread]
+        for place, row in _joined(scores):
             try:
                 case = case_of(row)
                 said = {} if failure_of(row) else _figures(row, meaning, note)
@@ -86,6 +91,8 @@ def read(path: Path, fps: str | None = None) -> ImportedRuns:
             f"{plural(coarse, 'synchronous row')} without a latency, or with one that is rounded too coarsely: FPS "
             "there is the throughput"
         )
+    if failed := sum(run.failure is not None for run in runs):
+        notes.append(f"{plural(failed, 'run')} of {len(runs)} failed in DLI")
     return ImportedRuns(tuple(runs), tuple(left_out), tuple(dict.fromkeys(notes)))
 
 
@@ -97,6 +104,18 @@ def sheets(path: Path) -> Iterable[Sheet]:
     if suffix in (".html", ".htm"):
         return [Sheet(path.name, by_name(path), tuple(dli_html.rows(path)))]
     return [csv_sheet(path)]
+
+
+def _shares(rows: Iterable[tuple[str, Row]]) -> tuple[list[tuple[str, Row]], list[str]]:
+    """The rows without accuracies that are no share, and a line for each of those: the network's others stay."""
+    good, unread = [], []
+    for place, row in rows:
+        if not _is_accuracy(row) or failure_of(row) is not None or SHARE.fullmatch(row["Accuracy"]):
+            good.append((place, row))
+        else:
+            kind = row.get("Accuracy type") or "its accuracy"
+            unread.append(f"{place}: {kind} '{row['Accuracy']}' is no share in percent")
+    return good, unread
 
 
 def _joined(rows: Iterable[tuple[str, Row]]) -> Iterator[tuple[str, Row]]:
@@ -118,10 +137,7 @@ def _figures(row: Row, meaning: FpsMeaning, note: str) -> dict[str, Any]:
     found = {}
     for name, text in row.items():
         if name.startswith(SCORE):
-            share = re.fullmatch(r"(\d+(?:\.\d+)?) ?%", text)
-            if share is None:
-                raise ValueError(f"{name.removeprefix(SCORE)} '{text}' is no share in percent")
-            found[name.removeprefix(SCORE)] = round(float(share[1]) / 100, 9)
+            found[name.removeprefix(SCORE)] = round(float(text.rstrip("% ")) / 100, 9)
     return {"accuracy": found} if found else {"reading": note, **speeds(row, meaning)}
 
 

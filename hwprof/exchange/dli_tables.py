@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,16 @@ from typing import Any
 
 from hwprof.errors import NotInstalled, ResultsError
 from hwprof.exchange.dli_speeds import (
+    AVERAGE,
+    BATCH_FPS,
+    LATENCY,
     FpsMeaning,
     Row,
     day_in_name,
     meaning_of_columns,
     meaning_of_date,
 )
+from hwprof.printable import plural
 
 REQUIRED = ("Topology name", "Inference Framework", "Batch size", "FPS")
 REQUIRED_OF_ACCURACY = ("Topology name", "Inference Framework", "Precision", "Accuracy")
@@ -28,14 +33,23 @@ BODY_OF_ACCURACY = ("Task type", "Topology name", "Framework", "Dataset", "Accur
 # How DLI's converters write what was not measured, and what failed
 NOT_MEASURED, FAILED = ("", "N/A", "Undefined"), "NaN"
 
+# Columns of numbers, and how spreadsheets of other countries write them
+FIGURES = (AVERAGE, LATENCY, "FPS", BATCH_FPS, "Accuracy")
+COMMA, THOUSANDS, POINT = (re.compile(f"{text} ?%?") for text in (r"\d+,\d+", r"[1-9]\d{0,2},\d{3}", r"\d+\.\d+"))
+
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Rows with their places, and what FPS means in them with the evidence (None: the table does not show it)."""
+    """Rows with their places, and what FPS means in them with the evidence (None: the table does not show it).
+
+    `left_out`: lines that are no row, and why; `notes`: how the figures were read.
+    """
 
     name: str
     meaning: tuple[FpsMeaning, str] | None
     rows: tuple[tuple[str, Row], ...]
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def by_name(path: Path) -> tuple[FpsMeaning, str] | None:
@@ -59,8 +73,39 @@ def csv_sheet(path: Path) -> Sheet:
         _check(path, names, REQUIRED)
     else:
         _check(path, names, REQUIRED_OF_ACCURACY)
-    rows = [(f"line {reader.line_num}", {k: (v or "").strip() for k, v in row.items() if k}) for row in reader]
-    return Sheet(path.name, meaning_of_columns(names), tuple(rows))
+    texts: dict[str, str] = {}  # a table repeats its texts: each is kept once
+    rows: list[tuple[str, dict[str, str]]] = []
+    left_out = []
+    for row in reader:
+        place = f"line {reader.line_num}"
+        count = len(names) + len(row.get(None, ())) - sum(v is None for v in row.values())
+        if count != len(names):  # a comma within a number, or a file that was cut off: its figures may be others
+            left_out.append(f"{place}: it has {plural(count, 'cell')}, and the head {len(names)}")
+            continue
+        cells = ((k, (v or "").strip()) for k, v in row.items() if k)
+        rows.append((place, {k: texts.setdefault(v, v) for k, v in cells}))
+    notes = ("decimal commas were read as decimal points",) if _write_points(path, rows) else ()
+    return Sheet(path.name, meaning_of_columns(names), tuple(rows), tuple(left_out), notes)
+
+
+def _write_points(path: Path, rows: Sequence[tuple[str, dict[str, str]]]) -> bool:
+    """Turn decimal commas of the figures into points; whether there were any.
+
+    Raises ResultsError where a comma may separate thousands.
+    """
+    figures = [(row, name, text) for _, row in rows for name in FIGURES if (text := row.get(name))]
+    commas = [text for _, _, text in figures if COMMA.fullmatch(text)]
+    if not commas:
+        return False
+    if all(THOUSANDS.fullmatch(text) for text in commas) or any(POINT.fullmatch(text) for _, _, text in figures):
+        raise ResultsError(
+            f"{path}: the comma in '{commas[0]}' is a decimal one, or separates thousands",
+            "save the table with decimal points and without separators",
+        )
+    for row, name, text in figures:
+        if COMMA.fullmatch(text):
+            row[name] = text.replace(",", ".")
+    return True
 
 
 def _column(name: str | None) -> str:

@@ -6,9 +6,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from hwprof.records import Case, Doubt, Failure, Run, to_json
+
+# Beside the figures of a record: why they were read as they were, and what else the file says of them.
+BESIDE = ("reading", "metadata", "warmups")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +45,12 @@ def imported_run(
     """A run that another program measured. `record`: format, and fps, throughput, latency_ns where they are known.
 
     It has no windows: what the file does not give is missing. The id is a hash of the run's content, so that a file
-    imported twice is recognised; `reading`, why the figures were read as they were, is not part of it. `macs` per frame
-    and `params` are of its network, `macs_by` says who counted them.
+    imported twice is recognised; what `BESIDE` names is not part of it. `macs` per frame and `params` are of its
+    network, `macs_by` says who counted them.
     """
-    figures = {name: value for name, value in record.items() if name != "reading"}
-    text = json.dumps([case.form, to_json(figures), round, to_json(machine), started_utc], sort_keys=True)
+    figures = {name: value for name, value in record.items() if name not in BESIDE}
+    parts = (_case_text(case), _text(to_json(figures)), _text(round), _text(to_json(machine)), _text(started_utc))
+    text = f"[{', '.join(parts)}]"
     return Run(
         uid or hashlib.sha256(text.encode()).hexdigest()[:12],
         case,
@@ -60,6 +65,16 @@ def imported_run(
         host_state=host_state,
         software=software,
     )
+
+
+@lru_cache(maxsize=16384)
+def _case_text(case: Case) -> str:
+    """The JSON of a case, which a table has many rows of."""
+    return _text(case.form)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def round_numbers(cases: Sequence[Case], machines: Sequence[str]) -> list[int]:

@@ -2,7 +2,8 @@
 
 A benchmark is a case, a run a round (a process), a value the latency of one bare window in seconds: the median that
 hwprof calls latency, of that window alone. A case with more than one machine is one benchmark per machine, one whose
-framework was called in several ways one per call.
+framework was called in several ways one per call. A benchmark that pyperf measured goes out as it came in: its name,
+values, warm-ups and metadata.
 """
 
 from __future__ import annotations
@@ -26,8 +27,15 @@ from hwprof.store.columns import UNRECORDED, call_of
 
 VERSION = "1.0"
 VERSIONS = ("1.0",)
+# Ours -> pyperf's name of one fact
+MACHINE = {"cpus": "cpu_count"}
+HOST_STATE = {"platform": "platform", "cpu_config": "cpu_config", "boot": "boot_time"}
+SOFTWARE = {"python": "python_version", "implementation": "python_implementation"}
+FOREIGN = "pyperf"  # the framework of a benchmark that hwprof did not write
 # Where the case itself stands, so that it comes back as it was
 CASE = "hwprof_case"
+# What an export writes anew
+OWN = ("name", "unit", "hwprof_uid", "hwprof_round", "hwprof_doubts")
 
 
 def document(runs: Iterable[Run]) -> dict[str, Any]:
@@ -47,7 +55,7 @@ def document(runs: Iterable[Run]) -> dict[str, Any]:
         name = title if titles.count(title) == 1 else f"{title} on {machine} cpus {','.join(map(str, case.cpus))}"
         if several[key, machine] > 1:
             name += f" call {call or UNRECORDED}"
-        common = {
+        common: dict[str, Any] = {
             "name": name,
             "unit": "second",
             "cpu_model_name": machine,
@@ -56,6 +64,9 @@ def document(runs: Iterable[Run]) -> dict[str, Any]:
             "hwprof_batch": case.batch,
             CASE: json.dumps(to_json(case), sort_keys=True),
         }
+        if case.framework == FOREIGN:  # as pyperf measured it
+            common = {"name": name if titles.count(title) > 1 or several[key, machine] > 1 else case.network}
+            common |= {"unit": "second", "cpu_model_name": machine}
         metadata = {k: v for k, v in common.items() if v != ""}
         benchmarks.append({"metadata": metadata, "runs": [_run(r) for r in sorted(found, key=lambda r: r.round)]})
     return {"version": VERSION, "metadata": {}, "benchmarks": benchmarks}
@@ -76,7 +87,19 @@ def _run(run: Run) -> dict[str, Any]:
         metadata["date"] = run.started_utc.partition("+")[0].removesuffix("Z").replace("T", " ")
     if run.doubts:
         metadata["hwprof_doubts"] = ", ".join(sorted({d.code for d in run.doubts}))
-    return {"metadata": metadata, "values": values(run)}
+    figures = run.facts.get("imported", {})
+    found = {"metadata": {**_facts(run), **figures.get("metadata", {}), **metadata}, "values": values(run)}
+    return found | ({"warmups": figures["warmups"]} if figures.get("warmups") else {})
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    """What pyperf has names for, of where and in what the run was measured."""
+    found = {
+        **{theirs: run.machine.get(ours) for ours, theirs in MACHINE.items()},
+        **{theirs: run.host_state.get(ours) for ours, theirs in HOST_STATE.items()},
+        **{theirs: run.software.get(ours) for ours, theirs in SOFTWARE.items()},
+    }
+    return {name: value for name, value in found.items() if isinstance(value, str | int) and value != ""}
 
 
 def machine_name(machine: Mapping[str, Any]) -> str:
@@ -159,10 +182,13 @@ def _benchmark(
             "values_s": seconds,
             "loops": metadata.get("loops", 1),
         }
-        machine = {"model": metadata.get("cpu_model_name"), "cpus": metadata.get("cpu_count"), "imported": "pyperf"}
-        names = {"platform": "platform", "cpu_config": "cpu_config", "boot": "boot_time"}
-        state = {key: metadata.get(name) for key, name in names.items()}
-        software = {"python": metadata.get("python_version"), "implementation": metadata.get("python_implementation")}
+        if CASE not in metadata:
+            facts["metadata"] = {k: v for k, v in metadata.items() if k not in OWN}
+            facts["warmups"] = entry.get("warmups", [])
+        machine = {"model": metadata.get("cpu_model_name"), "imported": "pyperf"}
+        machine |= {ours: metadata.get(theirs) for ours, theirs in MACHINE.items()}
+        state = {ours: metadata.get(theirs) for ours, theirs in HOST_STATE.items()}
+        software = {ours: metadata.get(theirs) for ours, theirs in SOFTWARE.items()}
         runs.add(
             imported_run(
                 case,
@@ -179,4 +205,4 @@ def _benchmark(
 
 def foreign_case(name: str) -> Case:
     """The case of a benchmark that hwprof did not write: only its name is known."""
-    return Case("pyperf", name, "pyperf", 0)
+    return Case(FOREIGN, name, "pyperf", 0)

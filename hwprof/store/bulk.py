@@ -5,7 +5,8 @@ Cases, machines, states and software are looked up once each instead of once a r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,8 +29,14 @@ def add_reported(database: Database, runs: Sequence[Run], experiment_id: int) ->
     What was saved before an error stays. Raises AlreadyDone where the round of a case has a good run in this
     experiment, ValueError for a run with windows.
     """
-    chunks = (runs[start : start + CHUNK] for start in range(0, len(runs), CHUNK))
-    return sum(database.write(partial(_add, runs=chunk, experiment_id=experiment_id)) for chunk in chunks)
+    added = 0
+    saved: dict[object, Any] = {}  # rows that runs refer to, of the transactions that are done
+    for start in range(0, len(runs), CHUNK):
+        chunk = runs[start : start + CHUNK]
+        count, parents = database.write(partial(_add, runs=chunk, experiment_id=experiment_id, saved=saved))
+        saved |= parents
+        added += count
+    return added
 
 
 def imported(database: Database) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
@@ -42,13 +49,17 @@ def imported(database: Database) -> Iterator[tuple[str, int, Mapping[str, Any]]]
                 yield row.uid, row.round, row.facts["imported"]
 
 
-def _add(connection: Connection, runs: Sequence[Run], experiment_id: int) -> int:
+def _add(
+    connection: Connection, runs: Sequence[Run], experiment_id: int, saved: dict[object, Any]
+) -> tuple[int, dict[object, Any]]:
+    """How many runs were new, and the rows they refer to that are not in `saved`. May be begun again."""
     known = _known(connection, runs)
     fresh = [run for run in runs if run.uid not in known]
     if any(run.windows or run.series or run.layers for run in fresh):
         raise ValueError("a run with windows is added by Results.add")
     first = (connection.scalar(select(func.max(schema.run.c.id))) or 0) + 1
-    parents: dict[object, Any] = {}
+    fresh_parents: dict[object, Any] = {}
+    parents = ChainMap(fresh_parents, saved)  # writes go into the first
     rows, doubts = [], []
     for identity, run in enumerate(fresh, first):
         own = speed.of_run(run)
@@ -80,7 +91,7 @@ def _add(connection: Connection, runs: Sequence[Run], experiment_id: int) -> int
         raise AlreadyDone(
             "a round of these cases is done already", "import into a new file: --results NEW.db"
         ) from error
-    return len(fresh)
+    return len(fresh), fresh_parents
 
 
 def _known(connection: Connection, runs: Sequence[Run]) -> set[str]:
@@ -93,7 +104,7 @@ def _known(connection: Connection, runs: Sequence[Run]) -> set[str]:
     return found
 
 
-def _parents(connection: Connection, run: Run, known: dict[object, Any]) -> dict[str, int]:
+def _parents(connection: Connection, run: Run, known: MutableMapping[object, Any]) -> dict[str, int]:
     """The rows that a run refers to, each looked up once."""
     host_key = "host", schema.dumps([to_json(run.machine), to_json(run.host_state)])
     if host_key not in known:

@@ -175,3 +175,96 @@ def test_they_are_known_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 def test_rounds_of_one_experiment_keep_their_numbers(tmp_path: Path) -> None:
     out = write(tmp_path, rounds(100), "one")
     assert [run.round for run in pyperf.read(out).runs] == [run.round for run in rounds(100)]
+
+
+def foreign(folder: Path, **unit: str) -> Path:
+    """A file in the form of pyperf 2.11: calibration, warm-ups, and metadata of the suite, a benchmark and each run."""
+    data = {
+        "version": "1.0",
+        "metadata": {"cpu_count": 2, "cpu_model_name": "Invented", "hostname": "host", "unit": "second"},
+        "benchmarks": [
+            {
+                "metadata": {"name": "telco", "loops": 8, "python_version": "3.11.2 (64-bit)", **unit},
+                "runs": [
+                    {"metadata": {"calibrate_loops": 8}, "warmups": [[1, 0.1], [8, 0.02]]},
+                    {
+                        "metadata": {"date": "2026-01-01 01:02:03.456789", "load_avg_1min": 0.5, "mem_max_rss": 4096},
+                        "values": [0.02, 0.0212345678901, 0.025],
+                        "warmups": [[8, 0.03]],
+                    },
+                    {"metadata": {"date": "2026-01-01 01:02:04.5"}, "values": [0.02, 0.021]},
+                ],
+            }
+        ],
+    }
+    path = folder / "theirs.json"
+    path.write_text(json.dumps(data))
+    return path
+
+
+def there_and_back(folder: Path, path: Path) -> dict[str, Any]:
+    assert main(["import", str(path), "--results", str(folder / "in.db")]) == 0
+    out = str(folder / "back.json")
+    assert main(["export", f"{folder / 'in.db'}:all", "--format", "pyperf", "-o", out]) == 0
+    found: dict[str, Any] = json.loads(Path(out).read_text())
+    return found
+
+
+def merged(data: dict[str, Any]) -> list[tuple[dict[str, Any], list[float], list[Any]]]:
+    """Metadata, values and warm-ups of each measured run, as pyperf reads them."""
+    return [
+        (
+            {**data["metadata"], **benchmark["metadata"], **run.get("metadata", {})},
+            run["values"],
+            run.get("warmups", []),
+        )
+        for benchmark in data["benchmarks"]
+        for run in benchmark["runs"]
+        if run.get("values")
+    ]
+
+
+def test_a_benchmark_of_pyperf_goes_out_as_it_came_in(tmp_path: Path) -> None:
+    path = foreign(tmp_path)
+    before, after = merged(json.loads(path.read_text())), merged(there_and_back(tmp_path, path))
+    assert len(before) == len(after) == 2
+    for (metadata, values, warmups), (found, same_values, same_warmups) in zip(before, after, strict=True):
+        assert (same_values, same_warmups) == (values, warmups)
+        assert {name: found.get(name) for name in metadata} == metadata
+        assert {name for name in found.keys() - metadata.keys() if not name.startswith("hwprof_")} == set()
+        assert pyperf.CASE not in found
+
+
+def test_its_second_way_in_is_the_first_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = foreign(tmp_path)
+    there_and_back(tmp_path, path)
+    first, second = pyperf.read(path).runs, pyperf.read(tmp_path / "back.json").runs
+    assert [(r.case, r.round, r.started_utc, r.machine) for r in first] == [
+        (r.case, r.round, r.started_utc, r.machine) for r in second
+    ]
+    values = [[r.facts["imported"][name] for name in ("values_s", "latency_ns", "loops")] for r in (*first, *second)]
+    assert values[:2] == values[2:]
+    capsys.readouterr()
+    assert main(["import", str(path), "--results", str(tmp_path / "in.db")]) == 0
+    assert "0 runs added, 2 known" in capsys.readouterr().out
+
+
+def test_what_hwprof_measured_comes_back_with_the_facts_pyperf_has_names_for(tmp_path: Path) -> None:
+    back = pyperf.read(write(tmp_path, rounds(40), "out")).runs
+    assert {r.machine["model"] for r in back} == {MACHINE["model"]}
+    assert {r.machine["cpus"] for r in back} == {MACHINE["cpus"]}
+    assert {r.software["python"] for r in back} == {"3.11.0"}
+    assert [r.started_utc for r in back] == [r.started_utc.removesuffix("Z") for r in rounds(40)]
+
+
+@pytest.mark.pyperf
+def test_a_file_that_pyperf_wrote_is_the_same_benchmark_to_pyperf_after_the_way_back(tmp_path: Path) -> None:
+    path = tmp_path / "own.json"
+    ask_pyperf("command", "-p", "2", "-n", "2", "-w", "1", "-l", "1", "-o", str(path), "--", sys.executable, "-c", "0")
+    there_and_back(tmp_path, path)
+    assert "Benchmark hidden because not significant" in ask_pyperf(
+        "compare_to", str(path), str(tmp_path / "back.json")
+    )
+    dumped = [ask_pyperf("dump", str(p)).splitlines() for p in (path, tmp_path / "back.json")]
+    values = [[line for line in lines if line.strip().startswith("Run") or "value" in line] for lines in dumped]
+    assert values[0] == values[1] != []

@@ -81,10 +81,15 @@ def diagnose(results: Results, where: str = "") -> tuple[list[Diagnosis], list[O
     roofs = roofline.roofs(results.ceilings(), results.machines())
     profiled = layers.read(results.database, [e.order for e in listed if e.ok and e.kind == Kind.LAYERS])
     chosen = {runs.last.uid for runs in selectors.chosen(where, listed)}
+    related: dict[tuple[object, ...], list[MeasuredCase]] = defaultdict(list)
+    for one in found:
+        related[_relation(one)].append(one)
     out = []
     for one in (known for known in found if known.runs.last.uid in chosen):
         last = one.runs.last
-        context = context_of(one, found, roofs.get(last.machine_key, ()), _layers(one.runs, listed, profiled))
+        context = context_of(
+            one, related[_relation(one)], roofs.get(last.machine_key, ()), _layers(one.runs, listed, profiled)
+        )
         out.append(Diagnosis(one.runs.case, last.machine, last.version, context, verdicts(context), one.runs))
     out.sort(key=lambda d: (d.machine, d.case.framework, d.case.network, d.case.threads, d.case.batch))
     return out, omitted
@@ -117,6 +122,12 @@ def _measured(runs: CaseRuns, records: Sequence[Run]) -> MeasuredCase | None:
         return None
     factors, uids = [f for f, _ in rounds], [uid for _, uid in rounds]
     return MeasuredCase(runs, evidence, factors, [experiment[u] for u in uids], [known[u] for u in uids])
+
+
+def _relation(one: MeasuredCase) -> tuple[object, ...]:
+    """What cases share that `context_of` looks at together; only these, as a table has thousands of cases."""
+    case = one.runs.case
+    return one.runs.last.machine_id, case.network, case.recipe, case.size, case.shape, case.precision
 
 
 def context_of(

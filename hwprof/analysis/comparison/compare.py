@@ -17,14 +17,15 @@ from statistics import geometric_mean as mean
 from types import MappingProxyType
 
 from hwprof.analysis.comparison.differences import Difference, differences
+from hwprof.analysis.comparison.matching import Key, matching
 from hwprof.analysis.comparison.measured import COUNTED, RunSummary, choose_estimator
 from hwprof.analysis.comparison.pairing import PairedRatio, Pairing, measured_ratio
 from hwprof.analysis.comparison.sessions import SessionNoise, mark_sessions
 from hwprof.analysis.estimator import Estimator, EstimatorChoice, mean_speed
-from hwprof.machine.facts import machine_id
+from hwprof.machine.facts import label, machine_id
+from hwprof.printable import plural
 from hwprof.records import Case
 from hwprof.speed import Interval, Speed
-from hwprof.store.columns import call_of
 
 THRESHOLD = 0.05
 ALPHA = 0.05
@@ -32,7 +33,6 @@ FEWEST_NETWORKS = 4
 LARGE_SPREAD = 0.1
 # Share of the time in the run queue by which the sides may differ: beyond it the machine differs, not the program.
 WAITING_DIFFERENCE = 0.1
-Key = tuple[object, ...]
 Noises = Mapping[tuple[str, Estimator], SessionNoise]
 
 
@@ -55,7 +55,8 @@ class Change:
     `alone`: the ratio of the bare stretches, the same as `ratio` where no sets were compared; `conflict`: the two
     intervals don't meet. `within`: of the sessions that were measured, by their rounds. `noise`: the session noise that
     was calibrated, where `pairing` takes it. `why`: there is no verdict. `other_load`: one side waited for a CPU much
-    longer than the other, and neither sets nor CPU time leave that out.
+    longer than the other, and neither sets nor CPU time leave that out. `machine`: its name, where NEW has several.
+    `undated`: both sides are figures of other programs' tables, which state no time: they show no session either.
     """
 
     case: Case
@@ -78,6 +79,8 @@ class Change:
     why: str
     conflict: bool
     other_load: bool
+    machine: str = ""
+    undated: bool = False
     q: float | None = None
     verdict: Judgement = Judgement.UNTESTED
 
@@ -156,13 +159,17 @@ def compare(
     `noises`: calibrated session noise, by the id of the machine and the estimator.
     """
     old, new = mark_sessions(old), mark_sessions(new)
-    key, notes = _matching(old, new)
+    key, notes = matching(old, new)
     before, after = _cells(old, key), _cells(new, key)
     both = sorted((k for k in before if k in after), key=lambda k: before[k][0].case.title)
     found = [_change(before[k], after[k], noises) for k in both]
-    changes = [c for c in found if c is not None]
+    several = len({machine_id(m.machine) for m in new}) > 1
+    names = [label(after[k][0].machine) if several else "" for k in both]
+    changes = [replace(c, machine=name) for c, name in zip(found, names, strict=True) if c is not None]
     if any(m.emulated for m in (*old, *new)):
         notes.append("measured on an emulated machine: its time is the emulator's, compare instructions instead")
+    if same := len({m.uid for m in old} & {m.uid for m in new}):
+        notes.append(f"{plural(same, 'run is', 'runs are')} on both sides: the ratio with itself is 1")
     tested = [i for i, c in enumerate(changes) if c.p is not None]
     if tested:
         from scipy.stats import false_discovery_control
@@ -198,36 +205,6 @@ def judge(change: Change, threshold: float, alpha: float) -> Judgement:
         return Judgement.REGRESSION if change.high < 1 - threshold else Judgement.SLOWER
     within = change.low >= 1 - threshold and change.high <= 1 / (1 - threshold)
     return Judgement.SAME if within else Judgement.UNCLEAR
-
-
-def _matching(old: Sequence[RunSummary], new: Sequence[RunSummary]) -> tuple[Callable[[RunSummary], Key], list[str]]:
-    """How cases of both sides are matched, and what must be said about it."""
-    machines = [{repr(sorted(m.machine.items())) for m in side} for side in (old, new)]
-    several = max(len(side) for side in machines) > 1
-    several_calls = {name for side in (old, new) for name in _with_several_calls(side)}
-
-    def full(m: RunSummary) -> Key:
-        c = m.case
-        content = (m.kind, c.framework, c.network, c.recipe, c.size, c.shape)
-        call = call_of(m.software) if c.framework in several_calls else ""
-        how = (c.batch, c.threads, c.precision, c.options)
-        return (*content, *how, repr(sorted(m.machine.items())) if several else "", call)
-
-    cases = [{full(m) for m in side} for side in (old, new)]
-    if len(cases[0]) == len(cases[1]) == 1 and cases[0] != cases[1]:
-        return (lambda m: ()), ["one case on each side, and not the same one: see what differs"]
-    notes = ["several machines: cases are matched machine by machine"] if several else []
-    if several_calls:
-        notes.append(f"{', '.join(sorted(several_calls))} was called in several ways: cases are matched call by call")
-    return full, notes
-
-
-def _with_several_calls(side: Sequence[RunSummary]) -> set[str]:
-    """Frameworks that the runs of one side call in more than one way; such runs are never pooled."""
-    calls: dict[str, set[str]] = defaultdict(set)
-    for m in side:
-        calls[m.case.framework].add(call_of(m.software))
-    return {framework for framework, found in calls.items() if len(found) > 1}
 
 
 def _cells(side: Sequence[RunSummary], key: Callable[[RunSummary], Key]) -> dict[Key, list[RunSummary]]:
@@ -279,6 +256,7 @@ def _change(old: Sequence[RunSummary], new: Sequence[RunSummary], noises: Noises
         noise=noise if found.pairing is Pairing.CALIBRATED else None,
         why=found.why,
         conflict=found.conflict,
+        undated=all(m.imported and not m.started_utc for m in (*old, *new)),
         other_load=exposed and len(waiting) == 2 and abs(waiting[1] - waiting[0]) > WAITING_DIFFERENCE,
     )
 

@@ -45,7 +45,7 @@ class RunSummary:
 
     `counts`: metric -> value per frame, over its counted windows. `doubts`: words for what was noisy. `set_id`,
     `turns`: the set in which it was measured, and its bare slices there. `session`, `boot`: as recorded, "" where they
-    were not; `seconds`: from its first window to the end of its last.
+    were not; `seconds`: from its first window to the end of its last. `imported`: the program whose table it is from.
     """
 
     uid: str
@@ -65,6 +65,7 @@ class RunSummary:
     session: str = ""
     boot: str = ""
     seconds: float = 0.0
+    imported: str = ""
 
 
 def summarise_run(run: Run) -> RunSummary | None:
@@ -93,6 +94,7 @@ def summarise_run(run: Run) -> RunSummary | None:
         software=run.software,
         session=session.get("id", ""),
         boot=session.get("boot", ""),
+        imported=str((run.facts.get("imported") or {}).get("format", "")),
         seconds=(max(w.t1_ns for w in run.windows) - min(w.t0_ns for w in run.windows)) / 1e9 if run.windows else 0.0,
     )
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from hwprof.analysis.comparison.measured import RunSummary, summarise_run
+from hwprof.analysis.omissions import ACCURACIES_ALONE, why_no_speed
 from hwprof.errors import ResultsError
 from hwprof.printable import plural
-from hwprof.records import Run
+from hwprof.records import Kind, Run
 from hwprof.store import Results, place_and_terms, schema
 from hwprof.store.scope import Scope
 from hwprof.store.selection import LAST
@@ -37,6 +38,9 @@ def side(word: str, results: str | None = None, default: str = LAST) -> Compared
     done = {m.case for m in good}
     failed = {r.case.title: r.failure.message for r in records if r.failure is not None and r.case not in done}
     if not good:
+        native = [r for r in records if r.kind is Kind.NATIVE and r.failure is None]
+        if native and why_no_speed(native) == ACCURACIES_ALONE:
+            raise ResultsError(f"{title} states accuracies and no speeds", "`hwprof report` shows them")
         raise ResultsError(f"{title} has no good run with a speed", "`hwprof list cases` shows what is there")
     return ComparedRuns(title, good, tuple(failed.items()))
 

@@ -51,6 +51,10 @@ HOW_TO_TEST = (
     "Measure both side by side (`hwprof compare --run`, or one experiment), or one of them in several sessions half an "
     "hour apart, or calibrate this machine (`hwprof compare --calibrate`)."
 )
+UNDATED = (
+    "tables of other benchmarks state one figure for a case, and not by how much two sessions of theirs differ. Each "
+    "ratio is what they state. Cases that are measured here (`hwprof run`) can have a verdict."
+)
 MORE_SETS = "Measure two rounds at least (--rounds)."
 
 
@@ -94,7 +98,7 @@ def summary(c: Comparison, old: str, new: str) -> list[str]:
     lines.append(f"{plural(len(c.changes), 'case')}: " + ", ".join(f"{n} {v.value}" for v, n in by.items() if n))
     worst = sorted(c.regressions, key=lambda x: x.ratio)[:3]
     if worst:
-        names = "; ".join(f"{x.case.title} {factor(x.ratio)}{by_what(x)}{outputs(x)}" for x in worst)
+        names = "; ".join(f"{title(x)} {factor(x.ratio)}{by_what(x)}{outputs(x)}" for x in worst)
         lines.append(
             f"REGRESSION beyond {100 * c.threshold:g} %: {names}" + ("; ..." if len(c.regressions) > 3 else "")
         )
@@ -116,6 +120,11 @@ def summary(c: Comparison, old: str, new: str) -> list[str]:
             f"{plural(missing[0], 'case is', 'cases are')} missing in NEW, {missing[1]} in OLD: they are named below"
         )
     return lines
+
+
+def title(x: Change) -> str:
+    """The case, and its machine where there are several."""
+    return f"{x.case.title} on {x.machine}" if x.machine else x.case.title
 
 
 def cases(count: int) -> str:
@@ -150,7 +159,7 @@ def disturbed(c: Comparison) -> list[str]:
     for estimator in (Estimator.THROUGHPUT, Estimator.CPU_TIME):
         several = [x for x in c.changes if x.choice.estimator is estimator]
         if several:
-            why = "; ".join(f"{x.case.title}: {x.choice.why}" for x in several[:3]) + "; ..." * (len(several) > 3)
+            why = "; ".join(f"{title(x)}: {x.choice.why}" for x in several[:3]) + "; ..." * (len(several) > 3)
             found.append(f"compared by {estimator.value}, not FPS: {cases(len(several))} ({why})")
     return found
 
@@ -161,7 +170,7 @@ def contradictions(c: Comparison) -> list[str]:
     if not several:
         return []
     names = "; ".join(
-        f"{x.case.title} {factor(x.ratio)} {span(x.low, x.high)} by slices, {factor(x.alone.value)} "
+        f"{title(x)} {factor(x.ratio)} {span(x.low, x.high)} by slices, {factor(x.alone.value)} "
         f"{span(x.alone.low, x.alone.high)} by bare stretches{outputs(x)}"
         for x in several
     )
@@ -173,7 +182,7 @@ def undecided(c: Comparison) -> list[str]:
     several = [x for x in c.undecided if x.verdict is Judgement.SLOWER]
     if not several:
         return []
-    names = "; ".join(f"{x.case.title} {factor(x.ratio)} {span(x.low, x.high)}{outputs(x)}" for x in several[:3])
+    names = "; ".join(f"{title(x)} {factor(x.ratio)} {span(x.low, x.high)}{outputs(x)}" for x in several[:3])
     rest = "; ..." * (len(several) > 3)
     return [f"slower, beyond {100 * c.threshold:g} % or not is open: {names}{rest}"]
 
@@ -182,12 +191,17 @@ def without_verdict(c: Comparison) -> list[str]:
     """Why cases have no verdict, and what is known of those that look slower."""
     if not c.untested:
         return []
-    whys = dict.fromkeys(x.why for x in c.untested)
-    apart = any(x.pairing is Pairing.NONE for x in c.untested)
-    found = [f"no verdict in {cases(len(c.untested))}: {', '.join(whys)}. {HOW_TO_TEST if apart else MORE_SETS}"]
+    found = []
+    for undated in (False, True):
+        several = [x for x in c.untested if x.undated is undated]
+        whys = dict.fromkeys(x.why for x in several)
+        remedy = HOW_TO_TEST if any(x.pairing is Pairing.NONE for x in several) else MORE_SETS
+        if several:
+            why = UNDATED if undated else f"{', '.join(whys)}. {remedy}"
+            found.append(f"no verdict in {cases(len(several))}: {why}")
     large = sorted((x for x in c.untested if x.ratio < 1 - c.threshold), key=lambda x: x.ratio)
     if large:
-        names = "; ".join(f"{x.case.title} {factor(x.ratio)}{by_what(x)}{chance(x)}{outputs(x)}" for x in large[:3])
+        names = "; ".join(f"{title(x)} {factor(x.ratio)}{by_what(x)}{chance(x)}{outputs(x)}" for x in large[:3])
         found.append(f"SLOWER beyond {100 * c.threshold:g} % and not tested: {names}" + "; ..." * (len(large) > 3))
     return found
 
@@ -264,7 +278,7 @@ def row(x: Change) -> tuple[str, ...]:
     within = span(x.within.low, x.within.high) if x.pairing is Pairing.NONE else ""
     return (
         x.verdict.value,
-        x.case.title,
+        title(x),
         over[x.pairing],
         both(old.fps, new.fps),
         both(old.throughput, new.throughput),
