@@ -52,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--top", type=int, default=20, metavar="N", help="parts shown, the slowest first; 0: all, in order"
     )
     case("json", "no_save")
+    case("simulate", help="count the layers in this simulator instead, without times: riscv64, riscv64:vlen=128")
     add_results(parser)
 
 
@@ -65,6 +66,8 @@ def main(args: argparse.Namespace) -> int:
 
     spec = experiment_of(args)
     cases = plan(spec)
+    if args.simulate:
+        return simulated(args, spec, cases)
     runs: list[Run] = []
     with results_of(args) as results:
         runner = Runner(spec, results)
@@ -94,6 +97,33 @@ def main(args: argparse.Namespace) -> int:
     return EXIT_CASES_FAILED if failed else EXIT_OK
 
 
+def simulated(args: argparse.Namespace, spec: Any, cases: Sequence[Any]) -> int:
+    """Each case once in the simulator, its layers counted; the exit code."""
+    from hwprof import store
+    from hwprof.reports.terminal.simulated_layers import document, text
+    from hwprof.runner.rounds import Runner
+    from hwprof.runner.simulations import simulate
+    from hwprof.runner.workshop import Workshop
+
+    runs: list[Run] = []
+    with results_of(args) as results:
+        runner = Runner(spec, results)
+        workshop = Workshop(runner.launcher, spec.seed)
+        identity = runner.begin(cases)
+        for planned in cases:
+            run = simulate(runner, planned, workshop, runner.clock() + spec.timeout_s, stepped=True)
+            runner.save([run], identity)
+            runs.append(run)
+            print(f"hwprof: {run.case.title}: {ending(run)}", file=sys.stderr)
+    if args.json:
+        print_json(document(runs))
+    else:
+        print(text(runs, args.top))
+        if results is not None:
+            print(f"\nsaved to {store.default_path(args.results)}")
+    return EXIT_CASES_FAILED if any(run.failure is not None for run in runs) else EXIT_OK
+
+
 def network_nodes(planned: Any, workshop: Any) -> Sequence[Any]:
     """The network's nodes; none where not even the network could be written."""
     from hwprof.runner.layers import nodes
@@ -107,13 +137,16 @@ def network_nodes(planned: Any, workshop: Any) -> Sequence[Any]:
 
 def experiment_of(args: argparse.Namespace) -> Any:
     """One case per framework, checked before anything is measured."""
+    from hwprof.collectors.riscv.counters import LABEL
     from hwprof.environments import interpreters
     from hwprof.frameworks.profiles.lookup import has_profile, profile_of
-    from hwprof.plan.experiment import single
+    from hwprof.plan.experiment import Simulation, single
     from hwprof.plugins import adapter, framework_names
     from hwprof.worker.protocol import LoopSettings
 
     names = [name for text in args.framework or [] for name in split_names(text)]
+    if args.simulate and not names:
+        raise UsageError("--simulate without a framework", "--framework pytorch, or several with commas")
     if not names:
         adapters = [one for one in map(adapter, framework_names()) if has_profile(one)]
         names = [one.name for one in adapters if interpreters.version(one.name, one.environment) is not None]
@@ -131,6 +164,8 @@ def experiment_of(args: argparse.Namespace) -> Any:
     for key, _ in options:
         if key not in known:
             raise UsageError(f"none of {', '.join(names)} has an option '{key}'")
+    if args.simulate and not args.simulate.startswith(f"{LABEL}:") and args.simulate != LABEL:
+        raise UsageError(f"--simulate {args.simulate}: no layers are counted there", "--simulate riscv64[:vlen=BITS]")
     events = split_events(args.events) if args.events else ("task-clock",)
     plan = LoopSettings(iterations=args.iterations, min_iterations=1, events=events, closed_window=False)
     spec = single(
@@ -140,6 +175,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
         rounds=args.rounds,
         cpus=args.cpus,
         timeout_s=args.timeout,
+        simulation=Simulation("always", (), args.timeout, args.simulate) if args.simulate else Simulation("never"),
         text=f"# hwprof layers, {secrets.token_hex(4)}",
     )
     return dataclasses.replace(spec, choices=tuple(choices))

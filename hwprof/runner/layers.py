@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hwprof.analysis.layers import HEAVY, UNATTRIBUTED, NetworkNode, locate_steps, mismatch
 from hwprof.collectors.protocol import Unavailable
@@ -13,9 +14,11 @@ from hwprof.collectors.readings import missing_readings
 from hwprof.frameworks.protocol import Step
 from hwprof.plan.cases import PlannedCase
 from hwprof.records import Kind, Reading, Run, Window, from_json
-from hwprof.runner.rounds import Runner
 from hwprof.runner.workshop import PreparationFailed, Workshop
 from hwprof.worker.protocol import Task
+
+if TYPE_CHECKING:
+    from hwprof.runner.rounds import Runner
 
 
 def measure(runner: Runner, planned: PlannedCase, workshop: Workshop, number: int) -> Run:
@@ -31,22 +34,29 @@ def measure(runner: Runner, planned: PlannedCase, workshop: Workshop, number: in
     if outcome.result is None:
         return dataclasses.replace(base, failure=outcome.failure)
     result = outcome.result
-    steps = [from_json(Step, step) for step in result["steps"]]
-    network = nodes(paths.source, planned.case.batch)
-    layers = locate_steps(network, steps)
-    why = mismatch(network, steps)
     absent = missing_readings({name: Unavailable(**why) for name, why in result["unavailable"].items()})
     windows = (from_json(Window, data) for data in result["windows"])
     run = dataclasses.replace(
         base,
         windows=tuple(dataclasses.replace(w, readings=(*w.readings, *absent)) for w in windows),
-        facts={**result["facts"], **({UNATTRIBUTED: why} if why else {})},
+        facts=result["facts"],
+    )
+    return runner.runs.review(locate(run, paths.source, result))[0]
+
+
+def locate(run: Run, source: Path, result: Mapping[str, Any]) -> Run:
+    """The run with a worker's steps as layers, each with its readings and the nodes of the network at `source`."""
+    steps = [from_json(Step, step) for step in result["steps"]]
+    network = nodes(source, run.case.batch)
+    why = mismatch(network, steps)
+    return dataclasses.replace(
+        run,
+        facts={**run.facts, **({UNATTRIBUTED: why} if why else {})},
         layers=tuple(
             dataclasses.replace(layer, readings=tuple(from_json(Reading, r) for r in readings))
-            for layer, readings in zip(layers, result["readings"], strict=True)
+            for layer, readings in zip(locate_steps(network, steps), result["readings"], strict=True)
         ),
     )
-    return runner.runs.review(run)[0]
 
 
 def nodes(source: Path, batch: int) -> Sequence[NetworkNode]:

@@ -6,12 +6,10 @@ import dataclasses
 import hashlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwprof.collectors import machine_power
@@ -19,16 +17,16 @@ from hwprof.collectors.cooldown import CoolDown, with_cooling
 from hwprof.collectors.memory import headroom
 from hwprof.collectors.perf import PerfCollector
 from hwprof.collectors.protocol import Unavailable
-from hwprof.collectors.simulators import CALLGRIND, inferences, simulator
+from hwprof.collectors.simulators import CALLGRIND, simulator
 from hwprof.collectors.watcher import idle_power
-from hwprof.errors import HwprofError, NotAvailable
+from hwprof.errors import NotAvailable
 from hwprof.machine.facts import machine_facts
 from hwprof.machine.session import begin_session
 from hwprof.plan import policy
 from hwprof.plan.cases import PlannedCase
 from hwprof.plan.experiment import Experiment
-from hwprof.records import Failure, Kind, Run, Window, from_json
-from hwprof.runner import commands, grouping
+from hwprof.records import Kind, Run
+from hwprof.runner import commands, grouping, simulations
 from hwprof.runner.launcher import Launcher, Workers
 from hwprof.runner.members import ATTEMPTS, PERMANENT, Ticket
 from hwprof.runner.pace import SimulationPace
@@ -304,39 +302,7 @@ class Runner:
 
     def simulate(self, planned: PlannedCase, workshop: Workshop, deadline: float) -> Run:
         """A case in a simulator; what doesn't fit before `deadline` is a failed run that says so."""
-        environ = planned.environ()
-        base = self.runs.blank(planned, 0, 1, Kind.SIMULATED, environ)
-        tool = simulator(self.experiment.simulation.tool)
-        state = tool.available(planned.case.framework)
-        if isinstance(state, Unavailable):
-            return dataclasses.replace(base, failure=Failure("unavailable", state.reason, state.remedy, "simulate"))
-        left = deadline - self.clock()
-        if left <= 0:
-            failure = Failure("budget", "the simulation budget was used up", "raise simulate.budget_s")
-            return dataclasses.replace(base, failure=failure)
-        try:
-            paths = workshop.get(planned)
-        except PreparationFailed as error:
-            return dataclasses.replace(base, failure=error.failure)
-        launcher = dataclasses.replace(self.launcher, environ=tool.environ(self.launcher.environ))
-        with tempfile.TemporaryDirectory(prefix="hwprof-simulation-") as folder:
-            job = self.runs.job(planned, paths, Task.SIMULATE, iterations=inferences(planned.macs))
-            try:
-                wrapper = tool.wrapper(Path(folder), planned.case.framework)
-                outcome = launcher.run(job, left, environ, wrapper=wrapper, python=planned.python)
-                counts = tool.readings(wrapper) if outcome.result else []
-            except HwprofError as error:
-                return dataclasses.replace(base, failure=Failure("simulator", error.message, error.remedy, "window"))
-        if outcome.result is None:
-            late = outcome.failure is not None and outcome.failure.code == "timeout"
-            budget = Failure("budget", "did not fit into the simulation budget", "raise simulate.budget_s")
-            return dataclasses.replace(base, failure=budget if late else outcome.failure)
-        windows = tuple(
-            dataclasses.replace(w, readings=(*w.readings, *counts))
-            for w in (from_json(Window, data) for data in outcome.result["windows"])
-        )
-        facts = {**base.facts, **outcome.result["facts"], **tool.facts()}
-        return self.runs.review(dataclasses.replace(base, windows=windows, facts=facts))[0]
+        return simulations.simulate(self, planned, workshop, deadline)
 
 
 def plan_key(plan_hash: str, cases: Sequence[PlannedCase]) -> str:

@@ -18,6 +18,7 @@ from hwprof.records import Doubt, Role, Window, to_json
 from hwprof.worker.common import Stage, compare, facts_of, load_model, open_counters, run_window, task_count
 from hwprof.worker.loop import Loop, Warmup, no_garbage_collection, rehearse, schedule, warm_up
 from hwprof.worker.protocol import Job, Link
+from hwprof.worker.simulated_steps import count_steps
 from hwprof.worker.slices import SlicedMeasurement, switch_reader
 
 # PyTorch's first inference in QEMU takes 7 % more instructions than later ones, the second 0.4 %.
@@ -127,7 +128,11 @@ def simulate(job: Job, link: Link, stage: Stage) -> None:
             "simulator_warmup": warm,
         }
         facts["hash_seed"] = "random" if sys.flags.hash_randomization else os.environ.get("PYTHONHASHSEED", "")
-    link.send({"say": "result", **to_json({"windows": windows[-1:], "facts": facts})})
+    result: dict[str, Any] = {"windows": windows[-1:], "facts": facts}
+    if job.stepped:
+        stage("layers")
+        result |= count_steps(job, EMULATED_WARMUP)
+    link.send({"say": "result", **to_json(result)})
 
 
 def process_doubts(warmup: Warmup, before: int, after: int) -> list[Doubt]:

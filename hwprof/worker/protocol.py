@@ -114,6 +114,7 @@ class Job:
     other_sums: bool = False  # of REFERENCE: how far sums in another order may be apart
     choice: InputChoice = UNSAID  # what the user says of the inputs
     frames: str = ""  # .npz of what goes in; empty: seeded data
+    stepped: bool = False  # of SIMULATE: count every step of the framework too
     order: Mapping[str, Any] = field(default_factory=dict)  # of COMMAND: a programs.command.Order
 
 

@@ -193,6 +193,16 @@ class InstructionSession(UnswitchedSession):
         now = clock_ns()
         return (Snapshot(now, tuple(counts.total().values()), now, now),)
 
+    def totals(self) -> tuple[int, ...]:
+        """Running totals by class, in the order of the group's counters."""
+        counts = self._file.read()
+        self._lost = counts.lost
+        return tuple(counts.total().values())
+
+    def readings_of(self, counts: Mapping[str, int]) -> list[Reading]:
+        """Metrics of a part of the process's work, from its counts by class."""
+        return readings(counts, self._lost, self._label)
+
     def review(self, readings_: Sequence[Reading]) -> Sequence[Reading]:
         """Classes to metrics; other sessions' readings pass through."""
         names = set(self._file.names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from statistics import median_low
 from typing import TYPE_CHECKING
 
 from hwprof.frameworks.profiles.proxy import ModelProxy
@@ -11,6 +12,9 @@ from hwprof.machine.clock import clock_ns
 
 if TYPE_CHECKING:
     from hwprof.frameworks.protocol import Model
+
+EMPTY = -1  # the number of a step that computes nothing
+REPEATS = 16
 
 
 class Timed(ModelProxy):
@@ -40,6 +44,17 @@ class Timed(ModelProxy):
         super().begin()
         self._ns.clear()
         self._counts.clear()
+
+    def reading_cost(self) -> dict[str, float]:
+        """Counts of a step that computes nothing: what reading twice puts into every step."""
+        costs = []
+        for _ in range(REPEATS):
+            self.start()
+            self.stop(EMPTY)
+            costs.append(self._counts.pop(EMPTY, {}))
+        self._ns.pop(EMPTY)
+        settled = costs[REPEATS // 2 :]  # the interpreter specialises its bytecode within the first few
+        return {metric: median_low([cost[metric] for cost in settled]) for metric in settled[0]}
 
     def ns(self, number: int) -> float:
         """Mean nanoseconds of a step per inference."""

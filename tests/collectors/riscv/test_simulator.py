@@ -208,7 +208,7 @@ def test_an_emulated_worker_reads_its_own_counters_around_one_inference(
 ) -> None:
     """Neither valgrind nor its requests have a part in it, and its hash seed is fixed too."""
     emulator = Emulator(write(tmp_path / "counters", [COUNTS]))
-    monkeypatch.setattr("hwprof.runner.rounds.simulator", lambda tool: emulator)
+    monkeypatch.setattr("hwprof.runner.simulations.simulator", lambda tool: emulator)
     runner = Runner(parse_experiment('[matrix]\nframeworks = ["onnxruntime"]\nnetworks = ["tiny_cnn"]\n', "x"))
     (planned,) = plan(runner.experiment)
     run = runner.simulate(planned, Workshop(runner.launcher, 0), time.monotonic() + 600)
