@@ -5,7 +5,8 @@
   hwprof explain onnxruntime opencv                 why one is faster: the ratio in factors, and the evidence on them
   hwprof explain onnxruntime,threads=1 threads=2    one framework, two thread counts
   hwprof explain onnxruntime opencv ncnn            three and more: a ranking, then every two
-  hwprof explain onnxruntime opencv --test spin     measure again with one thing changed: only this shows a cause
+  hwprof explain onnxruntime opencv --test          measure again, one thing changed at a time: only this shows causes
+  hwprof explain onnxruntime opencv --test spin     the same of one kind of change
 
 A selects runs, by words with commas between: a framework, network=..., batch=..., threads=..., shape=3x48x320,
 machine=..., version=..., an option (spin=false), an experiment, a run's id, or another results file (results=FILE). It
@@ -24,14 +25,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwprof.cli.options import RangeAction, add_case, add_results, notify, split_names
+from hwprof.cli.options import RangeAction, add_case, add_results, notify, seconds, split_names
 from hwprof.cli.selection import SELECTING, notify_scope
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, ResultsError, UsageError
 from hwprof.printable import encodable_data, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from hwprof.analysis.explain.candidates import PossibleCause
     from hwprof.analysis.explain.explanation import Explanation
     from hwprof.analysis.explain.pairs import Source
     from hwprof.analysis.explain.selectors import CaseRuns, Pair
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from hwprof.store import Results
 
 TIMES = ("since=", "until=")
+Found = tuple["Sequence[PossibleCause]", "Mapping[str, str]"]  # candidates of a rerun, and why other kinds are none
 Place = tuple[Path, "Sequence[str]"]  # a results file, and the terms that select its runs
 
 
@@ -51,13 +54,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--test",
         type=split_names,
-        default=(),
+        nargs="?",
+        const=(),
         metavar="WHAT",
-        help=f"measure the cases again with this changed: {', '.join(KINDS)} (several with commas)",
+        help=f"measure again with one thing changed: {', '.join(KINDS)} (several with commas; default: what may be a "
+        "cause by what was measured, the most promising first)",
     )
+    add("--budget", type=seconds, default=300.0, metavar="TIME", help="of --test (default: 5m; two rounds at least)")
     add("--intervene", dest="test", type=split_names, help=argparse.SUPPRESS)  # its former name
-    add("-r", "--rounds", action=RangeAction, default=4, help="rounds of --test (default: 4)")
-    add_case(parser, "window", help="seconds per window of --test (default: 1)")
+    add("-r", "--rounds", action=RangeAction, default=8, help="rounds of --test at most (default: 8)")
+    add_case(parser, "window", default=0.5, help="seconds per window of --test (default: 0.5)")
     add("--paired", action="store_true", help="paired intervals: rounds of A and B share a drift")
     add("--full", action="store_true", help="everything that is known of every case or pair")
     add("--all", dest="full", action="store_true", help=argparse.SUPPRESS)  # as of `bottlenecks`
@@ -70,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     from hwprof.frameworks.switches import KINDS
 
-    if unknown := [kind for kind in args.test if kind not in KINDS]:
+    if unknown := [kind for kind in args.test or () if kind not in KINDS]:
         raise UsageError(f"--test knows no {unknown[0]}", f"one of: {', '.join(KINDS)}")
     selectors, place = split_words([*([args.only] if args.only else []), *args.words], args.results)
     if len(selectors) < 2:
@@ -121,12 +127,12 @@ def explain_cases(args: argparse.Namespace, selector: str, place: Place) -> int:
             notify_scope(shlex.join(["explain", *([selector] if selector else [])]), results, results.scope)
         source = pairs.Source(results)
         chosen = pairs.find_cases(where, source)
-        if args.test:
+        if args.test is not None:
             if len(chosen) != 1 or not where:
                 named = f"'{where}' names {plural(len(chosen), 'case')}" if where else "none is named"
                 remedy = "name one, as onnxruntime,network=resnet18, or two selectors"
                 raise UsageError(f"--test measures one case or a pair of them, and {named}", remedy)
-            failed = measure([(chosen[0], chosen[0])], source, args)
+            failed = measure([(chosen[0], chosen[0])], candidates_of_case(chosen[0], source), source, args)
             source.refresh()
         wanted = {runs.case for runs in chosen}
         found, omitted = diagnosis.diagnose(results, where)
@@ -172,10 +178,11 @@ def explain_pairs(args: argparse.Namespace, words: Sequence[str], place: Place) 
         if is_one and results.scope is not None:
             notify_scope(shlex.join(["explain", *words]), results, results.scope)
         found = find_pairs(texts, source, other)
-        if args.test:
+        if args.test is not None:
             if other is not None:
                 raise UsageError("--test measures on this machine, into one file", "name one results file")
-            failed = measure([(pair.a, pair.b) for pair in found], source, args)
+            seen = pairs.explanations(found, source, other, args.paired)[0]
+            failed = measure([(pair.a, pair.b) for pair in found], candidates_of_pairs(seen), source, args)
             source.refresh()
             found = find_pairs(texts, source)
         explanations, omitted = pairs.explanations(found, source, other, args.paired)
@@ -242,8 +249,40 @@ def _say_omitted(omitted: Sequence[Omission]) -> None:
         notify(line)
 
 
-def measure(sides: Sequence[tuple[CaseRuns, CaseRuns]], source: Source, args: argparse.Namespace) -> int:
-    """Measure cases again for each kind of --test; how many runs failed."""
+def candidates_of_case(chosen: CaseRuns, source: Source) -> Found:
+    """What may be a cause of one case's time."""
+    from hwprof.analysis.explain.candidates import candidates
+    from hwprof.analysis.explain.explain import side_of
+
+    return candidates([side_of(source.side_runs(chosen, "", True))], None)
+
+
+def candidates_of_pairs(explanations: Sequence[Explanation]) -> Found:
+    """What may be a cause in any of several pairs, by the one that speaks for it most."""
+    from hwprof.analysis.explain.candidates import candidates
+
+    best: dict[str, PossibleCause] = {}
+    none: dict[str, str] = {}
+    for e in explanations:
+        found, excluded = candidates([e.a, e.b], e.decomposition)
+        none |= excluded
+        for one in found:
+            if one.kind not in best or one.score > best[one.kind].score:
+                best[one.kind] = one
+    found = sorted(best.values(), key=lambda one: -one.score)
+    return found, {kind: why for kind, why in none.items() if kind not in best}
+
+
+def measure(sides: Sequence[tuple[CaseRuns, CaseRuns]], found: Found, source: Source, args: argparse.Namespace) -> int:
+    """Measure cases again with each kind of --test, or each candidate; how many runs failed."""
     from hwprof.cli.reruns import rerun
 
-    return sum(rerun(kind, sides, source, args.rounds, args.window) for kind in args.test)
+    kinds = args.test
+    if not kinds:
+        candidates, excluded = found
+        for kind, why in excluded.items():
+            notify(f"{kind} is not tested: {why}")
+        for one in candidates:
+            notify(f"{one.kind} is tested: {one.reason}")
+        kinds = [one.kind for one in candidates]
+    return rerun(kinds, sides, source, args.rounds, args.window, args.budget)

@@ -1,18 +1,21 @@
 """Interventions: the same pair of cases measured again with one thing changed, interleaved with the unchanged pair.
 
-Only such a rerun permits words of cause. What is changed is always the framework's own switch (an option of its
-adapter, or a variable of its environment: frameworks/switches.py) or the cores it runs on.
+Only such a rerun permits words of cause. What is changed is a switch of the framework or of the C library (an option of
+its adapter, or a variable of its environment: frameworks/switches.py) or the cores it runs on.
 """
 
 from __future__ import annotations
 
-import secrets
+import dataclasses
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hwprof.errors import NotAvailable, UsageError
-from hwprof.frameworks.switches import KINDS, change_of
+from hwprof.frameworks.switches import KINDS, TESTS, change_of
+from hwprof.machine.pages import why_no_tunable, why_none_on_request
 from hwprof.networks import find
 from hwprof.plan.experiment import Choice, Experiment
 from hwprof.records import Case
@@ -21,11 +24,11 @@ from hwprof.worker.protocol import LoopSettings
 
 @dataclass(frozen=True, slots=True)
 class Rerun:
-    """One intervention on one pair: the experiment, and for which sides there is no switch, with the reason."""
+    """Interventions on one pair: the experiment with all of them, and which sides can't be changed how, and why."""
 
-    kind: str
+    kinds: tuple[str, ...]
     experiment: Experiment
-    impossible: Mapping[str, str]
+    impossible: tuple[tuple[str, str, str], ...]  # kind, title of the case, reason
 
 
 def other_cpus(case: Case, allowed: Sequence[int]) -> tuple[int, ...] | str:
@@ -39,41 +42,70 @@ def other_cpus(case: Case, allowed: Sequence[int]) -> tuple[int, ...] | str:
     return "it has all cores already"
 
 
+def not_here(kind: str) -> str:
+    """Why this machine can't be changed so, whatever the case; "": it can."""
+    if kind == "pages":
+        return why_none_on_request()
+    return why_no_tunable() if kind == "allocator" else ""
+
+
 def plan(
-    kind: str, a: Case, b: Case, allowed: Sequence[int], architecture: str, rounds: int = 4, window_s: float = 1.0
+    kinds: Sequence[str],
+    a: Case,
+    b: Case,
+    allowed: Sequence[int],
+    architecture: str,
+    rounds: int = 8,
+    window_s: float = 1.0,
 ) -> Rerun:
-    """The experiment: A, B and their changed forms, in interleaved rounds. NotAvailable where neither can change."""
-    if kind not in KINDS:
-        raise UsageError(f"no intervention '{kind}'", f"one of: {', '.join(KINDS)}")
-    choices: list[Choice] = []
-    impossible: dict[str, str] = {}
-    for case in dict.fromkeys((a, b)):
-        choices.append(choice_of(case))
-        change = other_cpus(case, allowed) if kind == "affinity" else change_of(kind, case, architecture)
-        if isinstance(change, str):
-            impossible[case.title] = change
-        elif isinstance(change, tuple):
-            choices.append(choice_of(case, cpus=",".join(map(str, change))))
-        else:
-            choices.append(choice_of(case, options={**dict(case.options), **change}))
-    if len(impossible) == len({a, b}):
-        raise NotAvailable(
-            f"--test {kind} can change neither side: "
-            + "; ".join(f"{title}: {why}" for title, why in impossible.items()),
-            f"another test ({', '.join(k for k in KINDS if k != kind)}), or more threads",
-        )
+    """One experiment: A, B and all their changed forms, side by side in every round, so that all share its sets.
+
+    Its name follows from what is measured: asked for again, it goes on with its next round. Raises NotAvailable where
+    no kind can change either side.
+    """
+    choices = [choice_of(case) for case in dict.fromkeys((a, b))]
+    impossible: list[tuple[str, str, str]] = []
+    able: list[str] = []
+    for kind in kinds:
+        if kind not in KINDS:
+            raise UsageError(f"no intervention '{kind}'", f"one of: {', '.join(KINDS)}")
+        why = not_here(kind)
+        for case in dict.fromkeys((a, b)):
+            change = why or _change(kind, case, allowed, architecture)
+            if isinstance(change, str):
+                impossible.append((kind, case.title, change))
+                continue
+            able.append(kind)
+            if isinstance(change, tuple):
+                choices.append(choice_of(case, cpus=",".join(map(str, change))))
+            else:
+                choices.append(choice_of(case, options={**dict(case.options), **change}))
+    if not able:
+        why = "; ".join(dict.fromkeys(f"{kind}: {title}: {reason}" for kind, title, reason in impossible))
+        others = ", ".join(k for k in KINDS if k not in kinds)
+        raise NotAvailable(f"--test {','.join(kinds)} can change neither side: {why}", f"another test ({others})")
+    kinds = tuple(dict.fromkeys(able))
+    text = f"# hwprof explain --test {','.join(kinds)}"
+    content = json.dumps([text, [dataclasses.astuple(one) for one in choices], window_s, seed_of(a)], default=str)
     experiment = Experiment(
-        name=f"intervene {kind} {secrets.token_hex(4)}",  # of this name alone: never resumed
+        name=f"{TESTS[0]}{','.join(kinds)} {hashlib.sha256(content.encode()).hexdigest()[:8]}",
         choices=tuple(dict.fromkeys(choices)),
         seed=seed_of(a),
         rounds=rounds,
         plan=LoopSettings(window_s=window_s, min_iterations=10),
         timeout_s=600.0,
         idle_baseline_s=0.0,
-        text=f"# hwprof explain --test {kind}",
+        text=text,
         one_set=True,  # the changed form may have other cores
     )
-    return Rerun(kind, experiment, impossible)
+    return Rerun(kinds, experiment, tuple(impossible))
+
+
+def _change(
+    kind: str, case: Case, allowed: Sequence[int], architecture: str
+) -> tuple[int, ...] | Mapping[str, Any] | str:
+    """Cores or options of the changed case; text: why there is no such change."""
+    return other_cpus(case, allowed) if kind == "affinity" else change_of(kind, case, architecture)
 
 
 def choice_of(case: Case, options: Mapping[str, Any] | None = None, cpus: str | None = None) -> Choice:

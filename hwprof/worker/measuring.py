@@ -14,6 +14,7 @@ from typing import Any
 from hwprof.collectors.guard import GuardedSession
 from hwprof.collectors.protocol import Session
 from hwprof.machine.features import cpu_features
+from hwprof.machine.pages import huge_pages_bytes
 from hwprof.records import Doubt, Role, Window, to_json
 from hwprof.worker.common import Stage, compare, facts_of, load_model, open_counters, run_window, task_count
 from hwprof.worker.loop import Loop, Warmup, no_garbage_collection, rehearse, schedule, warm_up
@@ -57,6 +58,7 @@ def measure(job: Job, link: Link, stage: Stage) -> None:
                     "slice_s": job.plan.slice_s,
                     "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
                     "cpu_features": cpu_features(),
+                    "huge_pages_bytes": huge_pages_bytes(),
                 }
             )
             doubts = process_doubts(warmup, threads, task_count())

@@ -89,7 +89,7 @@ def test_a_format_that_opencv_reads_needs_its_debian_package() -> None:
 
 @pytest.mark.parametrize("framework", ["gone", "never-there"])
 def test_results_of_a_framework_that_is_gone_have_no_switch(framework: str) -> None:
-    assert [switch_of(kind, framework) for kind in SWITCHED] == [None, None]
+    assert not any(switch_of(kind, framework) for kind in SWITCHED)
     base, other = make_case(framework, options={"spin": True}), make_case(framework, options={"spin": False})
     assert kind_of(base, other) == ""
 

@@ -23,7 +23,7 @@ def case(framework: str = "onnxruntime", threads: int = 2, cpus: tuple[int, ...]
 
 
 def planned(kind: str, a: Case, b: Case, allowed: tuple[int, ...] = (0, 1, 2, 3)) -> interventions.Rerun:
-    return interventions.plan(kind, a, b, allowed, "x86_64")
+    return interventions.plan(kind.split(","), a, b, allowed, "x86_64")
 
 
 def test_spin_off_measures_both_sides_unchanged_and_changed_in_one_experiment() -> None:
@@ -39,7 +39,9 @@ def test_spin_off_measures_both_sides_unchanged_and_changed_in_one_experiment() 
 def test_a_side_without_a_switch_is_left_as_it_is_and_said() -> None:
     found = planned("simd", case(), case("opencv"))
     assert [c.framework for c in found.experiment.choices] == ["onnxruntime", "opencv", "opencv"]
-    assert "no switch" in found.impossible[case().title]
+    [(kind, title, why)] = found.impossible
+    assert (kind, title) == ("simd", case().title)
+    assert "no switch" in why
     with pytest.raises(NotAvailable, match="neither side"):
         planned("simd", case(), case("mnn"))
     with pytest.raises(NotAvailable, match="nobody"):
@@ -52,10 +54,10 @@ def test_affinity_moves_to_other_cores_else_to_all() -> None:
     assert interventions.other_cpus(case(cpus=(0, 1)), (0, 1, 2)) == (0, 1, 2)
     assert isinstance(interventions.other_cpus(case(cpus=(0, 1)), (0, 1)), str)
     found = planned("affinity", one, case("opencv", threads=1, cpus=(1,)), (0, 1))
-    assert [c.cpus for c in found.experiment.choices] == ["1", "0", "1", "0"]
+    assert [c.cpus for c in found.experiment.choices] == ["1", "1", "0", "0"]
 
 
-@pytest.mark.parametrize("kind", ["spin", "simd"])
+@pytest.mark.parametrize("kind", ["spin", "simd", "graph", "pages", "allocator"])
 def test_a_changed_case_is_recognised_again(kind: str) -> None:
     base = case("opencv")
     options = switches.change_of(kind, base)
@@ -67,9 +69,38 @@ def test_a_changed_case_is_recognised_again(kind: str) -> None:
     assert switches.kind_of(base, dataclasses.replace(base, options=(("winograd", False),))) == ""
 
 
-def test_two_reruns_are_two_experiments_and_old_plans_keep_their_hash() -> None:
+def test_several_kinds_share_one_experiment_and_what_cannot_be_changed_is_said_of_each() -> None:
+    found = planned("simd,graph,spin", case(threads=1), case("opencv", threads=1))
+    assert found.kinds == ("simd", "graph")
+    assert [c.framework for c in found.experiment.choices] == [
+        "onnxruntime",
+        "opencv",
+        "opencv",
+        "onnxruntime",
+        "opencv",
+    ]
+    assert found.experiment.one_set
+    assert {(kind, title) for kind, title, _ in found.impossible} == {
+        ("simd", case(threads=1).title),
+        ("spin", case(threads=1).title),
+        ("spin", case("opencv", threads=1).title),
+    }
+
+
+def test_what_this_machine_cannot_do_changes_neither_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interventions, "why_none_on_request", lambda: "huge pages are off")
+    with pytest.raises(NotAvailable, match="huge pages are off"):
+        planned("pages", case(), case("opencv"))
+
+
+def test_the_same_test_goes_on_and_another_begins_anew_and_old_plans_keep_their_hash() -> None:
     pair = (case(), case("opencv"))
-    assert planned("spin", *pair).experiment.plan_hash != planned("spin", *pair).experiment.plan_hash
+    assert planned("spin", *pair).experiment.plan_hash == planned("spin", *pair).experiment.plan_hash
+    assert planned("spin", *pair).experiment.plan_hash != planned("spin,graph", *pair).experiment.plan_hash
+    assert (
+        planned("spin", *pair).experiment.plan_hash
+        != planned("spin", pair[0], case("opencv", threads=4)).experiment.plan_hash
+    )
     choice = Choice("onnxruntime", "tiny_cnn", 0, 1, 1, "fp32", ())
     plain = Experiment("e", (choice,))
     assert plain.plan_hash != Experiment("e", (dataclasses.replace(choice, cpus="0"),)).plan_hash
@@ -78,6 +109,13 @@ def test_two_reruns_are_two_experiments_and_old_plans_keep_their_hash() -> None:
 
 # of the same plan before experiments could be one set
 PLAIN_HASH = "5d2491bbdd5d8286"
+
+
+def test_a_case_that_sets_the_allocator_itself_is_left_as_it_is() -> None:
+    own = dataclasses.replace(case(), options=((switches.TUNABLES, "glibc.malloc.arena_max=1"),))
+    assert switches.change_of("pages", own) == "it sets GLIBC_TUNABLES itself"
+    changed = dataclasses.replace(case(), options=tuple(switches.COMMON["pages"].options.items()))
+    assert switches.change_of("pages", changed) == "it is so already"
 
 
 def test_variables_of_a_case_reach_its_worker_and_its_key() -> None:

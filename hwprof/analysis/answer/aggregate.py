@@ -16,7 +16,8 @@ from hwprof.analysis.answer.model import FactorShare, NetworkRatio, PairAnswer, 
 from hwprof.analysis.estimator import Estimator, EstimatorChoice
 from hwprof.analysis.explain.every_pair import PairFactors
 from hwprof.analysis.explain.explanation import Explanation, Intervention
-from hwprof.analysis.explain.wording import cause_of
+from hwprof.analysis.explain.verdicts import CauseState, of_interventions
+from hwprof.analysis.explain.wording import CAUSES, bounded, cause_of, inverse
 from hwprof.analysis.factors import ratio
 from hwprof.analysis.factors.evidence import Evidence
 from hwprof.analysis.factors.identity import IPC, LEVELS, PARALLELISM, WORK, Factor, Identity
@@ -323,6 +324,12 @@ class _FrameworkPair:
         return WorkRatio(weights.over_networks(WORK, means), beside, len(means), origin, known[0][2])
 
     def _causes(self) -> Iterable[str]:
-        for case, found in zip(self.cases, self.found, strict=True):
+        judged = of_interventions([case.interventions for case in self.cases])
+        for case, found, verdicts in zip(self.cases, self.found, judged, strict=True):
             if found.decided and (cause := cause_of(found, case.interventions)):
                 yield f"On {case.network} {cause}."
+                continue
+            for one in verdicts:
+                if one.state is CauseState.CONFIRMED and one.effect is not None and (one.share or 0.0) > 0:
+                    effect = one.effect if one.effect.ratio > 1 else inverse(one.effect)
+                    yield f"On {case.network} {CAUSES[one.kind]} is {bounded(effect)} of the ratio (rerun)."

@@ -25,16 +25,34 @@ def next_commands(
     widest = pair.networks[0].network
     case = next(c for c in cases if c.network == widest)
     found = [*_explain(pair, case, results)] if narrow else []
+    found += [*_test(pair, case, results)]
     found += [*_layers(case), *_instructions(pair, cases), *_doctor(pair)]
     return tuple(found)
 
 
 def _explain(pair: PairAnswer, case: ComparedCase, results: str) -> Iterator[NextCommand]:
+    if command := _explaining(pair, case, results):
+        yield NextCommand(shlex.join(command), f"where the ratio is widest ({pair.networks[0].ratio.ratio:.2f}x)")
+
+
+def _explaining(pair: PairAnswer, case: ComparedCase, results: str) -> list[str]:
+    """The command that explains one case of two; [] where words can't name it."""
     fast, slow = _sides(pair, case)
     words = _selector(fast, slow), _selector(slow, fast)
-    if all(words) and "," not in fast.network and fast.network == slow.network:
-        command = ["hwprof", "explain", f"{words[0]},network={fast.network}", words[1], *([results] if results else [])]
-        yield NextCommand(shlex.join(command), f"where the ratio is widest ({pair.networks[0].ratio.ratio:.2f}x)")
+    if not all(words) or "," in fast.network or fast.network != slow.network:
+        return []
+    return ["hwprof", "explain", f"{words[0]},network={fast.network}", words[1], *([results] if results else [])]
+
+
+def _test(pair: PairAnswer, case: ComparedCase, results: str) -> Iterator[NextCommand]:
+    """Reruns of the case with the widest ratio, where it can be measured again and was not yet."""
+    cases = [evidence.case for evidence in case.evidence]
+    known = all(plugins.find_adapter(one.framework) and one.recipe.startswith(BUILTIN) for one in cases)
+    command = _explaining(pair, case, results)
+    if command and known and not pair.emulated and not case.interventions and cases[0].framework != cases[1].framework:
+        yield NextCommand(
+            shlex.join([*command, "--test"]), "what causes it: measured again, one thing changed at a time"
+        )
 
 
 def _sides(pair: PairAnswer, case: ComparedCase) -> tuple[Case, Case]:

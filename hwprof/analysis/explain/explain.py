@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.explain.explanation import Effect, Explanation, Intervention, SideRuns
+from hwprof.analysis.explain.verdicts import check, gap_closed
 from hwprof.analysis.explain.wording import CAUSES, bounded, headline, inverse
 from hwprof.analysis.factors import clues, ratio
 from hwprof.analysis.factors.clues import Clue, Side
@@ -19,6 +20,7 @@ from hwprof.analysis.omissions import why_no_speed
 from hwprof.analysis.units import ROUNDS
 from hwprof.collectors.vocabulary import Name
 from hwprof.errors import ResultsError
+from hwprof.frameworks.switches import KINDS, kind_of
 from hwprof.records import Kind, Run
 from hwprof.records.agreement import agreement_text, mark
 from hwprof.speed import Speed, of_run
@@ -98,9 +100,8 @@ def explain(
     x, y = side_of(a), side_of(b)
     paired = paired and same_experiment
     found = ratio.decompose(rounds(a.runs), rounds(b.runs), spins(x, a) or spins(y, b), paired)
-    interventions = tuple(
-        i for kind in ("spin", "affinity", "simd") if (i := _intervention(kind, a, b, paired)) is not None
-    )
+    interventions = tuple(i for kind in KINDS if (i := _intervention(kind, a, b, paired)) is not None)
+    switched = kind_of(x.evidence.case, y.evidence.case) if switch else ""
     first = headline(x.label, y.label, found, interventions)
     additions = []
     if switch and found.decided:
@@ -135,6 +136,8 @@ def explain(
         interventions,
         tuple(remarks),
         tuple(additions),
+        switched,
+        check(switched, a.runs, b.runs),
     )
 
 
@@ -226,13 +229,23 @@ def _intervention(kind: str, a: SideRuns, b: SideRuns, paired: bool) -> Interven
     spinning = kind != "spin" and any(may_spin(one) for one in evidence)
     before, rerun = (ratio.decompose(x, y, spinning, paired, choice) for x, y in (sides[:2], sides[2:]))
     effects = tuple(
-        Effect(kind, side, own.label, v.change, _speed(now, then, choice.estimator), _cpu(now, then), v.limit)
+        Effect(
+            kind,
+            side,
+            own.label,
+            v.change,
+            _speed(now, then, choice.estimator),
+            _cpu(now, then),
+            v.limit,
+            check(kind, own.runs, v.runs),
+        )
         for side, own, v, now, then in zip("AB", (a, b), changed, sides[:2], sides[2:], strict=True)
         if v is not None
     )
     speeds = [e.speed if e.side == "A" else inverse(e.speed) for e in effects]
     chain = [replace(f, name=f"{CAUSES[kind]} of {e.label}") for e, f in zip(effects, speeds, strict=True)]
-    return Intervention(kind, effects, before, rerun, (*chain, *rerun.terms))
+    closes = gap_closed(sides, choice.estimator)
+    return Intervention(kind, effects, before, rerun, (*chain, *rerun.terms), closes)
 
 
 def _in_common_sessions(sides: Sequence[Sequence[Identity]]) -> list[list[Identity]]:

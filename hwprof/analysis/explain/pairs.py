@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -110,9 +111,24 @@ def find(a: str, b: str, source: Source, other: Source | None = None) -> list[Pa
     """Every pair that two selectors match; `other`: where B is, if in another file."""
     second = other or source
     same = other is None
-    return selectors.pairs(
+    found = selectors.pairs(
         selectors.parse(a, source.entries), selectors.parse(b, second.entries), source.entries, second.entries, same
     )
+    return _without_moved(found, source.entries)
+
+
+def _without_moved(found: Sequence[Pair], entries: Sequence[Entry]) -> list[Pair]:
+    """Without pairs both of whose sides a test has moved to other cores, where the unmoved ones are there too."""
+    measured = {e.case for e in entries if not switches.is_test(e.experiment_name)}
+    alike: dict[tuple[Case, Case], list[Pair]] = defaultdict(list)
+    for pair in found:
+        alike[replace(pair.a.case, cpus=()), replace(pair.b.case, cpus=())].append(pair)
+    left: list[Pair] = []
+    for several in alike.values():
+        tested = all(switches.is_test(pair.a.last.experiment_name) for pair in several)
+        own = [pair for pair in several if pair.a.case in measured]
+        left += own if tested and own else several
+    return left
 
 
 def find_cases(where: str, source: Source) -> list[CaseRuns]:
@@ -130,7 +146,13 @@ def reruns(own: CaseRuns, source: Source) -> list[Pair]:
     return [selectors.pair_of(own, one) for one in changed if switches.kind_of(own.case, one.case)]
 
 
-CHANGE_LABELS = {"spin": "spin-waiting off", "simd": "vectors capped"}
+CHANGE_LABELS = {
+    "spin": "spin-waiting off",
+    "simd": "vectors capped",
+    "graph": "graph as it is",
+    "pages": "huge pages",
+    "allocator": "memory kept",
+}
 
 
 def labels(pair: Pair) -> tuple[str, str]:

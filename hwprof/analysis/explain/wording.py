@@ -94,6 +94,9 @@ CAUSES: Mapping[str, str] = {
     "spin": "spin-waiting",
     "affinity": "the cores it ran on",
     "simd": "wide vector instructions",
+    "graph": "graph optimisation",
+    "pages": "small pages",
+    "allocator": "memory that is given back",
 }
 
 

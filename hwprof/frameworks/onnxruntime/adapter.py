@@ -144,7 +144,7 @@ class OnnxRuntime(BuiltInAdapter):
     every_output = every_input = True
     input_types = (*TYPES, "str")
     environment = Environment(("onnxruntime",), "pip install 'hwprof[onnxruntime]'", "onnxruntime")
-    switches: Mapping[str, Switch] = {"spin": Switch({"spin": False})}
+    switches: Mapping[str, Switch] = {"spin": Switch({"spin": False}), "graph": Switch({"graph": "disabled"})}
     debian = ("python3-onnxruntime",)
     dli: Mapping[str, str] = {"ONNX Runtime": "cpp", "ONNX Runtime Python": ""}
 

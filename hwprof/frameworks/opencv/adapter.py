@@ -128,6 +128,7 @@ class OpenCv(BuiltInAdapter):
         ("opencv-python-headless", "opencv-python"), "pip install 'hwprof[opencv]'", "cv2", versions="<5"
     )
     switches: Mapping[str, Switch] = {
+        "graph": Switch({"fusion": False}, "only the fusion of layers"),
         "spin": Switch(
             {
                 "env.OPENCV_THREAD_POOL_ACTIVE_WAIT_WORKER": "0",

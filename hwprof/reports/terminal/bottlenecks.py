@@ -14,9 +14,11 @@ from hwprof.analysis.bottlenecks.needs import command_for
 from hwprof.analysis.bottlenecks.verdicts import Context, Verdict
 from hwprof.analysis.estimator import Estimator, is_disturbed
 from hwprof.analysis.explain.explanation import Explanation
+from hwprof.analysis.explain.verdicts import of_case
 from hwprof.analysis.roofline import mean_rate
 from hwprof.printable import plural, printable
 from hwprof.records import agreement
+from hwprof.reports.terminal import causes
 from hwprof.reports.terminal.bottlenecks_data import cpu_s, document
 
 __all__ = ["case", "document", "table", "text", "verdict"]
@@ -44,6 +46,8 @@ def text(
     if everything and len(found) > 1:
         machines = len({d.machine for d in found}) > 1
         blocks += [case(d, columns, everything, machines) for d in found]
+    if tested := causes.of_case(of_case(reruns), columns):
+        blocks.insert(0, "\n".join(tested))
     if reruns:
         lines = ["Measured again with one thing changed:"]
         for e in reruns:

@@ -12,10 +12,11 @@ from hwprof.analysis.bottlenecks.diagnosis import Diagnosis, frequent
 from hwprof.analysis.bottlenecks.verdicts import Context
 from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.explain.explanation import Explanation
+from hwprof.analysis.explain.verdicts import of_case
 from hwprof.analysis.omissions import Omission
 from hwprof.analysis.roofline import mean_rate
 from hwprof.records import agreement, to_json
-from hwprof.reports.terminal import explain_data
+from hwprof.reports.terminal import causes, explain_data
 
 FORMAT = 1  # of `document`: raised whenever a field changes its meaning
 
@@ -36,6 +37,7 @@ def document(
         "ruled_out": bounds.codes_in_every_case(found, State.NO),
         "not_known": [to_json(gap) for gap in bounds.gaps(found)],
         "not_known_in_some": {code: n for code, n in counts.items() if n < len(found)},
+        "causes": causes.document(of_case(reruns)),
         "reruns": [explain_data.plain(e) for e in reruns],
         "next": [{"command": command, "shows": shows} for command, shows in commands],
         "left_out": to_json(omitted),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from hwprof.analysis.answer.model import Answer
 from hwprof.analysis.estimator import Estimator
+from hwprof.analysis.explain import verdicts
 from hwprof.analysis.explain.explanation import Explanation, Intervention
 from hwprof.analysis.explain.strength import strongest
 from hwprof.analysis.explain.wording import ASSOCIATION, CAUSES, Summary, bounded, interval, name_of, reach
@@ -21,7 +22,7 @@ from hwprof.analysis.units import ROUNDS, WITHIN
 from hwprof.collectors.vocabulary import Name
 from hwprof.printable import plural
 from hwprof.reports.tables import answer_lines
-from hwprof.reports.terminal import explain_pairs
+from hwprof.reports.terminal import causes, explain_pairs
 from hwprof.reports.terminal.explain_data import document, speeds
 from hwprof.speed import Speed
 
@@ -42,6 +43,8 @@ def text(
     """
     columns = width or max(60, min(120, shutil.get_terminal_size((100, 24)).columns))
     blocks = ["\n".join(answer_lines(answer, columns)).rstrip()] if answer is not None else []
+    if tested := causes.of_pairs(verdicts.of_pairs(explanations), columns):
+        blocks.append("\n".join(tested))
     if full:
         blocks += [summary_text(summary, explanations)] if summary is not None else []
         blocks += [pair_text(e, columns) for e in explanations]
@@ -201,9 +204,14 @@ def effects(done: Intervention) -> list[str]:
 
 
 def _cause(kind: str) -> str:
-    return {"spin": "Spin-waiting makes", "affinity": "Where it runs makes", "simd": "Vectors wider than the cap make"}[
-        kind
-    ]
+    return {
+        "spin": "Spin-waiting makes",
+        "affinity": "Where it runs makes",
+        "simd": "Vectors wider than the cap make",
+        "graph": "Graph optimisation makes",
+        "pages": "Small pages make",
+        "allocator": "Giving memory back makes",
+    }[kind]
 
 
 def bar(f: Factor) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from hwprof.analysis.answer import model
 from hwprof.analysis.answer.model import Answer
+from hwprof.analysis.explain import verdicts
 from hwprof.analysis.explain.explanation import Explanation
 from hwprof.analysis.explain.strength import strongest
 from hwprof.analysis.explain.wording import Summary
@@ -16,6 +17,7 @@ from hwprof.analysis.factors.identity import Factor
 from hwprof.analysis.factors.ratio import Decomposition
 from hwprof.analysis.omissions import Omission
 from hwprof.records import to_json
+from hwprof.reports.terminal import causes
 from hwprof.speed import Speed
 
 FORMAT = 1  # of `document`: raised whenever a field changes its meaning
@@ -51,6 +53,10 @@ def document(
         "format": FORMAT,
         "answer": None if answer is None else model.document(answer),
         "explanations": [plain(e) for e in explanations],
+        "causes": [
+            {"a": e.a.label, "b": e.b.label, "network": e.a.evidence.case.network, "verdicts": causes.document(found)}
+            for e, found in verdicts.of_pairs(explanations)
+        ],
         "summary": None
         if summary is None
         else {
