@@ -25,6 +25,7 @@ false-words | 20 min | $PY benchmarks/false_words.py
 side-by-side | 25 min | $PY benchmarks/side_by_side.py --blocks 14 onnxruntime opencv openvino pytorch
 quick-widths | 15 min | { [ -d $OUT/former ] || git worktree add --detach $OUT/former 36ad0e4; } && $PY benchmarks/quick_widths.py $OUT/former
 disturbed-core | 5 min | $PY benchmarks/disturbed_core.py
+modelled-caches | 1 min | $PY benchmarks/modelled_caches.py
 large-report | 5 min | $PY benchmarks/report.py
 known-causes | not timed yet | $PY benchmarks/known_causes.py
 own-models | 15 min, and 50 MB of downloads | $PY benchmarks/own_models.py

@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from hwprof.records import Reading
 
 # What counts of memory accesses add where the simulator has them: metric -> the head of its column.
+PER_ACCESS = "elements-per-vector-access"
 DATA: Mapping[str, str] = {
-    "elements-per-vector-access": "elements/access",
+    PER_ACCESS: "elements/access",
     "vector-bytes": "bytes by vector",
     "scalar-bytes": "bytes by scalar",
+    "l1d-misses": "L1D misses",
+    "l2-misses": "L2 misses",
 }
 SUMS = (
     "instructions",
@@ -27,6 +30,8 @@ SUMS = (
     "vector-elements",
     "vector-bytes",
     "scalar-bytes",
+    "l1d-misses",
+    "l2-misses",
 )
 
 
@@ -77,5 +82,5 @@ def _with_elements(counts: Mapping[str, float]) -> dict[str, float]:
     """With elements per vector access, where there were accesses."""
     accesses = counts.get("vector-loads", 0.0) + counts.get("vector-stores", 0.0)
     elements = counts.get("vector-elements")
-    ratio = {"elements-per-vector-access": elements / accesses} if elements is not None and accesses else {}
+    ratio = {PER_ACCESS: elements / accesses} if elements is not None and accesses else {}
     return {**counts, **ratio}

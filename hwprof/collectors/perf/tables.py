@@ -74,7 +74,8 @@ class CpuTable:
 
     `max_ipc`: instructions that can retire in a cycle. `at_most`: pairs of events of one meaning, a part and its whole.
     `cycles`: raw codes that count nothing but cycles, under whatever name: time in another unit. `topdown`: what its
-    events make of the slots; `no_topdown`: why that is not to be had.
+    events make of the slots; `no_topdown`: why that is not to be had. `caches`: a core's l1d and l2 as size/ways/line,
+    `vlen`, bits of a vector register (absent: no vectors), `source` of all.
     """
 
     name: str
@@ -93,6 +94,7 @@ class CpuTable:
     cycles: tuple[int, ...] = ()
     topdown: tuple[SlotFormulas, ...] = ()
     no_topdown: str = ""
+    caches: Mapping[str, str] = field(default_factory=dict)
 
     def matches(self, cpu: str, pmu: str = "", stepping: str = "") -> bool:
         """Whether the table is for a core with this id, whose PMU has this name.
@@ -110,7 +112,7 @@ class CpuTable:
 
 _KEYS = {
     "name", "verified", "match", "sources", "counters", "max_ipc", "at_most", "quirks", "auto", "generic", "events",
-    "absent", "vendor", "cycles", "topdown",
+    "absent", "vendor", "cycles", "topdown", "caches",
 }  # fmt: skip
 _EVENT_KEYS = {"type", "code", "config", "config1", "meaning", "caveat", "unit"}
 _TYPES = {"hardware": Type.HARDWARE, "cache": Type.HW_CACHE, "raw": Type.RAW}
@@ -150,6 +152,7 @@ def parse_table(text: str, source: str, unreadable: dict[str, str] | None = None
             absent=absent,
             vendor=data.get("vendor", {}),
             cycles=tuple(int(code) for code in data.get("cycles", ())),
+            caches=data.get("caches", {}),
             **_topdown(data.get("topdown", ""), {"cycles", *data.get("vendor", ())}),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -204,6 +207,12 @@ def _load(path: Path, unreadable: dict[str, str] | None = None) -> CpuTable:
     except (OSError, UnicodeDecodeError) as error:
         raise HwprofError(f"{path} can't be read: {error}", "compare it with the other tables") from error
     return parse_table(text, str(path), unreadable)
+
+
+def with_caches(directory: Path = TABLES) -> dict[str, CpuTable]:
+    """The tables that know the geometry of their caches, by the name of their file."""
+    named = {path.stem: path for path in sorted(directory.glob("*.toml"))}
+    return {stem: table for stem, path in named.items() if (table := _load(path)).caches}
 
 
 def own_tables() -> tuple[tuple[CpuTable, ...], dict[str, str]]:

@@ -11,7 +11,7 @@ from hwprof.errors import NotAvailable
 from hwprof.machine import compiler
 
 PROGRAMS = Path(__file__).resolve().parent
-SOURCES = ("plugin.c", "classify.h", "qemu_abi.h")
+SOURCES = ("plugin.c", "classify.h", "hierarchy.h", "qemu_abi.h")
 FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", "-fvisibility=hidden", "-pthread")
 # QEMU's version -> the interface it speaks, newest first (include/qemu/qemu-plugin.h of each)
 INTERFACES = (((9, 2), 4), ((4, 2), 1))

@@ -24,6 +24,7 @@ from hwprof.records import Counter, Exactness, Origin, Reading, Shape, Snapshot,
 # Tell the emulated worker where its counters are, and what they are called (`riscv64`, `riscv64-no-v`, ...).
 VARIABLE = "HWPROF_QEMU_COUNTERS"
 LABEL_VARIABLE = "HWPROF_QEMU_LABEL"
+MODEL_VARIABLE = "HWPROF_QEMU_MODEL"  # what counts of modelled caches are called; unset: none are modelled
 LABEL = "riscv64"
 
 MAGIC = b"hwprofRV"
@@ -58,6 +59,20 @@ METRICS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "branches": (("branch", "jump", "jump-indirect"), "conditional branches, taken or not, and jumps of any kind"),
 }
 SHARE = "vector-share"
+# The same of accesses to memory, where caches are modelled
+MEMORY_METRICS: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "l1d-misses": (
+        ("l1d-load-misses", "l1d-store-misses"),
+        "demand misses of the modelled L1 data cache: loads and stores, no prefetcher",
+    ),
+    "L1-dcache-load-misses": (("l1d-load-misses",), "loads that missed the modelled L1 data cache"),
+    "L1-dcache-store-misses": (("l1d-store-misses",), "stores that missed the modelled L1 data cache"),
+    "l2-misses": (("l2-misses",), "misses of the L1 data cache that missed the modelled L2 too"),
+    "vector-elements": (("vector-elements",), "elements that RVV loads and stores moved"),
+    "vector-bytes": (("vector-bytes",), "bytes that RVV loads and stores moved"),
+    "scalar-bytes": (("scalar-bytes",), "bytes that all other loads and stores moved"),
+}
+FOREIGN = "foreign"  # accesses of other threads than the first, which are in no cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,25 +136,38 @@ class CounterFile:
         self._map.close()
 
 
-def readings(counts: Mapping[str, int], lost: int = 0, label: str = LABEL) -> list[Reading]:
-    """Metrics from class counts; where threads were lost every one is MISSING, for nobody knows what they did."""
+def readings(counts: Mapping[str, int], lost: int = 0, label: str = LABEL, model: str = "") -> list[Reading]:
+    """Metrics from class counts; where threads were lost every one is MISSING, for nobody knows what they did.
+
+    `model`: of the caches; with it counts of memory follow, MISSING where other threads than the first used it.
+    """
+    memory = MEMORY_METRICS if model and FOREIGN in counts else {}
     if lost:
         why = f"not counted for want of a slot in the counter file: {plural(lost, 'thread')}"
-        return [missing(metric, why, source=label, domain="user") for metric in (*METRICS, SHARE)]
-    made = [
-        Reading(
-            metric,
-            float(sum(counts[c] for c in classes)),
-            origin=Origin.SIMULATED,
-            domain="user",
-            source=f"{label}:{'+'.join(classes)}",
-            meaning=meaning,
-            raw=sum(counts[c] for c in classes),
-            shape=Shape.COUNT,
-        )
-        for metric, (classes, meaning) in METRICS.items()
-    ]
-    return [*made, share(made, label)]
+        absent = [missing(metric, why, source=label, domain="user") for metric in (*METRICS, SHARE)]
+        return absent + [missing(metric, why, source=model, domain="user") for metric in memory]
+    made = [_sum(counts, metric, classes, meaning, label) for metric, (classes, meaning) in METRICS.items()]
+    if memory and (others := counts[FOREIGN]):
+        why = f"the caches are those of one thread, and {plural(others, 'access was', 'accesses were')} of others"
+        found = [missing(metric, why, source=model, domain="user") for metric in memory]
+    else:
+        found = [_sum(counts, metric, classes, meaning, model) for metric, (classes, meaning) in memory.items()]
+    return [*made, share(made, label), *found]
+
+
+def _sum(counts: Mapping[str, int], metric: str, classes: Sequence[str], meaning: str, label: str) -> Reading:
+    total = sum(counts[c] for c in classes)
+    return Reading(
+        metric,
+        float(total),
+        unit="B" if metric.endswith("-bytes") else "",
+        origin=Origin.SIMULATED,
+        domain="user",
+        source=f"{label}:{'+'.join(classes)}",
+        meaning=meaning,
+        raw=total,
+        shape=Shape.COUNT,
+    )
 
 
 def share(made: Sequence[Reading], label: str = LABEL) -> Reading:
@@ -167,9 +195,9 @@ class InstructionSession(UnswitchedSession):
     between them, and taken off (`overhead`, by class). Open it when no other thread runs.
     """
 
-    def __init__(self, path: Path, label: str = LABEL) -> None:
+    def __init__(self, path: Path, label: str = LABEL, model: str = "") -> None:
         self._file = CounterFile(path)
-        self._label = label
+        self._label, self._model = label, model
         self.groups = (
             Group(
                 tuple(
@@ -201,7 +229,7 @@ class InstructionSession(UnswitchedSession):
 
     def readings_of(self, counts: Mapping[str, int]) -> list[Reading]:
         """Metrics of a part of the process's work, from its counts by class."""
-        return readings(counts, self._lost, self._label)
+        return readings(counts, self._lost, self._label, self._model)
 
     def review(self, readings_: Sequence[Reading]) -> Sequence[Reading]:
         """Classes to metrics; other sessions' readings pass through."""
@@ -210,9 +238,11 @@ class InstructionSession(UnswitchedSession):
         rest = [r for r in readings_ if r.metric not in names]
         wrong = [r.why for r in ours.values() if r.exactness is Exactness.MISSING]
         if wrong:
-            return [*rest, *(missing(m, wrong[0], source=self._label, domain="user") for m in (*METRICS, SHARE))]
+            absent = {**dict.fromkeys((*METRICS, SHARE), self._label)}
+            absent |= dict.fromkeys(MEMORY_METRICS if self._model else (), self._model)
+            return [*rest, *(missing(m, wrong[0], source=of, domain="user") for m, of in absent.items())]
         own = {name: max(0, (r.raw or 0) - self.overhead[name]) for name, r in ours.items()}
-        return [*rest, *readings(own, self._lost, self._label)]
+        return [*rest, *readings(own, self._lost, self._label, self._model)]
 
     def close(self) -> None:
         """Let go of the file."""
@@ -226,7 +256,8 @@ def open_sessions() -> Iterator[Sequence[Session]]:
     if not path:
         yield []
         return
-    session = InstructionSession(Path(path), os.environ.get(LABEL_VARIABLE, LABEL))
+    label, model = os.environ.get(LABEL_VARIABLE, LABEL), os.environ.get(MODEL_VARIABLE, "")
+    session = InstructionSession(Path(path), label, model)
     try:
         yield [session]
     finally:

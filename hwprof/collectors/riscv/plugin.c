@@ -1,7 +1,8 @@
 /* Counts RISC-V instructions by class, per vCPU, into a file that others map and read while it runs.
  *
  * Arguments: out=PATH (needed), slots=N (vCPUs that can be counted, default 256),
- *            per=block (default) or per=instruction, user=on (skip the kernel's and the firmware's code).
+ *            per=block (default) or per=instruction, user=on (skip the kernel's and the firmware's code),
+ *            l1d=SIZE/WAYS/LINE and l2=SIZE/WAYS/LINE in bytes: model these caches for the first vCPU (hierarchy.h).
  *
  * per=block adds the counts of a translation block when it is entered: a block that a fault leaves half-way is counted
  * whole. per=instruction calls back before every instruction instead: nothing is counted that was not begun.
@@ -11,7 +12,7 @@
  * `lost` and nowhere else. A child of fork() counts into memory of its own: the file is the parent's alone.
  */
 #define _GNU_SOURCE
-#include "classify.h"
+#include "hierarchy.h"
 #include "qemu_abi.h"
 
 #include <fcntl.h>
@@ -37,7 +38,7 @@ struct header {
 
 struct slot {
     uint64_t begun; /* vCPUs that had it, one after the other */
-    uint64_t count[COUNTERS];
+    uint64_t count[ALL_COUNTERS];
 } __attribute__((aligned(LINE)));
 
 struct part {
@@ -62,6 +63,7 @@ static struct slot *slots;
 static size_t file_bytes;
 static uint32_t n_slots = 256;
 static bool per_instruction, user_only;
+static struct cache l1d, l2; /* without lines: not modelled */
 static struct chunk *chunks;
 static pthread_mutex_t arena = PTHREAD_MUTEX_INITIALIZER;
 
@@ -106,6 +108,27 @@ static void on_instruction(unsigned int vcpu, void *data)
     add(&count[(uintptr_t)data], 1);
 }
 
+static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *is_vector)
+{
+    if (vcpu >= n_slots)
+        return;
+    uint64_t *count = slots[vcpu].count, bytes = 1u << qemu_plugin_mem_size_shift(info);
+    if (vcpu != 0) { /* the caches are one hart's */
+        add(&count[FOREIGN], 1);
+        return;
+    }
+    if (is_vector)
+        add(&count[VECTOR_ELEMENTS], 1); /* QEMU calls once for each element */
+    add(&count[is_vector ? VECTOR_BYTES : SCALAR_BYTES], bytes);
+    for (uint64_t line = address >> l1d.shift; line <= (address + bytes - 1) >> l1d.shift; line++) {
+        if (is_cached(&l1d, line))
+            continue;
+        add(&count[qemu_plugin_mem_is_store(info) ? L1D_STORE_MISSES : L1D_LOAD_MISSES], 1);
+        if (l2.lines && !is_cached(&l2, line << l1d.shift >> l2.shift))
+            add(&count[L2_MISSES], 1);
+    }
+}
+
 static int class_of(const struct qemu_plugin_insn *instruction)
 {
     uint32_t word = 0;
@@ -139,6 +162,9 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
         int class = class_of(instruction);
         sums[INSTRUCTIONS]++;
         sums[class]++;
+        if (l1d.lines)
+            qemu_plugin_register_vcpu_mem_cb(instruction, on_access, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
+                                             (void *)(uintptr_t)(class == VECTOR_LOAD || class == VECTOR_STORE));
         if (per_instruction)
             qemu_plugin_register_vcpu_insn_exec_cb(instruction, on_instruction, QEMU_PLUGIN_CB_NO_REGS,
                                                    (void *)(uintptr_t)class);
@@ -196,7 +222,7 @@ static int refuse(const char *why, const char *what)
 static int create(const char *path)
 {
     size_t names_at = LINE * ((sizeof(struct header) + LINE - 1) / LINE);
-    size_t slots_at = names_at + LINE * ((COUNTERS * NAME + LINE - 1) / LINE);
+    size_t slots_at = names_at + LINE * ((ALL_COUNTERS * NAME + LINE - 1) / LINE);
     file_bytes = slots_at + n_slots * sizeof(struct slot);
     int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0 || ftruncate(fd, (off_t)file_bytes) != 0)
@@ -207,10 +233,10 @@ static int create(const char *path)
         return refuse("can't map", path);
     file = (struct header *)base;
     slots = (struct slot *)(base + slots_at);
-    for (int i = 0; i < COUNTERS; i++)
-        strncpy(base + names_at + i * NAME, names[i], NAME - 1);
+    for (int i = 0; i < ALL_COUNTERS; i++)
+        strncpy(base + names_at + i * NAME, i < COUNTERS ? names[i] : memory_names[i - COUNTERS], NAME - 1);
     *file = (struct header){
-        .version = VERSION, .counters = COUNTERS, .slots = n_slots,
+        .version = VERSION, .counters = l1d.lines ? ALL_COUNTERS : COUNTERS, .slots = n_slots,
         .names_at = (uint32_t)names_at, .slots_at = (uint32_t)slots_at, .slot_bytes = sizeof(struct slot),
         .name_bytes = NAME, .per_instruction = per_instruction,
     };
@@ -232,13 +258,18 @@ __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t 
             n_slots = (uint32_t)strtoul(argv[i] + 6, NULL, 10);
         else if (strcmp(argv[i], "per=instruction") == 0 || strcmp(argv[i], "per=block") == 0)
             per_instruction = argv[i][4] == 'i';
-        else if (strcmp(argv[i], "user=on") == 0)
+        else if (strncmp(argv[i], "l1d=", 4) == 0 || strncmp(argv[i], "l2=", 3) == 0) {
+            if (!make_cache(argv[i][1] == '1' ? &l1d : &l2, strchr(argv[i], '=') + 1))
+                return refuse("can't model", argv[i]);
+        } else if (strcmp(argv[i], "user=on") == 0)
             user_only = true;
         else
             return refuse("knows no argument", argv[i]);
     }
     if (!out || n_slots == 0 || n_slots > 1 << 16)
         return refuse("needs out=PATH and 1 to 65536 slots,", out ? "got another number" : "got no path");
+    if (l2.lines && !l1d.lines)
+        return refuse("can't model", "l2 without l1d");
     if (create(out) != 0)
         return -1;
     if (!info->system_emulation && pthread_atfork(NULL, NULL, in_child) != 0)

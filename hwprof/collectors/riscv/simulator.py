@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -12,9 +13,11 @@ from typing import Any
 
 from hwprof.boards.machines import require
 from hwprof.cache import default_cache
+from hwprof.collectors.perf.tables import with_caches
 from hwprof.collectors.protocol import UnswitchedWrapper
 from hwprof.collectors.riscv.build import interface, plugin
-from hwprof.collectors.riscv.counters import LABEL, LABEL_VARIABLE, VARIABLE
+from hwprof.collectors.riscv.caches import CacheModel, parse_model
+from hwprof.collectors.riscv.counters import LABEL, LABEL_VARIABLE, MODEL_VARIABLE, VARIABLE
 from hwprof.collectors.riscv.root import library_path, place, root
 from hwprof.errors import NotAvailable, NotInstalled, UsageError
 from hwprof.machine import compiler
@@ -32,10 +35,16 @@ PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TERM")
 
 @dataclass(frozen=True, slots=True)
 class Cpu:
-    """The emulated CPU: RV64GC and, with `v`, RVV 1.0 with registers of `vlen` bits."""
+    """The emulated CPU: RV64GC and, with `v`, RVV 1.0 with registers of `vlen` bits. `caches`: None, none modelled."""
 
     v: bool = True
     vlen: int = 256
+    caches: CacheModel | None = None
+
+    @property
+    def model(self) -> str:
+        """What counts of the modelled caches are marked with: l1d-misses@riscv64-spacemit-x60; "": there are none."""
+        return f"{LABEL}-{self.caches.name}" if self.caches else ""
 
     @property
     def label(self) -> str:
@@ -51,27 +60,53 @@ class Cpu:
 
     def facts(self) -> dict[str, Any]:
         """What simulated, for the run's record."""
-        return {"simulator": self.label, "simulator_cpu": self.option, "simulator_version": version(qemu())}
+        facts = {"simulator": self.label, "simulator_cpu": self.option, "simulator_version": version(qemu())}
+        return {**facts, **(self.caches.facts() if self.caches else {})}
 
 
 def parse(text: str) -> Cpu:
-    """`riscv64`, `riscv64:v=false`, `riscv64:vlen=128` as a CPU. Raises UsageError."""
+    """`riscv64`, `riscv64:v=false`, `riscv64:vlen=128`, `riscv64:cpu=spacemit-x60`, ... as a CPU. Raises UsageError."""
     name, _, options = text.partition(":")
     if name != LABEL:
-        raise UsageError(f"no simulator '{text}'", "there are callgrind and riscv64[:v=true|false][,vlen=BITS]")
+        raise UsageError(
+            f"no simulator '{text}'", "there are callgrind and riscv64[:v=true|false][,vlen=BITS][,cpu=NAME]"
+        )
     fields: dict[str, Any] = {}
+    levels: dict[str, str] = {}
     for word in options.split(",") if options else []:
         key, _, value = word.partition("=")
         if key == "v" and value in ("true", "false"):
             fields["v"] = value == "true"
         elif key == "vlen" and value in map(str, VLENS):
             fields["vlen"] = int(value)
+        elif key == "cpu" and value:
+            fields |= _of_table(text, value)
+        elif key in ("l1d", "l2") and value:
+            levels[key] = value
         else:
             lengths = ", ".join(map(str, VLENS))
-            raise UsageError(f"--simulate {text}: '{word}'", f"v=true, v=false, or vlen= one of {lengths}")
+            remedy = f"v=true, v=false, vlen= one of {lengths}, cpu= a CPU, l1d= and l2= as 32k/8/64"
+            raise UsageError(f"--simulate {text}: '{word}'", remedy)
+    if levels and "caches" in fields:
+        raise UsageError(f"--simulate {text}: the caches of a CPU and others", "omit cpu=, or l1d= and l2=")
+    if levels:
+        fields["caches"] = parse_model(levels)
     if fields.get("v") is False and "vlen" in fields:
         raise UsageError(f"--simulate {text}: a vector length without vectors", "omit v=false or vlen")
     return Cpu(**fields)
+
+
+def _of_table(text: str, name: str) -> dict[str, Any]:
+    """Vectors and caches of a CPU by its table. Raises UsageError where there is none, or it doesn't know them."""
+    known = with_caches()
+    if name not in known:
+        raise UsageError(f"--simulate {text}: no caches of '{name}' are known", f"cpu= one of {', '.join(known)}")
+    table = known[name]
+    found = table.caches
+    levels = {level: found[level] for level in ("l1d", "l2") if level in found}
+    vectors = {"vlen": int(found["vlen"])} if "vlen" in found else {"v": False}
+    model = dataclasses.replace(parse_model(levels), cpu=name, core=table.name, max_ipc=table.max_ipc)
+    return {**vectors, "caches": model}
 
 
 def qemu() -> str:
@@ -119,7 +154,8 @@ def arguments(directory: Path, cpu: Cpu, counters: Path | None, environ: Mapping
     if counters is not None:
         if "," in str(counters):
             raise UsageError(f"{counters}: QEMU takes no comma in a path", "set TMPDIR to another folder")
-        words += ["-plugin", f"{plugin(interface(program))},out={counters}"]
+        given = {"out": str(counters), **(cpu.caches.arguments if cpu.caches else {})}
+        words += ["-plugin", ",".join([str(plugin(interface(program))), *(f"{k}={v}" for k, v in given.items())])]
     for name, value in (environ or {}).items():
         words += ["-E", f"{name}={value}"]
     return words
@@ -141,6 +177,7 @@ class QemuUser(UnswitchedWrapper):
             "LD_LIBRARY_PATH": library_path(tree),
             VARIABLE: str(counters),
             LABEL_VARIABLE: self.cpu.label,
+            MODEL_VARIABLE: self.cpu.model,
             # bytecode of the packages, made at first use: compiling it takes the emulated Python half a minute
             "PYTHONPYCACHEPREFIX": str(default_cache() / "riscv64" / "bytecode"),
         }

@@ -173,7 +173,7 @@ def simulation_lines(run: Run, width: int = FULL, palette: Palette = PLAIN) -> l
     lines = [part for line in lines for part in wrap(line.strip(), width, "  ", "    ")]
     table = [GridColumn("per frame", right=True), GridColumn("simulated event", shortens=True, is_key=True)]
     rows = [
-        (_per_frame(reading, len(window.latencies_ns) * run.case.batch), f"{reading.metric}@{tool}", reading.meaning)
+        (_per_frame(reading, len(window.latencies_ns) * run.case.batch), _marked(reading, tool), reading.meaning)
         for window in run.windows
         for reading in window.readings
         if reading.value is not None
@@ -182,6 +182,10 @@ def simulation_lines(run: Run, width: int = FULL, palette: Palette = PLAIN) -> l
     notes = []
     if caches := modelled_caches.describe(run.facts.get("simulator_caches", {})):
         notes.append(f"simulated caches, as sysfs has them: {caches}")
+    if model := run.facts.get("modelled_caches"):
+        levels = ", ".join(f"{name} {size}" for name, size in model.items())
+        notes.append(f"modelled caches (size/ways/line): {levels}; of one thread, least recently used, no prefetcher")
+    notes += core_bounds(run)
     inside, outside = set(run.facts.get("cpu_features", ())), set(run.facts.get("native_cpu_features", ()))
     if lost := sorted(outside - inside):
         notes.append(
@@ -189,6 +193,27 @@ def simulation_lines(run: Run, width: int = FULL, palette: Palette = PLAIN) -> l
             "of the native run"
         )
     return lines + [palette.secondary(part) for note in notes for part in wrap(note, width, "    ")]
+
+
+def core_bounds(run: Run) -> list[str]:
+    """What the modelled core can't go below, by its table and the counts; no time and no FPS follows from it."""
+    core = run.facts.get("modelled_core") or {}
+    values = {r.metric: r.value for w in run.windows for r in w.readings if r.value is not None}
+    frames = sum(len(w.latencies_ns) for w in run.windows) * run.case.batch
+    found = []
+    if frames and core.get("max_ipc") and "instructions" in values:
+        cycles = values["instructions"] / frames / core["max_ipc"]
+        found.append(
+            f"{cycles:,.0f} cycles per frame at least on a {core['name']}: {core['max_ipc']:g} instructions a cycle at "
+            "most. It may take many times that"
+        )
+    return found
+
+
+def _marked(reading: Reading, tool: str) -> str:
+    """A simulated metric as its column has it: counts of modelled caches are marked by their model."""
+    mark = simulator_of(reading.source)
+    return f"{reading.metric}@{mark if mark.startswith(tool) else tool}"
 
 
 def simulator_mark(run: Run) -> str:

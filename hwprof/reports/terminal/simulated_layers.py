@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hwprof.analysis.layers import UNATTRIBUTED
-from hwprof.analysis.vector_work import DATA, VectorWork, vector_work
+from hwprof.analysis.vector_work import DATA, PER_ACCESS, VectorWork, vector_work
 from hwprof.printable import plural, sentence
 from hwprof.records import Layer, Run, to_json
 from hwprof.reports.terminal import grid
@@ -81,8 +81,8 @@ def _row(layer: Layer, work: VectorWork, names: Sequence[str]) -> list[str]:
 
 def _number(value: float | None, name: str) -> str:
     if value is None:
-        return "<missing>"
-    return f"{value:,.1f}" if name.startswith("elements") else f"{value:,.0f}"
+        return "-" if name == PER_ACCESS else "<missing>"  # nothing was accessed by vectors
+    return f"{value:,.1f}" if name == PER_ACCESS else f"{value:,.0f}"
 
 
 def total(work: Sequence[VectorWork]) -> VectorWork:

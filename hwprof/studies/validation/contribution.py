@@ -80,6 +80,8 @@ def verified_table(
             lines.append(f"{name} = {_text(_why_absent(name, mine, kind, verified))}")
     if old and old.vendor:
         lines += ["", "[vendor]", *(f"{json.dumps(name)} = {code:#x}" for name, code in old.vendor.items())]
+    if old and old.caches:
+        lines += ["", "[caches]", *(f"{name} = {_text(value)}" for name, value in old.caches.items())]
     return "\n".join((*lines, *(_formulas(old) if old else ()))) + "\n"
 
 

@@ -3,6 +3,7 @@
  *   vcpu N              a vCPU comes to life
  *   block NAME HEX...   translate a block of these instructions (4 digits: compressed)
  *   run N NAME TIMES    vCPU N executes the block so often
+ *   touch N NAME I AT SHIFT RW   instruction I of the block accesses 1 << SHIFT bytes at AT (hexadecimal); RW: r or w
  *   flush               all translations are thrown away
  *   fork                a child executes the block "child" once on vCPU 0 and ends
  */
@@ -21,6 +22,8 @@ struct qemu_plugin_insn {
     size_t size;
     qemu_plugin_vcpu_udata_cb_t call;
     void *data;
+    qemu_plugin_vcpu_mem_cb_t access;
+    void *access_data;
 };
 struct qemu_plugin_tb {
     char name[32];
@@ -51,6 +54,16 @@ void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *i, qemu_plu
     i->call = f;
     i->data = data;
 }
+void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *i, qemu_plugin_vcpu_mem_cb_t f, int flags, int rw, void *data)
+{
+    (void)flags;
+    if (rw != QEMU_PLUGIN_MEM_RW)
+        exit(6);
+    i->access = f;
+    i->access_data = data;
+}
+unsigned int qemu_plugin_mem_size_shift(qemu_plugin_meminfo_t info) { return info & 15; }
+bool qemu_plugin_mem_is_store(qemu_plugin_meminfo_t info) { return info >> 4 & 1; }
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb) { return tb->n; }
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t i)
 {
@@ -90,13 +103,21 @@ static void obey(char *line)
         struct qemu_plugin_tb *tb = &blocks[n_blocks++];
         strncpy(tb->name, strtok(NULL, " \n"), sizeof tb->name - 1);
         while ((word = strtok(NULL, " \n")))
-            tb->instruction[tb->n++] = (struct qemu_plugin_insn){(uint32_t)strtoul(word, NULL, 16), strlen(word) / 2, NULL, NULL};
+            tb->instruction[tb->n++] = (struct qemu_plugin_insn){(uint32_t)strtoul(word, NULL, 16), strlen(word) / 2, NULL, NULL, NULL, NULL};
         translate(1, tb);
     } else if (strcmp(word, "run") == 0) {
         unsigned vcpu = (unsigned)atoi(strtok(NULL, " \n"));
         struct qemu_plugin_tb *tb = named(strtok(NULL, " \n"));
         for (int times = atoi(strtok(NULL, " \n")); times > 0; times--)
             execute(vcpu, tb);
+    } else if (strcmp(word, "touch") == 0) {
+        unsigned vcpu = (unsigned)atoi(strtok(NULL, " \n"));
+        struct qemu_plugin_tb *tb = named(strtok(NULL, " \n"));
+        struct qemu_plugin_insn *i = &tb->instruction[atoi(strtok(NULL, " \n"))];
+        uint64_t at = strtoull(strtok(NULL, " \n"), NULL, 16);
+        unsigned shift = (unsigned)atoi(strtok(NULL, " \n"));
+        if (i->access)
+            i->access(vcpu, shift | (*strtok(NULL, " \n") == 'w') << 4, at, i->access_data);
     } else if (strcmp(word, "flush") == 0) {
         flush(1);
         n_blocks = 0;

@@ -140,3 +140,27 @@ def test_outside_of_an_emulator_there_is_no_session(tmp_path: Path, monkeypatch:
     with open_sessions() as sessions:
         (session,) = sessions
         assert session.groups[0].counters[0].source.startswith("riscv64-vlen128:")
+
+
+MEMORY = {
+    **{"l1d-load-misses": 30, "l1d-store-misses": 4, "l2-misses": 9, "vector-elements": 400, "vector-bytes": 1600},
+    **{"scalar-bytes": 800, "foreign": 0},
+}
+
+
+def test_counts_of_modelled_caches_are_marked_by_their_model() -> None:
+    found = {r.metric: r for r in readings({**COUNTS, **MEMORY}, label="riscv64", model="riscv64-spacemit-x60")}
+    assert found["l1d-misses"].value == 34
+    assert found["l2-misses"].value == 9
+    assert found["vector-bytes"].unit == "B"
+    assert found["l1d-misses"].source.startswith("riscv64-spacemit-x60:")
+    assert found["instructions"].source.startswith("riscv64:")
+    assert found["l1d-misses"].origin is Origin.SIMULATED
+    assert "l1d-misses" not in {r.metric for r in readings(COUNTS)}
+
+
+def test_a_second_thread_makes_the_caches_missing_and_not_the_instructions() -> None:
+    found = {r.metric: r for r in readings({**COUNTS, **MEMORY, "foreign": 12}, model="riscv64-own")}
+    assert found["l1d-misses"].exactness is Exactness.MISSING
+    assert "12 accesses were of others" in found["l1d-misses"].why
+    assert found["instructions"].value == 1000

@@ -141,6 +141,35 @@ def test_a_forked_child_counts_nothing_into_the_parents_file(programs: Path, tmp
     assert counts.forks == 1
 
 
+def test_accesses_go_through_the_caches_and_are_counted_by_what_they_move(programs: Path, tmp_path: Path) -> None:
+    # an L1 of one set with two lines, an L2 of four
+    with fake_qemu(programs, tmp_path, "l1d=128/2/64", "l2=256/4/64") as qemu:
+        for vcpu in range(2):
+            qemu.tell(f"vcpu {vcpu}")
+        qemu.tell(f"block m {C_LW} {VLE}")
+        for at in ("0", "40", "0", "80", "40", "0"):  # 0 stays, being used again; 40 goes for 80, 80 for 40 ...
+            qemu.tell(f"touch 0 m 0 {at} 2 r")
+        qemu.tell("touch 0 m 0 3c 3 w")  # over the edge of two lines, both there
+        qemu.tell("touch 0 m 1 100 2 w")
+        qemu.tell("touch 1 m 0 1000 2 r")
+        total = CounterFile(tmp_path / "counters").read().total()
+    assert total["l1d-load-misses"] == 5  # 0, 40, 80, 40, 0: the third access found its line
+    assert total["l1d-store-misses"] == 1
+    assert total["l2-misses"] == 4  # 0, 40, 80, 100
+    assert (total["vector-elements"], total["vector-bytes"], total["scalar-bytes"]) == (1, 4, 6 * 4 + 8)
+    assert total["foreign"] == 1
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_without_caches_no_access_calls_back(programs: Path, tmp_path: Path, api: int) -> None:
+    with fake_qemu(programs, tmp_path, api=api) as qemu:
+        qemu.tell("vcpu 0")
+        qemu.tell(f"block m {C_LW}")
+        qemu.tell("touch 0 m 0 0 2 r")
+        total = CounterFile(tmp_path / "counters").read().total()
+    assert "l1d-load-misses" not in total
+
+
 @pytest.mark.parametrize(
     ("target", "arguments", "said"),
     [
@@ -149,6 +178,8 @@ def test_a_forked_child_counts_nothing_into_the_parents_file(programs: Path, tmp
         ("riscv64", ["out=o", "slots=0"], "another number"),
         ("riscv64", ["out=o", "speed=9"], "no argument speed=9"),
         ("riscv64", ["out=/nowhere/o"], "can't write /nowhere/o"),
+        ("riscv64", ["out=o", "l1d=100/3/60"], "can't model l1d=100/3/60"),
+        ("riscv64", ["out=o", "l2=512/2/64"], "can't model l2 without l1d"),
     ],
 )
 def test_what_it_does_not_understand_it_refuses(
