@@ -33,8 +33,11 @@ def text(
     width: int | None = None,
     commands: Sequence[tuple[str, str]] = (),
     reruns: Sequence[Explanation] = (),
+    within: Sequence[str] = (),
 ) -> str:
     """One case in detail with its reruns, several as a table; then the next commands.
+
+    `within`: of one case a heading, and sentences on what varies within its runs.
 
     `everything`: of one case also the numbers of what was ruled out or is not known; of several every case in detail
     below the table.
@@ -44,6 +47,9 @@ def text(
     if everything and len(found) > 1:
         machines = len({d.machine for d in found}) > 1
         blocks += [case(d, columns, everything, machines) for d in found]
+    if within:
+        head, *sentences = within
+        blocks.append("\n".join([f"{head}:", *(line for s in sentences for line in _wrap(s, columns, "  "))]))
     if reruns:
         lines = ["Measured again with one thing changed:"]
         for e in reruns:

@@ -13,8 +13,10 @@ from hwprof.analysis.bottlenecks.verdicts import Context
 from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.explain.explanation import Explanation
 from hwprof.analysis.omissions import Omission
+from hwprof.analysis.over_time.comovement import WithinRuns
 from hwprof.analysis.roofline import mean_rate
 from hwprof.records import agreement, to_json
+from hwprof.reports import within_runs
 from hwprof.reports.terminal import explain_data
 
 FORMAT = 1  # of `document`: raised whenever a field changes its meaning
@@ -25,8 +27,10 @@ def document(
     omitted: Sequence[Omission] = (),
     commands: Sequence[tuple[str, str]] = (),
     reruns: Sequence[Explanation] = (),
+    within: WithinRuns | None = None,
 ) -> dict[str, Any]:
-    """The cases with what bounds them and every verdict; what is the same for all; reruns of the only case."""
+    """The cases with what bounds them and every verdict; what is the same for all; of the only case its reruns, and
+    what varies within its runs."""
     counts = bounds.state_counts(found, State.UNKNOWN)
     return {
         "format": FORMAT,
@@ -37,6 +41,7 @@ def document(
         "not_known": [to_json(gap) for gap in bounds.gaps(found)],
         "not_known_in_some": {code: n for code, n in counts.items() if n < len(found)},
         "reruns": [explain_data.plain(e) for e in reruns],
+        "within_runs": within_runs.document(within),
         "next": [{"command": command, "shows": shows} for command, shows in commands],
         "left_out": to_json(omitted),
     }
