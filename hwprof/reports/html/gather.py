@@ -112,7 +112,7 @@ def gather(
         meanwhile()
         frame = background.frame()
     labelled = strata.label(frame)
-    whole = within_runs.rows(over_time.choose(labelled, runs), results.find)
+    whole = within_runs.read(over_time.choose(labelled, runs), results)
     timelines = [results.find(uid) for uid in median_runs(labelled)[:TIMELINES]]
     machines = results.machines()
     placements, unplaced = placement.place_cases(frame, roofline.roofs(results.ceilings(), machines))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from hwprof.reports.html.model import Section
 from hwprof.reports.html.over_time import CaseOverTime
 from hwprof.reports.page.words import number
 from hwprof.reports.tables import Table
+from hwprof.store import Results
+from hwprof.store.listing import entries
 
 CASES = 24  # of which all counts are read
 KEY, TITLE = "within-runs", "Latency distribution and its causes within runs"
@@ -38,10 +40,13 @@ NOTE = (
 NO_SLICES = "No counter can be compared with latency within runs: no run has slices. `hwprof run` measures in slices."
 
 
-def rows(chosen: Mapping[str, Sequence[CaseOverTime]], read: Callable[[str], Run]) -> list[tuple[str, Sequence[Run]]]:
-    """The cases that are drawn over time, each with all that its rounds counted. `read`: a whole run by its uid."""
+def read(chosen: Mapping[str, Sequence[CaseOverTime]], results: Results) -> list[tuple[str, Sequence[Run]]]:
+    """The cases that are drawn over time, each by its title with all that its rounds counted."""
     cases = [case for several in chosen.values() for case in several][:CASES]
-    return [(_title(case), [read(run.uid) for run in case.rounds]) for case in cases]
+    wanted = {run.uid for case in cases for run in case.rounds if any(w.slices is not None for w in run.windows)}
+    ids = [entry.order for entry in entries(results.database) if entry.uid in wanted]
+    whole = {run.uid: run for run in results.runs(ids=ids)} if ids else {}
+    return [(_title(case), [whole.get(run.uid, run) for run in case.rounds]) for case in cases]
 
 
 def section(cases: Sequence[tuple[str, Sequence[Run]]]) -> Section:
