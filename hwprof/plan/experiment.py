@@ -63,6 +63,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[Any, Any]]] = {
         "warmup_iterations": (int, 0),
         "timeout_s": (float, 120.0),
         "cooldown_s": (float, LIMIT_S),
+        "per_iteration": (bool, False),  # counters read after every inference too
     },
     "counters": {"events": ([str], ["auto"]), "require": ([str], []), "multiplex": (bool, False)},
     "simulate": {
@@ -139,6 +140,8 @@ class Experiment:
             if plain[name] == default:
                 del plain[name]
         del plain["plan"]["turn_warm_s"]  # found out while it is measured
+        if not self.plan.per_iteration:
+            del plain["plan"]["per_iteration"]
         if not any(choice.precision in QUANTISED for choice in self.choices):
             del plain["calibration"]  # which then changes nothing
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
@@ -218,6 +221,7 @@ def parse(text: str, origin: str, base: Path | None = None) -> Experiment:
             min_iterations=measure["min_iterations"],
             warmup_s=measure["warmup_max_s"],
             warmup_iterations=measure["warmup_iterations"] or None,
+            per_iteration=measure["per_iteration"],
             events=tuple(counters["events"]),
             multiplex=counters["multiplex"],
         ),

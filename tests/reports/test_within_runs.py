@@ -62,9 +62,11 @@ def test_a_counter_is_named_with_its_interval_and_what_it_is_not_distinguishable
 
 def test_what_is_not_found_is_not_denied() -> None:
     weak = dataclasses.replace(ONE, q=0.2)
-    (*_, last) = within_runs.lines(WithinRuns(84, 3, 0.056, None, False, 1, (weak,)))
+    (*_, last) = within_runs.sentences(WithinRuns(84, 3, 0.056, None, False, 1, (weak,)))
     assert last == "No counter is known to move with latency (1 tested, smallest q 0.2)."
-    (*_, last) = within_runs.lines(WithinRuns(8, 1, 0.0, None, False, 0, (), "of 20 slices that it takes there are 8"))
+    (*_, last) = within_runs.sentences(
+        WithinRuns(8, 1, 0.0, None, False, 0, (), "of 20 slices that it takes there are 8")
+    )
     assert last == "Of 20 slices that it takes there are 8, so that no counter was tested."
 
 

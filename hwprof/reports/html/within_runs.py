@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from hwprof import speed
-from hwprof.analysis.over_time import comovement
+from hwprof.analysis.over_time import comovement, tail
 from hwprof.analysis.over_time.comovement import WAITING, WithinRuns
+from hwprof.analysis.over_time.tail import Tail
 from hwprof.printable import plural
 from hwprof.records import Run
 from hwprof.reports import within_runs
@@ -30,12 +31,14 @@ HEADER = (
     "slices vary by",
     "of it waiting",
     "moves with latency",
+    "reason of p99",
 )
 NOTE = (
     "All inferences of the bare stretches of all rounds. Slices: standard deviation around the mean of their run; the "
     "share of that variance that is waiting for a CPU; counters that move with latency (without waiting, where that is "
-    "known) from slice to slice, r after their trends and autocorrelation. One family of tests per case. Association, "
-    "not causation."
+    "known) from slice to slice, r after their trends and autocorrelation. Reason of p99: the part that is more than "
+    "half of the excess of the slowest 1 %, and the events that these have more often, by latency without waiting. One "
+    "family of tests per case and column. Association, not causation."
 )
 NO_SLICES = "No counter can be compared with latency within runs: no run has slices. `hwprof run` measures in slices."
 
@@ -69,10 +72,10 @@ def _row(title: str, runs: Sequence[Run]) -> tuple[str, ...] | None:
     pooled = np.concatenate(latencies) if latencies else np.empty(0)
     if not len(pooled):
         return None
-    tail = [number(speed.percentile(pooled, q) / 1e6) for q in (50, 90, 99)]
+    percentiles = [number(speed.percentile(pooled, q) / 1e6) for q in (50, 90, 99)]
     median = float(np.median(pooled))
     ratio = number(float(pooled.mean()) / median) if median > 0 else "-"
-    return title, *tail, ratio, *_within(comovement.estimate(runs))
+    return title, *percentiles, ratio, *_within(comovement.estimate(runs)), _reason(tail.estimate(runs))
 
 
 def _within(found: WithinRuns | None) -> tuple[str, str, str]:
@@ -86,3 +89,17 @@ def _within(found: WithinRuns | None) -> tuple[str, str, str]:
     hits = found.found[: within_runs.SHOWN]
     named = ", ".join(f"{c.metric} (r {c.r:+.2f} [{c.low:.2f}, {c.high:.2f}])" for c in hits)
     return varies, waiting, named or f"none found of {plural(found.family, 'counter')}"
+
+
+def _reason(found: Tail | None) -> str:
+    if found is None:
+        return "not recorded (--per-iteration)"
+    if found.why:
+        return f"not known: {found.why}"
+    words = []
+    if (part := found.reason) is not None:
+        words.append(
+            f"{part.name}: {100 * part.share:.0f} % [{100 * part.low:.0f}, {100 * part.high:.0f}] of its excess"
+        )
+    words += [f"{e.metric} in {100 * e.slow:.0f} %" for e in found.found[: within_runs.SHOWN]]
+    return ", ".join(words) or "no part is more than half of it"
