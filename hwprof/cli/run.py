@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="add a simulated run, batch 1 only: callgrind (default), or riscv64, riscv64:v=false, riscv64:vlen=128: "
         "Debian's riscv64 build in QEMU, instructions counted by class",
     )
-    add("--per-iteration", action="store_true", help="read counters after every inference too: what slow ones have")
+    case("per_iteration")
     add("--multiplex", action="store_true", help="all events in one pass, scaled")
     add("--strict", action="store_true", help="fail (exit 3) when a named event can't be counted")
     add("--meter", default="", metavar="LOG", help="log of a power meter; exec:COMMAND: what prints time and watts")

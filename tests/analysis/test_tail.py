@@ -154,6 +154,9 @@ def test_without_an_account_of_waiting_there_is_no_split_but_there_are_events() 
 
 def test_runs_of_before_have_none_and_few_inferences_say_so() -> None:
     assert estimate([make_run()]) is None
+    refused = estimate([make_run(facts={"per_iteration": {"why": "reading takes too long"}})])
+    assert refused is not None
+    assert (refused.why, refused.inferences) == ("reading takes too long", 0)
     rng = np.random.default_rng(9)
     few = tail_of(run_of(quiet(rng, 200), np.zeros(200), {}))
     assert few.why == "of 500 inferences that it takes there are 200"

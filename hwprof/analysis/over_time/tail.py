@@ -43,7 +43,7 @@ MOSTLY = 0.5  # share of the excess from which on a part is the reason
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ExcessShare:
     """A share of the excess of the slow inferences, with a 95 % interval within these runs."""
 
     name: str
@@ -93,14 +93,14 @@ class Tail:
     median_ns: float
     p99_ns: float
     alone: bool = True
-    parts: tuple[Part, ...] = ()
+    parts: tuple[ExcessShare, ...] = ()
     between: float = 0.0
     tested: int = 0
     events: tuple[SlowEvent, ...] = ()
     why: str = ""
 
     @property
-    def reason(self) -> Part | None:
+    def reason(self) -> ExcessShare | None:
         """The part that is more than half of the excess, its whole interval."""
         return next((part for part in self.parts if part.low > MOSTLY), None)
 
@@ -125,11 +125,12 @@ class _Recorded:
 
 
 def estimate(runs: Iterable[Run]) -> Tail | None:
-    """Of all rounds of one case; None: none recorded counts of each inference."""
+    """Of all rounds of one case; None: none was asked to record counts of each inference."""
     good = [r for r in runs if r.failure is None and r.kind is Kind.NATIVE]
     windows = [w for r in good for w in r.windows if w.role is Role.RECORDED and w.inferences]
     if not windows:
-        return None
+        refused = [why for r in good if (why := _refusal(r))]
+        return Tail(0, 0, len(good), 0.0, 0.0, why=refused[0]) if refused else None
     alone = good[0].case.threads == 1
     found = [_of_window(w, alone) for w in windows if len(w.latencies_ns) >= LEAST_OF_RUN]
     total = sum(len(r.latency) for r in found)
@@ -148,6 +149,12 @@ def estimate(runs: Iterable[Run]) -> Tail | None:
     inside, waited = (sum(r.waited[i] for r in found) for i in (0, 1))
     between = (waited - inside) / waited if waited > 0 else 0.0
     return replace(tail, alone=alone, parts=_parts(found), between=between, tested=tested, events=events)
+
+
+def _refusal(run: Run) -> str:
+    """Why a run that was asked for counts of each inference has none."""
+    facts = run.facts.get("per_iteration")
+    return str(facts.get("why", "")) if isinstance(facts, dict) else ""
 
 
 def _of_window(window: Window, alone: bool) -> _Recorded:
@@ -210,7 +217,7 @@ def _events(recorded: Sequence[SliceCounts]) -> dict[str, Floats]:
     return found
 
 
-def _parts(found: Sequence[_Recorded]) -> tuple[Part, ...]:
+def _parts(found: Sequence[_Recorded]) -> tuple[ExcessShare, ...]:
     """The split, where every run counted waiting; of CPU time too, where every one counted that."""
     split = all(r.cpu is not None for r in found)
     slow: list[Floats] = []
@@ -230,7 +237,7 @@ def _parts(found: Sequence[_Recorded]) -> tuple[Part, ...]:
     low, high = np.percentile(draws[:, :3] / draws[:, 3:], (2.5, 97.5), axis=0)
     names = (WAITING, ON_CPU, REST) if split else (WAITING, "", UNSPLIT)
     rows = zip(names, shares.tolist(), low.tolist(), high.tolist(), strict=True)
-    return tuple(sorted((Part(*row) for row in rows if row[0]), key=lambda part: -part.share))
+    return tuple(sorted((ExcessShare(*row) for row in rows if row[0]), key=lambda part: -part.share))
 
 
 def _events_of(found: Sequence[_Recorded]) -> tuple[int, tuple[SlowEvent, ...]]:

@@ -9,7 +9,6 @@ import numpy as np
 from hwprof import speed
 from hwprof.analysis.over_time import comovement, tail
 from hwprof.analysis.over_time.comovement import WAITING, WithinRuns
-from hwprof.analysis.over_time.tail import Tail
 from hwprof.printable import plural
 from hwprof.records import Run
 from hwprof.reports import within_runs
@@ -75,7 +74,13 @@ def _row(title: str, runs: Sequence[Run]) -> tuple[str, ...] | None:
     percentiles = [number(speed.percentile(pooled, q) / 1e6) for q in (50, 90, 99)]
     median = float(np.median(pooled))
     ratio = number(float(pooled.mean()) / median) if median > 0 else "-"
-    return title, *percentiles, ratio, *_within(comovement.estimate(runs)), _reason(tail.estimate(runs))
+    return (
+        title,
+        *percentiles,
+        ratio,
+        *_within(comovement.estimate(runs)),
+        within_runs.reason_words(tail.estimate(runs)),
+    )
 
 
 def _within(found: WithinRuns | None) -> tuple[str, str, str]:
@@ -89,17 +94,3 @@ def _within(found: WithinRuns | None) -> tuple[str, str, str]:
     hits = found.found[: within_runs.SHOWN]
     named = ", ".join(f"{c.metric} (r {c.r:+.2f} [{c.low:.2f}, {c.high:.2f}])" for c in hits)
     return varies, waiting, named or f"none found of {plural(found.family, 'counter')}"
-
-
-def _reason(found: Tail | None) -> str:
-    if found is None:
-        return "not recorded (--per-iteration)"
-    if found.why:
-        return f"not known: {found.why}"
-    words = []
-    if (part := found.reason) is not None:
-        words.append(
-            f"{part.name}: {100 * part.share:.0f} % [{100 * part.low:.0f}, {100 * part.high:.0f}] of its excess"
-        )
-    words += [f"{e.metric} in {100 * e.slow:.0f} %" for e in found.found[: within_runs.SHOWN]]
-    return ", ".join(words) or "no part is more than half of it"
