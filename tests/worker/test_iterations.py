@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pytest
 
 from hwprof.analysis.over_time import tail
 from hwprof.analysis.over_time.comovement import WAITING
-from hwprof.collectors.protocol import UnswitchedSession
-from hwprof.records import Case, Counter, Role, Run, Shape, Snapshot
-from hwprof.worker.iterations import HEAD, Ledger, choose, open_ledgers, record
+from hwprof.collectors.protocol import Session, UnswitchedSession
+from hwprof.networks.inputs import InputSpec
+from hwprof.records import Case, Counter, Role, Run, Shape, Snapshot, Window
+from hwprof.worker import iterations
+from hwprof.worker.iterations import HEAD, Ledger, add_window, choose, open_ledgers, record
 from hwprof.worker.loop import Loop
+from hwprof.worker.protocol import Job, Task
 from tests.worker.test_loop import World, loop_of
 
 
@@ -72,6 +76,56 @@ class NoCounters(UnswitchedSession):
 
     def read(self) -> tuple[Snapshot, ...]:
         return ()
+
+
+class Launcher:
+    """The other end of the line: says "go", and keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.heard: list[Mapping[str, Any]] = []
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        self.heard.append(message)
+
+    def receive(self) -> Mapping[str, Any]:
+        return {"go": True, "seconds": 0.0}
+
+
+def added(latency_ns: int, session: Session) -> tuple[list[Window], Mapping[str, Any], Launcher]:
+    """The windows, the facts and what the launcher heard, where an inference takes so long."""
+    launcher = Launcher()
+    windows = [Window(0, Role.BARE, -1, 0, latency_ns, (latency_ns,))]
+    job = Job(Task.MEASURE, Case("f", "n", "", 8), "n", 0, InputSpec("input", (1, 3, 8, 8)))
+    facts = add_window(launcher, windows, loop_of(World([latency_ns])), job, session)  # type: ignore[arg-type]
+    return windows, facts["per_iteration"], launcher
+
+
+def test_the_window_is_announced_measured_and_described() -> None:
+    windows, facts, launcher = added(10**9, NoCounters())
+    assert [w.role for w in windows] == [Role.BARE, Role.RECORDED]
+    assert len(windows[1].latencies_ns) == 10  # of a second each: no longer than ten seconds
+    assert [message["say"] for message in launcher.heard] == ["ready", "done"]
+    assert "rusage" in facts["read"]
+    assert facts["omitted"] == {}
+    assert facts["read_share"] == 0.0
+
+
+def test_where_inferences_are_too_short_nothing_is_measured_and_the_reason_is_kept() -> None:
+    windows, facts, launcher = added(1, NoCounters())
+    assert [w.role for w in windows] == [Role.BARE]
+    assert facts["why"] == "reading takes more than 1 % of an inference"
+    assert launcher.heard == []
+
+
+def test_a_counter_that_can_not_be_read_any_more_costs_the_window_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> Window:
+        raise OSError(9, "gone")
+
+    monkeypatch.setattr(iterations, "record", fail)
+    windows, facts, launcher = added(10**9, NoCounters())
+    assert len(windows) == 1
+    assert facts["why"] == "a counter could not be read: [Errno 9] gone"
+    assert [message["say"] for message in launcher.heard] == ["ready", "done"]
 
 
 @pytest.fixture
