@@ -37,6 +37,7 @@ LEAST_OF_RUN = 100
 CPU, MIGRATION = "cpu", "migration"
 UNSPLIT = "own CPU time and the rest"
 NEIGHBOURS = 50
+SAME = 0.8  # share of the slow inferences from which on two events are not distinguishable
 TURNS = 1999  # random steps of the test
 BOOTSTRAPS = 1000
 MOSTLY = 0.5  # share of the excess from which on a part is the reason
@@ -259,12 +260,12 @@ def _events_of(found: Sequence[_Recorded]) -> tuple[int, tuple[SlowEvent, ...]]:
 
 
 def _same(a: SlowEvent, b: SlowEvent, found: Sequence[_Recorded]) -> bool:
-    """Whether two events are in the same slow inferences."""
-    first, second = (
-        np.concatenate([_present(r, e.metric, e.less)[r.own_slow] for r in found if e.metric in r.events])
-        for e in (a, b)
-    )
-    return len(first) == len(second) and bool((first == second).mean() > 0.9)
+    """Whether two events are in the same slow inferences of the runs that counted both."""
+    both = [r for r in found if a.metric in r.events and b.metric in r.events]
+    if not both:
+        return False
+    first, second = (np.concatenate([_present(r, e.metric, e.less)[r.own_slow] for r in both]) for e in (a, b))
+    return bool((first == second).mean() >= SAME)
 
 
 def _present(r: _Recorded, name: str, less: bool) -> NDArray[np.bool_]:
