@@ -11,7 +11,7 @@ may say a false sentence in at most one of twenty; where something drives, silen
 
 benchmarks/planted_sessions.py is `hwprof compare` where sessions have noise of their own. benchmarks/planted_factors.py
 has the factors that `hwprof explain` names, and benchmarks/planted_checks.py those of `bottlenecks`, `roofline`,
-`models`, `predict` and `tune`.
+`models`, `predict` and `tune`. benchmarks/planted_slices.py has what drifts and what drives within runs.
 
     python benchmarks/statistics_validation.py [--draws 300] [--jobs 1] [--seed 1] [--only WORDS]
 
@@ -43,6 +43,7 @@ sys.path += map(str, Path(__file__).resolve().parents[:2])  # last: what lies be
 import planted_checks
 import planted_factors
 import planted_reports as plants
+import planted_slices
 import scenarios
 from planted_sessions import comparisons
 from promises import Row, rate
@@ -313,6 +314,7 @@ def promised(draws: int) -> Mapping[str, Scenario]:
         **{f"comparisons {how}": comparisons(draws, *how) for how in sessions},
         "explanations": at_once(lambda rng: [rate(*one) for one in planted_factors.promises(rng, draws)]),
         **planted_checks.of(draws),
+        **planted_slices.scenarios_of(draws),
     }
 
 

@@ -29,6 +29,7 @@ modelled-caches | 1 min | $PY benchmarks/modelled_caches.py
 large-report | 5 min | $PY benchmarks/report.py
 known-causes | not timed yet | $PY benchmarks/known_causes.py
 own-models | 15 min, and 50 MB of downloads | $PY benchmarks/own_models.py
+planted-tail | 2 min | $PY benchmarks/planted_tail.py
 planted-blocks | not timed yet | $PY benchmarks/planted_blocks.py --keep $OUT/planted-blocks.db
 '
 

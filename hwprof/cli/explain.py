@@ -115,6 +115,8 @@ def explain_cases(args: argparse.Namespace, selector: str, place: Place) -> int:
     from hwprof.analysis.bottlenecks import bounds, diagnosis
     from hwprof.analysis.explain import pairs
     from hwprof.analysis.omissions import ACCURACIES_ALONE
+    from hwprof.analysis.over_time import comovement, tail
+    from hwprof.reports import within_runs
     from hwprof.reports.terminal import bottlenecks
     from hwprof.store import place_and_terms
 
@@ -138,13 +140,16 @@ def explain_cases(args: argparse.Namespace, selector: str, place: Place) -> int:
         found, omitted = diagnosis.diagnose(results, where)
         found = [d for d in found if d.case in wanted]
         reruns: list[Explanation] = []
+        within, slowest = None, None
         if len(found) == 1 and found[0].runs is not None:
             reruns, _ = pairs.explanations(pairs.reruns(found[0].runs, source), source)
+            rounds = list(results.runs(ids=[e.order for e in found[0].runs.entries]))
+            within, slowest = comovement.estimate(rounds), tail.estimate(rounds)
     _say_omitted(omitted)
     name = results.name + (results.scope.suffix if results.scope else "")
     commands = bounds.next_commands(found, name)
     if args.json:
-        document = bottlenecks.document(found, omitted, commands, reruns)
+        document = bottlenecks.document(found, omitted, commands, reruns, within, slowest)
         print(json.dumps(encodable_data(document)))
     elif not found:
         asked = f" matches '{where}' and" if where else f" of {place[0]}"
@@ -152,7 +157,8 @@ def explain_cases(args: argparse.Namespace, selector: str, place: Place) -> int:
         remedy = "import a table of speeds too" if alone else "`hwprof run` or `hwprof sweep` measures some"
         raise ResultsError(f"no case{asked} has a speed to judge", remedy)
     else:
-        print(bottlenecks.text(found, args.full, commands=commands, reruns=reruns))
+        lines = within_runs.lines(within, slowest) if len(found) == 1 else []
+        print(bottlenecks.text(found, args.full, commands=commands, reruns=reruns, within=lines))
     return EXIT_CASES_FAILED if failed else EXIT_OK
 
 

@@ -162,6 +162,12 @@ CASE = {
     "seed": _option("--seed", action=RangeAction, default=0, metavar="N", help="of weights and inputs"),
     "repetitions": _option("--repetitions", action=RangeAction, default=None, metavar="N", help="of each figure"),
     "simulate": _option("--simulate", nargs="?", const="callgrind", default=None, metavar="TOOL"),
+    "per_iteration": _option(
+        "--per-iteration",
+        action="store_true",
+        default=False,
+        help="read counters after every inference too: why the slowest 1 %% are slow",
+    ),
     "output": _option("-o", "--output", default=None, metavar="FILE", help="where to write"),
     "json": _option("--json", action="store_true", default=False, help="one JSON document"),
     "no_save": _option("--no-save", action="store_true", default=False, help="don't write the results file"),
@@ -186,7 +192,7 @@ CASE_OPTIONS = (
 GROUPS = {
     **dict.fromkeys((*CASE_OPTIONS, "calibration", "calibration_count"), THE_CASE),
     **dict.fromkeys(("rounds", "repetitions", "events", "warm_up", "iterations", "window"), MEASUREMENT),
-    **dict.fromkeys(("timeout", "cooldown", "seed", "simulate"), MEASUREMENT),
+    **dict.fromkeys(("timeout", "cooldown", "seed", "simulate", "per_iteration"), MEASUREMENT),
     **dict.fromkeys(("output", "json"), OUTPUT),
     "no_save": RESULTS,
 }

@@ -63,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="add a simulated run, batch 1 only: callgrind (default), or riscv64, riscv64:v=false, riscv64:vlen=128: "
         "Debian's riscv64 build in QEMU, instructions counted by class",
     )
+    case("per_iteration")
     add("--multiplex", action="store_true", help="all events in one pass, scaled")
     add("--strict", action="store_true", help="fail (exit 3) when a named event can't be counted")
     add("--meter", default="", metavar="LOG", help="log of a power meter; exec:COMMAND: what prints time and watts")
@@ -203,6 +204,7 @@ def experiment_of(args: argparse.Namespace) -> Any:
         warmup_iterations=args.warm_up,
         events=events,
         multiplex=args.multiplex,
+        per_iteration=args.per_iteration,
         external=args.backend == "perf",
         slice_s=0.0 if args.backend == "perf" else SLICE_S,
     )
@@ -224,6 +226,11 @@ def experiment_of(args: argparse.Namespace) -> Any:
     found, declared = adapter_and_runner(choice)
     if declared is not None and (args.simulate or args.backend == "perf"):
         raise UsageError("a runner is neither simulated nor counted by perf stat", "omit --simulate and --backend")
+    if args.per_iteration and (declared is not None or args.backend == "perf"):
+        raise UsageError(
+            "--per-iteration reads counters inside the measured process, and here others count from outside",
+            "omit --per-iteration, or the runner and --backend perf",
+        )
     interpreters.require(found.name, found.environment)
     return spec
 

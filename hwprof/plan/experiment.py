@@ -63,6 +63,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[Any, Any]]] = {
         "warmup_iterations": (int, 0),
         "timeout_s": (float, 120.0),
         "cooldown_s": (float, LIMIT_S),
+        "per_iteration": (bool, False),  # counters read after every inference too
     },
     "counters": {"events": ([str], ["auto"]), "require": ([str], []), "multiplex": (bool, False)},
     "simulate": {
@@ -138,7 +139,8 @@ class Experiment:
         for name, default in LATER_FIELDS:  # so that experiments from before there were such fields are the same
             if plain[name] == default:
                 del plain[name]
-        del plain["plan"]["turn_warm_s"]  # found out while it is measured
+        for name in ("turn_warm_s", *([] if self.plan.per_iteration else ["per_iteration"])):
+            del plain["plan"][name]  # what is found out while it is measured, and a later field
         if not any(choice.precision in QUANTISED for choice in self.choices):
             del plain["calibration"]  # which then changes nothing
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
@@ -218,6 +220,7 @@ def parse(text: str, origin: str, base: Path | None = None) -> Experiment:
             min_iterations=measure["min_iterations"],
             warmup_s=measure["warmup_max_s"],
             warmup_iterations=measure["warmup_iterations"] or None,
+            per_iteration=measure["per_iteration"],
             events=tuple(counters["events"]),
             multiplex=counters["multiplex"],
         ),
@@ -286,9 +289,8 @@ def _check_type(value: Any, kind: Any, where: str) -> Any:
 def _launch(data: Mapping[str, Any], origin: str) -> tuple[str, dict[str, dict[str, Any]]]:
     policy = data.get("policy", "default")
     if policy not in ("default", "tuned"):
-        raise BadExperiment(
-            f"{origin}: launch.policy = '{policy}'", "'default', or 'tuned' (what hwprof tune has kept)"
-        )
+        remedy = "'default', or 'tuned' (what hwprof tune has kept)"
+        raise BadExperiment(f"{origin}: launch.policy = '{policy}'", remedy)
     options = {key: value for key, value in data.items() if key != "policy"}
     for name, value in options.items():
         if not isinstance(value, dict):
@@ -301,8 +303,7 @@ def _choices(
 ) -> Iterator[Choice]:
     variants = [variant for entry in matrix["frameworks"] for variant in _variants(entry, launch, origin)]
     names = {framework for framework, _ in variants}
-    stray = [name for name in launch if name not in names]
-    if stray:
+    if stray := [name for name in launch if name not in names]:
         raise BadExperiment(f"{origin}: [launch] names '{stray[0]}', which [matrix] does not measure")
     seen = set()
     axes = (places(matrix, origin, base), matrix["batch"], matrix["threads"], matrix["precision"])
@@ -328,8 +329,7 @@ def _variants(
 
 
 def _matches(choice: Choice, rule: Mapping[str, Any], origin: str) -> bool:
-    plain = {"framework", "network", "size", "batch", "threads", "precision"}
-    options = dict(choice.options)
+    plain, options = {"framework", "network", "size", "batch", "threads", "precision"}, dict(choice.options)
     for key, wanted in rule.items():
         if key not in plain and key not in options and key != "mode":
             raise BadExperiment(f"{origin}: exclude knows no '{key}'", f"known: {', '.join(sorted(plain))}")

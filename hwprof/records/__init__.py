@@ -60,6 +60,7 @@ class Role(enum.StrEnum):
     PAIRED = "paired"  # bare slices, each next to a counted one
     COUNTED = "counted"
     CLOSED = "closed"  # every event closed: what having them open costs
+    RECORDED = "recorded"  # counters read after every inference
     SIMULATED = "simulated"
     LAYERS = "layers"
 
@@ -181,7 +182,7 @@ def missing(metric: str, why: str, **fields: Any) -> Reading:
 class SliceCounts:
     """What one counter counted in each slice of a window: raw differences, not scaled up; None: could not be read.
 
-    A LEVEL is the value at the end of the slice. value = raw x `scale`.
+    Of a RECORDED window in each inference. A LEVEL is the value at the end of the slice. value = raw x `scale`.
     """
 
     metric: str
@@ -218,7 +219,7 @@ class Window:
     """A stretch of back-to-back inferences, or the slices of one role. One latency per iteration, in order.
 
     Times are CLOCK_MONOTONIC_RAW. Readings of `slices` are sums over them. `disturbed`: iterations within which the
-    scheduler took the CPU away; None: not watched.
+    scheduler took the CPU away; None: not watched. `inferences`: counts of each inference, of a RECORDED window.
     """
 
     index: int
@@ -230,6 +231,7 @@ class Window:
     readings: tuple[Reading, ...] = ()
     slices: Slices | None = None
     disturbed: tuple[int, ...] | None = None
+    inferences: tuple[SliceCounts, ...] = ()
 
     @property
     def elapsed_s(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hwprof.analysis.over_time import disturbed, findings
+from hwprof.analysis.over_time import disturbed, findings, tail
 from hwprof.analysis.over_time.disturbed import Disturbance
 from hwprof.analysis.over_time.drift import Drift
 from hwprof.analysis.over_time.findings import Findings, FirstInference
@@ -13,6 +13,7 @@ from hwprof.analysis.over_time.growth import Growth
 from hwprof.analysis.over_time.inputs import InputEffect
 from hwprof.printable import capital, plural
 from hwprof.records import Run, to_json
+from hwprof.reports import within_runs
 
 SLOW_FIRST = 2.0  # times the steady latency from which on a report names the first inference
 DISTURBED = 0.01  # share of inferences from which on it is said
@@ -30,6 +31,8 @@ def lines(runs: Sequence[Run]) -> list[str]:
         out.append(f"  input       {input_words(found.input)}")
     if found.disturbance is not None and found.disturbance.share > DISTURBED:
         out.append(f"  disturbed   {disturbance_words(found.disturbance)}")
+    if (slowest := tail.estimate(runs)) is not None:
+        out.append(f"  slowest 1 % {within_runs.reason_words(slowest)}")
     return out
 
 

@@ -33,7 +33,7 @@ PER: Mapping[Shape, str] = {Shape.COUNT: "frame", Shape.LEVEL: "level", Shape.TO
 MODIFIERS = re.compile(r":[ukhGHpPSDWe]+$")
 SUFFIX = {"user": ":u", "kernel": ":k", "hypervisor": ":h"}
 # Which windows a number is taken from: the first role in which there is one.
-ROLES = (Role.COUNTED, Role.SIMULATED, Role.BARE, Role.PAIRED, Role.CLOSED, Role.LAYERS)
+ROLES = (Role.COUNTED, Role.SIMULATED, Role.BARE, Role.PAIRED, Role.CLOSED, Role.LAYERS, Role.RECORDED)
 WORST = (Exactness.EXACT, Exactness.SCALED, Exactness.SUSPECT, Exactness.MISSING)
 
 

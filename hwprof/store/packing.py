@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 import sys
+import zlib
 from array import array
 from collections.abc import Iterable
 from typing import Any
@@ -30,6 +31,20 @@ def pack_counts(values: Iterable[int | None]) -> bytes:
 def unpack_counts(blob: bytes) -> tuple[int | None, ...]:
     """The inverse of `pack_counts`."""
     return tuple(None if v == NO_COUNT else v for v in unpack_ints(blob))
+
+
+def pack_small(values: Iterable[int | None]) -> bytes:
+    """As `pack_counts`, compressed: of counts per inference most are small or 0."""
+    return zlib.compress(pack_counts(values))
+
+
+def unpack_small(blob: bytes) -> tuple[int | None, ...] | None:
+    """The inverse of `pack_small`; None where these are no numbers packed by it."""
+    try:
+        plain = zlib.decompress(blob)
+    except zlib.error:
+        return None
+    return None if len(plain) % 8 else unpack_counts(plain)
 
 
 def pack_floats(values: Iterable[float | None]) -> bytes:

@@ -211,11 +211,16 @@ def _windows(
         readings[run, at].append(suspects.mark(hosts[run], reading) if suspects else reading)
     found: dict[int, list[Window]] = defaultdict(list)
     slices = _slices(connection, ids, metrics)
-    for row in _of_runs(connection, schema.window, ids, ("idx",)):
+    rows = list(_of_runs(connection, schema.window, ids, ("idx",)))
+    is_recorded = metrics is None and any(row.role == Role.RECORDED for row in rows)
+    recorded = _inferences(connection, ids) if is_recorded else {}
+    for row in rows:
         run, at, role, pass_, t0_ns, t1_ns, _, latencies, _, disturbed = row
         own, watched = tuple(readings[run, at]), None if disturbed is None else packing.unpack_ints(disturbed)
         times = packing.unpack_ints(latencies)
-        found[run].append(Window(at, _ROLES[role], pass_, t0_ns, t1_ns, times, own, slices.get((run, at)), watched))
+        counts = tuple(c for c in recorded.get((run, at), ()) if len(c.raw) == len(times))
+        sliced = slices.get((run, at))
+        found[run].append(Window(at, _ROLES[role], pass_, t0_ns, t1_ns, times, own, sliced, watched, counts))
     return found
 
 
@@ -232,6 +237,18 @@ def _slices(connection: Connection, ids: Sequence[int], metrics: Sequence[str] |
         t0, t1, iterations, turns = map(packing.unpack_ints, (row.t0_ns, row.t1_ns, row.iterations, row.turns))
         key = row.run_id, row.window_idx
         found[key] = Slices(t0, t1, iterations, turns, tuple(counts[key]))
+    return found
+
+
+def _inferences(connection: Connection, ids: Sequence[int]) -> dict[tuple[int, int], list[SliceCounts]]:
+    """Counts of each inference by run and window, in the order of the metrics' ids."""
+    found: dict[tuple[int, int], list[SliceCounts]] = defaultdict(list)
+    for row in _of_runs(connection, schema.iteration_counts, ids, ("window_idx", "metric_id")):
+        values = packing.unpack_small(row.vals)
+        if values is not None:
+            shape = _SHAPES[row.shape] or Shape.COUNT
+            counts = SliceCounts(row.name, values, row.unit, row.domain, row.source, shape=shape)
+            found[row.run_id, row.window_idx].append(counts)
     return found
 
 

@@ -257,14 +257,14 @@ slice_counts = Table(
     Column("raw", LargeBinary, nullable=False),  # int64, the least one: could not be read
     _of_window(),
 )
-# Not written: it exists so that all files have one form, and a merge copies the rows of older files
+# Of windows whose counters were read after every inference. Older files may have float64 here, which nothing reads
 iteration_counts = Table(
     "iteration_counts",
     metadata,
     Column("run_id", Id, primary_key=True),
     Column("window_idx", Integer, primary_key=True),
     Column("metric_id", Id, ForeignKey("metric.id"), primary_key=True),
-    Column("vals", LargeBinary, nullable=False),  # float64, one per iteration
+    Column("vals", LargeBinary, nullable=False),  # int64, one per iteration, zlib
     _of_window(),
 )
 series = Table(

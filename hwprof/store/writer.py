@@ -54,6 +54,7 @@ def add_run(connection: Connection, run: Run, experiment_id: int | None) -> int:
     identity = insert_one(connection, schema.run, row)
     _add_windows(connection, identity, run)
     _add_slices(connection, identity, run)
+    _add_inferences(connection, identity, run)
     _add_series(connection, identity, run)
     layers.add(connection, identity, run)
     _insert(
@@ -161,6 +162,18 @@ def _add_slices(connection: Connection, run_id: int, run: Run) -> None:
         for seq, c in enumerate(slices.counts)
     ]
     _insert(connection, schema.slice_counts, counts)
+
+
+def _add_inferences(connection: Connection, run_id: int, run: Run) -> None:
+    recorded = [(w.index, c) for w in run.windows for c in w.inferences]
+    if not recorded:
+        return
+    ids = metric_ids(connection, {_counts_key(c): c.shape.value for _, c in recorded})
+    rows = [
+        {"run_id": run_id, "window_idx": index, "metric_id": ids[_counts_key(c)], "vals": packing.pack_small(c.raw)}
+        for index, c in recorded
+    ]
+    _insert(connection, schema.iteration_counts, rows)
 
 
 def _counts_key(counts: SliceCounts) -> MetricKey:

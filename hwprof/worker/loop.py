@@ -81,6 +81,32 @@ class Loop:
             count += 1
         return t0, now, latencies, tuple(disturbed)
 
+    def run_recorded(
+        self, seconds: float, most: int, width: int, read: Callable[[], Sequence[int]]
+    ) -> tuple[int, int, array[int], array[int]]:
+        """As many as begin within `seconds`, at most `most`, with what `read` says before the first and after each.
+
+        (t0_ns, t1_ns, latencies_ns, rows of `width` numbers, one more than there are latencies). What is kept has its
+        memory before the first one: pages that are new would be taken for the inference's.
+        """
+        infer, ring, clock = self.infer, self.ring, self.clock
+        size, count, at = len(ring), 0, width
+        latencies, rows = array("q", [1]) * most, array("q", [1]) * (width * (most + 1))
+        rows[:width] = array("q", read())
+        t0 = now = clock()
+        deadline = t0 + int(seconds * 1e9)
+        while count < most and (count == 0 or now < deadline):
+            bound = ring[count % size]
+            start = clock()
+            infer(bound)
+            now = clock()
+            values = read()
+            latencies[count] = now - start
+            rows[at : at + width] = array("q", values)
+            count += 1
+            at += width
+        return t0, now, latencies[:count], rows[:at]
+
 
 @dataclass(frozen=True, slots=True)
 class Warmup:

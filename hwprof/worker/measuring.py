@@ -16,6 +16,7 @@ from hwprof.collectors.protocol import Session
 from hwprof.machine.features import cpu_features
 from hwprof.machine.pages import huge_pages_bytes
 from hwprof.records import Doubt, Role, Window, to_json
+from hwprof.worker import iterations
 from hwprof.worker.common import Stage, compare, facts_of, load_model, open_counters, run_window, task_count
 from hwprof.worker.loop import Loop, Warmup, no_garbage_collection, rehearse, schedule, warm_up
 from hwprof.worker.protocol import Job, Link
@@ -44,6 +45,8 @@ def measure(job: Job, link: Link, stage: Stage) -> None:
             with no_garbage_collection():
                 measured = measure_slices if job.plan.slice_s else measure_windows
                 windows, told = measured(job, link, loop, perf, sessions)
+                if job.plan.per_iteration and job.plan.slice_s:
+                    told |= iterations.add_window(link, windows, loop, job, perf)
                 if job.plan.closed_window:
                     perf_closing.close()
                     open_still = [s for s in sessions if s is not perf]

@@ -83,6 +83,7 @@ class LoopSettings:
     multiplex: bool = False
     counted_first: bool = False  # without slices: in odd rounds, so that order is no difference
     closed_window: bool = True
+    per_iteration: bool = False  # counters read after every inference, in a window of its own
     external: bool = False  # perf stat counts from outside: the worker opens no counters
 
 

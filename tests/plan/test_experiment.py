@@ -59,6 +59,14 @@ def test_the_time_to_cool_down_is_part_of_the_plan_unless_it_is_the_default() ->
     assert spec(0).plan_hash != base.plan_hash
 
 
+def test_counters_after_every_inference_are_another_plan() -> None:
+    base = parse(GOOD, "x.toml")
+    recorded = parse(GOOD + "[measure]\nper_iteration = true\n", "x.toml")
+    assert (base.plan.per_iteration, recorded.plan.per_iteration) == (False, True)
+    assert recorded.plan_hash != base.plan_hash
+    assert parse(GOOD + "[measure]\nper_iteration = false\n", "x.toml").plan_hash == base.plan_hash
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
@@ -119,3 +127,15 @@ def test_the_same_run_twice_is_measured_twice() -> None:
     run.add_arguments(parser)
     args = parser.parse_args(["-n", "tiny_cnn"])
     assert run.experiment_of(args).plan_hash != run.experiment_of(args).plan_hash
+
+
+def test_counters_after_every_inference_are_read_inside_the_process_alone() -> None:
+    import argparse
+
+    from hwprof.cli import run
+
+    parser = argparse.ArgumentParser()
+    run.add_arguments(parser)
+    assert run.experiment_of(parser.parse_args(["-n", "tiny_cnn", "--per-iteration"])).plan.per_iteration
+    with pytest.raises(UsageError, match="inside the measured process"):
+        run.experiment_of(parser.parse_args(["-n", "tiny_cnn", "--per-iteration", "--backend", "perf"]))

@@ -49,6 +49,16 @@ def test_a_worker_measures_bare_counted_and_closed_windows() -> None:
     assert "task-clock" not in {r.metric for r in windows[0].readings}
 
 
+@pytest.mark.counting
+def test_counters_after_every_inference_are_asked_for_and_too_dear_for_a_short_one() -> None:
+    outcome = launch(plan=dataclasses.replace(PLAN, per_iteration=True))
+    assert outcome.result is not None
+    windows = [from_json(Window, w) for w in outcome.result["windows"]]
+    assert [w.role for w in windows] == [Role.PAIRED, Role.COUNTED, Role.BARE, Role.CLOSED]
+    assert outcome.result["facts"]["per_iteration"]["why"] == "reading takes more than 1 % of an inference"
+    assert outcome.result["libraries"] == []
+
+
 def test_the_worker_imports_nothing_of_the_launchers_side() -> None:
     outcome = launch()
     assert outcome.result is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hwprof.collectors.perf import abi
@@ -214,6 +214,16 @@ class KernelGroup:
         if self._last is None or self.enabled:
             self._last = self._read()
         return self._last
+
+    def reader(self) -> Callable[[], tuple[int, ...]] | None:
+        """What reads (number of events, ns enabled, ns running, *values) with no object beside; None: several tasks.
+
+        It raises OSError or struct.error where the group can't be read.
+        """
+        if len(self._leaders) != 1:
+            return None
+        (leader,), size, read, unpack = self._leaders, self._layout.size, self._kernel.read, self._layout.unpack
+        return lambda: unpack(read(leader, size))
 
     def _read(self) -> Snapshot:
         at_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)

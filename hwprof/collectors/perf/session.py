@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from hwprof.collectors.perf import abi
@@ -13,7 +13,7 @@ from hwprof.collectors.perf.tool_events import ToolGroup
 from hwprof.collectors.protocol import Group, Pass, Unavailable
 from hwprof.collectors.review import review_counts
 from hwprof.machine.virtual import BOARD_COUNTS
-from hwprof.records import Exactness, Reading, Snapshot
+from hwprof.records import Counter, Exactness, Reading, Snapshot
 
 OpenGroup = KernelGroup | ToolGroup
 _UNPROVEN = "read 0, and was never seen to count: its PMU has no cycles or instructions to check it by"
@@ -73,6 +73,12 @@ class PerfSession:
             return (self._unique[0].snapshot(),) * len(self._flat)
         taken = {group: group.snapshot() for group in self._unique}
         return tuple([taken[group] for group in self._flat])
+
+    def readers(self, pass_: Pass) -> list[tuple[tuple[Counter, ...], Callable[[], tuple[int, ...]]]]:
+        """What reads each of a pass's kernel groups after every inference, see `KernelGroup.reader`."""
+        groups = [group for group in self._by_pass[pass_.index] if isinstance(group, KernelGroup)]
+        found = ((tuple(m.counter for m in group.members), group.reader()) for group in groups)
+        return [(counters, reader) for counters, reader in found if reader is not None]
 
     def review(self, readings: Sequence[Reading]) -> Sequence[Reading]:
         """Readings of one window: the counts of several kinds of core together, what can't be true marked.

@@ -28,6 +28,7 @@ from hwprof.printable import plural
 from hwprof.records import Kind, Layer, Run
 from hwprof.reports import tables
 from hwprof.reports.background import Background
+from hwprof.reports.html import over_time, within_runs
 from hwprof.reports.page import configurations, content
 from hwprof.store import Results, layers
 from hwprof.store.listing import entries
@@ -69,6 +70,7 @@ class Material:
     machines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # hardware facts by machine_id
     diagnoses: Sequence[Diagnosis] = ()  # bottlenecks of each case
     undiagnosed: str = "no case has a speed to judge"  # why there are none
+    whole: Sequence[tuple[str, Sequence[Run]]] = ()  # cases by title, with all that their rounds counted
 
     @property
     def has_slots(self) -> bool:
@@ -110,6 +112,7 @@ def gather(
         meanwhile()
         frame = background.frame()
     labelled = strata.label(frame)
+    whole = within_runs.read(over_time.choose(labelled, runs), results)
     timelines = [results.find(uid) for uid in median_runs(labelled)[:TIMELINES]]
     machines = results.machines()
     placements, unplaced = placement.place_cases(frame, roofline.roofs(results.ceilings(), machines))
@@ -140,6 +143,7 @@ def gather(
         machines,
         diagnoses,
         undiagnosed,
+        whole,
     )
 
 

@@ -18,7 +18,17 @@ from hwprof.collectors.vocabulary import Name
 from hwprof.printable import plural
 from hwprof.records import Kind
 from hwprof.reports.html import answer as first
-from hwprof.reports.html import configurations, counters, factors, glossary, hardware, over_time, speed, tables
+from hwprof.reports.html import (
+    configurations,
+    counters,
+    factors,
+    glossary,
+    hardware,
+    over_time,
+    speed,
+    tables,
+    within_runs,
+)
 from hwprof.reports.html.gather import Material
 from hwprof.reports.html.model import Figure, Page, Section
 from hwprof.reports.page import accuracies, bottlenecks, content
@@ -144,7 +154,7 @@ def _energy(material: Material) -> list[Section]:
 
 
 def _over_time(material: Material) -> list[Section]:
-    parts = [_throughput(material), _gauges(material)]
+    parts = [_throughput(material), within_runs.section(material.whole), _gauges(material)]
     head = Section("over-time", "Over time", heads=True)
     return parts if all(s.is_absent for s in parts) else [head, *parts]
 

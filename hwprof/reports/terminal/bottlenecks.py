@@ -35,8 +35,11 @@ def text(
     width: int | None = None,
     commands: Sequence[tuple[str, str]] = (),
     reruns: Sequence[Explanation] = (),
+    within: Sequence[str] = (),
 ) -> str:
     """One case in detail with its reruns, several as a table; then the next commands.
+
+    `within`: of one case a heading, and sentences on what varies within its runs.
 
     `everything`: of one case also the numbers of what was ruled out or is not known; of several every case in detail
     below the table.
@@ -48,6 +51,9 @@ def text(
         blocks += [case(d, columns, everything, machines) for d in found]
     if tested := causes.of_case(of_case(reruns), columns):
         blocks.insert(0, "\n".join(tested))
+    if within:
+        head, *sentences = within
+        blocks.append("\n".join([f"{head}:", *(line for s in sentences for line in _wrap(s, columns, "  "))]))
     if reruns:
         lines = ["Measured again with one thing changed:"]
         for e in reruns:

@@ -14,8 +14,11 @@ from hwprof.analysis.estimator import Estimator
 from hwprof.analysis.explain.explanation import Explanation
 from hwprof.analysis.explain.verdicts import of_case
 from hwprof.analysis.omissions import Omission
+from hwprof.analysis.over_time.comovement import WithinRuns
+from hwprof.analysis.over_time.tail import Tail
 from hwprof.analysis.roofline import mean_rate
 from hwprof.records import agreement, to_json
+from hwprof.reports import within_runs
 from hwprof.reports.terminal import causes, explain_data
 
 FORMAT = 1  # of `document`: raised whenever a field changes its meaning
@@ -26,8 +29,11 @@ def document(
     omitted: Sequence[Omission] = (),
     commands: Sequence[tuple[str, str]] = (),
     reruns: Sequence[Explanation] = (),
+    within: WithinRuns | None = None,
+    slowest: Tail | None = None,
 ) -> dict[str, Any]:
-    """The cases with what bounds them and every verdict; what is the same for all; reruns of the only case."""
+    """The cases with what bounds them and every verdict; what is the same for all; of the only case its reruns, and
+    what varies within its runs."""
     counts = bounds.state_counts(found, State.UNKNOWN)
     return {
         "format": FORMAT,
@@ -39,6 +45,8 @@ def document(
         "not_known_in_some": {code: n for code, n in counts.items() if n < len(found)},
         "causes": causes.document(of_case(reruns)),
         "reruns": [explain_data.plain(e) for e in reruns],
+        "within_runs": within_runs.document(within),
+        "slowest": within_runs.tail_document(slowest),
         "next": [{"command": command, "shows": shows} for command, shows in commands],
         "left_out": to_json(omitted),
     }
