@@ -104,7 +104,7 @@ def test_a_framework_is_named_by_itself_or_by_its_module() -> None:
     assert sets_of(["torch"]) == sets_of(["pytorch"])
     with pytest.raises(UsageError, match=r"Unknown package set 'plain'.*onnxruntime"):
         sets_of(["plain"])
-    with pytest.raises(UsageError, match="no riscv64 package of plain"):
+    with pytest.raises(UsageError, match="No riscv64 package or wheel of plain"):
         root.packages("plain")
 
 

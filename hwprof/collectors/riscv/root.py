@@ -1,7 +1,8 @@
 """A Debian root file system for riscv64, enough to run Python and one framework in QEMU's user mode.
 
-mmdebstrap only unpacks the packages (`--variant=extract`): no foreign program is run, no binfmt or chroot is needed.
-What packages do when they are configured is therefore left undone; what of it is needed here is done by `finish`.
+A framework is of Debian's packages, or of wheels for riscv64 from pip's index. mmdebstrap only unpacks the packages
+(`--variant=extract`): no foreign program is run, no binfmt or chroot is needed. What packages do when they are
+configured is therefore left undone; what of it is needed here is done by `finish`.
 """
 
 from __future__ import annotations
@@ -9,37 +10,50 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hwprof import plugins
 from hwprof.boards.image import SUITE, exclusive_lock, extract
 from hwprof.cache import default_cache
-from hwprof.errors import UsageError
+from hwprof.errors import NotAvailable, UsageError
 
 ARCH = "riscv64"
 # What a worker imports, and no more: the guests of hwprof.boards hold ten times as much.
 BASE = ("libc6", "python3", "python3-minimal", "python3-numpy", "python3-onnx", "libopenblas0-pthread")
 TRIPLET = "riscv64-linux-gnu"
+# Debian 13's Python and C library, as the names of wheels have them
+TAGS = {"--platform": "manylinux_2_39_riscv64", "--python-version": "3.13", "--implementation": "cp", "--abi": "cp313"}
+MODULES = "usr/lib/python3/dist-packages"
+ATTEMPTS = 3
 # Raised whenever `finish` does something else.
 FORMAT = 1
 
 
 def packages(framework: str) -> tuple[str, ...]:
-    """What a root file system for `framework` holds. Raises UsageError for one that Debian has no package of."""
+    """Debian's packages for `framework`. Raises UsageError for one that has neither a package nor a wheel."""
     known: Mapping[str, tuple[str, ...]] = plugins.declarations("debian")
-    if framework not in known:
-        raise UsageError(
-            f"Debian has no riscv64 package of {framework}", f"simulated on riscv64 can be: {', '.join(known)}"
-        )
-    return (*BASE, *known[framework])
+    if framework not in known and not wheels(framework):
+        able = ", ".join([*known, *plugins.declarations("riscv64_wheels")])
+        raise UsageError(f"no riscv64 package or wheel of {framework}", f"simulated on riscv64 can be: {able}")
+    return (*BASE, *known.get(framework, ()))
+
+
+def wheels(framework: str) -> tuple[str, ...]:
+    """What of pip's index is unpacked besides: `name==version`."""
+    found: tuple[str, ...] = plugins.declarations("riscv64_wheels").get(framework, ())
+    return found
 
 
 def place(framework: str, cache: Path | None = None) -> Path:
     """Where the root file system of `framework` is or would be."""
     key = {"suite": SUITE, "packages": sorted(packages(framework)), "format": FORMAT}
+    if wheels(framework):
+        key["wheels"] = [*wheels(framework), *TAGS.values()]
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:20]
     return (cache or default_cache()) / "riscv64" / f"root-{framework}-{digest}"
 
@@ -56,13 +70,31 @@ def root(framework: str, cache: Path | None = None) -> Path:
     with exclusive_lock(made.parent / f".lock-{made.name}"):
         if made.is_dir():
             return made
-        print(f"hwprof: fetching Debian's riscv64 packages for {framework}, once", file=sys.stderr)
+        print(f"hwprof: fetching riscv64 packages for {framework}, once: for minutes", file=sys.stderr)
         with tempfile.TemporaryDirectory(prefix=".half-", dir=made.parent, ignore_cleanup_errors=True) as temporary:
             half = Path(temporary) / "root"
             extract(ARCH, packages(framework), SUITE, half, Path(temporary) / "mmdebstrap.log")
             finish(half)
+            if found := wheels(framework):
+                unpack_wheels(found, half / MODULES, Path(temporary) / "wheels")
             half.rename(made)
     return made
+
+
+def unpack_wheels(found: Sequence[str], into: Path, folder: Path) -> None:
+    """Download wheels for riscv64 with this interpreter's pip and unpack them. Raises NotAvailable."""
+    words = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    words += ["--only-binary", ":all:", *(word for tag in TAGS.items() for word in tag), "--dest", str(folder), *found]
+    for attempt in range(1, ATTEMPTS + 1):
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            break
+        if attempt == ATTEMPTS:
+            last = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
+            raise NotAvailable(f"no riscv64 wheel of {', '.join(found)}: {last}", "pip's index must be reachable")
+    for wheel in sorted(folder.glob("*.whl")):
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(into)
 
 
 def finish(directory: Path) -> None:
