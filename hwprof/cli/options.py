@@ -162,6 +162,12 @@ CASE = {
     "seed": _option("--seed", action=RangeAction, default=0, metavar="N", help="of weights and inputs"),
     "repetitions": _option("--repetitions", action=RangeAction, default=None, metavar="N", help="of each figure"),
     "simulate": _option("--simulate", nargs="?", const="callgrind", default=None, metavar="TOOL"),
+    "simulate_only": _option(
+        "--simulate-only",
+        action="store_true",
+        default=False,
+        help="nothing is measured on this machine, and the framework need not be installed on it",
+    ),
     "per_iteration": _option(
         "--per-iteration",
         action="store_true",
@@ -192,7 +198,7 @@ CASE_OPTIONS = (
 GROUPS = {
     **dict.fromkeys((*CASE_OPTIONS, "calibration", "calibration_count"), THE_CASE),
     **dict.fromkeys(("rounds", "repetitions", "events", "warm_up", "iterations", "window"), MEASUREMENT),
-    **dict.fromkeys(("timeout", "cooldown", "seed", "simulate", "per_iteration"), MEASUREMENT),
+    **dict.fromkeys(("timeout", "cooldown", "seed", "simulate", "simulate_only", "per_iteration"), MEASUREMENT),
     **dict.fromkeys(("output", "json"), OUTPUT),
     "no_save": RESULTS,
 }

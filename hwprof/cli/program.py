@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 FOREIGN = (
     *("framework", "network", "batch", "threads", "size", *INPUTS, "pretrained", "precision"),
     "calibration",
-    *("calibration_count", "option", "iterations", "window", "timeout", "seed", "simulate", "per_iteration"),
+    *(
+        "calibration_count",
+        "option",
+        "iterations",
+        "window",
+        "timeout",
+        "seed",
+        "simulate",
+        "simulate_only",
+        "per_iteration",
+    ),
 )
 
 

@@ -13,6 +13,7 @@ With a command behind --, or with --pid, any program is observed instead: hwprof
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 from collections.abc import Sequence
@@ -63,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="add a simulated run, batch 1 only: callgrind (default), or riscv64, riscv64:v=false, riscv64:vlen=128: "
         "Debian's riscv64 build in QEMU, instructions counted by class",
     )
+    case("simulate_only")
     case("per_iteration")
     add("--multiplex", action="store_true", help="all events in one pass, scaled")
     add("--strict", action="store_true", help="fail (exit 3) when a named event can't be counted")
@@ -92,7 +94,8 @@ def main(args: argparse.Namespace) -> int:
         display.close()
         roofs = () if results is None else ceilings_of(results, runs[0])
     show(args, runs, roofs)
-    failures = [run.failure for run in runs if run.failure is not None and run.kind != "simulated"]
+    ranked = [run for run in runs if args.simulate_only or run.kind != "simulated"]
+    failures = [run.failure for run in ranked if run.failure is not None]
     if not failures:
         return EXIT_OK
     if all(f.code in ("not-installed", "unavailable") for f in failures):
@@ -195,6 +198,10 @@ def experiment_of(args: argparse.Namespace) -> Any:
     if args.simulate and choice.batch != 1:
         remedy = "omit --batch" if args.batch else "export the network with another batch than its fixed one"
         raise UsageError("--simulate is of batch 1 only", f"a simulated inference is slow: {remedy}")
+    if args.simulate_only and not args.simulate:
+        raise UsageError("--simulate-only without a simulator", "--simulate riscv64 names one")
+    if args.simulate_only and args.simulate == "callgrind":
+        raise UsageError("--simulate-only is for riscv64", "callgrind runs this machine's own build: omit it")
     if args.simulate and isinstance(state := simulator(args.simulate).available(args.framework), Unavailable):
         raise NotAvailable(f"--simulate {args.simulate}: {state.reason}", state.remedy)
     plan = LoopSettings(
@@ -231,6 +238,8 @@ def experiment_of(args: argparse.Namespace) -> Any:
             "--per-iteration reads counters inside the measured process, and here others count from outside",
             "omit --per-iteration, or the runner and --backend perf",
         )
+    if args.simulate_only:  # in a build of the simulator's own
+        return dataclasses.replace(spec, rounds=0)
     interpreters.require(found.name, found.environment)
     return spec
 

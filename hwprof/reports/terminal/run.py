@@ -63,6 +63,8 @@ def result_line(runs: Sequence[Run]) -> str:
     """
     native = [r for r in runs if r.kind is Kind.NATIVE]
     timed = [r for r in native if of_run(r).fps is not None]
+    if not native:
+        return f"{runs[0].case.title}: {_simulated_line(runs[-1])}"
     if not timed:
         return f"{native[0].case.title}: no speed: {why_no_speed(native)}"
     parts = [f"{brief(speed.fps_of(timed), 1)} FPS", f"{brief(speed.throughput_of(timed), 1)} frames/s"]
@@ -193,6 +195,19 @@ def simulation_lines(run: Run, width: int = FULL, palette: Palette = PLAIN) -> l
             "of the native run"
         )
     return lines + [palette.secondary(part) for note in notes for part in wrap(note, width, "    ")]
+
+
+def _simulated_line(run: Run) -> str:
+    """What a run in a simulator alone has: its instructions, or why it failed."""
+    if run.failure is not None:
+        return sentence(run.failure.message)
+    values = {r.metric: r.value for w in run.windows for r in w.readings}
+    frames = sum(len(w.latencies_ns) for w in run.windows) * run.case.batch
+    count = values.get("instructions")
+    told = (
+        f"{count / frames:,.0f} instructions per frame" if count is not None and frames else "no instructions counted"
+    )
+    return f"{told}, SIMULATED by {simulator_mark(run)}"
 
 
 def core_bounds(run: Run) -> list[str]:
