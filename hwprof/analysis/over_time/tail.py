@@ -21,10 +21,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hwprof.analysis.correlation.findings import FOUND
 from hwprof.analysis.correlation.metrics import MetricKind, metric_of
 from hwprof.analysis.over_time.comovement import CLOCK, ON_CPU, REST, WAITING
-from hwprof.analysis.statistics.partial import benjamini_hochberg
+from hwprof.analysis.statistics.partial import FOUND, benjamini_hochberg
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Kind, Role, Run, Shape, SliceCounts, Window
 
