@@ -14,10 +14,9 @@ from typing import Any
 import pandas as pd
 
 from hwprof.collectors.sensor_roles import NO_SENSOR, PowerChoice, SensorIdentity, choose, role_of
-from hwprof.collectors.vocabulary import Name
+from hwprof.collectors.vocabulary import JOULES, Name
 
 SUM = " + "  # between the labels of a run's sensors
-JOULES: Mapping[str, float] = {"j": 1.0, "mj": 1e-3, "uj": 1e-6, "µj": 1e-6}
 
 
 def whole_machine(labels: Iterable[str]) -> PowerChoice:

@@ -83,4 +83,6 @@ LEVEL1: Mapping[str, Name] = {
     "front end": Name.TOPDOWN_FE_BOUND,
     "back end": Name.TOPDOWN_BE_BOUND,
 }
+# Units of energy in lower case, in joules.
+JOULES: Mapping[str, float] = {"j": 1.0, "mj": 1e-3, "uj": 1e-6, "µj": 1e-6}
 SLOTS = "slots"  # all of them, where a PMU counts them

@@ -105,6 +105,10 @@ def tail_sentences(tail: Tail | None) -> list[str]:
     if tail.why:
         return [*out, f"Its reason is not known: {tail.why}."]
     out += _split_sentences(tail)
+    if tail.steal_s:
+        out.append(
+            f"The hypervisor took {tail.steal_s:.2f} s of its CPUs meanwhile: from which inferences is not known."
+        )
     out += [f"{_without(tail)} {event_words(one)}." for one in tail.found[:SHOWN]]
     if not tail.found:
         least = min((e.q for e in tail.events), default=None)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hwprof.analysis.over_time.comovement import CLOCK, ON_CPU, REST, WAITING
 from hwprof.analysis.over_time.tail import MIGRATION, UNSPLIT, Tail, estimate
-from hwprof.records import Case, Role, Run, Shape, SliceCounts, Window
+from hwprof.records import Case, Reading, Role, Run, Shape, SliceCounts, Window
 from tests.factories import make_run
 
 Floats = NDArray[np.float64]
@@ -137,6 +137,17 @@ def test_of_several_threads_own_time_is_not_separable_from_the_rest() -> None:
     assert [part.name for part in found.parts] == [WAITING, UNSPLIT]
     assert sum(part.share for part in found.parts) == pytest.approx(1.0)
     assert not found.alone
+
+
+def test_steal_is_that_of_the_window_on_the_cpus_of_the_case() -> None:
+    rng = np.random.default_rng(11)
+    run = run_of(quiet(rng), np.zeros(N), {})
+    assert tail_of(run).steal_s is None
+    (window,) = run.windows
+    readings = tuple(Reading(f"cpu-steal[cpu{cpu}]", 0.25 * cpu, "s") for cpu in (1, 2))
+    stolen = dataclasses.replace(window, readings=readings)
+    case = dataclasses.replace(run.case, cpus=(1,))
+    assert tail_of(dataclasses.replace(run, case=case, windows=(stolen,))).steal_s == 0.25
 
 
 def test_without_an_account_of_waiting_there_is_no_split_but_there_are_events() -> None:

@@ -146,6 +146,8 @@ def test_what_has_no_reason_or_no_events_says_so() -> None:
     words = within_runs.tail_sentences(even)
     assert words[1] == "No part is known to be more than half of it."
     assert words[-1].endswith("no event more often than the others, as far as is known (no event varied).")
+    stolen = within_runs.tail_sentences(dataclasses.replace(SLOWEST, steal_s=0.25))
+    assert "The hypervisor took 0.25 s of its CPUs meanwhile: from which inferences is not known." in stolen
     between = within_runs.tail_sentences(dataclasses.replace(SLOWEST, between=0.5))
     assert any(s.startswith("50 % of all waiting fell between inferences") for s in between)
     (_, why) = within_runs.tail_sentences(

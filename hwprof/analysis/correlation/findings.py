@@ -11,9 +11,9 @@ from scipy import special
 from hwprof.analysis.correlation.disguises import Disguise
 from hwprof.analysis.correlation.metrics import Metric
 from hwprof.analysis.correlation.strata import Stratum
+from hwprof.analysis.statistics.partial import FOUND as FOUND
 from hwprof.analysis.statistics.partial import MIN_TESTED, Floats, Partial
 
-FOUND = 0.05  # q, of the finding and of what is left without any one network, below which a sentence may be said
 NOT_ASKED = "kinds of layers are tested where a metric is significant over all blocks"
 RANKED = "pearson of log FPS and ranks of the metric"
 

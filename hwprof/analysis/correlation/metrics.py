@@ -13,13 +13,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from hwprof.analysis import energy
-from hwprof.collectors.vocabulary import Name
+from hwprof.collectors.vocabulary import JOULES, Name
 from hwprof.errors import ResultsError
+
+if TYPE_CHECKING:  # a board that measures has no pandas
+    import pandas as pd
 
 QUANTITIES = ("frames", "s", "cpu_s", "cycles", "instructions", "joules", "event")
 CYCLES = "cycles"  # the unit that tables of CPUs give to what counts them
@@ -145,7 +145,7 @@ def metric_of(name: str, attributes: Mapping[str, Any]) -> Metric:
             exponents = {"s": 1, "frames": -1}
         elif unit.lower() == CYCLES:
             exponents = {"cycles": 1, "frames": -1}
-        elif unit.lower() in energy.JOULES:
+        elif unit.lower() in JOULES:
             exponents = {"joules": 1, "frames": -1}
         else:
             exponents = {"event": 1, "frames": -1}

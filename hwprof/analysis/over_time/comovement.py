@@ -16,10 +16,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hwprof.analysis.correlation.findings import FOUND
 from hwprof.analysis.correlation.metrics import MetricKind, metric_of
 from hwprof.analysis.statistics.autocorrelation import SerialCorrelation, correlate
-from hwprof.analysis.statistics.partial import benjamini_hochberg
+from hwprof.analysis.statistics.partial import FOUND, benjamini_hochberg
 from hwprof.collectors.gauge import samples
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Kind, Run, Shape, Slices, Window

@@ -21,10 +21,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hwprof.analysis.correlation.findings import FOUND
 from hwprof.analysis.correlation.metrics import MetricKind, metric_of
 from hwprof.analysis.over_time.comovement import CLOCK, ON_CPU, REST, WAITING
-from hwprof.analysis.statistics.partial import benjamini_hochberg
+from hwprof.analysis.statistics.partial import FOUND, benjamini_hochberg
 from hwprof.collectors.vocabulary import Name
 from hwprof.records import Kind, Role, Run, Shape, SliceCounts, Window
 
@@ -83,9 +82,10 @@ class Tail:
     """The slowest inferences of one case, over its rounds. Times in ns; `p99_ns`: median over runs.
 
     `alone`: of one thread; else waiting is that of the calling one. `parts`: the split of the excess, the largest share
-    first; empty: waiting was not counted. `between`: share of waiting that fell between inferences. `tested`: how many
-    events were; `events`: those, the smallest p first, one of several that are found in the same inferences. `why`: why
-    nothing is known; empty: something is.
+    first; empty: waiting was not counted. `between`: share of waiting that fell between inferences. `steal_s`: CPU time
+    that the hypervisor took from the case's CPUs meanwhile, None: not counted. `tested`: how many events were;
+    `events`: those, the smallest p first, one of several that are found in the same inferences. `why`: why nothing is
+    known; empty: something is.
     """
 
     inferences: int
@@ -96,6 +96,7 @@ class Tail:
     alone: bool = True
     parts: tuple[ExcessShare, ...] = ()
     between: float = 0.0
+    steal_s: float | None = None
     tested: int = 0
     events: tuple[SlowEvent, ...] = ()
     why: str = ""
@@ -149,7 +150,21 @@ def estimate(runs: Iterable[Run]) -> Tail | None:
     tested, events = _events_of(found)
     inside, waited = (sum(r.waited[i] for r in found) for i in (0, 1))
     between = (waited - inside) / waited if waited > 0 else 0.0
-    return replace(tail, alone=alone, parts=_parts(found), between=between, tested=tested, events=events)
+    steal = _steal_s(good)
+    return replace(tail, alone=alone, parts=_parts(found), between=between, steal_s=steal, tested=tested, events=events)
+
+
+def _steal_s(runs: Iterable[Run]) -> float | None:
+    """Of the measured CPUs in the recorded windows."""
+    stolen = [
+        reading.value
+        for run in runs
+        for window in run.windows
+        if window.role is Role.RECORDED
+        for reading in window.readings
+        if reading.value is not None and reading.metric in {f"{Name.CPU_STEAL}[cpu{cpu}]" for cpu in run.case.cpus}
+    ]
+    return sum(stolen) if stolen else None
 
 
 def _refusal(run: Run) -> str:

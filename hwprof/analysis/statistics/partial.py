@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 
 MIN_NETWORKS = 4  # fewer: no coefficient
 MIN_TESTED = 7  # fewer: no q-value, "exploratory"
+FOUND = 0.05  # q, of the finding and of what is left without any one network, below which a sentence may be said
 Z95 = 1.96
 # What remains of a variance once the covariates are taken out, below which nothing remains but rounding.
 NOTHING = 1e-10
