@@ -1,4 +1,4 @@
-"""What names this one machine or its user: host and user names, folders, serial numbers. For hiding, not for keeping."""
+"""What names this one machine or its user: host and user names, folders, serial numbers; for hiding only."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ def private_words(root: Path = ROOT, environ: Mapping[str, str] = os.environ) ->
         if len(word) >= SHORTEST and word.lower() not in COMMON and set(word) - set("0:.- "):
             found.setdefault(word, mark)
 
-    for folder, mark in ((environ.get("HOME"), "~"), (os.getcwd(), "[folder]"), (sys.prefix, "[python]")):
+    for folder, mark in ((environ.get("HOME"), "~"), (os.fspath(Path.cwd()), "[folder]"), (sys.prefix, "[python]")):
         if folder and len(Path(folder).parts) > 2:
             add(folder, mark)
-    for path in SERIALS:
-        add(read(root / path), "[serial]")
+    for file in SERIALS:
+        add(read(root / file), "[serial]")
     for block in ids.blocks(read(root / "proc/cpuinfo") or ""):
         add(block.get("Serial"), "[serial]")
     for path in sorted((root / "sys/class/net").glob("*/address")):
         add(read(path), "[address]")
     model = (read(root / "proc/device-tree/model") or "").lower().split()
-    for name in (*(read(root / path) for path in HOSTS), os.uname().nodename if root == ROOT else None):
+    for name in (*(read(root / file) for file in HOSTS), os.uname().nodename if root == ROOT else None):
         for part in dict.fromkeys((name or "", (name or "").partition(".")[0])):
             if part.lower() not in model:
                 add(part, "[host]")

@@ -31,6 +31,7 @@ VERDICTS = (
     "it. missing: it can't be opened here. Every other verdict: its counts are not usable."
 )
 DONE = "done"
+STATES = {"": "not begun", "part": "interrupted", "missing": "not possible here", "failed": "failed"}
 
 
 def survey_page(record: SurveyRecord, results: Results, name: str) -> str:
@@ -67,8 +68,9 @@ def _first(record: SurveyRecord, fps: pd.DataFrame, ceilings: list[Ceiling], nam
     board = facts.label(record.machine) or "this machine"
     state = record.host_state
     rest = [f"kernel {state['kernel']}" if state.get("kernel") else "", str(state.get("virtualisation") or "")]
-    left = [TITLES[step].lower() for step in TITLES if step not in record.steps or record.steps[step].status != DONE]
-    detail = f"without {', '.join(left)}: see what is missing" if left else "all steps ended"
+    begun = {name: step.status for name, step in record.steps.items()}
+    left = [f"{TITLES[step].lower()} {STATES[begun.get(step, '')]}" for step in TITLES if begun.get(step) != DONE]
+    detail = ", ".join(left) or "all steps are done"
     commands = (
         NextCommand(f"hwprof import {name}", "takes its runs into the results of another machine"),
         NextCommand(f"hwprof report --results {name}", "what correlates with FPS here, and all tables"),
